@@ -1,0 +1,224 @@
+"""From a program's trees to groups of equal operations that can be done at once.
+
+Equal subtrees become one node. A node is `fixed` (of parameters alone), `static` (of
+inputs too: computed for all steps at once, before the loop) or of a `step` (it reads a
+state). Nodes of the same operation on operands that lie side by side form a group: the
+four products of an LSTM with `h_prev` are one product over stacked weights, its three
+sigmoids one sigmoid. Nothing is re-associated: an element of a group is computed by the
+operations of its equation, in their order.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rnnstep.equations.evaluate import Values, evaluate
+from rnnstep.equations.operations import OPERATIONS
+from rnnstep.equations.program import Program, infer
+from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
+
+Phase = Literal["fixed", "static", "step"]
+_PHASES: tuple[Phase, ...] = ("fixed", "static", "step")
+
+
+@dataclass(eq=False)
+class Node:
+    """One value: an operation on other nodes, or a leaf."""
+
+    op: str  # of the table, or "input", "previous", "fixed", "number", "pick", "copy"
+    args: tuple[Node, ...]
+    size: int
+    phase: Phase
+    label: str = ""  # a leaf's name, a number's text, a pick's index
+    value: float = 0.0
+    fixed: Expression | None = None  # what a fixed node is made of
+    users: list[Node] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Group:
+    """Nodes that one call computes, side by side in one array of `size` columns."""
+
+    op: str
+    phase: Phase
+    members: list[Node]
+    size: int = 0
+    is_kept: bool = False
+
+    def __post_init__(self) -> None:
+        self.size = sum(member.size for member in self.members)
+
+    def offset(self, node: Node) -> int:
+        """Where a member's columns start."""
+        return sum(member.size for member in self.members[: self.members.index(node)])
+
+
+@dataclass(eq=False)
+class Plan:
+    """The groups in an order of computation, and where each line's value lies."""
+
+    groups: list[Group]
+    lines: Mapping[str, Node]
+    kept: tuple[str, ...]  # lines that are stored; the others are derived from them
+    group_of: Mapping[Node, Group]
+
+
+def plan(program: Program) -> Plan:
+    """Plan a program whose shapes are numbers."""
+    graph = _Graph(program)
+    kept = tuple(line.name for line in program.lines if line.name in program.states or not _is_derived(line.expression))
+    groups, group_of = _grouped(graph.nodes)
+    for name in kept:
+        node = graph.lines[name]
+        if node in group_of:
+            group_of[node].is_kept = True
+    return Plan(groups, graph.lines, kept, group_of)
+
+
+def _is_derived(expression: Expression) -> bool:
+    """Whether a line is element by element of others, so that it need not be stored."""
+    match expression:
+        case Apply(op=op, args=args):
+            return OPERATIONS[op].kind == "elementwise" and all(_is_derived(argument) for argument in args)
+        case Pick(base=base):
+            return _is_derived(base)
+    return True
+
+
+class _Graph:
+    """All nodes of a program, equal ones made once, in an order of computation."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._made: dict[tuple[object, ...], Node] = {}
+        self.nodes: list[Node] = []
+        self.lines: dict[str, Node] = {}
+        for line in program.lines:
+            node = self._node(line.expression)
+            if line.name in program.states and _is_leaf(node):  # h = h_prev: a state is always stored
+                node = self._make(("copy", line.name), Node("copy", (node,), node.size, "step", line.name))
+            self.lines[line.name] = node
+
+    def _node(self, expression: Expression) -> Node:
+        match expression:
+            case Number(value=value, text=text):
+                return self._make(("number", value), Node("number", (), 1, "fixed", text, value))
+            case Name(id=name):
+                return self.lines.get(name) or self._leaf(name)
+            case Pick(base=base, index=index):
+                inner = self._node(base)
+                if inner.phase == "fixed":
+                    return self._fixed(Pick(_fixed_expression(inner), index))
+                return self._make(
+                    ("pick", inner, index), Node("pick", (inner,), 1, inner.phase, str(index % inner.size))
+                )
+            case Apply(op=op, args=args):
+                inner_nodes = tuple(self._node(argument) for argument in args)
+                phase = max((node.phase for node in inner_nodes), key=_PHASES.index)
+                if phase == "fixed":
+                    return self._fixed(Apply(op, tuple(_fixed_expression(node) for node in inner_nodes)))
+                shape = infer(expression, self._program.shapes)
+                size = int(shape[0]) if shape else 1
+                return self._make((op, *inner_nodes), Node(op, inner_nodes, size, phase))
+
+    def _leaf(self, name: str) -> Node:
+        if name in self._program.parameters:
+            return self._fixed(Name(name))
+        op = "input" if name in self._program.inputs else "previous"
+        size = int(self._program.shapes[name][0])
+        return self._make((op, name), Node(op, (), size, "static" if op == "input" else "step", name))
+
+    def _fixed(self, expression: Expression) -> Node:
+        shape = infer(expression, self._program.shapes)
+        if not shape:  # of numbers alone
+            value = float(evaluate(expression, {}, Values()))
+            return self._make(("number", value), Node("number", (), 1, "fixed", str(value), value))
+        return self._make(("fixed", expression), Node("fixed", (), int(shape[0]), "fixed", fixed=expression))
+
+    def _make(self, key: tuple[object, ...], node: Node) -> Node:
+        known = self._made.get(key)
+        if known is not None:
+            return known
+        self._made[key] = node
+        self.nodes.append(node)
+        for argument in node.args:
+            argument.users.append(node)
+        return node
+
+
+def _fixed_expression(node: Node) -> Expression:
+    return node.fixed if node.fixed is not None else Number(node.value, node.label)
+
+
+def _is_leaf(node: Node) -> bool:
+    return node.op in ("input", "previous", "fixed", "number")
+
+
+def _grouped(nodes: list[Node]) -> tuple[list[Group], dict[Node, Group]]:
+    """Gather nodes of one kind whose operands lie side by side, in an order of computation."""
+    groups: list[Group] = []
+    group_of: dict[Node, Group] = {}
+    waiting: dict[Node, None] = dict.fromkeys(node for node in nodes if not _is_leaf(node))
+    while waiting:
+        ready: defaultdict[tuple[object, ...], list[Node]] = defaultdict(list)
+        for node in waiting:
+            if all(argument not in waiting for argument in node.args):
+                ready[_kind(node, group_of)].append(node)
+        for alike in ready.values():
+            for run in _runs(sorted(alike, key=lambda node: _place(node, group_of)), group_of):
+                group = Group(run[0].op, run[0].phase, run)
+                groups.append(group)
+                group_of.update(dict.fromkeys(run, group))
+        waiting = {node: None for node in waiting if node not in group_of}
+    return groups, group_of
+
+
+def _kind(node: Node, group_of: Mapping[Node, Group]) -> tuple[object, ...]:
+    """What nodes must share to be computed at once."""
+    if node.op == "matmul":
+        return ("matmul", node.phase, node.args[1])
+    if node.op in ("pick", "copy") or OPERATIONS[node.op].kind == "reduction" or any(a.size != node.size for a in node.args):
+        return (node,)
+    parts: list[object] = []
+    for argument in node.args:
+        if argument in group_of:
+            parts.append(group_of[argument])
+        else:
+            parts.append("vector" if argument.op == "fixed" else argument)
+    return (node.op, node.phase, *parts)
+
+
+def _place(node: Node, group_of: Mapping[Node, Group]) -> tuple[object, ...]:
+    """Where a node stands among its like: beside its operands, or by what becomes of it."""
+    for argument in node.args:
+        if argument in group_of:
+            return (group_of[argument].offset(argument),)
+    return (_future(node),)
+
+
+def _future(node: Node, depth: int = 6) -> tuple[str, ...]:
+    """The operations that a value goes through, so that what is used alike lies together."""
+    if depth == 0 or not node.users:
+        return ()
+    return (*sorted({user.op for user in node.users}), *_future(node.users[0], depth - 1))
+
+
+def _runs(nodes: list[Node], group_of: Mapping[Node, Group]) -> Iterator[list[Node]]:
+    """Split nodes of one kind so that in each run every operand lies side by side."""
+    run: list[Node] = []
+    for node in nodes:
+        if run and not all(_follows(before, after, group_of) for before, after in zip(run[-1].args, node.args, strict=True)):
+            yield run
+            run = []
+        run.append(node)
+    yield run
+
+
+def _follows(before: Node, after: Node, group_of: Mapping[Node, Group]) -> bool:
+    if before not in group_of:
+        return True  # leaves: the same one, or parameters that are stacked
+    group = group_of[before]
+    return group_of.get(after) is group and group.offset(after) == group.offset(before) + before.size

@@ -1,0 +1,210 @@
+"""A program: the equations of a cell, checked, with the shape of every value known.
+
+A shape is that of one row: `()` a number, `(n,)` a vector, `(m, n)` a matrix. Sizes are
+whole numbers or words (`"hidden_size"`) that `sized` puts numbers to; two different words
+may turn out equal, so a program is checked in words where they are all it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import cached_property
+from keyword import iskeyword
+
+from rnnstep.equations.operations import OPERATIONS
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick, names_in, parse_lines
+from rnnstep.errors import EquationError
+from rnnstep.language import Text
+
+Size = int | str
+Shape = tuple[Size, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Equations with what they read: inputs, states (read as `NAME_prev`) and parameters."""
+
+    lines: tuple[Line, ...]
+    inputs: Mapping[str, Shape]
+    states: Mapping[str, Shape]
+    parameters: Mapping[str, Shape]
+    shapes: Mapping[str, Shape] = field(default_factory=dict)  # of every name, lines included
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The values that the lines give, in order."""
+        return tuple(line.name for line in self.lines)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Line]:
+        """Each line under its name."""
+        return {line.name: line for line in self.lines}
+
+    def sized(self, sizes: Mapping[str, int]) -> Program:
+        """Put numbers to the words of all shapes: `{"hidden_size": 4, …}`."""
+
+        def numbers(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+            return {
+                name: tuple(sizes[size] if isinstance(size, str) else size for size in shape)
+                for name, shape in shapes.items()
+            }
+
+        return check(
+            self.lines, numbers(self.inputs), numbers(self.states), numbers(self.parameters)
+        )
+
+    def without(self, parameters: Iterable[str]) -> Program:
+        """Give the program with some parameters left out of every sum they stand in."""
+        dropped = frozenset(parameters)
+        lines = tuple(replace(line, expression=_drop(line.expression, dropped)) for line in self.lines)
+        kept = {name: shape for name, shape in self.parameters.items() if name not in dropped}
+        return check(lines, self.inputs, self.states, kept)
+
+
+def program(
+    equations: str,
+    *,
+    inputs: Mapping[str, Shape],
+    states: Mapping[str, Shape],
+    parameters: Mapping[str, Shape],
+) -> Program:
+    """Read and check a cell's equations.
+
+    Raises:
+        EquationError: at the first line that cannot be read, or reads what is not there.
+    """
+    return check(parse_lines(equations), inputs, states, parameters)
+
+
+def check(
+    lines: tuple[Line, ...],
+    inputs: Mapping[str, Shape],
+    states: Mapping[str, Shape],
+    parameters: Mapping[str, Shape],
+) -> Program:
+    """Check names and shapes of lines, in order, and give the program.
+
+    Raises:
+        EquationError: with the row of the line at fault.
+    """
+    shapes: dict[str, Shape] = {**inputs, **parameters}
+    shapes.update({f"{name}_prev": shape for name, shape in states.items()})
+    given = set(shapes)
+    later = {line.name for line in lines}
+    for line in lines:
+        if line.name in given:
+            raise EquationError(Text("`{name}` is given and cannot be set", name=line.name), line.row)
+        if line.name in shapes:
+            raise EquationError(Text("`{name}` is set twice", name=line.name), line.row)
+        if iskeyword(line.name) or line.name in OPERATIONS:
+            raise EquationError(Text("`{name}` cannot be used as a name", name=line.name), line.row)
+        for name in names_in(line.expression):
+            if name not in shapes:
+                raise EquationError(_unknown(name, shapes, states, later), line.row)
+        shapes[line.name] = infer(line.expression, shapes, line.row)
+    last = lines[-1].row if lines else 0
+    for name, shape in states.items():
+        if name not in later:
+            raise EquationError(Text("no equation sets the state `{name}`", name=name), last)
+        if shapes[name] != shape:
+            raise EquationError(
+                Text(
+                    "the state `{name}` has shape {expected}, its equation gives {found}",
+                    name=name,
+                    expected=written(shape),
+                    found=written(shapes[name]),
+                ),
+                next(line.row for line in lines if line.name == name),
+            )
+    return Program(lines, inputs, states, parameters, shapes)
+
+
+def _unknown(name: str, shapes: Mapping[str, Shape], states: Mapping[str, Shape], later: set[str]) -> Text:
+    if name in states:
+        return Text("`{name}` is read before its line: did you mean `{near}`?", name=name, near=f"{name}_prev")
+    if name in later:
+        return Text("`{name}` is read before its line", name=name)
+    near = get_close_matches(name, list(shapes), 1)
+    if near:
+        return Text("unknown name `{name}`: did you mean `{near}`?", name=name, near=near[0])
+    return Text("unknown name `{name}`", name=name)
+
+
+def written(shape: Shape) -> str:
+    """Give a shape as people write it: `4×2`, `hidden_size`, `1` for a number."""
+    return "×".join(str(size) for size in shape) or "1"
+
+
+def infer(expression: Expression, shapes: Mapping[str, Shape], row: int = 0) -> Shape:
+    """Give the shape of an expression from its names' shapes.
+
+    Raises:
+        EquationError: shapes that do not fit.
+    """
+    match expression:
+        case Number():
+            return ()
+        case Name(id=name):
+            return shapes[name]
+        case Pick(base=base, index=index):
+            shape = infer(base, shapes, row)
+            if len(shape) != 1:
+                raise EquationError(Text("`[{index}]` needs a vector, found {found}", index=index, found=written(shape)), row)
+            if isinstance(shape[0], int) and not -shape[0] <= index < shape[0]:
+                raise EquationError(
+                    Text("`[{index}]` is outside a vector of {size}", index=index, size=shape[0]), row
+                )
+            return (1,)
+        case Apply(op=op, args=args):
+            return _apply_shape(op, [infer(argument, shapes, row) for argument in args], row)
+
+
+def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
+    kind = OPERATIONS[op].kind
+    if kind == "product":
+        matrix, vector = args
+        if len(matrix) != 2 or len(vector) != 1 or matrix[1] != vector[0]:
+            raise EquationError(
+                Text(
+                    "`@` is matrix times vector: {left} times {right} does not fit",
+                    left=written(matrix),
+                    right=written(vector),
+                ),
+                row,
+            )
+        return (matrix[0],)
+    if kind == "reduction":
+        if len(args[0]) != 1:
+            raise EquationError(Text("`{name}` needs a vector, found {found}", name=op, found=written(args[0])), row)
+        return args[0] if op == "softmax" else (1,)
+    shape: Shape = ()
+    for other in args:
+        if not shape or shape == (1,):
+            shape = other if other else shape
+        elif other not in ((), (1,), shape):
+            raise EquationError(
+                Text(
+                    "`{op}` is element by element: {left} and {right} do not fit",
+                    op=OPERATIONS[op].symbol or op,
+                    left=written(shape),
+                    right=written(other),
+                ),
+                row,
+            )
+    return shape
+
+
+def _drop(expression: Expression, dropped: frozenset[str]) -> Expression:
+    """Leave the named terms out of sums; a name dropped elsewhere is not a term and stays."""
+    match expression:
+        case Apply(op="add", args=(left, Name(id=name))) if name in dropped:
+            return _drop(left, dropped)
+        case Apply(op="add", args=(Name(id=name), right)) if name in dropped:
+            return _drop(right, dropped)
+        case Apply(op=op, args=args):
+            return Apply(op, tuple(_drop(argument, dropped) for argument in args))
+        case Pick(base=base, index=index):
+            return Pick(_drop(base, dropped), index)
+    return expression

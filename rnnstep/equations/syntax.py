@@ -1,0 +1,249 @@
+"""Equations as trees: read with Python's own `ast`, a whitelist of nodes, never evaluated.
+
+    h = tanh(W_ih @ x + b)      →   "h", Apply("tanh", (Apply("add", (Apply("matmul", …), Name("b"))),))
+
+What may stand in an equation: numbers, names, `+ - * / @`, comparisons, `and or not`,
+`[i]` and the functions of the table of operations. Length and depth are limited before
+Python's parser sees the text, so that no text can make it deep or slow.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from rnnstep.equations.operations import OPERATIONS, function_names
+from rnnstep.errors import EquationError
+from rnnstep.language import Text
+
+MAX_LENGTH = 2_000  # characters of one equation
+MAX_LINES = 200  # equations of one cell
+MAX_BRACKETS = 32  # brackets inside one another
+MAX_OPERATORS = 100  # of one equation: a chain a + b + … is as deep as it is long
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number, and how it was written."""
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name: an input, a state before (`h_prev`), a parameter, or an earlier line."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """An operation of the table on its arguments."""
+
+    op: str
+    args: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One element, `i[0]`."""
+
+    base: Expression
+    index: int
+
+
+Expression = Number | Name | Apply | Pick
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One equation: `name = expression`; `row` is its line in the text, from 0."""
+
+    name: str
+    expression: Expression
+    row: int = 0
+
+
+def parse_lines(text: str) -> tuple[Line, ...]:
+    """Read equations, one a line; blank lines and `#` comments are passed over.
+
+    Raises:
+        EquationError: with the line and column, at the first thing that cannot be read.
+    """
+    rows = text.splitlines()
+    if len(rows) > MAX_LINES:
+        raise EquationError(Text("at most {most} equations, found {found}", most=MAX_LINES, found=len(rows)))
+    lines: list[Line] = []
+    for row, raw in enumerate(rows):
+        source = raw.split("#", 1)[0].rstrip()
+        if not source.strip():
+            continue
+        left, equals, right = source.partition("=")
+        name = left.strip()
+        if not equals or right.startswith("=") or not name.isidentifier():
+            raise EquationError(Text("an equation is written NAME = EXPRESSION"), row)
+        start = len(left) + 1
+        lines.append(Line(name, _parse(right, row, start), row))
+    return tuple(lines)
+
+
+def parse_expression(text: str) -> Expression:
+    """Read one expression, as watches and breakpoints are.
+
+    Raises:
+        EquationError: with the column, at the first thing that cannot be read.
+    """
+    return _parse(text, 0, 0)
+
+
+def names_in(expression: Expression) -> Iterator[str]:
+    """Give the names an expression reads, from left to right, repeated as written."""
+    match expression:
+        case Name(id=name):
+            yield name
+        case Apply(args=args):
+            for argument in args:
+                yield from names_in(argument)
+        case Pick(base=base):
+            yield from names_in(base)
+        case Number():
+            return
+
+
+def _parse(text: str, row: int, start: int) -> Expression:
+    _check_limits(text, row)
+    stripped = text.lstrip()
+    start += len(text) - len(stripped)
+    try:
+        tree = ast.parse(stripped, mode="eval").body
+    except SyntaxError as error:
+        column = start + max((error.offset or 1) - 1, 0)
+        raise EquationError(Text("not an expression: {found}", found=repr(stripped[:60])), row, column) from None
+    except (ValueError, RecursionError, MemoryError):
+        raise EquationError(Text("not an expression: {found}", found=repr(stripped[:60])), row, start) from None
+    return _Reader(stripped, row, start).read(tree)
+
+
+def _check_limits(text: str, row: int) -> None:
+    if len(text) > MAX_LENGTH:
+        raise EquationError(
+            Text("at most {most} characters in an equation, found {found}", most=MAX_LENGTH, found=len(text)), row
+        )
+    depth = deepest = operators = 0
+    for word in text.replace("(", " ( ").replace("[", " [ ").split():
+        operators += word in ("and", "or", "not")
+    for character in text:
+        if character in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in ")]}":
+            depth -= 1
+        operators += character in "+-*/@<>=!~"
+    if deepest > MAX_BRACKETS:
+        raise EquationError(Text("at most {most} brackets inside one another", most=MAX_BRACKETS), row)
+    if operators > MAX_OPERATORS:
+        raise EquationError(Text("at most {most} operators in an equation", most=MAX_OPERATORS), row)
+
+
+_BINARY: dict[type[ast.operator], str] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "div",
+    ast.MatMult: "matmul",
+}
+_COMPARE: dict[type[ast.cmpop], str] = {
+    ast.Lt: "lt",
+    ast.LtE: "le",
+    ast.Gt: "gt",
+    ast.GtE: "ge",
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
+}
+
+
+class _Reader:
+    """Turns Python's tree into ours, refusing every node that is not on the list."""
+
+    def __init__(self, source: str, row: int, start: int) -> None:
+        self._source = source
+        self._row = row
+        self._start = start
+
+    def read(self, node: ast.expr) -> Expression:
+        match node:
+            case ast.Constant():
+                return self._number(node)
+            case ast.Name(id=name):
+                return Name(name)
+            case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _BINARY:
+                return Apply(_BINARY[type(operator)], (self.read(left), self.read(right)))
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return Apply("neg", (self.read(operand),))
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self.read(operand)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return Apply("not", (self.read(operand),))
+            case ast.BoolOp(op=operator, values=values):
+                return self._chain("and" if isinstance(operator, ast.And) else "or", values)
+            case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _COMPARE:
+                return Apply(_COMPARE[type(operator)], (self.read(left), self.read(right)))
+            case ast.Compare():
+                raise self._error(node, Text("compare two values at a time: `a < b and b < c`"))
+            case ast.Subscript(value=base, slice=ast.Constant(value=int(index))) if not isinstance(index, bool):
+                return Pick(self.read(base), index)
+            case ast.Subscript(value=base, slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(index)))):
+                return Pick(self.read(base), -index)
+            case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]):
+                return self._call(node, function, arguments)
+        raise self._error(node, Text("not allowed in an equation: {found}", found=self._segment(node)))
+
+    def _number(self, node: ast.Constant) -> Number:
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._error(node, Text("not allowed in an equation: {found}", found=self._segment(node)))
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise self._error(node, Text("a number too large: {found}", found=self._segment(node)))
+        return Number(number, self._segment(node))
+
+    def _chain(self, op: str, values: list[ast.expr]) -> Expression:
+        chained = self.read(values[0])
+        for value in values[1:]:
+            chained = Apply(op, (chained, self.read(value)))
+        return chained
+
+    def _call(self, node: ast.Call, function: str, arguments: list[ast.expr]) -> Expression:
+        if function not in function_names():
+            near = get_close_matches(function, function_names(), 1)
+            if near:
+                message = Text("unknown function `{found}`: did you mean `{near}`?", found=function, near=near[0])
+            else:
+                message = Text(
+                    "unknown function `{found}`; there are {known}",
+                    found=function[:40],
+                    known=", ".join(function_names()),
+                )
+            raise self._error(node, message)
+        arity = OPERATIONS[function].arity
+        if len(arguments) != arity:
+            raise self._error(
+                node,
+                Text("`{name}` takes {arity} value, found {found}", name=function, arity=arity, found=len(arguments)),
+            )
+        return Apply(function, tuple(self.read(argument) for argument in arguments))
+
+    def _segment(self, node: ast.expr) -> str:
+        return (ast.get_source_segment(self._source, node) or "")[:60]
+
+    def _error(self, node: ast.expr, message: Text) -> EquationError:
+        # Python counts columns in UTF-8 bytes, people in characters.
+        column = len(self._source.encode()[: node.col_offset].decode(errors="ignore"))
+        return EquationError(message, self._row, self._start + column)

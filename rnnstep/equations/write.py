@@ -1,0 +1,116 @@
+"""Trees as text: as they are typed, as they stand on a blackboard, and in LaTeX."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rnnstep.equations.operations import OPERATIONS
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick
+
+_TIGHT = 9  # the precedence of what never needs brackets
+
+
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """How operators are spelt; the rest is the same everywhere."""
+
+    matmul: str
+    mul: str
+    sub: str
+    neg: str
+
+    def symbol(self, op: str) -> str:
+        """The spelling of an infix or prefix operator."""
+        own: str | None = getattr(self, op, None)
+        return own if own is not None else OPERATIONS[op].symbol
+
+
+SOURCE = Notation(matmul="@", mul="*", sub="-", neg="-")
+BLACKBOARD = Notation(matmul="·", mul="⊙", sub="−", neg="−")
+
+
+def write(expression: Expression, notation: Notation = SOURCE) -> str:
+    """Give an expression as text; read again (`SOURCE`) it gives the same tree."""
+    return _write(expression, notation)[0]
+
+
+def write_line(line: Line, notation: Notation = SOURCE) -> str:
+    """Give `name = expression`."""
+    return f"{line.name} = {write(line.expression, notation)}"
+
+
+def _write(expression: Expression, notation: Notation) -> tuple[str, int]:
+    match expression:
+        case Number(text=text, value=value):
+            return (text, _TIGHT) if value >= 0 else (text, OPERATIONS["neg"].precedence)
+        case Name(id=name):
+            return name, _TIGHT
+        case Pick(base=base, index=index):
+            return f"{_bracketed(base, notation, _TIGHT)}[{index}]", _TIGHT
+        case Apply(op=op, args=args):
+            return _write_operation(op, args, notation)
+
+
+def _write_operation(op: str, args: tuple[Expression, ...], notation: Notation) -> tuple[str, int]:
+    row = OPERATIONS[op]
+    symbol = notation.symbol(op)
+    if not row.symbol:
+        return f"{op}({', '.join(write(argument, notation) for argument in args)})", _TIGHT
+    if row.arity == 1:
+        space = " " if symbol.isalpha() else ""
+        return f"{symbol}{space}{_bracketed(args[0], notation, row.precedence)}", row.precedence
+    # Comparisons do not chain here, so both their sides are bracketed when they are comparisons too.
+    left_needs = row.precedence + 1 if row.precedence == OPERATIONS["lt"].precedence else row.precedence
+    left = _bracketed(args[0], notation, left_needs)
+    right = _bracketed(args[1], notation, row.precedence + 1)
+    return f"{left} {symbol} {right}", row.precedence
+
+
+def _bracketed(expression: Expression, notation: Notation, needs: int) -> str:
+    text, precedence = _write(expression, notation)
+    return text if precedence >= needs else f"({text})"
+
+
+def latex(expression: Expression) -> str:
+    r"""Give an expression in LaTeX's mathematics, `h_prev` as `h_{t-1}`."""
+    return _latex(expression)[0]
+
+
+def latex_line(line: Line) -> str:
+    """Give `name = expression` in LaTeX's mathematics."""
+    return f"{latex_name(line.name)} = {latex(line.expression)}"
+
+
+def _latex(expression: Expression) -> tuple[str, int]:
+    match expression:
+        case Number(text=text):
+            return text, _TIGHT
+        case Name(id=name):
+            return latex_name(name), _TIGHT
+        case Pick(base=base, index=index):
+            return f"{{{latex(base)}}}_{{[{index}]}}", _TIGHT
+        case Apply(op=op, args=args):
+            row = OPERATIONS[op]
+            parts = []
+            for position, argument in enumerate(args):
+                text, precedence = _latex(argument)
+                needs = row.precedence + position if row.symbol else 0
+                parts.append(text if precedence >= needs else rf"\left({text}\right)")
+            return row.latex.format(*parts), row.precedence
+
+
+def latex_name(name: str) -> str:
+    r"""Give a name: `W_ih` → `W_{ih}`, `h_prev` → `h_{t-1}`, `x` → `x_t`, `tanh_c` → `\tanh c_t`."""
+    if name == "tanh_c":
+        return r"\tanh c_t"
+    base, _, index = name.partition("_")
+    if index == "prev":
+        return f"{base}_{{t-1}}"
+    if index:
+        shown = re.sub("_", r"\\_", index)
+        letters = rf"\mathrm{{{base}}}" if len(base) > 1 else base
+        return f"{letters}_{{{shown}}}"
+    if len(base) > 1:
+        return rf"\mathrm{{{base}}}_t"
+    return f"{base}_t"

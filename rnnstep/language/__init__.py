@@ -1,0 +1,59 @@
+"""What the program says, in English and in Chinese.
+
+A message is a `Text`: an English template and the values put into it. The
+English is written where the message arises; the Chinese stands in the tables
+of `rnnstep.language.zh`, keyed by the English template, and is looked up when
+the message is shown. A test reads the source for every `Text("…")` and asks
+that each has its Chinese with the same placeholders.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+LANGUAGES = ("en", "zh")
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Text:
+    """A message: an English `template` in `str.format` syntax and its `values`.
+
+    Values may be `Text` themselves; they are translated with the whole.
+    """
+
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __init__(self, template: str, /, **values: Any) -> None:
+        object.__setattr__(self, "template", template)
+        object.__setattr__(self, "values", values)
+
+    def into(self, language: str) -> str:
+        """Give the message in `language` ("en" or "zh"); English where there is no Chinese."""
+        template = self.template if language == "en" else _chinese().get(self.template, self.template)
+        values = {
+            name: value.into(language) if isinstance(value, Text) else value
+            for name, value in self.values.items()
+        }
+        return template.format_map(values)
+
+    def __str__(self) -> str:
+        return self.into("en")
+
+
+def _chinese() -> Mapping[str, str]:
+    from rnnstep.language import zh
+
+    return zh.table()
+
+
+def environment_language() -> str:
+    """Give "zh" where the locale of the environment is Chinese, else "en"."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(name)
+        if value:
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"

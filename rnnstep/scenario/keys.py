@@ -1,0 +1,92 @@
+"""The keys of every table of a scenario file: one list for reading, hints and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+OPTIMIZER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "SGD": ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"),
+        "Adam": ("lr", "betas", "eps", "weight_decay", "amsgrad", "maximize"),
+        "AdamW": ("lr", "betas", "eps", "weight_decay", "amsgrad", "maximize"),
+        "RMSprop": ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize"),
+    }
+)
+
+KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "": (
+            "title",
+            "summary",
+            "vocabulary",
+            "input",
+            "data",
+            "recurrent",
+            "embedding",
+            "linear",
+            "initial_state",
+            "weights",
+            "target",
+            "loss",
+            "training",
+            "cell",
+            "display",
+        ),
+        "input": (
+            "text",
+            "indices",
+            "values",
+            "file",
+            "random",
+            "lengths",
+            "packed",
+            "pad_index",
+            "windows",
+        ),
+        "input.random": ("shape", "seed"),
+        "input.windows": ("length", "stride", "pad", "batch_size"),
+        "data": ("file", "text", "label", "test", "seed", "batch_size", "shuffle"),
+        "recurrent": (
+            "module",
+            "input_size",
+            "hidden_size",
+            "num_layers",
+            "nonlinearity",
+            "bias",
+            "batch_first",
+            "dropout",
+            "bidirectional",
+            "proj_size",
+            "mode",
+            "dropout_seed",
+        ),
+        "embedding": ("num_embeddings", "embedding_dim", "padding_idx"),
+        "linear": ("out_features", "bias", "from"),
+        "initial_state": ("h_0", "c_0"),
+        "target": ("text", "indices", "values"),
+        "loss": ("name", "reduction", "ignore_index", "over_time"),
+        "training": (
+            "optimizer",
+            "epochs",
+            "clip_grad_norm",
+            *dict.fromkeys(key for keys in OPTIMIZER_KEYS.values() for key in keys),
+        ),
+        "cell": ("state", "parameters", "equations"),
+        "display": ("decimals", "dtype", "language", "order"),
+    }
+)
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Give the known word that `word` was likely meant to be, or None; case counts little."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    found = get_close_matches(word[:80].lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None
+
+
+def table_of(key: str, but: str) -> str | None:
+    """Give the one table, other than `but`, in which `key` has a meaning, or None."""
+    tables = [name for name, keys in KEYS.items() if key in keys and name not in {"", but}]
+    return tables[0] if len(tables) == 1 else None

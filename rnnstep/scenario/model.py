@@ -1,0 +1,205 @@
+"""A scenario as data: what a file says, read, checked and filled in.
+
+All arrays here are time-major: `(T, B, …)`, T steps and B rows of a batch.
+How the user laid them out (`batch_first`, unbatched) is kept as flags and
+matters again only where arrays are handed out in torch's shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from rnnstep.cells import Cell
+
+Floats = NDArray[np.floating]
+Integers = NDArray[np.int64]
+Language = Literal["en", "zh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Localized:
+    """A title or summary in English and Chinese; the one given stands for both."""
+
+    en: str = ""
+    zh: str = ""
+
+    def into(self, language: str) -> str:
+        """Give the text in `language`, or the other one where it is missing."""
+        return (self.zh or self.en) if language == "zh" else (self.en or self.zh)
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrent:
+    """The recurrent module, in the words of torch's constructor."""
+
+    module: str  # "RNNCell", "RNN", "LSTMCell", "LSTM", "GRUCell", "GRU", or the name of an own cell
+    input_size: int
+    hidden_size: int
+    num_layers: int = 1
+    nonlinearity: str = "tanh"
+    bias: bool = True
+    batch_first: bool = False
+    dropout: float = 0.0
+    bidirectional: bool = False
+    proj_size: int = 0
+    mode: Literal["eval", "train"] = "eval"
+    dropout_seed: int = 0
+    is_own: bool = False  # a [cell.NAME] of the file
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether torch loops over it by hand (RNNCell …): parameters without `_l0`."""
+        return self.is_own or self.module.endswith("Cell")
+
+    @property
+    def num_directions(self) -> int:
+        """2 when bidirectional, else 1."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_size(self) -> int:
+        """Size of one direction's h: `proj_size` if there is one, else `hidden_size`."""
+        return self.proj_size or self.hidden_size
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """`torch.nn.Embedding(num_embeddings, embedding_dim, padding_idx)`."""
+
+    num_embeddings: int
+    embedding_dim: int
+    padding_idx: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """`torch.nn.Linear` after the recurrent module: on every step, or on the final state."""
+
+    out_features: int
+    bias: bool = True
+    source: Literal["output", "h_n"] = "output"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """The loss, in torch's words, and how it is taken over time."""
+
+    name: str = "CrossEntropyLoss"
+    reduction: Literal["mean", "sum"] = "mean"
+    ignore_index: int = -100
+    over_time: Literal["together", "sum"] = "together"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The optimizer with its arguments under torch's names."""
+
+    optimizer: str = "SGD"
+    arguments: Mapping[str, float | bool | tuple[float, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    epochs: int = 1
+    clip_grad_norm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """How numbers are shown and computed. `language` None: as the environment says."""
+
+    decimals: int = 4
+    dtype: Literal["float32", "float64"] = "float32"
+    language: Language | None = None
+    order: Literal["time", "layer"] = "time"
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What goes through the model at once.
+
+    Exactly one of `indices` with an embedding, or `values`, is what is fed;
+    a one-hot batch has both, so that the timeline can show letters.
+    """
+
+    values: Floats | None  # (T, B, input_size); None when an embedding looks the indices up
+    indices: Integers | None = None  # (T, B)
+    lengths: tuple[int, ...] | None = None  # true length of each row, ≥ 1
+    packed: bool = False  # whether the padding is left out (True) or walked over
+    target: NDArray[np.generic] | None = None  # (T, B) or (B,) classes, (T, B, O) or (B, O) values
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+        return int(self._given.shape[0])
+
+    @property
+    def num_rows(self) -> int:
+        """B."""
+        return int(self._given.shape[1])
+
+    @property
+    def _given(self) -> NDArray[np.generic]:
+        given = self.values if self.values is not None else self.indices
+        assert given is not None
+        return given
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Parameters that only torch can give: drawn normal, or kept in torch's own file."""
+
+    names: tuple[str, ...]  # the keys missing in `Scenario.parameters`
+    seed: int | None = None  # torch.manual_seed(seed), then constructing embedding, recurrent, linear
+    file: Path | None = None  # a state_dict saved by torch
+    prefixes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    round: int | None = None
+    line: int = 1  # where the file says so, for messages
+    column: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A scenario, complete but for `pending`; frozen, an edit makes a new one."""
+
+    name: str  # "hello": the file's stem
+    path: Path | None
+    source: str  # the file's text, for saving an edited copy
+    title: Localized
+    summary: Localized
+    recurrent: Recurrent
+    cell: Cell
+    batches: tuple[Batch, ...]
+    parameters: Mapping[str, Floats]  # torch's names: weight_ih_l0, embedding.weight, linear.bias
+    display: Display
+    vocabulary: tuple[str, ...] | None = None
+    is_ascii: bool = False  # vocabulary = "ascii"
+    embedding: Embedding | None = None
+    linear: Linear | None = None
+    initial_state: Mapping[str, Floats] = field(default_factory=dict)  # h_0, c_0 given: (L·D, B, n)
+    is_batched: bool = True  # False: torch is given (T, I), without a batch axis
+    target_vocabulary: tuple[str, ...] | None = None
+    loss: Loss | None = None
+    training: Training | None = None
+    test_batches: tuple[Batch, ...] = ()
+    pending: Pending | None = None
+    memory_limit: int = 4 << 30  # bytes
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """The dtype that everything is computed in."""
+        return np.dtype(self.display.dtype)
+
+    def with_parameters(self, changed: Mapping[str, Floats]) -> Scenario:
+        """Give this scenario with some parameters replaced; what was pending may become complete."""
+        parameters = MappingProxyType({**self.parameters, **changed})
+        pending = self.pending
+        if pending is not None and all(name in parameters for name in pending.names):
+            pending = None
+        return replace(self, parameters=parameters, pending=pending)

@@ -1,0 +1,89 @@
+"""The weights that torch draws from a seed, without torch and bit for bit.
+
+torch's generator is the Mersenne Twister (MT19937) begun by the low 32 bits of the
+seed, and numpy has the same one. A uniform float32 takes one 32-bit number of it and
+keeps 24 bits (aten/src/ATen/core/TransformationHelper.h, `uniform_real`). What
+`normal_` gives depends on the machine's vector unit and is left to torch; how many
+numbers it takes does not, so that all that is drawn after it can be drawn here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+SMALLEST_SEED: Final = -(2**63)  # what torch.manual_seed takes
+LARGEST_SEED: Final = 2**64 - 1
+_AT_ONCE = 1 << 20  # numbers drawn at once: they take 8 bytes each before they are float32
+
+
+class TorchGenerator:
+    """The state of torch's CPU generator after `torch.manual_seed(seed)`."""
+
+    def __init__(self, seed: int) -> None:
+        self._bits = np.random.MT19937(0)
+        np.random.RandomState(self._bits).seed(seed & 0xFFFFFFFF)
+
+    def uniform(self, shape: tuple[int, ...], bound: float) -> NDArray[np.float32]:
+        """Draw as `torch.empty(shape).uniform_(-bound, bound)` does."""
+        low, high = np.float32(-bound), np.float32(bound)
+        scale = float(high - low)
+        drawn = np.empty(math.prod(shape), np.float32)
+        for start in range(0, drawn.size, _AT_ONCE):
+            part = drawn[start : start + _AT_ONCE]
+            part[:] = (self._bits.random_raw(part.size) & 0xFFFFFF) * 2.0**-24 * scale + float(low)
+        return drawn.reshape(shape)
+
+    def skip_normal(self, size: int) -> None:
+        """Pass over what `torch.empty(size).normal_()` takes (DistributionTemplates.h, `normal_kernel`).
+
+        From 16 values on, one number each, and the last 16 are drawn again where
+        the size is no multiple of 16; below, pairs of doubles of four numbers a pair.
+        """
+        if size >= 16:
+            self._skip(size if size % 16 == 0 else size + 16)
+        else:
+            self._skip(4 * ((size + 1) // 2))
+
+    def _skip(self, count: int) -> None:
+        for start in range(0, count, _AT_ONCE):
+            self._bits.random_raw(min(_AT_ONCE, count - start), output=False)
+
+
+def seeded_weights(
+    seed: int, shapes: Mapping[str, tuple[int, ...]], hidden_size: int
+) -> dict[str, NDArray[np.float32]]:
+    """Draw as `torch.manual_seed(seed)`, then constructing the modules, does.
+
+    Args:
+        seed: From `SMALLEST_SEED` to `LARGEST_SEED`.
+        shapes: Of all parameters in torch's order: `embedding.weight`, those of the
+            recurrent module (uniform within ±1/√hidden_size), `linear.weight`, `linear.bias`
+            (uniform within ±1/√in_features).
+        hidden_size: Of the recurrent module.
+
+    Returns:
+        Everything but `embedding.weight`, which is drawn normal.
+    """
+    generator = TorchGenerator(seed)
+    drawn: dict[str, NDArray[np.float32]] = {}
+    for name, shape in shapes.items():
+        if name == "embedding.weight":
+            generator.skip_normal(math.prod(shape))
+        else:
+            drawn[name] = generator.uniform(shape, _bound(name, shapes, hidden_size))
+    return drawn
+
+
+def _bound(name: str, shapes: Mapping[str, tuple[int, ...]], hidden_size: int) -> float:
+    if name == "linear.weight":
+        # kaiming_uniform_(a=√5), in torch's order of operations: 1/√in_features but for the last bit
+        gain = math.sqrt(2.0 / (1.0 + math.sqrt(5) ** 2))
+        return math.sqrt(3.0) * (gain / math.sqrt(shapes[name][1]))
+    if name == "linear.bias":
+        return 1.0 / math.sqrt(shapes["linear.weight"][1])
+    return 1.0 / math.sqrt(hidden_size)

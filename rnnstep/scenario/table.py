@@ -1,0 +1,263 @@
+"""Access to one table of a scenario file that knows where everything stands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from rnnstep.language import Text
+from rnnstep.scenario.arrays import Array, Misfit, array_of
+from rnnstep.scenario.keys import KEYS, closest, table_of
+
+if TYPE_CHECKING:
+    from rnnstep.scenario.document import Document
+
+Place = tuple[str | int, ...]
+LARGEST = 2**31 - 1  # of a whole number in a scenario file, unless a key says otherwise
+
+
+class Table:
+    """One table: a value of the asked kind for a key, or its default with a problem noted.
+
+    A key that is absent gives its default, and so does one whose value is wrong.
+    """
+
+    def __init__(self, document: Document, place: Place, data: dict[str, Any]) -> None:
+        self.document = document
+        self.place = place
+        self._data = data
+
+    @property
+    def name(self) -> str:
+        """How the table is called: "recurrent", "input.windows", "" for the top."""
+        return ".".join(str(part) for part in self.place)
+
+    def keys(self) -> tuple[str, ...]:
+        """Give the keys in the order of the file."""
+        return tuple(self._data)
+
+    def has(self, key: str) -> bool:
+        """Whether the key is there, with whatever value."""
+        return key in self._data
+
+    def raw(self, key: str) -> Any:
+        """Give what tomllib read, unchecked; None if absent."""
+        return self._data.get(key)
+
+    def problem(self, key: str | Place, message: Text) -> None:
+        """Note a mistake at a key of this table, or at a place below it."""
+        below = (key,) if isinstance(key, str) else key
+        self.document.problem((*self.place, *below), message)
+
+    def known(self, *keys: str) -> None:
+        """Report every other key; without arguments the list of `keys.KEYS` holds."""
+        allowed = keys or KEYS[self.name]
+        for key in self._data:
+            if key not in allowed:
+                self.problem(key, self._unknown(key, allowed))
+
+    def _unknown(self, key: str, allowed: Sequence[str]) -> Text:
+        guess = closest(key, allowed)
+        if guess is not None:
+            return Text("`{key}`: unknown key; did you mean `{guess}`?", key=_cut(key), guess=guess)
+        other = table_of(key, but=self.name)
+        if other is not None:
+            return Text("`{key}`: unknown key here; it belongs in [{table}]", key=_cut(key), table=other)
+        return Text("`{key}`: unknown key; known are {known}", key=_cut(key), known=listed(allowed))
+
+    def wrong(self, key: str, expected: Text) -> None:
+        """Note that the key's value is not what was expected."""
+        found = shown(self._data[key])
+        self.problem(
+            key, Text("`{key}`: found {found}, expected {expected}", key=key, found=found, expected=expected)
+        )
+
+    def integer(
+        self,
+        key: str,
+        default: int | None = None,
+        *,
+        minimum: int | None = None,
+        maximum: int = LARGEST,
+    ) -> int | None:
+        """Give a whole number from `minimum` to `maximum`."""
+        if key not in self._data:
+            return default
+        value = self._data[key]
+        expected = _whole_number(minimum, maximum)
+        if isinstance(value, int) and not isinstance(value, bool):
+            if (minimum is None or value >= minimum) and value <= maximum and abs(value) <= maximum:
+                return value
+        elif isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
+            expected = Text("{expected}: write {value}", expected=expected, value=int(value))
+        self.wrong(key, expected)
+        return default
+
+    def number(
+        self,
+        key: str,
+        default: float | None = None,
+        *,
+        minimum: float | None = None,
+        maximum: float | None = None,
+        below: float | None = None,
+        above: float | None = None,
+        finite: bool = True,
+    ) -> float | None:
+        """Give a number in a range; `above` and `below` are ends that do not belong to it."""
+        if key not in self._data:
+            return default
+        value = as_float(self._data[key])
+        inside = value is not None and (not finite or math.isfinite(value))
+        if inside and value is not None:
+            inside = (
+                (minimum is None or value >= minimum)
+                and (maximum is None or value <= maximum)
+                and (below is None or value < below)
+                and (above is None or value > above)
+            )
+        if inside:
+            return value
+        ends = (("≥", minimum), (">", above), ("≤", maximum), ("<", below))
+        named = ", ".join(f"{sign} {end:g}" for sign, end in ends if end is not None)
+        self.wrong(key, Text("a number {range}", range=named) if named else Text("a number"))
+        return default
+
+    def boolean(self, key: str, default: bool | None = None) -> bool | None:
+        """Give true or false."""
+        if key not in self._data:
+            return default
+        value = self._data[key]
+        if isinstance(value, bool):
+            return value
+        self.wrong(key, Text("true or false"))
+        return default
+
+    def string(self, key: str, default: str | None = None) -> str | None:
+        """Give a string, as it stands: `printable` before it is shown."""
+        if key not in self._data:
+            return default
+        value = self._data[key]
+        if isinstance(value, str):
+            return value
+        self.wrong(key, Text("a string"))
+        return default
+
+    def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str | None:
+        """Give one of some strings."""
+        if key not in self._data:
+            return default
+        value, known = self._data[key], tuple(choices)
+        if isinstance(value, str) and value in known:
+            return value
+        expected = Text("one of {choices}", choices=", ".join(f'"{choice}"' for choice in known))
+        guess = closest(value, known) if isinstance(value, str) else None
+        if guess is not None:
+            expected = Text('{expected}; did you mean "{guess}"?', expected=expected, guess=guess)
+        self.wrong(key, expected)
+        return default
+
+    def table(self, key: str) -> Table | None:
+        """Give the table under `key`, or None if it is absent or no table."""
+        value = self._data.get(key)
+        if isinstance(value, dict):
+            return Table(self.document, (*self.place, key), value)
+        if value is not None:
+            self.wrong(key, Text("a table"))
+        return None
+
+    def array(self, key: str, *, ndim: tuple[int, ...] | None = None, integer: bool = False) -> Array | None:
+        """Give nested lists of numbers as an array: float64, or int64 for `integer`.
+
+        Ragged or empty lists and what is no number are problems that name the
+        place. `nan` and `inf` are numbers here. `ndim` lists the numbers of axes
+        that are allowed; 0 allows a bare number.
+        """
+        if key not in self._data:
+            return None
+        try:
+            array = array_of(self._data[key], integer=integer)
+        except Misfit as misfit:
+            where = key + "".join(f"[{index}]" for index in misfit.indices)
+            found = shown(misfit.found)
+            self.problem(
+                (key, *misfit.indices),
+                Text(
+                    "`{key}`: found {found}, expected {expected}",
+                    key=where,
+                    found=found,
+                    expected=misfit.expected,
+                ),
+            )
+            return None
+        if ndim is not None and array.ndim not in ndim:
+            self.wrong(key, _axes(ndim))
+            return None
+        return array
+
+
+def _axes(ndim: tuple[int, ...]) -> Text:
+    if ndim == (0,):
+        return Text("a number")
+    if ndim == (1,):
+        return Text("a list of numbers")
+    return Text("an array of {ndim} axes", ndim=" / ".join(str(number) for number in ndim))
+
+
+def _whole_number(minimum: int | None, maximum: int) -> Text:
+    if minimum is None:
+        return Text("a whole number")
+    if maximum == LARGEST:
+        return Text("a whole number ≥ {minimum}", minimum=minimum)
+    return Text("a whole number from {minimum} to {maximum}", minimum=minimum, maximum=maximum)
+
+
+def as_float(value: object) -> float | None:
+    """Give a TOML number as a float (infinite where it is too large for one), else None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def listed(words: Iterable[str]) -> str:
+    """Give names in backticks with commas between, cut after a dozen."""
+    words = tuple(words)
+    more = ", …" if len(words) > 16 else ""
+    return ", ".join(f"`{_cut(word)}`" for word in words[:16]) + more
+
+
+def _cut(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def shown(value: object) -> Text | str:
+    """Describe a value found in a file, briefly and whatever it is."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value) if value.bit_length() < 100 else Text("a number of {bits} bits", bits=value.bit_length())
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, str):
+        return '"' + _cut(value) + '"'
+    if isinstance(value, dict):
+        return Text("a table")
+    if isinstance(value, list):
+        return _shown_list(value)
+    return Text("the date or time {value}", value=str(value))
+
+
+def _shown_list(value: list[Any]) -> Text:
+    shape: list[int] = []
+    inner: Any = value
+    while isinstance(inner, list):
+        shape.append(len(inner))
+        inner = inner[0] if inner else None
+    if len(shape) == 1:
+        return Text("a list of length {length}", length=shape[0])
+    lengths = ", ".join(str(length) for length in cast("list[int]", shape[:8]))
+    return Text("nested lists, ({shape})", shape=lengths + (", …" if len(shape) > 8 else ""))

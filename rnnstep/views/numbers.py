@@ -1,0 +1,152 @@
+"""How a number stands on the screen.
+
+Fixed decimals as long as they tell the truth: a value that is not zero is never
+written as zero, and one of 100,000 or more goes to powers of ten, cut so that it
+takes about the width of its neighbours. `0.0000` therefore means exactly zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rnnstep.views.alphabet import UNICODE, Alphabet
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Values = NDArray[Any] | Sequence[float]
+    Grid = NDArray[Any] | Sequence[Sequence[float]]
+
+_LARGE = 1e5
+# A float32 that was written as 0.31 is 0.31 within half a unit of its last place.
+_AS_WRITTEN = 2.0**-23
+
+
+def number(value: float, decimals: int, *, signed: bool = False, alphabet: Alphabet = UNICODE) -> str:
+    """Write one number: `0.1811`, `−0.0700`, `2.0e-9`, `1.23e5`, `NaN`, `−inf`; `signed` adds `+`."""
+    if _is_plain(value, decimals):
+        text = f"{value + 0.0:.{decimals}f}"
+    else:
+        text = _special(value, decimals)
+    if text[0] == "-":
+        return alphabet.minus + text[1:]
+    return "+" + text if signed and value > 0 else text
+
+
+def column(values: Values, decimals: int, *, width: int = 0, alphabet: Alphabet = UNICODE) -> list[str]:
+    """Write numbers under each other: strings of one width (at least `width`), decimal points aligned."""
+    return [line[0] for line in matrix([[value] for value in _listed(values)], decimals, width, alphabet)]
+
+
+def matrix(values: Grid, decimals: int, width: int = 0, alphabet: Alphabet = UNICODE) -> list[list[str]]:
+    """Write a matrix (R, C) as R lists of C strings, all of one width (at least `width`)."""
+    lines: list[list[float]] = _listed(values)
+    flat = [value + 0.0 for line in lines for value in line]
+    if not flat:
+        return [[] for _ in lines]
+    # One formatting of the whole matrix is several times as fast as one of each number.
+    texts = (f"%.{decimals}f " * len(flat) % tuple(flat)).split(" ")
+    low, high = _bounds(decimals)
+    for index, value in enumerate(flat):
+        if not (low < value < high or -high < value < -low or value == 0.0):
+            texts[index] = _special(value, decimals)
+    texts.pop()
+    width = max(width, len(max(texts, key=len)))
+    written = f"%{width}s" * len(texts) % tuple(texts)
+    # Exponents keep their hyphen: `2.0e-9` is how every program reads it back.
+    if alphabet.minus != "-":
+        written = written.replace("-", alphabet.minus).replace("e" + alphabet.minus, "e-")
+    cells = [written[start : start + width] for start in range(0, len(written), width)]
+    if len(lines) == 1:
+        return [cells]
+    columns = len(lines[0])
+    return [cells[start : start + columns] for start in range(0, len(cells), columns)]
+
+
+def short(value: float, decimals: int, *, alphabet: Alphabet = UNICODE) -> str:
+    """Write a number without the zeros that say nothing: 0.31 as `0.31`, 1.0 as `1`, 0.30001 as `0.3000`."""
+    text = number(value, decimals, alphabet=alphabet)
+    if "." not in text or "e" in text:
+        return text
+    trimmed = text.rstrip("0").rstrip(".")
+    meant = float(trimmed.replace(alphabet.minus, "-"))
+    return trimmed if abs(meant - value) <= abs(value) * _AS_WRITTEN else text
+
+
+def factor(value: float, decimals: int, *, alphabet: Alphabet = UNICODE) -> str:
+    """Write a number as it stands behind an operator: a negative one in brackets, `(−0.11)`."""
+    text = short(value, decimals, alphabet=alphabet)
+    return f"({text})" if text.startswith(alphabet.minus) else text
+
+
+def product(left: float, right: float, decimals: int, *, alphabet: Alphabet = UNICODE) -> str:
+    """Write a product: `0.31·0.42`, `0.25·(−0.11)`, `−0.07·0.88`."""
+    written = short(left, decimals, alphabet=alphabet)
+    return written + alphabet.dot + factor(right, decimals, alphabet=alphabet)
+
+
+def term(
+    left: float,
+    right: float | None,
+    decimals: int,
+    *,
+    is_first: bool = False,
+    alphabet: Alphabet = UNICODE,
+) -> tuple[str, str]:
+    """Write a term of a sum as its operator and itself: `(" − ", "0.07·0.88")`; `right` None is no product.
+
+    The first term of a sum has no operator and keeps its sign: `("", "−0.07·0.88")`.
+    """
+    if is_first or not left < 0:
+        operator = "" if is_first else " + "
+    else:
+        operator, left = f" {alphabet.minus} ", -left
+    if right is None:
+        return operator, short(left, decimals, alphabet=alphabet)
+    return operator, product(left, right, decimals, alphabet=alphabet)
+
+
+def difference(value: float, *, alphabet: Alphabet = UNICODE) -> str:
+    """Write a difference in one digit, with its sign: `+6e-8`, `−0.02`, `0` where there is none at all."""
+    if value == 0 or not math.isfinite(value):
+        text = "0" if value == 0 else _special(value, 0)
+    else:
+        text = _short_exponent(f"{value:.3g}" if abs(value) >= 1 else f"{value:.1g}")
+    sign, text = ("-", text[1:]) if text[0] == "-" else ("+" if value > 0 else "", text)
+    return sign.replace("-", alphabet.minus) + text
+
+
+def _listed(values: Any) -> list[Any]:
+    """Give an array as nested lists of Python floats, which format four times as fast as numpy's."""
+    return values.tolist() if hasattr(values, "tolist") else list(values)
+
+
+def _bounds(decimals: int) -> tuple[float, float]:
+    """Give the open range of magnitudes that fixed decimals show truly."""
+    return 0.5 * 10.0**-decimals, _LARGE - 0.5 * 10.0**-decimals
+
+
+def _is_plain(value: float, decimals: int) -> bool:
+    low, high = _bounds(decimals)
+    return low < abs(value) < high or value == 0
+
+
+def _special(value: float, decimals: int) -> str:
+    """Write what fixed decimals would hide, with the mantissa cut to about the width of the others."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    size = abs(value)
+    if size >= 1:
+        exponent = 1 if size < 1e10 else 2 if size < 1e100 else 3
+    else:
+        exponent = 2 if size >= 1e-9 else 3 if size >= 1e-99 else 4
+    return _short_exponent(f"{value:.{max(0, decimals - 1 - exponent)}e}")
+
+
+def _short_exponent(text: str) -> str:
+    """Give `1.23e+05` as `1.23e5`."""
+    return text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
