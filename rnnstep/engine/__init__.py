@@ -1,0 +1,10 @@
+"""The engine: runs a scenario in numpy and keeps, or can give again, every value on the way."""
+
+from __future__ import annotations
+
+from rnnstep.engine.blocks import Block
+from rnnstep.engine.model import Model
+from rnnstep.engine.passes import Pass
+from rnnstep.engine.trace import Step, Trace
+
+__all__ = ["Block", "Model", "Pass", "Step", "Trace"]

@@ -132,6 +132,14 @@ def norm(u: float, out: Any, a: Pair) -> Error:
     return np.asarray(carried + (terms + 3) * u * np.abs(out) + _TINY)
 
 
+def lookup(u: float, out: Any, w: Pair, i: Pair) -> Error:
+    return np.broadcast_to(w[1], np.shape(w[0]))[i[0]]
+
+
+def cat(u: float, out: Any, a: Pair, b: Pair) -> Error:
+    return np.concatenate((a[1], b[1]), axis=-1)
+
+
 def exact(u: float, out: Any, *args: Pair) -> Error:
     """Comparisons and logic give 0 or 1: no rounding (which side they fall on is not bounded)."""
     return np.zeros(np.shape(out))

@@ -162,6 +162,14 @@ def norm(a: Interval) -> Interval:
     return sqrt(sum(mul(magnitude, magnitude)))
 
 
+def lookup(w: Interval, i: NDArray[np.int64]) -> Interval:
+    return w[0][i], w[1][i]
+
+
+def cat(a: Interval, b: Interval) -> Interval:
+    return np.concatenate((a[0], b[0]), axis=-1), np.concatenate((a[1], b[1]), axis=-1)
+
+
 def isnan(a: Interval) -> Interval:
     """An interval holds numbers; whether one is NaN is not known from it."""
     return np.zeros_like(a[0]), np.ones_like(a[1])

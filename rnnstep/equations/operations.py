@@ -41,7 +41,7 @@ class Operation:
     latex: str
     symbol: str = ""  # of an infix or prefix operator; a function has none
     precedence: int = 9
-    kind: str = "elementwise"  # "elementwise", "product" (matrix) or "reduction"
+    kind: str = "elementwise"  # "elementwise", "product" (matrix), "reduction", or "inner" (not for users)
 
 
 def sigmoid(a: Array) -> Array:
@@ -127,6 +127,29 @@ def _logical(name: str, symbol: str, precedence: int, latex: str, function: Call
     )
 
 
+def _lookup_vjp(g: Array, out: Array, w: Array, i: Array) -> tuple[Array, Array]:
+    gradient = np.zeros_like(w)
+    np.add.at(gradient, np.reshape(i, -1), g.reshape(-1, w.shape[1]))
+    return gradient, np.zeros(np.shape(i), w.dtype)
+
+
+def _cat_vjp(g: Array, out: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    return g[..., : a.shape[-1]], g[..., a.shape[-1] :]
+
+
+def _inner(
+    name: str,
+    arity: int,
+    forward: Callable[..., Array],
+    vjp: Callable[..., tuple[Array, ...]],
+    latex: str,
+) -> Operation:
+    """An operation between recurrent layers: not part of the language that users write."""
+    return Operation(
+        name, arity, forward, vjp, getattr(intervals, name), getattr(bounds, name), latex, kind="inner"
+    )
+
+
 _ROWS = (
     _pairwise("add", "+", 5, "{0} + {1}", np.add, lambda g, y, a, b: (_fit(g, a), _fit(g, b))),
     _pairwise("sub", "-", 5, "{0} - {1}", np.subtract, lambda g, y, a, b: (_fit(g, a), _fit(-g, b))),
@@ -189,6 +212,8 @@ _ROWS = (
         "reduction",
     ),
     Operation("isnan", 1, _as_number(np.isnan), _zeros, intervals.isnan, bounds.exact, r"\operatorname{{isnan}}({0})"),
+    _inner("lookup", 2, lambda w, i: w[i], _lookup_vjp, "{0}[{1}]"),
+    _inner("cat", 2, lambda a, b: np.concatenate((a, b), axis=-1), _cat_vjp, r"[{0}; {1}]"),
     _logical("lt", "<", 4, "{0} < {1}", np.less),
     _logical("le", "<=", 4, r"{0} \le {1}", np.less_equal),
     _logical("gt", ">", 4, "{0} > {1}", np.greater),
@@ -205,5 +230,5 @@ OPERATIONS: dict[str, Operation] = {row.name: row for row in _ROWS}
 
 @functools.cache
 def function_names() -> tuple[str, ...]:
-    """The operations that are called by name, in the table's order."""
-    return tuple(row.name for row in _ROWS if not row.symbol)
+    """The operations that users call by name, in the table's order."""
+    return tuple(row.name for row in _ROWS if not row.symbol and row.kind != "inner")

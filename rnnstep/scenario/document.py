@@ -68,6 +68,13 @@ class Document:
             place = place[:-1]
         return self.positions.get(place, (1, 1))
 
+    def offset(self, line: int, column: int) -> int:
+        """Give the offset in `text` of a line and column from 1."""
+        start = 0
+        for _ in range(line - 1):
+            start = self.text.index("\n", start) + 1
+        return start + column - 1
+
     def problem(self, place: Place, message: Text, *, position: tuple[int, int] | None = None) -> None:
         """Note a mistake at `place`, or at a line and column known otherwise."""
         line, column = position or self.position(place)
@@ -120,8 +127,11 @@ def outside(document: Document, place: Place, filename: str) -> Path | None:
     an absolute name, one that climbs out, and one that a link leads out. The
     file must be there and be a plain file (a pipe could block for ever).
     """
+    key = place[-1]
     if not filename or "\0" in filename:
-        document.problem(place, Text("{filename} is no file name", filename=shown(filename)))
+        document.problem(
+            place, Text("`{key}`: {filename} is no file name", key=key, filename=shown(filename))
+        )
         return None
     named = document.folder / filename
     try:
@@ -134,13 +144,14 @@ def outside(document: Document, place: Place, filename: str) -> Path | None:
         document.problem(
             place,
             Text(
-                "{filename} lies outside the scenario's own folder; pass --allow-outside to read it",
+                "`{key}`: {filename} lies outside the scenario's own folder; pass --allow-outside to read it",
+                key=key,
                 filename=shown(filename),
             ),
         )
         return None
     if not is_file:
-        document.problem(place, _no_file(filename, named))
+        document.problem(place, _no_file(key, filename, named))
         return None
     return path
 
@@ -151,16 +162,17 @@ def _leads_out(filename: str, path: Path, own: Path) -> bool:
     return os.path.isabs(filename) or climbs or not path.is_relative_to(own)
 
 
-def _no_file(filename: str, named: Path) -> Text:
+def _no_file(key: str | int, filename: str, named: Path) -> Text:
     try:
         others = [entry.name for entry in named.parent.iterdir()] if named.parent.is_dir() else []
     except OSError:
         others = []
     guess = closest(named.name, others)
     if guess is None or guess == named.name:
-        return Text("{filename}: there is no such file", filename=shown(filename))
+        return Text("`{key}`: there is no file {filename}", key=key, filename=shown(filename))
     return Text(
-        "{filename}: there is no such file; did you mean {guess}?",
+        "`{key}`: there is no file {filename}; did you mean {guess}?",
+        key=key,
         filename=shown(filename),
         guess=shown(guess),
     )

@@ -6,12 +6,42 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-OPTIMIZER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+# Each optimizer's arguments with torch 2.13's defaults, in torch's order.
+OPTIMIZERS: Mapping[str, Mapping[str, float | bool | tuple[float, ...]]] = MappingProxyType(
     {
-        "SGD": ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"),
-        "Adam": ("lr", "betas", "eps", "weight_decay", "amsgrad", "maximize"),
-        "AdamW": ("lr", "betas", "eps", "weight_decay", "amsgrad", "maximize"),
-        "RMSprop": ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize"),
+        "SGD": {
+            "lr": 1e-3,
+            "momentum": 0.0,
+            "dampening": 0.0,
+            "weight_decay": 0.0,
+            "nesterov": False,
+            "maximize": False,
+        },
+        "Adam": {
+            "lr": 1e-3,
+            "betas": (0.9, 0.999),
+            "eps": 1e-8,
+            "weight_decay": 0.0,
+            "amsgrad": False,
+            "maximize": False,
+        },
+        "AdamW": {
+            "lr": 1e-3,
+            "betas": (0.9, 0.999),
+            "eps": 1e-8,
+            "weight_decay": 1e-2,
+            "amsgrad": False,
+            "maximize": False,
+        },
+        "RMSprop": {
+            "lr": 1e-2,
+            "alpha": 0.99,
+            "eps": 1e-8,
+            "weight_decay": 0.0,
+            "momentum": 0.0,
+            "centered": False,
+            "maximize": False,
+        },
     }
 )
 
@@ -71,7 +101,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "optimizer",
             "epochs",
             "clip_grad_norm",
-            *dict.fromkeys(key for keys in OPTIMIZER_KEYS.values() for key in keys),
+            *dict.fromkeys(key for arguments in OPTIMIZERS.values() for key in arguments),
         ),
         "cell": ("state", "parameters", "equations"),
         "display": ("decimals", "dtype", "language", "order"),

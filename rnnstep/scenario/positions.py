@@ -55,6 +55,17 @@ def positions(text: str) -> dict[Place, tuple[int, int]]:
     return {place: walk.position(offset) for place, offset in walk.found.items()}
 
 
+def statement_start(text: str, line: int, column: int) -> tuple[int, int]:
+    """Give line and column where the statement begins that holds, or ends at, a line and column."""
+    walk = _Walk(text, with_elements=False)
+    try:
+        walk.document()
+    except (_Stopped, TooDeep):
+        pass
+    starts = [walk.position(offset) for offset in walk.statements]
+    return max((start for start in starts if start < (line, column)), default=(line, column))
+
+
 def check_depth(text: str) -> None:
     """Make sure that tomllib reads `text` in time proportional to its length, without deep recursion.
 
@@ -68,12 +79,13 @@ def check_depth(text: str) -> None:
 
 
 class _Walk:
-    """One pass over a text; `at` is the offset reached, `found` the offset of each place."""
+    """One pass over a text; `at` is the offset reached, `found` holds the offset of each place."""
 
     def __init__(self, text: str, *, with_elements: bool = True) -> None:
         self.text = text
         self.at = 0
         self.found: dict[Place, int] = {}
+        self.statements: list[int] = []  # the offset of each header and pair
         self._with_elements = with_elements
         self._tables_in: dict[Place, int] = {}  # how many [[…]] each array of tables has so far
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
@@ -88,6 +100,7 @@ class _Walk:
             self._skip(_SPACE)
             if self.at >= len(self.text):
                 return
+            self.statements.append(self.at)
             if self.text[self.at] == "[":
                 header = self._header()
             else:
@@ -168,7 +181,9 @@ class _Walk:
 
     def _value(self, place: Place | None) -> None:
         """Walk over one value and all that is in it; `place` is that of the value."""
-        nesting: list[tuple[Place, int]] = []  # each open bracket's place, and its elements so far; −1: a table
+        nesting: list[
+            tuple[Place, int]
+        ] = []  # each open bracket's place, and its elements so far; −1: a table
         while place is not None:
             self._skip(_BLANK if not nesting else _SPACE)
             if nesting:

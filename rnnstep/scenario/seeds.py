@@ -87,3 +87,12 @@ def _bound(name: str, shapes: Mapping[str, tuple[int, ...]], hidden_size: int) -
     if name == "linear.bias":
         return 1.0 / math.sqrt(shapes["linear.weight"][1])
     return 1.0 / math.sqrt(hidden_size)
+
+
+def rounded(
+    values: NDArray[np.floating], decimals: int | None, dtype: np.dtype[np.floating]
+) -> NDArray[np.floating]:
+    """Give drawn values in `dtype`, rounded to `decimals` if there are any: alike in both dtypes."""
+    if decimals is None:
+        return values.astype(dtype)
+    return np.round(values.astype(np.float64), decimals).astype(dtype)

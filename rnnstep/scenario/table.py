@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rnnstep.language import Text
 from rnnstep.scenario.arrays import Array, Misfit, array_of
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rnnstep.scenario.document import Document
 
 Place = tuple[str | int, ...]
-LARGEST = 2**31 - 1  # of a whole number in a scenario file, unless a key says otherwise
+LARGEST = 2**63 - 1  # of a whole number, torch's int64; what is too large to hold is told in GiB
 
 
 class Table:
@@ -55,16 +55,28 @@ class Table:
         allowed = keys or KEYS[self.name]
         for key in self._data:
             if key not in allowed:
-                self.problem(key, self._unknown(key, allowed))
+                self.unknown(key, allowed)
 
-    def _unknown(self, key: str, allowed: Sequence[str]) -> Text:
+    def unknown(self, key: str, allowed: Sequence[str]) -> None:
+        """Report a key that has no meaning here, with what it may have been meant to be."""
         guess = closest(key, allowed)
-        if guess is not None:
-            return Text("`{key}`: unknown key; did you mean `{guess}`?", key=_cut(key), guess=guess)
         other = table_of(key, but=self.name)
-        if other is not None:
-            return Text("`{key}`: unknown key here; it belongs in [{table}]", key=_cut(key), table=other)
-        return Text("`{key}`: unknown key; known are {known}", key=_cut(key), known=listed(allowed))
+        if guess is not None:
+            message = Text("`{key}`: unknown key; did you mean `{guess}`?", key=_cut(key), guess=guess)
+        elif other is not None:
+            message = Text("`{key}`: unknown key here; it belongs in [{table}]", key=_cut(key), table=other)
+        else:
+            message = Text("`{key}`: unknown key; known are {known}", key=_cut(key), known=listed(allowed))
+        self.problem(key, message)
+
+    def missing(self, key: str, expected: Text) -> None:
+        """Note that a key which must be there is not, unless one is there that was meant to be it."""
+        known = KEYS.get(self.name, ())
+        if any(closest(other, known) == key for other in self._data if other not in known):
+            return
+        self.document.problem(
+            self.place, Text("`{key}` is missing: expected {expected}", key=key, expected=expected)
+        )
 
     def wrong(self, key: str, expected: Text) -> None:
         """Note that the key's value is not what was expected."""
@@ -87,7 +99,7 @@ class Table:
         value = self._data[key]
         expected = _whole_number(minimum, maximum)
         if isinstance(value, int) and not isinstance(value, bool):
-            if (minimum is None or value >= minimum) and value <= maximum and abs(value) <= maximum:
+            if (-LARGEST if minimum is None else minimum) <= value <= maximum:
                 return value
         elif isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
             expected = Text("{expected}: write {value}", expected=expected, value=int(value))
@@ -239,7 +251,11 @@ def shown(value: object) -> Text | str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value) if value.bit_length() < 100 else Text("a number of {bits} bits", bits=value.bit_length())
+        return (
+            str(value)
+            if value.bit_length() < 100
+            else Text("a number of {bits} bits", bits=value.bit_length())
+        )
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, str):
@@ -259,5 +275,5 @@ def _shown_list(value: list[Any]) -> Text:
         inner = inner[0] if inner else None
     if len(shape) == 1:
         return Text("a list of length {length}", length=shape[0])
-    lengths = ", ".join(str(length) for length in cast("list[int]", shape[:8]))
-    return Text("nested lists, ({shape})", shape=lengths + (", …" if len(shape) > 8 else ""))
+    lengths = ", ".join(str(length) for length in shape[:8])
+    return Text("nested lists of shape ({shape})", shape=lengths + (", …" if len(shape) > 8 else ""))

@@ -8,25 +8,24 @@ until every part of a parameter has its values.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
 from rnnstep.cells import Cell
 from rnnstep.language import Text
-from rnnstep.scenario.document import Document, check_memory, gibibytes, shown_shape
+from rnnstep.scenario.document import Document
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Embedding, Floats, Linear, Pending, Recurrent
 from rnnstep.scenario.parameter_names import Parameter, accepted_names, named_parameters
 from rnnstep.scenario.parameters import parameter_shapes
-from rnnstep.scenario.seeds import LARGEST_SEED, SMALLEST_SEED, seeded_weights
+from rnnstep.scenario.seeds import LARGEST_SEED, SMALLEST_SEED, rounded, seeded_weights
+from rnnstep.scenario.state_dicts import as_dtype, wrong_shape
 from rnnstep.scenario.table import Table, listed
 from rnnstep.scenario.weight_files import read_weight_file
 
 SOURCES = ("seed", "file", "round", "prefix")
 MODULES = ("embedding", "linear")  # `embedding.weight = …` is a table in TOML
-PARAMETER_COST = 1024  # bytes that a parameter takes besides its numbers
 MOST_DECIMALS = 15
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -46,7 +45,8 @@ def read_weights(
 ) -> Weights:
     """Give all parameters under torch's names in torch's order, and what only torch can give.
 
-    Problems are noted in `document`; the result is then of no use.
+    That they fit into memory was seen to before (`check_run`). Problems are noted
+    in `document`; the result is then of no use.
     """
     table = document.table("weights")
     if table is None:
@@ -55,30 +55,189 @@ def read_weights(
                 (), Text("no [weights]: give `seed = 0`, a `file`, or arrays under torch's names")
             )
         return NOTHING
-    if not _check_size(document, recurrent, cell, embedding, linear, dtype):
-        return NOTHING
     shapes = parameter_shapes(recurrent, cell, embedding, linear)
     parameters = named_parameters(shapes, recurrent, cell)
-    given, is_sound = _read_arrays(table, parameters, recurrent, dtype)
-    seed, is_sound = _read_seed(table, is_sound=is_sound)
-    complete = {name for name, parts in given.items() if len(parts) == len(parameters[name].parts)}
+    before = len(document.problems)
+    given = _read_arrays(table, parameters, recurrent, dtype)
+    seed = _read_seed(table)
+    if len(document.problems) > before:
+        return NOTHING
     pending = None
     if seed is not None:
-        decimals = table.integer("round", minimum=0, maximum=MOST_DECIMALS)
-        drawn = {
-            name: rounded(values, decimals, dtype)
-            for name, values in seeded_weights(seed, shapes, recurrent.hidden_size).items()
-        }
-        _fill(given, drawn, parameters)
-        if "embedding.weight" in shapes and "embedding.weight" not in complete:
-            line, column = document.position((*table.place, "seed"))
-            pending = Pending(("embedding.weight",), seed=seed, round=decimals, line=line, column=column)
+        pending = _take_seed(table, seed, shapes, recurrent.hidden_size, parameters, given, dtype)
     elif table.has("file"):
-        found = read_weight_file(table, parameters, frozenset(complete), dtype)
+        complete = frozenset(name for name in given if len(given[name]) == len(parameters[name].parts))
+        found = read_weight_file(table, parameters, complete, dtype)
         if found is None:
             return NOTHING
         from_file, pending = found
         _fill(given, from_file, parameters)
-    if is_sound:
-        return _joined(table, parameters, given, pending, dtype)
-    return NOTHING
+    _fill_partners(given, parameters, pending, dtype)
+    if not _check_complete(table, parameters, given, pending):
+        return NOTHING
+    pending_names = pending.names if pending else ()
+    return MappingProxyType(
+        {name: _joined(given[name], parameters[name]) for name in shapes if name not in pending_names}
+    ), pending
+
+
+def _read_arrays(
+    table: Table,
+    parameters: Mapping[str, Parameter],
+    recurrent: Recurrent,
+    dtype: np.dtype[np.floating],
+) -> Parts:
+    """Read all arrays that stand in the table, under whatever name."""
+    accepted = accepted_names(parameters, recurrent)
+    given: Parts = {}
+    for holder, key, name in _array_keys(table):
+        if name not in accepted:
+            holder.problem(key, _unknown(name, accepted, parameters, has_bias=recurrent.bias))
+            continue
+        parameter, part = accepted[name]
+        array = holder.array(key)
+        if array is None:
+            continue
+        expected = parameter.part_shape(part)
+        if array.shape != expected:
+            words = parameter.part_words(part)
+            holder.problem(key, wrong_shape(name, array.shape, expected, words))
+            continue
+        values = {part: as_dtype(array, dtype)} if part is not None else _split(array, parameter, dtype)
+        parts = given.setdefault(parameter.name, {})
+        if parts.keys() & values.keys():
+            holder.problem(key, Text("`{name}`: given twice, under another name too", name=name))
+        parts.update(values)
+    return given
+
+
+def _array_keys(table: Table) -> Iterator[tuple[Table, str, str]]:
+    """Give the key of each array with the table that holds it and its name."""
+    for key in table.keys():
+        if key in SOURCES:
+            continue
+        inner = table.raw(key)
+        if key in MODULES and isinstance(inner, dict):
+            below = table.table(key)
+            assert below is not None
+            yield from ((below, part, f"{key}.{part}") for part in below.keys())
+        else:
+            yield table, key, key
+
+
+def _unknown(
+    name: str,
+    accepted: Mapping[str, tuple[Parameter, int | None]],
+    parameters: Mapping[str, Parameter],
+    *,
+    has_bias: bool,
+) -> Text:
+    module = name.partition(".")[0]
+    if module in MODULES and not any(known.startswith(module) for known in parameters):
+        return Text("`{name}`: there is no [{module}] in this scenario", name=name, module=module)
+    is_bias = name.startswith(("bias_", "b_")) and not has_bias
+    if is_bias or (name == "linear.bias" and "linear.weight" in parameters):
+        return Text("`{name}`: this module has no bias (`bias = false`)", name=name)
+    guess = closest(name, [*accepted, *SOURCES])
+    if guess is not None:
+        return Text("`{name}`: no parameter of this module; did you mean `{guess}`?", name=name, guess=guess)
+    return Text("`{name}`: no parameter of this module; it has {known}", name=name, known=listed(parameters))
+
+
+def _split(array: Floats, parameter: Parameter, dtype: np.dtype[np.floating]) -> dict[int, Floats]:
+    values = as_dtype(array, dtype)
+    if len(parameter.parts) == 1:
+        return {0: values}
+    return {part: values[rows] for part, rows in enumerate(parameter.rows)}
+
+
+def _read_seed(table: Table) -> int | None:
+    """Read the seed; notes what cannot stand beside it, or not without it."""
+    if table.has("seed") and table.has("file"):
+        table.problem("file", Text("`file`: there is a `seed` already; give one of the two"))
+    if table.has("round") and not table.has("seed"):
+        table.problem("round", Text("`round` rounds what a `seed` gave; there is no `seed`"))
+    if table.has("prefix") and not table.has("file"):
+        table.problem("prefix", Text("`prefix` names the prefixes in a `file`; there is no `file`"))
+    table.integer("round", minimum=0, maximum=MOST_DECIMALS)
+    return table.integer("seed", minimum=SMALLEST_SEED, maximum=LARGEST_SEED)
+
+
+def _take_seed(
+    table: Table,
+    seed: int,
+    shapes: Shapes,
+    hidden_size: int,
+    parameters: Mapping[str, Parameter],
+    given: Parts,
+    dtype: np.dtype[np.floating],
+) -> Pending | None:
+    """Put what the seed gives where nothing is given yet; give what only torch can draw."""
+    decimals = table.integer("round", minimum=0, maximum=MOST_DECIMALS)
+    drawn = seeded_weights(seed, shapes, hidden_size)
+    _fill(given, {name: rounded(values, decimals, dtype) for name, values in drawn.items()}, parameters)
+    names = tuple(name for name in shapes if name not in given)
+    if not names:
+        return None
+    line, column = table.document.position((*table.place, "seed"))
+    return Pending(names, seed=seed, round=decimals, line=line, column=column)
+
+
+def _fill(given: Parts, values: Mapping[str, Floats], parameters: Mapping[str, Parameter]) -> None:
+    """Put `values` where nothing is given yet."""
+    for name, array in values.items():
+        given[name] = _split(array, parameters[name], array.dtype) | given.get(name, {})
+
+
+def _fill_partners(
+    given: Parts, parameters: Mapping[str, Parameter], pending: Pending | None, dtype: np.dtype[np.floating]
+) -> None:
+    """Put zeros for each bias, or gate of one, whose partner alone is given."""
+    before = {name: set(parts) for name, parts in given.items()}
+    for name, parameter in parameters.items():
+        if parameter.partner is None or (pending is not None and name in pending.names):
+            continue
+        for part in before.get(parameter.partner, set()) - before.get(name, set()):
+            given.setdefault(name, {})[part] = np.zeros(parameter.part_shape(part), dtype)
+
+
+def _check_complete(
+    table: Table, parameters: Mapping[str, Parameter], given: Parts, pending: Pending | None
+) -> bool:
+    """Whether every parameter has all its parts; notes a problem naming those that do not."""
+    missing: list[str] = []
+    for name, parameter in parameters.items():
+        parts = given.get(name, {})
+        if pending is not None and name in pending.names:
+            if parts:
+                table.problem(
+                    "file",
+                    Text(
+                        "`{name}`: single gates can stand beside a seed or a .safetensors file only;"
+                        " give it whole",
+                        name=name,
+                    ),
+                )
+                return False
+        elif not parts:
+            missing.append(name)
+        else:
+            missing += [part for index, part in enumerate(parameter.parts) if index not in parts]
+    if not missing:
+        return True
+    if all(name.startswith("bias_") for name in missing):
+        message = Text(
+            "no values for {names}; give them, or `bias = false` in [recurrent]", names=listed(missing)
+        )
+    elif table.has("file"):
+        message = Text("the file holds no {names}; give them as arrays", names=listed(missing))
+    else:
+        message = Text("no values for {names}; give them, or a `seed` or `file`", names=listed(missing))
+    table.problem("file" if table.has("file") else (), message)
+    return False
+
+
+def _joined(parts: Mapping[int, Floats], parameter: Parameter) -> Floats:
+    if len(parameter.parts) == 1:
+        return parts[0]
+    return np.concatenate([parts[index] for index in range(len(parameter.parts))])

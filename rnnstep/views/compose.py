@@ -144,7 +144,7 @@ def box(
     Rows that find no place are counted in the frame's foot (`↓ 3`), never dropped without a word.
     `cells` is at least 4 and `height` at least 2.
     """
-    left_top, line, right_top, side, left_foot, right_foot = alphabet.rounded
+    left_top, line, right_top, side, left_foot, right_foot = tuple(alphabet.rounded)
     inner = cells - 4
     unseen = len(rows) - (height - 2)
     foot = f"{alphabet.down} {unseen}" if unseen > 0 else ""
@@ -180,7 +180,7 @@ def _edge(
 def bracket(rows: Sequence[Row], alphabet: Alphabet = UNICODE, style: str = "bracket") -> Block:
     """Put the brackets of a matrix around rows: `┌ ┐`, `│ │`, `└ ┘`; `[ ]` around a single row."""
     last = len(rows) - 1
-    left_top, right_top, side, left_foot, right_foot = alphabet.bracket
+    left_top, right_top, side, left_foot, right_foot = tuple(alphabet.bracket)
     signs = [(side, side)] * len(rows)
     if last >= 0:
         signs[0], signs[last] = (left_top, right_top), (left_foot, right_foot)
@@ -226,8 +226,8 @@ def _pieces(span: Span, cells: int) -> Iterator[Span]:
 
 
 # What may not begin a line and what may not end one (the rules of Chinese setting).
-_CLOSING = "，。、；：？！）》」』】〉”’…—·,.;:?!)]}%"  # noqa: RUF001 - the full-width signs are meant
-_OPENING = "（《「『【〈“‘([{"  # noqa: RUF001 - the full-width signs are meant
+_CLOSING = "，。、；：？！）》」』】〉”’…—·,.;:?!)]}%"
+_OPENING = "（《「『【〈“‘([{"
 _WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\U0001f300-\U0003fffd"
 _ATOM = re.compile(
     rf"[{re.escape(_OPENING)}]*(?:[{_WIDE}]|[^\s{_WIDE}{re.escape(_OPENING)}]+)[{re.escape(_CLOSING)}]*|\s+|."

@@ -110,12 +110,14 @@ def term(
 
 def difference(value: float, *, alphabet: Alphabet = UNICODE) -> str:
     """Write a difference in one digit, with its sign: `+6e-8`, `−0.02`, `0` where there is none at all."""
-    if value == 0 or not math.isfinite(value):
-        text = "0" if value == 0 else _special(value, 0)
-    else:
-        text = _short_exponent(f"{value:.3g}" if abs(value) >= 1 else f"{value:.1g}")
-    sign, text = ("-", text[1:]) if text[0] == "-" else ("+" if value > 0 else "", text)
-    return sign.replace("-", alphabet.minus) + text
+    text = brief(value, 1 if abs(value) < 1 else 3, alphabet=alphabet)
+    return "+" + text if value > 0 else text
+
+
+def brief(value: float, digits: int = 3, *, alphabet: Alphabet = UNICODE) -> str:
+    """Write a number in a few significant digits, for axes and bounds: `0.5`, `12.3`, `−1.2e-7`, `0`."""
+    text = "NaN" if math.isnan(value) else _short_exponent(f"{value + 0.0:.{digits}g}")
+    return alphabet.minus + text[1:] if text[0] == "-" else text
 
 
 def _listed(values: Any) -> list[Any]:

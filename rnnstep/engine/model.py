@@ -1,0 +1,121 @@
+"""A scenario made ready to run: its blocks compiled and their parameters stacked once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rnnstep.engine.blocks import Block, build
+from rnnstep.engine.passes import Pass
+from rnnstep.engine.recurrence import BlockRun, Rows
+from rnnstep.engine.trace import Trace
+from rnnstep.equations.compile import ONE_ROW, ROWS
+from rnnstep.equations.operations import Array
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
+from rnnstep.scenario.model import Batch, Scenario
+
+KEPT_BYTES = 1 << 30  # beyond this a run keeps its states alone and computes the rest when looked at
+
+
+class Model:
+    """A runnable scenario. Runs share nothing but the parameters, which are never written to.
+
+    Raises:
+        UsageError: parameters are pending, so that there is nothing to run yet.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        if scenario.pending is not None:
+            raise UsageError(
+                Text("parameters that only torch can give are missing: {names}", names=", ".join(scenario.pending.names))
+            )
+        self.scenario = scenario
+        self.blocks: tuple[Block, ...] = build(scenario)
+        self._prepared: dict[tuple[str, str], tuple[Any, ...]] = {}
+
+    def run(self) -> Trace:
+        """Run every batch; each starts from the initial state."""
+        return Trace(self.scenario, tuple(self.run_batch(index) for index in range(len(self.scenario.batches))))
+
+    def run_batch(self, index: int = 0) -> Pass:
+        """Run one batch."""
+        batch = self.scenario.batches[index]
+        x = self._embedded(batch)
+        rows = Rows.of(batch.lengths) if batch.packed and batch.lengths is not None else None
+        is_kept = self._kept_bytes(batch) <= min(KEPT_BYTES, self.scenario.memory_limit)
+        done = Pass(self.scenario, self.blocks, index, x)
+        generator: np.random.Generator | None = None
+        for block in self.blocks:
+            if block.kind == "recurrent":
+                run = BlockRun(
+                    block,
+                    self._stacked(block, x.shape[1]),
+                    x,
+                    self._initial(block, x.shape[1]),
+                    rows=rows,
+                    is_kept=is_kept,
+                )
+                done.runs[block.key] = run
+                if block.direction == "forward":
+                    forward = run
+                    output = run.state(block.output)
+                else:
+                    output = np.concatenate((forward.state(block.output), run.state(block.output)), axis=-1)
+                if block.direction == "backward" or not self.scenario.recurrent.bidirectional:
+                    x = output
+            elif block.kind == "dropout":
+                if generator is None:
+                    generator = np.random.default_rng(self.scenario.recurrent.dropout_seed)
+                mask = self._mask(x.shape, generator)
+                done.masks[block.key] = mask
+                done.dropped[block.key] = x
+                x = mask * x
+        done.features = x
+        return done
+
+    def _embedded(self, batch: Batch) -> Array:
+        if batch.values is not None:
+            return batch.values
+        assert batch.indices is not None
+        return self.scenario.parameters["embedding.weight"][batch.indices]
+
+    def _stacked(self, block: Block, rows: int) -> tuple[Any, ...]:
+        mode = ONE_ROW if rows == 1 else ROWS
+        known = self._prepared.get((block.key, mode))
+        if known is None:
+            known = block.compiled.prepare(block.parameters, self.scenario.dtype, mode)
+            self._prepared[block.key, mode] = known
+        return known
+
+    def _initial(self, block: Block, rows: int) -> tuple[Array, ...]:
+        """Give the block's states before the first step, each (B, n): as given, else zeros."""
+        position = block.layer * self.scenario.recurrent.num_directions + (block.direction == "backward")
+        given = self.scenario.initial_state
+        found = []
+        for name, shape in block.program.states.items():
+            whole = given.get(f"{name}_0")
+            found.append(
+                np.zeros((rows, int(shape[0])), self.scenario.dtype) if whole is None else np.ascontiguousarray(whole[position])
+            )
+        return tuple(found)
+
+    def _mask(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+        """Draw a dropout mask, (T, B, n): 0 with probability p, else 1/(1 − p)."""
+        p = self.scenario.recurrent.dropout
+        if p >= 1:
+            return np.zeros(shape, self.scenario.dtype)
+        return np.asarray((generator.random(shape) >= p) / (1 - p), self.scenario.dtype)
+
+    def _kept_bytes(self, batch: Batch) -> int:
+        numbers = self._numbers_a_step * batch.num_steps * batch.num_rows
+        return numbers * self.scenario.dtype.itemsize
+
+    @cached_property
+    def _numbers_a_step(self) -> int:
+        return sum(block.compiled.numbers_a_step for block in self.blocks if block.kind == "recurrent")
+
+

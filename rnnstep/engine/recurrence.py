@@ -1,0 +1,244 @@
+"""Running one recurrent block over time: whole, in pieces, packed, forwards or backwards.
+
+A run is a row of segments. A segment is a stretch of steps with the same live rows, run by
+one call of the compiled function; usually there is just one. A packed batch has one for
+each number of rows alive (rows are sorted by length, so the live ones come first); a long
+run is cut so that no piece is large. The same segment run again gives the same bits, so a
+run may forget all but its states and compute a place anew when it is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.engine.blocks import Block
+from rnnstep.equations.compile import ONE_ROW, ROWS
+from rnnstep.equations.operations import Array
+
+SEGMENT_BYTES = 64 << 20  # kept numbers of one call at most, so that a long run needs no memory twice
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How the rows of a packed batch lie while it runs: longest first."""
+
+    order: NDArray[np.intp]  # position while running → row of the batch
+    place: NDArray[np.intp]  # row of the batch → position while running
+    lengths: NDArray[np.intp]  # in running order, descending
+
+    @classmethod
+    def of(cls, lengths: Sequence[int]) -> Rows:
+        """Sort rows by their lengths, equal ones staying in order, as torch does."""
+        given = np.asarray(lengths, dtype=np.intp)
+        order = np.argsort(-given, kind="stable")
+        return cls(order, np.argsort(order, kind="stable"), given[order])
+
+    def alive(self, t: int) -> int:
+        """How many rows are longer than `t` steps."""
+        return int(np.searchsorted(-self.lengths, -t, side="left"))
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """Steps `start` to `stop` (in the order of time) of the first `rows` rows."""
+
+    start: int
+    stop: int
+    rows: int
+    x: Array  # (steps, rows, input_size), in the order of computation
+    before: tuple[Array, ...]  # each state before the first step, (rows, size)
+    kept: tuple[Array, ...] | None  # what the function gave, or None if it is to be computed anew
+
+
+class BlockRun:
+    """What a recurrent block did over one batch; arrays are time-major, `t` counts from 0."""
+
+    def __init__(
+        self,
+        block: Block,
+        prepared: tuple[Any, ...],
+        x: Array,
+        initial: tuple[Array, ...],
+        *,
+        rows: Rows | None = None,
+        is_kept: bool = True,
+    ) -> None:
+        self.block = block
+        self.is_reversed = block.direction == "backward"
+        self._prepared = prepared
+        self._rows = rows
+        self._is_kept = is_kept
+        self._mode = ONE_ROW if x.shape[1] == 1 else ROWS
+        self._function = block.compiled.function(self._mode)
+        self._shape = x.shape
+        self._state_columns = [block.compiled.columns[name] for name in block.program.states]
+        self.segments: list[Segment] = []
+        self._states: dict[str, Array] | None = None
+        self._recent = lru_cache(maxsize=2)(self._computed_anew)
+        self._run(x, initial)
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+        return int(self._shape[0])
+
+    def live_rows(self, t: int) -> NDArray[np.intp] | None:
+        """The rows of the batch that take part in step `t`, ascending; None when all do."""
+        if self._rows is None:
+            return None
+        return np.sort(self._rows.order[: self._rows.alive(t)])
+
+    def values(self, t: int) -> dict[str, Array]:
+        """All values of step `t`: inputs, states before, and every line; each (live rows, n)."""
+        known, shared = self._known(t)
+        compiled = self.block.compiled
+        named = [*self.block.program.inputs, *(f"{name}_prev" for name in self.block.program.states)]
+        named += self.block.program.names
+        return {name: self._in_batch_order(compiled.derive(name, known), t) for name in named if name not in shared}
+
+    def value(self, name: str, t: int) -> Array:
+        """One value of step `t`, (live rows, n)."""
+        known, _ = self._known(t)
+        return self._in_batch_order(self.block.compiled.derive(name, known), t)
+
+    def state(self, name: str) -> Array:
+        """A state after every step, (T, B, n); zeros where a packed row is over."""
+        if self._states is None:
+            self._states = {}
+        if name not in self._states:
+            self._states[name] = self._whole(name)
+        return self._states[name]
+
+    def final(self, name: str) -> Array:
+        """A state at the end of the run, (B, n): at each row's true length, or at step 0 going backwards."""
+        whole = self.state(name)
+        if self.is_reversed:
+            return whole[0]
+        if self._rows is None:
+            return whole[-1]
+        lengths = self._rows.lengths[self._rows.place]
+        return np.asarray(whole[lengths - 1, np.arange(len(lengths))])
+
+    def before(self, name: str, t: int) -> Array:
+        """A state as step `t` read it, (live rows, n)."""
+        return self.value(f"{name}_prev", t)
+
+    # ── running ──────────────────────────────────────────────────────────────────────
+
+    def _run(self, x: Array, initial: tuple[Array, ...]) -> None:
+        if self._rows is not None:
+            x = x[:, self._rows.order]
+            initial = tuple(state[self._rows.order] for state in initial)
+        states = initial
+        for start, stop, rows in self._stretches():
+            piece = x[start:stop, :rows]
+            if self.is_reversed:
+                piece = piece[::-1]
+            before = tuple(
+                _resized(state, first, rows) for state, first in zip(states, initial, strict=True)
+            )
+            piece = np.ascontiguousarray(piece)
+            kept = self._call(piece, before)
+            states = tuple(
+                self._rows_of(kept[index])[-1, :, a:b] for index, a, b in self._state_columns
+            )
+            if not self._is_kept:
+                kept = tuple(
+                    kept[index] if any(index == column[0] for column in self._state_columns) else kept[index][:0]
+                    for index in range(len(kept))
+                )
+            self.segments.append(Segment(start, stop, rows, piece, before, kept))
+
+    def _stretches(self) -> list[tuple[int, int, int]]:
+        """Cut the steps where the live rows change and where a piece would be too large."""
+        steps, rows, _ = self._shape
+        cuts = {0, steps}
+        if self._rows is not None:
+            steps = int(self._rows.lengths[0])
+            cuts = {0, *(int(length) for length in self._rows.lengths)}
+        most = max(1, SEGMENT_BYTES // max(1, self.block.compiled.numbers_a_step * rows * 8))
+        if steps > most:
+            cuts |= set(range(0, steps, most))
+        ends = sorted(cuts)
+        found = [
+            (start, stop, rows if self._rows is None else self._rows.alive(start))
+            for start, stop in zip(ends, ends[1:], strict=False)
+        ]
+        return found[::-1] if self.is_reversed else found
+
+    def _call(self, x: Array, before: tuple[Array, ...]) -> tuple[Array, ...]:
+        if self._mode == ONE_ROW:
+            return self._function(x[:, 0], *(state[0] for state in before), *self._prepared)  # type: ignore[no-any-return]
+        return self._function(x, *before, *self._prepared)  # type: ignore[no-any-return]
+
+    def _rows_of(self, kept: Array) -> Array:
+        """Give a kept array its row axis back."""
+        return kept[:, None] if self._mode == ONE_ROW else kept
+
+    # ── looking ──────────────────────────────────────────────────────────────────────
+
+    def _whole(self, name: str) -> Array:
+        index, a, b = self.block.compiled.columns[name]
+        if len(self.segments) == 1 and self._rows is None:
+            only = self._rows_of(self._kept(self.segments[0], needs_all=False)[index])[..., a:b]
+            return only[::-1] if self.is_reversed else only
+        whole = np.zeros((*self._shape[:2], b - a), self.segments[0].x.dtype)
+        for segment in self.segments:
+            part = self._rows_of(self._kept(segment, needs_all=False)[index])[..., a:b]
+            whole[segment.start : segment.stop, : segment.rows] = part[::-1] if self.is_reversed else part
+        return whole if self._rows is None else whole[:, self._rows.place]
+
+    def _known(self, t: int) -> tuple[dict[str, Array], frozenset[str]]:
+        """What is stored of step `t`, in running order, and the names that are the same at every step."""
+        number = self._segment_at(t)
+        segment = self.segments[number]
+        kept = self._kept(segment, needs_all=True, number=number)
+        k = segment.stop - 1 - t if self.is_reversed else t - segment.start
+        compiled = self.block.compiled
+        known: dict[str, Array] = dict(self.block.parameters)
+        shared = frozenset(known)
+        for name in self.block.program.inputs:
+            known[name] = segment.x[k]
+        for position, name in enumerate(self.block.program.states):
+            index, a, b = compiled.columns[name]
+            known[f"{name}_prev"] = (
+                np.ascontiguousarray(self._rows_of(kept[index])[k - 1, :, a:b]) if k else segment.before[position]
+            )
+        for name, (index, a, b) in compiled.columns.items():
+            known[name] = np.ascontiguousarray(self._rows_of(kept[index])[k, :, a:b])
+        return known, shared
+
+    def _segment_at(self, t: int) -> int:
+        for number, segment in enumerate(self.segments):
+            if segment.start <= t < segment.stop:
+                return number
+        raise IndexError(t)
+
+    def _kept(self, segment: Segment, *, needs_all: bool, number: int = 0) -> tuple[Array, ...]:
+        assert segment.kept is not None
+        if needs_all and not self._is_kept:
+            return self._recent(number)
+        return segment.kept
+
+    def _computed_anew(self, number: int) -> tuple[Array, ...]:
+        segment = self.segments[number]
+        return self._call(segment.x, segment.before)
+
+    def _in_batch_order(self, value: Array, t: int) -> Array:
+        if self._rows is None or value.ndim < 2:
+            return value
+        alive = self._rows.alive(t)
+        return value[np.argsort(self._rows.order[:alive], kind="stable")]
+
+
+def _resized(state: Array, initial: Array, rows: int) -> Array:
+    """Let a state go on with `rows` rows: the ended ones leave, new ones begin as they were given."""
+    if len(state) >= rows:
+        return state[:rows]
+    return np.concatenate((state, initial[len(state) : rows]))

@@ -1,0 +1,30 @@
+"""Between time-major arrays inside and torch's shapes outside."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnstep.equations.operations import Array
+from rnnstep.scenario.model import Scenario
+
+
+def as_torch_shows(scenario: Scenario, whole: Array) -> Array:
+    """Lay out (T, B, n) as torch does: (B, T, n) with `batch_first`, (T, n) when unbatched."""
+    if not scenario.is_batched:
+        return whole[:, 0]
+    return np.swapaxes(whole, 0, 1) if scenario.recurrent.batch_first else whole
+
+
+def from_torch_shape(scenario: Scenario, shown: Array) -> Array:
+    """The inverse of `as_torch_shows`."""
+    if not scenario.is_batched:
+        return shown[:, None]
+    return np.swapaxes(shown, 0, 1) if scenario.recurrent.batch_first else shown
+
+
+def state_as_torch_shows(scenario: Scenario, whole: Array) -> Array:
+    """Lay out states (D·L, B, n) as torch does: (B, n) of a cell; without B when unbatched."""
+    if scenario.recurrent.is_cell:
+        whole = whole[0]
+        return whole if scenario.is_batched else whole[0]
+    return whole if scenario.is_batched else whole[:, 0]

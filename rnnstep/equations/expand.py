@@ -1,0 +1,310 @@
+"""One element with its numbers put in: `hh[0] = 0.31·0.42 − 0.07·0.88 + 0.12 = 0.1886`.
+
+`expand` works on one line of a program, one element of it and one row of the batch. What it
+gives can be written as a whole (`tokens`) or walked term by term (`terms`).
+
+A *term* is one product of a matrix product, one element of a `sum` or `mean`, or any other
+addend of the line's outermost sum; the sum inside a function that makes the whole line, or a
+whole addend, counts as outermost (`h = tanh(W @ x + b)` has a term for each product and one
+for b). Everything else is one term: `z[0]·h_prev[0]`, `r[0]·(…)`, `max(h[0], h[1])`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+
+from rnnstep.equations.evaluate import Values, evaluate
+from rnnstep.equations.operations import OPERATIONS, Array
+from rnnstep.equations.pieces import (
+    Applied,
+    Factor,
+    Index,
+    Marked,
+    Piece,
+    Token,
+    Total,
+    Written,
+    factors,
+    tokens,
+)
+from rnnstep.equations.program import Shape, infer
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick, names_in
+from rnnstep.equations.write import BLACKBOARD, write
+
+__all__ = ["Expansion", "Factor", "Term", "Token", "expand", "number_of_terms", "provenance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One place to stand on inside an element.
+
+    Attributes:
+        number: its place among all terms of the element, from 0, those left out included.
+        sign: 1, or −1 where the equation subtracts it.
+        factors: every number it reads, from left to right: weight and operand of a product, a bias
+            alone, `(z[0], n[0])` of `(1 − z[0])·n[0]`.
+    """
+
+    number: int
+    sign: int
+    factors: tuple[Factor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Expansion:
+    """An element of a line, worked out.
+
+    Attributes:
+        name: the line's name.
+        index: `(i,)` of a vector, `(i, j)` of a matrix, `()` of a number.
+        terms: the terms that are written, in order.
+        zero_terms: how many terms were left out because a factor of their product is zero.
+        cut_terms: how many terms were left out because they were not asked for.
+        value: the element's value, the trace's own where the row holds it.
+    """
+
+    name: str
+    index: Index
+    terms: tuple[Term, ...]
+    zero_terms: int
+    cut_terms: int
+    value: float
+    piece: Piece
+
+    @cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        """The right side with numbers: `0.31·0.42 − 0.07·0.88 + 0.25·(−0.11)`."""
+        return tokens(self.piece)
+
+    @cached_property
+    def symbols(self) -> tuple[Token, ...]:
+        """The right side with names (each token's `text`): `W_hh[0,0]·h_prev[0] + W_hh[0,1]·h_prev[1]`."""
+        return tokens(self.piece, is_symbolic=True)
+
+
+def expand(
+    line: Line,
+    element: int | Index,
+    row: Mapping[str, Array],
+    *,
+    skip_zeros: bool = False,
+    only: Container[int] | None = None,
+) -> Expansion:
+    """Put numbers into one element of a line.
+
+    Args:
+        line: the line; a watch is `Line("watch", expression)`.
+        element: its index, from 0.
+        row: what the names stand for in one row of the batch: vectors (n,), parameters (n,) or
+            (m, n); the line's own value too where it is known.
+        skip_zeros: leave out products of the outermost sum that are zero, as one-hot inputs give
+            many; `zero_terms` tells how many.
+        only: the numbers of the terms to write, for a sum that is longer than its place; 1000
+            terms take several milliseconds, a few of 1000 much less.
+
+    Raises:
+        IndexError: an element outside the line's value.
+        KeyError: a name that the row does not hold.
+    """
+    arrays = {name: np.asarray(row[name]) for name in names_in(line.expression)}
+    value = np.asarray(row[line.name] if line.name in row else evaluate(line.expression, arrays, Values()))
+    index = ((element,) if isinstance(element, int) else tuple(element))[: value.ndim]
+    if len(index) < value.ndim or not all(0 <= k < size for k, size in zip(index, value.shape, strict=True)):
+        raise IndexError(element)
+    work = _Work(arrays, skip_zeros=skip_zeros, only=only)
+    piece = work.outermost(line.expression, index, 1)
+    return Expansion(
+        line.name,
+        index,
+        tuple(work.terms),
+        work.zero_terms,
+        work.cut_terms,
+        float(value[index]),
+        Written("0", 0.0) if piece is None else piece,
+    )
+
+
+def number_of_terms(line: Line, shapes: Mapping[str, Shape]) -> int:
+    """Count the terms that any element of a line has, from the shapes of a sized program alone."""
+    return _count(line.expression, shapes)
+
+
+def provenance(line: Line) -> tuple[str, ...]:
+    """Give the names that a line reads, each once, in the order of the equation.
+
+    Which *element* of a name a number came from is in its `Factor`.
+    """
+    return tuple(dict.fromkeys(names_in(line.expression)))
+
+
+def _count(expression: Expression, shapes: Mapping[str, Shape]) -> int:
+    match expression:
+        case Apply(op="add" | "sub", args=(left, right)):
+            return _count(left, shapes) + _count(right, shapes)
+        case Apply(op="matmul", args=(_, vector)):
+            return _length(vector, shapes)
+        case Apply(op="sum" | "mean", args=(vector,)):
+            return _length(vector, shapes)
+        case Apply(op=op, args=(argument,)) if _is_passed_through(op):
+            return _count(argument, shapes)
+        case Pick(base=base):
+            return _count(base, shapes)
+    return 1
+
+
+def _is_passed_through(op: str) -> bool:
+    """Whether the sum inside an operation of one argument is still the outermost one."""
+    return op != "not" and OPERATIONS[op].kind == "elementwise"
+
+
+def _length(vector: Expression, shapes: Mapping[str, Shape]) -> int:
+    return int(infer(vector, shapes)[0])
+
+
+class _Work:
+    """Makes the tree of one element, and notes its terms on the way."""
+
+    def __init__(self, arrays: Mapping[str, Array], *, skip_zeros: bool, only: Container[int] | None) -> None:
+        self._arrays = arrays
+        self._shapes: dict[str, Shape] = {name: array.shape for name, array in arrays.items()}
+        self._skip_zeros = skip_zeros
+        self._only = only
+        self._inner: dict[int, tuple[str, Array]] = {}
+        self.terms: list[Term] = []
+        self.zero_terms = 0
+        self.cut_terms = 0
+
+    def outermost(self, expression: Expression, index: Index, sign: int) -> Piece | None:
+        """Expand what belongs to the outermost sum; None where all its terms were left out."""
+        match expression:
+            case Apply(op="add" | "sub" as op, args=(left, right)):
+                first = self.outermost(left, index, sign)
+                second = self.outermost(right, index, sign if op == "add" else -sign)
+                return _joined(op, first, second)
+            case Apply(op="neg", args=(argument,)):
+                return _joined("sub", None, self.outermost(argument, index, -sign))
+            case Apply(op="matmul", args=(matrix, vector)):
+                row = self._row(matrix, index)
+                zeros = self._zero_products(matrix, vector, row) if self._skip_zeros else ()
+                products = partial(self._product, matrix, vector, row)
+                return self._terms(_length(vector, self._shapes), products, sign, zeros)
+            case Apply(op="sum", args=(vector,)):
+                return self._terms(_length(vector, self._shapes), partial(self._element, vector), sign)
+            case Apply(op="mean", args=(vector,)):
+                length = _length(vector, self._shapes)
+                total = self._terms(length, partial(self._element, vector), sign)
+                return None if total is None else Applied("div", (total, _count_written(length)))
+            case Apply(op=op, args=(argument,)) if _is_passed_through(op):
+                return Applied(op, (self.outermost(argument, index, 1) or Written("0", 0.0),))
+            case Pick(base=base, index=place):
+                return self.outermost(base, self._place(base, place), sign)
+        return self._terms(1, lambda _: self._piece(expression, index), sign)
+
+    def _terms(
+        self, count: int, make: Callable[[int], Piece], sign: int, zeros: Container[int] = ()
+    ) -> Piece | None:
+        """Make and note `count` terms, without those that are left out."""
+        start = len(self.terms) + self.zero_terms + self.cut_terms
+        marked: list[Piece] = []
+        for k in range(count):
+            if k in zeros:
+                self.zero_terms += 1
+            elif self._only is not None and start + k not in self._only:
+                self.cut_terms += 1
+            else:
+                piece = make(k)
+                self.terms.append(Term(start + k, sign, tuple(factors(piece))))
+                marked.append(Marked(start + k, piece))
+        return _total(marked) if marked else None
+
+    def _zero_products(self, matrix: Expression, vector: Expression, row: int) -> frozenset[int]:
+        """Which products of a row are zero for sure: zero times infinity is not."""
+        weights = evaluate(matrix, self._arrays, Values())[row]
+        operands = evaluate(vector, self._arrays, Values())
+        is_zero = ((weights == 0) | (operands == 0)) & np.isfinite(weights) & np.isfinite(operands)
+        return frozenset(np.flatnonzero(is_zero).tolist())
+
+    def _piece(self, expression: Expression, index: Index, *, is_inside: bool = False) -> Piece:
+        """Expand one element; `is_inside` a product or reduction, others there stand for their value."""
+        match expression:
+            case Number(text=text, value=value):
+                return Written(text, value)
+            case Name(id=name):
+                return _factor(name, self._arrays[name], index)
+            case Pick(base=base, index=place):
+                return self._piece(base, self._place(base, place), is_inside=is_inside)
+            case Apply(op=op, args=args) if OPERATIONS[op].kind == "elementwise":
+                return Applied(op, tuple(self._piece(one, index, is_inside=is_inside) for one in args))
+            case _ if is_inside:
+                return self._by_value(expression, index)
+            case Apply(op="matmul", args=(matrix, vector)):
+                row = self._row(matrix, index)
+                return _total([self._product(matrix, vector, row, k) for k in self._range(vector)])
+            case Apply(op=op, args=(vector,)):
+                return self._reduction(op, vector, index)
+        raise AssertionError(expression)
+
+    def _product(self, matrix: Expression, vector: Expression, row: int, k: int) -> Piece:
+        return Applied("mul", (self._piece(matrix, (row, k), is_inside=True), self._element(vector, k)))
+
+    def _element(self, vector: Expression, k: int) -> Piece:
+        return self._piece(vector, (k,), is_inside=True)
+
+    def _reduction(self, op: str, vector: Expression, index: Index) -> Piece:
+        elements = [self._element(vector, k) for k in self._range(vector)]
+        match op:
+            case "sum":
+                return _total(elements)
+            case "mean":
+                return Applied("div", (_total(elements), _count_written(len(elements))))
+            case "norm":
+                return Applied("sqrt", (_total([Applied("mul", (one, one)) for one in elements]),))
+            case "softmax":
+                # As it is computed, shifted by the largest: exp of a large number has no value.
+                largest = elements[int(np.argmax(evaluate(vector, self._arrays, Values())))]
+                powers: list[Piece] = [Applied("exp", (Applied("sub", (one, largest)),)) for one in elements]
+                return Applied("div", (powers[index[0] if len(powers) > 1 else 0], _total(powers)))
+        return Applied(op, tuple(elements))
+
+    def _by_value(self, expression: Expression, index: Index) -> Factor:
+        if id(expression) not in self._inner:
+            text = write(Pick(expression, 0), BLACKBOARD).removesuffix("[0]")
+            self._inner[id(expression)] = text, evaluate(expression, self._arrays, Values())
+        return _factor(*self._inner[id(expression)], index)
+
+    def _place(self, base: Expression, place: int) -> Index:
+        return (place % _length(base, self._shapes),)
+
+    def _range(self, vector: Expression) -> range:
+        return range(_length(vector, self._shapes))
+
+    def _row(self, matrix: Expression, index: Index) -> int:
+        """The row of a product's matrix; one of a single row is broadcast."""
+        return index[0] if infer(matrix, self._shapes)[0] != 1 else 0
+
+
+def _factor(name: str, array: Array, index: Index) -> Factor:
+    """Read an element; along an axis of length one every index is its only element."""
+    place = tuple(0 if size == 1 else k for size, k in zip(array.shape, index[-array.ndim :], strict=False))
+    return Factor(name, place, float(array.item(*place)))
+
+
+def _total(pieces: Sequence[Piece]) -> Piece:
+    return Total(tuple(pieces)) if len(pieces) > 1 else pieces[0]
+
+
+def _joined(op: str, first: Piece | None, second: Piece | None) -> Piece | None:
+    """Give `first ± second`, either of which may have been left out."""
+    if second is None:
+        return first
+    if first is None:
+        return second if op == "add" else Applied("neg", (second,))
+    return Applied(op, (first, second))
+
+
+def _count_written(count: int) -> Written:
+    return Written(str(count), float(count))

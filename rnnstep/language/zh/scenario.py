@@ -1,0 +1,173 @@
+"""The Chinese of what is said about scenario files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_VALUES = {
+    "a list of length {length}, like its first neighbour": "长度为 {length} 的列表（与第一个相邻列表一致）",
+    "a list that is not empty": "非空列表",
+    "at most {most} axes": "最多 {most} 个维度",
+    "a list": "列表",
+    "a list of length {length}": "长度为 {length} 的列表",
+    "a list of numbers": "数的列表",
+    "nested lists of shape ({shape})": "形状为 ({shape}) 的嵌套列表",
+    "an array of {ndim} axes": "{ndim} 维数组",
+    "a number": "数",
+    "a number {range}": "满足 {range} 的数",
+    "a number that a float can hold": "浮点数能表示的数",
+    "a number of {bits} bits": "一个 {bits} 位（二进制）的数",
+    "a whole number": "整数",
+    "a whole number below 2^62": "小于 2^62 的整数",
+    "a whole number ≥ {minimum}": "不小于 {minimum} 的整数",
+    "a whole number from {minimum} to {maximum}": "{minimum} 到 {maximum} 之间的整数",
+    "{expected}: write {value}": "{expected}：请写成 {value}",
+    "true or false": "true 或 false",
+    "a string": "字符串",
+    "a string that is not empty": "非空字符串",
+    "a table": "表",
+    "the date or time {value}": "日期或时间 {value}",
+    "one of {choices}": "以下之一：{choices}",
+    '{expected}; did you mean "{guess}"?': "{expected}；是不是想写 “{guess}”？",
+}
+
+_KEYS = {
+    "`{key}`: found {found}, expected {expected}": "`{key}`：写的是 {found}，应为 {expected}",
+    "`{key}` is missing: expected {expected}": "缺少 `{key}`：应为 {expected}",
+    "`{key}`: unknown key; did you mean `{guess}`?": "`{key}`：没有这个键；是不是想写 `{guess}`？",
+    "`{key}`: unknown key here; it belongs in [{table}]": "`{key}`：这里没有这个键；它属于 [{table}]",
+    "`{key}`: unknown key; known are {known}": "`{key}`：没有这个键；可用的键有 {known}",
+    "{count} more problems, from here on": "从这里起还有 {count} 处问题",
+}
+
+_FILES = {
+    "`{key}`: there is no file {filename}": "`{key}`：没有文件 {filename}",
+    "`{key}`: there is no file {filename}; did you mean {guess}?": (
+        "`{key}`：没有文件 {filename}；是不是想写 {guess}？"
+    ),
+    "`{key}`: {filename} is no file name": "`{key}`：{filename} 不是文件名",
+    "`{key}`: {filename} lies outside the scenario's own folder; pass --allow-outside to read it": (
+        "`{key}`：{filename} 在场景文件所在文件夹之外；要读取它，请加上 --allow-outside"
+    ),
+    "`{key}`: an array of shape {shape} takes {size} GiB, more than the limit of {limit} GiB"
+    " (--memory-limit)": (
+        "`{key}`：形状为 {shape} 的数组要占 {size} GiB，超过上限 {limit} GiB（--memory-limit）"
+    ),
+    "`{key}`: this scenario takes {size} GiB, more than the limit of {limit} GiB (--memory-limit)": (
+        "`{key}`：这个场景要占 {size} GiB，超过上限 {limit} GiB（--memory-limit）"
+    ),
+    "`num_layers`: found {found}, expected at most {most}": "`num_layers`：写的是 {found}，最多为 {most}",
+    "a scenario file has at most {limit} MiB; put arrays in a file": (
+        "场景文件最大 {limit} MiB；请把数组放到单独的文件里"
+    ),
+    "cannot read {path}: {reason}": "无法读取 {path}：{reason}",
+    "not UTF-8: save the file in the encoding UTF-8": "不是 UTF-8：请用 UTF-8 编码保存文件",
+    "{path}: there is no such file": "{path}：没有这个文件",
+    "{path}: there is no such file; did you mean {likely}?": "{path}：没有这个文件；是不是想写 {likely}？",
+    "{name}: no file and no bundled scenario of this name; `rnnstep list` names them": (
+        "{name}：没有这个文件，也没有这个名字的自带场景；用 `rnnstep list` 可以列出它们"
+    ),
+    "{name}: no file and no bundled scenario of this name; did you mean {guess}?": (
+        "{name}：没有这个文件，也没有这个名字的自带场景；是不是想写 {guess}？"
+    ),
+}
+
+_SYNTAX = {
+    "not valid TOML: {reason}": "不是有效的 TOML：{reason}",
+    "too many dots or brackets inside one another": "点号或括号嵌套过深",
+    "`{key}` stands here for the second time": "`{key}` 在这里第二次出现",
+    "found {word}, expected a value; did you mean {meant}?": "写的是 {word}，应为一个值；是不是想写 {meant}？",
+    "this table is closed: it was written in braces or dotted keys": (
+        "这个表已经写完（用花括号或带点的键写的），不能再添加"
+    ),
+    "expected `=` after the key": "键后面应有 `=`",
+    "expected the end of the line": "这一行应到此结束",
+    "expected `]` at the end of the table's name": "表名后面应有 `]`",
+    "expected `]]` at the end of the table's name": "表名后面应有 `]]`",
+    "expected `,` or `]`: the list is not closed": "应有 `,` 或 `]`：列表没有结束",
+    "expected `,` or `}}`: the table in braces is not closed": "应有 `,` 或 `}}`：花括号里的表没有结束",
+    "the string is not closed": "字符串没有结束",
+    "a character that may not stand here": "这里不能有这个字符",
+    "expected a value: a string in quotes, a number, true, false, a list or a table": (
+        "应为一个值：带引号的字符串、数、true、false、列表或表"
+    ),
+    "expected `key = value` or `[table]`": "应为 `键 = 值` 或 `[表]`",
+    "a key is letters, digits, - and _, or stands in quotes": "键由字母、数字、- 和 _ 组成，否则要加引号",
+    "no date of the calendar": "日历上没有这个日期",
+    "a number of too many digits": "数的位数太多",
+    "a backslash in a string must be written twice, or the string in single quotes": (
+        "字符串里的反斜杠要写两个，或者改用单引号"
+    ),
+}
+
+_TABLES = {
+    'a string, or {{en = "…", zh = "…"}}': '字符串，或 {{en = "…", zh = "…"}}',
+    'a list of different strings, or "ascii"': '互不相同的字符串的列表，或 "ascii"',
+    "`{key}`: {found} stands twice, already at index {first}": "`{key}`：{found} 重复了，下标 {first} 处已有",
+    '`order`: found "time", but a bidirectional module goes layer by layer: its backward'
+    ' direction needs the last step first; expected "layer"': (
+        '`order`：写的是 "time"，但双向模块只能逐层计算：反向要从最后一个时间步开始；应为 "layer"'
+    ),
+    "`[recurrent]` is missing: expected at least `module` and `hidden_size`": (
+        "缺少 `[recurrent]`：至少要有 `module` 和 `hidden_size`"
+    ),
+    "`[input]` is missing: expected one of {keys} in it": "缺少 `[input]`：其中应有 {keys} 之一",
+    "[{table}] and [data] exclude each other": "[{table}] 和 [data] 只能有一个",
+    "`{key}`: {module} takes no such option, but {takers}": "`{key}`：{module} 没有这个选项，有它的是 {takers}",
+    "a number smaller than `hidden_size`, {hidden_size}": "小于 `hidden_size`（{hidden_size}）的数",
+    "`input_size`: found {given}, but {reason}": "`input_size`：写的是 {given}，但{reason}",
+    "[embedding] gives vectors of `embedding_dim` {size}": " [embedding] 给出的向量的 `embedding_dim` 是 {size}",
+    "indices up to {last} make one-hot vectors of {size} elements": "下标最大为 {last}，one-hot 向量有 {size} 个元素",
+    "one-hot vectors of the vocabulary have {size} elements": "按词表得到的 one-hot 向量有 {size} 个元素",
+    "each x_t of the input has {size} elements": "输入的每个 x_t 有 {size} 个元素",
+    "at least {count}, for the indices 0 to {last} of the input": "至少 {count}（输入的下标是 0 到 {last}）",
+    "an index below `num_embeddings`, {count}": "小于 `num_embeddings`（{count}）的下标",
+    '[data] has one label a row: expected [linear] with `from = "h_n"`': (
+        '[data] 的每一行只有一个标签：应有 [linear]，且 `from = "h_n"`'
+    ),
+    "`out_features`: found {found}, expected at least {count}, the classes of [data]": (
+        "`out_features`：写的是 {found}，至少应为 {count}，即 [data] 的类别数"
+    ),
+}
+
+_CELLS = {
+    "[cell.{name}]: torch has a module of this name, choose another": "[cell.{name}]：torch 里已有这个名字的模块，请换一个",
+    "the cell's equations, one a line": "单元的方程，每行一个",
+    'a list of names: state = ["h"]': '名字的列表：state = ["h"]',
+    'a list of names: ["h"], or names with their sizes: {{h = "hidden_size"}}': (
+        '名字的列表：["h"]，或名字及其大小：{{h = "hidden_size"}}'
+    ),
+    "different names": "互不相同的名字",
+    'names with their shapes: {{W = "hidden_size, input_size"}}': '名字及其形状：{{W = "hidden_size, input_size"}}',
+    "a cell has at most {most} parameters": "一个单元最多有 {most} 个参数",
+    "`{key}` is no name: letters, digits and _, and not ending in _prev": (
+        "`{key}` 不能作名字：只用字母、数字和 _，且不以 _prev 结尾"
+    ),
+    "a shape of `input_size`, `hidden_size`, `proj_size` or whole numbers, one or two": (
+        "由一个或两个 `input_size`、`hidden_size`、`proj_size` 或整数组成的形状"
+    ),
+    "`state`: the first one, `{name}`, is the output: expected size {expected}, found {found}": (
+        "`state`：第一个状态 `{name}` 是输出：大小应为 {expected}，写的是 {found}"
+    ),
+}
+
+_TASK = {
+    "[loss] needs a [target] to compare with": "[loss] 需要有 [target] 来比较",
+    "[training] needs a [target] to learn": "[training] 需要有 [target] 来学习",
+    "`name`: CrossEntropyLoss compares classes, found `values`; expected `text` or `indices` in [target]": (
+        "`name`：CrossEntropyLoss 比较的是类别，[target] 里写的是 `values`；应为 `text` 或 `indices`"
+    ),
+    "`name`: {name} compares numbers, found classes; expected `values` in [target]": (
+        "`name`：{name} 比较的是数值，[target] 里写的是类别；应为 `values`"
+    ),
+    "`ignore_index`: {name} takes no such option": "`ignore_index`：{name} 没有这个选项",
+    "two numbers ≥ 0 and < 1": "两个数，都不小于 0 且小于 1",
+    "`nesterov` needs a `momentum` above 0 and no `dampening`, as in torch": (
+        "`nesterov` 要求 `momentum` 大于 0 且没有 `dampening`，与 torch 一致"
+    ),
+    "`{key}`: {optimizer} takes no such argument; known are {known}": (
+        "`{key}`：{optimizer} 没有这个参数；可用的有 {known}"
+    ),
+}
+
+ZH: Mapping[str, str] = {**_VALUES, **_KEYS, **_FILES, **_SYNTAX, **_TABLES, **_CELLS, **_TASK}

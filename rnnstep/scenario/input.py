@@ -1,0 +1,307 @@
+"""The table [input]: what is fed, from letters, indices or numbers, as time-major batches.
+
+Indices without an embedding become one-hot vectors: of the vocabulary's size,
+else of `input_size`, else of as many elements as the largest index asks for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.language import Text
+from rnnstep.scenario.document import Document, check_memory, shown_shape
+from rnnstep.scenario.lengths import read_lengths
+from rnnstep.scenario.letters import Rows, one_hot, read_rows
+from rnnstep.scenario.model import Batch, Floats
+from rnnstep.scenario.state_dicts import as_dtype
+from rnnstep.scenario.table import LARGEST, Table, listed
+from rnnstep.scenario.target import read_target
+from rnnstep.scenario.tensor_files import read_array_file
+from rnnstep.scenario.windows import cut_windows
+
+__all__ = ["InputData", "read_input", "read_target"]
+
+SOURCES = ("text", "indices", "values", "file", "random")
+NOT_WITH_WINDOWS = ("lengths", "packed", "pad_index")
+
+
+@dataclass(frozen=True, eq=False)
+class InputData:
+    """What [input] gives: batches without targets, and the sizes that follow from them."""
+
+    batches: tuple[Batch, ...]
+    is_batched: bool  # False: values without a batch axis
+    input_size: int | None  # of x_t; None where an embedding comes before
+    num_indices: int | None  # how many an embedding must hold; None for values
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the readers of all sources need to know."""
+
+    document: Document
+    table: Table
+    source: str
+    vocabulary: tuple[str, ...] | None
+    has_embedding: bool
+    is_batch_first: bool
+    input_size: int | None  # as [recurrent] gives it
+    dtype: np.dtype[np.floating]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return ("input", self.source)
+
+
+def read_input(
+    document: Document,
+    *,
+    vocabulary: tuple[str, ...] | None,
+    has_embedding: bool,
+    recurrent_table: Table,
+    dtype: np.dtype[np.floating],
+) -> InputData | None:
+    """Give what [input] holds, or None with problems noted.
+
+    Args:
+        document: The file.
+        vocabulary: Its letters or words, if any.
+        has_embedding: Whether indices are looked up rather than made one-hot.
+        recurrent_table: [recurrent], as yet unread: a module's layout and `input_size`.
+        dtype: Of the values. Random values are drawn as float64 and converted.
+    """
+    table = document.table("input")
+    if table is None:
+        return None
+    before = len(document.problems)
+    table.known()
+    source = _one_source(table)
+    if source is None:
+        return None
+    size = recurrent_table.raw("input_size")
+    is_batch_first = recurrent_table.raw("batch_first") is True
+    reading = _Reading(
+        document,
+        table,
+        source,
+        vocabulary,
+        has_embedding,
+        is_batch_first,
+        size if type(size) is int and 0 < size <= LARGEST else None,
+        dtype,
+    )
+    given = _read_text(reading) if source == "text" else _read_numbers(reading)
+    return given if len(document.problems) == before else None
+
+
+def _one_source(table: Table) -> str | None:
+    given = [key for key in SOURCES if table.has(key)]
+    if len(given) == 1:
+        return given[0]
+    if not given:
+        table.problem((), Text("[input]: expected one of {keys}", keys=listed(SOURCES)))
+    for key in given[1:]:
+        message = Text("`{key}`: there is `{first}` already; give one of the two", key=key, first=given[0])
+        table.problem(key, message)
+    return None
+
+
+def _read_text(reading: _Reading) -> InputData | None:
+    table = reading.table
+    raw = table.raw("text")
+    texts = [raw] if isinstance(raw, str) else raw
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        table.wrong("text", Text("a string, or a list of strings"))
+        return None
+    if reading.vocabulary is None:
+        table.problem("text", Text("`text` needs a `vocabulary` that gives each letter its index"))
+        return None
+    if table.has("windows"):
+        table.problem("windows", Text("`windows` are cut from numbers: `values`, `file` or `random`"))
+    if table.has("lengths"):
+        table.problem("lengths", Text("`lengths`: texts have their own lengths"))
+    pad = _pad_index(reading, len(reading.vocabulary))
+    rows = read_rows(reading.document, reading.place, texts, reading.vocabulary, pad)
+    if rows is None:
+        return None
+    is_padded = len(set(rows.lengths)) > 1
+    packed = table.boolean("packed", is_padded)
+    return _indexed(reading, rows, lengths=rows.lengths if is_padded or packed else None, packed=bool(packed))
+
+
+def _pad_index(reading: _Reading, count: int | None) -> int:
+    pad = reading.table.integer("pad_index", 0, minimum=0) or 0
+    if count is None or pad < count:
+        return pad
+    reading.table.wrong("pad_index", Text("an index of the vocabulary, below {count}", count=count))
+    return 0
+
+
+def _indexed(
+    reading: _Reading, rows: Rows, *, lengths: tuple[int, ...] | None, packed: bool
+) -> InputData | None:
+    """Give indices as a batch: as they are before an embedding, else one-hot."""
+    count = len(reading.vocabulary) if reading.vocabulary is not None else int(rows.indices.max()) + 1
+    if reading.has_embedding:
+        return InputData((Batch(None, rows.indices, lengths, packed),), True, None, count)
+    size = count if reading.vocabulary is not None else max(count, reading.input_size or 0)
+    values = one_hot(reading.document, reading.place, rows, size, reading.dtype)
+    if values is None:
+        return None
+    return InputData((Batch(values, rows.indices, lengths, packed),), True, size, None)
+
+
+def _read_numbers(reading: _Reading) -> InputData | None:
+    """Read any source but text: an array that is fed as indices or as values."""
+    array = _read_array(reading)
+    if array is None:
+        return None
+    if reading.source == "indices" or (reading.source == "file" and _are_indices(reading, array)):
+        return _read_indices(reading, array)
+    if reading.has_embedding:
+        reading.table.problem(
+            reading.source,
+            Text(
+                "`{key}`: [embedding] looks up whole numbers; expected `indices` or `text`",
+                key=reading.source,
+            ),
+        )
+        return None
+    if reading.table.has("windows"):
+        return _read_windows(reading, array)
+    return _read_values(reading, as_dtype(array, reading.dtype))
+
+
+def _read_array(reading: _Reading) -> NDArray[Any] | None:
+    table = reading.table
+    if reading.source == "indices":
+        return table.array("indices", ndim=(1, 2), integer=True)
+    if reading.source == "values":
+        return table.array("values")
+    if reading.source == "random":
+        return _draw(reading)
+    filename = table.string("file")
+    return read_array_file(reading.document, reading.place, filename) if filename is not None else None
+
+
+def _are_indices(reading: _Reading, array: NDArray[Any]) -> bool:
+    """Whether a file's numbers are indices: whole, and there is something to look them up in."""
+    is_looked_up = reading.has_embedding or (reading.vocabulary is not None and array.dtype.kind == "i")
+    return is_looked_up and array.ndim <= 2 and bool((array == np.rint(array)).all())
+
+
+def _draw(reading: _Reading) -> Floats | None:
+    table = reading.table.table("random")
+    if table is None:
+        return None
+    table.known()
+    if not table.has("shape"):
+        table.missing("shape", Text("a list such as [5, 1, 4]: steps, rows, size of x_t"))
+    shape = table.array("shape", ndim=(1,), integer=True)
+    seed = table.integer("seed", 0, minimum=0, maximum=2**64 - 1)
+    if shape is None or seed is None:
+        return None
+    lengths = tuple(int(length) for length in shape)
+    if min(lengths) < 1 or len(lengths) > 3:
+        table.wrong("shape", Text("two or three lengths ≥ 1"))
+        return None
+    if not check_memory(reading.document, (*table.place, "shape"), lengths, 8 + reading.dtype.itemsize):
+        return None
+    return np.random.default_rng(seed).standard_normal(lengths)
+
+
+def _read_indices(reading: _Reading, array: NDArray[Any]) -> InputData | None:
+    table = reading.table
+    if table.has("windows"):
+        table.problem("windows", Text("`windows` are cut from numbers: `values`, `file` or `random`"))
+        return None
+    is_flat = array.ndim < 2 or (reading.source == "file" and 1 in array.shape)
+    indices = array.astype(np.int64).reshape(-1, 1) if is_flat else array.astype(np.int64)
+    count = len(reading.vocabulary) if reading.vocabulary is not None else None
+    if not _check_range(reading, array, count if count is not None else LARGEST):
+        return None
+    if reading.is_batch_first and not is_flat:
+        indices = np.ascontiguousarray(indices.T)
+    _pad_index(reading, count)
+    num_steps, num_rows = indices.shape
+    lengths, packed = read_lengths(reading.table, num_steps, num_rows, is_batched=True)
+    return _indexed(
+        reading, Rows(indices, lengths or (num_steps,) * num_rows), lengths=lengths, packed=packed
+    )
+
+
+def _check_range(reading: _Reading, indices: NDArray[Any], count: int) -> bool:
+    wrong = np.argwhere((indices < 0) | (indices >= count))
+    if not len(wrong):
+        return True
+    where = tuple(int(position) for position in wrong[0])
+    found = int(indices[where])
+    message = (
+        Text("found the index {found}, expected one ≥ 0", found=found)
+        if found < 0
+        else Text("found the index {found}, expected one below {count}", found=found, count=count)
+    )
+    reading.document.problem((*reading.place, *where), message)
+    return False
+
+
+def _read_values(reading: _Reading, values: Floats) -> InputData | None:
+    """Give numbers in the shape that torch takes as one batch."""
+    is_batched = values.ndim == 3
+    if values.ndim == 2:
+        values = values[:, None, :]
+    elif values.ndim != 3:
+        reading.table.problem(reading.source, _no_input_shape(reading, values.shape))
+        return None
+    elif reading.is_batch_first:
+        values = np.ascontiguousarray(values.swapaxes(0, 1))
+    num_steps, num_rows, size = values.shape
+    lengths, packed = read_lengths(reading.table, num_steps, num_rows, is_batched=is_batched)
+    return InputData((Batch(values, None, lengths, packed),), is_batched, size, None)
+
+
+def _no_input_shape(reading: _Reading, shape: tuple[int, ...]) -> Text:
+    batched = "(B, T, input_size)" if reading.is_batch_first else "(T, B, input_size)"
+    if len(shape) == 1:
+        return Text(
+            "`{key}`: found {found}, expected {batched}, or (T, input_size) without a batch axis;"
+            " a series of single numbers is written [[1.0], [2.0], …]",
+            key=reading.source,
+            found=shown_shape(shape),
+            batched=batched,
+        )
+    return Text(
+        "`{key}`: found {found}, expected {batched}, or (T, input_size) without a batch axis",
+        key=reading.source,
+        found=shown_shape(shape),
+        batched=batched,
+    )
+
+
+def _read_windows(reading: _Reading, array: NDArray[Any]) -> InputData | None:
+    """Cut a series (N,) or (N, input_size) into windows; its batches are time-major like all others."""
+    table = reading.table
+    for key in NOT_WITH_WINDOWS:
+        if table.has(key):
+            table.problem(key, Text("`{key}` has no meaning beside `windows`, which are all full", key=key))
+    windows = table.table("windows")
+    if windows is None:
+        return None
+    if array.ndim not in (1, 2):
+        message = Text(
+            "`{key}`: found {found}, expected one long series for `windows`: (N,) or (N, input_size)",
+            key=reading.source,
+            found=shown_shape(array.shape),
+        )
+        table.problem(reading.source, message)
+        return None
+    series = as_dtype(array.reshape(len(array), -1), reading.dtype)
+    cut = cut_windows(windows, series)
+    if cut is None:
+        return None
+    whole = InputData((), True, series.shape[1], None)
+    return replace(whole, batches=tuple(Batch(values) for values in cut))

@@ -1,0 +1,123 @@
+"""Text as indices into a vocabulary of letters, or of words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnstep.language import Text
+from rnnstep.scenario.document import Document, check_memory
+from rnnstep.scenario.heading import ASCII
+from rnnstep.scenario.keys import closest
+from rnnstep.scenario.model import Floats, Integers
+from rnnstep.scenario.table import Place, listed, shown
+
+
+class Unspelt(Exception):
+    """A text that the vocabulary cannot spell; `start` is where it goes wrong."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__()
+        self.start = start
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of indices of their own lengths, in one padded array."""
+
+    indices: Integers  # (T, B)
+    lengths: tuple[int, ...]
+
+
+def spelt(text: str, vocabulary: Mapping[str, int]) -> list[int]:
+    """Give the indices of a text's letters.
+
+    Where entries have several letters, the longest that fits is taken each
+    time, and blanks that no entry holds divide words.
+
+    Raises:
+        Unspelt: At the first place that no entry fits.
+    """
+    sizes = sorted({len(entry) for entry in vocabulary}, reverse=True)
+    indices: list[int] = []
+    start = 0
+    while start < len(text):
+        for size in sizes:
+            index = vocabulary.get(text[start : start + size])
+            if index is not None:
+                indices.append(index)
+                start += size
+                break
+        else:
+            if sizes[0] == 1 or not text[start].isspace():
+                raise Unspelt(start)
+            start += 1
+    return indices
+
+
+def read_rows(
+    document: Document, place: Place, texts: Sequence[str], vocabulary: Sequence[str], pad: int
+) -> Rows | None:
+    """Give texts as indices, each a row of a batch, filled up with `pad` to the longest.
+
+    Problems name the text and the letter.
+    """
+    by_entry = {entry: index for index, entry in enumerate(vocabulary)}
+    rows: list[list[int]] = []
+    for number, text in enumerate(texts):
+        try:
+            row = spelt(text, by_entry)
+        except Unspelt as error:
+            document.problem((*place, number), unspelt(text, error.start, vocabulary))
+            continue
+        if not row:
+            document.problem(
+                (*place, number), Text("an empty text has no steps; expected at least one letter")
+            )
+            continue
+        rows.append(row)
+    if len(rows) < len(texts):
+        return None
+    if not check_memory(document, place, (max(map(len, rows)), len(rows)), 8):
+        return None
+    return padded(rows, pad)
+
+
+def padded(rows: Sequence[Sequence[int]], pad: int) -> Rows:
+    """Give rows of indices side by side, each filled up with `pad` to the longest."""
+    lengths = tuple(map(len, rows))
+    indices = np.full((max(lengths), len(rows)), pad, np.int64)
+    for number, row in enumerate(rows):
+        indices[: len(row), number] = row
+    return Rows(indices, lengths)
+
+
+def unspelt(text: str, start: int, vocabulary: Sequence[str]) -> Text:
+    """Say which letter, or word, of a text the vocabulary has not."""
+    word = text[start : start + 1]
+    if max(map(len, vocabulary)) > 1:
+        word = text[start:].split(maxsplit=1)[0]
+    if tuple(vocabulary) == ASCII:
+        return Text("{letter} is not among the 128 ASCII characters", letter=shown(word))
+    guess = closest(word, vocabulary)
+    if guess is not None:
+        return Text(
+            "{letter} is not in the vocabulary; did you mean {guess}?", letter=shown(word), guess=shown(guess)
+        )
+    return Text("{letter} is not in the vocabulary: {known}", letter=shown(word), known=listed(vocabulary))
+
+
+def one_hot(
+    document: Document, place: Place, rows: Rows, size: int, dtype: np.dtype[np.floating]
+) -> Floats | None:
+    """Give vectors (T, B, size) with a 1 at each index, and zeros where a row is over."""
+    num_steps, num_rows = rows.indices.shape
+    if not check_memory(document, place, (num_steps, num_rows, size), dtype.itemsize):
+        return None
+    values = np.zeros((num_steps, num_rows, size), dtype)
+    np.put_along_axis(values, rows.indices[:, :, None], 1, axis=2)
+    for row, length in enumerate(rows.lengths):
+        values[length:, row] = 0
+    return values

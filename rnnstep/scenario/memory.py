@@ -1,0 +1,97 @@
+"""What a run takes in memory, counted before anything is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rnnstep.language import Text
+from rnnstep.scenario.document import Document, gibibytes
+from rnnstep.scenario.model import Batch, Embedding, Linear, Recurrent
+from rnnstep.scenario.parameters import layer_input_size, layer_shapes, linear_in_features
+from rnnstep.scenario.table import Place
+
+if TYPE_CHECKING:
+    from rnnstep.cells import Cell
+
+MOST_LAYERS = 1000  # their number costs time even where each is tiny
+
+
+def check_run(
+    document: Document,
+    *,
+    recurrent: Recurrent,
+    cell: Cell,
+    embedding: Embedding | None,
+    linear: Linear | None,
+    batches: tuple[Batch, ...],
+    itemsize: int,
+) -> bool:
+    """Whether parameters, and every value of the largest batch, stay within the limit.
+
+    Notes a problem at the key that asks for most if not.
+    """
+    asked = list(_parameters(recurrent, cell, embedding, linear))
+    rows = max((batch.num_steps * batch.num_rows for batch in batches), default=0)
+    asked.append((("recurrent", "hidden_size"), rows * _values_per_step(recurrent, cell, linear)))
+    total = sum(size for _, size in asked) * itemsize
+    if total > document.limits.memory:
+        place = max(asked, key=lambda one: one[1])[0]
+        document.problem(
+            place,
+            Text(
+                "`{key}`: this scenario takes {size} GiB, more than the limit of {limit} GiB (--memory-limit)",
+                key=place[-1],
+                size=gibibytes(total),
+                limit=gibibytes(document.limits.memory),
+            ),
+        )
+        return False
+    if recurrent.num_layers > MOST_LAYERS:
+        document.problem(
+            ("recurrent", "num_layers"),
+            Text(
+                "`num_layers`: found {found}, expected at most {most}",
+                found=recurrent.num_layers,
+                most=MOST_LAYERS,
+            ),
+        )
+        return False
+    return True
+
+
+def _parameters(
+    recurrent: Recurrent, cell: Cell, embedding: Embedding | None, linear: Linear | None
+) -> Iterator[tuple[Place, int]]:
+    """Give how many numbers each part's parameters hold, under the key that is to blame."""
+    if embedding is not None:
+        widest = max("num_embeddings", "embedding_dim", key=lambda key: getattr(embedding, key))
+        yield ("embedding", widest), embedding.num_embeddings * embedding.embedding_dim
+    first = _size_of_layer(recurrent, cell, 0)
+    is_wide = recurrent.input_size > recurrent.hidden_size
+    yield ("recurrent", "input_size" if is_wide else "hidden_size"), first
+    if recurrent.num_layers > 1:
+        above = _size_of_layer(recurrent, cell, 1) * (recurrent.num_layers - 1)
+        is_deep = recurrent.num_layers > recurrent.hidden_size
+        yield ("recurrent", "num_layers" if is_deep else "hidden_size"), above
+    if linear is not None:
+        yield ("linear", "out_features"), linear.out_features * (linear_in_features(recurrent) + 1)
+
+
+def _size_of_layer(recurrent: Recurrent, cell: Cell, layer: int) -> int:
+    one = sum(math.prod(shape) for shape in layer_shapes(recurrent, cell, layer).values())
+    return one * recurrent.num_directions
+
+
+def _values_per_step(recurrent: Recurrent, cell: Cell, linear: Linear | None) -> int:
+    """Give how many numbers one step of one row leaves behind in all layers."""
+    program = cell.program
+    sizes = cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+    lines = sum(
+        math.prod(sizes[size] if isinstance(size, str) else size for size in program.shapes[name])
+        for name in program.names
+    )
+    inputs = layer_input_size(recurrent, 0) + layer_input_size(recurrent, 1) * (recurrent.num_layers - 1)
+    values = inputs + lines * recurrent.num_layers * recurrent.num_directions
+    return values + (linear.out_features if linear is not None else 0)

@@ -1,0 +1,203 @@
+"""[recurrent], [embedding] and [linear], in the words and with the defaults of torch's constructors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from rnnstep.cells import MODULES
+from rnnstep.language import Text
+from rnnstep.scenario.document import Document
+from rnnstep.scenario.keys import KEYS, closest
+from rnnstep.scenario.model import Embedding, Linear, Recurrent
+from rnnstep.scenario.table import LARGEST, Table
+
+_ALWAYS = ("module", "input_size", "hidden_size", "mode")
+_OF_CELLS = (*_ALWAYS, "bias")
+_OF_MODULES = (
+    *_OF_CELLS,
+    "num_layers",
+    "batch_first",
+    "dropout",
+    "dropout_seed",
+    "bidirectional",
+)
+_OPTIONS = {
+    "RNNCell": (*_OF_CELLS, "nonlinearity"),
+    "LSTMCell": _OF_CELLS,
+    "GRUCell": _OF_CELLS,
+    "RNN": (*_OF_MODULES, "nonlinearity"),
+    "LSTM": (*_OF_MODULES, "proj_size"),
+    "GRU": _OF_MODULES,
+}
+_OF_OWN = (*_ALWAYS, "proj_size")
+_SHAPING = ("hidden_size", "num_layers", "bias", "bidirectional", "batch_first", "proj_size")
+
+
+def read_module(document: Document, own: Iterable[str]) -> str | None:
+    """Give the name of the recurrent module: one of torch's, or of the file's own cells."""
+    table = document.table("recurrent")
+    if table is None:
+        if not document.root.has("recurrent"):
+            document.problem(
+                (), Text("`[recurrent]` is missing: expected at least `module` and `hidden_size`")
+            )
+        return None
+    own = tuple(own)
+    if not table.has("module"):
+        table.missing("module", Text("one of {choices}", choices=", ".join((*MODULES, *own))))
+        return None
+    return table.choice("module", (*MODULES, *own))
+
+
+def read_recurrent(
+    document: Document, module: str, *, is_own: bool, data_size: int | None
+) -> Recurrent | None:
+    """Give [recurrent], or None if sizes are missing or wrong.
+
+    Args:
+        document: The file.
+        module: What `read_module` gave.
+        is_own: Whether it is a cell of the file's own.
+        data_size: The size of each x_t, as the data or the embedding has it; None if unknown.
+    """
+    table = document.table("recurrent")
+    assert table is not None
+    _refuse_options(table, module, _OF_OWN if is_own else _OPTIONS[module])
+    hidden_size = table.integer("hidden_size", minimum=1)
+    if not table.has("hidden_size"):
+        table.missing("hidden_size", Text("a whole number ≥ {minimum}", minimum=1))
+    values: dict[str, Any] = {
+        "num_layers": table.integer("num_layers", 1, minimum=1),
+        "nonlinearity": table.choice("nonlinearity", ("tanh", "relu"), "tanh"),
+        "bias": table.boolean("bias", default=True),
+        "batch_first": table.boolean("batch_first", default=False),
+        "dropout": table.number("dropout", 0.0, minimum=0, maximum=1),
+        "bidirectional": table.boolean("bidirectional", default=False),
+        "proj_size": _proj_size(table, hidden_size),
+        "mode": table.choice("mode", ("eval", "train"), "eval"),
+        "dropout_seed": table.integer("dropout_seed", 0, minimum=0),
+    }
+    input_size = _input_size(document, table, data_size)
+    if hidden_size is None or input_size is None or _is_doubtful(table):
+        return None
+    return Recurrent(module, input_size, hidden_size, **values, is_own=is_own)
+
+
+def _is_doubtful(table: Table) -> bool:
+    """Whether a mistake leaves the shapes unknown, so that others would only follow from it."""
+    document = table.document
+    return bool(document.problems) and any(
+        closest(key, _SHAPING) is not None and document.has_problem(*table.place, key) for key in table.keys()
+    )
+
+
+def _refuse_options(table: Table, module: str, allowed: tuple[str, ...]) -> None:
+    """Report what torch's constructor of this module does not take."""
+    for key in table.keys():
+        if key in allowed:
+            continue
+        takers = [name for name, options in _OPTIONS.items() if key in options]
+        if takers:
+            message = Text(
+                "`{key}`: {module} takes no such option, but {takers}",
+                key=key,
+                module=module,
+                takers=", ".join(takers),
+            )
+            table.problem(key, message)
+        elif closest(key, allowed) is None:
+            table.unknown(key, KEYS["recurrent"])
+        else:
+            table.unknown(key, allowed)
+
+
+def _proj_size(table: Table, hidden_size: int | None) -> int:
+    proj_size = table.integer("proj_size", 0, minimum=0) or 0
+    if hidden_size is not None and proj_size >= hidden_size:
+        table.wrong(
+            "proj_size", Text("a number smaller than `hidden_size`, {hidden_size}", hidden_size=hidden_size)
+        )
+        return 0
+    return proj_size
+
+
+def _input_size(document: Document, table: Table, data_size: int | None) -> int | None:
+    given = table.integer("input_size", minimum=1)
+    if given is None or data_size is None or given == data_size:
+        return data_size if data_size is not None else given
+    if document.root.has("embedding"):
+        reason = Text("[embedding] gives vectors of `embedding_dim` {size}", size=data_size)
+    elif _has_indices(document):
+        reason = Text(
+            "indices up to {last} make one-hot vectors of {size} elements", last=data_size - 1, size=data_size
+        )
+    elif document.root.has("vocabulary"):
+        reason = Text("one-hot vectors of the vocabulary have {size} elements", size=data_size)
+    else:
+        reason = Text("each x_t of the input has {size} elements", size=data_size)
+    table.problem("input_size", Text("`input_size`: found {given}, but {reason}", given=given, reason=reason))
+    return data_size
+
+
+def _has_indices(document: Document) -> bool:
+    given = document.root.raw("input")
+    return isinstance(given, dict) and "indices" in given and not document.root.has("vocabulary")
+
+
+def read_embedding(document: Document, *, num_indices: int | None) -> Embedding | None:
+    """Give [embedding], or None if absent or wrong; `num_indices` is what the data needs."""
+    table = document.table("embedding")
+    if table is None:
+        return None
+    table.known()
+    num_embeddings = table.integer("num_embeddings", num_indices, minimum=1)
+    if num_embeddings is not None and num_indices is not None and num_embeddings < num_indices:
+        table.wrong(
+            "num_embeddings",
+            Text(
+                "at least {count}, for the indices 0 to {last} of the input",
+                count=num_indices,
+                last=num_indices - 1,
+            ),
+        )
+    embedding_dim = table.integer("embedding_dim", _recurrent_input_size(document), minimum=1)
+    if embedding_dim is None and not table.has("embedding_dim"):
+        table.missing("embedding_dim", Text("a whole number ≥ {minimum}", minimum=1))
+    padding_idx = _padding_idx(table, num_embeddings)
+    if num_embeddings is None or embedding_dim is None:
+        return None
+    return Embedding(num_embeddings, embedding_dim, padding_idx)
+
+
+def _recurrent_input_size(document: Document) -> int | None:
+    recurrent = document.root.raw("recurrent")
+    size = recurrent.get("input_size") if isinstance(recurrent, dict) else None
+    return size if type(size) is int and 0 < size <= LARGEST else None
+
+
+def _padding_idx(table: Table, num_embeddings: int | None) -> int | None:
+    """Give `padding_idx`, counted from 0; torch takes −1 for the last."""
+    padding_idx = table.integer("padding_idx")
+    if padding_idx is None or num_embeddings is None:
+        return padding_idx
+    if not -num_embeddings <= padding_idx < num_embeddings:
+        table.wrong("padding_idx", Text("an index below `num_embeddings`, {count}", count=num_embeddings))
+        return None
+    return padding_idx % num_embeddings
+
+
+def read_linear(document: Document, *, num_outputs: int | None) -> Linear | None:
+    """Give [linear], or None if absent or wrong; `num_outputs` is what the target needs, if known."""
+    table = document.table("linear")
+    if table is None:
+        return None
+    table.known()
+    out_features = table.integer("out_features", num_outputs, minimum=1)
+    if out_features is None and not table.has("out_features"):
+        table.missing("out_features", Text("a whole number ≥ {minimum}", minimum=1))
+    bias = table.boolean("bias", default=True)
+    source = table.choice("from", ("output", "h_n"), "output")
+    if out_features is None:
+        return None
+    return Linear(out_features, bool(bias), cast(Any, source))

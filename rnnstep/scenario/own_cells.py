@@ -1,0 +1,159 @@
+"""[cell.NAME]: cells of the user's own, from their equations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from rnnstep.cells import MODULES, Cell, own_cell
+from rnnstep.errors import EquationError
+from rnnstep.language import Text
+from rnnstep.scenario.document import Document
+from rnnstep.scenario.keys import KEYS
+from rnnstep.scenario.model import Recurrent
+from rnnstep.scenario.table import Table, shown
+
+SIZES = ("input_size", "hidden_size", "proj_size")
+MOST_AXES = 2  # of a parameter: a vector or a matrix
+MOST_NAMES = 200  # of states, and of parameters
+
+_STRING_START = re.compile(r"[^\n=]*=[ \t]*(\"\"\"\r?\n|'''\r?\n|\"\"\"|'''|\"|')")
+
+
+def read_own_cells(document: Document) -> Mapping[str, Cell | None]:
+    """Give every cell that the file defines, under its name; None for one with a mistake."""
+    tables = document.table("cell")
+    if tables is None:
+        return {}
+    cells: dict[str, Cell | None] = {}
+    for name in tables.keys():
+        table = tables.table(name)
+        cells[name] = None
+        if name in MODULES:
+            tables.problem(
+                name, Text("[cell.{name}]: torch has a module of this name, choose another", name=name)
+            )
+        elif table is not None:
+            cells[name] = _read_cell(document, name, table)
+    return cells
+
+
+def _read_cell(document: Document, name: str, table: Table) -> Cell | None:
+    table.known(*KEYS["cell"])
+    states = _states(table)
+    parameters = _parameters(table)
+    equations = table.string("equations")
+    if not table.has("equations"):
+        table.missing("equations", Text("the cell's equations, one a line"))
+    if states is None or parameters is None or equations is None:
+        return None
+    try:
+        return own_cell(name, state=states, parameters=parameters, equations=equations)
+    except EquationError as error:
+        document.problem(
+            (*table.place, "equations"), error.message, position=_within(document, table, equations, error)
+        )
+        return None
+
+
+def check_output(document: Document, recurrent: Recurrent, cell: Cell) -> bool:
+    """Whether the first state, the output, has the size that layers and losses count on."""
+    name, size = next(iter(cell.states.items()))
+    expected = "proj_size" if recurrent.proj_size else "hidden_size"
+    if size == expected:
+        return True
+    document.problem(
+        ("cell", recurrent.module, "state"),
+        Text(
+            "`state`: the first one, `{name}`, is the output: expected size {expected}, found {found}",
+            name=name,
+            expected=expected,
+            found=size,
+        ),
+    )
+    return False
+
+
+def _states(table: Table) -> dict[str, str] | None:
+    """Give each state and its size in words, from a list of names or a table."""
+    raw = table.raw("state")
+    if raw is None:
+        table.missing("state", Text('a list of names: state = ["h"]'))
+        return None
+    if isinstance(raw, list) and raw and all(_is_name(name) for name in raw):
+        if len(set(raw)) == len(raw) <= MOST_NAMES:
+            return dict.fromkeys(raw, "hidden_size")
+        table.wrong("state", Text("different names"))
+        return None
+    if isinstance(raw, dict) and raw and len(raw) <= MOST_NAMES and all(_is_name(name) for name in raw):
+        below = Table(table.document, (*table.place, "state"), raw)
+        sizes = {name: below.choice(name, SIZES) for name in raw}
+        complete = {name: size for name, size in sizes.items() if size is not None}
+        return complete if len(complete) == len(raw) else None
+    table.wrong("state", Text('a list of names: ["h"], or names with their sizes: {{h = "hidden_size"}}'))
+    return None
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isidentifier() and name.isascii() and not name.endswith("_prev")
+
+
+def _parameters(table: Table) -> dict[str, tuple[str | int, ...]] | None:
+    """Give each parameter and its shape in words and whole numbers."""
+    if not table.has("parameters"):
+        table.missing("parameters", Text('names with their shapes: {{W = "hidden_size, input_size"}}'))
+        return None
+    below = table.table("parameters")
+    if below is None:
+        return None
+    if len(below.keys()) > MOST_NAMES:
+        table.problem("parameters", Text("a cell has at most {most} parameters", most=MOST_NAMES))
+        return None
+    shapes: dict[str, tuple[str | int, ...]] = {}
+    for name in below.keys():
+        shape = _shape(below.raw(name))
+        if not _is_name(name):
+            below.problem(
+                name, Text("`{key}` is no name: letters, digits and _, and not ending in _prev", key=name)
+            )
+        elif shape is None:
+            below.wrong(
+                name, Text("a shape of `input_size`, `hidden_size`, `proj_size` or whole numbers, one or two")
+            )
+        else:
+            shapes[name] = shape
+    return shapes if len(shapes) == len(below.keys()) else None
+
+
+def _shape(raw: object) -> tuple[str | int, ...] | None:
+    if isinstance(raw, str):
+        words = raw.strip().removeprefix("(").removesuffix(")").rstrip().removesuffix(",").split(",")
+        sizes: list[object] = [_size(word.strip()) for word in words]
+    elif isinstance(raw, list):
+        sizes = [_size(size) if isinstance(size, str) else size for size in raw]
+    else:
+        sizes = [raw]
+    if not 1 <= len(sizes) <= MOST_AXES:
+        return None
+    shape = tuple(size for size in sizes if size in SIZES or (type(size) is int and 0 < size < 2**31))
+    return shape if len(shape) == len(sizes) else None
+
+
+def _size(word: str) -> str | int:
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 10 else word
+
+
+def _within(document: Document, table: Table, equations: str, error: EquationError) -> tuple[int, int]:
+    """Give the place in the file of a place in the equations' text, as near as can be told."""
+    line, column = document.position((*table.place, "equations"))
+    start = document.offset(line, column)
+    opening = _STRING_START.match(document.text, start)
+    if opening is None:
+        return line, column
+    if len(opening[1]) == 1:  # a string on one line: its newlines are escapes
+        return line, opening.end() - start + column
+    begins_below = opening[1].endswith("\n")
+    row = line + error.line + (1 if begins_below else 0)
+    if error.line == 0 and not begins_below:
+        return row, column + opening.end() - start + error.column
+    return min(row, line + document.text.count("\n", start)), error.column + 1

@@ -1,0 +1,136 @@
+"""From a file on disk, or a text, to a `Document` ready to be read."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.scenario.document import Document, Limits
+from rnnstep.scenario.positions import TooDeep, check_depth, statement_start
+
+LARGEST_FILE = 16 << 20  # bytes; larger arrays belong in a file of their own
+
+_WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_KEY = re.compile(r"\[*([^=\]\n]*)")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_LONG_NUMBER = re.compile(r"[\d_]{4301,}+")  # more digits than int() takes
+_TWICE = ("Cannot overwrite a value", "Cannot declare", "Duplicate inline table key")
+_REASONS = {
+    "Cannot mutate immutable namespace": Text(
+        "this table is closed: it was written in braces or dotted keys"
+    ),
+    "Expected '=' after a key": Text("expected `=` after the key"),
+    "Expected newline or end of document": Text("expected the end of the line"),
+    "Expected ']' at the end of a table declaration": Text("expected `]` at the end of the table's name"),
+    "Expected ']]' at the end of an array declaration": Text("expected `]]` at the end of the table's name"),
+    "Expected '\"'": Text("the string is not closed"),
+    'Expected "\'"': Text("the string is not closed"),
+    "Unterminated string": Text("the string is not closed"),
+    "Illegal character '\\n'": Text("the string is not closed"),
+    "Illegal character": Text("a character that may not stand here"),
+    "Unclosed array": Text("expected `,` or `]`: the list is not closed"),
+    "Unclosed inline table": Text("expected `,` or `}}`: the table in braces is not closed"),
+    "Invalid value": Text("expected a value: a string in quotes, a number, true, false, a list or a table"),
+    "Invalid statement": Text("expected `key = value` or `[table]`"),
+    "Invalid initial character for a key part": Text(
+        "a key is letters, digits, - and _, or stands in quotes"
+    ),
+    "Invalid date or datetime": Text("no date of the calendar"),
+    "Exceeds the limit": Text("a number of too many digits"),
+    "Unescaped": Text("a backslash in a string must be written twice, or the string in single quotes"),
+}
+
+
+def open_document(path: Path, limits: Limits) -> Document:
+    """Read a file of at most `LARGEST_FILE` bytes in UTF-8 and what tomllib makes of it.
+
+    Raises:
+        UsageError: The file cannot be read.
+        ScenarioError: It is too large, no UTF-8, or no TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            Text("cannot read {path}: {reason}", path=printable(str(path)), reason=printable(reason))
+        ) from None
+    document = Document(str(path), path.parent, "", {}, limits)
+    if len(data) > LARGEST_FILE:
+        document.problem(
+            (),
+            Text("a scenario file has at most {limit} MiB; put arrays in a file", limit=LARGEST_FILE >> 20),
+        )
+        document.finish()
+    return parse_document(str(path), path.parent, _decoded(document, data), limits)
+
+
+def _decoded(document: Document, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode("utf-8", "replace")
+        position = _position(before, len(before))
+        document.problem((), Text("not UTF-8: save the file in the encoding UTF-8"), position=position)
+        document.finish()
+        raise
+
+
+def parse_document(path: str, folder: Path, text: str, limits: Limits) -> Document:
+    """Parse a text as TOML.
+
+    Raises:
+        ScenarioError: With the line and column that tomllib found at fault.
+    """
+    text = text.removeprefix("\ufeff")
+    document = Document(path, folder, text, {}, limits)
+    try:
+        check_depth(text)
+        document.data = tomllib.loads(text)
+    except TooDeep as error:
+        document.problem((), Text("too many dots or brackets inside one another"), position=error.position)
+    except ValueError as error:  # TOMLDecodeError, or a number that int() refuses for its length
+        message, position = _reason(str(error), text)
+        document.problem((), Text("not valid TOML: {reason}", reason=message), position=position)
+    except RecursionError:
+        document.problem((), Text("too many dots or brackets inside one another"))
+    document.finish()
+    return document
+
+
+def _reason(message: str, text: str) -> tuple[Text | str, tuple[int, int]]:
+    """Give tomllib's message in our words, as far as they are known, and its place."""
+    where = _WHERE.search(message)
+    bare = message[: where.start()] if where else message
+    if where and where[1]:
+        position = (int(where[1]), int(where[2]))
+    elif where:
+        position = statement_start(text, text.count("\n") + 1, len(text))
+    else:
+        position = _position(text, long.start()) if (long := _LONG_NUMBER.search(text)) else (1, 1)
+    if bare.startswith(_TWICE):
+        start = statement_start(text, *position)
+        return Text("`{key}` stands here for the second time", key=_match(_KEY, text, start)), start
+    if where and where[1] and bare.startswith("Invalid value") and (word := _match(_WORD, text, position)):
+        meant = word.lower() if word.lower() in {"true", "false"} else f'"{word[:60]}"'
+        return Text(
+            "found {word}, expected a value; did you mean {meant}?", word=word[:60], meant=meant
+        ), position
+    known: Text | str = next((known for start, known in _REASONS.items() if bare.startswith(start)), bare)
+    return known, position
+
+
+def _position(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def _match(pattern: re.Pattern[str], text: str, position: tuple[int, int]) -> str:
+    """Give what stands at a line and column, "" if it is no such thing."""
+    line = text.split("\n")[position[0] - 1] if position[0] <= text.count("\n") + 1 else ""
+    found = pattern.match(line, position[1] - 1)
+    return found[found.re.groups].strip() if found else ""

@@ -1,0 +1,113 @@
+"""The table [initial_state]: h_0 and c_0, the memory that a run begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from rnnstep.cells import Cell
+from rnnstep.language import Text
+from rnnstep.scenario.document import Document, shown_shape
+from rnnstep.scenario.keys import closest
+from rnnstep.scenario.model import Floats, Recurrent
+from rnnstep.scenario.state_dicts import as_dtype
+from rnnstep.scenario.table import listed
+
+
+def read_initial_state(
+    document: Document,
+    *,
+    recurrent: Recurrent,
+    cell: Cell,
+    num_rows: int,
+    is_batched: bool,
+    dtype: np.dtype[np.floating],
+) -> Mapping[str, Floats]:
+    """Give each state that the file sets, as (num_layers·num_directions, B, n).
+
+    Accepted are torch's shapes: (L·D, B, n), unbatched (L·D, n), for a cell (B, n)
+    and (n); and a plain vector where there is one layer, direction and row.
+    Without the table, or a key, that state is zeros.
+    """
+    table = document.table("initial_state")
+    if table is None:
+        return MappingProxyType({})
+    sizes = cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+    widths = {f"{name}_0": sizes[size] if size in sizes else int(size) for name, size in cell.states.items()}
+    states: dict[str, Floats] = {}
+    for key in table.keys():
+        if key not in widths:
+            table.problem(key, _no_state(key, recurrent, widths))
+            continue
+        array = table.array(key)
+        if array is None:
+            continue
+        whole = (recurrent.num_layers * recurrent.num_directions, num_rows, widths[key])
+        expected = _expected(recurrent, whole, is_batched=is_batched)
+        is_plain = whole[0] == whole[1] == 1 and array.shape == whole[2:]
+        if array.shape == expected or is_plain:
+            states[key] = as_dtype(array.reshape(whole), dtype)
+        else:
+            table.problem(key, _misfit(key, array.shape, expected, whole, recurrent))
+    return MappingProxyType(states)
+
+
+def _expected(recurrent: Recurrent, whole: tuple[int, int, int], *, is_batched: bool) -> tuple[int, ...]:
+    """Give the shape that torch asks for."""
+    stacked, rows, width = whole
+    if recurrent.is_cell:
+        return (rows, width) if is_batched else (width,)
+    return (stacked, rows, width) if is_batched else (stacked, width)
+
+
+def _no_state(key: str, recurrent: Recurrent, widths: Mapping[str, int]) -> Text:
+    if key == "c_0":
+        return Text("`c_0`: {module} has no cell state, only an LSTM has", module=recurrent.module)
+    guess = closest(key, widths)
+    if guess is not None:
+        return Text("`{key}`: unknown key; did you mean `{guess}`?", key=key, guess=guess)
+    return Text("`{key}`: unknown key; known are {known}", key=key, known=listed(widths))
+
+
+def _misfit(
+    key: str,
+    found: tuple[int, ...],
+    expected: tuple[int, ...],
+    whole: tuple[int, int, int],
+    recurrent: Recurrent,
+) -> Text:
+    """Say what is wrong with a shape, in own words for the frequent mistakes."""
+    width = whole[2]
+    values = {"key": key, "found": shown_shape(found), "expected": shown_shape(expected)}
+    if found and found[-1] == recurrent.input_size != width:
+        return Text(
+            "`{key}`: found {found}, expected {expected}: it has the size of the input ({input_size}),"
+            " but a state has that of the memory ({width})",
+            **values,
+            input_size=recurrent.input_size,
+            width=width,
+        )
+    if len(expected) == 3 and len(found) == 2:
+        return Text(
+            "`{key}`: found {found}, expected {expected}: for a batch torch takes three axes,"
+            " (num_layers * num_directions, batch, size)",
+            **values,
+        )
+    if len(expected) == 3 and found == (whole[1], whole[0], width):
+        return Text(
+            "`{key}`: found {found}, expected {expected}: the batch is the second axis of a state,"
+            " also with `batch_first`",
+            **values,
+        )
+    if recurrent.is_cell and len(found) == 3:
+        return Text(
+            "`{key}`: found {found}, expected {expected}: a cell has one layer and no axis for it", **values
+        )
+    if len(expected) == 2 and len(found) == 3 and not recurrent.is_cell:
+        return Text(
+            "`{key}`: found {found}, expected {expected}: the input has no batch axis, so its state has none",
+            **values,
+        )
+    return Text("`{key}`: found {found}, expected {expected}", **values)

@@ -1,0 +1,233 @@
+"""Finding a scenario's parameters among the names of a state_dict, whatever its model called the modules."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.language import Text
+from rnnstep.scenario.document import shown_shape
+from rnnstep.scenario.model import Floats
+from rnnstep.scenario.table import listed, shown
+
+RECURRENT = "recurrent"
+_OF_RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)(_l\d+)?(_reverse)?")
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a state_dict gave: values under the scenario's names, and what was wrong."""
+
+    values: Mapping[str, Floats]
+    problems: tuple[Text, ...]
+
+
+@dataclass(slots=True)
+class _Search:
+    """The names and shapes of a file, and the keys found in it so far."""
+
+    available: Mapping[str, Shape]
+    wanted: Mapping[str, Shape]
+    found: dict[str, str] = field(default_factory=dict)  # wanted name → key in the file
+    problems: list[Text] = field(default_factory=list)
+
+
+def take(
+    available: Mapping[str, Shape],
+    load: Callable[[str], NDArray[np.generic]],
+    wanted: Mapping[str, Shape],
+    prefixes: Mapping[str, str],
+    dtype: np.dtype[np.floating],
+    but: frozenset[str] = frozenset(),
+) -> Taken:
+    """Take a scenario's parameters out of a state_dict.
+
+    What stands before a parameter's own name (`rnn.`, `model.decoder.`) is found
+    from the names, then from the shapes; what more than one module of the file
+    could be is a problem, and so is a parameter of the recurrent module that the
+    scenario's has not.
+
+    Args:
+        available: Name and shape of each tensor in the file.
+        load: Gives one of them; called only for what has the right shape.
+        wanted: Name and shape of every parameter of the scenario (`parameter_shapes`).
+        prefixes: From `[weights.prefix]`: "recurrent", "embedding", "linear" → prefix.
+        dtype: What the values are converted to.
+        but: Names that the scenario gives itself.
+
+    Returns:
+        What was found; names that the file has not are left out.
+    """
+    search = _Search(available, wanted)
+    recurrent = [name for name in wanted if "." not in name]
+    prefix = _find_recurrent(search, recurrent, prefixes.get(RECURRENT))
+    for module in ("embedding", "linear"):
+        if f"{module}.weight" in wanted:
+            _find_module(search, module, prefixes.get(module), prefix or "")
+    values: dict[str, Floats] = {}
+    for name in wanted:
+        key = search.found.get(name)
+        if key is None or name in but:
+            continue
+        if available[key] != wanted[name]:
+            search.problems.append(_wrong(key, available[key], name, wanted[name]))
+        else:
+            values[name] = as_dtype(load(key), dtype)
+    return Taken(values, tuple(search.problems))
+
+
+def as_dtype(values: NDArray[np.generic], dtype: np.dtype[np.floating]) -> Floats:
+    """Convert numbers to `dtype`; what is too large for it becomes infinite, as in torch."""
+    with np.errstate(over="ignore"):
+        return values.astype(dtype)
+
+
+def wrong_shape(name: str, found: Shape, expected: Shape, words: str) -> Text:
+    """Say that a parameter has another shape than torch's, and whether turning it round would help."""
+    values = {"name": name, "found": shown_shape(found), "expected": shown_shape(expected), "words": words}
+    if len(found) == 2 and found[::-1] == expected:
+        return Text(
+            "`{name}`: found shape {found}, expected {expected}, that is {words}: transpose it"
+            " (in torch each row belongs to one output)",
+            **values,
+        )
+    return Text("`{name}`: found shape {found}, expected {expected}, that is {words}", **values)
+
+
+def _wrong(key: str, found: Shape, name: str, expected: Shape) -> Text:
+    return Text(
+        "the file's {key} has shape {found}, `{name}` of this scenario {expected}",
+        key=shown(key),
+        found=shown_shape(found),
+        name=name,
+        expected=shown_shape(expected),
+    )
+
+
+def _find_recurrent(search: _Search, names: list[str], given: str | None) -> str | None:
+    """Find the recurrent module's parameters; give the prefix they stand under."""
+    candidates = _prefixes_of(search.available, names) if given is None else _written(given)
+    held = {prefix: _held(search, prefix, names) for prefix in candidates}
+    held = {prefix: keys for prefix, keys in held.items() if keys}
+    if not held:
+        if given is not None:
+            search.problems.append(_no_prefix(RECURRENT, given, names))
+        return None
+    best = max(map(len, held.values()))
+    fitting = [prefix for prefix, keys in held.items() if len(keys) == best]
+    if len(fitting) > 1:
+        right = [prefix for prefix in fitting if _fits(search, held[prefix])]
+        fitting = right or fitting
+    if len(fitting) > 1:
+        search.problems.append(_several(RECURRENT, fitting))
+        return None
+    prefix = fitting[0]
+    search.found.update(held[prefix])
+    used = set(held[prefix].values())
+    others = [
+        key
+        for key in search.available
+        if key not in used and key.startswith(prefix) and _OF_RECURRENT.fullmatch(key[len(prefix) :])
+    ]
+    if others:
+        search.problems.append(
+            Text(
+                "the file holds {others} too, which the module of this scenario has not"
+                " (num_layers, bidirectional, bias, proj_size?)",
+                others=listed(others),
+            )
+        )
+    return prefix
+
+
+def _prefixes_of(available: Iterable[str], names: list[str]) -> list[str]:
+    """Give what stands before any of `names`, as a whole word, in the keys of a file."""
+    endings = {ending: None for name in names for ending in _spellings(name)}
+    prefixes: dict[str, None] = {}
+    for key in available:
+        parent, dot, last = key.rpartition(".")
+        if last in endings:
+            prefixes[parent + dot] = None
+    return list(prefixes)
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """Give a parameter's names: a cell's may come from a whole module, with `_l0`."""
+    is_cells = _OF_RECURRENT.fullmatch(name) is not None and "_l" not in name
+    return (name, f"{name}_l0") if is_cells else (name,)
+
+
+def _written(prefix: str) -> list[str]:
+    """Give a prefix as it may have been meant: `rnn` for `rnn.`."""
+    return [prefix] if not prefix or prefix.endswith(".") else [f"{prefix}.", prefix]
+
+
+def _held(search: _Search, prefix: str, names: Iterable[str]) -> dict[str, str]:
+    keys: dict[str, str] = {}
+    for name in names:
+        for spelling in _spellings(name):
+            if prefix + spelling in search.available:
+                keys.setdefault(name, prefix + spelling)
+    return keys
+
+
+def _fits(search: _Search, keys: Mapping[str, str]) -> bool:
+    return all(search.available[key] == search.wanted[name] for name, key in keys.items())
+
+
+def _find_module(search: _Search, module: str, given: str | None, recurrent: str) -> None:
+    """Find the weight, and bias, of the embedding or linear: by its name, else by its shape."""
+    names = [name for name in search.wanted if name.startswith(f"{module}.")]
+    own_names = [name.removeprefix(f"{module}.") for name in names]
+    if given is not None:
+        held = [prefix for prefix in _written(given) if f"{prefix}weight" in search.available]
+        if not held:
+            search.problems.append(_no_prefix(module, given, own_names))
+            return
+    else:
+        held = _module_prefixes(search, module, recurrent)
+    if len(held) > 1 and given is None:
+        search.problems.append(_several(module, held))
+    elif held:
+        keys = {name: held[0] + own for name, own in zip(names, own_names, strict=True)}
+        search.found.update({name: key for name, key in keys.items() if key in search.available})
+
+
+def _module_prefixes(search: _Search, module: str, recurrent: str) -> list[str]:
+    prefixes = [key.removesuffix("weight") for key in search.available if _is_own_weight(key)]
+    by_name = [prefix for prefix in prefixes if prefix.rstrip(".").rpartition(".")[2] == module]
+    wanted = search.wanted[f"{module}.weight"]
+    has_bias = f"{module}.bias" in search.wanted
+    by_shape = [
+        prefix
+        for prefix in by_name or prefixes
+        if search.available[f"{prefix}weight"] == wanted and (f"{prefix}bias" in search.available) == has_bias
+    ]
+    fitting = by_shape or by_name
+    near = max((len(os.path.commonprefix([prefix, recurrent])) for prefix in fitting), default=0)
+    return [prefix for prefix in fitting if len(os.path.commonprefix([prefix, recurrent])) == near]
+
+
+def _is_own_weight(key: str) -> bool:
+    return key.rpartition(".")[2] == "weight"
+
+
+def _several(module: str, prefixes: list[str]) -> Text:
+    return Text(
+        "several modules of the file could be the {module} one: {prefixes}; name one in [weights.prefix]",
+        module=module,
+        prefixes=listed(prefixes),
+    )
+
+
+def _no_prefix(module: str, prefix: str, names: list[str]) -> Text:
+    return Text(
+        "[weights.prefix] {module}: the file holds no {key}", module=module, key=shown(prefix + names[0])
+    )

@@ -1,0 +1,257 @@
+"""The table [target]: what the model should say, a class or values for each step or each row.
+
+Where a row's text is over before the batch is, the target is the loss's
+`ignore_index`. Indices and values stand in the layout of the module's output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.language import Text
+from rnnstep.scenario.document import Document, check_memory, shown_shape
+from rnnstep.scenario.letters import read_rows
+from rnnstep.scenario.model import Batch, Floats, Integers, Loss
+from rnnstep.scenario.state_dicts import as_dtype
+from rnnstep.scenario.table import Table, listed
+
+SOURCES = ("text", "indices", "values")
+Targets = NDArray[Any]  # (T, B), (T, B, O); final: (B,), (B, O); B of all batches together
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the target must fit."""
+
+    table: Table
+    vocabulary: tuple[str, ...] | None
+    num_classes: int
+    num_values: int
+    is_final: bool
+    is_batch_first: bool
+    is_batched: bool
+    lengths: tuple[int, ...]  # of all rows
+    num_steps: int
+    ignore_index: int
+    dtype: np.dtype[np.floating]
+
+    @property
+    def document(self) -> Document:
+        return self.table.document
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.lengths)
+
+
+def read_target(
+    document: Document,
+    *,
+    batches: tuple[Batch, ...],
+    vocabulary: tuple[str, ...] | None,
+    num_classes: int,
+    is_final: bool,
+    out_features: int,
+    batch_first: bool,
+    is_batched: bool,
+    dtype: np.dtype[np.floating],
+) -> tuple[Batch, ...]:
+    """Give the batches with their targets; without, and problems noted, where [target] does not fit.
+
+    Args:
+        document: The file.
+        batches: What is fed; the rows of several (windows) are numbered through.
+        vocabulary: For `text`.
+        num_classes: How many logits there are: an index must be below.
+        is_final: Whether there is one target a row, for the final state.
+        out_features: The size of a vector in `values`.
+        batch_first: Whether the module's layout is (B, T, …).
+        is_batched: Whether there is a batch axis at all.
+        dtype: Of `values`.
+    """
+    table = document.table("target")
+    if table is None:
+        return batches
+    table.known()
+    sources = [key for key in SOURCES if table.has(key)]
+    if len(sources) != 1:
+        message = Text("[target]: expected exactly one of {keys}", keys=listed(SOURCES))
+        table.problem(sources[1] if sources else (), message)
+        return batches
+    lengths = tuple(
+        length for batch in batches for length in batch.lengths or (batch.num_steps,) * batch.num_rows
+    )
+    reading = _Reading(
+        table,
+        vocabulary,
+        num_classes,
+        out_features,
+        is_final,
+        batch_first,
+        is_batched,
+        lengths,
+        batches[0].num_steps,
+        _ignore_index(document),
+        dtype,
+    )
+    readers = {"text": _read_text, "indices": _read_indices, "values": _read_values}
+    targets = readers[sources[0]](reading)
+    return batches if targets is None else _shared_out(targets, batches, is_final=is_final)
+
+
+def _ignore_index(document: Document) -> int:
+    loss = document.root.raw("loss")
+    given = loss.get("ignore_index") if isinstance(loss, dict) else None
+    return given if type(given) is int and abs(given) < 2**31 else Loss.ignore_index
+
+
+def _shared_out(targets: Targets, batches: tuple[Batch, ...], *, is_final: bool) -> tuple[Batch, ...]:
+    shared, start = [], 0
+    for batch in batches:
+        rows = slice(start, start + batch.num_rows)
+        target = np.ascontiguousarray(targets[rows] if is_final else targets[:, rows])
+        shared.append(replace(batch, target=target))
+        start = rows.stop
+    return tuple(shared)
+
+
+def _read_text(reading: _Reading) -> Integers | None:
+    table = reading.table
+    raw = table.raw("text")
+    texts = [raw] if isinstance(raw, str) else raw
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        table.wrong("text", Text("a string, or a list of strings"))
+        return None
+    if reading.vocabulary is None:
+        table.problem("text", Text("`text` needs a `vocabulary` that gives each letter its index"))
+        return None
+    rows = read_rows(
+        reading.document, (*table.place, "text"), texts, reading.vocabulary, reading.ignore_index
+    )
+    if rows is None:
+        return None
+    indices, lengths = rows.indices, rows.lengths
+    if reading.is_final:
+        indices = indices.T if isinstance(raw, str) else indices
+        lengths = (1,) * indices.shape[1] if isinstance(raw, str) else lengths
+    if not _check_text(reading, lengths):
+        return None
+    if reading.is_final:
+        return indices[0] if _check_classes(reading, indices[0], "text") else None
+    if indices.shape[0] < reading.num_steps:
+        shape = (reading.num_steps, reading.num_rows)
+        if not check_memory(reading.document, (*table.place, "text"), shape, 8):
+            return None
+        whole = np.full(shape, reading.ignore_index, np.int64)
+        whole[: indices.shape[0]] = indices
+        indices = whole
+    return indices if _check_classes(reading, indices, "text") else None
+
+
+def _check_text(reading: _Reading, lengths: tuple[int, ...]) -> bool:
+    """Whether there is a text for each row, of its length; one letter each for final states."""
+    table = reading.table
+    if len(lengths) != reading.num_rows:
+        message = Text(
+            "`text`: found {found} rows, expected {expected}: one for each row of the input",
+            found=len(lengths),
+            expected=reading.num_rows,
+        )
+        table.problem("text", message)
+        return False
+    is_right = True
+    for row, (found, steps) in enumerate(zip(lengths, reading.lengths, strict=True)):
+        if reading.is_final and found != 1:
+            message = Text(
+                'found {found} letters, expected one label for the row (`from = "h_n"`)', found=found
+            )
+        elif not reading.is_final and found != steps:
+            message = _other_length(found, steps)
+        else:
+            continue
+        table.problem(("text", row), message)
+        is_right = False
+    return is_right
+
+
+def _other_length(found: int, steps: int) -> Text:
+    return Text(
+        "the target is for {found} steps, the input has {steps}: expected one target for each step",
+        found=found,
+        steps=steps,
+    )
+
+
+def _check_classes(reading: _Reading, indices: Integers, key: str) -> bool:
+    is_wrong = ((indices < 0) | (indices >= reading.num_classes)) & (indices != reading.ignore_index)
+    wrong = np.argwhere(is_wrong)
+    if not len(wrong):
+        return True
+    where = tuple(int(position) for position in wrong[0])
+    message = Text(
+        "`{key}`: found the class {found}, expected 0 to {last}: there are {count} logits",
+        key=key,
+        found=int(indices[where]),
+        last=reading.num_classes - 1,
+        count=reading.num_classes,
+    )
+    reading.table.problem((key, *where) if key == "indices" else key, message)
+    return False
+
+
+def _read_indices(reading: _Reading) -> Integers | None:
+    array = reading.table.array("indices", ndim=(0, 1) if reading.is_final else (1, 2), integer=True)
+    if array is None or not _check_classes(reading, array, "indices"):
+        return None
+    return _fitted(reading, "indices", array, ())
+
+
+def _read_values(reading: _Reading) -> Floats | None:
+    array = reading.table.array("values")
+    if array is None:
+        return None
+    return _fitted(reading, "values", as_dtype(array, reading.dtype), (reading.num_values,))
+
+
+def _fitted(reading: _Reading, key: str, array: Targets, rest: tuple[int, ...]) -> Targets | None:
+    """Give an array of the module's layout time-major; without a batch axis it is for one row."""
+    num_steps, num_rows = reading.num_steps, reading.num_rows
+    if reading.is_final:
+        batched = (num_rows, *rest)
+    elif reading.is_batch_first:
+        batched = (num_rows, num_steps, *rest)
+    else:
+        batched = (num_steps, num_rows, *rest)
+    alone = rest if reading.is_final else (num_steps, *rest)
+    if num_rows == 1 and array.shape == alone:
+        return array.reshape(1, *rest) if reading.is_final else array.reshape(num_steps, 1, *rest)
+    if array.shape == batched:
+        swaps = reading.is_batch_first and not reading.is_final
+        return np.ascontiguousarray(array.swapaxes(0, 1)) if swaps else array
+    expected = batched if reading.is_batched and not (num_rows == 1 and array.ndim == len(alone)) else alone
+    axis = 1 if expected is batched and reading.is_batch_first else 0
+    others = [position for position in range(len(expected)) if position != axis]
+    is_only_steps = len(expected) == array.ndim and all(
+        array.shape[position] == expected[position] for position in others
+    )
+    if is_only_steps and not reading.is_final:
+        message = _other_length(array.shape[axis], num_steps)
+    elif is_only_steps and not rest:
+        message = Text(
+            'found {found} labels, expected {rows}: one for each row of the batch (`from = "h_n"`)',
+            found=array.size,
+            rows=num_rows,
+        )
+    else:
+        message = Text(
+            "`{key}`: found shape {found}, expected {expected}",
+            key=key,
+            found=shown_shape(array.shape),
+            expected=shown_shape(expected),
+        )
+    reading.table.problem(key, message)
+    return None

@@ -1,0 +1,108 @@
+"""[loss] and [training]: what is asked of the module, and how it learns."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+from rnnstep.language import Text
+from rnnstep.scenario.document import Document
+from rnnstep.scenario.keys import OPTIMIZERS
+from rnnstep.scenario.model import Loss, Recurrent, Training
+from rnnstep.scenario.table import Table, as_float
+
+LOSSES = ("CrossEntropyLoss", "MSELoss", "BCEWithLogitsLoss")
+_BELOW_ONE = ("betas",)
+_ANY_SIGN = ("dampening",)
+
+
+def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
+    """Give [loss], or the loss that fits the target where there is a target alone."""
+    table = document.table("loss")
+    has_target = document.root.has("target") or document.root.has("data")
+    if table is None and not has_target:
+        return None
+    has_values = isinstance(target := document.root.raw("target"), dict) and "values" in target
+    fitting = "MSELoss" if has_values else "CrossEntropyLoss"
+    over_time = "sum" if recurrent is not None and recurrent.is_cell else "together"
+    if table is None:
+        return Loss(fitting, over_time=over_time)  # type: ignore[arg-type]  # one of two literals
+    table.known()
+    name = table.choice("name", LOSSES, fitting) or fitting
+    values: dict[str, Any] = {
+        "name": name,
+        "reduction": table.choice("reduction", ("mean", "sum"), "mean"),
+        "ignore_index": table.integer("ignore_index", -100),
+        "over_time": table.choice("over_time", ("together", "sum"), over_time),
+    }
+    if not has_target:
+        document.problem(table.place, Text("[loss] needs a [target] to compare with"))
+    elif (name == "CrossEntropyLoss") == has_values and table.raw("name") == name:
+        table.problem("name", _unfit(name))
+    if name != "CrossEntropyLoss" and table.has("ignore_index"):
+        table.problem("ignore_index", Text("`ignore_index`: {name} takes no such option", name=name))
+    return Loss(**values)
+
+
+def _unfit(name: str) -> Text:
+    if name == "CrossEntropyLoss":
+        return Text(
+            "`name`: CrossEntropyLoss compares classes, found `values`; expected `text` or `indices` in [target]"
+        )
+    return Text("`name`: {name} compares numbers, found classes; expected `values` in [target]", name=name)
+
+
+def read_training(document: Document) -> Training | None:
+    """Give [training] with every argument of the optimizer, torch's default where the file has none."""
+    table = document.table("training")
+    if table is None:
+        return None
+    if not document.root.has("target") and not document.root.has("data"):
+        document.problem(table.place, Text("[training] needs a [target] to learn"))
+    optimizer = table.choice("optimizer", tuple(OPTIMIZERS), "SGD") or "SGD"
+    epochs = table.integer("epochs", 1, minimum=1, maximum=10**9)
+    clip = table.number("clip_grad_norm", above=0)
+    defaults = OPTIMIZERS[optimizer]
+    if table.has("optimizer") and table.raw("optimizer") != optimizer:
+        table.known()
+        return None
+    for key in table.keys():
+        takers = [name for name, arguments in OPTIMIZERS.items() if key in arguments]
+        if takers and key not in defaults:
+            table.problem(
+                key,
+                Text(
+                    "`{key}`: {optimizer} takes no such argument; known are {known}",
+                    key=key,
+                    optimizer=optimizer,
+                    known=", ".join(defaults),
+                ),
+            )
+        elif key not in (*defaults, "optimizer", "epochs", "clip_grad_norm"):
+            table.unknown(key, ("optimizer", "epochs", "clip_grad_norm", *defaults))
+    arguments = {key: _argument(table, key, default) for key, default in defaults.items()}
+    if arguments.get("nesterov") and not (arguments["momentum"] > 0 and arguments["dampening"] == 0):
+        table.problem(
+            "nesterov", Text("`nesterov` needs a `momentum` above 0 and no `dampening`, as in torch")
+        )
+    return Training(optimizer, MappingProxyType(arguments), epochs or 1, clip)
+
+
+def _argument(table: Table, key: str, default: float | bool | tuple[float, ...]) -> Any:
+    if isinstance(default, bool):
+        return table.boolean(key, default)
+    if isinstance(default, tuple):
+        return _betas(table, key, default)
+    return table.number(key, default, minimum=None if key in _ANY_SIGN else 0)
+
+
+def _betas(table: Table, key: str, default: tuple[float, ...]) -> tuple[float, ...]:
+    if not table.has(key):
+        return default
+    raw = table.raw(key)
+    numbers = tuple(as_float(number) for number in raw) if isinstance(raw, list) else ()
+    inside = tuple(number for number in numbers if number is not None and 0 <= number < 1)
+    if len(numbers) == len(inside) == len(default):
+        return inside
+    table.wrong(key, Text("two numbers ≥ 0 and < 1"))
+    return default

@@ -1,0 +1,258 @@
+"""Arrays in files of their own: safetensors, npy and csv, their sizes checked before memory is taken."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.language import Text
+from rnnstep.scenario.document import Document, check_memory, gibibytes, outside, shown_shape
+from rnnstep.scenario.table import Place, shown
+
+READABLE = frozenset("F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8".split())
+ARRAY_SUFFIXES = (".npy", ".csv", ".safetensors")
+CSV_COST = 8  # bytes of a number read from a csv; its text is counted besides
+
+
+class UnreadableTensor(Exception):
+    """A tensor of a kind that numpy has not; carries the message."""
+
+    def __init__(self, message: Text) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """A safetensors file: the name, shape and kind of each tensor, read from its header alone."""
+
+    path: Path
+    shapes: Mapping[str, tuple[int, ...]]
+    kinds: Mapping[str, str]  # "F32", "BF16", …
+
+    def load(self, name: str) -> NDArray[Any]:
+        """Read one tensor; bfloat16 is given as float32, which holds all its values.
+
+        Raises:
+            UnreadableTensor: Its kind is not among `READABLE`.
+        """
+        from safetensors import safe_open
+
+        kind = self.kinds[name]
+        if kind not in READABLE:
+            message = Text("the tensor {name} is of the kind {kind}", name=shown(name), kind=kind)
+            raise UnreadableTensor(message)
+        if kind == "BF16":
+            return _bfloat16(self.path, name, self.shapes[name])
+        with safe_open(self.path, framework="numpy") as file:
+            return np.asarray(file.get_tensor(name))
+
+
+def _bfloat16(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Read the upper halves of float32 numbers, which numpy has no type for (header checked before)."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        start, end = json.loads(file.read(length))[name]["data_offsets"]
+        file.seek(8 + length + start)
+        halves = np.frombuffer(file.read(end - start), "<u2")
+    return (halves.astype(np.uint32) << 16).view(np.float32).reshape(shape)
+
+
+def open_safetensors(document: Document, place: Place, path: Path) -> Tensors | None:
+    """Read the header of a safetensors file, or note a problem."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}
+            shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
+            kinds = {name: str(part.get_dtype()) for name, part in slices.items()}
+    except (SafetensorError, OSError) as error:
+        document.problem(
+            place, Text("{file} is no safetensors file: {reason}", file=shown(path.name), reason=str(error))
+        )
+        return None
+    return Tensors(path, shapes, kinds)
+
+
+def read_array_file(document: Document, place: Place, filename: str) -> NDArray[Any] | None:
+    """Read the numbers of a file named in a scenario, float64 or int64, in the shape they have there.
+
+    A csv's lines are rows of numbers; a first line of names is passed over.
+    """
+    path = outside(document, place, filename)
+    if path is None:
+        return None
+    try:
+        match path.suffix.lower():
+            case ".npy":
+                array = _read_npy(document, place, path)
+            case ".csv":
+                array = _read_csv(document, place, path)
+            case ".safetensors":
+                array = _read_single_tensor(document, place, path)
+            case _:
+                document.problem(
+                    place,
+                    Text(
+                        "{file}: found a file of another kind, expected {suffixes}",
+                        file=shown(filename),
+                        suffixes=", ".join(ARRAY_SUFFIXES),
+                    ),
+                )
+                return None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        document.problem(place, Text("cannot read {file}: {reason}", file=shown(filename), reason=reason))
+        return None
+    return None if array is None else _as_numbers(document, place, array)
+
+
+def _as_numbers(document: Document, place: Place, array: NDArray[Any]) -> NDArray[Any] | None:
+    if array.size == 0:
+        document.problem(place, Text("the file's array is empty: {shape}", shape=shown_shape(array.shape)))
+        return None
+    if array.dtype.kind in "iu":
+        return array.astype(np.int64)
+    return array.astype(np.float64)
+
+
+def _read_npy(document: Document, place: Place, path: Path) -> NDArray[Any] | None:
+    header = _npy_header(path)
+    if header is None:
+        document.problem(
+            place,
+            Text("{file} is no .npy file of numbers (pickled objects are refused)", file=shown(path.name)),
+        )
+        return None
+    shape, dtype = header
+    if not check_memory(document, place, shape, max(dtype.itemsize, 8)):
+        return None
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except ValueError:
+        document.problem(place, Text("{file} ends before its array does", file=shown(path.name)))
+        return None
+
+
+def _npy_header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
+    """Read shape and type from a .npy file's head, or give None if it is none, or not of plain numbers."""
+    with path.open("rb") as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read(file)
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return None
+    is_plain = dtype.kind in "iuf" and dtype.names is None and dtype.subdtype is None
+    return (shape, dtype) if is_plain and all(length >= 0 for length in shape) else None
+
+
+def _read_csv(document: Document, place: Place, path: Path) -> NDArray[Any] | None:
+    size = path.stat().st_size
+    if not check_csv_size(document, place, path, size):
+        return None
+    rows: list[list[float]] = []
+    is_whole = True
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            for cells in reader:
+                texts = [cell.strip() for cell in cells]
+                if not any(texts):
+                    continue
+                numbers = _numbers(texts)
+                if numbers is None and not rows and reader.line_num == 1:
+                    continue
+                if numbers is None or (rows and len(numbers) != len(rows[0])):
+                    _bad_row(document, place, path, reader.line_num, numbers, rows)
+                    return None
+                is_whole = is_whole and all(text.lstrip("+-").isdecimal() for text in texts)
+                rows.append(numbers)
+    except (csv.Error, UnicodeDecodeError) as error:
+        document.problem(
+            place, Text("cannot read {file}: {reason}", file=shown(path.name), reason=str(error))
+        )
+        return None
+    array = np.array(rows, np.float64)
+    fits = is_whole and array.size and np.abs(array).max() < 2**53
+    return array.astype(np.int64) if fits else array
+
+
+def check_csv_size(document: Document, place: Place, path: Path, size: int) -> bool:
+    """Whether a csv may be read: what it becomes in memory is at most some forty times its text."""
+    if size * 40 <= document.limits.memory:
+        return True
+    document.problem(
+        place,
+        Text(
+            "{file}: a csv of {size} GiB takes more memory than the limit of {limit} GiB (--memory-limit)",
+            file=shown(path.name),
+            size=gibibytes(size),
+            limit=gibibytes(document.limits.memory),
+        ),
+    )
+    return False
+
+
+def _numbers(texts: list[str]) -> list[float] | None:
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        return None
+
+
+def _bad_row(
+    document: Document,
+    place: Place,
+    path: Path,
+    line: int,
+    numbers: list[float] | None,
+    rows: list[list[float]],
+) -> None:
+    if numbers is None:
+        message = Text("{file}, line {line}: expected numbers", file=shown(path.name), line=line)
+    else:
+        message = Text(
+            "{file}, line {line}: found {found} numbers, expected {expected} as before",
+            file=shown(path.name),
+            line=line,
+            found=len(numbers),
+            expected=len(rows[0]),
+        )
+    document.problem(place, message)
+
+
+def _read_single_tensor(document: Document, place: Place, path: Path) -> NDArray[Any] | None:
+    tensors = open_safetensors(document, place, path)
+    if tensors is None:
+        return None
+    if len(tensors.shapes) != 1:
+        document.problem(
+            place,
+            Text(
+                "{file} holds {count} tensors, expected one",
+                file=shown(path.name),
+                count=len(tensors.shapes),
+            ),
+        )
+        return None
+    name, shape = next(iter(tensors.shapes.items()))
+    if not check_memory(document, place, shape, 8):
+        return None
+    try:
+        return tensors.load(name)
+    except UnreadableTensor as error:
+        document.problem(place, error.message)
+        return None

@@ -1,0 +1,157 @@
+"""What-if: one number of a weight, a bias, x or a state before changed, and all computed anew.
+
+An edit names its target as the program writes it: `W_hh[0,2]`, `b_ih[1]`, `x[0]` (of the
+step and row at the cursor), `h_0[1]`. Edits only ever make new arrays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from rnnstep.engine import Block
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
+from rnnstep.scenario.model import Scenario
+from rnnstep.session.tree import Spot
+
+_NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*\[\s*(\d{1,9})\s*(?:,\s*(\d{1,9})\s*)?\]\s*(?:=\s*(\S+)\s*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One number that can be edited: an element of an array of the scenario.
+
+    `store` says which: "parameters", "initial_state" or "values"; `key` is its name there
+    (torch's name, `h_0`, or the batch), `index` the element, `shown` how it is written.
+    """
+
+    store: str
+    key: str
+    index: tuple[int, ...]
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A target and its new value."""
+
+    target: Target
+    value: float
+
+
+def target_at(scenario: Scenario, block: Block, spot: Spot, row: int, name: str, index: tuple[int, ...]) -> Target | None:
+    """Find what an element of a block's value is in the scenario; None for what is computed.
+
+    Args:
+        scenario: the scenario that is run.
+        block: the block that reads the value.
+        spot: its batch and step.
+        row: the row of the batch.
+        name: the value's name in the block's equations: `W_hh`, `b_ih`, `x`, `h_prev`.
+        index: the element, `(i,)` or `(i, j)`.
+    """
+    shown = f"{name}[{','.join(map(str, index))}]"
+    if name in block.kept_in:
+        where = block.kept_in[name]
+        return Target("parameters", where.torch, (where.start + index[0], *index[1:]), shown)
+    if name == "x" and block.layer == 0 and block.kind == "recurrent" and scenario.embedding is None:
+        assert spot.t is not None
+        return Target("values", str(spot.batch), (spot.t, row, *index), shown)
+    state = name.removesuffix("_prev").removesuffix("_0")
+    is_first = spot.t == (0 if block.direction == "forward" else _last_step(scenario, spot, row))
+    if state in block.program.states and (name.endswith("_0") or (name.endswith("_prev") and is_first)):
+        position = block.layer * scenario.recurrent.num_directions + (block.direction == "backward")
+        return Target("initial_state", f"{state}_0", (position, row, *index), f"{state}_0[{index[0]}]")
+    return None
+
+
+def _last_step(scenario: Scenario, spot: Spot, row: int) -> int:
+    batch = scenario.batches[spot.batch]
+    if batch.packed and batch.lengths is not None:
+        return batch.lengths[row] - 1
+    return batch.num_steps - 1
+
+
+def read_edit(text: str, scenario: Scenario, block: Block, spot: Spot, row: int) -> Edit:
+    """Read `W_hh[0,2] = 0.5`.
+
+    Raises:
+        UsageError: another form, a name or element that is not there, or one that is computed.
+    """
+    match = _NAMED.fullmatch(text.replace("−", "-").replace("，", ",").replace("＝", "="))
+    if match is None or match[4] is None:
+        raise UsageError(Text("an edit is written W_hh[0,2] = 0.5; found `{text}`", text=text[:60]))
+    index = tuple(int(part) for part in (match[2], match[3]) if part is not None)
+    name = match[1]
+    shape = block.program.shapes.get(f"{name[:-2]}_prev" if name.endswith("_0") else name)
+    if shape is None:
+        raise UsageError(Text("unknown name `{name}`", name=name))
+    if len(index) != len(shape) or any(k >= int(size) for k, size in zip(index, shape, strict=True)):
+        raise UsageError(
+            Text("`{text}` is outside {name}, which is {shape}", text=text[:60], name=name, shape="×".join(map(str, shape)))
+        )
+    target = target_at(scenario, block, spot, row, name, index)
+    if target is None:
+        raise UsageError(Text("`{name}` is computed here and cannot be edited; edit what it is made of", name=name))
+    return Edit(target, read_number(match[4]))
+
+
+def read_number(text: str) -> float:
+    """Read a number as people type it. Raises UsageError for anything else."""
+    try:
+        return float(text.strip().replace("−", "-").replace("，", "."))
+    except ValueError:
+        raise UsageError(Text("not a number: `{text}`", text=text[:40])) from None
+
+
+def current(scenario: Scenario, target: Target) -> float:
+    """Give a target's present value; a state that was not given is zero."""
+    match target.store:
+        case "parameters":
+            return float(scenario.parameters[target.key][target.index])
+        case "initial_state":
+            given = scenario.initial_state.get(target.key)
+            return 0.0 if given is None else float(given[target.index])
+    values = scenario.batches[int(target.key)].values
+    assert values is not None
+    return float(values[target.index])
+
+
+def apply(scenario: Scenario, edits: Sequence[Edit]) -> Scenario:
+    """Give a scenario with edits made, in their order."""
+    for edit in edits:
+        scenario = _apply(scenario, edit)
+    return scenario
+
+
+def _apply(scenario: Scenario, edit: Edit) -> Scenario:
+    target = edit.target
+    if target.store == "parameters":
+        changed = scenario.parameters[target.key].copy()
+        changed[target.index] = edit.value
+        return scenario.with_parameters({target.key: changed})
+    if target.store == "initial_state":
+        given = scenario.initial_state.get(target.key)
+        state = np.zeros(_state_shape(scenario, target.key), scenario.dtype) if given is None else given.copy()
+        state[target.index] = edit.value
+        return replace(scenario, initial_state=MappingProxyType({**scenario.initial_state, target.key: state}))
+    batches = list(scenario.batches)
+    batch = batches[int(target.key)]
+    assert batch.values is not None
+    values = batch.values.copy()
+    values[target.index] = edit.value
+    batches[int(target.key)] = replace(batch, values=values)
+    return replace(scenario, batches=tuple(batches))
+
+
+def _state_shape(scenario: Scenario, key: str) -> tuple[int, int, int]:
+    recurrent = scenario.recurrent
+    size = scenario.cell.states[key.removesuffix("_0")]
+    sizes = scenario.cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+    rows = scenario.batches[0].num_rows
+    return recurrent.num_layers * recurrent.num_directions, rows, sizes[size]

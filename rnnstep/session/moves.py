@@ -1,0 +1,143 @@
+"""The moves, as functions from position to position; None is a refusal: there is no such place.
+
+A position is a path with its zoom. At start the path is empty and the zoom says where `→`
+will go; everywhere else the path is as long as the zoom is deep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rnnstep.session.tree import Path, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the cursor is: a path, how deep it looks, the row of the batch, and what `↑` left."""
+
+    path: Path
+    zoom: int
+    row: int = 0
+    left: tuple[Path, ...] = ()  # paths that `↑` came out of, the last one last
+
+    @property
+    def is_start(self) -> bool:
+        """Whether nothing is computed yet."""
+        return not self.path
+
+
+def next_place(tree: Tree, position: Position) -> Position | None:
+    """`→`: the next place at this zoom, carrying over into the next parent."""
+    path = position.path
+    while path:
+        parent, number = path[:-1], path[-1] + 1
+        if number < tree.count(parent):
+            return _moved(position, _first_below(tree, (*parent, number), position.zoom))
+        path = parent
+    return _moved(position, _first_below(tree, (), position.zoom)) if position.is_start else None
+
+
+def previous_place(tree: Tree, position: Position) -> Position | None:
+    """`←`: the mirror of `→`; before the first place is start."""
+    path = position.path
+    if not path:
+        return None
+    while path:
+        parent, number = path[:-1], path[-1] - 1
+        if number >= 0:
+            return _moved(position, _last_below(tree, (*parent, number), position.zoom))
+        path = parent
+    return replace(position, path=(), left=())
+
+
+def into(tree: Tree, position: Position) -> Position | None:
+    """`↓`: the first child, or the one just left by `↑`; only children are passed over."""
+    if position.is_start:
+        return None
+    if position.left:
+        path = position.left[-1]
+        return replace(position, path=path, zoom=len(path), left=position.left[:-1])
+    path = position.path
+    while len(path) < tree.depth:
+        is_only = tree.count(path) == 1
+        path = (*path, 0)
+        if not is_only:
+            return replace(position, path=path, zoom=len(path))
+    return None
+
+
+def out(tree: Tree, position: Position) -> Position | None:
+    """`↑`: the parent; a parent that is an only child is the same place as its own, and passed over."""
+    path = _without_only_children(tree, position.path)
+    if not path:
+        return None
+    path = _without_only_children(tree, path[:-1])
+    if not path:
+        return None
+    return replace(position, path=path, zoom=len(path), left=(*position.left, position.path))
+
+
+def _without_only_children(tree: Tree, path: Path) -> Path:
+    while path and tree.count(path[:-1]) == 1:
+        path = path[:-1]
+    return path
+
+
+def same_place(tree: Tree, position: Position, steps: int) -> Position | None:
+    """`]` and `[`: the same operation and element `steps` steps on (in order of computation)."""
+    level = tree.level("step")
+    if len(position.path) < level:
+        return None
+    number = position.path[level - 1] + steps
+    if not 0 <= number < tree.count(position.path[: level - 1]):
+        return None
+    path = (*position.path[: level - 1], number)
+    if len(position.path) > level and tree.levels[level] == "block":
+        # A block may be another child there: the last step has a linear layer more.
+        wanted = tree.locate(position.path[: level + 1]).key
+        keys = [tree.locate((*path, child)).key for child in range(tree.count(path))]
+        if wanted not in keys:
+            return None
+        path = (*path, keys.index(wanted))
+    return _moved(position, (*path, *position.path[len(path) :]))
+
+
+def end(tree: Tree, position: Position) -> Position:
+    """The last place at this zoom."""
+    return _moved(position, _last_below(tree, (), position.zoom))
+
+
+def start(position: Position) -> Position:
+    """The place before all others, keeping the zoom."""
+    return replace(position, path=(), left=())
+
+
+def jump(position: Position, path: Path) -> Position:
+    """Any place; the zoom becomes as deep as it is."""
+    return replace(position, path=path, zoom=len(path) or position.zoom, left=())
+
+
+def _moved(position: Position, path: Path) -> Position:
+    return replace(position, path=path, left=())
+
+
+def _first_below(tree: Tree, path: Path, depth: int) -> Path:
+    return path + (0,) * (depth - len(path))
+
+
+def _last_below(tree: Tree, path: Path, depth: int) -> Path:
+    while len(path) < depth:
+        path = (*path, tree.count(path) - 1)
+    return path
+
+
+def is_done(tree: Tree, position: Position, path: Path) -> bool:
+    """Whether the place `path` is computed when the cursor stands at `position`."""
+    now = position.path
+    if not now:
+        return False
+    shared = min(len(path), len(now))
+    if path[:shared] != now[:shared]:
+        return path[:shared] < now[:shared]
+    # Inside the cursor's place all is done; a place around it is done with its last member.
+    return all(number == tree.count(now[:depth]) - 1 for depth, number in enumerate(now[shared:], shared))

@@ -1,0 +1,306 @@
+"""The session: a run, a cursor in it, and what the user has put there. Frozen; a move makes a new one.
+
+A call that cannot be obeyed gives a session at the same place with a `note` that says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from rnnstep.errors import RnnstepError, UsageError
+from rnnstep.language import Text
+from rnnstep.scenario.model import Scenario
+from rnnstep.session import moves
+from rnnstep.session.breakpoints import Breakpoint, Watching
+from rnnstep.session.edits import Edit, Target, apply, current, read_edit, target_at
+from rnnstep.session.moves import Position
+from rnnstep.session.place import read_place, write_place
+from rnnstep.session.run import Run
+from rnnstep.session.tree import Path, Spot, Tree
+
+if TYPE_CHECKING:
+    from rnnstep.equations.expand import Factor
+    from rnnstep.reference import Checked
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """Positions that were left, the latest first: what Backspace goes back along."""
+
+    position: Position
+    before: Past | None
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """Where a user is in a run."""
+
+    run: Run
+    position: Position
+    past: Past | None = None
+    note: Text | None = None
+    unedited: Scenario | None = None  # the scenario as it was opened, once there are edits
+    edits: tuple[Edit, ...] = ()
+    undone: tuple[Edit, ...] = ()  # the latest last, for redo
+    before: Run | None = None  # the run before the last edit, for old values
+    saved: tuple[Edit, ...] = ()  # the edits that stand in a file
+    breakpoints: tuple[Breakpoint, ...] = ()
+    watches: tuple[Watching, ...] = ()
+    is_predicting: bool = False
+    is_revealed: bool = True
+    moved: str = field(default="")  # the last move, for what the header says
+
+    @classmethod
+    def open(cls, run: Run) -> Session:
+        """Open a run at start, looking at steps."""
+        return cls(run, Position((), run.tree.level("step")))
+
+    @property
+    def tree(self) -> Tree:
+        """The places of the run."""
+        return self.run.tree
+
+    @property
+    def spot(self) -> Spot | None:
+        """What the cursor is at; None at start."""
+        return None if self.position.is_start else self.tree.locate(self.position.path)
+
+    @property
+    def level(self) -> str:
+        """The zoom's name: "step", "block", "operation", "element", "term" or "batch"."""
+        return self.tree.levels[self.position.zoom - 1]
+
+    @property
+    def place(self) -> str:
+        """The place as it is written."""
+        return write_place(self.tree, self.position.path, has_batches=len(self.run.trace.passes) > 1)
+
+    @property
+    def has_unsaved_edits(self) -> bool:
+        """Whether quitting would lose something."""
+        return self.edits != self.saved
+
+    def is_done(self, path: Path) -> bool:
+        """Whether a place is computed."""
+        return moves.is_done(self.tree, self.position, path)
+
+    # ── moving ───────────────────────────────────────────────────────────────────────
+
+    def right(self) -> Session:
+        """`→`: the next place at this zoom."""
+        return self._to(moves.next_place(self.tree, self.position), Text("this is the end; Home starts over"))
+
+    def left(self) -> Session:
+        """`←`: the place before."""
+        return self._to(moves.previous_place(self.tree, self.position), Text("this is the start"))
+
+    def into(self) -> Session:
+        """`↓`: into the place."""
+        refusal = (
+            Text("nothing is computed yet: → makes the first step")
+            if self.position.is_start
+            else Text("there is nothing deeper here")
+        )
+        return self._to(moves.into(self.tree, self.position), refusal)
+
+    def out(self) -> Session:
+        """`↑`: out of the place."""
+        return self._to(moves.out(self.tree, self.position), Text("this is the outermost view"))
+
+    def same_place(self, steps: int) -> Session:
+        """`]` (1) and `[` (−1): the same operation and element of another step."""
+        refusal = Text("no later step here") if steps > 0 else Text("no earlier step here")
+        return self._to(moves.same_place(self.tree, self.position, steps), refusal)
+
+    def other_row(self, rows: int) -> Session:
+        """`}` (1) and `{` (−1): another row of the batch."""
+        row = self.position.row + rows
+        spot = self.spot
+        if 0 <= row < self.run.num_rows(spot.batch if spot else 0):
+            return self._to(replace(self.position, row=row), None)
+        return self.say(Text("no other row of the batch that way"))
+
+    def home(self) -> Session:
+        """To start."""
+        return self._to(moves.start(self.position), None)
+
+    def end(self) -> Session:
+        """To the last place at this zoom."""
+        return self._to(moves.end(self.tree, self.position), None)
+
+    def go(self, text: str) -> Session:
+        """To a place as it is written: `3/L0/hh[1]`."""
+        try:
+            path = read_place(self.tree, text)
+        except UsageError as error:
+            return self.say(error.message)
+        return self.jump(path)
+
+    def jump(self, path: Path) -> Session:
+        """To a path."""
+        return self._to(moves.jump(self.position, path), None)
+
+    def back(self) -> Session:
+        """Backspace: undo the last move."""
+        if self.past is None:
+            return self.say(Text("no move to undo"))
+        return replace(self, position=self.past.position, past=self.past.before, note=None, is_revealed=True)
+
+    def _to(self, position: Position | None, refusal: Text | None) -> Session:
+        if position is None:
+            return self.say(refusal)
+        if position == self.position:
+            return replace(self, note=None)
+        rows = self.run.num_rows(position.path[0]) if position.path else self.run.num_rows(0)
+        position = replace(position, row=min(position.row, rows - 1))
+        past = Past(self.position, self.past)
+        return replace(self, position=position, past=past, note=None, is_revealed=not self.is_predicting)
+
+    def say(self, note: Text | None) -> Session:
+        """Stay, and say something."""
+        return replace(self, note=note)
+
+    # ── running to a breakpoint ──────────────────────────────────────────────────────
+
+    def toggle_breakpoint(self) -> Session:
+        """`b`: set a breakpoint at the operation or block at the cursor, at every step, or take it away."""
+        spot = self.spot
+        if spot is None or spot.key is None:
+            spot = spot or self.tree.locate((0,))
+            found = Breakpoint(step=spot.t)
+            if spot.t is None:
+                return self.say(Text("go to a step or an operation to set a breakpoint"))
+        else:
+            found = Breakpoint(key=spot.key, operation=spot.operation)
+        if found in self.breakpoints:
+            kept = tuple(one for one in self.breakpoints if one != found)
+            return replace(self, breakpoints=kept, note=Text("breakpoint removed: {what}", what=str(found)))
+        return replace(self, breakpoints=(*self.breakpoints, found), note=Text("breakpoint set: {what}", what=str(found)))
+
+    def break_when(self, text: str) -> Session:
+        """Set a breakpoint with a condition. Raises EquationError when it cannot be read."""
+        condition = Watching.read(self.run, text)
+        return replace(self, breakpoints=(*self.breakpoints, Breakpoint(condition=condition)), note=None)
+
+    def watch(self, text: str) -> Session:
+        """Add a watch. Raises EquationError when it cannot be read."""
+        return replace(self, watches=(*self.watches, Watching.read(self.run, text)), note=None)
+
+    def drop_watches(self) -> Session:
+        """Take all watches away."""
+        return replace(self, watches=(), note=None)
+
+    def resume(self) -> Session:
+        """`c`: run on to the next breakpoint, or to the end."""
+        for path in self._places_ahead():
+            if any(one.stops_at(self.run, self.tree.locate(path), self.position.row) for one in self.breakpoints):
+                return self.jump(path)
+        ended = self.end()
+        text = Text("no breakpoint ahead: this is the end") if self.breakpoints else Text("no breakpoint set; b sets one")
+        return ended.say(text)
+
+    def _places_ahead(self) -> Iterator[Path]:
+        """The steps and operations after the cursor, in order of computation."""
+        cursor: Position | None = replace(self.position, path=self._at_operation(), zoom=self.tree.level("operation"))
+        while True:
+            assert cursor is not None
+            cursor = moves.next_place(self.tree, cursor)
+            if cursor is None:
+                return
+            yield cursor.path
+
+    def _at_operation(self) -> Path:
+        """The last operation that is computed where the cursor stands."""
+        path = self.position.path
+        depth = self.tree.level("operation")
+        while path and len(path) < depth:
+            path = (*path, self.tree.count(path) - 1)
+        return path[:depth]
+
+    # ── predicting ───────────────────────────────────────────────────────────────────
+
+    def toggle_predict(self) -> Session:
+        """`p`: hide what each move computes until it is revealed, or no longer."""
+        on = not self.is_predicting
+        note = Text("predict: what comes next is hidden until . reveals it") if on else Text("predict is off")
+        return replace(self, is_predicting=on, is_revealed=True, note=note)
+
+    def reveal(self) -> Session:
+        """`.`: show what was hidden."""
+        return replace(self, is_revealed=True, note=None)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the value at the cursor is hidden."""
+        return self.is_predicting and not self.is_revealed and not self.position.is_start
+
+    # ── what if ──────────────────────────────────────────────────────────────────────
+
+    def target(self, factor: Factor) -> Target | None:
+        """What a factor of the worked element is in the scenario, if it can be edited."""
+        spot = self.spot
+        if spot is None or spot.key is None:
+            return None
+        block = self.tree.block(spot)
+        return target_at(self.run.scenario, block, spot, self.position.row, factor.name, factor.index)
+
+    def edit_text(self, text: str) -> Session:
+        """Edit as it is typed: `W_hh[0,2] = 0.5`; a bad one is told and changes nothing."""
+        spot = self.spot or self.tree.locate(moves._first_below(self.tree, (), self.tree.level("operation")))
+        if spot.key is None:
+            spot = self.tree.locate(self._first_recurrent(spot))
+        try:
+            edit = read_edit(text, self.run.scenario, self.tree.block(spot), spot, self.position.row)
+        except RnnstepError as error:
+            return self.say(error.message)
+        return self.edit(edit)
+
+    def _first_recurrent(self, spot: Spot) -> Path:
+        key = next(key for key in self.tree.keys(spot.batch) if key.startswith("L"))
+        path = self.tree.path_to(Spot(spot.batch, key, spot.t if spot.t is not None else 0))
+        assert path is not None
+        return path
+
+    def edit(self, edit: Edit) -> Session:
+        """Change one number and compute anew all that depends on it."""
+        if current(self.run.scenario, edit.target) == edit.value:
+            return self.say(Text("{what} is that already", what=edit.target.shown))
+        return self._edited((*self.edits, edit), ())
+
+    def undo(self) -> Session:
+        """`u`: undo the last edit."""
+        if not self.edits:
+            return self.say(Text("no edit to undo"))
+        return self._edited(self.edits[:-1], (*self.undone, self.edits[-1]))
+
+    def redo(self) -> Session:
+        """Redo the edit undone last."""
+        if not self.undone:
+            return self.say(Text("no edit to redo"))
+        return self._edited((*self.edits, self.undone[-1]), self.undone[:-1])
+
+    def _edited(self, edits: tuple[Edit, ...], undone: tuple[Edit, ...]) -> Session:
+        unedited = self.unedited or self.run.scenario
+        run = Run.of(apply(unedited, edits), self.run.revision + 1)
+        return replace(
+            self, run=run, before=self.run, unedited=unedited, edits=edits, undone=undone, note=None, is_revealed=True
+        )
+
+    def marked_saved(self) -> Session:
+        """Note that the edits stand in a file."""
+        return replace(self, saved=self.edits)
+
+    # ── torch ────────────────────────────────────────────────────────────────────────
+
+    def with_checked(self, checked: Checked, revision: int) -> Session:
+        """Put torch's numbers beside ours; those of another revision are dropped."""
+        if revision != self.run.revision:
+            return self
+        return replace(self, run=self.run.with_checked(checked))
+
+    def moved_to(self, run: Run) -> Session:
+        """Go on in another run of the same file (read again), at the same place if it has it."""
+        fresh = replace(Session.open(run), breakpoints=self.breakpoints)
+        return fresh.go(self.place).say(None) if not self.position.is_start else fresh
