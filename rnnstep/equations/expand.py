@@ -112,7 +112,7 @@ def expand(
     """
     arrays = {name: np.asarray(row[name]) for name in names_in(line.expression)}
     value = np.asarray(row[line.name] if line.name in row else evaluate(line.expression, arrays, Values()))
-    index = ((element,) if isinstance(element, int) else tuple(element))[: value.ndim]
+    index = (element if isinstance(element, tuple) else (int(element),))[: value.ndim]
     if len(index) < value.ndim or not all(0 <= k < size for k, size in zip(index, value.shape, strict=True)):
         raise IndexError(element)
     work = _Work(arrays, skip_zeros=skip_zeros, only=only)

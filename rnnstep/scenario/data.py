@@ -97,22 +97,25 @@ def _read_rows(table: Table, path: Path, vocabulary: Sequence[str]) -> list[_Row
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
-            columns = _columns(table, path, next(reader, []))
+            names = next(reader, [])
+            columns = _columns(table, path, names)
             if columns is None:
                 return None
             for cells in reader:
                 if any(cell.strip() for cell in cells):
-                    row = _read_row(cells, columns, by_entry, vocabulary)
+                    row = _read_row(cells, len(names), columns, by_entry, vocabulary)
                     if isinstance(row, Text):
                         _problem_at(table, path, reader.line_num, row)
                         return None
                     rows.append(row)
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         reason = str(error)
-        table.problem("file", Text("cannot read {file}: {reason}", file=shown(path.name), reason=reason))
+        table.problem(
+            "file", Text("`file`: cannot read {file}: {reason}", file=shown(path.name), reason=reason)
+        )
         return None
     if not rows:
-        table.problem("file", Text("{file} holds no rows", file=shown(path.name)))
+        table.problem("file", Text("`file`: {file} holds no rows", file=shown(path.name)))
         return None
     return rows
 
@@ -148,13 +151,17 @@ def _columns(table: Table, path: Path, names: list[str]) -> tuple[int, int] | No
 
 
 def _read_row(
-    cells: list[str], columns: tuple[int, int], by_entry: dict[str, int], vocabulary: Sequence[str]
+    cells: list[str],
+    width: int,
+    columns: tuple[int, int],
+    by_entry: dict[str, int],
+    vocabulary: Sequence[str],
 ) -> _Row | Text:
-    if len(cells) <= max(columns):
-        return Text("found {found} columns, expected more", found=len(cells))
+    if len(cells) != width:
+        return Text("found {found} columns, expected {expected}", found=len(cells), expected=width)
     text, label = (cells[column].strip() for column in columns)
     if not text or not label:
-        return Text("an empty text or label")
+        return Text("found an empty text or label")
     try:
         return _Row(spelt(text, by_entry), label)
     except Unspelt as error:
@@ -163,7 +170,7 @@ def _read_row(
 
 def _problem_at(table: Table, path: Path, line: int, reason: Text) -> None:
     table.problem(
-        "file", Text("{file}, line {line}: {reason}", file=shown(path.name), line=line, reason=reason)
+        "file", Text("`file`: {file}, line {line}: {reason}", file=shown(path.name), line=line, reason=reason)
     )
 
 

@@ -6,7 +6,7 @@ else of `input_size`, else of as many elements as the largest index asks for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -125,7 +125,7 @@ def _read_text(reading: _Reading) -> InputData | None:
     if table.has("lengths"):
         table.problem("lengths", Text("`lengths`: texts have their own lengths"))
     pad = _pad_index(reading, len(reading.vocabulary))
-    rows = read_rows(reading.document, reading.place, texts, reading.vocabulary, pad)
+    rows = read_rows(reading.document, reading.place, raw, reading.vocabulary, pad)
     if rows is None:
         return None
     is_padded = len(set(rows.lengths)) > 1
@@ -240,10 +240,13 @@ def _check_range(reading: _Reading, indices: NDArray[Any], count: int) -> bool:
         return True
     where = tuple(int(position) for position in wrong[0])
     found = int(indices[where])
+    key = reading.source + "".join(f"[{position}]" for position in where)
     message = (
-        Text("found the index {found}, expected one ≥ 0", found=found)
+        Text("`{key}`: found {found}, expected an index ≥ 0", key=key, found=found)
         if found < 0
-        else Text("found the index {found}, expected one below {count}", found=found, count=count)
+        else Text(
+            "`{key}`: found {found}, expected an index below {count}", key=key, found=found, count=count
+        )
     )
     reading.document.problem((*reading.place, *where), message)
     return False
@@ -289,19 +292,7 @@ def _read_windows(reading: _Reading, array: NDArray[Any]) -> InputData | None:
         if table.has(key):
             table.problem(key, Text("`{key}` has no meaning beside `windows`, which are all full", key=key))
     windows = table.table("windows")
-    if windows is None:
-        return None
-    if array.ndim not in (1, 2):
-        message = Text(
-            "`{key}`: found {found}, expected one long series for `windows`: (N,) or (N, input_size)",
-            key=reading.source,
-            found=shown_shape(array.shape),
-        )
-        table.problem(reading.source, message)
-        return None
-    series = as_dtype(array.reshape(len(array), -1), reading.dtype)
-    cut = cut_windows(windows, series)
+    cut = cut_windows(windows, array, reading.place, reading.dtype) if windows is not None else None
     if cut is None:
         return None
-    whole = InputData((), True, series.shape[1], None)
-    return replace(whole, batches=tuple(Batch(values) for values in cut))
+    return InputData(tuple(Batch(values) for values in cut), True, cut[0].shape[2], None)

@@ -58,24 +58,27 @@ def spelt(text: str, vocabulary: Mapping[str, int]) -> list[int]:
 
 
 def read_rows(
-    document: Document, place: Place, texts: Sequence[str], vocabulary: Sequence[str], pad: int
+    document: Document, place: Place, text: str | Sequence[str], vocabulary: Sequence[str], pad: int
 ) -> Rows | None:
-    """Give texts as indices, each a row of a batch, filled up with `pad` to the longest.
+    """Give a text, or several, as indices: each a row of a batch, filled up with `pad` to the longest.
 
     Problems name the text and the letter.
     """
+    is_list = not isinstance(text, str)
+    texts = [text] if isinstance(text, str) else text
     by_entry = {entry: index for index, entry in enumerate(vocabulary)}
     rows: list[list[int]] = []
-    for number, text in enumerate(texts):
+    for number, one in enumerate(texts):
+        key = f"{place[-1]}[{number}]" if is_list else str(place[-1])
         try:
-            row = spelt(text, by_entry)
+            row = spelt(one, by_entry)
         except Unspelt as error:
-            document.problem((*place, number), unspelt(text, error.start, vocabulary))
+            reason = unspelt(one, error.start, vocabulary)
+            document.problem((*place, number), Text("`{key}`: {reason}", key=key, reason=reason))
             continue
         if not row:
-            document.problem(
-                (*place, number), Text("an empty text has no steps; expected at least one letter")
-            )
+            message = Text("`{key}`: found an empty text, expected at least one letter", key=key)
+            document.problem((*place, number), message)
             continue
         rows.append(row)
     if len(rows) < len(texts):

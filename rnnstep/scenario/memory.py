@@ -32,9 +32,8 @@ def check_run(
 
     Notes a problem at the key that asks for most if not.
     """
-    asked = list(_parameters(recurrent, cell, embedding, linear))
     rows = max((batch.num_steps * batch.num_rows for batch in batches), default=0)
-    asked.append((("recurrent", "hidden_size"), rows * _values_per_step(recurrent, cell, linear)))
+    asked = list(_sizes(recurrent, cell, embedding, linear, rows))
     total = sum(size for _, size in asked) * itemsize
     if total > document.limits.memory:
         place = max(asked, key=lambda one: one[1])[0]
@@ -61,22 +60,20 @@ def check_run(
     return True
 
 
-def _parameters(
-    recurrent: Recurrent, cell: Cell, embedding: Embedding | None, linear: Linear | None
+def _sizes(
+    recurrent: Recurrent, cell: Cell, embedding: Embedding | None, linear: Linear | None, rows: int
 ) -> Iterator[tuple[Place, int]]:
-    """Give how many numbers each part's parameters hold, under the key that is to blame."""
+    """Give how many numbers each part holds, parameters and values, under the key that is to blame."""
     if embedding is not None:
         widest = max("num_embeddings", "embedding_dim", key=lambda key: getattr(embedding, key))
         yield ("embedding", widest), embedding.num_embeddings * embedding.embedding_dim
-    first = _size_of_layer(recurrent, cell, 0)
-    is_wide = recurrent.input_size > recurrent.hidden_size
-    yield ("recurrent", "input_size" if is_wide else "hidden_size"), first
-    if recurrent.num_layers > 1:
-        above = _size_of_layer(recurrent, cell, 1) * (recurrent.num_layers - 1)
-        is_deep = recurrent.num_layers > recurrent.hidden_size
-        yield ("recurrent", "num_layers" if is_deep else "hidden_size"), above
+    widest = max("hidden_size", "input_size", "num_layers", key=lambda key: getattr(recurrent, key))
+    layers_above = recurrent.num_layers - 1
+    first, above = _size_of_layer(recurrent, cell, 0), _size_of_layer(recurrent, cell, 1)
+    yield ("recurrent", widest), first + above * layers_above
+    yield ("recurrent", widest), rows * _values_per_step(recurrent, cell)
     if linear is not None:
-        yield ("linear", "out_features"), linear.out_features * (linear_in_features(recurrent) + 1)
+        yield ("linear", "out_features"), linear.out_features * (linear_in_features(recurrent) + 1 + rows)
 
 
 def _size_of_layer(recurrent: Recurrent, cell: Cell, layer: int) -> int:
@@ -84,7 +81,7 @@ def _size_of_layer(recurrent: Recurrent, cell: Cell, layer: int) -> int:
     return one * recurrent.num_directions
 
 
-def _values_per_step(recurrent: Recurrent, cell: Cell, linear: Linear | None) -> int:
+def _values_per_step(recurrent: Recurrent, cell: Cell) -> int:
     """Give how many numbers one step of one row leaves behind in all layers."""
     program = cell.program
     sizes = cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
@@ -93,5 +90,4 @@ def _values_per_step(recurrent: Recurrent, cell: Cell, linear: Linear | None) ->
         for name in program.names
     )
     inputs = layer_input_size(recurrent, 0) + layer_input_size(recurrent, 1) * (recurrent.num_layers - 1)
-    values = inputs + lines * recurrent.num_layers * recurrent.num_directions
-    return values + (linear.out_features if linear is not None else 0)
+    return inputs + lines * recurrent.num_layers * recurrent.num_directions

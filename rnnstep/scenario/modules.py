@@ -63,10 +63,12 @@ def read_recurrent(
     """
     table = document.table("recurrent")
     assert table is not None
-    _refuse_options(table, module, _OF_OWN if is_own else _OPTIONS[module])
+    options = _OF_OWN if is_own else _OPTIONS[module]
+    _refuse_options(table, module, options)
     hidden_size = table.integer("hidden_size", minimum=1)
     if not table.has("hidden_size"):
         table.missing("hidden_size", Text("a whole number ≥ {minimum}", minimum=1))
+    table = table.only(options)
     values: dict[str, Any] = {
         "num_layers": table.integer("num_layers", 1, minimum=1),
         "nonlinearity": table.choice("nonlinearity", ("tanh", "relu"), "tanh"),
@@ -79,17 +81,17 @@ def read_recurrent(
         "dropout_seed": table.integer("dropout_seed", 0, minimum=0),
     }
     input_size = _input_size(document, table, data_size)
-    if hidden_size is None or input_size is None or _is_doubtful(table):
+    if hidden_size is None or input_size is None or _is_doubtful(document):
         return None
     return Recurrent(module, input_size, hidden_size, **values, is_own=is_own)
 
 
-def _is_doubtful(table: Table) -> bool:
+def _is_doubtful(document: Document) -> bool:
     """Whether a mistake leaves the shapes unknown, so that others would only follow from it."""
-    document = table.document
-    return bool(document.problems) and any(
-        closest(key, _SHAPING) is not None and document.has_problem(*table.place, key) for key in table.keys()
-    )
+    if not document.problems:
+        return False
+    keys = document.root.raw("recurrent")
+    return any(closest(key, _SHAPING) and document.has_problem("recurrent", key) for key in keys)
 
 
 def _refuse_options(table: Table, module: str, allowed: tuple[str, ...]) -> None:
@@ -150,6 +152,7 @@ def read_embedding(document: Document, *, num_indices: int | None) -> Embedding 
     table = document.table("embedding")
     if table is None:
         return None
+    before = len(document.problems)
     table.known()
     num_embeddings = table.integer("num_embeddings", num_indices, minimum=1)
     if num_embeddings is not None and num_indices is not None and num_embeddings < num_indices:
@@ -165,7 +168,7 @@ def read_embedding(document: Document, *, num_indices: int | None) -> Embedding 
     if embedding_dim is None and not table.has("embedding_dim"):
         table.missing("embedding_dim", Text("a whole number ≥ {minimum}", minimum=1))
     padding_idx = _padding_idx(table, num_embeddings)
-    if num_embeddings is None or embedding_dim is None:
+    if num_embeddings is None or embedding_dim is None or len(document.problems) > before:
         return None
     return Embedding(num_embeddings, embedding_dim, padding_idx)
 
@@ -192,12 +195,13 @@ def read_linear(document: Document, *, num_outputs: int | None) -> Linear | None
     table = document.table("linear")
     if table is None:
         return None
+    before = len(document.problems)
     table.known()
     out_features = table.integer("out_features", num_outputs, minimum=1)
     if out_features is None and not table.has("out_features"):
         table.missing("out_features", Text("a whole number ≥ {minimum}", minimum=1))
     bias = table.boolean("bias", default=True)
     source = table.choice("from", ("output", "h_n"), "output")
-    if out_features is None:
+    if out_features is None or len(document.problems) > before:
         return None
     return Linear(out_features, bool(bias), cast(Any, source))

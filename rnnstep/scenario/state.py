@@ -37,7 +37,8 @@ def read_initial_state(
     sizes = cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
     widths = {f"{name}_0": sizes[size] if size in sizes else int(size) for name, size in cell.states.items()}
     states: dict[str, Floats] = {}
-    for key in table.keys():
+    keys = table.keys()
+    for key in keys:
         if key not in widths:
             table.problem(key, _no_state(key, recurrent, widths))
             continue

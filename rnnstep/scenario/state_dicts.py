@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -103,7 +103,7 @@ def wrong_shape(name: str, found: Shape, expected: Shape, words: str) -> Text:
 
 def _wrong(key: str, found: Shape, name: str, expected: Shape) -> Text:
     return Text(
-        "the file's {key} has shape {found}, `{name}` of this scenario {expected}",
+        "`file`: {key} has shape {found}, expected {expected} for `{name}`",
         key=shown(key),
         found=shown_shape(found),
         name=name,
@@ -139,7 +139,7 @@ def _find_recurrent(search: _Search, names: list[str], given: str | None) -> str
     if others:
         search.problems.append(
             Text(
-                "the file holds {others} too, which the module of this scenario has not"
+                "`file`: it holds {others} too, which the module of this scenario has not"
                 " (num_layers, bidirectional, bias, proj_size?)",
                 others=listed(others),
             )
@@ -202,7 +202,7 @@ def _find_module(search: _Search, module: str, given: str | None, recurrent: str
 
 def _module_prefixes(search: _Search, module: str, recurrent: str) -> list[str]:
     prefixes = [key.removesuffix("weight") for key in search.available if _is_own_weight(key)]
-    by_name = [prefix for prefix in prefixes if prefix.rstrip(".").rpartition(".")[2] == module]
+    by_name = [prefix for prefix in prefixes if prefix.split(".")[-2:-1] == [module]]
     wanted = search.wanted[f"{module}.weight"]
     has_bias = f"{module}.bias" in search.wanted
     by_shape = [
@@ -211,8 +211,14 @@ def _module_prefixes(search: _Search, module: str, recurrent: str) -> list[str]:
         if search.available[f"{prefix}weight"] == wanted and (f"{prefix}bias" in search.available) == has_bias
     ]
     fitting = by_shape or by_name
-    near = max((len(os.path.commonprefix([prefix, recurrent])) for prefix in fitting), default=0)
-    return [prefix for prefix in fitting if len(os.path.commonprefix([prefix, recurrent])) == near]
+    nearest = max((_shared_parts(prefix, recurrent) for prefix in fitting), default=0)
+    return [prefix for prefix in fitting if _shared_parts(prefix, recurrent) == nearest]
+
+
+def _shared_parts(prefix: str, other: str) -> int:
+    """Count the modules that two prefixes have in common, from the outermost: decoder.rnn., decoder.fc."""
+    pairs = zip(prefix.split("."), other.split("."), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _is_own_weight(key: str) -> bool:
@@ -221,13 +227,11 @@ def _is_own_weight(key: str) -> bool:
 
 def _several(module: str, prefixes: list[str]) -> Text:
     return Text(
-        "several modules of the file could be the {module} one: {prefixes}; name one in [weights.prefix]",
+        "`file`: several modules in it could be the {module} one: {prefixes}; name one in [weights.prefix]",
         module=module,
         prefixes=listed(prefixes),
     )
 
 
 def _no_prefix(module: str, prefix: str, names: list[str]) -> Text:
-    return Text(
-        "[weights.prefix] {module}: the file holds no {key}", module=module, key=shown(prefix + names[0])
-    )
+    return Text("`{module}`: the file holds no {key}", module=module, key=shown(prefix + names[0]))

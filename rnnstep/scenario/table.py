@@ -45,6 +45,12 @@ class Table:
         """Give what tomllib read, unchecked; None if absent."""
         return self._data.get(key)
 
+    def only(self, keys: Iterable[str]) -> Table:
+        """Give the same table as if it held no other keys."""
+        allowed = set(keys)
+        kept = {key: value for key, value in self._data.items() if key in allowed}
+        return Table(self.document, self.place, kept)
+
     def problem(self, key: str | Place, message: Text) -> None:
         """Note a mistake at a key of this table, or at a place below it."""
         below = (key,) if isinstance(key, str) else key
@@ -69,14 +75,17 @@ class Table:
             message = Text("`{key}`: unknown key; known are {known}", key=_cut(key), known=listed(allowed))
         self.problem(key, message)
 
+    def lacks(self, *keys: str) -> bool:
+        """Whether none of `keys` is there, nor one that was meant to be one of them."""
+        known = KEYS.get(self.name, ())
+        meant = (key if key in known else closest(key, known) for key in self._data)
+        return not any(key in keys for key in meant)
+
     def missing(self, key: str, expected: Text) -> None:
         """Note that a key which must be there is not, unless one is there that was meant to be it."""
-        known = KEYS.get(self.name, ())
-        if any(closest(other, known) == key for other in self._data if other not in known):
-            return
-        self.document.problem(
-            self.place, Text("`{key}` is missing: expected {expected}", key=key, expected=expected)
-        )
+        if self.lacks(key):
+            message = Text("`{key}` is missing: expected {expected}", key=key, expected=expected)
+            self.document.problem(self.place, message)
 
     def wrong(self, key: str, expected: Text) -> None:
         """Note that the key's value is not what was expected."""

@@ -106,7 +106,7 @@ def read_target(
 def _ignore_index(document: Document) -> int:
     loss = document.root.raw("loss")
     given = loss.get("ignore_index") if isinstance(loss, dict) else None
-    return given if type(given) is int and abs(given) < 2**31 else Loss.ignore_index
+    return given if type(given) is int and abs(given) < 2**31 else Loss().ignore_index
 
 
 def _shared_out(targets: Targets, batches: tuple[Batch, ...], *, is_final: bool) -> tuple[Batch, ...]:
@@ -129,9 +129,7 @@ def _read_text(reading: _Reading) -> Integers | None:
     if reading.vocabulary is None:
         table.problem("text", Text("`text` needs a `vocabulary` that gives each letter its index"))
         return None
-    rows = read_rows(
-        reading.document, (*table.place, "text"), texts, reading.vocabulary, reading.ignore_index
-    )
+    rows = read_rows(reading.document, (*table.place, "text"), raw, reading.vocabulary, reading.ignore_index)
     if rows is None:
         return None
     indices, lengths = rows.indices, rows.lengths
@@ -165,12 +163,15 @@ def _check_text(reading: _Reading, lengths: tuple[int, ...]) -> bool:
         return False
     is_right = True
     for row, (found, steps) in enumerate(zip(lengths, reading.lengths, strict=True)):
+        key = "text" if isinstance(table.raw("text"), str) else f"text[{row}]"
         if reading.is_final and found != 1:
             message = Text(
-                'found {found} letters, expected one label for the row (`from = "h_n"`)', found=found
+                '`{key}`: found {found} letters, expected one label for the row (`from = "h_n"`)',
+                key=key,
+                found=found,
             )
         elif not reading.is_final and found != steps:
-            message = _other_length(found, steps)
+            message = _other_length(key, found, steps)
         else:
             continue
         table.problem(("text", row), message)
@@ -178,9 +179,10 @@ def _check_text(reading: _Reading, lengths: tuple[int, ...]) -> bool:
     return is_right
 
 
-def _other_length(found: int, steps: int) -> Text:
+def _other_length(key: str, found: int, steps: int) -> Text:
     return Text(
-        "the target is for {found} steps, the input has {steps}: expected one target for each step",
+        "`{key}`: the target is for {found} steps, the input has {steps}: expected one target for each step",
+        key=key,
         found=found,
         steps=steps,
     )
@@ -239,10 +241,11 @@ def _fitted(reading: _Reading, key: str, array: Targets, rest: tuple[int, ...]) 
         array.shape[position] == expected[position] for position in others
     )
     if is_only_steps and not reading.is_final:
-        message = _other_length(array.shape[axis], num_steps)
+        message = _other_length(key, array.shape[axis], num_steps)
     elif is_only_steps and not rest:
         message = Text(
-            'found {found} labels, expected {rows}: one for each row of the batch (`from = "h_n"`)',
+            '`{key}`: found {found} labels, expected {rows}: one for each row of the batch (`from = "h_n"`)',
+            key=key,
             found=array.size,
             rows=num_rows,
         )

@@ -16,9 +16,9 @@ from rnnstep.language import Text
 from rnnstep.scenario.document import Document, check_memory, gibibytes, outside, shown_shape
 from rnnstep.scenario.table import Place, shown
 
-READABLE = frozenset("F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8".split())
+READABLE = frozenset(("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8"))
 ARRAY_SUFFIXES = (".npy", ".csv", ".safetensors")
-CSV_COST = 8  # bytes of a number read from a csv; its text is counted besides
+CSV_COST = 40  # bytes in memory for a byte of a csv: a digit and its comma become a list's float
 
 
 class UnreadableTensor(Exception):
@@ -47,7 +47,11 @@ class Tensors:
 
         kind = self.kinds[name]
         if kind not in READABLE:
-            message = Text("the tensor {name} is of the kind {kind}", name=shown(name), kind=kind)
+            message = Text(
+                "`file`: the tensor {name} is of the kind {kind}, expected one of numbers",
+                name=shown(name),
+                kind=kind,
+            )
             raise UnreadableTensor(message)
         if kind == "BF16":
             return _bfloat16(self.path, name, self.shapes[name])
@@ -71,12 +75,14 @@ def open_safetensors(document: Document, place: Place, path: Path) -> Tensors | 
 
     try:
         with safe_open(path, framework="numpy") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}
+            names = file.keys()
+            slices = {name: file.get_slice(name) for name in names}
             shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             kinds = {name: str(part.get_dtype()) for name, part in slices.items()}
     except (SafetensorError, OSError) as error:
         document.problem(
-            place, Text("{file} is no safetensors file: {reason}", file=shown(path.name), reason=str(error))
+            place,
+            Text("`file`: {file} is no safetensors file: {reason}", file=shown(path.name), reason=str(error)),
         )
         return None
     return Tensors(path, shapes, kinds)
@@ -102,7 +108,7 @@ def read_array_file(document: Document, place: Place, filename: str) -> NDArray[
                 document.problem(
                     place,
                     Text(
-                        "{file}: found a file of another kind, expected {suffixes}",
+                        "`file`: found {file}, a file of another kind, expected {suffixes}",
                         file=shown(filename),
                         suffixes=", ".join(ARRAY_SUFFIXES),
                     ),
@@ -110,14 +116,18 @@ def read_array_file(document: Document, place: Place, filename: str) -> NDArray[
                 return None
     except OSError as error:
         reason = error.strerror or str(error)
-        document.problem(place, Text("cannot read {file}: {reason}", file=shown(filename), reason=reason))
+        document.problem(
+            place, Text("`file`: cannot read {file}: {reason}", file=shown(filename), reason=reason)
+        )
         return None
     return None if array is None else _as_numbers(document, place, array)
 
 
 def _as_numbers(document: Document, place: Place, array: NDArray[Any]) -> NDArray[Any] | None:
     if array.size == 0:
-        document.problem(place, Text("the file's array is empty: {shape}", shape=shown_shape(array.shape)))
+        document.problem(
+            place, Text("`file`: the array in it is empty: {shape}", shape=shown_shape(array.shape))
+        )
         return None
     if array.dtype.kind in "iu":
         return array.astype(np.int64)
@@ -129,7 +139,10 @@ def _read_npy(document: Document, place: Place, path: Path) -> NDArray[Any] | No
     if header is None:
         document.problem(
             place,
-            Text("{file} is no .npy file of numbers (pickled objects are refused)", file=shown(path.name)),
+            Text(
+                "`file`: {file} is no .npy file of numbers (pickled objects are refused)",
+                file=shown(path.name),
+            ),
         )
         return None
     shape, dtype = header
@@ -138,7 +151,7 @@ def _read_npy(document: Document, place: Place, path: Path) -> NDArray[Any] | No
     try:
         return np.asarray(np.load(path, allow_pickle=False))
     except ValueError:
-        document.problem(place, Text("{file} ends before its array does", file=shown(path.name)))
+        document.problem(place, Text("`file`: {file} ends before its array does", file=shown(path.name)))
         return None
 
 
@@ -182,7 +195,7 @@ def _read_csv(document: Document, place: Place, path: Path) -> NDArray[Any] | No
                 rows.append(numbers)
     except (csv.Error, UnicodeDecodeError) as error:
         document.problem(
-            place, Text("cannot read {file}: {reason}", file=shown(path.name), reason=str(error))
+            place, Text("`file`: cannot read {file}: {reason}", file=shown(path.name), reason=str(error))
         )
         return None
     array = np.array(rows, np.float64)
@@ -191,13 +204,13 @@ def _read_csv(document: Document, place: Place, path: Path) -> NDArray[Any] | No
 
 
 def check_csv_size(document: Document, place: Place, path: Path, size: int) -> bool:
-    """Whether a csv may be read: what it becomes in memory is at most some forty times its text."""
-    if size * 40 <= document.limits.memory:
+    """Whether what a csv becomes in memory is within the limit."""
+    if size * CSV_COST <= document.limits.memory:
         return True
     document.problem(
         place,
         Text(
-            "{file}: a csv of {size} GiB takes more memory than the limit of {limit} GiB (--memory-limit)",
+            "`file`: {file}: a csv of {size} GiB takes more memory than the limit of {limit} GiB (--memory-limit)",
             file=shown(path.name),
             size=gibibytes(size),
             limit=gibibytes(document.limits.memory),
@@ -222,10 +235,10 @@ def _bad_row(
     rows: list[list[float]],
 ) -> None:
     if numbers is None:
-        message = Text("{file}, line {line}: expected numbers", file=shown(path.name), line=line)
+        message = Text("`file`: {file}, line {line}: expected numbers", file=shown(path.name), line=line)
     else:
         message = Text(
-            "{file}, line {line}: found {found} numbers, expected {expected} as before",
+            "`file`: {file}, line {line}: found {found} numbers, expected {expected} as before",
             file=shown(path.name),
             line=line,
             found=len(numbers),
@@ -242,7 +255,7 @@ def _read_single_tensor(document: Document, place: Place, path: Path) -> NDArray
         document.problem(
             place,
             Text(
-                "{file} holds {count} tensors, expected one",
+                "`file`: {file} holds {count} tensors, expected one",
                 file=shown(path.name),
                 count=len(tensors.shapes),
             ),

@@ -57,7 +57,9 @@ def read_weight_file(
         is_sound = _is_sound_torch_file(table, path)
     except OSError as error:
         reason = error.strerror or str(error)
-        table.problem("file", Text("cannot read {file}: {reason}", file=shown(filename), reason=reason))
+        table.problem(
+            "file", Text("`file`: cannot read {file}: {reason}", file=shown(filename), reason=reason)
+        )
         return None
     if not is_sound:
         return None
@@ -72,7 +74,7 @@ def _read_prefixes(table: Table) -> Mapping[str, str] | None:
     if prefix is None:
         return None if table.has("prefix") else MappingProxyType({})
     prefix.known(*PREFIXES)
-    given = {key: prefix.string(key) for key in prefix.keys() if key in PREFIXES}
+    given = {key: prefix.string(key) for key in PREFIXES if prefix.has(key)}
     return MappingProxyType({key: value for key, value in given.items() if value is not None})
 
 
@@ -110,7 +112,8 @@ def _is_sound_torch_file(table: Table, path: Path) -> bool:
     table.problem(
         "file",
         Text(
-            "{file}: found neither a .safetensors file nor one that torch.save wrote", file=shown(path.name)
+            "`file`: {file} is neither a .safetensors file nor one that torch.save wrote",
+            file=shown(path.name),
         ),
     )
     return False
@@ -128,9 +131,11 @@ def _is_sound_archive(table: Table, path: Path) -> bool:
                     return _holds_tensors(table, path, file, 1)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
         reason = str(error)
-        table.problem("file", Text("cannot read {file}: {reason}", file=shown(path.name), reason=reason))
+        table.problem(
+            "file", Text("`file`: cannot read {file}: {reason}", file=shown(path.name), reason=reason)
+        )
         return False
-    table.problem("file", Text("{file} is no state_dict saved by torch.save", file=shown(path.name)))
+    table.problem("file", Text("`file`: {file} is no state_dict saved by torch.save", file=shown(path.name)))
     return False
 
 
@@ -154,19 +159,23 @@ def _holds_tensors(table: Table, path: Path, file: IO[bytes], pickles: int) -> b
     try:
         strange = next(_strange_names(file, pickles), None)
     except Exception as error:  # noqa: BLE001 -- pickletools raises whatever a broken opcode leads to
-        table.problem("file", Text("cannot read {file}: {reason}", file=shown(path.name), reason=str(error)))
+        table.problem(
+            "file", Text("`file`: cannot read {file}: {reason}", file=shown(path.name), reason=str(error))
+        )
         return False
     if strange is None:
         return True
     if strange.startswith(("torch.nn.modules.", "__main__.")):
         message = Text(
-            "{file} holds a whole model ({name}); save its state_dict: torch.save(model.state_dict(), …)",
+            "`file`: {file} holds a whole model ({name}); save its state_dict: torch.save(model.state_dict(), …)",
             file=shown(path.name),
             name=strange,
         )
     else:
         message = Text(
-            "{file} is refused: it does more than hold tensors ({name})", file=shown(path.name), name=strange
+            "`file`: {file} is refused: it does more than hold tensors ({name})",
+            file=shown(path.name),
+            name=strange,
         )
     table.problem("file", message)
     return False

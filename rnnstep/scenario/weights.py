@@ -113,14 +113,16 @@ def _read_arrays(
 
 def _array_keys(table: Table) -> Iterator[tuple[Table, str, str]]:
     """Give the key of each array with the table that holds it and its name."""
-    for key in table.keys():
+    keys = table.keys()
+    for key in keys:
         if key in SOURCES:
             continue
         inner = table.raw(key)
         if key in MODULES and isinstance(inner, dict):
             below = table.table(key)
             assert below is not None
-            yield from ((below, part, f"{key}.{part}") for part in below.keys())
+            names = below.keys()
+            yield from ((below, part, f"{key}.{part}") for part in names)
         else:
             yield table, key, key
 
@@ -227,12 +229,15 @@ def _check_complete(
         return True
     if all(name.startswith("bias_") for name in missing):
         message = Text(
-            "no values for {names}; give them, or `bias = false` in [recurrent]", names=listed(missing)
+            "[weights]: no values for {names}; give them, or `bias = false` in [recurrent]",
+            names=listed(missing),
         )
     elif table.has("file"):
-        message = Text("the file holds no {names}; give them as arrays", names=listed(missing))
+        message = Text("`file`: it holds no {names}; give them as arrays", names=listed(missing))
     else:
-        message = Text("no values for {names}; give them, or a `seed` or `file`", names=listed(missing))
+        message = Text(
+            "[weights]: no values for {names}; give them, or a `seed` or `file`", names=listed(missing)
+        )
     table.problem("file" if table.has("file") else (), message)
     return False
 

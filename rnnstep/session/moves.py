@@ -32,9 +32,9 @@ def next_place(tree: Tree, position: Position) -> Position | None:
     while path:
         parent, number = path[:-1], path[-1] + 1
         if number < tree.count(parent):
-            return _moved(position, _first_below(tree, (*parent, number), position.zoom))
+            return _moved(position, first_below(tree, (*parent, number), position.zoom))
         path = parent
-    return _moved(position, _first_below(tree, (), position.zoom)) if position.is_start else None
+    return _moved(position, first_below(tree, (), position.zoom)) if position.is_start else None
 
 
 def previous_place(tree: Tree, position: Position) -> Position | None:
@@ -45,7 +45,7 @@ def previous_place(tree: Tree, position: Position) -> Position | None:
     while path:
         parent, number = path[:-1], path[-1] - 1
         if number >= 0:
-            return _moved(position, _last_below(tree, (*parent, number), position.zoom))
+            return _moved(position, last_below(tree, (*parent, number), position.zoom))
         path = parent
     return replace(position, path=(), left=())
 
@@ -104,7 +104,7 @@ def same_place(tree: Tree, position: Position, steps: int) -> Position | None:
 
 def end(tree: Tree, position: Position) -> Position:
     """The last place at this zoom."""
-    return _moved(position, _last_below(tree, (), position.zoom))
+    return _moved(position, last_below(tree, (), position.zoom))
 
 
 def start(position: Position) -> Position:
@@ -121,11 +121,13 @@ def _moved(position: Position, path: Path) -> Position:
     return replace(position, path=path, left=())
 
 
-def _first_below(tree: Tree, path: Path, depth: int) -> Path:
+def first_below(tree: Tree, path: Path, depth: int) -> Path:
+    """The first place of a depth inside `path`."""
     return path + (0,) * (depth - len(path))
 
 
-def _last_below(tree: Tree, path: Path, depth: int) -> Path:
+def last_below(tree: Tree, path: Path, depth: int) -> Path:
+    """The last place of a depth inside `path`."""
     while len(path) < depth:
         path = (*path, tree.count(path) - 1)
     return path

@@ -6,14 +6,15 @@ A call that cannot be obeyed gives a session at the same place with a `note` tha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rnnstep.engine.watch import Watch
 from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
 from rnnstep.scenario.model import Scenario
 from rnnstep.session import moves
-from rnnstep.session.breakpoints import Breakpoint, Watching
+from rnnstep.session.breakpoints import Breakpoint
 from rnnstep.session.edits import Edit, Target, apply, current, read_edit, target_at
 from rnnstep.session.moves import Position
 from rnnstep.session.place import read_place, write_place
@@ -47,10 +48,9 @@ class Session:
     before: Run | None = None  # the run before the last edit, for old values
     saved: tuple[Edit, ...] = ()  # the edits that stand in a file
     breakpoints: tuple[Breakpoint, ...] = ()
-    watches: tuple[Watching, ...] = ()
+    watches: tuple[Watch, ...] = ()
     is_predicting: bool = False
     is_revealed: bool = True
-    moved: str = field(default="")  # the last move, for what the header says
 
     @classmethod
     def open(cls, run: Run) -> Session:
@@ -181,12 +181,17 @@ class Session:
 
     def break_when(self, text: str) -> Session:
         """Set a breakpoint with a condition. Raises EquationError when it cannot be read."""
-        condition = Watching.read(self.run, text)
+        condition = self._watch(text)
         return replace(self, breakpoints=(*self.breakpoints, Breakpoint(condition=condition)), note=None)
 
     def watch(self, text: str) -> Session:
         """Add a watch. Raises EquationError when it cannot be read."""
-        return replace(self, watches=(*self.watches, Watching.read(self.run, text)), note=None)
+        return replace(self, watches=(*self.watches, self._watch(text)), note=None)
+
+    def _watch(self, text: str) -> Watch:
+        spot = self.spot
+        done = self.run.trace.passes[spot.batch if spot else 0]
+        return Watch.parse(text, (run.block for run in done.runs.values()))
 
     def drop_watches(self) -> Session:
         """Take all watches away."""
@@ -195,7 +200,7 @@ class Session:
     def resume(self) -> Session:
         """`c`: run on to the next breakpoint, or to the end."""
         for path in self._places_ahead():
-            if any(one.stops_at(self.run, self.tree.locate(path), self.position.row) for one in self.breakpoints):
+            if any(one.stops_at(self.run, self.tree.locate(path)) for one in self.breakpoints):
                 return self.jump(path)
         ended = self.end()
         text = Text("no breakpoint ahead: this is the end") if self.breakpoints else Text("no breakpoint set; b sets one")
@@ -248,7 +253,7 @@ class Session:
 
     def edit_text(self, text: str) -> Session:
         """Edit as it is typed: `W_hh[0,2] = 0.5`; a bad one is told and changes nothing."""
-        spot = self.spot or self.tree.locate(moves._first_below(self.tree, (), self.tree.level("operation")))
+        spot = self.spot or self.tree.locate(moves.first_below(self.tree, (), self.tree.level("operation")))
         if spot.key is None:
             spot = self.tree.locate(self._first_recurrent(spot))
         try:

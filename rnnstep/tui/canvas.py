@@ -66,8 +66,8 @@ class Canvas(Widget, can_focus=True):
             super().__init__()
             self.size = size
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self._rows: list[Row] = []
         self._strips: dict[int, Strip] = {}
         self._styles: _Styles | None = None
@@ -116,7 +116,7 @@ class Canvas(Widget, can_focus=True):
         filters = tuple(app.get_line_filters())
         styles = self._styles
         if styles is None or styles.made_from != (app.theme, base, filters):
-            palette = palette_of(app.theme, app.current_theme.dark)
+            palette = palette_of(app.theme, is_dark=app.current_theme.dark)
             styles = _Styles((app.theme, base, filters), palette, self.background_colors[1])
             self._styles = styles
             self._strips.clear()

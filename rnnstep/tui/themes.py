@@ -204,7 +204,7 @@ def theme_name(name: str) -> str:
     return f"rnnstep-{name}"
 
 
-def palette_of(name: str, is_dark: bool = True) -> Palette:
+def palette_of(name: str, *, is_dark: bool = True) -> Palette:
     """Give the palette of a Textual theme; of one that is not ours, the one of its lightness."""
     ours = PALETTES.get(name.removeprefix("rnnstep-")) if name.startswith("rnnstep-") else None
     return ours or (DARK if is_dark else LIGHT)
@@ -282,7 +282,7 @@ def heat_grounds(palette: Palette) -> dict[str, tuple[Color, Color]]:
         grounds[str(level)] = _mixed(palette.neutral, end, abs(level) / HIGHEST)
     grounds["nan"] = _rgb(palette.nan)
     return {
-        level: (Color.from_rgb(*ground), Color.from_rgb(*_text_on(ground, palette.is_dark)))
+        level: (Color.from_rgb(*ground), Color.from_rgb(*_text_on(ground, palette)))
         for level, ground in grounds.items()
     }
 
@@ -319,13 +319,13 @@ def _linear(part: float) -> float:
     return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)
 
 
-def _text_on(ground: Rgb, is_dark: bool) -> Rgb:
-    """Give the theme's natural text, white or black, where it reads at 4.5 : 1, else the other.
+def _text_on(ground: Rgb, palette: Palette) -> Rgb:
+    """Give the palette's natural text, white or black, where it reads at 4.5 : 1, else the other.
 
     One of the two always does: the product of a colour's contrasts with both is 21.
     """
     white, black = (255.0, 255.0, 255.0), (0.0, 0.0, 0.0)
-    natural, other = (white, black) if is_dark else (black, white)
+    natural, other = (white, black) if palette.is_dark else (black, white)
     return natural if contrast(natural, ground) >= 4.5 else other
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+# There are two of them: told apart by identity, they are cheap keys for caches.
+@dataclass(frozen=True, slots=True, eq=False)
 class Alphabet:
     """A set of signs. Those of one cell keep one cell in both sets, unless said."""
 
@@ -170,6 +171,6 @@ _SPELLINGS = str.maketrans(
 )
 
 
-def alphabet(is_ascii: bool) -> Alphabet:
+def alphabet(*, is_ascii: bool) -> Alphabet:
     """Give the set of signs for `--ascii` or without it."""
     return ASCII if is_ascii else UNICODE

@@ -89,6 +89,16 @@ def pad(rows: Sequence[Row], cells: int, height: int | None = None, alphabet: Al
     return block
 
 
+def _squared(rows: Sequence[Row]) -> Block:
+    """Pad all rows to the widest."""
+    widths = list(map(row_width, rows))
+    widest = max(widths, default=0)
+    return [
+        row if size == widest else (*row, blank(widest - size))
+        for row, size in zip(rows, widths, strict=True)
+    ]
+
+
 def place(rows: Sequence[Row], height: int, align: Align) -> Block:
     """Put rows of one width into `height` rows: at the top, in the middle or at the bottom."""
     spare = height - len(rows)
@@ -101,7 +111,7 @@ def place(rows: Sequence[Row], height: int, align: Align) -> Block:
 
 def beside(blocks: Iterable[Sequence[Row]], gap: int = 1, align: Align = "top") -> Block:
     """Put blocks next to each other, `gap` blanks between; the height is that of the highest."""
-    padded = [pad(rows, block_width(rows)) for rows in blocks]
+    padded = [_squared(rows) for rows in blocks]
     height = max(map(len, padded), default=0)
     columns = [place(rows, height, align) for rows in padded]
     if not gap:
@@ -122,10 +132,10 @@ def above(blocks: Iterable[Sequence[Row]], gap: int = 0) -> Block:
     """Put blocks under each other, `gap` empty rows between; the width is that of the widest."""
     stacked: list[Row] = []
     for rows in blocks:
-        if stacked:
+        if stacked and rows:
             stacked += [()] * gap
         stacked += rows
-    return pad(stacked, block_width(stacked))
+    return _squared(stacked)
 
 
 def box(
@@ -186,7 +196,7 @@ def bracket(rows: Sequence[Row], alphabet: Alphabet = UNICODE, style: str = "bra
         signs[0], signs[last] = (left_top, right_top), (left_foot, right_foot)
     if last == 0:
         signs[0] = ("[", "]")
-    padded = pad(rows, block_width(rows))
+    padded = _squared(rows)
     return [
         (Span(left, style), *row, Span(right, style))
         for (left, right), row in zip(signs, padded, strict=True)
@@ -202,27 +212,27 @@ def flow(spans: Iterable[Span], cells: int, indent: int = 0) -> Block:
     line: list[Span] = []
     room = cells
     for span in spans:
-        for piece in _pieces(span, cells - indent):
-            size = width(piece.text)
-            if size > room and line:
+        for text in _pieces(span.text, cells - indent):
+            if width(text) > room and line:
                 rows.append(tuple(line))
                 line = [blank(indent)] if indent else []
                 room = cells - indent
                 # A blank that parted two spans parts nothing at the start of a row.
-                piece = piece._replace(text=piece.text.lstrip(" "))
-                size = width(piece.text)
-            line.append(piece)
-            room -= size
+                shown = text.lstrip(" ")
+            else:
+                shown = text
+            line.append(span._replace(text=shown))
+            room -= width(shown)
     return [*rows, tuple(line)] if line else rows
 
 
-def _pieces(span: Span, cells: int) -> Iterator[Span]:
-    text = span.text
+def _pieces(text: str, cells: int) -> Iterator[str]:
+    """Cut a text that is wider than `cells` into pieces that are not."""
     while width(text) > cells:
         head = cut(text, cells) or text[:1]
-        yield span._replace(text=head)
+        yield head
         text = text[len(head) :]
-    yield span._replace(text=text)
+    yield text
 
 
 # What may not begin a line and what may not end one (the rules of Chinese setting).

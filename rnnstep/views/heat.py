@@ -7,9 +7,8 @@ number stands, so that it is never taken for a small value.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -63,17 +62,7 @@ def levels(values: ArrayLike, kind: Kind, scale: float = 1.0) -> Levels:
 @cache
 def style(kind: Kind, level: int) -> str:
     """Give the role of a level: `heat:weight:-3`, `heat:state:nan`."""
-    return f"heat:{kind}:{_named(level)}"
-
-
-@cache
-def half_style(kind: Kind, upper: int, lower: int) -> str:
-    """Give the role of a half block: `heat:weight:-3:8`, the upper value's level first."""
-    return f"heat:{kind}:{_named(upper)}:{_named(lower)}"
-
-
-def _named(level: int) -> str:
-    return "nan" if level == NAN else str(level)
+    return f"heat:{kind}:{'nan' if level == NAN else level}"
 
 
 def number_rows(
@@ -117,28 +106,28 @@ def picture(values: ArrayLike, kind: Kind, scale: float, *, alphabet: Alphabet =
     ]
 
 
-def _runs(codes: NDArray[Any]) -> list[tuple[int, int]]:
-    """Give the beginnings and ends of runs of equal codes."""
-    edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
-    return [(start, end) for start, end in pairwise(edges) if start < end]
-
-
 def _letters(line: Levels, kind: Kind) -> Row:
     return tuple(
-        Span(_LETTERS[int(line[start]) + HIGHEST] * (end - start), style(kind, int(line[start])))
-        for start, end in _runs(line)
+        Span(_LETTERS[level + HIGHEST] * size, style(kind, level)) for level, _, size in _runs(line, line)
     )
 
 
 def _half_blocks(upper: Levels, lower: Levels, kind: Kind, alphabet: Alphabet) -> Row:
-    spans = []
-    for start, end in _runs(upper.astype(np.int16) * 32 + lower):
-        high, low = int(upper[start]), int(lower[start])
-        if NAN in (high, low):
-            spans.append(Span(alphabet.cross * (end - start), style(kind, NAN)))
-        else:
-            spans.append(Span(alphabet.half * (end - start), half_style(kind, high, low)))
-    return tuple(spans)
+    return tuple([_half_span(kind, high, low, size, alphabet) for high, low, size in _runs(upper, lower)])
+
+
+@lru_cache(maxsize=4096)
+def _half_span(kind: Kind, high: int, low: int, size: int, alphabet: Alphabet) -> Span:
+    if NAN in (high, low):
+        return Span(alphabet.cross * size, style(kind, NAN))
+    return Span(alphabet.half * size, f"heat:{kind}:{high}:{low}")
+
+
+def _runs(upper: Levels, lower: Levels) -> Iterator[tuple[int, int, int]]:
+    """Give the runs of equal pairs of levels: upper, lower, how many."""
+    starts = np.flatnonzero(np.diff(upper.astype(np.int16) * 32 + lower, prepend=-9999))
+    sizes = np.diff(starts, append=len(upper))
+    return zip(upper[starts].tolist(), lower[starts].tolist(), sizes.tolist(), strict=True)
 
 
 def shrink(values: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:

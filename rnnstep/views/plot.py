@@ -95,7 +95,7 @@ def plot(
     low, high = _bounds(lines, axes)
     legend = _legend(series, cells, alphabet)[: 2 if height >= 10 else 1] if height >= 6 else []
     inner_height = height - len(legend) - (1 if height >= 4 else 0)
-    labels = _labels(low, high, inner_height, axes.is_log, alphabet)
+    labels = _labels((low, high), inner_height, axes, alphabet)
     margin = max(map(width, labels), default=0)
     inner = cells - margin - 1
     steps = max(axes.steps, *(len(line) for line in lines), 0) if lines else 0
@@ -104,7 +104,7 @@ def plot(
     dots = np.rint(np.arange(steps) * (2 * inner - 2) / max(1, steps - 1)).astype(int)
     sheet = _Sheet(inner, inner_height)
     _draw_guides(sheet, dots, labels, axes, alphabet)
-    fractions = [_fractions(line, low, high, axes.is_log) for line in lines]
+    fractions = [_fractions(line, low, high, is_log=axes.is_log) for line in lines]
     for index, line in enumerate(fractions):
         _draw_line(sheet, line, dots, _FIRST_SERIES + index % SERIES, alphabet)
     _draw_markers(sheet, fractions, dots, axes.current, alphabet)
@@ -135,7 +135,7 @@ def _bounds(lines: Iterable[Floats], axes: Axes) -> tuple[float, float]:
     return low, high
 
 
-def _fractions(line: Floats, low: float, high: float, is_log: bool) -> Floats:
+def _fractions(line: Floats, low: float, high: float, *, is_log: bool) -> Floats:
     """Give where values stand between the axis's ends, 0 to 1; NaN stays, ±inf is what lies beyond."""
     if is_log:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -208,11 +208,13 @@ def _marked(steps: int, cells: int, index: int, count: int, current: int | None)
     return marked | {current} if current is not None and 0 <= current < steps else marked
 
 
-def _labels(low: float, high: float, height: int, is_log: bool, alphabet: Alphabet) -> list[str]:
+def _labels(ends: tuple[float, float], height: int, axes: Axes, alphabet: Alphabet) -> list[str]:
     """Give a label for each row of the vertical axis, most of them empty."""
     labels = [""] * height
     if height < 1:
         return labels
+    low, high = ends
+    is_log = axes.is_log
 
     def written(value: float) -> str:
         return numbers.brief(10.0**value if is_log else value, 2 if is_log else 3, alphabet=alphabet)

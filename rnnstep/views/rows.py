@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 ROLES = {
@@ -78,7 +79,13 @@ def plain(rows: Iterable[Row]) -> str:
 
 def width(text: str) -> int:
     """Count the terminal cells of `text`: Chinese characters take two, combining marks none."""
-    if text.isascii() or not _NOT_PLAINLY_NARROW.search(text):
+    return len(text) if text.isascii() else _width_beyond_ascii(text)
+
+
+# Composing measures the same rows several times over, and the next frame most of them again.
+@lru_cache(maxsize=4096)
+def _width_beyond_ascii(text: str) -> int:
+    if not _NOT_PLAINLY_NARROW.search(text):
         return len(text)
     return sum(map(character_width, text))
 

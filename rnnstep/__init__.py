@@ -1,0 +1,30 @@
+"""Step through every number of an RNN, LSTM or GRU, with torch's beside it.
+
+>>> import rnnstep
+>>> run = rnnstep.trace("hello")  # a path, or the name of a bundled scenario
+>>> run.steps[3]["h"]  # every value of step 4, (B, H)
+>>> run.agrees  # whether torch computes the same
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnnstep.api import LoadedScenario, Run, load, trace
+
+__version__ = "0.1.0"
+__all__ = ["LoadedScenario", "Run", "__version__", "load", "trace"]
+
+
+def __getattr__(name: str) -> Any:
+    # numpy comes with the first name that is asked for: the command line starts without it (PEP 562).
+    if name in __all__:
+        from rnnstep import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

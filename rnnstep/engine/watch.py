@@ -1,0 +1,86 @@
+"""Watches: expressions over the values of a step, in the language of equations.
+
+    max(abs(h)) > 0.95        t == 3 and i[0] < 0.1        norm(h - h_prev)
+
+A watch may read every value of the step, the parameters under the equations' names, `t` and
+`layer` (both from 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+
+from rnnstep.engine.blocks import Block
+from rnnstep.equations.evaluate import Values, evaluate
+from rnnstep.equations.operations import Array
+from rnnstep.equations.program import Shape, infer
+from rnnstep.equations.syntax import Expression, names_in, parse_expression
+from rnnstep.errors import EquationError
+from rnnstep.language import Text
+
+COUNTERS = ("t", "layer")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """An expression that was checked against the blocks it is to be read in."""
+
+    text: str
+    expression: Expression
+    blocks: frozenset[str]  # keys of those that it fits: `x[7]` may fit one layer and not the next
+
+    @classmethod
+    def parse(cls, text: str, blocks: Iterable[Block]) -> Watch:
+        """Read an expression for recurrent blocks.
+
+        Raises:
+            EquationError: It cannot be read, names what is not there, or fits none of the blocks.
+        """
+        expression = parse_expression(text)
+        fitting = set()
+        refused: EquationError | None = None
+        for block in blocks:
+            try:
+                _check(expression, _shapes(block))
+                fitting.add(block.key)
+            except EquationError as error:
+                refused = refused or error
+        if not fitting and refused is not None:
+            raise refused
+        return cls(text.strip(), expression, frozenset(fitting))
+
+    def value(self, block: Block, values: Mapping[str, Array], t: int) -> Array | None:
+        """Give its value in a block at step `t`, (live rows, n) or (1,) or (); None where it does not fit."""
+        if block.key not in self.blocks:
+            return None
+        counters = {"t": np.asarray(float(t)), "layer": np.asarray(float(block.layer))}
+        needed = {
+            name: values[name] if name in values else block.parameters[name]
+            for name in set(names_in(self.expression)) - counters.keys()
+        }
+        return np.asarray(evaluate(self.expression, {**counters, **needed}, Values()))
+
+    def holds(self, block: Block, values: Mapping[str, Array], t: int) -> bool:
+        """Whether it is true for any element of any row; a number is true unless it is zero."""
+        value = self.value(block, values, t)
+        return value is not None and bool(np.any(value))
+
+
+def _shapes(block: Block) -> dict[str, Shape]:
+    """Give the shape of everything that may be read in a block."""
+    return {**dict.fromkeys(COUNTERS, ()), **block.program.shapes}
+
+
+def _check(expression: Expression, shapes: Mapping[str, Shape]) -> None:
+    for name in names_in(expression):
+        if name in shapes:
+            continue
+        near = get_close_matches(name, list(shapes), 1)
+        if near:
+            raise EquationError(Text("unknown name `{name}`: did you mean `{near}`?", name=name, near=near[0]))
+        raise EquationError(Text("unknown name `{name}`; there are {known}", name=name, known=", ".join(shapes)))
+    infer(expression, shapes)

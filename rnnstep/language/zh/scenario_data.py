@@ -1,0 +1,193 @@
+"""Chinese for what can be wrong with a scenario's numbers: input, data, targets, states, weights."""
+
+ZH = {
+    # [input]
+    "[input]: expected one of {keys}": "[input]：需要 {keys} 之一",
+    "`{key}`: there is `{first}` already; give one of the two": "`{key}`：已经有 `{first}`，两者只能给一个",
+    "`text` needs a `vocabulary` that gives each letter its index": (
+        "`text` 需要 `vocabulary`（词表），由它给出每个字母的索引"
+    ),
+    "a string, or a list of strings": "一个字符串，或字符串列表",
+    "`{key}`: {reason}": "`{key}`：{reason}",
+    "`{key}`: found an empty text, expected at least one letter": "`{key}`：文本是空的，至少需要一个字母",
+    "{letter} is not in the vocabulary: {known}": "{letter} 不在词表中：{known}",
+    "{letter} is not in the vocabulary; did you mean {guess}?": "{letter} 不在词表中，是否想写 {guess}？",
+    "{letter} is not among the 128 ASCII characters": "{letter} 不是 128 个 ASCII 字符之一",
+    "an index of the vocabulary, below {count}": "词表中的一个索引，小于 {count}",
+    "`{key}`: found {found}, expected an index ≥ 0": "`{key}`：给的是 {found}，应为 ≥ 0 的索引",
+    "`{key}`: found {found}, expected an index below {count}": (
+        "`{key}`：给的是 {found}，应为小于 {count} 的索引"
+    ),
+    "`{key}`: [embedding] looks up whole numbers; expected `indices` or `text`": (
+        "`{key}`：[embedding]（嵌入）按整数查表，应给 `indices` 或 `text`"
+    ),
+    "`{key}`: found {found}, expected {batched}, or (T, input_size) without a batch axis": (
+        "`{key}`：形状是 {found}，应为 {batched}，没有批维时为 (T, input_size)"
+    ),
+    "`{key}`: found {found}, expected {batched}, or (T, input_size) without a batch axis;"
+    " a series of single numbers is written [[1.0], [2.0], …]": (
+        "`{key}`：形状是 {found}，应为 {batched}，没有批维时为 (T, input_size)；"
+        "每步一个数的序列写作 [[1.0], [2.0], …]"
+    ),
+    "a list such as [5, 1, 4]: steps, rows, size of x_t": (
+        "一个列表，例如 [5, 1, 4]：时间步数、批大小、x_t 的大小"
+    ),
+    "two or three lengths ≥ 1": "两个或三个 ≥ 1 的长度",
+    "`lengths`: texts have their own lengths": "`lengths`：文本自带长度，不必再给",
+    "`lengths`: found {found}, expected {rows}: one for each row of the batch": (
+        "`lengths`：给了 {found} 个，应为 {rows} 个：批中每行一个"
+    ),
+    "`lengths[{index}]`: found {found}, expected 1 to {steps}, the number of steps": (
+        "`lengths[{index}]`：给的是 {found}，应在 1 到 {steps}（时间步数）之间"
+    ),
+    "`{key}`: only a batch is padded; this input has no batch axis": (
+        "`{key}`：只有成批的输入才有填充，这个输入没有批维"
+    ),
+    "`windows` are cut from numbers: `values`, `file` or `random`": (
+        "`windows` 只能从数值中切出：`values`、`file` 或 `random`"
+    ),
+    "`{key}` has no meaning beside `windows`, which are all full": (
+        "`{key}` 与 `windows` 一起没有意义：每个窗口都是满的"
+    ),
+    "`{key}`: found {found}, expected one long series for `windows`: (N,) or (N, input_size)": (
+        "`{key}`：形状是 {found}，`windows` 需要一条长序列：(N,) 或 (N, input_size)"
+    ),
+    # files of numbers
+    "`file`: cannot read {file}: {reason}": "`file`：无法读取 {file}：{reason}",
+    "`file`: found {file}, a file of another kind, expected {suffixes}": (
+        "`file`：{file} 的类型不对，应为 {suffixes}"
+    ),
+    "`file`: {file}, line {line}: expected numbers": "`file`：{file} 第 {line} 行：应为数字",
+    "`file`: {file}, line {line}: found {found} numbers, expected {expected} as before": (
+        "`file`：{file} 第 {line} 行：有 {found} 个数，应与前面一样为 {expected} 个"
+    ),
+    "`file`: {file}: a csv of {size} GiB takes more memory than the limit of {limit} GiB (--memory-limit)": (
+        "`file`：{file}：{size} GiB 的 CSV 所需内存超过上限 {limit} GiB（--memory-limit）"
+    ),
+    "`file`: the array in it is empty: {shape}": "`file`：其中的数组是空的：{shape}",
+    "`file`: {file} is no .npy file of numbers (pickled objects are refused)": (
+        "`file`：{file} 不是数值的 .npy 文件（不接受 pickle 对象）"
+    ),
+    "`file`: {file} ends before its array does": "`file`：{file} 不完整，数组没有写完",
+    "`file`: {file} holds {count} tensors, expected one": "`file`：{file} 中有 {count} 个张量，应只有一个",
+    "`file`: {file} is no safetensors file: {reason}": "`file`：{file} 不是 safetensors 文件：{reason}",
+    "`file`: the tensor {name} is of the kind {kind}, expected one of numbers": (
+        "`file`：张量 {name} 的类型是 {kind}，应为数值类型"
+    ),
+    # [data]
+    "[data] needs a `vocabulary` that gives each letter its index": (
+        "[data] 需要 `vocabulary`（词表），由它给出每个字母的索引"
+    ),
+    "the name of a CSV file": "一个 CSV 文件名",
+    "`file`: {file} holds no rows": "`file`：{file} 中没有数据行",
+    "`file`: {file}, line {line}: {reason}": "`file`：{file} 第 {line} 行：{reason}",
+    "found {found} columns, expected {expected}": "有 {found} 列，应为 {expected} 列",
+    "found an empty text or label": "文本或标签是空的",
+    "`{key}`: {file} has no column {column}; did you mean {guess}?": (
+        "`{key}`：{file} 中没有列 {column}，是否想写 {guess}？"
+    ),
+    "`{key}`: {file} has no column {column}; it has {known}": (
+        "`{key}`：{file} 中没有列 {column}，只有 {known}"
+    ),
+    # [target]
+    "[target]: expected exactly one of {keys}": "[target]：{keys} 中须给且只给一个",
+    "`{key}`: the target is for {found} steps, the input has {steps}: expected one target for each step": (
+        "`{key}`：目标有 {found} 步，输入有 {steps} 步：每个时间步应有一个目标"
+    ),
+    "`{key}`: found the class {found}, expected 0 to {last}: there are {count} logits": (
+        "`{key}`：类别是 {found}，应在 0 到 {last} 之间：共有 {count} 个 logits"
+    ),
+    "`text`: found {found} rows, expected {expected}: one for each row of the input": (
+        "`text`：给了 {found} 行，应为 {expected} 行：输入的每行一个"
+    ),
+    '`{key}`: found {found} letters, expected one label for the row (`from = "h_n"`)': (
+        '`{key}`：有 {found} 个字母，每行应只有一个标签（`from = "h_n"`）'
+    ),
+    '`{key}`: found {found} labels, expected {rows}: one for each row of the batch (`from = "h_n"`)': (
+        '`{key}`：给了 {found} 个标签，应为 {rows} 个：批中每行一个（`from = "h_n"`）'
+    ),
+    "`{key}`: found shape {found}, expected {expected}": "`{key}`：形状是 {found}，应为 {expected}",
+    # [initial_state]
+    "`c_0`: {module} has no cell state, only an LSTM has": "`c_0`：{module} 没有细胞状态，只有 LSTM 才有",
+    "`{key}`: found {found}, expected {expected}: it has the size of the input ({input_size}),"
+    " but a state has that of the memory ({width})": (
+        "`{key}`：形状是 {found}，应为 {expected}：这是输入的大小（{input_size}），而隐藏状态的大小是 {width}"
+    ),
+    "`{key}`: found {found}, expected {expected}: for a batch torch takes three axes,"
+    " (num_layers * num_directions, batch, size)": (
+        "`{key}`：形状是 {found}，应为 {expected}：成批时 torch 需要三个维："
+        "(num_layers * num_directions, batch, size)"
+    ),
+    "`{key}`: found {found}, expected {expected}: the batch is the second axis of a state,"
+    " also with `batch_first`": (
+        "`{key}`：形状是 {found}，应为 {expected}：状态的批维是第二维，设了 `batch_first` 也一样"
+    ),
+    "`{key}`: found {found}, expected {expected}: a cell has one layer and no axis for it": (
+        "`{key}`：形状是 {found}，应为 {expected}：单元只有一层，没有层这一维"
+    ),
+    "`{key}`: found {found}, expected {expected}: the input has no batch axis, so its state has none": (
+        "`{key}`：形状是 {found}，应为 {expected}：输入没有批维，状态也没有"
+    ),
+    # [weights]
+    "no [weights]: give `seed = 0`, a `file`, or arrays under torch's names": (
+        "缺少 [weights]：请给出 `seed = 0`、`file`，或以 torch 的名称给出数组"
+    ),
+    "`{name}`: no parameter of this module; it has {known}": "`{name}`：此模块没有这个参数，它有 {known}",
+    "`{name}`: no parameter of this module; did you mean `{guess}`?": (
+        "`{name}`：此模块没有这个参数，是否想写 `{guess}`？"
+    ),
+    "`{name}`: there is no [{module}] in this scenario": "`{name}`：这个场景没有 [{module}]",
+    "`{name}`: this module has no bias (`bias = false`)": "`{name}`：此模块没有偏置（`bias = false`）",
+    "`{name}`: given twice, under another name too": "`{name}`：重复给出，另一个名称下已有",
+    "`{name}`: found shape {found}, expected {expected}, that is {words}": (
+        "`{name}`：形状是 {found}，应为 {expected}，即 {words}"
+    ),
+    "`{name}`: found shape {found}, expected {expected}, that is {words}: transpose it"
+    " (in torch each row belongs to one output)": (
+        "`{name}`：形状是 {found}，应为 {expected}，即 {words}：需要转置（torch 中每行对应一个输出）"
+    ),
+    "[weights]: no values for {names}; give them, or a `seed` or `file`": (
+        "[weights]：{names} 没有值，请给出它们，或给出 `seed` 或 `file`"
+    ),
+    "[weights]: no values for {names}; give them, or `bias = false` in [recurrent]": (
+        "[weights]：{names} 没有值，请给出它们，或在 [recurrent] 中设 `bias = false`"
+    ),
+    "`file`: there is a `seed` already; give one of the two": "`file`：已经有 `seed`，两者只能给一个",
+    "`round` rounds what a `seed` gave; there is no `seed`": (
+        "`round` 只对 `seed` 产生的值取整，这里没有 `seed`"
+    ),
+    "`prefix` names the prefixes in a `file`; there is no `file`": (
+        "`prefix` 说明 `file` 中的前缀，这里没有 `file`"
+    ),
+    "`{name}`: single gates can stand beside a seed or a .safetensors file only; give it whole": (
+        "`{name}`：只有与 seed 或 .safetensors 文件一起时才能只给单个门，请整个给出"
+    ),
+    # weight files
+    "`file`: it holds no {names}; give them as arrays": "`file`：其中没有 {names}，请以数组给出",
+    "`file`: it holds {others} too, which the module of this scenario has not"
+    " (num_layers, bidirectional, bias, proj_size?)": (
+        "`file`：其中还有 {others}，而这个场景的模块没有（检查 num_layers、bidirectional、bias、proj_size）"
+    ),
+    "`file`: {key} has shape {found}, expected {expected} for `{name}`": (
+        "`file`：{key} 的形状是 {found}，`{name}` 应为 {expected}"
+    ),
+    "`file`: several modules in it could be the {module} one: {prefixes}; name one in [weights.prefix]": (
+        "`file`：其中有多个模块可能是 {module}：{prefixes}；请在 [weights.prefix] 中指明"
+    ),
+    "`{module}`: the file holds no {key}": "`{module}`：文件中没有 {key}",
+    "`file`: the tensors take {size} GiB, more than the limit of {limit} GiB (--memory-limit)": (
+        "`file`：张量需要 {size} GiB，超过上限 {limit} GiB（--memory-limit）"
+    ),
+    "`file`: {file} is neither a .safetensors file nor one that torch.save wrote": (
+        "`file`：{file} 既不是 .safetensors 文件，也不是 torch.save 保存的文件"
+    ),
+    "`file`: {file} is no state_dict saved by torch.save": (
+        "`file`：{file} 不是 torch.save 保存的 state_dict"
+    ),
+    "`file`: {file} holds a whole model ({name}); save its state_dict: torch.save(model.state_dict(), …)": (
+        "`file`：{file} 保存的是整个模型（{name}），请保存其 state_dict：torch.save(model.state_dict(), …)"
+    ),
+    "`file`: {file} is refused: it does more than hold tensors ({name})": (
+        "`file`：拒绝 {file}：它不只是保存张量（{name}）"
+    ),
+}

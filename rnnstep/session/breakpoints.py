@@ -1,0 +1,48 @@
+"""Breakpoints: at an operation, at a block, at a step, or where a condition holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnnstep.engine.watch import Watch
+from rnnstep.session.run import Run
+from rnnstep.session.tree import Spot
+
+
+@dataclass(frozen=True, slots=True)
+class Breakpoint:
+    """Where `c` stops: everything that is given must hold.
+
+    Attributes:
+        key: a block's key, at every step.
+        operation: one of its operations, at every step; without it the block's last one.
+        step: a step, from 0; the last operation of it when no block is named.
+        condition: an expression, looked at when a recurrent block's step is complete.
+    """
+
+    key: str | None = None
+    operation: str | None = None
+    step: int | None = None
+    condition: Watch | None = None
+
+    def __str__(self) -> str:
+        if self.condition is not None:
+            return self.condition.text
+        parts = (None if self.step is None else str(self.step + 1), self.key, self.operation)
+        return "/".join(part for part in parts if part is not None)
+
+    def stops_at(self, run: Run, spot: Spot) -> bool:
+        """Whether running stops after the operation of `spot`."""
+        block = run.tree.block(spot)
+        is_last = spot.operation == block.program.names[-1]
+        if self.condition is not None:
+            if not is_last or block.kind != "recurrent":
+                return False
+            assert spot.t is not None
+            values = run.trace.passes[spot.batch].values(block.key, spot.t)
+            return self.condition.holds(block, values, spot.t)
+        if self.step is not None and (spot.t != self.step or not is_last):
+            return False
+        if self.key is not None and spot.key != self.key:
+            return False
+        return spot.operation == self.operation if self.operation is not None else is_last

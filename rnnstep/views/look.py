@@ -1,0 +1,44 @@
+"""How the user wants to see things: all that a screen depends on besides the session and its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rnnstep.language import Text
+from rnnstep.views.alphabet import UNICODE, Alphabet
+
+TorchStatus = Literal["none", "loading", "ready", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Frozen; a key that changes it makes a new one.
+
+    Attributes:
+        language: "en" or "zh".
+        decimals: how many are shown, 0 to 12.
+        alphabet: the signs to draw with.
+        is_blackboard: `z`: the operation alone fills the screen.
+        is_joined: `j`: `[W_hh W_ih]·[h_prev; x]` stands beside the two products.
+        torch: where torch's numbers are: none to come, loading, ready, failed.
+        playing: places a second while playing, or 0.
+        last_key: the last key pressed, as it is shown to an audience.
+        message: what to say beside the session's own note (a file that could not be read again …).
+        is_remote: presenter's remote: its keys are named in the footer.
+    """
+
+    language: str = "en"
+    decimals: int = 4
+    alphabet: Alphabet = UNICODE
+    is_blackboard: bool = False
+    is_joined: bool = False
+    torch: TorchStatus = "loading"
+    playing: float = 0.0
+    last_key: str = ""
+    message: Text | None = None
+    is_remote: bool = False
+
+    def say(self, text: Text) -> str:
+        """Give a text in the language, in signs of the alphabet."""
+        return self.alphabet.spell(text.into(self.language))

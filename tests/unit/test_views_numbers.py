@@ -1,0 +1,116 @@
+"""How numbers are written."""
+
+import math
+
+import numpy as np
+import pytest
+
+from rnnstep.views import numbers
+from rnnstep.views.alphabet import ASCII
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "written"),
+    [
+        (0.18114, 4, "0.1811"),
+        (-0.07, 4, "−0.0700"),
+        (0.0, 4, "0.0000"),
+        (-0.0, 4, "0.0000"),
+        (2e-9, 4, "2.0e-9"),
+        (-2e-9, 4, "−2.0e-9"),
+        (2e-9, 2, "2e-9"),
+        (0.00004, 4, "4.0e-5"),
+        (0.00006, 4, "0.0001"),
+        (99999.0, 4, "99999.0000"),
+        (99999.99999, 4, "1.00e5"),
+        (123456.0, 4, "1.23e5"),
+        (1e300, 4, "1e300"),
+        (5e-324, 4, "5e-324"),
+        (math.nan, 4, "NaN"),
+        (math.inf, 4, "inf"),
+        (-math.inf, 4, "−inf"),
+        (3.0, 0, "3"),
+        (0.2, 0, "2e-1"),
+    ],
+)
+def test_a_number_is_written_so_that_nothing_hides(value: float, decimals: int, written: str) -> None:
+    assert numbers.number(value, decimals) == written
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 2, 4, 8])
+def test_only_zero_is_written_as_zero(decimals: int) -> None:
+    edge = 0.5 * 10.0**-decimals
+    for value in (edge, np.nextafter(edge, 0), np.nextafter(edge, 1), -edge, 1e-30):
+        read_back = float(numbers.number(float(value), decimals, alphabet=ASCII))
+        assert read_back != 0
+        assert math.copysign(1, read_back) == math.copysign(1, value)
+
+
+def test_a_signed_number_says_plus_but_zero_has_no_sign() -> None:
+    assert numbers.number(0.5, 2, signed=True) == "+0.50"
+    assert numbers.number(-0.5, 2, signed=True) == "−0.50"
+    assert numbers.number(0.0, 2, signed=True) == "0.00"
+    assert numbers.number(math.nan, 2, signed=True) == "NaN"
+
+
+def test_ascii_has_the_plain_minus() -> None:
+    assert numbers.number(-0.5, 2, alphabet=ASCII) == "-0.50"
+    assert numbers.matrix([[-0.5, -3e-9]], 2, alphabet=ASCII) == [["-0.50", "-3e-9"]]
+    assert numbers.product(-0.07, -0.5, 2, alphabet=ASCII) == "-0.07*(-0.5)"
+
+
+def test_a_column_has_one_width_and_aligned_points() -> None:
+    column = numbers.column([1.0, -2.5, 12.25, math.nan, -3e8, 4e-9], 2)
+    assert {len(text) for text in column} == {5}
+    assert {text.index(".") for text in column[:3]} == {2}
+    assert column[3:] == ["  NaN", " −3e8", " 4e-9"]
+
+
+def test_a_matrix_keeps_the_numbers_of_each_element() -> None:
+    values = np.array([[0.5, -2e-7, math.nan], [1e9, 0.0, -math.inf]], dtype=np.float32)
+    written = numbers.matrix(values, 3)
+    singly = [[numbers.number(float(value), 3) for value in line] for line in values]
+    assert [[text.strip() for text in line] for line in written] == singly
+    assert len({len(text) for line in written for text in line}) == 1
+
+
+def test_a_matrix_is_at_least_as_wide_as_asked() -> None:
+    assert numbers.matrix([[1.0], [2.0]], 1, width=6) == [["   1.0"], ["   2.0"]]
+    assert numbers.matrix([], 1) == []
+    assert numbers.matrix(np.zeros((2, 0)), 1) == [[], []]
+    assert numbers.matrix([[1.0, 2.0]], 1) == [["1.0", "2.0"]]
+
+
+def test_short_drops_zeros_only_from_values_that_are_as_short() -> None:
+    assert numbers.short(0.31, 4) == "0.31"
+    assert numbers.short(float(np.float32(0.31)), 4) == "0.31"
+    assert numbers.short(0.30001, 4) == "0.3000"
+    assert numbers.short(1.0, 4) == "1"
+    assert numbers.short(0.0, 4) == "0"
+    assert numbers.short(100.0, 0) == "100"
+    assert numbers.short(-2.5, 4) == "−2.5"
+
+
+def test_terms_join_to_the_sum_on_a_blackboard() -> None:
+    pairs = [(0.31, 0.42), (-0.07, 0.88), (0.25, -0.11), (0.0, 1.0)]
+    terms = [numbers.term(a, b, 4, is_first=index == 0) for index, (a, b) in enumerate(pairs)]
+    terms.append(numbers.term(-0.12, None, 4))
+    assert "".join(map("".join, terms)) == "0.31·0.42 − 0.07·0.88 + 0.25·(−0.11) + 0·1 − 0.12"
+
+
+def test_a_first_term_keeps_its_sign() -> None:
+    assert numbers.term(-0.07, 0.88, 4, is_first=True) == ("", "−0.07·0.88")
+    assert numbers.term(math.nan, 0.5, 4) == (" + ", "NaN·0.5")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(6.2e-8, "+6e-8"), (-0.02, "−0.02"), (0.0, "0"), (0.5, "+0.5"), (-12.34, "−12.3"), (1234.0, "+1.23e3")],
+)
+def test_a_difference_has_a_sign_and_one_digit(value: float, written: str) -> None:
+    assert numbers.difference(value) == written
+
+
+def test_differences_that_are_no_numbers_say_so() -> None:
+    assert numbers.difference(math.nan) == "NaN"
+    assert numbers.difference(-math.inf) == "−inf"
