@@ -61,14 +61,17 @@ class Pass:
         return self._final(1) if len(self.scenario.cell.states) > 1 else None
 
     @cached_property
+    def logits_by_row(self) -> Array | None:
+        """The linear layer's result, (T, B, C), or (B, C) for `from = "h_n"`; None without one."""
+        block = self.by_key.get("linear")
+        return None if block is None else self._linear_value(block)
+
+    @cached_property
     def logits(self) -> Array | None:
         """The linear layer's result, laid out as `output` (or (B, out_features) for `from = "h_n"`); None without one."""
-        block = self.by_key.get("linear")
-        if block is None:
+        whole, linear = self.logits_by_row, self.scenario.linear
+        if whole is None or linear is None:
             return None
-        whole = self._linear_value(block)
-        linear = self.scenario.linear
-        assert linear is not None
         if linear.source == "h_n":
             return whole if self.scenario.is_batched else whole[0]
         return as_torch_shows(self.scenario, whole)
@@ -133,17 +136,15 @@ class Pass:
                 return self._live(self.dropped[block.key], t)
             case "dropout", _:
                 return self._live(self.masks[block.key] * self.dropped[block.key], t)
-        return self._linear_at(block, name, t)
+        return self._linear_at(name, t)
 
-    def _linear_at(self, block: Block, name: str, t: int) -> Array:
+    def _linear_at(self, name: str, t: int) -> Array:
         assert self.scenario.linear is not None
+        whole = self.logits_by_row
+        assert whole is not None
         if self.scenario.linear.source == "h_n":
-            return self._linear_value(block) if name == "logits" else self.final_features
-        return self._live(self._logits_over_time if name == "logits" else self.features, t)
-
-    @cached_property
-    def _logits_over_time(self) -> Array:
-        return self._linear_value(self.by_key["linear"])
+            return whole if name == "logits" else self.final_features
+        return self._live(whole if name == "logits" else self.features, t)
 
     @property
     def _h(self) -> str:

@@ -18,6 +18,8 @@ from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick
 
 V = TypeVar("V")
 
+_DECIMAL_ROUNDING = 2.0**-53  # of a number's decimals to the nearest float64
+
 
 class Reading(Protocol[V]):
     """What a reading must say of the three things a tree is made of."""
@@ -61,30 +63,37 @@ class Values:
     """The reading as numbers, in the dtype of what is given."""
 
     def number(self, value: float) -> Array:
-        # A Python float takes the dtype of the array beside it; an array would not.
+        """A number, which takes the dtype of the array beside it."""
         return value  # type: ignore[return-value]
 
     def pick(self, base: Array, index: int) -> Array:
+        """One element of a vector, of length one."""
         size = base.shape[-1]
         start = index % size
         return base[..., start : start + 1]
 
     def apply(self, op: str, args: tuple[Array, ...]) -> Array:
+        """An operation's value."""
         with np.errstate(all="ignore"):
-            return OPERATIONS[op].forward(*args)
+            out = OPERATIONS[op].forward(*args)
+        # Numbers alone stay a Python float, or numpy would make float64 of the array beside it.
+        return float(out) if all(isinstance(value, float) for value in args) else out  # type: ignore[return-value]
 
 
 class Intervals:
     """The reading as bounds: pairs `(low, high)` in float64."""
 
     def number(self, value: float) -> Interval:
+        """A number, as exact."""
         return intervals.point(value)
 
     def pick(self, base: Interval, index: int) -> Interval:
+        """One element of a vector, of length one."""
         start = index % base[0].shape[-1]
         return base[0][..., start : start + 1], base[1][..., start : start + 1]
 
     def apply(self, op: str, args: tuple[Interval, ...]) -> Interval:
+        """Bounds of an operation's value."""
         return OPERATIONS[op].interval(*args)
 
 
@@ -92,18 +101,28 @@ class Errors:
     """The reading as `(value, error)`: what is computed, and how far off it may be."""
 
     def __init__(self, dtype: np.dtype[np.floating]) -> None:
+        self._dtype = np.dtype(dtype)
         self._roundoff = float(np.finfo(dtype).eps) / 2
         self._values = Values()
 
     def number(self, value: float) -> Pair:
-        # A number written in decimals is rounded once to the dtype.
-        rounding = 0.0 if float(value).is_integer() else self._roundoff * abs(value)
+        """A number, and how far its rounding to the dtype may take it."""
+        # A number written in decimals is rounded twice: to Python's float, and to the dtype.
+        with np.errstate(over="ignore"):
+            rounding = abs(float(self._dtype.type(value)) - value)
+        if not value.is_integer():
+            rounding += abs(value) * _DECIMAL_ROUNDING
         return value, np.float64(rounding)  # type: ignore[return-value]
 
     def pick(self, base: Pair, index: int) -> Pair:
+        """One element of a vector, of length one."""
         start = index % base[0].shape[-1]
         return base[0][..., start : start + 1], base[1][..., start : start + 1]
 
     def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
+        """An operation's value, and its error with what its arguments' brought along."""
         out = self._values.apply(op, tuple(value for value, _ in args))
-        return out, OPERATIONS[op].error(self._roundoff, out, *args)
+        with np.errstate(all="ignore"):
+            error = np.asarray(OPERATIONS[op].error(self._roundoff, out, *args), dtype=np.float64)
+        # A value that overflowed may belong anywhere, and ∞ − ∞ inside a rule says nothing either.
+        return out, np.where(np.isnan(error) | ~np.isfinite(out), np.inf, error)

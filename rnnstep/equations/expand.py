@@ -237,6 +237,13 @@ class _Work:
                 return _factor(name, self._arrays[name], index)
             case Pick(base=base, index=place):
                 return self._piece(base, self._place(base, place), is_inside=is_inside)
+            case Apply(op="lookup", args=(Name(id=table), place)):
+                chosen = int(np.asarray(evaluate(place, self._arrays, Values())).item())
+                return _factor(table, self._arrays[table], (chosen, *index))
+            case Apply(op="cat", args=(first, second)):
+                length = _length(first, self._shapes)
+                is_first = index[0] < length
+                return self._piece(first if is_first else second, index if is_first else (index[0] - length,))
             case Apply(op=op, args=args) if OPERATIONS[op].kind == "elementwise":
                 return Applied(op, tuple(self._piece(one, index, is_inside=is_inside) for one in args))
             case _ if is_inside:

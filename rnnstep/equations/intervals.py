@@ -52,7 +52,7 @@ def mul(a: Interval, b: Interval) -> Interval:
 
 
 def _product(x: Bound, y: Bound) -> Bound:
-    """x · y where 0 · ∞ is 0, as a bound has it."""
+    """Multiply, with 0 · ∞ = 0 as a bound has it."""
     return np.where((x == 0) | (y == 0), 0.0, x * y)
 
 
@@ -177,6 +177,8 @@ def isnan(a: Interval) -> Interval:
 
 def truth(function: Callable[..., Any], *args: Interval) -> Interval:
     """A comparison or logic: 0 or 1 where all corners agree, else the whole of [0, 1]."""
+    if function in (np.logical_and, np.logical_or, np.logical_not):
+        args = tuple(_truth_of(a) for a in args)
     if len(args) == 1:
         corners = [function(x) for x in args[0]]
     else:
@@ -190,6 +192,13 @@ def truth(function: Callable[..., Any], *args: Interval) -> Interval:
         unknown = ~(apart | same)
         low, high = np.where(unknown, 0.0, low), np.where(unknown, 1.0, high)
     return low, high
+
+
+def _truth_of(a: Interval) -> Interval:
+    """Everything but zero is true."""
+    is_zero = (a[0] == 0) & (a[1] == 0)
+    may_be_zero = (a[0] <= 0) & (a[1] >= 0)
+    return np.where(may_be_zero, 0.0, 1.0), np.where(is_zero, 0.0, 1.0)
 
 
 abs = absolute  # last: the table looks operations up by their own names

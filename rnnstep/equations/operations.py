@@ -207,7 +207,7 @@ _ROWS = (
     _function(
         "norm",
         lambda a: np.sqrt(np.sum(a * a, axis=-1, keepdims=True)),
-        lambda g, y, a: (g * a / y,),
+        lambda g, y, a: (g * np.divide(a, y, out=np.zeros_like(a), where=y != 0),),  # 0 at 0, as torch
         r"\lVert {0} \rVert",
         "reduction",
     ),

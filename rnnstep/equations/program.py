@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from keyword import iskeyword
 
-from rnnstep.equations.operations import OPERATIONS
+from rnnstep.equations.operations import OPERATIONS, function_names
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick, names_in, parse_lines
 from rnnstep.errors import EquationError
 from rnnstep.language import Text
@@ -92,18 +92,25 @@ def check(
     shapes: dict[str, Shape] = {**inputs, **parameters}
     shapes.update({f"{name}_prev": shape for name, shape in states.items()})
     given = set(shapes)
+    for name in parameters:
+        if name in inputs or not _is_free(name):
+            raise EquationError(Text("`{name}` cannot be used as a name", name=name))
+    moving = given - set(parameters)
     later = {line.name for line in lines}
     for line in lines:
         if line.name in given:
             raise EquationError(Text("`{name}` is given and cannot be set", name=line.name), line.row)
         if line.name in shapes:
             raise EquationError(Text("`{name}` is set twice", name=line.name), line.row)
-        if iskeyword(line.name) or line.name in OPERATIONS:
+        if not _is_free(line.name):
             raise EquationError(Text("`{name}` cannot be used as a name", name=line.name), line.row)
         for name in names_in(line.expression):
             if name not in shapes:
                 raise EquationError(_unknown(name, shapes, states, later), line.row)
         shapes[line.name] = infer(line.expression, shapes, line.row)
+        _check_matrices(line.expression, shapes, moving, line.row)
+        if not moving.isdisjoint(names_in(line.expression)):
+            moving.add(line.name)
     last = lines[-1].row if lines else 0
     for name, shape in states.items():
         if name not in later:
@@ -119,6 +126,31 @@ def check(
                 next(line.row for line in lines if line.name == name),
             )
     return Program(lines, inputs, states, parameters, shapes)
+
+
+def _is_free(name: str) -> bool:
+    return not iskeyword(name) and name not in function_names()
+
+
+def _check_matrices(expression: Expression, shapes: Mapping[str, Shape], moving: set[str], row: int) -> None:
+    """Refuse a matrix that changes from step to step: values of steps are vectors."""
+    match expression:
+        case Apply(args=args):
+            if len(infer(expression, shapes, row)) < 2:
+                for argument in args:
+                    _check_matrices(argument, shapes, moving, row)
+                return
+            for name in names_in(expression):
+                if name in moving:
+                    raise EquationError(
+                        Text(
+                            "a matrix is made of parameters alone: `{name}` changes from step to step",
+                            name=name,
+                        ),
+                        row,
+                    )
+        case Pick(base=base):
+            _check_matrices(base, shapes, moving, row)
 
 
 def _unknown(name: str, shapes: Mapping[str, Shape], states: Mapping[str, Shape], later: set[str]) -> Text:
@@ -182,7 +214,7 @@ def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
     shape: Shape = ()
     for other in args:
         if not shape or shape == (1,):
-            shape = other if other else shape
+            shape = other or shape
         elif other not in ((), (1,), shape):
             raise EquationError(
                 Text(

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import ast
 import math
+import re
+import unicodedata
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,6 +21,7 @@ from difflib import get_close_matches
 from rnnstep.equations.operations import OPERATIONS, function_names
 from rnnstep.errors import EquationError
 from rnnstep.language import Text
+from rnnstep.language.printable import printable
 
 MAX_LENGTH = 2_000  # characters of one equation
 MAX_LINES = 200  # equations of one cell
@@ -83,7 +87,7 @@ def parse_lines(text: str) -> tuple[Line, ...]:
         if not source.strip():
             continue
         left, equals, right = source.partition("=")
-        name = left.strip()
+        name = unicodedata.normalize("NFKC", left.strip())  # as Python's parser does on the right side
         if not equals or right.startswith("=") or not name.isidentifier():
             raise EquationError(Text("an equation is written NAME = EXPRESSION"), row)
         start = len(left) + 1
@@ -119,7 +123,9 @@ def _parse(text: str, row: int, start: int) -> Expression:
     stripped = text.lstrip()
     start += len(text) - len(stripped)
     try:
-        tree = ast.parse(stripped, mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what Python only warns of, as `1and 2`, is refused
+            tree = ast.parse(stripped, mode="eval").body
     except SyntaxError as error:
         column = start + max((error.offset or 1) - 1, 0)
         raise EquationError(Text("not an expression: {found}", found=repr(stripped[:60])), row, column) from None
@@ -133,21 +139,24 @@ def _check_limits(text: str, row: int) -> None:
         raise EquationError(
             Text("at most {most} characters in an equation, found {found}", most=MAX_LENGTH, found=len(text)), row
         )
-    depth = deepest = operators = 0
-    for word in text.replace("(", " ( ").replace("[", " [ ").split():
-        operators += word in ("and", "or", "not")
+    depth = deepest = 0
+    operators = len(_WORD_OPERATOR.findall(text))
     for character in text:
         if character in "([{":
             depth += 1
             deepest = max(deepest, depth)
         elif character in ")]}":
             depth -= 1
-        operators += character in "+-*/@<>=!~"
+        operators += character in "+-*/@<>=!~["
     if deepest > MAX_BRACKETS:
         raise EquationError(Text("at most {most} brackets inside one another", most=MAX_BRACKETS), row)
     if operators > MAX_OPERATORS:
         raise EquationError(Text("at most {most} operators in an equation", most=MAX_OPERATORS), row)
 
+
+# A digit may stand before such a word, a letter may not.
+_DECIMAL = frozenset("0123456789.eE+-")
+_WORD_OPERATOR = re.compile(r"(?<![^\W\d])(?:and|or|not)(?!\w)")
 
 _BINARY: dict[type[ast.operator], str] = {
     ast.Add: "add",
@@ -196,15 +205,17 @@ class _Reader:
                 raise self._error(node, Text("compare two values at a time: `a < b and b < c`"))
             case ast.Subscript(value=base, slice=ast.Constant(value=int(index))) if not isinstance(index, bool):
                 return Pick(self.read(base), index)
-            case ast.Subscript(value=base, slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(index)))):
+            case ast.Subscript(
+                value=base, slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(index)))
+            ) if not isinstance(index, bool):
                 return Pick(self.read(base), -index)
             case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]):
                 return self._call(node, function, arguments)
         raise self._error(node, Text("not allowed in an equation: {found}", found=self._segment(node)))
 
     def _number(self, node: ast.Constant) -> Number:
-        value = node.value
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        value, text = node.value, ast.get_source_segment(self._source, node) or ""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not set(text) <= _DECIMAL:
             raise self._error(node, Text("not allowed in an equation: {found}", found=self._segment(node)))
         try:
             number = float(value)
@@ -212,7 +223,7 @@ class _Reader:
             number = math.inf
         if not math.isfinite(number):
             raise self._error(node, Text("a number too large: {found}", found=self._segment(node)))
-        return Number(number, self._segment(node))
+        return Number(number, text)
 
     def _chain(self, op: str, values: list[ast.expr]) -> Expression:
         chained = self.read(values[0])
@@ -241,7 +252,7 @@ class _Reader:
         return Apply(function, tuple(self.read(argument) for argument in arguments))
 
     def _segment(self, node: ast.expr) -> str:
-        return (ast.get_source_segment(self._source, node) or "")[:60]
+        return printable((ast.get_source_segment(self._source, node) or "")[:60])
 
     def _error(self, node: ast.expr, message: Text) -> EquationError:
         # Python counts columns in UTF-8 bytes, people in characters.

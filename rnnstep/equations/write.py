@@ -55,6 +55,8 @@ def _write(expression: Expression, notation: Notation) -> tuple[str, int]:
 def _write_operation(op: str, args: tuple[Expression, ...], notation: Notation) -> tuple[str, int]:
     row = OPERATIONS[op]
     symbol = notation.symbol(op)
+    if row.kind == "inner":
+        return row.latex.format(*(write(argument, notation) for argument in args)), _TIGHT
     if not row.symbol:
         return f"{op}({', '.join(write(argument, notation) for argument in args)})", _TIGHT
     if row.arity == 1:
@@ -89,7 +91,8 @@ def _latex(expression: Expression) -> tuple[str, int]:
         case Name(id=name):
             return latex_name(name), _TIGHT
         case Pick(base=base, index=index):
-            return f"{{{latex(base)}}}_{{[{index}]}}", _TIGHT
+            text, precedence = _latex(base)
+            return f"{{{text if precedence == _TIGHT else rf'\left({text}\right)'}}}_{{[{index}]}}", _TIGHT
         case Apply(op=op, args=args):
             row = OPERATIONS[op]
             parts = []

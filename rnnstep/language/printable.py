@@ -17,10 +17,10 @@ def printable(text: str, *, is_multiline: bool = False) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(_visible(character, is_multiline) for character in text)
+    return "".join(_visible(character, is_multiline=is_multiline) for character in text)
 
 
-def _visible(character: str, is_multiline: bool) -> str:
+def _visible(character: str, *, is_multiline: bool) -> str:
     if character.isprintable() or unicodedata.category(character) == "Zs":
         return character
     if is_multiline and character in "\n\t":

@@ -31,7 +31,7 @@ def array_of(value: object, *, integer: bool = False) -> Array:
             first neighbour, or the first element that is no number.
     """
     shape = _first_shape(value)
-    _check(value, shape, (), integer)
+    _check(value, shape, (), integer=integer)
     return np.array(value, dtype=np.int64 if integer else np.float64)
 
 
@@ -47,22 +47,22 @@ def _first_shape(value: object) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _check(value: object, shape: tuple[int, ...], at: tuple[int, ...], integer: bool) -> None:
+def _check(value: object, shape: tuple[int, ...], at: tuple[int, ...], *, integer: bool) -> None:
     if not shape:
-        _check_number(value, at, integer)
+        _check_number(value, at, integer=integer)
         return
     if not isinstance(value, list):
         expected = Text("a list of length {length}, like its first neighbour", length=shape[0])
         raise Misfit(at, value, expected if at else Text("a list"))
     if len(value) != shape[0]:
         raise Misfit(at, value, Text("a list of length {length}, like its first neighbour", length=shape[0]))
-    if len(shape) == 1 and _is_plain(value, integer):
+    if len(shape) == 1 and _is_plain(value, integer=integer):
         return
     for index, inner in enumerate(value):
-        _check(inner, shape[1:], (*at, index), integer)
+        _check(inner, shape[1:], (*at, index), integer=integer)
 
 
-def _is_plain(values: list[Any], integer: bool) -> bool:
+def _is_plain(values: list[Any], *, integer: bool) -> bool:
     """Whether all are numbers of everyday size: the quick answer for long lists."""
     kinds = set(map(type, values))
     if kinds == {float} and not integer:
@@ -70,7 +70,7 @@ def _is_plain(values: list[Any], integer: bool) -> bool:
     return kinds <= ({int} if integer else {int, float}) and max(map(abs, values)) < 2**62
 
 
-def _check_number(value: object, at: tuple[int, ...], integer: bool) -> None:
+def _check_number(value: object, at: tuple[int, ...], *, integer: bool) -> None:
     if integer:
         if type(value) is not int:
             raise Misfit(at, value, Text("a whole number"))

@@ -159,7 +159,7 @@ def outside(document: Document, place: Place, filename: str) -> Path | None:
 def _leads_out(filename: str, path: Path, own: Path) -> bool:
     lexical = os.path.normpath(filename)
     climbs = lexical == os.pardir or lexical.startswith(os.pardir + os.sep)
-    return os.path.isabs(filename) or climbs or not path.is_relative_to(own)
+    return Path(filename).is_absolute() or climbs or not path.is_relative_to(own)
 
 
 def _no_file(key: str | int, filename: str, named: Path) -> Text:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 from rnnstep.language import LANGUAGES, Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.document import Document
 from rnnstep.scenario.model import Display, Localized
-from rnnstep.scenario.table import shown
+from rnnstep.scenario.table import Table, shown
 
 ASCII = tuple(map(chr, range(128)))
 MOST_DECIMALS = 17  # a float64 has no more digits
 
 
-def read_localized(document: Document, key: str) -> Localized:
-    """Give a text that is a string, or `{en = "…", zh = "…"}`, safe to print."""
+def read_localized(document: Document, key: str, default: str = "") -> Localized:
+    """Give a text that is a string, or `{en = "…", zh = "…"}`, safe to print; `default` where it is absent."""
     root = document.root
     if isinstance(root.raw(key), dict):
         table = root.table(key)
@@ -25,15 +26,8 @@ def read_localized(document: Document, key: str) -> Localized:
         return Localized(printable(english, is_multiline=True), printable(chinese, is_multiline=True))
     if root.has(key) and not isinstance(root.raw(key), str):
         root.wrong(key, Text('a string, or {{en = "…", zh = "…"}}'))
-    return (
-        Localized(en=printable(root.string(key, "") or "", is_multiline=True))
-        if _is_string(root.raw(key))
-        else Localized()
-    )
-
-
-def _is_string(value: object) -> bool:
-    return isinstance(value, str)
+        return Localized()
+    return Localized(en=printable(root.string(key, default) or default, is_multiline=True))
 
 
 def read_vocabulary(document: Document) -> tuple[str, ...] | None:
@@ -77,25 +71,27 @@ def read_vocabulary(document: Document) -> tuple[str, ...] | None:
     return tuple(raw)
 
 
-def read_display(
-    document: Document,
-    *,
-    is_bidirectional: bool,
-    dtype: str | None = None,
-    decimals: int | None = None,
-    language: str | None = None,
-) -> Display:
-    """Give [display]; what is passed here (from the command line) wins over the file."""
-    table = document.table("display")
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line says in place of [display]; None where it says nothing."""
+
+    dtype: str | None = None
+    decimals: int | None = None
+    language: str | None = None
+
+
+def read_display(document: Document, wishes: Wishes) -> Display:
+    """Give [display]; the wishes go before what the file says."""
+    recurrent = document.root.raw("recurrent")
+    is_bidirectional = isinstance(recurrent, dict) and recurrent.get("bidirectional") is True
     order = "layer" if is_bidirectional else "time"
-    if table is None:
-        return _display(decimals if decimals is not None else 4, dtype or "float32", language, order)
+    table = document.table("display") or Table(document, ("display",), {})
     table.known()
-    in_file = table.integer("decimals", 4, minimum=0, maximum=MOST_DECIMALS)
-    file_dtype = table.choice("dtype", ("float32", "float64"), "float32")
-    file_language = table.choice("language", LANGUAGES)
-    file_order = table.choice("order", ("time", "layer"), order)
-    if is_bidirectional and file_order == "time":
+    decimals = table.integer("decimals", 4, minimum=0, maximum=MOST_DECIMALS)
+    dtype = table.choice("dtype", ("float32", "float64"), "float32")
+    language = table.choice("language", LANGUAGES)
+    chosen = table.choice("order", ("time", "layer"), order)
+    if is_bidirectional and chosen == "time":
         table.problem(
             "order",
             Text(
@@ -103,13 +99,9 @@ def read_display(
                 ' direction needs the last step first; expected "layer"'
             ),
         )
-    return _display(
-        decimals if decimals is not None else cast(int, in_file),
-        dtype or cast(str, file_dtype),
-        language or file_language,
-        cast(str, file_order),
+    return Display(
+        cast(int, decimals if wishes.decimals is None else wishes.decimals),
+        cast(Any, wishes.dtype or dtype),
+        cast(Any, wishes.language or language),
+        cast(Any, chosen),
     )
-
-
-def _display(decimals: int, dtype: str, language: str | None, order: str) -> Display:
-    return Display(decimals, dtype, language, order)  # type: ignore[arg-type]  # checked to be of the literals

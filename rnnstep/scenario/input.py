@@ -99,7 +99,7 @@ def read_input(
 
 
 def _one_source(table: Table) -> str | None:
-    given = [key for key in SOURCES if table.has(key)]
+    given = [key for key in table.keys() if key in SOURCES]
     if len(given) == 1:
         return given[0]
     if not given:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
+Argument = float | bool | tuple[float, ...]
+
 # Each optimizer's arguments with torch 2.13's defaults, in torch's order.
-OPTIMIZERS: Mapping[str, Mapping[str, float | bool | tuple[float, ...]]] = MappingProxyType(
+OPTIMIZERS: Mapping[str, Mapping[str, Argument]] = MappingProxyType(
     {
         "SGD": {
             "lr": 1e-3,

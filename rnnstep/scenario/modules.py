@@ -51,20 +51,21 @@ def read_module(document: Document, own: Iterable[str]) -> str | None:
 
 
 def read_recurrent(
-    document: Document, module: str, *, is_own: bool, data_size: int | None
+    document: Document, module: str | None, *, is_own: bool, data_size: int | None
 ) -> Recurrent | None:
     """Give [recurrent], or None if sizes are missing or wrong.
 
     Args:
         document: The file.
-        module: What `read_module` gave.
+        module: What `read_module` gave; with None every option's own mistakes are still told.
         is_own: Whether it is a cell of the file's own.
         data_size: The size of each x_t, as the data or the embedding has it; None if unknown.
     """
     table = document.table("recurrent")
-    assert table is not None
-    options = _OF_OWN if is_own else _OPTIONS[module]
-    _refuse_options(table, module, options)
+    if table is None:
+        return None
+    options = KEYS["recurrent"] if module is None else _OF_OWN if is_own else _OPTIONS[module]
+    _refuse_options(table, module or "", options)
     hidden_size = table.integer("hidden_size", minimum=1)
     if not table.has("hidden_size"):
         table.missing("hidden_size", Text("a whole number ≥ {minimum}", minimum=1))
@@ -81,7 +82,7 @@ def read_recurrent(
         "dropout_seed": table.integer("dropout_seed", 0, minimum=0),
     }
     input_size = _input_size(document, table, data_size)
-    if hidden_size is None or input_size is None or _is_doubtful(document):
+    if module is None or hidden_size is None or input_size is None or _is_doubtful(document):
         return None
     return Recurrent(module, input_size, hidden_size, **values, is_own=is_own)
 
@@ -108,8 +109,6 @@ def _refuse_options(table: Table, module: str, allowed: tuple[str, ...]) -> None
                 takers=", ".join(takers),
             )
             table.problem(key, message)
-        elif closest(key, allowed) is None:
-            table.unknown(key, KEYS["recurrent"])
         else:
             table.unknown(key, allowed)
 

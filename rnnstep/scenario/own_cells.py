@@ -11,7 +11,7 @@ from rnnstep.language import Text
 from rnnstep.scenario.document import Document
 from rnnstep.scenario.keys import KEYS
 from rnnstep.scenario.model import Recurrent
-from rnnstep.scenario.table import Table, shown
+from rnnstep.scenario.table import Table
 
 SIZES = ("input_size", "hidden_size", "proj_size")
 MOST_AXES = 2  # of a parameter: a vector or a matrix
@@ -50,9 +50,7 @@ def _read_cell(document: Document, name: str, table: Table) -> Cell | None:
     try:
         return own_cell(name, state=states, parameters=parameters, equations=equations)
     except EquationError as error:
-        document.problem(
-            (*table.place, "equations"), error.message, position=_within(document, table, equations, error)
-        )
+        document.problem((*table.place, "equations"), error.message, position=_within(document, table, error))
         return None
 
 
@@ -143,7 +141,7 @@ def _size(word: str) -> str | int:
     return int(word) if word.isascii() and word.isdigit() and len(word) < 10 else word
 
 
-def _within(document: Document, table: Table, equations: str, error: EquationError) -> tuple[int, int]:
+def _within(document: Document, table: Table, error: EquationError) -> tuple[int, int]:
     """Give the place in the file of a place in the equations' text, as near as can be told."""
     line, column = document.position((*table.place, "equations"))
     start = document.offset(line, column)

@@ -63,7 +63,7 @@ def named_parameters(
         rows = tuple(slice(end - part_rows[part], end) for part, end in zip(parts, ends, strict=True))
         words = _words(cell, parts, recurrent, layer)
         parameters[name] = Parameter(
-            name, shape, words, tuple(part + suffix for part in parts), rows, _partner(name, shapes)
+            name, shape, words, tuple(part + suffix for part in parts), rows, partner_of(name, shapes)
         )
     return parameters
 
@@ -105,7 +105,8 @@ def _whole(shape: tuple[int, ...]) -> slice:
     return slice(0, shape[0] if shape else 1)
 
 
-def _partner(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+def partner_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """Give the other of the two biases that are added, bias_hh_l0 for bias_ih_l0, if `shapes` has it."""
     for one, other in (("bias_ih", "bias_hh"), ("bias_hh", "bias_ih")):
         if name.startswith(one) and other + name.removeprefix(one) in shapes:
             return other + name.removeprefix(one)

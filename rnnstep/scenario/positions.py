@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from contextlib import suppress
 
 Place = tuple[str | int, ...]
 
@@ -48,20 +49,16 @@ def positions(text: str) -> dict[Place, tuple[int, int]]:
     element where its value begins; columns count characters.
     """
     walk = _Walk(text)
-    try:
+    with suppress(_Stopped, TooDeep):
         walk.document()
-    except (_Stopped, TooDeep):
-        pass
     return {place: walk.position(offset) for place, offset in walk.found.items()}
 
 
 def statement_start(text: str, line: int, column: int) -> tuple[int, int]:
     """Give line and column where the statement begins that holds, or ends at, a line and column."""
     walk = _Walk(text, with_elements=False)
-    try:
+    with suppress(_Stopped, TooDeep):
         walk.document()
-    except (_Stopped, TooDeep):
-        pass
     starts = [walk.position(offset) for offset in walk.statements]
     return max((start for start in starts if start < (line, column)), default=(line, column))
 
@@ -72,10 +69,8 @@ def check_depth(text: str) -> None:
     Raises:
         TooDeep: At the key or bracket that goes too far.
     """
-    try:
+    with suppress(_Stopped):  # tomllib stops there, or before it, too
         _Walk(text, with_elements=False).document()
-    except _Stopped:
-        pass  # tomllib stops there, or before it, too
 
 
 class _Walk:

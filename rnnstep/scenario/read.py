@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,10 +13,10 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario import modules
 from rnnstep.scenario.document import Document, Limits
-from rnnstep.scenario.heading import ASCII, read_display, read_localized, read_vocabulary
+from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_localized, read_vocabulary
 from rnnstep.scenario.input import read_target
 from rnnstep.scenario.memory import check_run
-from rnnstep.scenario.model import Embedding, Linear, Recurrent, Scenario
+from rnnstep.scenario.model import Batch, Embedding, Floats, Linear, Pending, Recurrent, Scenario
 from rnnstep.scenario.own_cells import check_output, read_own_cells
 from rnnstep.scenario.parameters import linear_in_features
 from rnnstep.scenario.samples import Samples, read_samples
@@ -25,12 +25,12 @@ from rnnstep.scenario.state import read_initial_state
 from rnnstep.scenario.task import read_loss, read_training
 from rnnstep.scenario.weights import read_weights
 
-NO_LIMITS_GIVEN = Limits()
+STANDARD = Limits()
 
 
 def read(
     path: str | Path,
-    limits: Limits = NO_LIMITS_GIVEN,
+    limits: Limits = STANDARD,
     *,
     dtype: str | None = None,
     decimals: int | None = None,
@@ -50,14 +50,13 @@ def read(
         ScenarioError: It holds mistakes; all of them, with their places.
     """
     path = Path(path)
-    shown = {"dtype": dtype, "decimals": decimals, "language": language}
-    return _read(open_document(path, limits), path, shown)
+    return _read(open_document(path, limits), path, Wishes(dtype, decimals, language))
 
 
 def read_text(
     text: str,
     path: str | Path = "scenario.toml",
-    limits: Limits = NO_LIMITS_GIVEN,
+    limits: Limits = STANDARD,
     *,
     dtype: str | None = None,
     decimals: int | None = None,
@@ -65,8 +64,8 @@ def read_text(
 ) -> Scenario:
     """Read a scenario from a text as if it stood in `path`; as `read` otherwise."""
     path = Path(path)
-    shown = {"dtype": dtype, "decimals": decimals, "language": language}
-    return _read(parse_document(str(path), path.parent, text, limits), path, shown)
+    document = parse_document(str(path), path.parent, text, limits)
+    return _read(document, path, Wishes(dtype, decimals, language))
 
 
 @dataclass(frozen=True)
@@ -79,37 +78,58 @@ class _Model:
     linear: Linear | None
 
 
-def _read(document: Document, path: Path, shown: dict[str, Any]) -> Scenario:
-    root = document.root
-    root.known()
-    recurrent = root.raw("recurrent")
-    is_bidirectional = isinstance(recurrent, dict) and recurrent.get("bidirectional") is True
+@dataclass(frozen=True)
+class _Numbers:
+    """All that has the model's shapes."""
+
+    batches: tuple[Batch, ...]
+    target_vocabulary: tuple[str, ...] | None
+    parameters: Mapping[str, Floats]
+    pending: Pending | None
+    initial_state: Mapping[str, Floats]
+
+
+def _read(document: Document, path: Path, wishes: Wishes) -> Scenario:
+    document.root.known()
+    name = printable(path.stem)
+    title = read_localized(document, "title", default=name)
+    summary = read_localized(document, "summary")
+    display = read_display(document, wishes)
+    dtype = np.dtype(display.dtype)
     vocabulary = read_vocabulary(document)
-    heading = {
-        "name": printable(path.stem),
-        "path": path,
-        "source": document.text,
-        "title": read_localized(document, "title"),
-        "summary": read_localized(document, "summary"),
-        "display": read_display(document, is_bidirectional=is_bidirectional, **shown),
-        "vocabulary": vocabulary,
-        "is_ascii": vocabulary is ASCII,
-        "memory_limit": document.limits.memory,
-    }
-    dtype = np.dtype(heading["display"].dtype)
     samples = read_samples(document, vocabulary, dtype)
     model = _read_model(document, vocabulary, samples)
-    task = {
-        "loss": read_loss(document, model.recurrent if model else None),
-        "training": read_training(document),
-    }
-    rest: dict[str, Any] = {}
-    if model is not None and samples is not None:
-        rest = _read_numbers(document, vocabulary, samples, model, dtype)
+    loss = read_loss(document, model.recurrent if model is not None else None)
+    training = read_training(document)
+    numbers = _read_numbers(document, vocabulary, samples, model, dtype)
     document.finish()
-    assert model is not None
     assert samples is not None
-    return Scenario(**heading, **vars(model), **task, **rest)
+    assert model is not None
+    assert numbers is not None
+    return Scenario(
+        name=name,
+        path=path,
+        source=document.text,
+        title=title,
+        summary=summary,
+        recurrent=model.recurrent,
+        cell=model.cell,
+        batches=numbers.batches,
+        parameters=numbers.parameters,
+        display=display,
+        vocabulary=vocabulary,
+        is_ascii=vocabulary is ASCII,
+        embedding=model.embedding,
+        linear=model.linear,
+        initial_state=numbers.initial_state,
+        is_batched=samples.is_batched,
+        target_vocabulary=numbers.target_vocabulary,
+        loss=loss,
+        training=training,
+        test_batches=samples.test_batches,
+        pending=numbers.pending,
+        memory_limit=document.limits.memory,
+    )
 
 
 def _read_model(
@@ -121,15 +141,13 @@ def _read_model(
     embedding = modules.read_embedding(document, num_indices=samples.num_indices if samples else None)
     data_size = embedding.embedding_dim if embedding else samples.input_size if samples else None
     linear = modules.read_linear(document, num_outputs=_num_outputs(document, vocabulary, samples))
-    if module is None:
-        return None
     recurrent = modules.read_recurrent(document, module, is_own=module in own, data_size=data_size)
     for name, part in (("embedding", embedding), ("linear", linear)):
         if part is None and document.root.has(name):
             return None
     if recurrent is None:
         return None
-    cell = own[module] if recurrent.is_own else _built_in(recurrent)
+    cell = own[recurrent.module] if recurrent.is_own else _built_in(recurrent)
     if cell is None or (recurrent.is_own and not check_output(document, recurrent, cell)):
         return None
     return _Model(embedding, recurrent, cell, linear)
@@ -166,49 +184,75 @@ def _num_outputs(
 def _read_numbers(
     document: Document,
     vocabulary: tuple[str, ...] | None,
-    samples: Samples,
-    model: _Model,
+    samples: Samples | None,
+    model: _Model | None,
     dtype: np.dtype[np.floating],
-) -> dict[str, Any]:
-    """Give all that has the model's shapes: targets, weights, initial states."""
-    recurrent, linear = model.recurrent, model.linear
+) -> _Numbers | None:
+    """Give targets, weights and initial states, or None where their shapes are not known or too large."""
+    if samples is None or model is None:
+        return None
     if not check_run(document, **vars(model), batches=samples.batches, itemsize=dtype.itemsize):
-        return {}
-    is_final = linear is not None and linear.source == "h_n"
-    num_outputs = linear.out_features if linear is not None else linear_in_features(recurrent)
-    batches = samples.batches
-    if document.root.has("target") and samples.classes is None:
-        batches = read_target(
-            document,
-            batches=batches,
-            vocabulary=vocabulary,
-            num_classes=num_outputs,
-            is_final=is_final,
-            out_features=num_outputs,
-            batch_first=recurrent.batch_first,
-            is_batched=samples.is_batched,
-            dtype=dtype,
-        )
-    elif samples.classes is not None:
-        _check_classes(document, samples.classes, num_outputs, is_final=is_final)
+        return None
+    num_outputs = (
+        model.linear.out_features if model.linear is not None else linear_in_features(model.recurrent)
+    )
     parameters, pending = read_weights(document, **vars(model), dtype=dtype)
     initial_state = read_initial_state(
         document,
-        recurrent=recurrent,
+        recurrent=model.recurrent,
         cell=model.cell,
-        num_rows=batches[0].num_rows,
+        num_rows=samples.batches[0].num_rows,
         is_batched=samples.is_batched,
         dtype=dtype,
     )
-    return {
-        "batches": batches,
-        "test_batches": samples.test_batches,
-        "is_batched": samples.is_batched,
-        "target_vocabulary": _target_vocabulary(document, vocabulary, samples, num_outputs),
-        "parameters": parameters,
-        "pending": pending,
-        "initial_state": initial_state,
-    }
+    _check_rows(document, samples)
+    return _Numbers(
+        _with_targets(document, vocabulary, samples, model, num_outputs, dtype),
+        _target_vocabulary(document, vocabulary, samples, num_outputs),
+        parameters,
+        pending,
+        initial_state,
+    )
+
+
+def _check_rows(document: Document, samples: Samples) -> None:
+    """Make sure that a given initial state fits every batch."""
+    rows = {batch.num_rows for batch in (*samples.batches, *samples.test_batches)}
+    if len(rows) > 1 and document.root.has("initial_state"):
+        document.problem(
+            ("initial_state",),
+            Text(
+                "[initial_state] fits batches of one size only, found {rows} rows",
+                rows=", ".join(map(str, sorted(rows)[:8])),
+            ),
+        )
+
+
+def _with_targets(
+    document: Document,
+    vocabulary: tuple[str, ...] | None,
+    samples: Samples,
+    model: _Model,
+    num_outputs: int,
+    dtype: np.dtype[np.floating],
+) -> tuple[Batch, ...]:
+    is_final = model.linear is not None and model.linear.source == "h_n"
+    if samples.classes is not None:
+        _check_classes(document, samples.classes, num_outputs, is_final=is_final)
+        return samples.batches
+    if not document.root.has("target"):
+        return samples.batches
+    return read_target(
+        document,
+        batches=samples.batches,
+        vocabulary=vocabulary,
+        num_classes=num_outputs,
+        is_final=is_final,
+        out_features=num_outputs,
+        batch_first=model.recurrent.batch_first,
+        is_batched=samples.is_batched,
+        dtype=dtype,
+    )
 
 
 def _check_classes(document: Document, classes: tuple[str, ...], num_outputs: int, *, is_final: bool) -> None:

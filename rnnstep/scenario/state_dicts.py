@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rnnstep.language import Text
 from rnnstep.scenario.document import shown_shape
 from rnnstep.scenario.model import Floats
+from rnnstep.scenario.parameter_names import partner_of
 from rnnstep.scenario.table import listed, shown
 
 RECURRENT = "recurrent"
@@ -26,6 +27,7 @@ class Taken:
     """What a state_dict gave: values under the scenario's names, and what was wrong."""
 
     values: Mapping[str, Floats]
+    missing: tuple[str, ...]  # what the file has not; `not_held` says so
     problems: tuple[Text, ...]
 
 
@@ -52,7 +54,7 @@ def take(
     What stands before a parameter's own name (`rnn.`, `model.decoder.`) is found
     from the names, then from the shapes; what more than one module of the file
     could be is a problem, and so is a parameter of the recurrent module that the
-    scenario's has not.
+    scenario's has not. A bias whose partner alone is given is zeros.
 
     Args:
         available: Name and shape of each tensor in the file.
@@ -61,9 +63,6 @@ def take(
         prefixes: From `[weights.prefix]`: "recurrent", "embedding", "linear" → prefix.
         dtype: What the values are converted to.
         but: Names that the scenario gives itself.
-
-    Returns:
-        What was found; names that the file has not are left out.
     """
     search = _Search(available, wanted)
     recurrent = [name for name in wanted if "." not in name]
@@ -72,15 +71,26 @@ def take(
         if f"{module}.weight" in wanted:
             _find_module(search, module, prefixes.get(module), prefix or "")
     values: dict[str, Floats] = {}
-    for name in wanted:
-        key = search.found.get(name)
-        if key is None or name in but:
+    missing: list[str] = []
+    given = search.found.keys() | but
+    for name, shape in wanted.items():
+        if name in but:
             continue
-        if available[key] != wanted[name]:
-            search.problems.append(_wrong(key, available[key], name, wanted[name]))
+        key = search.found.get(name)
+        if key is None and partner_of(name, wanted) in given:
+            values[name] = np.zeros(shape, dtype)
+        elif key is None:
+            missing.append(name)
+        elif available[key] != shape:
+            search.problems.append(_wrong(key, available[key], name, shape))
         else:
             values[name] = as_dtype(load(key), dtype)
-    return Taken(values, tuple(search.problems))
+    return Taken(values, tuple(missing), tuple(search.problems))
+
+
+def not_held(names: Iterable[str]) -> Text:
+    """Say which parameters a file has not."""
+    return Text("`file`: it holds no {names}; give them as arrays", names=listed(names))
 
 
 def as_dtype(values: NDArray[np.generic], dtype: np.dtype[np.floating]) -> Floats:

@@ -145,7 +145,7 @@ class Table:
         self.wrong(key, Text("a number {range}", range=named) if named else Text("a number"))
         return default
 
-    def boolean(self, key: str, default: bool | None = None) -> bool | None:
+    def boolean(self, key: str, default: bool | None = None) -> bool | None:  # noqa: FBT001  # like its kin
         """Give true or false."""
         if key not in self._data:
             return default

@@ -77,7 +77,7 @@ def read_target(
     if table is None:
         return batches
     table.known()
-    sources = [key for key in SOURCES if table.has(key)]
+    sources = [key for key in table.keys() if key in SOURCES]
     if len(sources) != 1:
         message = Text("[target]: expected exactly one of {keys}", keys=listed(SOURCES))
         table.problem(sources[1] if sources else (), message)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rnnstep.language import Text
 from rnnstep.scenario.document import Document
-from rnnstep.scenario.keys import OPTIMIZERS
+from rnnstep.scenario.keys import OPTIMIZERS, Argument
 from rnnstep.scenario.model import Loss, Recurrent, Training
 from rnnstep.scenario.table import Table, as_float
 
@@ -88,7 +88,7 @@ def read_training(document: Document) -> Training | None:
     return Training(optimizer, MappingProxyType(arguments), epochs or 1, clip)
 
 
-def _argument(table: Table, key: str, default: float | bool | tuple[float, ...]) -> Any:
+def _argument(table: Table, key: str, default: Argument) -> Any:
     if isinstance(default, bool):
         return table.boolean(key, default)
     if isinstance(default, tuple):

@@ -20,7 +20,7 @@ from rnnstep.scenario.model import Embedding, Floats, Linear, Pending, Recurrent
 from rnnstep.scenario.parameter_names import Parameter, accepted_names, named_parameters
 from rnnstep.scenario.parameters import parameter_shapes
 from rnnstep.scenario.seeds import LARGEST_SEED, SMALLEST_SEED, rounded, seeded_weights
-from rnnstep.scenario.state_dicts import as_dtype, wrong_shape
+from rnnstep.scenario.state_dicts import as_dtype, not_held, wrong_shape
 from rnnstep.scenario.table import Table, listed
 from rnnstep.scenario.weight_files import read_weight_file
 
@@ -233,7 +233,7 @@ def _check_complete(
             names=listed(missing),
         )
     elif table.has("file"):
-        message = Text("`file`: it holds no {names}; give them as arrays", names=listed(missing))
+        message = not_held(missing)
     else:
         message = Text(
             "[weights]: no values for {names}; give them, or a `seed` or `file`", names=listed(missing)

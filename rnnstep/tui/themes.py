@@ -14,11 +14,13 @@ from rich.color import Color
 from rich.style import Style
 from textual.theme import Theme
 
+from rnnstep.tui.colours import Rgb, contrast, mixed
 from rnnstep.views.rows import SERIES
 
 HIGHEST = 8
 """Levels of the heat scale run from −HIGHEST to HIGHEST, as in `rnnstep.views.heat`."""
 
+# Grounds that mean something are reversed, not only coloured: NO_COLOR keeps that.
 _ROLES = {
     "dim": "{soft}",
     "bold": "bold {ink}",
@@ -26,9 +28,9 @@ _ROLES = {
     "title": "bold {accent}",
     "header": "bold {ink} on {bar}",
     "changed": "bold underline {gold}",
-    "cursor": "bold {cursor_ink} on {cursor}",
+    "cursor": "bold reverse {cursor} on {cursor_ink}",
     "now": "bold {gold}",
-    "selected": "bold {ink} on {bar}",
+    "selected": "bold reverse {soft} on {background}",
     "ok": "bold {green}",
     "bad": "bold {red}",
     "warn": "bold {gold}",
@@ -60,7 +62,7 @@ class Palette:
         ink: Text.
         soft: What stands back; still at least 4.5 : 1, for the back row.
         line: Frames.
-        bar: The ground of the header and of a chosen line.
+        bar: The ground of the header.
         cursor: The ground of the cursor.
         cursor_ink: The text of the cursor.
         accent: Titles, keys, links.
@@ -131,7 +133,7 @@ LIGHT = Palette(
     is_dark=False,
     background="#fbfaf6",
     ink="#1b2027",
-    soft="#626a76",
+    soft="#5c6470",
     line="#8b8f96",
     bar="#e6e9ee",
     cursor="#1d4f91",
@@ -179,7 +181,7 @@ SIXTEEN = Palette(
     ink="bright_white",
     soft="white",
     line="white",
-    bar="blue",
+    bar="black",
     cursor="bright_yellow",
     cursor_ink="black",
     accent="bright_cyan",
@@ -237,8 +239,8 @@ def textual_theme(palette: Palette) -> Theme:
             "text-muted": colour(palette.soft),
             "block-cursor-background": colour(palette.cursor),
             "block-cursor-foreground": colour(palette.cursor_ink),
-            "input-selection-background": colour(palette.bar),
-            "input-selection-foreground": colour(palette.ink),
+            "input-selection-background": colour(palette.soft),
+            "input-selection-foreground": colour(palette.background),
             "footer-key-foreground": colour(palette.accent),
             # Textual's own style sheets ask for these two in themes of the terminal's colours.
             "ansi-background": colour(palette.background),
@@ -279,7 +281,7 @@ def heat_grounds(palette: Palette) -> dict[str, tuple[Color, Color]]:
     grounds = {}
     for level in range(-HIGHEST, HIGHEST + 1):
         end = palette.cold if level < 0 else palette.hot
-        grounds[str(level)] = _mixed(palette.neutral, end, abs(level) / HIGHEST)
+        grounds[str(level)] = mixed(_rgb(palette.neutral), _rgb(end), abs(level) / HIGHEST)
     grounds["nan"] = _rgb(palette.nan)
     return {
         level: (Color.from_rgb(*ground), Color.from_rgb(*_text_on(ground, palette)))
@@ -301,24 +303,6 @@ def _sixteen_grounds(palette: Palette) -> dict[str, tuple[Color, Color]]:
     return grounds
 
 
-Rgb = tuple[float, float, float]
-
-
-def contrast(one: Rgb, other: Rgb) -> float:
-    """Give the contrast ratio of two colours (0–255), 1 to 21 (WCAG 2.2, relative luminance)."""
-    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _luminance(colour: Rgb) -> float:
-    red, green, blue = (_linear(part / 255) for part in colour)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _linear(part: float) -> float:
-    return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)
-
-
 def _text_on(ground: Rgb, palette: Palette) -> Rgb:
     """Give the palette's natural text, white or black, where it reads at 4.5 : 1, else the other.
 
@@ -331,39 +315,3 @@ def _text_on(ground: Rgb, palette: Palette) -> Rgb:
 
 def _rgb(colour: str) -> Rgb:
     return tuple(Color.parse(colour).get_truecolor())  # type: ignore[return-value] # a triplet is three
-
-
-def _mixed(start: str, end: str, share: float) -> Rgb:
-    """Mix two colours in OKLab, where equal steps look equal (B. Ottosson, 2020)."""
-    one, other = _to_oklab(_rgb(start)), _to_oklab(_rgb(end))
-    light, a, b = (first + (second - first) * share for first, second in zip(one, other, strict=True))
-    l_, m_, s_ = (
-        (light + 0.3963377774 * a + 0.2158037573 * b) ** 3,
-        (light - 0.1055613458 * a - 0.0638541728 * b) ** 3,
-        (light - 0.0894841775 * a - 1.2914855480 * b) ** 3,
-    )
-    return (
-        _encoded(4.0767416621 * l_ - 3.3077115913 * m_ + 0.2309699292 * s_),
-        _encoded(-1.2684380046 * l_ + 2.6097574011 * m_ - 0.3413193965 * s_),
-        _encoded(-0.0041960863 * l_ - 0.7034186147 * m_ + 1.7076147010 * s_),
-    )
-
-
-def _to_oklab(colour: Rgb) -> Rgb:
-    red, green, blue = (_linear(part / 255) for part in colour)
-    l_, m_, s_ = (
-        (0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue) ** (1 / 3),
-        (0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue) ** (1 / 3),
-        (0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue) ** (1 / 3),
-    )
-    return (
-        0.2104542553 * l_ + 0.7936177850 * m_ - 0.0040720468 * s_,
-        1.9779984951 * l_ - 2.4285922050 * m_ + 0.4505937099 * s_,
-        0.0259040371 * l_ + 0.7827717662 * m_ - 0.8086757660 * s_,
-    )
-
-
-def _encoded(linear: float) -> float:
-    linear = min(1.0, max(0.0, linear))
-    part = 12.92 * linear if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055
-    return float(round(255 * part))

@@ -92,7 +92,7 @@ COMMANDS: tuple[Command, ...] = (
         Text("change the weight, bias, x or h_0 under the cursor; all that depends on it is computed anew"),
         "change",
     ),
-    Command("increase", ("plus_sign", "＋"), "+", Text("more"), Text("add 0.1 to the number under the cursor"), "change"),
+    Command("increase", ("plus", "＋"), "+", Text("more"), Text("add 0.1 to the number under the cursor"), "change"),
     Command("decrease", ("minus", "－"), "-", Text("less"), Text("take 0.1 from the number under the cursor"), "change"),
     Command("zero", ("0",), "0", Text("zero"), Text("set the number under the cursor to zero"), "change"),
     Command("undo", ("u", "ctrl+z"), "u", Text("undo edit"), Text("undo the last edit"), "change"),

@@ -41,11 +41,13 @@ def cut(text: str, cells: int) -> str:
 def clip(row: Row, cells: int, alphabet: Alphabet = UNICODE) -> Row:
     """Cut a row that is wider than `cells`, with `…` at its end; one that fits is given as it is.
 
-    The result is one cell short of `cells` where a Chinese character would have been cut in half.
+    Where nothing but blanks is cut off, there is no `…`. The result is one cell short of `cells`
+    where a Chinese character would have been cut in half.
     """
     if row_width(row) <= cells:
         return row
-    sign = cut(alphabet.ellipsis, max(0, cells))
+    text = "".join([span.text for span in row])
+    sign = cut(alphabet.ellipsis, max(0, cells)) if width(text.rstrip(" ")) > cells else ""
     room = cells - len(sign)
     kept: list[Span] = []
     for span in row:

@@ -5,11 +5,11 @@ from rich.color import Color
 from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 
+from rnnstep.tui.colours import contrast
 from rnnstep.tui.themes import (
     HIGHEST,
     PALETTES,
     Palette,
-    contrast,
     heat_grounds,
     heat_style,
     palette_of,
@@ -59,9 +59,15 @@ def test_every_role_has_a_style_and_no_style_is_without_a_role(palette: Palette)
 @EVERY_TERMINAL
 def test_every_role_can_be_read(palette: Palette, terminal: TerminalTheme) -> None:
     for role, style in role_styles(palette).items():
-        least = 3.0 if role in {"border", "bad", "breakpoint"} and palette.name == "16" else 4.5
-        least = 3.0 if role == "border" else least
-        assert ratio(style, palette, terminal) >= least, role
+        assert ratio(style, palette, terminal) >= (3.0 if role == "border" else 4.5), role
+
+
+@EVERY_THEME
+@EVERY_TERMINAL
+def test_what_stands_in_the_header_can_be_read(palette: Palette, terminal: TerminalTheme) -> None:
+    styles = role_styles(palette)
+    for role in ("ok", "bad", "warn", "dim", "key", "torch", "pending", "changed"):
+        assert ratio(styles["header"] + styles[role], palette, terminal) >= 4.5, role
 
 
 @EVERY_THEME
@@ -91,7 +97,8 @@ def test_what_matters_differs_without_colour(palette: Palette) -> None:
     assert styles["changed"].underline
     assert styles["changed"].bold
     assert styles["link"].underline
-    assert styles["cursor"].bgcolor is not None
+    assert styles["cursor"].reverse
+    assert styles["selected"].reverse
     assert styles["bad"].bold
 
 

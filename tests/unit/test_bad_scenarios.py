@@ -9,7 +9,7 @@ import pytest
 
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.scenario.document import Limits
-from rnnstep.scenario.read import read, read_text
+from rnnstep.scenario.read import STANDARD, read, read_text
 
 HELLO = """\
 title = "hello"
@@ -330,6 +330,15 @@ CASES = [
     ),
     Case(STACK, "h_0 = [[[0, 0, 0]]", "h_1 = [[[0, 0, 0]]", (8, 1), ("h_1", "h_0")),
     Case(HELLO, "[weights]", "[initial_state]\nc_0 = [0, 0, 0, 0]\n[weights]", (9, 1), ("c_0", "RNNCell")),
+    Case(
+        STACK.replace("[initial_state]\nh_0 = [[[0, 0, 0]], [[0, 0, 0]]]\n", "").split(
+            "[target]", maxsplit=1
+        )[0],
+        "values = [[[1, 2]], [[3, 4]], [[5, 6]]]",
+        "values = [1, 2, 3, 4]\nwindows = {length = 2, batch_size = 2, stride = 1}\n[initial_state]",
+        (4, 1),
+        ("[initial_state]", "1, 2 rows"),
+    ),
     # [weights]
     Case(HELLO, "seed = 2", "seed = 2.5", (9, 1), ("`seed`", "2.5", "whole number")),
     Case(HELLO, "seed = 2", "weight_ih = [[1, 2], [3, 4]]", (9, 1), ("weight_ih", "(2, 2)", "(4, 4)")),
@@ -410,7 +419,7 @@ CASES = [
 ]
 
 
-def problems(text: str, limits: Limits = Limits()) -> list[tuple[tuple[int, int], str, str]]:
+def problems(text: str, limits: Limits = STANDARD) -> list[tuple[tuple[int, int], str, str]]:
     with pytest.raises(ScenarioError) as caught:
         read_text(text, "bad.toml", limits)
     return [
@@ -455,11 +464,11 @@ def test_of_very_many_mistakes_the_first_are_told_and_the_rest_counted() -> None
 
 
 def test_the_memory_limit_is_the_callers() -> None:
-    text = HELLO.replace("hidden_size = 4", "hidden_size = 400").replace("[target]\ntext", "[notes]\ntext")
-    assert ((7, 1), True) in [
-        (position, "limit of 0.000977 GiB" in english)
-        for position, english, _ in problems(text, Limits(memory=1 << 20))
-    ]
+    text = OWN.replace("hidden_size = 2", "hidden_size = 600")
+    assert read_text(text, limits=Limits(memory=2 << 20)).parameters["U"].shape == (600, 600)
+    [(position, english, _)] = problems(text, Limits(memory=1 << 20))
+    assert position == (5, 1)
+    assert "limit of 0.000977 GiB" in english
 
 
 def test_control_characters_of_a_file_come_out_escaped() -> None:

@@ -19,6 +19,11 @@ def test_clipping_says_so_and_keeps_style_and_target() -> None:
     assert plain([clip(row, 5, ASCII)]) == "ab..."
 
 
+def test_cutting_off_nothing_but_blanks_needs_no_word() -> None:
+    assert plain([clip((Span("ab"), Span("    ")), 3)]) == "ab"
+    assert row_width(clip((Span("ab"), Span("    ")), 3)) == 3
+
+
 def test_a_chinese_character_is_never_cut_in_half() -> None:
     assert plain([clip(text_row("隐藏状态"), 6)]) == "隐藏…"
     assert row_width(fit(text_row("隐藏状态"), 6)) == 6

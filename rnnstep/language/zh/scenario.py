@@ -122,6 +122,9 @@ _TABLES = {
     "each x_t of the input has {size} elements": "输入的每个 x_t 有 {size} 个元素",
     "at least {count}, for the indices 0 to {last} of the input": "至少 {count}（输入的下标是 0 到 {last}）",
     "an index below `num_embeddings`, {count}": "小于 `num_embeddings`（{count}）的下标",
+    "[initial_state] fits batches of one size only, found {rows} rows": (
+        "[initial_state] 只适用于行数相同的批，这里的行数有 {rows}"
+    ),
     '[data] has one label a row: expected [linear] with `from = "h_n"`': (
         '[data] 的每一行只有一个标签：应有 [linear]，且 `from = "h_n"`'
     ),

@@ -154,7 +154,7 @@ ZH = {
     ),
     "`file`: there is a `seed` already; give one of the two": "`file`：已经有 `seed`，两者只能给一个",
     "`round` rounds what a `seed` gave; there is no `seed`": (
-        "`round` 只对 `seed` 产生的值取整，这里没有 `seed`"
+        "`round` 只对 `seed` 产生的值作舍入，这里没有 `seed`"
     ),
     "`prefix` names the prefixes in a `file`; there is no `file`": (
         "`prefix` 说明 `file` 中的前缀，这里没有 `file`"

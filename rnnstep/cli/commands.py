@@ -1,0 +1,114 @@
+"""click's commands and options with their words in two languages.
+
+Each says what it is about as a `Text`; the language is the context's `obj`, known before
+the command line is parsed.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import click
+
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
+
+WIDTH = 80
+HELP_NAMES = ("-h", "--help")
+
+Given = SimpleNamespace
+"""The values of a command's options and arguments, under their names: `given.memory_limit`."""
+
+
+class Option(click.Option):
+    """An option that says what it does as a `Text`."""
+
+    def __init__(self, *names: str, about: Text, **attributes: Any) -> None:
+        super().__init__(names, **attributes)
+        self.about = about
+
+
+class Argument(click.Argument):
+    """An argument, shown in usage as it is called."""
+
+    def __init__(self, name: str, **attributes: Any) -> None:
+        super().__init__([name.lower()], metavar=name, **attributes)
+
+
+class Command(click.Command):
+    """A command; `action` gets what was given and the language of messages, and gives the exit status."""
+
+    def __init__(
+        self,
+        name: str,
+        action: Callable[[Given, str], int],
+        params: Sequence[click.Parameter],
+        *,
+        usage: str,
+        about: Text,
+        more: Text | None = None,
+    ) -> None:
+        def run(**parameters: Any) -> int:
+            return action(Given(**parameters), click.get_current_context().obj)
+
+        super().__init__(name, callback=run, params=list(params), context_settings={"help_option_names": HELP_NAMES})
+        self.usage = usage
+        self.about = about
+        self.more = more
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does; what is left over is an error in our words."""
+        ctx.allow_extra_args = True
+        left = super().parse_args(ctx, args)
+        if left and not ctx.resilient_parsing:
+            raise UsageError(Text("{found}: one argument too many", found=left[0]))
+        return left
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write usage, what the command does, and its options."""
+        language = ctx.obj
+        usage = Text("Usage: {usage}", usage=self.usage).into(language)
+        formatter.write(f"{usage}\n\n{paragraphs(self.about.into(language))}\n")
+        if self.more is not None:
+            formatter.write(f"\n{paragraphs(self.more.into(language))}\n")
+        self.format_options(ctx, formatter)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in two columns."""
+        rows = [row for param in self.params if (row := option_row(ctx, param)) is not None]
+        rows.append((", ".join(HELP_NAMES), Text("show this text").into(ctx.obj)))
+        formatter.write(f"\n{Text('Options:').into(ctx.obj)}\n{columns(rows)}\n")
+
+
+def option_row(ctx: click.Context, param: click.Parameter) -> tuple[str, str] | None:
+    """Give an option's names with its metavar, and what it does; None for an argument."""
+    if not isinstance(param, Option):
+        return None
+    names = ", ".join(param.opts)
+    return (names if param.is_flag else f"{names} {param.make_metavar(ctx)}", param.about.into(ctx.obj))
+
+
+def paragraphs(text: str) -> str:
+    """Break a text into lines of the page's width; its own line breaks stay."""
+    return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent=" " * _indent(line)) for line in text.split("\n"))
+
+
+def columns(rows: Sequence[tuple[str, str]]) -> str:
+    """Write names and what they stand for, the second column under itself."""
+    most = min(max(len(name) for name, _ in rows), 28)
+    lines = []
+    for name, about in rows:
+        wrapped = textwrap.wrap(about, WIDTH - most - 4) or [""]
+        if len(name) > most:
+            lines.append(f"  {name}")
+        else:
+            lines.append(f"  {name:{most}}  {wrapped.pop(0)}".rstrip())
+        lines += [" " * (most + 4) + line for line in wrapped]
+    return "\n".join(lines)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())

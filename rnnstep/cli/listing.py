@@ -1,0 +1,42 @@
+"""`rnnstep list`: the bundled scenarios, one a line."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import click
+
+from rnnstep.cli.commands import Command, Given
+from rnnstep.cli.options import language_option
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+
+
+def run(given: Given, speech: str) -> int:
+    """Print name and title of each."""
+    from rnnstep.scenario.bundled import SUFFIX, folder, names
+
+    known = names()
+    most = max(map(len, known), default=0)
+    for name in known:
+        title = _title(folder() / f"{name}{SUFFIX}", speech)
+        click.echo(f"{name:{most}}  {title}".rstrip())
+    return 0
+
+
+def _title(path: Path, language: str) -> str:
+    """Give a scenario's title, read without numpy and so without the rest of the file."""
+    title = tomllib.loads(path.read_text("utf-8")).get("title", "")
+    if isinstance(title, dict):
+        title = title.get(language) or title.get("en") or title.get("zh") or ""
+    return printable(str(title))
+
+
+COMMAND = Command(
+    "list",
+    run,
+    [language_option()],
+    usage="rnnstep list",
+    about=Text("List the bundled scenarios, one a line, name first."),
+)

@@ -1,0 +1,27 @@
+"""`rnnstep new MODULE`: a commented scenario to start from."""
+
+from __future__ import annotations
+
+from rnnstep.cli.commands import Argument, Command, Given
+from rnnstep.cli.options import OneOf, language_option, output_options
+from rnnstep.cli.output import write_text
+from rnnstep.language import Text
+from rnnstep.scenario.template import TEMPLATES, template
+
+
+def run(given: Given, speech: str) -> int:
+    """Write the scenario."""
+    write_text([template(given.module, speech)], given.output, force=given.force)
+    return 0
+
+
+COMMAND = Command(
+    "new",
+    run,
+    [Argument("MODULE", type=OneOf(TEMPLATES)), *output_options(), language_option()],
+    usage="rnnstep new MODULE",
+    about=Text(
+        "Write a commented scenario to start from.\n"
+        "MODULE is RNNCell, RNN, LSTMCell, LSTM, GRUCell or GRU, or cell for a cell of one's own."
+    ),
+)

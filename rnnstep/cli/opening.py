@@ -1,0 +1,128 @@
+"""`rnnstep SCENARIO…`: the debugger; the trace as text where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rnnstep.cli.commands import Argument, Given, Option
+from rnnstep.cli.options import (
+    THEMES,
+    OneOf,
+    ScenarioName,
+    language_option,
+    limits,
+    reading_options,
+    showing_options,
+)
+from rnnstep.errors import RnnstepError, UsageError
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+
+if TYPE_CHECKING:
+    from rnnstep.scenario.document import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOptions:
+    """What the command line says about how the debugger opens."""
+
+    limits: Limits
+    language: str | None = None  # None: as the scenario, else the environment says
+    at: str | None = None  # "3/L0/hh[1]"
+    theme: str | None = None  # one of `THEMES`; None: as the configuration says
+    decimals: int | None = None  # None: as the scenario says
+    dtype: str | None = None  # None: as the scenario says
+    is_ascii: bool = False
+    has_mouse: bool = True
+    is_remote: bool = False  # a presenter's remote: `b` and `.` blank the screen
+
+
+def params() -> list[click.Parameter]:
+    """Give the options and the argument of the command."""
+    return [
+        Argument("SCENARIO", nargs=-1, type=ScenarioName()),
+        Option("--at", metavar="PLACE", about=Text("open at a place, such as 3/L0/hh[1]")),
+        language_option(),
+        Option("--theme", type=OneOf(THEMES), about=Text("the colours of the screen")),
+        *showing_options(),
+        *reading_options(),
+        Option("--no-mouse", is_flag=True, about=Text("leave the mouse to the terminal")),
+        Option("--remote", is_flag=True, about=Text("a presenter's remote: b and . blank the screen")),
+    ]
+
+
+def run(given: Given, speech: str) -> int:
+    """Open the debugger on the scenarios, or the picker on none."""
+    paths = scenario_files(given.scenario)
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        if not paths:
+            click.echo(click.get_current_context().get_help())
+            return 0
+        return _print_traces(paths, given, speech)
+    from rnnstep.tui.start import open_debugger
+
+    return open_debugger(
+        paths,
+        OpenOptions(
+            limits(given),
+            language=given.language,
+            at=given.at,
+            theme=given.theme,
+            decimals=given.decimals,
+            dtype=given.dtype,
+            is_ascii=given.ascii,
+            has_mouse=not given.no_mouse,
+            is_remote=given.remote,
+        ),
+    )
+
+
+def scenario_files(words: Sequence[str]) -> list[Path]:
+    """Give the files that paths, folders and bundled names stand for, in order.
+
+    Raises:
+        UsageError: One stands for nothing.
+    """
+    from rnnstep.scenario.bundled import SUFFIX, find
+
+    files: list[Path] = []
+    for word in words:
+        path = find(word)
+        if not path.is_dir():
+            files.append(path)
+            continue
+        try:
+            within = sorted(entry for entry in path.iterdir() if entry.suffix == SUFFIX and not entry.is_dir())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UsageError(Text("cannot read {path}: {reason}", path=printable(word), reason=reason)) from None
+        if not within:
+            raise UsageError(Text("{path}: no scenario (*.toml) in this folder", path=printable(word)))
+        files += within
+    return files
+
+
+def _print_traces(paths: Sequence[Path], given: Given, speech: str) -> int:
+    """Print each trace as text; a bad file is told, and does not keep the others back."""
+    from rnnstep.cli.speech import say_plainly
+    from rnnstep.cli.trace import print_trace
+
+    worst = 0
+    for number, path in enumerate(paths):
+        if number:
+            click.echo()
+        try:
+            worst = max(worst, print_trace(path, given))
+        except RnnstepError as error:
+            if len(paths) == 1:
+                raise
+            sys.stdout.flush()
+            say_plainly(error.into(speech))
+            worst = 2
+    return worst

@@ -1,0 +1,179 @@
+"""The options that several commands share, and the kinds of values they take."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnnstep.cli.commands import Argument, Given, Option
+from rnnstep.errors import UsageError
+from rnnstep.language import LANGUAGES, Text
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from rnnstep.scenario.document import Limits
+    from rnnstep.scenario.model import Scenario
+
+MOST_DECIMALS = 17
+THEMES = ("dark", "light", "high-contrast", "16")
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) *([KMGT]i?B?|B)?", re.IGNORECASE)
+_POWERS = {"K": 10, "M": 20, "G": 30, "T": 40}
+
+
+class OneOf(click.Choice[str]):
+    """One of a few words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Give the word.
+
+        Raises:
+            UsageError: It is another one.
+        """
+        if value in self.choices:
+            return str(value)
+        raise UsageError(
+            Text(
+                "{option}: found {found}, expected one of {choices}",
+                option=_name(param),
+                found=str(value),
+                choices=", ".join(self.choices),
+            )
+        )
+
+
+class WholeNumber(click.ParamType[int]):
+    """A whole number in a range, both ends included."""
+
+    name = "N"
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low = low
+        self.high = high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Give the number.
+
+        Raises:
+            UsageError: It is none, or outside.
+        """
+        text = str(value)
+        if text.isascii() and text.isdigit() and len(text) < 10 and self.low <= int(text) <= self.high:
+            return int(text)
+        raise UsageError(
+            Text(
+                "{option}: found {found}, expected a whole number from {low} to {high}",
+                option=_name(param),
+                found=text,
+                low=self.low,
+                high=self.high,
+            )
+        )
+
+
+class Size(click.ParamType[int]):
+    """A size in bytes: `500MiB`, `4GiB`, `2.5G`, or a plain number. K, M, G, T are powers of 1024."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Give the number of bytes.
+
+        Raises:
+            UsageError: It is no size.
+        """
+        match = _SIZE.fullmatch(str(value).strip())
+        if match is not None and len(match[1]) < 20:
+            unit = (match[2] or "B")[0].upper()
+            size = int(float(match[1]) * 2 ** _POWERS.get(unit, 0))
+            if size > 0:
+                return size
+        raise UsageError(
+            Text(
+                "{option}: found {found}, expected a size such as 500MiB, 4GiB, or a number of bytes",
+                option=_name(param),
+                found=str(value),
+            )
+        )
+
+
+class ScenarioName(click.ParamType[str]):
+    """A path, or the name of a bundled scenario; both are completed."""
+
+    name = "SCENARIO"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        """Give the bundled names that begin so (and commands, as the first word), else let the shell complete paths."""
+        from click.shell_completion import CompletionItem
+
+        from rnnstep.scenario.bundled import names
+
+        is_first = isinstance(ctx.command, click.Group) and not ctx.params.get("scenario")
+        known = [*ctx.command.list_commands(ctx), *names()] if is_first else names()
+        found = [CompletionItem(name) for name in known if name.startswith(incomplete)]
+        return found or [CompletionItem(incomplete, type="file")]
+
+
+def _name(param: click.Parameter | None) -> str:
+    return param.opts[-1] if param is not None else ""
+
+
+def scenario_argument() -> Argument:
+    """`SCENARIO`, one."""
+    return Argument("SCENARIO", type=ScenarioName())
+
+
+def language_option() -> Option:
+    """`--language`."""
+    return Option("--language", type=OneOf(LANGUAGES), about=Text("English or Chinese; by default as the locale is"))
+
+
+def reading_options() -> list[Option]:
+    """What changes how a scenario is read."""
+    return [
+        Option("--dtype", type=OneOf(("float32", "float64")), about=Text("compute in this dtype")),
+        Option("--memory-limit", type=Size(), about=Text("refuse what would need more, 4GiB by default")),
+        Option(
+            "--allow-outside", is_flag=True, about=Text("read files outside of the scenario's own folder, too")
+        ),
+    ]
+
+
+def showing_options() -> list[Option]:
+    """What changes how numbers and words are shown."""
+    return [
+        Option("--decimals", type=WholeNumber(0, MOST_DECIMALS), about=Text("how many decimals are shown")),
+        Option("--ascii", is_flag=True, about=Text("plain ASCII signs instead of ✓, − and ·")),
+    ]
+
+
+def output_options() -> list[Option]:
+    """Where the result goes."""
+    return [
+        Option("--output", "-o", metavar="FILE", about=Text("write to a file, whole or not at all")),
+        Option("--force", is_flag=True, about=Text("replace the file if it is there already")),
+    ]
+
+
+def limits(given: Given) -> Limits:
+    """Give what a scenario file may ask for."""
+    from rnnstep.scenario.document import Limits
+
+    memory = Limits().memory if given.memory_limit is None else given.memory_limit
+    return Limits(memory, allow_outside=given.allow_outside)
+
+
+def read_scenario(path: Path, given: Given) -> Scenario:
+    """Read a scenario file as the options say.
+
+    Raises:
+        UsageError: The file cannot be read.
+        ScenarioError: It holds mistakes.
+    """
+    from rnnstep.scenario.read import read
+
+    return read(path, limits(given), dtype=given.dtype, decimals=given.decimals, language=given.language)

@@ -1,0 +1,110 @@
+"""How far a right program may be off: rounding errors read from the equations, in one step and along a run.
+
+The error of each operation is the table's (`rnnstep.equations.bounds`). What is added here is doubt: an error
+of infinity means that a value may not even be finite, because some order of its sums overflows; and
+that a comparison may fall on the other side, because its operands are closer than their errors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.equations.bounds import Pair
+from rnnstep.equations.evaluate import Errors
+from rnnstep.equations.operations import Array
+
+Error = NDArray[np.float64]
+_COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
+_LOGIC = frozenset(("and", "or", "not"))
+
+
+def exact(value: Array) -> Pair:
+    """Give a value with no error, for what both programs are given."""
+    return value, np.broadcast_to(np.float64(0.0), np.shape(value))
+
+
+class Rounding(Errors):
+    """The reading as `(value, error)`; an error is never NaN, and infinity where finiteness is in doubt."""
+
+    def __init__(self, dtype: np.dtype[np.floating]) -> None:
+        super().__init__(dtype)
+        self._largest = float(np.finfo(dtype).max) * 0.999
+
+    def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
+        with np.errstate(all="ignore"):
+            out, error = super().apply(op, args)
+            if op in _COMPARISONS or op in _LOGIC:
+                return out, _may_turn(op, args, np.shape(out))
+            return out, self.settled(op, out, error, args)
+
+    def settled(self, op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> Error:
+        """Give the error with doubt in place of what overflow and NaN make of it.
+
+        What is not finite for certain has no error: both programs must have the same.
+        """
+        out_of_doubt = np.isfinite(out)
+        if out_of_doubt.all() and self._is_small(op, args) and np.isfinite(error).all():
+            return error
+        doubt = _in_doubt(op, args) | (_reach(op, out, args) >= self._largest) & _finite_operands(op, args)
+        doubt |= out_of_doubt & (np.abs(out, dtype=np.float64) + error >= self._largest)
+        settled = np.where(out_of_doubt, np.nan_to_num(error, nan=np.inf, posinf=np.inf), 0.0)
+        return np.where(doubt, np.inf, settled)
+
+    def _is_small(self, op: str, args: tuple[Pair, ...]) -> bool:
+        """Whether no order of the sums can come near overflow; a quick answer, for nearly all there is."""
+        if op not in ("add", "sub", "matmul", "sum", "mean", "norm"):
+            return True
+        biggest = [float(np.max(np.abs(value), initial=0.0)) for value, _ in args]
+        reach = biggest[0] * biggest[1] if op == "matmul" else max(biggest) ** (2 if op == "norm" else 1)
+        terms = np.shape(args[0][0])[-1] if op not in ("add", "sub") else 2
+        return reach * terms < self._largest
+
+
+def _in_doubt(op: str, args: tuple[Pair, ...]) -> Any:
+    """Where an operand's finiteness is in doubt, the result's is too."""
+    doubts = [np.isinf(error) for _, error in args]
+    if op == "matmul":
+        return np.any(doubts[1], axis=-1, keepdims=True) | np.any(doubts[0])
+    if op in ("sum", "mean", "max", "min", "norm", "softmax"):
+        return np.any(doubts[0], axis=-1, keepdims=True)
+    return doubts[0] if len(doubts) == 1 else doubts[0] | doubts[1]
+
+
+def _finite_operands(op: str, args: tuple[Pair, ...]) -> Any:
+    """Where all that goes into a result is finite, so that only overflow can keep it from being so."""
+    finite = [np.isfinite(value) for value, _ in args]
+    if op == "matmul":
+        return np.all(finite[1], axis=-1, keepdims=True) & np.all(finite[0], axis=-1)
+    if op in ("sum", "mean", "max", "min", "norm", "softmax"):
+        return np.all(finite[0], axis=-1, keepdims=True)
+    return finite[0] if len(finite) == 1 else finite[0] & finite[1]
+
+
+def _reach(op: str, out: Array, args: tuple[Pair, ...]) -> Any:
+    """The largest that any partial result of an operation may be."""
+    sizes = [np.abs(np.asarray(value, np.float64)) for value, _ in args]
+    match op:
+        case "add" | "sub":
+            return sizes[0] + sizes[1]
+        case "matmul":
+            return sizes[1] @ sizes[0].T
+        case "sum" | "mean":
+            return sizes[0].sum(axis=-1, keepdims=True)
+        case "norm":
+            return (sizes[0] ** 2).sum(axis=-1, keepdims=True)
+    return np.abs(np.asarray(out, np.float64))
+
+
+def _may_turn(op: str, args: tuple[Pair, ...], shape: tuple[int, ...]) -> Error:
+    """1 where a comparison, or a value taken for true, may fall on the other side."""
+    if op in _COMPARISONS:
+        (a, error_a), (b, error_b) = args
+        room = error_a + error_b
+        close = np.abs(np.subtract(a, b, dtype=np.float64)) <= room
+    else:
+        room = np.asarray(sum(np.asarray(error) for _, error in args))
+        close = np.any([np.broadcast_to(np.abs(value) <= error, shape) for value, error in args], axis=0)
+    return np.broadcast_to(np.where((room > 0) & close, 1.0, 0.0), shape)

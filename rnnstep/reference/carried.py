@@ -1,0 +1,172 @@
+"""The bound carried through time: how far two right programs may part, each on its own states.
+
+The values of every operation along our run are known for all steps at once; only the errors are walked through
+time. The error of h_{t-1} enters step t, and a layer's error enters the layer above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnstep.engine import Block
+from rnnstep.equations.bounds import Pair
+from rnnstep.equations.operations import OPERATIONS, Array
+from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
+from rnnstep.reference.bounds import Error, Rounding, exact
+from rnnstep.reference.layout import Mask
+
+WINDOW_BYTES = 64 << 20  # values of all operations held at once
+
+
+def carried_errors(
+    block: Block, x: Pair, before: Mapping[str, Array], dtype: np.dtype[np.floating], living: Mask | None
+) -> dict[str, Error]:
+    """Bound the error of each state after every step of our run.
+
+    Args:
+        block: a recurrent block.
+        x: what entered it along our run, (T, B, I), and its error.
+        before: what each step read of each state, (T, B, n), along our run.
+        dtype: that of the run.
+        living: which rows take part in which step, (T, B); None when all do.
+
+    Returns:
+        For each state an array (T, B, n): infinity where the run is chaotic enough.
+    """
+    steps, rows = x[0].shape[:2]
+    errors = {name: np.zeros((rows, value.shape[-1])) for name, value in before.items()}
+    whole = {name: np.zeros(value.shape) for name, value in before.items()}
+    sizes = sum(int((shape or (1,))[-1]) for shape in block.program.shapes.values())
+    window = max(1, WINDOW_BYTES // max(1, sizes * rows * 16))
+    starts = range(0, steps, window)
+    is_reversed = block.direction == "backward"
+    for start in reversed(starts) if is_reversed else starts:
+        part = slice(start, min(start + window, steps))
+        walk = _Walk(block, (x[0][part], x[1][part]), {name: v[part] for name, v in before.items()}, dtype)
+        order = range(part.start, part.stop)
+        for t in reversed(order) if is_reversed else order:
+            errors = walk.step(t - start, errors)
+            for name, error in errors.items():
+                if living is not None:
+                    error[~living[t]] = 0.0
+                whole[name][t] = error
+    return whole
+
+
+@dataclass(eq=False)
+class _Value:
+    """One value of a window: over its steps, or of parameters alone; its error too, unless it reads a state."""
+
+    value: Array
+    error: Error | None
+    over_time: bool
+
+    def at(self, k: int) -> Array:
+        return self.value[k] if self.over_time else self.value
+
+    def error_at(self, k: int) -> Error:
+        assert self.error is not None
+        return self.error[k] if self.over_time and np.ndim(self.error) else self.error
+
+
+_Known = dict[_Value, Error]  # the errors of one step
+_Rule = Callable[[int, _Known], Error]
+
+
+class _Walk:
+    """The operations of a window of steps, with what of their errors does not depend on the states' errors."""
+
+    def __init__(
+        self, block: Block, x: Pair, before: Mapping[str, Array], dtype: np.dtype[np.floating]
+    ) -> None:
+        self._reading = Rounding(dtype)
+        self._roundoff = float(np.finfo(dtype).eps) / 2
+        self._largest = float(np.finfo(dtype).max) * 0.999
+        self._rules: list[tuple[_Value, _Rule]] = []
+        self._made: dict[Expression, _Value] = {}
+        self._states = {name: _Value(value, None, over_time=True) for name, value in before.items()}
+        self._known: dict[str, _Value] = {
+            **{name: _Value(*exact(value), over_time=False) for name, value in block.parameters.items()},
+            next(iter(block.program.inputs)): _Value(x[0], x[1], over_time=True),
+            **{f"{name}_prev": value for name, value in self._states.items()},
+        }
+        for line in block.program.lines:
+            self._known[line.name] = self._visit(line.expression)
+        self._after = {name: self._known[name] for name in before}
+
+    def step(self, k: int, errors: Mapping[str, Error]) -> dict[str, Error]:
+        """Carry the states' errors through step `k` of the window."""
+        known: _Known = {self._states[name]: error for name, error in errors.items()}
+        with np.errstate(all="ignore"):
+            for value, rule in self._rules:
+                known[value] = rule(k, known)
+            return {name: self._settled(known, name, k, errors[name].shape) for name in errors}
+
+    def _settled(self, known: _Known, name: str, k: int, shape: tuple[int, ...]) -> Error:
+        value = self._after[name]
+        error = np.array(np.broadcast_to(known[value] if value in known else value.error_at(k), shape))
+        error[~(np.abs(value.at(k), dtype=np.float64) + error < self._largest)] = np.inf
+        return error
+
+    def _visit(self, expression: Expression) -> _Value:
+        match expression:
+            case Name(id=name):
+                return self._known[name]
+            case Number(value=number):
+                value, error = self._reading.number(number)
+                return _Value(value, error, over_time=False)
+        known = self._made.get(expression)
+        if known is None:
+            known = self._made[expression] = self._made_of(expression)
+        return known
+
+    def _made_of(self, expression: Expression) -> _Value:
+        if isinstance(expression, Pick):
+            return self._pick(self._visit(expression.base), expression.index)
+        assert isinstance(expression, Apply)
+        args = tuple(self._visit(argument) for argument in expression.args)
+        over_time = any(argument.over_time for argument in args)
+        if all(argument.error is not None for argument in args):
+            pairs = tuple((argument.value, _as_error(argument)) for argument in args)
+            return _Value(*self._reading.apply(expression.op, pairs), over_time=over_time)
+        with np.errstate(all="ignore"):
+            made = _Value(OPERATIONS[expression.op].forward(*(a.value for a in args)), None, over_time=True)
+            self._rules.append((made, self._rule(expression.op, made, args)))
+        return made
+
+    def _pick(self, base: _Value, index: int) -> _Value:
+        start = index % base.value.shape[-1]
+        part = slice(start, start + 1)
+        if base.error is not None:
+            value, error = self._reading.pick((base.value, _as_error(base)), index)
+            return _Value(value, error, over_time=base.over_time)
+        made = _Value(base.value[..., part], None, over_time=True)
+        self._rules.append((made, lambda k, known: known[base][..., part]))
+        return made
+
+    def _rule(self, op: str, made: _Value, args: tuple[_Value, ...]) -> _Rule:
+        """How an operation's error at a step follows from its operands'."""
+        row, u = OPERATIONS[op], self._roundoff
+        if op == "matmul" and args[0].error is not None and not np.any(args[0].error):
+            # The rounding of the product itself is the same whatever comes in: known for all steps at once.
+            weight, vector = args
+            size = np.abs(weight.value, dtype=np.float64).T.copy()
+            rounding = row.error(u, made.value, exact(weight.value), exact(vector.value))
+            return lambda k, known: known[vector] @ size + rounding[k]
+
+        def rule(k: int, known: _Known) -> Error:
+            pairs = [(a.at(k), known[a] if a in known else a.error_at(k)) for a in args]
+            error = row.error(u, made.at(k), *pairs)
+            if op in ("tanh", "sigmoid") and not np.isfinite(pairs[0][1]).all():
+                return np.where(np.isfinite(pairs[0][1]), error, np.inf)
+            return np.asarray(error)
+
+        return rule
+
+
+def _as_error(value: _Value) -> Error:
+    assert value.error is not None
+    return value.error

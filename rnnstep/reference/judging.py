@@ -1,0 +1,95 @@
+"""Two arrays of numbers set beside what they may differ by: what agrees, what is worst, what is at fault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from rnnstep.equations.operations import Array
+from rnnstep.language import Text
+from rnnstep.reference.bounds import Error
+
+# How two numbers were set beside each other:
+# "one step"   our compiled step from torch's own states, beside torch's step
+# "own step"   each step of our run beside its equations, from the run's own states
+# "run"        our run beside torch's stepped modules, each on its own states
+# "module"     our results beside those of torch's whole module
+# "input"      what entered the module, beside torch's embedding
+Kind = Literal["one step", "own step", "run", "module", "input"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The worst place of two arrays set beside each other, and in how many places they disagree.
+
+    `t` is None in what has no step (`h_n`, `c_n`); `key` is a block's, "L0←"; `row` and `element` count from 0.
+    """
+
+    kind: Kind
+    key: str
+    name: str
+    t: int | None
+    row: int
+    element: int
+    difference: float
+    allowed: float
+    count: int = 0
+
+    @property
+    def share(self) -> float:
+        """How much of what is allowed the difference takes up; above 1 it is a disagreement."""
+        if self.difference == 0 or np.isinf(self.allowed):
+            return 0.0
+        return self.difference / self.allowed if self.allowed else float("inf")
+
+    @property
+    def message(self) -> Text:
+        """Say what disagrees, where, and by how much."""
+        values: dict[str, Any] = {
+            "place": f"{self.key}/{self.name}[{self.element}]" if self.t is None else self._place,
+            "difference": f"{self.difference:.3g}",
+            "allowed": f"{self.allowed:.3g}",
+        }
+        match self.kind:
+            case "one step":
+                return Text(
+                    "{place}: from the same h_prev, ours and torch's differ by {difference}, allowed {allowed}", **values
+                )
+            case "own step":
+                return Text(
+                    "{place}: our run differs from its own equations by {difference}, allowed {allowed}", **values
+                )
+            case "run":
+                return Text(
+                    "{place}: along the run, ours and torch's differ by {difference}, allowed {allowed}", **values
+                )
+            case "module":
+                return Text(
+                    "{place}: ours and the result of torch's module differ by {difference}, allowed {allowed}", **values
+                )
+            case "input":
+                return Text("{place}: ours and the row of torch's embedding differ by {difference}", **values)
+
+    @property
+    def _place(self) -> str:
+        assert self.t is not None
+        return f"{self.t + 1}/{self.key}/{self.name}[{self.element}]"
+
+
+def differences(ours: Array, theirs: Array) -> Error:
+    """|ours − theirs| in float64: 0 where both are the same infinity or both NaN, infinity where just one is."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = np.abs(np.subtract(ours, theirs, dtype=np.float64))
+    strange = ~np.isfinite(found)
+    if strange.any():
+        same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+        found[strange] = np.where(same[strange], 0.0, np.inf)
+    return found
+
+
+def shares(found: Error, allowed: Error) -> Error:
+    """How much of what is allowed each difference takes up; nothing where all is allowed."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((found == 0) | np.isinf(allowed), 0.0, found / allowed)

@@ -1,0 +1,74 @@
+"""The equations in torch's own operations: one more reading of their trees, the self-check of inner values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rnnstep.reference.modules import Tensor
+
+
+class TorchValues:
+    """The reading as torch's tensors, in the dtype of the scenario."""
+
+    def __init__(self, dtype: np.dtype[np.floating]) -> None:
+        import torch
+
+        self._dtype = getattr(torch, dtype.name)
+        self._table = _table(self._dtype)
+
+    def number(self, value: float) -> Tensor:
+        """A number of an equation, without axes."""
+        import torch
+
+        return torch.tensor(value, dtype=self._dtype)
+
+    def pick(self, base: Tensor, index: int) -> Tensor:
+        """One element of a vector, as a vector of length one."""
+        start = index % base.shape[-1]
+        return base[..., start : start + 1]
+
+    def apply(self, op: str, args: tuple[Tensor, ...]) -> Tensor:
+        """torch's operation of the same name."""
+        return self._table[op](*args)
+
+
+def _table(dtype: Any) -> dict[str, Callable[..., Tensor]]:
+    import torch
+
+    def as_number(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        return lambda *args: function(*args).to(dtype)
+
+    return {
+        "add": torch.add,
+        "sub": torch.sub,
+        "mul": torch.mul,
+        "div": torch.div,
+        "matmul": lambda w, x: torch.matmul(x, w.T),
+        "neg": torch.neg,
+        "tanh": torch.tanh,
+        "sigmoid": torch.sigmoid,
+        "relu": torch.relu,
+        "exp": torch.exp,
+        "log": torch.log,
+        "sqrt": torch.sqrt,
+        "abs": torch.abs,
+        "softmax": lambda a: torch.softmax(a, -1),
+        "sum": lambda a: torch.sum(a, -1, keepdim=True),
+        "mean": lambda a: torch.mean(a, -1, keepdim=True),
+        "max": lambda a: torch.amax(a, -1, keepdim=True),
+        "min": lambda a: torch.amin(a, -1, keepdim=True),
+        "norm": lambda a: torch.linalg.vector_norm(a, dim=-1, keepdim=True),
+        "isnan": as_number(torch.isnan),
+        "lt": as_number(torch.lt),
+        "le": as_number(torch.le),
+        "gt": as_number(torch.gt),
+        "ge": as_number(torch.ge),
+        "eq": as_number(torch.eq),
+        "ne": as_number(torch.ne),
+        "and": as_number(torch.logical_and),
+        "or": as_number(torch.logical_or),
+        "not": as_number(torch.logical_not),
+    }

@@ -1,0 +1,397 @@
+"""Our run of a batch beside torch's: every check of one batch, without torch.
+
+Agreement rests on two steps that close a chain. From the states that torch's stepped module had, our compiled
+step gives what torch gave ("one step"); and each step of our run is what the equations give from the
+run's own states ("own step"). Both hold in chaos too. Beside them stand the differences along the
+run, with the bound carried through time ("run", "module").
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.engine import Block, Pass
+from rnnstep.engine.recurrence import BlockRun
+from rnnstep.engine.shapes import from_torch_shape
+from rnnstep.equations.bounds import Pair
+from rnnstep.equations.compile import ROWS
+from rnnstep.equations.evaluate import evaluate_lines
+from rnnstep.equations.operations import Array
+from rnnstep.reference.bounds import Error, Rounding, exact
+from rnnstep.reference.carried import carried_errors
+from rnnstep.reference.judging import Finding, Kind, differences, shares
+from rnnstep.reference.layout import (
+    Mask,
+    alive,
+    final,
+    initial,
+    joined,
+    layer_inputs,
+    previous,
+    states_by_block,
+)
+from rnnstep.reference.passes import ReferencePass
+from rnnstep.reference.stepping import varying
+
+ALLOWED = 2.0  # both programs may be off by the bound, to opposite sides
+SPAN_BYTES = 64 << 20  # numbers of all lines that are compared at once
+MOST_FAULTS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What comparing one batch gave.
+
+    Attributes:
+        faults: the disagreements, the worst place of each array and kind; none if all agrees.
+        worst: where a difference of one step takes up most of what is allowed.
+        max_abs_diff: of `output`, `h_n`, `c_n`, `logits`, along the run.
+        differing: by block and name the places that disagree, (T, B, n); only where some do.
+        parted: the first place where the runs have parted though every step agrees, or None.
+        digest: of our results, so that a verdict is not taken for another run's.
+    """
+
+    faults: tuple[Finding, ...]
+    worst: Finding | None
+    max_abs_diff: Mapping[str, float]
+    differing: Mapping[tuple[str, str], Mask]
+    parted: Finding | None
+    digest: bytes
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing disagrees."""
+        return not self.faults
+
+
+def digest(done: Pass) -> bytes:
+    """Give a short name for the results of a run."""
+    found = hashlib.blake2b(digest_size=16)
+    for run in done.runs.values():
+        for name in run.block.program.states:
+            found.update(np.ascontiguousarray(run.state(name)))
+    if done.logits is not None:
+        found.update(np.ascontiguousarray(done.logits))
+    return found.digest()
+
+
+def judge(done: Pass, reference: ReferencePass) -> Verdict:
+    """Compare our run of a batch with torch's."""
+    return _Judging(done, reference).verdict()
+
+
+class OneStep:
+    """Our compiled step from torch's own states, for chosen steps of a block."""
+
+    def __init__(self, done: Pass, reference: ReferencePass, key: str) -> None:
+        self.block: Block = done.by_key[key]
+        self._dtype = done.scenario.dtype
+        self._living = alive(done.batch)
+        self._reading = Rounding(self._dtype)
+        self._prepared = self.block.compiled.prepare(self.block.parameters, self._dtype, ROWS)
+        self.names = varying(self.block.program)
+        is_reversed = self.block.direction == "backward"
+        self._known = {next(iter(self.block.program.inputs)): reference.x[key]}
+        for name, value in reference.states[key].items():
+            first = initial(done.scenario, self.block, name, done.batch.num_rows)
+            self._known[f"{name}_prev"] = previous(value, first, self._living, is_reversed=is_reversed)
+
+    def at(self, span: slice) -> dict[str, tuple[Array, Error]]:
+        """Give for every line our value and what is allowed beside torch's, (steps, B, n)."""
+        rows = Rows(self._living, span)
+        known = {name: rows.of(value) for name, value in self._known.items()}
+        ours = self._compiled(known)
+        bounds = bounded(self.block, {name: exact(value) for name, value in known.items()}, self._reading)
+        return {name: (rows.back(ours[name]), ALLOWED * rows.back(bounds[name][1])) for name in self.names}
+
+    def _compiled(self, known: Mapping[str, Array]) -> dict[str, Array]:
+        """Run the compiled function on all rows as rows of one step."""
+        compiled, program = self.block.compiled, self.block.program
+        inputs = [known[name][None] for name in program.inputs]
+        states = [known[f"{name}_prev"] for name in program.states]
+        values: dict[str, Array] = {**self.block.parameters, **known}
+        with np.errstate(all="ignore"):
+            kept = compiled.function(ROWS)(*inputs, *states, *self._prepared)
+            for name, (index, start, stop) in compiled.columns.items():
+                values[name] = kept[index][0, :, start:stop]
+            for name in self.names:
+                compiled.derive(name, values)
+        return values
+
+
+def bounded(block: Block, known: Mapping[str, Pair], reading: Rounding) -> dict[str, Pair]:
+    """Every line of a block as (value, error), by the equations and not by the compiled function."""
+    parameters = {name: exact(value) for name, value in block.parameters.items()}
+    return evaluate_lines(block.program.lines, {**parameters, **known}, reading)
+
+
+class Rows:
+    """The live rows of some steps as rows of one array, and back."""
+
+    def __init__(self, living: Mask | None, span: slice) -> None:
+        self._living = None if living is None else living[span]
+        self._span = span
+        self._rows = 0
+
+    def of(self, whole: Array) -> Array:
+        """(T, B, n) → (live rows of the steps, n)."""
+        part = whole[self._span]
+        self._rows = part.shape[1]
+        return np.ascontiguousarray(part.reshape(-1, part.shape[-1]) if self._living is None else part[self._living])
+
+    def back(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """(live rows of the steps, n) → (steps, B, n), zeros where a row is over."""
+        if self._living is None:
+            return rows.reshape(-1, self._rows, rows.shape[-1])
+        whole = np.zeros((*self._living.shape, rows.shape[-1]), rows.dtype)
+        whole[self._living] = rows
+        return whole
+
+
+def _spans(block: Block, steps: int, rows: int) -> Iterator[slice]:
+    """Cut the steps so that what is compared at once is not too large."""
+    numbers = sum(int((shape or (1,))[-1]) for shape in block.program.shapes.values())
+    length = max(1, SPAN_BYTES // max(1, numbers * rows * 32))
+    return (slice(start, min(start + length, steps)) for start in range(0, steps, length))
+
+
+class _Judging:
+    """The checks of one batch, gathered."""
+
+    def __init__(self, done: Pass, reference: ReferencePass) -> None:
+        self._done = done
+        self._reference = reference
+        self._scenario = done.scenario
+        self._living = alive(done.batch)
+        self._reading = Rounding(done.scenario.dtype)
+        self._faults: dict[tuple[Kind, str, str], Finding] = {}
+        self._differing: dict[tuple[str, str], Mask] = {}
+        self._worst: Finding | None = None
+        self._parted: Finding | None = None
+
+    def verdict(self) -> Verdict:
+        self._judge_input()
+        for key, run in self._done.runs.items():
+            self._judge_one_step(key, run)
+            self._judge_own_steps(key, run)
+        errors = self._carried()
+        self._judge_run(errors)
+        self._judge_module(errors)
+        self._judge_logits(errors)
+        agreeing = not self._faults
+        return Verdict(
+            faults=tuple(self._faults.values())[:MOST_FAULTS],
+            worst=self._worst,
+            max_abs_diff=self._max_abs_diff(),
+            differing=self._differing,
+            parted=self._parted if agreeing else None,
+            digest=digest(self._done),
+        )
+
+    # ── one array beside another ─────────────────────────────────────────────────────
+
+    def _compare(
+        self, kind: Kind, key: str, name: str, ours: Array, theirs: Array, allowed: Error, start: int | None = 0
+    ) -> None:
+        """Set arrays (steps, B, n) from step `start` on, or (B, n) with `start` None, beside each other."""
+        found = differences(ours, theirs)
+        if not found.size:
+            return
+        allowed = np.broadcast_to(allowed, found.shape)
+        share = shares(found, allowed)
+        at = tuple(int(index) for index in np.unravel_index(int(np.argmax(share)), share.shape))
+        differs = share > 1
+        t = None if start is None else start + at[0]
+        finding = Finding(
+            kind, key, name, t, at[-2], at[-1], float(found[at]), float(allowed[at]), int(np.count_nonzero(differs))
+        )
+        if kind == "one step" and (self._worst is None or finding.share > self._worst.share):
+            self._worst = finding
+        if finding.count:
+            self._note(finding)
+            if start is not None:
+                self._mark(key, name, differs, start)
+
+    def _note(self, finding: Finding) -> None:
+        place = (finding.kind, finding.key, finding.name)
+        known = self._faults.get(place)
+        if known is None or finding.share > known.share:
+            self._faults[place] = finding
+
+    def _mark(self, key: str, name: str, differs: Mask, start: int) -> None:
+        shape = (self._done.batch.num_steps, *differs.shape[1:])
+        whole = self._differing.setdefault((key, name), np.zeros(shape, np.bool_))
+        whole[start : start + len(differs)] |= differs
+
+    # ── one step at a time ───────────────────────────────────────────────────────────
+
+    def _judge_input(self) -> None:
+        key = "L0" if self._scenario.embedding is None else "embedding"
+        self._compare("input", key, "x", self._done.x, self._reference.x["L0"], np.zeros(()))
+
+    def _judge_one_step(self, key: str, run: BlockRun) -> None:
+        """Our step from torch's states beside torch's step, and inner values beside the self-check."""
+        step = OneStep(self._done, self._reference, key)
+        states, inner = self._reference.states[key], self._reference.inner[key]
+        for span in _spans(step.block, run.num_steps, self._done.batch.num_rows):
+            for name, (ours, allowed) in step.at(span).items():
+                theirs = states[name][span] if name in states else inner[name][span]
+                self._compare("one step", key, name, ours[: len(theirs)], theirs, allowed[: len(theirs)], span.start)
+
+    def _judge_own_steps(self, key: str, run: BlockRun) -> None:
+        """Every kept line of our run beside the equations, read from the run's own states."""
+        block = run.block
+        entering = {next(iter(block.program.inputs)): self._entering[key], **self._before(key)}
+        kept = [name for name in block.compiled.columns if _is_kept(run, name)]
+        for span in _spans(block, run.num_steps, self._done.batch.num_rows):
+            rows = Rows(self._living, span)
+            known = {name: exact(rows.of(value)) for name, value in entering.items()}
+            bounds = bounded(block, known, self._reading)
+            for name in kept:
+                value, error = (rows.back(part) for part in bounds[name])
+                self._compare("own step", key, name, run.state(name)[span], value, ALLOWED * error, span.start)
+
+    @cached_property
+    def _entering(self) -> dict[str, Array]:
+        return layer_inputs(self._done)
+
+    def _before(self, key: str) -> dict[str, Array]:
+        """What each step of our run read of its states, (T, B, n), under `h_prev`, …"""
+        run = self._done.runs[key]
+        return {
+            f"{name}_prev": previous(
+                run.state(name),
+                initial(self._scenario, run.block, name, self._done.batch.num_rows),
+                self._living,
+                is_reversed=run.is_reversed,
+            )
+            for name in run.block.program.states
+        }
+
+    # ── along the run ────────────────────────────────────────────────────────────────
+
+    def _carried(self) -> dict[str, dict[str, Error]]:
+        """The bound of each state of each block, carried through time and up the layers, (T, B, n)."""
+        found: dict[str, dict[str, Error]] = {}
+        error: Error = np.zeros(self._done.x.shape)
+        output = next(iter(self._scenario.cell.states))
+        for layer in range(self._scenario.recurrent.num_layers):
+            for key, run in self._done.runs.items():
+                if run.block.layer == layer:
+                    before = {name.removesuffix("_prev"): value for name, value in self._before(key).items()}
+                    x = (self._entering[key], error)
+                    found[key] = carried_errors(run.block, x, before, self._scenario.dtype, self._living)
+            error = joined(self._done.blocks, layer, {key: kept[output] for key, kept in found.items()})
+            mask = self._done.masks.get(f"dropout{layer}")
+            if mask is not None:
+                dropped = self._done.dropped[f"dropout{layer}"]
+                error = self._reading.apply("mul", (exact(mask), (dropped, error)))[1]
+        return found
+
+    def _judge_run(self, errors: Mapping[str, Mapping[str, Error]]) -> None:
+        for key, run in self._done.runs.items():
+            for name, theirs in self._reference.states[key].items():
+                ours = run.state(name)
+                self._compare("run", key, name, ours, theirs, ALLOWED * errors[key][name])
+                self._look_for_parting(key, name, ours, theirs)
+
+    def _look_for_parting(self, key: str, name: str, ours: Array, theirs: Array) -> None:
+        """Note the first step at which half of the digits are gone."""
+        found = differences(ours, theirs)
+        half = float(np.sqrt(np.finfo(self._scenario.dtype).eps))
+        with np.errstate(invalid="ignore"):
+            gone = found > half * np.maximum(1.0, np.abs(theirs))
+        steps = np.flatnonzero(gone.any(axis=(1, 2)))
+        if not steps.size:
+            return
+        t = int(steps[-1 if self._done.by_key[key].direction == "backward" else 0])
+        if self._parted is None or (self._parted.t is not None and t < self._parted.t):
+            row, element = np.unravel_index(int(np.argmax(found[t])), found[t].shape)
+            difference = float(found[t, row, element])
+            self._parted = Finding("run", key, name, t, int(row), int(element), difference, float("inf"))
+
+    def _judge_module(self, errors: Mapping[str, Mapping[str, Error]]) -> None:
+        """Our results beside those of torch's whole module; of a cell, of its loop and of the whole module."""
+        reference = self._reference
+        for result in (reference, reference.whole):
+            if result is None:
+                continue
+            self._judge_output(from_torch_shape(self._scenario, result.output), errors)
+            for name, shown in zip(self._scenario.cell.states, (result.h_n, result.c_n), strict=False):
+                if shown is not None:
+                    self._judge_final(name, states_by_block(self._scenario, shown), errors)
+
+    def _judge_output(self, output: Array, errors: Mapping[str, Mapping[str, Error]]) -> None:
+        name = next(iter(self._scenario.cell.states))
+        size = output.shape[-1] // self._scenario.recurrent.num_directions
+        last = [key for key, run in self._done.runs.items() if run.block.layer == self._scenario.recurrent.num_layers - 1]
+        for position, key in enumerate(last):
+            theirs = output[..., position * size : (position + 1) * size]
+            self._compare("module", key, name, self._done.runs[key].state(name), theirs, ALLOWED * errors[key][name])
+
+    def _judge_final(self, name: str, theirs: Array, errors: Mapping[str, Mapping[str, Error]]) -> None:
+        for position, (key, run) in enumerate(self._done.runs.items()):
+            error = final(errors[key][name], self._done.batch, is_reversed=run.is_reversed)
+            self._compare("module", key, f"{name}_n", run.final(name), theirs[position], ALLOWED * error, None)
+
+    def _judge_logits(self, errors: Mapping[str, Mapping[str, Error]]) -> None:
+        """Our linear layer on torch's features beside torch's, then both along the run."""
+        block = self._done.by_key.get("linear")
+        if block is None or self._reference.logits_by_row is None or self._reference.logits is None:
+            return
+        features, logits = self._reference.features, self._reference.logits_by_row
+        start = 0 if features.ndim == 3 else None
+        name = next(iter(block.program.inputs))
+        known = {**block.parameters, name: features.reshape(-1, features.shape[-1])}
+        with np.errstate(all="ignore"):
+            ours = block.compiled.derive("logits", known).reshape(logits.shape)
+        error = bounded(block, {name: exact(features)}, self._reading)["logits"][1]
+        self._compare("one step", "linear", "logits", ours, logits, ALLOWED * error, start)
+        shown = self._reference.logits
+        ours, run_error = self._logits_along_run(block, name, errors)
+        theirs = from_torch_shape(self._scenario, shown) if start == 0 else shown.reshape(ours.shape)
+        self._compare("module", "linear", "logits", ours, theirs, ALLOWED * run_error, start)
+
+    def _logits_along_run(
+        self, block: Block, name: str, errors: Mapping[str, Mapping[str, Error]]
+    ) -> tuple[Array, Error]:
+        """Our logits, (T, B, C) or (B, C), and the bound carried into them."""
+        done, state = self._done, next(iter(self._scenario.cell.states))
+        last = self._scenario.recurrent.num_layers - 1
+        by_key = {key: kept[state] for key, kept in errors.items()}
+        features, shown = done.features, done.logits
+        assert shown is not None
+        if self._reference.features.ndim == 2:
+            features = done.final_features
+            by_key = {
+                key: final(error, done.batch, is_reversed=done.runs[key].is_reversed) for key, error in by_key.items()
+            }
+            ours = shown.reshape(len(features), -1)
+        else:
+            ours = from_torch_shape(self._scenario, shown)
+        known = {name: (features, joined(done.blocks, last, by_key))}
+        return ours, bounded(block, known, self._reading)["logits"][1]
+
+    def _max_abs_diff(self) -> dict[str, float]:
+        found = {}
+        for name in ("output", "h_n", "c_n", "logits"):
+            theirs = getattr(self._reference, name)
+            if theirs is not None:
+                found[name] = float(np.max(differences(getattr(self._done, name), theirs), initial=0.0))
+        return found
+
+
+def _is_kept(run: BlockRun, name: str) -> bool:
+    """Whether a line is stored for the whole run; of a very long one the states alone are."""
+    index = run.block.compiled.columns[name][0]
+    return all(
+        segment.kept is not None and len(segment.kept[index]) == segment.stop - segment.start
+        for segment in run.segments
+    )

@@ -1,0 +1,110 @@
+"""A commented scenario to start from, for each module; what may be added stands in it as a comment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnstep.language import Text
+
+OWN = "cell"  # not a module of torch: a scenario with a [cell.NAME]
+TEMPLATES = ("RNNCell", "RNN", "LSTMCell", "LSTM", "GRUCell", "GRU", OWN)
+
+_COLUMN = 40  # where the comments begin
+
+Line = tuple[str, Text | None]
+
+
+def template(module: str, language: str) -> str:
+    """Give the text of a scenario file for one of `TEMPLATES`, its comments in "en" or "zh"."""
+    return "\n".join(_written(code, comment, language) for code, comment in _lines(module)) + "\n"
+
+
+def _written(code: str, comment: Text | None, language: str) -> str:
+    if comment is None:
+        return code
+    words = f"# {comment.into(language)}"
+    return f"{code:{_COLUMN}}{words}" if code else words
+
+
+def _lines(module: str) -> Iterator[Line]:
+    is_cell = module == OWN or module.endswith("Cell")
+    name = "mgu" if module == OWN else module
+    yield f'title = "hello → ohlol: {name}"', Text('or {{en = "…", zh = "…"}}')
+    yield 'summary = ""', Text("a few sentences, in Markdown")
+    yield "", None
+    yield 'vocabulary = ["e", "h", "l", "o"]', Text("position = index; leave it out if the input is numbers")
+    yield "", None
+    yield "[input]", None
+    yield 'text = "hello"', Text("each letter a one-hot vector; a list of strings is a batch")
+    yield "# values = [[[0.5, -1.0]], [[0.2, 0.3]]]", Text("instead: numbers, (T, B, input_size), here (2, 1, 2)")
+    yield "# random = {shape = [5, 1, 4], seed = 0}", Text("instead: standard normal numbers")
+    yield "", None
+    yield from _recurrent(module, name, is_cell=is_cell)
+    yield "", None
+    yield from _weights(module)
+    yield "", None
+    yield "# [initial_state]", Text("what was there before the first step; zeros without it")
+    yield f"# h_0 = {'[[0.1, 0.2, 0.3, 0.4]]' if is_cell else '[[[0.1, 0.2, 0.3, 0.4]]]'}", None
+    yield "", None
+    yield "[target]", Text("what each step should answer; may be left out, as all that follows")
+    yield 'text = "ohlol"', None
+    yield "", None
+    yield "[loss]", None
+    yield 'name = "CrossEntropyLoss"', Text("or MSELoss, BCEWithLogitsLoss")
+    yield "", None
+    yield "[training]", None
+    yield 'optimizer = "Adam"', Text("or SGD, AdamW, RMSprop; arguments under torch's names")
+    yield "lr = 0.1", None
+    yield "epochs = 15", None
+    yield "", None
+    yield "[display]", None
+    yield "decimals = 4", None
+    yield 'dtype = "float32"', Text("or float64")
+    if module == OWN:
+        yield "", None
+        yield from _own_cell()
+
+
+def _recurrent(module: str, name: str, *, is_cell: bool) -> Iterator[Line]:
+    yield "[recurrent]", None
+    yield f'module = "{name}"', Text("the [cell.mgu] below") if module == OWN else None
+    yield "hidden_size = 4", Text("as many as letters, so that h is the logits; input_size follows from the data")
+    if module.startswith("RNN"):
+        yield '# nonlinearity = "relu"', Text("tanh without it")
+    if module != OWN:
+        yield "# bias = false", None
+    if is_cell:
+        return
+    yield "# num_layers = 2", None
+    yield "# bidirectional = true", Text("output then has both directions' sizes: add [linear]")
+    yield "# batch_first = true", Text("input and output are (B, T, …)")
+    if module == "LSTM":
+        yield "# proj_size = 2", Text("h is projected to this size")
+    yield "", None
+    yield "# [linear]", Text("after it, on every step")
+    yield "# out_features = 4", None
+
+
+def _weights(module: str) -> Iterator[Line]:
+    yield "[weights]", None
+    yield "seed = 0", Text("what torch gives after torch.manual_seed(0)") if module != OWN else None
+    yield "# round = 1", Text("one decimal, for work by hand")
+    yield '# file = "weights.safetensors"', Text("instead of the seed: a file, or a state_dict saved by torch")
+    name = {"RNN": "weight_hh", "LSTM": "W_hf", "GRU": "W_hr"}.get(module.removesuffix("Cell"), "W_f")
+    if name == "weight_hh" and module == "RNN":
+        name += "_l0"
+    yield f"# {name} = [[…], […]]", Text("single parameters under torch's names, or gate by gate")
+
+
+def _own_cell() -> Iterator[Line]:
+    yield "[cell.mgu]", Text("the minimal gated unit; change it as you like")
+    yield 'state = ["h"]', Text("read as h_prev, set by its equation")
+    for name in "fn":
+        for kind, shape in (("W", "input_size"), ("U", "hidden_size")):
+            yield f'parameters.{kind}_{name} = "hidden_size, {shape}"', None
+        yield f'parameters.b_{name} = "hidden_size"', None
+    yield 'equations = """', None
+    yield "f = sigmoid(W_f @ x + U_f @ h_prev + b_f)", None
+    yield "n = tanh(W_n @ x + U_n @ (f * h_prev) + b_n)", None
+    yield "h = (1 - f) * h_prev + f * n", None
+    yield '"""', None

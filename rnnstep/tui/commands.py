@@ -1,0 +1,92 @@
+"""What each command does to the state: one table from a command's id to a function.
+
+Commands that need more than the state (a prompt, a page, a file, a timer) are
+methods of the screen, named in `rnnstep.tui.debugger`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rnnstep.language import Text
+from rnnstep.tui.state import State
+
+if TYPE_CHECKING:
+    from rnnstep.session.session import Session
+
+Move = Callable[["Session"], "Session"]
+
+MOST_DECIMALS = 12
+STEP = 0.1  # what `+` adds and `-` takes
+
+
+def _nudged(by: float | None) -> Move:
+    def move(session: Session) -> Session:
+        from rnnstep.session.cursor import nudge
+
+        return nudge(session, by)
+
+    return move
+
+
+def _followed(session: Session) -> Session:
+    from rnnstep.session.cursor import follow
+
+    return follow(session)
+
+
+MOVES: Mapping[str, Move] = {
+    "right": lambda session: session.right(),
+    "left": lambda session: session.left(),
+    "into": lambda session: session.into(),
+    "out": lambda session: session.out(),
+    "next_step": lambda session: session.same_place(1),
+    "previous_step": lambda session: session.same_place(-1),
+    "next_row": lambda session: session.other_row(1),
+    "previous_row": lambda session: session.other_row(-1),
+    "home": lambda session: session.home(),
+    "end": lambda session: session.end(),
+    "back": lambda session: session.back(),
+    "follow": _followed,
+    "resume": lambda session: session.resume(),
+    "breakpoint": lambda session: session.toggle_breakpoint(),
+    "unwatch": lambda session: session.drop_watches(),
+    "predict": lambda session: session.toggle_predict(),
+    "reveal": lambda session: session.reveal(),
+    "increase": _nudged(STEP),
+    "decrease": _nudged(-STEP),
+    "zero": _nudged(None),
+    "undo": lambda session: session.undo(),
+    "redo": lambda session: session.redo(),
+}
+"""Commands that change the session alone; without a session they do nothing."""
+
+
+def _decimals(state: State, by: int) -> State:
+    decimals = state.look.decimals + by
+    if not 0 <= decimals <= MOST_DECIMALS:
+        return state.say(Text("decimals go from 0 to {most}", most=MOST_DECIMALS))
+    return state.seen(decimals=decimals)
+
+
+LOOKS: Mapping[str, Callable[[State], State]] = {
+    "blackboard": lambda state: state.seen(is_blackboard=not state.look.is_blackboard),
+    "joined": lambda state: state.seen(is_joined=not state.look.is_joined),
+    "more_decimals": lambda state: _decimals(state, 1),
+    "fewer_decimals": lambda state: _decimals(state, -1),
+    "language": lambda state: state.seen(language="en" if state.look.language == "zh" else "zh"),
+}
+"""Commands that change how things are seen."""
+
+
+def obey(state: State, command: str) -> State | None:
+    """Give the state after a command of these tables; None for a command of the screen's."""
+    if command in MOVES:
+        if state.session is None:
+            return state
+        return replace(state, session=MOVES[command](state.session))
+    if command in LOOKS:
+        return LOOKS[command](state)
+    return None

@@ -1,0 +1,42 @@
+"""From a file to a session, away from the screen's own thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rnnstep.tui.options import Options
+from rnnstep.tui.sources import Source
+
+if TYPE_CHECKING:
+    from rnnstep.scenario.model import Scenario
+    from rnnstep.session.session import Session
+
+
+def read(source: Source, options: Options) -> Scenario:
+    """Read a source's file.
+
+    Raises:
+        UsageError: It cannot be read.
+        ScenarioError: It holds mistakes.
+    """
+    from rnnstep.scenario.document import Limits
+    from rnnstep.scenario.read import read as read_file
+
+    limits = Limits(options.memory_limit, options.allow_outside)
+    return read_file(
+        source.path, limits, dtype=options.dtype, decimals=options.decimals, language=options.language
+    )
+
+
+def session_of(scenario: Scenario, place: str | None = None, revision: int = 0) -> Session:
+    """Run a complete scenario and open it, at `place` if there is one.
+
+    Raises:
+        UsageError: It has no such place.
+    """
+    from rnnstep.session.place import read_place
+    from rnnstep.session.run import Run
+    from rnnstep.session.session import Session
+
+    session = Session.open(Run.of(scenario, revision))
+    return session if place is None else session.jump(read_place(session.tree, place))

@@ -1,0 +1,37 @@
+"""All that the debugger shows, as one frozen value: what the keys change and the views read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rnnstep.language import Text
+from rnnstep.views.look import Look
+
+if TYPE_CHECKING:
+    from rnnstep.session.session import Session
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class State:
+    """A session and how it is looked at; `session` is None while a scenario is being read.
+
+    Attributes:
+        look: How the user wants to see things.
+        session: Where the user is in a run.
+        name: The scenario that is being read or open, as it is called on the screen.
+        waiting: Why there is no session yet, for the opening frame.
+    """
+
+    look: Look
+    session: Session | None = None
+    name: str = ""
+    waiting: Text | None = None
+
+    def seen(self, **changes: Any) -> State:
+        """Give the state with another look."""
+        return replace(self, look=replace(self.look, **changes))
+
+    def say(self, text: Text | None) -> State:
+        """Give the state with a message beside the session's own."""
+        return self.seen(message=text)

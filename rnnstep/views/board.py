@@ -1,0 +1,203 @@
+"""The operation under the cursor as it stands on a blackboard: blocks with `·`, `+`, `=` between.
+
+    W_hh 4×4                   h_prev    b_hh       hh       torch
+  ┌ 0.31 −0.07  0.25  0.40 ┐ ┌  0.42 ┐   ┌ 0.12 ┐   ┌ 0.1811 ┐
+  │ …                      │·│       │ + │      │ = │        │  self-check ✓
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rnnstep.equations.expand import Expansion, Factor
+from rnnstep.equations.operations import OPERATIONS
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick
+from rnnstep.session.place import write_place
+from rnnstep.views import grids, torch_column
+from rnnstep.views.compose import Block, beside, pad
+from rnnstep.views.grids import Grid
+from rnnstep.views.rows import Span, width
+from rnnstep.views.scene import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SIGNS = {"matmul": "·", "mul": "⊙", "add": "+", "sub": "−", "div": "/"}
+_LEAST_DECIMALS = 2
+
+Piece = str | Grid
+
+
+def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) -> Block:
+    """Draw the line at the cursor in `cells` by `height`.
+
+    Operands lose decimals before anything is cut, the result never does.
+    """
+    line = scene.run.tree.line(scene.spot)
+    operands = [*_pieces(scene, line.expression, expansion), "="]
+    result = result_grids(scene, line.name, expansion)
+    decimals = scene.look.decimals
+    sides = [(piece, decimals) for piece in result]
+    own = sum(grids.grid_width(grid, decimals) + 1 for grid in result)
+    fewer = decimals
+    while fewer > _LEAST_DECIMALS and _width(operands, fewer) + own > cells:
+        fewer -= 1
+    room = cells - own
+    widest = [piece for piece in operands if isinstance(piece, Grid) and piece.columns > 1]
+    fixed = _width([piece for piece in operands if piece not in widest], fewer)
+    share = max(8, (room - fixed) // len(widest)) if widest else 0
+    parts: list[Block] = []
+    for piece in operands:
+        if isinstance(piece, str):
+            parts.append(grids.operator(scene.look.alphabet.spell(piece), 1, middle=0))
+        else:
+            limit = share if piece in widest else grids.grid_width(piece, fewer)
+            parts.append(grids.draw(piece, fewer, height, limit, alphabet=scene.look.alphabet))
+    parts += [
+        grids.draw(piece, places, height, grids.grid_width(piece, places), alphabet=scene.look.alphabet)
+        for piece, places in sides
+    ]
+    tall = max(len(part) for part in parts)
+    middle = (tall + 1) // 2
+    placed = [
+        grids.operator(part[0][0].text.strip(), tall, middle=middle) if len(part) == 1 else _centred(part, tall)
+        for part in parts
+    ]
+    return pad(beside(placed, gap=0 if len(placed) > 14 else 0), cells, None, scene.look.alphabet)
+
+
+def _centred(part: Block, height: int) -> Block:
+    """Keep the titles in one line: what is lower than the highest starts at the top."""
+    return part
+
+
+def _width(pieces: Sequence[Piece], decimals: int) -> int:
+    return sum(
+        width(piece) + 2 if isinstance(piece, str) else grids.grid_width(piece, decimals) for piece in pieces
+    )
+
+
+def _pieces(scene: Scene, expression: Expression, expansion: Expansion | None, needs: int = 0) -> Iterator[Piece]:
+    """Write a tree from left to right as signs and grids."""
+    match expression:
+        case Number(text=text):
+            yield text
+        case Name(id=name):
+            yield operand(scene, name, expansion)
+        case Pick(base=base, index=index):
+            yield from _pieces(scene, base, expansion, 9)
+            yield f"[{index}]"
+        case Apply(op="lookup", args=(weight, _)):
+            yield from _pieces(scene, weight, expansion)
+            yield "[index]"
+        case Apply(op="cat", args=(left, right)):
+            yield from _pieces(scene, left, expansion)
+            yield ";"
+            yield from _pieces(scene, right, expansion)
+        case Apply(op=op, args=args) if not OPERATIONS[op].symbol:
+            yield f"{op}("
+            yield from _pieces(scene, args[0], expansion)
+            yield ")"
+        case Apply(op=op, args=(argument,)):
+            yield "−" if op == "neg" else op
+            yield from _pieces(scene, argument, expansion, OPERATIONS[op].precedence)
+        case Apply(op=op, args=(left, right)):
+            own = OPERATIONS[op].precedence
+            if own < needs:
+                yield "("
+            yield from _pieces(scene, left, expansion, own)
+            yield _SIGNS.get(op, OPERATIONS[op].symbol)
+            yield from _pieces(scene, right, expansion, own + 1)
+            if own < needs:
+                yield ")"
+
+
+def operand(scene: Scene, name: str, expansion: Expansion | None = None) -> Grid:
+    """The grid of a value that a line reads, the elements that the cursor reads marked."""
+    known = scene.known
+    values = None if known is None else known.get(name)
+    shape = tuple(int(size) for size in scene.block.program.shapes[name]) or (1,)
+    focus = _focus(expansion, name, scene.session.spot.term if scene.session.spot else None)
+    kind = scene.kind(name)
+    if name == "index" and values is not None:
+        values = values.reshape(1)
+    return Grid(name, values, shape, kind, scene.scale(kind), focus=focus, target=_go_to_term(scene, name, expansion))
+
+
+def _focus(expansion: Expansion | None, name: str, term: int | None) -> tuple[int | None, int | None]:
+    """The element of a name that the cursor's term reads; the row of a matrix for a whole element."""
+    if expansion is None:
+        return (None, None)
+    factors = [
+        factor
+        for one in expansion.terms
+        if term is None or one.number == term
+        for factor in one.factors
+        if factor.name == name
+    ]
+    if not factors:
+        return (None, None)
+    first = factors[0].index
+    if len(first) == 2:
+        return (first[0], first[1] if term is not None else None)
+    if len(factors) > 1:
+        return (None, None)
+    return (first[0] if first else 0, None)
+
+
+def _go_to_term(scene: Scene, name: str, expansion: Expansion | None) -> grids.Target | None:
+    """A click on an operand goes to the term that reads it."""
+    spot = scene.spot
+    if spot.operation is None:
+        return None
+    element = expansion.index[0] if expansion is not None and expansion.index else 0
+    place = write_place(scene.run.tree, _operation_path(scene), has_batches=len(scene.run.trace.passes) > 1)
+    if len(scene.block.program.shapes[name]) == 2:
+        return lambda y, x: f"go {place}[{y}].{x}"
+    terms = {} if expansion is None else {factor.index: one.number for one in expansion.terms for factor in one.factors if factor.name == name}
+    return lambda y, x: f"go {place}[{element}].{terms[(y,)]}" if (y,) in terms else f"go {place}[{y}]"
+
+
+def _operation_path(scene: Scene) -> tuple[int, ...]:
+    path = scene.run.tree.path_to(replace(scene.spot, element=None, term=None))
+    assert path is not None
+    return path
+
+
+def result_grids(scene: Scene, name: str, expansion: Expansion | None) -> list[Grid]:
+    """The result, its value before the last edit where that was another, and torch's beside it."""
+    is_seen = scene.is_line_done(name) and not scene.is_hidden(name)
+    values = None if scene.known is None or not is_seen else scene.known[name]
+    shape = tuple(int(size) for size in scene.block.program.shapes[name]) or (1,)
+    kind = scene.kind(name)
+    spot = scene.session.spot
+    focus = (spot.element, None) if spot is not None and spot.element is not None else (None, None)
+    place = None if scene.spot.operation is None else write_place(scene.run.tree, _operation_path(scene), has_batches=len(scene.run.trace.passes) > 1)
+    result = Grid(
+        name,
+        values,
+        shape,
+        kind,
+        scene.scale(kind),
+        style="changed" if values is not None else "",
+        focus=focus,
+        cover="?" if scene.is_hidden(name) else "·",
+        target=(lambda y, x: f"go {place}[{y}]") if place else None,
+    )
+    found = [result]
+    old = scene.value_before_edit(name) if is_seen else None
+    if old is not None:
+        found.append(Grid(scene.look.say(torch_column.BEFORE), old, shape, kind, 1.0, style="old", is_plain=True))
+    if is_seen:
+        found += torch_column.grids_of(scene, name, shape)
+    return found
+
+
+def worked_line(scene: Scene) -> Line:
+    """The line at the cursor."""
+    return scene.run.tree.line(scene.spot)
+
+
+__all__ = ["Factor", "Span", "board", "operand", "result_grids", "worked_line"]

@@ -1,0 +1,302 @@
+"""A cell whole: its weights as torch stacks them, what it read, its gates and its new states.
+
+    x_t  W_ih  b_ih │ h_prev  W_hh  b_hh │ i f g o │ c  h │ torch  Δ
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnstep.language import Text
+from rnnstep.session.tree import Spot
+from rnnstep.views import grids, numbers, torch_column
+from rnnstep.views.compose import Block, above, beside, fit, pad
+from rnnstep.views.grids import Grid
+from rnnstep.views.rows import Row, Span
+from rnnstep.views.scene import Scene
+
+if TYPE_CHECKING:
+    from rnnstep.equations.operations import Array
+
+_LEAST_DECIMALS = 2
+
+
+def cell(scene: Scene, cells: int, height: int) -> Block:
+    """Draw the block at the cursor whole, in `cells` by `height`."""
+    if scene.known is None:
+        return _over(scene, cells)
+    if scene.block.kind != "recurrent":
+        return vectors(scene, [*scene.block.program.inputs, *scene.block.program.names], cells, height)
+    one_row = _row(scene, _first(scene) + _second(scene), _results(scene), cells, height)
+    if one_row is not None:
+        return one_row
+    two_rows = _two_rows(scene, cells, height)
+    if two_rows is not None:
+        return two_rows
+    names = [*scene.block.program.inputs, *(f"{name}_prev" for name in scene.block.program.states)]
+    return vectors(scene, [*names, *scene.block.program.names], cells, height)
+
+
+def _over(scene: Scene, cells: int) -> Block:
+    text = Text("row {row} of the batch is over: its length is {length}", row=scene.row, length=_length(scene))
+    return [fit((Span(scene.look.say(text), "dim"),), cells)]
+
+
+def _length(scene: Scene) -> int:
+    lengths = scene.done.batch.lengths
+    return lengths[scene.row] if lengths else scene.done.batch.num_steps
+
+
+# ── parts ────────────────────────────────────────────────────────────────────────────
+
+
+def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
+    """The grid of one of the block's values, empty while it is not computed or hidden."""
+    known = scene.known
+    is_line = name in scene.block.program.by_name
+    is_seen = known is not None and (not is_line or (scene.is_line_done(name) and not scene.is_hidden(name)))
+    values = known[name] if known is not None and is_seen else None
+    if name == "index" and values is not None:
+        values = values.reshape(1)
+    shape = tuple(int(size) for size in scene.block.program.shapes[name]) or (1,)
+    kind = scene.kind(name)
+    place = _place(scene, name) if is_line else ""
+    return Grid(
+        title or shown_name(name),
+        values,
+        shape,
+        kind,
+        scene.scale(kind),
+        style="changed" if is_line and is_seen and scene.has_changed(name) else "",
+        cover="?" if is_line and scene.is_hidden(name) else "·",
+        target=(lambda y, x: f"go {place}[{y}]") if place else None,
+    )
+
+
+def shown_name(name: str) -> str:
+    """A value's name over its vector: `h_prev` → `h_prev`, `x` → `x_t`."""
+    return "x_t" if name == "x" else name
+
+
+def _place(scene: Scene, name: str) -> str:
+    batches = f"{scene.spot.batch + 1}:" if len(scene.run.trace.passes) > 1 else ""
+    return f"{batches}{scene.t + 1}/{scene.spot.key}/{name}"
+
+
+def _stack(scene: Scene, torch: str) -> Grid | None:
+    """One of torch's stacked parameters, its rows named by the gates; None where the cell has none."""
+    stack = next((one for one in scene.scenario.cell.stacks if one.torch == torch), None)
+    if stack is None or any(part not in scene.block.parameters for part in stack.parts):
+        return None
+    parts = [scene.block.parameters[part] for part in stack.parts]
+    values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    kind = scene.kind(stack.parts[0])
+    title = torch.replace("weight_", "W_").replace("bias_", "b_")
+    return Grid(title, values, values.shape, kind, scene.scale(kind), row_names=_row_names(scene, stack.parts))
+
+
+def _row_names(scene: Scene, parts: tuple[str, ...]) -> list[str]:
+    """The gate's letter before each row of a stacked parameter; none where there is one part."""
+    if len(parts) == 1:
+        return []
+    return [part[-1] if k == 0 else "" for part in parts for k in range(len(scene.block.parameters[part]))]
+
+
+def _first(scene: Scene) -> list[Grid | str]:
+    """What acts on x_t."""
+    return [grid for grid in (value_grid(scene, "x"), _stack(scene, "weight_ih"), _stack(scene, "bias_ih")) if grid]
+
+
+def _second(scene: Scene) -> list[Grid | str]:
+    """What acts on h_prev."""
+    found = [value_grid(scene, "h_prev"), _stack(scene, "weight_hh"), _stack(scene, "bias_hh")]
+    return ["│", *(replace(grid, row_names=()) for grid in found if grid)]
+
+
+def _results(scene: Scene) -> list[Grid | str]:
+    """The gates, the new states, and torch's word on them."""
+    cell_of = scene.scenario.cell
+    gates: list[Grid | str] = ["│"] if len(scene.block.program.lines) > 4 else []
+    gates += [value_grid(scene, name) for name in gate_names(scene)]
+    found: list[Grid | str] = [*gates, "│"]
+    for state in reversed(tuple(cell_of.states)):
+        found.append(value_grid(scene, state))
+        found += _torch(scene, state)
+    return found
+
+
+def gate_names(scene: Scene) -> list[str]:
+    """What the activations of the sums give: i f g o, r z n; nothing for an RNN."""
+    names = scene.block.program.by_name
+    return [name.removeprefix("a_") for name in names if name.startswith("a_") and name.removeprefix("a_") in names]
+
+
+def _torch(scene: Scene, name: str) -> list[Grid | str]:
+    """Torch's value, and the difference with ✓ or ✗ in its title."""
+    if not scene.is_line_done(name) or scene.is_hidden(name):
+        return []
+    shape = tuple(int(size) for size in scene.block.program.shapes[name])
+    found: list[Grid | str] = list(torch_column.grids_of(scene, name, shape))
+    gap = torch_column.difference(scene, name)
+    if gap is not None:
+        found.append(_difference(scene, name, gap))
+    return found
+
+
+def _difference(scene: Scene, name: str, gap: Array) -> Grid:
+    alphabet = scene.look.alphabet
+    verdict = torch_column.agrees(scene, name)
+    sign = "" if verdict is None else f" {alphabet.check if verdict else alphabet.wrong}"
+    return Grid(f"{alphabet.spell('Δ')}{sign}", gap, gap.shape, style="dim" if verdict else "bad", is_plain=True)
+
+
+# ── rows ─────────────────────────────────────────────────────────────────────────────
+
+
+def _row(scene: Scene, operands: list[Grid | str], results: list[Grid | str], cells: int, height: int) -> Block | None:
+    """Put grids side by side, operands with fewer decimals where they must; None if they do not fit whole."""
+    least = min(_LEAST_DECIMALS, scene.look.decimals)
+    for decimals in range(scene.look.decimals, least - 1, -1):
+        if _width(operands, decimals) + _width(results, scene.look.decimals) <= cells:
+            break
+    else:
+        return None
+    tallest = max(grid.rows for grid in (*operands, *results) if isinstance(grid, Grid))
+    if tallest + 1 > height:
+        return None
+    drawn = _drawn(scene, operands, decimals, height) + _drawn(scene, results, scene.look.decimals, height)
+    return pad(beside(drawn, gap=0), cells)
+
+
+def _two_rows(scene: Scene, cells: int, height: int) -> Block | None:
+    """`W_ih x_t + b_ih` above `W_hh h_prev + b_hh`, the results at their right."""
+    results = _results(scene)
+    right = _width(results, scene.look.decimals)
+    half = height // 2
+    upper = _row(scene, _first(scene), [], cells - right, half)
+    lower = _row(scene, _second(scene)[1:], [], cells - right, height - half)
+    if upper is None or lower is None:
+        return None
+    left = above([_trimmed(upper), _trimmed(lower)])
+    side = beside(_drawn(scene, results, scene.look.decimals, len(left)), gap=0)
+    return pad(beside([left, side], gap=0), cells)
+
+
+def _trimmed(block: Block) -> Block:
+    """Take the blanks at the right away, so that the next block comes close."""
+    return [row[:-1] if row and not row[-1].text.strip() else row for row in block]
+
+
+def _width(parts: list[Grid | str], decimals: int) -> int:
+    return sum(3 if isinstance(part, str) else _grid_width(part, decimals) + 1 for part in parts)
+
+
+def _grid_width(grid: Grid, decimals: int) -> int:
+    return _difference_width(grid) if grid.style in ("dim", "bad") else grids.grid_width(grid, decimals)
+
+
+def _difference_width(grid: Grid) -> int:
+    return max(10, len(grid.title) + 1)
+
+
+def _drawn(scene: Scene, parts: list[Grid | str], decimals: int, height: int) -> list[Block]:
+    tallest = max((grid.rows for grid in parts if isinstance(grid, Grid)), default=1)
+    rows = min(height, tallest + 1)
+    alphabet = scene.look.alphabet
+    drawn: list[Block] = []
+    for part in parts:
+        if isinstance(part, str):
+            drawn.append([(Span(f" {alphabet.vertical} ", "border"),)] * rows)
+        elif part.style in ("dim", "bad"):
+            drawn.append(_drawn_difference(scene, part))
+        else:
+            drawn.append([(*row, Span(" ")) for row in grids.draw(part, decimals, height, 10_000, alphabet=alphabet)])
+    return drawn
+
+
+def _drawn_difference(scene: Scene, grid: Grid) -> Block:
+    """Differences in one significant digit, with their sign."""
+    assert grid.values is not None
+    style = "ok" if grid.style == "dim" else "bad"
+    head: Row = (Span(f" {grid.title}", style),)
+    lines = [(Span(f" {numbers.difference(float(value), alphabet=scene.look.alphabet)}", grid.style),) for value in grid.values]
+    return pad([head, *lines], _difference_width(grid))
+
+
+def vectors(scene: Scene, names: list[str], cells: int, height: int) -> Block:
+    """Draw values as vectors, as many side by side as fit, the rest below."""
+    parts: list[Block] = []
+    places = scene.look.decimals
+    tallest = max((value_grid(scene, name).rows for name in names), default=1)
+    per_row = _vectors_in_a_row(scene, names, cells)
+    lines = -(-len(names) // max(1, per_row))
+    room = max(3, min(tallest + 1, height // max(1, lines)))
+    line: list[Block] = []
+    used = 0
+    for name in names:
+        drawn = [[(*row, Span(" ")) for row in grids.draw(value_grid(scene, name), places, room, cells, alphabet=scene.look.alphabet)]]
+        if name in scene.block.program.states or name == scene.block.output:
+            drawn += _drawn(scene, _torch(scene, name), places, room)
+        size = sum(_block_width(block) for block in drawn)
+        if used + size > cells and line:
+            parts.append(beside(line, gap=0))
+            line, used = [], 0
+        line += drawn
+        used += size
+    parts.append(beside(line, gap=0))
+    return pad(above(parts), cells, min(height, sum(map(len, parts))), scene.look.alphabet)
+
+
+def _vectors_in_a_row(scene: Scene, names: list[str], cells: int) -> int:
+    widest = max((grids.grid_width(value_grid(scene, name), scene.look.decimals) + 1 for name in names), default=1)
+    return max(1, cells // widest)
+
+
+def _block_width(block: Block) -> int:
+    return max((sum(len(span.text) for span in row) for row in block), default=0)
+
+
+def flow(scene: Scene, cells: int, height: int) -> Block:
+    """A step of several blocks: what goes in, and what each block gives, torch's word beside the states."""
+    drawn: list[Block] = []
+    places = scene.look.decimals
+    first = scene.done.blocks[0]
+    x = scene.known_at(Spot(scene.spot.batch, first.key, scene.t))
+    if x is not None:
+        name = next(iter(first.program.inputs))
+        values = np.asarray(x[name]).reshape(-1)
+        drawn.append(grids.draw(Grid(shown_name(name), values, values.shape, scale=scene.scale("state")), places, height, cells, alphabet=scene.look.alphabet))
+    for block in scene.done.blocks:
+        spot = Spot(scene.spot.batch, block.key, scene.t)
+        if scene.run.tree.path_to(spot) is None:
+            continue
+        there = _at(scene, spot)
+        grid = value_grid(there, block.output, title=f"{block.key} {block.output}")
+        drawn.append(grids.operator("→", min(height, grid.rows + 1)))
+        drawn.append(grids.draw(grid, places, height, cells, alphabet=scene.look.alphabet))
+        drawn += _drawn(there, _torch(there, block.output), places, height)
+    return _in_lines(drawn, cells, height)
+
+
+def _at(scene: Scene, spot: Spot) -> Scene:
+    """The scene as seen from another block of the same step."""
+    other = Scene(scene.session, scene.look)
+    other.__dict__["spot"] = spot
+    return other
+
+
+def _in_lines(drawn: list[Block], cells: int, height: int) -> Block:
+    """Put blocks side by side and go on below where the line is full."""
+    lines: list[list[Block]] = [[]]
+    used = 0
+    for block in drawn:
+        size = _block_width(block)
+        if used + size > cells and lines[-1]:
+            lines.append([])
+            used = 0
+        lines[-1].append(block)
+        used += size
+    return pad(above([beside(line, gap=0) for line in lines]), cells)[:height]

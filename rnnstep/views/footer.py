@@ -1,0 +1,51 @@
+"""The bar below: the keys that can do something here, each a button for the mouse."""
+
+from __future__ import annotations
+
+from rnnstep.views.commands import BY_ID
+from rnnstep.views.compose import fit
+from rnnstep.views.rows import Row, Span, row_width
+from rnnstep.views.scene import Scene
+
+_ALWAYS = ("right", "left", "into", "out")
+_THEN = ("predict", "edit", "follow", "play", "resume", "breakpoint", "go", "blackboard", "info", "open")
+_LAST = ("help", "palette")
+
+
+def footer(scene: Scene, cells: int) -> Row:
+    """One row of `cells`: as many keys as fit, help and palette always."""
+    last = [span for name in _LAST for span in _key(scene, name)]
+    room = cells - row_width(tuple(last)) - 1
+    spans: list[Span] = []
+    for name in _wanted(scene):
+        key = _key(scene, name)
+        if row_width((*spans, *key)) > room:
+            break
+        spans += key
+    gap = cells - row_width((*spans, *last))
+    return fit((*spans, Span(" " * max(0, gap)), *last), cells, scene.look.alphabet)
+
+
+def _wanted(scene: Scene) -> list[str]:
+    session = scene.session
+    names = list(_ALWAYS)
+    if session.is_hidden:
+        names.insert(0, "reveal")
+    rows = scene.run.num_rows(scene.spot.batch)
+    names += ["next_row"] if rows > 1 else []
+    for name in _THEN:
+        if name in ("edit", "follow") and scene.level not in ("operation", "element", "term"):
+            continue
+        if name == "resume" and not session.breakpoints:
+            continue
+        names.append(name)
+    if session.edits:
+        names[4:4] = ["undo", "save"]
+    return names
+
+
+def _key(scene: Scene, name: str) -> list[Span]:
+    command = BY_ID[name]
+    target = f"press {name}"
+    shown = scene.look.alphabet.spell(command.shown)
+    return [Span(f" {shown} ", "key", target), Span(f"{scene.look.say(command.name)} ", "dim", target)]

@@ -1,0 +1,191 @@
+"""A vector or matrix as it stands on a blackboard: a title, brackets, numbers on their colours.
+
+What does not fit is cut to a window around the element that is looked at, and the window is
+named (`rows 4–11 of 128`); nothing is clipped without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnstep.views import heat, numbers
+from rnnstep.views.alphabet import UNICODE, Alphabet
+from rnnstep.views.compose import Block, bracket, pad
+from rnnstep.views.rows import Row, Span, width
+
+if TYPE_CHECKING:
+    from rnnstep.equations.operations import Array
+
+Target = Callable[[int, int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch `start:stop` of `size` rows or columns."""
+
+    start: int
+    stop: int
+    size: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is left out."""
+        return self.stop - self.start == self.size
+
+    def __str__(self) -> str:
+        return f"{self.start}–{self.stop - 1}/{self.size}"
+
+
+def window(size: int, room: int, focus: int | None) -> Window:
+    """Give the stretch of `size` that is seen in `room`, with `focus` near its middle."""
+    room = max(1, min(size, room))
+    start = 0 if focus is None else min(max(0, focus - room // 2), size - room)
+    return Window(start, start + room, size)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One vector or matrix to draw.
+
+    Attributes:
+        title: its name; the shape is added for a matrix.
+        values: (n,) or (m, n); None when it is not computed yet, or hidden.
+        shape: (n,) or (m, n), for what is not computed.
+        kind: its heat scale.
+        scale: the scale's end.
+        style: laid over all numbers: "", "changed", "old", "torch".
+        focus: the row and column that are looked at, or None for none.
+        cover: what stands for a number that is not seen: "·" not computed, "?" hidden.
+        row_names: a name before each row (the gates of stacked weights), or none.
+        target: what a click on an element does.
+        is_plain: without colours of the heat scale.
+    """
+
+    title: str
+    values: Array | None
+    shape: tuple[int, ...]
+    kind: heat.Kind = "state"
+    scale: float = 1.0
+    style: str = ""
+    focus: tuple[int | None, int | None] = (None, None)
+    cover: str = "·"
+    row_names: Sequence[str] = ()
+    target: Target | None = None
+    is_plain: bool = False
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has; a vector stands upright."""
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def columns(self) -> int:
+        """How many columns it has."""
+        return self.shape[1] if len(self.shape) > 1 else 1
+
+
+def cell_width(grid: Grid, decimals: int) -> int:
+    """The cells that a number of the grid takes, without the blank before it; at most the first 4096 are measured."""
+    if grid.values is None:
+        return decimals + 3
+    sample = np.asarray(grid.values).reshape(-1)[:4096]
+    if sample.size == 0:
+        return 1
+    return max(len(numbers.number(value, decimals)) for value in _extremes(sample))
+
+
+def _extremes(sample: Array) -> list[float]:
+    """The values that may be written widest: the ends, the one nearest zero, and what is not finite."""
+    finite = sample[np.isfinite(sample)]
+    odd = [float("-inf")] if finite.size < sample.size else []
+    if not finite.size:
+        return odd
+    nonzero = finite[finite != 0]
+    small = [float(nonzero[np.argmin(np.abs(nonzero))])] if nonzero.size else []
+    negative_small = nonzero[nonzero < 0]
+    small += [float(negative_small.max())] if negative_small.size else []
+    return [float(finite.min()), float(finite.max()), *small, *odd]
+
+
+def grid_width(grid: Grid, decimals: int, columns: int | None = None) -> int:
+    """The cells a grid takes with its brackets, showing `columns` of its columns."""
+    shown = grid.columns if columns is None else min(columns, grid.columns)
+    names = max((width(name) for name in grid.row_names), default=0)
+    numbers_width = shown * (cell_width(grid, decimals) + 1) + 1 + 2
+    return max(numbers_width + (names + 1 if names else 0), width(_title(grid)))
+
+
+def draw(
+    grid: Grid,
+    decimals: int,
+    height: int,
+    cells: int,
+    *,
+    is_centred: bool = False,
+    alphabet: Alphabet = UNICODE,
+) -> Block:
+    """Draw a grid in at most `height` rows, title included, and `cells` columns.
+
+    The title stands in the first row; a cut grid names its window in the row below it.
+    """
+    down = window(grid.rows, height - 1, grid.focus[0])
+    size = cell_width(grid, decimals)
+    names = max((width(name) for name in grid.row_names), default=0)
+    room = (cells - 3 - (names + 1 if names else 0)) // (size + 1)
+    across = window(grid.columns, room, grid.focus[1])
+    caption = [str(part) for part in (down, across) if not part.is_whole]
+    if caption:
+        down = window(grid.rows, height - 2, grid.focus[0])
+    lines = _numbers(grid, down, across, decimals, size, alphabet)
+    if grid.row_names:
+        lines = [
+            (Span(f"{grid.row_names[down.start + index]:>{names}} ", "label"), *line) for index, line in enumerate(lines)
+        ]
+    block = bracket(lines, alphabet)
+    title: Row = (Span(_title(grid), "label" if not grid.style else f"label {grid.style}".strip()),)
+    head: Block = [title]
+    if caption:
+        head.append((Span(alphabet.spell(" ".join(caption)), "dim"),))
+    wide = max(grid_width(grid, decimals, across.stop - across.start), *(width(span.text) for row in head for span in row))
+    return pad([*head, *block], wide, None, alphabet)
+
+
+def _title(grid: Grid) -> str:
+    return f"{grid.title} {grid.rows}×{grid.columns}" if len(grid.shape) > 1 else grid.title
+
+
+def _numbers(grid: Grid, down: Window, across: Window, decimals: int, size: int, alphabet: Alphabet) -> list[Row]:
+    if grid.values is None:
+        empty: Row = tuple(Span(f" {grid.cover:>{size}}", "hidden" if grid.cover == "?" else "dim") for _ in range(across.start, across.stop))
+        return [(*empty, Span(" "))] * (down.stop - down.start)
+    values = np.asarray(grid.values).reshape(grid.rows, grid.columns)
+    part = values[down.start : down.stop, across.start : across.stop]
+    lines = heat.number_rows(part, decimals, grid.kind, grid.scale, width=size, alphabet=alphabet)
+    if grid.is_plain:
+        lines = [tuple(span._replace(style="") for span in line) for line in lines]
+    if grid.style or grid.target or grid.focus != (None, None):
+        lines = [
+            tuple(
+                _marked(grid, span, down.start + y, across.start + x) for x, span in enumerate(line)
+            )
+            for y, line in enumerate(lines)
+        ]
+    return lines
+
+
+def _marked(grid: Grid, span: Span, y: int, x: int) -> Span:
+    row, column = grid.focus
+    style = f"{span.style} {grid.style}".strip()
+    if row is not None and (y == row) and (column is None or x == column):
+        style = f"{style} cursor".strip() if column is not None or grid.columns == 1 else f"{style} bold underline".strip()
+    return Span(span.text, style, grid.target(y, x) if grid.target else "")
+
+
+def operator(sign: str, height: int, *, middle: int | None = None) -> Block:
+    """A sign between two grids, at the middle of their numbers."""
+    place = (height + 1) // 2 if middle is None else middle
+    return [(Span(f" {sign} ", "operator"),) if y == place else (Span(" " * (width(sign) + 2)),) for y in range(max(height, place + 1))]

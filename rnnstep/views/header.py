@@ -1,0 +1,81 @@
+"""The bar on top: which scenario, where we are, and whether torch agrees."""
+
+from __future__ import annotations
+
+from rnnstep.language import Text
+from rnnstep.views import torch_column
+from rnnstep.views.compose import Block, clip, fit
+from rnnstep.views.rows import Row, Span, row_width
+from rnnstep.views.scene import Scene
+
+_LEVELS = {
+    "start": Text("start"),
+    "batch": Text("batch"),
+    "step": Text("step"),
+    "block": Text("block"),
+    "operation": Text("operation"),
+    "element": Text("element"),
+    "term": Text("term"),
+}
+
+
+def header(scene: Scene, cells: int) -> Row:
+    """One row of `cells`: the name, the place, torch's verdict; the name gives way first."""
+    right = torch_column.verdict(scene)
+    middle = Span(scene.look.alphabet.spell(place_in_words(scene)), "header now")
+    key = f" {scene.look.last_key} " if scene.look.last_key else ""
+    keys: Row = (Span(key, "header key"),) if key else ()
+    left = Span(f" {module_in_words(scene)}", "header")
+    room = cells - row_width((middle, *keys, *right)) - 3
+    first = clip((left,), max(0, room), scene.look.alphabet)
+    gap = cells - row_width((*first, middle, *keys, *right)) - 1
+    before = max(1, gap // 2)
+    after = max(1, gap - before)
+    row: Row = (*first, Span(" " * before, "header"), middle, Span(" " * after, "header"), *keys, *right, Span(" ", "header"))
+    return fit(row, cells, scene.look.alphabet)
+
+
+def module_in_words(scene: Scene) -> str:
+    """`hello  RNNCell(4, 4)`, as torch would construct it."""
+    recurrent = scene.scenario.recurrent
+    extra = ""
+    if recurrent.num_layers > 1:
+        extra += f", num_layers={recurrent.num_layers}"
+    if recurrent.bidirectional:
+        extra += ", bidirectional=True"
+    edited = "*" if scene.session.has_unsaved_edits else ""
+    return f"{scene.scenario.name}{edited}  {recurrent.module}({recurrent.input_size}, {recurrent.hidden_size}{extra})"
+
+
+def place_in_words(scene: Scene) -> str:
+    """`step 3/5 · L0 · hh[1]`, with the batch and its row where there are several; the zoom before it."""
+    look = scene.look
+    if scene.level == "start":
+        return look.say(_LEVELS["start"])
+    spot = scene.session.spot
+    assert spot is not None
+    parts: list[str] = []
+    if len(scene.run.trace.passes) > 1:
+        parts.append(look.say(Text("batch {number}/{count}", number=spot.batch + 1, count=len(scene.run.trace.passes))))
+    if spot.t is not None:
+        steps = scene.run.tree.num_steps(spot.batch)
+        parts.append(look.say(Text("step {number}/{count}", number=spot.t + 1, count=steps)))
+    if spot.key is not None:
+        parts.append(spot.key)
+    if spot.operation is not None:
+        element = "" if spot.element is None else f"[{spot.element}]"
+        parts.append(spot.operation + element)
+    if spot.term is not None:
+        parts.append(look.say(Text("term {number}", number=spot.term)))
+    rows = scene.run.num_rows(spot.batch)
+    if rows > 1:
+        parts.append(look.say(Text("row {number} of {count}", number=scene.row, count=rows)))
+    return " · ".join(parts)
+
+
+def message(scene: Scene, cells: int) -> Block:
+    """What the last key could not do, or has to say; no row when there is nothing."""
+    text = scene.session.note or scene.look.message
+    if text is None:
+        return []
+    return [fit((Span(f" {scene.look.say(text)}", "warn"),), cells, scene.look.alphabet)]

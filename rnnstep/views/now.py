@@ -1,0 +1,116 @@
+"""The panel on top: the operation just computed, in words, as a formula and with its numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rnnstep.equations.write import BLACKBOARD, write_line
+from rnnstep.language import Text
+from rnnstep.views import timeline, torch_column
+from rnnstep.views.compose import Block, fit, wrap
+from rnnstep.views.info import where_torch_keeps
+from rnnstep.views.markdown import plain_markdown
+from rnnstep.views.rows import Row, Span, row_width
+from rnnstep.views.scene import Scene
+from rnnstep.views.sentences import sentence
+from rnnstep.views.worked import worked
+
+if TYPE_CHECKING:
+    from rnnstep.equations.expand import Expansion
+
+
+def now(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block:
+    """Fill `height` rows of `cells` with what the cursor's place is about."""
+    if scene.level == "start":
+        return _start(scene, cells, height)
+    if scene.spot.operation is not None:
+        return _operation(scene, found, cells, height)
+    return _step(scene, cells, height)
+
+
+def _start(scene: Scene, cells: int, height: int) -> Block:
+    look = scene.look
+    title = scene.scenario.title.into(look.language) or scene.scenario.name
+    rows: Block = [(Span(title, "bold"),)]
+    summary = plain_markdown(scene.scenario.summary.into(look.language))
+    rows += [(Span(line),) for line in wrap(summary, cells) if line]
+    return rows[:height] if len(rows) <= height else [*rows[: height - 1], (Span(look.say(Text("… more with i")), "dim"),)]
+
+
+def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block:
+    line = scene.run.tree.line(scene.spot)
+    formula = (Span(scene.look.alphabet.spell(write_line(line, BLACKBOARD)), "now"),)
+    text = sentence(scene.block, line.name, scene.scenario.cell.name)
+    rows: Block = [_two_ends(formula, () if text is None else (Span(scene.look.say(text), "dim"),), cells)]
+    if found is not None:
+        rows += worked(scene, found, cells, height - 1 - (height > 3))
+    elif scene.known is None:
+        rows.append((Span(scene.look.say(Text("this row of the batch is over")), "dim"),))
+    else:
+        rows += _given(scene)
+    if len(rows) < height:
+        rows.append(_confirmation(scene, line.name, cells))
+    return rows[:height]
+
+
+def _given(scene: Scene) -> Block:
+    """What a lookup or a join does, which has no arithmetic."""
+    assert scene.known is not None
+    if scene.block.kind == "embedding":
+        index = int(scene.known["index"])
+        text = Text("x = embedding.weight[{index}]{letter}", index=index, letter=timeline.quoted(scene, index))
+        return [(Span(scene.look.say(text)),)]
+    return []
+
+
+def _confirmation(scene: Scene, name: str, cells: int) -> Row:
+    """Torch's word, and where torch keeps a state."""
+    left = torch_column.mark(scene, name) if scene.is_line_done(name) and not scene.is_hidden(name) else ()
+    keeps = _kept(scene) if name in scene.block.program.states else ""
+    return _two_ends(left, (Span(keeps, "torch"),) if keeps else (), cells)
+
+
+def _kept(scene: Scene) -> str:
+    return scene.look.alphabet.spell(
+        where_torch_keeps(scene.scenario, scene.spot.batch, scene.block.layer, scene.block.direction, scene.t, scene.row)
+    )
+
+
+def _step(scene: Scene, cells: int, height: int) -> Block:
+    """A step or block: what went in, the state that came out, and torch's word on it."""
+    look = scene.look
+    step = scene.t + 1
+    letter = timeline.letter_of_input(scene, scene.t)
+    goes_in = f"x_{step}" + (f" = {letter}" if letter else "")
+    block = scene.block
+    state = block.output if block.kind == "recurrent" else block.output
+    head: Row = (
+        Span(look.alphabet.spell(f"{goes_in} → "), ""),
+        Span(f"{state}_{step}" if block.kind == "recurrent" else state, "now"),
+    )
+    lines = [one for one in block.program.lines if one.name in (*block.program.states, block.output)]
+    formula = look.alphabet.spell("   ".join(write_line(one, BLACKBOARD) for one in reversed(lines[-2:])))
+    rows: Block = [_two_ends(head, (Span(formula, "dim"),), cells)]
+    rows.append(_confirmation(scene, block.output, cells))
+    rows += _spoken(scene)
+    return rows[:height]
+
+
+def _spoken(scene: Scene) -> Block:
+    """What the network says at this step, and what was wanted."""
+    says, wants = timeline.predicted(scene, scene.t), timeline.wanted(scene, scene.t)
+    if not says or scene.is_hidden(scene.block.output):
+        return []
+    text = Text("the network says {says}", says=says)
+    spans = [Span(scene.look.say(text), "says")]
+    if wants:
+        spans.append(Span("  " + scene.look.say(Text("wanted: {wants}", wants=wants)), "wants"))
+    return [tuple(spans)]
+
+
+def _two_ends(left: Row, right: Row, cells: int) -> Row:
+    """One row with something at each end; the right gives way where both do not fit."""
+    room = cells - row_width(left) - row_width(right)
+    if room < 2:
+        return fit(left, cells)
+    return (*left, Span(" " * room), *right)

@@ -1,0 +1,182 @@
+"""What one frame is about: the cursor's block, step and row, and what of it is known and seen.
+
+Views ask the scene and never the trace, so that what is not computed yet, what is hidden
+and what torch says is decided in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnstep.engine import Block, Pass
+from rnnstep.session.session import Session
+from rnnstep.session.tree import Spot
+from rnnstep.views import heat
+from rnnstep.views.look import Look
+
+if TYPE_CHECKING:
+    from rnnstep.engine.blocks import Direction
+    from rnnstep.equations.operations import Array
+    from rnnstep.reference import Checked
+    from rnnstep.scenario.model import Scenario
+    from rnnstep.session.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A session as one looks at it. At start it is about the first step, with nothing computed."""
+
+    session: Session
+    look: Look
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self.session.run
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario that is run."""
+        return self.run.scenario
+
+    @property
+    def level(self) -> str:
+        """The zoom; "start" before the first step."""
+        return "start" if self.session.position.is_start else self.session.level
+
+    @cached_property
+    def spot(self) -> Spot:
+        """Where we are, with a block and a step always: those of the first child where the cursor is above them."""
+        tree = self.run.tree
+        path = self.session.position.path
+        if not path:
+            first = next(block for block in self.done_of(0).blocks if block.kind == "recurrent")
+            steps = self.done_of(0).runs[first.key]
+            return Spot(0, first.key, steps.num_steps - 1 if steps.is_reversed else 0)
+        spot = tree.locate(path)
+        while spot.key is None or spot.t is None:
+            path = (*path, tree.count(path) - 1)
+            spot = tree.locate(path)
+        return spot if self.level in ("operation", "element", "term") else replace(spot, operation=None)
+
+    def done_of(self, batch: int) -> Pass:
+        """The pass of a batch."""
+        return self.run.trace.passes[batch]
+
+    @property
+    def done(self) -> Pass:
+        """The pass that the cursor is in."""
+        return self.done_of(self.spot.batch)
+
+    @property
+    def t(self) -> int:
+        """The step, from 0."""
+        assert self.spot.t is not None
+        return self.spot.t
+
+    @property
+    def row(self) -> int:
+        """The row of the batch."""
+        return self.session.position.row
+
+    @cached_property
+    def block(self) -> Block:
+        """The block that is looked at."""
+        return self.run.tree.block(self.spot)
+
+    @cached_property
+    def known(self) -> Mapping[str, Array] | None:
+        """The block's values for this row, computed or not; None when the row is over."""
+        return self.known_at(self.spot)
+
+    def known_at(self, spot: Spot) -> Mapping[str, Array] | None:
+        """The values of a spot's block for this row, parameters included."""
+        return _known(self.run, spot.batch, spot.key, spot.t, self.row)
+
+    def is_done(self, spot: Spot) -> bool:
+        """Whether a place is computed where the cursor stands."""
+        path = self.run.tree.path_to(spot)
+        return path is not None and self.session.is_done(path)
+
+    def is_line_done(self, name: str) -> bool:
+        """Whether a line of the block is computed at this step."""
+        return self.is_done(Spot(self.spot.batch, self.spot.key, self.spot.t, name))
+
+    def is_hidden(self, name: str, spot: Spot | None = None) -> bool:
+        """Whether a value is covered because the audience is to guess it."""
+        if not self.session.is_hidden:
+            return False
+        here = spot or self.spot
+        if (here.batch, here.t) != (self.spot.batch, self.spot.t):
+            return False
+        if self.level in ("operation", "element", "term"):
+            return here.key == self.spot.key and name == self.spot.operation
+        if self.level == "block":
+            return here.key == self.spot.key
+        return True
+
+    def has_changed(self, name: str) -> bool:
+        """Whether a line of the block is what the cursor's place computes."""
+        if self.level in ("operation", "element", "term"):
+            return name == self.spot.operation
+        return self.level != "start" and name == self.block.output
+
+    # ── torch ────────────────────────────────────────────────────────────────────────
+
+    @property
+    def checked(self) -> Checked | None:
+        """Torch's word on the run, when it is there."""
+        return self.run.checked
+
+    # ── before the last edit ─────────────────────────────────────────────────────────
+
+    def value_before_edit(self, name: str) -> Array | None:
+        """A value of the block before the last edit, where it was another one."""
+        before = self.session.before
+        if before is None or not self.session.edits:
+            return None
+        old = _known(before, self.spot.batch, self.spot.key, self.spot.t, self.row)
+        if old is None or self.known is None or name not in old:
+            return None
+        return None if np.array_equal(old[name], self.known[name], equal_nan=True) else old[name]
+
+    # ── colours ──────────────────────────────────────────────────────────────────────
+
+    def kind(self, name: str) -> heat.Kind:
+        """Which heat scale a value of the block belongs to."""
+        if name in self.block.parameters:
+            return "weight"
+        return "gate" if name in self.scenario.cell.gates and self.block.kind == "recurrent" else "state"
+
+    def scale(self, kind: heat.Kind) -> float:
+        """The magnitude of the strongest colour of a kind: one for the whole run."""
+        if kind == "weight":
+            return _weight_scale(self.run)
+        return 1.0 if kind == "gate" else _state_scale(self.run)
+
+
+@lru_cache(maxsize=256)
+def _known(run: Run, batch: int, key: str, t: int, row: int) -> Mapping[str, Array] | None:
+    return run.known(Spot(batch, key, t), row)
+
+
+@lru_cache(maxsize=4)
+def _weight_scale(run: Run) -> float:
+    return heat.scale(*run.scenario.parameters.values())
+
+
+@lru_cache(maxsize=4)
+def _state_scale(run: Run) -> float:
+    return heat.scale(*(done.features for done in run.trace.passes[:8]))
+
+
+def layer_name(layer: int, direction: Direction, *, is_bidirectional: bool) -> str:
+    """Give `L0`, or `L0→` and `L0←` where there are two directions."""
+    if not is_bidirectional:
+        return f"L{layer}"
+    return f"L{layer}{'←' if direction == 'backward' else '→'}"

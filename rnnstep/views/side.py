@@ -1,0 +1,82 @@
+"""What stands beside: watches, breakpoints, and where the number at the cursor goes next."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnstep.language import Text
+from rnnstep.session.place import write_place
+from rnnstep.session.provenance import readers, source
+from rnnstep.views import numbers
+from rnnstep.views.compose import Block, flow
+from rnnstep.views.rows import Row, Span
+from rnnstep.views.scene import Scene
+from rnnstep.views.worked import expansion
+
+
+def watches(scene: Scene) -> Block:
+    """A row for each watch, with its value for this row at this step once it is computed."""
+    rows: Block = []
+    for watch in scene.session.watches:
+        rows.append((Span(f" {watch.text} = ", "label"), Span(_value(scene, watch), "bold")))
+    for one in scene.session.breakpoints:
+        rows.append((Span(f" {scene.look.alphabet.breakpoint} ", "breakpoint"), Span(str(one))))
+    return rows
+
+
+def _value(scene: Scene, watch) -> str:  # type: ignore[no-untyped-def]
+    block = scene.block if scene.block.kind == "recurrent" else next(iter(scene.done.runs.values())).block
+    if scene.level == "start" or not scene.is_line_done(block.program.names[-1]):
+        return scene.look.alphabet.ahead
+    value = watch.value(block, scene.done.values(block.key, scene.t), scene.t)
+    if value is None:
+        return scene.look.say(Text("does not fit here"))
+    index = scene.run.row_index(scene.spot, scene.row)
+    row = value[index] if value.ndim > 1 and index is not None and len(value) > 1 else value
+    flat = np.asarray(row, np.float64).reshape(-1)
+    if isinstance(row, np.ndarray) and row.dtype == bool:
+        return scene.look.say(Text("true") if flat.any() else Text("false"))
+    shown = " ".join(numbers.number(float(one), scene.look.decimals, alphabet=scene.look.alphabet) for one in flat[:8])
+    return shown + (f" {scene.look.alphabet.ellipsis}" if len(flat) > 8 else "")
+
+
+def comes_and_goes(scene: Scene, cells: int) -> Block:
+    """Where the element at the cursor came from and where it goes, each a link."""
+    spot = scene.session.spot
+    if spot is None or spot.operation is None:
+        return []
+    rows: Block = []
+    sources = _sources(scene)
+    if sources:
+        rows += flow([Span(scene.look.say(Text("from ")), "dim"), *_links(scene, sources)], cells, indent=2)
+    goes = [path for one in readers(scene.run, spot) if (path := scene.run.tree.path_to(one)) is not None]
+    if goes:
+        rows += flow([Span(scene.look.say(Text("goes to ")), "dim"), *_links(scene, goes)], cells, indent=2)
+    return rows
+
+
+def _sources(scene: Scene) -> list[tuple[int, ...]]:
+    found = expansion(scene)
+    if found is None:
+        return []
+    term = scene.session.spot.term if scene.session.spot else None
+    paths: list[tuple[int, ...]] = []
+    for one in found.terms[:64]:
+        if term is not None and one.number != term:
+            continue
+        for factor in one.factors:
+            path = source(scene.run, scene.spot, factor.name, factor.index[0] if factor.index else 0)
+            if path is not None and path not in paths:
+                paths.append(path)
+    return paths
+
+
+def _links(scene: Scene, paths: list[tuple[int, ...]], most: int = 8) -> Row:
+    has_batches = len(scene.run.trace.passes) > 1
+    spans: list[Span] = []
+    for path in paths[:most]:
+        text = write_place(scene.run.tree, path, has_batches=has_batches)
+        spans += [Span(scene.look.alphabet.spell(text), "link", f"go {text}"), Span("  ")]
+    if len(paths) > most:
+        spans.append(Span(f"{scene.look.alphabet.ellipsis} {len(paths) - most}", "dim"))
+    return tuple(spans)

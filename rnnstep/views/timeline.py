@@ -1,0 +1,189 @@
+"""The steps in a row: what goes in, how far each block is, what the network says and what was wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnstep.language import Text
+from rnnstep.session.tree import Spot
+from rnnstep.views import numbers
+from rnnstep.views.compose import Block, cut, fit
+from rnnstep.views.grids import window
+from rnnstep.views.rows import Row, Span, width
+from rnnstep.views.scene import Scene, layer_name
+
+if TYPE_CHECKING:
+    from rnnstep.engine import Pass
+
+_LABEL = 8
+
+
+def timeline(scene: Scene, cells: int, height: int) -> Block:
+    """Draw at most `height` rows; the step at the cursor stays in sight."""
+    steps = scene.run.tree.num_steps(scene.spot.batch)
+    letters = [shown_input(scene, t) for t in range(steps)] if steps <= 2000 else []
+    size = max(5, min(9, 1 + max(map(width, letters), default=4)))
+    shown = window(steps, max(1, (cells - _LABEL - 2) // size), scene.t)
+    ts = range(shown.start, shown.stop)
+    rows: Block = [
+        _row(scene, scene.look.say(Text("step")) if shown.is_whole else str(shown), ts, size, _numbers(scene), "dim"),
+        _row(scene, "x_t", ts, size, lambda t: (shown_input(scene, t), "bold"), "label"),
+    ]
+    states: Block = [_blocks_row(scene, key, ts, size) for key in scene.done.runs]
+    spoken: Block = []
+    if predicted(scene, 0, is_seen=True):
+        spoken.append(_row(scene, scene.look.say(Text("says")), ts, size, lambda t: (predicted(scene, t), "says"), "label"))
+    if wanted(scene, 0):
+        spoken.append(_row(scene, scene.look.say(Text("wants")), ts, size, lambda t: (wanted(scene, t), "wants"), "label"))
+    room = height - len(rows) - len(spoken)
+    if len(states) > room:
+        states = _around(scene, states, max(1, room))
+    return [fit(row, cells) for row in (*rows, *states, *spoken)][:height]
+
+
+def _around(scene: Scene, states: Block, room: int) -> Block:
+    """The rows of the blocks around the cursor's."""
+    keys = list(scene.done.runs)
+    here = keys.index(scene.block.key) if scene.block.key in keys else 0
+    seen = window(len(states), room, here)
+    return states[seen.start : seen.stop]
+
+
+def _numbers(scene: Scene):  # type: ignore[no-untyped-def]
+    return lambda t: (str(t + 1), "now" if t == scene.t and scene.level != "start" else "dim")
+
+
+def _row(scene: Scene, label: str, ts: range, size: int, cell, style: str) -> Row:  # type: ignore[no-untyped-def]
+    spans = [Span(f" {label}" + " " * max(1, _LABEL - 1 - width(label)), style)]
+    for t in ts:
+        text, own = cell(t)
+        text = cut(text, size - 1)
+        spans.append(Span(text + " " * (size - width(text)), own, f"go {_prefix(scene)}{t + 1}"))
+    return tuple(spans)
+
+
+def _prefix(scene: Scene) -> str:
+    return f"{scene.spot.batch + 1}:" if len(scene.run.trace.passes) > 1 else ""
+
+
+def _blocks_row(scene: Scene, key: str, ts: range, size: int) -> Row:
+    """How far a layer is: ■ done, ▶ at it, · ahead; ● where a breakpoint stands."""
+    run = scene.done.runs[key]
+    is_bidirectional = scene.scenario.recurrent.bidirectional
+    name = layer_name(run.block.layer, run.block.direction, is_bidirectional=is_bidirectional)
+    alphabet = scene.look.alphabet
+    spans = [Span(f" {alphabet.spell(name):<{_LABEL - 1}}", "label")]
+    stops = {one.step for one in scene.session.breakpoints if one.step is not None}
+    for t in ts:
+        spot = Spot(scene.spot.batch, key, t)
+        is_here = scene.level != "start" and (t, key) == (scene.t, scene.spot.key)
+        if scene.run.row_index(spot, scene.row) is None:
+            sign, style = " ", ""
+        elif is_here:
+            sign, style = alphabet.current, "now"
+        elif scene.is_done(spot):
+            sign, style = alphabet.done, "ok"
+        else:
+            sign, style = alphabet.ahead, "dim"
+        mark = alphabet.breakpoint if t in stops else ""
+        spans.append(Span(sign, style, f"go {_prefix(scene)}{t + 1}/{key}"))
+        spans.append(Span(mark, "breakpoint"))
+        spans.append(Span(" " * (size - width(sign) - width(mark))))
+    return tuple(span for span in spans if span.text)
+
+
+# ── letters ──────────────────────────────────────────────────────────────────────────
+
+
+def shown_input(scene: Scene, t: int) -> str:
+    """What goes in at a step: a letter, an index, or the number (of several the first with …)."""
+    batch = scene.done.batch
+    if batch.lengths is not None and t >= batch.lengths[scene.row]:
+        return scene.look.say(Text("pad"))
+    if batch.indices is not None:
+        return _letter(scene.scenario.vocabulary, int(batch.indices[t, scene.row]), is_quoted=False)
+    assert batch.values is not None
+    x = batch.values[t, scene.row]
+    first = numbers.number(float(x[0]), 2, alphabet=scene.look.alphabet)
+    return first if len(x) == 1 else first + scene.look.alphabet.ellipsis
+
+
+def letter_of_input(scene: Scene, t: int) -> str:
+    """The letter that goes in at a step, in quotes; "" where there is none."""
+    batch = scene.done.batch
+    if batch.indices is None or scene.scenario.vocabulary is None:
+        return ""
+    return _letter(scene.scenario.vocabulary, int(batch.indices[t, scene.row]))
+
+
+def quoted(scene: Scene, index: int) -> str:
+    """` ('h')` for an index of the vocabulary; "" without one."""
+    return "" if scene.scenario.vocabulary is None else f" ({_letter(scene.scenario.vocabulary, index)})"
+
+
+def _letter(vocabulary: tuple[str, ...] | None, index: int, *, is_quoted: bool = True) -> str:
+    if vocabulary is None or not 0 <= index < len(vocabulary):
+        return str(index)
+    letter = vocabulary[index]
+    plain = letter if letter.isprintable() and letter.strip() else repr(letter)[1:-1] or "''"
+    return f"'{plain}'" if is_quoted or not letter.strip() else plain
+
+
+def predicted(scene: Scene, t: int, *, is_seen: bool = False) -> str:
+    """The letter of the largest logit at a step, once it is computed; "" where there is nothing to say.
+
+    `is_seen` asks only whether there is something to say at all.
+    """
+    scores = _scores(scene.done)
+    if scores is None or not _has_classes(scene):
+        return ""
+    if not is_seen and not _is_scored(scene, t):
+        return scene.look.alphabet.ahead
+    if scene.is_hidden(scene.block.output) and t == scene.t:
+        return "?"
+    row = scores[t, scene.row] if scores.ndim == 3 else scores[scene.row]
+    if scores.ndim == 2 and t != scene.run.tree.num_steps(scene.spot.batch) - 1:
+        return ""
+    if np.isnan(row).any():
+        return "NaN"
+    return _letter(_classes(scene), int(np.argmax(row)), is_quoted=False)
+
+
+def _is_scored(scene: Scene, t: int) -> bool:
+    last = next(block for block in reversed(scene.done.blocks) if block.kind != "embedding")
+    return scene.is_done(Spot(scene.spot.batch, last.key, t))
+
+
+def _has_classes(scene: Scene) -> bool:
+    """Whether the output is a score for each class."""
+    target = scene.done.batch.target
+    if target is not None:
+        return target.dtype.kind in "iu"
+    vocabulary = scene.scenario.vocabulary
+    scores = _scores(scene.done)
+    return vocabulary is not None and scores is not None and scores.shape[-1] == len(vocabulary)
+
+
+def _classes(scene: Scene) -> tuple[str, ...] | None:
+    return scene.scenario.target_vocabulary or scene.scenario.vocabulary
+
+
+def _scores(done: Pass):  # type: ignore[no-untyped-def]
+    """The logits, (T, B, C) or (B, C) of the final state; without a linear layer the output is the logits."""
+    if "linear" not in done.by_key:
+        return done.features
+    return done.logits_by_row
+
+
+def wanted(scene: Scene, t: int) -> str:
+    """The target's letter at a step; of labels at the last step alone."""
+    target = scene.done.batch.target
+    if target is None or target.dtype.kind not in "iu":
+        return ""
+    if target.ndim == 1:
+        last = scene.run.tree.num_steps(scene.spot.batch) - 1
+        return _letter(_classes(scene), int(target[scene.row]), is_quoted=False) if t == last else " "
+    index = int(target[t, scene.row])
+    return _letter(_classes(scene), index, is_quoted=False) if index >= 0 else " "

@@ -1,0 +1,106 @@
+"""What torch says of a value: its numbers and the difference, or that they are on their way.
+
+Two kinds of confirmation are shown differently: `torch` is what `torch.nn` itself gave;
+`self-check` is the same equation in torch's own operations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnstep.language import Text
+from rnnstep.views import numbers
+from rnnstep.views.grids import Grid
+from rnnstep.views.rows import Row, Span
+from rnnstep.views.scene import Scene
+
+if TYPE_CHECKING:
+    from rnnstep.equations.operations import Array
+
+BEFORE = Text("before")
+SELF_CHECK = Text("self-check")
+
+
+def grids_of(scene: Scene, name: str, shape: tuple[int, ...]) -> list[Grid]:
+    """Torch's numbers as a grid beside ours; nothing while they are on their way."""
+    theirs = values(scene, name)
+    if theirs is None:
+        return []
+    title = "torch" if is_module_confirmed(scene, name) else scene.look.say(SELF_CHECK)
+    return [Grid(title, theirs, shape, style="torch", is_plain=True)]
+
+
+def values(scene: Scene, name: str) -> Array | None:
+    """Torch's value of a line of the block at this step and row, (n,); None where there is none."""
+    if scene.checked is None:
+        return None
+    index = scene.run.row_index(scene.spot, scene.row)
+    if index is None:
+        return None
+    found = scene.checked.passes[scene.spot.batch].reference_value(scene.block.key, name, scene.t)
+    return None if found is None else found[index]
+
+
+def is_module_confirmed(scene: Scene, name: str) -> bool:
+    """Whether torch's value comes from `torch.nn` itself."""
+    return scene.checked is not None and scene.checked.passes[scene.spot.batch].is_module_confirmed(scene.block.key, name)
+
+
+def agrees(scene: Scene, name: str) -> bool | None:
+    """Whether torch agrees with a value at this step; None where torch has no word on it."""
+    if scene.checked is None:
+        return None
+    return scene.checked.passes[scene.spot.batch].agrees_at(scene.block.key, name, scene.t)
+
+
+def difference(scene: Scene, name: str) -> Array | None:
+    """Ours minus torch's, (n,)."""
+    theirs = values(scene, name)
+    if theirs is None or scene.known is None:
+        return None
+    with np.errstate(invalid="ignore"):
+        return np.asarray(scene.known[name], np.float64) - np.asarray(theirs, np.float64)
+
+
+def mark(scene: Scene, name: str) -> Row:
+    """`torch ✓ ≤ 6e-8`, `self-check ✓`, `torch …` on its way."""
+    say = scene.look.say
+    if scene.checked is None:
+        return (Span(status(scene), "pending"),)
+    verdict = agrees(scene, name)
+    if verdict is None:
+        return ()
+    source = "torch.nn" if is_module_confirmed(scene, name) else say(SELF_CHECK)
+    gap = difference(scene, name)
+    reach = "" if gap is None or not np.isfinite(gap).any() else f" ≤ {numbers.brief(float(np.nanmax(np.abs(gap))), 1)}"
+    alphabet = scene.look.alphabet
+    return (
+        Span(f"{source} ", "torch"),
+        Span(alphabet.check if verdict else alphabet.wrong, "ok" if verdict else "bad"),
+        Span(alphabet.spell(reach), "dim"),
+    )
+
+
+def status(scene: Scene) -> str:
+    """Where torch's numbers are, when they are not here."""
+    match scene.look.torch:
+        case "loading":
+            return scene.look.say(Text("torch is on its way …"))
+        case "failed":
+            return scene.look.say(Text("torch is not available"))
+    return ""
+
+
+def verdict(scene: Scene) -> Row:
+    """The whole run in the header: `✓ torch ≤ 6e-8` or a loud `✗`."""
+    checked = scene.checked
+    if checked is None:
+        return (Span(status(scene), "header pending"),)
+    alphabet = scene.look.alphabet
+    if not checked.agrees:
+        return (Span(f"{alphabet.wrong} {scene.look.say(Text('torch disagrees'))}", "header bad"),)
+    reach = numbers.brief(checked.one_step_diff, 1)
+    name = "torch" if checked.has_module else scene.look.say(SELF_CHECK)
+    return (Span(f"{alphabet.check} {name} {alphabet.spell('≤')} {reach}", "header ok"),)

@@ -1,0 +1,333 @@
+"""Every row of the table of operations: its slope, its interval and its error bound, against other ways."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from rnnstep.equations.evaluate import Errors
+from rnnstep.equations.operations import OPERATIONS
+
+mpmath.mp.prec = 400
+
+EVERY = sorted(OPERATIONS)
+WITHOUT_SLOPE = {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
+POSITIVE = {"log", "sqrt"}
+INNER = {"lookup", "cat"}
+NUMERIC = [name for name in EVERY if name not in WITHOUT_SLOPE | INNER]
+
+# ── slopes ───────────────────────────────────────────────────────────────────────────
+
+
+def smooth(rng: np.random.Generator, op: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Values where the operation has a slope, away from kinks and poles."""
+    values = rng.normal(size=shape)
+    if op in {"relu", "abs", "div", "norm"}:
+        return np.where(values < 0, values - 0.5, values + 0.5)
+    if op in POSITIVE:
+        return np.abs(values) + 0.5
+    if op in {"max", "min"}:
+        return rng.permuted(np.broadcast_to(np.arange(shape[-1]) * 1.0, shape), axis=-1)
+    return values
+
+
+def arguments(rng: np.random.Generator, op: str, rows: tuple[int, ...], n: int) -> list[np.ndarray]:
+    """Arguments of random shapes: with row axes, without, or of one element, as broadcasting allows."""
+    if op == "matmul":
+        return [rng.normal(size=(int(rng.integers(1, 5)), n)), rng.normal(size=(*rows, n))]
+    if op == "lookup":
+        return [rng.normal(size=(5, n)), rng.integers(0, 5, size=rows)]
+    if op == "cat":
+        return [rng.normal(size=(*rows, n)), rng.normal(size=(*rows, int(rng.integers(1, 5))))]
+    shapes = [(*rows, n)]
+    if OPERATIONS[op].arity == 2:
+        shapes.append([(*rows, n), (n,), (1,), (*rows, 1), ()][rng.integers(5)])
+    made = [smooth(rng, op, shape) for shape in shapes]
+    return made[::-1] if rng.integers(2) else made
+
+
+@pytest.mark.parametrize("op", EVERY)
+@given(seed=st.integers(0, 2**32 - 1), rows=st.sampled_from([(), (1,), (3,), (2, 3)]), n=st.integers(1, 5))
+@settings(max_examples=30)
+def test_vjp_is_the_slope_that_finite_differences_find(
+    op: str, seed: int, rows: tuple[int, ...], n: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    row = OPERATIONS[op]
+    args = arguments(rng, op, rows, n)
+    out = np.asarray(row.forward(*args), dtype=np.float64)
+    g = rng.normal(size=out.shape)
+    gradients = row.vjp(g, out, *args)
+    assert [np.shape(gradient) for gradient in gradients] == [np.shape(argument) for argument in args]
+    if op in WITHOUT_SLOPE:
+        assert not any(np.any(gradient) for gradient in gradients)
+        return
+    moved = [rng.normal(size=a.shape) if a.dtype == np.float64 else np.zeros(a.shape, int) for a in args]
+    h = 1e-6
+    above, below = (
+        np.sum(
+            g
+            * row.forward(
+                *(a + side * v if v.dtype == np.float64 else a for a, v in zip(args, moved, strict=True))
+            )
+        )
+        for side in (h, -h)
+    )
+    expected = (above - below) / (2 * h)
+    found = sum(float(np.sum(gradient * v)) for gradient, v in zip(gradients, moved, strict=True))
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("op", "argument", "slope"),
+    [
+        ("relu", [0.0, 1.0], [0.0, 1.0]),
+        ("abs", [0.0, -2.0], [0.0, -1.0]),
+        ("max", [3.0, 3.0, 1.0], [0.5, 0.5, 0.0]),
+        ("min", [3.0, 1.0, 1.0], [0.0, 0.5, 0.5]),
+        ("norm", [0.0, 0.0], [0.0, 0.0]),
+    ],
+)
+def test_slope_at_a_kink_is_the_one_of_torch(op: str, argument: list[float], slope: list[float]) -> None:
+    a = np.array(argument)
+    out = OPERATIONS[op].forward(a)
+    (gradient,) = OPERATIONS[op].vjp(np.ones_like(out), out, a)
+    np.testing.assert_array_equal(gradient, slope)
+
+
+# ── exact values ─────────────────────────────────────────────────────────────────────
+
+Vector = list[Fraction]
+
+
+def real(value: Fraction) -> Any:
+    return mpmath.mpf(value.numerator) / value.denominator
+
+
+def fraction(value: Any) -> Fraction:
+    """A number of mpmath as a fraction; its 400 bits are exact beside any float."""
+    sign, mantissa, exponent, _ = mpmath.mpf(value)._mpf_
+    return (-1) ** sign * Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+def through(function: Callable[[Any], Any]) -> Callable[[Vector], Vector]:
+    return lambda a: [fraction(function(real(x))) for x in a]
+
+
+def exact_softmax(a: Vector) -> Vector:
+    powers = [mpmath.exp(real(x - max(a))) for x in a]
+    return [fraction(power / mpmath.fsum(powers)) for power in powers]
+
+
+def truth(function: Callable[..., bool]) -> Callable[..., Vector]:
+    return lambda *args: [Fraction(function(*elements)) for elements in zip(*args, strict=True)]
+
+
+EXACT: dict[str, Callable[..., Vector]] = {
+    "add": lambda a, b: [x + y for x, y in zip(a, b, strict=True)],
+    "sub": lambda a, b: [x - y for x, y in zip(a, b, strict=True)],
+    "mul": lambda a, b: [x * y for x, y in zip(a, b, strict=True)],
+    "div": lambda a, b: [x / y for x, y in zip(a, b, strict=True)],
+    "matmul": lambda w, x: [sum((a * b for a, b in zip(w, x, strict=True)), Fraction(0))],
+    "neg": lambda a: [-x for x in a],
+    "relu": lambda a: [max(x, Fraction(0)) for x in a],
+    "abs": lambda a: [abs(x) for x in a],
+    "sum": lambda a: [sum(a, Fraction(0))],
+    "mean": lambda a: [sum(a, Fraction(0)) / len(a)],
+    "max": lambda a: [max(a)],
+    "min": lambda a: [min(a)],
+    "norm": lambda a: [fraction(mpmath.sqrt(real(sum((x * x for x in a), Fraction(0)))))],
+    "tanh": through(mpmath.tanh),
+    "sigmoid": through(lambda x: 1 / (1 + mpmath.exp(-x))),
+    "exp": through(mpmath.exp),
+    "log": through(mpmath.log),
+    "sqrt": through(mpmath.sqrt),
+    "softmax": exact_softmax,
+    "lt": truth(lambda x, y: x < y),
+    "le": truth(lambda x, y: x <= y),
+    "gt": truth(lambda x, y: x > y),
+    "ge": truth(lambda x, y: x >= y),
+    "eq": truth(lambda x, y: x == y),
+    "ne": truth(lambda x, y: x != y),
+    "and": truth(lambda x, y: bool(x) and bool(y)),
+    "or": truth(lambda x, y: bool(x) or bool(y)),
+    "not": truth(lambda x: not x),
+    "isnan": lambda a: [Fraction(0) for _ in a],
+}  # fmt: skip
+
+# Beyond these an exact exponential has more digits than memory.
+REACH = {"exp": 800.0, "softmax": 800.0, "tanh": 1e4, "sigmoid": 1e4}
+
+
+def test_every_operation_of_the_language_has_an_exact_counterpart() -> None:
+    assert EXACT.keys() | INNER == OPERATIONS.keys()
+
+
+def is_in_domain(op: str, args: list[Vector]) -> bool:
+    if op == "log":
+        return all(x > 0 for x in args[0])
+    if op == "sqrt":
+        return all(x >= 0 for x in args[0])
+    if op == "div":
+        return all(y != 0 for y in args[1])
+    reach = REACH.get(op, math.inf)
+    return all(abs(x) <= reach for a in args for x in a) if reach < math.inf else True
+
+
+# ── error bounds ─────────────────────────────────────────────────────────────────────
+
+ORDINARY = st.floats(-8, 8)
+ANY_SIZE = st.builds(math.ldexp, st.floats(-1, 1), st.integers(-160, 130))
+
+
+@st.composite
+def perturbed(
+    draw: st.DrawFn, op: str, dtype: np.dtype[np.floating]
+) -> list[tuple[np.ndarray, np.ndarray, Vector]]:
+    """Arguments as computed, their error bounds, and exact arguments within these."""
+    n = draw(st.integers(1, 4))
+    made = []
+    reach = REACH.get(op, 1e30)
+    for _ in range(OPERATIONS[op].arity):
+        floats = draw(st.lists(st.one_of(ORDINARY, ANY_SIZE), min_size=n, max_size=n))
+        value = np.clip(np.array(floats), -reach, reach).astype(dtype)
+        if n > 1 and draw(st.booleans()):
+            value[1] = -value[0]  # what cancels
+        if op in POSITIVE:
+            value = np.abs(value) + dtype.type(1e-20)
+        relative = draw(st.sampled_from([0.0, float(np.finfo(dtype).eps), 1e-3, 0.3]))
+        absolute = 0.0 if op in POSITIVE else draw(st.sampled_from([0.0, 1e-40, 1e-9, 0.1]))
+        error = np.abs(value).astype(np.float64) * relative + absolute
+        shares = draw(st.lists(st.sampled_from([-1, 0, 1, Fraction(1, 3)]), min_size=n, max_size=n))
+        exact = [
+            Fraction(float(v)) + share * Fraction(float(e))
+            for v, e, share in zip(value, error, shares, strict=True)
+        ]
+        made.append((value, error, exact))
+    return made
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("op", NUMERIC)
+@given(data=st.data())
+@settings(max_examples=60)
+def test_error_bound_holds_against_exact_arithmetic(
+    op: str, dtype: type[np.floating], data: st.DataObject
+) -> None:
+    drawn = data.draw(perturbed(op, np.dtype(dtype)))
+    exact_args = [exact for _, _, exact in drawn]
+    assume(
+        is_in_domain(op, exact_args)
+        and is_in_domain(op, [[Fraction(float(v)) for v in a] for a, _, _ in drawn])
+    )
+    pairs = [(value, error) for value, error, _ in drawn]
+    if op == "matmul":
+        pairs[0] = (pairs[0][0][None], pairs[0][1][None])
+    out, bound = Errors(np.dtype(dtype)).apply(op, tuple(pairs))
+    assert out.dtype == dtype
+    assert not np.isnan(bound).any()
+    exact = EXACT[op](*exact_args)
+    # The rules are of first order: what is of the order of u² is not in them.
+    slack = 1 + 32 * Fraction(float(np.finfo(dtype).eps))
+    for computed, allowed, expected in zip(out, np.broadcast_to(bound, out.shape), exact, strict=True):
+        if np.isfinite(allowed):
+            assert abs(Fraction(float(computed)) - expected) <= Fraction(float(allowed)) * slack
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("op", NUMERIC)
+def test_error_bound_of_exact_ordinary_arguments_is_a_few_units(op: str, dtype: type[np.floating]) -> None:
+    value = np.array([0.5, 0.75, 1.25], dtype)
+    pair = (value, np.zeros(3))
+    pairs = [(value[None], np.zeros((1, 3))), pair] if op == "matmul" else [pair] * OPERATIONS[op].arity
+    _, bound = Errors(np.dtype(dtype)).apply(op, tuple(pairs))
+    assert np.all(bound <= 20 * np.finfo(dtype).eps)
+
+
+def test_overflowed_value_has_no_bound() -> None:
+    large = np.array([1e30], np.float32)
+    out, bound = Errors(np.dtype(np.float32)).apply("mul", ((large, np.zeros(1)), (large, np.zeros(1))))
+    assert np.isinf(out).all()
+    assert np.isinf(bound).all()
+
+
+# ── intervals ────────────────────────────────────────────────────────────────────────
+
+ENDS = st.one_of(
+    st.sampled_from([0.0, 1.0, -1.0, 0.5, 5e-324, 1e300, -1e300, math.inf, -math.inf]),
+    st.floats(-5, 5),
+    st.floats(-700, 700),
+)
+
+
+@st.composite
+def interval_and_point(draw: st.DrawFn, op: str) -> tuple[float, float, float]:
+    """An interval (one point, across zero, infinite …) and a number inside."""
+    low, high = sorted((draw(ENDS), draw(ENDS)))
+    if draw(st.booleans()) and math.isfinite(low):
+        high = low
+    least = 1e-300 if op in POSITIVE else -REACH.get(op, 1e307)
+    low, high = (low, max(high, least)) if high < least else (low, high)
+    near, far = max(low, least), min(high, REACH.get(op, 1e307))
+    assume(near <= far)
+    point = draw(st.one_of(st.sampled_from([near, far]), st.floats(near, far)))
+    if op not in POSITIVE and low <= 0 <= high and draw(st.booleans()):
+        point = 0.0
+    return low, high, point
+
+
+@pytest.mark.parametrize("op", sorted(EXACT))
+@given(data=st.data())
+@settings(max_examples=60)
+def test_interval_holds_the_exact_value_of_every_point(op: str, data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 3))
+    drawn = [
+        data.draw(st.lists(interval_and_point(op), min_size=n, max_size=n))
+        for _ in range(OPERATIONS[op].arity)
+    ]
+    points = [[Fraction(point) for _, _, point in a] for a in drawn]
+    assume(is_in_domain(op, points))
+    intervals = [(np.array([low for low, _, _ in a]), np.array([high for _, high, _ in a])) for a in drawn]
+    if op == "matmul":
+        intervals[0] = (intervals[0][0][None], intervals[0][1][None])
+    low, high = OPERATIONS[op].interval(*intervals)
+    assert not np.isnan(low).any()
+    assert not np.isnan(high).any()
+    for least, most, expected in zip(low, high, EXACT[op](*points), strict=True):
+        assert least == -math.inf or Fraction(float(least)) <= expected
+        assert most == math.inf or expected <= Fraction(float(most))
+
+
+@pytest.mark.parametrize("op", NUMERIC)
+@given(data=st.data())
+@settings(max_examples=30)
+def test_interval_of_exact_arguments_is_narrow(op: str, data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 4))
+    values = st.floats(0.25, 8) if op in POSITIVE | {"div"} else st.floats(-8, 8)
+    args = [
+        np.array(data.draw(st.lists(values, min_size=n, max_size=n))) for _ in range(OPERATIONS[op].arity)
+    ]
+    args = [a[None] if op == "matmul" and k == 0 else a for k, a in enumerate(args)]
+    low, high = OPERATIONS[op].interval(*((a, a) for a in args))
+    out = OPERATIONS[op].forward(*args)
+    reach = max(
+        float(np.max(np.abs(out))), *(float(np.max(np.abs(a))) ** OPERATIONS[op].arity for a in args), 1e-3
+    )
+    assert np.all(low <= out)
+    assert np.all(out <= high)
+    assert np.all(high - low <= 40 * np.finfo(np.float64).eps * reach * n)
+
+
+def test_interval_across_zero_is_not_known_to_be_true() -> None:
+    across = (np.array([-1.0]), np.array([1.0]))
+    for op, args in {"not": [across], "and": [across, across], "or": [across, across]}.items():
+        low, high = OPERATIONS[op].interval(*args)
+        assert (low.item(), high.item()) == (0.0, 1.0)
