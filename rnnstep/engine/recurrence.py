@@ -173,9 +173,10 @@ class BlockRun:
         return found[::-1] if self.is_reversed else found
 
     def _call(self, x: Array, before: tuple[Array, ...]) -> tuple[Array, ...]:
-        if self._mode == ONE_ROW:
-            return self._function(x[:, 0], *(state[0] for state in before), *self._prepared)  # type: ignore[no-any-return]
-        return self._function(x, *before, *self._prepared)  # type: ignore[no-any-return]
+        with np.errstate(all="ignore"):  # overflow and NaN are results to look at
+            if self._mode == ONE_ROW:
+                return self._function(x[:, 0], *(state[0] for state in before), *self._prepared)  # type: ignore[no-any-return]
+            return self._function(x, *before, *self._prepared)  # type: ignore[no-any-return]
 
     def _rows_of(self, kept: Array) -> Array:
         """Give a kept array its row axis back."""

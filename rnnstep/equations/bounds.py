@@ -143,7 +143,9 @@ min = max
 def norm(u: float, out: Any, a: Pair) -> Error:
     """‖error‖, the rounding of squares, sum and root, and √ of what the squares lose by underflow."""
     terms = np.shape(a[0])[-1]
-    carried = np.sqrt((_each(a) ** 2).sum(axis=-1, keepdims=True))
+    most = max(u, out, a)  # errors are scaled by it, so that their squares do not underflow
+    shares = np.where(most > 0, _each(a) / most, 0.0)
+    carried = most * np.sqrt((shares**2).sum(axis=-1, keepdims=True))
     lost = terms * _tiny(u)
     return np.asarray(carried + (terms + 3) * u * _size(out) + lost / (_size(out) + np.sqrt(lost)))
 

@@ -15,8 +15,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rnnstep.equations.evaluate import Values, evaluate
-from rnnstep.equations.operations import OPERATIONS
+import numpy as np
+
+from rnnstep.equations.evaluate import Values
+from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.program import Program, infer
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 
@@ -34,7 +36,8 @@ class Node:
     phase: Phase
     label: str = ""  # a leaf's name, a number's text, a pick's index
     value: float = 0.0
-    fixed: Expression | None = None  # what a fixed node is made of
+    fixed_op: str = ""  # of a fixed node: the operation that makes it, or "" for a parameter
+    fixed_args: tuple[Node, ...] = ()
     users: list[Node] = field(default_factory=list)
 
 
@@ -63,19 +66,51 @@ class Plan:
     groups: list[Group]
     lines: Mapping[str, Node]
     kept: tuple[str, ...]  # lines that are stored; the others are derived from them
+    fixed: list[Node]  # in an order of computation
     group_of: Mapping[Node, Group]
+
+    def number(self, value: float) -> Node:
+        """The node of a number, one that no equation holds included."""
+        for node in self.fixed:
+            if node.op == "number" and repr(node.value) == repr(value):
+                return node
+        made = _number(value)
+        self.fixed.append(made)
+        return made
 
 
 def plan(program: Program) -> Plan:
     """Plan a program whose shapes are numbers."""
     graph = _Graph(program)
-    kept = tuple(line.name for line in program.lines if line.name in program.states or not _is_derived(line.expression))
+    kept = tuple(
+        line.name for line in program.lines if line.name in program.states or not _is_derived(line.expression)
+    )
     groups, group_of = _grouped(graph.nodes)
     for name in kept:
         node = graph.lines[name]
         if node in group_of:
             group_of[node].is_kept = True
-    return Plan(groups, graph.lines, kept, group_of)
+    fixed = [node for node in graph.nodes if node.op in ("fixed", "number")]
+    return Plan(groups, graph.lines, kept, fixed, group_of)
+
+
+def fixed_values(
+    nodes: list[Node], parameters: Mapping[str, Array], dtype: np.dtype[np.floating]
+) -> dict[Node, Array]:
+    """Compute what is made of parameters alone, in `dtype`."""
+    values: dict[Node, Array] = {}
+    reading = Values()
+    for node in nodes:
+        args = tuple(values[argument] for argument in node.fixed_args)
+        if node.op == "number":
+            values[node] = reading.number(node.value)
+        elif not node.fixed_op:
+            values[node] = np.asarray(parameters[node.label], dtype)
+        elif node.fixed_op == "pick":
+            values[node] = reading.pick(args[0], int(node.label))
+        else:
+            values[node] = reading.apply(node.fixed_op, args)
+    return values
 
 
 def _is_derived(expression: Expression) -> bool:
@@ -104,39 +139,41 @@ class _Graph:
 
     def _node(self, expression: Expression) -> Node:
         match expression:
-            case Number(value=value, text=text):
-                return self._make(("number", value), Node("number", (), 1, "fixed", text, value))
+            case Number(value=value):
+                return self._make(("number", repr(value)), _number(value))
             case Name(id=name):
                 return self.lines.get(name) or self._leaf(name)
             case Pick(base=base, index=index):
                 inner = self._node(base)
-                if inner.phase == "fixed":
-                    return self._fixed(Pick(_fixed_expression(inner), index))
-                return self._make(
-                    ("pick", inner, index), Node("pick", (inner,), 1, inner.phase, str(index % inner.size))
-                )
+                return self._pick(inner, index % inner.size)
             case Apply(op=op, args=args):
                 inner_nodes = tuple(self._node(argument) for argument in args)
-                phase = max((node.phase for node in inner_nodes), key=_PHASES.index)
-                if phase == "fixed":
-                    return self._fixed(Apply(op, tuple(_fixed_expression(node) for node in inner_nodes)))
                 shape = infer(expression, self._program.shapes)
-                size = int(shape[0]) if shape else 1
-                return self._make((op, *inner_nodes), Node(op, inner_nodes, size, phase))
+                return self._apply(op, inner_nodes, int(shape[0]) if shape else 0)
+
+    def _pick(self, inner: Node, index: int) -> Node:
+        key = ("pick", inner, index)
+        if inner.phase == "fixed":
+            return self._make(
+                key, Node("fixed", (), 1, "fixed", str(index), fixed_op="pick", fixed_args=(inner,))
+            )
+        return self._make(key, Node("pick", (inner,), 1, inner.phase, str(index)))
+
+    def _apply(self, op: str, args: tuple[Node, ...], size: int) -> Node:
+        phase = max((node.phase for node in args), key=_PHASES.index)
+        if not size:  # of numbers alone
+            value = float(Values().apply(op, tuple(Values().number(node.value) for node in args)))
+            return self._make(("number", repr(value)), _number(value))
+        if phase == "fixed":
+            return self._make((op, *args), Node("fixed", (), size, "fixed", fixed_op=op, fixed_args=args))
+        return self._make((op, *args), Node(op, args, size, phase))
 
     def _leaf(self, name: str) -> Node:
-        if name in self._program.parameters:
-            return self._fixed(Name(name))
-        op = "input" if name in self._program.inputs else "previous"
         size = int(self._program.shapes[name][0])
+        if name in self._program.parameters:
+            return self._make(("parameter", name), Node("fixed", (), size, "fixed", name))
+        op = "input" if name in self._program.inputs else "previous"
         return self._make((op, name), Node(op, (), size, "static" if op == "input" else "step", name))
-
-    def _fixed(self, expression: Expression) -> Node:
-        shape = infer(expression, self._program.shapes)
-        if not shape:  # of numbers alone
-            value = float(evaluate(expression, {}, Values()))
-            return self._make(("number", value), Node("number", (), 1, "fixed", str(value), value))
-        return self._make(("fixed", expression), Node("fixed", (), int(shape[0]), "fixed", fixed=expression))
 
     def _make(self, key: tuple[object, ...], node: Node) -> Node:
         known = self._made.get(key)
@@ -149,8 +186,8 @@ class _Graph:
         return node
 
 
-def _fixed_expression(node: Node) -> Expression:
-    return node.fixed if node.fixed is not None else Number(node.value, node.label)
+def _number(value: float) -> Node:
+    return Node("number", (), 1, "fixed", value=value)
 
 
 def _is_leaf(node: Node) -> bool:
@@ -180,7 +217,9 @@ def _kind(node: Node, group_of: Mapping[Node, Group]) -> tuple[object, ...]:
     """What nodes must share to be computed at once."""
     if node.op == "matmul":
         return ("matmul", node.phase, node.args[1])
-    if node.op in ("pick", "copy") or OPERATIONS[node.op].kind == "reduction" or any(a.size != node.size for a in node.args):
+    if node.op in ("pick", "copy") or OPERATIONS[node.op].kind != "elementwise":
+        return (node,)
+    if any(argument.size != node.size for argument in node.args):
         return (node,)
     parts: list[object] = []
     for argument in node.args:
@@ -210,9 +249,11 @@ def _runs(nodes: list[Node], group_of: Mapping[Node, Group]) -> Iterator[list[No
     """Split nodes of one kind so that in each run every operand lies side by side."""
     run: list[Node] = []
     for node in nodes:
-        if run and not all(_follows(before, after, group_of) for before, after in zip(run[-1].args, node.args, strict=True)):
-            yield run
-            run = []
+        if run:
+            pairs = zip(run[-1].args, node.args, strict=True)
+            if not all(_follows(before, after, group_of) for before, after in pairs):
+                yield run
+                run = []
         run.append(node)
     yield run
 

@@ -120,14 +120,15 @@ def names_in(expression: Expression) -> Iterator[str]:
 
 def _parse(text: str, row: int, start: int) -> Expression:
     _check_limits(text, row)
-    stripped = text.lstrip()
+    stripped = text.replace("\n", " ").replace("\r", " ").lstrip()
     start += len(text) - len(stripped)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what Python only warns of, as `1and 2`, is refused
             tree = ast.parse(stripped, mode="eval").body
     except SyntaxError as error:
-        column = start + max((error.offset or 1) - 1, 0)
+        offset = 1 if error.offset is None else error.offset or len(stripped) + 1  # 0: at the end
+        column = start + offset - 1
         raise EquationError(Text("not an expression: {found}", found=repr(stripped[:60])), row, column) from None
     except (ValueError, RecursionError, MemoryError):
         raise EquationError(Text("not an expression: {found}", found=repr(stripped[:60])), row, start) from None

@@ -92,7 +92,8 @@ def _latex(expression: Expression) -> tuple[str, int]:
             return latex_name(name), _TIGHT
         case Pick(base=base, index=index):
             text, precedence = _latex(base)
-            return f"{{{text if precedence == _TIGHT else rf'\left({text}\right)'}}}_{{[{index}]}}", _TIGHT
+            held = text if precedence == _TIGHT else rf"\left({text}\right)"
+            return f"{{{held}}}_{{[{index}]}}", _TIGHT
         case Apply(op=op, args=args):
             row = OPERATIONS[op]
             parts = []

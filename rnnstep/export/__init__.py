@@ -1,0 +1,1 @@
+"""What leaves the program: a checked run as JSON, CSV or npz, and a scenario as a PyTorch program."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from rnnstep.scenario.keys import closest
 from rnnstep.scenario.letters import Unspelt, one_hot, padded, spelt, unspelt
 from rnnstep.scenario.model import Batch
 from rnnstep.scenario.table import Place, Table, listed, shown
-from rnnstep.scenario.tensor_files import check_csv_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +79,8 @@ def read_data(
 
 
 def _path(table: Table) -> Path | None:
+    from rnnstep.scenario.tensor_files import check_csv_size
+
     if not table.has("file"):
         table.missing("file", Text("the name of a CSV file"))
     filename = table.string("file")
@@ -92,6 +92,8 @@ def _path(table: Table) -> Path | None:
 
 def _read_rows(table: Table, path: Path, vocabulary: Sequence[str]) -> list[_Row] | None:
     """Read text and label of each row; the first line names the columns."""
+    import csv
+
     by_entry = {entry: index for index, entry in enumerate(vocabulary)}
     rows: list[_Row] = []
     try:

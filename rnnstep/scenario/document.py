@@ -18,7 +18,7 @@ from rnnstep.errors import Problem, ScenarioError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.keys import closest
-from rnnstep.scenario.positions import positions
+from rnnstep.scenario.positions import line_and_column, offsets
 from rnnstep.scenario.table import Place, Table, shown
 
 MOST_PROBLEMS = 100  # told of one file; a broken generated file may hold millions
@@ -58,28 +58,37 @@ class Document:
         return Table(self, (), self.data)
 
     @functools.cached_property
-    def positions(self) -> Mapping[Place, tuple[int, int]]:
-        """Line and column of each key, header and element; found when first asked for."""
-        return positions(self.text)
+    def _outline(self) -> Mapping[Place, int]:
+        return offsets(self.text, with_elements=False)
+
+    @functools.cached_property
+    def _offsets(self) -> Mapping[Place, int]:
+        return offsets(self.text)
+
+    def offset(self, place: Place) -> int:
+        """Give the offset in `text` of `place`, or of the nearest known place that holds it."""
+        is_below_array = any(isinstance(part, int) for part in place)
+        known = self._offsets if is_below_array else self._outline
+        while place and place not in known:
+            place = place[:-1]
+        return known.get(place, 0)
 
     def position(self, place: Place) -> tuple[int, int]:
         """Give line and column, from 1, of `place` or of the nearest known place that holds it."""
-        while place and place not in self.positions:
-            place = place[:-1]
-        return self.positions.get(place, (1, 1))
+        return line_and_column(self.text, self.offset(place))
 
-    def offset(self, line: int, column: int) -> int:
-        """Give the offset in `text` of a line and column from 1."""
-        start = 0
-        for _ in range(line - 1):
-            start = self.text.index("\n", start) + 1
-        return start + column - 1
+    @property
+    def is_full(self) -> bool:
+        """Whether so many mistakes were found that no more are noted."""
+        return len(self.problems) > MOST_PROBLEMS
 
     def problem(self, place: Place, message: Text, *, position: tuple[int, int] | None = None) -> None:
         """Note a mistake at `place`, or at a line and column known otherwise."""
+        if self.is_full:
+            return
         line, column = position or self.position(place)
         problem = Problem(self.path, line, column, _safe(message))
-        if problem not in self.problems[-MOST_PROBLEMS:]:
+        if problem not in self.problems:
             self.problems.append(problem)
 
     def table(self, name: str) -> Table | None:
@@ -100,12 +109,11 @@ class Document:
         if not self.problems:
             return
         found = sorted(self.problems, key=lambda problem: (problem.line, problem.column))
-        told, rest = found[:MOST_PROBLEMS], found[MOST_PROBLEMS:]
-        if rest:
-            first = rest[0]
-            more = Text("{count} more problems, from here on", count=len(rest))
-            told.append(Problem(first.path, first.line, first.column, more))
-        raise ScenarioError(tuple(told))
+        if len(found) > MOST_PROBLEMS:
+            last = found.pop()
+            more = Text("more than {count} problems; the others are not told", count=MOST_PROBLEMS)
+            found.append(Problem(last.path, last.line, last.column, more))
+        raise ScenarioError(tuple(found))
 
 
 def _safe(message: Text) -> Text:

@@ -20,7 +20,6 @@ from rnnstep.scenario.model import Batch, Floats
 from rnnstep.scenario.state_dicts import as_dtype
 from rnnstep.scenario.table import LARGEST, Table, listed
 from rnnstep.scenario.target import read_target
-from rnnstep.scenario.tensor_files import read_array_file
 from rnnstep.scenario.windows import cut_windows
 
 __all__ = ["InputData", "read_input", "read_target"]
@@ -184,6 +183,8 @@ def _read_array(reading: _Reading) -> NDArray[Any] | None:
         return table.array("values")
     if reading.source == "random":
         return _draw(reading)
+    from rnnstep.scenario.tensor_files import read_array_file  # and with it csv and json
+
     filename = table.string("file")
     return read_array_file(reading.document, reading.place, filename) if filename is not None else None
 

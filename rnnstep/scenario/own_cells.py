@@ -11,6 +11,7 @@ from rnnstep.language import Text
 from rnnstep.scenario.document import Document
 from rnnstep.scenario.keys import KEYS
 from rnnstep.scenario.model import Recurrent
+from rnnstep.scenario.positions import line_and_column
 from rnnstep.scenario.table import Table
 
 SIZES = ("input_size", "hidden_size", "proj_size")
@@ -143,8 +144,8 @@ def _size(word: str) -> str | int:
 
 def _within(document: Document, table: Table, error: EquationError) -> tuple[int, int]:
     """Give the place in the file of a place in the equations' text, as near as can be told."""
-    line, column = document.position((*table.place, "equations"))
-    start = document.offset(line, column)
+    start = document.offset((*table.place, "equations"))
+    line, column = line_and_column(document.text, start)
     opening = _STRING_START.match(document.text, start)
     if opening is None:
         return line, column

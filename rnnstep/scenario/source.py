@@ -10,9 +10,9 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.document import Document, Limits
-from rnnstep.scenario.positions import TooDeep, check_depth, statement_start
+from rnnstep.scenario.positions import TooDeep, check_depth, line_and_column, offset_of, statement_start
 
-LARGEST_FILE = 16 << 20  # bytes; larger arrays belong in a file of their own
+LARGEST_FILE = 8 << 20  # bytes; larger arrays belong in a file of their own
 
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _KEY = re.compile(r"\[*([^=\]\n]*)")
@@ -75,7 +75,7 @@ def _decoded(document: Document, data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode("utf-8", "replace")
-        position = _position(before, len(before))
+        position = line_and_column(before, len(before))
         document.problem((), Text("not UTF-8: save the file in the encoding UTF-8"), position=position)
         document.finish()
         raise
@@ -93,44 +93,40 @@ def parse_document(path: str, folder: Path, text: str, limits: Limits) -> Docume
         check_depth(text)
         document.data = tomllib.loads(text)
     except TooDeep as error:
-        document.problem((), Text("too many dots or brackets inside one another"), position=error.position)
+        document.problem(
+            (),
+            Text("too many dots or brackets inside one another"),
+            position=line_and_column(text, error.offset),
+        )
     except ValueError as error:  # TOMLDecodeError, or a number that int() refuses for its length
-        message, position = _reason(str(error), text)
-        document.problem((), Text("not valid TOML: {reason}", reason=message), position=position)
+        # tomllib reads "\r\n" as "\n"; its columns do not change by it, and lines neither
+        reason, offset = _reason(str(error), text.replace("\r\n", "\n"))
+        position = line_and_column(text.replace("\r\n", "\n"), offset)
+        document.problem((), Text("not valid TOML: {reason}", reason=reason), position=position)
     except RecursionError:
         document.problem((), Text("too many dots or brackets inside one another"))
     document.finish()
     return document
 
 
-def _reason(message: str, text: str) -> tuple[Text | str, tuple[int, int]]:
-    """Give tomllib's message in our words, as far as they are known, and its place."""
+def _reason(message: str, text: str) -> tuple[Text | str, int]:
+    """Give tomllib's message in our words, as far as they are known, and its offset."""
     where = _WHERE.search(message)
     bare = message[: where.start()] if where else message
     if where and where[1]:
-        position = (int(where[1]), int(where[2]))
+        at = offset_of(text, int(where[1]), int(where[2]))
     elif where:
-        position = statement_start(text, text.count("\n") + 1, len(text))
+        at = statement_start(text, len(text))
     else:
-        position = _position(text, long.start()) if (long := _LONG_NUMBER.search(text)) else (1, 1)
+        at = long.start() if (long := _LONG_NUMBER.search(text)) else 0
     if bare.startswith(_TWICE):
-        start = statement_start(text, *position)
-        return Text("`{key}` stands here for the second time", key=_match(_KEY, text, start)), start
-    if where and where[1] and bare.startswith("Invalid value") and (word := _match(_WORD, text, position)):
-        meant = word.lower() if word.lower() in {"true", "false"} else f'"{word[:60]}"'
+        at = statement_start(text, at)
+        key = _KEY.match(text, at)
+        return Text("`{key}` stands here for the second time", key=key[1].strip() if key else ""), at
+    word = _WORD.match(text, at)
+    if where and where[1] and bare.startswith("Invalid value") and word:
+        meant = word[0].lower() if word[0].lower() in {"true", "false"} else f'"{word[0][:60]}"'
         return Text(
-            "found {word}, expected a value; did you mean {meant}?", word=word[:60], meant=meant
-        ), position
-    known: Text | str = next((known for start, known in _REASONS.items() if bare.startswith(start)), bare)
-    return known, position
-
-
-def _position(text: str, offset: int) -> tuple[int, int]:
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
-
-
-def _match(pattern: re.Pattern[str], text: str, position: tuple[int, int]) -> str:
-    """Give what stands at a line and column, "" if it is no such thing."""
-    line = text.split("\n")[position[0] - 1] if position[0] <= text.count("\n") + 1 else ""
-    found = pattern.match(line, position[1] - 1)
-    return found[found.re.groups].strip() if found else ""
+            "found {word}, expected a value; did you mean {meant}?", word=word[0][:60], meant=meant
+        ), at
+    return next((known for start, known in _REASONS.items() if bare.startswith(start)), bare), at

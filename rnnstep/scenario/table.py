@@ -60,7 +60,7 @@ class Table:
         """Report every other key; without arguments the list of `keys.KEYS` holds."""
         allowed = keys or KEYS[self.name]
         for key in self._data:
-            if key not in allowed:
+            if key not in allowed and not self.document.is_full:
                 self.unknown(key, allowed)
 
     def unknown(self, key: str, allowed: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ Where a row's text is over before the batch is, the target is the loss's
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,9 +83,6 @@ def read_target(
         message = Text("[target]: expected exactly one of {keys}", keys=listed(SOURCES))
         table.problem(sources[1] if sources else (), message)
         return batches
-    lengths = tuple(
-        length for batch in batches for length in batch.lengths or (batch.num_steps,) * batch.num_rows
-    )
     reading = _Reading(
         table,
         vocabulary,
@@ -93,7 +91,7 @@ def read_target(
         is_final,
         batch_first,
         is_batched,
-        lengths,
+        _lengths(batches),
         batches[0].num_steps,
         _ignore_index(document),
         dtype,
@@ -101,6 +99,11 @@ def read_target(
     readers = {"text": _read_text, "indices": _read_indices, "values": _read_values}
     targets = readers[sources[0]](reading)
     return batches if targets is None else _shared_out(targets, batches, is_final=is_final)
+
+
+def _lengths(batches: tuple[Batch, ...]) -> tuple[int, ...]:
+    every = (batch.lengths or (batch.num_steps,) * batch.num_rows for batch in batches)
+    return tuple(itertools.chain.from_iterable(every))
 
 
 def _ignore_index(document: Document) -> int:

@@ -22,7 +22,6 @@ from rnnstep.scenario.parameters import parameter_shapes
 from rnnstep.scenario.seeds import LARGEST_SEED, SMALLEST_SEED, rounded, seeded_weights
 from rnnstep.scenario.state_dicts import as_dtype, not_held, wrong_shape
 from rnnstep.scenario.table import Table, listed
-from rnnstep.scenario.weight_files import read_weight_file
 
 SOURCES = ("seed", "file", "round", "prefix")
 MODULES = ("embedding", "linear")  # `embedding.weight = …` is a table in TOML
@@ -66,6 +65,8 @@ def read_weights(
     if seed is not None:
         pending = _take_seed(table, seed, shapes, recurrent.hidden_size, parameters, given, dtype)
     elif table.has("file"):
+        from rnnstep.scenario.weight_files import read_weight_file  # and with it zipfile and pickletools
+
         complete = frozenset(name for name in given if len(given[name]) == len(parameters[name].parts))
         found = read_weight_file(table, parameters, complete, dtype)
         if found is None:

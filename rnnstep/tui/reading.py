@@ -19,16 +19,18 @@ def read(source: Source, options: Options) -> Scenario:
         UsageError: It cannot be read.
         ScenarioError: It holds mistakes.
     """
-    from rnnstep.scenario.document import Limits
     from rnnstep.scenario.read import read as read_file
 
-    limits = Limits(options.memory_limit, options.allow_outside)
     return read_file(
-        source.path, limits, dtype=options.dtype, decimals=options.decimals, language=options.language
+        source.path,
+        options.limits,
+        dtype=options.dtype,
+        decimals=options.decimals,
+        language=options.language,
     )
 
 
-def session_of(scenario: Scenario, place: str | None = None, revision: int = 0) -> Session:
+def session_of(scenario: Scenario, revision: int, place: str | None = None) -> Session:
     """Run a complete scenario and open it, at `place` if there is one.
 
     Raises:

@@ -123,7 +123,7 @@ def operand(scene: Scene, name: str, expansion: Expansion | None = None) -> Grid
     kind = scene.kind(name)
     if name == "index" and values is not None:
         values = values.reshape(1)
-    return Grid(name, values, shape, kind, scene.scale(kind), focus=focus, target=_go_to_term(scene, name, expansion))
+    return Grid(name, values, shape, kind, scene.scale(kind), focus=focus, target=_go_to_term(scene, name, expansion), is_given=scene.is_given(name))
 
 
 def _focus(expansion: Expansion | None, name: str, term: int | None) -> tuple[int | None, int | None]:
@@ -168,7 +168,7 @@ def _operation_path(scene: Scene) -> tuple[int, ...]:
 
 def result_grids(scene: Scene, name: str, expansion: Expansion | None) -> list[Grid]:
     """The result, its value before the last edit where that was another, and torch's beside it."""
-    is_seen = scene.is_line_done(name) and not scene.is_hidden(name)
+    is_seen = scene.is_begun(name) and not scene.is_hidden(name)
     values = None if scene.known is None or not is_seen else scene.known[name]
     shape = tuple(int(size) for size in scene.block.program.shapes[name]) or (1,)
     kind = scene.kind(name)
@@ -185,6 +185,7 @@ def result_grids(scene: Scene, name: str, expansion: Expansion | None) -> list[G
         focus=focus,
         cover="?" if scene.is_hidden(name) else "·",
         target=(lambda y, x: f"go {place}[{y}]") if place else None,
+        seen=scene.elements_done(name),
     )
     found = [result]
     old = scene.value_before_edit(name) if is_seen else None

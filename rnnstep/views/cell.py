@@ -25,19 +25,27 @@ _LEAST_DECIMALS = 2
 
 
 def cell(scene: Scene, cells: int, height: int) -> Block:
-    """Draw the block at the cursor whole, in `cells` by `height`."""
+    """Draw the block at the cursor in `cells` by `height`: whole if it fits, else its values as vectors."""
     if scene.known is None:
         return _over(scene, cells)
-    if scene.block.kind != "recurrent":
-        return vectors(scene, [*scene.block.program.inputs, *scene.block.program.names], cells, height)
-    one_row = _row(scene, _first(scene) + _second(scene), _results(scene), cells, height)
-    if one_row is not None:
-        return one_row
-    two_rows = _two_rows(scene, cells, height)
-    if two_rows is not None:
-        return two_rows
-    names = [*scene.block.program.inputs, *(f"{name}_prev" for name in scene.block.program.states)]
-    return vectors(scene, [*names, *scene.block.program.names], cells, height)
+    drawn = None if scene.block.kind != "recurrent" else whole(scene, cells, height) or _two_rows(scene, cells, height)
+    return drawn or values(scene, cells, height)
+
+
+def whole(scene: Scene, cells: int, height: int) -> Block | None:
+    """Draw a recurrent block whole in one row; None where it does not fit."""
+    if scene.known is None or scene.block.kind != "recurrent":
+        return None
+    return _row(scene, _first(scene) + _second(scene), _results(scene), cells, height)
+
+
+def values(scene: Scene, cells: int, height: int) -> Block:
+    """Draw everything that the block read and computed as vectors."""
+    if scene.known is None:
+        return _over(scene, cells)
+    program = scene.block.program
+    names = [*program.inputs, *(f"{name}_prev" for name in program.states), *program.names]
+    return vectors(scene, names, cells, height)
 
 
 def _over(scene: Scene, cells: int) -> Block:
@@ -57,7 +65,7 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
     """The grid of one of the block's values, empty while it is not computed or hidden."""
     known = scene.known
     is_line = name in scene.block.program.by_name
-    is_seen = known is not None and (not is_line or (scene.is_line_done(name) and not scene.is_hidden(name)))
+    is_seen = known is not None and (not is_line or (scene.is_begun(name) and not scene.is_hidden(name)))
     values = known[name] if known is not None and is_seen else None
     if name == "index" and values is not None:
         values = values.reshape(1)
@@ -73,6 +81,8 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
         style="changed" if is_line and is_seen and scene.has_changed(name) else "",
         cover="?" if is_line and scene.is_hidden(name) else "·",
         target=(lambda y, x: f"go {place}[{y}]") if place else None,
+        is_given=scene.is_given(name),
+        seen=scene.elements_done(name) if is_line else None,
     )
 
 
@@ -95,7 +105,7 @@ def _stack(scene: Scene, torch: str) -> Grid | None:
     values = parts[0] if len(parts) == 1 else np.concatenate(parts)
     kind = scene.kind(stack.parts[0])
     title = torch.replace("weight_", "W_").replace("bias_", "b_")
-    return Grid(title, values, values.shape, kind, scene.scale(kind), row_names=_row_names(scene, stack.parts))
+    return Grid(title, values, values.shape, kind, scene.scale(kind), row_names=_row_names(scene, stack.parts), is_given=True)
 
 
 def _row_names(scene: Scene, parts: tuple[str, ...]) -> list[str]:
@@ -191,7 +201,7 @@ def _trimmed(block: Block) -> Block:
 
 
 def _width(parts: list[Grid | str], decimals: int) -> int:
-    return sum(3 if isinstance(part, str) else _grid_width(part, decimals) + 1 for part in parts)
+    return sum(2 if isinstance(part, str) else _grid_width(part, decimals) + 1 for part in parts)
 
 
 def _grid_width(grid: Grid, decimals: int) -> int:
@@ -199,7 +209,7 @@ def _grid_width(grid: Grid, decimals: int) -> int:
 
 
 def _difference_width(grid: Grid) -> int:
-    return max(10, len(grid.title) + 1)
+    return max(7, len(grid.title) + 1)
 
 
 def _drawn(scene: Scene, parts: list[Grid | str], decimals: int, height: int) -> list[Block]:
@@ -209,7 +219,7 @@ def _drawn(scene: Scene, parts: list[Grid | str], decimals: int, height: int) ->
     drawn: list[Block] = []
     for part in parts:
         if isinstance(part, str):
-            drawn.append([(Span(f" {alphabet.vertical} ", "border"),)] * rows)
+            drawn.append([(Span(f"{alphabet.vertical} ", "border"),)] * rows)
         elif part.style in ("dim", "bad"):
             drawn.append(_drawn_difference(scene, part))
         else:

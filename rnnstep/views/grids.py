@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Target = Callable[[int, int], str]
 
+_MEASURED = 4096
+"""How many of a grid's numbers are looked at to find their width."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -62,7 +65,9 @@ class Grid:
         cover: what stands for a number that is not seen: "·" not computed, "?" hidden.
         row_names: a name before each row (the gates of stacked weights), or none.
         target: what a click on an element does.
-        is_plain: without colours of the heat scale.
+        is_plain: without brackets and colours: torch's numbers beside ours.
+        is_given: written by a person (weights, x): with no more decimals than they have.
+        seen: how many elements of a vector are computed, the rest is covered; None for all.
     """
 
     title: str
@@ -76,6 +81,8 @@ class Grid:
     row_names: Sequence[str] = ()
     target: Target | None = None
     is_plain: bool = False
+    is_given: bool = False
+    seen: int | None = None
 
     @property
     def rows(self) -> int:
@@ -88,11 +95,24 @@ class Grid:
         return self.shape[1] if len(self.shape) > 1 else 1
 
 
+def places(grid: Grid, decimals: int) -> int:
+    """The decimals that a grid is written with: of what a person wrote no more than it has."""
+    if not grid.is_given or grid.values is None:
+        return decimals
+    sample = np.asarray(grid.values, np.float64).reshape(-1)[:_MEASURED]
+    near = np.abs(sample) * 2.0**-22  # a float32 that was written as 0.3 is 0.3 within half a unit of its last place
+    for fewer in range(decimals):
+        if np.all(np.abs(np.round(sample, fewer) - sample) <= near):
+            return fewer
+    return decimals
+
+
 def cell_width(grid: Grid, decimals: int) -> int:
-    """The cells that a number of the grid takes, without the blank before it; at most the first 4096 are measured."""
+    """The cells that a number of the grid takes, without the blank before it."""
     if grid.values is None:
         return decimals + 3
-    sample = np.asarray(grid.values).reshape(-1)[:4096]
+    sample = np.asarray(grid.values).reshape(-1)[:_MEASURED]
+    decimals = places(grid, decimals)
     if sample.size == 0:
         return 1
     return max(len(numbers.number(value, decimals)) for value in _extremes(sample))
@@ -115,7 +135,7 @@ def grid_width(grid: Grid, decimals: int, columns: int | None = None) -> int:
     """The cells a grid takes with its brackets, showing `columns` of its columns."""
     shown = grid.columns if columns is None else min(columns, grid.columns)
     names = max((width(name) for name in grid.row_names), default=0)
-    numbers_width = shown * (cell_width(grid, decimals) + 1) + 1 + 2
+    numbers_width = shown * (cell_width(grid, decimals) + 1) + (0 if grid.is_plain else 2)
     return max(numbers_width + (names + 1 if names else 0), width(_title(grid)))
 
 
@@ -135,7 +155,7 @@ def draw(
     down = window(grid.rows, height - 1, grid.focus[0])
     size = cell_width(grid, decimals)
     names = max((width(name) for name in grid.row_names), default=0)
-    room = (cells - 3 - (names + 1 if names else 0)) // (size + 1)
+    room = (cells - 2 - (names + 1 if names else 0)) // (size + 1)
     across = window(grid.columns, room, grid.focus[1])
     caption = [str(part) for part in (down, across) if not part.is_whole]
     if caption:
@@ -145,7 +165,7 @@ def draw(
         lines = [
             (Span(f"{grid.row_names[down.start + index]:>{names}} ", "label"), *line) for index, line in enumerate(lines)
         ]
-    block = bracket(lines, alphabet)
+    block = lines if grid.is_plain else bracket(lines, alphabet)
     title: Row = (Span(_title(grid), "label" if not grid.style else f"label {grid.style}".strip()),)
     head: Block = [title]
     if caption:
@@ -161,13 +181,15 @@ def _title(grid: Grid) -> str:
 def _numbers(grid: Grid, down: Window, across: Window, decimals: int, size: int, alphabet: Alphabet) -> list[Row]:
     if grid.values is None:
         empty: Row = tuple(Span(f" {grid.cover:>{size}}", "hidden" if grid.cover == "?" else "dim") for _ in range(across.start, across.stop))
-        return [(*empty, Span(" "))] * (down.stop - down.start)
+        return [empty] * (down.stop - down.start)
+    decimals = places(grid, decimals)
     values = np.asarray(grid.values).reshape(grid.rows, grid.columns)
     part = values[down.start : down.stop, across.start : across.stop]
     lines = heat.number_rows(part, decimals, grid.kind, grid.scale, width=size, alphabet=alphabet)
+    lines = [(*line[:-1], line[-1]._replace(text=line[-1].text[:-1])) for line in lines]  # brackets stand close
     if grid.is_plain:
         lines = [tuple(span._replace(style="") for span in line) for line in lines]
-    if grid.style or grid.target or grid.focus != (None, None):
+    if grid.style or grid.target or grid.seen is not None or grid.focus != (None, None):
         lines = [
             tuple(
                 _marked(grid, span, down.start + y, across.start + x) for x, span in enumerate(line)
@@ -178,6 +200,8 @@ def _numbers(grid: Grid, down: Window, across: Window, decimals: int, size: int,
 
 
 def _marked(grid: Grid, span: Span, y: int, x: int) -> Span:
+    if grid.seen is not None and y >= grid.seen:
+        return Span(f"{grid.cover:>{width(span.text)}}", "dim")
     row, column = grid.focus
     style = f"{span.style} {grid.style}".strip()
     if row is not None and (y == row) and (column is None or x == column):

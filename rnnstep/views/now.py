@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rnnstep.engine import Block as Blocks
+from rnnstep.equations.syntax import Apply, Expression, Name
 from rnnstep.equations.write import BLACKBOARD, write_line
 from rnnstep.language import Text
 from rnnstep.views import timeline, torch_column
@@ -65,14 +68,15 @@ def _given(scene: Scene) -> Block:
 
 def _confirmation(scene: Scene, name: str, cells: int) -> Row:
     """Torch's word, and where torch keeps a state."""
-    left = torch_column.mark(scene, name) if scene.is_line_done(name) and not scene.is_hidden(name) else ()
-    keeps = _kept(scene) if name in scene.block.program.states else ""
+    left = torch_column.mark(scene, name) if scene.is_begun(name) and not scene.is_hidden(name) else ()
+    keeps = _kept(scene, name) if name in scene.block.program.states else ""
     return _two_ends(left, (Span(keeps, "torch"),) if keeps else (), cells)
 
 
-def _kept(scene: Scene) -> str:
-    return scene.look.alphabet.spell(
-        where_torch_keeps(scene.scenario, scene.spot.batch, scene.block.layer, scene.block.direction, scene.t, scene.row)
+def _kept(scene: Scene, state: str) -> str:
+    block = scene.block
+    return scene.look.say(
+        where_torch_keeps(scene.scenario, scene.spot.batch, block.layer, block.direction, scene.t, scene.row, state)
     )
 
 
@@ -83,17 +87,35 @@ def _step(scene: Scene, cells: int, height: int) -> Block:
     letter = timeline.letter_of_input(scene, scene.t)
     goes_in = f"x_{step}" + (f" = {letter}" if letter else "")
     block = scene.block
-    state = block.output if block.kind == "recurrent" else block.output
     head: Row = (
         Span(look.alphabet.spell(f"{goes_in} → "), ""),
-        Span(f"{state}_{step}" if block.kind == "recurrent" else state, "now"),
+        Span(f"{block.output}_{step}" if block.kind == "recurrent" else block.output, "now"),
     )
-    lines = [one for one in block.program.lines if one.name in (*block.program.states, block.output)]
-    formula = look.alphabet.spell("   ".join(write_line(one, BLACKBOARD) for one in reversed(lines[-2:])))
+    formula = look.alphabet.spell(_formula(block, cells - row_width(head) - 2))
     rows: Block = [_two_ends(head, (Span(formula, "dim"),), cells)]
     rows.append(_confirmation(scene, block.output, cells))
     rows += _spoken(scene)
     return rows[:height]
+
+
+def _formula(block: Blocks, cells: int) -> str:
+    """The block in one formula where that is short, else the lines that set its states."""
+    last = block.program.by_name[block.output]
+    one = write_line(replace(last, expression=_inlined(last.expression, block)), BLACKBOARD)
+    if len(one) <= cells:
+        return one
+    lines = [line for line in block.program.lines if line.name in (*block.program.states, block.output)]
+    return "   ".join(write_line(line, BLACKBOARD) for line in lines)
+
+
+def _inlined(expression: Expression, block: Blocks) -> Expression:
+    """Put the lines that an expression reads in their names' place, states excepted."""
+    match expression:
+        case Name(id=name) if name in block.program.by_name and name not in block.program.states:
+            return _inlined(block.program.by_name[name].expression, block)
+        case Apply(op=op, args=args):
+            return Apply(op, tuple(_inlined(argument, block) for argument in args))
+    return expression
 
 
 def _spoken(scene: Scene) -> Block:

@@ -107,6 +107,18 @@ class Scene:
         """Whether a line of the block is computed at this step."""
         return self.is_done(Spot(self.spot.batch, self.spot.key, self.spot.t, name))
 
+    def elements_done(self, name: str) -> int | None:
+        """How many elements of the line at the cursor are computed; None when all are or none is."""
+        spot = self.session.spot
+        if spot is None or spot.element is None or spot.operation != name or self.is_line_done(name):
+            return None
+        is_whole = self.session.is_done((*self.session.position.path[:5],))
+        return spot.element + 1 if is_whole else spot.element
+
+    def is_begun(self, name: str) -> bool:
+        """Whether a line of the block is computed, or being computed element by element."""
+        return self.is_line_done(name) or self.elements_done(name) is not None
+
     def is_hidden(self, name: str, spot: Spot | None = None) -> bool:
         """Whether a value is covered because the audience is to guess it."""
         if not self.session.is_hidden:
@@ -144,6 +156,12 @@ class Scene:
         if old is None or self.known is None or name not in old:
             return None
         return None if np.array_equal(old[name], self.known[name], equal_nan=True) else old[name]
+
+    def is_given(self, name: str) -> bool:
+        """Whether a value of the block was written by a person rather than computed: weights, x, h_0."""
+        if name in self.block.parameters:
+            return True
+        return name in self.block.program.inputs and self.block is self.done.blocks[0]
 
     # ── colours ──────────────────────────────────────────────────────────────────────
 

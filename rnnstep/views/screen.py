@@ -14,7 +14,7 @@ from rnnstep.language import Text
 from rnnstep.session.session import Session
 from rnnstep.views import charts, side, timeline
 from rnnstep.views.board import board
-from rnnstep.views.cell import cell, flow
+from rnnstep.views.cell import cell, flow, values, whole
 from rnnstep.views.compose import Block, above, beside, box, pad
 from rnnstep.views.footer import footer
 from rnnstep.views.header import header, message
@@ -50,32 +50,38 @@ def screen(session: Session, look: Look, width: int, height: int) -> Block:
 
 def _narrow(scene: Scene, width: int, room: int) -> Block:
     """One idea at a time: the operation on top, what it works on, the timeline below."""
-    talk = min(5, max(3, room // 4))
+    talk = min(4, max(3, room // 5)) if scene.level != "start" else min(7, max(3, room // 3))
     panel = _now(scene, width, talk + 2)
     left = room - len(panel)
-    below = timeline.timeline(scene, width, min(6, left // 3)) if left >= 10 else []
+    below = timeline.timeline(scene, width, min(7, left // 2)) if left >= 10 else []
     more = side.watches(scene)[:2] if left >= 12 else []
-    middle = _picture(scene, width - 2, left - len(below) - len(more) - (1 if below else 0))
+    middle = _picture(scene, width - 2, left - len(below) - len(more))
     middle = [(Span(" "), *row) for row in middle]
     gap = max(0, left - len(middle) - len(below) - len(more))
     return [*panel, *middle, *([()] * gap), *below, *more]
 
 
 def _wide(scene: Scene, width: int, room: int) -> Block:
-    """The cell whole at the left, the listing and plots at the right, the timeline below."""
+    """The cell whole across, the operation and the timeline at the left, the listing and plots at the right."""
     is_large = width >= _LARGEST
     right = min(84, max(46, width * 2 // 5)) if is_large else max(42, width * 3 // 8)
     left = width - right - 1
-    talk = 6 if room < 40 else 7
-    panel = _now(scene, width, talk)
-    below = timeline.timeline(scene, width - 4, 7 if room < 40 else 9)
-    lower = box(below, scene.look.say(Text("timeline")), width, len(below) + 2, alphabet=scene.look.alphabet)
-    middle = room - len(panel) - len(lower)
-    return [
-        *panel,
-        *beside([_main(scene, left, middle), _side(scene, right, middle, is_large=is_large)], gap=1),
-        *lower,
-    ]
+    top = [*_now(scene, width, 6 if room < 40 else 8), *_across(scene, width, 7 if room < 45 else room // 2)]
+    below = timeline.timeline(scene, left - 4, 7 if room < 40 else 9)
+    lower = box(below, scene.look.say(Text("timeline")), left, len(below) + 2, alphabet=scene.look.alphabet)
+    rest = room - len(top)
+    column = [*_main(scene, left, rest - len(lower), has_whole=len(top) > 8), *lower]
+    return [*top, *beside([column, _side(scene, right, rest, is_large=is_large)], gap=1)]
+
+
+def _across(scene: Scene, width: int, height: int) -> Block:
+    """The cell whole in one row across the screen; nothing where it does not fit."""
+    drawn = whole(scene, width - 1, height - 2)
+    if drawn is None:
+        return []
+    title = scene.look.alphabet.spell(f" {scene.spot.key} {scene.look.alphabet.horizontal}")
+    rule = Span(title + scene.look.alphabet.horizontal * (width - len(title)), "border")
+    return [(rule,), *((Span(" "), *row) for row in drawn)]
 
 
 def _now(scene: Scene, width: int, height: int) -> Block:
@@ -103,16 +109,11 @@ def _picture(scene: Scene, cells: int, height: int) -> Block:
     return drawn
 
 
-def _main(scene: Scene, cells: int, height: int) -> Block:
-    """The picture of the zoom, and below it the cell whole where an operation is looked at."""
-    drawn = _picture(scene, cells - 4, height - 2)
-    title = _title(scene)
-    if scene.spot.operation is None or height - len(drawn) < 9:
-        return box(drawn, title, cells, height, alphabet=scene.look.alphabet)
-    upper = box(drawn, title, cells, len(drawn) + 2, alphabet=scene.look.alphabet)
-    rest = height - len(upper)
-    whole = cell(scene, cells - 4, rest - 2)
-    return [*upper, *box(whole, scene.look.say(Text("the whole cell")), cells, rest, alphabet=scene.look.alphabet)]
+def _main(scene: Scene, cells: int, height: int, *, has_whole: bool) -> Block:
+    """The picture of the zoom; at a step, where the cell already stands across, its values as vectors."""
+    is_step = scene.spot.operation is None and (scene.level != "step" or len(scene.done.blocks) == 1)
+    drawn = values(scene, cells - 4, height - 2) if is_step and has_whole else _picture(scene, cells - 4, height - 2)
+    return box(drawn, _title(scene), cells, height, alphabet=scene.look.alphabet)
 
 
 def _title(scene: Scene) -> str:
@@ -130,7 +131,7 @@ def _side(scene: Scene, cells: int, height: int, *, is_large: bool) -> Block:
     watching = side.watches(scene)[:6]
     watched = box(watching, say(Text("watches and breakpoints")), cells, len(watching) + 2, alphabet=alphabet) if watching else []
     spare = height - len(watched)
-    listed = max(4, min(lines + 2, spare - 8))
+    listed = max(4, min(lines + 2, max(8, spare - 12)))
     upper = box(listing(scene, cells - 4, listed - 2), say(Text("equations")), cells, listed, alphabet=alphabet)
     rest = spare - listed
     names = charts.names(scene)

@@ -39,20 +39,20 @@ def values(scene: Scene, name: str) -> Array | None:
     index = scene.run.row_index(scene.spot, scene.row)
     if index is None:
         return None
-    found = scene.checked.passes[scene.spot.batch].reference_value(scene.block.key, name, scene.t)
+    found = scene.checked.comparisons[scene.spot.batch].value(scene.block.key, name, scene.t)
     return None if found is None else found[index]
 
 
 def is_module_confirmed(scene: Scene, name: str) -> bool:
     """Whether torch's value comes from `torch.nn` itself."""
-    return scene.checked is not None and scene.checked.passes[scene.spot.batch].is_module_confirmed(scene.block.key, name)
+    return scene.checked is not None and scene.checked.comparisons[scene.spot.batch].is_module_confirmed(scene.block.key, name)
 
 
 def agrees(scene: Scene, name: str) -> bool | None:
     """Whether torch agrees with a value at this step; None where torch has no word on it."""
     if scene.checked is None:
         return None
-    return scene.checked.passes[scene.spot.batch].agrees_at(scene.block.key, name, scene.t)
+    return scene.checked.comparisons[scene.spot.batch].agrees_at(scene.block.key, name, scene.t)
 
 
 def difference(scene: Scene, name: str) -> Array | None:
@@ -102,5 +102,5 @@ def verdict(scene: Scene) -> Row:
     if not checked.agrees:
         return (Span(f"{alphabet.wrong} {scene.look.say(Text('torch disagrees'))}", "header bad"),)
     reach = numbers.brief(checked.one_step_diff, 1)
-    name = "torch" if checked.has_module else scene.look.say(SELF_CHECK)
+    name = "torch" if checked.is_module else scene.look.say(SELF_CHECK)
     return (Span(f"{alphabet.check} {name} {alphabet.spell('≤')} {reach}", "header ok"),)

@@ -276,7 +276,7 @@ def interval_and_point(draw: st.DrawFn, op: str) -> tuple[float, float, float]:
         high = low
     least = 1e-300 if op in POSITIVE else -REACH.get(op, 1e307)
     low, high = (low, max(high, least)) if high < least else (low, high)
-    near, far = max(low, least), min(high, REACH.get(op, 1e307))
+    near, far = max(low, least) + 0.0, min(high, REACH.get(op, 1e307)) + 0.0  # no −0.0
     assume(near <= far)
     point = draw(st.one_of(st.sampled_from([near, far]), st.floats(near, far)))
     if op not in POSITIVE and low <= 0 <= high and draw(st.booleans()):

@@ -37,7 +37,7 @@ _KEYS = {
     "`{key}`: unknown key; did you mean `{guess}`?": "`{key}`：没有这个键；是不是想写 `{guess}`？",
     "`{key}`: unknown key here; it belongs in [{table}]": "`{key}`：这里没有这个键；它属于 [{table}]",
     "`{key}`: unknown key; known are {known}": "`{key}`：没有这个键；可用的键有 {known}",
-    "{count} more problems, from here on": "从这里起还有 {count} 处问题",
+    "more than {count} problems; the others are not told": "问题超过 {count} 处，其余从略",
 }
 
 _FILES = {

@@ -1,0 +1,114 @@
+"""A run as JSON, in pieces: no more than one step of it is built at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from rnnstep.equations.operations import Array
+from rnnstep.export.selection import Seen, Selection
+
+
+def json_pieces(selection: Selection) -> Iterator[str]:
+    """Give the text of the whole, an object of one line a step."""
+    yield "{"
+    yield from _members({**_head(selection), "steps": _our_steps(selection), **_results(selection.run)})
+    beside = {"input": _plain(selection.run.beside.input), "steps": _torch_steps(selection)}
+    is_module = selection.run.reference is not None
+    if not is_module:
+        yield ',\n"reference": null'
+    yield f',\n"{"reference" if is_module else "self_check"}": {{'
+    yield from _members({**beside, **_beside(selection)})
+    yield "},\n"
+    yield from _members(_verdict(selection))
+    yield "}\n"
+
+
+def run_dict(selection: Selection) -> dict[str, Any]:
+    """Give the same as a dictionary of plain lists and numbers."""
+    run = selection.run
+    beside = {"input": _plain(run.beside.input), "steps": list(_torch_steps(selection)), **_beside(selection)}
+    return {
+        **_head(selection),
+        "steps": list(_our_steps(selection)),
+        **_results(run),
+        **({"reference": beside} if run.reference is not None else {"reference": None, "self_check": beside}),
+        **_verdict(selection),
+    }
+
+
+def _members(members: Mapping[str, Any]) -> Iterator[str]:
+    """Give the members of an object; an iterator becomes a list, one element a line."""
+    for number, (name, value) in enumerate(members.items()):
+        yield f"{',' if number else ''}\n{json.dumps(name)}: "
+        if not isinstance(value, Iterator):
+            yield json.dumps(value, ensure_ascii=False)
+            continue
+        for position, element in enumerate(value):
+            yield "[\n" if position == 0 else ",\n"
+            yield json.dumps(element, ensure_ascii=False)
+        yield "\n]"
+
+
+def _head(selection: Selection) -> dict[str, Any]:
+    scenario = selection.run.scenario
+    return {
+        "title": scenario.title.into(scenario.display.language or "en"),
+        "module": scenario.recurrent.module,
+        "dtype": scenario.display.dtype,
+        "input": _plain(selection.run.input),
+    }
+
+
+def _results(source: Any) -> dict[str, Any]:
+    results = {name: _plain(getattr(source, name)) for name in ("output", "h_n", "c_n", "logits")}
+    return {name: value for name, value in results.items() if value is not None}
+
+
+def _beside(selection: Selection) -> dict[str, Any]:
+    """Give torch's results, and which of its steps' values are a self-check."""
+    beside = selection.run.beside
+    first = next(iter(selection.steps()), None)
+    names = [name for name in first.torch if first.torch.is_self_check(name)] if first is not None else []
+    return {**_results(beside), "self_check": names}
+
+
+def _verdict(selection: Selection) -> dict[str, Any]:
+    run = selection.run
+    return {
+        "max_abs_diff": run.max_abs_diff,
+        "one_step_diff": run.one_step_diff,
+        "tolerance": run.tolerance,
+        "agrees": run.agrees,
+    }
+
+
+def _our_steps(selection: Selection) -> Iterator[dict[str, Any]]:
+    for seen in selection.steps():
+        values = {**seen.step, **seen.watched}
+        yield {**_where(selection, seen), "values": {name: _plain(value) for name, value in values.items()}}
+
+
+def _torch_steps(selection: Selection) -> Iterator[dict[str, Any]]:
+    for seen in selection.steps():
+        yield {**_where(selection, seen), "values": {name: _plain(value) for name, value in seen.torch.items()}}
+
+
+def _where(selection: Selection, seen: Seen) -> dict[str, Any]:
+    step = seen.step
+    where: dict[str, Any] = {"t": step.t, "layer": step.layer, "direction": step.direction}
+    if len(selection.run.scenario.batches) > 1:
+        where["batch"] = step.batch
+    if step.rows is not None:
+        where["rows"] = step.rows.tolist()
+    return where
+
+
+def _plain(value: Array | list[Array] | None) -> Any:
+    """Give an array, or one a batch, as nested lists of Python floats, which hold a float32 exactly."""
+    if isinstance(value, list):
+        return [_plain(array) for array in value]
+    return None if value is None else np.asarray(value).tolist()

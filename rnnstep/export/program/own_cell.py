@@ -1,0 +1,82 @@
+"""One's own cell as a function over torch: its equations, line by line."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterator
+
+from rnnstep.cells import Cell
+from rnnstep.equations.evaluate import Values, evaluate
+from rnnstep.equations.operations import OPERATIONS
+from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick, names_in
+
+_CALLS = {
+    "relu": "torch.relu({0})",
+    "softmax": "torch.softmax({0}, dim=-1)",
+    "sum": "torch.sum({0}, dim=-1, keepdim=True)",
+    "mean": "torch.mean({0}, dim=-1, keepdim=True)",
+    "max": "torch.amax({0}, dim=-1, keepdim=True)",
+    "min": "torch.amin({0}, dim=-1, keepdim=True)",
+    "norm": "torch.linalg.vector_norm({0}, dim=-1, keepdim=True)",
+}
+_TRUTHS = {"and": "logical_and", "or": "logical_or", "not": "logical_not", "isnan": "isnan"}
+_ATOM = 9
+
+
+def cell_lines(cell: Cell, dtype: str) -> Iterator[str]:
+    """Give `def NAME(x, h_prev, …)`, which returns the states after the step."""
+    program = cell.program
+    read = [*program.inputs, *(f"{name}_prev" for name in program.states), *program.parameters]
+    yield f"def {safe(cell.name)}({', '.join(map(safe, read))}):"
+    for line in program.lines:
+        yield f"    {safe(line.name)} = {_source(line.expression, dtype)[0]}"
+    yield f"    return {', '.join(map(safe, program.states))}"
+
+
+def safe(name: str) -> str:
+    """Give a name that the program may use: Python's words and its own names get a mark."""
+    letters = "".join(character if character.isalnum() else "_" for character in name)
+    if not letters or letters[0].isdigit() or keyword.iskeyword(letters) or letters in {"torch", "nn", "np"}:
+        return f"{letters}_"
+    return letters
+
+
+def _source(expression: Expression, dtype: str) -> tuple[str, int]:
+    """Give an expression as Python over torch, and how tightly it binds."""
+    if not any(names_in(expression)):
+        constant = float(evaluate(expression, {}, Values()))
+        return repr(constant), _ATOM if constant >= 0 else OPERATIONS["neg"].precedence
+    match expression:
+        case Name(id=name):
+            return safe(name), _ATOM
+        case Pick(base=base, index=index):
+            stop = "" if index == -1 else str(index + 1)
+            return f"{_bracketed(base, dtype, _ATOM)}[..., {index}:{stop}]", _ATOM
+        case Apply(op="matmul", args=(matrix, vector)):
+            row = OPERATIONS["matmul"]
+            return f"{_bracketed(vector, dtype, _ATOM)} @ {_bracketed(matrix, dtype, _ATOM)}.T", row.precedence
+        case Apply(op=op, args=args):
+            return _operation(op, args, dtype)
+        case Number():
+            raise AssertionError(expression)  # has no names
+
+
+def _operation(op: str, args: tuple[Expression, ...], dtype: str) -> tuple[str, int]:
+    row = OPERATIONS[op]
+    if op in _TRUTHS:
+        written = ", ".join(f"torch.as_tensor({_source(argument, dtype)[0]})" for argument in args)
+        return f"torch.{_TRUTHS[op]}({written}).to({dtype})", _ATOM
+    if not row.symbol:
+        call = _CALLS.get(op, f"torch.{op}({{0}})")
+        return call.format(_source(args[0], dtype)[0]), _ATOM
+    if row.arity == 1:
+        return f"{row.symbol}{_bracketed(args[0], dtype, row.precedence)}", row.precedence
+    is_comparison = row.precedence == OPERATIONS["lt"].precedence
+    left = _bracketed(args[0], dtype, row.precedence + is_comparison)
+    text = f"{left} {row.symbol} {_bracketed(args[1], dtype, row.precedence + 1)}"
+    return (f"({text}).to({dtype})", _ATOM) if is_comparison else (text, row.precedence)
+
+
+def _bracketed(expression: Expression, dtype: str, needs: int) -> str:
+    text, precedence = _source(expression, dtype)
+    return text if precedence >= needs else f"({text})"

@@ -1,0 +1,115 @@
+"""The screen's end of the worker: torch in a process of its own, started before anything heavy is imported.
+
+Nothing here waits: requests are written and replies read by two threads, and closing is a kill. What the
+threads need is imported when they first run, so that the process can be started within milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rnnstep.reference.messages import Reply, Request
+    from rnnstep.scenario.model import Scenario
+
+_PACKAGE_FOLDER = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir))
+# The worker must find this very package, and must not look for modules in the folder it is started from, where a
+# scenario's author may have put a torch.py.
+_START = """\
+import sys
+if sys.argv[1] not in sys.path:
+    sys.path.insert(0, sys.argv[1])
+from rnnstep.reference.worker import main
+main()
+"""
+
+
+class Worker:
+    """A process that runs torch on the newest scenario it was given.
+
+    Args:
+        on_reply: called from a thread of the worker's with each reply to the newest request: `Completed` first
+            if parameters were pending, then `Referenced`; or `Failed`.
+    """
+
+    def __init__(self, on_reply: Callable[[Reply], None]) -> None:
+        self._on_reply = on_reply
+        self._newest: Request | None = None
+        self._revision: int | None = None
+        self._is_closed = False
+        self._has_threads = False
+        self._changed = threading.Condition()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, _PACKAGE_FOLDER],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # so that Ctrl+C in the terminal is the screen's alone
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._to_worker = self._process.stdin.fileno()
+        self._from_worker = self._process.stdout.fileno()
+
+    def submit(self, revision: int, scenario: Scenario) -> None:
+        """Ask for torch's numbers of a scenario; replies to earlier requests are dropped from now on."""
+        from rnnstep.reference.messages import Request
+
+        with self._changed:
+            self._newest = Request(revision, scenario)
+            self._revision = revision
+            self._changed.notify()
+        if not self._has_threads:
+            self._has_threads = True
+            threading.Thread(target=self._write, daemon=True).start()
+            threading.Thread(target=self._read, daemon=True).start()
+
+    def close(self) -> None:
+        """End the process, whatever it is doing; does not wait for it."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        self._process.kill()
+
+    def _write(self) -> None:
+        from rnnstep.reference.messages import send
+
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._newest is not None or self._is_closed)
+                request, self._newest = self._newest, None
+            if request is None or self._is_closed:
+                return
+            try:
+                send(self._to_worker, request)
+            except OSError:
+                return  # the worker is gone; the reading thread says so
+
+    def _read(self) -> None:
+        from rnnstep.language import Text
+        from rnnstep.reference.messages import Failed, receive
+
+        while True:
+            try:
+                reply: Reply = receive(self._from_worker)
+            except (EOFError, OSError):
+                break
+            self._hand_on(reply)
+        status = self._process.wait()
+        with self._changed:
+            revision, is_closed = self._revision, self._is_closed
+        if not is_closed:
+            message = Text("torch's process has ended (status {status})", status=status)
+            self._on_reply(Failed(revision if revision is not None else 0, message))
+
+    def _hand_on(self, reply: Reply) -> None:
+        with self._changed:
+            is_awaited = reply.revision == self._revision and not self._is_closed
+        if is_awaited:
+            self._on_reply(reply)

@@ -1,0 +1,282 @@
+"""Our run beside torch's, as the text trace and the screen ask about it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rnnstep.engine import Pass, Trace
+from rnnstep.equations.operations import Array
+from rnnstep.language import Text
+from rnnstep.reference.bounds import Error
+from rnnstep.reference.judging import Finding, differences
+from rnnstep.reference.layout import alive, initial, joined, previous
+from rnnstep.reference.one_step import OneStep
+from rnnstep.reference.passes import ReferencePass
+from rnnstep.reference.verdict import Verdict, digest, judge
+
+
+class Comparison:
+    """One batch of ours beside torch's. `key` is a block's ("L0←"), `t` counts from 0.
+
+    Attributes:
+        done: our run.
+        reference: torch's.
+        verdict: what comparing them gave.
+    """
+
+    def __init__(self, done: Pass, reference: ReferencePass, verdict: Verdict) -> None:
+        self.done = done
+        self.reference = reference
+        self.verdict = verdict
+        self._steps: dict[str, OneStep] = {}
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing disagrees."""
+        return self.verdict.agrees
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """The disagreements, each with its place and message; none if all agrees."""
+        return self.verdict.faults
+
+    @property
+    def parting(self) -> Finding | None:
+        """Where the runs have first parted though both are right, or None."""
+        return self.verdict.parted
+
+    def value(self, key: str, name: str, t: int) -> Array | None:
+        """torch's value, (live rows, n): torch.nn's own, or the self-check's (`is_module_confirmed` says which).
+
+        None where there is none: a mask, what is of parameters alone, inner values of the late steps
+        of a very long run.
+        """
+        whole = self._whole(key, name)
+        if whole is None:
+            return None
+        if whole.ndim == 2:
+            return whole
+        if t >= len(whole):
+            return None
+        rows = self.done.live_rows(t)
+        return np.asarray(whole[t] if rows is None else whole[t][rows])
+
+    def difference(self, key: str, name: str, t: int) -> Error | None:
+        """|ours − torch's| as they stand side by side, each on its own states, (live rows, n)."""
+        theirs = self.value(key, name, t)
+        return None if theirs is None else differences(self.done.value(key, name, t), theirs)
+
+    def one_step(self, key: str, name: str, t: int) -> tuple[Error, Error] | None:
+        """The difference from torch's own h_prev, by which agreement is judged, and what is allowed, (live rows, n).
+
+        None where that is not to be had, as for `value`, and outside of recurrent blocks.
+        """
+        theirs = self.value(key, name, t)
+        if theirs is None or key not in self.done.runs or name not in self._step(key).names:
+            return None
+        ours, allowed = (part[0] for part in self._step(key).at(slice(t, t + 1))[name])
+        rows = self.done.live_rows(t)
+        if rows is not None:
+            ours, allowed = ours[rows], allowed[rows]
+        return differences(ours, theirs), allowed
+
+    def is_module_confirmed(self, key: str, name: str) -> bool:
+        """Whether `value` is torch.nn's own; if not it is a self-check: the same equations in torch's operations."""
+        if not self.reference.is_module:
+            return key in ("embedding", "linear")
+        if key not in self.done.runs:
+            return True
+        states = self.done.by_key[key].program.states
+        return name == "x" or name.removesuffix("_prev") in states
+
+    def agrees_at(self, key: str, name: str, t: int) -> bool | None:
+        """Whether nothing of a value at a step was found to disagree; None where there is none of torch's."""
+        if self.value(key, name, t) is None:
+            return None
+        differing = self.verdict.differing.get((key, name))
+        return differing is None or not differing[t].any()
+
+    def _step(self, key: str) -> OneStep:
+        if key not in self._steps:
+            self._steps[key] = OneStep(self.done, self.reference, key)
+        return self._steps[key]
+
+    def _whole(self, key: str, name: str) -> Array | None:
+        """A value over all steps, (T, B, n), or (B, n) of what is there once."""
+        if key in self.done.runs:
+            return self._recurrent(key, name)
+        block = self.done.by_key[key]
+        match block.kind, name:
+            case "embedding", "x":
+                return self.reference.x["L0"]
+            case "join", "forward":
+                return self._outputs[f"L{block.layer}"]
+            case "join", "backward":
+                return self._outputs[f"L{block.layer}←"]
+            case ("join", "output") | ("dropout", "h"):
+                return joined(self.done.blocks, block.layer, self._outputs)
+            case "dropout", "output":
+                return self.reference.x[f"L{block.layer + 1}"]
+            case "linear", "logits":
+                return self.reference.logits_by_row
+            case "linear", _ if name in block.program.inputs:
+                return self.reference.features
+        return None
+
+    def _recurrent(self, key: str, name: str) -> Array | None:
+        states, block = self.reference.states[key], self.done.by_key[key]
+        if name == "x":
+            return self.reference.x[key]
+        if name in states:
+            return states[name]
+        state = name.removesuffix("_prev")
+        if state in states:
+            first = initial(self.done.scenario, block, state, self.done.batch.num_rows)
+            return previous(states[state], first, alive(self.done.batch), is_reversed=block.direction == "backward")
+        return self.reference.inner[key].get(name)
+
+    @cached_property
+    def _outputs(self) -> dict[str, Array]:
+        """Each block's h, (T, B, n)."""
+        output = next(iter(self.done.scenario.cell.states))
+        return {key: states[output] for key, states in self.reference.states.items()}
+
+
+class Checked:
+    """A whole run, all its batches, beside torch's. Of several batches results are lists, as a trace's are.
+
+    Attributes:
+        trace: our run.
+        comparisons: one a batch.
+    """
+
+    def __init__(self, trace: Trace, comparisons: tuple[Comparison, ...]) -> None:
+        self.trace = trace
+        self.comparisons = comparisons
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing disagrees in any batch."""
+        return all(comparison.agrees for comparison in self.comparisons)
+
+    @property
+    def is_module(self) -> bool:
+        """Whether torch.nn has this module; of a cell of one's own all is a self-check."""
+        return self.comparisons[0].reference.is_module
+
+    @property
+    def faults(self) -> tuple[tuple[int, Finding], ...]:
+        """Every disagreement with the number of its batch, from 0."""
+        return tuple(
+            (index, fault) for index, comparison in enumerate(self.comparisons) for fault in comparison.faults
+        )
+
+    @cached_property
+    def max_abs_diff(self) -> dict[str, float]:
+        """The largest difference of `output`, `h_n`, `c_n` and `logits` along the run, where there are such."""
+        found: dict[str, float] = {}
+        for comparison in self.comparisons:
+            for name, difference in comparison.verdict.max_abs_diff.items():
+                found[name] = max(difference, found.get(name, 0.0))
+        return found
+
+    @cached_property
+    def worst(self) -> Finding | None:
+        """Where a difference of one step takes up most of what is allowed."""
+        found = [comparison.verdict.worst for comparison in self.comparisons]
+        return max((finding for finding in found if finding), key=lambda finding: finding.share, default=None)
+
+    @property
+    def one_step_diff(self) -> float:
+        """The difference at `worst`."""
+        return self.worst.difference if self.worst else 0.0
+
+    @property
+    def tolerance(self) -> float:
+        """What is allowed at `worst`."""
+        return self.worst.allowed if self.worst else 0.0
+
+    @property
+    def used(self) -> float:
+        """The share of what is allowed that is taken up at `worst`; above 1 is a disagreement."""
+        return self.worst.share if self.worst else 0.0
+
+    @property
+    def parting(self) -> Finding | None:
+        """Where the runs have first parted though both are right, or None."""
+        return next((comparison.parting for comparison in self.comparisons if comparison.parting), None)
+
+    @property
+    def output(self) -> Any:
+        """torch's `output`; of a cell of one's own the self-check's, as for all four."""
+        return self._result("output")
+
+    @property
+    def h_n(self) -> Any:
+        """torch's `h_n`."""
+        return self._result("h_n")
+
+    @property
+    def c_n(self) -> Any:
+        """torch's `c_n`; None where there is no second state."""
+        return self._result("c_n")
+
+    @property
+    def logits(self) -> Any:
+        """torch's logits; None without a linear layer."""
+        return self._result("logits")
+
+    @property
+    def explanation(self) -> Text:
+        """One sentence on how the two stand to each other."""
+        if not self.agrees:
+            return Text("torch disagrees: {fault}", fault=self.faults[0][1].message)
+        if self.parting is not None and self.parting.t is not None:
+            return Text(
+                "every step agrees with torch; from step {step} on the runs part: with weights this large a last"
+                " digit grows from step to step, and both are right",
+                step=self.parting.t + 1,
+            )
+        if not self.is_module:
+            return Text("agrees with the same equations in torch's operations (self-check)")
+        return Text("agrees with torch")
+
+    def _result(self, name: str) -> Any:
+        found = [getattr(comparison.reference, name) for comparison in self.comparisons]
+        if len(found) == 1:
+            return found[0]
+        return None if all(array is None for array in found) else found
+
+
+def compare(done: Pass, reference: ReferencePass, verdict: Verdict | None = None) -> Comparison:
+    """Set our run of a batch beside torch's.
+
+    Args:
+        done: our run.
+        reference: what `run_reference` gave for it, here or in another process.
+        verdict: of the same two, if it was reached already; one of other numbers is not believed.
+    """
+    if verdict is None or verdict.digest != digest(done):
+        verdict = judge(done, reference)
+    return Comparison(done, reference, verdict)
+
+
+def check(trace: Trace) -> Checked:
+    """Run torch on what `trace` ran, batch by batch, and compare. Imports torch."""
+    from rnnstep.reference.run import run_reference
+
+    return Checked(trace, tuple(compare(done, run_reference(done)) for done in trace.passes))
+
+
+def set_beside(trace: Trace, references: tuple[ReferencePass, ...], verdicts: tuple[Verdict, ...]) -> Checked:
+    """Set a trace beside what the worker found for the same scenario."""
+    return Checked(
+        trace,
+        tuple(
+            compare(done, reference, verdict)
+            for done, reference, verdict in zip(trace.passes, references, verdicts, strict=True)
+        ),
+    )

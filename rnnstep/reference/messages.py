@@ -1,0 +1,109 @@
+"""What the screen and its worker say to each other: pickles, each behind its length, through a pair of pipes.
+
+Both ends are our own processes of one program, so that pickles are safe here; nothing of a file's is unpickled.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import io
+import os
+import pickle
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnnstep.errors import Problem
+    from rnnstep.language import Text
+    from rnnstep.reference.passes import ReferencePass
+    from rnnstep.reference.verdict import Verdict
+    from rnnstep.scenario.model import Floats, Scenario
+
+_LENGTH = struct.Struct("<Q")
+_MOST_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Complete a scenario if it is pending, run it, run torch on it, compare."""
+
+    revision: int
+    scenario: Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The parameters that were pending."""
+
+    revision: int
+    parameters: Mapping[str, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Referenced:
+    """torch's numbers and what comparing gave, one entry a batch."""
+
+    revision: int
+    references: tuple[ReferencePass, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why there are no numbers of torch's; `problems` where the scenario is at fault."""
+
+    revision: int
+    message: Text
+    problems: tuple[Problem, ...] = ()
+
+
+Reply = Completed | Referenced | Failed
+
+
+def send(pipe: int, message: Request | Reply) -> None:
+    """Write one message whole.
+
+    Raises:
+        OSError: the other end is gone.
+    """
+    packed = io.BytesIO()
+    packed.write(_LENGTH.pack(0))
+    pickler = pickle.Pickler(packed, protocol=5)
+    pickler.dispatch_table = copyreg.dispatch_table.copy()
+    pickler.dispatch_table[MappingProxyType] = _reduce_mapping
+    pickler.dump(message)
+    view = packed.getbuffer()
+    _LENGTH.pack_into(view, 0, len(view) - _LENGTH.size)
+    while view:
+        view = view[os.write(pipe, view[:_MOST_AT_ONCE]) :]
+
+
+def receive(pipe: int) -> Any:
+    """Read one message whole.
+
+    Raises:
+        EOFError: the other end is gone.
+    """
+    (length,) = _LENGTH.unpack(_exactly(pipe, _LENGTH.size))
+    return pickle.loads(_exactly(pipe, length))  # noqa: S301 - from our own process
+
+
+def _exactly(pipe: int, count: int) -> bytearray:
+    found = bytearray()
+    while len(found) < count:
+        part = os.read(pipe, min(count - len(found), _MOST_AT_ONCE))
+        if not part:
+            raise EOFError
+        found += part
+    return found
+
+
+def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(mapping)
+
+
+def _reduce_mapping(mapping: MappingProxyType[Any, Any]) -> tuple[Any, ...]:
+    return _read_only, (dict(mapping),)

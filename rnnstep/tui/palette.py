@@ -1,0 +1,50 @@
+"""The command palette: every command of the table, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from rnnstep.views.commands import COMMANDS, Command
+
+if TYPE_CHECKING:
+    from rnnstep.tui.debugger import Debugger
+
+
+class Commands(Provider):
+    """Finds commands by their names, sentences and ids in the language of the screen."""
+
+    @property
+    def _debugger(self) -> Debugger:
+        return cast("Debugger", self.screen)
+
+    def _offered(self) -> Iterator[Command]:
+        return (one for one in COMMANDS if one.id != "palette" and self._debugger.can(one.id))
+
+    async def discover(self) -> Hits:
+        """Give every command that can do something, in the order of the help."""
+        say = self._debugger.state.look.say
+        for command in self._offered():
+            name = Content(self._name(command))
+            yield DiscoveryHit(name, self._runner(command), help=Content(say(command.sentence)))
+
+    async def search(self, query: str) -> Hits:
+        """Give the commands whose name, sentence or id has the letters typed."""
+        matcher = self.matcher(query)
+        say = self._debugger.state.look.say
+        for command in self._offered():
+            name, sentence = self._name(command), say(command.sentence)
+            score = max(matcher.match(text) for text in (name, sentence, command.id))
+            if score > 0:
+                yield Hit(score, Content(name), self._runner(command), text=name, help=Content(sentence))
+
+    def _name(self, command: Command) -> str:
+        say = self._debugger.state.look.say
+        return f"{say(command.name)}  {command.shown}".rstrip()
+
+    def _runner(self, command: Command) -> object:
+        debugger = self._debugger
+        return lambda: debugger.run(command.id)

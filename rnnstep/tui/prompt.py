@@ -1,0 +1,89 @@
+"""One line of input at the foot of the screen, with what it is for above and what is wrong below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from rnnstep.language import Text
+from rnnstep.views.look import Look
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a prompt asks.
+
+    Attributes:
+        label: What is to be typed.
+        answer: Takes what was typed; gives what is wrong with it, or None when it is done.
+        value: What stands there to be typed over.
+    """
+
+    label: Text
+    answer: Callable[[str], Text | None]
+    value: str = ""
+
+
+class Prompt(Widget):
+    """Asks one question; Enter answers, Esc closes, a bad answer is told and stays to be mended."""
+
+    DEFAULT_CSS = """
+    Prompt {
+        layer: above;
+        dock: bottom;
+        height: auto;
+        layout: vertical;
+        background: $panel;
+        padding: 0 1;
+    }
+    Prompt Static { height: auto; color: $text-muted; }
+    Prompt .wrong { color: $error; text-style: bold; display: none; }
+    Prompt Input { background: $panel; color: $foreground; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
+
+    class Closed(Message):
+        """The prompt is done with."""
+
+    def __init__(self, question: Question, look: Look) -> None:
+        super().__init__()
+        self.question = question
+        self.look = look
+
+    def compose(self) -> ComposeResult:
+        """Label, line, and a place for what is wrong."""
+        yield Static(Content(self.look.say(self.question.label)))
+        yield Input(self.question.value, compact=True, select_on_focus=False)
+        yield Static(classes="wrong", markup=False)
+
+    def on_mount(self) -> None:
+        """Give the line the keys; the number that is there is selected, ready to be typed over."""
+        line = self.query_one(Input)
+        line.focus()
+        before, equals, _ = self.question.value.rpartition("= ")
+        if equals:
+            line.selection = type(line.selection)(len(before) + len(equals), len(self.question.value))
+
+    @on(Input.Submitted)
+    def _answer(self, event: Input.Submitted) -> None:
+        event.stop()
+        wrong = self.question.answer(event.value)
+        if wrong is None:
+            self.action_close()
+            return
+        place = self.query_one(".wrong", Static)
+        place.update(Content(self.look.say(wrong)))
+        place.display = True
+
+    def action_close(self) -> None:
+        """Close without an answer."""
+        self.post_message(self.Closed())

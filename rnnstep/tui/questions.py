@@ -1,0 +1,121 @@
+"""What the prompts ask, and what is done with the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnstep.errors import RnnstepError
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.tui.prompt import Question
+
+if TYPE_CHECKING:
+    from rnnstep.session.session import Session
+    from rnnstep.tui.debugger import Debugger
+
+
+def _changing(debugger: Debugger, typed: Callable[[Session], Session]) -> Text | None:
+    """Change the session; give its note where nothing came of it."""
+    session = debugger.session
+    assert session is not None
+    try:
+        changed = typed(session)
+    except RnnstepError as error:
+        return error.message
+    is_same = changed.position == session.position and changed.run is session.run
+    if is_same and changed.note is not None:
+        return changed.note
+    debugger.change(replace(debugger.state, session=changed))
+    return None
+
+
+def _go(debugger: Debugger) -> Question:
+    return Question(
+        Text("go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, start the start"),
+        lambda text: _changing(debugger, lambda session: session.go(text)),
+    )
+
+
+def _edit(debugger: Debugger) -> Question:
+    from rnnstep.session.cursor import edit_prompt
+
+    assert debugger.session is not None
+    return Question(
+        Text("change a weight, a bias, x or h_0: W_hh[0,2] = 0.5"),
+        lambda text: _changing(debugger, lambda session: session.edit_text(text)),
+        edit_prompt(debugger.session),
+    )
+
+
+def _watch(debugger: Debugger) -> Question:
+    return Question(
+        Text("watch an expression at every step: norm(h), max(abs(h)), h[0] - h_prev[0]"),
+        lambda text: _changing(debugger, lambda session: session.watch(text)) if text.strip() else None,
+    )
+
+
+def _break_when(debugger: Debugger) -> Question:
+    return Question(
+        Text("stop where this holds: max(abs(h)) > 0.95, t == 3 and h[0] < 0.1"),
+        lambda text: _changing(debugger, lambda session: session.break_when(text)) if text.strip() else None,
+    )
+
+
+def _save(debugger: Debugger) -> Question:
+    assert debugger.session is not None
+    return Question(
+        Text("save the edited scenario as a new file"),
+        _Saving(debugger),
+        str(free_name(debugger.session.run.scenario.path or Path("scenario.toml"))),
+    )
+
+
+class _Saving:
+    """Takes a file's name; one that is there already is replaced only when it is given twice."""
+
+    def __init__(self, debugger: Debugger) -> None:
+        self._debugger = debugger
+        self._asked: Path | None = None
+
+    def __call__(self, text: str) -> Text | None:
+        session = self._debugger.session
+        assert session is not None
+        if not text.strip() or "\0" in text:
+            return Text("a file's name is needed")
+        path = Path(text.strip()).expanduser()
+        if path.exists() and path != self._asked:
+            self._asked = path
+            return Text("{path} is there already; Enter again replaces it", path=printable(str(path)))
+        from rnnstep.scenario.save import save
+
+        try:
+            save(session, path)
+        except RnnstepError as error:
+            return error.message
+        saved = session.marked_saved().say(Text("saved as {path}", path=printable(str(path))))
+        self._debugger.change(replace(self._debugger.state, session=saved))
+        return None
+
+
+def free_name(path: Path) -> Path:
+    """Give `hello-edited.toml` beside `hello.toml`, numbered where that is taken."""
+    number = 1
+    while True:
+        suffix = "" if number == 1 else f"-{number}"
+        name = path.with_name(f"{path.stem}-edited{suffix}{path.suffix}")
+        if not name.exists():
+            return name
+        number += 1
+
+
+QUESTIONS: Mapping[str, Callable[[Debugger], Question]] = {
+    "go": _go,
+    "edit": _edit,
+    "watch": _watch,
+    "break_when": _break_when,
+    "save": _save,
+}
+"""The commands that ask, and what they ask; each needs a session."""

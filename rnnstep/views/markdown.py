@@ -1,0 +1,88 @@
+"""A summary's Markdown as plain text: marks taken away, nothing else interpreted."""
+
+from __future__ import annotations
+
+import re
+
+_FENCE = re.compile(r"\s*(```|~~~)")
+_HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.*?)(?:\s+#+)?\s*$")
+_ITEM = re.compile(r"(\s*)[-*+]\s+(.*)$")
+_NUMBERED = re.compile(r"(\s*)(\d{1,9})[.)]\s+(.*)$")
+_QUOTE = re.compile(r"\s{0,3}>\s?")
+_CODE = re.compile(r"(`+)(?!`)(.{1,2000}?)(?<!`)\1(?!`)")
+# Bounded, so that a text of brackets alone takes no quadratic time.
+_LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\(([^()\s]{0,500})(?:\s+\"[^\"]{0,200}\")?\)")
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!>~|])")
+_EMPHASIS = (
+    re.compile(r"\*\*(?=\S)([^*]{1,2000}?)(?<=\S)\*\*"),
+    re.compile(r"(?<!\w)__(?=\S)([^_]{1,2000}?)(?<=\S)__(?!\w)"),
+    re.compile(r"(?<![\w*])\*(?=\S)([^*\n]{1,2000}?)(?<=\S)\*(?![\w*])"),
+    # `h_prev and c_prev` holds no emphasis: a word may have underscores inside.
+    re.compile(r"(?<!\w)_(?=[^\s_])([^\n]{0,2000}?[^\s_])_(?!\w)"),
+)
+_KEPT_FROM = 0xE000  # the private use area stands in for what is taken as it is
+
+
+def plain_markdown(text: str) -> str:
+    """Give Markdown as people would type it without: `**h**` as `h`, `- x` as `• x`, links as their text.
+
+    Lines of one paragraph are joined, so that a screen can break them anew; paragraphs,
+    list items and code keep their own lines. What is no Markdown stays as it is.
+    """
+    lines: list[str] = []
+    paragraph: list[str] = []
+    is_code = False
+
+    def close() -> None:
+        if paragraph:
+            lines.append(_joined(paragraph))
+            paragraph.clear()
+
+    for line in text.strip("\n").split("\n"):
+        if _FENCE.match(line):
+            close()
+            is_code = not is_code
+        elif is_code:
+            lines.append(line.rstrip())
+        elif not line.strip():
+            close()
+            if lines and lines[-1]:
+                lines.append("")
+        elif heading := _HEADING.match(line):
+            close()
+            lines.append(_inline(heading[1]))
+        elif item := _ITEM.match(line):
+            close()
+            paragraph.append(f"{item[1]}• {item[2].strip()}")
+        elif numbered := _NUMBERED.match(line):
+            close()
+            paragraph.append(f"{numbered[1]}{numbered[2]}. {numbered[3].strip()}")
+        else:
+            paragraph.append(_QUOTE.sub("", line).strip())
+    close()
+    return "\n".join(lines).strip("\n")
+
+
+def _joined(lines: list[str]) -> str:
+    """Join the lines of a paragraph: with a blank, but with none between Chinese characters."""
+    whole = lines[0]
+    for line in lines[1:]:
+        is_chinese = bool(whole and line) and ord(whole[-1]) >= 0x2E80 and ord(line[0]) >= 0x2E80
+        whole += line if is_chinese else f" {line}"
+    return _inline(whole)
+
+
+def _inline(text: str) -> str:
+    """Take the marks inside a line away; what stands in code or after a backslash is kept as it is."""
+    kept: list[str] = []
+
+    def keep(found: re.Match[str]) -> str:
+        kept.append(found[found.re.groups])
+        return chr(_KEPT_FROM + len(kept) - 1) if len(kept) < 6000 else kept.pop()
+
+    text = re.sub("[\ue000-\uf8ff]", "\ufffd", text)
+    text = _ESCAPED.sub(keep, _CODE.sub(keep, text))
+    text = _LINK.sub(r"\1", text)
+    for mark in _EMPHASIS:
+        text = mark.sub(r"\1", text)
+    return re.sub("[\ue000-\uf8ff]", lambda found: kept[ord(found[0]) - _KEPT_FROM], text)
