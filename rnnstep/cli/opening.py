@@ -111,14 +111,15 @@ def scenario_files(words: Sequence[str]) -> list[Path]:
 def _print_traces(paths: Sequence[Path], given: Given, speech: str) -> int:
     """Print each trace as text; a bad file is told, and does not keep the others back."""
     from rnnstep.cli.speech import say_plainly
-    from rnnstep.cli.trace import print_trace
+    from rnnstep.cli.tracing import write_trace
 
+    as_text = Given(**vars(given), format="text", watch=(), until=None, output=None, force=False)
     worst = 0
     for number, path in enumerate(paths):
         if number:
             click.echo()
         try:
-            worst = max(worst, print_trace(path, given))
+            worst = max(worst, write_trace(path, as_text))
         except RnnstepError as error:
             if len(paths) == 1:
                 raise

@@ -168,7 +168,7 @@ def limits(given: Given) -> Limits:
 
 
 def read_scenario(path: Path, given: Given) -> Scenario:
-    """Read a scenario file as the options say.
+    """Read a scenario file as the options say; an option not given, or not there, leaves it to the file.
 
     Raises:
         UsageError: The file cannot be read.
@@ -176,4 +176,4 @@ def read_scenario(path: Path, given: Given) -> Scenario:
     """
     from rnnstep.scenario.read import read
 
-    return read(path, limits(given), dtype=given.dtype, decimals=given.decimals, language=given.language)
+    return read(path, limits(given), dtype=given.dtype, decimals=getattr(given, "decimals", None), language=given.language)

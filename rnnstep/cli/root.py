@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from rnnstep import __version__
-from rnnstep.cli import code, completion, listing, new, opening, trace
+from rnnstep.cli import coding, completion, listing, new, opening, tracing
 from rnnstep.cli.commands import HELP_NAMES, Command, Option, columns
 from rnnstep.cli.speech import language_of, say
 from rnnstep.errors import RnnstepError, UsageError
@@ -22,12 +22,14 @@ BAD_INPUT = 2
 
 COMMANDS = {
     command.name: command
-    for command in (trace.COMMAND, code.COMMAND, listing.COMMAND, new.COMMAND, completion.COMMAND)
+    for command in (tracing.COMMAND, coding.COMMAND, listing.COMMAND, new.COMMAND, completion.COMMAND)
 }
 
 
 class Root(Command, click.Group):
     """The program itself: the command that opens the debugger, and the group of all others."""
+
+    allow_interspersed_args = True  # options may follow the scenarios
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Give the commands in the order of the help."""

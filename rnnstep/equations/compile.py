@@ -58,8 +58,9 @@ class Compiled:
         self, parameters: Mapping[str, Array], dtype: np.dtype[np.floating], mode: str
     ) -> tuple[Any, ...]:
         """Stack parameters as the function of `mode` takes them; done once for all runs."""
+        constants = self._generated(mode).constants  # writing the function may add numbers to what is fixed
         values = fixed_values(self._plan.fixed, parameters, dtype)
-        return tuple(constant.stacked(values, dtype) for constant in self._generated(mode).constants)
+        return tuple(constant.stacked(values, dtype) for constant in constants)
 
     def function(self, mode: str) -> FunctionType:
         """The function of `mode`: `(inputs…, states…, *prepared) -> kept arrays`.

@@ -45,12 +45,12 @@ class Rounding(Errors):
 
         What is not finite for certain has no error: both programs must have the same.
         """
-        out_of_doubt = np.isfinite(out)
-        if out_of_doubt.all() and self._is_small(op, args) and np.isfinite(error).all():
+        is_finite = np.isfinite(out)
+        if is_finite.all() and self._is_small(op, args) and np.isfinite(error).all():
             return error
-        doubt = _in_doubt(op, args) | (_reach(op, out, args) >= self._largest) & _finite_operands(op, args)
-        doubt |= out_of_doubt & (np.abs(out, dtype=np.float64) + error >= self._largest)
-        settled = np.where(out_of_doubt, np.nan_to_num(error, nan=np.inf, posinf=np.inf), 0.0)
+        doubt = _in_doubt(op, args) | (_reach(op, out, args) >= self._largest) & ~_holds_nan(op, args)
+        doubt |= is_finite & (np.abs(out, dtype=np.float64) + error >= self._largest)
+        settled = np.where(is_finite, np.nan_to_num(error, nan=np.inf, posinf=np.inf), 0.0)
         return np.where(doubt, np.inf, settled)
 
     def _is_small(self, op: str, args: tuple[Pair, ...]) -> bool:
@@ -73,29 +73,38 @@ def _in_doubt(op: str, args: tuple[Pair, ...]) -> Any:
     return doubts[0] if len(doubts) == 1 else doubts[0] | doubts[1]
 
 
-def _finite_operands(op: str, args: tuple[Pair, ...]) -> Any:
-    """Where all that goes into a result is finite, so that only overflow can keep it from being so."""
-    finite = [np.isfinite(value) for value, _ in args]
+def _holds_nan(op: str, args: tuple[Pair, ...]) -> Any:
+    """Where a NaN goes into a result, so that it is NaN in whatever order."""
+    holding = [np.isnan(value) for value, _ in args]
     if op == "matmul":
-        return np.all(finite[1], axis=-1, keepdims=True) & np.all(finite[0], axis=-1)
+        return np.any(holding[1], axis=-1, keepdims=True) | np.any(holding[0], axis=-1)
     if op in ("sum", "mean", "max", "min", "norm", "softmax"):
-        return np.all(finite[0], axis=-1, keepdims=True)
-    return finite[0] if len(finite) == 1 else finite[0] & finite[1]
+        return np.any(holding[0], axis=-1, keepdims=True)
+    return holding[0] if len(holding) == 1 else holding[0] | holding[1]
 
 
 def _reach(op: str, out: Array, args: tuple[Pair, ...]) -> Any:
-    """The largest that any partial result of an operation may be."""
-    sizes = [np.abs(np.asarray(value, np.float64)) for value, _ in args]
+    """The largest that any partial result of finite operands may be; what is infinite for certain is left out."""
+    sizes = [_finite_size(value) for value, _ in args]
     match op:
         case "add" | "sub":
             return sizes[0] + sizes[1]
+        case "mul":
+            return sizes[0] * sizes[1]
         case "matmul":
             return sizes[1] @ sizes[0].T
         case "sum" | "mean":
             return sizes[0].sum(axis=-1, keepdims=True)
         case "norm":
             return (sizes[0] ** 2).sum(axis=-1, keepdims=True)
-    return np.abs(np.asarray(out, np.float64))
+        case "div" | "exp":
+            return np.where(np.all([np.isfinite(value) for value, _ in args], axis=0), np.abs(out), 0.0)
+    return np.zeros(())
+
+
+def _finite_size(value: Any) -> Error:
+    size = np.abs(np.asarray(value, np.float64))
+    return np.where(np.isfinite(size), size, 0.0)
 
 
 def _may_turn(op: str, args: tuple[Pair, ...], shape: tuple[int, ...]) -> Error:

@@ -76,6 +76,8 @@ class Worker:
             self._is_closed = True
             self._changed.notify()
         self._process.kill()
+        if not self._has_threads:  # the reading thread would have taken note of its end
+            threading.Thread(target=self._process.wait, daemon=True).start()
 
     def _write(self) -> None:
         from rnnstep.reference.messages import send

@@ -13,7 +13,7 @@ from rnnstep.language import Text
 from rnnstep.reference.bounds import Error
 from rnnstep.reference.judging import Finding, differences
 from rnnstep.reference.layout import alive, initial, joined, previous
-from rnnstep.reference.one_step import OneStep
+from rnnstep.reference.one_step import ALLOWED, OneStep
 from rnnstep.reference.passes import ReferencePass
 from rnnstep.reference.verdict import Verdict, digest, judge
 
@@ -77,11 +77,11 @@ class Comparison:
         theirs = self.value(key, name, t)
         if theirs is None or key not in self.done.runs or name not in self._step(key).names:
             return None
-        ours, allowed = (part[0] for part in self._step(key).at(slice(t, t + 1))[name])
+        ours, bound = (part[0] for part in self._step(key).at(slice(t, t + 1))[name])
         rows = self.done.live_rows(t)
         if rows is not None:
-            ours, allowed = ours[rows], allowed[rows]
-        return differences(ours, theirs), allowed
+            ours, bound = ours[rows], bound[rows]
+        return differences(ours, theirs), ALLOWED * bound
 
     def is_module_confirmed(self, key: str, name: str) -> bool:
         """Whether `value` is torch.nn's own; if not it is a self-check: the same equations in torch's operations."""
@@ -135,7 +135,9 @@ class Comparison:
         state = name.removesuffix("_prev")
         if state in states:
             first = initial(self.done.scenario, block, state, self.done.batch.num_rows)
-            return previous(states[state], first, alive(self.done.batch), is_reversed=block.direction == "backward")
+            return previous(
+                states[state], first, alive(self.done.batch), is_reversed=block.direction == "backward"
+            )
         return self.reference.inner[key].get(name)
 
     @cached_property

@@ -55,19 +55,23 @@ class Finding:
         match self.kind:
             case "one step":
                 return Text(
-                    "{place}: from the same h_prev, ours and torch's differ by {difference}, allowed {allowed}", **values
+                    "{place}: from the same h_prev, ours and torch's differ by {difference}, allowed {allowed}",
+                    **values,
                 )
             case "own step":
                 return Text(
-                    "{place}: our run differs from its own equations by {difference}, allowed {allowed}", **values
+                    "{place}: our run differs from its own equations by {difference}, allowed {allowed}",
+                    **values,
                 )
             case "run":
                 return Text(
-                    "{place}: along the run, ours and torch's differ by {difference}, allowed {allowed}", **values
+                    "{place}: along the run, ours and torch's differ by {difference}, allowed {allowed}",
+                    **values,
                 )
             case "module":
                 return Text(
-                    "{place}: ours and the result of torch's module differ by {difference}, allowed {allowed}", **values
+                    "{place}: ours and the result of torch's module differ by {difference}, allowed {allowed}",
+                    **values,
                 )
             case "input":
                 return Text("{place}: ours and the row of torch's embedding differ by {difference}", **values)

@@ -69,7 +69,8 @@ def step_module(scenario: Scenario, block: Block) -> Module:
         **_options(recurrent, is_cell=recurrent.is_cell),
     )
     names = {
-        name: torch_name(recurrent, name.removesuffix("_l0"), block.layer, block.direction) for name in made.state_dict()
+        name: torch_name(recurrent, name.removesuffix("_l0"), block.layer, block.direction)
+        for name in made.state_dict()
     }
     return _filled(made, {name: scenario.parameters[kept] for name, kept in names.items()})
 

@@ -39,12 +39,12 @@ class OneStep:
             self._known[f"{name}_prev"] = previous(value, first, self._living, is_reversed=is_reversed)
 
     def at(self, span: slice) -> dict[str, tuple[Array, Error]]:
-        """Give for every line our value and what is allowed beside torch's, (steps, B, n)."""
+        """Give for every line our value and the bound of its error, (steps, B, n)."""
         rows = Rows(self._living, span)
         known = {name: rows.of(value) for name, value in self._known.items()}
         ours = self._compiled(known)
         bounds = bounded(self.block, {name: exact(value) for name, value in known.items()}, self._reading)
-        return {name: (rows.back(ours[name]), ALLOWED * rows.back(bounds[name][1])) for name in self.names}
+        return {name: (rows.back(ours[name]), rows.back(bounds[name][1])) for name in self.names}
 
     def _compiled(self, known: Mapping[str, Array]) -> dict[str, Array]:
         """Run the compiled function on all rows as rows of one step."""
@@ -79,7 +79,9 @@ class Rows:
         """(T, B, n) → (live rows of the steps, n)."""
         part = whole[self._span]
         self._rows = part.shape[1]
-        return np.ascontiguousarray(part.reshape(-1, part.shape[-1]) if self._living is None else part[self._living])
+        return np.ascontiguousarray(
+            part.reshape(-1, part.shape[-1]) if self._living is None else part[self._living]
+        )
 
     def back(self, rows: NDArray[Any]) -> NDArray[Any]:
         """(live rows of the steps, n) → (steps, B, n), zeros where a row is over."""

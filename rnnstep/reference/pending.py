@@ -117,7 +117,9 @@ def _loaded(scenario: Scenario, pending: Pending, path: Path) -> dict[str, Tenso
         ) from None
     except Exception as error:  # noqa: BLE001 -- torch raises whatever a broken file leads to
         reason = printable(str(error).partition("\n")[0]) or type(error).__name__
-        raise _error(scenario, pending, Text("cannot read {file}: {reason}", file=name, reason=reason)) from None
+        raise _error(
+            scenario, pending, Text("cannot read {file}: {reason}", file=name, reason=reason)
+        ) from None
     if not isinstance(held, Mapping):
         raise _error(scenario, pending, Text("{file} is no state_dict saved by torch.save", file=name))
     return dict(_tensors(held, "", MOST_LEVELS))

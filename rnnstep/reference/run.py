@@ -64,7 +64,9 @@ class _Reference:
             x=x,
             states=states,
             inner={key: self._inner(key, x[key], states[key], most) for key in states},
-            whole=self._whole_of_cell() if scenario.recurrent.is_cell and not scenario.recurrent.is_own else None,
+            whole=self._whole_of_cell()
+            if scenario.recurrent.is_cell and not scenario.recurrent.is_own
+            else None,
         )
 
     def _embedded(self) -> Tensor:
@@ -98,7 +100,9 @@ class _Reference:
                 entered[key] = array(x)
                 states[key] = {name: array(value) for name, value in run.items()}
             output = next(iter(self._scenario.cell.states))
-            x = self._dropped(layer, tensor(joined(blocks, layer, {key: kept[output] for key, kept in states.items()})))
+            x = self._dropped(
+                layer, tensor(joined(blocks, layer, {key: kept[output] for key, kept in states.items()}))
+            )
         return entered, states
 
     def _dropped(self, layer: int, x: Tensor) -> Tensor:
@@ -120,7 +124,9 @@ class _Reference:
             for name in names[:2]
         ]
         output = kept[names[0]]
-        result = ModuleResult(as_torch_shows(self._scenario, output), ends[0], ends[1] if len(ends) > 1 else None)
+        result = ModuleResult(
+            as_torch_shows(self._scenario, output), ends[0], ends[1] if len(ends) > 1 else None
+        )
         return result, output
 
     def _of_module(self) -> tuple[ModuleResult, Array]:
@@ -142,7 +148,9 @@ class _Reference:
             output, states = self._call(layer_module(scenario, layer), x, initials, batch_first=False)
             ends.append(tuple(array(state) for state in states))
             x = self._dropped(layer, output)
-        states_n = [state_as_torch_shows(scenario, np.concatenate(parts)) for parts in zip(*ends, strict=True)]
+        states_n = [
+            state_as_torch_shows(scenario, np.concatenate(parts)) for parts in zip(*ends, strict=True)
+        ]
         shown = as_torch_shows(scenario, array(x))
         return ModuleResult(shown, states_n[0], states_n[1] if len(states_n) > 1 else None)
 

@@ -27,7 +27,8 @@ def stepper(scenario: Scenario, block: Block) -> Stepper:
     if scenario.recurrent.is_cell:
         return lambda x, states: _as_tuple(module(x, _state_argument(states)))
     return lambda x, states: tuple(
-        state[0] for state in _as_tuple(module(x[None], _state_argument(tuple(state[None] for state in states)))[1])
+        state[0]
+        for state in _as_tuple(module(x[None], _state_argument(tuple(state[None] for state in states)))[1])
     )
 
 

@@ -116,19 +116,28 @@ class _Judging:
     # ── one array beside another ─────────────────────────────────────────────────────
 
     def _compare(
-        self, kind: Kind, key: str, name: str, ours: Array, theirs: Array, allowed: Error, start: int | None = 0
+        self, kind: Kind, key: str, name: str, ours: Array, theirs: Array, bound: Error, start: int | None = 0
     ) -> None:
         """Set arrays (steps, B, n) from step `start` on, or (B, n) with `start` None, beside each other."""
         found = differences(ours, theirs)
         if not found.size:
             return
-        allowed = np.broadcast_to(allowed, found.shape)
+        with np.errstate(over="ignore"):
+            allowed = np.broadcast_to(ALLOWED * bound, found.shape)
         share = shares(found, allowed)
         at = tuple(int(index) for index in np.unravel_index(int(np.argmax(share)), share.shape))
         differs = share > 1
         t = None if start is None else start + at[0]
         finding = Finding(
-            kind, key, name, t, at[-2], at[-1], float(found[at]), float(allowed[at]), int(np.count_nonzero(differs))
+            kind,
+            key,
+            name,
+            t,
+            at[-2],
+            at[-1],
+            float(found[at]),
+            float(allowed[at]),
+            int(np.count_nonzero(differs)),
         )
         if kind == "one step" and (self._worst is None or finding.share > self._worst.share):
             self._worst = finding
@@ -159,9 +168,11 @@ class _Judging:
         step = OneStep(self._done, self._reference, key)
         states, inner = self._reference.states[key], self._reference.inner[key]
         for span in spans(step.block, run.num_steps, self._done.batch.num_rows):
-            for name, (ours, allowed) in step.at(span).items():
+            for name, (ours, bound) in step.at(span).items():
                 theirs = states[name][span] if name in states else inner[name][span]
-                self._compare("one step", key, name, ours[: len(theirs)], theirs, allowed[: len(theirs)], span.start)
+                self._compare(
+                    "one step", key, name, ours[: len(theirs)], theirs, bound[: len(theirs)], span.start
+                )
 
     def _judge_own_steps(self, key: str, run: BlockRun) -> None:
         """Every kept line of our run beside the equations, read from the run's own states."""
@@ -174,7 +185,7 @@ class _Judging:
             bounds = bounded(block, known, self._reading)
             for name in kept:
                 value, error = (rows.back(part) for part in bounds[name])
-                self._compare("own step", key, name, run.state(name)[span], value, ALLOWED * error, span.start)
+                self._compare("own step", key, name, run.state(name)[span], value, error, span.start)
 
     @cached_property
     def _entering(self) -> dict[str, Array]:
@@ -217,7 +228,7 @@ class _Judging:
         for key, run in self._done.runs.items():
             for name, theirs in self._reference.states[key].items():
                 ours = run.state(name)
-                self._compare("run", key, name, ours, theirs, ALLOWED * errors[key][name])
+                self._compare("run", key, name, ours, theirs, errors[key][name])
                 self._look_for_parting(key, name, ours, theirs)
 
     def _look_for_parting(self, key: str, name: str, ours: Array, theirs: Array) -> None:
@@ -249,15 +260,19 @@ class _Judging:
     def _judge_output(self, output: Array, errors: Mapping[str, Mapping[str, Error]]) -> None:
         name = next(iter(self._scenario.cell.states))
         size = output.shape[-1] // self._scenario.recurrent.num_directions
-        last = [key for key, run in self._done.runs.items() if run.block.layer == self._scenario.recurrent.num_layers - 1]
+        last = [
+            key
+            for key, run in self._done.runs.items()
+            if run.block.layer == self._scenario.recurrent.num_layers - 1
+        ]
         for position, key in enumerate(last):
             theirs = output[..., position * size : (position + 1) * size]
-            self._compare("module", key, name, self._done.runs[key].state(name), theirs, ALLOWED * errors[key][name])
+            self._compare("module", key, name, self._done.runs[key].state(name), theirs, errors[key][name])
 
     def _judge_final(self, name: str, theirs: Array, errors: Mapping[str, Mapping[str, Error]]) -> None:
         for position, (key, run) in enumerate(self._done.runs.items()):
             error = final(errors[key][name], self._done.batch, is_reversed=run.is_reversed)
-            self._compare("module", key, f"{name}_n", run.final(name), theirs[position], ALLOWED * error, None)
+            self._compare("module", key, f"{name}_n", run.final(name), theirs[position], error, None)
 
     def _judge_logits(self, errors: Mapping[str, Mapping[str, Error]]) -> None:
         """Our linear layer on torch's features beside torch's, then both along the run."""
@@ -271,11 +286,11 @@ class _Judging:
         with np.errstate(all="ignore"):
             ours = block.compiled.derive("logits", known).reshape(logits.shape)
         error = bounded(block, {name: exact(features)}, self._reading)["logits"][1]
-        self._compare("one step", "linear", "logits", ours, logits, ALLOWED * error, start)
+        self._compare("one step", "linear", "logits", ours, logits, error, start)
         shown = self._reference.logits
         ours, run_error = self._logits_along_run(block, name, errors)
         theirs = from_torch_shape(self._scenario, shown) if start == 0 else shown.reshape(ours.shape)
-        self._compare("module", "linear", "logits", ours, theirs, ALLOWED * run_error, start)
+        self._compare("module", "linear", "logits", ours, theirs, run_error, start)
 
     def _logits_along_run(
         self, block: Block, name: str, errors: Mapping[str, Mapping[str, Error]]
@@ -289,7 +304,8 @@ class _Judging:
         if self._reference.features.ndim == 2:
             features = done.final_features
             by_key = {
-                key: final(error, done.batch, is_reversed=done.runs[key].is_reversed) for key, error in by_key.items()
+                key: final(error, done.batch, is_reversed=done.runs[key].is_reversed)
+                for key, error in by_key.items()
             }
             ours = shown.reshape(len(features), -1)
         else:

@@ -99,9 +99,8 @@ def parse_document(path: str, folder: Path, text: str, limits: Limits) -> Docume
             position=line_and_column(text, error.offset),
         )
     except ValueError as error:  # TOMLDecodeError, or a number that int() refuses for its length
-        # tomllib reads "\r\n" as "\n"; its columns do not change by it, and lines neither
-        reason, offset = _reason(str(error), text.replace("\r\n", "\n"))
-        position = line_and_column(text.replace("\r\n", "\n"), offset)
+        reason, offset = _reason(str(error), text)
+        position = line_and_column(text, offset)
         document.problem((), Text("not valid TOML: {reason}", reason=reason), position=position)
     except RecursionError:
         document.problem((), Text("too many dots or brackets inside one another"))
@@ -116,15 +115,18 @@ def _reason(message: str, text: str) -> tuple[Text | str, int]:
     if where and where[1]:
         at = offset_of(text, int(where[1]), int(where[2]))
     elif where:
-        at = statement_start(text, len(text))
+        at = len(text)
     else:
         at = long.start() if (long := _LONG_NUMBER.search(text)) else 0
-    if bare.startswith(_TWICE):
+    if at == len(text) or bare.startswith(_TWICE):
         at = statement_start(text, at)
+    if bare.startswith(_TWICE):
         key = _KEY.match(text, at)
         return Text("`{key}` stands here for the second time", key=key[1].strip() if key else ""), at
+    if where and not where[1]:
+        return Text("the file ends before what begins here is complete"), at
     word = _WORD.match(text, at)
-    if where and where[1] and bare.startswith("Invalid value") and word:
+    if bare.startswith("Invalid value") and word:
         meant = word[0].lower() if word[0].lower() in {"true", "false"} else f'"{word[0][:60]}"'
         return Text(
             "found {word}, expected a value; did you mean {meant}?", word=word[0][:60], meant=meant

@@ -2,42 +2,98 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 
 from rnnstep.tui.debugger import Debugger
+from rnnstep.tui.keymap import read_keymap
 from rnnstep.tui.options import Options
 from rnnstep.tui.sources import Source
-from rnnstep.tui.themes import PALETTES, textual_theme, theme_name
+from rnnstep.tui.themes import DARK, PALETTES, textual_theme, theme_name
+from rnnstep.tui.torch import Torch
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from rnnstep.session.session import Session
 
 
-class DebuggerApp(App[int]):
+def _commands() -> type[Provider]:
+    from rnnstep.tui.palette import Commands
+
+    return Commands
+
+
+class DebuggerApp(App[int], inherit_bindings=False):
     """Holds the debugger's screen; what it leaves behind is read after it has run.
 
     Attributes:
-        problem: Why it could not open, for standard error; None when all went well.
+        problem: Why there was nothing to show, for standard error; None when all went well.
+        farewell: The command that comes back to the same place; "" where there is none.
         debugger: The screen.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = []
-    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "leave", show=False, priority=True)]
+    COMMANDS = {_commands}  # noqa: RUF012  # Textual's own declaration
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    # Emoji and half blocks of Textual's palette are not in every projector's font.
+    CSS = """
+    CommandPalette SearchIcon { display: none; }
+    """
 
-    def __init__(self, sources: Sequence[Source], options: Options) -> None:
+    def __init__(self, sources: Sequence[Source], options: Options, torch: Torch) -> None:
         super().__init__()
         self.problem: str | None = None
+        self.farewell = ""
+        self._keymap_read = read_keymap()
+        self.set_keymap(self._keymap_read.keys)
         for palette in PALETTES.values():
             self.register_theme(textual_theme(palette))
-        self.theme = theme_name(options.theme)
-        self.debugger = Debugger(sources, options)
+        self.theme = theme_name(options.theme or DARK.name)
+        self.debugger = Debugger(sources, options, torch)
+        torch.attach(self.debugger.call_later)
 
     def get_default_screen(self) -> Debugger:
         """Open on the debugger."""
         return self.debugger
 
+    def on_mount(self) -> None:
+        """Tell what is wrong with the user's own keys."""
+        for problem in self._keymap_read.problems:
+            self.debugger.tell(problem)
+
+    def next_theme(self) -> None:
+        """Go on to the next of the four themes."""
+        names = [theme_name(name) for name in PALETTES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+
+    def save_picture(self) -> None:
+        """Save the screen as an SVG in the working directory."""
+        from rnnstep.tui.picture import save_picture
+
+        save_picture(self)
+
     def fail(self, problem: str) -> None:
         """Leave, with a message for standard error."""
         self.problem = problem
-        self.exit(2)
+        self.exit(return_code=2)
+
+    def leave(self, session: Session | None) -> None:
+        """Leave, with the line that comes back to where the session is."""
+        source = self.debugger.files.source
+        if session is not None and source is not None:
+            words = ["rnnstep", source.word]
+            if not session.position.is_start:
+                words += ["--at", session.place]
+            self.farewell = shlex.join(words)
+        self.exit()
+
+    def action_leave(self) -> None:
+        """Quit from whatever page is open."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.debugger.run("quit")

@@ -1,24 +1,24 @@
-"""The debugger's screen: one canvas, painted from the state; keys and clicks change the state."""
+"""The debugger's screen: one canvas, painted from one state; keys, clicks and torch change the state."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.reactive import var
 from textual.screen import Screen
 
-from rnnstep.errors import RnnstepError
+from rnnstep.errors import RnnstepError, ScenarioError
+from rnnstep.language import Text
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.commands import obey
+from rnnstep.tui.files import Files
 from rnnstep.tui.options import Options
-from rnnstep.tui.reading import read, session_of
+from rnnstep.tui.player import Player
 from rnnstep.tui.sources import Source
 from rnnstep.tui.state import State
 from rnnstep.views.alphabet import alphabet
@@ -27,81 +27,332 @@ from rnnstep.views.look import Look
 from rnnstep.views.opening import opening
 
 if TYPE_CHECKING:
+    from rnnstep.reference import Checked
+    from rnnstep.session.run import Run
     from rnnstep.session.session import Session
+    from rnnstep.tui.app import DebuggerApp
+    from rnnstep.tui.prompt import Prompt
+    from rnnstep.tui.torch import Torch
     from rnnstep.views.rows import Row
+
+BLANKING = ("b", "full_stop")  # what presenters' remotes send to blank the screen
+POLL = 1.0  # seconds between looks at the file on disk
 
 
 class Debugger(Screen[None]):
-    """Steps through the scenarios of `sources`."""
+    """Steps through scenarios.
 
+    Attributes:
+        state: All that is shown; every change repaints once.
+        files: The scenarios that were asked for.
+        player: Plays.
+        torch: Where torch's numbers come from.
+        has_opened: Whether there has been anything to show.
+    """
+
+    DEFAULT_CSS = """
+    Debugger { layers: base above; overflow: hidden; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(",".join(command.keys), f"command('{command.id}')", id=command.id, show=False)
         for command in COMMANDS
+        if command.keys
     ]
 
     state: var[State] = var(State(Look()), init=False)
 
-    def __init__(self, sources: Sequence[Source], options: Options) -> None:
+    def __init__(self, sources: Sequence[Source], options: Options, torch: Torch) -> None:
         super().__init__()
-        self.sources = tuple(sources)
         self.options = options
+        self.files = Files(self, sources, options)
+        self.player = Player(self)
+        self.torch = torch
+        self.has_opened = False
+        self._is_blank = False
+        self._prompt: Prompt | None = None
         look = Look(
             language=options.first_language,
             alphabet=alphabet(is_ascii=options.is_ascii),
             is_remote=options.is_remote,
         )
-        self.set_reactive(Debugger.state, State(look, name=sources[0].name))
+        name = sources[0].name if sources else "rnnstep"
+        self.set_reactive(Debugger.state, State(look, name=name))
+
+    @property
+    def app(self) -> DebuggerApp:
+        """The application; it is always ours."""
+        return cast("DebuggerApp", super().app)
+
+    @property
+    def session(self) -> Session | None:
+        """Where the user is; None while the first scenario is being read."""
+        return self.state.session
+
+    @property
+    def canvas(self) -> Canvas:
+        """What everything is painted on."""
+        return self.query_one(Canvas)
+
+    # ── painting ─────────────────────────────────────────────────────────────────────
 
     def compose(self) -> ComposeResult:
+        """One canvas; prompts come above it."""
         yield Canvas()
 
     def on_mount(self) -> None:
-        self.call_after_refresh(self.open)
+        """Begin when the first frame stands."""
+        self.call_after_refresh(self._begin)
 
-    def open(self) -> None:
-        threading.Thread(target=self._read, args=(self.sources[0],), daemon=True).start()
+    def _begin(self) -> None:
+        self.set_interval(POLL, self.files.look_at_disk)
+        if self.files.sources:
+            self.files.open(self.files.sources[0], self.options.at)
+        else:
+            self._pick()
 
-    def _read(self, source: Source) -> None:
-        try:
-            session = session_of(read(source, self.options), self.options.place)
-        except RnnstepError as error:
-            self.app.call_from_thread(self.app.fail, error.into(self.state.look.language))
-            return
-        import rnnstep.views.screen
-        self.app.call_from_thread(self.opened, session)
-
-    def opened(self, session: Session) -> None:
-        self.state = replace(self.state, session=session)
+    def change(self, state: State) -> None:
+        """Show another state, and ask torch about a run that it has not seen."""
+        session, old = state.session, self.state.session
+        is_new = session is not None and (old is None or old.run is not session.run)
+        if session is not None and is_new and session.run.checked is None:
+            state = state.seen(torch="loading")
+            self.state = state
+            run = session.run
+            self.torch.check(run, lambda result: self._checked(run, result))
+        else:
+            self.state = state
 
     def watch_state(self) -> None:
+        """One change, one repaint."""
         self.paint()
 
     @on(Canvas.Resized)
     def paint(self) -> None:
-        canvas = self.query_one(Canvas)
-        width, height = canvas.size
-        state = self.state
-        if state.session is None:
-            rows = opening(state.name, state.look, width, height, state.waiting)
-        else:
-            from rnnstep.views.screen import screen
+        """Paint the state at the size that there is."""
+        if self.is_mounted:
+            self.canvas.show(self._rows(*self.canvas.size))
 
-            rows = screen(state.session, state.look, width, height)
-        canvas.show(rows)
+    def _rows(self, width: int, height: int) -> list[Row]:
+        state = self.state
+        if self._is_blank:
+            return []
+        if state.session is None:
+            return opening(state.name, state.look, width, height, state.waiting)
+        from rnnstep.views.screen import screen
+
+        return screen(state.session, state.look, width, height)
+
+    # ── keys and clicks ──────────────────────────────────────────────────────────────
+
+    def on_key(self, event: events.Key) -> None:
+        """Any key ends playing and blanking, and does nothing else then."""
+        if self._is_blank:
+            self._blank(is_blank=False)
+        elif self.player.is_playing:
+            binding = self.active_bindings.get(event.key)
+            if binding is not None and binding.binding.id in ("faster", "slower"):
+                return
+            self.player.stop()
+        elif self.options.is_remote and event.key in BLANKING and self._prompt is None:
+            self._blank(is_blank=True)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def on_screen_suspend(self) -> None:
+        """Stop playing under a page."""
+        self.player.stop()
+
+    def _blank(self, *, is_blank: bool) -> None:
+        self._is_blank = is_blank
+        self.paint()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No command while a prompt has the keys, but for leaving."""
+        return action != "command" or self._prompt is None or parameters == ("quit",)
 
     def action_command(self, command: str) -> None:
-        self.state = obey(self.state.seen(last_key=BY_ID[command].shown, message=None), command) or self.state
-        if command == "quit":
-            self.app.exit(0)
-        if command == "theme":
-            from rnnstep.tui.themes import PALETTES, theme_name
-            names = list(PALETTES)
-            self.app.theme = theme_name(names[(names.index(self.app.theme.removeprefix("rnnstep-")) + 1) % len(names)])
+        """A key was pressed."""
+        self.run(command)
 
     @on(Canvas.Clicked)
-    def obey_click(self, message: Canvas.Clicked) -> None:
-        verb, _, what = message.target.partition(" ")
-        if verb == "go" and self.state.session:
-            self.state = replace(self.state, session=self.state.session.go(what))
-        elif verb == "press":
-            self.action_command(what)
+    def _click(self, message: Canvas.Clicked) -> None:
+        """Do what the span says; a second click goes into the place."""
+        self.player.stop()
+        if message.count == 1:
+            self.follow_target(message.target)
+        elif message.target.startswith("go "):
+            self.run("into")
+        else:
+            self.follow_target(message.target)
+
+    @on(Canvas.Scrolled)
+    def _wheel(self, message: Canvas.Scrolled) -> None:
+        self.run("right" if message.direction > 0 else "left")
+
+    def follow_target(self, target: str | None) -> None:
+        """Do what a span's target says: `go PLACE` or `press COMMAND`."""
+        verb, _, what = (target or "").partition(" ")
+        if verb == "go" and self.session is not None:
+            self.change(replace(self.state.say(None), session=self.session.go(what)))
+        elif verb == "press" and what in BY_ID:
+            self.run(what)
+
+    def move(self, command: str) -> None:
+        """Obey a command that changes the state alone."""
+        changed = obey(self.state.say(None), command)
+        if changed is not None:
+            self.change(changed)
+
+    def run(self, command: str) -> None:
+        """Obey any command of the table."""
+        state = self.state.seen(last_key=BY_ID[command].shown, message=None)
+        changed = obey(state, command)
+        if changed is not None:
+            self.change(changed)
+            return
+        self.change(state)
+        _SCREEN[command](self)
+
+    def can(self, command: str) -> bool:
+        """Whether a command can do something now."""
+        if command in ("next_scenario", "previous_scenario"):
+            return len(self.files.sources) > 1
+        if command in ("reload",):
+            return self.files.source is not None
+        return self.session is not None or command in _WITHOUT_SESSION
+
+    # ── saying ───────────────────────────────────────────────────────────────────────
+
+    def say(self, text: Text) -> None:
+        """Say something on the screen's own line."""
+        self.change(self.state.say(text))
+
+    def tell(self, text: Text) -> None:
+        """Say something that may be longer than a line, and stays for a while."""
+        self.notify(self.state.look.say(text), severity="warning", timeout=20, markup=False)
+
+    def tell_error(self, error: RnnstepError) -> None:
+        """Say what is wrong with a file, all of it; what was open stays."""
+        text = error.into(self.state.look.language)
+        self.notify(self.state.look.alphabet.spell(text), severity="error", timeout=30, markup=False)
+        first = error.problems[0].into(self.state.look.language) if isinstance(error, ScenarioError) else text
+        self.say(Text("not opened: {problem}", problem=first))
+
+    def fail(self, error: RnnstepError) -> None:
+        """Leave: there is nothing to show."""
+        self.app.fail(error.into(self.state.look.language))
+
+    # ── what comes from elsewhere ────────────────────────────────────────────────────
+
+    def opened(self, session: Session, *, is_again: bool) -> None:
+        """Show a session that was read."""
+        display = session.run.scenario.display
+        state = replace(self.state, session=session, waiting=None, name=session.run.scenario.name)
+        if not is_again:
+            state = state.seen(decimals=display.decimals)
+        if not self.has_opened and display.language is not None:
+            state = state.seen(language=display.language)
+        self.has_opened = True
+        self.change(state)
+
+    def _checked(self, run: Run, result: Checked | RnnstepError) -> None:
+        """Put torch's numbers beside the run they are of; those of another run are dropped."""
+        session = self.session
+        if session is None or session.run is not run:
+            return
+        if isinstance(result, RnnstepError):
+            self.change(self.state.seen(torch="failed", message=result.message))
+        else:
+            checked = session.with_checked(result, run.revision)
+            self.change(replace(self.state.seen(torch="ready"), session=checked))
+
+    # ── commands of the screen ───────────────────────────────────────────────────────
+
+    def ask(self, command: str) -> None:
+        """Open the prompt of a command."""
+        from rnnstep.tui.prompt import Prompt
+        from rnnstep.tui.questions import QUESTIONS
+
+        if self.session is None or self._prompt is not None:
+            return
+        self._prompt = Prompt(QUESTIONS[command](self), self.state.look)
+        self.mount(self._prompt)
+
+    def on_prompt_closed(self) -> None:
+        """Give the keys back."""
+        if self._prompt is not None:
+            self._prompt.remove()
+            self._prompt = None
+            self.canvas.focus()
+
+    def _show_help(self) -> None:
+        from rnnstep.tui.page import Page
+        from rnnstep.views.help import help_rows
+
+        self.app.push_screen(Page(Text("help"), help_rows, self.state.look), self.follow_target)
+
+    def _show_info(self) -> None:
+        from rnnstep.tui.page import Page
+        from rnnstep.views.info import info
+
+        session = self.session
+        if session is not None:
+            page = Page(Text("info"), lambda look, width: info(session, look, width), self.state.look)
+            self.app.push_screen(page, self.follow_target)
+
+    def _pick(self) -> None:
+        from rnnstep.tui.picker import Picker
+
+        def picked(source: Source | None) -> None:
+            if source is not None:
+                self._keeping_edits(Text("open"), lambda: self.files.open(source))
+
+        self.app.push_screen(Picker(self.state.look), picked)
+
+    def _keeping_edits(self, what: Text, going_on: Callable[[], None]) -> None:
+        """Go on, after asking when that would lose an edit."""
+        if self.session is None or not self.session.has_unsaved_edits:
+            going_on()
+            return
+        from rnnstep.tui.unsaved import Unsaved
+
+        def answered(answer: str | None) -> None:
+            if answer == "lose":
+                going_on()
+            elif answer == "save":
+                self.ask("save")
+
+        self.app.push_screen(Unsaved(self.state.look, what), answered)
+
+    def _quit(self) -> None:
+        self._keeping_edits(Text("quit"), lambda: self.app.leave(self.session))
+
+    def _save(self) -> None:
+        if self.session is not None and not self.session.edits:
+            self.say(Text("nothing was edited; e edits the number under the cursor"))
+        else:
+            self.ask("save")
+
+
+_SCREEN: Mapping[str, Callable[[Debugger], Any]] = {
+    **{name: (lambda debugger, name=name: debugger.ask(name)) for name in ("go", "edit", "watch", "break_when")},
+    "save": Debugger._save,
+    "play": lambda debugger: debugger.player.start(),
+    "faster": lambda debugger: debugger.player.change_speed(2),
+    "slower": lambda debugger: debugger.player.change_speed(0.5),
+    "theme": lambda debugger: debugger.app.next_theme(),
+    "help": Debugger._show_help,
+    "info": Debugger._show_info,
+    "palette": lambda debugger: debugger.app.action_command_palette(),
+    "picture": lambda debugger: debugger.app.save_picture(),
+    "open": Debugger._pick,
+    "next_scenario": lambda debugger: debugger._keeping_edits(Text("open"), lambda: debugger.files.other(1)),
+    "previous_scenario": lambda debugger: debugger._keeping_edits(Text("open"), lambda: debugger.files.other(-1)),
+    "reload": lambda debugger: debugger._keeping_edits(Text("read again"), debugger.files.reload),
+    "quit": Debugger._quit,
+}
+"""The commands that need more than the state."""
+
+_WITHOUT_SESSION = frozenset({"open", "theme", "language", "help", "quit", "picture"})

@@ -14,7 +14,7 @@ from rnnstep.tui.reading import read, session_of
 from rnnstep.tui.sources import Source
 
 if TYPE_CHECKING:
-    from rnnstep.scenario.model import Floats, Scenario
+    from rnnstep.scenario.model import Scenario
     from rnnstep.session.session import Session
     from rnnstep.tui.debugger import Debugger
 
@@ -44,13 +44,13 @@ class Files:
         state = self._debugger.state
         if state.session is None:
             self._debugger.change(replace(state, name=source.name, waiting=None))
-        self._read(source, lambda scenario: self._run(source, scenario, place, is_again=False))
+        self._read(source, lambda scenario: self._run(scenario, place, is_again=False))
 
     def reload(self) -> None:
         """`R`: read the file again and stay at the place; a bad one keeps the old run."""
         source = self.source
         if source is not None:
-            self._read(source, lambda scenario: self._run(source, scenario, None, is_again=True))
+            self._read(source, lambda scenario: self._run(scenario, None, is_again=True))
 
     def other(self, by: int) -> None:
         """`N` and `P`: another of the scenarios that were given."""
@@ -87,18 +87,15 @@ class Files:
         self._ticket += 1
         self._in_background(work, done, lambda error: self._refused(source, stamp, error))
 
-    def _run(self, source: Source, scenario: Scenario, place: str | None, *, is_again: bool) -> None:
+    def _run(self, scenario: Scenario, place: str | None, *, is_again: bool) -> None:
         """Run a scenario that was read; one that waits for torch's numbers waits."""
         if scenario.pending is not None:
-            self._wait_for_torch(
-                scenario, lambda complete: self._run(source, complete, place, is_again=is_again)
-            )
+            self._wait_for_torch(scenario, lambda complete: self._run(complete, place, is_again=is_again))
             return
-        revision = 0
         self._in_background(
-            lambda: session_of(scenario, revision, place),
+            lambda: session_of(scenario, place),
             lambda session: self._show(session, is_again=is_again),
-            lambda error: self._refused(source, None, error),
+            lambda error: self._refused(None, None, error),
         )
 
     def _wait_for_torch(self, scenario: Scenario, then: Callable[[Scenario], None]) -> None:
@@ -110,22 +107,15 @@ class Files:
         else:
             debugger.say(Text("{name}: torch gives the embedding's values; they are on their way …", name=scenario.name))
 
-        def completed(parameters: dict[str, Floats] | Text) -> None:
+        def completed(result: Scenario | RnnstepError) -> None:
             if ticket != self._ticket:
                 return
-            if isinstance(parameters, Text):
-                self._without_torch(scenario, parameters)
+            if isinstance(result, RnnstepError):
+                self._refused(None, None, result)
             else:
-                then(scenario.with_parameters(parameters))
+                then(result)
 
         debugger.torch.complete(scenario, completed)
-
-    def _without_torch(self, scenario: Scenario, reason: Text) -> None:
-        text = Text("{name} needs torch for its embedding's values: {reason}", name=scenario.name, reason=reason)
-        if self._debugger.session is None:
-            self._debugger.change(replace(self._debugger.state, waiting=text))
-        else:
-            self._debugger.tell(text)
 
     def _in_background(
         self, work: Callable[[], Any], done: Callable[[Any], None], refused: Callable[[RnnstepError], None]
@@ -163,7 +153,7 @@ class Files:
             session = old.moved_to(session.run).say(Text("read again"))
         debugger.opened(session, is_again=is_again)
 
-    def _refused(self, source: Source, stamp: tuple[int, int] | None, error: RnnstepError) -> None:
+    def _refused(self, source: Source | None, stamp: tuple[int, int] | None, error: RnnstepError) -> None:
         """Tell what is wrong with a scenario; nothing else is open only when the program was started with it."""
         if self._debugger.session is None and not self._debugger.has_opened:
             self._debugger.fail(error)

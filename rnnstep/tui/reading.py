@@ -30,7 +30,7 @@ def read(source: Source, options: Options) -> Scenario:
     )
 
 
-def session_of(scenario: Scenario, revision: int, place: str | None = None) -> Session:
+def session_of(scenario: Scenario, place: str | None = None) -> Session:
     """Run a complete scenario and open it, at `place` if there is one.
 
     Raises:
@@ -40,5 +40,5 @@ def session_of(scenario: Scenario, revision: int, place: str | None = None) -> S
     from rnnstep.session.run import Run
     from rnnstep.session.session import Session
 
-    session = Session.open(Run.of(scenario, revision))
+    session = Session.open(Run.of(scenario))
     return session if place is None else session.jump(read_place(session.tree, place))

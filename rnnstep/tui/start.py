@@ -9,31 +9,40 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rnnstep.tui.options import Options
-from rnnstep.tui.sources import sources_of
+from rnnstep.tui.sources import Source
+from rnnstep.tui.torch import Torch
+
+if TYPE_CHECKING:
+    from rnnstep.tui.torch import Heard, Worker
 
 BAD_INPUT = 2
 
 
-def open_debugger(paths: Sequence[str], options: Options) -> int:
-    """Open scenarios in the debugger and give the exit status.
-
-    Args:
-        paths: Paths of scenario files or folders, or names of bundled scenarios; none opens the picker.
-        options: How.
-
-    Raises:
-        UsageError: There is no such file or scenario.
-    """
-    sources = sources_of(paths)
+def open_debugger(paths: Sequence[Path], options: Options) -> int:
+    """Open scenario files in the debugger and give the exit status; no path opens the picker."""
     # Starting its threads is a third of numpy's import, and the matrices here are small.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from rnnstep.tui.app import DebuggerApp
+    torch = Torch(_process)
+    try:
+        from rnnstep.tui.app import DebuggerApp
 
-    app = DebuggerApp(sources, options)
-    app.run(mouse=options.has_mouse)
+        app = DebuggerApp([Source(path) for path in paths], options, torch)
+        app.run(mouse=options.has_mouse)
+    finally:
+        torch.close()
     if app.problem is not None:
         print(app.problem, file=sys.stderr)
         return BAD_INPUT
-    return 0
+    if app.farewell:
+        print(app.farewell)
+    return app.return_code or 0
+
+
+def _process(heard: Heard) -> Worker:
+    from rnnstep.reference.client import Worker
+
+    return Worker(heard)

@@ -221,19 +221,24 @@ def _drawn(scene: Scene, parts: list[Grid | str], decimals: int, height: int) ->
         if isinstance(part, str):
             drawn.append([(Span(f"{alphabet.vertical} ", "border"),)] * rows)
         elif part.style in ("dim", "bad"):
-            drawn.append(_drawn_difference(scene, part))
+            drawn.append(_drawn_difference(scene, part, height))
         else:
             drawn.append([(*row, Span(" ")) for row in grids.draw(part, decimals, height, 10_000, alphabet=alphabet)])
     return drawn
 
 
-def _drawn_difference(scene: Scene, grid: Grid) -> Block:
-    """Differences in one significant digit, with their sign."""
+def _drawn_difference(scene: Scene, grid: Grid, height: int) -> Block:
+    """Differences in one significant digit, with their sign, beside the rows that are seen."""
     assert grid.values is not None
     style = "ok" if grid.style == "dim" else "bad"
-    head: Row = (Span(f" {grid.title}", style),)
-    lines = [(Span(f" {numbers.difference(float(value), alphabet=scene.look.alphabet)}", grid.style),) for value in grid.values]
-    return pad([head, *lines], _difference_width(grid))
+    seen = grids.window(grid.rows, height - 1, None)
+    head: Block = [(Span(f" {grid.title}", style),)]
+    if not seen.is_whole:
+        seen = grids.window(grid.rows, height - 2, None)
+        head.append(())
+    alphabet = scene.look.alphabet
+    lines = [(Span(f" {numbers.difference(float(gap), alphabet=alphabet)}", grid.style),) for gap in grid.values[seen.start : seen.stop]]
+    return pad([*head, *lines], _difference_width(grid))
 
 
 def vectors(scene: Scene, names: list[str], cells: int, height: int) -> Block:

@@ -38,21 +38,17 @@ def chart(scene: Scene, name: str, cells: int, height: int) -> Block:
         values = values.copy()
         values[scene.t] = np.nan
     stop = int(seen.nonzero()[0].max()) + 1 if seen.any() else 0
-    start = 0 if not done.is_reversed else int(seen.nonzero()[0].min()) if seen.any() else 0
-    lines = [_line(name, values[:, k], start, stop, k) for k in range(min(values.shape[1], SERIES))]
+    begins = int(seen.nonzero()[0].min()) if done.is_reversed and seen.any() else 0
+    lines = [Series(f"{name}[{k}]", values[:stop, k]) for k in range(min(values.shape[1], SERIES))]
     prefix = f"{scene.spot.batch + 1}:" if len(scene.run.trace.passes) > 1 else ""
     axes = Axes(
         steps=len(whole),
         current=None if scene.level == "start" else scene.t,
         bounds=_bounds(scene, name, whole),
+        begins=begins,
         targets=[f"go {prefix}{t + 1}/{key}" for t in range(len(whole))] if len(whole) <= _MOST_STEPS else (),
     )
     return plot(lines, cells, height, axes, alphabet=scene.look.alphabet)
-
-
-def _line(name: str, values: Array, start: int, stop: int, k: int) -> Series:
-    # What is not computed yet is no gap in the line (that is NaN's sign) but not there.
-    return Series(f"{name}[{k}]", values[:stop] if start == 0 else np.where(np.arange(stop) >= start, values[:stop], np.nan))
 
 
 def _bounds(scene: Scene, name: str, whole: Array) -> tuple[float, float]:

@@ -41,7 +41,9 @@ def _of_loop(scenario: Scenario, t: int, row: int, state: str, *, is_final: bool
     shown = f"{state}_{t + 1}{entry}"
     if is_final:
         return Text("the loop's {state}, its last: {place}", state=shown, place=f"{state}_n{entry}")
-    return Text("the loop's {state} ({argument} of step {step})", state=shown, argument=f"{state}x", step=t + 2)
+    return Text(
+        "the loop's {state} ({argument} of step {step})", state=shown, argument=f"{state}x", step=t + 2
+    )
 
 
 def _in_output(scenario: Scenario, direction: Direction, t: int, row: int) -> str:

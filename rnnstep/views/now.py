@@ -121,11 +121,11 @@ def _inlined(expression: Expression, block: Blocks) -> Expression:
 def _spoken(scene: Scene) -> Block:
     """What the network says at this step, and what was wanted."""
     says, wants = timeline.predicted(scene, scene.t), timeline.wanted(scene, scene.t)
-    if not says or scene.is_hidden(scene.block.output):
+    if says in ("", " ", scene.look.alphabet.ahead) or scene.is_hidden(scene.block.output):
         return []
     text = Text("the network says {says}", says=says)
     spans = [Span(scene.look.say(text), "says")]
-    if wants:
+    if wants.strip():
         spans.append(Span("  " + scene.look.say(Text("wanted: {wants}", wants=wants)), "wants"))
     return [tuple(spans)]
 

@@ -47,6 +47,7 @@ class Axes:
         is_log: Whether the vertical axis is logarithmic; values of zero and below stand at its foot.
         bounds: The lowest and the highest value, or None to take them from the values.
         first: What the first step is called; steps count from 1.
+        begins: The index of the first step that is computed, where a line runs backwards in time.
         targets: What a click on a step's number does, one for each step, or none.
     """
 
@@ -55,6 +56,7 @@ class Axes:
     is_log: bool = False
     bounds: tuple[float, float] | None = None
     first: int = 1
+    begins: int = 0
     targets: Sequence[str] = ()
 
 
@@ -107,7 +109,7 @@ def plot(
     fractions = [_fractions(line, low, high, is_log=axes.is_log) for line in lines]
     for index, line in enumerate(fractions):
         _draw_line(sheet, line, dots, _FIRST_SERIES + index % SERIES, alphabet)
-    _draw_markers(sheet, fractions, dots, axes.current, alphabet)
+    _draw_markers(sheet, fractions, dots, axes, alphabet)
     rows: list[Row] = []
     for y in range(inner_height):
         edge = alphabet.tick if labels[y] else alphabet.vertical
@@ -179,20 +181,20 @@ def _draw_markers(
     sheet: _Sheet,
     lines: Sequence[Floats],
     dots: NDArray[Any],
-    current: int | None,
+    axes: Axes,
     alphabet: Alphabet,
 ) -> None:
     """Draw the lines' markers, then over them a × at each NaN and a mark at each value beyond an edge."""
     height, cells = sheet.signs.shape
     for index, fractions in enumerate(lines):
-        for t in _marked(len(fractions), cells, index, len(lines), current):
+        for t in _marked(len(fractions), cells, index, len(lines), axes.current):
             if np.isfinite(fractions[t]):
                 y = int((1 - fractions[t]) * (4 * height - 1)) // 4
                 sheet.put(
                     int(dots[t]) // 2, y, alphabet.markers[index % SERIES], _FIRST_SERIES + index % SERIES
                 )
     for fractions in lines:
-        for t in np.flatnonzero(~np.isfinite(fractions)).tolist():
+        for t in (np.flatnonzero(~np.isfinite(fractions[axes.begins :])) + axes.begins).tolist():
             is_high = fractions[t] > 0
             edge = alphabet.high if is_high else alphabet.low
             sign = alphabet.cross if np.isnan(fractions[t]) else edge

@@ -33,7 +33,7 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
     ]
     states: Block = [_blocks_row(scene, key, ts, size) for key in scene.done.runs]
     spoken: Block = []
-    if predicted(scene, 0, is_seen=True):
+    if predicted(scene, steps - 1, is_seen=True):
         spoken.append(_row(scene, scene.look.say(Text("says")), ts, size, lambda t: (predicted(scene, t), "says"), "label"))
     if wanted(scene, 0):
         spoken.append(_row(scene, scene.look.say(Text("wants")), ts, size, lambda t: (wanted(scene, t), "wants"), "label"))
@@ -167,7 +167,13 @@ def _has_classes(scene: Scene) -> bool:
 
 
 def _classes(scene: Scene) -> tuple[str, ...] | None:
-    return scene.scenario.target_vocabulary or scene.scenario.vocabulary
+    """What the classes are called: by the target's own vocabulary, or the input's where there are as many."""
+    scenario = scene.scenario
+    if scenario.target_vocabulary is not None:
+        return scenario.target_vocabulary
+    scores = _scores(scene.done)
+    fits = scores is not None and scenario.vocabulary is not None and scores.shape[-1] == len(scenario.vocabulary)
+    return scenario.vocabulary if fits else None
 
 
 def _scores(done: Pass):  # type: ignore[no-untyped-def]

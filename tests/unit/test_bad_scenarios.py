@@ -335,7 +335,7 @@ CASES = [
             "[target]", maxsplit=1
         )[0],
         "values = [[[1, 2]], [[3, 4]], [[5, 6]]]",
-        "values = [1, 2, 3, 4]\nwindows = {length = 2, batch_size = 2, stride = 1}\n[initial_state]",
+        "values = [1, 2, 3, 4, 5]\nwindows = {length = 2, batch_size = 2, stride = 1}\n[initial_state]",
         (4, 1),
         ("[initial_state]", "1, 2 rows"),
     ),
@@ -410,6 +410,16 @@ CASES = [
     Case(
         HELLO, "hidden_size = 4", "hidden_size = 4\nhidden_size = 5", (8, 1), ("`hidden_size`", "second time")
     ),
+    Case(
+        HELLO,
+        "hidden_size = 4",
+        "hidden_size = 4\nhidden_size.a = 5",
+        (8, 1),
+        ("`hidden_size.a`", "second time"),
+    ),
+    Case(HELLO, "decimals = 4\n", "decimals = 4\ndecimals = 4", (19, 1), ("`decimals`", "second time")),
+    Case(HELLO, "[display]", "[loss]", (17, 1), ("`loss`", "second time")),
+    Case(HELLO, "decimals = 4", "decimals = [4,\n\n", (18, 1), ("the file ends before",)),
     Case(HELLO, "[recurrent]", "[recurrent", (5, 11), ("`]`",)),
     Case(HELLO, 'text = "hello"', 'text = "hello', (4, 14), ("not closed",)),
     Case(HELLO, 'text = "hello"', 'text = "he\x1b[2Jllo"', (4, 11), ("character",)),

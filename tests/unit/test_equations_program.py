@@ -14,7 +14,7 @@ PARAMETERS = {"W": (H, I), "U": (H, H), "b": (H,), "P": (1, H), "k": (1,)}
 
 def make(equations: str, states: tuple[str, ...] = ("h",)) -> Program:
     return program(
-        equations, inputs={"x": (I,)}, states={name: (H,) for name in states}, parameters=PARAMETERS
+        equations, inputs={"x": (I,)}, states=dict.fromkeys(states, (H,)), parameters=PARAMETERS
     )
 
 

@@ -16,7 +16,7 @@ from rnnstep.scenario.model import Batch
 
 def input_lines(source: Source) -> Iterator[str]:
     """Give the lines that make `x` (and `lengths`) of the one batch there is."""
-    batch, scenario = source.batch, source.scenario
+    batch = source.batch
     if batch.indices is not None:
         yield f"indices = {nested(_shown_indices(source, batch), indent=0)}"
         yield from _looked_up(source, "indices")
@@ -26,7 +26,6 @@ def input_lines(source: Source) -> Iterator[str]:
         yield f"x = {_values(source, batch)}  # {_axes(source)}"
     if source.is_packed:
         yield f"lengths = torch.tensor({list(batch.lengths or [])})"
-    assert scenario.batches
 
 
 def batches_lines(source: Source) -> Iterator[str]:

@@ -86,6 +86,7 @@ _SYNTAX = {
     "expected `]]` at the end of the table's name": "表名后面应有 `]]`",
     "expected `,` or `]`: the list is not closed": "应有 `,` 或 `]`：列表没有结束",
     "expected `,` or `}}`: the table in braces is not closed": "应有 `,` 或 `}}`：花括号里的表没有结束",
+    "the file ends before what begins here is complete": "从这里开始的内容没有写完，文件就结束了",
     "the string is not closed": "字符串没有结束",
     "a character that may not stand here": "这里不能有这个字符",
     "expected a value: a string in quotes, a number, true, false, a list or a table": (

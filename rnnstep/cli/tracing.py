@@ -1,0 +1,135 @@
+"""`rnnstep trace SCENARIO`: every intermediate value, torch's beside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnstep.cli.commands import Command, Given, Option
+from rnnstep.cli.options import (
+    OneOf,
+    language_option,
+    output_options,
+    read_scenario,
+    reading_options,
+    scenario_argument,
+    showing_options,
+)
+from rnnstep.cli.output import check_output, write_binary, write_text
+from rnnstep.cli.speech import can_spell
+from rnnstep.errors import EquationError, UsageError
+from rnnstep.language import Text, environment_language
+from rnnstep.language.printable import printable
+
+if TYPE_CHECKING:
+    from rnnstep.cli.worked import Page
+    from rnnstep.engine.watch import Watch
+    from rnnstep.export.run import Run
+    from rnnstep.export.selection import Selection
+
+FORMATS = ("text", "json", "csv", "npz", "md")
+WIDTH = 100  # of a text that goes to no terminal
+DISAGREES = 1
+
+
+def run(given: Given, speech: str) -> int:
+    """Run, compare and write; the exit status says whether torch agrees."""
+    from rnnstep.scenario.bundled import find
+
+    check_output(given.output, force=given.force)
+    return write_trace(find(given.scenario), given)
+
+
+def write_trace(path: Path, given: Given) -> int:
+    """Write the trace of one scenario file as the options say."""
+    from rnnstep.engine import Model
+    from rnnstep.export.run import Run
+    from rnnstep.export.selection import Selection
+    from rnnstep.reference import check, complete
+
+    model = Model(complete(read_scenario(path, given)))
+    blocks = [block for block in model.blocks if block.kind == "recurrent"]
+    watches = [_watch(text, blocks, "--watch") for text in given.watch]
+    until = _watch(given.until, blocks, "--until") if given.until is not None else None
+    trace = model.run()
+    selection = Selection(Run(trace, check(trace)), watches, until)
+    if given.format == "npz":
+        from rnnstep.export.npz_file import write_npz
+
+        write_binary(lambda file: write_npz(selection, file), given.output, force=given.force)
+    else:
+        write_text(_pieces(selection, given), given.output, force=given.force)
+    return 0 if selection.run.agrees else DISAGREES
+
+
+def _watch(text: str, blocks: list, option: str) -> Watch:
+    from rnnstep.engine.watch import Watch
+
+    try:
+        return Watch.parse(text, blocks)
+    except EquationError as error:
+        raise UsageError(
+            Text("{option}, column {column}: {reason}", option=option, column=error.column + 1, reason=error.message)
+        ) from None
+
+
+def _pieces(selection: Selection, given: Given) -> Iterator[str]:
+    match given.format:
+        case "json":
+            from rnnstep.export.json_text import json_pieces
+
+            return json_pieces(selection)
+        case "csv":
+            from rnnstep.export.csv_text import csv_pieces
+
+            return csv_pieces(selection)
+        case "md":
+            from rnnstep.cli.markdown import markdown_pieces
+
+            return markdown_pieces(selection, _page(selection.run, given))
+    from rnnstep.cli.worked import worked_pieces
+
+    return worked_pieces(selection, _page(selection.run, given))
+
+
+def _page(run: Run, given: Given) -> Page:
+    """Lay out for the terminal, or for a file: without colours, in a width of its own."""
+    from rnnstep.cli.worked import Page
+    from rnnstep.views.alphabet import alphabet
+
+    is_terminal = given.output is None and sys.stdout.isatty()
+    is_ascii = given.ascii or (given.output is None and not can_spell("✓−·│"))
+    return Page(
+        language=run.scenario.display.language or environment_language(),
+        decimals=run.scenario.display.decimals,
+        alphabet=alphabet(is_ascii=is_ascii),
+        width=shutil.get_terminal_size().columns if is_terminal else WIDTH,
+        has_colour=is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+    )
+
+
+COMMAND = Command(
+    "trace",
+    run,
+    [
+        scenario_argument(),
+        Option("--format", type=OneOf(FORMATS), default="text", about=Text("how it is written; text by default")),
+        Option(
+            "--watch",
+            metavar="EXPR",
+            multiple=True,
+            about=Text("show an expression beside the values, such as norm(h); may be given several times"),
+        ),
+        Option("--until", metavar="EXPR", about=Text("stop where an expression first holds, such as max(abs(h)) > 0.9")),
+        *showing_options(),
+        *reading_options(),
+        *output_options(),
+        language_option(),
+    ],
+    usage="rnnstep trace [OPTIONS] SCENARIO",
+    about=Text("Print every intermediate value, with torch's beside it.\nThe exit status is 1 where torch disagrees."),
+)

@@ -1,0 +1,229 @@
+"""An edited scenario as a new file: the old one's text, its comments and order, with the changed numbers put in.
+
+What is to change is first a list of changes, a path of keys each with its TOML; the list is
+applied to the text, and the text checked against the same list applied to the data.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
+from rnnstep.scenario.model import Batch, Scenario
+from rnnstep.scenario.named_files import file_changes
+from rnnstep.scenario.parameter_names import Parameter, accepted_names, named_parameters
+from rnnstep.scenario.parameters import parameter_shapes
+from rnnstep.scenario.source import LARGEST_FILE
+from rnnstep.scenario.toml import Changes, array_text, changed_data, changed_text, plain_text, string_text
+from rnnstep.scenario.weights import MODULES, SOURCES
+from rnnstep.scenario.whole_file import write_whole
+
+EDITED = {"en": " (edited)", "zh": "（已修改）"}
+_INPUT_SOURCES = ("text", "indices", "file", "random", "pad_index")
+_FIRST_CHINESE = "\u2e80"
+
+
+class Target(Protocol):
+    """Which array of a scenario was edited, and where; as `rnnstep.session.edits.Target`."""
+
+    @property
+    def store(self) -> str:
+        """The kind: "parameters", "initial_state" or "values"."""
+
+    @property
+    def key(self) -> str:
+        """Its name there: torch's, `h_0`, or the batch's number."""
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """The element."""
+
+
+class Edit(Protocol):
+    """An edit, as `rnnstep.session.edits.Edit`."""
+
+    @property
+    def target(self) -> Target:
+        """What was edited."""
+
+
+def save(scenario: Scenario, edits: Iterable[Edit], path: str | Path, *, replace: bool = False) -> None:
+    """Write the file of an edited scenario, which reads as exactly its numbers.
+
+    Args:
+        scenario: With the edits made.
+        edits: What was edited; all else stays as the file says it.
+        path: Of the new file.
+        replace: Whether a file that is there already may be replaced.
+
+    Raises:
+        UsageError: The edits cannot be put into a scenario file, or the file cannot be written.
+    """
+    path = Path(path)
+    text = edited_text(scenario, edits, path.parent)
+    encoded = text.encode()
+    if len(encoded) > LARGEST_FILE:
+        raise UsageError(
+            Text(
+                "the file would have more than {limit} MiB, too large for a scenario",
+                limit=LARGEST_FILE >> 20,
+            )
+        )
+    write_whole(path, encoded, replace=replace)
+
+
+def edited_text(scenario: Scenario, edits: Iterable[Edit], folder: Path) -> str:
+    """Give the text of an edited scenario's file, for a file in `folder`. Raises UsageError as `save` does."""
+    if scenario.path is None:
+        raise UsageError(Text("this scenario does not come from a file: there is nothing to save a copy of"))
+    data = tomllib.loads(scenario.source)
+    targets = [edit.target for edit in edits]
+    changes: Changes = {
+        **_title_changes(scenario, data),
+        **_weight_changes(scenario, targets, data["weights"]),
+        **_state_changes(scenario, targets),
+        **_input_changes(scenario, targets, data),
+    }
+    changes |= file_changes(data, changes, scenario.path.parent, folder)
+    expected = changed_data(data, changes)
+    text = changed_text(scenario.source, changes)
+    # A text that cannot be mended in its own form loses its comments, never its numbers.
+    return text if text is not None and _same(tomllib.loads(text), expected) else plain_text(expected)
+
+
+def _same(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    """Whether two files' data are the same, whatever the order of keys; NaN is itself."""
+    return _ordered(left) == _ordered(right)
+
+
+def _ordered(value: Any) -> str:
+    if isinstance(value, dict):
+        return repr(sorted((key, _ordered(inner)) for key, inner in value.items()))
+    return repr(value)
+
+
+def _title_changes(scenario: Scenario, data: Mapping[str, Any]) -> Changes:
+    title = data.get("title", scenario.name)
+    if isinstance(title, dict):
+        return {("title", key): string_text(_edited(text, key)) for key, text in title.items()}
+    is_chinese = any(character >= _FIRST_CHINESE for character in title)
+    return {("title",): string_text(_edited(title, "zh" if is_chinese else "en"))}
+
+
+def _edited(title: str, language: str) -> str:
+    return title if title.endswith(tuple(EDITED.values())) else title + EDITED[language]
+
+
+# ── weights ──────────────────────────────────────────────────────────────────────────────
+
+
+def _weight_changes(scenario: Scenario, targets: list[Target], table: Mapping[str, Any]) -> Changes:
+    """Give each edited parameter: where the file has it already, else whole under torch's name."""
+    recurrent = scenario.recurrent
+    shapes = parameter_shapes(recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    parameters = named_parameters(shapes, recurrent, scenario.cell)
+    accepted = accepted_names(parameters, recurrent)
+    written = {accepted[name]: path for path, name in _written(table) if name in accepted}
+    by_gate = {name for (name, part) in ((one.name, part) for one, part in written) if part is not None}
+    changes: Changes = {}
+    for target in targets:
+        if target.store != "parameters":
+            continue
+        parameter = parameters[target.key]
+        part = None
+        if (parameter, None) not in written and by_gate & {parameter.name, parameter.partner}:
+            part = _part_of(parameter, target.index)
+        names = (name for name, meant in accepted.items() if meant == (parameter, part))
+        path = written.get((parameter, part)) or (
+            _path(parameter.name) if part is None else ("weights", min(names, key=len))
+        )
+        values = scenario.parameters[parameter.name]
+        changes[path] = array_text(values if part is None else values[parameter.rows[part]])
+    return changes
+
+
+def _written(table: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Give the path and the name of each array in [weights]."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    for key, value in table.items():
+        if key in SOURCES:
+            continue
+        if key in MODULES and isinstance(value, dict):
+            found += [(("weights", key, inner), f"{key}.{inner}") for inner in value]
+        else:
+            found.append((("weights", key), key))
+    return found
+
+
+def _path(name: str) -> tuple[str, ...]:
+    """Give where torch's name stands in a new key: `linear.weight` is a dotted one."""
+    return ("weights", *name.split("."))
+
+
+def _part_of(parameter: Parameter, index: tuple[int, ...]) -> int:
+    return next(part for part, rows in enumerate(parameter.rows) if rows.start <= index[0] < rows.stop)
+
+
+# ── states and x ─────────────────────────────────────────────────────────────────────────
+
+
+def _state_changes(scenario: Scenario, targets: list[Target]) -> Changes:
+    """Give each edited state in torch's shape: a plain vector where there is but one."""
+    changes: Changes = {}
+    for target in targets:
+        if target.store != "initial_state":
+            continue
+        state = scenario.initial_state[target.key]
+        if state.shape[0] == state.shape[1] == 1:
+            state = state[0, 0]
+        elif scenario.recurrent.is_cell:
+            state = state[0]
+        elif not scenario.is_batched:
+            state = state[:, 0]
+        changes["initial_state", target.key] = array_text(state)
+    return changes
+
+
+def _input_changes(scenario: Scenario, targets: list[Target], data: Mapping[str, Any]) -> Changes:
+    """Give [input] as values, where an x was edited."""
+    if not any(target.store == "values" for target in targets):
+        return {}
+    if "data" in data:
+        raise UsageError(Text("an edited x of [data] cannot be saved: edit the rows of its file"))
+    table = data["input"]
+    changes: Changes = {("input", key): None for key in _INPUT_SOURCES if key in table}
+    if "windows" in table:
+        return changes | _window_changes(scenario)
+    batch = scenario.batches[0]
+    changes["input", "values"] = array_text(_as_given(scenario, batch))
+    if batch.lengths is not None:
+        changes["input", "lengths"] = str(list(batch.lengths))
+        changes["input", "packed"] = "true" if batch.packed else "false"
+    return changes
+
+
+def _as_given(scenario: Scenario, batch: Batch) -> np.ndarray[Any, Any]:
+    """Give x in the shape that torch takes."""
+    assert batch.values is not None
+    if not scenario.is_batched:
+        return batch.values[:, 0]
+    return batch.values.swapaxes(0, 1) if scenario.recurrent.batch_first else batch.values
+
+
+def _window_changes(scenario: Scenario) -> Changes:
+    """Give windows side by side as one series: an edited number is in one window and not in the next."""
+    windows = np.concatenate([_rows(batch) for batch in scenario.batches])
+    length, size = windows.shape[1:]
+    series = windows.reshape(-1) if size == 1 else windows.reshape(-1, size)
+    return {("input", "values"): array_text(series), ("input", "windows", "stride"): str(length)}
+
+
+def _rows(batch: Batch) -> np.ndarray[Any, Any]:
+    assert batch.values is not None
+    return batch.values.swapaxes(0, 1)

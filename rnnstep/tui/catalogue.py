@@ -1,0 +1,32 @@
+"""The bundled scenarios with their titles and summaries, read without numpy and so without the rest."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from rnnstep.language.printable import printable
+from rnnstep.scenario import bundled
+from rnnstep.views.picker import Entry
+
+
+def catalogue(language: str) -> tuple[Entry, ...]:
+    """Give the bundled scenarios in a language, in alphabetical order."""
+    root = bundled.folder()
+    return tuple(_entry(name, root / f"{name}{bundled.SUFFIX}", language) for name in bundled.names())
+
+
+def _entry(name: str, path: Path, language: str) -> Entry:
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        table = {}
+    return Entry(name, path, _words(table, "title", language), _words(table, "summary", language))
+
+
+def _words(table: dict[str, Any], key: str, language: str) -> str:
+    found = table.get(key, "")
+    if isinstance(found, dict):
+        found = found.get(language) or found.get("en") or found.get("zh") or ""
+    return printable(" ".join(str(found).split()))

@@ -1,0 +1,90 @@
+"""Keys of the user's own: `~/.config/rnnstep/keys.toml` holds `id = "key,key"` for ids of the table."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.keys import KEY_TO_UNICODE_NAME, REPLACED_KEYS, Keys
+
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.scenario.keys import closest
+from rnnstep.views.commands import BY_ID
+
+_MODIFIERS = re.compile(r"(?:(?:ctrl|shift|alt|super)\+)*")
+_LARGEST = 1 << 16  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Keymap:
+    """Keys by command, as Textual's `set_keymap` takes them, and what could not be used."""
+
+    keys: Mapping[str, str]
+    problems: tuple[Text, ...] = ()
+
+
+def keymap_path() -> Path:
+    """Give where the file stands, whether it is there or not."""
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(home).expanduser() / "rnnstep" / "keys.toml"
+
+
+def read_keymap() -> Keymap:
+    """Read the user's keys; what is wrong is told and the rest used."""
+    path = keymap_path()
+    if not path.is_file():
+        return Keymap({})
+    import tomllib
+
+    try:
+        with path.open("rb") as file:
+            table = tomllib.loads(file.read(_LARGEST).decode())
+    except (OSError, ValueError) as error:
+        return Keymap({}, (_problem(Text("{reason}", reason=printable(str(error)))),))
+    keys: dict[str, str] = {}
+    problems: list[Text] = []
+    for name, value in table.items():
+        problem = _wrong(name, value)
+        if problem is None:
+            keys[name] = ",".join(key.strip() for key in value.split(","))
+        else:
+            problems.append(_problem(problem))
+    return Keymap(keys, tuple(problems))
+
+
+def _problem(problem: Text) -> Text:
+    return Text("{path}: {problem}", path=printable(str(keymap_path())), problem=problem)
+
+
+def _wrong(name: str, value: object) -> Text | None:
+    """Say what is wrong with an entry."""
+    if name not in BY_ID:
+        near = closest(name, BY_ID)
+        if near is None:
+            return Text("`{name}` is no command", name=printable(name))
+        return Text("`{name}` is no command; did you mean `{near}`?", name=printable(name), near=near)
+    if not isinstance(value, str):
+        return Text('`{name}`: expected keys as in "x" or "x,ctrl+x"', name=name)
+    for key in value.split(","):
+        if not is_key(key.strip()):
+            return Text("`{name}`: `{key}` is no key", name=name, key=printable(key.strip()))
+    return None
+
+
+def is_key(key: str) -> bool:
+    """Whether Textual ever sends such a key: one character, or a name, with modifiers before it."""
+    bare = _MODIFIERS.sub("", key, count=1)
+    if len(bare) == 1 or bare in {named.value for named in Keys}:
+        return True
+    if bare in KEY_TO_UNICODE_NAME or bare in REPLACED_KEYS:
+        return True
+    try:
+        unicodedata.lookup(bare.replace("_", " "))
+    except KeyError:
+        return False
+    return True

@@ -1,0 +1,112 @@
+"""The picker: a list of scenarios, narrowed by typing; a path may be typed instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from rnnstep.errors import RnnstepError
+from rnnstep.language import Text
+from rnnstep.scenario import bundled
+from rnnstep.tui.canvas import Canvas
+from rnnstep.tui.catalogue import catalogue
+from rnnstep.tui.sources import Source
+from rnnstep.views.look import Look
+from rnnstep.views.picker import Entry, picker
+
+
+class Picker(ModalScreen[Source]):
+    """Dismissed with the scenario chosen, or None."""
+
+    DEFAULT_CSS = """
+    Picker { layout: vertical; background: $background; }
+    Picker Static { height: 1; padding: 0 1; color: $text-muted; background: $panel; }
+    Picker Input { background: $panel; color: $foreground; padding: 0 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", show=False),
+        Binding("down,ctrl+n", "choose(1)", show=False),
+        Binding("up", "choose(-1)", show=False),
+        Binding("pagedown", "choose(10)", show=False),
+        Binding("pageup", "choose(-10)", show=False),
+    ]
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self._look = look
+        self._all = catalogue(look.language)
+        self._shown = self._all
+        self._chosen = 0
+
+    def compose(self) -> ComposeResult:
+        """The list, and below it the line that is typed in."""
+        yield Canvas()
+        yield Static(Content(self._look.say(Text("type to filter, or a path; Enter opens, Esc closes"))))
+        yield Input(compact=True)
+
+    def on_mount(self) -> None:
+        """Typing narrows the list from the first key."""
+        self.query_one(Input).focus()
+
+    @on(Canvas.Resized)
+    def paint(self) -> None:
+        """Paint the list."""
+        canvas = self.query_one(Canvas)
+        typed = self.query_one(Input).value
+        canvas.show(picker(self._shown, self._chosen, typed, self._look, *canvas.size))
+
+    @on(Input.Changed)
+    def _narrow(self, event: Input.Changed) -> None:
+        words = event.value.lower().split()
+        self._shown = tuple(entry for entry in self._all if all(word in _searched(entry) for word in words))
+        self._chosen = 0
+        self._say(Text("type to filter, or a path; Enter opens, Esc closes"))
+        self.paint()
+
+    @on(Input.Submitted)
+    def _open(self, event: Input.Submitted) -> None:
+        typed = event.value.strip()
+        if self._shown and not _is_path(typed):
+            self.dismiss(Source(self._shown[self._chosen].path))
+            return
+        try:
+            path = bundled.find(str(Path(typed).expanduser()))
+        except (RnnstepError, RuntimeError) as error:
+            self._say(error.message if isinstance(error, RnnstepError) else Text("{path}: there is no such file", path=typed))
+            return
+        if path.is_dir():
+            self._say(Text("this is a folder; a scenario is a file"))
+        else:
+            self.dismiss(Source(path))
+
+    def _say(self, text: Text) -> None:
+        self.query_one(Static).update(Content(self._look.say(text)))
+
+    def action_choose(self, by: int) -> None:
+        """Go down or up in the list."""
+        self._chosen = max(0, min(self._chosen + by, len(self._shown) - 1))
+        self.paint()
+
+    @on(Canvas.Scrolled)
+    def _wheel(self, message: Canvas.Scrolled) -> None:
+        self.action_choose(message.direction)
+
+    @on(Canvas.Clicked)
+    def _click(self, message: Canvas.Clicked) -> None:
+        number = int(message.target.removeprefix("pick "))
+        self.dismiss(Source(self._shown[number].path))
+
+
+def _searched(entry: Entry) -> str:
+    return f"{entry.name} {entry.title} {entry.summary}".lower()
+
+
+def _is_path(typed: str) -> bool:
+    return "/" in typed or "\\" in typed or typed.endswith(bundled.SUFFIX)

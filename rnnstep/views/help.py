@@ -1,0 +1,87 @@
+"""The help page: all keys by group from the table of commands, and what is on the screen."""
+
+from __future__ import annotations
+
+from rnnstep.language import Text
+from rnnstep.views.commands import COMMANDS, GROUPS, Command
+from rnnstep.views.compose import Block, blank, text_row, wrap
+from rnnstep.views.look import Look
+from rnnstep.views.rows import Row, Span, width
+
+_WIDEST = 100
+_KEY = 7  # cells of the key's column
+_NAME = 18
+
+_ABOUT = Text(
+    "A run is a tree: step, block, operation, element, term. The cursor is a place in it; all up to "
+    "there is computed and shown, nothing after it. Four keys do everything: → and ← go to the next "
+    "place and back at this zoom, ↓ goes into it and ↑ out of it."
+)
+
+_SIGNS: tuple[tuple[str, str, Text], ...] = (
+    ("✓", "ok", Text("torch computes the same, within what rounding allows")),
+    ("✗", "bad", Text("torch computes something else")),
+    ("1.25", "changed", Text("what the cursor's place has just computed")),
+    ("1.25", "cursor", Text("the number under the cursor")),
+    ("·", "dim", Text("not computed yet")),
+    ("1.25", "old", Text("the value before the last edit")),
+    ("▶", "now", Text("the step or line that is being computed")),
+    ("●", "breakpoint", Text("a breakpoint: c runs to it")),
+    ("1.25", "heat:weight:-6", Text("a negative number; the further from zero, the stronger the colour")),
+    ("1.25", "heat:weight:6", Text("a positive number")),
+)
+
+_REMOTE = Text("Presenter's remote: Page Down and Page Up go on and back, F5 starts; with --remote b and . blank the screen.")
+_CONFIG = Text("Keys can be changed in ~/.config/rnnstep/keys.toml, by the names in the last column: right = \"l,right\"")
+_MOUSE = Text("Mouse: a click goes to a number or presses a key of the bar below, a second click goes into it, the wheel steps.")
+
+
+def help_rows(look: Look, cells: int) -> list[Row]:
+    """Give the page at a width; it may be longer than the screen."""
+    cells = max(20, cells)
+    rows: Block = [(), *_paragraph(_ABOUT, look, cells)]
+    for group, name in GROUPS.items():
+        rows += [(), text_row(f" {look.say(name)}", "title")]
+        for command in COMMANDS:
+            if command.group == group:
+                rows += _command(command, look, cells)
+    rows += [(), text_row(f" {look.say(Text('On the screen'))}", "title")]
+    for sign, style, meaning in _SIGNS:
+        rows += _entry((Span(f"  {look.alphabet.spell(sign)}", style),), look.say(meaning), cells)
+    for text in (_MOUSE, _REMOTE, _CONFIG):
+        rows += [(), *_paragraph(text, look, cells)]
+    return rows
+
+
+def _paragraph(text: Text, look: Look, cells: int) -> Block:
+    return [text_row(f" {line}") for line in wrap(look.say(text), min(cells, _WIDEST) - 2)]
+
+
+def _command(command: Command, look: Look, cells: int) -> Block:
+    """The key, the name and the sentence; a click presses it."""
+    target = f"press {command.id}"
+    shown = look.alphabet.spell(command.shown)
+    name = look.say(command.name)
+    head = (
+        Span("  "),
+        Span(shown, "key", target),
+        blank(max(1, _KEY - width(shown))),
+        Span(name, "bold", target),
+    )
+    rows = _entry(head, look.say(command.sentence), cells)
+    if cells >= _WIDEST + len(command.id) + 2:
+        first = rows[0]
+        used = sum(width(span.text) for span in first)
+        rows[0] = (*first, blank(max(1, _WIDEST - used)), Span(command.id, "dim"))
+    return rows
+
+
+def _entry(head: Row, text: str, cells: int) -> Block:
+    """A head in its column and a text beside it, over as many rows as it needs."""
+    column = 2 + _KEY + _NAME
+    used = sum(width(span.text) for span in head)
+    if cells < column + 24:
+        return [head, *((blank(4), Span(line, "dim")) for line in wrap(text, cells - 5))]
+    lines = wrap(text, min(cells, _WIDEST) - column - 1)
+    rows: Block = [(*head, blank(max(1, column - used)), Span(lines[0]))]
+    return rows + [(blank(column), Span(line)) for line in lines[1:]]
