@@ -30,7 +30,9 @@ class Cell:
         """Each state and its size in words: `{"h": "hidden_size"}`; the first is the output."""
         return {name: str(shape[0]) for name, shape in self.program.states.items()}
 
-    def parameter_shapes(self, input_size: int, hidden_size: int, proj_size: int = 0) -> dict[str, tuple[int, ...]]:
+    def parameter_shapes(
+        self, input_size: int, hidden_size: int, proj_size: int = 0
+    ) -> dict[str, tuple[int, ...]]:
         """Give the shape of each of the equations' parameters."""
         sizes = self.sizes(input_size, hidden_size, proj_size)
         return {

@@ -32,4 +32,9 @@ def gru(*, bias: bool = True) -> Cell:
         states={"h": ("hidden_size",)},
         parameters=gated_parameters(GATES, "hidden_size"),
     )
-    return Cell("GRU", equations if bias else without_bias(equations), gated_stacks(GATES, bias=bias), gates=("r", "z"))
+    return Cell(
+        "GRU",
+        equations if bias else without_bias(equations),
+        gated_stacks(GATES, bias=bias),
+        gates=("r", "z"),
+    )

@@ -7,12 +7,11 @@ it runs, so that `--help`, `list` and `--version` need neither numpy nor torch n
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
-INTERRUPTED = 128 + signal.SIGINT
-READER_GONE = 128 + 13  # SIGPIPE, as the shell reports it; Windows has no such signal
+INTERRUPTED = 130  # 128 + SIGINT, as the shell reports it
+READER_GONE = 141  # 128 + SIGPIPE, likewise
 BAD_INPUT = 2
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rnnstep.cli.commands import Command, Given
 from rnnstep.cli.options import language_option, output_options, read_scenario, reading_options, scenario_argument
-from rnnstep.cli.output import check_output, write_text
 from rnnstep.language import Text, environment_language
 
 
 def run(given: Given, speech: str) -> int:
     """Read the scenario and write its program."""
+    from rnnstep.cli.output import check_output, write_text
     from rnnstep.export.program import torch_program
     from rnnstep.scenario.bundled import find
 

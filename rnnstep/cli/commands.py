@@ -16,7 +16,7 @@ import click
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 
-WIDTH = 80
+WIDTH = 80  # of the help, in every terminal: looking it up would cost two milliseconds of the start
 HELP_NAMES = ("-h", "--help")
 
 Given = SimpleNamespace
@@ -54,7 +54,7 @@ class Command(click.Command):
         def run(**parameters: Any) -> int:
             return action(Given(**parameters), click.get_current_context().obj)
 
-        super().__init__(name, callback=run, params=list(params), context_settings={"help_option_names": HELP_NAMES})
+        super().__init__(name, callback=run, params=[*params, _help_option()], add_help_option=False)
         self.usage = usage
         self.about = about
         self.more = more
@@ -79,8 +79,18 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in two columns."""
         rows = [row for param in self.params if (row := option_row(ctx, param)) is not None]
-        rows.append((", ".join(HELP_NAMES), Text("show this text").into(ctx.obj)))
         formatter.write(f"\n{Text('Options:').into(ctx.obj)}\n{columns(rows)}\n")
+
+
+def _help_option() -> Option:
+    # click's own would look for a translation on the disk, which costs a millisecond of the start.
+    def show(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:  # noqa: FBT001 - click's call
+        if is_asked and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+
+    about = Text("show this text")
+    return Option(*HELP_NAMES, is_flag=True, is_eager=True, expose_value=False, callback=show, about=about)
 
 
 def option_row(ctx: click.Context, param: click.Parameter) -> tuple[str, str] | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +10,9 @@ from rnnstep.cli.commands import Command, Given
 from rnnstep.cli.options import language_option
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run(given: Given, speech: str) -> int:
@@ -27,7 +29,10 @@ def run(given: Given, speech: str) -> int:
 
 def _title(path: Path, language: str) -> str:
     """Give a scenario's title, read without numpy and so without the rest of the file."""
-    title = tomllib.loads(path.read_text("utf-8")).get("title", "")
+    from rnnstep.scenario.parse import parse_toml
+
+    
+    title = parse_toml(path.read_text("utf-8")).get("title", "")
     if isinstance(title, dict):
         title = title.get(language) or title.get("en") or title.get("zh") or ""
     return printable(str(title))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from rnnstep.cli.commands import Argument, Command, Given
 from rnnstep.cli.options import OneOf, language_option, output_options
-from rnnstep.cli.output import write_text
 from rnnstep.language import Text
 from rnnstep.scenario.template import TEMPLATES, template
 
 
 def run(given: Given, speech: str) -> int:
     """Write the scenario."""
+    from rnnstep.cli.output import write_text
+
     write_text([template(given.module, speech)], given.output, force=given.force)
     return 0
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,22 +23,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 
 if TYPE_CHECKING:
-    from rnnstep.scenario.document import Limits
-
-
-@dataclass(frozen=True, slots=True)
-class OpenOptions:
-    """What the command line says about how the debugger opens."""
-
-    limits: Limits
-    language: str | None = None  # None: as the scenario, else the environment says
-    at: str | None = None  # "3/L0/hh[1]"
-    theme: str | None = None  # one of `THEMES`; None: as the configuration says
-    decimals: int | None = None  # None: as the scenario says
-    dtype: str | None = None  # None: as the scenario says
-    is_ascii: bool = False
-    has_mouse: bool = True
-    is_remote: bool = False  # a presenter's remote: `b` and `.` blank the screen
+    from pathlib import Path
 
 
 def params() -> list[click.Parameter]:
@@ -65,6 +48,7 @@ def run(given: Given, speech: str) -> int:
             click.echo(click.get_current_context().get_help())
             return 0
         return _print_traces(paths, given, speech)
+    from rnnstep.cli.open_options import OpenOptions
     from rnnstep.tui.start import open_debugger
 
     return open_debugger(
@@ -89,11 +73,11 @@ def scenario_files(words: Sequence[str]) -> list[Path]:
     Raises:
         UsageError: One stands for nothing.
     """
-    from rnnstep.scenario.bundled import SUFFIX, find
+    from rnnstep.scenario.bundled import SUFFIX
 
     files: list[Path] = []
-    for word in words:
-        path = find(word)
+    for position, word in enumerate(words):
+        path = _found(word, is_first=position == 0)
         if not path.is_dir():
             files.append(path)
             continue
@@ -106,6 +90,26 @@ def scenario_files(words: Sequence[str]) -> list[Path]:
             raise UsageError(Text("{path}: no scenario (*.toml) in this folder", path=printable(word)))
         files += within
     return files
+
+
+def _found(word: str, *, is_first: bool) -> Path:
+    """Find a scenario; what may be a command misspelt is told as one."""
+    from rnnstep.cli.root import COMMANDS
+    from rnnstep.scenario.bundled import find, names
+    from rnnstep.scenario.keys import closest
+
+    try:
+        return find(word)
+    except UsageError:
+        guess = closest(word, [*names(), *COMMANDS]) if is_first and "." not in word else None
+        if guess not in COMMANDS:
+            raise
+        message = Text(
+            "{name}: no command, file or bundled scenario of this name; did you mean `rnnstep {guess}`?",
+            name=printable(word),
+            guess=guess,
+        )
+        raise UsageError(message) from None
 
 
 def _print_traces(paths: Sequence[Path], given: Given, speech: str) -> int:

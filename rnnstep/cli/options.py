@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +11,8 @@ from rnnstep.errors import UsageError
 from rnnstep.language import LANGUAGES, Text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from click.shell_completion import CompletionItem
 
     from rnnstep.scenario.document import Limits
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 MOST_DECIMALS = 17
 THEMES = ("dark", "light", "high-contrast", "16")
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) *([KMGT]i?B?|B)?", re.IGNORECASE)
 _POWERS = {"K": 10, "M": 20, "G": 30, "T": 40}
 
 
@@ -36,6 +35,19 @@ class OneOf(click.Choice[str]):
         """
         if value in self.choices:
             return str(value)
+        from rnnstep.scenario.keys import closest
+
+        guess = closest(str(value), self.choices)
+        if guess is not None:
+            raise UsageError(
+                Text(
+                    "{option}: found {found}, expected one of {choices}; did you mean {guess}?",
+                    option=_name(param),
+                    found=str(value),
+                    choices=", ".join(self.choices),
+                    guess=guess,
+                )
+            )
         raise UsageError(
             Text(
                 "{option}: found {found}, expected one of {choices}",
@@ -86,7 +98,9 @@ class Size(click.ParamType[int]):
         Raises:
             UsageError: It is no size.
         """
-        match = _SIZE.fullmatch(str(value).strip())
+        import re
+
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) *([KMGT]i?B?|B)?", str(value).strip(), re.IGNORECASE)
         if match is not None and len(match[1]) < 20:
             unit = (match[2] or "B")[0].upper()
             size = int(float(match[1]) * 2 ** _POWERS.get(unit, 0))
@@ -119,7 +133,9 @@ class ScenarioName(click.ParamType[str]):
 
 
 def _name(param: click.Parameter | None) -> str:
-    return param.opts[-1] if param is not None else ""
+    if isinstance(param, click.Argument):
+        return (param.metavar or "").strip("[].")
+    return param.opts[0] if param is not None else ""
 
 
 def scenario_argument() -> Argument:

@@ -10,11 +10,10 @@ import click
 
 from rnnstep import __version__
 from rnnstep.cli import coding, completion, listing, new, opening, tracing
-from rnnstep.cli.commands import HELP_NAMES, Command, Option, columns
-from rnnstep.cli.speech import language_of, say
+from rnnstep.cli.commands import WIDTH, Command, Option, columns
+from rnnstep.cli.speech import language_of, say, say_plainly
 from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
-from rnnstep.scenario.keys import closest
 
 PROGRAM = "rnnstep"
 COMPLETE = "_RNNSTEP_COMPLETE"  # the variable by which the shell asks for completions
@@ -54,7 +53,7 @@ class Root(Command, click.Group):
             return status
         name, *rest = ctx.args
         command = COMMANDS[name]
-        with command.make_context(f"{PROGRAM} {name}", rest, obj=ctx.obj) as below:
+        with command.make_context(f"{PROGRAM} {name}", rest, obj=ctx.obj, terminal_width=WIDTH) as below:
             status = command.invoke(below)
             return status
 
@@ -97,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # an old terminal's encoding may lack Chinese or ✓
     try:
-        with root.make_context(PROGRAM, list(arguments), obj=language) as context:
+        with root.make_context(PROGRAM, list(arguments), obj=language, terminal_width=WIDTH) as context:
             return root.invoke(context)
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -107,8 +106,7 @@ def run(arguments: Sequence[str]) -> int:
         say(_told(error), language)
         say(Text("`{command} --help` shows what there is", command=_command_of(error)), language)
     except RnnstepError as error:
-        for line in error.into(language).split("\n"):
-            say(Text("{line}", line=line), language)
+        say_plainly(error.into(language))
     return BAD_INPUT
 
 
@@ -143,10 +141,12 @@ def _command_of(error: click.UsageError) -> str:
 
 def _told(error: click.UsageError) -> Text | str:
     """Say in our words what click found wrong."""
+    from rnnstep.scenario.keys import closest
+
     match error:
         case click.NoSuchOption(option_name=option):
             known = [name for param in (error.ctx.command.params if error.ctx else ()) for name in param.opts]
-            guess = closest(option, [*known, *HELP_NAMES])
+            guess = closest(option, known)
             if guess is not None:
                 return Text("{option}: there is no such option; did you mean {guess}?", option=option, guess=guess)
             return Text("{option}: there is no such option", option=option)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnstep.cli.commands import Command, Given, Option
@@ -19,13 +17,14 @@ from rnnstep.cli.options import (
     scenario_argument,
     showing_options,
 )
-from rnnstep.cli.output import check_output, write_binary, write_text
 from rnnstep.cli.speech import can_spell
 from rnnstep.errors import EquationError, UsageError
 from rnnstep.language import Text, environment_language
 from rnnstep.language.printable import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rnnstep.cli.worked import Page
     from rnnstep.engine.watch import Watch
     from rnnstep.export.run import Run
@@ -38,6 +37,7 @@ DISAGREES = 1
 
 def run(given: Given, speech: str) -> int:
     """Run, compare and write; the exit status says whether torch agrees."""
+    from rnnstep.cli.output import check_output
     from rnnstep.scenario.bundled import find
 
     check_output(given.output, force=given.force)
@@ -46,6 +46,7 @@ def run(given: Given, speech: str) -> int:
 
 def write_trace(path: Path, given: Given) -> int:
     """Write the trace of one scenario file as the options say."""
+    from rnnstep.cli.output import write_binary, write_text
     from rnnstep.engine import Model
     from rnnstep.export.run import Run
     from rnnstep.export.selection import Selection
@@ -98,6 +99,8 @@ def _pieces(selection: Selection, given: Given) -> Iterator[str]:
 
 def _page(run: Run, given: Given) -> Page:
     """Lay out for the terminal, or for a file: without colours, in a width of its own."""
+    import shutil
+
     from rnnstep.cli.worked import Page
     from rnnstep.views.alphabet import alphabet
 

@@ -14,6 +14,7 @@ from rnnstep.export.run import Run
 from rnnstep.export.selection import Seen, Selection
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.reference import Finding
 from rnnstep.scenario.document import shown_shape
 from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.views.alphabet import Alphabet
@@ -94,10 +95,10 @@ def _head(selection: Selection, page: Page) -> Iterator[str]:
             yield ""
             yield from _parameter(f"{block.key}  {name}" if len(done.blocks) > 1 else name, value, page)
     yield ""
-    yield from page.say(_legend(selection.run, page)).split("\n")
+    yield from page.say(legend(selection.run, page)).split("\n")
 
 
-def _legend(run: Run, page: Page) -> Text:
+def legend(run: Run, page: Page) -> Text:
     """Say what stands beside each value, and what the marks say."""
     sign = page.alphabet.check
     if run.reference is None:
@@ -191,8 +192,7 @@ def _step(done: Pass, seen: Seen, page: Page) -> Iterator[str]:
             tag = _tag(seen, name, page) if beside is not None else ""
             yield from _value(name, ours[position], beside, label, tag, page)
         for name, value in seen.watched.items():
-            whole = np.atleast_2d(value)
-            yield from _value(name, whole[min(position, len(whole) - 1)], None, label, "", page)
+            yield from _value(name, value[position], None, label, "", page)
 
 
 def _tag(seen: Seen, name: str, page: Page) -> str:
@@ -231,6 +231,8 @@ def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
         ours, torch = getattr(done, name), getattr(comparison.reference, name)
         if ours is None:
             continue
+        sign = page.mark(agrees=not any(_is_in(fault, name) for fault in comparison.faults))
+        tag = page.say(Text("self-check {sign}", sign=sign)) if selection.run.reference is None else sign
         where = "" if is_alone else page.say(Text("batch {batch}: ", batch=done.index + 1))
         yield ""
         yield page.heading(f"{where}{name} {shown_shape(ours.shape)}")
@@ -238,15 +240,13 @@ def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
         labels = ["[" + ", ".join(str(int(part)) for part in place) + "]" if place else "" for place in index]
         label = max(map(len, labels), default=0)
         for place, shown in zip(index, labels, strict=True):
-            sign = page.mark(agrees=not any(_is_in(fault, name) for fault in comparison.faults))
-            yield from _value(shown, ours[place], torch[place], label, sign, page)
+            yield from _value(shown, ours[place], torch[place], label, tag, page)
     yield from _answers(done, page)
 
 
-def _is_in(fault: object, name: str) -> bool:
+def _is_in(fault: Finding, name: str) -> bool:
     """Whether a disagreement is one of a result of the run."""
-    kind, found = getattr(fault, "kind", ""), getattr(fault, "name", "")
-    return kind == "module" and (found == name or (name == "output" and found == "h"))
+    return fault.kind == "module" and (fault.name == name or (name == "output" and "_" not in fault.name))
 
 
 def _answers(done: Pass, page: Page) -> Iterator[str]:
@@ -311,14 +311,17 @@ def verdict_lines(selection: Selection, page: Page) -> Iterator[str]:
     run, checked = selection.run, selection.run.checked
     yield f"{page.mark(agrees=run.agrees)} {page.say(checked.explanation)}"
     for batch, fault in checked.faults[1:]:
-        where = Text("batch {batch}: ", batch=batch + 1) if len(run.scenario.batches) > 1 else ""
-        yield f"{page.mark(agrees=False)} {page.say(Text('{where}{fault}', where=where, fault=fault.message))}"
+        where = page.say(Text("batch {batch}: ", batch=batch + 1)) if len(run.scenario.batches) > 1 else ""
+        yield f"{page.mark(agrees=False)} {where}{page.say(fault.message)}"
     signs: Mapping[str, object] = {
         "difference": brief(run.one_step_diff, 2, alphabet=page.alphabet),
         "allowed": brief(run.tolerance, 2, alphabet=page.alphabet),
     }
-    yield "  " + page.say(
+    one_step = (
         Text("one step from torch's own states: {difference} apart at most, {allowed} allowed", **signs)
+        if run.reference is not None
+        else Text("one step from the same states: {difference} apart at most, {allowed} allowed", **signs)
     )
+    yield f"  {page.say(one_step)}"
     along = [f"{name} {brief(value, 2, alphabet=page.alphabet)}" for name, value in run.max_abs_diff.items()]
     yield "  " + page.say(Text("along the run, each on its own states: {differences}", differences=", ".join(along)))

@@ -58,11 +58,14 @@ class Watch:
         if block.key not in self.blocks:
             return None
         counters = {"t": np.asarray(float(t)), "layer": np.asarray(float(block.layer))}
-        needed = {
-            name: values[name] if name in values else block.parameters[name]
-            for name in set(names_in(self.expression)) - counters.keys()
-        }
-        return np.asarray(evaluate(self.expression, {**counters, **needed}, Values()))
+        known: dict[str, Array] = {}
+        for name in names_in(self.expression):
+            # A cell of one's own may call a value `t`: its own names go first.
+            if name in block.parameters:
+                known[name] = block.parameters[name]
+            else:
+                known[name] = values[name] if name in block.program.shapes else counters[name]
+        return np.asarray(evaluate(self.expression, known, Values()))
 
     def holds(self, block: Block, values: Mapping[str, Array], t: int) -> bool:
         """Whether it is true for any element of any row; a number is true unless it is zero."""

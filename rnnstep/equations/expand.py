@@ -11,7 +11,7 @@ for b). Everything else is one term: `z[0]·h_prev[0]`, `r[0]·(…)`, `max(h[0]
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -26,10 +26,12 @@ from rnnstep.equations.pieces import (
     Marked,
     Piece,
     Token,
-    Total,
     Written,
     factors,
+    joined,
     tokens,
+    total,
+    whole_number,
 )
 from rnnstep.equations.program import Shape, infer
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick, names_in
@@ -184,9 +186,9 @@ class _Work:
             case Apply(op="add" | "sub" as op, args=(left, right)):
                 first = self.outermost(left, index, sign)
                 second = self.outermost(right, index, sign if op == "add" else -sign)
-                return _joined(op, first, second)
+                return joined(op, first, second)
             case Apply(op="neg", args=(argument,)):
-                return _joined("sub", None, self.outermost(argument, index, -sign))
+                return joined("sub", None, self.outermost(argument, index, -sign))
             case Apply(op="matmul", args=(matrix, vector)):
                 row = self._row(matrix, index)
                 zeros = self._zero_products(matrix, vector, row) if self._skip_zeros else ()
@@ -196,8 +198,8 @@ class _Work:
                 return self._terms(_length(vector, self._shapes), partial(self._element, vector), sign)
             case Apply(op="mean", args=(vector,)):
                 length = _length(vector, self._shapes)
-                total = self._terms(length, partial(self._element, vector), sign)
-                return None if total is None else Applied("div", (total, _count_written(length)))
+                whole = self._terms(length, partial(self._element, vector), sign)
+                return None if whole is None else Applied("div", (whole, whole_number(length)))
             case Apply(op=op, args=(argument,)) if _is_passed_through(op):
                 return Applied(op, (self.outermost(argument, index, 1) or Written("0", 0.0),))
             case Pick(base=base, index=place):
@@ -219,7 +221,7 @@ class _Work:
                 piece = make(k)
                 self.terms.append(Term(start + k, sign, tuple(factors(piece))))
                 marked.append(Marked(start + k, piece))
-        return _total(marked) if marked else None
+        return total(marked) if marked else None
 
     def _zero_products(self, matrix: Expression, vector: Expression, row: int) -> frozenset[int]:
         """Which products of a row are zero for sure: zero times infinity is not."""
@@ -250,7 +252,7 @@ class _Work:
                 return self._by_value(expression, index)
             case Apply(op="matmul", args=(matrix, vector)):
                 row = self._row(matrix, index)
-                return _total([self._product(matrix, vector, row, k) for k in self._range(vector)])
+                return total([self._product(matrix, vector, row, k) for k in self._range(vector)])
             case Apply(op=op, args=(vector,)):
                 return self._reduction(op, vector, index)
         raise AssertionError(expression)
@@ -265,16 +267,16 @@ class _Work:
         elements = [self._element(vector, k) for k in self._range(vector)]
         match op:
             case "sum":
-                return _total(elements)
+                return total(elements)
             case "mean":
-                return Applied("div", (_total(elements), _count_written(len(elements))))
+                return Applied("div", (total(elements), whole_number(len(elements))))
             case "norm":
-                return Applied("sqrt", (_total([Applied("mul", (one, one)) for one in elements]),))
+                return Applied("sqrt", (total([Applied("mul", (one, one)) for one in elements]),))
             case "softmax":
                 # As it is computed, shifted by the largest: exp of a large number has no value.
                 largest = elements[int(np.argmax(evaluate(vector, self._arrays, Values())))]
                 powers: list[Piece] = [Applied("exp", (Applied("sub", (one, largest)),)) for one in elements]
-                return Applied("div", (powers[index[0] if len(powers) > 1 else 0], _total(powers)))
+                return Applied("div", (powers[index[0] if len(powers) > 1 else 0], total(powers)))
         return Applied(op, tuple(elements))
 
     def _by_value(self, expression: Expression, index: Index) -> Factor:
@@ -298,20 +300,3 @@ def _factor(name: str, array: Array, index: Index) -> Factor:
     """Read an element; along an axis of length one every index is its only element."""
     place = tuple(0 if size == 1 else k for size, k in zip(array.shape, index[-array.ndim :], strict=False))
     return Factor(name, place, float(array.item(*place)))
-
-
-def _total(pieces: Sequence[Piece]) -> Piece:
-    return Total(tuple(pieces)) if len(pieces) > 1 else pieces[0]
-
-
-def _joined(op: str, first: Piece | None, second: Piece | None) -> Piece | None:
-    """Give `first ± second`, either of which may have been left out."""
-    if second is None:
-        return first
-    if first is None:
-        return second if op == "add" else Applied("neg", (second,))
-    return Applied(op, (first, second))
-
-
-def _count_written(count: int) -> Written:
-    return Written(str(count), float(count))

@@ -91,7 +91,9 @@ def _rising(function: Callable[[Bound], Bound]) -> Callable[[Interval], Interval
     return interval
 
 
-def _clamped(interval: Callable[[Interval], Interval], least: float, most: float) -> Callable[[Interval], Interval]:
+def _clamped(
+    interval: Callable[[Interval], Interval], least: float, most: float
+) -> Callable[[Interval], Interval]:
     def clamped(a: Interval) -> Interval:
         low, high = interval(a)
         return np.clip(low, least, most), np.clip(high, least, most)

@@ -82,7 +82,7 @@ def _zeros(g: Array, out: Array, *args: Array) -> tuple[Array, ...]:
     return tuple(np.zeros_like(np.asarray(a, dtype=np.asarray(g).dtype)) for a in args)
 
 
-def _as_number(function: Callable[..., NDArray[np.bool_]]) -> Callable[..., Array]:
+def _as_number(function: Callable[..., object]) -> Callable[..., Array]:
     return lambda *args: np.asarray(function(*args), dtype=np.result_type(*args, np.float32))
 
 
@@ -114,16 +114,24 @@ def _function(
     latex: str,
     kind: str = "elementwise",
 ) -> Operation:
-    return Operation(
-        name, 1, forward, vjp, getattr(intervals, name), getattr(bounds, name), latex, kind=kind
-    )
+    return Operation(name, 1, forward, vjp, getattr(intervals, name), getattr(bounds, name), latex, kind=kind)
 
 
-def _logical(name: str, symbol: str, precedence: int, latex: str, function: Callable[..., object]) -> Operation:
+def _logical(
+    name: str, symbol: str, precedence: int, latex: str, function: Callable[..., object]
+) -> Operation:
     arity = 1 if name == "not" else 2
     reading = functools.partial(intervals.truth, function)
     return Operation(
-        name, arity, _as_number(function), _zeros, reading, bounds.exact, latex, symbol, precedence  # type: ignore[arg-type]
+        name,
+        arity,
+        _as_number(function),
+        _zeros,
+        reading,
+        bounds.exact,
+        latex,
+        symbol,
+        precedence,
     )
 
 
@@ -202,8 +210,12 @@ _ROWS = (
         r"\operatorname{{mean}}({0})",
         "reduction",
     ),
-    _function("max", lambda a: np.max(a, axis=-1, keepdims=True), _share_of_largest, r"\max({0})", "reduction"),
-    _function("min", lambda a: np.min(a, axis=-1, keepdims=True), _share_of_largest, r"\min({0})", "reduction"),
+    _function(
+        "max", lambda a: np.max(a, axis=-1, keepdims=True), _share_of_largest, r"\max({0})", "reduction"
+    ),
+    _function(
+        "min", lambda a: np.min(a, axis=-1, keepdims=True), _share_of_largest, r"\min({0})", "reduction"
+    ),
     _function(
         "norm",
         lambda a: np.sqrt(np.sum(a * a, axis=-1, keepdims=True)),
@@ -211,7 +223,15 @@ _ROWS = (
         r"\lVert {0} \rVert",
         "reduction",
     ),
-    Operation("isnan", 1, _as_number(np.isnan), _zeros, intervals.isnan, bounds.exact, r"\operatorname{{isnan}}({0})"),
+    Operation(
+        "isnan",
+        1,
+        _as_number(np.isnan),
+        _zeros,
+        intervals.isnan,
+        bounds.exact,
+        r"\operatorname{{isnan}}({0})",
+    ),
     _inner("lookup", 2, lambda w, i: w[i], _lookup_vjp, "{0}[{1}]"),
     _inner("cat", 2, lambda a, b: np.concatenate((a, b), axis=-1), _cat_vjp, r"[{0}; {1}]"),
     _logical("lt", "<", 4, "{0} < {1}", np.less),

@@ -7,7 +7,7 @@ again. A view writes the tokens one after the other and only decides how a numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -62,6 +62,26 @@ class Marked(NamedTuple):
 
 
 Piece = Factor | Written | Total | Applied | Marked
+
+
+def total(pieces: Sequence[Piece]) -> Piece:
+    """Add up pieces, one at least."""
+    return Total(tuple(pieces)) if len(pieces) > 1 else pieces[0]
+
+
+def joined(op: str, first: Piece | None, second: Piece | None) -> Piece | None:
+    """Give `first ± second`, either of which may have been left out."""
+    if second is None:
+        return first
+    if first is None:
+        return second if op == "add" else Applied("neg", (second,))
+    return Applied(op, (first, second))
+
+
+def whole_number(value: int) -> Written:
+    """Give a whole number, as it is written."""
+    return Written(str(value), float(value))
+
 
 Kind = Literal["value", "number", "operator", "function", "open", "close", "comma"]
 

@@ -219,7 +219,8 @@ def _kind(node: Node, group_of: Mapping[Node, Group]) -> tuple[object, ...]:
         return ("matmul", node.phase, node.args[1])
     if node.op in ("pick", "copy") or OPERATIONS[node.op].kind != "elementwise":
         return (node,)
-    if any(argument.size != node.size for argument in node.args):
+    # An operand that all would share, or one of another size, does not lie side by side with itself.
+    if any(argument.size != node.size or argument.op in ("input", "previous") for argument in node.args):
         return (node,)
     parts: list[object] = []
     for argument in node.args:

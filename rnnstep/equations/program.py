@@ -51,9 +51,7 @@ class Program:
                 for name, shape in shapes.items()
             }
 
-        return check(
-            self.lines, numbers(self.inputs), numbers(self.states), numbers(self.parameters)
-        )
+        return check(self.lines, numbers(self.inputs), numbers(self.states), numbers(self.parameters))
 
     def without(self, parameters: Iterable[str]) -> Program:
         """Give the program with some parameters left out of every sum they stand in."""
@@ -111,9 +109,15 @@ def check(
         _check_matrices(line.expression, shapes, moving, line.row)
         if not moving.isdisjoint(names_in(line.expression)):
             moving.add(line.name)
-    last = lines[-1].row if lines else 0
+    _check_states(lines, states, shapes)
+    return Program(lines, inputs, states, parameters, shapes)
+
+
+def _check_states(lines: tuple[Line, ...], states: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> None:
+    rows = {line.name: line.row for line in lines}
     for name, shape in states.items():
-        if name not in later:
+        if name not in rows:
+            last = lines[-1].row if lines else 0
             raise EquationError(Text("no equation sets the state `{name}`", name=name), last)
         if shapes[name] != shape:
             raise EquationError(
@@ -123,9 +127,8 @@ def check(
                     expected=written(shape),
                     found=written(shapes[name]),
                 ),
-                next(line.row for line in lines if line.name == name),
+                rows[name],
             )
-    return Program(lines, inputs, states, parameters, shapes)
 
 
 def _is_free(name: str) -> bool:
@@ -155,7 +158,9 @@ def _check_matrices(expression: Expression, shapes: Mapping[str, Shape], moving:
 
 def _unknown(name: str, shapes: Mapping[str, Shape], states: Mapping[str, Shape], later: set[str]) -> Text:
     if name in states:
-        return Text("`{name}` is read before its line: did you mean `{near}`?", name=name, near=f"{name}_prev")
+        return Text(
+            "`{name}` is read before its line: did you mean `{near}`?", name=name, near=f"{name}_prev"
+        )
     if name in later:
         return Text("`{name}` is read before its line", name=name)
     near = get_close_matches(name, list(shapes), 1)
@@ -183,7 +188,9 @@ def infer(expression: Expression, shapes: Mapping[str, Shape], row: int = 0) -> 
         case Pick(base=base, index=index):
             shape = infer(base, shapes, row)
             if len(shape) != 1:
-                raise EquationError(Text("`[{index}]` needs a vector, found {found}", index=index, found=written(shape)), row)
+                raise EquationError(
+                    Text("`[{index}]` needs a vector, found {found}", index=index, found=written(shape)), row
+                )
             if isinstance(shape[0], int) and not -shape[0] <= index < shape[0]:
                 raise EquationError(
                     Text("`[{index}]` is outside a vector of {size}", index=index, size=shape[0]), row
@@ -209,7 +216,9 @@ def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
         return (matrix[0],)
     if kind == "reduction":
         if len(args[0]) != 1:
-            raise EquationError(Text("`{name}` needs a vector, found {found}", name=op, found=written(args[0])), row)
+            raise EquationError(
+                Text("`{name}` needs a vector, found {found}", name=op, found=written(args[0])), row
+            )
         return args[0] if op == "softmax" else (1,)
     shape: Shape = ()
     for other in args:

@@ -129,16 +129,21 @@ def _parse(text: str, row: int, start: int) -> Expression:
     except SyntaxError as error:
         offset = 1 if error.offset is None else error.offset or len(stripped) + 1  # 0: at the end
         column = start + offset - 1
-        raise EquationError(Text("not an expression: {found}", found=repr(stripped[:60])), row, column) from None
+        raise EquationError(
+            Text("not an expression: {found}", found=repr(stripped[:60])), row, column
+        ) from None
     except (ValueError, RecursionError, MemoryError):
-        raise EquationError(Text("not an expression: {found}", found=repr(stripped[:60])), row, start) from None
+        raise EquationError(
+            Text("not an expression: {found}", found=repr(stripped[:60])), row, start
+        ) from None
     return _Reader(stripped, row, start).read(tree)
 
 
 def _check_limits(text: str, row: int) -> None:
     if len(text) > MAX_LENGTH:
         raise EquationError(
-            Text("at most {most} characters in an equation, found {found}", most=MAX_LENGTH, found=len(text)), row
+            Text("at most {most} characters in an equation, found {found}", most=MAX_LENGTH, found=len(text)),
+            row,
         )
     depth = deepest = 0
     operators = len(_WORD_OPERATOR.findall(text))
@@ -204,7 +209,9 @@ class _Reader:
                 return Apply(_COMPARE[type(operator)], (self.read(left), self.read(right)))
             case ast.Compare():
                 raise self._error(node, Text("compare two values at a time: `a < b and b < c`"))
-            case ast.Subscript(value=base, slice=ast.Constant(value=int(index))) if not isinstance(index, bool):
+            case ast.Subscript(value=base, slice=ast.Constant(value=int(index))) if not isinstance(
+                index, bool
+            ):
                 return Pick(self.read(base), index)
             case ast.Subscript(
                 value=base, slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(index)))
@@ -236,7 +243,9 @@ class _Reader:
         if function not in function_names():
             near = get_close_matches(function, function_names(), 1)
             if near:
-                message = Text("unknown function `{found}`: did you mean `{near}`?", found=function, near=near[0])
+                message = Text(
+                    "unknown function `{found}`: did you mean `{near}`?", found=function, near=near[0]
+                )
             else:
                 message = Text(
                     "unknown function `{found}`; there are {known}",
@@ -248,7 +257,12 @@ class _Reader:
         if len(arguments) != arity:
             raise self._error(
                 node,
-                Text("`{name}` takes {arity} value, found {found}", name=function, arity=arity, found=len(arguments)),
+                Text(
+                    "`{name}` takes {arity} value, found {found}",
+                    name=function,
+                    arity=arity,
+                    found=len(arguments),
+                ),
             )
         return Apply(function, tuple(self.read(argument) for argument in arguments))
 

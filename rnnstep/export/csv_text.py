@@ -7,8 +7,6 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from rnnstep.equations.operations import Array
 from rnnstep.export.selection import Seen, Selection
 
@@ -34,13 +32,12 @@ def _step(seen: Seen) -> Iterator[Cells]:
     for name, value in step.items():
         yield from _numbers(where, name, value, seen.torch.get(name), rows)
     for name, value in seen.watched.items():
-        yield from _numbers(where, name, np.atleast_2d(value), None, rows)
+        yield from _numbers(where, name, value, None, rows)
 
 
 def _numbers(where: Cells, name: str, value: Array, torch: Array | None, rows: Sequence[int]) -> Iterator[Cells]:
     beside = torch.tolist() if torch is not None else None
-    # A watch of the parameters alone is one row for the whole batch.
-    for position, (row, numbers) in enumerate(zip(rows, value.tolist(), strict=False)):
+    for position, (row, numbers) in enumerate(zip(rows, value.tolist(), strict=True)):
         for index, number in enumerate(numbers):
             yield (*where, row, name, index, number, "" if beside is None else beside[position][index])
 

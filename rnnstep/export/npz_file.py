@@ -26,7 +26,7 @@ def write_npz(selection: Selection, file: IO[bytes]) -> None:
         for name, array in _arrays(selection):
             entry = zipfile.ZipInfo(f"{name}.npy", BEGINNING)
             with archive.open(entry, "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
 
 
 def _arrays(selection: Selection) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rnnstep.engine import Block, Step
 from rnnstep.engine.watch import Watch
 from rnnstep.equations.operations import Array
-from rnnstep.export.run import ReferenceStep, Run, block_key
+from rnnstep.export.run import ReferenceStep, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Seen:
     step: Step
     torch: ReferenceStep
     key: str  # of its block
-    watched: dict[str, Array]  # by the watch's text
+    watched: dict[str, Array]  # by the watch's text, (B, n)
 
 
 class Selection:
@@ -50,13 +52,12 @@ class Selection:
                     return
 
     def _watched(self, block: Block, step: Step) -> dict[str, Array]:
+        num_rows = len(step[block.output])
         values = {watch.text: watch.value(block, step, step.t) for watch in self.watches}
-        return {text: value for text, value in values.items() if value is not None}
+        return {text: _by_row(value, num_rows) for text, value in values.items() if value is not None}
 
 
-def recurrent_blocks(run: Run) -> list[Block]:
-    """Give the blocks that watches are read in."""
-    return [block for block in run.trace.passes[0].blocks if block.kind == "recurrent"]
-
-
-__all__ = ["Seen", "Selection", "block_key", "recurrent_blocks"]
+def _by_row(value: Array, num_rows: int) -> Array:
+    """Give (B, n), also of what is the same for all rows."""
+    whole = np.atleast_2d(value)
+    return np.broadcast_to(whole, (num_rows, whole.shape[1]))

@@ -34,6 +34,7 @@ class Rounding(Errors):
         self._largest = float(np.finfo(dtype).max) * 0.999
 
     def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
+        """An operation of the table, with its doubt."""
         with np.errstate(all="ignore"):
             out, error = super().apply(op, args)
             if op in _COMPARISONS or op in _LOGIC:

@@ -22,13 +22,17 @@ WINDOW_BYTES = 64 << 20  # values of all operations held at once
 
 
 def carried_errors(
-    block: Block, x: Pair, before: Mapping[str, Array], dtype: np.dtype[np.floating], living: Mask | None
+    block: Block,
+    inputs: Mapping[str, Pair],
+    before: Mapping[str, Array],
+    dtype: np.dtype[np.floating],
+    living: Mask | None,
 ) -> dict[str, Error]:
     """Bound the error of each state after every step of our run.
 
     Args:
         block: a recurrent block.
-        x: what entered it along our run, (T, B, I), and its error.
+        inputs: what entered it along our run, (T, B, I), and its error.
         before: what each step read of each state, (T, B, n), along our run.
         dtype: that of the run.
         living: which rows take part in which step, (T, B); None when all do.
@@ -36,7 +40,7 @@ def carried_errors(
     Returns:
         For each state an array (T, B, n): infinity where the run is chaotic enough.
     """
-    steps, rows = x[0].shape[:2]
+    steps, rows = next(iter(inputs.values()))[0].shape[:2]
     errors = {name: np.zeros((rows, value.shape[-1])) for name, value in before.items()}
     whole = {name: np.zeros(value.shape) for name, value in before.items()}
     sizes = sum(int((shape or (1,))[-1]) for shape in block.program.shapes.values())
@@ -45,7 +49,8 @@ def carried_errors(
     is_reversed = block.direction == "backward"
     for start in reversed(starts) if is_reversed else starts:
         part = slice(start, min(start + window, steps))
-        walk = _Walk(block, (x[0][part], x[1][part]), {name: v[part] for name, v in before.items()}, dtype)
+        entering = {name: (value[part], error[part]) for name, (value, error) in inputs.items()}
+        walk = _Walk(block, entering, {name: value[part] for name, value in before.items()}, dtype)
         order = range(part.start, part.stop)
         for t in reversed(order) if is_reversed else order:
             errors = walk.step(t - start, errors)
@@ -80,7 +85,11 @@ class _Walk:
     """The operations of a window of steps, with what of their errors does not depend on the states' errors."""
 
     def __init__(
-        self, block: Block, x: Pair, before: Mapping[str, Array], dtype: np.dtype[np.floating]
+        self,
+        block: Block,
+        inputs: Mapping[str, Pair],
+        before: Mapping[str, Array],
+        dtype: np.dtype[np.floating],
     ) -> None:
         self._reading = Rounding(dtype)
         self._roundoff = float(np.finfo(dtype).eps) / 2
@@ -90,7 +99,7 @@ class _Walk:
         self._states = {name: _Value(value, None, over_time=True) for name, value in before.items()}
         self._known: dict[str, _Value] = {
             **{name: _Value(*exact(value), over_time=False) for name, value in block.parameters.items()},
-            next(iter(block.program.inputs)): _Value(x[0], x[1], over_time=True),
+            **{name: _Value(*pair, over_time=True) for name, pair in inputs.items()},
             **{f"{name}_prev": value for name, value in self._states.items()},
         }
         for line in block.program.lines:
@@ -144,7 +153,7 @@ class _Walk:
             value, error = self._reading.pick((base.value, _as_error(base)), index)
             return _Value(value, error, over_time=base.over_time)
         made = _Value(base.value[..., part], None, over_time=True)
-        self._rules.append((made, lambda k, known: known[base][..., part]))
+        self._rules.append((made, lambda _, known: known[base][..., part]))
         return made
 
     def _rule(self, op: str, made: _Value, args: tuple[_Value, ...]) -> _Rule:

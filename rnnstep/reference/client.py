@@ -6,18 +6,18 @@ threads need is imported when they first run, so that the process can be started
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rnnstep.reference.messages import Reply, Request
     from rnnstep.scenario.model import Scenario
 
-_PACKAGE_FOLDER = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir))
+_PACKAGE_FOLDER = str(Path(__file__).resolve().parents[2])
 # The worker must find this very package, and must not look for modules in the folder it is started from, where a
 # scenario's author may have put a torch.py.
 _START = """\
@@ -44,7 +44,7 @@ class Worker:
         self._is_closed = False
         self._has_threads = False
         self._changed = threading.Condition()
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - this Python, on this package
             [sys.executable, "-P", "-c", _START, _PACKAGE_FOLDER],
             bufsize=0,
             stdin=subprocess.PIPE,

@@ -11,9 +11,9 @@ from rnnstep.engine import Pass, Trace
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 from rnnstep.reference.bounds import Error
-from rnnstep.reference.judging import Finding, differences
+from rnnstep.reference.judging import ALLOWED, Finding, differences
 from rnnstep.reference.layout import alive, initial, joined, previous
-from rnnstep.reference.one_step import ALLOWED, OneStep
+from rnnstep.reference.one_step import OneStep
 from rnnstep.reference.passes import ReferencePass
 from rnnstep.reference.verdict import Verdict, digest, judge
 
@@ -49,7 +49,7 @@ class Comparison:
         return self.verdict.parted
 
     def value(self, key: str, name: str, t: int) -> Array | None:
-        """torch's value, (live rows, n): torch.nn's own, or the self-check's (`is_module_confirmed` says which).
+        """Torch's value, (live rows, n): torch.nn's own, or the self-check's (`is_module_confirmed` says which).
 
         None where there is none: a mask, what is of parameters alone, inner values of the late steps
         of a very long run.
@@ -213,22 +213,22 @@ class Checked:
 
     @property
     def output(self) -> Any:
-        """torch's `output`; of a cell of one's own the self-check's, as for all four."""
+        """Torch's `output`; of a cell of one's own the self-check's, as for all four."""
         return self._result("output")
 
     @property
     def h_n(self) -> Any:
-        """torch's `h_n`."""
+        """Torch's `h_n`."""
         return self._result("h_n")
 
     @property
     def c_n(self) -> Any:
-        """torch's `c_n`; None where there is no second state."""
+        """Torch's `c_n`; None where there is no second state."""
         return self._result("c_n")
 
     @property
     def logits(self) -> Any:
-        """torch's logits; None without a linear layer."""
+        """Torch's logits; None without a linear layer."""
         return self._result("logits")
 
     @property

@@ -10,6 +10,9 @@ import numpy as np
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 from rnnstep.reference.bounds import Error
+from rnnstep.reference.layout import Mask
+
+ALLOWED = 2.0  # times the bound: both programs may be off by it, to opposite sides
 
 # How two numbers were set beside each other:
 # "one step"   our compiled step from torch's own states, beside torch's step
@@ -97,3 +100,55 @@ def shares(found: Error, allowed: Error) -> Error:
     """How much of what is allowed each difference takes up; nothing where all is allowed."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((found == 0) | np.isinf(allowed), 0.0, found / allowed)
+
+
+class Tally:
+    """What comparing array after array of a batch has found.
+
+    Attributes:
+        faults: the worst place of each kind, block and name that disagrees.
+        differing: by block and name the places that disagree, (T, B, n); only where some do.
+        worst: where a difference of one step takes up most of what is allowed.
+    """
+
+    def __init__(self, num_steps: int) -> None:
+        self._num_steps = num_steps
+        self.faults: dict[tuple[Kind, str, str], Finding] = {}
+        self.differing: dict[tuple[str, str], Mask] = {}
+        self.worst: Finding | None = None
+
+    def compare(
+        self, kind: Kind, key: str, name: str, ours: Array, theirs: Array, bound: Error, start: int | None = 0
+    ) -> None:
+        """Set arrays (steps, B, n) from step `start` on, or (B, n) with `start` None, beside each other.
+
+        `bound` is of the error of one of them; each may be off by it, to opposite sides.
+        """
+        found = differences(ours, theirs)
+        if not found.size:
+            return
+        with np.errstate(over="ignore"):
+            allowed = np.broadcast_to(ALLOWED * bound, found.shape)
+        share = shares(found, allowed)
+        at = tuple(int(index) for index in np.unravel_index(int(np.argmax(share)), share.shape))
+        differs = share > 1
+        t = None if start is None else start + at[0]
+        count = int(np.count_nonzero(differs))
+        finding = Finding(kind, key, name, t, at[-2], at[-1], float(found[at]), float(allowed[at]), count)
+        if kind == "one step" and (self.worst is None or finding.share > self.worst.share):
+            self.worst = finding
+        if count:
+            self._note(finding)
+            if start is not None:
+                self._mark(key, name, differs, start)
+
+    def _note(self, finding: Finding) -> None:
+        place = (finding.kind, finding.key, finding.name)
+        known = self.faults.get(place)
+        if known is None or finding.share > known.share:
+            self.faults[place] = finding
+
+    def _mark(self, key: str, name: str, differs: Mask, start: int) -> None:
+        shape = (self._num_steps, *differs.shape[1:])
+        whole = self.differing.setdefault((key, name), np.zeros(shape, np.bool_))
+        whole[start : start + len(differs)] |= differs

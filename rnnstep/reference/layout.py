@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,9 @@ def initial(scenario: Scenario, block: Block, name: str, rows: int) -> Array:
     return np.ascontiguousarray(given[position])
 
 
-def previous(states: Array, first: Array, living: Mask | None, *, is_reversed: bool) -> Array:
+def previous(
+    states: NDArray[Any], first: NDArray[Any], living: Mask | None, *, is_reversed: bool
+) -> NDArray[Any]:
     """What each step read of a state, (T, B, n): the state of the step before, at first `first` (B, n)."""
     if not is_reversed:
         return np.concatenate((first[None], states[:-1]))
@@ -41,12 +44,12 @@ def previous(states: Array, first: Array, living: Mask | None, *, is_reversed: b
     return shifted
 
 
-def final(states: Array, batch: Batch, *, is_reversed: bool) -> Array:
+def final(states: NDArray[Any], batch: Batch, *, is_reversed: bool) -> NDArray[Any]:
     """A state at the end of the run, (B, n): at each row's true length, or at step 0 going backwards."""
     if is_reversed:
-        return states[0]
+        return np.asarray(states[0])
     if not batch.packed or batch.lengths is None:
-        return states[-1]
+        return np.asarray(states[-1])
     lengths = np.asarray(batch.lengths)
     return np.asarray(states[lengths - 1, np.arange(len(lengths))])
 
@@ -68,7 +71,7 @@ def keys_of(blocks: Sequence[Block], layer: int) -> list[str]:
     return [block.key for block in blocks if block.kind == "recurrent" and block.layer == layer]
 
 
-def joined(blocks: Sequence[Block], layer: int, by_key: Mapping[str, Array]) -> Array:
+def joined(blocks: Sequence[Block], layer: int, by_key: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     """A layer's arrays (…, n), both directions joined, (…, D·n)."""
     parts = [by_key[key] for key in keys_of(blocks, layer)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)

@@ -18,7 +18,6 @@ from rnnstep.reference.layout import Mask, alive, initial, previous
 from rnnstep.reference.passes import ReferencePass
 from rnnstep.reference.stepping import varying
 
-ALLOWED = 2.0  # both programs may be off by the bound, to opposite sides
 SPAN_BYTES = 64 << 20  # numbers of all lines that are compared at once
 
 

@@ -31,7 +31,7 @@ class TorchValues:
         return base[..., start : start + 1]
 
     def apply(self, op: str, args: tuple[Tensor, ...]) -> Tensor:
-        """torch's operation of the same name."""
+        """Torch's operation of the same name."""
         return self._table[op](*args)
 
 

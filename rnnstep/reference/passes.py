@@ -32,6 +32,8 @@ class ReferencePass:
             and direction at a time.
         inner: every other line of the equations in torch's operations (self-check), from the same
             states; the first steps only where a run is so long that all would take too much memory.
+        layers: the output of each layer of the whole module, both directions, (T, B, D·n); of a cell, of the
+            whole module of the same name. Nothing of a cell of one's own.
         whole: of a cell, what the whole module (nn.RNN, …) with the same weights returned.
     """
 
@@ -45,4 +47,5 @@ class ReferencePass:
     x: Mapping[str, Array]
     states: Mapping[str, Mapping[str, Array]]
     inner: Mapping[str, Mapping[str, Array]]
+    layers: tuple[Array, ...] = ()
     whole: ModuleResult | None = None

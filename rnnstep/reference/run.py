@@ -46,10 +46,16 @@ class _Reference:
     def run(self, inner_bytes: int) -> ReferencePass:
         scenario = self._scenario
         x, states = self._stepped()
+        whole: ModuleResult | None = None
+        layers: tuple[Array, ...] = ()
         if scenario.recurrent.is_cell:
             result, time_major = self._of_cell(states)
+            if not scenario.recurrent.is_own:
+                whole = self._whole_of_cell()
+                layers = (from_torch_shape(scenario, whole.output),)
         else:
-            result, time_major = self._of_module()
+            result, layers = self._of_module()
+            time_major = layers[-1]
         features = self._features(result, time_major)
         logits = self._linear(features)
         most = inner_bytes // len(states)
@@ -129,30 +135,38 @@ class _Reference:
         )
         return result, output
 
-    def _of_module(self) -> tuple[ModuleResult, Array]:
-        """The results of the fused module; with dropout in train mode, of single layers with our masks between."""
-        if not self._done.masks:
+    def _of_module(self) -> tuple[ModuleResult, tuple[Array, ...]]:
+        """The results of the fused module; with dropout in train mode, of single layers with our masks between.
+
+        The lower layers' outputs, which the fused module does not return, are those of single layers.
+        """
+        if self._done.masks:
+            result, layers = self._chained(self._scenario.recurrent.num_layers)
+        else:
             shown = tensor(as_torch_shows(self._scenario, array(self._input)))
             result = self._fused(whole_module(self._scenario), shown, self._shown_initial())
-        else:
-            result = self._chained()
-        return result, from_torch_shape(self._scenario, result.output)
+            layers = [from_torch_shape(self._scenario, result.output)]
+            if self._scenario.recurrent.num_layers > 1:
+                layers = self._chained(self._scenario.recurrent.num_layers - 1)[1] + layers
+        return result, tuple(layers)
 
-    def _chained(self) -> ModuleResult:
+    def _chained(self, num_layers: int) -> tuple[ModuleResult, list[Array]]:
         scenario = self._scenario
         x = self._input
         ends: list[tuple[Array, ...]] = []
-        for layer in range(scenario.recurrent.num_layers):
+        layers: list[Array] = []
+        for layer in range(num_layers):
             firsts = [self._first(key) for key in keys_of(self._done.blocks, layer)]
             initials = tuple(tensor(np.stack([first[name] for first in firsts])) for name in firsts[0])
             output, states = self._call(layer_module(scenario, layer), x, initials, batch_first=False)
             ends.append(tuple(array(state) for state in states))
+            layers.append(array(output))
             x = self._dropped(layer, output)
         states_n = [
             state_as_torch_shows(scenario, np.concatenate(parts)) for parts in zip(*ends, strict=True)
         ]
-        shown = as_torch_shows(scenario, array(x))
-        return ModuleResult(shown, states_n[0], states_n[1] if len(states_n) > 1 else None)
+        shown = as_torch_shows(scenario, layers[-1])
+        return ModuleResult(shown, states_n[0], states_n[1] if len(states_n) > 1 else None), layers
 
     def _fused(self, module: Module, x: Tensor, initials: tuple[Tensor, ...]) -> ModuleResult:
         batch_first = self._scenario.recurrent.batch_first

@@ -59,7 +59,7 @@ def run_steps(
     """Step through time; give each state after every step, (T, B, n), zeros where a packed row is over."""
     import torch
 
-    steps, rows = x.shape[:2]
+    steps = x.shape[0]
     whole = [torch.zeros((steps, *state.shape), dtype=state.dtype) for state in first]
     states = first
     order = range(steps - 1, -1, -1) if block.direction == "backward" else range(steps)

@@ -21,21 +21,21 @@ from rnnstep.engine.shapes import from_torch_shape
 from rnnstep.equations.operations import Array
 from rnnstep.reference.bounds import Error, Rounding, exact
 from rnnstep.reference.carried import carried_errors
-from rnnstep.reference.judging import Finding, Kind, differences, shares
+from rnnstep.reference.judging import Finding, Tally, differences
 from rnnstep.reference.layout import (
     Mask,
     alive,
     final,
     initial,
     joined,
+    keys_of,
     layer_inputs,
     previous,
     states_by_block,
 )
-from rnnstep.reference.one_step import ALLOWED, OneStep, Rows, bounded, spans
+from rnnstep.reference.module_steps import Followed, follow
+from rnnstep.reference.one_step import OneStep, Rows, bounded, spans
 from rnnstep.reference.passes import ReferencePass
-
-MOST_FAULTS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +69,9 @@ def digest(done: Pass) -> bytes:
     found = hashlib.blake2b(digest_size=16)
     for run in done.runs.values():
         for name in run.block.program.states:
-            found.update(np.ascontiguousarray(run.state(name)))
+            found.update(np.ascontiguousarray(run.state(name)).data)
     if done.logits is not None:
-        found.update(np.ascontiguousarray(done.logits))
+        found.update(np.ascontiguousarray(done.logits).data)
     return found.digest()
 
 
@@ -89,9 +89,7 @@ class _Judging:
         self._scenario = done.scenario
         self._living = alive(done.batch)
         self._reading = Rounding(done.scenario.dtype)
-        self._faults: dict[tuple[Kind, str, str], Finding] = {}
-        self._differing: dict[tuple[str, str], Mask] = {}
-        self._worst: Finding | None = None
+        self._tally = Tally(done.batch.num_steps)
         self._parted: Finding | None = None
 
     def verdict(self) -> Verdict:
@@ -102,66 +100,22 @@ class _Judging:
         errors = self._carried()
         self._judge_run(errors)
         self._judge_module(errors)
+        self._judge_module_steps()
         self._judge_logits(errors)
-        agreeing = not self._faults
         return Verdict(
-            faults=tuple(self._faults.values())[:MOST_FAULTS],
-            worst=self._worst,
+            faults=tuple(self._tally.faults.values()),
+            worst=self._tally.worst,
             max_abs_diff=self._max_abs_diff(),
-            differing=self._differing,
-            parted=self._parted if agreeing else None,
+            differing=self._tally.differing,
+            parted=None if self._tally.faults else self._parted,
             digest=digest(self._done),
         )
-
-    # ── one array beside another ─────────────────────────────────────────────────────
-
-    def _compare(
-        self, kind: Kind, key: str, name: str, ours: Array, theirs: Array, bound: Error, start: int | None = 0
-    ) -> None:
-        """Set arrays (steps, B, n) from step `start` on, or (B, n) with `start` None, beside each other."""
-        found = differences(ours, theirs)
-        if not found.size:
-            return
-        with np.errstate(over="ignore"):
-            allowed = np.broadcast_to(ALLOWED * bound, found.shape)
-        share = shares(found, allowed)
-        at = tuple(int(index) for index in np.unravel_index(int(np.argmax(share)), share.shape))
-        differs = share > 1
-        t = None if start is None else start + at[0]
-        finding = Finding(
-            kind,
-            key,
-            name,
-            t,
-            at[-2],
-            at[-1],
-            float(found[at]),
-            float(allowed[at]),
-            int(np.count_nonzero(differs)),
-        )
-        if kind == "one step" and (self._worst is None or finding.share > self._worst.share):
-            self._worst = finding
-        if finding.count:
-            self._note(finding)
-            if start is not None:
-                self._mark(key, name, differs, start)
-
-    def _note(self, finding: Finding) -> None:
-        place = (finding.kind, finding.key, finding.name)
-        known = self._faults.get(place)
-        if known is None or finding.share > known.share:
-            self._faults[place] = finding
-
-    def _mark(self, key: str, name: str, differs: Mask, start: int) -> None:
-        shape = (self._done.batch.num_steps, *differs.shape[1:])
-        whole = self._differing.setdefault((key, name), np.zeros(shape, np.bool_))
-        whole[start : start + len(differs)] |= differs
 
     # ── one step at a time ───────────────────────────────────────────────────────────
 
     def _judge_input(self) -> None:
         key = "L0" if self._scenario.embedding is None else "embedding"
-        self._compare("input", key, "x", self._done.x, self._reference.x["L0"], np.zeros(()))
+        self._tally.compare("input", key, "x", self._done.x, self._reference.x["L0"], np.zeros(()))
 
     def _judge_one_step(self, key: str, run: BlockRun) -> None:
         """Our step from torch's states beside torch's step, and inner values beside the self-check."""
@@ -170,7 +124,7 @@ class _Judging:
         for span in spans(step.block, run.num_steps, self._done.batch.num_rows):
             for name, (ours, bound) in step.at(span).items():
                 theirs = states[name][span] if name in states else inner[name][span]
-                self._compare(
+                self._tally.compare(
                     "one step", key, name, ours[: len(theirs)], theirs, bound[: len(theirs)], span.start
                 )
 
@@ -185,14 +139,14 @@ class _Judging:
             bounds = bounded(block, known, self._reading)
             for name in kept:
                 value, error = (rows.back(part) for part in bounds[name])
-                self._compare("own step", key, name, run.state(name)[span], value, error, span.start)
+                self._tally.compare("own step", key, name, run.state(name)[span], value, error, span.start)
 
     @cached_property
     def _entering(self) -> dict[str, Array]:
         return layer_inputs(self._done)
 
     def _before(self, key: str) -> dict[str, Array]:
-        """What each step of our run read of its states, (T, B, n), under `h_prev`, …"""
+        """What each step of our run read of its states, (T, B, n), under `h_prev` and so on."""
         run = self._done.runs[key]
         return {
             f"{name}_prev": previous(
@@ -215,8 +169,8 @@ class _Judging:
             for key, run in self._done.runs.items():
                 if run.block.layer == layer:
                     before = {name.removesuffix("_prev"): value for name, value in self._before(key).items()}
-                    x = (self._entering[key], error)
-                    found[key] = carried_errors(run.block, x, before, self._scenario.dtype, self._living)
+                    inputs = {next(iter(run.block.program.inputs)): (self._entering[key], error)}
+                    found[key] = carried_errors(run.block, inputs, before, self._scenario.dtype, self._living)
             error = joined(self._done.blocks, layer, {key: kept[output] for key, kept in found.items()})
             mask = self._done.masks.get(f"dropout{layer}")
             if mask is not None:
@@ -228,7 +182,7 @@ class _Judging:
         for key, run in self._done.runs.items():
             for name, theirs in self._reference.states[key].items():
                 ours = run.state(name)
-                self._compare("run", key, name, ours, theirs, errors[key][name])
+                self._tally.compare("run", key, name, ours, theirs, errors[key][name])
                 self._look_for_parting(key, name, ours, theirs)
 
     def _look_for_parting(self, key: str, name: str, ours: Array, theirs: Array) -> None:
@@ -267,12 +221,47 @@ class _Judging:
         ]
         for position, key in enumerate(last):
             theirs = output[..., position * size : (position + 1) * size]
-            self._compare("module", key, name, self._done.runs[key].state(name), theirs, errors[key][name])
+            self._tally.compare(
+                "module", key, name, self._done.runs[key].state(name), theirs, errors[key][name]
+            )
 
     def _judge_final(self, name: str, theirs: Array, errors: Mapping[str, Mapping[str, Error]]) -> None:
         for position, (key, run) in enumerate(self._done.runs.items()):
             error = final(errors[key][name], self._done.batch, is_reversed=run.is_reversed)
-            self._compare("module", key, f"{name}_n", run.final(name), theirs[position], error, None)
+            self._tally.compare("module", key, f"{name}_n", run.final(name), theirs[position], error, None)
+
+    def _judge_module_steps(self) -> None:
+        """The whole module's output beside the equations, each step from the h before it that the module gave."""
+        reference = self._reference
+        output, *others = self._scenario.cell.states
+        result = reference.whole or reference
+        x = reference.x["L0"]
+        ends = dict(zip((output, *others), (result.h_n, result.c_n), strict=False))
+        for layer, whole in enumerate(reference.layers):
+            keys = keys_of(self._done.blocks, layer)
+            for key, h in zip(keys, np.split(whole, len(keys), axis=-1), strict=True):
+                block = self._done.by_key[key]
+                first = {
+                    n: initial(self._scenario, block, n, self._done.batch.num_rows) for n in (output, *others)
+                }
+                followed = follow(block, x, h, first, self._living)
+                self._tally.compare(
+                    "module", key, output, followed.values[output], h, followed.errors[output]
+                )
+                for name, shown in ends.items():
+                    if shown is not None:
+                        self._judge_end(key, name, followed, states_by_block(self._scenario, shown))
+            mask = self._done.masks.get(f"dropout{layer}")
+            x = whole if mask is None else mask * whole
+
+    def _judge_end(self, key: str, name: str, followed: Followed, shown: Array) -> None:
+        is_reversed = self._done.runs[key].is_reversed
+        value, error = (
+            final(part[name], self._done.batch, is_reversed=is_reversed)
+            for part in (followed.values, followed.errors)
+        )
+        position = list(self._done.runs).index(key)
+        self._tally.compare("module", key, f"{name}_n", value, shown[position], error, None)
 
     def _judge_logits(self, errors: Mapping[str, Mapping[str, Error]]) -> None:
         """Our linear layer on torch's features beside torch's, then both along the run."""
@@ -286,11 +275,11 @@ class _Judging:
         with np.errstate(all="ignore"):
             ours = block.compiled.derive("logits", known).reshape(logits.shape)
         error = bounded(block, {name: exact(features)}, self._reading)["logits"][1]
-        self._compare("one step", "linear", "logits", ours, logits, error, start)
+        self._tally.compare("one step", "linear", "logits", ours, logits, error, start)
         shown = self._reference.logits
         ours, run_error = self._logits_along_run(block, name, errors)
         theirs = from_torch_shape(self._scenario, shown) if start == 0 else shown.reshape(ours.shape)
-        self._compare("module", "linear", "logits", ours, theirs, run_error, start)
+        self._tally.compare("module", "linear", "logits", ours, theirs, run_error, start)
 
     def _logits_along_run(
         self, block: Block, name: str, errors: Mapping[str, Mapping[str, Error]]

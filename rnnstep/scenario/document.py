@@ -39,7 +39,7 @@ class Document:
         path: How the file is called in messages.
         folder: Where the files named in it are looked for.
         text: The whole text, without a byte order mark.
-        data: What tomllib made of it.
+        data: What `parse_toml` made of it.
         limits: What it may ask for.
         problems: The mistakes found so far.
     """

@@ -101,7 +101,7 @@ def _one_source(table: Table) -> str | None:
     given = [key for key in table.keys() if key in SOURCES]
     if len(given) == 1:
         return given[0]
-    if not given:
+    if table.lacks(*SOURCES):
         table.problem((), Text("[input]: expected one of {keys}", keys=listed(SOURCES)))
     for key in given[1:]:
         message = Text("`{key}`: there is `{first}` already; give one of the two", key=key, first=given[0])

@@ -1,7 +1,7 @@
 """Where in a TOML text each key, table header and array element stands.
 
-tomllib gives the data without places. This walk over the same text gives the
-places without the data; it judges nothing: on a text that tomllib refuses it
+tomli gives the data without places. This walk over the same text gives the
+places without the data; it judges nothing: on a text that tomli refuses it
 stops where it no longer understands and keeps what it has found.
 """
 
@@ -12,8 +12,8 @@ from contextlib import suppress
 
 Place = tuple[str | int, ...]
 
-MOST_KEY_PARTS = 32  # of one dotted key; tomllib's time grows with their square
-MOST_NESTING = 32  # of brackets; tomllib recurses
+MOST_KEY_PARTS = 32  # of one dotted key; tomli's time grows with their square
+MOST_NESTING = 32  # of brackets; tomli recurses
 
 _BLANK = re.compile(r"[ \t]*+")
 _SPACE = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
@@ -29,7 +29,7 @@ _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2}
 _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b"}
 
 
-class TooDeep(Exception):
+class TooDeep(ValueError):
     """A key of too many parts, or too many brackets in one another, from an offset on."""
 
     def __init__(self, offset: int) -> None:
@@ -42,7 +42,7 @@ class _Stopped(Exception):
 
 
 def positions(text: str) -> dict[Place, tuple[int, int]]:
-    """Give line and column, from 1, of every path that tomllib yields for `text`.
+    """Give line and column, from 1, of every path that tomli yields for `text`.
 
     A key stands where it is first written, a table at its header's bracket, an
     element where its value begins; columns count characters.
@@ -72,20 +72,21 @@ def offset_of(text: str, line: int, column: int) -> int:
 
 
 def statement_start(text: str, offset: int) -> int:
-    """Give the offset where the statement begins that holds, or ends at, an offset."""
+    """Give where the innermost header or `key = value` begins that holds, or ends at, an offset."""
     walk = _Walk(text, with_elements=False)
     with suppress(_Stopped, TooDeep):
         walk.document()
-    return max((start for start in walk.statements if start < offset), default=offset)
+    pairs = walk.statements + [(start, len(text)) for start in walk.unfinished]
+    return max((start for start, end in pairs if start < offset <= end), default=offset)
 
 
 def check_depth(text: str) -> None:
-    """Make sure that tomllib reads `text` in time proportional to its length, without deep recursion.
+    """Make sure that tomli reads `text` in time proportional to its length, without deep recursion.
 
     Raises:
         TooDeep: At the key or bracket that goes too far.
     """
-    with suppress(_Stopped):  # tomllib stops there, or before it, too
+    with suppress(_Stopped):  # tomli stops there, or before it, too
         _Walk(text, with_elements=False).document()
 
 
@@ -96,7 +97,8 @@ class _Walk:
         self.text = text
         self.at = 0
         self.found: dict[Place, int] = {}
-        self.statements: list[int] = []  # the offset of each header and pair
+        self.statements: list[tuple[int, int]] = []  # where each header and pair begins and ends
+        self.unfinished: list[int] = []  # where those begin that have not ended yet, the innermost last
         self._with_elements = with_elements
         self._tables_in: dict[Place, int] = {}  # how many [[…]] each array of tables has so far
 
@@ -106,7 +108,6 @@ class _Walk:
             self._skip(_SPACE)
             if self.at >= len(self.text):
                 return
-            self.statements.append(self.at)
             if self.text[self.at] == "[":
                 header = self._header()
             else:
@@ -124,6 +125,7 @@ class _Walk:
     def _header(self) -> Place:
         """Read `[a.b]` or `[[a.b]]` and give the place of its table."""
         start = self.at
+        self.unfinished.append(start)
         is_array = self._starts("[[")
         self.at += 2 if is_array else 1
         place: Place = ()
@@ -142,7 +144,11 @@ class _Walk:
         if not self._starts(closing):
             raise _Stopped
         self.at += len(closing)
+        self._finish()
         return place
+
+    def _finish(self) -> None:
+        self.statements.append((self.unfinished.pop(), self.at))
 
     def _into_last(self, place: Place) -> Place:
         count = self._tables_in.get(place)
@@ -150,6 +156,7 @@ class _Walk:
 
     def _key(self, table: Place) -> Place:
         """Read `a.b =` and give the place of its value."""
+        self.unfinished.append(self.at)
         place = table
         for part, offset in self._key_parts():
             place = (*place, part)
@@ -187,9 +194,7 @@ class _Walk:
 
     def _value(self, place: Place | None) -> None:
         """Walk over one value and all that is in it; `place` is that of the value."""
-        nesting: list[
-            tuple[Place, int]
-        ] = []  # each open bracket's place, and its elements so far; −1: a table
+        nesting: list[tuple[Place, int]] = []  # each open bracket's place, its elements so far; −1: a table
         while place is not None:
             self._skip(_BLANK if not nesting else _SPACE)
             if nesting:
@@ -201,7 +206,13 @@ class _Walk:
                 self.at += 1
             else:
                 self._plain_value()
+                self._finish_pair(nesting)
             place = self._next_place(nesting)
+
+    def _finish_pair(self, nesting: list[tuple[Place, int]]) -> None:
+        """Note that a value has ended, and with it its pair unless it is an element of an array."""
+        if not nesting or nesting[-1][1] < 0:
+            self._finish()
 
     def _next_place(self, nesting: list[tuple[Place, int]]) -> Place | None:
         """Go on to the next value within the open brackets; None when all are closed."""
@@ -210,6 +221,7 @@ class _Walk:
             if self._starts("]") or self._starts("}"):
                 self.at += 1
                 nesting.pop()
+                self._finish_pair(nesting)
                 continue
             place, count = nesting[-1]
             if count < 0:

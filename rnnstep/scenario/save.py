@@ -6,7 +6,6 @@ applied to the text, and the text checked against the same list applied to the d
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +18,7 @@ from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.scenario.named_files import file_changes
 from rnnstep.scenario.parameter_names import Parameter, accepted_names, named_parameters
 from rnnstep.scenario.parameters import parameter_shapes
+from rnnstep.scenario.parse import parse_toml
 from rnnstep.scenario.source import LARGEST_FILE
 from rnnstep.scenario.toml import Changes, array_text, changed_data, changed_text, plain_text, string_text
 from rnnstep.scenario.weights import MODULES, SOURCES
@@ -82,7 +82,7 @@ def edited_text(scenario: Scenario, edits: Iterable[Edit], folder: Path) -> str:
     """Give the text of an edited scenario's file, for a file in `folder`. Raises UsageError as `save` does."""
     if scenario.path is None:
         raise UsageError(Text("this scenario does not come from a file: there is nothing to save a copy of"))
-    data = tomllib.loads(scenario.source)
+    data = parse_toml(scenario.source)
     targets = [edit.target for edit in edits]
     changes: Changes = {
         **_title_changes(scenario, data),
@@ -94,7 +94,7 @@ def edited_text(scenario: Scenario, edits: Iterable[Edit], folder: Path) -> str:
     expected = changed_data(data, changes)
     text = changed_text(scenario.source, changes)
     # A text that cannot be mended in its own form loses its comments, never its numbers.
-    return text if text is not None and _same(tomllib.loads(text), expected) else plain_text(expected)
+    return text if text is not None and _same(parse_toml(text), expected) else plain_text(expected)
 
 
 def _same(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
@@ -128,21 +128,24 @@ def _weight_changes(scenario: Scenario, targets: list[Target], table: Mapping[st
     recurrent = scenario.recurrent
     shapes = parameter_shapes(recurrent, scenario.cell, scenario.embedding, scenario.linear)
     parameters = named_parameters(shapes, recurrent, scenario.cell)
-    accepted = accepted_names(parameters, recurrent)
-    written = {accepted[name]: path for path, name in _written(table) if name in accepted}
-    by_gate = {name for (name, part) in ((one.name, part) for one, part in written) if part is not None}
+    meant = {
+        name: (parameter.name, part)
+        for name, (parameter, part) in accepted_names(parameters, recurrent).items()
+    }
+    written = {meant[name]: path for path, name in _written(table) if name in meant}
+    by_gate = {name for name, part in written if part is not None}
     changes: Changes = {}
     for target in targets:
         if target.store != "parameters":
             continue
         parameter = parameters[target.key]
         part = None
-        if (parameter, None) not in written and by_gate & {parameter.name, parameter.partner}:
+        if (parameter.name, None) not in written and by_gate & {parameter.name, parameter.partner}:
             part = _part_of(parameter, target.index)
-        names = (name for name, meant in accepted.items() if meant == (parameter, part))
-        path = written.get((parameter, part)) or (
-            _path(parameter.name) if part is None else ("weights", min(names, key=len))
-        )
+        path = written.get((parameter.name, part))
+        if path is None:
+            names = [name for name, one in meant.items() if one == (parameter.name, part)]
+            path = _path(parameter.name) if part is None else ("weights", min(names, key=len))
         values = scenario.parameters[parameter.name]
         changes[path] = array_text(values if part is None else values[parameter.rows[part]])
     return changes

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.document import Document, Limits
-from rnnstep.scenario.positions import TooDeep, check_depth, line_and_column, offset_of, statement_start
+from rnnstep.scenario.parse import TOMLDecodeError, parse_toml
+from rnnstep.scenario.positions import TooDeep, line_and_column, offset_of, statement_start
 
 LARGEST_FILE = 8 << 20  # bytes; larger arrays belong in a file of their own
 
-_WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _KEY = re.compile(r"\[*([^=\]\n]*)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _LONG_NUMBER = re.compile(r"[\d_]{4301,}+")  # more digits than int() takes
 _TWICE = ("Cannot overwrite a value", "Cannot declare", "Duplicate inline table key")
+_AT_ITS_END = (*_TWICE, "Cannot mutate immutable namespace", "Cannot redefine namespace")
 _REASONS = {
     "Cannot mutate immutable namespace": Text(
         "this table is closed: it was written in braces or dotted keys"
     ),
+    "Cannot redefine namespace": Text("this table has a header of its own: write its keys there"),
     "Expected '=' after a key": Text("expected `=` after the key"),
     "Expected newline or end of document": Text("expected the end of the line"),
     "Expected ']' at the end of a table declaration": Text("expected `]` at the end of the table's name"),
     "Expected ']]' at the end of an array declaration": Text("expected `]]` at the end of the table's name"),
-    "Expected '\"'": Text("the string is not closed"),
-    'Expected "\'"': Text("the string is not closed"),
-    "Unterminated string": Text("the string is not closed"),
     "Illegal character '\\n'": Text("the string is not closed"),
+    "Found invalid character '\\n'": Text("the string is not closed"),
     "Illegal character": Text("a character that may not stand here"),
+    "Found invalid character": Text("a character that may not stand here"),
     "Unclosed array": Text("expected `,` or `]`: the list is not closed"),
     "Unclosed inline table": Text("expected `,` or `}}`: the table in braces is not closed"),
     "Invalid value": Text("expected a value: a string in quotes, a number, true, false, a list or a table"),
@@ -40,13 +40,14 @@ _REASONS = {
         "a key is letters, digits, - and _, or stands in quotes"
     ),
     "Invalid date or datetime": Text("no date of the calendar"),
-    "Exceeds the limit": Text("a number of too many digits"),
+    "Invalid hex value": Text("expected \\x and two hexadecimal digits, \\u and four, or \\U and eight"),
+    "Escaped character is not a Unicode": Text("Unicode has no character of this number"),
     "Unescaped": Text("a backslash in a string must be written twice, or the string in single quotes"),
 }
 
 
 def open_document(path: Path, limits: Limits) -> Document:
-    """Read a file of at most `LARGEST_FILE` bytes in UTF-8 and what tomllib makes of it.
+    """Read a file of at most `LARGEST_FILE` bytes in UTF-8 and parse it.
 
     Raises:
         UsageError: The file cannot be read.
@@ -85,50 +86,47 @@ def parse_document(path: str, folder: Path, text: str, limits: Limits) -> Docume
     """Parse a text as TOML.
 
     Raises:
-        ScenarioError: With the line and column that tomllib found at fault.
+        ScenarioError: With the line and column that are at fault.
     """
     text = text.removeprefix("\ufeff")
     document = Document(path, folder, text, {}, limits)
+    reason: Text | str
     try:
-        check_depth(text)
-        document.data = tomllib.loads(text)
+        document.data = parse_toml(text)
     except TooDeep as error:
         document.problem(
             (),
             Text("too many dots or brackets inside one another"),
             position=line_and_column(text, error.offset),
         )
-    except ValueError as error:  # TOMLDecodeError, or a number that int() refuses for its length
-        reason, offset = _reason(str(error), text)
+    except TOMLDecodeError as error:
+        reason, offset = _reason(error, text)
         position = line_and_column(text, offset)
         document.problem((), Text("not valid TOML: {reason}", reason=reason), position=position)
-    except RecursionError:
-        document.problem((), Text("too many dots or brackets inside one another"))
+    except ValueError:  # int() refuses a number for its length
+        long = _LONG_NUMBER.search(text)
+        reason = Text("a number of too many digits")
+        position = line_and_column(text, long.start() if long else 0)
+        document.problem((), Text("not valid TOML: {reason}", reason=reason), position=position)
     document.finish()
     return document
 
 
-def _reason(message: str, text: str) -> tuple[Text | str, int]:
-    """Give tomllib's message in our words, as far as they are known, and its offset."""
-    where = _WHERE.search(message)
-    bare = message[: where.start()] if where else message
-    if where and where[1]:
-        at = offset_of(text, int(where[1]), int(where[2]))
-    elif where:
-        at = len(text)
-    else:
-        at = long.start() if (long := _LONG_NUMBER.search(text)) else 0
-    if at == len(text) or bare.startswith(_TWICE):
+def _reason(error: TOMLDecodeError, text: str) -> tuple[Text | str, int]:
+    """Give tomli's message in our words, as far as they are known, and its offset."""
+    at = offset_of(text, error.lineno, error.colno)
+    is_at_end_of_file = at >= len(text)
+    if is_at_end_of_file or error.msg.startswith(_AT_ITS_END):
         at = statement_start(text, at)
-    if bare.startswith(_TWICE):
+    if error.msg.startswith(_TWICE):
         key = _KEY.match(text, at)
         return Text("`{key}` stands here for the second time", key=key[1].strip() if key else ""), at
-    if where and not where[1]:
+    if is_at_end_of_file and not error.msg.startswith(_AT_ITS_END):
         return Text("the file ends before what begins here is complete"), at
     word = _WORD.match(text, at)
-    if bare.startswith("Invalid value") and word:
+    if error.msg == "Invalid value" and word:
         meant = word[0].lower() if word[0].lower() in {"true", "false"} else f'"{word[0][:60]}"'
         return Text(
             "found {word}, expected a value; did you mean {meant}?", word=word[0][:60], meant=meant
         ), at
-    return next((known for start, known in _REASONS.items() if bare.startswith(start)), bare), at
+    return next((known for start, known in _REASONS.items() if error.msg.startswith(start)), error.msg), at

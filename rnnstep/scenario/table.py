@@ -42,7 +42,7 @@ class Table:
         return key in self._data
 
     def raw(self, key: str) -> Any:
-        """Give what tomllib read, unchecked; None if absent."""
+        """Give what the file says, unchecked; None if absent."""
         return self._data.get(key)
 
     def only(self, keys: Iterable[str]) -> Table:

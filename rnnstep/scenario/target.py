@@ -79,6 +79,8 @@ def read_target(
         return batches
     table.known()
     sources = [key for key in table.keys() if key in SOURCES]
+    if not sources and not table.lacks(*SOURCES):
+        return batches  # a misspelt one, told as an unknown key
     if len(sources) != 1:
         message = Text("[target]: expected exactly one of {keys}", keys=listed(SOURCES))
         table.problem(sources[1] if sources else (), message)

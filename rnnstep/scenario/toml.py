@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,8 @@ from tomlkit.container import Container
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Comment, InlineTable, Item, Key, Null, Whitespace
 
+from rnnstep.scenario.parse import parse_toml
+
 Changes = dict[tuple[str, ...], str | None]
 """The TOML that a path of keys is to have; None where it goes."""
 
@@ -24,9 +25,9 @@ def string_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def array_text(values: NDArray[np.floating], indent: int = 0) -> str:
+def array_text(values: NDArray[np.floating]) -> str:
     """Write an array as TOML: rows of a matrix under each other, numbers that read back to the same floats."""
-    return _nested(_number_texts(values), indent)
+    return _nested(_number_texts(values), 0)
 
 
 def _number_texts(values: NDArray[np.floating]) -> NDArray[np.str_]:
@@ -59,21 +60,28 @@ def changed_data(data: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
         if text is None:
             table.pop(key, None)
         else:
-            table[key] = tomllib.loads(f"value = {text}")["value"]
+            table[key] = parse_toml(f"value = {text}")["value"]
     return changed
 
 
 def changed_text(text: str, changes: Changes) -> str | None:
     """Give a text with changes made; None where it is written in a way that cannot be changed piece by piece."""
+    # tomlkit takes seconds for a large array: it gets a word for each, which no string of the text holds.
+    word = "value"
+    while word in text:
+        word += "_"
+    words = {path: f"{word}{number}" for number, path in enumerate(changes)}
     try:
         document = tomlkit.parse(text)
         for path, value in changes.items():
             if value is None:
                 _remove(document, path)
             else:
-                _put(document, path, value)
+                _put(document, path, words[path])
         changed = tomlkit.dumps(document)
-        tomllib.loads(changed)
+        for path, value in changes.items():
+            changed = changed.replace(f'"{words[path]}"', value or "")
+        parse_toml(changed)
     except (
         TOMLKitError,
         ValueError,
@@ -97,20 +105,20 @@ def _remove(document: Any, path: tuple[str, ...]) -> None:
     del table[path[-1]]
 
 
-def _put(document: Any, path: tuple[str, ...], text: str) -> None:
+def _put(document: Any, path: tuple[str, ...], word: str) -> None:
     table = document
     for depth, name in enumerate(path[:-1]):
         if name not in table:
             if depth == 0:
                 _append_table(document, name)
             else:
-                _append(table, path[depth:], text)
+                _append(table, path[depth:], word)
                 return
         table = table[name]
     if path[-1] in table:
-        table[path[-1]] = tomlkit.value(text)
+        table[path[-1]] = tomlkit.string(word)
     else:
-        _append(table, path[-1:], text)
+        _append(table, path[-1:], word)
 
 
 def _append_table(document: tomlkit.TOMLDocument, name: str) -> None:
@@ -120,16 +128,17 @@ def _append_table(document: tomlkit.TOMLDocument, name: str) -> None:
     document.append(name, tomlkit.table())
 
 
-def _append(table: Any, keys: tuple[str, ...], text: str) -> None:
+def _append(table: Any, keys: tuple[str, ...], word: str) -> None:
     """Put a new key after the table's last one, before the empty lines and comments that lead to the next table."""
     if isinstance(table, InlineTable):
+        text = f'"{word}"'
         for key in keys[:0:-1]:
             text = f"{{{key} = {text}}}"
-        table.append(keys[0], tomlkit.value(text.replace("\n", "")))
+        table.append(keys[0], tomlkit.value(text))
         return
     container = table if isinstance(table, Container) else table.value
     led: list[tuple[Key | None, Item]] = []
     while container.body and isinstance(container.body[-1][1], Whitespace | Comment | Null):
         led.insert(0, container.body.pop())
-    table.append(keys[0] if len(keys) == 1 else tomlkit.key(list(keys)), tomlkit.value(text))
+    table.append(keys[0] if len(keys) == 1 else tomlkit.key(list(keys)), tomlkit.string(word))
     container.body.extend(led)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from rnnstep.language.printable import printable
 from rnnstep.scenario import bundled
+from rnnstep.scenario.parse import parse_toml
 from rnnstep.views.picker import Entry
 
 
@@ -19,7 +19,7 @@ def catalogue(language: str) -> tuple[Entry, ...]:
 
 def _entry(name: str, path: Path, language: str) -> Entry:
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        table: dict[str, Any] = parse_toml(path.read_text("utf-8"))
     except (OSError, ValueError):
         table = {}
     return Entry(name, path, _words(table, "title", language), _words(table, "summary", language))

@@ -13,7 +13,7 @@ from textual.reactive import var
 from textual.screen import Screen
 
 from rnnstep.errors import RnnstepError, ScenarioError
-from rnnstep.language import Text
+from rnnstep.language import Text, environment_language
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.commands import obey
 from rnnstep.tui.files import Files
@@ -71,7 +71,7 @@ class Debugger(Screen[None]):
         self._is_blank = False
         self._prompt: Prompt | None = None
         look = Look(
-            language=options.first_language,
+            language=options.language or environment_language(),
             alphabet=alphabet(is_ascii=options.is_ascii),
             is_remote=options.is_remote,
         )

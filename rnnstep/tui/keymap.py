@@ -39,11 +39,11 @@ def read_keymap() -> Keymap:
     path = keymap_path()
     if not path.is_file():
         return Keymap({})
-    import tomllib
+    from rnnstep.scenario.parse import parse_toml
 
     try:
         with path.open("rb") as file:
-            table = tomllib.loads(file.read(_LARGEST).decode())
+            table = parse_toml(file.read(_LARGEST).decode())
     except (OSError, ValueError) as error:
         return Keymap({}, (_problem(Text("{reason}", reason=printable(str(error)))),))
     keys: dict[str, str] = {}

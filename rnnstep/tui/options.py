@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from rnnstep.scenario.document import Limits
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +10,6 @@ class Options:
     """The options of `rnnstep SCENARIO…`.
 
     Attributes:
-        limits: What a scenario file may ask for.
         language: "en" or "zh"; None: as the scenario says, else the environment.
         at: Where to open, as `3/L0/hh[1]`; None: at start.
         theme: "dark", "light", "high-contrast" or "16"; None: dark.
@@ -21,9 +18,10 @@ class Options:
         is_ascii: Draw with plain ASCII signs.
         has_mouse: Listen to the mouse.
         is_remote: A presenter's remote is in use: `b` and `.` blank the screen.
+        memory_limit: What a scenario may need, in bytes; None: the standard limit.
+        allow_outside: Whether files outside the scenario's own folder may be read.
     """
 
-    limits: Limits = field(default_factory=Limits)
     language: str | None = None
     at: str | None = None
     theme: str | None = None
@@ -32,3 +30,5 @@ class Options:
     is_ascii: bool = False
     has_mouse: bool = True
     is_remote: bool = False
+    memory_limit: int | None = None
+    allow_outside: bool = False

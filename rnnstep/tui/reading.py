@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rnnstep.tui.options import Options
@@ -19,11 +20,15 @@ def read(source: Source, options: Options) -> Scenario:
         UsageError: It cannot be read.
         ScenarioError: It holds mistakes.
     """
+    from rnnstep.scenario.document import Limits
     from rnnstep.scenario.read import read as read_file
 
+    limits = Limits(allow_outside=options.allow_outside)
+    if options.memory_limit is not None:
+        limits = replace(limits, memory=options.memory_limit)
     return read_file(
         source.path,
-        options.limits,
+        limits,
         dtype=options.dtype,
         decimals=options.decimals,
         language=options.language,

@@ -29,6 +29,7 @@ _ROLES = {
     "header": "bold {ink} on {bar}",
     "changed": "bold underline {gold}",
     "cursor": "bold reverse {cursor} on {cursor_ink}",
+    "read": "bold underline {ink}",
     "now": "bold {gold}",
     "selected": "bold reverse {soft} on {background}",
     "ok": "bold {green}",

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rnnstep.equations.expand import Expansion, Factor
+from rnnstep.equations.expand import Expansion
 from rnnstep.equations.operations import OPERATIONS
-from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick
+from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.session.place import write_place
 from rnnstep.views import grids, torch_column
 from rnnstep.views.compose import Block, beside, pad
@@ -39,38 +39,34 @@ def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) ->
     operands = [*_pieces(scene, line.expression, expansion), "="]
     result = result_grids(scene, line.name, expansion)
     decimals = scene.look.decimals
-    sides = [(piece, decimals) for piece in result]
-    own = sum(grids.grid_width(grid, decimals) + 1 for grid in result)
+    least = min(_LEAST_DECIMALS, decimals)
+    if _width(operands, least) + _own_width(result, decimals) > cells:
+        result = result[:1]  # torch's word stands in the panel above as well
+    own = _own_width(result, decimals)
     fewer = decimals
-    while fewer > _LEAST_DECIMALS and _width(operands, fewer) + own > cells:
+    while fewer > least and _width(operands, fewer) + own > cells:
         fewer -= 1
-    room = cells - own
-    widest = [piece for piece in operands if isinstance(piece, Grid) and piece.columns > 1]
-    fixed = _width([piece for piece in operands if piece not in widest], fewer)
-    share = max(8, (room - fixed) // len(widest)) if widest else 0
-    parts: list[Block] = []
+    matrices = [piece for piece in operands if isinstance(piece, Grid) and piece.columns > 1]
+    fixed = _width([piece for piece in operands if piece not in matrices], fewer)
+    share = max(8, (cells - own - fixed) // len(matrices)) if matrices else 0
+    alphabet = scene.look.alphabet
+    parts: list[Block | str] = []
     for piece in operands:
         if isinstance(piece, str):
-            parts.append(grids.operator(scene.look.alphabet.spell(piece), 1, middle=0))
+            parts.append(alphabet.spell(piece))
         else:
-            limit = share if piece in widest else grids.grid_width(piece, fewer)
-            parts.append(grids.draw(piece, fewer, height, limit, alphabet=scene.look.alphabet))
-    parts += [
-        grids.draw(piece, places, height, grids.grid_width(piece, places), alphabet=scene.look.alphabet)
-        for piece, places in sides
-    ]
-    tall = max(len(part) for part in parts)
-    middle = (tall + 1) // 2
-    placed = [
-        grids.operator(part[0][0].text.strip(), tall, middle=middle) if len(part) == 1 else _centred(part, tall)
-        for part in parts
-    ]
-    return pad(beside(placed, gap=0 if len(placed) > 14 else 0), cells, None, scene.look.alphabet)
+            limit = share if piece in matrices else grids.grid_width(piece, fewer)
+            parts.append(grids.draw(piece, fewer, height, limit, alphabet=alphabet))
+    for grid in result:
+        parts.append(grids.draw(grid, decimals, height, grids.grid_width(grid, decimals), alphabet=alphabet))
+        parts.append([(Span(" "),)])
+    tall = max(len(part) for part in parts if not isinstance(part, str))
+    placed = [grids.operator(part, tall) if isinstance(part, str) else part for part in parts]
+    return pad(beside(placed, gap=0), cells, None, alphabet)
 
 
-def _centred(part: Block, height: int) -> Block:
-    """Keep the titles in one line: what is lower than the highest starts at the top."""
-    return part
+def _own_width(result: list[Grid], decimals: int) -> int:
+    return sum(grids.grid_width(grid, decimals) + 1 for grid in result)
 
 
 def _width(pieces: Sequence[Piece], decimals: int) -> int:
@@ -183,7 +179,7 @@ def result_grids(scene: Scene, name: str, expansion: Expansion | None) -> list[G
         scene.scale(kind),
         style="changed" if values is not None else "",
         focus=focus,
-        cover="?" if scene.is_hidden(name) else "·",
+        cover="?" if scene.is_hidden(name) else "",
         target=(lambda y, x: f"go {place}[{y}]") if place else None,
         seen=scene.elements_done(name),
     )
@@ -194,11 +190,3 @@ def result_grids(scene: Scene, name: str, expansion: Expansion | None) -> list[G
     if is_seen:
         found += torch_column.grids_of(scene, name, shape)
     return found
-
-
-def worked_line(scene: Scene) -> Line:
-    """The line at the cursor."""
-    return scene.run.tree.line(scene.spot)
-
-
-__all__ = ["Factor", "Span", "board", "operand", "result_grids", "worked_line"]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
 
 _LEAST_DECIMALS = 2
+_DIFFERENCE = 7
+"""The cells of the column Δ: ` +6e-08`."""
 
 
 def cell(scene: Scene, cells: int, height: int) -> Block:
@@ -79,7 +81,7 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
         kind,
         scene.scale(kind),
         style="changed" if is_line and is_seen and scene.has_changed(name) else "",
-        cover="?" if is_line and scene.is_hidden(name) else "·",
+        cover="?" if is_line and scene.is_hidden(name) else "",
         target=(lambda y, x: f"go {place}[{y}]") if place else None,
         is_given=scene.is_given(name),
         seen=scene.elements_done(name) if is_line else None,
@@ -170,7 +172,7 @@ def _row(scene: Scene, operands: list[Grid | str], results: list[Grid | str], ce
     """Put grids side by side, operands with fewer decimals where they must; None if they do not fit whole."""
     least = min(_LEAST_DECIMALS, scene.look.decimals)
     for decimals in range(scene.look.decimals, least - 1, -1):
-        if _width(operands, decimals) + _width(results, scene.look.decimals) <= cells:
+        if _width(operands, decimals) + _results_width(scene, results) <= cells:
             break
     else:
         return None
@@ -184,7 +186,7 @@ def _row(scene: Scene, operands: list[Grid | str], results: list[Grid | str], ce
 def _two_rows(scene: Scene, cells: int, height: int) -> Block | None:
     """`W_ih x_t + b_ih` above `W_hh h_prev + b_hh`, the results at their right."""
     results = _results(scene)
-    right = _width(results, scene.look.decimals)
+    right = _results_width(scene, results)
     half = height // 2
     upper = _row(scene, _first(scene), [], cells - right, half)
     lower = _row(scene, _second(scene)[1:], [], cells - right, height - half)
@@ -193,6 +195,17 @@ def _two_rows(scene: Scene, cells: int, height: int) -> Block | None:
     left = above([_trimmed(upper), _trimmed(lower)])
     side = beside(_drawn(scene, results, scene.look.decimals, len(left)), gap=0)
     return pad(beside([left, side], gap=0), cells)
+
+
+def _results_width(scene: Scene, results: list[Grid | str]) -> int:
+    """The cells that results take, with room for torch's columns before they are there, so that nothing moves."""
+    shown = _width(results, scene.look.decimals)
+    titles = {part.title for part in results if isinstance(part, Grid)}
+    coming = [name for name in scene.scenario.cell.states if name in titles and not _torch(scene, name)]
+    if not coming or scene.look.torch in ("none", "failed"):
+        return shown
+    column = Grid("torch", None, (1,), is_plain=True)
+    return shown + len(coming) * (grids.grid_width(column, scene.look.decimals) + 1 + _DIFFERENCE + 1)
 
 
 def _trimmed(block: Block) -> Block:
@@ -209,7 +222,7 @@ def _grid_width(grid: Grid, decimals: int) -> int:
 
 
 def _difference_width(grid: Grid) -> int:
-    return max(7, len(grid.title) + 1)
+    return max(_DIFFERENCE, len(grid.title) + 1)
 
 
 def _drawn(scene: Scene, parts: list[Grid | str], decimals: int, height: int) -> list[Block]:
@@ -290,7 +303,7 @@ def flow(scene: Scene, cells: int, height: int) -> Block:
             continue
         there = _at(scene, spot)
         grid = value_grid(there, block.output, title=f"{block.key} {block.output}")
-        drawn.append(grids.operator("→", min(height, grid.rows + 1)))
+        drawn.append(grids.operator(scene.look.alphabet.spell("→"), min(height, grid.rows + 1)))
         drawn.append(grids.draw(grid, places, height, cells, alphabet=scene.look.alphabet))
         drawn += _drawn(there, _torch(there, block.output), places, height)
     return _in_lines(drawn, cells, height)

@@ -62,7 +62,7 @@ class Grid:
         scale: the scale's end.
         style: laid over all numbers: "", "changed", "old", "torch".
         focus: the row and column that are looked at, or None for none.
-        cover: what stands for a number that is not seen: "·" not computed, "?" hidden.
+        cover: what stands for a number that is not seen: "?" hidden; "" not computed.
         row_names: a name before each row (the gates of stacked weights), or none.
         target: what a click on an element does.
         is_plain: without brackets and colours: torch's numbers beside ours.
@@ -77,7 +77,7 @@ class Grid:
     scale: float = 1.0
     style: str = ""
     focus: tuple[int | None, int | None] = (None, None)
-    cover: str = "·"
+    cover: str = ""
     row_names: Sequence[str] = ()
     target: Target | None = None
     is_plain: bool = False
@@ -108,14 +108,17 @@ def places(grid: Grid, decimals: int) -> int:
 
 
 def cell_width(grid: Grid, decimals: int) -> int:
-    """The cells that a number of the grid takes, without the blank before it."""
+    """The cells that a number of the grid takes, without the blank before it.
+
+    What is computed always has room for `−0.1234`, so that nothing moves from step to step.
+    """
+    least = 1 if grid.is_given else decimals + 2 + (grid.kind != "gate")
     if grid.values is None:
-        return decimals + 3
+        return max(least, 1)
     sample = np.asarray(grid.values).reshape(-1)[:_MEASURED]
     decimals = places(grid, decimals)
-    if sample.size == 0:
-        return 1
-    return max(len(numbers.number(value, decimals)) for value in _extremes(sample))
+    written = [len(numbers.number(value, decimals)) for value in _extremes(sample)] if sample.size else []
+    return max([least, *written])
 
 
 def _extremes(sample: Array) -> list[float]:
@@ -166,7 +169,7 @@ def draw(
             (Span(f"{grid.row_names[down.start + index]:>{names}} ", "label"), *line) for index, line in enumerate(lines)
         ]
     block = lines if grid.is_plain else bracket(lines, alphabet)
-    title: Row = (Span(_title(grid), "label" if not grid.style else f"label {grid.style}".strip()),)
+    title: Row = (Span(alphabet.spell(_title(grid)), "label" if not grid.style else f"label {grid.style}".strip()),)
     head: Block = [title]
     if caption:
         head.append((Span(alphabet.spell(" ".join(caption)), "dim"),))
@@ -180,7 +183,8 @@ def _title(grid: Grid) -> str:
 
 def _numbers(grid: Grid, down: Window, across: Window, decimals: int, size: int, alphabet: Alphabet) -> list[Row]:
     if grid.values is None:
-        empty: Row = tuple(Span(f" {grid.cover:>{size}}", "hidden" if grid.cover == "?" else "dim") for _ in range(across.start, across.stop))
+        cover = grid.cover or alphabet.ahead
+        empty: Row = tuple(Span(f" {cover:>{size}}", "hidden" if grid.cover == "?" else "dim") for _ in range(across.start, across.stop))
         return [empty] * (down.stop - down.start)
     decimals = places(grid, decimals)
     values = np.asarray(grid.values).reshape(grid.rows, grid.columns)
@@ -191,25 +195,24 @@ def _numbers(grid: Grid, down: Window, across: Window, decimals: int, size: int,
         lines = [tuple(span._replace(style="") for span in line) for line in lines]
     if grid.style or grid.target or grid.seen is not None or grid.focus != (None, None):
         lines = [
-            tuple(
-                _marked(grid, span, down.start + y, across.start + x) for x, span in enumerate(line)
-            )
+            tuple(_marked(grid, span, down.start + y, across.start + x, alphabet) for x, span in enumerate(line))
             for y, line in enumerate(lines)
         ]
     return lines
 
 
-def _marked(grid: Grid, span: Span, y: int, x: int) -> Span:
+def _marked(grid: Grid, span: Span, y: int, x: int, alphabet: Alphabet) -> Span:
     if grid.seen is not None and y >= grid.seen:
-        return Span(f"{grid.cover:>{width(span.text)}}", "dim")
+        return Span(f"{alphabet.ahead:>{width(span.text)}}", "dim")
     row, column = grid.focus
     style = f"{span.style} {grid.style}".strip()
     if row is not None and (y == row) and (column is None or x == column):
-        style = f"{style} cursor".strip() if column is not None or grid.columns == 1 else f"{style} bold underline".strip()
+        style = f"{style} cursor".strip() if column is not None or grid.columns == 1 else f"{style} read".strip()
     return Span(span.text, style, grid.target(y, x) if grid.target else "")
 
 
-def operator(sign: str, height: int, *, middle: int | None = None) -> Block:
-    """A sign between two grids, at the middle of their numbers."""
-    place = (height + 1) // 2 if middle is None else middle
-    return [(Span(f" {sign} ", "operator"),) if y == place else (Span(" " * (width(sign) + 2)),) for y in range(max(height, place + 1))]
+def operator(sign: str, height: int) -> Block:
+    """A sign between two grids, at the middle of their numbers (the title is the first of `height` rows)."""
+    middle = max(1, height // 2)
+    empty: Row = (Span(" " * (width(sign) + 2)),)
+    return [(Span(f" {sign} ", "operator"),) if y == middle else empty for y in range(max(height, middle + 1))]

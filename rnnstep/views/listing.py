@@ -27,7 +27,7 @@ def listing(scene: Scene, cells: int, height: int) -> Block:
     formulas = [scene.look.alphabet.spell(write_line(line, BLACKBOARD)) for line in lines]
     widest = min(max(map(len, formulas)), max(12, cells * 3 // 5))
     return [
-        fit(_line(scene, lines[k], formulas[k], widest, cells, is_here=k == here), cells)
+        fit(_line(scene, lines[k], formulas[k], widest, cells, is_here=k == here), cells, scene.look.alphabet)
         for k in range(shown.start, shown.stop)
     ]
 

@@ -34,8 +34,8 @@ def now(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block
 def _start(scene: Scene, cells: int, height: int) -> Block:
     look = scene.look
     title = scene.scenario.title.into(look.language) or scene.scenario.name
-    rows: Block = [(Span(title, "bold"),)]
-    summary = plain_markdown(scene.scenario.summary.into(look.language))
+    rows: Block = [(Span(look.alphabet.spell(title), "bold"),)]
+    summary = look.alphabet.spell(plain_markdown(scene.scenario.summary.into(look.language)))
     rows += [(Span(line),) for line in wrap(summary, cells) if line]
     return rows[:height] if len(rows) <= height else [*rows[: height - 1], (Span(look.say(Text("… more with i")), "dim"),)]
 
@@ -134,5 +134,5 @@ def _two_ends(left: Row, right: Row, cells: int) -> Row:
     """One row with something at each end; the right gives way where both do not fit."""
     room = cells - row_width(left) - row_width(right)
     if room < 2:
-        return fit(left, cells)
+        return left
     return (*left, Span(" " * room), *right)

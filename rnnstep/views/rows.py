@@ -21,6 +21,7 @@ ROLES = {
     "header": "the bar that says where we are",
     "changed": "what the last move or edit changed",
     "cursor": "where the cursor stands",
+    "read": "what the element at the cursor reads",
     "now": "the operation or step being computed",
     "selected": "the line chosen in a list",
     "ok": "agrees",

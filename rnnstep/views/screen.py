@@ -29,6 +29,7 @@ from rnnstep.views.worked import expansion
 _WIDE = 112
 _TALL = 30
 _LARGEST = 180
+_ROOM_FOR_VALUES = 9
 
 
 def screen(session: Session, look: Look, width: int, height: int) -> Block:
@@ -113,15 +114,20 @@ def _main(scene: Scene, cells: int, height: int, *, has_whole: bool) -> Block:
     """The picture of the zoom; at a step, where the cell already stands across, its values as vectors."""
     is_step = scene.spot.operation is None and (scene.level != "step" or len(scene.done.blocks) == 1)
     drawn = values(scene, cells - 4, height - 2) if is_step and has_whole else _picture(scene, cells - 4, height - 2)
-    return box(drawn, _title(scene), cells, height, alphabet=scene.look.alphabet)
+    rest = height - len(drawn) - 2
+    if scene.spot.operation is None or rest < _ROOM_FOR_VALUES:
+        return box(drawn, _title(scene), cells, height, alphabet=scene.look.alphabet)
+    upper = box(drawn, _title(scene), cells, len(drawn) + 2, alphabet=scene.look.alphabet)
+    lower = values(scene, cells - 4, rest - 2)
+    return [*upper, *box(lower, scene.look.say(Text("all values of this step")), cells, rest, alphabet=scene.look.alphabet)]
 
 
 def _title(scene: Scene) -> str:
     if scene.spot.operation is not None:
-        return f"{scene.spot.key} · {scene.spot.operation}"
+        return scene.look.alphabet.spell(f"{scene.spot.key} · {scene.spot.operation}")
     if scene.level == "step" and len(scene.done.blocks) > 1:
         return scene.look.say(Text("the step, block by block"))
-    return scene.look.alphabet.spell(f"{scene.spot.key}")
+    return scene.look.alphabet.spell(str(scene.spot.key))
 
 
 def _side(scene: Scene, cells: int, height: int, *, is_large: bool) -> Block:
@@ -157,6 +163,3 @@ def _blackboard(scene: Scene, width: int, room: int) -> Block:
     above_it = max(0, (tall - len(drawn)) // 3)
     inset = max(1, (width - max((sum(len(span.text) for span in row) for row in drawn), default=0)) // 2)
     return [*panel, *([()] * above_it), *((Span(" " * inset), *row) for row in drawn)]
-
-
-__all__ = ["beside", "screen"]

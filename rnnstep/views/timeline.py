@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     from rnnstep.engine import Pass
 
 _LABEL = 8
+_WIDEST = 8
+"""The cells of a step's letter or numbers at most."""
 
 
 def timeline(scene: Scene, cells: int, height: int) -> Block:
     """Draw at most `height` rows; the step at the cursor stays in sight."""
     steps = scene.run.tree.num_steps(scene.spot.batch)
     letters = [shown_input(scene, t) for t in range(steps)] if steps <= 2000 else []
-    size = max(5, min(9, 1 + max(map(width, letters), default=4)))
+    size = max(5, min(_WIDEST, max(map(width, letters), default=4)) + 1)
     shown = window(steps, max(1, (cells - _LABEL - 2) // size), scene.t)
     ts = range(shown.start, shown.stop)
     rows: Block = [
-        _row(scene, scene.look.say(Text("step")) if shown.is_whole else str(shown), ts, size, _numbers(scene), "dim"),
+        _row(scene, scene.look.say(Text("step")) if shown.is_whole else scene.look.alphabet.spell(str(shown)), ts, size, _numbers(scene), "dim"),
         _row(scene, "x_t", ts, size, lambda t: (shown_input(scene, t), "bold"), "label"),
     ]
     states: Block = [_blocks_row(scene, key, ts, size) for key in scene.done.runs]
@@ -40,7 +42,7 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
     room = height - len(rows) - len(spoken)
     if len(states) > room:
         states = _around(scene, states, max(1, room))
-    return [fit(row, cells) for row in (*rows, *states, *spoken)][:height]
+    return [fit(row, cells, scene.look.alphabet) for row in (*rows, *states, *spoken)][:height]
 
 
 def _around(scene: Scene, states: Block, room: int) -> Block:
@@ -105,9 +107,9 @@ def shown_input(scene: Scene, t: int) -> str:
     if batch.indices is not None:
         return _letter(scene.scenario.vocabulary, int(batch.indices[t, scene.row]), is_quoted=False)
     assert batch.values is not None
-    x = batch.values[t, scene.row]
-    first = numbers.number(float(x[0]), 2, alphabet=scene.look.alphabet)
-    return first if len(x) == 1 else first + scene.look.alphabet.ellipsis
+    x = batch.values[t, scene.row, :_WIDEST].tolist()
+    text = " ".join(numbers.short(value, 2, alphabet=scene.look.alphabet) for value in x)
+    return text if width(text) <= _WIDEST else cut(text, _WIDEST - 1) + scene.look.alphabet.ellipsis
 
 
 def letter_of_input(scene: Scene, t: int) -> str:

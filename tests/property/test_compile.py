@@ -46,7 +46,7 @@ def own(
     return program(
         equations,
         inputs={"x": ("input_size",)},
-        states={name: ("hidden_size",) for name in states},
+        states=dict.fromkeys(states, ("hidden_size",)),
         parameters=parameters,
     )
 
@@ -196,7 +196,8 @@ def agrees(run: Run) -> None:
             with np.errstate(all="ignore"):
                 expected = evaluate_lines(run.program.lines, exact, reading)
             for name, (value, bound) in expected.items():
-                found = shown[name] if np.ndim(shown[name]) < 2 else shown[name][row]
+                is_of_every_row = np.ndim(shown[name]) == np.ndim(value)  # made of parameters alone
+                found = shown[name] if is_of_every_row else shown[name][row]
                 with np.errstate(all="ignore"):
                     off = np.abs(np.asarray(found, np.float64) - np.asarray(value, np.float64))
                 assert np.all((off <= 2 * bound) | np.isinf(bound)), (name, found, value, bound)
@@ -389,6 +390,8 @@ def test_worked_element_reckons_to_the_value_of_its_line(
     row |= {name: value if np.ndim(value) < 2 else value[0] for name, value in shown.items()}
     exact = {name: (value, np.zeros(np.shape(value))) for name, value in row.items()}
     for line in sized.lines:
+        if "'lt'" in repr(line.expression):
+            continue  # a truth value is no number to Python's own arithmetic
         with np.errstate(all="ignore"):
             _, bound = evaluate(line.expression, exact, Errors(made.dtype))
         for element in range(np.size(row[line.name])):

@@ -13,9 +13,7 @@ PARAMETERS = {"W": (H, I), "U": (H, H), "b": (H,), "P": (1, H), "k": (1,)}
 
 
 def make(equations: str, states: tuple[str, ...] = ("h",)) -> Program:
-    return program(
-        equations, inputs={"x": (I,)}, states=dict.fromkeys(states, (H,)), parameters=PARAMETERS
-    )
+    return program(equations, inputs={"x": (I,)}, states=dict.fromkeys(states, (H,)), parameters=PARAMETERS)
 
 
 def test_shapes_of_all_names_are_known() -> None:

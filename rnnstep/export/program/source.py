@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cached_property
 from typing import Any
 
 from rnnstep.scenario.model import Batch, Scenario
+from rnnstep.scenario.parse import parse_toml
 
 
 class Source:
@@ -18,8 +18,8 @@ class Source:
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """The file as tomllib reads it."""
-        return tomllib.loads(self.scenario.source.removeprefix("\ufeff"))
+        """The data of its file."""
+        return parse_toml(self.scenario.source)
 
     def table(self, name: str) -> dict[str, Any]:
         """Give a table of the file; empty without it."""

@@ -80,6 +80,11 @@ _SYNTAX = {
     "this table is closed: it was written in braces or dotted keys": (
         "这个表已经写完（用花括号或带点的键写的），不能再添加"
     ),
+    "this table has a header of its own: write its keys there": "这个表另有自己的表头：请把它的键写在那里",
+    "expected \\x and two hexadecimal digits, \\u and four, or \\U and eight": (
+        "应为 \\x 加两位、\\u 加四位或 \\U 加八位十六进制数字"
+    ),
+    "Unicode has no character of this number": "Unicode 里没有这个编号的字符",
     "expected `=` after the key": "键后面应有 `=`",
     "expected the end of the line": "这一行应到此结束",
     "expected `]` at the end of the table's name": "表名后面应有 `]`",

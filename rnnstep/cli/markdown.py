@@ -1,0 +1,116 @@
+"""A run as Markdown: a table a step, torch's values in a column of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from rnnstep.cli.worked import Page, legend, letter, module_words, verdict_lines
+from rnnstep.engine import Pass
+from rnnstep.equations.operations import Array
+from rnnstep.equations.write import write_line
+from rnnstep.export.selection import Seen, Selection
+from rnnstep.language import Text
+from rnnstep.scenario.document import shown_shape
+from rnnstep.views.numbers import number
+
+
+def markdown_pieces(selection: Selection, page: Page) -> Iterator[str]:
+    """Give the whole document, line by line."""
+    for line in _lines(selection, page):
+        yield line + "\n"
+
+
+def _lines(selection: Selection, page: Page) -> Iterator[str]:
+    scenario = selection.run.scenario
+    title = " ".join(scenario.title.into(page.language).split())
+    yield f"# {_escaped(title or scenario.name)}"
+    yield ""
+    yield f"`{module_words(scenario)}`, `{scenario.display.dtype}`"
+    yield ""
+    yield "```"
+    yield from (write_line(line) for line in scenario.cell.program.lines)
+    yield "```"
+    yield ""
+    yield page.say(legend(selection.run, page))
+    for seen in selection.steps():
+        done = selection.run.trace.passes[seen.step.batch]
+        yield ""
+        yield f"## {_title(selection, seen, page)}"
+        yield ""
+        yield from _table(page, _step_rows(done, seen, page), has_rows=done.batch.num_rows > 1)
+    if selection.stopped is None:
+        for done in selection.run.trace.passes:
+            yield from _results(selection, done, page)
+    yield ""
+    yield from ("- " + line.strip() for line in verdict_lines(selection, page))
+
+
+def _title(selection: Selection, seen: Seen, page: Page) -> str:
+    scenario, step = selection.run.scenario, seen.step
+    batch = scenario.batches[step.batch]
+    parts = []
+    if len(scenario.batches) > 1:
+        parts.append(page.say(Text("batch {batch}/{batches}", batch=step.batch + 1, batches=len(scenario.batches))))
+    parts.append(page.say(Text("step {step}/{steps}", step=step.t + 1, steps=batch.num_steps)))
+    parts += [seen.key] if len(selection.run.trace.passes[0].runs) > 1 else []
+    parts += letter(scenario, batch, step.t, 0) if batch.num_rows == 1 and step.layer == 0 else []
+    return _escaped(", ".join(parts))
+
+
+Cells = tuple[str, str, str, str, str]  # row, name, ours, torch's, mark
+
+
+def _table(page: Page, rows: Iterator[Cells], *, has_rows: bool) -> Iterator[str]:
+    heads = [page.say(Text("row")), page.say(Text("value")), page.say(Text("ours")), "torch", ""]
+    yield _row(heads if has_rows else heads[1:])
+    yield _row(["---"] * (5 if has_rows else 4))
+    for cells in rows:
+        yield _row(cells if has_rows else cells[1:])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _step_rows(done: Pass, seen: Seen, page: Page) -> Iterator[Cells]:
+    step = seen.step
+    count = len(next(iter(step.values())))
+    rows = range(count) if step.rows is None else step.rows.tolist()
+    for position, row in enumerate(rows):
+        for name, value in step.items():
+            torch = seen.torch.get(name)
+            beside = "" if torch is None else _vector(torch[position], page)
+            sign = page.mark(agrees=seen.torch.agrees(name))
+            told = page.say(Text("self-check {sign}", sign=sign)) if seen.torch.is_self_check(name) else sign
+            yield str(row + 1), f"`{name}`", _vector(value[position], page), beside, told if beside else ""
+        for text, value in seen.watched.items():
+            yield str(row + 1), f"`{text.replace('|', '')}`", _vector(value[position], page), "", ""
+
+
+def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
+    comparison = selection.run.checked.comparisons[done.index]
+    is_alone = len(selection.run.trace.passes) == 1
+    for name in ("output", "h_n", "c_n", "logits"):
+        ours, torch = getattr(done, name), getattr(comparison.reference, name)
+        if ours is None:
+            continue
+        where = "" if is_alone else page.say(Text("batch {batch}: ", batch=done.index + 1))
+        yield ""
+        yield f"## {where}{name} {shown_shape(ours.shape)}"
+        yield ""
+        yield _row(["", page.say(Text("ours")), "torch"])
+        yield _row(["---"] * 3)
+        for place in np.ndindex(ours.shape[:-1]):
+            index = f"`[{', '.join(map(str, place))}]`" if place else ""
+            yield _row([index, _vector(ours[place], page), _vector(torch[place], page)])
+
+
+def _vector(values: Array, page: Page) -> str:
+    return " ".join(number(float(value), page.decimals, alphabet=page.alphabet) for value in values)
+
+
+def _escaped(text: str) -> str:
+    """Keep a title from being read as Markdown's signs."""
+    return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|" else character for character in text)

@@ -1,0 +1,39 @@
+"""The Chinese of what is said about torch beside the engine."""
+
+from __future__ import annotations
+
+ZH = {
+    "{place}: from the same h_prev, ours and torch's differ by {difference}, allowed {allowed}": (
+        "{place}：从相同的 h_prev 出发，本程序与 torch 相差 {difference}，允许 {allowed}"
+    ),
+    "{place}: our run differs from its own equations by {difference}, allowed {allowed}": (
+        "{place}：本程序的运行与其自身方程相差 {difference}，允许 {allowed}"
+    ),
+    "{place}: along the run, ours and torch's differ by {difference}, allowed {allowed}": (
+        "{place}：整个运行过程中，本程序与 torch 相差 {difference}，允许 {allowed}"
+    ),
+    "{place}: ours and the result of torch's module differ by {difference}, allowed {allowed}": (
+        "{place}：本程序与 torch 整个模块的结果相差 {difference}，允许 {allowed}"
+    ),
+    "{place}: ours and the row of torch's embedding differ by {difference}": (
+        "{place}：本程序与 torch 嵌入的行相差 {difference}"
+    ),
+    "torch disagrees: {fault}": "与 torch 不一致：{fault}",
+    "every step agrees with torch; from step {step} on the runs part: with weights this large a last"
+    " digit grows from step to step, and both are right": (
+        "每一步都与 torch 一致；从第 {step} 步起两次运行逐渐分开：权重这么大时，末位的差异会逐步放大，两者都是对的"
+    ),
+    "agrees with torch": "与 torch 一致",
+    "agrees with the same equations in torch's operations (self-check)": (
+        "与用 torch 运算写出的同一组方程一致（自检）"
+    ),
+    "the file holds no {names}; give them as arrays": "文件中没有 {names}；请以数组给出",
+    "{file} is refused: it does more than hold tensors": "拒绝读取 {file}：它不只是保存张量",
+    "cannot read {file}: {reason}": "无法读取 {file}：{reason}",
+    "{file} is no state_dict saved by torch.save": "{file} 不是用 torch.save 保存的 state_dict",
+    "the tensor {name} is of the kind {kind}": "张量 {name} 的类型是 {kind}",
+    "torch's process has ended (status {status})": "torch 的进程已结束（状态 {status}）",
+    "torch cannot be imported: {reason}": "无法导入 torch：{reason}",
+    "there is not enough memory to run torch beside": "内存不足，无法同时运行 torch",
+    "torch's process failed: {reason}": "torch 的进程出错：{reason}",
+}

@@ -1,0 +1,65 @@
+"""Every screen, at any size and place, has exactly its size and never fails."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnnstep.reference import check, complete
+from rnnstep.scenario import bundled
+from rnnstep.scenario.read import read
+from rnnstep.session.run import Run
+from rnnstep.session.session import Session
+from rnnstep.views.alphabet import ASCII, UNICODE
+from rnnstep.views.look import Look
+from rnnstep.views.rows import plain, row_width
+from rnnstep.views.screen import screen
+
+NAMES = tuple(bundled.names())
+MOVES = ("right", "left", "into", "out", "home", "end", "back")
+
+
+@cache
+def run_of(name: str) -> Run:
+    scenario = read(bundled.find(name))
+    run = Run.of(complete(scenario) if scenario.pending else scenario)
+    return run.with_checked(check(run.trace))
+
+
+looks = st.builds(
+    Look,
+    language=st.sampled_from(["en", "zh"]),
+    decimals=st.integers(0, 8),
+    alphabet=st.sampled_from([UNICODE, ASCII]),
+    is_blackboard=st.booleans(),
+    is_joined=st.booleans(),
+    torch=st.sampled_from(["loading", "ready", "failed"]),
+)
+steps = st.lists(
+    st.one_of(
+        st.sampled_from(MOVES).map(lambda name: lambda session: getattr(session, name)()),
+        st.sampled_from([1, -1]).map(lambda n: lambda session: session.same_place(n)),
+        st.sampled_from([1, -1]).map(lambda n: lambda session: session.other_row(n)),
+        st.just(lambda session: session.toggle_predict()),
+        st.just(lambda session: session.toggle_breakpoint()),
+    ),
+    max_size=12,
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=12, deadline=None)
+@given(look=looks, moves=steps, width=st.integers(20, 220), height=st.integers(5, 70), is_checked=st.booleans())
+def test_a_screen_has_exactly_its_size(name, look, moves, width, height, is_checked):
+    run = run_of(name)
+    session = Session.open(run if is_checked else Run(run.scenario, run.trace))
+    for move in moves:
+        session = move(session)
+    rows = screen(session, look, width, height)
+    assert len(rows) == height
+    assert {row_width(row) for row in rows} == {width}
+    if look.alphabet is ASCII and look.language == "en":
+        assert plain(rows).isascii()
