@@ -6,6 +6,7 @@ it runs, so that `--help`, `list` and `--version` need neither numpy nor torch n
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -23,8 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        gc.disable()  # imports make much and free nothing: looking for garbage is a twentieth of `--help`
         from rnnstep.cli.root import run
 
+        gc.enable()
         status = run(given)
         sys.stdout.flush()
     except KeyboardInterrupt:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from rnnstep.cli.commands import Command, Given
-from rnnstep.cli.options import language_option, output_options, read_scenario, reading_options, scenario_argument
+from rnnstep.cli.options import (
+    language_option,
+    output_options,
+    read_scenario,
+    reading_options,
+    scenario_argument,
+)
 from rnnstep.language import Text, environment_language
 
 

@@ -6,7 +6,6 @@ the command line is parsed.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -103,7 +102,7 @@ def option_row(ctx: click.Context, param: click.Parameter) -> tuple[str, str] | 
 
 def paragraphs(text: str) -> str:
     """Break a text into lines of the page's width; its own line breaks stay."""
-    return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent=" " * _indent(line)) for line in text.split("\n"))
+    return "\n".join("\n".join(wrapped(line, WIDTH)) for line in text.split("\n"))
 
 
 def columns(rows: Sequence[tuple[str, str]]) -> str:
@@ -111,14 +110,21 @@ def columns(rows: Sequence[tuple[str, str]]) -> str:
     most = min(max(len(name) for name, _ in rows), 28)
     lines = []
     for name, about in rows:
-        wrapped = textwrap.wrap(about, WIDTH - most - 4) or [""]
+        lines_of_about = wrapped(about, WIDTH - most - 4)
         if len(name) > most:
             lines.append(f"  {name}")
         else:
-            lines.append(f"  {name:{most}}  {wrapped.pop(0)}".rstrip())
-        lines += [" " * (most + 4) + line for line in wrapped]
+            lines.append(f"  {name:{most}}  {lines_of_about.pop(0)}".rstrip())
+        lines += [" " * (most + 4) + line for line in lines_of_about]
     return "\n".join(lines)
 
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+def wrapped(text: str, width: int) -> list[str]:
+    """Break a line at its blanks; Chinese has none and stays whole."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines

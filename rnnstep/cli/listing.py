@@ -31,7 +31,6 @@ def _title(path: Path, language: str) -> str:
     """Give a scenario's title, read without numpy and so without the rest of the file."""
     from rnnstep.scenario.parse import parse_toml
 
-    
     title = parse_toml(path.read_text("utf-8")).get("title", "")
     if isinstance(title, dict):
         title = title.get(language) or title.get("en") or title.get("zh") or ""

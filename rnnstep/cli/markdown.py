@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rnnstep.cli.worked import Page, legend, letter, module_words, verdict_lines
+from rnnstep.cli.page import Page, legend, letter, module_words, verdict_lines
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
 from rnnstep.equations.write import write_line
@@ -39,7 +39,7 @@ def _lines(selection: Selection, page: Page) -> Iterator[str]:
         yield ""
         yield f"## {_title(selection, seen, page)}"
         yield ""
-        yield from _table(page, _step_rows(done, seen, page), has_rows=done.batch.num_rows > 1)
+        yield from _table(page, _step_rows(seen, page), has_rows=done.batch.num_rows > 1)
     if selection.stopped is None:
         for done in selection.run.trace.passes:
             yield from _results(selection, done, page)
@@ -52,7 +52,9 @@ def _title(selection: Selection, seen: Seen, page: Page) -> str:
     batch = scenario.batches[step.batch]
     parts = []
     if len(scenario.batches) > 1:
-        parts.append(page.say(Text("batch {batch}/{batches}", batch=step.batch + 1, batches=len(scenario.batches))))
+        parts.append(
+            page.say(Text("batch {batch}/{batches}", batch=step.batch + 1, batches=len(scenario.batches)))
+        )
     parts.append(page.say(Text("step {step}/{steps}", step=step.t + 1, steps=batch.num_steps)))
     parts += [seen.key] if len(selection.run.trace.passes[0].runs) > 1 else []
     parts += letter(scenario, batch, step.t, 0) if batch.num_rows == 1 and step.layer == 0 else []
@@ -74,7 +76,7 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _step_rows(done: Pass, seen: Seen, page: Page) -> Iterator[Cells]:
+def _step_rows(seen: Seen, page: Page) -> Iterator[Cells]:
     step = seen.step
     count = len(next(iter(step.values())))
     rows = range(count) if step.rows is None else step.rows.tolist()

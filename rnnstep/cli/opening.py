@@ -14,7 +14,6 @@ from rnnstep.cli.options import (
     OneOf,
     ScenarioName,
     language_option,
-    limits,
     reading_options,
     showing_options,
 )
@@ -48,13 +47,12 @@ def run(given: Given, speech: str) -> int:
             click.echo(click.get_current_context().get_help())
             return 0
         return _print_traces(paths, given, speech)
-    from rnnstep.cli.open_options import OpenOptions
+    from rnnstep.tui.options import Options
     from rnnstep.tui.start import open_debugger
 
     return open_debugger(
         paths,
-        OpenOptions(
-            limits(given),
+        Options(
             language=given.language,
             at=given.at,
             theme=given.theme,
@@ -63,6 +61,8 @@ def run(given: Given, speech: str) -> int:
             is_ascii=given.ascii,
             has_mouse=not given.no_mouse,
             is_remote=given.remote,
+            memory_limit=given.memory_limit,
+            allow_outside=given.allow_outside,
         ),
     )
 
@@ -82,10 +82,14 @@ def scenario_files(words: Sequence[str]) -> list[Path]:
             files.append(path)
             continue
         try:
-            within = sorted(entry for entry in path.iterdir() if entry.suffix == SUFFIX and not entry.is_dir())
+            within = sorted(
+                entry for entry in path.iterdir() if entry.suffix == SUFFIX and not entry.is_dir()
+            )
         except OSError as error:
             reason = error.strerror or str(error)
-            raise UsageError(Text("cannot read {path}: {reason}", path=printable(word), reason=reason)) from None
+            raise UsageError(
+                Text("cannot read {path}: {reason}", path=printable(word), reason=reason)
+            ) from None
         if not within:
             raise UsageError(Text("{path}: no scenario (*.toml) in this folder", path=printable(word)))
         files += within
@@ -94,15 +98,16 @@ def scenario_files(words: Sequence[str]) -> list[Path]:
 
 def _found(word: str, *, is_first: bool) -> Path:
     """Find a scenario; what may be a command misspelt is told as one."""
-    from rnnstep.cli.root import COMMANDS
     from rnnstep.scenario.bundled import find, names
     from rnnstep.scenario.keys import closest
 
     try:
         return find(word)
     except UsageError:
-        guess = closest(word, [*names(), *COMMANDS]) if is_first and "." not in word else None
-        if guess not in COMMANDS:
+        root = click.get_current_context().command
+        commands = root.list_commands(click.get_current_context()) if isinstance(root, click.Group) else []
+        guess = closest(word, [*names(), *commands]) if is_first and "." not in word else None
+        if guess not in commands:
             raise
         message = Text(
             "{name}: no command, file or bundled scenario of this name; did you mean `rnnstep {guess}`?",

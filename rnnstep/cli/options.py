@@ -120,14 +120,17 @@ class ScenarioName(click.ParamType[str]):
 
     name = "SCENARIO"
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
         """Give the bundled names that begin so (and commands, as the first word), else let the shell complete paths."""
         from click.shell_completion import CompletionItem
 
         from rnnstep.scenario.bundled import names
 
-        is_first = isinstance(ctx.command, click.Group) and not ctx.params.get("scenario")
-        known = [*ctx.command.list_commands(ctx), *names()] if is_first else names()
+        known = [*names()]
+        if isinstance(ctx.command, click.Group) and not ctx.params.get("scenario"):
+            known += ctx.command.list_commands(ctx)
         found = [CompletionItem(name) for name in known if name.startswith(incomplete)]
         return found or [CompletionItem(incomplete, type="file")]
 
@@ -145,7 +148,9 @@ def scenario_argument() -> Argument:
 
 def language_option() -> Option:
     """`--language`."""
-    return Option("--language", type=OneOf(LANGUAGES), about=Text("English or Chinese; by default as the locale is"))
+    return Option(
+        "--language", type=OneOf(LANGUAGES), about=Text("English or Chinese; by default as the locale is")
+    )
 
 
 def reading_options() -> list[Option]:
@@ -154,7 +159,9 @@ def reading_options() -> list[Option]:
         Option("--dtype", type=OneOf(("float32", "float64")), about=Text("compute in this dtype")),
         Option("--memory-limit", type=Size(), about=Text("refuse what would need more, 4GiB by default")),
         Option(
-            "--allow-outside", is_flag=True, about=Text("read files outside of the scenario's own folder, too")
+            "--allow-outside",
+            is_flag=True,
+            about=Text("read files outside of the scenario's own folder, too"),
         ),
     ]
 
@@ -192,4 +199,10 @@ def read_scenario(path: Path, given: Given) -> Scenario:
     """
     from rnnstep.scenario.read import read
 
-    return read(path, limits(given), dtype=given.dtype, decimals=getattr(given, "decimals", None), language=given.language)
+    return read(
+        path,
+        limits(given),
+        dtype=given.dtype,
+        decimals=getattr(given, "decimals", None),
+        language=given.language,
+    )

@@ -12,7 +12,7 @@ from rnnstep import __version__
 from rnnstep.cli import coding, completion, listing, new, opening, tracing
 from rnnstep.cli.commands import WIDTH, Command, Option, columns
 from rnnstep.cli.speech import language_of, say, say_plainly
-from rnnstep.errors import RnnstepError, UsageError
+from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
 
 PROGRAM = "rnnstep"
@@ -49,13 +49,11 @@ class Root(Command, click.Group):
     def invoke(self, ctx: click.Context) -> int:
         """Run the command, or open the debugger."""
         if not ctx.args:
-            status: int = click.Command.invoke(self, ctx)
-            return status
+            return int(click.Command.invoke(self, ctx))
         name, *rest = ctx.args
         command = COMMANDS[name]
         with command.make_context(f"{PROGRAM} {name}", rest, obj=ctx.obj, terminal_width=WIDTH) as below:
-            status = command.invoke(below)
-            return status
+            return int(command.invoke(below))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands before the options."""
@@ -139,7 +137,7 @@ def _command_of(error: click.UsageError) -> str:
     return path or PROGRAM
 
 
-def _told(error: click.UsageError) -> Text | str:
+def _told(error: click.UsageError) -> Text:
     """Say in our words what click found wrong."""
     from rnnstep.scenario.keys import closest
 
@@ -148,7 +146,9 @@ def _told(error: click.UsageError) -> Text | str:
             known = [name for param in (error.ctx.command.params if error.ctx else ()) for name in param.opts]
             guess = closest(option, known)
             if guess is not None:
-                return Text("{option}: there is no such option; did you mean {guess}?", option=option, guess=guess)
+                return Text(
+                    "{option}: there is no such option; did you mean {guess}?", option=option, guess=guess
+                )
             return Text("{option}: there is no such option", option=option)
         case click.BadOptionUsage(option_name=option):
             return Text("{option}: expected one value after it, and none after a flag", option=option)

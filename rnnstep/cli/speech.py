@@ -29,10 +29,9 @@ def say(message: Text, language: str) -> None:
 
 def say_plainly(text: str) -> None:
     """Write a text to standard error, whatever its encoding can spell."""
-    try:
-        print(printable(text, is_multiline=True), file=sys.stderr)
-    except UnicodeEncodeError:
-        print(text.encode("ascii", "backslashreplace").decode(), file=sys.stderr)
+    line = printable(text, is_multiline=True) + "\n"
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def can_spell(text: str) -> bool:

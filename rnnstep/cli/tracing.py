@@ -20,12 +20,12 @@ from rnnstep.cli.options import (
 from rnnstep.cli.speech import can_spell
 from rnnstep.errors import EquationError, UsageError
 from rnnstep.language import Text, environment_language
-from rnnstep.language.printable import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rnnstep.cli.worked import Page
+    from rnnstep.cli.page import Page
+    from rnnstep.engine import Block
     from rnnstep.engine.watch import Watch
     from rnnstep.export.run import Run
     from rnnstep.export.selection import Selection
@@ -67,14 +67,19 @@ def write_trace(path: Path, given: Given) -> int:
     return 0 if selection.run.agrees else DISAGREES
 
 
-def _watch(text: str, blocks: list, option: str) -> Watch:
+def _watch(text: str, blocks: list[Block], option: str) -> Watch:
     from rnnstep.engine.watch import Watch
 
     try:
         return Watch.parse(text, blocks)
     except EquationError as error:
         raise UsageError(
-            Text("{option}, column {column}: {reason}", option=option, column=error.column + 1, reason=error.message)
+            Text(
+                "{option}, column {column}: {reason}",
+                option=option,
+                column=error.column + 1,
+                reason=error.message,
+            )
         ) from None
 
 
@@ -101,7 +106,7 @@ def _page(run: Run, given: Given) -> Page:
     """Lay out for the terminal, or for a file: without colours, in a width of its own."""
     import shutil
 
-    from rnnstep.cli.worked import Page
+    from rnnstep.cli.page import Page
     from rnnstep.views.alphabet import alphabet
 
     is_terminal = given.output is None and sys.stdout.isatty()
@@ -120,19 +125,27 @@ COMMAND = Command(
     run,
     [
         scenario_argument(),
-        Option("--format", type=OneOf(FORMATS), default="text", about=Text("how it is written; text by default")),
+        Option(
+            "--format", type=OneOf(FORMATS), default="text", about=Text("how it is written; text by default")
+        ),
         Option(
             "--watch",
             metavar="EXPR",
             multiple=True,
             about=Text("show an expression beside the values, such as norm(h); may be given several times"),
         ),
-        Option("--until", metavar="EXPR", about=Text("stop where an expression first holds, such as max(abs(h)) > 0.9")),
+        Option(
+            "--until",
+            metavar="EXPR",
+            about=Text("stop where an expression first holds, such as max(abs(h)) > 0.9"),
+        ),
         *showing_options(),
         *reading_options(),
         *output_options(),
         language_option(),
     ],
     usage="rnnstep trace [OPTIONS] SCENARIO",
-    about=Text("Print every intermediate value, with torch's beside it.\nThe exit status is 1 where torch disagrees."),
+    about=Text(
+        "Print every intermediate value, with torch's beside it.\nThe exit status is 1 where torch disagrees."
+    ),
 )

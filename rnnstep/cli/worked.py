@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rnnstep.cli.page import Page, legend, letter, module_words, verdict_lines
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
 from rnnstep.equations.write import BLACKBOARD, write_line
-from rnnstep.export.run import Run
 from rnnstep.export.selection import Seen, Selection
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.reference import Finding
 from rnnstep.scenario.document import shown_shape
-from rnnstep.scenario.model import Batch, Scenario
-from rnnstep.views.alphabet import Alphabet
-from rnnstep.views.numbers import brief, matrix
+from rnnstep.scenario.model import Scenario
+from rnnstep.views.numbers import matrix
 from rnnstep.views.rows import width as cells
 
 MOST_SHOWN = 400  # numbers of a parameter; a larger one is named with its shape
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """How the text is laid out."""
-
-    language: str
-    decimals: int
-    alphabet: Alphabet
-    width: int = 80
-    has_colour: bool = False
-
-    def say(self, text: Text) -> str:
-        """Give a text in the page's language and signs."""
-        return self.alphabet.spell(text.into(self.language))
-
-    def mark(self, *, agrees: bool) -> str:
-        """Give ✓ or ✗."""
-        sign = self.alphabet.check if agrees else self.alphabet.wrong
-        return self._coloured(sign, "32" if agrees else "1;31")
-
-    def heading(self, text: str) -> str:
-        """Give a line that stands out."""
-        return self._coloured(self.alphabet.spell(text), "1")
-
-    def _coloured(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.has_colour else text
 
 
 def worked_pieces(selection: Selection, page: Page) -> Iterator[str]:
@@ -80,7 +53,9 @@ def _head(selection: Selection, page: Page) -> Iterator[str]:
     run, scenario = selection.run, selection.run.scenario
     title = " ".join(scenario.title.into(page.language).split())
     yield page.heading(title or scenario.name)
-    yield page.alphabet.spell(" · ".join([module_words(scenario), scenario.display.dtype, *_shapes(run.trace.passes[0])]))
+    yield page.alphabet.spell(
+        " · ".join([module_words(scenario), scenario.display.dtype, *_shapes(run.trace.passes[0])])
+    )
     done = run.trace.passes[0]
     yield ""
     shown: set[str] = set()
@@ -98,38 +73,14 @@ def _head(selection: Selection, page: Page) -> Iterator[str]:
     yield from page.say(legend(selection.run, page)).split("\n")
 
 
-def legend(run: Run, page: Page) -> Text:
-    """Say what stands beside each value, and what the marks say."""
-    sign = page.alphabet.check
-    if run.reference is None:
-        return Text(
-            "Beside each value: the same equation in torch's own operations, from torch's own h_prev"
-            " (self-check {sign}).\ntorch.nn has no such module.",
-            sign=sign,
-        )
-    return Text(
-        "Beside each value: torch's. {sign} is torch.nn's own number, one step at a time;\n"
-        "self-check {sign} is the same equation in torch's own operations.",
-        sign=sign,
-    )
-
-
-def module_words(scenario: Scenario) -> str:
-    """Give the module as torch writes it: `LSTM(4, 8, num_layers=2, bidirectional)`."""
-    recurrent = scenario.recurrent
-    words = [str(recurrent.input_size), str(recurrent.hidden_size)]
-    words += [f"num_layers={recurrent.num_layers}"] if recurrent.num_layers > 1 else []
-    words += [recurrent.nonlinearity] if recurrent.nonlinearity != "tanh" else []
-    words += [f"proj_size={recurrent.proj_size}"] if recurrent.proj_size else []
-    words += ["bidirectional"] if recurrent.bidirectional else []
-    words += ["batch_first"] if recurrent.batch_first else []
-    words += [] if recurrent.bias else ["bias=False"]
-    words += [f"dropout={recurrent.dropout:g} ({recurrent.mode})"] if recurrent.dropout else []
-    return f"{recurrent.module}({', '.join(words)})"
-
-
 def _shapes(done: Pass) -> list[str]:
-    named = {"input": done.input, "output": done.output, "h_n": done.h_n, "c_n": done.c_n, "logits": done.logits}
+    named = {
+        "input": done.input,
+        "output": done.output,
+        "h_n": done.h_n,
+        "c_n": done.c_n,
+        "logits": done.logits,
+    }
     return [f"{name} {shown_shape(np.shape(value))}" for name, value in named.items() if value is not None]
 
 
@@ -162,13 +113,6 @@ def _step_title(selection: Selection, seen: Seen, page: Page) -> str:
     if batch.num_rows == 1 and step.layer == 0:
         parts += letter(scenario, batch, step.t, 0)
     return " · ".join(parts)
-
-
-def letter(scenario: Scenario, batch: Batch, t: int, row: int) -> list[str]:
-    """Give `x_3 = 'l'` where the input is letters, as a list of one; else nothing."""
-    if batch.indices is None or scenario.vocabulary is None:
-        return []
-    return [f"x_{t + 1} = '{printable(scenario.vocabulary[int(batch.indices[t, row])])}'"]
 
 
 def _step(done: Pass, seen: Seen, page: Page) -> Iterator[str]:
@@ -236,7 +180,9 @@ def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
         where = "" if is_alone else page.say(Text("batch {batch}: ", batch=done.index + 1))
         yield ""
         yield page.heading(f"{where}{name} {shown_shape(ours.shape)}")
-        index = [np.unravel_index(position, ours.shape[:-1]) for position in range(ours.size // ours.shape[-1])]
+        index = [
+            np.unravel_index(position, ours.shape[:-1]) for position in range(ours.size // ours.shape[-1])
+        ]
         labels = ["[" + ", ".join(str(int(part)) for part in place) + "]" if place else "" for place in index]
         label = max(map(len, labels), default=0)
         for place, shown in zip(index, labels, strict=True):
@@ -266,18 +212,20 @@ def _answers(done: Pass, page: Page) -> Iterator[str]:
         yield f"  {line}"
 
 
-def predicted(done: Pass) -> Array | None:
+def predicted(done: Pass) -> NDArray[Any] | None:
     """Give the class with the largest logit, (T, B), or (1, B) of the final state; None without classes."""
     scenario = done.scenario
     if scenario.target_vocabulary is None:
         return None
     if scenario.linear is None:
-        return np.argmax(done.features, axis=-1)
+        return np.asarray(np.argmax(done.features, axis=-1))
     last = range(done.batch.num_steps) if scenario.linear.source == "output" else range(1)
-    return np.stack([_scattered(done, np.argmax(done.value("linear", "logits", t), axis=-1), t) for t in last])
+    return np.stack(
+        [_scattered(done, np.argmax(done.value("linear", "logits", t), axis=-1), t) for t in last]
+    )
 
 
-def _scattered(done: Pass, classes: Array, t: int) -> Array:
+def _scattered(done: Pass, classes: NDArray[Any], t: int) -> NDArray[Any]:
     """Put the classes of the live rows into all rows, −1 where a row is over."""
     rows = done.live_rows(t) if len(classes) < done.batch.num_rows else None
     if rows is None:
@@ -287,15 +235,12 @@ def _scattered(done: Pass, classes: Array, t: int) -> Array:
     return whole
 
 
-def spelt(scenario: Scenario, classes: Array) -> str:
+def spelt(scenario: Scenario, classes: NDArray[Any]) -> str:
     """Write classes as letters, or as words in quotes where they are longer."""
     names = scenario.target_vocabulary or ()
     found = [names[int(index)] for index in classes if 0 <= int(index) < len(names)]
     is_letters = all(len(name) == 1 for name in names)
     return printable("".join(found) if is_letters else " ".join(repr(name) for name in found))
-
-
-# ── verdict ──────────────────────────────────────────────────────────────────────────
 
 
 def _stopped(selection: Selection) -> Text:
@@ -304,24 +249,3 @@ def _stopped(selection: Selection) -> Text:
     if step is None:
         return Text("`{watch}` never holds", watch=selection.until.text)
     return Text("stopped at step {step}: `{watch}` holds", step=step.t + 1, watch=selection.until.text)
-
-
-def verdict_lines(selection: Selection, page: Page) -> Iterator[str]:
-    """Say whether torch agrees, by what measure, and why runs may part."""
-    run, checked = selection.run, selection.run.checked
-    yield f"{page.mark(agrees=run.agrees)} {page.say(checked.explanation)}"
-    for batch, fault in checked.faults[1:]:
-        where = page.say(Text("batch {batch}: ", batch=batch + 1)) if len(run.scenario.batches) > 1 else ""
-        yield f"{page.mark(agrees=False)} {where}{page.say(fault.message)}"
-    signs: Mapping[str, object] = {
-        "difference": brief(run.one_step_diff, 2, alphabet=page.alphabet),
-        "allowed": brief(run.tolerance, 2, alphabet=page.alphabet),
-    }
-    one_step = (
-        Text("one step from torch's own states: {difference} apart at most, {allowed} allowed", **signs)
-        if run.reference is not None
-        else Text("one step from the same states: {difference} apart at most, {allowed} allowed", **signs)
-    )
-    yield f"  {page.say(one_step)}"
-    along = [f"{name} {brief(value, 2, alphabet=page.alphabet)}" for name, value in run.max_abs_diff.items()]
-    yield "  " + page.say(Text("along the run, each on its own states: {differences}", differences=", ".join(along)))

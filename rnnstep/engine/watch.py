@@ -84,6 +84,10 @@ def _check(expression: Expression, shapes: Mapping[str, Shape]) -> None:
             continue
         near = get_close_matches(name, list(shapes), 1)
         if near:
-            raise EquationError(Text("unknown name `{name}`: did you mean `{near}`?", name=name, near=near[0]))
-        raise EquationError(Text("unknown name `{name}`; there are {known}", name=name, known=", ".join(shapes)))
+            raise EquationError(
+                Text("unknown name `{name}`: did you mean `{near}`?", name=name, near=near[0])
+            )
+        raise EquationError(
+            Text("unknown name `{name}`; there are {known}", name=name, known=", ".join(shapes))
+        )
     infer(expression, shapes)

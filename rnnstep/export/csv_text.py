@@ -35,7 +35,9 @@ def _step(seen: Seen) -> Iterator[Cells]:
         yield from _numbers(where, name, value, None, rows)
 
 
-def _numbers(where: Cells, name: str, value: Array, torch: Array | None, rows: Sequence[int]) -> Iterator[Cells]:
+def _numbers(
+    where: Cells, name: str, value: Array, torch: Array | None, rows: Sequence[int]
+) -> Iterator[Cells]:
     beside = torch.tolist() if torch is not None else None
     for position, (row, numbers) in enumerate(zip(rows, value.tolist(), strict=True)):
         for index, number in enumerate(numbers):

@@ -94,7 +94,10 @@ def _our_steps(selection: Selection) -> Iterator[dict[str, Any]]:
 
 def _torch_steps(selection: Selection) -> Iterator[dict[str, Any]]:
     for seen in selection.steps():
-        yield {**_where(selection, seen), "values": {name: _plain(value) for name, value in seen.torch.items()}}
+        yield {
+            **_where(selection, seen),
+            "values": {name: _plain(value) for name, value in seen.torch.items()},
+        }
 
 
 def _where(selection: Selection, seen: Seen) -> dict[str, Any]:

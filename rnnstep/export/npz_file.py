@@ -74,7 +74,7 @@ def _over_time(done: Pass, block: Block, name: str, steps: list[int], comparison
 
 def _stacked(done: Pass, block: Block, steps: list[int], values: list[Array | None]) -> Array:
     """Put the values of single steps into one array (T, B, n)."""
-    width = next((np.shape(value)[-1] for value in values if np.ndim(value) > 0), 1)
+    width = next((value.shape[-1] for value in values if value is not None and value.ndim), 1)
     whole = np.full((done.batch.num_steps, done.batch.num_rows, width), np.nan, done.scenario.dtype)
     for t, value in zip(steps, values, strict=True):
         rows = done.runs[block.key].live_rows(t)

@@ -59,7 +59,7 @@ class ReferenceStep(Mapping[str, Array]):
 
     def agrees(self, name: str) -> bool:
         """Whether nothing was found to disagree with ours at this value."""
-        return self._comparison.agrees_at(self._key, name, self.t)
+        return self._comparison.agrees_at(self._key, name, self.t) is not False
 
 
 class Reference(Mapping[str, Any]):
@@ -73,7 +73,7 @@ class Reference(Mapping[str, Any]):
 
     @cached_property
     def steps(self) -> Sequence[ReferenceStep]:
-        """torch's values, step by step, in the order of the run's."""
+        """The values of torch, step by step, in the order of the run's."""
         return [self.step(step) for step in self._trace.steps]
 
     def step(self, step: Step) -> ReferenceStep:

@@ -38,11 +38,12 @@ def carried_errors(
         living: which rows take part in which step, (T, B); None when all do.
 
     Returns:
-        For each state an array (T, B, n): infinity where the run is chaotic enough.
+        For each state an array (T, B, n): infinity from where on the errors have outgrown the values.
     """
     steps, rows = next(iter(inputs.values()))[0].shape[:2]
     errors = {name: np.zeros((rows, value.shape[-1])) for name, value in before.items()}
-    whole = {name: np.zeros(value.shape) for name, value in before.items()}
+    # What is not walked through is beyond a bound: infinity.
+    whole = {name: np.full(value.shape, np.inf) for name, value in before.items()}
     sizes = sum(int((shape or (1,))[-1]) for shape in block.program.shapes.values())
     window = max(1, WINDOW_BYTES // max(1, sizes * rows * 16))
     starts = range(0, steps, window)
@@ -58,6 +59,9 @@ def carried_errors(
                 if living is not None:
                     error[~living[t]] = 0.0
                 whole[name][t] = error
+            has_ended = None if living is None or is_reversed else ~living[t]
+            if walk.is_of_no_use(t - start, errors, has_ended):
+                return whole
     return whole
 
 
@@ -113,6 +117,19 @@ class _Walk:
             for value, rule in self._rules:
                 known[value] = rule(k, known)
             return {name: self._settled(known, name, k, errors[name].shape) for name in errors}
+
+    def is_of_no_use(self, k: int, errors: Mapping[str, Error], has_ended: Mask | None) -> bool:
+        """Whether all errors are larger than the values, or 1: what grows so far does not shrink again.
+
+        `has_ended` says which rows are over for good, (B,).
+        """
+        for name, error in errors.items():
+            is_large = error > np.maximum(1.0, np.abs(self._after[name].at(k)))
+            if has_ended is not None:
+                is_large |= has_ended[:, None]
+            if not is_large.all():
+                return False
+        return bool(errors)
 
     def _settled(self, known: _Known, name: str, k: int, shape: tuple[int, ...]) -> Error:
         value = self._after[name]

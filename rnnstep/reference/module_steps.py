@@ -46,7 +46,7 @@ def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], living:
     output, *others = block.program.states
     inputs = {next(iter(block.program.inputs)): order.of(x)}
     inputs[f"{output}_prev"] = previous(order.of(h), first[output], None, is_reversed=False)
-    known = {name: exact(value) for name, value in inputs.items()}
+    known: dict[str, tuple[Array, Error]] = {name: exact(value) for name, value in inputs.items()}
     if others:
         known |= _others(_given_output(block), inputs, {name: first[name] for name in others}, living)
     rows = Rows(None, slice(None))

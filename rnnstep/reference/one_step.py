@@ -74,7 +74,7 @@ class Rows:
         self._span = span
         self._rows = 0
 
-    def of(self, whole: Array) -> Array:
+    def of(self, whole: NDArray[Any]) -> NDArray[Any]:
         """(T, B, n) → (live rows of the steps, n)."""
         part = whole[self._span]
         self._rows = part.shape[1]

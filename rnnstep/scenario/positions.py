@@ -80,6 +80,14 @@ def statement_start(text: str, offset: int) -> int:
     return max((start for start, end in pairs if start < offset <= end), default=offset)
 
 
+def unfinished_start(text: str) -> int:
+    """Give where the innermost header or `key = value` begins that is not complete where the text ends."""
+    walk = _Walk(text, with_elements=False)
+    with suppress(_Stopped, TooDeep):
+        walk.document()
+    return max((start for start in walk.unfinished if start < len(text)), default=len(text))
+
+
 def check_depth(text: str) -> None:
     """Make sure that tomli reads `text` in time proportional to its length, without deep recursion.
 

@@ -10,7 +10,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.document import Document, Limits
 from rnnstep.scenario.parse import TOMLDecodeError, parse_toml
-from rnnstep.scenario.positions import TooDeep, line_and_column, offset_of, statement_start
+from rnnstep.scenario.positions import TooDeep, line_and_column, offset_of, statement_start, unfinished_start
 
 LARGEST_FILE = 8 << 20  # bytes; larger arrays belong in a file of their own
 
@@ -115,14 +115,13 @@ def parse_document(path: str, folder: Path, text: str, limits: Limits) -> Docume
 def _reason(error: TOMLDecodeError, text: str) -> tuple[Text | str, int]:
     """Give tomli's message in our words, as far as they are known, and its offset."""
     at = offset_of(text, error.lineno, error.colno)
-    is_at_end_of_file = at >= len(text)
-    if is_at_end_of_file or error.msg.startswith(_AT_ITS_END):
+    if error.msg.startswith(_AT_ITS_END):
         at = statement_start(text, at)
+    elif at >= len(text):
+        return Text("the file ends before what begins here is complete"), unfinished_start(text)
     if error.msg.startswith(_TWICE):
         key = _KEY.match(text, at)
         return Text("`{key}` stands here for the second time", key=key[1].strip() if key else ""), at
-    if is_at_end_of_file and not error.msg.startswith(_AT_ITS_END):
-        return Text("the file ends before what begins here is complete"), at
     word = _WORD.match(text, at)
     if error.msg == "Invalid value" and word:
         meant = word[0].lower() if word[0].lower() in {"true", "false"} else f'"{word[0][:60]}"'

@@ -36,7 +36,10 @@ def _lines(module: str) -> Iterator[Line]:
     yield "", None
     yield "[input]", None
     yield 'text = "hello"', Text("each letter a one-hot vector; a list of strings is a batch")
-    yield "# values = [[[0.5, -1.0]], [[0.2, 0.3]]]", Text("instead: numbers, (T, B, input_size), here (2, 1, 2)")
+    yield (
+        "# values = [[[0.5, -1.0]], [[0.2, 0.3]]]",
+        Text("instead: numbers, (T, B, input_size), here (2, 1, 2)"),
+    )
     yield "# random = {shape = [5, 1, 4], seed = 0}", Text("instead: standard normal numbers")
     yield "", None
     yield from _recurrent(module, name, is_cell=is_cell)
@@ -68,7 +71,10 @@ def _lines(module: str) -> Iterator[Line]:
 def _recurrent(module: str, name: str, *, is_cell: bool) -> Iterator[Line]:
     yield "[recurrent]", None
     yield f'module = "{name}"', Text("the [cell.mgu] below") if module == OWN else None
-    yield "hidden_size = 4", Text("as many as letters, so that h is the logits; input_size follows from the data")
+    yield (
+        "hidden_size = 4",
+        Text("as many as letters, so that h is the logits; input_size follows from the data"),
+    )
     if module.startswith("RNN"):
         yield '# nonlinearity = "relu"', Text("tanh without it")
     if module != OWN:
@@ -89,7 +95,10 @@ def _weights(module: str) -> Iterator[Line]:
     yield "[weights]", None
     yield "seed = 0", Text("what torch gives after torch.manual_seed(0)") if module != OWN else None
     yield "# round = 1", Text("one decimal, for work by hand")
-    yield '# file = "weights.safetensors"', Text("instead of the seed: a file, or a state_dict saved by torch")
+    yield (
+        '# file = "weights.safetensors"',
+        Text("instead of the seed: a file, or a state_dict saved by torch"),
+    )
     name = {"RNN": "weight_hh", "LSTM": "W_hf", "GRU": "W_hr"}.get(module.removesuffix("Cell"), "W_f")
     if name == "weight_hh" and module == "RNN":
         name += "_l0"

@@ -51,9 +51,7 @@ def targets_at(session: Session) -> Iterator[Target]:
     seen = set()
     for spot, factor in factors_at(session):
         block = session.tree.block(spot)
-        target = target_at(
-            session.run.scenario, block, spot, session.position.row, factor.name, factor.index
-        )
+        target = target_at(session.run.scenario, block, spot, session.position.row, factor.name, factor.index)
         if target is not None and target not in seen:
             seen.add(target)
             yield target

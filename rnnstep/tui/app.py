@@ -10,10 +10,9 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from rnnstep.tui.debugger import Debugger
-from rnnstep.tui.keymap import read_keymap
 from rnnstep.tui.options import Options
 from rnnstep.tui.sources import Source
-from rnnstep.tui.themes import DARK, PALETTES, textual_theme, theme_name
+from rnnstep.tui.themes import DARK, PALETTES, Palette, textual_theme, theme_name
 from rnnstep.tui.torch import Torch
 
 if TYPE_CHECKING:
@@ -49,11 +48,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
         super().__init__()
         self.problem: str | None = None
         self.farewell = ""
-        self._keymap_read = read_keymap()
-        self.set_keymap(self._keymap_read.keys)
-        for palette in PALETTES.values():
-            self.register_theme(textual_theme(palette))
-        self.theme = theme_name(options.theme or DARK.name)
+        self._wear(PALETTES[options.theme or DARK.name])
         self.debugger = Debugger(sources, options, torch)
         torch.attach(self.debugger.call_later)
 
@@ -61,15 +56,26 @@ class DebuggerApp(App[int], inherit_bindings=False):
         """Open on the debugger."""
         return self.debugger
 
-    def on_mount(self) -> None:
-        """Tell what is wrong with the user's own keys."""
-        for problem in self._keymap_read.problems:
+    def take_keymap(self) -> None:
+        """Use the keys of the user's own, and tell what is wrong with them; called when a frame stands."""
+        from rnnstep.tui.keymap import read_keymap
+
+        found = read_keymap()
+        if found.keys:
+            self.set_keymap(found.keys)
+        for problem in found.problems:
             self.debugger.tell(problem)
 
     def next_theme(self) -> None:
         """Go on to the next of the four themes."""
-        names = [theme_name(name) for name in PALETTES]
-        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        palettes = list(PALETTES.values())
+        names = [theme_name(palette.name) for palette in palettes]
+        self._wear(palettes[(names.index(self.theme) + 1) % len(names)])
+
+    def _wear(self, palette: Palette) -> None:
+        """Take a theme; the others are made when they are asked for."""
+        self.register_theme(textual_theme(palette))
+        self.theme = theme_name(palette.name)
 
     def save_picture(self) -> None:
         """Save the screen as an SVG in the working directory."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -104,6 +105,8 @@ class Debugger(Screen[None]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        gc.enable()
+        self.app.take_keymap()
         self.set_interval(POLL, self.files.look_at_disk)
         if self.files.sources:
             self.files.open(self.files.sources[0], self.options.at)
@@ -337,7 +340,10 @@ class Debugger(Screen[None]):
 
 
 _SCREEN: Mapping[str, Callable[[Debugger], Any]] = {
-    **{name: (lambda debugger, name=name: debugger.ask(name)) for name in ("go", "edit", "watch", "break_when")},
+    **{
+        name: (lambda debugger, name=name: debugger.ask(name))
+        for name in ("go", "edit", "watch", "break_when")
+    },
     "save": Debugger._save,
     "play": lambda debugger: debugger.player.start(),
     "faster": lambda debugger: debugger.player.change_speed(2),
@@ -349,7 +355,9 @@ _SCREEN: Mapping[str, Callable[[Debugger], Any]] = {
     "picture": lambda debugger: debugger.app.save_picture(),
     "open": Debugger._pick,
     "next_scenario": lambda debugger: debugger._keeping_edits(Text("open"), lambda: debugger.files.other(1)),
-    "previous_scenario": lambda debugger: debugger._keeping_edits(Text("open"), lambda: debugger.files.other(-1)),
+    "previous_scenario": lambda debugger: debugger._keeping_edits(
+        Text("open"), lambda: debugger.files.other(-1)
+    ),
     "reload": lambda debugger: debugger._keeping_edits(Text("read again"), debugger.files.reload),
     "quit": Debugger._quit,
 }

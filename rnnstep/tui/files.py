@@ -105,7 +105,11 @@ class Files:
             waiting = Text("the embedding's values come from torch: on their way …")
             debugger.change(replace(debugger.state, waiting=waiting))
         else:
-            debugger.say(Text("{name}: torch gives the embedding's values; they are on their way …", name=scenario.name))
+            debugger.say(
+                Text(
+                    "{name}: torch gives the embedding's values; they are on their way …", name=scenario.name
+                )
+            )
 
         def completed(result: Scenario | RnnstepError) -> None:
             if ticket != self._ticket:

@@ -45,7 +45,7 @@ def read_keymap() -> Keymap:
         with path.open("rb") as file:
             table = parse_toml(file.read(_LARGEST).decode())
     except (OSError, ValueError) as error:
-        return Keymap({}, (_problem(Text("{reason}", reason=printable(str(error)))),))
+        return Keymap({}, (_problem(printable(str(error))),))
     keys: dict[str, str] = {}
     problems: list[Text] = []
     for name, value in table.items():
@@ -57,7 +57,7 @@ def read_keymap() -> Keymap:
     return Keymap(keys, tuple(problems))
 
 
-def _problem(problem: Text) -> Text:
+def _problem(problem: Text | str) -> Text:
     return Text("{path}: {problem}", path=printable(str(keymap_path())), problem=problem)
 
 

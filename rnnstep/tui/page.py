@@ -57,7 +57,9 @@ class Page(ModalScreen[str]):
 
     def _head(self, width: int) -> Row:
         title = self._look.say(self._title_text)
-        return fit((Span(f" {title} ", "header bold"), Span(" " * width, "header")), width, self._look.alphabet)
+        return fit(
+            (Span(f" {title} ", "header bold"), Span(" " * width, "header")), width, self._look.alphabet
+        )
 
     def _foot(self, width: int, unseen: int) -> Row:
         say = self._look.say

@@ -79,7 +79,11 @@ class Picker(ModalScreen[Source]):
         try:
             path = bundled.find(str(Path(typed).expanduser()))
         except (RnnstepError, RuntimeError) as error:
-            self._say(error.message if isinstance(error, RnnstepError) else Text("{path}: there is no such file", path=typed))
+            self._say(
+                error.message
+                if isinstance(error, RnnstepError)
+                else Text("{path}: there is no such file", path=typed)
+            )
             return
         if path.is_dir():
             self._say(Text("this is a folder; a scenario is a file"))

@@ -38,6 +38,8 @@ def save_picture(app: DebuggerApp) -> None:
     try:
         path.write_text(picture(app.export_screenshot()), encoding="utf-8")
     except OSError as error:
-        app.debugger.say(Text("cannot write {path}: {reason}", path=str(path), reason=error.strerror or str(error)))
+        app.debugger.say(
+            Text("cannot write {path}: {reason}", path=str(path), reason=error.strerror or str(error))
+        )
     else:
         app.debugger.say(Text("saved as {path}", path=str(path)))

@@ -6,6 +6,7 @@ the first frame is painted before numpy is there: a scenario is read when the sc
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ def open_debugger(paths: Sequence[Path], options: Options) -> int:
     """Open scenario files in the debugger and give the exit status; no path opens the picker."""
     # Starting its threads is a third of numpy's import, and the matrices here are small.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.disable()  # a tenth of Textual's import; on again when the first frame stands
     torch = Torch(_process)
     try:
         from rnnstep.tui.app import DebuggerApp
@@ -33,6 +35,7 @@ def open_debugger(paths: Sequence[Path], options: Options) -> int:
         app = DebuggerApp([Source(path) for path in paths], options, torch)
         app.run(mouse=options.has_mouse)
     finally:
+        gc.enable()
         torch.close()
     if app.problem is not None:
         print(app.problem, file=sys.stderr)

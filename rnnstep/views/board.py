@@ -50,15 +50,20 @@ def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) ->
     fixed = _width([piece for piece in operands if piece not in matrices], fewer)
     share = max(8, (cells - own - fixed) // len(matrices)) if matrices else 0
     alphabet = scene.look.alphabet
+    limits = {id(piece): share if piece in matrices else 10 * cells for piece in operands}
+    has_caption = any(
+        grids.is_cut(piece, fewer, height, limits.get(id(piece), cells))
+        for piece in (*operands, *result)
+        if isinstance(piece, Grid)
+    )
     parts: list[Block | str] = []
     for piece in operands:
         if isinstance(piece, str):
             parts.append(alphabet.spell(piece))
         else:
-            limit = share if piece in matrices else grids.grid_width(piece, fewer)
-            parts.append(grids.draw(piece, fewer, height, limit, alphabet=alphabet))
+            parts.append(grids.draw(piece, fewer, height, limits[id(piece)], has_caption=has_caption, alphabet=alphabet))
     for grid in result:
-        parts.append(grids.draw(grid, decimals, height, grids.grid_width(grid, decimals), alphabet=alphabet))
+        parts.append(grids.draw(grid, decimals, height, 10 * cells, has_caption=has_caption, alphabet=alphabet))
         parts.append([(Span(" "),)])
     tall = max(len(part) for part in parts if not isinstance(part, str))
     placed = [grids.operator(part, tall) if isinstance(part, str) else part for part in parts]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy as np
 from rnnstep.language import Text
 from rnnstep.session.tree import Spot
 from rnnstep.views import grids, numbers, torch_column
-from rnnstep.views.compose import Block, above, beside, fit, pad
+from rnnstep.views.compose import Block, above, beside, block_width, fit, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.scene import Scene
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
 
 _LEAST_DECIMALS = 2
+_NO_LIMIT = 10_000
 _DIFFERENCE = 7
 """The cells of the column Δ: ` +6e-08`."""
 
@@ -236,7 +238,7 @@ def _drawn(scene: Scene, parts: list[Grid | str], decimals: int, height: int) ->
         elif part.style in ("dim", "bad"):
             drawn.append(_drawn_difference(scene, part, height))
         else:
-            drawn.append([(*row, Span(" ")) for row in grids.draw(part, decimals, height, 10_000, alphabet=alphabet)])
+            drawn.append([(*row, Span(" ")) for row in grids.draw(part, decimals, height, _NO_LIMIT, alphabet=alphabet)])
     return drawn
 
 
@@ -255,58 +257,39 @@ def _drawn_difference(scene: Scene, grid: Grid, height: int) -> Block:
 
 
 def vectors(scene: Scene, names: list[str], cells: int, height: int) -> Block:
-    """Draw values as vectors, as many side by side as fit, the rest below."""
-    parts: list[Block] = []
-    places = scene.look.decimals
-    tallest = max((value_grid(scene, name).rows for name in names), default=1)
-    per_row = _vectors_in_a_row(scene, names, cells)
-    lines = -(-len(names) // max(1, per_row))
-    room = max(3, min(tallest + 1, height // max(1, lines)))
-    line: list[Block] = []
-    used = 0
-    for name in names:
-        drawn = [[(*row, Span(" ")) for row in grids.draw(value_grid(scene, name), places, room, cells, alphabet=scene.look.alphabet)]]
-        if name in scene.block.program.states or name == scene.block.output:
-            drawn += _drawn(scene, _torch(scene, name), places, room)
-        size = sum(_block_width(block) for block in drawn)
-        if used + size > cells and line:
-            parts.append(beside(line, gap=0))
-            line, used = [], 0
-        line += drawn
-        used += size
-    parts.append(beside(line, gap=0))
-    return pad(above(parts), cells, min(height, sum(map(len, parts))), scene.look.alphabet)
+    """Draw values as vectors, as many side by side as fit, the rest below; torch's word beside the states."""
 
+    def drawn(room: int) -> list[Block]:
+        parts = []
+        for name in names:
+            part = _drawn(scene, [value_grid(scene, name)], scene.look.decimals, room)
+            if name in scene.block.program.states or name == scene.block.output:
+                part += _drawn(scene, _torch(scene, name), scene.look.decimals, room)
+            parts.append(beside(part, gap=0))
+        return parts
 
-def _vectors_in_a_row(scene: Scene, names: list[str], cells: int) -> int:
-    widest = max((grids.grid_width(value_grid(scene, name), scene.look.decimals) + 1 for name in names), default=1)
-    return max(1, cells // widest)
-
-
-def _block_width(block: Block) -> int:
-    return max((sum(len(span.text) for span in row) for row in block), default=0)
+    return _packed(drawn, cells, height)
 
 
 def flow(scene: Scene, cells: int, height: int) -> Block:
-    """A step of several blocks: what goes in, and what each block gives, torch's word beside the states."""
-    drawn: list[Block] = []
-    places = scene.look.decimals
-    first = scene.done.blocks[0]
-    x = scene.known_at(Spot(scene.spot.batch, first.key, scene.t))
-    if x is not None:
-        name = next(iter(first.program.inputs))
-        values = np.asarray(x[name]).reshape(-1)
-        drawn.append(grids.draw(Grid(shown_name(name), values, values.shape, scale=scene.scale("state")), places, height, cells, alphabet=scene.look.alphabet))
-    for block in scene.done.blocks:
-        spot = Spot(scene.spot.batch, block.key, scene.t)
-        if scene.run.tree.path_to(spot) is None:
-            continue
-        there = _at(scene, spot)
-        grid = value_grid(there, block.output, title=f"{block.key} {block.output}")
-        drawn.append(grids.operator(scene.look.alphabet.spell("→"), min(height, grid.rows + 1)))
-        drawn.append(grids.draw(grid, places, height, cells, alphabet=scene.look.alphabet))
-        drawn += _drawn(there, _torch(there, block.output), places, height)
-    return _in_lines(drawn, cells, height)
+    """A step of several blocks: what each of them gives, one into the next, torch's word beside the states."""
+
+    def drawn(room: int) -> list[Block]:
+        parts: list[Block] = []
+        for block in scene.done.blocks:
+            spot = Spot(scene.spot.batch, block.key, scene.t)
+            if scene.run.tree.path_to(spot) is None:
+                continue
+            there = _at(scene, spot)
+            grid = value_grid(there, block.output, title=scene.look.alphabet.spell(f"{block.key} {block.output}"))
+            part = _drawn(there, [grid], scene.look.decimals, room)
+            if block.kind in ("recurrent", "linear"):
+                part += _drawn(there, _torch(there, block.output), scene.look.decimals, room)
+            arrow = [grids.operator(scene.look.alphabet.spell("→"), len(part[0]))] if parts else []
+            parts.append(beside([*arrow, *part], gap=0))
+        return parts
+
+    return _packed(drawn, cells, height)
 
 
 def _at(scene: Scene, spot: Spot) -> Scene:
@@ -316,15 +299,22 @@ def _at(scene: Scene, spot: Spot) -> Scene:
     return other
 
 
-def _in_lines(drawn: list[Block], cells: int, height: int) -> Block:
-    """Put blocks side by side and go on below where the line is full."""
+def _packed(draw: Callable[[int], list[Block]], cells: int, height: int) -> Block:
+    """Put blocks in lines of `cells`; where the lines are too high together, each block is cut to its share."""
+    lines = _lines(draw(height), cells)
+    if sum(map(len, lines)) > height:
+        lines = _lines(draw(max(3, height // len(lines))), cells)
+    return pad(above(lines), cells)[:height]
+
+
+def _lines(blocks: list[Block], cells: int) -> list[Block]:
     lines: list[list[Block]] = [[]]
     used = 0
-    for block in drawn:
-        size = _block_width(block)
+    for block in blocks:
+        size = block_width(block)
         if used + size > cells and lines[-1]:
             lines.append([])
             used = 0
         lines[-1].append(block)
         used += size
-    return pad(above([beside(line, gap=0) for line in lines]), cells)[:height]
+    return [beside(line, gap=0) for line in lines]

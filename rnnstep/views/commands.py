@@ -114,6 +114,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("theme", ("t",), "t", Text("theme"), Text("the next theme: dark, light, high contrast, 16 colours"), "look"),
     Command("help", ("question_mark", "？", "f1"), "?", Text("help"), Text("all keys, and what is on the screen"), "look"),
     Command("palette", ("ctrl+p",), "^p", Text("all"), Text("everything the program can do, by name"), "look"),
+    Command("picture", (), "", Text("save a picture"), Text("save this screen as an SVG picture"), "file"),
     Command("open", ("o",), "o", Text("open"), Text("another scenario"), "file"),
     Command("next_scenario", ("N",), "N", Text("next scenario"), Text("the next scenario of those given"), "file"),
     Command("previous_scenario", ("P",), "P", Text("scenario before"), Text("the scenario before of those given"), "file"),

@@ -142,18 +142,24 @@ def grid_width(grid: Grid, decimals: int, columns: int | None = None) -> int:
     return max(numbers_width + (names + 1 if names else 0), width(_title(grid)))
 
 
+def is_cut(grid: Grid, decimals: int, height: int, cells: int) -> bool:
+    """Whether a grid does not fit whole."""
+    return grid.rows > height - 1 or grid_width(grid, decimals) > cells
+
+
 def draw(
     grid: Grid,
     decimals: int,
     height: int,
     cells: int,
     *,
-    is_centred: bool = False,
+    has_caption: bool = False,
     alphabet: Alphabet = UNICODE,
 ) -> Block:
     """Draw a grid in at most `height` rows, title included, and `cells` columns.
 
-    The title stands in the first row; a cut grid names its window in the row below it.
+    The title stands in the first row; a cut grid names its window in the row below it, which
+    `has_caption` keeps free for a whole one that stands beside a cut one.
     """
     down = window(grid.rows, height - 1, grid.focus[0])
     size = cell_width(grid, decimals)
@@ -161,7 +167,7 @@ def draw(
     room = (cells - 2 - (names + 1 if names else 0)) // (size + 1)
     across = window(grid.columns, room, grid.focus[1])
     caption = [str(part) for part in (down, across) if not part.is_whole]
-    if caption:
+    if caption or has_caption:
         down = window(grid.rows, height - 2, grid.focus[0])
     lines = _numbers(grid, down, across, decimals, size, alphabet)
     if grid.row_names:
@@ -171,7 +177,7 @@ def draw(
     block = lines if grid.is_plain else bracket(lines, alphabet)
     title: Row = (Span(alphabet.spell(_title(grid)), "label" if not grid.style else f"label {grid.style}".strip()),)
     head: Block = [title]
-    if caption:
+    if caption or has_caption:
         head.append((Span(alphabet.spell(" ".join(caption)), "dim"),))
     wide = max(grid_width(grid, decimals, across.stop - across.start), *(width(span.text) for row in head for span in row))
     return pad([*head, *block], wide, None, alphabet)

@@ -31,9 +31,15 @@ _SIGNS: tuple[tuple[str, str, Text], ...] = (
     ("1.25", "heat:weight:6", Text("a positive number")),
 )
 
-_REMOTE = Text("Presenter's remote: Page Down and Page Up go on and back, F5 starts; with --remote b and . blank the screen.")
-_CONFIG = Text("Keys can be changed in ~/.config/rnnstep/keys.toml, by the names in the last column: right = \"l,right\"")
-_MOUSE = Text("Mouse: a click goes to a number or presses a key of the bar below, a second click goes into it, the wheel steps.")
+_REMOTE = Text(
+    "Presenter's remote: Page Down and Page Up go on and back, F5 starts; with --remote b and . blank the screen."
+)
+_CONFIG = Text(
+    'Keys can be changed in ~/.config/rnnstep/keys.toml, by the names in the last column: right = "l,right"'
+)
+_MOUSE = Text(
+    "Mouse: a click goes to a number or presses a key of the bar below, a second click goes into it, the wheel steps."
+)
 
 
 def help_rows(look: Look, cells: int) -> list[Row]:

@@ -21,6 +21,9 @@ from rnnstep.views.worked import worked
 if TYPE_CHECKING:
     from rnnstep.equations.expand import Expansion
 
+_SHORT = 4
+"""A block of so few lines is one formula on a blackboard too."""
+
 
 def now(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block:
     """Fill `height` rows of `cells` with what the cursor's place is about."""
@@ -102,7 +105,7 @@ def _formula(block: Blocks, cells: int) -> str:
     """The block in one formula where that is short, else the lines that set its states."""
     last = block.program.by_name[block.output]
     one = write_line(replace(last, expression=_inlined(last.expression, block)), BLACKBOARD)
-    if len(one) <= cells:
+    if len(one) <= cells and len(block.program.lines) <= _SHORT:
         return one
     lines = [line for line in block.program.lines if line.name in (*block.program.states, block.output)]
     return "   ".join(write_line(line, BLACKBOARD) for line in lines)

@@ -30,7 +30,13 @@ def opening(name: str, look: Look, width: int, height: int, waiting: Text | None
         texts.append(look.message)
     cells = min(width, _WIDEST)
     lines = [line for text in texts for line in wrap(look.say(text), cells - 4)]
-    frame = box([text_row(line) for line in lines], name, cells, min(len(lines) + 2, height - 2), alphabet=look.alphabet)
+    frame = box(
+        [text_row(line) for line in lines],
+        name,
+        cells,
+        min(len(lines) + 2, height - 2),
+        alphabet=look.alphabet,
+    )
     body: Block = pad([header, *frame], width, height - 1, look.alphabet)
     return [*body, fit(_footer(look), width, look.alphabet)]
 

@@ -35,7 +35,11 @@ def picker(
     )
     if not entries:
         hint = Text("no scenario of this name here; Enter opens `{typed}` as a path", typed=typed)
-        return pad([head, (), *(text_row(f" {line}", "dim") for line in wrap(look.say(hint), cells - 2))], cells, height)
+        return pad(
+            [head, (), *(text_row(f" {line}", "dim") for line in wrap(look.say(hint), cells - 2))],
+            cells,
+            height,
+        )
     about = _about(entries[chosen], look, cells) if height >= 12 else []
     room = max(1, height - 1 - len(about))
     first = max(0, min(chosen - room // 2, len(entries) - room))

@@ -174,7 +174,7 @@ class Scene:
     def scale(self, kind: heat.Kind) -> float:
         """The magnitude of the strongest colour of a kind: one for the whole run."""
         if kind == "weight":
-            return _weight_scale(self.run)
+            return _weight_scale(self.run, is_embedding=self.block.kind == "embedding")
         return 1.0 if kind == "gate" else _state_scale(self.run)
 
 
@@ -184,8 +184,10 @@ def _known(run: Run, batch: int, key: str, t: int, row: int) -> Mapping[str, Arr
 
 
 @lru_cache(maxsize=4)
-def _weight_scale(run: Run) -> float:
-    return heat.scale(*run.scenario.parameters.values())
+def _weight_scale(run: Run, *, is_embedding: bool) -> float:
+    """An embedding's rows are values, many times as large as weights: they have a scale of their own."""
+    parameters = run.scenario.parameters.items()
+    return heat.scale(*(value for name, value in parameters if name.startswith("embedding") is is_embedding))
 
 
 @lru_cache(maxsize=4)

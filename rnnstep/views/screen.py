@@ -22,6 +22,7 @@ from rnnstep.views.joined import joined
 from rnnstep.views.listing import listing
 from rnnstep.views.look import Look
 from rnnstep.views.now import now
+from rnnstep.views.overview import overview
 from rnnstep.views.rows import Span
 from rnnstep.views.scene import Scene
 from rnnstep.views.worked import expansion
@@ -30,6 +31,8 @@ _WIDE = 112
 _TALL = 30
 _LARGEST = 180
 _ROOM_FOR_VALUES = 9
+_HIGHEST_OVERVIEW = 18
+_SHARE_OF_BOARD = 2 / 3
 
 
 def screen(session: Session, look: Look, width: int, height: int) -> Block:
@@ -97,17 +100,28 @@ def _picture(scene: Scene, cells: int, height: int) -> Block:
     if height < 2:
         return []
     if scene.spot.operation is not None:
-        drawn = board(scene, cells, height, expansion(scene))
+        drawn = board(scene, cells, _board_height(height), expansion(scene))
         if scene.look.is_joined:
             drawn = above([drawn, joined(scene, cells, height - len(drawn))])
         rest = height - len(drawn) - 1
-        return [*drawn, *([()] if rest > 0 else []), *side.comes_and_goes(scene, cells)[: max(0, rest)]]
+        drawn += [*([()] if rest > 0 else []), *side.comes_and_goes(scene, cells)[: max(0, rest)]]
+        return [*drawn, *overview(scene, _seen(cells, _board_height(height)), cells, min(height - len(drawn), _HIGHEST_OVERVIEW))]
     if scene.level == "step" and len(scene.done.blocks) > 1:
         return flow(scene, cells, height)
     drawn = cell(scene, cells, height)
     if scene.look.is_joined:
         drawn = above([drawn, joined(scene, cells, height - len(drawn))])
     return drawn
+
+
+def _board_height(height: int) -> int:
+    """The rows of the board: all where there are few, else some are left for what stands below it."""
+    return height if height < 20 else int(height * _SHARE_OF_BOARD)
+
+
+def _seen(cells: int, height: int) -> tuple[int, int]:
+    """About how many rows and columns of a matrix the board shows."""
+    return max(1, height - 2), max(1, (cells - 30) // 6)
 
 
 def _main(scene: Scene, cells: int, height: int, *, has_whole: bool) -> Block:

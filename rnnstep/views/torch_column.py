@@ -74,7 +74,10 @@ def mark(scene: Scene, name: str) -> Row:
         return ()
     source = "torch.nn" if is_module_confirmed(scene, name) else say(SELF_CHECK)
     gap = difference(scene, name)
-    reach = "" if gap is None or not np.isfinite(gap).any() else f" ≤ {numbers.brief(float(np.nanmax(np.abs(gap))), 1)}"
+    reach = ""
+    if gap is not None and np.isfinite(gap).any():
+        largest = float(np.nanmax(np.abs(gap)))
+        reach = f" ≤ {numbers.brief(largest, 1)}" if largest else f" {say(Text('exactly'))}"
     alphabet = scene.look.alphabet
     return (
         Span(f"{source} ", "torch"),

@@ -63,12 +63,16 @@ def _spans(scene: Scene, found: Expansion, current: int | None, terms: frozenset
     for index, token in enumerate(tokens):
         if terms is not None and token.term is not None and token.term not in terms:
             continue
-        text = _written(scene, tokens, index, token)
+        text = _written(scene, token)
         style = "cursor" if token.term is not None and token.term == current else ""
         target = f"go {place}.{token.term}" if token.term is not None else ""
-        if token.kind == "operator" and spans and token.text.strip() in ("+", "−"):
-            style = "operator"
-        spans.append(Span(text, style, target))
+        is_joint = token.kind == "operator" and index > 0 and token.text.strip() in ("+", "−")
+        if is_joint and token.text != token.text.strip():
+            spans.append(Span(text, "operator", target))
+        elif spans and (spans[-1].style, spans[-1].target) == (style, target):
+            spans[-1] = spans[-1]._replace(text=spans[-1].text + text)  # a term is broken over lines only where it must
+        else:
+            spans.append(Span(text, style, target))
     return spans
 
 
@@ -78,8 +82,8 @@ def _place(scene: Scene, found: Expansion) -> str:
     return f"{batches}{scene.t + 1}/{scene.spot.key}/{found.name}[{element}]"
 
 
-def _written(scene: Scene, tokens: tuple[Token, ...], index: int, token: Token) -> str:
-    """Write one token; a value's sign is left off where the operator before it has it."""
+def _written(scene: Scene, token: Token) -> str:
+    """Write one token."""
     alphabet = scene.look.alphabet
     if token.kind != "value":
         return alphabet.spell(token.text)

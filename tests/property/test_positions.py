@@ -1,18 +1,26 @@
-"""Every path that tomllib yields has its place, on whatever text it accepts."""
+"""Every path that tomli yields has its place, on whatever text it accepts."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import tomli
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rnnstep.scenario.positions import MOST_KEY_PARTS, Place, TooDeep, check_depth, positions
+from rnnstep.scenario.positions import (
+    MOST_KEY_PARTS,
+    Place,
+    TooDeep,
+    check_depth,
+    positions,
+    statement_start,
+    unfinished_start,
+)
 
-KEYS = st.sampled_from(["a", "b", "c-d", "1", '"x y"', "'é.='", '"q\\"\\u0041"', '""', "''"])
+KEYS = st.sampled_from(["a", "b", "c-d", "1", '"x y"', "'é.='", '"q\\"\\u0041"', '"\\e\\x41\\t"', '""', "''"])
 BLANKS = st.sampled_from(["", " ", "\t", "  "])
 GAPS = st.sampled_from(["", " ", "\n", "  \n\t", " # ] } , = \" ''' \n", "\r\n", "#\n\n"])
 SCALARS = st.sampled_from(
@@ -32,6 +40,8 @@ SCALARS = st.sampled_from(
         '""""""',
         "''''''",
         '"""\\\n   x"""',
+        '"\\e[\\x7d"',
+        "07:32",
     ]
 )
 
@@ -52,10 +62,11 @@ def arrays(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
 @st.composite
 def inline_tables(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
     pairs = [
-        f"{draw(BLANKS)}{draw(dotted_keys())}{draw(BLANKS)}={draw(BLANKS)}{draw(inner)}{draw(BLANKS)}"
+        f"{draw(GAPS)}{draw(dotted_keys())}{draw(BLANKS)}={draw(BLANKS)}{draw(inner)}{draw(GAPS)}"
         for _ in range(draw(st.integers(0, 3)))
     ]
-    return "{" + ",".join(pairs) + "}"
+    comma = "," if pairs and draw(st.booleans()) else ""
+    return "{" + ",".join(pairs) + comma + draw(GAPS) + "}"
 
 
 VALUES = st.recursive(SCALARS, lambda inner: arrays(inner) | inline_tables(inner), max_leaves=8)
@@ -90,7 +101,7 @@ def paths(value: Any, place: Place = ()) -> Iterator[Place]:
 
 def parsed(text: str) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(text)
+        return tomli.loads(text)
     except (ValueError, RecursionError):
         return None
 
@@ -111,6 +122,7 @@ def assert_all_placed(text: str) -> None:
 
 
 @given(documents())
+@example("a = {b = 1,\n# }\nc = {\n}, # x\n}\nd = 2\n")
 @example("a.b = 1\na.c = 2\n")
 @example("[[a]]\nb = 1\n[[a]]\n[a.c]\n[[a.d]]\nx=1\n")
 @example("[a.b.c]\n[a]\nx = 1\n")
@@ -119,7 +131,7 @@ def test_every_path_of_a_written_document_has_its_place(text: str) -> None:
 
 
 @given(documents(), st.data())
-def test_every_path_has_its_place_after_any_edit_that_tomllib_still_accepts(
+def test_every_path_has_its_place_after_any_edit_that_tomli_still_accepts(
     text: str, data: st.DataObject
 ) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
@@ -145,6 +157,8 @@ def test_no_text_makes_the_walk_fail(text: str) -> None:
         ('a = "é" # 中文\nb = {c = [7]}', ("b", "c", 0), (2, 11)),
         ('[[p]]\n[[p]]\nq."r s" = 1', ("p", 1, "q", "r s"), (3, 3)),
         ('a = ["中文", 1]', ("a", 1), (1, 12)),
+        ("a = {  # x}\n  b = 1, # ,\n  c.d = [2],\n}", ("a", "c", "d", 0), (3, 10)),
+        ('"\\x41\\e" = 1', ("A\x1b",), (1, 1)),
     ],
 )
 def test_places_are_those_an_editor_shows(text: str, place: Place, position: tuple[int, int]) -> None:
@@ -162,7 +176,7 @@ def test_places_are_those_an_editor_shows(text: str, place: Place, position: tup
         'k = "]"\n' + '"a\\".b".' * 40 + "a = 1",
     ],
 )
-def test_what_would_take_tomllib_too_long_is_found_before_it_runs(text: str) -> None:
+def test_what_would_take_tomli_too_long_is_found_before_it_runs(text: str) -> None:
     with pytest.raises(TooDeep):
         check_depth(text)
 
@@ -177,3 +191,35 @@ def test_a_long_text_is_walked_in_time_proportional_to_its_length() -> None:
         "a = [#" * 10**5,
     ]:
         positions(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a = 1\nb = 2\na = 3", "a = 3"),
+        ("[a]\nx = 1\n[b]\n[a]", "[a]"),
+        ("a = {b = 1, c = {d = 1}, b = 2}", "b = 2}"),
+        ("a = {\n  b = 1,\n  # b\n  b = 2,\n}", "b = 2,\n}"),
+        ("a = {b = 1, b = 2", "b = 2"),
+    ],
+)
+def test_what_tomli_refuses_at_its_end_is_found_at_its_beginning(text: str, found: str) -> None:
+    with pytest.raises(tomli.TOMLDecodeError) as refused:
+        tomli.loads(text)
+    assert text[statement_start(text, refused.value.pos) :] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("x = 1\na = {b = 'c", "b = 'c"),
+        ("x = 1\na = {b = 'c', d = [1, {e = 2}]", "a = {b = 'c', d = [1, {e = 2}]"),
+        ("x = [\n1,", "x = [\n1,"),
+        ("x = 1\n[y", "[y"),
+        ('x = 1\ny = """a\n', 'y = """a\n'),
+    ],
+)
+def test_what_the_text_ends_in_is_found_at_its_beginning(text: str, found: str) -> None:
+    with pytest.raises(tomli.TOMLDecodeError, match="end of document"):
+        tomli.loads(text)
+    assert text[unfinished_start(text) :] == found

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnstep.engine import Model
 from rnnstep.errors import UsageError
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Localized, Loss, Training
@@ -147,6 +148,46 @@ def test_an_own_cell_has_its_own_parameters_in_the_files_order() -> None:
         "P": (1, 2),
         "k": (1,),
     }
+
+
+CONTRACT = '''\
+vocabulary = ["e", "h", "l", "o"]
+
+[input]
+text = "hello"
+
+[recurrent]
+module = "mgu"
+hidden_size = 4
+
+[weights]
+seed = 2
+
+[cell.mgu]                                    # minimal gated unit
+state = ["h"]
+parameters = {W_f = "hidden_size, input_size", U_f = "hidden_size, hidden_size", b_f = "hidden_size",
+              W_n = "hidden_size, input_size", U_n = "hidden_size, hidden_size", b_n = "hidden_size"}
+equations = """
+f = sigmoid(W_f @ x + U_f @ h_prev + b_f)
+n = tanh(W_n @ x + U_n @ (f * h_prev) + b_n)
+h = (1 - f) * h_prev + f * n
+"""
+'''
+
+
+def test_the_own_cell_whose_table_in_braces_takes_several_lines_is_read_and_runs() -> None:
+    scenario = read_text(CONTRACT)
+    assert list(scenario.parameters) == ["W_f", "U_f", "b_f", "W_n", "U_n", "b_n"]
+    output = Model(scenario).run().output
+    assert output.shape == (5, 1, 4)
+    assert (output != 0).all()
+
+
+def test_tables_in_braces_hold_comments_a_last_comma_and_new_escapes() -> None:
+    text = RNN.replace("3}", "3,  # units\n  # and no more\n}")
+    scenario = read_text('title = "\\x52NN"\n' + text)
+    assert scenario.title.en == "RNN"
+    assert scenario.recurrent.hidden_size == 3
 
 
 def test_a_scenario_keeps_its_text_for_saving() -> None:

@@ -1,10 +1,10 @@
 """A scenario as a short PyTorch program that gives its numbers, ready to run.
 
-    literals   arrays as Python text
-    own_cell   the equations of one's own cell as a function over torch
-    data       what goes in: indices, values, random numbers, windows
-    weights    the modules and where their parameters come from
-    forward    the call, or the loop over a cell; packed batches; dropout's masks
+literals   arrays as Python text
+own_cell   the equations of one's own cell as a function over torch
+data       what goes in: indices, values, random numbers, windows
+weights    the modules and where their parameters come from
+forward    the call, or the loop over a cell; packed batches; dropout's masks
 """
 
 from __future__ import annotations

@@ -114,9 +114,7 @@ def _batch_first(source: Source) -> str:
 
 
 def _packed(source: Source, name: str) -> str:
-    return (
-        f"packed = nn.utils.rnn.pack_padded_sequence({name}, lengths, {_batch_first(source)}enforce_sorted=False)"
-    )
+    return f"packed = nn.utils.rnn.pack_padded_sequence({name}, lengths, {_batch_first(source)}enforce_sorted=False)"
 
 
 def _padded(source: Source) -> str:

@@ -54,7 +54,10 @@ def _source(expression: Expression, dtype: str) -> tuple[str, int]:
             return f"{_bracketed(base, dtype, _ATOM)}[..., {index}:{stop}]", _ATOM
         case Apply(op="matmul", args=(matrix, vector)):
             row = OPERATIONS["matmul"]
-            return f"{_bracketed(vector, dtype, _ATOM)} @ {_bracketed(matrix, dtype, _ATOM)}.T", row.precedence
+            return (
+                f"{_bracketed(vector, dtype, _ATOM)} @ {_bracketed(matrix, dtype, _ATOM)}.T",
+                row.precedence,
+            )
         case Apply(op=op, args=args):
             return _operation(op, args, dtype)
         case Number():

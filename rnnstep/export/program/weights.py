@@ -30,7 +30,7 @@ def module_lines(source: Source) -> Iterator[str]:
     loaded = _from_file(source)
     if loaded is not None:
         yield from loaded.lines
-    known = _from_seed(source) | (loaded.values if loaded is not None else {})
+    known = {**_from_seed(source), **(loaded.values if loaded is not None else {})}
     for name, values in source.scenario.parameters.items():
         if name not in known or not np.array_equal(known[name], values, equal_nan=True):
             yield f"{_target(source, name)}[...] = {tensor(values)}"

@@ -1,0 +1,101 @@
+"""What the text and the Markdown of a run have in common: their layout, and the words around the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rnnstep.export.run import Run
+from rnnstep.export.selection import Selection
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.scenario.model import Batch, Scenario
+from rnnstep.views.alphabet import Alphabet
+from rnnstep.views.numbers import brief
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How the text is laid out."""
+
+    language: str
+    decimals: int
+    alphabet: Alphabet
+    width: int = 80
+    has_colour: bool = False
+
+    def say(self, text: Text) -> str:
+        """Give a text in the page's language and signs."""
+        return self.alphabet.spell(text.into(self.language))
+
+    def mark(self, *, agrees: bool) -> str:
+        """Give ✓ or ✗."""
+        sign = self.alphabet.check if agrees else self.alphabet.wrong
+        return self._coloured(sign, "32" if agrees else "1;31")
+
+    def heading(self, text: str) -> str:
+        """Give a line that stands out."""
+        return self._coloured(self.alphabet.spell(text), "1")
+
+    def _coloured(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.has_colour else text
+
+
+def legend(run: Run, page: Page) -> Text:
+    """Say what stands beside each value, and what the marks say."""
+    sign = page.alphabet.check
+    if run.reference is None:
+        return Text(
+            "Beside each value: the same equation in torch's own operations, from torch's own h_prev"
+            " (self-check {sign}).\ntorch.nn has no such module.",
+            sign=sign,
+        )
+    return Text(
+        "Beside each value: torch's. {sign} is torch.nn's own number, one step at a time;\n"
+        "self-check {sign} is the same equation in torch's own operations.",
+        sign=sign,
+    )
+
+
+def module_words(scenario: Scenario) -> str:
+    """Give the module as torch writes it: `LSTM(4, 8, num_layers=2, bidirectional)`."""
+    recurrent = scenario.recurrent
+    words = [str(recurrent.input_size), str(recurrent.hidden_size)]
+    words += [f"num_layers={recurrent.num_layers}"] if recurrent.num_layers > 1 else []
+    words += [recurrent.nonlinearity] if recurrent.nonlinearity != "tanh" else []
+    words += [f"proj_size={recurrent.proj_size}"] if recurrent.proj_size else []
+    words += ["bidirectional"] if recurrent.bidirectional else []
+    words += ["batch_first"] if recurrent.batch_first else []
+    words += [] if recurrent.bias else ["bias=False"]
+    words += [f"dropout={recurrent.dropout:g} ({recurrent.mode})"] if recurrent.dropout else []
+    return f"{recurrent.module}({', '.join(words)})"
+
+
+def letter(scenario: Scenario, batch: Batch, t: int, row: int) -> list[str]:
+    """Give `x_3 = 'l'` where the input is letters, as a list of one; else nothing."""
+    if batch.indices is None or scenario.vocabulary is None:
+        return []
+    return [f"x_{t + 1} = '{printable(scenario.vocabulary[int(batch.indices[t, row])])}'"]
+
+
+def verdict_lines(selection: Selection, page: Page) -> Iterator[str]:
+    """Say whether torch agrees, by what measure, and why runs may part."""
+    run, checked = selection.run, selection.run.checked
+    yield f"{page.mark(agrees=run.agrees)} {page.say(checked.explanation)}"
+    for batch, fault in checked.faults[1:]:
+        where = page.say(Text("batch {batch}: ", batch=batch + 1)) if len(run.scenario.batches) > 1 else ""
+        yield f"{page.mark(agrees=False)} {where}{page.say(fault.message)}"
+    signs: Mapping[str, object] = {
+        "difference": brief(run.one_step_diff, 2, alphabet=page.alphabet),
+        "allowed": brief(run.tolerance, 2, alphabet=page.alphabet),
+    }
+    one_step = (
+        Text("one step from torch's own states: {difference} apart at most, {allowed} allowed", **signs)
+        if run.reference is not None
+        else Text("one step from the same states: {difference} apart at most, {allowed} allowed", **signs)
+    )
+    yield f"  {page.say(one_step)}"
+    along = [f"{name} {brief(value, 2, alphabet=page.alphabet)}" for name, value in run.max_abs_diff.items()]
+    yield "  " + page.say(
+        Text("along the run, each on its own states: {differences}", differences=", ".join(along))
+    )

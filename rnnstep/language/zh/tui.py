@@ -1,0 +1,179 @@
+"""What the screen itself says: commands, prompts, pages, files, the help."""
+
+ZH = {
+    # commands: groups
+    "Moving": "移动",
+    "Going elsewhere": "跳转",
+    "Running": "运行",
+    "What if": "如果改一个数",
+    "Looking": "查看",
+    "Files": "文件",
+    # commands: names and sentences
+    "next": "下一处",
+    "to the next place at this zoom": "到同一层级的下一处",
+    "back": "上一处",
+    "to the place before": "到前一处",
+    "into": "进入",
+    "into the place: step, block, operation, element, term": "进入这一处：步、模块、运算、元素、项，逐级深入",
+    "out": "退出",
+    "out of it, to what it is part of": "退到它所属的上一级",
+    "same, next step": "下一步同处",
+    "to the same operation and element of the next step": "到下一时间步的同一运算、同一元素",
+    "same, step before": "上一步同处",
+    "to the same operation and element of the step before": "到上一时间步的同一运算、同一元素",
+    "next row": "下一行",
+    "to the next row of the batch": "到批中的下一行",
+    "row before": "上一行",
+    "to the row of the batch before": "到批中的上一行",
+    "start": "开头",
+    "to the start: nothing computed yet": "回到开头：什么都还没算",
+    "end": "末尾",
+    "to the last place at this zoom": "到这一层级的最后一处",
+    "go to": "转到",
+    "to any place, written like 3/L0/hh[1]": "转到任何一处，写法如 3/L0/hh[1]",
+    "follow": "追溯",
+    "to where the number under the cursor was computed": "到光标处的数被算出来的地方",
+    "undo move": "撤销移动",
+    "undo the last move, a jump too": "撤销上一次移动，跳转也算",
+    "play": "播放",
+    "one place a second; any key stops": "每秒走一处；按任意键停止",
+    "faster": "加快",
+    "play faster": "播放得更快",
+    "slower": "放慢",
+    "play slower": "播放得更慢",
+    "run": "运行",
+    "run on to the next breakpoint, or to the end": "运行到下一个断点，没有断点就到末尾",
+    "break": "断点",
+    "set a breakpoint at the operation at the cursor, or take it away": "在光标处的运算上设置或取消断点",
+    "break when": "条件断点",
+    "stop where a condition holds: max(abs(h)) > 0.95": "在条件成立处停下：max(abs(h)) > 0.95",
+    "watch": "监视",
+    "show an expression at every step: norm(h)": "每一步都显示一个表达式的值：norm(h)",
+    "drop watches": "清除监视",
+    "take all watches away": "去掉所有监视表达式",
+    "predict": "先猜后看",
+    "hide what each move computes, to let the audience guess": "先盖住每一步算出的数，让大家猜",
+    "reveal": "揭晓",
+    "show what is hidden": "显示盖住的数",
+    "edit": "修改",
+    "change the weight, bias, x or h_0 under the cursor; all that depends on it is computed anew": (
+        "修改光标处的权重、偏置、x 或 h_0；依赖它的一切都会重新计算"
+    ),
+    "more": "增大",
+    "add 0.1 to the number under the cursor": "光标处的数加 0.1",
+    "less": "减小",
+    "take 0.1 from the number under the cursor": "光标处的数减 0.1",
+    "zero": "置零",
+    "set the number under the cursor to zero": "把光标处的数设为零",
+    "undo edit": "撤销修改",
+    "undo the last edit": "撤销上一次修改",
+    "redo edit": "重做修改",
+    "redo the edit undone last": "重做刚撤销的修改",
+    "save": "保存",
+    "save the edited scenario as a new file": "把修改后的场景另存为新文件",
+    "blackboard": "板书",
+    "fill the screen with the operation, for the back row": "让这个运算占满屏幕，后排也能看清",
+    "joined form": "合并形式",
+    "show [W_hh W_ih]·[h_prev; x] beside the two products: the same number": (
+        "在两个乘积旁显示 [W_hh W_ih]·[h_prev; x]：得到的是同一个数"
+    ),
+    "info": "信息",
+    "shapes, where torch keeps each h, how many parameters and why": "各张量的形状、torch 把每个 h 存在哪里、参数有多少、为什么",
+    "more decimals": "多一位小数",
+    "show one decimal more": "多显示一位小数",
+    "fewer decimals": "少一位小数",
+    "show one decimal less": "少显示一位小数",
+    "中文": "English",
+    "switch between English and Chinese": "在英文和中文之间切换",
+    "theme": "主题",
+    "the next theme: dark, light, high contrast, 16 colours": "下一个主题：深色、浅色、高对比度、16 色",
+    "help": "帮助",
+    "all keys, and what is on the screen": "所有按键，以及屏幕上各部分的含义",
+    "all": "全部",
+    "everything the program can do, by name": "按名称查找程序的全部功能",
+    "save a picture": "保存图片",
+    "save this screen as an SVG picture": "把当前屏幕保存为 SVG 图片",
+    "open": "打开",
+    "another scenario": "打开另一个场景",
+    "next scenario": "下一个场景",
+    "the next scenario of those given": "命令行给出的下一个场景",
+    "scenario before": "上一个场景",
+    "the scenario before of those given": "命令行给出的上一个场景",
+    "read again": "重新读取",
+    "read the file again, staying at this place": "重新读取文件，停留在原处",
+    "quit": "退出程序",
+    "quit; asks when an edit is not saved": "退出程序；有修改未保存时会先询问",
+    # what commands answer
+    "decimals go from 0 to {most}": "小数位数可取 0 到 {most}",
+    "nothing was edited; e edits the number under the cursor": "还没有修改过；按 e 修改光标处的数",
+    "nothing here can be edited: all of it is computed": "这里的数都是算出来的，不能直接修改",
+    "this is given, not computed: there is nothing to follow": "这是给定的数，不是算出来的，无处可追溯",
+    "plays {speed:g} places a second; space starts": "每秒播放 {speed:g} 处；按空格开始",
+    # prompts
+    "go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, start the start": (
+        "转到：3 是第 3 步，3/L0/hh[1] 是那里 hh 的元素 1，start 是开头"
+    ),
+    "change a weight, a bias, x or h_0: W_hh[0,2] = 0.5": "修改一个权重、偏置、x 或 h_0：W_hh[0,2] = 0.5",
+    "watch an expression at every step: norm(h), max(abs(h)), h[0] - h_prev[0]": (
+        "每一步都监视一个表达式：norm(h)，max(abs(h))，h[0] - h_prev[0]"
+    ),
+    "stop where this holds: max(abs(h)) > 0.95, t == 3 and h[0] < 0.1": (
+        "在条件成立处停下：max(abs(h)) > 0.95，t == 3 and h[0] < 0.1"
+    ),
+    "a file's name is needed": "请输入文件名",
+    "{path} is there already; Enter again replaces it": "{path} 已存在；再按一次回车就覆盖它",
+    "saved as {path}": "已保存为 {path}",
+    "cannot write {path}: {reason}": "无法写入 {path}：{reason}",
+    "An edit is not saved.  s saves it   Enter: {going_on} without it   Esc stays": (
+        "有修改未保存。s 保存   回车：放弃修改并{going_on}   Esc 留下"
+    ),
+    # files
+    "changed on disk: R reads it again": "文件在磁盘上已改动：按 R 重新读取",
+    "no other scenario was given that way; o opens one": "那个方向没有别的场景了；按 o 打开一个",
+    "not opened: {problem}": "未能打开：{problem}",
+    "reading {name} …": "正在读取 {name} …",
+    "torch is on its way": "torch 正在加载",
+    "the embedding's values come from torch: on their way …": "嵌入层的值由 torch 给出：正在等待 …",
+    "{name}: torch gives the embedding's values; they are on their way …": (
+        "{name}：嵌入层的值由 torch 给出，正在等待 …"
+    ),
+    "torch's process could not be started: {reason}": "无法启动 torch 进程：{reason}",
+    # the picker
+    "open a scenario": "打开场景",
+    "type to filter, or a path; Enter opens, Esc closes": "输入文字筛选，或输入路径；回车打开，Esc 关闭",
+    "no scenario of this name here; Enter opens `{typed}` as a path": "没有叫这个名字的场景；按回车把 `{typed}` 当作路径打开",
+    "this is a folder; a scenario is a file": "这是文件夹；场景应是一个文件",
+    # keys of one's own
+    "{path}: {problem}": "{path}：{problem}",
+    "`{name}` is no command": "没有 `{name}` 这个命令",
+    "`{name}` is no command; did you mean `{near}`?": "没有 `{name}` 这个命令；是不是想写 `{near}`？",
+    '`{name}`: expected keys as in "x" or "x,ctrl+x"': '`{name}`：应写成 "x" 或 "x,ctrl+x" 这样的按键',
+    "`{name}`: `{key}` is no key": "`{name}`：`{key}` 不是按键",
+    # pages
+    "scroll": "滚动",
+    "close": "关闭",
+    # the help page
+    "A run is a tree: step, block, operation, element, term. The cursor is a place in it; all up to there is "
+    "computed and shown, nothing after it. Four keys do everything: → and ← go to the next place and back at "
+    "this zoom, ↓ goes into it and ↑ out of it.": (
+        "一次运行是一棵树：步、模块、运算、元素、项。光标停在其中一处：到此为止的一切都已算出并显示，"
+        "之后的都还没有。四个键就够了：→ 和 ← 在同一层级前后移动，↓ 进入，↑ 退出。"
+    ),
+    "On the screen": "屏幕上的记号",
+    "torch computes the same, within what rounding allows": "torch 算出的相同（在舍入允许的范围内）",
+    "torch computes something else": "torch 算出的不同",
+    "what the cursor's place has just computed": "光标处刚刚算出的数",
+    "the number under the cursor": "光标处的数",
+    "not computed yet": "还没有算",
+    "the value before the last edit": "上一次修改之前的值",
+    "the step or line that is being computed": "正在计算的步或行",
+    "a breakpoint: c runs to it": "断点：按 c 运行到这里",
+    "a negative number; the further from zero, the stronger the colour": "负数；离零越远，颜色越深",
+    "a positive number": "正数",
+    "Mouse: a click goes to a number or presses a key of the bar below, a second click goes into it, the wheel "
+    "steps.": "鼠标：单击一个数就到那里，单击底栏的按键就等于按键；再击一次进入；滚轮前后移动。",
+    "Presenter's remote: Page Down and Page Up go on and back, F5 starts; with --remote b and . blank the "
+    "screen.": "翻页笔：Page Down 和 Page Up 前进、后退，F5 回到开头；加上 --remote 后，b 和 . 黑屏。",
+    "Keys can be changed in ~/.config/rnnstep/keys.toml, by the names in the last column: "
+    'right = "l,right"': '按键可以在 ~/.config/rnnstep/keys.toml 里修改，名字见最后一列：right = "l,right"',
+}
