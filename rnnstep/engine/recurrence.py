@@ -125,6 +125,19 @@ class BlockRun:
         lengths = self._rows.lengths[self._rows.place]
         return np.asarray(whole[lengths - 1, np.arange(len(lengths))])
 
+    def over_time(self, name: str, row: int) -> Array | None:
+        """One row's value after every step, (T, n), NaN where the row is over; None where only states are kept."""
+        if not self._is_kept and name not in self.block.program.states:
+            return None
+        place = row if self._rows is None else int(self._rows.place[row])
+        size = int(self.block.program.shapes[name][0])
+        whole = np.full((self.num_steps, size), np.nan, self.segments[0].x.dtype)
+        for segment in self.segments:
+            if place < segment.rows:
+                part = self._row_of(segment, place, name)
+                whole[segment.start : segment.stop] = part[::-1] if self.is_reversed else part
+        return whole
+
     def before(self, name: str, t: int) -> Array:
         """A state as step `t` read it, (live rows, n)."""
         return self.value(f"{name}_prev", t)
@@ -214,6 +227,21 @@ class BlockRun:
         for name, (index, a, b) in compiled.columns.items():
             known[name] = np.ascontiguousarray(self._rows_of(kept[index])[k, :, a:b])
         return known, shared
+
+    def _row_of(self, segment: Segment, place: int, name: str) -> Array:
+        """One row's value at every step of a segment, in the order of computation, (steps, n)."""
+        assert segment.kept is not None
+        compiled = self.block.compiled
+        if name in self.block.program.states:
+            index, a, b = compiled.columns[name]
+            return self._rows_of(segment.kept[index])[:, place, a:b]
+        known: dict[str, Array] = dict(self.block.parameters)
+        known.update((one, segment.x[:, place]) for one in self.block.program.inputs)
+        for one, (index, a, b) in compiled.columns.items():
+            known[one] = self._rows_of(segment.kept[index])[:, place, a:b]
+        for position, state in enumerate(self.block.program.states):
+            known[f"{state}_prev"] = np.concatenate((segment.before[position][place][None], known[state][:-1]))
+        return compiled.derive(name, known)
 
     def _segment_at(self, t: int) -> int:
         for number, segment in enumerate(self.segments):

@@ -53,6 +53,13 @@ class Watch:
             raise refused
         return cls(text.strip(), expression, frozenset(fitting))
 
+    def read_again(self, blocks: Iterable[Block]) -> Watch | None:
+        """Give the same watch for the blocks of another run; None where it fits none of them."""
+        try:
+            return Watch.parse(self.text, blocks)
+        except EquationError:
+            return None
+
     def value(self, block: Block, values: Mapping[str, Array], t: int) -> Array | None:
         """Give its value in a block at step `t`, (live rows, n) or (1,) or (); None where it does not fit."""
         if block.key not in self.blocks:

@@ -11,11 +11,11 @@ from rnnstep.engine import Pass, Trace
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 from rnnstep.reference.bounds import Error
-from rnnstep.reference.judging import ALLOWED, Finding, differences
+from rnnstep.reference.judging import ALLOWED, Finding, Verdict, differences
 from rnnstep.reference.layout import alive, initial, joined, previous
 from rnnstep.reference.one_step import OneStep
 from rnnstep.reference.passes import ReferencePass
-from rnnstep.reference.verdict import Verdict, digest, judge
+from rnnstep.reference.verdict import digest, judge
 
 
 class Comparison:

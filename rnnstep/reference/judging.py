@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -83,6 +84,32 @@ class Finding:
     def _place(self) -> str:
         assert self.t is not None
         return f"{self.t + 1}/{self.key}/{self.name}[{self.element}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What comparing one batch gave.
+
+    Attributes:
+        faults: the disagreements, the worst place of each array and kind; none if all agrees.
+        worst: where a difference of one step takes up most of what is allowed.
+        max_abs_diff: of `output`, `h_n`, `c_n`, `logits`, along the run.
+        differing: by block and name the places that disagree, (T, B, n); only where some do.
+        parted: the first place where the runs have parted though every step agrees, or None.
+        digest: of our results, so that a verdict is not taken for another run's.
+    """
+
+    faults: tuple[Finding, ...]
+    worst: Finding | None
+    max_abs_diff: Mapping[str, float]
+    differing: Mapping[tuple[str, str], Mask]
+    parted: Finding | None
+    digest: bytes
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing disagrees."""
+        return not self.faults
 
 
 def differences(ours: Array, theirs: Array) -> Error:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rnnstep.errors import Problem
     from rnnstep.language import Text
+    from rnnstep.reference.judging import Verdict
     from rnnstep.reference.passes import ReferencePass
-    from rnnstep.reference.verdict import Verdict
     from rnnstep.scenario.model import Floats, Scenario
 
 _LENGTH = struct.Struct("<Q")

@@ -70,9 +70,8 @@ class _Reference:
             x=x,
             states=states,
             inner={key: self._inner(key, x[key], states[key], most) for key in states},
-            whole=self._whole_of_cell()
-            if scenario.recurrent.is_cell and not scenario.recurrent.is_own
-            else None,
+            layers=layers,
+            whole=whole,
         )
 
     def _embedded(self) -> Tensor:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,9 +20,8 @@ from rnnstep.engine.shapes import from_torch_shape
 from rnnstep.equations.operations import Array
 from rnnstep.reference.bounds import Error, Rounding, exact
 from rnnstep.reference.carried import carried_errors
-from rnnstep.reference.judging import Finding, Tally, differences
+from rnnstep.reference.judging import Finding, Tally, Verdict, differences
 from rnnstep.reference.layout import (
-    Mask,
     alive,
     final,
     initial,
@@ -36,32 +34,6 @@ from rnnstep.reference.layout import (
 from rnnstep.reference.module_steps import Followed, follow
 from rnnstep.reference.one_step import OneStep, Rows, bounded, spans
 from rnnstep.reference.passes import ReferencePass
-
-
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """What comparing one batch gave.
-
-    Attributes:
-        faults: the disagreements, the worst place of each array and kind; none if all agrees.
-        worst: where a difference of one step takes up most of what is allowed.
-        max_abs_diff: of `output`, `h_n`, `c_n`, `logits`, along the run.
-        differing: by block and name the places that disagree, (T, B, n); only where some do.
-        parted: the first place where the runs have parted though every step agrees, or None.
-        digest: of our results, so that a verdict is not taken for another run's.
-    """
-
-    faults: tuple[Finding, ...]
-    worst: Finding | None
-    max_abs_diff: Mapping[str, float]
-    differing: Mapping[tuple[str, str], Mask]
-    parted: Finding | None
-    digest: bytes
-
-    @property
-    def agrees(self) -> bool:
-        """Whether nothing disagrees."""
-        return not self.faults
 
 
 def digest(done: Pass) -> bytes:
@@ -234,10 +206,13 @@ class _Judging:
         """The whole module's output beside the equations, each step from the h before it that the module gave."""
         reference = self._reference
         output, *others = self._scenario.cell.states
+        if not reference.layers:
+            return
         result = reference.whole or reference
+        layers = (*reference.layers[:-1], from_torch_shape(self._scenario, result.output))
         x = reference.x["L0"]
         ends = dict(zip((output, *others), (result.h_n, result.c_n), strict=False))
-        for layer, whole in enumerate(reference.layers):
+        for layer, whole in enumerate(layers):
             keys = keys_of(self._done.blocks, layer)
             for key, h in zip(keys, np.split(whole, len(keys), axis=-1), strict=True):
                 block = self._done.by_key[key]

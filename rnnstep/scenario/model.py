@@ -144,6 +144,10 @@ class Batch:
         """B."""
         return int(self._given.shape[1])
 
+    def last_step(self, row: int) -> int:
+        """The last step, from 0, that a row takes part in."""
+        return self.lengths[row] - 1 if self.packed and self.lengths is not None else self.num_steps - 1
+
     @property
     def _given(self) -> NDArray[np.generic]:
         given = self.values if self.values is not None else self.indices

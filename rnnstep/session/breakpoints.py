@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from rnnstep.engine import Block
 from rnnstep.engine.watch import Watch
 from rnnstep.session.run import Run
 from rnnstep.session.tree import Spot
@@ -30,6 +32,13 @@ class Breakpoint:
             return self.condition.text
         parts = (None if self.step is None else str(self.step + 1), self.key, self.operation)
         return "/".join(part for part in parts if part is not None)
+
+    def read_again(self, blocks: Iterable[Block]) -> Breakpoint | None:
+        """Give the same breakpoint for the blocks of another run; None where its condition fits none of them."""
+        if self.condition is None:
+            return self
+        condition = self.condition.read_again(blocks)
+        return None if condition is None else replace(self, condition=condition)
 
     def stops_at(self, run: Run, spot: Spot) -> bool:
         """Whether running stops after the operation of `spot`."""

@@ -16,7 +16,7 @@ import numpy as np
 from rnnstep.engine import Block
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
-from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.model import Floats, Scenario
 from rnnstep.session.tree import Spot
 
 _NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*\[\s*(\d{1,9})\s*(?:,\s*(\d{1,9})\s*)?\]\s*(?:=\s*(\S+)\s*)?")
@@ -59,22 +59,22 @@ def target_at(scenario: Scenario, block: Block, spot: Spot, row: int, name: str,
     if name in block.kept_in:
         where = block.kept_in[name]
         return Target("parameters", where.torch, (where.start + index[0], *index[1:]), shown)
-    if name == "x" and block.layer == 0 and block.kind == "recurrent" and scenario.embedding is None:
-        assert spot.t is not None
+    is_first_layer = block.layer == 0 and block.kind == "recurrent"
+    if name == "x" and is_first_layer and scenario.embedding is None and spot.t is not None:
         return Target("values", str(spot.batch), (spot.t, row, *index), shown)
     state = name.removesuffix("_prev").removesuffix("_0")
-    is_first = spot.t == (0 if block.direction == "forward" else _last_step(scenario, spot, row))
+    if not has_one_batch_size(scenario):
+        return None
+    is_first = spot.t == (0 if block.direction == "forward" else scenario.batches[spot.batch].last_step(row))
     if state in block.program.states and (name.endswith("_0") or (name.endswith("_prev") and is_first)):
         position = block.layer * scenario.recurrent.num_directions + (block.direction == "backward")
         return Target("initial_state", f"{state}_0", (position, row, *index), f"{state}_0[{index[0]}]")
     return None
 
 
-def _last_step(scenario: Scenario, spot: Spot, row: int) -> int:
-    batch = scenario.batches[spot.batch]
-    if batch.packed and batch.lengths is not None:
-        return batch.lengths[row] - 1
-    return batch.num_steps - 1
+def has_one_batch_size(scenario: Scenario) -> bool:
+    """Whether all batches have the same number of rows, so that one h_0 fits them."""
+    return len({batch.num_rows for batch in (*scenario.batches, *scenario.test_batches)}) == 1
 
 
 def read_edit(text: str, scenario: Scenario, block: Block, spot: Spot, row: int) -> Edit:
@@ -96,6 +96,8 @@ def read_edit(text: str, scenario: Scenario, block: Block, spot: Spot, row: int)
             Text("`{text}` is outside {name}, which is {shape}", text=text[:60], name=name, shape="×".join(map(str, shape)))
         )
     target = target_at(scenario, block, spot, row, name, index)
+    if target is None and not has_one_batch_size(scenario) and name.removesuffix("_0") in block.program.states:
+        raise UsageError(Text("`{name}` cannot be given here: the batches have different numbers of rows", name=name))
     if target is None:
         raise UsageError(Text("`{name}` is computed here and cannot be edited; edit what it is made of", name=name))
     return Edit(target, read_number(match[4]))
@@ -122,6 +124,14 @@ def current(scenario: Scenario, target: Target) -> float:
     return float(values[target.index])
 
 
+def changes(scenario: Scenario, edit: Edit) -> bool:
+    """Whether an edit gives its target another value than it has."""
+    with np.errstate(over="ignore"):
+        wanted = float(scenario.dtype.type(edit.value))
+    present = current(scenario, edit.target)
+    return wanted != present and not (np.isnan(wanted) and np.isnan(present))
+
+
 def apply(scenario: Scenario, edits: Sequence[Edit]) -> Scenario:
     """Give a scenario with edits made, in their order."""
     for edit in edits:
@@ -132,21 +142,25 @@ def apply(scenario: Scenario, edits: Sequence[Edit]) -> Scenario:
 def _apply(scenario: Scenario, edit: Edit) -> Scenario:
     target = edit.target
     if target.store == "parameters":
-        changed = scenario.parameters[target.key].copy()
-        changed[target.index] = edit.value
+        changed = _with_number(scenario.parameters[target.key], edit)
         return scenario.with_parameters({target.key: changed})
     if target.store == "initial_state":
         given = scenario.initial_state.get(target.key)
-        state = np.zeros(_state_shape(scenario, target.key), scenario.dtype) if given is None else given.copy()
-        state[target.index] = edit.value
+        state = np.zeros(_state_shape(scenario, target.key), scenario.dtype) if given is None else given
+        state = _with_number(state, edit)
         return replace(scenario, initial_state=MappingProxyType({**scenario.initial_state, target.key: state}))
     batches = list(scenario.batches)
     batch = batches[int(target.key)]
     assert batch.values is not None
-    values = batch.values.copy()
-    values[target.index] = edit.value
-    batches[int(target.key)] = replace(batch, values=values)
+    batches[int(target.key)] = replace(batch, values=_with_number(batch.values, edit))
     return replace(scenario, batches=tuple(batches))
+
+
+def _with_number(array: Floats, edit: Edit) -> Floats:
+    changed = array.copy()
+    with np.errstate(over="ignore"):  # 1e300 is infinite in float32, and may be looked at as such
+        changed[edit.target.index] = edit.value
+    return changed
 
 
 def _state_shape(scenario: Scenario, key: str) -> tuple[int, int, int]:

@@ -13,12 +13,14 @@ from rnnstep.session.tree import Path, Tree
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where the cursor is: a path, how deep it looks, the row of the batch, and what `↑` left."""
+    """Where the cursor is: a path, how deep it looks, the row of the batch, and what `↑` and `↓` left."""
 
     path: Path
     zoom: int
     row: int = 0
     left: tuple[Path, ...] = ()  # paths that `↑` came out of, the last one last
+    entered: tuple[Path, ...] = ()  # paths that `↓` went into, the last one last
+    wanted_row: int = 0  # `row`, but where a batch has fewer rows: there it is the last one
 
     @property
     def is_start(self) -> bool:
@@ -47,7 +49,7 @@ def previous_place(tree: Tree, position: Position) -> Position | None:
         if number >= 0:
             return _moved(position, last_below(tree, (*parent, number), position.zoom))
         path = parent
-    return replace(position, path=(), left=())
+    return start(position)
 
 
 def into(tree: Tree, position: Position) -> Position | None:
@@ -55,26 +57,31 @@ def into(tree: Tree, position: Position) -> Position | None:
     if position.is_start:
         return None
     if position.left:
-        path = position.left[-1]
-        return replace(position, path=path, zoom=len(path), left=position.left[:-1])
+        return _into(position, position.left[-1], position.left[:-1])
     path = position.path
     while len(path) < tree.depth:
         is_only = tree.count(path) == 1
         path = (*path, 0)
         if not is_only:
-            return replace(position, path=path, zoom=len(path))
+            return _into(position, path, ())
     return None
+
+
+def _into(position: Position, path: Path, left: tuple[Path, ...]) -> Position:
+    return replace(position, path=path, zoom=len(path), left=left, entered=(*position.entered, position.path))
 
 
 def out(tree: Tree, position: Position) -> Position | None:
     """`↑`: the parent; a parent that is an only child is the same place as its own, and passed over."""
-    path = _without_only_children(tree, position.path)
+    entered = position.entered
+    if entered:
+        path = entered[-1]
+    else:
+        path = _without_only_children(tree, _without_only_children(tree, position.path)[:-1])
     if not path:
         return None
-    path = _without_only_children(tree, path[:-1])
-    if not path:
-        return None
-    return replace(position, path=path, zoom=len(path), left=(*position.left, position.path))
+    left = (*position.left, position.path)
+    return replace(position, path=path, zoom=len(path), left=left, entered=entered[:-1])
 
 
 def _without_only_children(tree: Tree, path: Path) -> Path:
@@ -109,16 +116,16 @@ def end(tree: Tree, position: Position) -> Position:
 
 def start(position: Position) -> Position:
     """The place before all others, keeping the zoom."""
-    return replace(position, path=(), left=())
+    return _moved(position, ())
 
 
 def jump(position: Position, path: Path) -> Position:
     """Any place; the zoom becomes as deep as it is."""
-    return replace(position, path=path, zoom=len(path) or position.zoom, left=())
+    return replace(_moved(position, path), zoom=len(path) or position.zoom)
 
 
 def _moved(position: Position, path: Path) -> Position:
-    return replace(position, path=path, left=())
+    return replace(position, path=path, left=(), entered=())
 
 
 def first_below(tree: Tree, path: Path, depth: int) -> Path:

@@ -6,12 +6,14 @@
     3/L0/hh               its operation hh; with one block its name may be left out: 3/hh
     3/L0/hh[1]            its element 1 (from 0);  3/L0/hh[1].2  is that element's term 2
     L1                    a whole block, where the order is by layer
-    2:3/L0/hh             in batch 2 (from 1), where there are several
+    2:3/L0/hh             in batch 2 (from 1), where there are several;  2:  is that batch as a whole
+    3                     where the order is by layer: step 3 of the first block
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from difflib import get_close_matches
 
 from rnnstep.errors import UsageError
@@ -20,7 +22,7 @@ from rnnstep.session.tree import Path, Spot, Tree
 
 _PLACE = re.compile(
     r"(?:(?P<batch>\d{1,9}):)?"
-    r"(?:(?P<step>\d{1,9})(?:/(?P<rest>.+))?|(?P<block>[^/\d][^/]*))"
+    r"(?:(?P<step>\d{1,9})(?:/(?P<rest>.+))?|(?P<block>[^/\d:][^/]*)|(?<=:))"
 )
 _OPERATION = re.compile(r"(?P<name>\w+)(?:\[(?P<element>\d{1,9})\](?:\.(?P<term>\d{1,9}))?)?")
 
@@ -40,7 +42,7 @@ def write_place(tree: Tree, path: Path, *, has_batches: bool = False) -> str:
         element = "" if spot.element is None else f"[{spot.element}]"
         term = "" if spot.term is None else f".{spot.term}"
         parts.append(f"{spot.operation}{element}{term}")
-    return prefix + ("/".join(parts) or "1")
+    return prefix + "/".join(parts) if parts else f"{spot.batch + 1}:"
 
 
 def read_place(tree: Tree, text: str) -> Path:
@@ -59,6 +61,8 @@ def read_place(tree: Tree, text: str) -> Path:
     t = int(match["step"]) - 1 if match["step"] else None
     spot = _spot(tree, batch, t, match["rest"] or match["block"] or "", text)
     path = tree.path_to(spot)
+    if path is None and spot.key is None and tree.keys(batch):
+        path = tree.path_to(replace(spot, key=tree.keys(batch)[0]))
     if path is None:
         raise UsageError(_missing(tree, spot, text))
     return path

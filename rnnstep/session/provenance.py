@@ -34,7 +34,7 @@ def _previous_state(run: Run, spot: Spot, block: Block, state: str, element: int
 def _path_of_row(run: Run, spot: Spot, row: int) -> Path | None:
     """Give the path to a spot in which a row of the batch takes part."""
     path = run.tree.path_to(spot)
-    return path if path is not None and (run.is_final(spot) or run.row_index(spot, row) is not None) else None
+    return path if path is not None and run.row_index(spot, row) is not None else None
 
 
 def _input(run: Run, spot: Spot, block: Block, name: str, element: int, row: int) -> Path | None:

@@ -48,6 +48,8 @@ class Run:
     def row_index(self, spot: Spot, row: int) -> int | None:
         """Where a row of the batch stands among the live ones of a step; None when it is over."""
         assert spot.t is not None
+        if self.is_final(spot):
+            return row
         rows = self.trace.passes[spot.batch].live_rows(spot.t)
         if rows is None:
             return row
@@ -62,8 +64,6 @@ class Run:
         assert spot.key is not None
         assert spot.t is not None
         done = self.trace.passes[spot.batch]
-        if self.is_final(spot):
-            index = row
         values = {name: value[index] for name, value in done.values(spot.key, spot.t).items()}
         return {**done.by_key[spot.key].parameters, **values}
 

@@ -15,7 +15,7 @@ from rnnstep.language import Text
 from rnnstep.scenario.model import Scenario
 from rnnstep.session import moves
 from rnnstep.session.breakpoints import Breakpoint
-from rnnstep.session.edits import Edit, Target, apply, current, read_edit, target_at
+from rnnstep.session.edits import Edit, Target, apply, changes, read_edit, target_at
 from rnnstep.session.moves import Position
 from rnnstep.session.place import read_place, write_place
 from rnnstep.session.run import Run
@@ -119,7 +119,7 @@ class Session:
         row = self.position.row + rows
         spot = self.spot
         if 0 <= row < self.run.num_rows(spot.batch if spot else 0):
-            return self._to(replace(self.position, row=row), None)
+            return self._to(replace(self.position, row=row, wanted_row=row), None)
         return self.say(Text("no other row of the batch that way"))
 
     def home(self) -> Session:
@@ -154,7 +154,7 @@ class Session:
         if position == self.position:
             return replace(self, note=None)
         rows = self.run.num_rows(position.path[0]) if position.path else self.run.num_rows(0)
-        position = replace(position, row=min(position.row, rows - 1))
+        position = replace(position, row=min(position.wanted_row, rows - 1))
         past = Past(self.position, self.past)
         return replace(self, position=position, past=past, note=None, is_revealed=not self.is_predicting)
 
@@ -253,24 +253,24 @@ class Session:
 
     def edit_text(self, text: str) -> Session:
         """Edit as it is typed: `W_hh[0,2] = 0.5`; a bad one is told and changes nothing."""
-        spot = self.spot or self.tree.locate(moves.first_below(self.tree, (), self.tree.level("operation")))
-        if spot.key is None:
-            spot = self.tree.locate(self._first_recurrent(spot))
+        spot = self._spot_with(text.partition("[")[0].strip())
         try:
             edit = read_edit(text, self.run.scenario, self.tree.block(spot), spot, self.position.row)
         except RnnstepError as error:
             return self.say(error.message)
         return self.edit(edit)
 
-    def _first_recurrent(self, spot: Spot) -> Path:
-        key = next(key for key in self.tree.keys(spot.batch) if key.startswith("L"))
-        path = self.tree.path_to(Spot(spot.batch, key, spot.t if spot.t is not None else 0))
-        assert path is not None
-        return path
+    def _spot_with(self, name: str) -> Spot:
+        """The operation at the cursor, or of the step's first recurrent block where only that knows the name."""
+        spot = self.tree.locate(moves.first_below(self.tree, self.position.path, self.tree.level("operation"))[:4])
+        block = self.tree.block(spot)
+        if block.kind == "recurrent" or name in block.program.shapes:
+            return spot
+        return replace(spot, key=next(iter(self.run.trace.passes[spot.batch].runs)), operation=None)
 
     def edit(self, edit: Edit) -> Session:
         """Change one number and compute anew all that depends on it."""
-        if current(self.run.scenario, edit.target) == edit.value:
+        if not changes(self.run.scenario, edit):
             return self.say(Text("{what} is that already", what=edit.target.shown))
         return self._edited((*self.edits, edit), ())
 
@@ -307,5 +307,12 @@ class Session:
 
     def moved_to(self, run: Run) -> Session:
         """Go on in another run of the same file (read again), at the same place if it has it."""
-        fresh = replace(Session.open(run), breakpoints=self.breakpoints)
+        blocks = [done.block for done in run.trace.passes[0].runs.values()]
+        breakpoints = tuple(found for one in self.breakpoints if (found := one.read_again(blocks)) is not None)
+        watches = tuple(watch for one in self.watches if (watch := one.read_again(blocks)) is not None)
+        row = min(self.position.wanted_row, run.num_rows(0) - 1)
+        start = Position((), run.tree.level(self.level), row, wanted_row=self.position.wanted_row)
+        fresh = Session(
+            run, start, breakpoints=breakpoints, watches=watches, is_predicting=self.is_predicting
+        )
         return fresh.go(self.place).say(None) if not self.position.is_start else fresh

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -15,6 +15,7 @@ from textual.screen import Screen
 
 from rnnstep.errors import RnnstepError, ScenarioError
 from rnnstep.language import Text, environment_language
+from rnnstep.tui.actions import ACTIONS, WITHOUT_SESSION, pick
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.commands import obey
 from rnnstep.tui.files import Files
@@ -65,12 +66,12 @@ class Debugger(Screen[None]):
     def __init__(self, sources: Sequence[Source], options: Options, torch: Torch) -> None:
         super().__init__()
         self.options = options
-        self.files = Files(self, sources, options)
-        self.player = Player(self)
+        self.files: Files = Files(self, sources, options)
+        self.player: Player = Player(self)
         self.torch = torch
         self.has_opened = False
         self._is_blank = False
-        self._prompt: Prompt | None = None
+        self.prompt: Prompt | None = None
         look = Look(
             language=options.language or environment_language(),
             alphabet=alphabet(is_ascii=options.is_ascii),
@@ -80,9 +81,9 @@ class Debugger(Screen[None]):
         self.set_reactive(Debugger.state, State(look, name=name))
 
     @property
-    def app(self) -> DebuggerApp:
-        """The application; it is always ours."""
-        return cast("DebuggerApp", super().app)
+    def program(self) -> DebuggerApp:
+        """The application, which is always ours."""
+        return cast("DebuggerApp", self.app)
 
     @property
     def session(self) -> Session | None:
@@ -106,12 +107,12 @@ class Debugger(Screen[None]):
 
     def _begin(self) -> None:
         gc.enable()
-        self.app.take_keymap()
+        self.program.take_keymap()
         self.set_interval(POLL, self.files.look_at_disk)
         if self.files.sources:
             self.files.open(self.files.sources[0], self.options.at)
         else:
-            self._pick()
+            pick(self)
 
     def change(self, state: State) -> None:
         """Show another state, and ask torch about a run that it has not seen."""
@@ -156,7 +157,7 @@ class Debugger(Screen[None]):
             if binding is not None and binding.binding.id in ("faster", "slower"):
                 return
             self.player.stop()
-        elif self.options.is_remote and event.key in BLANKING and self._prompt is None:
+        elif self.options.is_remote and event.key in BLANKING and self.prompt is None:
             self._blank(is_blank=True)
         else:
             return
@@ -173,7 +174,7 @@ class Debugger(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No command while a prompt has the keys, but for leaving."""
-        return action != "command" or self._prompt is None or parameters == ("quit",)
+        return action != "command" or self.prompt is None or parameters == ("quit",)
 
     def action_command(self, command: str) -> None:
         """A key was pressed."""
@@ -209,22 +210,24 @@ class Debugger(Screen[None]):
             self.change(changed)
 
     def run(self, command: str) -> None:
-        """Obey any command of the table."""
+        """Obey any command of the table; before a scenario is open, those that need none."""
+        if self.session is None and command not in WITHOUT_SESSION:
+            return
         state = self.state.seen(last_key=BY_ID[command].shown, message=None)
         changed = obey(state, command)
         if changed is not None:
             self.change(changed)
             return
         self.change(state)
-        _SCREEN[command](self)
+        ACTIONS[command](self)
 
     def can(self, command: str) -> bool:
         """Whether a command can do something now."""
         if command in ("next_scenario", "previous_scenario"):
             return len(self.files.sources) > 1
-        if command in ("reload",):
+        if command == "reload":
             return self.files.source is not None
-        return self.session is not None or command in _WITHOUT_SESSION
+        return self.session is not None or command in WITHOUT_SESSION
 
     # ── saying ───────────────────────────────────────────────────────────────────────
 
@@ -245,7 +248,7 @@ class Debugger(Screen[None]):
 
     def fail(self, error: RnnstepError) -> None:
         """Leave: there is nothing to show."""
-        self.app.fail(error.into(self.state.look.language))
+        self.program.fail(error.into(self.state.look.language))
 
     # ── what comes from elsewhere ────────────────────────────────────────────────────
 
@@ -271,96 +274,21 @@ class Debugger(Screen[None]):
             checked = session.with_checked(result, run.revision)
             self.change(replace(self.state.seen(torch="ready"), session=checked))
 
-    # ── commands of the screen ───────────────────────────────────────────────────────
+    # ── prompts ──────────────────────────────────────────────────────────────────────
 
     def ask(self, command: str) -> None:
         """Open the prompt of a command."""
         from rnnstep.tui.prompt import Prompt
         from rnnstep.tui.questions import QUESTIONS
 
-        if self.session is None or self._prompt is not None:
+        if self.session is None or self.prompt is not None:
             return
-        self._prompt = Prompt(QUESTIONS[command](self), self.state.look)
-        self.mount(self._prompt)
+        self.prompt = Prompt(QUESTIONS[command](self), self.state.look)
+        self.mount(self.prompt)
 
     def on_prompt_closed(self) -> None:
         """Give the keys back."""
-        if self._prompt is not None:
-            self._prompt.remove()
-            self._prompt = None
+        if self.prompt is not None:
+            self.prompt.remove()
+            self.prompt = None
             self.canvas.focus()
-
-    def _show_help(self) -> None:
-        from rnnstep.tui.page import Page
-        from rnnstep.views.help import help_rows
-
-        self.app.push_screen(Page(Text("help"), help_rows, self.state.look), self.follow_target)
-
-    def _show_info(self) -> None:
-        from rnnstep.tui.page import Page
-        from rnnstep.views.info import info
-
-        session = self.session
-        if session is not None:
-            page = Page(Text("info"), lambda look, width: info(session, look, width), self.state.look)
-            self.app.push_screen(page, self.follow_target)
-
-    def _pick(self) -> None:
-        from rnnstep.tui.picker import Picker
-
-        def picked(source: Source | None) -> None:
-            if source is not None:
-                self._keeping_edits(Text("open"), lambda: self.files.open(source))
-
-        self.app.push_screen(Picker(self.state.look), picked)
-
-    def _keeping_edits(self, what: Text, going_on: Callable[[], None]) -> None:
-        """Go on, after asking when that would lose an edit."""
-        if self.session is None or not self.session.has_unsaved_edits:
-            going_on()
-            return
-        from rnnstep.tui.unsaved import Unsaved
-
-        def answered(answer: str | None) -> None:
-            if answer == "lose":
-                going_on()
-            elif answer == "save":
-                self.ask("save")
-
-        self.app.push_screen(Unsaved(self.state.look, what), answered)
-
-    def _quit(self) -> None:
-        self._keeping_edits(Text("quit"), lambda: self.app.leave(self.session))
-
-    def _save(self) -> None:
-        if self.session is not None and not self.session.edits:
-            self.say(Text("nothing was edited; e edits the number under the cursor"))
-        else:
-            self.ask("save")
-
-
-_SCREEN: Mapping[str, Callable[[Debugger], Any]] = {
-    **{
-        name: (lambda debugger, name=name: debugger.ask(name))
-        for name in ("go", "edit", "watch", "break_when")
-    },
-    "save": Debugger._save,
-    "play": lambda debugger: debugger.player.start(),
-    "faster": lambda debugger: debugger.player.change_speed(2),
-    "slower": lambda debugger: debugger.player.change_speed(0.5),
-    "theme": lambda debugger: debugger.app.next_theme(),
-    "help": Debugger._show_help,
-    "info": Debugger._show_info,
-    "palette": lambda debugger: debugger.app.action_command_palette(),
-    "picture": lambda debugger: debugger.app.save_picture(),
-    "open": Debugger._pick,
-    "next_scenario": lambda debugger: debugger._keeping_edits(Text("open"), lambda: debugger.files.other(1)),
-    "previous_scenario": lambda debugger: debugger._keeping_edits(
-        Text("open"), lambda: debugger.files.other(-1)
-    ),
-    "reload": lambda debugger: debugger._keeping_edits(Text("read again"), debugger.files.reload),
-    "quit": Debugger._quit,
-}
-"""The commands that need more than the state."""
-
-_WITHOUT_SESSION = frozenset({"open", "theme", "language", "help", "quit", "picture"})

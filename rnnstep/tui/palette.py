@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.markup import escape
 
 from rnnstep.views.commands import COMMANDS, Command
 
@@ -29,7 +30,7 @@ class Commands(Provider):
         say = self._debugger.state.look.say
         for command in self._offered():
             name = Content(self._name(command))
-            yield DiscoveryHit(name, self._runner(command), help=Content(say(command.sentence)))
+            yield DiscoveryHit(name, self._runner(command), help=escape(say(command.sentence)))
 
     async def search(self, query: str) -> Hits:
         """Give the commands whose name, sentence or id has the letters typed."""
@@ -39,12 +40,12 @@ class Commands(Provider):
             name, sentence = self._name(command), say(command.sentence)
             score = max(matcher.match(text) for text in (name, sentence, command.id))
             if score > 0:
-                yield Hit(score, Content(name), self._runner(command), text=name, help=Content(sentence))
+                yield Hit(score, Content(name), self._runner(command), text=name, help=escape(sentence))
 
     def _name(self, command: Command) -> str:
         say = self._debugger.state.look.say
         return f"{say(command.name)}  {command.shown}".rstrip()
 
-    def _runner(self, command: Command) -> object:
+    def _runner(self, command: Command) -> Callable[[], None]:
         debugger = self._debugger
         return lambda: debugger.run(command.id)

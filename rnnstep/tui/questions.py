@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ def _changing(debugger: Debugger, typed: Callable[[Session], Session]) -> Text |
     is_same = changed.position == session.position and changed.run is session.run
     if is_same and changed.note is not None:
         return changed.note
-    debugger.change(replace(debugger.state, session=changed))
+    debugger.change(dataclasses.replace(debugger.state, session=changed))
     return None
 
 
@@ -92,11 +92,11 @@ class _Saving:
         from rnnstep.scenario.save import save
 
         try:
-            save(session, path)
+            save(session.run.scenario, session.edits, path, replace=path == self._asked)
         except RnnstepError as error:
             return error.message
         saved = session.marked_saved().say(Text("saved as {path}", path=printable(str(path))))
-        self._debugger.change(replace(self._debugger.state, session=saved))
+        self._debugger.change(dataclasses.replace(self._debugger.state, session=saved))
         return None
 
 

@@ -38,10 +38,10 @@ def open_debugger(paths: Sequence[Path], options: Options) -> int:
         gc.enable()
         torch.close()
     if app.problem is not None:
-        print(app.problem, file=sys.stderr)
+        sys.stderr.write(f"{app.problem}\n")
         return BAD_INPUT
     if app.farewell:
-        print(app.farewell)
+        sys.stdout.write(f"{app.farewell}\n")
     return app.return_code or 0
 
 

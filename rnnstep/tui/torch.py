@@ -94,13 +94,17 @@ class Torch:
 
     def _started(self) -> Worker | None:
         try:
-            worker = self._start(lambda reply: self._later(self._hear, reply))
+            worker = self._start(self._overhear)
         except OSError as error:
             reason = error.strerror or str(error)
             self._refused = UsageError(Text("torch's process could not be started: {reason}", reason=reason))
             return None
         self._refused = None
         return worker
+
+    def _overhear(self, reply: Reply) -> None:
+        """Take a reply from the process's thread to the screen's."""
+        self._later(self._hear, reply)
 
     # ── replies, on the screen's thread ──────────────────────────────────────────────
 

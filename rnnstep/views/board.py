@@ -92,7 +92,7 @@ def _pieces(scene: Scene, expression: Expression, expansion: Expansion | None, n
             yield f"[{index}]"
         case Apply(op="lookup", args=(weight, _)):
             yield from _pieces(scene, weight, expansion)
-            yield "[index]"
+            yield f"[{_index(scene)}]"
         case Apply(op="cat", args=(left, right)):
             yield from _pieces(scene, left, expansion)
             yield ";"
@@ -113,6 +113,11 @@ def _pieces(scene: Scene, expression: Expression, expansion: Expansion | None, n
             yield from _pieces(scene, right, expansion, own + 1)
             if own < needs:
                 yield ")"
+
+
+def _index(scene: Scene) -> str:
+    """The index that is looked up."""
+    return "index" if scene.known is None else str(int(scene.known["index"]))
 
 
 def operand(scene: Scene, name: str, expansion: Expansion | None = None) -> Grid:

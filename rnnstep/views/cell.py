@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +14,14 @@ import numpy as np
 from rnnstep.language import Text
 from rnnstep.session.tree import Spot
 from rnnstep.views import grids, numbers, torch_column
-from rnnstep.views.compose import Block, above, beside, block_width, fit, pad
+from rnnstep.views.compose import Block, above, beside, fit, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
+    from rnnstep.session.run import Run
 
 _LEAST_DECIMALS = 2
 _NO_LIMIT = 10_000
@@ -105,18 +106,21 @@ def _stack(scene: Scene, torch: str) -> Grid | None:
     stack = next((one for one in scene.scenario.cell.stacks if one.torch == torch), None)
     if stack is None or any(part not in scene.block.parameters for part in stack.parts):
         return None
-    parts = [scene.block.parameters[part] for part in stack.parts]
-    values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    values = _stacked(scene.run, scene.spot.batch, scene.block.key, stack.parts)
     kind = scene.kind(stack.parts[0])
     title = torch.replace("weight_", "W_").replace("bias_", "b_")
-    return Grid(title, values, values.shape, kind, scene.scale(kind), row_names=_row_names(scene, stack.parts), is_given=True)
+    return Grid(title, values, values.shape, kind, scene.scale(kind), gates=_gates(stack.parts), is_given=True)
 
 
-def _row_names(scene: Scene, parts: tuple[str, ...]) -> list[str]:
-    """The gate's letter before each row of a stacked parameter; none where there is one part."""
-    if len(parts) == 1:
-        return []
-    return [part[-1] if k == 0 else "" for part in parts for k in range(len(scene.block.parameters[part]))]
+def _gates(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The gates' letters of a stacked parameter; none where there is one part."""
+    return tuple(part[-1] for part in parts) if len(parts) > 1 else ()
+
+
+@lru_cache(maxsize=64)
+def _stacked(run: Run, batch: int, key: str, parts: tuple[str, ...]) -> Array:
+    parameters = run.trace.passes[batch].by_key[key].parameters
+    return parameters[parts[0]] if len(parts) == 1 else np.concatenate([parameters[part] for part in parts])
 
 
 def _first(scene: Scene) -> list[Grid | str]:
@@ -127,7 +131,7 @@ def _first(scene: Scene) -> list[Grid | str]:
 def _second(scene: Scene) -> list[Grid | str]:
     """What acts on h_prev."""
     found = [value_grid(scene, "h_prev"), _stack(scene, "weight_hh"), _stack(scene, "bias_hh")]
-    return ["│", *(replace(grid, row_names=()) for grid in found if grid)]
+    return ["│", *(replace(grid, gates=()) for grid in found if grid)]
 
 
 def _results(scene: Scene) -> list[Grid | str]:
@@ -256,40 +260,53 @@ def _drawn_difference(scene: Scene, grid: Grid, height: int) -> Block:
     return pad([*head, *lines], _difference_width(grid))
 
 
+@dataclass(frozen=True)
+class _Item:
+    """What stands together in a line: grids of one scene, with an arrow before them."""
+
+    scene: Scene
+    grids: list[Grid | str]
+    has_arrow: bool = False
+
+    @property
+    def height(self) -> int:
+        """The rows that it takes whole."""
+        return 1 + max(grid.rows for grid in self.grids if isinstance(grid, Grid))
+
+    def width(self) -> int:
+        """The cells that it takes, cut or whole."""
+        decimals = self.scene.look.decimals
+        return _width(self.grids, decimals) + 3 * self.has_arrow
+
+    def draw(self, room: int) -> Block:
+        """Draw it in at most `room` rows."""
+        drawn = _drawn(self.scene, self.grids, self.scene.look.decimals, room)
+        arrow = [grids.operator(self.scene.look.alphabet.spell("→"), len(drawn[0]))] if self.has_arrow else []
+        return beside([*arrow, *drawn], gap=0)
+
+
 def vectors(scene: Scene, names: list[str], cells: int, height: int) -> Block:
     """Draw values as vectors, as many side by side as fit, the rest below; torch's word beside the states."""
-
-    def drawn(room: int) -> list[Block]:
-        parts = []
-        for name in names:
-            part = _drawn(scene, [value_grid(scene, name)], scene.look.decimals, room)
-            if name in scene.block.program.states or name == scene.block.output:
-                part += _drawn(scene, _torch(scene, name), scene.look.decimals, room)
-            parts.append(beside(part, gap=0))
-        return parts
-
-    return _packed(drawn, cells, height)
+    outputs = (*scene.block.program.states, scene.block.output)
+    items = [
+        _Item(scene, [value_grid(scene, name), *(_torch(scene, name) if name in outputs else [])]) for name in names
+    ]
+    return _packed(items, cells, height)
 
 
 def flow(scene: Scene, cells: int, height: int) -> Block:
     """A step of several blocks: what each of them gives, one into the next, torch's word beside the states."""
-
-    def drawn(room: int) -> list[Block]:
-        parts: list[Block] = []
-        for block in scene.done.blocks:
-            spot = Spot(scene.spot.batch, block.key, scene.t)
-            if scene.run.tree.path_to(spot) is None:
-                continue
-            there = _at(scene, spot)
-            grid = value_grid(there, block.output, title=scene.look.alphabet.spell(f"{block.key} {block.output}"))
-            part = _drawn(there, [grid], scene.look.decimals, room)
-            if block.kind in ("recurrent", "linear"):
-                part += _drawn(there, _torch(there, block.output), scene.look.decimals, room)
-            arrow = [grids.operator(scene.look.alphabet.spell("→"), len(part[0]))] if parts else []
-            parts.append(beside([*arrow, *part], gap=0))
-        return parts
-
-    return _packed(drawn, cells, height)
+    items: list[_Item] = []
+    for block in scene.done.blocks:
+        spot = Spot(scene.spot.batch, block.key, scene.t)
+        if scene.run.tree.path_to(spot) is None:
+            continue
+        there = _at(scene, spot)
+        found: list[Grid | str] = [value_grid(there, block.output, title=scene.look.alphabet.spell(f"{block.key} {block.output}"))]
+        if block.kind in ("recurrent", "linear"):
+            found += _torch(there, block.output)
+        items.append(_Item(there, found, has_arrow=bool(items)))
+    return _packed(items, cells, height)
 
 
 def _at(scene: Scene, spot: Spot) -> Scene:
@@ -299,22 +316,18 @@ def _at(scene: Scene, spot: Spot) -> Scene:
     return other
 
 
-def _packed(draw: Callable[[int], list[Block]], cells: int, height: int) -> Block:
-    """Put blocks in lines of `cells`; where the lines are too high together, each block is cut to its share."""
-    lines = _lines(draw(height), cells)
-    if sum(map(len, lines)) > height:
-        lines = _lines(draw(max(3, height // len(lines))), cells)
-    return pad(above(lines), cells)[:height]
-
-
-def _lines(blocks: list[Block], cells: int) -> list[Block]:
-    lines: list[list[Block]] = [[]]
+def _packed(items: list[_Item], cells: int, height: int) -> Block:
+    """Put items in lines of `cells`; where the lines are too high together, each is cut to its share."""
+    lines: list[list[_Item]] = [[]]
     used = 0
-    for block in blocks:
-        size = block_width(block)
+    for item in items:
+        size = item.width()
         if used + size > cells and lines[-1]:
             lines.append([])
             used = 0
-        lines[-1].append(block)
+        lines[-1].append(item)
         used += size
-    return [beside(line, gap=0) for line in lines]
+    whole = sum(max(item.height for item in line) for line in lines if line)
+    room = height if whole <= height else max(3, height // len(lines))
+    drawn = [beside([item.draw(room) for item in line], gap=0) for line in lines if line]
+    return pad(above(drawn), cells)[:height]

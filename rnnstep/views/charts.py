@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnstep.engine.passes import run_steps
 from rnnstep.session.tree import Spot
 from rnnstep.views.compose import Block
 from rnnstep.views.plot import Axes, Series, plot
-from rnnstep.views.rows import SERIES
+from rnnstep.views.rows import SERIES, Row
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
     from rnnstep.session.run import Run
+    from rnnstep.views.alphabet import Alphabet
 
-_MOST_STEPS = 2000
-"""Gates of longer runs are computed anew step by step, which a plot must not wait for."""
+_MOST_LINKS = 2000
+"""Steps of longer runs stand too close to be clicked."""
 
 
 def names(scene: Scene) -> list[str]:
@@ -30,30 +33,55 @@ def names(scene: Scene) -> list[str]:
 def chart(scene: Scene, name: str, cells: int, height: int) -> Block:
     """Plot up to six elements of a value of the cursor's block over the steps computed so far."""
     key = scene.block.key if scene.block.kind == "recurrent" else next(iter(scene.done.runs))
-    whole = _over_time(scene.run, scene.spot.batch, key, name, scene.row)
-    done = scene.done.runs[key]
-    seen = np.array([scene.is_done(Spot(scene.spot.batch, key, t, name)) for t in range(len(whole))])
-    values = np.where(seen[:, None], whole, np.nan) if len(whole) else whole
-    if scene.is_hidden(name) and scene.level != "start":
-        values = values.copy()
-        values[scene.t] = np.nan
-    stop = int(seen.nonzero()[0].max()) + 1 if seen.any() else 0
-    begins = int(seen.nonzero()[0].min()) if done.is_reversed and seen.any() else 0
-    lines = [Series(f"{name}[{k}]", values[:stop, k]) for k in range(min(values.shape[1], SERIES))]
-    prefix = f"{scene.spot.batch + 1}:" if len(scene.run.trace.passes) > 1 else ""
+    now = -1 if scene.level == "start" else scene.t
+    is_hidden = now >= 0 and scene.is_hidden(name)
+    done = _steps_done(scene, key, name)
+    drawn = _drawn(scene.run, (scene.spot.batch, key, name, scene.row), done, now, is_hidden, cells, height, scene.look.alphabet)
+    return list(drawn)
+
+
+def _steps_done(scene: Scene, key: str, name: str) -> int:
+    """How many steps of a block have computed a value; they are done in order, so half of them tell of all."""
+    steps = run_steps(scene.done.runs[key])
+    return bisect_left(steps, True, key=lambda t: not scene.is_done(Spot(scene.spot.batch, key, t, name)))
+
+
+@lru_cache(maxsize=64)
+def _drawn(
+    run: Run,
+    what: tuple[int, str, str, int],
+    done: int,
+    now: int,
+    is_hidden: bool,  # noqa: FBT001 - a key of the cache
+    cells: int,
+    height: int,
+    alphabet: Alphabet,
+) -> tuple[Row, ...]:
+    """The plot itself; moving about inside a step does not change it."""
+    batch, key, name, row = what
+    whole = _over_time(run, batch, key, name, row)
+    is_reversed = run.trace.passes[batch].runs[key].is_reversed
+    steps = len(whole)
+    begins, stop = (steps - done, steps if done else 0) if is_reversed else (0, done)
+    values = whole[:stop].copy()
+    values[:begins] = np.nan
+    if is_hidden and now < stop:
+        values[now] = np.nan
+    prefix = f"{batch + 1}:" if len(run.trace.passes) > 1 else ""
     axes = Axes(
-        steps=len(whole),
-        current=None if scene.level == "start" else scene.t,
-        bounds=_bounds(scene, name, whole),
+        steps=steps,
+        current=None if now < 0 else now,
+        bounds=_bounds(run, name, whole),
         begins=begins,
-        targets=[f"go {prefix}{t + 1}/{key}" for t in range(len(whole))] if len(whole) <= _MOST_STEPS else (),
+        targets=[f"go {prefix}{t + 1}/{key}" for t in range(steps)] if steps <= _MOST_LINKS else (),
     )
-    return plot(lines, cells, height, axes, alphabet=scene.look.alphabet)
+    lines = [Series(f"{name}[{k}]", values[:, k]) for k in range(whole.shape[1])]
+    return tuple(plot(lines, cells, height, axes, alphabet=alphabet))
 
 
-def _bounds(scene: Scene, name: str, whole: Array) -> tuple[float, float]:
+def _bounds(run: Run, name: str, whole: Array) -> tuple[float, float]:
     """Axes that stay the same while stepping: 0 to 1 for gates, −1 to 1 or the whole run's reach for states."""
-    if name in scene.scenario.cell.gates:
+    if name in run.scenario.cell.gates:
         return (0.0, 1.0)
     finite = whole[np.isfinite(whole)]
     reach = float(np.abs(finite).max()) if finite.size else 1.0
@@ -63,18 +91,5 @@ def _bounds(scene: Scene, name: str, whole: Array) -> tuple[float, float]:
 @lru_cache(maxsize=32)
 def _over_time(run: Run, batch: int, key: str, name: str, row: int) -> Array:
     """A value of one row at every step, (T, up to 6); NaN where the row is over."""
-    done = run.trace.passes[batch].runs[key]
-    if name in done.block.program.states:
-        whole = np.array(done.state(name)[:, row, :SERIES], np.float64)
-        for t in range(len(whole)):
-            if run.row_index(Spot(batch, key, t), row) is None:
-                whole[t] = np.nan
-        return whole
-    if done.num_steps > _MOST_STEPS:
-        return np.empty((0, 1))
-    values = []
-    for t in range(done.num_steps):
-        index = run.row_index(Spot(batch, key, t), row)
-        size = int(done.block.program.shapes[name][0])
-        values.append(np.full(min(size, SERIES), np.nan) if index is None else done.value(name, t)[index, :SERIES])
-    return np.asarray(values, np.float64)
+    whole = run.trace.passes[batch].runs[key].over_time(name, row)
+    return np.empty((0, 0)) if whole is None else np.asarray(whole[:, :SERIES], np.float64)

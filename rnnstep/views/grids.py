@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +64,7 @@ class Grid:
         style: laid over all numbers: "", "changed", "old", "torch".
         focus: the row and column that are looked at, or None for none.
         cover: what stands for a number that is not seen: "?" hidden; "" not computed.
-        row_names: a name before each row (the gates of stacked weights), or none.
+        gates: names of equal stretches of rows (the gates of stacked weights), or none.
         target: what a click on an element does.
         is_plain: without brackets and colours: torch's numbers beside ours.
         is_given: written by a person (weights, x): with no more decimals than they have.
@@ -78,7 +79,7 @@ class Grid:
     style: str = ""
     focus: tuple[int | None, int | None] = (None, None)
     cover: str = ""
-    row_names: Sequence[str] = ()
+    gates: Sequence[str] = ()
     target: Target | None = None
     is_plain: bool = False
     is_given: bool = False
@@ -94,12 +95,42 @@ class Grid:
         """How many columns it has."""
         return self.shape[1] if len(self.shape) > 1 else 1
 
+    @property
+    def names_width(self) -> int:
+        """The cells before the numbers of each row."""
+        return max(map(len, self.gates)) + 1 if self.gates else 0
+
+    def name_of(self, row: int) -> str:
+        """A gate's name in its first row, blanks in its others."""
+        gate, inside = divmod(row, self.rows // len(self.gates))
+        return (self.gates[gate] if inside == 0 else "").rjust(self.names_width - 1) + " "
+
+
+class _Same:
+    """An array as a key of a cache: equal to itself alone. The trace's arrays are never written to."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.array is self.array
+
+    def __hash__(self) -> int:
+        return id(self.array)
+
 
 def places(grid: Grid, decimals: int) -> int:
     """The decimals that a grid is written with: of what a person wrote no more than it has."""
     if not grid.is_given or grid.values is None:
         return decimals
-    sample = np.asarray(grid.values, np.float64).reshape(-1)[:_MEASURED]
+    return _places(_Same(grid.values), decimals)
+
+
+@lru_cache(maxsize=1024)
+def _places(values: _Same, decimals: int) -> int:
+    sample = np.asarray(values.array, np.float64).reshape(-1)[:_MEASURED]
     near = np.abs(sample) * 2.0**-22  # a float32 that was written as 0.3 is 0.3 within half a unit of its last place
     for fewer in range(decimals):
         if np.all(np.abs(np.round(sample, fewer) - sample) <= near):
@@ -113,16 +144,19 @@ def cell_width(grid: Grid, decimals: int) -> int:
     What is computed always has room for `−0.1234`, so that nothing moves from step to step.
     """
     least = 1 if grid.is_given else decimals + 2 + (grid.kind != "gate")
-    if grid.values is None:
-        return max(least, 1)
-    sample = np.asarray(grid.values).reshape(-1)[:_MEASURED]
-    decimals = places(grid, decimals)
-    written = [len(numbers.number(value, decimals)) for value in _extremes(sample)] if sample.size else []
-    return max([least, *written])
+    return least if grid.values is None else max(least, _widest(_Same(grid.values), places(grid, decimals)))
+
+
+@lru_cache(maxsize=1024)
+def _widest(values: _Same, decimals: int) -> int:
+    sample = np.asarray(values.array).reshape(-1)[:_MEASURED]
+    return max((len(numbers.number(value, decimals)) for value in _extremes(sample)), default=1)
 
 
 def _extremes(sample: Array) -> list[float]:
     """The values that may be written widest: the ends, the one nearest zero, and what is not finite."""
+    if not sample.size:
+        return []
     finite = sample[np.isfinite(sample)]
     odd = [float("-inf")] if finite.size < sample.size else []
     if not finite.size:
@@ -137,9 +171,8 @@ def _extremes(sample: Array) -> list[float]:
 def grid_width(grid: Grid, decimals: int, columns: int | None = None) -> int:
     """The cells a grid takes with its brackets, showing `columns` of its columns."""
     shown = grid.columns if columns is None else min(columns, grid.columns)
-    names = max((width(name) for name in grid.row_names), default=0)
     numbers_width = shown * (cell_width(grid, decimals) + 1) + (0 if grid.is_plain else 2)
-    return max(numbers_width + (names + 1 if names else 0), width(_title(grid)))
+    return max(numbers_width + grid.names_width, width(_title(grid)))
 
 
 def is_cut(grid: Grid, decimals: int, height: int, cells: int) -> bool:
@@ -163,17 +196,14 @@ def draw(
     """
     down = window(grid.rows, height - 1, grid.focus[0])
     size = cell_width(grid, decimals)
-    names = max((width(name) for name in grid.row_names), default=0)
-    room = (cells - 2 - (names + 1 if names else 0)) // (size + 1)
+    room = (cells - 2 - grid.names_width) // (size + 1)
     across = window(grid.columns, room, grid.focus[1])
     caption = [str(part) for part in (down, across) if not part.is_whole]
     if caption or has_caption:
         down = window(grid.rows, height - 2, grid.focus[0])
     lines = _numbers(grid, down, across, decimals, size, alphabet)
-    if grid.row_names:
-        lines = [
-            (Span(f"{grid.row_names[down.start + index]:>{names}} ", "label"), *line) for index, line in enumerate(lines)
-        ]
+    if grid.gates:
+        lines = [(Span(grid.name_of(down.start + k), "label"), *line) for k, line in enumerate(lines)]
     block = lines if grid.is_plain else bracket(lines, alphabet)
     title: Row = (Span(alphabet.spell(_title(grid)), "label" if not grid.style else f"label {grid.style}".strip()),)
     head: Block = [title]

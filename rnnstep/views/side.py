@@ -13,6 +13,8 @@ from rnnstep.views.rows import Row, Span
 from rnnstep.views.scene import Scene
 from rnnstep.views.worked import expansion
 
+_MOST_LINKS = 8
+
 
 def watches(scene: Scene) -> Block:
     """A row for each watch, with its value for this row at this step once it is computed."""
@@ -49,7 +51,7 @@ def comes_and_goes(scene: Scene, cells: int) -> Block:
     sources = _sources(scene)
     if sources:
         rows += flow([Span(scene.look.say(Text("from ")), "dim"), *_links(scene, sources)], cells, indent=2)
-    goes = [path for one in readers(scene.run, spot) if (path := scene.run.tree.path_to(one)) is not None]
+    goes = [path for one in readers(scene.run, spot, scene.row) if (path := scene.run.tree.path_to(one)) is not None]
     if goes:
         rows += flow([Span(scene.look.say(Text("goes to ")), "dim"), *_links(scene, goes)], cells, indent=2)
     return rows
@@ -61,22 +63,24 @@ def _sources(scene: Scene) -> list[tuple[int, ...]]:
         return []
     term = scene.session.spot.term if scene.session.spot else None
     paths: list[tuple[int, ...]] = []
-    for one in found.terms[:64]:
+    for one in found.terms:
         if term is not None and one.number != term:
             continue
+        if len(paths) > _MOST_LINKS:
+            break
         for factor in one.factors:
-            path = source(scene.run, scene.spot, factor.name, factor.index[0] if factor.index else 0)
+            path = source(scene.run, scene.spot, factor.name, factor.index[0] if factor.index else 0, scene.row)
             if path is not None and path not in paths:
                 paths.append(path)
     return paths
 
 
-def _links(scene: Scene, paths: list[tuple[int, ...]], most: int = 8) -> Row:
+def _links(scene: Scene, paths: list[tuple[int, ...]]) -> Row:
     has_batches = len(scene.run.trace.passes) > 1
     spans: list[Span] = []
-    for path in paths[:most]:
+    for path in paths[:_MOST_LINKS]:
         text = write_place(scene.run.tree, path, has_batches=has_batches)
         spans += [Span(scene.look.alphabet.spell(text), "link", f"go {text}"), Span("  ")]
-    if len(paths) > most:
-        spans.append(Span(f"{scene.look.alphabet.ellipsis} {len(paths) - most}", "dim"))
+    if len(paths) > _MOST_LINKS:
+        spans.append(Span(scene.look.alphabet.ellipsis, "dim"))
     return tuple(spans)

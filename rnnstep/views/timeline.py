@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rnnstep.engine import Pass
 
 _LABEL = 8
+_MEASURED = 100
+"""How many of a long run's inputs are looked at to find their width."""
+
 _WIDEST = 8
 """The cells of a step's letter or numbers at most."""
 
@@ -25,7 +28,7 @@ _WIDEST = 8
 def timeline(scene: Scene, cells: int, height: int) -> Block:
     """Draw at most `height` rows; the step at the cursor stays in sight."""
     steps = scene.run.tree.num_steps(scene.spot.batch)
-    letters = [shown_input(scene, t) for t in range(steps)] if steps <= 2000 else []
+    letters = [shown_input(scene, t) for t in range(min(steps, _MEASURED))]
     size = max(5, min(_WIDEST, max(map(width, letters), default=4)) + 1)
     shown = window(steps, max(1, (cells - _LABEL - 2) // size), scene.t)
     ts = range(shown.start, shown.stop)

@@ -5,74 +5,103 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rnnstep.equations.expand import Expansion, expand
+from rnnstep.equations.expand import Expansion, expand, number_of_terms
 from rnnstep.equations.pieces import Token
 from rnnstep.language import Text
 from rnnstep.views import numbers
+from rnnstep.session.tree import Spot
 from rnnstep.views.compose import Block, flow
+from rnnstep.views.grids import window
 from rnnstep.views.rows import Span
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
     from rnnstep.session.run import Run
 
-_MOST_TERMS = 400
-"""A sum of more terms is shown around the term that is looked at."""
+_LEAST_TERM = 9
+"""The cells that a short term takes, its sign included: ` + 0.3·0.4`."""
+
+_MOST_TERMS = 64
+"""Terms about the cursor's that are worked out of a longer sum: about what the largest screen has room for."""
 
 
 def expansion(scene: Scene) -> Expansion | None:
     """Work out the element at the cursor (of an operation its first); None above operations."""
     spot = scene.spot
-    if spot.operation is None or scene.known is None or scene.block.kind not in ("recurrent", "linear", "dropout"):
+    if spot.operation is None or scene.known is None:
         return None
     assert spot.key is not None
-    return _expanded(scene.run, spot.batch, spot.key, scene.t, scene.row, spot.operation, spot.element or 0)
+    count = number_of_terms(scene.run.tree.line(spot), scene.block.program.shapes)
+    only = None if count <= _MOST_TERMS else _about(spot.term or 0, count)
+    return _expanded(scene.run, spot.batch, spot.key, scene.t, scene.row, spot.operation, spot.element or 0, only)
+
+
+def _about(term: int, count: int) -> frozenset[int]:
+    """The terms about one, and the last of all, which is the bias."""
+    seen = window(count, _MOST_TERMS, term)
+    return frozenset((*range(seen.start, seen.stop), count - 1))
 
 
 @lru_cache(maxsize=64)
-def _expanded(run: Run, batch: int, key: str, t: int, row: int, operation: str, element: int) -> Expansion | None:
-    from rnnstep.session.tree import Spot
-
+def _expanded(
+    run: Run, batch: int, key: str, t: int, row: int, operation: str, element: int, only: frozenset[int] | None
+) -> Expansion | None:
     known = run.known(Spot(batch, key, t), row)
     if known is None:
         return None
     block = run.trace.passes[batch].by_key[key]
-    return expand(block.program.by_name[operation], element, known)
+    return expand(block.program.by_name[operation], element, known, only=only)
 
 
 def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Block:
     """Write an expansion in at most `height` rows; a longer sum is cut around the cursor's term."""
-    is_hidden = scene.is_hidden(found.name)
     current = scene.session.spot.term if scene.session.spot else None
     left = f"{found.name}[{found.index[0]}]" if found.index else found.name
-    head = [Span(f"{left} = ", "label")]
-    spans = _spans(scene, found, current)
     alphabet = scene.look.alphabet
+    is_hidden = scene.is_hidden(found.name)
     value = "?" if is_hidden else numbers.number(found.value, scene.look.decimals, alphabet=alphabet)
+    head = [Span(f"{left} = ", "label")]
     tail = [Span(" = ", "operator"), Span(value, "hidden" if is_hidden else "changed")]
-    rows = flow([*head, *spans, *tail], cells, indent=4)
-    if len(rows) <= height:
-        return rows
-    return _cut(scene, found, head, tail, current, cells, height)
+    spans = _spans(scene, found, current)
+    shown = min(len(found.terms), max(2, cells * height // _LEAST_TERM))
+    while True:
+        kept, left_out = _kept(found, current, shown)
+        more = [Span(f" {scene.look.say(Text('… {count} more terms', count=left_out))}", "dim")] if left_out else []
+        seen = [span for term, span in spans if kept is None or term is None or term in kept]
+        rows = flow([*head, *seen, *more, *tail], cells, indent=4)
+        if len(rows) <= height or shown <= 1:
+            return rows[:height]
+        shown = max(1, min(shown - 1, shown * height // len(rows)))
 
 
-def _spans(scene: Scene, found: Expansion, current: int | None, terms: frozenset[int] | None = None) -> list[Span]:
-    spans: list[Span] = []
-    tokens = found.tokens
+def _kept(found: Expansion, current: int | None, shown: int) -> tuple[frozenset[int] | None, int]:
+    """The numbers of the terms that are written, and how many are not."""
+    count = len(found.terms)
+    if shown >= count:
+        return None, found.cut_terms
+    middle = next((k for k, term in enumerate(found.terms) if term.number == current), 0)
+    seen = window(count, shown, middle)
+    kept = frozenset(term.number for term in found.terms[seen.start : seen.stop])
+    return kept, found.cut_terms + count - shown
+
+
+def _spans(scene: Scene, found: Expansion, current: int | None) -> list[tuple[int | None, Span]]:
+    """The right side as spans, each with its term; a term is one span, broken over lines only where it must."""
+    spans: list[tuple[int | None, Span]] = []
     place = _place(scene, found)
-    for index, token in enumerate(tokens):
-        if terms is not None and token.term is not None and token.term not in terms:
-            continue
-        text = _written(scene, token)
-        style = "cursor" if token.term is not None and token.term == current else ""
-        target = f"go {place}.{token.term}" if token.term is not None else ""
-        is_joint = token.kind == "operator" and index > 0 and token.text.strip() in ("+", "−")
-        if is_joint and token.text != token.text.strip():
-            spans.append(Span(text, "operator", target))
-        elif spans and (spans[-1].style, spans[-1].target) == (style, target):
-            spans[-1] = spans[-1]._replace(text=spans[-1].text + text)  # a term is broken over lines only where it must
+    is_by_name = scene.block.kind in ("embedding", "join")  # nothing is worked out there
+    for index, token in enumerate(found.symbols if is_by_name else found.tokens):
+        text = _written(scene, token, is_by_name=is_by_name)
+        term = token.term
+        style = "cursor" if term is not None and term == current else ""
+        target = f"go {place}.{term}" if term is not None else ""
+        if token.kind == "operator" and index > 0 and token.text in (" + ", " − "):
+            spans.append((term, Span(text, "operator", target)))
+        elif spans and spans[-1][0] == term and (spans[-1][1].style, spans[-1][1].target) == (style, target):
+            before = spans[-1][1]
+            spans[-1] = (term, before._replace(text=before.text + text))
         else:
-            spans.append(Span(text, style, target))
+            spans.append((term, Span(text, style, target)))
     return spans
 
 
@@ -82,26 +111,9 @@ def _place(scene: Scene, found: Expansion) -> str:
     return f"{batches}{scene.t + 1}/{scene.spot.key}/{found.name}[{element}]"
 
 
-def _written(scene: Scene, token: Token) -> str:
-    """Write one token."""
+def _written(scene: Scene, token: Token, *, is_by_name: bool) -> str:
+    """Write one token; by its name what is only looked up or put beside another."""
     alphabet = scene.look.alphabet
-    if token.kind != "value":
+    if token.kind != "value" or is_by_name:
         return alphabet.spell(token.text)
     return numbers.short(token.value, scene.look.decimals, alphabet=alphabet)
-
-
-def _cut(
-    scene: Scene, found: Expansion, head: list[Span], tail: list[Span], current: int | None, cells: int, height: int
-) -> Block:
-    """Show as many terms as fit, those around the cursor's, and say how many are left out."""
-    count = len(found.terms)
-    middle = current or 0
-    for shown in range(min(count, _MOST_TERMS) - 1, 0, -max(1, count // 24)):
-        start = min(max(0, middle - shown // 2), count - shown)
-        kept = frozenset(range(start, start + shown))
-        left_out = Text("… {count} more terms", count=count - shown)
-        more = Span(f" {scene.look.say(left_out)}", "dim")
-        rows = flow([*head, *_spans(scene, found, current, kept), more, *tail], cells, indent=4)
-        if len(rows) <= height:
-            return rows
-    return rows[:height]

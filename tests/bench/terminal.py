@@ -27,7 +27,9 @@ class Terminal:
         if self.pid == 0:
             os.chdir(ROOT)
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8", TEXTUAL_ANIMATIONS="none")
+            os.environ.update(
+                TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8", TEXTUAL_ANIMATIONS="none"
+            )
             os.environ["PYTHONPATH"] = str(ROOT)
             for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
                 os.environ[name] = "1"

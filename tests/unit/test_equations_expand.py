@@ -7,7 +7,7 @@ import pytest
 
 from rnnstep.equations.expand import Expansion, Factor, Term, expand, number_of_terms, provenance
 from rnnstep.equations.pieces import Token
-from rnnstep.equations.syntax import Line, parse_lines
+from rnnstep.equations.syntax import Apply, Line, Name, parse_lines
 
 ROW = {
     "W": np.array(
@@ -188,3 +188,19 @@ def test_element_that_the_line_does_not_have_is_refused(text: str, element: int)
 
 def test_provenance_gives_each_name_once_in_the_order_of_reading() -> None:
     assert provenance(line("h = (1 - z) * n + z * h_prev")) == ("z", "n", "h_prev")
+
+
+def test_lookup_reads_one_row_of_its_table() -> None:
+    looked_up = Line("e", Apply("lookup", (Name("W"), Name("index"))))
+    expansion = expand(looked_up, 2, {**ROW, "index": np.array(1)})
+    assert (with_names(expansion), with_numbers(expansion), expansion.value) == ("W[1,2]", "3", 3.0)
+    assert number_of_terms(looked_up, {**SHAPES, "index": ()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("element", "name", "value"), [(1, "b[1]", -0.5), (4, "n[0]", -0.5), (7, "n[3]", 0.2)]
+)
+def test_joined_directions_read_the_one_that_the_element_is_of(element: int, name: str, value: float) -> None:
+    joined = Line("output", Apply("cat", (Name("b"), Name("n"))))
+    expansion = expand(joined, element, ROW)
+    assert (with_names(expansion), expansion.value) == (name, value)

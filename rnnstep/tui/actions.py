@@ -1,0 +1,108 @@
+"""The commands that need more than the state: prompts, pages, files, playing, leaving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from rnnstep.language import Text
+
+if TYPE_CHECKING:
+    from rnnstep.tui.debugger import Debugger
+    from rnnstep.tui.sources import Source
+
+Action = Callable[["Debugger"], None]
+
+
+def _help(debugger: Debugger) -> None:
+    from rnnstep.tui.page import Page
+    from rnnstep.views.help import help_rows
+
+    debugger.app.push_screen(Page(Text("help"), help_rows, debugger.state.look), debugger.follow_target)
+
+
+def _info(debugger: Debugger) -> None:
+    from rnnstep.tui.page import Page
+    from rnnstep.views.info import info
+
+    session = debugger.session
+    if session is not None:
+        page = Page(Text("info"), lambda look, width: info(session, look, width), debugger.state.look)
+        debugger.app.push_screen(page, debugger.follow_target)
+
+
+def pick(debugger: Debugger) -> None:
+    """Choose another scenario from the list."""
+    from rnnstep.tui.picker import Picker
+
+    def picked(source: Source | None) -> None:
+        if source is not None:
+            _keeping_edits(debugger, Text("open"), lambda: debugger.files.open(source))
+
+    debugger.app.push_screen(Picker(debugger.state.look), picked)
+
+
+def _save(debugger: Debugger) -> None:
+    if debugger.session is not None and not debugger.session.edits:
+        debugger.say(Text("nothing was edited; e edits the number under the cursor"))
+    else:
+        debugger.ask("save")
+
+
+def _reload(debugger: Debugger) -> None:
+    _keeping_edits(debugger, Text("read again"), debugger.files.reload)
+
+
+def _other(by: int) -> Action:
+    def action(debugger: Debugger) -> None:
+        _keeping_edits(debugger, Text("open"), lambda: debugger.files.other(by))
+
+    return action
+
+
+def _quit(debugger: Debugger) -> None:
+    _keeping_edits(debugger, Text("quit"), lambda: debugger.program.leave(debugger.session))
+
+
+def _keeping_edits(debugger: Debugger, what: Text, going_on: Callable[[], None]) -> None:
+    """Go on, after asking when that would lose an edit."""
+    if debugger.session is None or not debugger.session.has_unsaved_edits:
+        going_on()
+        return
+    from rnnstep.tui.unsaved import Unsaved
+
+    def answered(answer: str | None) -> None:
+        if answer == "lose":
+            going_on()
+        elif answer == "save":
+            debugger.ask("save")
+
+    debugger.app.push_screen(Unsaved(debugger.state.look, what), answered)
+
+
+ACTIONS: Mapping[str, Action] = {
+    "go": lambda debugger: debugger.ask("go"),
+    "edit": lambda debugger: debugger.ask("edit"),
+    "watch": lambda debugger: debugger.ask("watch"),
+    "break_when": lambda debugger: debugger.ask("break_when"),
+    "save": _save,
+    "play": lambda debugger: debugger.player.start(),
+    "faster": lambda debugger: debugger.player.change_speed(2),
+    "slower": lambda debugger: debugger.player.change_speed(0.5),
+    "theme": lambda debugger: debugger.program.next_theme(),
+    "help": _help,
+    "info": _info,
+    "palette": lambda debugger: debugger.app.action_command_palette(),
+    "picture": lambda debugger: debugger.program.save_picture(),
+    "open": pick,
+    "next_scenario": _other(1),
+    "previous_scenario": _other(-1),
+    "reload": _reload,
+    "quit": _quit,
+}
+"""What each of these commands does; with the tables of `rnnstep.tui.commands` they are all there are."""
+
+WITHOUT_SESSION = frozenset(
+    {"open", "next_scenario", "previous_scenario", "theme", "language", "help", "palette", "quit", "picture"}
+)
+"""Commands that do something before a scenario is open."""

@@ -1,0 +1,55 @@
+"""Where torch keeps each state: in `output`, in `h_n`, in the loop around a cell, or nowhere."""
+
+from __future__ import annotations
+
+from rnnstep.engine.blocks import Direction
+from rnnstep.language import Text
+from rnnstep.scenario.model import Scenario
+
+
+def where_torch_keeps(
+    scenario: Scenario, batch_index: int, layer: int, direction: Direction, t: int, row: int, state: str = "h"
+) -> Text:
+    """Say where torch keeps a state of a layer, direction, step (from 0) and row.
+
+    `output[2,0] = h_n[1,0]`, `output[2,0,:4]` of the forward half, or that torch does not return it.
+    """
+    recurrent = scenario.recurrent
+    is_final = t == (0 if direction == "backward" else scenario.batches[batch_index].last_step(row))
+    if recurrent.is_cell:
+        return _of_loop(scenario, t, row, state, is_final=is_final)
+    final = _final(scenario, layer, direction, row, state)
+    is_output = layer == recurrent.num_layers - 1 and state == next(iter(scenario.cell.states))
+    if not is_output:
+        if is_final:
+            return Text("{place}", place=final)
+        return Text("torch does not return it; {place} only after the last step", place=final)
+    output = _in_output(scenario, direction, t, row)
+    return Text("{place}", place=f"{output} = {final}" if is_final else output)
+
+
+def _of_loop(scenario: Scenario, t: int, row: int, state: str, *, is_final: bool) -> Text:
+    """A cell keeps nothing: the loop around it does."""
+    entry = f"[{row}]" if scenario.is_batched else ""
+    shown = f"{state}_{t + 1}{entry}"
+    if is_final:
+        return Text("the loop's {state}, its last: {place}", state=shown, place=f"{state}_n{entry}")
+    return Text(
+        "the loop's {state} ({argument} of step {step})", state=shown, argument=f"{state}x", step=t + 2
+    )
+
+
+def _in_output(scenario: Scenario, direction: Direction, t: int, row: int) -> str:
+    recurrent = scenario.recurrent
+    parts = [str(t)]
+    if scenario.is_batched:
+        parts = [str(row), str(t)] if recurrent.batch_first else [str(t), str(row)]
+    if recurrent.bidirectional:
+        size = recurrent.output_size
+        parts.append(f"{size}:" if direction == "backward" else f":{size}")
+    return f"output[{','.join(parts)}]"
+
+
+def _final(scenario: Scenario, layer: int, direction: Direction, row: int, state: str) -> str:
+    position = layer * scenario.recurrent.num_directions + (direction == "backward")
+    return f"{state}_n[{position},{row}]" if scenario.is_batched else f"{state}_n[{position}]"

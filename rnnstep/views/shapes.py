@@ -1,0 +1,106 @@
+"""The table of torch's shapes for a scenario: each array's axes in words and in numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rnnstep.language import Text
+from rnnstep.scenario.model import Batch, Recurrent, Scenario
+from rnnstep.scenario.parameter_names import named_parameters
+from rnnstep.scenario.parameters import linear_in_features, parameter_shapes
+
+
+class Shape(NamedTuple):
+    """A row of the table: `input  (seq_len, batch, input_size) = (5, 1, 4)`, and what there is to say."""
+
+    name: str
+    words: tuple[str, ...]
+    sizes: tuple[int, ...]
+    remark: Text | None = None
+
+
+def data_shapes(scenario: Scenario, batch: Batch) -> list[Shape]:
+    """Give the shapes of what goes in and comes out, in the order of a call."""
+    recurrent = scenario.recurrent
+    found: list[Shape] = []
+    if scenario.embedding is not None:
+        found.append(_sequence(scenario, batch, "indices", remark=Text("what the embedding looks up")))
+    found.append(_sequence(scenario, batch, "input", "input_size", recurrent.input_size, _of_input(scenario)))
+    if recurrent.is_cell:
+        size = ("input_size", recurrent.input_size)
+        found.append(_row_of_batch(scenario, batch, "x_t", *size, Text("what one call takes")))
+    found += [_state(scenario, batch, f"{name}_0", name) for name in scenario.cell.states]
+    output = f"2*{_output_word(recurrent)}" if recurrent.bidirectional else _output_word(recurrent)
+    size_of_output = linear_in_features(recurrent)
+    remark = Text("the loop's h, stacked") if recurrent.is_cell else None
+    found.append(_sequence(scenario, batch, "output", output, size_of_output, remark))
+    found += [_state(scenario, batch, f"{name}_n", name) for name in scenario.cell.states]
+    if scenario.linear is not None:
+        out = ("out_features", scenario.linear.out_features)
+        if scenario.linear.source == "h_n":
+            found.append(
+                _row_of_batch(scenario, batch, "logits", *out, Text("from the last layer's final state"))
+            )
+        else:
+            found.append(_sequence(scenario, batch, "logits", *out))
+    return found
+
+
+def weight_shapes(scenario: Scenario) -> list[Shape]:
+    """Give the shape of every parameter, in torch's order."""
+    shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    parameters = named_parameters(shapes, scenario.recurrent, scenario.cell)
+    found = []
+    for name, shape in shapes.items():
+        words = tuple(part.strip() for part in parameters[name].words.strip("()").split(",") if part.strip())
+        found.append(Shape(name, words, shape))
+    return found
+
+
+def _of_input(scenario: Scenario) -> Text | None:
+    if scenario.recurrent.is_cell:
+        return Text("what the loop walks over")
+    return Text("what the embedding gives") if scenario.embedding is not None else None
+
+
+def _sequence(
+    scenario: Scenario, batch: Batch, name: str, word: str = "", size: int = 0, remark: Text | None = None
+) -> Shape:
+    """Give a shape over time: (T, B, n), (B, T, n) with `batch_first`, (T, n) when unbatched."""
+    axes = [("seq_len", batch.num_steps), ("batch", batch.num_rows)]
+    if not scenario.is_batched:
+        axes.pop()
+    elif scenario.recurrent.batch_first:
+        axes.reverse()
+    if word:
+        axes.append((word, size))
+    return Shape(name, tuple(axis for axis, _ in axes), tuple(length for _, length in axes), remark)
+
+
+def _row_of_batch(
+    scenario: Scenario, batch: Batch, name: str, word: str, size: int, remark: Text | None = None
+) -> Shape:
+    """Give a shape without time: (B, n), (n) when unbatched."""
+    if scenario.is_batched:
+        return Shape(name, ("batch", word), (batch.num_rows, size), remark)
+    return Shape(name, (word,), (size,), remark)
+
+
+def _state(scenario: Scenario, batch: Batch, name: str, state: str) -> Shape:
+    """Give a state's shape: (D·num_layers, B, n), of a cell (B, n); the batch is never first of a module's."""
+    recurrent = scenario.recurrent
+    word = scenario.cell.states[state]
+    sizes = scenario.cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+    shape = _row_of_batch(scenario, batch, name, word, sizes[word] if word in sizes else int(word))
+    if recurrent.is_cell:
+        return shape
+    layers = "2*num_layers" if recurrent.bidirectional else "num_layers"
+    remark = None
+    if recurrent.batch_first and scenario.is_batched:
+        remark = Text("the batch stays second, also with batch_first")
+    first = recurrent.num_layers * recurrent.num_directions
+    return Shape(name, (layers, *shape.words), (first, *shape.sizes), remark)
+
+
+def _output_word(recurrent: Recurrent) -> str:
+    return "proj_size" if recurrent.proj_size else "hidden_size"

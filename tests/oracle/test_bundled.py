@@ -1,0 +1,165 @@
+"""Every bundled scenario is opened, stepped to its end, and confirmed by torch; every module has one, and an oracle."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rnnstep.cells import BUILT_IN, MODULES, cell_for
+from rnnstep.engine import Model, Trace
+from rnnstep.reference import Checked, check, complete
+from rnnstep.scenario import bundled
+from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.read import read, read_text
+from rnnstep.session.run import Run
+from rnnstep.session.session import Session
+from rnnstep.session.tree import Path as Place
+from rnnstep.session.tree import Tree
+
+NAMES = bundled.names()
+DTYPES = ("float32", "float64")
+MOST_ELEMENTS = 3000  # beyond this a scenario is not walked element by element
+README = Path(__file__).parents[2] / "README.md"
+
+
+@cache
+def scenario_of(name: str, dtype: str) -> Scenario:
+    return complete(read(bundled.find(name), dtype=dtype))
+
+
+@cache
+def trace_of(name: str, dtype: str) -> Trace:
+    return Model(scenario_of(name, dtype)).run()
+
+
+@cache
+def checked(name: str, dtype: str) -> Checked:
+    return check(trace_of(name, dtype))
+
+
+def walked(session: Session, zoom: str) -> list[Session]:
+    """All places that `→` visits from start at a zoom, as sessions."""
+    tree = session.tree
+    while session.level != zoom:
+        session = session.right() if session.position.is_start else session.into()
+    session = session.home()
+    visited: list[Session] = []
+    while True:
+        after = session.right()
+        if after.position == session.position:
+            assert after.note is not None
+            return visited
+        assert len(after.position.path) == tree.level(zoom)
+        visited.append(after)
+        session = after
+
+
+def number_of_places(tree: Tree, depth: int, path: Place = ()) -> int:
+    if len(path) == depth:
+        return 1
+    return sum(number_of_places(tree, depth, (*path, child)) for child in range(tree.count(path)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_torch_confirms_every_bundled_scenario(name: str, dtype: str) -> None:
+    found = checked(name, dtype)
+    assert trace_of(name, dtype).passes[0].x.dtype == dtype
+    assert found.agrees, found.explanation
+    assert not found.faults
+    assert found.one_step_diff <= found.tolerance
+    assert found.is_module is not scenario_of(name, dtype).recurrent.is_own
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_bundled_scenario_is_stepped_to_its_end(name: str, dtype: str) -> None:
+    run = Run.of(scenario_of(name, dtype)).with_checked(checked(name, dtype))
+    start = Session.open(run)
+    assert start.position.is_start
+    for zoom in ("step", "operation"):
+        visited = walked(start, zoom)
+        paths = [session.position.path for session in visited]
+        assert paths == sorted(set(paths))
+        assert len(paths) == number_of_places(start.tree, start.tree.level(zoom))
+        assert len({session.place for session in visited}) == len(visited)
+        assert visited[-1].end().position == visited[-1].position
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_torch_stands_beside_every_operation(name: str, dtype: str) -> None:
+    run = Run.of(scenario_of(name, dtype)).with_checked(checked(name, dtype))
+    for session in walked(Session.open(run), "operation"):
+        spot = session.spot
+        assert spot is not None
+        assert spot.key is not None
+        assert spot.operation is not None
+        assert spot.t is not None
+        comparison = checked(name, dtype).comparisons[spot.batch]
+        assert comparison.agrees_at(spot.key, spot.operation, spot.t)
+        ours = run.value(spot, spot.operation)
+        assert np.isfinite(ours).all()
+        theirs = comparison.value(spot.key, spot.operation, spot.t)
+        if theirs is None:
+            assert spot.operation == "mask"
+        else:
+            assert theirs.shape == ours.shape
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_small_ones_are_stepped_element_by_element(name: str) -> None:
+    start = Session.open(Run.of(scenario_of(name, "float32")))
+    count = number_of_places(start.tree, start.tree.level("element"))
+    if count > MOST_ELEMENTS:
+        assert name in {"names", "rnn_cell_batch", "weather"}
+        return
+    assert len(walked(start, "element")) == count
+
+
+@pytest.mark.parametrize("cell", BUILT_IN)
+def test_every_cell_has_a_bundled_scenario(cell: str) -> None:
+    used = {scenario_of(name, "float32").recurrent.module for name in NAMES}
+    assert used & {cell, f"{cell}Cell"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_stands_in_the_readme(module: str) -> None:
+    assert re.search(rf"\b{module}\b", README.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_gives_the_numbers_of_torchs_own(module: str, dtype: str) -> None:
+    scenario = read_text(
+        f"""\
+        input.random = {{shape = [4, 2, 3], seed = 1}}
+        recurrent = {{module = "{module}", hidden_size = 5}}
+        weights.seed = 3
+        """,
+        dtype=dtype,
+    )
+    ours = Model(scenario).run()
+    torch.manual_seed(3)
+    theirs = getattr(torch.nn, module)(3, 5).to(getattr(torch, dtype))
+    x = torch.tensor(ours.input)
+    with torch.no_grad():
+        if module.endswith("Cell"):
+            outputs, state = [], None
+            for x_t in x:
+                state = theirs(x_t, state)
+                outputs.append(state[0] if isinstance(state, tuple) else state)
+            output, state = torch.stack(outputs), state
+        else:
+            output, state = theirs(x)
+    expected = [output, *(state if isinstance(state, tuple) else (state,))]
+    found = [ours.output, ours.h_n, ours.c_n]
+    tolerance = 64 * np.finfo(dtype).eps
+    for mine, wanted in zip(found, expected, strict=False):
+        np.testing.assert_allclose(mine, wanted.numpy(), rtol=0, atol=tolerance)
+    assert (ours.c_n is not None) == (len(cell_for(module).states) == 2)

@@ -1,0 +1,112 @@
+"""A debugger in a terminal that is not there: no torch process, no keys of the developer's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from rnnstep.scenario import bundled
+from rnnstep.tui.app import DebuggerApp
+from rnnstep.tui.options import Options
+from rnnstep.tui.sources import Source
+from rnnstep.tui.torch import Torch
+
+PATIENCE = 20.0  # seconds that something may take on a busy machine
+
+
+class FakeWorker:
+    """Hears requests and says nothing until a test does."""
+
+    def __init__(self, heard) -> None:
+        self.reply = heard
+        self.requests = []
+        self.is_closed = False
+
+    def submit(self, revision, scenario) -> None:
+        self.requests.append((revision, scenario))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Screen:
+    """A running debugger as a test sees it."""
+
+    def __init__(self, app: DebuggerApp, pilot: Pilot[int], workers: list[FakeWorker]) -> None:
+        self.app = app
+        self.pilot = pilot
+        self.workers = workers
+
+    @property
+    def debugger(self):
+        return self.app.debugger
+
+    @property
+    def session(self):
+        return self.app.debugger.session
+
+    @property
+    def look(self):
+        return self.app.debugger.state.look
+
+    @property
+    def text(self) -> str:
+        """What stands on the screen, cell for cell."""
+        return "\n".join(strip.text for strip in self.app.screen._compositor.render_strips())
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def type(self, text: str) -> None:
+        await self.press(*text)
+
+    async def until(self, is_true: Callable[[], object]) -> None:
+        """Wait for what comes from another thread."""
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while not is_true():
+            assert asyncio.get_running_loop().time() < end, f"waited in vain\n{self.text}"
+            await self.pilot.pause(0.01)
+        await self.pilot.pause()
+
+
+@pytest.fixture(autouse=True)
+def no_keys_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    for name in ("LC_ALL", "LC_MESSAGES", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def opened():
+    """Give a way to open scenarios: `async with opened("hello", size=(80, 24)) as screen`."""
+
+    @contextlib.asynccontextmanager
+    async def opening(
+        *scenarios: str | Path, size=(80, 24), start=None, is_waited_for=True, **options
+    ) -> AsyncIterator[Screen]:
+        workers: list[FakeWorker] = []
+
+        def started(heard):
+            workers.append(FakeWorker(heard))
+            return workers[-1]
+
+        torch = Torch(start or started)
+        sources = [Source(bundled.find(str(scenario))) for scenario in scenarios]
+        app = DebuggerApp(sources, Options(**options), torch)
+        try:
+            async with app.run_test(size=size) as pilot:
+                screen = Screen(app, pilot, workers)
+                if scenarios and is_waited_for:
+                    await screen.until(lambda: screen.session is not None)
+                yield screen
+        finally:
+            torch.close()
+
+    return opening

@@ -1,0 +1,144 @@
+"""`rnnstep.load` and `rnnstep.trace`, as the contract describes them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import rnnstep
+from rnnstep.errors import ScenarioError, UsageError
+
+
+@pytest.fixture(scope="module")
+def hello():
+    return rnnstep.trace("hello")
+
+
+def test_import_brings_neither_numpy_nor_torch_nor_textual():
+    code = "import rnnstep, sys; print([name for name in ('numpy', 'torch', 'textual', 'click') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_every_exported_name_is_there():
+    assert all(hasattr(rnnstep, name) for name in rnnstep.__all__)
+    assert set(rnnstep.__all__) <= set(dir(rnnstep))
+
+
+def test_unknown_attribute_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = rnnstep.nothing
+
+
+def test_load_and_run_need_no_torch():
+    code = "import rnnstep, sys; rnnstep.load('hello').run().output; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_load_takes_a_path_and_completes_what_torch_must_draw(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text(
+        'vocabulary = ["a", "b"]\n[input]\ntext = "ab"\n[embedding]\nembedding_dim = 3\n'
+        '[recurrent]\nmodule = "RNN"\nhidden_size = 2\n[weights]\nseed = 0\n'
+    )
+    assert rnnstep.load(path).run().output.shape == (2, 1, 2)
+
+
+def test_runs_share_no_results():
+    scenario = rnnstep.load("hello")
+    first, second = scenario.run(), scenario.run()
+    assert not np.shares_memory(first.output, second.output)
+    np.testing.assert_array_equal(first.output, second.output)
+
+
+def test_what_is_not_there_is_a_usage_error():
+    with pytest.raises(UsageError, match="did you mean hello"):
+        rnnstep.load("helo")
+
+
+def test_mistakes_of_a_file_are_a_scenario_error(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text("[recurrent]\nmodul = 3\n")
+    with pytest.raises(ScenarioError, match=r"s\.toml:2:1: "):
+        rnnstep.trace(path)
+
+
+def test_step_gives_values_by_name(hello):
+    assert hello.steps[3]["h"].shape == (1, 4)
+    np.testing.assert_array_equal(hello.steps[3]["h"], hello.output[3])
+    np.testing.assert_allclose(hello.reference.steps[3]["h"], hello.steps[3]["h"], atol=1e-6)
+
+
+def test_reference_has_the_same_keys(hello):
+    assert list(hello.reference) == ["input", "steps", "output", "h_n"]
+    assert len(hello.reference) == 4
+    assert hello.reference["h_n"] is hello.reference.h_n
+    assert hello.reference.c_n is None
+    assert list(hello.reference.steps[0]) == list(hello.steps[0]) == ["x", "h_prev", "ih", "hh", "a", "h"]
+    with pytest.raises(KeyError):
+        hello.reference["c_n"]
+    with pytest.raises(KeyError):
+        hello.reference.steps[0]["W_ih"]
+
+
+def test_verdict_is_told(hello):
+    assert hello.agrees
+    assert 0 <= hello.one_step_diff <= hello.tolerance < 1e-5
+    assert set(hello.max_abs_diff) == {"output", "h_n"}
+    assert repr(hello) == "Run('hello', 5 steps, agrees with torch)"
+
+
+def test_dictionary_has_the_contracts_keys(hello):
+    found = hello.as_dict()
+    assert list(found) == [
+        "title", "module", "dtype", "input", "steps", "output", "h_n",
+        "reference", "max_abs_diff", "one_step_diff", "tolerance", "agrees",
+    ]  # fmt: skip
+    assert found["title"] == "hello → ohlol: one RNNCell"
+    assert (found["module"], found["dtype"], found["agrees"]) == ("RNNCell", "float32", True)
+    assert list(found["steps"][0]) == ["t", "layer", "direction", "values"]
+    assert found["steps"][2]["t"] == 2
+    assert list(found["reference"]) == ["input", "steps", "output", "h_n", "self_check"]
+    assert found["reference"]["self_check"] == ["ih", "hh", "a"]
+
+
+def test_dictionary_is_plain_and_exact(hello):
+    found = json.loads(json.dumps(hello.as_dict()))
+    assert found == hello.as_dict()
+    np.testing.assert_array_equal(np.array(found["output"], np.float32), hello.output)
+    np.testing.assert_array_equal(np.array(found["steps"][4]["values"]["a"], np.float32), hello.steps[4]["a"])
+
+
+def test_own_cell_has_a_self_check_and_no_reference():
+    run = rnnstep.trace("mgu")
+    found = run.as_dict()
+    assert run.reference is None
+    assert found["reference"] is None
+    assert found["self_check"]["self_check"] == ["x", "h_prev", "f", "n", "h"]
+    np.testing.assert_allclose(run.self_check.output, run.output, atol=1e-6)
+
+
+def test_packed_steps_name_their_rows():
+    found = rnnstep.trace("packed").as_dict()
+    by_place = {(step["t"], step["layer"], step["direction"]): step for step in found["steps"]}
+    assert by_place[0, 0, "forward"]["rows"] == [0, 1, 2]
+    assert by_place[4, 0, "backward"]["rows"] == [0]
+    assert len(by_place[3, 0, "forward"]["values"]["h"]) == 2
+    assert [step["t"] for step in found["steps"][5:]] == [4, 3, 2, 1, 0]
+
+
+def test_several_batches_are_lists():
+    found = rnnstep.trace("windows").as_dict()
+    assert len(found["output"]) == len(found["input"]) == len(found["reference"]["h_n"]) == 5
+    assert {step["batch"] for step in found["steps"]} == set(range(5))
+    assert np.shape(found["reference"]["input"][4]) == (2, 3, 1)
+
+
+def test_unbatched_run_keeps_rows_in_its_steps_only():
+    found = rnnstep.trace("lstm_by_hand").as_dict()
+    assert np.shape(found["output"]) == (4, 2)
+    assert np.shape(found["c_n"]) == np.shape(found["reference"]["c_n"]) == (1, 2)
+    assert np.shape(found["steps"][0]["values"]["tanh_c"]) == (1, 2)
