@@ -48,15 +48,16 @@ class Command(click.Command):
         *,
         usage: str,
         about: Text,
-        more: Text | None = None,
+        **attributes: Any,
     ) -> None:
         def run(**parameters: Any) -> int:
             return action(Given(**parameters), click.get_current_context().obj)
 
-        super().__init__(name, callback=run, params=[*params, _help_option()], add_help_option=False)
+        super().__init__(
+            name, callback=run, params=[*params, _help_option()], add_help_option=False, **attributes
+        )
         self.usage = usage
         self.about = about
-        self.more = more
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does; what is left over is an error in our words."""
@@ -71,8 +72,6 @@ class Command(click.Command):
         language = ctx.obj
         usage = Text("Usage: {usage}", usage=self.usage).into(language)
         formatter.write(f"{usage}\n\n{paragraphs(self.about.into(language))}\n")
-        if self.more is not None:
-            formatter.write(f"\n{paragraphs(self.more.into(language))}\n")
         self.format_options(ctx, formatter)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -28,6 +28,11 @@ class Page:
         """Give a text in the page's language and signs."""
         return self.alphabet.spell(text.into(self.language))
 
+    @property
+    def dot(self) -> str:
+        """What stands between the parts of a heading; in ASCII `·` would be a product."""
+        return ", " if self.alphabet.is_ascii else " · "
+
     def mark(self, *, agrees: bool) -> str:
         """Give ✓ or ✗."""
         sign = self.alphabet.check if agrees else self.alphabet.wrong

@@ -113,6 +113,7 @@ def _root() -> Root:
         PROGRAM,
         opening.run,
         [*opening.params(), _version_option()],
+        invoke_without_command=True,
         usage=f"{PROGRAM} [OPTIONS] [SCENARIO...]",
         about=Text(
             "Step through every number of an RNN, LSTM or GRU, with torch's beside it.\n"

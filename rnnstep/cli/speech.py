@@ -12,7 +12,7 @@ from rnnstep.language.printable import printable
 def language_of(arguments: Sequence[str]) -> str:
     """Give what `--language` says, else the environment: known before anything is parsed, for help and errors."""
     given = None
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in zip(arguments, [*arguments, ""][1:], strict=True):
         if word == "--":
             break
         if word == "--language":

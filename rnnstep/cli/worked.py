@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rnnstep.cli.page import Page, legend, letter, module_words, verdict_lines
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
-from rnnstep.equations.write import BLACKBOARD, write_line
+from rnnstep.equations.write import BLACKBOARD, SOURCE, write_line
 from rnnstep.export.selection import Seen, Selection
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
@@ -54,14 +54,14 @@ def _head(selection: Selection, page: Page) -> Iterator[str]:
     title = " ".join(scenario.title.into(page.language).split())
     yield page.heading(title or scenario.name)
     yield page.alphabet.spell(
-        " · ".join([module_words(scenario), scenario.display.dtype, *_shapes(run.trace.passes[0])])
+        page.dot.join([module_words(scenario), scenario.display.dtype, *_shapes(run.trace.passes[0])])
     )
     done = run.trace.passes[0]
     yield ""
     shown: set[str] = set()
     for block in done.blocks:
         for line in block.program.lines:
-            written = write_line(line, BLACKBOARD)
+            written = write_line(line, SOURCE if page.alphabet.is_ascii else BLACKBOARD)
             if block.kind == "recurrent" and written not in shown:
                 shown.add(written)
                 yield page.alphabet.spell(f"  {written}")
@@ -112,7 +112,7 @@ def _step_title(selection: Selection, seen: Seen, page: Page) -> str:
         parts.append(seen.key)
     if batch.num_rows == 1 and step.layer == 0:
         parts += letter(scenario, batch, step.t, 0)
-    return " · ".join(parts)
+    return page.dot.join(parts)
 
 
 def _step(done: Pass, seen: Seen, page: Page) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _step(done: Pass, seen: Seen, page: Page) -> Iterator[str]:
         if done.batch.num_rows > 1:
             words = [page.say(Text("row {row}/{rows}", row=row + 1, rows=done.batch.num_rows))]
             words += letter(scenario, done.batch, step.t, row) if step.layer == 0 else []
-            yield page.alphabet.spell(f"  {' · '.join(words)}")
+            yield page.alphabet.spell(f"  {page.dot.join(words)}")
         for name, (ours, torch) in values.items():
             beside = None if torch is None else torch[position]
             tag = _tag(seen, name, page) if beside is not None else ""

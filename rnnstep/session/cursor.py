@@ -88,7 +88,9 @@ def follow(session: Session) -> Session:
 
 def _sources(session: Session) -> Iterator[Path]:
     for spot, factor in factors_at(session):
-        path = source(session.run, spot, factor.name, factor.index[0] if factor.index else 0, session.position.row)
+        path = source(
+            session.run, spot, factor.name, factor.index[0] if factor.index else 0, session.position.row
+        )
         if path is not None:
             # From an operation as a whole, to an operation as a whole.
             yield path if session.level in ("element", "term") else path[: session.tree.level("operation")]

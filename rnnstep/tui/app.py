@@ -13,6 +13,7 @@ from rnnstep.tui.debugger import Debugger
 from rnnstep.tui.options import Options
 from rnnstep.tui.sources import Source
 from rnnstep.tui.themes import DARK, PALETTES, Palette, textual_theme, theme_name
+from rnnstep.tui.toasts import Toasts
 from rnnstep.tui.torch import Torch
 
 if TYPE_CHECKING:
@@ -39,10 +40,8 @@ class DebuggerApp(App[int], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "leave", show=False, priority=True)]
     COMMANDS = {_commands}  # noqa: RUF012  # Textual's own declaration
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    # Emoji and half blocks of Textual's palette are not in every projector's font.
-    CSS = """
-    CommandPalette SearchIcon { display: none; }
-    """
+    # The emoji of Textual's palette is not in every projector's font, and of uncertain width.
+    CSS = f"CommandPalette SearchIcon {{ display: none; }}{Toasts.CSS}"
 
     def __init__(self, sources: Sequence[Source], options: Options, torch: Torch) -> None:
         super().__init__()
@@ -64,7 +63,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
         if found.keys:
             self.set_keymap(found.keys)
         for problem in found.problems:
-            self.debugger.tell(problem)
+            self.debugger.toasts.tell(problem)
 
     def next_theme(self) -> None:
         """Go on to the next of the four themes."""

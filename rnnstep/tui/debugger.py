@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.reactive import var
 from textual.screen import Screen
 
-from rnnstep.errors import RnnstepError, ScenarioError
+from rnnstep.errors import RnnstepError
 from rnnstep.language import Text, environment_language
 from rnnstep.tui.actions import ACTIONS, WITHOUT_SESSION, pick
 from rnnstep.tui.canvas import Canvas
@@ -23,6 +23,7 @@ from rnnstep.tui.options import Options
 from rnnstep.tui.player import Player
 from rnnstep.tui.sources import Source
 from rnnstep.tui.state import State
+from rnnstep.tui.toasts import Toasts
 from rnnstep.views.alphabet import alphabet
 from rnnstep.views.commands import BY_ID, COMMANDS
 from rnnstep.views.look import Look
@@ -48,6 +49,7 @@ class Debugger(Screen[None]):
         state: All that is shown; every change repaints once.
         files: The scenarios that were asked for.
         player: Plays.
+        toasts: Says what is longer than a line.
         torch: Where torch's numbers come from.
         has_opened: Whether there has been anything to show.
     """
@@ -68,6 +70,7 @@ class Debugger(Screen[None]):
         self.options = options
         self.files: Files = Files(self, sources, options)
         self.player: Player = Player(self)
+        self.toasts: Toasts = Toasts(self)
         self.torch = torch
         self.has_opened = False
         self._is_blank = False
@@ -77,6 +80,7 @@ class Debugger(Screen[None]):
             alphabet=alphabet(is_ascii=options.is_ascii),
             is_remote=options.is_remote,
         )
+        self.set_class(options.is_ascii, "-ascii")
         name = sources[0].name if sources else "rnnstep"
         self.set_reactive(Debugger.state, State(look, name=name))
 
@@ -213,7 +217,9 @@ class Debugger(Screen[None]):
         """Obey any command of the table; before a scenario is open, those that need none."""
         if self.session is None and command not in WITHOUT_SESSION:
             return
-        state = self.state.seen(last_key=BY_ID[command].shown, message=None)
+        self.toasts.clear()
+        shown = self.state.look.alphabet.spell(BY_ID[command].shown)
+        state = self.state.seen(last_key=shown, message=None)
         changed = obey(state, command)
         if changed is not None:
             self.change(changed)
@@ -234,17 +240,6 @@ class Debugger(Screen[None]):
     def say(self, text: Text) -> None:
         """Say something on the screen's own line."""
         self.change(self.state.say(text))
-
-    def tell(self, text: Text) -> None:
-        """Say something that may be longer than a line, and stays for a while."""
-        self.notify(self.state.look.say(text), severity="warning", timeout=20, markup=False)
-
-    def tell_error(self, error: RnnstepError) -> None:
-        """Say what is wrong with a file, all of it; what was open stays."""
-        text = error.into(self.state.look.language)
-        self.notify(self.state.look.alphabet.spell(text), severity="error", timeout=30, markup=False)
-        first = error.problems[0].into(self.state.look.language) if isinstance(error, ScenarioError) else text
-        self.say(Text("not opened: {problem}", problem=first))
 
     def fail(self, error: RnnstepError) -> None:
         """Leave: there is nothing to show."""

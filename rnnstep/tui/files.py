@@ -164,7 +164,7 @@ class Files:
             return
         if stamp is not None and source == self.source:
             self._stamp = stamp  # told once for each state of the file
-        self._debugger.tell_error(error)
+        self._debugger.toasts.tell_error(error)
 
 
 def _raise(error: BaseException) -> None:

@@ -27,7 +27,7 @@ class Picker(ModalScreen[Source]):
 
     DEFAULT_CSS = """
     Picker { layout: vertical; background: $background; }
-    Picker Static { height: 1; padding: 0 1; color: $text-muted; background: $panel; }
+    Picker Static { height: auto; max-height: 4; padding: 0 1; color: $text-muted; background: $panel; }
     Picker Input { background: $panel; color: $foreground; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -145,6 +145,7 @@ _SPELLINGS = str.maketrans(
         "↑": "up",
         "↓": "down",
         "␣": "space",
+        "⌫": "Bksp",
         "≤": "<=",
         "≥": ">=",
         "≠": "!=",

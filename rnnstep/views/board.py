@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rnnstep.equations.expand import Expansion
@@ -16,7 +16,7 @@ from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.session.place import write_place
 from rnnstep.views import grids, torch_column
-from rnnstep.views.compose import Block, beside, pad
+from rnnstep.views.compose import Block, above, beside, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.rows import Span, width
 from rnnstep.views.scene import Scene
@@ -24,8 +24,12 @@ from rnnstep.views.scene import Scene
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rnnstep.views.alphabet import Alphabet
+
 _SIGNS = {"matmul": "·", "mul": "⊙", "add": "+", "sub": "−", "div": "/"}
 _LEAST_DECIMALS = 2
+_LEAST_MATRIX = 8
+_NO_LIMIT = 10_000
 
 Piece = str | Grid
 
@@ -33,10 +37,11 @@ Piece = str | Grid
 def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) -> Block:
     """Draw the line at the cursor in `cells` by `height`.
 
-    Operands lose decimals before anything is cut, the result never does.
+    Operands lose decimals first, then torch's column gives way, then a matrix is cut to a window;
+    what is still too wide goes on in a second line. The result is never cut off.
     """
     line = scene.run.tree.line(scene.spot)
-    operands = [*_pieces(scene, line.expression, expansion), "="]
+    operands = [*_joined(_pieces(scene, line.expression, expansion)), "="]
     result = result_grids(scene, line.name, expansion)
     decimals = scene.look.decimals
     least = min(_LEAST_DECIMALS, decimals)
@@ -48,26 +53,77 @@ def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) ->
         fewer -= 1
     matrices = [piece for piece in operands if isinstance(piece, Grid) and piece.columns > 1]
     fixed = _width([piece for piece in operands if piece not in matrices], fewer)
-    share = max(8, (cells - own - fixed) // len(matrices)) if matrices else 0
-    alphabet = scene.look.alphabet
-    limits = {id(piece): share if piece in matrices else 10 * cells for piece in operands}
+    share = max(_LEAST_MATRIX, (cells - own - fixed) // len(matrices)) if matrices else 0
+    parts = [_Part(piece, fewer, share if piece in matrices else _NO_LIMIT) for piece in operands]
+    parts += [_Part(grid, decimals, _NO_LIMIT, gap=1) for grid in result]
+    lines = _lines(parts, cells)
+    room = max(3, height // len(lines))
+    drawn = [_drawn(line, room, scene.look.alphabet) for line in lines]
+    return pad(above(drawn)[:height], cells, None, scene.look.alphabet)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A sign or a grid of the row: how many decimals it has, and the cells it may take."""
+
+    piece: Piece
+    decimals: int
+    limit: int
+    gap: int = 0
+
+    @property
+    def width(self) -> int:
+        if isinstance(self.piece, str):
+            return width(self.piece) + 2
+        return min(self.limit, grids.grid_width(self.piece, self.decimals)) + self.gap
+
+
+def _lines(parts: list[_Part], cells: int) -> list[list[_Part]]:
+    """Put parts in lines of `cells`; a line is begun by the sign before a grid."""
+    lines: list[list[_Part]] = [[]]
+    used = 0
+    for index, part in enumerate(parts):
+        ahead = part.width
+        if isinstance(part.piece, str) and index + 1 < len(parts):
+            ahead += parts[index + 1].width
+        if used + ahead > cells and lines[-1]:
+            lines.append([])
+            used = 0
+        lines[-1].append(part)
+        used += part.width
+    return lines
+
+
+def _drawn(line: list[_Part], height: int, alphabet: Alphabet) -> Block:
     has_caption = any(
-        grids.is_cut(piece, fewer, height, limits.get(id(piece), cells))
-        for piece in (*operands, *result)
-        if isinstance(piece, Grid)
+        grids.is_cut(part.piece, part.decimals, height, part.limit) for part in line if isinstance(part.piece, Grid)
     )
-    parts: list[Block | str] = []
-    for piece in operands:
-        if isinstance(piece, str):
-            parts.append(alphabet.spell(piece))
+    drawn = [
+        alphabet.spell(part.piece)
+        if isinstance(part.piece, str)
+        else grids.draw(part.piece, part.decimals, height, part.limit, has_caption=has_caption, alphabet=alphabet)
+        for part in line
+    ]
+    tall = max((len(part) for part in drawn if not isinstance(part, str)), default=1)
+    placed: list[Block] = []
+    for part, block in zip(line, drawn, strict=True):
+        placed.append(grids.operator(block, tall) if isinstance(block, str) else block)
+        if part.gap:
+            placed.append([(Span(" " * part.gap),)])
+    return beside(placed, gap=0)
+
+
+def _joined(pieces: Iterable[Piece]) -> list[Piece]:
+    """Write signs that follow each other as one: `(`, `1`, `−` as `(1 −`."""
+    found: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece, str) and found and isinstance(found[-1], str):
+            before = found[-1]
+            is_tight = before.endswith("(") or piece in (")", ",")
+            found[-1] = before + piece if is_tight else f"{before} {piece}"
         else:
-            parts.append(grids.draw(piece, fewer, height, limits[id(piece)], has_caption=has_caption, alphabet=alphabet))
-    for grid in result:
-        parts.append(grids.draw(grid, decimals, height, 10 * cells, has_caption=has_caption, alphabet=alphabet))
-        parts.append([(Span(" "),)])
-    tall = max(len(part) for part in parts if not isinstance(part, str))
-    placed = [grids.operator(part, tall) if isinstance(part, str) else part for part in parts]
-    return pad(beside(placed, gap=0), cells, None, alphabet)
+            found.append(piece)
+    return found
 
 
 def _own_width(result: list[Grid], decimals: int) -> int:

@@ -176,14 +176,8 @@ def _difference(scene: Scene, name: str, gap: Array) -> Grid:
 
 def _row(scene: Scene, operands: list[Grid | str], results: list[Grid | str], cells: int, height: int) -> Block | None:
     """Put grids side by side, operands with fewer decimals where they must; None if they do not fit whole."""
-    least = min(_LEAST_DECIMALS, scene.look.decimals)
-    for decimals in range(scene.look.decimals, least - 1, -1):
-        if _width(operands, decimals) + _results_width(scene, results) <= cells:
-            break
-    else:
-        return None
-    tallest = max(grid.rows for grid in (*operands, *results) if isinstance(grid, Grid))
-    if tallest + 1 > height:
+    decimals = _fitting(scene, [operands], cells - _results_width(scene, results))
+    if decimals is None or _height([*operands, *results]) > height:
         return None
     drawn = _drawn(scene, operands, decimals, height) + _drawn(scene, results, scene.look.decimals, height)
     return pad(beside(drawn, gap=0), cells)
@@ -191,16 +185,24 @@ def _row(scene: Scene, operands: list[Grid | str], results: list[Grid | str], ce
 
 def _two_rows(scene: Scene, cells: int, height: int) -> Block | None:
     """`W_ih x_t + b_ih` above `W_hh h_prev + b_hh`, the results at their right."""
-    results = _results(scene)
-    right = _results_width(scene, results)
-    half = height // 2
-    upper = _row(scene, _first(scene), [], cells - right, half)
-    lower = _row(scene, _second(scene)[1:], [], cells - right, height - half)
-    if upper is None or lower is None:
+    first, second, results = _first(scene), _second(scene)[1:], _results(scene)
+    decimals = _fitting(scene, [first, second], cells - _results_width(scene, results))
+    if decimals is None or _height(first) + _height(second) > height or _height(results) > height:
         return None
-    left = above([_trimmed(upper), _trimmed(lower)])
+    left = above([beside(_drawn(scene, parts, decimals, height), gap=0) for parts in (first, second)])
     side = beside(_drawn(scene, results, scene.look.decimals, len(left)), gap=0)
     return pad(beside([left, side], gap=0), cells)
+
+
+def _fitting(scene: Scene, rows: list[list[Grid | str]], cells: int) -> int | None:
+    """The most decimals, of those asked for and less, with which every row fits; None if none does."""
+    most = scene.look.decimals
+    choices = range(most, min(_LEAST_DECIMALS, most) - 1, -1)
+    return next((decimals for decimals in choices if all(_width(row, decimals) <= cells for row in rows)), None)
+
+
+def _height(parts: list[Grid | str]) -> int:
+    return 1 + max(part.rows for part in parts if isinstance(part, Grid))
 
 
 def _results_width(scene: Scene, results: list[Grid | str]) -> int:
@@ -212,11 +214,6 @@ def _results_width(scene: Scene, results: list[Grid | str]) -> int:
         return shown
     column = Grid("torch", None, (1,), is_plain=True)
     return shown + len(coming) * (grids.grid_width(column, scene.look.decimals) + 1 + _DIFFERENCE + 1)
-
-
-def _trimmed(block: Block) -> Block:
-    """Take the blanks at the right away, so that the next block comes close."""
-    return [row[:-1] if row and not row[-1].text.strip() else row for row in block]
 
 
 def _width(parts: list[Grid | str], decimals: int) -> int:
@@ -271,7 +268,7 @@ class _Item:
     @property
     def height(self) -> int:
         """The rows that it takes whole."""
-        return 1 + max(grid.rows for grid in self.grids if isinstance(grid, Grid))
+        return _height(self.grids)
 
     def width(self) -> int:
         """The cells that it takes, cut or whole."""

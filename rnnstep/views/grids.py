@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Target = Callable[[int, int], str]
 
+_NEVER_CUT = 9
+"""Vectors up to here are narrower written out than the name of a window on them."""
+
 _MEASURED = 4096
 """How many of a grid's numbers are looked at to find their width."""
 
@@ -172,7 +175,13 @@ def grid_width(grid: Grid, decimals: int, columns: int | None = None) -> int:
     """The cells a grid takes with its brackets, showing `columns` of its columns."""
     shown = grid.columns if columns is None else min(columns, grid.columns)
     numbers_width = shown * (cell_width(grid, decimals) + 1) + (0 if grid.is_plain else 2)
-    return max(numbers_width + grid.names_width, width(_title(grid)))
+    return max(numbers_width + grid.names_width, width(_title(grid)), caption_width(grid))
+
+
+def caption_width(grid: Grid) -> int:
+    """The cells of the name of a window on a vector, `88–99/100`; a matrix is wider than its own."""
+    digits = len(str(grid.rows))
+    return 3 * digits + 2 if len(grid.shape) == 1 and grid.rows > _NEVER_CUT else 0
 
 
 def is_cut(grid: Grid, decimals: int, height: int, cells: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
@@ -15,15 +14,14 @@ from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
 from rnnstep.views import numbers
 from rnnstep.views.compose import Block, wrap
+from rnnstep.views.confirmation import confirmation
 from rnnstep.views.counts import KERNEL_SIZE, counts
 from rnnstep.views.kept import where_torch_keeps
 from rnnstep.views.look import Look
 from rnnstep.views.markdown import plain_markdown
-from rnnstep.views.rows import Row, Span, width
+from rnnstep.views.prose import columns, said
+from rnnstep.views.rows import Row, Span
 from rnnstep.views.shapes import Shape, data_shapes, weight_shapes
-
-if TYPE_CHECKING:
-    from rnnstep.reference import Checked
 
 __all__ = ["info", "where_torch_keeps"]
 
@@ -69,38 +67,10 @@ class _Page:
         return (Span(f" {self._look.say(title)}", "title"),)
 
     def _said(self, text: Text, style: str = "") -> Block:
-        return [_indented(Span(line, style)) for line in wrap(self._look.say(text), self._cells) if line]
+        return [_indented(*row) for row in said(text, self._look, self._cells, style)]
 
     def _table(self, lines: Iterable[Row]) -> Block:
-        """Set the spans of each line in columns; what does not fit beside goes below, one step in."""
-        lines = list(lines)
-        columns = max(map(len, lines), default=0)
-        widths = [
-            max((width(line[column].text) for line in lines if column < len(line)), default=0)
-            for column in range(columns)
-        ]
-        return [row for line in lines for row in self._in_columns(line, widths)]
-
-    def _in_columns(self, line: Row, widths: list[int]) -> Iterator[Row]:
-        row: list[Span] = []
-        used = 0
-        for span, size in zip(line, widths, strict=False):
-            if not span.text:
-                continue
-            if row and used + width(span.text) > self._cells:
-                yield _indented(*row)
-                row, used = [Span("  ")], 2
-            pieces = wrap(span.text, max(2, self._cells - used))
-            for piece in pieces[:-1]:
-                row.append(span._replace(text=piece))
-                yield _indented(*row)
-                row, used = [Span("  ")], 2
-            row.append(span._replace(text=pieces[-1]))
-            used += width(pieces[-1])
-            gap = max(0, size - width(span.text)) + 2
-            row.append(Span(" " * gap))
-            used += gap
-        yield _indented(*row[:-1])
+        return [_indented(*row) for row in columns(lines, self._cells)]
 
     # ── sections ─────────────────────────────────────────────────────────────────────
 
@@ -152,7 +122,9 @@ class _Page:
     def _kept(self) -> Block:
         session, tree = self._session, self._session.tree
         row, has_batches = session.position.row, len(self._scenario.batches) > 1
-        title = Text("Where torch keeps each state (row {row} of the batch)", row=row)
+        title = Text("Where torch keeps each state")
+        if self._batch.num_rows > 1:
+            title = Text("Where torch keeps each state of row {row} of the batch", row=row)
         lines: list[Row] = []
         for key, run in session.run.trace.passes[self._number].runs.items():
             last = self._batch.last_step(row)
@@ -218,74 +190,8 @@ class _Page:
         )
 
     def _confirmed(self) -> Block:
-        rows: Block = [self._head(Text("What confirms these numbers"))]
-        if self._scenario.recurrent.is_own:
-            rows += self._said(
-                Text(
-                    "torch.nn has no such module. Self-check: the same equations, written with torch's own operations,"
-                    " confirm every value."
-                )
-            )
-        else:
-            rows += self._said(
-                Text(
-                    "torch.nn: torch's own module confirms {results} and, stepped one time step and layer at a"
-                    " time, every {states}.",
-                    results=", ".join(["output", *(f"{name}_n" for name in self._scenario.cell.states)]),
-                    states=", ".join(f"{name}_t" for name in self._scenario.cell.states),
-                )
-            )
-            rows += self._said(
-                Text(
-                    "Self-check: torch does not hand out what lies inside (products, gates); the same equations, written"
-                    " with torch's own operations, confirm it."
-                )
-            )
-        rows += self._said(
-            Text(
-                "One step: from the very h that torch had before the step, ours and torch's may differ only by"
-                " rounding. Agreement is judged by this."
-            )
-        )
-        rows += self._said(
-            Text(
-                "Along the run: each goes on from its own h, so that differences add up; with large weights two right"
-                " programs can part completely."
-            )
-        )
-        return rows + self._verdict(self._session.run.checked)
-
-    def _verdict(self, checked: Checked | None) -> Block:
-        if checked is None:
-            text = (
-                Text("torch is not available")
-                if self._look.torch == "failed"
-                else Text("torch is on its way …")
-            )
-            return self._said(text, "pending")
-        alphabet = self._look.alphabet
-        sign = alphabet.check if checked.agrees else alphabet.wrong
-        said = wrap(f"{sign} {self._look.say(checked.explanation)}", self._cells)
-        rows = [_indented(Span(line, "ok" if checked.agrees else "bad")) for line in said]
-        worst = checked.worst
-        lines: list[Row] = []
-        if worst is not None:
-            place = f"{worst.key}/{worst.name}[{worst.element}]"
-            where = place if worst.t is None else f"{worst.t + 1}/{place}"
-            reach = Text(
-                "{difference} at {place}, {share} % of the {allowed} that rounding explains",
-                difference=self._brief(worst.difference),
-                place=where,
-                share=self._brief(100 * worst.share),
-                allowed=self._brief(worst.allowed),
-            )
-            lines.append((Span(self._look.say(Text("one step")), "label"), Span(self._look.say(reach))))
-        along = ", ".join(f"{name} {self._brief(value)}" for name, value in checked.max_abs_diff.items())
-        lines.append((Span(self._look.say(Text("along the run")), "label"), Span(along)))
-        return rows + self._table(lines)
-
-    def _brief(self, value: float) -> str:
-        return numbers.brief(value, 2, alphabet=self._look.alphabet)
+        rows = confirmation(self._scenario, self._session.run.checked, self._look, self._cells)
+        return [self._head(Text("What confirms these numbers")), *(_indented(*row) for row in rows)]
 
     def _numbers(self) -> Block:
         rows: Block = [self._head(Text("Where the numbers come from"))]
@@ -310,15 +216,22 @@ class _Page:
         for target, value in latest.items():
             old = numbers.short(current(unedited, target), 6, alphabet=self._look.alphabet)
             new = numbers.short(value, 6, alphabet=self._look.alphabet)
-            where = f"x of batch {target.key}" if target.store == "values" else target.key
             lines.append(
                 (
                     Span(f"{target.shown} = {new}", "changed"),
                     Span(self._look.say(Text("was {old}", old=old)), "old"),
-                    Span(f"{where}[{','.join(map(str, target.index))}]", "dim"),
+                    Span(self._look.say(_where(target)), "dim"),
                 )
             )
         return [self._head(title), *self._table(lines)]
+
+
+def _where(target: Target) -> Text:
+    """Say where in the scenario a target stands."""
+    if target.store == "values":
+        t, row, _ = target.index
+        return Text("step {step}, row {row}, batch {batch}", step=t + 1, row=row, batch=int(target.key) + 1)
+    return Text("{place}", place=f"{target.key}[{','.join(map(str, target.index))}]")
 
 
 def _indented(*spans: Span) -> Row:
@@ -326,7 +239,8 @@ def _indented(*spans: Span) -> Row:
 
 
 def _tuple(parts: Iterable[object]) -> str:
-    return f"({', '.join(map(str, parts))})"
+    shown = list(map(str, parts))
+    return f"({', '.join(shown)}{',' if len(shown) == 1 else ''})"
 
 
 def _listed(values: Iterable[int], most: int = 16) -> str:

@@ -47,7 +47,9 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
     line = scene.run.tree.line(scene.spot)
     formula = (Span(scene.look.alphabet.spell(write_line(line, BLACKBOARD)), "now"),)
     text = sentence(scene.block, line.name, scene.scenario.cell.name)
-    rows: Block = [_two_ends(formula, () if text is None else (Span(scene.look.say(text), "dim"),), cells)]
+    words: Row = () if text is None else (Span(scene.look.say(text), "dim"),)
+    head = _two_ends(formula, words, cells)
+    rows: Block = [head]
     if found is not None:
         rows += worked(scene, found, cells, height - 1 - (height > 3))
     elif scene.known is None:
@@ -56,6 +58,8 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
         rows += _given(scene)
     if len(rows) < height:
         rows.append(_confirmation(scene, line.name, cells))
+    if words and words[0] not in head:
+        rows.append(words)
     return rows[:height]
 
 

@@ -31,6 +31,9 @@ _WIDE = 112
 _TALL = 30
 _LARGEST = 180
 _ROOM_FOR_VALUES = 9
+_WITHOUT_SUMMARY = 17
+"""The rows of the cell whole in two lines and of the timeline, which the summary at start leaves alone."""
+
 _HIGHEST_OVERVIEW = 18
 _SHARE_OF_BOARD = 2 / 3
 
@@ -54,10 +57,10 @@ def screen(session: Session, look: Look, width: int, height: int) -> Block:
 
 def _narrow(scene: Scene, width: int, room: int) -> Block:
     """One idea at a time: the operation on top, what it works on, the timeline below."""
-    talk = min(4, max(3, room // 5)) if scene.level != "start" else min(7, max(3, room // 3))
+    talk = min(4, max(3, room // 5)) if scene.level != "start" else min(7, max(3, room - _WITHOUT_SUMMARY))
     panel = _now(scene, width, talk + 2)
     left = room - len(panel)
-    below = timeline.timeline(scene, width, min(7, left // 2)) if left >= 10 else []
+    below = timeline.timeline(scene, width, min(7, left // 3)) if left >= 10 else []
     more = side.watches(scene)[:2] if left >= 12 else []
     middle = _picture(scene, width - 2, left - len(below) - len(more))
     middle = [(Span(" "), *row) for row in middle]
@@ -101,17 +104,18 @@ def _picture(scene: Scene, cells: int, height: int) -> Block:
         return []
     if scene.spot.operation is not None:
         drawn = board(scene, cells, _board_height(height), expansion(scene))
-        if scene.look.is_joined:
-            drawn = above([drawn, joined(scene, cells, height - len(drawn))])
+        drawn = _with_joined(scene, drawn, cells, height)
         rest = height - len(drawn) - 1
         drawn += [*([()] if rest > 0 else []), *side.comes_and_goes(scene, cells)[: max(0, rest)]]
         return [*drawn, *overview(scene, _seen(cells, _board_height(height)), cells, min(height - len(drawn), _HIGHEST_OVERVIEW))]
     if scene.level == "step" and len(scene.done.blocks) > 1:
         return flow(scene, cells, height)
-    drawn = cell(scene, cells, height)
-    if scene.look.is_joined:
-        drawn = above([drawn, joined(scene, cells, height - len(drawn))])
-    return drawn
+    return _with_joined(scene, cell(scene, cells, height), cells, height)
+
+
+def _with_joined(scene: Scene, drawn: Block, cells: int, height: int) -> Block:
+    """Put the joined form below, where it is asked for and fits."""
+    return above([drawn, joined(scene, cells, height - len(drawn))]) if scene.look.is_joined else drawn
 
 
 def _board_height(height: int) -> int:
@@ -127,7 +131,10 @@ def _seen(cells: int, height: int) -> tuple[int, int]:
 def _main(scene: Scene, cells: int, height: int, *, has_whole: bool) -> Block:
     """The picture of the zoom; at a step, where the cell already stands across, its values as vectors."""
     is_step = scene.spot.operation is None and (scene.level != "step" or len(scene.done.blocks) == 1)
-    drawn = values(scene, cells - 4, height - 2) if is_step and has_whole else _picture(scene, cells - 4, height - 2)
+    if is_step and has_whole:
+        drawn = _with_joined(scene, values(scene, cells - 4, height - 2), cells - 4, height - 2)
+    else:
+        drawn = _picture(scene, cells - 4, height - 2)
     rest = height - len(drawn) - 2
     if scene.spot.operation is None or rest < _ROOM_FOR_VALUES:
         return box(drawn, _title(scene), cells, height, alphabet=scene.look.alphabet)

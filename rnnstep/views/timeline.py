@@ -43,6 +43,8 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
     if wanted(scene, 0):
         spoken.append(_row(scene, scene.look.say(Text("wants")), ts, size, lambda t: (wanted(scene, t), "wants"), "label"))
     room = height - len(rows) - len(spoken)
+    if room < 1:
+        spoken, room = spoken[: max(0, len(spoken) + room - 1)], 1
     if len(states) > room:
         states = _around(scene, states, max(1, room))
     return [fit(row, cells, scene.look.alphabet) for row in (*rows, *states, *spoken)][:height]

@@ -151,5 +151,7 @@ def test_seeded_program_is_short():
 
 def test_title_stays_on_its_comment_line(tmp_path):
     path = tmp_path / "scenario.toml"
-    path.write_text(f'title = "a\\nimport os"\n{NUMBERS}[recurrent]\nmodule = "RNN"\nhidden_size = 2\n{SEED}', "utf-8")
+    path.write_text(
+        f'title = "a\\nimport os"\n{NUMBERS}[recurrent]\nmodule = "RNN"\nhidden_size = 2\n{SEED}', "utf-8"
+    )
     assert torch_program(read(path)).startswith("# a import os\n")

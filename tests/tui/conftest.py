@@ -59,6 +59,11 @@ class Screen:
         """What stands on the screen, cell for cell."""
         return "\n".join(strip.text for strip in self.app.screen._compositor.render_strips())
 
+    @property
+    def words(self) -> str:
+        """The same, whatever the line breaks."""
+        return " ".join(self.text.split())
+
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
         await self.pilot.pause()
@@ -101,7 +106,7 @@ def opened():
         sources = [Source(bundled.find(str(scenario))) for scenario in scenarios]
         app = DebuggerApp(sources, Options(**options), torch)
         try:
-            async with app.run_test(size=size) as pilot:
+            async with app.run_test(size=size, notifications=True) as pilot:
                 screen = Screen(app, pilot, workers)
                 if scenarios and is_waited_for:
                     await screen.until(lambda: screen.session is not None)

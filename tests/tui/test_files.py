@@ -112,7 +112,7 @@ async def test_picker_opens_a_path_and_tells_a_wrong_one(opened, mine):
         await screen.until(lambda: isinstance(screen.app.screen, Picker))
         screen.app.focused.value = str(mine.with_name("nine.toml"))
         await screen.press("enter")
-        assert "there is no such file" in screen.text
+        assert "there is no such file" in screen.words
         screen.app.focused.value = str(mine)
         await screen.press("enter")
         await screen.until(lambda: screen.session.run.scenario.name == "mine")

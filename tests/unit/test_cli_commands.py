@@ -62,7 +62,9 @@ def test_help_fits_eighty_columns(name, capsys):
     assert max(map(len, out.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("arguments", [["--help", "--language", "zh"], ["--language=zh", "--help"], ["trace", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help", "--language", "zh"], ["--language=zh", "--help"], ["trace", "--help"]]
+)
 def test_help_speaks_chinese(arguments, capsys, monkeypatch):
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     _, out, _ = run(capsys, *arguments)
@@ -80,7 +82,9 @@ def test_version(capsys):
     assert run(capsys, "--version") == (0, f"rnnstep {__version__}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["trace", "--help"], ["list"], ["--version"], ["new", "GRU"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["trace", "--help"], ["list"], ["--version"], ["new", "GRU"]]
+)
 def test_start_imports_none_of_the_heavy_rooms(arguments):
     code = (
         "import sys; from rnnstep.cli import main; main(sys.argv[1:]);"
@@ -212,12 +216,22 @@ def test_new_scenario_is_read_and_agrees(module, language, capsys, tmp_path):
 
 @pytest.mark.parametrize("module", TEMPLATES)
 def test_commented_options_of_a_template_may_be_switched_on(module):
-    keys = ("nonlinearity", "bias", "num_layers", "batch_first", "proj_size", "round")
+    keys = (
+        "nonlinearity",
+        "bias",
+        "num_layers",
+        "bidirectional",
+        "batch_first",
+        "proj_size",
+        "out_features",
+        "round",
+    )
+    starts = ("# [linear]", *(f"# {key} =" for key in keys))
     lines = template(module, "en").splitlines()
-    on = [line.removeprefix("# ") if line.startswith(tuple(f"# {key} =" for key in keys)) else line for line in lines]
-    changed = "\n".join(line for line in on if not (module == "LSTM" and line.startswith(("[target]", 'text = "ohlol"'))))
-    assert changed != "\n".join(lines)
-    assert read_text(changed).recurrent.module in (module, "mgu")
+    on = [line.removeprefix("# ") if line.startswith(starts) else line for line in lines]
+    scenario = read_text("\n".join(on))
+    assert scenario.recurrent.bidirectional == (not scenario.recurrent.is_cell)
+    assert scenario.recurrent.proj_size == (2 if module == "LSTM" else 0)
 
 
 def test_templates_comments_are_translated():
@@ -269,7 +283,9 @@ def test_reader_that_goes_away_is_no_error():
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is always full")
 def test_full_disk_is_told():
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([sys.executable, "-m", "rnnstep", "list"], stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "rnnstep", "list"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
     assert done.returncode == 2
     assert done.stderr.startswith("cannot write to standard output: ")
     assert len(done.stderr.splitlines()) == 1
@@ -278,7 +294,9 @@ def test_full_disk_is_told():
 def test_interrupt_is_status_130(tmp_path):
     pipe = tmp_path / "s.toml"
     os.mkfifo(pipe)
-    started = subprocess.Popen([sys.executable, "-m", "rnnstep", "trace", str(pipe)], stderr=subprocess.PIPE, text=True)
+    started = subprocess.Popen(
+        [sys.executable, "-m", "rnnstep", "trace", str(pipe)], stderr=subprocess.PIPE, text=True
+    )
     with open(pipe, "w"):  # opens when the program has begun to read, which then waits for us
         time.sleep(0.1)
         started.send_signal(signal.SIGINT)
@@ -290,8 +308,12 @@ def test_narrow_encoding_is_spelt_somehow():
     done = process("trace", "hello", "--until", "t == 0", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0
     assert b"self-check ok" in done.stdout
-    assert process("list", "--language", "zh", env={**os.environ, "PYTHONIOENCODING": "ascii"}).returncode == 0
-    assert process("helo", "--language", "zh", env={**os.environ, "PYTHONIOENCODING": "ascii"}).returncode == 2
+    assert (
+        process("list", "--language", "zh", env={**os.environ, "PYTHONIOENCODING": "ascii"}).returncode == 0
+    )
+    assert (
+        process("helo", "--language", "zh", env={**os.environ, "PYTHONIOENCODING": "ascii"}).returncode == 2
+    )
 
 
 def test_every_message_of_the_command_line_has_its_chinese():

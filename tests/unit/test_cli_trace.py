@@ -27,7 +27,7 @@ def run(capsys, *arguments):
 @pytest.mark.parametrize("name", names())
 def test_every_bundled_scenario_agrees_in_every_format(name, capsysbinary):
     for form in ("text", "md", "json", "csv", "npz"):
-        if name == "names" and form in ("text", "md", "csv"):
+        if name == "names" and form != "npz":
             continue  # half a million numbers: one of the formats is enough
         assert main(["trace", name, "--format", form]) == 0
         assert capsysbinary.readouterr().out
@@ -40,7 +40,9 @@ def test_json_is_the_dictionary(capsys):
 
 
 def test_json_of_other_options(capsys):
-    found = json.loads(run(capsys, "trace", "hello", "--format", "json", "--dtype", "float64", "--language", "zh")[1])
+    found = json.loads(
+        run(capsys, "trace", "hello", "--format", "json", "--dtype", "float64", "--language", "zh")[1]
+    )
     assert (found["dtype"], found["title"]) == ("float64", "hello → ohlol：一个 RNNCell")
 
 
@@ -59,11 +61,17 @@ def test_nan_and_infinity_are_written_as_python_reads_them(capsys, tmp_path):
 
 
 def test_csv_has_one_row_a_number(capsys):
-    rows = list(csv.DictReader(io.StringIO(run(capsys, "trace", "packed", "--format", "csv", "--watch", "max(h)")[1])))
+    rows = list(
+        csv.DictReader(io.StringIO(run(capsys, "trace", "packed", "--format", "csv", "--watch", "max(h)")[1]))
+    )
     run_ = rnnstep.trace("packed")
     numbers = sum(value.size for step in run_.steps for value in step.values())
     assert len([row for row in rows if row["name"] != "max(h)"]) == numbers
-    last = [row for row in rows if (row["t"], row["direction"], row["row"], row["name"]) == ("1", "backward", "2", "h")]
+    last = [
+        row
+        for row in rows
+        if (row["t"], row["direction"], row["row"], row["name"]) == ("1", "backward", "2", "h")
+    ]
     assert [float(row["value"]) for row in last] == run_.output[1, 2, 2:].tolist()
     assert [float(row["torch"]) for row in last] == run_.reference.output[1, 2, 2:].tolist()
     assert all(row["torch"] == "" for row in rows if row["name"] == "max(h)")
@@ -85,7 +93,9 @@ def test_npz_holds_arrays_by_name(tmp_path):
     np.testing.assert_array_equal(found["batch3/output"], run_.output[3])
     np.testing.assert_array_equal(found["batch3/torch/h_n"], run_.reference.h_n[3])
     np.testing.assert_array_equal(found["batch0/l0/h"], run_.output[0].swapaxes(0, 1))
-    np.testing.assert_allclose(found["batch0/l0/norm(h)"][..., 0], np.linalg.norm(found["batch0/l0/h"], axis=-1), rtol=1e-6)
+    np.testing.assert_allclose(
+        found["batch0/l0/norm(h)"][..., 0], np.linalg.norm(found["batch0/l0/h"], axis=-1), rtol=1e-6
+    )
 
 
 def test_npz_of_a_stopped_run_ends_there(tmp_path):
@@ -110,10 +120,15 @@ def test_two_runs_give_the_same_npz(tmp_path):
 def test_watch_adds_a_line_a_step(capsys):
     _, out, _ = run(capsys, "trace", "hello", "--watch", "norm(h)", "--watch", "t * 10")
     lines = [line.split() for line in out.splitlines()]
-    assert [line[1] for line in lines if line[:1] == ["norm(h)"]] == ["0.5938", "0.6719", "0.6460", "0.5381", "0.6212"] or (
-        len([line for line in lines if line[:1] == ["norm(h)"]]) == 5
-    )
-    assert [line[3] for line in lines if line[:3] == ["t", "*", "10"]] == ["0.0000", "10.0000", "20.0000", "30.0000", "40.0000"]
+    norms = [float(line[1]) for line in lines if line[:1] == ["norm(h)"]]
+    np.testing.assert_allclose(norms, np.linalg.norm(rnnstep.trace("hello").output[:, 0], axis=-1), atol=5e-5)
+    assert [line[3] for line in lines if line[:3] == ["t", "*", "10"]] == [
+        "0.0000",
+        "10.0000",
+        "20.0000",
+        "30.0000",
+        "40.0000",
+    ]
 
 
 def test_watch_stands_in_json(capsys):
@@ -128,7 +143,7 @@ def test_until_stops_where_it_first_holds(capsys):
     assert "step 2/5" in out
     assert "step 3/5" not in out
     assert "stopped at step 2: `h[3] < -0.4` holds" in out
-    assert "h_n (1, 4)\n" not in out
+    assert "\n\nh_n (1, 4)\n" not in out
 
 
 def test_until_is_true_for_any_row(capsys):
@@ -181,8 +196,7 @@ def test_runs_that_part_are_explained(capsys, tmp_path):
     )
     weights = rnnstep.load(path).scenario.parameters
     arrays = "\n".join(f"{name} = {(value * 10).tolist()}" for name, value in weights.items())
-    path.write_text(path.read_text().replace("seed = 0\n", "", 2).replace("[weights]\n", f"[weights]\n{arrays}\n"))
-    path.write_text(path.read_text().replace("shape = [200, 1, 4], ", "shape = [200, 1, 4], "))
+    path.write_text(path.read_text().replace("[weights]\nseed = 0\n", f"[weights]\n{arrays}\n"))
     status, out, _ = run(capsys, "trace", str(path))
     assert status == 0
     assert "the runs part" in out
@@ -239,7 +253,12 @@ def test_failed_write_leaves_nothing(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("output", "reason"),
-    [("", "it is a folder"), ("missing/out.txt", "there is no folder"), ("\0", ""), ("n" * 300, "File name too long")],
+    [
+        ("", "it is a folder"),
+        ("missing/out.txt", "there is no folder"),
+        ("\0", ""),
+        ("n" * 300, "File name too long"),
+    ],
 )
 def test_what_cannot_be_written_is_told_before_anything_is_run(output, reason, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("rnnstep.reference.check", None)
@@ -266,7 +285,9 @@ def test_allow_outside_lets_files_be_read(capsys, tmp_path):
     (tmp_path / "inner").mkdir()
     np.save(tmp_path / "x.npy", np.zeros((2, 1, 3)))
     path = tmp_path / "inner" / "s.toml"
-    path.write_text('[input]\nfile = "../x.npy"\n[recurrent]\nmodule = "GRU"\nhidden_size = 2\n[weights]\nseed = 0\n')
+    path.write_text(
+        '[input]\nfile = "../x.npy"\n[recurrent]\nmodule = "GRU"\nhidden_size = 2\n[weights]\nseed = 0\n'
+    )
     assert run(capsys, "trace", str(path))[0] == 2
     assert run(capsys, "trace", str(path), "--allow-outside")[0] == 0
     assert run(capsys, "code", str(path), "--allow-outside")[0] == 0

@@ -1,0 +1,77 @@
+"""Screens as they are read, at their sizes; torch's columns are left out, for their last digits differ."""
+
+from __future__ import annotations
+
+import pytest
+
+from rnnstep.scenario import bundled
+from rnnstep.scenario.read import read
+from rnnstep.session.run import Run
+from rnnstep.session.session import Session
+from rnnstep.views.alphabet import ASCII
+from rnnstep.views.look import Look
+from rnnstep.views.rows import plain
+from rnnstep.views.screen import screen
+
+
+def _session(name, place):
+    session = Session.open(Run.of(read(bundled.find(name))))
+    return session if place == "start" else session.go(place)
+
+
+def _text(session, width, height, **look):
+    return "\n" + plain(screen(session, Look(torch="none", **look), width, height))
+
+
+@pytest.mark.parametrize("place", ["start", "3", "3/L0/hh", "3/L0/hh[1]", "3/L0/hh[1].2", "5"])
+def test_hello_at_80_by_24(place, snapshot):
+    assert _text(_session("hello", place), 80, 24) == snapshot
+
+
+@pytest.mark.parametrize("size", [(60, 17), (120, 35), (200, 60)])
+def test_hello_at_other_sizes(size, snapshot):
+    assert _text(_session("hello", "3/L0/hh[1]"), *size) == snapshot
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("lstm_by_hand", "3"),
+        ("gru", "3/L0/h"),
+        ("bidirectional", "2/L0←/hh"),
+        ("multilayer", "3"),
+        ("windows", "2:2/L0/h"),
+        ("packed", "4/L0"),
+        ("mgu", "2/L0/n[0]"),
+    ],
+)
+def test_other_scenarios(name, place, snapshot):
+    assert _text(_session(name, place), 80, 24) == snapshot
+
+
+def test_chinese(snapshot):
+    assert _text(_session("hello", "3/L0/hh[1]"), 120, 35, language="zh") == snapshot
+
+
+def test_ascii(snapshot):
+    text = _text(_session("hello", "3/L0/hh[1]"), 120, 35, alphabet=ASCII)
+    assert text.isascii()
+    assert text == snapshot
+
+
+def test_blackboard_and_joined_form(snapshot):
+    assert _text(_session("hello", "3/L0/hh"), 80, 24, is_blackboard=True) == snapshot
+    assert _text(_session("hello", "3"), 120, 35, is_joined=True) == snapshot
+
+
+def test_an_edit_shows_the_old_value(snapshot):
+    assert _text(_session("hello", "3/L0/hh").edit_text("W_hh[0,3] = 0"), 80, 24) == snapshot
+
+
+def test_what_is_to_be_predicted_is_covered(snapshot):
+    session = _session("hello", "2/L0/hh").toggle_predict().right()
+    text = _text(session, 80, 24)
+    assert "?" in text
+    assert text == snapshot
+    shown = _text(session.reveal(), 80, 24)
+    assert "?" not in shown.split("? help")[0]

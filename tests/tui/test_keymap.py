@@ -1,0 +1,56 @@
+"""Keys of the user's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from rnnstep.tui.keymap import is_key, keymap_path, read_keymap
+
+
+def write(text):
+    keymap_path().parent.mkdir(parents=True)
+    keymap_path().write_text(text, "utf-8")
+
+
+def test_no_file_changes_nothing():
+    assert read_keymap().keys == {}
+    assert read_keymap().problems == ()
+
+
+def test_entries_are_taken_and_bad_ones_told():
+    write('right = "l, ctrl+l"\nrihgt = "x"\nleft = 3\ninto = "wobble"\n')
+    found = read_keymap()
+    assert found.keys == {"right": "l,ctrl+l"}
+    told = [problem.into("en") for problem in found.problems]
+    assert "did you mean `right`" in told[0]
+    assert "expected keys" in told[1]
+    assert "`wobble` is no key" in told[2]
+    assert all(str(keymap_path()) in text for text in told)
+
+
+@pytest.mark.parametrize("text", ["right =", "\x00", "[right]\n[right]"])
+def test_a_file_that_is_no_toml_is_told(text):
+    write(text)
+    found = read_keymap()
+    assert found.keys == {}
+    assert len(found.problems) == 1
+
+
+@pytest.mark.parametrize("key", ["x", "?", "】", "ctrl+x", "f5", "pagedown", "question_mark", "shift+tab"])
+def test_what_terminals_send_is_a_key(key):
+    assert is_key(key)
+
+
+@pytest.mark.parametrize("key", ["", "xx", "ctrl+", "hyper+x"])
+def test_what_they_do_not_send_is_none(key):
+    assert not is_key(key)
+
+
+async def test_own_keys_are_obeyed_and_problems_shown(opened):
+    write('right = "l,?"\nrihgt = "x"\n')
+    async with opened("hello", size=(120, 35)) as screen:
+        await screen.until(lambda: "did you mean" in screen.text)
+        await screen.press("l", "question_mark")
+        assert screen.session.place == "2"
+        await screen.press("right")
+        assert screen.session.place == "2"

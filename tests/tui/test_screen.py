@@ -1,0 +1,239 @@
+"""Sizes, languages, themes, the mouse, playing, a presenter's remote, pages: what a room needs."""
+
+from __future__ import annotations
+
+import pytest
+
+from rnnstep.scenario import bundled
+from rnnstep.tui.page import Page
+from rnnstep.views.commands import COMMANDS, GROUPS
+from rnnstep.views.rows import width
+
+SIZES = [(80, 24), (20, 5), (1, 1), (200, 60), (60, 17), (120, 35), (3, 40), (240, 2), (80, 24)]
+
+
+async def test_resizing_through_all_sizes_loses_nothing(opened):
+    async with opened("lstm", at="2/L1/hh_f[3]") as screen:
+        before = screen.session
+        for size in SIZES:
+            await screen.pilot.resize_terminal(*size)
+            await screen.pilot.pause()
+            assert screen.debugger.canvas.size == size
+        assert screen.session is before
+        assert "L1" in screen.text
+
+
+@pytest.mark.parametrize("key", ["g", "e", "question_mark", "o", "ctrl+p"])
+async def test_what_opens_in_the_smallest_terminal_closes_again(opened, key):
+    async with opened("hello", at="2/L0/hh[1]", size=(20, 5)) as screen:
+        await screen.press(key)
+        await screen.press("escape")
+        assert screen.debugger.is_current
+        assert screen.debugger.prompt is None
+
+
+@pytest.mark.parametrize("name", bundled.names())
+async def test_every_bundled_scenario_is_stepped_on_the_screen(opened, name):
+    waits = name in {"embedding", "names"}
+    async with opened(name, is_waited_for=not waits) as screen:
+        if waits:
+            await screen.until(lambda: "torch" in screen.text)
+            return
+        await screen.press("right", "down", "down", "down", "down", "end", "left", "L", "z")
+        assert not screen.session.position.is_start
+
+
+async def test_language_is_switched_on_the_spot(opened):
+    async with opened("hello", at="2") as screen:
+        assert "next" in screen.text
+        await screen.press("L")
+        assert "下一处" in screen.text
+        await screen.press("L")
+        assert "next" in screen.text
+
+
+async def test_language_of_the_option_goes_before_the_environment(opened, monkeypatch):
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    async with opened("hello", language="en") as screen:
+        assert screen.look.language == "en"
+    async with opened("hello") as screen:
+        assert screen.look.language == "zh"
+
+
+@pytest.mark.parametrize("keys", [(), ("right", "down", "down"), ("z",), ("question_mark",), ("o",), ("e",)])
+async def test_ascii_means_ascii(opened, keys):
+    async with opened("hello", is_ascii=True, size=(120, 35)) as screen:
+        await screen.press(*keys)
+        await screen.pilot.pause()
+        assert [sign for sign in screen.text if not sign.isascii()] == []
+
+
+async def test_no_color_leaves_no_colour(opened, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened("hello", at="2/L0/hh[1]") as screen:
+        colours = [
+            segment.style.color.triplet
+            for strip in screen.app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.style is not None and segment.style.color is not None and segment.style.color.triplet
+        ]
+        assert all(triplet.red == triplet.green == triplet.blue for triplet in colours)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "high-contrast", "16"])
+async def test_themes_by_name_and_by_key(opened, theme):
+    async with opened("hello", theme=theme) as screen:
+        assert screen.app.theme == f"rnnstep-{theme}"
+        for _ in range(4):
+            await screen.press("t")
+        assert screen.app.theme == f"rnnstep-{theme}"
+
+
+# ── the mouse ────────────────────────────────────────────────────────────────────────
+
+
+def place_of(screen, target):
+    """Where a span with this target stands."""
+    for y in range(screen.debugger.canvas.size.height):
+        for x in range(screen.debugger.canvas.size.width):
+            if screen.debugger.canvas.target_at(x, y) == target:
+                return x, y
+    raise AssertionError(target)
+
+
+async def test_click_goes_to_a_number_and_a_second_click_into_it(opened):
+    async with opened("hello", at="3/L0/hh", size=(120, 35)) as screen:
+        spot = place_of(screen, "go 3/L0/hh[2]")
+        await screen.pilot.click(offset=spot)
+        await screen.pilot.pause()
+        assert screen.session.place == "3/L0/hh[2]"
+
+
+async def test_click_on_a_key_presses_it(opened):
+    async with opened("hello") as screen:
+        await screen.pilot.click(offset=place_of(screen, "press right"))
+        await screen.pilot.pause()
+        assert screen.session.place == "1"
+
+
+async def test_wheel_steps(opened):
+    async with opened("hello") as screen:
+        canvas = screen.debugger.canvas
+        canvas.post_message(canvas.Scrolled(1, ""))
+        await screen.pilot.pause()
+        assert screen.session.place == "1"
+        canvas.post_message(canvas.Scrolled(-1, ""))
+        await screen.pilot.pause()
+        assert screen.session.position.is_start
+
+
+# ── playing ──────────────────────────────────────────────────────────────────────────
+
+
+async def test_play_goes_on_and_any_key_stops_and_does_nothing_else(opened):
+    async with opened("hello") as screen:
+        for _ in range(4):
+            await screen.press("greater_than_sign")
+        await screen.press("space")
+        assert screen.look.playing == 16.0
+        await screen.until(lambda: not screen.session.position.is_start)
+        await screen.press("less_than_sign")
+        assert screen.look.playing == 8.0
+        await screen.press("L")
+        assert screen.look.playing == 0.0
+        assert screen.look.language == "en"
+
+
+async def test_play_stops_at_the_end(opened):
+    async with opened("hello", at="4") as screen:
+        for _ in range(4):
+            await screen.press("greater_than_sign")
+        await screen.press("space")
+        await screen.until(lambda: not screen.debugger.player.is_playing)
+        assert screen.session.place == "5"
+
+
+async def test_a_page_stops_playing(opened):
+    async with opened("hello") as screen:
+        await screen.press("space")
+        screen.debugger.run("help")
+        await screen.pilot.pause()
+        assert not screen.debugger.player.is_playing
+
+
+# ── a presenter's remote ─────────────────────────────────────────────────────────────
+
+
+async def test_remote_steps_starts_and_blanks(opened):
+    async with opened("hello", is_remote=True) as screen:
+        await screen.press("pagedown", "pagedown", "pageup")
+        assert screen.session.place == "1"
+        await screen.press("b")
+        assert screen.text.strip() == ""
+        await screen.press("pagedown")
+        assert screen.session.place == "1"
+        assert "hello" in screen.text
+        await screen.press("full_stop")
+        assert screen.text.strip() == ""
+        await screen.press("x", "f5")
+        assert screen.session.position.is_start
+
+
+async def test_without_remote_b_sets_a_breakpoint(opened):
+    async with opened("hello", at="2/L0/hh") as screen:
+        await screen.press("b")
+        assert len(screen.session.breakpoints) == 1
+
+
+# ── pages ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_help_names_every_command_and_scrolls(opened, language):
+    async with opened("hello", size=(120, 35), language=language) as screen:
+        await screen.press("question_mark")
+        seen = screen.text
+        for _ in range(6):
+            await screen.press("pagedown")
+            seen += screen.text
+        for command in COMMANDS:
+            assert command.name.into(language) in seen
+            assert command.id in seen
+        for group in GROUPS.values():
+            assert group.into(language) in seen
+        await screen.press("home")
+        assert all(width(line) == 120 for line in screen.text.split("\n"))
+
+
+@pytest.mark.parametrize("key", ["escape", "q", "question_mark", "enter"])
+async def test_page_is_closed_by_its_key(opened, key):
+    async with opened("hello") as screen:
+        await screen.press("question_mark")
+        assert isinstance(screen.app.screen, Page)
+        await screen.press(key)
+        assert screen.debugger.is_current
+        assert screen.app.is_running
+
+
+async def test_click_on_a_key_in_the_help_presses_it(opened):
+    async with opened("hello") as screen:
+        await screen.press("question_mark")
+        await screen.pilot.click(offset=(2, 8))
+        await screen.pilot.pause()
+        assert screen.debugger.is_current
+        assert screen.session.place == "1"
+
+
+async def test_palette_finds_a_command_by_its_name(opened):
+    async with opened("hello", size=(120, 35)) as screen:
+        await screen.press("ctrl+p")
+        await screen.type("blackb")
+        await screen.until(lambda: "fill the screen" in screen.text)
+        await screen.press("enter")
+        await screen.until(lambda: screen.look.is_blackboard)
+
+
+async def test_ctrl_q_leaves_from_any_page(opened):
+    async with opened("hello") as screen:
+        await screen.press("question_mark", "ctrl+q")
+        await screen.until(lambda: screen.app.farewell == "rnnstep hello")
