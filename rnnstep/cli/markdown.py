@@ -85,7 +85,7 @@ def _step_rows(seen: Seen, page: Page) -> Iterator[Cells]:
             torch = seen.torch.get(name)
             beside = "" if torch is None else _vector(torch[position], page)
             sign = page.mark(agrees=seen.torch.agrees(name))
-            told = page.say(Text("self-check {sign}", sign=sign)) if seen.torch.is_self_check(name) else sign
+            told = page.self_check(sign) if seen.torch.is_self_check(name) else sign
             yield str(row + 1), f"`{name}`", _vector(value[position], page), beside, told if beside else ""
         for text, value in seen.watched.items():
             yield str(row + 1), f"`{text.replace('|', '')}`", _vector(value[position], page), "", ""

@@ -14,6 +14,9 @@ from rnnstep.views.alphabet import Alphabet
 from rnnstep.views.numbers import brief
 
 
+ROOMY = 100  # columns
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """How the text is laid out."""
@@ -38,6 +41,15 @@ class Page:
         sign = self.alphabet.check if agrees else self.alphabet.wrong
         return self._coloured(sign, "32" if agrees else "1;31")
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether there is room for short marks only: four numbers beside four in 80 columns."""
+        return self.width < ROOMY
+
+    def self_check(self, sign: str) -> str:
+        """Mark a value that is not torch.nn's own number, but its equation in torch's operations."""
+        return f"({sign})" if self.is_narrow else self.say(Text("self-check {sign}", sign=sign))
+
     def heading(self, text: str) -> str:
         """Give a line that stands out."""
         return self._coloured(self.alphabet.spell(text), "1")
@@ -51,14 +63,15 @@ def legend(run: Run, page: Page) -> Text:
     sign = page.alphabet.check
     if run.reference is None:
         return Text(
-            "Beside each value: the same equation in torch's own operations, from torch's own h_prev"
-            " (self-check {sign}).\ntorch.nn has no such module.",
-            sign=sign,
+            "Beside each value: the same equation in torch's own operations, {mark}.\n"
+            "That is a self-check: torch.nn has no such module.",
+            mark=page.self_check(sign),
         )
     return Text(
         "Beside each value: torch's. {sign} is torch.nn's own number, one step at a time;\n"
-        "self-check {sign} is the same equation in torch's own operations.",
+        "{mark}, a self-check, is the same equation in torch's own operations.",
         sign=sign,
+        mark=page.self_check(sign),
     )
 
 

@@ -142,25 +142,26 @@ def _step(done: Pass, seen: Seen, page: Page) -> Iterator[str]:
 def _tag(seen: Seen, name: str, page: Page) -> str:
     """Say how a value of torch's stands to ours, and where it is from."""
     sign = page.mark(agrees=seen.torch.agrees(name))
-    return page.say(Text("self-check {sign}", sign=sign)) if seen.torch.is_self_check(name) else sign
+    return page.self_check(sign) if seen.torch.is_self_check(name) else sign
 
 
 def _value(name: str, ours: Array, torch: Array | None, label: int, tag: str, page: Page) -> Iterator[str]:
     """Write one vector, torch's beside it, over as many lines as it takes."""
     both = np.stack([ours] if torch is None else [ours, torch])
     grid = matrix(both, page.decimals, page.decimals + 3, alphabet=page.alphabet)
-    each = len(grid[0][0]) + 2
-    room = page.width - label - 8 - len("self-check x")
+    indent = "  " if page.is_narrow else "    "
+    each = len(grid[0][0]) + 1
+    room = page.width - len(indent) - label - len("  │ ") - cells(page.self_check("x"))
     per_line = max(1, room // (each * 2))
     size = len(grid[0])
     for start in range(0, size, per_line):
         stop = min(start + per_line, size)
         shown = name if start == 0 else f"[{start}]"
-        numbers = "  ".join(grid[0][start:stop]).ljust(min(per_line, size) * each - 2)
-        line = f"    {shown}{' ' * (label - cells(shown))}  {numbers}"
+        numbers = " ".join(grid[0][start:stop]).ljust(min(per_line, size) * each - 1)
+        line = f"{indent}{shown}{' ' * (label - cells(shown))} {numbers}"
         if torch is not None:
-            beside = "  ".join(grid[1][start:stop]).ljust(min(per_line, size) * each - 2)
-            line += f" {page.alphabet.vertical} {beside}  {tag if stop == size else ''}"
+            beside = " ".join(grid[1][start:stop]).ljust(min(per_line, size) * each - 1)
+            line += f" {page.alphabet.vertical} {beside} {tag if stop == size else ''}"
         yield line
 
 
@@ -176,7 +177,7 @@ def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
         if ours is None:
             continue
         sign = page.mark(agrees=not any(_is_in(fault, name) for fault in comparison.faults))
-        tag = page.say(Text("self-check {sign}", sign=sign)) if selection.run.reference is None else sign
+        tag = page.self_check(sign) if selection.run.reference is None else sign
         where = "" if is_alone else page.say(Text("batch {batch}: ", batch=done.index + 1))
         yield ""
         yield page.heading(f"{where}{name} {shown_shape(ours.shape)}")

@@ -52,10 +52,6 @@ class Worker:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # so that Ctrl+C in the terminal is the screen's alone
         )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._to_worker = self._process.stdin.fileno()
-        self._from_worker = self._process.stdout.fileno()
 
     def submit(self, revision: int, scenario: Scenario) -> None:
         """Ask for torch's numbers of a scenario; replies to earlier requests are dropped from now on."""
@@ -76,33 +72,41 @@ class Worker:
             self._is_closed = True
             self._changed.notify()
         self._process.kill()
-        if not self._has_threads:  # the reading thread would have taken note of its end
-            threading.Thread(target=self._process.wait, daemon=True).start()
+        if not self._has_threads:  # they would see to what is left of it
+            threading.Thread(target=self._clear_away, daemon=True).start()
+
+    def _clear_away(self) -> None:
+        with self._process:  # closes the pipes and waits
+            pass
 
     def _write(self) -> None:
         from rnnstep.reference.messages import send
 
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._newest is not None or self._is_closed)
-                request, self._newest = self._newest, None
-            if request is None or self._is_closed:
-                return
-            try:
-                send(self._to_worker, request)
-            except OSError:
-                return  # the worker is gone; the reading thread says so
+        assert self._process.stdin is not None
+        with self._process.stdin as pipe:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._newest is not None or self._is_closed)
+                    request, self._newest = self._newest, None
+                if request is None or self._is_closed:
+                    return
+                try:
+                    send(pipe.fileno(), request)
+                except OSError:
+                    return  # the worker is gone; the reading thread says so
 
     def _read(self) -> None:
         from rnnstep.language import Text
         from rnnstep.reference.messages import Failed, receive
 
-        while True:
-            try:
-                reply: Reply = receive(self._from_worker)
-            except (EOFError, OSError):
-                break
-            self._hand_on(reply)
+        assert self._process.stdout is not None
+        with self._process.stdout as pipe:
+            while True:
+                try:
+                    reply: Reply = receive(pipe.fileno())
+                except (EOFError, OSError):
+                    break
+                self._hand_on(reply)
         status = self._process.wait()
         with self._changed:
             revision, is_closed = self._revision, self._is_closed

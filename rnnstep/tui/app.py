@@ -41,7 +41,15 @@ class DebuggerApp(App[int], inherit_bindings=False):
     COMMANDS = {_commands}  # noqa: RUF012  # Textual's own declaration
     COMMAND_PALETTE_BINDING = "ctrl+p"
     # The emoji of Textual's palette is not in every projector's font, and of uncertain width.
-    CSS = f"CommandPalette SearchIcon {{ display: none; }}{Toasts.CSS}"
+    CSS = f"""
+    CommandPalette SearchIcon {{ display: none; }}
+    CommandPalette.-ascii #--input {{ border: none; }}
+    CommandPalette.-ascii CommandList {{ border: none; scrollbar-size: 0 0; }}
+    CommandPalette.-ascii #--input.--list-visible {{ border: none; }}
+    CommandPalette.-ascii CommandList.--populating {{ border: none; }}
+    CommandPalette.-ascii LoadingIndicator {{ visibility: hidden; }}
+    {Toasts.CSS}
+    """
 
     def __init__(self, sources: Sequence[Source], options: Options, torch: Torch) -> None:
         super().__init__()
@@ -75,6 +83,15 @@ class DebuggerApp(App[int], inherit_bindings=False):
         """Take a theme; the others are made when they are asked for."""
         self.register_theme(textual_theme(palette))
         self.theme = theme_name(palette.name)
+
+    def action_command_palette(self) -> None:
+        """Open the palette."""
+        from textual.command import CommandPalette
+
+        from rnnstep.tui.palette import palette
+
+        if not CommandPalette.is_open(self):
+            self.push_screen(palette(self.debugger.state.look))
 
     def save_picture(self) -> None:
         """Save the screen as an SVG in the working directory."""

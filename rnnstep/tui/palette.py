@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.markup import escape
 
+from rnnstep.language import Text
 from rnnstep.views.commands import COMMANDS, Command
+from rnnstep.views.look import Look
 
 if TYPE_CHECKING:
     from rnnstep.tui.debugger import Debugger
+
+
+def palette(look: Look) -> CommandPalette:
+    """Give Textual's palette in the language and the signs of the screen."""
+    found = CommandPalette(id="--command-palette", placeholder=look.say(Text("search the commands")))
+    found.set_class(look.alphabet.is_ascii, "-ascii")
+    return found
 
 
 class Commands(Provider):
@@ -43,8 +52,8 @@ class Commands(Provider):
                 yield Hit(score, Content(name), self._runner(command), text=name, help=escape(sentence))
 
     def _name(self, command: Command) -> str:
-        say = self._debugger.state.look.say
-        return f"{say(command.name)}  {command.shown}".rstrip()
+        look = self._debugger.state.look
+        return f"{look.say(command.name)}  {look.alphabet.spell(command.shown)}".rstrip()
 
     def _runner(self, command: Command) -> Callable[[], None]:
         debugger = self._debugger

@@ -46,7 +46,7 @@ def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) ->
     decimals = scene.look.decimals
     least = min(_LEAST_DECIMALS, decimals)
     if _width(operands, least) + _own_width(result, decimals) > cells:
-        result = result[:1]  # torch's word stands in the panel above as well
+        result = [grid for grid in result if grid.style != "torch"]  # its word stands in the panel above as well
     own = _own_width(result, decimals)
     fewer = decimals
     while fewer > least and _width(operands, fewer) + own > cells:
@@ -185,7 +185,7 @@ def operand(scene: Scene, name: str, expansion: Expansion | None = None) -> Grid
     kind = scene.kind(name)
     if name == "index" and values is not None:
         values = values.reshape(1)
-    return Grid(name, values, shape, kind, scene.scale(kind), focus=focus, target=_go_to_term(scene, name, expansion), is_given=scene.is_given(name))
+    return Grid(name, values, shape, kind, scene.scale(kind), focus=focus, target=_go_to_term(scene, name, expansion), is_given=scene.is_given(name), changed=scene.changed_by_edit(name))
 
 
 def _focus(expansion: Expansion | None, name: str, term: int | None) -> tuple[int | None, int | None]:

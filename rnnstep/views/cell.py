@@ -88,6 +88,7 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
         target=(lambda y, x: f"go {place}[{y}]") if place else None,
         is_given=scene.is_given(name),
         seen=scene.elements_done(name) if is_line else None,
+        changed=scene.changed_by_edit(name),
     )
 
 
@@ -107,9 +108,11 @@ def _stack(scene: Scene, torch: str) -> Grid | None:
     if stack is None or any(part not in scene.block.parameters for part in stack.parts):
         return None
     values = _stacked(scene.run, scene.spot.batch, scene.block.key, stack.parts)
+    before = scene.session.before if scene.session.edits else None
+    old = None if before is None else _stacked(before, scene.spot.batch, scene.block.key, stack.parts)
     kind = scene.kind(stack.parts[0])
     title = torch.replace("weight_", "W_").replace("bias_", "b_")
-    return Grid(title, values, values.shape, kind, scene.scale(kind), gates=_gates(stack.parts), is_given=True)
+    return Grid(title, values, values.shape, kind, scene.scale(kind), gates=_gates(stack.parts), is_given=True, changed=None if old is None else np.asarray(old != values))
 
 
 def _gates(parts: tuple[str, ...]) -> tuple[str, ...]:
@@ -327,4 +330,4 @@ def _packed(items: list[_Item], cells: int, height: int) -> Block:
     whole = sum(max(item.height for item in line) for line in lines if line)
     room = height if whole <= height else max(3, height // len(lines))
     drawn = [beside([item.draw(room) for item in line], gap=0) for line in lines if line]
-    return pad(above(drawn), cells)[:height]
+    return pad(above(drawn)[:height], cells, None, items[0].scene.look.alphabet)

@@ -19,6 +19,8 @@ from rnnstep.views.compose import Block, bracket, pad
 from rnnstep.views.rows import Row, Span, width
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from rnnstep.equations.operations import Array
 
 Target = Callable[[int, int], str]
@@ -72,6 +74,7 @@ class Grid:
         is_plain: without brackets and colours: torch's numbers beside ours.
         is_given: written by a person (weights, x): with no more decimals than they have.
         seen: how many elements of a vector are computed, the rest is covered; None for all.
+        changed: which elements the last edit changed, in the values' shape; None for none.
     """
 
     title: str
@@ -87,6 +90,7 @@ class Grid:
     is_plain: bool = False
     is_given: bool = False
     seen: int | None = None
+    changed: NDArray[np.bool_] | None = None
 
     @property
     def rows(self) -> int:
@@ -238,7 +242,7 @@ def _numbers(grid: Grid, down: Window, across: Window, decimals: int, size: int,
     lines = [(*line[:-1], line[-1]._replace(text=line[-1].text[:-1])) for line in lines]  # brackets stand close
     if grid.is_plain:
         lines = [tuple(span._replace(style="") for span in line) for line in lines]
-    if grid.style or grid.target or grid.seen is not None or grid.focus != (None, None):
+    if grid.style or grid.target or grid.seen is not None or grid.changed is not None or grid.focus != (None, None):
         lines = [
             tuple(_marked(grid, span, down.start + y, across.start + x, alphabet) for x, span in enumerate(line))
             for y, line in enumerate(lines)
@@ -251,6 +255,8 @@ def _marked(grid: Grid, span: Span, y: int, x: int, alphabet: Alphabet) -> Span:
         return Span(f"{alphabet.ahead:>{width(span.text)}}", "dim")
     row, column = grid.focus
     style = f"{span.style} {grid.style}".strip()
+    if grid.changed is not None and grid.changed[(y, x)[: grid.changed.ndim]]:
+        style = f"{style} changed".strip()
     if row is not None and (y == row) and (column is None or x == column):
         style = f"{style} cursor".strip() if column is not None or grid.columns == 1 else f"{style} read".strip()
     return Span(span.text, style, grid.target(y, x) if grid.target else "")

@@ -20,6 +20,8 @@ from rnnstep.views import heat
 from rnnstep.views.look import Look
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from rnnstep.engine.blocks import Direction
     from rnnstep.equations.operations import Array
     from rnnstep.reference import Checked
@@ -162,6 +164,11 @@ class Scene:
         if name in self.block.parameters:
             return True
         return name in self.block.program.inputs and self.block is self.done.blocks[0]
+
+    def changed_by_edit(self, name: str) -> NDArray[np.bool_] | None:
+        """Which elements of a value the last edit changed; None for none."""
+        old = self.value_before_edit(name)
+        return None if old is None or self.known is None else np.asarray(old != self.known[name])
 
     # ── colours ──────────────────────────────────────────────────────────────────────
 

@@ -29,7 +29,7 @@ def grids_of(scene: Scene, name: str, shape: tuple[int, ...]) -> list[Grid]:
     if theirs is None:
         return []
     title = "torch" if is_module_confirmed(scene, name) else scene.look.say(SELF_CHECK)
-    return [Grid(title, theirs, shape, style="torch", is_plain=True)]
+    return [Grid(title, theirs, shape, style="torch", is_plain=True, seen=scene.elements_done(name))]
 
 
 def values(scene: Scene, name: str) -> Array | None:

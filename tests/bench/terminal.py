@@ -7,41 +7,38 @@ import fcntl
 import os
 import pty
 import select
-import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0  # seconds until something is taken to be wrong
 
 
 class Terminal:
-    """A program in a terminal of `width` × `height` cells; everything it writes is read and dated."""
+    """A program in a terminal of `width` × `height` cells; all that it writes is read and dated."""
 
     def __init__(self, arguments: Sequence[str], width: int = 160, height: int = 48) -> None:
+        self.fd, end = pty.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+        environment |= {"TEXTUAL_ANIMATIONS": "none", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         self.started = time.perf_counter()
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.chdir(ROOT)
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-            os.environ.update(
-                TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8", TEXTUAL_ANIMATIONS="none"
-            )
-            os.environ["PYTHONPATH"] = str(ROOT)
-            for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-                os.environ[name] = "1"
-            os.execv(arguments[0], list(arguments))
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self.process = subprocess.Popen(
+            arguments, stdin=end, stdout=end, stderr=end, start_new_session=True, env=environment, cwd=ROOT
+        )
+        os.close(end)
         self.written = bytearray()
-        self.last = self.started
+        self.last = self.started  # when something was written
 
     def read(self, seconds: float) -> bool:
         """Read what is there, waiting at most so long; False when nothing came."""
-        ready, _, _ = select.select([self.fd], [], [], max(0.0, seconds))
-        if not ready:
+        if not select.select([self.fd], [], [], max(0.0, seconds))[0]:
             return False
         try:
             data = os.read(self.fd, 1 << 20)
@@ -51,43 +48,49 @@ class Terminal:
         self.written += data
         return bool(data)
 
-    def wait_for(self, wanted: bytes | Callable[[bytes], bool], seconds: float = 60.0) -> float:
-        """Read until `wanted` was written since the last call, and give the time from the start."""
-        is_there = wanted if callable(wanted) else lambda written: wanted in written
-        end = time.perf_counter() + seconds
-        while not is_there(bytes(self.written)):
+    def wait_for(self, wanted: bytes) -> float:
+        """Read until `wanted` was written since the last call; give the seconds since the start."""
+        end = time.perf_counter() + PATIENCE
+        while wanted not in self.written:
             if time.perf_counter() > end:
                 raise TimeoutError(bytes(self.written[-400:]))
             self.read(0.5)
         self.written.clear()
         return self.last - self.started
 
-    def settle(self, quiet: float = 0.15, most: float = 30.0) -> None:
+    def settle(self, quiet: float = 0.2) -> None:
         """Read until nothing was written for `quiet` seconds."""
-        end = time.perf_counter() + most
-        while self.read(quiet) and time.perf_counter() < end:
+        while self.read(quiet):
             pass
         self.written.clear()
 
-    def press(self, keys: bytes) -> float:
-        """Send keys; give the time it was done."""
-        now = time.perf_counter()
+    def press(self, keys: bytes, quiet: float = 0.03) -> float:
+        """Send keys and give the seconds until the last of what they paint is written.
+
+        A repaint ends with Textual's end of a synchronized update; terminals that do not have it get
+        none, and there the quiet after it ends it.
+        """
+        self.written.clear()
+        sent = time.perf_counter()
         os.write(self.fd, keys)
-        return now
+        end = sent + 2.0
+        while not self.written and time.perf_counter() < end:
+            self.read(0.5)
+        while self.read(quiet):
+            pass
+        return self.last - sent
 
     def wait_until_gone(self) -> float:
         """Wait for the end of the program and give the time it came."""
-        while True:
-            self.read(0.001)
-            if os.waitpid(self.pid, os.WNOHANG)[0]:
-                self.pid = 0
-                return time.perf_counter()
+        while self.process.poll() is None:
+            self.read(0.0005)
+        return time.perf_counter()
 
     def close(self) -> None:
         """End the program if it still runs."""
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
         os.close(self.fd)
 
 

@@ -208,7 +208,12 @@ def test_running_the_reference_leaves_torchs_random_numbers_alone(make):
 
 def test_places_are_looked_up_by_block(make):
     scenario = make(
-        "LSTM", num_layers=2, bidirectional=True, dropout=0.5, mode="train", tables={"linear": {"out_features": 2}}
+        "LSTM",
+        num_layers=2,
+        bidirectional=True,
+        dropout=0.5,
+        mode="train",
+        tables={"linear": {"out_features": 2}},
     )
     done = Model(scenario).run_batch(0)
     comparison = compare(done, run_reference(done))

@@ -141,7 +141,11 @@ def test_an_array_in_the_scenario_goes_before_the_file(tmp_path):
 
 def test_prefixes_named_in_the_scenario_are_followed(tmp_path):
     first, second = Net(), Net()
-    both = {f"{name}.{key}": v for name, net in (("a", first), ("b", second)) for key, v in net.state_dict().items()}
+    both = {
+        f"{name}.{key}": v
+        for name, net in (("a", first), ("b", second))
+        for key, v in net.state_dict().items()
+    }
     torch.save(both, tmp_path / "net.pt")
     problems = refusal(write(tmp_path, 'file = "net.pt"'))
     assert "several modules" in str(problems[0].message)
@@ -187,7 +191,9 @@ def test_a_bias_whose_partner_alone_is_in_the_file_is_zeros(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "strange", [lambda value: value.to(torch.complex64), lambda value: value.to_sparse()], ids=["complex", "sparse"]
+    "strange",
+    [lambda value: value.to(torch.complex64), lambda value: value.to_sparse()],
+    ids=["complex", "sparse"],
 )
 def test_a_tensor_that_is_no_plain_array_is_refused(tmp_path, strange):
     state = Net().state_dict()
@@ -219,7 +225,9 @@ class Touch:
 def test_a_pickle_that_does_more_than_hold_tensors_is_refused(tmp_path, is_legacy):
     touched = tmp_path / "touched"
     torch.save(
-        {"rnn.weight_ih_l0": Touch(touched)}, tmp_path / "net.pt", _use_new_zipfile_serialization=not is_legacy
+        {"rnn.weight_ih_l0": Touch(touched)},
+        tmp_path / "net.pt",
+        _use_new_zipfile_serialization=not is_legacy,
     )
     (problem,) = refusal(write(tmp_path, 'file = "net.pt"'))
     assert "does more than hold tensors" in str(problem.message)

@@ -87,7 +87,18 @@ recurrent = {module = "RNN", hidden_size = 1, bias = false}
 weights = {seed = 1}
 """,
 }
-BUNDLED = ("hello", "rnn", "multilayer", "windows", "packed", "bidirectional", "gru", "lstm_by_hand", "initial_state", "mgu")
+BUNDLED = (
+    "hello",
+    "rnn",
+    "multilayer",
+    "windows",
+    "packed",
+    "bidirectional",
+    "gru",
+    "lstm_by_hand",
+    "initial_state",
+    "mgu",
+)
 NAMES = (*OWN, *BUNDLED)
 each_run = pytest.mark.parametrize("name", NAMES)
 
@@ -98,7 +109,10 @@ def complete(scenario: Scenario) -> Scenario:
     shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
     generator = np.random.default_rng(0)
     return scenario.with_parameters(
-        {name: generator.standard_normal(shapes[name]).astype(scenario.dtype) for name in scenario.pending.names}
+        {
+            name: generator.standard_normal(shapes[name]).astype(scenario.dtype)
+            for name in scenario.pending.names
+        }
     )
 
 
@@ -119,7 +133,8 @@ def blocks_and_steps(run: Run, batch: int) -> Iterator[tuple[str, int]]:
     linear = run.scenario.linear
     blocks = run.trace.passes[batch].blocks
     is_final = {
-        block.key: block.kind == "linear" and linear is not None and linear.source == "h_n" for block in blocks
+        block.key: block.kind == "linear" and linear is not None and linear.source == "h_n"
+        for block in blocks
     }
     if run.scenario.display.order == "time":
         for t in range(last + 1):

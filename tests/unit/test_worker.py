@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from rnnstep.reference.messages import Completed, Failed, Referenced, Request, r
 from rnnstep.reference.pending import filled
 from rnnstep.scenario.read import read_text
 
+ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds: torch's import on a busy machine
 
 PLAIN = """
@@ -54,6 +56,12 @@ def wait_until(is_so):
         time.sleep(0.01)
 
 
+def close(worker):
+    worker.close()
+    process = worker._process
+    wait_until(lambda: process.returncode is not None and process.stdin.closed and process.stdout.closed)
+
+
 @pytest.fixture(scope="module")
 def replies():
     return queue.Queue()
@@ -63,8 +71,7 @@ def replies():
 def worker(replies):
     started = Worker(replies.put)
     yield started
-    started.close()
-    wait_until(lambda: started._process.poll() is not None)
+    close(started)
 
 
 @pytest.fixture
@@ -73,11 +80,7 @@ def lone():
     found = queue.Queue()
     started = Worker(found.put)
     yield started, found
-    started.close()
-    wait_until(lambda: started._process.poll() is not None)
-    threads = [thread for thread in threading.enumerate() if thread.daemon and thread.name.startswith("Thread")]
-    for thread in threads:
-        thread.join(timeout=1)
+    close(started)
 
 
 def test_torchs_numbers_come_back_and_agree(worker, replies):
@@ -156,7 +159,7 @@ def test_closing_does_not_wait_and_nothing_is_said_afterwards(lone):
     start = time.perf_counter()
     worker.close()
     assert time.perf_counter() - start < 0.05
-    wait_until(lambda: worker._process.poll() is not None)
+    wait_until(lambda: worker._process.returncode is not None)
     with pytest.raises(queue.Empty):
         replies.get(timeout=0.2)
 
@@ -182,7 +185,7 @@ def test_the_process_ends_when_its_input_does(has_request):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=os.path.dirname(os.path.dirname(os.path.dirname(__file__))),
+        cwd=ROOT,
     )
     with process:
         if has_request:
@@ -194,15 +197,14 @@ def test_the_process_ends_when_its_input_does(has_request):
         assert process.stderr.read() == b""
 
 
-def test_a_module_in_the_folder_it_is_started_from_is_not_imported(tmp_path, monkeypatch, replies):
+def test_a_module_in_the_folder_it_is_started_from_is_not_imported(tmp_path, monkeypatch):
     (tmp_path / "torch.py").write_text("raise SystemExit('taken from the folder')")
     monkeypatch.chdir(tmp_path)
     found = queue.Queue()
     worker = Worker(found.put)
     worker.submit(1, read_text(PLAIN))
     assert isinstance(found.get(timeout=PATIENCE), Referenced)
-    worker.close()
-    wait_until(lambda: worker._process.poll() is not None)
+    close(worker)
 
 
 def test_messages_of_any_size_go_through_a_pipe():
@@ -233,7 +235,7 @@ def test_starting_imports_neither_numpy_nor_torch():
         capture_output=True,
         text=True,
         check=True,
-        cwd=os.path.dirname(os.path.dirname(os.path.dirname(__file__))),
+        cwd=ROOT,
     )
     assert done.stdout.strip() == "[]"
     assert done.stderr == ""

@@ -87,14 +87,13 @@ ZH = {
     "{option}, column {column}: {reason}": "{option}，第 {column} 列：{reason}",
     # ── the trace as text ──
     "Beside each value: torch's. {sign} is torch.nn's own number, one step at a time;\n"
-    "self-check {sign} is the same equation in torch's own operations.": (
+    "{mark}, a self-check, is the same equation in torch's own operations.": (
         "每个值旁边是 torch 的结果。{sign} 表示 torch.nn 自己逐步算出的数；\n"
-        "“自检 {sign}”表示用 torch 的运算按同样的方程算出的数。"
+        "{mark} 是自检：用 torch 的运算按同样的方程算出的数。"
     ),
-    "Beside each value: the same equation in torch's own operations, from torch's own h_prev"
-    " (self-check {sign}).\ntorch.nn has no such module.": (
-        "每个值旁边是用 torch 的运算按同样的方程、从它自己的 h_prev 算出的数（自检 {sign}）。\n"
-        "torch.nn 里没有这个模块。"
+    "Beside each value: the same equation in torch's own operations, {mark}.\n"
+    "That is a self-check: torch.nn has no such module.": (
+        "每个值旁边是用 torch 的运算按同样的方程算出的数，{mark}。\n这只是自检：torch.nn 里没有这个模块。"
     ),
     "self-check {sign}": "自检 {sign}",
     "batch {batch}/{batches}": "第 {batch}/{batches} 批",

@@ -149,6 +149,7 @@ ZH = {
     "`{name}` is no command; did you mean `{near}`?": "没有 `{name}` 这个命令；是不是想写 `{near}`？",
     '`{name}`: expected keys as in "x" or "x,ctrl+x"': '`{name}`：应写成 "x" 或 "x,ctrl+x" 这样的按键',
     "`{name}`: `{key}` is no key": "`{name}`：`{key}` 不是按键",
+    "search the commands": "查找命令",
     # pages
     "scroll": "滚动",
     "close": "关闭",

@@ -1,0 +1,93 @@
+"""The Chinese of the info page, and of where torch keeps a state."""
+
+from __future__ import annotations
+
+ZH = {
+    # shapes
+    "Shapes, as torch has them": "形状（与 torch 一致）",
+    "what the embedding looks up": "嵌入层要查的索引",
+    "what the embedding gives": "嵌入层的结果",
+    "what the loop walks over": "循环逐步读取的整个序列",
+    "what one call takes": "每次调用传入的部分",
+    "the loop's h, stacked": "循环中各步的 h 堆叠而成",
+    "the batch stays second, also with batch_first": "即使 batch_first=True，批仍是第二维",
+    "from the last layer's final state": "由最后一层的最终状态得到",
+    "These are of batch {number} of {count}.": "这是第 {number} 批（共 {count} 批）的形状。",
+    "Packed: torch is given a PackedSequence whose data is ({total}, {size}), the real x of all rows,"
+    " with batch_sizes {sizes}; what comes out is padded with zeros to seq_len again, and h_n is"
+    " taken at each row's own last step.": (
+        "打包：传给 torch 的是 PackedSequence，data 的形状是 ({total}, {size})，即所有行的真实 x，batch_sizes 是 {sizes}；"
+        "输出再用 0 补齐到 seq_len，h_n 取各行自己的最后一步。"
+    ),
+    "The padding is walked over: the rows have {lengths} real steps.": "填充部分也照样计算：各行真实的时间步数为 {lengths}。",
+    # where torch keeps a state
+    "Where torch keeps each state": "torch 把每个状态存在哪里",
+    "Where torch keeps each state of row {row} of the batch": "torch 把批中第 {row} 行（从 0 数）的每个状态存在哪里",
+    "torch does not return it; {place} only after the last step": "torch 不返回它；只有最后一步之后的 {place}",
+    "the loop's {state} ({argument} of step {step})": "循环中的 {state}（第 {step} 步的 {argument}）",
+    "the loop's {state}, its last: {place}": "循环中最后的 {state}：{place}",
+    # parameters
+    "Parameters, and why they are shared": "参数个数，以及为什么要共享权重",
+    "in all": "合计",
+    "The recurrent weights, {shared} without biases, are the same at every one of the {steps} steps;"
+    " a longer sequence needs no more.": (
+        "循环层的权重共 {shared} 个（不计偏置），{steps} 个时间步用的都是同一组；序列再长也不会增加。"
+    ),
+    "One dense layer from all x at once to all h at once would need ({steps}·{entering}) × ({steps}·{leaving})"
+    " = {dense} weights, four times as many for twice the length, and it would have to learn each"
+    " pattern anew at each place.": (
+        "如果用一个全连接层，把所有 x 一次映射到所有 h，需要 ({steps}·{entering}) × ({steps}·{leaving}) = {dense} 个权重；"
+        "序列长度加倍，权重就变成四倍，而且同一个规律在每个位置都要重新学一遍。"
+    ),
+    "A convolution over time shares its weights as well: {entering}·{kernel}·{leaving} = {count} for"
+    " {kernel} steps, but it sees no more than these {kernel}; h carries on what came before them.": (
+        "沿时间的卷积也共享权重：{kernel} 步的卷积核有 {entering}·{kernel}·{leaving} = {count} 个权重，"
+        "但它只看得到这 {kernel} 步；h 则把更早的信息一直传下去。"
+    ),
+    "It is the same in images: a convolution of 5×5 from 128 to 64 channels has 128·5²·64 = 204,800"
+    " weights, shared by all places; a dense layer from 4096 to 1024 has 4096·1024 = 4,194,304.": (
+        "图像也是同样的道理：从 128 通道到 64 通道的 5×5 卷积有 128·5²·64 = 204,800 个权重，所有位置共用；"
+        "从 4096 到 1024 的全连接层则有 4096·1024 = 4,194,304 个。"
+    ),
+    # what confirms them
+    "What confirms these numbers": "这些数由什么来验证",
+    "torch.nn: torch's own module confirms {results} and, stepped one time step and layer at a time, every {states}.": (
+        "torch.nn：torch 自己的模块验证 {results}；再逐层、逐个时间步地运行该模块，验证每个 {states}。"
+    ),
+    "Self-check: torch does not hand out what lies inside (products, gates); the same equations, written"
+    " with torch's own operations, confirm it.": (
+        "自检：内部的数（乘积、门）torch 并不给出；用 torch 的运算把同一组方程再写一遍来验证。"
+    ),
+    "torch.nn has no such module. Self-check: the same equations, written with torch's own operations,"
+    " confirm every value.": "torch.nn 中没有这个模块。自检：用 torch 的运算把同一组方程再写一遍，验证每个数。",
+    "One step: from the very h that torch had before the step, ours and torch's may differ only by"
+    " rounding. Agreement is judged by this.": (
+        "单步差异：从 torch 在这一步之前的同一个 h 出发，本程序与 torch 只可能相差舍入误差。是否一致以此为准。"
+    ),
+    "Along the run: each goes on from its own h, so that differences add up; with large weights two right"
+    " programs can part completely.": (
+        "沿途差异：各自从自己的 h 继续算，差异会累积；权重很大时，两个正确的程序也可能完全分开。"
+    ),
+    "one step": "单步",
+    "along the run": "沿途",
+    "{difference} at {place}, {share} % of the {allowed} that rounding explains": (
+        "{difference}，在 {place}，占舍入误差上界 {allowed} 的 {share} %"
+    ),
+    # where they come from
+    "Where the numbers come from": "这些数的来历",
+    "float32: about 7 decimal digits": "float32（约 7 位十进制有效数字）",
+    "float64: about 16 decimal digits": "float64（约 16 位十进制有效数字）",
+    "Computed in {dtype}, by torch as well.": "以 {dtype} 计算，torch 也一样。",
+    "Weights: what torch.manual_seed({seed}) and then constructing embedding, recurrent module and linear layer give.": (
+        "权重：先 torch.manual_seed({seed})，再依次构造嵌入层、循环模块和线性层得到的值。"
+    ),
+    "They are rounded to {decimals} decimals, for work by hand.": "为便于手算，四舍五入到 {decimals} 位小数。",
+    "Weights: from the file {file}.": "权重：取自文件 {file}。",
+    "Given in the scenario: {names}.": "在场景中直接给出：{names}。",
+    # edits
+    "Edits in force ({saved})": "生效的修改（{saved}）",
+    "saved": "已保存",
+    "not saved": "未保存",
+    "was {old}": "原为 {old}",
+    "step {step}, row {row}, batch {batch}": "第 {step} 步，第 {row} 行，第 {batch} 批",
+}

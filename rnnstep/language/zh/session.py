@@ -1,0 +1,57 @@
+"""The Chinese of what moves, places, breakpoints and edits answer, and of saving what was edited."""
+
+from __future__ import annotations
+
+ZH = {
+    # moving
+    "this is the end; Home starts over": "已到末尾；按 Home 从头开始",
+    "this is the start": "已在开头",
+    "nothing is computed yet: → makes the first step": "还没有开始计算：按 → 走第一步",
+    "there is nothing deeper here": "这里没有更深的层级了",
+    "this is the outermost view": "已是最外层",
+    "no later step here": "后面没有时间步了",
+    "no earlier step here": "前面没有时间步了",
+    "no other row of the batch that way": "批中那个方向没有别的行了",
+    "no move to undo": "没有可撤销的移动",
+    # places
+    "`{text}` is not a place; one is written 3/L0/hh[1]": "`{text}` 不是位置；位置应写成 3/L0/hh[1]",
+    "no place `{text}` in this run": "这次运行中没有 `{text}` 这个位置",
+    "no place `{text}`: did you mean `{near}`?": "没有 `{text}` 这个位置：是不是想写 `{near}`？",
+    "no batch {batch} in `{text}`: there are {most}": "`{text}` 中的批 {batch} 不存在：共有 {most} 批",
+    "no step {step} in `{text}`: steps go from 1 to {most}": "`{text}` 中的第 {step} 步不存在：时间步从 1 到 {most}",
+    # breakpoints and predicting
+    "no breakpoint ahead: this is the end": "前面没有断点了：已到末尾",
+    "no breakpoint set; b sets one": "还没有断点；按 b 设置",
+    "breakpoint set: {what}": "已设置断点：{what}",
+    "breakpoint removed: {what}": "已取消断点：{what}",
+    "go to a step or an operation to set a breakpoint": "请先移动到某个时间步或运算，再设置断点",
+    "predict: what comes next is hidden until . reveals it": "先猜后看：接下来的数先盖住，按 . 揭晓",
+    "predict is off": "已关闭先猜后看",
+    # editing
+    "an edit is written W_hh[0,2] = 0.5; found `{text}`": "修改应写成 W_hh[0,2] = 0.5；现在是 `{text}`",
+    "`{text}` is outside {name}, which is {shape}": "`{text}` 超出 {name} 的范围，它的形状是 {shape}",
+    "`{name}` is computed here and cannot be edited; edit what it is made of": (
+        "`{name}` 在这里是算出来的，不能直接修改；请修改它的来源"
+    ),
+    "`{name}` cannot be given here: the batches have different numbers of rows": (
+        "这里不能给定 `{name}`：各批的行数不同"
+    ),
+    "not a number: `{text}`": "不是数：`{text}`",
+    "{what} is that already": "{what} 已经是这个值",
+    "no edit to undo": "没有可撤销的修改",
+    "no edit to redo": "没有可重做的修改",
+    # saving
+    "this scenario does not come from a file: there is nothing to save a copy of": (
+        "这个场景不是从文件读取的，没有可另存的原文件"
+    ),
+    "the file would have more than {limit} MiB, too large for a scenario": "文件将超过 {limit} MiB，作为场景太大了",
+    "an edited x of [data] cannot be saved: edit the rows of its file": (
+        "[data] 中修改过的 x 无法保存：请直接修改数据文件中的行"
+    ),
+    "the scenario reads {file} beside it, and nothing outside its own folder: save it in {folder}": (
+        "场景要读取旁边的 {file}，而自身文件夹之外的文件一律不读：请保存到 {folder}"
+    ),
+    "{path} is there already: choose another name": "{path} 已存在：请换一个文件名",
+    # running
+    "parameters that only torch can give are missing: {names}": "缺少只有 torch 才能给出的参数：{names}",
+}

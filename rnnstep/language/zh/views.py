@@ -1,0 +1,81 @@
+"""The Chinese of what the debugger's screen shows: header, panels, sentences, timeline, torch's column."""
+
+from __future__ import annotations
+
+ZH = {
+    # header: levels and places
+    "batch": "批",
+    "block": "模块",
+    "operation": "运算",
+    "element": "元素",
+    "term": "项",
+    "batch {number}/{count}": "第 {number}/{count} 批",
+    "step {number}/{count}": "第 {number}/{count} 步",
+    "term {number}": "第 {number} 项",
+    "row {number} of {count}": "第 {number} 行（共 {count} 行）",
+    # panels
+    "now": "此刻",
+    "what this is about": "这个场景讲什么",
+    "timeline": "时间线",
+    "equations": "方程",
+    "watches and breakpoints": "监视与断点",
+    "all values of this step": "这一步的全部数值",
+    "the step, block by block": "这一步的各个模块",
+    "{name} over time": "{name} 随时间的变化",
+    "{name} whole, {rows}×{columns}": "{name} 全貌，{rows}×{columns}",
+    "joined form: the same sums, written as one product": "合并形式：同样的和，写成一个乘积",
+    # now
+    "… more with i": "…… 按 i 查看更多",
+    "… {count} more terms": "…… 还有 {count} 项",
+    "x = embedding.weight[{index}]{letter}": "x = embedding.weight[{index}]{letter}",
+    "the network says {says}": "网络的回答：{says}",
+    "wanted: {wants}": "目标：{wants}",
+    "this row of the batch is over": "批中这一行已经结束",
+    "row {row} of the batch is over: its length is {length}": "批中第 {row} 行已经结束：它的长度是 {length}",
+    # beside
+    "from ": "来自 ",
+    "goes to ": "去往 ",
+    "does not fit here": "在此处不适用",
+    "true": "真",
+    "false": "假",
+    # timeline
+    "step": "步",
+    "says": "预测",
+    "wants": "目标",
+    "pad": "填充",
+    # torch's column
+    "before": "原值",
+    "self-check": "自检",
+    "exactly": "完全相同",
+    "torch disagrees": "与 torch 不一致",
+    "torch is on its way …": "正在等待 torch ……",
+    "torch is not available": "torch 不可用",
+    # what each equation does
+    "what x_t brings in": "x_t 带来的信息",
+    "carry the memory one step on": "把记忆往后传一步",
+    "the two are added": "两者相加",
+    "what x_t says to this gate": "x_t 对这个门的作用",
+    "what the memory says to this gate": "记忆对这个门的作用",
+    "input gate: how much of g is let in": "输入门：让多少 g 进来",
+    "forget gate: how much of c_prev is kept": "遗忘门：保留多少 c_prev",
+    "the candidate: what could be written": "候选值：可以写入的内容",
+    "output gate: how much of the cell is shown": "输出门：让单元状态露出多少",
+    "the cell: keep f of the old, add i of the new": "单元状态：旧的保留 f，新的加入 i",
+    "the cell, squeezed between −1 and 1": "单元状态压缩到 −1 与 1 之间",
+    "what the output gate lets out, before the projection": "输出门放出的内容，尚未投影",
+    "the hidden state: what the output gate lets out": "隐藏状态：输出门放出的内容",
+    "the hidden state: the projection of m to proj_size": "隐藏状态：m 投影到 proj_size 维",
+    "reset gate: how much of the memory the candidate sees": "重置门：候选值看得到多少记忆",
+    "update gate: how much of the old state stays": "更新门：旧状态保留多少",
+    "the reset gate acts on W_hn·h_prev + b_hn, after the product": (
+        "重置门作用于 W_hn·h_prev + b_hn，在相乘之后"
+    ),
+    "the candidate: what the new state could be": "候选值：新状态的可能取值",
+    "between the candidate and the old state: z keeps the old": "在候选值与旧状态之间取值：z 保留旧的",
+    "the new state: squeezed between −1 and 1": "新的隐藏状态：压缩到 −1 与 1 之间",
+    "the new state: what is negative becomes 0": "新的隐藏状态：负数变为 0",
+    "look the row of this index up": "按索引取出表中的一行",
+    "each element dropped or scaled by 1/(1 − p)": "每个元素要么置零，要么乘以 1/(1 − p)",
+    "forward and backward side by side": "正向与反向拼接",
+    "a score for each class": "每个类别的得分",
+}
