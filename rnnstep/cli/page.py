@@ -13,7 +13,6 @@ from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.views.alphabet import Alphabet
 from rnnstep.views.numbers import brief
 
-
 ROOMY = 100  # columns
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.engine import Block, Pass
+from rnnstep.engine.watch import Watch
 from rnnstep.equations.operations import Array
 from rnnstep.export.selection import Selection
+from rnnstep.reference import Comparison
 
 BEGINNING = (1980, 1, 1, 0, 0, 0)  # of a zip's calendar: the same run gives the same file
 
@@ -49,8 +51,7 @@ def _arrays(selection: Selection) -> Iterator[tuple[str, NDArray[Any]]]:
                 yield f"{prefix}torch/{folder}/{name}", _over_time(done, block, name, steps, comparison)
             for watch in selection.watches:
                 if block.key in watch.blocks:
-                    values = [watch.value(block, done.values(block.key, t), t) for t in steps]
-                    yield f"{prefix}{folder}/{watch.text}", _stacked(done, block, steps, values)
+                    yield f"{prefix}{folder}/{watch.text}", _watched(done, block, watch, steps)
 
 
 def _reached(selection: Selection) -> Mapping[tuple[int, str], list[int]]:
@@ -67,18 +68,27 @@ def _names(block: Block) -> list[str]:
     return [*program.inputs, *(f"{name}_prev" for name in program.states), *program.names]
 
 
-def _over_time(done: Pass, block: Block, name: str, steps: list[int], comparison: Any) -> Array:
+def _watched(done: Pass, block: Block, watch: Watch, steps: list[int]) -> Array:
+    return _stacked(done, block, steps, lambda t: watch.value(block, done.values(block.key, t), t))
+
+
+def _over_time(done: Pass, block: Block, name: str, steps: list[int], comparison: Comparison | None) -> Array:
     source = done if comparison is None else comparison
-    return _stacked(done, block, steps, [source.value(block.key, name, t) for t in steps])
+    return _stacked(done, block, steps, lambda t: source.value(block.key, name, t))
 
 
-def _stacked(done: Pass, block: Block, steps: list[int], values: list[Array | None]) -> Array:
-    """Put the values of single steps into one array (T, B, n)."""
-    width = next((value.shape[-1] for value in values if value is not None and value.ndim), 1)
-    whole = np.full((done.batch.num_steps, done.batch.num_rows, width), np.nan, done.scenario.dtype)
-    for t, value in zip(steps, values, strict=True):
+def _stacked(done: Pass, block: Block, steps: list[int], value_at: Callable[[int], Array | None]) -> Array:
+    """Put the values of single steps into one array (T, B, n), each as it comes: many are views of large ones."""
+    shape = (done.batch.num_steps, done.batch.num_rows)
+    whole = np.full((*shape, 1), np.nan, done.scenario.dtype)
+    for t in steps:
+        value = value_at(t)
+        if value is None:
+            continue
+        value = np.atleast_2d(value)
+        if whole.shape[-1] != value.shape[-1]:
+            whole = np.full((*shape, value.shape[-1]), np.nan, done.scenario.dtype)
         rows = done.runs[block.key].live_rows(t)
-        if value is not None:
-            whole[t] = 0
-            whole[t, slice(None) if rows is None else rows] = value
+        whole[t] = 0
+        whole[t, slice(None) if rows is None else rows] = value
     return whole

@@ -47,7 +47,8 @@ class Rounding(Errors):
         What is not finite for certain has no error: both programs must have the same.
         """
         is_finite = np.isfinite(out)
-        if is_finite.all() and self._is_small(op, args) and np.isfinite(error).all():
+        is_sure = all(np.isfinite(operand).all() for operand in (error, *(e for _, e in args)))
+        if is_sure and is_finite.all() and self._is_small(op, args):
             return error
         doubt = _in_doubt(op, args) | (_reach(op, out, args) >= self._largest) & ~_holds_nan(op, args)
         doubt |= is_finite & (np.abs(out, dtype=np.float64) + error >= self._largest)
@@ -112,9 +113,8 @@ def _may_turn(op: str, args: tuple[Pair, ...], shape: tuple[int, ...]) -> Error:
     """1 where a comparison, or a value taken for true, may fall on the other side."""
     if op in _COMPARISONS:
         (a, error_a), (b, error_b) = args
-        room = error_a + error_b
-        close = np.abs(np.subtract(a, b, dtype=np.float64)) <= room
+        pairs = [(np.subtract(a, b, dtype=np.float64), error_a + error_b)]
     else:
-        room = np.asarray(sum(np.asarray(error) for _, error in args))
-        close = np.any([np.broadcast_to(np.abs(value) <= error, shape) for value, error in args], axis=0)
-    return np.broadcast_to(np.where((room > 0) & close, 1.0, 0.0), shape)
+        pairs = list(args)
+    turning = [np.broadcast_to((error > 0) & (np.abs(value) <= error), shape) for value, error in pairs]
+    return np.where(np.any(turning, axis=0), 1.0, 0.0)

@@ -33,7 +33,7 @@ class TooDeep(ValueError):
     """A key of too many parts, or too many brackets in one another, from an offset on."""
 
     def __init__(self, offset: int) -> None:
-        super().__init__()
+        super().__init__("too many dots or brackets inside one another")
         self.offset = offset
 
 

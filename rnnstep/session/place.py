@@ -105,10 +105,20 @@ def _missing(tree: Tree, spot: Spot, text: str) -> Text:
     steps = tree.num_steps(spot.batch)
     if spot.t is not None and not 0 <= spot.t < steps:
         return Text("no step {step} in `{text}`: steps go from 1 to {most}", step=spot.t + 1, text=text[:40], most=steps)
-    keys = tree.keys(spot.batch)
-    names = [*keys, *(name for key in keys for name in tree.block(Spot(spot.batch, key)).program.names)]
-    wanted = spot.operation if spot.key in keys and spot.operation else (spot.key or spot.operation or "")
-    near = get_close_matches(wanted, names, 1)
-    if near and near[0] != wanted:
-        return Text("no place `{text}`: did you mean `{near}`?", text=text[:40], near=near[0])
+    near = _near(tree, spot)
+    if near is not None:
+        return Text("no place `{text}`: did you mean `{near}`?", text=text[:40], near=near)
     return Text("no place `{text}` in this run", text=text[:40])
+
+
+def _near(tree: Tree, spot: Spot) -> str | None:
+    """The block or operation that a name was likely meant to be."""
+    keys = tree.keys(spot.batch)
+    wanted = spot.key or spot.operation or ""
+    names = [*keys]
+    if spot.key in keys:
+        wanted, names = spot.operation or "", list(tree.block(spot).program.names)
+    elif spot.key is None:
+        names += [name for key in keys for name in tree.block(Spot(spot.batch, key)).program.names]
+    near = get_close_matches(wanted[:40], names, 1, 0.5)
+    return near[0] if near and near[0] != wanted else None

@@ -92,6 +92,8 @@ class Tree:
         path = self._path_to_step(spot)
         if path is None or spot.operation is None:
             return path
+        if spot.key is None or spot.t is None:
+            return None
         block = self._block(path)
         names = block.program.names
         if spot.operation not in names:
@@ -117,7 +119,7 @@ class Tree:
                 return (spot.batch, keys.index(spot.key))
             return (spot.batch, keys.index(spot.key), steps.index(spot.t)) if spot.t in steps else None
         if spot.t is None:
-            return (spot.batch,)
+            return (spot.batch,) if spot.key is None else None
         if spot.t not in times:
             return None
         path = (spot.batch, times.index(spot.t))

@@ -188,6 +188,8 @@ class Debugger(Screen[None]):
     def _click(self, message: Canvas.Clicked) -> None:
         """Do what the span says; a second click goes into the place."""
         self.player.stop()
+        if self.prompt is not None:
+            return
         if message.count == 1:
             self.follow_target(message.target)
         elif message.target.startswith("go "):
@@ -255,8 +257,10 @@ class Debugger(Screen[None]):
             state = state.seen(decimals=display.decimals)
         if not self.has_opened and display.language is not None:
             state = state.seen(language=display.language)
-        self.has_opened = True
         self.change(state)
+        if not self.has_opened:
+            gc.freeze()  # or the collector walks all of Textual and numpy again and again: 20 ms between keys
+        self.has_opened = True
 
     def _checked(self, run: Run, result: Checked | RnnstepError) -> None:
         """Put torch's numbers beside the run they are of; those of another run are dropped."""
@@ -279,6 +283,7 @@ class Debugger(Screen[None]):
         if self.session is None or self.prompt is not None:
             return
         self.prompt = Prompt(QUESTIONS[command](self), self.state.look)
+        self.canvas.can_focus = False  # a click beside the prompt leaves it the keys
         self.mount(self.prompt)
 
     def on_prompt_closed(self) -> None:
@@ -286,4 +291,5 @@ class Debugger(Screen[None]):
         if self.prompt is not None:
             self.prompt.remove()
             self.prompt = None
+            self.canvas.can_focus = True
             self.canvas.focus()

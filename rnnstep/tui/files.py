@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnstep.errors import RnnstepError
@@ -34,6 +35,7 @@ class Files:
         self.source: Source | None = None
         self._debugger = debugger
         self._options = options
+        self._number = 0  # of the one that N and P go on from
         self._ticket = 0  # of the reading whose result is wanted
         self._stamp: tuple[int, int] | None = None
 
@@ -54,11 +56,17 @@ class Files:
 
     def other(self, by: int) -> None:
         """`N` and `P`: another of the scenarios that were given."""
-        number = self.sources.index(self.source) + by if self.source in self.sources else 0
+        number = self._number + by
         if 0 <= number < len(self.sources):
+            self._number = number
             self.open(self.sources[number])
         else:
             self._debugger.say(Text("no other scenario was given that way; o opens one"))
+
+    def saved_as(self, path: Path) -> None:
+        """Take the file just written for the one that is open: it holds what is on the screen."""
+        source = Source(path)
+        self._take(source, source.stamp())
 
     def look_at_disk(self) -> None:
         """Say so when the file was changed; called once a second."""

@@ -23,7 +23,9 @@ class Page(ModalScreen[str]):
     """Shows what `rows` gives for a width; dismissed with the target that was clicked, or ""."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter,question_mark,i,f1,？", "dismiss('')", show=False),
+        Binding("escape,q,enter,question_mark,i,f1,？,ctrl+c", "dismiss('')", show=False),
+        Binding("L", "dismiss('press language')", show=False),
+        Binding("t", "dismiss('press theme')", show=False),
         Binding("down,j,n,right", "scroll(1)", show=False),
         Binding("up,k,left", "scroll(-1)", show=False),
         Binding("pagedown,space", "leaf(1)", show=False),

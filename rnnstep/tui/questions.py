@@ -95,6 +95,7 @@ class _Saving:
             save(session.run.scenario, session.edits, path, replace=path == self._asked)
         except RnnstepError as error:
             return error.message
+        self._debugger.files.saved_as(path)
         saved = session.marked_saved().say(Text("saved as {path}", path=printable(str(path))))
         self._debugger.change(dataclasses.replace(self._debugger.state, session=saved))
         return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Iterator
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.scenario.parse import parse_toml
 from rnnstep.session.edits import Target, current
 from rnnstep.session.place import write_place
 from rnnstep.session.session import Session
@@ -63,8 +63,8 @@ class _Page:
 
     # ── how a section is set ─────────────────────────────────────────────────────────
 
-    def _head(self, title: Text) -> Row:
-        return (Span(f" {self._look.say(title)}", "title"),)
+    def _head(self, title: Text) -> Block:
+        return [(Span(" "), *row) for row in said(title, self._look, self._cells, "title")]
 
     def _said(self, text: Text, style: str = "") -> Block:
         return [_indented(*row) for row in said(text, self._look, self._cells, style)]
@@ -85,7 +85,7 @@ class _Page:
         return self._look.alphabet.spell(text)
 
     def _shapes(self) -> Block:
-        rows: Block = [self._head(Text("Shapes, as torch has them"))]
+        rows = self._head(Text("Shapes, as torch has them"))
         shapes = [*data_shapes(self._scenario, self._batch), *weight_shapes(self._scenario)]
         rows += self._table(self._shape(shape) for shape in shapes)
         if len(self._scenario.batches) > 1:
@@ -141,11 +141,11 @@ class _Page:
                     lines.append(
                         (Span(self._spelt(key), "label"), name, Span(self._look.say(place), "torch"))
                     )
-        return [self._head(title), *self._table(lines)]
+        return [*self._head(title), *self._table(lines)]
 
     def _counted(self) -> Block:
         found = counts(self._scenario, self._batch.num_steps)
-        rows: Block = [self._head(Text("Parameters, and why they are shared"))]
+        rows = self._head(Text("Parameters, and why they are shared"))
         total = Text("in all")
         lines: list[Row] = []
         for shape in weight_shapes(self._scenario):
@@ -191,10 +191,10 @@ class _Page:
 
     def _confirmed(self) -> Block:
         rows = confirmation(self._scenario, self._session.run.checked, self._look, self._cells)
-        return [self._head(Text("What confirms these numbers")), *(_indented(*row) for row in rows)]
+        return [*self._head(Text("What confirms these numbers")), *(_indented(*row) for row in rows)]
 
     def _numbers(self) -> Block:
-        rows: Block = [self._head(Text("Where the numbers come from"))]
+        rows = self._head(Text("Where the numbers come from"))
         digits = (
             Text("float64: about 16 decimal digits")
             if self._scenario.dtype.itemsize == 8
@@ -223,7 +223,7 @@ class _Page:
                     Span(self._look.say(_where(target)), "dim"),
                 )
             )
-        return [self._head(title), *self._table(lines)]
+        return [*self._head(title), *self._table(lines)]
 
 
 def _where(target: Target) -> Text:
@@ -250,7 +250,7 @@ def _listed(values: Iterable[int], most: int = 16) -> str:
 
 def _weight_sources(source: str) -> Iterator[Text]:
     """Say what the file's [weights] are made of."""
-    table = tomllib.loads(source).get("weights", {}) if source else {}
+    table = parse_toml(source).get("weights", {}) if source else {}
     if "seed" in table:
         yield Text(
             "Weights: what torch.manual_seed({seed}) and then constructing embedding, recurrent module and linear layer"
@@ -258,7 +258,7 @@ def _weight_sources(source: str) -> Iterator[Text]:
             seed=table["seed"],
         )
     if "round" in table:
-        yield Text("They are rounded to {decimals} decimals, for work by hand.", decimals=table["round"])
+        yield Text("They are rounded for work by hand (decimals: {decimals}).", decimals=table["round"])
     if "file" in table:
         yield Text("Weights: from the file {file}.", file=printable(table["file"]))
     arrays = [key for key in table if key not in ("seed", "file", "round", "prefix")]

@@ -8,7 +8,7 @@ _FENCE = re.compile(r"\s*(```|~~~)")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.*?)(?:\s+#+)?\s*$")
 _ITEM = re.compile(r"(\s*)[-*+]\s+(.*)$")
 _NUMBERED = re.compile(r"(\s*)(\d{1,9})[.)]\s+(.*)$")
-_QUOTE = re.compile(r"\s{0,3}>\s?")
+_QUOTE = re.compile(r"^\s{0,3}>\s?")
 _CODE = re.compile(r"(`+)(?!`)(.{1,2000}?)(?<!`)\1(?!`)")
 # Bounded, so that a text of brackets alone takes no quadratic time.
 _LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\(([^()\s]{0,500})(?:\s+\"[^\"]{0,200}\")?\)")

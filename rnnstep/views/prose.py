@@ -30,18 +30,18 @@ def columns(lines: Iterable[Row], cells: int) -> Block:
 
 def _set(line: Row, widths: Sequence[int], cells: int) -> Iterator[Row]:
     row: list[Span] = []
-    used = 0
+    start = used = 0  # where the next column begins, and what is used so far
     for span, size in zip(line, widths, strict=False):
         if not span.text:
             continue
-        if row and used + width(span.text) > cells:
+        if row and start + width(span.text) > cells:
             yield tuple(row)
-            row, used = [Span(" " * _STEP_IN)], _STEP_IN
-        *pieces, last = wrap(span.text, max(2, cells - used))
+            row, used, start = [], 0, _STEP_IN
+        *pieces, last = wrap(span.text, max(2, cells - start))
         for piece in pieces:
-            yield (*row, span._replace(text=piece))
-            row, used = [Span(" " * _STEP_IN)], _STEP_IN
-        gap = max(0, size - width(span.text)) + 2
-        row += [span._replace(text=last), Span(" " * gap)]
-        used += width(last) + gap
-    yield tuple(row[:-1])
+            yield (*row, Span(" " * (start - used)), span._replace(text=piece))
+            row, used, start = [], 0, _STEP_IN
+        row += [Span(" " * (start - used)), span._replace(text=last)]
+        used = start + width(last)
+        start = max(used, start + size) + 2
+    yield tuple(row)

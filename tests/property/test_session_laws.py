@@ -335,6 +335,52 @@ def test_the_cursor_is_always_at_a_place_and_row_that_are_there(session):
     assert 0 <= session.position.row < session.run.num_rows(batch)
 
 
+PIECES = [
+    "0",
+    "1",
+    "2",
+    "9",
+    "/",
+    "L0",
+    "L1",
+    "←",
+    "→",
+    "hh",
+    "h",
+    "x",
+    "W_hh",
+    "[",
+    "]",
+    ".",
+    ":",
+    ",",
+    "=",
+    " ",
+    "-",
+    "ü",
+]
+typed = st.lists(st.sampled_from(PIECES), max_size=10).map("".join) | st.text(max_size=12)
+
+
+@settings(max_examples=400, deadline=None)
+@given(session=sessions(), text=typed)
+def test_whatever_is_typed_leads_to_a_place_or_is_told(session, text):
+    gone = session.go(text)
+    if gone.note is None:
+        assert gone.position.is_start or gone.tree.locate(gone.position.path)
+    else:
+        assert gone.position == session.position
+        assert gone.note.into("zh")
+
+
+@settings(max_examples=200, deadline=None)
+@given(session=sessions(), text=typed)
+def test_whatever_is_typed_as_an_edit_is_one_or_is_told(session, text):
+    edited = session.edit_text(text)
+    assert (edited.note is None) == (len(edited.edits) == len(session.edits) + 1)
+    assert edited.position == session.position
+
+
 # ── where numbers come from ──────────────────────────────────────────────────────────────
 
 

@@ -69,6 +69,8 @@ async def test_saving_makes_a_new_file_that_reads_as_the_edited_scenario(opened,
         saved = read(tmp_path / "mine-edited.toml")
         assert saved.parameters["weight_hh"][1, 0] == 0
         assert copy.read_text("utf-8") == source
+        await screen.press("q")
+        assert screen.app.farewell == f"rnnstep {tmp_path / 'mine-edited.toml'} --at '{AT}'"
 
 
 async def test_a_file_that_is_there_is_replaced_only_when_asked_twice(opened, tmp_path):

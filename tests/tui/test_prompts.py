@@ -97,3 +97,13 @@ async def test_prompts_speak_the_language_of_the_screen(opened):
         await screen.type("99")
         await screen.press("enter")
         assert screen.debugger.prompt is not None
+
+
+async def test_a_click_beside_a_prompt_leaves_it_the_keys(opened):
+    async with opened("hello") as screen:
+        await screen.press("g")
+        await screen.until(lambda: screen.debugger.prompt.has_focus_within)
+        await screen.pilot.click(offset=(40, 3))
+        await screen.type("4")
+        await screen.press("enter")
+        assert screen.session.place == "4"

@@ -60,7 +60,10 @@ async def test_language_of_the_option_goes_before_the_environment(opened, monkey
         assert screen.look.language == "zh"
 
 
-@pytest.mark.parametrize("keys", [(), ("right", "down", "down"), ("z",), ("question_mark",), ("o",), ("right", "down", "e"), ("ctrl+p",)])
+@pytest.mark.parametrize(
+    "keys",
+    [(), ("right", "down", "down"), ("z",), ("question_mark",), ("o",), ("right", "down", "e"), ("ctrl+p",)],
+)
 async def test_ascii_means_ascii(opened, keys):
     async with opened("hello", is_ascii=True, size=(120, 35)) as screen:
         await screen.press(*keys)

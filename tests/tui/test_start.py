@@ -86,7 +86,9 @@ def test_quitting_tells_how_to_come_back(scenarios):
 
 def test_bad_scenario_leaves_the_terminal_and_its_messages(tmp_path, scenarios):
     bad = tmp_path / "bad.toml"
-    bad.write_text((scenarios / "hello.toml").read_text("utf-8").replace("hidden_size", "hiden_size"), "utf-8")
+    bad.write_text(
+        (scenarios / "hello.toml").read_text("utf-8").replace("hidden_size", "hiden_size"), "utf-8"
+    )
     status, left = Program(bad).end()
     assert status == 2
     assert f"{bad}:" in left

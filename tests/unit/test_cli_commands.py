@@ -13,7 +13,6 @@ import pytest
 from rnnstep import __version__
 from rnnstep.cli import main
 from rnnstep.cli.root import COMMANDS
-from rnnstep.language import zh
 from rnnstep.scenario.bundled import find, names
 from rnnstep.scenario.read import read_text
 from rnnstep.scenario.template import TEMPLATES, template
@@ -314,10 +313,3 @@ def test_narrow_encoding_is_spelt_somehow():
     assert (
         process("helo", "--language", "zh", env={**os.environ, "PYTHONIOENCODING": "ascii"}).returncode == 2
     )
-
-
-def test_every_message_of_the_command_line_has_its_chinese():
-    from rnnstep.language.zh import cli
-
-    assert set(cli.ZH) <= set(zh.table())
-    assert all(text for text in cli.ZH.values())

@@ -125,6 +125,8 @@ def edits_of_all_kinds(scenario: Scenario) -> tuple[Edit, ...]:
 def test_a_bundled_scenario_with_everything_edited_reads_back_the_same(name, tmp_path):
     scenario = complete(read(bundled.find(name)))
     edits = edits_of_all_kinds(scenario)
+    if name == "names":  # 300,000 numbers: the first and the last arrays will do
+        edits = (edits[0], edits[-2], edits[-1])
     edited = apply(scenario, edits)
     save(edited, edits, tmp_path / "new.toml")
     again = read(tmp_path / "new.toml")
@@ -244,8 +246,18 @@ out_features = 1
         'input.values = [[1.0]]\nweights.seed = 0\nrecurrent.module = "RNN"\nrecurrent.hidden_size = 1\n',
         '[input]\nvalues = [[1.0]]\n[recurrent]\nmodule = "RNN"\nhidden_size = 1\n[weights]\nseed = 0',
         # tables in pieces far apart, which tomlkit cannot change: the comment goes, the numbers stay
-        "[weights.embedding]\n[input]\nvalues = [[1.0]] # x\n[recurrent]\n"
-        'module = "RNN"\nhidden_size = 1\n[weights.linear]\n[display]\n[weights]\nseed = 0\n',
+        """\
+[weights.embedding]
+[input]
+values = [[1.0]] # x
+[recurrent]
+module = "RNN"
+hidden_size = 1
+[weights.linear]
+[display]
+[weights]
+seed = 0
+""",
     ],
 )
 def test_every_way_of_writing_tables_can_be_saved(source, tmp_path):

@@ -77,11 +77,11 @@ ZH = {
     "Where the numbers come from": "这些数的来历",
     "float32: about 7 decimal digits": "float32（约 7 位十进制有效数字）",
     "float64: about 16 decimal digits": "float64（约 16 位十进制有效数字）",
-    "Computed in {dtype}, by torch as well.": "以 {dtype} 计算，torch 也一样。",
+    "Computed in {dtype}, by torch as well.": "以 {dtype}计算，torch 也一样。",
     "Weights: what torch.manual_seed({seed}) and then constructing embedding, recurrent module and linear layer give.": (
         "权重：先 torch.manual_seed({seed})，再依次构造嵌入层、循环模块和线性层得到的值。"
     ),
-    "They are rounded to {decimals} decimals, for work by hand.": "为便于手算，四舍五入到 {decimals} 位小数。",
+    "They are rounded for work by hand (decimals: {decimals}).": "为便于手算，四舍五入到 {decimals} 位小数。",
     "Weights: from the file {file}.": "权重：取自文件 {file}。",
     "Given in the scenario: {names}.": "在场景中直接给出：{names}。",
     # edits

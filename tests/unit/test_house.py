@@ -1,0 +1,282 @@
+"""The rules of the house: imports run one way, heavy packages come late, and a file is read at one sitting."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import rnnstep
+
+PACKAGE = Path(rnnstep.__file__).parent
+HEAVY = {"numpy", "torch", "textual"}
+
+# Each room may import those before it. `reference` stands before `export` and `checking`, which
+# write and mark what both programs gave.
+ROOMS = (
+    ("language",),
+    ("errors",),
+    ("equations",),
+    ("cells",),
+    ("scenario",),
+    ("engine",),
+    ("reference",),
+    ("checking", "export"),
+    ("session",),
+    ("views",),
+    ("tui",),
+    ("api",),
+    ("cli",),
+    ("__init__", "__main__"),
+)
+RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
+
+MOST_LINES = 330
+MOST_LINES_OF_A_FUNCTION = 60
+WITHOUT_DOCSTRINGS = {  # of functions: a rule each, named by its row; the module says what all of them give
+    "equations/bounds.py",
+    "equations/intervals.py",
+    "equations/operations.py",
+}
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+class Import(NamedTuple):
+    """One module that a file imports, and when."""
+
+    file: str
+    line: int
+    module: str
+    is_for_types: bool  # under TYPE_CHECKING
+    is_late: bool  # inside a function
+
+    @property
+    def room(self) -> str:
+        return room_of(Path(self.file))
+
+    @property
+    def target(self) -> str:
+        """The room, or the package if it is not ours."""
+        head, *below = self.module.split(".")
+        if head != "rnnstep":
+            return head
+        return below[0] if below and below[0] in RANK else "__init__"
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.module}"
+
+
+def room_of(file: Path) -> str:
+    return file.with_suffix("").parts[0]
+
+
+@cache
+def sources() -> dict[str, ast.Module]:
+    """Every file of the package, under its path from the package on."""
+    return {
+        path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text("utf-8"))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    return tuple(found for file, tree in sources().items() for found in imports_in(file, tree.body))
+
+
+def imports_in(
+    file: str, nodes: list[ast.AST], *, is_for_types: bool = False, is_late: bool = False
+) -> Iterator[Import]:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(file, node.lineno, alias.name, is_for_types, is_late)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: an import is written from `rnnstep` on"
+            for alias in node.names:
+                yield Import(file, node.lineno, f"{node.module}.{alias.name}", is_for_types, is_late)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from imports_in(file, node.body, is_for_types=True, is_late=is_late)
+            yield from imports_in(file, node.orelse, is_for_types=is_for_types, is_late=is_late)
+        else:
+            late = is_late or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            below = list(ast.iter_child_nodes(node))
+            yield from imports_in(file, below, is_for_types=is_for_types, is_late=late)
+
+
+def told(found: Iterator[Import]) -> list[str]:
+    return [str(one) for one in found]
+
+
+def definitions(tree: ast.Module) -> Iterator[Definition]:
+    return (node for node in ast.walk(tree) if isinstance(node, Definition))
+
+
+# ── imports, as they are written ─────────────────────────────────────────────────────────────
+
+
+def test_every_file_lives_in_a_room_of_the_house() -> None:
+    assert {room_of(Path(file)) for file in sources()} <= RANK.keys()
+
+
+def test_imports_run_one_way() -> None:
+    assert not told(
+        one
+        for one in imports()
+        if one.target in RANK and one.target != one.room and RANK[one.target] >= RANK[one.room]
+        if one.module != "rnnstep.__version__"  # everybody's
+    )
+
+
+def test_session_and_views_know_the_reference_by_its_types_alone() -> None:
+    assert not told(
+        one
+        for one in imports()
+        if one.room in {"session", "views"} and one.target == "reference" and not one.is_for_types
+    )
+
+
+def test_the_screen_computes_no_numbers() -> None:
+    forbidden = {"numpy", "engine", "equations", "cells"}
+    assert not told(one for one in imports() if one.room == "tui" and one.target in forbidden)
+
+
+def test_cells_do_not_know_each_other() -> None:
+    shared = {"cells/__init__.py", "cells/cell.py"}
+    assert not told(
+        one
+        for one in imports()
+        if one.room == "cells" and one.file not in shared and one.target == "cells"
+        if not one.module.startswith("rnnstep.cells.cell.")
+    )
+
+
+def test_torch_is_imported_by_the_reference_alone_and_inside_functions() -> None:
+    assert not told(
+        one
+        for one in imports()
+        if one.target == "torch" and (one.room != "reference" or not (one.is_late or one.is_for_types))
+    )
+
+
+def test_textual_is_imported_by_the_screen_alone() -> None:
+    assert not told(one for one in imports() if one.target == "textual" and one.room != "tui")
+
+
+def test_toml_is_read_in_one_place() -> None:
+    assert {one.file for one in imports() if one.target in {"tomllib", "tomli"}} == {"scenario/parse.py"}
+
+
+# ── imports, as they happen in a fresh process ───────────────────────────────────────────────
+
+
+def loaded_by(program: str) -> set[str]:
+    """The heavy packages that a program in a process of its own has loaded at its end."""
+    report = f"import sys; print(*sys.modules.keys() & {HEAVY!r}, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"{program}\n{report}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stderr.split())
+
+
+def everything_in(*rooms: str) -> str:
+    """A program that imports every module of some rooms."""
+    modules = [
+        ".".join(("rnnstep", *Path(file).with_suffix("").parts)).removesuffix(".__init__")
+        for file in sources()
+        if room_of(Path(file)) in rooms
+    ]
+    assert modules
+    return "\n".join(f"import {module}" for module in modules)
+
+
+def command_line(*arguments: str) -> str:
+    return f"from rnnstep.cli import main\nassert main({list(arguments)!r}) == 0"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import rnnstep",
+        "import rnnstep.cli",
+        "import rnnstep.views.rows",
+        "import rnnstep.reference",
+        command_line("--help"),
+        command_line("--version"),
+        command_line("list"),
+        command_line("trace", "--help"),
+    ],
+)
+def test_what_is_to_start_at_once_loads_no_heavy_package(program: str) -> None:
+    assert loaded_by(program) == set()
+
+
+def test_the_screen_starts_without_numpy_and_torch() -> None:
+    assert loaded_by("import rnnstep.tui.app") == {"textual"}
+
+
+def test_everything_below_the_screen_is_reached_without_textual_and_torch() -> None:
+    rooms = ("equations", "cells", "scenario", "engine", "export", "session", "views")
+    assert loaded_by(everything_in(*rooms)) == {"numpy"}
+
+
+def test_the_reference_itself_is_imported_without_torch() -> None:
+    assert loaded_by(everything_in("reference")) == {"numpy"}
+
+
+def test_a_run_of_the_engine_alone_needs_no_torch() -> None:
+    program = "import rnnstep\nassert rnnstep.load('hello').run().output.shape == (5, 1, 4)"
+    assert loaded_by(program) == {"numpy"}
+
+
+# ── files and functions ──────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_is_read_at_one_sitting() -> None:
+    counts = {file: len((PACKAGE / file).read_text("utf-8").splitlines()) for file in sources()}
+    assert not {file: count for file, count in counts.items() if count > MOST_LINES}
+
+
+def test_a_function_is_seen_at_once() -> None:
+    counts = {
+        f"{file}:{node.lineno} {node.name}": node.end_lineno - node.lineno + 1
+        for file, tree in sources().items()
+        for node in definitions(tree)
+        if not isinstance(node, ast.ClassDef)
+    }
+    assert not {place: count for place, count in counts.items() if count > MOST_LINES_OF_A_FUNCTION}
+
+
+def undocumented(file: str, node: ast.Module | ast.ClassDef) -> Iterator[str]:
+    """The public classes, functions and methods that say nothing; what is inside a function is its own."""
+    for inner in node.body:
+        if not isinstance(inner, Definition) or inner.name.startswith("_"):
+            continue
+        is_row = file in WITHOUT_DOCSTRINGS and not isinstance(inner, ast.ClassDef)
+        if ast.get_docstring(inner) is None and not is_row:
+            yield f"{file}:{inner.lineno} {inner.name}"
+        if isinstance(inner, ast.ClassDef):
+            yield from undocumented(file, inner)
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert not [file for file, tree in sources().items() if ast.get_docstring(tree) is None]
+
+
+def test_everything_public_says_what_it_gives() -> None:
+    assert not [place for file, tree in sources().items() for place in undocumented(file, tree)]
+
+
+@pytest.mark.parametrize("word", ["TODO", "FIXME", "XXX"])
+def test_nothing_is_left_to_do_in_a_comment(word: str) -> None:
+    assert not [file for file in sources() if word in (PACKAGE / file).read_text("utf-8")]

@@ -1,0 +1,311 @@
+"""The info page: its shapes are torch's, its counts are right, and it fits any width."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnnstep.reference import check
+from rnnstep.scenario import bundled
+from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.parameters import parameter_shapes
+from rnnstep.scenario.read import read, read_text
+from rnnstep.session.run import Run
+from rnnstep.session.session import Session
+from rnnstep.views.alphabet import ASCII
+from rnnstep.views.counts import counts
+from rnnstep.views.info import info
+from rnnstep.views.kept import where_torch_keeps
+from rnnstep.views.look import Look
+from rnnstep.views.markdown import plain_markdown
+from rnnstep.views.rows import ROLES, plain, row_width
+from rnnstep.views.shapes import data_shapes, weight_shapes
+
+
+def complete(scenario: Scenario) -> Scenario:
+    if scenario.pending is None:
+        return scenario
+    shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    zeros = {name: np.zeros(shapes[name], scenario.dtype) for name in scenario.pending.names}
+    return scenario.with_parameters(zeros)
+
+
+def session_of(name: str) -> Session:
+    return Session.open(Run.of(complete(read(bundled.find(name)))))
+
+
+def small(recurrent: str, shape: str = "[4, 3, 2]", more: str = "", of_input: str = "") -> Scenario:
+    return read_text(f"""
+input = {{random = {{shape = {shape}, seed = 0}}{of_input}}}
+recurrent = {{{recurrent}}}
+weights = {{seed = 0}}
+{more}
+""")
+
+
+# ── shapes ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", bundled.names())
+def test_shapes_are_those_of_the_trace(name):
+    run = session_of(name).run
+    done = run.trace.passes[0]
+    shapes = {shape.name: shape.sizes for shape in data_shapes(run.scenario, done.batch)}
+    assert shapes["input"] == done.input.shape
+    assert shapes["output"] == done.output.shape
+    assert shapes["h_n"] == shapes["h_0"] == done.h_n.shape
+    assert shapes.get("c_n") == (None if done.c_n is None else done.c_n.shape)
+    assert shapes.get("logits") == (None if done.logits is None else done.logits.shape)
+    for shape in weight_shapes(run.scenario):
+        assert shape.sizes == run.scenario.parameters[shape.name].shape
+        assert len(shape.words) == len(shape.sizes)
+
+
+def words(scenario: Scenario) -> dict[str, str]:
+    return {shape.name: ", ".join(shape.words) for shape in data_shapes(scenario, scenario.batches[0])}
+
+
+def test_the_axes_follow_batch_first_but_those_of_states_do_not():
+    found = words(small('module = "LSTM", hidden_size = 2, batch_first = true, bidirectional = true'))
+    assert found["input"] == "batch, seq_len, input_size"
+    assert found["output"] == "batch, seq_len, 2*hidden_size"
+    assert found["h_0"] == found["c_n"] == "2*num_layers, batch, hidden_size"
+
+
+def test_without_a_batch_no_axis_is_called_batch():
+    found = words(
+        small('module = "GRU", hidden_size = 2', "[4, 2]", "linear = {out_features = 1, from = 'h_n'}")
+    )
+    assert found["input"] == "seq_len, input_size"
+    assert found["h_n"] == "num_layers, hidden_size"
+    assert found["logits"] == "out_features"
+
+
+def test_a_projection_is_the_size_of_h_and_not_of_c():
+    found = words(small('module = "LSTM", hidden_size = 3, proj_size = 2'))
+    assert found["h_n"] == "num_layers, batch, proj_size"
+    assert found["c_n"] == "num_layers, batch, hidden_size"
+    assert found["output"] == "seq_len, batch, proj_size"
+
+
+# ── where torch keeps a state ────────────────────────────────────────────────────────────
+
+
+def where(
+    scenario: Scenario, layer: int, t: int, row: int = 0, direction: str = "forward", state: str = "h"
+) -> str:
+    return where_torch_keeps(scenario, 0, layer, direction, t, row, state).into("en")
+
+
+@pytest.mark.parametrize(
+    ("recurrent", "shape", "asked", "said"),
+    [
+        ("", "[4, 3, 2]", {"layer": 0, "t": 2, "row": 1}, "output[2,1]"),
+        ("", "[4, 3, 2]", {"layer": 0, "t": 3, "row": 1}, "output[3,1] = h_n[0,1]"),
+        (", batch_first = true", "[3, 4, 2]", {"layer": 0, "t": 3, "row": 2}, "output[2,3] = h_n[0,2]"),
+        ("", "[4, 2]", {"layer": 0, "t": 3}, "output[3] = h_n[0]"),
+        (", num_layers = 2", "[4, 3, 2]", {"layer": 1, "t": 3}, "output[3,0] = h_n[1,0]"),
+        (
+            ", num_layers = 2",
+            "[4, 3, 2]",
+            {"layer": 0, "t": 2},
+            "torch does not return it; h_n[0,0] only after the last step",
+        ),
+        (", num_layers = 2", "[4, 3, 2]", {"layer": 0, "t": 3}, "h_n[0,0]"),
+        (", bidirectional = true", "[4, 3, 2]", {"layer": 0, "t": 3}, "output[3,0,:2] = h_n[0,0]"),
+        (
+            ", bidirectional = true",
+            "[4, 3, 2]",
+            {"layer": 0, "t": 3, "direction": "backward"},
+            "output[3,0,2:]",
+        ),
+        (
+            ", bidirectional = true",
+            "[4, 3, 2]",
+            {"layer": 0, "t": 0, "direction": "backward"},
+            "output[0,0,2:] = h_n[1,0]",
+        ),
+        (
+            "",
+            "[4, 3, 2]",
+            {"layer": 0, "t": 1, "state": "c"},
+            "torch does not return it; c_n[0,0] only after the last step",
+        ),
+        ("", "[4, 3, 2]", {"layer": 0, "t": 3, "state": "c"}, "c_n[0,0]"),
+    ],
+)
+def test_where_torch_keeps_a_state(recurrent, shape, asked, said):
+    assert where(small(f'module = "LSTM", hidden_size = 2{recurrent}', shape), **asked) == said
+
+
+def test_a_packed_row_ends_at_its_own_length():
+    scenario = small('module = "RNN", hidden_size = 2', of_input=", lengths = [4, 2, 1]")
+    assert where(scenario, 0, 1, row=1) == "output[1,1] = h_n[0,1]"
+    assert where(scenario, 0, 1, row=0) == "output[1,0]"
+
+
+def test_padding_that_is_walked_over_ends_no_row():
+    scenario = small('module = "RNN", hidden_size = 2', of_input=", lengths = [4, 2, 1], packed = false")
+    assert where(scenario, 0, 1, row=1) == "output[1,1]"
+    assert where(scenario, 0, 3, row=1) == "output[3,1] = h_n[0,1]"
+
+
+def test_a_cells_loop_keeps_its_states():
+    scenario = small('module = "LSTMCell", hidden_size = 2')
+    assert where(scenario, 0, 2, row=1) == "the loop's h_3[1] (hx of step 4)"
+    assert where(scenario, 0, 2, state="c") == "the loop's c_3[0] (cx of step 4)"
+    assert where(scenario, 0, 3) == "the loop's h_4[0], its last: h_n[0]"
+    assert (
+        where(small('module = "RNNCell", hidden_size = 2', "[4, 2]"), 0, 2) == "the loop's h_3 (hx of step 4)"
+    )
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "batch_first", "bidirectional", "packed", "multilayer"])
+def test_what_is_said_to_keep_a_state_does_keep_it(name):
+    run = session_of(name).run
+    done = run.trace.passes[0]
+    arrays = {"output": done.output, "h_n": done.h_n, "c_n": done.c_n}
+    for block_run in done.runs.values():
+        block = block_run.block
+        for t in range(done.batch.num_steps):
+            rows = done.live_rows(t)
+            for index, row in enumerate(range(done.batch.num_rows) if rows is None else rows.tolist()):
+                for state in block.program.states:
+                    said = where_torch_keeps(run.scenario, 0, block.layer, block.direction, t, row, state)
+                    if "{place} only" in said.template:
+                        continue
+                    for place in said.into("en").split(" = "):
+                        value = eval(place, {}, arrays)  # output[2,0,:4], as said
+                        np.testing.assert_array_equal(value, done.value(block.key, state, t)[index])
+
+
+# ── counts ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_parameters_are_counted_and_set_beside_other_layers():
+    found = counts(small('module = "LSTM", hidden_size = 3', "[5, 1, 2]", "linear = {out_features = 4}"), 5)
+    assert found.total == 4 * 3 * (2 + 3 + 1 + 1) + 4 * 3 + 4
+    assert found.shared == 4 * 3 * (2 + 3)
+    assert found.dense == (5 * 2) * (5 * 3)
+    assert found.convolution == 2 * 3 * 3
+
+
+def test_both_directions_leave():
+    found = counts(small('module = "RNN", hidden_size = 3, bidirectional = true', "[5, 1, 2]"), 5)
+    assert (found.leaving, found.dense, found.shared) == (6, 10 * 30, 2 * (6 + 9))
+
+
+# ── the page ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", bundled.names())
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_row_is_wider_than_the_page_and_nothing_is_cut(name, language):
+    session = session_of(name).right()
+    whole = plain(info(session, Look(language=language), 400)).replace("\n", "").replace(" ", "")
+    for cells in (20, 33, 50, 60, 80, 120, 160):
+        rows = info(session, Look(language=language), cells)
+        assert max(map(row_width, rows)) <= cells
+        assert plain(rows).replace("\n", "").replace(" ", "") == whole
+        assert {role for row in rows for span in row for role in span.style.split()} <= ROLES.keys()
+
+
+def test_ascii_signs_only_in_english_but_for_the_square():
+    text = plain(info(session_of("lstm_by_hand"), Look(alphabet=ASCII), 80))
+    assert text.replace("²", "").isascii()
+
+
+def test_the_page_says_what_confirms_and_how_the_run_stands():
+    session = session_of("hello")
+    assert "torch is on its way" in plain(info(session, Look(), 80))
+    assert "torch is not available" in plain(info(session, Look(torch="failed"), 80))
+    checked = check(session.run.trace)
+    text = plain(info(session.with_checked(checked, 0), Look(), 120))
+    assert "✓ agrees with torch" in text
+    assert f"of the {float(f'{checked.tolerance:.2g}'):g}".replace("e-0", "e-") in text
+    assert "along the run  output" in text
+    assert "验证" in plain(info(session.with_checked(checked, 0), Look(language="zh"), 120))
+
+
+def test_a_cell_of_ones_own_is_only_self_checked():
+    text = plain(info(session_of("mgu"), Look(), 120))
+    assert "torch.nn has no such module" in text
+    assert "torch's own module confirms" not in text
+
+
+def test_edits_stand_with_their_old_values_and_whether_they_are_saved():
+    session = (
+        session_of("rnn").edit_text("W_hh[0,1] = 0.5").edit_text("x[2] = 9").edit_text("W_hh[0,1] = 0.25")
+    )
+    text = plain(info(session, Look(), 100))
+    assert "Edits in force (not saved)" in text
+    assert text.count("W_hh[0,1]") == 1
+    assert "W_hh[0,1] = 0.25" in text
+    assert "weight_hh_l0[0,1]" in text
+    assert "x[2] = 9" in text
+    assert "step 1, row 0, batch 1" in text
+    assert "Edits in force (saved)" in plain(info(session.marked_saved(), Look(), 100))
+    assert "Edits" not in plain(info(session.undo().undo().undo(), Look(), 100))
+
+
+def test_the_batch_and_row_of_the_cursor_are_told():
+    text = plain(info(session_of("windows").go("2:1").other_row(1), Look(), 100))
+    assert "These are of batch 2 of 5." in text
+    assert "of row 1 of the batch" in text
+
+
+def test_where_a_state_is_kept_leads_to_its_place():
+    targets = [
+        span.target for row in info(session_of("bidirectional"), Look(), 100) for span in row if span.target
+    ]
+    assert targets
+    session = session_of("bidirectional")
+    for target in targets:
+        assert session.go(target.removeprefix("go ")).note is None
+
+
+def test_sources_of_weights_are_told():
+    assert "torch.manual_seed(2)" in plain(info(session_of("hello"), Look(), 100))
+    text = plain(info(session_of("initial_state"), Look(), 100))
+    assert "(decimals: 1)" in text
+    assert "Given in the scenario: W_ii" in plain(info(session_of("lstm_by_hand"), Look(), 100))
+
+
+def test_the_precision_is_told():
+    assert "float64" in plain(info(session_of("float64"), Look(), 100))
+    assert replace(Look()).language == "en"
+
+
+# ── Markdown ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("marked", "expected"),
+    [
+        ("One `RNNCell` reads *hello*.", "One RNNCell reads hello."),
+        ("**bold**, __bold__, _it_ and ***both***", "bold, bold, it and both"),
+        ("h_prev and c_prev, 3 * 4 * 5, 2*3*4", "h_prev and c_prev, 3 * 4 * 5, 2*3*4"),
+        ("`W_hh * h_prev * 2` and `` a`b ``", "W_hh * h_prev * 2 and  a`b "),
+        ('[torch](https://pytorch.org "x") and ![a plot](p.png)', "torch and a plot"),
+        ("# Title\ntext\ngoes on", "Title\ntext goes on"),
+        ("- one\n  still one\n* two\n+ three\n1) four", "• one still one\n• two\n• three\n1. four"),
+        ("para\n\n\n\npara", "para\n\npara"),
+        ("```python\nh = *x*\n\ny\n```\nend", "h = *x*\n\ny\nend"),
+        ("> quoted\n> on", "quoted on"),
+        ("中文**重点**，\n接着说", "中文重点，接着说"),
+        (r"\*not\* \_so\_", "*not* _so_"),
+        ("a <b>tag</b> [@click=x] & &amp;", "a <b>tag</b> [@click=x] & &amp;"),
+        ("", ""),
+        ("*", "*"),
+        ("\ue000`x`", "\ufffdx"),
+    ],
+)
+def test_markdown_as_plain_text(marked, expected):
+    assert plain_markdown(marked) == expected
+
+
+@pytest.mark.parametrize("piece", ["*", "_", "**", "`", "[", "](", "\\", "*a ", "_a ", "`a "])
+def test_long_markdown_of_marks_alone_is_read_at_once(piece):
+    assert plain_markdown(piece * 5_000) is not None

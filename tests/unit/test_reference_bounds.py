@@ -1,0 +1,201 @@
+"""What two right programs may differ by: doubt where sums overflow, bounds carried through time, and their tally."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnstep.engine import Model
+from rnnstep.equations.evaluate import evaluate
+from rnnstep.equations.syntax import parse_expression
+from rnnstep.reference.bounds import Rounding, exact
+from rnnstep.reference.carried import carried_errors
+from rnnstep.reference.judging import Tally, differences
+from rnnstep.reference.layout import alive, final, initial, previous
+from rnnstep.scenario.read import read_text
+
+FLOAT32 = np.dtype("float32")
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def read_pair(text, **known):
+    """The value and the error of an expression of float32 numbers; a pair is a value with its error."""
+    pairs = {
+        name: (np.asarray(value[0], np.float32), np.asarray(value[1], np.float64))
+        if isinstance(value, tuple)
+        else exact(np.asarray(value, np.float32))
+        for name, value in known.items()
+    }
+    return evaluate(parse_expression(text), pairs, Rounding(FLOAT32))
+
+
+def test_ordinary_numbers_have_a_small_error():
+    value, error = read_pair("tanh(W @ x)", W=[[0.5, -0.25]], x=[[1.0, 2.0]])
+    assert value == 0
+    assert 0 < error < 1e-5
+
+
+def test_a_sum_that_overflows_in_some_order_is_in_doubt():
+    half = LARGEST * 0.6
+    value, error = read_pair("W @ x", W=[[1.0, 1.0, -1.0]], x=[[half, half, half]])
+    assert error == np.inf
+    assert read_pair("relu(W @ x)", W=[[1.0, 1.0, -1.0]], x=[[half, half, half]])[1] == np.inf
+    assert np.isnan(value).item() or np.abs(value) >= half * 0.99
+
+
+def test_doubt_goes_through_functions_that_bound_their_value():
+    assert read_pair("tanh(a)", a=([1.0], [np.inf]))[1] == np.inf
+    assert read_pair("sigmoid(a)", a=([1.0], [5.0]))[1] <= 1.01
+    assert read_pair("sum(a)", a=([1.0, 2.0], [0.0, np.inf]))[1] == np.inf
+
+
+def test_what_is_nan_or_infinite_for_certain_is_expected_to_be_the_same():
+    for text, known in (
+        ("W @ x", {"W": [[1.0, np.nan]], "x": [[1.0, 1.0]]}),
+        ("W @ x", {"W": [[1.0, np.inf]], "x": [[1.0, 1.0]]}),
+        ("a + a", {"a": [np.inf]}),
+        ("a - a", {"a": [np.inf]}),
+        ("log(a)", {"a": [0.0]}),
+        ("a * a", {"a": [np.nan]}),
+    ):
+        value, error = read_pair(text, **known)
+        assert not np.isfinite(value).any()
+        assert error == 0
+    assert read_pair("tanh(a)", a=[np.inf])[1] < 1e-6
+
+
+def test_infinity_beside_finite_numbers_that_overflow_is_in_doubt():
+    weights = [[1.0, -1.0, -1.0]]
+    assert read_pair("W @ x", W=weights, x=[[np.inf, LARGEST * 0.6, LARGEST * 0.6]])[1] == np.inf
+
+
+@pytest.mark.parametrize("comparison", ["a < b", "a <= b", "a > b", "a >= b", "a == b", "a != b"])
+def test_a_comparison_may_turn_where_its_operands_are_close(comparison):
+    assert read_pair(comparison, a=([1.0], [1e-6]), b=[1.0000001])[1] == 1
+    assert read_pair(comparison, a=([1.0], [1e-6]), b=[1.5])[1] == 0
+    assert read_pair(comparison, a=[1.0], b=[1.0])[1] == 0
+
+
+def test_a_truth_may_turn_where_its_value_may_be_zero():
+    assert read_pair("a and b", a=([1e-9], [1e-8]), b=[1.0])[1] == 1
+    assert read_pair("a or b", a=[0.0], b=([1.0], [1e-8]))[1] == 0
+    assert read_pair("not a", a=([0.0], [1e-8]))[1] == 1
+
+
+def scenario(module, dtype="float32", steps=30, more="", lengths=""):
+    return read_text(f"""
+[input]
+random = {{shape = [{steps}, 3, 4], seed = 1}}
+{lengths}
+[recurrent]
+module = "{module}"
+hidden_size = 5
+{more}
+[weights]
+seed = 4
+[display]
+dtype = "{dtype}"
+""")
+
+
+def carried(done, key="L0"):
+    run, batch = done.runs[key], done.batch
+    living = alive(batch)
+    before = {
+        name: previous(
+            run.state(name),
+            initial(done.scenario, run.block, name, batch.num_rows),
+            living,
+            is_reversed=run.is_reversed,
+        )
+        for name in run.block.program.states
+    }
+    return carried_errors(run.block, {"x": exact(done.x)}, before, done.scenario.dtype, living)
+
+
+@pytest.mark.parametrize("module", ["RNN", "LSTM", "GRU"])
+def test_the_carried_bound_holds_the_distance_from_exacter_arithmetic(module):
+    done = Model(scenario(module)).run_batch(0)
+    exacter = scenario(module, "float64").with_parameters(
+        {name: value.astype(np.float64) for name, value in done.scenario.parameters.items()}
+    )
+    same_input = replace(done.batch, values=done.x.astype(np.float64))
+    truth = Model(replace(exacter, batches=(same_input,))).run_batch(0)
+    bounds = carried(done)
+    for name, bound in bounds.items():
+        distance = np.abs(done.runs["L0"].state(name).astype(np.float64) - truth.runs["L0"].state(name))
+        assert (distance <= bound).all()
+        assert bound[0].max() < 1e-5
+        assert (bound[5] > bound[0]).any()
+
+
+def test_the_carried_bound_is_infinite_once_it_is_of_no_use():
+    done = Model(scenario("RNN", steps=200)).run_batch(0)
+    large = {name: value * 10 for name, value in done.scenario.parameters.items()}
+    bound = carried(Model(done.scenario.with_parameters(large)).run_batch(0))["h"]
+    assert np.isfinite(bound[0]).all()
+    assert np.isinf(bound[-1]).all()
+
+
+def test_a_row_that_has_ended_or_not_begun_carries_no_error():
+    lengths = "lengths = [2, 6, 4]"
+    done = Model(scenario("GRU", steps=6, more="bidirectional = true", lengths=lengths)).run_batch(0)
+    for key in ("L0", "L0←"):
+        bound = carried(done, key)["h"]
+        assert not bound[2:, 0].any()
+        assert (bound[:2, 0] > 0).all()
+        assert (bound[:, 1] > 0).all()
+
+
+def test_states_before_and_at_the_end_of_packed_rows():
+    done = Model(
+        scenario("RNN", steps=6, more="bidirectional = true", lengths="lengths = [2, 6, 4]")
+    ).run_batch(0)
+    living = alive(done.batch)
+    np.testing.assert_array_equal(living.sum(axis=0), [2, 6, 4])
+    for key, run in done.runs.items():
+        states = run.state("h")
+        before = previous(states, np.zeros((3, 5), np.float32), living, is_reversed=run.is_reversed)
+        for t in range(6):
+            np.testing.assert_array_equal(before[t][living[t]], done.value(key, "h_prev", t))
+        np.testing.assert_array_equal(final(states, done.batch, is_reversed=run.is_reversed), run.final("h"))
+
+
+def test_differences_count_the_same_nan_and_infinity_as_equal():
+    ours = np.array([1.0, np.nan, np.inf, -np.inf, np.nan, np.inf, 2.0])
+    theirs = np.array([1.5, np.nan, np.inf, -np.inf, 1.0, -np.inf, np.inf])
+    np.testing.assert_array_equal(differences(ours, theirs), [0.5, 0, 0, 0, np.inf, np.inf, np.inf])
+
+
+def test_a_tally_keeps_the_worst_place_of_each_array():
+    tally = Tally(4)
+    ours, bound = np.zeros((2, 1, 3)), np.full((2, 1, 3), 0.5)
+    theirs = np.zeros((2, 1, 3))
+    theirs[1, 0, 2], theirs[0, 0, 1] = 3.0, 2.0
+    tally.compare("one step", "L0", "h", ours, theirs, bound, 0)
+    tally.compare("one step", "L0", "h", ours, theirs / 2, bound, 2)
+    (fault,) = tally.faults.values()
+    assert (fault.t, fault.row, fault.element, fault.difference, fault.allowed) == (1, 0, 2, 3.0, 1.0)
+    assert tally.worst == fault
+    assert np.argwhere(tally.differing["L0", "h"]).tolist() == [[0, 0, 1], [1, 0, 2], [3, 0, 2]]
+
+
+def test_no_room_but_the_reference_imports_torch_and_it_only_when_called():
+    program = (
+        "import sys, pkgutil, importlib, rnnstep.reference\n"
+        "for module in pkgutil.iter_modules(rnnstep.reference.__path__, 'rnnstep.reference.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "for name in rnnstep.reference.__all__:\n"
+        "    getattr(rnnstep.reference, name)\n"
+        "print('torch' in sys.modules)\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,129 @@
+"""Places as they are written and read, and what is said of those that are not there."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from rnnstep.errors import UsageError
+from rnnstep.scenario import bundled
+from rnnstep.scenario.read import read, read_text
+from rnnstep.session.place import read_place, write_place
+from rnnstep.session.run import Run
+from rnnstep.session.session import Session
+from rnnstep.session.tree import Spot
+
+
+@functools.cache
+def run_of(name: str) -> Run:
+    return Run.of(read(bundled.find(name)))
+
+
+BY_LAYER = """
+input = {random = {shape = [3, 1, 2], seed = 1}}
+recurrent = {module = "RNN", hidden_size = 2, num_layers = 2}
+weights = {seed = 1}
+display = {order = "layer"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "spot"),
+    [
+        ("hello", "3", Spot(0, None, 2)),
+        ("hello", " 3/L0 ", Spot(0, "L0", 2)),
+        ("hello", "3/L0→/hh", Spot(0, "L0", 2, "hh")),
+        ("hello", "3/hh[1]", Spot(0, "L0", 2, "hh", 1)),
+        ("hello", "3/L0/hh[1].4", Spot(0, "L0", 2, "hh", 1, 4)),
+        ("multilayer", "2/L1/h", Spot(0, "L1", 1, "h")),
+        ("bidirectional", "1/L0←/h[0]", Spot(0, "L0←", 0, "h", 0)),
+        ("bidirectional", "1/L0<-/h[0]", Spot(0, "L0←", 0, "h", 0)),
+        ("bidirectional", "L0←", Spot(0, "L0←")),
+        ("bidirectional", "2", Spot(0, "L0", 1)),
+        ("windows", "2:3/L0/hh", Spot(1, "L0", 2, "hh")),
+        ("windows", "3", Spot(0, None, 2)),
+        ("windows", "4:", Spot(3)),
+    ],
+)
+def test_a_place_is_read(name, text, spot):
+    tree = run_of(name).tree
+    path = read_place(tree, text)
+    assert tree.locate(path) == spot
+
+
+@pytest.mark.parametrize("text", ["", "start", "0", " start "])
+def test_start_is_a_place(text):
+    assert read_place(run_of("hello").tree, text) == ()
+    assert write_place(run_of("hello").tree, ()) == "start"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "parts"),
+    [
+        ("hello", "9", ("no step 9", "1 to 5")),
+        ("hello", "0/hh", ("no step 0", "1 to 5")),
+        ("hello", "3/L0/hg", ("did you mean `h`",)),
+        ("hello", "3/L9/hh", ("did you mean `L0`",)),
+        ("hello", "3/L0/hh[4]", ("no place `3/L0/hh[4]`",)),
+        ("hello", "3/L0/hh[1].9", ("no place",)),
+        ("hello", "3/L0/hh[", ("is not a place", "3/L0/hh[1]")),
+        ("hello", "3//hh", ("no place",)),
+        ("hello", "-1", ("is not a place",)),
+        ("hello", ":", ("is not a place",)),
+        ("hello", "hello" * 50, ("no place",)),
+        ("hello", "hh", ("no place `hh`",)),
+        ("bidirectional", "L0←/hh", ("is not a place",)),
+        ("hello", "2:1", ("no batch 2", "there are 1")),
+        ("hello", "L0", ("no place `L0`",)),
+        ("windows", "9:", ("no batch 9", "there are 5")),
+        ("windows", "0:1", ("no batch 0", "there are 5")),
+        ("bidirectional", "7/L0", ("no step 7",)),
+        ("hello", "³/L0", ("is not a place",)),
+    ],
+)
+def test_a_place_that_is_not_there_is_told(name, text, parts):
+    with pytest.raises(UsageError) as refused:
+        read_place(run_of(name).tree, text)
+    for part in parts:
+        assert part in refused.value.into("en")
+    assert len(refused.value.into("en")) < 120
+    assert refused.value.into("zh") != refused.value.into("en")
+
+
+def test_a_bad_place_is_said_and_nothing_moves():
+    session = Session.open(run_of("hello")).right().go("9/L0")
+    assert session.place == "1"
+    assert "no step 9" in str(session.note)
+
+
+def test_a_step_alone_means_the_first_block_where_the_order_is_by_layer():
+    run = Run.of(read_text(BY_LAYER))
+    session = Session.open(run).go("2")
+    assert session.place == "2/L0"
+    assert session.right().place == "3/L0"
+    assert session.right().right().place == "1/L1"
+
+
+def test_the_place_of_a_batch_stands_before_the_step():
+    session = Session.open(run_of("windows")).go("2:3/hh[1]")
+    assert session.place == "2:3/L0/hh[1]"
+    assert session.out().out().out().place == "2:"
+
+
+def test_the_row_comes_back_after_a_batch_that_has_fewer():
+    source = """
+input = {random = {shape = [3, 1], seed = 1}, windows = {length = 1, batch_size = 2}}
+recurrent = {module = "RNN", hidden_size = 1}
+weights = {seed = 1}
+"""
+    session = Session.open(Run.of(read_text(source))).right().other_row(1)
+    there = session.right()
+    assert (session.position.row, there.position.row, there.left().position.row) == (1, 0, 1)
+
+
+def test_up_goes_back_to_where_down_came_from_even_past_an_only_child():
+    session = Session.open(run_of("hello")).go("3/L0")
+    assert session.into().place == "3/L0/ih"
+    assert session.into().out().place == "3/L0"
+    assert session.into().right().out().place == "3"
