@@ -115,7 +115,9 @@ def _embedding(scenario: Scenario) -> Block:
     parameters, kept_in = _whole({"weight": "embedding.weight"}, scenario)
     line = Line("x", Apply("lookup", (Name("weight"), Name("index"))))
     # The shape of a lookup is a row of its table, which inference of the users' operations does not know.
-    program = Program((line,), {"index": ()}, {}, {"weight": shape}, {"index": (), "weight": shape, "x": shape[1:]})
+    program = Program(
+        (line,), {"index": ()}, {}, {"weight": shape}, {"index": (), "weight": shape, "x": shape[1:]}
+    )
     return Block("embedding", "embedding", 0, "forward", program, parameters, kept_in)
 
 

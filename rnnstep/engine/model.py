@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -31,7 +30,10 @@ class Model:
     def __init__(self, scenario: Scenario) -> None:
         if scenario.pending is not None:
             raise UsageError(
-                Text("parameters that only torch can give are missing: {names}", names=", ".join(scenario.pending.names))
+                Text(
+                    "parameters that only torch can give are missing: {names}",
+                    names=", ".join(scenario.pending.names),
+                )
             )
         self.scenario = scenario
         self.blocks: tuple[Block, ...] = build(scenario)
@@ -39,7 +41,9 @@ class Model:
 
     def run(self) -> Trace:
         """Run every batch; each starts from the initial state."""
-        return Trace(self.scenario, tuple(self.run_batch(index) for index in range(len(self.scenario.batches))))
+        return Trace(
+            self.scenario, tuple(self.run_batch(index) for index in range(len(self.scenario.batches)))
+        )
 
     def run_batch(self, index: int = 0) -> Pass:
         """Run one batch."""
@@ -99,7 +103,9 @@ class Model:
         for name, shape in block.program.states.items():
             whole = given.get(f"{name}_0")
             found.append(
-                np.zeros((rows, int(shape[0])), self.scenario.dtype) if whole is None else np.ascontiguousarray(whole[position])
+                np.zeros((rows, int(shape[0])), self.scenario.dtype)
+                if whole is None
+                else np.ascontiguousarray(whole[position])
             )
         return tuple(found)
 
@@ -117,5 +123,3 @@ class Model:
     @cached_property
     def _numbers_a_step(self) -> int:
         return sum(block.compiled.numbers_a_step for block in self.blocks if block.kind == "recurrent")
-
-

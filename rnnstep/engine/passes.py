@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,8 @@ class Pass:
 
     @property
     def input(self) -> Array:
-        """What enters the recurrent module, in the shape that torch takes."""
-        return as_torch_shows(self.scenario, self.x)
+        """What enters the recurrent module, in the shape that torch takes; a copy of the scenario's."""
+        return as_torch_shows(self.scenario, self.x).copy()
 
     @property
     def output(self) -> Array:
@@ -83,7 +84,9 @@ class Pass:
     @cached_property
     def final_features(self) -> Array:
         """The last layer's final states, both directions joined, (B, D·n)."""
-        last = [run for run in self.runs.values() if run.block.layer == self.scenario.recurrent.num_layers - 1]
+        last = [
+            run for run in self.runs.values() if run.block.layer == self.scenario.recurrent.num_layers - 1
+        ]
         return np.concatenate([run.final(run.block.output) for run in last], axis=-1)
 
     def _linear_input(self) -> Array:
@@ -92,11 +95,13 @@ class Pass:
         return self.final_features[None] if linear.source == "h_n" else self.features
 
     def _linear_value(self, block: Block) -> Array:
-        """logits over all steps, (T, B, C), or (B, C) of the final state."""
+        """Logits over all steps, (T, B, C), or (B, C) of the final state."""
         x = self._linear_input()
         known = {**block.parameters, next(iter(block.program.inputs)): x.reshape(-1, x.shape[-1])}
         logits = block.compiled.derive("logits", known).reshape(*x.shape[:-1], -1)
-        return logits[0] if self.scenario.linear is not None and self.scenario.linear.source == "h_n" else logits
+        return (
+            logits[0] if self.scenario.linear is not None and self.scenario.linear.source == "h_n" else logits
+        )
 
     # ── by place ─────────────────────────────────────────────────────────────────────
 
@@ -121,7 +126,7 @@ class Pass:
         match block.kind, name:
             case "embedding", "index":
                 assert self.batch.indices is not None
-                return self._live(self.batch.indices, t)  # type: ignore[return-value]
+                return self._live(self.batch.indices.astype(np.intp), t)
             case "embedding", _:
                 return self._live(self.x, t)
             case "join", "forward":
@@ -129,7 +134,9 @@ class Pass:
             case "join", "backward":
                 return self.runs[f"L{block.layer}←"].value(self._h, t)
             case "join", _:
-                return np.concatenate([self._stateless(block, n, t) for n in ("forward", "backward")], axis=-1)
+                return np.concatenate(
+                    [self._stateless(block, n, t) for n in ("forward", "backward")], axis=-1
+                )
             case "dropout", "mask":
                 return self._live(self.masks[block.key], t)
             case "dropout", "h":
@@ -150,9 +157,9 @@ class Pass:
     def _h(self) -> str:
         return next(iter(self.scenario.cell.states))
 
-    def _live(self, whole: Array, t: int) -> Array:
+    def _live(self, whole: NDArray[Any], t: int) -> NDArray[Any]:
         rows = self.live_rows(t)
-        return whole[t] if rows is None else whole[t][rows]
+        return np.asarray(whole[t] if rows is None else whole[t][rows])
 
     def recurrent_steps(self) -> Iterator[tuple[int, str]]:
         """Give (t, block key) of every recurrent step in the scenario's order of computation."""

@@ -9,9 +9,10 @@ run may forget all but its states and compute a place anew when it is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ class BlockRun:
         self._shape = x.shape
         self._state_columns = [block.compiled.columns[name] for name in block.program.states]
         self.segments: list[Segment] = []
-        self._states: dict[str, Array] | None = None
+        self._states: dict[str, Array] = {}
         self._recent = lru_cache(maxsize=2)(self._computed_anew)
         self._run(x, initial)
 
@@ -100,7 +101,11 @@ class BlockRun:
         compiled = self.block.compiled
         named = [*self.block.program.inputs, *(f"{name}_prev" for name in self.block.program.states)]
         named += self.block.program.names
-        return {name: self._in_batch_order(compiled.derive(name, known), t) for name in named if name not in shared}
+        return {
+            name: self._in_batch_order(compiled.derive(name, known), t)
+            for name in named
+            if name not in shared
+        }
 
     def value(self, name: str, t: int) -> Array:
         """One value of step `t`, (live rows, n)."""
@@ -109,8 +114,6 @@ class BlockRun:
 
     def state(self, name: str) -> Array:
         """A state after every step, (T, B, n); zeros where a packed row is over."""
-        if self._states is None:
-            self._states = {}
         if name not in self._states:
             self._states[name] = self._whole(name)
         return self._states[name]
@@ -118,10 +121,8 @@ class BlockRun:
     def final(self, name: str) -> Array:
         """A state at the end of the run, (B, n): at each row's true length, or at step 0 going backwards."""
         whole = self.state(name)
-        if self.is_reversed:
-            return whole[0]
-        if self._rows is None:
-            return whole[-1]
+        if self.is_reversed or self._rows is None:
+            return np.asarray(whole[0 if self.is_reversed else -1])
         lengths = self._rows.lengths[self._rows.place]
         return np.asarray(whole[lengths - 1, np.arange(len(lengths))])
 
@@ -153,17 +154,15 @@ class BlockRun:
             piece = x[start:stop, :rows]
             if self.is_reversed:
                 piece = piece[::-1]
-            before = tuple(
-                _resized(state, first, rows) for state, first in zip(states, initial, strict=True)
-            )
+            before = tuple(_resized(state, first, rows) for state, first in zip(states, initial, strict=True))
             piece = np.ascontiguousarray(piece)
             kept = self._call(piece, before)
-            states = tuple(
-                self._rows_of(kept[index])[-1, :, a:b] for index, a, b in self._state_columns
-            )
+            states = tuple(self._rows_of(kept[index])[-1, :, a:b] for index, a, b in self._state_columns)
             if not self._is_kept:
                 kept = tuple(
-                    kept[index] if any(index == column[0] for column in self._state_columns) else kept[index][:0]
+                    kept[index]
+                    if any(index == column[0] for column in self._state_columns)
+                    else kept[index][:0]
                     for index in range(len(kept))
                 )
             self.segments.append(Segment(start, stop, rows, piece, before, kept))
@@ -181,7 +180,7 @@ class BlockRun:
         ends = sorted(cuts)
         found = [
             (start, stop, rows if self._rows is None else self._rows.alive(start))
-            for start, stop in zip(ends, ends[1:], strict=False)
+            for start, stop in pairwise(ends)
         ]
         return found[::-1] if self.is_reversed else found
 
@@ -218,11 +217,13 @@ class BlockRun:
         known: dict[str, Array] = dict(self.block.parameters)
         shared = frozenset(known)
         for name in self.block.program.inputs:
-            known[name] = segment.x[k]
+            known[name] = segment.x[k].copy()  # may be the scenario's own array
         for position, name in enumerate(self.block.program.states):
             index, a, b = compiled.columns[name]
             known[f"{name}_prev"] = (
-                np.ascontiguousarray(self._rows_of(kept[index])[k - 1, :, a:b]) if k else segment.before[position]
+                np.ascontiguousarray(self._rows_of(kept[index])[k - 1, :, a:b])
+                if k
+                else segment.before[position]
             )
         for name, (index, a, b) in compiled.columns.items():
             known[name] = np.ascontiguousarray(self._rows_of(kept[index])[k, :, a:b])
@@ -240,7 +241,9 @@ class BlockRun:
         for one, (index, a, b) in compiled.columns.items():
             known[one] = self._rows_of(segment.kept[index])[:, place, a:b]
         for position, state in enumerate(self.block.program.states):
-            known[f"{state}_prev"] = np.concatenate((segment.before[position][place][None], known[state][:-1]))
+            known[f"{state}_prev"] = np.concatenate(
+                (segment.before[position][place][None], known[state][:-1])
+            )
         return compiled.derive(name, known)
 
     def _segment_at(self, t: int) -> int:

@@ -54,7 +54,9 @@ class Step(Mapping[str, Array]):
         return len(self._names)
 
     def __repr__(self) -> str:
-        return f"Step(t={self.t}, layer={self.layer}, direction={self.direction!r}, values={list(self._names)})"
+        return (
+            f"Step(t={self.t}, layer={self.layer}, direction={self.direction!r}, values={list(self._names)})"
+        )
 
 
 class Trace:

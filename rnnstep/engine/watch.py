@@ -18,10 +18,11 @@ from rnnstep.engine.blocks import Block
 from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Shape, infer
-from rnnstep.equations.syntax import Expression, names_in, parse_expression
+from rnnstep.equations.syntax import Apply, Expression, names_in, parse_expression
 from rnnstep.errors import EquationError
 from rnnstep.language import Text
 
+_QUESTIONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"})
 COUNTERS = ("t", "layer")
 
 
@@ -59,6 +60,11 @@ class Watch:
             return Watch.parse(self.text, blocks)
         except EquationError:
             return None
+
+    @property
+    def is_question(self) -> bool:
+        """Whether its value is true or false rather than a number."""
+        return isinstance(self.expression, Apply) and self.expression.op in _QUESTIONS
 
     def value(self, block: Block, values: Mapping[str, Array], t: int) -> Array | None:
         """Give its value in a block at step `t`, (live rows, n) or (1,) or (); None where it does not fit."""

@@ -44,7 +44,9 @@ class Edit:
     value: float
 
 
-def target_at(scenario: Scenario, block: Block, spot: Spot, row: int, name: str, index: tuple[int, ...]) -> Target | None:
+def target_at(
+    scenario: Scenario, block: Block, spot: Spot, row: int, name: str, index: tuple[int, ...]
+) -> Target | None:
     """Find what an element of a block's value is in the scenario; None for what is computed.
 
     Args:
@@ -93,13 +95,26 @@ def read_edit(text: str, scenario: Scenario, block: Block, spot: Spot, row: int)
         raise UsageError(Text("unknown name `{name}`", name=name))
     if len(index) != len(shape) or any(k >= int(size) for k, size in zip(index, shape, strict=True)):
         raise UsageError(
-            Text("`{text}` is outside {name}, which is {shape}", text=text[:60], name=name, shape="×".join(map(str, shape)))
+            Text(
+                "`{text}` is outside {name}, which is {shape}",
+                text=text[:60],
+                name=name,
+                shape="×".join(map(str, shape)),
+            )
         )
     target = target_at(scenario, block, spot, row, name, index)
-    if target is None and not has_one_batch_size(scenario) and name.removesuffix("_0") in block.program.states:
-        raise UsageError(Text("`{name}` cannot be given here: the batches have different numbers of rows", name=name))
+    if (
+        target is None
+        and not has_one_batch_size(scenario)
+        and name.removesuffix("_0") in block.program.states
+    ):
+        raise UsageError(
+            Text("`{name}` cannot be given here: the batches have different numbers of rows", name=name)
+        )
     if target is None:
-        raise UsageError(Text("`{name}` is computed here and cannot be edited; edit what it is made of", name=name))
+        raise UsageError(
+            Text("`{name}` is computed here and cannot be edited; edit what it is made of", name=name)
+        )
     return Edit(target, read_number(match[4]))
 
 
@@ -148,7 +163,9 @@ def _apply(scenario: Scenario, edit: Edit) -> Scenario:
         given = scenario.initial_state.get(target.key)
         state = np.zeros(_state_shape(scenario, target.key), scenario.dtype) if given is None else given
         state = _with_number(state, edit)
-        return replace(scenario, initial_state=MappingProxyType({**scenario.initial_state, target.key: state}))
+        return replace(
+            scenario, initial_state=MappingProxyType({**scenario.initial_state, target.key: state})
+        )
     batches = list(scenario.batches)
     batch = batches[int(target.key)]
     assert batch.values is not None

@@ -34,9 +34,9 @@ def next_place(tree: Tree, position: Position) -> Position | None:
     while path:
         parent, number = path[:-1], path[-1] + 1
         if number < tree.count(parent):
-            return _moved(position, first_below(tree, (*parent, number), position.zoom))
+            return _moved(position, first_below((*parent, number), position.zoom))
         path = parent
-    return _moved(position, first_below(tree, (), position.zoom)) if position.is_start else None
+    return _moved(position, first_below((), position.zoom)) if position.is_start else None
 
 
 def previous_place(tree: Tree, position: Position) -> Position | None:
@@ -128,7 +128,7 @@ def _moved(position: Position, path: Path) -> Position:
     return replace(position, path=path, left=(), entered=())
 
 
-def first_below(tree: Tree, path: Path, depth: int) -> Path:
+def first_below(path: Path, depth: int) -> Path:
     """The first place of a depth inside `path`."""
     return path + (0,) * (depth - len(path))
 

@@ -1,13 +1,13 @@
 """How a place is written: `3/L0/hh[1]`, the same in the header, `--at`, `g` and messages.
 
-    start                 before the first step
-    3                     step 3 (from 1)
-    3/L1←                 its backward layer 1; L0→ and L0 are the same
-    3/L0/hh               its operation hh; with one block its name may be left out: 3/hh
-    3/L0/hh[1]            its element 1 (from 0);  3/L0/hh[1].2  is that element's term 2
-    L1                    a whole block, where the order is by layer
-    2:3/L0/hh             in batch 2 (from 1), where there are several;  2:  is that batch as a whole
-    3                     where the order is by layer: step 3 of the first block
+start                 before the first step
+3                     step 3 (from 1)
+3/L1←                 its backward layer 1; L0→ and L0 are the same
+3/L0/hh               its operation hh; with one block its name may be left out: 3/hh
+3/L0/hh[1]            its element 1 (from 0);  3/L0/hh[1].2  is that element's term 2
+L1                    a whole block, where the order is by layer
+2:3/L0/hh             in batch 2 (from 1), where there are several;  2:  is that batch as a whole
+3                     where the order is by layer: step 3 of the first block
 """
 
 from __future__ import annotations
@@ -85,7 +85,12 @@ def _spot(tree: Tree, batch: int, t: int | None, rest: str, text: str) -> Spot:
         raise UsageError(Text("`{text}` is not a place; one is written 3/L0/hh[1]", text=text[:40]))
     element, term = match["element"], match["term"]
     return Spot(
-        batch, key, t, match["name"], None if element is None else int(element), None if term is None else int(term)
+        batch,
+        key,
+        t,
+        match["name"],
+        None if element is None else int(element),
+        None if term is None else int(term),
     )
 
 
@@ -101,10 +106,20 @@ def _block_with(tree: Tree, batch: int, operation: str) -> str | None:
 def _missing(tree: Tree, spot: Spot, text: str) -> Text:
     """Say why a well-written place is not there."""
     if not 0 <= spot.batch < tree.count(()):
-        return Text("no batch {batch} in `{text}`: there are {most}", batch=spot.batch + 1, text=text[:40], most=tree.count(()))
+        return Text(
+            "no batch {batch} in `{text}`: there are {most}",
+            batch=spot.batch + 1,
+            text=text[:40],
+            most=tree.count(()),
+        )
     steps = tree.num_steps(spot.batch)
     if spot.t is not None and not 0 <= spot.t < steps:
-        return Text("no step {step} in `{text}`: steps go from 1 to {most}", step=spot.t + 1, text=text[:40], most=steps)
+        return Text(
+            "no step {step} in `{text}`: steps go from 1 to {most}",
+            step=spot.t + 1,
+            text=text[:40],
+            most=steps,
+        )
     near = _near(tree, spot)
     if near is not None:
         return Text("no place `{text}`: did you mean `{near}`?", text=text[:40], near=near)

@@ -103,7 +103,11 @@ def _readers_above(run: Run, spot: Spot, block: Block) -> list[Spot]:
         return []
     first = above[0]
     nexts = [one for one in above if (one.kind, one.layer) == (first.kind, first.layer)]
-    return [found for one in nexts for found in _lines_reading(replace(spot, key=one.key), one, _entry(one, block))]
+    return [
+        found
+        for one in nexts
+        for found in _lines_reading(replace(spot, key=one.key), one, _entry(one, block))
+    ]
 
 
 def _entry(block: Block, below: Block) -> str:

@@ -177,7 +177,9 @@ class Session:
         if found in self.breakpoints:
             kept = tuple(one for one in self.breakpoints if one != found)
             return replace(self, breakpoints=kept, note=Text("breakpoint removed: {what}", what=str(found)))
-        return replace(self, breakpoints=(*self.breakpoints, found), note=Text("breakpoint set: {what}", what=str(found)))
+        return replace(
+            self, breakpoints=(*self.breakpoints, found), note=Text("breakpoint set: {what}", what=str(found))
+        )
 
     def break_when(self, text: str) -> Session:
         """Set a breakpoint with a condition. Raises EquationError when it cannot be read."""
@@ -203,12 +205,18 @@ class Session:
             if any(one.stops_at(self.run, self.tree.locate(path)) for one in self.breakpoints):
                 return self.jump(path)
         ended = self.end()
-        text = Text("no breakpoint ahead: this is the end") if self.breakpoints else Text("no breakpoint set; b sets one")
+        text = (
+            Text("no breakpoint ahead: this is the end")
+            if self.breakpoints
+            else Text("no breakpoint set; b sets one")
+        )
         return ended.say(text)
 
     def _places_ahead(self) -> Iterator[Path]:
         """The steps and operations after the cursor, in order of computation."""
-        cursor: Position | None = replace(self.position, path=self._at_operation(), zoom=self.tree.level("operation"))
+        cursor: Position | None = replace(
+            self.position, path=self._at_operation(), zoom=self.tree.level("operation")
+        )
         while True:
             assert cursor is not None
             cursor = moves.next_place(self.tree, cursor)
@@ -262,7 +270,9 @@ class Session:
 
     def _spot_with(self, name: str) -> Spot:
         """The operation at the cursor, or of the step's first recurrent block where only that knows the name."""
-        spot = self.tree.locate(moves.first_below(self.tree, self.position.path, self.tree.level("operation"))[:4])
+        spot = self.tree.locate(
+            moves.first_below(self.position.path, self.tree.level("operation"))[:4]
+        )
         block = self.tree.block(spot)
         if block.kind == "recurrent" or name in block.program.shapes:
             return spot
@@ -290,7 +300,14 @@ class Session:
         unedited = self.unedited or self.run.scenario
         run = Run.of(apply(unedited, edits), self.run.revision + 1)
         return replace(
-            self, run=run, before=self.run, unedited=unedited, edits=edits, undone=undone, note=None, is_revealed=True
+            self,
+            run=run,
+            before=self.run,
+            unedited=unedited,
+            edits=edits,
+            undone=undone,
+            note=None,
+            is_revealed=True,
         )
 
     def marked_saved(self) -> Session:
@@ -308,7 +325,9 @@ class Session:
     def moved_to(self, run: Run) -> Session:
         """Go on in another run of the same file (read again), at the same place if it has it."""
         blocks = [done.block for done in run.trace.passes[0].runs.values()]
-        breakpoints = tuple(found for one in self.breakpoints if (found := one.read_again(blocks)) is not None)
+        breakpoints = tuple(
+            found for one in self.breakpoints if (found := one.read_again(blocks)) is not None
+        )
         watches = tuple(watch for one in self.watches if (watch := one.read_again(blocks)) is not None)
         row = min(self.position.wanted_row, run.num_rows(0) - 1)
         start = Position((), run.tree.level(self.level), row, wanted_row=self.position.wanted_row)

@@ -38,6 +38,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "leave", show=False, priority=True)]
+    TITLE = "rnnstep"
     COMMANDS = {_commands}  # noqa: RUF012  # Textual's own declaration
     COMMAND_PALETTE_BINDING = "ctrl+p"
     # The emoji of Textual's palette is not in every projector's font, and of uncertain width.
@@ -90,7 +91,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
 
         from rnnstep.tui.palette import palette
 
-        if not CommandPalette.is_open(self):
+        if not isinstance(self.screen, CommandPalette):
             self.push_screen(palette(self.debugger.state.look))
 
     def save_picture(self) -> None:

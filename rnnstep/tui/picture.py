@@ -4,30 +4,45 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
-from rnnstep.views.rows import width
+from rnnstep.views.rows import character_width, width
 
 if TYPE_CHECKING:
     from rnnstep.tui.app import DebuggerApp
 
-_TEXT = re.compile(r'(<text [^>]*textLength=")([\d.]+)("[^>]*>)([^<]*)(</text>)')
+_TEXT = re.compile(r'<text ([^>]*)x="([\d.]+)"([^>]*)textLength="([\d.]+)"([^>]*)>([^<]*)</text>')
 
 
 def picture(svg: str) -> str:
-    """Mend a screenshot: `textLength` counts characters, where a Chinese one takes two cells."""
+    """Mend a screenshot: its `textLength` counts characters, where a Chinese one takes two cells.
 
-    def mended(match: re.Match[str]) -> str:
-        before, length, between, content, after = match.groups()
-        text = html.unescape(content)
-        if not text or text.isascii():
-            return match[0]
-        cells = float(length) / len(text) * width(text)
-        return f"{before}{cells:g}{between}{content}{after}"
+    Runs of Chinese and of Latin become texts of their own, each at the cell where it begins, so that
+    columns stand under each other whatever the fonts are.
+    """
+    return _TEXT.sub(_mended, svg)
 
-    return _TEXT.sub(mended, svg)
+
+def _mended(match: re.Match[str]) -> str:
+    first, x, middle, length, last, content = match.groups()
+    text = html.unescape(content)
+    if text.isascii() or len(text) == width(text):
+        return match[0]
+    cell = float(length) / len(text)
+    place = float(x)
+    runs = []
+    for _, characters in groupby(text, character_width):
+        run = "".join(characters)
+        size = width(run) * cell
+        written = html.escape(run).replace("\u00a0", "&#160;")
+        runs.append(
+            f'<text {first}x="{place:g}"{middle}textLength="{size:g}"{last}>{written}</text>'
+        )
+        place += size
+    return "".join(runs)
 
 
 def save_picture(app: DebuggerApp) -> None:
@@ -38,8 +53,7 @@ def save_picture(app: DebuggerApp) -> None:
     try:
         path.write_text(picture(app.export_screenshot()), encoding="utf-8")
     except OSError as error:
-        app.debugger.say(
-            Text("cannot write {path}: {reason}", path=str(path), reason=error.strerror or str(error))
-        )
+        reason = error.strerror or str(error)
+        app.debugger.say(Text("cannot write {path}: {reason}", path=str(path), reason=reason))
     else:
         app.debugger.say(Text("saved as {path}", path=str(path)))

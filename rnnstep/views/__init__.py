@@ -1,0 +1,1 @@
+"""From a session to rows of styled text: everything that a screen shows, without a screen."""

@@ -1,20 +1,19 @@
 """The operation under the cursor as it stands on a blackboard: blocks with `·`, `+`, `=` between.
 
-    W_hh 4×4                   h_prev    b_hh       hh       torch
-  ┌ 0.31 −0.07  0.25  0.40 ┐ ┌  0.42 ┐   ┌ 0.12 ┐   ┌ 0.1811 ┐
-  │ …                      │·│       │ + │      │ = │        │  self-check ✓
+  W_hh 4×4                   h_prev    b_hh       hh       torch
+┌ 0.31 −0.07  0.25  0.40 ┐ ┌  0.42 ┐   ┌ 0.12 ┐   ┌ 0.1811 ┐
+│ …                      │·│       │ + │      │ = │        │  self-check ✓
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rnnstep.equations.expand import Expansion
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
-from rnnstep.session.place import write_place
 from rnnstep.views import grids, torch_column
 from rnnstep.views.compose import Block, above, beside, pad
 from rnnstep.views.grids import Grid
@@ -42,11 +41,13 @@ def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) ->
     """
     line = scene.run.tree.line(scene.spot)
     operands = [*_joined(_pieces(scene, line.expression, expansion)), "="]
-    result = result_grids(scene, line.name, expansion)
+    result = result_grids(scene, line.name)
     decimals = scene.look.decimals
     least = min(_LEAST_DECIMALS, decimals)
     if _width(operands, least) + _own_width(result, decimals) > cells:
-        result = [grid for grid in result if grid.style != "torch"]  # its word stands in the panel above as well
+        result = [
+            grid for grid in result if grid.style != "torch"
+        ]  # its word stands in the panel above as well
     own = _own_width(result, decimals)
     fewer = decimals
     while fewer > least and _width(operands, fewer) + own > cells:
@@ -96,12 +97,16 @@ def _lines(parts: list[_Part], cells: int) -> list[list[_Part]]:
 
 def _drawn(line: list[_Part], height: int, alphabet: Alphabet) -> Block:
     has_caption = any(
-        grids.is_cut(part.piece, part.decimals, height, part.limit) for part in line if isinstance(part.piece, Grid)
+        grids.is_cut(part.piece, part.decimals, height, part.limit)
+        for part in line
+        if isinstance(part.piece, Grid)
     )
     drawn = [
         alphabet.spell(part.piece)
         if isinstance(part.piece, str)
-        else grids.draw(part.piece, part.decimals, height, part.limit, has_caption=has_caption, alphabet=alphabet)
+        else grids.draw(
+            part.piece, part.decimals, height, part.limit, has_caption=has_caption, alphabet=alphabet
+        )
         for part in line
     ]
     tall = max((len(part) for part in drawn if not isinstance(part, str)), default=1)
@@ -136,7 +141,9 @@ def _width(pieces: Sequence[Piece], decimals: int) -> int:
     )
 
 
-def _pieces(scene: Scene, expression: Expression, expansion: Expansion | None, needs: int = 0) -> Iterator[Piece]:
+def _pieces(
+    scene: Scene, expression: Expression, expansion: Expansion | None, needs: int = 0
+) -> Iterator[Piece]:
     """Write a tree from left to right as signs and grids."""
     match expression:
         case Number(text=text):
@@ -180,12 +187,22 @@ def operand(scene: Scene, name: str, expansion: Expansion | None = None) -> Grid
     """The grid of a value that a line reads, the elements that the cursor reads marked."""
     known = scene.known
     values = None if known is None else known.get(name)
-    shape = tuple(int(size) for size in scene.block.program.shapes[name]) or (1,)
+    shape = scene.shape(name)
     focus = _focus(expansion, name, scene.session.spot.term if scene.session.spot else None)
     kind = scene.kind(name)
     if name == "index" and values is not None:
         values = values.reshape(1)
-    return Grid(name, values, shape, kind, scene.scale(kind), focus=focus, target=_go_to_term(scene, name, expansion), is_given=scene.is_given(name), changed=scene.changed_by_edit(name))
+    return Grid(
+        name,
+        values,
+        shape,
+        kind,
+        scene.scale(kind),
+        focus=focus,
+        target=_go_to_term(scene, name, expansion),
+        is_given=scene.is_given(name),
+        changed=scene.changed_by_edit(name),
+    )
 
 
 def _focus(expansion: Expansion | None, name: str, term: int | None) -> tuple[int | None, int | None]:
@@ -215,28 +232,32 @@ def _go_to_term(scene: Scene, name: str, expansion: Expansion | None) -> grids.T
     if spot.operation is None:
         return None
     element = expansion.index[0] if expansion is not None and expansion.index else 0
-    place = write_place(scene.run.tree, _operation_path(scene), has_batches=len(scene.run.trace.passes) > 1)
+    place = scene.place(spot.operation)
     if len(scene.block.program.shapes[name]) == 2:
         return lambda y, x: f"go {place}[{y}].{x}"
-    terms = {} if expansion is None else {factor.index: one.number for one in expansion.terms for factor in one.factors if factor.name == name}
-    return lambda y, x: f"go {place}[{element}].{terms[(y,)]}" if (y,) in terms else f"go {place}[{y}]"
+    terms = {} if expansion is None else _terms_reading(expansion, name)
+    return lambda y, _: f"go {place}[{element}].{terms[y]}" if y in terms else f"go {place}[{y}]"
 
 
-def _operation_path(scene: Scene) -> tuple[int, ...]:
-    path = scene.run.tree.path_to(replace(scene.spot, element=None, term=None))
-    assert path is not None
-    return path
+def _terms_reading(expansion: Expansion, name: str) -> dict[int, int]:
+    """For each element of a vector the term that reads it."""
+    return {
+        factor.index[0]: term.number
+        for term in expansion.terms
+        for factor in term.factors
+        if factor.name == name and factor.index
+    }
 
 
-def result_grids(scene: Scene, name: str, expansion: Expansion | None) -> list[Grid]:
+def result_grids(scene: Scene, name: str) -> list[Grid]:
     """The result, its value before the last edit where that was another, and torch's beside it."""
     is_seen = scene.is_begun(name) and not scene.is_hidden(name)
     values = None if scene.known is None or not is_seen else scene.known[name]
-    shape = tuple(int(size) for size in scene.block.program.shapes[name]) or (1,)
+    shape = scene.shape(name)
     kind = scene.kind(name)
     spot = scene.session.spot
     focus = (spot.element, None) if spot is not None and spot.element is not None else (None, None)
-    place = None if scene.spot.operation is None else write_place(scene.run.tree, _operation_path(scene), has_batches=len(scene.run.trace.passes) > 1)
+    place = scene.place(name)
     result = Grid(
         name,
         values,
@@ -246,13 +267,15 @@ def result_grids(scene: Scene, name: str, expansion: Expansion | None) -> list[G
         style="changed" if values is not None else "",
         focus=focus,
         cover="?" if scene.is_hidden(name) else "",
-        target=(lambda y, x: f"go {place}[{y}]") if place else None,
+        target=lambda y, _: f"go {place}[{y}]",
         seen=scene.elements_done(name),
     )
     found = [result]
     old = scene.value_before_edit(name) if is_seen else None
     if old is not None:
-        found.append(Grid(scene.look.say(torch_column.BEFORE), old, shape, kind, 1.0, style="old", is_plain=True))
+        found.append(
+            Grid(scene.look.say(torch_column.BEFORE), old, shape, kind, 1.0, style="old", is_plain=True)
+        )
     if is_seen:
-        found += torch_column.grids_of(scene, name, shape)
+        found += torch_column.grids_of(scene, name)
     return found

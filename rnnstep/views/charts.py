@@ -36,7 +36,16 @@ def chart(scene: Scene, name: str, cells: int, height: int) -> Block:
     now = -1 if scene.level == "start" else scene.t
     is_hidden = now >= 0 and scene.is_hidden(name)
     done = _steps_done(scene, key, name)
-    drawn = _drawn(scene.run, (scene.spot.batch, key, name, scene.row), done, now, is_hidden, cells, height, scene.look.alphabet)
+    drawn = _drawn(
+        scene.run,
+        (scene.spot.batch, key, name, scene.row),
+        done,
+        now,
+        is_hidden,
+        cells,
+        height,
+        scene.look.alphabet,
+    )
     return list(drawn)
 
 

@@ -41,9 +41,18 @@ class Command:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("right", ("right", "n", "pagedown"), "→", Text("next"), Text("to the next place at this zoom"), "move"),
+    Command(
+        "right", ("right", "n", "pagedown"), "→", Text("next"), Text("to the next place at this zoom"), "move"
+    ),
     Command("left", ("left", "pageup"), "←", Text("back"), Text("to the place before"), "move"),
-    Command("into", ("down", "s"), "↓", Text("into"), Text("into the place: step, block, operation, element, term"), "move"),
+    Command(
+        "into",
+        ("down", "s"),
+        "↓",
+        Text("into"),
+        Text("into the place: step, block, operation, element, term"),
+        "move",
+    ),
     Command("out", ("up", "r"), "↑", Text("out"), Text("out of it, to what it is part of"), "move"),
     Command(
         "next_step",
@@ -61,15 +70,34 @@ COMMANDS: tuple[Command, ...] = (
         Text("to the same operation and element of the step before"),
         "move",
     ),
-    Command("next_row", ("right_curly_bracket", "｝"), "}", Text("next row"), Text("to the next row of the batch"), "move"),
     Command(
-        "previous_row", ("left_curly_bracket", "｛"), "{", Text("row before"), Text("to the row of the batch before"), "move"
+        "next_row",
+        ("right_curly_bracket", "｝"),
+        "}",
+        Text("next row"),
+        Text("to the next row of the batch"),
+        "move",
     ),
-    Command("home", ("home", "f5"), "Home", Text("start"), Text("to the start: nothing computed yet"), "jump"),
+    Command(
+        "previous_row",
+        ("left_curly_bracket", "｛"),
+        "{",
+        Text("row before"),
+        Text("to the row of the batch before"),
+        "move",
+    ),
+    Command(
+        "home", ("home", "f5"), "Home", Text("start"), Text("to the start: nothing computed yet"), "jump"
+    ),
     Command("end", ("end",), "End", Text("end"), Text("to the last place at this zoom"), "jump"),
     Command("go", ("g", "slash"), "g", Text("go to"), Text("to any place, written like 3/L0/hh[1]"), "jump"),
     Command(
-        "follow", ("enter",), "Enter", Text("follow"), Text("to where the number under the cursor was computed"), "jump"
+        "follow",
+        ("enter",),
+        "Enter",
+        Text("follow"),
+        Text("to where the number under the cursor was computed"),
+        "jump",
     ),
     Command("back", ("backspace",), "⌫", Text("undo move"), Text("undo the last move, a jump too"), "jump"),
     Command("play", ("space",), "␣", Text("play"), Text("one place a second; any key stops"), "run"),
@@ -77,12 +105,31 @@ COMMANDS: tuple[Command, ...] = (
     Command("slower", ("less_than_sign", "《"), "<", Text("slower"), Text("play slower"), "run"),
     Command("resume", ("c",), "c", Text("run"), Text("run on to the next breakpoint, or to the end"), "run"),
     Command(
-        "breakpoint", ("b",), "b", Text("break"), Text("set a breakpoint at the operation at the cursor, or take it away"), "run"
+        "breakpoint",
+        ("b",),
+        "b",
+        Text("break"),
+        Text("set a breakpoint at the operation at the cursor, or take it away"),
+        "run",
     ),
-    Command("break_when", ("B",), "B", Text("break when"), Text("stop where a condition holds: max(abs(h)) > 0.95"), "run"),
+    Command(
+        "break_when",
+        ("B",),
+        "B",
+        Text("break when"),
+        Text("stop where a condition holds: max(abs(h)) > 0.95"),
+        "run",
+    ),
     Command("watch", ("w",), "w", Text("watch"), Text("show an expression at every step: norm(h)"), "run"),
     Command("unwatch", ("W",), "W", Text("drop watches"), Text("take all watches away"), "run"),
-    Command("predict", ("p",), "p", Text("predict"), Text("hide what each move computes, to let the audience guess"), "run"),
+    Command(
+        "predict",
+        ("p",),
+        "p",
+        Text("predict"),
+        Text("hide what each move computes, to let the audience guess"),
+        "run",
+    ),
     Command("reveal", ("full_stop", "。"), ".", Text("reveal"), Text("show what is hidden"), "run"),
     Command(
         "edit",
@@ -92,13 +139,36 @@ COMMANDS: tuple[Command, ...] = (
         Text("change the weight, bias, x or h_0 under the cursor; all that depends on it is computed anew"),
         "change",
     ),
-    Command("increase", ("plus", "＋"), "+", Text("more"), Text("add 0.1 to the number under the cursor"), "change"),
-    Command("decrease", ("minus", "－"), "-", Text("less"), Text("take 0.1 from the number under the cursor"), "change"),
+    Command(
+        "increase",
+        ("plus", "＋"),
+        "+",
+        Text("more"),
+        Text("add 0.1 to the number under the cursor"),
+        "change",
+    ),
+    Command(
+        "decrease",
+        ("minus", "－"),
+        "-",
+        Text("less"),
+        Text("take 0.1 from the number under the cursor"),
+        "change",
+    ),
     Command("zero", ("0",), "0", Text("zero"), Text("set the number under the cursor to zero"), "change"),
     Command("undo", ("u", "ctrl+z"), "u", Text("undo edit"), Text("undo the last edit"), "change"),
     Command("redo", ("U", "ctrl+y"), "U", Text("redo edit"), Text("redo the edit undone last"), "change"),
-    Command("save", ("ctrl+s",), "^s", Text("save"), Text("save the edited scenario as a new file"), "change"),
-    Command("blackboard", ("z",), "z", Text("blackboard"), Text("fill the screen with the operation, for the back row"), "look"),
+    Command(
+        "save", ("ctrl+s",), "^s", Text("save"), Text("save the edited scenario as a new file"), "change"
+    ),
+    Command(
+        "blackboard",
+        ("z",),
+        "z",
+        Text("blackboard"),
+        Text("fill the screen with the operation, for the back row"),
+        "look",
+    ),
     Command(
         "joined",
         ("j",),
@@ -107,19 +177,60 @@ COMMANDS: tuple[Command, ...] = (
         Text("show [W_hh W_ih]·[h_prev; x] beside the two products: the same number"),
         "look",
     ),
-    Command("info", ("i",), "i", Text("info"), Text("shapes, where torch keeps each h, how many parameters and why"), "look"),
+    Command(
+        "info",
+        ("i",),
+        "i",
+        Text("info"),
+        Text("shapes, where torch keeps each h, how many parameters and why"),
+        "look",
+    ),
     Command("more_decimals", ("D",), "D", Text("more decimals"), Text("show one decimal more"), "look"),
     Command("fewer_decimals", ("d",), "d", Text("fewer decimals"), Text("show one decimal less"), "look"),
     Command("language", ("L",), "L", Text("中文"), Text("switch between English and Chinese"), "look"),
-    Command("theme", ("t",), "t", Text("theme"), Text("the next theme: dark, light, high contrast, 16 colours"), "look"),
-    Command("help", ("question_mark", "？", "f1"), "?", Text("help"), Text("all keys, and what is on the screen"), "look"),
-    Command("palette", ("ctrl+p",), "^p", Text("all"), Text("everything the program can do, by name"), "look"),
+    Command(
+        "theme",
+        ("t",),
+        "t",
+        Text("theme"),
+        Text("the next theme: dark, light, high contrast, 16 colours"),
+        "look",
+    ),
+    Command(
+        "help",
+        ("question_mark", "？", "f1"),
+        "?",
+        Text("help"),
+        Text("all keys, and what is on the screen"),
+        "look",
+    ),
+    Command(
+        "palette", ("ctrl+p",), "^p", Text("all"), Text("everything the program can do, by name"), "look"
+    ),
     Command("picture", (), "", Text("save a picture"), Text("save this screen as an SVG picture"), "file"),
     Command("open", ("o",), "o", Text("open"), Text("another scenario"), "file"),
-    Command("next_scenario", ("N",), "N", Text("next scenario"), Text("the next scenario of those given"), "file"),
-    Command("previous_scenario", ("P",), "P", Text("scenario before"), Text("the scenario before of those given"), "file"),
-    Command("reload", ("R",), "R", Text("read again"), Text("read the file again, staying at this place"), "file"),
-    Command("quit", ("q", "ctrl+c", "ctrl+q"), "q", Text("quit"), Text("quit; asks when an edit is not saved"), "file"),
+    Command(
+        "next_scenario", ("N",), "N", Text("next scenario"), Text("the next scenario of those given"), "file"
+    ),
+    Command(
+        "previous_scenario",
+        ("P",),
+        "P",
+        Text("scenario before"),
+        Text("the scenario before of those given"),
+        "file",
+    ),
+    Command(
+        "reload", ("R",), "R", Text("read again"), Text("read the file again, staying at this place"), "file"
+    ),
+    Command(
+        "quit",
+        ("q", "ctrl+c", "ctrl+q"),
+        "q",
+        Text("quit"),
+        Text("quit; asks when an edit is not saved"),
+        "file",
+    ),
 )
 
 BY_ID = {command.id: command for command in COMMANDS}

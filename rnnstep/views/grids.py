@@ -138,7 +138,9 @@ def places(grid: Grid, decimals: int) -> int:
 @lru_cache(maxsize=1024)
 def _places(values: _Same, decimals: int) -> int:
     sample = np.asarray(values.array, np.float64).reshape(-1)[:_MEASURED]
-    near = np.abs(sample) * 2.0**-22  # a float32 that was written as 0.3 is 0.3 within half a unit of its last place
+    near = (
+        np.abs(sample) * 2.0**-22
+    )  # a float32 that was written as 0.3 is 0.3 within half a unit of its last place
     for fewer in range(decimals):
         if np.all(np.abs(np.round(sample, fewer) - sample) <= near):
             return fewer
@@ -218,11 +220,16 @@ def draw(
     if grid.gates:
         lines = [(Span(grid.name_of(down.start + k), "label"), *line) for k, line in enumerate(lines)]
     block = lines if grid.is_plain else bracket(lines, alphabet)
-    title: Row = (Span(alphabet.spell(_title(grid)), "label" if not grid.style else f"label {grid.style}".strip()),)
+    title: Row = (
+        Span(alphabet.spell(_title(grid)), "label" if not grid.style else f"label {grid.style}".strip()),
+    )
     head: Block = [title]
     if caption or has_caption:
         head.append((Span(alphabet.spell(" ".join(caption)), "dim"),))
-    wide = max(grid_width(grid, decimals, across.stop - across.start), *(width(span.text) for row in head for span in row))
+    wide = max(
+        grid_width(grid, decimals, across.stop - across.start),
+        *(width(span.text) for row in head for span in row),
+    )
     return pad([*head, *block], wide, None, alphabet)
 
 
@@ -230,21 +237,36 @@ def _title(grid: Grid) -> str:
     return f"{grid.title} {grid.rows}×{grid.columns}" if len(grid.shape) > 1 else grid.title
 
 
-def _numbers(grid: Grid, down: Window, across: Window, decimals: int, size: int, alphabet: Alphabet) -> list[Row]:
+def _numbers(
+    grid: Grid, down: Window, across: Window, decimals: int, size: int, alphabet: Alphabet
+) -> list[Row]:
     if grid.values is None:
         cover = grid.cover or alphabet.ahead
-        empty: Row = tuple(Span(f" {cover:>{size}}", "hidden" if grid.cover == "?" else "dim") for _ in range(across.start, across.stop))
+        empty: Row = tuple(
+            Span(f" {cover:>{size}}", "hidden" if grid.cover == "?" else "dim")
+            for _ in range(across.start, across.stop)
+        )
         return [empty] * (down.stop - down.start)
     decimals = places(grid, decimals)
     values = np.asarray(grid.values).reshape(grid.rows, grid.columns)
     part = values[down.start : down.stop, across.start : across.stop]
     lines = heat.number_rows(part, decimals, grid.kind, grid.scale, width=size, alphabet=alphabet)
-    lines = [(*line[:-1], line[-1]._replace(text=line[-1].text[:-1])) for line in lines]  # brackets stand close
+    lines = [
+        (*line[:-1], line[-1]._replace(text=line[-1].text[:-1])) for line in lines
+    ]  # brackets stand close
     if grid.is_plain:
         lines = [tuple(span._replace(style="") for span in line) for line in lines]
-    if grid.style or grid.target or grid.seen is not None or grid.changed is not None or grid.focus != (None, None):
+    if (
+        grid.style
+        or grid.target
+        or grid.seen is not None
+        or grid.changed is not None
+        or grid.focus != (None, None)
+    ):
         lines = [
-            tuple(_marked(grid, span, down.start + y, across.start + x, alphabet) for x, span in enumerate(line))
+            tuple(
+                _marked(grid, span, down.start + y, across.start + x, alphabet) for x, span in enumerate(line)
+            )
             for y, line in enumerate(lines)
         ]
     return lines
@@ -258,7 +280,9 @@ def _marked(grid: Grid, span: Span, y: int, x: int, alphabet: Alphabet) -> Span:
     if grid.changed is not None and grid.changed[(y, x)[: grid.changed.ndim]]:
         style = f"{style} changed".strip()
     if row is not None and (y == row) and (column is None or x == column):
-        style = f"{style} cursor".strip() if column is not None or grid.columns == 1 else f"{style} read".strip()
+        style = (
+            f"{style} cursor".strip() if column is not None or grid.columns == 1 else f"{style} read".strip()
+        )
     return Span(span.text, style, grid.target(y, x) if grid.target else "")
 
 
@@ -266,4 +290,6 @@ def operator(sign: str, height: int) -> Block:
     """A sign between two grids, at the middle of their numbers (the title is the first of `height` rows)."""
     middle = max(1, height // 2)
     empty: Row = (Span(" " * (width(sign) + 2)),)
-    return [(Span(f" {sign} ", "operator"),) if y == middle else empty for y in range(max(height, middle + 1))]
+    return [
+        (Span(f" {sign} ", "operator"),) if y == middle else empty for y in range(max(height, middle + 1))
+    ]

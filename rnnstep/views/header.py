@@ -31,7 +31,15 @@ def header(scene: Scene, cells: int) -> Row:
     gap = cells - row_width((*first, middle, *keys, *right)) - 1
     before = max(1, gap // 2)
     after = max(1, gap - before)
-    row: Row = (*first, Span(" " * before, "header"), middle, Span(" " * after, "header"), *keys, *right, Span(" ", "header"))
+    row: Row = (
+        *first,
+        Span(" " * before, "header"),
+        middle,
+        Span(" " * after, "header"),
+        *keys,
+        *right,
+        Span(" ", "header"),
+    )
     return fit(row, cells, scene.look.alphabet)
 
 
@@ -56,7 +64,9 @@ def place_in_words(scene: Scene) -> str:
     assert spot is not None
     parts: list[str] = []
     if len(scene.run.trace.passes) > 1:
-        parts.append(look.say(Text("batch {number}/{count}", number=spot.batch + 1, count=len(scene.run.trace.passes))))
+        parts.append(
+            look.say(Text("batch {number}/{count}", number=spot.batch + 1, count=len(scene.run.trace.passes)))
+        )
     if spot.t is not None:
         steps = scene.run.tree.num_steps(spot.batch)
         parts.append(look.say(Text("step {number}/{count}", number=spot.t + 1, count=steps)))

@@ -19,13 +19,22 @@ def joined(scene: Scene, cells: int, height: int) -> Block:
     """Draw the joined product of a built-in cell, each gate below the other; [] where there is no such form."""
     stacks = {stack.torch: stack.parts for stack in scene.scenario.cell.stacks}
     known, block = scene.known, scene.block
-    if known is None or block.kind != "recurrent" or not {"weight_ih", "weight_hh"} <= stacks.keys() or height < 4:
+    if (
+        known is None
+        or block.kind != "recurrent"
+        or not {"weight_ih", "weight_hh"} <= stacks.keys()
+        or height < 4
+    ):
         return []
     w_ih = np.concatenate([block.parameters[part] for part in stacks["weight_ih"]])
     w_hh = np.concatenate([block.parameters[part] for part in stacks["weight_hh"]])
     matrix, vector = np.concatenate([w_hh, w_ih], axis=1), np.concatenate([known["h_prev"], known["x"]])
     bias = sum(
-        (np.concatenate([block.parameters[part] for part in stacks[name]]) for name in ("bias_ih", "bias_hh") if name in stacks),
+        (
+            np.concatenate([block.parameters[part] for part in stacks[name]])
+            for name in ("bias_ih", "bias_hh")
+            if name in stacks
+        ),
         start=np.zeros(len(matrix), matrix.dtype),
     )
     total = matrix @ vector + bias
@@ -40,7 +49,10 @@ def joined(scene: Scene, cells: int, height: int) -> Block:
     ]
     fixed = sum(grids.grid_width(part, decimals) for part in parts[1:]) + 9
     room = max(12, cells - fixed)
-    drawn = [grids.draw(part, decimals, height - 1, room if part is parts[0] else cells, alphabet=alphabet) for part in parts]
+    drawn = [
+        grids.draw(part, decimals, height - 1, room if part is parts[0] else cells, alphabet=alphabet)
+        for part in parts
+    ]
     tall = max(map(len, drawn))
     signs = [grids.operator(alphabet.spell(sign), tall) for sign in ("·", "+", "=")]
     note = Text("joined form: the same sums, written as one product")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rnnstep.equations.write import BLACKBOARD, write_line
-from rnnstep.session.place import write_place
-from rnnstep.session.tree import Spot
 from rnnstep.views import numbers, torch_column
 from rnnstep.views.compose import Block, clip, fit
 from rnnstep.views.grids import window
@@ -38,7 +36,7 @@ def _line(scene: Scene, line: Line, formula: str, widest: int, cells: int, *, is
     stop = any(one.key == scene.spot.key and one.operation == line.name for one in scene.session.breakpoints)
     mark = alphabet.breakpoint if stop else " "
     pointer = alphabet.current if is_here else " "
-    place = _place(scene, line.name)
+    place = scene.place(line.name)
     style = "now" if is_here else "" if is_done else "dim"
     head: Row = (
         Span(mark, "breakpoint", f"break {place}"),
@@ -47,11 +45,6 @@ def _line(scene: Scene, line: Line, formula: str, widest: int, cells: int, *, is
     )
     gap = Span(" " * max(1, widest + 4 - row_width(head)))
     return (*head, gap, *_values(scene, line.name, cells - widest - 5, is_done=is_done))
-
-
-def _place(scene: Scene, name: str) -> str:
-    path = scene.run.tree.path_to(Spot(scene.spot.batch, scene.spot.key, scene.t, name))
-    return "" if path is None else write_place(scene.run.tree, path, has_batches=len(scene.run.trace.passes) > 1)
 
 
 def _values(scene: Scene, name: str, cells: int, *, is_done: bool) -> Row:

@@ -10,7 +10,7 @@ from rnnstep.equations.syntax import Apply, Expression, Name
 from rnnstep.equations.write import BLACKBOARD, write_line
 from rnnstep.language import Text
 from rnnstep.views import timeline, torch_column
-from rnnstep.views.compose import Block, fit, wrap
+from rnnstep.views.compose import Block, wrap
 from rnnstep.views.info import where_torch_keeps
 from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.rows import Row, Span, row_width
@@ -40,7 +40,11 @@ def _start(scene: Scene, cells: int, height: int) -> Block:
     rows: Block = [(Span(look.alphabet.spell(title), "bold"),)]
     summary = look.alphabet.spell(plain_markdown(scene.scenario.summary.into(look.language)))
     rows += [(Span(line),) for line in wrap(summary, cells) if line]
-    return rows[:height] if len(rows) <= height else [*rows[: height - 1], (Span(look.say(Text("… more with i")), "dim"),)]
+    return (
+        rows[:height]
+        if len(rows) <= height
+        else [*rows[: height - 1], (Span(look.say(Text("… more with i")), "dim"),)]
+    )
 
 
 def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block:
@@ -68,7 +72,9 @@ def _given(scene: Scene) -> Block:
     assert scene.known is not None
     if scene.block.kind == "embedding":
         index = int(scene.known["index"])
-        text = Text("x = embedding.weight[{index}]{letter}", index=index, letter=timeline.quoted(scene, index))
+        text = Text(
+            "x = embedding.weight[{index}]{letter}", index=index, letter=timeline.quoted(scene, index)
+        )
         return [(Span(scene.look.say(text)),)]
     return []
 
@@ -83,7 +89,9 @@ def _confirmation(scene: Scene, name: str, cells: int) -> Row:
 def _kept(scene: Scene, state: str) -> str:
     block = scene.block
     return scene.look.say(
-        where_torch_keeps(scene.scenario, scene.spot.batch, block.layer, block.direction, scene.t, scene.row, state)
+        where_torch_keeps(
+            scene.scenario, scene.spot.batch, block.layer, block.direction, scene.t, scene.row, state
+        )
     )
 
 

@@ -38,21 +38,30 @@ def overview(scene: Scene, seen: tuple[int, int], cells: int, height: int) -> Bl
     window = (down.start, down.stop - down.start, across.start, across.stop - across.start)
     small = heat.minimap((rows, columns), window, (_MINIMAP[0], min(_MINIMAP[1], lines)), alphabet)
     title = Text("{name} whole, {rows}×{columns}", name=name, rows=rows, columns=columns)
-    head = (Span(scene.look.say(title), "dim"), Span("  "), *heat.legend("weight", scene.scale("weight"), alphabet=alphabet))
+    head = (
+        Span(scene.look.say(title), "dim"),
+        Span("  "),
+        *heat.legend("weight", scene.scale("weight"), alphabet=alphabet),
+    )
     return [(), head, *beside([list(picture), small], gap=2)]
 
 
 def _matrix(scene: Scene) -> str | None:
     """The matrix that the line at the cursor reads."""
     line = scene.run.tree.line(scene.spot)
-    found = [name for name in provenance(line) if name in scene.block.parameters and scene.block.parameters[name].ndim == 2]
+    found = [
+        name
+        for name in provenance(line)
+        if name in scene.block.parameters and scene.block.parameters[name].ndim == 2
+    ]
     return found[0] if found else None
 
 
 @lru_cache(maxsize=16)
-def _picture(run: Run, batch: int, key: str, name: str, lines: int, room: int, alphabet: Alphabet) -> tuple[tuple[Span, ...], ...]:
+def _picture(
+    run: Run, batch: int, key: str, name: str, lines: int, room: int, alphabet: Alphabet
+) -> tuple[tuple[Span, ...], ...]:
     """The heat map; weights do not change from step to step, so it is drawn once."""
     matrix = run.trace.passes[batch].by_key[key].parameters[name]
     values = heat.shrink(matrix, lines * (2 if alphabet.half else 1), room)
     return tuple(heat.picture(values, "weight", heat.scale(matrix), alphabet=alphabet))
-

@@ -49,8 +49,8 @@ def picker(
         style = "selected" if number == chosen else ""
         sign = look.alphabet.current if number == chosen else " "
         row: Row = (
-            Span(f" {sign} ", f"{style} now"),
-            Span(entry.name, f"{style} label", f"pick {number}"),
+            Span(f" {sign} ", style),
+            Span(entry.name, style or "label", f"pick {number}"),
             blank(max(1, column - width(entry.name)), style),
             Span(look.alphabet.spell(entry.title), style, f"pick {number}"),
         )

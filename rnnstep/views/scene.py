@@ -140,6 +140,25 @@ class Scene:
             return name == self.spot.operation
         return self.level != "start" and name == self.block.output
 
+    def seen_from(self, spot: Spot) -> Scene:
+        """The same moment as seen from another block of the step."""
+        other = Scene(self.session, self.look)
+        other.__dict__["spot"] = spot
+        return other
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a value of the block, (n,) or (m, n)."""
+        return tuple(int(size) for size in self.block.program.shapes[name]) or (1,)
+
+    @property
+    def batch_prefix(self) -> str:
+        """`2:` before a place where there are several batches."""
+        return f"{self.spot.batch + 1}:" if len(self.run.trace.passes) > 1 else ""
+
+    def place(self, operation: str) -> str:
+        """An operation of the block at this step as a place is written."""
+        return f"{self.batch_prefix}{self.t + 1}/{self.spot.key}/{operation}"
+
     # ── torch ────────────────────────────────────────────────────────────────────────
 
     @property

@@ -14,7 +14,7 @@ from rnnstep.language import Text
 from rnnstep.session.session import Session
 from rnnstep.views import charts, side, timeline
 from rnnstep.views.board import board
-from rnnstep.views.cell import cell, flow, values, whole
+from rnnstep.views.cell import cell, whole
 from rnnstep.views.compose import Block, above, beside, box, pad
 from rnnstep.views.footer import footer
 from rnnstep.views.header import header, message
@@ -25,6 +25,7 @@ from rnnstep.views.now import now
 from rnnstep.views.overview import overview
 from rnnstep.views.rows import Span
 from rnnstep.views.scene import Scene
+from rnnstep.views.vectors import flow, values
 from rnnstep.views.worked import expansion
 
 _WIDE = 112
@@ -107,7 +108,12 @@ def _picture(scene: Scene, cells: int, height: int) -> Block:
         drawn = _with_joined(scene, drawn, cells, height)
         rest = height - len(drawn) - 1
         drawn += [*([()] if rest > 0 else []), *side.comes_and_goes(scene, cells)[: max(0, rest)]]
-        return [*drawn, *overview(scene, _seen(cells, _board_height(height)), cells, min(height - len(drawn), _HIGHEST_OVERVIEW))]
+        return [
+            *drawn,
+            *overview(
+                scene, _seen(cells, _board_height(height)), cells, min(height - len(drawn), _HIGHEST_OVERVIEW)
+            ),
+        ]
     if scene.level == "step" and len(scene.done.blocks) > 1:
         return flow(scene, cells, height)
     return _with_joined(scene, cell(scene, cells, height), cells, height)
@@ -140,7 +146,12 @@ def _main(scene: Scene, cells: int, height: int, *, has_whole: bool) -> Block:
         return box(drawn, _title(scene), cells, height, alphabet=scene.look.alphabet)
     upper = box(drawn, _title(scene), cells, len(drawn) + 2, alphabet=scene.look.alphabet)
     lower = values(scene, cells - 4, rest - 2)
-    return [*upper, *box(lower, scene.look.say(Text("all values of this step")), cells, rest, alphabet=scene.look.alphabet)]
+    return [
+        *upper,
+        *box(
+            lower, scene.look.say(Text("all values of this step")), cells, rest, alphabet=scene.look.alphabet
+        ),
+    ]
 
 
 def _title(scene: Scene) -> str:
@@ -156,10 +167,16 @@ def _side(scene: Scene, cells: int, height: int, *, is_large: bool) -> Block:
     say, alphabet = scene.look.say, scene.look.alphabet
     lines = len(scene.block.program.lines)
     watching = side.watches(scene)[:6]
-    watched = box(watching, say(Text("watches and breakpoints")), cells, len(watching) + 2, alphabet=alphabet) if watching else []
+    watched = (
+        box(watching, say(Text("watches and breakpoints")), cells, len(watching) + 2, alphabet=alphabet)
+        if watching
+        else []
+    )
     spare = height - len(watched)
     listed = max(4, min(lines + 2, max(8, spare - 12)))
-    upper = box(listing(scene, cells - 4, listed - 2), say(Text("equations")), cells, listed, alphabet=alphabet)
+    upper = box(
+        listing(scene, cells - 4, listed - 2), say(Text("equations")), cells, listed, alphabet=alphabet
+    )
     rest = spare - listed
     names = charts.names(scene)
     count = max(1, min(len(names), rest // (9 if is_large else 12))) if rest >= 6 else 0
@@ -167,7 +184,13 @@ def _side(scene: Scene, cells: int, height: int, *, is_large: bool) -> Block:
     for index in range(count):
         size = rest // count + (1 if index < rest % count else 0)
         plots.append(
-            box(charts.chart(scene, names[index], cells - 4, size - 2), _over_time(scene, names[index]), cells, size, alphabet=alphabet)
+            box(
+                charts.chart(scene, names[index], cells - 4, size - 2),
+                _over_time(scene, names[index]),
+                cells,
+                size,
+                alphabet=alphabet,
+            )
         )
     return pad([*watched, *upper, *(row for plot in plots for row in plot)], cells, height, alphabet)
 

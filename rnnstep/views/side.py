@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnnstep.engine.watch import Watch
 from rnnstep.language import Text
 from rnnstep.session.place import write_place
 from rnnstep.session.provenance import readers, source
@@ -26,7 +27,7 @@ def watches(scene: Scene) -> Block:
     return rows
 
 
-def _value(scene: Scene, watch) -> str:  # type: ignore[no-untyped-def]
+def _value(scene: Scene, watch: Watch) -> str:
     block = scene.block if scene.block.kind == "recurrent" else next(iter(scene.done.runs.values())).block
     if scene.level == "start" or not scene.is_line_done(block.program.names[-1]):
         return scene.look.alphabet.ahead
@@ -36,9 +37,11 @@ def _value(scene: Scene, watch) -> str:  # type: ignore[no-untyped-def]
     index = scene.run.row_index(scene.spot, scene.row)
     row = value[index] if value.ndim > 1 and index is not None and len(value) > 1 else value
     flat = np.asarray(row, np.float64).reshape(-1)
-    if isinstance(row, np.ndarray) and row.dtype == bool:
+    if watch.is_question:
         return scene.look.say(Text("true") if flat.any() else Text("false"))
-    shown = " ".join(numbers.number(float(one), scene.look.decimals, alphabet=scene.look.alphabet) for one in flat[:8])
+    shown = " ".join(
+        numbers.number(float(one), scene.look.decimals, alphabet=scene.look.alphabet) for one in flat[:8]
+    )
     return shown + (f" {scene.look.alphabet.ellipsis}" if len(flat) > 8 else "")
 
 
@@ -51,7 +54,11 @@ def comes_and_goes(scene: Scene, cells: int) -> Block:
     sources = _sources(scene)
     if sources:
         rows += flow([Span(scene.look.say(Text("from ")), "dim"), *_links(scene, sources)], cells, indent=2)
-    goes = [path for one in readers(scene.run, spot, scene.row) if (path := scene.run.tree.path_to(one)) is not None]
+    goes = [
+        path
+        for one in readers(scene.run, spot, scene.row)
+        if (path := scene.run.tree.path_to(one)) is not None
+    ]
     if goes:
         rows += flow([Span(scene.look.say(Text("goes to ")), "dim"), *_links(scene, goes)], cells, indent=2)
     return rows
@@ -69,7 +76,9 @@ def _sources(scene: Scene) -> list[tuple[int, ...]]:
         if len(paths) > _MOST_LINKS:
             break
         for factor in one.factors:
-            path = source(scene.run, scene.spot, factor.name, factor.index[0] if factor.index else 0, scene.row)
+            path = source(
+                scene.run, scene.spot, factor.name, factor.index[0] if factor.index else 0, scene.row
+            )
             if path is not None and path not in paths:
                 paths.append(path)
     return paths

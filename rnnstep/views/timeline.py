@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,10 @@ from rnnstep.views.scene import Scene, layer_name
 
 if TYPE_CHECKING:
     from rnnstep.engine import Pass
+    from rnnstep.equations.operations import Array
+
+Cell = Callable[[int], tuple[str, str]]
+"""What stands at a step: a text and its style."""
 
 _LABEL = 8
 _MEASURED = 100
@@ -33,15 +38,35 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
     shown = window(steps, max(1, (cells - _LABEL - 2) // size), scene.t)
     ts = range(shown.start, shown.stop)
     rows: Block = [
-        _row(scene, scene.look.say(Text("step")) if shown.is_whole else scene.look.alphabet.spell(str(shown)), ts, size, _numbers(scene), "dim"),
+        _row(
+            scene,
+            scene.look.say(Text("step")) if shown.is_whole else scene.look.alphabet.spell(str(shown)),
+            ts,
+            size,
+            _numbers(scene),
+            "dim",
+        ),
         _row(scene, "x_t", ts, size, lambda t: (shown_input(scene, t), "bold"), "label"),
     ]
     states: Block = [_blocks_row(scene, key, ts, size) for key in scene.done.runs]
     spoken: Block = []
     if predicted(scene, steps - 1, is_seen=True):
-        spoken.append(_row(scene, scene.look.say(Text("says")), ts, size, lambda t: (predicted(scene, t), "says"), "label"))
+        spoken.append(
+            _row(
+                scene,
+                scene.look.say(Text("says")),
+                ts,
+                size,
+                lambda t: (predicted(scene, t), "says"),
+                "label",
+            )
+        )
     if wanted(scene, 0):
-        spoken.append(_row(scene, scene.look.say(Text("wants")), ts, size, lambda t: (wanted(scene, t), "wants"), "label"))
+        spoken.append(
+            _row(
+                scene, scene.look.say(Text("wants")), ts, size, lambda t: (wanted(scene, t), "wants"), "label"
+            )
+        )
     room = height - len(rows) - len(spoken)
     if room < 1:
         spoken, room = spoken[: max(0, len(spoken) + room - 1)], 1
@@ -58,21 +83,17 @@ def _around(scene: Scene, states: Block, room: int) -> Block:
     return states[seen.start : seen.stop]
 
 
-def _numbers(scene: Scene):  # type: ignore[no-untyped-def]
+def _numbers(scene: Scene) -> Cell:
     return lambda t: (str(t + 1), "now" if t == scene.t and scene.level != "start" else "dim")
 
 
-def _row(scene: Scene, label: str, ts: range, size: int, cell, style: str) -> Row:  # type: ignore[no-untyped-def]
+def _row(scene: Scene, label: str, ts: range, size: int, cell: Cell, style: str) -> Row:
     spans = [Span(f" {label}" + " " * max(1, _LABEL - 1 - width(label)), style)]
     for t in ts:
         text, own = cell(t)
         text = cut(text, size - 1)
-        spans.append(Span(text + " " * (size - width(text)), own, f"go {_prefix(scene)}{t + 1}"))
+        spans.append(Span(text + " " * (size - width(text)), own, f"go {scene.batch_prefix}{t + 1}"))
     return tuple(spans)
-
-
-def _prefix(scene: Scene) -> str:
-    return f"{scene.spot.batch + 1}:" if len(scene.run.trace.passes) > 1 else ""
 
 
 def _blocks_row(scene: Scene, key: str, ts: range, size: int) -> Row:
@@ -95,7 +116,7 @@ def _blocks_row(scene: Scene, key: str, ts: range, size: int) -> Row:
         else:
             sign, style = alphabet.ahead, "dim"
         mark = alphabet.breakpoint if t in stops else ""
-        spans.append(Span(sign, style, f"go {_prefix(scene)}{t + 1}/{key}"))
+        spans.append(Span(sign, style, f"go {scene.batch_prefix}{t + 1}/{key}"))
         spans.append(Span(mark, "breakpoint"))
         spans.append(Span(" " * (size - width(sign) - width(mark))))
     return tuple(span for span in spans if span.text)
@@ -179,11 +200,15 @@ def _classes(scene: Scene) -> tuple[str, ...] | None:
     if scenario.target_vocabulary is not None:
         return scenario.target_vocabulary
     scores = _scores(scene.done)
-    fits = scores is not None and scenario.vocabulary is not None and scores.shape[-1] == len(scenario.vocabulary)
+    fits = (
+        scores is not None
+        and scenario.vocabulary is not None
+        and scores.shape[-1] == len(scenario.vocabulary)
+    )
     return scenario.vocabulary if fits else None
 
 
-def _scores(done: Pass):  # type: ignore[no-untyped-def]
+def _scores(done: Pass) -> Array | None:
     """The logits, (T, B, C) or (B, C) of the final state; without a linear layer the output is the logits."""
     if "linear" not in done.by_key:
         return done.features

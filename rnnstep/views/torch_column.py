@@ -23,13 +23,15 @@ BEFORE = Text("before")
 SELF_CHECK = Text("self-check")
 
 
-def grids_of(scene: Scene, name: str, shape: tuple[int, ...]) -> list[Grid]:
+def grids_of(scene: Scene, name: str) -> list[Grid]:
     """Torch's numbers as a grid beside ours; nothing while they are on their way."""
     theirs = values(scene, name)
     if theirs is None:
         return []
     title = "torch" if is_module_confirmed(scene, name) else scene.look.say(SELF_CHECK)
-    return [Grid(title, theirs, shape, style="torch", is_plain=True, seen=scene.elements_done(name))]
+    return [
+        Grid(title, theirs, scene.shape(name), style="torch", is_plain=True, seen=scene.elements_done(name))
+    ]
 
 
 def values(scene: Scene, name: str) -> Array | None:
@@ -45,7 +47,9 @@ def values(scene: Scene, name: str) -> Array | None:
 
 def is_module_confirmed(scene: Scene, name: str) -> bool:
     """Whether torch's value comes from `torch.nn` itself."""
-    return scene.checked is not None and scene.checked.comparisons[scene.spot.batch].is_module_confirmed(scene.block.key, name)
+    return scene.checked is not None and scene.checked.comparisons[scene.spot.batch].is_module_confirmed(
+        scene.block.key, name
+    )
 
 
 def agrees(scene: Scene, name: str) -> bool | None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rnnstep.equations.expand import Expansion, expand, number_of_terms
 from rnnstep.equations.pieces import Token
 from rnnstep.language import Text
-from rnnstep.views import numbers
 from rnnstep.session.tree import Spot
+from rnnstep.views import numbers
 from rnnstep.views.compose import Block, flow
 from rnnstep.views.grids import window
 from rnnstep.views.rows import Span
@@ -33,7 +33,9 @@ def expansion(scene: Scene) -> Expansion | None:
     assert spot.key is not None
     count = number_of_terms(scene.run.tree.line(spot), scene.block.program.shapes)
     only = None if count <= _MOST_TERMS else _about(spot.term or 0, count)
-    return _expanded(scene.run, spot.batch, spot.key, scene.t, scene.row, spot.operation, spot.element or 0, only)
+    return _expanded(
+        scene.run, spot.batch, spot.key, scene.t, scene.row, spot.operation, spot.element or 0, only
+    )
 
 
 def _about(term: int, count: int) -> frozenset[int]:
@@ -44,7 +46,14 @@ def _about(term: int, count: int) -> frozenset[int]:
 
 @lru_cache(maxsize=64)
 def _expanded(
-    run: Run, batch: int, key: str, t: int, row: int, operation: str, element: int, only: frozenset[int] | None
+    run: Run,
+    batch: int,
+    key: str,
+    t: int,
+    row: int,
+    operation: str,
+    element: int,
+    only: frozenset[int] | None,
 ) -> Expansion | None:
     known = run.known(Spot(batch, key, t), row)
     if known is None:
@@ -66,7 +75,11 @@ def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Block:
     shown = min(len(found.terms), max(2, cells * height // _LEAST_TERM))
     while True:
         kept, left_out = _kept(found, current, shown)
-        more = [Span(f" {scene.look.say(Text('… {count} more terms', count=left_out))}", "dim")] if left_out else []
+        more = (
+            [Span(f" {scene.look.say(Text('… {count} more terms', count=left_out))}", "dim")]
+            if left_out
+            else []
+        )
         seen = [span for term, span in spans if kept is None or term is None or term in kept]
         rows = flow([*head, *seen, *more, *tail], cells, indent=4)
         if len(rows) <= height or shown <= 1:
@@ -88,7 +101,7 @@ def _kept(found: Expansion, current: int | None, shown: int) -> tuple[frozenset[
 def _spans(scene: Scene, found: Expansion, current: int | None) -> list[tuple[int | None, Span]]:
     """The right side as spans, each with its term; a term is one span, broken over lines only where it must."""
     spans: list[tuple[int | None, Span]] = []
-    place = _place(scene, found)
+    place = f"{scene.place(found.name)}[{found.index[0] if found.index else 0}]"
     is_by_name = scene.block.kind in ("embedding", "join")  # nothing is worked out there
     for index, token in enumerate(found.symbols if is_by_name else found.tokens):
         text = _written(scene, token, is_by_name=is_by_name)
@@ -103,12 +116,6 @@ def _spans(scene: Scene, found: Expansion, current: int | None) -> list[tuple[in
         else:
             spans.append((term, Span(text, style, target)))
     return spans
-
-
-def _place(scene: Scene, found: Expansion) -> str:
-    batches = f"{scene.spot.batch + 1}:" if len(scene.run.trace.passes) > 1 else ""
-    element = found.index[0] if found.index else 0
-    return f"{batches}{scene.t + 1}/{scene.spot.key}/{found.name}[{element}]"
 
 
 def _written(scene: Scene, token: Token, *, is_by_name: bool) -> str:

@@ -1,0 +1,137 @@
+"""What a row of a panel is made of: grids of values, torch's beside them, differences, and rules between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rnnstep.views import grids, numbers, torch_column
+from rnnstep.views.compose import Block, pad
+from rnnstep.views.grids import Grid
+from rnnstep.views.rows import Span
+from rnnstep.views.scene import Scene
+
+if TYPE_CHECKING:
+    from rnnstep.equations.operations import Array
+
+RULE = "│"
+"""A rule between groups of grids."""
+
+_NO_LIMIT = 10_000
+_DIFFERENCE = 7
+"""The cells of the column Δ: ` +6e-08`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """The column Δ: ours minus torch's, (n,), and whether torch agrees."""
+
+    title: str
+    values: Array
+    is_agreed: bool
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return len(self.values)
+
+
+Part = Grid | Difference | str
+
+
+def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
+    """The grid of one of the block's values, empty while it is not computed or hidden."""
+    known = scene.known
+    is_line = name in scene.block.program.by_name
+    is_seen = known is not None and (not is_line or (scene.is_begun(name) and not scene.is_hidden(name)))
+    values = known[name] if known is not None and is_seen else None
+    if name == "index" and values is not None:
+        values = values.reshape(1)
+    kind = scene.kind(name)
+    place = scene.place(name) if is_line else ""
+    return Grid(
+        title or shown_name(name),
+        values,
+        scene.shape(name),
+        kind,
+        scene.scale(kind),
+        style="changed" if is_line and is_seen and scene.has_changed(name) else "",
+        cover="?" if is_line and scene.is_hidden(name) else "",
+        target=(lambda y, _: f"go {place}[{y}]") if place else None,
+        is_given=scene.is_given(name),
+        seen=scene.elements_done(name) if is_line else None,
+        changed=scene.changed_by_edit(name),
+    )
+
+
+def shown_name(name: str) -> str:
+    """A value's name over its vector: `x` is `x_t`."""
+    return "x_t" if name == "x" else name
+
+
+def torch_parts(scene: Scene, name: str) -> list[Part]:
+    """Torch's value and the difference, with ✓ or ✗ in its title; nothing while either is not there."""
+    if not scene.is_line_done(name) or scene.is_hidden(name):
+        return []
+    found: list[Part] = list(torch_column.grids_of(scene, name))
+    gap = torch_column.difference(scene, name)
+    if gap is not None:
+        verdict = torch_column.agrees(scene, name)
+        alphabet = scene.look.alphabet
+        sign = "" if verdict is None else f" {alphabet.check if verdict else alphabet.wrong}"
+        found.append(Difference(alphabet.spell("Δ") + sign, gap, is_agreed=verdict is not False))
+    return found
+
+
+def torch_width(decimals: int) -> int:
+    """The cells that torch's value and the difference take beside a state."""
+    return grids.grid_width(Grid("torch", None, (1,), is_plain=True), decimals) + 1 + _DIFFERENCE + 1
+
+
+def height_of(parts: list[Part]) -> int:
+    """The rows that parts take whole, title included."""
+    return 1 + max((part.rows for part in parts if not isinstance(part, str)), default=1)
+
+
+def width_of(parts: list[Part], decimals: int) -> int:
+    """The cells that parts take side by side."""
+    return sum(_width(part, decimals) for part in parts)
+
+
+def _width(part: Part, decimals: int) -> int:
+    if isinstance(part, str):
+        return 2
+    if isinstance(part, Difference):
+        return max(_DIFFERENCE, len(part.title) + 1) + 1
+    return grids.grid_width(part, decimals) + 1
+
+
+def draw_parts(scene: Scene, parts: list[Part], decimals: int, height: int) -> list[Block]:
+    """Draw parts in at most `height` rows, each a block with a blank at its right."""
+    alphabet = scene.look.alphabet
+    rows = min(height, height_of(parts))
+    drawn: list[Block] = []
+    for part in parts:
+        if isinstance(part, str):
+            drawn.append([(Span(f"{alphabet.vertical} ", "border"),)] * rows)
+        elif isinstance(part, Difference):
+            drawn.append(_draw_difference(scene, part, height))
+        else:
+            block = grids.draw(part, decimals, height, _NO_LIMIT, alphabet=alphabet)
+            drawn.append([(*row, Span(" ")) for row in block])
+    return drawn
+
+
+def _draw_difference(scene: Scene, part: Difference, height: int) -> Block:
+    """Differences in one significant digit, with their sign, beside the rows that are seen."""
+    seen = grids.window(part.rows, height - 1, None)
+    head: Block = [(Span(f" {part.title}", "ok" if part.is_agreed else "bad"),)]
+    if not seen.is_whole:
+        seen = grids.window(part.rows, height - 2, None)
+        head.append(())
+    style = "dim" if part.is_agreed else "bad"
+    lines: Block = [
+        (Span(f" {numbers.difference(float(gap), alphabet=scene.look.alphabet)}", style),)
+        for gap in part.values[seen.start : seen.stop]
+    ]
+    return pad([*head, *lines], _width(part, 0))
