@@ -176,19 +176,23 @@ class _Walk:
     def _rule(self, op: str, made: _Value, args: tuple[_Value, ...]) -> _Rule:
         """How an operation's error at a step follows from its operands'."""
         row, u = OPERATIONS[op], self._roundoff
+        # What an operation adds of its own is the same whatever comes in: known for all steps at once.
+        given = tuple(exact(argument.value) for argument in args)
+        own = self._reading.settled(op, made.value, np.asarray(row.error(u, made.value, *given)), given)
         if op == "matmul" and args[0].error is not None and not np.any(args[0].error):
-            # The rounding of the product itself is the same whatever comes in: known for all steps at once.
-            weight, vector = args
-            size = np.abs(weight.value, dtype=np.float64).T.copy()
-            rounding = row.error(u, made.value, exact(weight.value), exact(vector.value))
-            return lambda k, known: known[vector] @ size + rounding[k]
+            size, vector = np.abs(args[0].value, dtype=np.float64).T.copy(), args[1]
+            return lambda k, known: known[vector] @ size + own[k]
+        doubt = np.isinf(own)
+        has_doubt = bool(doubt.any())
 
         def rule(k: int, known: _Known) -> Error:
             pairs = [(a.at(k), known[a] if a in known else a.error_at(k)) for a in args]
-            error = row.error(u, made.at(k), *pairs)
+            error = np.asarray(row.error(u, made.at(k), *pairs))
+            if has_doubt:
+                error = np.where(doubt[k], np.inf, error)
             if op in ("tanh", "sigmoid") and not np.isfinite(pairs[0][1]).all():
-                return np.where(np.isfinite(pairs[0][1]), error, np.inf)
-            return np.asarray(error)
+                error = np.where(np.isfinite(pairs[0][1]), error, np.inf)
+            return error
 
         return rule
 

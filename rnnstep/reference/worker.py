@@ -79,7 +79,8 @@ def _import_torch() -> Text | None:
         import rnnstep.reference.verdict  # noqa: F401 - imported now so that the first answer comes sooner
     except Exception as error:  # noqa: BLE001 -- a broken installation raises what it likes
         return Text("torch cannot be imported: {reason}", reason=_reason(error))
-    torch.set_grad_enabled(False)
+    # Threads wait by turning round; on two cores that takes the screen's core, and small products gain nothing.
+    torch.set_num_threads(1)
     return None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
@@ -20,6 +22,18 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
     from rnnstep.session.session import Session
+
+
+# Shells that take `hh[1]` as it is when no file is called so; others stop with "no match".
+_LENIENT_SHELLS = {"", "sh", "bash", "dash", "fish"}
+
+
+def shell_word(word: str) -> str:
+    """Give a word as it is typed into the user's shell; a place keeps its brackets bare where it may."""
+    bare = word.replace("[", "").replace("]", "").replace("←", "")
+    is_plain = shlex.quote(bare) == bare
+    is_lenient = PurePath(os.environ.get("SHELL", "")).name in _LENIENT_SHELLS
+    return word if is_plain and is_lenient else shlex.quote(word)
 
 
 def _commands() -> type[Provider]:
@@ -112,7 +126,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
             words = ["rnnstep", source.word]
             if not session.position.is_start:
                 words += ["--at", session.place]
-            self.farewell = shlex.join(words)
+            self.farewell = " ".join(map(shell_word, words))
         self.exit()
 
     def action_leave(self) -> None:

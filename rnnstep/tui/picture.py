@@ -38,9 +38,7 @@ def _mended(match: re.Match[str]) -> str:
         run = "".join(characters)
         size = width(run) * cell
         written = html.escape(run).replace("\u00a0", "&#160;")
-        runs.append(
-            f'<text {first}x="{place:g}"{middle}textLength="{size:g}"{last}>{written}</text>'
-        )
+        runs.append(f'<text {first}x="{place:g}"{middle}textLength="{size:g}"{last}>{written}</text>')
         place += size
     return "".join(runs)
 

@@ -31,7 +31,6 @@ from rnnstep.views.worked import expansion
 _WIDE = 112
 _TALL = 30
 _LARGEST = 180
-_ROOM_FOR_VALUES = 9
 _WITHOUT_SUMMARY = 17
 """The rows of the cell whole in two lines and of the timeline, which the summary at start leaves alone."""
 
@@ -142,16 +141,12 @@ def _main(scene: Scene, cells: int, height: int, *, has_whole: bool) -> Block:
     else:
         drawn = _picture(scene, cells - 4, height - 2)
     rest = height - len(drawn) - 2
-    if scene.spot.operation is None or rest < _ROOM_FOR_VALUES:
+    lower = [] if scene.spot.operation is None else values(scene, cells - 4, rest - 2, is_whole=True)
+    if not lower:
         return box(drawn, _title(scene), cells, height, alphabet=scene.look.alphabet)
     upper = box(drawn, _title(scene), cells, len(drawn) + 2, alphabet=scene.look.alphabet)
-    lower = values(scene, cells - 4, rest - 2)
-    return [
-        *upper,
-        *box(
-            lower, scene.look.say(Text("all values of this step")), cells, rest, alphabet=scene.look.alphabet
-        ),
-    ]
+    title = scene.look.say(Text("all values of this step"))
+    return [*upper, *box(lower, title, cells, rest, alphabet=scene.look.alphabet)]
 
 
 def _title(scene: Scene) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rnnstep.equations.expand import provenance
 from rnnstep.language import Text
 from rnnstep.session.tree import Spot
 from rnnstep.views import grids
@@ -11,6 +12,12 @@ from rnnstep.views.compose import Block, above, beside, fit, pad
 from rnnstep.views.parts import Part, draw_parts, height_of, torch_parts, value_grid, width_of
 from rnnstep.views.rows import Span
 from rnnstep.views.scene import Scene
+
+_GOOD_HEIGHT = 6
+"""A line of less than this tells too little of its vectors, where others could give way."""
+
+_LEAST_HEIGHT = 3
+"""A title, the name of a window, and one number."""
 
 _CONFIRMED = ("recurrent", "linear")
 """Kinds of blocks beside whose output torch's stands where a step is seen block by block."""
@@ -35,18 +42,43 @@ class _Item:
         return beside([*arrow, *drawn], gap=0)
 
 
-def values(scene: Scene, cells: int, height: int) -> Block:
-    """Draw everything that the block read and computed, as many vectors side by side as fit, the rest below."""
+def values(scene: Scene, cells: int, height: int, *, is_whole: bool = False) -> Block:
+    """Draw what the block read and computed, as many vectors side by side as fit, the rest below.
+
+    Where there is no room for all, the sums inside the gates are left out first, and that is
+    said. With `is_whole` it is all or nothing.
+    """
     if scene.known is None:
         return over(scene, cells)
+    items = [_vector(scene, name) for name in _names(scene)]
+    lines = _lines(items, cells)
+    if is_whole:
+        return _drawn(lines, cells, height) if _height(lines) <= height else []
+    if _height(lines) <= height or _GOOD_HEIGHT * len(lines) <= height:
+        return _drawn(lines, cells, height)
+    lines = _lines([_vector(scene, name) for name in _names(scene) if not _is_inner(scene, name)], cells)
+    note = scene.look.say(Text("… the sums inside: step into the block with ↓"))
+    return [*_drawn(lines, cells, height - 1), fit((Span(note, "dim"),), cells, scene.look.alphabet)][:height]
+
+
+def _names(scene: Scene) -> list[str]:
+    """All values of the block, in the order in which they are read and computed."""
     program = scene.block.program
-    outputs = (*program.states, scene.block.output)
-    names = [*program.inputs, *(f"{name}_prev" for name in program.states), *program.names]
-    items = [
-        _Item(scene, [value_grid(scene, name), *(torch_parts(scene, name) if name in outputs else [])])
-        for name in names
-    ]
-    return _packed(items, cells, height)
+    return [*program.inputs, *(f"{name}_prev" for name in program.states), *program.names]
+
+
+def _is_inner(scene: Scene, name: str) -> bool:
+    """Whether a value is a sum on the way to a gate or state: what only one line of the block reads."""
+    block = scene.block
+    if name not in block.program.by_name or name in (*block.program.states, block.output):
+        return False
+    is_plain = name.partition("_")[0] in ("ih", "hh", "a")
+    return is_plain and sum(name in provenance(line) for line in block.program.lines) == 1
+
+
+def _vector(scene: Scene, name: str) -> _Item:
+    is_output = name in (*scene.block.program.states, scene.block.output)
+    return _Item(scene, [value_grid(scene, name), *(torch_parts(scene, name) if is_output else [])])
 
 
 def over(scene: Scene, cells: int) -> Block:
@@ -70,11 +102,11 @@ def flow(scene: Scene, cells: int, height: int) -> Block:
         if block.kind in _CONFIRMED:
             parts += torch_parts(there, block.output)
         items.append(_Item(there, parts, has_arrow=bool(items)))
-    return _packed(items, cells, height)
+    return _drawn(_lines(items, cells), cells, height)
 
 
-def _packed(items: list[_Item], cells: int, height: int) -> Block:
-    """Put items in lines of `cells`; where the lines are too high together, each is cut to its share."""
+def _lines(items: list[_Item], cells: int) -> list[list[_Item]]:
+    """Put items in lines of `cells`."""
     lines: list[list[_Item]] = [[]]
     used = 0
     for item in items:
@@ -84,7 +116,16 @@ def _packed(items: list[_Item], cells: int, height: int) -> Block:
             used = 0
         lines[-1].append(item)
         used += size
-    whole = sum(max(height_of(item.parts) for item in line) for line in lines)
-    room = height if whole <= height else max(3, height // len(lines))
+    return lines
+
+
+def _height(lines: list[list[_Item]]) -> int:
+    """The rows that lines take whole."""
+    return sum(max(height_of(item.parts) for item in line) for line in lines)
+
+
+def _drawn(lines: list[list[_Item]], cells: int, height: int) -> Block:
+    """Draw lines; where they are too high together, each item is cut to its share."""
+    room = height if _height(lines) <= height else max(_LEAST_HEIGHT, height // len(lines))
     drawn = [beside([item.draw(room) for item in line], gap=0) for line in lines]
-    return pad(above(drawn)[:height], cells, None, items[0].scene.look.alphabet)
+    return pad(above(drawn)[:height], cells, None, lines[0][0].scene.look.alphabet)

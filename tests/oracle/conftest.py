@@ -8,25 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 import tomlkit
+import torch
 
-from rnnstep.engine import Model, Pass
 from rnnstep.reference import complete
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read_text
 
 Make = Callable[..., Scenario]
 
+# Threads that wait for one another by turning round make a busy machine slower a hundred times.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(scope="session")
 def make() -> Make:
     """`make("LSTM", num_layers=2, shape=[5, 2, 3], dtype="float64", linear={…})` gives a complete scenario."""
     return scenario_of
-
-
-@pytest.fixture(scope="session")
-def run() -> Callable[[Scenario], Pass]:
-    """The first batch of a scenario, run."""
-    return lambda scenario: Model(scenario).run_batch(0)
 
 
 def scenario_of(

@@ -84,6 +84,7 @@ class Screen:
 def no_keys_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("SHELL", "/bin/bash")
     for name in ("LC_ALL", "LC_MESSAGES", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
 

@@ -63,7 +63,7 @@ EFFECTS = {
     "open": lambda screen: isinstance(screen.app.screen, Picker),
     "next_scenario": lambda screen: screen.session.run.scenario.name == "rnn",
     "previous_scenario": lambda screen: screen.look.message is not None,
-    "quit": lambda screen: screen.app.farewell == "rnnstep hello --at '3/L0/hh[1]'",
+    "quit": lambda screen: screen.app.farewell == "rnnstep hello --at 3/L0/hh[1]",
 }
 
 

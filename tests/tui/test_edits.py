@@ -46,7 +46,7 @@ async def test_quitting_with_an_unsaved_edit_asks_and_escape_stays(opened):
         assert screen.debugger.is_current
         assert screen.app.is_running
         await screen.press("q", "enter")
-        assert screen.app.farewell == f"rnnstep hello --at '{AT}'"
+        assert screen.app.farewell == f"rnnstep hello --at {AT}"
 
 
 async def test_undone_edits_are_not_asked_about(opened):
@@ -70,7 +70,7 @@ async def test_saving_makes_a_new_file_that_reads_as_the_edited_scenario(opened,
         assert saved.parameters["weight_hh"][1, 0] == 0
         assert copy.read_text("utf-8") == source
         await screen.press("q")
-        assert screen.app.farewell == f"rnnstep {tmp_path / 'mine-edited.toml'} --at '{AT}'"
+        assert screen.app.farewell == f"rnnstep {tmp_path / 'mine-edited.toml'} --at {AT}"
 
 
 async def test_a_file_that_is_there_is_replaced_only_when_asked_twice(opened, tmp_path):

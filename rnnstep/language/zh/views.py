@@ -78,4 +78,5 @@ ZH = {
     "each element dropped or scaled by 1/(1 − p)": "每个元素要么置零，要么乘以 1/(1 − p)",
     "forward and backward side by side": "正向与反向拼接",
     "a score for each class": "每个类别的得分",
+    "… the sums inside: step into the block with ↓": "… 其中的各个求和：按 ↓ 进入模块查看",
 }
