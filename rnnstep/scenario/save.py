@@ -22,7 +22,7 @@ from rnnstep.scenario.parse import parse_toml
 from rnnstep.scenario.source import LARGEST_FILE
 from rnnstep.scenario.toml import Changes, array_text, changed_data, changed_text, plain_text, string_text
 from rnnstep.scenario.weights import MODULES, SOURCES
-from rnnstep.scenario.whole_file import write_whole
+from rnnstep.scenario.whole_file import whole_file
 
 EDITED = {"en": " (edited)", "zh": "（已修改）"}
 _INPUT_SOURCES = ("text", "indices", "file", "random", "pad_index")
@@ -75,7 +75,8 @@ def save(scenario: Scenario, edits: Iterable[Edit], path: str | Path, *, replace
                 limit=LARGEST_FILE >> 20,
             )
         )
-    write_whole(path, encoded, replace=replace)
+    with whole_file(path, replace=replace) as file:
+        file.write(encoded)
 
 
 def edited_text(scenario: Scenario, edits: Iterable[Edit], folder: Path) -> str:

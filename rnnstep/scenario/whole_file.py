@@ -2,58 +2,120 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 
+TAKEN = Text("choose another name")
 
-def write_whole(path: Path, data: bytes, *, replace: bool = False) -> None:
-    """Write a file beside `path` that takes its place when all is on the disk; a link's target is replaced.
+
+def check_writable(path: Path, *, replace: bool, advice: Text = TAKEN) -> None:
+    """Refuse early what could not be written later.
+
+    Args:
+        path: the file to be written.
+        replace: whether a file that is there may be replaced.
+        advice: what to do where one is there and may not.
 
     Raises:
-        UsageError: It cannot be written, or is there already and is not to be replaced.
+        UsageError: it is there already, is a folder, or its folder is not there.
     """
-    if not path.parent.is_dir():
-        raise _unwritable(path, Text("there is no folder {folder}", folder=printable(str(path.parent))))
-    if not replace and os.path.lexists(path):
-        raise _taken(path)
+    try:
+        if path.is_dir():
+            raise _unwritable(path, Text("it is a folder"))
+        if not path.parent.is_dir():
+            raise _unwritable(path, Text("there is no folder {folder}", folder=printable(str(path.parent))))
+        if not replace and _is_taken(path):
+            raise _taken(path, advice)
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, _reason(error)) from None
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, replace: bool = False, advice: Text = TAKEN) -> Iterator[BinaryIO]:
+    """Open a file beside `path` that takes its place when all is on the disk; a link's target is replaced.
+
+    Raises:
+        UsageError: as `check_writable`, and for what the system says while it is written.
+    """
+    check_writable(path, replace=replace, advice=advice)
+    place = Path(os.path.realpath(path))
+    if place.exists() and not _is_plain_file(place):  # /dev/null, a pipe: nothing to be kept whole there
+        with _told(path), place.open("wb") as device:
+            yield device
+        return
     temporary: Path | None = None
     try:
-        place = Path(os.path.realpath(path))
-        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".rnnstep-", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(_mode(place))
-        if replace:
-            temporary.replace(place)
-        else:
-            _put(temporary, place)
+        with _told(path):
+            with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".rnnstep-", delete=False) as file:
+                temporary = Path(file.name)
+                yield file  # type: ignore[misc]  # the wrapper has all of BinaryIO's methods
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(_mode(place))
+            _put(temporary, place, replace=replace)
     except FileExistsError:
-        raise _taken(path) from None
-    except (OSError, ValueError) as error:
-        reason = printable(getattr(error, "strerror", None) or str(error))
-        raise _unwritable(path, reason) from None
+        raise _taken(path, advice) from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
 
 
-def _put(temporary: Path, place: Path) -> None:
+def _put(temporary: Path, place: Path, *, replace: bool) -> None:
+    if replace:
+        temporary.replace(place)
+        return
     try:
         os.link(temporary, place)  # unlike a renaming, refuses what has come to be there meanwhile
     except FileExistsError:
         raise
     except OSError:  # a file system without links
-        if os.path.lexists(place):
+        if _is_taken(place):
             raise FileExistsError from None
         temporary.replace(place)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what the system says about a file into our message."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _unwritable(path, _reason(error)) from None
+
+
+def _taken(path: Path, advice: Text) -> UsageError:
+    return UsageError(Text("{path} is there already: {advice}", path=printable(str(path)), advice=advice))
+
+
+def _unwritable(path: Path, reason: Text | str) -> UsageError:
+    return UsageError(Text("cannot write {path}: {reason}", path=printable(str(path)), reason=reason))
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return printable(getattr(error, "strerror", None) or str(error))
+
+
+def _is_taken(path: Path) -> bool:
+    """Whether something is there that must not be lost; a device or a pipe may be written to."""
+    return _is_plain_file(path) or (path.is_symlink() and not path.exists())
+
+
+def _is_plain_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _mode(place: Path) -> int:
@@ -63,11 +125,3 @@ def _mode(place: Path) -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
-
-
-def _taken(path: Path) -> UsageError:
-    return UsageError(Text("{path} is there already: choose another name", path=printable(str(path))))
-
-
-def _unwritable(path: Path, reason: Text | str) -> UsageError:
-    return UsageError(Text("cannot write {path}: {reason}", path=printable(str(path)), reason=reason))

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from rnnstep.engine import Block
 from rnnstep.engine.watch import Watch
+from rnnstep.session.moves import Position, next_place
 from rnnstep.session.run import Run
-from rnnstep.session.tree import Spot
+from rnnstep.session.tree import Path, Spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +56,19 @@ class Breakpoint:
         if self.key is not None and spot.key != self.key:
             return False
         return spot.operation == self.operation if self.operation is not None else is_last
+
+
+def next_stop(run: Run, position: Position, breakpoints: Iterable[Breakpoint]) -> Path | None:
+    """Give the first operation after the cursor at which one of the breakpoints stops; None when none does."""
+    tree = run.tree
+    depth = tree.level("operation")
+    path = position.path
+    while path and len(path) < depth:  # the last operation that is computed where the cursor stands
+        path = (*path, tree.count(path) - 1)
+    cursor = next_place(tree, Position(path[:depth], depth))
+    while cursor is not None:
+        spot = tree.locate(cursor.path)
+        if any(one.stops_at(run, spot) for one in breakpoints):
+            return cursor.path
+        cursor = next_place(tree, cursor)
+    return None

@@ -5,7 +5,6 @@ A call that cannot be obeyed gives a session at the same place with a `note` tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
 from rnnstep.scenario.model import Scenario
 from rnnstep.session import moves
-from rnnstep.session.breakpoints import Breakpoint
+from rnnstep.session.breakpoints import Breakpoint, next_stop
 from rnnstep.session.edits import Edit, Target, apply, changes, read_edit, target_at
 from rnnstep.session.moves import Position
 from rnnstep.session.place import read_place, write_place
@@ -201,9 +200,9 @@ class Session:
 
     def resume(self) -> Session:
         """`c`: run on to the next breakpoint, or to the end."""
-        for path in self._places_ahead():
-            if any(one.stops_at(self.run, self.tree.locate(path)) for one in self.breakpoints):
-                return self.jump(path)
+        path = next_stop(self.run, self.position, self.breakpoints)
+        if path is not None:
+            return self.jump(path)
         ended = self.end()
         text = (
             Text("no breakpoint ahead: this is the end")
@@ -211,26 +210,6 @@ class Session:
             else Text("no breakpoint set; b sets one")
         )
         return ended.say(text)
-
-    def _places_ahead(self) -> Iterator[Path]:
-        """The steps and operations after the cursor, in order of computation."""
-        cursor: Position | None = replace(
-            self.position, path=self._at_operation(), zoom=self.tree.level("operation")
-        )
-        while True:
-            assert cursor is not None
-            cursor = moves.next_place(self.tree, cursor)
-            if cursor is None:
-                return
-            yield cursor.path
-
-    def _at_operation(self) -> Path:
-        """The last operation that is computed where the cursor stands."""
-        path = self.position.path
-        depth = self.tree.level("operation")
-        while path and len(path) < depth:
-            path = (*path, self.tree.count(path) - 1)
-        return path[:depth]
 
     # ── predicting ───────────────────────────────────────────────────────────────────
 
@@ -270,9 +249,7 @@ class Session:
 
     def _spot_with(self, name: str) -> Spot:
         """The operation at the cursor, or of the step's first recurrent block where only that knows the name."""
-        spot = self.tree.locate(
-            moves.first_below(self.position.path, self.tree.level("operation"))[:4]
-        )
+        spot = self.tree.locate(moves.first_below(self.position.path, self.tree.level("operation"))[:4])
         block = self.tree.block(spot)
         if block.kind == "recurrent" or name in block.program.shapes:
             return spot

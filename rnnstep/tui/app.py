@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from rnnstep.tui.debugger import Debugger
 from rnnstep.tui.options import Options
 from rnnstep.tui.sources import Source
-from rnnstep.tui.themes import DARK, PALETTES, Palette, textual_theme, theme_name
+from rnnstep.tui.themes import DARK, PALETTES, textual_theme, theme_name
 from rnnstep.tui.toasts import Toasts
 from rnnstep.tui.torch import Torch
 
@@ -55,22 +55,16 @@ class DebuggerApp(App[int], inherit_bindings=False):
     TITLE = "rnnstep"
     COMMANDS = {_commands}  # noqa: RUF012  # Textual's own declaration
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    # The emoji of Textual's palette is not in every projector's font, and of uncertain width.
-    CSS = f"""
-    CommandPalette SearchIcon {{ display: none; }}
-    CommandPalette.-ascii #--input {{ border: none; }}
-    CommandPalette.-ascii CommandList {{ border: none; scrollbar-size: 0 0; }}
-    CommandPalette.-ascii #--input.--list-visible {{ border: none; }}
-    CommandPalette.-ascii CommandList.--populating {{ border: none; }}
-    CommandPalette.-ascii LoadingIndicator {{ visibility: hidden; }}
-    {Toasts.CSS}
-    """
+    CSS = Toasts.CSS
 
     def __init__(self, sources: Sequence[Source], options: Options, torch: Torch) -> None:
         super().__init__()
         self.problem: str | None = None
         self.farewell = ""
-        self._wear(PALETTES[options.theme or DARK.name])
+        palette = PALETTES[options.theme or DARK.name]
+        self.register_theme(textual_theme(palette))
+        # Without its watcher, which would parse all style sheets a second time before the first frame.
+        self.set_reactive(App.theme, theme_name(palette.name))
         self.debugger = Debugger(sources, options, torch)
         torch.attach(self.debugger.call_later)
 
@@ -92,21 +86,16 @@ class DebuggerApp(App[int], inherit_bindings=False):
         """Go on to the next of the four themes."""
         palettes = list(PALETTES.values())
         names = [theme_name(palette.name) for palette in palettes]
-        self._wear(palettes[(names.index(self.theme) + 1) % len(names)])
-
-    def _wear(self, palette: Palette) -> None:
-        """Take a theme; the others are made when they are asked for."""
+        palette = palettes[(names.index(self.theme) + 1) % len(names)]
         self.register_theme(textual_theme(palette))
         self.theme = theme_name(palette.name)
 
     def action_command_palette(self) -> None:
         """Open the palette."""
-        from textual.command import CommandPalette
+        from rnnstep.tui.palette import Palette
 
-        from rnnstep.tui.palette import palette
-
-        if not isinstance(self.screen, CommandPalette):
-            self.push_screen(palette(self.debugger.state.look))
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(self.debugger.state.look))
 
     def save_picture(self) -> None:
         """Save the screen as an SVG in the working directory."""

@@ -17,11 +17,20 @@ if TYPE_CHECKING:
     from rnnstep.tui.debugger import Debugger
 
 
-def palette(look: Look) -> CommandPalette:
-    """Give Textual's palette in the language and the signs of the screen."""
-    found = CommandPalette(id="--command-palette", placeholder=look.say(Text("search the commands")))
-    found.set_class(look.alphabet.is_ascii, "-ascii")
-    return found
+class Palette(CommandPalette):
+    """Textual's palette in the language and the signs of the screen."""
+
+    # Its emoji is not in every projector's font, and of uncertain width.
+    DEFAULT_CSS = """
+    Palette SearchIcon { display: none; }
+    Palette.-ascii #--input, Palette.-ascii #--input.--list-visible { border: none; }
+    Palette.-ascii CommandList, Palette.-ascii CommandList.--populating { border: none; scrollbar-size: 0 0; }
+    Palette.-ascii LoadingIndicator { visibility: hidden; }
+    """
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(id="--command-palette", placeholder=look.say(Text("search the commands")))
+        self.set_class(look.alphabet.is_ascii, "-ascii")
 
 
 class Commands(Provider):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from rnnstep.errors import RnnstepError, ScenarioError, UsageError
@@ -31,15 +30,15 @@ class Worker(Protocol):
         """End the process at once."""
 
 
-@dataclass(slots=True)
 class _Asked:
     """The newest request, the only one whose replies count."""
 
-    scenario: Scenario
-    filled: Filled | None = None
-    run: Run | None = None
-    answered: Answered | None = None
-    early: Referenced | None = None  # came before the completed scenario was run here
+    def __init__(self, scenario: Scenario, filled: Filled | None = None) -> None:
+        self.scenario = scenario
+        self.filled = filled
+        self.run: Run | None = None
+        self.answered: Answered | None = None
+        self.early: Referenced | None = None  # came before the completed scenario was run here
 
 
 class Torch:

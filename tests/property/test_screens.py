@@ -52,7 +52,9 @@ steps = st.lists(
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=12, deadline=None)
-@given(look=looks, moves=steps, width=st.integers(20, 220), height=st.integers(5, 70), is_checked=st.booleans())
+@given(
+    look=looks, moves=steps, width=st.integers(20, 220), height=st.integers(5, 70), is_checked=st.booleans()
+)
 def test_a_screen_has_exactly_its_size(name, look, moves, width, height, is_checked):
     run = run_of(name)
     session = Session.open(run if is_checked else Run(run.scenario, run.trace))

@@ -106,6 +106,7 @@ def opened():
         torch = Torch(start or started)
         sources = [Source(bundled.find(str(scenario))) for scenario in scenarios]
         app = DebuggerApp(sources, Options(**options), torch)
+        app.animation_level = "none"
         try:
             async with app.run_test(size=size, notifications=True) as pilot:
                 screen = Screen(app, pilot, workers)

@@ -1,4 +1,4 @@
-"""Both READMEs name what there is: every bundled scenario, module, command, option and key."""
+"""Both READMEs name what there is: every bundled scenario, module, command, option and key; their examples work."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ import pytest
 
 from rnnstep.cells import MODULES
 from rnnstep.cli.root import COMMANDS, _root
+from rnnstep.engine import Model
+from rnnstep.equations.operations import function_names
+from rnnstep.reference import check, complete
 from rnnstep.scenario import bundled
+from rnnstep.scenario.keys import KEYS as SCENARIO_KEYS
+from rnnstep.scenario.read import read_text
+from rnnstep.tui.keymap import read_keymap
 from rnnstep.views.commands import COMMANDS as KEYS
 from rnnstep.views.commands import Command
 
+ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh.md")
+KEYS_FILE = "# keys.toml"  # how the example of a file of keys begins, which is no scenario
+FENCES = re.DOTALL | re.MULTILINE
 OPTIONS = sorted(
     {
         name
@@ -28,18 +37,21 @@ OPTIONS = sorted(
 )
 SPELT = {"␣": ("Space", "space"), "⌫": ("Backspace",), "^s": ("Ctrl+S",), "^p": ("Ctrl+P",)}
 
-pytestmark = pytest.mark.parametrize("readme", READMES)
+
+@pytest.fixture(params=READMES)
+def readme(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @cache
 def text_of(readme: str) -> str:
-    return (Path(__file__).parents[2] / readme).read_text("utf-8")
+    return (ROOT / readme).read_text("utf-8")
 
 
 @cache
 def in_backticks(readme: str) -> frozenset[str]:
     """The words between backticks, outside of fenced blocks."""
-    prose = re.sub(r"^```.*?^```", "", text_of(readme), flags=re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^```.*?^```", "", text_of(readme), flags=FENCES)
     spans = re.findall(r"(`+)(.+?)\1(?!`)", prose)
     return frozenset(word for _, span in spans for word in span.split())
 
@@ -75,3 +87,74 @@ def test_every_option_is_named(readme: str, option: str) -> None:
 )
 def test_every_key_is_named(readme: str, command: Command) -> None:
     assert in_backticks(readme) & {command.shown, *SPELT.get(command.shown, ())}
+
+
+@pytest.mark.parametrize("table", sorted(SCENARIO_KEYS))
+def test_every_key_of_a_scenario_is_named(readme: str, table: str) -> None:
+    words = set(re.findall(r"\w+", " ".join(in_backticks(readme))))
+    assert set(SCENARIO_KEYS[table]) <= words
+
+
+@pytest.mark.parametrize("name", function_names())
+def test_every_function_of_equations_is_named(readme: str, name: str) -> None:
+    assert name in in_backticks(readme)
+
+
+def test_every_id_of_a_key_is_named(readme: str) -> None:
+    assert {command.id for command in KEYS} <= in_backticks(readme)
+
+
+def test_examples_in_python_run_and_scenarios_are_read_and_confirmed(
+    readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = blocks(readme)
+    assert [language for language, _ in found].count("toml") >= 6
+    for language, text in found:
+        if language == "python":
+            exec(compile(text, readme, "exec"), {})
+        elif language == "toml" and not text.startswith(KEYS_FILE):
+            assert check(Model(complete(read_text(text, tmp_path / "example.toml"))).run()).agrees
+
+
+def test_example_of_ones_own_keys_is_taken(
+    readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = tmp_path / "rnnstep" / "keys.toml"
+    path.parent.mkdir()
+    (example,) = (text for _, text in blocks(readme) if text.startswith(KEYS_FILE))
+    path.write_text(example, encoding="utf-8")
+    taken = read_keymap()
+    assert taken.keys
+    assert not taken.problems
+
+
+def test_what_a_link_names_is_there(readme: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", text_of(readme))
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_a_link_within_names_a_heading(readme: str) -> None:
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text_of(readme), flags=FENCES), flags=re.MULTILINE
+    )
+    anchors = {re.sub(r"[^\w -]", "", heading).replace(" ", "-").lower() for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text_of(readme))) <= anchors
+
+
+def test_both_have_the_same_examples() -> None:
+    english, chinese = (
+        [without_comments(text) for language, text in blocks(readme) if language] for readme in READMES
+    )
+    assert english == chinese
+
+
+def blocks(readme: str) -> list[tuple[str, str]]:
+    """The fenced blocks in order, each with its language."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", text_of(readme), flags=FENCES)
+
+
+def without_comments(text: str) -> str:
+    return re.sub(r" *#.*", "", text)

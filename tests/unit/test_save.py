@@ -21,7 +21,7 @@ from rnnstep.scenario.parameters import parameter_shapes
 from rnnstep.scenario.read import read, read_text
 from rnnstep.scenario.save import save
 from rnnstep.scenario.toml import array_text
-from rnnstep.scenario.whole_file import write_whole
+from rnnstep.scenario.whole_file import whole_file
 from rnnstep.session.edits import Edit, Target, apply
 
 RNN = """\
@@ -42,6 +42,11 @@ seed = 1    # from torch
 [target]
 indices = [0, 1]
 """
+
+
+def write_whole(path, data, *, replace=False):
+    with whole_file(path, replace=replace) as file:
+        file.write(data)
 
 
 def complete(scenario: Scenario) -> Scenario:

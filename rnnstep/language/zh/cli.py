@@ -61,7 +61,7 @@ ZH = {
     "cannot read {path}: {reason}": "无法读取 {path}：{reason}",
     "it is a folder": "这是一个文件夹",
     "there is no folder {folder}": "没有文件夹 {folder}",
-    "{path} is there already; pass --force to replace it": "{path} 已经存在；加上 --force 才会替换",
+    "pass --force to replace it": "加上 --force 才会替换",
     "this format is not for a terminal: give --output FILE": "这种格式不能输出到终端：请给出 --output FILE",
     "{path}: no scenario (*.toml) in this folder": "{path}：这个文件夹里没有场景（*.toml）",
     "{found}: one argument too many": "{found}：多出来的参数",

@@ -51,7 +51,8 @@ ZH = {
     "the scenario reads {file} beside it, and nothing outside its own folder: save it in {folder}": (
         "场景要读取旁边的 {file}，而自身文件夹之外的文件一律不读：请保存到 {folder}"
     ),
-    "{path} is there already: choose another name": "{path} 已存在：请换一个文件名",
+    "{path} is there already: {advice}": "{path} 已存在：{advice}",
+    "choose another name": "请换一个文件名",
     # running
     "parameters that only torch can give are missing: {names}": "缺少只有 torch 才能给出的参数：{names}",
 }
