@@ -23,6 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     our output is gone.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    # One step is too small to share: with a thread for each core torch waits for its own threads,
+    # on a busy machine for seconds. Who wants more sets them.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         gc.disable()  # imports make much and free nothing: looking for garbage is a twentieth of `--help`
         from rnnstep.cli.root import run

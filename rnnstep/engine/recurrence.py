@@ -102,7 +102,7 @@ class BlockRun:
         named = [*self.block.program.inputs, *(f"{name}_prev" for name in self.block.program.states)]
         named += self.block.program.names
         return {
-            name: self._in_batch_order(compiled.derive(name, known), t)
+            name: self._by_row(name, compiled.derive(name, known), t)
             for name in named
             if name not in shared
         }
@@ -110,7 +110,7 @@ class BlockRun:
     def value(self, name: str, t: int) -> Array:
         """One value of step `t`, (live rows, n)."""
         known, _ = self._known(t)
-        return self._in_batch_order(self.block.compiled.derive(name, known), t)
+        return self._by_row(name, self.block.compiled.derive(name, known), t)
 
     def state(self, name: str) -> Array:
         """A state after every step, (T, B, n); zeros where a packed row is over."""
@@ -262,11 +262,15 @@ class BlockRun:
         segment = self.segments[number]
         return self._call(segment.x, segment.before)
 
-    def _in_batch_order(self, value: Array, t: int) -> Array:
-        if self._rows is None or value.ndim < 2:
-            return value
-        alive = self._rows.alive(t)
-        return value[np.argsort(self._rows.order[:alive], kind="stable")]
+    def _by_row(self, name: str, value: Array, t: int) -> Array:
+        """Give a value (live rows, n) in the batch's order; one of parameters alone is the same in each row."""
+        shape = self.block.program.shapes[name]
+        if len(shape) > 1:
+            return value  # a matrix that a cell of one's own makes of its parameters
+        rows = self._shape[1] if self._rows is None else self._rows.alive(t)
+        if np.ndim(value) < 2:
+            return np.array(np.broadcast_to(value, (rows, int(shape[0]) if shape else 1)))
+        return value if self._rows is None else value[np.argsort(self._rows.order[:rows], kind="stable")]
 
 
 def _resized(state: Array, initial: Array, rows: int) -> Array:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.theme import Theme
 
 from rnnstep.tui.debugger import Debugger
 from rnnstep.tui.options import Options
 from rnnstep.tui.sources import Source
-from rnnstep.tui.themes import DARK, PALETTES, textual_theme, theme_name
+from rnnstep.tui.themes import DARK, PALETTES, Palette, textual_theme, theme_name
 from rnnstep.tui.toasts import Toasts
 from rnnstep.tui.torch import Torch
 
@@ -34,6 +36,11 @@ def shell_word(word: str) -> str:
     is_plain = shlex.quote(bare) == bare
     is_lenient = PurePath(os.environ.get("SHELL", "")).name in _LENIENT_SHELLS
     return word if is_plain and is_lenient else shlex.quote(word)
+
+
+@cache
+def _theme(palette: Palette) -> Theme:
+    return textual_theme(palette)
 
 
 def _commands() -> type[Provider]:
@@ -58,13 +65,11 @@ class DebuggerApp(App[int], inherit_bindings=False):
     CSS = Toasts.CSS
 
     def __init__(self, sources: Sequence[Source], options: Options, torch: Torch) -> None:
+        # Before Textual builds its style sheets from it: set later, all of them are parsed twice.
+        self.set_reactive(App.theme, theme_name(options.theme or DARK.name))
         super().__init__()
         self.problem: str | None = None
         self.farewell = ""
-        palette = PALETTES[options.theme or DARK.name]
-        self.register_theme(textual_theme(palette))
-        # Without its watcher, which would parse all style sheets a second time before the first frame.
-        self.set_reactive(App.theme, theme_name(palette.name))
         self.debugger = Debugger(sources, options, torch)
         torch.attach(self.debugger.call_later)
 
@@ -82,13 +87,17 @@ class DebuggerApp(App[int], inherit_bindings=False):
         for problem in found.problems:
             self.debugger.toasts.tell(problem)
 
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """Give a theme by Textual's name for it; ours are made when they are asked for."""
+        palette = PALETTES.get(theme_name.removeprefix("rnnstep-"))
+        return super().get_theme(theme_name) if palette is None else _theme(palette)
+
     def next_theme(self) -> None:
         """Go on to the next of the four themes."""
-        palettes = list(PALETTES.values())
-        names = [theme_name(palette.name) for palette in palettes]
-        palette = palettes[(names.index(self.theme) + 1) % len(names)]
-        self.register_theme(textual_theme(palette))
-        self.theme = theme_name(palette.name)
+        names = [theme_name(name) for name in PALETTES]
+        name = names[(names.index(self.theme) + 1) % len(names)]
+        self.register_theme(_theme(PALETTES[name.removeprefix("rnnstep-")]))
+        self.theme = name
 
     def action_command_palette(self) -> None:
         """Open the palette."""

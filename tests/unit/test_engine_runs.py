@@ -1,0 +1,95 @@
+"""What a run keeps, gives again and hands out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rnnstep.engine.model as model_module
+import rnnstep.engine.recurrence as recurrence_module
+from rnnstep.engine import Model
+from rnnstep.scenario.read import read_text
+
+OWN = """
+[input]
+random = {shape = [4, 3, 2], seed = 1}
+lengths = [2, 4, 3]
+[recurrent]
+module = "doubled"
+hidden_size = 2
+[cell.doubled]
+state = ["h"]
+parameters = {W = "hidden_size, input_size", b = "hidden_size"}
+equations = '''
+twice = 2 * b
+half = 1 / 2
+h = tanh(W @ x + twice) * half + 0.1 * h_prev
+'''
+[weights]
+seed = 3
+"""
+
+MODULE = """
+[input]
+random = {{shape = [{steps}, {rows}, 3], seed = 1}}
+{lengths}
+[recurrent]
+module = "{module}"
+hidden_size = 4
+num_layers = 2
+bidirectional = {bidirectional}
+[weights]
+seed = 3
+"""
+
+
+def _trace(text):
+    return Model(read_text(text)).run()
+
+
+def test_a_line_of_parameters_alone_is_given_for_every_row():
+    step = _trace(OWN).steps[1]
+    assert step["twice"].shape == (3, 2)
+    assert step["half"].shape == (3, 1)
+    assert np.array_equal(step["twice"][0], step["twice"][2])
+
+
+def test_two_runs_share_no_memory():
+    model = Model(read_text(OWN))
+    one, other = model.run(), model.run()
+    arrays = [one.input, one.output, one.h_n, *(value for step in one.steps for value in step.values())]
+    others = [other.input, other.output, other.h_n, *(value for step in other.steps for value in step.values())]
+    own = [batch.values for batch in model.scenario.batches] + list(model.scenario.parameters.values())
+    assert not any(np.shares_memory(a, b) for a in arrays for b in (*others, *own))
+
+
+@pytest.mark.parametrize("module", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("bidirectional", ["false", "true"])
+@pytest.mark.parametrize("lengths", ["", "lengths = [3, 9, 5]"])
+def test_a_run_that_forgets_gives_the_same_bits_again(monkeypatch, module, bidirectional, lengths):
+    text = MODULE.format(steps=9, rows=3, module=module, bidirectional=bidirectional, lengths=lengths)
+    whole = _trace(text)
+    # As a run too long to be kept: cut into pieces of a step or two, states kept alone.
+    monkeypatch.setattr(model_module, "KEPT_BYTES", 0)
+    forgetful = _trace(text)
+    for step, again in zip(whole.steps, forgetful.steps, strict=True):
+        assert all(np.array_equal(step[name], again[name]) for name in step)
+    monkeypatch.setattr(recurrence_module, "SEGMENT_BYTES", 1)
+    in_pieces = _trace(text)
+    assert len(next(iter(in_pieces.passes[0].runs.values())).segments) >= 9
+    for step, again in zip(whole.steps, in_pieces.steps, strict=True):
+        for name in step:
+            np.testing.assert_allclose(step[name], again[name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("module", ["RNN", "LSTM", "GRU"])
+def test_a_value_over_time_is_that_of_its_steps(module):
+    done = _trace(MODULE.format(steps=6, rows=3, module=module, bidirectional="true", lengths="lengths = [3, 6, 5]"))
+    for key, run in done.passes[0].runs.items():
+        for name in run.block.program.names:
+            for row, length in enumerate((3, 6, 5)):
+                whole = run.over_time(name, row)
+                assert np.isnan(whole[length:]).all()
+                for t in range(length):
+                    place = list(run.live_rows(t)).index(row)
+                    np.testing.assert_allclose(whole[t], run.value(name, t)[place], rtol=0, atol=1e-6, err_msg=key)
