@@ -199,10 +199,21 @@ def operand(scene: Scene, name: str, expansion: Expansion | None = None) -> Grid
         kind,
         scene.scale(kind),
         focus=focus,
+        centre=_centre(scene, name, expansion),
         target=_go_to_term(scene, name, expansion),
         is_given=scene.is_given(name),
         changed=scene.changed_by_edit(name),
     )
+
+
+def _centre(scene: Scene, name: str, expansion: Expansion | None) -> int | None:
+    """The element at the cursor, for what is as long as the result: its rows stay beside each other."""
+    spot = scene.session.spot
+    if spot is None or spot.element is None or spot.operation is None or expansion is None:
+        return None
+    if len(_terms_reading(expansion, name)) > 1:  # the vector of a product goes with the matrix's columns
+        return None
+    return spot.element if scene.shape(name)[0] == scene.shape(spot.operation)[0] else None
 
 
 def _focus(expansion: Expansion | None, name: str, term: int | None) -> tuple[int | None, int | None]:

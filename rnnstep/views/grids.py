@@ -68,6 +68,7 @@ class Grid:
         scale: the scale's end.
         style: laid over all numbers: "", "changed", "old", "torch".
         focus: the row and column that are looked at, or None for none.
+        centre: the row that a window is about where none is looked at, or None.
         cover: what stands for a number that is not seen: "?" hidden; "" not computed.
         gates: names of equal stretches of rows (the gates of stacked weights), or none.
         target: what a click on an element does.
@@ -84,6 +85,7 @@ class Grid:
     scale: float = 1.0
     style: str = ""
     focus: tuple[int | None, int | None] = (None, None)
+    centre: int | None = None
     cover: str = ""
     gates: Sequence[str] = ()
     target: Target | None = None
@@ -101,6 +103,11 @@ class Grid:
     def columns(self) -> int:
         """How many columns it has."""
         return self.shape[1] if len(self.shape) > 1 else 1
+
+    @property
+    def middle(self) -> int | None:
+        """The row that a window is about."""
+        return self.centre if self.focus[0] is None else self.focus[0]
 
     @property
     def names_width(self) -> int:
@@ -209,13 +216,13 @@ def draw(
     The title stands in the first row; a cut grid names its window in the row below it, which
     `has_caption` keeps free for a whole one that stands beside a cut one.
     """
-    down = window(grid.rows, height - 1, grid.focus[0])
+    down = window(grid.rows, height - 1, grid.middle)
     size = cell_width(grid, decimals)
     room = (cells - 2 - grid.names_width) // (size + 1)
     across = window(grid.columns, room, grid.focus[1])
     caption = [str(part) for part in (down, across) if not part.is_whole]
     if caption or has_caption:
-        down = window(grid.rows, height - 2, grid.focus[0])
+        down = window(grid.rows, height - 2, grid.middle)
     lines = _numbers(grid, down, across, decimals, size, alphabet)
     if grid.gates:
         lines = [(Span(grid.name_of(down.start + k), "label"), *line) for k, line in enumerate(lines)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnnstep.equations.syntax import Apply, Name
 from rnnstep.language import Text
 from rnnstep.views import grids
 from rnnstep.views.compose import Block, beside, pad
@@ -14,47 +15,70 @@ from rnnstep.views.grids import Grid
 from rnnstep.views.rows import Span
 from rnnstep.views.scene import Scene
 
+_LEAST_HEIGHT = 4
+_MOST_DECIMALS = 2
+
 
 def joined(scene: Scene, cells: int, height: int) -> Block:
-    """Draw the joined product of a built-in cell, each gate below the other; [] where there is no such form."""
-    stacks = {stack.torch: stack.parts for stack in scene.scenario.cell.stacks}
-    known, block = scene.known, scene.block
-    if (
-        known is None
-        or block.kind != "recurrent"
-        or not {"weight_ih", "weight_hh"} <= stacks.keys()
-        or height < 4
-    ):
+    """Draw the joined product of the sums `ih + hh`, gate below gate; [] where there is none or no room."""
+    sums = _sums(scene)
+    if scene.known is None or not sums or height < _LEAST_HEIGHT:
         return []
-    w_ih = np.concatenate([block.parameters[part] for part in stacks["weight_ih"]])
-    w_hh = np.concatenate([block.parameters[part] for part in stacks["weight_hh"]])
-    matrix, vector = np.concatenate([w_hh, w_ih], axis=1), np.concatenate([known["h_prev"], known["x"]])
-    bias = sum(
-        (
-            np.concatenate([block.parameters[part] for part in stacks[name]])
-            for name in ("bias_ih", "bias_hh")
-            if name in stacks
-        ),
-        start=np.zeros(len(matrix), matrix.dtype),
-    )
-    total = matrix @ vector + bias
-    decimals = min(2, scene.look.decimals)
+    parts = _grids(scene, sums)
     alphabet = scene.look.alphabet
-    weight, state = scene.scale("weight"), scene.scale("state")
-    parts = [
-        Grid("[W_hh W_ih]", matrix, matrix.shape, "weight", weight),
-        Grid("[h_prev; x_t]", vector, vector.shape, "state", state),
-        Grid("b_ih + b_hh", bias, bias.shape, "weight", weight),
-        Grid("a" if len(stacks["weight_ih"]) == 1 else "ih + hh", total, total.shape, "state", state),
-    ]
+    decimals = min(_MOST_DECIMALS, scene.look.decimals)
     fixed = sum(grids.grid_width(part, decimals) for part in parts[1:]) + 9
-    room = max(12, cells - fixed)
+    limits = [max(12, cells - fixed), *(cells for _ in parts[1:])]
+    has_caption = any(
+        grids.is_cut(part, decimals, height - 1, limit) for part, limit in zip(parts, limits, strict=True)
+    )
     drawn = [
-        grids.draw(part, decimals, height - 1, room if part is parts[0] else cells, alphabet=alphabet)
-        for part in parts
+        grids.draw(part, decimals, height - 1, limit, has_caption=has_caption, alphabet=alphabet)
+        for part, limit in zip(parts, limits, strict=True)
     ]
     tall = max(map(len, drawn))
-    signs = [grids.operator(alphabet.spell(sign), tall) for sign in ("·", "+", "=")]
-    note = Text("joined form: the same sums, written as one product")
-    row = beside([drawn[0], signs[0], drawn[1], signs[1], drawn[2], signs[2], drawn[3]], gap=0)
-    return pad([(Span(scene.look.say(note), "dim"),), *row], cells, None, alphabet)
+    row = [drawn[0]]
+    for sign, block in zip("·+=", drawn[1:], strict=True):
+        row += [grids.operator(alphabet.spell(sign), tall), block]
+    note = scene.look.say(Text("joined form: the same sums, written as one product"))
+    return pad([(Span(note, "dim"),), *beside(row, gap=0)], cells, None, alphabet)
+
+
+def _sums(scene: Scene) -> list[tuple[str, str, str]]:
+    """The lines that add what x and h_prev bring: their name, and the names of both."""
+    if scene.block.kind != "recurrent" or scene.scenario.recurrent.is_own:
+        return []
+    return [
+        (line.name, left, right)
+        for line in scene.block.program.lines
+        if isinstance(line.expression, Apply) and line.expression.op == "add"
+        for left, right in [_two_names(line.expression.args)]
+        if left.startswith("ih") and right.startswith("hh")
+    ]
+
+
+def _two_names(args: tuple[object, ...]) -> tuple[str, str]:
+    left, right = args
+    return (left.id, right.id) if isinstance(left, Name) and isinstance(right, Name) else ("", "")
+
+
+def _grids(scene: Scene, sums: list[tuple[str, str, str]]) -> list[Grid]:
+    """The joined matrix and vector, the sum of the biases, and the sums themselves as the trace has them."""
+    known, parameters = scene.known, scene.block.parameters
+    assert known is not None
+    suffixes = [name.partition("_")[2] for name, _, _ in sums]  # "" of an RNN, else the gate's letter
+    letters = [("i" + suffix, "h" + suffix) if suffix else ("ih", "hh") for suffix in suffixes]
+    matrix = np.concatenate([np.hstack([parameters[f"W_{h}"], parameters[f"W_{i}"]]) for i, h in letters])
+    vector = np.concatenate([known["h_prev"], known["x"]])
+    both = [[parameters[f"b_{part}"] for part in pair if f"b_{part}" in parameters] for pair in letters]
+    rows = len(matrix) // len(sums)
+    bias = np.concatenate([np.sum(pair, axis=0) if pair else np.zeros(rows) for pair in both])
+    is_done = all(scene.is_line_done(name) and not scene.is_hidden(name) for name, _, _ in sums)
+    total = np.concatenate([known[name] for name, _, _ in sums]) if is_done else None
+    weight, state = scene.scale("weight"), scene.scale("state")
+    return [
+        Grid("[W_hh W_ih]", matrix, matrix.shape, "weight", weight, gates=[s for s in suffixes if s]),
+        Grid("[h_prev; x_t]", vector, vector.shape, "state", state),
+        Grid("b_ih + b_hh", bias, bias.shape, "weight", weight),
+        Grid("a", total, bias.shape, "state", state),
+    ]
