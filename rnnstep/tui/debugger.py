@@ -102,8 +102,11 @@ class Debugger(Screen[None]):
     # ── painting ─────────────────────────────────────────────────────────────────────
 
     def compose(self) -> ComposeResult:
-        """One canvas; prompts come above it."""
-        yield Canvas()
+        """One canvas, with its first rows; prompts come above it."""
+        canvas = Canvas()
+        # Its size is told by a message, which would come a frame later.
+        canvas.show(self._rows(*self.app.size))
+        yield canvas
 
     def on_mount(self) -> None:
         """Begin when the first frame stands."""

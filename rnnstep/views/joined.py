@@ -38,7 +38,8 @@ def joined(scene: Scene, cells: int, height: int) -> Block:
     ]
     tall = max(map(len, drawn))
     row = [drawn[0]]
-    for sign, block in zip("·+=", drawn[1:], strict=True):
+    signs = "·+=" if len(parts) == 4 else "·="
+    for sign, block in zip(signs, drawn[1:], strict=True):
         row += [grids.operator(alphabet.spell(sign), tall), block]
     note = scene.look.say(Text("joined form: the same sums, written as one product"))
     return pad([(Span(note, "dim"),), *beside(row, gap=0)], cells, None, alphabet)
@@ -71,14 +72,14 @@ def _grids(scene: Scene, sums: list[tuple[str, str, str]]) -> list[Grid]:
     matrix = np.concatenate([np.hstack([parameters[f"W_{h}"], parameters[f"W_{i}"]]) for i, h in letters])
     vector = np.concatenate([known["h_prev"], known["x"]])
     both = [[parameters[f"b_{part}"] for part in pair if f"b_{part}" in parameters] for pair in letters]
-    rows = len(matrix) // len(sums)
-    bias = np.concatenate([np.sum(pair, axis=0) if pair else np.zeros(rows) for pair in both])
     is_done = all(scene.is_line_done(name) and not scene.is_hidden(name) for name, _, _ in sums)
     total = np.concatenate([known[name] for name, _, _ in sums]) if is_done else None
     weight, state = scene.scale("weight"), scene.scale("state")
-    return [
+    found = [
         Grid("[W_hh W_ih]", matrix, matrix.shape, "weight", weight, gates=[s for s in suffixes if s]),
         Grid("[h_prev; x_t]", vector, vector.shape, "state", state),
-        Grid("b_ih + b_hh", bias, bias.shape, "weight", weight),
-        Grid("a", total, bias.shape, "state", state),
     ]
+    if all(both):
+        bias = np.concatenate([np.sum(pair, axis=0) for pair in both])
+        found.append(Grid("b_ih + b_hh", bias, bias.shape, "weight", weight))
+    return [*found, Grid("a", total, (len(matrix),), "state", state)]
