@@ -102,9 +102,7 @@ class BlockRun:
         named = [*self.block.program.inputs, *(f"{name}_prev" for name in self.block.program.states)]
         named += self.block.program.names
         return {
-            name: self._by_row(name, compiled.derive(name, known), t)
-            for name in named
-            if name not in shared
+            name: self._by_row(name, compiled.derive(name, known), t) for name in named if name not in shared
         }
 
     def value(self, name: str, t: int) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.resources
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ SUFFIX = ".toml"
 
 def folder() -> Path:
     """Give the folder of the bundled scenarios: in an installed wheel, or in a source checkout."""
-    package = Path(str(importlib.resources.files("rnnstep")))
+    package = Path(__file__).resolve().parents[1]
     installed = package / "bundled"
     return installed if installed.is_dir() else package.parent / "scenarios"
 

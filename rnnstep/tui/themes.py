@@ -7,8 +7,8 @@ and wrong) differs in weight, underline or ground as well, never in hue alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from rich.color import Color
 from rich.style import Style
@@ -52,8 +52,7 @@ _ROLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Palette:
+class Palette(NamedTuple):
     """A theme's colours by name, as `#rrggbb` or as one of the terminal's sixteen.
 
     Attributes:
@@ -253,7 +252,7 @@ def textual_theme(palette: Palette) -> Theme:
 @cache
 def role_styles(palette: Palette) -> dict[str, Style]:
     """Give the style of every plain role and of the lines of plots."""
-    names = {name: getattr(palette, name) for name in Palette.__slots__}
+    names = palette._asdict()
     styles = {role: Style.parse(written.format_map(names)) for role, written in _ROLES.items()}
     for index in range(SERIES):
         styles[f"series:{index}"] = Style.parse(palette.series[index])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from rnnstep.views.alphabet import UNICODE, Alphabet
@@ -241,9 +241,14 @@ def _pieces(text: str, cells: int) -> Iterator[str]:
 _CLOSING = "，。、；：？！）》」』】〉”’…—·,.;:?!)]}%"
 _OPENING = "（《「『【〈“‘([{"
 _WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\U0001f300-\U0003fffd"
-_ATOM = re.compile(
-    rf"[{re.escape(_OPENING)}]*(?:[{_WIDE}]|[^\s{_WIDE}{re.escape(_OPENING)}]+)[{re.escape(_CLOSING)}]*|\s+|."
-)
+
+
+# Compiling it takes as long as several modules, and the first frame has nothing to break.
+@cache
+def _atom() -> re.Pattern[str]:
+    """What is kept together: a Chinese character or a word, with the punctuation that belongs to it."""
+    opening, closing = re.escape(_OPENING), re.escape(_CLOSING)
+    return re.compile(rf"[{opening}]*(?:[{_WIDE}]|[^\s{_WIDE}{opening}]+)[{closing}]*|\s+|.")
 
 
 def wrap(text: str, cells: int) -> list[str]:
@@ -260,7 +265,7 @@ def _wrap_paragraph(text: str, cells: int) -> list[str]:
         return [text.rstrip()]
     lines: list[str] = []
     line = ""
-    for atom in _ATOM.findall(text):
+    for atom in _atom().findall(text):
         if width(line) + width(atom.rstrip()) <= cells:
             line += atom
             continue

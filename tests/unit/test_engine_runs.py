@@ -58,7 +58,12 @@ def test_two_runs_share_no_memory():
     model = Model(read_text(OWN))
     one, other = model.run(), model.run()
     arrays = [one.input, one.output, one.h_n, *(value for step in one.steps for value in step.values())]
-    others = [other.input, other.output, other.h_n, *(value for step in other.steps for value in step.values())]
+    others = [
+        other.input,
+        other.output,
+        other.h_n,
+        *(value for step in other.steps for value in step.values()),
+    ]
     own = [batch.values for batch in model.scenario.batches] + list(model.scenario.parameters.values())
     assert not any(np.shares_memory(a, b) for a in arrays for b in (*others, *own))
 
@@ -84,7 +89,9 @@ def test_a_run_that_forgets_gives_the_same_bits_again(monkeypatch, module, bidir
 
 @pytest.mark.parametrize("module", ["RNN", "LSTM", "GRU"])
 def test_a_value_over_time_is_that_of_its_steps(module):
-    done = _trace(MODULE.format(steps=6, rows=3, module=module, bidirectional="true", lengths="lengths = [3, 6, 5]"))
+    done = _trace(
+        MODULE.format(steps=6, rows=3, module=module, bidirectional="true", lengths="lengths = [3, 6, 5]")
+    )
     for key, run in done.passes[0].runs.items():
         for name in run.block.program.names:
             for row, length in enumerate((3, 6, 5)):
@@ -92,4 +99,6 @@ def test_a_value_over_time_is_that_of_its_steps(module):
                 assert np.isnan(whole[length:]).all()
                 for t in range(length):
                     place = list(run.live_rows(t)).index(row)
-                    np.testing.assert_allclose(whole[t], run.value(name, t)[place], rtol=0, atol=1e-6, err_msg=key)
+                    np.testing.assert_allclose(
+                        whole[t], run.value(name, t)[place], rtol=0, atol=1e-6, err_msg=key
+                    )
