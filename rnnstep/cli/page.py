@@ -68,7 +68,7 @@ def legend(run: Run, page: Page) -> Text:
         )
     return Text(
         "Beside each value: torch's. {sign} is torch.nn's own number, one step at a time;\n"
-        "{mark}, a self-check, is the same equation in torch's own operations.",
+        "{mark} is the same equation in torch's own operations: a self-check.",
         sign=sign,
         mark=page.self_check(sign),
     )

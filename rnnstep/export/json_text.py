@@ -21,7 +21,7 @@ def json_pieces(selection: Selection) -> Iterator[str]:
     if not is_module:
         yield ',\n"reference": null'
     yield f',\n"{"reference" if is_module else "self_check"}": {{'
-    yield from _members({**beside, **_beside(selection)})
+    yield from _members({**beside, **_results(selection.run.beside)})
     yield "},\n"
     yield from _members(_verdict(selection))
     yield "}\n"
@@ -30,7 +30,11 @@ def json_pieces(selection: Selection) -> Iterator[str]:
 def run_dict(selection: Selection) -> dict[str, Any]:
     """Give the same as a dictionary of plain lists and numbers."""
     run = selection.run
-    beside = {"input": _plain(run.beside.input), "steps": list(_torch_steps(selection)), **_beside(selection)}
+    beside = {
+        "input": _plain(run.beside.input),
+        "steps": list(_torch_steps(selection)),
+        **_results(run.beside),
+    }
     return {
         **_head(selection),
         "steps": list(_our_steps(selection)),
@@ -66,14 +70,6 @@ def _head(selection: Selection) -> dict[str, Any]:
 def _results(source: Any) -> dict[str, Any]:
     results = {name: _plain(getattr(source, name)) for name in ("output", "h_n", "c_n", "logits")}
     return {name: value for name, value in results.items() if value is not None}
-
-
-def _beside(selection: Selection) -> dict[str, Any]:
-    """Give torch's results, and which of its steps' values are a self-check."""
-    beside = selection.run.beside
-    first = next(iter(selection.steps()), None)
-    names = [name for name in first.torch if first.torch.is_self_check(name)] if first is not None else []
-    return {**_results(beside), "self_check": names}
 
 
 def _verdict(selection: Selection) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def _written(code: str, comment: Text | None, language: str) -> str:
     if comment is None:
         return code
     words = f"# {comment.into(language)}"
-    return f"{code:{_COLUMN}}{words}" if code else words
+    return f"{code + '  ':{_COLUMN}}{words}" if code else words
 
 
 def _lines(module: str) -> Iterator[Line]:

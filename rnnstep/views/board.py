@@ -45,9 +45,10 @@ def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) ->
     decimals = scene.look.decimals
     least = min(_LEAST_DECIMALS, decimals)
     if _width(operands, least) + _own_width(result, decimals) > cells:
-        result = [
-            grid for grid in result if grid.style != "torch"
-        ]  # its word stands in the panel above as well
+        # What torch says, and what stood there before an edit, stand in the panel above as well.
+        result = [grid for grid in result if grid.style != "torch"]
+    if _width(operands, least) + _own_width(result, decimals) > cells:
+        result = result[:1]
     own = _own_width(result, decimals)
     fewer = decimals
     while fewer > least and _width(operands, fewer) + own > cells:
@@ -262,7 +263,7 @@ def _terms_reading(expansion: Expansion, name: str) -> dict[int, int]:
 
 def result_grids(scene: Scene, name: str) -> list[Grid]:
     """The result, its value before the last edit where that was another, and torch's beside it."""
-    is_seen = scene.is_begun(name) and not scene.is_hidden(name)
+    is_seen = scene.is_shown(name)
     values = None if scene.known is None or not is_seen else scene.known[name]
     shape = scene.shape(name)
     kind = scene.kind(name)
@@ -284,8 +285,9 @@ def result_grids(scene: Scene, name: str) -> list[Grid]:
     found = [result]
     old = scene.value_before_edit(name) if is_seen else None
     if old is not None:
+        before = scene.look.say(torch_column.BEFORE)
         found.append(
-            Grid(scene.look.say(torch_column.BEFORE), old, shape, kind, 1.0, style="old", is_plain=True)
+            Grid(before, old, shape, kind, style="old", is_plain=True, seen=scene.elements_done(name))
         )
     if is_seen:
         found += torch_column.grids_of(scene, name)

@@ -130,7 +130,9 @@ COMMANDS: tuple[Command, ...] = (
         Text("hide what each move computes, to let the audience guess"),
         "run",
     ),
-    Command("reveal", ("full_stop", "。"), ".", Text("reveal"), Text("show what is hidden"), "run"),
+    Command(
+        "reveal", ("full_stop", "。", "equals_sign"), ".", Text("reveal"), Text("show what is hidden"), "run"
+    ),
     Command(
         "edit",
         ("e",),

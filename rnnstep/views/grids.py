@@ -281,7 +281,11 @@ def _numbers(
 
 def _marked(grid: Grid, span: Span, y: int, x: int, alphabet: Alphabet) -> Span:
     if grid.seen is not None and y >= grid.seen:
-        return Span(f"{alphabet.ahead:>{width(span.text)}}", "dim")
+        is_asked = bool(grid.cover) and y == grid.seen
+        return Span(
+            f"{grid.cover if is_asked else alphabet.ahead:>{width(span.text)}}",
+            "hidden" if is_asked else "dim",
+        )
     row, column = grid.focus
     style = f"{span.style} {grid.style}".strip()
     if grid.changed is not None and grid.changed[(y, x)[: grid.changed.ndim]]:

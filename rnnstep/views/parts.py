@@ -43,7 +43,7 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
     """The grid of one of the block's values, empty while it is not computed or hidden."""
     known = scene.known
     is_line = name in scene.block.program.by_name
-    is_seen = known is not None and (not is_line or (scene.is_begun(name) and not scene.is_hidden(name)))
+    is_seen = known is not None and (not is_line or scene.is_shown(name))
     values = known[name] if known is not None and is_seen else None
     if name == "index" and values is not None:
         values = values.reshape(1)

@@ -112,14 +112,21 @@ class Scene:
     def elements_done(self, name: str) -> int | None:
         """How many elements of the line at the cursor are computed; None when all are or none is."""
         spot = self.session.spot
-        if spot is None or spot.element is None or spot.operation != name or self.is_line_done(name):
+        if spot is None or spot.element is None or spot.operation != name:
             return None
-        is_whole = self.session.is_done((*self.session.position.path[:5],))
+        if self.is_line_done(name) and not self.session.is_hidden:
+            return None
+        is_whole = self.session.is_done((*self.session.position.path[:5],)) and not self.session.is_hidden
         return spot.element + 1 if is_whole else spot.element
 
     def is_begun(self, name: str) -> bool:
         """Whether a line of the block is computed, or being computed element by element."""
         return self.is_line_done(name) or self.elements_done(name) is not None
+
+    def is_shown(self, name: str) -> bool:
+        """Whether a line's value is seen, wholly or as far as `elements_done` says."""
+        is_by_element = self.elements_done(name) is not None
+        return self.is_begun(name) and (is_by_element or not self.is_hidden(name))
 
     def is_hidden(self, name: str, spot: Spot | None = None) -> bool:
         """Whether a value is covered because the audience is to guess it."""

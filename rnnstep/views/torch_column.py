@@ -6,6 +6,7 @@ Two kinds of confirmation are shown differently: `torch` is what `torch.nn` itse
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
+    from rnnstep.reference import Checked
 
 BEFORE = Text("before")
 SELF_CHECK = Text("self-check")
@@ -108,6 +110,33 @@ def verdict(scene: Scene) -> Row:
     alphabet = scene.look.alphabet
     if not checked.agrees:
         return (Span(f"{alphabet.wrong} {scene.look.say(Text('torch disagrees'))}", "header bad"),)
-    reach = numbers.brief(checked.one_step_diff, 1)
     name = "torch" if checked.is_module else scene.look.say(SELF_CHECK)
-    return (Span(f"{alphabet.check} {name} {alphabet.spell('≤')} {reach}", "header ok"),)
+    reach = f"{alphabet.spell('≤')} {numbers.brief(_largest(checked), 1)}"
+    if checked.parting is not None:  # the runs go apart, and each step of both is right
+        reach = scene.look.say(
+            Text(
+                "step by step {reach}",
+                reach=f"{alphabet.spell('≤')} {numbers.brief(checked.one_step_diff, 1)}",
+            )
+        )
+    return (Span(f"{alphabet.check} {name} {reach}", "header ok"),)
+
+
+@lru_cache(maxsize=4)
+def _largest(checked: Checked) -> float:
+    """The largest difference of any state, and of what the module returned."""
+    gaps = [
+        difference
+        for comparison in checked.comparisons
+        for key, run in comparison.done.runs.items()
+        for name in run.block.program.states
+        if (difference := _gap(run.state(name), comparison.reference.states[key][name])) is not None
+    ]
+    return max([*gaps, *checked.max_abs_diff.values()], default=0.0)
+
+
+def _gap(ours: Array, theirs: Array) -> float | None:
+    with np.errstate(invalid="ignore"):
+        gaps = np.abs(ours.astype(np.float64) - theirs)
+    finite = gaps[np.isfinite(gaps)]
+    return float(finite.max()) if finite.size else None

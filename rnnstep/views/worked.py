@@ -71,6 +71,10 @@ def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Block:
     value = "?" if is_hidden else numbers.number(found.value, scene.look.decimals, alphabet=alphabet)
     head = [Span(f"{left} = ", "label")]
     tail = [Span(" = ", "operator"), Span(value, "hidden" if is_hidden else "changed")]
+    old = None if is_hidden else scene.value_before_edit(found.name)
+    if old is not None and found.index:
+        was = numbers.number(float(old[found.index]), scene.look.decimals, alphabet=alphabet)
+        tail.append(Span(f" {scene.look.say(Text('(was {value})', value=was))}", "old"))
     spans = _spans(scene, found, current)
     shown = min(len(found.terms), max(2, cells * height // _LEAST_TERM))
     while True:

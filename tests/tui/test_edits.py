@@ -81,7 +81,7 @@ async def test_a_file_that_is_there_is_replaced_only_when_asked_twice(opened, tm
         await screen.until(lambda: screen.app.focused.id != "canvas")
         screen.app.focused.value = str(there)
         await screen.press("enter")
-        assert "is there already" in screen.text
+        assert "is there already" in screen.words
         assert there.read_text("utf-8") == "precious"
         await screen.press("enter")
         assert read(there).parameters["weight_hh"][1, 0] == 0

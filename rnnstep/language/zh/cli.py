@@ -87,7 +87,7 @@ ZH = {
     "{option}, column {column}: {reason}": "{option}，第 {column} 列：{reason}",
     # ── the trace as text ──
     "Beside each value: torch's. {sign} is torch.nn's own number, one step at a time;\n"
-    "{mark}, a self-check, is the same equation in torch's own operations.": (
+    "{mark} is the same equation in torch's own operations: a self-check.": (
         "每个值旁边是 torch 的结果。{sign} 表示 torch.nn 自己逐步算出的数；\n"
         "{mark} 是自检：用 torch 的运算按同样的方程算出的数。"
     ),

@@ -25,7 +25,7 @@ ZH = {
     "breakpoint set: {what}": "已设置断点：{what}",
     "breakpoint removed: {what}": "已取消断点：{what}",
     "go to a step or an operation to set a breakpoint": "请先移动到某个时间步或运算，再设置断点",
-    "predict: what comes next is hidden until . reveals it": "先猜后看：接下来的数先盖住，按 . 揭晓",
+    "predict: what comes next is hidden until . or = reveals it": "先猜后看：接下来的数先盖住，按 . 或 = 揭晓",
     "predict is off": "已关闭先猜后看",
     # editing
     "an edit is written W_hh[0,2] = 0.5; found `{text}`": "修改应写成 W_hh[0,2] = 0.5；现在是 `{text}`",

@@ -79,4 +79,6 @@ ZH = {
     "forward and backward side by side": "正向与反向拼接",
     "a score for each class": "每个类别的得分",
     "… the sums inside: step into the block with ↓": "… 其中的各个求和：按 ↓ 进入模块查看",
+    "(was {value})": "（原为 {value}）",
+    "step by step {reach}": "逐步相差 {reach}",
 }
