@@ -216,7 +216,11 @@ class Session:
     def toggle_predict(self) -> Session:
         """`p`: hide what each move computes until it is revealed, or no longer."""
         on = not self.is_predicting
-        note = Text("predict: what comes next is hidden until . or = reveals it") if on else Text("predict is off")
+        note = (
+            Text("predict: what comes next is hidden until . or = reveals it")
+            if on
+            else Text("predict is off")
+        )
         return replace(self, is_predicting=on, is_revealed=True, note=note)
 
     def reveal(self) -> Session:
