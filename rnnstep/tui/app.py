@@ -15,8 +15,9 @@ from textual.theme import Theme
 
 from rnnstep.tui.debugger import Debugger
 from rnnstep.tui.options import Options
+from rnnstep.tui.palettes import DARK, PALETTES, Palette
 from rnnstep.tui.sources import Source
-from rnnstep.tui.themes import DARK, PALETTES, Palette, textual_theme, theme_name
+from rnnstep.tui.themes import textual_theme, theme_name
 from rnnstep.tui.toasts import Toasts
 from rnnstep.tui.torch import Torch
 

@@ -18,7 +18,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from rnnstep.tui.themes import Palette, heat_style, palette_of, role_styles
+from rnnstep.tui.palettes import Palette
+from rnnstep.tui.themes import heat_style, palette_of, role_styles
 from rnnstep.views.compose import fit
 from rnnstep.views.rows import Row, character_width, row_width, width
 

@@ -212,9 +212,9 @@ class Debugger(Screen[None]):
         elif verb == "press" and what in BY_ID:
             self.run(what)
 
-    def move(self, command: str) -> None:
-        """Obey a command that changes the state alone."""
-        changed = obey(self.state.say(None), command)
+    def move(self, command: str, message: Text | None = None) -> None:
+        """Obey a command that changes the state alone, saying something beside it."""
+        changed = obey(self.state.say(message), command)
         if changed is not None:
             self.change(changed)
 

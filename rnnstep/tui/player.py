@@ -31,13 +31,13 @@ class Player:
         """Play on from where the cursor is."""
         self._halt()
         self._timer = self._debugger.set_interval(1 / self.speed, self._tick)
-        self._debugger.change(self._debugger.state.seen(playing=self.speed))
+        self._debugger.change(self._debugger.state.seen(playing=self.speed, message=self._message))
 
     def stop(self) -> None:
         """Stay where it is."""
         if self.is_playing:
             self._halt()
-            self._debugger.change(self._debugger.state.seen(playing=0.0))
+            self._debugger.change(self._debugger.state.seen(playing=0.0, message=None))
 
     def change_speed(self, factor: float) -> None:
         """Play `factor` times as fast, now or when it is started next."""
@@ -47,6 +47,10 @@ class Player:
         else:
             self._debugger.say(Text("plays {speed:g} places a second; space starts", speed=self.speed))
 
+    @property
+    def _message(self) -> Text:
+        return Text("playing {speed:g} places a second: > and < change it, any key stops", speed=self.speed)
+
     def _halt(self) -> None:
         if self._timer is not None:
             self._timer.stop()
@@ -54,7 +58,7 @@ class Player:
 
     def _tick(self) -> None:
         before = self._debugger.session
-        self._debugger.move("right")
+        self._debugger.move("right", self._message)
         after = self._debugger.session
         if before is None or after is None or after.position == before.position:
             self.stop()

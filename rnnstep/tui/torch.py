@@ -38,7 +38,9 @@ class _Asked:
         self.filled = filled
         self.run: Run | None = None
         self.answered: Answered | None = None
-        self.early: Referenced | None = None  # came before the completed scenario was run here
+        # These came before the completed scenario was run here.
+        self.early: Referenced | None = None
+        self.failed: RnnstepError | None = None
 
 
 class Torch:
@@ -78,8 +80,9 @@ class Torch:
             asked = _Asked(run.scenario)
             self._submit(asked)
         asked.run, asked.answered = run, done
-        if self._refused is not None:
-            done(self._refused)
+        failed = self._refused or asked.failed
+        if failed is not None:
+            done(failed)
         elif asked.early is not None:
             self._compare(asked, asked.early)
 
@@ -138,8 +141,11 @@ class Torch:
 
             assert asked.run is not None
             assert asked.answered is not None
-            checked = set_beside(asked.run.trace, reply.references, reply.verdicts)
-            self._later(asked.answered, checked)
+            try:
+                answer: Checked | RnnstepError = set_beside(asked.run.trace, reply.references, reply.verdicts)
+            except Exception as error:  # noqa: BLE001  # all else on the screen goes on without torch
+                answer = UsageError(Text("comparing with torch failed: {reason}", reason=repr(error)))
+            self._later(asked.answered, answer)
 
         threading.Thread(target=work, daemon=True, name="rnnstep-comparing").start()
 
@@ -148,7 +154,8 @@ class Torch:
         if not reply.problems:
             self.close()  # the next request starts another process
             self._worker = None
+        asked.failed = error
         if asked.answered is not None:
             asked.answered(error)
-        elif asked.filled is not None:
+        elif asked.filled is not None and asked.scenario.pending is not None:
             asked.filled(error)

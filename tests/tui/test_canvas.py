@@ -12,7 +12,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from rnnstep.tui.canvas import Canvas
-from rnnstep.tui.themes import PALETTES, textual_theme, theme_name
+from rnnstep.tui.palettes import PALETTES
+from rnnstep.tui.themes import textual_theme, theme_name
 from rnnstep.views.compose import text_row
 from rnnstep.views.rows import Row, Span
 

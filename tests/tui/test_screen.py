@@ -23,7 +23,7 @@ async def test_resizing_through_all_sizes_loses_nothing(opened):
         assert "L1" in screen.text
 
 
-@pytest.mark.parametrize("key", ["g", "e", "question_mark", "o", "ctrl+p"])
+@pytest.mark.parametrize("key", ["g", "e", "question_mark", "i", "o", "ctrl+p"])
 async def test_what_opens_in_the_smallest_terminal_closes_again(opened, key):
     async with opened("hello", at="2/L0/hh[1]", size=(20, 5)) as screen:
         await screen.press(key)

@@ -6,10 +6,9 @@ from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 
 from rnnstep.tui.colours import contrast
+from rnnstep.tui.palettes import PALETTES, Palette
 from rnnstep.tui.themes import (
     HIGHEST,
-    PALETTES,
-    Palette,
     heat_grounds,
     heat_style,
     palette_of,

@@ -109,6 +109,9 @@ ZH = {
     "nothing here can be edited: all of it is computed": "这里的数都是算出来的，不能直接修改",
     "this is given, not computed: there is nothing to follow": "这是给定的数，不是算出来的，无处可追溯",
     "plays {speed:g} places a second; space starts": "每秒播放 {speed:g} 处；按空格开始",
+    "playing {speed:g} places a second: > and < change it, any key stops": (
+        "正在播放，每秒 {speed:g} 处：> 和 < 调节快慢，按任意键停止"
+    ),
     # prompts
     "go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, start the start": (
         "转到：3 是第 3 步，3/L0/hh[1] 是那里 hh 的元素 1，start 是开头"
@@ -138,6 +141,7 @@ ZH = {
         "{name}：嵌入层的值由 torch 给出，正在等待 …"
     ),
     "torch's process could not be started: {reason}": "无法启动 torch 进程：{reason}",
+    "comparing with torch failed: {reason}": "与 torch 比较时出错：{reason}",
     # the picker
     "open a scenario": "打开场景",
     "type to filter, or a path; Enter opens, Esc closes": "输入文字筛选，或输入路径；回车打开，Esc 关闭",
