@@ -56,6 +56,7 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)  # a library's stray print must not get between the replies
+    os.nice(5)  # the screen's keys come first
     inbox = _Inbox(requests)
     missing = _import_torch()
     while True:

@@ -80,11 +80,12 @@ class DebuggerApp(App[int], inherit_bindings=False):
 
     def take_keymap(self) -> None:
         """Use the keys of the user's own, and tell what is wrong with them; called when a frame stands."""
-        from rnnstep.tui.keymap import read_keymap
+        from rnnstep.tui.keymap import read_keymap, shown
 
         found = read_keymap()
         if found.keys:
             self.set_keymap(found.keys)
+            self.debugger.use_keys({name: shown(keys) for name, keys in found.keys.items()})
         for problem in found.problems:
             self.debugger.toasts.tell(problem)
 

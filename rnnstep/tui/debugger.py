@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -121,6 +121,10 @@ class Debugger(Screen[None]):
         else:
             pick(self)
 
+    def use_keys(self, keys: Mapping[str, str]) -> None:
+        """Name the user's own keys wherever keys are named."""
+        self.change(self.state.seen(own_keys=keys))
+
     def change(self, state: State) -> None:
         """Show another state, and ask torch about a run that it has not seen."""
         session, old = state.session, self.state.session
@@ -223,7 +227,7 @@ class Debugger(Screen[None]):
         if self.session is None and command not in WITHOUT_SESSION:
             return
         self.toasts.clear()
-        shown = self.state.look.alphabet.spell(BY_ID[command].shown)
+        shown = self.state.look.key(BY_ID[command])
         state = self.state.seen(last_key=shown, message=None)
         changed = obey(state, command)
         if changed is not None:

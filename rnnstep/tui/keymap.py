@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from textual.keys import KEY_TO_UNICODE_NAME, REPLACED_KEYS, Keys
+from textual.keys import KEY_TO_UNICODE_NAME, REPLACED_KEYS, Keys, key_to_character
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
@@ -55,6 +55,16 @@ def read_keymap() -> Keymap:
         else:
             problems.append(_problem(problem))
     return Keymap(keys, tuple(problems))
+
+
+def shown(keys: str) -> str:
+    """Give the first of a command's keys as people read it: `f2` as F2, `ctrl+g` as ^g, `left` as ←."""
+    *modifiers, key = keys.partition(",")[0].split("+")
+    names = {"left": "←", "right": "→", "up": "↑", "down": "↓", "space": "␣", "backspace": "⌫"}
+    sign = key_to_character(key) or key
+    name = names.get(key) or (sign if len(sign) == 1 else sign.capitalize())
+    signs = {"ctrl": "^", "shift": "⇧", "alt": "⌥", "super": "⌘"}
+    return "".join(signs[modifier] for modifier in modifiers) + name
 
 
 def _problem(problem: Text | str) -> Text:

@@ -62,7 +62,7 @@ class Commands(Provider):
 
     def _name(self, command: Command) -> str:
         look = self._debugger.state.look
-        return f"{look.say(command.name)}  {look.alphabet.spell(command.shown)}".rstrip()
+        return f"{look.say(command.name)}  {look.key(command)}".rstrip()
 
     def _runner(self, command: Command) -> Callable[[], None]:
         debugger = self._debugger

@@ -47,5 +47,5 @@ def _wanted(scene: Scene) -> list[str]:
 def _key(scene: Scene, name: str) -> list[Span]:
     command = BY_ID[name]
     target = f"press {name}"
-    shown = scene.look.alphabet.spell(command.shown)
+    shown = scene.look.key(command)
     return [Span(f" {shown} ", "key", target), Span(f"{scene.look.say(command.name)} ", "dim", target)]

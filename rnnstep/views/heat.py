@@ -38,10 +38,15 @@ def scale(*arrays: ArrayLike) -> float:
     """Give the largest finite magnitude in the arrays: what level 8 stands for; 1.0 where all is zero."""
     largest = 0.0
     for values in arrays:
-        sizes = np.abs(np.asarray(values, dtype=np.float64))
-        sizes = sizes[np.isfinite(sizes)]
-        if sizes.size:
-            largest = max(largest, float(sizes.max()))
+        array = np.asarray(values)
+        if not array.size:
+            continue
+        # NaN is passed over by both; only infinities ask for a copy without them.
+        ends = max(abs(float(np.fmin.reduce(array, axis=None))), abs(float(np.fmax.reduce(array, axis=None))))
+        if np.isinf(ends):
+            finite = np.abs(array[np.isfinite(array)])
+            ends = float(finite.max()) if finite.size else 0.0
+        largest = max(largest, ends)
     return largest or 1.0
 
 

@@ -66,7 +66,7 @@ def _paragraph(text: Text, look: Look, cells: int) -> Block:
 def _command(command: Command, look: Look, cells: int) -> Block:
     """The key, the name and the sentence; a click presses it."""
     target = f"press {command.id}"
-    shown = look.alphabet.spell(command.shown)
+    shown = look.key(command)
     name = look.say(command.name)
     head = (
         Span("  "),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from rnnstep.language import Text
 from rnnstep.views.alphabet import UNICODE, Alphabet
+from rnnstep.views.commands import Command
 
 TorchStatus = Literal["none", "loading", "ready", "failed"]
 
@@ -26,6 +28,7 @@ class Look:
         last_key: the last key pressed, as it is shown to an audience.
         message: what to say beside the session's own note (a file that could not be read again …).
         is_remote: presenter's remote: its keys are named in the footer.
+        own_keys: the user's own keys by command, as people read them.
     """
 
     language: str = "en"
@@ -38,7 +41,12 @@ class Look:
     last_key: str = ""
     message: Text | None = None
     is_remote: bool = False
+    own_keys: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def say(self, text: Text) -> str:
         """Give a text in the language, in signs of the alphabet."""
         return self.alphabet.spell(text.into(self.language))
+
+    def key(self, command: Command) -> str:
+        """Give a command's key as people read it: the user's own where there is one."""
+        return self.alphabet.spell(self.own_keys.get(command.id, command.shown))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,8 @@ from rnnstep.views.scene import Scene, layer_name
 if TYPE_CHECKING:
     from rnnstep.engine import Pass
     from rnnstep.equations.operations import Array
+    from rnnstep.session.run import Run
+    from rnnstep.views.alphabet import Alphabet
 
 Cell = Callable[[int], tuple[str, str]]
 """What stands at a step: a text and its style."""
@@ -26,6 +29,7 @@ _LABEL = 8
 _MEASURED = 100
 """How many of a long run's inputs are looked at to find their width."""
 
+_NARROWEST = 4
 _WIDEST = 8
 """The cells of a step's letter or numbers at most."""
 
@@ -33,8 +37,7 @@ _WIDEST = 8
 def timeline(scene: Scene, cells: int, height: int) -> Block:
     """Draw at most `height` rows; the step at the cursor stays in sight."""
     steps = scene.run.tree.num_steps(scene.spot.batch)
-    letters = [shown_input(scene, t) for t in range(min(steps, _MEASURED))]
-    size = max(5, min(_WIDEST, max(map(width, letters), default=4)) + 1)
+    size = _step_width(scene.run, scene.spot.batch, scene.row, scene.look.alphabet)
     shown = window(steps, max(1, (cells - _LABEL - 2) // size), scene.t)
     ts = range(shown.start, shown.stop)
     rows: Block = [
@@ -83,6 +86,14 @@ def _around(scene: Scene, states: Block, room: int) -> Block:
     return states[seen.start : seen.stop]
 
 
+@lru_cache(maxsize=16)
+def _step_width(run: Run, batch: int, row: int, alphabet: Alphabet) -> int:
+    """The cells of one step: as wide as the widest of the first inputs, within bounds."""
+    steps = min(run.tree.num_steps(batch), _MEASURED)
+    widest = max((width(_shown_input(run, batch, row, t, alphabet)) for t in range(steps)), default=0)
+    return max(_NARROWEST, min(_WIDEST, widest)) + 1
+
+
 def _numbers(scene: Scene) -> Cell:
     return lambda t: (str(t + 1), "now" if t == scene.t and scene.level != "start" else "dim")
 
@@ -126,16 +137,22 @@ def _blocks_row(scene: Scene, key: str, ts: range, size: int) -> Row:
 
 
 def shown_input(scene: Scene, t: int) -> str:
-    """What goes in at a step: a letter, an index, or the number (of several the first with …)."""
-    batch = scene.done.batch
-    if batch.lengths is not None and t >= batch.lengths[scene.row]:
+    """What goes in at a step: a letter, an index, or the numbers (as many as there is room for)."""
+    lengths = scene.done.batch.lengths
+    if lengths is not None and t >= lengths[scene.row]:
         return scene.look.say(Text("pad"))
+    return _shown_input(scene.run, scene.spot.batch, scene.row, t, scene.look.alphabet)
+
+
+@lru_cache(maxsize=4096)
+def _shown_input(run: Run, number: int, row: int, t: int, alphabet: Alphabet) -> str:
+    batch = run.scenario.batches[number]
     if batch.indices is not None:
-        return _letter(scene.scenario.vocabulary, int(batch.indices[t, scene.row]), is_quoted=False)
+        return _letter(run.scenario.vocabulary, int(batch.indices[t, row]), is_quoted=False)
     assert batch.values is not None
-    x = batch.values[t, scene.row, :_WIDEST].tolist()
-    text = " ".join(numbers.short(value, 2, alphabet=scene.look.alphabet) for value in x)
-    return text if width(text) <= _WIDEST else cut(text, _WIDEST - 1) + scene.look.alphabet.ellipsis
+    x = batch.values[t, row, :_WIDEST].tolist()
+    text = " ".join(numbers.short(value, 2, alphabet=alphabet) for value in x)
+    return text if width(text) <= _WIDEST else cut(text, _WIDEST - 1) + alphabet.ellipsis
 
 
 def letter_of_input(scene: Scene, t: int) -> str:

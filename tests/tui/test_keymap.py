@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rnnstep.tui.keymap import is_key, keymap_path, read_keymap
+from rnnstep.tui.keymap import is_key, keymap_path, read_keymap, shown
 
 
 def write(text):
@@ -54,3 +54,18 @@ async def test_own_keys_are_obeyed_and_problems_shown(opened):
         assert screen.session.place == "2"
         await screen.press("right")
         assert screen.session.place == "2"
+
+
+@pytest.mark.parametrize(
+    ("keys", "read"),
+    [("l,right", "l"), ("f2", "F2"), ("ctrl+g", "^g"), ("left", "←"), ("full_stop", "."), ("shift+tab", "⇧Tab")],
+)
+def test_a_key_is_named_as_people_read_it(keys, read):
+    assert shown(keys) == read
+
+
+async def test_own_keys_stand_in_the_footer(opened):
+    write('blackboard = "f2"\n')
+    async with opened("hello", size=(160, 40)) as screen:
+        await screen.until(lambda: "F2 blackboard" in screen.words)
+        assert " z blackboard" not in screen.words
