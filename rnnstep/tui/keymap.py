@@ -61,8 +61,8 @@ def shown(keys: str) -> str:
     """Give the first of a command's keys as people read it: `f2` as F2, `ctrl+g` as ^g, `left` as ←."""
     *modifiers, key = keys.partition(",")[0].split("+")
     names = {"left": "←", "right": "→", "up": "↑", "down": "↓", "space": "␣", "backspace": "⌫"}
-    sign = key_to_character(key) or key
-    name = names.get(key) or (sign if len(sign) == 1 else sign.capitalize())
+    sign = key_to_character(key) or ""
+    name = names.get(key) or (sign if sign.isprintable() and sign else key.capitalize())
     signs = {"ctrl": "^", "shift": "⇧", "alt": "⌥", "super": "⌘"}
     return "".join(signs[modifier] for modifier in modifiers) + name
 
