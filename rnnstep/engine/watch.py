@@ -17,7 +17,7 @@ import numpy as np
 from rnnstep.engine.blocks import Block
 from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import Array
-from rnnstep.equations.program import Shape, infer
+from rnnstep.equations.program import Shape, infer, written
 from rnnstep.equations.syntax import Apply, Expression, names_in, parse_expression
 from rnnstep.errors import EquationError
 from rnnstep.language import Text
@@ -103,4 +103,8 @@ def _check(expression: Expression, shapes: Mapping[str, Shape]) -> None:
         raise EquationError(
             Text("unknown name `{name}`; there are {known}", name=name, known=", ".join(shapes))
         )
-    infer(expression, shapes)
+    shape = infer(expression, shapes)
+    if len(shape) > 1:
+        raise EquationError(
+            Text("a watch gives a number or a vector; this gives a matrix, {shape}", shape=written(shape))
+        )

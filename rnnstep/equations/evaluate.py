@@ -7,9 +7,10 @@ same for all of them, so a new reading is a new small class and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnstep.equations import intervals
 from rnnstep.equations.bounds import Pair
@@ -97,6 +98,22 @@ class Intervals:
         return OPERATIONS[op].interval(*args)
 
 
+class Product(tuple[Array, "NDArray[np.float64]"]):  # noqa: SLOT001 - a tuple with an attribute cannot have slots
+    """The pair of a matrix product: what is added to it may have been in its sums from the first of its terms on.
+
+    Attributes:
+        terms: how many products each of its elements is the sum of.
+    """
+
+    terms: int
+
+    def __new__(cls, value: Array, error: NDArray[np.float64], terms: int) -> Self:
+        """Make the pair, and keep the number of its terms."""
+        pair = super().__new__(cls, (value, error))
+        pair.terms = terms
+        return pair
+
+
 class Errors:
     """The reading as `(value, error)`: what is computed, and how far off it may be."""
 
@@ -124,5 +141,16 @@ class Errors:
         out = self._values.apply(op, tuple(value for value, _ in args))
         with np.errstate(all="ignore"):
             error = np.asarray(OPERATIONS[op].error(self._roundoff, out, *args), dtype=np.float64)
+            if op in ("add", "sub"):
+                error = error + self.onto(args)
         # A value that overflowed may belong anywhere, and ∞ − ∞ inside a rule says nothing either.
-        return out, np.where(np.isnan(error) | ~np.isfinite(out), np.inf, error)
+        error = np.where(np.isnan(error) | ~np.isfinite(out), np.inf, error)
+        return Product(out, error, args[0][0].shape[-1]) if op == "matmul" else (out, error)
+
+    def onto(self, args: tuple[Pair, ...]) -> Any:
+        """What summing onto a bias costs more than adding it last: a library may begin with it.
+
+        Every one of the n partial sums then holds it, so n·u·|b| comes on top (Higham 2002, section 4.2).
+        """
+        terms = [getattr(pair, "terms", 0) for pair in args]
+        return self._roundoff * (terms[0] * np.abs(args[1][0]) + terms[1] * np.abs(args[0][0]))

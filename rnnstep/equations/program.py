@@ -119,7 +119,7 @@ def _check_states(lines: tuple[Line, ...], states: Mapping[str, Shape], shapes: 
         if name not in rows:
             last = lines[-1].row if lines else 0
             raise EquationError(Text("no equation sets the state `{name}`", name=name), last)
-        if shapes[name] != shape:
+        if not _may_equal(shapes[name], shape):
             raise EquationError(
                 Text(
                     "the state `{name}` has shape {expected}, its equation gives {found}",
@@ -204,7 +204,7 @@ def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
     kind = OPERATIONS[op].kind
     if kind == "product":
         matrix, vector = args
-        if len(matrix) != 2 or len(vector) != 1 or matrix[1] != vector[0]:
+        if len(matrix) != 2 or len(vector) != 1 or not _may_equal(matrix[1:], vector):
             raise EquationError(
                 Text(
                     "`@` is matrix times vector: {left} times {right} does not fit",
@@ -224,7 +224,7 @@ def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
     for other in args:
         if not shape or shape == (1,):
             shape = other or shape
-        elif other not in ((), (1,), shape):
+        elif other not in ((), (1,)) and not _may_equal(other, shape):
             raise EquationError(
                 Text(
                     "`{op}` is element by element: {left} and {right} do not fit",
@@ -235,6 +235,13 @@ def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
                 row,
             )
     return shape
+
+
+def _may_equal(one: Shape, other: Shape) -> bool:
+    """Whether shapes are the same, or may be once their words have numbers (`Program.sized` asks again)."""
+    return len(one) == len(other) and all(
+        a == b or isinstance(a, str) or isinstance(b, str) for a, b in zip(one, other, strict=True)
+    )
 
 
 def _drop(expression: Expression, dropped: frozenset[str]) -> Expression:

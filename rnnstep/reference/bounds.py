@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.equations.bounds import Pair
-from rnnstep.equations.evaluate import Errors
+from rnnstep.equations.evaluate import Errors, Product
 from rnnstep.equations.operations import Array
 
 Error = NDArray[np.float64]
@@ -36,10 +36,12 @@ class Rounding(Errors):
     def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
         """An operation of the table, with its doubt."""
         with np.errstate(all="ignore"):
-            out, error = super().apply(op, args)
+            pair = super().apply(op, args)
+            out, error = pair
             if op in _COMPARISONS or op in _LOGIC:
                 return out, _may_turn(op, args, np.shape(out))
-            return out, self.settled(op, out, error, args)
+            settled = self.settled(op, out, error, args)
+            return Product(out, settled, pair.terms) if isinstance(pair, Product) else (out, settled)
 
     def settled(self, op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> Error:
         """Give the error with doubt in place of what overflow and NaN make of it.

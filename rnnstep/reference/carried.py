@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnstep.engine import Block
 from rnnstep.equations.bounds import Pair
+from rnnstep.equations.evaluate import Product
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.reference.bounds import Error, Rounding, exact
@@ -72,6 +73,13 @@ class _Value:
     value: Array
     error: Error | None
     over_time: bool
+    terms: int = 0  # of a matrix product: how many each of its elements is the sum of
+
+    @property
+    def pair(self) -> Pair:
+        """The value with its error, which it has."""
+        assert self.error is not None
+        return Product(self.value, self.error, self.terms) if self.terms else (self.value, self.error)
 
     def at(self, k: int) -> Array:
         return self.value[k] if self.over_time else self.value
@@ -156,10 +164,11 @@ class _Walk:
         args = tuple(self._visit(argument) for argument in expression.args)
         over_time = any(argument.over_time for argument in args)
         if all(argument.error is not None for argument in args):
-            pairs = tuple((argument.value, _as_error(argument)) for argument in args)
-            return _Value(*self._reading.apply(expression.op, pairs), over_time=over_time)
+            value, error = self._reading.apply(expression.op, tuple(argument.pair for argument in args))
+            return _Value(value, error, over_time=over_time, terms=_terms(expression.op, args))
         with np.errstate(all="ignore"):
-            made = _Value(OPERATIONS[expression.op].forward(*(a.value for a in args)), None, over_time=True)
+            value = OPERATIONS[expression.op].forward(*(a.value for a in args))
+            made = _Value(value, None, over_time=True, terms=_terms(expression.op, args))
             self._rules.append((made, self._rule(expression.op, made, args)))
         return made
 
@@ -167,7 +176,7 @@ class _Walk:
         start = index % base.value.shape[-1]
         part = slice(start, start + 1)
         if base.error is not None:
-            value, error = self._reading.pick((base.value, _as_error(base)), index)
+            value, error = self._reading.pick(base.pair, index)
             return _Value(value, error, over_time=base.over_time)
         made = _Value(base.value[..., part], None, over_time=True)
         self._rules.append((made, lambda _, known: known[base][..., part]))
@@ -184,10 +193,18 @@ class _Walk:
             return lambda k, known: known[vector] @ size + own[k]
         doubt = np.isinf(own)
         has_doubt = bool(doubt.any())
+        onto = np.zeros(())
+        if op in ("add", "sub"):
+            summed = tuple(
+                Product(a.value, np.zeros(()), a.terms) if a.terms else exact(a.value) for a in args
+            )
+            onto = np.broadcast_to(self._reading.onto(summed), made.value.shape)
 
         def rule(k: int, known: _Known) -> Error:
             pairs = [(a.at(k), known[a] if a in known else a.error_at(k)) for a in args]
             error: Error = np.asarray(row.error(u, made.at(k), *pairs), np.float64)
+            if onto.ndim:
+                error = error + onto[k]
             if has_doubt:
                 error = np.where(doubt[k], np.inf, error)
             if op in ("tanh", "sigmoid") and not np.isfinite(pairs[0][1]).all():
@@ -197,6 +214,5 @@ class _Walk:
         return rule
 
 
-def _as_error(value: _Value) -> Error:
-    assert value.error is not None
-    return value.error
+def _terms(op: str, args: tuple[_Value, ...]) -> int:
+    return int(args[0].value.shape[-1]) if op == "matmul" else 0

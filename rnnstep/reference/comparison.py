@@ -187,9 +187,10 @@ class Checked:
 
     @cached_property
     def worst(self) -> Finding | None:
-        """Where a difference of one step takes up most of what is allowed."""
-        found = [comparison.verdict.worst for comparison in self.comparisons]
-        return max((finding for finding in found if finding), key=lambda finding: finding.share, default=None)
+        """Where a difference takes up most of what is allowed: of one step, or of whatever else disagrees."""
+        steps = [comparison.verdict.worst for comparison in self.comparisons]
+        found = [fault for _, fault in self.faults] or [worst for worst in steps if worst is not None]
+        return max(found, key=lambda finding: finding.share, default=None)
 
     @property
     def one_step_diff(self) -> float:

@@ -55,6 +55,20 @@ def _read_cell(document: Document, name: str, table: Table) -> Cell | None:
         return None
 
 
+def check_sizes(document: Document, recurrent: Recurrent, cell: Cell) -> bool:
+    """Whether the equations fit when the words of their shapes are numbers."""
+    try:
+        cell.program.sized(cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size))
+    except EquationError as error:
+        tables = document.table("cell")
+        table = tables.table(recurrent.module) if tables is not None else None
+        assert table is not None
+        position = _within(document, table, error)
+        document.problem((*table.place, "equations"), error.message, position=position)
+        return False
+    return True
+
+
 def check_output(document: Document, recurrent: Recurrent, cell: Cell) -> bool:
     """Whether the first state, the output, has the size that layers and losses count on."""
     name, size = next(iter(cell.states.items()))
@@ -100,8 +114,7 @@ def _is_name(name: object) -> bool:
 def _parameters(table: Table) -> dict[str, tuple[str | int, ...]] | None:
     """Give each parameter and its shape in words and whole numbers."""
     if not table.has("parameters"):
-        table.missing("parameters", Text('names with their shapes: {{W = "hidden_size, input_size"}}'))
-        return None
+        return {}
     below = table.table("parameters")
     if below is None:
         return None

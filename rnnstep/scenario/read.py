@@ -17,7 +17,7 @@ from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_localized
 from rnnstep.scenario.input import read_target
 from rnnstep.scenario.memory import check_run
 from rnnstep.scenario.model import Batch, Embedding, Floats, Linear, Pending, Recurrent, Scenario
-from rnnstep.scenario.own_cells import check_output, read_own_cells
+from rnnstep.scenario.own_cells import check_output, check_sizes, read_own_cells
 from rnnstep.scenario.parameters import linear_in_features
 from rnnstep.scenario.samples import Samples, read_samples
 from rnnstep.scenario.source import open_document, parse_document
@@ -148,7 +148,11 @@ def _read_model(
     if recurrent is None:
         return None
     cell = own[recurrent.module] if recurrent.is_own else _built_in(recurrent)
-    if cell is None or (recurrent.is_own and not check_output(document, recurrent, cell)):
+    if cell is None:
+        return None
+    if recurrent.is_own and not (
+        check_output(document, recurrent, cell) and check_sizes(document, recurrent, cell)
+    ):
         return None
     return _Model(embedding, recurrent, cell, linear)
 

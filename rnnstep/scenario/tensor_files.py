@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from rnnstep.scenario.table import Place, shown
 
 READABLE = frozenset(("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8"))
 ARRAY_SUFFIXES = (".npy", ".csv", ".safetensors")
+_LIKE_A_NUMBER = re.compile(r"[+-]?\.?\d")
 CSV_COST = 40  # bytes in memory for a byte of a csv: a digit and its comma become a list's float
 
 
@@ -186,8 +188,8 @@ def _read_csv(document: Document, place: Place, path: Path) -> NDArray[Any] | No
                 if not any(texts):
                     continue
                 numbers = _numbers(texts)
-                if numbers is None and not rows and reader.line_num == 1:
-                    continue
+                if numbers is None and reader.line_num == 1 and not any(map(_LIKE_A_NUMBER.match, texts)):
+                    continue  # names
                 if numbers is None or (rows and len(numbers) != len(rows[0])):
                     _bad_row(document, place, path, reader.line_num, numbers, rows)
                     return None

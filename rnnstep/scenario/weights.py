@@ -49,7 +49,7 @@ def read_weights(
     """
     table = document.table("weights")
     if table is None:
-        if not document.root.has("weights"):
+        if not document.root.has("weights") and parameter_shapes(recurrent, cell, embedding, linear):
             document.problem(
                 (), Text("no [weights]: give `seed = 0`, a `file`, or arrays under torch's names")
             )

@@ -150,3 +150,19 @@ def test_all_zeros(make):
     checked = checked_of(make("LSTM", scale=0.0))
     assert checked.faults == ()
     assert checked.one_step_diff == 0.0
+
+
+@pytest.mark.parametrize("module", ["RNN", "RNNCell"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_bias_that_outweighs_the_products_is_summed_in_whatever_order(make, module, seed):
+    """A library may sum onto the bias: each of its partial sums is then rounded at the bias's size."""
+    scenario = make(
+        module,
+        shape=[20, 4, 3],
+        hidden_size=64,
+        nonlinearity="relu",
+        dtype="float64",
+        tables={"weights": {"seed": seed}},
+    )
+    small = {name: value * 0.01 for name, value in scenario.parameters.items() if name.startswith("weight")}
+    assert checked_of(scenario.with_parameters(small)).faults == ()

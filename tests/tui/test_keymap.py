@@ -58,7 +58,14 @@ async def test_own_keys_are_obeyed_and_problems_shown(opened):
 
 @pytest.mark.parametrize(
     ("keys", "read"),
-    [("l,right", "l"), ("f2", "F2"), ("ctrl+g", "^g"), ("left", "←"), ("full_stop", "."), ("shift+tab", "⇧Tab")],
+    [
+        ("l,right", "l"),
+        ("f2", "F2"),
+        ("ctrl+g", "^g"),
+        ("left", "←"),
+        ("full_stop", "."),
+        ("shift+tab", "⇧Tab"),
+    ],
 )
 def test_a_key_is_named_as_people_read_it(keys, read):
     assert shown(keys) == read

@@ -9,6 +9,7 @@ forward    the call, or the loop over a cell; packed batches; dropout's masks
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rnnstep.export.program.data import batches_lines, input_lines
@@ -32,7 +33,7 @@ def _head(source: Source, body: str) -> Iterator[str]:
     yield f"# {title}"
     yield f"# The numbers of `rnnstep trace {scenario.name}`, from PyTorch alone."
     for module, name in (("math", "inf"), ("math", "nan")):
-        if f"{name}" in body.replace("[", " ").replace("]", " ").replace(",", " ").split():
+        if re.search(rf"(?<![\w.]){name}(?!\w)", body):
             yield f"from {module} import {name}"
     if "np." in body:
         yield "import numpy as np"

@@ -71,7 +71,7 @@ def _values(source: Source, batch: Batch) -> str:
         return f"torch.from_numpy({_drawn(drawn)}).to({source.dtype})"
     name = given.get("file")
     if isinstance(name, str) and name.lower().endswith(".npy"):
-        return f"torch.from_numpy(np.load({source.file(name)})).to({source.dtype})"
+        return f"torch.from_numpy(np.load({source.file(name)}).astype(float)).to({source.dtype})"
     return tensor(_shown_values(source, batch))
 
 

@@ -151,4 +151,5 @@ ZH = {
     "or float64": "或 float64",
     "the minimal gated unit; change it as you like": "最小门控单元，可以随意修改",
     "read as h_prev, set by its equation": "读作 h_prev，由它的方程给出",
+    "a watch gives a number or a vector; this gives a matrix, {shape}": "监视式应给出一个数或一个向量；这里给出的是矩阵 {shape}",
 }

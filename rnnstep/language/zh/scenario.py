@@ -147,7 +147,6 @@ _CELLS = {
         '名字的列表：["h"]，或名字及其大小：{{h = "hidden_size"}}'
     ),
     "different names": "互不相同的名字",
-    'names with their shapes: {{W = "hidden_size, input_size"}}': '名字及其形状：{{W = "hidden_size, input_size"}}',
     "a cell has at most {most} parameters": "一个单元最多有 {most} 个参数",
     "`{key}` is no name: letters, digits and _, and not ending in _prev": (
         "`{key}` 不能作名字：只用字母、数字和 _，且不以 _prev 结尾"
