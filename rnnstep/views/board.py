@@ -8,20 +8,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rnnstep.equations.expand import Expansion
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.views import grids, torch_column
-from rnnstep.views.compose import Block, above, beside, pad
+from rnnstep.views.compose import Block, beside, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.rows import Span, width
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from rnnstep.views.alphabet import Alphabet
 
@@ -36,48 +35,70 @@ Piece = str | Grid
 def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) -> Block:
     """Draw the line at the cursor in `cells` by `height`.
 
-    Operands lose decimals first, then torch's column gives way, then a matrix is cut to a window;
-    what is still too wide goes on in a second line. The result is never cut off.
+    Where there is too little room, operands lose decimals first, then the air around the signs
+    goes, then the columns beside the result (the panel above tells them too), then the row goes
+    on in a second line; only then is a matrix cut to a window. The result is never cut off.
     """
     line = scene.run.tree.line(scene.spot)
     operands = [*_joined(_pieces(scene, line.expression, expansion)), "="]
-    result = result_grids(scene, line.name)
-    decimals = scene.look.decimals
-    least = min(_LEAST_DECIMALS, decimals)
-    if _width(operands, least) + _own_width(result, decimals) > cells:
-        # What torch says, and what stood there before an edit, stand in the panel above as well.
-        result = [grid for grid in result if grid.style != "torch"]
-    if _width(operands, least) + _own_width(result, decimals) > cells:
-        result = result[:1]
-    own = _own_width(result, decimals)
-    fewer = decimals
-    while fewer > least and _width(operands, fewer) + own > cells:
-        fewer -= 1
-    matrices = [piece for piece in operands if isinstance(piece, Grid) and piece.columns > 1]
-    fixed = _width([piece for piece in operands if piece not in matrices], fewer)
-    share = max(_LEAST_MATRIX, (cells - own - fixed) // len(matrices)) if matrices else 0
-    parts = [_Part(piece, fewer, share if piece in matrices else _NO_LIMIT) for piece in operands]
-    parts += [_Part(grid, decimals, _NO_LIMIT, gap=1) for grid in result]
-    lines = _lines(parts, cells)
-    room = max(3, height // len(lines))
-    drawn = [_drawn(line, room, scene.look.alphabet) for line in lines]
-    return pad(above(drawn)[:height], cells, None, scene.look.alphabet)
+    beside_it = result_grids(scene, line.name)
+    most = scene.look.decimals
+    for result in (beside_it, [grid for grid in beside_it if grid.style != "torch"], beside_it[:1]):
+        for gap in (1, 0):
+            for decimals in range(most, min(_LEAST_DECIMALS, most) - 1, -1):
+                parts = _parts(operands, result, decimals, most, gap)
+                if sum(part.width for part in parts) <= cells:
+                    return _drawn([parts], cells, height, scene.look.alphabet)
+    whole = _lines(parts, cells)
+    is_high = sum(_height(line) for line in whole) > height
+    if is_high or any(part.width > cells for part in parts):
+        whole = _lines(_cut(parts, cells), cells)
+    return _drawn(whole, cells, height, scene.look.alphabet)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A sign or a grid of the row: how many decimals it has, and the cells it may take."""
+    """A sign or a grid of the row: its decimals, the cells it may take, and the air around or behind it."""
 
     piece: Piece
     decimals: int
-    limit: int
-    gap: int = 0
+    gap: int
+    limit: int = _NO_LIMIT
 
     @property
     def width(self) -> int:
         if isinstance(self.piece, str):
-            return width(self.piece) + 2
+            return width(self.piece) + 2 * self.gap
         return min(self.limit, grids.grid_width(self.piece, self.decimals)) + self.gap
+
+    def is_cut(self, height: int) -> bool:
+        """Whether a grid does not fit whole."""
+        return isinstance(self.piece, Grid) and grids.is_cut(self.piece, self.decimals, height, self.limit)
+
+    def draw(self, height: int, alphabet: Alphabet, *, has_caption: bool) -> Block:
+        """Draw a grid with the air behind it, a sign in the middle of `height` rows."""
+        if isinstance(self.piece, str):
+            return grids.operator(alphabet.spell(self.piece), height, gap=self.gap)
+        drawn = grids.draw(
+            self.piece, self.decimals, height, self.limit, has_caption=has_caption, alphabet=alphabet
+        )
+        return [(*row, Span(" " * self.gap)) for row in drawn] if self.gap else drawn
+
+
+def _parts(operands: list[Piece], result: list[Grid], decimals: int, most: int, gap: int) -> list[_Part]:
+    """The row's parts: signs with air around them, operands close to the signs, results apart."""
+    found = [_Part(piece, decimals, gap if isinstance(piece, str) else 0) for piece in operands]
+    return found + [_Part(grid, most, 1) for grid in result]
+
+
+def _cut(parts: list[_Part], cells: int) -> list[_Part]:
+    """Give the matrices the cells that all else leaves in one line, equal shares."""
+    matrices = [part for part in parts if isinstance(part.piece, Grid) and part.piece.columns > 1]
+    if not matrices:
+        return parts
+    rest = cells - sum(part.width for part in parts if part not in matrices)
+    share = max(_LEAST_MATRIX, rest // len(matrices))
+    return [replace(part, limit=share) if part in matrices else part for part in parts]
 
 
 def _lines(parts: list[_Part], cells: int) -> list[list[_Part]]:
@@ -96,27 +117,24 @@ def _lines(parts: list[_Part], cells: int) -> list[list[_Part]]:
     return lines
 
 
-def _drawn(line: list[_Part], height: int, alphabet: Alphabet) -> Block:
-    has_caption = any(
-        grids.is_cut(part.piece, part.decimals, height, part.limit)
-        for part in line
-        if isinstance(part.piece, Grid)
-    )
-    drawn = [
-        alphabet.spell(part.piece)
-        if isinstance(part.piece, str)
-        else grids.draw(
-            part.piece, part.decimals, height, part.limit, has_caption=has_caption, alphabet=alphabet
-        )
-        for part in line
-    ]
-    tall = max((len(part) for part in drawn if not isinstance(part, str)), default=1)
-    placed: list[Block] = []
-    for part, block in zip(line, drawn, strict=True):
-        placed.append(grids.operator(block, tall) if isinstance(block, str) else block)
-        if part.gap:
-            placed.append([(Span(" " * part.gap),)])
-    return beside(placed, gap=0)
+def _height(line: list[_Part]) -> int:
+    return 1 + max((part.piece.rows for part in line if isinstance(part.piece, Grid)), default=1)
+
+
+def _drawn(lines: list[list[_Part]], cells: int, height: int, alphabet: Alphabet) -> Block:
+    """Draw lines; where they are too high together, each gets its share."""
+    is_high = sum(_height(line) for line in lines) > height
+    rows: Block = []
+    for line in lines:
+        room = max(3, height // len(lines)) if is_high else height
+        has_caption = any(part.is_cut(room) for part in line)
+        tall = min(room, _height(line) + has_caption)
+        drawn = [
+            part.draw(tall if isinstance(part.piece, str) else room, alphabet, has_caption=has_caption)
+            for part in line
+        ]
+        rows += beside(drawn, gap=0)
+    return pad(rows[:height], cells, None, alphabet)
 
 
 def _joined(pieces: Iterable[Piece]) -> list[Piece]:
@@ -130,16 +148,6 @@ def _joined(pieces: Iterable[Piece]) -> list[Piece]:
         else:
             found.append(piece)
     return found
-
-
-def _own_width(result: list[Grid], decimals: int) -> int:
-    return sum(grids.grid_width(grid, decimals) + 1 for grid in result)
-
-
-def _width(pieces: Sequence[Piece], decimals: int) -> int:
-    return sum(
-        width(piece) + 2 if isinstance(piece, str) else grids.grid_width(piece, decimals) for piece in pieces
-    )
 
 
 def _pieces(

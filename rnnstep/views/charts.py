@@ -35,18 +35,9 @@ def chart(scene: Scene, name: str, cells: int, height: int) -> Block:
     key = scene.block.key if scene.block.kind == "recurrent" else next(iter(scene.done.runs))
     now = -1 if scene.level == "start" else scene.t
     is_hidden = now >= 0 and scene.is_hidden(name)
-    done = _steps_done(scene, key, name)
-    drawn = _drawn(
-        scene.run,
-        (scene.spot.batch, key, name, scene.row),
-        done,
-        now,
-        is_hidden,
-        cells,
-        height,
-        scene.look.alphabet,
-    )
-    return list(drawn)
+    done = _steps_done(scene, key, name) - is_hidden
+    what = (scene.spot.batch, key, name, scene.row)
+    return list(_drawn(scene.run, what, max(0, done), now, cells, height, scene.look.alphabet))
 
 
 def _steps_done(scene: Scene, key: str, name: str) -> int:
@@ -61,7 +52,6 @@ def _drawn(
     what: tuple[int, str, str, int],
     done: int,
     now: int,
-    is_hidden: bool,  # noqa: FBT001 - a key of the cache
     cells: int,
     height: int,
     alphabet: Alphabet,
@@ -74,8 +64,6 @@ def _drawn(
     begins, stop = (steps - done, steps if done else 0) if is_reversed else (0, done)
     values = whole[:stop].copy()
     values[:begins] = np.nan
-    if is_hidden and now < stop:
-        values[now] = np.nan
     prefix = f"{batch + 1}:" if len(run.trace.passes) > 1 else ""
     axes = Axes(
         steps=steps,

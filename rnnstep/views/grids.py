@@ -220,9 +220,10 @@ def draw(
     size = cell_width(grid, decimals)
     room = (cells - 2 - grid.names_width) // (size + 1)
     across = window(grid.columns, room, grid.focus[1])
-    caption = [str(part) for part in (down, across) if not part.is_whole]
-    if caption or has_caption:
+    has_caption = has_caption or not (down.is_whole and across.is_whole)
+    if has_caption:
         down = window(grid.rows, height - 2, grid.middle)
+    caption = [str(part) for part in (down, across) if not part.is_whole]
     lines = _numbers(grid, down, across, decimals, size, alphabet)
     if grid.gates:
         lines = [(Span(grid.name_of(down.start + k), "label"), *line) for k, line in enumerate(lines)]
@@ -231,7 +232,7 @@ def draw(
         Span(alphabet.spell(_title(grid)), "label" if not grid.style else f"label {grid.style}".strip()),
     )
     head: Block = [title]
-    if caption or has_caption:
+    if has_caption:
         head.append((Span(alphabet.spell(" ".join(caption)), "dim"),))
     wide = max(
         grid_width(grid, decimals, across.stop - across.start),
@@ -297,10 +298,9 @@ def _marked(grid: Grid, span: Span, y: int, x: int, alphabet: Alphabet) -> Span:
     return Span(span.text, style, grid.target(y, x) if grid.target else "")
 
 
-def operator(sign: str, height: int) -> Block:
+def operator(sign: str, height: int, *, gap: int = 1) -> Block:
     """A sign between two grids, at the middle of their numbers (the title is the first of `height` rows)."""
     middle = max(1, height // 2)
-    empty: Row = (Span(" " * (width(sign) + 2)),)
-    return [
-        (Span(f" {sign} ", "operator"),) if y == middle else empty for y in range(max(height, middle + 1))
-    ]
+    empty: Row = (Span(" " * (width(sign) + 2 * gap)),)
+    full: Row = (Span(f"{' ' * gap}{sign}{' ' * gap}", "operator"),)
+    return [full if y == middle else empty for y in range(max(height, middle + 1))]

@@ -80,7 +80,7 @@ def place_in_words(scene: Scene) -> str:
     rows = scene.run.num_rows(spot.batch)
     if rows > 1:
         parts.append(look.say(Text("row {number} of {count}", number=scene.row, count=rows)))
-    return " · ".join(parts)
+    return (" | " if look.alphabet.is_ascii else " · ").join(parts)
 
 
 def message(scene: Scene, cells: int) -> Block:

@@ -17,18 +17,21 @@ from rnnstep.views.scene import Scene
 
 _LEAST_HEIGHT = 4
 _MOST_DECIMALS = 2
+_WITHOUT_BIAS = 3
 
 
 def joined(scene: Scene, cells: int, height: int) -> Block:
-    """Draw the joined product of the sums `ih + hh`, gate below gate; [] where there is none or no room."""
+    """Draw the joined product of the sums `ih + hh`, gate below gate, or say why there is none."""
     sums = _sums(scene)
-    if scene.known is None or not sums or height < _LEAST_HEIGHT:
-        return []
+    if scene.known is None or not sums:
+        return _why_not(scene, Text("this block has no joined form"), cells)[:height]
+    if height < _LEAST_HEIGHT:
+        return _why_not(scene, Text("the joined form needs a larger window, or z"), cells)[:height]
     parts = _grids(scene, sums)
     alphabet = scene.look.alphabet
-    decimals = min(_MOST_DECIMALS, scene.look.decimals)
-    fixed = sum(grids.grid_width(part, decimals) for part in parts[1:]) + 9
-    limits = [max(12, cells - fixed), *(cells for _ in parts[1:])]
+    signs = "·+=" if len(parts) > _WITHOUT_BIAS else "·="
+    decimals = next((d for d in (_MOST_DECIMALS, 1) if _width(parts, d) + len(signs) <= cells), 1)
+    limits = [max(12, cells - _width(parts[1:], decimals) - len(signs)), *(cells for _ in parts[1:])]
     has_caption = any(
         grids.is_cut(part, decimals, height - 1, limit) for part, limit in zip(parts, limits, strict=True)
     )
@@ -38,11 +41,18 @@ def joined(scene: Scene, cells: int, height: int) -> Block:
     ]
     tall = max(map(len, drawn))
     row = [drawn[0]]
-    signs = "·+=" if len(parts) == 4 else "·="
     for sign, block in zip(signs, drawn[1:], strict=True):
-        row += [grids.operator(alphabet.spell(sign), tall), block]
+        row += [grids.operator(alphabet.spell(sign), tall, gap=0), block]
     note = scene.look.say(Text("joined form: the same sums, written as one product"))
     return pad([(Span(note, "dim"),), *beside(row, gap=0)], cells, None, alphabet)
+
+
+def _why_not(scene: Scene, text: Text, cells: int) -> Block:
+    return pad([(Span(scene.look.say(text), "dim"),)], cells, None, scene.look.alphabet)
+
+
+def _width(parts: list[Grid], decimals: int) -> int:
+    return sum(grids.grid_width(part, decimals) for part in parts)
 
 
 def _sums(scene: Scene) -> list[tuple[str, str, str]]:
@@ -77,9 +87,9 @@ def _grids(scene: Scene, sums: list[tuple[str, str, str]]) -> list[Grid]:
     weight, state = scene.scale("weight"), scene.scale("state")
     found = [
         Grid("[W_hh W_ih]", matrix, matrix.shape, "weight", weight, gates=[s for s in suffixes if s]),
-        Grid("[h_prev; x_t]", vector, vector.shape, "state", state),
+        Grid("[h_prev; x]", vector, vector.shape, "state", state),
     ]
     if all(both):
         bias = np.concatenate([np.sum(pair, axis=0) for pair in both])
-        found.append(Grid("b_ih + b_hh", bias, bias.shape, "weight", weight))
+        found.append(Grid("b_ih+b_hh", bias, bias.shape, "weight", weight))
     return [*found, Grid("a", total, (len(matrix),), "state", state)]

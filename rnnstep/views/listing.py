@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rnnstep.equations.syntax import Line
 
 _VALUES_SHOWN = 8
+_VALUE_ROOM = 16
+"""The cells that a line keeps for its marks and one number at least."""
 
 
 def listing(scene: Scene, cells: int, height: int) -> Block:
@@ -23,7 +25,7 @@ def listing(scene: Scene, cells: int, height: int) -> Block:
     here = next((k for k, line in enumerate(lines) if line.name == scene.spot.operation), None)
     shown = window(len(lines), height, here)
     formulas = [scene.look.alphabet.spell(write_line(line, BLACKBOARD)) for line in lines]
-    widest = min(max(map(len, formulas)), max(12, cells * 3 // 5))
+    widest = min(max(map(len, formulas)), max(12, cells - _VALUE_ROOM))
     return [
         fit(_line(scene, lines[k], formulas[k], widest, cells, is_here=k == here), cells, scene.look.alphabet)
         for k in range(shown.start, shown.stop)

@@ -21,6 +21,7 @@ from rnnstep.views.worked import worked
 if TYPE_CHECKING:
     from rnnstep.equations.expand import Expansion
 
+_ROOM_FOR_BOTH = 4
 _SHORT = 4
 """A block of so few lines is one formula on a blackboard too."""
 
@@ -52,6 +53,8 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
     formula = (Span(scene.look.alphabet.spell(write_line(line, BLACKBOARD)), "now"),)
     text = sentence(scene.block, line.name, scene.scenario.cell.name)
     words: Row = () if text is None else (Span(scene.look.say(text), "dim"),)
+    if height < _ROOM_FOR_BOTH and scene.is_shown(line.name):
+        words = torch_column.mark(scene, line.name) or words
     head = _two_ends(formula, words, cells)
     rows: Block = [head]
     if found is not None:
@@ -81,6 +84,8 @@ def _given(scene: Scene) -> Block:
 
 def _confirmation(scene: Scene, name: str, cells: int) -> Row:
     """Torch's word, and where torch keeps a state."""
+    if scene.known is None:
+        return ()
     left = torch_column.mark(scene, name) if scene.is_begun(name) and not scene.is_hidden(name) else ()
     keeps = _kept(scene, name) if name in scene.block.program.states else ""
     return _two_ends(left, (Span(keeps, "torch"),) if keeps else (), cells)

@@ -78,7 +78,9 @@ def torch_parts(scene: Scene, name: str) -> list[Part]:
     if gap is not None:
         verdict = torch_column.agrees(scene, name)
         alphabet = scene.look.alphabet
-        sign = "" if verdict is None else f" {alphabet.check if verdict else alphabet.wrong}"
+        # A ✓ beside a large difference along the run would say what it does not mean.
+        is_silent = verdict is None or (verdict and torch_column.has_parted(scene))
+        sign = "" if is_silent else f" {alphabet.check if verdict else alphabet.wrong}"
         found.append(Difference(alphabet.spell("Δ") + sign, gap, is_agreed=verdict is not False))
     return found
 

@@ -189,7 +189,12 @@ class Scene:
         """Whether a value of the block was written by a person rather than computed: weights, x, h_0."""
         if name in self.block.parameters:
             return True
-        return name in self.block.program.inputs and self.block is self.done.blocks[0]
+        is_first = self.block is self.done.blocks[0] or (
+            self.block.layer == 0 and self.scenario.embedding is None
+        )
+        return (
+            name in self.block.program.inputs and is_first and self.block.kind in ("embedding", "recurrent")
+        )
 
     def changed_by_edit(self, name: str) -> NDArray[np.bool_] | None:
         """Which elements of a value the last edit changed; None for none."""

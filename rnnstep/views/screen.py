@@ -43,8 +43,8 @@ def screen(session: Session, look: Look, width: int, height: int) -> Block:
     scene = Scene(session, look)
     width, height = max(20, width), max(5, height)
     top = [header(scene, width)]
-    notes = message(scene, width)
-    foot = [*notes, footer(scene, width)]
+    # A message stands where the keys are, so that nothing else moves.
+    foot = message(scene, width) or [footer(scene, width)]
     room = height - 1 - len(foot)
     if look.is_blackboard:
         middle = _blackboard(scene, width, room)

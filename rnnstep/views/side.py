@@ -29,6 +29,8 @@ def watches(scene: Scene) -> Block:
 
 def _value(scene: Scene, watch: Watch) -> str:
     block = scene.block if scene.block.kind == "recurrent" else next(iter(scene.done.runs.values())).block
+    if scene.session.is_hidden:
+        return "?"
     if scene.level == "start" or not scene.is_line_done(block.program.names[-1]):
         return scene.look.alphabet.ahead
     value = watch.value(block, scene.done.values(block.key, scene.t), scene.t)

@@ -30,6 +30,7 @@ _MEASURED = 100
 """How many of a long run's inputs are looked at to find their width."""
 
 _NARROWEST = 4
+_WIDEST_OF_ALL = 24
 _WIDEST = 8
 """The cells of a step's letter or numbers at most."""
 
@@ -37,20 +38,27 @@ _WIDEST = 8
 def timeline(scene: Scene, cells: int, height: int) -> Block:
     """Draw at most `height` rows; the step at the cursor stays in sight."""
     steps = scene.run.tree.num_steps(scene.spot.batch)
-    size = _step_width(scene.run, scene.spot.batch, scene.row, scene.look.alphabet)
-    shown = window(steps, max(1, (cells - _LABEL - 2) // size), scene.t)
+    room = cells - _LABEL - 2
+    most = min(_WIDEST_OF_ALL, max(_WIDEST, room // max(1, steps) - 1))
+    size = _step_width(scene.run, scene.spot.batch, scene.row, scene.look.alphabet, most)
+    shown = window(steps, max(1, room // size), scene.t)
+    if not shown.is_whole:
+        shown = window(steps, max(1, (room - 3 * len(str(steps)) - 3) // size), scene.t)
     ts = range(shown.start, shown.stop)
     rows: Block = [
         _row(
             scene,
-            scene.look.say(Text("step")) if shown.is_whole else scene.look.alphabet.spell(str(shown)),
+            scene.look.say(Text("step")),
             ts,
             size,
             _numbers(scene),
             "dim",
         ),
-        _row(scene, "x_t", ts, size, lambda t: (shown_input(scene, t), "bold"), "label"),
+        _row(scene, "x_t", ts, size, lambda t: (shown_input(scene, t, most), "bold"), "label"),
     ]
+    if not shown.is_whole:  # people count steps from 1
+        seen = scene.look.alphabet.spell(f" {shown.start + 1}–{shown.stop}/{steps}")
+        rows[0] = (*rows[0], Span(seen, "dim"))
     states: Block = [_blocks_row(scene, key, ts, size) for key in scene.done.runs]
     spoken: Block = []
     if predicted(scene, steps - 1, is_seen=True):
@@ -87,11 +95,11 @@ def _around(scene: Scene, states: Block, room: int) -> Block:
 
 
 @lru_cache(maxsize=16)
-def _step_width(run: Run, batch: int, row: int, alphabet: Alphabet) -> int:
+def _step_width(run: Run, batch: int, row: int, alphabet: Alphabet, most: int) -> int:
     """The cells of one step: as wide as the widest of the first inputs, within bounds."""
     steps = min(run.tree.num_steps(batch), _MEASURED)
-    widest = max((width(_shown_input(run, batch, row, t, alphabet)) for t in range(steps)), default=0)
-    return max(_NARROWEST, min(_WIDEST, widest)) + 1
+    widest = max((width(_shown_input(run, batch, row, t, alphabet, most)) for t in range(steps)), default=0)
+    return max(_NARROWEST, min(most, widest)) + 1
 
 
 def _numbers(scene: Scene) -> Cell:
@@ -118,10 +126,10 @@ def _blocks_row(scene: Scene, key: str, ts: range, size: int) -> Row:
     for t in ts:
         spot = Spot(scene.spot.batch, key, t)
         is_here = scene.level != "start" and (t, key) == (scene.t, scene.spot.key)
-        if scene.run.row_index(spot, scene.row) is None:
-            sign, style = " ", ""
-        elif is_here:
+        if is_here:
             sign, style = alphabet.current, "now"
+        elif scene.run.row_index(spot, scene.row) is None:
+            sign, style = " ", ""
         elif scene.is_done(spot):
             sign, style = alphabet.done, "ok"
         else:
@@ -136,23 +144,23 @@ def _blocks_row(scene: Scene, key: str, ts: range, size: int) -> Row:
 # ── letters ──────────────────────────────────────────────────────────────────────────
 
 
-def shown_input(scene: Scene, t: int) -> str:
+def shown_input(scene: Scene, t: int, most: int) -> str:
     """What goes in at a step: a letter, an index, or the numbers (as many as there is room for)."""
     lengths = scene.done.batch.lengths
     if lengths is not None and t >= lengths[scene.row]:
         return scene.look.say(Text("pad"))
-    return _shown_input(scene.run, scene.spot.batch, scene.row, t, scene.look.alphabet)
+    return _shown_input(scene.run, scene.spot.batch, scene.row, t, scene.look.alphabet, most)
 
 
 @lru_cache(maxsize=4096)
-def _shown_input(run: Run, number: int, row: int, t: int, alphabet: Alphabet) -> str:
+def _shown_input(run: Run, number: int, row: int, t: int, alphabet: Alphabet, most: int) -> str:
     batch = run.scenario.batches[number]
     if batch.indices is not None:
         return _letter(run.scenario.vocabulary, int(batch.indices[t, row]), is_quoted=False)
     assert batch.values is not None
-    x = batch.values[t, row, :_WIDEST].tolist()
+    x = batch.values[t, row, :most].tolist()
     text = " ".join(numbers.short(value, 2, alphabet=alphabet) for value in x)
-    return text if width(text) <= _WIDEST else cut(text, _WIDEST - 1) + alphabet.ellipsis
+    return text if width(text) <= most else cut(text, most - width(alphabet.ellipsis)) + alphabet.ellipsis
 
 
 def letter_of_input(scene: Scene, t: int) -> str:

@@ -83,6 +83,9 @@ def mark(scene: Scene, name: str) -> Row:
     reach = ""
     if gap is not None and np.isfinite(gap).any():
         largest = float(np.nanmax(np.abs(gap)))
+        step = _one_step(scene, name)
+        if step is not None and largest > step:
+            return _parted(scene, source, step, largest, agrees=verdict)
         reach = f" ≤ {numbers.brief(largest, 1)}" if largest else f" {say(Text('exactly'))}"
     alphabet = scene.look.alphabet
     return (
@@ -90,6 +93,37 @@ def mark(scene: Scene, name: str) -> Row:
         Span(alphabet.check if verdict else alphabet.wrong, "ok" if verdict else "bad"),
         Span(alphabet.spell(reach), "dim"),
     )
+
+
+def _parted(scene: Scene, source: str, step: float, largest: float, *, agrees: bool) -> Row:
+    """Say that a large difference is none of this step's making."""
+    alphabet = scene.look.alphabet
+    text = Text(
+        "one step ≤ {step}, along the run {gap}: both are right (i)",
+        step=numbers.brief(step, 1),
+        gap=numbers.brief(largest, 2),
+    )
+    return (
+        Span(f"{source} ", "torch"),
+        Span(alphabet.check if agrees else alphabet.wrong, "ok" if agrees else "bad"),
+        Span(f" {scene.look.say(text)}", "dim"),
+    )
+
+
+def _one_step(scene: Scene, name: str) -> float | None:
+    """The largest difference of a value from torch's own h_prev, where the runs have gone apart; else None."""
+    assert scene.checked is not None
+    comparison = scene.checked.comparisons[scene.spot.batch]
+    if comparison.parting is None or scene.block.kind != "recurrent":
+        return None
+    found = comparison.one_step(scene.block.key, name, scene.t)
+    index = scene.run.row_index(scene.spot, scene.row)
+    return None if found is None or index is None else float(np.max(found[0][index], initial=0.0))
+
+
+def has_parted(scene: Scene) -> bool:
+    """Whether the two runs have gone apart though each step of both is right."""
+    return scene.checked is not None and scene.checked.comparisons[scene.spot.batch].parting is not None
 
 
 def status(scene: Scene) -> str:
@@ -111,7 +145,10 @@ def verdict(scene: Scene) -> Row:
     if not checked.agrees:
         return (Span(f"{alphabet.wrong} {scene.look.say(Text('torch disagrees'))}", "header bad"),)
     name = "torch" if checked.is_module else scene.look.say(SELF_CHECK)
-    reach = f"{alphabet.spell('≤')} {numbers.brief(_largest(checked), 1)}"
+    largest = _largest(checked)
+    reach = (
+        f"{alphabet.spell('≤')} {numbers.brief(largest, 1)}" if largest else scene.look.say(Text("exactly"))
+    )
     if checked.parting is not None:  # the runs go apart, and each step of both is right
         reach = scene.look.say(
             Text(

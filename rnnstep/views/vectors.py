@@ -56,7 +56,13 @@ def values(scene: Scene, cells: int, height: int, *, is_whole: bool = False) -> 
         return _drawn(lines, cells, height) if _height(lines) <= height else []
     if _height(lines) <= height or _GOOD_HEIGHT * len(lines) <= height:
         return _drawn(lines, cells, height)
-    lines = _lines([_vector(scene, name) for name in _names(scene) if not _is_inner(scene, name)], cells)
+    names = [name for name in _names(scene) if not _is_inner(scene, name)]
+    lines = _lines([_vector(scene, name) for name in names], cells)
+    if _LEAST_HEIGHT * len(lines) > height - 1:  # what the step is for stands first, and what fits beside it
+        names.sort(key=lambda name: not _is_output(scene, name))
+        lines = _lines([_vector(scene, name) for name in names], cells)[
+            : max(1, (height - 1) // _LEAST_HEIGHT)
+        ]
     note = scene.look.say(Text("… the sums inside: step into the block with ↓"))
     return [*_drawn(lines, cells, height - 1), fit((Span(note, "dim"),), cells, scene.look.alphabet)][:height]
 
@@ -77,8 +83,13 @@ def _is_inner(scene: Scene, name: str) -> bool:
 
 
 def _vector(scene: Scene, name: str) -> _Item:
-    is_output = name in (*scene.block.program.states, scene.block.output)
-    return _Item(scene, [value_grid(scene, name), *(torch_parts(scene, name) if is_output else [])])
+    return _Item(
+        scene, [value_grid(scene, name), *(torch_parts(scene, name) if _is_output(scene, name) else [])]
+    )
+
+
+def _is_output(scene: Scene, name: str) -> bool:
+    return name in (*scene.block.program.states, scene.block.output)
 
 
 def over(scene: Scene, cells: int) -> Block:
@@ -101,8 +112,16 @@ def flow(scene: Scene, cells: int, height: int) -> Block:
         parts: list[Part] = [value_grid(there, block.output, title=title)]
         if block.kind in _CONFIRMED:
             parts += torch_parts(there, block.output)
-        items.append(_Item(there, parts, has_arrow=bool(items)))
-    return _drawn(_lines(items, cells), cells, height)
+        items.append(_Item(there, parts, has_arrow=bool(items) and block.direction == "forward"))
+    lines = _lines(items, cells)
+    room = max(1, height // _LEAST_HEIGHT)
+    if len(lines) <= room:
+        return _drawn(lines, cells, height)
+    here = next((k for k, line in enumerate(lines) for item in line if item.scene.block is scene.block), 0)
+    seen = grids.window(len(lines), max(1, (height - 1) // _LEAST_HEIGHT), here)
+    note = scene.look.say(Text("… other blocks: step into the step with ↓"))
+    drawn = _drawn(lines[seen.start : seen.stop], cells, height - 1)
+    return [*drawn, fit((Span(note, "dim"),), cells, scene.look.alphabet)]
 
 
 def _lines(items: list[_Item], cells: int) -> list[list[_Item]]:

@@ -78,28 +78,33 @@ def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Block:
     spans = _spans(scene, found, current)
     shown = min(len(found.terms), max(2, cells * height // _LEAST_TERM))
     while True:
-        kept, left_out = _kept(found, current, shown)
-        more = (
-            [Span(f" {scene.look.say(Text('… {count} more terms', count=left_out))}", "dim")]
-            if left_out
-            else []
-        )
-        seen = [span for term, span in spans if kept is None or term is None or term in kept]
-        rows = flow([*head, *seen, *more, *tail], cells, indent=4)
+        kept = _kept(found, current, shown)
+        before, after = _left_out(found, kept)
+        first = [_more(scene, before)] if before else []
+        more = [_more(scene, after)] if after else []
+        seen = [span for term, span in spans if term is None or term in kept]
+        rows = flow([*head, *first, *seen, *more, *tail], cells, indent=4)
         if len(rows) <= height or shown <= 1:
             return rows[:height]
         shown = max(1, min(shown - 1, shown * height // len(rows)))
 
 
-def _kept(found: Expansion, current: int | None, shown: int) -> tuple[frozenset[int] | None, int]:
-    """The numbers of the terms that are written, and how many are not."""
-    count = len(found.terms)
-    if shown >= count:
-        return None, found.cut_terms
+def _kept(found: Expansion, current: int | None, shown: int) -> frozenset[int]:
+    """The numbers of the terms that are written: `shown` of them, those about the cursor's."""
     middle = next((k for k, term in enumerate(found.terms) if term.number == current), 0)
-    seen = window(count, shown, middle)
-    kept = frozenset(term.number for term in found.terms[seen.start : seen.stop])
-    return kept, found.cut_terms + count - shown
+    seen = window(len(found.terms), shown, middle)
+    return frozenset(term.number for term in found.terms[seen.start : seen.stop])
+
+
+def _left_out(found: Expansion, kept: frozenset[int]) -> tuple[int, int]:
+    """How many terms are not written before the first that is, and after it."""
+    count = len(found.terms) + found.cut_terms + found.zero_terms
+    before = min(kept, default=0)
+    return before, count - before - len(kept)
+
+
+def _more(scene: Scene, count: int) -> Span:
+    return Span(f" {scene.look.say(Text('… {count} more terms', count=count))}", "dim")
 
 
 def _spans(scene: Scene, found: Expansion, current: int | None) -> list[tuple[int | None, Span]]:

@@ -81,4 +81,8 @@ ZH = {
     "… the sums inside: step into the block with ↓": "… 其中的各个求和：按 ↓ 进入模块查看",
     "(was {value})": "（原为 {value}）",
     "step by step {reach}": "逐步相差 {reach}",
+    "one step ≤ {step}, along the run {gap}: both are right (i)": "单步相差 ≤ {step}，沿整个运行相差 {gap}：两边都对（见 i）",
+    "… other blocks: step into the step with ↓": "… 其他模块：按 ↓ 进入这一步查看",
+    "this block has no joined form": "这个模块没有合并写法",
+    "the joined form needs a larger window, or z": "合并写法需要更大的窗口，或按 z",
 }
