@@ -12,7 +12,7 @@ for b). Everything else is one term: `z[0]·h_prev[0]`, `r[0]·(…)`, `max(h[0]
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
@@ -29,6 +29,7 @@ from rnnstep.equations.pieces import (
     Written,
     factors,
     joined,
+    reckon,
     tokens,
     total,
     whole_number,
@@ -40,6 +41,9 @@ from rnnstep.equations.write import BLACKBOARD, write
 __all__ = ["Expansion", "Factor", "Term", "Token", "expand", "number_of_terms", "provenance"]
 
 
+_NOTHING = Written("0", 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """One place to stand on inside an element.
@@ -49,11 +53,18 @@ class Term:
         sign: 1, or −1 where the equation subtracts it.
         factors: every number it reads, from left to right: weight and operand of a product, a bias
             alone, `(z[0], n[0])` of `(1 − z[0])·n[0]`.
+        piece: the term's arithmetic.
     """
 
     number: int
     sign: int
     factors: tuple[Factor, ...]
+    piece: Piece = field(default=_NOTHING, compare=False, repr=False)
+
+    @property
+    def value(self) -> float:
+        """What it comes to, its sign included; reckoned in float64, for reading."""
+        return self.sign * reckon(self.piece)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +137,7 @@ def expand(
         work.zero_terms,
         work.cut_terms,
         float(value[index]),
-        Written("0", 0.0) if piece is None else piece,
+        _NOTHING if piece is None else piece,
     )
 
 
@@ -219,7 +230,7 @@ class _Work:
                 self.cut_terms += 1
             else:
                 piece = make(k)
-                self.terms.append(Term(start + k, sign, tuple(factors(piece))))
+                self.terms.append(Term(start + k, sign, tuple(factors(piece)), piece))
                 marked.append(Marked(start + k, piece))
         return total(marked) if marked else None
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from rnnstep.equations.operations import OPERATIONS
 
 Index = tuple[int, ...]
@@ -120,6 +122,22 @@ def factors(piece: Piece) -> Iterator[Factor]:
         case Total(parts=parts) | Applied(args=parts):
             for part in parts:
                 yield from factors(part)
+
+
+def reckon(piece: Piece) -> float:
+    """Reckon a piece with the numbers it holds, in float64, in the order in which it is written."""
+    match piece:
+        case Factor(value=value) | Written(value=value):
+            return value
+        case Marked(piece=inner):
+            return reckon(inner)
+        case Total(parts=parts):
+            return sum(map(reckon, parts))
+        case Applied(op=op, args=args):
+            values = np.array([reckon(argument) for argument in args])
+            row = OPERATIONS[op]
+            with np.errstate(all="ignore"):
+                return float(np.sum(row.forward(values) if row.kind == "reduction" else row.forward(*values)))
 
 
 def tokens(piece: Piece, *, is_symbolic: bool = False) -> tuple[Token, ...]:

@@ -21,7 +21,6 @@ from rnnstep.views.rows import Span, width
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
-
     from rnnstep.views.alphabet import Alphabet
 
 _SIGNS = {"matmul": "·", "mul": "⊙", "add": "+", "sub": "−", "div": "/"}

@@ -16,7 +16,7 @@ from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.rows import Row, Span, row_width
 from rnnstep.views.scene import Scene
 from rnnstep.views.sentences import sentence
-from rnnstep.views.worked import worked
+from rnnstep.views.worked import term_in_words, worked
 
 if TYPE_CHECKING:
     from rnnstep.equations.expand import Expansion
@@ -53,7 +53,10 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
     formula = (Span(scene.look.alphabet.spell(write_line(line, BLACKBOARD)), "now"),)
     text = sentence(scene.block, line.name, scene.scenario.cell.name)
     words: Row = () if text is None else (Span(scene.look.say(text), "dim"),)
-    if height < _ROOM_FOR_BOTH and scene.is_shown(line.name):
+    at_term = "" if found is None else term_in_words(scene, found)
+    if at_term:
+        words = (Span(at_term, "changed"),)
+    elif height < _ROOM_FOR_BOTH and scene.is_shown(line.name):
         words = torch_column.mark(scene, line.name) or words
     head = _two_ends(formula, words, cells)
     rows: Block = [head]

@@ -89,6 +89,21 @@ def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Block:
         shown = max(1, min(shown - 1, shown * height // len(rows)))
 
 
+def term_in_words(scene: Scene, found: Expansion) -> str:
+    """At a term: what it comes to, and the sum so far; "" elsewhere."""
+    number = scene.session.spot.term if scene.session.spot else None
+    here = next((term for term in found.terms if term.number == number), None)
+    if here is None or scene.session.is_hidden:
+        return ""
+    places, alphabet = scene.look.decimals, scene.look.alphabet
+    before = [term.value for term in found.terms if term.number <= here.number]
+    value = numbers.number(here.value, places, alphabet=alphabet)
+    if len(before) <= here.number:  # those in between are not worked out
+        return scene.look.say(Text("this term: {value}", value=value))
+    so_far = numbers.number(sum(before), places, alphabet=alphabet)
+    return scene.look.say(Text("this term: {value}, so far {so_far}", value=value, so_far=so_far))
+
+
 def _kept(found: Expansion, current: int | None, shown: int) -> frozenset[int]:
     """The numbers of the terms that are written: `shown` of them, those about the cursor's."""
     middle = next((k for k, term in enumerate(found.terms) if term.number == current), 0)

@@ -204,3 +204,10 @@ def test_joined_directions_read_the_one_that_the_element_is_of(element: int, nam
     joined = Line("output", Apply("cat", (Name("b"), Name("n"))))
     expansion = expand(joined, element, ROW)
     assert (with_names(expansion), expansion.value) == (name, value)
+
+
+def test_a_term_comes_to_its_product_and_all_to_the_sum() -> None:
+    row = {"W": np.array([[0.5, -2.0]]), "x": np.array([4.0, 3.0]), "b": np.array([1.0])}
+    expansion = expand(Line("h", parse_expression("W @ x - b")), 0, row)
+    assert [term.value for term in expansion.terms] == [2.0, -6.0, -1.0]
+    assert sum(term.value for term in expansion.terms) == expansion.value

@@ -85,4 +85,6 @@ ZH = {
     "… other blocks: step into the step with ↓": "… 其他模块：按 ↓ 进入这一步查看",
     "this block has no joined form": "这个模块没有合并写法",
     "the joined form needs a larger window, or z": "合并写法需要更大的窗口，或按 z",
+    "this term: {value}": "这一项：{value}",
+    "this term: {value}, so far {so_far}": "这一项：{value}，累计 {so_far}",
 }
