@@ -7,7 +7,7 @@ import pytest
 
 from rnnstep.equations.expand import Expansion, Factor, Term, expand, number_of_terms, provenance
 from rnnstep.equations.pieces import Token
-from rnnstep.equations.syntax import Apply, Line, Name, parse_lines
+from rnnstep.equations.syntax import Apply, Line, Name, parse_expression, parse_lines
 
 ROW = {
     "W": np.array(
