@@ -36,6 +36,7 @@ class Model:
                 )
             )
         self.scenario = scenario
+        self._dtype = scenario.dtype
         self.blocks: tuple[Block, ...] = build(scenario)
         self._prepared: dict[tuple[str, str], tuple[Any, ...]] = {}
 
@@ -46,7 +47,11 @@ class Model:
         )
 
     def run_batch(self, index: int = 0) -> Pass:
-        """Run one batch."""
+        """Run one batch. Overflow and NaN are results to look at, and no cause for warnings."""
+        with np.errstate(all="ignore"):
+            return self._run_batch(index)
+
+    def _run_batch(self, index: int) -> Pass:
         batch = self.scenario.batches[index]
         x = self._embedded(batch)
         rows = Rows.of(batch.lengths) if batch.packed and batch.lengths is not None else None
@@ -77,8 +82,7 @@ class Model:
                 mask = self._mask(x.shape, generator)
                 done.masks[block.key] = mask
                 done.dropped[block.key] = x
-                with np.errstate(all="ignore"):  # infinity times 0 is NaN, to be looked at
-                    x = mask * x
+                x = mask * x
         done.features = x
         return done
 
@@ -92,7 +96,7 @@ class Model:
         mode = ONE_ROW if rows == 1 else ROWS
         known = self._prepared.get((block.key, mode))
         if known is None:
-            known = block.compiled.prepare(block.parameters, self.scenario.dtype, mode)
+            known = block.compiled.prepare(block.parameters, self._dtype, mode)
             self._prepared[block.key, mode] = known
         return known
 
@@ -104,7 +108,7 @@ class Model:
         for name, shape in block.program.states.items():
             whole = given.get(f"{name}_0")
             found.append(
-                np.zeros((rows, int(shape[0])), self.scenario.dtype)
+                np.zeros((rows, int(shape[0])), self._dtype)
                 if whole is None
                 else np.ascontiguousarray(whole[position])
             )
@@ -114,12 +118,12 @@ class Model:
         """Draw a dropout mask, (T, B, n): 0 with probability p, else 1/(1 − p)."""
         p = self.scenario.recurrent.dropout
         if p >= 1:
-            return np.zeros(shape, self.scenario.dtype)
-        return np.asarray((generator.random(shape) >= p) / (1 - p), self.scenario.dtype)
+            return np.zeros(shape, self._dtype)
+        return np.asarray((generator.random(shape) >= p) / (1 - p), self._dtype)
 
     def _kept_bytes(self, batch: Batch) -> int:
         numbers = self._numbers_a_step * batch.num_steps * batch.num_rows
-        return numbers * self.scenario.dtype.itemsize
+        return numbers * self._dtype.itemsize
 
     @cached_property
     def _numbers_a_step(self) -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -78,10 +77,9 @@ class BlockRun:
         self._mode = ONE_ROW if x.shape[1] == 1 else ROWS
         self._function = block.compiled.function(self._mode)
         self._shape = x.shape
-        self._state_columns = [block.compiled.columns[name] for name in block.program.states]
         self.segments: list[Segment] = []
         self._states: dict[str, Array] = {}
-        self._recent = lru_cache(maxsize=2)(self._computed_anew)
+        self._recent: tuple[int, tuple[Array, ...]] | None = None  # the segment computed anew last
         self._run(x, initial)
 
     @property
@@ -147,32 +145,37 @@ class BlockRun:
         if self._rows is not None:
             x = x[:, self._rows.order]
             initial = tuple(state[self._rows.order] for state in initial)
-        states = initial
         for start, stop, rows in self._stretches():
+            if self.segments:
+                before = tuple(map(_resized, self._after(self.segments[-1]), initial, [rows] * len(initial)))
+            else:
+                before = tuple([state[:rows] for state in initial])
             piece = x[start:stop, :rows]
-            if self.is_reversed:
-                piece = piece[::-1]
-            before = tuple(_resized(state, first, rows) for state, first in zip(states, initial, strict=True))
-            piece = np.ascontiguousarray(piece)
+            piece = np.ascontiguousarray(piece[::-1] if self.is_reversed else piece)
             kept = self._call(piece, before)
-            states = tuple(self._rows_of(kept[index])[-1, :, a:b] for index, a, b in self._state_columns)
             if not self._is_kept:
+                states_alone = {index for index, _, _ in self.block.compiled.state_columns}
                 kept = tuple(
-                    kept[index]
-                    if any(index == column[0] for column in self._state_columns)
-                    else kept[index][:0]
-                    for index in range(len(kept))
+                    array if index in states_alone else array[:0] for index, array in enumerate(kept)
                 )
             self.segments.append(Segment(start, stop, rows, piece, before, kept))
+
+    def _after(self, segment: Segment) -> list[Array]:
+        """The states after a segment's last step in the order of computation, (rows, n)."""
+        kept = self._kept(segment, needs_all=False)
+        return [self._rows_of(kept[index])[-1, :, a:b] for index, a, b in self.block.compiled.state_columns]
 
     def _stretches(self) -> list[tuple[int, int, int]]:
         """Cut the steps where the live rows change and where a piece would be too large."""
         steps, rows, _ = self._shape
+        bytes_a_step = max(1, self.block.compiled.numbers_a_step * rows * 8)
+        if self._rows is None and steps * bytes_a_step <= SEGMENT_BYTES:
+            return [(0, steps, rows)]
         cuts = {0, steps}
         if self._rows is not None:
             steps = int(self._rows.lengths[0])
             cuts = {0, *(int(length) for length in self._rows.lengths)}
-        most = max(1, SEGMENT_BYTES // max(1, self.block.compiled.numbers_a_step * rows * 8))
+        most = max(1, SEGMENT_BYTES // bytes_a_step)
         if steps > most:
             cuts |= set(range(0, steps, most))
         ends = sorted(cuts)
@@ -183,10 +186,9 @@ class BlockRun:
         return found[::-1] if self.is_reversed else found
 
     def _call(self, x: Array, before: tuple[Array, ...]) -> tuple[Array, ...]:
-        with np.errstate(all="ignore"):  # overflow and NaN are results to look at
-            if self._mode == ONE_ROW:
-                return self._function(x[:, 0], *(state[0] for state in before), *self._prepared)  # type: ignore[no-any-return]
-            return self._function(x, *before, *self._prepared)  # type: ignore[no-any-return]
+        if self._mode == ONE_ROW:
+            return self._function(x[:, 0], *[state[0] for state in before], *self._prepared)  # type: ignore[no-any-return]
+        return self._function(x, *before, *self._prepared)  # type: ignore[no-any-return]
 
     def _rows_of(self, kept: Array) -> Array:
         """Give a kept array its row axis back."""
@@ -253,12 +255,15 @@ class BlockRun:
     def _kept(self, segment: Segment, *, needs_all: bool, number: int = 0) -> tuple[Array, ...]:
         assert segment.kept is not None
         if needs_all and not self._is_kept:
-            return self._recent(number)
+            if self._recent is None or self._recent[0] != number:
+                self._recent = number, self._computed_anew(number)
+            return self._recent[1]
         return segment.kept
 
     def _computed_anew(self, number: int) -> tuple[Array, ...]:
         segment = self.segments[number]
-        return self._call(segment.x, segment.before)
+        with np.errstate(all="ignore"):
+            return self._call(segment.x, segment.before)
 
     def _by_row(self, name: str, value: Array, t: int) -> Array:
         """Give a value (live rows, n) in the batch's order; one of parameters alone is the same in each row."""

@@ -50,6 +50,11 @@ class Compiled:
         return found
 
     @cached_property
+    def state_columns(self) -> tuple[tuple[int, int, int], ...]:
+        """The columns of each state, in the order of the program's states."""
+        return tuple(self.columns[name] for name in self.program.states)
+
+    @cached_property
     def numbers_a_step(self) -> int:
         """How many numbers are kept for each row and step."""
         return sum(group.size for group in self.kept_groups)
