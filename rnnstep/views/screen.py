@@ -74,7 +74,7 @@ def _wide(scene: Scene, width: int, room: int) -> Block:
     right = min(84, max(46, width * 2 // 5)) if is_large else max(42, width * 3 // 8)
     left = width - right - 1
     top = [*_now(scene, width, 6 if room < 40 else 8), *_across(scene, width, 7 if room < 45 else room // 2)]
-    below = timeline.timeline(scene, left - 4, 7 if room < 40 else 9)
+    below = timeline.timeline(scene, left - 4, 7 if room < 40 and len(scene.done.runs) < 3 else 9)
     lower = box(below, scene.look.say(Text("timeline")), left, len(below) + 2, alphabet=scene.look.alphabet)
     rest = room - len(top)
     column = [*_main(scene, left, rest - len(lower), has_whole=len(top) > 8), *lower]
@@ -141,11 +141,14 @@ def _main(scene: Scene, cells: int, height: int, *, has_whole: bool) -> Block:
     else:
         drawn = _picture(scene, cells - 4, height - 2)
     rest = height - len(drawn) - 2
-    lower = [] if scene.spot.operation is None else values(scene, cells - 4, rest - 2, is_whole=True)
+    is_flow = scene.spot.operation is None and not is_step
+    lower = [] if is_step else values(scene, cells - 4, rest - 2, is_whole=True)
     if not lower:
         return box(drawn, _title(scene), cells, height, alphabet=scene.look.alphabet)
     upper = box(drawn, _title(scene), cells, len(drawn) + 2, alphabet=scene.look.alphabet)
     title = scene.look.say(Text("all values of this step"))
+    if is_flow:
+        title = scene.look.alphabet.spell(f"{scene.block.key}: {title}")
     return [*upper, *box(lower, title, cells, rest, alphabet=scene.look.alphabet)]
 
 
