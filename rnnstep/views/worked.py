@@ -69,9 +69,15 @@ def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Block:
     alphabet = scene.look.alphabet
     is_hidden = scene.is_hidden(found.name)
     value = "?" if is_hidden else numbers.number(found.value, scene.look.decimals, alphabet=alphabet)
+    is_unfinished = _is_unfinished(scene, found)
+    if is_unfinished and not is_hidden:
+        value = alphabet.ahead
     head = [Span(f"{left} = ", "label")]
-    tail = [Span(" = ", "operator"), Span(value, "hidden" if is_hidden else "changed")]
-    old = None if is_hidden else scene.value_before_edit(found.name)
+    tail = [
+        Span(" = ", "operator"),
+        Span(value, "hidden" if is_hidden else "dim" if is_unfinished else "changed"),
+    ]
+    old = None if is_hidden or is_unfinished else scene.value_before_edit(found.name)
     if old is not None and found.index:
         was = numbers.number(float(old[found.index]), scene.look.decimals, alphabet=alphabet)
         tail.append(Span(f" {scene.look.say(Text('(was {value})', value=was))}", "old"))
@@ -87,6 +93,12 @@ def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Block:
         if len(rows) <= height or shown <= 1:
             return rows[:height]
         shown = max(1, min(shown - 1, shown * height // len(rows)))
+
+
+def _is_unfinished(scene: Scene, found: Expansion) -> bool:
+    """Whether terms after the cursor's are not added yet."""
+    done = scene.elements_done(found.name)
+    return done is not None and bool(found.index) and done <= found.index[0] and not scene.session.is_hidden
 
 
 def term_in_words(scene: Scene, found: Expansion) -> str:
@@ -131,6 +143,8 @@ def _spans(scene: Scene, found: Expansion, current: int | None) -> list[tuple[in
         text = _written(scene, token, is_by_name=is_by_name)
         term = token.term
         style = "cursor" if term is not None and term == current else ""
+        if term is not None and current is not None and term > current:
+            style = "dim"  # not added yet
         target = f"go {place}.{term}" if term is not None else ""
         if token.kind == "operator" and index > 0 and token.text in (" + ", " − "):
             spans.append((term, Span(text, "operator", target)))
