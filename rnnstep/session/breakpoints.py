@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from rnnstep.engine import Block
 from rnnstep.engine.watch import Watch
+from rnnstep.language import Text
 from rnnstep.session.moves import Position, next_place
 from rnnstep.session.run import Run
 from rnnstep.session.tree import Path, Spot
@@ -34,6 +35,12 @@ class Breakpoint:
         parts = (None if self.step is None else str(self.step + 1), self.key, self.operation)
         return "/".join(part for part in parts if part is not None)
 
+    def means(self, other: Breakpoint) -> bool:
+        """Whether another one stops at the same places, however its condition is spaced."""
+        if self.condition is None or other.condition is None:
+            return self == other
+        return self.condition.expression == other.condition.expression
+
     def read_again(self, blocks: Iterable[Block]) -> Breakpoint | None:
         """Give the same breakpoint for the blocks of another run; None where its condition fits none of them."""
         if self.condition is None:
@@ -56,6 +63,26 @@ class Breakpoint:
         if self.key is not None and spot.key != self.key:
             return False
         return spot.operation == self.operation if self.operation is not None else is_last
+
+
+def toggled(breakpoints: tuple[Breakpoint, ...], one: Breakpoint) -> tuple[tuple[Breakpoint, ...], Text]:
+    """Add a breakpoint, or take away the one that means the same; say which."""
+    kept = tuple(other for other in breakpoints if not other.means(one))
+    if kept != breakpoints:
+        return kept, Text("breakpoint removed: {what}", what=str(one))
+    if one.condition is not None:
+        told = Text("c stops where {what}; B with the same or nothing removes it", what=str(one))
+    else:
+        told = Text("breakpoint set: {what}", what=str(one))
+    return (*breakpoints, one), told
+
+
+def without_conditions(breakpoints: tuple[Breakpoint, ...]) -> tuple[tuple[Breakpoint, ...], Text]:
+    """Take away every breakpoint that has a condition; say so."""
+    kept = tuple(one for one in breakpoints if one.condition is None)
+    if kept == breakpoints:
+        return kept, Text("there is no condition to remove")
+    return kept, Text("all conditions removed")
 
 
 def next_stop(run: Run, position: Position, breakpoints: Iterable[Breakpoint]) -> Path | None:

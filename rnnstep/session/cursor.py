@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnnstep.equations.expand import Factor, expand
+from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
-from rnnstep.session.edits import Edit, Target, current, target_at
+from rnnstep.session.edits import Edit, Target, current, read_value, target_at
 from rnnstep.session.provenance import source
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Path, Spot
@@ -46,28 +47,52 @@ def factors_at(session: Session) -> Iterator[tuple[Spot, Factor]]:
                 yield place, factor
 
 
-def targets_at(session: Session) -> Iterator[Target]:
-    """Give what can be edited among the factors of the number under the cursor, each once."""
-    seen = set()
+def target_of(session: Session) -> Target | None:
+    """Give what `+`, `-`, `0` and `e` edit: a factor of the term at the cursor, or of the element's first.
+
+    A weight or bias goes before the x or h_0 that it is multiplied with. None where all is computed,
+    and where the cursor looks at more than one element.
+    """
+    if not _is_at_a_number(session):
+        return None
+    found = []
     for spot, factor in factors_at(session):
         block = session.tree.block(spot)
-        target = target_at(session.run.scenario, block, spot, session.position.row, factor.name, factor.index)
-        if target is not None and target not in seen:
-            seen.add(target)
-            yield target
+        found.append(
+            target_at(session.run.scenario, block, spot, session.position.row, factor.name, factor.index)
+        )
+    targets = [target for target in found if target is not None]
+    return next((one for one in targets if one.store == "parameters"), next(iter(targets), None))
+
+
+def _is_at_a_number(session: Session) -> bool:
+    return session.level in ("element", "term") and not session.position.is_start
 
 
 def edit_prompt(session: Session) -> str:
     """Give `W_hh[0,2] = 0.31` for the number under the cursor, to be typed over; "" where there is none."""
-    target = next(targets_at(session), None)
+    target = target_of(session)
     if target is None:
         return ""
     return f"{target.shown} = {_short(current(session.run.scenario, target))}"
 
 
+def edit_typed(session: Session, text: str) -> Session:
+    """Edit as it is typed, `W_hh[0,2] = 0.5`; a bare number is for the number under the cursor."""
+    target = None if set("[]=＝") & set(text) or not text.strip() else target_of(session)
+    if target is None:
+        return session.edit_text(text)
+    try:
+        return session.edit(Edit(target, read_value(text, session.run.scenario)))
+    except RnnstepError as error:
+        return session.say(error.message)
+
+
 def nudge(session: Session, by: float | None) -> Session:
     """Add `by` to the number under the cursor, or set it to zero when it is None."""
-    target = next(targets_at(session), None)
+    if not _is_at_a_number(session):
+        return session.say(Text("go to an element or a term first (↓)"))
+    target = target_of(session)
     if target is None:
         return session.say(Text("nothing here can be edited: all of it is computed"))
     value = 0.0 if by is None else float(_short(current(session.run.scenario, target) + by))

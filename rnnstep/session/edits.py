@@ -115,7 +115,7 @@ def read_edit(text: str, scenario: Scenario, block: Block, spot: Spot, row: int)
         raise UsageError(
             Text("`{name}` is computed here and cannot be edited; edit what it is made of", name=name)
         )
-    return Edit(target, read_number(match[4]))
+    return Edit(target, read_value(match[4], scenario))
 
 
 def read_number(text: str) -> float:
@@ -124,6 +124,37 @@ def read_number(text: str) -> float:
         return float(text.strip().replace("−", "-").replace("，", "."))
     except ValueError:
         raise UsageError(Text("not a number: `{text}`", text=text[:40])) from None
+
+
+def read_value(text: str, scenario: Scenario) -> float:
+    """Read a number for a scenario: `inf` and `nan` are ones, what is too large for its dtype is not.
+
+    Raises:
+        UsageError: It is no number, or too large.
+    """
+    value = read_number(text)
+    largest = float(np.finfo(scenario.dtype).max)
+    if abs(value) > largest and "inf" not in text.lower():
+        raise UsageError(
+            Text(
+                "{text} is too large for {dtype}, whose largest number is {largest:.2e}; inf may be typed",
+                text=text[:40],
+                dtype=scenario.dtype.name,
+                largest=largest,
+            )
+        )
+    return value
+
+
+def change_in_words(before: Scenario, after: Scenario, target: Target) -> Text:
+    """Say what an edit, or undoing it, did to its target: `W_hh[1,0]: −0.4897 → 0`."""
+    numbers = current(before, target), current(after, target)
+    old, new = (f"{number:.4g}" for number in numbers)
+    if old == new:
+        old, new = (f"{number:.9g}" for number in numbers)
+    return Text(
+        "{what}: {old} → {new}", what=target.shown, old=old.replace("-", "−"), new=new.replace("-", "−")
+    )
 
 
 def current(scenario: Scenario, target: Target) -> float:
@@ -141,8 +172,7 @@ def current(scenario: Scenario, target: Target) -> float:
 
 def changes(scenario: Scenario, edit: Edit) -> bool:
     """Whether an edit gives its target another value than it has."""
-    with np.errstate(over="ignore"):
-        wanted = float(scenario.dtype.type(edit.value))
+    wanted = float(scenario.dtype.type(edit.value))
     present = current(scenario, edit.target)
     return wanted != present and not (np.isnan(wanted) and np.isnan(present))
 
@@ -175,8 +205,7 @@ def _apply(scenario: Scenario, edit: Edit) -> Scenario:
 
 def _with_number(array: Floats, edit: Edit) -> Floats:
     changed = array.copy()
-    with np.errstate(over="ignore"):  # 1e300 is infinite in float32, and may be looked at as such
-        changed[edit.target.index] = edit.value
+    changed[edit.target.index] = edit.value
     return changed
 
 

@@ -53,9 +53,15 @@ def previous_place(tree: Tree, position: Position) -> Position | None:
 
 
 def into(tree: Tree, position: Position) -> Position | None:
-    """`↓`: the first child, or the one just left by `↑`; only children are passed over."""
+    """`↓`: the first child, or the one just left by `↑`; only children are passed over.
+
+    At start, from a zoom on whole batches: the zoom before `↑`, or that on steps.
+    """
     if position.is_start:
-        return None
+        if not has_batches(tree) or position.zoom != tree.level("batch"):
+            return None
+        zoom = len(position.left[-1]) if position.left else tree.level("step")
+        return replace(position, zoom=zoom, left=())
     if position.left:
         return _into(position, position.left[-1], position.left[:-1])
     path = position.path
@@ -72,7 +78,15 @@ def _into(position: Position, path: Path, left: tuple[Path, ...]) -> Position:
 
 
 def out(tree: Tree, position: Position) -> Position | None:
-    """`↑`: the parent; a parent that is an only child is the same place as its own, and passed over."""
+    """`↑`: the parent; a parent that is an only child is the same place as its own, and passed over.
+
+    At start, where there are several batches: start, with the zoom on whole batches.
+    """
+    if position.is_start:
+        batch = tree.level("batch")
+        if not has_batches(tree) or position.zoom == batch:
+            return None
+        return replace(position, zoom=batch, left=(first_below((), position.zoom),), entered=())
     entered = position.entered
     if entered:
         path = entered[-1]
@@ -138,6 +152,11 @@ def last_below(tree: Tree, path: Path, depth: int) -> Path:
     while len(path) < depth:
         path = (*path, tree.count(path) - 1)
     return path
+
+
+def has_batches(tree: Tree) -> bool:
+    """Whether there are several batches, so that one is a place of its own."""
+    return tree.count(()) > 1
 
 
 def is_done(tree: Tree, position: Position, path: Path) -> bool:

@@ -8,6 +8,7 @@ start                 before the first step
 L1                    a whole block, where the order is by layer
 2:3/L0/hh             in batch 2 (from 1), where there are several;  2:  is that batch as a whole
 3                     where the order is by layer: step 3 of the first block
+3/L0/hh[1]@row5       any of these, seen in row 5 of the batch (from 0); without it the row stays as it is
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _PLACE = re.compile(
     r"(?:(?P<batch>\d{1,9}):)?"
     r"(?:(?P<step>\d{1,9})(?:/(?P<rest>.+))?|(?P<block>[^/\d:][^/]*)|(?<=:))"
 )
+_ROW = re.compile(r"(?P<place>[^@]*?)\s*@\s*row\s*(?P<row>\d{1,9})")
 _OPERATION = re.compile(r"(?P<name>\w+)(?:\[(?P<element>\d{1,9})\](?:\.(?P<term>\d{1,9}))?)?")
 
 
@@ -45,13 +47,38 @@ def write_place(tree: Tree, path: Path, *, has_batches: bool = False) -> str:
     return prefix + "/".join(parts) if parts else f"{spot.batch + 1}:"
 
 
+def write_row(row: int) -> str:
+    """Give what stands after a place for a row of the batch; the first goes without saying."""
+    return f"@row{row}" if row else ""
+
+
+def read_row(text: str, rows: int) -> int | None:
+    """Give the row of the batch that a place names; None where it names none.
+
+    Raises:
+        UsageError: There are only `rows` of them.
+    """
+    match = _ROW.fullmatch(text.strip())
+    if match is None:
+        return None
+    row = int(match["row"])
+    if row >= rows:
+        raise UsageError(
+            Text("no row {row} in `{text}`: rows go from 0 to {most}", row=row, text=text[:40], most=rows - 1)
+        )
+    return row
+
+
 def read_place(tree: Tree, text: str) -> Path:
-    """Give the path that a text means.
+    """Give the path that a text means; a row that it names is left to `read_row`.
 
     Raises:
         UsageError: a text that is not a place, or a place that this run does not have.
     """
     text = text.strip()
+    seen_in_row = _ROW.fullmatch(text)
+    if seen_in_row is not None:
+        text = seen_in_row["place"].strip()
     if text in ("", "start", "0"):
         return ()
     match = _PLACE.fullmatch(text)

@@ -13,16 +13,20 @@ from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
 from rnnstep.scenario.model import Scenario
 from rnnstep.session import moves
-from rnnstep.session.breakpoints import Breakpoint, next_stop
-from rnnstep.session.edits import Edit, Target, apply, changes, read_edit, target_at
+from rnnstep.session.breakpoints import Breakpoint, next_stop, toggled, without_conditions
+from rnnstep.session.edits import Edit, Target, apply, change_in_words, changes, read_edit
 from rnnstep.session.moves import Position
-from rnnstep.session.place import read_place, write_place
+from rnnstep.session.place import read_place, read_row, write_place, write_row
 from rnnstep.session.run import Run
 from rnnstep.session.tree import Path, Spot, Tree
 
 if TYPE_CHECKING:
-    from rnnstep.equations.expand import Factor
     from rnnstep.reference import Checked
+
+
+_NOTHING_YET = Text("nothing is computed yet: → makes the first step")
+_AT_START = Text("this is the start")
+_AT_END = Text("this is the end; Home starts over")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +78,12 @@ class Session:
     @property
     def place(self) -> str:
         """The place as it is written."""
-        return write_place(self.tree, self.position.path, has_batches=len(self.run.trace.passes) > 1)
+        return write_place(self.tree, self.position.path, has_batches=moves.has_batches(self.tree))
+
+    @property
+    def place_and_row(self) -> str:
+        """The place as it is written, with the row of the batch: what `at` comes back to."""
+        return self.place + write_row(self.position.row)
 
     @property
     def has_unsaved_edits(self) -> bool:
@@ -89,19 +98,15 @@ class Session:
 
     def right(self) -> Session:
         """`→`: the next place at this zoom."""
-        return self._to(moves.next_place(self.tree, self.position), Text("this is the end; Home starts over"))
+        return self._to(moves.next_place(self.tree, self.position), _AT_END)
 
     def left(self) -> Session:
         """`←`: the place before."""
-        return self._to(moves.previous_place(self.tree, self.position), Text("this is the start"))
+        return self._to(moves.previous_place(self.tree, self.position), _AT_START)
 
     def into(self) -> Session:
         """`↓`: into the place."""
-        refusal = (
-            Text("nothing is computed yet: → makes the first step")
-            if self.position.is_start
-            else Text("there is nothing deeper here")
-        )
+        refusal = _NOTHING_YET if self.position.is_start else Text("there is nothing deeper here")
         return self._to(moves.into(self.tree, self.position), refusal)
 
     def out(self) -> Session:
@@ -111,6 +116,7 @@ class Session:
     def same_place(self, steps: int) -> Session:
         """`]` (1) and `[` (−1): the same operation and element of another step."""
         refusal = Text("no later step here") if steps > 0 else Text("no earlier step here")
+        refusal = _NOTHING_YET if self.position.is_start else refusal
         return self._to(moves.same_place(self.tree, self.position, steps), refusal)
 
     def other_row(self, rows: int) -> Session:
@@ -123,19 +129,29 @@ class Session:
 
     def home(self) -> Session:
         """To start."""
-        return self._to(moves.start(self.position), None)
+        return self._to(moves.start(self.position), _AT_START)
 
     def end(self) -> Session:
         """To the last place at this zoom."""
-        return self._to(moves.end(self.tree, self.position), None)
+        return self._to(moves.end(self.tree, self.position), _AT_END)
 
     def go(self, text: str) -> Session:
-        """To a place as it is written: `3/L0/hh[1]`."""
+        """To a place as it is written, `3/L0/hh[1]`; a bad one is told."""
         try:
-            path = read_place(self.tree, text)
+            return self.at(text)
         except UsageError as error:
             return self.say(error.message)
-        return self.jump(path)
+
+    def at(self, text: str) -> Session:
+        """To a place as it is written, `3/L0/hh[1]`, in the row that it names, `3/L0/hh[1]@row5`.
+
+        Raises:
+            UsageError: There is no such place or row.
+        """
+        path = read_place(self.tree, text)
+        row = read_row(text, self.run.num_rows(path[0] if path else 0))
+        position = moves.jump(self.position, path)
+        return self._to(position if row is None else replace(position, row=row, wanted_row=row), None)
 
     def jump(self, path: Path) -> Session:
         """To a path."""
@@ -151,7 +167,7 @@ class Session:
         if position is None:
             return self.say(refusal)
         if position == self.position:
-            return replace(self, note=None)
+            return self.say(refusal)
         rows = self.run.num_rows(position.path[0]) if position.path else self.run.num_rows(0)
         position = replace(position, row=min(position.wanted_row, rows - 1))
         past = Past(self.position, self.past)
@@ -166,24 +182,23 @@ class Session:
     def toggle_breakpoint(self) -> Session:
         """`b`: set a breakpoint at the operation or block at the cursor, at every step, or take it away."""
         spot = self.spot
-        if spot is None or spot.key is None:
-            spot = spot or self.tree.locate((0,))
-            found = Breakpoint(step=spot.t)
-            if spot.t is None:
-                return self.say(Text("go to a step or an operation to set a breakpoint"))
-        else:
-            found = Breakpoint(key=spot.key, operation=spot.operation)
-        if found in self.breakpoints:
-            kept = tuple(one for one in self.breakpoints if one != found)
-            return replace(self, breakpoints=kept, note=Text("breakpoint removed: {what}", what=str(found)))
-        return replace(
-            self, breakpoints=(*self.breakpoints, found), note=Text("breakpoint set: {what}", what=str(found))
-        )
+        if spot is None or (spot.key is None and spot.t is None):
+            return self.say(Text("go to a step or an operation to set a breakpoint"))
+        found = Breakpoint(spot.key, spot.operation, spot.t if spot.key is None else None)
+        return self._with_breakpoints(*toggled(self.breakpoints, found))
 
     def break_when(self, text: str) -> Session:
-        """Set a breakpoint with a condition. Raises EquationError when it cannot be read."""
-        condition = self._watch(text)
-        return replace(self, breakpoints=(*self.breakpoints, Breakpoint(condition=condition)), note=None)
+        """Set a breakpoint with a condition, or take it away; an empty text takes away all of them.
+
+        Raises:
+            EquationError: The condition cannot be read.
+        """
+        if not text.strip():
+            return self._with_breakpoints(*without_conditions(self.breakpoints))
+        return self._with_breakpoints(*toggled(self.breakpoints, Breakpoint(condition=self._watch(text))))
+
+    def _with_breakpoints(self, breakpoints: tuple[Breakpoint, ...], note: Text) -> Session:
+        return replace(self, breakpoints=breakpoints, note=note)
 
     def watch(self, text: str) -> Session:
         """Add a watch. Raises EquationError when it cannot be read."""
@@ -196,7 +211,8 @@ class Session:
 
     def drop_watches(self) -> Session:
         """Take all watches away."""
-        return replace(self, watches=(), note=None)
+        note = None if self.watches else Text("nothing is watched; w watches an expression")
+        return replace(self, watches=(), note=note)
 
     def resume(self) -> Session:
         """`c`: run on to the next breakpoint, or to the end."""
@@ -225,7 +241,8 @@ class Session:
 
     def reveal(self) -> Session:
         """`.`: show what was hidden."""
-        return replace(self, is_revealed=True, note=None)
+        note = None if self.is_hidden else Text("nothing is hidden")
+        return replace(self, is_revealed=True, note=note)
 
     @property
     def is_hidden(self) -> bool:
@@ -233,14 +250,6 @@ class Session:
         return self.is_predicting and not self.is_revealed and not self.position.is_start
 
     # ── what if ──────────────────────────────────────────────────────────────────────
-
-    def target(self, factor: Factor) -> Target | None:
-        """What a factor of the worked element is in the scenario, if it can be edited."""
-        spot = self.spot
-        if spot is None or spot.key is None:
-            return None
-        block = self.tree.block(spot)
-        return target_at(self.run.scenario, block, spot, self.position.row, factor.name, factor.index)
 
     def edit_text(self, text: str) -> Session:
         """Edit as it is typed: `W_hh[0,2] = 0.5`; a bad one is told and changes nothing."""
@@ -263,21 +272,21 @@ class Session:
         """Change one number and compute anew all that depends on it."""
         if not changes(self.run.scenario, edit):
             return self.say(Text("{what} is that already", what=edit.target.shown))
-        return self._edited((*self.edits, edit), ())
+        return self._edited((*self.edits, edit), (), edit.target)
 
     def undo(self) -> Session:
         """`u`: undo the last edit."""
         if not self.edits:
             return self.say(Text("no edit to undo"))
-        return self._edited(self.edits[:-1], (*self.undone, self.edits[-1]))
+        return self._edited(self.edits[:-1], (*self.undone, self.edits[-1]), self.edits[-1].target)
 
     def redo(self) -> Session:
         """Redo the edit undone last."""
         if not self.undone:
             return self.say(Text("no edit to redo"))
-        return self._edited((*self.edits, self.undone[-1]), self.undone[:-1])
+        return self._edited((*self.edits, self.undone[-1]), self.undone[:-1], self.undone[-1].target)
 
-    def _edited(self, edits: tuple[Edit, ...], undone: tuple[Edit, ...]) -> Session:
+    def _edited(self, edits: tuple[Edit, ...], undone: tuple[Edit, ...], target: Target) -> Session:
         unedited = self.unedited or self.run.scenario
         run = Run.of(apply(unedited, edits), self.run.revision + 1)
         return replace(
@@ -287,13 +296,15 @@ class Session:
             unedited=unedited,
             edits=edits,
             undone=undone,
-            note=None,
+            note=change_in_words(self.run.scenario, run.scenario, target),
             is_revealed=True,
         )
 
-    def marked_saved(self) -> Session:
-        """Note that the edits stand in a file."""
-        return replace(self, saved=self.edits)
+    def saved_as(self, name: str) -> Session:
+        """Note that the edits stand in a file of this name, which is the scenario's from now on."""
+        unedited = None if self.unedited is None else replace(self.unedited, name=name)
+        run = replace(self.run, scenario=replace(self.run.scenario, name=name))
+        return replace(self, run=run, unedited=unedited, saved=self.edits)
 
     # ── torch ────────────────────────────────────────────────────────────────────────
 

@@ -38,12 +38,16 @@ def pick(debugger: Debugger) -> None:
     def picked(source: Source | None) -> None:
         if source is not None:
             _keeping_edits(debugger, Text("open"), lambda: debugger.files.open(source))
+        elif is_first:
+            debugger.program.leave(None)
 
-    debugger.app.push_screen(Picker(debugger.state.look), picked)
+    is_first = debugger.session is None and not debugger.files.is_reading
+    debugger.app.push_screen(Picker(debugger.state.look, is_first=is_first), picked)
 
 
 def _save(debugger: Debugger) -> None:
-    if debugger.session is not None and not debugger.session.edits:
+    session = debugger.session
+    if session is not None and not session.edits and not session.has_unsaved_edits:
         debugger.say(Text("nothing was edited; e edits the number under the cursor"))
     else:
         debugger.ask("save")

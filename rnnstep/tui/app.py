@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from functools import cache
-from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
@@ -25,18 +23,6 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
     from rnnstep.session.session import Session
-
-
-# Shells that take `hh[1]` as it is when no file is called so; others stop with "no match".
-_LENIENT_SHELLS = {"", "sh", "bash", "dash", "fish"}
-
-
-def shell_word(word: str) -> str:
-    """Give a word as it is typed into the user's shell; a place keeps its brackets bare where it may."""
-    bare = word.replace("[", "").replace("]", "").replace("←", "")
-    is_plain = shlex.quote(bare) == bare
-    is_lenient = PurePath(os.environ.get("SHELL", "")).name in _LENIENT_SHELLS
-    return word if is_plain and is_lenient else shlex.quote(word)
 
 
 @cache
@@ -124,9 +110,9 @@ class DebuggerApp(App[int], inherit_bindings=False):
         source = self.debugger.files.source
         if session is not None and source is not None:
             words = ["rnnstep", source.word]
-            if not session.position.is_start:
-                words += ["--at", session.place]
-            self.farewell = " ".join(map(shell_word, words))
+            if session.place_and_row != "start":
+                words += ["--at", session.place_and_row]
+            self.farewell = shlex.join(words)
         self.exit()
 
     def action_leave(self) -> None:

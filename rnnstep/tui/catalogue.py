@@ -8,13 +8,17 @@ from typing import Any
 from rnnstep.language.printable import printable
 from rnnstep.scenario import bundled
 from rnnstep.scenario.parse import parse_toml
+from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.picker import Entry
+
+_FIRST = "hello"  # where a newcomer begins
 
 
 def catalogue(language: str) -> tuple[Entry, ...]:
-    """Give the bundled scenarios in a language, in alphabetical order."""
+    """Give the bundled scenarios in a language: the first lesson, then the others by the alphabet."""
     root = bundled.folder()
-    return tuple(_entry(name, root / f"{name}{bundled.SUFFIX}", language) for name in bundled.names())
+    names = sorted(bundled.names(), key=lambda name: (name != _FIRST, name))
+    return tuple(_entry(name, root / f"{name}{bundled.SUFFIX}", language) for name in names)
 
 
 def _entry(name: str, path: Path, language: str) -> Entry:
@@ -29,4 +33,4 @@ def _words(table: dict[str, Any], key: str, language: str) -> str:
     found = table.get(key, "")
     if isinstance(found, dict):
         found = found.get(language) or found.get("en") or found.get("zh") or ""
-    return printable(" ".join(str(found).split()))
+    return printable(" ".join(plain_markdown(str(found)).split()))

@@ -81,12 +81,24 @@ LOOKS: Mapping[str, Callable[[State], State]] = {
 """Commands that change how things are seen."""
 
 
+def _zoom_at_start(before: Session, after: Session) -> Text | None:
+    """Say what a change of zoom at start is for: nothing on the screen moves."""
+    both = before.position, after.position
+    if not all(position.is_start for position in both) or both[0].zoom == both[1].zoom:
+        return None
+    if after.level == "batch":
+        return Text("start, by whole batches: → computes the first one, ↓ goes back inside")
+    return Text("start, inside the batches: → computes the first place, ↑ goes out again")
+
+
 def obey(state: State, command: str) -> State | None:
     """Give the state after a command of these tables; None for a command of the screen's."""
     if command in MOVES:
         if state.session is None:
             return state
-        return replace(state, session=MOVES[command](state.session))
+        moved = MOVES[command](state.session)
+        told = _zoom_at_start(state.session, moved)
+        return replace(state if told is None else state.say(told), session=moved)
     if command in LOOKS:
         return LOOKS[command](state)
     return None

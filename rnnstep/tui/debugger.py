@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from rnnstep.views.rows import Row
 
 BLANKING = ("b", "full_stop")  # what presenters' remotes send to blank the screen
+REMOTE_KEYS = {"breakpoint": "", "reveal": "="}  # the keys that are left then to the commands of those
 POLL = 1.0  # seconds between looks at the file on disk
 
 
@@ -79,6 +80,7 @@ class Debugger(Screen[None]):
             language=options.language or environment_language(),
             alphabet=alphabet(is_ascii=options.is_ascii),
             is_remote=options.is_remote,
+            own_keys=REMOTE_KEYS if options.is_remote else {},
         )
         self.set_class(options.is_ascii, "-ascii")
         name = sources[0].name if sources else "rnnstep"
@@ -123,7 +125,7 @@ class Debugger(Screen[None]):
 
     def use_keys(self, keys: Mapping[str, str]) -> None:
         """Name the user's own keys wherever keys are named."""
-        self.change(self.state.seen(own_keys=keys))
+        self.change(self.state.seen(own_keys={**self.state.look.own_keys, **keys}))
 
     def change(self, state: State) -> None:
         """Show another state, and ask torch about a run that it has not seen."""
@@ -188,8 +190,8 @@ class Debugger(Screen[None]):
         return action != "command" or self.prompt is None or parameters == ("quit",)
 
     def action_command(self, command: str) -> None:
-        """A key was pressed."""
-        self.run(command)
+        """A key was pressed; it is shown to the audience."""
+        self.run(command, key=self.state.look.key(BY_ID[command]))
 
     @on(Canvas.Clicked)
     def _click(self, message: Canvas.Clicked) -> None:
@@ -212,7 +214,9 @@ class Debugger(Screen[None]):
         """Do what a span's target says: `go PLACE` or `press COMMAND`."""
         verb, _, what = (target or "").partition(" ")
         if verb == "go" and self.session is not None:
-            self.change(replace(self.state.say(None), session=self.session.go(what)))
+            self.toasts.clear()
+            state = self.state.seen(last_key="").say(None)
+            self.change(replace(state, session=self.session.go(what)))
         elif verb == "press" and what in BY_ID:
             self.run(what)
 
@@ -222,13 +226,12 @@ class Debugger(Screen[None]):
         if changed is not None:
             self.change(changed)
 
-    def run(self, command: str) -> None:
-        """Obey any command of the table; before a scenario is open, those that need none."""
+    def run(self, command: str, *, key: str = "") -> None:
+        """Obey any command of the table, given by a key or not; before a scenario is open, those that need none."""
         if self.session is None and command not in WITHOUT_SESSION:
             return
         self.toasts.clear()
-        shown = self.state.look.key(BY_ID[command])
-        state = self.state.seen(last_key=shown, message=None)
+        state = self.state.seen(last_key=key).say(None)
         changed = obey(state, command)
         if changed is not None:
             self.change(changed)
@@ -246,20 +249,21 @@ class Debugger(Screen[None]):
 
     # ── saying ───────────────────────────────────────────────────────────────────────
 
-    def say(self, text: Text) -> None:
-        """Say something on the screen's own line."""
+    def say(self, text: Text | None) -> None:
+        """Say something on the screen's own line, or clear it."""
         self.change(self.state.say(text))
 
-    def fail(self, error: RnnstepError) -> None:
+    def fail(self, errors: Sequence[RnnstepError]) -> None:
         """Leave: there is nothing to show."""
-        self.program.fail(error.into(self.state.look.language))
+        self.program.fail("\n".join(error.into(self.state.look.language) for error in errors))
 
     # ── what comes from elsewhere ────────────────────────────────────────────────────
 
     def opened(self, session: Session, *, is_again: bool) -> None:
         """Show a session that was read."""
         display = session.run.scenario.display
-        state = replace(self.state, session=session, waiting=None, name=session.run.scenario.name)
+        state = self.state.say(None)
+        state = replace(state, session=session, waiting=None, name=session.run.scenario.name)
         if not is_again:
             state = state.seen(decimals=display.decimals)
         if not self.has_opened and display.language is not None:
@@ -275,7 +279,7 @@ class Debugger(Screen[None]):
         if session is None or session.run is not run:
             return
         if isinstance(result, RnnstepError):
-            self.change(self.state.seen(torch="failed", message=result.message))
+            self.change(self.state.seen(torch="failed").say(result.message))
         else:
             checked = session.with_checked(result, run.revision)
             self.change(replace(self.state.seen(torch="ready"), session=checked))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,37 +22,53 @@ if TYPE_CHECKING:
 CHANGED = Text("changed on disk: R reads it again")
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A file on its way to the screen: where to open it, and whether it takes the place of what is open."""
+
+    source: Source
+    stamp: tuple[int, int] | None
+    place: str | None = None
+    is_again: bool = False
+
+
 class Files:
     """The scenarios that were asked for, and the one that is open.
 
     Attributes:
         sources: All that N and P walk through.
-        source: The one that is open or being read; None before the first.
+        source: The one that is open; None before the first.
+        is_reading: Whether another one is on its way.
     """
 
     def __init__(self, debugger: Debugger, sources: Sequence[Source], options: Options) -> None:
         self.sources = tuple(sources)
         self.source: Source | None = None
+        self.is_reading = False
         self._debugger = debugger
         self._options = options
         self._number = 0  # of the one that N and P go on from
         self._ticket = 0  # of the reading whose result is wanted
         self._stamp: tuple[int, int] | None = None
+        self._places: dict[Source, str] = {}  # where those were left that are not open
+        self._refusals: list[RnnstepError] = []  # while there is nothing to show
 
     # ── opening ──────────────────────────────────────────────────────────────────────
 
     def open(self, source: Source, place: str | None = None) -> None:
-        """Read a scenario and step through it, from `place` if there is one."""
+        """Read a scenario and step through it, from `place` or from where it was left."""
         state = self._debugger.state
         if state.session is None:
             self._debugger.change(replace(state, name=source.name, waiting=None))
-        self._read(source, lambda scenario: self._run(scenario, place, is_again=False))
+        elif self.source is not None:
+            self._places[self.source] = state.session.place_and_row
+        self._read(_Reading(source, source.stamp(), place))
 
     def reload(self) -> None:
         """`R`: read the file again and stay at the place; a bad one keeps the old run."""
         source = self.source
         if source is not None:
-            self._read(source, lambda scenario: self._run(scenario, None, is_again=True))
+            self._read(_Reading(source, source.stamp(), is_again=True))
 
     def other(self, by: int) -> None:
         """`N` and `P`: another of the scenarios that were given."""
@@ -65,48 +81,48 @@ class Files:
 
     def saved_as(self, path: Path) -> None:
         """Take the file just written for the one that is open: it holds what is on the screen."""
-        source = Source(path)
-        self._take(source, source.stamp())
+        self.source = Source(path)
+        self._stamp = self.source.stamp()
 
     def look_at_disk(self) -> None:
         """Say so when the file was changed; called once a second."""
         if self.source is None or self._stamp is None:
             return
         stamp = self.source.stamp()
-        state = self._debugger.state
-        if stamp is not None and stamp != self._stamp and state.look.message is None:
-            self._debugger.say(CHANGED)
+        debugger = self._debugger
+        is_silent = debugger.state.look.message is None and not (debugger.session and debugger.session.note)
+        if stamp is not None and stamp != self._stamp and is_silent:
+            debugger.say(CHANGED)
 
     # ── in the background ────────────────────────────────────────────────────────────
 
-    def _read(self, source: Source, then: Callable[[Scenario], None]) -> None:
-        stamp = source.stamp()
-
+    def _read(self, reading: _Reading) -> None:
         def work() -> Scenario:
-            scenario = read(source, self._options)
+            scenario = read(reading.source, self._options)
             import rnnstep.views.screen  # noqa: F401  # while nobody waits for a key
 
             return scenario
 
-        def done(scenario: Scenario) -> None:
-            self._take(source, stamp)
-            then(scenario)
-
         self._ticket += 1
-        self._in_background(work, done, lambda error: self._refused(source, stamp, error))
-
-    def _run(self, scenario: Scenario, place: str | None, *, is_again: bool) -> None:
-        """Run a scenario that was read; one that waits for torch's numbers waits."""
-        if scenario.pending is not None:
-            self._wait_for_torch(scenario, lambda complete: self._run(complete, place, is_again=is_again))
-            return
+        self.is_reading = True
         self._in_background(
-            lambda: session_of(scenario, place),
-            lambda session: self._show(session, is_again=is_again),
-            lambda error: self._refused(None, None, error),
+            work,
+            lambda scenario: self._run(scenario, reading),
+            lambda error: self._refused(reading, error),
         )
 
-    def _wait_for_torch(self, scenario: Scenario, then: Callable[[Scenario], None]) -> None:
+    def _run(self, scenario: Scenario, reading: _Reading) -> None:
+        """Run a scenario that was read; one that waits for torch's numbers waits."""
+        if scenario.pending is not None:
+            self._wait_for_torch(scenario, reading)
+            return
+        self._in_background(
+            lambda: session_of(scenario, reading.place),
+            lambda session: self._show(session, reading),
+            lambda error: self._refused(reading, error, is_file_bad=reading.place is None),
+        )
+
+    def _wait_for_torch(self, scenario: Scenario, reading: _Reading) -> None:
         ticket = self._ticket
         debugger = self._debugger
         if debugger.session is None:
@@ -123,9 +139,9 @@ class Files:
             if ticket != self._ticket:
                 return
             if isinstance(result, RnnstepError):
-                self._refused(None, None, result)
+                self._refused(reading, result)
             else:
-                then(result)
+                self._run(result, reading)
 
         debugger.torch.complete(scenario, completed)
 
@@ -154,25 +170,32 @@ class Files:
 
     # ── results ──────────────────────────────────────────────────────────────────────
 
-    def _take(self, source: Source, stamp: tuple[int, int] | None) -> None:
-        self.source = source
-        self._stamp = stamp
-
-    def _show(self, session: Session, *, is_again: bool) -> None:
-        debugger = self._debugger
-        old = debugger.session
-        if is_again and old is not None:
+    def _show(self, session: Session, reading: _Reading) -> None:
+        self.source, self._stamp, self.is_reading = reading.source, reading.stamp, False
+        old = self._debugger.session
+        if reading.is_again and old is not None:
             session = old.moved_to(session.run).say(Text("read again"))
-        debugger.opened(session, is_again=is_again)
+        elif reading.place is None and reading.source in self._places:
+            session = session.go(self._places[reading.source]).say(None)
+        self._debugger.opened(session, is_again=reading.is_again)
 
-    def _refused(self, source: Source | None, stamp: tuple[int, int] | None, error: RnnstepError) -> None:
-        """Tell what is wrong with a scenario; nothing else is open only when the program was started with it."""
-        if self._debugger.session is None and not self._debugger.has_opened:
-            self._debugger.fail(error)
-            return
-        if stamp is not None and source == self.source:
-            self._stamp = stamp  # told once for each state of the file
-        self._debugger.toasts.tell_error(error)
+    def _refused(self, reading: _Reading, error: RnnstepError, *, is_file_bad: bool = True) -> None:
+        """Tell what is wrong with a scenario; what is open stays, and where nothing is, the next one is opened."""
+        self.is_reading = False
+        debugger = self._debugger
+        if reading.source == self.source:
+            self._stamp = reading.stamp  # told once for each state of the file
+        if debugger.session is not None:
+            debugger.toasts.tell_error(error)
+        elif not self.sources:
+            debugger.run("open")
+            debugger.toasts.tell_error(error)
+        elif is_file_bad and self._number + 1 < len(self.sources):
+            self._refusals.append(error)
+            debugger.toasts.tell_error(error)
+            self.other(1)
+        else:
+            debugger.fail([*self._refusals, error])
 
 
 def _raise(error: BaseException) -> None:

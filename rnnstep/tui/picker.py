@@ -22,8 +22,16 @@ from rnnstep.views.look import Look
 from rnnstep.views.picker import Entry, picker
 
 
+class _Line(Input):
+    """The line that is typed in; a `q` in the empty one is left to the picker."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Whether a key is a letter of what is typed."""
+        return (key != "q" or bool(self.value)) and super().check_consume_key(key, character)
+
+
 class Picker(ModalScreen[Source]):
-    """Dismissed with the scenario chosen, or None."""
+    """Dismissed with the scenario chosen, or None; before the first scenario, that is to quit."""
 
     DEFAULT_CSS = """
     Picker { layout: vertical; background: $background; }
@@ -32,15 +40,22 @@ class Picker(ModalScreen[Source]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),
+        Binding("q", "dismiss(None)", show=False, priority=True),  # before the line takes it for a letter
+        Binding("ctrl+c", "app.leave", show=False, priority=True),
         Binding("down,ctrl+n", "choose(1)", show=False),
         Binding("up", "choose(-1)", show=False),
         Binding("pagedown", "choose(10)", show=False),
         Binding("pageup", "choose(-10)", show=False),
     ]
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, *, is_first: bool) -> None:
         super().__init__()
         self._look = look
+        self._hint = (
+            Text("type to filter, or a path; Enter opens, Esc or q quits")
+            if is_first
+            else Text("type to filter, or a path; Enter opens, Esc or q closes")
+        )
         self._all = catalogue(look.language)
         self._shown = self._all
         self._chosen = 0
@@ -48,8 +63,8 @@ class Picker(ModalScreen[Source]):
     def compose(self) -> ComposeResult:
         """The list, and below it the line that is typed in."""
         yield Canvas()
-        yield Static(Content(self._look.say(Text("type to filter, or a path; Enter opens, Esc closes"))))
-        yield Input(compact=True)
+        yield Static(Content(self._look.say(self._hint)))
+        yield _Line(compact=True)
 
     def on_mount(self) -> None:
         """Typing narrows the list from the first key."""
@@ -67,7 +82,7 @@ class Picker(ModalScreen[Source]):
         words = event.value.lower().split()
         self._shown = tuple(entry for entry in self._all if all(word in _searched(entry) for word in words))
         self._chosen = 0
-        self._say(Text("type to filter, or a path; Enter opens, Esc closes"))
+        self._say(self._hint)
         self.paint()
 
     @on(Input.Submitted)

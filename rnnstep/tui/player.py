@@ -31,7 +31,7 @@ class Player:
         """Play on from where the cursor is."""
         self._halt()
         self._timer = self._debugger.set_interval(1 / self.speed, self._tick)
-        self._debugger.change(self._debugger.state.seen(playing=self.speed, message=self._message))
+        self._debugger.change(self._debugger.state.seen(playing=self.speed).say(self._message))
 
     def stop(self) -> None:
         """Stay where it is."""

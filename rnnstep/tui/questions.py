@@ -17,14 +17,11 @@ if TYPE_CHECKING:
     from rnnstep.tui.debugger import Debugger
 
 
-def _changing(debugger: Debugger, typed: Callable[[Session], Session]) -> Text | None:
-    """Change the session; give its note where nothing came of it."""
+def _moving(debugger: Debugger, typed: Callable[[Session], Session]) -> Text | None:
+    """Go somewhere or edit; give the session's note where nothing came of it."""
     session = debugger.session
     assert session is not None
-    try:
-        changed = typed(session)
-    except RnnstepError as error:
-        return error.message
+    changed = typed(session)
     is_same = changed.position == session.position and changed.run is session.run
     if is_same and changed.note is not None:
         return changed.note
@@ -32,20 +29,32 @@ def _changing(debugger: Debugger, typed: Callable[[Session], Session]) -> Text |
     return None
 
 
+def _setting(debugger: Debugger, typed: Callable[[Session], Session]) -> Text | None:
+    """Set a watch or a breakpoint; give what is wrong with the expression."""
+    session = debugger.session
+    assert session is not None
+    try:
+        changed = typed(session)
+    except RnnstepError as error:
+        return error.message
+    debugger.change(dataclasses.replace(debugger.state, session=changed))
+    return None
+
+
 def _go(debugger: Debugger) -> Question:
     return Question(
         Text("go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, start the start"),
-        lambda text: _changing(debugger, lambda session: session.go(text)),
+        lambda text: _moving(debugger, lambda session: session.go(text)),
     )
 
 
 def _edit(debugger: Debugger) -> Question:
-    from rnnstep.session.cursor import edit_prompt
+    from rnnstep.session.cursor import edit_prompt, edit_typed
 
     assert debugger.session is not None
     return Question(
-        Text("change a weight, a bias, x or h_0: W_hh[0,2] = 0.5"),
-        lambda text: _changing(debugger, lambda session: session.edit_text(text)),
+        Text("change a weight, a bias, x or h_0, for example W_hh[0,2] = 0.5"),
+        lambda text: _moving(debugger, lambda session: edit_typed(session, text)),
         edit_prompt(debugger.session),
     )
 
@@ -53,24 +62,21 @@ def _edit(debugger: Debugger) -> Question:
 def _watch(debugger: Debugger) -> Question:
     return Question(
         Text("watch an expression at every step: norm(h), max(abs(h)), h[0] - h_prev[0]"),
-        lambda text: _changing(debugger, lambda session: session.watch(text)) if text.strip() else None,
+        lambda text: _setting(debugger, lambda session: session.watch(text)) if text.strip() else None,
     )
 
 
 def _break_when(debugger: Debugger) -> Question:
     return Question(
-        Text("stop where this holds: max(abs(h)) > 0.95, t == 3 and h[0] < 0.1"),
-        lambda text: _changing(debugger, lambda session: session.break_when(text)) if text.strip() else None,
+        Text("stop where this holds: max(abs(h)) > 0.95, t == 3 and h[0] < 0.1; an empty line removes all"),
+        lambda text: _setting(debugger, lambda session: session.break_when(text)),
     )
 
 
 def _save(debugger: Debugger) -> Question:
-    assert debugger.session is not None
-    return Question(
-        Text("save the edited scenario as a new file"),
-        _Saving(debugger),
-        str(free_name(debugger.session.run.scenario.path or Path("scenario.toml"))),
-    )
+    source = debugger.files.source
+    path = Path("scenario.toml") if source is None else source.path
+    return Question(Text("save the edited scenario as a new file"), _Saving(debugger), str(free_name(path)))
 
 
 class _Saving:
@@ -96,8 +102,9 @@ class _Saving:
         except RnnstepError as error:
             return error.message
         self._debugger.files.saved_as(path)
-        saved = session.marked_saved().say(Text("saved as {path}", path=printable(str(path))))
-        self._debugger.change(dataclasses.replace(self._debugger.state, session=saved))
+        name = printable(path.stem)
+        saved = session.saved_as(name).say(Text("saved as {path}", path=printable(str(path))))
+        self._debugger.change(dataclasses.replace(self._debugger.state, session=saved, name=name))
         return None
 
 

@@ -41,9 +41,8 @@ def session_of(scenario: Scenario, place: str | None = None) -> Session:
     Raises:
         UsageError: It has no such place.
     """
-    from rnnstep.session.place import read_place
     from rnnstep.session.run import Run
     from rnnstep.session.session import Session
 
     session = Session.open(Run.of(scenario))
-    return session if place is None else session.jump(read_place(session.tree, place))
+    return session if place is None else session.at(place)

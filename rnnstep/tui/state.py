@@ -33,5 +33,8 @@ class State:
         return replace(self, look=replace(self.look, **changes))
 
     def say(self, text: Text | None) -> State:
-        """Give the state with a message beside the session's own."""
-        return self.seen(message=text)
+        """Give the state with a message, or none, in the place of any older one, the session's note too."""
+        session = self.session
+        if session is not None and session.note is not None:
+            session = session.say(None)
+        return replace(self.seen(message=text), session=session)

@@ -12,14 +12,14 @@ from rnnstep.language import Text
 if TYPE_CHECKING:
     from rnnstep.tui.debugger import Debugger
 
-SECONDS = 60.0
+SECONDS = 24 * 3600.0  # until the next key
 
 
 class Toasts:
     """Shows messages in Textual's toasts, as plain text."""
 
     CSS = """
-    Toast { width: 76; max-width: 90%; padding: 0 1; margin-top: 0; }
+    Toast { width: 100%; max-width: 100%; padding: 0 1; margin-top: 0; }
     Debugger.-ascii Toast { border: none; }
     """
 
@@ -38,15 +38,14 @@ class Toasts:
         self._show(text.into(self._debugger.state.look.language), "warning")
 
     def tell_error(self, error: RnnstepError) -> None:
-        """Say what is wrong with a file, all of it, and the first of it on the screen's own line."""
+        """Say what is wrong with a file, all of it."""
         language = self._debugger.state.look.language
-        if not isinstance(error, ScenarioError):
-            self._debugger.say(error.message)
-            return
-        # The name says enough here, and a path would take the room of the message.
-        short = [replace(problem, path=Path(problem.path).name).into(language) for problem in error.problems]
-        self._show("\n".join(short), "error")
-        self._debugger.say(Text("not opened: {problem}", problem=short[0]))
+        lines = [error.into(language)]
+        if isinstance(error, ScenarioError):
+            # The name says enough here, and a path would take the room of the message.
+            lines = [replace(found, path=Path(found.path).name).into(language) for found in error.problems]
+        self._debugger.say(None)  # an older line would be read as a part of it
+        self._show("\n".join([Text("not opened:").into(language), *lines]), "error")
 
     def _show(self, text: str, severity: Literal["warning", "error"]) -> None:
         spelt = self._debugger.state.look.alphabet.spell(text)

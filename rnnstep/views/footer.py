@@ -29,11 +29,15 @@ def footer(scene: Scene, cells: int) -> Row:
 def _wanted(scene: Scene) -> list[str]:
     session = scene.session
     names = list(_ALWAYS)
+    if session.is_predicting:
+        names.insert(0, "predict")
     if session.is_hidden:
         names.insert(0, "reveal")
     rows = scene.run.num_rows(scene.spot.batch)
     names += ["next_row"] if rows > 1 else []
     for name in _THEN:
+        if name in names:
+            continue
         if name in ("edit", "follow") and scene.level not in ("operation", "element", "term"):
             continue
         if name == "resume" and not session.breakpoints:
@@ -41,11 +45,14 @@ def _wanted(scene: Scene) -> list[str]:
         names.append(name)
     if session.edits:
         names[4:4] = ["undo", "save"]
-    return names
+    return [name for name in names if scene.look.key(BY_ID[name])]
 
 
 def _key(scene: Scene, name: str) -> list[Span]:
     command = BY_ID[name]
     target = f"press {name}"
     shown = scene.look.key(command)
-    return [Span(f" {shown} ", "key", target), Span(f"{scene.look.say(command.name)} ", "dim", target)]
+    text = scene.look.say(command.name)
+    if name == "predict" and scene.session.is_predicting:
+        text += f" {scene.look.alphabet.check}"
+    return [Span(f" {shown} ", "key", target), Span(f"{text} ", "dim", target)]

@@ -28,12 +28,8 @@ def picker(
     entries: Sequence[Entry], chosen: int, typed: str, look: Look, cells: int, height: int
 ) -> list[Row]:
     """Give the list at exactly `cells` × `height`, scrolled so that the chosen entry is seen."""
-    head = fit(
-        (Span(f" {look.say(Text('open a scenario'))} ", "header bold"), Span(" " * cells, "header")),
-        cells,
-        look.alphabet,
-    )
     if not entries:
+        head = _head(look, cells, "")
         hint = Text("no scenario of this name here; Enter opens `{typed}` as a path", typed=typed)
         return pad(
             [head, (), *(text_row(f" {line}", "dim") for line in wrap(look.say(hint), cells - 2))],
@@ -44,7 +40,7 @@ def picker(
     room = max(1, height - 1 - len(about))
     first = max(0, min(chosen - room // 2, len(entries) - room))
     column = max(width(entry.name) for entry in entries) + 4
-    rows: Block = [head]
+    rows: Block = [_head(look, cells, _unseen(look, first, len(entries) - first - room))]
     for number, entry in enumerate(entries[first : first + room], first):
         style = "selected" if number == chosen else ""
         sign = look.alphabet.current if number == chosen else " "
@@ -57,6 +53,19 @@ def picker(
         row = clip(row, cells, look.alphabet)
         rows.append((*row, blank(max(0, cells - sum(width(span.text) for span in row)), style)))
     return pad([*pad(rows, cells, height - len(about), look.alphabet), *about], cells, height, look.alphabet)
+
+
+def _head(look: Look, cells: int, unseen: str) -> Row:
+    """The title, and at the right how much of the list is not seen."""
+    title = Span(f" {look.say(Text('open a scenario'))} ", "header bold")
+    gap = max(0, cells - width(title.text) - width(unseen))
+    return fit((title, Span(" " * gap, "header"), Span(unseen, "header")), cells, look.alphabet)
+
+
+def _unseen(look: Look, above: int, below: int) -> str:
+    """`↑ 3 ↓ 12`: how many entries the list can be scrolled to."""
+    parts = ((look.alphabet.up, above), (look.alphabet.down, below))
+    return "".join(f"{sign} {count} " for sign, count in parts if count > 0)
 
 
 def _about(entry: Entry, look: Look, cells: int) -> Block:

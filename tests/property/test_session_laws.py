@@ -377,7 +377,10 @@ def test_whatever_is_typed_leads_to_a_place_or_is_told(session, text):
 @given(session=sessions(), text=typed)
 def test_whatever_is_typed_as_an_edit_is_one_or_is_told(session, text):
     edited = session.edit_text(text)
-    assert (edited.note is None) == (len(edited.edits) == len(session.edits) + 1)
+    is_edit = edited.run is not session.run
+    assert len(edited.edits) == len(session.edits) + is_edit
+    assert edited.note is not None
+    assert edited.note.into("zh")
     assert edited.position == session.position
 
 
@@ -486,7 +489,7 @@ def test_an_edit_is_the_edited_scenario_run_from_scratch_and_undo_gives_the_old_
     session = passed[-1]
     assert session.edits == tuple(edits)
     assert session.has_unsaved_edits
-    assert not session.marked_saved().has_unsaved_edits
+    assert not session.saved_as("new").has_unsaved_edits
     assert_equal_runs(session.run, Run.of(apply(run.scenario, edits)))
     for number in range(len(edits) - 1, -1, -1):
         session = session.undo()

@@ -63,7 +63,7 @@ EFFECTS = {
     "open": lambda screen: isinstance(screen.app.screen, Picker),
     "next_scenario": lambda screen: screen.session.run.scenario.name == "rnn",
     "previous_scenario": lambda screen: screen.look.message is not None,
-    "quit": lambda screen: screen.app.farewell == "rnnstep hello --at 3/L0/hh[1]",
+    "quit": lambda screen: screen.app.farewell == "rnnstep hello --at '3/L0/hh[1]'",
 }
 
 
@@ -128,3 +128,56 @@ async def test_last_key_is_shown_to_the_audience(opened):
     async with opened("hello") as screen:
         await screen.press("right")
         assert screen.look.last_key == "→"
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("full_stop", "nothing is hidden"),
+        ("greater_than_sign", "2 places a second"),
+        ("W", "nothing is watched"),
+    ],
+)
+async def test_a_key_that_does_nothing_says_so_in_place_of_an_older_refusal(opened, key, told):
+    async with opened("hello") as screen:
+        await screen.press("left")
+        assert "this is the start" in screen.text
+        await screen.press(key)
+        assert told in screen.text
+        assert "this is the start" not in screen.text
+
+
+async def test_a_command_of_the_screen_clears_an_older_refusal(opened):
+    async with opened("hello") as screen:
+        await screen.press("left", "D")
+        assert "this is the start" not in screen.text
+
+
+async def test_predicting_is_seen_in_the_footer_while_it_lasts(opened):
+    async with opened("hello", size=(60, 17)) as screen:
+        await screen.press("p", "right")
+        assert "predict ✓" in screen.words
+        await screen.press("p", "right")
+        assert "predict ✓" not in screen.words
+
+
+async def test_out_at_start_of_several_batches_says_what_next_does(opened):
+    async with opened("windows") as screen:
+        await screen.press("up")
+        assert "whole batches" in screen.text
+        await screen.press("down")
+        assert "inside the batches" in screen.text
+        await screen.press("up", "right")
+        assert screen.session.place == "1:"
+
+
+async def test_conditions_are_taken_away_where_they_were_set(opened):
+    async with opened("hello") as screen:
+        for text, left in (("t == 2", ["t == 2"]), ("t==2", []), ("t == 1", ["t == 1"]), ("", [])):
+            await screen.press("B")
+            await screen.until(lambda: screen.app.focused is not None and screen.app.focused.id != "canvas")
+            screen.app.focused.value = text
+            await screen.press("enter")
+            assert screen.debugger.prompt is None
+            assert [str(one) for one in screen.session.breakpoints] == left
+        assert "all conditions removed" in screen.text

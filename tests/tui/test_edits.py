@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
 from rnnstep.tui.unsaved import Unsaved
 
@@ -46,7 +47,7 @@ async def test_quitting_with_an_unsaved_edit_asks_and_escape_stays(opened):
         assert screen.debugger.is_current
         assert screen.app.is_running
         await screen.press("q", "enter")
-        assert screen.app.farewell == f"rnnstep hello --at {AT}"
+        assert screen.app.farewell == f"rnnstep hello --at '{AT}'"
 
 
 async def test_undone_edits_are_not_asked_about(opened):
@@ -70,7 +71,51 @@ async def test_saving_makes_a_new_file_that_reads_as_the_edited_scenario(opened,
         assert saved.parameters["weight_hh"][1, 0] == 0
         assert copy.read_text("utf-8") == source
         await screen.press("q")
-        assert screen.app.farewell == f"rnnstep {tmp_path / 'mine-edited.toml'} --at {AT}"
+        assert screen.app.farewell == f"rnnstep {tmp_path / 'mine-edited.toml'} --at '{AT}'"
+
+
+async def test_after_saving_header_reading_again_and_quitting_mean_the_new_file(opened, tmp_path):
+    copy = tmp_path / "mine.toml"
+    copy.write_text(bundled.find("hello").read_text("utf-8"), "utf-8")
+    async with opened(copy, at=AT) as screen:
+        await screen.press("0", "ctrl+s")
+        await screen.until(lambda: screen.debugger.prompt is not None)
+        screen.app.focused.value = str(tmp_path / "new.toml")
+        await screen.press("enter")
+        assert "new  RNNCell" in screen.text
+        await screen.press("u")
+        assert "new*  RNNCell" in screen.text
+        await screen.press("ctrl+s")
+        await screen.until(lambda: screen.debugger.prompt is not None)
+        assert screen.debugger.prompt.question.value == str(tmp_path / "new-edited.toml")
+        await screen.press("escape", "U", "R")
+        await screen.until(lambda: "read again" in screen.text)
+        assert screen.session.run.scenario.path == tmp_path / "new.toml"
+        assert screen.session.run.scenario.parameters["weight_hh"][1, 0] == 0
+        await screen.press("q")
+        assert screen.app.farewell == f"rnnstep {tmp_path / 'new.toml'} --at '{AT}'"
+
+
+async def test_what_was_edited_is_said_and_where_nothing_is_lit_nothing_is_edited(opened):
+    async with opened("hello", at=AT) as screen:
+        await screen.press("0")
+        assert "W_hh[1,0]: −0.4897 → 0" in screen.text
+        await screen.press("u", "up", "plus")
+        assert "go to an element or a term first" in screen.text
+        assert screen.session.edits == ()
+
+
+async def test_a_bare_number_is_taken_and_one_too_large_told(opened):
+    async with opened("hello", at=f"{AT}.2") as screen:
+        await screen.press("e")
+        await screen.until(lambda: screen.debugger.prompt is not None and screen.app.focused is not None)
+        screen.app.focused.value = "1e39"
+        await screen.press("enter")
+        assert "too large for float32" in screen.words
+        screen.app.focused.value = "1e3"
+        await screen.press("enter")
+        assert [(edit.target.shown, edit.value) for edit in screen.session.edits] == [("W_hh[1,2]", 1000.0)]
+        assert "→ 1000" in screen.text
 
 
 async def test_a_file_that_is_there_is_replaced_only_when_asked_twice(opened, tmp_path):

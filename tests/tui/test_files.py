@@ -7,6 +7,7 @@ import os
 import pytest
 
 from rnnstep.scenario import bundled
+from rnnstep.tui.catalogue import catalogue
 from rnnstep.tui.picker import Picker
 
 
@@ -58,10 +59,13 @@ async def test_bad_edit_on_disk_is_told_and_the_old_run_kept(opened, mine):
     async with opened(mine, at="3/L0/hh[1]", size=(120, 35)) as screen:
         old = screen.session.run
         rewrite(mine, "hidden_size", "hiden_size")
+        screen.debugger.files.look_at_disk()
         await screen.press("R")
         await screen.until(lambda: "hiden_size" in screen.text)
         assert screen.session.run is old
+        assert "changed on disk" not in screen.text
         await screen.press("right")
+        assert "hiden_size" not in screen.text
         assert screen.session.place == "3/L0/hh[2]"
 
 
@@ -96,7 +100,34 @@ async def test_picker_opens_what_is_typed(opened):
 async def test_picker_goes_down_and_up(opened):
     async with opened("hello") as screen:
         await screen.press("o", "down", "down", "up", "enter")
-        await screen.until(lambda: screen.session.run.scenario.name == bundled.names()[1])
+        await screen.until(lambda: screen.session.run.scenario.name == catalogue("en")[1].name)
+
+
+def test_the_first_lesson_stands_first_and_the_others_by_the_alphabet():
+    names = [entry.name for entry in catalogue("en")]
+    assert names[0] == "hello"
+    assert names[1:] == sorted(set(bundled.names()) - {"hello"})
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_summaries_of_the_list_hold_no_markdown(language):
+    for entry in catalogue(language):
+        assert "`" not in entry.summary
+        assert "**" not in entry.summary
+    assert "*hello*" not in catalogue(language)[0].summary
+
+
+async def test_picker_tells_how_much_is_not_seen(opened):
+    async with opened("hello") as screen:
+        await screen.press("o")
+        await screen.until(lambda: isinstance(screen.app.screen, Picker))
+        head = screen.text.split("\n")[0]
+        assert "↓" in head
+        assert "↑" not in head
+        await screen.press(*["pagedown"] * 9)
+        head = screen.text.split("\n")[0]
+        assert "↑" in head
+        assert "↓" not in head
 
 
 async def test_picker_finds_titles_in_the_language(opened):
@@ -130,14 +161,109 @@ async def test_bad_scenario_from_the_picker_keeps_the_old_one(opened, mine):
         assert screen.debugger.is_current
 
 
-async def test_escape_in_the_first_picker_does_not_quit(opened):
+@pytest.mark.parametrize("key", ["escape", "q", "ctrl+c", "ctrl+q"])
+async def test_first_picker_is_left_with_the_program(opened, key):
     async with opened() as screen:
         await screen.until(lambda: isinstance(screen.app.screen, Picker))
-        await screen.press("escape")
-        assert screen.app.is_running
-        assert "open" in screen.text
-        await screen.press("right", "e", "i", "z", "c")
-        assert screen.app.is_running
+        assert "q quits" in screen.words
+        await screen.press(key)
+        await screen.until(lambda: screen.app._exit)
+        assert (screen.app.return_code or 0, screen.app.problem) == (0, None)
+
+
+@pytest.mark.parametrize("key", ["escape", "q"])
+async def test_picker_over_a_scenario_is_closed_alone(opened, key):
+    async with opened("hello") as screen:
+        await screen.press("o")
+        await screen.until(lambda: isinstance(screen.app.screen, Picker))
+        await screen.press(key)
+        assert screen.debugger.is_current
+        assert not screen.app._exit
+
+
+async def test_q_is_a_letter_where_something_is_typed_and_ctrl_c_still_quits(opened):
+    async with opened("hello") as screen:
+        await screen.press("o")
+        await screen.until(lambda: isinstance(screen.app.screen, Picker))
+        await screen.type("sq")
+        assert screen.app.focused.value == "sq"
+        await screen.press("ctrl+c")
+        assert screen.app.farewell == "rnnstep hello"
+
+
+async def test_bad_scenario_from_the_first_picker_leads_back_to_it(opened, mine):
+    rewrite(mine, "hidden_size", "hiden_size")
+    async with opened() as screen:
+        await screen.until(lambda: isinstance(screen.app.screen, Picker))
+        screen.app.focused.value = str(mine)
+        await screen.press("enter")
+        await screen.until(lambda: "hiden_size" in screen.text)
+        assert isinstance(screen.app.screen, Picker)
+        screen.app.focused.value = "lstm_by"
+        await screen.press("enter")
+        await screen.until(lambda: screen.session is not None)
+
+
+# ── several files ────────────────────────────────────────────────────────────────────────
+
+
+async def test_coming_back_to_a_scenario_finds_its_place_and_row(opened):
+    async with opened("rnn_cell_batch", "hello") as screen:
+        await screen.press("right", "right", "right_curly_bracket", "down", "down")
+        place = screen.session.place_and_row
+        assert place.endswith("@row1")
+        await screen.press("N")
+        await screen.until(lambda: screen.session.run.scenario.name == "hello")
+        assert screen.session.position.is_start
+        await screen.press("right", "P")
+        await screen.until(lambda: screen.session.run.scenario.name == "rnn_cell_batch")
+        assert screen.session.place_and_row == place
+        assert screen.session.note is None
+        await screen.press("N")
+        await screen.until(lambda: screen.session.run.scenario.name == "hello")
+        assert screen.session.place == "1"
+
+
+async def test_a_place_that_a_changed_file_has_no_more_is_forgotten(opened, mine):
+    async with opened(mine, "hello", at="5") as screen:
+        await screen.press("N")
+        await screen.until(lambda: screen.session.run.scenario.name == "hello")
+        rewrite(mine, 'text = "hello"', 'text = "hel"')
+        rewrite(mine, "ohlol", "ohl")
+        await screen.press("P")
+        await screen.until(lambda: screen.session.run.scenario.name == "mine")
+        assert screen.session.position.is_start
+
+
+async def test_a_bad_file_among_good_ones_is_told_and_passed_over(opened, mine):
+    rewrite(mine, "hidden_size", "hiden_size")
+    async with opened(mine, "hello", "rnn", size=(120, 35)) as screen:
+        assert screen.session.run.scenario.name == "hello"
+        assert "did you mean `hidden_size`" in screen.words
+        await screen.press("N")
+        await screen.until(lambda: screen.session.run.scenario.name == "rnn")
+        assert "hiden_size" not in screen.text
+
+
+async def test_a_bad_file_reached_by_its_key_is_told_and_passed_over(opened, mine):
+    rewrite(mine, "hidden_size", "hiden_size")
+    async with opened("hello", mine, "rnn", size=(120, 35)) as screen:
+        await screen.press("N")
+        await screen.until(lambda: "hiden_size" in screen.text)
+        assert screen.session.run.scenario.name == "hello"
+        await screen.press("N")
+        await screen.until(lambda: screen.session.run.scenario.name == "rnn")
+
+
+async def test_nothing_but_bad_files_leave_with_all_their_messages(opened, mine, tmp_path):
+    rewrite(mine, "hidden_size", "hiden_size")
+    other = tmp_path / "other.toml"
+    other.write_text("=", "utf-8")
+    async with opened(mine, other, is_waited_for=False) as screen:
+        await screen.until(lambda: screen.app.problem is not None)
+        assert f"{mine}:" in screen.app.problem
+        assert f"{other}:" in screen.app.problem
+        assert screen.app.return_code == 2
 
 
 async def test_names_from_a_file_are_never_markup(opened, mine):

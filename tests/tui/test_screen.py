@@ -112,6 +112,20 @@ async def test_click_goes_to_a_number_and_a_second_click_into_it(opened):
         assert screen.session.place == "3/L0/hh[2]"
 
 
+async def test_a_click_leaves_no_key_in_the_header(opened):
+    async with opened("hello", at="3/L0/hh", size=(120, 35)) as screen:
+        await screen.press("right")
+        assert screen.look.last_key == "→"
+        await screen.pilot.click(offset=place_of(screen, "go 3/L0/a[2]"))
+        await screen.pilot.pause()
+        assert screen.session.place == "3/L0/a[2]"
+        assert screen.look.last_key == ""
+        await screen.press("left")
+        await screen.pilot.click(offset=place_of(screen, "press right"))
+        await screen.pilot.pause()
+        assert screen.look.last_key == ""
+
+
 async def test_click_on_a_key_presses_it(opened):
     async with opened("hello") as screen:
         await screen.pilot.click(offset=place_of(screen, "press right"))
@@ -180,6 +194,18 @@ async def test_remote_steps_starts_and_blanks(opened):
         assert screen.text.strip() == ""
         await screen.press("x", "f5")
         assert screen.session.position.is_start
+
+
+@pytest.mark.parametrize("is_remote", [True, False])
+async def test_footer_and_help_name_the_keys_that_are_left(opened, is_remote):
+    async with opened("hello", at="2/L0/hh", size=(160, 90), is_remote=is_remote) as screen:
+        assert (" b break " in screen.words) is not is_remote
+        await screen.press("p", "right")
+        assert "= reveal" in screen.words if is_remote else ". reveal" in screen.words
+        await screen.press("equals_sign")
+        assert not screen.session.is_hidden
+        await screen.press("question_mark")
+        assert (" b break set a breakpoint" in screen.words) is not is_remote
 
 
 async def test_without_remote_b_sets_a_breakpoint(opened):

@@ -28,14 +28,14 @@ async def test_real_process_confirms_hello_and_an_edit_of_it(opened):
 
 
 async def test_failing_process_is_told_and_all_else_works(opened):
-    async with opened("hello", at="2", size=(120, 35)) as screen:
+    async with opened("hello", at="2/L0/hh[1]", size=(120, 35)) as screen:
         (revision, _), *_ = screen.workers[0].requests
         screen.workers[0].reply(Failed(revision, Text("no torch here")))
         await screen.until(lambda: screen.look.torch == "failed")
         assert "no torch here" in screen.text
         assert screen.workers[0].is_closed
         await screen.press("right")
-        assert screen.session.place == "3"
+        assert screen.session.place == "2/L0/hh[2]"
         await screen.press("0")
         assert len(screen.workers) == 2  # an edit tries again, in another process
 

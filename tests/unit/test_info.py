@@ -246,7 +246,7 @@ def test_edits_stand_with_their_old_values_and_whether_they_are_saved():
     assert "weight_hh_l0[0,1]" in text
     assert "x[2] = 9" in text
     assert "step 1, row 0, batch 1" in text
-    assert "Edits in force (saved)" in plain(info(session.marked_saved(), Look(), 100))
+    assert "Edits in force (saved)" in plain(info(session.saved_as("rnn"), Look(), 100))
     assert "Edits" not in plain(info(session.undo().undo().undo(), Look(), 100))
 
 

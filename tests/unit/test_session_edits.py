@@ -11,7 +11,7 @@ import pytest
 from rnnstep.errors import UsageError
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read, read_text
-from rnnstep.session.cursor import edit_prompt, follow, nudge
+from rnnstep.session.cursor import edit_prompt, edit_typed, follow, nudge
 from rnnstep.session.edits import read_number
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
@@ -72,7 +72,7 @@ def test_an_edit_changes_the_one_number_it_names(name, place, row, text, expecte
     for _ in range(row):
         session = session.other_row(1)
     edited = session.edit_text(text)
-    assert edited.note is None
+    assert edited.note.template == "{what}: {old} → {new}"
     assert changed(edited) == expected
     assert edited.place == session.place
 
@@ -113,8 +113,8 @@ weights = {seed = 1}
 """
     session = Session.open(Run.of(read_text(source))).right().edit_text("h_0[0] = 1")
     assert "different numbers of rows" in str(session.note)
-    assert session.edit_text("W_hh[0,0] = 1").note is None
-    assert session.right().edit_text("x[0] = 1").note is None
+    assert len(session.edit_text("W_hh[0,0] = 1").edits) == 1
+    assert len(session.right().edit_text("x[0] = 1").edits) == 1
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,36 @@ def test_the_same_value_again_is_no_edit_also_in_float32():
     assert len(session.edit_text("W_hh[0,0] = nan").edits) == 2
 
 
-def test_a_number_too_large_for_float32_is_infinite_without_a_warning():
+@pytest.mark.parametrize("text", ["1e39", "-1e39", "1e400", "3.5e38"])
+def test_a_number_too_large_for_float32_is_refused(text):
+    session = at("hello").edit_text(f"W_hh[0,0] = {text}")
+    assert f"{text} is too large for float32" in str(session.note)
+    assert session.edits == ()
+
+
+def test_float64_takes_what_float32_does_not():
+    assert len(at("float64").edit_text("W_hh[0,0] = 1e39").edits) == 1
+    assert "too large for float64" in str(at("float64").edit_text("W_hh[0,0] = 1e400").note)
+
+
+@pytest.mark.parametrize(("text", "value"), [("inf", np.inf), ("-Infinity", -np.inf), ("nan", np.nan)])
+def test_infinity_and_nan_may_be_typed(text, value):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        session = at("hello").edit_text("W_hh[0,0] = 1e300")
-    assert session.run.scenario.parameters["weight_hh"][0, 0] == np.inf
+        session = at("hello").edit_text(f"W_hh[0,0] = {text}")
+    np.testing.assert_equal(session.run.scenario.parameters["weight_hh"][0, 0], np.float32(value))
+
+
+def test_edit_undo_and_redo_say_what_they_changed():
+    edited = nudge(at("hello", "3/hh[1]"), None)
+    assert str(edited.note) == "W_hh[1,0]: −0.4897 → 0"
+    assert str(edited.undo().note) == "W_hh[1,0]: 0 → −0.4897"
+    assert str(edited.undo().redo().note) == "W_hh[1,0]: −0.4897 → 0"
+
+
+def test_a_change_too_small_for_four_digits_is_told_in_more():
+    session = at("hello").edit_text("W_hh[0,0] = 100000").edit_text("W_hh[0,0] = 100001")
+    assert str(session.note) == "W_hh[0,0]: 100000 → 100001"
 
 
 # ── the number under the cursor ──────────────────────────────────────────────────────────
@@ -157,6 +182,55 @@ def test_the_number_under_the_cursor_is_offered_and_nudged():
     more = nudge(session, 0.1)
     assert float(edit_prompt(more).partition(" = ")[2]) == pytest.approx(float(value) + 0.1, abs=1e-6)
     assert edit_prompt(nudge(more, None)) == "W_hh[1,0] = 0"
+
+
+@pytest.mark.parametrize("place", ["start", "3", "3/L0", "3/L0/hh"])
+def test_where_no_number_is_lit_none_is_nudged_and_none_offered(place):
+    session = at("hello", place)
+    for by in (0.1, -0.1, None):
+        assert "go to an element or a term first" in str(nudge(session, by).note)
+        assert nudge(session, by).edits == ()
+    assert edit_prompt(session) == ""
+    assert "an edit is written" in str(edit_typed(session, "1e3").note)
+    assert len(edit_typed(session, "W_hh[1,0] = 1e3").edits) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "shown"),
+    [
+        ("hello", "3/hh[1]", "W_hh[1,0]"),
+        ("hello", "3/hh[1].2", "W_hh[1,2]"),
+        ("hello", "1/hh[1].2", "W_hh[1,2]"),  # h_0[2] can be edited too
+        ("hello", "3/hh[1].4", "b_hh[1]"),
+    ],
+)
+def test_the_weight_of_the_term_at_the_cursor_is_edited(name, place, shown):
+    session = at(name, place)
+    assert edit_prompt(session).startswith(f"{shown} = ")
+    (edit,) = nudge(session, None).edits
+    assert edit.target.shown == shown
+
+
+@pytest.mark.parametrize("text", ["1e3", " 1000 ", "１０００"])
+def test_a_bare_number_is_for_the_number_under_the_cursor(text):
+    (edit,) = edit_typed(at("hello", "3/hh[1].2"), text).edits
+    assert (edit.target.shown, edit.value) == ("W_hh[1,2]", 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("1e39", "too large"), ("wide", "not a number"), ("", "is written")]
+)
+def test_a_bare_number_that_is_none_is_told(text, told):
+    session = edit_typed(at("hello", "3/hh[1].2"), text)
+    assert told in str(session.note)
+    assert session.edits == ()
+
+
+def test_saving_gives_the_scenario_the_name_of_its_file_also_after_undoing():
+    saved = nudge(at("hello", "3/hh[1]"), None).saved_as("new")
+    assert not saved.has_unsaved_edits
+    assert saved.run.scenario.name == "new"
+    assert saved.undo().run.scenario.name == "new"
 
 
 def test_following_leads_to_where_the_memory_was_computed_and_stops_at_what_is_given():

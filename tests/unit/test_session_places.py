@@ -9,7 +9,7 @@ import pytest
 from rnnstep.errors import UsageError
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read, read_text
-from rnnstep.session.place import read_place, write_place
+from rnnstep.session.place import read_place, read_row, write_place
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
@@ -109,6 +109,74 @@ def test_the_place_of_a_batch_stands_before_the_step():
     session = Session.open(run_of("windows")).go("2:3/hh[1]")
     assert session.place == "2:3/L0/hh[1]"
     assert session.out().out().out().place == "2:"
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "rows"),
+    [("rnn_cell_batch", "2/L0/hh[1]", 5), ("windows", "2:3/L0", 1), ("rnn_cell_batch", "start", 7)],
+)
+def test_a_place_is_written_with_its_row_and_read_back(name, place, rows):
+    session = Session.open(run_of(name)).go(place)
+    assert session.place_and_row == place
+    for _ in range(rows):
+        session = session.other_row(1)
+    assert session.place == place
+    assert session.place_and_row == f"{place}@row{rows}"
+    back = Session.open(run_of(name)).at(session.place_and_row)
+    assert (back.place, back.position.row) == (place, rows)
+    assert read_place(run_of(name).tree, f"{place} @ row {rows}") == session.position.path
+
+
+def test_a_place_without_a_row_keeps_the_row():
+    session = Session.open(run_of("rnn_cell_batch")).go("2@row5").go("1/hh")
+    assert (session.place, session.position.row) == ("1/L0/hh", 5)
+    assert session.go("1/hh@row0").position.row == 0
+
+
+def test_a_row_that_is_not_there_is_told_and_nothing_moves():
+    session = Session.open(run_of("rnn_cell_batch")).go("2@row5")
+    gone = session.go("1@row64")
+    assert "no row 64" in str(gone.note)
+    assert "0 to 63" in str(gone.note)
+    assert gone.note.into("zh") != gone.note.into("en")
+    assert gone.position == session.position
+    with pytest.raises(UsageError, match="no row 9"):
+        read_row("3@row9", 8)
+
+
+@pytest.mark.parametrize("text", ["3@5", "3@row", "3@rowx", "@row2@row1"])
+def test_a_row_is_written_one_way(text):
+    assert "is not a place" in str(Session.open(run_of("rnn_cell_batch")).go(text).note)
+
+
+def test_out_at_start_looks_at_whole_batches_and_into_comes_back():
+    session = Session.open(run_of("windows"))
+    wide = session.out()
+    assert (wide.position.is_start, wide.level, wide.note) == (True, "batch", None)
+    assert wide.right().place == "1:"
+    assert wide.right().right().place == "2:"
+    assert wide.into().level == "step"
+    assert "outermost" in str(wide.out().note)
+    deep = session.go("1:1/hh[1]").home()
+    assert deep.out().into().level == "element"
+
+
+def test_where_there_is_one_batch_start_has_no_wider_zoom():
+    session = Session.open(run_of("hello"))
+    assert "outermost" in str(session.out().note)
+    assert "→ makes the first step" in str(session.into().note)
+
+
+@pytest.mark.parametrize("steps", [1, -1])
+def test_another_step_at_start_says_what_to_do_first(steps):
+    assert "→ makes the first step" in str(Session.open(run_of("hello")).same_place(steps).note)
+
+
+def test_home_at_start_and_end_at_the_end_say_so():
+    session = Session.open(run_of("hello"))
+    assert "this is the start" in str(session.home().note)
+    assert session.end().note is None
+    assert "this is the end" in str(session.end().end().note)
 
 
 def test_the_row_comes_back_after_a_batch_that_has_fewer():

@@ -143,6 +143,27 @@ weights = {seed = 1}
     assert watch.value(done.by_key["L0"], done.values("L0", 0), 0) is not None
 
 
+def test_the_same_condition_again_takes_it_away():
+    session = Session.open(run_of("hello")).go("2/hh").toggle_breakpoint().break_when("h[0] > 0.5")
+    assert "B with the same or nothing removes it" in str(session.note)
+    session = session.break_when("t == 2")
+    gone = session.break_when(" h[0]>0.5 ")
+    assert [str(one) for one in gone.breakpoints] == ["L0/hh", "t == 2"]
+    assert "breakpoint removed" in str(gone.note)
+
+
+def test_an_empty_condition_takes_all_conditions_away_and_leaves_the_rest():
+    session = Session.open(run_of("hello")).go("2/hh").toggle_breakpoint()
+    assert "no condition to remove" in str(session.break_when(" ").note)
+    session = session.break_when("h[0] > 0.5").break_when("t == 2").break_when("")
+    assert [str(one) for one in session.breakpoints] == ["L0/hh"]
+    assert "all conditions removed" in str(session.note)
+
+
+def test_dropping_watches_where_there_are_none_says_so():
+    assert "nothing is watched" in str(Session.open(run_of("hello")).drop_watches().note)
+
+
 # ── predicting ───────────────────────────────────────────────────────────────────────────
 
 
@@ -152,6 +173,8 @@ def test_predicting_hides_what_a_move_computes_until_it_is_revealed():
     session = session.right()
     assert session.is_hidden
     assert not session.reveal().is_hidden
+    assert session.reveal().note is None
+    assert "nothing is hidden" in str(session.reveal().reveal().note)
     assert session.reveal().right().is_hidden
     assert not session.toggle_predict().is_hidden
 

@@ -19,11 +19,19 @@ ZH = {
     "no place `{text}`: did you mean `{near}`?": "没有 `{text}` 这个位置：是不是想写 `{near}`？",
     "no batch {batch} in `{text}`: there are {most}": "`{text}` 中的批 {batch} 不存在：共有 {most} 批",
     "no step {step} in `{text}`: steps go from 1 to {most}": "`{text}` 中的第 {step} 步不存在：时间步从 1 到 {most}",
+    "no row {row} in `{text}`: rows go from 0 to {most}": "`{text}` 中的第 {row} 行不存在：行号从 0 到 {most}",
     # breakpoints and predicting
     "no breakpoint ahead: this is the end": "前面没有断点了：已到末尾",
     "no breakpoint set; b sets one": "还没有断点；按 b 设置",
     "breakpoint set: {what}": "已设置断点：{what}",
     "breakpoint removed: {what}": "已取消断点：{what}",
+    "c stops where {what}; B with the same or nothing removes it": (
+        "按 c 会停在 {what} 成立处；在 B 中输入同样的条件或空行就去掉它"
+    ),
+    "all conditions removed": "已去掉全部条件",
+    "there is no condition to remove": "没有可去掉的条件",
+    "nothing is watched; w watches an expression": "没有监视任何表达式；按 w 监视一个",
+    "nothing is hidden": "没有盖住的数",
     "go to a step or an operation to set a breakpoint": "请先移动到某个时间步或运算，再设置断点",
     "predict: what comes next is hidden until . or = reveals it": "先猜后看：接下来的数先盖住，按 . 或 = 揭晓",
     "predict is off": "已关闭先猜后看",
@@ -37,6 +45,11 @@ ZH = {
         "这里不能给定 `{name}`：各批的行数不同"
     ),
     "not a number: `{text}`": "不是数：`{text}`",
+    "{text} is too large for {dtype}, whose largest number is {largest:.2e}; inf may be typed": (
+        "{text} 超出 {dtype} 的范围，它最大的数是 {largest:.2e}；可以输入 inf"
+    ),
+    "go to an element or a term first (↓)": "请先移动到某个元素或项（↓）",
+    "{what}: {old} → {new}": "{what}：{old} → {new}",
     "{what} is that already": "{what} 已经是这个值",
     "no edit to undo": "没有可撤销的修改",
     "no edit to redo": "没有可重做的修改",

@@ -15,8 +15,8 @@ ZH = {
     "to the place before": "到前一处",
     "into": "进入",
     "into the place: step, block, operation, element, term": "进入这一处：步、模块、运算、元素、项，逐级深入",
-    "out": "退出",
-    "out of it, to what it is part of": "退到它所属的上一级",
+    "out": "返回上层",
+    "out of it, to what it is part of": "返回它所属的上一层",
     "same, next step": "下一步同处",
     "to the same operation and element of the next step": "到下一时间步的同一运算、同一元素",
     "same, step before": "上一步同处",
@@ -112,16 +112,22 @@ ZH = {
     "playing {speed:g} places a second: > and < change it, any key stops": (
         "正在播放，每秒 {speed:g} 处：> 和 < 调节快慢，按任意键停止"
     ),
+    "start, by whole batches: → computes the first one, ↓ goes back inside": (
+        "开头，按整批移动：→ 算出第一批，↓ 回到批内"
+    ),
+    "start, inside the batches: → computes the first place, ↑ goes out again": (
+        "开头，在批内移动：→ 算出第一处，↑ 返回整批"
+    ),
     # prompts
     "go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, start the start": (
         "转到：3 是第 3 步，3/L0/hh[1] 是那里 hh 的元素 1，start 是开头"
     ),
-    "change a weight, a bias, x or h_0: W_hh[0,2] = 0.5": "修改一个权重、偏置、x 或 h_0：W_hh[0,2] = 0.5",
+    "change a weight, a bias, x or h_0, for example W_hh[0,2] = 0.5": "修改一个权重、偏置、x 或 h_0，例如 W_hh[0,2] = 0.5",
     "watch an expression at every step: norm(h), max(abs(h)), h[0] - h_prev[0]": (
         "每一步都监视一个表达式：norm(h)，max(abs(h))，h[0] - h_prev[0]"
     ),
-    "stop where this holds: max(abs(h)) > 0.95, t == 3 and h[0] < 0.1": (
-        "在条件成立处停下：max(abs(h)) > 0.95，t == 3 and h[0] < 0.1"
+    "stop where this holds: max(abs(h)) > 0.95, t == 3 and h[0] < 0.1; an empty line removes all": (
+        "在条件成立处停下：max(abs(h)) > 0.95，t == 3 and h[0] < 0.1；空行去掉全部条件"
     ),
     "a file's name is needed": "请输入文件名",
     "{path} is there already; Enter again replaces it": "{path} 已存在；再按一次回车就覆盖它",
@@ -133,7 +139,7 @@ ZH = {
     # files
     "changed on disk: R reads it again": "文件在磁盘上已改动：按 R 重新读取",
     "no other scenario was given that way; o opens one": "那个方向没有别的场景了；按 o 打开一个",
-    "not opened: {problem}": "未能打开：{problem}",
+    "not opened:": "未能打开：",
     "reading {name} …": "正在读取 {name} …",
     "torch is on its way": "torch 正在加载",
     "the embedding's values come from torch: on their way …": "嵌入层的值由 torch 给出：正在等待 …",
@@ -144,7 +150,8 @@ ZH = {
     "comparing with torch failed: {reason}": "与 torch 比较时出错：{reason}",
     # the picker
     "open a scenario": "打开场景",
-    "type to filter, or a path; Enter opens, Esc closes": "输入文字筛选，或输入路径；回车打开，Esc 关闭",
+    "type to filter, or a path; Enter opens, Esc or q closes": "输入文字筛选，或输入路径；回车打开，Esc 或 q 关闭",
+    "type to filter, or a path; Enter opens, Esc or q quits": "输入文字筛选，或输入路径；回车打开，Esc 或 q 退出程序",
     "no scenario of this name here; Enter opens `{typed}` as a path": "没有叫这个名字的场景；按回车把 `{typed}` 当作路径打开",
     "this is a folder; a scenario is a file": "这是文件夹；场景应是一个文件",
     # keys of one's own
@@ -162,7 +169,7 @@ ZH = {
     "computed and shown, nothing after it. Four keys do everything: → and ← go to the next place and back at "
     "this zoom, ↓ goes into it and ↑ out of it.": (
         "一次运行是一棵树：步、模块、运算、元素、项。光标停在其中一处：到此为止的一切都已算出并显示，"
-        "之后的都还没有。四个键就够了：→ 和 ← 在同一层级前后移动，↓ 进入，↑ 退出。"
+        "之后的都还没有。四个键就够了：→ 和 ← 在同一层级前后移动，↓ 进入，↑ 返回上层。"
     ),
     "On the screen": "屏幕上的记号",
     "torch computes the same, within what rounding allows": "torch 算出的相同（在舍入允许的范围内）",
