@@ -19,6 +19,7 @@ class Toasts:
     """Shows messages in Textual's toasts, as plain text."""
 
     CSS = """
+    ToastRack { overflow-y: auto; }
     Toast { width: 100%; max-width: 100%; padding: 0 1; margin-top: 0; }
     Debugger.-ascii Toast { border: none; }
     """
