@@ -1,15 +1,16 @@
 """A scenario's model as blocks: each a small program with its parameters, in order of computation.
 
-    embedding ─ L0 (L0→ and L0←, then join) ─ dropout ─ L1 … ─ linear
+    embedding ─ L0 (L0→ and L0←, then join) ─ dropout ─ L1 … ─ linear ─ loss ─ total
 
 The recurrent blocks carry states from step to step; the others act on each step alone.
-All of them are equations, so whatever reads equations reads every block.
+All of them are equations, so whatever reads equations reads every block. The last two are of a batch
+with a target alone, and made in `loss`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -19,7 +20,7 @@ from rnnstep.equations.program import Program, check
 from rnnstep.equations.syntax import Apply, Line, Name, parse_lines
 from rnnstep.scenario.model import Linear, Recurrent, Scenario
 
-Kind = Literal["embedding", "recurrent", "dropout", "join", "linear"]
+Kind = Literal["embedding", "recurrent", "dropout", "join", "linear", "loss", "total", "clip", "update"]
 Direction = Literal["forward", "backward"]
 
 
@@ -36,7 +37,7 @@ class Where:
 class Block:
     """One block; `inputs` names the program's inputs in the order in which they are fed."""
 
-    key: str  # "embedding", "L0", "L0←", "join0", "dropout0", "linear": as in a place
+    key: str  # "embedding", "L0", "L0←", "join0", "dropout0", "linear", "loss", "total": as in a place
     kind: Kind
     layer: int
     direction: Direction
@@ -48,6 +49,17 @@ class Block:
     def compiled(self) -> Compiled:
         """The block's program as one fast function; made when it first runs."""
         return Compiled(self.program)
+
+    def with_parameters(self, scenario: Scenario) -> Block:
+        """The same block with the numbers of a scenario that differs in its parameters alone."""
+        parameters = {
+            name: scenario.parameters[where.torch][where.start : where.stop]
+            for name, where in self.kept_in.items()
+        }
+        block = replace(self, parameters=parameters)
+        if "compiled" in self.__dict__:  # a program is compiled once for all its numbers
+            block.__dict__["compiled"] = self.compiled
+        return block
 
     @property
     def output(self) -> str:

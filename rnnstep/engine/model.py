@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.blocks import Block, build
+from rnnstep.engine.loss import LossBlocks, loss_blocks
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.recurrence import BlockRun, Rows
+from rnnstep.engine.returning import Returning
 from rnnstep.engine.trace import Trace
 from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.operations import Array
@@ -39,6 +45,24 @@ class Model:
         self._dtype = scenario.dtype
         self.blocks: tuple[Block, ...] = build(scenario)
         self._prepared: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self._losses: dict[int, LossBlocks | None] = {}
+        self._returning: dict[tuple[str, int, bool, int], Returning] = {}
+
+    def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
+        """The same model with other numbers; what was compiled serves both."""
+        model = Model.__new__(Model)
+        model.__dict__.update(self.__dict__)
+        model.scenario = self.scenario.with_parameters(parameters)
+        model.blocks = tuple(block.with_parameters(model.scenario) for block in self.blocks)
+        model._prepared = {}
+        return model
+
+    def with_initial_state(self, initial_state: Mapping[str, Array]) -> Model:
+        """The same model from other states before the first step, each (L·D, B, n)."""
+        model = Model.__new__(Model)
+        model.__dict__.update(self.__dict__)
+        model.scenario = replace(self.scenario, initial_state=MappingProxyType(dict(initial_state)))
+        return model
 
     def run(self) -> Trace:
         """Run every batch; each starts from the initial state."""
@@ -51,12 +75,25 @@ class Model:
         with np.errstate(all="ignore"):
             return self._run_batch(index)
 
-    def _run_batch(self, index: int) -> Pass:
-        batch = self.scenario.batches[index]
+    def run_test_batch(self, index: int) -> Pass:
+        """Run one of the batches that are kept apart."""
+        with np.errstate(all="ignore"):
+            return self._run_batch(index, is_test=True)
+
+    def backward(self, done: Pass) -> BackwardPass | None:
+        """Go back through a run of this model; None where it has no loss."""
+        if done.loss_run is None:
+            return None
+        with np.errstate(all="ignore"):
+            return BackwardPass(done, lambda block: self.way_back(block, done.index), self._dtype)
+
+    def _run_batch(self, index: int, *, is_test: bool = False) -> Pass:
+        batch = (self.scenario.test_batches if is_test else self.scenario.batches)[index]
         x = self._embedded(batch)
         rows = Rows.of(batch.lengths) if batch.packed and batch.lengths is not None else None
         is_kept = self._kept_bytes(batch) <= min(KEPT_BYTES, self.scenario.memory_limit)
-        done = Pass(self.scenario, self.blocks, index, x)
+        losses = self._loss_blocks(index, batch, is_test=is_test)
+        done = Pass(self.scenario, batch, self._with_loss(losses), index, x, losses)
         generator: np.random.Generator | None = None
         for block in self.blocks:
             if block.kind == "recurrent":
@@ -85,6 +122,35 @@ class Model:
                 x = mask * x
         done.features = x
         return done
+
+    def blocks_of(self, index: int) -> tuple[Block, ...]:
+        """The blocks of a batch's run, those of its loss included."""
+        return self._with_loss(self._loss_blocks(index, self.scenario.batches[index], is_test=False))
+
+    def _with_loss(self, losses: LossBlocks | None) -> tuple[Block, ...]:
+        return self.blocks if losses is None else (*self.blocks, losses.loss, losses.total)
+
+    def way_back(self, block: Block, index: int) -> Returning:
+        """The way back through a block in a batch; derived once for all batches with as many rows and steps."""
+        batch = self.scenario.batches[index]
+        rows = 1 if block.kind == "total" else batch.num_rows
+        linear = self.scenario.linear
+        is_final = linear is not None and linear.source == "h_n"
+        is_single = block.kind == "total" or (is_final and block.kind in ("linear", "loss"))
+        is_summed = not is_single and batch.num_steps > 1
+        # The loss has another program for each batch.
+        key = (block.key, rows, is_summed, index if block.kind in ("loss", "total") else -1)
+        if key not in self._returning:
+            self._returning[key] = Returning(block, rows, is_summed=is_summed)
+        return self._returning[key]
+
+    def _loss_blocks(self, index: int, batch: Batch, *, is_test: bool) -> LossBlocks | None:
+        number = -1 - index if is_test else index
+        if number not in self._losses:
+            last = self.blocks[-1]
+            size = int(last.program.shapes[last.output][0])
+            self._losses[number] = loss_blocks(self.scenario, batch, size)
+        return self._losses[number]
 
     def _embedded(self, batch: Batch) -> Array:
         if batch.values is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.engine.blocks import Block
+from rnnstep.engine.loss import LossBlocks, LossRun
 from rnnstep.engine.recurrence import BlockRun
 from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.equations.operations import Array
@@ -19,20 +20,33 @@ from rnnstep.scenario.model import Batch, Scenario
 class Pass:
     """The run of one batch. `t` counts from 0; arrays by block are (live rows, n)."""
 
-    def __init__(self, scenario: Scenario, blocks: tuple[Block, ...], index: int, x: Array) -> None:
+    phase = "forward"
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        batch: Batch,
+        blocks: tuple[Block, ...],
+        index: int,
+        x: Array,
+        losses: LossBlocks | None = None,
+    ) -> None:
         self.scenario = scenario
+        self.batch = batch  # what was put in
         self.blocks = blocks
         self.index = index
         self.x = x  # what enters the recurrent module, (T, B, I)
+        self._losses = losses
         self.runs: dict[str, BlockRun] = {}
         self.masks: dict[str, Array] = {}  # of each dropout block, (T, B, n)
         self.dropped: dict[str, Array] = {}  # what entered it
         self.features: Array = x  # the last layer's output, (T, B, D·n)
 
     @property
-    def batch(self) -> Batch:
-        """What was put in."""
-        return self.scenario.batches[self.index]
+    def is_final(self) -> bool:
+        """Whether the linear layer, and the loss with it, stands on the final state alone."""
+        linear = self.scenario.linear
+        return linear is not None and linear.source == "h_n"
 
     @cached_property
     def by_key(self) -> dict[str, Block]:
@@ -77,6 +91,34 @@ class Pass:
             return whole if self.scenario.is_batched else whole[0]
         return as_torch_shows(self.scenario, whole)
 
+    # ── the loss ─────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def loss_run(self) -> LossRun | None:
+        """The loss with every value of it; None where there is no target."""
+        if self._losses is None:
+            return None
+        with np.errstate(all="ignore"):
+            run = LossRun(self._losses, self.scores if not self.is_final else self.scores[None])
+            assert run.loss is not None
+            return run
+
+    @property
+    def loss(self) -> float | None:
+        """The loss; None where there is no target."""
+        return None if self.loss_run is None else self.loss_run.loss
+
+    @property
+    def scores(self) -> Array:
+        """What the loss compares with the target: logits, or without a linear layer the output; (T, B, n) or (B, n)."""
+        logits = self.logits_by_row
+        return self.features if logits is None else logits
+
+    @property
+    def prediction(self) -> NDArray[np.intp]:
+        """The class of the largest score, (T, B), or (B,) of the final state."""
+        return np.asarray(np.argmax(self.scores, axis=-1))
+
     def _final(self, state: int) -> Array:
         name = tuple(self.scenario.cell.states)[state]
         return state_as_torch_shows(self.scenario, np.stack([run.final(name) for run in self.runs.values()]))
@@ -90,24 +132,41 @@ class Pass:
         return np.concatenate([run.final(run.block.output) for run in last], axis=-1)
 
     def _linear_input(self) -> Array:
-        linear = self.scenario.linear
-        assert linear is not None
-        return self.final_features[None] if linear.source == "h_n" else self.features
+        return self.final_features[None] if self.is_final else self.features
 
     def _linear_value(self, block: Block) -> Array:
         """Logits over all steps, (T, B, C), or (B, C) of the final state."""
         x = self._linear_input()
         known = {**block.parameters, next(iter(block.program.inputs)): x.reshape(-1, x.shape[-1])}
         logits = block.compiled.derive("logits", known).reshape(*x.shape[:-1], -1)
-        return (
-            logits[0] if self.scenario.linear is not None and self.scenario.linear.source == "h_n" else logits
-        )
+        return logits[0] if self.is_final else logits
 
     # ── by place ─────────────────────────────────────────────────────────────────────
 
     def live_rows(self, t: int) -> NDArray[np.intp] | None:
         """The rows of the batch that take part in step `t`; None when all do."""
         return next(iter(self.runs.values())).live_rows(t)
+
+    def row_index(self, key: str, t: int, row: int) -> int | None:
+        """Where a row of the batch stands among those of a block's step; None when it is over."""
+        kind = self.by_key[key].kind
+        if kind == "loss" or (kind == "linear" and self.is_final):
+            return row
+        if kind == "total":
+            return 0
+        rows = self.live_rows(t)
+        if rows is None:
+            return row
+        found = (rows == row).nonzero()[0]
+        return int(found[0]) if len(found) else None
+
+    def known(self, key: str, t: int, row: int) -> dict[str, Array] | None:
+        """All that a block's lines read and give at a step, for one row; None when the row is over."""
+        index = self.row_index(key, t, row)
+        if index is None:
+            return None
+        values = {name: value[index] for name, value in self.values(key, t).items()}
+        return {**self.by_key[key].parameters, **values}
 
     def values(self, key: str, t: int) -> dict[str, Array]:
         """All values of a block at step `t` (for `from = "h_n"` any t), each (live rows, n)."""
@@ -144,13 +203,18 @@ class Pass:
             case "dropout", _:
                 with np.errstate(all="ignore"):
                     return self._live(self.masks[block.key] * self.dropped[block.key], t)
+            case "loss", _:
+                assert self.loss_run is not None
+                return np.asarray(self.loss_run.known[name][0 if self.is_final else t])
+            case "total", _:
+                assert self.loss_run is not None
+                return self.loss_run.entries[name][None]
         return self._linear_at(name, t)
 
     def _linear_at(self, name: str, t: int) -> Array:
-        assert self.scenario.linear is not None
         whole = self.logits_by_row
         assert whole is not None
-        if self.scenario.linear.source == "h_n":
+        if self.is_final:
             return whole if name == "logits" else self.final_features
         return self._live(whole if name == "logits" else self.features, t)
 

@@ -9,7 +9,7 @@ run may forget all but its states and compute a place anew when it is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -97,7 +97,7 @@ class BlockRun:
         """All values of step `t`: inputs, states before, and every line; each (live rows, n)."""
         known, shared = self._known(t)
         compiled = self.block.compiled
-        named = [*self.block.program.inputs, *(f"{name}_prev" for name in self.block.program.states)]
+        named = [*self.block.program.inputs, *self.block.program.befores]
         named += self.block.program.names
         return {
             name: self._by_row(name, compiled.derive(name, known), t) for name in named if name not in shared
@@ -138,6 +138,37 @@ class BlockRun:
     def before(self, name: str, t: int) -> Array:
         """A state as step `t` read it, (live rows, n)."""
         return self.value(f"{name}_prev", t)
+
+    def over_segment(self, number: int, names: Iterable[str]) -> dict[str, Array]:
+        """Values at every step of a segment, in the order of computation, (steps, rows, n); of one row (steps, n)."""
+        segment = self.segments[number]
+        kept = self._kept(segment, needs_all=True, number=number)
+        compiled = self.block.compiled
+        is_one = self._mode == ONE_ROW
+        known: dict[str, Array] = dict(self.block.parameters)
+        for name in self.block.program.inputs:
+            known[name] = segment.x[:, 0] if is_one else segment.x
+        for name, (index, a, b) in compiled.columns.items():
+            known[name] = kept[index][..., a:b]
+        for position, state in enumerate(self.block.program.states):
+            before = segment.before[position][0] if is_one else segment.before[position]
+            known[self.block.program.before(state)] = np.concatenate((before[None], known[state][:-1]))
+        return {name: compiled.derive(name, known) for name in names}
+
+    @property
+    def mode(self) -> str:
+        """Whether the function runs on arrays with a row axis, `ROWS`, or without, `ONE_ROW`."""
+        return self._mode
+
+    @property
+    def rows(self) -> Rows | None:
+        """How the rows of a packed batch lie while it runs; None where all are alive all the time."""
+        return self._rows
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether all that was computed is kept, and not the states alone."""
+        return self._is_kept
 
     # ── running ──────────────────────────────────────────────────────────────────────
 
@@ -270,10 +301,16 @@ class BlockRun:
         shape = self.block.program.shapes[name]
         if len(shape) > 1:
             return value  # a matrix that a cell of one's own makes of its parameters
-        rows = self._shape[1] if self._rows is None else self._rows.alive(t)
         if np.ndim(value) < 2:
+            rows = self._shape[1] if self._rows is None else self._rows.alive(t)
             return np.array(np.broadcast_to(value, (rows, int(shape[0]) if shape else 1)))
-        return value if self._rows is None else value[np.argsort(self._rows.order[:rows], kind="stable")]
+        return self.in_batch_order(value, t)
+
+    def in_batch_order(self, value: Array, t: int) -> Array:
+        """Give the live rows of a step, which run longest first, in the batch's order."""
+        if self._rows is None:
+            return value
+        return value[np.argsort(self._rows.order[: self._rows.alive(t)], kind="stable")]
 
 
 def _resized(state: Array, initial: Array, rows: int) -> Array:

@@ -38,7 +38,7 @@ class Step(Mapping[str, Array]):
     @cached_property
     def _names(self) -> tuple[str, ...]:
         program = self._run.block.program
-        return (*program.inputs, *(f"{name}_prev" for name in program.states), *program.names)
+        return (*program.inputs, *program.befores, *program.names)
 
     @cached_property
     def _values(self) -> dict[str, Array]:

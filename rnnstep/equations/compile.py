@@ -8,7 +8,7 @@ demand with the same operations, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import cached_property
 from types import FunctionType
 from typing import Any
@@ -29,13 +29,15 @@ class Compiled:
     """A program with its functions for one row (arrays without a row axis) and for many.
 
     A function gives for each kept group an array `(T, B, columns)`, of one row `(T, columns)`;
-    `columns` says which columns of which array are a line's.
+    `columns` says which columns of which array are a line's. `keep` names lines that are kept though
+    they could be derived; `is_reversed` begins at the last step.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, keep: Container[str] = (), *, is_reversed: bool = False) -> None:
         self.program = program
-        self._plan = plan(program)
-        self.kept_groups = [group for group in self._plan.groups if group.is_kept]
+        self._is_reversed = is_reversed
+        self._plan = plan(program, keep)
+        self._arrays = [self._plan.home_of.get(group, group) for group in self._plan.kept_places]
 
     @cached_property
     def columns(self) -> Mapping[str, tuple[int, int, int]]:
@@ -45,8 +47,9 @@ class Compiled:
             node = self._plan.lines[name]
             group = self._plan.group_of.get(node)
             if group is not None:
-                start = group.offset(node)
-                found[name] = (self.kept_groups.index(group), start, start + node.size)
+                home = self._plan.home_of.get(group)
+                start = group.offset(node) + (home.offset(group) if home is not None else 0)
+                found[name] = (self._arrays.index(home or group), start, start + node.size)
         return found
 
     @cached_property
@@ -57,7 +60,7 @@ class Compiled:
     @cached_property
     def numbers_a_step(self) -> int:
         """How many numbers are kept for each row and step."""
-        return sum(group.size for group in self.kept_groups)
+        return sum(array.size for array in self._arrays)
 
     def prepare(
         self, parameters: Mapping[str, Array], dtype: np.dtype[np.floating], mode: str
@@ -83,11 +86,11 @@ class Compiled:
 
     @cached_property
     def _one_row(self) -> Generated:
-        return generate(self.program, self._plan, ONE_ROW)
+        return generate(self.program, self._plan, ONE_ROW, is_reversed=self._is_reversed)
 
     @cached_property
     def _rows(self) -> Generated:
-        return generate(self.program, self._plan, ROWS)
+        return generate(self.program, self._plan, ROWS, is_reversed=self._is_reversed)
 
     def derive(self, name: str, known: dict[str, Array]) -> Array:
         """Give a line from kept lines, states before, inputs and parameters in `known`, and put it there."""

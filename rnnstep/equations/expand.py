@@ -162,6 +162,12 @@ def _count(expression: Expression, shapes: Mapping[str, Shape]) -> int:
             return _length(vector, shapes)
         case Apply(op="sum" | "mean", args=(vector,)):
             return _length(vector, shapes)
+        case Apply(op="pullback", args=args):
+            return sum(_length(vector, shapes) for vector in args[1::2])
+        case Apply(op="outer" | "rows" | "scatter", args=(g, *_)):
+            return _rows(g, shapes)
+        case Apply(op="spread", args=(inner, _)):
+            return _count(inner, shapes)
         case Apply(op=op, args=(argument,)) if _is_passed_through(op):
             return _count(argument, shapes)
         case Pick(base=base):
@@ -172,6 +178,12 @@ def _count(expression: Expression, shapes: Mapping[str, Shape]) -> int:
 def _is_passed_through(op: str) -> bool:
     """Whether the sum inside an operation of one argument is still the outermost one."""
     return op != "not" and OPERATIONS[op].kind == "elementwise"
+
+
+def _rows(g: Expression, shapes: Mapping[str, Shape]) -> int:
+    """How many rows are gathered: those of (B, n), or the one of (n,)."""
+    shape = infer(g, shapes)
+    return int(shape[0]) if len(shape) == 2 else 1
 
 
 def _length(vector: Expression, shapes: Mapping[str, Shape]) -> int:
@@ -211,6 +223,13 @@ class _Work:
                 length = _length(vector, self._shapes)
                 whole = self._terms(length, partial(self._element, vector), sign)
                 return None if whole is None else Applied("div", (whole, whole_number(length)))
+            case Apply(op="pullback", args=args):
+                return self._terms(*self._products_back(args, index), sign)
+            case Apply(op="outer" | "rows" | "scatter" as op, args=args):
+                rows = _rows(args[0], self._shapes)
+                return self._terms(rows, partial(self._of_row, op, args, index, rows), sign)
+            case Apply(op="spread", args=(inner, _)):
+                return self.outermost(inner, index if infer(inner, self._shapes) else (), sign)
             case Apply(op=op, args=(argument,)) if _is_passed_through(op):
                 return Applied(op, (self.outermost(argument, index, 1) or Written("0", 0.0),))
             case Pick(base=base, index=place):
@@ -251,12 +270,23 @@ class _Work:
             case Pick(base=base, index=place):
                 return self._piece(base, self._place(base, place), is_inside=is_inside)
             case Apply(op="lookup", args=(Name(id=table), place)):
-                chosen = int(np.asarray(evaluate(place, self._arrays, Values())).item())
-                return _factor(table, self._arrays[table], (chosen, *index))
+                return _factor(table, self._arrays[table], (self._whole(place), *index))
             case Apply(op="cat", args=(first, second)):
                 length = _length(first, self._shapes)
                 is_first = index[0] < length
                 return self._piece(first if is_first else second, index if is_first else (index[0] - length,))
+            case Apply(op="head", args=(vector, _)):
+                return self._piece(vector, index, is_inside=is_inside)
+            case Apply(op="tail", args=(vector, last)):
+                start = _length(vector, self._shapes) - _length(last, self._shapes)
+                return self._piece(vector, (index[0] + start,), is_inside=is_inside)
+            case Apply(op="chosen", args=(vector, place)):
+                return self._piece(vector, (self._whole(place),), is_inside=is_inside)
+            case Apply(op="placed", args=(g, place, _)):
+                is_there = self._whole(place) == index[0]
+                return self._piece(g, (0,), is_inside=is_inside) if is_there else _NOTHING
+            case Apply(op="spread", args=(inner, _)):
+                return self._piece(inner, index if infer(inner, self._shapes) else (), is_inside=is_inside)
             case Apply(op=op, args=args) if OPERATIONS[op].kind == "elementwise":
                 return Applied(op, tuple(self._piece(one, index, is_inside=is_inside) for one in args))
             case _ if is_inside:
@@ -264,12 +294,48 @@ class _Work:
             case Apply(op="matmul", args=(matrix, vector)):
                 row = self._row(matrix, index)
                 return total([self._product(matrix, vector, row, k) for k in self._range(vector)])
+            case Apply(op="pullback", args=args):
+                count, product = self._products_back(args, index)
+                return total([product(k) for k in range(count)])
+            case Apply(op="outer" | "rows" | "scatter" as op, args=args):
+                rows = _rows(args[0], self._shapes)
+                return total([self._of_row(op, args, index, rows, row) for row in range(rows)])
             case Apply(op=op, args=(vector,)):
                 return self._reduction(op, vector, index)
         raise AssertionError(expression)
 
     def _product(self, matrix: Expression, vector: Expression, row: int, k: int) -> Piece:
         return Applied("mul", (self._piece(matrix, (row, k), is_inside=True), self._element(vector, k)))
+
+    def _products_back(self, args: tuple[Expression, ...], index: Index) -> tuple[int, Callable[[int], Piece]]:
+        """How many products Wᵀ g has in an element, and the k-th of them."""
+        places = [
+            (matrix, vector, k)
+            for matrix, vector in zip(args[::2], args[1::2], strict=True)
+            for k in self._range(vector)
+        ]
+
+        def product(number: int) -> Piece:
+            matrix, vector, k = places[number]
+            weight = self._piece(matrix, (k, index[-1]), is_inside=True)
+            return Applied("mul", (weight, self._element(vector, k)))
+
+        return len(places), product
+
+    def _of_row(self, op: str, args: tuple[Expression, ...], index: Index, rows: int, row: int) -> Piece:
+        """What one row of the batch adds to an element of a parameter's share."""
+        at: Index = (row,) if len(infer(args[0], self._shapes)) == 2 else ()
+        match op:
+            case "outer":
+                g, x = args
+                pair = self._piece(g, (*at, index[0]), is_inside=True), self._piece(x, (*at, index[1]), is_inside=True)
+                return Applied("mul", pair)
+            case "scatter":
+                places = np.asarray(evaluate(args[1], self._arrays, Values())).reshape(-1)
+                if int(places[row]) != index[0]:
+                    return _NOTHING
+                return self._piece(args[0], (*at, index[1]), is_inside=True)
+        return self._piece(args[0], (*at, index[0]), is_inside=True)
 
     def _element(self, vector: Expression, k: int) -> Piece:
         return self._piece(vector, (k,), is_inside=True)
@@ -283,11 +349,15 @@ class _Work:
                 return Applied("div", (total(elements), whole_number(len(elements))))
             case "norm":
                 return Applied("sqrt", (total([Applied("mul", (one, one)) for one in elements]),))
-            case "softmax":
+            case "softmax" | "log_softmax":
                 # As it is computed, shifted by the largest: exp of a large number has no value.
                 largest = elements[int(np.argmax(evaluate(vector, self._arrays, Values())))]
                 powers: list[Piece] = [Applied("exp", (Applied("sub", (one, largest)),)) for one in elements]
-                return Applied("div", (powers[index[0] if len(powers) > 1 else 0], total(powers)))
+                own = index[0] if len(powers) > 1 else 0
+                if op == "softmax":
+                    return Applied("div", (powers[own], total(powers)))
+                shifted = Applied("sub", (elements[own], largest))
+                return Applied("sub", (shifted, Applied("log", (total(powers),))))
         return Applied(op, tuple(elements))
 
     def _by_value(self, expression: Expression, index: Index) -> Factor:
@@ -295,6 +365,10 @@ class _Work:
             text = write(Pick(expression, 0), BLACKBOARD).removesuffix("[0]")
             self._inner[id(expression)] = text, evaluate(expression, self._arrays, Values())
         return _factor(*self._inner[id(expression)], index)
+
+    def _whole(self, place: Expression) -> int:
+        """An index, as its number."""
+        return int(np.asarray(evaluate(place, self._arrays, Values())).item())
 
     def _place(self, base: Expression, place: int) -> Index:
         return (place % _length(base, self._shapes),)

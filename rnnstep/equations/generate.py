@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rnnstep.equations.operations import OPERATIONS, Array
-from rnnstep.equations.plan import Group, Node, Plan
+from rnnstep.equations.plan import Group, Home, Node, Plan
 from rnnstep.equations.program import Program
 
 ONE_ROW, ROWS = "one row", "rows"
@@ -68,9 +68,12 @@ class Generated:
     source: str
 
 
-def generate(program: Program, plan: Plan, mode: str) -> Generated:
-    """Write the function of a plan for arrays with a row axis (`ROWS`) or without (`ONE_ROW`)."""
-    writer = _Writer(program, plan, has_rows=mode == ROWS)
+def generate(program: Program, plan: Plan, mode: str, *, is_reversed: bool = False) -> Generated:
+    """Write the function of a plan for arrays with a row axis (`ROWS`) or without (`ONE_ROW`).
+
+    With `is_reversed` it begins at the last step; the arrays stay in the order of the steps.
+    """
+    writer = _Writer(program, plan, has_rows=mode == ROWS, is_reversed=is_reversed)
     source = writer.write()
     scope: dict[str, Any] = dict(_NAMES)
     exec(compile(source, "<compiled equations>", "exec"), scope)  # noqa: S102 - made of our own names only
@@ -79,8 +82,8 @@ def generate(program: Program, plan: Plan, mode: str) -> Generated:
 
 def shared_buffers(plan: Plan) -> dict[Group, str]:
     """Name each group's array, letting a group be computed in place of an operand that nothing else reads."""
-    buffer: dict[Group, str] = {}
     number = {group: index for index, group in enumerate(plan.groups)}
+    buffer: dict[Group, str] = {group: _place_at_home(plan, group) for group in plan.home_of}
     for group in reversed(plan.groups):
         buffer.setdefault(group, f"g{number[group]}")
         if group.op not in OPERATIONS or OPERATIONS[group.op].kind != "elementwise":
@@ -91,6 +94,16 @@ def shared_buffers(plan: Plan) -> dict[Group, str]:
                 buffer[source] = buffer[group]
                 break
     return buffer
+
+
+def _home_name(plan: Plan, home: Home) -> str:
+    return f"h{plan.groups.index(home.groups[0])}"
+
+
+def _place_at_home(plan: Plan, group: Group) -> str:
+    home = plan.home_of[group]
+    start = home.offset(group)
+    return f"{_home_name(plan, home)}_{start}_{start + group.size}"
 
 
 def _replaced(plan: Plan, group: Group, position: int) -> Group | None:
@@ -107,38 +120,60 @@ def _replaced(plan: Plan, group: Group, position: int) -> Group | None:
 class _Writer:
     """Writes the function: a head for all steps at once, and a loop over the steps."""
 
-    def __init__(self, program: Program, plan: Plan, *, has_rows: bool) -> None:
+    def __init__(self, program: Program, plan: Plan, *, has_rows: bool, is_reversed: bool) -> None:
+        self._turn = "[::-1]" if is_reversed else ""
         self._program = program
         self._plan = plan
         self._has_rows = has_rows
         self._inputs = {name: f"x{k}" for k, name in enumerate(program.inputs)}
-        self._states = {f"{name}_prev": f"p{k}" for k, name in enumerate(program.states)}
+        self._states = {name: f"p{k}" for k, name in enumerate(program.befores)}
         self._buffer = shared_buffers(plan)
-        self._over_time = {
-            self._buffer[group] for group in plan.groups if group.is_kept or group.phase == "static"
-        }
+        self._over_time = self._stored()
         self._head: list[str] = []
         self._loop: list[str] = []
+        self._tail: list[str] = []
         self._walked: dict[str, str] = {}  # array or slice that the loop walks over → its name inside
         self.constants: list[Constant] = []
 
     def write(self) -> str:
         """Give the whole text."""
         self._allocate()
+        parts = {"static": self._head, "step": self._loop, "after": self._tail}
         for group in self._plan.groups:
-            is_step = group.phase == "step"
-            (self._loop if is_step else self._head).extend(self._computed(group, is_step=is_step))
+            self._now = parts[group.phase]
+            self._now.extend(self._computed(group, is_step=group.phase == "step"))
         for name in self._program.states:
             value = self._operand([self._plan.lines[name]], is_step=True)
-            self._loop.append(f"{self._states[f'{name}_prev']} = {value}")
+            self._loop.append(f"{self._states[self._program.before(name)]} = {value}")
         constants = (f"w{k}" for k in range(len(self.constants)))
         arguments = ", ".join([*self._inputs.values(), *self._states.values(), *constants])
         lines = [f"def run({arguments}):", *(f"    {line}" for line in self._head)]
         if self._program.states:
-            lines.append(f"    for {', '.join(self._walked.values())}, in zip({', '.join(self._walked)}):")
+            arrays = ", ".join(name + self._turn for name in self._walked)
+            lines.append(f"    for {', '.join(self._walked.values())}, in zip({arrays}):")
             lines += [f"        {line}" for line in self._loop]
-        kept = "".join(f"{self._buffer[group]}, " for group in self._plan.groups if group.is_kept)
+        lines += [f"    {line}" for line in self._tail]
+        kept = "".join(f"{name}, " for name in self._kept_arrays())
         return "\n".join([*lines, f"    return ({kept})"])
+
+    def _kept_arrays(self) -> list[str]:
+        """The arrays that are given back: a home whole."""
+        homes = {group: _home_name(self._plan, home) for group, home in self._plan.home_of.items()}
+        return [homes.get(one, self._buffer[one]) for one in self._plan.kept_places]
+
+    def _stored(self) -> set[str]:
+        """The arrays that hold all steps: what is kept, what is computed outside of the loop, and what that reads."""
+        stored: set[str] = set()
+        for group in self._plan.groups:
+            if group.is_kept or group.phase in ("static", "after"):
+                stored.add(self._buffer[group])
+            if group.phase == "after":
+                read = (self._plan.group_of.get(node) for member in group.members for node in member.args)
+                stored |= {self._buffer[one] for one in read if one is not None}
+        for home in set(self._plan.home_of.values()):
+            names = {self._buffer[group] for group in home.groups}
+            stored |= names if names & stored else set()
+        return stored
 
     def _allocate(self) -> None:
         first = next(iter(self._inputs.values()))
@@ -146,10 +181,21 @@ class _Writer:
         if self._has_rows:
             self._head.append(f"rows = {first}.shape[1]")
         self._head.append(f"dtype = {first}.dtype")
-        rows = "rows, " if self._has_rows else ""
-        for buffer, size in {self._buffer[group]: group.size for group in self._plan.groups}.items():
-            steps = "steps, " if buffer in self._over_time else ""
-            self._head.append(f"{buffer} = empty(({steps}{rows}{size},), dtype)")
+        sizes = {self._buffer[group]: group.size for group in self._plan.groups}
+        for home in dict.fromkeys(self._plan.home_of.values()):
+            name = _home_name(self._plan, home)
+            self._head.append(self._empty(name, home.size, self._buffer[home.groups[0]] in self._over_time))
+            for group in home.groups:
+                start = home.offset(group)
+                place = self._buffer[group]
+                self._head.append(f"{place} = {name}[..., {start}:{start + group.size}]")
+                del sizes[place]
+        for buffer, size in sizes.items():
+            self._head.append(self._empty(buffer, size, buffer in self._over_time))
+
+    def _empty(self, name: str, size: int, is_over_time: bool) -> str:  # noqa: FBT001
+        steps, rows = "steps, " if is_over_time else "", "rows, " if self._has_rows else ""
+        return f"{name} = empty(({steps}{rows}{size},), dtype)"
 
     def _computed(self, group: Group, *, is_step: bool) -> list[str]:
         """The statements that compute a group."""
@@ -158,6 +204,8 @@ class _Writer:
             out = self._walk(out)
         if group.op == "matmul":
             return [self._product(group, out, is_step=is_step)]
+        if group.op == "pullback":
+            return self._sum_of_products(group.members[0], out, is_step=is_step)
         args = zip(*(member.args for member in group.members), strict=True)
         operands = [self._operand(list(nodes), is_step=is_step) for nodes in args]
         match group.op:
@@ -191,6 +239,56 @@ class _Writer:
             vector = f"{vector}.reshape(-1, {group.members[0].args[1].size})"
             out = f"{out}.reshape(-1, {group.size})"
         return f"dot({vector}, {weight}, {out})"
+
+    def _sum_of_products(self, node: Node, out: str, *, is_step: bool) -> list[str]:
+        """One product for each run of vectors that lie side by side, added up."""
+        runs: list[tuple[list[Node], list[Node]]] = []
+        for matrix, vector in zip(node.args[::2], node.args[1::2], strict=True):
+            if runs and self._is_beside(runs[-1][1][-1], vector):
+                runs[-1][0].append(matrix)
+                runs[-1][1].append(vector)
+            else:
+                runs.append(([matrix], [vector]))
+        if not is_step and self._has_rows:
+            out = f"{out}.reshape(-1, {node.size})"
+        found = []
+        for number, (matrices, vectors) in enumerate(runs):
+            weight = self._constant(Constant(tuple(matrices)))
+            vector = self._side_by_side(vectors, is_step=is_step)
+            if not is_step and self._has_rows:
+                vector = f"{vector}.reshape(-1, {sum(one.size for one in vectors)})"
+            if number == 0:
+                found.append(f"dot({vector}, {weight}, {out})")
+            else:
+                found.append(f"np_add({out}, dot({vector}, {weight}), {out})")
+        return found
+
+    def _is_beside(self, before: Node, after: Node) -> bool:
+        first, second = (self._plan.group_of.get(node) for node in (before, after))
+        if first is None or second is None:
+            return False
+        if first is second:
+            return first.offset(after) == first.offset(before) + before.size
+        home = self._plan.home_of.get(first)
+        if home is None or self._plan.home_of.get(second) is not home:
+            return False
+        start = home.offset(first) + first.offset(before) + before.size
+        return start == home.offset(second) + second.offset(after)
+
+    def _side_by_side(self, nodes: list[Node], *, is_step: bool) -> str:
+        """The text that stands for vectors lying side by side, in one group or at home in one array."""
+        first = self._plan.group_of.get(nodes[0])
+        if first is None or all(self._plan.group_of.get(node) is first for node in nodes):
+            return self._operand(nodes, is_step=is_step)
+        home = self._plan.home_of[first]
+        name = _home_name(self._plan, home)
+        is_over_time = self._buffer[first] in self._over_time
+        start = home.offset(first) + first.offset(nodes[0])
+        stop = start + sum(node.size for node in nodes)
+        if (start, stop) != (0, home.size):
+            whole, name = name, f"{name}_{start}to{stop}"
+            self._once(f"{name} = {whole}[..., {start}:{stop}]")
+        return self._walk(name) if is_step and is_over_time else name
 
     def _operand(self, nodes: list[Node], *, is_step: bool) -> str:
         """The text that stands for nodes lying side by side."""

@@ -11,37 +11,23 @@
 Values are arrays whose last axis is the vector; all axes before it are rows (time, batch)
 on which an operation acts alike. `@` is matrix times vector: `W @ x` is `x @ W.T` row by row.
 A reduction (`sum`, `max` …) leaves a last axis of length one.
+
+What the program itself puts into equations (look-ups, losses, what a backward pass is made of) and users
+do not write has its rows in `inner`.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnstep.equations import bounds, intervals
+from rnnstep.equations.inner import INNER
+from rnnstep.equations.operation import Array, Interval, Operation
 
-Array = NDArray[np.floating]
-Interval = intervals.Interval
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One row of the table; see the module's docstring for its columns."""
-
-    name: str
-    arity: int
-    forward: Callable[..., Array]
-    vjp: Callable[..., tuple[Array, ...]]
-    interval: Callable[..., Interval]
-    error: Callable[..., Array]
-    latex: str
-    symbol: str = ""  # of an infix or prefix operator; a function has none
-    precedence: int = 9
-    kind: str = "elementwise"  # "elementwise", "product" (matrix), "reduction", or "inner" (not for users)
+__all__ = ["OPERATIONS", "Array", "Interval", "Operation", "function_names", "sigmoid", "softmax"]
 
 
 def sigmoid(a: Array) -> Array:
@@ -135,29 +121,6 @@ def _logical(
     )
 
 
-def _lookup_vjp(g: Array, out: Array, w: Array, i: Array) -> tuple[Array, Array]:
-    gradient = np.zeros_like(w)
-    np.add.at(gradient, np.reshape(i, -1), g.reshape(-1, w.shape[1]))
-    return gradient, np.zeros(np.shape(i), w.dtype)
-
-
-def _cat_vjp(g: Array, out: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    return g[..., : a.shape[-1]], g[..., a.shape[-1] :]
-
-
-def _inner(
-    name: str,
-    arity: int,
-    forward: Callable[..., Array],
-    vjp: Callable[..., tuple[Array, ...]],
-    latex: str,
-) -> Operation:
-    """An operation between recurrent layers: not part of the language that users write."""
-    return Operation(
-        name, arity, forward, vjp, getattr(intervals, name), getattr(bounds, name), latex, kind="inner"
-    )
-
-
 _ROWS = (
     _pairwise("add", "+", 5, "{0} + {1}", np.add, lambda g, y, a, b: (_fit(g, a), _fit(g, b))),
     _pairwise("sub", "-", 5, "{0} - {1}", np.subtract, lambda g, y, a, b: (_fit(g, a), _fit(-g, b))),
@@ -232,8 +195,6 @@ _ROWS = (
         bounds.exact,
         r"\operatorname{{isnan}}({0})",
     ),
-    _inner("lookup", 2, lambda w, i: w[i], _lookup_vjp, "{0}[{1}]"),
-    _inner("cat", 2, lambda a, b: np.concatenate((a, b), axis=-1), _cat_vjp, r"[{0}; {1}]"),
     _logical("lt", "<", 4, "{0} < {1}", np.less),
     _logical("le", "<=", 4, r"{0} \le {1}", np.less_equal),
     _logical("gt", ">", 4, "{0} > {1}", np.greater),
@@ -245,10 +206,10 @@ _ROWS = (
     _logical("not", "not", 3, r"\lnot {0}", np.logical_not),
 )
 
-OPERATIONS: dict[str, Operation] = {row.name: row for row in _ROWS}
+OPERATIONS: dict[str, Operation] = {row.name: row for row in (*_ROWS, *INNER)}
 
 
 @functools.cache
 def function_names() -> tuple[str, ...]:
     """The operations that users call by name, in the table's order."""
-    return tuple(row.name for row in _ROWS if not row.symbol and row.kind != "inner")
+    return tuple(row.name for row in _ROWS if not row.symbol)

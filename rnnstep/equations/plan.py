@@ -1,8 +1,8 @@
 """From a program's trees to groups of equal operations that can be done at once.
 
 Equal subtrees become one node. A node is `fixed` (of parameters alone), `static` (of
-inputs too: computed for all steps at once, before the loop) or of a `step` (it reads a
-state). Nodes of the same operation on operands that lie side by side form a group: the
+inputs too: computed for all steps at once, before the loop), of a `step` (it reads a
+state), or comes `after` (no state needs it: for all steps at once, after the loop). Nodes of the same operation on operands that lie side by side form a group: the
 four products of an LSTM with `h_prev` are one product over stacked weights, its three
 sigmoids one sigmoid. Nothing is re-associated: an element of a group is computed by the
 operations of its equation, in their order.
@@ -11,7 +11,7 @@ operations of its equation, in their order.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,8 +22,8 @@ from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.program import Program, infer
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 
-Phase = Literal["fixed", "static", "step"]
-_PHASES: tuple[Phase, ...] = ("fixed", "static", "step")
+Phase = Literal["fixed", "static", "step", "after"]
+_PHASES: tuple[Phase, ...] = ("fixed", "static", "step", "after")
 
 
 @dataclass(eq=False)
@@ -60,6 +60,22 @@ class Group:
 
 
 @dataclass(eq=False)
+class Home:
+    """One array for several groups, side by side as a product reads them."""
+
+    groups: list[Group]
+
+    @property
+    def size(self) -> int:
+        """Its columns."""
+        return sum(group.size for group in self.groups)
+
+    def offset(self, group: Group) -> int:
+        """Where a group's columns start."""
+        return sum(one.size for one in self.groups[: self.groups.index(group)])
+
+
+@dataclass(eq=False)
 class Plan:
     """The groups in an order of computation, and where each line's value lies."""
 
@@ -68,6 +84,16 @@ class Plan:
     kept: tuple[str, ...]  # lines that are stored; the others are derived from them
     fixed: list[Node]  # in an order of computation
     group_of: Mapping[Node, Group]
+    home_of: Mapping[Group, Home]
+
+    @property
+    def kept_places(self) -> list[Group]:
+        """The kept groups, one for each array that is given back: a home is one."""
+        found: dict[object, Group] = {}
+        for group in self.groups:
+            if group.is_kept:
+                found.setdefault(self.home_of.get(group, group), group)
+        return list(found.values())
 
     def number(self, value: float) -> Node:
         """The node of a number, one that no equation holds included."""
@@ -79,19 +105,53 @@ class Plan:
         return made
 
 
-def plan(program: Program) -> Plan:
-    """Plan a program whose shapes are numbers."""
+def plan(program: Program, keep: Container[str] = ()) -> Plan:
+    """Plan a program whose shapes are numbers; the lines of `keep` are stored whatever they are."""
     graph = _Graph(program)
     kept = tuple(
-        line.name for line in program.lines if line.name in program.states or not _is_derived(line.expression)
+        line.name
+        for line in program.lines
+        if line.name in program.states or line.name in keep or not _is_derived(line.expression)
     )
+    _put_off(graph, program)
     groups, group_of = _grouped(graph.nodes)
     for name in kept:
         node = graph.lines[name]
         if node in group_of:
             group_of[node].is_kept = True
     fixed = [node for node in graph.nodes if node.op in ("fixed", "number")]
-    return Plan(groups, graph.lines, kept, fixed, group_of)
+    return Plan(groups, graph.lines, kept, fixed, group_of, _homes(groups, group_of))
+
+
+def _put_off(graph: _Graph, program: Program) -> None:
+    """Find what no state needs: it comes after the loop, as it reads nothing that the loop overwrites."""
+    needed: set[Node] = set()
+    waiting = [graph.lines[name] for name in program.states]
+    while waiting:
+        node = waiting.pop()
+        if node not in needed:
+            needed.add(node)
+            waiting += node.args
+    for node in reversed(graph.nodes):
+        reads_state = any(argument.op == "previous" for argument in node.args)
+        if node.phase == "step" and node.op != "previous" and node not in needed and not reads_state:
+            if all(user.phase == "after" for user in node.users):
+                node.phase = "after"
+
+
+def _homes(groups: list[Group], group_of: Mapping[Node, Group]) -> dict[Group, Home]:
+    """Let the vectors of a sum of products lie side by side, so that it is one product."""
+    found: dict[Group, Home] = {}
+    sums = [group for group in groups if group.op == "pullback"]
+    for group in sorted(sums, key=lambda one: _PHASES.index(one.phase)):
+        read = list(dict.fromkeys(group_of.get(node) for node in group.members[0].args[1::2]))
+        alone = [one for one in read if one is not None and one not in found and one.op not in _PRODUCTS]
+        if len(alone) == len(read) > 1:
+            found.update(dict.fromkeys(alone, Home(alone)))
+    return found
+
+
+_PRODUCTS = frozenset({"matmul", "pullback"})  # BLAS writes whole arrays only
 
 
 def fixed_values(

@@ -7,11 +7,12 @@ may turn out equal, so a program is checked in words where they are all it has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from keyword import iskeyword
+from types import MappingProxyType
 
 from rnnstep.equations.operations import OPERATIONS, function_names
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick, names_in, parse_lines
@@ -31,6 +32,16 @@ class Program:
     states: Mapping[str, Shape]
     parameters: Mapping[str, Shape]
     shapes: Mapping[str, Shape] = field(default_factory=dict)  # of every name, lines included
+    read_as: Mapping[str, str] = field(default_factory=dict)  # of states that are not read as `NAME_prev`
+
+    def before(self, state: str) -> str:
+        """The name under which a line reads a state as it was before the step: `h_prev`."""
+        return self.read_as.get(state, f"{state}_prev")
+
+    @property
+    def befores(self) -> tuple[str, ...]:
+        """The names under which the states are read, in their order."""
+        return tuple(map(self.before, self.states))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,14 +62,16 @@ class Program:
                 for name, shape in shapes.items()
             }
 
-        return check(self.lines, numbers(self.inputs), numbers(self.states), numbers(self.parameters))
+        return check(
+            self.lines, numbers(self.inputs), numbers(self.states), numbers(self.parameters), self.read_as
+        )
 
     def without(self, parameters: Iterable[str]) -> Program:
         """Give the program with some parameters left out of every sum they stand in."""
         dropped = frozenset(parameters)
         lines = tuple(replace(line, expression=_drop(line.expression, dropped)) for line in self.lines)
         kept = {name: shape for name, shape in self.parameters.items() if name not in dropped}
-        return check(lines, self.inputs, self.states, kept)
+        return check(lines, self.inputs, self.states, kept, self.read_as)
 
 
 def program(
@@ -81,14 +94,17 @@ def check(
     inputs: Mapping[str, Shape],
     states: Mapping[str, Shape],
     parameters: Mapping[str, Shape],
+    read_as: Mapping[str, str] = MappingProxyType({}),
 ) -> Program:
     """Check names and shapes of lines, in order, and give the program.
+
+    `read_as` names the states that are not read as `NAME_prev`.
 
     Raises:
         EquationError: with the row of the line at fault.
     """
     shapes: dict[str, Shape] = {**inputs, **parameters}
-    shapes.update({f"{name}_prev": shape for name, shape in states.items()})
+    shapes.update({read_as.get(name, f"{name}_prev"): shape for name, shape in states.items()})
     given = set(shapes)
     for name in parameters:
         if name in inputs or not _is_free(name):
@@ -110,7 +126,7 @@ def check(
         if not moving.isdisjoint(names_in(line.expression)):
             moving.add(line.name)
     _check_states(lines, states, shapes)
-    return Program(lines, inputs, states, parameters, shapes)
+    return Program(lines, inputs, states, parameters, shapes, read_as)
 
 
 def _check_states(lines: tuple[Line, ...], states: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> None:
@@ -200,6 +216,26 @@ def infer(expression: Expression, shapes: Mapping[str, Shape], row: int = 0) -> 
             return _apply_shape(op, [infer(argument, shapes, row) for argument in args], row)
 
 
+_INNER_SHAPES: Mapping[str, Callable[..., Shape]] = {
+    "lookup": lambda table, _: table[1:],
+    "cat": lambda a, b: (_added(a[0], b[0]),),
+    "head": lambda _, a: a,
+    "tail": lambda _, b: b,
+    "chosen": lambda *_: (1,),
+    "placed": lambda _g, _i, a: a,
+    "pullback": lambda w, *_: w[1:],
+    "outer": lambda g, x: (g[-1], x[-1]),
+    "rows": lambda g: g[1:],
+    "spread": lambda _, a: a,
+    "scatter": lambda _g, _i, table: table,
+}
+"""What the operations of the program's own give; their arguments are made to fit."""
+
+
+def _added(one: Size, other: Size) -> Size:
+    return one + other if isinstance(one, int) and isinstance(other, int) else f"{one} + {other}"
+
+
 def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
     kind = OPERATIONS[op].kind
     if kind == "product":
@@ -219,7 +255,9 @@ def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
             raise EquationError(
                 Text("`{name}` needs a vector, found {found}", name=op, found=written(args[0])), row
             )
-        return args[0] if op == "softmax" else (1,)
+        return args[0] if op in ("softmax", "log_softmax") else (1,)
+    if kind == "inner":
+        return _INNER_SHAPES[op](*args)
     shape: Shape = ()
     for other in args:
         if not shape or shape == (1,):

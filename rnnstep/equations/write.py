@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick
 
 _TIGHT = 9  # the precedence of what never needs brackets
+_PRODUCT = OPERATIONS["mul"].precedence
+_SUM = OPERATIONS["add"].precedence
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def _write_operation(op: str, args: tuple[Expression, ...], notation: Notation) 
     row = OPERATIONS[op]
     symbol = notation.symbol(op)
     if row.kind == "inner":
-        return row.latex.format(*(write(argument, notation) for argument in args)), _TIGHT
+        return _write_inner(op, args, notation)
     if not row.symbol:
         return f"{op}({', '.join(write(argument, notation) for argument in args)})", _TIGHT
     if row.arity == 1:
@@ -67,6 +70,35 @@ def _write_operation(op: str, args: tuple[Expression, ...], notation: Notation) 
     left = _bracketed(args[0], notation, left_needs)
     right = _bracketed(args[1], notation, row.precedence + 1)
     return f"{left} {symbol} {right}", row.precedence
+
+
+# What users do not write: a form, how tightly it binds, and how tightly its arguments must.
+_INNER: Mapping[str, tuple[str, int, int]] = {
+    "lookup": ("{0}[{1}]", _TIGHT, 0),
+    "cat": ("[{0}; {1}]", _TIGHT, 0),
+    "head": ("{0}[: {1}]", _TIGHT, _TIGHT),
+    "tail": ("{0}[{1} :]", _TIGHT, _TIGHT),
+    "chosen": ("{0}[{1}]", _TIGHT, _TIGHT),
+    "placed": ("{0} at [{1}]", _PRODUCT, _PRODUCT),
+    "outer": ("{0}·{1}ᵀ", _PRODUCT, _PRODUCT + 1),
+    "rows": ("Σ {0}", _PRODUCT, _PRODUCT),
+    "spread": ("{0}", 0, 0),
+    "scatter": ("{0} at row [{1}]", _PRODUCT, _PRODUCT),
+}
+
+
+def _write_inner(op: str, args: tuple[Expression, ...], notation: Notation) -> tuple[str, int]:
+    if op == "spread":
+        return _write(args[0], notation)
+    if op == "pullback":
+        pairs = zip(args[::2], args[1::2], strict=True)
+        terms = [f"{_bracketed(w, notation, _TIGHT)}ᵀ·{_bracketed(g, notation, _PRODUCT + 1)}" for w, g in pairs]
+        return " + ".join(terms), _PRODUCT if len(terms) == 1 else _SUM
+    form, precedence, needs = _INNER[op]
+    if op in ("head", "tail"):
+        lengths = f"len({write(args[1], notation)})"
+        return form.format(_bracketed(args[0], notation, needs), lengths if op == "head" else f"-{lengths}"), precedence
+    return form.format(*(_bracketed(argument, notation, needs) for argument in args)), precedence
 
 
 def _bracketed(expression: Expression, notation: Notation, needs: int) -> str:
@@ -96,6 +128,10 @@ def _latex(expression: Expression) -> tuple[str, int]:
             return f"{{{held}}}_{{[{index}]}}", _TIGHT
         case Apply(op=op, args=args):
             row = OPERATIONS[op]
+            if op == "pullback":
+                pairs = zip(args[::2], args[1::2], strict=True)
+                terms = [rf"{{{latex(w)}}}^\top {latex(g)}" for w, g in pairs]
+                return " + ".join(terms), _PRODUCT if len(terms) == 1 else _SUM
             parts = []
             for position, argument in enumerate(args):
                 text, precedence = _latex(argument)
@@ -108,6 +144,10 @@ def latex_name(name: str) -> str:
     r"""Give a name: `W_ih` → `W_{ih}`, `h_prev` → `h_{t-1}`, `x` → `x_t`, `tanh_c` → `\tanh c_t`."""
     if name == "tanh_c":
         return r"\tanh c_t"
+    if name.startswith("∂"):
+        return rf"\partial {latex_name(name[1:])}"
+    if name.endswith("⋮"):
+        return latex_name(name[:-1])
     base, _, index = name.partition("_")
     if index == "prev":
         return f"{base}_{{t-1}}"

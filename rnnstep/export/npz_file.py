@@ -65,7 +65,7 @@ def _reached(selection: Selection) -> Mapping[tuple[int, str], list[int]]:
 
 def _names(block: Block) -> list[str]:
     program = block.program
-    return [*program.inputs, *(f"{name}_prev" for name in program.states), *program.names]
+    return [*program.inputs, *program.befores, *program.names]
 
 
 def _watched(done: Pass, block: Block, watch: Watch, steps: list[int]) -> Array:

@@ -18,6 +18,18 @@
         .one_step(key, name, t)             (difference, allowed) from torch's own h_prev, or None
         .agrees_at(key, name, t)            nothing was found to disagree there
 
+    run_gradients(done) -> ReferenceGradients   one batch that has a target: torch's loss and autograd's gradients
+        .loss .parameters                   of the whole module: torch's name → ∂L/∂W in torch's shape
+        .states[key][name]                  ∂L/∂h_t, ∂L/∂c_t of torch's stepped cells, total, (T, B, n)
+        .inner[key][name]                   ∂L/∂v of every other line (self-check), where it is not too much
+        .shares[key][parameter]             each step's share in ∂L/∂W (self-check), (T, …), likewise
+        .is_module_confirmed(key, name)     True: torch.nn's own number. False: self-check
+        .values .gradients -> Along         torch's numbers along the stepped run, and ∂L/∂ them
+    TorchTraining(scenario)                 torch's modules and torch.optim from the same start
+        .epochs() -> TorchEpoch, …          .index .loss .prediction, each before its update
+    torch_update(training, …)               one step of torch.optim from given numbers
+    torch_words(scenario)                   what torch says to the scenario's mistake, where it refuses it
+
     Worker(on_reply)                        the same in a process of its own, for the screen
         .submit(revision, scenario)         the newest scenario; older ones' replies are dropped
         .close()                            at once, whatever it is doing
@@ -34,33 +46,53 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rnnstep.reference.client import Worker
     from rnnstep.reference.comparison import Checked, Comparison, check, compare
+    from rnnstep.reference.gradient_steps import Along
+    from rnnstep.reference.gradients import ReferenceGradients, run_gradients
     from rnnstep.reference.judging import Finding
     from rnnstep.reference.passes import ReferencePass
     from rnnstep.reference.pending import complete
+    from rnnstep.reference.pitfalls import TorchWords, torch_words
     from rnnstep.reference.run import run_reference
+    from rnnstep.reference.training import TorchEpoch, TorchTraining, torch_update
 
 __all__ = [
+    "Along",
     "Checked",
     "Comparison",
     "Finding",
+    "ReferenceGradients",
     "ReferencePass",
+    "TorchEpoch",
+    "TorchTraining",
+    "TorchWords",
     "Worker",
     "check",
     "compare",
     "complete",
+    "run_gradients",
     "run_reference",
+    "torch_update",
+    "torch_words",
 ]
 
 _ROOMS = {
+    "Along": "gradient_steps",
     "Checked": "comparison",
     "Comparison": "comparison",
     "Finding": "judging",
+    "ReferenceGradients": "gradients",
     "ReferencePass": "passes",
+    "TorchEpoch": "training",
+    "TorchTraining": "training",
+    "TorchWords": "pitfalls",
     "Worker": "client",
     "check": "comparison",
     "compare": "comparison",
     "complete": "pending",
+    "run_gradients": "gradients",
     "run_reference": "run",
+    "torch_update": "training",
+    "torch_words": "pitfalls",
 }
 
 

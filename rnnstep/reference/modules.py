@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from rnnstep.scenario.model import Recurrent, Scenario
 
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 Module = Any  # torch.nn.Module
+Parameters = Mapping[str, Any]  # under torch's names: arrays, or tensors that autograd follows
 
 
 def tensor(array: NDArray[Any]) -> Tensor:
@@ -28,11 +29,22 @@ def array(value: Tensor) -> NDArray[Any]:
     return np.asarray(value.detach().cpu().numpy())
 
 
-def whole_module(scenario: Scenario) -> Module:
-    """The scenario's torch.nn.RNN, LSTM or GRU; for a cell, the whole module of the same name with its weights."""
+def leaves(scenario: Scenario) -> dict[str, Tensor]:
+    """The parameters under torch's names as torch.nn.Parameter: what autograd gives the gradients of."""
+    from torch import nn
+
+    return {name: nn.Parameter(tensor(value)) for name, value in scenario.parameters.items()}
+
+
+def whole_module(scenario: Scenario, parameters: Parameters | None = None) -> Module:
+    """The scenario's torch.nn.RNN, LSTM or GRU; for a cell, the whole module of the same name with its weights.
+
+    The parameters are the scenario's, or those given: then the module works on these very tensors.
+    """
     recurrent = scenario.recurrent
     suffix = "_l0" if recurrent.is_cell else ""
-    parameters = {f"{name}{suffix}": value for name, value in scenario.parameters.items() if "." not in name}
+    given = scenario.parameters if parameters is None else parameters
+    own = {f"{name}{suffix}": value for name, value in given.items() if "." not in name}
     made = _constructor(recurrent, is_cell=False)(
         recurrent.input_size,
         recurrent.hidden_size,
@@ -42,10 +54,10 @@ def whole_module(scenario: Scenario) -> Module:
         device="meta",
         **_options(recurrent, is_cell=False),
     )
-    return _filled(made, parameters)
+    return _filled(made, own)
 
 
-def layer_module(scenario: Scenario, layer: int) -> Module:
+def layer_module(scenario: Scenario, layer: int, parameters: Parameters | None = None) -> Module:
     """One layer of the module, all its directions, time-major: for a chain with dropout between."""
     recurrent = scenario.recurrent
     made = _constructor(recurrent, is_cell=False)(
@@ -55,24 +67,66 @@ def layer_module(scenario: Scenario, layer: int) -> Module:
         device="meta",
         **_options(recurrent, is_cell=False),
     )
+    given = scenario.parameters if parameters is None else parameters
     names = {name: name.replace("_l0", f"_l{layer}") for name in made.state_dict()}
-    return _filled(made, {name: scenario.parameters[kept] for name, kept in names.items()})
+    return _filled(made, {name: given[kept] for name, kept in names.items()})
 
 
-def step_module(scenario: Scenario, block: Block) -> Module:
+def step_module(scenario: Scenario, block: Block, parameters: Parameters | None = None) -> Module:
     """One layer in one direction: what is stepped; torch's cell for a cell."""
+    return _one_layer(scenario, block, parameters, is_cell=scenario.recurrent.is_cell)
+
+
+def cell_module(scenario: Scenario, block: Block, parameters: Parameters | None = None) -> Module:
+    """One layer in one direction as torch.nn.RNNCell, LSTMCell or GRUCell, of a whole module too."""
+    return _one_layer(scenario, block, parameters, is_cell=True)
+
+
+def called(
+    module: Module,
+    x: Tensor,
+    states: tuple[Tensor, ...],
+    lengths: Sequence[int] | None,
+    *,
+    batch_first: bool,
+    num_steps: int,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Call a whole module as a user would; give `output` and the final states.
+
+    Args:
+        module: torch.nn.RNN, LSTM or GRU.
+        x: in the module's layout.
+        states: h_0 (and c_0).
+        lengths: of the rows of a packed batch; None where nothing is packed.
+        batch_first: whether (B, T, n) is the module's layout.
+        num_steps: T, which the output is padded to.
+    """
+    from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+    hx: Any = states[0] if len(states) == 1 else states
+    if lengths is None:
+        output, ends = module(x, hx)
+    else:
+        packed = pack_padded_sequence(x, list(lengths), batch_first=batch_first, enforce_sorted=False)
+        packed_output, ends = module(packed, hx)
+        output, _ = pad_packed_sequence(packed_output, batch_first=batch_first, total_length=num_steps)
+    return output, ends if isinstance(ends, tuple) else (ends,)
+
+
+def _one_layer(scenario: Scenario, block: Block, parameters: Parameters | None, *, is_cell: bool) -> Module:
     recurrent = scenario.recurrent
-    made = _constructor(recurrent, is_cell=recurrent.is_cell)(
+    made = _constructor(recurrent, is_cell=is_cell)(
         _input_size(recurrent, block.layer),
         recurrent.hidden_size,
         device="meta",
-        **_options(recurrent, is_cell=recurrent.is_cell),
+        **_options(recurrent, is_cell=is_cell),
     )
+    given = scenario.parameters if parameters is None else parameters
     names = {
         name: torch_name(recurrent, name.removesuffix("_l0"), block.layer, block.direction)
         for name in made.state_dict()
     }
-    return _filled(made, {name: scenario.parameters[kept] for name, kept in names.items()})
+    return _filled(made, {name: given[kept] for name, kept in names.items()})
 
 
 def _constructor(recurrent: Recurrent, *, is_cell: bool) -> Any:
@@ -96,6 +150,13 @@ def _input_size(recurrent: Recurrent, layer: int) -> int:
     return recurrent.input_size if layer == 0 else recurrent.output_size * recurrent.num_directions
 
 
-def _filled(module: Module, parameters: Mapping[str, NDArray[Any]]) -> Module:
-    module.load_state_dict({name: tensor(value) for name, value in parameters.items()}, assign=True)
+def _filled(module: Module, parameters: Parameters) -> Module:
+    """Put arrays in as copies, and tensors as they are, so that modules may share one leaf."""
+    module.load_state_dict(
+        {
+            name: tensor(value) if isinstance(value, np.ndarray) else value
+            for name, value in parameters.items()
+        },
+        assign=True,
+    )
     return module.eval()

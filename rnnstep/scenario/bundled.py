@@ -34,8 +34,16 @@ def names() -> tuple[str, ...]:
     return tuple(_paths())
 
 
+@functools.cache
+def _folders() -> Mapping[str, Path]:
+    root = folder()
+    return {path.parent.relative_to(root).as_posix(): path.parent for path in _paths().values()}
+
+
 def find(name_or_path: str) -> Path:
     """Give the path of a scenario file or folder; what exists as a path goes before a bundled name.
+
+    A folder of the bundled ones has a name too: `pitfalls`.
 
     Raises:
         UsageError: There is neither, with the likely meaning if there is one.
@@ -45,6 +53,8 @@ def find(name_or_path: str) -> Path:
         return path
     if name_or_path in _paths():
         return _paths()[name_or_path]
+    if name_or_path != "." and name_or_path in _folders():
+        return _folders()[name_or_path]
     shown = printable(name_or_path)
     if path.suffix or path.name != name_or_path:
         guess = closest(path.name, _neighbours(path.parent))
@@ -54,7 +64,7 @@ def find(name_or_path: str) -> Path:
         raise UsageError(
             Text("{path}: there is no such file; did you mean {likely}?", path=shown, likely=likely)
         )
-    guess = closest(name_or_path, names())
+    guess = closest(name_or_path, (*names(), *_folders()))
     if guess is None:
         raise UsageError(
             Text(

@@ -47,6 +47,15 @@ OPTIMIZERS: Mapping[str, Mapping[str, Argument]] = MappingProxyType(
     }
 )
 
+# What [training] may be told to do wrong, so that a common mistake is seen beside its cure.
+MISTAKES = (
+    "no_zero_grad",
+    "backward_inside_the_loop",
+    "h_0_of_the_wrong_shape",
+    "softmax_before_cross_entropy",
+    "hidden_not_reset",
+)
+
 KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "": (
@@ -63,6 +72,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "target",
             "loss",
             "training",
+            "cure",
             "cell",
             "display",
         ),
@@ -103,6 +113,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "optimizer",
             "epochs",
             "clip_grad_norm",
+            "mistake",
             *dict.fromkeys(key for arguments in OPTIMIZERS.values() for key in arguments),
         ),
         "cell": ("state", "parameters", "equations"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
 from rnnstep.scenario.document import Document, gibibytes
-from rnnstep.scenario.model import Batch, Embedding, Linear, Recurrent
+from rnnstep.scenario.model import Batch, Embedding, Linear, Loss, Recurrent, Training
 from rnnstep.scenario.parameters import layer_input_size, layer_shapes, linear_in_features
 from rnnstep.scenario.table import Place
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rnnstep.cells import Cell
 
 MOST_LAYERS = 1000  # their number costs time even where each is tiny
+_LINES_OF_LOSS = 3  # as wide as the logits: softmax and its logarithm; sigmoid, difference, square
 
 
 def check_run(
@@ -25,15 +26,21 @@ def check_run(
     cell: Cell,
     embedding: Embedding | None,
     linear: Linear | None,
+    loss: Loss | None,
+    training: Training | None,
     batches: tuple[Batch, ...],
     itemsize: int,
 ) -> bool:
     """Whether parameters, and every value of the largest batch, stay within the limit.
 
-    Notes a problem at the key that asks for most if not.
+    With a loss each value has a gradient, and each parameter too; training keeps the
+    updated parameters and the optimizer's buffers beside them. Notes a problem at the
+    key that asks for most if it is too much.
     """
     rows = max((batch.num_steps * batch.num_rows for batch in batches), default=0)
-    asked = list(_sizes(recurrent, cell, embedding, linear, rows))
+    has_loss = loss is not None
+    copies = 1 if loss is None else 2 if training is None else 3 + _buffers(training)
+    asked = list(_sizes(recurrent, cell, embedding, linear, rows, copies, has_loss=has_loss))
     total = sum(size for _, size in asked) * itemsize
     if total > document.limits.memory:
         place = max(asked, key=lambda one: one[1])[0]
@@ -60,20 +67,43 @@ def check_run(
     return True
 
 
+def _buffers(training: Training) -> int:
+    """Give how many numbers the optimizer keeps for each parameter."""
+    arguments = training.arguments
+    if training.optimizer.startswith("Adam"):
+        return 2 + bool(arguments["amsgrad"])
+    return (training.optimizer == "RMSprop") + bool(arguments["momentum"]) + bool(arguments.get("centered"))
+
+
 def _sizes(
-    recurrent: Recurrent, cell: Cell, embedding: Embedding | None, linear: Linear | None, rows: int
+    recurrent: Recurrent,
+    cell: Cell,
+    embedding: Embedding | None,
+    linear: Linear | None,
+    rows: int,
+    copies: int,
+    *,
+    has_loss: bool,
 ) -> Iterator[tuple[Place, int]]:
     """Give how many numbers each part holds, parameters and values, under the key that is to blame."""
+    rows *= 1 + has_loss  # a value and its gradient
+    lines_of_logits = 1 + _LINES_OF_LOSS * has_loss
     if embedding is not None:
         widest = max("num_embeddings", "embedding_dim", key=lambda key: getattr(embedding, key))
-        yield ("embedding", widest), embedding.num_embeddings * embedding.embedding_dim
+        yield ("embedding", widest), copies * embedding.num_embeddings * embedding.embedding_dim
     widest = max("hidden_size", "input_size", "num_layers", key=lambda key: getattr(recurrent, key))
     layers_above = recurrent.num_layers - 1
     first, above = _size_of_layer(recurrent, cell, 0), _size_of_layer(recurrent, cell, 1)
-    yield ("recurrent", widest), first + above * layers_above
+    yield ("recurrent", widest), copies * (first + above * layers_above)
     yield ("recurrent", widest), rows * _values_per_step(recurrent, cell)
+    features = linear_in_features(recurrent)
     if linear is not None:
-        yield ("linear", "out_features"), linear.out_features * (linear_in_features(recurrent) + 1 + rows)
+        yield (
+            ("linear", "out_features"),
+            linear.out_features * (copies * (features + 1) + rows * lines_of_logits),
+        )
+    elif has_loss:
+        yield ("recurrent", widest), rows * _LINES_OF_LOSS * features
 
 
 def _size_of_layer(recurrent: Recurrent, cell: Cell, layer: int) -> int:

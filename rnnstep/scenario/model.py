@@ -108,6 +108,7 @@ class Training:
     )
     epochs: int = 1
     clip_grad_norm: float | None = None
+    mistake: str | None = None  # one of `keys.MISTAKES`: a common slip of training loops, made on purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,7 @@ class Scenario:
     loss: Loss | None = None
     training: Training | None = None
     test_batches: tuple[Batch, ...] = ()
+    cure: Scenario | None = None  # this scenario with its mistake put right; itself without a cure
     pending: Pending | None = None
     memory_limit: int = 4 << 30  # bytes
 

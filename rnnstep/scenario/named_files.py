@@ -12,7 +12,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.toml import Changes, string_text
 
-NAMING = (("input", "file"), ("data", "file"), ("weights", "file"))
+NAMING = tuple((*above, table, "file") for above in ((), ("cure",)) for table in ("input", "data", "weights"))
 
 
 def file_changes(data: Mapping[str, Any], changes: Changes, folder: Path, target: Path) -> Changes:
@@ -31,9 +31,9 @@ def file_changes(data: Mapping[str, Any], changes: Changes, folder: Path, target
     found: Changes = {}
     if here == there:
         return found
-    for table, key in NAMING:
-        name = data.get(table, {}).get(key)
-        if name is None or (table, key) in changes or Path(name).is_absolute():
+    for place in NAMING:
+        name = _at(data, place)
+        if name is None or place in changes or Path(name).is_absolute():
             continue
         path = Path(os.path.normpath(here / name))
         if path.is_relative_to(here) and not path.is_relative_to(there):
@@ -44,5 +44,12 @@ def file_changes(data: Mapping[str, Any], changes: Changes, folder: Path, target
                     folder=printable(str(folder)),
                 )
             )
-        found[table, key] = string_text(Path(os.path.relpath(path, there)).as_posix())
+        found[place] = string_text(Path(os.path.relpath(path, there)).as_posix())
     return found
+
+
+def _at(data: Mapping[str, Any], place: tuple[str, ...]) -> Any:
+    value: Any = data
+    for key in place:
+        value = value.get(key, {})
+    return value or None

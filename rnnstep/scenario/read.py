@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,24 @@ from rnnstep.cells import Cell, cell_for
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario import modules
+from rnnstep.scenario.cure import CuredDocument, cured_document
 from rnnstep.scenario.document import Document, Limits
 from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_localized, read_vocabulary
 from rnnstep.scenario.input import read_target
+from rnnstep.scenario.keys import KEYS
 from rnnstep.scenario.memory import check_run
-from rnnstep.scenario.model import Batch, Embedding, Floats, Linear, Pending, Recurrent, Scenario
+from rnnstep.scenario.mistakes import check_mistake
+from rnnstep.scenario.model import (
+    Batch,
+    Embedding,
+    Floats,
+    Linear,
+    Loss,
+    Pending,
+    Recurrent,
+    Scenario,
+    Training,
+)
 from rnnstep.scenario.own_cells import check_output, check_sizes, read_own_cells
 from rnnstep.scenario.parameters import linear_in_features
 from rnnstep.scenario.samples import Samples, read_samples
@@ -90,7 +103,21 @@ class _Numbers:
 
 
 def _read(document: Document, path: Path, wishes: Wishes) -> Scenario:
-    document.root.known()
+    """Read the file, and once more with its cure put in place if it has one."""
+    scenario = _read_once(document, path, wishes)
+    cured = cured_document(document)
+    cure = _read_once(cured, path, wishes) if cured is not None else None
+    if cured is not None:
+        cured.tell(document)
+    document.finish()
+    assert scenario is not None
+    return replace(scenario, cure=cure)
+
+
+def _read_once(document: Document, path: Path, wishes: Wishes) -> Scenario | None:
+    """Give what a document holds but for its cure, or None with problems noted."""
+    keys = KEYS[""]
+    document.root.known(*(key for key in keys if key != "cure" or not isinstance(document, CuredDocument)))
     name = printable(path.stem)
     title = read_localized(document, "title", default=name)
     summary = read_localized(document, "summary")
@@ -101,8 +128,11 @@ def _read(document: Document, path: Path, wishes: Wishes) -> Scenario:
     model = _read_model(document, vocabulary, samples)
     loss = read_loss(document, model.recurrent if model is not None else None)
     training = read_training(document)
-    numbers = _read_numbers(document, vocabulary, samples, model, dtype)
-    document.finish()
+    numbers = _read_numbers(document, vocabulary, samples, model, dtype, loss, training)
+    if model is not None and samples is not None:
+        check_mistake(document, training, loss, model.recurrent, model.linear, samples.batches)
+    if document.problems:
+        return None
     assert samples is not None
     assert model is not None
     assert numbers is not None
@@ -191,11 +221,20 @@ def _read_numbers(
     samples: Samples | None,
     model: _Model | None,
     dtype: np.dtype[np.floating],
+    loss: Loss | None,
+    training: Training | None,
 ) -> _Numbers | None:
     """Give targets, weights and initial states, or None where their shapes are not known or too large."""
     if samples is None or model is None:
         return None
-    if not check_run(document, **vars(model), batches=samples.batches, itemsize=dtype.itemsize):
+    if not check_run(
+        document,
+        **vars(model),
+        loss=loss,
+        training=training,
+        batches=samples.batches,
+        itemsize=dtype.itemsize,
+    ):
         return None
     num_outputs = (
         model.linear.out_features if model.linear is not None else linear_in_features(model.recurrent)

@@ -7,13 +7,13 @@ from typing import Any
 
 from rnnstep.language import Text
 from rnnstep.scenario.document import Document
-from rnnstep.scenario.keys import OPTIMIZERS, Argument
+from rnnstep.scenario.keys import MISTAKES, OPTIMIZERS, Argument
 from rnnstep.scenario.model import Loss, Recurrent, Training
 from rnnstep.scenario.table import Table, as_float
 
 LOSSES = ("CrossEntropyLoss", "MSELoss", "BCEWithLogitsLoss")
-_BELOW_ONE = ("betas",)
 _ANY_SIGN = ("dampening",)
+_OF_ALL = ("optimizer", "epochs", "clip_grad_norm", "mistake")
 
 
 def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
@@ -31,7 +31,7 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
     name = table.choice("name", LOSSES, fitting) or fitting
     values: dict[str, Any] = {
         "name": name,
-        "reduction": table.choice("reduction", ("mean", "sum"), "mean"),
+        "reduction": _reduction(table),
         "ignore_index": table.integer("ignore_index", -100),
         "over_time": table.choice("over_time", ("together", "sum"), over_time),
     }
@@ -42,6 +42,19 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
     if name != "CrossEntropyLoss" and table.has("ignore_index"):
         table.problem("ignore_index", Text("`ignore_index`: {name} takes no such option", name=name))
     return Loss(**values)
+
+
+def _reduction(table: Table) -> str | None:
+    if table.raw("reduction") == "none":
+        table.problem(
+            "reduction",
+            Text(
+                '`reduction`: "none" keeps a loss for each entry, and `backward` needs one number;'
+                ' expected "mean" or "sum"'
+            ),
+        )
+        return "mean"
+    return table.choice("reduction", ("mean", "sum"), "mean")
 
 
 def _unfit(name: str) -> Text:
@@ -62,6 +75,7 @@ def read_training(document: Document) -> Training | None:
     optimizer = table.choice("optimizer", tuple(OPTIMIZERS), "SGD") or "SGD"
     epochs = table.integer("epochs", 1, minimum=1, maximum=10**9)
     clip = table.number("clip_grad_norm", above=0)
+    mistake = table.choice("mistake", MISTAKES)
     defaults = OPTIMIZERS[optimizer]
     if table.has("optimizer") and table.raw("optimizer") != optimizer:
         table.known()
@@ -78,14 +92,14 @@ def read_training(document: Document) -> Training | None:
                     known=", ".join(defaults),
                 ),
             )
-        elif key not in (*defaults, "optimizer", "epochs", "clip_grad_norm"):
-            table.unknown(key, ("optimizer", "epochs", "clip_grad_norm", *defaults))
+        elif key not in (*defaults, *_OF_ALL):
+            table.unknown(key, (*_OF_ALL, *defaults))
     arguments = {key: _argument(table, key, default) for key, default in defaults.items()}
     if arguments.get("nesterov") and not (arguments["momentum"] > 0 and arguments["dampening"] == 0):
         table.problem(
             "nesterov", Text("`nesterov` needs a `momentum` above 0 and no `dampening`, as in torch")
         )
-    return Training(optimizer, MappingProxyType(arguments), epochs or 1, clip)
+    return Training(optimizer, MappingProxyType(arguments), epochs or 1, clip, mistake)
 
 
 def _argument(table: Table, key: str, default: Argument) -> Any:

@@ -70,7 +70,7 @@ def values(scene: Scene, cells: int, height: int, *, is_whole: bool = False) -> 
 def _names(scene: Scene) -> list[str]:
     """All values of the block, in the order in which they are read and computed."""
     program = scene.block.program
-    return [*program.inputs, *(f"{name}_prev" for name in program.states), *program.names]
+    return [*program.inputs, *program.befores, *program.names]
 
 
 def _is_inner(scene: Scene, name: str) -> bool:

@@ -26,7 +26,7 @@ _ATOM = 9
 def cell_lines(cell: Cell, dtype: str) -> Iterator[str]:
     """Give `def NAME(x, h_prev, …)`, which returns the states after the step."""
     program = cell.program
-    read = [*program.inputs, *(f"{name}_prev" for name in program.states), *program.parameters]
+    read = [*program.inputs, *program.befores, *program.parameters]
     yield f"def {safe(cell.name)}({', '.join(map(safe, read))}):"
     for line in program.lines:
         yield f"    {safe(line.name)} = {_source(line.expression, dtype)[0]}"

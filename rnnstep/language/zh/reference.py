@@ -36,4 +36,21 @@ ZH = {
     "torch cannot be imported: {reason}": "无法导入 torch：{reason}",
     "there is not enough memory to run torch beside": "内存不足，无法同时运行 torch",
     "torch's process failed: {reason}": "torch 的进程出错：{reason}",
+    "loss.backward() and the update stand inside the loop over the steps": (
+        "loss.backward() 和参数更新写在了遍历时间步的循环里"
+    ),
+    "the same with retain_graph=True, as the message seems to advise": (
+        "同样的写法，再按报错信息似乎建议的那样加上 retain_graph=True"
+    ),
+    "h_0 has an axis of layers, which a cell does not: {right} is right": (
+        "h_0 多了一个层的维度，而单元（cell）没有这一维：应为 {right}"
+    ),
+    "h_0 has an axis of rows, which x does not: {right} is right": (
+        "h_0 多了一个批次的维度，而 x 没有这一维：应为 {right}"
+    ),
+    "h_0 lacks the axis of layers: {right} is right": "h_0 缺少层的维度：应为 {right}",
+    "h_0 has the rows first: {right} is right, with batch_first too": (
+        "h_0 把批次放在了第一维：应为 {right}，设了 batch_first 也一样"
+    ),
+    "h_0 has the size of the input: {right} is right": "h_0 的大小用成了输入的大小：应为 {right}",
 }

@@ -169,6 +169,10 @@ _TASK = {
         "`name`：{name} 比较的是数值，[target] 里写的是类别；应为 `values`"
     ),
     "`ignore_index`: {name} takes no such option": "`ignore_index`：{name} 没有这个选项",
+    '`reduction`: "none" keeps a loss for each entry, and `backward` needs one number;'
+    ' expected "mean" or "sum"': (
+        '`reduction`："none" 为每一项各留一个损失，而 `backward` 需要一个数；应为 "mean" 或 "sum"'
+    ),
     "two numbers ≥ 0 and < 1": "两个数，都不小于 0 且小于 1",
     "`nesterov` needs a `momentum` above 0 and no `dampening`, as in torch": (
         "`nesterov` 要求 `momentum` 大于 0 且没有 `dampening`，与 torch 一致"
@@ -176,6 +180,22 @@ _TASK = {
     "`{key}`: {optimizer} takes no such argument; known are {known}": (
         "`{key}`：{optimizer} 没有这个参数；可用的有 {known}"
     ),
+    '`mistake`: "{mistake}" needs {needed}': '`mistake`："{mistake}" 需要{needed}',
+    "CrossEntropyLoss, found {name}": " CrossEntropyLoss，这里是 {name}",
+    "a module of torch, which looks at the shape of h_0": " torch 自带的模块，它才会检查 h_0 的形状",
+    "one batch, whose last state is the next epoch's first; found {count}": (
+        "只有一批数据，它的最后状态就是下一轮的初始状态；这里有 {count} 批"
+    ),
+    "a loop over a cell: RNNCell, LSTMCell or GRUCell, found {module}": (
+        "对单元写的循环：RNNCell、LSTMCell 或 GRUCell，这里是 {module}"
+    ),
+    'a loss at each step, `over_time = "sum"`': '每个时间步各有一个损失，即 `over_time = "sum"`',
+    "more than one step": "不止一个时间步",
+    "`{key}`: a cure has none; leave it out here": "`{key}`：[cure] 里不能有它，请删去",
+    "[cure] changes nothing: expected keys of this file with what they should have been": (
+        "[cure] 没有改变任何内容：应写出这个文件里要改正的键"
+    ),
+    "[cure]: line {line} does not fit it: {reason}": "[cure]：第 {line} 行与它不符：{reason}",
 }
 
 ZH: Mapping[str, str] = {**_VALUES, **_KEYS, **_FILES, **_SYNTAX, **_TABLES, **_CELLS, **_TASK}

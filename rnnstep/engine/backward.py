@@ -1,0 +1,203 @@
+"""Backpropagation through time: the way back through one run of a batch, every gradient of it at hand.
+
+    total ─ loss ─ linear ─ … L1 ─ dropout ─ L0 (L0→ and L0← from their join) ─ embedding
+
+The way back through a block is its equations' vector-Jacobian products, last line first
+(`rnnstep.equations.differentiate`): of a recurrent block step by step, from the step computed last to the
+first; of any other block for all steps at once, as none of them reads another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.engine.blocks import Block
+from rnnstep.engine.passes import Pass
+from rnnstep.engine.returning import Returning
+from rnnstep.engine.ways import PlainWay, RecurrentWay
+from rnnstep.equations.differentiate import D, ROWS
+from rnnstep.equations.operations import Array
+
+
+class Way(Protocol):
+    """The way back through one block."""
+
+    gradients: dict[str, Array]
+
+    def values(self, t: int) -> dict[str, Array]:
+        """All values of a step, (rows, n); of what is summed over rows as it is."""
+
+    def gradient(self, name: str) -> Array:
+        """∂L/∂ of one of the block's inputs over all steps, (T, B, n)."""
+
+
+class BackwardPass:
+    """The way back of one batch.
+
+    Attributes:
+        done: The forward run.
+        loss: Its loss.
+        parameters: ∂L/∂ of each parameter, under torch's names and in its shapes.
+    """
+
+    phase = "backward"
+
+    def __init__(
+        self, done: Pass, way_back: Callable[[Block], Returning], dtype: np.dtype[np.floating]
+    ) -> None:
+        assert done.loss_run is not None
+        self.done = done
+        self.scenario = done.scenario
+        self.batch = done.batch
+        self.index = done.index
+        self.loss = done.loss_run.loss
+        self._of = way_back
+        self._dtype = dtype
+        self._ways: dict[str, Way] = {}
+        self._go()
+        self.parameters: dict[str, Array] = {}
+        for way in self._ways.values():
+            self.parameters.update(way.gradients)
+        self.parameters = {
+            name: self.parameters.get(name, np.zeros_like(value))
+            for name, value in done.scenario.parameters.items()
+        }
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks in the order of the way back; each has the key of its forward block."""
+        return tuple(self._of(block).block(block) for block in reversed(self.done.blocks))
+
+    @cached_property
+    def by_key(self) -> dict[str, Block]:
+        """Each block under its key."""
+        return {block.key: block for block in self.blocks}
+
+    # ── going ────────────────────────────────────────────────────────────────────────
+
+    def _go(self) -> None:
+        g = self._through_loss()
+        linear = self.done.by_key.get("linear")
+        if linear is not None:
+            name = next(iter(linear.program.inputs))
+            x = self.done.final_features[None] if self.done.is_final else self.done.features
+            g = self._plain(linear, {name: x}, g).gradient(name)
+        if self.done.is_final:
+            g = self._onto_last_steps(g[0])
+        for layer in reversed(range(self.scenario.recurrent.num_layers)):
+            dropout = self.done.by_key.get(f"dropout{layer}")
+            if dropout is not None:
+                known = {"mask": self.done.masks[dropout.key], "h": self.done.dropped[dropout.key]}
+                g = self._plain(dropout, known, g).gradient("h")
+            g = self._through_layer(layer, g)
+        embedding = self.done.by_key.get("embedding")
+        if embedding is not None:
+            self._plain(embedding, {"index": self._indices()}, g)
+
+    def _through_loss(self) -> Array:
+        """∂L/∂ of the model's outputs, (T, B, n); of the final state (1, B, n)."""
+        run = self.done.loss_run
+        assert run is not None
+        total, loss = self.done.by_key["total"], self.done.by_key["loss"]
+        each = next(iter(total.program.inputs))
+        entries = {name: value[None, None] for name, value in run.entries.items()}
+        seed = np.ones((1, 1, 1), self._dtype)
+        g = self._plain(total, entries, seed).gradient(each).reshape(*run.outputs.shape[:2], 1)
+        return self._plain(loss, run.known, g).gradient(next(iter(loss.program.inputs)))
+
+    def _plain(self, block: Block, known: dict[str, Array], above: Array) -> PlainWay:
+        way = PlainWay(block, self._of(block), known, above)
+        self._ways[block.key] = way
+        return way
+
+    def _onto_last_steps(self, g: Array) -> Array:
+        """Put ∂L/∂ of the final states, (B, D·n), where those states were computed, (T, B, D·n)."""
+        whole = np.zeros((self.batch.num_steps, *g.shape), g.dtype)
+        size = self.scenario.recurrent.output_size
+        for row in range(len(g)):
+            whole[self.batch.last_step(row), row, :size] = g[row, :size]
+        whole[0, :, size:] = g[:, size:]
+        return whole
+
+    def _through_layer(self, layer: int, g: Array) -> Array:
+        """Go through both directions of a layer, or the one; give ∂L/∂ of what entered it."""
+        join = self.done.by_key.get(f"join{layer}")
+        parts = {"forward": g}
+        if join is not None:
+            keys = {"forward": f"L{layer}", "backward": f"L{layer}←"}
+            h = next(iter(self.scenario.cell.states))
+            way = self._plain(join, {name: self.done.runs[key].state(h) for name, key in keys.items()}, g)
+            parts = {name: way.gradient(name) for name in keys}
+        found: Array | None = None
+        for run in reversed(self.done.runs.values()):
+            if run.block.layer == layer:
+                recurrent = RecurrentWay(run, self._of(run.block), parts[run.block.direction])
+                self._ways[run.block.key] = recurrent
+                below = recurrent.gradient(next(iter(run.block.program.inputs)))
+                found = below if found is None else found + below
+        assert found is not None
+        return found
+
+    def _indices(self) -> Array:
+        """The rows that were looked up, (T, B); −1 where torch adds nothing to the row of `padding_idx`."""
+        assert self.batch.indices is not None
+        embedding = self.scenario.embedding
+        skipped = None if embedding is None else embedding.padding_idx
+        indices = self.batch.indices
+        return np.asarray(indices if skipped is None else np.where(indices == skipped, -1, indices))
+
+    # ── looking ──────────────────────────────────────────────────────────────────────
+
+    def states(self, key: str, name: str) -> Array:
+        """∂L/∂ of a state after each step, whatever way it reaches the loss, (T, B, n); zeros where a row is over."""
+        way = self._ways[key]
+        assert isinstance(way, RecurrentWay)
+        return way.state(name)
+
+    def live_rows(self, t: int) -> NDArray[np.intp] | None:
+        """The rows of the batch that take part in step `t`; None when all do."""
+        return self.done.live_rows(t)
+
+    def row_index(self, key: str, t: int, row: int) -> int | None:
+        """Where a row of the batch stands among those of a block's step; None when it is over."""
+        if key not in self.done.runs:  # of other blocks all rows are there
+            return 0 if self.by_key[key].kind == "total" else row
+        return self.done.row_index(key, t, row)
+
+    def value(self, key: str, name: str, t: int) -> Array:
+        """One value of a block at step `t`, (rows, n); of what is summed over rows as it is."""
+        return self.values(key, t)[name]
+
+    def values(self, key: str, t: int) -> dict[str, Array]:
+        """All values of a block at step `t`: what its lines read, parameters aside, and what they give."""
+        with np.errstate(all="ignore"):
+            return self._ways[key].values(t)
+
+    def known(self, key: str, t: int, row: int) -> dict[str, Array] | None:
+        """All that a block's lines read and give at a step, for one row; None when the row is over."""
+        index = self.row_index(key, t, row)
+        if index is None:
+            return None
+        values = {
+            name: value if self.is_of_all_rows(key, name) else value[index]
+            for name, value in self.values(key, t).items()
+        }
+        return {**self.by_key[key].parameters, **values}
+
+    def is_of_all_rows(self, key: str, name: str) -> bool:
+        """Whether a value belongs to a parameter, or gathers all rows, and so is the same seen from each row."""
+        derived = self._of(self.done.by_key[key]).derived
+        if name.endswith(ROWS):
+            return True
+        is_of_rows = name in derived.core.by_name or name in derived.core.inputs
+        is_of_rows |= name in derived.core.befores or name == derived.above or not name.startswith(D)
+        return not is_of_rows
+
+    def recurrent_steps(self) -> Iterator[tuple[int, str]]:
+        """Give (t, block key) of every recurrent step in the order of the way back."""
+        yield from reversed(list(self.done.recurrent_steps()))

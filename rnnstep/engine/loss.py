@@ -1,0 +1,171 @@
+"""The loss as two blocks: what each row of each step is off by, and the one number that all of it comes to.
+
+| loss              | block `loss`, each step and row                                                          |
+|-------------------|------------------------------------------------------------------------------------------|
+| CrossEntropyLoss  | `p = softmax(logits)`, `log_p = log_softmax(logits)`, `nll = -log_p[target]`                |
+| MSELoss           | `difference = output - target`, `square = difference * difference`, `mse = mean(square)`  |
+| BCEWithLogitsLoss | `p = sigmoid(logits)`, `bce_each = softplus(logits) - target * logits`, `bce = mean(bce_each)` |
+
+`log_p` is ln p without the detour over a p that may underflow, and softplus(s) − y·s is
+−y ln σ(s) − (1−y) ln(1−σ(s)) likewise. The block `total` takes the mean or sum over rows and steps as
+`reduction` and `over_time` say; what `ignore_index` names counts for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.engine.blocks import Block
+from rnnstep.equations.evaluate import Values, evaluate_lines
+from rnnstep.equations.operations import Array
+from rnnstep.equations.program import Program, Shape, check
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, parse_lines
+from rnnstep.scenario.model import Batch, Loss, Scenario
+
+SOFTMAX_FIRST = "softmax_before_cross_entropy"
+
+
+@dataclass(frozen=True, eq=False)
+class LossBlocks:
+    """The two blocks of one batch's loss, and what they are given beside the model's output.
+
+    Attributes:
+        loss: The block of each step.
+        total: The block of the last step, of one row.
+        given: What `loss` reads beside its first input, each (T, B) or (T, B, n); (1, B, …) of the final state.
+        shares: The weight of each entry in the total, (N,), where they differ; else None.
+    """
+
+    loss: Block
+    total: Block
+    given: Mapping[str, NDArray[Any]]
+    shares: Array | None
+
+
+def loss_blocks(scenario: Scenario, batch: Batch, size: int) -> LossBlocks | None:
+    """Make the blocks of a batch's loss on outputs of `size`; None where there is nothing to compare with."""
+    loss, target = scenario.loss, batch.target
+    if loss is None or target is None:
+        return None
+    is_final = scenario.linear is not None and scenario.linear.source == "h_n"
+    target = target[None] if is_final else target
+    last = scenario.recurrent.num_layers - 1
+    if loss.name == "CrossEntropyLoss":
+        counted = target != loss.ignore_index
+        given: dict[str, NDArray[Any]] = {"target": np.where(counted, target, 0).astype(np.intp)}
+        if not counted.all():
+            given["counts"] = counted.astype(scenario.dtype)
+        program = _cross_entropy(size, has_ignored="counts" in given, is_twice=_is_softmax_first(scenario))
+    else:
+        given = {"target": target}
+        counted = np.ones(target.shape[:2], np.bool_)
+        program = _of_numbers(loss, size)
+    block = Block("loss", "loss", last, "forward", program, {}, {})
+    ending, shares = _total(loss, program.lines[-1].name, counted, scenario.dtype)
+    return LossBlocks(block, Block("total", "total", last, "forward", ending, {}, {}), given, shares)
+
+
+def _is_softmax_first(scenario: Scenario) -> bool:
+    return scenario.training is not None and scenario.training.mistake == SOFTMAX_FIRST
+
+
+def _cross_entropy(size: int, *, has_ignored: bool, is_twice: bool) -> Program:
+    scores = Name("s" if is_twice else "logits")
+    nll: Expression = Apply("neg", (Apply("chosen", (Name("log_p"), Name("target"))),))
+    if has_ignored:
+        nll = Apply("mul", (Name("counts"), nll))
+    lines = [
+        *([Line("s", Apply("softmax", (Name("logits"),)))] if is_twice else []),
+        Line("p", Apply("softmax", (scores,))),
+        Line("log_p", Apply("log_softmax", (scores,))),
+        Line("nll", nll),
+    ]
+    inputs: dict[str, Shape] = {"logits": (size,), "target": ()}
+    if has_ignored:
+        inputs["counts"] = ()
+    return _program(lines, inputs)
+
+
+def _of_numbers(loss: Loss, size: int) -> Program:
+    if loss.name == "MSELoss":
+        ending = "mse = mean(square)" if loss.reduction == "mean" else "sse = sum(square)"
+        text = f"difference = output - target\nsquare = difference * difference\n{ending}"
+        return check(parse_lines(text), {"output": (size,), "target": (size,)}, {}, {})
+    logits, target = Name("logits"), Name("target")
+    each = Apply("sub", (Apply("softplus", (logits,)), Apply("mul", (target, logits))))
+    lines = [
+        Line("p", Apply("sigmoid", (logits,))),
+        Line("bce_each", each),
+        Line("bce", Apply("mean" if loss.reduction == "mean" else "sum", (Name("bce_each"),))),
+    ]
+    return _program(lines, {"logits": (size,), "target": (size,)})
+
+
+def _program(lines: list[Line], inputs: Mapping[str, Shape]) -> Program:
+    return check(tuple(lines), inputs, {}, {})
+
+
+def _total(
+    loss: Loss, name: str, counted: NDArray[np.bool_], dtype: np.dtype[np.floating]
+) -> tuple[Program, Array | None]:
+    """The program of the total over entries of `counted` (T, B), and the entries' weights where it needs them."""
+    steps, rows = counted.shape
+    is_whole = bool(counted.all())
+    is_step_by_step = loss.over_time == "sum" and steps > 1
+    shares: Array | None = None
+    if loss.reduction == "sum":
+        text = f"loss = sum({name})"
+    elif not is_step_by_step and is_whole:
+        text = f"loss = mean({name})"
+    elif not is_step_by_step:
+        text = f"loss = sum({name}) / {int(counted.sum())}"
+    elif is_whole:
+        text = f"loss = sum({name})" + (f" / {rows}" if rows > 1 else "")
+    else:  # each step has its own mean, over as many rows as count in it
+        with np.errstate(divide="ignore"):
+            each = 1 / counted.sum(axis=1, keepdims=True)
+        shares = np.broadcast_to(each, counted.shape).reshape(-1).astype(dtype)
+        text = f"loss = sum(share * {name})"
+    inputs: dict[str, Shape] = {name: (counted.size,)}
+    if shares is not None:
+        inputs["share"] = (counted.size,)
+    return check(parse_lines(text), inputs, {}, {}), shares
+
+
+class LossRun:
+    """The loss of one run of a batch, every value of it at hand."""
+
+    def __init__(self, blocks: LossBlocks, outputs: Array) -> None:
+        """Take the model's outputs, (T, B, n); of the final state (1, B, n)."""
+        self.blocks = blocks
+        self.outputs = outputs
+
+    @cached_property
+    def known(self) -> dict[str, Array]:
+        """All that the block `loss` reads and gives, (T, B) or (T, B, n)."""
+        program = self.blocks.loss.program
+        known: dict[str, Any] = {next(iter(program.inputs)): self.outputs, **self.blocks.given}
+        if "counts" in known:
+            known["counts"] = known["counts"][..., None]
+        return {**known, **evaluate_lines(program.lines, known, Values())}
+
+    @cached_property
+    def entries(self) -> dict[str, Array]:
+        """All that the block `total` reads and gives, (N,) and (1,)."""
+        program = self.blocks.total.program
+        each = next(iter(program.inputs))
+        known = {each: self.known[each].reshape(-1)}
+        if self.blocks.shares is not None:
+            known["share"] = self.blocks.shares
+        return {**known, **evaluate_lines(program.lines, known, Values())}
+
+    @property
+    def loss(self) -> float:
+        """The one number."""
+        return float(self.entries["loss"][0])

@@ -1,0 +1,227 @@
+"""The optimizers of torch.optim as equations: element by element, so that one set of lines serves all parameters.
+
+| optimizer | lines (those that an argument of zero leaves out are not written)                                  |
+|-----------|----------------------------------------------------------------------------------------------------|
+| SGD       | `g = grad + weight_decay * w_prev`, `buf = momentum * buf_prev + (1 - dampening) * g`, `update = lr * buf` |
+| Adam      | `m = β₁ * m_prev + (1 - β₁) * g`, `v = β₂ * v_prev + (1 - β₂) * g * g`, `m_hat = m / bias_correction1`,   |
+|           | `v_hat = v / bias_correction2`, `update = lr * m_hat / (sqrt(v_hat) + eps)`                          |
+| AdamW     | the same, and `shrunk = (1 - lr * weight_decay) * w_prev` in place of a decay in g                    |
+| RMSprop   | `v = alpha * v_prev + (1 - alpha) * g * g`, `update = lr * g / (sqrt(v) + eps)`                       |
+
+and `w = w_prev - update` at the end. `bias_correction1` is 1 − β₁ᵗ after t updates. The formulas are those of the
+pages of torch.optim (Kingma and Ba 2015; Loshchilov and Hutter 2019; Reddi et al. 2018 for amsgrad).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnstep.engine.blocks import Block
+from rnnstep.equations.evaluate import Values, evaluate_lines
+from rnnstep.equations.operations import Array
+from rnnstep.equations.program import Program, Shape
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, parse_expression, parse_lines
+from rnnstep.scenario.model import Training
+
+CLIP_EPSILON = 1e-6  # torch.nn.utils.clip_grad_norm_ adds it to the norm
+
+# The buffers' names here and in torch's optimizers' states.
+TORCH_BUFFERS: Mapping[str, Mapping[str, str]] = {
+    "SGD": {"buf": "momentum_buffer"},
+    "Adam": {"m": "exp_avg", "v": "exp_avg_sq", "v_max": "max_exp_avg_sq"},
+    "AdamW": {"m": "exp_avg", "v": "exp_avg_sq", "v_max": "max_exp_avg_sq"},
+    "RMSprop": {"v": "square_avg", "a": "grad_avg", "buf": "momentum_buffer"},
+}
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer with its arguments.
+
+    Attributes:
+        name: as torch calls it.
+        lines: what it does to every element, after the first update.
+        first: the same for the first one, where that differs.
+        buffers: what it keeps from update to update.
+        betas: of Adam and AdamW, whose powers correct m and v; else None.
+    """
+
+    name: str
+    lines: tuple[Line, ...]
+    first: tuple[Line, ...]
+    buffers: tuple[str, ...]
+    betas: tuple[float, float] | None = None
+    clip: float | None = None
+
+    @classmethod
+    def of(cls, training: Training) -> Optimizer:
+        """Write the lines for a scenario's [training]."""
+        arguments = training.arguments
+        head = [Line("clipped", _expression("clip_coef * grad"))] if training.clip_grad_norm else []
+        body = list(_WRITERS[training.optimizer](arguments, "clipped" if head else "grad"))
+        lines = (*head, *body)
+        first = tuple(_first(line, arguments) for line in lines) if training.optimizer == "SGD" else lines
+        names = {line.name for line in lines}
+        betas = arguments.get("betas")
+        return cls(
+            training.optimizer,
+            lines,
+            first,
+            tuple(name for name in TORCH_BUFFERS[training.optimizer] if name in names),
+            (float(betas[0]), float(betas[1])) if isinstance(betas, tuple) else None,
+            training.clip_grad_norm,
+        )
+
+    def corrections(self, updates: int) -> dict[str, float]:
+        """The bias corrections of the update after `updates` others."""
+        if self.betas is None:
+            return {}
+        return {f"bias_correction{k + 1}": 1 - beta ** (updates + 1) for k, beta in enumerate(self.betas)}
+
+    def step(
+        self, w: Array, grad: Array, buffers: Mapping[str, Array], updates: int, clip_coef: float = 1.0
+    ) -> dict[str, Array]:
+        """Give every line's value for elements of any shape.
+
+        Args:
+            w: the parameters.
+            grad: their gradients.
+            buffers: what was kept; zeros before the first update.
+            updates: how many there were before.
+            clip_coef: what the gradients are multiplied with, where they are clipped.
+        """
+        known: dict[str, Array] = {"w_prev": w, "grad": grad, **self.numbers(updates, clip_coef)}
+        known |= {f"{name}_prev": buffers[name] for name in self.buffers}
+        return {**known, **evaluate_lines(self.lines if updates else self.first, known, Values())}
+
+    def numbers(self, updates: int, clip_coef: float) -> dict[str, Array]:
+        """What the lines read that is one number for all elements; Python floats, which keep their digits."""
+        clip = {"clip_coef": clip_coef} if self.clip else {}
+        return {**self.corrections(updates), **clip}  # type: ignore[dict-item]
+
+    def block(self, key: str, shape: tuple[int, ...], updates: int) -> Block:
+        """The update of one parameter as a block, under torch's name of it."""
+        lines = self.lines if updates else self.first
+        states: dict[str, Shape] = {name: shape for name in ("w", *self.buffers)}
+        inputs: dict[str, Shape] = {"grad": shape, **{name: () for name in self.numbers(updates, 1.0)}}
+        shapes: dict[str, Shape] = {line.name: shape for line in lines}
+        shapes |= inputs | {f"{name}_prev": shape for name in states}
+        return Block(key, "update", 0, "forward", Program(lines, inputs, states, {}, shapes), {}, {})
+
+    def clip_block(self, count: int) -> Block:
+        """`clip_grad_norm_` of so many parameters as a block."""
+        assert self.clip is not None
+        most = Number(self.clip, f"{self.clip:g}")
+        ratio = Apply("div", (most, _expression(f"total_norm + {CLIP_EPSILON!r}")))
+        lines = (
+            Line("total_norm", _expression("norm(norms)")),
+            Line("clip_coef", Apply("minimum", (ratio, Number(1.0, "1")))),
+        )
+        inputs: dict[str, Shape] = {"norms": (count,)}
+        shapes: dict[str, Shape] = {**inputs, "total_norm": (1,), "clip_coef": (1,)}
+        return Block("clip", "clip", 0, "forward", Program(lines, inputs, {}, {}, shapes), {}, {})
+
+    def clipping(self, norms: Array) -> dict[str, Array]:
+        """The values of the clip block for the norms of all gradients."""
+        lines = self.clip_block(len(norms)).program.lines
+        return {"norms": norms, **evaluate_lines(lines, {"norms": norms}, Values())}
+
+
+def _expression(text: str) -> Expression:
+    return parse_expression(text)
+
+
+def _first(line: Line, arguments: Mapping[str, object]) -> Line:
+    """The first buffer of SGD is the gradient itself, whatever the dampening (torch)."""
+    if line.name != "buf" or not arguments["dampening"]:
+        return line
+    match line.expression:
+        case Apply(args=(_, Apply(args=(_, Name() as gradient)))):
+            return Line("buf", gradient)
+    return line
+
+
+_LARGER = "v_max = v_max_prev - v"  # stands for the larger of the two, which users' equations have no name for
+
+
+def _lines(*texts: str) -> Iterator[Line]:
+    for line in parse_lines("\n".join(texts)):
+        larger = Apply("maximum", (Name("v_max_prev"), Name("v")))
+        yield Line(line.name, larger) if line.name == "v_max" else line
+
+
+def _decayed(arguments: Mapping[str, object], grad: str) -> tuple[list[str], str]:
+    """The line of g, where it is not the gradient itself, and what it is called."""
+    sign = "-" if arguments["maximize"] else ""
+    decay = arguments["weight_decay"]
+    if decay:
+        return [f"g = {sign}{grad} + {decay!r} * w_prev"], "g"
+    return ([f"g = -{grad}"], "g") if sign else ([], grad)
+
+
+def _sgd(arguments: Mapping[str, object], grad: str) -> Iterator[Line]:
+    lines, g = _decayed(arguments, grad)
+    if arguments["momentum"]:
+        momentum, dampening = arguments["momentum"], arguments["dampening"]
+        added = f"(1 - {dampening!r}) * {g}" if dampening else g
+        lines.append(f"buf = {momentum!r} * buf_prev + {added}")
+        if arguments["nesterov"]:
+            lines.append(f"ahead = {g} + {momentum!r} * buf")
+        g = "ahead" if arguments["nesterov"] else "buf"
+    yield from _lines(*lines, f"update = {arguments['lr']!r} * {g}", "w = w_prev - update")
+
+
+def _adam(arguments: Mapping[str, object], grad: str) -> Iterator[Line]:
+    lines, g = _decayed(arguments, grad)
+    yield from _lines(*lines, *_adam_lines(arguments, g), "w = w_prev - update")
+
+
+def _adamw(arguments: Mapping[str, object], grad: str) -> Iterator[Line]:
+    lines, g = _decayed({**arguments, "weight_decay": 0.0}, grad)
+    lines += _adam_lines(arguments, g)
+    if not arguments["weight_decay"]:
+        yield from _lines(*lines, "w = w_prev - update")
+        return
+    shrunk = f"shrunk = (1 - {arguments['lr']!r} * {arguments['weight_decay']!r}) * w_prev"
+    yield from _lines(*lines, shrunk, "w = shrunk - update")
+
+
+def _adam_lines(arguments: Mapping[str, object], g: str) -> list[str]:
+    betas = arguments["betas"]
+    assert isinstance(betas, tuple)
+    first, second = betas
+    lines = [
+        f"m = {first!r} * m_prev + (1 - {first!r}) * {g}",
+        f"v = {second!r} * v_prev + (1 - {second!r}) * {g} * {g}",
+    ]
+    largest = "v"
+    if arguments["amsgrad"]:
+        lines.append(_LARGER)
+        largest = "v_max"
+    return [
+        *lines,
+        "m_hat = m / bias_correction1",
+        f"v_hat = {largest} / bias_correction2",
+        f"update = {arguments['lr']!r} * m_hat / (sqrt(v_hat) + {arguments['eps']!r})",
+    ]
+
+
+def _rmsprop(arguments: Mapping[str, object], grad: str) -> Iterator[Line]:
+    lines, g = _decayed(arguments, grad)
+    alpha = arguments["alpha"]
+    lines.append(f"v = {alpha!r} * v_prev + (1 - {alpha!r}) * {g} * {g}")
+    spread = "v"
+    if arguments["centered"]:
+        lines.append(f"a = {alpha!r} * a_prev + (1 - {alpha!r}) * {g}")
+        spread = "v - a * a"
+    step = f"{g} / (sqrt({spread}) + {arguments['eps']!r})"
+    if arguments["momentum"]:
+        lines.append(f"buf = {arguments['momentum']!r} * buf_prev + {step}")
+        step = "buf"
+    yield from _lines(*lines, f"update = {arguments['lr']!r} * {step}", "w = w_prev - update")
+
+
+_WRITERS = {"SGD": _sgd, "Adam": _adam, "AdamW": _adamw, "RMSprop": _rmsprop}

@@ -1,0 +1,188 @@
+"""The way back through one block, derived and compiled once: its lines, and how its parameters' gradients are gathered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from rnnstep.engine.blocks import Block
+from rnnstep.equations.compile import Compiled
+from rnnstep.equations.differentiate import Backward, Contribution, D, backward
+from rnnstep.equations.evaluate import Values, evaluate
+from rnnstep.equations.operations import Array
+from rnnstep.equations.syntax import Apply, Expression, Name, names_in
+
+
+CONSTANT = {
+    "embedding": ("index",),
+    "dropout": ("mask",),
+    "loss": ("target", "counts"),
+    "total": ("share",),
+}
+"""What nothing goes back to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Rows `start:stop` of one of torch's parameters whose shares lie side by side.
+
+    Attributes:
+        start: The first row.
+        stop: The one after the last.
+        columns: Where ∂L/∂(W x) of these rows lies: array, first column, the one after the last.
+        x: The name of what the weights are multiplied with; None of a bias.
+    """
+
+    start: int
+    stop: int
+    columns: tuple[int, int, int]
+    x: str | None
+
+
+class Returning:
+    """A block's backward pass, which serves every run of it.
+
+    Attributes:
+        derived: The equations.
+        compiled: The lines that are vectors, as one function that begins at the last step.
+    """
+
+    def __init__(self, block: Block, rows: int, *, is_summed: bool) -> None:
+        self.rows = rows
+        self.derived: Backward = backward(
+            block.program, block.output, rows=rows, is_summed=is_summed, constant=CONSTANT.get(block.kind, ())
+        )
+        self._inputs = tuple(block.program.inputs)
+        self._kept_in = block.kept_in
+        self._shapes = {name: block.parameters[name].shape for name in block.kept_in}
+
+    def block(self, forward: Block) -> Block:
+        """The way back as a block to step through, under the key of the forward one."""
+        return replace(forward, program=self.derived.program)
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The vectors of a step as one fast function; made when it is first needed."""
+        kept = {
+            one.g.id
+            for used in self.derived.contributions.values()
+            for one in used
+            if isinstance(one.g, Name) and one.g.id in self.derived.core.by_name
+        }
+        kept |= {f"{D}{name}" for name in self._inputs}
+        return Compiled(self.derived.core, kept, is_reversed=True)
+
+    @cached_property
+    def forward_names(self) -> tuple[str, ...]:
+        """The forward values that the vectors and the parameters' shares read."""
+        core = self.derived.core
+        read = dict.fromkeys(name for name in core.inputs if name != self.derived.above)
+        for used in self.derived.contributions.values():
+            for one in used:
+                for expression in (one.g, one.x):
+                    if expression is not None:
+                        read.update(dict.fromkeys(names_in(expression)))
+        parameters = self._kept_in.keys()
+        return tuple(n for n in read if n not in core.by_name and n not in parameters and n != self.derived.above)
+
+    def gradients(self, known: Mapping[str, Array], kept: Sequence[Array] = ()) -> dict[str, Array]:
+        """Sum the shares of rows and steps, under torch's names and in its shapes.
+
+        Args:
+            known: every value that a share reads, (N, n) for N rows and steps, and the parameters.
+            kept: what the compiled function gave, flattened likewise; what lies side by side there is one product.
+        """
+        found: dict[str, Array] = {}
+        sums: dict[tuple[object, ...], Array] = {}
+        for torch, runs in self._plan.items() if kept else ():
+            parts = []
+            for run in runs:
+                key = (run.columns, run.x)
+                if key not in sums:  # both biases have the same share
+                    index, a, b = run.columns
+                    g = kept[index][..., a:b].reshape(-1, b - a)
+                    sums[key] = g.sum(axis=0) if run.x is None else np.dot(g.T, known[run.x])
+                parts.append(sums[key])
+            found[torch] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        rest = {where.torch for where in self._kept_in.values()} - found.keys()
+        if rest:
+            found.update(self._one_by_one(known, rest))
+        return found
+
+    def _one_by_one(self, known: Mapping[str, Array], names: set[str]) -> dict[str, Array]:
+        """The same for parameters that are used in another way: each share as its equation says."""
+        found: dict[str, list[Array]] = {}
+        for part, where in self._kept_in.items():
+            if where.torch not in names:
+                continue
+            dtype = next(iter(known.values())).dtype
+            total: Array = np.zeros(self._shapes[part], dtype)
+            for one in self.derived.contributions.get(part, ()):
+                value = np.asarray(evaluate(_over_all(one), known, Values()))
+                total = total + value.reshape(self._shapes[part])
+            found.setdefault(where.torch, []).append(total)
+        return {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in found.items()}
+
+    def split(self, gradients: Mapping[str, Array]) -> dict[str, Array]:
+        """Give sums that are under torch's names the names by which the equations read them, each its rows."""
+        program = self.derived.program
+        befores = {state: program.before(state) for state in program.states}
+        return {
+            befores[f"{D}{part}"]: gradients[where.torch][where.start : where.stop]
+            for part, where in self._kept_in.items()
+            if f"{D}{part}" in befores
+        }
+
+    @cached_property
+    def has_plan_for_all(self) -> bool:
+        """Whether all gradients come from what the compiled function gives."""
+        return {where.torch for where in self._kept_in.values()} <= self._plan.keys()
+
+    @cached_property
+    def _plan(self) -> dict[str, tuple[Run, ...]]:
+        """Torch's parameters whose parts are each used once, in a product or as a bias."""
+        by_torch: dict[str, list[Run] | None] = {}
+        columns = self.compiled.columns
+        for part, where in self._kept_in.items():
+            used = self.derived.contributions.get(part, ())
+            runs = by_torch.setdefault(where.torch, [])
+            one = used[0] if len(used) == 1 else None
+            is_plain = one is not None and isinstance(one.g, Name) and one.g.id in columns
+            if runs is None or one is None or not is_plain or not isinstance(one.x, Name | None):
+                by_torch[where.torch] = None
+                continue
+            assert isinstance(one.g, Name)
+            x = None if one.x is None else one.x.id
+            runs.append(Run(where.start, where.stop, columns[one.g.id], x))
+        return {name: _joined(runs) for name, runs in by_torch.items() if runs}
+
+
+def _over_all(one: Contribution) -> Expression:
+    """What a use of a parameter adds over all rows."""
+    if one.x is not None:
+        return Apply("outer", (one.g, one.x))
+    is_summed = isinstance(one.g, Apply) and any(op in ("scatter", "outer") for op in _operations(one.g))
+    return one.g if is_summed else Apply("rows", (one.g,))
+
+
+def _operations(expression: Expression) -> list[str]:
+    if not isinstance(expression, Apply):
+        return []
+    return [expression.op, *(op for argument in expression.args for op in _operations(argument))]
+
+
+def _joined(runs: list[Run]) -> tuple[Run, ...]:
+    """Join neighbours: rows that follow each other, of columns that do."""
+    joined = [runs[0]]
+    for before, after in pairwise(runs):
+        last = joined[-1]
+        (index, _, stop), (other, start, end) = last.columns, after.columns
+        if index == other and stop == start and last.stop == after.start and before.x == after.x:
+            joined[-1] = Run(last.start, after.stop, (index, last.columns[1], end), last.x)
+        else:
+            joined.append(after)
+    return tuple(joined)

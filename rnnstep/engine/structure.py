@@ -1,0 +1,87 @@
+"""What there is to step through in a batch, known before anything is run: phases, their blocks, and the blocks' steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from rnnstep.engine.blocks import Block
+from rnnstep.engine.trainer import Trainer
+from rnnstep.scenario.model import Batch
+
+Phase = Literal["forward", "backward", "update"]
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One phase of one batch.
+
+    Attributes:
+        phase: which.
+        blocks: in the order of computation; programs are those of every epoch, numbers those of the first.
+        steps: of each block, in the order of computation, from 0.
+    """
+
+    phase: Phase
+    blocks: tuple[Block, ...]
+    steps: Mapping[str, range]
+
+    @cached_property
+    def by_key(self) -> Mapping[str, Block]:
+        """Each block under its key."""
+        return {block.key: block for block in self.blocks}
+
+
+class Structure:
+    """The stages of a scenario's batches; every epoch has the same.
+
+    Attributes:
+        phases: forward; backward where there is a loss; update where there is an optimizer, too.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self._stages: dict[tuple[int, Phase], Stage] = {}
+        self.phases: tuple[Phase, ...] = ("forward",)
+        if trainer.has_loss:
+            self.phases = ("forward", "backward") if trainer.optimizer is None else ("forward", "backward", "update")
+
+    @property
+    def num_batches(self) -> int:
+        """How many batches there are."""
+        return len(self._trainer.scenario.batches)
+
+    def stage(self, batch: int, phase: Phase) -> Stage:
+        """One phase of one batch."""
+        key = (batch, phase)
+        if key not in self._stages:
+            self._stages[key] = self._made(batch, phase)
+        return self._stages[key]
+
+    def _made(self, batch: int, phase: Phase) -> Stage:
+        if phase == "update":
+            blocks = self._trainer.update_blocks()
+            return Stage(phase, blocks, {block.key: range(1) for block in blocks})
+        blocks = self._trainer.model.blocks_of(batch)
+        steps = self._forward_steps(self._trainer.scenario.batches[batch], blocks)
+        if phase == "forward":
+            return Stage(phase, blocks, steps)
+        back = tuple(self._trainer.model.way_back(block, batch).block(block) for block in reversed(blocks))
+        return Stage(phase, back, {block.key: steps[block.key][::-1] for block in back})
+
+    def _forward_steps(self, batch: Batch, blocks: tuple[Block, ...]) -> dict[str, range]:
+        is_packed = batch.packed and batch.lengths is not None
+        last = max(batch.lengths) if is_packed and batch.lengths is not None else batch.num_steps
+        linear = self._trainer.scenario.linear
+        is_final = linear is not None and linear.source == "h_n"
+        found = {}
+        for block in blocks:
+            if block.kind == "total" or (is_final and block.kind in ("linear", "loss")):
+                found[block.key] = range(last - 1, last)
+            elif block.direction == "backward":
+                found[block.key] = range(last - 1, -1, -1)
+            else:
+                found[block.key] = range(last)
+        return found

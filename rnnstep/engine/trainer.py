@@ -1,0 +1,192 @@
+"""One epoch of training from any state: forward pass, way back and update of each batch.
+
+All parameters lie in one flat array while they are learnt, as an optimizer does the same to every element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from types import MappingProxyType
+
+import numpy as np
+
+from rnnstep.engine.backward import BackwardPass
+from rnnstep.engine.blocks import Block
+from rnnstep.engine.model import Model
+from rnnstep.engine.optimizers import Optimizer
+from rnnstep.engine.passes import Pass
+from rnnstep.engine.prediction import Score, prediction, score
+from rnnstep.equations.operations import Array
+
+_NOTHING: Mapping[str, Array] = MappingProxyType({})
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that the next epoch depends on; arrays are never written to.
+
+    Attributes:
+        parameters: of the whole model, flat.
+        buffers: what the optimizer keeps, likewise.
+        updates: how many updates were made.
+        gathered: the gradients that were not set to zero, where that is the mistake; else None.
+        initial: the states that were not reset, where that is the mistake, each (L·D, B, n).
+    """
+
+    parameters: Array
+    buffers: Mapping[str, Array] = field(default_factory=dict)
+    updates: int = 0
+    gathered: Array | None = None
+    initial: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def num_bytes(self) -> int:
+        """The memory that it takes."""
+        return self.parameters.nbytes * (2 + len(self.buffers))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What an epoch came to, before its updates.
+
+    Attributes:
+        index: from 0.
+        loss: the loss; of several batches their mean, each before its update.
+        prediction: what each row says, all batches one after the other; None where there are no classes.
+        accuracy: the share of right answers; None likewise.
+        test_accuracy: that of the rows kept apart, from the epoch's first parameters; None without them.
+    """
+
+    index: int
+    loss: float
+    prediction: tuple[str, ...] | None
+    accuracy: float | None
+    test_accuracy: float | None = None
+
+
+class Trainer:
+    """Goes through epochs of a scenario's training; without [training] nothing is updated.
+
+    Attributes:
+        model: the scenario's model, with the parameters it begins with.
+        optimizer: None where nothing is updated.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.scenario = model.scenario
+        training = self.scenario.training
+        self.optimizer = None if training is None else Optimizer.of(training)
+        self.mistake = None if training is None else training.mistake
+        shapes = {name: value.shape for name, value in self.scenario.parameters.items()}
+        ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes.values())])
+        self.places = {
+            name: (slice(int(start), int(stop)), shape)
+            for (name, shape), (start, stop) in zip(shapes.items(), pairwise(ends), strict=True)
+        }
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether there is something to learn."""
+        return self.scenario.loss is not None and self.scenario.batches[0].target is not None
+
+    def update_blocks(self, updates: int = 0) -> tuple[Block, ...]:
+        """The blocks of an update: the clipping, if there is one, and each parameter under torch's name."""
+        assert self.optimizer is not None
+        found = [self.optimizer.block(name, shape, updates) for name, (_, shape) in self.places.items()]
+        clip = [self.optimizer.clip_block(len(found))] if self.optimizer.clip else []
+        return (*clip, *found)
+
+    def start(self) -> State:
+        """The state before the first epoch."""
+        flat = self.flat(self.scenario.parameters)
+        buffers = () if self.optimizer is None else self.optimizer.buffers
+        return State(flat, MappingProxyType({name: np.zeros_like(flat) for name in buffers}))
+
+    def flat(self, by_name: Mapping[str, Array]) -> Array:
+        """Lay arrays of all parameters in one."""
+        return np.concatenate([np.asarray(by_name[name]).reshape(-1) for name in self.places])
+
+    def by_name(self, flat: Array) -> dict[str, Array]:
+        """Give a flat array as those of the parameters, under torch's names; views of it."""
+        return {name: flat[place].reshape(shape) for name, (place, shape) in self.places.items()}
+
+    def model_of(self, state: State) -> Model:
+        """The model with a state's parameters."""
+        model = self.model if state.updates == 0 else self.model.with_parameters(self.by_name(state.parameters))
+        return model.with_initial_state(state.initial) if state.initial else model
+
+    def gathered(self, state: State, back: BackwardPass) -> Array:
+        """The gradients that the optimizer is given: those of a batch, and what was not set to zero before."""
+        found = self.flat(back.parameters)
+        return found if state.gathered is None else state.gathered + found
+
+    def clip_coef(self, gradient: Array) -> float:
+        """What gradients are multiplied with so that their norm is at most `clip_grad_norm`."""
+        if self.optimizer is None or not self.optimizer.clip:
+            return 1.0
+        return float(self.optimizer.clipping(self.norms(gradient))["clip_coef"][0])
+
+    def norms(self, gradient: Array) -> Array:
+        """The norm of each parameter's gradient."""
+        found = [np.sqrt(np.dot(gradient[place], gradient[place])) for place, _ in self.places.values()]
+        return np.array(found, gradient.dtype)
+
+    def updated(self, state: State, done: Pass, gradient: Array) -> State:
+        """The state after a batch's update."""
+        if self.optimizer is None:
+            return state
+        clip_coef = self.clip_coef(gradient)
+        with np.errstate(all="ignore"):
+            values = self.optimizer.step(
+                state.parameters, gradient, state.buffers, state.updates, clip_coef
+            )
+        # Clipping changes the gradients that stand in the parameters' `.grad`.
+        left = gradient * gradient.dtype.type(clip_coef) if self.optimizer.clip else gradient
+        return State(
+            values["w"],
+            MappingProxyType({name: values[name] for name in self.optimizer.buffers}),
+            state.updates + 1,
+            left if self.mistake == "no_zero_grad" else None,
+            _final_states(done) if self.mistake == "hidden_not_reset" else _NOTHING,
+        )
+
+    def advance(self, state: State) -> tuple[Record, State]:
+        """Go through an epoch; give what it came to, its index 0, and the state after it."""
+        losses: list[float] = []
+        said: list[str] = []
+        right = Score()
+        test = self._tested(state)
+        for index in range(len(self.scenario.batches)):
+            model = self.model_of(state)
+            done = model.run_batch(index)
+            assert done.loss is not None
+            losses.append(done.loss)
+            said += prediction(done) or ()
+            right += score(done)
+            if self.optimizer is not None:
+                back = model.backward(done)
+                assert back is not None
+                state = self.updated(state, done, self.gathered(state, back))
+        loss = losses[0] if len(losses) == 1 else float(np.mean(losses))
+        return Record(0, loss, tuple(said) or None, right.share, test), state
+
+    def _tested(self, state: State) -> float | None:
+        """The share of right answers among the rows kept apart."""
+        if not self.scenario.test_batches:
+            return None
+        model = self.model_of(state)
+        found = Score()
+        for index in range(len(self.scenario.test_batches)):
+            found += score(model.run_test_batch(index))
+        return found.share
+
+
+def _final_states(done: Pass) -> Mapping[str, Array]:
+    """Where a run ended, as the next one's initial state, each (L·D, B, n)."""
+    return {
+        f"{name}_0": np.stack([run.final(name) for run in done.runs.values()])
+        for name in done.scenario.cell.states
+    }

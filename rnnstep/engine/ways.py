@@ -1,0 +1,296 @@
+"""The way back through one block of a run: all steps at once, or step by step where states are carried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnstep.engine.blocks import Block
+from rnnstep.engine.recurrence import BlockRun
+from rnnstep.engine.returning import Returning
+from rnnstep.equations.compile import ONE_ROW
+from rnnstep.equations.differentiate import ROWS, D
+from rnnstep.equations.evaluate import Values, evaluate, evaluate_lines
+from rnnstep.equations.operations import Array
+
+
+def values_of_step(
+    returning: Returning,
+    parameters: Mapping[str, Array],
+    vectors: dict[str, Array],
+    later: Mapping[str, Array],
+    every_row: Mapping[str, Array],
+) -> dict[str, Array]:
+    """Put beside the vectors of a step what belongs to its parameters: shares, and sums.
+
+    Args:
+        returning: the block's way back.
+        parameters: the block's.
+        vectors: every value of the step that is a vector for each row, (rows, n).
+        later: the sums of the steps that came before on the way back, under the names they are read by.
+        every_row: the vectors again, (B, n), with zeros where a row is over.
+    """
+    program, core = returning.derived.program, returning.derived.core
+    gathered = {
+        name: every_row[name.removesuffix(ROWS)] for name in program.inputs if name.endswith(ROWS)
+    }
+    found: dict[str, Array] = {**later, **gathered}
+    seen = {**parameters, **found}
+    if returning.rows == 1:  # its vectors themselves are multiplied
+        seen |= {name: value[0] for name, value in vectors.items()}
+    for line in program.lines:
+        if line.name not in core.by_name:
+            found[line.name] = seen[line.name] = np.asarray(evaluate(line.expression, seen, Values()))
+    return {**vectors, **found}
+
+
+def _with_axis(known: Mapping[str, Array], axes: int) -> dict[str, Array]:
+    """Make the `axes` axes of steps and rows one."""
+    return {name: value.reshape(-1, *value.shape[axes:]) for name, value in known.items()}
+
+
+class PlainWay:
+    """Through a block without states, for all steps at once.
+
+    Attributes:
+        gradients: ∂L/∂ of its parameters, under torch's names.
+    """
+
+    def __init__(self, block: Block, returning: Returning, known: Mapping[str, Array], above: Array) -> None:
+        """Take what the block read and gave, (T, B, n), and ∂L/∂ of what it gave."""
+        self._block = block
+        self._returning = returning
+        derived = returning.derived
+        given = {**known, derived.above: above}
+        self._vectors: dict[str, Array] = {
+            **given,
+            **evaluate_lines(derived.core.lines, {**block.parameters, **given}, Values()),
+        }
+        self.gradients = self._gradients(slice(None)) if block.kept_in else {}
+
+    def _gradients(self, steps: slice) -> dict[str, Array]:
+        part = {name: value[steps] for name, value in self._vectors.items()}
+        return self._returning.gradients({**self._block.parameters, **_with_axis(part, 2)})
+
+    def gradient(self, name: str) -> Array:
+        """∂L/∂ of an input, (T, B, n)."""
+        return self._vectors[f"{D}{name}"]
+
+    def values(self, t: int) -> dict[str, Array]:
+        """All values of a step, rows that are over included."""
+        steps = len(next(iter(self._vectors.values())))
+        k = t if steps > 1 else 0
+        vectors = {name: value[k] for name, value in self._vectors.items()}
+        later = self._returning.split(self._gradients(slice(k + 1, None))) if self._block.kept_in else {}
+        return values_of_step(self._returning, self._block.parameters, vectors, later, vectors)
+
+
+@dataclass(slots=True, eq=False)
+class _Piece:
+    """The way back through a segment: what reached it from the segment computed after it, and what came of it."""
+
+    carried: tuple[Array, ...]  # each state's gradient, (rows, n)
+    kept: tuple[Array, ...]
+
+
+class RecurrentWay:
+    """Through a recurrent block, from the step computed last to the first.
+
+    Attributes:
+        gradients: ∂L/∂ of its parameters, under torch's names.
+    """
+
+    def __init__(self, run: BlockRun, returning: Returning, above: Array) -> None:
+        """Take the run, and ∂L/∂ of its output as far as it comes from above, (T, B, n)."""
+        self._run = run
+        self._returning = returning
+        self._above = above
+        self._ordered = above if run.rows is None else above[:, run.rows.order]
+        self._compiled = returning.compiled
+        self._function = self._compiled.function(run.mode)
+        self._prepared = self._compiled.prepare(run.block.parameters, above.dtype, run.mode)
+        self._recent: tuple[int, tuple[Array, ...]] | None = None
+        self.gradients: dict[str, Array] = {}
+        self._pieces: dict[int, _Piece] = {}
+        self._go()
+
+    def _go(self) -> None:
+        states = self._returning.derived.core.states.values()
+        rows = self._run.segments[-1].rows
+        carried = tuple([np.zeros((rows, int(shape[0])), self._above.dtype) for shape in states])
+        for number in reversed(range(len(self._run.segments))):
+            carried = tuple([_resized(state, self._run.segments[number].rows) for state in carried])
+            known = self._forward(number)
+            kept = self._call(number, known, carried)
+            self._add(self._part(number, known, kept))
+            self._pieces[number] = _Piece(carried, self._stored(kept))
+            carried = tuple([
+                self._rows_of(kept[index])[0, :, a:b] for index, a, b in self._compiled.state_columns
+            ])
+
+    def _forward(self, number: int) -> dict[str, Array]:
+        return self._run.over_segment(number, self._returning.forward_names)
+
+    def _call(self, number: int, known: Mapping[str, Array], carried: tuple[Array, ...]) -> tuple[Array, ...]:
+        core = self._returning.derived.core
+        above = self._above_of(number)
+        inputs = [above if name == self._returning.derived.above else known[name] for name in core.inputs]
+        if self._run.mode == ONE_ROW:
+            carried = tuple([state[0] for state in carried])
+        return self._function(*inputs, *carried, *self._prepared)  # type: ignore[no-any-return]
+
+    def _above_of(self, number: int) -> Array:
+        """What comes from above at each step of a segment, in the order of computation."""
+        segment = self._run.segments[number]
+        part = self._ordered[segment.start : segment.stop, : segment.rows]
+        part = part[::-1] if self._run.is_reversed else part
+        return part[:, 0] if self._run.mode == ONE_ROW else part
+
+    def _stored(self, kept: tuple[Array, ...]) -> tuple[Array, ...]:
+        """All of it, or of a very long run the states and what goes below."""
+        if self._run.is_kept:
+            return kept
+        columns = self._compiled.columns
+        names = (*self._returning.derived.core.states, *(f"{D}{one}" for one in self._run.block.program.inputs))
+        wanted = {columns[name][0] for name in names if name in columns}
+        return tuple(array if index in wanted else array[:0] for index, array in enumerate(kept))
+
+    def _kept(self, number: int) -> tuple[Array, ...]:
+        piece = self._pieces[number]
+        if self._run.is_kept:
+            return piece.kept
+        if self._recent is None or self._recent[0] != number:
+            self._recent = number, self._call(number, self._forward(number), piece.carried)
+        return self._recent[1]
+
+    def _rows_of(self, kept: Array) -> Array:
+        """Give an array its row axis back."""
+        return kept[:, None] if self._run.mode == ONE_ROW else kept
+
+    # ── parameters ───────────────────────────────────────────────────────────────────
+
+    def _part(
+        self, number: int, known: Mapping[str, Array], kept: tuple[Array, ...], steps: slice = slice(None)
+    ) -> dict[str, Array]:
+        """The parameters' gradients of some steps of a segment."""
+        axes = 1 if self._run.mode == ONE_ROW else 2
+        arrays = tuple([array[steps] if len(array) else array for array in kept])
+        forward = {name: value[steps] for name, value in known.items()}
+        rows = {**self._run.block.parameters, **_with_axis(forward, axes)}
+        if not self._returning.has_plan_for_all:
+            whole = self._vectors(number, known, kept)
+            rows |= _with_axis({name: value[steps] for name, value in whole.items()}, axes)
+        return self._returning.gradients(rows, arrays)
+
+    def _add(self, part: dict[str, Array]) -> None:
+        for name, value in part.items():
+            known = self.gradients.get(name)
+            self.gradients[name] = value if known is None else known + value
+
+    def _later(self, t: int) -> dict[str, Array]:
+        """The sums over the steps that come before `t` on the way back, under torch's names."""
+        found: dict[str, Array] = {}
+        here, k = self._place(t)
+        for number in range(len(self._run.segments) - 1, here - 1, -1):
+            steps = slice(k + 1, None) if number == here else slice(None)
+            part = self._part(number, self._forward(number), self._kept(number), steps)
+            for name, value in part.items():
+                found[name] = value if name not in found else found[name] + value
+        return found
+
+    # ── looking ──────────────────────────────────────────────────────────────────────
+
+    def _place(self, t: int) -> tuple[int, int]:
+        """The segment of a step, and its place there in the order of computation."""
+        for number, segment in enumerate(self._run.segments):
+            if segment.start <= t < segment.stop:
+                return number, segment.stop - 1 - t if self._run.is_reversed else t - segment.start
+        raise IndexError(t)
+
+    def _vectors(
+        self, number: int, known: Mapping[str, Array], kept: tuple[Array, ...]
+    ) -> dict[str, Array]:
+        """Every line that is a vector over a segment, derived from what is kept."""
+        core = self._returning.derived.core
+        values = {**self._run.block.parameters, **known, self._returning.derived.above: self._above_of(number)}
+        for name, (index, a, b) in self._compiled.columns.items():
+            values[name] = kept[index][..., a:b]
+        carried = self._pieces[number].carried if number in self._pieces else None
+        for position, state in enumerate(core.states):
+            end = np.zeros_like(values[state][:1]) if carried is None else carried[position]
+            end = end[0][None] if self._run.mode == ONE_ROW and carried is not None else end
+            last = end if end.ndim == values[state].ndim else end[None]
+            values[core.before(state)] = np.concatenate((values[state][1:], last))
+        for name in core.names:
+            self._compiled.derive(name, values)
+        return {name: values[name] for name in core.names}
+
+    def gradient(self, name: str) -> Array:
+        """∂L/∂ of what entered the block, (T, B, n); zeros where a row is over."""
+        index_of = self._compiled.columns.get(f"{D}{name}")
+        size = int(self._run.block.program.shapes[name][0])
+        if index_of is None:
+            return np.zeros((*self._above.shape[:2], size), self._above.dtype)
+        index, a, b = index_of
+        return self._whole({n: self._rows_of(piece.kept[index])[..., a:b] for n, piece in self._pieces.items()})
+
+    def state(self, name: str) -> Array:
+        """∂L/∂ of a state after each step, (T, B, n); zeros where a row is over."""
+        with np.errstate(all="ignore"):
+            return self._whole({
+                number: self._rows_of(
+                    self._vectors(number, self._forward(number), self._kept(number))[f"{D}{name}"]
+                )
+                for number in self._pieces
+            })
+
+    def _whole(self, parts: Mapping[int, Array]) -> Array:
+        """Put segments together, rows in the order of the batch."""
+        steps, rows = self._above.shape[:2]
+        whole = np.zeros((steps, rows, next(iter(parts.values())).shape[-1]), self._above.dtype)
+        for number, part in parts.items():
+            segment = self._run.segments[number]
+            whole[segment.start : segment.stop, : segment.rows] = part[::-1] if self._run.is_reversed else part
+        return whole if self._run.rows is None else whole[:, self._run.rows.place]
+
+    def values(self, t: int) -> dict[str, Array]:
+        """All values of a step; vectors of the live rows."""
+        number, k = self._place(t)
+        core = self._returning.derived.core
+        kept, piece = self._kept(number), self._pieces[number]
+        live = self._run.live_rows(t)
+        forward = self._run.values(t)
+        vectors = {name: forward[name] for name in self._returning.forward_names}
+        vectors[self._returning.derived.above] = self._above[t] if live is None else self._above[t][live]
+        for position, state in enumerate(core.states):
+            index, a, b = self._compiled.columns[state]
+            array = self._rows_of(kept[index])
+            following = array[k + 1, :, a:b] if k + 1 < len(array) else piece.carried[position]
+            vectors[core.before(state)] = self._run.in_batch_order(following, t)
+        for name, (index, a, b) in self._compiled.columns.items():
+            vectors[name] = self._run.in_batch_order(self._rows_of(kept[index])[k, :, a:b], t)
+        known = {**self._run.block.parameters, **vectors}
+        for name in core.names:
+            vectors[name] = self._compiled.derive(name, known)
+        later = self._returning.split(self._later(t))
+        parameters = self._run.block.parameters
+        return values_of_step(self._returning, parameters, vectors, later, self._every_row(vectors, live))
+
+    def _every_row(self, vectors: Mapping[str, Array], live: Array | None) -> dict[str, Array]:
+        """The vectors of all rows, with zeros where a row is over."""
+        if live is None:
+            return dict(vectors)
+        found = {}
+        for name, value in vectors.items():
+            found[name] = np.zeros((self._above.shape[1], value.shape[-1]), value.dtype)
+            found[name][live] = value
+        return found
+
+
+def _resized(state: Array, rows: int) -> Array:
+    """Let gradients go back with `rows` rows: those whose rows began here leave, others begin with nothing."""
+    if len(state) >= rows:
+        return state[:rows]
+    return np.concatenate((state, np.zeros((rows - len(state), state.shape[1]), state.dtype)))

@@ -1,0 +1,133 @@
+"""torch's cells stepped through time so that autograd can follow: nothing is written over what it still needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnstep.engine import Block
+from rnnstep.equations.evaluate import evaluate
+from rnnstep.reference.layout import Mask
+from rnnstep.reference.modules import Module, Parameters, Tensor, cell_module, step_module, tensor
+from rnnstep.reference.operations import TorchValues
+from rnnstep.reference.stepping import Stepper
+from rnnstep.scenario.model import Scenario
+
+States = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """What stepping one layer in one direction gave.
+
+    Attributes:
+        after: by step the states after it, each (live rows, n); steps that no row reaches are missing.
+        live: by step the rows that took part; None where all did.
+        ends: the states at each row's end, (B, n).
+        shape: T and B.
+    """
+
+    after: Mapping[int, States]
+    live: Mapping[int, Tensor | None]
+    ends: States
+    shape: tuple[int, int]
+
+    def whole(self, state: int) -> Tensor:
+        """A state after every step, (T, B, n); zeros where a packed row is over."""
+        import torch
+
+        zeros = torch.zeros_like(self.ends[state])
+        steps = []
+        for t in range(self.shape[0]):
+            live = self.live.get(t)
+            value = self.after[t][state] if t in self.after else zeros
+            steps.append(value if live is None else zeros.index_put((live,), value))
+        return torch.stack(steps)
+
+
+def walk(step: Stepper, x: Tensor, first: States, living: Mask | None, *, is_reversed: bool) -> Walk:
+    """Take every step.
+
+    Args:
+        step: what takes one.
+        x: (T, B, I).
+        first: each state before the first step, (B, n).
+        living: which rows take part in which step, (T, B); None when all do.
+        is_reversed: whether the last step comes first.
+    """
+    steps, rows = int(x.shape[0]), int(x.shape[1])
+    states = first
+    after: dict[int, States] = {}
+    lives: dict[int, Tensor | None] = {}
+    for t in range(steps - 1, -1, -1) if is_reversed else range(steps):
+        if living is None or living[t].all():
+            lives[t] = None
+            after[t] = states = step(x[t], states)
+        elif living[t].any():
+            live = lives[t] = tensor(np.flatnonzero(living[t]))
+            after[t] = step(x[t, live], tuple(state[live] for state in states))
+            states = tuple(
+                state.index_put((live,), value) for state, value in zip(states, after[t], strict=True)
+            )
+    return Walk(after, lives, states, (steps, rows))
+
+
+def cell_stepper(scenario: Scenario, block: Block, parameters: Parameters) -> Stepper:
+    """What takes one step of a block: torch.nn's RNNCell, LSTMCell or GRUCell with the block's weights.
+
+    torch has no cell with a projection: there the module itself takes the step, one layer and direction of it.
+    A cell of one's own is its equations in torch's operations.
+    """
+    if scenario.recurrent.is_own:
+        return equations_stepper(scenario, block, parameters)
+    if scenario.recurrent.proj_size:
+        return _module_stepper(step_module(scenario, block, parameters))
+    cell = cell_module(scenario, block, parameters)
+    return lambda x, states: _as_tuple(cell(x, _state_argument(states)))
+
+
+def equations_stepper(scenario: Scenario, block: Block, parameters: Parameters) -> Stepper:
+    """What takes one step by the equations in torch's operations.
+
+    The states it gives are the very tensors that later lines read, so that their gradients are total.
+    """
+    reading = TorchValues(scenario.dtype)
+    known = equation_parameters(block, parameters)
+    names = tuple(block.program.states)
+    (entering,) = block.program.inputs
+
+    def step(x: Tensor, states: States) -> States:
+        before = {f"{name}_prev": state for name, state in zip(names, states, strict=True)}
+        seen = {**known, entering: x, **before}
+        for line in block.program.lines:
+            value = evaluate(line.expression, seen, reading)
+            if (
+                line.name in block.program.states
+            ):  # a tensor of its own, also where the line only names another
+                value = value.expand(len(x), value.shape[-1])
+            seen[line.name] = value
+        return tuple(seen[name] for name in names)
+
+    return step
+
+
+def equation_parameters(block: Block, parameters: Parameters) -> dict[str, Tensor]:
+    """The equations' parameters, `W_ii` …, as rows of torch's."""
+    return {name: parameters[where.torch][where.start : where.stop] for name, where in block.kept_in.items()}
+
+
+def _module_stepper(module: Module) -> Stepper:
+    return lambda x, states: tuple(
+        state[0]
+        for state in _as_tuple(module(x[None], _state_argument(tuple(state[None] for state in states)))[1])
+    )
+
+
+def _state_argument(states: States) -> Tensor | States:
+    return states[0] if len(states) == 1 else states
+
+
+def _as_tuple(states: Tensor | States) -> States:
+    return states if isinstance(states, tuple) else (states,)
