@@ -20,7 +20,7 @@ from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.returning import Returning
 from rnnstep.engine.ways import PlainWay, RecurrentWay
-from rnnstep.equations.differentiate import D, ROWS
+from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.operations import Array
 
 
@@ -60,11 +60,11 @@ class BackwardPass:
         self._dtype = dtype
         self._ways: dict[str, Way] = {}
         self._go()
-        self.parameters: dict[str, Array] = {}
+        found: dict[str, Array] = {}
         for way in self._ways.values():
-            self.parameters.update(way.gradients)
+            found.update(way.gradients)
         self.parameters = {
-            name: self.parameters.get(name, np.zeros_like(value))
+            name: found[name] if name in found else np.zeros_like(value)
             for name, value in done.scenario.parameters.items()
         }
 
@@ -94,7 +94,9 @@ class BackwardPass:
             if dropout is not None:
                 known = {"mask": self.done.masks[dropout.key], "h": self.done.dropped[dropout.key]}
                 g = self._plain(dropout, known, g).gradient("h")
-            g = self._through_layer(layer, g)
+            self._through_layer(layer, g)
+            if layer or self.scenario.embedding is not None:
+                g = self._below(layer)
         embedding = self.done.by_key.get("embedding")
         if embedding is not None:
             self._plain(embedding, {"index": self._indices()}, g)
@@ -124,8 +126,8 @@ class BackwardPass:
         whole[0, :, size:] = g[:, size:]
         return whole
 
-    def _through_layer(self, layer: int, g: Array) -> Array:
-        """Go through both directions of a layer, or the one; give ∂L/∂ of what entered it."""
+    def _through_layer(self, layer: int, g: Array) -> None:
+        """Go through both directions of a layer, or the one."""
         join = self.done.by_key.get(f"join{layer}")
         parts = {"forward": g}
         if join is not None:
@@ -133,15 +135,15 @@ class BackwardPass:
             h = next(iter(self.scenario.cell.states))
             way = self._plain(join, {name: self.done.runs[key].state(h) for name, key in keys.items()}, g)
             parts = {name: way.gradient(name) for name in keys}
-        found: Array | None = None
         for run in reversed(self.done.runs.values()):
             if run.block.layer == layer:
-                recurrent = RecurrentWay(run, self._of(run.block), parts[run.block.direction])
-                self._ways[run.block.key] = recurrent
-                below = recurrent.gradient(next(iter(run.block.program.inputs)))
-                found = below if found is None else found + below
-        assert found is not None
-        return found
+                self._ways[run.block.key] = RecurrentWay(run, self._of(run.block), parts[run.block.direction])
+
+    def _below(self, layer: int) -> Array:
+        """∂L/∂ of what entered a layer, (T, B, n): both directions read it."""
+        blocks = [run.block for run in self.done.runs.values() if run.block.layer == layer]
+        parts = [self._ways[block.key].gradient(next(iter(block.program.inputs))) for block in blocks]
+        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
     def _indices(self) -> Array:
         """The rows that were looked up, (T, B); −1 where torch adds nothing to the row of `padding_idx`."""
@@ -192,7 +194,7 @@ class BackwardPass:
     def is_of_all_rows(self, key: str, name: str) -> bool:
         """Whether a value belongs to a parameter, or gathers all rows, and so is the same seen from each row."""
         derived = self._of(self.done.by_key[key]).derived
-        if name.endswith(ROWS):
+        if name.endswith(ROWS) or any(line.name == name for line in derived.fixed):
             return True
         is_of_rows = name in derived.core.by_name or name in derived.core.inputs
         is_of_rows |= name in derived.core.befores or name == derived.above or not name.startswith(D)

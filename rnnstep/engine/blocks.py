@@ -10,12 +10,12 @@ with a target alone, and made in `loss`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from rnnstep.equations.compile import Compiled
-from rnnstep.equations.operations import Array
+from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.program import Program, check
 from rnnstep.equations.syntax import Apply, Line, Name, parse_lines
 from rnnstep.scenario.model import Linear, Recurrent, Scenario
@@ -44,11 +44,12 @@ class Block:
     program: Program
     parameters: Mapping[str, Array]
     kept_in: Mapping[str, Where]  # each of the parameters' place in torch's
+    keep: tuple[str, ...] = ()  # lines that a run keeps though they could be derived
 
     @cached_property
     def compiled(self) -> Compiled:
         """The block's program as one fast function; made when it first runs."""
-        return Compiled(self.program)
+        return Compiled(self.program, self.keep)
 
     def with_parameters(self, scenario: Scenario) -> Block:
         """The same block with the numbers of a scenario that differs in its parameters alone."""
@@ -56,7 +57,16 @@ class Block:
             name: scenario.parameters[where.torch][where.start : where.stop]
             for name, where in self.kept_in.items()
         }
-        block = replace(self, parameters=parameters)
+        block = Block(
+            self.key,
+            self.kind,
+            self.layer,
+            self.direction,
+            self.program,
+            parameters,
+            self.kept_in,
+            self.keep,
+        )
         if "compiled" in self.__dict__:  # a program is compiled once for all its numbers
             block.__dict__["compiled"] = self.compiled
         return block
@@ -112,7 +122,18 @@ def _recurrent(scenario: Scenario, layer: int, direction: Direction, input_size:
             kept_in[part] = Where(name, start, stop)
             start = stop
     key = f"L{layer}{'←' if direction == 'backward' else ''}"
-    return Block(key, "recurrent", layer, direction, cell.program.sized(sizes), parameters, kept_in)
+    program = cell.program.sized(sizes)
+    # The way back reads what functions gave: keeping it costs less than computing it again.
+    keep = tuple(line.name for line in program.lines if _is_function(line)) if scenario.has_loss else ()
+    return Block(key, "recurrent", layer, direction, program, parameters, kept_in, keep)
+
+
+def _is_function(line: Line) -> bool:
+    """Whether a line is a function of elements, such as tanh."""
+    match line.expression:
+        case Apply(op=op):
+            return OPERATIONS[op].kind == "elementwise" and not OPERATIONS[op].symbol
+    return False
 
 
 def _whole(names: Mapping[str, str], scenario: Scenario) -> tuple[dict[str, Array], dict[str, Where]]:

@@ -45,7 +45,7 @@ class Epoch:
     @property
     def has_update(self) -> bool:
         """Whether a batch ends with an update."""
-        return self._trainer.optimizer is not None and self._trainer.has_loss
+        return self._trainer.optimizer is not None and self._trainer.scenario.has_loss
 
     @cached_property
     def trace(self) -> Trace:

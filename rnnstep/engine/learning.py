@@ -36,8 +36,9 @@ class Learning:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        has_loss = scenario.loss is not None and scenario.batches[0].target is not None
-        self.num_epochs = scenario.training.epochs if scenario.training is not None and has_loss else 1
+        self.num_epochs = (
+            scenario.training.epochs if scenario.training is not None and scenario.has_loss else 1
+        )
         self.trainer = Trainer(Model(scenario))
         self.structure = Structure(self.trainer)
         self._lock = threading.RLock()
@@ -69,8 +70,10 @@ class Learning:
         return True
 
     def advance(self) -> None:
-        """Go through one more epoch."""
+        """Go through one more epoch, if there is one."""
         with self._lock:
+            if len(self._records) == self.num_epochs:  # the other thread came first
+                return
             record, self._last = self.trainer.advance(self._last)
             self._records.append(replace(record, index=len(self._records)))
             if len(self._records) % self._stride == 0:

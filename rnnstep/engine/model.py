@@ -47,6 +47,7 @@ class Model:
         self._prepared: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._losses: dict[int, LossBlocks | None] = {}
         self._returning: dict[tuple[str, int, bool, int], Returning] = {}
+        self._ways: dict[tuple[str, int], Returning] = {}  # the same by block and batch
 
     def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
         """The same model with other numbers; what was compiled serves both."""
@@ -54,7 +55,7 @@ class Model:
         model.__dict__.update(self.__dict__)
         model.scenario = self.scenario.with_parameters(parameters)
         model.blocks = tuple(block.with_parameters(model.scenario) for block in self.blocks)
-        model._prepared = {}
+        model.__dict__["_prepared"] = {}
         return model
 
     def with_initial_state(self, initial_state: Mapping[str, Array]) -> Model:
@@ -132,6 +133,9 @@ class Model:
 
     def way_back(self, block: Block, index: int) -> Returning:
         """The way back through a block in a batch; derived once for all batches with as many rows and steps."""
+        known = self._ways.get((block.key, index))
+        if known is not None:
+            return known
         batch = self.scenario.batches[index]
         rows = 1 if block.kind == "total" else batch.num_rows
         linear = self.scenario.linear
@@ -141,7 +145,9 @@ class Model:
         # The loss has another program for each batch.
         key = (block.key, rows, is_summed, index if block.kind in ("loss", "total") else -1)
         if key not in self._returning:
-            self._returning[key] = Returning(block, rows, is_summed=is_summed)
+            is_first = block.kind == "recurrent" and block.layer == 0 and self.scenario.embedding is None
+            self._returning[key] = Returning(block, rows, is_summed=is_summed, is_read_below=not is_first)
+        self._ways[block.key, index] = self._returning[key]
         return self._returning[key]
 
     def _loss_blocks(self, index: int, batch: Batch, *, is_test: bool) -> LossBlocks | None:

@@ -17,12 +17,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from rnnstep.engine.blocks import Block
-from rnnstep.equations.evaluate import Values, evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program, Shape
+from rnnstep.equations.straight import straight
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, parse_expression, parse_lines
 from rnnstep.scenario.model import Training
 
@@ -95,7 +93,7 @@ class Optimizer:
         """
         known: dict[str, Array] = {"w_prev": w, "grad": grad, **self.numbers(updates, clip_coef)}
         known |= {f"{name}_prev": buffers[name] for name in self.buffers}
-        return {**known, **evaluate_lines(self.lines if updates else self.first, known, Values())}
+        return {**known, **straight(self.lines if updates else self.first)(known)}
 
     def numbers(self, updates: int, clip_coef: float) -> dict[str, Array]:
         """What the lines read that is one number for all elements; Python floats, which keep their digits."""
@@ -105,8 +103,8 @@ class Optimizer:
     def block(self, key: str, shape: tuple[int, ...], updates: int) -> Block:
         """The update of one parameter as a block, under torch's name of it."""
         lines = self.lines if updates else self.first
-        states: dict[str, Shape] = {name: shape for name in ("w", *self.buffers)}
-        inputs: dict[str, Shape] = {"grad": shape, **{name: () for name in self.numbers(updates, 1.0)}}
+        states: dict[str, Shape] = dict.fromkeys(("w", *self.buffers), shape)
+        inputs: dict[str, Shape] = {"grad": shape, **dict.fromkeys(self.numbers(updates, 1.0), ())}
         shapes: dict[str, Shape] = {line.name: shape for line in lines}
         shapes |= inputs | {f"{name}_prev": shape for name in states}
         return Block(key, "update", 0, "forward", Program(lines, inputs, states, {}, shapes), {}, {})
@@ -127,7 +125,7 @@ class Optimizer:
     def clipping(self, norms: Array) -> dict[str, Array]:
         """The values of the clip block for the norms of all gradients."""
         lines = self.clip_block(len(norms)).program.lines
-        return {"norms": norms, **evaluate_lines(lines, {"norms": norms}, Values())}
+        return {"norms": norms, **straight(lines)({"norms": norms})}
 
 
 def _expression(text: str) -> Expression:
@@ -144,7 +142,9 @@ def _first(line: Line, arguments: Mapping[str, object]) -> Line:
     return line
 
 
-_LARGER = "v_max = v_max_prev - v"  # stands for the larger of the two, which users' equations have no name for
+_LARGER = (
+    "v_max = v_max_prev - v"  # stands for the larger of the two, which users' equations have no name for
+)
 
 
 def _lines(*texts: str) -> Iterator[Line]:

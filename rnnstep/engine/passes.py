@@ -114,7 +114,7 @@ class Pass:
         logits = self.logits_by_row
         return self.features if logits is None else logits
 
-    @property
+    @cached_property
     def prediction(self) -> NDArray[np.intp]:
         """The class of the largest score, (T, B), or (B,) of the final state."""
         return np.asarray(np.argmax(self.scores, axis=-1))

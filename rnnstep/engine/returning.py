@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -11,12 +11,13 @@ import numpy as np
 
 from rnnstep.engine.blocks import Block
 from rnnstep.equations.compile import Compiled
-from rnnstep.equations.differentiate import Backward, Contribution, D, backward
-from rnnstep.equations.evaluate import Values, evaluate
+from rnnstep.equations.differentiate import Backward, D, backward
+from rnnstep.equations.evaluate import BareValues, evaluate
 from rnnstep.equations.operations import Array
+from rnnstep.equations.straight import straight
 from rnnstep.equations.syntax import Apply, Expression, Name, names_in
 
-
+LARGE = 4096  # numbers of a state, from where on a step's arrays no longer stay in the fastest cache
 CONSTANT = {
     "embedding": ("index",),
     "dropout": ("mask",),
@@ -51,8 +52,9 @@ class Returning:
         compiled: The lines that are vectors, as one function that begins at the last step.
     """
 
-    def __init__(self, block: Block, rows: int, *, is_summed: bool) -> None:
+    def __init__(self, block: Block, rows: int, *, is_summed: bool, is_read_below: bool = True) -> None:
         self.rows = rows
+        self._is_read_below = is_read_below
         self.derived: Backward = backward(
             block.program, block.output, rows=rows, is_summed=is_summed, constant=CONSTANT.get(block.kind, ())
         )
@@ -67,27 +69,37 @@ class Returning:
     @cached_property
     def compiled(self) -> Compiled:
         """The vectors of a step as one fast function; made when it is first needed."""
-        kept = {
-            one.g.id
-            for used in self.derived.contributions.values()
-            for one in used
-            if isinstance(one.g, Name) and one.g.id in self.derived.core.by_name
-        }
-        kept |= {f"{D}{name}" for name in self._inputs}
-        return Compiled(self.derived.core, kept, is_reversed=True)
+        used = [_plainly(one) for uses in self.derived.contributions.values() for one in uses]
+        kept = {plain[0] for plain in used if plain is not None and plain[0] in self.derived.core.by_name}
+        kept |= {f"{D}{name}" for name in self._inputs} if self._is_read_below else set()
+        core = self.derived.core
+        if not self._is_read_below:  # ∂x is derived where it is looked at
+            ending = {f"{D}{name}" for name in self._inputs}
+            core = replace(core, lines=tuple(line for line in core.lines if line.name not in ending))
+        largest = max((int(shape[0]) for shape in core.states.values()), default=0)
+        has_large_steps = self.rows * largest >= LARGE
+        return Compiled(core, kept, is_reversed=True, has_large_steps=has_large_steps)
 
     @cached_property
     def forward_names(self) -> tuple[str, ...]:
         """The forward values that the vectors and the parameters' shares read."""
         core = self.derived.core
         read = dict.fromkeys(name for name in core.inputs if name != self.derived.above)
+        for expression in self._expressions():
+            read.update(dict.fromkeys(names_in(expression)))
+        other = {
+            *core.by_name,
+            *self._kept_in,
+            self.derived.above,
+            *(line.name for line in self.derived.gathered),
+        }
+        return tuple(name for name in read if name not in other)
+
+    def _expressions(self) -> Iterator[Expression]:
+        for line in self.derived.gathered:
+            yield line.expression
         for used in self.derived.contributions.values():
-            for one in used:
-                for expression in (one.g, one.x):
-                    if expression is not None:
-                        read.update(dict.fromkeys(names_in(expression)))
-        parameters = self._kept_in.keys()
-        return tuple(n for n in read if n not in core.by_name and n not in parameters and n != self.derived.above)
+            yield from used
 
     def gradients(self, known: Mapping[str, Array], kept: Sequence[Array] = ()) -> dict[str, Array]:
         """Sum the shares of rows and steps, under torch's names and in its shapes.
@@ -116,13 +128,14 @@ class Returning:
     def _one_by_one(self, known: Mapping[str, Array], names: set[str]) -> dict[str, Array]:
         """The same for parameters that are used in another way: each share as its equation says."""
         found: dict[str, list[Array]] = {}
+        known = {**known, **straight(self.derived.gathered)(known)}
         for part, where in self._kept_in.items():
             if where.torch not in names:
                 continue
             dtype = next(iter(known.values())).dtype
             total: Array = np.zeros(self._shapes[part], dtype)
             for one in self.derived.contributions.get(part, ()):
-                value = np.asarray(evaluate(_over_all(one), known, Values()))
+                value = np.asarray(evaluate(one, known, BareValues()))
                 total = total + value.reshape(self._shapes[part])
             found.setdefault(where.torch, []).append(total)
         return {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in found.items()}
@@ -150,29 +163,22 @@ class Returning:
         for part, where in self._kept_in.items():
             used = self.derived.contributions.get(part, ())
             runs = by_torch.setdefault(where.torch, [])
-            one = used[0] if len(used) == 1 else None
-            is_plain = one is not None and isinstance(one.g, Name) and one.g.id in columns
-            if runs is None or one is None or not is_plain or not isinstance(one.x, Name | None):
+            plain = _plainly(used[0]) if len(used) == 1 else None
+            if runs is None or plain is None or plain[0] not in columns:
                 by_torch[where.torch] = None
                 continue
-            assert isinstance(one.g, Name)
-            x = None if one.x is None else one.x.id
-            runs.append(Run(where.start, where.stop, columns[one.g.id], x))
+            runs.append(Run(where.start, where.stop, columns[plain[0]], plain[1]))
         return {name: _joined(runs) for name, runs in by_torch.items() if runs}
 
 
-def _over_all(one: Contribution) -> Expression:
-    """What a use of a parameter adds over all rows."""
-    if one.x is not None:
-        return Apply("outer", (one.g, one.x))
-    is_summed = isinstance(one.g, Apply) and any(op in ("scatter", "outer") for op in _operations(one.g))
-    return one.g if is_summed else Apply("rows", (one.g,))
-
-
-def _operations(expression: Expression) -> list[str]:
-    if not isinstance(expression, Apply):
-        return []
-    return [expression.op, *(op for argument in expression.args for op in _operations(argument))]
+def _plainly(contribution: Expression) -> tuple[str, str | None] | None:
+    """The names in `outer(∂hh, h_prev)`, or in `rows(∂hh)` and None; None for any other expression."""
+    match contribution:
+        case Apply(op="outer", args=(Name(id=g), Name(id=x))):
+            return g, x
+        case Apply(op="rows", args=(Name(id=g),)):
+            return g, None
+    return None
 
 
 def _joined(runs: list[Run]) -> tuple[Run, ...]:

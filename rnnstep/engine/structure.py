@@ -45,8 +45,10 @@ class Structure:
         self._trainer = trainer
         self._stages: dict[tuple[int, Phase], Stage] = {}
         self.phases: tuple[Phase, ...] = ("forward",)
-        if trainer.has_loss:
-            self.phases = ("forward", "backward") if trainer.optimizer is None else ("forward", "backward", "update")
+        if trainer.scenario.has_loss:
+            self.phases = (
+                ("forward", "backward") if trainer.optimizer is None else ("forward", "backward", "update")
+            )
 
     @property
     def num_batches(self) -> int:

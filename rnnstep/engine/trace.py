@@ -62,7 +62,7 @@ class Step(Mapping[str, Array]):
 class Trace:
     """What a run gave. With several batches (windows, data), results are lists, one entry a batch."""
 
-    def __init__(self, scenario: Scenario, passes: tuple[Pass, ...]) -> None:
+    def __init__(self, scenario: Scenario, passes: Sequence[Pass]) -> None:
         self.scenario = scenario
         self.passes = passes
 

@@ -87,11 +87,6 @@ class Trainer:
             for (name, shape), (start, stop) in zip(shapes.items(), pairwise(ends), strict=True)
         }
 
-    @property
-    def has_loss(self) -> bool:
-        """Whether there is something to learn."""
-        return self.scenario.loss is not None and self.scenario.batches[0].target is not None
-
     def update_blocks(self, updates: int = 0) -> tuple[Block, ...]:
         """The blocks of an update: the clipping, if there is one, and each parameter under torch's name."""
         assert self.optimizer is not None
@@ -115,7 +110,9 @@ class Trainer:
 
     def model_of(self, state: State) -> Model:
         """The model with a state's parameters."""
-        model = self.model if state.updates == 0 else self.model.with_parameters(self.by_name(state.parameters))
+        model = (
+            self.model if state.updates == 0 else self.model.with_parameters(self.by_name(state.parameters))
+        )
         return model.with_initial_state(state.initial) if state.initial else model
 
     def gathered(self, state: State, back: BackwardPass) -> Array:
@@ -140,9 +137,7 @@ class Trainer:
             return state
         clip_coef = self.clip_coef(gradient)
         with np.errstate(all="ignore"):
-            values = self.optimizer.step(
-                state.parameters, gradient, state.buffers, state.updates, clip_coef
-            )
+            values = self.optimizer.step(state.parameters, gradient, state.buffers, state.updates, clip_coef)
         # Clipping changes the gradients that stand in the parameters' `.grad`.
         left = gradient * gradient.dtype.type(clip_coef) if self.optimizer.clip else gradient
         return State(

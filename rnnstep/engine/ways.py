@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.recurrence import BlockRun
 from rnnstep.engine.returning import Returning
 from rnnstep.equations.compile import ONE_ROW
 from rnnstep.equations.differentiate import ROWS, D
-from rnnstep.equations.evaluate import Values, evaluate, evaluate_lines
+from rnnstep.equations.evaluate import BareValues, evaluate
 from rnnstep.equations.operations import Array
+from rnnstep.equations.straight import straight
 
 
 def values_of_step(
@@ -33,16 +35,15 @@ def values_of_step(
         every_row: the vectors again, (B, n), with zeros where a row is over.
     """
     program, core = returning.derived.program, returning.derived.core
-    gathered = {
-        name: every_row[name.removesuffix(ROWS)] for name in program.inputs if name.endswith(ROWS)
-    }
-    found: dict[str, Array] = {**later, **gathered}
+    gathered = {name: every_row[name.removesuffix(ROWS)] for name in program.inputs if name.endswith(ROWS)}
+    fixed = straight(returning.derived.fixed)(parameters)
+    found: dict[str, Array] = {**later, **gathered, **fixed}
     seen = {**parameters, **found}
     if returning.rows == 1:  # its vectors themselves are multiplied
         seen |= {name: value[0] for name, value in vectors.items()}
     for line in program.lines:
         if line.name not in core.by_name:
-            found[line.name] = seen[line.name] = np.asarray(evaluate(line.expression, seen, Values()))
+            found[line.name] = seen[line.name] = np.asarray(evaluate(line.expression, seen, BareValues()))
     return {**vectors, **found}
 
 
@@ -66,7 +67,7 @@ class PlainWay:
         given = {**known, derived.above: above}
         self._vectors: dict[str, Array] = {
             **given,
-            **evaluate_lines(derived.core.lines, {**block.parameters, **given}, Values()),
+            **straight(derived.core.lines)({**block.parameters, **given}),
         }
         self.gradients = self._gradients(slice(None)) if block.kept_in else {}
 
@@ -126,9 +127,9 @@ class RecurrentWay:
             kept = self._call(number, known, carried)
             self._add(self._part(number, known, kept))
             self._pieces[number] = _Piece(carried, self._stored(kept))
-            carried = tuple([
-                self._rows_of(kept[index])[0, :, a:b] for index, a, b in self._compiled.state_columns
-            ])
+            carried = tuple(
+                [self._rows_of(kept[index])[0, :, a:b] for index, a, b in self._compiled.state_columns]
+            )
 
     def _forward(self, number: int) -> dict[str, Array]:
         return self._run.over_segment(number, self._returning.forward_names)
@@ -153,7 +154,10 @@ class RecurrentWay:
         if self._run.is_kept:
             return kept
         columns = self._compiled.columns
-        names = (*self._returning.derived.core.states, *(f"{D}{one}" for one in self._run.block.program.inputs))
+        names = (
+            *self._returning.derived.core.states,
+            *(f"{D}{one}" for one in self._run.block.program.inputs),
+        )
         wanted = {columns[name][0] for name in names if name in columns}
         return tuple(array if index in wanted else array[:0] for index, array in enumerate(kept))
 
@@ -209,12 +213,14 @@ class RecurrentWay:
                 return number, segment.stop - 1 - t if self._run.is_reversed else t - segment.start
         raise IndexError(t)
 
-    def _vectors(
-        self, number: int, known: Mapping[str, Array], kept: tuple[Array, ...]
-    ) -> dict[str, Array]:
+    def _vectors(self, number: int, known: Mapping[str, Array], kept: tuple[Array, ...]) -> dict[str, Array]:
         """Every line that is a vector over a segment, derived from what is kept."""
         core = self._returning.derived.core
-        values = {**self._run.block.parameters, **known, self._returning.derived.above: self._above_of(number)}
+        values = {
+            **self._run.block.parameters,
+            **known,
+            self._returning.derived.above: self._above_of(number),
+        }
         for name, (index, a, b) in self._compiled.columns.items():
             values[name] = kept[index][..., a:b]
         carried = self._pieces[number].carried if number in self._pieces else None
@@ -223,9 +229,10 @@ class RecurrentWay:
             end = end[0][None] if self._run.mode == ONE_ROW and carried is not None else end
             last = end if end.ndim == values[state].ndim else end[None]
             values[core.before(state)] = np.concatenate((values[state][1:], last))
-        for name in core.names:
+        names = self._compiled.program.names
+        for name in names:
             self._compiled.derive(name, values)
-        return {name: values[name] for name in core.names}
+        return {name: values[name] for name in names}
 
     def gradient(self, name: str) -> Array:
         """∂L/∂ of what entered the block, (T, B, n); zeros where a row is over."""
@@ -234,17 +241,21 @@ class RecurrentWay:
         if index_of is None:
             return np.zeros((*self._above.shape[:2], size), self._above.dtype)
         index, a, b = index_of
-        return self._whole({n: self._rows_of(piece.kept[index])[..., a:b] for n, piece in self._pieces.items()})
+        return self._whole(
+            {n: self._rows_of(piece.kept[index])[..., a:b] for n, piece in self._pieces.items()}
+        )
 
     def state(self, name: str) -> Array:
         """∂L/∂ of a state after each step, (T, B, n); zeros where a row is over."""
         with np.errstate(all="ignore"):
-            return self._whole({
-                number: self._rows_of(
-                    self._vectors(number, self._forward(number), self._kept(number))[f"{D}{name}"]
-                )
-                for number in self._pieces
-            })
+            return self._whole(
+                {
+                    number: self._rows_of(
+                        self._vectors(number, self._forward(number), self._kept(number))[f"{D}{name}"]
+                    )
+                    for number in self._pieces
+                }
+            )
 
     def _whole(self, parts: Mapping[int, Array]) -> Array:
         """Put segments together, rows in the order of the batch."""
@@ -252,7 +263,9 @@ class RecurrentWay:
         whole = np.zeros((steps, rows, next(iter(parts.values())).shape[-1]), self._above.dtype)
         for number, part in parts.items():
             segment = self._run.segments[number]
-            whole[segment.start : segment.stop, : segment.rows] = part[::-1] if self._run.is_reversed else part
+            whole[segment.start : segment.stop, : segment.rows] = (
+                part[::-1] if self._run.is_reversed else part
+            )
         return whole if self._run.rows is None else whole[:, self._run.rows.place]
 
     def values(self, t: int) -> dict[str, Array]:
@@ -272,13 +285,15 @@ class RecurrentWay:
         for name, (index, a, b) in self._compiled.columns.items():
             vectors[name] = self._run.in_batch_order(self._rows_of(kept[index])[k, :, a:b], t)
         known = {**self._run.block.parameters, **vectors}
-        for name in core.names:
-            vectors[name] = self._compiled.derive(name, known)
+        for line in core.lines:
+            if line.name not in known:
+                known[line.name] = evaluate(line.expression, known, BareValues())
+            vectors[line.name] = known[line.name]
         later = self._returning.split(self._later(t))
         parameters = self._run.block.parameters
         return values_of_step(self._returning, parameters, vectors, later, self._every_row(vectors, live))
 
-    def _every_row(self, vectors: Mapping[str, Array], live: Array | None) -> dict[str, Array]:
+    def _every_row(self, vectors: Mapping[str, Array], live: NDArray[np.intp] | None) -> dict[str, Array]:
         """The vectors of all rows, with zeros where a row is over."""
         if live is None:
             return dict(vectors)

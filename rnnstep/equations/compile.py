@@ -33,10 +33,17 @@ class Compiled:
     they could be derived; `is_reversed` begins at the last step.
     """
 
-    def __init__(self, program: Program, keep: Container[str] = (), *, is_reversed: bool = False) -> None:
+    def __init__(
+        self,
+        program: Program,
+        keep: Container[str] = (),
+        *,
+        is_reversed: bool = False,
+        has_large_steps: bool = False,
+    ) -> None:
         self.program = program
         self._is_reversed = is_reversed
-        self._plan = plan(program, keep)
+        self._plan = plan(program, keep, has_large_steps=has_large_steps)
         self._arrays = [self._plan.home_of.get(group, group) for group in self._plan.kept_places]
 
     @cached_property
@@ -68,7 +75,8 @@ class Compiled:
         """Stack parameters as the function of `mode` takes them; done once for all runs."""
         constants = self._generated(mode).constants  # writing the function may add numbers to what is fixed
         values = fixed_values(self._plan.fixed, parameters, dtype)
-        return tuple(constant.stacked(values, dtype) for constant in constants)
+        with np.errstate(over="ignore"):  # a number of an equation may be too large for the dtype
+            return tuple([constant.stacked(values, dtype) for constant in constants])
 
     def function(self, mode: str) -> FunctionType:
         """The function of `mode`: `(inputs…, states…, *prepared) -> kept arrays`.

@@ -5,15 +5,17 @@ The text is made of our own names only (`g3`, `w0`): no word of a user's stands 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from rnnstep.equations.operations import OPERATIONS, Array
-from rnnstep.equations.plan import Group, Home, Node, Plan
+from rnnstep.equations.buffers import Constant, home_name, shared_buffers
+from rnnstep.equations.nodes import Group, Node
+from rnnstep.equations.operations import OPERATIONS
+from rnnstep.equations.plan import Plan
 from rnnstep.equations.program import Program
 
 ONE_ROW, ROWS = "one row", "rows"
@@ -43,23 +45,6 @@ _NAMES: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Constant:
-    """What a function takes beside inputs and states: numbers or stacked parameters."""
-
-    nodes: tuple[Node, ...]
-    is_transposed: bool = False  # for products with rows
-
-    def stacked(self, values: Mapping[Node, Array], dtype: np.dtype[np.floating]) -> Array:
-        """Give the values of the nodes as one array, one below the other; a number alone as 0-d."""
-        with np.errstate(over="ignore"):
-            parts = [np.asarray(values[node], dtype) for node in self.nodes]
-        if len(parts) == 1 and parts[0].ndim == 0:
-            return parts[0]  # which ufuncs take faster than a Python float
-        stacked = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return np.ascontiguousarray(stacked.T if self.is_transposed else stacked)
-
-
-@dataclass(frozen=True)
 class Generated:
     """A function, the constants that it takes last, and its text."""
 
@@ -80,43 +65,6 @@ def generate(program: Program, plan: Plan, mode: str, *, is_reversed: bool = Fal
     return Generated(scope["run"], tuple(writer.constants), source)
 
 
-def shared_buffers(plan: Plan) -> dict[Group, str]:
-    """Name each group's array, letting a group be computed in place of an operand that nothing else reads."""
-    number = {group: index for index, group in enumerate(plan.groups)}
-    buffer: dict[Group, str] = {group: _place_at_home(plan, group) for group in plan.home_of}
-    for group in reversed(plan.groups):
-        buffer.setdefault(group, f"g{number[group]}")
-        if group.op not in OPERATIONS or OPERATIONS[group.op].kind != "elementwise":
-            continue
-        for position in range(len(group.members[0].args)):
-            source = _replaced(plan, group, position)
-            if source is not None and source not in buffer:
-                buffer[source] = buffer[group]
-                break
-    return buffer
-
-
-def _home_name(plan: Plan, home: Home) -> str:
-    return f"h{plan.groups.index(home.groups[0])}"
-
-
-def _place_at_home(plan: Plan, group: Group) -> str:
-    home = plan.home_of[group]
-    start = home.offset(group)
-    return f"{_home_name(plan, home)}_{start}_{start + group.size}"
-
-
-def _replaced(plan: Plan, group: Group, position: int) -> Group | None:
-    """The group that is all of an operand of `group`, and of nothing else, or None."""
-    operands = [member.args[position] for member in group.members]
-    source = plan.group_of.get(operands[0])
-    if source is None or source.members != operands or source.is_kept:
-        return None
-    is_read_here_only = all(set(operand.users) <= set(group.members) for operand in operands)
-    fits = source.phase == group.phase and source.size == group.size
-    return source if is_read_here_only and fits else None
-
-
 class _Writer:
     """Writes the function: a head for all steps at once, and a loop over the steps."""
 
@@ -128,6 +76,8 @@ class _Writer:
         self._inputs = {name: f"x{k}" for k, name in enumerate(program.inputs)}
         self._states = {name: f"p{k}" for k, name in enumerate(program.befores)}
         self._buffer = shared_buffers(plan)
+        self._runs = self._neighbours()
+        self._absorbed = {one for last, run in self._runs.items() for one in run if one is not last}
         self._over_time = self._stored()
         self._head: list[str] = []
         self._loop: list[str] = []
@@ -140,8 +90,8 @@ class _Writer:
         self._allocate()
         parts = {"static": self._head, "step": self._loop, "after": self._tail}
         for group in self._plan.groups:
-            self._now = parts[group.phase]
-            self._now.extend(self._computed(group, is_step=group.phase == "step"))
+            if group not in self._absorbed:
+                parts[group.phase].extend(self._computed(group, is_step=group.phase == "step"))
         for name in self._program.states:
             value = self._operand([self._plan.lines[name]], is_step=True)
             self._loop.append(f"{self._states[self._program.before(name)]} = {value}")
@@ -158,7 +108,7 @@ class _Writer:
 
     def _kept_arrays(self) -> list[str]:
         """The arrays that are given back: a home whole."""
-        homes = {group: _home_name(self._plan, home) for group, home in self._plan.home_of.items()}
+        homes = {group: home_name(self._plan, home) for group, home in self._plan.home_of.items()}
         return [homes.get(one, self._buffer[one]) for one in self._plan.kept_places]
 
     def _stored(self) -> set[str]:
@@ -183,7 +133,7 @@ class _Writer:
         self._head.append(f"dtype = {first}.dtype")
         sizes = {self._buffer[group]: group.size for group in self._plan.groups}
         for home in dict.fromkeys(self._plan.home_of.values()):
-            name = _home_name(self._plan, home)
+            name = home_name(self._plan, home)
             self._head.append(self._empty(name, home.size, self._buffer[home.groups[0]] in self._over_time))
             for group in home.groups:
                 start = home.offset(group)
@@ -198,7 +148,9 @@ class _Writer:
         return f"{name} = empty(({steps}{rows}{size},), dtype)"
 
     def _computed(self, group: Group, *, is_step: bool) -> list[str]:
-        """The statements that compute a group."""
+        """The statements that compute a group, or a run of neighbours of one kind."""
+        if group in self._runs:
+            return [self._at_once(self._runs[group], is_step=is_step)]
         out = self._buffer[group]
         if is_step and out in self._over_time:
             out = self._walk(out)
@@ -240,6 +192,45 @@ class _Writer:
             out = f"{out}.reshape(-1, {group.size})"
         return f"dot({vector}, {weight}, {out})"
 
+    def _neighbours(self) -> dict[Group, list[Group]]:
+        """Homes whose groups are one operation on neighbours: the group that is computed last, and all of them."""
+        found: dict[Group, list[Group]] = {}
+        number = {group: index for index, group in enumerate(self._plan.groups)}
+        for home in dict.fromkeys(self._plan.home_of.values()):
+            run = home.groups
+            if len({(one.op, one.phase) for one in run}) > 1 or run[0].op not in _UFUNCS:
+                continue
+            operands = zip(*(one.members[0].args for one in run), strict=True)
+            last = max(run, key=number.__getitem__)
+            users = [self._plan.group_of[user] for one in run for node in one.members for user in node.users]
+            is_last = all(number[one] > number[last] for one in users)
+            if not is_last or any(len(one.members) > 1 for one in run):
+                continue
+            if all(self._lie_beside(run, list(nodes)) for nodes in operands):
+                found[last] = run
+        return found
+
+    def _lie_beside(self, run: list[Group], nodes: list[Node]) -> bool:
+        """Whether operands lie as their results do: in the same places, or side by side in a home of their own."""
+        groups = [self._plan.group_of.get(node) for node in nodes]
+        if any(group is None for group in groups):
+            return False
+        if [self._buffer[one] for one in groups if one is not None] == [self._buffer[one] for one in run]:
+            return True
+        return all(self._is_beside(a, b) for a, b in pairwise(nodes))
+
+    def _at_once(self, run: list[Group], *, is_step: bool) -> str:
+        """One operation on a whole home."""
+        out = self._side_by_side([one.members[0] for one in run], is_step=is_step)
+        operands = []
+        for nodes in zip(*(one.members[0].args for one in run), strict=True):
+            is_in_place = all(
+                self._buffer[self._plan.group_of[node]] == self._buffer[one]
+                for node, one in zip(nodes, run, strict=True)
+            )
+            operands.append(out if is_in_place else self._side_by_side(list(nodes), is_step=is_step))
+        return f"np_{run[0].op}({', '.join(operands)}, {out})"
+
     def _sum_of_products(self, node: Node, out: str, *, is_step: bool) -> list[str]:
         """One product for each run of vectors that lie side by side, added up."""
         runs: list[tuple[list[Node], list[Node]]] = []
@@ -254,13 +245,13 @@ class _Writer:
         found = []
         for number, (matrices, vectors) in enumerate(runs):
             weight = self._constant(Constant(tuple(matrices)))
-            vector = self._side_by_side(vectors, is_step=is_step)
+            operand = self._side_by_side(vectors, is_step=is_step)
             if not is_step and self._has_rows:
-                vector = f"{vector}.reshape(-1, {sum(one.size for one in vectors)})"
+                operand = f"{operand}.reshape(-1, {sum(one.size for one in vectors)})"
             if number == 0:
-                found.append(f"dot({vector}, {weight}, {out})")
+                found.append(f"dot({operand}, {weight}, {out})")
             else:
-                found.append(f"np_add({out}, dot({vector}, {weight}), {out})")
+                found.append(f"np_add({out}, dot({operand}, {weight}), {out})")
         return found
 
     def _is_beside(self, before: Node, after: Node) -> bool:
@@ -281,7 +272,7 @@ class _Writer:
         if first is None or all(self._plan.group_of.get(node) is first for node in nodes):
             return self._operand(nodes, is_step=is_step)
         home = self._plan.home_of[first]
-        name = _home_name(self._plan, home)
+        name = home_name(self._plan, home)
         is_over_time = self._buffer[first] in self._over_time
         start = home.offset(first) + first.offset(nodes[0])
         stop = start + sum(node.size for node in nodes)

@@ -29,7 +29,7 @@ Pair = bounds.Pair
 
 
 def log_softmax(a: Array) -> Array:
-    """a − max − ln Σ exp(a − max) over the last axis."""
+    """A − max − ln Σ exp(a − max) over the last axis."""
     shifted = a - np.max(a, axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
@@ -62,8 +62,11 @@ def chosen(a: Array, i: Any) -> Array:
 
 def placed(g: Array, i: Any, a: Array) -> Array:
     """Zeros like a, with g at element i."""
-    is_there = np.arange(a.shape[-1]) == _index(i)
-    return np.where(is_there, g, np.zeros((), np.asarray(g).dtype))
+    g = np.asarray(g)
+    shape = np.broadcast_shapes(g.shape, np.shape(a))
+    found = np.zeros(shape, g.dtype)
+    np.put_along_axis(found, np.broadcast_to(_index(i), (*shape[:-1], 1)), g, axis=-1)
+    return found
 
 
 def pullback(*pairs: Array) -> Array:
@@ -85,8 +88,9 @@ def rows(g: Array) -> Array:
 
 def spread(g: Array, a: Array) -> Array:
     """Give g as long as a."""
-    dtype = np.asarray(a).dtype if isinstance(g, float) else np.asarray(g).dtype
-    return np.broadcast_to(np.asarray(g, dtype), np.broadcast_shapes(np.shape(g), np.shape(a)))
+    is_number = np.ndim(g) == 0  # a number of an equation takes the dtype of what is beside it
+    shape = np.shape(a) if np.ndim(a) >= np.ndim(g) else (*np.shape(g)[:-1], *np.shape(a))
+    return np.broadcast_to(np.asarray(g, np.asarray(a).dtype) if is_number else g, shape)
 
 
 def scatter(g: Array, i: Any, w: Array) -> Array:
@@ -118,7 +122,7 @@ def _chosen_vjp(g: Array, out: Array, a: Array, i: Array) -> tuple[Array, Array]
 # ── intervals ────────────────────────────────────────────────────────────────────────
 
 
-def _of_each(function: Callable[..., Array]) -> Callable[..., Interval]:
+def _of_each(function: Callable[..., Any]) -> Callable[..., Interval]:
     """A rule for what only moves numbers about: the same on both bounds. Indices are no intervals."""
     return lambda *args: (
         function(*(a[0] if isinstance(a, tuple) else a for a in args)),
@@ -251,10 +255,6 @@ def _row(
     return Operation(name, arity, forward, vjp, interval, error, latex, kind=kind, is_public=False)
 
 
-def _cat_vjp(g: Array, out: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    return g[..., : a.shape[-1]], g[..., a.shape[-1] :]
-
-
 def _concatenated(a: Array, b: Array) -> Array:
     return np.concatenate((a, b), axis=-1)
 
@@ -275,7 +275,15 @@ def _log_softmax_vjp(g: Array, out: Array, a: Array) -> tuple[Array]:
 
 INNER = (
     _row("lookup", 2, lambda w, i: w[i], intervals.lookup, bounds.lookup, "{0}[{1}]", _lookup_vjp),
-    _row("cat", 2, _concatenated, intervals.cat, bounds.cat, "[{0}; {1}]", _cat_vjp),
+    _row(
+        "cat",
+        2,
+        _concatenated,
+        intervals.cat,
+        bounds.cat,
+        "[{0}; {1}]",
+        lambda g, y, a, b: (head(g, a), tail(g, b)),
+    ),
     _row("head", 2, head, _of_each(head), _moved_error(head), r"{0}_{{\text{{first}}}}"),
     _row("tail", 2, tail, _of_each(tail), _moved_error(tail), r"{0}_{{\text{{last}}}}"),
     _row(

@@ -32,5 +32,7 @@ class Operation:
     latex: str
     symbol: str = ""  # of an infix or prefix operator; a function has none
     precedence: int = 9
-    kind: str = "elementwise"  # "elementwise", "product" (matrix), "reduction", or "inner" (of a shape of its own)
+    kind: str = (
+        "elementwise"  # "elementwise", "product" (matrix), "reduction", or "inner" (of a shape of its own)
+    )
     is_public: bool = True  # whether users may write it in equations

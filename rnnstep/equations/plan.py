@@ -2,77 +2,26 @@
 
 Equal subtrees become one node. A node is `fixed` (of parameters alone), `static` (of
 inputs too: computed for all steps at once, before the loop), of a `step` (it reads a
-state), or comes `after` (no state needs it: for all steps at once, after the loop). Nodes of the same operation on operands that lie side by side form a group: the
-four products of an LSTM with `h_prev` are one product over stacked weights, its three
-sigmoids one sigmoid. Nothing is re-associated: an element of a group is computed by the
-operations of its equation, in their order.
+state), or comes `after` (no state needs it: for all steps at once, after the loop). Nodes of
+the same operation on operands that lie side by side form a group (`grouping`): the four
+products of an LSTM with `h_prev` are one product over stacked weights, its three sigmoids one
+sigmoid. Nothing is re-associated: an element of a group is computed by the operations of its
+equation, in their order.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from rnnstep.equations.evaluate import Values
+from rnnstep.equations.grouping import grouped, homes
+from rnnstep.equations.nodes import PHASES, Group, Home, Node
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.program import Program, infer
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
-
-Phase = Literal["fixed", "static", "step", "after"]
-_PHASES: tuple[Phase, ...] = ("fixed", "static", "step", "after")
-
-
-@dataclass(eq=False)
-class Node:
-    """One value: an operation on other nodes, or a leaf."""
-
-    op: str  # of the table, or "input", "previous", "fixed", "number", "pick", "copy"
-    args: tuple[Node, ...]
-    size: int
-    phase: Phase
-    label: str = ""  # a leaf's name, a number's text, a pick's index
-    value: float = 0.0
-    fixed_op: str = ""  # of a fixed node: the operation that makes it, or "" for a parameter
-    fixed_args: tuple[Node, ...] = ()
-    users: list[Node] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class Group:
-    """Nodes that one call computes, side by side in one array of `size` columns."""
-
-    op: str
-    phase: Phase
-    members: list[Node]
-    size: int = 0
-    is_kept: bool = False
-
-    def __post_init__(self) -> None:
-        self.size = sum(member.size for member in self.members)
-
-    def offset(self, node: Node) -> int:
-        """Where a member's columns start."""
-        return sum(member.size for member in self.members[: self.members.index(node)])
-
-
-@dataclass(eq=False)
-class Home:
-    """One array for several groups, side by side as a product reads them."""
-
-    groups: list[Group]
-
-    @property
-    def size(self) -> int:
-        """Its columns."""
-        return sum(group.size for group in self.groups)
-
-    def offset(self, group: Group) -> int:
-        """Where a group's columns start."""
-        return sum(one.size for one in self.groups[: self.groups.index(group)])
 
 
 @dataclass(eq=False)
@@ -105,8 +54,11 @@ class Plan:
         return made
 
 
-def plan(program: Program, keep: Container[str] = ()) -> Plan:
-    """Plan a program whose shapes are numbers; the lines of `keep` are stored whatever they are."""
+def plan(program: Program, keep: Container[str] = (), *, has_large_steps: bool = False) -> Plan:
+    """Plan a program whose shapes are numbers; the lines of `keep` are stored whatever they are.
+
+    With `has_large_steps` what is element by element waits for its step, where it is still in the cache.
+    """
     graph = _Graph(program)
     kept = tuple(
         line.name
@@ -114,13 +66,16 @@ def plan(program: Program, keep: Container[str] = ()) -> Plan:
         if line.name in program.states or line.name in keep or not _is_derived(line.expression)
     )
     _put_off(graph, program)
-    groups, group_of = _grouped(graph.nodes)
+    if has_large_steps:
+        _let_wait(graph, frozenset(graph.lines[name] for name in kept))
+    groups, group_of = grouped(graph.nodes)
     for name in kept:
         node = graph.lines[name]
         if node in group_of:
             group_of[node].is_kept = True
     fixed = [node for node in graph.nodes if node.op in ("fixed", "number")]
-    return Plan(groups, graph.lines, kept, fixed, group_of, _homes(groups, group_of))
+    home_of = homes(groups, group_of, has_large_steps=has_large_steps)
+    return Plan(groups, graph.lines, kept, fixed, group_of, home_of)
 
 
 def _put_off(graph: _Graph, program: Program) -> None:
@@ -134,24 +89,18 @@ def _put_off(graph: _Graph, program: Program) -> None:
             waiting += node.args
     for node in reversed(graph.nodes):
         reads_state = any(argument.op == "previous" for argument in node.args)
-        if node.phase == "step" and node.op != "previous" and node not in needed and not reads_state:
-            if all(user.phase == "after" for user in node.users):
-                node.phase = "after"
+        is_free = node.phase == "step" and node.op != "previous" and node not in needed and not reads_state
+        if is_free and all(user.phase == "after" for user in node.users):
+            node.phase = "after"
 
 
-def _homes(groups: list[Group], group_of: Mapping[Node, Group]) -> dict[Group, Home]:
-    """Let the vectors of a sum of products lie side by side, so that it is one product."""
-    found: dict[Group, Home] = {}
-    sums = [group for group in groups if group.op == "pullback"]
-    for group in sorted(sums, key=lambda one: _PHASES.index(one.phase)):
-        read = list(dict.fromkeys(group_of.get(node) for node in group.members[0].args[1::2]))
-        alone = [one for one in read if one is not None and one not in found and one.op not in _PRODUCTS]
-        if len(alone) == len(read) > 1:
-            found.update(dict.fromkeys(alone, Home(alone)))
-    return found
-
-
-_PRODUCTS = frozenset({"matmul", "pullback"})  # BLAS writes whole arrays only
+def _let_wait(graph: _Graph, kept: frozenset[Node]) -> None:
+    """Move what is static and element by element into the steps that read it, if nothing else does."""
+    for node in reversed(graph.nodes):
+        is_elementwise = node.op in OPERATIONS and OPERATIONS[node.op].kind == "elementwise"
+        may_wait = node.phase == "static" and is_elementwise and node not in kept and bool(node.users)
+        if may_wait and all(user.phase == "step" for user in node.users):
+            node.phase = "step"
 
 
 def fixed_values(
@@ -193,7 +142,7 @@ class _Graph:
         self.lines: dict[str, Node] = {}
         for line in program.lines:
             node = self._node(line.expression)
-            if line.name in program.states and _is_leaf(node):  # h = h_prev: a state is always stored
+            if line.name in program.states and node.is_leaf:  # h = h_prev: a state is always stored
                 node = self._make(("copy", line.name), Node("copy", (node,), node.size, "step", line.name))
             self.lines[line.name] = node
 
@@ -220,7 +169,7 @@ class _Graph:
         return self._make(key, Node("pick", (inner,), 1, inner.phase, str(index)))
 
     def _apply(self, op: str, args: tuple[Node, ...], size: int) -> Node:
-        phase = max((node.phase for node in args), key=_PHASES.index)
+        phase = max((node.phase for node in args), key=PHASES.index)
         if not size:  # of numbers alone
             value = float(Values().apply(op, tuple(Values().number(node.value) for node in args)))
             return self._make(("number", repr(value)), _number(value))
@@ -248,79 +197,3 @@ class _Graph:
 
 def _number(value: float) -> Node:
     return Node("number", (), 1, "fixed", value=value)
-
-
-def _is_leaf(node: Node) -> bool:
-    return node.op in ("input", "previous", "fixed", "number")
-
-
-def _grouped(nodes: list[Node]) -> tuple[list[Group], dict[Node, Group]]:
-    """Gather nodes of one kind whose operands lie side by side, in an order of computation."""
-    groups: list[Group] = []
-    group_of: dict[Node, Group] = {}
-    waiting: dict[Node, None] = dict.fromkeys(node for node in nodes if not _is_leaf(node))
-    while waiting:
-        ready: defaultdict[tuple[object, ...], list[Node]] = defaultdict(list)
-        for node in waiting:
-            if all(argument not in waiting for argument in node.args):
-                ready[_kind(node, group_of)].append(node)
-        for alike in ready.values():
-            for run in _runs(sorted(alike, key=lambda node: _place(node, group_of)), group_of):
-                group = Group(run[0].op, run[0].phase, run)
-                groups.append(group)
-                group_of.update(dict.fromkeys(run, group))
-        waiting = {node: None for node in waiting if node not in group_of}
-    return groups, group_of
-
-
-def _kind(node: Node, group_of: Mapping[Node, Group]) -> tuple[object, ...]:
-    """What nodes must share to be computed at once."""
-    if node.op == "matmul":
-        return ("matmul", node.phase, node.args[1])
-    if node.op in ("pick", "copy") or OPERATIONS[node.op].kind != "elementwise":
-        return (node,)
-    # An operand that all would share, or one of another size, does not lie side by side with itself.
-    if any(argument.size != node.size or argument.op in ("input", "previous") for argument in node.args):
-        return (node,)
-    parts: list[object] = []
-    for argument in node.args:
-        if argument in group_of:
-            parts.append(group_of[argument])
-        else:
-            parts.append("vector" if argument.op == "fixed" else argument)
-    return (node.op, node.phase, *parts)
-
-
-def _place(node: Node, group_of: Mapping[Node, Group]) -> tuple[object, ...]:
-    """Where a node stands among its like: beside its operands, or by what becomes of it."""
-    for argument in node.args:
-        if argument in group_of:
-            return (group_of[argument].offset(argument),)
-    return (_future(node),)
-
-
-def _future(node: Node, depth: int = 6) -> tuple[str, ...]:
-    """The operations that a value goes through, so that what is used alike lies together."""
-    if depth == 0 or not node.users:
-        return ()
-    return (*sorted({user.op for user in node.users}), *_future(node.users[0], depth - 1))
-
-
-def _runs(nodes: list[Node], group_of: Mapping[Node, Group]) -> Iterator[list[Node]]:
-    """Split nodes of one kind so that in each run every operand lies side by side."""
-    run: list[Node] = []
-    for node in nodes:
-        if run:
-            pairs = zip(run[-1].args, node.args, strict=True)
-            if not all(_follows(before, after, group_of) for before, after in pairs):
-                yield run
-                run = []
-        run.append(node)
-    yield run
-
-
-def _follows(before: Node, after: Node, group_of: Mapping[Node, Group]) -> bool:
-    if before not in group_of:
-        return True  # leaves: the same one, or parameters that are stacked
-    group = group_of[before]
-    return group_of.get(after) is group and group.offset(after) == group.offset(before) + before.size

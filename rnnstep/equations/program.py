@@ -225,7 +225,7 @@ _INNER_SHAPES: Mapping[str, Callable[..., Shape]] = {
     "placed": lambda _g, _i, a: a,
     "pullback": lambda w, *_: w[1:],
     "outer": lambda g, x: (g[-1], x[-1]),
-    "rows": lambda g: g[1:],
+    "rows": lambda g: g[-1:],
     "spread": lambda _, a: a,
     "scatter": lambda _g, _i, table: table,
 }

@@ -92,12 +92,16 @@ def _write_inner(op: str, args: tuple[Expression, ...], notation: Notation) -> t
         return _write(args[0], notation)
     if op == "pullback":
         pairs = zip(args[::2], args[1::2], strict=True)
-        terms = [f"{_bracketed(w, notation, _TIGHT)}ᵀ·{_bracketed(g, notation, _PRODUCT + 1)}" for w, g in pairs]
+        terms = [
+            f"{_bracketed(w, notation, _TIGHT)}ᵀ·{_bracketed(g, notation, _PRODUCT + 1)}" for w, g in pairs
+        ]
         return " + ".join(terms), _PRODUCT if len(terms) == 1 else _SUM
     form, precedence, needs = _INNER[op]
     if op in ("head", "tail"):
         lengths = f"len({write(args[1], notation)})"
-        return form.format(_bracketed(args[0], notation, needs), lengths if op == "head" else f"-{lengths}"), precedence
+        return form.format(
+            _bracketed(args[0], notation, needs), lengths if op == "head" else f"-{lengths}"
+        ), precedence
     return form.format(*(_bracketed(argument, notation, needs) for argument in args)), precedence
 
 

@@ -1,0 +1,141 @@
+"""What a cross-entropy can never reach where the scores it is given are bounded.
+
+Scores within [−b, b] are at best b for the right class and −b for the C − 1 others, so that no entry's loss is
+below ln(1 + (C − 1)·e^(−2b)). So it is where a state itself is the logits:
+
+| state                    | bound b                                                                |
+|--------------------------|------------------------------------------------------------------------|
+| h of an RNN with tanh    | 1                                                                      |
+| h = o ⊙ tanh(c) of an LSTM | 1: both factors are within it                                        |
+| h of a GRU               | max(1, |h_0|): between n, which is within 1, and the h before          |
+
+A softmax taken before the loss, which takes its own, bounds any logits: its numbers are from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnstep.language import Text
+from rnnstep.scenario.model import Batch, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The least that a batch's loss can come to.
+
+    Attributes:
+        loss: of the whole batch, reduced as the scenario says.
+        each: of one entry.
+        entries: how many of those are added up; 1 where their mean is taken.
+        num_classes: C.
+        spread: how far the right class's score can be above the others', 2b.
+        bound: b; None where it is a softmax that bounds.
+        state: the state that is the logits, in words of its equation: "tanh(a)"; "" where there is a linear layer.
+    """
+
+    loss: float
+    each: float
+    entries: float
+    num_classes: int
+    spread: float
+    bound: float | None
+    state: str
+
+    @property
+    def formula(self) -> str:
+        """Where `each` comes from: `ln(1 + 3·e^(−2))`."""
+        return f"ln(1 + {self.num_classes - 1}·e^(−{self.spread:.4g}))"
+
+    @property
+    def why(self) -> Text:
+        """Say what the loss can never reach, and why."""
+        values = {
+            "others": self.num_classes - 1,
+            "formula": self.formula,
+            "each": _shown(self.each),
+            "whole": self._whole,
+        }
+        if self.bound is None:
+            return Text(
+                "The loss is given softmax(logits), numbers from 0 to 1, and takes the softmax of them once more:"
+                " at best 1 for the right class and 0 for the other {others}. So no single loss is below"
+                " {formula} = {each}{whole}, however long it is trained.",
+                **values,
+            )
+        return Text(
+            "The state itself is the logits, and h = {state} is within [−{bound}, {bound}]: at best {bound} for"
+            " the right class and −{bound} for the other {others}. So no single loss is below {formula} = {each}"
+            "{whole}, however long it is trained.",
+            bound=f"{self.bound:.4g}",
+            state=self.state,
+            **values,
+        )
+
+    @property
+    def _whole(self) -> Text | str:
+        if self.entries == 1:
+            return ""
+        return Text(
+            ", and the sum of {count} not below {loss}", count=f"{self.entries:g}", loss=_shown(self.loss)
+        )
+
+
+def _shown(loss: float) -> str:
+    return f"{loss:.3f}" if loss >= 0.001 else f"{loss:.2g}"
+
+
+def floor(scenario: Scenario, batch: Batch) -> Floor | None:
+    """Give the least loss of a batch; None where the scores are not bounded, or the loss is another one."""
+    loss, target = scenario.loss, batch.target
+    if loss is None or target is None or loss.name != "CrossEntropyLoss":
+        return None
+    num_classes = _num_classes(scenario)
+    found = _bounded(scenario) if scenario.linear is None else None
+    bound, state = found or (None, "")
+    spread = math.inf if bound is None else 2 * bound
+    is_softmax_first = (
+        scenario.training is not None and scenario.training.mistake == "softmax_before_cross_entropy"
+    )
+    if is_softmax_first:  # of the same best scores: p − q for p + (C − 1)·q = 1, q = p·e^(−spread)
+        rest = math.exp(-spread)
+        spread = (1 - rest) / (1 + (num_classes - 1) * rest)
+        bound = None
+    if math.isinf(spread) or num_classes < 2:
+        return None
+    each = math.log1p((num_classes - 1) * math.exp(-spread))
+    counted = np.count_nonzero(np.atleast_2d(target != loss.ignore_index), axis=1)
+    if not counted.sum():
+        return None
+    if loss.reduction == "sum":
+        entries = float(counted.sum())
+    else:
+        is_step_by_step = loss.over_time == "sum" and target.ndim > 1
+        entries = float(np.count_nonzero(counted)) if is_step_by_step else 1.0
+    return Floor(entries * each, each, entries, num_classes, spread, bound, state)
+
+
+def _num_classes(scenario: Scenario) -> int:
+    if scenario.linear is not None:
+        return scenario.linear.out_features
+    return scenario.recurrent.output_size * scenario.recurrent.num_directions
+
+
+def _bounded(scenario: Scenario) -> tuple[float, str] | None:
+    """The bound of the last layer's h, and how it is made; None where there is none."""
+    recurrent = scenario.recurrent
+    if recurrent.is_own or recurrent.proj_size:
+        return None
+    match recurrent.module.removesuffix("Cell"):
+        case "RNN" if recurrent.nonlinearity == "tanh":
+            return 1.0, "tanh(a)"
+        case "LSTM":
+            return 1.0, "o ⊙ tanh(c)"
+        case "GRU":
+            given = scenario.initial_state.get("h_0")
+            largest = 1.0 if given is None or not given.size else max(1.0, float(np.abs(given).max()))
+            return (largest, "(1 − z) ⊙ n + z ⊙ h_prev") if math.isfinite(largest) else None
+    return None

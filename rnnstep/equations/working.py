@@ -1,0 +1,280 @@
+"""The arithmetic of one element, made from its equation: the tree that is written, and its terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from rnnstep.equations.evaluate import Values, evaluate
+from rnnstep.equations.operations import OPERATIONS, Array
+from rnnstep.equations.pieces import (
+    Applied,
+    Factor,
+    Index,
+    Marked,
+    Piece,
+    Written,
+    factors,
+    joined,
+    reckon,
+    total,
+    whole_number,
+)
+from rnnstep.equations.program import Shape, infer
+from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
+from rnnstep.equations.write import BLACKBOARD, write
+
+NOTHING = Written("0", 0.0)
+_MOVING = frozenset({"lookup", "cat", "head", "tail", "chosen", "placed", "spread"})
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One place to stand on inside an element.
+
+    Attributes:
+        number: its place among all terms of the element, from 0, those left out included.
+        sign: 1, or −1 where the equation subtracts it.
+        factors: every number it reads, from left to right: weight and operand of a product, a bias
+            alone, `(z[0], n[0])` of `(1 − z[0])·n[0]`.
+        piece: the term's arithmetic.
+    """
+
+    number: int
+    sign: int
+    factors: tuple[Factor, ...]
+    piece: Piece = field(default=NOTHING, compare=False, repr=False)
+
+    @property
+    def value(self) -> float:
+        """What it comes to, its sign included; reckoned in float64, for reading."""
+        return self.sign * reckon(self.piece)
+
+
+def is_passed_through(op: str) -> bool:
+    """Whether the sum inside an operation of one argument is still the outermost one."""
+    return op != "not" and OPERATIONS[op].kind == "elementwise"
+
+
+def num_rows(g: Expression, shapes: Mapping[str, Shape]) -> int:
+    """How many rows are gathered: those of (B, n), or the one of (n,)."""
+    shape = infer(g, shapes)
+    return int(shape[0]) if len(shape) == 2 else 1
+
+
+def length(vector: Expression, shapes: Mapping[str, Shape]) -> int:
+    """How many elements a vector has."""
+    return int(infer(vector, shapes)[0])
+
+
+class Work:
+    """Makes the tree of one element, and notes its terms on the way."""
+
+    def __init__(self, arrays: Mapping[str, Array], *, skip_zeros: bool, only: Container[int] | None) -> None:
+        self._arrays = arrays
+        self._shapes: dict[str, Shape] = {name: array.shape for name, array in arrays.items()}
+        self._skip_zeros = skip_zeros
+        self._only = only
+        self._inner: dict[int, tuple[str, Array]] = {}
+        self.terms: list[Term] = []
+        self.zero_terms = 0
+        self.cut_terms = 0
+
+    def outermost(self, expression: Expression, index: Index, sign: int) -> Piece | None:
+        """Expand what belongs to the outermost sum; None where all its terms were left out."""
+        match expression:
+            case Apply(op="add" | "sub" as op, args=(left, right)):
+                first = self.outermost(left, index, sign)
+                second = self.outermost(right, index, sign if op == "add" else -sign)
+                return joined(op, first, second)
+            case Apply(op="neg", args=(argument,)):
+                return joined("sub", None, self.outermost(argument, index, -sign))
+            case Apply(op="matmul", args=(matrix, vector)):
+                row = self._row(matrix, index)
+                zeros = self._zero_products(matrix, vector, row) if self._skip_zeros else ()
+                products = partial(self._product, matrix, vector, row)
+                return self._terms(length(vector, self._shapes), products, sign, zeros)
+            case Apply(op="sum", args=(vector,)):
+                return self._terms(length(vector, self._shapes), partial(self._element, vector), sign)
+            case Apply(op="mean", args=(vector,)):
+                size = length(vector, self._shapes)
+                whole = self._terms(size, partial(self._element, vector), sign)
+                return None if whole is None else Applied("div", (whole, whole_number(size)))
+            case Apply(op="pullback", args=args):
+                return self._terms(*self._products_back(args, index), sign)
+            case Apply(op="outer" | "rows" | "scatter" as op, args=args):
+                rows = num_rows(args[0], self._shapes)
+                return self._terms(rows, partial(self._of_row, op, args, index), sign)
+            case Apply(op="spread", args=(inner, _)):
+                return self.outermost(inner, index if infer(inner, self._shapes) else (), sign)
+            case Apply(op=op, args=(argument,)) if is_passed_through(op):
+                return Applied(op, (self.outermost(argument, index, 1) or Written("0", 0.0),))
+            case Pick(base=base, index=place):
+                return self.outermost(base, self._place(base, place), sign)
+        return self._terms(1, lambda _: self._piece(expression, index), sign)
+
+    def _terms(
+        self, count: int, make: Callable[[int], Piece], sign: int, zeros: Container[int] = ()
+    ) -> Piece | None:
+        """Make and note `count` terms, without those that are left out."""
+        start = len(self.terms) + self.zero_terms + self.cut_terms
+        marked: list[Piece] = []
+        for k in range(count):
+            if k in zeros:
+                self.zero_terms += 1
+            elif self._only is not None and start + k not in self._only:
+                self.cut_terms += 1
+            else:
+                piece = make(k)
+                self.terms.append(Term(start + k, sign, tuple(factors(piece)), piece))
+                marked.append(Marked(start + k, piece))
+        return total(marked) if marked else None
+
+    def _zero_products(self, matrix: Expression, vector: Expression, row: int) -> frozenset[int]:
+        """Which products of a row are zero for sure: zero times infinity is not."""
+        weights = evaluate(matrix, self._arrays, Values())[row]
+        operands = evaluate(vector, self._arrays, Values())
+        is_zero = ((weights == 0) | (operands == 0)) & np.isfinite(weights) & np.isfinite(operands)
+        return frozenset(np.flatnonzero(is_zero).tolist())
+
+    def _piece(self, expression: Expression, index: Index, *, is_inside: bool = False) -> Piece:
+        """Expand one element; `is_inside` a product or reduction, others there stand for their value."""
+        match expression:
+            case Number(text=text, value=value):
+                return Written(text, value)
+            case Name(id=name):
+                return _factor(name, self._arrays[name], index)
+            case Pick(base=base, index=place):
+                return self._piece(base, self._place(base, place), is_inside=is_inside)
+            case Apply(op=op, args=args) if op in _MOVING:
+                return self._moved(op, args, index, is_inside=is_inside)
+            case Apply(op=op, args=args) if OPERATIONS[op].kind == "elementwise":
+                return Applied(op, tuple(self._piece(one, index, is_inside=is_inside) for one in args))
+            case _ if is_inside:
+                return self._by_value(expression, index)
+            case Apply(op="matmul", args=(matrix, vector)):
+                row = self._row(matrix, index)
+                return total([self._product(matrix, vector, row, k) for k in self._range(vector)])
+            case Apply(op="pullback", args=args):
+                count, product = self._products_back(args, index)
+                return total([product(k) for k in range(count)])
+            case Apply(op="outer" | "rows" | "scatter" as op, args=args):
+                rows = num_rows(args[0], self._shapes)
+                return total([self._of_row(op, args, index, row) for row in range(rows)])
+            case Apply(op=op, args=(vector,)):
+                return self._reduction(op, vector, index)
+        raise AssertionError(expression)
+
+    def _moved(self, op: str, args: tuple[Expression, ...], index: Index, *, is_inside: bool) -> Piece:
+        """One element of what only moves elements about."""
+        first = args[0]
+        match op:
+            case "lookup":
+                assert isinstance(first, Name)
+                return _factor(first.id, self._arrays[first.id], (self._whole(args[1]), *index))
+            case "cat":
+                size = length(first, self._shapes)
+                if index[0] >= size:
+                    return self._piece(args[1], (index[0] - size,))
+            case "tail":
+                start = length(first, self._shapes) - length(args[1], self._shapes)
+                index = (index[0] + start,)
+            case "chosen":
+                index = (self._whole(args[1]),)
+            case "placed":
+                if self._whole(args[1]) != index[0]:
+                    return NOTHING
+                index = (0,)
+            case "spread":
+                index = index if infer(first, self._shapes) else ()
+        return self._piece(first, index, is_inside=is_inside)
+
+    def _product(self, matrix: Expression, vector: Expression, row: int, k: int) -> Piece:
+        return Applied("mul", (self._piece(matrix, (row, k), is_inside=True), self._element(vector, k)))
+
+    def _products_back(
+        self, args: tuple[Expression, ...], index: Index
+    ) -> tuple[int, Callable[[int], Piece]]:
+        """How many products Wᵀ g has in an element, and the k-th of them."""
+        places = [
+            (matrix, vector, k)
+            for matrix, vector in zip(args[::2], args[1::2], strict=True)
+            for k in self._range(vector)
+        ]
+
+        def product(number: int) -> Piece:
+            matrix, vector, k = places[number]
+            weight = self._piece(matrix, (k, index[-1]), is_inside=True)
+            return Applied("mul", (weight, self._element(vector, k)))
+
+        return len(places), product
+
+    def _of_row(self, op: str, args: tuple[Expression, ...], index: Index, row: int) -> Piece:
+        """What one row of the batch adds to an element of a parameter's share."""
+        at: Index = (row,) if len(infer(args[0], self._shapes)) == 2 else ()
+        match op:
+            case "outer":
+                g, x = args
+                pair = (
+                    self._piece(g, (*at, index[0]), is_inside=True),
+                    self._piece(x, (*at, index[1]), is_inside=True),
+                )
+                return Applied("mul", pair)
+            case "scatter":
+                places = np.asarray(evaluate(args[1], self._arrays, Values())).reshape(-1)
+                if int(places[row]) != index[0]:
+                    return NOTHING
+                return self._piece(args[0], (*at, index[1]), is_inside=True)
+        return self._piece(args[0], (*at, index[0]), is_inside=True)
+
+    def _element(self, vector: Expression, k: int) -> Piece:
+        return self._piece(vector, (k,), is_inside=True)
+
+    def _reduction(self, op: str, vector: Expression, index: Index) -> Piece:
+        elements = [self._element(vector, k) for k in self._range(vector)]
+        match op:
+            case "sum":
+                return total(elements)
+            case "mean":
+                return Applied("div", (total(elements), whole_number(len(elements))))
+            case "norm":
+                return Applied("sqrt", (total([Applied("mul", (one, one)) for one in elements]),))
+            case "softmax" | "log_softmax":
+                # As it is computed, shifted by the largest: exp of a large number has no value.
+                largest = elements[int(np.argmax(evaluate(vector, self._arrays, Values())))]
+                powers: list[Piece] = [Applied("exp", (Applied("sub", (one, largest)),)) for one in elements]
+                own = index[0] if len(powers) > 1 else 0
+                if op == "softmax":
+                    return Applied("div", (powers[own], total(powers)))
+                shifted = Applied("sub", (elements[own], largest))
+                return Applied("sub", (shifted, Applied("log", (total(powers),))))
+        return Applied(op, tuple(elements))
+
+    def _by_value(self, expression: Expression, index: Index) -> Factor:
+        if id(expression) not in self._inner:
+            text = write(Pick(expression, 0), BLACKBOARD).removesuffix("[0]")
+            self._inner[id(expression)] = text, evaluate(expression, self._arrays, Values())
+        return _factor(*self._inner[id(expression)], index)
+
+    def _whole(self, place: Expression) -> int:
+        """An index, as its number."""
+        return int(np.asarray(evaluate(place, self._arrays, Values())).item())
+
+    def _place(self, base: Expression, place: int) -> Index:
+        return (place % length(base, self._shapes),)
+
+    def _range(self, vector: Expression) -> range:
+        return range(length(vector, self._shapes))
+
+    def _row(self, matrix: Expression, index: Index) -> int:
+        """The row of a product's matrix; one of a single row is broadcast."""
+        return index[0] if infer(matrix, self._shapes)[0] != 1 else 0
+
+
+def _factor(name: str, array: Array, index: Index) -> Factor:
+    """Read an element; along an axis of length one every index is its only element."""
+    place = tuple(0 if size == 1 else k for size, k in zip(array.shape, index[-array.ndim :], strict=False))
+    return Factor(name, place, float(array.item(*place)))
