@@ -161,6 +161,10 @@ class BackwardPass:
         assert isinstance(way, RecurrentWay)
         return way.state(name)
 
+    def way_back(self, key: str) -> Returning:
+        """A block's way back as equations."""
+        return self._of(self.done.by_key[key])
+
     def live_rows(self, t: int) -> NDArray[np.intp] | None:
         """The rows of the batch that take part in step `t`; None when all do."""
         return self.done.live_rows(t)

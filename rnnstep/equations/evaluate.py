@@ -7,7 +7,7 @@ same for all of them, so a new reading is a new small class and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,11 +79,11 @@ class Values:
             return _applied(op, args)
 
 
-def _applied(op: str, args: tuple[Array, ...]) -> Any:
+def _applied(op: str, args: tuple[Array, ...]) -> Array:
     out = OPERATIONS[op].forward(*args)
     # Numbers alone stay a Python float, or numpy would make float64 of the array beside it.
     if isinstance(args[0], float) and all(isinstance(value, float) for value in args):
-        return float(out)
+        return cast(Array, float(out))
     return out
 
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from rnnstep.equations import bounds, intervals
 from rnnstep.equations.inner import INNER
+from rnnstep.equations.inner_values import softmax
 from rnnstep.equations.operation import Array, Interval, Operation
 
 __all__ = ["OPERATIONS", "Array", "Interval", "Operation", "function_names", "sigmoid", "softmax"]
@@ -34,12 +35,6 @@ def sigmoid(a: Array) -> Array:
     """1 / (1 + exp(−a)), for every a without overflow warnings escaping."""
     with np.errstate(over="ignore"):
         return np.asarray(np.reciprocal(np.add(np.exp(np.negative(a)), 1)))
-
-
-def softmax(a: Array) -> Array:
-    """exp(a) / Σ exp(a) over the last axis, shifted by the largest element."""
-    powers = np.exp(a - np.max(a, axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def _fit(gradient: Array, like: Array) -> Array:

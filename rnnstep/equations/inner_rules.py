@@ -1,0 +1,137 @@
+"""Bounds of the operations of the program's own: the columns `interval` and `error` of `inner`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rnnstep.equations import bounds, intervals
+from rnnstep.equations.inner_values import chosen, outer, placed, rows, scatter, softplus
+from rnnstep.equations.operation import Array, Interval
+
+Pair = bounds.Pair
+
+
+# ── intervals ────────────────────────────────────────────────────────────────────────
+
+
+def of_each(function: Callable[..., Any]) -> Callable[..., Interval]:
+    """A rule for what only moves numbers about: the same on both bounds. Indices are no intervals."""
+    return lambda *args: (
+        function(*(a[0] if isinstance(a, tuple) else a for a in args)),
+        function(*(a[1] if isinstance(a, tuple) else a for a in args)),
+    )
+
+
+def log_softmax_interval(a: Interval) -> Interval:
+    low, high = intervals.log(intervals.softmax(a))
+    return low, np.minimum(high, 0.0)
+
+
+def softplus_interval(a: Interval) -> Interval:
+    low, high = intervals.outward(softplus(a[0]), softplus(a[1]), 8)
+    return np.maximum(low, 0.0), high
+
+
+def pullback_interval(*pairs: Interval) -> Interval:
+    found = None
+    for w, g in zip(pairs[::2], pairs[1::2], strict=True):
+        part = intervals.matmul((w[0].T, w[1].T), g)
+        found = part if found is None else intervals.add(found, part)
+    assert found is not None
+    return found
+
+
+def outer_interval(g: Interval, x: Interval) -> Interval:
+    each = intervals.mul((g[0][..., :, None], g[1][..., :, None]), (x[0][..., None, :], x[1][..., None, :]))
+    return each if g[0].ndim == 1 else over_rows(each)
+
+
+def over_rows(each: Interval) -> Interval:
+    low, high = (np.moveaxis(bound, 0, -1) for bound in each)
+    below, above = intervals.sum((low, high))
+    return below[..., 0], above[..., 0]
+
+
+def ratio_interval(a: Interval, b: Interval) -> Interval:
+    low, high = intervals.div(a, b)
+    is_zero = (b[0] == 0) & (b[1] == 0)
+    return np.where(is_zero, 0.0, low), np.where(is_zero, 0.0, high)
+
+
+# ── rounding errors ──────────────────────────────────────────────────────────────────
+
+
+def _size(value: Any) -> Any:
+    return np.abs(np.asarray(value, np.float64))
+
+
+def log_softmax_error(u: float, out: Array, a: Pair) -> Array:
+    """Each argument moves the result by at most twice its own error; the rest is rounding."""
+    error = np.broadcast_to(a[1], np.shape(a[0]))
+    most = np.max(error, axis=-1, keepdims=True)
+    reach = np.max(_size(a[0]), axis=-1, keepdims=True)
+    return np.asarray(error + most + (np.shape(out)[-1] + 4 * bounds.FUNCTION) * u * (_size(out) + reach + 1))
+
+
+def softplus_error(u: float, out: Array, a: Pair) -> Array:
+    return np.asarray(a[1] + 2 * bounds.FUNCTION * u * (_size(out) + 1))
+
+
+def moved_error(function: Callable[..., Array]) -> Callable[..., Array]:
+    """A rule for what only moves numbers about: the errors move along."""
+
+    def error(u: float, out: Array, *args: Pair) -> Array:
+        values = [np.broadcast_to(np.asarray(a[1], np.float64), np.shape(a[0])) for a in args]
+        return np.asarray(function(*values), np.float64)
+
+    return error
+
+
+def chosen_error(u: float, out: Array, a: Pair, i: Pair) -> Array:
+    return chosen(np.broadcast_to(np.asarray(a[1], np.float64), np.shape(a[0])), i[0])
+
+
+def placed_error(u: float, out: Array, g: Pair, i: Pair, a: Pair) -> Array:
+    return placed(np.broadcast_to(np.asarray(g[1], np.float64), np.shape(g[0])), i[0], np.asarray(a[0]))
+
+
+def pullback_error(u: float, out: Array, *pairs: Pair) -> Array:
+    terms = sum(np.shape(w[0])[0] for w in pairs[::2])
+    found: Any = 0.0
+    for w, g in zip(pairs[::2], pairs[1::2], strict=True):
+        turned = (w[0].T, np.broadcast_to(w[1], np.shape(w[0])).T)
+        own = bounds.matmul(u, out, turned, g)
+        more = (terms - np.shape(w[0])[0]) * u * (_size(g[0]) @ _size(w[0]))
+        found = found + own + more
+    return np.asarray(found)
+
+
+def outer_error(u: float, out: Array, g: Pair, x: Pair) -> Array:
+    pair_g = _size(g[0]), np.broadcast_to(np.asarray(g[1], np.float64), np.shape(g[0]))
+    pair_x = _size(x[0]), np.broadcast_to(np.asarray(x[1], np.float64), np.shape(x[0]))
+    terms = 1 if np.ndim(g[0]) == 1 else np.shape(g[0])[0]
+    size = outer(pair_g[0], pair_x[0])
+    carried = outer(pair_g[0], pair_x[1]) + outer(pair_g[1], pair_x[0]) + outer(pair_g[1], pair_x[1])
+    return np.asarray(carried + terms * u * size + terms * 2.0**-149)
+
+
+def rows_error(u: float, out: Array, g: Pair) -> Array:
+    error = np.broadcast_to(np.asarray(g[1], np.float64), np.shape(g[0]))
+    return np.asarray(rows(error) + np.shape(g[0])[0] * u * rows(_size(g[0])))
+
+
+def scatter_error(u: float, out: Array, g: Pair, i: Pair, w: Pair) -> Array:
+    error = np.broadcast_to(np.asarray(g[1], np.float64), np.shape(g[0]))
+    count = max(1, np.size(i[0]))
+    return scatter(error, i[0], w[0]) + count * u * scatter(_size(g[0]), i[0], w[0])
+
+
+def ratio_error(u: float, out: Array, a: Pair, b: Pair) -> Array:
+    return np.where(np.asarray(b[0]) == 0, 0.0, bounds.div(u, out, a, b))
+
+
+def larger_error(u: float, out: Array, a: Pair, b: Pair) -> Array:
+    return np.maximum(a[1], b[1]) + np.zeros(np.shape(out))
