@@ -134,7 +134,9 @@ class _Jacobians:
         inputs = [
             np.zeros((1, rows, int(core.shapes[name][0])), self._dtype)
             if name == above
-            else np.ascontiguousarray(np.broadcast_to(values[name][place], (1, rows, len(values[name][place]))))
+            else np.ascontiguousarray(
+                np.broadcast_to(values[name][place], (1, rows, len(values[name][place])))
+            )
             for name in core.inputs
         ]
         with np.errstate(all="ignore"):

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from rnnstep.engine.blocks import Block
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program, Shape, check
-from rnnstep.equations.straight import straight
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, parse_lines
 from rnnstep.scenario.model import Batch, Loss, Scenario
 
@@ -153,7 +152,7 @@ class LossRun:
         known: dict[str, Any] = {next(iter(program.inputs)): self.outputs, **self.blocks.given}
         if "counts" in known:
             known["counts"] = known["counts"][..., None]
-        return {**known, **straight(program.lines)(known)}
+        return {**known, **program.at_once(known)}
 
     @cached_property
     def entries(self) -> dict[str, Array]:
@@ -163,7 +162,7 @@ class LossRun:
         known = {each: self.known[each].reshape(-1)}
         if self.blocks.shares is not None:
             known["share"] = self.blocks.shares
-        return {**known, **straight(program.lines)(known)}
+        return {**known, **program.at_once(known)}
 
     @property
     def loss(self) -> float:

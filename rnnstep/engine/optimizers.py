@@ -14,8 +14,9 @@ pages of torch.optim (Kingma and Ba 2015; Loshchilov and Hutter 2019; Reddi et a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from rnnstep.engine.blocks import Block
 from rnnstep.equations.operations import Array
@@ -73,6 +74,14 @@ class Optimizer:
             training.clip_grad_norm,
         )
 
+    @cached_property
+    def _run(self) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+        return straight(self.lines)
+
+    @cached_property
+    def _run_first(self) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+        return straight(self.first)
+
     def corrections(self, updates: int) -> dict[str, float]:
         """The bias corrections of the update after `updates` others."""
         if self.betas is None:
@@ -93,7 +102,7 @@ class Optimizer:
         """
         known: dict[str, Array] = {"w_prev": w, "grad": grad, **self.numbers(updates, clip_coef)}
         known |= {f"{name}_prev": buffers[name] for name in self.buffers}
-        return {**known, **straight(self.lines if updates else self.first)(known)}
+        return {**known, **(self._run(known) if updates else self._run_first(known))}
 
     def numbers(self, updates: int, clip_coef: float) -> dict[str, Array]:
         """What the lines read that is one number for all elements; Python floats, which keep their digits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -67,6 +67,16 @@ class Returning:
         return replace(forward, program=self.derived.program)
 
     @cached_property
+    def gathered(self) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+        """What reaches values of parameters alone, over however many rows and steps."""
+        return straight(self.derived.gathered)
+
+    @cached_property
+    def fixed(self) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+        """The forward values that are made of parameters alone."""
+        return straight(self.derived.fixed)
+
+    @cached_property
     def compiled(self) -> Compiled:
         """The vectors of a step as one fast function; made when it is first needed."""
         used = [_plainly(one) for uses in self.derived.contributions.values() for one in uses]
@@ -128,7 +138,7 @@ class Returning:
     def _one_by_one(self, known: Mapping[str, Array], names: set[str]) -> dict[str, Array]:
         """The same for parameters that are used in another way: each share as its equation says."""
         found: dict[str, list[Array]] = {}
-        known = {**known, **straight(self.derived.gathered)(known)}
+        known = {**known, **self.gathered(known)}
         for part, where in self._kept_in.items():
             if where.torch not in names:
                 continue

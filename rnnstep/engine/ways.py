@@ -15,7 +15,6 @@ from rnnstep.equations.compile import ONE_ROW
 from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.evaluate import BareValues, evaluate
 from rnnstep.equations.operations import Array
-from rnnstep.equations.straight import straight
 
 
 def values_of_step(
@@ -36,7 +35,7 @@ def values_of_step(
     """
     program, core = returning.derived.program, returning.derived.core
     gathered = {name: every_row[name.removesuffix(ROWS)] for name in program.inputs if name.endswith(ROWS)}
-    fixed = straight(returning.derived.fixed)(parameters)
+    fixed = returning.fixed(parameters)
     found: dict[str, Array] = {**later, **gathered, **fixed}
     seen = {**parameters, **found}
     if returning.rows == 1:  # its vectors themselves are multiplied
@@ -67,7 +66,7 @@ class PlainWay:
         given = {**known, derived.above: above}
         self._vectors: dict[str, Array] = {
             **given,
-            **straight(derived.core.lines)({**block.parameters, **given}),
+            **derived.core.at_once({**block.parameters, **given}),
         }
         self.gradients = self._gradients(slice(None)) if block.kept_in else {}
 

@@ -14,7 +14,8 @@ from functools import cached_property
 from keyword import iskeyword
 from types import MappingProxyType
 
-from rnnstep.equations.operations import OPERATIONS, function_names
+from rnnstep.equations.operations import OPERATIONS, Array, function_names
+from rnnstep.equations.straight import straight
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick, names_in, parse_lines
 from rnnstep.errors import EquationError
 from rnnstep.language import Text
@@ -52,6 +53,11 @@ class Program:
     def by_name(self) -> Mapping[str, Line]:
         """Each line under its name."""
         return {line.name: line for line in self.lines}
+
+    @cached_property
+    def at_once(self) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+        """All lines as one function from what they read to what they give, for a program that is not run over steps."""
+        return straight(self.lines)
 
     def sized(self, sizes: Mapping[str, int]) -> Program:
         """Put numbers to the words of all shapes: `{"hidden_size": 4, …}`."""

@@ -7,7 +7,6 @@ anew each time. The text is made of our own names only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from rnnstep.equations.evaluate import BareValues, evaluate
@@ -17,7 +16,6 @@ from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick
 _OPERATIONS: dict[str, Any] = {f"op_{name}": row.forward for name, row in OPERATIONS.items()}
 
 
-@lru_cache(maxsize=512)
 def straight(lines: tuple[Line, ...]) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
     """Give a function from what lines read to what they give, under their names.
 
