@@ -380,6 +380,16 @@ CASES = [
     Case(HELLO, '"SGD"\nlr = 0.1', '"Adam"\nbetas = [0.9, 1.0]', (16, 1), ("`betas`", "< 1")),
     Case(HELLO, "lr = 0.1", "epochs = 0", (16, 1), ("`epochs`", "found 0")),
     Case(HELLO, "lr = 0.1", "clip_grad_norm = 0", (16, 1), ("`clip_grad_norm`", "found 0", "> 0")),
+    Case(
+        HELLO,
+        "lr = 0.1",
+        'mistake = "no_zero_gard"',
+        (16, 1),
+        ("`mistake`", '"no_zero_gard"', 'did you mean "no_zero_grad"?'),
+    ),
+    Case(HELLO, "lr = 0.1", 'mistakes = "no_zero_grad"', (16, 1), ("`mistakes`", "did you mean `mistake`?")),
+    Case(HELLO, "[display]", "[cuer]\n[display]", (17, 1), ("`cuer`", "did you mean `cure`?")),
+    Case(HELLO, "[training]", 'reduction = "none"\n[training]', (14, 1), ("`reduction`", '"none"', '"sum"')),
     # [display]
     Case(HELLO, "decimals = 4", "decimals = 40", (18, 1), ("`decimals`", "found 40", "from 0 to 17")),
     Case(HELLO, "decimals = 4", 'dtype = "float16"', (18, 1), ("`dtype`", '"float16"', '"float32"')),
