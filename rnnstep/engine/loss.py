@@ -38,13 +38,13 @@ class LossBlocks:
         loss: The block of each step.
         total: The block of the last step, of one row.
         given: What `loss` reads beside its first input, each (T, B) or (T, B, n); (1, B, …) of the final state.
-        shares: The weight of each entry in the total, (N,), where they differ; else None.
+        weights: What `total` reads beside the entries, where they do not all weigh the same: `share`, (N,), and `empty`.
     """
 
     loss: Block
     total: Block
     given: Mapping[str, NDArray[Any]]
-    shares: Array | None
+    weights: Mapping[str, Array]
 
 
 def loss_blocks(scenario: Scenario, batch: Batch, size: int) -> LossBlocks | None:
@@ -66,8 +66,8 @@ def loss_blocks(scenario: Scenario, batch: Batch, size: int) -> LossBlocks | Non
         counted = np.ones(target.shape[:2], np.bool_)
         program = _of_numbers(loss, size)
     block = Block("loss", "loss", last, "forward", program, {}, {})
-    ending, shares = _total(loss, program.lines[-1].name, counted, scenario.dtype)
-    return LossBlocks(block, Block("total", "total", last, "forward", ending, {}, {}), given, shares)
+    ending, weights = _total(loss, program.lines[-1].name, counted, scenario.dtype)
+    return LossBlocks(block, Block("total", "total", last, "forward", ending, {}, {}), given, weights)
 
 
 def _is_softmax_first(scenario: Scenario) -> bool:
@@ -112,29 +112,30 @@ def _program(lines: list[Line], inputs: Mapping[str, Shape]) -> Program:
 
 def _total(
     loss: Loss, name: str, counted: NDArray[np.bool_], dtype: np.dtype[np.floating]
-) -> tuple[Program, Array | None]:
-    """The program of the total over entries of `counted` (T, B), and the entries' weights where it needs them."""
+) -> tuple[Program, Mapping[str, Array]]:
+    """The program of the total over entries of `counted` (T, B), and what it reads beside them."""
     steps, rows = counted.shape
     is_whole = bool(counted.all())
     is_step_by_step = loss.over_time == "sum" and steps > 1
-    shares: Array | None = None
+    weights: dict[str, Array] = {}
     if loss.reduction == "sum":
         text = f"loss = sum({name})"
-    elif not is_step_by_step and is_whole:
+    elif is_whole and not is_step_by_step:
         text = f"loss = mean({name})"
-    elif not is_step_by_step:
-        text = f"loss = sum({name}) / {int(counted.sum())}"
     elif is_whole:
         text = f"loss = sum({name})" + (f" / {rows}" if rows > 1 else "")
-    else:  # each step has its own mean, over as many rows as count in it
-        with np.errstate(divide="ignore"):
-            each = 1 / counted.sum(axis=1, keepdims=True)
-        shares = np.broadcast_to(each, counted.shape).reshape(-1).astype(dtype)
+    elif counted.any() and not is_step_by_step:
+        text = f"loss = sum({name}) / {int(counted.sum())}"
+    else:  # each call has its own mean, over as many entries as count in it
+        counts = counted.sum(axis=1 if is_step_by_step else None, keepdims=True)
+        each = np.where(counts > 0, 1 / np.maximum(counts, 1), 0)
+        weights["share"] = np.broadcast_to(each, counted.shape).reshape(-1).astype(dtype)
         text = f"loss = sum(share * {name})"
-    inputs: dict[str, Shape] = {name: (counted.size,)}
-    if shares is not None:
-        inputs["share"] = (counted.size,)
-    return check(parse_lines(text), inputs, {}, {}), shares
+        if not counts.all():  # the mean of nothing is NaN, and nothing goes back through it (torch)
+            weights["empty"] = np.full(1, np.nan, dtype)
+            text += " + empty"
+    inputs: dict[str, Shape] = {name: (counted.size,), **{key: value.shape for key, value in weights.items()}}
+    return check(parse_lines(text), inputs, {}, {}), weights
 
 
 class LossRun:
@@ -159,9 +160,7 @@ class LossRun:
         """All that the block `total` reads and gives, (N,) and (1,)."""
         program = self.blocks.total.program
         each = next(iter(program.inputs))
-        known = {each: self.known[each].reshape(-1)}
-        if self.blocks.shares is not None:
-            known["share"] = self.blocks.shares
+        known = {each: self.known[each].reshape(-1), **self.blocks.weights}
         return {**known, **program.at_once(known)}
 
     @property

@@ -22,7 +22,7 @@ CONSTANT = {
     "embedding": ("index",),
     "dropout": ("mask",),
     "loss": ("target", "counts"),
-    "total": ("share",),
+    "total": ("share", "empty"),
 }
 """What nothing goes back to."""
 
