@@ -1,68 +1,89 @@
-"""Breakpoints: at an operation, at a block, at a step, or where a condition holds."""
+"""Breakpoints: at an operation, at a block, at a step, after a pass, or where a condition holds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rnnstep.engine import Block
-from rnnstep.engine.watch import Watch
+from rnnstep.engine.structure import Phase
 from rnnstep.language import Text
 from rnnstep.session.moves import Position, next_place
 from rnnstep.session.run import Run
-from rnnstep.session.tree import Path, Spot
+from rnnstep.session.tree import Path, Spot, Tree
+from rnnstep.session.watching import PassWatch, is_read_in, read_again
+
+PATIENCE = 0.4  # seconds that a key may train for
+_SEARCH = 2.0  # seconds that `c` looks on for a condition
 
 
 @dataclass(frozen=True, slots=True)
 class Breakpoint:
-    """Where `c` stops: everything that is given must hold.
+    """Where `c` stops, in every batch and epoch: everything that is given must hold.
 
     Attributes:
         key: a block's key, at every step.
         operation: one of its operations, at every step; without it the block's last one.
         step: a step, from 0; the last operation of it when no block is named.
-        condition: an expression, looked at when a recurrent block's step is complete.
+        condition: an expression, looked at when a recurrent block's step or a parameter's update is complete.
+        phase: the pass that it is in; with nothing else its end.
     """
 
     key: str | None = None
     operation: str | None = None
     step: int | None = None
-    condition: Watch | None = None
+    condition: PassWatch | None = None
+    phase: Phase = "forward"
 
     def __str__(self) -> str:
         if self.condition is not None:
             return self.condition.text
         parts = (None if self.step is None else str(self.step + 1), self.key, self.operation)
-        return "/".join(part for part in parts if part is not None)
+        written = "/".join(part for part in parts if part is not None)
+        return written if written and self.phase == "forward" else f"{self.phase}:{written}"
 
     def means(self, other: Breakpoint) -> bool:
         """Whether another one stops at the same places, however its condition is spaced."""
         if self.condition is None or other.condition is None:
             return self == other
-        return self.condition.expression == other.condition.expression
+        return self.condition.expression == other.condition.expression and self.phase == other.phase
 
-    def read_again(self, blocks: Iterable[Block]) -> Breakpoint | None:
-        """Give the same breakpoint for the blocks of another run; None where its condition fits none of them."""
+    def read_again(self, tree: Tree) -> Breakpoint | None:
+        """Give the same breakpoint for another run; None where its condition fits nothing there."""
         if self.condition is None:
             return self
-        condition = self.condition.read_again(blocks)
-        return None if condition is None else replace(self, condition=condition)
+        condition = read_again(tree, self.condition)
+        return None if condition is None else replace(self, condition=condition, phase=condition.phase)
 
     def stops_at(self, run: Run, spot: Spot) -> bool:
-        """Whether running stops after the operation of `spot`."""
-        block = run.tree.block(spot)
+        """Whether running stops after the operation of `spot`; of a condition the run is at the spot's epoch."""
+        if spot.phase != self.phase:
+            return False
+        tree = run.tree
+        block = tree.block(spot)
         is_last = spot.operation == block.program.names[-1]
+        if self.operation is not None:
+            return spot.operation == self.operation and self.key in (None, spot.key)
+        if not is_last:
+            return False
+        assert spot.t is not None
         if self.condition is not None:
-            if not is_last or block.kind != "recurrent":
+            if not is_read_in(self.phase, block):
                 return False
-            assert spot.t is not None
-            values = run.trace.passes[spot.batch].values(block.key, spot.t)
-            return self.condition.holds(block, values, spot.t)
-        if self.step is not None and (spot.t != self.step or not is_last):
-            return False
-        if self.key is not None and spot.key != self.key:
-            return False
-        return spot.operation == self.operation if self.operation is not None else is_last
+            done = run.pass_of(spot)
+            return self.condition.holds(done.by_key[block.key], done.values(block.key, spot.t), spot.t)
+        if self.key is not None:
+            return spot.key == self.key and self.step in (None, spot.t)
+        if self.step is not None:
+            return spot.t == self.step and _is_complete(tree, spot, "step")
+        return _is_complete(tree, spot, "pass")
+
+
+def _is_complete(tree: Tree, spot: Spot, level: str) -> bool:
+    """Whether a step or pass is complete with a spot's operation. Where the order is by layer, each block's step is."""
+    path = tree.path_to(spot)
+    assert path is not None
+    return all(path[depth] == tree.count(path[:depth]) - 1 for depth in range(tree.level(level), len(path)))
 
 
 def toggled(breakpoints: tuple[Breakpoint, ...], one: Breakpoint) -> tuple[tuple[Breakpoint, ...], Text]:
@@ -85,17 +106,59 @@ def without_conditions(breakpoints: tuple[Breakpoint, ...]) -> tuple[tuple[Break
     return kept, Text("all conditions removed")
 
 
-def next_stop(run: Run, position: Position, breakpoints: Iterable[Breakpoint]) -> Path | None:
-    """Give the first operation after the cursor at which one of the breakpoints stops; None when none does."""
+def breakpoint_at(spot: Spot | None, phases: Sequence[Phase]) -> Breakpoint | None:
+    """The breakpoint that `b` sets at a place; None at start and where the place is wider than a pass."""
+    if spot is None or spot.phase is None:
+        return None
+    if spot.key is not None:
+        return Breakpoint(spot.key, spot.operation, phase=spot.phase)
+    if spot.t is not None and spot.phase != "update":
+        return Breakpoint(step=spot.t, phase=spot.phase)
+    return Breakpoint(phase=spot.phase) if len(phases) > 1 else None
+
+
+def not_reached(run: Run, epoch: int) -> Text:
+    """Say that training has not come to an epoch yet."""
+    return Text(
+        "epoch {epoch} is not reached yet: {done} of {count} are trained",
+        epoch=epoch + 1,
+        done=len(run.learning.records),
+        count=run.tree.num_epochs,
+    )
+
+
+def next_stop(
+    run: Run, position: Position, breakpoints: Sequence[Breakpoint], *, seconds: float = _SEARCH
+) -> tuple[Path | None, Text | None]:
+    """Find the first operation after the cursor at which one of the breakpoints stops.
+
+    Returns:
+        Its path; None where there is none up to the end. With a text, the path is as far as was looked, and the
+        text says why no further.
+    """
     tree = run.tree
     depth = tree.level("operation")
     path = position.path
     while path and len(path) < depth:  # the last operation that is computed where the cursor stands
         path = (*path, tree.count(path) - 1)
-    cursor = next_place(tree, Position(path[:depth], depth))
+    has_conditions = any(one.condition is not None for one in breakpoints)
+    first = run.epoch.index if path else -1
+    end = time.monotonic() + seconds
+    here, looked = run, path[:depth]
+    cursor = next_place(tree, Position(looked, depth))
     while cursor is not None:
-        spot = tree.locate(cursor.path)
-        if any(one.stops_at(run, spot) for one in breakpoints):
-            return cursor.path
+        epoch = cursor.path[0]
+        if not has_conditions and epoch > first + 1:
+            return None, None  # each epoch has the same places
+        if has_conditions and epoch != here.epoch.index:
+            if not run.learning.reach(epoch, PATIENCE):
+                return looked, not_reached(run, epoch)
+            here = here.at_epoch(epoch, here.revision)
+        looked = cursor.path
+        spot = tree.locate(looked)
+        if any(one.stops_at(here, spot) for one in breakpoints):
+            return looked, None
+        if has_conditions and time.monotonic() > end:
+            return looked, Text("no condition holds up to here; c looks further")
         cursor = next_place(tree, cursor)
-    return None
+    return None, None

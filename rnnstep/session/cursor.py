@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rnnstep.equations.expand import Factor, expand
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
-from rnnstep.session.edits import Edit, Target, current, read_value, target_at
-from rnnstep.session.provenance import source
+from rnnstep.session.edits import Edit, Target, current, read_value, target_at, where_to_edit
+from rnnstep.session.provenance import Origin, source
+from rnnstep.session.readers import names_read
 from rnnstep.session.session import Session
-from rnnstep.session.tree import Path, Spot
+from rnnstep.session.tree import Spot, index_of, shape_of
 
 SHOWN_DIGITS = 7  # a float32 stepped by 0.1 is to read 0.41, not 0.40999999642
 
@@ -33,15 +35,18 @@ def factors_at(session: Session) -> Iterator[tuple[Spot, Factor]]:
     """
     spot = focus(session)
     operations = [spot.operation]
+    block = session.run.block(spot)
     if session.level not in ("operation", "element", "term"):
-        operations = list(session.tree.block(spot).program.names)
+        operations = list(block.program.names)
+    known = session.run.known(spot, session.position.row)
+    if known is None:
+        return
     for operation in operations:
-        place = Spot(spot.batch, spot.key, spot.t, operation, spot.element, spot.term)
-        known = session.run.known(place, session.position.row)
-        if known is None:
-            return
+        assert operation is not None
+        place = replace(spot, operation=operation)
         only = None if place.term is None else {place.term}
-        worked = expand(session.tree.line(place), place.element or 0, known, only=only)
+        index = index_of(block, operation, place.element or 0)
+        worked = expand(block.program.by_name[operation], index, known, only=only)
         for term in worked.terms:
             for factor in term.factors:
                 yield place, factor
@@ -51,18 +56,20 @@ def target_of(session: Session) -> Target | None:
     """Give what `+`, `-`, `0` and `e` edit: a factor of the term at the cursor, or of the element's first.
 
     A weight or bias goes before the x or h_0 that it is multiplied with. None where all is computed,
-    and where the cursor looks at more than one element.
+    and where the cursor looks at more than one element; a weight that was learnt is computed.
     """
+    found = [target for spot, target in _targets(session) if where_to_edit(session.run, spot, target) is None]
+    return next((one for one in found if one.store == "parameters"), next(iter(found), None))
+
+
+def _targets(session: Session) -> Iterator[tuple[Spot, Target]]:
+    """What the number under the cursor is made of that stands in the scenario."""
     if not _is_at_a_number(session):
-        return None
-    found = []
+        return
     for spot, factor in factors_at(session):
-        block = session.tree.block(spot)
-        found.append(
-            target_at(session.run.scenario, block, spot, session.position.row, factor.name, factor.index)
-        )
-    targets = [target for target in found if target is not None]
-    return next((one for one in targets if one.store == "parameters"), next(iter(targets), None))
+        target = target_at(session.run, spot, session.position.row, factor.name, factor.index)
+        if target is not None:
+            yield spot, target
 
 
 def _is_at_a_number(session: Session) -> bool:
@@ -94,7 +101,8 @@ def nudge(session: Session, by: float | None) -> Session:
         return session.say(Text("go to an element or a term first (↓)"))
     target = target_of(session)
     if target is None:
-        return session.say(Text("nothing here can be edited: all of it is computed"))
+        learnt = next((where_to_edit(session.run, *found) for found in _targets(session)), None)
+        return session.say(learnt or Text("nothing here can be edited: all of it is computed"))
     value = 0.0 if by is None else float(_short(current(session.run.scenario, target) + by))
     return session.edit(Edit(target, value))
 
@@ -104,18 +112,38 @@ def _short(value: float) -> str:
 
 
 def follow(session: Session) -> Session:
-    """`Enter`: go to where a factor of the number under the cursor was computed."""
-    path = next(_sources(session), None)
-    if path is None:
+    """`Enter`: go to where a factor of the number under the cursor was computed; to that of a weight last."""
+    found = _origin(session)
+    if found is None:
         return session.say(Text("this is given, not computed: there is nothing to follow"))
-    return session.jump(path)
+    row = None if found.row == session.position.row else found.row
+    # From an operation as a whole, to an operation as a whole.
+    depth = session.tree.depth if session.level in ("element", "term") else session.tree.level("operation")
+    return session.jump(found.path[:depth], row)
 
 
-def _sources(session: Session) -> Iterator[Path]:
+def _origin(session: Session) -> Origin | None:
+    """Where the first factor that was computed was; of weights only where nothing else was."""
+    weight: Origin | None = None
     for spot, factor in factors_at(session):
-        path = source(
-            session.run, spot, factor.name, factor.index[0] if factor.index else 0, session.position.row
-        )
-        if path is not None:
-            # From an operation as a whole, to an operation as a whole.
-            yield path if session.level in ("element", "term") else path[: session.tree.level("operation")]
+        origin = source(session.run, spot, factor.name, factor.index, session.position.row)
+        if origin is None:
+            continue
+        if factor.name not in session.tree.block(spot).parameters:
+            return origin
+        weight = weight or origin
+    return weight or _origin_of_whole(session)
+
+
+def _origin_of_whole(session: Session) -> Origin | None:
+    """Of an operation whose first element is nothing but zero: where the first value that it reads was computed."""
+    if session.level != "operation":
+        return None
+    spot = focus(session)
+    block = session.tree.block(spot)
+    for name in names_read(session.tree.line(spot)):
+        index = (0,) * len(shape_of(block, name))
+        origin = source(session.run, spot, name, index, session.position.row)
+        if origin is not None:
+            return origin
+    return None

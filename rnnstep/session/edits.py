@@ -1,7 +1,8 @@
 """What-if: one number of a weight, a bias, x or a state before changed, and all computed anew.
 
 An edit names its target as the program writes it: `W_hh[0,2]`, `b_ih[1]`, `x[0]` (of the
-step and row at the cursor), `h_0[1]`. Edits only ever make new arrays.
+step and row at the cursor), `h_0[1]`. Edits only ever make new arrays. What is edited is what training
+begins with: weights can be edited where no update has changed them yet.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from rnnstep.engine import Block
+from rnnstep.equations.shares import ROWS
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.scenario.model import Floats, Scenario
-from rnnstep.session.tree import Spot
+from rnnstep.session.place import write_place
+from rnnstep.session.run import Run
+from rnnstep.session.tree import Index, Spot, shape_of
 
-_NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*\[\s*(\d{1,9})\s*(?:,\s*(\d{1,9})\s*)?\]\s*(?:=\s*(\S+)\s*)?")
+_NAMED = re.compile(r"\s*(∂?[A-Za-z_]\w*)\s*\[\s*(\d{1,9})\s*(?:,\s*(\d{1,9})\s*)?\]\s*(?:=\s*(\S+)\s*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +47,35 @@ class Edit:
     value: float
 
 
-def target_at(
-    scenario: Scenario, block: Block, spot: Spot, row: int, name: str, index: tuple[int, ...]
-) -> Target | None:
+def target_at(run: Run, spot: Spot, row: int, name: str, index: Index) -> Target | None:
     """Find what an element of a block's value is in the scenario; None for what is computed.
 
+    A weight is found where training has changed it, too; see `where_to_edit`.
+
     Args:
-        scenario: the scenario that is run.
-        block: the block that reads the value.
-        spot: its batch and step.
+        run: the run that the spot is in.
+        spot: where the value is read, in any pass but the update.
         row: the row of the batch.
-        name: the value's name in the block's equations: `W_hh`, `b_ih`, `x`, `h_prev`.
-        index: the element, `(i,)` or `(i, j)`.
+        name: the value's name in the block's equations: `W_hh`, `b_ih`, `x`, `h_prev`; `x⋮` of all rows.
+        index: the element, `(i,)` or `(i, j)`; of all rows the row before it.
     """
+    if spot.phase == "update":
+        return None
+    assert spot.batch is not None
+    if name.endswith(ROWS):
+        name, row, index = name.removesuffix(ROWS), index[0], index[1:]
+    scenario = run.scenario
+    block = run.tree.block(replace(spot, phase="forward"))
     shown = f"{name}[{','.join(map(str, index))}]"
     if name in block.kept_in:
         where = block.kept_in[name]
         return Target("parameters", where.torch, (where.start + index[0], *index[1:]), shown)
-    is_first_layer = block.layer == 0 and block.kind == "recurrent"
-    if name == "x" and is_first_layer and scenario.embedding is None and spot.t is not None:
+    if block.kind != "recurrent":
+        return None
+    if name == "x" and block.layer == 0 and scenario.embedding is None and spot.t is not None:
         return Target("values", str(spot.batch), (spot.t, row, *index), shown)
     state = name.removesuffix("_prev").removesuffix("_0")
-    if not has_one_batch_size(scenario):
+    if not has_one_batch_size(scenario) or is_carried_on(run, spot):
         return None
     is_first = spot.t == (0 if block.direction == "forward" else scenario.batches[spot.batch].last_step(row))
     if state in block.program.states and (name.endswith("_0") or (name.endswith("_prev") and is_first)):
@@ -74,13 +84,36 @@ def target_at(
     return None
 
 
+def is_learnt(run: Run, spot: Spot) -> bool:
+    """Whether updates have changed the parameters before a spot's batch."""
+    return "update" in run.tree.phases and run.tree.batch_before(spot) is not None
+
+
+def is_carried_on(run: Run, spot: Spot) -> bool:
+    """Whether a batch begins with the states that the one before ended with: a mistake that may be made on purpose."""
+    training = run.scenario.training
+    return training is not None and training.mistake == "hidden_not_reset" and is_learnt(run, spot)
+
+
+def where_to_edit(run: Run, spot: Spot, target: Target) -> Text | None:
+    """Say where a weight can be edited that was learnt; None where it can be here."""
+    if target.store != "parameters" or not is_learnt(run, spot):
+        return None
+    path = run.tree.path_to(replace(spot, batch=0, epoch=0))
+    return Text(
+        "{what} is what training has made of it; edit it where that begins, at {place}",
+        what=target.shown,
+        place="start" if path is None else write_place(run.tree, path),
+    )
+
+
 def has_one_batch_size(scenario: Scenario) -> bool:
     """Whether all batches have the same number of rows, so that one h_0 fits them."""
     return len({batch.num_rows for batch in (*scenario.batches, *scenario.test_batches)}) == 1
 
 
-def read_edit(text: str, scenario: Scenario, block: Block, spot: Spot, row: int) -> Edit:
-    """Read `W_hh[0,2] = 0.5`.
+def read_edit(text: str, run: Run, spot: Spot, row: int) -> Edit:
+    """Read `W_hh[0,2] = 0.5`, at a place.
 
     Raises:
         UsageError: another form, a name or element that is not there, or one that is computed.
@@ -90,10 +123,12 @@ def read_edit(text: str, scenario: Scenario, block: Block, spot: Spot, row: int)
         raise UsageError(Text("an edit is written W_hh[0,2] = 0.5; found `{text}`", text=text[:60]))
     index = tuple(int(part) for part in (match[2], match[3]) if part is not None)
     name = match[1]
-    shape = block.program.shapes.get(f"{name[:-2]}_prev" if name.endswith("_0") else name)
-    if shape is None:
+    block = run.tree.block(spot)
+    read_as = f"{name[:-2]}_prev" if name.endswith("_0") else name
+    if read_as not in block.program.shapes:
         raise UsageError(Text("unknown name `{name}`", name=name))
-    if len(index) != len(shape) or any(k >= int(size) for k, size in zip(index, shape, strict=True)):
+    shape = shape_of(block, read_as)
+    if len(index) != len(shape) or any(k >= size for k, size in zip(index, shape, strict=True)):
         raise UsageError(
             Text(
                 "`{text}` is outside {name}, which is {shape}",
@@ -102,12 +137,9 @@ def read_edit(text: str, scenario: Scenario, block: Block, spot: Spot, row: int)
                 shape="×".join(map(str, shape)),
             )
         )
-    target = target_at(scenario, block, spot, row, name, index)
-    if (
-        target is None
-        and not has_one_batch_size(scenario)
-        and name.removesuffix("_0") in block.program.states
-    ):
+    target = target_at(run, spot, row, name, index)
+    states = run.scenario.cell.states
+    if target is None and not has_one_batch_size(run.scenario) and name.removesuffix("_0") in states:
         raise UsageError(
             Text("`{name}` cannot be given here: the batches have different numbers of rows", name=name)
         )
@@ -115,7 +147,10 @@ def read_edit(text: str, scenario: Scenario, block: Block, spot: Spot, row: int)
         raise UsageError(
             Text("`{name}` is computed here and cannot be edited; edit what it is made of", name=name)
         )
-    return Edit(target, read_value(match[4], scenario))
+    elsewhere = where_to_edit(run, spot, target)
+    if elsewhere is not None:
+        raise UsageError(elsewhere)
+    return Edit(target, read_value(match[4], run.scenario))
 
 
 def read_number(text: str) -> float:

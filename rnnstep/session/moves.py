@@ -55,13 +55,15 @@ def previous_place(tree: Tree, position: Position) -> Position | None:
 def into(tree: Tree, position: Position) -> Position | None:
     """`↓`: the first child, or the one just left by `↑`; only children are passed over.
 
-    At start, from a zoom on whole batches: the zoom before `↑`, or that on steps.
+    At start, from a zoom on what is wider than a step: the zoom before `↑`, or the next narrower one.
     """
     if position.is_start:
-        if not has_batches(tree) or position.zoom != tree.level("batch"):
+        wider = _wider_zooms(tree)
+        if position.zoom not in wider:
             return None
-        zoom = len(position.left[-1]) if position.left else tree.level("step")
-        return replace(position, zoom=zoom, left=())
+        narrower = [zoom for zoom in (*wider, tree.level("step")) if zoom > position.zoom]
+        zoom = len(position.left[-1]) if position.left else narrower[0]
+        return replace(position, zoom=zoom, left=position.left[:-1])
     if position.left:
         return _into(position, position.left[-1], position.left[:-1])
     path = position.path
@@ -80,13 +82,14 @@ def _into(position: Position, path: Path, left: tuple[Path, ...]) -> Position:
 def out(tree: Tree, position: Position) -> Position | None:
     """`↑`: the parent; a parent that is an only child is the same place as its own, and passed over.
 
-    At start, where there are several batches: start, with the zoom on whole batches.
+    At start: start, with the zoom on whole passes, batches or epochs where there are several.
     """
     if position.is_start:
-        batch = tree.level("batch")
-        if not has_batches(tree) or position.zoom == batch:
+        wider = [zoom for zoom in _wider_zooms(tree) if zoom < position.zoom]
+        if not wider:
             return None
-        return replace(position, zoom=batch, left=(first_below((), position.zoom),), entered=())
+        left = (*position.left, first_below((), position.zoom))
+        return replace(position, zoom=wider[-1], left=left, entered=())
     entered = position.entered
     if entered:
         path = entered[-1]
@@ -104,23 +107,50 @@ def _without_only_children(tree: Tree, path: Path) -> Path:
     return path
 
 
+def _wider_zooms(tree: Tree) -> list[int]:
+    """The zooms on more than a step that start may be looked at with, the widest first."""
+    return [tree.level(name) for name in ("epoch", "batch", "pass") if tree.has_several(name)]
+
+
 def same_place(tree: Tree, position: Position, steps: int) -> Position | None:
-    """`]` and `[`: the same operation and element `steps` steps on (in order of computation)."""
+    """`]` and `[`: the same operation and element `steps` steps on (in order of computation).
+
+    Of a whole pass, batch or epoch, and in an update, which has one step: the same in another epoch.
+    """
+    path = position.path
+    if not path:
+        return None
+    if is_by_epoch(tree, path):
+        return _in_another_epoch(tree, position, path[0] + steps)
     level = tree.level("step")
-    if len(position.path) < level:
+    if len(path) < level:
         return None
-    number = position.path[level - 1] + steps
-    if not 0 <= number < tree.count(position.path[: level - 1]):
+    number = path[level - 1] + steps
+    if not 0 <= number < tree.count(path[: level - 1]):
         return None
-    path = (*position.path[: level - 1], number)
-    if len(position.path) > level and tree.levels[level] == "block":
+    there = (*path[: level - 1], number)
+    if len(path) > level and tree.levels[level] == "block":
         # A block may be another child there: the last step has a linear layer more.
-        wanted = tree.locate(position.path[: level + 1]).key
-        keys = [tree.locate((*path, child)).key for child in range(tree.count(path))]
+        wanted = tree.locate(path[: level + 1]).key
+        keys = [tree.locate((*there, child)).key for child in range(tree.count(there))]
         if wanted not in keys:
             return None
-        path = (*path, keys.index(wanted))
-    return _moved(position, (*path, *position.path[len(path) :]))
+        there = (*there, keys.index(wanted))
+    return _moved(position, (*there, *path[len(there) :]))
+
+
+def is_by_epoch(tree: Tree, path: Path) -> bool:
+    """Whether `]` and `[` lead to other epochs."""
+    whole = tree.level("pass")
+    return bool(path) and (len(path) <= whole or tree.locate(path[:whole]).phase == "update")
+
+
+def _in_another_epoch(tree: Tree, position: Position, epoch: int) -> Position | None:
+    if not 0 <= epoch < tree.num_epochs:
+        return None
+    path = (epoch, *position.path[1:])
+    # The first update may have fewer terms than those after it.
+    return _moved(position, path) if path[-1] < tree.count(path[:-1]) else None
 
 
 def end(tree: Tree, position: Position) -> Position:
@@ -152,11 +182,6 @@ def last_below(tree: Tree, path: Path, depth: int) -> Path:
     while len(path) < depth:
         path = (*path, tree.count(path) - 1)
     return path
-
-
-def has_batches(tree: Tree) -> bool:
-    """Whether there are several batches, so that one is a place of its own."""
-    return tree.count(()) > 1
 
 
 def is_done(tree: Tree, position: Position, path: Path) -> bool:

@@ -1,55 +1,109 @@
 """How a place is written: `3/L0/hh[1]`, the same in the header, `--at`, `g` and messages.
 
-start                 before the first step
-3                     step 3 (from 1)
-3/L1←                 its backward layer 1; L0→ and L0 are the same
-3/L0/hh               its operation hh; with one block its name may be left out: 3/hh
-3/L0/hh[1]            its element 1 (from 0);  3/L0/hh[1].2  is that element's term 2
-L1                    a whole block, where the order is by layer
-2:3/L0/hh             in batch 2 (from 1), where there are several;  2:  is that batch as a whole
-3                     where the order is by layer: step 3 of the first block
-3/L0/hh[1]@row5       any of these, seen in row 5 of the batch (from 0); without it the row stays as it is
+start                       before the first step
+3                           step 3 (from 1)
+3/L1←                       its backward layer 1; L0→ and L0 are the same
+3/L0/hh                     its operation hh; with one block its name may be left out: 3/hh
+3/L0/hh[1]                  its element 1 (from 0);  3/L0/hh[1].2  is that element's term 2
+L1                          a whole block, where the order is by layer
+backward:3/L0/∂W_hh[1,0]    on the way back; ∂a may be typed d.a or grad.a, and back: is the same
+update:weight_hh/m[1,0]     in the update, which has one step
+2:3/L0/hh                   in batch 2 (from 1), where there are several;  2:  is that batch as a whole
+e7:2:backward:3/L0          in epoch 7 (from 1); the first goes without saying.  e7:  and  e7:backward:  are wholes
+3                           where the order is by layer: step 3 of the first block
+3/L0/hh[1]@row5             any of these, seen in row 5 of the batch (from 0); without it the row stays as it is
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
+from rnnstep.engine.structure import Phase
+from rnnstep.equations.shares import D
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
-from rnnstep.session.tree import Path, Spot, Tree
+from rnnstep.session.tree import Index, Path, Spot, Tree, index_of, number_of
 
-_PLACE = re.compile(
-    r"(?:(?P<batch>\d{1,9}):)?"
-    r"(?:(?P<step>\d{1,9})(?:/(?P<rest>.+))?|(?P<block>[^/\d:][^/]*)|(?<=:))"
+_WIDE = str.maketrans("：／，．［］＠", ":/,.[]@")
+_PREFIX = re.compile(
+    r"(?:[eE](?P<epoch>\d{1,9}):)?(?:(?P<batch>\d{1,9}):)?(?:(?P<phase>[^\W\d]+):)?(?P<rest>.*)"
 )
+_STEP = re.compile(r"(?P<step>\d{1,9})(?:/(?P<rest>.+))?")
 _ROW = re.compile(r"(?P<place>[^@]*?)\s*@\s*row\s*(?P<row>\d{1,9})")
-_OPERATION = re.compile(r"(?P<name>\w+)(?:\[(?P<element>\d{1,9})\](?:\.(?P<term>\d{1,9}))?)?")
+_OPERATION = re.compile(
+    r"(?P<name>[\w∂′]+)(?:\[(?P<element>\d{1,9}(?:\s*,\s*\d{1,9})?)\](?:\.(?P<term>\d{1,9}))?)?"
+)
+_GRADIENT = re.compile(r"(?<![^/])(?:d|grad)\.")
+
+PHASES: Mapping[str, Phase] = {
+    "forward": "forward",
+    "正向": "forward",
+    "前向": "forward",
+    "backward": "backward",
+    "back": "backward",
+    "反向": "backward",
+    "update": "update",
+    "更新": "update",
+}
+"""What may be typed for a pass."""
 
 
-def write_place(tree: Tree, path: Path, *, has_batches: bool = False) -> str:
+# ── writing ──────────────────────────────────────────────────────────────────────────────
+
+
+def write_place(tree: Tree, path: Path) -> str:
     """Give a path as it is written; `start` for the empty one."""
     if not path:
         return "start"
     spot = tree.locate(path)
-    prefix = f"{spot.batch + 1}:" if has_batches else ""
     parts = []
-    if spot.t is not None:
+    if spot.t is not None and spot.phase != "update":
         parts.append(str(spot.t + 1))
     if spot.key is not None:
         parts.append(spot.key)
     if spot.operation is not None:
-        element = "" if spot.element is None else f"[{spot.element}]"
-        term = "" if spot.term is None else f".{spot.term}"
-        parts.append(f"{spot.operation}{element}{term}")
-    return prefix + "/".join(parts) if parts else f"{spot.batch + 1}:"
+        parts.append(spot.operation + write_element(tree, spot))
+    if parts:
+        return write_prefix(tree, spot) + "/".join(parts)
+    return _write_whole(tree, spot)
+
+
+def write_prefix(tree: Tree, spot: Spot) -> str:
+    """Give what stands before a step: `e7:2:backward:`."""
+    epoch = f"e{spot.epoch + 1}:" if spot.epoch else ""
+    batch = f"{spot.batch + 1}:" if spot.batch is not None and tree.num_batches > 1 else ""
+    phase = f"{spot.phase}:" if spot.phase not in (None, "forward") else ""
+    return epoch + batch + phase
+
+
+def _write_whole(tree: Tree, spot: Spot) -> str:
+    """A pass, a batch or an epoch as a whole."""
+    if spot.batch is None:
+        return f"e{spot.epoch + 1}:"
+    prefix = write_prefix(tree, spot)
+    if spot.phase == "forward" and len(tree.phases) > 1:
+        return f"{prefix}forward:"
+    return prefix or f"{spot.batch + 1}:"
+
+
+def write_element(tree: Tree, spot: Spot) -> str:
+    """Give `[1]`, of a matrix `[1,0]`, and the term `[1].2`; nothing for an operation as a whole."""
+    if spot.element is None or spot.operation is None:
+        return ""
+    index = index_of(tree.block(spot), spot.operation, spot.element) or (spot.element,)
+    term = "" if spot.term is None else f".{spot.term}"
+    return f"[{','.join(map(str, index))}]{term}"
 
 
 def write_row(row: int) -> str:
     """Give what stands after a place for a row of the batch; the first goes without saying."""
     return f"@row{row}" if row else ""
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────
 
 
 def read_row(text: str, rows: int) -> int | None:
@@ -58,7 +112,7 @@ def read_row(text: str, rows: int) -> int | None:
     Raises:
         UsageError: There are only `rows` of them.
     """
-    match = _ROW.fullmatch(text.strip())
+    match = _ROW.fullmatch(text.translate(_WIDE).strip())
     if match is None:
         return None
     row = int(match["row"])
@@ -75,92 +129,195 @@ def read_place(tree: Tree, text: str) -> Path:
     Raises:
         UsageError: a text that is not a place, or a place that this run does not have.
     """
-    text = text.strip()
+    text = text.translate(_WIDE).strip()
     seen_in_row = _ROW.fullmatch(text)
     if seen_in_row is not None:
         text = seen_in_row["place"].strip()
     if text in ("", "start", "0"):
         return ()
-    match = _PLACE.fullmatch(text)
-    if match is None:
-        raise UsageError(Text("`{text}` is not a place; one is written 3/L0/hh[1]", text=text[:40]))
-    batch = int(match["batch"] or 1) - 1
-    t = int(match["step"]) - 1 if match["step"] else None
-    spot = _spot(tree, batch, t, match["rest"] or match["block"] or "", text)
+    typed = _Typed.read(tree, text)
+    spot = typed.spot(tree)
     path = tree.path_to(spot)
-    if path is None and spot.key is None and tree.keys(batch):
-        path = tree.path_to(replace(spot, key=tree.keys(batch)[0]))
+    if path is None and spot.key is None and spot.batch is not None and spot.phase is not None:
+        keys = tree.keys(spot.batch, spot.phase)
+        path = tree.path_to(replace(spot, key=keys[0])) if keys else None
     if path is None:
-        raise UsageError(_missing(tree, spot, text))
+        raise UsageError(_missing(tree, typed, spot))
     return path
 
 
-def _spot(tree: Tree, batch: int, t: int | None, rest: str, text: str) -> Spot:
-    """Read `L0/hh[1].2`, `L0` or `hh[1]`."""
-    if not rest:
-        return Spot(batch, None, t)
-    first, slash, last = rest.partition("/")
-    keys = tree.keys(batch)
-    key: str | None = first.replace("→", "").replace("<-", "←").replace("->", "")
-    operation = last
-    if key not in keys and not slash:
-        key, operation = _block_with(tree, batch, first), first
-    if not operation:
-        return Spot(batch, key, t)
-    match = _OPERATION.fullmatch(operation)
-    if match is None:
-        raise UsageError(Text("`{text}` is not a place; one is written 3/L0/hh[1]", text=text[:40]))
-    element, term = match["element"], match["term"]
-    return Spot(
-        batch,
-        key,
-        t,
-        match["name"],
-        None if element is None else int(element),
-        None if term is None else int(term),
+def _is_no_place(text: str) -> UsageError:
+    return UsageError(Text("`{text}` is not a place; one is written 3/L0/hh[1]", text=text[:40]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """A place's parts as they were typed; epoch, batch and step from 0."""
+
+    text: str
+    epoch: int | None
+    batch: int | None
+    phase: Phase | None
+    step: int | None
+    key: str | None
+    operation: str | None
+    index: Index | None
+    term: int | None
+
+    @classmethod
+    def read(cls, tree: Tree, text: str) -> _Typed:
+        prefix = _PREFIX.fullmatch(text)
+        if prefix is None:
+            raise _is_no_place(text)
+        epoch = int(prefix["epoch"]) - 1 if prefix["epoch"] else None
+        batch = int(prefix["batch"]) - 1 if prefix["batch"] else None
+        phase = None if prefix["phase"] is None else _phase(tree, prefix["phase"], text)
+        rest = prefix["rest"].strip()
+        step = None
+        match = _STEP.fullmatch(rest)
+        if match is not None:
+            step, rest = int(match["step"]) - 1, match["rest"] or ""
+        elif (not rest and (epoch, batch, phase) == (None, None, None)) or (
+            rest and (rest[0] in "/:0123456789" or ("/" in rest and phase != "update"))
+        ):
+            raise _is_no_place(text)
+        where = batch or 0, phase or "forward"
+        key, operation, index, term = _block_and_operation(tree, *where, rest, text)
+        return cls(text, epoch, batch, phase, step, key, operation, index, term)
+
+    def spot(self, tree: Tree) -> Spot:
+        """What is meant: a whole epoch or batch where no more was typed."""
+        epoch, batch, step = self.epoch or 0, self.batch or 0, self.step
+        if self.step is None and self.key is None and self.operation is None and self.phase is None:
+            return Spot(None if self.batch is None else batch, phase=None, epoch=epoch)
+        phase = self.phase or "forward"
+        if phase == "update" and (
+            self.operation is not None or (self.key is not None and tree.levels[3] == "step")
+        ):
+            step = 0
+        spot = Spot(batch, self.key, step, self.operation, None, self.term, phase, epoch)
+        if self.index is None or tree.path_to(replace(spot, term=None)) is None:
+            return spot
+        number = number_of(tree.block(spot), self.operation or "", self.index)
+        return replace(spot, element=-1 if number is None else number)
+
+
+def _phase(tree: Tree, typed: str, text: str) -> Phase:
+    """The pass of a name. Raises UsageError where there is no such pass."""
+    phase = PHASES.get(typed.lower())
+    if phase in tree.phases:
+        return phase
+    near = [] if phase else get_close_matches(typed.lower(), tree.phases, 1, 0.5)
+    if near:
+        raise UsageError(
+            Text(
+                "no pass `{typed}` in `{text}`: did you mean `{near}`?",
+                typed=typed[:20],
+                text=text[:40],
+                near=near[0],
+            )
+        )
+    known = ", ".join(tree.phases)
+    raise UsageError(
+        Text("no pass `{typed}` in `{text}`: there is {known}", typed=typed[:20], text=text[:40], known=known)
     )
 
 
-def _block_with(tree: Tree, batch: int, operation: str) -> str | None:
+def _block_and_operation(
+    tree: Tree, batch: int, phase: Phase, rest: str, text: str
+) -> tuple[str | None, str | None, Index | None, int | None]:
+    """Read `L0/hh[1].2`, `L0` or `hh[1]`."""
+    if not rest:
+        return None, None, None, None
+    rest = _GRADIENT.sub(D, rest)
+    first, slash, last = rest.partition("/")
+    keys = tree.keys(batch, phase)
+    key: str | None = first.replace("→", "").replace("<-", "←").replace("->", "")
+    operation = last
+    if key not in keys and not slash:
+        key, operation = _block_with(tree, batch, phase, first), first
+    if not operation:
+        return key, None, None, None
+    match = _OPERATION.fullmatch(operation)
+    if match is None:
+        raise _is_no_place(text)
+    index = None if match["element"] is None else tuple(map(int, match["element"].split(",")))
+    return key, match["name"], index, None if match["term"] is None else int(match["term"])
+
+
+def _block_with(tree: Tree, batch: int, phase: Phase, operation: str) -> str | None:
     """The first block that has an operation, so that `3/hh` need not name it."""
     name = operation.partition("[")[0]
-    for key in tree.keys(batch):
-        if name in tree.block(Spot(batch, key)).program.names:
+    for key in tree.keys(batch, phase):
+        if name in tree.block(Spot(batch, key, phase=phase)).program.names:
             return key
     return None
 
 
-def _missing(tree: Tree, spot: Spot, text: str) -> Text:
+# ── what is not there ────────────────────────────────────────────────────────────────────
+
+
+def _missing(tree: Tree, typed: _Typed, spot: Spot) -> Text:
     """Say why a well-written place is not there."""
-    if not 0 <= spot.batch < tree.count(()):
+    text = typed.text[:40]
+    if spot.epoch >= tree.num_epochs or spot.epoch < 0:
+        return Text(
+            "no epoch {epoch} in `{text}`: there are {most}",
+            epoch=spot.epoch + 1,
+            text=text,
+            most=tree.num_epochs,
+        )
+    if spot.batch is not None and not 0 <= spot.batch < tree.num_batches:
         return Text(
             "no batch {batch} in `{text}`: there are {most}",
             batch=spot.batch + 1,
-            text=text[:40],
-            most=tree.count(()),
+            text=text,
+            most=tree.num_batches,
         )
-    steps = tree.num_steps(spot.batch)
-    if spot.t is not None and not 0 <= spot.t < steps:
+    steps = tree.num_steps(spot.batch or 0)
+    if typed.step is not None and not 0 <= typed.step < steps:
         return Text(
             "no step {step} in `{text}`: steps go from 1 to {most}",
-            step=spot.t + 1,
-            text=text[:40],
+            step=typed.step + 1,
+            text=text,
             most=steps,
         )
-    near = _near(tree, spot)
+    near = _near(tree, spot) or _in_another_pass(tree, spot)
     if near is not None:
-        return Text("no place `{text}`: did you mean `{near}`?", text=text[:40], near=near)
-    return Text("no place `{text}` in this run", text=text[:40])
+        return Text("no place `{text}`: did you mean `{near}`?", text=text, near=near)
+    return Text("no place `{text}` in this run", text=text)
 
 
 def _near(tree: Tree, spot: Spot) -> str | None:
     """The block or operation that a name was likely meant to be."""
-    keys = tree.keys(spot.batch)
+    if spot.batch is None or spot.phase is None:
+        return None
+    keys = tree.keys(spot.batch, spot.phase)
     wanted = spot.key or spot.operation or ""
     names = [*keys]
     if spot.key in keys:
         wanted, names = spot.operation or "", list(tree.block(spot).program.names)
     elif spot.key is None:
-        names += [name for key in keys for name in tree.block(Spot(spot.batch, key)).program.names]
+        blocks = [tree.block(Spot(spot.batch, key, phase=spot.phase)) for key in keys]
+        names += [name for block in blocks for name in block.program.names]
+    if wanted in names or _in_another_pass(tree, spot) is not None:
+        return None
     near = get_close_matches(wanted[:40], names, 1, 0.5)
-    return near[0] if near and near[0] != wanted else None
+    return near[0] if near else None
+
+
+def _in_another_pass(tree: Tree, spot: Spot) -> str | None:
+    """The same place in another pass, where that has it: `backward:3/L0/∂a` for `3/L0/∂a`."""
+    if spot.batch is None or spot.operation is None:
+        return None
+    for phase in tree.phases:
+        if phase == spot.phase:
+            continue
+        step = 0 if phase == "update" else spot.t
+        there = replace(spot, phase=phase, t=step, element=None, term=None)
+        if spot.key is None:
+            there = replace(there, key=_block_with(tree, spot.batch, phase, spot.operation))
+        path = tree.path_to(there) if there.key is not None else None
+        if path is not None:
+            return write_place(tree, path)
+    return None

@@ -1,4 +1,4 @@
-"""A run to step through: a scenario, its model and trace, and torch's word on it when it is there."""
+"""A run to step through: a scenario, its training, the epoch that is looked at, and torch's word on it."""
 
 from __future__ import annotations
 
@@ -7,65 +7,135 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from rnnstep.engine import Model, Trace
+from rnnstep.engine import Block, Pass, Trace
+from rnnstep.engine.learning import Learning
 from rnnstep.equations.operations import Array
+from rnnstep.equations.syntax import Line
 from rnnstep.scenario.model import Scenario
 from rnnstep.session.tree import Spot, Tree
 
 if TYPE_CHECKING:
+    from rnnstep.engine.backward import BackwardPass
+    from rnnstep.engine.epoch import Epoch, UpdatePass
     from rnnstep.reference import Checked
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Frozen; a change of the scenario makes a new one with the next `revision`."""
+    """Frozen; a change of the scenario, and another epoch, make a new one with a `revision` of its own.
+
+    Attributes:
+        scenario: as it was read or edited: its parameters are those that training begins with.
+        learning: its training; of a scenario without one a single epoch.
+        epoch: the epoch whose numbers these are. A spot that is asked about is in it.
+        revision: tells runs of a session apart.
+        checked: torch's word on the forward passes; None while it is on its way.
+        cured: the training without the scenario's mistake; None where there is none.
+    """
 
     scenario: Scenario
-    trace: Trace
+    learning: Learning
+    epoch: Epoch
     revision: int = 0
-    checked: Checked | None = None  # None while torch's numbers are on their way
+    checked: Checked | None = None
+    cured: Learning | None = None
 
     @classmethod
     def of(cls, scenario: Scenario, revision: int = 0) -> Run:
-        """Run a scenario. Raises UsageError when parameters are pending."""
-        return cls(scenario, Model(scenario).run(), revision)
+        """Open a scenario at its first epoch. Raises UsageError when parameters are pending."""
+        learning = Learning(scenario)
+        epoch = learning.epoch(0)
+        epoch.forward(0)  # whoever opens a run looks at it
+        cure = scenario.cure
+        return cls(
+            scenario,
+            learning,
+            epoch,
+            revision,
+            cured=None if cure is None or cure.pending is not None else Learning(cure),
+        )
+
+    def at_epoch(self, index: int, revision: int) -> Run:
+        """Another epoch of the same training, from 0. Trains up to it where nobody has yet."""
+        return replace(self, epoch=self.learning.epoch(index), revision=revision, checked=None)
+
+    @property
+    def trainings(self) -> tuple[Learning, ...]:
+        """The training, and behind it that of the cure."""
+        return (self.learning,) if self.cured is None else (self.learning, self.cured)
+
+    @property
+    def trace(self) -> Trace:
+        """The epoch's forward passes, each of which is run when it is looked at."""
+        return self.epoch.trace
 
     @cached_property
     def tree(self) -> Tree:
-        """The run's places."""
-        return Tree(self.trace)
+        """The places of all epochs."""
+        return Tree(self.learning)
 
     def with_checked(self, checked: Checked) -> Run:
         """Put torch's numbers beside ours."""
         return replace(self, checked=checked)
 
+    # ── by place ─────────────────────────────────────────────────────────────────────
+
+    def pass_of(self, spot: Spot) -> Pass | BackwardPass | UpdatePass:
+        """The pass that a spot of this epoch is in."""
+        assert spot.epoch == self.epoch.index
+        assert spot.batch is not None
+        match spot.phase:
+            case "backward":
+                back = self.epoch.backward(spot.batch)
+                assert back is not None
+                return back
+            case "update":
+                update = self.epoch.update(spot.batch)
+                assert update is not None
+                return update
+        return self.epoch.forward(spot.batch)
+
+    def block(self, spot: Spot) -> Block:
+        """The block of a spot, with the parameters that its pass has."""
+        assert spot.key is not None
+        return self.pass_of(spot).by_key[spot.key]
+
+    def line(self, spot: Spot) -> Line:
+        """The equation of a spot that names an operation."""
+        assert spot.operation is not None
+        return self.block(spot).program.by_name[spot.operation]
+
     def value(self, spot: Spot, name: str) -> Array:
-        """One value of a spot's block at its step, (live rows, n)."""
+        """One value of a spot's block at its step: (live rows, n), or of a parameter in its own shape."""
         assert spot.key is not None
         assert spot.t is not None
-        return self.trace.passes[spot.batch].value(spot.key, name, spot.t)
+        return self.pass_of(spot).value(spot.key, name, spot.t)
 
     def row_index(self, spot: Spot, row: int) -> int | None:
         """Where a row of the batch stands among the live ones of a step; None when it is over."""
-        assert spot.t is not None
-        if self.is_final(spot):
-            return row
-        rows = self.trace.passes[spot.batch].live_rows(spot.t)
-        if rows is None:
-            return row
-        found = (rows == row).nonzero()[0]
-        return int(found[0]) if len(found) else None
-
-    def known(self, spot: Spot, row: int) -> Mapping[str, Array] | None:
-        """All that a block's lines read and give at a step, for one row: parameters and vectors; None when the row is over."""
-        index = self.row_index(spot, row)
-        if index is None:
-            return None
         assert spot.key is not None
         assert spot.t is not None
-        done = self.trace.passes[spot.batch]
-        values = {name: value[index] for name, value in done.values(spot.key, spot.t).items()}
-        return {**done.by_key[spot.key].parameters, **values}
+        return self.pass_of(spot).row_index(spot.key, spot.t, row)
+
+    def known(self, spot: Spot, row: int) -> Mapping[str, Array] | None:
+        """All that a block's lines read and give at a step, for one row; None when the row is over.
+
+        Vectors and parameters; of the values of a parameter's gradient or update the whole matrix.
+        """
+        assert spot.key is not None
+        assert spot.t is not None
+        return self.pass_of(spot).known(spot.key, spot.t, row)
+
+    def is_live(self, spot: Spot, row: int) -> bool:
+        """Whether a row of the batch takes part in a step of a block, of any epoch; nothing is run to know it."""
+        assert spot.batch is not None
+        assert spot.t is not None
+        kind = self.tree.block(spot).kind
+        if spot.phase == "update" or kind in ("loss", "total") or self.is_final(spot):
+            return True
+        if spot.phase == "backward" and kind != "recurrent":
+            return True
+        return spot.t <= self.scenario.batches[spot.batch].last_step(row)
 
     def is_final(self, spot: Spot) -> bool:
         """Whether a spot is in a linear layer on the final states, in which every row takes part."""

@@ -1,4 +1,4 @@
-"""The session: a run, a cursor in it, and what the user has put there. Frozen; a move makes a new one.
+"""The session: a walk through a run, and what the user has put there. Frozen; every call makes a new one.
 
 A call that cannot be obeyed gives a session at the same place with a `note` that says why.
 """
@@ -8,183 +8,54 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rnnstep.engine.watch import Watch
-from rnnstep.errors import RnnstepError, UsageError
+from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
 from rnnstep.scenario.model import Scenario
 from rnnstep.session import moves
-from rnnstep.session.breakpoints import Breakpoint, next_stop, toggled, without_conditions
+from rnnstep.session.breakpoints import (
+    PATIENCE,
+    Breakpoint,
+    breakpoint_at,
+    next_stop,
+    not_reached,
+    toggled,
+    without_conditions,
+)
 from rnnstep.session.edits import Edit, Target, apply, change_in_words, changes, read_edit
 from rnnstep.session.moves import Position
-from rnnstep.session.place import read_place, read_row, write_place, write_row
 from rnnstep.session.run import Run
-from rnnstep.session.tree import Path, Spot, Tree
+from rnnstep.session.tree import Spot
+from rnnstep.session.walk import Walk
+from rnnstep.session.watching import PassWatch, read_again, read_watch
 
 if TYPE_CHECKING:
     from rnnstep.reference import Checked
 
 
-_NOTHING_YET = Text("nothing is computed yet: → makes the first step")
-_AT_START = Text("this is the start")
-_AT_END = Text("this is the end; Home starts over")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Past:
-    """Positions that were left, the latest first: what Backspace goes back along."""
-
-    position: Position
-    before: Past | None
-
-
 @dataclass(frozen=True, eq=False)
-class Session:
-    """Where a user is in a run."""
+class Session(Walk):
+    """Where a user is in a run, with breakpoints, watches and edits."""
 
-    run: Run
-    position: Position
-    past: Past | None = None
-    note: Text | None = None
     unedited: Scenario | None = None  # the scenario as it was opened, once there are edits
     edits: tuple[Edit, ...] = ()
     undone: tuple[Edit, ...] = ()  # the latest last, for redo
-    before: Run | None = None  # the run before the last edit, for old values
     saved: tuple[Edit, ...] = ()  # the edits that stand in a file
     breakpoints: tuple[Breakpoint, ...] = ()
-    watches: tuple[Watch, ...] = ()
-    is_predicting: bool = False
-    is_revealed: bool = True
-
-    @classmethod
-    def open(cls, run: Run) -> Session:
-        """Open a run at start, looking at steps."""
-        return cls(run, Position((), run.tree.level("step")))
-
-    @property
-    def tree(self) -> Tree:
-        """The places of the run."""
-        return self.run.tree
-
-    @property
-    def spot(self) -> Spot | None:
-        """What the cursor is at; None at start."""
-        return None if self.position.is_start else self.tree.locate(self.position.path)
-
-    @property
-    def level(self) -> str:
-        """The zoom's name: "step", "block", "operation", "element", "term" or "batch"."""
-        return self.tree.levels[self.position.zoom - 1]
-
-    @property
-    def place(self) -> str:
-        """The place as it is written."""
-        return write_place(self.tree, self.position.path, has_batches=moves.has_batches(self.tree))
-
-    @property
-    def place_and_row(self) -> str:
-        """The place as it is written, with the row of the batch: what `at` comes back to."""
-        return self.place + write_row(self.position.row)
+    watches: tuple[PassWatch, ...] = ()
+    mistaken: Run | None = None  # the run with the mistake, while its cure is looked at
 
     @property
     def has_unsaved_edits(self) -> bool:
         """Whether quitting would lose something."""
         return self.edits != self.saved
 
-    def is_done(self, path: Path) -> bool:
-        """Whether a place is computed."""
-        return moves.is_done(self.tree, self.position, path)
-
-    # ── moving ───────────────────────────────────────────────────────────────────────
-
-    def right(self) -> Session:
-        """`→`: the next place at this zoom."""
-        return self._to(moves.next_place(self.tree, self.position), _AT_END)
-
-    def left(self) -> Session:
-        """`←`: the place before."""
-        return self._to(moves.previous_place(self.tree, self.position), _AT_START)
-
-    def into(self) -> Session:
-        """`↓`: into the place."""
-        refusal = _NOTHING_YET if self.position.is_start else Text("there is nothing deeper here")
-        return self._to(moves.into(self.tree, self.position), refusal)
-
-    def out(self) -> Session:
-        """`↑`: out of the place."""
-        return self._to(moves.out(self.tree, self.position), Text("this is the outermost view"))
-
-    def same_place(self, steps: int) -> Session:
-        """`]` (1) and `[` (−1): the same operation and element of another step."""
-        refusal = Text("no later step here") if steps > 0 else Text("no earlier step here")
-        refusal = _NOTHING_YET if self.position.is_start else refusal
-        return self._to(moves.same_place(self.tree, self.position, steps), refusal)
-
-    def other_row(self, rows: int) -> Session:
-        """`}` (1) and `{` (−1): another row of the batch."""
-        row = self.position.row + rows
-        spot = self.spot
-        if 0 <= row < self.run.num_rows(spot.batch if spot else 0):
-            return self._to(replace(self.position, row=row, wanted_row=row), None)
-        return self.say(Text("no other row of the batch that way"))
-
-    def home(self) -> Session:
-        """To start."""
-        return self._to(moves.start(self.position), _AT_START)
-
-    def end(self) -> Session:
-        """To the last place at this zoom."""
-        return self._to(moves.end(self.tree, self.position), _AT_END)
-
-    def go(self, text: str) -> Session:
-        """To a place as it is written, `3/L0/hh[1]`; a bad one is told."""
-        try:
-            return self.at(text)
-        except UsageError as error:
-            return self.say(error.message)
-
-    def at(self, text: str) -> Session:
-        """To a place as it is written, `3/L0/hh[1]`, in the row that it names, `3/L0/hh[1]@row5`.
-
-        Raises:
-            UsageError: There is no such place or row.
-        """
-        path = read_place(self.tree, text)
-        row = read_row(text, self.run.num_rows(path[0] if path else 0))
-        position = moves.jump(self.position, path)
-        return self._to(position if row is None else replace(position, row=row, wanted_row=row), None)
-
-    def jump(self, path: Path) -> Session:
-        """To a path."""
-        return self._to(moves.jump(self.position, path), None)
-
-    def back(self) -> Session:
-        """Backspace: undo the last move."""
-        if self.past is None:
-            return self.say(Text("no move to undo"))
-        return replace(self, position=self.past.position, past=self.past.before, note=None, is_revealed=True)
-
-    def _to(self, position: Position | None, refusal: Text | None) -> Session:
-        if position is None:
-            return self.say(refusal)
-        if position == self.position:
-            return self.say(refusal)
-        rows = self.run.num_rows(position.path[0]) if position.path else self.run.num_rows(0)
-        position = replace(position, row=min(position.wanted_row, rows - 1))
-        past = Past(self.position, self.past)
-        return replace(self, position=position, past=past, note=None, is_revealed=not self.is_predicting)
-
-    def say(self, note: Text | None) -> Session:
-        """Stay, and say something."""
-        return replace(self, note=note)
-
     # ── running to a breakpoint ──────────────────────────────────────────────────────
 
     def toggle_breakpoint(self) -> Session:
-        """`b`: set a breakpoint at the operation or block at the cursor, at every step, or take it away."""
-        spot = self.spot
-        if spot is None or (spot.key is None and spot.t is None):
+        """`b`: set a breakpoint at the operation, block, step or pass at the cursor, or take it away."""
+        found = breakpoint_at(self.spot, self.tree.phases)
+        if found is None:
             return self.say(Text("go to a step or an operation to set a breakpoint"))
-        found = Breakpoint(spot.key, spot.operation, spot.t if spot.key is None else None)
         return self._with_breakpoints(*toggled(self.breakpoints, found))
 
     def break_when(self, text: str) -> Session:
@@ -195,19 +66,16 @@ class Session:
         """
         if not text.strip():
             return self._with_breakpoints(*without_conditions(self.breakpoints))
-        return self._with_breakpoints(*toggled(self.breakpoints, Breakpoint(condition=self._watch(text))))
+        condition = read_watch(self.tree, text)
+        one = Breakpoint(condition=condition, phase=condition.phase)
+        return self._with_breakpoints(*toggled(self.breakpoints, one))
 
     def _with_breakpoints(self, breakpoints: tuple[Breakpoint, ...], note: Text) -> Session:
         return replace(self, breakpoints=breakpoints, note=note)
 
     def watch(self, text: str) -> Session:
         """Add a watch. Raises EquationError when it cannot be read."""
-        return replace(self, watches=(*self.watches, self._watch(text)), note=None)
-
-    def _watch(self, text: str) -> Watch:
-        spot = self.spot
-        done = self.run.trace.passes[spot.batch if spot else 0]
-        return Watch.parse(text, (run.block for run in done.runs.values()))
+        return replace(self, watches=(*self.watches, read_watch(self.tree, text)), note=None)
 
     def drop_watches(self) -> Session:
         """Take all watches away."""
@@ -215,17 +83,23 @@ class Session:
         return replace(self, watches=(), note=note)
 
     def resume(self) -> Session:
-        """`c`: run on to the next breakpoint, or to the end."""
-        path = next_stop(self.run, self.position, self.breakpoints)
+        """`c`: run on to the next breakpoint, or to the end; not further than is trained in a moment."""
+        path, unsaid = next_stop(self.run, self.position, self.breakpoints)
         if path is not None:
-            return self.jump(path)
+            moved = self.jump(path) if path != self.position.path else self
+            return moved if unsaid is None else moved.say(unsaid)
         ended = self.end()
+        if ended.position == self.position and ended.note is not None and not self._is_at_end():
+            return ended
         text = (
             Text("no breakpoint ahead: this is the end")
             if self.breakpoints
             else Text("no breakpoint set; b sets one")
         )
         return ended.say(text)
+
+    def _is_at_end(self) -> bool:
+        return moves.end(self.tree, self.position).path == self.position.path
 
     # ── predicting ───────────────────────────────────────────────────────────────────
 
@@ -255,18 +129,24 @@ class Session:
         """Edit as it is typed: `W_hh[0,2] = 0.5`; a bad one is told and changes nothing."""
         spot = self._spot_with(text.partition("[")[0].strip())
         try:
-            edit = read_edit(text, self.run.scenario, self.tree.block(spot), spot, self.position.row)
+            edit = read_edit(text, self.run, spot, self.position.row)
         except RnnstepError as error:
             return self.say(error.message)
         return self.edit(edit)
 
     def _spot_with(self, name: str) -> Spot:
-        """The operation at the cursor, or of the step's first recurrent block where only that knows the name."""
-        spot = self.tree.locate(moves.first_below(self.position.path, self.tree.level("operation"))[:4])
+        """The operation at the cursor, or of the forward step's first recurrent block where only that knows the name."""
+        depth = self.tree.level("operation")
+        spot = self.tree.locate(moves.first_below(self.position.path, depth)[:depth])
         block = self.tree.block(spot)
-        if block.kind == "recurrent" or name in block.program.shapes:
+        if (block.kind == "recurrent" and spot.phase == "forward") or name in block.program.shapes:
             return spot
-        return replace(spot, key=next(iter(self.run.trace.passes[spot.batch].runs)), operation=None)
+        t = 0 if spot.phase == "update" else spot.t
+        there = replace(spot, t=t, operation=None, phase="forward")
+        if block.kind == "recurrent":
+            return there
+        stage = self.tree.stage(there)
+        return replace(there, key=next(one.key for one in stage.blocks if one.kind == "recurrent"))
 
     def edit(self, edit: Edit) -> Session:
         """Change one number and compute anew all that depends on it."""
@@ -288,23 +168,49 @@ class Session:
 
     def _edited(self, edits: tuple[Edit, ...], undone: tuple[Edit, ...], target: Target) -> Session:
         unedited = self.unedited or self.run.scenario
-        run = Run.of(apply(unedited, edits), self.run.revision + 1)
-        return replace(
+        newest = max(run.revision for run in (self.run, *self.kept))
+        run = Run.of(apply(unedited, edits), newest + 1)
+        said = change_in_words(self.run.scenario, run.scenario, target)
+        epoch = self.run.epoch.index
+        edited = replace(
             self,
             run=run,
+            kept=(),
             before=self.run,
             unedited=unedited,
             edits=edits,
             undone=undone,
-            note=change_in_words(self.run.scenario, run.scenario, target),
+            note=said,
             is_revealed=True,
         )
+        if not epoch:
+            return edited
+        if run.learning.reach(epoch, PATIENCE):
+            return replace(edited, run=run.at_epoch(epoch, run.revision))
+        # Training has begun anew, and the cursor cannot stay where it is not yet.
+        text = Text("{change}; {reason}", change=said, reason=not_reached(run, epoch))
+        first = (0, *self.position.path[1:])
+        is_there = self.tree.path_to(self.tree.locate(first)) is not None
+        return replace(edited.jump(first if is_there else first[:-1]), is_revealed=True, note=text)
+
+    def switch_cure(self) -> Session:
+        """`m`: from a mistake to its cure, at the same place, and back."""
+        if self.has_unsaved_edits:
+            return self.say(Text("there are edits: undo them (u) or save them first"))
+        if self.mistaken is not None:
+            return self.moved_to(self.mistaken).say(Text("with the mistake again"))
+        cure = self.run.scenario.cure
+        if cure is None:
+            return self.say(Text("this scenario has no mistake in it that has a cure"))
+        newest = max(run.revision for run in (self.run, *self.kept))
+        cured = self.moved_to(Run.of(cure, newest + 1))
+        return replace(cured, mistaken=self.run, note=Text("with the cure; m goes back to the mistake"))
 
     def saved_as(self, name: str) -> Session:
         """Note that the edits stand in a file of this name, which is the scenario's from now on."""
         unedited = None if self.unedited is None else replace(self.unedited, name=name)
-        run = replace(self.run, scenario=replace(self.run.scenario, name=name))
-        return replace(self, run=run, unedited=unedited, saved=self.edits)
+        runs = [replace(run, scenario=replace(run.scenario, name=name)) for run in (self.run, *self.kept)]
+        return replace(self, run=runs[0], kept=tuple(runs[1:]), unedited=unedited, saved=self.edits)
 
     # ── torch ────────────────────────────────────────────────────────────────────────
 
@@ -316,14 +222,19 @@ class Session:
 
     def moved_to(self, run: Run) -> Session:
         """Go on in another run of the same file (read again), at the same place if it has it."""
-        blocks = [done.block for done in run.trace.passes[0].runs.values()]
-        breakpoints = tuple(
-            found for one in self.breakpoints if (found := one.read_again(blocks)) is not None
-        )
-        watches = tuple(watch for one in self.watches if (watch := one.read_again(blocks)) is not None)
+        tree = run.tree
+        breakpoints = tuple(found for one in self.breakpoints if (found := one.read_again(tree)) is not None)
+        watches = tuple(watch for one in self.watches if (watch := read_again(tree, one)) is not None)
         row = min(self.position.wanted_row, run.num_rows(0) - 1)
-        start = Position((), run.tree.level(self.level), row, wanted_row=self.position.wanted_row)
+        start = Position((), tree.level(self.level), row, wanted_row=self.position.wanted_row)
         fresh = Session(
             run, start, breakpoints=breakpoints, watches=watches, is_predicting=self.is_predicting
         )
-        return fresh.go(self.place).say(None) if not self.position.is_start else fresh
+        spot = self.spot
+        if spot is None:
+            return fresh
+        path = tree.path_to(spot)
+        there = (
+            fresh.go(self.place) if path is None or len(path) != tree.level(self.level) else fresh.jump(path)
+        )
+        return there.say(None)

@@ -1,46 +1,67 @@
-"""A run as a tree of places: batch, step, block, operation, element, term.
+"""A run as a tree of places: epoch, batch, pass, step, block, operation, element, term.
 
-    order "time":   batch ▸ step ▸ block ▸ operation ▸ element ▸ term
-    order "layer":  batch ▸ block ▸ step ▸ operation ▸ element ▸ term
+    order "time":   epoch ▸ batch ▸ pass ▸ step ▸ block ▸ operation ▸ element ▸ term
+    order "layer":  epoch ▸ batch ▸ pass ▸ block ▸ step ▸ operation ▸ element ▸ term
 
-A place is a path of child numbers; a longer path lies deeper. `()` is *start*, before all.
+A place is a path of child numbers; a longer path lies deeper. `()` is *start*, before all. A pass is forward,
+backward (the step computed last comes first) or the update, which has one step. A scenario without a loss has
+forward passes alone. Nothing is run to know the tree.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 
-from rnnstep.engine import Block, Pass, Trace
-from rnnstep.engine.passes import run_steps
+from rnnstep.engine import Block
+from rnnstep.engine.learning import Learning
+from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.expand import number_of_terms
 from rnnstep.equations.syntax import Line
 
 Path = tuple[int, ...]
+Index = tuple[int, ...]
 
-BY_TIME = ("batch", "step", "block", "operation", "element", "term")
-BY_LAYER = ("batch", "block", "step", "operation", "element", "term")
+BY_TIME = ("epoch", "batch", "pass", "step", "block", "operation", "element", "term")
+BY_LAYER = ("epoch", "batch", "pass", "block", "step", "operation", "element", "term")
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """What a path points at; what lies deeper than the path is None. `t` counts from 0."""
+    """What a path points at; what lies deeper than the path is None. Everything counts from 0.
 
-    batch: int
+    Of a matrix an `element` is its number in rows, one row after the other; see `index_of`.
+    """
+
+    batch: int | None  # None: a whole epoch
     key: str | None = None  # the block's
     t: int | None = None
     operation: str | None = None  # the line's name
     element: int | None = None
     term: int | None = None
+    phase: Phase | None = "forward"  # None: a whole batch
+    epoch: int = 0
 
 
 class Tree:
-    """The places of a trace, in the scenario's order of computation."""
+    """The places of a training, or of a run without one, in the scenario's order of computation.
 
-    def __init__(self, trace: Trace) -> None:
-        self._passes = trace.passes
-        self._by_time = trace.scenario.display.order == "time"
+    Attributes:
+        levels: The names of the levels, the widest first.
+        phases: The passes of every batch.
+        num_epochs: How many epochs there are.
+        num_batches: How many batches an epoch has.
+    """
+
+    def __init__(self, learning: Learning) -> None:
+        self._learning = learning
+        self._by_time = learning.scenario.display.order == "time"
         self.levels = BY_TIME if self._by_time else BY_LAYER
+        self.phases = learning.structure.phases
+        self.num_epochs = learning.num_epochs
+        self.num_batches = learning.structure.num_batches
 
     @property
     def depth(self) -> int:
@@ -51,51 +72,83 @@ class Tree:
         """The length of a path to a place of that level."""
         return self.levels.index(name) + 1
 
+    def has_several(self, name: str) -> bool:
+        """Whether there is more than one "epoch", "batch" in an epoch, or "pass" in a batch."""
+        return {"epoch": self.num_epochs, "batch": self.num_batches, "pass": len(self.phases)}[name] > 1
+
+    def stage(self, spot: Spot) -> Stage:
+        """The blocks of a spot's pass, and their steps; the blocks' numbers are those of the first epoch."""
+        assert spot.batch is not None
+        assert spot.phase is not None
+        if spot.phase == "update" and (spot.epoch or spot.batch):
+            return self._later_update
+        return self._learning.structure.stage(spot.batch, spot.phase)
+
+    @cached_property
+    def _later_update(self) -> Stage:
+        """The update after the first, whose lines may be others: buffers are there to be read."""
+        blocks = self._learning.trainer.update_blocks(1)
+        return Stage("update", blocks, {block.key: range(1) for block in blocks})
+
+    # ── paths ────────────────────────────────────────────────────────────────────────
+
     def count(self, path: Path) -> int:
         """How many children a place has."""
         match len(path):
             case 0:
-                return len(self._passes)
+                return self.num_epochs
             case 1:
-                return len(self._times(path[0])) if self._by_time else len(self._blocks(path[0]))
-            case 2 if self._by_time:
-                return len(self._keys(path[0], path[1]))
+                return self.num_batches
             case 2:
-                return len(self._steps(path[0])[self._blocks(path[0])[path[1]].key])
-        block = self._block(path)
-        if len(path) == 3:
+                return len(self.phases)
+        spot = self._pass_at(path)
+        stage = self.stage(spot)
+        match len(path):
+            case 3:
+                return len(_times(stage)) if self._by_time else len(stage.blocks)
+            case 4 if self._by_time:
+                return len(_at_step(stage, _times(stage)[path[3]]))
+            case 4:
+                return len(stage.steps[stage.blocks[path[3]].key])
+        block = self._block_at(stage, path)
+        if len(path) == 5:
             return len(block.program.lines)
-        line = block.program.lines[path[3]]
-        if len(path) == 4:
+        line = block.program.lines[path[5]]
+        if len(path) == 6:
             return size_of(block, line.name)
-        return number_of_terms(line, block.program.shapes) if len(path) == 5 else 0
+        return number_of_terms(line, block.program.shapes) if len(path) == 7 else 0
 
     def locate(self, path: Path) -> Spot:
         """Give what a path, other than start, points at."""
-        batch = path[0]
+        if len(path) < 3:
+            return Spot(path[1] if len(path) == 2 else None, phase=None, epoch=path[0])
+        spot = self._pass_at(path)
+        if len(path) == 3:
+            return spot
+        stage = self.stage(spot)
         key: str | None = None
         t: int | None = None
-        if len(path) >= 2 and self._by_time:
-            t = self._times(batch)[path[1]]
-            key = self._keys(batch, path[1])[path[2]] if len(path) >= 3 else None
-        elif len(path) >= 2:
-            key = self._blocks(batch)[path[1]].key
-            t = self._steps(batch)[key][path[2]] if len(path) >= 3 else None
-        operation = self._block(path).program.lines[path[3]].name if len(path) >= 4 else None
-        rest = (*path[4:], None, None)
-        return Spot(batch, key, t, operation, rest[0], rest[1])
+        if self._by_time:
+            t = _times(stage)[path[3]]
+            key = _at_step(stage, t)[path[4]].key if len(path) >= 5 else None
+        else:
+            key = stage.blocks[path[3]].key
+            t = stage.steps[key][path[4]] if len(path) >= 5 else None
+        operation = self._block_at(stage, path).program.lines[path[5]].name if len(path) >= 6 else None
+        rest = (*path[6:], None, None)
+        return replace(spot, key=key, t=t, operation=operation, element=rest[0], term=rest[1])
 
     def path_to(self, spot: Spot) -> Path | None:
         """Give the path to a spot, as deep as it says; None where there is no such place."""
-        if not 0 <= spot.batch < len(self._passes):
-            return None
-        path = self._path_to_step(spot)
+        path = self._path_to_pass(spot)
+        if path is None or len(path) < 3:
+            return path
+        path = self._path_to_step(spot, path)
         if path is None or spot.operation is None:
             return path
         if spot.key is None or spot.t is None:
             return None
-        block = self._block(path)
-        names = block.program.names
+        names = self.block(spot).program.names
         if spot.operation not in names:
             return None
         path = (*path, names.index(spot.operation))
@@ -107,83 +160,146 @@ class Tree:
             path = (*path, number)
         return path
 
-    def _path_to_step(self, spot: Spot) -> Path | None:
-        times, keys = self._times(spot.batch), [block.key for block in self._blocks(spot.batch)]
-        if spot.key is not None and spot.key not in keys:
-            return None
-        if not self._by_time:
-            if spot.key is None:
-                return (spot.batch,) if spot.t is None else None
-            steps = self._steps(spot.batch)[spot.key]
-            if spot.t is None:
-                return (spot.batch, keys.index(spot.key))
-            return (spot.batch, keys.index(spot.key), steps.index(spot.t)) if spot.t in steps else None
-        if spot.t is None:
-            return (spot.batch,) if spot.key is None else None
-        if spot.t not in times:
-            return None
-        path = (spot.batch, times.index(spot.t))
-        if spot.key is None:
-            return path
-        at_step = self._keys(*path)
-        return (*path, at_step.index(spot.key)) if spot.key in at_step else None
+    def _pass_at(self, path: Path) -> Spot:
+        return Spot(path[1], phase=self.phases[path[2]], epoch=path[0])
 
-    def keys(self, batch: int = 0) -> tuple[str, ...]:
-        """The keys of a batch's blocks, in order; none for a batch that is not there."""
-        return tuple(block.key for block in self._blocks(batch)) if 0 <= batch < len(self._passes) else ()
+    def _block_at(self, stage: Stage, path: Path) -> Block:
+        if self._by_time:
+            return _at_step(stage, _times(stage)[path[3]])[path[4]]
+        return stage.blocks[path[3]]
+
+    def _path_to_pass(self, spot: Spot) -> Path | None:
+        if not 0 <= spot.epoch < self.num_epochs:
+            return None
+        if spot.batch is None:
+            return (spot.epoch,)
+        if not 0 <= spot.batch < self.num_batches:
+            return None
+        if spot.phase is None:
+            return (spot.epoch, spot.batch)
+        if spot.phase not in self.phases:
+            return None
+        return (spot.epoch, spot.batch, self.phases.index(spot.phase))
+
+    def _path_to_step(self, spot: Spot, path: Path) -> Path | None:
+        stage = self.stage(spot)
+        if spot.key is None and spot.t is None:
+            return path
+        if spot.key is not None and spot.key not in stage.steps:
+            return None
+        if self._by_time:
+            times = _times(stage)
+            if spot.t is None or spot.t not in times:
+                return None
+            path = (*path, times.index(spot.t))
+            if spot.key is None:
+                return path
+            at_step = [block.key for block in _at_step(stage, spot.t)]
+            return (*path, at_step.index(spot.key)) if spot.key in at_step else None
+        if spot.key is None:
+            return None
+        steps = stage.steps[spot.key]
+        path = (*path, [block.key for block in stage.blocks].index(spot.key))
+        if spot.t is None:
+            return path
+        return (*path, steps.index(spot.t)) if spot.t in steps else None
+
+    # ── what is there ────────────────────────────────────────────────────────────────
+
+    def keys(self, batch: int = 0, phase: Phase = "forward") -> tuple[str, ...]:
+        """The keys of a pass's blocks, in order; none for one that is not there."""
+        if not 0 <= batch < self.num_batches or phase not in self.phases:
+            return ()
+        return tuple(block.key for block in self.stage(Spot(batch, phase=phase)).blocks)
+
+    def keys_at(self, spot: Spot) -> tuple[str, ...]:
+        """The keys of the blocks that take part in a spot's step, in order; a linear layer on h_n only in the last."""
+        assert spot.t is not None
+        return tuple(block.key for block in _at_step(self.stage(spot), spot.t))
 
     def num_steps(self, batch: int = 0) -> int:
         """How many steps a batch has."""
-        return len(self._times(batch))
+        return len(_times(self.stage(Spot(batch))))
+
+    def last_step(self, spot: Spot) -> int:
+        """The step of a spot's block that its pass computes last."""
+        assert spot.key is not None
+        return self.stage(spot).steps[spot.key][-1]
+
+    def step_before(self, spot: Spot) -> int | None:
+        """The step that its pass computes before a spot's; None of the first."""
+        assert spot.key is not None
+        assert spot.t is not None
+        steps = self.stage(spot).steps[spot.key]
+        number = steps.index(spot.t)
+        return steps[number - 1] if number else None
+
+    def step_after(self, spot: Spot) -> int | None:
+        """The step that its pass computes after a spot's; None of the last."""
+        assert spot.key is not None
+        assert spot.t is not None
+        following = self.stage(spot).steps[spot.key]
+        number = following.index(spot.t) + 1
+        return following[number] if number < len(following) else None
 
     def block(self, spot: Spot) -> Block:
-        """The block of a spot that names one."""
+        """The block of a spot that names one, with the numbers of the first epoch."""
         assert spot.key is not None
-        return self._passes[spot.batch].by_key[spot.key]
+        return self.stage(spot).by_key[spot.key]
 
     def line(self, spot: Spot) -> Line:
         """The equation of a spot that names an operation."""
         assert spot.operation is not None
         return self.block(spot).program.by_name[spot.operation]
 
-    def _block(self, path: Path) -> Block:
-        if self._by_time:
-            return self._passes[path[0]].by_key[self._keys(path[0], path[1])[path[2]]]
-        return self._blocks(path[0])[path[1]]
+    def batch_before(self, spot: Spot) -> Spot | None:
+        """The batch whose update comes before a spot's pass, of this epoch or the one before; None of the first."""
+        assert spot.batch is not None
+        if spot.batch:
+            return Spot(spot.batch - 1, phase=None, epoch=spot.epoch)
+        return Spot(self.num_batches - 1, phase=None, epoch=spot.epoch - 1) if spot.epoch else None
 
-    def _blocks(self, batch: int) -> tuple[Block, ...]:
-        return self._passes[batch].blocks
+    def batch_after(self, spot: Spot) -> Spot | None:
+        """The batch that comes after a spot's, of this epoch or the next; None of the last."""
+        assert spot.batch is not None
+        if spot.batch + 1 < self.num_batches:
+            return Spot(spot.batch + 1, phase=None, epoch=spot.epoch)
+        return Spot(0, phase=None, epoch=spot.epoch + 1) if spot.epoch + 1 < self.num_epochs else None
 
-    def _times(self, batch: int) -> range:
-        return range(max(len(steps) for steps in self._steps(batch).values()))
 
-    def _keys(self, batch: int, step: int) -> tuple[str, ...]:
-        """The blocks that take part in a step, in order; a linear layer on h_n only in the last."""
-        steps = self._steps(batch)
-        return tuple(block.key for block in self._blocks(batch) if step in steps[block.key])
+def _times(stage: Stage) -> range:
+    """The steps of a pass, in the order of computation: those of the block that has most."""
+    return max(stage.steps.values(), key=len)
 
-    def _steps(self, batch: int) -> dict[str, range]:
-        return self._all_steps[batch]
 
-    @cached_property
-    def _all_steps(self) -> list[dict[str, range]]:
-        return [self._steps_of(done) for done in self._passes]
+def _at_step(stage: Stage, t: int) -> Sequence[Block]:
+    return [block for block in stage.blocks if t in stage.steps[block.key]]
 
-    @staticmethod
-    def _steps_of(done: Pass) -> dict[str, range]:
-        """The steps of every block, in order of computation."""
-        steps = {key: run_steps(run) for key, run in done.runs.items()}
-        last = max(len(found) for found in steps.values())
-        linear = done.scenario.linear
-        for block in done.blocks:
-            if block.kind == "linear" and linear is not None and linear.source == "h_n":
-                steps[block.key] = range(last - 1, last)
-            elif block.kind != "recurrent":
-                steps[block.key] = range(last)
-        return steps
+
+# ── elements ─────────────────────────────────────────────────────────────────────────────
+
+
+def shape_of(block: Block, name: str) -> tuple[int, ...]:
+    """The shape of a value of a block: (n,), (m, n), or () of a number."""
+    return tuple(int(size) for size in block.program.shapes[name])
 
 
 def size_of(block: Block, name: str) -> int:
     """How many elements a value of a block has."""
-    shape = block.program.shapes[name]
-    return int(shape[0]) if shape else 1
+    return prod(shape_of(block, name))
+
+
+def index_of(block: Block, name: str, element: int) -> Index:
+    """Give the index of an element by its number: `(i,)`, of a matrix `(i, j)`, of a number `()`."""
+    shape = shape_of(block, name)
+    if len(shape) == 2:
+        return divmod(element, shape[1])
+    return (element,) if shape else ()
+
+
+def number_of(block: Block, name: str, index: Index) -> int | None:
+    """Give the number of an element by its index; None where a value has no such element."""
+    shape = shape_of(block, name)
+    if len(index) != len(shape or (1,)) or any(k >= size for k, size in zip(index, shape, strict=False)):
+        return None
+    return index[0] * shape[1] + index[1] if len(shape) == 2 else index[0]

@@ -60,6 +60,7 @@ MOVES: Mapping[str, Move] = {
     "zero": _nudged(None),
     "undo": lambda session: session.undo(),
     "redo": lambda session: session.redo(),
+    "cure": lambda session: session.switch_cure(),
 }
 """Commands that change the session alone; without a session they do nothing."""
 

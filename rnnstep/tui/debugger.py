@@ -24,6 +24,7 @@ from rnnstep.tui.player import Player
 from rnnstep.tui.sources import Source
 from rnnstep.tui.state import State
 from rnnstep.tui.toasts import Toasts
+from rnnstep.tui.training import Training
 from rnnstep.views.alphabet import alphabet
 from rnnstep.views.commands import BY_ID, COMMANDS
 from rnnstep.views.look import Look
@@ -52,6 +53,7 @@ class Debugger(Screen[None]):
         player: Plays.
         toasts: Says what is longer than a line.
         torch: Where torch's numbers come from.
+        training: Goes through the epochs beside the screen.
         has_opened: Whether there has been anything to show.
     """
 
@@ -73,6 +75,7 @@ class Debugger(Screen[None]):
         self.player: Player = Player(self)
         self.toasts: Toasts = Toasts(self)
         self.torch = torch
+        self.training: Training = Training(self.call_later, self.paint)
         self.has_opened = False
         self._is_blank = False
         self.prompt: Prompt | None = None
@@ -131,13 +134,16 @@ class Debugger(Screen[None]):
         """Show another state, and ask torch about a run that it has not seen."""
         session, old = state.session, self.state.session
         is_new = session is not None and (old is None or old.run is not session.run)
+        if session is not None and is_new:
+            self.training.follow(session.run)
         if session is not None and is_new and session.run.checked is None:
             state = state.seen(torch="loading")
             self.state = state
             run = session.run
             self.torch.check(run, lambda result: self._checked(run, result))
         else:
-            self.state = state
+            # An epoch that was left before torch answered may be followed by one whose answer is kept.
+            self.state = state.seen(torch="ready") if is_new and state.look.torch == "loading" else state
 
     def watch_state(self) -> None:
         """One change, one repaint."""
@@ -245,7 +251,13 @@ class Debugger(Screen[None]):
             return len(self.files.sources) > 1
         if command == "reload":
             return self.files.source is not None
+        if command == "cure":
+            return self.session is not None and (self.session.run.cured or self.session.mistaken) is not None
         return self.session is not None or command in WITHOUT_SESSION
+
+    def on_unmount(self) -> None:
+        """Leave no training behind."""
+        self.training.stop()
 
     # ── saying ───────────────────────────────────────────────────────────────────────
 

@@ -76,8 +76,9 @@ class Torch:
     def check(self, run: Run, done: Answered) -> None:
         """Ask for torch's numbers beside a run's; an error says why there are none."""
         asked = self._asked
-        if asked is None or asked.scenario is not run.scenario:
-            asked = _Asked(run.scenario)
+        scenario = run.trace.scenario  # with the parameters that the epoch begins with
+        if asked is None or asked.scenario is not scenario:
+            asked = _Asked(scenario)
             self._submit(asked)
         asked.run, asked.answered = run, done
         failed = self._refused or asked.failed
@@ -137,12 +138,10 @@ class Torch:
         """Set torch's numbers beside ours in a thread: large runs take longer than a frame."""
 
         def work() -> None:
-            from rnnstep.reference.comparison import set_beside
-
             assert asked.run is not None
             assert asked.answered is not None
             try:
-                answer: Checked | RnnstepError = set_beside(asked.run.trace, reply.references, reply.verdicts)
+                answer: Checked | RnnstepError = _beside(asked.run, reply)
             except Exception as error:  # noqa: BLE001  # all else on the screen goes on without torch
                 answer = UsageError(Text("comparing with torch failed: {reason}", reason=repr(error)))
             self._later(asked.answered, answer)
@@ -159,3 +158,15 @@ class Torch:
             asked.answered(error)
         elif asked.filled is not None and asked.scenario.pending is not None:
             asked.filled(error)
+
+
+def _beside(run: Run, reply: Referenced) -> Checked:
+    """Torch's numbers beside a run's; of batches that are learnt from one after another, the first's.
+
+    The process has run all batches with the parameters that the first begins with.
+    """
+    from rnnstep.reference.comparison import Checked, compare, set_beside
+
+    if "update" not in run.tree.phases or run.tree.num_batches == 1:
+        return set_beside(run.trace, reply.references, reply.verdicts)
+    return Checked(run.trace, (compare(run.trace.passes[0], reply.references[0], reply.verdicts[0]),))

@@ -11,6 +11,11 @@ ZH = {
     "this is the outermost view": "已是最外层",
     "no later step here": "后面没有时间步了",
     "no earlier step here": "前面没有时间步了",
+    "no later epoch": "后面没有别的轮了",
+    "no earlier epoch": "前面没有别的轮了",
+    "epoch {epoch} is not reached yet: {done} of {count} are trained": (
+        "还没有训练到第 {epoch} 轮：共 {count} 轮，已训练 {done} 轮"
+    ),
     "no other row of the batch that way": "批中那个方向没有别的行了",
     "no move to undo": "没有可撤销的移动",
     # places
@@ -19,10 +24,16 @@ ZH = {
     "no place `{text}`: did you mean `{near}`?": "没有 `{text}` 这个位置：是不是想写 `{near}`？",
     "no batch {batch} in `{text}`: there are {most}": "`{text}` 中的批 {batch} 不存在：共有 {most} 批",
     "no step {step} in `{text}`: steps go from 1 to {most}": "`{text}` 中的第 {step} 步不存在：时间步从 1 到 {most}",
+    "no epoch {epoch} in `{text}`: there are {most}": "`{text}` 中的第 {epoch} 轮不存在：共有 {most} 轮",
+    "no pass `{typed}` in `{text}`: did you mean `{near}`?": (
+        "`{text}` 中没有 `{typed}` 这一趟：是不是想写 `{near}`？"
+    ),
+    "no pass `{typed}` in `{text}`: there is {known}": "`{text}` 中没有 `{typed}` 这一趟：只有 {known}",
     "no row {row} in `{text}`: rows go from 0 to {most}": "`{text}` 中的第 {row} 行不存在：行号从 0 到 {most}",
     # breakpoints and predicting
     "no breakpoint ahead: this is the end": "前面没有断点了：已到末尾",
     "no breakpoint set; b sets one": "还没有断点；按 b 设置",
+    "no condition holds up to here; c looks further": "到这里为止没有条件成立；再按 c 继续往后找",
     "breakpoint set: {what}": "已设置断点：{what}",
     "breakpoint removed: {what}": "已取消断点：{what}",
     "c stops where {what}; B with the same or nothing removes it": (
@@ -41,6 +52,9 @@ ZH = {
     "`{name}` is computed here and cannot be edited; edit what it is made of": (
         "`{name}` 在这里是算出来的，不能直接修改；请修改它的来源"
     ),
+    "{what} is what training has made of it; edit it where that begins, at {place}": (
+        "{what} 在这里已是训练的结果；请到训练开始处修改：{place}"
+    ),
     "`{name}` cannot be given here: the batches have different numbers of rows": (
         "这里不能给定 `{name}`：各批的行数不同"
     ),
@@ -49,6 +63,7 @@ ZH = {
         "{text} 超出 {dtype} 的范围，它最大的数是 {largest:.2e}；可以输入 inf"
     ),
     "go to an element or a term first (↓)": "请先移动到某个元素或项（↓）",
+    "{change}; {reason}": "{change}；{reason}",
     "{what}: {old} → {new}": "{what}：{old} → {new}",
     "{what} is that already": "{what} 已经是这个值",
     "no edit to undo": "没有可撤销的修改",
@@ -68,4 +83,8 @@ ZH = {
     "choose another name": "请换一个文件名",
     # running
     "parameters that only torch can give are missing: {names}": "缺少只有 torch 才能给出的参数：{names}",
+    "there are edits: undo them (u) or save them first": "有未保存的修改：先撤销（u）或保存",
+    "with the mistake again": "又回到有错误的程序",
+    "this scenario has no mistake in it that has a cure": "这个场景里没有可以改正的错误",
+    "with the cure; m goes back to the mistake": "这是改正之后的；按 m 回到有错误的程序",
 }

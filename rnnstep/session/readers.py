@@ -1,0 +1,178 @@
+"""Where a number goes next: the operations that read it, in its block, one step on, above, below, and in other passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from rnnstep.engine import Block
+from rnnstep.equations.shares import ROWS, D
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Pick
+from rnnstep.session.edits import is_carried_on
+from rnnstep.session.provenance import above, above_name, end_of_row, sent_to
+from rnnstep.session.run import Run
+from rnnstep.session.tree import Spot, index_of, size_of
+
+_LIKE = {"head": 1, "tail": 1, "spread": 1, "placed": 2, "scatter": 2}
+"""Operations with an argument whose shape alone counts, and which argument that is."""
+
+Read = tuple[Spot, str]
+"""A block at a step, and the name under which it reads a value. A spot with an operation means that one alone."""
+
+
+def readers(run: Run, spot: Spot, row: int = 0, *, most: int | None = None) -> list[Spot]:
+    """Give the operations that read a spot's value next, of an element those that read it; in the order of computation.
+
+    A weight is read at every step, so one may ask for `most` of them alone.
+    """
+    if spot.operation is None or spot.t is None:
+        return []
+    here, name = replace(spot, operation=None, element=None, term=None), spot.operation
+    match spot.phase:
+        case "backward":
+            reads = _of_backward(run, here, name, spot.element, row)
+        case "update":
+            reads = _of_update(run, here, name, spot.element)
+        case _:
+            reads = _of_forward(run, here, name, spot.element, row)
+    found: dict[Spot, None] = {}
+    for there, read_as in reads:
+        found |= dict.fromkeys(_lines_reading(run, there, read_as, row))
+        if most is not None and len(found) >= most:
+            break
+    return sorted(found, key=lambda one: run.tree.path_to(one) or ())[:most]
+
+
+def _lines_reading(run: Run, spot: Spot, name: str, row: int) -> list[Spot]:
+    """The lines of a spot's block that read a name, also of all rows together."""
+    if run.tree.path_to(replace(spot, operation=None)) is None or not run.is_live(spot, row):
+        return []
+    wanted = {name, f"{name}{ROWS}"}
+    lines = [line for line in run.tree.block(spot).program.lines if spot.operation in (None, line.name)]
+    return [replace(spot, operation=line.name) for line in lines if wanted & set(names_read(line))]
+
+
+def names_read(line: Line) -> tuple[str, ...]:
+    """The names whose numbers a line reads, each once: not those that only say how long a value is."""
+    return tuple(dict.fromkeys(_names(line.expression)))
+
+
+def _names(expression: Expression) -> Iterator[str]:
+    match expression:
+        case Name(id=name):
+            yield name
+        case Pick(base=base):
+            yield from _names(base)
+        case Apply(op=op, args=args):
+            for number, argument in enumerate(args):
+                if _LIKE.get(op) != number:
+                    yield from _names(argument)
+
+
+def _elements(block: Block, operation: str, element: int | None) -> range:
+    """The elements that are asked about."""
+    return range(size_of(block, operation)) if element is None else range(element, element + 1)
+
+
+# ── forward ──────────────────────────────────────────────────────────────────────────────
+
+
+def _of_forward(run: Run, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
+    """Who reads a value on the way forward reads it on the way back as well."""
+    for there, read_as in _on_the_way_forward(run, spot, name, element, row):
+        yield there, read_as
+        if "backward" in run.tree.phases:
+            yield replace(there, phase="backward"), read_as
+
+
+def _on_the_way_forward(run: Run, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
+    block = run.tree.block(spot)
+    yield spot, name
+    if name in block.program.states:
+        yield from _as_state(run, spot, block.program.before(name), row)
+    if name == block.output:
+        for reading in above(run, spot, index_of(block, name, element or 0) or (0,), row):
+            yield reading.spot, reading.name
+
+
+def _as_state(run: Run, spot: Spot, read_as: str, row: int) -> Iterator[Read]:
+    """One step on; where states are not reset, at the end of a row its beginning in the next batch."""
+    on = run.tree.step_after(spot)
+    if on is not None:
+        yield replace(spot, t=on), read_as
+    following = run.tree.batch_after(spot)
+    if following is None or spot.t != end_of_row(run, spot, row):
+        return
+    there = replace(spot, batch=following.batch, epoch=following.epoch)
+    if is_carried_on(run, there):
+        assert there.batch is not None
+        is_backward = run.tree.block(there).direction == "backward"
+        yield (
+            replace(there, t=run.scenario.batches[there.batch].last_step(row) if is_backward else 0),
+            read_as,
+        )
+
+
+# ── backward ─────────────────────────────────────────────────────────────────────────────
+
+
+def _of_backward(run: Run, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
+    block = run.tree.block(spot)
+    yield spot, name
+    on = run.tree.step_after(spot)
+    if name in block.program.states and on is not None:
+        yield replace(spot, t=on), block.program.before(name)
+    value = name.removeprefix(D)
+    if value in block.kept_in and on is None and "update" in run.tree.phases:
+        yield replace(spot, key=block.kept_in[value].torch, t=0, phase="update"), "grad"
+    forward = replace(spot, phase="forward")
+    if value in run.tree.block(forward).program.inputs:
+        yield from _below(run, forward, value, element, row)
+
+
+def _below(run: Run, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
+    """The blocks that gave a forward spot's block its input, on the way back."""
+    block = run.tree.block(spot)
+    has_parts = block.kind == "total" or run.is_final(spot)
+    for number in _elements(block, name, element) if has_parts else (element or 0,):
+        below = sent_to(run, spot, name, (number,), row)
+        if below is None:
+            continue
+        there = replace(below.spot, phase="backward", operation=None)
+        read_as = above_name(run, there)
+        if run.tree.block(there).kind == "join" and (has_parts or element is not None):
+            half = "forward" if number < run.scenario.recurrent.output_size else "backward"
+            there = replace(there, operation=f"{D}{half}")
+        yield there, read_as
+
+
+# ── update ───────────────────────────────────────────────────────────────────────────────
+
+
+def _of_update(run: Run, spot: Spot, name: str, element: int | None) -> Iterator[Read]:
+    tree = run.tree
+    block = tree.block(spot)
+    yield spot, name
+    if block.kind == "clip":
+        yield from ((replace(spot, key=one.key), name) for one in tree.stage(spot).blocks[1:])
+    following = tree.batch_after(spot)
+    if following is None or name not in block.program.states:
+        return
+    there = replace(spot, batch=following.batch, epoch=following.epoch)
+    yield there, block.program.before(name)
+    if name == "w":
+        row = None if element is None else index_of(block, name, element)[0]
+        yield from _of_parameter(run, there, row)
+
+
+def _of_parameter(run: Run, spot: Spot, row: int | None) -> Iterator[Read]:
+    """Every step that reads one of torch's parameters, forward and backward; or its part with one of its rows."""
+    for phase in run.tree.phases:
+        if phase == "update":
+            continue
+        stage = run.tree.stage(replace(spot, phase=phase))
+        for block in stage.blocks:
+            for part, where in block.kept_in.items():
+                if where.torch == spot.key and (row is None or where.start <= row < where.stop):
+                    for t in stage.steps[block.key]:
+                        yield replace(spot, phase=phase, key=block.key, t=t), part

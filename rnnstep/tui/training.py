@@ -1,0 +1,50 @@
+"""Training goes on beside the screen, so that the loss curve grows while one looks and any epoch can be gone to."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rnnstep.session.run import Run
+
+TELLING = 0.25  # seconds between two repaints for the curve's sake
+REST = 0.002  # seconds that an epoch leaves to the keys
+
+
+class Training:
+    """Goes through the epochs of the run that is looked at, in a thread; those of its cure after it."""
+
+    def __init__(self, later: Callable[..., object], told: Callable[[], None]) -> None:
+        """Take the way to the screen's thread, and what is called there when more epochs are done."""
+        self._later = later
+        self._told = told
+        self._run: Run | None = None
+
+    def follow(self, run: Run) -> None:
+        """Train this run, and no other any more; another epoch of the same training goes on as it is."""
+        is_known = self._run is not None and self._run.learning is run.learning
+        self._run = run
+        if not is_known and run.learning.num_epochs > 1:
+            threading.Thread(target=self._train, args=(run,), daemon=True, name="rnnstep-training").start()
+
+    def stop(self) -> None:
+        """Train no more."""
+        self._run = None
+
+    def _is_wanted(self, run: Run) -> bool:
+        return self._run is not None and self._run.learning is run.learning
+
+    def _train(self, run: Run) -> None:
+        told = time.monotonic()
+        for learning in run.trainings:
+            while self._is_wanted(run) and len(learning.records) < learning.num_epochs:
+                learning.advance()
+                if time.monotonic() - told > TELLING:
+                    told = time.monotonic()
+                    self._later(self._told)
+                time.sleep(REST)
+        if self._is_wanted(run):
+            self._later(self._told)
