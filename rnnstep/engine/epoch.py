@@ -62,8 +62,8 @@ class Epoch:
             if back is None or not self.has_update:
                 self._states[batch] = before
             else:
-                gradient = self._trainer.gathered(before, back)
-                self._states[batch] = self._trainer.updated(before, done, gradient)
+                fresh = self._trainer.flat(back.parameters)
+                self._states[batch] = self._trainer.updated(before, done, fresh)
         return self._states[batch]
 
     def _model(self, batch: int) -> Model:
@@ -91,8 +91,8 @@ class Epoch:
                 self._updates[batch] = None
             else:
                 before = self.state_before(batch)
-                gradient = self._trainer.gathered(before, back)
-                self._updates[batch] = UpdatePass(self._trainer, batch, before, gradient)
+                fresh = self._trainer.flat(back.parameters)
+                self._updates[batch] = UpdatePass(self._trainer, batch, before, fresh)
         return self._updates[batch]
 
 
@@ -127,18 +127,20 @@ class UpdatePass:
         index: the batch.
         blocks: in order.
         before: the state that is updated.
-        gradient: what the optimizer is given, flat.
+        fresh: the gradients of this batch, flat.
+        gradient: what the optimizer is given: with what was not set to zero, where that is the mistake.
     """
 
     phase = "update"
 
-    def __init__(self, trainer: Trainer, index: int, before: State, gradient: Array) -> None:
+    def __init__(self, trainer: Trainer, index: int, before: State, fresh: Array) -> None:
         assert trainer.optimizer is not None
         self._trainer = trainer
         self._optimizer = trainer.optimizer
         self.index = index
         self.before = before
-        self.gradient = gradient
+        self.fresh = fresh
+        self.gradient = trainer.gathered(before, fresh)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -160,10 +162,11 @@ class UpdatePass:
         with np.errstate(all="ignore"):
             return self._optimizer.step(
                 self.before.parameters,
-                self.gradient,
+                self.fresh,
                 self.before.buffers,
                 self.before.updates,
                 self._trainer.clip_coef(self.gradient),
+                self.before.gathered,
             )
 
     def values(self, key: str, t: int = 0) -> dict[str, Array]:

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from rnnstep.engine.blocks import Block
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program, Shape
@@ -46,6 +48,8 @@ class Optimizer:
         first: the same for the first one, where that differs.
         buffers: what it keeps from update to update.
         betas: of Adam and AdamW, whose powers correct m and v; else None.
+        clip: the largest norm of all gradients together; None for any.
+        adds_up: whether gradients are not set to zero before each batch, which is a mistake.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Optimizer:
     buffers: tuple[str, ...]
     betas: tuple[float, float] | None = None
     clip: float | None = None
+    adds_up: bool = False
 
     @classmethod
     def of(cls, training: Training) -> Optimizer:
@@ -61,7 +66,8 @@ class Optimizer:
         arguments = training.arguments
         head = [Line("clipped", _expression("clip_coef * grad"))] if training.clip_grad_norm else []
         body = list(_WRITERS[training.optimizer](arguments, "clipped" if head else "grad"))
-        lines = (*head, *body)
+        adding = [Line("grad", _expression("grad_before + grad_now"))] if _adds_up(training) else []
+        lines = (*adding, *head, *body)
         first = tuple(_first(line, arguments) for line in lines) if training.optimizer == "SGD" else lines
         names = {line.name for line in lines}
         betas = arguments.get("betas")
@@ -72,6 +78,7 @@ class Optimizer:
             tuple(name for name in TORCH_BUFFERS[training.optimizer] if name in names),
             (float(betas[0]), float(betas[1])) if isinstance(betas, tuple) else None,
             training.clip_grad_norm,
+            _adds_up(training),
         )
 
     @cached_property
@@ -89,18 +96,29 @@ class Optimizer:
         return {f"bias_correction{k + 1}": 1 - beta ** (updates + 1) for k, beta in enumerate(self.betas)}
 
     def step(
-        self, w: Array, grad: Array, buffers: Mapping[str, Array], updates: int, clip_coef: float = 1.0
+        self,
+        w: Array,
+        grad: Array,
+        buffers: Mapping[str, Array],
+        updates: int,
+        clip_coef: float = 1.0,
+        before: Array | None = None,
     ) -> dict[str, Array]:
         """Give every line's value for elements of any shape.
 
         Args:
             w: the parameters.
-            grad: their gradients.
+            grad: their gradients in this batch.
             buffers: what was kept; zeros before the first update.
             updates: how many there were before.
             clip_coef: what the gradients are multiplied with, where they are clipped.
+            before: what stood in their `.grad` before, where gradients add up; None for zeros.
         """
-        known: dict[str, Array] = {"w_prev": w, "grad": grad, **self.numbers(updates, clip_coef)}
+        known: dict[str, Array] = {"w_prev": w, **self.numbers(updates, clip_coef)}
+        if self.adds_up:
+            known |= {"grad_now": grad, "grad_before": np.zeros_like(grad) if before is None else before}
+        else:
+            known["grad"] = grad
         known |= {f"{name}_prev": buffers[name] for name in self.buffers}
         return {**known, **(self._run(known) if updates else self._run_first(known))}
 
@@ -113,7 +131,9 @@ class Optimizer:
         """The update of one parameter as a block, under torch's name of it."""
         lines = self.lines if updates else self.first
         states: dict[str, Shape] = dict.fromkeys(("w", *self.buffers), shape)
-        inputs: dict[str, Shape] = {"grad": shape, **dict.fromkeys(self.numbers(updates, 1.0), ())}
+        given = ("grad_before", "grad_now") if self.adds_up else ("grad",)
+        inputs: dict[str, Shape] = dict.fromkeys(given, shape)
+        inputs |= dict.fromkeys(self.numbers(updates, 1.0), ())
         shapes: dict[str, Shape] = {line.name: shape for line in lines}
         shapes |= inputs | {f"{name}_prev": shape for name in states}
         return Block(key, "update", 0, "forward", Program(lines, inputs, states, {}, shapes), {}, {})
@@ -135,6 +155,10 @@ class Optimizer:
         """The values of the clip block for the norms of all gradients."""
         lines = self.clip_block(len(norms)).program.lines
         return {"norms": norms, **straight(lines)({"norms": norms})}
+
+
+def _adds_up(training: Training) -> bool:
+    return training.mistake == "no_zero_grad"
 
 
 def _expression(text: str) -> Expression:

@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.model import Model
 from rnnstep.engine.optimizers import Optimizer
@@ -102,7 +101,8 @@ class Trainer:
 
     def flat(self, by_name: Mapping[str, Array]) -> Array:
         """Lay arrays of all parameters in one."""
-        return np.concatenate([np.asarray(by_name[name]).reshape(-1) for name in self.places])
+        parts = [np.asarray(by_name[name]).reshape(-1) for name in self.places]
+        return np.concatenate(parts) if parts else np.empty(0, self.scenario.dtype)
 
     def by_name(self, flat: Array) -> dict[str, Array]:
         """Give a flat array as those of the parameters, under torch's names; views of it."""
@@ -115,10 +115,10 @@ class Trainer:
         )
         return model.with_initial_state(state.initial) if state.initial else model
 
-    def gathered(self, state: State, back: BackwardPass) -> Array:
-        """The gradients that the optimizer is given: those of a batch, and what was not set to zero before."""
-        found = self.flat(back.parameters)
-        return found if state.gathered is None else state.gathered + found
+    @staticmethod
+    def gathered(state: State, fresh: Array) -> Array:
+        """What stands in the parameters' `.grad`: the gradients of a batch, and what was not set to zero before."""
+        return fresh if state.gathered is None else state.gathered + fresh
 
     def clip_coef(self, gradient: Array) -> float:
         """What gradients are multiplied with so that their norm is at most `clip_grad_norm`."""
@@ -131,13 +131,16 @@ class Trainer:
         found = [np.sqrt(np.dot(gradient[place], gradient[place])) for place, _ in self.places.values()]
         return np.array(found, gradient.dtype)
 
-    def updated(self, state: State, done: Pass, gradient: Array) -> State:
-        """The state after a batch's update."""
+    def updated(self, state: State, done: Pass, fresh: Array) -> State:
+        """The state after a batch's update with its gradients, flat."""
         if self.optimizer is None:
             return state
+        gradient = self.gathered(state, fresh)
         clip_coef = self.clip_coef(gradient)
         with np.errstate(all="ignore"):
-            values = self.optimizer.step(state.parameters, gradient, state.buffers, state.updates, clip_coef)
+            values = self.optimizer.step(
+                state.parameters, fresh, state.buffers, state.updates, clip_coef, state.gathered
+            )
         # Clipping changes the gradients that stand in the parameters' `.grad`.
         left = gradient * gradient.dtype.type(clip_coef) if self.optimizer.clip else gradient
         return State(
@@ -164,7 +167,7 @@ class Trainer:
             if self.optimizer is not None:
                 back = model.backward(done)
                 assert back is not None
-                state = self.updated(state, done, self.gathered(state, back))
+                state = self.updated(state, done, self.flat(back.parameters))
         loss = losses[0] if len(losses) == 1 else float(np.mean(losses))
         return Record(0, loss, tuple(said) or None, right.share, test), state
 

@@ -1,4 +1,4 @@
-"""What goes into the modules: `x`, as the scenario gives it."""
+"""What goes into the modules, `x`, and what should come out, `target`, as the scenario gives them."""
 
 from __future__ import annotations
 
@@ -9,53 +9,93 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.engine.shapes import as_torch_shows
-from rnnstep.export.program.literals import nested, tensor
-from rnnstep.export.program.source import Source
+from rnnstep.export.program.literals import WIDTH, nested, tensor
+from rnnstep.export.program.rows import rows_lines
+from rnnstep.export.program.source import Source, indented
+from rnnstep.language import Text
 from rnnstep.scenario.model import Batch
 
 
 def input_lines(source: Source) -> Iterator[str]:
-    """Give the lines that make `x` (and `lengths`) of the one batch there is."""
+    """Give the lines that make `x` (`indices` where an embedding looks them up), `lengths` and `target`."""
     batch = source.batch
     if batch.indices is not None:
-        yield f"indices = {nested(_shown_indices(source, batch), indent=0)}"
-        yield from _looked_up(source, "indices")
-        if batch.lengths is not None and source.is_one_hot:
+        indices = f"torch.tensor({nested(_shown_indices(source, batch), indent=0)})"
+        yield f"indices = {indices}  # {_axes(source)}"
+        yield from _one_hot(source, "indices")
+        if batch.lengths is not None and source.is_one_hot and not source.is_packed:
             yield from _cleared(source, f"{list(batch.lengths)}")
     else:
-        yield f"x = {_values(source, batch)}  # {_axes(source)}"
+        yield f"x = {_values(source, batch)}  # {_axes(source, 'input_size')}"
     if source.is_packed:
         yield f"lengths = torch.tensor({list(batch.lengths or [])})"
+    if source.has_loss:
+        yield f"target = {tensor(shown_target(source, batch))}  # {_target_axes(source)}"
+
+
+def entering_lines(source: Source) -> Iterator[str]:
+    """Give what makes `x` anew in every pass: rows of an embedding, which are learnt too, or of one batch."""
+    indices = "x" if source.is_several else "indices"
+    if source.scenario.embedding is not None:
+        yield f"x = embedding({indices})  # {_axes(source, 'input_size')}"
+    elif source.is_several and source.batch.indices is not None:
+        yield from _one_hot(source, indices)
 
 
 def batches_lines(source: Source) -> Iterator[str]:
-    """Give the lines that make `batches`, and leave to the loop what each batch needs done."""
+    """Give the lines that make `batches`, and `test_batches` of rows kept apart."""
+    if source.reads_rows:
+        yield from rows_lines(source)
+        return
     windows = source.table("input").get("windows")
     if isinstance(windows, dict) and (series := _series(source)) is not None:
         yield from _windows(source, windows, series)
-        if source.scenario.recurrent.batch_first:
-            source.loop_lines.append("x = x.transpose(0, 1)")
         return
-    yield "batches = ["
-    for batch in source.scenario.batches:
-        given = _shown_indices(source, batch) if batch.indices is not None else _shown_values(source, batch)
-        written = nested(given, indent=4) if batch.indices is not None else tensor(given, indent=4)
-        lengths = batch.lengths or (batch.num_steps,) * batch.num_rows
-        yield f"    ({written}, torch.tensor({list(lengths)}))," if source.is_packed else f"    {written},"
+    yield from _listed("batches", source, source.scenario.batches)
+    if source.is_tested:
+        yield from _listed("test_batches", source, source.scenario.test_batches)
+
+
+def shown_target(source: Source, batch: Batch) -> NDArray[Any]:
+    """Give a batch's target in the shape that torch's loss is given it."""
+    assert batch.target is not None
+    if source.is_final:
+        return batch.target if source.scenario.is_batched else batch.target[0]
+    return _laid_out(source, batch.target)
+
+
+def _listed(name: str, source: Source, batches: tuple[Batch, ...]) -> Iterator[str]:
+    """Give a list of the batches, each what the loop over them takes."""
+    yield f"{name} = ["
+    for batch in batches:
+        parts = _parts(source, batch, indent=4)
+        line = f"({', '.join(parts)})" if len(parts) > 1 else parts[0]
+        if len(parts) == 1 or ("\n" not in line and len(line) <= WIDTH):
+            yield f"    {line},"
+        else:
+            yield "    ("
+            yield from (f"        {part}," for part in _parts(source, batch, indent=8))
+            yield "    ),"
     yield "]"
-    if source.batch.indices is not None:
-        source.loop_lines.extend(_looked_up(source, "x"))
-        if source.is_one_hot and source.is_packed:
-            source.loop_lines.extend(_cleared(source, "lengths"))
 
 
-def _looked_up(source: Source, name: str) -> Iterator[str]:
-    indices = f"torch.tensor({name})"
-    if source.scenario.embedding is not None:
-        yield f"x = embedding({indices})  # {_axes(source)}"
-        return
-    size = source.scenario.recurrent.input_size
-    yield f"x = nn.functional.one_hot({indices}, {size}).to({source.dtype})  # {_axes(source)}"
+def _parts(source: Source, batch: Batch, *, indent: int) -> list[str]:
+    if batch.indices is not None:
+        parts = [f"torch.tensor({nested(_shown_indices(source, batch), indent=indent)})"]
+    else:
+        parts = [tensor(_shown_values(source, batch), indent=indent)]
+    if source.is_packed:
+        parts.append(f"torch.tensor({list(batch.lengths or (batch.num_steps,) * batch.num_rows)})")
+    if source.has_loss:
+        parts.append(tensor(shown_target(source, batch), indent=indent))
+    return parts
+
+
+def _one_hot(source: Source, name: str) -> Iterator[str]:
+    if source.scenario.embedding is None:
+        size = source.scenario.recurrent.input_size
+        one_hot = f"nn.functional.one_hot({name}, {size}).to({source.dtype})"
+        yield f"x = {one_hot}  # {_axes(source, 'input_size')}"
 
 
 def _cleared(source: Source, lengths: str) -> Iterator[str]:
@@ -81,18 +121,34 @@ def _drawn(random: dict[str, Any]) -> str:
 
 def _shown_values(source: Source, batch: Batch) -> NDArray[Any]:
     assert batch.values is not None
-    return np.asarray(as_torch_shows(source.scenario, batch.values))
+    return _laid_out(source, batch.values)
 
 
 def _shown_indices(source: Source, batch: Batch) -> NDArray[Any]:
     assert batch.indices is not None
-    return batch.indices.T if source.scenario.recurrent.batch_first else batch.indices
+    return _laid_out(source, batch.indices)
 
 
-def _axes(source: Source) -> str:
+def _laid_out(source: Source, whole: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(as_torch_shows(source.scenario, whole))
+
+
+def _axes(source: Source, *rest: str) -> str:
     if not source.scenario.is_batched:
-        return "(T, input_size)"
-    return "(B, T, input_size)" if source.scenario.recurrent.batch_first else "(T, B, input_size)"
+        axes = ["T"]
+    else:
+        axes = ["B", "T"] if source.scenario.recurrent.batch_first else ["T", "B"]
+    return f"({', '.join([*axes, *rest])})"
+
+
+def _target_axes(source: Source) -> str:
+    rest = ["features"] if source.loss.name != "CrossEntropyLoss" else []
+    if not source.is_final:
+        return _axes(source, *rest)
+    return f"({', '.join([*(['B'] if source.scenario.is_batched else []), *rest])})"
+
+
+# ── windows of a long series ─────────────────────────────────────────────────────────
 
 
 def _series(source: Source) -> str | None:
@@ -112,6 +168,20 @@ def _windows(source: Source, windows: dict[str, Any], series: str) -> Iterator[s
     yield f"starts = range(0, len(series), {windows.get('stride', 1)})"
     yield f"windows = torch.full(({windows['length']}, len(starts), {size}), {pad!r}, dtype={source.dtype})"
     yield "for number, start in enumerate(starts):"
-    yield f"    part = series[start : start + {windows['length']}]"
-    yield "    windows[: len(part), number] = part"
-    yield f"batches = windows.split({windows.get('batch_size', 1)}, dim=1)  # each (T, B, input_size)"
+    yield from indented(
+        (f"part = series[start : start + {windows['length']}]", "windows[: len(part), number] = part")
+    )
+    rows = 0
+    if source.scenario.recurrent.batch_first:
+        yield f"windows = windows.transpose(0, 1)  # {_axes(source, 'input_size')}"
+    else:
+        rows = 1
+    count = windows.get("batch_size", 1)
+    split = f"windows.split({count}, dim={rows})"
+    if not source.has_loss:
+        yield f"batches = {split}  {source.comment(Text('each {axes}', axes=_axes(source, 'input_size')))}"
+        return
+    every = [shown_target(source, batch) for batch in source.scenario.batches]
+    axis = 0 if source.is_final else rows
+    yield f"target = {tensor(np.concatenate(every, axis))}  # {_target_axes(source)}"
+    yield f"batches = list(zip({split}, target.split({count}, dim={axis})))"

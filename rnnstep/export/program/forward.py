@@ -6,89 +6,124 @@ from collections.abc import Iterator
 
 from rnnstep.engine.shapes import state_as_torch_shows
 from rnnstep.export.program.literals import tensor
-from rnnstep.export.program.own_cell import safe
-from rnnstep.export.program.source import Source
+from rnnstep.export.program.loss import added_lines
+from rnnstep.export.program.own_cell import function_name, safe
+from rnnstep.export.program.source import Source, indented
+from rnnstep.language import Text
 
 
-def forward_lines(source: Source) -> Iterator[str]:
-    """Give the lines from `x` to `output`, `h_n`, `c_n` and `logits`."""
+def forward_lines(source: Source, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
+    """Give the lines from `x` to `output`, `h_n`, `c_n` and `logits`.
+
+    Args:
+        source: the scenario.
+        first: whether `h_0` (and `c_0`) stand already, made by `first_lines` or by the mistake of a training.
+        has_loss: whether a loop over a cell adds up the loss of each step.
+    """
     if source.scenario.recurrent.is_cell:
-        yield from _loop(source)
+        yield from _loop(source, first=first, has_loss=has_loss)
     elif source.is_chained:
-        yield from _chain(source)
+        yield from _chain(source, first=first)
     else:
-        yield from _call(source)
-    yield from _linear(source)
+        yield from _call(source, first=first)
+    if not has_loss:
+        yield from _linear(source)
+
+
+def first_lines(source: Source, rows: str) -> Iterator[str]:
+    """Give the lines that make `h_0` (and `c_0`) for so many rows, as the scenario gives them, or zeros."""
+    for name in source.scenario.cell.states:
+        yield f"{safe(name)}_0 = {_first_state(source, name, rows)}"
+
+
+def first_names(source: Source) -> list[str]:
+    """Give the names of the states before the first step."""
+    return [f"{safe(name)}_0" for name in source.scenario.cell.states]
+
+
+def _first_state(source: Source, name: str, rows: str) -> str:
+    scenario = source.scenario
+    given = scenario.initial_state.get(f"{name}_0")
+    if given is not None:
+        return tensor(state_as_torch_shows(scenario, given))
+    return source.zeros(*first_shape(source, name, rows))
+
+
+def first_shape(source: Source, name: str, rows: str) -> tuple[object, ...]:
+    """Give the shape of a state before the first step, as torch takes it for so many rows."""
+    recurrent = source.scenario.recurrent
+    layers = () if recurrent.is_cell else (recurrent.num_layers * recurrent.num_directions,)
+    return (*layers, *((rows,) if source.scenario.is_batched else ()), source.width(name))
 
 
 # ── a loop over a cell ───────────────────────────────────────────────────────────────
 
 
-def _loop(source: Source) -> Iterator[str]:
-    scenario = source.scenario
-    names = [safe(name) for name in scenario.cell.states]
-    sizes = scenario.cell.sizes(
-        scenario.recurrent.input_size, scenario.recurrent.hidden_size, scenario.recurrent.proj_size
-    )
-    for name, size in zip(scenario.cell.states, scenario.cell.states.values(), strict=True):
-        yield f"{safe(name)} = {_first_state(source, name, sizes.get(size) or int(size))}"
-    yield "outputs = []"
-    yield f"for {'t, ' if source.is_packed else ''}x_t in {'enumerate(x)' if source.is_packed else 'x'}:"
-    call = _step(source, names)
-    if source.is_packed:
-        after = [f"{name}_t" for name in names]
-        yield "    is_alive = (t < lengths)[:, None]  # a row that is over keeps its state"
-        yield f"    {', '.join(after)} = {call}"
-        for name in names:
-            yield f"    {name} = torch.where(is_alive, {name}_t, {name})"
-        yield f"    outputs.append(torch.where(is_alive, {names[0]}, 0))"
+def _loop(source: Source, *, first: bool, has_loss: bool) -> Iterator[str]:
+    names = [safe(name) for name in source.scenario.cell.states]
+    if first:
+        yield f"{', '.join(names)} = {', '.join(first_names(source))}"
     else:
-        yield f"    {', '.join(names)} = {call}"
-        yield f"    outputs.append({names[0]})"
+        for name in source.scenario.cell.states:
+            yield f"{safe(name)} = {_first_state(source, name, source.rows)}"
+    keeps_logits = has_loss and source.scenario.linear is not None
+    yield "outputs, scores = [], []" if keeps_logits else "outputs = []"
+    if has_loss:
+        yield "loss = 0"
+    walked, step = ("zip(x, target)", "x_t, target_t") if has_loss else ("x", "x_t")
+    if source.is_packed:
+        walked, step = f"enumerate({walked})", f"t, ({step})" if has_loss else f"t, {step}"
+    yield f"for {step} in {walked}:"
+    yield from indented(_step(source, names))
+    output_t = "output_t" if source.is_packed else names[0]
+    if has_loss:
+        yield from indented(_scored(source, output_t, keeps_logits=keeps_logits))
     yield "output = torch.stack(outputs)"
+    if keeps_logits:
+        yield "logits = torch.stack(scores)"
     for result, name in zip(("h_n", "c_n"), names, strict=False):
         yield f"{result} = {name}"
 
 
-def _step(source: Source, names: list[str]) -> str:
-    recurrent = source.scenario.recurrent
-    if recurrent.is_own:
-        return f"{safe(recurrent.module)}(x_t, {', '.join(names)}, **parameters)"
-    return f"rnn(x_t, {_passed(names)})"
+def _step(source: Source, names: list[str]) -> Iterator[str]:
+    if source.scenario.recurrent.is_own:
+        call = f"{function_name(source.scenario.cell)}(x_t, {', '.join(names)}, **parameters)"
+    else:
+        call = f"rnn(x_t, {passed(names)})"
+    if not source.is_packed:
+        yield f"{', '.join(names)} = {call}"
+        yield f"outputs.append({names[0]})"
+        return
+    over = source.comment(Text("a row that is over keeps its state"))
+    yield f"is_alive = (t < lengths)[:, None]  {over}"
+    yield f"{', '.join(f'{name}_t' for name in names)} = {call}"
+    for name in names:
+        yield f"{name} = torch.where(is_alive, {name}_t, {name})"
+    yield f"output_t = torch.where(is_alive, {names[0]}, 0)"
+    yield "outputs.append(output_t)"
 
 
-def _first_state(source: Source, name: str, size: int) -> str:
-    scenario = source.scenario
-    given = scenario.initial_state.get(f"{name}_0")
-    if given is not None:
-        return tensor(state_as_torch_shows(scenario, given))
-    shape = f"x.shape[1], {size}" if scenario.is_batched else str(size)
-    return f"torch.zeros({shape}, dtype={source.dtype})"
+def _scored(source: Source, output_t: str, *, keeps_logits: bool) -> Iterator[str]:
+    """Give the loss of one step, and the logits it is taken of."""
+    if keeps_logits:
+        yield f"logits_t = linear({output_t})"
+        yield "scores.append(logits_t)"
+    yield from added_lines(source, "logits_t" if keeps_logits else output_t)
 
 
 # ── whole modules ────────────────────────────────────────────────────────────────────
 
 
-def _initial(source: Source) -> tuple[list[str], list[str]]:
+def _initial(source: Source, *, first: bool) -> tuple[list[str], list[str]]:
     """Give the lines that make h_0 and c_0, and their names; nothing where all are zeros."""
-    scenario = source.scenario
-    if not scenario.initial_state:
+    if first:
+        return [], first_names(source)
+    if not source.scenario.initial_state:
         return [], []
-    lines = []
-    names = list(scenario.cell.states)
-    for name in names:
-        given = scenario.initial_state.get(f"{name}_0")
-        if given is not None:
-            lines.append(f"{name}_0 = {tensor(state_as_torch_shows(scenario, given))}")
-            continue
-        other = next(iter(scenario.initial_state.values()))
-        width = scenario.recurrent.hidden_size if name == "c" else scenario.recurrent.output_size
-        shape = (*state_as_torch_shows(scenario, other).shape[:-1], width)
-        lines.append(f"{name}_0 = torch.zeros({shape}, dtype={source.dtype})")
-    return lines, [f"{name}_0" for name in names]
+    return list(first_lines(source, source.rows)), first_names(source)
 
 
-def _passed(names: list[str]) -> str:
+def passed(names: list[str]) -> str:
     """Give one name, or several in brackets, as torch takes them."""
     return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
@@ -97,10 +132,10 @@ def _states(source: Source) -> str:
     return "(h_n, c_n)" if len(source.scenario.cell.states) > 1 else "h_n"
 
 
-def _call(source: Source) -> Iterator[str]:
-    lines, names = _initial(source)
+def _call(source: Source, *, first: bool) -> Iterator[str]:
+    lines, names = _initial(source, first=first)
     yield from lines
-    behind = f", {_passed(names)}" if names else ""
+    behind = f", {passed(names)}" if names else ""
     if not source.is_packed:
         yield f"output, {_states(source)} = rnn(x{behind})"
         return
@@ -122,14 +157,14 @@ def _padded(source: Source) -> str:
     return f"output, _ = nn.utils.rnn.pad_packed_sequence(output, {_batch_first(source)}total_length=x.shape[{axis}])"
 
 
-def _chain(source: Source) -> Iterator[str]:
+def _chain(source: Source, *, first: bool) -> Iterator[str]:
     """Give torch's single layers one after another, our masks between."""
     recurrent = source.scenario.recurrent
-    lines, names = _initial(source)
+    lines, names = _initial(source, first=first)
     yield from lines
     directions = recurrent.num_directions
     part = f"[{directions} * k : {directions} * k + {directions}]"
-    passed = f", {_passed([f'{name}{part}' for name in names])}" if names else ""
+    behind = f", {passed([f'{name}{part}' for name in names])}" if names else ""
     is_lstm = len(source.scenario.cell.states) > 1
     yield f"generator = np.random.default_rng({recurrent.dropout_seed})"
     yield "output, last = x, []"
@@ -139,10 +174,10 @@ def _chain(source: Source) -> Iterator[str]:
     yield "        output = mask * output"
     if source.is_packed:
         yield f"    {_packed(source, 'output')}"
-        yield f"    output, states = layer(packed{passed})"
+        yield f"    output, states = layer(packed{behind})"
         yield f"    {_padded(source)}"
     else:
-        yield f"    output, states = layer(output{passed})"
+        yield f"    output, states = layer(output{behind})"
     yield "    last.append(states)"
     if is_lstm:
         yield "h_n, c_n = (torch.cat(parts) for parts in zip(*last))"

@@ -1,7 +1,8 @@
-"""Arrays as Python text that reads back to the same numbers."""
+"""Arrays and words as Python text that reads back to the same."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,12 @@ def nested(array: NDArray[Any], *, indent: int = 0) -> str:
     if flat and len(flat) + indent <= WIDTH and "\n" not in flat:
         return flat
     inner = " " * (indent + 4)
-    if array.ndim == 1:
-        lines = _filled([number(value) for value in array], WIDTH - indent - 4)
+    parts = [nested(part, indent=indent + 4) for part in array]
+    # Rows of numbers stand below one another as in a matrix; indices have no such look.
+    if array.ndim == 1 or (array.dtype.kind in "iu" and not any("\n" in part for part in parts)):
+        lines = _filled(parts, WIDTH - indent - 4)
     else:
-        lines = [nested(part, indent=indent + 4) + "," for part in array]
+        lines = [f"{part}," for part in parts]
     return "[\n" + "".join(f"{inner}{line}\n" for line in lines) + " " * indent + "]"
 
 
@@ -40,18 +43,33 @@ def number(value: Any) -> str:
     return str(int(value))
 
 
+def quoted(text: str) -> str:
+    """Give a text in double quotes, all that steers a terminal written as an escape."""
+    written = repr(text)
+    return f'"{written[1:-1]}"' if written[0] == "'" and '"' not in written else written
+
+
+def words(texts: Iterable[str]) -> str:
+    """Give a list of texts, broken into lines where it is wide."""
+    written = [quoted(text) for text in texts]
+    flat = f"[{', '.join(written)}]"
+    if len(flat) <= WIDTH:
+        return flat
+    return "[\n" + "".join(f"    {line}\n" for line in _filled(written, WIDTH - 4)) + "]"
+
+
 def _is_plain(value: np.floating[Any]) -> bool:
     return bool(value == 0 or 1e-4 <= abs(value) < 1e16)
 
 
-def _filled(words: list[str], width: int) -> list[str]:
+def _filled(parts: list[str], width: int) -> list[str]:
     """Put words into lines, each with a comma behind it."""
     lines: list[str] = []
     line = ""
-    for word in words:
-        longer = f"{line} {word}," if line else f"{word},"
+    for part in parts:
+        longer = f"{line} {part}," if line else f"{part},"
         if line and len(longer) > width:
             lines.append(line)
-            longer = f"{word},"
+            longer = f"{part},"
         line = longer
     return [*lines, line] if line else lines

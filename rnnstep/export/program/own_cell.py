@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 from collections.abc import Iterator
 
@@ -22,23 +23,85 @@ _CALLS = {
 _TRUTHS = {"and": "logical_and", "or": "logical_or", "not": "logical_not", "isnan": "isnan"}
 _ATOM = 9
 
+# What the program itself calls so, `x` apart: that is what the equations mean too.
+_TAKEN = frozenset(
+    (
+        *(
+            "torch",
+            "nn",
+            "np",
+            "csv",
+            "re",
+            "embedding",
+            "rnn",
+            "layers",
+            "linear",
+            "model",
+            "module",
+            "parameters",
+        ),
+        *("x_t", "t", "lengths", "is_alive", "h_n", "c_n", "output", "output_t", "outputs", "packed", "mask"),
+        *(
+            "logits",
+            "logits_t",
+            "scores",
+            "target",
+            "target_t",
+            "loss",
+            "losses",
+            "criterion",
+            "optimizer",
+            "epoch",
+        ),
+        *(
+            "forward",
+            "accuracy",
+            "learnt",
+            "values",
+            "batches",
+            "test_batches",
+            "indices",
+            "vocabulary",
+            "classes",
+        ),
+        *(
+            "series",
+            "starts",
+            "windows",
+            "said",
+            "right",
+            "count",
+            "tested",
+            "mean",
+            "text_at",
+            "label_at",
+            "rows",
+        ),
+    )
+)
+
 
 def cell_lines(cell: Cell, dtype: str) -> Iterator[str]:
     """Give `def NAME(x, h_prev, …)`, which returns the states after the step."""
     program = cell.program
     read = [*program.inputs, *program.befores, *program.parameters]
-    yield f"def {safe(cell.name)}({', '.join(map(safe, read))}):"
+    yield f"def {function_name(cell)}({', '.join(map(safe, read))}):"
     for line in program.lines:
         yield f"    {safe(line.name)} = {_source(line.expression, dtype)[0]}"
     yield f"    return {', '.join(map(safe, program.states))}"
 
 
+def function_name(cell: Cell) -> str:
+    """Give the name of the cell's function, which is none of its states'."""
+    name = safe(cell.name)
+    return f"{name}_cell" if cell.name in cell.program.states else name
+
+
 def safe(name: str) -> str:
     """Give a name that the program may use: Python's words and its own names get a mark."""
     letters = "".join(character if character.isalnum() else "_" for character in name)
-    if not letters or letters[0].isdigit() or keyword.iskeyword(letters) or letters in {"torch", "nn", "np"}:
-        return f"{letters}_"
-    return letters
+    is_taken = keyword.iskeyword(letters) or letters in _TAKEN or hasattr(builtins, letters)
+    return f"{letters}_" if not letters or letters[0].isdigit() or is_taken else letters
 
 
 def _source(expression: Expression, dtype: str) -> tuple[str, int]:

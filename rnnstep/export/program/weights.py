@@ -10,7 +10,8 @@ import numpy as np
 
 from rnnstep.export.program.literals import tensor
 from rnnstep.export.program.own_cell import cell_lines, safe
-from rnnstep.export.program.source import Source
+from rnnstep.export.program.source import Source, indented
+from rnnstep.language import Text
 from rnnstep.scenario.model import Floats, Recurrent
 from rnnstep.scenario.parameters import linear_in_features, parameter_shapes
 from rnnstep.scenario.seeds import rounded, seeded_weights
@@ -25,6 +26,27 @@ def module_lines(source: Source) -> Iterator[str]:
     yield from _constructed(source)
     if source.is_double:
         yield from _each_module(source, "{module}.double()")
+    writing = list(_written(source))
+    if writing and source.has_loss:
+        yield "with torch.no_grad():"
+        yield from indented(writing)
+    else:
+        yield from writing
+    if source.has_loss and source.scenario.recurrent.is_own:
+        yield "for values in parameters.values():"
+        yield "    values.requires_grad_()"
+    if source.is_chained:
+        yield from _layers(source)
+
+
+def learning_modules(source: Source) -> list[str]:
+    """Give the modules whose parameters are learnt; those of a cell of one's own stand in a dictionary beside."""
+    return ["layers" if module == "rnn" and source.is_chained else module for module in _modules(source)]
+
+
+def _written(source: Source) -> Iterator[str]:
+    """Give the lines that write into the parameters what the constructors did not draw."""
+    weights = source.table("weights")
     if "seed" in weights and "round" in weights:
         yield from _rounded(source, weights["round"])
     loaded = _from_file(source)
@@ -34,8 +56,6 @@ def module_lines(source: Source) -> Iterator[str]:
     for name, values in source.scenario.parameters.items():
         if name not in known or not np.array_equal(known[name], values, equal_nan=True):
             yield f"{_target(source, name)}[...] = {tensor(values)}"
-    if source.is_chained:
-        yield from _layers(source)
 
 
 def module_call(source: Source, *, input_size: str | None = None) -> str:
@@ -90,7 +110,10 @@ def _own_parameters(source: Source) -> Iterator[str]:
     if source.is_double:
         yield "parameters = {name: values.double() for name, values in parameters.items()}"
     yield ""
+    yield ""
     yield from cell_lines(source.scenario.cell, source.dtype)
+    yield ""
+    yield ""
 
 
 def _each_module(source: Source, line: str) -> Iterator[str]:
@@ -113,7 +136,8 @@ def _rounded(source: Source, decimals: int) -> Iterator[str]:
         yield f"    values.copy_(values.double().round(decimals={decimals}))"
     modules = _modules(source)
     if modules:
-        yield f"for module in ({', '.join(modules)},):"
+        every = f"{modules[0]}," if len(modules) == 1 else ", ".join(modules)
+        yield f"for module in ({every}):"
         yield "    for values in module.parameters():"
         yield f"        values.copy_(values.double().round(decimals={decimals}))"
 
@@ -228,7 +252,8 @@ def _layers(source: Source) -> Iterator[str]:
     recurrent: Recurrent = source.scenario.recurrent
     above = recurrent.output_size * recurrent.num_directions
     size = f"{recurrent.input_size} if k == 0 else {above}" if recurrent.input_size != above else str(above)
-    yield "layers = []  # one module a layer, so that dropout's masks can stand between them"
+    yield source.comment(Text("one module a layer, so that dropout's masks can stand between them"))
+    yield "layers = nn.ModuleList()"
     yield f"for k in range({recurrent.num_layers}):"
     yield f"    layer = {module_call(source, input_size=size)}.to({source.dtype})"
     yield '    names = {name: name.replace("_l0", f"_l{k}") for name in layer.state_dict()}'

@@ -1,0 +1,192 @@
+"""The training loop: over epochs, and over batches where there are several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnstep.export.program.answers import answer_lines, counting_lines, mean_lines
+from rnnstep.export.program.data import entering_lines
+from rnnstep.export.program.forward import first_lines, first_names, first_shape, forward_lines
+from rnnstep.export.program.loss import criterion_line, learnt, loss_lines, model_lines, update_lines
+from rnnstep.export.program.own_cell import safe
+from rnnstep.export.program.source import Source, indented, results
+from rnnstep.language import Text
+from rnnstep.scenario.keys import OPTIMIZERS
+from rnnstep.scenario.model import Training
+
+_WRONG_SHAPE = "h_0_of_the_wrong_shape"
+_NOT_RESET = "hidden_not_reset"
+_REFUSED = (_WRONG_SHAPE, "backward_inside_the_loop")  # the loop ends before it could print what came out
+
+
+def training_lines(source: Source, training: Training) -> Iterator[str]:
+    """Give the lines after the data: what comes out before training, the optimizer, and the loop."""
+    if source.is_several:
+        yield from _functions(source)
+        yield f"for {source.loop_names} in batches:  {source.comment(Text('before training'))}"
+        yield from indented((*_asked(source), *printed_lines(source)))
+        yield ""
+    elif source.mistake in _REFUSED:
+        yield from (*entering_lines(source), *forward_lines(source), *printed_lines(source))
+        yield ""
+    yield criterion_line(source)
+    yield from model_lines(source)
+    yield _optimizer(source, training)
+    yield ""
+    if source.mistake == _NOT_RESET:
+        yield from first_lines(source, str(source.batch.num_rows))
+    yield f"for epoch in range({training.epochs}):"
+    yield from indented(_epoch_of_batches(source) if source.is_several else _epoch(source))
+
+
+def printed_lines(source: Source) -> Iterator[str]:
+    """Give the lines that print what came out of the modules."""
+    numbers = ".detach()" if source.has_loss else ""
+    for name in results(source.scenario):
+        yield f'print("{name}", {name}{numbers}, sep="\\n")'
+
+
+def _optimizer(source: Source, training: Training) -> str:
+    """Give the optimizer with the arguments that are not torch's own."""
+    defaults = OPTIMIZERS[training.optimizer]
+    given = [f"{key}={value!r}" for key, value in training.arguments.items() if value != defaults[key]]
+    return f"optimizer = torch.optim.{training.optimizer}({', '.join([learnt(source), *given])})"
+
+
+# ── one batch: an epoch is one update ────────────────────────────────────────────────
+
+
+def _epoch(source: Source) -> Iterator[str]:
+    yield from _cleared(source)
+    yield from entering_lines(source)
+    yield from _wrong_first(source)
+    yield from forward_lines(source, first=_takes_first(source), has_loss=source.has_loss_in_loop)
+    yield from loss_lines(source)
+    if source.mistake not in _REFUSED:
+        yield f"if epoch == 0:  {source.comment(Text('before training'))}"
+        yield from indented(printed_lines(source))
+    yield from _updated(source)
+    yield from answer_lines(source)
+
+
+# ── several batches: an update each ──────────────────────────────────────────────────
+
+
+def _functions(source: Source) -> Iterator[str]:
+    """Give `forward`, and `accuracy` where there are rows to be tested on."""
+    arguments = ", ".join(_arguments(source))
+    yield ""
+    yield f"def forward({arguments}):"
+    yield from indented(entering_lines(source))
+    yield from indented(forward_lines(source, first=_takes_first(source)))
+    yield f"    return {', '.join(_returned(source))}"
+    yield ""
+    yield ""
+    if source.is_tested:
+        yield "@torch.no_grad()"
+        yield "def accuracy(batches):"
+        yield "    right, count = 0, 0"
+        yield f"    for {source.loop_names} in batches:"
+        yield from indented(indented((*_asked(source), *counting_lines(source))))
+        yield "    return right / count"
+        yield ""
+        yield ""
+
+
+def _arguments(source: Source) -> list[str]:
+    first = first_names(source) if _takes_first(source) else []
+    return ["x", *(["lengths"] if source.is_packed else []), *first]
+
+
+def _returned(source: Source) -> list[str]:
+    """What `forward` returns: what torch does, and all states that the next epoch is to begin with."""
+    others = [safe(name) for name in list(source.scenario.cell.states)[2:]] if _takes_first(source) else []
+    return [*results(source.scenario), *others]
+
+
+def _call(source: Source) -> str:
+    return f"{', '.join(_returned(source))} = forward({', '.join(_arguments(source))})"
+
+
+def _asked(source: Source) -> Iterator[str]:
+    """Ask the model from its right first states."""
+    if _takes_first(source):
+        yield from first_lines(source, source.rows)
+    yield _call(source)
+
+
+def _epoch_of_batches(source: Source) -> Iterator[str]:
+    if source.is_tested:
+        before = source.comment(Text("of the weights before the updates of this epoch"))
+        yield f"tested = accuracy(test_batches)  {before}"
+    yield "losses, right, count = [], 0, 0" if source.has_classes else "losses = []"
+    yield f"for {source.loop_names} in batches:"
+    yield from indented(_batch(source))
+    yield from mean_lines(source)
+
+
+def _batch(source: Source) -> Iterator[str]:
+    yield from _cleared(source)
+    yield from _wrong_first(source)
+    yield _call(source)
+    yield from loss_lines(source)
+    yield from _updated(source)
+    yield "losses.append(loss.item())"
+    yield from counting_lines(source)
+
+
+# ── an update, and the mistakes around it ────────────────────────────────────────────
+
+
+def _takes_first(source: Source) -> bool:
+    """Whether the states before the first step are the loop's own business."""
+    return source.mistake in (_NOT_RESET, _WRONG_SHAPE)
+
+
+def _cleared(source: Source) -> Iterator[str]:
+    if source.mistake != "no_zero_grad":
+        yield "optimizer.zero_grad()"
+        return
+    yield source.comment(
+        Text("Mistake on purpose: the gradients are never cleared, so each is added to all before it.")
+    )
+    yield source.comment(Text("Cure: {code}", code="optimizer.zero_grad()"))
+
+
+def _updated(source: Source) -> Iterator[str]:
+    if source.mistake != "backward_inside_the_loop":
+        yield from update_lines(source)
+    if source.mistake != _NOT_RESET:
+        return
+    yield source.comment(
+        Text("Mistake on purpose: the next epoch begins with the state at which this one ended.")
+    )
+    yield source.comment(Text("Cure: without this line every epoch begins afresh."))
+    states = [safe(name) for name in source.scenario.cell.states]
+    ends = ["h_n", "c_n", *states[2:]][: len(states)]
+    yield f"{', '.join(first_names(source))} = {', '.join(f'{end}.detach()' for end in ends)}"
+
+
+def _wrong_first(source: Source) -> Iterator[str]:
+    """Give states whose first one has a shape that torch refuses."""
+    if source.mistake != _WRONG_SHAPE:
+        return
+    (state, *others), (name, *_) = source.scenario.cell.states, first_names(source)
+    right = first_shape(source, state, source.rows)
+    if source.scenario.recurrent.is_cell:
+        wrong = (1, *right)
+    elif source.scenario.is_batched:
+        wrong = right[1:]
+    else:
+        wrong = (right[0], 1, *right[1:])
+    yield source.comment(
+        Text("Mistake on purpose: {name} of the shape {wrong}; torch raises.", name=name, wrong=_shape(wrong))
+    )
+    yield source.comment(Text("Cure: the shape {right}.", right=_shape(right)))
+    yield f"{name} = {source.zeros(*wrong)}"
+    if others:
+        yield from list(first_lines(source, source.rows))[1:]
+
+
+def _shape(sizes: tuple[object, ...]) -> str:
+    return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''})"
