@@ -110,10 +110,13 @@ class Trainer:
 
     def model_of(self, state: State) -> Model:
         """The model with a state's parameters."""
-        model = (
-            self.model if state.updates == 0 else self.model.with_parameters(self.by_name(state.parameters))
-        )
+        model = self._with_parameters(state)
         return model.with_initial_state(state.initial) if state.initial else model
+
+    def _with_parameters(self, state: State) -> Model:
+        if state.updates == 0:
+            return self.model
+        return self.model.with_parameters(self.by_name(state.parameters))
 
     @staticmethod
     def gathered(state: State, fresh: Array) -> Array:
@@ -175,7 +178,7 @@ class Trainer:
         """The share of right answers among the rows kept apart."""
         if not self.scenario.test_batches:
             return None
-        model = self.model_of(state)
+        model = self._with_parameters(state)  # no state of the training rows goes with them
         found = Score()
         for index in range(len(self.scenario.test_batches)):
             found += score(model.run_test_batch(index))
