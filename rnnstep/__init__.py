@@ -4,6 +4,8 @@
 >>> run = rnnstep.trace("hello")  # a path, or the name of a bundled scenario
 >>> run.steps[3]["h"]  # every value of step 4, (B, H)
 >>> run.agrees  # whether torch computes the same
+>>> rnnstep.grad("hello").parameters["weight_hh"]  # its gradient; `.reference` has autograd's
+>>> rnnstep.train("hello").epochs[-1].prediction  # after training
 """
 
 from __future__ import annotations
@@ -11,10 +13,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rnnstep.api import LoadedScenario, Run, load, trace
+    from rnnstep.api import Gradients, LoadedScenario, Run, TrainingRun, grad, load, trace, train
 
 __version__ = "0.1.0"
-__all__ = ["LoadedScenario", "Run", "__version__", "load", "trace"]
+__all__ = [
+    "Gradients",
+    "LoadedScenario",
+    "Run",
+    "TrainingRun",
+    "__version__",
+    "grad",
+    "load",
+    "trace",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

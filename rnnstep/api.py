@@ -1,16 +1,19 @@
-"""From Python: load a scenario, run it, and set torch's numbers beside."""
+"""From Python: load a scenario, run it, go back through it, train it, and set torch's numbers beside."""
 
 from __future__ import annotations
 
 from os import PathLike
 
 from rnnstep.engine import Model, Trace
+from rnnstep.export.gradients import Gradients, gradients
 from rnnstep.export.run import Run
+from rnnstep.export.training import TrainingRun, check_training, training_run
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.overrides import Overrides, overridden
 from rnnstep.scenario.read import read
 
-__all__ = ["LoadedScenario", "Run", "load", "trace"]
+__all__ = ["Gradients", "LoadedScenario", "Run", "TrainingRun", "grad", "load", "trace", "train"]
 
 
 class LoadedScenario:
@@ -39,12 +42,7 @@ def load(path: str | PathLike[str]) -> LoadedScenario:
         UsageError: There is no such file.
         ScenarioError: The file holds mistakes; all of them, with their places.
     """
-    scenario = read(find(str(path)))
-    if scenario.pending is not None:
-        from rnnstep.reference import complete
-
-        scenario = complete(scenario)
-    return LoadedScenario(scenario)
+    return LoadedScenario(_complete(path))
 
 
 def trace(path: str | PathLike[str]) -> Run:
@@ -58,3 +56,53 @@ def trace(path: str | PathLike[str]) -> Run:
 
     done = load(path).run()
     return Run(done, check(done))
+
+
+def grad(path: str | PathLike[str]) -> Gradients:
+    """Run a scenario, go back from its loss, and let autograd do the same.
+
+    >>> found = grad("hello")
+    >>> found.parameters["weight_hh"]  # ∂L/∂W_hh, in torch's shape
+    >>> found.states[3]["h"]  # ∂L/∂h_4, the total derivative, (B, H)
+    >>> found.reference.parameters["weight_hh"]  # autograd's
+
+    Raises:
+        UsageError: There is no such file, or no loss to go back from.
+        ScenarioError: The file holds mistakes; all of them, with their places.
+    """
+    return gradients(_complete(path))
+
+
+def train(
+    path: str | PathLike[str], *, epochs: int | None = None, lr: float | None = None, seed: int | None = None
+) -> TrainingRun:
+    """Train a scenario with its optimizer; torch's modules and torch.optim from the same start beside it.
+
+    >>> run = train("hello", lr=0.05)
+    >>> [epoch.loss for epoch in run.epochs], run.epochs[-1].prediction  # each before its epoch's update
+    >>> run.parameters["weight_hh"]  # as trained
+
+    Args:
+        path: Of a scenario, or the name of a bundled one.
+        epochs: How many, in place of the file's.
+        lr: The learning rate, in place of the file's.
+        seed: From which the weights are drawn anew.
+
+    Raises:
+        UsageError: There is no such file, no [training], or a seed beside weights that are arrays.
+        ScenarioError: The file holds mistakes; all of them, with their places.
+    """
+    scenario = read(find(str(path)))
+    check_training(scenario)
+    run = training_run(overridden(scenario, Overrides(epochs, lr, seed)))
+    run.finish()
+    return run
+
+
+def _complete(path: str | PathLike[str]) -> Scenario:
+    scenario = read(find(str(path)))
+    if scenario.pending is None:
+        return scenario
+    from rnnstep.reference import complete
+
+    return complete(scenario)

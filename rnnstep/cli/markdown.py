@@ -25,7 +25,7 @@ def markdown_pieces(selection: Selection, page: Page) -> Iterator[str]:
 def _lines(selection: Selection, page: Page) -> Iterator[str]:
     scenario = selection.run.scenario
     title = " ".join(scenario.title.into(page.language).split())
-    yield f"# {_escaped(title or scenario.name)}"
+    yield f"# {escaped(title or scenario.name)}"
     yield ""
     yield f"`{module_words(scenario)}`, `{scenario.display.dtype}`"
     yield ""
@@ -58,7 +58,7 @@ def _title(selection: Selection, seen: Seen, page: Page) -> str:
     parts.append(page.say(Text("step {step}/{steps}", step=step.t + 1, steps=batch.num_steps)))
     parts += [seen.key] if len(selection.run.trace.passes[0].runs) > 1 else []
     parts += letter(scenario, batch, step.t, 0) if batch.num_rows == 1 and step.layer == 0 else []
-    return _escaped(", ".join(parts))
+    return escaped(", ".join(parts))
 
 
 Cells = tuple[str, str, str, str, str]  # row, name, ours, torch's, mark
@@ -66,13 +66,14 @@ Cells = tuple[str, str, str, str, str]  # row, name, ours, torch's, mark
 
 def _table(page: Page, rows: Iterator[Cells], *, has_rows: bool) -> Iterator[str]:
     heads = [page.say(Text("row")), page.say(Text("value")), page.say(Text("ours")), "torch", ""]
-    yield _row(heads if has_rows else heads[1:])
-    yield _row(["---"] * (5 if has_rows else 4))
+    yield table_row(heads if has_rows else heads[1:])
+    yield table_row(["---"] * (5 if has_rows else 4))
     for cells in rows:
-        yield _row(cells if has_rows else cells[1:])
+        yield table_row(cells if has_rows else cells[1:])
 
 
-def _row(cells: Sequence[str]) -> str:
+def table_row(cells: Sequence[str]) -> str:
+    """Give a row of a table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -83,12 +84,12 @@ def _step_rows(seen: Seen, page: Page) -> Iterator[Cells]:
     for position, row in enumerate(rows):
         for name, value in step.items():
             torch = seen.torch.get(name)
-            beside = "" if torch is None else _vector(torch[position], page)
+            beside = "" if torch is None else vector(torch[position], page)
             sign = page.mark(agrees=seen.torch.agrees(name))
             told = page.self_check(sign) if seen.torch.is_self_check(name) else sign
-            yield str(row + 1), f"`{name}`", _vector(value[position], page), beside, told if beside else ""
+            yield str(row + 1), f"`{name}`", vector(value[position], page), beside, told if beside else ""
         for text, value in seen.watched.items():
-            yield str(row + 1), f"`{text.replace('|', '')}`", _vector(value[position], page), "", ""
+            yield str(row + 1), f"`{text.replace('|', '')}`", vector(value[position], page), "", ""
 
 
 def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
@@ -102,17 +103,18 @@ def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
         yield ""
         yield f"## {where}{name} {shown_shape(ours.shape)}"
         yield ""
-        yield _row(["", page.say(Text("ours")), "torch"])
-        yield _row(["---"] * 3)
+        yield table_row(["", page.say(Text("ours")), "torch"])
+        yield table_row(["---"] * 3)
         for place in np.ndindex(ours.shape[:-1]):
             index = f"`[{', '.join(map(str, place))}]`" if place else ""
-            yield _row([index, _vector(ours[place], page), _vector(torch[place], page)])
+            yield table_row([index, vector(ours[place], page), vector(torch[place], page)])
 
 
-def _vector(values: Array, page: Page) -> str:
+def vector(values: Array, page: Page) -> str:
+    """Give the numbers of a vector beside each other."""
     return " ".join(number(float(value), page.decimals, alphabet=page.alphabet) for value in values)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Keep a title from being read as Markdown's signs."""
     return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|" else character for character in text)

@@ -74,7 +74,8 @@ class WholeNumber(click.ParamType[int]):
             UsageError: It is none, or outside.
         """
         text = str(value)
-        if text.isascii() and text.isdigit() and len(text) < 10 and self.low <= int(text) <= self.high:
+        digits = text.removeprefix("-")
+        if digits.isascii() and digits.isdigit() and len(digits) <= 20 and self.low <= int(text) <= self.high:
             return int(text)
         raise UsageError(
             Text(
@@ -83,6 +84,33 @@ class WholeNumber(click.ParamType[int]):
                 found=text,
                 low=self.low,
                 high=self.high,
+            )
+        )
+
+
+class Number(click.ParamType[float]):
+    """A finite number, 0 or more."""
+
+    name = "X"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Give the number.
+
+        Raises:
+            UsageError: It is none, negative, or without an end.
+        """
+        import re
+
+        text = str(value).strip()
+        if re.fullmatch(r"\+?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.ASCII | re.IGNORECASE):
+            number = float(text)
+            if number < float("inf"):
+                return number
+        raise UsageError(
+            Text(
+                "{option}: found {found}, expected a number ≥ 0, such as 0.01",
+                option=_name(param),
+                found=str(value),
             )
         )
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rnnstep.cli.commands import Given
+from rnnstep.cli.speech import can_spell
 from rnnstep.export.run import Run
 from rnnstep.export.selection import Selection
-from rnnstep.language import Text
+from rnnstep.language import Text, environment_language
 from rnnstep.language.printable import printable
 from rnnstep.scenario.model import Batch, Scenario
-from rnnstep.views.alphabet import Alphabet
+from rnnstep.views.alphabet import Alphabet, alphabet
 from rnnstep.views.numbers import brief
 
 ROOMY = 100  # columns
+WIDTH = 100  # of a text that goes to no terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,19 @@ class Page:
 
     def _coloured(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.has_colour else text
+
+
+def page_of(scenario: Scenario, given: Given) -> Page:
+    """Lay out for the terminal, or for a file: without colours, in a width of its own."""
+    is_terminal = given.output is None and sys.stdout.isatty()
+    is_ascii = given.ascii or (given.output is None and not can_spell("✓−·│"))
+    return Page(
+        language=scenario.display.language or environment_language(),
+        decimals=scenario.display.decimals,
+        alphabet=alphabet(is_ascii=is_ascii),
+        width=shutil.get_terminal_size().columns if is_terminal else WIDTH,
+        has_colour=is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+    )
 
 
 def legend(run: Run, page: Page) -> Text:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from rnnstep import __version__
-from rnnstep.cli import coding, completion, listing, new, opening, tracing
+from rnnstep.cli import coding, completion, gradients, listing, new, opening, tracing, training
 from rnnstep.cli.commands import WIDTH, Command, Option, columns
 from rnnstep.cli.speech import language_of, say, say_plainly
 from rnnstep.errors import RnnstepError
@@ -21,7 +21,15 @@ BAD_INPUT = 2
 
 COMMANDS = {
     command.name: command
-    for command in (tracing.COMMAND, coding.COMMAND, listing.COMMAND, new.COMMAND, completion.COMMAND)
+    for command in (
+        tracing.COMMAND,
+        gradients.COMMAND,
+        training.COMMAND,
+        coding.COMMAND,
+        listing.COMMAND,
+        new.COMMAND,
+        completion.COMMAND,
+    )
 }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -17,21 +15,17 @@ from rnnstep.cli.options import (
     scenario_argument,
     showing_options,
 )
-from rnnstep.cli.speech import can_spell
 from rnnstep.errors import EquationError, UsageError
-from rnnstep.language import Text, environment_language
+from rnnstep.language import Text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rnnstep.cli.page import Page
     from rnnstep.engine import Block
     from rnnstep.engine.watch import Watch
-    from rnnstep.export.run import Run
     from rnnstep.export.selection import Selection
 
 FORMATS = ("text", "json", "csv", "npz", "md")
-WIDTH = 100  # of a text that goes to no terminal
 DISAGREES = 1
 
 
@@ -84,6 +78,8 @@ def _watch(text: str, blocks: list[Block], option: str) -> Watch:
 
 
 def _pieces(selection: Selection, given: Given) -> Iterator[str]:
+    from rnnstep.cli.page import page_of
+
     match given.format:
         case "json":
             from rnnstep.export.json_text import json_pieces
@@ -96,28 +92,10 @@ def _pieces(selection: Selection, given: Given) -> Iterator[str]:
         case "md":
             from rnnstep.cli.markdown import markdown_pieces
 
-            return markdown_pieces(selection, _page(selection.run, given))
+            return markdown_pieces(selection, page_of(selection.run.scenario, given))
     from rnnstep.cli.worked import worked_pieces
 
-    return worked_pieces(selection, _page(selection.run, given))
-
-
-def _page(run: Run, given: Given) -> Page:
-    """Lay out for the terminal, or for a file: without colours, in a width of its own."""
-    import shutil
-
-    from rnnstep.cli.page import Page
-    from rnnstep.views.alphabet import alphabet
-
-    is_terminal = given.output is None and sys.stdout.isatty()
-    is_ascii = given.ascii or (given.output is None and not can_spell("✓−·│"))
-    return Page(
-        language=run.scenario.display.language or environment_language(),
-        decimals=run.scenario.display.decimals,
-        alphabet=alphabet(is_ascii=is_ascii),
-        width=shutil.get_terminal_size().columns if is_terminal else WIDTH,
-        has_colour=is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
-    )
+    return worked_pieces(selection, page_of(selection.run.scenario, given))
 
 
 COMMAND = Command(

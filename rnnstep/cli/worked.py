@@ -65,10 +65,11 @@ def _head(selection: Selection, page: Page) -> Iterator[str]:
             if block.kind == "recurrent" and written not in shown:
                 shown.add(written)
                 yield page.alphabet.spell(f"  {written}")
-    for block in done.blocks:
+    weighty = [block for block in done.blocks if block.parameters]
+    for block in weighty:
         for name, value in block.parameters.items():
             yield ""
-            yield from _parameter(f"{block.key}  {name}" if len(done.blocks) > 1 else name, value, page)
+            yield from parameter_lines(f"{block.key}  {name}" if len(weighty) > 1 else name, value, page)
     yield ""
     yield from page.say(legend(selection.run, page)).split("\n")
 
@@ -84,7 +85,8 @@ def _shapes(done: Pass) -> list[str]:
     return [f"{name} {shown_shape(np.shape(value))}" for name, value in named.items() if value is not None]
 
 
-def _parameter(name: str, value: Array, page: Page) -> Iterator[str]:
+def parameter_lines(name: str, value: Array, page: Page) -> Iterator[str]:
+    """Write a parameter row by row, or say that it is too large."""
     shape = "×".join(map(str, value.shape))
     if value.size > MOST_SHOWN:
         yield page.say(Text("  {name} {shape}, too large to be shown here", name=name, shape=shape))
@@ -134,9 +136,9 @@ def _step(done: Pass, seen: Seen, page: Page) -> Iterator[str]:
         for name, (ours, torch) in values.items():
             beside = None if torch is None else torch[position]
             tag = _tag(seen, name, page) if beside is not None else ""
-            yield from _value(name, ours[position], beside, label, tag, page)
+            yield from value_lines(name, ours[position], beside, label, tag, page)
         for name, value in seen.watched.items():
-            yield from _value(name, value[position], None, label, "", page)
+            yield from value_lines(name, value[position], None, label, "", page)
 
 
 def _tag(seen: Seen, name: str, page: Page) -> str:
@@ -145,13 +147,33 @@ def _tag(seen: Seen, name: str, page: Page) -> str:
     return page.self_check(sign) if seen.torch.is_self_check(name) else sign
 
 
-def _value(name: str, ours: Array, torch: Array | None, label: int, tag: str, page: Page) -> Iterator[str]:
-    """Write one vector, torch's beside it, over as many lines as it takes."""
+def value_lines(
+    name: str,
+    ours: Array,
+    torch: Array | None,
+    label: int,
+    tag: str,
+    page: Page,
+    *,
+    tag_room: int | None = None,
+) -> Iterator[str]:
+    """Write one vector, torch's beside it, over as many lines as it takes.
+
+    Args:
+        name: What stands before it, padded to `label` cells.
+        ours: The vector.
+        torch: What stands beside it, if anything does.
+        label: The cells of the longest name of the table.
+        tag: What stands behind torch's.
+        page: The layout.
+        tag_room: The cells of the longest tag of the table; those of a self-check's where it is not given.
+    """
     both = np.stack([ours] if torch is None else [ours, torch])
     grid = matrix(both, page.decimals, page.decimals + 3, alphabet=page.alphabet)
     indent = "  " if page.is_narrow else "    "
     each = len(grid[0][0]) + 1
-    room = page.width - len(indent) - label - len("  │ ") - cells(page.self_check("x"))
+    behind = cells(page.self_check("x")) if tag_room is None else tag_room
+    room = page.width - len(indent) - label - len("  │ ") - behind
     per_line = max(1, room // (each * 2))
     size = len(grid[0])
     for start in range(0, size, per_line):
@@ -187,7 +209,7 @@ def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
         labels = ["[" + ", ".join(str(int(part)) for part in place) + "]" if place else "" for place in index]
         label = max(map(len, labels), default=0)
         for place, shown in zip(index, labels, strict=True):
-            yield from _value(shown, ours[place], torch[place], label, tag, page)
+            yield from value_lines(shown, ours[place], torch[place], label, tag, page)
     yield from _answers(done, page)
 
 

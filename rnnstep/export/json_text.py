@@ -15,15 +15,15 @@ from rnnstep.export.selection import Seen, Selection
 def json_pieces(selection: Selection) -> Iterator[str]:
     """Give the text of the whole, an object of one line a step."""
     yield "{"
-    yield from _members({**_head(selection), "steps": _our_steps(selection), **_results(selection.run)})
-    beside = {"input": _plain(selection.run.beside.input), "steps": _torch_steps(selection)}
+    yield from members({**_head(selection), "steps": _our_steps(selection), **_results(selection.run)})
+    beside = {"input": plain(selection.run.beside.input), "steps": _torch_steps(selection)}
     is_module = selection.run.reference is not None
     if not is_module:
         yield ',\n"reference": null'
     yield f',\n"{"reference" if is_module else "self_check"}": {{'
-    yield from _members({**beside, **_results(selection.run.beside)})
+    yield from members({**beside, **_results(selection.run.beside)})
     yield "},\n"
-    yield from _members(_verdict(selection))
+    yield from members(_verdict(selection))
     yield "}\n"
 
 
@@ -31,7 +31,7 @@ def run_dict(selection: Selection) -> dict[str, Any]:
     """Give the same as a dictionary of plain lists and numbers."""
     run = selection.run
     beside = {
-        "input": _plain(run.beside.input),
+        "input": plain(run.beside.input),
         "steps": list(_torch_steps(selection)),
         **_results(run.beside),
     }
@@ -44,15 +44,16 @@ def run_dict(selection: Selection) -> dict[str, Any]:
     }
 
 
-def _members(members: Mapping[str, Any]) -> Iterator[str]:
+def members(values: Mapping[str, Any]) -> Iterator[str]:
     """Give the members of an object; an iterator becomes a list, one element a line."""
-    for number, (name, value) in enumerate(members.items()):
+    for number, (name, value) in enumerate(values.items()):
         yield f"{',' if number else ''}\n{json.dumps(name)}: "
         if not isinstance(value, Iterator):
             yield json.dumps(value, ensure_ascii=False)
             continue
+        yield "["
         for position, element in enumerate(value):
-            yield "[\n" if position == 0 else ",\n"
+            yield ",\n" if position else "\n"
             yield json.dumps(element, ensure_ascii=False)
         yield "\n]"
 
@@ -63,12 +64,12 @@ def _head(selection: Selection) -> dict[str, Any]:
         "title": scenario.title.into(scenario.display.language or "en"),
         "module": scenario.recurrent.module,
         "dtype": scenario.display.dtype,
-        "input": _plain(selection.run.input),
+        "input": plain(selection.run.input),
     }
 
 
 def _results(source: Any) -> dict[str, Any]:
-    results = {name: _plain(getattr(source, name)) for name in ("output", "h_n", "c_n", "logits")}
+    results = {name: plain(getattr(source, name)) for name in ("output", "h_n", "c_n", "logits")}
     return {name: value for name, value in results.items() if value is not None}
 
 
@@ -85,14 +86,14 @@ def _verdict(selection: Selection) -> dict[str, Any]:
 def _our_steps(selection: Selection) -> Iterator[dict[str, Any]]:
     for seen in selection.steps():
         values = {**seen.step, **seen.watched}
-        yield {**_where(selection, seen), "values": {name: _plain(value) for name, value in values.items()}}
+        yield {**_where(selection, seen), "values": {name: plain(value) for name, value in values.items()}}
 
 
 def _torch_steps(selection: Selection) -> Iterator[dict[str, Any]]:
     for seen in selection.steps():
         yield {
             **_where(selection, seen),
-            "values": {name: _plain(value) for name, value in seen.torch.items()},
+            "values": {name: plain(value) for name, value in seen.torch.items()},
         }
 
 
@@ -106,8 +107,8 @@ def _where(selection: Selection, seen: Seen) -> dict[str, Any]:
     return where
 
 
-def _plain(value: Array | list[Array] | None) -> Any:
+def plain(value: Array | list[Array] | None) -> Any:
     """Give an array, or one a batch, as nested lists of Python floats, which hold a float32 exactly."""
     if isinstance(value, list):
-        return [_plain(array) for array in value]
+        return [plain(array) for array in value]
     return None if value is None else np.asarray(value).tolist()

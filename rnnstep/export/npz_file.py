@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -24,8 +24,13 @@ def write_npz(selection: Selection, file: IO[bytes]) -> None:
     Zeros stand where a packed row is over, and NaN after the place where `until` held. With
     several batches all names begin with `batch0/`, `batch1/` …
     """
+    write_arrays(_arrays(selection), file)
+
+
+def write_arrays(arrays: Iterable[tuple[str, NDArray[Any]]], file: IO[bytes]) -> None:
+    """Write arrays one after another, as they come."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in _arrays(selection):
+        for name, array in arrays:
             entry = zipfile.ZipInfo(f"{name}.npy", BEGINNING)
             with archive.open(entry, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)

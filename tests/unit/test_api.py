@@ -1,4 +1,4 @@
-"""`rnnstep.load` and `rnnstep.trace`, as the contract describes them."""
+"""`rnnstep.load`, `trace`, `grad` and `train`, as the contract describes them."""
 
 from __future__ import annotations
 
@@ -141,3 +141,104 @@ def test_unbatched_run_keeps_rows_in_its_steps_only():
     assert np.shape(found["output"]) == (4, 2)
     assert np.shape(found["c_n"]) == np.shape(found["reference"]["c_n"]) == (1, 2)
     assert np.shape(found["steps"][0]["values"]["tanh_c"]) == (1, 2)
+
+
+# ── gradients ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def back():
+    return rnnstep.grad("hello_lstm")
+
+
+def test_gradients_are_in_torchs_shapes(back):
+    assert back.parameters["weight_ih_l0"].shape == (16, 4)
+    assert list(back.parameters) == list(back.reference.parameters)
+    assert back.states[3]["h"].shape == back.states[3]["c"].shape == (1, 4)
+    assert list(back.states[3]) == ["h", "c"]
+    assert (back.states[3].t, back.states[3].layer, back.states[3].direction) == (3, 0, "forward")
+
+
+def test_autograd_stands_beside(back):
+    assert back.agrees
+    assert back.loss == pytest.approx(back.reference.loss, rel=1e-6)
+    np.testing.assert_allclose(back.states[0]["c"], back.reference.states[0]["c"], atol=1e-7)
+    assert set(back.max_abs_diff) == {"loss", "parameters", "states"}
+    assert max(back.max_abs_diff.values()) <= 1e-6
+    assert back.tolerance > 0
+    assert repr(back).endswith("agrees with torch)")
+
+
+def test_gradients_as_dictionary_are_plain_and_exact(back):
+    found = back.as_dict()
+    assert json.loads(json.dumps(found)) == found
+    np.testing.assert_array_equal(
+        np.array(found["parameters"]["bias_hh_l0"], np.float32), back.parameters["bias_hh_l0"]
+    )
+    np.testing.assert_array_equal(
+        np.array(found["reference"]["states"][1]["c"], np.float32), back.reference.states[1]["c"]
+    )
+
+
+def test_own_cells_gradients_have_a_self_check_and_no_reference(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text(
+        '[input]\nvalues = [[[1.0]]]\n[recurrent]\nmodule = "mine"\nhidden_size = 1\n[weights]\nU = [[0.5]]\n'
+        '[target]\nvalues = [[[0.0]]]\n[cell.mine]\nstate = ["h"]\n'
+        'parameters = {U = "hidden_size, hidden_size"}\nequations = "h = tanh(U @ h_prev + x)"\n'
+    )
+    found = rnnstep.grad(path)
+    assert found.reference is None
+    assert found.self_check.loss == pytest.approx(found.loss)
+
+
+def test_no_loss_is_a_usage_error():
+    with pytest.raises(UsageError, match="there is no loss to go back from"):
+        rnnstep.grad("packed")
+
+
+# ── training ─────────────────────────────────────────────────────────────────────────
+
+
+def test_training_gives_its_epochs():
+    run = rnnstep.train("hello", epochs=6)
+    assert [epoch.epoch for epoch in run.epochs] == [1, 2, 3, 4, 5, 6]
+    assert run.epochs[0].loss == rnnstep.grad("hello").loss
+    assert run.epochs[5].prediction == "ohlol"
+    assert run.agrees
+    assert run.max_abs_diff["loss"] == max(epoch.difference for epoch in run.epochs)
+    assert run.parameters.keys() == rnnstep.load("hello").scenario.parameters.keys()
+    assert json.loads(json.dumps(run.as_dict())) == run.as_dict()
+
+
+def test_training_changes_no_scenario():
+    scenario = rnnstep.load("hello").scenario
+    before = {name: value.copy() for name, value in scenario.parameters.items()}
+    run = rnnstep.train("hello")
+    for name, value in before.items():
+        np.testing.assert_array_equal(scenario.parameters[name], value)
+        assert not np.array_equal(run.parameters[name], value)
+
+
+def test_cure_is_trained_beside_its_mistake():
+    run = rnnstep.train("pitfalls/oholo", epochs=2)
+    assert [epoch.loss for epoch in run.cure] == [
+        epoch.loss for epoch in rnnstep.train("hello", epochs=2).epochs
+    ]
+    assert rnnstep.train("hello", epochs=1).cure is None
+
+
+def test_what_torch_refuses_is_given_in_its_words():
+    run = rnnstep.train("pitfalls/h_0_of_the_wrong_shape", epochs=1)
+    assert run.cure is None
+    assert "Expected hidden size (1, 1, 8), got [1, 1, 4]" in [words.message for words in run.torch_words]
+
+
+def test_no_training_is_a_usage_error(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text(
+        '[input]\nvalues = [[[1.0]]]\n[recurrent]\nmodule = "RNN"\nhidden_size = 1\n[weights]\nseed = 0\n'
+        "[target]\nvalues = [[[0.0]]]\n"
+    )
+    with pytest.raises(UsageError, match=r"there is no \[training\]"):
+        rnnstep.train(path)

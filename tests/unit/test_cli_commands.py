@@ -82,7 +82,16 @@ def test_version(capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["trace", "--help"], ["list"], ["--version"], ["new", "GRU"]]
+    "arguments",
+    [
+        ["--help"],
+        ["trace", "--help"],
+        ["grad", "--help"],
+        ["train", "--help"],
+        ["list"],
+        ["--version"],
+        ["new", "GRU"],
+    ],
 )
 def test_start_imports_none_of_the_heavy_rooms(arguments):
     code = (
@@ -160,6 +169,8 @@ def test_bad_file_among_several_is_told_and_the_others_printed(capsys, tmp_path)
         (["hello", "--theme", "lihgt"], "--theme: found lihgt, expected one of dark, light, high-contrast, 16; did you mean light?"),
         (["new", "RNNCel"], "MODULE: found RNNCel, expected one of RNNCell"),
         (["completion", "csh"], "SHELL: found csh, expected one of bash, zsh, fish"),
+        (["grad"], "SCENARIO is missing\n`rnnstep grad --help` shows what there is"),
+        (["train", "hello", "--epoch", "3"], "--epoch: there is no such option; did you mean --epochs?"),
         (["list", "all"], "all: one argument too many"),
         (["code", "nothing.toml"], "nothing.toml: there is no such file"),
         (["\x1b[31m"], "\\x1b[31m: no file"),
@@ -248,9 +259,9 @@ def test_completion_script_calls_back(shell, capsys):
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("rnnstep tr", {"plain,trace"}),
-        ("rnnstep he", {"plain,hello", "plain,hello_rnn"}),
-        ("rnnstep trace hello_", {"plain,hello_rnn"}),
+        ("rnnstep tr", {"plain,trace", "plain,train"}),
+        ("rnnstep he", {"plain,hello", "plain,hello_gru", "plain,hello_lstm", "plain,hello_rnn"}),
+        ("rnnstep trace hello_", {"plain,hello_gru", "plain,hello_lstm", "plain,hello_rnn"}),
         ("rnnstep trace --form", {"plain,--format"}),
         ("rnnstep trace --format j", {"plain,json"}),
         ("rnnstep --theme hi", {"plain,high-contrast"}),
@@ -275,7 +286,7 @@ def test_reader_that_goes_away_is_no_error():
         capture_output=True,
         text=True,
     )
-    assert done.stdout.splitlines() == ["Names: from which language?", "141"]
+    assert done.stdout.splitlines() == ["Names: from which country?", "141"]
     assert done.stderr == ""
 
 

@@ -1,7 +1,35 @@
-"""The Chinese of watches."""
+"""The Chinese of watches, and of the comments in the program that `rnnstep code` writes."""
 
 from __future__ import annotations
 
 ZH = {
     "unknown name `{name}`; there are {known}": "未知名称 `{name}`；可用的有 {known}",
+    "The numbers of `rnnstep {command} {name}`, from PyTorch alone.": "只用 PyTorch 算出 `rnnstep {command} {name}` 的数值。",
+    "each {axes}": "每一批 {axes}",
+    "a row that is over keeps its state": "已结束的行保持原来的状态",
+    "one module a layer, so that dropout's masks can stand between them": "每层一个模块，中间才放得下 dropout 掩码",
+    "filled up with 0": "用 0 补齐",
+    "the rows that are kept apart come first in it": "排在最前面的行留作测试",
+    "before training": "训练之前",
+    "of the weights before the updates of this epoch": "用本轮更新之前的权重",
+    "Cure: {code}": "改正：{code}",
+    "Cure, in the scenario: {code}": "改正（在场景文件里）：{code}",
+    "Mistake on purpose: the gradients are never cleared, so each is added to all before it.": (
+        "有意犯的错误：从不清零梯度，每次的梯度都加在以前的上面。"
+    ),
+    "Mistake on purpose: CrossEntropyLoss takes the softmax itself, so it is taken twice.": (
+        "有意犯的错误：CrossEntropyLoss 自己会做 softmax，这里就做了两次。"
+    ),
+    "Mistake on purpose: this stands inside the loop over the steps; torch raises at step 2.": (
+        "有意犯的错误：下面几行放在了遍历时间步的循环里，到第 2 步 torch 就会报错。"
+    ),
+    "Cure: once, after the loop over the steps.": "改正：移到时间步的循环之后，只做一次。",
+    "Mistake on purpose: the next epoch begins with the state at which this one ended.": (
+        "有意犯的错误：下一轮从这一轮结束时的状态开始。"
+    ),
+    "Cure: without this line every epoch begins afresh.": "改正：删去这一行，每一轮就都从头开始。",
+    "Mistake on purpose: {name} of the shape {wrong}; torch raises.": (
+        "有意犯的错误：{name} 的形状是 {wrong}，torch 会报错。"
+    ),
+    "Cure: the shape {right}.": "改正：形状应为 {right}。",
 }

@@ -90,4 +90,61 @@ ZH = {
     "not saved": "未保存",
     "was {old}": "原为 {old}",
     "step {step}, row {row}, batch {batch}": "第 {step} 步，第 {row} 行，第 {batch} 批",
+    # learning
+    "The loss: {name}": "损失：{name}",
+    "One loss for each row of the batch, on the scores of its final state.": "批中每一行一个损失，用最终状态的得分来算。",
+    'over_time = "sum": as in a loop over a cell, loss += criterion(h, y), the losses of the steps are added up.': (
+        'over_time = "sum"：像遍历单元的循环那样 loss += criterion(h, y)，把各时间步的损失相加。'
+    ),
+    'over_time = "together": the criterion is given all steps at once.': 'over_time = "together"：把所有时间步一次交给损失函数。',
+    'reduction = "sum": what is compared at once is added up, not averaged.': 'reduction = "sum"：一次比较的各项相加，不取均值。',
+    "A target of {index} (ignore_index) counts for nothing.": "目标为 {index}（ignore_index）的项不计入。",
+    "Gradients": "梯度",
+    "The gradient of a parameter has the parameter's shape: one number for each of its numbers.": (
+        "参数的梯度与参数形状相同：参数的每个数对应一个数。"
+    ),
+    "bias_ih and bias_hh have the same gradient for r and z, where both are added to the same sum; not for n: b_hn stands behind the reset gate, and its gradient is r ⊙ that of the sum.": (
+        "bias_ih 与 bias_hh 在 r 和 z 部分梯度相同，因为两者加在同一个和里；n 部分不同：b_hn 在重置门之内，它的梯度是 r ⊙ 那个和的梯度。"
+    ),
+    "bias_ih and bias_hh have the same gradient: both are added to the same sum. One would do; torch keeps two, as cuDNN does.": (
+        "bias_ih 与 bias_hh 的梯度相同：两者加在同一个和里。其实一个就够；torch 与 cuDNN 一样保留两个。"
+    ),
+    "Training, in torch's words": "训练（用 torch 的说法）",
+    "sets every gradient to zero: backward adds to what is there": "把所有梯度清零：backward 是在已有的梯度上累加",
+    "adds ∂loss/∂W to W.grad, for every parameter W": "对每个参数 W，把 ∂loss/∂W 加到 W.grad",
+    "makes all gradients shorter together, if their norm is above {limit}": "梯度裁剪：总范数超过 {limit} 时把所有梯度一起缩短",
+    "{optimizer}: of each number w and its gradient": "{optimizer}：对每个数 w 及其梯度",
+    "bias_correction1 = 1 − β₁ᵏ and bias_correction2 = 1 − β₂ᵏ in the k-th update.": (
+        "第 k 次更新时 bias_correction1 = 1 − β₁ᵏ，bias_correction2 = 1 − β₂ᵏ。"
+    ),
+    "{epochs} epochs, {count} updates in each.": "共 {epochs} 轮，每轮更新 {count} 次。",
+    "{epochs} epochs, one update in each.": "共 {epochs} 轮，每轮更新一次。",
+    "The mistake, and its cure": "错误与改正",
+    "The mistake: {what}": "错误：{what}",
+    "The cure: {cure}": "改正：{cure}",
+    "Put right, the file would say:": "改正后，文件里应该这样写：",
+    "optimizer.zero_grad() is left out: the gradients of all updates so far stay in W.grad and add up.": (
+        "漏了 optimizer.zero_grad()：之前每次更新的梯度都留在 W.grad 里，不断累加。"
+    ),
+    "call optimizer.zero_grad() before each loss.backward().": "每次 loss.backward() 之前都调用 optimizer.zero_grad()。",
+    "loss.backward() stands inside the loop over the steps: at the second step it goes back through the first as well, whose graph the first call has freed.": (
+        "loss.backward() 写在了遍历时间步的循环里：到第二步时它还要回到第一步，而第一步的计算图已被第一次调用释放。"
+    ),
+    "add up the losses of the steps, and call loss.backward() once, after the loop.": (
+        "把各时间步的损失相加，循环结束后只调用一次 loss.backward()。"
+    ),
+    "h_0 has another shape than torch asks for. The numbers here are those of the right shape.": (
+        "h_0 的形状与 torch 要求的不同。这里的数按正确的形状算出。"
+    ),
+    "torch.zeros(num_layers * num_directions, B, hidden_size), or no h_0 at all: torch takes zeros.": (
+        "用 torch.zeros(num_layers * num_directions, B, hidden_size)，或者不给 h_0：torch 会用 0。"
+    ),
+    "the loss is given softmax(logits), and takes the softmax of that once more: its slopes are small.": (
+        "交给损失的是 softmax(logits)，而损失会再取一次 softmax：导数变得很小。"
+    ),
+    "give CrossEntropyLoss the logits themselves.": "把 logits 本身交给 CrossEntropyLoss。",
+    "the state at the end of an epoch is the first state of the next one: the same word is read otherwise.": (
+        "一轮结束时的状态成了下一轮的初始状态：同一个词读起来就不一样了。"
+    ),
+    "begin each sequence with zeros.": "每个序列都从 0 开始。",
 }

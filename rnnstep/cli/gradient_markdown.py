@@ -1,0 +1,135 @@
+"""Gradients as Markdown: a table for every state and parameter, autograd's numbers in a column of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from rnnstep.cli.gradient_words import (
+    bias_words,
+    by_part,
+    legend,
+    loss_words,
+    norm_of,
+    row_labels,
+    state_label,
+    state_tag,
+    tag,
+    verdict_lines,
+)
+from rnnstep.cli.markdown import escaped, table_row, vector
+from rnnstep.cli.page import Page, module_words
+from rnnstep.cli.worked import MOST_SHOWN
+from rnnstep.engine.floor import floor
+from rnnstep.equations.write import write_line
+from rnnstep.export.gradient_shares import MOST_STEPS, parts_of, shares, steps_back
+from rnnstep.export.gradients import Gradients
+from rnnstep.language import Text
+from rnnstep.views.numbers import number
+
+
+def markdown_pieces(found: Gradients, page: Page) -> Iterator[str]:
+    """Give the whole document, line by line."""
+    for line in _lines(found, page):
+        yield line + "\n"
+
+
+def _lines(found: Gradients, page: Page) -> Iterator[str]:
+    scenario = found.scenario
+    title = " ".join(scenario.title.into(page.language).split())
+    yield f"# {escaped(title or scenario.name)}"
+    yield ""
+    yield f"`{module_words(scenario)}`, `{scenario.display.dtype}`, `{loss_words(scenario)}`"
+    yield ""
+    yield "```"
+    blocks = [block for block in found.passes[0].blocks if block.kind == "recurrent"]
+    yield from dict.fromkeys(write_line(line) for block in blocks for line in block.program.lines)
+    yield "```"
+    yield ""
+    yield page.say(legend(found, page))
+    for index in range(len(found.passes)):
+        yield from _batch(found, index, page)
+    yield ""
+    yield from ("- " + line.strip() for line in verdict_lines(found, page))
+
+
+def _batch(found: Gradients, index: int, page: Page) -> Iterator[str]:
+    back = found.passes[index]
+    if len(found.passes) > 1:
+        where = Text("batch {batch}/{batches}", batch=index + 1, batches=len(found.passes))
+        yield from ("", f"# {page.say(where)}")
+    yield from _loss(found, index, page)
+    for key in dict.fromkeys(key for _, key in back.recurrent_steps()):
+        for name in back.done.by_key[key].program.states:
+            yield from _states(found, index, key, name, page)
+    for block in back.done.blocks:
+        for torch, parts in parts_of(block).items():
+            yield from _parameter(found, index, torch, parts, page)
+        said = bias_words(back, block.key)
+        yield from ("", page.say(said)) if said is not None else ()
+        yield from _shares(found, index, block.key, page)
+
+
+def _loss(found: Gradients, index: int, page: Page) -> Iterator[str]:
+    back, torch = found.passes[index], found.comparisons[index]
+    yield from ("", f"## {page.say(Text('the loss'))}", "", "```")
+    yield from (write_line(line) for key in ("loss", "total") for line in back.done.by_key[key].program.lines)
+    yield from ("```", "")
+    yield from _heads("", page.say(Text("ours")), "torch", "")
+    ours, theirs = (vector(np.asarray([loss]), page) for loss in (back.loss, torch.loss))
+    yield table_row(["`loss`", ours, theirs, tag(found, index, "loss", "loss", page)])
+    least = floor(found.scenario, back.batch)
+    yield from ("", page.say(least.why)) if least is not None else ()
+
+
+def _states(found: Gradients, index: int, key: str, name: str, page: Page) -> Iterator[str]:
+    back = found.passes[index]
+    where = "" if len(back.done.runs) == 1 else f"{key}: "
+    yield from ("", f"## {where}∂L/∂{name}_t", "")
+    yield from _heads("", page.say(Text("norm")), page.say(Text("ours")), "torch", "")
+    whole, torch = back.states(key, name), found.comparisons[index].states[key][name]
+    sign = state_tag(found, index, key, name, page)
+    for t in steps_back(back, key):
+        rows = back.live_rows(t)
+        for row in range(whole.shape[1]) if rows is None else rows.tolist():
+            label = f"`{state_label(name, t, row, whole.shape[1], page)}`"
+            norm = number(norm_of(whole[t, row]), page.decimals, alphabet=page.alphabet)
+            yield table_row([label, norm, vector(whole[t, row], page), vector(torch[t, row], page), sign])
+
+
+def _parameter(found: Gradients, index: int, torch: str, parts: Sequence[str], page: Page) -> Iterator[str]:
+    back = found.passes[index]
+    ours, theirs = back.parameters[torch], found.comparisons[index].parameters[torch]
+    sign = tag(found, index, "parameters", torch, page)
+    yield from ("", f"## ∂L/∂`{torch}` {'×'.join(map(str, ours.shape))}", "")
+    norms = [number(norm_of(value), page.decimals, alphabet=page.alphabet) for value in (ours, theirs)]
+    yield from _heads("", page.say(Text("ours")), "torch", "")
+    yield table_row([page.say(Text("norm")), *norms, sign])
+    if ours.size > MOST_SHOWN:
+        return
+    for label, left, right in zip(
+        row_labels(ours, parts), by_part(ours, parts), by_part(theirs, parts), strict=True
+    ):
+        yield table_row([f"`{label}`" if label else "", vector(left, page), vector(right, page), sign])
+
+
+def _shares(found: Gradients, index: int, key: str, page: Page) -> Iterator[str]:
+    """Write how large each step's share in a block's weights is, and their sum so far."""
+    back = found.passes[index]
+    count = sum(1 for _ in steps_back(back, key))
+    if not back.done.by_key[key].kept_in or not 1 < count <= MOST_STEPS:
+        return
+    for torch, steps in shares(back, key).items():
+        said = Text("the share of each step in ∂L/∂{name}, and their sum so far", name=torch)
+        yield from ("", page.say(said), "")
+        yield from _heads(*(page.say(head) for head in (Text("step"), Text("norm"), Text("norm of the sum"))))
+        for step in steps:
+            norms = [norm_of(step.share), norm_of(step.total)]
+            written = [number(norm, page.decimals, alphabet=page.alphabet) for norm in norms]
+            yield table_row([str(step.t + 1), *written])
+
+
+def _heads(*names: str) -> Iterator[str]:
+    yield table_row(names)
+    yield table_row(["---"] * len(names))

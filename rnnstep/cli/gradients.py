@@ -1,0 +1,86 @@
+"""`rnnstep grad SCENARIO`: the loss, and the gradient of every parameter and state, with autograd's beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rnnstep.cli.commands import Command, Given, Option
+from rnnstep.cli.options import (
+    OneOf,
+    language_option,
+    output_options,
+    read_scenario,
+    reading_options,
+    scenario_argument,
+    showing_options,
+)
+from rnnstep.language import Text
+
+if TYPE_CHECKING:
+    from rnnstep.export.gradients import Gradients
+
+FORMATS = ("text", "json", "csv", "npz", "md")
+DISAGREES = 1
+
+
+def run(given: Given, speech: str) -> int:
+    """Go forward and back, compare and write; the exit status says whether autograd agrees."""
+    from rnnstep.cli.output import check_output, write_binary, write_text
+    from rnnstep.export.gradients import check_loss, gradients
+    from rnnstep.reference import complete
+    from rnnstep.scenario.bundled import find
+
+    check_output(given.output, force=given.force)
+    scenario = read_scenario(find(given.scenario), given)
+    check_loss(scenario)
+    found = gradients(complete(scenario))
+    if given.format == "npz":
+        from rnnstep.export.gradient_files import write_npz
+
+        write_binary(lambda file: write_npz(found, file), given.output, force=given.force)
+    else:
+        write_text(_pieces(found, given), given.output, force=given.force)
+    return 0 if found.agrees else DISAGREES
+
+
+def _pieces(found: Gradients, given: Given) -> Iterator[str]:
+    from rnnstep.cli.page import page_of
+
+    match given.format:
+        case "json":
+            from rnnstep.export.gradient_files import json_pieces
+
+            return json_pieces(found)
+        case "csv":
+            from rnnstep.export.gradient_files import csv_pieces
+
+            return csv_pieces(found)
+        case "md":
+            from rnnstep.cli.gradient_markdown import markdown_pieces
+
+            return markdown_pieces(found, page_of(found.scenario, given))
+    from rnnstep.cli.gradient_text import gradient_pieces
+
+    return gradient_pieces(found, page_of(found.scenario, given))
+
+
+COMMAND = Command(
+    "grad",
+    run,
+    [
+        scenario_argument(),
+        Option(
+            "--format", type=OneOf(FORMATS), default="text", about=Text("how it is written; text by default")
+        ),
+        *showing_options(),
+        *reading_options(),
+        *output_options(),
+        language_option(),
+    ],
+    usage="rnnstep grad [OPTIONS] SCENARIO",
+    about=Text(
+        "Print the loss and the gradient of every parameter and state, with autograd's beside it.\n"
+        "The exit status is 1 where torch disagrees."
+    ),
+)

@@ -1,0 +1,150 @@
+"""`rnnstep train SCENARIO`: trains, one row an epoch, torch's own loss beside it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnstep.cli.commands import Command, Given, Option
+from rnnstep.cli.options import (
+    Number,
+    OneOf,
+    WholeNumber,
+    language_option,
+    limits,
+    output_options,
+    read_scenario,
+    reading_options,
+    scenario_argument,
+    showing_options,
+)
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
+
+if TYPE_CHECKING:
+    from rnnstep.cli.progress import Bar, Interrupts
+    from rnnstep.export.training import EpochResult, TrainingRun
+    from rnnstep.scenario.model import Scenario
+
+FORMATS = ("text", "json", "csv")
+DISAGREES = 1
+INTERRUPTED = 130
+MOST_EPOCHS = 10**9
+SEEDS = (-(2**63), 2**64 - 1)  # what torch.manual_seed takes
+
+
+def run(given: Given, speech: str) -> int:
+    """Train, and write a row an epoch; Ctrl-C stops when the epoch is done, and what was done is written."""
+    from rnnstep.cli.output import check_output, write_binary
+    from rnnstep.export.training import training_run
+    from rnnstep.export.training_files import write_weights
+
+    _check_files(given)
+    for file in (given.output, given.save):
+        check_output(file, force=given.force)
+    training = training_run(_scenario(given))
+    is_stopped = _train(training, given, speech)
+    if given.save is not None:
+        write_binary(lambda file: write_weights(training, file), given.save, force=given.force)
+    if is_stopped:
+        return INTERRUPTED
+    return 0 if training.agrees else DISAGREES
+
+
+def _check_files(given: Given) -> None:
+    both = (given.output, given.save)
+    if None not in both and Path(given.output).absolute() == Path(given.save).absolute():
+        raise UsageError(Text("--output and --save name the same file"))
+
+
+def _scenario(given: Given) -> Scenario:
+    """Read the scenario, with what the command line says in place of the file's numbers."""
+    from rnnstep.export.training import check_training
+    from rnnstep.scenario.bundled import find
+    from rnnstep.scenario.overrides import Overrides, overridden
+
+    scenario = read_scenario(find(given.scenario), given)
+    check_training(scenario)
+    overrides = Overrides(given.epochs, given.lr, given.seed)
+    return overridden(scenario, overrides, limits(given), dtype=given.dtype)
+
+
+def _train(training: TrainingRun, given: Given, speech: str) -> bool:
+    """Go through the epochs and write them as they are done; whether it was stopped before the end."""
+    from rnnstep.cli.output import write_text
+    from rnnstep.cli.progress import Bar, Interrupts
+    from rnnstep.cli.speech import say
+
+    bar = Bar(training.num_epochs, training.scenario.name)
+    with Interrupts(bar, speech) as interrupts:
+        pieces = _pieces(training, _epochs(training, bar, interrupts), given)
+        if given.output is None:
+            _write_at_once(pieces, bar)
+        else:
+            write_text(pieces, given.output, force=given.force)
+    if not training.is_done:
+        done, total = len(training.epochs), training.num_epochs
+        say(Text("stopped after {done} of {total} epochs", done=done, total=total), speech)
+    return not training.is_done
+
+
+def _epochs(training: TrainingRun, bar: Bar, interrupts: Interrupts) -> Iterator[EpochResult]:
+    while not (training.is_done or interrupts.is_asked):
+        bar.draw(len(training.epochs))
+        yield training.advance()
+
+
+def _write_at_once(pieces: Iterator[str], bar: Bar) -> None:
+    """Write each piece when it comes: a training may take long, and its rows are to be seen."""
+    for piece in pieces:
+        bar.clear()
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+
+
+def _pieces(training: TrainingRun, results: Iterator[EpochResult], given: Given) -> Iterator[str]:
+    match given.format:
+        case "json":
+            from rnnstep.export.training_files import json_pieces
+
+            return json_pieces(training, results)
+        case "csv":
+            from rnnstep.export.training_files import csv_pieces
+
+            return csv_pieces(training, results)
+    from rnnstep.cli.page import page_of
+    from rnnstep.cli.training_text import training_pieces
+
+    return training_pieces(training, results, page_of(training.scenario, given))
+
+
+COMMAND = Command(
+    "train",
+    run,
+    [
+        scenario_argument(),
+        Option("--epochs", type=WholeNumber(1, MOST_EPOCHS), about=Text("train for so many epochs")),
+        Option("--lr", type=Number(), about=Text("the optimizer's learning rate")),
+        Option("--seed", type=WholeNumber(*SEEDS), about=Text("draw the weights anew from this seed")),
+        Option(
+            "--save",
+            metavar="FILE",
+            about=Text("write the trained weights as safetensors, under torch's names; whole or not at all"),
+        ),
+        Option(
+            "--format", type=OneOf(FORMATS), default="text", about=Text("how it is written; text by default")
+        ),
+        *showing_options(),
+        *reading_options(),
+        *output_options(),
+        language_option(),
+    ],
+    usage="rnnstep train [OPTIONS] SCENARIO",
+    about=Text(
+        "Train with the scenario's optimizer: a row an epoch, torch's own loss beside it.\n"
+        "--epochs, --lr and --seed go before the file. Ctrl-C stops when the epoch is done, and keeps what is"
+        " done. The exit status is 1 where torch disagrees."
+    ),
+)
