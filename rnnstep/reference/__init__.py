@@ -44,8 +44,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rnnstep.reference.checked import Checked, check
     from rnnstep.reference.client import Worker
-    from rnnstep.reference.comparison import Checked, Comparison, check, compare
+    from rnnstep.reference.comparison import Comparison, compare
     from rnnstep.reference.gradient_steps import Along
     from rnnstep.reference.gradients import ReferenceGradients, run_gradients
     from rnnstep.reference.judging import Finding
@@ -77,7 +78,7 @@ __all__ = [
 
 _ROOMS = {
     "Along": "gradient_steps",
-    "Checked": "comparison",
+    "Checked": "checked",
     "Comparison": "comparison",
     "Finding": "judging",
     "ReferenceGradients": "gradients",
@@ -86,7 +87,7 @@ _ROOMS = {
     "TorchTraining": "training",
     "TorchWords": "pitfalls",
     "Worker": "client",
-    "check": "comparison",
+    "check": "checked",
     "compare": "comparison",
     "complete": "pending",
     "run_gradients": "gradients",

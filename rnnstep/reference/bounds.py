@@ -7,18 +7,24 @@ that a comparison may fall on the other side, because its operands are closer th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.equations.bounds import Pair
 from rnnstep.equations.evaluate import Errors, Product
-from rnnstep.equations.operations import Array
+from rnnstep.equations.operations import OPERATIONS, Array
 
 Error = NDArray[np.float64]
 _COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 _LOGIC = frozenset(("and", "or", "not"))
+_OVER_ELEMENTS = frozenset(("sum", "mean", "max", "min", "norm", "softmax", "log_softmax"))
+_MOVED = frozenset(
+    ("lookup", "cat", "head", "tail", "chosen", "placed", "spread")
+)  # numbers that change their place
+_GATHERED = frozenset(("outer", "rows", "scatter"))  # sums over rows
+_SUMS = frozenset(("add", "sub", "matmul", "pullback", "sum", "mean", "norm", "log_softmax")) | _GATHERED
 
 
 def exact(value: Array) -> Pair:
@@ -53,38 +59,80 @@ class Rounding(Errors):
         if is_sure and is_finite.all() and self._is_small(op, args):
             return error
         doubt = _in_doubt(op, args) | (_reach(op, out, args) >= self._largest) & ~_holds_nan(op, args)
-        doubt |= is_finite & (np.abs(out, dtype=np.float64) + error >= self._largest)
+        doubt = doubt | is_finite & (np.abs(out, dtype=np.float64) + error >= self._largest)
         settled = np.where(is_finite, np.nan_to_num(error, nan=np.inf, posinf=np.inf), 0.0)
         return np.where(doubt, np.inf, settled)
 
     def _is_small(self, op: str, args: tuple[Pair, ...]) -> bool:
         """Whether no order of the sums can come near overflow; a quick answer, for nearly all there is."""
-        if op not in ("add", "sub", "matmul", "sum", "mean", "norm"):
+        if op == "sqrt":
+            return bool(np.all(np.asarray(args[0][0]) >= args[0][1]))
+        if op not in _SUMS:
             return True
         biggest = [float(np.max(np.abs(value), initial=0.0)) for value, _ in args]
-        reach = biggest[0] * biggest[1] if op == "matmul" else max(biggest) ** (2 if op == "norm" else 1)
-        terms = np.shape(args[0][0])[-1] if op not in ("add", "sub") else 2
-        return reach * terms < self._largest
+        if op == "scatter":  # its other arguments are places, and a table to be like
+            return biggest[0] * max(1, np.size(args[1][0])) < self._largest
+        reach = max(biggest) ** (2 if op == "norm" else 1)
+        if op in ("matmul", "pullback", "outer"):
+            reach = max(a * b for a, b in zip(biggest[::2], biggest[1::2], strict=True)) * (len(args) // 2)
+        return reach * _terms(op, args) < self._largest
+
+
+def _terms(op: str, args: tuple[Pair, ...]) -> int:
+    """How many numbers, or products, an element of a sum is the sum of."""
+    shape = np.shape(args[0][0])
+    match op:
+        case "add" | "sub" | "log_softmax":
+            return 2
+        case "pullback":
+            return int(max(np.shape(w)[0] for w, _ in args[::2]))
+        case "outer" | "rows":
+            return int(shape[0]) if len(shape) > 1 else 1
+    return int(shape[-1])
 
 
 def _in_doubt(op: str, args: tuple[Pair, ...]) -> Any:
     """Where an operand's finiteness is in doubt, the result's is too."""
-    doubts = [np.isinf(error) for _, error in args]
-    if op == "matmul":
-        return np.any(doubts[1], axis=-1, keepdims=True) | np.any(doubts[0])
-    if op in ("sum", "mean", "max", "min", "norm", "softmax"):
-        return np.any(doubts[0], axis=-1, keepdims=True)
-    return doubts[0] if len(doubts) == 1 else doubts[0] | doubts[1]
+    doubt = _reached(op, args, [np.isinf(error) for _, error in args])
+    if op == "sqrt":  # the other program's number may be below zero, and its root NaN
+        doubt = doubt | (np.asarray(args[0][1]) > np.abs(args[0][0]))
+    return doubt
 
 
 def _holds_nan(op: str, args: tuple[Pair, ...]) -> Any:
     """Where a NaN goes into a result, so that it is NaN in whatever order."""
-    holding = [np.isnan(value) for value, _ in args]
+    return _reached(op, args, [np.isnan(value) for value, _ in args])
+
+
+def _reached(op: str, args: tuple[Pair, ...], marks: list[Any]) -> Any:
+    """Where the result of an operation holds anything of the operands' marked elements."""
+    marks = [np.broadcast_to(mark, np.shape(value)) for mark, (value, _) in zip(marks, args, strict=True)]
     if op == "matmul":
-        return np.any(holding[1], axis=-1, keepdims=True) | np.any(holding[0], axis=-1)
-    if op in ("sum", "mean", "max", "min", "norm", "softmax"):
-        return np.any(holding[0], axis=-1, keepdims=True)
-    return holding[0] if len(holding) == 1 else holding[0] | holding[1]
+        return np.any(marks[1], axis=-1, keepdims=True) | np.any(marks[0], axis=-1)
+    if op == "pullback":
+        found: Any = False
+        for w, g in zip(marks[::2], marks[1::2], strict=True):
+            found = found | np.any(g, axis=-1, keepdims=True) | np.any(w, axis=0)
+        return found
+    if op == "outer":
+        g, x = (np.any(mark, axis=0) if mark.ndim > 1 else mark for mark in marks)
+        return g[:, None] | x
+    if op == "rows":
+        return np.any(marks[0], axis=0)
+    if op == "scatter":
+        return np.broadcast_to(np.any(marks[0]), np.shape(args[2][0]))
+    if op in _OVER_ELEMENTS:
+        return np.any(marks[0], axis=-1, keepdims=True)
+    if op in _MOVED:
+        return _moved(op, args, marks) != 0
+    return marks[0] if len(marks) == 1 else marks[0] | marks[1]
+
+
+def _moved(op: str, args: tuple[Pair, ...], others: list[Any]) -> Error:
+    """Let other numbers in the operands' places move as the operands do; what says where to stays as it is."""
+    place = {"lookup": 1, "chosen": 1, "placed": 1}.get(op)
+    given = [args[k][0] if k == place else np.asarray(other, np.float64) for k, other in enumerate(others)]
+    return np.asarray(OPERATIONS[op].forward(*given), np.float64)
 
 
 def _reach(op: str, out: Array, args: tuple[Pair, ...]) -> Any:
@@ -97,12 +145,19 @@ def _reach(op: str, out: Array, args: tuple[Pair, ...]) -> Any:
             return sizes[0] * sizes[1]
         case "matmul":
             return sizes[1] @ sizes[0].T
+        case "pullback" | "outer" | "rows":
+            return OPERATIONS[op].forward(*sizes)
+        case "scatter":
+            return OPERATIONS[op].forward(sizes[0], args[1][0], sizes[2])
         case "sum" | "mean":
             return sizes[0].sum(axis=-1, keepdims=True)
+        case "log_softmax":
+            return sizes[0] + sizes[0].max(axis=-1, keepdims=True)
         case "norm":
             return (sizes[0] ** 2).sum(axis=-1, keepdims=True)
-        case "div" | "exp":
-            return np.where(np.all([np.isfinite(value) for value, _ in args], axis=0), np.abs(out), 0.0)
+        case "div" | "ratio" | "exp":
+            finite = [np.isfinite(value) for value, _ in args]
+            return np.where(finite[0] & finite[-1], np.abs(out), 0.0)
     return np.zeros(())
 
 
@@ -120,3 +175,66 @@ def _may_turn(op: str, args: tuple[Pair, ...], shape: tuple[int, ...]) -> Error:
         pairs = list(args)
     turning = [np.broadcast_to((error > 0) & (np.abs(value) <= error), shape) for value, error in pairs]
     return np.where(np.any(turning, axis=0), 1.0, 0.0)
+
+
+class Gathering(Rounding):
+    """The reading where sums over rows are parts of longer ones, over `terms` rows and steps in any order."""
+
+    def __init__(self, dtype: np.dtype[np.floating], terms: int) -> None:
+        super().__init__(dtype)
+        self._all = terms
+
+    def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
+        """An operation of the table; what is gathered may lose more than its own rows say."""
+        value, error = super().apply(op, args)
+        if op not in _GATHERED:
+            return value, error
+        sizes = tuple(np.abs(np.asarray(part, np.float64)) for part, _ in args[: 2 if op == "outer" else 1])
+        rest = () if op != "scatter" else (args[1][0], args[2][0])
+        with np.errstate(all="ignore"):
+            more = np.nan_to_num(OPERATIONS[op].forward(*sizes, *rest), nan=0.0, posinf=0.0)
+        return value, error + self._all * self._roundoff * more
+
+
+class Sum(tuple[Array, Error]):  # noqa: SLOT001 - a tuple with attributes cannot have slots
+    """The pair of what is added up in a gradient, where autograd may have begun with any of the terms.
+
+    Attributes:
+        size: Σ|term|.
+        terms: how many.
+        brought: Σ of the terms' own errors.
+    """
+
+    size: Error
+    terms: int
+    brought: Error
+
+    def __new__(cls, value: Array, error: Error, size: Error, terms: int, brought: Error) -> Self:
+        """Make the pair, and keep what it is the sum of."""
+        pair = super().__new__(cls, (value, error))
+        pair.size, pair.terms, pair.brought = size, terms, brought
+        return pair
+
+    @classmethod
+    def of(cls, pair: Pair) -> Sum:
+        """A pair as the sum of itself alone."""
+        if isinstance(pair, Sum):
+            return pair
+        value, error = pair
+        return Sum(value, error, np.abs(np.asarray(value, np.float64)), 1, error)
+
+
+class Accumulating(Rounding):
+    """The reading of gradients: what reaches a value from several places is added up in any order."""
+
+    def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
+        """An operation of the table; n terms in any order lose up to (n − 1)·u·Σ|term| (Higham 2002, section 4.2)."""
+        pair = super().apply(op, args)
+        if op not in ("add", "sub"):
+            return pair
+        value, error = pair
+        one, other = (Sum.of(argument) for argument in args)
+        size, terms, brought = one.size + other.size, one.terms + other.terms, one.brought + other.brought
+        if terms > 2:
+            error = np.fmax(error, brought + (terms - 1) * self._roundoff * size)
+        return Sum(value, error, size, terms, brought)

@@ -21,10 +21,14 @@ from rnnstep.reference.layout import Mask
 
 WINDOW_BYTES = 64 << 20  # values of all operations held at once
 
+Entering = (
+    Mapping[str, Pair] | Callable[[slice], Mapping[str, Pair]]
+)  # what enters, or how to read some steps of it
+
 
 def carried_errors(
     block: Block,
-    inputs: Mapping[str, Pair],
+    inputs: Entering,
     before: Mapping[str, Array],
     dtype: np.dtype[np.floating],
     living: Mask | None,
@@ -32,8 +36,9 @@ def carried_errors(
     """Bound the error of each state after every step of our run.
 
     Args:
-        block: a recurrent block.
-        inputs: what entered it along our run, (T, B, I), and its error.
+        block: a recurrent block, or the way back through one.
+        inputs: what entered it along our run, (T, B, I), and its error; where that would be much, how to read
+            a stretch of steps.
         before: what each step read of each state, (T, B, n), along our run.
         dtype: that of the run.
         living: which rows take part in which step, (T, B); None when all do.
@@ -41,7 +46,7 @@ def carried_errors(
     Returns:
         For each state an array (T, B, n): infinity from where on the errors have outgrown the values.
     """
-    steps, rows = next(iter(inputs.values()))[0].shape[:2]
+    steps, rows = next(iter(before.values())).shape[:2]
     errors = {name: np.zeros((rows, value.shape[-1])) for name, value in before.items()}
     # What is not walked through is beyond a bound: infinity.
     whole = {name: np.full(value.shape, np.inf) for name, value in before.items()}
@@ -51,8 +56,9 @@ def carried_errors(
     is_reversed = block.direction == "backward"
     for start in reversed(starts) if is_reversed else starts:
         part = slice(start, min(start + window, steps))
-        entering = {name: (value[part], error[part]) for name, (value, error) in inputs.items()}
-        walk = _Walk(block, entering, {name: value[part] for name, value in before.items()}, dtype)
+        walk = _Walk(
+            block, _entering(inputs, part), {name: value[part] for name, value in before.items()}, dtype
+        )
         order = range(part.start, part.stop)
         for t in reversed(order) if is_reversed else order:
             errors = walk.step(t - start, errors)
@@ -64,6 +70,12 @@ def carried_errors(
             if walk.is_of_no_use(t - start, errors, has_ended):
                 return whole
     return whole
+
+
+def _entering(inputs: Entering, part: slice) -> Mapping[str, Pair]:
+    if callable(inputs):
+        return inputs(part)
+    return {name: (value[part], error[part]) for name, (value, error) in inputs.items()}
 
 
 @dataclass(eq=False)
@@ -112,7 +124,7 @@ class _Walk:
         self._known: dict[str, _Value] = {
             **{name: _Value(*exact(value), over_time=False) for name, value in block.parameters.items()},
             **{name: _Value(*pair, over_time=True) for name, pair in inputs.items()},
-            **{f"{name}_prev": value for name, value in self._states.items()},
+            **{block.program.before(name): value for name, value in self._states.items()},
         }
         for line in block.program.lines:
             self._known[line.name] = self._visit(line.expression)
@@ -191,6 +203,19 @@ class _Walk:
         if op == "matmul" and args[0].error is not None and not np.any(args[0].error):
             size, vector = np.abs(args[0].value, dtype=np.float64).T.copy(), args[1]
             return lambda k, known: known[vector] @ size + own[k]
+        if op == "pullback" and not any(a.error is None or np.any(a.error) for a in args[::2]):
+            products = [
+                (np.abs(matrix.value, dtype=np.float64), vector)
+                for matrix, vector in zip(args[::2], args[1::2], strict=True)
+            ]
+
+            def pulled(k: int, known: _Known) -> Error:
+                found: Error = np.asarray(own[k])
+                for size, vector in products:
+                    found = found + (known[vector] if vector in known else vector.error_at(k)) @ size
+                return found
+
+            return pulled
         doubt = np.isinf(own)
         has_doubt = bool(doubt.any())
         onto = np.zeros(())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rnnstep.reference.messages import Reply, Request
+    from rnnstep.reference.messages import Place, Reply, Request
     from rnnstep.scenario.model import Scenario
 
 _PACKAGE_FOLDER = str(Path(__file__).resolve().parents[2])
@@ -34,13 +34,15 @@ class Worker:
 
     Args:
         on_reply: called from a thread of the worker's with each reply to the newest request: `Completed` first
-            if parameters were pending, then `Referenced`; or `Failed`.
+            if parameters were pending, then `Referenced`, one or more for each batch; or `Failed`. And `Trained`,
+            whenever there is nothing else to do.
     """
 
     def __init__(self, on_reply: Callable[[Reply], None]) -> None:
         self._on_reply = on_reply
         self._newest: Request | None = None
         self._revision: int | None = None
+        self._training: int | None = None
         self._is_closed = False
         self._has_threads = False
         self._changed = threading.Condition()
@@ -53,13 +55,20 @@ class Worker:
             start_new_session=True,  # so that Ctrl+C in the terminal is the screen's alone
         )
 
-    def submit(self, revision: int, scenario: Scenario) -> None:
-        """Ask for torch's numbers of a scenario; replies to earlier requests are dropped from now on."""
+    def submit(self, revision: int, scenario: Scenario, place: Place | None = None) -> None:
+        """Ask for torch's numbers of a scenario; replies to earlier requests are dropped from now on.
+
+        Args:
+            revision: a number of one's own, which replies carry.
+            scenario: what is looked at.
+            place: which epoch of its training, and which batch; without it the first, of a scenario that is new.
+        """
         from rnnstep.reference.messages import Request
 
         with self._changed:
-            self._newest = Request(revision, scenario)
+            self._newest = Request(revision, scenario, place)
             self._revision = revision
+            self._training = revision if place is None else place.training
             self._changed.notify()
         if not self._has_threads:
             self._has_threads = True
@@ -115,7 +124,10 @@ class Worker:
             self._on_reply(Failed(revision if revision is not None else 0, message))
 
     def _hand_on(self, reply: Reply) -> None:
+        from rnnstep.reference.messages import Trained
+
         with self._changed:
-            is_awaited = reply.revision == self._revision and not self._is_closed
+            awaited = self._training if isinstance(reply, Trained) else self._revision
+            is_awaited = reply.revision == awaited and not self._is_closed
         if is_awaited:
             self._on_reply(reply)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from rnnstep.engine import Pass, Trace
+from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
-from rnnstep.language import Text
 from rnnstep.reference.bounds import Error
 from rnnstep.reference.judging import ALLOWED, Finding, Verdict, differences
 from rnnstep.reference.layout import alive, initial, joined, previous
@@ -57,6 +55,8 @@ class Comparison:
         whole = self._whole(key, name)
         if whole is None:
             return None
+        if key in ("loss", "total"):  # of every row, those that are over too
+            return np.asarray(whole[0 if len(whole) == 1 else t])
         if whole.ndim == 2:
             return whole
         if t >= len(whole):
@@ -85,6 +85,8 @@ class Comparison:
 
     def is_module_confirmed(self, key: str, name: str) -> bool:
         """Whether `value` is torch.nn's own; if not it is a self-check: the same equations in torch's operations."""
+        if key in ("loss", "total"):
+            return name == "loss" or name == next(iter(self.done.by_key["loss"].program.inputs))
         if not self.reference.is_module:
             return key in ("embedding", "linear")
         if key not in self.done.runs:
@@ -124,7 +126,22 @@ class Comparison:
                 return self.reference.logits_by_row
             case "linear", _ if name in block.program.inputs:
                 return self.reference.features
+            case "loss", _:
+                return self._of_loss(name)
+            case "total", "loss":
+                return None if self.reference.loss is None else self.reference.loss.reshape(1, 1, 1)
+            case "total", _:
+                lines = self.reference.loss_lines
+                return lines[name].reshape(1, 1, -1) if name in lines else None
         return None
+
+    def _of_loss(self, name: str) -> Array | None:
+        """A value of the block `loss`, (T, B, n); (1, B, n) of the final state."""
+        if name != next(iter(self.done.by_key["loss"].program.inputs)):
+            return self.reference.loss_lines.get(name)
+        logits = self.reference.logits_by_row
+        scores = self.reference.features if logits is None else logits
+        return scores[None] if scores.ndim == 2 else scores
 
     def _recurrent(self, key: str, name: str) -> Array | None:
         states, block = self.reference.states[key], self.done.by_key[key]
@@ -147,113 +164,6 @@ class Comparison:
         return {key: states[output] for key, states in self.reference.states.items()}
 
 
-class Checked:
-    """A whole run, all its batches, beside torch's. Of several batches results are lists, as a trace's are.
-
-    Attributes:
-        trace: our run.
-        comparisons: one a batch.
-    """
-
-    def __init__(self, trace: Trace, comparisons: tuple[Comparison, ...]) -> None:
-        self.trace = trace
-        self.comparisons = comparisons
-
-    @property
-    def agrees(self) -> bool:
-        """Whether nothing disagrees in any batch."""
-        return all(comparison.agrees for comparison in self.comparisons)
-
-    @property
-    def is_module(self) -> bool:
-        """Whether torch.nn has this module; of a cell of one's own all is a self-check."""
-        return self.comparisons[0].reference.is_module
-
-    @property
-    def faults(self) -> tuple[tuple[int, Finding], ...]:
-        """Every disagreement with the number of its batch, from 0."""
-        return tuple(
-            (index, fault) for index, comparison in enumerate(self.comparisons) for fault in comparison.faults
-        )
-
-    @cached_property
-    def max_abs_diff(self) -> dict[str, float]:
-        """The largest difference of `output`, `h_n`, `c_n` and `logits` along the run, where there are such."""
-        found: dict[str, float] = {}
-        for comparison in self.comparisons:
-            for name, difference in comparison.verdict.max_abs_diff.items():
-                found[name] = max(difference, found.get(name, 0.0))
-        return found
-
-    @cached_property
-    def worst(self) -> Finding | None:
-        """Where a difference takes up most of what is allowed: of one step, or of whatever else disagrees."""
-        steps = [comparison.verdict.worst for comparison in self.comparisons]
-        found = [fault for _, fault in self.faults] or [worst for worst in steps if worst is not None]
-        return max(found, key=lambda finding: finding.share, default=None)
-
-    @property
-    def one_step_diff(self) -> float:
-        """The difference at `worst`."""
-        return self.worst.difference if self.worst else 0.0
-
-    @property
-    def tolerance(self) -> float:
-        """What is allowed at `worst`."""
-        return self.worst.allowed if self.worst else 0.0
-
-    @property
-    def used(self) -> float:
-        """The share of what is allowed that is taken up at `worst`; above 1 is a disagreement."""
-        return self.worst.share if self.worst else 0.0
-
-    @property
-    def parting(self) -> Finding | None:
-        """Where the runs have first parted though both are right, or None."""
-        return next((comparison.parting for comparison in self.comparisons if comparison.parting), None)
-
-    @property
-    def output(self) -> Any:
-        """Torch's `output`; of a cell of one's own the self-check's, as for all four."""
-        return self._result("output")
-
-    @property
-    def h_n(self) -> Any:
-        """Torch's `h_n`."""
-        return self._result("h_n")
-
-    @property
-    def c_n(self) -> Any:
-        """Torch's `c_n`; None where there is no second state."""
-        return self._result("c_n")
-
-    @property
-    def logits(self) -> Any:
-        """Torch's logits; None without a linear layer."""
-        return self._result("logits")
-
-    @property
-    def explanation(self) -> Text:
-        """One sentence on how the two stand to each other."""
-        if not self.agrees:
-            return Text("torch disagrees: {fault}", fault=self.faults[0][1].message)
-        if self.parting is not None and self.parting.t is not None:
-            return Text(
-                "every step agrees with torch; from step {step} on the runs part: with weights this large a last"
-                " digit grows from step to step, and both are right",
-                step=self.parting.t + 1,
-            )
-        if not self.is_module:
-            return Text("agrees with the same equations in torch's operations (self-check)")
-        return Text("agrees with torch")
-
-    def _result(self, name: str) -> Any:
-        found = [getattr(comparison.reference, name) for comparison in self.comparisons]
-        if len(found) == 1:
-            return found[0]
-        return None if all(array is None for array in found) else found
-
-
 def compare(done: Pass, reference: ReferencePass, verdict: Verdict | None = None) -> Comparison:
     """Set our run of a batch beside torch's.
 
@@ -265,21 +175,3 @@ def compare(done: Pass, reference: ReferencePass, verdict: Verdict | None = None
     if verdict is None or verdict.digest != digest(done):
         verdict = judge(done, reference)
     return Comparison(done, reference, verdict)
-
-
-def check(trace: Trace) -> Checked:
-    """Run torch on what `trace` ran, batch by batch, and compare. Imports torch."""
-    from rnnstep.reference.run import run_reference
-
-    return Checked(trace, tuple(compare(done, run_reference(done)) for done in trace.passes))
-
-
-def set_beside(trace: Trace, references: tuple[ReferencePass, ...], verdicts: tuple[Verdict, ...]) -> Checked:
-    """Set a trace beside what the worker found for the same scenario."""
-    return Checked(
-        trace,
-        tuple(
-            compare(done, reference, verdict)
-            for done, reference, verdict in zip(trace.passes, references, verdicts, strict=True)
-        ),
-    )

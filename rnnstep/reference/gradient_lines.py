@@ -1,4 +1,4 @@
-"""The gradient of every line of a block, by autograd on the equations in torch's operations: a self-check.
+"""Every line of a block and its gradient, by autograd on the equations in torch's operations: a self-check.
 
 Each step is taken from what torch's stepped cells had before it, and goes back from the total derivatives of their
 states, so that no step depends on how another one was computed and all of them are done at once.
@@ -6,7 +6,7 @@ states, so that no step depends on how another one was computed and all of them 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,7 +19,22 @@ from rnnstep.reference.modules import Tensor, array, tensor
 from rnnstep.reference.operations import TorchValues
 from rnnstep.reference.stepping import varying
 
-Gradients = dict[str, Array]
+Arrays = dict[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class LineGradients:
+    """What going back through every step of a recurrent block gave; nothing where it would take too much memory.
+
+    Attributes:
+        values: every line that changes from step to step but the states, (T, B, n).
+        inner: ∂L/∂ of those lines, of what enters, and of each state before as far as this step reads it, (T, B, n).
+        shares: the share of each step in the gradient of each of the equations' parameters, (T, …).
+    """
+
+    values: Arrays = field(default_factory=dict)
+    inner: Arrays = field(default_factory=dict)
+    shares: Arrays = field(default_factory=dict)
 
 
 class _StepwiseValues(TorchValues):
@@ -34,7 +49,7 @@ class _StepwiseValues(TorchValues):
 
 def line_gradients(
     done: Pass, key: str, values: Along, gradients: Along, *, inner_bytes: int, share_bytes: int
-) -> tuple[Gradients, Gradients]:
+) -> LineGradients:
     """Go back through every step of a block.
 
     Args:
@@ -42,20 +57,15 @@ def line_gradients(
         key: a recurrent block's.
         values: torch's values along the run.
         gradients: the derivatives of the loss by them.
-        inner_bytes: how much the derivatives of lines may take; if more, there are neither these nor shares.
+        inner_bytes: how much the derivatives of lines may take; if more, there is nothing.
         share_bytes: how much the shares may take; if more, there are none.
-
-    Returns:
-        ∂L/∂v of every line that changes from step to step but the states, of what enters, and of each state before,
-        as far as this step reads it, (T, B, n). And the share of each step in the gradient of each of the equations'
-        parameters, (T, …).
     """
     block = done.by_key[key]
     steps, rows = values.x[key].shape[:2]
     names = [name for name in varying(block.program) if name not in block.program.states]
     size = sum(int((block.program.shapes[name] or (1,))[0]) for name in names) + values.x[key].shape[-1]
     if steps * rows * size * done.scenario.dtype.itemsize > inner_bytes:
-        return {}, {}
+        return LineGradients()
     shared = sum(value.size for value in block.parameters.values())
     has_shares = steps * shared * done.scenario.dtype.itemsize <= share_bytes
     return _Lines(done, block, values, gradients, has_shares=has_shares).go_back(names)
@@ -90,10 +100,8 @@ class _Lines:
             }
         self._has_shares = has_shares
 
-    def go_back(self, names: list[str]) -> tuple[Gradients, Gradients]:
-        """Give the gradients of lines and of what was given, and the shares of parameters."""
-        import torch
-
+    def _forward(self, names: list[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Every line, those of `names` as tensors of their own; and what the lines of the states give."""
         seen = {**self._parameters, **self._given}
         ends: dict[str, Tensor] = {}
         for line in self._block.program.lines:
@@ -103,6 +111,27 @@ class _Lines:
             ):  # its total derivative is known: what later lines add is in it already
                 ends[line.name], value = value, self._after[line.name]
             seen[line.name] = _followed(value) if line.name in names else value
+        return seen, ends
+
+    def way_through(self, name: str) -> Array:
+        """∂L/∂ of a state through the other states of the same step, whose total derivatives are known, (T, B, n)."""
+        import torch
+
+        _, ends = self._forward([])
+        outputs = [other for other in ends if other != name and ends[other].requires_grad]
+        (found,) = torch.autograd.grad(
+            [ends[other].expand(self._back[other].shape) for other in outputs],
+            [self._after[name]],
+            [self._back[other] for other in outputs],
+            allow_unused=True,
+        )
+        return self._by_row(self._after[name], found)
+
+    def go_back(self, names: list[str]) -> LineGradients:
+        """Give lines, their gradients and those of what was given, and the shares of parameters."""
+        import torch
+
+        seen, ends = self._forward(names)
         inner = {name: seen[name] for name in (*self._given, *names)}
         shared = self._parameters if self._has_shares else {}
         outputs = {
@@ -118,7 +147,8 @@ class _Lines:
                 allow_unused=True,
             )
         by_name = dict(zip((*inner, *shared), found, strict=True))
-        return (
+        return LineGradients(
+            {name: self._by_row(seen[name], seen[name]) for name in names},
             {name: self._by_row(value, by_name[name]) for name, value in inner.items()},
             {name: self._share(name, value, by_name[name]) for name, value in shared.items()},
         )
@@ -164,17 +194,53 @@ def _followed(value: Tensor) -> Tensor:
     return value.view_as(value) if value.requires_grad else value.detach().requires_grad_()
 
 
+def within_step(done: Pass, key: str, name: str, values: Along, gradients: Along) -> Array:
+    """∂L/∂ of a state through the other states of the same step, (T, B, n): of an LSTM's c_t through its h_t."""
+    return _Lines(done, done.by_key[key], values, gradients, has_shares=False).way_through(name)
+
+
 def block_gradients(
     done: Pass, values: Along, gradients: Along, *, inner_bytes: int, share_bytes: int
-) -> tuple[Mapping[str, Gradients], Mapping[str, Gradients]]:
+) -> dict[str, LineGradients]:
     """`line_gradients` of every recurrent block; those that would take too much are left out."""
-    inner: dict[str, Gradients] = {}
-    shares: dict[str, Gradients] = {}
     most = len(values.x)
+    found = {}
     for key in values.x:
-        of_lines, of_parameters = line_gradients(
+        of_block = line_gradients(
             done, key, values, gradients, inner_bytes=inner_bytes // most, share_bytes=share_bytes // most
         )
-        inner |= {key: of_lines} if of_lines else {}
-        shares |= {key: of_parameters} if of_parameters else {}
-    return inner, shares
+        if of_block.inner:
+            found[key] = of_block
+    return found
+
+
+def plain_shares(done: Pass, values: Along, gradients: Along, *, share_bytes: int) -> dict[str, Arrays]:
+    """The share of each step in ∂L/∂ of the linear layer's parameters, and of the embedding's, (T, …).
+
+    Of a linear layer on the final state it is all of it. Those that would take too much are left out.
+    """
+    import torch
+
+    found: dict[str, Arrays] = {}
+    linear, embedding = done.by_key.get("linear"), done.by_key.get("embedding")
+    steps = done.batch.num_steps
+    if linear is not None and _fits(linear, 1 if done.is_final else steps, share_bytes):
+        g, x = (tensor(whole) for whole in (gradients.logits, values.features))
+        g, x = (whole[None] if done.is_final else whole for whole in (g, x))
+        found["linear"] = {"weight": array(torch.matmul(g.mT, x))}
+        if "bias" in linear.parameters:
+            found["linear"]["bias"] = array(g.sum(dim=1))
+    if embedding is not None and _fits(embedding, steps, share_bytes):
+        assert done.batch.indices is not None
+        assert done.scenario.embedding is not None
+        g, places = tensor(gradients.entered[0]), tensor(done.batch.indices)
+        whole = g.new_zeros((steps, *embedding.parameters["weight"].shape))
+        whole.index_put_((torch.arange(steps)[:, None], places), g, accumulate=True)
+        if done.scenario.embedding.padding_idx is not None:
+            whole[:, done.scenario.embedding.padding_idx] = 0
+        found["embedding"] = {"weight": array(whole)}
+    return found
+
+
+def _fits(block: Block, steps: int, share_bytes: int) -> bool:
+    return steps * sum(value.nbytes for value in block.parameters.values()) <= share_bytes

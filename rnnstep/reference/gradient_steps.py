@@ -25,6 +25,7 @@ class Along:
     """Arrays along a stepped run: torch's values, or the derivatives of the loss by them.
 
     Attributes:
+        entered: what enters each layer, (T, B, I), by its number. As a derivative: by what all its blocks read.
         x: what enters each block, (T, B, I). As a derivative: by what this block alone read.
         states: each state after every step, (T, B, n), zeros where a packed row is over. As a derivative: the
             total one, with what comes from above and from the step after.
@@ -35,6 +36,7 @@ class Along:
         logits: what the loss reads, (T, B, C) or (B, C).
     """
 
+    entered: Mapping[int, Array]
     x: Mapping[str, Array]
     states: Mapping[str, Mapping[str, Array]]
     output: Mapping[str, Array]
@@ -91,6 +93,7 @@ class _Run:
         self._stepper = equations_stepper if by_equations else cell_stepper
         self.network = Network(done.scenario)
         self._first = self.network.first(done.batch)
+        self._entered: dict[int, Tensor] = {}
         self._x: dict[str, Tensor] = {}
         self._walks: dict[str, Walk] = {}
         self._output: dict[str, Tensor] = {}
@@ -101,6 +104,7 @@ class _Run:
         """Give arrays of all tensors: of their values, or of their gradients."""
         names = tuple(self._done.scenario.cell.states)
         return Along(
+            entered={layer: of(x) for layer, x in self._entered.items()},
             x={key: of(x) for key, x in self._x.items()},
             states={
                 key: {name: _over_time(done, state, of) for state, name in enumerate(names)}
@@ -118,6 +122,8 @@ class _Run:
         done = self._done
         x = self.network.entered(done.batch)
         for layer in range(done.scenario.recurrent.num_layers):
+            # What enters at the very bottom is data, and is to have a gradient as well.
+            x = self._entered[layer] = _keeping(x if x.requires_grad else x.clone().requires_grad_())
             keys = keys_of(done.blocks, layer)
             for key in keys:
                 self._walk(done.by_key[key], x)
@@ -128,8 +134,8 @@ class _Run:
         return x
 
     def _walk(self, block: Block, x: Tensor) -> None:
-        """Step one block; what enters it is data at the very bottom, and is to have a gradient as well."""
-        x = self._x[block.key] = _keeping(x.view_as(x) if x.requires_grad else x.clone().requires_grad_())
+        """Step one block on a tensor of its own, which keeps what this block alone sends back."""
+        x = self._x[block.key] = _keeping(x.view_as(x))
         is_reversed = block.direction == "backward"
         position = block.layer * self._done.scenario.recurrent.num_directions + is_reversed
         first = tuple(tensor(state[position]).requires_grad_() for state in self._first.values())

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
-from rnnstep.reference.gradient_lines import block_gradients
+from rnnstep.reference.gradient_lines import block_gradients, plain_shares, within_step
 from rnnstep.reference.gradient_steps import Along, go_back, gradients_of, step_through
 from rnnstep.reference.loss import loss_of
+from rnnstep.reference.loss_lines import loss_gradients, loss_values
 from rnnstep.reference.network import Network
 from rnnstep.scenario.model import Scenario
 
-INNER_BYTES = 64 << 20  # gradients of lines of one batch at most
+INNER_BYTES = 64 << 20  # gradients of lines of one batch at most; the lines take as much again
 SHARE_BYTES = 16 << 20  # shares of steps in the gradients of one batch's parameters at most
 
 
@@ -35,10 +36,15 @@ class ReferenceGradients:
         inner: self-check, by block: ∂L/∂v of every other line, and of `x`, `h_prev` as far as this step reads it,
             (T, B, n), by autograd on the equations in torch's operations, from `values` and `gradients`
             of the same step. A block whose gradients would take too much memory is missing.
-        shares: self-check, by block: the share of each step in ∂L/∂W of each of the equations' parameters,
-            `W_hh`, `b_ih` …, (T, m, n) or (T, m). A block whose shares would take too much is missing.
-        self_checked: the states whose gradient torch's modules do not give away, c of an LSTM with a projection:
-            it comes from stepping the equations.
+        lines: self-check, by block: every line but the states, (T, B, n), from `values` of the same step: what
+            the way back reads. Missing where `inner` is.
+        shares: self-check, by block, "linear" and "embedding" too: the share of each step in ∂L/∂W of each of the
+            equations' parameters, `W_hh`, `b_ih` …, (T, m, n) or (T, m); of a linear layer on the final state
+            (1, …). A block whose shares would take too much is missing.
+        loss_lines: self-check: every line of the block `loss`, from `values`, (T, B, n); (1, B, n) of the final state.
+        loss_inner: self-check: ∂L/∂ of every line of the block `loss`, likewise.
+        self_checked: the states whose gradient torch's modules do not give away whole, c of an LSTM with a
+            projection: its way through the h_t of the same step is that of the equations.
     """
 
     is_module: bool
@@ -49,7 +55,10 @@ class ReferenceGradients:
     values: Along
     gradients: Along
     inner: Mapping[str, Mapping[str, Array]]
+    lines: Mapping[str, Mapping[str, Array]]
     shares: Mapping[str, Mapping[str, Array]]
+    loss_lines: Mapping[str, Array] = field(default_factory=dict)
+    loss_inner: Mapping[str, Array] = field(default_factory=dict)
     self_checked: tuple[str, ...] = ()
 
     @property
@@ -86,13 +95,12 @@ def _run(done: Pass, inner_bytes: int, share_bytes: int) -> ReferenceGradients:
     loss = loss_of(scenario, done.batch, network(done.batch, done.masks).logits)
     go_back(loss)
     stepped = step_through(done)
-    gradients = stepped.gradients
     self_checked = _self_checked(scenario)
-    if self_checked:
-        gradients = _taken(self_checked, gradients, step_through(done, by_equations=True).gradients)
-    inner, shares = block_gradients(
-        done, stepped.values, gradients, inner_bytes=inner_bytes, share_bytes=share_bytes
-    )
+    gradients = _completed(done, self_checked, stepped.values, stepped.gradients)
+    lines = block_gradients(done, stepped.values, gradients, inner_bytes=inner_bytes, share_bytes=share_bytes)
+    shares = {key: found.shares for key, found in lines.items() if found.shares}
+    assert done.loss_run is not None
+    losses, scores = done.loss_run.blocks, stepped.values.logits.reshape(done.loss_run.outputs.shape)
     return ReferenceGradients(
         is_module=not scenario.recurrent.is_own,
         loss=float(loss.detach()),
@@ -101,8 +109,11 @@ def _run(done: Pass, inner_bytes: int, share_bytes: int) -> ReferenceGradients:
         stepped_parameters=stepped.parameters,
         values=stepped.values,
         gradients=gradients,
-        inner=inner,
-        shares=shares,
+        inner={key: found.inner for key, found in lines.items()},
+        lines={key: found.values for key, found in lines.items()},
+        shares=shares | plain_shares(done, stepped.values, gradients, share_bytes=share_bytes),
+        loss_lines=loss_values(losses, scores),
+        loss_inner=loss_gradients(losses, scores),
         self_checked=self_checked,
     )
 
@@ -112,10 +123,15 @@ def _self_checked(scenario: Scenario) -> tuple[str, ...]:
     return ("c",) if scenario.recurrent.proj_size else ()
 
 
-def _taken(names: tuple[str, ...], gradients: Along, others: Along) -> Along:
-    """The gradients with some states' taken from another run."""
+def _completed(done: Pass, names: tuple[str, ...], values: Along, gradients: Along) -> Along:
+    """Add to some states' gradients what reaches them within the step, by autograd on the equations."""
+    if not names:
+        return gradients
     states = {
-        key: {name: others.states[key][name] if name in names else value for name, value in by_name.items()}
+        key: {
+            name: value + within_step(done, key, name, values, gradients) if name in names else value
+            for name, value in by_name.items()
+        }
         for key, by_name in gradients.states.items()
     }
     return replace(gradients, states=states)

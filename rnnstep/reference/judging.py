@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +21,9 @@ ALLOWED = 2.0  # times the bound: both programs may be off by it, to opposite si
 # "run"        our run beside torch's stepped modules, each on its own states
 # "module"     our results beside those of torch's whole module
 # "input"      what entered the module, beside torch's embedding
-Kind = Literal["one step", "own step", "run", "module", "input"]
+# "epoch"      our loss and update from torch's parameters and buffers, beside torch's
+Kind = Literal["one step", "own step", "run", "module", "input", "epoch"]
+Phase = Literal["forward", "backward", "update"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Finding:
     """The worst place of two arrays set beside each other, and in how many places they disagree.
 
     `t` is None in what has no step (`h_n`, `c_n`); `key` is a block's, "L0←"; `row` and `element` count from 0.
+    `index` is the place in a parameter, or in its gradient, which belong to no row; `within` is where the
+    batch stands in a training: "e7:2:".
     """
 
     kind: Kind
@@ -40,6 +44,9 @@ class Finding:
     difference: float
     allowed: float
     count: int = 0
+    phase: Phase = "forward"
+    index: tuple[int, ...] | None = None
+    within: str = ""
 
     @property
     def share(self) -> float:
@@ -52,38 +59,89 @@ class Finding:
     def message(self) -> Text:
         """Say what disagrees, where, and by how much."""
         values: dict[str, Any] = {
-            "place": f"{self.key}/{self.name}[{self.element}]" if self.t is None else self._place,
+            "place": self.place,
             "difference": f"{self.difference:.3g}",
             "allowed": f"{self.allowed:.3g}",
         }
-        match self.kind:
-            case "one step":
-                return Text(
-                    "{place}: from the same h_prev, ours and torch's differ by {difference}, allowed {allowed}",
-                    **values,
-                )
-            case "own step":
-                return Text(
-                    "{place}: our run differs from its own equations by {difference}, allowed {allowed}",
-                    **values,
-                )
-            case "run":
-                return Text(
-                    "{place}: along the run, ours and torch's differ by {difference}, allowed {allowed}",
-                    **values,
-                )
-            case "module":
-                return Text(
-                    "{place}: ours and the result of torch's module differ by {difference}, allowed {allowed}",
-                    **values,
-                )
-            case "input":
-                return Text("{place}: ours and the row of torch's embedding differ by {difference}", **values)
+        if self.kind == "epoch":
+            return Text(
+                "{place}: from torch's own parameters before it, ours and torch's differ by {difference},"
+                " allowed {allowed}",
+                **values,
+            )
+        match self.phase:
+            case "backward":
+                return _of_way_back(self.kind, values)
+            case "update":
+                return _of_update(self.kind, values)
+        return _of_run(self.kind, values)
 
     @property
-    def _place(self) -> str:
-        assert self.t is not None
-        return f"{self.t + 1}/{self.key}/{self.name}[{self.element}]"
+    def place(self) -> str:
+        """Where it is, as the program writes places: `3/L0/hh[1]`, `backward:3/L0/∂hh[1]`, `update:weight_hh/m[1,0]`."""
+        step = "" if self.t is None else f"{self.t + 1}/"
+        start = "" if self.phase == "forward" else f"{self.phase}:"
+        inside = (self.element,) if self.index is None else self.index
+        return f"{self.within}{start}{step}{self.key}/{self.name}[{','.join(map(str, inside))}]"
+
+
+def _of_run(kind: Kind, values: Mapping[str, Any]) -> Text:
+    match kind:
+        case "one step":
+            return Text(
+                "{place}: from the same h_prev, ours and torch's differ by {difference}, allowed {allowed}",
+                **values,
+            )
+        case "own step":
+            return Text(
+                "{place}: our run differs from its own equations by {difference}, allowed {allowed}", **values
+            )
+        case "run":
+            return Text(
+                "{place}: along the run, ours and torch's differ by {difference}, allowed {allowed}", **values
+            )
+        case "module":
+            return Text(
+                "{place}: ours and the result of torch's module differ by {difference}, allowed {allowed}",
+                **values,
+            )
+    return Text("{place}: ours and the row of torch's embedding differ by {difference}", **values)
+
+
+def _of_way_back(kind: Kind, values: Mapping[str, Any]) -> Text:
+    match kind:
+        case "own step":
+            return Text(
+                "{place}: our way back differs from its own equations by {difference}, allowed {allowed}",
+                **values,
+            )
+        case "run":
+            return Text(
+                "{place}: along the way back, ours and autograd's differ by {difference}, allowed {allowed}",
+                **values,
+            )
+        case "module":
+            return Text(
+                "{place}: ours and the gradient of torch's module differ by {difference}, allowed {allowed}",
+                **values,
+            )
+    return Text(
+        "{place}: from autograd's own numbers of the step, ours and autograd's differ by {difference},"
+        " allowed {allowed}",
+        **values,
+    )
+
+
+def _of_update(kind: Kind, values: Mapping[str, Any]) -> Text:
+    if kind == "own step":
+        return Text(
+            "{place}: our update differs from its own equations by {difference}, allowed {allowed}", **values
+        )
+    return Text(
+        "{place}: from the same gradients, our update and torch.optim's differ by {difference},"
+        " allowed {allowed}",
+        **values,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +151,10 @@ class Verdict:
     Attributes:
         faults: the disagreements, the worst place of each array and kind; none if all agrees.
         worst: where a difference of one step takes up most of what is allowed.
-        max_abs_diff: of `output`, `h_n`, `c_n`, `logits`, along the run.
-        differing: by block and name the places that disagree, (T, B, n); only where some do.
+        max_abs_diff: of `output`, `h_n`, `c_n`, `logits`, along the run; of a way back of `loss`, `parameters`,
+            `states`.
+        differing: by block and name the places that disagree, (T, B, n), or in a parameter's shape; only where
+            some do.
         parted: the first place where the runs have parted though every step agrees, or None.
         digest: of our results, so that a verdict is not taken for another run's.
     """
@@ -115,7 +175,7 @@ class Verdict:
 def differences(ours: Array, theirs: Array) -> Error:
     """|ours − theirs| in float64: 0 where both are the same infinity or both NaN, infinity where just one is."""
     with np.errstate(invalid="ignore", over="ignore"):
-        found = np.abs(np.subtract(ours, theirs, dtype=np.float64))
+        found = np.asarray(np.abs(np.subtract(ours, theirs, dtype=np.float64)))
     strange = ~np.isfinite(found)
     if strange.any():
         same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
@@ -129,47 +189,92 @@ def shares(found: Error, allowed: Error) -> Error:
         return np.where((found == 0) | np.isinf(allowed), 0.0, found / allowed)
 
 
+class NotWanted(Exception):
+    """What is being judged is wanted no more: something newer was asked for."""
+
+
 class Tally:
-    """What comparing array after array of a batch has found.
+    """What comparing array after array of a batch has found. Raises `NotWanted` as soon as it is not.
 
     Attributes:
         faults: the worst place of each kind, block and name that disagrees.
-        differing: by block and name the places that disagree, (T, B, n); only where some do.
+        differing: by block and name the places that disagree, (T, B, n), or in a parameter's shape; only where
+            some do.
         worst: where a difference of one step takes up most of what is allowed.
     """
 
-    def __init__(self, num_steps: int) -> None:
+    def __init__(
+        self,
+        num_steps: int,
+        phase: Phase = "forward",
+        within: str = "",
+        is_wanted: Callable[[], bool] | None = None,
+    ) -> None:
+        self._is_wanted = is_wanted
         self._num_steps = num_steps
+        self._phase = phase
+        self._within = within
         self.faults: dict[tuple[Kind, str, str], Finding] = {}
         self.differing: dict[tuple[str, str], Mask] = {}
         self.worst: Finding | None = None
 
     def compare(
-        self, kind: Kind, key: str, name: str, ours: Array, theirs: Array, bound: Error, start: int | None = 0
+        self,
+        kind: Kind,
+        key: str,
+        name: str,
+        ours: Array,
+        theirs: Array,
+        bound: Error,
+        start: int | None = 0,
+        phase: Phase | None = None,
     ) -> None:
         """Set arrays (steps, B, n) from step `start` on, or (B, n) with `start` None, beside each other.
 
-        `bound` is of the error of one of them; each may be off by it, to opposite sides.
+        `bound` is of the error of one of them; each may be off by it, to opposite sides. `phase` is given where
+        it is not the tally's own.
         """
-        found = differences(ours, theirs)
-        if not found.size:
+        if self._is_wanted is not None and not self._is_wanted():
+            raise NotWanted
+        compared = _set_beside(ours, theirs, bound)
+        if compared is None:
             return
-        with np.errstate(over="ignore"):
-            allowed = np.broadcast_to(ALLOWED * bound, found.shape)
-        share = shares(found, allowed)
-        at = tuple(int(index) for index in np.unravel_index(int(np.argmax(share)), share.shape))
-        differs = share > 1
+        differs, at, difference, allowed = compared
         t = None if start is None else start + at[0]
         count = int(np.count_nonzero(differs))
-        finding = Finding(kind, key, name, t, at[-2], at[-1], float(found[at]), float(allowed[at]), count)
-        if kind == "one step" and (self.worst is None or finding.share > self.worst.share):
-            self.worst = finding
+        phase = self._phase if phase is None else phase
+        measured = difference, allowed, count, phase, None, self._within
+        self._note(Finding(kind, key, name, t, at[-2], at[-1], *measured))
+        if count and start is not None:
+            self._mark(key, name, differs, start)
+
+    def compare_parameter(
+        self, kind: Kind, key: str, name: str, ours: Array, theirs: Array, bound: Error
+    ) -> None:
+        """Set parameters, or what is as large as one, beside each other, in whatever shape they have."""
+        compared = _set_beside(ours, theirs, bound)
+        if compared is None:
+            return
+        differs, at, difference, allowed = compared
+        count = int(np.count_nonzero(differs))
+        measured = difference, allowed, count, self._phase, at, self._within
+        self._note(Finding(kind, key, name, None, 0, 0, *measured))
         if count:
-            self._note(finding)
-            if start is not None:
-                self._mark(key, name, differs, start)
+            known = self.differing.get((key, name))
+            self.differing[key, name] = differs if known is None else known | differs
+
+    def take(self, verdict: Verdict) -> None:
+        """Take over what a verdict found of a whole batch."""
+        found = (*verdict.faults, *([] if verdict.worst is None else [verdict.worst]))
+        for finding in found:
+            self._note(replace(finding, within=self._within))
 
     def _note(self, finding: Finding) -> None:
+        is_one_step = finding.kind in ("one step", "epoch")
+        if is_one_step and (self.worst is None or finding.share > self.worst.share):
+            self.worst = finding
+        if not finding.count:
+            return
         place = (finding.kind, finding.key, finding.name)
         known = self.faults.get(place)
         if known is None or finding.share > known.share:
@@ -179,3 +284,17 @@ class Tally:
         shape = (self._num_steps, *differs.shape[1:])
         whole = self.differing.setdefault((key, name), np.zeros(shape, np.bool_))
         whole[start : start + len(differs)] |= differs
+
+
+def _set_beside(
+    ours: Array, theirs: Array, bound: Error
+) -> tuple[Mask, tuple[int, ...], float, float] | None:
+    """Where two arrays disagree; and the place, the difference and what is allowed where it takes up most."""
+    found = differences(ours, theirs)
+    if not found.size:
+        return None
+    with np.errstate(over="ignore"):
+        allowed = np.broadcast_to(ALLOWED * bound, found.shape)
+    share = shares(found, allowed)
+    at = tuple(int(index) for index in np.unravel_index(int(np.argmax(share)), share.shape))
+    return share > 1, at, float(found[at]), float(allowed[at])

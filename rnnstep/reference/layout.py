@@ -54,6 +54,11 @@ def final(states: NDArray[Any], batch: Batch, *, is_reversed: bool) -> NDArray[A
     return np.asarray(states[lengths - 1, np.arange(len(lengths))])
 
 
+def last_step(batch: Batch) -> int:
+    """The last step that any row takes part in, from 0."""
+    return max(batch.last_step(row) for row in range(batch.num_rows))
+
+
 def states_by_block(scenario: Scenario, shown: Array) -> Array:
     """Lay out h_n or c_n as (D·L, B, n), from the shape that torch returns."""
     if not scenario.is_batched:

@@ -16,10 +16,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rnnstep.engine.trainer import State
     from rnnstep.errors import Problem
     from rnnstep.language import Text
-    from rnnstep.reference.judging import Verdict
-    from rnnstep.reference.passes import ReferencePass
+    from rnnstep.reference.checked import Answer
     from rnnstep.scenario.model import Floats, Scenario
 
 _LENGTH = struct.Struct("<Q")
@@ -27,11 +30,32 @@ _MOST_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """What is looked at in a scenario's training.
+
+    Attributes:
+        training: the revision of the request that this scenario came with first; its training goes on from there.
+        epoch: from 0.
+        state: what the epoch begins with; None for the scenario's own parameters.
+        batch: which batch is to be answered first.
+    """
+
+    training: int
+    epoch: int = 0
+    state: State | None = None
+    batch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """Complete a scenario if it is pending, run it, run torch on it, compare."""
+    """Complete a scenario if it is pending; run an epoch of it, run torch on that, compare; then train it with torch.
+
+    Without a place it is the first epoch.
+    """
 
     revision: int
     scenario: Scenario
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +68,28 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Referenced:
-    """torch's numbers and what comparing gave, one entry a batch."""
+    """torch's numbers of one batch and what comparing gave: of all phases, or of some that others follow."""
 
     revision: int
-    references: tuple[ReferencePass, ...]
-    verdicts: tuple[Verdict, ...]
+    batch: int
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Epochs of torch's own training, one after another.
+
+    Attributes:
+        revision: of the request that the scenario came with first.
+        index: the first of these epochs, from 0.
+        losses: before each epoch's update; of several batches their mean.
+        predictions: of each epoch the most likely classes of each batch, (T, B) or (B,); None where there are none.
+    """
+
+    revision: int
+    index: int
+    losses: tuple[float, ...]
+    predictions: tuple[tuple[NDArray[np.int64], ...] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +101,7 @@ class Failed:
     problems: tuple[Problem, ...] = ()
 
 
-Reply = Completed | Referenced | Failed
+Reply = Completed | Referenced | Trained | Failed
 
 
 def send(pipe: int, message: Request | Reply) -> None:

@@ -76,7 +76,10 @@ class Rows:
 
     def of(self, whole: NDArray[Any]) -> NDArray[Any]:
         """(T, B, n) → (live rows of the steps, n)."""
-        part = whole[self._span]
+        return self.of_part(whole[self._span])
+
+    def of_part(self, part: NDArray[Any]) -> NDArray[Any]:
+        """The same of the steps alone, (steps, B, n)."""
         self._rows = part.shape[1]
         return np.ascontiguousarray(
             part.reshape(-1, part.shape[-1]) if self._living is None else part[self._living]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rnnstep.equations.operations import Array
 
@@ -35,6 +35,9 @@ class ReferencePass:
         layers: the output of each layer of the whole module, both directions, (T, B, D·n); of a cell, of the
             whole module of the same name. Nothing of a cell of one's own.
         whole: of a cell, what the whole module (nn.RNN, …) with the same weights returned.
+        loss: of torch.nn's own loss on the scores above, (1,); None where there is no target.
+        loss_lines: every line of the block `loss` in torch's operations (self-check), from the same scores,
+            (T, B, n); (1, B, n) of the final state.
     """
 
     is_module: bool
@@ -49,3 +52,5 @@ class ReferencePass:
     inner: Mapping[str, Mapping[str, Array]]
     layers: tuple[Array, ...] = ()
     whole: ModuleResult | None = None
+    loss: Array | None = None
+    loss_lines: Mapping[str, Array] = field(default_factory=dict)

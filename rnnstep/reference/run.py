@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,9 @@ from rnnstep.engine import Pass
 from rnnstep.engine.shapes import as_torch_shows, from_torch_shape, state_as_torch_shows
 from rnnstep.equations.operations import Array
 from rnnstep.reference.layout import alive, final, initial, joined, keys_of, last_layer, states_by_block
-from rnnstep.reference.modules import Module, Tensor, array, layer_module, tensor, whole_module
+from rnnstep.reference.loss import loss_of
+from rnnstep.reference.loss_lines import loss_values
+from rnnstep.reference.modules import Module, Tensor, array, called, layer_module, tensor, whole_module
 from rnnstep.reference.passes import ModuleResult, ReferencePass
 from rnnstep.reference.stepping import inner_values, run_steps, stepper
 from rnnstep.scenario.model import Scenario
@@ -58,6 +59,7 @@ class _Reference:
             time_major = layers[-1]
         features = self._features(result, time_major)
         logits = self._linear(features)
+        loss, loss_lines = self._loss(features if logits is None else logits)
         most = inner_bytes // len(states)
         return ReferencePass(
             is_module=not scenario.recurrent.is_own,
@@ -72,6 +74,8 @@ class _Reference:
             inner={key: self._inner(key, x[key], states[key], most) for key in states},
             layers=layers,
             whole=whole,
+            loss=loss,
+            loss_lines=loss_lines,
         )
 
     def _embedded(self) -> Tensor:
@@ -177,20 +181,14 @@ class _Reference:
         self, module: Module, x: Tensor, initials: tuple[Tensor, ...], *, batch_first: bool
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Call a module as a user would: packed if the batch is; h_0 (and c_0) always given."""
-        from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-
-        hx: Any = initials[0] if len(initials) == 1 else initials
-        if self._living is None:
-            output, states = module(x, hx)
-        else:
-            assert self._batch.lengths is not None
-            lengths = list(self._batch.lengths)
-            packed = pack_padded_sequence(x, lengths, batch_first=batch_first, enforce_sorted=False)
-            packed_output, states = module(packed, hx)
-            output, _ = pad_packed_sequence(
-                packed_output, batch_first=batch_first, total_length=self._batch.num_steps
-            )
-        return output, states if isinstance(states, tuple) else (states,)
+        return called(
+            module,
+            x,
+            initials,
+            None if self._living is None else self._batch.lengths,
+            batch_first=batch_first,
+            num_steps=self._batch.num_steps,
+        )
 
     def _shown_initial(self) -> tuple[Tensor, ...]:
         """h_0 (and c_0) of all blocks, (D·L, B, n), without B when unbatched."""
@@ -225,6 +223,14 @@ class _Reference:
         parameters = self._scenario.parameters
         bias = tensor(parameters["linear.bias"]) if self._scenario.linear.bias else None
         return array(functional.linear(tensor(features), tensor(parameters["linear.weight"]), bias))
+
+    def _loss(self, scores: Array) -> tuple[Array | None, dict[str, Array]]:
+        """torch.nn's own loss on (T, B, C) or (B, C), and its lines; nothing where there is no target."""
+        run = self._done.loss_run
+        if run is None:
+            return None, {}
+        loss = array(loss_of(self._scenario, self._batch, tensor(scores))).reshape(1)
+        return loss, loss_values(run.blocks, scores.reshape(run.outputs.shape))
 
     def _shown_logits(self, logits: Array | None) -> Array | None:
         if logits is None:

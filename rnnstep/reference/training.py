@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.equations.operations import Array
-from rnnstep.reference.gradient_steps import go_back
+from rnnstep.reference.gradient_steps import go_back, gradients_of
 from rnnstep.reference.loss import loss_of, mistake_of, prediction_of
 from rnnstep.reference.modules import Tensor, array, tensor
 from rnnstep.reference.network import FirstStates, Network, masks_of
@@ -65,17 +65,21 @@ class TorchTraining:
 
     def epoch(self, index: int) -> TorchEpoch:
         """Train one epoch more, and number it `index`."""
-        import torch
-
         losses: list[float] = []
         predictions: list[NDArray[np.int64]] = []
+        for number in range(len(self._scenario.batches)):
+            loss, prediction = self.update(number)
+            losses.append(loss)
+            predictions += [] if prediction is None else [prediction]
+        return TorchEpoch(index, sum(losses) / len(losses), tuple(predictions) or None)
+
+    def update(self, number: int) -> tuple[float, NDArray[np.int64] | None]:
+        """Train on one batch: give its loss and prediction, both before the update."""
+        import torch
+
         with torch.enable_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as in run_gradients
-            for number in range(len(self._scenario.batches)):
-                loss, prediction = self._update(number)
-                losses.append(loss)
-                predictions += [] if prediction is None else [prediction]
-        return TorchEpoch(index, sum(losses) / len(losses), tuple(predictions) or None)
+            return self._update(number)
 
     @property
     def parameters(self) -> dict[str, Array]:
@@ -86,6 +90,16 @@ class TorchTraining:
     def buffers(self) -> Buffers:
         """What the optimizer remembers of each parameter; copies."""
         return buffers_of(self._optimizer, self._network.parameters)
+
+    @property
+    def gradients(self) -> dict[str, Array]:
+        """What stands in the parameters' `.grad` now; copies, zeros where there is none."""
+        return {name: gradient.copy() for name, gradient in gradients_of(self._network.parameters).items()}
+
+    @property
+    def ends(self) -> FirstStates:
+        """The states that the next epoch begins with where that is the mistake, (L·D, B, n); none before the first."""
+        return self._ends.get(0, {})
 
     def _update(self, number: int) -> tuple[float, NDArray[np.int64] | None]:
         """One batch: its loss and prediction, and the update that follows from them."""
@@ -147,13 +161,15 @@ def optimizer_of(training: Training, parameters: Mapping[str, Tensor]) -> Optimi
     return getattr(optim, training.optimizer)(list(parameters.values()), **training.arguments)
 
 
-def take_step(training: Training, optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> None:
-    """Clip the gradients, which stay clipped, if the training asks for it, and update."""
+def take_step(training: Training, optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> Tensor | None:
+    """Clip the gradients, which stay clipped, if the training asks for it, and update; give their norm before."""
     from torch.nn.utils import clip_grad_norm_
 
+    norm = None
     if training.clip_grad_norm is not None:
-        clip_grad_norm_(list(parameters.values()), training.clip_grad_norm)
+        norm = clip_grad_norm_(list(parameters.values()), training.clip_grad_norm)
     optimizer.step()
+    return norm
 
 
 def buffers_of(optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> Buffers:

@@ -9,31 +9,22 @@ run, with the bound carried through time ("run", "module").
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from rnnstep.engine import Block, Pass
+from rnnstep.engine import Pass
 from rnnstep.engine.recurrence import BlockRun
 from rnnstep.engine.shapes import from_torch_shape
 from rnnstep.equations.operations import Array
 from rnnstep.reference.bounds import Error, Rounding, exact
-from rnnstep.reference.carried import carried_errors
-from rnnstep.reference.judging import Finding, Tally, Verdict, differences
-from rnnstep.reference.layout import (
-    alive,
-    final,
-    initial,
-    joined,
-    keys_of,
-    layer_inputs,
-    previous,
-    states_by_block,
-)
+from rnnstep.reference.judging import Finding, Kind, Tally, Verdict, differences
+from rnnstep.reference.layout import final, initial, keys_of, last_step, states_by_block
+from rnnstep.reference.loss_bounds import LossBounds
 from rnnstep.reference.module_steps import Followed, follow
 from rnnstep.reference.one_step import OneStep, Rows, bounded, spans
 from rnnstep.reference.passes import ReferencePass
+from rnnstep.reference.run_errors import RunErrors
 
 
 def digest(done: Pass) -> bytes:
@@ -44,25 +35,44 @@ def digest(done: Pass) -> bytes:
             found.update(np.ascontiguousarray(run.state(name)).data)
     if done.logits is not None:
         found.update(np.ascontiguousarray(done.logits).data)
+    if done.loss is not None:
+        found.update(np.float64(done.loss).tobytes())
     return found.digest()
 
 
-def judge(done: Pass, reference: ReferencePass) -> Verdict:
-    """Compare our run of a batch with torch's."""
+def judge(
+    done: Pass,
+    reference: ReferencePass,
+    errors: RunErrors | None = None,
+    is_wanted: Callable[[], bool] | None = None,
+) -> Verdict:
+    """Compare our run of a batch with torch's.
+
+    Args:
+        done: our run.
+        reference: torch's.
+        errors: those along our run, if they are wanted again.
+        is_wanted: whether to go on.
+
+    Raises:
+        NotWanted: it is not.
+    """
+    errors = RunErrors(done) if errors is None else errors
     with np.errstate(all="ignore"):  # NaN and infinity are numbers like others here
-        return _Judging(done, reference).verdict()
+        return _Judging(done, reference, errors, Tally(done.batch.num_steps, is_wanted=is_wanted)).verdict()
 
 
 class _Judging:
     """The checks of one batch, gathered."""
 
-    def __init__(self, done: Pass, reference: ReferencePass) -> None:
+    def __init__(self, done: Pass, reference: ReferencePass, errors: RunErrors, tally: Tally) -> None:
         self._done = done
         self._reference = reference
+        self._errors = errors
         self._scenario = done.scenario
-        self._living = alive(done.batch)
+        self._living = errors.living
         self._reading = Rounding(done.scenario.dtype)
-        self._tally = Tally(done.batch.num_steps)
+        self._tally = tally
         self._parted: Finding | None = None
 
     def verdict(self) -> Verdict:
@@ -70,11 +80,12 @@ class _Judging:
         for key, run in self._done.runs.items():
             self._judge_one_step(key, run)
             self._judge_own_steps(key, run)
-        errors = self._carried()
+        errors = self._errors.states
         self._judge_run(errors)
         self._judge_module(errors)
         self._judge_module_steps()
-        self._judge_logits(errors)
+        self._judge_logits()
+        self._judge_loss()
         return Verdict(
             faults=tuple(self._tally.faults.values()),
             worst=self._tally.worst,
@@ -104,7 +115,8 @@ class _Judging:
     def _judge_own_steps(self, key: str, run: BlockRun) -> None:
         """Every kept line of our run beside the equations, read from the run's own states."""
         block = run.block
-        entering = {next(iter(block.program.inputs)): self._entering[key], **self._before(key)}
+        entering = {next(iter(block.program.inputs)): self._errors.entering[key]}
+        entering |= {f"{name}_prev": value for name, value in self._errors.before(key).items()}
         kept = [name for name in block.compiled.columns if _is_kept(run, name)]
         for span in spans(block, run.num_steps, self._done.batch.num_rows):
             rows = Rows(self._living, span)
@@ -114,42 +126,7 @@ class _Judging:
                 value, error = (rows.back(part) for part in bounds[name])
                 self._tally.compare("own step", key, name, run.state(name)[span], value, error, span.start)
 
-    @cached_property
-    def _entering(self) -> dict[str, Array]:
-        return layer_inputs(self._done)
-
-    def _before(self, key: str) -> dict[str, Array]:
-        """What each step of our run read of its states, (T, B, n), under `h_prev` and so on."""
-        run = self._done.runs[key]
-        return {
-            f"{name}_prev": previous(
-                run.state(name),
-                initial(self._scenario, run.block, name, self._done.batch.num_rows),
-                self._living,
-                is_reversed=run.is_reversed,
-            )
-            for name in run.block.program.states
-        }
-
     # ── along the run ────────────────────────────────────────────────────────────────
-
-    def _carried(self) -> dict[str, dict[str, Error]]:
-        """The bound of each state of each block, carried through time and up the layers, (T, B, n)."""
-        found: dict[str, dict[str, Error]] = {}
-        error: Error = np.zeros(self._done.x.shape)
-        output = next(iter(self._scenario.cell.states))
-        for layer in range(self._scenario.recurrent.num_layers):
-            for key, run in self._done.runs.items():
-                if run.block.layer == layer:
-                    before = {name.removesuffix("_prev"): value for name, value in self._before(key).items()}
-                    inputs = {next(iter(run.block.program.inputs)): (self._entering[key], error)}
-                    found[key] = carried_errors(run.block, inputs, before, self._scenario.dtype, self._living)
-            error = joined(self._done.blocks, layer, {key: kept[output] for key, kept in found.items()})
-            mask = self._done.masks.get(f"dropout{layer}")
-            if mask is not None:
-                dropped = self._done.dropped[f"dropout{layer}"]
-                error = self._reading.apply("mul", (exact(mask), (dropped, error)))[1]
-        return found
 
     def _judge_run(self, errors: Mapping[str, Mapping[str, Error]]) -> None:
         for key, run in self._done.runs.items():
@@ -239,7 +216,7 @@ class _Judging:
         position = list(self._done.runs).index(key)
         self._tally.compare("module", key, f"{name}_n", value, shown[position], error, None)
 
-    def _judge_logits(self, errors: Mapping[str, Mapping[str, Error]]) -> None:
+    def _judge_logits(self) -> None:
         """Our linear layer on torch's features beside torch's, then both along the run."""
         block = self._done.by_key.get("linear")
         if block is None or self._reference.logits_by_row is None or self._reference.logits is None:
@@ -248,35 +225,39 @@ class _Judging:
         start = 0 if features.ndim == 3 else None
         name = next(iter(block.program.inputs))
         known = {**block.parameters, name: features.reshape(-1, features.shape[-1])}
-        with np.errstate(all="ignore"):
-            ours = block.compiled.derive("logits", known).reshape(logits.shape)
+        ours = block.compiled.derive("logits", known).reshape(logits.shape)
         error = bounded(block, {name: exact(features)}, self._reading)["logits"][1]
         self._tally.compare("one step", "linear", "logits", ours, logits, error, start)
         shown = self._reference.logits
-        ours, run_error = self._logits_along_run(block, name, errors)
+        ours, run_error = self._errors.logits
         theirs = from_torch_shape(self._scenario, shown) if start == 0 else shown.reshape(ours.shape)
         self._tally.compare("module", "linear", "logits", ours, theirs, run_error, start)
 
-    def _logits_along_run(
-        self, block: Block, name: str, errors: Mapping[str, Mapping[str, Error]]
-    ) -> tuple[Array, Error]:
-        """Our logits, (T, B, C) or (B, C), and the bound carried into them."""
-        done, state = self._done, next(iter(self._scenario.cell.states))
-        last = self._scenario.recurrent.num_layers - 1
-        by_key = {key: kept[state] for key, kept in errors.items()}
-        features, shown = done.features, done.logits
-        assert shown is not None
-        if self._reference.features.ndim == 2:
-            features = done.final_features
-            by_key = {
-                key: final(error, done.batch, is_reversed=done.runs[key].is_reversed)
-                for key, error in by_key.items()
-            }
-            ours = shown.reshape(len(features), -1)
-        else:
-            ours = from_torch_shape(self._scenario, shown)
-        known = {name: (features, joined(done.blocks, last, by_key))}
-        return ours, bounded(block, known, self._reading)["logits"][1]
+    def _judge_loss(self) -> None:
+        """Our loss from torch's scores beside torch's own, our own from our own, then both along the run."""
+        run, reference = self._done.loss_run, self._reference
+        if run is None or reference.loss is None:
+            return
+        scores = reference.features if reference.logits_by_row is None else reference.logits_by_row
+        end = last_step(self._done.batch)
+        start = end if self._done.is_final else 0
+        beside = LossBounds(run.blocks, exact(scores.reshape(run.outputs.shape)))
+        self._judge_total("one step", beside, reference.loss, end)
+        for name, theirs in reference.loss_lines.items():
+            ours, error = beside.lines[name]
+            self._tally.compare("one step", "loss", name, ours, theirs, error, start)
+        own = LossBounds(run.blocks, exact(run.outputs))
+        self._judge_total("own step", own, run.entries["loss"], end)
+        for name in reference.loss_lines:
+            value, error = own.lines[name]
+            self._tally.compare("own step", "loss", name, run.known[name], value, error, start)
+        assert self._errors.loss is not None
+        self._judge_total("module", self._errors.loss, reference.loss, end)
+
+    def _judge_total(self, kind: Kind, ours: LossBounds, theirs: Array, end: int) -> None:
+        (value, error), shape = ours.loss, (1, 1, 1)
+        found = value.reshape(shape), theirs.reshape(shape), error.reshape(shape)
+        self._tally.compare(kind, "total", "loss", *found, end)
 
     def _max_abs_diff(self) -> dict[str, float]:
         found = {}

@@ -1,5 +1,7 @@
 """The worker's end: a process that imports torch at once, then answers the newest request, until its input ends.
 
+While nothing is asked it goes on with torch's own training of the newest scenario, epoch by epoch.
+
 Started by `rnnstep.reference.client`; by hand `python -m rnnstep.reference.worker` waits for messages on its
 standard input. Standard output carries replies and nothing else.
 """
@@ -8,13 +10,15 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import TYPE_CHECKING
 
 from rnnstep.errors import RnnstepError, ScenarioError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.reference.messages import Completed, Failed, Referenced, Reply, Request, receive, send
+from rnnstep.reference.messages import Failed, Request, receive, send
 
-INNER_BYTES = 32 << 20  # inner values that are worth the way through a pipe
+if TYPE_CHECKING:
+    from rnnstep.reference.answering import Answers
 
 
 class _Inbox:
@@ -34,7 +38,6 @@ class _Inbox:
         assert request is not None
         return request
 
-    @property
     def has_newer(self) -> bool:
         """Whether what is being worked on is wanted no more."""
         return self._newest is not None
@@ -59,15 +62,26 @@ def main() -> None:
     os.nice(5)  # the screen's keys come first
     inbox = _Inbox(requests)
     missing = _import_torch()
+    answers = None if missing is not None else _answers(inbox)
     while True:
-        request = inbox.take()
         try:
-            if missing is not None:
+            if answers is not None and answers.course is not None and not inbox.has_newer():
+                _go_on(answers, replies)
+                continue
+            request = inbox.take()
+            if answers is None:
+                assert missing is not None
                 send(replies, Failed(request.revision, missing))
             else:
-                _answer(request, inbox, replies)
+                _answer(request, answers, replies)
         except OSError:
             os._exit(0)
+
+
+def _answers(inbox: _Inbox) -> Answers:
+    from rnnstep.reference.answering import Answers
+
+    return Answers(inbox.has_newer)
 
 
 def _import_torch() -> Text | None:
@@ -75,9 +89,7 @@ def _import_torch() -> Text | None:
     try:
         import torch
 
-        import rnnstep.engine
-        import rnnstep.reference.run
-        import rnnstep.reference.verdict  # noqa: F401 - imported now so that the first answer comes sooner
+        import rnnstep.reference.answering  # noqa: F401 - imported now so that the first answer comes sooner
     except Exception as error:  # noqa: BLE001 -- a broken installation raises what it likes
         return Text("torch cannot be imported: {reason}", reason=_reason(error))
     # Threads wait by turning round; on two cores that takes the screen's core, and small products gain nothing.
@@ -85,42 +97,34 @@ def _import_torch() -> Text | None:
     return None
 
 
-def _answer(request: Request, inbox: _Inbox, replies: int) -> None:
+def _answer(request: Request, answers: Answers, replies: int) -> None:
     try:
-        found = _numbers(request, inbox, replies)
+        for reply in answers.replies(request):
+            send(replies, reply)
+    except OSError:
+        raise
     except ScenarioError as error:
-        found = Failed(request.revision, error.message, error.problems)
+        send(replies, Failed(request.revision, error.message, error.problems))
     except RnnstepError as error:
-        found = Failed(request.revision, error.message)
+        send(replies, Failed(request.revision, error.message))
     except MemoryError:
-        found = Failed(request.revision, Text("there is not enough memory to run torch beside"))
+        send(replies, Failed(request.revision, Text("there is not enough memory to run torch beside")))
     except Exception as error:  # noqa: BLE001 -- the screen tells; a worker that dies silently would not
-        found = Failed(request.revision, Text("torch's process failed: {reason}", reason=_reason(error)))
-    if found is not None:
-        send(replies, found)
+        reason = Text("torch's process failed: {reason}", reason=_reason(error))
+        send(replies, Failed(request.revision, reason))
 
 
-def _numbers(request: Request, inbox: _Inbox, replies: int) -> Reply | None:
-    """Run engine and torch, batch by batch; None when a newer request has come in between."""
-    from rnnstep.engine import Model
-    from rnnstep.reference.pending import complete
-    from rnnstep.reference.run import run_reference
-    from rnnstep.reference.verdict import judge
-
-    scenario = request.scenario
-    if scenario.pending is not None:
-        names = scenario.pending.names
-        scenario = complete(scenario)
-        send(replies, Completed(request.revision, {name: scenario.parameters[name] for name in names}))
-    model = Model(scenario)
-    references, verdicts = [], []
-    for index in range(len(scenario.batches)):
-        if inbox.has_newer:
-            return None
-        done = model.run_batch(index)
-        references.append(run_reference(done, inner_bytes=INNER_BYTES // len(scenario.batches)))
-        verdicts.append(judge(done, references[-1]))
-    return Referenced(request.revision, tuple(references), tuple(verdicts))
+def _go_on(answers: Answers, replies: int) -> None:
+    """Train on for a little while; a training that fails, for want of memory perhaps, is left where it is."""
+    assert answers.course is not None
+    try:
+        trained = answers.course.next()
+    except Exception:  # noqa: BLE001 -- torch's curve is an extra: what was asked for is answered
+        trained = None
+    if trained is None:
+        answers.course = None
+    else:
+        send(replies, trained)
 
 
 def _reason(error: Exception) -> str:

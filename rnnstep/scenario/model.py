@@ -202,6 +202,11 @@ class Scenario:
         """The dtype that everything is computed in."""
         return np.dtype(self.display.dtype)
 
+    @property
+    def has_loss(self) -> bool:
+        """Whether there is something to compare the output with, and so to learn."""
+        return self.loss is not None and self.batches[0].target is not None
+
     def with_parameters(self, changed: Mapping[str, Floats]) -> Scenario:
         """Give this scenario with some parameters replaced; what was pending may become complete."""
         parameters = MappingProxyType({**self.parameters, **changed})

@@ -82,4 +82,4 @@ def test_an_altered_self_check_is_caught(make):
 
 def test_every_operation_that_users_have_is_written_with_torchs_own(make):
     known = set(TorchValues(np.dtype("float32"))._table)
-    assert known == {name for name, row in OPERATIONS.items() if row.kind != "inner"}
+    assert known >= {name for name, row in OPERATIONS.items() if row.is_public}

@@ -1,0 +1,230 @@
+"""The way back through one block from given numbers: every line as a value and what it may be off by.
+
+Of a recurrent block each step goes back from totals ∂L/∂h_t, ∂L/∂c_t that are given, whatever the equations would
+make of those of the step after it: so all steps are read at once, and an error of one does not reach the next.
+What the equations make of them is read too, to be set beside the totals that were given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.engine import Block
+from rnnstep.equations.bounds import Pair
+from rnnstep.equations.differentiate import Backward
+from rnnstep.equations.evaluate import evaluate, evaluate_lines
+from rnnstep.equations.operations import Array
+from rnnstep.equations.syntax import Line
+from rnnstep.reference.bounds import Accumulating, Gathering, Rounding, Sum, exact
+from rnnstep.reference.derived import D, derived
+from rnnstep.reference.layout import Mask
+from rnnstep.reference.one_step import SPAN_BYTES, Rows, bounded
+
+Pairs = dict[str, Pair]
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """What one side has along a recurrent block, each (T, B, n).
+
+    Attributes:
+        entering: what each step read: `x`, and the states before it, `h_prev`.
+        after: the states after it.
+        above: ∂L/∂ of the output as far as it comes from above.
+        is_remade: whether some of what it is set beside comes from the states of a step computed anew, which may
+            be off by what the equations say.
+    """
+
+    entering: Mapping[str, Pair]
+    after: Mapping[str, Pair]
+    above: Pair
+    is_remade: bool = False
+
+
+class RecurrentBack:
+    """The way back through a recurrent block.
+
+    Attributes:
+        block: the forward block.
+        derivation: its way back.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        steps: Steps,
+        living: Mask | None,
+        dtype: np.dtype[np.floating],
+        *,
+        has_sums: bool = True,
+    ) -> None:
+        self.block = block
+        self._has_sums = has_sums
+        self.derivation: Backward = derived(block)
+        self._steps = steps
+        self._living = living
+        self._reading = Accumulating(dtype)
+        self._spans = list(self._cut())
+        count = int(steps.above[0].shape[0] * steps.above[0].shape[1] if living is None else living.sum())
+        self._gathering = Rounding(dtype) if len(self._spans) == 1 else Gathering(dtype, count)
+        self.parameters: Pairs = {}
+        """∂L/∂ of the equations' parameters, if they are wanted, when all spans have been gone through."""
+        self.read: dict[str, Array] = {}
+        """What each step reads of the step after it, `∂h_next`, (T, B, n); likewise, after `through`."""
+
+    def _cut(self) -> Iterator[slice]:
+        """Spans of steps in the order of the way back, none of which holds too many numbers."""
+        steps, rows = self._steps.above[0].shape[:2]
+        names = {**self.block.program.shapes, **self.derivation.core.shapes}
+        numbers = sum(int((shape or (1,))[-1]) for shape in names.values())
+        length = max(1, SPAN_BYTES // max(1, numbers * rows * 16))
+        found = [slice(start, min(start + length, steps)) for start in range(0, steps, length)]
+        return iter(found if self._is_reversed else found[::-1])
+
+    @property
+    def _is_reversed(self) -> bool:
+        return self.block.direction == "backward"
+
+    def entering(self, span: slice) -> Pairs:
+        """What the lines read but for states and parameters, (steps, B, n)."""
+        rows = Rows(self._living, span)
+        known = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
+        return {name: _back(rows, known[name]) for name in self.derivation.core.inputs}
+
+    def through(self, totals: Mapping[str, Pair]) -> Iterator[tuple[slice, Pairs]]:
+        """Go back from ∂L/∂ of each state, (T, B, n); give spans of steps with every line, (steps, B, n).
+
+        The totals among the lines are what the equations give, from the totals of the step after.
+        """
+        edges: dict[str, list[NDArray[Any]]] = {}  # what goes from one span on to the next on the way back
+        for span in self._spans:
+            rows = Rows(self._living, span)
+            seen, awaited = self._lines(rows, totals)
+            edges = self._step_back(rows, span, seen, edges)
+            self._gather(seen)
+            for line in awaited:
+                seen[line.name] = evaluate(line.expression, seen, self._reading)
+            yield span, self._given_back(rows, seen)
+
+    def _step_back(
+        self, rows: Rows, span: slice, seen: Pairs, edges: Mapping[str, list[NDArray[Any]]]
+    ) -> dict[str, list[NDArray[Any]]]:
+        """Let each step read what the step after it, in the order of computation, sends back."""
+        core, found = self.derivation.core, {}
+        for name in core.states:
+            leaving = Sum.of(seen[name])
+            parts = [
+                rows.back(np.array(np.broadcast_to(part, leaving[0].shape)))
+                for part in (*leaving, leaving.size, leaving.brought)
+            ]
+            read = [self._next(part, edges[name][k] if edges else None) for k, part in enumerate(parts)]
+            found[name] = [part[-1 if self._is_reversed else 0] for part in parts]
+            value, error, size, brought = (rows.of_part(part) for part in read)
+            seen[core.before(name)] = Sum(value, error, size, leaving.terms, brought)
+            whole = self.read.setdefault(core.before(name), self._zeros_like(read[0]))
+            whole[span] = read[0]
+        return found
+
+    def _zeros_like(self, part: Array) -> Array:
+        return np.zeros((*self._steps.above[0].shape[:2], part.shape[-1]), part.dtype)
+
+    def _next(self, part: NDArray[Any], edge: NDArray[Any] | None) -> NDArray[Any]:
+        beyond = np.zeros_like(part[:1]) if edge is None else edge[None]
+        return np.concatenate((beyond, part[:-1]) if self._is_reversed else (part[1:], beyond))
+
+    def along(self, read: Mapping[str, Pair]) -> Iterator[tuple[slice, Pairs]]:
+        """Go back from what each step reads of the step after, (T, B, n), `∂h_next`; likewise."""
+        for span in self._spans:
+            rows = Rows(self._living, span)
+            seen = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
+            seen |= {name: _flat(rows, pair) for name, pair in read.items()}
+            seen |= evaluate_lines(self.derivation.core.lines, seen, self._reading)
+            self._gather(seen)
+            yield span, self._given_back(rows, seen)
+
+    def _given_back(self, rows: Rows, seen: Pairs) -> Pairs:
+        return {line.name: _back(rows, seen[line.name]) for line in self.derivation.core.lines}
+
+    def _lines(self, rows: Rows, totals: Mapping[str, Pair]) -> tuple[Pairs, list[Line]]:
+        """Every line that can be read without the step after; and those of the totals, which are given."""
+        given = {f"{D}{name}": pair for name, pair in totals.items()}
+        seen = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
+        awaited = []
+        for line in self.derivation.core.lines:
+            if line.name in given:
+                awaited.append(line)
+                seen[line.name] = _flat(rows, given[line.name])
+            else:
+                seen[line.name] = evaluate(line.expression, seen, self._reading)
+        return seen, awaited
+
+    def _forward(self, rows: Rows) -> Pairs:
+        """Parameters and every line of the forward pass, (live rows of the steps, n)."""
+        known = {name: _flat(rows, pair) for name, pair in self._steps.entering.items()}
+        after = {name: _flat(rows, pair) for name, pair in self._steps.after.items()}
+        parameters = {name: exact(value) for name, value in self.block.parameters.items()}
+        lines = bounded(self.block, known, self._reading)
+        if self._steps.is_remade:
+            after = {name: (value, lines[name][1]) for name, (value, _) in after.items()}
+        return {**parameters, **known, **lines, **after}
+
+    def _gather(self, seen: Pairs) -> None:
+        if not self._has_sums:
+            return
+        gathered = {**seen, **evaluate_lines(self.derivation.gathered, seen, self._gathering)}
+        for name, value in self.block.parameters.items():
+            total = self.parameters.get(name, exact(np.zeros_like(value)))
+            for one in self.derivation.contributions.get(name, ()):
+                part, error = evaluate(one, gathered, self._gathering)
+                error = np.broadcast_to(error, np.shape(part)).reshape(value.shape)
+                total = total[0] + np.reshape(part, value.shape), total[1] + error
+            self.parameters[name] = total
+
+
+def plain_back(block: Block, known: Mapping[str, Pair], above: Pair) -> tuple[Pairs, Pairs]:
+    """Go back through a block without states.
+
+    Args:
+        block: the forward block.
+        known: what it read, (T, B, n), as far as its way back reads it; of a look-up the places, (T, B).
+        above: ∂L/∂ of what it gave, (T, B, n).
+
+    Returns:
+        Every line, (T, B, n), and ∂L/∂ of the parameters.
+    """
+    derivation = derived(block)
+    reading = Accumulating(above[0].dtype)
+    parameters = {name: exact(value) for name, value in block.parameters.items()}
+    seen = {**parameters, **known, derivation.above: above}
+    lines = evaluate_lines(derivation.core.lines, seen, reading)
+    flat = {name: _one_axis(pair) for name, pair in {**known, derivation.above: above, **lines}.items()}
+    sums: Pairs = {}
+    for name, value in block.parameters.items():
+        total = exact(np.zeros_like(value))
+        for one in derivation.contributions.get(name, ()):
+            part, error = evaluate(one, {**parameters, **flat}, reading)
+            total = total[0] + part, total[1] + error
+        sums[name] = total
+    return lines, sums
+
+
+def _one_axis(pair: Pair) -> Pair:
+    """Make the axes of steps and rows one; an index has no other."""
+    value, error = pair
+    shape = (-1, *np.shape(value)[2:])
+    return np.reshape(value, shape), np.broadcast_to(error, np.shape(value)).reshape(shape)
+
+
+def _flat(rows: Rows, pair: Pair) -> Pair:
+    value, error = pair
+    return rows.of(value), rows.of(np.broadcast_to(error, value.shape))
+
+
+def _back(rows: Rows, pair: Pair) -> Pair:
+    value: Array = pair[0]
+    return rows.back(value), rows.back(np.array(np.broadcast_to(pair[1], value.shape)))

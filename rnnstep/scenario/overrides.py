@@ -1,0 +1,78 @@
+"""What a command line says in place of a scenario file's [training] and [weights]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
+from rnnstep.scenario.document import Limits
+from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.parse import parse_toml
+from rnnstep.scenario.read import STANDARD, read_text
+from rnnstep.scenario.toml import Changes, changed_data, changed_text, plain_text
+from rnnstep.scenario.weights import SOURCES
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Each None where the file stands.
+
+    Attributes:
+        epochs: how many epochs there are.
+        lr: the learning rate.
+        seed: from which all weights are drawn anew that the file does not give as arrays.
+    """
+
+    epochs: int | None = None
+    lr: float | None = None
+    seed: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all is left to the file."""
+        return self.epochs is None and self.lr is None and self.seed is None
+
+
+def overridden(
+    scenario: Scenario, overrides: Overrides, limits: Limits = STANDARD, *, dtype: str | None = None
+) -> Scenario:
+    """Read a scenario's file once more with other numbers of its training; what its cure says stands.
+
+    Args:
+        scenario: as the file says.
+        overrides: what stands in its place; epochs and lr only where there is a [training].
+        limits: what the file may ask for.
+        dtype: in place of the file's, as when it was read.
+
+    Raises:
+        UsageError: its weights are arrays, which no seed draws.
+        ScenarioError: a number that the table cannot have.
+    """
+    if overrides.is_empty:
+        return scenario
+    assert scenario.path is not None
+    data = parse_toml(scenario.source)
+    changes: Changes = {}
+    if scenario.training is not None:
+        wishes = {"epochs": overrides.epochs, "lr": overrides.lr}
+        changes |= {("training", key): repr(value) for key, value in wishes.items() if value is not None}
+    if overrides.seed is not None:
+        changes |= _seed_changes(data.get("weights", {}), overrides.seed)
+    text = changed_text(scenario.source, changes) or plain_text(changed_data(data, changes))
+    display = scenario.display
+    return read_text(
+        text, scenario.path, limits, dtype=dtype, decimals=display.decimals, language=display.language
+    )
+
+
+def _seed_changes(weights: dict[str, Any], seed: int) -> Changes:
+    if not {"seed", "file"} & weights.keys() and any(key not in SOURCES for key in weights):
+        raise UsageError(
+            Text(
+                "--seed: the file gives its weights as arrays, and no seed would draw them; leave one of the two out"
+            )
+        )
+    gone: Changes = {("weights", key): None for key in ("file", "prefix") if key in weights}
+    return {**gone, ("weights", "seed"): str(seed)}
