@@ -22,6 +22,7 @@ class Notation:
     mul: str
     sub: str
     neg: str
+    times: str  # between a number and what it scales
 
     def symbol(self, op: str) -> str:
         """The spelling of an infix or prefix operator."""
@@ -29,8 +30,8 @@ class Notation:
         return own if own is not None else OPERATIONS[op].symbol
 
 
-SOURCE = Notation(matmul="@", mul="*", sub="-", neg="-")
-BLACKBOARD = Notation(matmul="·", mul="⊙", sub="−", neg="−")
+SOURCE = Notation(matmul="@", mul="*", sub="-", neg="-", times="*")
+BLACKBOARD = Notation(matmul="·", mul="⊙", sub="−", neg="−", times="·")
 
 
 def write(expression: Expression, notation: Notation = SOURCE) -> str:
@@ -41,6 +42,16 @@ def write(expression: Expression, notation: Notation = SOURCE) -> str:
 def write_line(line: Line, notation: Notation = SOURCE) -> str:
     """Give `name = expression`."""
     return f"{line.name} = {write(line.expression, notation)}"
+
+
+def is_number(expression: Expression) -> bool:
+    """Whether an expression is made of numbers alone: what it multiplies is scaled as a whole."""
+    match expression:
+        case Number():
+            return True
+        case Apply(args=args):
+            return all(map(is_number, args))
+    return False
 
 
 def _write(expression: Expression, notation: Notation) -> tuple[str, int]:
@@ -57,7 +68,7 @@ def _write(expression: Expression, notation: Notation) -> tuple[str, int]:
 
 def _write_operation(op: str, args: tuple[Expression, ...], notation: Notation) -> tuple[str, int]:
     row = OPERATIONS[op]
-    symbol = notation.symbol(op)
+    symbol = notation.times if op == "mul" and any(map(is_number, args)) else notation.symbol(op)
     if row.kind == "inner":
         return _write_inner(op, args, notation)
     if not row.symbol:
@@ -97,6 +108,8 @@ def _write_inner(op: str, args: tuple[Expression, ...], notation: Notation) -> t
         ]
         return " + ".join(terms), _PRODUCT if len(terms) == 1 else _SUM
     form, precedence, needs = _INNER[op]
+    if op == "outer" and isinstance(args[0], Name) and args[0].id.endswith("⋮"):  # of (B, m) and (B, n)
+        form = "{0}ᵀ·{1}"
     if op in ("head", "tail"):
         lengths = f"len({write(args[1], notation)})"
         return form.format(

@@ -66,7 +66,8 @@ def _two_rows(scene: Scene, cells: int, height: int) -> Block | None:
 
 def _is_whole_cell(scene: Scene) -> bool:
     """Whether there is a cell of torch's here: one's own may have any shape."""
-    return scene.known is not None and scene.block.kind == "recurrent" and not scene.scenario.recurrent.is_own
+    is_cell = scene.block.kind == "recurrent" and scene.is_forward
+    return scene.known is not None and is_cell and not scene.scenario.recurrent.is_own
 
 
 def _first(scene: Scene) -> list[Part]:
@@ -107,9 +108,11 @@ def _stacks(scene: Scene, *names: str) -> list[Grid]:
 
 
 def _stack(scene: Scene, torch: str, parts: tuple[str, ...]) -> Grid:
-    stacked = _stacked(scene.run, scene.spot.batch, scene.block.key, parts)
+    stacked = _stacked(scene.run, scene.batch, scene.block.key, parts)
     before = scene.session.before if scene.session.edits else None
-    old = None if before is None else _stacked(before, scene.spot.batch, scene.block.key, parts)
+    if before is not None and before.epoch.index != scene.run.epoch.index:
+        before = None
+    old = None if before is None else _stacked(before, scene.batch, scene.block.key, parts)
     return Grid(
         torch.replace("weight_", "W_").replace("bias_", "b_"),
         stacked,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnstep.engine.passes import run_steps
+from rnnstep.session.place import write_prefix
 from rnnstep.session.tree import Spot
 from rnnstep.views.compose import Block
 from rnnstep.views.plot import Axes, Series, plot
@@ -36,14 +37,14 @@ def chart(scene: Scene, name: str, cells: int, height: int) -> Block:
     now = -1 if scene.level == "start" else scene.t
     is_hidden = now >= 0 and scene.is_hidden(name)
     done = _steps_done(scene, key, name) - is_hidden
-    what = (scene.spot.batch, key, name, scene.row)
+    what = (scene.batch, key, name, scene.row)
     return list(_drawn(scene.run, what, max(0, done), now, cells, height, scene.look.alphabet))
 
 
 def _steps_done(scene: Scene, key: str, name: str) -> int:
     """How many steps of a block have computed a value; they are done in order, so half of them tell of all."""
     steps = run_steps(scene.done.runs[key])
-    return bisect_left(steps, True, key=lambda t: not scene.is_done(Spot(scene.spot.batch, key, t, name)))
+    return bisect_left(steps, True, key=lambda t: not scene.is_done(scene.forward_at(key, t, name)))
 
 
 @lru_cache(maxsize=64)
@@ -64,7 +65,7 @@ def _drawn(
     begins, stop = (steps - done, steps if done else 0) if is_reversed else (0, done)
     values = whole[:stop].copy()
     values[:begins] = np.nan
-    prefix = f"{batch + 1}:" if len(run.trace.passes) > 1 else ""
+    prefix = write_prefix(run.tree, Spot(batch, epoch=run.epoch.index))
     axes = Axes(
         steps=steps,
         current=None if now < 0 else now,

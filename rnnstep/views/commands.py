@@ -161,6 +161,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("undo", ("u", "ctrl+z"), "u", Text("undo edit"), Text("undo the last edit"), "change"),
     Command("redo", ("U", "ctrl+y"), "U", Text("redo edit"), Text("redo the edit undone last"), "change"),
     Command(
+        "cure",
+        ("m",),
+        "m",
+        Text("mistake/cure"),
+        Text("from a mistake that the scenario holds to its cure, and back"),
+        "change",
+    ),
+    Command(
         "save", ("ctrl+s",), "^s", Text("save"), Text("save the edited scenario as a new file"), "change"
     ),
     Command(

@@ -8,7 +8,19 @@ from rnnstep.views.rows import Row, Span, row_width
 from rnnstep.views.scene import Scene
 
 _ALWAYS = ("right", "left", "into", "out")
-_THEN = ("predict", "edit", "follow", "play", "resume", "breakpoint", "go", "blackboard", "info", "open")
+_THEN = (
+    "predict",
+    "cure",
+    "edit",
+    "follow",
+    "play",
+    "resume",
+    "breakpoint",
+    "go",
+    "blackboard",
+    "info",
+    "open",
+)
 _LAST = ("help", "palette")
 
 
@@ -33,12 +45,14 @@ def _wanted(scene: Scene) -> list[str]:
         names.insert(0, "predict")
     if session.is_hidden:
         names.insert(0, "reveal")
-    rows = scene.run.num_rows(scene.spot.batch)
+    rows = scene.run.num_rows(scene.batch)
     names += ["next_row"] if rows > 1 else []
     for name in _THEN:
         if name in names:
             continue
         if name in ("edit", "follow") and scene.level not in ("operation", "element", "term"):
+            continue
+        if name == "cure" and scene.scenario.cure is None and session.mistaken is None:
             continue
         if name == "resume" and not session.breakpoints:
             continue

@@ -67,14 +67,14 @@ class Grid:
         kind: its heat scale.
         scale: the scale's end.
         style: laid over all numbers: "", "changed", "old", "torch".
-        focus: the row and column that are looked at, or None for none.
-        centre: the row that a window is about where none is looked at, or None.
+        focus: the row and column that are looked at, or None for none; of a row alone, or a column alone, all of it.
+        centre: the row and column that a window is about where none is looked at, or None.
         cover: what stands for a number that is not seen: "?" hidden; "" not computed.
         gates: names of equal stretches of rows (the gates of stacked weights), or none.
         target: what a click on an element does.
         is_plain: without brackets and colours: torch's numbers beside ours.
         is_given: written by a person (weights, x): with no more decimals than they have.
-        seen: how many elements of a vector are computed, the rest is covered; None for all.
+        seen: how many elements are computed, row by row, the rest is covered; None for all.
         changed: which elements the last edit changed, in the values' shape; None for none.
     """
 
@@ -85,7 +85,7 @@ class Grid:
     scale: float = 1.0
     style: str = ""
     focus: tuple[int | None, int | None] = (None, None)
-    centre: int | None = None
+    centre: tuple[int | None, int | None] = (None, None)
     cover: str = ""
     gates: Sequence[str] = ()
     target: Target | None = None
@@ -105,9 +105,10 @@ class Grid:
         return self.shape[1] if len(self.shape) > 1 else 1
 
     @property
-    def middle(self) -> int | None:
-        """The row that a window is about."""
-        return self.centre if self.focus[0] is None else self.focus[0]
+    def middle(self) -> tuple[int | None, int | None]:
+        """The row and column that a window is about."""
+        row, column = (of if at is None else at for at, of in zip(self.focus, self.centre, strict=True))
+        return row, column
 
     @property
     def names_width(self) -> int:
@@ -216,13 +217,13 @@ def draw(
     The title stands in the first row; a cut grid names its window in the row below it, which
     `has_caption` keeps free for a whole one that stands beside a cut one.
     """
-    down = window(grid.rows, height - 1, grid.middle)
+    down = window(grid.rows, height - 1, grid.middle[0])
     size = cell_width(grid, decimals)
     room = (cells - 2 - grid.names_width) // (size + 1)
-    across = window(grid.columns, room, grid.focus[1])
+    across = window(grid.columns, room, grid.middle[1])
     has_caption = has_caption or not (down.is_whole and across.is_whole)
     if has_caption:
-        down = window(grid.rows, height - 2, grid.middle)
+        down = window(grid.rows, height - 2, grid.middle[0])
     caption = [str(part) for part in (down, across) if not part.is_whole]
     lines = _numbers(grid, down, across, decimals, size, alphabet)
     if grid.gates:
@@ -281,8 +282,9 @@ def _numbers(
 
 
 def _marked(grid: Grid, span: Span, y: int, x: int, alphabet: Alphabet) -> Span:
-    if grid.seen is not None and y >= grid.seen:
-        is_asked = bool(grid.cover) and y == grid.seen
+    number = y * grid.columns + x
+    if grid.seen is not None and number >= grid.seen:
+        is_asked = bool(grid.cover) and number == grid.seen
         return Span(
             f"{grid.cover if is_asked else alphabet.ahead:>{width(span.text)}}",
             "hidden" if is_asked else "dim",
@@ -291,10 +293,9 @@ def _marked(grid: Grid, span: Span, y: int, x: int, alphabet: Alphabet) -> Span:
     style = f"{span.style} {grid.style}".strip()
     if grid.changed is not None and grid.changed[(y, x)[: grid.changed.ndim]]:
         style = f"{style} changed".strip()
-    if row is not None and (y == row) and (column is None or x == column):
-        style = (
-            f"{style} cursor".strip() if column is not None or grid.columns == 1 else f"{style} read".strip()
-        )
+    if grid.focus != (None, None) and row in (None, y) and column in (None, x):
+        is_one = row is not None and (column is not None or grid.columns == 1)
+        style = f"{style} {'cursor' if is_one else 'read'}".strip()
     return Span(span.text, style, grid.target(y, x) if grid.target else "")
 
 

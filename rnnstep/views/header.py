@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rnnstep.language import Text
+from rnnstep.session.place import write_element
 from rnnstep.views import torch_column
 from rnnstep.views.compose import Block, clip, fit
 from rnnstep.views.rows import Row, Span, row_width
 from rnnstep.views.scene import Scene
 
+_PASSES = {"forward": Text("forward"), "backward": Text("backward"), "update": Text("update")}
 _LEVELS = {
     "start": Text("start"),
+    "epoch": Text("epoch"),
     "batch": Text("batch"),
+    "pass": Text("pass"),
     "step": Text("step"),
     "block": Text("block"),
     "operation": Text("operation"),
@@ -63,21 +69,23 @@ def place_in_words(scene: Scene) -> str:
     spot = scene.session.spot
     assert spot is not None
     parts: list[str] = []
-    if len(scene.run.trace.passes) > 1:
-        parts.append(
-            look.say(Text("batch {number}/{count}", number=spot.batch + 1, count=len(scene.run.trace.passes)))
-        )
-    if spot.t is not None:
-        steps = scene.run.tree.num_steps(spot.batch)
+    tree = scene.run.tree
+    if tree.num_epochs > 1 and (spot.epoch or spot.phase is None):
+        parts.append(look.say(Text("epoch {number}/{count}", number=spot.epoch + 1, count=tree.num_epochs)))
+    if tree.num_batches > 1 and spot.batch is not None:
+        parts.append(look.say(Text("batch {number}/{count}", number=spot.batch + 1, count=tree.num_batches)))
+    if spot.phase not in (None, "forward") or (spot.t is None and spot.key is None and len(tree.phases) > 1):
+        parts += [look.say(_PASSES[spot.phase])] if spot.phase is not None else []
+    if spot.t is not None and spot.phase != "update":
+        steps = tree.num_steps(scene.batch)
         parts.append(look.say(Text("step {number}/{count}", number=spot.t + 1, count=steps)))
     if spot.key is not None:
         parts.append(spot.key)
     if spot.operation is not None:
-        element = "" if spot.element is None else f"[{spot.element}]"
-        parts.append(spot.operation + element)
+        parts.append(spot.operation + write_element(tree, replace(spot, term=None)))
     if spot.term is not None:
         parts.append(look.say(Text("term {number}", number=spot.term)))
-    rows = scene.run.num_rows(spot.batch)
+    rows = scene.run.num_rows(scene.batch)
     if rows > 1:
         parts.append(look.say(Text("row {number} of {count}", number=scene.row, count=rows)))
     return (" | " if look.alphabet.is_ascii else " · ").join(parts)

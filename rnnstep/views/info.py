@@ -16,42 +16,42 @@ from rnnstep.views import numbers
 from rnnstep.views.compose import Block, wrap
 from rnnstep.views.confirmation import confirmation
 from rnnstep.views.counts import KERNEL_SIZE, counts
+from rnnstep.views.info_learning import LearningSections
 from rnnstep.views.kept import where_torch_keeps
 from rnnstep.views.look import Look
 from rnnstep.views.markdown import plain_markdown
-from rnnstep.views.prose import columns, said
+from rnnstep.views.page import INDENT, Page, indented
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.shapes import Shape, data_shapes, weight_shapes
 
 __all__ = ["info", "where_torch_keeps"]
 
 WIDEST = 110  # a longer line of running text is hard to follow
-_INDENT = 2
 
 
 def info(session: Session, look: Look, width: int) -> list[Row]:
     """Give the page for a width of at least 20 cells: as many rows as it takes."""
-    return _Page(session, look, min(width, WIDEST + 2 * _INDENT)).rows()
+    return _Page(session, look, min(width, WIDEST + 2 * INDENT)).rows()
 
 
-class _Page:
+class _Page(Page):
     """The sections, one after another."""
 
     def __init__(self, session: Session, look: Look, cells: int) -> None:
+        super().__init__(look, cells)
         self._session = session
         self._scenario = session.run.scenario
-        self._look = look
-        self._cells = cells - _INDENT - 1
-        spot = session.spot
-        self._number = spot.batch if spot is not None else 0
+        self._number = session.batch
         self._batch = self._scenario.batches[self._number]
 
     def rows(self) -> list[Row]:
         sections = (
             self._about(),
+            *LearningSections(self._session, self._look, self._cells + INDENT + 1).mistaken(),
             self._shapes(),
             self._kept(),
             self._counted(),
+            *LearningSections(self._session, self._look, self._cells + INDENT + 1).sections(),
             self._confirmed(),
             self._numbers(),
             self._edits(),
@@ -61,17 +61,6 @@ class _Page:
             found += [(), *section] if found and section else section
         return found
 
-    # ── how a section is set ─────────────────────────────────────────────────────────
-
-    def _head(self, title: Text) -> Block:
-        return [(Span(" "), *row) for row in said(title, self._look, self._cells, "title")]
-
-    def _said(self, text: Text, style: str = "") -> Block:
-        return [_indented(*row) for row in said(text, self._look, self._cells, style)]
-
-    def _table(self, lines: Iterable[Row]) -> Block:
-        return [_indented(*row) for row in columns(lines, self._cells)]
-
     # ── sections ─────────────────────────────────────────────────────────────────────
 
     def _about(self) -> Block:
@@ -79,10 +68,7 @@ class _Page:
         title = self._scenario.title.into(language) or self._scenario.name
         rows: Block = [(Span(f" {line}", "bold"),) for line in wrap(self._spelt(title), self._cells)]
         summary = self._spelt(plain_markdown(self._scenario.summary.into(language)))
-        return rows + [_indented(Span(line)) for line in (wrap(summary, self._cells) if summary else [])]
-
-    def _spelt(self, text: str) -> str:
-        return self._look.alphabet.spell(text)
+        return rows + [indented(Span(line)) for line in (wrap(summary, self._cells) if summary else [])]
 
     def _shapes(self) -> Block:
         rows = self._head(Text("Shapes, as torch has them"))
@@ -121,7 +107,7 @@ class _Page:
 
     def _kept(self) -> Block:
         session, tree = self._session, self._session.tree
-        row, has_batches = session.position.row, len(self._scenario.batches) > 1
+        row = session.position.row
         title = Text("Where torch keeps each state")
         if self._batch.num_rows > 1:
             title = Text("Where torch keeps each state of row {row} of the batch", row=row)
@@ -132,8 +118,8 @@ class _Page:
             block = run.block
             for t in reversed(steps) if run.is_reversed else steps:
                 for state in block.program.states:
-                    path = tree.path_to(Spot(self._number, key, t, state))
-                    target = "" if path is None else f"go {write_place(tree, path, has_batches=has_batches)}"
+                    path = tree.path_to(Spot(self._number, key, t, state, epoch=session.run.epoch.index))
+                    target = "" if path is None else f"go {write_place(tree, path)}"
                     place = where_torch_keeps(
                         self._scenario, self._number, block.layer, block.direction, t, row, state
                     )
@@ -191,7 +177,7 @@ class _Page:
 
     def _confirmed(self) -> Block:
         rows = confirmation(self._scenario, self._session.run.checked, self._look, self._cells)
-        return [*self._head(Text("What confirms these numbers")), *(_indented(*row) for row in rows)]
+        return [*self._head(Text("What confirms these numbers")), *(indented(*row) for row in rows)]
 
     def _numbers(self) -> Block:
         rows = self._head(Text("Where the numbers come from"))
@@ -232,10 +218,6 @@ def _where(target: Target) -> Text:
         t, row, _ = target.index
         return Text("step {step}, row {row}, batch {batch}", step=t + 1, row=row, batch=int(target.key) + 1)
     return Text("{place}", place=f"{target.key}[{','.join(map(str, target.index))}]")
-
-
-def _indented(*spans: Span) -> Row:
-    return (Span(" " * _INDENT), *spans)
 
 
 def _tuple(parts: Iterable[object]) -> str:

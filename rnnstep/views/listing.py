@@ -35,7 +35,8 @@ def listing(scene: Scene, cells: int, height: int) -> Block:
 def _line(scene: Scene, line: Line, formula: str, widest: int, cells: int, *, is_here: bool) -> Row:
     alphabet = scene.look.alphabet
     is_done = scene.is_line_done(line.name)
-    stop = any(one.key == scene.spot.key and one.operation == line.name for one in scene.session.breakpoints)
+    here = (scene.spot.phase, scene.spot.key, line.name)
+    stop = any((one.phase, one.key, one.operation) == here for one in scene.session.breakpoints)
     mark = alphabet.breakpoint if stop else " "
     pointer = alphabet.current if is_here else " "
     place = scene.place(line.name)

@@ -9,13 +9,14 @@ from rnnstep.engine import Block as Blocks
 from rnnstep.equations.syntax import Apply, Expression, Name
 from rnnstep.equations.write import BLACKBOARD, write_line
 from rnnstep.language import Text
-from rnnstep.views import timeline, torch_column
+from rnnstep.views import now_back, timeline, torch_column
 from rnnstep.views.compose import Block, wrap
 from rnnstep.views.info import where_torch_keeps
 from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.rows import Row, Span, row_width
 from rnnstep.views.scene import Scene
-from rnnstep.views.sentences import sentence
+from rnnstep.views.sentences import sentence, update_sentence
+from rnnstep.views.sentences_back import Back
 from rnnstep.views.worked import term_in_words, worked
 
 if TYPE_CHECKING:
@@ -32,6 +33,20 @@ def now(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block
         return _start(scene, cells, height)
     if scene.spot.operation is not None:
         return _operation(scene, found, cells, height)
+    return _wider(scene, cells, height)[:height]
+
+
+def _wider(scene: Scene, cells: int, height: int) -> Block:
+    """What is wider than an operation."""
+    if scene.level in ("epoch", "batch", "pass") and scene.scenario.has_loss:
+        return now_back.whole(scene, cells)
+    match scene.spot.phase:
+        case "backward":
+            return now_back.back(scene, cells)
+        case "update":
+            return now_back.update(scene, cells)
+    if scene.block.kind in ("loss", "total"):
+        return now_back.loss(scene, cells)
     return _step(scene, cells, height)
 
 
@@ -49,9 +64,9 @@ def _start(scene: Scene, cells: int, height: int) -> Block:
 
 
 def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block:
-    line = scene.run.tree.line(scene.spot)
+    line = scene.run.line(scene.spot)
     formula = (Span(scene.look.alphabet.spell(write_line(line, BLACKBOARD)), "now"),)
-    text = sentence(scene.block, line.name, scene.scenario.cell.name)
+    text = _sentence(scene, line.name)
     words: Row = () if text is None else (Span(scene.look.say(text), "dim"),)
     at_term = "" if found is None else term_in_words(scene, found)
     if at_term:
@@ -73,10 +88,26 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
     return rows[:height]
 
 
+def _sentence(scene: Scene, name: str) -> Text | None:
+    """What a line does, in words."""
+    cell = scene.scenario.cell.name
+    match scene.spot.phase:
+        case "backward":
+            steps = scene.run.tree.stage(scene.spot).steps[scene.block.key]
+            wanted = timeline.wanted(scene, scene.t).strip()
+            return Back(scene.block, scene.forward_block, steps, scene.t, cell, wanted).sentence(name)
+        case "update":
+            training = scene.scenario.training
+            assert training is not None
+            is_maximized = bool(training.arguments.get("maximize"))
+            return update_sentence(name, training.optimizer, is_maximized=is_maximized)
+    return sentence(scene.block, name, cell)
+
+
 def _given(scene: Scene) -> Block:
     """What a lookup or a join does, which has no arithmetic."""
     assert scene.known is not None
-    if scene.block.kind == "embedding":
+    if scene.block.kind == "embedding" and scene.is_forward:
         index = int(scene.known["index"])
         text = Text(
             "x = embedding.weight[{index}]{letter}", index=index, letter=timeline.quoted(scene, index)
@@ -90,7 +121,7 @@ def _confirmation(scene: Scene, name: str, cells: int) -> Row:
     if scene.known is None:
         return ()
     left = torch_column.mark(scene, name) if scene.is_begun(name) and not scene.is_hidden(name) else ()
-    keeps = _kept(scene, name) if name in scene.block.program.states else ""
+    keeps = _kept(scene, name) if scene.is_forward and name in scene.block.program.states else ""
     return _two_ends(left, (Span(keeps, "torch"),) if keeps else (), cells)
 
 
@@ -98,7 +129,7 @@ def _kept(scene: Scene, state: str) -> str:
     block = scene.block
     return scene.look.say(
         where_torch_keeps(
-            scene.scenario, scene.spot.batch, block.layer, block.direction, scene.t, scene.row, state
+            scene.scenario, scene.batch, block.layer, block.direction, scene.t, scene.row, state
         )
     )
 

@@ -31,7 +31,7 @@ def overview(scene: Scene, seen: tuple[int, int], cells: int, height: int) -> Bl
     alphabet = scene.look.alphabet
     room = cells - _MINIMAP[0] - 3
     lines = height - 2
-    picture = _picture(scene.run, scene.spot.batch, scene.block.key, name, lines, room, alphabet)
+    picture = _picture(scene.run, scene.batch, scene.block.key, name, lines, room, alphabet)
     spot = scene.session.spot
     down = grids.window(rows, seen[0], spot.element if spot else None)
     across = grids.window(columns, seen[1], spot.term if spot else None)
@@ -48,7 +48,7 @@ def overview(scene: Scene, seen: tuple[int, int], cells: int, height: int) -> Bl
 
 def _matrix(scene: Scene) -> str | None:
     """The matrix that the line at the cursor reads."""
-    line = scene.run.tree.line(scene.spot)
+    line = scene.run.line(scene.spot)
     found = [
         name
         for name in provenance(line)

@@ -48,7 +48,6 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
     if name == "index" and values is not None:
         values = values.reshape(1)
     kind = scene.kind(name)
-    place = scene.place(name) if is_line else ""
     return Grid(
         title or shown_name(name),
         values,
@@ -57,11 +56,19 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
         scene.scale(kind),
         style="changed" if is_line and is_seen and scene.has_changed(name) else "",
         cover="?" if is_line and scene.is_hidden(name) else "",
-        target=(lambda y, _: f"go {place}[{y}]") if place else None,
+        target=element_target(scene, name) if is_line else None,
         is_given=scene.is_given(name),
         seen=scene.elements_done(name) if is_line else None,
         changed=scene.changed_by_edit(name),
     )
+
+
+def element_target(scene: Scene, name: str) -> grids.Target:
+    """A click on an element of a line's value goes there."""
+    place = scene.place(name)
+    if len(scene.shape(name)) == 2:
+        return lambda y, x: f"go {place}[{y},{x}]"
+    return lambda y, _: f"go {place}[{y}]"
 
 
 def shown_name(name: str) -> str:

@@ -6,7 +6,7 @@ and what torch says is decided in one place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnstep.engine import Block, Pass
+from rnnstep.engine.backward import BackwardPass
+from rnnstep.engine.epoch import UpdatePass
+from rnnstep.session.place import write_place, write_prefix
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
 from rnnstep.views import heat
@@ -57,23 +60,58 @@ class Scene:
         tree = self.run.tree
         path = self.session.position.path
         if not path:
-            first = next(block for block in self.done_of(0).blocks if block.kind == "recurrent")
-            steps = self.done_of(0).runs[first.key]
-            return Spot(0, first.key, steps.num_steps - 1 if steps.is_reversed else 0)
+            stage = tree.stage(Spot(0))
+            first = next(block for block in stage.blocks if block.kind == "recurrent")
+            return Spot(0, first.key, stage.steps[first.key][0])
         spot = tree.locate(path)
+        while spot.phase is None:  # of a whole epoch the last batch, of a batch the way forward
+            path = (*path, 0 if len(path) == tree.level("batch") else tree.count(path) - 1)
+            spot = tree.locate(path)
         while spot.key is None or spot.t is None:
-            path = (*path, tree.count(path) - 1)
+            last = tree.count(path) - 1
+            while last and self._is_loss(tree.locate((*path, last))):
+                last -= 1
+            path = (*path, last)
             spot = tree.locate(path)
         return spot if self.level in ("operation", "element", "term") else replace(spot, operation=None)
+
+    def _is_loss(self, spot: Spot) -> bool:
+        """Whether a forward spot is in what comes after the network."""
+        return spot.phase == "forward" and spot.key in ("loss", "total")
 
     def done_of(self, batch: int) -> Pass:
         """The pass of a batch."""
         return self.run.trace.passes[batch]
 
     @property
+    def batch(self) -> int:
+        """The batch that is looked at."""
+        assert self.spot.batch is not None
+        return self.spot.batch
+
+    @property
     def done(self) -> Pass:
-        """The pass that the cursor is in."""
-        return self.done_of(self.spot.batch)
+        """The forward pass of the batch that the cursor is in."""
+        return self.done_of(self.batch)
+
+    @property
+    def is_forward(self) -> bool:
+        """Whether the cursor is on the way forward."""
+        return self.spot.phase == "forward"
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks of the pass that the cursor is in, without what comes after the network."""
+        blocks = self.run.pass_of(self.spot).blocks
+        return tuple(block for block in blocks if not (self.is_forward and block.kind in ("loss", "total")))
+
+    def at(self, key: str, t: int, operation: str | None = None) -> Spot:
+        """A block at a step of the pass that the cursor is in."""
+        return replace(self.spot, key=key, t=t, operation=operation, element=None, term=None)
+
+    def forward_at(self, key: str, t: int, operation: str | None = None) -> Spot:
+        """A block at a step on the way forward of the cursor's batch."""
+        return replace(self.at(key, t, operation), phase="forward")
 
     @property
     def t(self) -> int:
@@ -89,7 +127,12 @@ class Scene:
     @cached_property
     def block(self) -> Block:
         """The block that is looked at."""
-        return self.run.tree.block(self.spot)
+        return self.run.block(self.spot)
+
+    @property
+    def forward_block(self) -> Block:
+        """The block on the way forward that has the key of the one that is looked at."""
+        return self.done.by_key[self.block.key]
 
     @cached_property
     def known(self) -> Mapping[str, Array] | None:
@@ -98,7 +141,7 @@ class Scene:
 
     def known_at(self, spot: Spot) -> Mapping[str, Array] | None:
         """The values of a spot's block for this row, parameters included."""
-        return _known(self.run, spot.batch, spot.key, spot.t, self.row)
+        return _known(self.run, replace(spot, operation=None, element=None, term=None), self.row)
 
     def is_done(self, spot: Spot) -> bool:
         """Whether a place is computed where the cursor stands."""
@@ -107,7 +150,7 @@ class Scene:
 
     def is_line_done(self, name: str) -> bool:
         """Whether a line of the block is computed at this step."""
-        return self.is_done(Spot(self.spot.batch, self.spot.key, self.spot.t, name))
+        return self.is_done(replace(self.spot, operation=name, element=None, term=None))
 
     def elements_done(self, name: str) -> int | None:
         """How many elements of the line at the cursor are computed; None when all are or none is."""
@@ -116,7 +159,8 @@ class Scene:
             return None
         if self.is_line_done(name) and not self.session.is_hidden:
             return None
-        is_whole = self.session.is_done((*self.session.position.path[:5],)) and not self.session.is_hidden
+        element = self.session.position.path[: self.run.tree.level("element")]
+        is_whole = self.session.is_done(element) and not self.session.is_hidden
         return spot.element + 1 if is_whole else spot.element
 
     def is_begun(self, name: str) -> bool:
@@ -133,7 +177,12 @@ class Scene:
         if not self.session.is_hidden:
             return False
         here = spot or self.spot
-        if (here.batch, here.t) != (self.spot.batch, self.spot.t):
+        if (here.epoch, here.batch, here.phase, here.t) != (
+            self.spot.epoch,
+            self.spot.batch,
+            self.spot.phase,
+            self.spot.t,
+        ):
             return False
         if self.level in ("operation", "element", "term"):
             return here.key == self.spot.key and name == self.spot.operation
@@ -153,18 +202,33 @@ class Scene:
         other.__dict__["spot"] = spot
         return other
 
+    def is_of_all_rows(self, name: str) -> bool:
+        """Whether a value of the block is the same seen from each row: what belongs to a parameter."""
+        done = self.run.pass_of(self.spot)
+        if isinstance(done, BackwardPass):
+            return done.is_of_all_rows(self.block.key, name)
+        return isinstance(done, UpdatePass)
+
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a value of the block, (n,) or (m, n)."""
         return tuple(int(size) for size in self.block.program.shapes[name]) or (1,)
 
     @property
     def batch_prefix(self) -> str:
-        """`2:` before a place where there are several batches."""
-        return f"{self.spot.batch + 1}:" if len(self.run.trace.passes) > 1 else ""
+        """What stands before a step on the way forward: `2:` where there are several batches."""
+        return write_prefix(self.run.tree, replace(self.spot, phase="forward"))
 
     def place(self, operation: str) -> str:
         """An operation of the block at this step as a place is written."""
-        return f"{self.batch_prefix}{self.t + 1}/{self.spot.key}/{operation}"
+        path = self.run.tree.path_to(replace(self.spot, operation=operation, element=None, term=None))
+        return "" if path is None else write_place(self.run.tree, path)
+
+    @property
+    def update_prefix(self) -> str:
+        """What stands before a parameter in the cursor's update; "" where there is none."""
+        if "update" not in self.run.tree.phases:
+            return ""
+        return write_prefix(self.run.tree, replace(self.spot, phase="update"))
 
     # ── torch ────────────────────────────────────────────────────────────────────────
 
@@ -173,27 +237,35 @@ class Scene:
         """Torch's word on the run, when it is there."""
         return self.run.checked
 
+    @property
+    def torch_losses(self) -> Sequence[float]:
+        """Torch's loss of each epoch, as far as torch has trained; none while it is on its way."""
+        return ()
+
     # ── before the last edit ─────────────────────────────────────────────────────────
 
     def value_before_edit(self, name: str) -> Array | None:
         """A value of the block before the last edit, where it was another one."""
         before = self.session.before
-        if before is None or not self.session.edits:
+        if before is None or not self.session.edits or before.epoch.index != self.run.epoch.index:
             return None
-        old = _known(before, self.spot.batch, self.spot.key, self.spot.t, self.row)
+        old = _known(before, replace(self.spot, operation=None, element=None, term=None), self.row)
         if old is None or self.known is None or name not in old:
             return None
         return None if np.array_equal(old[name], self.known[name], equal_nan=True) else old[name]
 
     def is_given(self, name: str) -> bool:
         """Whether a value of the block was written by a person rather than computed: weights, x, h_0."""
-        if name in self.block.parameters:
+        if name in self.block.parameters or (self.is_forward and name in ("index", "target", "counts")):
             return True
-        is_first = self.block is self.done.blocks[0] or (
+        is_first = self.block.key == self.done.blocks[0].key or (
             self.block.layer == 0 and self.scenario.embedding is None
         )
         return (
-            name in self.block.program.inputs and is_first and self.block.kind in ("embedding", "recurrent")
+            self.is_forward
+            and name in self.block.program.inputs
+            and is_first
+            and self.block.kind in ("embedding", "recurrent")
         )
 
     def changed_by_edit(self, name: str) -> NDArray[np.bool_] | None:
@@ -217,8 +289,8 @@ class Scene:
 
 
 @lru_cache(maxsize=256)
-def _known(run: Run, batch: int, key: str, t: int, row: int) -> Mapping[str, Array] | None:
-    return run.known(Spot(batch, key, t), row)
+def _known(run: Run, spot: Spot, row: int) -> Mapping[str, Array] | None:
+    return run.known(spot, row)
 
 
 @lru_cache(maxsize=4)
@@ -230,7 +302,9 @@ def _weight_scale(run: Run, *, is_embedding: bool) -> float:
 
 @lru_cache(maxsize=4)
 def _state_scale(run: Run) -> float:
-    return heat.scale(*(done.features for done in run.trace.passes[:8]))
+    # Where batches are learnt from, one after the other, the first tells enough.
+    batches = 1 if "update" in run.tree.phases else 8
+    return heat.scale(*(done.features for done in run.trace.passes[:batches]))
 
 
 def layer_name(layer: int, direction: Direction, *, is_bidirectional: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rnnstep.engine import Block
+from rnnstep.equations.syntax import Apply
 from rnnstep.language import Text
 
 _RNN = {
@@ -38,12 +39,50 @@ _KINDS = {
     "join": Text("forward and backward side by side"),
     "linear": Text("a score for each class"),
 }
+_LOSS = {
+    "s": Text("the mistake: a softmax of scores that the loss takes the softmax of once more"),
+    "p": Text("the scores as probabilities: positive, their sum 1"),
+    "log_p": Text("the probabilities' logarithms"),
+    "nll": Text("the loss of this step: −ln of what the right answer was given"),
+    "difference": Text("how far the output is off"),
+    "square": Text("squared: far off counts more, whichever way"),
+    "mse": Text("the loss of this step: the mean of the squares"),
+    "sse": Text("the loss of this step: the sum of the squares"),
+    "bce_each": Text("−ln of what the right answer, yes or no, was given"),
+    "bce": Text("the loss of this step, over all its outputs"),
+}
+_UPDATE = {
+    "grad": Text("the mistake: no gradient was set to zero, so this one is added to all those before"),
+    "clipped": Text("the gradient, made smaller where the norm of all was too large"),
+    "m": Text("running mean of the gradients: which way it has gone of late"),
+    "v": Text("running mean of the squared gradients: how large they have been of late"),
+    "a": Text("running mean of the gradients, by which v is centered"),
+    "v_max": Text("the largest v so far (amsgrad)"),
+    "m_hat": Text("m began at 0: this takes the zeros out of the mean"),
+    "v_hat": Text("v began at 0: this takes the zeros out of the mean"),
+    "buf": Text("momentum: the old direction goes on, the new gradient is added"),
+    "ahead": Text("Nesterov: a look ahead along the momentum"),
+    "shrunk": Text("weight decay, apart from the gradient: the weight shrinks a little"),
+    "w": Text("the new value: one step against the gradient"),
+    "total_norm": Text("the norm of all gradients as one vector"),
+    "clip_coef": Text("what all gradients are multiplied with, so that their norm is at most the limit"),
+}
+_STEPS = {
+    "SGD": Text("the step: lr times the direction"),
+    "Adam": Text("the step: lr times the mean gradient over its usual size"),
+    "AdamW": Text("the step: lr times the mean gradient over its usual size"),
+    "RMSprop": Text("the step: lr times the gradient over its usual size"),
+}
 
 
 def sentence(block: Block, name: str, cell: str) -> Text | None:
-    """Give the sentence of a line of a block; None for a line of a user's own cell."""
+    """Give the sentence of a line of a block on the way forward; None for a line of a user's own cell."""
+    if block.kind == "loss":
+        return _LOSS.get(name)
+    if block.kind == "total":
+        return _total(block)
     if block.kind != "recurrent":
-        return _KINDS[block.kind]
+        return _KINDS.get(block.kind)
     if cell == "RNN":
         return _RNN.get(name) or _activation(block)
     own = {"LSTM": _LSTM, "GRU": _GRU}.get(cell)
@@ -58,3 +97,26 @@ def _activation(block: Block) -> Text:
     if "relu" in str(block.program.by_name["h"].expression):
         return Text("the new state: what is negative becomes 0")
     return Text("the new state: squeezed between −1 and 1")
+
+
+def _total(block: Block) -> Text:
+    """What the losses of steps and rows come to."""
+    match block.program.lines[-1].expression:
+        case Apply(op="mean"):
+            return Text("the loss: the mean of all steps' and rows' losses")
+        case Apply(op="sum", args=(Apply(),)):
+            return Text("the loss: the mean of each step's rows, summed over the steps")
+        case Apply(op="div"):
+            return Text("the loss: the mean of those that count")
+    return Text("the loss: all of them added up")
+
+
+def update_sentence(name: str, optimizer: str, *, is_maximized: bool = False) -> Text | None:
+    """Give the sentence of a line of an update."""
+    if name == "update":
+        return _STEPS.get(optimizer)
+    if name == "g":
+        if is_maximized:
+            return Text("the gradient turned round: what is to become larger goes up")
+        return Text("weight decay: a pull towards 0 is added to the gradient")
+    return _UPDATE.get(name)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from rnnstep.engine.watch import Watch
 from rnnstep.language import Text
-from rnnstep.session.place import write_place
-from rnnstep.session.provenance import readers, source
+from rnnstep.session.place import write_place, write_row
+from rnnstep.session.provenance import Origin, source
+from rnnstep.session.readers import readers
+from rnnstep.session.tree import Spot
+from rnnstep.session.watching import PassWatch, is_read_in
 from rnnstep.views import numbers
 from rnnstep.views.compose import Block, flow
 from rnnstep.views.rows import Row, Span
@@ -27,16 +31,21 @@ def watches(scene: Scene) -> Block:
     return rows
 
 
-def _value(scene: Scene, watch: Watch) -> str:
-    block = scene.block if scene.block.kind == "recurrent" else next(iter(scene.done.runs.values())).block
+def _value(scene: Scene, watch: PassWatch) -> str:
     if scene.session.is_hidden:
         return "?"
-    if scene.level == "start" or not scene.is_line_done(block.program.names[-1]):
+    spot = _watched(scene, watch)
+    if spot is None:
+        return scene.look.say(Text("does not fit here"))
+    block = scene.run.block(spot)
+    last = replace(spot, operation=block.program.names[-1])
+    if scene.level == "start" or not scene.is_done(last):
         return scene.look.alphabet.ahead
-    value = watch.value(block, scene.done.values(block.key, scene.t), scene.t)
+    assert spot.t is not None
+    value = watch.value(block, scene.run.pass_of(spot).values(block.key, spot.t), spot.t)
     if value is None:
         return scene.look.say(Text("does not fit here"))
-    index = scene.run.row_index(scene.spot, scene.row)
+    index = scene.run.row_index(spot, scene.row)
     row = value[index] if value.ndim > 1 and index is not None and len(value) > 1 else value
     flat = np.asarray(row, np.float64).reshape(-1)
     if watch.is_question:
@@ -45,6 +54,17 @@ def _value(scene: Scene, watch: Watch) -> str:
         numbers.number(float(one), scene.look.decimals, alphabet=scene.look.alphabet) for one in flat[:8]
     )
     return shown + (f" {scene.look.alphabet.ellipsis}" if len(flat) > 8 else "")
+
+
+def _watched(scene: Scene, watch: PassWatch) -> Spot | None:
+    """Where a watch is looked at: in the cursor's block or the first that it may be read in, at the cursor's step."""
+    stage = scene.run.tree.stage(replace(scene.spot, phase=watch.phase))
+    fitting = [block.key for block in stage.blocks if is_read_in(watch.phase, block)]
+    is_here = watch.phase == scene.spot.phase and scene.spot.key in fitting
+    key = scene.spot.key if is_here else fitting[0]
+    assert key is not None
+    t = scene.t if scene.t in stage.steps[key] else stage.steps[key][-1]
+    return replace(scene.at(key, t), phase=watch.phase)
 
 
 def comes_and_goes(scene: Scene, cells: int) -> Block:
@@ -57,8 +77,8 @@ def comes_and_goes(scene: Scene, cells: int) -> Block:
     if sources:
         rows += flow([Span(scene.look.say(Text("from ")), "dim"), *_links(scene, sources)], cells, indent=2)
     goes = [
-        path
-        for one in readers(scene.run, spot, scene.row)
+        Origin(path, scene.row)
+        for one in readers(scene.run, spot, scene.row, most=_MOST_LINKS + 1)
         if (path := scene.run.tree.path_to(one)) is not None
     ]
     if goes:
@@ -66,31 +86,28 @@ def comes_and_goes(scene: Scene, cells: int) -> Block:
     return rows
 
 
-def _sources(scene: Scene) -> list[tuple[int, ...]]:
+def _sources(scene: Scene) -> list[Origin]:
     found = expansion(scene)
     if found is None:
         return []
     term = scene.session.spot.term if scene.session.spot else None
-    paths: list[tuple[int, ...]] = []
+    paths: list[Origin] = []
     for one in found.terms:
         if term is not None and one.number != term:
             continue
         if len(paths) > _MOST_LINKS:
             break
         for factor in one.factors:
-            path = source(
-                scene.run, scene.spot, factor.name, factor.index[0] if factor.index else 0, scene.row
-            )
+            path = source(scene.run, scene.spot, factor.name, factor.index, scene.row)
             if path is not None and path not in paths:
                 paths.append(path)
     return paths
 
 
-def _links(scene: Scene, paths: list[tuple[int, ...]]) -> Row:
-    has_batches = len(scene.run.trace.passes) > 1
+def _links(scene: Scene, paths: list[Origin]) -> Row:
     spans: list[Span] = []
-    for path in paths[:_MOST_LINKS]:
-        text = write_place(scene.run.tree, path, has_batches=has_batches)
+    for path, row in paths[:_MOST_LINKS]:
+        text = write_place(scene.run.tree, path) + (write_row(row) if row != scene.row else "")
         spans += [Span(scene.look.alphabet.spell(text), "link", f"go {text}"), Span("  ")]
     if len(paths) > _MOST_LINKS:
         spans.append(Span(scene.look.alphabet.ellipsis, "dim"))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnstep.engine.structure import Phase
 from rnnstep.language import Text
-from rnnstep.session.tree import Spot
+from rnnstep.session.place import write_prefix
 from rnnstep.views import numbers
 from rnnstep.views.compose import Block, cut, fit
 from rnnstep.views.grids import window
@@ -31,16 +33,19 @@ _MEASURED = 100
 
 _NARROWEST = 4
 _WIDEST_OF_ALL = 24
+_OF_A_LOSS = 7
 _WIDEST = 8
 """The cells of a step's letter or numbers at most."""
 
 
 def timeline(scene: Scene, cells: int, height: int) -> Block:
     """Draw at most `height` rows; the step at the cursor stays in sight."""
-    steps = scene.run.tree.num_steps(scene.spot.batch)
+    steps = scene.run.tree.num_steps(scene.batch)
     room = cells - _LABEL - 2
     most = min(_WIDEST_OF_ALL, max(_WIDEST, room // max(1, steps) - 1))
-    size = _step_width(scene.run, scene.spot.batch, scene.row, scene.look.alphabet, most)
+    size = _step_width(scene.run, scene.batch, scene.row, scene.look.alphabet, most)
+    if scene.scenario.has_loss:  # a loss is to have its decimals
+        size = max(size, min(_OF_A_LOSS, room // max(1, steps)))
     shown = window(steps, max(1, room // size), scene.t)
     if not shown.is_whole:
         shown = window(steps, max(1, (room - 3 * len(str(steps)) - 3) // size), scene.t)
@@ -78,6 +83,11 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
                 scene, scene.look.say(Text("wants")), ts, size, lambda t: (wanted(scene, t), "wants"), "label"
             )
         )
+    if scene.scenario.has_loss and scene.level != "start":
+        row = _row(
+            scene, scene.look.say(Text("loss")), ts, size, lambda t: (_loss(scene, t, size), ""), "label"
+        )
+        spoken.insert(0 if _is_about_loss(scene) else len(spoken), row)
     room = height - len(rows) - len(spoken)
     if room < 1:
         spoken, room = spoken[: max(0, len(spoken) + room - 1)], 1
@@ -103,7 +113,8 @@ def _step_width(run: Run, batch: int, row: int, alphabet: Alphabet, most: int) -
 
 
 def _numbers(scene: Scene) -> Cell:
-    return lambda t: (str(t + 1), "now" if t == scene.t and scene.level != "start" else "dim")
+    is_inside = scene.level not in ("start", "epoch", "batch", "pass") and scene.spot.phase != "update"
+    return lambda t: (str(t + 1), "now" if t == scene.t and is_inside else "dim")
 
 
 def _row(scene: Scene, label: str, ts: range, size: int, cell: Cell, style: str) -> Row:
@@ -115,17 +126,45 @@ def _row(scene: Scene, label: str, ts: range, size: int, cell: Cell, style: str)
     return tuple(spans)
 
 
+def _is_about_loss(scene: Scene) -> bool:
+    """Whether the cursor is where the losses are what counts."""
+    return not scene.is_forward or scene.block.kind in ("loss", "total")
+
+
+def _loss(scene: Scene, t: int, size: int) -> str:
+    """The loss of a step, once it is computed, with as many decimals as there is room for."""
+    stage = scene.run.tree.stage(scene.forward_at("loss", t))
+    if t not in stage.steps["loss"]:
+        return ""
+    spot = scene.forward_at("loss", t, stage.by_key["loss"].output)
+    if not scene.is_done(spot):
+        return scene.look.alphabet.ahead
+    if scene.is_hidden(stage.by_key["loss"].output, spot):
+        return "?"
+    known = scene.known_at(spot)
+    if known is None:
+        return ""
+    value = float(known[stage.by_key["loss"].output][0])
+    places = min(scene.look.decimals, max(0, size - 4))
+    return numbers.number(value, places, alphabet=scene.look.alphabet)
+
+
 def _blocks_row(scene: Scene, key: str, ts: range, size: int) -> Row:
-    """How far a layer is: ■ done, ▶ at it, · ahead; ● where a breakpoint stands."""
+    """How far a layer is: ■ done, ▶ at it, · ahead; ● where a breakpoint stands. On the way back ■ come from the end."""
     run = scene.done.runs[key]
     is_bidirectional = scene.scenario.recurrent.bidirectional
     name = layer_name(run.block.layer, run.block.direction, is_bidirectional=is_bidirectional)
     alphabet = scene.look.alphabet
+    is_back = scene.spot.phase == "backward"
+    phase: Phase = "backward" if is_back else "forward"
+    name = f"∂{name}" if is_back else name
     spans = [Span(f" {alphabet.spell(name):<{_LABEL - 1}}", "label")]
-    stops = {one.step for one in scene.session.breakpoints if one.step is not None}
+    stops = {one.step for one in scene.session.breakpoints if one.step is not None and one.phase == phase}
+    is_inside = scene.level not in ("start", "epoch", "batch", "pass") and scene.spot.phase == phase
+    prefix = write_prefix(scene.run.tree, replace(scene.spot, phase=phase))
     for t in ts:
-        spot = Spot(scene.spot.batch, key, t)
-        is_here = scene.level != "start" and (t, key) == (scene.t, scene.spot.key)
+        spot = replace(scene.forward_at(key, t), phase=phase)
+        is_here = is_inside and (t, key) == (scene.t, scene.spot.key)
         if is_here:
             sign, style = alphabet.current, "now"
         elif scene.run.row_index(spot, scene.row) is None:
@@ -135,7 +174,7 @@ def _blocks_row(scene: Scene, key: str, ts: range, size: int) -> Row:
         else:
             sign, style = alphabet.ahead, "dim"
         mark = alphabet.breakpoint if t in stops else ""
-        spans.append(Span(sign, style, f"go {scene.batch_prefix}{t + 1}/{key}"))
+        spans.append(Span(sign, style, f"go {prefix}{t + 1}/{key}"))
         spans.append(Span(mark, "breakpoint"))
         spans.append(Span(" " * (size - width(sign) - width(mark))))
     return tuple(span for span in spans if span.text)
@@ -149,7 +188,7 @@ def shown_input(scene: Scene, t: int, most: int) -> str:
     lengths = scene.done.batch.lengths
     if lengths is not None and t >= lengths[scene.row]:
         return scene.look.say(Text("pad"))
-    return _shown_input(scene.run, scene.spot.batch, scene.row, t, scene.look.alphabet, most)
+    return _shown_input(scene.run, scene.batch, scene.row, t, scene.look.alphabet, most)
 
 
 @lru_cache(maxsize=4096)
@@ -197,7 +236,7 @@ def predicted(scene: Scene, t: int, *, is_seen: bool = False) -> str:
     if scene.is_hidden(scene.block.output) and t == scene.t:
         return "?"
     row = scores[t, scene.row] if scores.ndim == 3 else scores[scene.row]
-    if scores.ndim == 2 and t != scene.run.tree.num_steps(scene.spot.batch) - 1:
+    if scores.ndim == 2 and t != scene.run.tree.num_steps(scene.batch) - 1:
         return ""
     if np.isnan(row).any():
         return "NaN"
@@ -205,8 +244,10 @@ def predicted(scene: Scene, t: int, *, is_seen: bool = False) -> str:
 
 
 def _is_scored(scene: Scene, t: int) -> bool:
-    last = next(block for block in reversed(scene.done.blocks) if block.kind != "embedding")
-    return scene.is_done(Spot(scene.spot.batch, last.key, t))
+    last = next(
+        block for block in reversed(scene.done.blocks) if block.kind not in ("embedding", "loss", "total")
+    )
+    return scene.is_done(scene.forward_at(last.key, t))
 
 
 def _has_classes(scene: Scene) -> bool:
@@ -246,7 +287,7 @@ def wanted(scene: Scene, t: int) -> str:
     if target is None or target.dtype.kind not in "iu":
         return ""
     if target.ndim == 1:
-        last = scene.run.tree.num_steps(scene.spot.batch) - 1
+        last = scene.run.tree.num_steps(scene.batch) - 1
         return _letter(_classes(scene), int(target[scene.row]), is_quoted=False) if t == last else " "
     index = int(target[t, scene.row])
     return _letter(_classes(scene), index, is_quoted=False) if index >= 0 else " "

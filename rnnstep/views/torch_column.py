@@ -20,6 +20,7 @@ from rnnstep.views.scene import Scene
 if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
     from rnnstep.reference import Checked
+    from rnnstep.reference.checked import Beside
 
 BEFORE = Text("before")
 SELF_CHECK = Text("self-check")
@@ -36,29 +37,36 @@ def grids_of(scene: Scene, name: str) -> list[Grid]:
     ]
 
 
+def beside(scene: Scene) -> Beside | None:
+    """Torch's word on the batch in the cursor's pass; None where it has none, or not yet."""
+    phase = scene.spot.phase
+    return None if scene.checked is None or phase is None else scene.checked.beside(scene.batch, phase)
+
+
 def values(scene: Scene, name: str) -> Array | None:
-    """Torch's value of a line of the block at this step and row, (n,); None where there is none."""
-    if scene.checked is None:
+    """Torch's value of a line of the block at this step and row, (n,), of a parameter's in its shape; or None."""
+    comparison = beside(scene)
+    if comparison is None:
         return None
     index = scene.run.row_index(scene.spot, scene.row)
     if index is None:
         return None
-    found = scene.checked.comparisons[scene.spot.batch].value(scene.block.key, name, scene.t)
-    return None if found is None else found[index]
+    found = comparison.value(scene.block.key, name, scene.t)
+    if found is None or scene.is_of_all_rows(name):
+        return found
+    return np.asarray(found[index])
 
 
 def is_module_confirmed(scene: Scene, name: str) -> bool:
     """Whether torch's value comes from `torch.nn` itself."""
-    return scene.checked is not None and scene.checked.comparisons[scene.spot.batch].is_module_confirmed(
-        scene.block.key, name
-    )
+    comparison = beside(scene)
+    return comparison is not None and comparison.is_module_confirmed(scene.block.key, name)
 
 
 def agrees(scene: Scene, name: str) -> bool | None:
     """Whether torch agrees with a value at this step; None where torch has no word on it."""
-    if scene.checked is None:
-        return None
-    return scene.checked.comparisons[scene.spot.batch].agrees_at(scene.block.key, name, scene.t)
+    comparison = beside(scene)
+    return None if comparison is None else comparison.agrees_at(scene.block.key, name, scene.t)
 
 
 def difference(scene: Scene, name: str) -> Array | None:
@@ -78,7 +86,7 @@ def mark(scene: Scene, name: str) -> Row:
     verdict = agrees(scene, name)
     if verdict is None:
         return ()
-    source = "torch.nn" if is_module_confirmed(scene, name) else say(SELF_CHECK)
+    source = _source(scene) if is_module_confirmed(scene, name) else say(SELF_CHECK)
     gap = difference(scene, name)
     reach = ""
     if gap is not None and np.isfinite(gap).any():
@@ -93,6 +101,16 @@ def mark(scene: Scene, name: str) -> Row:
         Span(alphabet.check if verdict else alphabet.wrong, "ok" if verdict else "bad"),
         Span(alphabet.spell(reach), "dim"),
     )
+
+
+def _source(scene: Scene) -> str:
+    """What of torch confirms the cursor's pass."""
+    match scene.spot.phase:
+        case "backward":
+            return "autograd"
+        case "update":
+            return "torch.optim"
+    return "torch.nn"
 
 
 def _parted(scene: Scene, source: str, step: float, largest: float, *, agrees: bool) -> Row:
@@ -112,18 +130,20 @@ def _parted(scene: Scene, source: str, step: float, largest: float, *, agrees: b
 
 def _one_step(scene: Scene, name: str) -> float | None:
     """The largest difference of a value from torch's own h_prev, where the runs have gone apart; else None."""
-    assert scene.checked is not None
-    comparison = scene.checked.comparisons[scene.spot.batch]
-    if comparison.parting is None or scene.block.kind != "recurrent":
+    comparison = beside(scene)
+    if comparison is None or not has_parted(scene) or scene.block.kind != "recurrent":
         return None
     found = comparison.one_step(scene.block.key, name, scene.t)
     index = scene.run.row_index(scene.spot, scene.row)
-    return None if found is None or index is None else float(np.max(found[0][index], initial=0.0))
+    if found is None or index is None or scene.is_of_all_rows(name):
+        return None
+    return float(np.max(found[0][index], initial=0.0))
 
 
 def has_parted(scene: Scene) -> bool:
     """Whether the two runs have gone apart though each step of both is right."""
-    return scene.checked is not None and scene.checked.comparisons[scene.spot.batch].parting is not None
+    comparison = beside(scene)
+    return getattr(comparison, "parting", None) is not None  # an update has no run along which to part
 
 
 def status(scene: Scene) -> str:
@@ -137,24 +157,26 @@ def status(scene: Scene) -> str:
 
 
 def verdict(scene: Scene) -> Row:
-    """The whole run in the header: `✓ torch ≤ 6e-8` or a loud `✗`."""
-    checked = scene.checked
-    if checked is None:
+    """The cursor's pass, of all batches, in the header: `✓ torch ≤ 6e-8`, or a loud `✗` where anything disagrees."""
+    checked, here = scene.checked, beside(scene)
+    if checked is None or (here is None and checked.agrees):
         return (Span(status(scene), "header pending"),)
     alphabet = scene.look.alphabet
     if not checked.agrees:
         return (Span(f"{alphabet.wrong} {scene.look.say(Text('torch disagrees'))}", "header bad"),)
-    name = "torch" if checked.is_module else scene.look.say(SELF_CHECK)
-    largest = _largest(checked)
+    assert here is not None
+    module = "torch" if scene.is_forward else _source(scene)
+    name = module if checked.is_module else scene.look.say(SELF_CHECK)
+    largest = _largest(checked) if scene.is_forward else max(here.verdict.max_abs_diff.values(), default=0.0)
     reach = (
         f"{alphabet.spell('≤')} {numbers.brief(largest, 1)}" if largest else scene.look.say(Text("exactly"))
     )
-    if checked.parting is not None:  # the runs go apart, and each step of both is right
+    if has_parted(scene):  # the runs go apart, and each step of both is right
+        step = here.verdict.worst.difference if here.verdict.worst else 0.0
+        if scene.is_forward:
+            step = checked.one_step_diff
         reach = scene.look.say(
-            Text(
-                "step by step {reach}",
-                reach=f"{alphabet.spell('≤')} {numbers.brief(checked.one_step_diff, 1)}",
-            )
+            Text("step by step {reach}", reach=f"{alphabet.spell('≤')} {numbers.brief(step, 1)}")
         )
     return (Span(f"{alphabet.check} {name} {reach}", "header ok"),)
 

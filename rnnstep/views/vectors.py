@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnnstep.equations.expand import provenance
+from rnnstep.equations.shares import D
 from rnnstep.language import Text
-from rnnstep.session.tree import Spot
 from rnnstep.views import grids
 from rnnstep.views.compose import Block, above, beside, fit, pad
 from rnnstep.views.parts import Part, draw_parts, height_of, torch_parts, value_grid, width_of
@@ -24,7 +24,7 @@ _CONFIRMED = ("recurrent", "linear")
 
 
 @dataclass(frozen=True)
-class _Item:
+class Item:
     """What stands together in a line: parts of one scene, with an arrow before them."""
 
     scene: Scene
@@ -51,20 +51,22 @@ def values(scene: Scene, cells: int, height: int, *, is_whole: bool = False) -> 
     if scene.known is None:
         return over(scene, cells)
     items = [_vector(scene, name) for name in _names(scene)]
-    lines = _lines(items, cells)
+    lines = in_lines(items, cells)
     if is_whole:
-        return _drawn(lines, cells, height) if _height(lines) <= height else []
-    if _height(lines) <= height or _GOOD_HEIGHT * len(lines) <= height:
-        return _drawn(lines, cells, height)
+        return drawn_lines(lines, cells, height) if height_of_lines(lines) <= height else []
+    if height_of_lines(lines) <= height or _GOOD_HEIGHT * len(lines) <= height:
+        return drawn_lines(lines, cells, height)
     names = [name for name in _names(scene) if not _is_inner(scene, name)]
-    lines = _lines([_vector(scene, name) for name in names], cells)
+    lines = in_lines([_vector(scene, name) for name in names], cells)
     if _LEAST_HEIGHT * len(lines) > height - 1:  # what the step is for stands first, and what fits beside it
         names.sort(key=lambda name: not _is_output(scene, name))
-        lines = _lines([_vector(scene, name) for name in names], cells)[
+        lines = in_lines([_vector(scene, name) for name in names], cells)[
             : max(1, (height - 1) // _LEAST_HEIGHT)
         ]
     note = scene.look.say(Text("… the sums inside: step into the block with ↓"))
-    return [*_drawn(lines, cells, height - 1), fit((Span(note, "dim"),), cells, scene.look.alphabet)][:height]
+    return [*drawn_lines(lines, cells, height - 1), fit((Span(note, "dim"),), cells, scene.look.alphabet)][
+        :height
+    ]
 
 
 def _names(scene: Scene) -> list[str]:
@@ -82,8 +84,8 @@ def _is_inner(scene: Scene, name: str) -> bool:
     return is_plain and sum(name in provenance(line) for line in block.program.lines) == 1
 
 
-def _vector(scene: Scene, name: str) -> _Item:
-    return _Item(
+def _vector(scene: Scene, name: str) -> Item:
+    return Item(
         scene, [value_grid(scene, name), *(torch_parts(scene, name) if _is_output(scene, name) else [])]
     )
 
@@ -102,31 +104,46 @@ def over(scene: Scene, cells: int) -> Block:
 
 def flow(scene: Scene, cells: int, height: int) -> Block:
     """A step of several blocks: what each of them gives, one into the next, torch's word beside the states."""
-    items: list[_Item] = []
-    for block in scene.done.blocks:
-        spot = Spot(scene.spot.batch, block.key, scene.t)
+    items: list[Item] = []
+    for block in scene.blocks:
+        spot = scene.at(block.key, scene.t)
         if scene.run.tree.path_to(spot) is None:
             continue
         there = scene.seen_from(spot)
-        title = scene.look.alphabet.spell(f"{block.key} {block.output}")
-        parts: list[Part] = [value_grid(there, block.output, title=title)]
-        if block.kind in _CONFIRMED:
-            parts += torch_parts(there, block.output)
-        items.append(_Item(there, parts, has_arrow=bool(items) and block.direction == "forward"))
-    lines = _lines(items, cells)
+        for number, name in enumerate(_sent_on(there)):
+            title = scene.look.alphabet.spell(name if number else f"{block.key} {name}")
+            parts: list[Part] = [value_grid(there, name, title=title)]
+            if block.kind in _CONFIRMED:
+                parts += torch_parts(there, name)
+            has_arrow = bool(items) and (block.direction == "forward" or bool(number))
+            items.append(Item(there, parts, has_arrow=has_arrow))
+    lines = in_lines(items, cells)
     room = max(1, height // _LEAST_HEIGHT)
     if len(lines) <= room:
-        return _drawn(lines, cells, height)
+        return drawn_lines(lines, cells, height)
     here = next((k for k, line in enumerate(lines) for item in line if item.scene.block is scene.block), 0)
     seen = grids.window(len(lines), max(1, (height - 1) // _LEAST_HEIGHT), here)
     note = scene.look.say(Text("… other blocks: step into the step with ↓"))
-    drawn = _drawn(lines[seen.start : seen.stop], cells, height - 1)
+    drawn = drawn_lines(lines[seen.start : seen.stop], cells, height - 1)
     return [*drawn, fit((Span(note, "dim"),), cells, scene.look.alphabet)]
 
 
-def _lines(items: list[_Item], cells: int) -> list[list[_Item]]:
+def _sent_on(scene: Scene) -> list[str]:
+    """What a block gives to the next: its output; on the way back what reaches its state, and what goes on."""
+    block = scene.block
+    if scene.is_forward:
+        return [block.output]
+    forward = scene.forward_block.program
+    if block.kind != "recurrent":
+        names = [f"{D}{name}" for name in forward.inputs]
+    else:
+        names = [f"{D}{state}" for state in forward.states] + [f"{D}{name}" for name in forward.befores]
+    return [name for name in names if name in block.program.by_name]
+
+
+def in_lines(items: list[Item], cells: int) -> list[list[Item]]:
     """Put items in lines of `cells`."""
-    lines: list[list[_Item]] = [[]]
+    lines: list[list[Item]] = [[]]
     used = 0
     for item in items:
         size = item.width()
@@ -138,13 +155,13 @@ def _lines(items: list[_Item], cells: int) -> list[list[_Item]]:
     return lines
 
 
-def _height(lines: list[list[_Item]]) -> int:
+def height_of_lines(lines: list[list[Item]]) -> int:
     """The rows that lines take whole."""
     return sum(max(height_of(item.parts) for item in line) for line in lines)
 
 
-def _drawn(lines: list[list[_Item]], cells: int, height: int) -> Block:
+def drawn_lines(lines: list[list[Item]], cells: int, height: int) -> Block:
     """Draw lines; where they are too high together, each item is cut to its share."""
-    room = height if _height(lines) <= height else max(_LEAST_HEIGHT, height // len(lines))
+    room = height if height_of_lines(lines) <= height else max(_LEAST_HEIGHT, height // len(lines))
     drawn = [beside([item.draw(room) for item in line], gap=0) for line in lines]
     return pad(above(drawn)[:height], cells, None, lines[0][0].scene.look.alphabet)

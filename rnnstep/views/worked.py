@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rnnstep.equations.expand import Expansion, expand, number_of_terms
 from rnnstep.equations.pieces import Token
 from rnnstep.language import Text
-from rnnstep.session.tree import Spot
+from rnnstep.session.tree import Spot, index_of
 from rnnstep.views import numbers
 from rnnstep.views.compose import Block, flow
 from rnnstep.views.grids import window
@@ -31,11 +32,9 @@ def expansion(scene: Scene) -> Expansion | None:
     if spot.operation is None or scene.known is None:
         return None
     assert spot.key is not None
-    count = number_of_terms(scene.run.tree.line(spot), scene.block.program.shapes)
+    count = number_of_terms(scene.run.line(spot), scene.block.program.shapes)
     only = None if count <= _MOST_TERMS else _about(spot.term or 0, count)
-    return _expanded(
-        scene.run, spot.batch, spot.key, scene.t, scene.row, spot.operation, spot.element or 0, only
-    )
+    return _expanded(scene.run, replace(spot, element=spot.element or 0, term=None), scene.row, only)
 
 
 def _about(term: int, count: int) -> frozenset[int]:
@@ -45,34 +44,26 @@ def _about(term: int, count: int) -> frozenset[int]:
 
 
 @lru_cache(maxsize=64)
-def _expanded(
-    run: Run,
-    batch: int,
-    key: str,
-    t: int,
-    row: int,
-    operation: str,
-    element: int,
-    only: frozenset[int] | None,
-) -> Expansion | None:
-    known = run.known(Spot(batch, key, t), row)
+def _expanded(run: Run, spot: Spot, row: int, only: frozenset[int] | None) -> Expansion | None:
+    known = run.known(spot, row)
     if known is None:
         return None
-    block = run.trace.passes[batch].by_key[key]
-    return expand(block.program.by_name[operation], element, known, only=only)
+    assert spot.operation is not None
+    index = index_of(run.block(spot), spot.operation, spot.element or 0)
+    return expand(run.line(spot), index, known, only=only)
 
 
 def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Block:
     """Write an expansion in at most `height` rows; a longer sum is cut around the cursor's term."""
     current = scene.session.spot.term if scene.session.spot else None
-    left = f"{found.name}[{found.index[0]}]" if found.index else found.name
+    left = f"{found.name}[{','.join(map(str, found.index))}]" if found.index else found.name
     alphabet = scene.look.alphabet
     is_hidden = scene.is_hidden(found.name)
     value = "?" if is_hidden else numbers.number(found.value, scene.look.decimals, alphabet=alphabet)
     is_unfinished = _is_unfinished(scene, found)
     if is_unfinished and not is_hidden:
         value = alphabet.ahead
-    head = [Span(f"{left} = ", "label")]
+    head = [Span(alphabet.spell(f"{left} = "), "label")]
     tail = [
         Span(" = ", "operator"),
         Span(value, "hidden" if is_hidden else "dim" if is_unfinished else "changed"),
@@ -98,7 +89,7 @@ def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Block:
 def _is_unfinished(scene: Scene, found: Expansion) -> bool:
     """Whether terms after the cursor's are not added yet."""
     done = scene.elements_done(found.name)
-    return done is not None and bool(found.index) and done <= found.index[0] and not scene.session.is_hidden
+    return done is not None and done <= (scene.spot.element or 0) and not scene.session.is_hidden
 
 
 def term_in_words(scene: Scene, found: Expansion) -> str:

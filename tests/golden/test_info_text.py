@@ -23,6 +23,8 @@ from rnnstep.views.rows import plain
         ("lstm_by_hand", 80),
         ("mgu", 80),
         ("windows", 100),
+        ("hello_gru", 80),
+        ("pitfalls/softmax_before_cross_entropy", 80),
     ],
 )
 def test_info_page(name, cells, language, snapshot):

@@ -75,3 +75,48 @@ def test_what_is_to_be_predicted_is_covered(snapshot):
     assert text == snapshot
     shown = _text(session.reveal(), 80, 24)
     assert "?" not in shown.split("? help")[0]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "3/loss",
+        "5/total/loss",
+        "backward:3",
+        "backward:3/L0",
+        "backward:3/L0/∂h_prev[1]",
+        "backward:3/L0/∂W_hh[1,0]",
+        "backward:",
+        "update:",
+        "update:weight_hh",
+        "update:weight_hh/m[1,0]",
+        "e5:",
+    ],
+)
+def test_hello_learns_at_80_by_24(place, snapshot):
+    assert _text(_session("hello", place), 80, 24) == snapshot
+
+
+@pytest.mark.parametrize("size", [(60, 17), (120, 35), (200, 60)])
+@pytest.mark.parametrize("place", ["backward:3/L0/∂W_hh", "e5:"])
+def test_hello_learns_at_other_sizes(place, size, snapshot):
+    assert _text(_session("hello", place), *size) == snapshot
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("hello_lstm", "backward:3/L0"),
+        ("hello_gru", "backward:2/L0/∂b_hn"),
+        ("exploding", "backward:3/L0/∂W_hh_t"),
+        ("pitfalls/typo_in_data", "e3:"),
+        ("pitfalls/no_zero_grad", "e2:update:weight_hh/grad"),
+        ("vanishing_lstm", "backward:30"),
+    ],
+)
+def test_others_learn(name, place, snapshot):
+    assert _text(_session(name, place), 120, 35) == snapshot
+
+
+def test_learning_in_chinese(snapshot):
+    assert _text(_session("hello", "backward:3/L0/∂a"), 120, 35, language="zh") == snapshot

@@ -1,4 +1,4 @@
-"""The laws of moving about, of editing, and of where a number comes from, over small runs of every kind."""
+"""The laws of moving about, of editing, and of where a number comes from, over small runs and trainings of every kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnstep.equations.expand import expand
+from rnnstep.equations.expand import Factor, expand
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.parameters import parameter_shapes
@@ -21,10 +21,11 @@ from rnnstep.session import moves
 from rnnstep.session.edits import Edit, Target, apply, current
 from rnnstep.session.moves import Position
 from rnnstep.session.place import read_place, write_place
-from rnnstep.session.provenance import readers, source
+from rnnstep.session.provenance import Origin, source
+from rnnstep.session.readers import readers
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
-from rnnstep.session.tree import Spot
+from rnnstep.session.tree import BY_TIME, Path, Spot, index_of, size_of
 
 OWN = {
     "by layer": """
@@ -86,6 +87,69 @@ input = {values = [[1.0]]}
 recurrent = {module = "RNN", hidden_size = 1, bias = false}
 weights = {seed = 1}
 """,
+    "trained by time": """
+vocabulary = ["a", "b"]
+input = {text = "ab"}
+recurrent = {module = "RNNCell", hidden_size = 2}
+weights = {seed = 1}
+target = {text = "ba"}
+training = {optimizer = "Adam", lr = 0.1, epochs = 3}
+""",
+    "trained, rows of different lengths": """
+vocabulary = ["a", "b"]
+input = {text = ["ba", "b"]}
+recurrent = {module = "GRU", hidden_size = 1, num_layers = 2}
+linear = {out_features = 2}
+weights = {seed = 1}
+target = {text = ["ab", "a"]}
+[training]
+optimizer = "SGD"
+lr = 0.1
+momentum = 0.9
+dampening = 0.5
+weight_decay = 0.01
+clip_grad_norm = 0.1
+epochs = 2
+""",
+    "trained, several batches": """
+input = {random = {shape = [5, 1], seed = 1}, windows = {length = 2, stride = 2, batch_size = 2}}
+recurrent = {module = "RNN", hidden_size = 1}
+weights = {seed = 1}
+target = {values = [[[0.1], [0.2], [0.3]], [[0.4], [0.5], [0.6]]]}
+training = {optimizer = "AdamW", lr = 0.1, epochs = 2, weight_decay = 0.1}
+""",
+    "loss of packed final states, both directions": """
+vocabulary = ["a", "b"]
+input = {text = ["ba", "aba"]}
+recurrent = {module = "RNN", hidden_size = 1, num_layers = 2, bidirectional = true}
+linear = {out_features = 2, from = "h_n"}
+weights = {seed = 1}
+target = {indices = [1, 0]}
+""",
+    "trained embedding, both directions": """
+vocabulary = ["a", "b"]
+input = {text = ["ba", "a"]}
+recurrent = {module = "RNN", hidden_size = 1, bidirectional = true}
+embedding = {num_embeddings = 2, embedding_dim = 1}
+linear = {out_features = 2}
+weights = {seed = 1}
+target = {text = ["ab", "b"]}
+training = {optimizer = "RMSprop", lr = 0.1}
+""",
+    "loss of a projection": """
+input = {random = {shape = [2, 2, 1], seed = 1}}
+recurrent = {module = "LSTM", hidden_size = 2, proj_size = 1, num_layers = 2, dropout = 0.5, mode = "train"}
+weights = {seed = 1}
+target = {values = [[[1.0], [0.0]], [[0.0], [1.0]]]}
+loss = {name = "BCEWithLogitsLoss", reduction = "sum"}
+""",
+    "states that are not reset": """
+input = {random = {shape = [2, 1, 1], seed = 1}}
+recurrent = {module = "RNN", hidden_size = 1}
+weights = {seed = 1}
+target = {values = [[[1.0]], [[0.0]]]}
+training = {optimizer = "SGD", lr = 0.1, epochs = 2, mistake = "hidden_not_reset"}
+""",
 }
 BUNDLED = (
     "hello",
@@ -119,7 +183,19 @@ def complete(scenario: Scenario) -> Scenario:
 @functools.cache
 def run_of(name: str) -> Run:
     scenario = read_text(OWN[name]) if name in OWN else read(bundled.find(name))
+    if name not in OWN and scenario.training is not None:
+        scenario = replace(scenario, training=replace(scenario.training, epochs=2))
     return Run.of(complete(scenario))
+
+
+@functools.cache
+def run_at(name: str, epoch: int) -> Run:
+    run = run_of(name)
+    return run.at_epoch(epoch, epoch) if epoch else run
+
+
+def name_of(run: Run) -> str:
+    return next(name for name in NAMES if run_of(name).learning is run.learning)
 
 
 def live_steps(run: Run, batch: int) -> int:
@@ -127,37 +203,60 @@ def live_steps(run: Run, batch: int) -> int:
     return max(given.lengths) if given.packed and given.lengths else given.num_steps
 
 
-def blocks_and_steps(run: Run, batch: int) -> Iterator[tuple[str, int]]:
-    """Every block at every step, in the order of computation, from the scenario alone."""
-    last = live_steps(run, batch) - 1
+def is_final(run: Run, key: str) -> bool:
     linear = run.scenario.linear
-    blocks = run.trace.passes[batch].blocks
-    is_final = {
-        block.key: block.kind == "linear" and linear is not None and linear.source == "h_n"
+    return key in ("linear", "loss") and linear is not None and linear.source == "h_n"
+
+
+def blocks_and_steps(run: Run, spot: Spot) -> Iterator[tuple[str, int]]:
+    """Every block at every step of a pass, in the order of computation, from the scenario alone."""
+    blocks = run.pass_of(spot).blocks
+    if spot.phase == "update":
+        yield from ((block.key, 0) for block in blocks)
+        return
+    last = live_steps(run, spot.batch) - 1
+    order = 1 if spot.phase == "forward" else -1
+    steps = {
+        block.key: [last] if block.kind == "total" or is_final(run, block.key) else list(range(last + 1))
         for block in blocks
     }
     if run.scenario.display.order == "time":
-        for t in range(last + 1):
-            yield from ((block.key, t) for block in blocks if t == last or not is_final[block.key])
+        for t in range(last + 1)[::order]:
+            yield from ((block.key, t) for block in blocks if t in steps[block.key])
         return
     for block in blocks:
-        steps = [last] if is_final[block.key] else list(range(last + 1))
-        yield from ((block.key, t) for t in (reversed(steps) if block.direction == "backward" else steps))
+        yield from (
+            (block.key, t) for t in steps[block.key][:: -order if block.direction == "backward" else order]
+        )
+
+
+def passes(name: str) -> Iterator[tuple[Run, Spot]]:
+    """Every pass of a training in the order of computation."""
+    scenario = run_of(name).scenario
+    has_loss = scenario.loss is not None and scenario.batches[0].target is not None
+    is_trained = has_loss and scenario.training is not None
+    for epoch in range(scenario.training.epochs if is_trained else 1):
+        for batch in range(len(scenario.batches)):
+            for phase in ("forward", *["backward"] * has_loss, *["update"] * is_trained):
+                yield run_at(name, epoch), Spot(batch, phase=phase, epoch=epoch)
 
 
 @functools.cache
 def terms(name: str) -> tuple[Spot, ...]:
-    """Every term of a run in the order of computation: what all zooms are cut out of."""
-    run = run_of(name)
+    """Every term of a training in the order of computation: what all zooms are cut out of."""
     found = []
-    for batch, done in enumerate(run.trace.passes):
-        for key, t in blocks_and_steps(run, batch):
-            values = done.values(key, t)
-            for line in done.by_key[key].program.lines:
-                row = {**done.by_key[key].parameters, **{one: value[0] for one, value in values.items()}}
-                for element in range(values[line.name].shape[-1]):
-                    count = len(expand(line, element, row).terms)
-                    found += [Spot(batch, key, t, line.name, element, term) for term in range(count)]
+    for run, spot in passes(name):
+        done = run.pass_of(spot)
+        for key, t in blocks_and_steps(run, spot):
+            block = done.by_key[key]
+            rows = range(run.scenario.batches[spot.batch].num_rows)
+            known = next(known for row in rows if (known := done.known(key, t, row)) is not None)
+            for line in block.program.lines:
+                for element in range(size_of(block, line.name)):
+                    index = index_of(block, line.name, element)
+                    place = replace(spot, key=key, t=t, operation=line.name, element=element)
+                    count = len(expand(line, index, known).terms)
+                    found += [replace(place, term=term) for term in range(count)]
     return tuple(found)
 
 
@@ -165,17 +264,19 @@ def at_zoom(run: Run, spot: Spot, level: str) -> Spot:
     """A term's place as far as a zoom sees it."""
     order = run.tree.levels
     kept = {
-        "batch": {},
+        "epoch": {},
+        "batch": {"batch": spot.batch},
+        "pass": {"phase": spot.phase},
         "step": {"t": spot.t},
         "block": {"key": spot.key},
         "operation": {"operation": spot.operation},
         "element": {"element": spot.element},
         "term": {"term": spot.term},
     }
-    values: dict = {}
+    values: dict = {"batch": None, "phase": None}
     for one in order[: order.index(level) + 1]:
         values |= kept[one]
-    return Spot(spot.batch, **values)
+    return Spot(**values, epoch=spot.epoch)
 
 
 def in_order(name: str, level: str) -> list[Spot]:
@@ -216,6 +317,9 @@ MOVES = (
     Session.end,
     lambda session: session.go("2"),
     lambda session: session.go("L0/h[0]"),
+    lambda session: session.go("backward:1"),
+    lambda session: session.go("e2:"),
+    lambda session: session.go("update:"),
     Session.resume,
 )
 
@@ -269,7 +373,7 @@ def test_backspace_undoes_any_sequence_exactly(session, chosen):
 
 
 def test_backspace_goes_on_to_the_very_start_and_then_refuses():
-    session = Session.open(run_of("hello")).right().into().right().end().home().go("3/hh[1]")
+    session = Session.open(run_of("hello")).right().into().right().end().home().go("backward:3/d.a[1]")
     count = 0
     while session.back().note is None:
         session, count = session.back(), count + 1
@@ -277,7 +381,7 @@ def test_backspace_goes_on_to_the_very_start_and_then_refuses():
 
 
 @each_run
-@pytest.mark.parametrize("level", ["batch", "step", "block", "operation", "element", "term"])
+@pytest.mark.parametrize("level", BY_TIME)
 def test_right_visits_each_place_of_a_zoom_once_in_order_and_left_mirrors(name, level):
     run = run_of(name)
     expected = in_order(name, level)
@@ -295,25 +399,33 @@ def test_right_visits_each_place_of_a_zoom_once_in_order_and_left_mirrors(name, 
     assert session.left().note is not None
 
 
+def without_only_children(run: Run, path: Path) -> Path:
+    """The widest of the places that are the same: a step of one block is its block."""
+    while len(path) > 1 and run.tree.count(path[:-1]) == 1:
+        path = path[:-1]
+    return path
+
+
 @each_run
 def test_every_place_is_written_and_read_back(name):
     run = run_of(name)
-    has_batches = len(run.trace.passes) > 1
     for level in run.tree.levels:
         for spot in in_order(name, level):
             path = run.tree.path_to(spot)
             assert path is not None
             assert run.tree.locate(path) == spot
             assert len(path) == run.tree.level(level)
-            if level != "batch" or has_batches:
-                assert read_place(run.tree, write_place(run.tree, path, has_batches=has_batches)) == path
+            back = read_place(run.tree, write_place(run.tree, path))
+            assert without_only_children(run, back) == without_only_children(run, path)
+            if level in ("operation", "element", "term"):
+                assert back == path
 
 
 @settings(max_examples=150, deadline=None)
 @given(session=sessions(), data=st.data())
 def test_what_is_done_is_what_was_computed_up_to_the_end_of_the_place(session, data):
     run = session.run
-    name = next(name for name in NAMES if run_of(name) is run)
+    name = name_of(run)
     paths = [run.tree.path_to(spot) for spot in terms(name)]
     here = session.position.path
     reached = max((index for index, path in enumerate(paths) if path[: len(here)] == here), default=-1)
@@ -331,8 +443,9 @@ def test_the_cursor_is_always_at_a_place_and_row_that_are_there(session):
     path = session.position.path
     assert not path or session.tree.path_to(session.tree.locate(path)) == path
     assert not path or len(path) == session.position.zoom
-    batch = path[0] if path else 0
-    assert 0 <= session.position.row < session.run.num_rows(batch)
+    assert 0 <= session.position.row < session.run.num_rows(session.batch)
+    assert session.run.epoch.index == (path[0] if path else 0)
+    assert session.run.learning is run_of(name_of(session.run)).learning
 
 
 PIECES = [
@@ -358,6 +471,13 @@ PIECES = [
     " ",
     "-",
     "ü",
+    "∂",
+    "grad.",
+    "e2:",
+    "backward:",
+    "update:",
+    "total",
+    "weight_hh",
 ]
 typed = st.lists(st.sampled_from(PIECES), max_size=10).map("".join) | st.text(max_size=12)
 
@@ -387,65 +507,113 @@ def test_whatever_is_typed_as_an_edit_is_one_or_is_told(session, text):
 # ── where numbers come from ──────────────────────────────────────────────────────────────
 
 
-def factors(run: Run, name: str, row: int) -> Iterator[tuple[Spot, tuple[Spot, ...], object]]:
+def factors(name: str, row: int) -> Iterator[tuple[Run, Spot, Factor]]:
+    """All numbers that are read in a row of the batch, each with where it is read."""
     for spot in dict.fromkeys(replace(spot, term=None) for spot in terms(name)):
+        run = run_at(name, spot.epoch)
         known = run.known(spot, row)
         if known is None:
             continue
-        for term in expand(run.tree.line(spot), spot.element, known).terms:
-            yield from ((spot, factor) for factor in term.factors)
+        index = index_of(run.block(spot), spot.operation, spot.element)
+        for term in expand(run.line(spot), index, known).terms:
+            yield from ((run, spot, factor) for factor in term.factors)
 
 
-def is_given(run: Run, spot: Spot, factor_name: str, row: int) -> bool:
-    """Whether a number is not computed: a parameter, a state before the first step, x, an index, a mask."""
-    block = run.tree.block(spot)
-    if factor_name in block.parameters or factor_name in ("index", "mask"):
+def is_given(run: Run, spot: Spot, factor: Factor, row: int) -> bool:
+    """Whether a number is not computed in any place."""
+    name, learns = factor.name, "update" in run.tree.phases
+    is_first = not learns or (spot.epoch, spot.batch) == (0, 0)
+    if spot.phase == "update":
+        is_state = name.endswith("_prev")
+        return name.startswith("bias_correction") or name == "norms" or (is_state and is_first)
+    if name.endswith("⋮"):
+        name, row = name[:-1], factor.index[0]
+    batch = run.scenario.batches[spot.batch]
+    length = batch.lengths[row] if batch.packed and batch.lengths else batch.num_steps
+    block = run.tree.block(replace(spot, phase="forward"))
+    is_over = spot.t >= length
+    if name.startswith("∂"):
+        # What nothing reaches is zero: before the first share, after the last step, where the loss reads no state.
+        is_inside = name in run.tree.block(spot).program.names
+        comes_from_nowhere = not is_inside or is_over
+        return name == "∂loss" or (factor.value == 0 and comes_from_nowhere)
+    if name in block.parameters:
+        return is_first
+    if name in ("index", "mask", "target", "counts", "share"):
         return True
-    if factor_name.endswith("_prev"):
-        batch = run.scenario.batches[spot.batch]
-        length = batch.lengths[row] if batch.packed and batch.lengths else batch.num_steps
-        return spot.t == (0 if block.direction == "forward" else length - 1)
+    if name.endswith("_prev"):
+        is_start = spot.t == (0 if block.direction == "forward" else length - 1)
+        training = run.scenario.training
+        is_reset = training is None or training.mistake != "hidden_not_reset" or is_first
+        return is_over or (is_start and is_reset)
+    is_network = block.kind != "total" and not is_final(run, spot.key)
     is_lowest = block.layer == 0 and block.kind == "recurrent" and run.scenario.embedding is None
-    return factor_name == "x" and is_lowest
+    return (name == "x" and is_lowest) or (is_over and is_network and name not in block.program.names)
 
 
 def rows_of(run: Run) -> range:
     return range(min(batch.num_rows for batch in run.scenario.batches))
 
 
+def value_at(name: str, origin: Origin) -> float:
+    spot = run_of(name).tree.locate(origin.path)
+    run = run_at(name, spot.epoch)
+    known = run.known(spot, origin.row)
+    assert known is not None, (spot, origin.row)
+    return float(known[spot.operation][index_of(run.block(spot), spot.operation, spot.element)])
+
+
+def comes_from_both(run: Run, spot: Spot, name: str) -> bool:
+    """Whether both directions of the layer above send something back, which no operation adds up."""
+    layers = run.scenario.recurrent.num_layers
+    is_below = spot.key == "embedding" or (
+        spot.key.startswith(("join", "dropout")) and spot.key[-1] < f"{layers - 1}"
+    )
+    is_above = name.removesuffix("⋮") in ("∂output", "∂x") and spot.phase == "backward"
+    return is_above and is_below and run.scenario.recurrent.bidirectional
+
+
 @each_run
 def test_the_value_at_a_factors_source_is_the_factor(name):
-    run = run_of(name)
-    for row in rows_of(run):
-        for spot, factor in factors(run, name, row):
-            path = source(run, spot, factor.name, factor.index[0] if factor.index else 0, row)
-            if is_given(run, spot, factor.name, row):
-                assert path is None
+    for row in rows_of(run_of(name)):
+        for run, spot, factor in factors(name, row):
+            origin = source(run, spot, factor.name, factor.index, row)
+            if origin is None:
+                assert factor.name.startswith("(") or is_given(run, spot, factor, row), (spot, factor)
                 continue
-            if factor.name.startswith("("):  # a product in brackets, of a cell of one's own
+            assert factor.value == 0 or not is_given(run, spot, factor, row), (spot, factor)
+            if comes_from_both(run, spot, factor.name):
                 continue
-            assert path is not None, (spot, factor)
-            there = run.tree.locate(path)
-            known = run.known(there, row)
-            assert known is not None, (spot, factor, there)
-            assert float(known[there.operation][there.element]) == factor.value, (spot, factor, there)
+            found, there = value_at(name, origin), run.tree.locate(origin.path)
+            if factor.name.endswith("_later") or factor.name == "grad":
+                # Sums of shares are one product over all steps: the order of additions is not that of the steps.
+                assert np.isclose(found, factor.value, rtol=1e-4, atol=1e-7), (spot, factor, there)
+            else:
+                assert found == factor.value, (spot, factor, there)
 
 
 @each_run
 def test_who_reads_a_value_is_who_has_it_as_a_source(name):
-    run = run_of(name)
-    for row in rows_of(run):
+    for row in rows_of(run_of(name)):
         expected: dict[Spot, set[Spot]] = {}
-        for spot, factor in factors(run, name, row):
-            path = source(run, spot, factor.name, factor.index[0] if factor.index else 0, row)
-            if path is not None:
-                there = replace(run.tree.locate(path), element=None)
-                expected.setdefault(there, set()).add(replace(spot, element=None))
+        by_element: dict[Spot, set[Spot]] = {}
+        for run, spot, factor in factors(name, row):
+            origin = source(run, spot, factor.name, factor.index, row)
+            if origin is not None and origin.row == row:
+                there, reader = run.tree.locate(origin.path), replace(spot, element=None)
+                expected.setdefault(replace(there, element=None), set()).add(reader)
+                by_element.setdefault(there, set()).add(reader)
         for spot in in_order(name, "operation"):
+            run = run_at(name, spot.epoch)
             if run.known(spot, row) is not None:
                 found = readers(run, spot, row)
                 assert len(set(found)) == len(found)
                 assert set(found) == expected.get(spot, set()), spot
+                paths = [run.tree.path_to(one) for one in found]
+                assert paths == sorted(paths)
+                # Of an element no more than of the whole, and at least those that read it.
+                last = replace(spot, element=size_of(run.tree.block(spot), spot.operation) - 1)
+                assert by_element.get(last, set()) <= set(readers(run, last, row)) <= set(found)
 
 
 # ── editing ──────────────────────────────────────────────────────────────────────────────
@@ -462,13 +630,18 @@ def targets(scenario: Scenario) -> Iterator[Target]:
 
 
 def everything(run: Run) -> list[np.ndarray]:
-    return [
-        value
-        for done in run.trace.passes
-        for key in done.by_key
-        for t in range(live_steps(run, done.index))
-        for value in done.values(key, t).values()
-    ]
+    """Every value of the first epoch and of the last."""
+    tree = run.tree
+    found = []
+    for epoch in dict.fromkeys((0, tree.num_epochs - 1)):
+        here = run.at_epoch(epoch, 0)
+        for batch in range(tree.num_batches):
+            for phase in tree.phases:
+                spot = Spot(batch, phase=phase, epoch=epoch)
+                done = here.pass_of(spot)
+                for key, steps in tree.stage(spot).steps.items():
+                    found += [value for t in steps for value in done.values(key, t).values()]
+    return found
 
 
 def assert_equal_runs(left: Run, right: Run) -> None:

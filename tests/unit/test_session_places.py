@@ -43,7 +43,27 @@ display = {order = "layer"}
         ("bidirectional", "2", Spot(0, "L0", 1)),
         ("windows", "2:3/L0/hh", Spot(1, "L0", 2, "hh")),
         ("windows", "3", Spot(0, None, 2)),
-        ("windows", "4:", Spot(3)),
+        ("windows", "4:", Spot(3, phase=None)),
+        ("windows", "e1:", Spot(None, phase=None)),
+        ("hello", "backward:3", Spot(0, None, 2, phase="backward")),
+        ("hello", "backward:", Spot(0, phase="backward")),
+        ("hello", "forward:", Spot(0)),
+        ("hello", "forward:3/hh[1]", Spot(0, "L0", 2, "hh", 1)),
+        ("hello", "back:3/L0/d.a[1]", Spot(0, "L0", 2, "∂a", 1, phase="backward")),
+        ("hello", "Backward:3/grad.a", Spot(0, "L0", 2, "∂a", phase="backward")),
+        ("hello", "backward:3/L0/∂W_hh[1,0]", Spot(0, "L0", 2, "∂W_hh", 4, phase="backward")),
+        ("hello", "backward:3/L0/∂W_hh[1, 2].1", Spot(0, "L0", 2, "∂W_hh", 6, 1, phase="backward")),
+        ("hello", "e7:backward:3/L0", Spot(0, "L0", 2, phase="backward", epoch=6)),
+        ("hello", "e7:3", Spot(0, None, 2, epoch=6)),
+        ("hello", "E7:", Spot(None, phase=None, epoch=6)),
+        ("hello", "e7:1:", Spot(0, phase=None, epoch=6)),
+        ("hello", "update:", Spot(0, phase="update")),
+        ("hello", "update:weight_hh", Spot(0, "weight_hh", 0, phase="update")),
+        ("hello", "update:weight_hh/m[3,1]", Spot(0, "weight_hh", 0, "m", 13, phase="update")),
+        ("hello", "update:1/weight_hh/m", Spot(0, "weight_hh", 0, "m", phase="update")),
+        ("hello", "反向：3／L0／∂a［1］", Spot(0, "L0", 2, "∂a", 1, phase="backward")),
+        ("hello", "更新：bias_ih", Spot(0, "bias_ih", 0, phase="update")),
+        ("weather", "update:linear.bias/w[0]", Spot(0, "linear.bias", 0, "w", 0, phase="update")),
     ],
 )
 def test_a_place_is_read(name, text, spot):
@@ -80,6 +100,23 @@ def test_start_is_a_place(text):
         ("windows", "0:1", ("no batch 0", "there are 5")),
         ("bidirectional", "7/L0", ("no step 7",)),
         ("hello", "³/L0", ("is not a place",)),
+        ("hello", "e16:1", ("no epoch 16", "there are 15")),
+        ("hello", "e0:1", ("no epoch 0", "there are 15")),
+        ("rnn", "e2:", ("no epoch 2", "there are 1")),
+        ("hello", "e2:3:1", ("no batch 3", "there are 1")),
+        ("hello", "bakward:3", ("no pass `bakward`", "did you mean `backward`")),
+        ("hello", "sideways:3", ("no pass `sideways`", "forward, backward, update")),
+        ("rnn", "backward:3", ("no pass `backward`", "there is forward")),
+        ("rnn", "up:3", ("no pass `up`", "there is forward")),
+        ("hello", "backward:9", ("no step 9", "1 to 5")),
+        ("hello", "backward:3/L0/∂hg", ("did you mean `∂h`",)),
+        ("hello", "3/L0/d.a", ("did you mean `backward:3/L0/∂a`",)),
+        ("hello", "backward:3/hh[1]", ("did you mean `3/L0/hh`",)),
+        ("hello", "backward:3/L0/∂W_hh[1]", ("no place",)),
+        ("hello", "backward:3/L0/∂W_hh[1,4]", ("no place",)),
+        ("hello", "3/L0/hh[1,0]", ("no place",)),
+        ("hello", "update:weight_hx", ("did you mean `weight_",)),
+        ("hello", "update:weight_hh/k", ("no place",)),
     ],
 )
 def test_a_place_that_is_not_there_is_told(name, text, parts):
@@ -162,9 +199,21 @@ def test_out_at_start_looks_at_whole_batches_and_into_comes_back():
 
 
 def test_where_there_is_one_batch_start_has_no_wider_zoom():
-    session = Session.open(run_of("hello"))
+    session = Session.open(run_of("rnn"))
     assert "outermost" in str(session.out().note)
     assert "→ makes the first step" in str(session.into().note)
+
+
+def test_out_at_start_of_a_training_looks_at_passes_and_epochs():
+    session = Session.open(run_of("hello")).out()
+    assert (session.level, session.right().place) == ("pass", "forward:")
+    assert session.right().right().place == "backward:"
+    session = session.out()
+    assert (session.level, session.right().place, session.right().right().place) == ("epoch", "e1:", "e2:")
+    assert "outermost" in str(session.out().note)
+    assert (session.into().level, session.into().into().level) == ("pass", "step")
+    fresh = session.right().home()
+    assert (fresh.level, fresh.into().level, fresh.into().into().level) == ("epoch", "pass", "step")
 
 
 @pytest.mark.parametrize("steps", [1, -1])
@@ -191,7 +240,7 @@ weights = {seed = 1}
 
 
 def test_up_goes_back_to_where_down_came_from_even_past_an_only_child():
-    session = Session.open(run_of("hello")).go("3/L0")
+    session = Session.open(run_of("rnn")).go("3/L0")
     assert session.into().place == "3/L0/ih"
     assert session.into().out().place == "3/L0"
     assert session.into().right().out().place == "3"

@@ -1,0 +1,227 @@
+"""The info page on learning: the loss and what it can never reach, gradients, the loop in torch's words, a mistake and its cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rnnstep.engine.floor import floor
+from rnnstep.equations.write import BLACKBOARD, write_line
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.scenario.parse import parse_toml
+from rnnstep.session.session import Session
+from rnnstep.session.tree import Spot
+from rnnstep.views.compose import Block
+from rnnstep.views.look import Look
+from rnnstep.views.page import Page, indented
+from rnnstep.views.rows import Row, Span
+from rnnstep.views.shapes import weight_shapes
+
+_FORMULAS = {
+    "CrossEntropyLoss": "loss_t = −ln softmax(logits_t)[target_t]",
+    "MSELoss": "loss_t = (output_t − target_t)²",
+    "BCEWithLogitsLoss": "loss_t = −target_t · ln σ(logits_t) − (1 − target_t) · ln(1 − σ(logits_t))",
+}
+_TWICE = "loss_t = −ln softmax(softmax(logits_t))[target_t]"
+_MISTAKES: Mapping[str, tuple[Text, Text]] = {
+    "no_zero_grad": (
+        Text(
+            "optimizer.zero_grad() is left out: the gradients of all updates so far stay in W.grad and add up."
+        ),
+        Text("call optimizer.zero_grad() before each loss.backward()."),
+    ),
+    "backward_inside_the_loop": (
+        Text(
+            "loss.backward() stands inside the loop over the steps: at the second step it goes back through the"
+            " first as well, whose graph the first call has freed."
+        ),
+        Text("add up the losses of the steps, and call loss.backward() once, after the loop."),
+    ),
+    "h_0_of_the_wrong_shape": (
+        Text("h_0 has another shape than torch asks for. The numbers here are those of the right shape."),
+        Text(
+            "torch.zeros(num_layers * num_directions, B, hidden_size), or no h_0 at all: torch takes zeros."
+        ),
+    ),
+    "softmax_before_cross_entropy": (
+        Text(
+            "the loss is given softmax(logits), and takes the softmax of that once more: its slopes are small."
+        ),
+        Text("give CrossEntropyLoss the logits themselves."),
+    ),
+    "hidden_not_reset": (
+        Text(
+            "the state at the end of an epoch is the first state of the next one: the same word is read otherwise."
+        ),
+        Text("begin each sequence with zeros."),
+    ),
+}
+
+
+class LearningSections(Page):
+    """The sections, for a scenario that has a loss."""
+
+    def __init__(self, session: Session, look: Look, cells: int) -> None:
+        super().__init__(look, cells)
+        self._session = session
+        self._scenario = session.run.scenario
+        self._batch = self._scenario.batches[session.batch]
+
+    def sections(self) -> Iterator[Block]:
+        """Loss, gradients and training, as far as there are such."""
+        if self._scenario.has_loss:
+            yield self._loss()
+            yield self._gradients()
+            if self._scenario.training is not None:
+                yield self._training()
+
+    # ── the loss ─────────────────────────────────────────────────────────────────────
+
+    def _loss(self) -> Block:
+        loss = self._scenario.loss
+        assert loss is not None
+        total = self._session.tree.block(Spot(self._session.batch, "total")).program.lines[-1]
+        training = self._scenario.training
+        is_twice = training is not None and training.mistake == "softmax_before_cross_entropy"
+        formulas = [_TWICE if is_twice else _FORMULAS[loss.name], write_line(total, BLACKBOARD)]
+        rows = self._head(Text("The loss: {name}", name=loss.name))
+        rows += [indented(Span(self._spelt(formula), "now")) for formula in formulas]
+        linear = self._scenario.linear
+        is_final = linear is not None and linear.source == "h_n"
+        if is_final:
+            text = Text("One loss for each row of the batch, on the scores of its final state.")
+        elif loss.over_time == "sum":
+            text = Text(
+                'over_time = "sum": as in a loop over a cell, loss += criterion(h, y), the losses of the steps are'
+                " added up."
+            )
+        else:
+            text = Text('over_time = "together": the criterion is given all steps at once.')
+        rows += self._said(text)
+        if loss.reduction == "sum":
+            rows += self._said(Text('reduction = "sum": what is compared at once is added up, not averaged.'))
+        target = self._batch.target
+        if target is not None and target.dtype.kind in "iu" and (target == loss.ignore_index).any():
+            rows += self._said(
+                Text("A target of {index} (ignore_index) counts for nothing.", index=loss.ignore_index)
+            )
+        found = floor(self._scenario, self._batch)
+        return rows if found is None else rows + self._said(found.why)
+
+    # ── gradients ────────────────────────────────────────────────────────────────────
+
+    def _gradients(self) -> Block:
+        rows = self._head(Text("Gradients"))
+        rows += self._said(
+            Text("The gradient of a parameter has the parameter's shape: one number for each of its numbers.")
+        )
+        lines: list[Row] = [
+            (
+                Span(f"{shape.name}.grad", "label"),
+                Span(f"({', '.join(map(str, shape.sizes))}{',' if len(shape.sizes) == 1 else ''})"),
+            )
+            for shape in weight_shapes(self._scenario)
+        ]
+        rows += self._table(lines)
+        recurrent = self._scenario.recurrent
+        if recurrent.bias and not recurrent.is_own:
+            if self._scenario.cell.name == "GRU":
+                text = Text(
+                    "bias_ih and bias_hh have the same gradient for r and z, where both are added to the same sum; not"
+                    " for n: b_hn stands behind the reset gate, and its gradient is r ⊙ that of the sum."
+                )
+            else:
+                text = Text(
+                    "bias_ih and bias_hh have the same gradient: both are added to the same sum. One would do; torch"
+                    " keeps two, as cuDNN does."
+                )
+            rows += self._said(text)
+        return rows
+
+    # ── training ─────────────────────────────────────────────────────────────────────
+
+    def _training(self) -> Block:
+        training = self._scenario.training
+        assert training is not None
+        rows = self._head(Text("Training, in torch's words"))
+        say = self._look.say
+        lines: list[Row] = [
+            (
+                Span("optimizer.zero_grad()", "label"),
+                Span(say(Text("sets every gradient to zero: backward adds to what is there"))),
+            ),
+            (
+                Span("loss.backward()", "label"),
+                Span(self._spelt(say(Text("adds ∂loss/∂W to W.grad, for every parameter W")))),
+            ),
+        ]
+        if training.clip_grad_norm:
+            clip = Text(
+                "makes all gradients shorter together, if their norm is above {limit}",
+                limit=training.clip_grad_norm,
+            )
+            lines.append((Span(f"clip_grad_norm_(…, {training.clip_grad_norm:g})", "label"), Span(say(clip))))
+        lines.append(
+            (
+                Span("optimizer.step()", "label"),
+                Span(
+                    say(Text("{optimizer}: of each number w and its gradient", optimizer=training.optimizer))
+                ),
+            )
+        )
+        rows += self._table(
+            tuple(span._replace(text=self._spelt(span.text)) for span in line) for line in lines
+        )
+        learning = self._session.run.learning
+        block = learning.trainer.update_blocks(1)[-1]
+        rows += [
+            indented(Span("  " + self._spelt(write_line(line, BLACKBOARD)), "now"))
+            for line in block.program.lines
+        ]
+        if "bias_correction1" in block.program.inputs:
+            rows += self._said(
+                Text("bias_correction1 = 1 − β₁ᵏ and bias_correction2 = 1 − β₂ᵏ in the k-th update.")
+            )
+        count = len(self._scenario.batches)
+        text = Text("{epochs} epochs, {count} updates in each.", epochs=learning.num_epochs, count=count)
+        if count == 1:
+            text = Text("{epochs} epochs, one update in each.", epochs=learning.num_epochs)
+        return rows + self._said(text)
+
+    # ── the mistake ──────────────────────────────────────────────────────────────────
+
+    def mistaken(self) -> Iterator[Block]:
+        """What is wrong on purpose, and its cure."""
+        training = self._scenario.training
+        mistake = None if training is None else training.mistake
+        changed = (
+            list(_leaves(parse_toml(self._scenario.source).get("cure", {}))) if self._scenario.source else []
+        )
+        if mistake is None and not changed:
+            return
+        rows = self._head(Text("The mistake, and its cure"))
+        if mistake is not None:
+            what, cure = _MISTAKES[mistake]
+            rows += self._said(Text("The mistake: {what}", what=what), "bad")
+            rows += self._said(Text("The cure: {cure}", cure=cure), "ok")
+        if changed:
+            rows += self._said(Text("Put right, the file would say:"))
+            rows += [indented(Span(f"  {line}", "ok")) for line in changed]
+        yield rows
+
+
+def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    """The keys of a table and what they are set to."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{before}{key}.")
+        else:
+            shown = (
+                f'"{value}"'
+                if isinstance(value, str)
+                else str(value).lower()
+                if isinstance(value, bool)
+                else str(value)
+            )
+            yield printable(f"{before}{key} = {shown}")

@@ -1,0 +1,99 @@
+"""What the zoom is about, as a picture: the operation, the cell, a step's blocks, a pass's gradients, the epochs."""
+
+from __future__ import annotations
+
+from rnnstep.views import back, learning, side
+from rnnstep.views.board import board
+from rnnstep.views.cell import cell
+from rnnstep.views.compose import Block, above, beside, pad
+from rnnstep.views.joined import joined
+from rnnstep.views.overview import overview
+from rnnstep.views.scene import Scene
+from rnnstep.views.vectors import flow
+from rnnstep.views.worked import expansion
+
+_HIGHEST_OVERVIEW = 18
+_SHARE_OF_BOARD = 2 / 3
+_LEAST_BELOW = 4
+_WIDE = 100
+_LEAST_CURVE = 6
+
+
+def picture(scene: Scene, cells: int, height: int) -> Block:
+    """Draw what the zoom is about in `cells` by `height` at most."""
+    if height < 2:
+        return []
+    if scene.spot.operation is not None:
+        return _operation(scene, cells, height)
+    if scene.level in ("epoch", "batch") and learning.is_trained(scene):
+        return epochs(scene, cells, height)
+    match scene.spot.phase:
+        case "backward" | "update" if scene.level in ("pass", "batch", "epoch"):
+            return back.parameters_table(scene, cells, height)
+        case "update":
+            return back.update_values(scene, cells, height)
+        case "backward" if is_of_blocks(scene):
+            return _way_back(scene, cells, height)
+        case "backward":
+            return back.back_values(scene, cells, height)
+    if is_of_blocks(scene):
+        return flow(scene, cells, height)
+    return with_joined(scene, cell(scene, cells, height), cells, height)
+
+
+def is_of_blocks(scene: Scene) -> bool:
+    """Whether the picture is a step block by block."""
+    return scene.spot.operation is None and scene.level == "step" and len(scene.blocks) > 1
+
+
+def _operation(scene: Scene, cells: int, height: int) -> Block:
+    """The operation on the blackboard, where its numbers come from and go, and its matrix as a whole."""
+    drawn = board(scene, cells, _board_height(height), expansion(scene))
+    drawn = with_joined(scene, drawn, cells, height)
+    rest = height - len(drawn) - 1
+    drawn += [*([()] if rest > 0 else []), *side.comes_and_goes(scene, cells)[: max(0, rest)]]
+    seen = _seen(cells, _board_height(height))
+    return [*drawn, *overview(scene, seen, cells, min(height - len(drawn), _HIGHEST_OVERVIEW))]
+
+
+def with_joined(scene: Scene, drawn: Block, cells: int, height: int) -> Block:
+    """Put the joined form below, where it is asked for and fits."""
+    if not scene.look.is_joined or not scene.is_forward:
+        return drawn
+    return above([drawn, joined(scene, cells, height - len(drawn))])
+
+
+def _board_height(height: int) -> int:
+    """The rows of the board: all where there are few, else some are left for what stands below it."""
+    return height if height < 20 else int(height * _SHARE_OF_BOARD)
+
+
+def _seen(cells: int, height: int) -> tuple[int, int]:
+    """About how many rows and columns of a matrix the board shows."""
+    return max(1, height - 2), max(1, (cells - 30) // 6)
+
+
+def _way_back(scene: Scene, cells: int, height: int) -> Block:
+    """A step of the way back: what each block sends on, and below it the sums of the parameters' gradients."""
+    upper = flow(scene, cells, height)
+    if scene.known is None:
+        return upper
+    for gap in (1, 0):
+        lower = back.sums(scene, cells, height - len(upper) - gap)
+        if lower:
+            return above([upper, lower], gap=gap)
+    return upper
+
+
+def epochs(scene: Scene, cells: int, height: int) -> Block:
+    """The loss over the epochs, and the table of those around the cursor's."""
+    if cells >= _WIDE:
+        half = cells // 2 - 1
+        return beside(
+            [learning.table(scene, half, height), learning.curve(scene, cells - half - 2, height)], gap=2
+        )
+    top = max(_LEAST_CURVE, min(height // 2, 12))
+    if height - top < _LEAST_BELOW:
+        return learning.table(scene, cells, height)
+    drawn = [*learning.table(scene, cells, height - top), *learning.curve(scene, cells, top)]
+    return pad(drawn, cells, None, scene.look.alphabet)
