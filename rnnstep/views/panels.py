@@ -40,7 +40,7 @@ def panels(scene: Scene, cells: int, height: int, *, is_large: bool) -> Block:
         found += box(equations, say(Text("equations")), cells, listed, alphabet=alphabet)
     rest = height - len(found)
     shown = list(_plots(scene, is_large=is_large))
-    least = 9 if is_large or learning.is_trained(scene) else 12
+    least = 9 if is_large else 8 if learning.is_trained(scene) else 12
     count = max(1, min(len(shown), rest // least)) if rest >= _LEAST_PANEL else 0
     for index, panel in enumerate(shown[:count]):
         size = rest // count + (1 if index < rest % count else 0)

@@ -83,7 +83,7 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
                 scene, scene.look.say(Text("wants")), ts, size, lambda t: (wanted(scene, t), "wants"), "label"
             )
         )
-    if scene.scenario.has_loss and scene.level != "start":
+    if scene.level != "start" and _has_losses(scene, ts):
         row = _row(
             scene, scene.look.say(Text("loss")), ts, size, lambda t: (_loss(scene, t, size), ""), "label"
         )
@@ -124,6 +124,12 @@ def _row(scene: Scene, label: str, ts: range, size: int, cell: Cell, style: str)
         text = cut(text, size - 1)
         spans.append(Span(text + " " * (size - width(text)), own, f"go {scene.batch_prefix}{t + 1}"))
     return tuple(spans)
+
+
+def _has_losses(scene: Scene, ts: range) -> bool:
+    """Whether any of the steps that are seen has a loss."""
+    steps = scene.run.tree.stage(scene.forward_at(scene.block.key, 0)).steps.get("loss", range(0))
+    return any(t in steps for t in ts)
 
 
 def _is_about_loss(scene: Scene) -> bool:

@@ -115,7 +115,8 @@ def flow(scene: Scene, cells: int, height: int) -> Block:
             parts: list[Part] = [value_grid(there, name, title=title)]
             if block.kind in _CONFIRMED:
                 parts += torch_parts(there, name)
-            has_arrow = bool(items) and (block.direction == "forward" or bool(number))
+            is_on = there.is_forward or number in (0, len(there.forward_block.program.states))
+            has_arrow = bool(items) and is_on and (block.direction == "forward" or bool(number))
             items.append(Item(there, parts, has_arrow=has_arrow))
     lines = in_lines(items, cells)
     room = max(1, height // _LEAST_HEIGHT)
