@@ -53,7 +53,8 @@ def bounded_update(trainer: Trainer, state: State, index: int) -> Bounded:
     done = model.run_batch(index)
     back = model.backward(done)
     assert back is not None
-    gradient = trainer.gathered(state, trainer.flat(back.parameters))
+    fresh = trainer.flat(back.parameters)
+    gradient = trainer.gathered(state, fresh)
     with np.errstate(all="ignore"):
         loss, errors = gradient_errors(done, back)
         flat = np.asarray(trainer.flat(errors), np.float64)
@@ -61,7 +62,7 @@ def bounded_update(trainer: Trainer, state: State, index: int) -> Bounded:
             flat = flat + np.abs(gradient, dtype=np.float64) * float(np.finfo(gradient.dtype).eps) / 2
         half = float(np.sqrt(np.finfo(gradient.dtype).eps))
         is_close = bool(np.max(flat) <= half * np.max(np.abs(gradient)))
-        after = trainer.updated(state, done, gradient)
+        after = trainer.updated(state, done, fresh)
         return Bounded(done, back, loss, is_close, after, _after_update(trainer, state, gradient, flat))
 
 
@@ -98,8 +99,14 @@ def _after_update(
             norms = _norms(trainer, gradient, values, errors)
             clip = update_lines(block, {"norms": norms}, dtype)["clip_coef"]
             continue
-        known: dict[str, Pair] = {"grad": (values[block.key], errors[block.key])}
-        known |= {"w_prev": exact(before[block.key])}
+        known: dict[str, Pair] = {"w_prev": exact(before[block.key])}
+        if optimizer.adds_up:  # the bound of the sum covers that of what is added
+            left = np.zeros_like(gradient) if state.gathered is None else state.gathered
+            parts = trainer.by_name(left), trainer.by_name(gradient - left)
+            known["grad_before"] = exact(parts[0][block.key])
+            known["grad_now"] = parts[1][block.key], errors[block.key]
+        else:
+            known["grad"] = values[block.key], errors[block.key]
         known |= {f"{name}_prev": exact(kept[block.key]) for name, kept in buffers.items()}
         for name, value in optimizer.numbers(state.updates, 1.0).items():
             known[name] = number(value)

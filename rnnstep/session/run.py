@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ class Run:
         revision: tells runs of a session apart.
         checked: torch's word on the forward passes; None while it is on its way.
         cured: the training without the scenario's mistake; None where there is none.
+        torch_losses: torch's own loss of each epoch, as far as torch has trained; one list for all epochs' runs.
     """
 
     scenario: Scenario
@@ -39,6 +40,7 @@ class Run:
     revision: int = 0
     checked: Checked | None = None
     cured: Learning | None = None
+    torch_losses: list[float] = field(default_factory=list)
 
     @classmethod
     def of(cls, scenario: Scenario, revision: int = 0) -> Run:
@@ -73,6 +75,11 @@ class Run:
     def tree(self) -> Tree:
         """The places of all epochs."""
         return Tree(self.learning)
+
+    def note_torch_losses(self, index: int, losses: Sequence[float]) -> None:
+        """Put torch's losses of some epochs, the first of them `index`, behind those that are known."""
+        if index == len(self.torch_losses):
+            self.torch_losses.extend(losses)
 
     def with_checked(self, checked: Checked) -> Run:
         """Put torch's numbers beside ours."""

@@ -58,7 +58,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
         self.problem: str | None = None
         self.farewell = ""
         self.debugger = Debugger(sources, options, torch)
-        torch.attach(self.debugger.call_later)
+        torch.attach(self.debugger.call_later, self.debugger.trained)
 
     def get_default_screen(self) -> Debugger:
         """Open on the debugger."""

@@ -32,7 +32,6 @@ from rnnstep.views.opening import opening
 
 if TYPE_CHECKING:
     from rnnstep.reference import Checked
-    from rnnstep.session.run import Run
     from rnnstep.session.session import Session
     from rnnstep.tui.app import DebuggerApp
     from rnnstep.tui.prompt import Prompt
@@ -139,8 +138,8 @@ class Debugger(Screen[None]):
         if session is not None and is_new and session.run.checked is None:
             state = state.seen(torch="loading")
             self.state = state
-            run = session.run
-            self.torch.check(run, lambda result: self._checked(run, result))
+            revision = session.run.revision
+            self.torch.check(session.run, session.batch, lambda result: self._checked(revision, result))
         else:
             # An epoch that was left before torch answered may be followed by one whose answer is kept.
             self.state = state.seen(torch="ready") if is_new and state.look.torch == "loading" else state
@@ -285,16 +284,22 @@ class Debugger(Screen[None]):
             gc.freeze()  # or the collector walks all of Textual and numpy again and again: 20 ms between keys
         self.has_opened = True
 
-    def _checked(self, run: Run, result: Checked | RnnstepError) -> None:
+    def _checked(self, revision: int, result: Checked | RnnstepError) -> None:
         """Put torch's numbers beside the run they are of; those of another run are dropped."""
         session = self.session
-        if session is None or session.run is not run:
+        if session is None or session.run.revision != revision:
             return
         if isinstance(result, RnnstepError):
             self.change(self.state.seen(torch="failed").say(result.message))
         else:
-            checked = session.with_checked(result, run.revision)
+            checked = session.with_checked(result, revision)
             self.change(replace(self.state.seen(torch="ready"), session=checked))
+
+    def trained(self, index: int, losses: tuple[float, ...]) -> None:
+        """Put torch's losses of some epochs beside ours."""
+        if self.session is not None:
+            self.session.run.note_torch_losses(index, losses)
+            self.paint()
 
     # ── prompts ──────────────────────────────────────────────────────────────────────
 

@@ -11,7 +11,8 @@ from rnnstep.language import Text
 
 if TYPE_CHECKING:
     from rnnstep.reference import Checked
-    from rnnstep.reference.messages import Completed, Failed, Referenced, Reply
+    from rnnstep.reference.checked import Answer
+    from rnnstep.reference.messages import Completed, Failed, Place, Referenced, Reply
     from rnnstep.scenario.model import Scenario
     from rnnstep.session.run import Run
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class Worker(Protocol):
     """What is asked of `rnnstep.reference.client.Worker`."""
 
-    def submit(self, revision: int, scenario: Scenario) -> None:
+    def submit(self, revision: int, scenario: Scenario, place: Place | None = None) -> None:
         """Ask for torch's numbers; replies to earlier requests are dropped from now on."""
 
     def close(self) -> None:
@@ -33,13 +34,14 @@ class Worker(Protocol):
 class _Asked:
     """The newest request, the only one whose replies count."""
 
-    def __init__(self, scenario: Scenario, filled: Filled | None = None) -> None:
+    def __init__(self, scenario: Scenario, epoch: int = 0, filled: Filled | None = None) -> None:
         self.scenario = scenario
+        self.epoch = epoch
         self.filled = filled
         self.run: Run | None = None
         self.answered: Answered | None = None
-        # These came before the completed scenario was run here.
-        self.early: Referenced | None = None
+        self.answers: dict[int, Answer] = {}  # by batch, as far as they are there
+        self.newest = 0  # of the comparisons that were begun, so that an older one does not come last
         self.failed: RnnstepError | None = None
 
 
@@ -53,14 +55,24 @@ class Torch:
     def __init__(self, start: Callable[[Heard], Worker]) -> None:
         self._start = start
         self._ticket = 0
+        self._training = 0  # the ticket under which the scenario that is trained came first
         self._asked: _Asked | None = None
         self._later: Callable[..., object] = lambda *_: None
+        self._trained: Callable[[int, tuple[float, ...]], None] = lambda *_: None
         self._refused: UsageError | None = None
         self._worker = self._started()
 
-    def attach(self, later: Callable[..., object]) -> None:
-        """Take the way to the screen's thread: `later(function, *arguments)` from any thread."""
+    def attach(
+        self, later: Callable[..., object], trained: Callable[[int, tuple[float, ...]], None]
+    ) -> None:
+        """Take the way to the screen's thread, and who hears of torch's own training.
+
+        Args:
+            later: `later(function, *arguments)` from any thread.
+            trained: called with the first of some epochs, from 0, and torch's loss in each of them.
+        """
         self._later = later
+        self._trained = trained
 
     def close(self) -> None:
         """End the process."""
@@ -73,27 +85,40 @@ class Torch:
         if self._refused is not None:
             done(self._refused)
 
-    def check(self, run: Run, done: Answered) -> None:
-        """Ask for torch's numbers beside a run's; an error says why there are none."""
+    def check(self, run: Run, batch: int, done: Answered) -> None:
+        """Ask for torch's numbers beside those of a run's epoch, of one batch before all others.
+
+        `done` is called with what there is so far, each time there is more; an error says why there is nothing.
+        """
         asked = self._asked
-        scenario = run.trace.scenario  # with the parameters that the epoch begins with
-        if asked is None or asked.scenario is not scenario:
-            asked = _Asked(scenario)
-            self._submit(asked)
+        if asked is None or asked.scenario is not run.scenario or asked.epoch != run.epoch.index:
+            is_new = asked is None or asked.scenario is not run.scenario
+            asked = _Asked(run.scenario, run.epoch.index)
+            self._submit(asked, None if is_new and not run.epoch.index else run, batch, is_new=is_new)
         asked.run, asked.answered = run, done
         failed = self._refused or asked.failed
         if failed is not None:
             done(failed)
-        elif asked.early is not None:
-            self._compare(asked, asked.early)
+        elif asked.answers:
+            self._compare(asked)
 
-    def _submit(self, asked: _Asked) -> None:
+    def _submit(self, asked: _Asked, run: Run | None = None, batch: int = 0, *, is_new: bool = True) -> None:
         self._asked = asked
         self._ticket += 1
+        if is_new:
+            self._training = self._ticket
         if self._worker is None:
             self._worker = self._started()
         if self._worker is not None:
-            self._worker.submit(self._ticket, asked.scenario)
+            place = None if run is None and not batch else self._place(run, batch)
+            self._worker.submit(self._ticket, asked.scenario, place)
+
+    def _place(self, run: Run | None, batch: int) -> Place:
+        from rnnstep.reference.messages import Place
+
+        if run is None:
+            return Place(self._training, batch=batch)
+        return Place(self._training, run.epoch.index, run.epoch.state, batch)
 
     def _started(self) -> Worker | None:
         try:
@@ -112,18 +137,20 @@ class Torch:
     # ── replies, on the screen's thread ──────────────────────────────────────────────
 
     def _hear(self, reply: Reply) -> None:
-        from rnnstep.reference.messages import Completed, Failed, Referenced
+        from rnnstep.reference.messages import Completed, Failed, Referenced, Trained
 
         asked = self._asked
+        if isinstance(reply, Trained):
+            if reply.revision == self._training:
+                self._trained(reply.index, reply.losses)
+            return
         if asked is None or reply.revision != self._ticket:
             return
         match reply:
             case Completed():
                 self._fill(asked, reply)
-            case Referenced() if asked.run is None:
-                asked.early = reply
             case Referenced():
-                self._compare(asked, reply)
+                self._take(asked, reply)
             case Failed():
                 self._fail(asked, reply)
 
@@ -134,17 +161,33 @@ class Torch:
         if asked.filled is not None:
             asked.filled(asked.scenario)
 
-    def _compare(self, asked: _Asked, reply: Referenced) -> None:
+    def _take(self, asked: _Asked, reply: Referenced) -> None:
+        """Put what came of a batch to what came of it before: the way forward comes first."""
+        from rnnstep.reference.checked import Answer
+
+        known, more = asked.answers.get(reply.batch, Answer()), reply.answer
+        asked.answers[reply.batch] = Answer(
+            more.forward or known.forward, more.backward or known.backward, more.update or known.update
+        )
+        if asked.run is not None:
+            self._compare(asked)
+
+    def _compare(self, asked: _Asked) -> None:
         """Set torch's numbers beside ours in a thread: large runs take longer than a frame."""
+        asked.newest += 1
+        number, answers = asked.newest, dict(asked.answers)
 
         def work() -> None:
+            from rnnstep.reference.checked import set_beside
+
             assert asked.run is not None
             assert asked.answered is not None
             try:
-                answer: Checked | RnnstepError = _beside(asked.run, reply)
+                answer: Checked | RnnstepError = set_beside(asked.run.epoch, answers)
             except Exception as error:  # noqa: BLE001  # all else on the screen goes on without torch
                 answer = UsageError(Text("comparing with torch failed: {reason}", reason=repr(error)))
-            self._later(asked.answered, answer)
+            if number == asked.newest:
+                self._later(asked.answered, answer)
 
         threading.Thread(target=work, daemon=True, name="rnnstep-comparing").start()
 
@@ -158,15 +201,3 @@ class Torch:
             asked.answered(error)
         elif asked.filled is not None and asked.scenario.pending is not None:
             asked.filled(error)
-
-
-def _beside(run: Run, reply: Referenced) -> Checked:
-    """Torch's numbers beside a run's; of batches that are learnt from one after another, the first's.
-
-    The process has run all batches with the parameters that the first begins with.
-    """
-    from rnnstep.reference.comparison import Checked, compare, set_beside
-
-    if "update" not in run.tree.phases or run.tree.num_batches == 1:
-        return set_beside(run.trace, reply.references, reply.verdicts)
-    return Checked(run.trace, (compare(run.trace.passes[0], reply.references[0], reply.verdicts[0]),))

