@@ -6,6 +6,7 @@ anew each time. The text is made of our own names only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,7 +46,7 @@ class _Writer:
     def write(self, expression: Expression) -> str:
         match expression:
             case Number(value=value):
-                return repr(value)
+                return _written(value)
             case Name(id=name):
                 if name not in self.known:
                     self.known[name] = self.read[name] = f"v{len(self.known)}"
@@ -55,5 +56,9 @@ class _Writer:
                 return f"{self.write(base)}[..., {index}:{end}]"
             case Apply(op=op, args=args):
                 if not any(True for _ in names_in(expression)):  # numbers alone stay a Python float
-                    return repr(float(evaluate(expression, {}, BareValues())))
+                    return _written(float(evaluate(expression, {}, BareValues())))
                 return f"op_{op}({', '.join(map(self.write, args))})"
+
+
+def _written(value: float) -> str:
+    return repr(value) if math.isfinite(value) else f"float({str(value)!r})"

@@ -60,8 +60,21 @@ def _vectors(scene: Scene, names: list[str], cells: int, height: int) -> Block:
     heights = [height_of_lines(lines) for lines in choices]
     good = next((k for k, high in enumerate(heights) if height - high >= _GOOD_HEIGHT - 1), None)
     if good is None:
-        good = next((k for k, high in enumerate(heights) if high <= height), -1)
+        good = next((k for k, high in enumerate(heights) if high <= height), None)
+    if good is None:
+        return _as_many(scene, first, cells, height)
     return drawn_lines(choices[good], cells, min(height, heights[good]))
+
+
+def _as_many(scene: Scene, names: list[str], cells: int, height: int) -> Block:
+    """The first of some vectors, as many as stand there whole; cut to windows where not even one does."""
+    lines = in_lines([_vector(scene, name) for name in names], cells)
+    for count in range(len(names) - 1, 0, -1):
+        fewer = in_lines([_vector(scene, name) for name in names[:count]], cells)
+        if height_of_lines(fewer) <= height:
+            lines = fewer
+            break
+    return drawn_lines(lines, cells, min(height, height_of_lines(lines)))
 
 
 def _vector(scene: Scene, name: str) -> Item:

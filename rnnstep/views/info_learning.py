@@ -14,7 +14,7 @@ from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
 from rnnstep.views.compose import Block
 from rnnstep.views.look import Look
-from rnnstep.views.page import Page, indented
+from rnnstep.views.page import Page
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.shapes import weight_shapes
 
@@ -86,7 +86,7 @@ class LearningSections(Page):
         is_twice = training is not None and training.mistake == "softmax_before_cross_entropy"
         formulas = [_TWICE if is_twice else _FORMULAS[loss.name], write_line(total, BLACKBOARD)]
         rows = self._head(Text("The loss: {name}", name=loss.name))
-        rows += [indented(Span(self._spelt(formula), "now")) for formula in formulas]
+        rows += [row for formula in formulas for row in self._written(formula, "now")]
         linear = self._scenario.linear
         is_final = linear is not None and linear.source == "h_n"
         if is_final:
@@ -175,10 +175,8 @@ class LearningSections(Page):
         )
         learning = self._session.run.learning
         block = learning.trainer.update_blocks(1)[-1]
-        rows += [
-            indented(Span("  " + self._spelt(write_line(line, BLACKBOARD)), "now"))
-            for line in block.program.lines
-        ]
+        for line in block.program.lines:
+            rows += self._written(write_line(line, BLACKBOARD), "now", step_in=2)
         if "bias_correction1" in block.program.inputs:
             rows += self._said(
                 Text("bias_correction1 = 1 − β₁ᵏ and bias_correction2 = 1 − β₂ᵏ in the k-th update.")
@@ -207,7 +205,7 @@ class LearningSections(Page):
             rows += self._said(Text("The cure: {cure}", cure=cure), "ok")
         if changed:
             rows += self._said(Text("Put right, the file would say:"))
-            rows += [indented(Span(f"  {line}", "ok")) for line in changed]
+            rows += [row for line in changed for row in self._written(line, "ok", step_in=2)]
         yield rows
 
 

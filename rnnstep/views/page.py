@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rnnstep.language import Text
-from rnnstep.views.compose import Block
+from rnnstep.views.compose import Block, wrap
 from rnnstep.views.look import Look
 from rnnstep.views.prose import columns, said
 from rnnstep.views.rows import Row, Span
@@ -28,6 +28,11 @@ class Page:
 
     def _table(self, lines: Iterable[Row]) -> Block:
         return [indented(*row) for row in columns(lines, self._cells)]
+
+    def _written(self, text: str, style: str, *, step_in: int = 0) -> Block:
+        """A formula or a line of code, broken where it is longer than the page is wide."""
+        lines = wrap(self._spelt(text), self._cells - step_in)
+        return [indented(Span(" " * step_in + line, style)) for line in lines]
 
     def _spelt(self, text: str) -> str:
         return self._look.alphabet.spell(text)

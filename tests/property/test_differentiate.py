@@ -6,7 +6,7 @@ difference of nearly equal numbers; h may be 1e-30 (Squire and Trapp 1998).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -88,7 +88,9 @@ def expressions(draw: st.DrawFn, names: Mapping[str, Shape], shape: Shape, depth
             return Apply(draw(st.sampled_from(["add", "sub", "mul", "mul", "lt"])), (inner(), inner()))
         case "stretched":
             numbers = [Name(name) for name, found in names.items() if found == ()]
-            short = draw(st.sampled_from([number(2.0), number(0.1), *numbers, Name("k"), None])) or inner((1,))
+            short = draw(st.sampled_from([number(2.0), number(0.1), *numbers, Name("k"), None])) or inner(
+                (1,)
+            )
             args = (short, inner()) if draw(st.booleans()) else (inner(), short)
             return Apply(draw(st.sampled_from(["add", "sub", "mul"])), args)
         case "quotient":
@@ -260,7 +262,9 @@ class Run:
     def back(self, derived: Backward) -> list[tuple[list[Arrays], Arrays]]:
         """The lines of the way back worked out, from the last step on: of each row, and what belongs to all rows."""
         whole, core = derived.program, derived.core
-        zeros = {whole.before(name): np.zeros(sizes(shape), self.dtype) for name, shape in whole.states.items()}
+        zeros = {
+            whole.before(name): np.zeros(sizes(shape), self.dtype) for name, shape in whole.states.items()
+        }
         carried = [{core.before(name): zeros[core.before(name)] for name in core.states}] * self.rows
         sums = {name: value for name, value in zeros.items() if name not in core.befores}
         of_rows = tuple(line for line in whole.lines if line.name in core.by_name)
@@ -294,7 +298,9 @@ def only_fixed(known: Arrays, derived: Backward) -> Arrays:
     return {line.name: known[line.name] for line in derived.fixed}
 
 
-def with_way_back(made: Program, of: dict[str, int], seed: int, steps: int, rows: int, **more: Any) -> tuple[Run, Backward]:
+def with_way_back(
+    made: Program, of: dict[str, int], seed: int, steps: int, rows: int, **more: Any
+) -> tuple[Run, Backward]:
     run = Run(made.sized(of), seed, steps, rows, **more)
     return run, backward(run.program, run.output, rows=rows, is_summed=steps > 1)
 
@@ -322,7 +328,9 @@ def slopes_agree(run: Run, derived: Backward) -> bool:
     with np.errstate(all="ignore"):
         steps = run.back(derived)
     last_rows, last_shared = steps[-1]
-    found = {name: last_shared.get(f"∂{name}", np.zeros_like(value)) for name, value in run.parameters.items()}
+    found = {
+        name: last_shared.get(f"∂{name}", np.zeros_like(value)) for name, value in run.parameters.items()
+    }
     for name in run.program.states:
         found[f"{name}_prev"] = np.array([known[f"∂{name}_prev"] for known in last_rows])
     x = run.given["x"]
@@ -331,7 +339,13 @@ def slopes_agree(run: Run, derived: Backward) -> bool:
     return all(slope_agrees(run, name, gradient) for name, gradient in found.items())
 
 
-ANY_CELL = {"made": programs(), "of": SIZES, "seed": SEEDS, "steps": st.integers(1, 3), "rows": st.sampled_from([1, 3])}
+ANY_CELL = {
+    "made": programs(),
+    "of": SIZES,
+    "seed": SEEDS,
+    "steps": st.integers(1, 3),
+    "rows": st.sampled_from([1, 3]),
+}
 
 
 @given(**ANY_CELL)
@@ -749,7 +763,11 @@ def test_names_that_a_cell_has_itself_are_primed() -> None:
     made = cell(LIKE_MARKS, ("h", "c"), MARKED_PARAMETERS).sized({"hidden_size": 3, "input_size": 2})
     derived = backward(made, "h")
     whole = derived.program
-    assert (derived.above, whole.before("∂h_prev"), whole.before("∂c_prev")) == ("∂h_above′", "∂h_next′", "∂c_next′")
+    assert (derived.above, whole.before("∂h_prev"), whole.before("∂c_prev")) == (
+        "∂h_above′",
+        "∂h_next′",
+        "∂c_next′",
+    )
     assert (whole.before("∂W"), whole.before("∂W_t")) == ("∂W_later′", "∂W_t_later")
     assert "∂W_t′" in whole.names
 
@@ -769,7 +787,10 @@ def test_names_that_a_cell_has_itself_are_primed() -> None:
     ],
 )  # fmt: skip
 def test_output_of_a_block_without_states_is_given_whole(
-    equations: str, rows: int, is_summed: bool, expected: list[str]  # noqa: FBT001 - a row of the list
+    equations: str,
+    rows: int,
+    is_summed: bool,  # noqa: FBT001 - of a row of the list
+    expected: list[str],
 ) -> None:
     made = program(equations, inputs={"x": (2,), "m": (2,)}, states={}, parameters={"W": (3, 2), "b": (3,)})
     derived = backward(made, "y", rows=rows, is_summed=is_summed, constant=("m",))

@@ -24,9 +24,9 @@ PLACES = {
     "next_step": "4/L0/hh[1]",
     "previous_step": "2/L0/hh[1]",
     "home": "start",
-    "end": "5/L0/h[3]",
+    "end": "e15:update:bias_hh/w[3]",
     "follow": "2/L0/h[0]",
-    "resume": "5/L0/h[3]",
+    "resume": "e15:update:bias_hh/w[3]",
 }
 
 # What must be true of the screen after the key was pressed at AT.
@@ -42,6 +42,7 @@ EFFECTS = {
     "break_when": lambda screen: screen.debugger.prompt is not None,
     "watch": lambda screen: screen.debugger.prompt is not None,
     "unwatch": lambda screen: screen.session.watches == (),
+    "cure": lambda screen: "no mistake" in str(screen.session.note),
     "predict": lambda screen: screen.session.is_predicting,
     "reveal": lambda screen: screen.session.is_revealed,
     "edit": lambda screen: screen.debugger.prompt.question.value.startswith("W_hh[1,0] = "),

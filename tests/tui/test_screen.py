@@ -162,12 +162,12 @@ async def test_play_goes_on_and_any_key_stops_and_does_nothing_else(opened):
 
 
 async def test_play_stops_at_the_end(opened):
-    async with opened("hello", at="4") as screen:
+    async with opened("hello", at="e15:backward:2") as screen:
         for _ in range(4):
             await screen.press("greater_than_sign")
         await screen.press("space")
         await screen.until(lambda: not screen.debugger.player.is_playing)
-        assert screen.session.place == "5"
+        assert screen.session.place == "e15:update:"
 
 
 async def test_a_page_stops_playing(opened):

@@ -32,7 +32,13 @@ ROWS = pytest.mark.parametrize("rows", [1, 3])
 
 
 def scenario_of(
-    outputs: np.ndarray, target: np.ndarray, dtype: str, *, mistake: str = "", is_final: bool = False, **loss: Any
+    outputs: np.ndarray,
+    target: np.ndarray,
+    dtype: str,
+    *,
+    mistake: str = "",
+    is_final: bool = False,
+    **loss: Any,
 ) -> Scenario:
     """A scenario whose outputs, (T, B, n), are compared with a target."""
     key = "indices" if target.dtype.kind in "iu" else "values"
@@ -119,7 +125,9 @@ def drawn(rows: int, name: str, *, is_final: bool = False) -> tuple[np.ndarray, 
 @REDUCTIONS
 @ROWS
 @pytest.mark.parametrize("name", TORCHS)
-def test_loss_and_gradient_are_torchs(name: str, rows: int, reduction: str, over_time: str, dtype: str) -> None:
+def test_loss_and_gradient_are_torchs(
+    name: str, rows: int, reduction: str, over_time: str, dtype: str
+) -> None:
     outputs, target = drawn(rows, name)
     agrees(scenario_of(outputs, target, dtype, name=name, reduction=reduction, over_time=over_time), outputs)
 
@@ -199,13 +207,17 @@ EXTREME = {
 @REDUCTIONS
 @pytest.mark.parametrize("values", EXTREME)
 @pytest.mark.parametrize("name", ["CrossEntropyLoss", "BCEWithLogitsLoss"])
-def test_extreme_outputs_are_what_torch_makes_of_them(name: str, values: str, reduction: str, dtype: str) -> None:
+def test_extreme_outputs_are_what_torch_makes_of_them(
+    name: str, values: str, reduction: str, dtype: str
+) -> None:
     outputs = np.array(EXTREME[values])[:, None]
     for target in (np.array([[0], [1], [1]]), np.array([[1], [2], [0]])):
         wanted = target if name == "CrossEntropyLoss" else np.eye(3)[target]
         scenario = scenario_of(outputs, wanted, dtype, name=name, reduction=reduction, over_time="sum")
         if name == "BCEWithLogitsLoss" and np.isposinf(outputs).any():
-            assert not math.isfinite(loss_and_gradient(scenario)[0])  # torch's is ∞ or NaN, by its way of writing it
+            assert not math.isfinite(
+                loss_and_gradient(scenario)[0]
+            )  # torch's is ∞ or NaN, by its way of writing it
         else:
             agrees(scenario, outputs)
 
@@ -256,7 +268,9 @@ def test_values_of_a_cross_entropy_are_probabilities_their_logarithms_and_the_ta
 def test_values_of_the_losses_of_numbers(reduction: str) -> None:
     outputs, target = drawn(1, "MSELoss")
     for name, last in (("MSELoss", "mse" if reduction == "mean" else "sse"), ("BCEWithLogitsLoss", "bce")):
-        _, _, done = loss_and_gradient(scenario_of(outputs, target, "float64", name=name, reduction=reduction))
+        _, _, done = loss_and_gradient(
+            scenario_of(outputs, target, "float64", name=name, reduction=reduction)
+        )
         known = done.known("loss", 2, 0)
         assert known is not None
         said, wanted = outputs[2, 0], target[2, 0]

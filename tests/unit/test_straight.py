@@ -67,7 +67,9 @@ def test_a_line_may_be_read_under_the_name_of_what_was_given() -> None:
     assert known["c"].tolist() == [7, 7]
 
 
-@pytest.mark.parametrize("text", ["c = a * (1 / 0)", "c = a * (0 / 0)", "c = a - exp(1000)", "c = a + log(0)"])
+@pytest.mark.parametrize(
+    "text", ["c = a * (1 / 0)", "c = a * (0 / 0)", "c = a - exp(1000)", "c = a + log(0)"]
+)
 def test_numbers_that_are_not_finite(text: str) -> None:
     gives_the_same(parse_lines(text), {"a": np.ones(2)})
 
@@ -100,7 +102,9 @@ def test_ways_back_of_cells(module: str, proj_size: int, dtype: type[np.floating
 @pytest.mark.parametrize("over_time", ["together", "sum"])
 def test_losses_and_their_ways_back(name: str, over_time: str, dtype: type[np.floating]) -> None:
     is_of_classes = name == "CrossEntropyLoss"
-    target = "indices = [[0, 2], [-100, 1]]" if is_of_classes else f"values = {np.full((2, 2, 3), 0.25).tolist()}"
+    target = (
+        "indices = [[0, 2], [-100, 1]]" if is_of_classes else f"values = {np.full((2, 2, 3), 0.25).tolist()}"
+    )
     scenario = read_text(
         "input.random = {shape = [2, 2, 3], seed = 1}\n"
         'recurrent = {module = "RNN", hidden_size = 3}\nweights.seed = 0\n'
@@ -114,8 +118,16 @@ def test_losses_and_their_ways_back(name: str, over_time: str, dtype: type[np.fl
     each = next(iter(blocks.total.program.inputs))
     gives_the_same(blocks.total.program.lines, some(dtype, **{each: (4,), "share": (4,)}))
     for block in (blocks.loss, blocks.total):
-        derived = backward(block.program, block.output, is_summed=False, constant=("target", "counts", "share"))
-        known = some(dtype, **{key: (2, 2, *shape) if key != "target" else (2, 2) for key, shape in derived.program.shapes.items()})
+        derived = backward(
+            block.program, block.output, is_summed=False, constant=("target", "counts", "share")
+        )
+        known = some(
+            dtype,
+            **{
+                key: (2, 2, *shape) if key != "target" else (2, 2)
+                for key, shape in derived.program.shapes.items()
+            },
+        )
         gives_the_same(derived.core.lines, {**known, **given} if block is blocks.loss else known)
 
 
