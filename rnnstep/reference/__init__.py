@@ -1,6 +1,7 @@
 """torch beside the engine. This room is the only one that imports torch, and only inside functions.
 
     complete(scenario) -> Scenario          fill in what only torch can give (`scenario.pending`)
+
     check(trace) -> Checked                 run torch on what the trace ran, and compare: all batches
         .agrees .faults .explanation        nothing disagrees; (batch, Finding) each; one sentence as Text
         .max_abs_diff                       {"output", "h_n", "c_n"?, "logits"?}, along the run
@@ -8,34 +9,45 @@
         .worst .parting                     that place (Finding); where two right runs part, or None
         .is_module                          False for a cell of one's own: all of it is a self-check
         .output .h_n .c_n .logits           torch's, in torch's shapes; lists where there are several batches
-        .comparisons[batch] -> Comparison
+        .comparisons[batch] -> Comparison   of the way forward
+        .beside(batch, phase)               Comparison, ComparedGradients or ComparedUpdate; None where (or while)
+                                            torch has no word: `check` gives the way forward, the worker all three
 
-    run_reference(done) -> ReferencePass    one batch: torch alone
-    compare(done, reference) -> Comparison  one batch: no torch needed
-        .value(key, name, t)                torch's value, (live rows, n), or None where there is none
-        .is_module_confirmed(key, name)     True: torch.nn's own number. False: self-check
-        .difference(key, name, t)           |ours − torch's| as shown, each on its own states
-        .one_step(key, name, t)             (difference, allowed) from torch's own h_prev, or None
+    compare(done, run_reference(done)) -> Comparison             the way forward of one batch
+    check_gradients(done, back) -> ComparedGradients             the way back: with torch
+    compare_gradients(back, run_gradients(done))                 the same; comparing needs no torch
+    check_update(update, training) -> ComparedUpdate             the update: with torch
+    compare_update(update, run_update(update, training))         the same; comparing needs no torch
+        .agrees .faults .worst              nothing disagrees; Findings; where most of what is allowed is taken up
+        .explanation .max_abs_diff          (but of a Comparison, whose `.verdict` has the latter)
+        .value(key, name, t)                torch's value in the shape of ours, or None where there is none
+        .is_module_confirmed(key, name)     True: torch.nn's (torch.optim's) own number. False: self-check
+        .difference(key, name, t)           |ours − torch's| as shown, each on its own run
+        .one_step(key, name, t)             (difference, allowed) from torch's own numbers of the step, or None
         .agrees_at(key, name, t)            nothing was found to disagree there
+      and of gradients
+        .loss .parameters .states           torch's: of the whole module; ∂L/∂h_t, ∂L/∂c_t by block and name
+        .agrees_on(kind, name, key)         the same for whole arrays: "loss", "parameters", "states"
 
-    run_gradients(done) -> ReferenceGradients   one batch that has a target: torch's loss and autograd's gradients
-        .loss .parameters                   of the whole module: torch's name → ∂L/∂W in torch's shape
-        .states[key][name]                  ∂L/∂h_t, ∂L/∂c_t of torch's stepped cells, total, (T, B, n)
-        .inner[key][name]                   ∂L/∂v of every other line (self-check), where it is not too much
-        .shares[key][parameter]             each step's share in ∂L/∂W (self-check), (T, …), likewise
-        .is_module_confirmed(key, name)     True: torch.nn's own number. False: self-check
-        .values .gradients -> Along         torch's numbers along the stepped run, and ∂L/∂ them
-    TorchTraining(scenario)                 torch's modules and torch.optim from the same start
+    TrainingComparison(scenario)            our training and torch's from the same start
+        .advance() .epochs()                -> ComparedEpoch: .record (ours) .torch .difference .agrees .finding
+        .agrees .max_abs_diff .parting .explanation     of the epochs so far
+
+    run_reference, run_gradients            torch alone: ReferencePass, ReferenceGradients
+    TorchTraining(scenario)                 torch's modules and torch.optim alone
         .epochs() -> TorchEpoch, …          .index .loss .prediction, each before its update
     torch_update(training, …)               one step of torch.optim from given numbers
     torch_words(scenario)                   what torch says to the scenario's mistake, where it refuses it
 
     Worker(on_reply)                        the same in a process of its own, for the screen
-        .submit(revision, scenario)         the newest scenario; older ones' replies are dropped
+        .submit(revision, scenario, place)  the newest scenario, and which epoch and batch of it (`messages.Place`);
+                                            older ones' replies are dropped
         .close()                            at once, whatever it is doing
+    set_beside(epoch, answers) -> Checked   an epoch of ours beside what the worker gave (`checked.Answer`), by batch
 
-A block's `key` is "L0", "L0←", "embedding", "join0", "dropout0", "linear"; `t` counts from 0. A `Finding` has
-`kind key name t row element difference allowed share` and a `message`.
+A block's `key` is "L0", "L0←", "embedding", "join0", "dropout0", "linear", "loss", "total"; of an update torch's name
+of the parameter, or "clip". `t` counts from 0. A `Finding` has `phase kind key name t row element index difference
+allowed share place` and a `message`.
 """
 
 from __future__ import annotations
@@ -44,8 +56,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rnnstep.reference.checked import Checked, check
+    from rnnstep.reference.checked import Answer, Checked, check, set_beside
     from rnnstep.reference.client import Worker
+    from rnnstep.reference.compared_gradients import ComparedGradients, check_gradients, compare_gradients
+    from rnnstep.reference.compared_training import ComparedEpoch, TrainingComparison
+    from rnnstep.reference.compared_update import ComparedUpdate, check_update, compare_update
     from rnnstep.reference.comparison import Comparison, compare
     from rnnstep.reference.gradient_steps import Along
     from rnnstep.reference.gradients import ReferenceGradients, run_gradients
@@ -54,44 +69,69 @@ if TYPE_CHECKING:
     from rnnstep.reference.pending import complete
     from rnnstep.reference.pitfalls import TorchWords, torch_words
     from rnnstep.reference.run import run_reference
+    from rnnstep.reference.torch_update import ReferenceUpdate, run_update
     from rnnstep.reference.training import TorchEpoch, TorchTraining, torch_update
 
 __all__ = [
     "Along",
+    "Answer",
     "Checked",
+    "ComparedEpoch",
+    "ComparedGradients",
+    "ComparedUpdate",
     "Comparison",
     "Finding",
     "ReferenceGradients",
     "ReferencePass",
+    "ReferenceUpdate",
     "TorchEpoch",
     "TorchTraining",
     "TorchWords",
+    "TrainingComparison",
     "Worker",
     "check",
+    "check_gradients",
+    "check_update",
     "compare",
+    "compare_gradients",
+    "compare_update",
     "complete",
     "run_gradients",
     "run_reference",
+    "run_update",
+    "set_beside",
     "torch_update",
     "torch_words",
 ]
 
 _ROOMS = {
     "Along": "gradient_steps",
+    "Answer": "checked",
     "Checked": "checked",
+    "ComparedEpoch": "compared_training",
+    "ComparedGradients": "compared_gradients",
+    "ComparedUpdate": "compared_update",
     "Comparison": "comparison",
     "Finding": "judging",
     "ReferenceGradients": "gradients",
     "ReferencePass": "passes",
+    "ReferenceUpdate": "torch_update",
     "TorchEpoch": "training",
     "TorchTraining": "training",
     "TorchWords": "pitfalls",
+    "TrainingComparison": "compared_training",
     "Worker": "client",
     "check": "checked",
+    "check_gradients": "compared_gradients",
+    "check_update": "compared_update",
     "compare": "comparison",
+    "compare_gradients": "compared_gradients",
+    "compare_update": "compared_update",
     "complete": "pending",
     "run_gradients": "gradients",
     "run_reference": "run",
+    "run_update": "torch_update",
+    "set_beside": "checked",
     "torch_update": "training",
     "torch_words": "pitfalls",
 }

@@ -22,9 +22,7 @@ from rnnstep.reference.training import TorchTraining
 from rnnstep.reference.verdict import judge
 from rnnstep.scenario.model import Scenario
 
-INNER_BYTES = (
-    32 << 20
-)  # inner values that are worth the way through a pipe, and as much for gradients of lines
+INNER_BYTES = 32 << 20  # inner values that are worth the way through a pipe; and gradients of lines likewise
 SHARE_BYTES = 16 << 20
 OTHERS_SECONDS = 20.0  # after which batches that were not asked for are left out
 COURSE_SECONDS = 0.2  # of training between two messages
@@ -41,6 +39,7 @@ class Answers:
         self._has_newer = has_newer
         self._training = -1
         self._trainer: Trainer | None = None
+        self._had_course = False
         self.course: Course | None = None
         """torch's own training of the scenario, which goes on while nothing is asked; None where there is none."""
 
@@ -60,7 +59,7 @@ class Answers:
         trainer = self._trainer
         if trainer is None or self._training != place.training:
             trainer = self._trainer = Trainer(Model(scenario))
-            self._training, self.course = place.training, None
+            self._training, self.course, self._had_course = place.training, None, False
         epoch = Epoch(place.epoch, trainer, trainer.start() if place.state is None else place.state)
         end = time.monotonic() + OTHERS_SECONDS
         others = [batch for batch in range(epoch.num_batches) if batch != place.batch]
@@ -71,8 +70,8 @@ class Answers:
                 yield Referenced(request.revision, batch, answer)
                 if self._has_newer():
                     return
-        if self.course is None and epoch.has_update:
-            self.course = Course(place.training, trainer.scenario)
+        if not self._had_course and epoch.has_update:
+            self.course, self._had_course = Course(place.training, trainer.scenario), True
 
     def _answers(self, epoch: Epoch, batch: int, *, in_parts: bool) -> Iterator[Answer]:
         """Torch's word on a batch, all at once; or on the way forward first, since the rest takes longer."""

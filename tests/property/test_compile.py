@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,11 +127,18 @@ class Run:
     """A compiled run, with every value of every step at hand as it is shown to users."""
 
     def __init__(
-        self, cell: Program, seed: int, steps: int, rows: int, dtype: type[np.floating], mode: str
+        self,
+        cell: Program,
+        seed: int,
+        steps: int,
+        rows: int,
+        dtype: type[np.floating],
+        mode: str,
+        **how: Any,
     ) -> None:
         rng = np.random.default_rng(seed)
         self.program = cell
-        self.compiled = Compiled(cell)
+        self.compiled = Compiled(cell, **how)
         self.dtype = np.dtype(dtype)
         self.parameters: Arrays = {
             name: rng.normal(size=tuple(map(int, shape))).astype(dtype) * dtype(0.7)
@@ -229,6 +237,59 @@ def test_derived_lines_give_the_kept_ones_bit_for_bit(
     seed, steps, rows, dtype = run
     for mode in modes(rows):
         recomputed_is_kept(Run(cell.sized(sizes), seed, steps, rows, dtype, mode))
+
+
+@given(cell=programs(), sizes=SIZES, run=RUNS, has_large_steps=st.booleans(), share=st.floats(0, 1))
+@QUICK
+def test_cell_that_keeps_more_and_waits_for_its_steps_gives_the_same(
+    cell: Program,
+    sizes: dict[str, int],
+    run: tuple,
+    has_large_steps: bool,  # noqa: FBT001 - drawn
+    share: float,
+) -> None:
+    seed, steps, rows, dtype = run
+    sized = cell.sized(sizes)
+    keep = [name for k, name in enumerate(sized.names) if k % 7 < share * 7]
+    for mode in modes(rows):
+        made = Run(sized, seed, steps, rows, dtype, mode, keep=keep, has_large_steps=has_large_steps)
+        agrees(made)
+        recomputed_is_kept(made)
+        leaves = {line.name for line in sized.lines if is_leaf(line.expression, sized)}
+        assert made.compiled.columns.keys() >= set(keep) - leaves
+
+
+def is_leaf(expression: Expression, cell: Program) -> bool:
+    """Whether it is given, or made of parameters alone, so that there is nothing to keep."""
+    if isinstance(expression, Name) and expression.id in cell.by_name:
+        return is_leaf(cell.by_name[expression.id].expression, cell)
+    if isinstance(expression, Name):
+        return True
+    return all(
+        name in cell.parameters or (name in cell.by_name and is_fixed(name, cell))
+        for name in names_in(expression)
+    )
+
+
+def is_fixed(name: str, cell: Program) -> bool:
+    return all(
+        one in cell.parameters or (one in cell.by_name and is_fixed(one, cell))
+        for one in names_in(cell.by_name[name].expression)
+    )
+
+
+@given(cell=programs(), sizes=SIZES, run=RUNS)
+@QUICK
+def test_run_from_the_last_step_is_that_of_x_read_backwards(
+    cell: Program, sizes: dict[str, int], run: tuple
+) -> None:
+    seed, steps, rows, dtype = run
+    for mode in modes(rows):
+        plain = Run(cell.sized(sizes), seed, steps, rows, dtype, mode)
+        turned = Run(cell.sized(sizes), seed, steps, rows, dtype, mode, is_reversed=True)
+        turned.x = np.ascontiguousarray(plain.x[::-1])
+        for array, back in zip(plain.kept, turned.call(), strict=True):
+            np.testing.assert_allclose(back[::-1], array, rtol=1e-5, atol=1e-6)
 
 
 def recomputed_is_kept(run: Run) -> None:

@@ -211,3 +211,67 @@ def test_a_term_comes_to_its_product_and_all_to_the_sum() -> None:
     expansion = expand(Line("h", parse_expression("W @ x - b")), 0, row)
     assert [term.value for term in expansion.terms] == [2.0, -6.0, -1.0]
     assert sum(term.value for term in expansion.terms) == expansion.value
+
+
+# ── what stands in a way back ────────────────────────────────────────────────────────────────
+
+BACK = {
+    "W": np.array([[2.0, -1.0, 3.0], [0.5, 4.0, 1.0]]),
+    "U": np.array([[1.0, 0.0, -2.0]]),
+    "g": np.array([0.5, -1.0]),
+    "k": np.array([3.0]),
+    "x": np.array([1.0, -2.0, 4.0]),
+    "gs": np.array([[0.5, -1.0], [2.0, 0.25]]),
+    "xs": np.array([[1.0, -2.0, 4.0], [3.0, 0.0, -1.0]]),
+    "i": np.array(1),
+    "is": np.array([1, 0]),
+    "table": np.zeros((3, 2)),
+}
+
+
+def back(op: str, *names: str) -> Line:
+    return Line("y", Apply(op, tuple(map(Name, names))))
+
+
+@pytest.mark.parametrize(
+    ("one", "element", "names", "numbers", "terms"),
+    [
+        (back("pullback", "W", "g"), 1, "W[0,1]·g[0] + W[1,1]·g[1]", "−1·0.5 + 4·(−1)", 2),
+        (back("pullback", "W", "g", "U", "k"), 2, "W[0,2]·g[0] + W[1,2]·g[1] + U[0,2]·k[0]", "3·0.5 + 1·(−1) − 2·3", 3),
+        (back("outer", "g", "x"), (1, 2), "g[1]·x[2]", "−1·4", 1),
+        (back("outer", "gs", "xs"), (0, 2), "gs[0,0]·xs[0,2] + gs[1,0]·xs[1,2]", "0.5·4 + 2·(−1)", 2),
+        (back("rows", "gs"), 1, "gs[0,1] + gs[1,1]", "−1 + 0.25", 2),
+        (back("scatter", "g", "i", "table"), (1, 0), "g[0]", "0.5", 1),
+        (back("scatter", "g", "i", "table"), (2, 0), "0", "0", 1),
+        (back("scatter", "gs", "is", "table"), (0, 1), "0 + gs[1,1]", "0 + 0.25", 2),
+        (back("chosen", "x", "i"), 0, "x[1]", "−2", 1),
+        (back("placed", "k", "i", "x"), 1, "k[0]", "3", 1),
+        (back("placed", "k", "i", "x"), 2, "0", "0", 1),
+        (back("spread", "k", "x"), 2, "k[0]", "3", 1),
+        (back("head", "x", "g"), 1, "x[1]", "−2", 1),
+        (back("tail", "x", "g"), 1, "x[2]", "4", 1),
+        (back("ratio", "x", "k"), 2, "ratio(x[2], k[0])", "ratio(4, 3)", 1),
+        (back("maximum", "g", "k"), 1, "maximum(g[1], k[0])", "maximum(−1, 3)", 1),
+    ],
+)  # fmt: skip
+def test_line_of_a_way_back_is_written_and_counted(
+    one: Line, element: int | tuple[int, int], names: str, numbers: str, terms: int
+) -> None:
+    expansion = expand(one, element, BACK)
+    assert (with_names(expansion), with_numbers(expansion)) == (names, numbers)
+    shapes = {name: value.shape for name, value in BACK.items()}
+    assert len(expansion.terms) == number_of_terms(one, shapes) == terms
+    assert sum(term.value for term in expansion.terms) == pytest.approx(expansion.value)
+
+
+def test_terms_of_a_product_inside_a_sum_go_on_counting() -> None:
+    whole = Line("y", Apply("add", (back("pullback", "W", "g").expression, Name("x"))))
+    expansion = expand(whole, 0, BACK)
+    assert [term.number for term in expansion.terms] == [0, 1, 2]
+    assert with_names(expansion) == "W[0,0]·g[0] + W[1,0]·g[1] + x[0]"
+
+
+def test_logarithm_of_a_softmax_is_worked_out_as_it_is_computed() -> None:
+    expansion = expand(back("log_softmax", "g"), 1, BACK)
+    assert with_numbers(expansion) == "−1 − 0.5 − log(exp(0.5 − 0.5) + exp(−1 − 0.5))"
+    assert expansion.terms[0].value == pytest.approx(expansion.value)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rnnstep.equations.program import Program, program, written
+from rnnstep.equations.program import Program, check, program, written
+from rnnstep.equations.syntax import parse_lines
 from rnnstep.equations.write import write_line
 from rnnstep.errors import EquationError
 
@@ -144,3 +145,24 @@ def test_without_what_is_no_term_is_an_error() -> None:
 
 def test_shape_is_written_as_people_write_it() -> None:
     assert [written(shape) for shape in ((4, 2), (H,), ())] == ["4×2", "hidden_size", "1"]
+
+
+# ── states that are read under other names ───────────────────────────────────────────────────
+
+
+def test_state_is_read_as_its_name_says_unless_it_is_told_otherwise() -> None:
+    plain = make("h = tanh(h_prev)")
+    assert (plain.before("h"), plain.befores) == ("h_prev", ("h_prev",))
+    lines = parse_lines("total = later + a\nh = h_next * a")
+    told = check(lines, {"a": (2,)}, {"total": (2,), "h": (2,)}, {}, {"total": "later", "h": "h_next"})
+    assert (told.befores, told.before("total")) == (("later", "h_next"), "later")
+    assert told.shapes["h_next"] == (2,)
+    assert told.sized({}).befores == told.befores
+    assert told.without(["nothing"]).befores == told.befores
+
+
+def test_name_that_stands_for_a_state_before_is_the_only_one() -> None:
+    with pytest.raises(EquationError, match="unknown name `h_prev`"):
+        check(parse_lines("h = h_prev"), {}, {"h": (2,)}, {}, {"h": "h_next"})
+    with pytest.raises(EquationError, match="`h_next` is given and cannot be set"):
+        check(parse_lines("h_next = a\nh = a"), {"a": (2,)}, {"h": (2,)}, {}, {"h": "h_next"})

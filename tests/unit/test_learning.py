@@ -229,6 +229,18 @@ def test_one_thread_may_go_on_while_another_looks(monkeypatch: pytest.MonkeyPatc
     assert learning.records == alone.records
 
 
+def test_rows_kept_apart_are_tried_with_the_first_parameters_of_an_epoch() -> None:
+    learning = Learning(complete(read(find("names"))))
+    for index in range(3):
+        record = learning.record(index)
+        model = learning.trainer.model_of(learning.state(index))
+        tried = [model.run_test_batch(number) for number in range(len(learning.scenario.test_batches))]
+        assert record.test_accuracy == sum(map(score, tried), Score()).share
+        right = sum(int((done.prediction == done.batch.target).sum()) for done in tried)
+        assert record.test_accuracy == right / 90
+    assert learning_of(HELLO).record(0).test_accuracy is None
+
+
 # ── plain loops of torch ─────────────────────────────────────────────────────────────────────
 
 

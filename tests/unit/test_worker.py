@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnstep.engine import Model
+from rnnstep.engine.learning import Learning
+from rnnstep.reference.checked import Answer, NotCompared, set_beside
 from rnnstep.reference.client import Worker
-from rnnstep.reference.comparison import set_beside
-from rnnstep.reference.messages import Completed, Failed, Referenced, Request, receive, send
+from rnnstep.reference.messages import Completed, Failed, Place, Referenced, Request, Trained, receive, send
 from rnnstep.reference.pending import filled
 from rnnstep.scenario.read import read_text
 
@@ -44,6 +44,40 @@ embedding_dim = 3
 [recurrent]
 module = "GRU"
 hidden_size = 3
+[weights]
+seed = 2
+"""
+LEARNT = """
+vocabulary = ["e", "h", "l", "o"]
+[input]
+text = "hello"
+[recurrent]
+module = "RNNCell"
+hidden_size = 4
+[target]
+text = "ohlol"
+[training]
+optimizer = "Adam"
+lr = 0.1
+epochs = 12
+[weights]
+seed = 2
+"""
+BATCHES = """
+[input]
+values = [0.1, 0.5, -0.3, 0.8, 0.2, -0.9, 0.4, 0.7]
+windows = {length = 3, stride = 1, batch_size = 3}
+[recurrent]
+module = "GRU"
+hidden_size = 3
+[linear]
+out_features = 2
+[target]
+indices = [[0, 1, 0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0, 1, 0], [0, 0, 1, 1, 0, 1, 0, 1]]
+[training]
+optimizer = "SGD"
+lr = 0.5
+epochs = 3
 [weights]
 seed = 2
 """
@@ -83,16 +117,38 @@ def lone():
     close(started)
 
 
+def beside(scenario, *replies, epoch=0):
+    """Replies set beside an epoch of ours."""
+    answers = {}
+    for reply in replies:
+        known, more = answers.get(reply.batch, Answer()), reply.answer
+        answers[reply.batch] = Answer(
+            more.forward or known.forward, more.backward or known.backward, more.update or known.update
+        )
+    return set_beside(Learning(scenario).epoch(epoch), answers)
+
+
+def referenced(replies, count):
+    """The next replies of this kind; none of another is expected but torch's own training."""
+    found = []
+    while len(found) < count:
+        reply = replies.get(timeout=PATIENCE)
+        assert isinstance(reply, Referenced | Trained), reply
+        found += [reply] if isinstance(reply, Referenced) else []
+    return found
+
+
 def test_torchs_numbers_come_back_and_agree(worker, replies):
     scenario = read_text(PLAIN)
     worker.submit(1, scenario)
     reply = replies.get(timeout=PATIENCE)
     assert isinstance(reply, Referenced)
     assert reply.revision == 1
-    checked = set_beside(Model(scenario).run(), reply.references, reply.verdicts)
+    checked = beside(scenario, reply)
     assert checked.agrees
-    assert checked.comparisons[0].verdict is reply.verdicts[0]
+    assert checked.comparisons[0].verdict is reply.answer.forward[1]
     assert checked.comparisons[0].value("L0", "c", 3).shape == (2, 3)
+    assert checked.beside(0, "backward") is None
 
 
 def test_pending_parameters_come_first(worker, replies):
@@ -105,9 +161,96 @@ def test_pending_parameters_come_first(worker, replies):
     assert complete.pending is None
     reply = replies.get(timeout=PATIENCE)
     assert isinstance(reply, Referenced)
-    checked = set_beside(Model(complete).run(), reply.references, reply.verdicts)
+    checked = beside(complete, reply)
     assert checked.agrees
-    assert checked.comparisons[0].verdict is reply.verdicts[0]
+    assert checked.comparisons[0].verdict is reply.answer.forward[1]
+
+
+def test_the_way_forward_comes_first_then_the_way_back_and_the_update(worker, replies):
+    scenario = read_text(LEARNT)
+    worker.submit(3, scenario)
+    first, second = referenced(replies, 2)
+    assert (first.revision, first.batch, second.batch) == (3, 0, 0)
+    assert first.answer.backward is first.answer.update is second.answer.forward is None
+    early = beside(scenario, first)
+    assert early.agrees
+    assert early.beside(0, "forward").value("total", "loss", 4).shape == (1, 1)
+    assert early.beside(0, "backward") is None
+    checked = beside(scenario, first, second)
+    assert checked.agrees
+    assert checked.beside(0, "backward").verdict is second.answer.backward[1]
+    assert checked.beside(0, "update").verdict is second.answer.update[1]
+    assert checked.beside(0, "backward").value("L0", "∂h", 3).shape == (1, 4)
+    assert checked.beside(0, "update").value("weight_hh", "m").shape == (4, 4)
+
+
+def test_a_later_epoch_is_run_from_its_state(worker, replies):
+    scenario = read_text(LEARNT)
+    learning = Learning(scenario)
+    worker.submit(4, scenario, Place(4, 7, learning.state(7)))
+    found = referenced(replies, 2)
+    checked = beside(scenario, *found, epoch=7)
+    assert checked.agrees
+    assert checked.beside(0, "backward").verdict is found[1].answer.backward[1]
+    assert checked.beside(0, "update").verdict is found[1].answer.update[1]
+    loss = checked.beside(0).value("total", "loss", 4).item()
+    assert loss == pytest.approx(learning.record(7).loss, rel=1e-6)
+    wrong = beside(scenario, *found, epoch=6)  # another epoch's numbers are not taken for it
+    assert not wrong.agrees
+    assert {fault.phase for _, fault in wrong.faults} == {"forward", "backward", "update"}
+
+
+def test_the_batch_that_is_asked_for_comes_first_and_the_others_follow(worker, replies):
+    scenario = read_text(BATCHES)
+    learning = Learning(scenario)
+    worker.submit(5, scenario, Place(5, 1, learning.state(1), batch=1))
+    found = referenced(replies, 4)
+    assert [reply.batch for reply in found] == [1, 1, 0, 2]
+    part = beside(scenario, *found[:2], epoch=1)
+    assert part.agrees
+    assert isinstance(part.comparisons[0], NotCompared)
+    assert part.beside(0) is part.beside(2, "update") is None
+    assert part.comparisons[0].agrees_at("L0", "h", 0) is None
+    assert part.beside(1, "update").agrees
+    whole = beside(scenario, *found, epoch=1)
+    assert whole.agrees
+    assert all(whole.beside(batch, "backward").agrees for batch in range(3))
+
+
+def test_torchs_own_training_follows_and_goes_on_where_another_epoch_is_looked_at(lone):
+    worker, replies = lone
+    scenario = read_text(LEARNT.replace("epochs = 12", "epochs = 400"))
+    worker.submit(8, scenario)
+    losses, is_asked = [], False
+    while len(losses) < 400:
+        reply = replies.get(timeout=PATIENCE)
+        if isinstance(reply, Trained):
+            assert reply.revision == 8
+            assert reply.index == len(losses)
+            assert len(reply.predictions) == len(reply.losses)
+            losses += reply.losses
+            if not is_asked:
+                worker.submit(9, scenario, Place(8, 2, Learning(scenario).state(2)))
+                is_asked = True
+    learning = Learning(scenario)
+    np.testing.assert_allclose(losses[:15], [learning.record(k).loss for k in range(15)], rtol=1e-5)
+    worker.submit(10, scenario, Place(8, 1, learning.state(1)))  # it is not begun again
+    while replies.get(timeout=PATIENCE).revision != 10:
+        pass
+    referenced(replies, 1)
+    with pytest.raises(queue.Empty):
+        replies.get(timeout=0.5)
+
+
+def test_a_training_that_is_wanted_no_more_is_left(worker, replies):
+    worker.submit(11, read_text(LEARNT.replace("epochs = 12", "epochs = 100000")))
+    while not isinstance(replies.get(timeout=PATIENCE), Trained):
+        pass
+    worker.submit(12, read_text(PLAIN))
+    (reply,) = referenced(replies, 1)
+    assert reply.revision == 12
+    with pytest.raises(queue.Empty):
+        replies.get(timeout=0.5)
 
 
 def test_only_the_newest_request_is_answered(worker, replies):
@@ -126,8 +269,7 @@ def test_an_edited_run_is_not_taken_for_the_one_that_was_asked(worker, replies):
     reply = replies.get(timeout=PATIENCE)
     weight = scenario.parameters["weight_ih_l0"].copy()
     weight[0, 0] += 0.1
-    edited = Model(scenario.with_parameters({"weight_ih_l0": weight})).run()
-    assert not set_beside(edited, reply.references, reply.verdicts).agrees
+    assert not beside(scenario.with_parameters({"weight_ih_l0": weight}), reply).agrees
 
 
 def test_a_file_that_cannot_be_used_comes_back_with_its_place(worker, replies, tmp_path):

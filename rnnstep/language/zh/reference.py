@@ -18,6 +18,46 @@ ZH = {
     "{place}: ours and the row of torch's embedding differ by {difference}": (
         "{place}：本程序与 torch 嵌入的行相差 {difference}"
     ),
+    "{place}: from autograd's own numbers of the step, ours and autograd's differ by {difference},"
+    " allowed {allowed}": (
+        "{place}：从 autograd 自己在这一步的数值出发，本程序与 autograd 相差 {difference}，允许 {allowed}"
+    ),
+    "{place}: our way back differs from its own equations by {difference}, allowed {allowed}": (
+        "{place}：本程序的反向传播与其自身方程相差 {difference}，允许 {allowed}"
+    ),
+    "{place}: along the way back, ours and autograd's differ by {difference}, allowed {allowed}": (
+        "{place}：整个反向传播过程中，本程序与 autograd 相差 {difference}，允许 {allowed}"
+    ),
+    "{place}: ours and the gradient of torch's module differ by {difference}, allowed {allowed}": (
+        "{place}：本程序与 torch 整个模块的梯度相差 {difference}，允许 {allowed}"
+    ),
+    "{place}: our update differs from its own equations by {difference}, allowed {allowed}": (
+        "{place}：本程序的参数更新与其自身方程相差 {difference}，允许 {allowed}"
+    ),
+    "{place}: from the same gradients, our update and torch.optim's differ by {difference},"
+    " allowed {allowed}": (
+        "{place}：从相同的梯度出发，本程序的参数更新与 torch.optim 相差 {difference}，允许 {allowed}"
+    ),
+    "{place}: from torch's own parameters before it, ours and torch's differ by {difference},"
+    " allowed {allowed}": (
+        "{place}：从 torch 自己在此之前的参数出发，本程序与 torch 相差 {difference}，允许 {allowed}"
+    ),
+    "every step of the way back agrees with autograd; at step {step} the ways have parted: with weights"
+    " this large a last digit grows from step to step, and both are right": (
+        "反向传播的每一步都与 autograd 一致；到第 {step} 步两边已经分开："
+        "权重这么大时，末位的差异会逐步放大，两者都是对的"
+    ),
+    "agrees with autograd": "与 autograd 一致",
+    "agrees with autograd on the same equations in torch's operations (self-check)": (
+        "与 autograd 对用 torch 运算写出的同一组方程求得的梯度一致（自检）"
+    ),
+    "agrees with torch.optim": "与 torch.optim 一致",
+    "from the same parameters every update agrees with torch; from epoch {epoch} on the trainings part:"
+    " a last digit grows from update to update, and both are right": (
+        "从相同的参数出发，每次更新都与 torch 一致；从第 {epoch} 轮起两次训练逐渐分开："
+        "末位的差异会随每次更新逐步放大，两者都是对的"
+    ),
+    "the training agrees with torch's": "训练过程与 torch 一致",
     "torch disagrees: {fault}": "与 torch 不一致：{fault}",
     "every step agrees with torch; from step {step} on the runs part: with weights this large a last"
     " digit grows from step to step, and both are right": (
