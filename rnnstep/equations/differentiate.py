@@ -12,13 +12,14 @@ parameters' shares are gathered is told in `shares`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
+from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.program import Program, Shape, infer
 from rnnstep.equations.shares import ROWS, D, Shares
 from rnnstep.equations.slopes import SLOPES, ZERO, add, div, sub
-from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick, names_in
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick, names_in, rebuilt
 
 __all__ = ["ROWS", "Backward", "D", "backward"]
 
@@ -49,7 +50,7 @@ class Backward:
 
 
 def backward(
-    program: Program, output: str, *, rows: int = 1, is_summed: bool = True, constant: Container[str] = ()
+    program: Program, output: str, *, rows: int = 1, is_summed: bool = True, constant: Iterable[str] = ()
 ) -> Backward:
     """Give the backward pass of a program whose shapes are numbers.
 
@@ -60,22 +61,40 @@ def backward(
         is_summed: Whether there are several steps, so that the shares of a parameter are summed.
         constant: Inputs that nothing goes back to: a target, a mask.
     """
+    program = _with_numbers_written_out(program)
     return _Backward(program, output, Shares(program, rows, is_summed=is_summed), constant).build()
+
+
+def _with_numbers_written_out(program: Program) -> Program:
+    """The same without lines that are numbers: they stand where their names were read."""
+    numbers: dict[Expression, Expression] = {}
+    lines = []
+    for line in program.lines:
+        expression = rebuilt(line.expression, numbers.get)
+        if any(names_in(expression)):
+            lines.append(Line(line.name, expression, line.row))
+        else:
+            numbers[Name(line.name)] = expression
+    return replace(program, lines=tuple(lines)) if numbers else program
 
 
 class _Backward:
     """The lines of a backward pass as they are found."""
 
-    def __init__(self, program: Program, output: str, shares: Shares, constant: Container[str]) -> None:
+    def __init__(self, program: Program, output: str, shares: Shares, constant: Iterable[str]) -> None:
         self._forward = program
         self._output = output
         self._shares = shares
-        self._constant = constant
+        self._constant = frozenset(constant)
         self._reaching: defaultdict[str, list[Expression]] = defaultdict(list)
         self._shapes = shares.shapes
-        # A subtree that is a line's whole expression is written as that line's name.
+        # A subtree that is a line's whole expression is written as that line's name; of parameters alone, that of
+        # a state is one for each row.
         self._named = {
-            line.expression: line.name for line in program.lines if not isinstance(line.expression, Name)
+            line.expression: line.name
+            for line in program.lines
+            if not isinstance(line.expression, Name)
+            and (line.name in shares.fixed or not shares.is_fixed(line.expression))
         }
         self._uses = self._count_uses()
 
@@ -224,7 +243,7 @@ class _Backward:
         if len(wanted) == 2 or wanted == found:
             return g
         if wanted in ((), (1,)) and found not in ((), (1,)):
-            return Apply("sum", (g,))
+            return Apply("sum", (g if len(found) == 1 else Apply("rows", (g,)),))
         if wanted not in ((), (1,)) and found in ((), (1,)):
             return Apply("spread", (g, like))
         return g
@@ -234,9 +253,10 @@ class _Backward:
         return g if isinstance(g, Name) else self._numbered(f"{D}{line.name}", g)
 
     def _operand(self, line: Line, vector: Expression) -> Expression:
-        """What a matrix is multiplied with; a line of its own where parameters stand among what changes with the row."""
+        """What a matrix is multiplied with; a line of its own unless the rows of it together are read the same way."""
         named = self._with_names(vector)
-        if any(self._shares.is_fixed(Name(name)) for name in names_in(named)):
+        has_parameters = any(self._shares.is_fixed(Name(name)) for name in names_in(named))
+        if has_parameters or not _is_elementwise(named):
             return self._numbered(f"{line.name}ₓ", named)
         return named
 
@@ -248,14 +268,10 @@ class _Backward:
         return Name(f"{base}{_subscript(number)}")
 
     def _with_names(self, expression: Expression) -> Expression:
-        if expression in self._named:
-            return Name(self._named[expression])
-        match expression:
-            case Apply(op=op, args=args):
-                return Apply(op, tuple(self._with_names(argument) for argument in args))
-            case Pick(base=base, index=index):
-                return Pick(self._with_names(base), index)
-        return expression
+        return rebuilt(expression, self._as_named)
+
+    def _as_named(self, part: Expression) -> Expression | None:
+        return Name(self._named[part]) if part in self._named else None
 
     # ── the whole ────────────────────────────────────────────────────────────────────
 
@@ -303,6 +319,15 @@ class _Backward:
             for name in set(names_in(line.expression)):
                 uses[name] += 1
         return uses
+
+
+def _is_elementwise(expression: Expression) -> bool:
+    match expression:
+        case Pick():
+            return False
+        case Apply(op=op, args=args):
+            return OPERATIONS[op].kind == "elementwise" and all(map(_is_elementwise, args))
+    return True
 
 
 def _subscript(number: int) -> str:

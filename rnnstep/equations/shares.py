@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from rnnstep.equations.program import Program, Shape, infer
 from rnnstep.equations.slopes import add
-from rnnstep.equations.syntax import Apply, Expression, Line, Name, Pick, names_in
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Pick, names_in, rebuilt
 
 D = "∂"
 ROWS = "⋮"
@@ -32,7 +32,7 @@ class Shares:
         gathered: what reaches values of parameters alone, over however many rows.
         sums: the sums of the parameters' shares, and their shapes.
         later: the names by which those are read.
-        fixed: the forward lines that are made of parameters alone.
+        fixed: the forward lines that are made of parameters alone; of states the gradient is still one a row.
     """
 
     def __init__(self, program: Program, rows: int, *, is_summed: bool) -> None:
@@ -48,7 +48,7 @@ class Shares:
         self.later: dict[str, str] = {}
         self.fixed: set[str] = set()
         for line in program.lines:
-            if self.is_fixed(line.expression):
+            if line.name not in program.states and self.is_fixed(line.expression):
                 self.fixed.add(line.name)
 
     @property
@@ -58,14 +58,14 @@ class Shares:
 
     def written_out(self, expression: Expression) -> Expression:
         """The same with what is made of parameters alone in terms of them."""
-        match expression:
-            case Name(id=name) if name in self.fixed:
-                return self.written_out(self._forward.by_name[name].expression)
-            case Apply(op=op, args=args) if self.fixed:
-                return Apply(op, tuple(map(self.written_out, args)))
-            case Pick(base=base, index=index) if self.fixed:
-                return Pick(self.written_out(base), index)
-        return expression
+        if not self.fixed:
+            return expression
+        return rebuilt(expression, self._fixed_as_lines)
+
+    def _fixed_as_lines(self, part: Expression) -> Expression | None:
+        if not isinstance(part, Name) or part.id not in self.fixed:
+            return None
+        return self.written_out(self._forward.by_name[part.id].expression)
 
     def is_fixed(self, expression: Expression) -> bool:
         """Whether an expression is made of parameters alone; numbers alone are nothing to go back to."""
@@ -112,7 +112,7 @@ class Shares:
     def seen(self, gathered: Expression) -> Expression:
         """What is gathered as it is written: of one row the row itself, of several the rows together."""
         match gathered:
-            case Apply(op="rows", args=(g,)) if self._rows == 1:
+            case Apply(op="rows", args=(g,)) if self._rows == 1 and len(infer(g, self.shapes)) == 1:
                 return g
             case Apply(op=op, args=args) if op in _GATHERING and not any(map(_gathers, args)):
                 return Apply(op, tuple(self._every_row(argument) for argument in args))
@@ -124,15 +124,14 @@ class Shares:
 
     def _every_row(self, expression: Expression) -> Expression:
         """The same of all rows of the batch; what is not of rows stays."""
-        match expression:
-            case Name(id=name) if self._rows > 1 and self._is_of_rows(name):
-                self.shapes[f"{name}{ROWS}"] = (self._rows, *self.shapes[name])
-                return Name(f"{name}{ROWS}")
-            case Apply(op=op, args=args):
-                return Apply(op, tuple(self._every_row(argument) for argument in args))
-            case Pick(base=base, index=index):
-                return Pick(self._every_row(base), index)
-        return expression
+        return rebuilt(expression, self._row_as_rows)
+
+    def _row_as_rows(self, part: Expression) -> Expression | None:
+        if not isinstance(part, Name) or self._rows == 1 or not self._is_of_rows(part.id):
+            return None
+        name = f"{part.id}{ROWS}"
+        self.shapes[name] = (self._rows, *self.shapes[part.id])
+        return Name(name)
 
     def _is_of_rows(self, name: str) -> bool:
         is_of_parameters = name in self._forward.parameters or name in self.fixed

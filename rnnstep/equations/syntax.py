@@ -14,7 +14,7 @@ import math
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -116,6 +116,19 @@ def names_in(expression: Expression) -> Iterator[str]:
             yield from names_in(base)
         case Number():
             return
+
+
+def rebuilt(expression: Expression, other: Callable[[Expression], Expression | None]) -> Expression:
+    """Give the same with parts replaced, from the outside in: those for which `other` gives another."""
+    found = other(expression)
+    if found is not None:
+        return found
+    match expression:
+        case Apply(op=op, args=args):
+            return Apply(op, tuple(rebuilt(argument, other) for argument in args))
+        case Pick(base=base, index=index):
+            return Pick(rebuilt(base, other), index)
+    return expression
 
 
 def _parse(text: str, row: int, start: int) -> Expression:
