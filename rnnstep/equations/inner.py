@@ -126,7 +126,7 @@ INNER = (
     _row("rows", 1, rows, rules.over_rows, rules.rows_error, r"\sum_{{\text{{rows}}}} {0}"),
     _row("spread", 2, spread, rules.of_each(spread), rules.moved_error(spread), "{0}"),
     _row(
-        "scatter", 3, scatter, rules.of_each(scatter), rules.scatter_error, r"\mathbf{{e}}_{{{1}}} {0}^\top"
+        "scatter", 3, scatter, rules.scatter_interval, rules.scatter_error, r"\mathbf{{e}}_{{{1}}} {0}^\top"
     ),
     _row("ratio", 2, ratio, rules.ratio_interval, rules.ratio_error, "{0} / {1}", kind="elementwise"),
 )

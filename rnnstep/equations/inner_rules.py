@@ -55,6 +55,14 @@ def over_rows(each: Interval) -> Interval:
     return below[..., 0], above[..., 0]
 
 
+def scatter_interval(g: Interval, i: Any, w: Interval) -> Interval:
+    """Rows that are added to the same place are a sum, which rounding moves."""
+    place = i[0] if isinstance(i, tuple) else i
+    low, high = scatter(g[0], place, w[0]), scatter(g[1], place, w[0])
+    room = np.size(place) * float(np.finfo(np.float64).eps)
+    return low - room * scatter(np.abs(g[0]), place, w[0]), high + room * scatter(np.abs(g[1]), place, w[0])
+
+
 def ratio_interval(a: Interval, b: Interval) -> Interval:
     low, high = intervals.div(a, b)
     is_zero = (b[0] == 0) & (b[1] == 0)

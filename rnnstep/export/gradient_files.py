@@ -15,7 +15,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.export.gradients import Gradients, StateGradient, TorchGradients
 from rnnstep.export.json_text import members, plain
 from rnnstep.export.npz_file import write_arrays
-from rnnstep.reference.compared_gradients import ComparedGradients
+from rnnstep.reference import ComparedGradients
 
 COLUMNS = ("batch", "t", "layer", "direction", "row", "name", "index", "column", "value", "torch")
 

@@ -15,8 +15,7 @@ from rnnstep.engine.blocks import Direction
 from rnnstep.equations.operations import Array
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
-from rnnstep.reference.compared_gradients import ComparedGradients, check_gradients
-from rnnstep.reference.judging import Finding
+from rnnstep.reference import ComparedGradients, Finding, check_gradients
 from rnnstep.scenario.model import Scenario
 
 

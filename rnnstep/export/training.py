@@ -92,8 +92,7 @@ class TrainingRun:
 
     def __init__(self, scenario: Scenario) -> None:
         check_training(scenario)
-        from rnnstep.reference import torch_words
-        from rnnstep.reference.compared_training import TrainingComparison
+        from rnnstep.reference import TrainingComparison, torch_words
 
         training = scenario.training
         assert training is not None

@@ -65,10 +65,10 @@ class JudgedWay(WayBack):
     def _compare_lines(self, key: str, span: slice, lines: Pairs) -> None:
         """Set the lines of some steps beside what the side has."""
 
-    def _compare_loss(self, ours: Array | float, theirs: Array | float, error: Error) -> None:
+    def _compare_loss(self, kind: Kind, ours: Array | float, theirs: Array | float, error: Error) -> None:
         shape = (1, 1, 1)
         pair = np.reshape(ours, shape), np.reshape(theirs, shape)
-        self._tally.compare(self.kind, "total", "loss", *pair, error.reshape(shape), self.end, "forward")
+        self._tally.compare(kind, "total", "loss", *pair, error.reshape(shape), self.end, "forward")
 
     def _compare_parameters(
         self,
@@ -98,6 +98,7 @@ class TorchWay(JudgedWay):
     def __init__(self, back: BackwardPass, reference: ReferenceGradients, tally: Tally) -> None:
         super().__init__(back, tally)
         self._reference = reference
+        self.completed = reference.self_checked
         self._values, self._gradients = reference.values, reference.gradients
 
     def loss(self) -> LossBounds:
@@ -108,7 +109,7 @@ class TorchWay(JudgedWay):
 
     def took(self, loss: LossBounds) -> None:
         """Set it beside torch.nn's, and its lines beside the self-check's."""
-        self._compare_loss(loss.loss[0], self._reference.stepped_loss, loss.loss[1])
+        self._compare_loss(self.kind, loss.loss[0], self._reference.stepped_loss, loss.loss[1])
         for name, theirs in self._reference.loss_inner.items():
             if f"{D}{name}" in loss.back:
                 value, error = loss.back[f"{D}{name}"]
@@ -175,7 +176,7 @@ class OwnWay(JudgedWay):
 
     def took(self, loss: LossBounds) -> None:
         """Set our loss beside it."""
-        self._compare_loss(self._back.loss, *loss.loss)
+        self._compare_loss(self.kind, self._back.loss, *loss.loss)
 
     def features(self) -> Pair:
         """Ours."""
@@ -235,7 +236,7 @@ class RunWay(JudgedWay):
     def took(self, loss: LossBounds) -> None:
         """Set our loss beside that of torch's whole module."""
         if self._reference is not None:
-            self._compare_loss(self._back.loss, self._reference.loss, loss.loss[1])
+            self._compare_loss("module", self._back.loss, self._reference.loss, loss.loss[1])
 
     def features(self) -> Pair:
         """Ours, along the run."""
@@ -302,7 +303,8 @@ def one_step_back(back: BackwardPass, reference: ReferenceGradients, key: str, t
         _part(entering, part),
         _part(after, part),
         exact(reference.gradients.output[key][part]),
-        is_remade=way.is_remade,
+        way.is_remade,
+        way.completed,
     )
     living = None if way.living is None else way.living[part]
     totals = {name: exact(value[part]) for name, value in reference.gradients.states[key].items()}

@@ -31,11 +31,12 @@ class WayBack(ABC):
 
     Attributes:
         done: our run of the batch, for its scenario, blocks and masks.
-        is_remade: as of `Steps`.
+        is_remade, completed: as of `Steps`.
         has_sums: whether ∂L/∂ of the recurrent parameters is wanted.
     """
 
     is_remade = False
+    completed: tuple[str, ...] = ()
     has_sums = True
 
     def __init__(self, done: Pass) -> None:
@@ -124,7 +125,7 @@ class WayBack(ABC):
         for key, value, error in zip(keys, *parts, strict=True):
             block = self.done.by_key[key]
             pair = self.met(_of("output", key), key, f"{D}{block.output}_above", (value, error))
-            steps = Steps(*self.read(key), pair, is_remade=self.is_remade)
+            steps = Steps(*self.read(key), pair, self.is_remade, self.completed)
             dtype = self.done.scenario.dtype
             back = RecurrentBack(block, steps, self.living, dtype, has_sums=self.has_sums)
             found = self.recurrent(key, back)

@@ -230,9 +230,17 @@ class Accumulating(Rounding):
     def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
         """An operation of the table; n terms in any order lose up to (n − 1)·u·Σ|term| (Higham 2002, section 4.2)."""
         pair = super().apply(op, args)
+        value, error = pair
+        if op == "mul" and np.isnan(value).any():
+            # ∞ · 0, where torch's rule of a function may leave out what it multiplies by 0: relu's does.
+            may_be_zero = [np.abs(np.asarray(operand)) <= brought for operand, brought in args]
+            return value, np.where(np.isnan(value) & (may_be_zero[0] | may_be_zero[1]), np.inf, error)
+        if op in _COMPARISONS and any(np.isnan(operand).any() for operand, _ in args):
+            return value, np.where(
+                _holds_nan(op, args), 1.0, error
+            )  # as many rules let a NaN through as do not
         if op not in ("add", "sub"):
             return pair
-        value, error = pair
         one, other = (Sum.of(argument) for argument in args)
         size, terms, brought = one.size + other.size, one.terms + other.terms, one.brought + other.brought
         if terms > 2:

@@ -19,6 +19,7 @@ from rnnstep.reference.judging import ALLOWED, Finding, Verdict, differences
 from rnnstep.reference.layout import last_step
 from rnnstep.reference.run_errors import RunErrors
 from rnnstep.reference.torch_gradients import TorchGradients
+from rnnstep.reference.way_back import Pairs
 
 
 class ComparedGradients:
@@ -35,6 +36,7 @@ class ComparedGradients:
         self.reference = reference
         self.verdict = verdict
         self._torch = TorchGradients(back, reference)
+        self._steps: dict[tuple[str, int], Pairs] = {}
 
     # ── the whole ────────────────────────────────────────────────────────────────────
 
@@ -151,8 +153,10 @@ class ComparedGradients:
         theirs = self.value(key, name, t)
         if theirs is None or key not in self.back.done.runs or not name.startswith(D):
             return None
-        with np.errstate(all="ignore"):
-            found = one_step_back(self.back, self.reference, key, t).get(name)
+        if (key, t) not in self._steps:
+            with np.errstate(all="ignore"):  # the step that is looked at is kept, and no other
+                self._steps = {(key, t): one_step_back(self.back, self.reference, key, t)}
+        found = self._steps[key, t].get(name)
         if found is None:
             return None
         rows = self.back.live_rows(t)

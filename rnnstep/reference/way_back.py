@@ -38,12 +38,14 @@ class Steps:
         above: ∂L/∂ of the output as far as it comes from above.
         is_remade: whether some of what it is set beside comes from the states of a step computed anew, which may
             be off by what the equations say.
+        completed: the states whose totals hold what the equations gave within the step.
     """
 
     entering: Mapping[str, Pair]
     after: Mapping[str, Pair]
     above: Pair
     is_remade: bool = False
+    completed: tuple[str, ...] = ()
 
 
 class RecurrentBack:
@@ -158,10 +160,21 @@ class RecurrentBack:
         for line in self.derivation.core.lines:
             if line.name in given:
                 awaited.append(line)
-                seen[line.name] = _flat(rows, given[line.name])
+                seen[line.name] = self._total(line, _flat(rows, given[line.name]), seen)
             else:
                 seen[line.name] = evaluate(line.expression, seen, self._reading)
         return seen, awaited
+
+    def _total(self, line: Line, given: Pair, seen: Pairs) -> Pair:
+        """A total that is given, with what it may be off by where the equations completed it."""
+        state = line.name.removeprefix(D)
+        if state not in self._steps.completed:
+            return given
+        value, error = given
+        following = self.derivation.core.before(f"{D}{self.block.program.before(state)}")
+        within = evaluate(line.expression, {**seen, following: exact(np.zeros_like(value))}, self._reading)
+        rounding = np.abs(value, dtype=np.float64) * float(np.finfo(value.dtype).eps) / 2
+        return value, error + within[1] + rounding
 
     def _forward(self, rows: Rows) -> Pairs:
         """Parameters and every line of the forward pass, (live rows of the steps, n)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from rnnstep.engine import Model
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.optimizers import TORCH_BUFFERS, Optimizer
 from rnnstep.engine.trainer import Trainer
-from rnnstep.equations.evaluate import Errors, Values, evaluate
+from rnnstep.equations.evaluate import Errors, Values, evaluate, evaluate_lines
 from rnnstep.equations.expand import expand, number_of_terms
 from rnnstep.equations.pieces import reckon
 from rnnstep.equations.syntax import names_in
@@ -37,8 +38,10 @@ def training(name: str, clip: float | None = None, **arguments: Any) -> Training
     return Training(name, MappingProxyType({**OPTIMIZERS[name], **arguments}), clip_grad_norm=clip)
 
 
-def agrees(how: Training, dtype: str, seed: int = 0, *, gradients: list[np.ndarray] | None = None) -> None:
-    """Five updates give torch's parameters and what torch remembers of them."""
+def side_by_side(
+    how: Training, dtype: str, seed: int = 0, gradients: list[np.ndarray] | None = None
+) -> Iterator[tuple[dict[str, Any], Arrays]]:
+    """Give all values of ours after each of five updates, and torch's parameters and what it remembers of them."""
     rng = np.random.default_rng(seed)
     start = rng.normal(size=(2, 3)).astype(dtype)
     if gradients is None:
@@ -46,8 +49,8 @@ def agrees(how: Training, dtype: str, seed: int = 0, *, gradients: list[np.ndarr
     leaf = torch.tensor(start, requires_grad=True)
     theirs = getattr(torch.optim, how.optimizer)([leaf], **how.arguments)
     ours = Optimizer.of(how)
+    names = TORCH_BUFFERS[how.optimizer]
     w, buffers = start, {name: np.zeros_like(start) for name in ours.buffers}
-    unit = float(np.finfo(dtype).eps)
     for updates, drawn in enumerate(gradients):
         gradient = drawn.astype(dtype)
         leaf.grad = torch.tensor(gradient)
@@ -55,20 +58,41 @@ def agrees(how: Training, dtype: str, seed: int = 0, *, gradients: list[np.ndarr
         with np.errstate(all="ignore"):
             values = ours.step(w, gradient, buffers, updates)
         w, buffers = values["w"], {name: values[name] for name in ours.buffers}
-        kept = {
-            name: value
-            for name, value in theirs.state[leaf].items()
-            if name in TORCH_BUFFERS[how.optimizer].values() and value is not None
-        }
-        assert kept.keys() == {TORCH_BUFFERS[how.optimizer][name] for name in ours.buffers}
-        for name in ours.buffers:
-            theirs_kept = kept[TORCH_BUFFERS[how.optimizer][name]].numpy()
-            if np.isfinite(theirs_kept).all():
-                close(buffers[name], theirs_kept, 16 * unit)
+        kept = {name: theirs.state[leaf].get(other) for name, other in names.items()}
+        assert {name for name, value in kept.items() if value is not None} == buffers.keys()
+        assert {value.dtype for value in (w, *buffers.values())} == {np.dtype(dtype)}
+        yield values, {"w": leaf.detach().numpy(), **{name: kept[name].numpy() for name in buffers}}
+
+
+def agrees(how: Training, dtype: str, seed: int = 0, *, gradients: list[np.ndarray] | None = None) -> None:
+    """Five updates give what torch's give, to a few of the last digits."""
+    unit = float(np.finfo(dtype).eps)
+    for ours, theirs in side_by_side(how, dtype, seed, gradients):
+        for name, expected in theirs.items():
+            if np.isfinite(expected).all() or name == "w":
+                close(ours[name], expected, (64 if name == "w" else 16) * unit)
             else:  # torch moves a mean towards a gradient, m + (1 − β)·(g − m): ∞ − ∞ where ours stays ∞
-                np.testing.assert_array_equal(np.isfinite(buffers[name]), np.isfinite(theirs_kept))
-        assert w.dtype == dtype
-        close(w, leaf.detach().numpy(), 64 * unit)
+                np.testing.assert_array_equal(np.isfinite(ours[name]), np.isfinite(expected))
+
+
+def agrees_within_its_bound(how: Training, dtype: str, seed: int) -> None:
+    """The same as far as rounding lets it, with arguments that make little differences large."""
+    optimizer = Optimizer.of(how)
+    errors: Arrays = {}
+    for updates, (ours, theirs) in enumerate(side_by_side(how, dtype, seed)):
+        lines = optimizer.lines if updates else optimizer.first
+        set_here = {line.name for line in lines}
+        read = {name: value for name, value in ours.items() if name not in set_here}
+        pairs = {
+            name: (value, errors.get(name.removesuffix("_prev"), np.zeros(np.shape(value))))
+            for name, value in read.items()
+        }
+        bounds = evaluate_lines(lines, pairs, Errors(np.dtype(dtype)))
+        errors = {name: bounds[name][1] for name in theirs}
+        for name, expected in theirs.items():
+            off = np.abs(ours[name].astype(np.float64) - expected)
+            assert np.all(off <= 2 * errors[name]), name
+            assert np.all(errors[name] <= 1e-2 * np.abs(expected).max()) or dtype == "float32"
 
 
 def close(found: np.ndarray, expected: np.ndarray, share: float) -> None:
@@ -139,7 +163,7 @@ def test_updates_with_any_arguments_are_torchs(
     up: bool,  # noqa: FBT001 - drawn
 ) -> None:
     arguments = data.draw(st.fixed_dictionaries({}, optional=DRAWN[name]))
-    agrees(training(name, lr=lr, maximize=up, **arguments), dtype, seed)
+    agrees_within_its_bound(training(name, lr=lr, maximize=up, **arguments), dtype, seed)
 
 
 SPECIAL = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnnstep.engine import Model
-from rnnstep.reference import check
+from rnnstep.reference import check, check_gradients
 
 
 @st.composite
@@ -44,6 +45,43 @@ def scenarios(draw):
     dtype = draw(st.sampled_from(["float32", "float64"]))
     scale = draw(st.sampled_from([0.1, 1.0, 1.0, 3.0, 10.0, 100.0, 1e20]))
     return module, {"hidden_size": hidden, "dtype": dtype, "scale": scale, "tables": tables, **options}
+
+
+@st.composite
+def learnt(draw):
+    """The same with a target and a loss."""
+    module, options = draw(scenarios())
+    tables, recurrent = options["tables"], options
+    shape = tables["input"]["random"]["shape"]
+    rows = shape[0 if recurrent.get("batch_first") else 1]
+    linear = tables.get("linear")
+    size = (recurrent.get("proj_size") or recurrent["hidden_size"]) * (
+        2 if recurrent.get("bidirectional") else 1
+    )
+    size = 3 if linear else size
+    places = (rows,) if linear and linear["from"] == "h_n" else shape[:2]
+    generator = np.random.default_rng(draw(st.integers(0, 99)))
+    name = draw(st.sampled_from(["CrossEntropyLoss", "CrossEntropyLoss", "MSELoss", "BCEWithLogitsLoss"]))
+    if name == "CrossEntropyLoss":
+        target = generator.integers(0, size, places)
+        target[generator.random(places) < draw(st.sampled_from([0.0, 0.3]))] = -100
+        tables["target"] = {"indices": target.tolist()}
+    else:
+        tables["target"] = {"values": generator.random((*places, size)).round(3).tolist()}
+    reduction, over_time = draw(st.sampled_from(["mean", "sum"])), draw(st.sampled_from(["together", "sum"]))
+    tables["loss"] = {"name": name, "reduction": reduction, "over_time": over_time}
+    return module, options
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(scenario=learnt())
+def test_autograd_agrees_with_whatever_is_drawn(make, scenario):
+    module, options = scenario
+    model = Model(make(module, **options))
+    done = model.run_batch(0)
+    comparison = check_gradients(done, model.backward(done))
+    assert comparison.faults == ()
+    assert comparison.worst.share <= 1
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

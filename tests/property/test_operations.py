@@ -74,7 +74,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 @pytest.mark.parametrize("op", SLOPED)
 @given(seed=SEEDS, rows=ROWS_OF_ARRAYS, n=st.integers(1, 5))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_vjp_is_the_slope_that_finite_differences_find(
     op: str, seed: int, rows: tuple[int, ...], n: int
 ) -> None:
@@ -118,7 +118,7 @@ def test_every_slope_is_written_out() -> None:
 
 @pytest.mark.parametrize("op", sorted(SLOPES))
 @given(seed=SEEDS, rows=ROWS_OF_ARRAYS, n=st.integers(1, 5))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_rule_gives_what_the_vjp_gives(op: str, seed: int, rows: tuple[int, ...], n: int) -> None:
     rng = np.random.default_rng(seed)
     args = arguments(rng, op, rows, n)
@@ -138,7 +138,7 @@ def test_rule_gives_what_the_vjp_gives(op: str, seed: int, rows: tuple[int, ...]
 
 @pytest.mark.parametrize("op", sorted(OPERATIONS.keys() - ENDING - WITHOUT_SLOPE))
 @given(seed=SEEDS, n=st.integers(1, 5))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_way_back_through_one_operation_is_the_vjp(op: str, seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     args = arguments(rng, op, (), n)
@@ -303,7 +303,7 @@ def perturbed(
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("op", NUMERIC)
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_error_bound_holds_against_exact_arithmetic(
     op: str, dtype: type[np.floating], data: st.DataObject
 ) -> None:
@@ -372,7 +372,7 @@ def interval_and_point(draw: st.DrawFn, op: str) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize("op", sorted(EXACT))
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_interval_holds_the_exact_value_of_every_point(op: str, data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 3))
     drawn = [
@@ -394,7 +394,7 @@ def test_interval_holds_the_exact_value_of_every_point(op: str, data: st.DataObj
 
 @pytest.mark.parametrize("op", NUMERIC)
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_interval_of_exact_arguments_is_narrow(op: str, data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 4))
     values = st.floats(0.25, 8) if op in POSITIVE | {"div"} else st.floats(-8, 8)
