@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.program import Program, Shape, infer
@@ -61,21 +61,8 @@ def backward(
         is_summed: Whether there are several steps, so that the shares of a parameter are summed.
         constant: Inputs that nothing goes back to: a target, a mask.
     """
-    program = _with_numbers_written_out(program)
+    program = program.without_numbers()
     return _Backward(program, output, Shares(program, rows, is_summed=is_summed), constant).build()
-
-
-def _with_numbers_written_out(program: Program) -> Program:
-    """The same without lines that are numbers: they stand where their names were read."""
-    numbers: dict[Expression, Expression] = {}
-    lines = []
-    for line in program.lines:
-        expression = rebuilt(line.expression, numbers.get)
-        if any(names_in(expression)):
-            lines.append(Line(line.name, expression, line.row))
-        else:
-            numbers[Name(line.name)] = expression
-    return replace(program, lines=tuple(lines)) if numbers else program
 
 
 class _Backward:

@@ -16,7 +16,17 @@ from types import MappingProxyType
 
 from rnnstep.equations.operations import OPERATIONS, Array, function_names
 from rnnstep.equations.straight import straight
-from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick, names_in, parse_lines
+from rnnstep.equations.syntax import (
+    Apply,
+    Expression,
+    Line,
+    Name,
+    Number,
+    Pick,
+    names_in,
+    parse_lines,
+    rebuilt,
+)
 from rnnstep.errors import EquationError
 from rnnstep.language import Text
 
@@ -58,6 +68,18 @@ class Program:
     def at_once(self) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
         """All lines as one function from what they read to what they give, for a program that is not run over steps."""
         return straight(self.lines)
+
+    def without_numbers(self) -> Program:
+        """The same without lines that are numbers alone: they stand where their names were read."""
+        numbers: dict[Expression, Expression] = {}
+        lines = []
+        for line in self.lines:
+            expression = rebuilt(line.expression, numbers.get)
+            if any(names_in(expression)):
+                lines.append(Line(line.name, expression, line.row))
+            else:
+                numbers[Name(line.name)] = expression
+        return replace(self, lines=tuple(lines)) if numbers else self
 
     def sized(self, sizes: Mapping[str, int]) -> Program:
         """Put numbers to the words of all shapes: `{"hidden_size": 4, …}`."""

@@ -44,11 +44,13 @@ class LossBounds:
         program = self.blocks.loss.program
         known: dict[str, Pair] = {next(iter(program.inputs)): self.outputs}
         known |= {name: exact(value) for name, value in given_by_row(self.blocks).items()}  # type: ignore[arg-type]
+        # Of scores that are not finite torch's formulas may give infinity where ours give NaN.
+        is_beyond = ~np.isfinite(self.outputs[0]).all(axis=-1, keepdims=True)
         for line in program.lines:
-            known[line.name] = evaluate(line.expression, known, self._reading)
+            value, error = evaluate(line.expression, known, self._reading)
             if line.name == "bce_each":
-                value, error = known[line.name]
-                known[line.name] = value, np.fmax(error, evaluate(_BCE_OF_TORCH, known, self._reading)[1])
+                error = np.fmax(error, evaluate(_BCE_OF_TORCH, known, self._reading)[1])
+            known[line.name] = value, np.where(is_beyond, np.inf, error)
         return known
 
     @cached_property

@@ -44,10 +44,13 @@ def complete(scenario: Scenario) -> Scenario:
 
 
 def filled(scenario: Scenario, found: Mapping[str, Floats]) -> Scenario:
-    """Give the scenario with its pending parameters put in, all in torch's order."""
+    """Give the scenario with its pending parameters put in, all in torch's order; its cure too if it lacks the same."""
     known = {**scenario.parameters, **found}
     ordered = {name: known[name] for name in _shapes(scenario)}
-    return replace(scenario, parameters=MappingProxyType(ordered), pending=None)
+    cure = scenario.cure
+    if cure is not None and cure.pending == scenario.pending and _shapes(cure) == _shapes(scenario):
+        cure = filled(cure, found)
+    return replace(scenario, parameters=MappingProxyType(ordered), pending=None, cure=cure)
 
 
 def _shapes(scenario: Scenario) -> dict[str, tuple[int, ...]]:

@@ -62,9 +62,7 @@ class Torch:
         self._refused: UsageError | None = None
         self._worker = self._started()
 
-    def attach(
-        self, later: Callable[..., object], trained: Callable[[int, tuple[float, ...]], None]
-    ) -> None:
+    def attach(self, later: Callable[..., object], trained: Callable[[int, tuple[float, ...]], None]) -> None:
         """Take the way to the screen's thread, and who hears of torch's own training.
 
         Args:

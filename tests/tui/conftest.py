@@ -27,7 +27,7 @@ class FakeWorker:
         self.requests = []
         self.is_closed = False
 
-    def submit(self, revision, scenario, place=None) -> None:
+    def submit(self, revision, scenario, place=None) -> None:  # noqa: ARG002 - the worker's own
         self.requests.append((revision, scenario))
 
     def close(self) -> None:
