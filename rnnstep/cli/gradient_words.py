@@ -18,12 +18,10 @@ from rnnstep.views.compose import wrap
 from rnnstep.views.numbers import brief
 from rnnstep.views.rows import width
 
-_PLAIN = str.maketrans({"⋮": ":", "‖": "|"})
-
 
 def spelt(text: str, page: Page) -> str:
     """Give a text in the page's signs."""
-    return page.alphabet.spell(text.translate(_PLAIN) if page.alphabet.is_ascii else text)
+    return page.alphabet.spell(text)
 
 
 def loss_words(scenario: Scenario) -> str:

@@ -79,8 +79,8 @@ INNER = (
         "[{0}; {1}]",
         lambda g, y, a, b: (head(g, a), tail(g, b)),
     ),
-    _row("head", 2, head, rules.of_each(head), rules.moved_error(head), r"{0}_{{\text{{first}}}}"),
-    _row("tail", 2, tail, rules.of_each(tail), rules.moved_error(tail), r"{0}_{{\text{{last}}}}"),
+    _row("head", 2, head, rules.of_each(head), rules.moved_error(head), r"{{{0}}}_{{\text{{first}}}}"),
+    _row("tail", 2, tail, rules.of_each(tail), rules.moved_error(tail), r"{{{0}}}_{{\text{{last}}}}"),
     _row(
         "log_softmax",
         1,
@@ -101,7 +101,7 @@ INNER = (
         lambda g, y, a: (g * logistic(a),),
         "elementwise",
     ),
-    _row("chosen", 2, chosen, rules.of_each(chosen), rules.chosen_error, "{0}_{{[{1}]}}", _chosen_vjp),
+    _row("chosen", 2, chosen, rules.of_each(chosen), rules.chosen_error, "{{{0}}}_{{[{1}]}}", _chosen_vjp),
     _row("placed", 3, placed, rules.of_each(placed), rules.placed_error, r"{0}\,\mathbf{{e}}_{{{1}}}"),
     _row(
         "maximum",
@@ -122,11 +122,16 @@ INNER = (
         kind="elementwise",
     ),
     _row("pullback", -1, pullback, rules.pullback_interval, rules.pullback_error, r"{0}^\top {1}"),
-    _row("outer", 2, outer, rules.outer_interval, rules.outer_error, r"{0}\, {1}^\top"),
+    _row("outer", 2, outer, rules.outer_interval, rules.outer_error, r"{0}\, {{{1}}}^\top"),
     _row("rows", 1, rows, rules.over_rows, rules.rows_error, r"\sum_{{\text{{rows}}}} {0}"),
     _row("spread", 2, spread, rules.of_each(spread), rules.moved_error(spread), "{0}"),
     _row(
-        "scatter", 3, scatter, rules.scatter_interval, rules.scatter_error, r"\mathbf{{e}}_{{{1}}} {0}^\top"
+        "scatter",
+        3,
+        scatter,
+        rules.scatter_interval,
+        rules.scatter_error,
+        r"\mathbf{{e}}_{{{1}}} {{{0}}}^\top",
     ),
     _row("ratio", 2, ratio, rules.ratio_interval, rules.ratio_error, "{0} / {1}", kind="elementwise"),
 )

@@ -140,21 +140,27 @@ def _latex(expression: Expression) -> tuple[str, int]:
         case Name(id=name):
             return latex_name(name), _TIGHT
         case Pick(base=base, index=index):
-            text, precedence = _latex(base)
-            held = text if precedence == _TIGHT else rf"\left({text}\right)"
-            return f"{{{held}}}_{{[{index}]}}", _TIGHT
+            return f"{{{_held(base, _TIGHT)}}}_{{[{index}]}}", _TIGHT
         case Apply(op=op, args=args):
             row = OPERATIONS[op]
             if op == "pullback":
                 pairs = zip(args[::2], args[1::2], strict=True)
-                terms = [rf"{{{latex(w)}}}^\top {latex(g)}" for w, g in pairs]
+                terms = [rf"{{{_held(w, _TIGHT)}}}^\top {_held(g, _PRODUCT + 1)}" for w, g in pairs]
                 return " + ".join(terms), _PRODUCT if len(terms) == 1 else _SUM
-            parts = []
-            for position, argument in enumerate(args):
-                text, precedence = _latex(argument)
-                needs = row.precedence + position if row.symbol else 0
-                parts.append(text if precedence >= needs else rf"\left({text}\right)")
-            return row.latex.format(*parts), row.precedence
+            if op in _INNER:
+                _, precedence, needs = _INNER[op]
+                first, *others = args  # the others say where: an index, a length
+                rest = [_held(one, needs) if op == "outer" else latex(one) for one in others]
+                return row.latex.format(_held(first, needs), *rest), precedence
+            precedence = _PRODUCT if op == "ratio" else row.precedence
+            is_written_between = bool(row.symbol) or op == "ratio"
+            held = [_held(one, precedence + k if is_written_between else 0) for k, one in enumerate(args)]
+            return row.latex.format(*held), precedence
+
+
+def _held(expression: Expression, needs: int) -> str:
+    text, precedence = _latex(expression)
+    return text if precedence >= needs else rf"\left({text}\right)"
 
 
 def latex_name(name: str) -> str:

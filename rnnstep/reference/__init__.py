@@ -69,8 +69,8 @@ if TYPE_CHECKING:
     from rnnstep.reference.pending import complete
     from rnnstep.reference.pitfalls import TorchWords, torch_words
     from rnnstep.reference.run import run_reference
-    from rnnstep.reference.torch_update import ReferenceUpdate, run_update
     from rnnstep.reference.training import TorchEpoch, TorchTraining, torch_update
+    from rnnstep.reference.update_steps import ReferenceUpdate, run_update
 
 __all__ = [
     "Along",

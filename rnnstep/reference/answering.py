@@ -17,8 +17,8 @@ from rnnstep.reference.messages import Completed, Place, Referenced, Reply, Requ
 from rnnstep.reference.pending import complete
 from rnnstep.reference.run import run_reference
 from rnnstep.reference.run_errors import RunErrors
-from rnnstep.reference.torch_update import run_update
 from rnnstep.reference.training import TorchTraining
+from rnnstep.reference.update_steps import run_update
 from rnnstep.reference.verdict import judge
 from rnnstep.scenario.model import Scenario
 

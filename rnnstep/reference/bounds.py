@@ -27,6 +27,10 @@ _GATHERED = frozenset(("outer", "rows", "scatter"))  # sums over rows
 _SUMS = frozenset(("add", "sub", "matmul", "pullback", "sum", "mean", "norm", "log_softmax")) | _GATHERED
 
 
+class Difference(tuple[Array, Error]):  # noqa: SLOT001 - a tuple of its own kind
+    """The pair of what one number is above another: of what else a root is taken is not below zero."""
+
+
 def exact(value: Array) -> Pair:
     """Give a value with no error, for what both programs are given."""
     return value, np.zeros(np.shape(value))
@@ -47,6 +51,8 @@ class Rounding(Errors):
             if op in _COMPARISONS or op in _LOGIC:
                 return out, _may_turn(op, args, np.shape(out))
             settled = self.settled(op, out, error, args)
+            if op == "sub":
+                return Difference((out, settled))
             return Product(out, settled, pair.terms) if isinstance(pair, Product) else (out, settled)
 
     def settled(self, op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> Error:
@@ -66,7 +72,7 @@ class Rounding(Errors):
     def _is_small(self, op: str, args: tuple[Pair, ...]) -> bool:
         """Whether no order of the sums can come near overflow; a quick answer, for nearly all there is."""
         if op == "sqrt":
-            return bool(np.all(np.asarray(args[0][0]) >= args[0][1]))
+            return not isinstance(args[0], Difference) or bool(np.all(np.asarray(args[0][0]) >= args[0][1]))
         if op not in _SUMS:
             return True
         biggest = [float(np.max(np.abs(value), initial=0.0)) for value, _ in args]
@@ -94,7 +100,9 @@ def _terms(op: str, args: tuple[Pair, ...]) -> int:
 def _in_doubt(op: str, args: tuple[Pair, ...]) -> Any:
     """Where an operand's finiteness is in doubt, the result's is too."""
     doubt = _reached(op, args, [np.isinf(error) for _, error in args])
-    if op == "sqrt":  # the other program's number may be below zero, and its root NaN
+    if op == "sqrt" and isinstance(
+        args[0], Difference
+    ):  # the other program's may be below zero, its root NaN
         doubt = doubt | (np.asarray(args[0][1]) > np.abs(args[0][0]))
     return doubt
 

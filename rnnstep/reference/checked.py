@@ -18,7 +18,7 @@ from rnnstep.reference.comparison import Comparison, compare
 from rnnstep.reference.gradients import ReferenceGradients
 from rnnstep.reference.judging import Finding, Verdict
 from rnnstep.reference.passes import ReferencePass
-from rnnstep.reference.torch_update import ReferenceUpdate
+from rnnstep.reference.update_steps import ReferenceUpdate
 
 Phase = Literal["forward", "backward", "update"]
 Beside = Comparison | ComparedGradients | ComparedUpdate

@@ -148,7 +148,7 @@ class TrainingComparison:
         """Judge a batch as it is when it is looked at: every step forth and back, and the update."""
         from rnnstep.reference.gradients import run_gradients
         from rnnstep.reference.run import run_reference
-        from rnnstep.reference.torch_update import run_update
+        from rnnstep.reference.update_steps import run_update
 
         update = UpdatePass(self.trainer, batch, state, self.trainer.flat(ours.back.parameters))
         for verdict in (

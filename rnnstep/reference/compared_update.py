@@ -14,8 +14,8 @@ from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 from rnnstep.reference.bounds import Error, exact
 from rnnstep.reference.judging import Finding, Tally, Verdict, differences
-from rnnstep.reference.torch_update import ReferenceUpdate
 from rnnstep.reference.update_bounds import number, update_lines
+from rnnstep.reference.update_steps import ReferenceUpdate
 from rnnstep.scenario.model import Training
 
 ORDERS = 2.0  # times the bound: torch.optim takes other operations than the equations, and about as many
@@ -191,6 +191,6 @@ def compare_update(
 
 def check_update(update: UpdatePass, training: Training) -> ComparedUpdate:
     """Let torch.optim take the step that our update takes, and compare. Imports torch."""
-    from rnnstep.reference.torch_update import run_update
+    from rnnstep.reference.update_steps import run_update
 
     return compare_update(update, run_update(update, training))

@@ -89,7 +89,9 @@ def measure(case: Case) -> None:
     print(f"{case.module:5} {size:40} backward {ours / theirs:5.2f} × (≤ {case.reach})  {ours * 1e6:9.0f} µs")
 
 
-def in_turn(ours: Callable[[], object], graph: Callable[[], torch.Tensor], seconds: float = 3.0) -> list[float]:
+def in_turn(
+    ours: Callable[[], object], graph: Callable[[], torch.Tensor], seconds: float = 3.0
+) -> list[float]:
     """Time our way back and torch's in turn; torch's forward pass, which makes the graph anew, is not timed."""
     times: list[list[float]] = [[], []]
     ours()

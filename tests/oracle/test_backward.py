@@ -511,6 +511,28 @@ def works_out(line: Any, known: dict[str, np.ndarray], shapes: Any) -> None:
 
 
 @every_case
+def test_rows_together_are_the_rows_each_in_its_place(make, case) -> None:
+    for back in backs_of(make, case):
+        for key, block in back.by_key.items():
+            together = [name for name in block.program.inputs if name.endswith("⋮")]
+            assert (
+                bool(together) == (back.batch.num_rows > 1 and bool(block.parameters))
+                or key not in back.done.runs
+            )
+            for t in steps_of(back, key) if together else ():
+                values = back.values(key, t)
+                for name in together:
+                    for row in range(back.batch.num_rows):
+                        index = back.row_index(key, t, row)
+                        of_row = (
+                            0 if index is None else values[name.removesuffix("⋮")][index]
+                        )  # 0 where it is over
+                        np.testing.assert_array_equal(
+                            values[name][row], of_row + np.zeros_like(values[name][row])
+                        )
+
+
+@every_case
 def test_what_goes_on_from_a_step_is_what_the_next_one_reads(make, case) -> None:
     for back in backs_of(make, case):
         for key, run in back.done.runs.items():

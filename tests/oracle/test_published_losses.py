@@ -76,8 +76,6 @@ def test_captioning_models_gradient_is_the_slope_of_its_loss(name: str) -> None:
     rng = np.random.default_rng(0)
     value = model.scenario.parameters[name]
     along, step = rng.normal(size=value.shape), 1e-6
-    losses = [
-        model.with_parameters({name: value + side * along}).run_batch().loss for side in (step, -step)
-    ]
+    losses = [model.with_parameters({name: value + side * along}).run_batch().loss for side in (step, -step)]
     slope = (losses[0] - losses[1]) / (2 * step)
     assert float(np.sum(back.parameters[name] * along)) == pytest.approx(slope, rel=1e-6)

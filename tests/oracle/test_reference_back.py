@@ -312,8 +312,13 @@ def test_doubt_moves_where_the_number_moves(op):
 
 
 def test_a_root_that_may_be_of_less_than_zero_is_in_doubt():
-    assert read("sqrt", (np.array([1e-8], np.float32), np.array([1e-7])))[1] == np.inf
-    assert read("sqrt", (np.array([1e-6], np.float32), np.array([1e-7])))[1] < 1e-3
+    names = {"a": exact(np.array([1.0], np.float32)), "b": (np.array([1.0], np.float32), np.array([1e-7]))}
+    root = Apply("sqrt", (Apply("sub", (Name("a"), Name("b"))),))
+    assert evaluate(root, names, Rounding(FLOAT32))[1] == np.inf
+    names["b"] = exact(np.array([0.5], np.float32))
+    assert evaluate(root, names, Rounding(FLOAT32))[1] < 1e-6
+    nothing = np.zeros(1, np.float32), np.array([1e-45])  # squares of next to nothing are not below it
+    assert read("sqrt", nothing)[1] < 1e-20
 
 
 def test_what_reaches_a_value_may_be_added_up_in_any_order():
@@ -428,7 +433,11 @@ def test_trainings_that_part_are_told_of_and_are_no_mistake(make):
 
 
 def test_a_training_that_explodes_is_no_mistake(make):
-    tables = {"target": {"values": np.ones((5, 3, 3)).tolist()}, "loss": {"name": "MSELoss"}, "linear": LINEAR}
+    tables = {
+        "target": {"values": np.ones((5, 3, 3)).tolist()},
+        "loss": {"name": "MSELoss"},
+        "linear": LINEAR,
+    }
     tables["training"] = {"optimizer": "SGD", "lr": 1e8, "epochs": 8}
     training = TrainingComparison(make("RNN", nonlinearity="relu", tables=tables))
     epochs = list(training.epochs())

@@ -414,9 +414,35 @@ def test_training_that_overflows_goes_on() -> None:
 # ── what is there, before anything is run ────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", names())
+OTHERS = {
+    "padding beyond the longest row": """
+input = {random = {shape = [6, 3, 2], seed = 1}, lengths = [2, 4, 3]}
+recurrent = {module = "GRU", hidden_size = 3, bidirectional = true}
+weights.seed = 0
+target.indices = [[0, 1, 2], [2, 1, 0], [0, 0, 0], [1, 1, 1], [2, 2, 2], [0, 1, 0]]
+training = {optimizer = "SGD", clip_grad_norm = 1.0, momentum = 0.9, dampening = 0.5, mistake = "no_zero_grad"}
+""",
+    "dropout, final states, batches of several sizes": """
+input.values = [0.1, -0.4, 0.9, 0.3, -0.7]
+input.windows = {length = 3, batch_size = 2}
+recurrent = {module = "LSTM", hidden_size = 3, num_layers = 2, dropout = 0.5, mode = "train", proj_size = 2}
+linear = {out_features = 1, from = "h_n"}
+weights.seed = 0
+target.values = [[1], [2], [3], [4], [5]]
+training = {optimizer = "RMSprop", centered = true}
+""",
+    "one step": """
+input.random = {shape = [1, 1, 2], seed = 1}
+recurrent = {module = "LSTMCell", hidden_size = 3}
+weights.seed = 0
+target.indices = [2]
+""",
+}
+
+
+@pytest.mark.parametrize("name", [*names(), *OTHERS])
 def test_structure_is_what_the_passes_have(name: str) -> None:
-    scenario = complete(read(find(name)))
+    scenario = read_text(OTHERS[name]) if name in OTHERS else complete(read(find(name)))
     learning = Learning(scenario)
     structure, epoch = learning.structure, learning.epoch(0)
     assert structure.num_batches == epoch.num_batches == len(scenario.batches)

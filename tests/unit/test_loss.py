@@ -171,6 +171,14 @@ def test_what_is_ignored_counts_for_nothing(
     assert np.array_equal(each == 0, target == index)
 
 
+def test_one_class_may_be_ignored_too() -> None:
+    target = np.array([[0], [-100], [0]])
+    done = agrees(
+        scenario_of(np.ones((3, 1, 1)), target, "float64", over_time="together"), np.ones((3, 1, 1))
+    )
+    assert done.loss == 0
+
+
 @DTYPES
 def test_mean_of_nothing_is_no_number(dtype: str) -> None:
     outputs = np.zeros((2, 1, 3))
