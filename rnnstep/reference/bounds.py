@@ -100,9 +100,7 @@ def _terms(op: str, args: tuple[Pair, ...]) -> int:
 def _in_doubt(op: str, args: tuple[Pair, ...]) -> Any:
     """Where an operand's finiteness is in doubt, the result's is too."""
     doubt = _reached(op, args, [np.isinf(error) for _, error in args])
-    if op == "sqrt" and isinstance(
-        args[0], Difference
-    ):  # the other program's may be below zero, its root NaN
+    if op == "sqrt" and isinstance(args[0], Difference):  # another program's may be below zero, its root NaN
         doubt = doubt | (np.asarray(args[0][1]) > np.abs(args[0][0]))
     return doubt
 

@@ -263,7 +263,8 @@ def test_only_the_newest_request_is_answered(worker, replies):
         replies.get(timeout=0.3)
 
 
-def test_an_edited_run_is_not_taken_for_the_one_that_was_asked(worker, replies):
+def test_an_edited_run_is_not_taken_for_the_one_that_was_asked(lone):
+    worker, replies = lone
     scenario = read_text(PLAIN)
     worker.submit(50, scenario)
     reply = replies.get(timeout=PATIENCE)
