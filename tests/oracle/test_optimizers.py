@@ -377,6 +377,24 @@ def test_every_line_of_an_update_is_worked_out(
                 works_out(line, known, block.program.shapes, np.dtype(dtype))
 
 
+@pytest.mark.parametrize("clip", [None, 0.1])
+def test_gradients_that_add_up_are_worked_out_too(make, clip: float | None) -> None:
+    how = replace(training("Adam", clip, lr=0.1), epochs=3, mistake="no_zero_grad")
+    learning = Learning(replace(clipped_scenario(make, "float64", 1.0), training=how))
+    left: Arrays = {}
+    for index in range(3):
+        update, back = learning.epoch(index).update(0), learning.epoch(index).backward(0)
+        for block in update.blocks:
+            known = update.known(block.key, 0, 0)
+            for line in block.program.lines:
+                works_out(line, known, block.program.shapes, np.dtype("float64"))
+            if block.key != "clip":
+                np.testing.assert_array_equal(known["grad_now"], back.parameters[block.key])
+                before = left.get(block.key, np.zeros_like(known["grad"]))
+                np.testing.assert_allclose(known["grad_before"], before, rtol=1e-14, atol=1e-17)
+                left[block.key] = known["clipped" if clip else "grad"]  # clipping changes what stays
+
+
 def works_out(line: Any, known: Arrays, shapes: Any, dtype: np.dtype[np.floating]) -> None:
     value = np.asarray(known[line.name])
     read = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pkgutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import rnnstep.reference
 from rnnstep.engine import Model
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.evaluate import evaluate
@@ -459,3 +461,12 @@ def test_another_verdict_is_not_believed_of_an_update(make):
     reference = run_gradients(done)
     verdict = compare_gradients(back, reference).verdict
     assert compare_gradients(back, reference, verdict).verdict is verdict
+
+
+def test_all_that_is_exported_is_there_whatever_was_imported_before():
+    for name in rnnstep.reference.__all__:
+        assert getattr(rnnstep.reference, name).__name__ == name
+    modules = {module.name for module in pkgutil.iter_modules(rnnstep.reference.__path__)}
+    assert modules.isdisjoint(
+        rnnstep.reference.__all__
+    )  # a module that is imported would take its name's place
