@@ -242,7 +242,8 @@ def test_torchs_own_training_follows_and_goes_on_where_another_epoch_is_looked_a
         replies.get(timeout=0.5)
 
 
-def test_a_training_that_is_wanted_no_more_is_left(worker, replies):
+def test_a_training_that_is_wanted_no_more_is_left(lone):
+    worker, replies = lone
     worker.submit(11, read_text(LEARNT.replace("epochs = 12", "epochs = 100000")))
     while not isinstance(replies.get(timeout=PATIENCE), Trained):
         pass
