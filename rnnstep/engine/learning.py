@@ -55,7 +55,13 @@ class Learning:
         return tuple(self._records)
 
     def record(self, index: int) -> Record:
-        """What an epoch came to before its updates; index from 0. Goes through all epochs up to it."""
+        """What an epoch came to before its updates; index from 0. Goes through all epochs up to it.
+
+        Raises:
+            IndexError: there is no such epoch.
+        """
+        if not 0 <= index < self.num_epochs:
+            raise IndexError(index)
         while len(self._records) <= index:
             self.advance()
         return self._records[index]
@@ -63,7 +69,7 @@ class Learning:
     def reach(self, index: int, seconds: float) -> bool:
         """Go on until the start of an epoch is known, or the time is over; whether it is known."""
         end = time.monotonic() + seconds
-        while len(self._records) < index:
+        while len(self._records) < min(index, self.num_epochs):
             if time.monotonic() > end:
                 return False
             self.advance()
@@ -94,12 +100,14 @@ class Learning:
 
     def epoch(self, index: int) -> Epoch:
         """An epoch to step through; computed as far as it is looked at."""
-        if index not in self._recent:
-            found = Epoch(index, self.trainer, self.state(index))
-            while len(self._recent) >= EPOCHS_AT_HAND:
-                del self._recent[next(iter(self._recent))]
-            self._recent[index] = found
-        return self._recent[index]
+        with self._lock:
+            found = self._recent.get(index)
+            if found is None:
+                found = Epoch(index, self.trainer, self.state(index))
+                while len(self._recent) >= EPOCHS_AT_HAND:
+                    del self._recent[next(iter(self._recent))]
+                self._recent[index] = found
+            return found
 
     def trained(self) -> dict[str, Array]:
         """The parameters at the end of training, under torch's names."""

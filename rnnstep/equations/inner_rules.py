@@ -138,7 +138,8 @@ def scatter_error(u: float, out: Array, g: Pair, i: Pair, w: Pair) -> Array:
 
 
 def ratio_error(u: float, out: Array, a: Pair, b: Pair) -> Array:
-    return np.where(np.asarray(b[0]) == 0, 0.0, bounds.div(u, out, a, b))
+    is_zero = (np.asarray(b[0]) == 0) & (b[1] == 0)
+    return np.where(is_zero, 0.0, bounds.div(u, out, a, b))
 
 
 def larger_error(u: float, out: Array, a: Pair, b: Pair) -> Array:

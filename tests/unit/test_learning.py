@@ -473,3 +473,12 @@ def test_structure_is_what_the_passes_have(name: str) -> None:
                 back = [t for t, other in made["backward"].recurrent_steps() if other == key]
                 assert back == list(structure.stage(batch, "backward").steps[key]) == list(steps)[::-1]
             assert run.is_reversed == (steps.step < 0 or (len(steps) == 1 and key.endswith("←")))
+
+
+@pytest.mark.parametrize("index", [-1, 15, 16])
+def test_there_is_no_record_of_an_epoch_that_is_not(index: int) -> None:
+    learning = learning_of(HELLO)
+    assert learning.num_epochs == 15
+    with pytest.raises(IndexError):
+        learning.record(index)
+    assert learning.reach(99, 1.0)

@@ -254,7 +254,8 @@ def test_a_training_that_is_wanted_no_more_is_left(lone):
         replies.get(timeout=0.5)
 
 
-def test_only_the_newest_request_is_answered(worker, replies):
+def test_only_the_newest_request_is_answered(lone):
+    worker, replies = lone
     scenario = read_text(PLAIN)
     for revision in range(10, 40):
         worker.submit(revision, scenario)
@@ -274,7 +275,8 @@ def test_an_edited_run_is_not_taken_for_the_one_that_was_asked(lone):
     assert not beside(scenario.with_parameters({"weight_ih_l0": weight}), reply).agrees
 
 
-def test_a_file_that_cannot_be_used_comes_back_with_its_place(worker, replies, tmp_path):
+def test_a_file_that_cannot_be_used_comes_back_with_its_place(lone, tmp_path):
+    worker, replies = lone
     import torch
 
     torch.save({"rnn.weight_ih_l0": torch.zeros(2, 2)}, tmp_path / "net.pt")
@@ -286,7 +288,8 @@ def test_a_file_that_cannot_be_used_comes_back_with_its_place(worker, replies, t
     assert text.splitlines()[reply.problems[0].line - 1].startswith("file")
 
 
-def test_what_goes_wrong_inside_comes_back_as_a_message(worker, replies):
+def test_what_goes_wrong_inside_comes_back_as_a_message(lone):
+    worker, replies = lone
     scenario = read_text(PLAIN)
     broken = scenario.with_parameters({"weight_ih_l0": np.zeros((2, 2), np.float32)})
     worker.submit(70, broken)
