@@ -15,14 +15,15 @@ from rnnstep.reference.back_sides import one_step_back
 from rnnstep.reference.back_verdict import digest_of_way_back, judge_way_back
 from rnnstep.reference.bounds import Error
 from rnnstep.reference.gradients import ReferenceGradients
-from rnnstep.reference.judging import ALLOWED, Finding, Verdict, differences
+from rnnstep.reference.judged import Judged
+from rnnstep.reference.judging import ALLOWED, Verdict, differences
 from rnnstep.reference.layout import last_step
 from rnnstep.reference.run_errors import RunErrors
 from rnnstep.reference.torch_gradients import TorchGradients
 from rnnstep.reference.way_back import Pairs
 
 
-class ComparedGradients:
+class ComparedGradients(Judged):
     """One batch's way back beside torch's. `key` is a block's ("L0←"), names are those of our way back ("∂a").
 
     Attributes:
@@ -39,36 +40,6 @@ class ComparedGradients:
         self._steps: dict[tuple[str, int], Pairs] = {}
 
     # ── the whole ────────────────────────────────────────────────────────────────────
-
-    @property
-    def agrees(self) -> bool:
-        """Whether nothing disagrees."""
-        return self.verdict.agrees
-
-    @property
-    def faults(self) -> tuple[Finding, ...]:
-        """The disagreements, each with its place and message; none if all agrees."""
-        return self.verdict.faults
-
-    @property
-    def parting(self) -> Finding | None:
-        """Where the ways back have first parted though both are right, or None."""
-        return self.verdict.parted
-
-    @property
-    def worst(self) -> Finding | None:
-        """Where a difference takes up most of what is allowed: of one step, or of whatever else disagrees."""
-        return max(self.faults, key=lambda fault: fault.share, default=self.verdict.worst)
-
-    @property
-    def tolerance(self) -> float:
-        """What is allowed at `worst`."""
-        return self.worst.allowed if self.worst else 0.0
-
-    @property
-    def max_abs_diff(self) -> Mapping[str, float]:
-        """The largest difference of `loss`, `parameters` and `states`, each program on its own run."""
-        return self.verdict.max_abs_diff
 
     @property
     def is_module(self) -> bool:

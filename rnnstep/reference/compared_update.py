@@ -13,7 +13,8 @@ from rnnstep.equations.bounds import Pair
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 from rnnstep.reference.bounds import Error, exact
-from rnnstep.reference.judging import Finding, Tally, Verdict, differences
+from rnnstep.reference.judged import Judged
+from rnnstep.reference.judging import Tally, Verdict, differences
 from rnnstep.reference.update_bounds import number, update_lines
 from rnnstep.reference.update_steps import ReferenceUpdate
 from rnnstep.scenario.model import Training
@@ -21,7 +22,7 @@ from rnnstep.scenario.model import Training
 ORDERS = 2.0  # times the bound: torch.optim takes other operations than the equations, and about as many
 
 
-class ComparedUpdate:
+class ComparedUpdate(Judged):
     """One update beside torch's. `key` is a parameter's name in torch, or "clip"; there is one step, 0.
 
     Attributes:
@@ -36,33 +37,8 @@ class ComparedUpdate:
         self.verdict = verdict
 
     @property
-    def agrees(self) -> bool:
-        """Whether nothing disagrees."""
-        return self.verdict.agrees
-
-    @property
-    def faults(self) -> tuple[Finding, ...]:
-        """The disagreements, each with its place and message; none if all agrees."""
-        return self.verdict.faults
-
-    @property
     def parting(self) -> None:
         """An update goes on from the same numbers: it does not part."""
-
-    @property
-    def worst(self) -> Finding | None:
-        """Where a difference takes up most of what is allowed."""
-        return max(self.faults, key=lambda fault: fault.share, default=self.verdict.worst)
-
-    @property
-    def tolerance(self) -> float:
-        """What is allowed at `worst`."""
-        return self.worst.allowed if self.worst else 0.0
-
-    @property
-    def max_abs_diff(self) -> Mapping[str, float]:
-        """The largest difference of `parameters` and `buffers` after the update."""
-        return self.verdict.max_abs_diff
 
     @property
     def explanation(self) -> Text:

@@ -9,14 +9,15 @@ import numpy as np
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
 from rnnstep.reference.bounds import Error
-from rnnstep.reference.judging import ALLOWED, Finding, Verdict, differences
+from rnnstep.reference.judged import Judged
+from rnnstep.reference.judging import ALLOWED, Verdict, differences
 from rnnstep.reference.layout import alive, initial, joined, previous
 from rnnstep.reference.one_step import OneStep
 from rnnstep.reference.passes import ReferencePass
 from rnnstep.reference.verdict import digest, judge
 
 
-class Comparison:
+class Comparison(Judged):
     """One batch of ours beside torch's. `key` is a block's ("L0←"), `t` counts from 0.
 
     Attributes:
@@ -30,21 +31,6 @@ class Comparison:
         self.reference = reference
         self.verdict = verdict
         self._steps: dict[str, OneStep] = {}
-
-    @property
-    def agrees(self) -> bool:
-        """Whether nothing disagrees."""
-        return self.verdict.agrees
-
-    @property
-    def faults(self) -> tuple[Finding, ...]:
-        """The disagreements, each with its place and message; none if all agrees."""
-        return self.verdict.faults
-
-    @property
-    def parting(self) -> Finding | None:
-        """Where the runs have first parted though both are right, or None."""
-        return self.verdict.parted
 
     def value(self, key: str, name: str, t: int) -> Array | None:
         """Torch's value, (live rows, n): torch.nn's own, or the self-check's (`is_module_confirmed` says which).
