@@ -17,6 +17,7 @@ from rnnstep.engine.model import Model
 from rnnstep.engine.optimizers import Optimizer
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.prediction import Score, prediction, score
+from rnnstep.engine.reached import unreached
 from rnnstep.equations.operations import Array
 
 _NOTHING: Mapping[str, Array] = MappingProxyType({})
@@ -71,6 +72,8 @@ class Trainer:
     Attributes:
         model: the scenario's model, with the parameters it begins with.
         optimizer: None where nothing is updated.
+        places: where each parameter lies in the flat array, and its shape.
+        unreached: the parameters that the loss does not depend on; no update changes them.
     """
 
     def __init__(self, model: Model) -> None:
@@ -85,11 +88,16 @@ class Trainer:
             name: (slice(int(start), int(stop)), shape)
             for (name, shape), (start, stop) in zip(shapes.items(), pairwise(ends), strict=True)
         }
+        self.unreached = unreached(model.blocks, max(batch.num_steps for batch in self.scenario.batches))
 
     def update_blocks(self, updates: int = 0) -> tuple[Block, ...]:
         """The blocks of an update: the clipping, if there is one, and each parameter under torch's name."""
         assert self.optimizer is not None
-        found = [self.optimizer.block(name, shape, updates) for name, (_, shape) in self.places.items()]
+        found = [
+            self.optimizer.block(name, shape, updates)
+            for name, (_, shape) in self.places.items()
+            if name not in self.unreached
+        ]
         clip = [self.optimizer.clip_block(len(found))] if self.optimizer.clip else []
         return (*clip, *found)
 
@@ -130,8 +138,12 @@ class Trainer:
         return float(self.optimizer.clipping(self.norms(gradient))["clip_coef"][0])
 
     def norms(self, gradient: Array) -> Array:
-        """The norm of each parameter's gradient."""
-        found = [np.sqrt(np.dot(gradient[place], gradient[place])) for place, _ in self.places.values()]
+        """The norm of each gradient that is there."""
+        found = [
+            np.sqrt(np.dot(gradient[place], gradient[place]))
+            for name, (place, _) in self.places.items()
+            if name not in self.unreached
+        ]
         return np.array(found, gradient.dtype)
 
     def updated(self, state: State, done: Pass, fresh: Array) -> State:
@@ -144,6 +156,8 @@ class Trainer:
             values = self.optimizer.step(
                 state.parameters, fresh, state.buffers, state.updates, clip_coef, state.gathered
             )
+        if self.unreached:
+            values |= self._with_others_left_alone(state, values)
         # Clipping changes the gradients that stand in the parameters' `.grad`.
         left = gradient * gradient.dtype.type(clip_coef) if self.optimizer.clip else gradient
         return State(
@@ -153,6 +167,15 @@ class Trainer:
             left if self.mistake == "no_zero_grad" else None,
             _final_states(done) if self.mistake == "hidden_not_reset" else _NOTHING,
         )
+
+    def _with_others_left_alone(self, state: State, values: Mapping[str, Array]) -> dict[str, Array]:
+        """The parameters and buffers after an update, with those that have no gradient as they were."""
+        found = {}
+        for name, before in (("w", state.parameters), *state.buffers.items()):
+            found[name] = values[name].copy()
+            for place, _ in (self.places[parameter] for parameter in self.unreached):
+                found[name][place] = before[place]
+        return found
 
     def advance(self, state: State) -> tuple[Record, State]:
         """Go through an epoch; give what it came to, its index 0, and the state after it."""

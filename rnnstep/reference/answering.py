@@ -15,6 +15,7 @@ from rnnstep.reference.gradients import run_gradients
 from rnnstep.reference.judging import NotWanted
 from rnnstep.reference.messages import Completed, Place, Referenced, Reply, Request, Trained
 from rnnstep.reference.pending import complete
+from rnnstep.reference.pitfalls import torch_words
 from rnnstep.reference.run import run_reference
 from rnnstep.reference.run_errors import RunErrors
 from rnnstep.reference.training import TorchTraining
@@ -103,6 +104,7 @@ class Course:
     def __init__(self, revision: int, scenario: Scenario) -> None:
         assert scenario.training is not None
         self._revision = revision
+        self._refused = torch_words(scenario)
         self._left = iter(range(scenario.training.epochs))
         self._training = TorchTraining(scenario)
 
@@ -117,4 +119,5 @@ class Course:
         if not epochs:
             return None
         losses, said = tuple(epoch.loss for epoch in epochs), tuple(epoch.prediction for epoch in epochs)
-        return Trained(self._revision, epochs[0].index, losses, said)
+        refused, self._refused = self._refused, ()
+        return Trained(self._revision, epochs[0].index, losses, said, refused)

@@ -93,7 +93,9 @@ def _after_update(
     errors = {name: np.asarray(error, np.float64) for name, error in trainer.by_name(flat).items()}
     buffers = {name: trainer.by_name(kept) for name, kept in state.buffers.items()}
     clip: Pair | None = None
-    found: dict[str, dict[str, Error]] = {}
+    found: dict[str, dict[str, Error]] = {
+        name: {kept: np.zeros(before[name].shape) for kept in ("w", *buffers)} for name in trainer.unreached
+    }
     for block in trainer.update_blocks(state.updates):
         if block.key == CLIP:
             norms = _norms(trainer, gradient, values, errors)
@@ -130,6 +132,7 @@ def _norms(
     """The norm of each gradient: that of its errors, and the rounding of as many squares as it has elements."""
     norms = trainer.norms(gradient)
     roundoff = float(np.finfo(norms.dtype).eps) / 2
-    brought = np.array([float(np.sqrt(np.sum(errors[name] ** 2))) for name in values])
-    counts = np.array([value.size for value in values.values()])
+    names = [name for name in values if name not in trainer.unreached]
+    brought = np.array([float(np.sqrt(np.sum(errors[name] ** 2))) for name in names])
+    counts = np.array([values[name].size for name in names])
     return norms, brought + np.abs(norms, dtype=np.float64) * (counts + 3) * roundoff

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rnnstep.errors import Problem
     from rnnstep.language import Text
     from rnnstep.reference.checked import Answer
+    from rnnstep.reference.pitfalls import TorchWords
     from rnnstep.scenario.model import Floats, Scenario
 
 _LENGTH = struct.Struct("<Q")
@@ -84,12 +85,14 @@ class Trained:
         index: the first of these epochs, from 0.
         losses: before each epoch's update; of several batches their mean.
         predictions: of each epoch the most likely classes of each batch, (T, B) or (B,); None where there are none.
+        refused: with the first epochs, what torch said to the program with the scenario's mistake.
     """
 
     revision: int
     index: int
     losses: tuple[float, ...]
     predictions: tuple[tuple[NDArray[np.int64], ...] | None, ...]
+    refused: tuple[TorchWords, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rnnstep.engine.backward import BackwardPass
     from rnnstep.engine.epoch import Epoch, UpdatePass
     from rnnstep.reference import Checked
+    from rnnstep.reference.messages import Trained
+    from rnnstep.reference.pitfalls import TorchWords
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,7 @@ class Run:
         checked: torch's word on the forward passes; None while it is on its way.
         cured: the training without the scenario's mistake; None where there is none.
         torch_losses: torch's own loss of each epoch, as far as torch has trained; one list for all epochs' runs.
+        refusals: what torch said to the program with the scenario's mistake, likewise.
     """
 
     scenario: Scenario
@@ -41,6 +44,7 @@ class Run:
     checked: Checked | None = None
     cured: Learning | None = None
     torch_losses: list[float] = field(default_factory=list)
+    refusals: list[TorchWords] = field(default_factory=list)
 
     @classmethod
     def of(cls, scenario: Scenario, revision: int = 0) -> Run:
@@ -76,10 +80,11 @@ class Run:
         """The places of all epochs."""
         return Tree(self.learning)
 
-    def note_torch_losses(self, index: int, losses: Sequence[float]) -> None:
-        """Put torch's losses of some epochs, the first of them `index`, behind those that are known."""
-        if index == len(self.torch_losses):
-            self.torch_losses.extend(losses)
+    def note_trained(self, part: Trained) -> None:
+        """Put what torch's training came to in some epochs behind what is known."""
+        if part.index == len(self.torch_losses):
+            self.torch_losses.extend(part.losses)
+            self.refusals.extend(part.refused)
 
     def with_checked(self, checked: Checked) -> Run:
         """Put torch's numbers beside ours."""

@@ -32,6 +32,7 @@ from rnnstep.views.opening import opening
 
 if TYPE_CHECKING:
     from rnnstep.reference import Checked
+    from rnnstep.reference.messages import Trained
     from rnnstep.session.session import Session
     from rnnstep.tui.app import DebuggerApp
     from rnnstep.tui.prompt import Prompt
@@ -295,10 +296,10 @@ class Debugger(Screen[None]):
             checked = session.with_checked(result, revision)
             self.change(replace(self.state.seen(torch="ready"), session=checked))
 
-    def trained(self, index: int, losses: tuple[float, ...]) -> None:
-        """Put torch's losses of some epochs beside ours."""
+    def trained(self, part: Trained) -> None:
+        """Put what torch's own training came to beside ours."""
         if self.session is not None:
-            self.session.run.note_torch_losses(index, losses)
+            self.session.run.note_trained(part)
             self.paint()
 
     # ── prompts ──────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from rnnstep.language import Text
 if TYPE_CHECKING:
     from rnnstep.reference import Checked
     from rnnstep.reference.checked import Answer
-    from rnnstep.reference.messages import Completed, Failed, Place, Referenced, Reply
+    from rnnstep.reference.messages import Completed, Failed, Place, Referenced, Reply, Trained
     from rnnstep.scenario.model import Scenario
     from rnnstep.session.run import Run
 
@@ -58,16 +58,16 @@ class Torch:
         self._training = 0  # the ticket under which the scenario that is trained came first
         self._asked: _Asked | None = None
         self._later: Callable[..., object] = lambda *_: None
-        self._trained: Callable[[int, tuple[float, ...]], None] = lambda *_: None
+        self._trained: Callable[[Trained], None] = lambda _: None
         self._refused: UsageError | None = None
         self._worker = self._started()
 
-    def attach(self, later: Callable[..., object], trained: Callable[[int, tuple[float, ...]], None]) -> None:
+    def attach(self, later: Callable[..., object], trained: Callable[[Trained], None]) -> None:
         """Take the way to the screen's thread, and who hears of torch's own training.
 
         Args:
             later: `later(function, *arguments)` from any thread.
-            trained: called with the first of some epochs, from 0, and torch's loss in each of them.
+            trained: called with each part of torch's own training.
         """
         self._later = later
         self._trained = trained
@@ -140,7 +140,7 @@ class Torch:
         asked = self._asked
         if isinstance(reply, Trained):
             if reply.revision == self._training:
-                self._trained(reply.index, reply.losses)
+                self._trained(reply)
             return
         if asked is None or reply.revision != self._ticket:
             return

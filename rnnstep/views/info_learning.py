@@ -185,7 +185,14 @@ class LearningSections(Page):
         text = Text("{epochs} epochs, {count} updates in each.", epochs=learning.num_epochs, count=count)
         if count == 1:
             text = Text("{epochs} epochs, one update in each.", epochs=learning.num_epochs)
-        return rows + self._said(text)
+        rows += self._said(text)
+        if learning.trainer.unreached:
+            text = Text(
+                "No update changes {names}: the loss does not depend on it, and torch leaves its .grad None.",
+                names=", ".join(sorted(learning.trainer.unreached)),
+            )
+            rows += self._said(text)
+        return rows
 
     # ── the mistake ──────────────────────────────────────────────────────────────────
 
@@ -203,10 +210,21 @@ class LearningSections(Page):
             what, cure = _MISTAKES[mistake]
             rows += self._said(Text("The mistake: {what}", what=what), "bad")
             rows += self._said(Text("The cure: {cure}", cure=cure), "ok")
+            rows += self._refused()
         if changed:
             rows += self._said(Text("Put right, the file would say:"))
             rows += [row for line in changed for row in self._written(line, "ok", step_in=2)]
         yield rows
+
+    def _refused(self) -> Block:
+        """What torch said to the program with the mistake, in its own words."""
+        rows: Block = []
+        for words in self._session.run.refusals:
+            rows += self._said(Text("torch's answer to this: {what}:", what=words.what))
+            for line in words.code.split("\n"):
+                rows += self._written(line, "now", step_in=2)
+            rows += self._written(f"{words.error}: {words.message}", "bad", step_in=2)
+        return rows
 
 
 def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[str]:

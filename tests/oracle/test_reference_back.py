@@ -414,6 +414,36 @@ def test_trainings_with_a_mistake_agree(make, mistake):
     assert str(training.explanation) == "the training agrees with torch's"
 
 
+SPARE = {
+    "state": ["h", "late"],
+    "parameters": {"W": "hidden_size, input_size", "spare": "hidden_size", "V": "hidden_size, hidden_size"},
+    "equations": "h = tanh(W @ x + late_prev)\nlate = V @ h",
+}
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"optimizer": "SGD", "weight_decay": 0.1, "momentum": 0.5, "lr": 0.1},
+        {"optimizer": "AdamW", "weight_decay": 0.1, "clip_grad_norm": 0.01},
+    ],
+)
+def test_no_update_changes_what_the_loss_does_not_depend_on(make, training, steps):
+    tables = {"cell": {"Odd": SPARE}, "target": classes(steps, 1), "training": {**training, "epochs": 4}}
+    scenario = make("Odd", shape=[steps, 1, 4], tables=tables)
+    compared = TrainingComparison(scenario)
+    assert all(epoch.agrees for epoch in compared.epochs())
+    assert compared.worst.share > 0
+    alone = {"spare", "V"} if steps == 1 else {"spare"}  # V reaches the loss by way of the next step
+    trained = compared.trainer.by_name(compared.state.parameters)
+    same = {name for name, value in trained.items() if np.array_equal(value, scenario.parameters[name])}
+    assert same == alone
+    update = Learning(scenario).epoch(1).update(0)
+    assert not alone & update.by_key.keys()
+    assert check_update(update, scenario.training).faults == ()
+
+
 def test_where_the_bound_has_outgrown_the_gradients_every_step_is_judged(make, monkeypatch):
     tables = {"target": classes(60, 2), "training": {"optimizer": "Adam", "lr": 0.01, "epochs": 3}}
     judged = []

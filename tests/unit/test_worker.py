@@ -19,7 +19,12 @@ from rnnstep.reference.checked import Answer, NotCompared, set_beside
 from rnnstep.reference.client import Worker
 from rnnstep.reference.messages import Completed, Failed, Place, Referenced, Request, Trained, receive, send
 from rnnstep.reference.pending import filled
-from rnnstep.scenario.read import read_text
+from rnnstep.scenario import bundled
+from rnnstep.scenario.read import read, read_text
+from rnnstep.session.run import Run
+from rnnstep.session.session import Session
+from rnnstep.views.info import info
+from rnnstep.views.look import Look
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds: torch's import on a busy machine
@@ -252,6 +257,21 @@ def test_a_training_that_is_wanted_no_more_is_left(lone):
     assert reply.revision == 12
     with pytest.raises(queue.Empty):
         replies.get(timeout=0.5)
+
+
+def test_torchs_words_to_a_mistake_that_it_refuses_come_with_its_training(lone):
+    worker, replies = lone
+    scenario = read(bundled.find("pitfalls/backward_inside_the_loop"))
+    worker.submit(13, scenario)
+    session = Session.open(Run.of(scenario))
+    while len(session.run.torch_losses) < scenario.training.epochs:
+        reply = replies.get(timeout=PATIENCE)
+        if isinstance(reply, Trained):
+            session.run.note_trained(reply)
+    assert [words.error for words in session.run.refusals] == ["RuntimeError", "RuntimeError"]
+    page = ["".join(span.text for span in row).strip() for row in info(session, Look(), 400)]
+    assert any(row.startswith("RuntimeError: Trying to backward through the graph a second") for row in page)
+    assert "    h = cell(x_t, h)".strip() in page
 
 
 def test_only_the_newest_request_is_answered(lone):

@@ -119,9 +119,13 @@ ZH = {
     ),
     "{epochs} epochs, {count} updates in each.": "共 {epochs} 轮，每轮更新 {count} 次。",
     "{epochs} epochs, one update in each.": "共 {epochs} 轮，每轮更新一次。",
+    "No update changes {names}: the loss does not depend on it, and torch leaves its .grad None.": (
+        "任何一次更新都不会改变 {names}：损失与它无关，torch 让它的 .grad 保持 None。"
+    ),
     "The mistake, and its cure": "错误与改正",
     "The mistake: {what}": "错误：{what}",
     "The cure: {cure}": "改正：{cure}",
+    "torch's answer to this: {what}:": "torch 对此的回答（{what}）：",
     "Put right, the file would say:": "改正后，文件里应该这样写：",
     "optimizer.zero_grad() is left out: the gradients of all updates so far stay in W.grad and add up.": (
         "漏了 optimizer.zero_grad()：之前每次更新的梯度都留在 W.grad 里，不断累加。"
