@@ -16,6 +16,7 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 
 WIDTH = 80  # of the help, in every terminal: looking it up would cost two milliseconds of the start
+DISAGREES = 1  # the exit status where torch disagrees
 HELP_NAMES = ("-h", "--help")
 
 Given = SimpleNamespace

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rnnstep.cli.commands import Command, Given, Option
+from rnnstep.cli.commands import DISAGREES, Command, Given
 from rnnstep.cli.options import (
-    OneOf,
+    format_option,
     language_option,
     output_options,
     read_scenario,
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rnnstep.export.gradients import Gradients
 
 FORMATS = ("text", "json", "csv", "npz", "md")
-DISAGREES = 1
 
 
 def run(given: Given, speech: str) -> int:
@@ -70,9 +69,7 @@ COMMAND = Command(
     run,
     [
         scenario_argument(),
-        Option(
-            "--format", type=OneOf(FORMATS), default="text", about=Text("how it is written; text by default")
-        ),
+        format_option(FORMATS),
         *showing_options(),
         *reading_options(),
         *output_options(),

@@ -202,6 +202,13 @@ def showing_options() -> list[Option]:
     ]
 
 
+def format_option(formats: tuple[str, ...]) -> Option:
+    """How the result is written."""
+    return Option(
+        "--format", type=OneOf(formats), default="text", about=Text("how it is written; text by default")
+    )
+
+
 def output_options() -> list[Option]:
     """Where the result goes."""
     return [

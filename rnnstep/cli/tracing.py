@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rnnstep.cli.commands import Command, Given, Option
+from rnnstep.cli.commands import DISAGREES, Command, Given, Option
 from rnnstep.cli.options import (
-    OneOf,
+    format_option,
     language_option,
     output_options,
     read_scenario,
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from rnnstep.export.selection import Selection
 
 FORMATS = ("text", "json", "csv", "npz", "md")
-DISAGREES = 1
 
 
 def run(given: Given, speech: str) -> int:
@@ -103,9 +102,7 @@ COMMAND = Command(
     run,
     [
         scenario_argument(),
-        Option(
-            "--format", type=OneOf(FORMATS), default="text", about=Text("how it is written; text by default")
-        ),
+        format_option(FORMATS),
         Option(
             "--watch",
             metavar="EXPR",

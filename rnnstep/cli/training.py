@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnstep.cli.commands import Command, Given, Option
+from rnnstep.cli.commands import DISAGREES, Command, Given, Option
 from rnnstep.cli.options import (
     Number,
-    OneOf,
     WholeNumber,
+    format_option,
     language_option,
     limits,
     output_options,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from rnnstep.scenario.model import Scenario
 
 FORMATS = ("text", "json", "csv")
-DISAGREES = 1
 INTERRUPTED = 130
 MOST_EPOCHS = 10**9
 SEEDS = (-(2**63), 2**64 - 1)  # what torch.manual_seed takes
@@ -133,9 +132,7 @@ COMMAND = Command(
             metavar="FILE",
             about=Text("write the trained weights as safetensors, under torch's names; whole or not at all"),
         ),
-        Option(
-            "--format", type=OneOf(FORMATS), default="text", about=Text("how it is written; text by default")
-        ),
+        format_option(FORMATS),
         *showing_options(),
         *reading_options(),
         *output_options(),

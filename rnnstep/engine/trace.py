@@ -59,22 +59,8 @@ class Step(Mapping[str, Array]):
         )
 
 
-class Trace:
-    """What a run gave. With several batches (windows, data), results are lists, one entry a batch."""
-
-    def __init__(self, scenario: Scenario, passes: Sequence[Pass]) -> None:
-        self.scenario = scenario
-        self.passes = passes
-
-    @cached_property
-    def steps(self) -> Sequence[Step]:
-        """Every step of every layer and direction, in the scenario's order of computation."""
-        return [Step(done, key, t) for done in self.passes for t, key in done.recurrent_steps()]
-
-    @property
-    def input(self) -> Any:
-        """What enters the recurrent module, in the shape that torch takes."""
-        return self._result("input")
+class Results:
+    """What a run gave as torch returns it; of several batches (windows, data) a list, one entry a batch."""
 
     @property
     def output(self) -> Any:
@@ -96,8 +82,33 @@ class Trace:
         """The linear layer's result; None without one."""
         return self._result("logits")
 
+    def _each(self) -> Iterator[Any]:
+        """What has these results of one batch, of each in turn."""
+        raise NotImplementedError
+
     def _result(self, name: str) -> Any:
-        found = [getattr(done, name) for done in self.passes]
+        found = [getattr(one, name) for one in self._each()]
         if len(found) == 1:
             return found[0]
         return None if all(array is None for array in found) else found
+
+
+class Trace(Results):
+    """What a run gave."""
+
+    def __init__(self, scenario: Scenario, passes: Sequence[Pass]) -> None:
+        self.scenario = scenario
+        self.passes = passes
+
+    @cached_property
+    def steps(self) -> Sequence[Step]:
+        """Every step of every layer and direction, in the scenario's order of computation."""
+        return [Step(done, key, t) for done in self.passes for t, key in done.recurrent_steps()]
+
+    @property
+    def input(self) -> Any:
+        """What enters the recurrent module, in the shape that torch takes."""
+        return self._result("input")
+
+    def _each(self) -> Iterator[Any]:
+        return iter(self.passes)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from rnnstep.engine import Pass, Trace
 from rnnstep.engine.epoch import Epoch
+from rnnstep.engine.trace import Results
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 from rnnstep.reference.bounds import Error
@@ -24,8 +25,8 @@ Phase = Literal["forward", "backward", "update"]
 Beside = Comparison | ComparedGradients | ComparedUpdate
 
 
-class Checked:
-    """A whole run, all its batches, beside torch's. Of several batches results are lists, as a trace's are.
+class Checked(Results):
+    """A whole run, all its batches, beside torch's. The results are torch's; of a cell of one's own the self-check's.
 
     Attributes:
         trace: our run.
@@ -115,26 +116,6 @@ class Checked:
         return next((comparison.parting for comparison in self.comparisons if comparison.parting), None)
 
     @property
-    def output(self) -> Any:
-        """Torch's `output`; of a cell of one's own the self-check's, as for all four."""
-        return self._result("output")
-
-    @property
-    def h_n(self) -> Any:
-        """Torch's `h_n`."""
-        return self._result("h_n")
-
-    @property
-    def c_n(self) -> Any:
-        """Torch's `c_n`; None where there is no second state."""
-        return self._result("c_n")
-
-    @property
-    def logits(self) -> Any:
-        """Torch's logits; None without a linear layer."""
-        return self._result("logits")
-
-    @property
     def explanation(self) -> Text:
         """One sentence on how the two stand to each other."""
         if not self.agrees:
@@ -149,15 +130,8 @@ class Checked:
             return Text("agrees with the same equations in torch's operations (self-check)")
         return Text("agrees with torch")
 
-    def _result(self, name: str) -> Any:
-        found = [
-            getattr(comparison.reference, name)
-            for comparison in self.comparisons
-            if not isinstance(comparison, NotCompared)
-        ]
-        if len(found) == 1:
-            return found[0]
-        return None if all(array is None for array in found) else found
+    def _each(self) -> Iterator[Any]:
+        return (one.reference for one in self.comparisons if not isinstance(one, NotCompared))
 
 
 class _NoRun:
