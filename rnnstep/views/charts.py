@@ -63,7 +63,7 @@ def _drawn(
     is_reversed = run.trace.passes[batch].runs[key].is_reversed
     steps = len(whole)
     begins, stop = (steps - done, steps if done else 0) if is_reversed else (0, done)
-    values = whole[:stop].copy()
+    values = whole[: min(stop, run.scenario.batches[batch].last_step(row) + 1)].copy()
     values[:begins] = np.nan
     prefix = write_prefix(run.tree, Spot(batch, epoch=run.epoch.index))
     axes = Axes(

@@ -25,7 +25,7 @@ def picture(scene: Scene, cells: int, height: int) -> Block:
         return []
     if scene.spot.operation is not None:
         return _operation(scene, cells, height)
-    if scene.level in ("epoch", "batch") and learning.is_trained(scene):
+    if is_of_epochs(scene):
         return epochs(scene, cells, height)
     match scene.spot.phase:
         case "backward" | "update" if scene.level in ("pass", "batch", "epoch"):
@@ -39,6 +39,11 @@ def picture(scene: Scene, cells: int, height: int) -> Block:
     if is_of_blocks(scene):
         return flow(scene, cells, height)
     return with_joined(scene, cell(scene, cells, height), cells, height)
+
+
+def is_of_epochs(scene: Scene) -> bool:
+    """Whether the picture is the epochs of a training."""
+    return scene.level in ("epoch", "batch") and learning.is_trained(scene)
 
 
 def is_of_blocks(scene: Scene) -> bool:

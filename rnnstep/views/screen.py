@@ -20,7 +20,7 @@ from rnnstep.views.header import header, message
 from rnnstep.views.look import Look
 from rnnstep.views.now import now
 from rnnstep.views.panels import panels
-from rnnstep.views.picture import is_of_blocks, picture, with_joined
+from rnnstep.views.picture import is_of_blocks, is_of_epochs, picture, with_joined
 from rnnstep.views.rows import Span
 from rnnstep.views.scene import Scene
 from rnnstep.views.vectors import values
@@ -85,7 +85,7 @@ def _wide(scene: Scene, width: int, room: int) -> Block:
 
 def _across(scene: Scene, width: int, height: int) -> Block:
     """The cell whole in one row across the screen; nothing where it does not fit, and of a whole epoch."""
-    if scene.level == "epoch":
+    if is_of_epochs(scene):
         return []
     drawn = whole(scene, width - 1, height - 2)
     if drawn is None:
@@ -136,7 +136,7 @@ def _all_values(scene: Scene, cells: int, height: int) -> Block:
 def _title(scene: Scene) -> str:
     if scene.spot.operation is not None:
         return scene.look.alphabet.spell(f"{scene.spot.key} · {scene.spot.operation}")
-    if scene.level == "epoch":
+    if is_of_epochs(scene):
         return scene.look.say(Text("epochs"))
     if scene.level == "pass" and not scene.is_forward:
         return scene.look.say(Text("gradients of the parameters"))

@@ -121,7 +121,7 @@ def _row(scene: Scene, label: str, ts: range, size: int, cell: Cell, style: str)
     spans = [Span(f" {label}" + " " * max(1, _LABEL - 1 - width(label)), style)]
     for t in ts:
         text, own = cell(t)
-        text = cut(text, size - 1)
+        text = text if t == ts[-1] else cut(text, size - 1)  # there is nothing behind the last one
         spans.append(Span(text + " " * (size - width(text)), own, f"go {scene.batch_prefix}{t + 1}"))
     return tuple(spans)
 
@@ -237,13 +237,13 @@ def predicted(scene: Scene, t: int, *, is_seen: bool = False) -> str:
     scores = _scores(scene.done)
     if scores is None or not _has_classes(scene):
         return ""
+    if scores.ndim == 2 and t != scene.run.tree.num_steps(scene.batch) - 1:
+        return ""
     if not is_seen and not _is_scored(scene, t):
         return scene.look.alphabet.ahead
     if scene.is_hidden(scene.block.output) and t == scene.t:
         return "?"
     row = scores[t, scene.row] if scores.ndim == 3 else scores[scene.row]
-    if scores.ndim == 2 and t != scene.run.tree.num_steps(scene.batch) - 1:
-        return ""
     if np.isnan(row).any():
         return "NaN"
     return _letter(_classes(scene), int(np.argmax(row)), is_quoted=False)
