@@ -11,23 +11,8 @@ from rnnstep.engine import Model
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.reference import check, compare, run_reference
 from rnnstep.reference.operations import TorchValues
+from tests.oracle.cases import MGU
 
-MGU = {
-    "state": ["h"],
-    "parameters": {
-        "W_f": "hidden_size, input_size",
-        "U_f": "hidden_size, hidden_size",
-        "b_f": "hidden_size",
-        "W_n": "hidden_size, input_size",
-        "U_n": "hidden_size, hidden_size",
-        "b_n": "hidden_size",
-    },
-    "equations": """
-f = sigmoid(W_f @ x + U_f @ h_prev + b_f)
-n = tanh(W_n @ x + U_n @ (f * h_prev) + b_n)
-h = (1 - f) * h_prev + f * n
-""",
-}
 EVERYTHING = {
     "state": {"h": "hidden_size", "c": "hidden_size"},
     "parameters": {"W": "hidden_size, input_size", "U": "hidden_size, hidden_size", "b": "hidden_size"},

@@ -15,6 +15,7 @@ from rnnstep.cli import main
 from rnnstep.reference.gradients import run_gradients
 from rnnstep.scenario.bundled import find, names
 from rnnstep.scenario.read import read
+from tests.unit.command_line import OWN, run, written
 
 WITH_LOSS = [name for name in names() if read(find(name)).loss is not None]
 
@@ -33,33 +34,6 @@ seed = 3
 [target]
 text = ["bca", "c", "ab"]
 """
-OWN = """
-[input]
-values = [[[0.5], [1.0]]]
-[recurrent]
-module = "mgu"
-hidden_size = 2
-[weights]
-seed = 1
-[target]
-values = [[[0.1, 0.2], [0.3, 0.4]]]
-[cell.mgu]
-state = ["h"]
-parameters = {W = "hidden_size, input_size", U = "hidden_size, hidden_size"}
-equations = "h = tanh(W @ x + U @ h_prev)"
-"""
-
-
-def run(capsys, *arguments):
-    status = main(arguments)
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
-
-
-def written(tmp_path, text):
-    path = tmp_path / "s.toml"
-    path.write_text(text, "utf-8")
-    return str(path)
 
 
 @pytest.mark.parametrize("name", WITH_LOSS)

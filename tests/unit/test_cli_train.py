@@ -24,28 +24,12 @@ from rnnstep.cli.progress import Bar, Interrupts
 from rnnstep.export.training import training_run
 from rnnstep.scenario.bundled import find, names
 from rnnstep.scenario.read import read
+from tests.unit.command_line import OWN, run, written
 
 TRAINED = [name for name in names() if read(find(name)).training is not None]
 ROW = re.compile(r" *(\d+) +(\S+) +(\S+) +(\S+) +(\d+)%  (\w+)$")
 
-OWN = """
-[input]
-values = [[[0.5], [1.0]]]
-[recurrent]
-module = "mgu"
-hidden_size = 2
-[weights]
-seed = 1
-[target]
-values = [[[0.1, 0.2], [0.3, 0.4]]]
-[training]
-lr = 0.1
-epochs = 3
-[cell.mgu]
-state = ["h"]
-parameters = {W = "hidden_size, input_size", U = "hidden_size, hidden_size"}
-equations = "h = tanh(W @ x + U @ h_prev)"
-"""
+OWN_TRAINED = f"{OWN}[training]\nlr = 0.1\nepochs = 3\n"
 ARRAYS = """
 [input]
 values = [[[0.5], [1.0]]]
@@ -64,20 +48,8 @@ epochs = 3
 """
 
 
-def run(capsys, *arguments):
-    status = main(arguments)
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
-
-
 def epochs(capsys, *arguments):
     return json.loads(run(capsys, "train", *arguments, "--format", "json")[1])["epochs"]
-
-
-def written(tmp_path, text, name="s.toml"):
-    path = tmp_path / name
-    path.write_text(text, "utf-8")
-    return str(path)
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -101,7 +73,7 @@ def test_text_has_a_row_an_epoch(capsys):
 
 
 def test_json_is_the_dictionary(capsys, tmp_path):
-    for name in ("hello", "weather", "vanishing", "pitfalls/no_zero_grad", written(tmp_path, OWN)):
+    for name in ("hello", "weather", "vanishing", "pitfalls/no_zero_grad", written(tmp_path, OWN_TRAINED)):
         _, out, _ = run(capsys, "train", name, "--format", "json")
         assert json.loads(out) == rnnstep.train(name).as_dict()
 
@@ -137,7 +109,7 @@ def test_csv_has_a_row_an_epoch(capsys):
 
 
 def test_own_cell_is_a_self_check(capsys, tmp_path):
-    path = written(tmp_path, OWN)
+    path = written(tmp_path, OWN_TRAINED)
     found = epochs(capsys, path)[0]
     assert found["reference_loss"] is None
     assert found["self_check_loss"] == pytest.approx(found["loss"], rel=1e-6)
