@@ -6,6 +6,7 @@
 >>> run.agrees  # whether torch computes the same
 >>> rnnstep.grad("hello").parameters["weight_hh"]  # its gradient; `.reference` has autograd's
 >>> rnnstep.train("hello").epochs[-1].prediction  # after training
+>>> rnnstep.check("hello", "h_1 = 0.216 0.251 -0.485 -0.094").score  # of a calculation by hand
 """
 
 from __future__ import annotations
@@ -13,15 +14,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rnnstep.api import Gradients, LoadedScenario, Run, TrainingRun, grad, load, trace, train
+    from rnnstep.api import (
+        Gradients,
+        LoadedScenario,
+        Marks,
+        Run,
+        TrainingRun,
+        check,
+        grad,
+        load,
+        trace,
+        train,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
     "Gradients",
     "LoadedScenario",
+    "Marks",
     "Run",
     "TrainingRun",
     "__version__",
+    "check",
     "grad",
     "load",
     "trace",

@@ -1,19 +1,35 @@
-"""From Python: load a scenario, run it, go back through it, train it, and set torch's numbers beside."""
+"""From Python: load a scenario, run it, go back through it, train it, and set torch's numbers beside; mark answers."""
 
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 
+from rnnstep.checking import inline_answers, read_answers
 from rnnstep.engine import Model, Trace
+from rnnstep.engine.learning import Learning
 from rnnstep.export.gradients import Gradients, gradients
+from rnnstep.export.marks import Marks
 from rnnstep.export.run import Run
 from rnnstep.export.training import TrainingRun, check_training, training_run
 from rnnstep.scenario.bundled import find
+from rnnstep.scenario.document import Limits
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.overrides import Overrides, overridden
 from rnnstep.scenario.read import read
 
-__all__ = ["Gradients", "LoadedScenario", "Run", "TrainingRun", "grad", "load", "trace", "train"]
+__all__ = [
+    "Gradients",
+    "LoadedScenario",
+    "Marks",
+    "Run",
+    "TrainingRun",
+    "check",
+    "grad",
+    "load",
+    "trace",
+    "train",
+]
 
 
 class LoadedScenario:
@@ -97,6 +113,27 @@ def train(
     run = training_run(overridden(scenario, Overrides(epochs, lr, seed)))
     run.finish()
     return run
+
+
+def check(path: str | PathLike[str], answers: str | PathLike[str]) -> Marks:
+    """Mark a manual calculation.
+
+    >>> found = check("hello", "h_1 = 0.216 0.251 -0.485 -0.094")
+    >>> found.score  # how many are right, of how many
+    >>> found.marks[0].status, found.remarks(0).mistakes
+
+    Args:
+        path: Of a scenario, or the name of a bundled one.
+        answers: The path of a file of answers (TOML, CSV); or the answers themselves, `NAME = NUMBERS`, one a line.
+
+    Raises:
+        UsageError: There is no such file, or an answer cannot be read.
+        ScenarioError: A file holds mistakes; all of them, with their places.
+    """
+    limits = Limits()
+    is_text = isinstance(answers, str) and "=" in answers and not Path(answers).is_file()
+    read_ones = inline_answers([str(answers)], limits) if is_text else read_answers(Path(answers), limits)
+    return Marks(Learning(_complete(path)), read_ones)
 
 
 def _complete(path: str | PathLike[str]) -> Scenario:

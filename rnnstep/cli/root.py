@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from rnnstep import __version__
-from rnnstep.cli import coding, completion, gradients, listing, new, opening, tracing, training
+from rnnstep.cli import checking, coding, completion, gradients, listing, new, opening, tracing, training
 from rnnstep.cli.commands import WIDTH, Command, Option, columns
 from rnnstep.cli.speech import language_of, say, say_plainly
 from rnnstep.errors import RnnstepError
@@ -25,6 +25,7 @@ COMMANDS = {
         tracing.COMMAND,
         gradients.COMMAND,
         training.COMMAND,
+        checking.COMMAND,
         coding.COMMAND,
         listing.COMMAND,
         new.COMMAND,

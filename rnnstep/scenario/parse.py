@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tomli import TOMLDecodeError, loads
@@ -11,8 +12,8 @@ from rnnstep.scenario.positions import check_depth
 __all__ = ["TOMLDecodeError", "parse_toml"]
 
 
-def parse_toml(text: str) -> dict[str, Any]:
-    """Give the data of a TOML text, with or without a byte order mark.
+def parse_toml(text: str, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
+    """Give the data of a TOML text, with or without a byte order mark; `parse_float` makes its decimal numbers.
 
     Raises:
         TOMLDecodeError: It is no TOML.
@@ -21,4 +22,4 @@ def parse_toml(text: str) -> dict[str, Any]:
     """
     text = text.removeprefix("\ufeff")
     check_depth(text)
-    return loads(text)
+    return loads(text, parse_float=parse_float)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
@@ -53,6 +55,16 @@ def open_document(path: Path, limits: Limits) -> Document:
         UsageError: The file cannot be read.
         ScenarioError: It is too large, no UTF-8, or no TOML.
     """
+    return parse_document(str(path), path.parent, source_text(path, limits), limits)
+
+
+def source_text(path: Path, limits: Limits) -> str:
+    """Read the text of a file of at most `LARGEST_FILE` bytes in UTF-8.
+
+    Raises:
+        UsageError: The file cannot be read.
+        ScenarioError: It is too large, or no UTF-8.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE + 1)
@@ -65,10 +77,12 @@ def open_document(path: Path, limits: Limits) -> Document:
     if len(data) > LARGEST_FILE:
         document.problem(
             (),
-            Text("a scenario file has at most {limit} MiB; put arrays in a file", limit=LARGEST_FILE >> 20),
+            Text(
+                "a file has at most {limit} MiB; put arrays in a file of their own", limit=LARGEST_FILE >> 20
+            ),
         )
         document.finish()
-    return parse_document(str(path), path.parent, _decoded(document, data), limits)
+    return _decoded(document, data)
 
 
 def _decoded(document: Document, data: bytes) -> str:
@@ -82,8 +96,10 @@ def _decoded(document: Document, data: bytes) -> str:
         raise
 
 
-def parse_document(path: str, folder: Path, text: str, limits: Limits) -> Document:
-    """Parse a text as TOML.
+def parse_document(
+    path: str, folder: Path, text: str, limits: Limits, *, parse_float: Callable[[str], Any] = float
+) -> Document:
+    """Parse a text as TOML; `parse_float` makes its decimal numbers.
 
     Raises:
         ScenarioError: With the line and column that are at fault.
@@ -92,7 +108,7 @@ def parse_document(path: str, folder: Path, text: str, limits: Limits) -> Docume
     document = Document(path, folder, text, {}, limits)
     reason: Text | str
     try:
-        document.data = parse_toml(text)
+        document.data = parse_toml(text, parse_float)
     except TooDeep as error:
         document.problem(
             (),

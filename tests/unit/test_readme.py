@@ -10,6 +10,7 @@ import click
 import pytest
 
 from rnnstep.cells import MODULES
+from rnnstep.cli import main
 from rnnstep.cli.root import COMMANDS, _root
 from rnnstep.engine import Model
 from rnnstep.equations.operations import function_names
@@ -24,6 +25,7 @@ from rnnstep.views.commands import Command
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh.md")
 KEYS_FILE = "# keys.toml"  # how the example of a file of keys begins, which is no scenario
+ANSWERS_FILE = "# homework.toml"
 FENCES = re.DOTALL | re.MULTILINE
 OPTIONS = sorted(
     {
@@ -113,8 +115,20 @@ def test_examples_in_python_run_and_scenarios_are_read_and_confirmed(
     for language, text in found:
         if language == "python":
             exec(compile(text, readme, "exec"), {})
-        elif language == "toml" and not text.startswith(KEYS_FILE):
+        elif language == "toml" and not text.startswith((KEYS_FILE, ANSWERS_FILE)):
             assert check(Model(complete(read_text(text, tmp_path / "example.toml"))).run()).agrees
+
+
+def test_homework_is_marked_as_is_said(
+    readme: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = (text for _, text in blocks(readme) if text.startswith(ANSWERS_FILE))
+    path = tmp_path / "homework.toml"
+    path.write_text(example, "utf-8")
+    language = "zh" if "zh" in readme else "en"
+    assert main(["check", "hello", str(path), "--language", language]) == 1
+    marked = capsys.readouterr().out.split("\n", 2)[2]  # without the title
+    assert marked.strip() in text_of(readme)
 
 
 def test_example_of_ones_own_keys_is_taken(

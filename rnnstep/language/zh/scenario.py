@@ -57,8 +57,8 @@ _FILES = {
         "`{key}`：这个场景要占 {size} GiB，超过上限 {limit} GiB（--memory-limit）"
     ),
     "`num_layers`: found {found}, expected at most {most}": "`num_layers`：写的是 {found}，最多为 {most}",
-    "a scenario file has at most {limit} MiB; put arrays in a file": (
-        "场景文件最大 {limit} MiB；请把数组放到单独的文件里"
+    "a file has at most {limit} MiB; put arrays in a file of their own": (
+        "文件最大 {limit} MiB；请把数组放到单独的文件里"
     ),
     "cannot read {path}: {reason}": "无法读取 {path}：{reason}",
     "not UTF-8: save the file in the encoding UTF-8": "不是 UTF-8：请用 UTF-8 编码保存文件",

@@ -1,0 +1,26 @@
+"""Marking what a person calculated: answers, honest rounding, mistakes.
+
+answers ─► targets ─► sheet ─┬─► paper (the calculation in intervals) ─► marks
+                             └─► paper with a slip ─► the mistakes that explain a wrong one
+"""
+
+from __future__ import annotations
+
+from rnnstep.checking.answers import Answer, Answers, inline_answers, read_answers
+from rnnstep.checking.marked import Marked, Remarks
+from rnnstep.checking.marking import Mark, Sheet
+from rnnstep.checking.mistakes.words import MISTAKES
+from rnnstep.checking.naming import Named
+
+__all__ = [
+    "MISTAKES",
+    "Answer",
+    "Answers",
+    "Mark",
+    "Marked",
+    "Named",
+    "Remarks",
+    "Sheet",
+    "inline_answers",
+    "read_answers",
+]

@@ -1,0 +1,230 @@
+"""A calculation by hand: the lines of blocks in intervals, from the writer's own numbers where there are such.
+
+What is asked for is worked out, and what it needs; nothing else. At a line whose result the writer gave, the bounds
+that follow from what stands before it say whether it is right, and what follows goes on from the number that was
+given: itself, or any that is written so. A slip puts other lines, or other wires between the blocks, in their place.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.checking.own import Own, Place, Written
+from rnnstep.checking.rounding import shown
+from rnnstep.checking.slip import RIGHT, Slip
+from rnnstep.checking.wrong_keys import WithWrongKeys
+from rnnstep.engine.blocks import Block
+from rnnstep.engine.passes import Pass
+from rnnstep.engine.structure import Phase
+from rnnstep.equations.evaluate import evaluate
+from rnnstep.equations.intervals import Interval
+from rnnstep.equations.syntax import Line, names_in
+
+Doubts = NDArray[np.bool_]  # (B,): whether something before was wrong
+Fed = tuple[Interval, Doubts]
+Inside = Callable[[Place, int, Written], NDArray[np.bool_]]
+
+
+@dataclass(eq=False)
+class Step:
+    """One block at one step, worked out.
+
+    Attributes:
+        values: what follows goes on from, by name, (B, n); of what belongs to parameters as it is.
+        derived: what a line gives before the writer's own number takes its place.
+        doubts: whether a wrong number stands before or at a value, for each row.
+        before: the same without the value itself.
+        known: all that a line may read so far.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    derived: dict[str, Interval] = field(default_factory=dict)
+    doubts: dict[str, Doubts] = field(default_factory=dict)
+    before: dict[str, Doubts] = field(default_factory=dict)
+    known: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, name: str, fed: Fed) -> None:
+        """Note what is fed in."""
+        self.values[name], self.doubts[name] = fed
+
+
+class Calculation(ABC):
+    """One batch of one epoch.
+
+    Args:
+        done: our run of it, for its scenario, blocks, inputs and masks.
+        own: the writer's numbers.
+        decimals: how many the writer rounds to.
+        epoch: from 0.
+        inside: where a number of another rounding lies within its bounds.
+        slip: what is done wrong.
+        base: with a slip, the same calculation done right: what was given is taken from there.
+    """
+
+    def __init__(
+        self,
+        done: Pass,
+        own: Own,
+        decimals: int,
+        *,
+        epoch: int = 0,
+        inside: Inside | None = None,
+        slip: Slip = RIGHT,
+        base: Self | None = None,
+    ) -> None:
+        self.done = done
+        self.batch = done.batch
+        self.own = own
+        self.epoch = epoch
+        self.slip = slip
+        self.base = base
+        self.reading = WithWrongKeys(decimals)
+        self.no_doubts: Doubts = np.zeros(self.batch.num_rows, np.bool_)
+        self._inside = inside
+        self._steps: dict[tuple[Phase, str, int], Step] = {}
+        self._lines: dict[str, tuple[Line, ...]] = {}
+        self._parameters: dict[str, dict[str, Interval]] = {}
+
+    # ── what a kind of pass must say ─────────────────────────────────────────────────
+
+    @abstractmethod
+    def block(self, phase: Phase, key: str) -> Block:
+        """A block of a pass."""
+
+    @abstractmethod
+    def steps_of(self, phase: Phase, block: Block) -> Sequence[int]:
+        """The steps of a block in the order of computation."""
+
+    @abstractmethod
+    def inputs(self, phase: Phase, block: Block, t: int) -> Step:
+        """What a block reads at a step beside its parameters."""
+
+    # ── one block at one step ────────────────────────────────────────────────────────
+
+    def place(self, phase: Phase, key: str, t: int, name: str) -> Place:
+        """The place of a value of this batch."""
+        return Place(self.epoch, self.done.index, phase, key, t, name)
+
+    def step(self, phase: Phase, key: str, t: int, until: str | None = None) -> Step:
+        """All values of a block at a step, or those up to a line; and the steps before it as far as they are needed."""
+        block = self.block(phase, key)
+        found = self._steps.get((phase, key, t))
+        if found is not None:
+            return self._worked_out(phase, block, t, found, until)
+        order = self.steps_of(phase, block) if block.program.states else (t,)
+        number = first = order.index(t)
+        while first > 0 and (phase, key, order[first - 1]) not in self._steps:
+            if self.base is not None and self._are_given(phase, block, order[first - 1]):
+                break
+            first -= 1
+        for one in order[first:number]:
+            self._worked_out(phase, block, one, self._begun(phase, block, one))
+        return self._worked_out(phase, block, t, self._begun(phase, block, t), until)
+
+    def _begun(self, phase: Phase, block: Block, t: int) -> Step:
+        """A step with what its block reads, and none of its lines yet."""
+        step = self.inputs(phase, block, t)
+        step.known.update({**self.parameters(block), **step.values})
+        self._steps[phase, block.key, t] = step
+        return step
+
+    def step_before(self, phase: Phase, block: Block, t: int) -> Step | None:
+        """The step that is computed before one; None of the first."""
+        order = self.steps_of(phase, block)
+        number = order.index(t)
+        if number == 0:
+            return None
+        found = self._steps.get((phase, block.key, order[number - 1]))
+        if found is None:
+            assert self.base is not None  # all of it was given
+            found = self.base.step(phase, block.key, order[number - 1])
+        return found
+
+    def _are_given(self, phase: Phase, block: Block, t: int) -> bool:
+        """Whether the writer gave all states after a step, so that what came before does not matter."""
+        rows = range(self.batch.num_rows)
+        for state in block.program.states:
+            given = self.own.at(self.place(phase, block.key, t, state))
+            if any(row not in given or not given[row][0].is_given.all() for row in rows):
+                return False
+        return True
+
+    def _worked_out(self, phase: Phase, block: Block, t: int, step: Step, until: str | None = None) -> Step:
+        """Work the lines out one after the other: those that are not yet, up to one of them or all."""
+        if until in step.derived:
+            return step
+        known = step.known
+        for line in self._lines_of(phase, block)[len(step.derived) :]:
+            for name in names_in(line.expression):
+                if name not in known:
+                    self.provide(block, t, name, known, step)
+            with np.errstate(all="ignore"):
+                bounds = evaluate(line.expression, known, self.reading)
+            doubts = self.no_doubts
+            for name in names_in(line.expression):
+                doubts = doubts | step.doubts.get(name, self.no_doubts)
+            step.derived[line.name] = bounds
+            step.before[line.name] = doubts
+            place = self.place(phase, block.key, t, line.name)
+            step.take(line.name, self._with_own(place, block, bounds, doubts))
+            known[line.name] = step.values[line.name]
+            if line.name == until:
+                break
+        return step
+
+    @abstractmethod
+    def provide(self, block: Block, t: int, name: str, known: dict[str, Any], step: Step) -> None:
+        """Give a name that a line reads and that is neither an input nor a line before it."""
+
+    def _with_own(self, place: Place, block: Block, bounds: Interval, doubts: Doubts) -> Fed:
+        """Put the writer's own numbers in the place of what a line gives."""
+        given = self.own.at(place)
+        if not given:
+            return bounds, doubts
+        if self.base is not None:
+            return self.base.step(place.phase, place.key, place.t).values[place.name], doubts
+        low, high = (np.array(bound) for bound in np.broadcast_arrays(*bounds))
+        has_rows = low.ndim > len(block.program.shapes[place.name])
+        doubts = doubts.copy()
+        for row, several in given.items():
+            at = row if has_rows else slice(None)
+            one = several[0]
+            if self._inside is None or one.decimals == self.reading.decimals:
+                inside = one.is_inside((low[at], high[at]))
+            else:
+                inside = self._inside(place, row, one)
+            own = one.bounds
+            is_wrong = one.is_given & ~inside
+            low[at] = np.where(is_wrong, own[0], np.maximum(low[at], own[0]))
+            high[at] = np.where(is_wrong, own[1], np.minimum(high[at], own[1]))
+            if not inside.all():
+                doubts[row if has_rows else slice(None)] = True
+        return (low, high), doubts
+
+    def _lines_of(self, phase: Phase, block: Block) -> tuple[Line, ...]:
+        name = f"{phase}:{block.key}"
+        if name not in self._lines:
+            self._lines[name] = self.slip.lines(phase, block)
+        return self._lines[name]
+
+    def parameters(self, block: Block) -> Mapping[str, Interval]:
+        """A block's parameters as people read them."""
+        if block.key not in self._parameters:
+            self._parameters[block.key] = {
+                name: shown(value, self.reading.decimals) for name, value in block.parameters.items()
+            }
+        return self._parameters[block.key]
+
+
+def joined(parts: Sequence[Interval]) -> Interval:
+    """Vectors side by side."""
+    return (
+        np.concatenate([low for low, _ in parts], axis=-1),
+        np.concatenate([high for _, high in parts], axis=-1),
+    )

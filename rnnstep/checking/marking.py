@@ -1,0 +1,268 @@
+"""Marking: each answer from the writer's own earlier values; only what is wrong costs, what follows rightly from it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.checking.answers import Answer, Answers, put_in
+from rnnstep.checking.calculation import Fed
+from rnnstep.checking.numbers import Numbers
+from rnnstep.checking.own import Own, Place, Written
+from rnnstep.checking.paper import Paper
+from rnnstep.checking.slip import RIGHT, Slip
+from rnnstep.checking.targets import NoTarget, Part, Target, Targets, gradient_target
+from rnnstep.engine.learning import Learning
+from rnnstep.equations.intervals import Interval
+from rnnstep.equations.operations import Array
+from rnnstep.language import Text
+
+Status = Literal["correct", "follow-through", "wrong", "missing"]
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """One answer, marked.
+
+    Attributes:
+        answer: as it was written.
+        target: what it is about.
+        given: the numbers in the target's shape, NaN where they were left blank.
+        expected: what the run has there.
+        low, high: the bounds of what is right, from the writer's own earlier values.
+        status: of the answer as a whole.
+        is_wrong: which entries lie outside.
+    """
+
+    answer: Answer
+    target: Target
+    given: Array
+    expected: Array
+    low: Array
+    high: Array
+    status: Status
+    is_wrong: NDArray[np.bool_]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it scores."""
+        return self.status in ("correct", "follow-through")
+
+
+class Sheet:
+    """A writer's answers to one scenario.
+
+    Attributes:
+        learning: the scenario's training, or its one run.
+        answers: in their order.
+        targets: of each answer what it is about.
+    """
+
+    def __init__(self, learning: Learning, answers: Answers) -> None:
+        """Find what the answers are about.
+
+        Raises:
+            ScenarioError: answers to what the run does not have, or in another shape; all of them.
+        """
+        self.learning = learning
+        self.answers = answers.answers
+        self._document = answers.document
+        found = [self._laid_out(answer, Targets(learning)) for answer in self.answers]
+        self._document.finish()
+        self._laid = [one for one in found if one is not None]
+        self.targets = tuple(target for target, _ in self._laid)
+        self.own = Own(self._written())
+        self._papers: dict[tuple[int, int, int], Paper] = {}
+
+    def _laid_out(self, answer: Answer, targets: Targets) -> tuple[Target, Numbers] | None:
+        try:
+            target = targets.of(answer)
+        except NoTarget as error:
+            self._problem(answer, error.key, error.message)
+            return None
+        if answer.numbers.is_missing and answer.index is None:
+            blank = Numbers(np.full(target.shape, np.nan), np.zeros(target.shape, np.int64))
+            return target, blank
+        numbers = put_in(answer.numbers, answer.index, target.shape)
+        if numbers is None:
+            self._problem(answer, "value", self._misfit(answer, target))
+            return None
+        return target, numbers
+
+    def _problem(self, answer: Answer, key: str, message: Text) -> None:
+        position = None if answer.line is None else (answer.line, 1)
+        self._document.problem((*answer.place, key), message, position=position)
+
+    @staticmethod
+    def _misfit(answer: Answer, target: Target) -> Text:
+        def shown(shape: tuple[int, ...]) -> str:
+            return " × ".join(map(str, shape)) or "1"
+
+        name, expected = answer.name, shown(target.shape)
+        if answer.index is not None:
+            return Text("`{name}` has {expected} numbers: `index` does not fit", name=name, expected=expected)
+        found = shown(answer.numbers.value.shape)
+        return Text(
+            "`{name}` has {expected} numbers, found {found}", name=name, expected=expected, found=found
+        )
+
+    def decimals(self, number: int) -> int:
+        """How many decimals the writer of an answer rounds to: as said, or as the numbers tell."""
+        answer = self.answers[number]
+        return answer.numbers.most_decimals if answer.decimals is None else answer.decimals
+
+    def _written(self) -> Iterator[tuple[Place, int, Written]]:
+        for number, (target, numbers) in enumerate(self._laid):
+            for part in target.parts:
+                value = np.atleast_1d(numbers.value[part.at])
+                if not np.isnan(value).all():
+                    yield part.place, target.row, Written(value, self.decimals(number))
+
+    # ── calculations ─────────────────────────────────────────────────────────────────
+
+    def paper(self, place: Place, decimals: int, slip: Slip = RIGHT) -> Paper:
+        """The calculation that a place is of, rounded to so many decimals."""
+        key = (place.epoch, place.batch, decimals)
+        base = self._papers.get(key)
+        done = self.learning.epoch(place.epoch).forward(place.batch)
+        if base is None:
+            base = Paper(done, self.own, decimals, epoch=place.epoch, inside=self._inside)
+            base.sheet = self
+            self._papers[key] = base
+        if slip is RIGHT:
+            return base
+        paper = Paper(done, self.own, decimals, epoch=place.epoch, slip=slip, base=base)
+        paper.sheet = self
+        return paper
+
+    def learnt(self, paper: Paper, torch: str, name: str) -> Interval | None:
+        """What the writer's own update before an epoch's batch leaves of a parameter, or of what the optimizer keeps."""
+        batches = len(self.learning.scenario.batches)
+        number = paper.epoch * batches + paper.done.index - 1
+        if number < 0 or not self._has_updates:
+            return None
+        epoch, batch = divmod(number, batches)
+        there = Place(epoch, batch, "update", torch, 0, name)
+        if not any(place[:4] == there[:4] for place in self.own):
+            return None
+        step = self.paper(there, paper.reading.decimals).step("update", torch, 0)
+        return step.values[name]  # type: ignore[no-any-return]
+
+    @cached_property
+    def _has_updates(self) -> bool:
+        return any(place.phase == "update" for place in self.own)
+
+    def gradient(self, paper: Paper, torch: str) -> Fed:
+        """∂L/∂ of a parameter, from the shares of all steps."""
+        target = gradient_target(self.learning, paper.epoch, paper.done, torch)
+        low, high = np.empty(target.shape), np.empty(target.shape)
+        doubts = paper.no_doubts
+        for part in target.parts:
+            step = paper.step("backward", part.place.key, part.place.t)
+            bounds = _in_row(step.values[part.place.name], 0, low[part.at].shape)
+            low[part.at], high[part.at] = bounds
+            doubts = doubts | step.doubts[part.place.name].any()
+        return (low, high), doubts
+
+    def _inside(self, place: Place, row: int, one: Written) -> NDArray[np.bool_]:
+        step = self.paper(place, one.decimals).step(place.phase, place.key, place.t, until=place.name)
+        return one.is_inside(_in_row(step.derived[place.name], row, one.value.shape))
+
+    def bounds(self, number: int, slip: Slip = RIGHT) -> Interval:
+        """The bounds of what an answer may be, in its target's shape."""
+        return self.bounds_of(self.targets[number], self.decimals(number), slip)
+
+    def bounds_of(self, target: Target, decimals: int, slip: Slip = RIGHT) -> Interval:
+        """The bounds of any value."""
+        low, high = np.empty(target.shape), np.empty(target.shape)
+        paper: Paper | None = None
+        for part in target.parts:
+            paper = self.paper(part.place, decimals, slip) if paper is None else paper
+            step = paper.step(part.place.phase, part.place.key, part.place.t)
+            shape = np.shape(low[part.at])
+            low[part.at], high[part.at] = _in_row(step.derived[part.place.name], target.row, shape)
+        return low, high
+
+    def _is_doubtful(self, number: int) -> bool:
+        """Whether a wrong answer stands before one."""
+        target = self.targets[number]
+        for part in target.parts:
+            step = self.paper(part.place, self.decimals(number)).step(
+                part.place.phase, part.place.key, part.place.t
+            )
+            if step.before[part.place.name][target.row]:
+                return True
+        return False
+
+    def expected(self, target: Target) -> Array:
+        """What the run has, in the target's shape."""
+        found = np.empty(target.shape)
+        for part in target.parts:
+            found[part.at] = self._value(part, target.row)
+        return found
+
+    def _value(self, part: Part, row: int) -> Array:
+        place = part.place
+        epoch = self.learning.epoch(place.epoch)
+        passed = {
+            "forward": epoch.forward,
+            "backward": epoch.backward,
+            "update": epoch.update,
+        }[place.phase](place.batch)
+        assert passed is not None
+        known = passed.known(place.key, place.t, row)
+        assert known is not None
+        return np.asarray(known[place.name], np.float64)
+
+    # ── marks ────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def marks(self) -> tuple[Mark, ...]:
+        """Every answer, marked."""
+        return tuple(self._mark(number) for number in range(len(self.answers)))
+
+    def _mark(self, number: int) -> Mark:
+        target, numbers = self._laid[number]
+        low, high = self.bounds(number)
+        one = Written(numbers.value, self.decimals(number))
+        is_wrong = ~one.is_inside((low, high))
+        status: Status = "correct"
+        if not one.is_given.any():
+            status = "missing"
+        elif is_wrong.any():
+            status = "wrong"
+        elif self._is_doubtful(number):
+            status = "follow-through"
+        return Mark(
+            self.answers[number], target, numbers.value, self.expected(target), low, high, status, is_wrong
+        )
+
+    def order(self, number: int) -> tuple[int, ...]:
+        """Where an answer stands in the order of the calculation, to be sorted by."""
+        place = self.targets[number].parts[0].place
+        stage = self.learning.structure.stage(place.batch, place.phase)
+        keys = [block.key for block in stage.blocks]
+        steps = stage.steps[place.key]
+        at, key = steps.index(place.t), keys.index(place.key)
+        line = stage.by_key[place.key].program.names.index(place.name)
+        phase = self.learning.structure.phases.index(place.phase)
+        by_time = self.learning.scenario.display.order == "time"
+        return (place.epoch, place.batch, phase, *((at, key) if by_time else (key, at)), line)
+
+    @property
+    def score(self) -> tuple[int, int]:
+        """How many answers are right, and how many there are."""
+        return sum(mark.is_right for mark in self.marks), len(self.marks)
+
+
+def _in_row(bounds: Interval, row: int, shape: tuple[int, ...]) -> Interval:
+    """The bounds of one row of a batch; of a parameter's as they are."""
+    low, high = (np.asarray(bound) for bound in bounds)
+    if low.ndim > len(shape):
+        low, high = low[min(row, len(low) - 1)], high[min(row, len(high) - 1)]
+    return np.broadcast_to(low, shape), np.broadcast_to(high, shape)

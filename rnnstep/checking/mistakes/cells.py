@@ -1,0 +1,231 @@
+"""The mistakes inside a step that any cell may have: its equations, rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnstep.checking.mistakes.gated import GATED, is_lstm
+from rnnstep.checking.mistakes.patterns import (
+    Lines,
+    Pattern,
+    Rewriting,
+    each,
+    renamed,
+    replaced,
+    terms,
+    total,
+)
+from rnnstep.checking.slip import Slip
+from rnnstep.engine.blocks import Block
+from rnnstep.engine.structure import Phase
+from rnnstep.equations.syntax import Apply, Expression, Name, names_in
+
+
+def slip(id_: str, rewriting: Rewriting) -> Slip:
+    """A slip in the recurrent blocks; None or the same lines where its pattern is not there."""
+
+    def rewrite(phase: Phase, block: Block, lines: Lines) -> Lines:
+        if phase != "forward" or block.kind != "recurrent":
+            return lines
+        return rewriting(Pattern(block, lines)) or lines
+
+    return Slip(id_, rewrite)
+
+
+def variants(pattern: Pattern) -> Iterator[Slip]:
+    """Every slip of a cell whose pattern may stand in its lines; some in several ways."""
+    for id_, rewriting in _ALWAYS:
+        yield slip(id_, rewriting)
+    for id_, function, others in _ACTIVATIONS:
+        names = pattern.activations(function)
+        ways = [(name,) for name in names] + ([tuple(names)] if len(names) > 1 else [])
+        for way in ways:
+            yield slip(_named(id_, way, pattern), _activated(way, others))
+    for names in [pattern.activations(op) for op in ("tanh", "sigmoid", "relu")]:
+        for name in names:
+            yield slip("no_activation", _without_activation(name))
+            yield slip("activation_per_term", _per_term(name))
+            yield slip("bias_after_activation", _bias_after(name))
+    for id_, rewriting in GATED:
+        yield slip(id_, rewriting)
+
+
+def _named(id_: str, way: tuple[str, ...], pattern: Pattern) -> str:
+    """A sigmoid in the place of the tanh of an LSTM's g is a mistake with a name of its own."""
+    return "g_with_sigmoid" if id_ == "sigmoid_for_tanh" and way == ("g",) and is_lstm(pattern) else id_
+
+
+# ── biases ───────────────────────────────────────────────────────────────────────────
+
+
+def _without_bias(*, of_x: bool, of_h: bool) -> Rewriting:
+    def rewriting(pattern: Pattern) -> Lines:
+        lines = pattern.lines
+        for name, parts in pattern.sums(of_x=of_x, of_h=of_h):
+            kept = [part for part in parts if not pattern.is_bias(part)]
+            lines = replaced(lines, name, total(kept))
+        return lines
+
+    return rewriting
+
+
+def _no_bias(pattern: Pattern) -> Lines:
+    lines = pattern.lines
+    for line in pattern.lines:
+        parts = list(terms(line.expression))
+        kept = [part for part in parts if not pattern.is_bias(part)]
+        if kept and len(kept) < len(parts):
+            lines = replaced(lines, line.name, total(kept))
+        match line.expression:
+            case Apply(op=op, args=(inner,)) if len(list(terms(inner))) > 1:
+                kept = [part for part in terms(inner) if not pattern.is_bias(part)]
+                lines = replaced(lines, line.name, Apply(op, (total(kept),))) if kept else lines
+    return lines
+
+
+def _bias_twice(*, is_first: bool) -> Rewriting:
+    def rewriting(pattern: Pattern) -> Lines:
+        names = {}
+        for name in pattern.biases:
+            partner = _partner(name)
+            if partner in pattern.biases and name.startswith("b_i") != is_first:
+                names[name] = partner
+        return renamed(pattern.lines, names)
+
+    return rewriting
+
+
+def _partner(name: str) -> str:
+    """`b_ih` of `b_hh`, `b_hf` of `b_if`, and the other way round."""
+    if name in ("b_ih", "b_hh"):
+        return "b_hh" if name == "b_ih" else "b_ih"
+    return {"b_i": "b_h", "b_h": "b_i"}.get(name[:3], "") + name[3:]
+
+
+def _bias_after(name: str) -> Rewriting:
+    """`tanh(W x + U h') + b` in the place of `tanh(W x + U h' + b)`."""
+
+    def rewriting(pattern: Pattern) -> Lines | None:
+        biases: list[Expression] = []
+
+        def without(expression: Expression, depth: int) -> Expression:
+            parts = list(terms(expression))
+            if len(parts) == 1:
+                written = pattern.written_out(parts[0])
+                return without(written, depth - 1) if depth and written != parts[0] else parts[0]
+            kept = []
+            for part in parts:
+                if pattern.is_bias(part):
+                    biases.append(part)
+                else:
+                    kept.append(without(part, depth))
+            return total(kept) if kept else parts[0]
+
+        expression = pattern.by_name[name].expression
+        if not isinstance(expression, Apply) or len(expression.args) != 1:
+            return None
+        inner = without(expression.args[0], 2)
+        if not biases:
+            return None
+        return replaced(pattern.lines, name, total([Apply(expression.op, (inner,)), *biases]))
+
+    return rewriting
+
+
+# ── activations ──────────────────────────────────────────────────────────────────────
+
+
+def _activated(names: tuple[str, ...], other: str) -> Rewriting:
+    def rewriting(pattern: Pattern) -> Lines:
+        lines = pattern.lines
+        for name in names:
+            argument = pattern.argument(name)
+            if argument is not None:
+                lines = replaced(lines, name, Apply(other, (argument,)))
+        return lines
+
+    return rewriting
+
+
+def _without_activation(name: str) -> Rewriting:
+    def rewriting(pattern: Pattern) -> Lines | None:
+        argument = pattern.argument(name)
+        return None if argument is None else replaced(pattern.lines, name, argument)
+
+    return rewriting
+
+
+def _per_term(name: str) -> Rewriting:
+    """`tanh(W x) + tanh(U h')` in the place of `tanh(W x + U h')`."""
+
+    def rewriting(pattern: Pattern) -> Lines | None:
+        expression = pattern.by_name[name].expression
+        if not isinstance(expression, Apply) or len(expression.args) != 1:
+            return None
+        parts = list(terms(pattern.written_out(expression.args[0])))
+        if len(parts) != 2:
+            return None
+        return replaced(pattern.lines, name, total([Apply(expression.op, (part,)) for part in parts]))
+
+    return rewriting
+
+
+# ── products ─────────────────────────────────────────────────────────────────────────
+
+
+def _product(op: str, *, of_x: bool) -> Rewriting:
+    """Another product of W, square, with x, or with h'."""
+
+    def rewriting(pattern: Pattern) -> Lines:
+        names = pattern.entering if of_x else pattern.before
+
+        def other(part: Expression) -> Expression | None:
+            match part:
+                case Apply(op="matmul", args=(w, x)) if pattern.is_square(w) and set(names_in(x)) & names:
+                    return Apply(op, (w, x))
+            return None
+
+        return each(pattern.lines, other)
+
+    return rewriting
+
+
+def _swapped_vectors(pattern: Pattern) -> Lines | None:
+    """W_ih h' + W_hh x."""
+    h = next(iter(name for name in pattern.before if name.startswith(f"{pattern.states[0]}")), None)
+    x = next(iter(pattern.entering), None)
+    if h is None or x is None or pattern.size(Name(h)) != pattern.size(Name(x)):
+        return None
+    names = {h: Name(x), x: Name(h)}
+
+    def other(part: Expression) -> Expression | None:
+        match part:
+            case Apply(op="matmul", args=(w, Name(id=name))) if name in names:
+                return Apply("matmul", (w, names[name]))
+        return None
+
+    return each(pattern.lines, other)
+
+
+_ALWAYS: tuple[tuple[str, Rewriting], ...] = (
+    ("no_b_ih", _without_bias(of_x=True, of_h=False)),
+    ("no_b_hh", _without_bias(of_x=False, of_h=True)),
+    ("no_bias", _no_bias),
+    ("bias_twice", _bias_twice(is_first=True)),
+    ("bias_twice", _bias_twice(is_first=False)),
+    ("transposed_ih", _product("pullback", of_x=True)),
+    ("transposed_hh", _product("pullback", of_x=False)),
+    ("weights_swapped", _swapped_vectors),
+    ("elementwise_for_matmul", _product("times_columns", of_x=True)),
+    ("elementwise_for_matmul", _product("times_columns", of_x=False)),
+    ("elementwise_for_matmul", _product("times_rows", of_x=True)),
+    ("elementwise_for_matmul", _product("times_rows", of_x=False)),
+)
+
+_ACTIVATIONS = (
+    ("sigmoid_for_tanh", "tanh", "sigmoid"),
+    ("tanh_for_sigmoid", "sigmoid", "tanh"),
+    ("relu_for_tanh", "tanh", "relu"),
+    ("tan_for_tanh", "tanh", "tan"),
+    ("degrees", "tanh", "tan_of_degrees"),
+)

@@ -1,0 +1,90 @@
+"""The mistakes in writing a right result down: of another step or layer, two entries exchanged, a sign lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnstep.equations.intervals import Interval
+
+if TYPE_CHECKING:
+    from rnnstep.checking.marking import Mark, Sheet
+    from rnnstep.checking.targets import Target
+
+MOST_EXCHANGED = 60  # entries; of a larger value no two are exchanged
+
+
+def variants(sheet: Sheet, number: int, mark: Mark) -> Iterator[tuple[str, Interval]]:
+    """Each mistake with its bounds."""
+    right = sheet.bounds(number)
+    yield from _exchanged(mark, right)
+    yield from _signs(mark, right)
+    for id_, target in _elsewhere(sheet, sheet.targets[number]):
+        try:
+            bounds = sheet.bounds_of(target, sheet.decimals(number))
+        except (KeyError, IndexError, ValueError):
+            continue
+        if bounds[0].shape == right[0].shape:
+            yield id_, bounds
+    yield from _rows(sheet.targets[number], right)
+
+
+def _exchanged(mark: Mark, right: Interval) -> Iterator[tuple[str, Interval]]:
+    """Two entries exchanged: only pairs of which both are wrong can be."""
+    wrong = np.flatnonzero(mark.is_wrong)
+    if not 1 <= len(wrong) <= 2 or mark.given.size > MOST_EXCHANGED:
+        return
+    for pair in combinations(range(mark.given.size), 2):
+        if set(wrong) <= set(pair):
+            order = np.arange(mark.given.size)
+            order[list(pair)] = order[list(pair)[::-1]]
+            low, high = (bound.reshape(-1)[order].reshape(bound.shape) for bound in right)
+            yield "swapped_entries", (low, high)
+
+
+def _signs(mark: Mark, right: Interval) -> Iterator[tuple[str, Interval]]:
+    """A sign lost, or too many: where all wrong entries are right with the other sign."""
+    if not mark.is_wrong.any():
+        return
+    low = np.where(mark.is_wrong, -right[1], right[0])
+    high = np.where(mark.is_wrong, -right[0], right[1])
+    yield "sign_slip", (low, high)
+
+
+def _elsewhere(sheet: Sheet, target: Target) -> Iterator[tuple[str, Target]]:
+    """The same value of another step, or of another layer."""
+    place = target.parts[0].place
+    epoch = sheet.learning.epoch(place.epoch)
+    done = epoch.forward(place.batch)
+    if target.t is not None and place.phase == "forward":
+        steps = [t for t in range(done.batch.last_step(target.row) + 1) if t != target.t]
+        for t in sorted(steps, key=lambda t: abs(t - target.t)):  # type: ignore[operator]
+            yield "step_off_by_one", _moved(target, t=t)
+    if target.layer:
+        for layer in range(target.layer):
+            key = place.key.replace(f"L{target.layer}", f"L{layer}")
+            yield "h_n_first_layer", _moved(target, key=key)
+
+
+def _moved(target: Target, t: int | None = None, key: str | None = None) -> Target:
+    parts = tuple(
+        replace(
+            part,
+            place=part.place._replace(
+                t=part.place.t if t is None else t, key=part.place.key if key is None else key
+            ),
+        )
+        for part in target.parts
+    )
+    return replace(target, parts=parts, t=target.t if t is None else t)
+
+
+def _rows(target: Target, right: Interval) -> Iterator[tuple[str, Interval]]:
+    """Of both directions' states, joined or one below the other: backward before forward."""
+    if len(target.parts) == 2 and target.parts[0].place.key + "←" == target.parts[1].place.key:
+        half = len(right[0]) // 2
+        yield "halves_swapped", (np.roll(right[0], half, axis=0), np.roll(right[1], half, axis=0))

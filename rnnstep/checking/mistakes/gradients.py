@@ -1,0 +1,197 @@
+"""The mistakes on the way back and in the update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnstep.checking.calculation import Fed
+from rnnstep.checking.mistakes.patterns import Lines, each, replaced
+from rnnstep.checking.paper import Paper
+from rnnstep.checking.slip import Slip
+from rnnstep.engine.blocks import Block
+from rnnstep.engine.structure import Phase
+from rnnstep.equations.intervals import point
+from rnnstep.equations.program import Program
+from rnnstep.equations.shares import LATER
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
+
+if TYPE_CHECKING:
+    from rnnstep.checking.marking import Sheet
+
+Rewriting = Callable[[Program, Lines], Lines | None]
+
+
+def variants(sheet: Sheet, phase: Phase) -> Iterator[Slip]:
+    """Every slip on the way back, and for an answer to an update those of the optimizer."""
+    done = sheet.learning.epoch(0).forward(0)
+    forward = next(iter(done.runs.values())).block.program
+    for id_, rewriting in _BACK:
+        yield _slip(id_, "recurrent", rewriting)
+    for line in forward.lines:
+        if isinstance(line.expression, Apply) and line.expression.op == "tanh":
+            yield _slip("derivative_at_preactivation", "recurrent", _at_argument(line))
+    yield _slip("gradient_sign", "loss", _negative)
+    if phase == "update":
+        for id_, rewriting in _UPDATE:
+            yield _slip(id_, "update", rewriting)
+        yield Slip("no_zero_grad", wires={"gradient": _added_up})
+        yield Slip("merged_bias_once", wires={"gradient": _one_bias})
+
+
+def _slip(id_: str, kind: str, rewriting: Rewriting) -> Slip:
+    def rewrite(phase: Phase, block: Block, lines: Lines) -> Lines:
+        if phase == "forward" or block.kind != kind:
+            return lines
+        return rewriting(block.program, lines) or lines
+
+    return Slip(id_, rewrite)
+
+
+# ── back ─────────────────────────────────────────────────────────────────────────────
+
+
+def _at_argument(line: Line) -> Rewriting:
+    """`1 − a²` in the place of `1 − tanh(a)²`."""
+    assert isinstance(line.expression, Apply)
+    argument = line.expression.args[0]
+
+    def other(part: Expression) -> Expression | None:
+        match part:
+            case Apply(op="sub", args=(Number() as one, Apply(op="mul", args=(Name(id=y), Name(id=z))))) if (
+                y == z == line.name
+            ):
+                return Apply("sub", (one, Apply("mul", (argument, argument))))
+        return None
+
+    return lambda _, lines: each(lines, other)
+
+
+def _without_next(program: Program, lines: Lines) -> Lines:
+    """δ_t without what comes from the step after."""
+    nexts = {program.before(state) for state in program.states if not _is_sum(program, state)}
+
+    def other(part: Expression) -> Expression | None:
+        match part:
+            case Apply(op="add", args=(kept, Name(id=name))) if name in nexts:
+                return kept
+            case Apply(op="add", args=(Name(id=name), kept)) if name in nexts:
+                return kept
+        return None
+
+    return each(lines, other)
+
+
+def _is_sum(program: Program, state: str) -> bool:
+    return program.before(state).rstrip("′").endswith(LATER)
+
+
+def _recurrent_without_slope(program: Program, lines: Lines) -> Lines | None:
+    """∂a = ∂h_above ⊙ (1 − h²) + ∂h_next."""
+    by_name = {line.name: line.expression for line in lines}
+    found = lines
+    for line in lines:
+        match line.expression:
+            case Apply(op="mul", args=(Name(id=gradient), slope)):
+                match by_name.get(gradient):
+                    case Apply(op="add", args=(Name() as above, Name(id=later) as from_later)) if (
+                        later in program.befores
+                    ):
+                        found = replaced(
+                            found, line.name, Apply("add", (Apply("mul", (above, slope)), from_later))
+                        )
+    return found
+
+
+def _last_share_only(program: Program, lines: Lines) -> Lines:
+    """Of the sum over paths the longest one alone: the share of the step that the way back comes to last."""
+    sums = {program.before(state) for state in program.states if _is_sum(program, state)}
+
+    def other(part: Expression) -> Expression | None:
+        match part:
+            case Apply(op="add", args=(Name(id=name), share)) if name in sums:
+                return share
+        return None
+
+    return each(lines, other)
+
+
+def _not_transposed(program: Program, lines: Lines) -> Lines:
+    """U δ in the place of Uᵀ δ."""
+
+    def other(part: Expression) -> Expression | None:
+        match part:
+            case Apply(op="pullback", args=args) if all(_is_square(program, w) for w in args[::2]):
+                found: Expression | None = None
+                for w, g in zip(args[::2], args[1::2], strict=True):
+                    product = Apply("matmul", (w, g))
+                    found = product if found is None else Apply("add", (found, product))
+                return found
+        return None
+
+    return each(lines, other)
+
+
+def _is_square(program: Program, w: Expression) -> bool:
+    if not isinstance(w, Name):
+        return False
+    shape = program.shapes[w.id]
+    return len(shape) == 2 and shape[0] == shape[1]
+
+
+def _negative(_: Program, lines: Lines) -> Lines:
+    """Y − p, which is then taken for p − y."""
+    last = lines[-1]
+    return replaced(lines, last.name, Apply("neg", (last.expression,)))
+
+
+_BACK: tuple[tuple[str, Rewriting], ...] = (
+    ("no_recurrent_gradient", _without_next),
+    ("recurrent_gradient_without_derivative", _recurrent_without_slope),
+    ("longest_chain_only", _last_share_only),
+    ("u_for_u_transposed", _not_transposed),
+)
+
+
+# ── the update ───────────────────────────────────────────────────────────────────────
+
+
+def _uncorrected(*names: str) -> Rewriting:
+    """M or v as they are, not divided by 1 − βᵗ."""
+
+    def rewriting(_: Program, lines: Lines) -> Lines:
+        for name in names:
+            lines = replaced(lines, f"{name}_hat", Name(name))
+        return lines
+
+    return rewriting
+
+
+_UPDATE: tuple[tuple[str, Rewriting], ...] = (
+    ("adam_no_correction", _uncorrected("m", "v")),
+    ("adam_only_v_corrected", _uncorrected("m")),
+    ("adam_only_m_corrected", _uncorrected("v")),
+)
+
+
+def _added_up(paper: Paper, torch: str) -> Fed:
+    """The gradients of all updates so far, which were not set to zero."""
+    sheet = paper.sheet
+    assert sheet is not None
+    (low, high), doubts = paper.gradient(torch)
+    batches = len(sheet.learning.scenario.batches)
+    for number in range(paper.epoch * batches + paper.done.index):
+        epoch, batch = divmod(number, batches)
+        back = sheet.learning.epoch(epoch).backward(batch)
+        assert back is not None
+        more = np.asarray(back.parameters[torch], np.float64)
+        low, high = low + more, high + more
+    return paper.reading.apply("add", ((low, high), point(np.zeros(low.shape)))), doubts
+
+
+def _one_bias(paper: Paper, torch: str) -> Fed:
+    """Both biases have the gradient; one of them is left as it was."""
+    value, doubts = paper.gradient(torch)
+    return (point(np.zeros(value[0].shape)) if torch.startswith("bias_hh") else value), doubts

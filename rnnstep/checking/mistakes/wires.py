@@ -1,0 +1,168 @@
+"""The mistakes between the steps and between the layers: what is fed in is another number than it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from rnnstep.checking.calculation import Fed, joined
+from rnnstep.checking.forward import Forward, together
+from rnnstep.checking.slip import Slip
+from rnnstep.engine.blocks import Block
+from rnnstep.engine.passes import Pass
+from rnnstep.equations.intervals import Interval, point
+
+MOST_INDICES = 40  # that are tried for one that was read wrong
+
+
+def variants(done: Pass) -> Iterator[Slip]:
+    """Every slip of the run's wires that could make a difference."""
+    recurrent, batch = done.scenario.recurrent, done.batch
+    yield Slip("h_stays_h_0", wires={"before": _stays})
+    if done.scenario.initial_state:
+        yield Slip("h_zero_ignored", wires={"initial": _zeros})
+    yield Slip("x_of_previous_step", wires={"x": _x_of(-1)})
+    yield Slip("x_of_next_step", wires={"x": _x_of(1)})
+    if recurrent.num_layers > 1:
+        yield Slip("layer_reads_x", wires={"x": _reads_x})
+        yield Slip("layer_reads_below_late", wires={"x": _reads_late})
+        yield Slip("h_n_first_layer", wires={"finals": _finals_of_first_layer})
+    if recurrent.bidirectional:
+        yield Slip(
+            "halves_swapped", wires={"output": _swapped(Forward.output), "finals": _swapped(Forward.finals)}
+        )
+        yield Slip("backward_half_at_last_step", wires={"finals": _backward_at_last_step})
+        yield Slip("backward_not_reversed", wires={"order": _in_order})
+    if batch.num_rows > 1:
+        yield Slip("h_n_viewed", wires={"finals": _viewed})
+    if batch.packed and batch.lengths is not None:
+        yield Slip("padding_walked", walks_padding=True)
+    yield from _indices(done)
+
+
+# ── states ───────────────────────────────────────────────────────────────────────────
+
+
+def _stays(paper: Forward, block: Block, state: str, _: int) -> Fed:
+    return paper.initial(block, state), np.zeros(paper.batch.num_rows, np.bool_)
+
+
+def _zeros(paper: Forward, block: Block, state: str) -> Interval:
+    return point(np.zeros((paper.batch.num_rows, int(block.program.states[state][0]))))
+
+
+def _in_order(paper: Forward, block: Block) -> range:
+    order = paper.order(block)
+    return order[::-1] if block.direction == "backward" else order
+
+
+# ── inputs ───────────────────────────────────────────────────────────────────────────
+
+
+def _x_of(shift: int) -> Callable[[Forward, Block, int], Fed]:
+    """X of another step; zeros where there is none."""
+
+    def x(paper: Forward, block: Block, t: int) -> Fed:
+        if block.layer:
+            return paper.x(block, t)
+        if 0 <= t + shift < paper.batch.num_steps:
+            return paper.x(block, t + shift)
+        value, doubts = paper.x(block, t)
+        return point(np.zeros(value[0].shape)), doubts
+
+    return x
+
+
+def _reads_x(paper: Forward, block: Block, t: int) -> Fed:
+    found = paper.x(paper.done.by_key["L0"], t)
+    right = paper.x(block, t)
+    return found if found[0][0].shape == right[0][0].shape else right
+
+
+def _reads_late(paper: Forward, block: Block, t: int) -> Fed:
+    if not block.layer:
+        return paper.x(block, t)
+    if t > 0:
+        return paper.x(block, t - 1)
+    keys = [key for key, run in paper.done.runs.items() if run.block.layer == block.layer - 1]
+    below = [paper.done.by_key[key] for key in keys]
+    value = joined([paper.initial(one, one.output) for one in below])
+    return value, np.zeros(paper.batch.num_rows, np.bool_)
+
+
+def _indices(done: Pass) -> Iterator[Slip]:
+    """Another one-hot vector, another row of the embedding, or a column of it."""
+    if done.batch.indices is None:
+        return
+    embedding = done.by_key.get("embedding")
+    size = done.x.shape[-1]
+    count = size if embedding is None else len(embedding.parameters["weight"])
+    for index in range(min(count, MOST_INDICES)):
+        yield Slip("wrong_index", wires={"x": _looked_up(index)})
+    if embedding is not None and count == size:
+        yield Slip("embedding_column", wires={"x": _column})
+
+
+def _looked_up(index: int) -> Callable[[Forward, Block, int], Fed]:
+    def x(paper: Forward, block: Block, t: int) -> Fed:
+        right, doubts = paper.x(block, t)
+        if block.layer:
+            return right, doubts
+        shape = right[0].shape
+        if "embedding" in paper.done.by_key:
+            low, high = paper.parameters(paper.done.by_key["embedding"])["weight"]
+            return (np.broadcast_to(low[index], shape), np.broadcast_to(high[index], shape)), doubts
+        hot = np.zeros(shape)
+        hot[..., index] = 1.0
+        return point(hot), doubts
+
+    return x
+
+
+def _column(paper: Forward, block: Block, t: int) -> Fed:
+    right, doubts = paper.x(block, t)
+    if block.layer:
+        return right, doubts
+    low, high = paper.parameters(paper.done.by_key["embedding"])["weight"]
+    assert paper.batch.indices is not None
+    at = paper.batch.indices[t]
+    return (low.T[at], high.T[at]), doubts
+
+
+# ── what is taken out at the end ─────────────────────────────────────────────────────
+
+
+def _of_layer(paper: Forward, layer: int) -> list[Fed]:
+    return [
+        paper.final(key, run.block.output) for key, run in paper.done.runs.items() if run.block.layer == layer
+    ]
+
+
+def _finals_of_first_layer(paper: Forward) -> Fed:
+    return paper.finals_of_layer(0)
+
+
+def _swapped(right: Callable[..., Fed]) -> Callable[..., Fed]:
+    def swapped(paper: Forward, *args: Any) -> Fed:
+        (low, high), doubts = right(paper, *args)
+        half = low.shape[-1] // 2
+        return (np.roll(low, half, axis=-1), np.roll(high, half, axis=-1)), doubts
+
+    return swapped
+
+
+def _backward_at_last_step(paper: Forward) -> Fed:
+    layer = paper.done.scenario.recurrent.num_layers - 1
+    forward, _ = _of_layer(paper, layer)
+    last = paper.state(f"L{layer}←", paper.batch.num_steps - 1)
+    return together([forward, last])
+
+
+def _viewed(paper: Forward) -> Fed:
+    """h_n of the last layer as `h_n.view(B, −1)`: rows that are no rows."""
+    parts = _of_layer(paper, paper.done.scenario.recurrent.num_layers - 1)
+    rows = paper.batch.num_rows
+    low, high = (np.stack([value[side] for value, _ in parts]).reshape(rows, -1) for side in (0, 1))
+    return (low, high), np.logical_or.reduce([doubts for _, doubts in parts])

@@ -1,0 +1,73 @@
+"""A writer's own numbers, by the place of the calculation that each of them is the result of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.checking.rounding import around
+from rnnstep.engine.structure import Phase
+from rnnstep.equations.intervals import Interval
+from rnnstep.equations.operations import Array
+
+
+class Place(NamedTuple):
+    """One line's value: of all rows of a batch, or of a parameter."""
+
+    epoch: int
+    batch: int
+    phase: Phase
+    key: str
+    t: int
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """What a writer gave of one place, in one row or of a parameter.
+
+    Attributes:
+        value: NaN where it was left blank.
+        decimals: how many the writer rounds to.
+    """
+
+    value: Array
+    decimals: int
+
+    @property
+    def is_given(self) -> NDArray[np.bool_]:
+        """Where it is not blank."""
+        return ~np.isnan(self.value)
+
+    @property
+    def bounds(self) -> Interval:
+        """What is written so; where it is blank, nothing that is compared."""
+        low, high = around(self.value, self.decimals)
+        return np.where(self.is_given, low, -np.inf), np.where(self.is_given, high, np.inf)
+
+    def is_inside(self, bounds: Interval) -> NDArray[np.bool_]:
+        """Where a number lies within bounds; a blank does."""
+        slack = 1e-9 * 10.0**-self.decimals + np.abs(self.value) * 1e-14
+        with np.errstate(invalid="ignore"):
+            inside = (self.value >= bounds[0] - slack) & (self.value <= bounds[1] + slack)
+        return np.asarray(inside | ~self.is_given)
+
+
+class Own:
+    """All numbers of a writer's calculation; where two answers give the same number, the first counts for what follows."""
+
+    def __init__(self, written: Iterable[tuple[Place, int, Written]] = ()) -> None:
+        self._by_place: dict[Place, dict[int, list[Written]]] = {}
+        for place, row, one in written:
+            self._by_place.setdefault(place, {}).setdefault(row, []).append(one)
+
+    def at(self, place: Place) -> Mapping[int, list[Written]]:
+        """What was given of a place, by row of the batch; of a parameter under row 0."""
+        return self._by_place.get(place, {})
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self._by_place)

@@ -1,0 +1,157 @@
+"""What honest rounding can give: intervals in which every operation's result may be rounded, or not.
+
+A person who calculates to d decimals rounds to the nearest of them where a number is written down, and may carry
+more digits where it is not. So after every operation an interval is widened to whatever rounding to d or more
+decimals can make of what it holds; the products of a matrix product are written down one by one, too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnstep.equations import intervals
+from rnnstep.equations.evaluate import Intervals
+from rnnstep.equations.intervals import Bound, Interval, point
+from rnnstep.equations.operations import OPERATIONS, Array
+
+_NEAREST = 0.55  # of a unit: rounding to d + 1 decimals and then to d goes that far
+_FINER = 0.05  # of a unit: what rounding to d + 1 decimals or more moves
+_ON_GRID = 1e-4  # of a unit: what stands for a number of d decimals in float32 arithmetic
+
+
+def rounded(interval: Interval, decimals: int) -> Interval:
+    """Give the bounds of what rounding to `decimals` or more decimals makes of an interval's numbers."""
+    low, high = interval
+    return _lowest(low, decimals), -_lowest(-high, decimals)
+
+
+def _lowest(low: Bound, decimals: int) -> Bound:
+    """The least that rounding gives, element by element: the grid's number below, where it is the nearest."""
+    unit = 10.0**-decimals
+    with np.errstate(invalid="ignore", over="ignore"):
+        scaled = low * 10.0**decimals
+        below = np.floor(scaled + _ON_GRID)
+        part = scaled - below
+        found = np.where(part <= _NEAREST, below, np.maximum(below, scaled - _FINER)) * unit
+    # Many digits of a large number are all in the float already, and infinity has none.
+    return np.where(np.isfinite(found), np.minimum(found, low), low)
+
+
+def around(value: Array, decimals: int) -> Interval:
+    """The numbers that are written as `value` with `decimals` decimals."""
+    half = 0.5 * 10.0**-decimals
+    slack = half * 1e-9 + np.abs(value) * 1e-15
+    return value - half - slack, value + half + slack
+
+
+def shown(values: Array, decimals: int) -> Interval:
+    """Given numbers, such as weights, as people read them: themselves, or rounded where they are shown so."""
+    exact = np.asarray(values, np.float64)
+    if values.dtype == np.float32:  # people read 0.1, which float32 does not have
+        written = np.array([float(str(value)) for value in values.reshape(-1)]).reshape(values.shape)
+        exact, written = np.minimum(exact, written), np.maximum(exact, written)
+        return rounded((exact, written), decimals)
+    return rounded(point(exact), decimals)
+
+
+class Rounded(Intervals):
+    """The reading as bounds of a calculation that may be rounded to so many decimals after each operation."""
+
+    def __init__(self, decimals: int) -> None:
+        self.decimals = decimals
+
+    def apply(self, op: str, args: tuple[Interval, ...]) -> Interval:
+        """An operation's bounds, where its result and what people write down on the way may be rounded."""
+        written = getattr(self, f"_{op}", None)
+        if written is not None:
+            return written(*args)  # type: ignore[no-any-return]
+        bounds = OPERATIONS[op].interval(*args)
+        return bounds if op in _EXACT else rounded(bounds, self.decimals)
+
+    def _rounded(self, bounds: Interval) -> Interval:
+        return rounded(bounds, self.decimals)
+
+    # ── sums of products ─────────────────────────────────────────────────────────────
+
+    def _matmul(self, w: Interval, x: Interval) -> Interval:
+        products = intervals.mul(w, (x[0][..., None, :], x[1][..., None, :]))
+        return self._summed(products)
+
+    def _summed(self, terms: Interval) -> Interval:
+        """Terms that are written down, and their sum."""
+        low, high = intervals.sum(self._rounded(terms))
+        return self._rounded((low[..., 0], high[..., 0]))
+
+    def _pullback(self, *pairs: Interval) -> Interval:
+        found: Interval | None = None
+        for w, g in zip(pairs[::2], pairs[1::2], strict=True):
+            part = self._matmul((w[0].T, w[1].T), g)
+            found = part if found is None else self._rounded(intervals.add(found, part))
+        assert found is not None
+        return found
+
+    def _outer(self, g: Interval, x: Interval) -> Interval:
+        each = intervals.mul(
+            (g[0][..., :, None], g[1][..., :, None]), (x[0][..., None, :], x[1][..., None, :])
+        )
+        return self._over_rows(each) if g[0].ndim > 1 else self._rounded(each)
+
+    def _over_rows(self, each: Interval) -> Interval:
+        low, high = (np.moveaxis(bound, 0, -1) for bound in self._rounded(each))
+        return self._summed((low, high))
+
+    def _rows(self, g: Interval) -> Interval:
+        return self._over_rows(g)
+
+    def _mean(self, a: Interval) -> Interval:
+        size = float(a[0].shape[-1])
+        return self.apply("div", (self._sum(a), point(size)))
+
+    def _sum(self, a: Interval) -> Interval:
+        return self._rounded(intervals.sum(a))
+
+    # ── functions that people write as several operations ────────────────────────────
+
+    def _sigmoid(self, a: Interval) -> Interval:
+        """1 / (1 + exp(−a)), for those whose calculator has no key for it; or with one."""
+        low, high = self.apply("div", (point(1.0), self.apply("add", (point(1.0), self._exp_of_neg(a)))))
+        at_once = self._rounded(intervals.sigmoid(a))
+        return np.minimum(np.clip(low, 0, 1), at_once[0]), np.maximum(np.clip(high, 0, 1), at_once[1])
+
+    def _exp_of_neg(self, a: Interval) -> Interval:
+        return self._rounded(intervals.exp(intervals.neg(a)))
+
+    def _softmax(self, a: Interval) -> Interval:
+        """exp(a_i) / Σ exp(a_j), each power, the sum and the quotient written down."""
+        powers = self._rounded(intervals.exp(a))
+        total = self._rounded(intervals.sum(powers))
+        low, high = self.apply("div", (powers, (np.broadcast_to(total[0], powers[0].shape), total[1])))
+        at_once = self._rounded(intervals.softmax(a))
+        low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
+        return np.minimum(low, at_once[0]), np.maximum(high, at_once[1])
+
+    def _norm(self, a: Interval) -> Interval:
+        magnitude = intervals.absolute(a)
+        squares = self._rounded(intervals.mul(magnitude, magnitude))
+        return self._rounded(intervals.sqrt(self._sum(squares)))
+
+
+# What only moves numbers about, or asks: nothing is rounded there.
+_EXACT = frozenset(
+    {
+        "neg",
+        "relu",
+        "abs",
+        "max",
+        "min",
+        "maximum",
+        "minimum",
+        "lookup",
+        "cat",
+        "head",
+        "tail",
+        "chosen",
+        "placed",
+    }
+    | {"spread", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
+)

@@ -1,0 +1,121 @@
+"""What may be done wrong in a calculation by hand: other lines in a block, or other wires between blocks.
+
+A slip is a rewrite of the equations or of the run around them, so that it fits every cell in which its pattern stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rnnstep.engine.blocks import Block
+from rnnstep.engine.structure import Phase
+from rnnstep.equations.intervals import Interval
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
+
+if TYPE_CHECKING:
+    from rnnstep.checking.calculation import Fed
+    from rnnstep.checking.forward import Forward
+    from rnnstep.checking.paper import Paper
+
+Lines = tuple[Line, ...]
+Rewrite = Callable[[Phase, Block, Lines], Lines]
+
+
+@dataclass(frozen=True, eq=False)
+class Slip:
+    """One way of doing it, right or wrong.
+
+    Attributes:
+        id: of the mistake; "" of what is right.
+        rewrite: gives a block's lines as they are done; the same ones where the pattern is not there.
+        wires: what is fed in instead, under the names of the methods below.
+        walks_padding: whether a row goes on behind its end.
+    """
+
+    id: str = ""
+    rewrite: Rewrite | None = None
+    wires: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    walks_padding: bool = False
+
+    def lines(self, phase: Phase, block: Block) -> Lines:
+        """The lines of a block as they are done."""
+        right = by_hand(block)
+        return right if self.rewrite is None else self.rewrite(phase, block, right)
+
+    def _wired(self, name: str, right: Callable[..., Any], *args: Any) -> Any:
+        wire = self.wires.get(name)
+        return right(*args[1:]) if wire is None else wire(*args)
+
+    def order(self, paper: Forward, block: Block) -> range:
+        """The steps of a recurrent block in the order of computation."""
+        return self._wired("order", paper.order, paper, block)  # type: ignore[no-any-return]
+
+    def x(self, paper: Forward, block: Block, t: int) -> Fed:
+        """What enters a recurrent block at a step."""
+        return self._wired("x", paper.x, paper, block, t)  # type: ignore[no-any-return]
+
+    def before(self, paper: Forward, block: Block, state: str, t: int) -> Fed:
+        """A state before a step."""
+        return self._wired("before", paper.before, paper, block, state, t)  # type: ignore[no-any-return]
+
+    def initial(self, paper: Forward, block: Block, state: str) -> Interval:
+        """A state before the first step."""
+        return self._wired("initial", paper.initial, paper, block, state)  # type: ignore[no-any-return]
+
+    def output(self, paper: Forward, t: int) -> Fed:
+        """What the linear layer reads at a step."""
+        return self._wired("output", paper.output, paper, t)  # type: ignore[no-any-return]
+
+    def finals(self, paper: Forward) -> Fed:
+        """What a linear layer on h_n reads."""
+        return self._wired("finals", paper.finals, paper)  # type: ignore[no-any-return]
+
+    def sent(self, paper: Paper, block: Block, t: int) -> Fed:
+        """∂L/∂ of what a block gave at a step."""
+        return self._wired("sent", paper.sent, paper, block, t)  # type: ignore[no-any-return]
+
+    def gradient(self, paper: Paper, torch: str) -> Fed:
+        """What the optimizer is given for a parameter."""
+        return self._wired("gradient", paper.gradient, paper, torch)  # type: ignore[no-any-return]
+
+
+RIGHT = Slip()
+
+
+def by_hand(block: Block) -> Lines:
+    """A block's lines as people calculate: of the loss the logarithm of p, which the program takes without the detour."""
+    if block.kind != "loss":
+        return block.program.lines
+    return tuple(
+        Line(line.name, _BY_HAND.get(line.name, line.expression), line.row) for line in block.program.lines
+    )
+
+
+def _two_logarithms() -> Expression:
+    """−(y·ln p + (1 − y)·ln(1 − p))."""
+    one, y, p = Number(1.0, "1"), Name("target"), Name("p")
+    hit = Apply("mul", (y, Apply("log", (p,))))
+    miss = Apply("mul", (Apply("sub", (one, y)), Apply("log", (Apply("sub", (one, p)),))))
+    return Apply("neg", (Apply("add", (hit, miss)),))
+
+
+_BY_HAND: Mapping[str, Expression] = {"log_p": Apply("log", (Name("p"),)), "bce_each": _two_logarithms()}
+
+
+def together(first: Slip, second: Slip) -> Slip:
+    """Two slips at once."""
+
+    def rewrite(phase: Phase, block: Block, lines: Lines) -> Lines:
+        for slip in (first, second):
+            if slip.rewrite is not None:
+                lines = slip.rewrite(phase, block, lines)
+        return lines
+
+    return Slip(
+        f"{first.id}+{second.id}",
+        rewrite,
+        {**first.wires, **second.wires},
+        first.walks_padding or second.walks_padding,
+    )

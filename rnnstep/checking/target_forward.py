@@ -1,0 +1,160 @@
+"""Which numbers of the way forward an answer's name stands for."""
+
+from __future__ import annotations
+
+from rnnstep.checking.answers import Answer
+from rnnstep.checking.own import Place
+from rnnstep.checking.target import NoTarget, Part, Target
+from rnnstep.engine.blocks import Block
+from rnnstep.engine.learning import Learning
+from rnnstep.engine.passes import Pass
+from rnnstep.engine.structure import Phase
+from rnnstep.language import Text
+from rnnstep.scenario.keys import closest
+
+
+class ForwardFinder:
+    """Finds the target of one answer in a batch of an epoch: of the way forward."""
+
+    def __init__(self, learning: Learning, epoch: int, batch: int, row: int, answer: Answer) -> None:
+        self._learning = learning
+        self._epoch = epoch
+        self._batch = batch
+        self._row = row
+        self._answer = answer
+        self._done: Pass = learning.epoch(epoch).forward(batch)
+
+    def find(self) -> Target:
+        """Give the target.
+
+        Raises:
+            NoTarget: there is none.
+        """
+        name = self._answer.name.strip()
+        head, _, rest = name.partition(".")
+        if rest:
+            return self.dotted(head, rest)
+        match name:
+            case "output":
+                return self._output()
+            case "h_n" | "c_n":
+                return self._finals(name[0])
+            case "logits" if "linear" not in self._done.by_key:
+                return self._output()
+            case "loss":
+                return self._loss()
+        key = self._key_of(name)
+        if key is None:
+            known = (*self._known(), "output", "h_n", "logits", "loss", "grad.NAME", "update.NAME")
+            guess = closest(name, known)
+            if guess is not None:
+                raise NoTarget(
+                    Text("there is no value `{name}`; did you mean `{guess}`?", name=name, guess=guess)
+                )
+            raise NoTarget(
+                Text("there is no value `{name}`; known are {known}", name=name, known=", ".join(known))
+            )
+        return self._line("forward", key, name)
+
+    def dotted(self, head: str, rest: str) -> Target:
+        """Find what a name with a dot stands for."""
+        raise NoTarget(Text("there is no value `{name}`", name=f"{head}.{rest}"))
+
+    # ── forward ──────────────────────────────────────────────────────────────────────
+
+    def _known(self) -> tuple[str, ...]:
+        recurrent = next(iter(self._done.runs.values())).block
+        others = [block for block in self._done.blocks if block.kind in ("linear", "loss")]
+        return tuple(dict.fromkeys(name for block in (recurrent, *others) for name in block.program.names))
+
+    def _key_of(self, name: str) -> str | None:
+        layer = self._answer.layer or 0
+        key = f"L{layer}{'←' if self._answer.direction == 'backward' else ''}"
+        some = next(iter(self._done.runs.values())).block
+        if name in some.program.names:
+            if key not in self._done.runs:
+                wrong = "direction" if f"L{layer}" in self._done.runs else "layer"
+                raise NoTarget(Text("there is no {key} in this run", key=key), wrong)
+            return key
+        for block in self._done.blocks:
+            if block.kind in ("linear", "loss") and name in block.program.names:
+                return block.key
+        return None
+
+    def _line(self, phase: Phase, key: str, name: str) -> Target:
+        block = self._done.by_key[key]
+        t = self._step(block)
+        shape = self._shape(phase, key, name)
+        part = Part(Place(self._epoch, self._batch, phase, key, t, name), (slice(None),) * len(shape))
+        is_recurrent = block.kind == "recurrent"
+        return Target(
+            (part,),
+            shape,
+            self._row,
+            t,
+            block.layer if is_recurrent else None,
+            block.direction if is_recurrent else None,
+        )
+
+    def _shape(self, phase: Phase, key: str, name: str) -> tuple[int, ...]:
+        stage = self._learning.structure.stage(self._batch, phase)
+        return tuple(int(size) for size in stage.by_key[key].program.shapes[name])
+
+    def _step(self, block: Block) -> int:
+        """The step that is meant; of a linear layer on h_n and of what has only one the last one."""
+        t = self._answer.t
+        last = self._done.batch.last_step(self._row)
+        is_final = self._done.is_final and block.kind in ("linear", "loss")
+        if is_final or block.kind == "total":
+            return self._done.batch.num_steps - 1
+        if t is None:
+            if last == 0:
+                return 0
+            raise NoTarget(
+                Text("`{name}` is of a step: say which, step = 1 or t = 0", name=self._answer.name)
+            )
+        if t > last:
+            raise NoTarget(
+                Text("there is no step {step}: there are {last}", step=t + 1, last=last + 1), "step"
+            )
+        return t
+
+    def _output(self) -> Target:
+        layer = self._done.scenario.recurrent.num_layers - 1
+        keys = [key for key, run in self._done.runs.items() if run.block.layer == layer]
+        block = self._done.runs[keys[0]].block
+        t = self._step(block)
+        size = self._done.scenario.recurrent.output_size
+        parts = tuple(
+            Part(
+                Place(self._epoch, self._batch, "forward", key, t, block.output),
+                (slice(k * size, (k + 1) * size),),
+            )
+            for k, key in enumerate(keys)
+        )
+        return Target(parts, (size * len(keys),), self._row, t)
+
+    def _finals(self, letter: str) -> Target:
+        """`h_n` or `c_n` of one row: a row of it a layer and direction; a cell's is one vector."""
+        states = tuple(self._done.scenario.cell.states)
+        if letter == "c" and len(states) < 2:
+            raise NoTarget(Text("there is no `{name}`: this module has one state", name="c_n"))
+        state = states[0] if letter == "h" else states[1]
+        parts, sizes = [], []
+        is_cell = self._done.scenario.recurrent.is_cell
+        for number, (key, run) in enumerate(self._done.runs.items()):
+            t = 0 if run.is_reversed else self._done.batch.last_step(self._row)
+            place = Place(self._epoch, self._batch, "forward", key, t, state)
+            parts.append(Part(place, (slice(None),) if is_cell else (number, slice(None))))
+            sizes.append(int(run.block.program.shapes[state][0]))
+        shape = (sizes[0],) if is_cell else (len(parts), sizes[0])
+        return Target(tuple(parts), shape, self._row)
+
+    def _loss(self) -> Target:
+        if "loss" not in self._done.by_key:
+            raise NoTarget(Text("there is no loss: the scenario has no [target]"))
+        if self._answer.t is not None and not self._done.is_final:
+            block = self._done.by_key["loss"]
+            return self._line("forward", "loss", block.output)
+        target = self._line("forward", "total", "loss")
+        return Target(target.parts, (1,), 0)

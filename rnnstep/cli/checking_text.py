@@ -1,0 +1,135 @@
+"""Marks as text: an answer after the other, what is wrong with it, and the score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from rnnstep.checking import MISTAKES, Mark, Marked, Named
+from rnnstep.cli.page import Page, module_words
+from rnnstep.equations.operations import Array
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.views.numbers import number
+
+MOST_ENTRIES = 8  # that are told of one answer
+
+
+def marked_pieces(marked: Marked, page: Page, *, with_hints: bool = False) -> Iterator[str]:
+    """Give the whole text, line by line; with hints nothing gives an answer away."""
+    for line in _lines(marked, page, with_hints=with_hints):
+        yield line + "\n"
+
+
+def _lines(marked: Marked, page: Page, *, with_hints: bool) -> Iterator[str]:
+    scenario = marked.sheet.learning.scenario
+    title = " ".join(scenario.title.into(page.language).split())
+    yield page.heading(page.dot.join([title or scenario.name, module_words(scenario)]))
+    for index, mark in enumerate(marked.marks):
+        yield ""
+        yield from _answer(marked, index, mark, page, with_hints=with_hints)
+    right, count = marked.score
+    yield ""
+    yield page.heading(page.say(Text("{right} of {count} right", right=right, count=count)))
+
+
+def label(mark: Mark) -> str:
+    """An answer's name and step: `h_3`, `L1 h_3`."""
+    target, name = mark.target, printable(mark.answer.name)
+    shown = name if target.t is None else f"{name}_{target.t + 1}"
+    if target.layer or target.direction == "backward":
+        sign = "←" if target.direction == "backward" else ""
+        shown = f"L{target.layer}{sign} {shown}"
+    if mark.answer.epoch is not None:
+        shown = f"e{mark.answer.epoch}: {shown}"
+    return shown if not mark.answer.row else f"{shown} [{mark.answer.row}]"
+
+
+def _answer(marked: Marked, index: int, mark: Mark, page: Page, *, with_hints: bool) -> Iterator[str]:
+    decimals = marked.sheet.decimals(index)
+    name = page.alphabet.spell(label(mark))
+    if mark.status == "missing":
+        yield f"? {name}  {page.say(Text('left blank'))}"
+        return
+    given = _numbers(mark.given, decimals, page)
+    yield f"{page.mark(agrees=mark.is_right)} {name} = {given}"
+    if mark.status == "follow-through":
+        yield f"    {page.say(Text('right, from your own earlier numbers'))}"
+    if mark.status != "wrong":
+        return
+    yield from (f"    {line}" for line in _wrong(mark, decimals, page, with_hints=with_hints))
+    yield from (f"    {line}" for line in _remarks(marked, index, page, with_hints=with_hints))
+
+
+def _numbers(values: Array, decimals: int, page: Page) -> str:
+    flat = values.reshape(-1)
+    shown = [
+        "?" if np.isnan(value) else number(float(value), decimals, alphabet=page.alphabet) for value in flat
+    ]
+    return " ".join(shown)
+
+
+def _wrong(mark: Mark, decimals: int, page: Page, *, with_hints: bool) -> Iterator[str]:
+    """Which entries are wrong, and between which numbers they should lie."""
+    places = np.argwhere(mark.is_wrong)
+    for place in places[:MOST_ENTRIES]:
+        at = tuple(place.tolist())
+        where = "" if mark.given.size == 1 else f"[{', '.join(map(str, at))}] "
+        found = number(float(mark.given[at]), decimals, alphabet=page.alphabet)
+        if with_hints:
+            yield page.say(Text("{where}{found} is wrong", where=where, found=found))
+            continue
+        low, high, expected = (float(values[at]) for values in (mark.low, mark.high, mark.expected))
+        more = decimals + 1
+        yield page.say(
+            Text(
+                "{where}{found} is wrong: honest rounding gives {low} to {high} from your own numbers; the run has"
+                " {expected}",
+                where=where,
+                found=found,
+                low=number(low, more, alphabet=page.alphabet),
+                high=number(high, more, alphabet=page.alphabet),
+                expected=number(expected, more, alphabet=page.alphabet),
+            )
+        )
+    if len(places) > MOST_ENTRIES:
+        yield page.say(Text("and {count} more", count=len(places) - MOST_ENTRIES))
+
+
+def _remarks(marked: Marked, index: int, page: Page, *, with_hints: bool) -> Iterator[str]:
+    remarks = marked.remarks(index)
+    if not remarks.mistakes:
+        yield page.say(Text("no common mistake gives these numbers: look for a slip in the arithmetic"))
+        return
+    if with_hints:
+        hints = [MISTAKES[id_].hint for one in remarks.mistakes for id_ in one.ids]
+        yield from dict.fromkeys(page.say(Text("hint: {hint}", hint=hint)) for hint in hints)
+        return
+    for one in remarks.mistakes:
+        yield from _mistake(one, page)
+    if remarks.why_alike is not None:
+        yield page.say(Text("these give the same numbers here: {why}", why=remarks.why_alike))
+    elif len({one.ids for one in remarks.mistakes}) > 1:
+        yield page.say(Text("these give the same numbers here"))
+    if remarks.advice is not None:
+        told = Text(
+            "work out {name}_{step} next: it tells them apart",
+            name=remarks.advice.name,
+            step=remarks.advice.t + 1,
+        )
+        yield page.say(told)
+
+
+def _mistake(one: Named, page: Page) -> Iterator[str]:
+    names = " + ".join(page.say(MISTAKES[id_].name) for id_ in one.ids)
+    ids = " + ".join(one.ids)
+    if len(one.ids) > 1:
+        text = Text("perhaps two mistakes at once: {names} ({ids})", names=names, ids=ids)
+    elif one.explains == "all":
+        text = Text("mistake: {names} ({ids})", names=names, ids=ids)
+    else:
+        text = Text("may be: {names} ({ids}); one number proves little", names=names, ids=ids)
+    yield page.say(text)
+    for id_ in one.ids:
+        yield f"  {page.say(MISTAKES[id_].explanation)}"

@@ -1,0 +1,95 @@
+"""The Chinese of marking: answers that are read, marks, and the command that prints them."""
+
+from __future__ import annotations
+
+ZH = {
+    # reading answers
+    "`{name}`: found {found}, expected a whole number": "`{name}`：写的是 {found}，应为整数",
+    "`direction`: found {found}, expected forward or backward": (
+        "`direction`：写的是 {found}，应为 forward 或 backward"
+    ),
+    "the first line names the columns: `{name}` is missing": "第一行是列名：缺少 `{name}`",
+    "there is no column `{name}`; known are {known}": "没有 `{name}` 这一列；可用的有 {known}",
+    "steps count from 1": "步数从 1 数起",
+    "too many answers": "答案太多",
+    "`value`: found {found}, expected numbers, ? for what is left blank": (
+        "`value`：写的是 {found}，应为数，空着的写 ?"
+    ),
+    "the name of a value, such as h": "值的名称，例如 h",
+    "`t` counts from 0 and `step` from 1: only one of them is to be given": (
+        "`t` 从 0 数起，`step` 从 1 数起：只能写其中一个"
+    ),
+    "numbers, ? for what is left blank": "数，空着的写 ?",
+    "whole numbers from 0, pairs of them for a matrix": "从 0 数起的整数，矩阵则写成对的整数",
+    "there are no answers": "没有答案",
+    "`{line}`: expected NAME = NUMBERS, such as h_1 = 0.54 ? 0.00 0.84": (
+        "`{line}`：应写成 名称 = 数，例如 h_1 = 0.54 ? 0.00 0.84"
+    ),
+    "`{line}`: steps count from 1": "`{line}`：步数从 1 数起",
+    "tables [[answer]]": "[[answer]] 表",
+    "`{line}`: `{found}` is no number": "`{line}`：`{found}` 不是数",
+    # what an answer is about
+    "`{name}` has {expected} numbers, found {found}": "`{name}` 有 {expected} 个数，写了 {found} 个",
+    "`{name}` has {expected} numbers: `index` does not fit": "`{name}` 有 {expected} 个数：`index` 不符",
+    "there is no value `{name}`": "没有名为 `{name}` 的值",
+    "there is no value `{name}`; known are {known}": "没有名为 `{name}` 的值；可用的有 {known}",
+    "`{name}` is of a step: say which, step = 1 or t = 0": (
+        "`{name}` 属于某个时间步：请写明是哪一步，step = 1 或 t = 0"
+    ),
+    "there is no step {step}: there are {last}": "没有第 {step} 步：共 {last} 步",
+    "there is no `{name}`: this module has one state": "没有 `{name}`：这个模块只有一个状态",
+    "there is no loss: the scenario has no [target]": "没有损失：场景里没有 [target]",
+    "there is no value `{name}`; did you mean `{guess}`?": "没有名为 `{name}` 的值；是想写 `{guess}` 吗？",
+    "there is no {key} in this run": "这次运行里没有 {key}",
+    "there is no parameter `{name}`; known are {known}": "没有名为 `{name}` 的参数；可用的有 {known}",
+    "there is no sequence {row}: they are 0 to {last}": "没有序列 {row}：编号从 0 到 {last}",
+    "there is no parameter `{name}`; did you mean `{guess}`?": (
+        "没有名为 `{name}` 的参数；是想写 `{guess}` 吗？"
+    ),
+    "there is no epoch {epoch}: there are {most}": "没有第 {epoch} 轮：共 {most} 轮",
+    "there are no updates: the scenario has no [training]": "没有参数更新：场景里没有 [training]",
+    "no update changes {name}: the loss does not depend on it": "任何更新都不会改变 {name}：损失与它无关",
+    "there is no line `{line}` in this optimizer; known are {known}": (
+        "这个优化器里没有 `{line}` 这一行；可用的有 {known}"
+    ),
+    "there is no value `{name}`; known are grad.NAME, update.NAME, w.NAME and {optimizer}.LINE.NAME": (
+        "没有名为 `{name}` 的值；可用的有 grad.NAME、update.NAME、w.NAME 和 {optimizer}.LINE.NAME"
+    ),
+    # what went wrong
+    "the state before this step is zero, so that what is done with it does not show": (
+        "这一步之前的状态是 0，对它做了什么看不出来"
+    ),
+    "the biases are zero, so that leaving them out does not show": "偏置都是 0，漏掉它们也看不出来",
+    "a matrix of weights is symmetric, so that its transpose does not show": (
+        "有一个权重矩阵是对称的，转置与否看不出来"
+    ),
+    # the command
+    "Mark a manual calculation: what is right, and where it went wrong.\n"
+    "ANSWERS is a file, or stands here: 'h_1 = 0.54 ? 0.00 0.84' (? is left blank); - reads them from standard"
+    " input. The exit status is 1 where an answer is wrong.": (
+        "批改手算结果：哪些对，错在哪里。\n"
+        "ANSWERS 是一个文件，也可以直接写在这里：'h_1 = 0.54 ? 0.00 0.84'（? 表示空着）；写 - 则从标准输入读取。"
+        "有答案错误时退出状态为 1。"
+    ),
+    "`{text}`: one file of answers, or NAME = NUMBERS": "`{text}`：应为一个答案文件，或 名称 = 数",
+    "say a hint in the place of the right numbers": "只给提示，不显示正确的数",
+    "work out {name}_{step} next: it tells them apart": "接下来算 {name}_{step}：它能把这几种错误区分开",
+    "perhaps two mistakes at once: {names} ({ids})": "可能同时有两个错误：{names}（{ids}）",
+    "mistake: {names} ({ids})": "错误：{names}（{ids}）",
+    "may be: {names} ({ids}); one number proves little": "可能是：{names}（{ids}）；只有一个数，说明不了什么",
+    "{right} of {count} right": "{count} 个答案，对了 {right} 个",
+    "{where}{found} is wrong: honest rounding gives {low} to {high} from your own numbers; the run has"
+    " {expected}": (
+        "{where}{found} 不对：由你自己的数按规矩舍入，应在 {low} 到 {high} 之间；程序算得 {expected}"
+    ),
+    "and {count} more": "另有 {count} 处",
+    "no common mistake gives these numbers: look for a slip in the arithmetic": (
+        "没有哪种常见错误会得到这些数：请检查计算中的笔误"
+    ),
+    "these give the same numbers here: {why}": "这几种错误在这里得到的数相同：{why}",
+    "these give the same numbers here": "这几种错误在这里得到的数相同",
+    "{where}{found} is wrong": "{where}{found} 不对",
+    "left blank": "空着",
+    "right, from your own earlier numbers": "由你自己前面的数推出，做对了",
+    "hint: {hint}": "提示：{hint}",
+}
