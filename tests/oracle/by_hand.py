@@ -16,20 +16,9 @@ Matrix = list[Vector]
 Values = dict[str, Vector]
 
 MISTAKES = {
-    "RNN": (
-        "no_b_ih no_b_hh no_bias bias_twice bias_after_activation no_activation sigmoid_for_tanh relu_for_tanh"
-        " activation_per_term transposed_ih transposed_hh weights_swapped tan_for_tanh degrees h_stays_h_0"
-        " x_of_previous_step x_of_next_step"
-    ).split(),
-    "LSTM": (
-        "no_b_ih no_b_hh no_bias bias_twice transposed_hh gates_ifog gates_iofg gates_icfo gates_i_f_swapped"
-        " g_with_sigmoid h_without_tanh c_without_forget forget_is_one_minus_input c_for_h o_reads_c"
-        " tanh_for_sigmoid h_stays_h_0 x_of_previous_step"
-    ).split(),
-    "GRU": (
-        "no_b_ih no_b_hh no_bias bias_twice transposed_hh gru_reset_before gru_b_hn_outside gru_z_swapped"
-        " gru_gates_zrn gru_no_reset gru_reset_over_both sigmoid_for_tanh h_stays_h_0 x_of_previous_step"
-    ).split(),
+    "RNN": ["no_b_ih", "no_b_hh", "no_bias", "bias_twice", "bias_after_activation", "no_activation", "sigmoid_for_tanh", "relu_for_tanh", "activation_per_term", "transposed_ih", "transposed_hh", "weights_swapped", "tan_for_tanh", "degrees", "h_stays_h_0", "x_of_previous_step", "x_of_next_step"],
+    "LSTM": ["no_b_ih", "no_b_hh", "no_bias", "bias_twice", "transposed_hh", "gates_ifog", "gates_iofg", "gates_icfo", "gates_i_f_swapped", "g_with_sigmoid", "h_without_tanh", "c_without_forget", "forget_is_one_minus_input", "c_for_h", "o_reads_c", "tanh_for_sigmoid", "h_stays_h_0", "x_of_previous_step"],
+    "GRU": ["no_b_ih", "no_b_hh", "no_bias", "bias_twice", "transposed_hh", "gru_reset_before", "gru_b_hn_outside", "gru_z_swapped", "gru_gates_zrn", "gru_no_reset", "gru_reset_over_both", "sigmoid_for_tanh", "h_stays_h_0", "x_of_previous_step"],
 }
 
 
