@@ -112,8 +112,8 @@ def test_one_number_proves_little():
 
 
 def test_a_published_calculation_with_slips_is_caught_at_the_right_places():
-    """The comment of a test of Burn's LSTM (tracel-ai/burn, MIT or Apache-2.0), whose numbers stand in the folder."""
-    data = tomllib.loads((Path(__file__).parent / "published" / "burn_lstm_slips.toml").read_text("utf-8"))
+    """The comment of a test of Burn's LSTM (tracel-ai/burn, MIT or Apache-2.0), whose numbers stand in `slips`."""
+    data = tomllib.loads((Path(__file__).parent / "slips" / "burn_lstm.toml").read_text("utf-8"))
     scenario = read_text(data["scenario"])
     found = marked(scenario, [f"{name}_1 = {value}" for name, value in data["published"].items()])
     statuses = {mark.answer.name: mark.status for mark in found.marks}
