@@ -164,6 +164,9 @@ def measure_epochs() -> None:
 def main() -> None:
     """Print all rows."""
     torch.set_num_threads(1)
+    kernels = os.environ.get("OPENBLAS_CORETYPE")
+    if kernels is not None:  # torch's are chosen by its own library, which does not read it
+        print(f"OPENBLAS_CORETYPE is {kernels}: numpy's products are not as fast as this processor allows")
     measure_epochs()
     for case in CASES:
         measure(case)
