@@ -21,6 +21,7 @@ from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
+from rnnstep.language.printable import printable
 
 Status = Literal["correct", "follow-through", "wrong", "missing"]
 
@@ -52,6 +53,17 @@ class Mark:
     def is_right(self) -> bool:
         """Whether it scores."""
         return self.status in ("correct", "follow-through")
+
+    @property
+    def label(self) -> str:
+        """What it is of: `h_3`, `L1 h_3`, `e2: update.bias_hh`, `h_3 [1]` of another sequence."""
+        target, name = self.target, printable(self.answer.name)
+        shown = name if target.t is None else f"{name}_{target.t + 1}"
+        if target.layer or target.direction == "backward":
+            shown = f"L{target.layer}{'←' if target.direction == 'backward' else ''} {shown}"
+        if self.answer.epoch is not None:
+            shown = f"e{self.answer.epoch}: {shown}"
+        return f"{shown} [{self.answer.row}]" if self.answer.row else shown
 
 
 class Sheet:

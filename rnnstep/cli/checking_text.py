@@ -10,7 +10,6 @@ from rnnstep.checking import MISTAKES, Mark, Marked, Named
 from rnnstep.cli.page import Page, module_words
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
-from rnnstep.language.printable import printable
 from rnnstep.views.numbers import number
 
 MOST_ENTRIES = 8  # that are told of one answer
@@ -34,21 +33,9 @@ def _lines(marked: Marked, page: Page, *, with_hints: bool) -> Iterator[str]:
     yield page.heading(page.say(Text("{right} of {count} right", right=right, count=count)))
 
 
-def label(mark: Mark) -> str:
-    """An answer's name and step: `h_3`, `L1 h_3`."""
-    target, name = mark.target, printable(mark.answer.name)
-    shown = name if target.t is None else f"{name}_{target.t + 1}"
-    if target.layer or target.direction == "backward":
-        sign = "←" if target.direction == "backward" else ""
-        shown = f"L{target.layer}{sign} {shown}"
-    if mark.answer.epoch is not None:
-        shown = f"e{mark.answer.epoch}: {shown}"
-    return shown if not mark.answer.row else f"{shown} [{mark.answer.row}]"
-
-
 def _answer(marked: Marked, index: int, mark: Mark, page: Page, *, with_hints: bool) -> Iterator[str]:
     decimals = marked.sheet.decimals(index)
-    name = page.alphabet.spell(label(mark))
+    name = page.alphabet.spell(mark.label)
     if mark.status == "missing":
         yield f"? {name}  {page.say(Text('left blank'))}"
         return

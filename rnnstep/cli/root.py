@@ -9,7 +9,18 @@ from collections.abc import Sequence
 import click
 
 from rnnstep import __version__
-from rnnstep.cli import checking, coding, completion, gradients, listing, new, opening, tracing, training
+from rnnstep.cli import (
+    checking,
+    coding,
+    completion,
+    gradients,
+    grading,
+    listing,
+    new,
+    opening,
+    tracing,
+    training,
+)
 from rnnstep.cli.commands import WIDTH, Command, Option, columns
 from rnnstep.cli.speech import language_of, say, say_plainly
 from rnnstep.errors import RnnstepError
@@ -26,6 +37,7 @@ COMMANDS = {
         gradients.COMMAND,
         training.COMMAND,
         checking.COMMAND,
+        grading.COMMAND,
         coding.COMMAND,
         listing.COMMAND,
         new.COMMAND,

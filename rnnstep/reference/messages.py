@@ -115,14 +115,26 @@ def send(pipe: int, message: Request | Reply) -> None:
     """
     packed = io.BytesIO()
     packed.write(_LENGTH.pack(0))
-    pickler = pickle.Pickler(packed, protocol=5)
-    pickler.dispatch_table = copyreg.dispatch_table.copy()
-    pickler.dispatch_table[MappingProxyType] = _reduce_mapping
-    pickler.dump(message)
+    _pickle(message, packed)
     view = packed.getbuffer()
     _LENGTH.pack_into(view, 0, len(view) - _LENGTH.size)
     while view:
         view = view[os.write(pipe, view[:_MOST_AT_ONCE]) :]
+
+
+def pickled(scenario: Scenario) -> bytes:
+    """Give a scenario as a pickle, for a process of our own."""
+    packed = io.BytesIO()
+    _pickle(scenario, packed)
+    return packed.getvalue()
+
+
+def _pickle(thing: object, file: io.BytesIO) -> None:
+    """Pickle what may hold mappings that are read-only, which pickle itself does not know."""
+    pickler = pickle.Pickler(file, protocol=5)
+    pickler.dispatch_table = copyreg.dispatch_table.copy()
+    pickler.dispatch_table[MappingProxyType] = _reduce_mapping
+    pickler.dump(thing)
 
 
 def receive(pipe: int) -> Any:

@@ -92,4 +92,16 @@ ZH = {
     "left blank": "空着",
     "right, from your own earlier numbers": "由你自己前面的数推出，做对了",
     "hint: {hint}": "提示：{hint}",
+    # a class
+    "Mark a class's files of answers: a row a file.\n"
+    "Each says the score, the first wrong answer and the mistake; the class's most common mistakes stand at"
+    " the end. A file that cannot be read is a row with its error.": (
+        "批改全班的答案文件：每个文件一行。\n"
+        "每行给出得分、第一个错的答案和错误；最后列出全班最常见的错误。读不了的文件也占一行，写明原因。"
+    ),
+    "there are no files of answers (.toml, .csv) in {path}": "{path} 里没有答案文件（.toml、.csv）",
+    "{marked} of {files} files marked: {right} of {count} answers right": (
+        "{files} 个文件批改了 {marked} 个：{count} 个答案，对了 {right} 个"
+    ),
+    "the first mistakes, the most common first:": "各人第一个错误，最常见的在前：",
 }

@@ -1,0 +1,168 @@
+"""`rnnstep check` and `rnnstep grade`: what they read, what they say, and how they end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from rnnstep.checking.grading import Grader, grade
+from rnnstep.scenario.bundled import find
+from rnnstep.scenario.document import Limits
+from rnnstep.scenario.read import read
+from tests.unit.command_line import run, written
+
+RIGHT = "h_1 = 0.215 0.251 -0.484 -0.094"
+UNBIASED = "h_2 = 0.248 0.392 0.197 -0.207"  # after RIGHT, without b_hh
+
+
+def checked(capsys, *answers, more=()):
+    status, out, _ = run(capsys, "check", "hello", *answers, "--format", "json", *more)
+    return status, json.loads(out)
+
+
+def test_right_answers_end_with_zero_and_wrong_ones_with_one(capsys):
+    status, found = checked(capsys, RIGHT)
+    assert (status, found["score"]) == (0, [1, 1])
+    (answer,) = found["answers"]
+    assert answer["t"] == 0
+    assert (answer["layer"], answer["direction"], answer["name"]) == (0, "forward", "h")
+    assert (answer["status"], answer["mistakes"]) == ("correct", [])
+    assert answer["given"] == [0.215, 0.251, -0.484, -0.094]
+    assert answer["expected"] == pytest.approx([0.21502, 0.25071, -0.48446, -0.09417], abs=1e-5)
+    status, found = checked(capsys, RIGHT, UNBIASED)
+    assert (status, found["score"]) == (1, [1, 2])
+    assert [one["id"] for one in found["answers"][1]["mistakes"]] == ["no_b_hh"]
+    assert found["answers"][1]["mistakes"][0]["explains"] == "all"
+
+
+def test_what_follows_from_a_wrong_number_costs_nothing(capsys):
+    _, found = checked(capsys, RIGHT, UNBIASED, "h_3 = 0.266 -0.134 0.073 -0.576")
+    assert [one["status"] for one in found["answers"]] == ["correct", "wrong", "follow-through"]
+    assert found["score"] == [2, 3]
+
+
+def test_blanks_are_left_out_and_nothing_at_all_is_missing(capsys):
+    _, found = checked(capsys, "h_1 = 0.215 ? ? −0.094", "h_2 = ? ? ? ?")
+    assert found["answers"][0]["given"] == [0.215, None, None, -0.094]
+    assert [one["status"] for one in found["answers"]] == ["correct", "missing"]
+    assert found["score"] == [1, 2]
+
+
+def test_one_number_is_never_proof(capsys):
+    _, found = checked(capsys, "h_1[0] = 0.23")
+    (answer,) = found["answers"]
+    assert answer["status"] == "wrong"
+    assert {one["explains"] for one in answer["mistakes"]} <= {"consistent"}
+
+
+def test_files_of_both_kinds_say_the_same(capsys, tmp_path):
+    toml = written(
+        tmp_path,
+        "decimals = 3\n[[answer]]\nstep = 1\nname = 'h'\nvalue = [0.215, 0.251, -0.484, -0.094]\n"
+        "[[answer]]\nt = 1\nname = 'h'\nindex = [0, 3]\nvalue = [0.439, -0.450]\n",
+        "a.toml",
+    )
+    table = written(
+        tmp_path,
+        "step,name,index,value\n1,h,0,0.215\n1,h,1,0.251\n1,h,2,-0.484\n1,h,3,-0.094\n2,h,0,0.439\n2,h,3,-0.450\n",
+        "a.csv",
+    )
+    _, one = checked(capsys, toml)
+    _, other = checked(capsys, table)
+    assert [a["given"] for a in one["answers"]] == [a["given"] for a in other["answers"]]
+    assert one["score"] == other["score"] == [2, 2]
+    assert one["answers"][1]["given"] == [0.439, None, None, -0.45]
+
+
+def test_gradients_updates_and_later_epochs_are_marked(capsys):
+    status, found = checked(
+        capsys,
+        "loss = 7.036",
+        "grad.logits_5 = 0.353 0.164 -0.729 0.211",
+        "grad.weight_hh[1,0] = -0.087",
+        "w.weight_hh[1,0] = -0.390",
+        "adam.m.bias_ih = 0.205 -0.052 -0.118 -0.065",
+    )
+    assert status == 0
+    assert found["score"] == [5, 5]
+
+
+def test_mistakes_of_a_file_are_told_with_their_places(capsys, tmp_path):
+    path = written(
+        tmp_path,
+        "[[answer]]\nstep = 1\nname = 'hh'\nvalue = [1, 2]\n[[answer]]\nstep = 9\nname = 'h'\nvalue = [1, 2, 3, 4]\n"
+        "[[answer]]\nstep = 1\nname = 'q'\nvalue = 1\n",
+    )
+    status, out, err = run(capsys, "check", "hello", path)
+    assert (status, out) == (2, "")
+    assert [line.split(": ", 1)[0].rsplit(":", 2)[1] for line in err.splitlines()] == ["4", "6", "11"]
+    assert "has 4 numbers, found 2" in err
+    assert "there is no step 9: there are 5" in err
+    status, _, err = run(capsys, "check", "hello", written(tmp_path, "name,valeu\nh,1\n", "b.csv"))
+    assert status == 2
+    assert "b.csv:1:1: there is no column `valeu`" in err
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("h_1 = a b", "`a` is no number"),
+        ("h_0 = 1", "steps count from 1"),
+        ("= 1", "expected NAME = NUMBERS"),
+    ],
+)
+def test_what_cannot_be_read_on_the_command_line_is_told(capsys, answer, told):
+    status, _, err = run(capsys, "check", "hello", answer)
+    assert status == 2
+    assert told in err
+
+
+def test_hints_give_nothing_away(capsys):
+    _, out, _ = run(capsys, "check", "hello", RIGHT, UNBIASED, "--hints")
+    assert "How many biases does torch have" in out
+    assert "0.439" not in out
+    assert "b_hh" not in out
+
+
+def test_a_class_is_marked_a_row_a_file(capsys, tmp_path):
+    folder = tmp_path / "class"
+    folder.mkdir()
+    for name, lines in {"ada": [RIGHT], "ben": [RIGHT, UNBIASED], "cat": [RIGHT, UNBIASED]}.items():
+        answers = [line.split(" = ") for line in lines]
+        tables = [
+            f'[[answer]]\nstep = {at[-1]}\nname = "h"\nvalue = "{numbers}"\n' for at, numbers in answers
+        ]
+        written(folder, "decimals = 3\n" + "".join(tables), f"{name}.toml")
+    written(folder, "decimals = [", "dan.toml")
+    written(folder, "not answers", "notes.txt")
+    status, out, _ = run(capsys, "grade", "hello", str(folder))
+    assert status == 0
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["ada.toml", "ben.toml", "cat.toml", "dan.toml"]
+    assert "h_2  b_hh left out (no_b_hh)" in lines[1]
+    assert "3 of 4 files marked: 3 of 5 answers right" in out
+    assert "2 × b_hh left out (no_b_hh)" in out
+    status, out, _ = run(capsys, "grade", "hello", str(folder), "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["mistakes"] for row in rows] == ["", "no_b_hh", "no_b_hh", ""]
+    assert [row["step"] for row in rows] == ["", "2", "2", ""]
+    assert rows[3]["error"]
+    status, _, err = run(capsys, "grade", "hello", str(tmp_path / "none"))
+    assert status == 2
+    assert "cannot read" in err
+
+
+def test_several_processes_give_the_rows_of_one(tmp_path):
+    for number in range(30):
+        written(
+            tmp_path,
+            f'[[answer]]\nstep = 1\nname = "h"\nvalue = "0.{number:03} ? ? ?"\n',
+            f"{number:02}.toml",
+        )
+    scenario = read(find("hello"))
+    files = sorted(tmp_path.iterdir())
+    grader = Grader(scenario, Limits())
+    assert list(grade(scenario, files, Limits())) == [grader.row(path) for path in files]
