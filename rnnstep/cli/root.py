@@ -20,6 +20,7 @@ from rnnstep.cli import (
     opening,
     tracing,
     training,
+    worksheet,
 )
 from rnnstep.cli.commands import WIDTH, Command, Option, columns
 from rnnstep.cli.speech import language_of, say, say_plainly
@@ -38,6 +39,7 @@ COMMANDS = {
         training.COMMAND,
         checking.COMMAND,
         grading.COMMAND,
+        worksheet.COMMAND,
         coding.COMMAND,
         listing.COMMAND,
         new.COMMAND,

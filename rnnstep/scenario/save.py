@@ -201,9 +201,14 @@ def _input_changes(scenario: Scenario, targets: list[Target], data: Mapping[str,
     if "data" in data:
         raise UsageError(Text("an edited x of [data] cannot be saved: edit the rows of its file"))
     table = data["input"]
-    changes: Changes = {("input", key): None for key in _INPUT_SOURCES if key in table}
     if "windows" in table:
-        return changes | _window_changes(scenario)
+        return {("input", key): None for key in _INPUT_SOURCES if key in table} | _window_changes(scenario)
+    return input_as_values(scenario, table)
+
+
+def input_as_values(scenario: Scenario, table: Mapping[str, Any]) -> Changes:
+    """Give [input] as values, which reads as exactly the numbers of the scenario's one batch."""
+    changes: Changes = {("input", key): None for key in _INPUT_SOURCES if key in table}
     batch = scenario.batches[0]
     changes["input", "values"] = array_text(_as_given(scenario, batch))
     if batch.lengths is not None:
