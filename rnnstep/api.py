@@ -133,7 +133,7 @@ def check(path: str | PathLike[str], answers: str | PathLike[str]) -> Marks:
     limits = Limits()
     is_text = isinstance(answers, str) and "=" in answers and not Path(answers).is_file()
     read_ones = inline_answers([str(answers)], limits) if is_text else read_answers(Path(answers), limits)
-    return Marks(Learning(_complete(path)), read_ones)
+    return Marks.of(Learning(_complete(path)), read_ones)
 
 
 def _complete(path: str | PathLike[str]) -> Scenario:

@@ -165,7 +165,7 @@ class Calculation(ABC):
                 if name not in known:
                     self.provide(block, t, name, known, step)
             with np.errstate(all="ignore"):
-                bounds = evaluate(line.expression, known, self.reading)
+                bounds = self.reading.written(line.expression, evaluate(line.expression, known, self.reading))
             doubts = self.no_doubts
             for name in names_in(line.expression):
                 doubts = doubts | step.doubts.get(name, self.no_doubts)

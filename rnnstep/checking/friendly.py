@@ -82,7 +82,9 @@ def _is_pleasant(done: Pass) -> bool:
 def _hidden(learning: Learning, decimals: int) -> Iterator[str]:
     """The mistakes that no value of any step shows, each worked out from the right states before it."""
     done = learning.epoch(0).forward(0)
-    sheet = Sheet(learning, Answers(tuple(_states(done, decimals)), Document("", Path(), "", {}, Limits())))
+    sheet = Sheet.of(
+        learning, Answers(tuple(_states(done, decimals)), Document("", Path(), "", {}, Limits()))
+    )
     shown: dict[str, bool] = {}
     for slip in catalogue.slips(sheet, 0):
         if slip.id != "wrong_index" and not shown.get(slip.id):

@@ -98,7 +98,7 @@ class Grader:
         """Mark one file."""
         name = printable(path.name)
         try:
-            marked = Marked(self._learning, read_answers(path, self._limits))
+            marked = Marked.of(self._learning, read_answers(path, self._limits))
         except RnnstepError as error:
             return Row(name, error=error.message)
         right, count = marked.score

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 from rnnstep.checking.answers import Answers
 from rnnstep.checking.marking import Mark, Sheet
@@ -37,15 +38,19 @@ class Marked:
         marks: of each answer, in their order.
     """
 
-    def __init__(self, learning: Learning, answers: Answers) -> None:
-        """Mark the answers.
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet = sheet
+        self.marks: Sequence[Mark] = sheet.marks
+        self._remarks: dict[int, Remarks] = {}
+
+    @classmethod
+    def of(cls, learning: Learning, answers: Answers) -> Self:
+        """Mark answers.
 
         Raises:
             ScenarioError: answers to what the run does not have, or in another shape; all of them.
         """
-        self.sheet = Sheet(learning, answers)
-        self.marks: Sequence[Mark] = self.sheet.marks
-        self._remarks: dict[int, Remarks] = {}
+        return cls(Sheet.of(learning, answers))
 
     def remarks(self, number: int, *, with_pairs: bool = True) -> Remarks:
         """What is to be said of an answer; worked out when it is first asked for."""

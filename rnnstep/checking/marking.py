@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking.answers import Answer, Answers, put_in
+from rnnstep.checking.answers import Answer, Answers
 from rnnstep.checking.calculation import Fed
-from rnnstep.checking.numbers import Numbers
+from rnnstep.checking.laying import Laid, lay_out
 from rnnstep.checking.own import Own, Place, Written
 from rnnstep.checking.paper import Paper
 from rnnstep.checking.slip import RIGHT, Slip
-from rnnstep.checking.targets import NoTarget, Part, Target, Targets, gradient_target
+from rnnstep.checking.targets import Part, Target, gradient_target
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
-from rnnstep.language import Text
 from rnnstep.language.printable import printable
 
 Status = Literal["correct", "follow-through", "wrong", "missing"]
@@ -75,53 +74,22 @@ class Sheet:
         targets: of each answer what it is about.
     """
 
-    def __init__(self, learning: Learning, answers: Answers) -> None:
-        """Find what the answers are about.
+    def __init__(self, learning: Learning, laid: Sequence[Laid]) -> None:
+        self.learning = learning
+        self.answers = tuple(one.answer for one in laid)
+        self.targets = tuple(one.target for one in laid)
+        self._laid = laid
+        self.own = Own(self._written())
+        self._papers: dict[tuple[int, int, int], Paper] = {}
+
+    @classmethod
+    def of(cls, learning: Learning, answers: Answers) -> Self:
+        """Find what answers are about.
 
         Raises:
             ScenarioError: answers to what the run does not have, or in another shape; all of them.
         """
-        self.learning = learning
-        self.answers = answers.answers
-        self._document = answers.document
-        found = [self._laid_out(answer, Targets(learning)) for answer in self.answers]
-        self._document.finish()
-        self._laid = [one for one in found if one is not None]
-        self.targets = tuple(target for target, _ in self._laid)
-        self.own = Own(self._written())
-        self._papers: dict[tuple[int, int, int], Paper] = {}
-
-    def _laid_out(self, answer: Answer, targets: Targets) -> tuple[Target, Numbers] | None:
-        try:
-            target = targets.of(answer)
-        except NoTarget as error:
-            self._problem(answer, error.key, error.message)
-            return None
-        if answer.numbers.is_missing and answer.index is None:
-            blank = Numbers(np.full(target.shape, np.nan), np.zeros(target.shape, np.int64))
-            return target, blank
-        numbers = put_in(answer.numbers, answer.index, target.shape)
-        if numbers is None:
-            self._problem(answer, "value", self._misfit(answer, target))
-            return None
-        return target, numbers
-
-    def _problem(self, answer: Answer, key: str, message: Text) -> None:
-        position = None if answer.line is None else (answer.line, 1)
-        self._document.problem((*answer.place, key), message, position=position)
-
-    @staticmethod
-    def _misfit(answer: Answer, target: Target) -> Text:
-        def shown(shape: tuple[int, ...]) -> str:
-            return " × ".join(map(str, shape)) or "1"
-
-        name, expected = answer.name, shown(target.shape)
-        if answer.index is not None:
-            return Text("`{name}` has {expected} numbers: `index` does not fit", name=name, expected=expected)
-        found = shown(answer.numbers.value.shape)
-        return Text(
-            "`{name}` has {expected} numbers, found {found}", name=name, expected=expected, found=found
-        )
+        return cls(learning, lay_out(learning, answers))
 
     def decimals(self, number: int) -> int:
         """How many decimals the writer of an answer rounds to: as said, or as the numbers tell."""
@@ -129,11 +97,11 @@ class Sheet:
         return answer.numbers.most_decimals if answer.decimals is None else answer.decimals
 
     def _written(self) -> Iterator[tuple[Place, int, Written]]:
-        for number, (target, numbers) in enumerate(self._laid):
-            for part in target.parts:
-                value = np.atleast_1d(numbers.value[part.at])
+        for number, one in enumerate(self._laid):
+            for part in one.target.parts:
+                value = np.atleast_1d(one.numbers.value[part.at])
                 if not np.isnan(value).all():
-                    yield part.place, target.row, Written(value, self.decimals(number))
+                    yield part.place, one.target.row, Written(value, self.decimals(number))
 
     # ── calculations ─────────────────────────────────────────────────────────────────
 
@@ -239,7 +207,7 @@ class Sheet:
         return tuple(self._mark(number) for number in range(len(self.answers)))
 
     def _mark(self, number: int) -> Mark:
-        target, numbers = self._laid[number]
+        target, numbers = self.targets[number], self._laid[number].numbers
         low, high = self.bounds(number)
         one = Written(numbers.value, self.decimals(number))
         is_wrong = ~one.is_inside((low, high))

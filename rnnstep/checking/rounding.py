@@ -13,6 +13,7 @@ from rnnstep.equations import intervals
 from rnnstep.equations.evaluate import Intervals
 from rnnstep.equations.intervals import Bound, Interval, point
 from rnnstep.equations.operations import OPERATIONS, Array
+from rnnstep.equations.syntax import Apply, Expression
 
 _NEAREST = 0.55  # of a unit: rounding to d + 1 decimals and then to d goes that far
 _FINER = 0.05  # of a unit: what rounding to d + 1 decimals or more moves
@@ -67,6 +68,10 @@ class Rounded(Intervals):
             return written(*args)  # type: ignore[no-any-return]
         bounds = OPERATIONS[op].interval(*args)
         return bounds if op in _EXACT else rounded(bounds, self.decimals)
+
+    def written(self, expression: Expression, bounds: Interval) -> Interval:
+        """The bounds of a line's result as it is written down: what only moves numbers is rounded there at last."""
+        return bounds if isinstance(expression, Apply) and expression.op not in _EXACT else self._rounded(bounds)
 
     def _rounded(self, bounds: Interval) -> Interval:
         return rounded(bounds, self.decimals)

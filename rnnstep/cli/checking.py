@@ -41,7 +41,7 @@ def run(given: Given, speech: str) -> int:
         from rnnstep.reference import complete
 
         scenario = complete(scenario)
-    marked = Marked(Learning(scenario), _answers(given))
+    marked = Marked.of(Learning(scenario), _answers(given))
     page = page_of(scenario, given)
     if given.format == "json":
         from rnnstep.export.marks import json_pieces

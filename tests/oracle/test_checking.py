@@ -27,7 +27,7 @@ def scenario_of(kind: str, seed: int, *, steps: int = 3, sizes: tuple[int, int] 
 
 
 def marked(scenario, lines) -> Marked:
-    return Marked(Learning(scenario), inline_answers(lines, Limits()))
+    return Marked.of(Learning(scenario), inline_answers(lines, Limits()))
 
 
 def lines_of(scenario, values, pen, steps, names=("h",)) -> list[str]:
