@@ -71,7 +71,9 @@ class Rounded(Intervals):
 
     def written(self, expression: Expression, bounds: Interval) -> Interval:
         """The bounds of a line's result as it is written down: what only moves numbers is rounded there at last."""
-        return bounds if isinstance(expression, Apply) and expression.op not in _EXACT else self._rounded(bounds)
+        return (
+            bounds if isinstance(expression, Apply) and expression.op not in _EXACT else self._rounded(bounds)
+        )
 
     def _rounded(self, bounds: Interval) -> Interval:
         return rounded(bounds, self.decimals)

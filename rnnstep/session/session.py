@@ -30,6 +30,7 @@ from rnnstep.session.watching import PassWatch, read_again, read_watch
 
 if TYPE_CHECKING:
     from rnnstep.reference import Checked
+    from rnnstep.session.own_answers import OwnAnswers
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,7 @@ class Session(Walk):
     breakpoints: tuple[Breakpoint, ...] = ()
     watches: tuple[PassWatch, ...] = ()
     mistaken: Run | None = None  # the run with the mistake, while its cure is looked at
+    own: OwnAnswers | None = None  # a writer's own numbers, beside the run's
 
     @property
     def has_unsaved_edits(self) -> bool:
@@ -122,6 +124,42 @@ class Session(Walk):
     def is_hidden(self) -> bool:
         """Whether the value at the cursor is hidden."""
         return self.is_predicting and not self.is_revealed and not self.position.is_start
+
+    # ── answers of one's own ─────────────────────────────────────────────────────────
+
+    def with_answers(self, text: str) -> Session:
+        """Put answers beside the run, and go to the first wrong one; an empty text takes them away.
+
+        Args:
+            text: the path of a file, or `h_1 = 0.54 ? 0.00 0.84`.
+
+        Raises:
+            UsageError, ScenarioError: they cannot be read, or are of what the run does not have.
+        """
+        from rnnstep.checking import Marked
+        from rnnstep.session.own_answers import first_wrong_spot, read_own
+
+        if not text.strip():
+            return replace(self, own=None, note=Text("your answers are taken away"))
+        own = read_own(text)
+        marked = Marked.of(self.run.learning, own.answers)
+        right, count = marked.score
+        spot = first_wrong_spot(marked)
+        path = None if spot is None else self.tree.path_to(spot)
+        found = replace(self, own=own)
+        if path is None:
+            return found.say(Text("{right} of {count} right", right=right, count=count))
+        assert marked.first_wrong is not None
+        label = marked.marks[marked.first_wrong].label
+        moved = found.jump(path) if path != self.position.path else found
+        return moved.say(
+            Text(
+                "{right} of {count} right; this is the first wrong one: {label}",
+                right=right,
+                count=count,
+                label=label,
+            )
+        )
 
     # ── what if ──────────────────────────────────────────────────────────────────────
 
@@ -228,7 +266,12 @@ class Session(Walk):
         row = min(self.position.wanted_row, run.num_rows(0) - 1)
         start = Position((), tree.level(self.level), row, wanted_row=self.position.wanted_row)
         fresh = Session(
-            run, start, breakpoints=breakpoints, watches=watches, is_predicting=self.is_predicting
+            run,
+            start,
+            breakpoints=breakpoints,
+            watches=watches,
+            is_predicting=self.is_predicting,
+            own=self.own,
         )
         spot = self.spot
         if spot is None:

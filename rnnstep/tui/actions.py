@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from rnnstep.language import Text
 
 if TYPE_CHECKING:
+    from rnnstep.session.session import Session
     from rnnstep.tui.debugger import Debugger
     from rnnstep.tui.sources import Source
 
 Action = Callable[["Debugger"], None]
+
+_NUMBERS = "0123456789-−"  # what a number begins with
 
 
 def _help(debugger: Debugger) -> None:
@@ -53,6 +56,19 @@ def _save(debugger: Debugger) -> None:
         debugger.ask("save")
 
 
+def is_number_asked(session: Session | None, character: str | None) -> bool:
+    """Whether a key begins a number that is said of a hidden value."""
+    return session is not None and session.is_hidden and character is not None and character in _NUMBERS
+
+
+def _guess(debugger: Debugger) -> None:
+    session = debugger.session
+    if session is not None and not session.is_hidden:
+        debugger.say(Text("nothing is hidden; p hides what comes next"))
+    else:
+        debugger.ask("guess")
+
+
 def _reload(debugger: Debugger) -> None:
     _keeping_edits(debugger, Text("read again"), debugger.files.reload)
 
@@ -89,6 +105,8 @@ ACTIONS: Mapping[str, Action] = {
     "edit": lambda debugger: debugger.ask("edit"),
     "watch": lambda debugger: debugger.ask("watch"),
     "break_when": lambda debugger: debugger.ask("break_when"),
+    "answers": lambda debugger: debugger.ask("answers"),
+    "guess": _guess,
     "save": _save,
     "play": lambda debugger: debugger.player.start(),
     "faster": lambda debugger: debugger.player.change_speed(2),

@@ -15,7 +15,7 @@ from textual.screen import Screen
 
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text, environment_language
-from rnnstep.tui.actions import ACTIONS, WITHOUT_SESSION, pick
+from rnnstep.tui.actions import ACTIONS, WITHOUT_SESSION, is_number_asked, pick
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.commands import obey
 from rnnstep.tui.files import Files
@@ -178,6 +178,8 @@ class Debugger(Screen[None]):
             self.player.stop()
         elif self.options.is_remote and event.key in BLANKING and self.prompt is None:
             self._blank(is_blank=True)
+        elif self.prompt is None and is_number_asked(self.session, event.character):
+            self.ask("guess", typed=event.character or "")
         else:
             return
         event.stop()
@@ -304,14 +306,15 @@ class Debugger(Screen[None]):
 
     # ── prompts ──────────────────────────────────────────────────────────────────────
 
-    def ask(self, command: str) -> None:
-        """Open the prompt of a command."""
+    def ask(self, command: str, typed: str = "") -> None:
+        """Open the prompt of a command; `typed` stands there already."""
         from rnnstep.tui.prompt import Prompt
         from rnnstep.tui.questions import QUESTIONS
 
         if self.session is None or self.prompt is not None:
             return
-        self.prompt = Prompt(QUESTIONS[command](self), self.state.look)
+        question = QUESTIONS[command](self)
+        self.prompt = Prompt(replace(question, value=typed) if typed else question, self.state.look)
         self.canvas.can_focus = False  # a click beside the prompt leaves it the keys
         self.mount(self.prompt)
 

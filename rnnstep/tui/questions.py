@@ -73,6 +73,52 @@ def _break_when(debugger: Debugger) -> Question:
     )
 
 
+def _answers(debugger: Debugger) -> Question:
+    return Question(
+        Text("your answers: a file, or h_1 = 0.54 ? 0.00 0.84 | h_2 = …; an empty line takes them away"),
+        lambda text: _setting(debugger, lambda session: session.with_answers(text)),
+    )
+
+
+def _guess(debugger: Debugger) -> Question:
+    return Question(
+        Text("what is it? One number at an element, else all of them; ? for what is left blank"),
+        _Guessing(debugger),
+    )
+
+
+class _Guessing:
+    """Takes a number for a hidden value; a wrong one given again is told a hint, and once more what was done."""
+
+    def __init__(self, debugger: Debugger) -> None:
+        self._debugger = debugger
+        self._before = ""
+        self._times = 0
+
+    def __call__(self, text: str) -> Text | None:
+        from rnnstep.session.own_answers import guess
+
+        session = self._debugger.session
+        assert session is not None
+        self._times = self._times + 1 if text.strip() == self._before else 1
+        self._before = text.strip()
+        try:
+            found = guess(session, text, self._debugger.state.look.decimals)
+        except RnnstepError as error:
+            return error.message
+        if found.is_right:
+            shown = session.reveal().say(Text("{given} is right", given=printable(self._before[:60])))
+            self._debugger.change(dataclasses.replace(self._debugger.state, session=shown))
+            return None
+        if self._times == 1:
+            return Text("not right; Enter again says a hint, Esc and . show it")
+        if found.hint is None or found.mistake is None:
+            return Text("not right, and no common mistake gives it: look for a slip in the arithmetic")
+        if self._times == 2:
+            return Text("hint: {hint}", hint=found.hint)
+        return Text("perhaps: {mistake}", mistake=found.mistake)
+
+
 def _save(debugger: Debugger) -> Question:
     source = debugger.files.source
     path = Path("scenario.toml") if source is None else source.path
@@ -123,6 +169,8 @@ QUESTIONS: Mapping[str, Callable[[Debugger], Question]] = {
     "go": _go,
     "edit": _edit,
     "watch": _watch,
+    "answers": _answers,
+    "guess": _guess,
     "break_when": _break_when,
     "save": _save,
 }

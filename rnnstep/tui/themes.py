@@ -36,6 +36,7 @@ _ROLES = {
     "bad": "bold {red}",
     "warn": "bold {gold}",
     "old": "italic {soft}",
+    "own": "bold {ink}",
     "pending": "italic {soft}",
     "hidden": "{soft} on {bar}",
     "torch": "{violet}",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rnnstep.equations.expand import Expansion
 from rnnstep.session.tree import index_of
-from rnnstep.views import grids, torch_column
+from rnnstep.views import grids, own_column, torch_column
 from rnnstep.views.compose import Block, beside, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.operands import Piece, pieces_of
@@ -184,5 +184,6 @@ def result_grids(scene: Scene, name: str) -> list[Grid]:
             Grid(before, old, shape, kind, style="old", is_plain=True, seen=scene.elements_done(name))
         )
     if is_seen:
-        found += [replace(grid, centre=focus) for grid in torch_column.grids_of(scene, name)]
+        beside = [*torch_column.grids_of(scene, name), *own_column.grids_of(scene, name)]
+        found += [replace(grid, centre=focus) for grid in beside]
     return found

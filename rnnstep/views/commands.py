@@ -123,6 +123,22 @@ COMMANDS: tuple[Command, ...] = (
     Command("watch", ("w",), "w", Text("watch"), Text("show an expression at every step: norm(h)"), "run"),
     Command("unwatch", ("W",), "W", Text("drop watches"), Text("take all watches away"), "run"),
     Command(
+        "answers",
+        ("A",),
+        "A",
+        Text("answers"),
+        Text("put your own answers beside the run, from a file or typed, and go to the first wrong one"),
+        "run",
+    ),
+    Command(
+        "guess",
+        ("a",),
+        "a",
+        Text("answer"),
+        Text("say what the hidden value is: it is marked; a digit does so too"),
+        "run",
+    ),
+    Command(
         "predict",
         ("p",),
         "p",

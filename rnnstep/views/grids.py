@@ -72,6 +72,7 @@ class Grid:
         cover: what stands for a number that is not seen: "?" hidden; "" not computed.
         gates: names of equal stretches of rows (the gates of stacked weights), or none.
         target: what a click on an element does.
+        has_blanks: whether a NaN is a number that was left blank.
         is_plain: without brackets and colours: torch's numbers beside ours.
         is_given: written by a person (weights, x): with no more decimals than they have.
         seen: how many elements are computed, row by row, the rest is covered; None for all.
@@ -89,6 +90,7 @@ class Grid:
     cover: str = ""
     gates: Sequence[str] = ()
     target: Target | None = None
+    has_blanks: bool = False
     is_plain: bool = False
     is_given: bool = False
     seen: int | None = None
@@ -289,6 +291,8 @@ def _marked(grid: Grid, span: Span, y: int, x: int, alphabet: Alphabet) -> Span:
             f"{grid.cover if is_asked else alphabet.ahead:>{width(span.text)}}",
             "hidden" if is_asked else "dim",
         )
+    if grid.has_blanks and span.text.strip() == "NaN":
+        return Span(f"{'?':>{width(span.text)}}", "dim")
     row, column = grid.focus
     style = f"{span.style} {grid.style}".strip()
     if grid.changed is not None and grid.changed[(y, x)[: grid.changed.ndim]]:

@@ -9,7 +9,7 @@ from rnnstep.engine import Block as Blocks
 from rnnstep.equations.syntax import Apply, Expression, Name
 from rnnstep.equations.write import BLACKBOARD, write_line
 from rnnstep.language import Text
-from rnnstep.views import now_back, timeline, torch_column
+from rnnstep.views import now_back, own_column, timeline, torch_column
 from rnnstep.views.compose import Block, wrap
 from rnnstep.views.info import where_torch_keeps
 from rnnstep.views.markdown import plain_markdown
@@ -83,6 +83,9 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
         rows += _given(scene)
     if len(rows) < height:
         rows.append(_confirmation(scene, line.name, cells))
+    own = own_column.words(scene, line.name) if scene.is_shown(line.name) else ()
+    if own and len(rows) < height:
+        rows.append(own)
     if words and words[0] not in head:
         rows.append(words)
     return rows[:height]

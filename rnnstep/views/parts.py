@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rnnstep.views import grids, numbers, torch_column
+from rnnstep.views import grids, numbers, own_column, torch_column
 from rnnstep.views.compose import Block, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.rows import Span
@@ -89,7 +89,7 @@ def torch_parts(scene: Scene, name: str) -> list[Part]:
         is_silent = verdict is None or (verdict and torch_column.has_parted(scene))
         sign = "" if is_silent else f" {alphabet.check if verdict else alphabet.wrong}"
         found.append(Difference(alphabet.spell("Δ") + sign, gap, is_agreed=verdict is not False))
-    return found
+    return [*found, *own_column.grids_of(scene, name)]
 
 
 def torch_width(decimals: int) -> int:

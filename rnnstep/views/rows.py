@@ -28,6 +28,7 @@ ROLES = {
     "bad": "disagrees, NaN, a mistake",
     "warn": "worth a look: an edit not saved, a limit reached",
     "old": "the value before the edit",
+    "own": "what somebody worked out by hand",
     "pending": "on its way: torch's column before torch is there",
     "hidden": "covered until it is revealed",
     "torch": "what torch says",

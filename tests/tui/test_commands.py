@@ -43,6 +43,8 @@ EFFECTS = {
     "watch": lambda screen: screen.debugger.prompt is not None,
     "unwatch": lambda screen: screen.session.watches == (),
     "cure": lambda screen: "no mistake" in str(screen.session.note),
+    "answers": lambda screen: screen.debugger.prompt is not None,
+    "guess": lambda screen: "nothing is hidden" in screen.look.message.into("en"),
     "predict": lambda screen: screen.session.is_predicting,
     "reveal": lambda screen: screen.session.is_revealed,
     "edit": lambda screen: screen.debugger.prompt.question.value.startswith("W_hh[1,0] = "),

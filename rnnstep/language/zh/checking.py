@@ -92,6 +92,41 @@ ZH = {
     "left blank": "空着",
     "right, from your own earlier numbers": "由你自己前面的数推出，做对了",
     "hint: {hint}": "提示：{hint}",
+    # on the screen
+    "a file of answers is expected, or NAME = NUMBERS": "请输入答案文件，或 名称 = 数",
+    "go into an operation (↓) and say its value there": "请先进入一个运算（↓），再说出它的值",
+    "a number is expected, such as 0.54; of a vector all, ? for what is left blank": (
+        "请输入数，例如 0.54；向量要写全部的数，空着的写 ?"
+    ),
+    "one number is expected here, or all of `{name}`": "这里应输入一个数，或 `{name}` 的全部数",
+    "`{found}` is no number": "`{found}` 不是数",
+    "{right} of {count} right; this is the first wrong one: {label}": (
+        "{count} 个答案，对了 {right} 个；这是第一个错的：{label}"
+    ),
+    "your answers are taken away": "已去掉你的答案",
+    "nothing is hidden; p hides what comes next": "没有隐藏的值；按 p 隐藏后面的值",
+    "your answers: a file, or h_1 = 0.54 ? 0.00 0.84 | h_2 = …; an empty line takes them away": (
+        "你的答案：一个文件，或 h_1 = 0.54 ? 0.00 0.84 | h_2 = …；空行则去掉答案"
+    ),
+    "what is it? One number at an element, else all of them; ? for what is left blank": (
+        "它是多少？在元素处输入一个数，否则输入全部的数；空着的写 ?"
+    ),
+    "perhaps: {mistake}": "可能是：{mistake}",
+    "not right; Enter again says a hint, Esc and . show it": "不对；再按回车给出提示，按 Esc 和 . 显示答案",
+    "not right, and no common mistake gives it: look for a slip in the arithmetic": (
+        "不对，也没有哪种常见错误会得到它：请检查计算中的笔误"
+    ),
+    "{given} is right": "{given} 对了",
+    "answers": "答案",
+    "put your own answers beside the run, from a file or typed, and go to the first wrong one": (
+        "把你自己的答案放到旁边（从文件读取或直接输入），并跳到第一个错的"
+    ),
+    "answer": "作答",
+    "say what the hidden value is: it is marked; a digit does so too": (
+        "说出隐藏的值，程序会批改；直接按数字也可以"
+    ),
+    "yours": "你的",
+    "no common mistake gives these numbers": "没有哪种常见错误会得到这些数",
     # a sheet
     "{count} numbers are too many for a sheet of paper: {most} at most": (
         "{count} 个数太多了，一张纸放不下：最多 {most} 个"

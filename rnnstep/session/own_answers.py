@@ -1,0 +1,148 @@
+"""A writer's own numbers beside a run: answers that were loaded or typed, and a value said before it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnstep.checking import MISTAKES, Answers, Mark, Marked, inline_answers, read_answers
+from rnnstep.checking.guessing import guessed
+from rnnstep.checking.numbers import NotNumbers, from_text
+from rnnstep.checking.own import Place
+from rnnstep.errors import RnnstepError, UsageError
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.scenario.document import Limits
+from rnnstep.session.tree import Spot, index_of
+
+if TYPE_CHECKING:
+    from rnnstep.engine.learning import Learning
+    from rnnstep.equations.operations import Array
+    from rnnstep.session.session import Session
+
+
+class OwnAnswers:
+    """Answers that are looked at beside a run; marked anew for a run with other numbers.
+
+    Attributes:
+        answers: as they were read.
+    """
+
+    def __init__(self, answers: Answers) -> None:
+        self.answers = answers
+        self._learning: Learning | None = None
+        self._marked: Marked | None = None
+
+    def marked(self, learning: Learning) -> Marked | None:
+        """The answers, marked against a run; None where it has other values than they are of."""
+        if self._learning is not learning:
+            self._learning = learning
+            try:
+                self._marked = Marked.of(learning, self.answers)
+            except RnnstepError:
+                self._marked = None
+        return self._marked
+
+    def at(self, learning: Learning, place: Place, row: int) -> Iterator[tuple[Mark, int, Array]]:
+        """The marks of what was given of a line, each with its number and the numbers of that line."""
+        marked = self.marked(learning)
+        for number, mark in enumerate(() if marked is None else marked.marks):
+            for part in mark.target.parts:
+                if part.place == place and (mark.target.row == row or place.phase == "update"):
+                    yield mark, number, mark.given[part.at]
+
+
+def read_own(text: str) -> OwnAnswers:
+    """Read answers from what was typed: the path of a file, or `h_1 = 0.54 ? 0.00 0.84`, several apart by `|`.
+
+    Raises:
+        UsageError, ScenarioError: what is wrong with them.
+    """
+    text = text.strip()
+    path = Path(text).expanduser()
+    if not text or "\0" in text:
+        raise UsageError(Text("a file of answers is expected, or NAME = NUMBERS"))
+    if "=" in text and not path.is_file():
+        return OwnAnswers(inline_answers(text.split("|"), Limits()))
+    return OwnAnswers(read_answers(path, Limits()))
+
+
+def first_wrong_spot(marked: Marked) -> Spot | None:
+    """Where the first wrong answer was computed; None where none is wrong."""
+    number = marked.first_wrong
+    if number is None:
+        return None
+    mark = marked.marks[number]
+    place = mark.target.parts[0].place
+    element = int(mark.is_wrong.reshape(-1).argmax()) if len(mark.target.parts) == 1 else None
+    return Spot(place.batch, place.key, place.t, place.name, element, phase=place.phase, epoch=place.epoch)
+
+
+# ── said before it is shown ──────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What is to be said to a number that somebody typed for a hidden value.
+
+    Attributes:
+        is_right: whether it is.
+        hint: where it is not, a hint; None where no common mistake gives it.
+        mistake: and what was done; likewise.
+    """
+
+    is_right: bool
+    hint: Text | None = None
+    mistake: Text | None = None
+
+
+def place_of(session: Session) -> Place | None:
+    """The value that is hidden at the cursor; None where it is more than one."""
+    spot = session.spot
+    if spot is None or spot.key is None or spot.t is None or spot.batch is None or spot.phase is None:
+        return None
+    name = spot.operation
+    if name is None:
+        if spot.phase != "forward":
+            return None
+        name = session.tree.block(spot).output
+    return Place(spot.epoch, spot.batch, spot.phase, spot.key, spot.t, name)
+
+
+def guess(session: Session, text: str, decimals: int) -> Guess:
+    """Mark what was typed for the value at the cursor.
+
+    Args:
+        session: at a hidden value.
+        text: one number at an element, else all of the value's.
+        decimals: how many are shown.
+
+    Raises:
+        UsageError: it is no number, or there are not as many as there should be.
+    """
+    place, spot = place_of(session), session.spot
+    if place is None or spot is None:
+        raise UsageError(Text("go into an operation (↓) and say its value there"))
+    try:
+        numbers = from_text(text)
+    except NotNumbers as error:
+        raise UsageError(Text("`{found}` is no number", found=printable(error.found[:40]))) from None
+    if numbers.is_missing:
+        raise UsageError(
+            Text("a number is expected, such as 0.54; of a vector all, ? for what is left blank")
+        )
+    block = session.tree.block(spot)
+    index = None if spot.element is None else index_of(block, place.name, spot.element)
+    learning = session.run.learning
+    marked = guessed(learning, place, session.position.row, index, numbers, decimals)
+    if marked is None:
+        raise UsageError(Text("one number is expected here, or all of `{name}`", name=place.name))
+    number = len(marked.marks) - 1
+    if marked.marks[number].status != "wrong":
+        return Guess(is_right=True)
+    for one in marked.remarks(number, with_pairs=False).mistakes:
+        words = MISTAKES[one.ids[0]]
+        return Guess(is_right=False, hint=words.hint, mistake=words.explanation)
+    return Guess(is_right=False)
