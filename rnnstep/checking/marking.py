@@ -91,6 +91,10 @@ class Sheet:
         """
         return cls(learning, lay_out(learning, answers))
 
+    def without(self, number: int) -> Sheet:
+        """The sheet as if an answer had not been given, so that nothing goes on from it."""
+        return Sheet(self.learning, [one for index, one in enumerate(self._laid) if index != number])
+
     def decimals(self, number: int) -> int:
         """How many decimals the writer of an answer rounds to: as said, or as the numbers tell."""
         answer = self.answers[number]

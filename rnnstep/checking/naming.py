@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes import catalogue, entries
@@ -21,7 +22,8 @@ from rnnstep.equations.operations import Array
 
 Explains = Literal["all", "consistent"]
 MOST_NAMED = 4
-PAIRS_OF = 40  # slips that are tried two at once
+FEWEST_TELLING = 2  # numbers that must tell where others cannot, as what is divided by a rounded zero
+PAIRS_OF = 20  # slips that are tried two at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +86,7 @@ def _singles(sheet: Sheet, number: int, mark: Mark, one: Written, explains: Expl
 
 def _pairs(sheet: Sheet, number: int, mark: Mark, one: Written) -> Iterator[Named]:
     """Two slips at once: those that make a difference each."""
-    slips = [
-        slip
-        for slip in catalogue.slips(sheet, number)
-        if slip.id != "wrong_index" and _bounds(sheet, number, slip) is not None
-    ][:PAIRS_OF]
+    slips = _nearest(sheet, number, mark)
     for index, first in enumerate(slips):
         for second in slips[index + 1 :]:
             if first.id == second.id:
@@ -99,6 +97,18 @@ def _pairs(sheet: Sheet, number: int, mark: Mark, one: Written) -> Iterator[Name
             found = _named((first.id, second.id), mark, one, bounds, "consistent")
             if found is not None:
                 yield found
+
+
+def _nearest(sheet: Sheet, number: int, mark: Mark) -> list[Slip]:
+    """The slips that make a difference, those first whose numbers are nearest to the given ones."""
+    found = []
+    for slip in catalogue.slips(sheet, number):
+        bounds = None if slip.id == "wrong_index" else _bounds(sheet, number, slip)
+        if bounds is not None:
+            with np.errstate(invalid="ignore"):
+                off = np.abs(mark.given - np.clip(mark.given, *bounds))
+            found.append((float(np.nansum(off)), slip))
+    return [slip for _, slip in sorted(found, key=lambda pair: pair[0])[:PAIRS_OF]]
 
 
 def _bounds(sheet: Sheet, number: int, slip: Slip) -> Interval | None:
@@ -113,16 +123,23 @@ def _bounds(sheet: Sheet, number: int, slip: Slip) -> Interval | None:
     return low, high
 
 
+def _is_telling(mark: Mark, is_bound: NDArray[np.bool_], width: Array) -> bool:
+    """Whether bounds that hold anything in some entries say something in others: closer than the right ones are off."""
+    off = np.abs(mark.given - np.clip(mark.given, mark.low, mark.high))
+    return int((is_bound & (width <= 2 * off)).sum()) >= FEWEST_TELLING
+
+
 def _named(
     ids: tuple[str, ...], mark: Mark, one: Written, bounds: Interval, explains: Explains
 ) -> Named | None:
     if not one.is_inside(bounds).all():
         return None
-    if not np.isfinite(bounds[0][one.is_given]).all() or not np.isfinite(bounds[1][one.is_given]).all():
-        return None
     unit = 10.0**-one.decimals
     with np.errstate(invalid="ignore"):
         middle = (bounds[0] + bounds[1]) / 2
         width = np.maximum(bounds[1] - bounds[0], unit)
-        distance = float(np.nanmax(np.abs(mark.given - middle) / width))
+        is_bound = np.isfinite(middle) & one.is_given
+        if not is_bound[one.is_given].all() and not _is_telling(mark, is_bound, width):
+            return None
+        distance = float(np.max((np.abs(mark.given - middle) / width)[is_bound]))
     return Named(ids, explains, bounds[0], bounds[1], distance)

@@ -7,13 +7,17 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnstep.checking import Marked, inline_answers
 from rnnstep.engine.learning import Learning
+from rnnstep.scenario.bundled import find
 from rnnstep.scenario.document import Limits
-from rnnstep.scenario.read import read_text
+from rnnstep.scenario.read import read, read_text
 from tests.oracle.by_hand import MISTAKES, Pen, run
+from tests.oracle.by_hand_back import MISTAKES as BACK_MISTAKES
+from tests.oracle.by_hand_back import Hello
 
 CASES = [(kind, mistake) for kind, mistakes in MISTAKES.items() for mistake in mistakes]
 
@@ -119,3 +123,38 @@ def test_a_published_calculation_with_slips_is_caught_at_the_right_places():
     statuses = {mark.answer.name: mark.status for mark in found.marks}
     assert statuses == {name: "correct" if name == "o" else "wrong" for name in data["published"]}
     assert found.first_wrong is not None
+
+
+BACK = [(name, mistake) for name, mistakes in BACK_MISTAKES.items() for mistake in mistakes]
+
+
+def written_out(values: np.ndarray, decimals: int) -> str:
+    rows = values.reshape(-1, values.shape[-1])
+    return ";".join(" ".join(f"{value:.{decimals}f}" for value in row) for row in rows)
+
+
+def shown_states(hand: Hello) -> list[str]:
+    return [f"h_{t + 1} = {written_out(h, 4)}" for t, h in enumerate(hand.h[1:])]
+
+
+@pytest.mark.parametrize(("name", "mistake"), BACK)
+def test_mistakes_in_loss_gradient_and_update_are_found(name, mistake):
+    scenario = read(find("hello"))
+    hand = Hello(scenario)
+    if name == "update.weight_hh":
+        before = [f"grad.weight_hh = {written_out(hand.gradient(), 4)}"]
+    else:
+        before = shown_states(hand)
+    found = marked(scenario, [*before, f"{name} = {written_out(hand.value(name, mistake), 4)}"])
+    assert found.marks[-1].status == "wrong"
+    assert mistake in {id_ for one in found.remarks(len(before)).mistakes for id_ in one.ids}
+    assert found.score == (len(before), len(before) + 1)
+
+
+@pytest.mark.parametrize("name", BACK_MISTAKES)
+def test_right_losses_gradients_and_updates_are_right(name):
+    scenario = read(find("hello"))
+    hand = Hello(scenario)
+    for decimals in (2, 3, 4):
+        found = marked(scenario, [f"{name} = {written_out(hand.value(name), decimals)}"])
+        assert found.marks[0].status == "correct"

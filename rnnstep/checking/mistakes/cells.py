@@ -96,10 +96,11 @@ def _bias_twice(*, is_first: bool) -> Rewriting:
 
 
 def _partner(name: str) -> str:
-    """`b_ih` of `b_hh`, `b_hf` of `b_if`, and the other way round."""
-    if name in ("b_ih", "b_hh"):
-        return "b_hh" if name == "b_ih" else "b_ih"
-    return {"b_i": "b_h", "b_h": "b_i"}.get(name[:3], "") + name[3:]
+    """`b_ih` of `b_hh`, `b_hf` of `b_if`, `W_hh` of `W_ih`, and the other way round."""
+    kind, rest = name[:2], name[2:]
+    if rest in ("ih", "hh"):
+        return kind + ("hh" if rest == "ih" else "ih")
+    return kind + {"i": "h", "h": "i"}.get(rest[:1], "?") + rest[1:]
 
 
 def _bias_after(name: str) -> Rewriting:
@@ -207,6 +208,16 @@ def _swapped_vectors(pattern: Pattern) -> Lines | None:
     return each(pattern.lines, other)
 
 
+def _swapped_matrices(pattern: Pattern) -> Lines:
+    """W_hh x + W_ih h': the same sum, but for what stands where on the way."""
+    names = {}
+    for name in pattern.parameters - pattern.biases:
+        partner = _partner(name)
+        if partner in pattern.parameters and pattern.size(Name(name)) == pattern.size(Name(partner)):
+            names[name] = partner
+    return renamed(pattern.lines, names)
+
+
 _ALWAYS: tuple[tuple[str, Rewriting], ...] = (
     ("no_b_ih", _without_bias(of_x=True, of_h=False)),
     ("no_b_hh", _without_bias(of_x=False, of_h=True)),
@@ -216,6 +227,7 @@ _ALWAYS: tuple[tuple[str, Rewriting], ...] = (
     ("transposed_ih", _product("pullback", of_x=True)),
     ("transposed_hh", _product("pullback", of_x=False)),
     ("weights_swapped", _swapped_vectors),
+    ("weights_swapped", _swapped_matrices),
     ("elementwise_for_matmul", _product("times_columns", of_x=True)),
     ("elementwise_for_matmul", _product("times_columns", of_x=False)),
     ("elementwise_for_matmul", _product("times_rows", of_x=True)),

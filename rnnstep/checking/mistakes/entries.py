@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnstep.checking.own import Place
+from rnnstep.checking.slip import Slip
 from rnnstep.equations.intervals import Interval
 
 if TYPE_CHECKING:
     from rnnstep.checking.marking import Mark, Sheet
     from rnnstep.checking.targets import Target
 
+FINALS = ("h_n", "c_n")
 MOST_EXCHANGED = 60  # entries; of a larger value no two are exchanged
 
 
@@ -23,14 +26,17 @@ def variants(sheet: Sheet, number: int, mark: Mark) -> Iterator[tuple[str, Inter
     right = sheet.bounds(number)
     yield from _exchanged(mark, right)
     yield from _signs(mark, right)
+    others = sheet.without(number)
     for id_, target in _elsewhere(sheet, sheet.targets[number]):
         try:
-            bounds = sheet.bounds_of(target, sheet.decimals(number))
+            bounds = others.bounds_of(target, sheet.decimals(number))
         except (KeyError, IndexError, ValueError):
             continue
         if bounds[0].shape == right[0].shape:
             yield id_, bounds
     yield from _rows(sheet.targets[number], right)
+    if mark.answer.name in FINALS:
+        yield from _finals(others, sheet.targets[number], sheet.decimals(number))
 
 
 def _exchanged(mark: Mark, right: Interval) -> Iterator[tuple[str, Interval]]:
@@ -81,6 +87,30 @@ def _moved(target: Target, t: int | None = None, key: str | None = None) -> Targ
         for part in target.parts
     )
     return replace(target, parts=parts, t=target.t if t is None else t)
+
+
+def _finals(sheet: Sheet, target: Target, decimals: int) -> Iterator[tuple[str, Interval]]:
+    """Of final states: the first layer's, the backward direction's at the last step, or those behind the padding."""
+    place = target.parts[0].place
+    batch = sheet.learning.epoch(place.epoch).forward(place.batch).batch
+    last = batch.num_steps - 1
+
+    def changed(other: Callable[[Place], Place]) -> Target:
+        parts = tuple(replace(part, place=other(part.place)) for part in target.parts)
+        return replace(target, parts=parts)
+
+    def at_last(place: Place) -> Place:
+        return place._replace(t=batch.last_step(target.row)) if place.key.endswith("←") else place
+
+    def of_first_layer(place: Place) -> Place:
+        return place._replace(key=f"L0{'←' if place.key.endswith('←') else ''}")
+
+    yield "backward_half_at_last_step", sheet.bounds_of(changed(at_last), decimals)
+    yield "h_n_first_layer", sheet.bounds_of(changed(of_first_layer), decimals)
+    if batch.packed and batch.last_step(target.row) < last:
+        walked = changed(lambda place: place if place.key.endswith("←") else place._replace(t=last))
+        slip = Slip("padding_walked", walks_padding=True)
+        yield "padding_walked", sheet.bounds_of(walked, decimals, slip)
 
 
 def _rows(target: Target, right: Interval) -> Iterator[tuple[str, Interval]]:
