@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -31,6 +31,16 @@ class Question:
     label: Text
     answer: Callable[[str], Text | None]
     value: str = ""
+
+
+class Line(Input):
+    """A line that takes several lines of a paste as one, ` | ` between them: answers from an editor."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        lines = [line.strip() for line in event.text.splitlines() if line.strip()]
+        self.insert_text_at_cursor(" | ".join(lines))
+        event.stop()
+        event.prevent_default()  # the line's own way takes the first one alone
 
 
 class Prompt(Widget):
@@ -62,7 +72,7 @@ class Prompt(Widget):
     def compose(self) -> ComposeResult:
         """Label, line, and a place for what is wrong."""
         yield Static(Content(self.look.say(self.question.label)))
-        yield Input(self.question.value, compact=True, select_on_focus=False)
+        yield Line(self.question.value, compact=True, select_on_focus=False)
         yield Static(classes="wrong", markup=False)
 
     def on_mount(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textual.events import Paste
+
 ANSWERS = "h_1 = 0.215 0.251 -0.484 -0.094 | h_2 = 0.248 0.392 0.197 -0.207"
 
 
@@ -24,6 +26,16 @@ async def test_answers_are_put_beside_the_run(opened):
         assert "1 of 2 right; this is the first wrong one: h_2" in screen.text
         await asked(screen, "A", "")
         assert screen.session.own is None
+
+
+async def test_several_pasted_lines_are_one(opened):
+    async with opened("hello") as screen:
+        await screen.press("A")
+        await screen.until(lambda: screen.debugger.prompt is not None)
+        screen.app.focused.post_message(Paste(ANSWERS.replace(" | ", "\n") + "\n"))
+        await screen.until(lambda: screen.app.focused.value == ANSWERS)
+        await screen.press("enter")
+        assert screen.session.place == "2/L0/h[0]"
 
 
 async def test_a_digit_answers_for_a_hidden_value(opened):
