@@ -191,6 +191,7 @@ class Sheet:
         return found
 
     def _value(self, part: Part, row: int) -> Array:
+        """The run's value of a line: of the row, or of what belongs to all rows."""
         place = part.place
         epoch = self.learning.epoch(place.epoch)
         passed = {
@@ -199,9 +200,17 @@ class Sheet:
             "update": epoch.update,
         }[place.phase](place.batch)
         assert passed is not None
-        known = passed.known(place.key, place.t, row)
-        assert known is not None
-        return np.asarray(known[place.name], np.float64)
+        value = np.asarray(passed.value(place.key, place.name, place.t), np.float64)
+        if value.ndim <= len(self._shape(place)):
+            return value
+        index = passed.row_index(place.key, place.t, row)
+        assert index is not None
+        return np.asarray(value[min(index, len(value) - 1)])
+
+    def _shape(self, place: Place) -> tuple[object, ...]:
+        """The shape of a line of one row."""
+        stage = self.learning.structure.stage(place.batch, place.phase)
+        return stage.by_key[place.key].program.shapes[place.name]
 
     # ── marks ────────────────────────────────────────────────────────────────────────
 

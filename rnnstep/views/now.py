@@ -152,7 +152,8 @@ def _step(scene: Scene, cells: int, height: int) -> Block:
     rows: Block = [_two_ends(head, (Span(formula, "dim"),), cells)]
     rows.append(_confirmation(scene, block.output, cells))
     rows += _spoken(scene)
-    return rows[:height]
+    own = own_column.words(scene, block.output) if scene.is_shown(block.output) else ()
+    return [*rows, own][:height] if own else rows[:height]
 
 
 def _formula(block: Blocks, cells: int) -> str:

@@ -158,3 +158,14 @@ def test_mistakes_that_the_data_cannot_tell_apart_come_with_what_would(hello):
     if len(remarks.mistakes) > 1:
         assert remarks.advice is not None
         assert remarks.why_alike is not None
+
+
+def test_gradients_of_a_batch_whose_first_row_ends_early_are_marked():
+    scenario = read_text(
+        INPUT + 'lengths = [2, 3]\n[recurrent]\nmodule = "RNN"\nhidden_size = 3\nbidirectional = true\n'
+        f'[linear]\nout_features = 2\nfrom = "h_n"\n{WEIGHTS}[target]\nindices = [0, 1]\n'
+    )
+    back = Learning(scenario).epoch(0).backward(0)
+    for name in ("weight_hh_l0", "weight_hh_l0_reverse", "bias_ih_l0_reverse", "linear.weight"):
+        gradient = np.atleast_2d(back.parameters[name].astype(float))
+        assert last(scenario, [f"grad.{name} = {text(*gradient)}"])[0] == "correct"
