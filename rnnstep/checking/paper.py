@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,12 +12,22 @@ from rnnstep.checking.forward import Forward
 from rnnstep.checking.rounding import shown
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.epoch import CLIP
+from rnnstep.engine.learning import Learning
 from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.equations.shares import ROWS, D
 
-if TYPE_CHECKING:
-    from rnnstep.checking.marking import Sheet
+
+class Around(Protocol):
+    """What a calculation knows of the other batches and epochs: a writer's sheet."""
+
+    learning: Learning
+
+    def gradient(self, paper: Paper, torch: str) -> Fed:
+        """∂L/∂ of a parameter, from the shares of all steps."""
+
+    def learnt(self, paper: Paper, torch: str, name: str) -> Interval | None:
+        """What the writer's own update before a batch leaves of a parameter; None where there is none."""
 
 
 class Paper(Forward):
@@ -27,7 +37,7 @@ class Paper(Forward):
         sheet: it; None where only what is forward is asked for.
     """
 
-    sheet: Sheet | None = None
+    sheet: Around | None = None
 
     def stage(self, phase: Phase) -> Stage:
         """The blocks of a pass, and their steps."""

@@ -12,7 +12,7 @@ from rnnstep.cli.options import (
     language_option,
     limits,
     output_options,
-    read_scenario,
+    read_complete,
     reading_options,
     scenario_argument,
     showing_options,
@@ -36,11 +36,7 @@ def run(given: Given, speech: str) -> int:
     from rnnstep.scenario.bundled import find
 
     check_output(given.output, force=given.force)
-    scenario = read_scenario(find(given.scenario), given)
-    if scenario.pending is not None:
-        from rnnstep.reference import complete
-
-        scenario = complete(scenario)
+    scenario = read_complete(find(given.scenario), given)
     marked = Marked.of(Learning(scenario), _answers(given))
     page = page_of(scenario, given)
     if given.format == "json":

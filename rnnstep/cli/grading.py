@@ -14,7 +14,7 @@ from rnnstep.cli.options import (
     language_option,
     limits,
     output_options,
-    read_scenario,
+    read_complete,
     reading_options,
     scenario_argument,
 )
@@ -38,12 +38,8 @@ def run(given: Given, speech: str) -> int:
     from rnnstep.scenario.bundled import find
 
     check_output(given.output, force=given.force)
-    scenario = read_scenario(find(given.scenario), given)
+    scenario = read_complete(find(given.scenario), given)
     files = files_of(Path(given.folder), limits(given))
-    if scenario.pending is not None:
-        from rnnstep.reference import complete
-
-        scenario = complete(scenario)
     language = scenario.display.language or environment_language()
     bar = Bar(len(files), scenario.name)
 

@@ -225,6 +225,20 @@ def limits(given: Given) -> Limits:
     return Limits(memory, allow_outside=given.allow_outside)
 
 
+def read_complete(path: Path, given: Given) -> Scenario:
+    """Read a scenario file as `read_scenario`; what only torch can draw or read is asked of it."""
+    return completed(read_scenario(path, given))
+
+
+def completed(scenario: Scenario) -> Scenario:
+    """A scenario with the parameters that only torch can give."""
+    if scenario.pending is None:
+        return scenario
+    from rnnstep.reference import complete
+
+    return complete(scenario)
+
+
 def read_scenario(path: Path, given: Given) -> Scenario:
     """Read a scenario file as the options say; an option not given, or not there, leaves it to the file.
 

@@ -10,10 +10,11 @@ from rnnstep.cli.commands import Command, Given, Option
 from rnnstep.cli.options import (
     OneOf,
     WholeNumber,
+    completed,
     language_option,
     limits,
     output_options,
-    read_scenario,
+    read_complete,
     reading_options,
     scenario_argument,
 )
@@ -41,7 +42,7 @@ def run(given: Given, speech: str) -> int:
 
     for file in (given.output, given.save):
         check_output(file, force=given.force)
-    scenario = _complete(read_scenario(find(given.scenario), given))
+    scenario = read_complete(find(given.scenario), given)
     decimals = given.decimals if given.decimals is not None else 2
     if given.friendly:
         scenario = _friendly(scenario, decimals, given.seed or 0, speech)
@@ -56,18 +57,10 @@ def run(given: Given, speech: str) -> int:
     return 0
 
 
-def _complete(scenario: Scenario) -> Scenario:
-    if scenario.pending is None:
-        return scenario
-    from rnnstep.reference import complete
-
-    return complete(scenario)
-
-
 def _drawn(scenario: Scenario, given: Given) -> Scenario:
     from rnnstep.scenario.overrides import Overrides, overridden
 
-    return _complete(overridden(scenario, Overrides(seed=given.seed), limits(given), dtype=given.dtype))
+    return completed(overridden(scenario, Overrides(seed=given.seed), limits(given), dtype=given.dtype))
 
 
 def _friendly(scenario: Scenario, decimals: int, seed: int, speech: str) -> Scenario:

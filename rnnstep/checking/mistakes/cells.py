@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rnnstep.checking.mistakes.gated import GATED, is_lstm
 from rnnstep.checking.mistakes.patterns import (
@@ -41,13 +41,29 @@ def variants(pattern: Pattern) -> Iterator[Slip]:
         ways = [(name,) for name in names] + ([tuple(names)] if len(names) > 1 else [])
         for way in ways:
             yield slip(_named(id_, way, pattern), _activated(way, others))
-    for names in [pattern.activations(op) for op in ("tanh", "sigmoid", "relu")]:
-        for name in names:
-            yield slip("no_activation", _without_activation(name))
-            yield slip("activation_per_term", _per_term(name))
-            yield slip("bias_after_activation", _bias_after(name))
+    kinds = [pattern.activations(op) for op in ("tanh", "sigmoid", "relu")]
+    every = [name for names in kinds for name in names]
+    ways = [(name,) for name in every]
+    ways += [tuple(names) for names in (*kinds, every) if len(names) > 1]
+    for way in dict.fromkeys(ways):
+        for id_, make in _AT_ACTIVATIONS:
+            yield slip(id_, _at_each(way, make))
     for id_, rewriting in GATED:
         yield slip(id_, rewriting)
+
+
+def _at_each(names: tuple[str, ...], make: Callable[[str], Rewriting]) -> Rewriting:
+    """The same in several lines at once."""
+
+    def rewriting(pattern: Pattern) -> Lines:
+        lines = pattern.lines
+        for name in names:
+            for line in make(name)(pattern) or ():
+                if line.name == name:
+                    lines = replaced(lines, name, line.expression)
+        return lines
+
+    return rewriting
 
 
 def _named(id_: str, way: tuple[str, ...], pattern: Pattern) -> str:
@@ -174,11 +190,11 @@ def _per_term(name: str) -> Rewriting:
 # ── products ─────────────────────────────────────────────────────────────────────────
 
 
-def _product(op: str, *, of_x: bool) -> Rewriting:
-    """Another product of W, square, with x, or with h'."""
+def _product(op: str, *, of_x: bool = False, of_h: bool = False) -> Rewriting:
+    """Another product of W, square, with x, with h', or with both."""
 
     def rewriting(pattern: Pattern) -> Lines:
-        names = pattern.entering if of_x else pattern.before
+        names = (pattern.entering if of_x else frozenset()) | (pattern.before if of_h else frozenset())
 
         def other(part: Expression) -> Expression | None:
             match part:
@@ -225,13 +241,21 @@ _ALWAYS: tuple[tuple[str, Rewriting], ...] = (
     ("bias_twice", _bias_twice(is_first=True)),
     ("bias_twice", _bias_twice(is_first=False)),
     ("transposed_ih", _product("pullback", of_x=True)),
-    ("transposed_hh", _product("pullback", of_x=False)),
+    ("transposed_hh", _product("pullback", of_h=True)),
     ("weights_swapped", _swapped_vectors),
     ("weights_swapped", _swapped_matrices),
+    ("elementwise_for_matmul", _product("times_columns", of_x=True, of_h=True)),
+    ("elementwise_for_matmul", _product("times_rows", of_x=True, of_h=True)),
     ("elementwise_for_matmul", _product("times_columns", of_x=True)),
-    ("elementwise_for_matmul", _product("times_columns", of_x=False)),
+    ("elementwise_for_matmul", _product("times_columns", of_h=True)),
     ("elementwise_for_matmul", _product("times_rows", of_x=True)),
-    ("elementwise_for_matmul", _product("times_rows", of_x=False)),
+    ("elementwise_for_matmul", _product("times_rows", of_h=True)),
+)
+
+_AT_ACTIVATIONS: tuple[tuple[str, Callable[[str], Rewriting]], ...] = (
+    ("no_activation", _without_activation),
+    ("activation_per_term", _per_term),
+    ("bias_after_activation", _bias_after),
 )
 
 _ACTIVATIONS = (

@@ -21,6 +21,8 @@ def variants(done: Pass) -> Iterator[Slip]:
     """Every slip of the run's wires that could make a difference."""
     recurrent, batch = done.scenario.recurrent, done.batch
     yield Slip("h_stays_h_0", wires={"before": _stays})
+    if len(done.scenario.cell.states) > 1:  # c went on
+        yield Slip("h_stays_h_0", wires={"before": _h_stays})
     if done.scenario.initial_state:
         yield Slip("h_zero_ignored", wires={"initial": _zeros})
     yield Slip("x_of_previous_step", wires={"x": _x_of(-1)})
@@ -47,6 +49,12 @@ def variants(done: Pass) -> Iterator[Slip]:
 
 def _stays(paper: Forward, block: Block, state: str, _: int) -> Fed:
     return paper.initial(block, state), np.zeros(paper.batch.num_rows, np.bool_)
+
+
+def _h_stays(paper: Forward, block: Block, state: str, t: int) -> Fed:
+    if state == block.output:
+        return _stays(paper, block, state, t)
+    return paper.before(block, state, t)
 
 
 def _zeros(paper: Forward, block: Block, state: str) -> Interval:
