@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rnnstep.checking.own import Own, Place, Written
 from rnnstep.checking.rounding import shown
-from rnnstep.checking.slip import RIGHT, Slip
+from rnnstep.checking.slip import RIGHT, Slip, by_hand
 from rnnstep.checking.wrong_keys import WithWrongKeys
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import Pass
@@ -52,6 +52,12 @@ class Step:
     def take(self, name: str, fed: Fed) -> None:
         """Note what is fed in."""
         self.values[name], self.doubts[name] = fed
+
+    def take_over(self, name: str, other: Step) -> None:
+        """Take a line's value from the same step of another calculation."""
+        self.derived[name], self.before[name] = other.derived[name], other.before[name]
+        self.take(name, (other.values[name], other.doubts[name]))
+        self.known[name] = other.values[name]
 
 
 class Calculation(ABC):
@@ -130,6 +136,8 @@ class Calculation(ABC):
     def _begun(self, phase: Phase, block: Block, t: int) -> Step:
         """A step with what its block reads, and none of its lines yet."""
         step = self.inputs(phase, block, t)
+        if self.base is not None:
+            _share(step, self.base.step(phase, block.key, t))
         step.known.update({**self.parameters(block), **step.values})
         self._steps[phase, block.key, t] = step
         return step
@@ -160,7 +168,13 @@ class Calculation(ABC):
         if until in step.derived:
             return step
         known = step.known
+        right = None if self.base is None else self.base.step(phase, block.key, t)
         for line in self._lines_of(phase, block)[len(step.derived) :]:
+            if right is not None and _is_as_right(line, block, step, right):
+                step.take_over(line.name, right)
+                if line.name == until:
+                    break
+                continue
             for name in names_in(line.expression):
                 if name not in known:
                     self.provide(block, t, name, known, step)
@@ -215,11 +229,37 @@ class Calculation(ABC):
 
     def parameters(self, block: Block) -> Mapping[str, Interval]:
         """A block's parameters as people read them."""
+        if self.base is not None:
+            return self.base.parameters(block)
         if block.key not in self._parameters:
             self._parameters[block.key] = {
                 name: shown(value, self.reading.decimals) for name, value in block.parameters.items()
             }
         return self._parameters[block.key]
+
+
+def _share(step: Step, right: Step) -> None:
+    """Let what is fed in alike without a slip be the same thing, so that what follows from it is, too."""
+    for name, value in step.values.items():
+        other = right.known.get(name)
+        if _is_alike(value, other):
+            step.values[name] = other
+
+
+def _is_alike(value: Any, other: Any) -> bool:
+    if isinstance(value, tuple):
+        return isinstance(other, tuple) and all(map(np.array_equal, value, other))
+    return other is not None and not isinstance(other, tuple) and bool(np.array_equal(value, other))
+
+
+def _is_as_right(line: Line, block: Block, step: Step, right: Step) -> bool:
+    """Whether a line, and all that it reads, is what it is without the slip."""
+    if line.name not in right.derived or line not in by_hand(block):
+        return False
+    known = step.known
+    return all(
+        name not in known or known[name] is right.known.get(name) for name in names_in(line.expression)
+    )
 
 
 def joined(parts: Sequence[Interval]) -> Interval:

@@ -72,6 +72,8 @@ class Paper(Forward):
 
     def parameters(self, block: Block) -> Mapping[str, Interval]:
         """A block's parameters as people read them: the run's, or those of the writer's own update before."""
+        if self.base is not None:
+            return self.base.parameters(block)
         if block.key not in self._parameters and self.sheet is not None:
             found = dict(super().parameters(self.done.by_key.get(block.key, block)))
             for name, where in block.kept_in.items():

@@ -38,11 +38,17 @@ class Slip:
     rewrite: Rewrite | None = None
     wires: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     walks_padding: bool = False
+    _written: dict[tuple[Phase, str, int], tuple[object, Lines]] = field(default_factory=dict)
 
     def lines(self, phase: Phase, block: Block) -> Lines:
-        """The lines of a block as they are done."""
+        """The lines of a block as they are done; written once for a program."""
         right = by_hand(block)
-        return right if self.rewrite is None else self.rewrite(phase, block, right)
+        if self.rewrite is None:
+            return right
+        key = (phase, block.key, id(block.program))
+        if key not in self._written:
+            self._written[key] = block.program, self.rewrite(phase, block, right)
+        return self._written[key][1]
 
     def _wired(self, name: str, right: Callable[..., Any], *args: Any) -> Any:
         wire = self.wires.get(name)

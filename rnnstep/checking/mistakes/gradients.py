@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,21 +11,19 @@ from rnnstep.checking.mistakes.patterns import Lines, each, replaced
 from rnnstep.checking.paper import Paper
 from rnnstep.checking.slip import Slip
 from rnnstep.engine.blocks import Block
+from rnnstep.engine.learning import Learning
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.intervals import point
 from rnnstep.equations.program import Program
 from rnnstep.equations.shares import LATER
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
 
-if TYPE_CHECKING:
-    from rnnstep.checking.marking import Sheet
-
 Rewriting = Callable[[Program, Lines], Lines | None]
 
 
-def variants(sheet: Sheet, phase: Phase) -> Iterator[Slip]:
+def variants(learning: Learning, phase: Phase) -> Iterator[Slip]:
     """Every slip on the way back, and for an answer to an update those of the optimizer."""
-    done = sheet.learning.epoch(0).forward(0)
+    done = learning.epoch(0).forward(0)
     forward = next(iter(done.runs.values())).block.program
     for id_, rewriting in _BACK:
         yield _slip(id_, "recurrent", rewriting)
