@@ -51,7 +51,8 @@ class Written:
 
     def is_inside(self, bounds: Interval) -> NDArray[np.bool_]:
         """Where a number lies within bounds; a blank does."""
-        slack = 1e-9 * 10.0**-self.decimals + np.abs(self.value) * 1e-14
+        size = np.where(np.isfinite(self.value), np.abs(self.value), 0.0)
+        slack = 1e-9 * 10.0**-self.decimals + size * 1e-14
         with np.errstate(invalid="ignore"):
             inside = (self.value >= bounds[0] - slack) & (self.value <= bounds[1] + slack)
         return np.asarray(inside | ~self.is_given)

@@ -41,7 +41,7 @@ def _lowest(low: Bound, decimals: int) -> Bound:
 def around(value: Array, decimals: int) -> Interval:
     """The numbers that are written as `value` with `decimals` decimals."""
     half = 0.5 * 10.0**-decimals
-    slack = half * 1e-9 + np.abs(value) * 1e-15
+    slack = half * 1e-9 + np.where(np.isfinite(value), np.abs(value), 0.0) * 1e-15
     return value - half - slack, value + half + slack
 
 
