@@ -22,6 +22,7 @@ from rnnstep.cli.gradient_words import (
     verdict_lines,
 )
 from rnnstep.cli.page import Page, module_words
+from rnnstep.cli.training_words import mistake_lines
 from rnnstep.cli.worked import MOST_SHOWN, value_lines
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.equations.operations import Array
@@ -58,6 +59,11 @@ def _head(found: Gradients, page: Page) -> Iterator[str]:
     words = [module_words(scenario), scenario.display.dtype, loss_words(scenario)]
     yield spelt(page.dot.join(words), page)
     yield ""
+    told = [
+        line for text in mistake_lines(scenario.training) for line in wrap(page.say(text), page.width - 2)
+    ]
+    yield from (f"  {line}" for line in told)
+    yield from [""] if told else []
     shown: set[str] = set()
     for block in found.passes[0].blocks:
         for line in block.program.lines:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rnnstep.cli.gradient_words import floor_words, loss_words, spelt
 from rnnstep.cli.page import Page, module_words
-from rnnstep.cli.training_words import cure_words, mistake_words, optimizer_words, refusal_lines
+from rnnstep.cli.training_words import cure_words, mistake_lines, optimizer_words, refusal_lines
 from rnnstep.engine.trainer import Record
 from rnnstep.export.training import EpochResult, Prediction, TrainingRun, single, wanted
 from rnnstep.export.training_files import joined
@@ -54,10 +54,9 @@ def _head(run: TrainingRun, page: Page) -> Iterator[str]:
         if meant is not None and meant != answer:
             yield page.say(Text("with the cure: {what}", what=_said(meant, page)))
     yield from _paragraph(floor_words(scenario, scenario.batches[0], page))
-    mistake = mistake_words(training)
-    if mistake is not None:
-        said = page.say(Text("The mistake made on purpose: {mistake}.", mistake=mistake))
-        yield from _paragraph([f"  {line}" for line in wrap(said, page.width - 2)])
+    said = next(mistake_lines(training), None)
+    if said is not None:
+        yield from _paragraph([f"  {line}" for line in wrap(page.say(said), page.width - 2)])
     if run.torch_words:
         yield ""
         yield page.say(Text("torch refuses that:"))

@@ -49,6 +49,16 @@ def mistake_words(training: Training) -> Text | None:
     return None
 
 
+def mistake_lines(training: Training | None) -> Iterator[Text]:
+    """Say so above numbers that a mistake made on purpose is at work in, or, where torch refuses it, its cure."""
+    mistake = None if training is None else mistake_words(training)
+    if training is None or mistake is None:
+        return
+    yield Text("The mistake made on purpose: {mistake}.", mistake=mistake)
+    if training.is_refused:
+        yield Text("torch refuses that (rnnstep train shows its words): the numbers are those of the cure.")
+
+
 def cure_words(scenario: Scenario) -> Iterator[Text]:
     """Say what the cure is: of the mistake, and of what [cure] puts in place."""
     match scenario.training.mistake if scenario.training is not None else None:

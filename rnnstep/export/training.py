@@ -20,7 +20,6 @@ from rnnstep.scenario.model import Batch, Scenario
 if TYPE_CHECKING:
     from rnnstep.reference import TorchWords
 
-REFUSED = ("backward_inside_the_loop", "h_0_of_the_wrong_shape")  # torch raises: what is trained is the cure
 
 Prediction = str | tuple[str, ...]
 
@@ -87,6 +86,7 @@ class TrainingRun:
         comparison: both trainings, and what comparing them gave.
         cure: what the epochs of the scenario's cure came to; None without one, and where torch refuses the
             mistake, so that what is trained is the cure.
+        is_refused: whether torch raises at the scenario's mistake; what is trained then is the cure.
         torch_words: what torch said to the program with the mistake, where it refuses that.
     """
 
@@ -100,15 +100,10 @@ class TrainingRun:
         self.num_epochs = training.epochs
         self.epochs: list[EpochResult] = []
         self.comparison = TrainingComparison(scenario)
+        self.is_refused = training.is_refused
         self._cured = _Course(scenario.cure) if scenario.cure is not None and not self.is_refused else None
         self.cure: list[CureEpoch] | None = None if self._cured is None else []
         self.torch_words: tuple[TorchWords, ...] = torch_words(scenario) if self.is_refused else ()
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether torch raises at the scenario's mistake; what is trained then is the cure."""
-        training = self.scenario.training
-        return training is not None and training.mistake in REFUSED
 
     @property
     def is_module(self) -> bool:

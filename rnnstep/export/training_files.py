@@ -34,7 +34,16 @@ def training_dict(run: TrainingRun) -> dict[str, Any]:
 
 def _rest(run: TrainingRun) -> dict[str, Any]:
     cure = {} if run.cure is None else {"cure": {"epochs": [_plain(result) for result in run.cure]}}
-    return {**cure, "max_abs_diff": run.max_abs_diff, "agrees": run.agrees}
+    return {**_mistake(run), **cure, "max_abs_diff": run.max_abs_diff, "agrees": run.agrees}
+
+
+def _mistake(run: TrainingRun) -> dict[str, Any]:
+    """The mistake made on purpose; where torch refuses it, with its words: the epochs are then the cure's."""
+    training = run.scenario.training
+    if training is None or training.mistake is None:
+        return {}
+    refused = [f"{words.error}: {words.message}" for words in run.torch_words]
+    return {"mistake": {"name": training.mistake, **({"refused": refused} if run.is_refused else {})}}
 
 
 def _epoch(run: TrainingRun, result: EpochResult) -> dict[str, Any]:

@@ -55,6 +55,8 @@ MISTAKES = (
     "softmax_before_cross_entropy",
     "hidden_not_reset",
 )
+# Those at which torch raises: what is computed then is the cure.
+REFUSED = ("backward_inside_the_loop", "h_0_of_the_wrong_shape")
 
 KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.scenario.keys import REFUSED
+
 if TYPE_CHECKING:
     from rnnstep.cells import Cell
 
@@ -109,6 +111,11 @@ class Training:
     epochs: int = 1
     clip_grad_norm: float | None = None
     mistake: str | None = None  # one of `keys.MISTAKES`: a common slip of training loops, made on purpose
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether torch raises at the mistake; what is computed then is the cure."""
+        return self.mistake in REFUSED
 
 
 @dataclass(frozen=True, slots=True)

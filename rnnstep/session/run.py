@@ -32,7 +32,7 @@ class Run:
         epoch: the epoch whose numbers these are. A spot that is asked about is in it.
         revision: tells runs of a session apart.
         checked: torch's word on the forward passes; None while it is on its way.
-        cured: the training without the scenario's mistake; None where there is none.
+        cured: the training without the scenario's mistake; None where there is none, and where torch refuses the mistake.
         torch_losses: torch's own loss of each epoch, as far as torch has trained; one list for all epochs' runs.
         refusals: what torch said to the program with the scenario's mistake, likewise.
     """
@@ -52,18 +52,19 @@ class Run:
         learning = Learning(scenario)
         epoch = learning.epoch(0)
         epoch.forward(0)  # whoever opens a run looks at it
+        run = cls(scenario, learning, epoch, revision)
         cure = scenario.cure
-        return cls(
-            scenario,
-            learning,
-            epoch,
-            revision,
-            cured=None if cure is None or cure.pending is not None else Learning(cure),
-        )
+        has_other = cure is not None and cure.pending is None and not run.is_refused
+        return replace(run, cured=Learning(cure)) if cure is not None and has_other else run
 
     def at_epoch(self, index: int, revision: int) -> Run:
         """Another epoch of the same training, from 0. Trains up to it where nobody has yet."""
         return replace(self, epoch=self.learning.epoch(index), revision=revision, checked=None)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether torch raises at the scenario's mistake, so that all numbers are those of its cure."""
+        return self.scenario.training is not None and self.scenario.training.is_refused
 
     @property
     def trainings(self) -> tuple[Learning, ...]:

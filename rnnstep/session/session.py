@@ -240,6 +240,8 @@ class Session(Walk):
         cure = self.run.scenario.cure
         if cure is None:
             return self.say(Text("this scenario has no mistake in it that has a cure"))
+        if self.run.is_refused:
+            return self.say(Text("torch stops at this mistake (see i): the numbers here are the cure's"))
         newest = max(run.revision for run in (self.run, *self.kept))
         cured = self.moved_to(Run.of(cure, newest + 1))
         return replace(cured, mistaken=self.run, note=Text("with the cure; m goes back to the mistake"))

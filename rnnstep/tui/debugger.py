@@ -254,7 +254,10 @@ class Debugger(Screen[None]):
         if command == "reload":
             return self.files.source is not None
         if command == "cure":
-            return self.session is not None and (self.session.run.cured or self.session.mistaken) is not None
+            session = self.session
+            return session is not None and (
+                session.run.is_refused or (session.run.cured or session.mistaken) is not None
+            )
         return self.session is not None or command in WITHOUT_SESSION
 
     def on_unmount(self) -> None:

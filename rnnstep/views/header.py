@@ -58,7 +58,12 @@ def module_in_words(scene: Scene) -> str:
     if recurrent.bidirectional:
         extra += ", bidirectional=True"
     edited = "*" if scene.session.has_unsaved_edits else ""
-    return f"{scene.scenario.name}{edited}  {recurrent.module}({recurrent.input_size}, {recurrent.hidden_size}{extra})"
+    name = f"{scene.scenario.name}{edited}"
+    if scene.session.mistaken is not None or scene.run.is_refused:
+        name = f"{name}: {scene.look.say(Text('cure'))}"
+    elif scene.run.cured is not None:
+        name = f"{name}: {scene.look.say(Text('mistake'))}"
+    return f"{name}  {recurrent.module}({recurrent.input_size}, {recurrent.hidden_size}{extra})"
 
 
 def place_in_words(scene: Scene) -> str:

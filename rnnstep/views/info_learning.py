@@ -220,7 +220,7 @@ class LearningSections(Page):
         """What torch said to the program with the mistake, in its own words."""
         rows: Block = []
         for words in self._session.run.refusals:
-            rows += self._said(Text("torch's answer to this: {what}:", what=words.what))
+            rows += self._said(Text("torch's answer to this: {what}", what=words.what))
             for line in words.code.split("\n"):
                 rows += self._written(line, "now", step_in=2)
             rows += self._written(f"{words.error}: {words.message}", "bad", step_in=2)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from rnnstep.engine.backward import BackwardPass
@@ -12,6 +16,9 @@ from rnnstep.views import learning, numbers, timeline
 from rnnstep.views.compose import Block, clip, wrap
 from rnnstep.views.rows import Span
 from rnnstep.views.scene import Scene
+
+if TYPE_CHECKING:
+    from rnnstep.equations.operations import Array
 
 _MOST_ANSWERS = 6
 
@@ -159,18 +166,20 @@ def _pass(scene: Scene, cells: int) -> Block:
     match done:
         case BackwardPass():
             text = Text("backward: from the loss back to every parameter, last step first")
-            total = float(
-                np.sqrt(sum(np.sum(np.square(g, dtype=np.float64)) for g in done.parameters.values()))
-            )
-            said = Text("norm of all gradients together: {norm}", norm=_short(scene, total))
-            return _said(scene, [(text, "now"), (said, "")], cells)
+            return _said(scene, [(text, "now"), _total_norm(scene, done.parameters.values())], cells)
         case UpdatePass():
             text = Text("update: every parameter goes one step against its gradient")
-            return _said(scene, [(text, "now")], cells)
+            return _said(scene, [(text, "now"), _total_norm(scene, [done.gradient])], cells)
     parts = [(Text("forward: from the input to the loss"), "now")]
     if done.loss is not None:
         parts.append((Text("loss {loss}", loss=_number(scene, done.loss)), ""))
     return [*_said(scene, parts, cells), *_answers(scene)]
+
+
+def _total_norm(scene: Scene, gradients: Iterable[Array]) -> tuple[Text, str]:
+    """The norm of all gradients as one vector, as `clip_grad_norm_` takes it."""
+    total = math.sqrt(sum(float(np.sum(np.square(one, dtype=np.float64))) for one in gradients))
+    return Text("norm of all gradients together: {norm}", norm=_short(scene, total)), ""
 
 
 def _epoch(scene: Scene, cells: int) -> Block:

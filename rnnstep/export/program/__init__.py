@@ -59,13 +59,16 @@ def _head(source: Source, body: str) -> Iterator[str]:
     title = " ".join(scenario.title.into(source.language).split()) or scenario.name
     command = "train" if source.training is not None else "grad" if source.has_loss else "trace"
     yield f"# {title}"
-    yield source.comment(
-        Text(
-            "The numbers of `rnnstep {command} {name}`, from PyTorch alone.",
+    text = Text(
+        "The numbers of `rnnstep {command} {name}`, from PyTorch alone.", command=command, name=source.name
+    )
+    if source.training is not None and source.training.is_refused:
+        text = Text(
+            "The mistake that `rnnstep {command} {name}` tells of: torch stops at it.",
             command=command,
             name=source.name,
         )
-    )
+    yield source.comment(text)
     for key, value in _leaves(source.table("cure"), ""):
         yield source.comment(Text("Cure, in the scenario: {code}", code=f"{key} = {value}"))
     for module, name in (("math", "inf"), ("math", "nan")):

@@ -11,12 +11,11 @@ from rnnstep.export.program.loss import criterion_line, learnt, loss_lines, mode
 from rnnstep.export.program.own_cell import safe
 from rnnstep.export.program.source import Source, indented, results
 from rnnstep.language import Text
-from rnnstep.scenario.keys import OPTIMIZERS
+from rnnstep.scenario.keys import OPTIMIZERS, REFUSED
 from rnnstep.scenario.model import Training
 
 _WRONG_SHAPE = "h_0_of_the_wrong_shape"
 _NOT_RESET = "hidden_not_reset"
-_REFUSED = (_WRONG_SHAPE, "backward_inside_the_loop")  # the loop ends before it could print what came out
 
 
 def training_lines(source: Source, training: Training) -> Iterator[str]:
@@ -26,7 +25,7 @@ def training_lines(source: Source, training: Training) -> Iterator[str]:
         yield f"for {source.loop_names} in batches:  {source.comment(Text('before training'))}"
         yield from indented((*_asked(source), *printed_lines(source)))
         yield ""
-    elif source.mistake in _REFUSED:
+    elif training.is_refused:
         yield from (*entering_lines(source), *forward_lines(source), *printed_lines(source))
         yield ""
     yield criterion_line(source)
@@ -62,7 +61,7 @@ def _epoch(source: Source) -> Iterator[str]:
     yield from _wrong_first(source)
     yield from forward_lines(source, first=_takes_first(source), has_loss=source.has_loss_in_loop)
     yield from loss_lines(source)
-    if source.mistake not in _REFUSED:
+    if source.mistake not in REFUSED:  # there the loop ends before it could print what came out
         yield f"if epoch == 0:  {source.comment(Text('before training'))}"
         yield from indented(printed_lines(source))
     yield from _updated(source)

@@ -99,6 +99,9 @@ ZH = {
     "wanted: {wanted}": "目标：{wanted}",
     "with the cure: {what}": "改正后：{what}",
     "The mistake made on purpose: {mistake}.": "故意犯的错误：{mistake}。",
+    "torch refuses that (rnnstep train shows its words): the numbers are those of the cure.": (
+        "torch 不接受（原话见 rnnstep train）：这里的数值是改正后的。"
+    ),
     "torch refuses that:": "torch 不接受：",
     "What follows is the training with the cure.": "下面是改正后的训练。",
     "optimizer.zero_grad() is never called: every epoch's gradients are added to all before them": (

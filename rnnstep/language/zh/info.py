@@ -125,7 +125,7 @@ ZH = {
     "The mistake, and its cure": "错误与改正",
     "The mistake: {what}": "错误：{what}",
     "The cure: {cure}": "改正：{cure}",
-    "torch's answer to this: {what}:": "torch 对此的回答（{what}）：",
+    "torch's answer to this: {what}": "torch 对此的回答（{what}）",
     "Put right, the file would say:": "改正后，文件里应该这样写：",
     "optimizer.zero_grad() is left out: the gradients of all updates so far stay in W.grad and add up.": (
         "漏了 optimizer.zero_grad()：之前每次更新的梯度都留在 W.grad 里，不断累加。"

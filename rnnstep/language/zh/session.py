@@ -84,6 +84,9 @@ ZH = {
     # running
     "parameters that only torch can give are missing: {names}": "缺少只有 torch 才能给出的参数：{names}",
     "there are edits: undo them (u) or save them first": "有未保存的修改：先撤销（u）或保存",
+    "torch stops at this mistake (see i): the numbers here are the cure's": (
+        "torch 遇到这个错误就停下（按 i 看原话）：这里的数值是改正后的"
+    ),
     "with the mistake again": "又回到有错误的程序",
     "this scenario has no mistake in it that has a cure": "这个场景里没有可以改正的错误",
     "with the cure; m goes back to the mistake": "这是改正之后的；按 m 回到有错误的程序",

@@ -230,7 +230,9 @@ ZH = {
     "it was multiplied with {factor}: so is its gradient": "它乘过 {factor}，梯度也要乘",
     "it was multiplied with 1 − {factor}: so is its gradient": "它乘过 1 − {factor}，梯度也要乘",
     "the gradient goes on as it is": "梯度原样传过",
-    "mistake/cure": "错误/改正",
+    "mistake": "错误",
+    "cure": "改正",
+    "mistake/cure": "改正",
     "from a mistake that the scenario holds to its cure, and back": "在场景所带的错误和改正之后之间切换",
     "the mistake: no gradient was set to zero, so this one is added to all those before": (
         "错误所在：梯度没有清零，这次的梯度加到了之前所有的梯度上"
