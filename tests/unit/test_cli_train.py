@@ -170,6 +170,15 @@ def test_what_torch_refuses_is_told_in_its_words(name, words, capsys):
     assert "│" not in out
 
 
+def test_a_refused_mistake_is_told_in_json_and_above_the_gradients(capsys):
+    _, out, _ = run(capsys, "train", "pitfalls/backward_inside_the_loop", "--format", "json")
+    mistake = json.loads(out)["mistake"]
+    assert mistake["name"] == "backward_inside_the_loop"
+    assert "a second time" in mistake["refused"][0]
+    _, out, _ = run(capsys, "grad", "pitfalls/backward_inside_the_loop")
+    assert "the numbers are those of the cure" in " ".join(out.split())
+
+
 # ── what goes before the file ────────────────────────────────────────────────────────
 
 

@@ -10,10 +10,11 @@ from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
-from rnnstep.views import gradients, learning
+from rnnstep.views import gradients, header, learning
 from rnnstep.views.alphabet import ASCII
 from rnnstep.views.board import board
 from rnnstep.views.look import Look
+from rnnstep.views.now_back import whole
 from rnnstep.views.rows import plain
 from rnnstep.views.scene import Scene
 from rnnstep.views.screen import screen
@@ -188,6 +189,29 @@ def test_the_table_tells_nothing_of_a_loss_that_is_not_computed_yet() -> None:
 
 def test_the_curve_has_the_cure_s_beside() -> None:
     assert "loss with the cure" in plain(learning.curve(scene_at("pitfalls/typo_in_data", "e5:"), 50, 10))
+
+
+def test_the_header_says_whose_numbers_these_are() -> None:
+    session = opened("pitfalls/typo_in_data")
+    names = [header.module_in_words(Scene(one, Look(torch="none"))) for one in (session, session.switch_cure())]
+    assert [name.partition("  ")[0] for name in names] == ["typo_in_data: mistake", "typo_in_data: cure"]
+    assert header.module_in_words(scene_at("hello", "start")).startswith("hello  ")
+
+
+def test_what_torch_refuses_is_shown_as_the_cure_and_has_no_other_side() -> None:
+    scene = scene_at("pitfalls/backward_inside_the_loop", "e5:")
+    assert header.module_in_words(scene).startswith("backward_inside_the_loop: cure")
+    assert "with the cure" not in plain(learning.curve(scene, 50, 10))
+    switched = scene.session.switch_cure()
+    assert switched.run is scene.session.run
+    assert "the cure's" in switched.note.into("en")
+
+
+def test_the_norm_that_no_zero_grad_lets_grow_is_told_at_the_update() -> None:
+    session = opened("pitfalls/no_zero_grad").go("e20:update:")
+    for one, norm in ((session, 13.5), (session.switch_cure(), 0.348)):
+        told = plain(whole(Scene(one, Look(torch="none")), 78))
+        assert f"norm of all gradients together: {norm}" in told
 
 
 def test_every_epoch_of_the_curve_is_a_link() -> None:
