@@ -23,7 +23,7 @@ from rnnstep.cli.gradient_words import (
 )
 from rnnstep.cli.page import Page, module_words
 from rnnstep.cli.training_words import mistake_lines
-from rnnstep.cli.worked import MOST_SHOWN, value_lines
+from rnnstep.cli.worked import MOST_SHOWN, number_room, value_lines
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.equations.operations import Array
 from rnnstep.equations.write import BLACKBOARD, SOURCE, write_line
@@ -144,10 +144,11 @@ def _states(found: Gradients, index: int, key: str, name: str, page: Page) -> It
     norms = column([norm_of(whole[place]) for place in places], page.decimals, alphabet=page.alphabet)
     most = max(map(width, names))
     sign = state_tag(found, index, key, name, page)
+    least = number_room((one[place] for place in places for one in (whole, torch)), page)
     for place, shown, norm in zip(places, names, norms, strict=True):
         label = f"{shown}{' ' * (most - width(shown))}  {norm}"
         yield from value_lines(
-            label, whole[place], torch[place], width(label), sign, page, tag_room=tag_room(sign)
+            label, whole[place], torch[place], width(label), sign, page, tag_room=tag_room(sign), least=least
         )
 
 
@@ -176,8 +177,9 @@ def _parameter(found: Gradients, index: int, torch: str, parts: Sequence[str], p
 
 def _matrix(ours: Array, theirs: Array, labels: Sequence[str], sign: str, page: Page) -> Iterator[str]:
     most = max(map(len, labels))
+    least = number_room((ours, theirs), page)
     for label, left, right in zip(labels, ours, theirs, strict=True):
-        yield from value_lines(label, left, right, most, sign, page, tag_room=tag_room(sign))
+        yield from value_lines(label, left, right, most, sign, page, tag_room=tag_room(sign), least=least)
 
 
 def _biases(back: BackwardPass, key: str, page: Page) -> Iterator[str]:

@@ -20,8 +20,10 @@ from rnnstep.cli.options import (
     scenario_argument,
     showing_options,
 )
+from rnnstep.cli.speech import say
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.language.printable import printable
 
 if TYPE_CHECKING:
     from rnnstep.cli.progress import Bar, Interrupts
@@ -47,6 +49,7 @@ def run(given: Given, speech: str) -> int:
     is_stopped = _train(training, given, speech)
     if given.save is not None:
         write_binary(lambda file: write_weights(training, file), given.save, force=given.force)
+        say(Text("the trained weights stand in {file}", file=printable(given.save)), speech)
     if is_stopped:
         return INTERRUPTED
     return 0 if training.agrees else DISAGREES
@@ -74,7 +77,6 @@ def _train(training: TrainingRun, given: Given, speech: str) -> bool:
     """Go through the epochs and write them as they are done; whether it was stopped before the end."""
     from rnnstep.cli.output import write_text
     from rnnstep.cli.progress import Bar, Interrupts
-    from rnnstep.cli.speech import say
 
     bar = Bar(training.num_epochs, training.scenario.name)
     with Interrupts(bar, speech) as interrupts:

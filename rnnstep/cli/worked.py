@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -156,6 +156,7 @@ def value_lines(
     page: Page,
     *,
     tag_room: int | None = None,
+    least: int = 0,
 ) -> Iterator[str]:
     """Write one vector, torch's beside it, over as many lines as it takes.
 
@@ -167,9 +168,10 @@ def value_lines(
         tag: What stands behind torch's.
         page: The layout.
         tag_room: The cells of the longest tag of the table; those of a self-check's where it is not given.
+        least: The cells of the table's longest number, so that its lines stand under one another.
     """
     both = np.stack([ours] if torch is None else [ours, torch])
-    grid = matrix(both, page.decimals, page.decimals + 3, alphabet=page.alphabet)
+    grid = matrix(both, page.decimals, max(least, page.decimals + 3), alphabet=page.alphabet)
     indent = "  " if page.is_narrow else "    "
     each = len(grid[0][0]) + 1
     behind = cells(page.self_check("x")) if tag_room is None else tag_room
@@ -185,6 +187,15 @@ def value_lines(
             beside = " ".join(grid[1][start:stop]).ljust(min(per_line, size) * each - 1)
             line += f" {page.alphabet.vertical} {beside} {tag if stop == size else ''}"
         yield line
+
+
+def number_room(tables: Iterable[Array], page: Page) -> int:
+    """Give the cells of the longest number of some arrays, of any shapes."""
+    flat = [np.reshape(one, (1, -1)) for one in tables]
+    return max(
+        (cells(text) for one in flat for text in matrix(one, page.decimals, alphabet=page.alphabet)[0][:1]),
+        default=0,
+    )
 
 
 # ── results ──────────────────────────────────────────────────────────────────────────
@@ -208,8 +219,9 @@ def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
         ]
         labels = ["[" + ", ".join(str(int(part)) for part in place) + "]" if place else "" for place in index]
         label = max(map(len, labels), default=0)
+        least = number_room((ours, torch), page)
         for place, shown in zip(index, labels, strict=True):
-            yield from value_lines(shown, ours[place], torch[place], label, tag, page)
+            yield from value_lines(shown, ours[place], torch[place], label, tag, page, least=least)
     yield from _answers(done, page)
 
 

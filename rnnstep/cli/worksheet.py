@@ -21,6 +21,7 @@ from rnnstep.cli.options import (
 from rnnstep.cli.speech import say
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.language.printable import printable
 
 if TYPE_CHECKING:
     from rnnstep.scenario.model import Scenario
@@ -54,6 +55,7 @@ def run(given: Given, speech: str) -> int:
     write_text(FORMS[given.format](sheet, language, with_key=given.key), given.output, force=given.force)
     if given.save is not None:
         save_numbers(sheet.scenario, Path(given.save), replace=given.force, advice=FORCE)
+        say(Text("this sheet's scenario stands in {file}", file=printable(given.save)), speech)
     return 0
 
 

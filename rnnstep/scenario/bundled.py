@@ -40,6 +40,13 @@ def _folders() -> Mapping[str, Path]:
     return {path.parent.relative_to(root).as_posix(): path.parent for path in _paths().values()}
 
 
+def name_of(path: Path) -> str | None:
+    """Give the name that a path has as a bundled scenario's, such as `pitfalls/oholo`; None if it is not one's."""
+    root = folder()
+    name = path.relative_to(root).with_suffix("").as_posix() if path.is_relative_to(root) else ""
+    return name if _paths().get(name) == path else None
+
+
 def find(name_or_path: str) -> Path:
     """Give the path of a scenario file or folder; what exists as a path goes before a bundled name.
 

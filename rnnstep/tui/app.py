@@ -57,6 +57,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
         super().__init__()
         self.problem: str | None = None
         self.farewell = ""
+        self._options = options
         self.debugger = Debugger(sources, options, torch)
         torch.attach(self.debugger.call_later, self.debugger.trained)
 
@@ -109,7 +110,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
         """Leave, with the line that comes back to where the session is."""
         source = self.debugger.files.source
         if session is not None and source is not None:
-            words = ["rnnstep", source.word]
+            words = ["rnnstep", source.word, *self._options.words()]
             if session.place_and_row != "start":
                 words += ["--at", session.place_and_row]
             self.farewell = shlex.join(words)

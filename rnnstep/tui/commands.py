@@ -82,14 +82,19 @@ LOOKS: Mapping[str, Callable[[State], State]] = {
 """Commands that change how things are seen."""
 
 
+_ZOOMS_AT_START: Mapping[str, Text] = {
+    "epoch": Text("start, by whole epochs: → goes through the first one, ↓ goes back inside"),
+    "batch": Text("start, by whole batches: → goes through the first one, ↓ goes back inside"),
+    "pass": Text("start, by whole passes: → goes through the forward one, ↓ goes back inside"),
+}
+
+
 def _zoom_at_start(before: Session, after: Session) -> Text | None:
     """Say what a change of zoom at start is for: nothing on the screen moves."""
     both = before.position, after.position
     if not all(position.is_start for position in both) or both[0].zoom == both[1].zoom:
         return None
-    if after.level == "batch":
-        return Text("start, by whole batches: → computes the first one, ↓ goes back inside")
-    return Text("start, inside the batches: → computes the first place, ↑ goes out again")
+    return _ZOOMS_AT_START.get(after.level, Text("start: → computes the first place, ↑ goes out again"))
 
 
 def obey(state: State, command: str) -> State | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -31,3 +32,20 @@ class Options(NamedTuple):
     is_remote: bool = False
     memory_limit: int | None = None
     allow_outside: bool = False
+
+    def words(self) -> Iterator[str]:
+        """Give the words of the command line that say the same, but for the place."""
+        for option, value in (
+            ("--language", self.language),
+            ("--theme", self.theme),
+            ("--decimals", self.decimals),
+            ("--dtype", self.dtype),
+        ):
+            if value is not None:
+                yield from (option, str(value))
+        yield from ["--ascii"] if self.is_ascii else []
+        yield from [] if self.has_mouse else ["--no-mouse"]
+        yield from ["--remote"] if self.is_remote else []
+        if self.memory_limit is not None:
+            yield from ("--memory-limit", str(self.memory_limit))
+        yield from ["--allow-outside"] if self.allow_outside else []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.scenario import bundled
 from rnnstep.tui.prompt import Question
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ class _Guessing:
 def _save(debugger: Debugger) -> Question:
     source = debugger.files.source
     path = Path("scenario.toml") if source is None else source.path
+    if bundled.name_of(path) is not None:  # what comes with the program stays as it came
+        path = Path(path.name)
     return Question(Text("save the edited scenario as a new file"), _Saving(debugger), str(free_name(path)))
 
 

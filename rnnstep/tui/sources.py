@@ -23,9 +23,7 @@ class Source:
     @property
     def word(self) -> str:
         """What brings the user back to it on the command line: its path, or its bundled name."""
-        if self.path.parent == bundled.folder() and self.path.stem in bundled.names():
-            return self.path.stem
-        return str(self.path)
+        return bundled.name_of(self.path) or str(self.path)
 
     def stamp(self) -> tuple[int, int] | None:
         """Give what changes when the file does; None when it cannot be seen."""

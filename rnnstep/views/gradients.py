@@ -12,7 +12,7 @@ from rnnstep.engine.flow import Flow, Norms, flow, largest_singular_values
 from rnnstep.language import Text
 from rnnstep.session.tree import Spot
 from rnnstep.views import numbers
-from rnnstep.views.compose import Block, clip, wrap
+from rnnstep.views.compose import Block, wrap
 from rnnstep.views.plot import Axes, Series, plot
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.scene import Scene
@@ -53,7 +53,11 @@ def gradients(scene: Scene, cells: int, height: int) -> Block:
     key = key_of(scene)
     words = sentences(scene, cells)
     if height - len(words) < _GOOD_HEIGHT:
-        words = _in_short(scene, key, cells) if height > _LEAST_HEIGHT else []
+        words = (
+            _in_short(scene, key, cells)[: 2 if height >= _GOOD_HEIGHT else 1]
+            if height > _LEAST_HEIGHT
+            else []
+        )
     begins = _reached(scene, key)
     now = scene.t if scene.spot.phase == "backward" and scene.level != "start" else None
     what = (scene.batch, key, scene.row)
@@ -158,12 +162,12 @@ def sentences(scene: Scene, cells: int) -> Block:
 
 
 def _in_short(scene: Scene, key: str, cells: int) -> Block:
-    """The largest singular values in one row."""
+    """The largest singular values, their names and nothing else."""
     found = _singular(scene.run, scene.batch, key)
     text = Text(
         "largest singular value: {shown}", shown=", ".join(f"{n} {_short(v)}" for n, v in found.items())
     )
-    return [clip((Span(scene.look.alphabet.spell(scene.look.say(text)), "dim"),), cells, scene.look.alphabet)]
+    return [(Span(line, "dim"),) for line in wrap(scene.look.alphabet.spell(scene.look.say(text)), cells)]
 
 
 def _of_matrix(scene: Scene, key: str) -> Text | None:

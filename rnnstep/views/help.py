@@ -13,9 +13,10 @@ _KEY = 7  # cells of the key's column
 _NAME = 18
 
 _ABOUT = Text(
-    "A run is a tree: step, block, operation, element, term. The cursor is a place in it; all up to "
-    "there is computed and shown, nothing after it. Four keys do everything: → and ← go to the next "
-    "place and back at this zoom, ↓ goes into it and ↑ out of it."
+    "A run is a tree: epoch, batch, pass (forward, backward, update), step, block, operation, element, term; "
+    "levels with one member are passed over. The cursor is a place in it; all up to there is computed and "
+    "shown, nothing after it. Four keys do everything: → and ← go to the next place and back at this zoom, ↓ "
+    "goes into it and ↑ out of it."
 )
 
 _SIGNS: tuple[tuple[str, str, Text], ...] = (
@@ -75,10 +76,10 @@ def _command(command: Command, look: Look, cells: int) -> Block:
         Span(name, "bold", target),
     )
     rows = _entry(head, look.say(command.sentence), cells)
-    if cells >= _WIDEST + len(command.id) + 2:
+    if cells >= _WIDEST + len(command.id) + 3:
         first = rows[0]
         used = sum(width(span.text) for span in first)
-        rows[0] = (*first, blank(max(1, _WIDEST - used)), Span(command.id, "dim"))
+        rows[0] = (*first, blank(max(2, _WIDEST + 1 - used)), Span(command.id, "dim"))
     return rows
 
 

@@ -30,14 +30,11 @@ def joined(scene: Scene, cells: int, height: int) -> Block:
     parts = _grids(scene, sums)
     alphabet = scene.look.alphabet
     signs = "·+=" if len(parts) > _WITHOUT_BIAS else "·="
-    decimals = next((d for d in (_MOST_DECIMALS, 1) if _width(parts, d) + len(signs) <= cells), 1)
-    limits = [max(12, cells - _width(parts[1:], decimals) - len(signs)), *(cells for _ in parts[1:])]
-    has_caption = any(
-        grids.is_cut(part, decimals, height - 1, limit) for part, limit in zip(parts, limits, strict=True)
-    )
+    fitted = _fitted(parts, cells)
+    has_caption = any(grids.is_cut(part, decimals, height - 1, limit) for part, decimals, limit in fitted)
     drawn = [
         grids.draw(part, decimals, height - 1, limit, has_caption=has_caption, alphabet=alphabet)
-        for part, limit in zip(parts, limits, strict=True)
+        for part, decimals, limit in fitted
     ]
     tall = max(map(len, drawn))
     row = [drawn[0]]
@@ -45,6 +42,31 @@ def joined(scene: Scene, cells: int, height: int) -> Block:
         row += [grids.operator(alphabet.spell(sign), tall, gap=0), block]
     note = scene.look.say(Text("joined form: the same sums, written as one product"))
     return pad([(Span(note, "dim"),), *beside(row, gap=0)], cells, None, alphabet)
+
+
+def whole_height(scene: Scene, cells: int) -> int:
+    """Give the rows in which no row of it is cut off: a note, names, captions, the longer of matrix and vector."""
+    sums = _sums(scene)
+    if scene.known is None or not sums:
+        return 1
+    parts = _grids(scene, sums)
+    longest = max(part.shape[0] for part in parts)
+    return (
+        2
+        + longest
+        + any(
+            grids.is_cut(part, decimals, longest + 1, limit)
+            for part, decimals, limit in _fitted(parts, cells)
+        )
+    )
+
+
+def _fitted(parts: list[Grid], cells: int) -> list[tuple[Grid, int, int]]:
+    """The parts with their decimals and cells: the matrix has what all else leaves."""
+    signs = len(parts) - 1
+    decimals = next((d for d in (_MOST_DECIMALS, 1) if _width(parts, d) + signs <= cells), 1)
+    room = max(12, cells - _width(parts[1:], decimals) - signs)
+    return [(part, decimals, cells if index else room) for index, part in enumerate(parts)]
 
 
 def _why_not(scene: Scene, text: Text, cells: int) -> Block:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rnnstep.equations.write import BLACKBOARD, write_line
+from rnnstep.language import Text
 from rnnstep.views import numbers, torch_column
 from rnnstep.views.compose import Block, clip, fit
 from rnnstep.views.grids import window
@@ -15,24 +16,54 @@ if TYPE_CHECKING:
     from rnnstep.equations.syntax import Line
 
 _VALUES_SHOWN = 8
-_VALUE_ROOM = 16
-"""The cells that a line keeps for its marks and one number at least."""
+_HEAD = 3
+"""The cells before a formula: a breakpoint's mark, the pointer, and a space."""
+_MOST_DECIMALS = 4
 
 
 def listing(scene: Scene, cells: int, height: int) -> Block:
     """List the block's equations, the current one always in sight."""
     lines = scene.block.program.lines
-    here = next((k for k, line in enumerate(lines) if line.name == scene.spot.operation), None)
+    here = _here(scene)
     shown = window(len(lines), height, here)
     formulas = [scene.look.alphabet.spell(write_line(line, BLACKBOARD)) for line in lines]
-    widest = min(max(map(len, formulas)), max(12, cells - _VALUE_ROOM))
-    return [
-        fit(_line(scene, lines[k], formulas[k], widest, cells, is_here=k == here), cells, scene.look.alphabet)
+    longest, decimals = max(map(len, formulas)), min(scene.look.decimals, _MOST_DECIMALS)
+    room = cells - _HEAD
+    if any(scene.is_line_done(line.name) for line in lines):
+        # A formula that one decimal less leaves whole is worth it.
+        decimals -= decimals == _MOST_DECIMALS and longest == room - _value_room(decimals) + 1
+        room -= _value_room(decimals)
+    widest = min(longest, max(12, room))
+    rows = [
+        _line(scene, lines[k], formulas[k], (widest, cells, decimals), is_here=k == here)
         for k in range(shown.start, shown.stop)
     ]
+    return [fit(row, cells, scene.look.alphabet) for row in rows]
 
 
-def _line(scene: Scene, line: Line, formula: str, widest: int, cells: int, *, is_here: bool) -> Row:
+def _value_room(decimals: int) -> int:
+    """The cells beside a formula for a mark and a number, such as ` ✓ −0.1234 …`."""
+    return len(" ✓ −0. …") + decimals
+
+
+def listing_title(scene: Scene, height: int) -> str:
+    """Give the panel's title, with the lines that are seen in `height` where that is not all."""
+    title = scene.look.say(Text("equations"))
+    shown = window(len(scene.block.program.lines), height, _here(scene))
+    if shown.is_whole:
+        return title
+    return scene.look.alphabet.spell(f"{title} {shown.start + 1}–{shown.stop}/{shown.size}")
+
+
+def _here(scene: Scene) -> int | None:
+    """The number of the line that the cursor is at; None where it is above them."""
+    names = [line.name for line in scene.block.program.lines]
+    return names.index(scene.spot.operation) if scene.spot.operation in names else None
+
+
+def _line(scene: Scene, line: Line, formula: str, room: tuple[int, int, int], *, is_here: bool) -> Row:
+    """A line in `room`: the cells of the longest formula, those of the row, the values' decimals."""
+    widest, cells, decimals = room
     alphabet = scene.look.alphabet
     is_done = scene.is_line_done(line.name)
     here = (scene.spot.phase, scene.spot.key, line.name)
@@ -46,11 +77,11 @@ def _line(scene: Scene, line: Line, formula: str, widest: int, cells: int, *, is
         Span(pointer + " ", "now"),
         *clip((Span(formula, style, f"go {place}"),), widest, alphabet),
     )
-    gap = Span(" " * max(1, widest + 4 - row_width(head)))
-    return (*head, gap, *_values(scene, line.name, cells - widest - 5, is_done=is_done))
+    gap = Span(" " * max(1, widest + _HEAD + 1 - row_width(head)))
+    return (*head, gap, *_values(scene, line.name, cells - widest - _HEAD - 1, decimals, is_done=is_done))
 
 
-def _values(scene: Scene, name: str, cells: int, *, is_done: bool) -> Row:
+def _values(scene: Scene, name: str, cells: int, decimals: int, *, is_done: bool) -> Row:
     """The line's value for this row, torch's mark before it: `✓ −0.17 0.41 …`."""
     if not is_done or scene.known is None:
         return ()
@@ -60,7 +91,6 @@ def _values(scene: Scene, name: str, cells: int, *, is_done: bool) -> Row:
     verdict = torch_column.agrees(scene, name)
     mark = "" if verdict is None else (alphabet.check if verdict else alphabet.wrong) + " "
     values = scene.known[name].reshape(-1)
-    decimals = min(scene.look.decimals, 4)
     room = max(1, cells // (decimals + 4))
     text = " ".join(numbers.column(values[: min(room, _VALUES_SHOWN)], decimals, alphabet=alphabet))
     more = f" {alphabet.ellipsis}" if len(values) > min(room, _VALUES_SHOWN) else ""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rnnstep.language import Text
 from rnnstep.views import charts, gradients, learning, side
 from rnnstep.views.compose import Block, box, pad
-from rnnstep.views.listing import listing
+from rnnstep.views.listing import listing, listing_title
 from rnnstep.views.scene import Scene
 
 _LEAST_PANEL = 6
@@ -37,7 +37,7 @@ def panels(scene: Scene, cells: int, height: int, *, is_large: bool) -> Block:
     listed = max(4, min(lines + 2, max(8, spare - below)))
     if scene.level != "epoch":
         equations = listing(scene, cells - 4, listed - 2)
-        found += box(equations, say(Text("equations")), cells, listed, alphabet=alphabet)
+        found += box(equations, listing_title(scene, listed - 2), cells, listed, alphabet=alphabet)
     rest = height - len(found)
     shown = list(_plots(scene, is_large=is_large))
     least = 9 if is_large else 8 if learning.is_trained(scene) else 12

@@ -6,7 +6,7 @@ from rnnstep.views import back, learning, side
 from rnnstep.views.board import board
 from rnnstep.views.cell import cell
 from rnnstep.views.compose import Block, above, beside, pad
-from rnnstep.views.joined import joined
+from rnnstep.views.joined import joined, whole_height
 from rnnstep.views.overview import overview
 from rnnstep.views.scene import Scene
 from rnnstep.views.vectors import flow
@@ -62,9 +62,11 @@ def _operation(scene: Scene, cells: int, height: int) -> Block:
 
 
 def with_joined(scene: Scene, drawn: Block, cells: int, height: int) -> Block:
-    """Put the joined form below, where it is asked for and fits."""
+    """Put the joined form below where it is asked for; in place of `drawn` where it is whole only so."""
     if not scene.look.is_joined or not scene.is_forward:
         return drawn
+    if height - len(drawn) < whole_height(scene, cells) <= height:
+        return joined(scene, cells, height)
     return above([drawn, joined(scene, cells, height - len(drawn))])
 
 

@@ -95,7 +95,7 @@ def plot(
     axes = axes or Axes()
     lines = [np.asarray(line.values, dtype=np.float64).ravel() for line in series]
     low, high = _bounds(lines, axes)
-    legend = _legend(series, cells, alphabet)[: 2 if height >= 10 else 1] if height >= 6 else []
+    legend = _legend(series, cells, alphabet)[: 2 if height >= 8 else 1] if height >= 6 else []
     inner_height = height - len(legend) - (1 if height >= 4 else 0)
     labels = _labels((low, high), inner_height, axes, alphabet)
     margin = max(map(width, labels), default=0)

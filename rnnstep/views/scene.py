@@ -49,10 +49,14 @@ class Scene:
         """The scenario that is run."""
         return self.run.scenario
 
-    @property
+    @cached_property
     def level(self) -> str:
-        """The zoom; "start" before the first step."""
-        return "start" if self.session.position.is_start else self.session.level
+        """The zoom; "start" before the first step. The one step of an update is the whole of it: a pass."""
+        position, level = self.session.position, self.session.level
+        if position.is_start:
+            return "start"
+        is_update = level == "step" and self.run.tree.locate(position.path).phase == "update"
+        return "pass" if is_update else level
 
     @cached_property
     def spot(self) -> Spot:

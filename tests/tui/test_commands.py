@@ -169,7 +169,7 @@ async def test_out_at_start_of_several_batches_says_what_next_does(opened):
         await screen.press("up")
         assert "whole batches" in screen.text
         await screen.press("down")
-        assert "inside the batches" in screen.text
+        assert "→ computes the first place" in screen.text
         await screen.press("up", "right")
         assert screen.session.place == "1:"
 

@@ -74,6 +74,21 @@ async def test_saving_makes_a_new_file_that_reads_as_the_edited_scenario(opened,
         assert screen.app.farewell == f"rnnstep {tmp_path / 'mine-edited.toml'} --at '{AT}'"
 
 
+async def test_what_comes_with_the_program_is_saved_where_one_is(opened):
+    async with opened("pitfalls/oholo", at=AT) as screen:
+        await screen.press("0", "ctrl+s")
+        await screen.until(lambda: screen.debugger.prompt is not None)
+        assert screen.debugger.prompt.question.value == "oholo-edited.toml"
+
+
+async def test_the_line_that_comes_back_has_the_options_it_was_opened_with(opened):
+    options = {"language": "zh", "dtype": "float64", "memory_limit": 1 << 30, "allow_outside": True}
+    async with opened("pitfalls/oholo", at=AT, **options) as screen:
+        await screen.press("q")
+        given = "--language zh --dtype float64 --memory-limit 1073741824 --allow-outside"
+        assert screen.app.farewell == f"rnnstep pitfalls/oholo {given} --at '{AT}'"
+
+
 async def test_after_saving_header_reading_again_and_quitting_mean_the_new_file(opened, tmp_path):
     copy = tmp_path / "mine.toml"
     copy.write_text(bundled.find("hello").read_text("utf-8"), "utf-8")

@@ -247,7 +247,8 @@ async def test_page_is_closed_by_its_key(opened, key):
 async def test_click_on_a_key_in_the_help_presses_it(opened):
     async with opened("hello") as screen:
         await screen.press("question_mark")
-        await screen.pilot.click(offset=(2, 8))
+        row = next(row for row, line in enumerate(screen.text.split("\n")) if line.startswith("  →"))
+        await screen.pilot.click(offset=(2, row))
         await screen.pilot.pause()
         assert screen.debugger.is_current
         assert screen.session.place == "1"

@@ -80,7 +80,7 @@ def test_quitting_tells_how_to_come_back(scenarios):
     program.press(b"q")
     status, left = program.end()
     assert status == 0
-    assert "rnnstep hello --at 2/L0" in left
+    assert "rnnstep hello --language en --at 2/L0" in left
     assert "Traceback" not in left
 
 

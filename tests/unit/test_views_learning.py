@@ -193,7 +193,9 @@ def test_the_curve_has_the_cure_s_beside() -> None:
 
 def test_the_header_says_whose_numbers_these_are() -> None:
     session = opened("pitfalls/typo_in_data")
-    names = [header.module_in_words(Scene(one, Look(torch="none"))) for one in (session, session.switch_cure())]
+    names = [
+        header.module_in_words(Scene(one, Look(torch="none"))) for one in (session, session.switch_cure())
+    ]
     assert [name.partition("  ")[0] for name in names] == ["typo_in_data: mistake", "typo_in_data: cure"]
     assert header.module_in_words(scene_at("hello", "start")).startswith("hello  ")
 

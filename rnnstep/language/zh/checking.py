@@ -86,6 +86,7 @@ ZH = {
     "no common mistake gives these numbers: look for a slip in the arithmetic": (
         "没有哪种常见错误会得到这些数：请检查计算中的笔误"
     ),
+    "this sheet's scenario stands in {file}": "这份练习的场景已存入 {file}",
     "these give the same numbers here: {why}": "这几种错误在这里得到的数相同：{why}",
     "these give the same numbers here": "这几种错误在这里得到的数相同",
     "{where}{found} is wrong": "{where}{found} 不对",

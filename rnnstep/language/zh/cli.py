@@ -119,7 +119,7 @@ ZH = {
     # ── `rnnstep new` ──
     'or {{en = "…", zh = "…"}}': '或 {{en = "…", zh = "…"}}',
     "a few sentences, in Markdown": "几句说明，可用 Markdown",
-    "position = index; leave it out if the input is numbers": "位置就是下标；输入是数值时不要这一行",
+    "position = index; leave it out if the input is numbers": "位置就是索引；输入是数值时不要这一行",
     "each letter a one-hot vector; a list of strings is a batch": (
         "每个字母是一个 one-hot 向量；字符串列表是一批"
     ),

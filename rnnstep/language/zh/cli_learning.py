@@ -67,11 +67,11 @@ ZH = {
         "{ih} 与 {hh} 在 r 和 z 中的梯度相同：两者加进同一个和。在 n 中不同：b_hn 在 r * (…) 里面，"
         "传到它的是传到 b_in 的 r 倍。"
     ),
-    "the share of each step in ∂L/∂{name}, and their sum so far": "每一步在 ∂L/∂{name} 中的份额，以及到此为止的和",
+    "the share of each step in ∂L/∂{name}, and their sum so far": "每一步在 ∂L/∂{name} 中的贡献，以及到此为止的和",
     "step {step}: its share, norm {share} {rule} the sum so far, norm {total}": (
-        "第 {step} 步：份额，范数 {share} {rule} 到此为止的和，范数 {total}"
+        "第 {step} 步：贡献，范数 {share} {rule} 到此为止的和，范数 {total}"
     ),
-    "{count} steps: too many to tell the share of each here": "共 {count} 步，太多，这里不列出每一步的份额",
+    "{count} steps: too many to tell the share of each here": "共 {count} 步，太多，这里不列出每一步的贡献",
     "row {row}": "第 {row} 行",
     "norm": "范数",
     "norm of the sum": "和的范数",
@@ -96,6 +96,7 @@ ZH = {
     ),
     ", and the sum of {count} not below {loss}": "，{count} 个的和不会低于 {loss}",
     # ── training ──
+    "the trained weights stand in {file}": "训练后的权重已存入 {file}",
     "wanted: {wanted}": "目标：{wanted}",
     "with the cure: {what}": "改正后：{what}",
     "The mistake made on purpose: {mistake}.": "故意犯的错误：{mistake}。",

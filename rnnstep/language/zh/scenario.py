@@ -109,7 +109,7 @@ _SYNTAX = {
 _TABLES = {
     'a string, or {{en = "…", zh = "…"}}': '字符串，或 {{en = "…", zh = "…"}}',
     'a list of different strings, or "ascii"': '互不相同的字符串的列表，或 "ascii"',
-    "`{key}`: {found} stands twice, already at index {first}": "`{key}`：{found} 重复了，下标 {first} 处已有",
+    "`{key}`: {found} stands twice, already at index {first}": "`{key}`：{found} 重复了，索引 {first} 处已有",
     '`order`: found "time", but a bidirectional module goes layer by layer: its backward'
     ' direction needs the last step first; expected "layer"': (
         '`order`：写的是 "time"，但双向模块只能逐层计算：反向要从最后一个时间步开始；应为 "layer"'
@@ -123,11 +123,11 @@ _TABLES = {
     "a number smaller than `hidden_size`, {hidden_size}": "小于 `hidden_size`（{hidden_size}）的数",
     "`input_size`: found {given}, but {reason}": "`input_size`：写的是 {given}，但{reason}",
     "[embedding] gives vectors of `embedding_dim` {size}": " [embedding] 给出的向量的 `embedding_dim` 是 {size}",
-    "indices up to {last} make one-hot vectors of {size} elements": "下标最大为 {last}，one-hot 向量有 {size} 个元素",
+    "indices up to {last} make one-hot vectors of {size} elements": "索引最大为 {last}，one-hot 向量有 {size} 个元素",
     "one-hot vectors of the vocabulary have {size} elements": "按词表得到的 one-hot 向量有 {size} 个元素",
     "each x_t of the input has {size} elements": "输入的每个 x_t 有 {size} 个元素",
-    "at least {count}, for the indices 0 to {last} of the input": "至少 {count}（输入的下标是 0 到 {last}）",
-    "an index below `num_embeddings`, {count}": "小于 `num_embeddings`（{count}）的下标",
+    "at least {count}, for the indices 0 to {last} of the input": "至少 {count}（输入的索引是 0 到 {last}）",
+    "an index below `num_embeddings`, {count}": "小于 `num_embeddings`（{count}）的索引",
     "[initial_state] fits batches of one size only, found {rows} rows": (
         "[initial_state] 只适用于行数相同的批，这里的行数有 {rows}"
     ),

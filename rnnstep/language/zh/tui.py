@@ -112,12 +112,16 @@ ZH = {
     "playing {speed:g} places a second: > and < change it, any key stops": (
         "正在播放，每秒 {speed:g} 处：> 和 < 调节快慢，按任意键停止"
     ),
-    "start, by whole batches: → computes the first one, ↓ goes back inside": (
-        "开头，按整批移动：→ 算出第一批，↓ 回到批内"
+    "start, by whole epochs: → goes through the first one, ↓ goes back inside": (
+        "开头，按整轮移动：→ 走完第一轮，↓ 回到里面"
     ),
-    "start, inside the batches: → computes the first place, ↑ goes out again": (
-        "开头，在批内移动：→ 算出第一处，↑ 返回整批"
+    "start, by whole batches: → goes through the first one, ↓ goes back inside": (
+        "开头，按整批移动：→ 走完第一批，↓ 回到里面"
     ),
+    "start, by whole passes: → goes through the forward one, ↓ goes back inside": (
+        "开头，按整趟移动：→ 走完前向，↓ 回到里面"
+    ),
+    "start: → computes the first place, ↑ goes out again": "开头：→ 算出第一处，↑ 回到外层",
     # prompts
     "go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, start the start": (
         "转到：3 是第 3 步，3/L0/hh[1] 是那里 hh 的元素 1，start 是开头"
@@ -165,10 +169,11 @@ ZH = {
     "scroll": "滚动",
     "close": "关闭",
     # the help page
-    "A run is a tree: step, block, operation, element, term. The cursor is a place in it; all up to there is "
-    "computed and shown, nothing after it. Four keys do everything: → and ← go to the next place and back at "
-    "this zoom, ↓ goes into it and ↑ out of it.": (
-        "一次运行是一棵树：步、模块、运算、元素、项。光标停在其中一处：到此为止的一切都已算出并显示，"
+    "A run is a tree: epoch, batch, pass (forward, backward, update), step, block, operation, element, term; "
+    "levels with one member are passed over. The cursor is a place in it; all up to there is computed and "
+    "shown, nothing after it. Four keys do everything: → and ← go to the next place and back at this zoom, ↓ "
+    "goes into it and ↑ out of it.": (
+        "一次运行是一棵树：轮次、批、阶段（前向、反向、更新）、步、模块、运算、元素、项；只有一个成员的层级会被跳过。光标停在其中一处：到此为止的一切都已算出并显示，"
         "之后的都还没有。四个键就够了：→ 和 ← 在同一层级前后移动，↓ 进入，↑ 返回上层。"
     ),
     "On the screen": "屏幕上的记号",

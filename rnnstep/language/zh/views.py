@@ -124,7 +124,7 @@ ZH = {
     "loss with the cure": "改正后的损失",
     "says (wrong)": "预测（括号内有误）",
     "the right answer{letter} was given {share}; the loss of step {step} is −ln of it, {loss}": (
-        "正确答案{letter}得到的概率是 {share}；第 {step} 步的损失是它的 −ln，即 {loss}"
+        "正确答案{letter} 得到的概率是 {share}；第 {step} 步的损失是它的 −ln，即 {loss}"
     ),
     "on to step {step}: ‖∂{name}‖ = {norm}": "传到第 {step} 步：‖∂{name}‖ = {norm}",
     "{optimizer} moves {name}": "{optimizer} 更新 {name}",
@@ -208,7 +208,7 @@ ZH = {
     "a sum passes its gradient, 1, on to each of its terms": "求和把梯度 1 传给每一项",
     "a mean gives each of its {count} entries 1/{count}": "取均值：{count} 项中每项得到 1/{count}",
     "entries that count for nothing get nothing": "不计入的项没有梯度",
-    "only the target{target} was picked: all others get 0": "只取了目标{target}这一项：其余的梯度为 0",
+    "only the target{target} was picked: all others get 0": "只取了目标{target} 这一项：其余的梯度为 0",
     "p − y, times ∂nll: the probabilities, less 1 at the target{target}": "p − y，再乘以 ∂nll：概率在目标{target}处减 1",
     "through the softmax that should not be there: its slopes are small": "经过那个多余的 softmax：它的导数很小",
     "p − y, times ∂ of the loss: the probabilities, less what was wanted": "p − y，再乘以损失的梯度：概率减去目标",
