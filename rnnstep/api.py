@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from os import PathLike
-from pathlib import Path
 
-from rnnstep.checking import inline_answers, read_answers
+from rnnstep.checking import answers_of
 from rnnstep.engine import Model, Trace
 from rnnstep.engine.learning import Learning
 from rnnstep.export.gradients import Gradients, gradients
@@ -130,10 +129,7 @@ def check(path: str | PathLike[str], answers: str | PathLike[str]) -> Marks:
         UsageError: There is no such file, or an answer cannot be read.
         ScenarioError: A file holds mistakes; all of them, with their places.
     """
-    limits = Limits()
-    is_text = isinstance(answers, str) and "=" in answers and not Path(answers).is_file()
-    read_ones = inline_answers([str(answers)], limits) if is_text else read_answers(Path(answers), limits)
-    return Marks.of(Learning(_complete(path)), read_ones)
+    return Marks.of(Learning(_complete(path)), answers_of([str(answers)], Limits()))
 
 
 def _complete(path: str | PathLike[str]) -> Scenario:

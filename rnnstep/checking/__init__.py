@@ -6,11 +6,13 @@ answers ─► targets ─► sheet ─┬─► paper (the calculation in inter
 
 from __future__ import annotations
 
-from rnnstep.checking.answers import Answer, Answers, inline_answers, read_answers
+from rnnstep.checking.answer_text import inline_answers
+from rnnstep.checking.answers import Answer, Answers
 from rnnstep.checking.marked import Marked, Remarks
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes.words import MISTAKES
 from rnnstep.checking.naming import Named
+from rnnstep.checking.reading import answers_of, read_answers
 
 __all__ = [
     "MISTAKES",
@@ -21,6 +23,7 @@ __all__ = [
     "Named",
     "Remarks",
     "Sheet",
+    "answers_of",
     "inline_answers",
     "read_answers",
 ]

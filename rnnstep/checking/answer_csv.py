@@ -6,16 +6,41 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from rnnstep.checking.answers import DIRECTIONS, LARGEST, MOST_ANSWERS, Answer, Answers
-from rnnstep.checking.numbers import NotNumbers, Numbers, from_text
+from rnnstep.checking.answers import (
+    DIRECTIONS,
+    LARGEST,
+    MOST_ANSWERS,
+    MOST_DECIMALS,
+    Answer,
+    Answers,
+    Index,
+)
+from rnnstep.checking.numbers import BLANK, NotNumbers, Numbers, from_text, whole_number
 from rnnstep.language import Text
 from rnnstep.scenario.document import Document, Limits
 
+# What a column of whole numbers may hold, from least to most.
+_WHOLE: Mapping[str, tuple[int, int]] = {
+    "step": (1, LARGEST),
+    "t": (0, LARGEST),
+    "layer": (0, LARGEST),
+    "batch": (0, LARGEST),
+    "epoch": (1, LARGEST),
+    "decimals": (0, MOST_DECIMALS),
+}
 COLUMNS = ("step", "t", "layer", "direction", "batch", "epoch", "name", "index", "value", "decimals")
-Key = tuple[str, ...]
+MOST_AXES = 2
+
+
+class _Line(NamedTuple):
+    """A line of the table: its number, and what stands in each column."""
+
+    number: int
+    cells: Mapping[str, str]
 
 
 def csv_answers(text: str, path: Path, limits: Limits) -> Answers:
@@ -25,9 +50,34 @@ def csv_answers(text: str, path: Path, limits: Limits) -> Answers:
         ScenarioError: what is wrong with it, line by line.
     """
     document = Document(str(path), path.parent, text, {}, limits)
-    reader = csv.DictReader(io.StringIO(text))
-    known = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = known
+    gathered: dict[tuple[str, ...], list[_Line]] = {}
+    for count, line in enumerate(_lines(document)):
+        if count >= MOST_ANSWERS:
+            document.problem((), Text("too many answers"), position=(line.number, 1))
+            break
+        key = tuple(line.cells.get(name, "") for name in COLUMNS if name not in ("index", "value"))
+        gathered.setdefault(key, []).append(line)
+    answers = [one for lines in gathered.values() for one in _answers(document, lines)]
+    document.finish()
+    return Answers(tuple(answers), document)
+
+
+def _lines(document: Document) -> Iterator[_Line]:
+    """The lines in which something stands, once the first one names the right columns."""
+    reader = csv.DictReader(io.StringIO(document.text, newline=None))
+    try:
+        reader.fieldnames = _columns(document, [name.strip() for name in reader.fieldnames or ()])
+        for row in reader:
+            cells = {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
+            if any(cells.values()):
+                yield _Line(reader.line_num, cells)
+    except csv.Error:
+        message = Text("this line is no CSV: commas between short cells are expected")
+        document.problem((), message, position=(max(1, reader.line_num), 1))
+        document.finish()
+
+
+def _columns(document: Document, known: list[str]) -> list[str]:
     for name in ("name", "value"):
         if name not in known:
             message = Text("the first line names the columns: `{name}` is missing", name=name)
@@ -35,43 +85,30 @@ def csv_answers(text: str, path: Path, limits: Limits) -> Answers:
     for name in known:
         if name not in COLUMNS:
             message = Text(
-                "there is no column `{name}`; known are {known}", name=name, known=", ".join(COLUMNS)
+                "there is no column `{name}`; known are {known}", name=name[:40], known=", ".join(COLUMNS)
             )
             document.problem((), message, position=(1, 1))
     document.finish()
-    gathered: dict[Key, list[tuple[int, Mapping[str, str]]]] = {}
-    for row in reader:
-        cells = {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
-        if not any(cells.values()):
-            continue
-        if len(gathered) > MOST_ANSWERS:
-            document.problem((), Text("too many answers"), position=(reader.line_num, 1))
-            break
-        key = tuple(cells.get(name, "") for name in COLUMNS if name not in ("index", "value"))
-        gathered.setdefault(key, []).append((reader.line_num, cells))
-    answers = [one for rows in gathered.values() for one in _answer(document, rows)]
-    document.finish()
-    return Answers(tuple(answers), document)
+    return known
 
 
-def _answer(document: Document, rows: list[tuple[int, Mapping[str, str]]]) -> Iterator[Answer]:
-    line, first = rows[0]
-    whole = {
-        name: _whole(document, line, name, first.get(name, ""))
-        for name in ("step", "t", "layer", "batch", "epoch", "decimals")
-    }
-    direction = first.get("direction", "") or "forward"
+def _answers(document: Document, lines: list[_Line]) -> Iterator[Answer]:
+    """What lines say that differ in index and value alone: the entries with an index together, each other one alone."""
+    first = lines[0]
+    whole = {name: _whole(document, first, name) for name in _WHOLE}
+    direction = first.cells.get("direction", "") or "forward"
     if direction not in DIRECTIONS:
-        message = Text("`direction`: found {found}, expected forward or backward", found=direction)
-        document.problem((), message, position=(line, 1))
+        message = Text("`direction`: found {found}, expected forward or backward", found=direction[:40])
+        document.problem((), message, position=(first.number, 1))
         return
     step, t = whole["step"], whole["t"]
-    if step is not None and step < 1:
-        document.problem((), Text("steps count from 1"), position=(line, 1))
+    if step is not None and t is not None:
+        message = Text("`t` counts from 0 and `step` from 1: only one of them is to be given")
+        document.problem((), message, position=(first.number, 1))
         return
-    for index, numbers, at in _entries(document, rows):
+    for index, numbers, at in _entries(document, lines):
         yield Answer(
-            first["name"],
+            first.cells["name"],
             numbers,
             t if step is None else step - 1,
             whole["layer"],
@@ -84,37 +121,69 @@ def _answer(document: Document, rows: list[tuple[int, Mapping[str, str]]]) -> It
         )
 
 
-def _entries(
-    document: Document, rows: list[tuple[int, Mapping[str, str]]]
-) -> Iterator[tuple[tuple[tuple[int, ...], ...] | None, Numbers, int]]:
-    """The entries with an index together, the others each as an answer of its own."""
+def _entries(document: Document, lines: list[_Line]) -> Iterator[tuple[Index | None, Numbers, int]]:
     places: list[tuple[int, ...]] = []
     found: list[Numbers] = []
-    for line, cells in rows:
-        try:
-            numbers = from_text(cells.get("value", ""))
-            index = tuple(int(part) for part in cells.get("index", "").replace(",", " ").split())
-        except (NotNumbers, ValueError):
-            wrong = cells.get("value", "")
-            message = Text("`value`: found {found}, expected numbers, ? for what is left blank", found=wrong)
-            document.problem((), message, position=(line, 1))
+    for line in lines:
+        index, numbers = _index(document, line), _numbers(document, line)
+        if index is None or numbers is None:
             continue
-        if index and numbers.value.size == 1:
+        if not index:
+            yield None, numbers, line.number
+        elif numbers.value.size == 1:
             places.append(index)
             found.append(numbers)
         else:
-            yield None, numbers, line
+            message = Text(
+                "`index` names one entry: found {count} numbers, expected one", count=numbers.value.size
+            )
+            document.problem((), message, position=(line.number, 1))
     if places:
         value = np.concatenate([one.value.reshape(-1) for one in found])
         decimals = np.concatenate([one.decimals.reshape(-1) for one in found])
-        yield tuple(places), Numbers(value, decimals), rows[0][0]
+        yield tuple(places), Numbers(value, decimals), lines[0].number
 
 
-def _whole(document: Document, line: int, name: str, text: str) -> int | None:
+def _numbers(document: Document, line: _Line) -> Numbers | None:
+    """The cell of numbers; an empty one of an entry is a blank. None if something else stands there, which is told."""
+    text = line.cells.get("value", "")
+    try:
+        return from_text(text or (BLANK if line.cells.get("index") else ""))
+    except NotNumbers:
+        message = Text("`value`: found {found}, expected numbers, ? for what is left blank", found=text[:40])
+        document.problem((), message, position=(line.number, 1))
+        return None
+
+
+def _index(document: Document, line: _Line) -> tuple[int, ...] | None:
+    """`2`, or `0 1` of a matrix; () where none is given, None where it is wrong, which is told."""
+    text = line.cells.get("index", "")
+    parts = [whole_number(part, 0, LARGEST) for part in text.replace(",", " ").split()]
+    found = tuple(part for part in parts if part is not None)
+    if len(found) < len(parts) or len(parts) > MOST_AXES:
+        message = Text(
+            "`index`: found {found}, expected a whole number from 0, two of them for a matrix",
+            found=text[:40],
+        )
+        document.problem((), message, position=(line.number, 1))
+        return None
+    return found
+
+
+def _whole(document: Document, line: _Line, name: str) -> int | None:
+    """A cell of a whole number; None where it is empty, or wrong, which is told."""
+    text = line.cells.get(name, "")
     if not text:
         return None
-    if text.isascii() and text.isdigit() and int(text) <= LARGEST:
-        return int(text)
-    message = Text("`{name}`: found {found}, expected a whole number", name=name, found=text[:40])
-    document.problem((), message, position=(line, 1))
-    return None
+    least, most = _WHOLE[name]
+    found = whole_number(text, least, most)
+    if found is None:
+        message = Text(
+            "`{name}`: found {found}, expected a whole number from {least} to {most}",
+            name=name,
+            found=text[:40],
+            least=least,
+            most=most,
+        )
+        document.problem((), message, position=(line.number, 1))
+    return found

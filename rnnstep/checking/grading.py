@@ -11,8 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnstep.checking.answers import read_answers
 from rnnstep.checking.marked import Marked
+from rnnstep.checking.reading import read_answers
 from rnnstep.engine.learning import Learning
 from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text

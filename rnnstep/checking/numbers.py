@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,25 @@ def number_of(text: str) -> tuple[float, int]:
         return _WORDS[text.lower()], 0
     if not _NUMBER.fullmatch(text):
         raise NotNumbers(text)
-    return _of_decimal(Decimal(text))
+    return _of_decimal(toml_float(text))
+
+
+def toml_float(text: str) -> Decimal:
+    """Give what the text of a number says, with its decimals; one that `Decimal` cannot hold is infinite, or 0."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of some twenty digits
+        mantissa, _, exponent = text.replace("_", "").lower().partition("e")
+        sign = "-" if mantissa.startswith("-") else ""
+        return Decimal(f"{sign}0" if exponent.startswith("-") else f"{sign}Infinity")
+
+
+def whole_number(text: str, least: int, most: int) -> int | None:
+    """Give the whole number that a text says, from `least` to `most`; None if it says none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        return None
+    number = int(text)
+    return number if least <= number <= most else None
 
 
 def _of_decimal(number: Decimal) -> tuple[float, int]:
@@ -109,7 +127,7 @@ def _nested(data: Any, depth: int) -> Any:
         case bool():
             raise NotNumbers(str(data).lower())
         case int():
-            return float(data), 0
+            return _of_decimal(Decimal(data))
         case Decimal():
             return _of_decimal(data)
         case str():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnstep.cli.commands import DISAGREES, Argument, Command, Given, Option
@@ -17,7 +16,6 @@ from rnnstep.cli.options import (
     scenario_argument,
     showing_options,
 )
-from rnnstep.errors import UsageError
 from rnnstep.language import Text
 
 if TYPE_CHECKING:
@@ -53,17 +51,13 @@ def run(given: Given, speech: str) -> int:
 
 def _answers(given: Given) -> Answers:
     """Read a file of answers, or what stands on the command line or in standard input."""
-    from rnnstep.checking import inline_answers, read_answers
+    from rnnstep.checking import answers_of, inline_answers
+    from rnnstep.scenario.source import LARGEST_FILE
 
     texts = list(given.answers)
     if texts == [STANDARD_INPUT]:
-        return inline_answers([sys.stdin.read()], limits(given))
-    if len(texts) == 1 and ("=" not in texts[0] or Path(texts[0]).is_file()):
-        return read_answers(Path(texts[0]), limits(given))
-    if any("=" not in text for text in texts):
-        odd = next(text for text in texts if "=" not in text)
-        raise UsageError(Text("`{text}`: one file of answers, or NAME = NUMBERS", text=odd[:80]))
-    return inline_answers(texts, limits(given))
+        return inline_answers([sys.stdin.read(LARGEST_FILE)], limits(given))
+    return answers_of(texts, limits(given))
 
 
 COMMAND = Command(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnstep.checking import MISTAKES, Answers, Mark, Marked, inline_answers, read_answers
+from rnnstep.checking import MISTAKES, Answers, Mark, Marked, answers_of
 from rnnstep.checking.guessing import guessed
 from rnnstep.checking.numbers import NotNumbers, from_text
 from rnnstep.checking.own import Place
+from rnnstep.checking.reading import file_of
 from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
@@ -61,12 +61,9 @@ def read_own(text: str) -> OwnAnswers:
         UsageError, ScenarioError: what is wrong with them.
     """
     text = text.strip()
-    path = Path(text).expanduser()
-    if not text or "\0" in text:
+    if not text:
         raise UsageError(Text("a file of answers is expected, or NAME = NUMBERS"))
-    if "=" in text and not path.is_file():
-        return OwnAnswers(inline_answers(text.split("|"), Limits()))
-    return OwnAnswers(read_answers(path, Limits()))
+    return OwnAnswers(answers_of([text] if file_of(text) is not None else text.split("|"), Limits()))
 
 
 def first_wrong_spot(marked: Marked) -> Spot | None:

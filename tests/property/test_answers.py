@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rnnstep.checking import Marked, inline_answers
 from rnnstep.checking.answer_csv import csv_answers
-from rnnstep.checking.answers import toml_answers
+from rnnstep.checking.answer_toml import toml_answers
 from rnnstep.checking.numbers import from_text
 from rnnstep.engine.learning import Learning
 from rnnstep.errors import RnnstepError

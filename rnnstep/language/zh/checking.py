@@ -4,13 +4,22 @@ from __future__ import annotations
 
 ZH = {
     # reading answers
-    "`{name}`: found {found}, expected a whole number": "`{name}`：写的是 {found}，应为整数",
+    "`{name}`: found {found}, expected a whole number from {least} to {most}": (
+        "`{name}`：写的是 {found}，应为 {least} 到 {most} 的整数"
+    ),
+    "`index` names one entry: found {count} numbers, expected one": (
+        "`index` 指的是一个元素：写了 {count} 个数，应为一个"
+    ),
+    "`index`: found {found}, expected a whole number from 0, two of them for a matrix": (
+        "`index`：写的是 {found}，应为从 0 数起的整数，矩阵写两个"
+    ),
+    "this line is no CSV: commas between short cells are expected": "这一行不是 CSV：应为逗号隔开的短单元格",
+    "the answers up to here need more memory than is allowed": "到这里为止的答案需要的内存超过了允许的大小",
     "`direction`: found {found}, expected forward or backward": (
         "`direction`：写的是 {found}，应为 forward 或 backward"
     ),
     "the first line names the columns: `{name}` is missing": "第一行是列名：缺少 `{name}`",
     "there is no column `{name}`; known are {known}": "没有 `{name}` 这一列；可用的有 {known}",
-    "steps count from 1": "步数从 1 数起",
     "too many answers": "答案太多",
     "`value`: found {found}, expected numbers, ? for what is left blank": (
         "`value`：写的是 {found}，应为数，空着的写 ?"
