@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.checking.own import Own, Place, Written
-from rnnstep.checking.rounding import shown
+from rnnstep.checking.rounding import Kept, Rounded, exact_of, shown
 from rnnstep.checking.slip import RIGHT, Slip, by_hand
 from rnnstep.checking.wrong_keys import WithWrongKeys
 from rnnstep.engine.blocks import Block
@@ -24,7 +24,7 @@ from rnnstep.engine.passes import Pass
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.intervals import Interval
-from rnnstep.equations.syntax import Line, names_in
+from rnnstep.equations.syntax import Apply, Expression, Line, Pick, names_in
 
 Doubts = NDArray[np.bool_]  # (B,): whether something before was wrong
 Fed = tuple[Interval, Doubts]
@@ -38,6 +38,7 @@ class Step:
     Attributes:
         values: what follows goes on from, by name, (B, n); of what belongs to parameters as it is.
         derived: what a line gives before the writer's own number takes its place.
+        entered: of what is fed in, the same, and whether a wrong number stands before it.
         doubts: whether a wrong number stands before or at a value, for each row.
         before: the same without the value itself.
         known: all that a line may read so far.
@@ -45,6 +46,7 @@ class Step:
 
     values: dict[str, Any] = field(default_factory=dict)
     derived: dict[str, Interval] = field(default_factory=dict)
+    entered: dict[str, Fed] = field(default_factory=dict)
     doubts: dict[str, Doubts] = field(default_factory=dict)
     before: dict[str, Doubts] = field(default_factory=dict)
     known: dict[str, Any] = field(default_factory=dict)
@@ -52,6 +54,12 @@ class Step:
     def take(self, name: str, fed: Fed) -> None:
         """Note what is fed in."""
         self.values[name], self.doubts[name] = fed
+
+    def bounds(self, name: str) -> Fed:
+        """The bounds of a line, or of what is fed in, without the writer's own number; and whether it is in doubt."""
+        if name in self.derived:
+            return self.derived[name], self.before[name]
+        return self.entered[name]
 
     def take_over(self, name: str, other: Step) -> None:
         """Take a line's value from the same step of another calculation."""
@@ -69,6 +77,7 @@ class Calculation(ABC):
         decimals: how many the writer rounds to.
         epoch: from 0.
         inside: where a number of another rounding lies within its bounds.
+        reading: how operations are done; None for bounds of honest rounding.
         slip: what is done wrong.
         base: with a slip, the same calculation done right: what was given is taken from there.
     """
@@ -81,6 +90,7 @@ class Calculation(ABC):
         *,
         epoch: int = 0,
         inside: Inside | None = None,
+        reading: Rounded | None = None,
         slip: Slip = RIGHT,
         base: Self | None = None,
     ) -> None:
@@ -90,11 +100,13 @@ class Calculation(ABC):
         self.epoch = epoch
         self.slip = slip
         self.base = base
-        self.reading = WithWrongKeys(decimals)
+        self.reading = reading or WithWrongKeys(decimals)
+        self._dividing = reading or WithWrongKeys(decimals, keeps=True)
         self.no_doubts: Doubts = np.zeros(self.batch.num_rows, np.bool_)
         self._inside = inside
         self._steps: dict[tuple[Phase, str, int], Step] = {}
         self._lines: dict[str, tuple[Line, ...]] = {}
+        self._divisors: dict[str, bool] = {}
         self._parameters: dict[str, dict[str, Interval]] = {}
 
     # ── what a kind of pass must say ─────────────────────────────────────────────────
@@ -138,6 +150,12 @@ class Calculation(ABC):
         step = self.inputs(phase, block, t)
         if self.base is not None:
             _share(step, self.base.step(phase, block.key, t))
+        for name, value in step.values.items():
+            if isinstance(value, tuple):
+                step.entered[name] = value, step.doubts.get(name, self.no_doubts)
+                step.take(
+                    name, self._with_own(self.place(phase, block.key, t, name), block, *step.entered[name])
+                )
         step.known.update({**self.parameters(block), **step.values})
         self._steps[phase, block.key, t] = step
         return step
@@ -157,17 +175,15 @@ class Calculation(ABC):
     def _are_given(self, phase: Phase, block: Block, t: int) -> bool:
         """Whether the writer gave all states after a step, so that what came before does not matter."""
         rows = range(self.batch.num_rows)
-        for state in block.program.states:
-            given = self.own.at(self.place(phase, block.key, t, state))
-            if any(row not in given or not given[row][0].is_given.all() for row in rows):
-                return False
-        return True
+        places = (self.place(phase, block.key, t, state) for state in block.program.states)
+        return all(self.own.is_whole(place, rows) for place in places)
 
     def _worked_out(self, phase: Phase, block: Block, t: int, step: Step, until: str | None = None) -> Step:
         """Work the lines out one after the other: those that are not yet, up to one of them or all."""
         if until in step.derived:
             return step
         known = step.known
+        reading = self._dividing if self._divides(phase, block) else self.reading
         right = None if self.base is None else self.base.step(phase, block.key, t)
         for line in self._lines_of(phase, block)[len(step.derived) :]:
             if right is not None and _is_as_right(line, block, step, right):
@@ -179,7 +195,7 @@ class Calculation(ABC):
                 if name not in known:
                     self.provide(block, t, name, known, step)
             with np.errstate(all="ignore"):
-                bounds = self.reading.written(line.expression, evaluate(line.expression, known, self.reading))
+                bounds = reading.written(line.expression, evaluate(line.expression, known, reading))
             doubts = self.no_doubts
             for name in names_in(line.expression):
                 doubts = doubts | step.doubts.get(name, self.no_doubts)
@@ -204,28 +220,35 @@ class Calculation(ABC):
         if self.base is not None:
             return self.base.step(place.phase, place.key, place.t).values[place.name], doubts
         low, high = (np.array(bound) for bound in np.broadcast_arrays(*bounds))
+        exact = tuple(np.array(bound) for bound in np.broadcast_arrays(*exact_of(bounds)))
         has_rows = low.ndim > len(block.program.shapes[place.name])
         doubts = doubts.copy()
-        for row, several in given.items():
+        for row, one in ((row, one) for row, several in given.items() for one in several):
             at = row if has_rows else slice(None)
-            one = several[0]
             if self._inside is None or one.decimals == self.reading.decimals:
                 inside = one.is_inside((low[at], high[at]))
             else:
                 inside = self._inside(place, row, one)
-            own = one.bounds
             is_wrong = one.is_given & ~inside
-            low[at] = np.where(is_wrong, own[0], np.maximum(low[at], own[0]))
-            high[at] = np.where(is_wrong, own[1], np.minimum(high[at], own[1]))
+            low[at], high[at] = _narrowed((low[at], high[at]), one.bounds, is_wrong)
+            exact[0][at], exact[1][at] = _narrowed((exact[0][at], exact[1][at]), one.bounds, is_wrong)
             if not inside.all():
                 doubts[row if has_rows else slice(None)] = True
-        return (low, high), doubts
+        found = low, high
+        return (Kept(found, (exact[0], exact[1])) if isinstance(bounds, Kept) else found), doubts
 
     def _lines_of(self, phase: Phase, block: Block) -> tuple[Line, ...]:
         name = f"{phase}:{block.key}"
         if name not in self._lines:
             self._lines[name] = self.slip.lines(phase, block)
         return self._lines[name]
+
+    def _divides(self, phase: Phase, block: Block) -> bool:
+        """Whether a line of a block divides by a number, or takes its logarithm."""
+        name = f"{phase}:{block.key}"
+        if name not in self._divisors:
+            self._divisors[name] = any(_has_divisor(line.expression) for line in by_hand(block))
+        return self._divisors[name]
 
     def parameters(self, block: Block) -> Mapping[str, Interval]:
         """A block's parameters as people read them."""
@@ -236,6 +259,22 @@ class Calculation(ABC):
                 name: shown(value, self.reading.decimals) for name, value in block.parameters.items()
             }
         return self._parameters[block.key]
+
+
+def _narrowed(bounds: Interval, own: Interval, is_wrong: NDArray[np.bool_]) -> Interval:
+    """Bounds with what was written in them: only that where it is wrong, or where nothing else is left."""
+    low, high = np.maximum(bounds[0], own[0]), np.minimum(bounds[1], own[1])
+    is_own = is_wrong | (low > high)
+    return np.where(is_own, own[0], low), np.where(is_own, own[1], high)
+
+
+def _has_divisor(expression: Expression) -> bool:
+    match expression:
+        case Apply(op=op, args=args):
+            return op in ("div", "log") or any(map(_has_divisor, args))
+        case Pick(base=base):
+            return _has_divisor(base)
+    return False
 
 
 def _share(step: Step, right: Step) -> None:

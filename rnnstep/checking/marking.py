@@ -15,12 +15,16 @@ from rnnstep.checking.calculation import Fed
 from rnnstep.checking.laying import Laid, lay_out
 from rnnstep.checking.own import Own, Place, Written
 from rnnstep.checking.paper import Paper
+from rnnstep.checking.rounding import around
 from rnnstep.checking.slip import RIGHT, Slip
 from rnnstep.checking.targets import Part, Target, gradient_target
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
 from rnnstep.language.printable import printable
+
+_TELLING = 100  # whole numbers from there on have enough digits to say how they are rounded
+_FLOAT32 = 3e-7  # how far what was computed in float32 may be off, relative to the number or to 1
 
 Status = Literal["correct", "follow-through", "wrong", "missing"]
 
@@ -96,9 +100,22 @@ class Sheet:
         return Sheet(self.learning, [one for index, one in enumerate(self._laid) if index != number])
 
     def decimals(self, number: int) -> int:
-        """How many decimals the writer of an answer rounds to: as said, or as the numbers tell."""
+        """How many decimals the writer of an answer rounds to: as said, or as the numbers tell.
+
+        Small whole numbers alone tell nothing: they are taken to be rounded as the writer's other numbers are,
+        and at least to one decimal.
+        """
         answer = self.answers[number]
-        return answer.numbers.most_decimals if answer.decimals is None else answer.decimals
+        if answer.decimals is not None:
+            return answer.decimals
+        told = answer.numbers.most_decimals
+        if told or not np.any(np.abs(answer.numbers.value) < _TELLING):
+            return told
+        return max(1, self._most_decimals)
+
+    @cached_property
+    def _most_decimals(self) -> int:
+        return max((one.numbers.most_decimals for one in self.answers), default=0)
 
     def _written(self) -> Iterator[tuple[Place, int, Written]]:
         for number, one in enumerate(self._laid):
@@ -155,7 +172,7 @@ class Sheet:
 
     def _inside(self, place: Place, row: int, one: Written) -> NDArray[np.bool_]:
         step = self.paper(place, one.decimals).step(place.phase, place.key, place.t, until=place.name)
-        return one.is_inside(_in_row(step.derived[place.name], row, one.value.shape))
+        return one.is_inside(_in_row(step.bounds(place.name)[0], row, one.value.shape))
 
     def bounds(self, number: int, slip: Slip = RIGHT) -> Interval:
         """The bounds of what an answer may be, in its target's shape."""
@@ -169,7 +186,7 @@ class Sheet:
             paper = self.paper(part.place, decimals, slip) if paper is None else paper
             step = paper.step(part.place.phase, part.place.key, part.place.t)
             shape = np.shape(low[part.at])
-            low[part.at], high[part.at] = _in_row(step.derived[part.place.name], target.row, shape)
+            low[part.at], high[part.at] = _in_row(step.bounds(part.place.name)[0], target.row, shape)
         return low, high
 
     def _is_doubtful(self, number: int) -> bool:
@@ -179,7 +196,7 @@ class Sheet:
             step = self.paper(part.place, self.decimals(number)).step(
                 part.place.phase, part.place.key, part.place.t
             )
-            if step.before[part.place.name][target.row]:
+            if step.bounds(part.place.name)[1][target.row]:
                 return True
         return False
 
@@ -200,7 +217,7 @@ class Sheet:
             "update": epoch.update,
         }[place.phase](place.batch)
         assert passed is not None
-        value = np.asarray(passed.value(place.key, place.name, place.t), np.float64)
+        value = np.asarray(passed.values(place.key, place.t)[place.name], np.float64)
         if value.ndim <= len(self._shape(place)):
             return value
         index = passed.row_index(place.key, place.t, row)
@@ -221,7 +238,8 @@ class Sheet:
 
     def _mark(self, number: int) -> Mark:
         target, numbers = self.targets[number], self._laid[number].numbers
-        low, high = self.bounds(number)
+        expected = self.expected(target)
+        low, high = self._with_what_is_computed(number, self.bounds(number), expected)
         one = Written(numbers.value, self.decimals(number))
         is_wrong = ~one.is_inside((low, high))
         status: Status = "correct"
@@ -231,9 +249,38 @@ class Sheet:
             status = "wrong"
         elif self._is_doubtful(number):
             status = "follow-through"
-        return Mark(
-            self.answers[number], target, numbers.value, self.expected(target), low, high, status, is_wrong
-        )
+        return Mark(self.answers[number], target, numbers.value, expected, low, high, status, is_wrong)
+
+    def _with_what_is_computed(self, number: int, bounds: Interval, expected: Array) -> Interval:
+        """Bounds that a float32 run of the same calculation is inside of, and that say something wherever the run does."""
+        low, high = bounds
+        is_known = np.isfinite(expected)
+        is_open = is_known & ~(np.isfinite(low) & np.isfinite(high))
+        if (
+            is_open.any()
+        ):  # as where the writer divides by a wrong zero: then what is right in the run is right
+            low, high = (
+                np.where(is_open, one, other)
+                for one, other in zip(self._of_the_run(number, expected), bounds, strict=True)
+            )
+        if self.learning.scenario.dtype == np.float32 and not self._is_doubtful(number):
+            slack = np.where(is_known, _FLOAT32 * np.maximum(1.0, np.abs(expected)), 0.0)
+            low, high = low - slack, high + slack
+        if not any(place not in self._places_of(number) for place in self.own):
+            low, high = np.fmin(low, expected), np.fmax(high, expected)
+        return low, high
+
+    def _of_the_run(self, number: int, expected: Array) -> Interval:
+        """The bounds of an answer as if nothing had been given before; what rounds to the run's number where that has none."""
+        nobody = Sheet(self.learning, [])
+        decimals = self.decimals(number)
+        low, high = nobody.bounds_of(self.targets[number], decimals)
+        is_open = ~(np.isfinite(low) & np.isfinite(high))
+        least, most = around(expected, decimals)
+        return np.where(is_open, least, low), np.where(is_open, most, high)
+
+    def _places_of(self, number: int) -> set[Place]:
+        return {part.place for part in self.targets[number].parts}
 
     def order(self, number: int) -> tuple[int, ...]:
         """Where an answer stands in the order of the calculation, to be sorted by."""
@@ -242,7 +289,10 @@ class Sheet:
         keys = [block.key for block in stage.blocks]
         steps = stage.steps[place.key]
         at, key = steps.index(place.t), keys.index(place.key)
-        line = stage.by_key[place.key].program.names.index(place.name)
+        names = stage.by_key[place.key].program.names
+        line = (
+            names.index(place.name) if place.name in names else -1
+        )  # what is fed in stands before all lines
         phase = self.learning.structure.phases.index(place.phase)
         by_time = self.learning.scenario.display.order == "time"
         return (place.epoch, place.batch, phase, *((at, key) if by_time else (key, at)), line)

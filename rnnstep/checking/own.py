@@ -58,17 +58,37 @@ class Written:
         return np.asarray(inside | ~self.is_given)
 
 
+def _put(several: list[Written], one: Written) -> None:
+    """Add what was written, but for the entries that are given already; what has the same decimals goes together."""
+    value = one.value
+    for other in several:
+        value = np.where(other.is_given, np.nan, value)
+    for index, other in enumerate(several):
+        if other.decimals == one.decimals:
+            several[index] = Written(np.where(other.is_given, other.value, value), one.decimals)
+            return
+    if not several or not np.isnan(value).all():
+        several.append(Written(value, one.decimals))
+
+
 class Own:
     """All numbers of a writer's calculation; where two answers give the same number, the first counts for what follows."""
 
     def __init__(self, written: Iterable[tuple[Place, int, Written]] = ()) -> None:
         self._by_place: dict[Place, dict[int, list[Written]]] = {}
         for place, row, one in written:
-            self._by_place.setdefault(place, {}).setdefault(row, []).append(one)
+            _put(self._by_place.setdefault(place, {}).setdefault(row, []), one)
 
     def at(self, place: Place) -> Mapping[int, list[Written]]:
-        """What was given of a place, by row of the batch; of a parameter under row 0."""
+        """What was given of a place, by row of the batch; of a parameter under row 0. Of several no two give the same entry."""
         return self._by_place.get(place, {})
+
+    def is_whole(self, place: Place, rows: Iterable[int]) -> bool:
+        """Whether every entry of a place was given, in all of some rows."""
+        given = self.at(place)
+        return all(
+            row in given and np.any([one.is_given for one in given[row]], axis=0).all() for row in rows
+        )
 
     def __iter__(self) -> Iterator[Place]:
         return iter(self._by_place)

@@ -7,6 +7,8 @@ decimals can make of what it holds; the products of a matrix product are written
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 
 from rnnstep.equations import intervals
@@ -45,24 +47,61 @@ def around(value: Array, decimals: int) -> Interval:
     return value - half - slack, value + half + slack
 
 
+class Kept(tuple[Bound, Bound]):  # noqa: SLOT001 - a tuple with an attribute cannot have slots
+    """Bounds that know what they are where nothing is rounded: nobody divides by what was rounded to nothing.
+
+    Attributes:
+        exact: the bounds without any rounding.
+    """
+
+    exact: Interval
+
+    def __new__(cls, bounds: Interval, exact: Interval) -> Self:
+        """Make the pair, and keep the other one."""
+        pair = super().__new__(cls, bounds)
+        pair.exact = exact
+        return pair
+
+
+def exact_of(bounds: Interval) -> Interval:
+    """The bounds where nothing is rounded; themselves where that is not known."""
+    return bounds.exact if isinstance(bounds, Kept) else bounds
+
+
 def shown(values: Array, decimals: int) -> Interval:
     """Given numbers, such as weights, as people read them: themselves, or rounded where they are shown so."""
-    exact = np.asarray(values, np.float64)
+    exact = written = np.asarray(values, np.float64)
     if values.dtype == np.float32:  # people read 0.1, which float32 does not have
-        written = np.array([float(str(value)) for value in values.reshape(-1)]).reshape(values.shape)
-        exact, written = np.minimum(exact, written), np.maximum(exact, written)
-        return rounded((exact, written), decimals)
-    return rounded(point(exact), decimals)
+        decimal = np.array([float(str(value)) for value in values.reshape(-1)]).reshape(values.shape)
+        exact, written = np.minimum(exact, decimal), np.maximum(exact, decimal)
+    return Kept(rounded((exact, written), decimals), (exact, written))
 
 
 class Rounded(Intervals):
-    """The reading as bounds of a calculation that may be rounded to so many decimals after each operation."""
+    """The reading as bounds of a calculation that may be rounded to so many decimals after each operation.
 
-    def __init__(self, decimals: int) -> None:
+    Args:
+        decimals: how many.
+        keeps: whether numbers that rounding would make nothing of are kept for what divides by them.
+    """
+
+    def __init__(self, decimals: int, *, keeps: bool = False) -> None:
         self.decimals = decimals
+        self._keeps = keeps
+
+    def pick(self, base: Interval, index: int) -> Interval:
+        """One element of a vector, of length one."""
+        found = super().pick(base, index)
+        return Kept(found, super().pick(base.exact, index)) if isinstance(base, Kept) else found
 
     def apply(self, op: str, args: tuple[Interval, ...]) -> Interval:
         """An operation's bounds, where its result and what people write down on the way may be rounded."""
+        bounds = self._applied(op, args)
+        if not self._keeps or op not in OPERATIONS:
+            return bounds
+        return Kept(bounds, OPERATIONS[op].interval(*map(exact_of, args)))
+
+    def _applied(self, op: str, args: tuple[Interval, ...]) -> Interval:
         written = getattr(self, f"_{op}", None)
         if written is not None:
             return written(*args)  # type: ignore[no-any-return]
@@ -71,12 +110,28 @@ class Rounded(Intervals):
 
     def written(self, expression: Expression, bounds: Interval) -> Interval:
         """The bounds of a line's result as it is written down: what only moves numbers is rounded there at last."""
-        return (
-            bounds if isinstance(expression, Apply) and expression.op not in _EXACT else self._rounded(bounds)
-        )
+        if isinstance(expression, Apply) and expression.op not in _EXACT:
+            return bounds
+        found = self._rounded(bounds)
+        return Kept(found, bounds.exact) if isinstance(bounds, Kept) else found
 
     def _rounded(self, bounds: Interval) -> Interval:
         return rounded(bounds, self.decimals)
+
+    # ── what rounding to nothing would make infinite ─────────────────────────────────
+
+    def _div(self, a: Interval, b: Interval) -> Interval:
+        return self._rounded(intervals.div(a, self._not_nothing(b)))
+
+    def _log(self, a: Interval) -> Interval:
+        return self._rounded(intervals.log(self._not_nothing(a)))
+
+    def _not_nothing(self, bounds: Interval) -> Interval:
+        """The bounds without the zero that rounding made of a small number: that is kept as it is, or rounded to a unit."""
+        (low, high), (least, most) = bounds, exact_of(bounds)
+        unit = 10.0**-self.decimals
+        low = np.where((low <= 0) & (least > 0), np.minimum(least, unit), low)
+        return low, np.where((high >= 0) & (most < 0), np.maximum(most, -unit), high)
 
     # ── sums of products ─────────────────────────────────────────────────────────────
 

@@ -71,7 +71,7 @@ class ForwardFinder:
         layer = self._answer.layer or 0
         key = f"L{layer}{'←' if self._answer.direction == 'backward' else ''}"
         some = next(iter(self._done.runs.values())).block
-        if name in some.program.names:
+        if name in (*some.program.names, *some.program.inputs, *some.program.befores):
             if key not in self._done.runs:
                 wrong = "direction" if f"L{layer}" in self._done.runs else "layer"
                 raise NoTarget(Text("there is no {key} in this run", key=key), wrong)

@@ -106,8 +106,8 @@ def worked_out(learning: Learning, person: Person, rng: random.Random) -> Iterat
     """What the person wrote: all lines, or some of them."""
     done = learning.epoch(0).forward(0)
     sheet = Sheet(learning, [])
-    paper = Paper(done, Own(), person.decimals)
-    paper.sheet, paper.reading = sheet, person
+    paper = Paper(done, Own(), person.decimals, reading=person)
+    paper.sheet = sheet
     sheet._papers[0, 0, person.decimals] = paper
     share = rng.choice([0.15, 0.5, 1.0])
     for phase in learning.structure.phases:
