@@ -19,6 +19,7 @@ from rnnstep.equations.syntax import Apply, Expression
 
 _NEAREST = 0.55  # of a unit: rounding to d + 1 decimals and then to d goes that far
 _FINER = 0.05  # of a unit: what rounding to d + 1 decimals or more moves
+_MOST_IN_TURN = 32  # terms whose sums so far are followed one by one
 _ON_GRID = 1e-4  # of a unit: what stands for a number of d decimals in float32 arithmetic
 
 
@@ -140,9 +141,22 @@ class Rounded(Intervals):
         return self._summed(products)
 
     def _summed(self, terms: Interval) -> Interval:
-        """Terms that are written down, and their sum."""
+        """A sum, of terms that are written down each, or of sums so far that are."""
         low, high = intervals.sum(self._rounded(terms))
-        return self._rounded((low[..., 0], high[..., 0]))
+        return self._rounded(_hull((low[..., 0], high[..., 0]), self._so_far(terms)))
+
+    def _so_far(self, terms: Interval) -> Interval:
+        """The sum of terms that are not rounded, where each sum so far is."""
+        low, high = terms
+        count = low.shape[-1]
+        if count > _MOST_IN_TURN:  # the most that each of the sums can be off by
+            off = _NEAREST * 10.0**-self.decimals * (count - 1)
+            low, high = intervals.sum(terms)
+            return low[..., 0] - off, high[..., 0] + off
+        found = low[..., 0], high[..., 0]
+        for k in range(1, count):
+            found = intervals.add(self._rounded(found) if k > 1 else found, (low[..., k], high[..., k]))
+        return found
 
     def _pullback(self, *pairs: Interval) -> Interval:
         found: Interval | None = None
@@ -176,26 +190,49 @@ class Rounded(Intervals):
 
     def _sigmoid(self, a: Interval) -> Interval:
         """1 / (1 + exp(−a)), for those whose calculator has no key for it; or with one."""
-        low, high = self.apply("div", (point(1.0), self.apply("add", (point(1.0), self._exp_of_neg(a)))))
-        at_once = self._rounded(intervals.sigmoid(a))
-        return np.minimum(np.clip(low, 0, 1), at_once[0]), np.maximum(np.clip(high, 0, 1), at_once[1])
+        divisor = self._rounded(intervals.add(point(1.0), self._exp_of_neg(a)))
+        low, high = self._rounded(intervals.div(point(1.0), divisor))
+        return _hull(self._rounded(intervals.sigmoid(a)), (np.clip(low, 0, 1), np.clip(high, 0, 1)))
 
     def _exp_of_neg(self, a: Interval) -> Interval:
         return self._rounded(intervals.exp(intervals.neg(a)))
 
+    def _tanh(self, a: Interval) -> Interval:
+        """With a key for it, or from powers that are written down.
+
+        (exp(2a) − 1) / (exp(2a) + 1) is off by 2 / (exp(2a) + 1)² of what exp(2a) is off by; with exp(a) and
+        exp(−a) it is 1 / cosh(a) at most.
+        """
+        nearest = np.maximum(np.maximum(a[0], -a[1]), 0.0)  # to zero, of the numbers in the bounds
+        with np.errstate(over="ignore"):
+            share = np.maximum(2.0 / (np.exp(2.0 * a[0]) + 1.0) ** 2, 1.0 / np.cosh(nearest))
+        return self._off_by(intervals.tanh(a), share, -1.0)
+
     def _softmax(self, a: Interval) -> Interval:
-        """exp(a_i) / Σ exp(a_j), each power, the sum and the quotient written down."""
+        """exp(a_i) / Σ exp(a_j), each power, the sum and the quotient written down; perhaps without the largest a.
+
+        Without it no power is above 1 and their sum not below 1: a quotient p of n is off by 1 + n·p at most.
+        """
         powers = self._rounded(intervals.exp(a))
         total = self._rounded(intervals.sum(powers))
-        low, high = self.apply("div", (powers, (np.broadcast_to(total[0], powers[0].shape), total[1])))
-        at_once = self._rounded(intervals.softmax(a))
-        low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
-        return np.minimum(low, at_once[0]), np.maximum(high, at_once[1])
+        low, high = self._rounded(intervals.div(powers, (np.broadcast_to(total[0], powers[0].shape), total[1])))
+        exact = intervals.softmax(a)
+        at_once = self._off_by(exact, 1.0 + a[0].shape[-1] * exact[1], 0.0)
+        return _hull((np.clip(low, 0, 1), np.clip(high, 0, 1)), at_once)
+
+    def _off_by(self, bounds: Interval, share: Bound | float, least: float) -> Interval:
+        """Bounds of what comes of rounded powers, off by some share of their rounding; no result leaves `least` to 1."""
+        off = _NEAREST * 10.0**-self.decimals * share
+        return self._rounded((np.maximum(bounds[0] - off, least), np.minimum(bounds[1] + off, 1.0)))
 
     def _norm(self, a: Interval) -> Interval:
         magnitude = intervals.absolute(a)
         squares = self._rounded(intervals.mul(magnitude, magnitude))
         return self._rounded(intervals.sqrt(self._sum(squares)))
+
+
+def _hull(one: Interval, other: Interval) -> Interval:
+    return np.minimum(one[0], other[0]), np.maximum(one[1], other[1])
 
 
 # What only moves numbers about, or asks: nothing is rounded there.
