@@ -131,6 +131,9 @@ class Calculation(ABC):
 
     def step(self, phase: Phase, key: str, t: int, until: str | None = None) -> Step:
         """All values of a block at a step, or those up to a line; and the steps before it as far as they are needed."""
+        if not self._is_here(phase, key, t):
+            assert self.base is not None
+            return self.base.step(phase, key, t, until)
         block = self.block(phase, key)
         found = self._steps.get((phase, key, t))
         if found is not None:
@@ -138,12 +141,18 @@ class Calculation(ABC):
         order = self.steps_of(phase, block) if block.program.states else (t,)
         number = first = order.index(t)
         while first > 0 and (phase, key, order[first - 1]) not in self._steps:
+            if not self._is_here(phase, key, order[first - 1]):
+                break
             if self.base is not None and self._are_given(phase, block, order[first - 1]):
                 break
             first -= 1
         for one in order[first:number]:
             self._worked_out(phase, block, one, self._begun(phase, block, one))
         return self._worked_out(phase, block, t, self._begun(phase, block, t), until)
+
+    def _is_here(self, phase: Phase, key: str, t: int) -> bool:
+        """Whether a step is worked out with the slip; where it is not, all is as without."""
+        return self.slip.here is None or self.slip.here(phase, key, t)
 
     def _begun(self, phase: Phase, block: Block, t: int) -> Step:
         """A step with what its block reads, and none of its lines yet."""

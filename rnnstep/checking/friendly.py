@@ -11,7 +11,6 @@ import numpy as np
 
 from rnnstep.checking.answers import Answer, Answers
 from rnnstep.checking.marking import Sheet
-from rnnstep.checking.mistakes import catalogue
 from rnnstep.checking.numbers import Numbers
 from rnnstep.checking.slip import Slip
 from rnnstep.engine.learning import Learning
@@ -86,7 +85,7 @@ def _hidden(learning: Learning, decimals: int) -> Iterator[str]:
         learning, Answers(tuple(_states(done, decimals)), Document("", Path(), "", {}, Limits()))
     )
     shown: dict[str, bool] = {}
-    for slip in catalogue.slips(sheet, 0):
+    for slip in sheet.catalogue.slips(sheet.targets[0].parts[0].place):
         if slip.id != "wrong_index" and not shown.get(slip.id):
             shown[slip.id] = _shows(sheet, done, decimals, slip)
     return (id_ for id_, is_shown in shown.items() if not is_shown)

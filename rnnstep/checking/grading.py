@@ -106,9 +106,7 @@ class Grader:
         if number is None:
             return Row(name, right, count)
         mark = marked.marks[number]
-        mistakes = dict.fromkeys(
-            "+".join(one.ids) for one in marked.remarks(number, with_pairs=False).mistakes
-        )
+        mistakes = dict.fromkeys("+".join(one.ids) for one in marked.remarks(number, is_quick=True).mistakes)
         step = None if mark.target.t is None else mark.target.t + 1
         return Row(name, right, count, mark.label, step, tuple(mistakes))
 

@@ -9,10 +9,14 @@ from typing import Self
 
 from rnnstep.checking.answers import Answers
 from rnnstep.checking.marking import Mark, Sheet
-from rnnstep.checking.naming import Named, named
+from rnnstep.checking.mistakes.catalogue import Catalogue
+from rnnstep.checking.naming import QUICK, THOROUGH, Named, named
 from rnnstep.checking.telling import Advice, advice, why_alike
 from rnnstep.engine.learning import Learning
 from rnnstep.language import Text
+
+MOST_THOROUGH = 20  # wrong answers for which two mistakes at once are tried
+MOST_REMARKED = 300  # wrong answers for which any are
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,28 +45,41 @@ class Marked:
     def __init__(self, sheet: Sheet) -> None:
         self.sheet = sheet
         self.marks: Sequence[Mark] = sheet.marks
-        self._remarks: dict[int, Remarks] = {}
+        self._remarks: dict[tuple[int, int], Remarks] = {}
 
     @classmethod
-    def of(cls, learning: Learning, answers: Answers) -> Self:
-        """Mark answers.
+    def of(cls, learning: Learning, answers: Answers, catalogue: Catalogue | None = None) -> Self:
+        """Mark answers, as `Sheet.of`.
 
         Raises:
             ScenarioError: answers to what the run does not have, or in another shape; all of them.
         """
-        return cls(Sheet.of(learning, answers))
+        return cls(Sheet.of(learning, answers, catalogue))
 
-    def remarks(self, number: int, *, with_pairs: bool = True) -> Remarks:
-        """What is to be said of an answer; worked out when it is first asked for."""
-        if number not in self._remarks:
-            found = named(self.sheet, number, with_pairs=with_pairs)
-            several = len({one.ids for one in found}) > 1
-            self._remarks[number] = Remarks(
-                found,
-                why_alike(self.sheet, number) if several else None,
-                advice(self.sheet, number, found) if several else None,
-            )
-        return self._remarks[number]
+    def remarks(self, number: int, *, is_quick: bool = False) -> Remarks:
+        """What is to be said of an answer; worked out when it is first asked for.
+
+        Args:
+            number: of the answer.
+            is_quick: for who cannot wait: fewer steps are gone back, and no two mistakes at once are tried.
+        """
+        rank = self._ranks.get(number, MOST_REMARKED)
+        work = 0 if rank >= MOST_REMARKED else QUICK if is_quick or rank >= MOST_THOROUGH else THOROUGH
+        if (number, work) not in self._remarks:
+            self._remarks[number, work] = self._remarked(number, work) if work else Remarks()
+        return self._remarks[number, work]
+
+    def _remarked(self, number: int, work: int) -> Remarks:
+        found = named(self.sheet, number, work=work)
+        if len({one.ids for one in found}) < 2:
+            return Remarks(found)
+        return Remarks(found, why_alike(self.sheet, number, found), advice(self.sheet, number, found))
+
+    @cached_property
+    def _ranks(self) -> dict[int, int]:
+        """Of each wrong answer how many stand before it."""
+        wrong = [number for number, mark in enumerate(self.marks) if mark.status == "wrong"]
+        return {number: rank for rank, number in enumerate(wrong)}
 
     @property
     def score(self) -> tuple[int, int]:

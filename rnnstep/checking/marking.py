@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.checking.answers import Answer, Answers
-from rnnstep.checking.calculation import Fed
 from rnnstep.checking.laying import Laid, lay_out
+from rnnstep.checking.mistakes.catalogue import Catalogue
 from rnnstep.checking.own import Own, Place, Written
-from rnnstep.checking.paper import Paper
 from rnnstep.checking.rounding import around
+from rnnstep.checking.sheet import Calculations
 from rnnstep.checking.slip import RIGHT, Slip
-from rnnstep.checking.targets import Part, Target, gradient_target
+from rnnstep.checking.targets import Target
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
@@ -60,44 +60,55 @@ class Mark:
     @property
     def label(self) -> str:
         """What it is of: `h_3`, `L1 h_3`, `e2: update.bias_hh`, `h_3 [1]` of another sequence."""
-        target, name = self.target, printable(self.answer.name)
-        shown = name if target.t is None else f"{name}_{target.t + 1}"
-        if target.layer or target.direction == "backward":
-            shown = f"L{target.layer}{'←' if target.direction == 'backward' else ''} {shown}"
+        target = self.target
+        shown = label(printable(self.answer.name), target.t, target.layer or 0, target.direction)
         if self.answer.epoch is not None:
             shown = f"e{self.answer.epoch}: {shown}"
         return f"{shown} [{self.answer.row}]" if self.answer.row else shown
 
 
-class Sheet:
+def label(name: str, t: int | None, layer: int, direction: str | None) -> str:
+    """How a value is called: `loss`, `h_3`, `L1 h_3`, `L0← h_3`."""
+    shown = name if t is None else f"{name}_{t + 1}"
+    if layer or direction == "backward":
+        return f"L{layer}{'←' if direction == 'backward' else ''} {shown}"
+    return shown
+
+
+class Sheet(Calculations):
     """A writer's answers to one scenario.
 
     Attributes:
-        learning: the scenario's training, or its one run.
         answers: in their order.
         targets: of each answer what it is about.
+        catalogue: the slips that may stand behind a wrong one.
     """
 
-    def __init__(self, learning: Learning, laid: Sequence[Laid]) -> None:
-        self.learning = learning
+    def __init__(self, learning: Learning, laid: Sequence[Laid], catalogue: Catalogue | None = None) -> None:
         self.answers = tuple(one.answer for one in laid)
         self.targets = tuple(one.target for one in laid)
+        self.catalogue = catalogue or Catalogue(learning)
         self._laid = laid
-        self.own = Own(self._written())
-        self._papers: dict[tuple[int, int, int], Paper] = {}
+        super().__init__(learning, Own(self._written()))
 
     @classmethod
-    def of(cls, learning: Learning, answers: Answers) -> Self:
+    def of(cls, learning: Learning, answers: Answers, catalogue: Catalogue | None = None) -> Self:
         """Find what answers are about.
+
+        Args:
+            learning: the scenario's training, or its one run.
+            answers: a writer's.
+            catalogue: of another writer's sheet of the same scenario, so that its slips are written once.
 
         Raises:
             ScenarioError: answers to what the run does not have, or in another shape; all of them.
         """
-        return cls(learning, lay_out(learning, answers))
+        return cls(learning, lay_out(learning, answers), catalogue)
 
     def without(self, number: int) -> Sheet:
         """The sheet as if an answer had not been given, so that nothing goes on from it."""
-        return Sheet(self.learning, [one for index, one in enumerate(self._laid) if index != number])
+        laid = [one for index, one in enumerate(self._laid) if index != number]
+        return Sheet(self.learning, laid, self.catalogue)
 
     def decimals(self, number: int) -> int:
         """How many decimals the writer of an answer rounds to: as said, or as the numbers tell.
@@ -124,70 +135,9 @@ class Sheet:
                 if not np.isnan(value).all():
                     yield part.place, one.target.row, Written(value, self.decimals(number))
 
-    # ── calculations ─────────────────────────────────────────────────────────────────
-
-    def paper(self, place: Place, decimals: int, slip: Slip = RIGHT) -> Paper:
-        """The calculation that a place is of, rounded to so many decimals."""
-        key = (place.epoch, place.batch, decimals)
-        base = self._papers.get(key)
-        done = self.learning.epoch(place.epoch).forward(place.batch)
-        if base is None:
-            base = Paper(done, self.own, decimals, epoch=place.epoch, inside=self._inside)
-            base.sheet = self
-            self._papers[key] = base
-        if slip is RIGHT:
-            return base
-        paper = Paper(done, self.own, decimals, epoch=place.epoch, slip=slip, base=base)
-        paper.sheet = self
-        return paper
-
-    def learnt(self, paper: Paper, torch: str, name: str) -> Interval | None:
-        """What the writer's own update before an epoch's batch leaves of a parameter, or of what the optimizer keeps."""
-        batches = len(self.learning.scenario.batches)
-        number = paper.epoch * batches + paper.done.index - 1
-        if number < 0 or not self._has_updates:
-            return None
-        epoch, batch = divmod(number, batches)
-        there = Place(epoch, batch, "update", torch, 0, name)
-        if not any(place[:4] == there[:4] for place in self.own):
-            return None
-        step = self.paper(there, paper.reading.decimals).step("update", torch, 0)
-        return step.values[name]  # type: ignore[no-any-return]
-
-    @cached_property
-    def _has_updates(self) -> bool:
-        return any(place.phase == "update" for place in self.own)
-
-    def gradient(self, paper: Paper, torch: str) -> Fed:
-        """∂L/∂ of a parameter, from the shares of all steps."""
-        target = gradient_target(self.learning, paper.epoch, paper.done, torch)
-        low, high = np.empty(target.shape), np.empty(target.shape)
-        doubts = paper.no_doubts
-        for part in target.parts:
-            step = paper.step("backward", part.place.key, part.place.t)
-            bounds = _in_row(step.values[part.place.name], 0, low[part.at].shape)
-            low[part.at], high[part.at] = bounds
-            doubts = doubts | step.doubts[part.place.name].any()
-        return (low, high), doubts
-
-    def _inside(self, place: Place, row: int, one: Written) -> NDArray[np.bool_]:
-        step = self.paper(place, one.decimals).step(place.phase, place.key, place.t, until=place.name)
-        return one.is_inside(_in_row(step.bounds(place.name)[0], row, one.value.shape))
-
     def bounds(self, number: int, slip: Slip = RIGHT) -> Interval:
         """The bounds of what an answer may be, in its target's shape."""
         return self.bounds_of(self.targets[number], self.decimals(number), slip)
-
-    def bounds_of(self, target: Target, decimals: int, slip: Slip = RIGHT) -> Interval:
-        """The bounds of any value."""
-        low, high = np.empty(target.shape), np.empty(target.shape)
-        paper: Paper | None = None
-        for part in target.parts:
-            paper = self.paper(part.place, decimals, slip) if paper is None else paper
-            step = paper.step(part.place.phase, part.place.key, part.place.t)
-            shape = np.shape(low[part.at])
-            low[part.at], high[part.at] = _in_row(step.bounds(part.place.name)[0], target.row, shape)
-        return low, high
 
     def _is_doubtful(self, number: int) -> bool:
         """Whether a wrong answer stands before one."""
@@ -199,35 +149,6 @@ class Sheet:
             if step.bounds(part.place.name)[1][target.row]:
                 return True
         return False
-
-    def expected(self, target: Target) -> Array:
-        """What the run has, in the target's shape."""
-        found = np.empty(target.shape)
-        for part in target.parts:
-            found[part.at] = self._value(part, target.row)
-        return found
-
-    def _value(self, part: Part, row: int) -> Array:
-        """The run's value of a line: of the row, or of what belongs to all rows."""
-        place = part.place
-        epoch = self.learning.epoch(place.epoch)
-        passed = {
-            "forward": epoch.forward,
-            "backward": epoch.backward,
-            "update": epoch.update,
-        }[place.phase](place.batch)
-        assert passed is not None
-        value = np.asarray(passed.values(place.key, place.t)[place.name], np.float64)
-        if value.ndim <= len(self._shape(place)):
-            return value
-        index = passed.row_index(place.key, place.t, row)
-        assert index is not None
-        return np.asarray(value[min(index, len(value) - 1)])
-
-    def _shape(self, place: Place) -> tuple[object, ...]:
-        """The shape of a line of one row."""
-        stage = self.learning.structure.stage(place.batch, place.phase)
-        return stage.by_key[place.key].program.shapes[place.name]
 
     # ── marks ────────────────────────────────────────────────────────────────────────
 
@@ -242,14 +163,39 @@ class Sheet:
         low, high = self._with_what_is_computed(number, self.bounds(number), expected)
         one = Written(numbers.value, self.decimals(number))
         is_wrong = ~one.is_inside((low, high))
+        is_copied = self._is_copied(number, one) & is_wrong
+        is_wrong &= ~is_copied
         status: Status = "correct"
         if not one.is_given.any():
             status = "missing"
         elif is_wrong.any():
             status = "wrong"
-        elif self._is_doubtful(number):
+        elif is_copied.any() or self._is_doubtful(number):
             status = "follow-through"
         return Mark(self.answers[number], target, numbers.value, expected, low, high, status, is_wrong)
+
+    def _is_copied(self, number: int, one: Written) -> NDArray[np.bool_]:
+        """Where an answer repeats what an earlier one gave of the same value, as h_n does the last h: wrong only once."""
+        found = np.zeros(one.value.shape, np.bool_)
+        target = self.targets[number]
+        for part in target.parts:
+            at = np.atleast_1d(one.value[part.at])
+            for earlier, other in self._by_place.get((part.place, target.row), ()):
+                if earlier < number:
+                    low, high = around(other, min(one.decimals, self.decimals(earlier)))
+                    with np.errstate(invalid="ignore"):
+                        found[part.at] |= ((at >= low) & (at <= high)).reshape(np.shape(found[part.at]))
+        return found
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[Place, int], list[tuple[int, Array]]]:
+        """What each answer gives of a line of a row, with the answer's number."""
+        found: dict[tuple[Place, int], list[tuple[int, Array]]] = {}
+        for number, one in enumerate(self._laid):
+            for part in one.target.parts:
+                value = np.atleast_1d(one.numbers.value[part.at])
+                found.setdefault((part.place, one.target.row), []).append((number, value))
+        return found
 
     def _with_what_is_computed(self, number: int, bounds: Interval, expected: Array) -> Interval:
         """Bounds that a float32 run of the same calculation is inside of, and that say something wherever the run does."""
@@ -301,11 +247,3 @@ class Sheet:
     def score(self) -> tuple[int, int]:
         """How many answers are right, and how many there are."""
         return sum(mark.is_right for mark in self.marks), len(self.marks)
-
-
-def _in_row(bounds: Interval, row: int, shape: tuple[int, ...]) -> Interval:
-    """The bounds of one row of a batch; of a parameter's as they are."""
-    low, high = (np.asarray(bound) for bound in bounds)
-    if low.ndim > len(shape):
-        low, high = low[min(row, len(low) - 1)], high[min(row, len(high) - 1)]
-    return np.broadcast_to(low, shape), np.broadcast_to(high, shape)

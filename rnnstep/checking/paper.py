@@ -23,6 +23,9 @@ class Around(Protocol):
 
     learning: Learning
 
+    def of_batch(self, epoch: int, batch: int, decimals: int) -> Paper:
+        """The calculation of another batch or epoch, rounded to so many decimals."""
+
     def gradient(self, paper: Paper, torch: str) -> Fed:
         """∂L/∂ of a parameter, from the shares of all steps."""
 

@@ -215,7 +215,9 @@ class Rounded(Intervals):
         """
         powers = self._rounded(intervals.exp(a))
         total = self._rounded(intervals.sum(powers))
-        low, high = self._rounded(intervals.div(powers, (np.broadcast_to(total[0], powers[0].shape), total[1])))
+        low, high = self._rounded(
+            intervals.div(powers, (np.broadcast_to(total[0], powers[0].shape), total[1]))
+        )
         exact = intervals.softmax(a)
         at_once = self._off_by(exact, 1.0 + a[0].shape[-1] * exact[1], 0.0)
         return _hull((np.clip(low, 0, 1), np.clip(high, 0, 1)), at_once)

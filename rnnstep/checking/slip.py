@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rnnstep.checking.paper import Paper
 
 Lines = tuple[Line, ...]
+Here = Callable[[Phase, str, int], bool]
 Rewrite = Callable[[Phase, Block, Lines], Lines]
 
 
@@ -32,12 +33,14 @@ class Slip:
         rewrite: gives a block's lines as they are done; the same ones where the pattern is not there.
         wires: what is fed in instead, under the names of the methods below.
         walks_padding: whether a row goes on behind its end.
+        here: at which blocks and steps it is done; None everywhere. All else is then right.
     """
 
     id: str = ""
     rewrite: Rewrite | None = None
     wires: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     walks_padding: bool = False
+    here: Here | None = None
     _written: dict[tuple[Phase, str, int], tuple[object, Lines]] = field(default_factory=dict)
 
     def lines(self, phase: Phase, block: Block) -> Lines:
@@ -124,4 +127,5 @@ def together(first: Slip, second: Slip) -> Slip:
         rewrite,
         {**first.wires, **second.wires},
         first.walks_padding or second.walks_padding,
+        first.here,
     )

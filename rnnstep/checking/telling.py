@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rnnstep.checking.marking import Sheet
+from rnnstep.checking.marking import Sheet, label
 from rnnstep.checking.naming import Named
+from rnnstep.checking.own import Place
 from rnnstep.checking.slip import RIGHT, Slip
 from rnnstep.equations.intervals import Interval
+from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 
-STEPS_AHEAD = 2
+STEPS_AHEAD = 1
+OF_BIASES = frozenset(
+    {"no_b_ih", "no_b_hh", "no_bias", "bias_twice", "bias_after_activation", "gru_b_hn_outside"}
+)
+OF_TRANSPOSES = frozenset({"transposed_ih", "transposed_hh", "elementwise_for_matmul"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,75 +31,122 @@ class Advice:
     Attributes:
         name: of a line of the same block.
         t: its step, from 0.
-        pairs: how many pairs of the mistakes it tells apart, of how many.
+        layer, direction: of the block.
+        is_enough: whether it tells all of them apart.
     """
 
     name: str
     t: int
-    pairs: tuple[int, int]
+    layer: int
+    direction: str
+    is_enough: bool
+
+    @property
+    def label(self) -> str:
+        """How the value is called, as answers to it are."""
+        return label(self.name, self.t, self.layer, self.direction)
 
 
 def advice(sheet: Sheet, number: int, found: Sequence[Named]) -> Advice | None:
     """Give the value to work out next; None where nothing in reach would tell."""
     slips = [one.slip for one in found if one.slip is not None]
     place = sheet.targets[number].parts[0].place
-    if len(slips) < 2 or place.phase != "forward" or not place.key.startswith("L"):
+    if len(found) < 2 or place.phase != "forward" or not place.key.startswith("L"):
         return None
-    best: Advice | None = None
-    count = len(slips) * (len(slips) - 1) // 2
-    for name, t in _values(sheet, number):
-        told = sum(_apart(sheet, number, pair, name, t) for pair in combinations(slips, 2))
-        if told and (best is None or told > best.pairs[0]):
-            best = Advice(name, t, (told, count))
-    return best
+    best, most = place, _told_by_the_rest(sheet, number, found)
+    for other in _values(sheet, number):
+        told = sum(_are_apart(sheet, number, pair, other) for pair in combinations(slips, 2))
+        if told > most:
+            best, most = other, told
+    if not most:
+        return None
+    block = sheet.learning.structure.stage(best.batch, "forward").by_key[best.key]
+    is_enough = most == len(found) * (len(found) - 1) // 2
+    return Advice(best.name, best.t, block.layer, block.direction, is_enough)
 
 
-def _values(sheet: Sheet, number: int) -> Iterator[tuple[str, int]]:
-    """The other values of the same step, then those of the next ones."""
+def _told_by_the_rest(sheet: Sheet, number: int, found: Sequence[Named]) -> int:
+    """How many pairs the entries of the answer that were left blank would tell apart."""
+    is_blank = np.isnan(sheet.marks[number].given)
+    bounds = [(one.low, one.high) for one in found]
+    return sum(bool(np.any(is_blank & _is_apart(one, other))) for one, other in combinations(bounds, 2))
+
+
+def _values(sheet: Sheet, number: int) -> Iterator[Place]:
+    """The other values of the same step that are not given whole, then those of the next one in the order of computation."""
     target = sheet.targets[number]
     place = target.parts[0].place
-    done = sheet.learning.epoch(place.epoch).forward(place.batch)
-    names = done.by_key[place.key].program.names
-    ahead = range(place.t, min(place.t + STEPS_AHEAD, done.batch.last_step(target.row)) + 1)
-    for t in ahead:
-        yield from ((name, t) for name in names if (name, t) != (place.name, place.t))
+    stage = sheet.learning.structure.stage(place.batch, "forward")
+    order = stage.steps[place.key]
+    start = order.index(place.t)
+    for t in order[start : start + STEPS_AHEAD + 1]:
+        for name in stage.by_key[place.key].program.names:
+            other = place._replace(t=t, name=name)
+            if other != place and not sheet.own.is_whole(other, [target.row]):
+                yield other
 
 
-def _apart(sheet: Sheet, number: int, pair: tuple[Slip, Slip], name: str, t: int) -> bool:
+def _are_apart(sheet: Sheet, number: int, pair: tuple[Slip, Slip], place: Place) -> bool:
     """Whether two slips give numbers there of which no rounding makes the same."""
     try:
-        one, other = (_bounds(sheet, number, slip, name, t) for slip in pair)
+        one, other = (_bounds(sheet, number, slip, place) for slip in pair)
     except (KeyError, IndexError, ValueError):
         return False
-    return bool(np.any((one[0] > other[1]) | (other[0] > one[1])))
+    return bool(np.any(_is_apart(one, other)))
 
 
-def _bounds(sheet: Sheet, number: int, slip: Slip, name: str, t: int) -> Interval:
-    target = sheet.targets[number]
-    place = target.parts[0].place
-    step = sheet.paper(place, sheet.decimals(number), slip).step("forward", place.key, t)
-    low, high = step.derived[name]
-    return low[target.row], high[target.row]
+def _is_apart(one: tuple[Array, Array], other: tuple[Array, Array]) -> NDArray[np.bool_]:
+    return (one[0] > other[1]) | (other[0] > one[1])
 
 
-def why_alike(sheet: Sheet, number: int) -> Text | None:
-    """Say what in the data hides a difference, where it is one of the usual things."""
-    target = sheet.targets[number]
-    place = target.parts[0].place
-    done = sheet.learning.epoch(place.epoch).forward(place.batch)
-    block = done.by_key.get(place.key)
-    if block is None or block.kind != "recurrent" or place.phase != "forward":
+def _bounds(sheet: Sheet, number: int, slip: Slip, place: Place) -> Interval:
+    row = sheet.targets[number].row
+    step = sheet.paper(place, sheet.decimals(number), slip).step("forward", place.key, place.t)
+    low, high = step.derived[place.name]
+    return low[row], high[row]
+
+
+# ── why they are alike ───────────────────────────────────────────────────────────────
+
+
+def why_alike(sheet: Sheet, number: int, found: Sequence[Named]) -> Text | None:
+    """Say what in the data hides the difference of mistakes, where it is one of the usual things."""
+    place = sheet.targets[number].parts[0].place
+    block = sheet.learning.structure.stage(place.batch, place.phase).by_key[place.key]
+    if block.kind != "recurrent" or place.phase != "forward":
         return None
-    step = sheet.paper(place, sheet.decimals(number), RIGHT).step("forward", place.key, place.t)
-    befores = [step.values[name] for name in block.program.befores]
-    if all(not np.any(low) and not np.any(high) for low, high in befores):
+    ids = {id_ for one in found for id_ in one.ids}
+    if _is_state_zero(sheet, number) and _come_apart_later(sheet, number, found):
         return Text("the state before this step is zero, so that what is done with it does not show")
-    biases = [value for name, value in block.parameters.items() if value.ndim == 1]
-    if biases and not any(np.any(value) for value in biases):
+    weights = sheet.learning.epoch(place.epoch).forward(place.batch).by_key[place.key].parameters
+    biases = [value for value in weights.values() if value.ndim == 1]
+    if ids & OF_BIASES and biases and not any(np.any(value) for value in biases):
         return Text("the biases are zero, so that leaving them out does not show")
-    square = [
-        value for value in block.parameters.values() if value.ndim == 2 and value.shape[0] == value.shape[1]
-    ]
-    if any(np.array_equal(value, value.T) for value in square):
+    square = [value for value in weights.values() if value.ndim == 2 and value.shape[0] == value.shape[1] > 1]
+    if ids & OF_TRANSPOSES and any(np.array_equal(value, value.T) for value in square):
         return Text("a matrix of weights is symmetric, so that its transpose does not show")
     return None
+
+
+def _is_state_zero(sheet: Sheet, number: int) -> bool:
+    place = sheet.targets[number].parts[0].place
+    block = sheet.learning.structure.stage(place.batch, "forward").by_key[place.key]
+    step = sheet.paper(place, sheet.decimals(number), RIGHT).step("forward", place.key, place.t)
+    befores = [step.values[name] for name in block.program.befores]
+    return all(not np.any(low) and not np.any(high) for low, high in befores)
+
+
+def _come_apart_later(sheet: Sheet, number: int, found: Sequence[Named]) -> bool:
+    """Whether two of the mistakes, made at the next step, are told apart there."""
+    place = sheet.targets[number].parts[0].place
+    order = sheet.learning.structure.stage(place.batch, "forward").steps[place.key]
+    after = order.index(place.t) + 1
+    if after == len(order):
+        return False
+    there = place._replace(t=order[after])
+
+    def here(*at: object) -> bool:
+        return at == (there.phase, there.key, there.t)
+
+    slips = [replace(one.slip, here=here) for one in found if one.slip is not None]
+    return any(_are_apart(sheet, number, pair, there) for pair in combinations(slips, 2))

@@ -67,21 +67,27 @@ def _wrong(mark: Mark, decimals: int, page: Page, *, with_hints: bool) -> Iterat
         if with_hints:
             yield page.say(Text("{where}{found} is wrong", where=where, found=found))
             continue
-        low, high, expected = (float(values[at]) for values in (mark.low, mark.high, mark.expected))
-        more = decimals + 1
+        low, high, expected = (
+            _bound(float(values[at]), decimals + 1, page) for values in (mark.low, mark.high, mark.expected)
+        )
+        told = {"where": where, "found": found, "low": low, "high": high, "expected": expected}
         yield page.say(
-            Text(
+            Text("{where}{found} is wrong: your own numbers give {low}; the run has {expected}", **told)
+            if low == high
+            else Text(
                 "{where}{found} is wrong: honest rounding gives {low} to {high} from your own numbers; the run has"
                 " {expected}",
-                where=where,
-                found=found,
-                low=number(low, more, alphabet=page.alphabet),
-                high=number(high, more, alphabet=page.alphabet),
-                expected=number(expected, more, alphabet=page.alphabet),
+                **told,
             )
         )
     if len(places) > MOST_ENTRIES:
         yield page.say(Text("and {count} more", count=len(places) - MOST_ENTRIES))
+
+
+def _bound(value: float, decimals: int, page: Page) -> str:
+    """A bound of what is right: what directed rounding makes of a zero is one."""
+    nothing = abs(value) < 0.05 * 10.0**-decimals
+    return number(0.0 if nothing else value, decimals, alphabet=page.alphabet)
 
 
 def _remarks(marked: Marked, index: int, page: Page, *, with_hints: bool) -> Iterator[str]:
@@ -100,12 +106,15 @@ def _remarks(marked: Marked, index: int, page: Page, *, with_hints: bool) -> Ite
     elif len({one.ids for one in remarks.mistakes}) > 1:
         yield page.say(Text("these give the same numbers here"))
     if remarks.advice is not None:
-        told = Text(
-            "work out {name}_{step} next: it tells them apart",
-            name=remarks.advice.name,
-            step=remarks.advice.t + 1,
+        label = remarks.advice.label
+        name = page.alphabet.spell(label)
+        if label == marked.marks[index].label:  # some of its entries were left blank
+            name = page.say(Text("the rest of {name}", name=name))
+        yield page.say(
+            Text("work out {name} next: it tells them apart", name=name)
+            if remarks.advice.is_enough
+            else Text("work out {name} next: it tells some of them apart", name=name)
         )
-        yield page.say(told)
 
 
 def _mistake(one: Named, page: Page) -> Iterator[str]:
@@ -116,7 +125,7 @@ def _mistake(one: Named, page: Page) -> Iterator[str]:
     elif one.explains == "all":
         text = Text("mistake: {names} ({ids})", names=names, ids=ids)
     else:
-        text = Text("may be: {names} ({ids}); one number proves little", names=names, ids=ids)
+        text = Text("may be: {names} ({ids}); these numbers are too few to prove it", names=names, ids=ids)
     yield page.say(text)
     for id_ in one.ids:
         yield f"  {page.say(MISTAKES[id_].explanation)}"

@@ -43,12 +43,12 @@ def _answer(marked: Marked, number: int, language: str) -> dict[str, Any]:
         "layer": target.layer,
         "direction": target.direction,
         "name": answer.name,
-        "given": _plain(mark.given),
-        "expected": _plain(mark.expected),
+        "given": _given(mark.given),
+        "expected": mark.expected.tolist(),
         "status": mark.status,
         "mistakes": [],
-        "low": _plain(mark.low),
-        "high": _plain(mark.high),
+        "low": mark.low.tolist(),
+        "high": mark.high.tolist(),
     }
     if answer.row:
         found["batch"] = answer.row
@@ -67,12 +67,17 @@ def _answer(marked: Marked, number: int, language: str) -> dict[str, Any]:
             others = [other for other in one.ids if other != id_]
             found["mistakes"].append(mistake | ({"with": others[0]} if others else {}))
     if remarks.advice is not None:
-        found["next"] = {"name": remarks.advice.name, "t": remarks.advice.t}
+        found["next"] = {
+            "name": remarks.advice.name,
+            "t": remarks.advice.t,
+            "layer": remarks.advice.layer,
+            "direction": remarks.advice.direction,
+        }
     return found
 
 
-def _plain(values: Array) -> Any:
+def _given(values: Array) -> Any:
     """Nested lists; null for a blank."""
     if values.ndim:
-        return [_plain(one) for one in values]
+        return [_given(one) for one in values]
     return None if np.isnan(values) else float(values)

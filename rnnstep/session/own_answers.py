@@ -139,7 +139,7 @@ def guess(session: Session, text: str, decimals: int) -> Guess:
     number = len(marked.marks) - 1
     if marked.marks[number].status != "wrong":
         return Guess(is_right=True)
-    for one in marked.remarks(number, with_pairs=False).mistakes:
+    for one in marked.remarks(number, is_quick=True).mistakes:
         words = MISTAKES[one.ids[0]]
         return Guess(is_right=False, hint=words.hint, mistake=words.explanation)
     return Guess(is_right=False)

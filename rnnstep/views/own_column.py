@@ -82,7 +82,7 @@ def _told(scene: Scene, found: Given) -> str:
     marked = None if own is None else own.marked(scene.run.learning)
     if marked is None:
         return ""
-    mistakes = marked.remarks(found.number, with_pairs=False).mistakes
+    mistakes = marked.remarks(found.number, is_quick=True).mistakes
     if not mistakes:
         return say(Text("no common mistake gives these numbers"))
     return say(MISTAKES[mistakes[0].ids[0]].explanation)

@@ -102,7 +102,7 @@ def test_random_numbers_are_wrong_and_rarely_explained():
         numbers = " ".join(f"{rng.uniform(-1, 1):.3f}" for _ in range(3))
         found = marked(scenario, [f"h_2 = {numbers}"])
         assert found.marks[0].status == "wrong"
-        explained += bool(found.remarks(0, with_pairs=False).mistakes)
+        explained += bool(found.remarks(0, is_quick=True).mistakes)
     assert explained <= 2
 
 

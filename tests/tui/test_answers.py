@@ -17,7 +17,7 @@ async def asked(screen, key, text):
 async def test_answers_are_put_beside_the_run(opened):
     async with opened("hello") as screen:
         await asked(screen, "A", "none.toml")
-        assert "cannot read" in screen.text
+        assert "none.toml: there is no such file" in screen.text
         screen.app.focused.value = ANSWERS
         await screen.press("enter")
         assert screen.debugger.prompt is None

@@ -52,10 +52,11 @@ def test_blanks_are_left_out_and_nothing_at_all_is_missing(capsys):
 
 
 def test_one_number_is_never_proof(capsys):
-    _, found = checked(capsys, "h_1[0] = 0.23")
+    _, found = checked(capsys, "h_2[0] = 0.25")  # without b_hh
     (answer,) = found["answers"]
     assert answer["status"] == "wrong"
-    assert {one["explains"] for one in answer["mistakes"]} <= {"consistent"}
+    assert "no_b_hh" in {one["id"] for one in answer["mistakes"]}
+    assert {one["explains"] for one in answer["mistakes"]} == {"consistent"}
 
 
 def test_files_of_both_kinds_say_the_same(capsys, tmp_path):

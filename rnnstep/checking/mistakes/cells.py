@@ -47,9 +47,17 @@ def variants(pattern: Pattern) -> Iterator[Slip]:
     ways += [tuple(names) for names in (*kinds, every) if len(names) > 1]
     for way in dict.fromkeys(ways):
         for id_, make in _AT_ACTIVATIONS:
-            yield slip(id_, _at_each(way, make))
+            # The tanh of an LSTM's c is of no sum: `h_without_tanh` is its name.
+            of_sums = tuple(name for name in way if not _is_of_state(pattern, name))
+            if of_sums:
+                yield slip(id_, _at_each(of_sums, make))
     for id_, rewriting in GATED:
         yield slip(id_, rewriting)
+
+
+def _is_of_state(pattern: Pattern, name: str) -> bool:
+    argument = pattern.argument(name)
+    return isinstance(argument, Name) and argument.id in pattern.states
 
 
 def _at_each(names: tuple[str, ...], make: Callable[[str], Rewriting]) -> Rewriting:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnstep.checking.own import Place
+from rnnstep.checking.rounding import rounded
 from rnnstep.checking.slip import Slip
 from rnnstep.equations.intervals import Interval
 
@@ -18,25 +19,26 @@ if TYPE_CHECKING:
     from rnnstep.checking.targets import Target
 
 FINALS = ("h_n", "c_n")
+STEPS_APART = 3  # of a value that may have been written down for another step
 MOST_EXCHANGED = 60  # entries; of a larger value no two are exchanged
 
 
 def variants(sheet: Sheet, number: int, mark: Mark) -> Iterator[tuple[str, Interval]]:
     """Each mistake with its bounds."""
-    right = sheet.bounds(number)
+    right, decimals = sheet.bounds(number), sheet.decimals(number)
+    target = sheet.targets[number]
     yield from _exchanged(mark, right)
     yield from _signs(mark, right)
+    yield from _rows(target, right)
+    yield from _added_up(sheet, target, decimals, right)
+    elsewhere = list(_elsewhere(sheet, target))
+    if not elsewhere and mark.answer.name not in FINALS:
+        return
     others = sheet.without(number)
-    for id_, target in _elsewhere(sheet, sheet.targets[number]):
-        try:
-            bounds = others.bounds_of(target, sheet.decimals(number))
-        except (KeyError, IndexError, ValueError):
-            continue
-        if bounds[0].shape == right[0].shape:
-            yield id_, bounds
-    yield from _rows(sheet.targets[number], right)
+    for id_, other in elsewhere:
+        yield id_, others.bounds_of(other, decimals)
     if mark.answer.name in FINALS:
-        yield from _finals(others, sheet.targets[number], sheet.decimals(number))
+        yield from _finals(others, target, decimals)
 
 
 def _exchanged(mark: Mark, right: Interval) -> Iterator[tuple[str, Interval]]:
@@ -67,13 +69,29 @@ def _elsewhere(sheet: Sheet, target: Target) -> Iterator[tuple[str, Target]]:
     epoch = sheet.learning.epoch(place.epoch)
     done = epoch.forward(place.batch)
     if target.t is not None and place.phase == "forward":
-        steps = [t for t in range(done.batch.last_step(target.row) + 1) if t != target.t]
-        for t in sorted(steps, key=lambda t: abs(t - target.t)):  # type: ignore[operator]
+        steps = range(max(0, target.t - STEPS_APART), target.t + STEPS_APART + 1)
+        known = [t for t in steps if t != target.t and t <= done.batch.last_step(target.row)]
+        for t in known:
             yield "step_off_by_one", _moved(target, t=t)
-    if target.layer:
-        for layer in range(target.layer):
-            key = place.key.replace(f"L{target.layer}", f"L{layer}")
+    for layer in range(target.layer or 0):
+        key = place.key.replace(f"L{target.layer}", f"L{layer}")
+        if done.by_key[key].program.shapes[place.name] == done.by_key[place.key].program.shapes[place.name]:
             yield "h_n_first_layer", _moved(target, key=key)
+
+
+def _added_up(sheet: Sheet, target: Target, decimals: int, right: Interval) -> Iterator[tuple[str, Interval]]:
+    """Of a parameter's gradient in a later epoch: with those of the epochs before it, which were never set to zero."""
+    place = target.parts[0].place
+    if place.phase != "backward" or target.t is not None or (place.epoch, place.batch) == (0, 0):
+        return
+    low, high = right
+    batches = len(sheet.learning.scenario.batches)
+    for number in range(place.epoch * batches + place.batch):
+        epoch, batch = divmod(number, batches)
+        parts = [replace(part, place=part.place._replace(epoch=epoch, batch=batch)) for part in target.parts]
+        before = sheet.values_of(replace(target, parts=tuple(parts)), decimals)
+        low, high = rounded((low + before[0], high + before[1]), decimals)
+    yield "no_zero_grad", (low, high)
 
 
 def _moved(target: Target, t: int | None = None, key: str | None = None) -> Target:

@@ -177,15 +177,13 @@ def _added_up(paper: Paper, torch: str) -> Fed:
     """The gradients of all updates so far, which were not set to zero."""
     sheet = paper.sheet
     assert sheet is not None
-    (low, high), doubts = paper.gradient(torch)
+    found, doubts = paper.gradient(torch)
     batches = len(sheet.learning.scenario.batches)
     for number in range(paper.epoch * batches + paper.done.index):
         epoch, batch = divmod(number, batches)
-        back = sheet.learning.epoch(epoch).backward(batch)
-        assert back is not None
-        more = np.asarray(back.parameters[torch], np.float64)
-        low, high = low + more, high + more
-    return paper.reading.apply("add", ((low, high), point(np.zeros(low.shape)))), doubts
+        before, _ = sheet.gradient(sheet.of_batch(epoch, batch, paper.reading.decimals), torch)
+        found = paper.reading.apply("add", (found, before))
+    return found, doubts
 
 
 def _one_bias(paper: Paper, torch: str) -> Fed:

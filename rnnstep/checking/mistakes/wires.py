@@ -25,8 +25,9 @@ def variants(done: Pass) -> Iterator[Slip]:
         yield Slip("h_stays_h_0", wires={"before": _h_stays})
     if done.scenario.initial_state:
         yield Slip("h_zero_ignored", wires={"initial": _zeros})
-    yield Slip("x_of_previous_step", wires={"x": _x_of(-1)})
-    yield Slip("x_of_next_step", wires={"x": _x_of(1)})
+    for is_kept in (False, True):
+        yield Slip("x_of_previous_step", wires={"x": _x_of(-1, is_kept_at_end=is_kept)})
+        yield Slip("x_of_next_step", wires={"x": _x_of(1, is_kept_at_end=is_kept)})
     if recurrent.num_layers > 1:
         yield Slip("layer_reads_x", wires={"x": _reads_x})
         yield Slip("layer_reads_below_late", wires={"x": _reads_late})
@@ -69,8 +70,8 @@ def _in_order(paper: Forward, block: Block) -> range:
 # ── inputs ───────────────────────────────────────────────────────────────────────────
 
 
-def _x_of(shift: int) -> Callable[[Forward, Block, int], Fed]:
-    """X of another step; zeros where there is none."""
+def _x_of(shift: int, *, is_kept_at_end: bool) -> Callable[[Forward, Block, int], Fed]:
+    """X of another step; zeros where there is none, or that of the step itself."""
 
     def x(paper: Forward, block: Block, t: int) -> Fed:
         if block.layer:
@@ -78,7 +79,7 @@ def _x_of(shift: int) -> Callable[[Forward, Block, int], Fed]:
         if 0 <= t + shift < paper.batch.num_steps:
             return paper.x(block, t + shift)
         value, doubts = paper.x(block, t)
-        return point(np.zeros(value[0].shape)), doubts
+        return value if is_kept_at_end else point(np.zeros(value[0].shape)), doubts
 
     return x
 

@@ -82,11 +82,16 @@ ZH = {
     ),
     "`{text}`: one file of answers, or NAME = NUMBERS": "`{text}`：应为一个答案文件，或 名称 = 数",
     "say a hint in the place of the right numbers": "只给提示，不显示正确的数",
-    "work out {name}_{step} next: it tells them apart": "接下来算 {name}_{step}：它能把这几种错误区分开",
+    "the rest of {name}": "{name} 的其余各项",
+    "work out {name} next: it tells them apart": "接下来算 {name}：它能把这几种错误区分开",
+    "work out {name} next: it tells some of them apart": "接下来算 {name}：它能区分开其中几种错误",
     "perhaps two mistakes at once: {names} ({ids})": "可能同时有两个错误：{names}（{ids}）",
     "mistake: {names} ({ids})": "错误：{names}（{ids}）",
-    "may be: {names} ({ids}); one number proves little": "可能是：{names}（{ids}）；只有一个数，说明不了什么",
+    "may be: {names} ({ids}); these numbers are too few to prove it": "可能是：{names}（{ids}）；这几个数还不足以证明",
     "{right} of {count} right": "{count} 个答案，对了 {right} 个",
+    "{where}{found} is wrong: your own numbers give {low}; the run has {expected}": (
+        "{where}{found} 不对：由你自己的数应得 {low}；这次运行的结果是 {expected}"
+    ),
     "{where}{found} is wrong: honest rounding gives {low} to {high} from your own numbers; the run has"
     " {expected}": (
         "{where}{found} 不对：由你自己的数按规矩舍入，应在 {low} 到 {high} 之间；程序算得 {expected}"

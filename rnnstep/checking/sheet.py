@@ -1,0 +1,156 @@
+"""A sheet of paper: the calculations of all batches and epochs that a writer's answers are held against."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.checking.calculation import Fed
+from rnnstep.checking.own import Own, Place, Written
+from rnnstep.checking.paper import Paper
+from rnnstep.checking.slip import RIGHT, Slip
+from rnnstep.checking.targets import Part, Target, gradient_target
+from rnnstep.engine.learning import Learning
+from rnnstep.equations.intervals import Interval
+from rnnstep.equations.operations import Array
+
+
+class Calculations:
+    """What a writer's numbers lead to in one scenario's training.
+
+    Attributes:
+        learning: the scenario's training, or its one run.
+        own: the writer's numbers.
+    """
+
+    def __init__(self, learning: Learning, own: Own) -> None:
+        self.learning = learning
+        self.own = own
+        self._papers: dict[tuple[int, int, int], Paper] = {}
+
+    def paper(self, place: Place, decimals: int, slip: Slip = RIGHT) -> Paper:
+        """The calculation that a place is of, rounded to so many decimals."""
+        base = self.of_batch(place.epoch, place.batch, decimals)
+        if slip is RIGHT:
+            return base
+        paper = Paper(base.done, self.own, decimals, epoch=place.epoch, slip=slip, base=base)
+        paper.sheet = self
+        return paper
+
+    def of_batch(self, epoch: int, batch: int, decimals: int) -> Paper:
+        """The right calculation of a batch of an epoch, rounded to so many decimals."""
+        key = (epoch, batch, decimals)
+        if key not in self._papers:
+            done = self.learning.epoch(epoch).forward(batch)
+            paper = Paper(done, self.own, decimals, epoch=epoch, inside=self._inside)
+            paper.sheet = self
+            self._papers[key] = paper
+        return self._papers[key]
+
+    def learnt(self, paper: Paper, torch: str, name: str) -> Interval | None:
+        """What the writer's own update before an epoch's batch leaves of a parameter, or of what the optimizer keeps."""
+        batches = len(self.learning.scenario.batches)
+        number = paper.epoch * batches + paper.done.index - 1
+        if number < 0 or not self._has_updates:
+            return None
+        epoch, batch = divmod(number, batches)
+        there = Place(epoch, batch, "update", torch, 0, name)
+        if not any(place[:4] == there[:4] for place in self.own):
+            return None
+        step = self.paper(there, paper.reading.decimals).step("update", torch, 0)
+        return step.values[name]  # type: ignore[no-any-return]
+
+    @cached_property
+    def _has_updates(self) -> bool:
+        return any(place.phase == "update" for place in self.own)
+
+    def gradient(self, paper: Paper, torch: str) -> Fed:
+        """∂L/∂ of a parameter, from the shares of all steps."""
+        target = gradient_target(self.learning, paper.epoch, paper.done, torch)
+        low, high = np.empty(target.shape), np.empty(target.shape)
+        doubts = paper.no_doubts
+        for part in target.parts:
+            step = paper.step("backward", part.place.key, part.place.t)
+            bounds = _in_row(step.values[part.place.name], 0, low[part.at].shape)
+            low[part.at], high[part.at] = bounds
+            doubts = doubts | step.doubts[part.place.name].any()
+        return (low, high), doubts
+
+    def _inside(self, place: Place, row: int, one: Written) -> NDArray[np.bool_]:
+        step = self.paper(place, one.decimals).step(place.phase, place.key, place.t, until=place.name)
+        return one.is_inside(_in_row(step.bounds(place.name)[0], row, one.value.shape))
+
+    def bounds_of(self, target: Target, decimals: int, slip: Slip = RIGHT) -> Interval:
+        """The bounds of any value."""
+        low, high = np.empty(target.shape), np.empty(target.shape)
+        paper: Paper | None = None
+        for part in target.parts:
+            paper = self.paper(part.place, decimals, slip) if paper is None else paper
+            step = paper.step(part.place.phase, part.place.key, part.place.t)
+            shape = np.shape(low[part.at])
+            low[part.at], high[part.at] = _in_row(step.bounds(part.place.name)[0], target.row, shape)
+        return low, high
+
+    def values_of(self, target: Target, decimals: int) -> Interval:
+        """What the writer goes on with from a value: the own numbers where such are given, else the bounds."""
+        low, high = np.empty(target.shape), np.empty(target.shape)
+        for part in target.parts:
+            place = part.place
+            step = self.paper(place, decimals).step(place.phase, place.key, place.t)
+            low[part.at], high[part.at] = _in_row(step.values[place.name], target.row, np.shape(low[part.at]))
+        return low, high
+
+    def steps_since_given(self, place: Place) -> int:
+        """How many steps of a block have to be worked out up to a place: since all of its states were last given."""
+        stage = self.learning.structure.stage(place.batch, place.phase)
+        block, order = stage.by_key[place.key], stage.steps[place.key]
+        rows = range(self.learning.epoch(place.epoch).forward(place.batch).batch.num_rows)
+        count = 1
+        if not block.program.states:
+            return count
+        for t in reversed(order[: order.index(place.t)]):
+            if all(
+                self.own.is_whole(place._replace(t=t, name=state), rows) for state in block.program.states
+            ):
+                break
+            count += 1
+        return count
+
+    def expected(self, target: Target) -> Array:
+        """What the run has, in the target's shape."""
+        found = np.empty(target.shape)
+        for part in target.parts:
+            found[part.at] = self._value(part, target.row)
+        return found
+
+    def _value(self, part: Part, row: int) -> Array:
+        """The run's value of a line: of the row, or of what belongs to all rows."""
+        place = part.place
+        epoch = self.learning.epoch(place.epoch)
+        passed = {
+            "forward": epoch.forward,
+            "backward": epoch.backward,
+            "update": epoch.update,
+        }[place.phase](place.batch)
+        assert passed is not None
+        value = np.asarray(passed.values(place.key, place.t)[place.name], np.float64)
+        if value.ndim <= len(self._shape(place)):
+            return value
+        index = passed.row_index(place.key, place.t, row)
+        assert index is not None
+        return np.asarray(value[min(index, len(value) - 1)])
+
+    def _shape(self, place: Place) -> tuple[object, ...]:
+        """The shape of a line of one row."""
+        stage = self.learning.structure.stage(place.batch, place.phase)
+        return stage.by_key[place.key].program.shapes[place.name]
+
+
+def _in_row(bounds: Interval, row: int, shape: tuple[int, ...]) -> Interval:
+    """The bounds of one row of a batch; of a parameter's as they are."""
+    low, high = (np.asarray(bound) for bound in bounds)
+    if low.ndim > len(shape):
+        low, high = low[min(row, len(low) - 1)], high[min(row, len(high) - 1)]
+    return np.broadcast_to(low, shape), np.broadcast_to(high, shape)
