@@ -1,9 +1,14 @@
-"""Answers as a table: one number a line, under `step, layer, direction, name, index, value`."""
+"""Answers as a table: one number a line, under `step, layer, direction, name, index, value`.
+
+Cells are apart by commas; or by semicolons, as spreadsheets write them where a comma stands in decimal numbers: there
+`0,54` is read as 0.54.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +39,9 @@ _WHOLE: Mapping[str, tuple[int, int]] = {
 }
 COLUMNS = ("step", "t", "layer", "direction", "batch", "epoch", "name", "index", "value", "decimals")
 MOST_AXES = 2
+SEMICOLON = ";"
+_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
+_SAYS_DELIMITER = re.compile(r"sep=([,;])\r?\n", re.IGNORECASE)  # a line of spreadsheets before the header
 
 
 class _Line(NamedTuple):
@@ -64,30 +72,68 @@ def csv_answers(text: str, path: Path, limits: Limits) -> Answers:
 
 def _lines(document: Document) -> Iterator[_Line]:
     """The lines in which something stands, once the first one names the right columns."""
-    reader = csv.DictReader(io.StringIO(document.text, newline=None))
+    said = _SAYS_DELIMITER.match(document.text)
+    text = document.text[said.end() :] if said else document.text
+    header = text.lstrip("\r\n").partition("\n")[0]
+    delimiter = said[1] if said else SEMICOLON if header.count(SEMICOLON) > header.count(",") else ","
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
+    before = 1 if said else 0  # lines
+    names: list[str] | None = None
     try:
-        reader.fieldnames = _columns(document, [name.strip() for name in reader.fieldnames or ()])
+        number = before + 1
         for row in reader:
-            cells = {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
-            if any(cells.values()):
-                yield _Line(reader.line_num, cells)
+            cells = [cell.strip() for cell in row]
+            if names is None:
+                names = _columns(document, cells, number) if any(cells) else None
+            elif any(cells):
+                line = _line(document, names, cells, number, delimiter)
+                if line is not None:
+                    yield line
+            number = before + reader.line_num + 1
     except csv.Error:
         message = Text("this line is no CSV: commas between short cells are expected")
-        document.problem((), message, position=(max(1, reader.line_num), 1))
-        document.finish()
+        document.problem((), message, position=(before + max(1, reader.line_num), 1))
+    if names is None:
+        _columns(document, [], 1)
+    document.finish()
 
 
-def _columns(document: Document, known: list[str]) -> list[str]:
+def _line(
+    document: Document, names: list[str], cells: list[str], number: int, delimiter: str
+) -> _Line | None:
+    """One line under its columns; None where it has more cells than these, which is told."""
+    extra = [cell for name, cell in zip([*names, *[""] * len(cells)], cells, strict=False) if not name]
+    if any(extra):
+        known = sum(map(bool, names))
+        message = Text(
+            "{found} cells under {known} columns: decimals are written with a point, 0.54, and a cell that holds"
+            " commas stands in quotes",
+            found=known + sum(map(bool, extra)),
+            known=known,
+        )
+        document.problem((), message, position=(number, 1))
+        return None
+    found = {name: cell for name, cell in zip(names, cells, strict=False) if name}
+    if delimiter == SEMICOLON and "value" in found:
+        found["value"] = _DECIMAL_COMMA.sub(".", found["value"])
+    return _Line(number, found)
+
+
+def _columns(document: Document, known: list[str], number: int) -> list[str]:
+    """The columns' names, "" of one that has none."""
     for name in ("name", "value"):
         if name not in known:
             message = Text("the first line names the columns: `{name}` is missing", name=name)
-            document.problem((), message, position=(1, 1))
-    for name in known:
+            document.problem((), message, position=(number, 1))
+    for name in dict.fromkeys(filter(None, known)):
         if name not in COLUMNS:
             message = Text(
                 "there is no column `{name}`; known are {known}", name=name[:40], known=", ".join(COLUMNS)
             )
-            document.problem((), message, position=(1, 1))
+            document.problem((), message, position=(number, 1))
+        elif known.count(name) > 1:
+            message = Text("the column `{name}` stands here twice", name=name)
+            document.problem((), message, position=(number, 1))
     document.finish()
     return known
 
@@ -108,7 +154,7 @@ def _answers(document: Document, lines: list[_Line]) -> Iterator[Answer]:
         return
     for index, numbers, at in _entries(document, lines):
         yield Answer(
-            first.cells["name"],
+            first.cells.get("name", ""),
             numbers,
             t if step is None else step - 1,
             whole["layer"],
@@ -117,22 +163,28 @@ def _answers(document: Document, lines: list[_Line]) -> Iterator[Answer]:
             whole["epoch"],
             index,
             whole["decimals"],
-            line=at,
+            line=at[0],
+            lines=at if index is not None else (),
         )
 
 
-def _entries(document: Document, lines: list[_Line]) -> Iterator[tuple[Index | None, Numbers, int]]:
+def _entries(
+    document: Document, lines: list[_Line]
+) -> Iterator[tuple[Index | None, Numbers, tuple[int, ...]]]:
+    """Numbers with the entries that they are of, None of all, and the lines where they stand."""
     places: list[tuple[int, ...]] = []
     found: list[Numbers] = []
+    at: list[int] = []
     for line in lines:
         index, numbers = _index(document, line), _numbers(document, line)
         if index is None or numbers is None:
             continue
         if not index:
-            yield None, numbers, line.number
+            yield None, numbers, (line.number,)
         elif numbers.value.size == 1:
             places.append(index)
             found.append(numbers)
+            at.append(line.number)
         else:
             message = Text(
                 "`index` names one entry: found {count} numbers, expected one", count=numbers.value.size
@@ -141,7 +193,7 @@ def _entries(document: Document, lines: list[_Line]) -> Iterator[tuple[Index | N
     if places:
         value = np.concatenate([one.value.reshape(-1) for one in found])
         decimals = np.concatenate([one.decimals.reshape(-1) for one in found])
-        yield tuple(places), Numbers(value, decimals), lines[0].number
+        yield tuple(places), Numbers(value, decimals), tuple(at)
 
 
 def _numbers(document: Document, line: _Line) -> Numbers | None:

@@ -1,58 +1,120 @@
-"""Answers on the spot: on a command line, or pasted."""
+"""Answers as lines, `h_1 = 0.54 ? 0.00 0.84`: on a command line, pasted, or in a file."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rnnstep.checking.answers import LARGEST, MOST_ANSWERS, Answer, Answers
-from rnnstep.checking.numbers import NotNumbers, from_text
+from rnnstep.checking.answers import LARGEST, MOST_ANSWERS, MOST_DECIMALS, Answer, Answers
+from rnnstep.checking.numbers import NotNumbers, from_text, whole_number
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.document import Document, Limits
 
-_INLINE = re.compile(
+_LINE = re.compile(
     r"\s*(?:(?P<step>\d{1,9})/(?:L(?P<layer>\d{1,9})(?P<back>←|<-)?/)?)?(?P<name>[A-Za-z∂][\w.∂]*?)(?P<at>\[[\d,\s]+\])?"
     r"\s*[=＝:：]\s*(?P<numbers>[^=＝]*)"
 )
 _STEP = re.compile(r"(?P<name>.+)_(?P<step>\d{1,9})")
+_DECIMALS = re.compile(r"\s*decimals\s*[=＝:：]\s*(?P<number>\S*)\s*")
+NOTHING = Text("there are no answers: expected a file, or NAME = NUMBERS such as h_1 = 0.54 ? 0.00 0.84")
+
+
+class _Unreadable(Exception):
+    """A line that says no answer; `message` says why."""
+
+    def __init__(self, message: Text) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 def inline_answers(texts: Sequence[str], limits: Limits) -> Answers:
     """Read answers such as `h_1 = 0.54 ? 0.00 0.84`, one a text or a line; `3/L0/hh[1] = 0.18` names a place.
 
+    A line `decimals = 3` says how the writer rounds; what follows a `#` is not read.
+
     Raises:
         UsageError: one of them cannot be read.
     """
-    lines = [line for text in texts for line in text.splitlines() if line.strip()]
-    if len(lines) > MOST_ANSWERS:
-        raise UsageError(Text("too many answers"))
-    answers = [_inline(line, number) for number, line in enumerate(lines)]
-    if not answers:
-        raise UsageError(Text("there are no answers"))
-    return Answers(tuple(answers), Document("answers", Path(), "\n".join(lines), {}, limits))
+    document = Document("answers", Path(), "\n".join(texts), {}, limits)
+    said = [line for text in texts for _, line in _said(text)]
+    answers, problems = _read(list(enumerate(said, start=1)), document)
+    for _, message in problems:
+        raise UsageError(message)
+    return answers
 
 
-def _inline(line: str, number: int) -> Answer:
-    found = _INLINE.fullmatch(line)
+def line_answers(text: str, path: Path, limits: Limits) -> Answers:
+    """Read a file of such lines.
+
+    Raises:
+        ScenarioError: what is wrong with it, line by line.
+    """
+    document = Document(str(path), path.parent, text, {}, limits)
+    answers, problems = _read(list(_said(text)), document)
+    for line, message in problems:
+        document.problem((), message, position=(line, 1))
+    document.finish()
+    return answers
+
+
+def _said(text: str) -> Iterator[tuple[int, str]]:
+    """The lines in which something stands, with their numbers from 1."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        said = line.partition("#")[0]
+        if said.strip():
+            yield number, said
+
+
+def _read(lines: Sequence[tuple[int, str]], document: Document) -> tuple[Answers, list[tuple[int, Text]]]:
+    """What numbered lines say, and what is wrong with which of them."""
+    decimals: int | None = None
+    answers: list[Answer] = []
+    problems: list[tuple[int, Text]] = []
+    if not lines or len(lines) > MOST_ANSWERS:
+        problems = [(1, Text("too many answers") if lines else NOTHING)]
+        lines = []
+    for number, line in lines:
+        rounding = _DECIMALS.fullmatch(line)
+        try:
+            if rounding is None:
+                answers.append(_answer(line, number))
+            else:
+                decimals = _whole(rounding["number"])
+        except _Unreadable as error:
+            problems.append((number, error.message))
+    return Answers(tuple(answers), document).rounded_to(decimals), problems
+
+
+def _whole(text: str) -> int:
+    found = whole_number(text, 0, MOST_DECIMALS)
     if found is None:
-        raise UsageError(
+        raise _Unreadable(
             Text(
-                "`{line}`: expected NAME = NUMBERS, such as h_1 = 0.54 ? 0.00 0.84", line=printable(line[:80])
+                "`{name}`: found {found}, expected a whole number from {least} to {most}",
+                name="decimals",
+                found=printable(text[:40]),
+                least=0,
+                most=MOST_DECIMALS,
             )
+        )
+    return found
+
+
+def _answer(line: str, number: int) -> Answer:
+    found = _LINE.fullmatch(line)
+    shown = printable(line.strip()[:80])
+    if found is None:
+        raise _Unreadable(
+            Text("`{line}`: expected NAME = NUMBERS, such as h_1 = 0.54 ? 0.00 0.84", line=shown)
         )
     try:
         numbers = from_text(found["numbers"])
     except NotNumbers as error:
-        raise UsageError(
-            Text(
-                "`{line}`: `{found}` is no number",
-                line=printable(line[:80]),
-                found=printable(error.found[:40]),
-            )
-        ) from None
+        what = printable(error.found[:40])
+        raise _Unreadable(Text("`{line}`: `{found}` is no number", line=shown, found=what)) from None
     name, step = found["name"], found["step"]
     with_step = _STEP.fullmatch(name)
     if step is None and with_step is not None:
@@ -61,7 +123,7 @@ def _inline(line: str, number: int) -> Answer:
     if found["at"] is not None:
         index = (tuple(min(int(part[:10]), LARGEST) for part in re.findall(r"\d+", found["at"])),)
     if step is not None and not 1 <= int(step) <= LARGEST:
-        raise UsageError(Text("`{line}`: steps count from 1", line=printable(line[:80])))
+        raise _Unreadable(Text("`{line}`: steps count from 1", line=shown))
     return Answer(
         name,
         numbers,
@@ -69,5 +131,5 @@ def _inline(line: str, number: int) -> Answer:
         None if found["layer"] is None else int(found["layer"]),
         "backward" if found["back"] else "forward",
         index=index,
-        line=number + 1,
+        line=number,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnnstep.checking.numbers import Numbers
 from rnnstep.scenario.document import Document
@@ -31,6 +31,7 @@ class Answer:
         decimals: how many the writer rounds to; None where it is not said.
         place: where it stands in a TOML file, for messages.
         line: where it stands otherwise, from 1.
+        lines: where each of the entries in `index` stands, if on lines of their own.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Answer:
     decimals: int | None = None
     place: tuple[str | int, ...] = ()
     line: int | None = None
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,3 +59,12 @@ class Answers:
 
     answers: tuple[Answer, ...]
     document: Document
+
+    def rounded_to(self, decimals: int | None) -> Answers:
+        """The same of a writer who rounds to so many decimals wherever an answer does not say; None leaves that open."""
+        if decimals is None:
+            return self
+        answers = (
+            one if one.decimals is not None else replace(one, decimals=decimals) for one in self.answers
+        )
+        return replace(self, answers=tuple(answers))

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.checking.float32 import as_computed
 from rnnstep.checking.own import Own, Place, Written
 from rnnstep.checking.rounding import Kept, Rounded, exact_of, shown
 from rnnstep.checking.slip import RIGHT, Slip, by_hand
@@ -235,7 +236,7 @@ class Calculation(ABC):
         for row, one in ((row, one) for row, several in given.items() for one in several):
             at = row if has_rows else slice(None)
             if self._inside is None or one.decimals == self.reading.decimals:
-                inside = one.is_inside((low[at], high[at]))
+                inside = one.is_inside(as_computed((low[at], high[at]), self.done.scenario))
             else:
                 inside = self._inside(place, row, one)
             is_wrong = one.is_given & ~inside

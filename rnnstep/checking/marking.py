@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.checking.answers import Answer, Answers
+from rnnstep.checking.float32 import as_computed, told_by
 from rnnstep.checking.laying import Laid, lay_out
 from rnnstep.checking.mistakes.catalogue import Catalogue
 from rnnstep.checking.own import Own, Place, Written
@@ -24,7 +25,6 @@ from rnnstep.equations.operations import Array
 from rnnstep.language.printable import printable
 
 _TELLING = 100  # whole numbers from there on have enough digits to say how they are rounded
-_FLOAT32 = 3e-7  # how far what was computed in float32 may be off, relative to the number or to 1
 
 Status = Literal["correct", "follow-through", "wrong", "missing"]
 
@@ -85,11 +85,12 @@ class Sheet(Calculations):
     """
 
     def __init__(self, learning: Learning, laid: Sequence[Laid], catalogue: Catalogue | None = None) -> None:
+        super().__init__(learning)
         self.answers = tuple(one.answer for one in laid)
         self.targets = tuple(one.target for one in laid)
         self.catalogue = catalogue or Catalogue(learning)
         self._laid = laid
-        super().__init__(learning, Own(self._written()))
+        self.own = Own(self._written())
 
     @classmethod
     def of(cls, learning: Learning, answers: Answers, catalogue: Catalogue | None = None) -> Self:
@@ -117,12 +118,10 @@ class Sheet(Calculations):
         and at least to one decimal.
         """
         answer = self.answers[number]
-        if answer.decimals is not None:
-            return answer.decimals
-        told = answer.numbers.most_decimals
-        if told or not np.any(np.abs(answer.numbers.value) < _TELLING):
-            return told
-        return max(1, self._most_decimals)
+        told = answer.numbers.most_decimals if answer.decimals is None else answer.decimals
+        if answer.decimals is None and not told and np.any(np.abs(answer.numbers.value) < _TELLING):
+            told = max(1, self._most_decimals)
+        return told_by(self.learning.scenario, told)
 
     @cached_property
     def _most_decimals(self) -> int:
@@ -200,18 +199,13 @@ class Sheet(Calculations):
     def _with_what_is_computed(self, number: int, bounds: Interval, expected: Array) -> Interval:
         """Bounds that a float32 run of the same calculation is inside of, and that say something wherever the run does."""
         low, high = bounds
-        is_known = np.isfinite(expected)
-        is_open = is_known & ~(np.isfinite(low) & np.isfinite(high))
+        is_open = np.isfinite(expected) & ~(np.isfinite(low) & np.isfinite(high))
         if (
             is_open.any()
-        ):  # as where the writer divides by a wrong zero: then what is right in the run is right
-            low, high = (
-                np.where(is_open, one, other)
-                for one, other in zip(self._of_the_run(number, expected), bounds, strict=True)
-            )
-        if self.learning.scenario.dtype == np.float32 and not self._is_doubtful(number):
-            slack = np.where(is_known, _FLOAT32 * np.maximum(1.0, np.abs(expected)), 0.0)
-            low, high = low - slack, high + slack
+        ):  # as where the writer divides by a wrong zero: what is right in the run is right then
+            run = self._of_the_run(number, expected)
+            low, high = (np.where(is_open, one, other) for one, other in zip(run, bounds, strict=True))
+        low, high = as_computed((low, high), self.learning.scenario)
         if not any(place not in self._places_of(number) for place in self.own):
             low, high = np.fmin(low, expected), np.fmax(high, expected)
         return low, high

@@ -107,6 +107,8 @@ def from_text(text: str) -> Numbers:
     if "[" in text:
         text = re.sub(r"\]\s*,?\s*\[", ";", text).replace("[", " ").replace("]", " ")
     rows = [re.split(r"[\s,]+", row.strip()) for row in re.split(r"[;\n]", text) if row.strip(" ,\t")]
+    if sum(map(len, rows)) > MOST_NUMBERS:
+        raise NotNumbers(f"{sum(map(len, rows))}")
     pairs = [[number_of(word) for word in row if word] for row in rows]
     return _gathered(pairs[0] if len(pairs) == 1 else pairs)
 

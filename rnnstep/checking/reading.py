@@ -1,31 +1,79 @@
-"""Where answers come from: a file by its ending, or what was typed."""
+"""Where answers come from: a file by its ending, standard input, or what was typed."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnnstep.checking.answer_text import inline_answers
+from rnnstep.checking.answer_text import NOTHING, inline_answers, line_answers
 from rnnstep.checking.answers import Answers
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.document import Limits
-from rnnstep.scenario.source import source_text
+from rnnstep.scenario.document import Document, Limits
+from rnnstep.scenario.source import LARGEST_FILE, source_text
+
+ENDINGS = (".toml", ".csv", ".txt")  # "" is taken, too: what a shell's <( ) gives has none
+KINDS = Text("answers are TOML (.toml), CSV (.csv) or lines such as h_1 = 0.54 ? 0.00 0.84 (.txt)")
+_TABLE = re.compile(r"^[ \t]*(\[|answer[ \t]*=)", re.MULTILINE)  # no line of answers begins so
 
 
 def read_answers(path: Path, limits: Limits) -> Answers:
-    """Read a file of answers: TOML, or CSV by its ending.
+    """Read a file of answers by its ending: TOML, CSV, or a text of lines or of TOML.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: it cannot be read, or is of another kind.
         ScenarioError: it holds mistakes; all of them, with their places.
     """
+    ending = path.suffix.lower()
+    if ending not in ("", *ENDINGS):
+        raise UsageError(Text("{path}: {kinds}", path=printable(str(path)), kinds=KINDS))
     text = source_text(path, limits)
-    if path.suffix.lower() == ".csv":
+    if ending == ".csv":
         from rnnstep.checking.answer_csv import csv_answers
 
         return csv_answers(text, path, limits)
+    if ending == ".toml":
+        return _toml(text, path, limits)
+    return text_answers(text, path, limits)
+
+
+def text_answers(text: str, path: Path, limits: Limits) -> Answers:
+    """Read a text that is lines of answers or a whole TOML file; which of them it shows itself.
+
+    Raises:
+        ScenarioError: it holds mistakes; all of them, with their places.
+    """
+    return (_toml if _TABLE.search(text) else line_answers)(text, path, limits)
+
+
+def given_answers(data: bytes, name: str, limits: Limits) -> Answers:
+    """Read what came through standard input: the same.
+
+    Args:
+        data: its first bytes, LARGEST_FILE + 1 of them at most.
+        name: how it is called in messages.
+        limits: what it may ask for.
+
+    Raises:
+        ScenarioError: it is too large, no UTF-8, or holds mistakes; all of them, with their places.
+    """
+    document = Document(name, Path(), "", {}, limits)
+    text = ""
+    if len(data) > LARGEST_FILE:
+        limit = LARGEST_FILE >> 20
+        document.problem((), Text("answers have at most {limit} MiB", limit=limit), position=(1, 1))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        document.problem((), Text("not UTF-8: save the file in the encoding UTF-8"), position=(line, 1))
+    document.finish()
+    return text_answers(text, Path(name), limits)
+
+
+def _toml(text: str, path: Path, limits: Limits) -> Answers:
     from rnnstep.checking.answer_toml import toml_answers
 
     return toml_answers(text, path, limits)
@@ -44,12 +92,20 @@ def answers_of(texts: Sequence[str], limits: Limits) -> Answers:
             return read_answers(path, limits)
     for text in texts:
         if "=" not in text and "＝" not in text:
-            if len(texts) == 1:
-                raise UsageError(Text("{path}: there is no such file", path=printable(text[:200])))
-            raise UsageError(
-                Text("`{text}`: one file of answers, or NAME = NUMBERS", text=printable(text[:80]))
-            )
+            raise UsageError(_no_answer(text, is_alone=len(texts) == 1))
     return inline_answers(texts, limits)
+
+
+def _no_answer(text: str, *, is_alone: bool) -> Text:
+    """What is to be said of a text that is neither a file nor answers."""
+    if not text.strip():
+        return NOTHING
+    if not is_alone:
+        return Text("`{text}`: one file of answers, or NAME = NUMBERS", text=printable(text[:80]))
+    path = printable(text[:200])
+    if _is_folder(text):
+        return Text("{path} is a folder: `rnnstep grade` marks every file of one", path=path)
+    return Text("{path}: there is no such file", path=path)
 
 
 def file_of(text: str) -> Path | None:
@@ -59,3 +115,10 @@ def file_of(text: str) -> Path | None:
         return path if path.exists() and not path.is_dir() else None
     except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, nobody's home
         return None
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text.strip()).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.checking.calculation import Fed
+from rnnstep.checking.float32 import as_computed
 from rnnstep.checking.own import Own, Place, Written
 from rnnstep.checking.paper import Paper
 from rnnstep.checking.slip import RIGHT, Slip
@@ -15,6 +16,8 @@ from rnnstep.checking.targets import Part, Target, gradient_target
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
+
+MOST_UPDATES = 3  # in a row that are worked out from the writer's own numbers
 
 
 class Calculations:
@@ -25,9 +28,9 @@ class Calculations:
         own: the writer's numbers.
     """
 
-    def __init__(self, learning: Learning, own: Own) -> None:
+    def __init__(self, learning: Learning) -> None:
         self.learning = learning
-        self.own = own
+        self.own = Own()
         self._papers: dict[tuple[int, int, int], Paper] = {}
 
     def paper(self, place: Place, decimals: int, slip: Slip = RIGHT) -> Paper:
@@ -50,21 +53,27 @@ class Calculations:
         return self._papers[key]
 
     def learnt(self, paper: Paper, torch: str, name: str) -> Interval | None:
-        """What the writer's own update before an epoch's batch leaves of a parameter, or of what the optimizer keeps."""
+        """What the writer's own update before an epoch's batch leaves of a parameter, or of what the optimizer keeps.
+
+        None where that is too far from all that was given: then the writer is taken to go on from the run's numbers.
+        """
         batches = len(self.learning.scenario.batches)
         number = paper.epoch * batches + paper.done.index - 1
-        if number < 0 or not self._has_updates:
+        reached = range(number, max(-1, number - MOST_UPDATES), -1)
+        is_near = number < MOST_UPDATES or any(
+            (*divmod(one, batches), torch) in self._updated for one in reached
+        )
+        if number < 0 or not is_near:
             return None
         epoch, batch = divmod(number, batches)
         there = Place(epoch, batch, "update", torch, 0, name)
-        if not any(place[:4] == there[:4] for place in self.own):
-            return None
         step = self.paper(there, paper.reading.decimals).step("update", torch, 0)
         return step.values[name]  # type: ignore[no-any-return]
 
     @cached_property
-    def _has_updates(self) -> bool:
-        return any(place.phase == "update" for place in self.own)
+    def _updated(self) -> set[tuple[int, int, str]]:
+        """The parameters of which the writer gave some of an update: epoch, batch, torch's name."""
+        return {(place.epoch, place.batch, place.key) for place in self.own if place.phase == "update"}
 
     def gradient(self, paper: Paper, torch: str) -> Fed:
         """∂L/∂ of a parameter, from the shares of all steps."""
@@ -80,7 +89,8 @@ class Calculations:
 
     def _inside(self, place: Place, row: int, one: Written) -> NDArray[np.bool_]:
         step = self.paper(place, one.decimals).step(place.phase, place.key, place.t, until=place.name)
-        return one.is_inside(_in_row(step.bounds(place.name)[0], row, one.value.shape))
+        bounds = _in_row(step.bounds(place.name)[0], row, one.value.shape)
+        return one.is_inside(as_computed(bounds, self.learning.scenario))
 
     def bounds_of(self, target: Target, decimals: int, slip: Slip = RIGHT) -> Interval:
         """The bounds of any value."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rnnstep.checking.answers import Answer
 from rnnstep.checking.own import Place
 from rnnstep.checking.target import NoTarget, Part, Target
@@ -10,7 +12,10 @@ from rnnstep.engine.learning import Learning
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.structure import Phase
 from rnnstep.language import Text
+from rnnstep.language.printable import printable
 from rnnstep.scenario.keys import closest
+
+_STEP = re.compile(r"(?P<name>.*?[^\W\d_])_?(?P<step>\d{1,9})")  # h1, h_1
 
 
 class ForwardFinder:
@@ -23,13 +28,34 @@ class ForwardFinder:
         self._row = row
         self._answer = answer
         self._done: Pass = learning.epoch(epoch).forward(batch)
+        self._is_of_its_layer = False  # a parameter of the layer and the direction that the answer says
 
     def find(self) -> Target:
         """Give the target.
 
         Raises:
-            NoTarget: there is none.
+            NoTarget: there is none, or the answer says a step, a layer or a direction of what has none.
         """
+        target = self._found()
+        answer = self._answer
+        has_layer = target.layer is not None or self._is_of_its_layer
+        said = {
+            "step": answer.t is not None and target.t is None and not self._is_end(answer.t),
+            "layer": bool(answer.layer) and not has_layer,
+            "direction": answer.direction != "forward" and not has_layer,
+        }
+        for key, is_said in said.items():
+            if is_said:
+                name = printable(answer.name[:80])
+                raise NoTarget(Text("`{name}` takes no `{key}`", name=name, key=key), key)
+        return target
+
+    def _is_end(self, t: int) -> bool:
+        """Whether a step is where what is of the final states alone is computed."""
+        steps = (self._done.batch.last_step(self._row), self._done.batch.num_steps - 1)
+        return self._done.is_final and t in steps
+
+    def _found(self) -> Target:
         name = self._answer.name.strip()
         head, _, rest = name.partition(".")
         if rest:
@@ -45,7 +71,16 @@ class ForwardFinder:
                 return self._loss()
         key = self._key_of(name)
         if key is None:
-            known = (*self._known(), "output", "h_n", "logits", "loss", "grad.NAME", "update.NAME")
+            known = self._known()
+            with_step = _STEP.fullmatch(name)
+            if with_step is not None and with_step["name"] in known and self._answer.t is None:
+                base, step = with_step["name"], int(with_step["step"])
+                told = {"name": name, "base": base, "step": step, "guess": f"{base}_{step}"}
+                raise NoTarget(
+                    Text("there is no value `{name}`; did you mean `{base}` with step = {step}?", **told)
+                    if self._answer.place or name == told["guess"]
+                    else Text("there is no value `{name}`; did you mean `{guess}`?", **told)
+                )
             guess = closest(name, known)
             if guess is not None:
                 raise NoTarget(
@@ -65,7 +100,10 @@ class ForwardFinder:
     def _known(self) -> tuple[str, ...]:
         recurrent = next(iter(self._done.runs.values())).block
         others = [block for block in self._done.blocks if block.kind in ("linear", "loss")]
-        return tuple(dict.fromkeys(name for block in (recurrent, *others) for name in block.program.names))
+        names = [name for block in (recurrent, *others) for name in block.program.names]
+        learnt = ("loss", "grad.NAME") if "loss" in self._done.by_key else ()
+        updates = ("update.NAME",) if self._done.scenario.training is not None else ()
+        return tuple(dict.fromkeys((*names, "output", "h_n", "logits", *learnt, *updates)))
 
     def _key_of(self, name: str) -> str | None:
         layer = self._answer.layer or 0
@@ -106,7 +144,16 @@ class ForwardFinder:
         last = self._done.batch.last_step(self._row)
         is_final = self._done.is_final and block.kind in ("linear", "loss")
         if is_final or block.kind == "total":
-            return self._done.batch.num_steps - 1
+            end = self._done.batch.num_steps - 1
+            if is_final and t is not None and not self._is_end(t):
+                name, step = printable(self._answer.name[:80]), end + 1
+                raise NoTarget(
+                    Text(
+                        "`{name}` is of the final state alone: say no step, or {step}", name=name, step=step
+                    ),
+                    "step",
+                )
+            return end
         if t is None:
             if last == 0:
                 return 0

@@ -111,10 +111,12 @@ class _Finder(ForwardFinder):
         return Target((Part(place, (slice(None),) * len(shape)),), tuple(shape), 0)
 
     def _parameter(self, name: str) -> str | None:
-        """Torch's own name of a parameter, from that or the one without or with `_l0`."""
-        parameters = self._done.scenario.parameters
-        for one in (name, f"{name}_l0", name.removesuffix("_l0")):
+        """Torch's own name of a parameter, from that or the one without its layer, or of a cell with `_l0`."""
+        parameters, answer = self._done.scenario.parameters, self._answer
+        ending = f"_l{answer.layer or 0}{'_reverse' if answer.direction == 'backward' else ''}"
+        for one in (name, f"{name}{ending}", name.removesuffix("_l0")):
             if one in parameters:
+                self._is_of_its_layer = one.endswith(ending)
                 return one
         return None
 
@@ -131,10 +133,12 @@ class _Finder(ForwardFinder):
         stage = self._learning.structure.stage(self._batch, "backward")
         key = "loss" if equation == "logits" and "linear" not in stage.by_key else self._key_of(equation)
         for one in stage.blocks:  # a parameter by its name in the equations
-            if one.kind == "recurrent" and equation in one.kept_in and one.layer == (self._answer.layer or 0):
+            is_meant = (one.layer, one.direction) == (self._answer.layer or 0, self._answer.direction)
+            if one.kind == "recurrent" and equation in one.kept_in and is_meant:
                 t = stage.steps[one.key][-1]
                 place = Place(self._epoch, self._batch, "backward", one.key, t, f"{D}{equation}")
                 shape = self._shape("backward", one.key, f"{D}{equation}")
+                self._is_of_its_layer = True
                 return Target((Part(place, (slice(None),) * len(shape)),), shape, 0)
         if (
             key is not None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rnnstep.cli.commands import DISAGREES, Argument, Command, Given, Option
 from rnnstep.cli.options import (
+    MOST_DECIMALS,
+    WholeNumber,
     format_option,
     language_option,
     limits,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "json")
 STANDARD_INPUT = "-"
+NAME_OF_STANDARD_INPUT = "<stdin>"  # in messages
 
 
 def run(given: Given, speech: str) -> int:
@@ -35,7 +38,7 @@ def run(given: Given, speech: str) -> int:
 
     check_output(given.output, force=given.force)
     scenario = read_complete(find(given.scenario), given)
-    marked = Marked.of(Learning(scenario), _answers(given))
+    marked = Marked.of(Learning(scenario), _answers(given).rounded_to(given.decimals))
     page = page_of(scenario, given)
     if given.format == "json":
         from rnnstep.export.marks import json_pieces
@@ -51,13 +54,24 @@ def run(given: Given, speech: str) -> int:
 
 def _answers(given: Given) -> Answers:
     """Read a file of answers, or what stands on the command line or in standard input."""
-    from rnnstep.checking import answers_of, inline_answers
+    from rnnstep.checking import answers_of
+    from rnnstep.checking.reading import given_answers
     from rnnstep.scenario.source import LARGEST_FILE
 
     texts = list(given.answers)
-    if texts == [STANDARD_INPUT]:
-        return inline_answers([sys.stdin.read(LARGEST_FILE)], limits(given))
-    return answers_of(texts, limits(given))
+    if texts != [STANDARD_INPUT]:
+        return answers_of(texts, limits(given))
+    data = sys.stdin.buffer.read(LARGEST_FILE + 1) if sys.stdin is not None else b""
+    return given_answers(data, NAME_OF_STANDARD_INPUT, limits(given))
+
+
+def marking_options() -> list[Option]:
+    """How a writer rounds, and how marks are shown."""
+    about = Text("how many decimals the writer rounds to, where the answers do not say")
+    return [
+        Option("--decimals", type=WholeNumber(0, MOST_DECIMALS), about=about),
+        *(option for option in showing_options() if option.name != "decimals"),
+    ]
 
 
 COMMAND = Command(
@@ -68,7 +82,7 @@ COMMAND = Command(
         Argument("ANSWERS", nargs=-1, required=True),
         Option("--hints", is_flag=True, about=Text("say a hint in the place of the right numbers")),
         format_option(FORMATS),
-        *showing_options(),
+        *marking_options(),
         *reading_options(),
         *output_options(),
         language_option(),
@@ -76,7 +90,7 @@ COMMAND = Command(
     usage="rnnstep check [OPTIONS] SCENARIO ANSWERS",
     about=Text(
         "Mark a manual calculation: what is right, and where it went wrong.\n"
-        "ANSWERS is a file, or stands here: 'h_1 = 0.54 ? 0.00 0.84' (? is left blank); - reads them from standard"
-        " input. The exit status is 1 where an answer is wrong."
+        "ANSWERS is a file (.toml, .csv, .txt), or stands here: 'h_1 = 0.54 ? 0.00 0.84' (? is left blank); - reads"
+        " lines or TOML from standard input. The exit status is 1 where an answer is wrong."
     ),
 )

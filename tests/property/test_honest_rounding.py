@@ -7,7 +7,7 @@ what came out is given as answers, some or all of it, and marked.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from hypothesis import given, settings
@@ -97,29 +97,37 @@ def scenario_text(rng: random.Random) -> str:
             'from = "h_n"' if is_final else "",
             f"[weights]\nseed = {rng.randrange(999)}",
             f"[target]\nindices = {target[0] if is_final else target}",
-            '[training]\noptimizer = "SGD"\nlr = 0.1\nmomentum = 0.5\nepochs = 1',
+            '[training]\noptimizer = "SGD"\nlr = 0.1\nmomentum = 0.5\nepochs = 2',
         ]
     )
 
 
 def worked_out(learning: Learning, person: Person, rng: random.Random) -> Iterator[Laid]:
-    """What the person wrote: all lines, or some of them."""
-    done = learning.epoch(0).forward(0)
+    """What the person wrote: all lines, or some of them, of the first epoch, of the second, or of both."""
     sheet = Sheet(learning, [])
-    paper = Paper(done, Own(), person.decimals, reading=person)
-    paper.sheet = sheet
-    sheet._papers[0, 0, person.decimals] = paper
+    for epoch in (0, 1):
+        paper = Paper(learning.epoch(epoch).forward(0), Own(), person.decimals, epoch=epoch, reading=person)
+        paper.sheet = sheet
+        sheet._papers[epoch, 0, person.decimals] = paper
     share = rng.choice([0.15, 0.5, 1.0])
+    for epoch in rng.choice([(0,), (1,), (0, 1)]):
+        yield from _of_epoch(learning, sheet, person.decimals, epoch, lambda: rng.random() < share)
+
+
+def _of_epoch(
+    learning: Learning, sheet: Sheet, decimals: int, epoch: int, is_told: Callable[[], bool]
+) -> Iterator[Laid]:
+    paper = sheet.of_batch(epoch, 0, decimals)
     for phase in learning.structure.phases:
         stage = learning.structure.stage(0, phase)
         for key, block in stage.by_key.items():
             for t in stage.steps[key]:
                 values = paper.step(phase, key, t).values
                 for line in block.program.lines:
-                    if rng.random() < share:
+                    if is_told():
                         shape = tuple(int(size) for size in block.program.shapes[line.name])
-                        place = Place(0, 0, phase, key, t, line.name)
-                        yield from _laid(place, shape, values[line.name][0], done, person.decimals)
+                        place = Place(epoch, 0, phase, key, t, line.name)
+                        yield from _laid(place, shape, values[line.name][0], paper.done, decimals)
 
 
 def _laid(place, shape, value, done, decimals) -> Iterator[Laid]:

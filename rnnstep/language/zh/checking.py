@@ -30,7 +30,22 @@ ZH = {
     ),
     "numbers, ? for what is left blank": "数，空着的写 ?",
     "whole numbers from 0, pairs of them for a matrix": "从 0 数起的整数，矩阵则写成对的整数",
-    "there are no answers": "没有答案",
+    "there are no answers: expected a file, or NAME = NUMBERS such as h_1 = 0.54 ? 0.00 0.84": (
+        "没有答案：应为一个文件，或者 名称 = 数，例如 h_1 = 0.54 ? 0.00 0.84"
+    ),
+    "answers are TOML (.toml), CSV (.csv) or lines such as h_1 = 0.54 ? 0.00 0.84 (.txt)": (
+        "答案可以是 TOML（.toml）、CSV（.csv），或者 h_1 = 0.54 ? 0.00 0.84 这样的行（.txt）"
+    ),
+    "{path}: {kinds}": "{path}：{kinds}",
+    "answers have at most {limit} MiB": "答案最多 {limit} MiB",
+    "{path} is a folder: `rnnstep grade` marks every file of one": (
+        "{path} 是文件夹：用 `rnnstep grade` 批改文件夹里的每个文件"
+    ),
+    "{found} cells under {known} columns: decimals are written with a point, 0.54, and a cell that holds commas"
+    " stands in quotes": (
+        "{known} 列下面有 {found} 个单元格：小数要用点来写，如 0.54；含逗号的单元格要加引号"
+    ),
+    "the column `{name}` stands here twice": "`{name}` 这一列出现了两次",
     "`{line}`: expected NAME = NUMBERS, such as h_1 = 0.54 ? 0.00 0.84": (
         "`{line}`：应写成 名称 = 数，例如 h_1 = 0.54 ? 0.00 0.84"
     ),
@@ -39,7 +54,21 @@ ZH = {
     "`{line}`: `{found}` is no number": "`{line}`：`{found}` 不是数",
     # what an answer is about
     "`{name}` has {expected} numbers, found {found}": "`{name}` 有 {expected} 个数，写了 {found} 个",
-    "`{name}` has {expected} numbers: `index` does not fit": "`{name}` 有 {expected} 个数：`index` 不符",
+    "`{name}` has {expected} numbers: there is no entry {entry}": (
+        "`{name}` 有 {expected} 个数：没有元素 {entry}"
+    ),
+    "`{name}` has {expected} numbers: an entry is not {entry}, but such as {example}": (
+        "`{name}` 有 {expected} 个数：元素不写成 {entry}，而是例如 {example}"
+    ),
+    "`index` names {count} entries: found {found} numbers": "`index` 指的是 {count} 个元素：写了 {found} 个数",
+    "`{name}` is given twice: in line {line} already": "`{name}` 写了两次：第 {line} 行已经写过",
+    "`{name}` takes no `{key}`": "`{name}` 不用写 `{key}`",
+    "`{name}` is of the final state alone: say no step, or {step}": (
+        "`{name}` 只属于最终状态：不写时间步，或者写 {step}"
+    ),
+    "there is no value `{name}`; did you mean `{base}` with step = {step}?": (
+        "没有名为 `{name}` 的值；是想写 `{base}` 和 step = {step} 吗？"
+    ),
     "there is no value `{name}`": "没有名为 `{name}` 的值",
     "there is no value `{name}`; known are {known}": "没有名为 `{name}` 的值；可用的有 {known}",
     "`{name}` is of a step: say which, step = 1 or t = 0": (
@@ -74,13 +103,15 @@ ZH = {
     ),
     # the command
     "Mark a manual calculation: what is right, and where it went wrong.\n"
-    "ANSWERS is a file, or stands here: 'h_1 = 0.54 ? 0.00 0.84' (? is left blank); - reads them from standard"
-    " input. The exit status is 1 where an answer is wrong.": (
+    "ANSWERS is a file (.toml, .csv, .txt), or stands here: 'h_1 = 0.54 ? 0.00 0.84' (? is left blank); - reads"
+    " lines or TOML from standard input. The exit status is 1 where an answer is wrong.": (
         "批改手算结果：哪些对，错在哪里。\n"
-        "ANSWERS 是一个文件，也可以直接写在这里：'h_1 = 0.54 ? 0.00 0.84'（? 表示空着）；写 - 则从标准输入读取。"
+        "ANSWERS 是一个文件（.toml、.csv、.txt），也可以直接写在这里：'h_1 = 0.54 ? 0.00 0.84'（? 表示空着）；"
+        "写 - 则从标准输入读取这样的行或者 TOML。"
         "有答案错误时退出状态为 1。"
     ),
     "`{text}`: one file of answers, or NAME = NUMBERS": "`{text}`：应为一个答案文件，或 名称 = 数",
+    "how many decimals the writer rounds to, where the answers do not say": "答案里没有写明时，作答者保留几位小数",
     "say a hint in the place of the right numbers": "只给提示，不显示正确的数",
     "the rest of {name}": "{name} 的其余各项",
     "work out {name} next: it tells them apart": "接下来算 {name}：它能把这几种错误区分开",
