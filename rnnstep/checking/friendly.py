@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,19 @@ from rnnstep.checking.answers import Answer, Answers
 from rnnstep.checking.marking import Sheet
 from rnnstep.checking.numbers import Numbers
 from rnnstep.checking.slip import Slip
+from rnnstep.checking.worksheet import rounded_scenario
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.syntax import Apply
 from rnnstep.scenario.document import Document, Limits
-from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.model import Floats, Scenario
 
 MOST_TRIES = 400
 MOST_JUDGED = 12  # of the pleasant ones, of which the mistakes are tried
-REACH = 1.0  # of the weights, which have one decimal
+REACH = 10  # of the weights, in tenths
+WHOLE_REACH = 3  # of whole numbers
 LEAST, MOST = 0.08, 0.95  # between which a result of tanh or a gate is neither lost nor saturated
+LARGEST = 99.0  # of what relu gives
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,62 +34,85 @@ class Friendly:
     Attributes:
         scenario: with the weights.
         hidden: the mistakes that would not show at the asked decimals; none if all goes well.
+        unpleasant: how many results of functions are saturated or lost all the same.
     """
 
     scenario: Scenario
     hidden: tuple[str, ...]
+    unpleasant: int
 
 
-def friendly(scenario: Scenario, decimals: int, seed: int) -> Friendly:
-    """Search weights of one decimal, from a seed."""
+def friendly(scenario: Scenario, decimals: int, seed: int, steps: Sequence[int] = ()) -> Friendly:
+    """Search weights of one decimal, or whole numbers where nothing else is written, from a seed.
+
+    Args:
+        scenario: complete, and of a size that can be worked out by hand.
+        decimals: of the sheet.
+        seed: of the search.
+        steps: that are worked out, from 0; none for all.
+    """
     rng = np.random.default_rng(seed)
-    tried = [_drawn(scenario, rng) for _ in range(MOST_TRIES)]
-    learnings = (Learning(drawn) for drawn in tried)
-    pleasant = (one for one in learnings if _is_pleasant(one.epoch(0).forward(0)))
+    judged: list[tuple[int, int, Learning]] = []
+    for number in range(MOST_TRIES):
+        learning = Learning(rounded_scenario(_drawn(scenario, rng, decimals), decimals))
+        count = _unpleasant(learning.epoch(0).forward(0), steps, decimals)
+        judged = sorted([*judged, (count, number, learning)], key=lambda one: one[:2])[:MOST_JUDGED]
+        if judged[-1][0] == 0 and len(judged) == MOST_JUDGED:
+            break
     best: Friendly | None = None
-    for learning in islice(pleasant, MOST_JUDGED):
-        found = Friendly(learning.scenario, tuple(_hidden(learning, decimals)))
-        if best is None or len(found.hidden) < len(best.hidden):
+    for count, _, learning in judged:
+        found = Friendly(learning.scenario, tuple(_hidden(learning, steps, decimals)), count)
+        if best is None or len(found.hidden) + found.unpleasant < len(best.hidden) + best.unpleasant:
             best = found
         if not best.hidden:
             break
-    if best is None:  # nothing is pleasant, as where a state must grow
-        best = Friendly(tried[0], tuple(_hidden(Learning(tried[0]), decimals)))
+    assert best is not None
     return best
 
 
-def _drawn(scenario: Scenario, rng: np.random.Generator) -> Scenario:
-    """Weights of one decimal from −1 to 1, none of them 0, no two of a bias pair alike."""
-    found = {}
+def _drawn(scenario: Scenario, rng: np.random.Generator, decimals: int) -> Scenario:
+    """Weights of one decimal, or whole numbers, none of them 0, no two of a bias pair alike."""
+    found: dict[str, Floats] = {}
     for name, value in scenario.parameters.items():
-        tenths = rng.integers(1, int(10 * REACH) + 1, value.shape) * rng.choice((-1, 1), value.shape)
-        found[name] = (tenths / 10).astype(value.dtype)
-    return scenario.with_parameters(found)
+        weights = _weights(rng, value.shape, decimals)
+        partner = found.get(name.replace("bias_hh", "bias_ih"))
+        while partner is not None and (weights == partner).any():
+            weights = np.where(weights == partner, _weights(rng, value.shape, decimals), weights)
+        found[name] = weights
+    return scenario.with_parameters({name: value.astype(scenario.dtype) for name, value in found.items()})
 
 
-def _is_pleasant(done: Pass) -> bool:
-    """Whether no result of a tanh or sigmoid is next to 0 or to its ends."""
+def _weights(rng: np.random.Generator, shape: tuple[int, ...], decimals: int) -> Floats:
+    signs = rng.choice((-1.0, 1.0), shape)
+    reach, unit = (WHOLE_REACH, 1.0) if decimals == 0 else (REACH, 10.0)
+    return np.asarray(rng.integers(1, reach + 1, shape) * signs / unit)
+
+
+def _unpleasant(done: Pass, steps: Sequence[int], decimals: int) -> int:
+    """How many results of functions are next to 0 or to their ends; of whole numbers those that are lost."""
+    least, most = (0.5, np.inf) if decimals == 0 else (LEAST, MOST)
+    bounds = {"tanh": (least, most), "sigmoid": (least, most), "relu": (least, LARGEST)}
+    count = 0
     for key, run in done.runs.items():
         for line in run.block.program.lines:
-            if not isinstance(line.expression, Apply) or line.expression.op not in ("tanh", "sigmoid"):
-                continue
-            for t in range(done.batch.num_steps):
-                size = np.abs(done.value(key, line.name, t))
-                if not ((size >= LEAST) & (size <= MOST)).all():
-                    return False
-    return True
+            if isinstance(line.expression, Apply) and line.expression.op in bounds:
+                low, high = bounds[line.expression.op]
+                for t in steps or range(done.batch.last_step(0) + 1):
+                    size = np.abs(done.value(key, line.name, t)[0])
+                    count += int(np.sum(~((size >= low) & (size <= high))))
+    return count
 
 
-def _hidden(learning: Learning, decimals: int) -> Iterator[str]:
+def _hidden(learning: Learning, steps: Sequence[int], decimals: int) -> Iterator[str]:
     """The mistakes that no value of any step shows, each worked out from the right states before it."""
     done = learning.epoch(0).forward(0)
-    sheet = Sheet.of(
-        learning, Answers(tuple(_states(done, decimals)), Document("", Path(), "", {}, Limits()))
-    )
+    wanted = steps or range(done.batch.last_step(0) + 1)
+    states = tuple(_states(done, decimals))
+    sheet = Sheet.of(learning, Answers(states, Document("", Path(), "", {}, Limits())))
     shown: dict[str, bool] = {}
     for slip in sheet.catalogue.slips(sheet.targets[0].parts[0].place):
         if slip.id != "wrong_index" and not shown.get(slip.id):
-            shown[slip.id] = _shows(sheet, done, decimals, slip)
+            shown[slip.id] = _shows(sheet, done, wanted, decimals, slip)
     return (id_ for id_, is_shown in shown.items() if not is_shown)
 
 
@@ -102,13 +127,13 @@ def _states(done: Pass, decimals: int) -> Iterator[Answer]:
                 yield Answer(state, numbers, t, block.layer, block.direction, decimals=decimals, line=1)
 
 
-def _shows(sheet: Sheet, done: Pass, decimals: int, slip: Slip) -> bool:
+def _shows(sheet: Sheet, done: Pass, steps: Sequence[int], decimals: int, slip: Slip) -> bool:
     """Whether a slip gives another number somewhere, or has no say in any."""
     has_a_say = False
     place = sheet.targets[0].parts[0].place
     right, wrong = sheet.paper(place, decimals), sheet.paper(place, decimals, slip)
     for key in done.runs:
-        for t in range(done.batch.last_step(0) + 1):
+        for t in steps:
             try:
                 one, other = (paper.step("forward", key, t).derived for paper in (right, wrong))
             except (KeyError, IndexError, ValueError):

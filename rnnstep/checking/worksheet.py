@@ -1,13 +1,23 @@
-"""A sheet to work out by hand: which values of which steps, and a scenario whose numbers are those that are printed."""
+"""A sheet to work out by hand: which values of which steps, and a scenario whose numbers are those that are printed.
+
+What is asked for needs other values, and these need others; `needs` walks back from the one to the others, up to what
+is given: inputs, weights, and states before the first of the steps that are asked for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 
+from rnnstep.checking.needs import Given, Needs, Place, steps_of
+from rnnstep.checking.own import Own
+from rnnstep.checking.paper import Paper
+from rnnstep.checking.pocket import Pocket
+from rnnstep.engine.blocks import Block, build
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.operations import Array
@@ -21,10 +31,10 @@ MOST_NUMBERS = 4000  # that are asked for or printed on one sheet
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One value that the writer works out: a row of the sheet.
+    """One value that is worked out: a row of the sheet.
 
     Attributes:
-        key: the block: "L0", "linear".
+        key: the block: "L0", "L0←", "linear".
         layer: of a recurrent block, from 0.
         direction: "forward" or "backward".
         t: the step, from 0.
@@ -45,30 +55,54 @@ class Worksheet:
     """What is to be worked out.
 
     Attributes:
-        scenario: with the numbers that are printed.
+        scenario: with the numbers that are printed, in float64.
         decimals: how many everything is printed and worked out with.
+        steps: which are worked out, from 0.
         asked: in the order of the calculation.
+        worked: the same with all the values that they need.
+        given: what stands before them.
+        parameters: the blocks' that they need, by block and name.
         row: which sequence of the batch.
     """
 
     scenario: Scenario
     decimals: int
+    steps: tuple[int, ...]
     asked: tuple[Asked, ...]
+    worked: tuple[Asked, ...]
+    given: tuple[Given, ...]
+    parameters: frozenset[tuple[str, str]]
+    done: Pass
     row: int = 0
 
-    @property
-    def done(self) -> Pass:
-        """The run, for the key."""
-        return Learning(self.scenario).epoch(0).forward(0)
+    @cached_property
+    def _paper(self) -> Paper:
+        return Paper(self.done, Own(), self.decimals, reading=Pocket(self.decimals))
 
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """The steps that are asked for."""
-        return tuple(dict.fromkeys(one.t for one in self.asked))
+    def known(self, key: str, t: int) -> dict[str, Array]:
+        """All that a block's lines read and give at a step, each result rounded as it is written down."""
+        shapes = self.done.by_key[key].program.shapes
+        known = self._paper.step("forward", key, t).known
+        found = {name: value[0] for name, value in known.items() if isinstance(value, tuple)}
+        return {
+            name: value[self.row] if value.ndim > len(shapes[name]) else value
+            for name, value in found.items()
+        }
 
-    def of_step(self, t: int) -> Iterator[Asked]:
-        """What is asked for in a step."""
-        return (one for one in self.asked if one.t == t)
+    def value(self, one: Asked) -> Array:
+        """The numbers of a row of the key."""
+        return self.known(one.key, one.t)[one.name]
+
+    def number(self, one: Given) -> Array:
+        """The numbers of what is given."""
+        match one.kind:
+            case "x":
+                return np.asarray(self.done.x[one.t][self.row], np.float64)
+            case "mask":
+                return np.asarray(self.done.masks[one.key][one.t][self.row], np.float64)
+            case "first":
+                return self.known(one.key, one.t)[self.done.by_key[one.key].program.before(one.name)]
+        return self.known(one.key, one.t)[one.name]
 
 
 def worksheet(
@@ -86,75 +120,126 @@ def worksheet(
     Raises:
         UsageError: there is no such step or value, or it would be too much for a sheet.
     """
+    check_size(scenario, steps, names, row)
     shown = rounded_scenario(scenario, decimals)
     done = Learning(shown).epoch(0).forward(0)
-    last = done.batch.last_step(row)
-    wanted = list(steps) or list(range(last + 1))
-    for t in wanted:
-        if not 0 <= t <= last:
-            raise UsageError(Text("there is no step {step}: there are {last}", step=t + 1, last=last + 1))
-    asked = tuple(one for t in wanted for one in _of_step(done, t, names))
-    numbers = sum(one.size for one in asked) + sum(value.size for value in shown.parameters.values())
+    wanted = _wanted(done.batch, steps, row)
+    asked = tuple(_asked(shown, done.blocks, wanted, names, row))
+    needs = Needs(done, wanted, row)
+    needs.walk(Place(one.key, one.t, one.name) for one in asked)
+    worked = (one for one in _asked(shown, done.blocks, wanted, (), row))
+    return Worksheet(
+        shown,
+        decimals,
+        wanted,
+        asked,
+        tuple(one for one in worked if Place(one.key, one.t, one.name) in needs.lines),
+        tuple(needs.given),
+        frozenset(needs.parameters),
+        done,
+        row,
+    )
+
+
+def check_size(scenario: Scenario, steps: Sequence[int], names: Sequence[str], row: int = 0) -> None:
+    """Refuse what is not there, or too much for a sheet, before anything is computed.
+
+    Raises:
+        UsageError: as `worksheet`.
+    """
+    batch = scenario.batches[0]
+    wanted = _wanted(batch, steps, row)
+    numbers = sum(one.size for one in _asked(scenario, build(scenario), wanted, names, row))
+    numbers += sum(value.size for name, value in scenario.parameters.items() if name != "embedding.weight")
+    numbers += len(wanted) * scenario.recurrent.input_size
     if numbers > MOST_NUMBERS:
-        most = MOST_NUMBERS
         raise UsageError(
             Text(
-                "{count} numbers are too many for a sheet of paper: {most} at most", count=numbers, most=most
+                "{count} numbers are too many for a sheet of paper: {most} at most",
+                count=numbers,
+                most=MOST_NUMBERS,
             )
         )
-    return Worksheet(shown, decimals, asked, row)
 
 
-def _of_step(done: Pass, t: int, names: Sequence[str]) -> Iterator[Asked]:
-    blocks = [
-        block for block in done.blocks if block.kind == "recurrent" or _is_linear_at(done, block.key, t)
+def _wanted(batch: Batch, steps: Sequence[int], row: int) -> tuple[int, ...]:
+    last = batch.last_step(row)
+    for t in steps:
+        if not 0 <= t <= last:
+            raise UsageError(Text("there is no step {step}: there are {last}", step=t + 1, last=last + 1))
+    return tuple(sorted(set(steps))) or tuple(range(last + 1))
+
+
+# ── what is asked for ────────────────────────────────────────────────────────────────
+
+
+def _asked(
+    scenario: Scenario, blocks: Sequence[Block], steps: Sequence[int], names: Sequence[str], row: int
+) -> Iterator[Asked]:
+    """The values in the order in which the scenario's calculation comes to them."""
+    blocks = [block for block in blocks if block.kind in ("recurrent", "linear")]
+    _check_names(names, blocks)
+    last = scenario.batches[0].last_step(row)
+    is_final = scenario.linear is not None and scenario.linear.source == "h_n"
+    places = [(t, block) for block in blocks for t in steps_of(block, last) if t in steps]
+    if is_final:
+        places = [(t, block) for t, block in places if block.kind != "linear" or t == last]
+    if scenario.display.order == "time" and not scenario.recurrent.bidirectional:
+        places.sort(key=lambda place: place[0])
+    found = [
+        Asked(
+            block.key,
+            block.layer,
+            block.direction,
+            t,
+            line.name,
+            int(block.program.shapes[line.name][0]),
+        )
+        for t, block in places
+        for line in block.program.lines
+        if not names or line.name in names
     ]
-    known = {name for block in blocks for name in block.program.names}
+    if not found:  # the logits of a final state, in another step
+        raise UsageError(
+            Text("`{name}` is a value of step {step} alone", name=", ".join(names), step=last + 1)
+        )
+    yield from found
+
+
+def _check_names(names: Sequence[str], blocks: Sequence[Block]) -> None:
+    known = dict.fromkeys(name for block in blocks for name in block.program.names)
     for name in names:
-        if name not in known:
-            guess = closest(name, known)
-            if guess is not None:
-                raise UsageError(
-                    Text("there is no value `{name}`; did you mean `{guess}`?", name=name, guess=guess)
-                )
-            words = ", ".join(sorted(known))
-            raise UsageError(Text("there is no value `{name}`; known are {known}", name=name, known=words))
-    for block in blocks:
-        for line in block.program.lines:
-            if not names or line.name in names:
-                size = int(block.program.shapes[line.name][0])
-                yield Asked(block.key, block.layer, block.direction, t, line.name, size)
+        if name in known:
+            continue
+        guess = closest(name, known)
+        if guess is not None:
+            raise UsageError(
+                Text("there is no value `{name}`; did you mean `{guess}`?", name=name, guess=guess)
+            )
+        words = ", ".join(known)
+        raise UsageError(Text("there is no value `{name}`; known are {known}", name=name, known=words))
 
 
-def _is_linear_at(done: Pass, key: str, t: int) -> bool:
-    return key == "linear" and (not done.is_final or t == done.batch.num_steps - 1)
+# ── numbers as they are printed ──────────────────────────────────────────────────────
 
 
 def rounded_scenario(scenario: Scenario, decimals: int) -> Scenario:
-    """The scenario with weights, inputs and first states of so many decimals."""
+    """The scenario with weights, inputs and first states of so many decimals, in float64: what is printed is all of it."""
 
     def rounded(value: Floats) -> Floats:
-        return np.round(value.astype(np.float64), decimals).astype(value.dtype) + value.dtype.type(0)
+        return np.round(value.astype(np.float64), decimals) + 0.0
 
     batches = tuple(_rounded_batch(batch, rounded) for batch in scenario.batches)
     states = {name: rounded(value) for name, value in scenario.initial_state.items()}
     parameters = {name: rounded(value) for name, value in scenario.parameters.items()}
-    display = replace(scenario.display, decimals=decimals)
     return replace(
         scenario,
         batches=batches,
         initial_state=MappingProxyType(states),
         parameters=MappingProxyType(parameters),
-        display=display,
+        display=replace(scenario.display, decimals=decimals, dtype="float64"),
     )
 
 
 def _rounded_batch(batch: Batch, rounded: Callable[[Floats], Floats]) -> Batch:
     return batch if batch.values is None else replace(batch, values=rounded(batch.values))
-
-
-def value_of(sheet: Worksheet, done: Pass, one: Asked) -> Array:
-    """The numbers of a row of the key."""
-    known = done.known(one.key, one.t, sheet.row)
-    assert known is not None
-    return np.asarray(known[one.name], np.float64)

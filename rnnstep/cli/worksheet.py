@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,34 +31,59 @@ if TYPE_CHECKING:
 FORMATS = ("md", "tex", "toml")
 SEEDS = (0, 2**32 - 1)
 MOST_STEPS = 10**6
+MOST_DECIMALS = 12
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 def run(given: Given, speech: str) -> int:
     """Choose, round, write; with --save the scenario that `check` and `grade` need for it."""
-    from rnnstep.checking.worksheet import worksheet
-    from rnnstep.cli.output import FORCE, check_output, write_text
-    from rnnstep.export.worksheet import FORMS
+    from rnnstep.checking.worksheet import check_size, worksheet
+    from rnnstep.cli.output import check_output, write_text
+    from rnnstep.export.worksheet import Origin, written
     from rnnstep.language import environment_language
-    from rnnstep.scenario.bundled import find
-    from rnnstep.scenario.rounded import save_numbers
+    from rnnstep.scenario.bundled import find, name_of
+    from rnnstep.scenario.rounded import numbers_text
 
     for file in (given.output, given.save):
         check_output(file, force=given.force)
-    scenario = read_complete(find(given.scenario), given)
-    decimals = given.decimals if given.decimals is not None else 2
-    if given.friendly:
-        scenario = _friendly(scenario, decimals, given.seed or 0, speech)
-    elif given.seed is not None:
-        scenario = _drawn(scenario, given)
+    _check_apart(given.output, given.save)
+    path = find(given.scenario)
+    steps = _steps(given.steps)
     names = [name.strip() for name in (given.values or "").split(",") if name.strip()]
-    sheet = worksheet(scenario, _steps(given.steps), names, decimals)
+    scenario = read_complete(path, given)
+    check_size(scenario, steps, names)
+    decimals = given.decimals if given.decimals is not None else 2
+    seed = given.seed
+    if given.friendly:
+        seed = seed or 0
+        scenario = _friendly(scenario, steps, decimals, seed, speech)
+    elif seed is not None:
+        scenario = _drawn(scenario, given)
+    sheet = worksheet(scenario, steps, names, decimals)
     language = scenario.display.language or environment_language()
-    write_text(FORMS[given.format](sheet, language, with_key=given.key), given.output, force=given.force)
-    if given.save is not None:
-        save_numbers(sheet.scenario, Path(given.save), replace=given.force, advice=FORCE)
+    origin = Origin(name_of(path.resolve()) or path.name, seed, is_friendly=given.friendly)
+    text = written(sheet, given.format, origin, language, with_key=given.key)
+    saved = None if given.save is None else numbers_text(sheet.scenario)
+    write_text([text], given.output, force=given.force)
+    if saved is not None:
+        write_text([saved], given.save, force=given.force)
         say(Text("this sheet's scenario stands in {file}", file=printable(given.save)), speech)
     return 0
+
+
+def _check_apart(output: str | None, save: str | None) -> None:
+    """Refuse one file for the sheet and its scenario.
+
+    Raises:
+        UsageError: both are the same one.
+    """
+    if output is None or save is None:
+        return
+    one, other = (Path(os.path.realpath(file)) for file in (output, save))
+    if one == other or (one.exists() and other.exists() and one.samefile(other)):
+        raise UsageError(
+            Text("--output and --save are the same file {file}: give them two names", file=printable(save))
+        )
 
 
 def _drawn(scenario: Scenario, given: Given) -> Scenario:
@@ -65,18 +92,26 @@ def _drawn(scenario: Scenario, given: Given) -> Scenario:
     return completed(overridden(scenario, Overrides(seed=given.seed), limits(given), dtype=given.dtype))
 
 
-def _friendly(scenario: Scenario, decimals: int, seed: int, speech: str) -> Scenario:
+def _friendly(scenario: Scenario, steps: Sequence[int], decimals: int, seed: int, speech: str) -> Scenario:
     from rnnstep.checking.friendly import friendly
 
-    found = friendly(scenario, decimals, seed)
+    found = friendly(scenario, decimals, seed, steps)
     if found.hidden:
         say(Text("these mistakes would not show: {ids}", ids=", ".join(found.hidden)), speech)
+    if found.unpleasant:
+        say(
+            Text(
+                "{count} results of a function are next to 0 or to its ends: no weights were found for which none is",
+                count=found.unpleasant,
+            ),
+            speech,
+        )
     return found.scenario
 
 
 def _steps(text: str | None) -> list[int]:
     """`1-3,5` as steps from 0; none for all."""
-    found: list[int] = []
+    found: dict[int, None] = {}
     for part in (text or "").split(","):
         if not part.strip():
             continue
@@ -86,8 +121,8 @@ def _steps(text: str | None) -> list[int]:
             raise UsageError(
                 Text("--steps: `{text}`: expected steps from 1, such as 1-3,5", text=part.strip()[:40])
             )
-        found += range(first - 1, last)
-    return list(dict.fromkeys(found))
+        found.update(dict.fromkeys(range(first - 1, last)))
+    return list(found)
 
 
 COMMAND = Command(
@@ -97,13 +132,20 @@ COMMAND = Command(
         scenario_argument(),
         Option("--steps", metavar="STEPS", about=Text("which steps, such as 1-3,5; all by default")),
         Option("--values", metavar="NAMES", about=Text("which values, such as a,h; all by default")),
-        Option("--decimals", type=WholeNumber(0, 12), about=Text("of weights and results; 2 by default")),
+        Option(
+            "--decimals",
+            type=WholeNumber(0, MOST_DECIMALS),
+            about=Text("of weights and results; 2 by default"),
+        ),
         Option("--key", is_flag=True, about=Text("the solved sheet: every operation with numbers put in")),
         Option("--seed", type=WholeNumber(*SEEDS), about=Text("other weights: one sheet for each student")),
         Option(
             "--friendly",
             is_flag=True,
-            about=Text("search weights of one decimal that are pleasant to work with and show every mistake"),
+            about=Text(
+                "search weights of one decimal (whole numbers with --decimals 0) that are pleasant to work with and"
+                " show every mistake"
+            ),
         ),
         Option("--save", metavar="FILE", about=Text("write the scenario of this sheet, for check and grade")),
         Option(

@@ -1,9 +1,8 @@
-"""Worksheets: what is printed is what is used, the key is marked right, and LaTeX is whole."""
+"""Worksheets: what is printed is what is used, the key is marked right, and what is not there is refused."""
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from rnnstep.checking.worksheet import worksheet
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.read import read
-from tests.unit.command_line import run
+from tests.unit.command_line import run, written
 
 NAMES = [
     "hello",
@@ -26,13 +25,54 @@ NAMES = [
     "packed",
     "mgu",
     "batch_first",
+    "embedding",
+    "relu",
+    "multilayer",
 ]
 
+NESTED = """
+[input]
+values = [[0.5, -1.0], [1.0, 0.25]]
+[recurrent]
+module = "odd"
+hidden_size = 2
+[weights]
+seed = 3
+[cell.odd]
+state = ["h"]
+parameters = {W = "hidden_size, hidden_size", U = "hidden_size, input_size", b = "hidden_size"}
+equations = '''
+s = softmax(W @ (U @ x) + 0.125 * h_prev)
+m = mean(s * h_prev) + norm(x) / (1 + max(abs(h_prev)))
+h = tanh(W @ (s * h_prev) - m + b) + 0.5 * (h_prev > 0)
+'''
+"""
 
-@pytest.mark.parametrize("name", NAMES)
-def test_key_is_marked_right_with_the_saved_scenario(name, capsys, tmp_path):
+BOTH_WAYS = """
+[input]
+values = [[[0.5], [1.0], [-0.7]]]
+[recurrent]
+module = "LSTM"
+hidden_size = 2
+num_layers = 2
+bidirectional = true
+batch_first = true
+dropout = 0.3
+mode = "train"
+[linear]
+out_features = 2
+from = "h_n"
+[weights]
+seed = 1
+"""
+
+
+@pytest.mark.parametrize("decimals", [1, 3])
+@pytest.mark.parametrize("name", [*NAMES, NESTED, BOTH_WAYS])
+def test_key_is_marked_right_with_the_saved_scenario(name, decimals, capsys, tmp_path):
+    name = written(tmp_path, name) if "\n" in name else name
     saved, key, blank = (str(tmp_path / one) for one in ("sheet.toml", "key.toml", "blank.toml"))
-    options = ("worksheet", name, "--decimals", "3", "--format", "toml")
+    options = ("worksheet", name, "--decimals", str(decimals), "--format", "toml")
     assert run(capsys, *options, "--key", "--save", saved, "-o", key)[0] == 0
     status, out, err = run(capsys, "check", saved, key)
     assert status == 0, out + err
@@ -49,39 +89,122 @@ def test_what_is_printed_is_what_is_used(capsys, tmp_path):
     for value in scenario.parameters.values():
         np.testing.assert_array_equal(value, np.round(value.astype(float), 1).astype(value.dtype))
     row = scenario.parameters["weight_hh"][2].tolist()
-    assert " | ".join(f"{value:.1f}" if f"{value:.1f}" != "-0.0" else "0.0" for value in row) in sheet
-
-
-def test_numbers_put_in_come_to_the_result(capsys):
-    _, sheet, _ = run(capsys, "worksheet", "rnn_cell", "--values", "ih,hh,a", "--decimals", "4", "--key")
-    lines = re.findall(r"^\w+\[\d\] = (.*) = (-?[\d.]+)$", sheet, flags=re.MULTILINE)
-    assert len(lines) == 18
-    for worked, result in lines:
-        numbers = re.sub(
-            r"(?<![\d.])(\d+\.\d+)", r"Decimal('\1')", worked.replace("·", "*").replace("−", "-")
-        )
-        value = eval(numbers, {"Decimal": Decimal})  # a sum of products that the sheet itself printed
-        assert abs(value - Decimal(result)) < Decimal("0.0003")
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("name", ["hello", "lstm", "bidirectional"])
-def test_latex_is_balanced(name, language, capsys):
-    for key in ((), ("--key",)):
-        _, text, _ = run(capsys, "worksheet", name, "--format", "tex", "--language", language, *key)
-        assert text.startswith(r"\documentclass{ctexart}" if language == "zh" else r"\documentclass{article}")
-        opened = re.findall(r"\\begin\{(\w+\*?)\}", text)
-        closed = re.findall(r"\\end\{(\w+\*?)\}", text)
-        assert sorted(opened) == sorted(closed)
-        plain = text.replace(r"\{", "").replace(r"\}", "")
-        assert plain.count("{") == plain.count("}")
-        assert not re.search(r"[−·←→⊙]", text)
-        assert not re.search(r"_\{[^{}]*\}_\{", text)  # a double subscript
+    printed = re.sub(" +", " ", sheet)
+    assert "| 2 | " + " | ".join(f"{value + 0.0:.1f}".replace("-0.0", "0.0") for value in row) in printed
 
 
 def test_another_student_gets_other_weights(capsys):
     sheets = {run(capsys, "worksheet", "hello", "--seed", str(seed))[1] for seed in (1, 1, 2)}
     assert len(sheets) == 2
+
+
+def test_sheet_says_what_its_key_is_made_from(capsys):
+    _, sheet, _ = run(capsys, "worksheet", "hello", "--seed", "7", "--decimals", "3", "--language", "en")
+    assert "Scenario hello · decimals 3 · seed 7" in sheet
+    assert re.search(r"^Name: _+ +Date: _+$", sheet, flags=re.MULTILINE)
+    for form in ("tex", "toml"):
+        _, sheet, _ = run(capsys, "worksheet", "pitfalls/oholo", "--format", form, "--language", "en")
+        assert "pitfalls/oholo" in sheet
+        assert "the scenario's own weights" in sheet
+        assert "Name:" in sheet
+        assert "Date:" in sheet
+    _, key, _ = run(capsys, "worksheet", "hello", "--key", "--language", "en")
+    assert "Name:" not in key
+
+
+# ── what is given, and in which order ────────────────────────────────────────────────
+
+
+def test_only_what_is_needed_is_given(capsys):
+    _, sheet, _ = run(capsys, "worksheet", "hello", "--steps", "1-2", "--values", "ih")
+    assert re.findall(r"- `(\w+)` =", sheet) == ["x_1", "x_2", "b_ih"]
+    assert "W_hh" not in sheet
+    assert "tanh" not in sheet
+
+
+def test_state_before_the_first_step_that_is_asked_for_is_given(capsys):
+    _, whole, _ = run(capsys, "worksheet", "hello", "--values", "h", "--key", "--steps", "1-3")
+    _, part, _ = run(capsys, "worksheet", "hello", "--values", "h", "--key", "--steps", "3")
+    given = re.search(r"- `h_2` = \((.*)\)", part)
+    assert given is not None
+    assert re.findall(r"- `([xh]\w+)` =", part) == ["x_3", "h_2"]
+    results = re.findall(r"^h_2\[\d\] = .* = (-?[\d.]+)$", whole, flags=re.MULTILINE)
+    assert given[1].split(", ") == results
+    assert whole.partition("## Step 3")[2] == part.partition("## Step 3")[2]
+
+
+def test_backward_direction_begins_at_the_last_step(capsys):
+    options = ("worksheet", "bidirectional", "--language", "en", "--values", "h")
+    _, sheet, _ = run(capsys, *options)
+    steps = re.findall(r"^## (Step \d, L0.)$", sheet, flags=re.MULTILINE)
+    assert steps == [f"Step {t}, L0→" for t in range(1, 6)] + [f"Step {t}, L0←" for t in range(5, 0, -1)]
+    assert "hh_t = W_hh · h_{t+1} + b_hh" in sheet
+    assert "L0← begins at step 5 and goes back to step 1" in sheet
+    _, sheet, _ = run(capsys, *options, "--steps", "2-3")
+    assert re.findall(r"- `((?:L0. )?[xh]_\d)` =", sheet) == ["x_2", "x_3", "L0→ h_1", "L0← h_4"]
+
+
+def test_blocks_say_what_enters_them(capsys, tmp_path):
+    _, sheet, _ = run(capsys, "worksheet", "multilayer", "--steps", "1")
+    assert "L1 x_t = L0 h_t\nL2 x_t = L1 h_t\n" in sheet
+    _, sheet, _ = run(capsys, "worksheet", "weather", "--steps", "3")
+    assert "h_n = h_3\n" in sheet
+    _, sheet, _ = run(capsys, "worksheet", written(tmp_path, BOTH_WAYS), "--values", "logits")
+    assert "L1 x_t = L1 mask_t ⊙ [L0→ h_t; L0← h_t]\n" in sheet
+    assert "h_n = [L1→ h_3; L1← h_1]\n" in sheet
+    assert re.search(r"- `L1 mask_2` = \((?:0|1\.428571429)(?:, (?:0|1\.428571429)){3}\)", sheet)
+
+
+def test_logits_of_a_final_state_are_of_the_last_step(capsys):
+    status, sheet, _ = run(capsys, "worksheet", "weather", "--values", "logits", "--language", "en")
+    assert status == 0
+    assert re.findall("^## (.*)$", sheet, flags=re.MULTILINE) == ["Equations", "Given", "Linear layer"]
+    status, _, err = run(
+        capsys, "worksheet", "weather", "--values", "logits", "--steps", "1-2", "--language", "en"
+    )
+    assert status == 2
+    assert "`logits` is a value of step 3 alone" in err
+
+
+def test_gates_have_their_time_in_the_equations(capsys):
+    _, sheet, _ = run(capsys, "worksheet", "lstm_by_hand")
+    assert "c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t\ntanh_c_t = tanh(c_t)\nh_t = o_t ⊙ tanh_c_t\n" in sheet
+
+
+# ── files ────────────────────────────────────────────────────────────────────────────
+
+
+def test_sheet_and_scenario_are_two_files(capsys, tmp_path):
+    one = tmp_path / "one.toml"
+    (tmp_path / "link").symlink_to(tmp_path)
+    for other in (one, tmp_path / "link" / "one.toml"):
+        for force in ((), ("--force",)):
+            status, out, err = run(
+                capsys, "worksheet", "hello", "-o", str(one), "--save", str(other), "--language", "en", *force
+            )
+            assert (status, out, one.exists()) == (2, "", False)
+            assert "are the same file" in err
+
+
+@pytest.mark.parametrize("taken", ["--output", "--save"])
+def test_no_file_is_replaced_without_force(taken, capsys, tmp_path):
+    files = {"--output": tmp_path / "sheet.md", "--save": tmp_path / "sheet.toml"}
+    files[taken].write_text("mine")
+    options = [part for option, file in files.items() for part in (option, str(file))]
+    assert run(capsys, "worksheet", "hello", *options)[0] == 2
+    assert sorted(tmp_path.iterdir()) == [files[taken]]
+    assert files[taken].read_text() == "mine"
+    assert run(capsys, "worksheet", "hello", *options, "--force")[0] == 0
+    assert "mine" not in files[taken].read_text()
+
+
+def test_nothing_is_written_where_the_scenario_cannot_be_saved(capsys, tmp_path):
+    sheet, saved = tmp_path / "sheet.md", tmp_path / "sheet.toml"
+    status, _, err = run(capsys, "worksheet", "windows", "-o", str(sheet), "--save", str(saved))
+    assert (status, list(tmp_path.iterdir())) == (2, []), err
+
+
+# ── friendly weights ─────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("name", ["hello", "lstm", "gru"])
@@ -97,6 +220,25 @@ def test_friendly_weights_are_pleasant_and_hide_no_mistake(name):
         assert size.max() <= MOST
         if name == "hello":
             assert size.min() >= LEAST
+    for layer in ("", "_l0", "_l1"):
+        ih, hh = (found.scenario.parameters.get(f"bias_{kind}{layer}") for kind in ("ih", "hh"))
+        assert ih is None or (ih != hh).all()
+
+
+def test_friendly_weights_of_no_decimals_are_whole_numbers():
+    found = friendly(read(find("lstm_by_hand")), 0, 0)
+    for value in found.scenario.parameters.values():
+        assert set(np.abs(value).ravel().tolist()) <= {1.0, 2.0, 3.0}
+
+
+def test_size_is_checked_before_weights_are_searched(capsys, monkeypatch):
+    monkeypatch.setattr("rnnstep.checking.friendly.friendly", None)
+    status, out, err = run(capsys, "worksheet", "names", "--friendly", "--language", "en")
+    assert (status, out) == (2, "")
+    assert "too many" in err
+
+
+# ── what is refused ──────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,6 @@ ZH = {
     "no common mistake gives these numbers: look for a slip in the arithmetic": (
         "没有哪种常见错误会得到这些数：请检查计算中的笔误"
     ),
-    "this sheet's scenario stands in {file}": "这份练习的场景已存入 {file}",
     "these give the same numbers here: {why}": "这几种错误在这里得到的数相同：{why}",
     "these give the same numbers here": "这几种错误在这里得到的数相同",
     "{where}{found} is wrong": "{where}{found} 不对",
@@ -173,38 +172,6 @@ ZH = {
     ),
     "yours": "你的",
     "no common mistake gives these numbers": "没有哪种常见错误会得到这些数",
-    # a sheet
-    "{count} numbers are too many for a sheet of paper: {most} at most": (
-        "{count} 个数太多了，一张纸放不下：最多 {most} 个"
-    ),
-    "Write a sheet to work out by hand, blank or with --key solved.\n"
-    "The weights are rounded to the decimals that are printed, and used so. --save writes the scenario"
-    " that marks it.": (
-        "写一张手算练习，空白的，或加 --key 写出解答。\n"
-        "权重按印出的小数位数舍入，计算时也用舍入后的数。--save 写出批改它的场景。"
-    ),
-    "these mistakes would not show: {ids}": "这些错误看不出来：{ids}",
-    "--steps: `{text}`: expected steps from 1, such as 1-3,5": "--steps：`{text}`：应为从 1 数起的步，例如 1-3,5",
-    "which steps, such as 1-3,5; all by default": "哪些步，例如 1-3,5；默认全部",
-    "which values, such as a,h; all by default": "哪些值，例如 a,h；默认全部",
-    "of weights and results; 2 by default": "权重和结果的小数位数；默认 2 位",
-    "the solved sheet: every operation with numbers put in": "写出解答：每步运算都代入数字",
-    "other weights: one sheet for each student": "换一组权重：每个学生一张",
-    "search weights of one decimal that are pleasant to work with and show every mistake": (
-        "寻找一位小数、好算、并且能显出每种错误的权重"
-    ),
-    "write the scenario of this sheet, for check and grade": "写出这张练习的场景，供 check 和 grade 使用",
-    "Markdown, LaTeX or an answers file": "Markdown、LaTeX 或答案文件",
-    "{title}: the key": "{title}：解答",
-    "Work with {decimals} decimals, and round each result to as many.": (
-        "计算时保留 {decimals} 位小数，每个结果都舍入到这么多位。"
-    ),
-    "Steps count from 1, elements from 0; the weights are exactly those printed.": (
-        "步数从 1 数起，元素从 0 数起；权重就是印出来的数。"
-    ),
-    "Equations": "方程",
-    "Given": "已知",
-    "Step {step}": "第 {step} 步",
     "windows of a series cannot be written out: use a scenario with [input] values": (
         "序列切成的窗口无法逐个写出：请用带 [input] values 的场景"
     ),

@@ -1,0 +1,253 @@
+r"""A worksheet as a LaTeX document that compiles as it is.
+
+All that may be long (vectors, equations, the key's working) is written as a paragraph in inline mathematics, which TeX
+itself breaks at the margin; matrices and tables, which it does not break, are cut into columns that fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from rnnstep.checking.pocket import Pocket
+from rnnstep.checking.worksheet import Asked
+from rnnstep.equations.operations import Array
+from rnnstep.equations.pieces import Token
+from rnnstep.equations.write import latex as latex_of
+from rnnstep.equations.write import latex_name
+from rnnstep.export.latex_text import in_mathematics, is_plain, texted
+from rnnstep.export.worksheet_names import Label, renamed, symbol
+from rnnstep.export.worksheet_page import Page, by_size
+from rnnstep.export.worksheet_working import stages
+from rnnstep.language import Text
+
+_TEXT_WIDTH = 483  # pt: A4 without its margins
+_DIGIT, _BETWEEN = 5.5, 10.0  # pt: of a character, and between the columns of a matrix
+_NAME_WIDTH = 75  # pt: of what stands before a matrix or a table's row
+_MOST_ROWS = 30  # of a matrix or a table on one page
+
+_PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
+\usepackage{iftex}
+%s\usepackage{amsmath}
+\usepackage{array}
+\usepackage[margin=2cm]{geometry}
+\setcounter{MaxMatrixCols}{64}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{3pt}
+\raggedright
+\newcommand{\formula}[1]{{\hangindent=3em\hangafter=1\noindent$#1$\par}}
+\newcommand{\blank}{\rule[-2.6mm]{0pt}{8mm}}
+\newcommand{\filled}{\rule[-1mm]{0pt}{4.6mm}}
+"""
+_CHINESE = r"""\ifPDFTeX
+  \errmessage{Compile this sheet with xelatex: pdflatex has no Chinese letters}
+  \csname @@end\endcsname
+\fi
+\usepackage[UTF8,scheme=plain]{ctex}
+"""
+_SOME_CHINESE = r"""\ifPDFTeX\else
+  \IfFileExists{ctex.sty}{\usepackage[UTF8,scheme=plain]{ctex}}{}
+\fi
+"""
+
+
+def latex(page: Page) -> Iterator[str]:
+    """Give the whole document, piece by piece."""
+    title = _title(page)
+    if page.language == "zh":
+        yield "% !TeX program = xelatex\n% Compile with xelatex (or lualatex): pdflatex has no Chinese letters.\n"
+        yield _PREAMBLE % _CHINESE
+    else:
+        yield "% Compile with pdflatex, xelatex or lualatex.\n"
+        yield _PREAMBLE % ("" if is_plain(page.title) else _SOME_CHINESE)
+    yield f"\\begin{{document}}\n\\section*{{{title}}}\n"
+    if not page.with_key:
+        name, date = map(texted, page.for_the_writer)
+        yield f"{name} \\underline{{\\hspace{{7cm}}}}\\quad {date} \\underline{{\\hspace{{4cm}}}}\\par\n"
+    yield f"{{\\small {_guarded(page.origin_line, '')}}}\\par\n"
+    told = [*page.instructions, *([page.of_the_key] if page.with_key else [])]
+    yield "\\medskip\n" + "".join(f"{texted(line)}\\par\n" for line in told)
+    yield f"\\subsection*{{{texted(page.say(Text('Equations')))}}}\n"
+    yield from _equations(page)
+    yield f"\\subsection*{{{texted(page.say(Text('Given')))}}}\n"
+    yield from _given(page)
+    for section in page.sections():
+        yield f"\\subsection*{{{texted(section.heading)}}}\n"
+        for size, rows in by_size(section.asked):
+            yield from _grids(page, size, rows)
+        if page.with_key:
+            yield "\\smallskip\n"
+            yield from _working(page, section.worked)
+    yield "\\end{document}\n"
+
+
+def _title(page: Page) -> str:
+    return _guarded(page.title, page.scenario.name)
+
+
+def _guarded(text: str, other: str) -> str:
+    """A text, and another in its place where pdflatex has no such letters."""
+    if is_plain(text):
+        return texted(text)
+    return rf"\ifPDFTeX {texted(other, only_plain=True)}\else {texted(text)}\fi"
+
+
+# ── equations ────────────────────────────────────────────────────────────────────────
+
+
+def _equations(page: Page) -> Iterator[str]:
+    for group in page.groups:
+        block = group.blocks[0]
+        is_final = block.kind == "linear" and page.sheet.done.is_final
+        told = page.of_group(group)
+        yield f"\\smallskip {texted(told)}\\par\n" if told else ""
+        for line in group.lines:
+            shown = renamed(line, block, "latex", is_final=is_final)
+            yield _formula(f"{latex_name(shown.name)} = {latex_of(shown.expression)}")
+    for wire in page.wires:
+        parts = r";\; ".join(map(_label, wire.parts))
+        joined = rf"\left[{parts}\right]" if len(wire.parts) > 1 else parts
+        mask = rf"{_block(wire.label[0])}\mathrm{{mask}}_{{t}} \odot " if wire.has_mask else ""
+        yield _formula(f"{_label(wire.label)} = {mask}{joined}")
+
+
+def _formula(text: str) -> str:
+    return f"\\formula{{{in_mathematics(text)}}}\n"
+
+
+def _label(label: Label) -> str:
+    r"""`\mathrm{L1}\; h_{2}`."""
+    return _block(label[0]) + latex_name(symbol(label[1]))
+
+
+def _block(name: str) -> str:
+    if not name:
+        return ""
+    arrow = {"→": r"{\rightarrow}", "←": r"{\leftarrow}"}.get(name[-1], "")
+    return rf"\mathrm{{{name.rstrip('→←')}}}{arrow}\; "
+
+
+# ── what is given ────────────────────────────────────────────────────────────────────
+
+
+def _given(page: Page) -> Iterator[str]:
+    for one in page.sheet.given:
+        written = page.mask if one.kind == "mask" else page.number
+        source = page.source(one)
+        shown = rf"\quad\text{{{texted(source)}}}" if source and is_plain(source) else ""
+        yield _formula(
+            f"{_label(page.given_label(one))} = {_vector(map(written, page.sheet.number(one).tolist()))}{shown}"
+        )
+    matrices = []
+    for prefix, block, name in page.parameters():
+        value = np.asarray(block.parameters[name])
+        label = _block(prefix) + latex_name(name if "_" in name else f"{name}_{{}}")
+        if value.ndim > 1:
+            matrices.append((label, value))
+        else:
+            yield _formula(f"{label} = {_vector(map(page.number, value.reshape(-1).tolist()))}")
+    if matrices:
+        yield "\\medskip\n"
+    for label, value in matrices:
+        yield from (f"{matrix}\n" for matrix in _matrices(page, label, value))
+    yield "\\par\n" if matrices else ""
+
+
+def _vector(numbers: Iterator[str]) -> str:
+    """Numbers in brackets, between which a line may end."""
+    return "(" + r",\; \allowbreak ".join(numbers) + ")"
+
+
+def _matrices(page: Page, label: str, value: Array) -> Iterator[str]:
+    """A matrix, in as many pieces as fit beside or below each other."""
+    texts = [list(map(page.number, row)) for row in value.tolist()]
+    widest = max(len(text) for row in texts for text in row)
+    rows, columns = value.shape
+    most = max(1, int((_TEXT_WIDTH - _NAME_WIDTH) / (_DIGIT * widest + _BETWEEN)))
+    for top in range(0, rows, _MOST_ROWS):
+        for left in range(0, columns, most):
+            bottom, right = min(top + _MOST_ROWS, rows), min(left + most, columns)
+            body = r" \\ ".join(" & ".join(row[left:right]) for row in texts[top:bottom])
+            part = (
+                ""
+                if (rows, columns) == (bottom - top, right - left)
+                else f"[{_range(top, bottom)},\\,{_range(left, right)}]"
+            )
+            yield rf"$\displaystyle {in_mathematics(label)}{part} = \begin{{bmatrix}} {body} \end{{bmatrix}}$\quad"
+
+
+def _range(start: int, stop: int) -> str:
+    return str(start) if stop - start == 1 else rf"{start}\text{{--}}{stop - 1}"
+
+
+# ── what is asked for, and the key ───────────────────────────────────────────────────
+
+
+def _grids(page: Page, size: int, asked: Sequence[Asked]) -> Iterator[str]:
+    """Tables to fill in, or filled in: a row a value, cut where they are too wide or too long."""
+    width = max(42.0, _DIGIT * (page.sheet.decimals + 5))
+    most = max(1, int((_TEXT_WIDTH - _NAME_WIDTH) / (width + 13)))
+    for first in range(0, len(asked), _MOST_ROWS):
+        for left in range(0, size, most):
+            columns = range(left, min(left + most, size))
+            yield from _grid(page, asked[first : first + _MOST_ROWS], columns, width)
+
+
+def _grid(page: Page, asked: Sequence[Asked], columns: range, width: float) -> Iterator[str]:
+    yield f"\\begin{{tabular}}{{|l|*{{{len(columns)}}}{{>{{\\raggedleft\\arraybackslash}}p{{{width:g}pt}}|}}}}\n\\hline\n"
+    yield f" & {' & '.join(map(str, columns))} \\\\ \\hline\n"
+    for one in asked:
+        strut = "\\filled" if page.with_key else "\\blank"
+        value = page.sheet.value(one).tolist() if page.with_key else []
+        cells = [f"${page.number(value[k])}$" if page.with_key else "" for k in columns]
+        yield f"{strut} ${in_mathematics(_label(page.label(one)))}$ & {' & '.join(cells)} \\\\ \\hline\n"
+    yield "\\end{tabular}\\par\\smallskip\n"
+
+
+def _working(page: Page, worked: Sequence[Asked]) -> Iterator[str]:
+    pocket = Pocket(page.sheet.decimals)
+    for one in worked:
+        line = page.by_key[one.key].program.by_name[one.name]
+        known = page.sheet.known(one.key, one.t)
+        for element in range(one.size):
+            sides = [_stage(page, stage) for stage in stages(line, element, known, pocket)]
+            yield _formula(" = ".join([f"{_label(page.label(one))}[{element}]", *sides]))
+
+
+_OPERATORS = {
+    "·": r"\cdot\nobreak",
+    "−": "-",
+    "<=": r"\le",
+    ">=": r"\ge",
+    "!=": r"\ne",
+    "==": "=",
+    "and": r"\land",
+    "or": r"\lor",
+    "not": r"\lnot",
+}
+_FUNCTIONS = {
+    "tanh": r"\tanh",
+    "exp": r"\exp",
+    "log": r"\ln",
+    "max": r"\max",
+    "min": r"\min",
+    "sigmoid": r"\sigma",
+}
+
+
+def _stage(page: Page, stage: Sequence[Token]) -> str:
+    return "".join(_token(page, token) for token in stage)
+
+
+def _token(page: Page, token: Token) -> str:
+    match token.kind:
+        case "value":
+            return page.number(token.value)
+        case "operator":
+            return f" {_OPERATORS.get(token.text.strip(), token.text.strip())} "
+        case "function":
+            return _FUNCTIONS.get(token.text, rf"\operatorname{{{token.text}}}")
+        case "comma":
+            return r",\, \allowbreak "
+    return token.text
