@@ -62,7 +62,7 @@ def friendly(scenario: Scenario, decimals: int, seed: int, steps: Sequence[int] 
     best: Friendly | None = None
     for count, _, learning in judged:
         found = Friendly(learning.scenario, tuple(_hidden(learning, steps, decimals)), count)
-        if best is None or len(found.hidden) + found.unpleasant < len(best.hidden) + best.unpleasant:
+        if best is None or len(found.hidden) < len(best.hidden):
             best = found
         if not best.hidden:
             break

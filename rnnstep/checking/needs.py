@@ -62,9 +62,11 @@ class Needs:
         keys = list(self._done.by_key)
         kinds = ("x", "mask", "first", "state")
 
-        def place(one: Given) -> tuple[int, int, int, str]:
-            where = keys.index(one.key) if one.key else -1
-            return min(kinds.index(one.kind), 2), where, one.t, one.name
+        def place(one: Given) -> tuple[int, int, int, int]:
+            if not one.key:
+                return kinds.index(one.kind), 0, one.t, 0
+            states = [*self._done.by_key[one.key].program.states, one.name]
+            return min(kinds.index(one.kind), 2), keys.index(one.key), one.t, states.index(one.name)
 
         return sorted(self._given, key=place)
 

@@ -17,6 +17,7 @@ from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Expression
 
 _ON_GRID = 1e-4  # of a unit: what a number of d decimals in float64 is off from it at most
+_FLOAT = 1e-15  # of a number: the same of many digits
 _SLACK = 1e-9  # of a unit: a half in decimals may be a little less than that in float64
 _MOST = 2.0**53  # units: numbers above have no more decimals in float64
 _SAFE = 2**62  # products of units that fit an int64
@@ -55,7 +56,8 @@ class Pocket(Rounded):
         if float(np.abs(ours).max(initial=0)) * float(np.abs(others).max(initial=0)) >= _SAFE:
             ours, others = ours.astype(object), others.astype(object)
         product, unit = ours * others, 10**self.decimals
-        whole, part = np.divmod(np.abs(product), unit)
+        whole = np.abs(product) // unit
+        part = np.abs(product) - whole * unit
         size = whole + (part >= unit - part)
         found = np.where(product < 0, -size, size).astype(np.float64)
         return np.asarray(found / 10.0**self.decimals + 0.0)
@@ -64,7 +66,9 @@ class Pocket(Rounded):
         """A number of d decimals as a whole number of units; None where it is another, as a constant may be."""
         scaled = np.asarray(value, np.float64) * 10.0**self.decimals
         nearest = np.rint(scaled)
-        if not np.all(np.abs(scaled) < _MOST) or np.any(np.abs(scaled - nearest) > _ON_GRID):
+        if not np.all(np.abs(scaled) < _MOST) or np.any(
+            np.abs(scaled - nearest) > _ON_GRID + np.abs(scaled) * _FLOAT
+        ):
             return None
         return nearest.astype(np.int64)
 

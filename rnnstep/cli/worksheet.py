@@ -101,7 +101,7 @@ def _friendly(scenario: Scenario, steps: Sequence[int], decimals: int, seed: int
     if found.unpleasant:
         say(
             Text(
-                "{count} results of a function are next to 0 or to its ends: no weights were found for which none is",
+                "results of functions next to 0 or to their ends: {count}, and no weights were found with fewer",
                 count=found.unpleasant,
             ),
             speech,

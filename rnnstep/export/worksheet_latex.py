@@ -17,14 +17,15 @@ from rnnstep.equations.pieces import Token
 from rnnstep.equations.write import latex as latex_of
 from rnnstep.equations.write import latex_name
 from rnnstep.export.latex_text import in_mathematics, is_plain, texted
-from rnnstep.export.worksheet_names import Label, renamed, symbol
-from rnnstep.export.worksheet_page import Page, by_size
+from rnnstep.export.worksheet_names import Label, Named, renamed, symbol
+from rnnstep.export.worksheet_page import Group, Page, by_size
 from rnnstep.export.worksheet_working import stages
 from rnnstep.language import Text
 
 _TEXT_WIDTH = 483  # pt: A4 without its margins
 _DIGIT, _BETWEEN = 5.5, 10.0  # pt: of a character, and between the columns of a matrix
 _NAME_WIDTH = 75  # pt: of what stands before a matrix or a table's row
+_MARK = 0xE000  # the first of the letters that nobody writes
 _MOST_ROWS = 30  # of a matrix or a table on one page
 
 _PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
@@ -35,6 +36,10 @@ _PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
 \setcounter{MaxMatrixCols}{64}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{3pt}
+\setlength{\lineskip}{5pt}
+\setlength{\lineskiplimit}{3pt}
+\medmuskip=4mu plus 2mu minus 1mu
+\relpenalty=0
 \raggedright
 \newcommand{\formula}[1]{{\hangindent=3em\hangafter=1\noindent$#1$\par}}
 \newcommand{\blank}{\rule[-2.6mm]{0pt}{8mm}}
@@ -100,8 +105,8 @@ def _equations(page: Page) -> Iterator[str]:
     for group in page.groups:
         block = group.blocks[0]
         is_final = block.kind == "linear" and page.sheet.done.is_final
-        told = page.of_group(group)
-        yield f"\\smallskip {texted(told)}\\par\n" if told else ""
+        told = _told(page, group)
+        yield f"\\smallskip {told}\\par\n" if told else ""
         for line in group.lines:
             shown = renamed(line, block, "latex", is_final=is_final)
             yield _formula(f"{latex_name(shown.name)} = {latex_of(shown.expression)}")
@@ -110,6 +115,20 @@ def _equations(page: Page) -> Iterator[str]:
         joined = rf"\left[{parts}\right]" if len(wire.parts) > 1 else parts
         mask = rf"{_block(wire.label[0])}\mathrm{{mask}}_{{t}} \odot " if wire.has_mask else ""
         yield _formula(f"{_label(wire.label)} = {mask}{joined}")
+
+
+def _told(page: Page, group: Group) -> str:
+    """What is said before equations, names in it as mathematics."""
+    names: list[str] = []
+
+    def mark(name: Named) -> str:
+        names.append(f"${in_mathematics(latex_name(symbol(name)))}$")
+        return chr(_MARK + len(names) - 1)
+
+    text = texted(page.of_group(group, mark))
+    for number, name in enumerate(names):
+        text = text.replace(chr(_MARK + number), name)
+    return text
 
 
 def _formula(text: str) -> str:
@@ -174,7 +193,7 @@ def _matrices(page: Page, label: str, value: Array) -> Iterator[str]:
                 if (rows, columns) == (bottom - top, right - left)
                 else f"[{_range(top, bottom)},\\,{_range(left, right)}]"
             )
-            yield rf"$\displaystyle {in_mathematics(label)}{part} = \begin{{bmatrix}} {body} \end{{bmatrix}}$\quad"
+            yield rf"\mbox{{$\displaystyle {in_mathematics(label)}{part} = \begin{{bmatrix}} {body} \end{{bmatrix}}$}}\quad"
 
 
 def _range(start: int, stop: int) -> str:

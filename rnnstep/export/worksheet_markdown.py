@@ -67,7 +67,7 @@ def _given(page: Page) -> Iterator[str]:
         written = page.mask if one.kind == "mask" else page.number
         numbers = ", ".join(map(written, page.sheet.number(one).tolist()))
         source = page.source(one)
-        yield f"- `{prefixed(page.given_label(one))}` = ({numbers}){f'  `{source}`' if source else ''}\n"
+        yield f"- `{prefixed(page.given_label(one))}` = ({numbers}){f'  {_escaped(source)}' if source else ''}\n"
     matrices = []
     for prefix, block, name in page.parameters():
         value = np.asarray(block.parameters[name])
@@ -158,4 +158,4 @@ def _words(side: str) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     """Keep a title from being read as Markdown's signs; `_` inside a word is none."""
-    return "".join(f"\\{character}" if character in "\\`*{}[]<>#|" else character for character in text)
+    return "".join(f"\\{character}" if character in "\\`*{}[]<>#|$~" else character for character in text)

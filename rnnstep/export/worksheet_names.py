@@ -57,6 +57,10 @@ def renamed(line: Line, block: Block, write: str, *, is_final: bool) -> Line:
 
 def symbol(one: Named) -> str:
     """A name as `latex_name` reads it: all behind the first `_` is below the line."""
-    if not one.index:
-        return one.base if "_" in one.base else f"{one.base}_{{}}"
-    return f"{one.base}{',' if '_' in one.base else '_'}{one.index}"
+    if one.index:
+        return f"{one.base}{',' if '_' in one.base else '_'}{one.index}"
+    if "_" in one.base:
+        return one.base
+    return (
+        f"{one.base}_{{}}" if len(one.base) == 1 else f"{one.base}_{{\\,}}"
+    )  # a word keeps off what follows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -145,9 +145,9 @@ class Page:
     @property
     def of_the_key(self) -> str:
         """What is said before the working."""
-        return self.say(Text("Where a factor of a product is 0, the product is left out."))
+        return self.say(Text("Products with a factor 0 may be left out."))
 
-    def of_group(self, group: Group) -> str:
+    def of_group(self, group: Group, spell: Callable[[Named], str] = plain) -> str:
         """What is said before equations: whose they are, and in which order; nothing where there is one block."""
         names = ", ".join(map(self.block_name, group.blocks))
         block = group.blocks[0]
@@ -159,8 +159,8 @@ class Page:
                     " time, and at step {last} it is {first}.",
                     blocks=names,
                     last=self.last + 1,
-                    before=", ".join(map(plain, now)),
-                    first=", ".join(f"{state}_0" for state in block.program.states),
+                    before=", ".join(map(spell, now)),
+                    first=", ".join(spell(Named(state, "0")) for state in block.program.states),
                 )
             )
         if self.scenario.recurrent.bidirectional and block.kind == "recurrent":
@@ -210,7 +210,7 @@ class Page:
         if one.kind != "x" or batch.indices is None:
             return ""
         index = int(batch.indices[one.t, self.sheet.row])
-        letter = "" if self.scenario.vocabulary is None else f"'{printable(self.scenario.vocabulary[index])}'"
+        letter = "" if self.scenario.vocabulary is None else f"“{printable(self.scenario.vocabulary[index])}”"
         if self.scenario.embedding is None:
             return letter
         return f"{letter}, embedding.weight[{index}]".removeprefix(", ")

@@ -113,7 +113,7 @@ def test_key_shows_the_way_to_what_is_asked_for(capsys):
 def test_products_are_rounded_as_at_school(decimals):
     rng = np.random.default_rng(decimals)
     pocket = Pocket(decimals)
-    a, b = (np.round(rng.normal(size=500) * 3, decimals) for _ in range(2))
+    a, b = (np.round(rng.normal(size=2000) * 3, decimals) for _ in range(2))
     products = pocket.apply("mul", ((a, a), (b, b)))[0]
     for one, other, product in zip(a, b, products, strict=True):
         exact = Decimal(f"{one:.{decimals}f}") * Decimal(f"{other:.{decimals}f}")

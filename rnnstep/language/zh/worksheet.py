@@ -25,8 +25,8 @@ ZH = {
     ),
     "this sheet's scenario stands in {file}": "这份练习的场景已存入 {file}",
     "these mistakes would not show: {ids}": "这些错误看不出来：{ids}",
-    "{count} results of a function are next to 0 or to its ends: no weights were found for which none is": (
-        "有 {count} 个函数值接近 0 或接近饱和：没有找到完全避免这种情况的权重"
+    "results of functions next to 0 or to their ends: {count}, and no weights were found with fewer": (
+        "接近 0 或接近饱和的函数值有 {count} 个，没有找到更好的权重"
     ),
     "{count} numbers are too many for a sheet of paper: {most} at most": (
         "{count} 个数太多了，一张纸放不下：最多 {most} 个"
@@ -55,7 +55,7 @@ ZH = {
         "步数从 1 数起，元素从 0 数起；权重就是印出来的数。"
     ),
     "The sheet is about sequence {row} of a batch of {rows}.": "本练习是关于批中第 {row} 条序列的（从 0 数起，共 {rows} 条）。",
-    "Where a factor of a product is 0, the product is left out.": "有因数为 0 的乘积省略不写。",
+    "Products with a factor 0 may be left out.": "有因数为 0 的乘积可能省略不写。",
     "Equations": "方程",
     "Given": "已知",
     "{blocks} begins at step {last} and goes back to step 1: its {before} comes from the step after in time,"
