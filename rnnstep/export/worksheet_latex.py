@@ -106,7 +106,7 @@ def _equations(page: Page) -> Iterator[str]:
         block = group.blocks[0]
         is_final = block.kind == "linear" and page.sheet.done.is_final
         told = _told(page, group)
-        yield f"\\smallskip {told}\\par\n" if told else ""
+        yield "\\smallskip\n" + (f"{told}\\par\n" if told else "")
         for line in group.lines:
             shown = renamed(line, block, "latex", is_final=is_final)
             yield _formula(f"{latex_name(shown.name)} = {latex_of(shown.expression)}")

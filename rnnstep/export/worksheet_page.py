@@ -106,18 +106,21 @@ class Page:
     @property
     def origin_line(self) -> str:
         """What the key is made from."""
-        values = {
-            "name": printable(self.origin.scenario),
-            "decimals": self.sheet.decimals,
-            "seed": self.origin.seed,
-        }
+        seed = self.origin.seed
         if self.origin.is_friendly:
-            return self.say(
-                Text("Scenario {name} · decimals {decimals} · friendly weights, seed {seed}", **values)
-            )
-        if self.origin.seed is not None:
-            return self.say(Text("Scenario {name} · decimals {decimals} · seed {seed}", **values))
-        return self.say(Text("Scenario {name} · decimals {decimals} · the scenario's own weights", **values))
+            weights = Text("friendly weights, seed {seed}", seed=seed)
+        elif seed is not None:
+            weights = Text("seed {seed}", seed=seed)
+        else:
+            weights = Text("the scenario's own weights")
+        parts = [
+            Text("scenario {name}", name=printable(self.origin.scenario)),
+            Text("decimals {decimals}", decimals=self.sheet.decimals),
+            weights,
+        ]
+        if len(self.sheet.steps) <= self.last:
+            parts.append(Text("steps {steps}", steps=_ranges(self.sheet.steps)))
+        return " · ".join(map(self.say, parts))
 
     @property
     def instructions(self) -> Iterator[str]:
@@ -289,3 +292,14 @@ def by_size(asked: Sequence[Asked]) -> Iterator[tuple[int, list[Asked]]]:
     """Values that fit one table: those of the same size beside each other."""
     for size, group in groupby(asked, lambda one: one.size):
         yield size, list(group)
+
+
+def _ranges(steps: Sequence[int]) -> str:
+    """`1-3,5`, as `--steps` takes them."""
+    found: list[list[int]] = []
+    for t in steps:
+        if found and found[-1][-1] == t - 1:
+            found[-1].append(t)
+        else:
+            found.append([t])
+    return ",".join(str(part[0] + 1) if len(part) == 1 else f"{part[0] + 1}-{part[-1] + 1}" for part in found)

@@ -100,7 +100,7 @@ def test_another_student_gets_other_weights(capsys):
 
 def test_sheet_says_what_its_key_is_made_from(capsys):
     _, sheet, _ = run(capsys, "worksheet", "hello", "--seed", "7", "--decimals", "3", "--language", "en")
-    assert "Scenario hello · decimals 3 · seed 7" in sheet
+    assert "scenario hello · decimals 3 · seed 7\n" in sheet
     assert re.search(r"^Name: _+ +Date: _+$", sheet, flags=re.MULTILINE)
     for form in ("tex", "toml"):
         _, sheet, _ = run(capsys, "worksheet", "pitfalls/oholo", "--format", form, "--language", "en")
@@ -108,6 +108,9 @@ def test_sheet_says_what_its_key_is_made_from(capsys):
         assert "the scenario's own weights" in sheet
         assert "Name:" in sheet
         assert "Date:" in sheet
+    options = ("--friendly", "--steps", "1-2,4", "--language", "en")
+    _, sheet, _ = run(capsys, "worksheet", "hello_rnn", *options)
+    assert "scenario hello_rnn · decimals 2 · friendly weights, seed 0 · steps 1-2,4\n" in sheet
     _, key, _ = run(capsys, "worksheet", "hello", "--key", "--language", "en")
     assert "Name:" not in key
 

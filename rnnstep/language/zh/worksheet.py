@@ -36,13 +36,12 @@ ZH = {
     "{title}: the key": "{title}：解答",
     "Name:": "姓名：",
     "Date:": "日期：",
-    "Scenario {name} · decimals {decimals} · seed {seed}": "场景 {name} · {decimals} 位小数 · 种子 {seed}",
-    "Scenario {name} · decimals {decimals} · friendly weights, seed {seed}": (
-        "场景 {name} · {decimals} 位小数 · 好算的权重，种子 {seed}"
-    ),
-    "Scenario {name} · decimals {decimals} · the scenario's own weights": (
-        "场景 {name} · {decimals} 位小数 · 场景自带的权重"
-    ),
+    "scenario {name}": "场景 {name}",
+    "decimals {decimals}": "{decimals} 位小数",
+    "seed {seed}": "种子 {seed}",
+    "friendly weights, seed {seed}": "好算的权重，种子 {seed}",
+    "the scenario's own weights": "场景自带的权重",
+    "steps {steps}": "第 {steps} 步",
     "Round the result of every operation to {decimals} decimals (in a sum of products each product, too) and"
     " go on with the rounded number; a half is rounded away from zero.": (
         "每步运算的结果都四舍五入到 {decimals} 位小数（求乘积之和时，每个乘积也要舍入），再用舍入后的数继续算。"
