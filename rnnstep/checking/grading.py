@@ -1,29 +1,32 @@
-"""A class's answers: every file of a folder marked, several at a time, each a row; a broken file is a row with its error."""
+"""A class's answers: every file marked, several at a time, each a row; whatever is wrong with one is told in its row."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import pickle
-from collections import Counter
+import signal
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 
 from rnnstep.checking.marked import Marked
+from rnnstep.checking.mistakes.catalogue import Catalogue
 from rnnstep.checking.reading import read_answers
+from rnnstep.checking.submissions import Submission, unreadable
 from rnnstep.engine.learning import Learning
-from rnnstep.errors import RnnstepError, UsageError
+from rnnstep.errors import RnnstepError, ScenarioError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.reference.messages import pickled
 from rnnstep.scenario.document import Limits
 from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.pickling import pickled
 
-ENDINGS = (".toml", ".csv")
 FEWEST_FOR_HELP = 24  # files from which several processes are faster than one
 AT_ONCE = 8  # files that a process takes at a time
+LONGEST_ERROR = 300  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,80 +51,136 @@ class Row:
     error: Text | None = None
 
 
-def files_of(folder: Path, limits: Limits) -> tuple[Path, ...]:
-    """Give the files of answers in a folder, by name.
-
-    Raises:
-        UsageError: there is no such folder, or none in it.
-    """
-    try:
-        found = sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
-        )
-    except OSError as error:
-        reason = printable(error.strerror or str(error))
-        raise UsageError(
-            Text("cannot read {path}: {reason}", path=printable(str(folder)), reason=reason)
-        ) from None
-    if not limits.allow_outside:
-        whole = folder.resolve()
-        found = [path for path in found if path.resolve().is_relative_to(whole)]
-    if not found:
-        raise UsageError(
-            Text("there are no files of answers (.toml, .csv) in {path}", path=printable(str(folder)))
-        )
-    return tuple(found)
-
-
-def grade(scenario: Scenario, files: Sequence[Path], limits: Limits) -> Iterator[Row]:
-    """Mark the files, and give their rows in order as they are done."""
-    processes = min(os.cpu_count() or 1, len(files) // AT_ONCE)
-    if len(files) < FEWEST_FOR_HELP or processes < 2:
-        grader = Grader(scenario, limits)
-        yield from map(grader.row, files)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork would take a half-held lock of numpy's along
-    with ProcessPoolExecutor(processes, context, _begin, (pickled(scenario), limits)) as pool:
-        yield from pool.map(_row, files, chunksize=AT_ONCE)
-
-
 class Grader:
     """Marks one file after the other; what a scenario comes to is computed once."""
 
-    def __init__(self, scenario: Scenario, limits: Limits) -> None:
+    def __init__(self, scenario: Scenario, limits: Limits, decimals: int | None = None) -> None:
         self._learning = Learning(scenario)
+        self._catalogue = Catalogue(self._learning)
         self._limits = limits
+        self._decimals = decimals
 
-    def row(self, path: Path) -> Row:
-        """Mark one file."""
-        name = printable(path.name)
+    def row(self, one: Submission) -> Row:
+        """Mark one file; no exception leaves this but what stops the program."""
+        error = one.error
         try:
-            marked = Marked.of(self._learning, read_answers(path, self._limits))
-        except RnnstepError as error:
-            return Row(name, error=error.message)
+            error = error or unreadable(one.path)
+            return self._marked(one) if error is None else Row(one.name, error=error)
+        except RnnstepError as found:
+            return Row(one.name, error=_told(found))
+        except Exception as found:  # noqa: BLE001 - one file, or a fault of ours that it shows, stops nobody else's
+            what = printable(f"{type(found).__name__}: {found}")[:LONGEST_ERROR]
+            return Row(one.name, error=Text("it could not be marked: {error}", error=what))
+
+    def _marked(self, one: Submission) -> Row:
+        answers = read_answers(one.path, self._limits).rounded_to(self._decimals)
+        marked = Marked.of(self._learning, answers, self._catalogue)
         right, count = marked.score
         number = marked.first_wrong
         if number is None:
-            return Row(name, right, count)
+            return Row(one.name, right, count)
         mark = marked.marks[number]
         mistakes = dict.fromkeys("+".join(one.ids) for one in marked.remarks(number, is_quick=True).mistakes)
         step = None if mark.target.t is None else mark.target.t + 1
-        return Row(name, right, count, mark.label, step, tuple(mistakes))
+        return Row(one.name, right, count, mark.label, step, tuple(mistakes))
+
+
+def _told(error: RnnstepError) -> Text:
+    """What is wrong with a file in one line: of several mistakes the first, and how many more."""
+    if not isinstance(error, ScenarioError):
+        return error.message
+    first, *more = error.problems
+    told = {"line": first.line, "column": first.column, "message": first.message}
+    if more:
+        return Text("{line}:{column}: {message} (and {count} more)", **told, count=len(more))
+    return Text("{line}:{column}: {message}", **told)
+
+
+def grade(
+    scenario: Scenario,
+    rows: Sequence[Submission],
+    limits: Limits,
+    decimals: int | None = None,
+    grader: type[Grader] = Grader,
+) -> Iterator[Row]:
+    """Mark the files, and give their rows in order as they are done.
+
+    Args:
+        scenario: complete.
+        rows: what was handed in.
+        limits: what a file may ask for.
+        decimals: how many the writers round to, where they do not say.
+        grader: what marks, in every process one.
+    """
+    processes = min(os.cpu_count() or 1, len(rows) // AT_ONCE)
+    if len(rows) < FEWEST_FOR_HELP or processes < 2:
+        one = grader(scenario, limits, decimals)
+        yield from map(one.row, rows)
+        return
+    left = deque(tuple(rows[at : at + AT_ONCE]) for at in range(0, len(rows), AT_ONCE))
+    help_ = _Help(pickled(scenario), limits, decimals, grader)
+    while left:
+        for found in help_.until_one_dies(tuple(left), processes):
+            left.popleft()
+            yield from found
+        if left:  # one of the next may be what a process died of: which, they show one by one
+            yield from help_.one_by_one(left.popleft())
+
+
+@dataclass(frozen=True)
+class _Help:
+    """Processes that mark, and what each begins with."""
+
+    scenario: bytes
+    limits: Limits
+    decimals: int | None
+    grader: type[Grader]
+
+    def until_one_dies(
+        self, several: Sequence[Sequence[Submission]], processes: int
+    ) -> Iterator[tuple[Row, ...]]:
+        """The rows of each of several lots in order, up to where a process ends that should not."""
+        pool = self._pool(processes)
+        try:
+            for done in [pool.submit(_rows, lot) for lot in several]:
+                yield done.result()
+        except BrokenProcessPool:
+            return
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def one_by_one(self, lot: Sequence[Submission]) -> Iterator[Row]:
+        """The rows of a lot, each marked by a process of its own after one has ended."""
+        pool = self._pool(1)
+        try:
+            for one in lot:
+                try:
+                    yield from pool.submit(_rows, (one,)).result()
+                except BrokenProcessPool:
+                    pool.shutdown()
+                    pool = self._pool(1)
+                    yield Row(one.name, error=Text("marking it ended the process: too little memory?"))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _pool(self, processes: int) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")  # a fork would take a half-held lock of numpy's along
+        start = (self.scenario, self.limits, self.decimals, self.grader)
+        return ProcessPoolExecutor(processes, context, _begin, start)
 
 
 _grader: Grader | None = None  # of a process that helps
 
 
-def _begin(scenario: bytes, limits: Limits) -> None:
+def _begin(scenario: bytes, limits: Limits, decimals: int | None, grader: type[Grader]) -> None:
     global _grader  # noqa: PLW0603 - a process of the pool keeps it from one file to the next
-    _grader = Grader(pickle.loads(scenario), limits)  # noqa: S301 - from our own process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
+    _grader = grader(pickle.loads(scenario), limits, decimals)  # noqa: S301 - from our own process
 
 
-def _row(path: Path) -> Row:
+def _rows(lot: Sequence[Submission]) -> tuple[Row, ...]:
     assert _grader is not None
-    return _grader.row(path)
+    return tuple(map(_grader.row, lot))
 
 
 def most_common(rows: Iterable[Row]) -> list[tuple[str, int]]:

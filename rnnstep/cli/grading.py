@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rnnstep.cli.checking import marking_options
 from rnnstep.cli.commands import Argument, Command, Given
 from rnnstep.cli.options import (
     format_option,
@@ -22,91 +24,156 @@ from rnnstep.language import Text
 
 if TYPE_CHECKING:
     from rnnstep.checking.grading import Row
+    from rnnstep.cli.page import Page
 
 FORMATS = ("text", "csv")
 COLUMNS = ("file", "right", "answers", "first_wrong", "step", "mistakes", "error")
-WIDEST = 28  # cells of a file's name
+USUAL = 28  # cells of a file's name; more where names would look alike
+LEAST = 12  # cells of what is said of a file
 MOST_COMMON = 8
+GAP = "  "
+# What a spreadsheet takes for the beginning of a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def run(given: Given, speech: str) -> int:
     """Mark every file and write the rows; what is wrong with a file is told in its row."""
-    from rnnstep.checking.grading import files_of, grade
+    from rnnstep.checking.submissions import submissions
     from rnnstep.cli.output import check_output, write_text
-    from rnnstep.cli.progress import Bar
-    from rnnstep.language import environment_language
+    from rnnstep.cli.page import page_of
+    from rnnstep.cli.speech import say
     from rnnstep.scenario.bundled import find
 
     check_output(given.output, force=given.force)
-    scenario = read_complete(find(given.scenario), given)
-    files = files_of(Path(given.folder), limits(given))
-    language = scenario.display.language or environment_language()
-    bar = Bar(len(files), scenario.name)
-
-    def rows() -> Iterator[Row]:
-        for done, row in enumerate(grade(scenario, files, limits(given)), start=1):
-            bar.draw(done)
-            yield row
-        bar.clear()
-
-    pieces = _csv(rows(), language) if given.format == "csv" else _text(rows(), language)
+    path = find(given.scenario)
+    scenario = read_complete(path, given)
+    others = [path] if given.output is None else [path, Path(given.output)]
+    handed_in = submissions(Path(given.folder), limits(given), others)
+    page = page_of(scenario, given)
+    rows = _with_bar(given, scenario, handed_in.rows)
+    if given.format == "csv":
+        pieces = [_line(COLUMNS), *(_csv(row, page.language) for row in rows)]
+    else:
+        is_terminal = given.output is None and sys.stdout.isatty()
+        pieces = [line + "\n" for line in _table(list(rows), page, page.width if is_terminal else None)]
     # The bar and the rows share a terminal: the rows are written when all is done.
-    write_text(list(pieces), given.output, force=given.force)
+    write_text(pieces, given.output, force=given.force)
+    if handed_in.left_out:
+        count = handed_in.left_out
+        say(Text("files of other kinds that stand beside answers, left out: {count}", count=count), speech)
     return 0
 
 
-def _csv(rows: Iterator[Row], language: str) -> Iterator[str]:
-    yield _line(COLUMNS)
-    for row in rows:
-        error = "" if row.error is None else row.error.into(language)
-        step = "" if row.step is None else row.step
-        score = ("", "") if row.error is not None else (row.right, row.count)
-        yield _line((row.name, *score, row.first_wrong, step, " ".join(row.mistakes), error))
+def _with_bar(given: Given, scenario: Any, handed_in: Sequence[Any]) -> Iterator[Row]:
+    from rnnstep.checking.grading import grade
+    from rnnstep.cli.progress import Bar
+
+    bar = Bar(len(handed_in), scenario.name)
+    try:
+        for done, row in enumerate(grade(scenario, handed_in, limits(given), given.decimals), start=1):
+            bar.draw(done)
+            yield row
+    finally:
+        bar.clear()
 
 
-def _line(cells: tuple[Any, ...]) -> str:
+def _csv(row: Row, language: str) -> str:
+    error = "" if row.error is None else row.error.into(language)
+    step = "" if row.step is None else row.step
+    score = ("", "") if row.error is not None else (row.right, row.count)
+    return _line((row.name, *score, row.first_wrong, step, " ".join(row.mistakes), error))
+
+
+def _line(cells: Sequence[str | int]) -> str:
+    """One line; what a spreadsheet would take for a formula begins with `'`, which it shows as text."""
+    safe = [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in cells]
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\n").writerow(safe)
     return text.getvalue()
 
 
-def _text(rows: Iterator[Row], language: str) -> Iterator[str]:
-    from rnnstep.checking import MISTAKES
-    from rnnstep.checking.grading import most_common
+# ── the table ────────────────────────────────────────────────────────────────────────
+
+
+def _table(rows: Sequence[Row], page: Page, width: int | None) -> Iterator[str]:
+    """The rows in columns, no wider than a terminal of `width`; the class's score; its most common mistakes."""
+    from rnnstep.views.compose import clip
+    from rnnstep.views.rows import Span
+    from rnnstep.views.rows import width as cells
+
+    def padded(column: Sequence[str]) -> list[str]:
+        most = max(map(cells, column))
+        return [text + " " * (most - cells(text)) for text in column]
+
+    names = padded(_apart([row.name for row in rows], page.alphabet.ellipsis))
+    scores = padded(["-" if row.error is not None else f"{row.right}/{row.count}" for row in rows])
+    firsts = padded([page.alphabet.spell(row.first_wrong) for row in rows])
+    least = cells(names[0]) + cells(scores[0]) + cells(firsts[0]) + 3 * len(GAP) + LEAST
+    for row, name, score, first in zip(rows, names, scores, firsts, strict=True):
+        if row.error is None:
+            line = GAP.join([name, score, first, ", ".join(_named(ids, page) for ids in row.mistakes)])
+        else:
+            line = GAP.join([name, score, page.say(row.error)])
+        if width is not None:
+            line = "".join(span.text for span in clip((Span(line),), max(width, least), page.alphabet))
+        yield line.rstrip()
+    yield ""
+    yield from _summary(rows, page)
+
+
+def _apart(names: Sequence[str], ellipsis: str) -> list[str]:
+    """Names cut somewhere in their middle where they are long: elsewhere, or less, where two would look alike."""
+    from rnnstep.views.rows import width as cells
+
+    for room in range(USUAL, max(map(cells, names))):
+        for end in (room // 3, room // 2, 2 * room // 3):
+            found: dict[str, str] = {}
+            for name in names:
+                if found.setdefault(_cut(name, room, end, ellipsis), name) != name:
+                    break
+            else:
+                return [_cut(name, room, end, ellipsis) for name in names]
+    return list(names)
+
+
+def _cut(name: str, room: int, end: int, ellipsis: str) -> str:
+    """A name in `room` cells, `end` of them of its end."""
     from rnnstep.views.compose import cut
-    from rnnstep.views.rows import width
+    from rnnstep.views.rows import width as cells
 
-    def named(ids: str) -> str:
-        return " + ".join(MISTAKES[id_].name.into(language) for id_ in ids.split("+"))
+    if cells(name) <= room:
+        return name
+    last = ""
+    while cells(name[-len(last) - 1 :]) <= end:
+        last = name[-len(last) - 1 :]
+    return cut(name, room - cells(last) - cells(ellipsis)) + ellipsis + last
 
-    every = list(rows)
-    size = min(WIDEST, max(width(row.name) for row in every))
-    for row in every:
-        name = cut(row.name, size)
-        name += " " * (size - width(name))
-        if row.error is not None:
-            yield f"{name}  –      {row.error.into(language)}\n"
-            continue
-        score = f"{row.right}/{row.count}"
-        told = ", ".join(f"{named(ids)} ({ids})" for ids in row.mistakes)
-        yield f"{name}  {score:<5}  {row.first_wrong}{'  ' if told else ''}{told}".rstrip() + "\n"
-    yield "\n"
-    marked = [row for row in every if row.error is None]
-    right = sum(row.right for row in marked)
-    count = sum(row.count for row in marked)
-    share = Text(
-        "{marked} of {files} files marked: {right} of {count} answers right",
-        marked=len(marked),
-        files=len(every),
-        right=right,
-        count=count,
+
+def _summary(rows: Sequence[Row], page: Page) -> Iterator[str]:
+    from rnnstep.checking.grading import most_common
+
+    marked = [row for row in rows if row.error is None]
+    yield page.say(
+        Text(
+            "{marked} of {files} files marked: {right} of {count} answers right",
+            marked=len(marked),
+            files=len(rows),
+            right=sum(row.right for row in marked),
+            count=sum(row.count for row in marked),
+        )
     )
-    yield share.into(language) + "\n"
     common = most_common(marked)
     if common:
-        yield Text("the first mistakes, the most common first:").into(language) + "\n"
+        yield page.say(Text("the first mistakes, the most common first:"))
         for ids, times in common[:MOST_COMMON]:
-            yield f"  {times} × {named(ids)} ({ids})\n"
+            yield page.alphabet.spell(f"  {times} × {_named(ids, page)}")
+
+
+def _named(ids: str, page: Page) -> str:
+    from rnnstep.checking import MISTAKES
+
+    names = " + ".join(page.say(MISTAKES[id_].name) for id_ in ids.split("+"))
+    return f"{names} ({ids})"
 
 
 COMMAND = Command(
@@ -116,6 +183,7 @@ COMMAND = Command(
         scenario_argument(),
         Argument("FOLDER"),
         format_option(FORMATS),
+        *marking_options(),
         *reading_options(),
         *output_options(),
         language_option(),
@@ -123,7 +191,8 @@ COMMAND = Command(
     usage="rnnstep grade [OPTIONS] SCENARIO FOLDER",
     about=Text(
         "Mark a class's files of answers: a row a file.\n"
-        "Each says the score, the first wrong answer and the mistake; the class's most common mistakes stand at"
-        " the end. A file that cannot be read is a row with its error."
+        "Files (.toml, .csv, .txt) stand in FOLDER or in folders in it. Each row says the score, the first wrong"
+        " answer and the mistake; the class's most common mistakes stand at the end. A file that cannot be read is a"
+        " row with its error."
     ),
 )

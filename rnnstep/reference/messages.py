@@ -5,15 +5,15 @@ Both ends are our own processes of one program, so that pickles are safe here; n
 
 from __future__ import annotations
 
-import copyreg
 import io
 import os
 import pickle
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from rnnstep.scenario.pickling import pickle_into
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,26 +115,11 @@ def send(pipe: int, message: Request | Reply) -> None:
     """
     packed = io.BytesIO()
     packed.write(_LENGTH.pack(0))
-    _pickle(message, packed)
+    pickle_into(packed, message)
     view = packed.getbuffer()
     _LENGTH.pack_into(view, 0, len(view) - _LENGTH.size)
     while view:
         view = view[os.write(pipe, view[:_MOST_AT_ONCE]) :]
-
-
-def pickled(scenario: Scenario) -> bytes:
-    """Give a scenario as a pickle, for a process of our own."""
-    packed = io.BytesIO()
-    _pickle(scenario, packed)
-    return packed.getvalue()
-
-
-def _pickle(thing: object, file: io.BytesIO) -> None:
-    """Pickle what may hold mappings that are read-only, which pickle itself does not know."""
-    pickler = pickle.Pickler(file, protocol=5)
-    pickler.dispatch_table = copyreg.dispatch_table.copy()
-    pickler.dispatch_table[MappingProxyType] = _reduce_mapping
-    pickler.dump(thing)
 
 
 def receive(pipe: int) -> Any:
@@ -155,11 +140,3 @@ def _exactly(pipe: int, count: int) -> bytearray:
             raise EOFError
         found += part
     return found
-
-
-def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
-    return MappingProxyType(mapping)
-
-
-def _reduce_mapping(mapping: MappingProxyType[Any, Any]) -> tuple[Any, ...]:
-    return _read_only, (dict(mapping),)

@@ -11,7 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from rnnstep.checking.grading import files_of, grade
+from rnnstep.checking.grading import grade
+from rnnstep.checking.submissions import submissions
 from rnnstep.scenario.document import Limits
 from rnnstep.scenario.read import read_text
 
@@ -42,7 +43,7 @@ def measure(module: str) -> None:
             ]
             Path(name, f"{number:04}.toml").write_text("decimals = 3\n" + "".join(tables), "utf-8")
         start = time.perf_counter()
-        rows = list(grade(scenario, files_of(Path(name), Limits()), Limits()))
+        rows = list(grade(scenario, submissions(Path(name), Limits()).rows, Limits()))
         seconds = time.perf_counter() - start
     named = sum(bool(row.mistakes) for row in rows)
     wrong = sum(bool(row.first_wrong) for row in rows)

@@ -1,17 +1,11 @@
-"""`rnnstep check` and `rnnstep grade`: what they read, what they say, and how they end."""
+"""`rnnstep check`: what it says, and how it ends."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 
 import pytest
 
-from rnnstep.checking.grading import Grader, grade
-from rnnstep.scenario.bundled import find
-from rnnstep.scenario.document import Limits
-from rnnstep.scenario.read import read
 from tests.unit.command_line import run, written
 
 RIGHT = "h_1 = 0.215 0.251 -0.484 -0.094"
@@ -126,44 +120,3 @@ def test_hints_give_nothing_away(capsys):
     assert "How many biases does torch have" in out
     assert "0.439" not in out
     assert "b_hh" not in out
-
-
-def test_a_class_is_marked_a_row_a_file(capsys, tmp_path):
-    folder = tmp_path / "class"
-    folder.mkdir()
-    for name, lines in {"ada": [RIGHT], "ben": [RIGHT, UNBIASED], "cat": [RIGHT, UNBIASED]}.items():
-        answers = [line.split(" = ") for line in lines]
-        tables = [
-            f'[[answer]]\nstep = {at[-1]}\nname = "h"\nvalue = "{numbers}"\n' for at, numbers in answers
-        ]
-        written(folder, "decimals = 3\n" + "".join(tables), f"{name}.toml")
-    written(folder, "decimals = [", "dan.toml")
-    written(folder, "not answers", "notes.txt")
-    status, out, _ = run(capsys, "grade", "hello", str(folder))
-    assert status == 0
-    lines = out.splitlines()
-    assert [line.split()[0] for line in lines[:4]] == ["ada.toml", "ben.toml", "cat.toml", "dan.toml"]
-    assert "h_2  b_hh left out (no_b_hh)" in lines[1]
-    assert "3 of 4 files marked: 3 of 5 answers right" in out
-    assert "2 × b_hh left out (no_b_hh)" in out
-    status, out, _ = run(capsys, "grade", "hello", str(folder), "--format", "csv")
-    rows = list(csv.DictReader(io.StringIO(out)))
-    assert [row["mistakes"] for row in rows] == ["", "no_b_hh", "no_b_hh", ""]
-    assert [row["step"] for row in rows] == ["", "2", "2", ""]
-    assert rows[3]["error"]
-    status, _, err = run(capsys, "grade", "hello", str(tmp_path / "none"))
-    assert status == 2
-    assert "cannot read" in err
-
-
-def test_several_processes_give_the_rows_of_one(tmp_path):
-    for number in range(30):
-        written(
-            tmp_path,
-            f'[[answer]]\nstep = 1\nname = "h"\nvalue = "0.{number:03} ? ? ?"\n',
-            f"{number:02}.toml",
-        )
-    scenario = read(find("hello"))
-    files = sorted(tmp_path.iterdir())
-    grader = Grader(scenario, Limits())
-    assert list(grade(scenario, files, Limits())) == [grader.row(path) for path in files]

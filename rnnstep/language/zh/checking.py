@@ -177,12 +177,27 @@ ZH = {
     ),
     # a class
     "Mark a class's files of answers: a row a file.\n"
-    "Each says the score, the first wrong answer and the mistake; the class's most common mistakes stand at"
-    " the end. A file that cannot be read is a row with its error.": (
+    "Files (.toml, .csv, .txt) stand in FOLDER or in folders in it. Each row says the score, the first wrong"
+    " answer and the mistake; the class's most common mistakes stand at the end. A file that cannot be read is a"
+    " row with its error.": (
         "批改全班的答案文件：每个文件一行。\n"
-        "每行给出得分、第一个错的答案和错误；最后列出全班最常见的错误。读不了的文件也占一行，写明原因。"
+        "文件（.toml、.csv、.txt）放在 FOLDER 里，或者放在其中的文件夹里。每行给出得分、第一个错的答案和错误；"
+        "最后列出全班最常见的错误。读不了的文件也占一行，写明原因。"
     ),
-    "there are no files of answers (.toml, .csv) in {path}": "{path} 里没有答案文件（.toml、.csv）",
+    "there are no files of answers (.toml, .csv, .txt) in {path}": "{path} 里没有答案文件（.toml、.csv、.txt）",
+    "there is no file of answers (.toml, .csv, .txt) in it": "里面没有答案文件（.toml、.csv、.txt）",
+    "files of other kinds that stand beside answers, left out: {count}": "答案旁边其他类型的文件，未计入：{count} 个",
+    "a link that leads nowhere": "链接没有指向任何文件",
+    "a link that leads outside of the folder: --allow-outside follows it": (
+        "链接指向文件夹之外：加 --allow-outside 才会跟随"
+    ),
+    "a link to a folder: it is not followed": "指向文件夹的链接：不跟随",
+    "no plain file: a folder, a pipe or a device": "不是普通文件，而是文件夹、管道或设备",
+    "cannot be read: {reason}": "无法读取：{reason}",
+    "it could not be marked: {error}": "无法批改：{error}",
+    "marking it ended the process: too little memory?": "批改它时进程中断：是内存不够吗？",
+    "{line}:{column}: {message} (and {count} more)": "{line}:{column}：{message}（另有 {count} 处）",
+    "{line}:{column}: {message}": "{line}:{column}：{message}",
     "{marked} of {files} files marked: {right} of {count} answers right": (
         "{files} 个文件批改了 {marked} 个：{count} 个答案，对了 {right} 个"
     ),
