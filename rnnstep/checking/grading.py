@@ -8,9 +8,9 @@ import pickle
 import signal
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 
 from rnnstep.checking.marked import Marked
 from rnnstep.checking.mistakes.catalogue import Catalogue
@@ -116,71 +116,86 @@ def grade(
     if len(rows) < FEWEST_FOR_HELP or processes < 2:
         one = grader(scenario, limits, decimals)
         yield from map(one.row, rows)
-        return
-    left = deque(tuple(rows[at : at + AT_ONCE]) for at in range(0, len(rows), AT_ONCE))
-    help_ = _Help(pickled(scenario), limits, decimals, grader)
-    while left:
-        for found in help_.until_one_dies(tuple(left), processes):
-            left.popleft()
-            yield from found
-        if left:  # one of the next may be what a process died of: which, they show one by one
-            yield from help_.one_by_one(left.popleft())
+    else:
+        yield from _by_several(rows, processes, (pickled(scenario), limits, decimals, grader))
 
 
-@dataclass(frozen=True)
-class _Help:
-    """Processes that mark, and what each begins with."""
+# ── several processes ────────────────────────────────────────────────────────────────
 
-    scenario: bytes
-    limits: Limits
-    decimals: int | None
-    grader: type[Grader]
+Start = tuple[bytes, Limits, int | None, type[Grader]]  # what a process begins with
 
-    def until_one_dies(
-        self, several: Sequence[Sequence[Submission]], processes: int
-    ) -> Iterator[tuple[Row, ...]]:
-        """The rows of each of several lots in order, up to where a process ends that should not."""
-        pool = self._pool(processes)
-        try:
-            for done in [pool.submit(_rows, lot) for lot in several]:
-                yield done.result()
-        except BrokenProcessPool:
-            return
-        finally:
-            pool.shutdown(cancel_futures=True)
 
-    def one_by_one(self, lot: Sequence[Submission]) -> Iterator[Row]:
-        """The rows of a lot, each marked by a process of its own after one has ended."""
-        pool = self._pool(1)
-        try:
-            for one in lot:
-                try:
-                    yield from pool.submit(_rows, (one,)).result()
-                except BrokenProcessPool:
-                    pool.shutdown()
-                    pool = self._pool(1)
-                    yield Row(one.name, error=Text("marking it ended the process: too little memory?"))
-        finally:
-            pool.shutdown(cancel_futures=True)
+class _Helper:
+    """A process that marks.
 
-    def _pool(self, processes: int) -> ProcessPoolExecutor:
+    Attributes:
+        pipe: to it and from it: lots of files there, a row at a time back.
+        left: the numbers of the files that it was given and has not answered.
+    """
+
+    def __init__(self, start: Start) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would take a half-held lock of numpy's along
-        start = (self.scenario, self.limits, self.decimals, self.grader)
-        return ProcessPoolExecutor(processes, context, _begin, start)
+        self.pipe, end = context.Pipe()
+        self.left: deque[int] = deque()
+        self._process = context.Process(target=_help, args=(end, *start), daemon=True)
+        self._process.start()
+        end.close()
+
+    def give(self, waiting: deque[int], rows: Sequence[Submission]) -> None:
+        """Give it a lot, if there is one."""
+        self.left.extend(waiting.popleft() for _ in range(min(AT_ONCE, len(waiting))))
+        if self.left:
+            with suppress(OSError):  # it has ended: so its answer will say
+                self.pipe.send([rows[number] for number in self.left])
+
+    def end(self) -> None:
+        self._process.kill()  # it holds nothing
+        self.pipe.close()
 
 
-_grader: Grader | None = None  # of a process that helps
+def _by_several(rows: Sequence[Submission], processes: int, start: Start) -> Iterator[Row]:
+    """The rows in order. A file that ends its process is a row with an error, and another process goes on."""
+    waiting = deque(range(len(rows)))
+    done: dict[int, Row] = {}
+    told = 0
+    helpers = [_Helper(start) for _ in range(processes)]
+    try:
+        for helper in helpers:
+            helper.give(waiting, rows)
+        while told < len(rows):
+            ready = wait([helper.pipe for helper in helpers if helper.left])
+            for place, helper in enumerate(helpers):
+                if helper.pipe not in ready:
+                    continue
+                number = helper.left.popleft()
+                try:
+                    done[number] = helper.pipe.recv()
+                except (EOFError, OSError):
+                    error = Text("marking it ended the process: too little memory?")
+                    done[number] = Row(rows[number].name, error=error)
+                    waiting.extendleft(reversed(helper.left))
+                    helper.end()
+                    helpers[place] = _Helper(start)
+                if not helpers[place].left:
+                    helpers[place].give(waiting, rows)
+            while told in done:
+                yield done.pop(told)
+                told += 1
+    finally:
+        for helper in helpers:
+            helper.end()
 
 
-def _begin(scenario: bytes, limits: Limits, decimals: int | None, grader: type[Grader]) -> None:
-    global _grader  # noqa: PLW0603 - a process of the pool keeps it from one file to the next
+def _help(
+    pipe: Connection, scenario: bytes, limits: Limits, decimals: int | None, grader: type[Grader]
+) -> None:
+    """What a process does: mark what comes, until nothing does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
-    _grader = grader(pickle.loads(scenario), limits, decimals)  # noqa: S301 - from our own process
-
-
-def _rows(lot: Sequence[Submission]) -> tuple[Row, ...]:
-    assert _grader is not None
-    return tuple(map(_grader.row, lot))
+    one = grader(pickle.loads(scenario), limits, decimals)  # noqa: S301 - from our own process
+    with suppress(EOFError, OSError):
+        while True:
+            for submission in pipe.recv():
+                pipe.send(one.row(submission))
 
 
 def most_common(rows: Iterable[Row]) -> list[tuple[str, int]]:

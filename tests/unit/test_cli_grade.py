@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import os
+import signal
 import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -252,6 +255,18 @@ def test_a_file_that_ends_its_process_is_a_row(many):
     dead = {row.name for row in found if row.error is not None}
     assert dead == {"03.toml", "17.toml"}
     assert all(row == grader.row(one) for row, one in zip(found, many, strict=True) if row.name not in dead)
+
+
+def test_a_class_stops_at_ctrl_c_and_leaves_nothing_behind(folder):
+    for number in range(800):
+        written(folder, BOTH, f"{number:03}.txt")
+    command = [sys.executable, "-m", "rnnstep", "grade", "hello", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        # The pipes end with the last process that holds them: with the helpers, too.
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, b"", b"")
 
 
 # ── the table ────────────────────────────────────────────────────────────────────────
