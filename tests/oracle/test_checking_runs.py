@@ -142,7 +142,7 @@ def test_two_mistakes_at_once_are_tried_and_told_as_weaker(hello):
 
 
 def test_mistakes_that_the_data_cannot_tell_apart_come_with_what_would(hello):
-    """At step 1 of an LSTM nothing was known before: what is done with it shows at step 2 only."""
+    """Of a c that is positive, relu gives what no tanh at all does."""
     scenario = read_text(
         '[input]\nrandom = {shape = [3, 2], seed = 4}\n[recurrent]\nmodule = "LSTM"\nhidden_size = 3\n'
         f"{WEIGHTS}bias_ih_l0 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]\nbias_hh_l0 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]\n"
@@ -150,14 +150,17 @@ def test_mistakes_that_the_data_cannot_tell_apart_come_with_what_would(hello):
     learning = Learning(scenario)
     done = learning.epoch(0).forward(0)
     values = {name: value[0].astype(float) for name, value in done.values("L0", 0).items()}
-    wrong = values["o"] * np.tanh(values["f"] * values["g"])  # i and f exchanged; or their rows, or f for i
-    marked = Marked.of(learning, inline_answers([f"h_1 = {text(wrong)}"], Limits()))
-    remarks = marked.remarks(0)
-    ids = {id_ for one in remarks.mistakes for id_ in one.ids}
-    assert "gates_i_f_swapped" in ids
-    if len(remarks.mistakes) > 1:
-        assert remarks.advice is not None
-        assert remarks.why_alike is not None
+
+    def remarks(wrong):
+        return Marked.of(learning, inline_answers([f"h_1 = {text(wrong)}"], Limits())).remarks(0)
+
+    exchanged = remarks(values["o"] * np.tanh(values["f"] * values["g"]))  # i and f
+    assert [one.ids for one in exchanged.mistakes] == [("gates_i_f_swapped",)]
+    alike = remarks(values["o"] * values["i"] * values["g"])  # no tanh; or relu: no c is negative
+    assert {("h_without_tanh",), ("relu_for_tanh",)} <= {one.ids for one in alike.mistakes}
+    assert alike.why_alike is not None
+    assert alike.advice is not None
+    assert alike.advice.label == "tanh_c_1"
 
 
 def test_gradients_of_a_batch_whose_first_row_ends_early_are_marked():

@@ -13,6 +13,7 @@ from rnnstep.checking import Marked, inline_answers
 from rnnstep.checking.answer_csv import csv_answers
 from rnnstep.checking.answer_toml import toml_answers
 from rnnstep.checking.numbers import from_text
+from rnnstep.checking.reading import text_answers
 from rnnstep.engine.learning import Learning
 from rnnstep.errors import RnnstepError
 from rnnstep.scenario.bundled import find
@@ -105,19 +106,24 @@ def test_any_table_is_marked_or_refused(name, value, keys, data):
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.text("h_1=0.5 ?;[]/L0←,|.−\nab", max_size=30))
+@given(st.text("h_1=0.5 ?;[]/L0←,|.−\n#ab", max_size=30))
 def test_any_line_is_marked_or_refused(text):
     taken(lambda: inline_answers([text], Limits()))
+    taken(lambda: text_answers(text, Path("a.txt"), Limits()))
 
 
 @settings(deadline=None, max_examples=200)
 @given(
     st.lists(
-        st.lists(st.sampled_from(["1", "", "h", "0", "?", "0.5", "-1", '"', "1 1"]), min_size=6, max_size=6)
-    )
+        st.lists(
+            st.sampled_from(["1", "", "h", "0", "?", "0.5", "0,5", "-1", '"', "1 1"]), min_size=5, max_size=7
+        )
+    ),
+    st.sampled_from(",;"),
 )
-def test_any_csv_is_marked_or_refused(rows):
-    text = "\n".join(["step,layer,direction,name,index,value", *map(",".join, rows)])
+def test_any_csv_is_marked_or_refused(rows, between):
+    header = ["step", "layer", "direction", "name", "index", "value"]
+    text = "\n".join(map(between.join, [header, *rows]))
     taken(lambda: csv_answers(text, Path("a.csv"), Limits()))
 
 
