@@ -228,7 +228,8 @@ class Calculation(ABC):
         if not given:
             return bounds, doubts
         if self.base is not None:
-            return self.base.step(place.phase, place.key, place.t).values[place.name], doubts
+            right = self.base.step(place.phase, place.key, place.t).values[place.name]
+            return self._with_blanks(place, block, right, bounds), doubts
         low, high = (np.array(bound) for bound in np.broadcast_arrays(*bounds))
         exact = tuple(np.array(bound) for bound in np.broadcast_arrays(*exact_of(bounds)))
         has_rows = low.ndim > len(block.program.shapes[place.name])
@@ -246,6 +247,18 @@ class Calculation(ABC):
                 doubts[row if has_rows else slice(None)] = True
         found = low, high
         return (Kept(found, (exact[0], exact[1])) if isinstance(bounds, Kept) else found), doubts
+
+    def _with_blanks(self, place: Place, block: Block, right: Interval, bounds: Interval) -> Interval:
+        """What was given, and where a blank was left what the slip leads to there."""
+        given = self.own.at(place)
+        has_rows = np.ndim(right[0]) > len(block.program.shapes[place.name])
+        is_blank = np.ones(np.shape(right[0]), np.bool_)
+        for row, several in given.items():
+            for one in several:
+                is_blank[row if has_rows else slice(None)] &= ~one.is_given
+        if not is_blank.any():
+            return right
+        return np.where(is_blank, bounds[0], right[0]), np.where(is_blank, bounds[1], right[1])
 
     def _lines_of(self, phase: Phase, block: Block) -> tuple[Line, ...]:
         name = f"{phase}:{block.key}"

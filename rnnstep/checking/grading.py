@@ -8,8 +8,9 @@ import pickle
 import signal
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from rnnstep.checking.marked import Marked
@@ -158,10 +159,12 @@ def _by_several(rows: Sequence[Submission], processes: int, start: Start) -> Ite
     waiting = deque(range(len(rows)))
     done: dict[int, Row] = {}
     told = 0
-    helpers = [_Helper(start) for _ in range(processes)]
+    helpers: list[_Helper] = []
     try:
-        for helper in helpers:
-            helper.give(waiting, rows)
+        for _ in range(processes):
+            with _uninterrupted():
+                helpers.append(_Helper(start))
+            helpers[-1].give(waiting, rows)
         while told < len(rows):
             ready = wait([helper.pipe for helper in helpers if helper.left])
             for place, helper in enumerate(helpers):
@@ -175,7 +178,8 @@ def _by_several(rows: Sequence[Submission], processes: int, start: Start) -> Ite
                     done[number] = Row(rows[number].name, error=error)
                     waiting.extendleft(reversed(helper.left))
                     helper.end()
-                    helpers[place] = _Helper(start)
+                    with _uninterrupted():
+                        helpers[place] = _Helper(start)
                 if not helpers[place].left:
                     helpers[place].give(waiting, rows)
             while told in done:
@@ -186,11 +190,25 @@ def _by_several(rows: Sequence[Submission], processes: int, start: Start) -> Ite
             helper.end()
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait while a process starts, which inherits that: it never hears of it, half started or later."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # or the first start of a process would, and let Ctrl-C through after it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _help(
     pipe: Connection, scenario: bytes, limits: Limits, decimals: int | None, grader: type[Grader]
 ) -> None:
     """What a process does: mark what comes, until nothing does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be let wait
     one = grader(pickle.loads(scenario), limits, decimals)  # noqa: S301 - from our own process
     with suppress(EOFError, OSError):
         while True:
