@@ -178,12 +178,21 @@ class Debugger(Screen[None]):
             self.player.stop()
         elif self.options.is_remote and event.key in BLANKING and self.prompt is None:
             self._blank(is_blank=True)
-        elif self.prompt is None and is_number_asked(self.session, event.character):
+        elif self.prompt is not None:
+            self.prompt.take(event)
+            return
+        elif is_number_asked(self.session, event.character):
             self.ask("guess", typed=event.character or "")
         else:
             return
         event.stop()
         event.prevent_default()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Numbers that are pasted for a hidden value."""
+        typed = " ".join(event.text.split())
+        if self.prompt is None and is_number_asked(self.session, typed[:1] or None):
+            self.ask("guess", typed=typed)
 
     def on_screen_suspend(self) -> None:
         """Stop playing under a page."""

@@ -68,6 +68,21 @@ class Prompt(Widget):
         super().__init__()
         self.question = question
         self.look = look
+        self._early: list[events.Key] = []
+
+    def take(self, event: events.Key) -> None:
+        """Take a key that comes before the line has the keys: a number is typed faster than a prompt is drawn."""
+        line = next(iter(self.query(Line)), None)
+        if line is None:
+            self._early.append(event)
+        elif event.is_printable and event.character is not None:  # those that the line has seen end there
+            line.insert_text_at_cursor(event.character)
+        elif line.has_focus:
+            return
+        elif event.key == "backspace":
+            line.action_delete_left()
+        elif event.key == "enter":
+            self.call_later(line.action_submit)
 
     def compose(self) -> ComposeResult:
         """Label, line, and a place for what is wrong."""
@@ -78,10 +93,12 @@ class Prompt(Widget):
     def on_mount(self) -> None:
         """Give the line the keys; the number that is there is selected, ready to be typed over."""
         line = self.query_one(Input)
-        line.focus()
         before, equals, _ = self.question.value.rpartition("= ")
         if equals:
             line.selection = type(line.selection)(len(before) + len(equals), len(self.question.value))
+        for event in self._early:
+            self.take(event)
+        line.focus()
 
     @on(Input.Submitted)
     def _answer(self, event: Input.Submitted) -> None:

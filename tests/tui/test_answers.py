@@ -60,6 +60,28 @@ async def test_a_digit_answers_for_a_hidden_value(opened):
         assert "-0.32 is right" in screen.text
 
 
+async def test_a_number_that_is_typed_at_once_or_pasted_is_whole(opened):
+    async with opened("hello", at="2/L0/hh[0]") as screen:
+        await screen.press("p", "right")
+        await screen.press(*"-0.9", "backspace", "8")
+        await screen.until(lambda: screen.app.focused is not None and screen.app.focused.id != "canvas")
+        assert screen.app.focused.value == "-0.8"
+        await screen.press("escape")
+        await screen.until(lambda: screen.debugger.prompt is None)
+        screen.app.post_message(Paste("-0.123\n"))
+        await screen.until(lambda: screen.app.focused is not None and screen.app.focused.id != "canvas")
+        assert screen.app.focused.value == "-0.123"
+
+
+async def test_a_long_paste_is_taken_whole(opened):
+    numbers = " ".join(["0.25"] * 200)
+    async with opened("hello") as screen:
+        await screen.press("A")
+        await screen.until(lambda: screen.debugger.prompt is not None)
+        screen.app.focused.post_message(Paste(f"h_1 = {numbers}"))
+        await screen.until(lambda: screen.app.focused.value == f"h_1 = {numbers}")
+
+
 async def test_the_full_stop_still_reveals(opened):
     async with opened("hello", at="2/L0/hh[0]") as screen:
         await screen.press("p", "right")
