@@ -229,7 +229,10 @@ class Calculation(ABC):
             return bounds, doubts
         if self.base is not None:
             right = self.base.step(place.phase, place.key, place.t).values[place.name]
-            return self._with_blanks(place, block, right, bounds), doubts
+            has_rows = np.ndim(right[0]) > len(block.program.shapes[place.name])
+            is_blank = self.own.is_blank(place, np.shape(right[0]), has_rows=has_rows)
+            low, high = (np.where(is_blank, *pair) for pair in zip(bounds, right, strict=True))
+            return (low, high) if is_blank.any() else right, doubts
         low, high = (np.array(bound) for bound in np.broadcast_arrays(*bounds))
         exact = tuple(np.array(bound) for bound in np.broadcast_arrays(*exact_of(bounds)))
         has_rows = low.ndim > len(block.program.shapes[place.name])
@@ -247,18 +250,6 @@ class Calculation(ABC):
                 doubts[row if has_rows else slice(None)] = True
         found = low, high
         return (Kept(found, (exact[0], exact[1])) if isinstance(bounds, Kept) else found), doubts
-
-    def _with_blanks(self, place: Place, block: Block, right: Interval, bounds: Interval) -> Interval:
-        """What was given, and where a blank was left what the slip leads to there."""
-        given = self.own.at(place)
-        has_rows = np.ndim(right[0]) > len(block.program.shapes[place.name])
-        is_blank = np.ones(np.shape(right[0]), np.bool_)
-        for row, several in given.items():
-            for one in several:
-                is_blank[row if has_rows else slice(None)] &= ~one.is_given
-        if not is_blank.any():
-            return right
-        return np.where(is_blank, bounds[0], right[0]), np.where(is_blank, bounds[1], right[1])
 
     def _lines_of(self, phase: Phase, block: Block) -> tuple[Line, ...]:
         name = f"{phase}:{block.key}"
@@ -321,12 +312,4 @@ def _is_as_right(line: Line, block: Block, step: Step, right: Step) -> bool:
     known = step.known
     return all(
         name not in known or known[name] is right.known.get(name) for name in names_in(line.expression)
-    )
-
-
-def joined(parts: Sequence[Interval]) -> Interval:
-    """Vectors side by side."""
-    return (
-        np.concatenate([low for low, _ in parts], axis=-1),
-        np.concatenate([high for _, high in parts], axis=-1),
     )

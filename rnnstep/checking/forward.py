@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking.calculation import Calculation, Fed, Step, joined
+from rnnstep.checking.calculation import Calculation, Fed, Step
 from rnnstep.checking.rounding import shown
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import run_steps
@@ -132,7 +132,7 @@ class Forward(Calculation):
     def finals_of_layer(self, layer: int) -> Fed:
         """Those of any layer."""
         runs = [run for run in self.done.runs.values() if run.block.layer == layer]
-        return together([self.final(run.block.key, run.block.output) for run in runs])
+        return side_by_side([self.final(run.block.key, run.block.output) for run in runs])
 
     # ── the loss ─────────────────────────────────────────────────────────────────────
 
@@ -168,6 +168,12 @@ class Forward(Calculation):
             found.values[name] = point(value)
 
 
-def together(parts: Sequence[Fed]) -> Fed:
-    """Vectors side by side, and whether any of them is in doubt."""
+def joined(parts: Sequence[Interval]) -> Interval:
+    """Vectors side by side."""
+    low, high = (np.concatenate([part[side] for part in parts], axis=-1) for side in (0, 1))
+    return low, high
+
+
+def side_by_side(parts: Sequence[Fed]) -> Fed:
+    """The same, and whether any of them is in doubt."""
     return joined([value for value, _ in parts]), np.logical_or.reduce([doubts for _, doubts in parts])

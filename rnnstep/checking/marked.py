@@ -11,6 +11,7 @@ from rnnstep.checking.answers import Answers
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes.catalogue import Catalogue
 from rnnstep.checking.naming import QUICK, THOROUGH, Named, named
+from rnnstep.checking.one_row import OneRow
 from rnnstep.checking.telling import Advice, advice, why_alike
 from rnnstep.engine.learning import Learning
 from rnnstep.language import Text
@@ -45,6 +46,7 @@ class Marked:
     def __init__(self, sheet: Sheet) -> None:
         self.sheet = sheet
         self.marks: Sequence[Mark] = sheet.marks
+        self._one_row = OneRow(sheet)
         self._remarks: dict[tuple[int, int], Remarks] = {}
 
     @classmethod
@@ -70,10 +72,11 @@ class Marked:
         return self._remarks[number, work]
 
     def _remarked(self, number: int, work: int) -> Remarks:
-        found = named(self.sheet, number, work=work)
+        sheet, number = self._one_row.of(number)
+        found = named(sheet, number, work=work)
         if len({one.ids for one in found}) < 2:
             return Remarks(found)
-        return Remarks(found, why_alike(self.sheet, number, found), advice(self.sheet, number, found))
+        return Remarks(found, why_alike(sheet, number, found), advice(sheet, number, found))
 
     @cached_property
     def _ranks(self) -> dict[int, int]:

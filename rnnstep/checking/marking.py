@@ -81,6 +81,7 @@ class Sheet(Calculations):
     Attributes:
         answers: in their order.
         targets: of each answer what it is about.
+        laid: the answers in their targets' shapes.
         catalogue: the slips that may stand behind a wrong one.
     """
 
@@ -89,7 +90,7 @@ class Sheet(Calculations):
         self.answers = tuple(one.answer for one in laid)
         self.targets = tuple(one.target for one in laid)
         self.catalogue = catalogue or Catalogue(learning)
-        self._laid = laid
+        self.laid = laid
         self.own = Own(self._written())
 
     @classmethod
@@ -108,7 +109,7 @@ class Sheet(Calculations):
 
     def without(self, number: int) -> Sheet:
         """The sheet as if an answer had not been given, so that nothing goes on from it."""
-        laid = [one for index, one in enumerate(self._laid) if index != number]
+        laid = [one for index, one in enumerate(self.laid) if index != number]
         return Sheet(self.learning, laid, self.catalogue)
 
     def decimals(self, number: int) -> int:
@@ -128,7 +129,7 @@ class Sheet(Calculations):
         return max((one.numbers.most_decimals for one in self.answers), default=0)
 
     def _written(self) -> Iterator[tuple[Place, int, Written]]:
-        for number, one in enumerate(self._laid):
+        for number, one in enumerate(self.laid):
             for part in one.target.parts:
                 value = np.atleast_1d(one.numbers.value[part.at])
                 if not np.isnan(value).all():
@@ -157,7 +158,7 @@ class Sheet(Calculations):
         return tuple(self._mark(number) for number in range(len(self.answers)))
 
     def _mark(self, number: int) -> Mark:
-        target, numbers = self.targets[number], self._laid[number].numbers
+        target, numbers = self.targets[number], self.laid[number].numbers
         expected = self.expected(target)
         low, high = self._with_what_is_computed(number, self.bounds(number), expected)
         one = Written(numbers.value, self.decimals(number))
@@ -190,7 +191,7 @@ class Sheet(Calculations):
     def _by_place(self) -> dict[tuple[Place, int], list[tuple[int, Array]]]:
         """What each answer gives of a line of a row, with the answer's number."""
         found: dict[tuple[Place, int], list[tuple[int, Array]]] = {}
-        for number, one in enumerate(self._laid):
+        for number, one in enumerate(self.laid):
             for part in one.target.parts:
                 value = np.atleast_1d(one.numbers.value[part.at])
                 found.setdefault((part.place, one.target.row), []).append((number, value))

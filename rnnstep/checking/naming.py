@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes import entries
 from rnnstep.checking.own import Written
-from rnnstep.checking.slip import Here, Slip, together
+from rnnstep.checking.slip import Here, Slip, once, together
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
 
@@ -82,9 +82,14 @@ class _Search:
     def _candidates(self) -> list[Named]:
         reaches = list(self._reaches())
         written = list(self._written_wrongly())
-        for here, cost in reaches:
-            if cost * len(self.slips) <= self._work:
-                found = [*self._singles([replace(slip, here=here) for slip in self.slips]), *written]
+        left = self._work
+        for slips, cost in [
+            *(([replace(slip, here=here) for slip in self.slips], cost) for here, cost in reaches),
+            (self._once(), reaches[0][1]),
+        ]:
+            if cost * len(slips) <= left:
+                left -= cost * len(slips)
+                found = [*self._singles(slips), *written]
                 if found:
                     return found
         pairs = PAIRS_OF * (PAIRS_OF - 1) // 2
@@ -92,6 +97,11 @@ class _Search:
             if cost * (len(self.slips) + pairs) <= self._work and self.one.is_given.sum() > 1:
                 return list(self._pairs([replace(slip, here=here) for slip in self.slips]))
         return written
+
+    def _once(self) -> list[Slip]:
+        """What may be done wrong at one step alone: another input, as where an index was looked up wrongly."""
+        fed = [slip for slip in self.slips if "x" in slip.wires]
+        return [once(slip, t) for t in reversed(range(self._all_steps())) for slip in fed]
 
     # ── where a mistake is looked for ────────────────────────────────────────────────
 

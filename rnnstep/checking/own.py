@@ -90,5 +90,13 @@ class Own:
             row in given and np.any([one.is_given for one in given[row]], axis=0).all() for row in rows
         )
 
+    def is_blank(self, place: Place, shape: tuple[int, ...], *, has_rows: bool) -> NDArray[np.bool_]:
+        """Where nothing was given of a place, in its whole shape: of all rows, or of a parameter."""
+        found = np.ones(shape, np.bool_)
+        for row, several in self.at(place).items():
+            for one in several:
+                found[row if has_rows else slice(None)] &= ~one.is_given
+        return found
+
     def __iter__(self) -> Iterator[Place]:
         return iter(self._by_place)

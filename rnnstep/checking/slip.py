@@ -129,3 +129,12 @@ def together(first: Slip, second: Slip) -> Slip:
         first.walks_padding or second.walks_padding,
         first.here,
     )
+
+
+def once(slip: Slip, step: int) -> Slip:
+    """A slip of what is fed in, made at one step alone."""
+
+    def x(paper: Forward, block: Block, t: int) -> Fed:
+        return (slip if t == step else RIGHT).x(paper, block, t)
+
+    return Slip(slip.id, slip.rewrite, {**slip.wires, "x": x})

@@ -128,3 +128,17 @@ WITHOUT_SESSION = frozenset(
     {"open", "next_scenario", "previous_scenario", "theme", "language", "help", "palette", "quit", "picture"}
 )
 """Commands that do something before a scenario is open."""
+
+
+def can(debugger: Debugger, command: str) -> bool:
+    """Whether a command can do something now."""
+    session, files = debugger.session, debugger.files
+    if command in ("next_scenario", "previous_scenario"):
+        return len(files.sources) > 1
+    if command == "reload":
+        return files.source is not None
+    if command == "cure":
+        return session is not None and (
+            session.run.is_refused or (session.run.cured or session.mistaken) is not None
+        )
+    return session is not None or command in WITHOUT_SESSION

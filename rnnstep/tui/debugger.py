@@ -256,19 +256,6 @@ class Debugger(Screen[None]):
         self.change(state)
         ACTIONS[command](self)
 
-    def can(self, command: str) -> bool:
-        """Whether a command can do something now."""
-        if command in ("next_scenario", "previous_scenario"):
-            return len(self.files.sources) > 1
-        if command == "reload":
-            return self.files.source is not None
-        if command == "cure":
-            session = self.session
-            return session is not None and (
-                session.run.is_refused or (session.run.cured or session.mistaken) is not None
-            )
-        return self.session is not None or command in WITHOUT_SESSION
-
     def on_unmount(self) -> None:
         """Leave no training behind."""
         self.training.stop()

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.markup import escape
 
 from rnnstep.language import Text
+from rnnstep.tui.actions import can
 from rnnstep.views.commands import COMMANDS, Command
 from rnnstep.views.look import Look
 
@@ -41,7 +42,7 @@ class Commands(Provider):
         return cast("Debugger", self.screen)
 
     def _offered(self) -> Iterator[Command]:
-        return (one for one in COMMANDS if one.id != "palette" and self._debugger.can(one.id))
+        return (one for one in COMMANDS if one.id != "palette" and can(self._debugger, one.id))
 
     async def discover(self) -> Hits:
         """Give every command that can do something, in the order of the help."""

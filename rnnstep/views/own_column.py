@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,17 +29,28 @@ class Given:
 
 
 def given(scene: Scene, name: str) -> Given | None:
-    """What was given of a line of the block at this step and row; None where nothing was."""
+    """What was given of a line of the block at this step and row; None where nothing was.
+
+    Several answers may give some of its entries each: the mark is then the first wrong one's.
+    """
     own, spot = scene.session.own, scene.spot
     if own is None or spot.phase is None or spot.batch is None:
         return None
     from rnnstep.checking.own import Place
 
     place = Place(spot.epoch, spot.batch, spot.phase, scene.block.key, scene.t, name)
-    for mark, number, values in own.at(scene.run.learning, place, scene.row):
-        if mark.status != "missing":
-            return Given(mark, number, np.asarray(values))
-    return None
+    pieces = [
+        Given(mark, number, np.asarray(values))
+        for mark, number, values in own.at(scene.run.learning, place, scene.row)
+        if mark.status != "missing"
+    ]
+    if not pieces:
+        return None
+    told = next((piece for piece in pieces if not piece.mark.is_right), pieces[0])
+    merged = pieces[0].values
+    for piece in pieces[1:]:
+        merged = np.where(np.isnan(merged), piece.values, merged)
+    return replace(told, values=merged)
 
 
 def grids_of(scene: Scene, name: str) -> list[Grid]:

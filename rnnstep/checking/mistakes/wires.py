@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnstep.checking.calculation import Fed, joined
-from rnnstep.checking.forward import Forward, together
+from rnnstep.checking.calculation import Fed
+from rnnstep.checking.forward import Forward, joined, side_by_side
 from rnnstep.checking.slip import Slip
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import Pass
@@ -166,7 +166,7 @@ def _backward_at_last_step(paper: Forward) -> Fed:
     layer = paper.done.scenario.recurrent.num_layers - 1
     forward, _ = _of_layer(paper, layer)
     last = paper.state(f"L{layer}←", paper.batch.num_steps - 1)
-    return together([forward, last])
+    return side_by_side([forward, last])
 
 
 def _viewed(paper: Forward) -> Fed:

@@ -1,0 +1,80 @@
+"""Mistakes are found where only some of the numbers, or only the last of them, were given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnnstep.checking import Marked, inline_answers
+from rnnstep.engine.learning import Learning
+from rnnstep.scenario.document import Limits
+from rnnstep.scenario.read import read_text
+from tests.oracle.by_hand import Pen, run
+from tests.oracle.test_checking import scenario_of
+
+EMBEDDED = """
+[input]
+indices = {indices}
+[embedding]
+num_embeddings = 4
+embedding_dim = 3
+[recurrent]
+module = "GRU"
+hidden_size = 3
+bidirectional = {both}
+[weights]
+seed = 5
+"embedding.weight" = [[0.5, -1.2, 0.3], [-0.7, 0.4, 1.1], [0.9, 0.2, -0.6], [-0.3, -0.8, 0.1]]
+"""
+LARGE = """
+[input]
+random = {shape = [3, 30, 4], seed = 1}
+[recurrent]
+module = "LSTM"
+hidden_size = 4
+[weights]
+seed = 2
+"""
+
+
+def ids(marked: Marked, number: int) -> set[str]:
+    return {id_ for one in marked.remarks(number).mistakes for id_ in one.ids}
+
+
+def written(value: np.ndarray, decimals: int = 3) -> str:
+    return " ".join(f"{one:.{decimals}f}" for one in value)
+
+
+@pytest.mark.parametrize("mistake", ["no_b_ih", "sigmoid_for_tanh", "transposed_hh"])
+def test_a_blank_does_not_hide_a_mistake_made_at_every_step(mistake: str) -> None:
+    scenario, pen = scenario_of("RNN", 3, sizes=(3, 4)), Pen(3)
+    values = run(scenario, pen, mistake)
+    lines = [f"h_{t + 1} = ? {pen.written(values[t]['h'][1:])}" for t in range(3)]
+    marked = Marked.of(Learning(scenario), inline_answers(lines, Limits()))
+    wrong = [number for number, mark in enumerate(marked.marks) if mark.status == "wrong"]
+    assert len(wrong) > 1
+    assert all(mistake in ids(marked, number) for number in wrong)
+
+
+@pytest.mark.parametrize("both", ["false", "true"])
+def test_an_index_that_was_looked_up_wrongly_once_is_found_from_the_last_state(both: str) -> None:
+    learning = Learning(read_text(EMBEDDED.format(indices=[1, 2, 3], both=both)))
+    other = Learning(read_text(EMBEDDED.format(indices=[1, 0, 3], both=both)))
+    last = other.epoch(0).forward(0).values("L0", 2)["h"][0]
+    marked = Marked.of(learning, inline_answers([f"h_3 = {written(last)}"], Limits()))
+    assert marked.marks[0].status == "wrong"
+    assert ids(marked, 0) == {"wrong_index"}
+
+
+def test_a_row_of_a_large_batch_is_searched_alone() -> None:
+    learning = Learning(read_text(LARGE))
+    known = learning.epoch(0).forward(0).known("L0", 1, 17)
+    assert known is not None
+    lines = [f"h_2 = {written(known['o'] * known['c'])}"]  # without the tanh
+    answers = inline_answers(lines, Limits())
+    of_row = replace(answers, answers=tuple(replace(one, row=17) for one in answers.answers))
+    marked = Marked.of(learning, of_row)
+    assert marked.marks[0].status == "wrong"
+    assert ids(marked, 0) == {"h_without_tanh"}
