@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +18,7 @@ from rnnstep.checking.float32 import as_computed
 from rnnstep.checking.own import Own, Place, Written
 from rnnstep.checking.rounding import Kept, Rounded, exact_of, shown
 from rnnstep.checking.slip import RIGHT, Slip, by_hand
+from rnnstep.checking.step import Doubts, Fed, Step
 from rnnstep.checking.wrong_keys import WithWrongKeys
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import Pass
@@ -27,46 +27,8 @@ from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.syntax import Apply, Expression, Line, Pick, names_in
 
-Doubts = NDArray[np.bool_]  # (B,): whether something before was wrong
-Fed = tuple[Interval, Doubts]
+DEEP = 8  # layers, more than which are worked out from the first one on
 Inside = Callable[[Place, int, Written], NDArray[np.bool_]]
-
-
-@dataclass(eq=False)
-class Step:
-    """One block at one step, worked out.
-
-    Attributes:
-        values: what follows goes on from, by name, (B, n); of what belongs to parameters as it is.
-        derived: what a line gives before the writer's own number takes its place.
-        entered: of what is fed in, the same, and whether a wrong number stands before it.
-        doubts: whether a wrong number stands before or at a value, for each row.
-        before: the same without the value itself.
-        known: all that a line may read so far.
-    """
-
-    values: dict[str, Any] = field(default_factory=dict)
-    derived: dict[str, Interval] = field(default_factory=dict)
-    entered: dict[str, Fed] = field(default_factory=dict)
-    doubts: dict[str, Doubts] = field(default_factory=dict)
-    before: dict[str, Doubts] = field(default_factory=dict)
-    known: dict[str, Any] = field(default_factory=dict)
-
-    def take(self, name: str, fed: Fed) -> None:
-        """Note what is fed in."""
-        self.values[name], self.doubts[name] = fed
-
-    def bounds(self, name: str) -> Fed:
-        """The bounds of a line, or of what is fed in, without the writer's own number; and whether it is in doubt."""
-        if name in self.derived:
-            return self.derived[name], self.before[name]
-        return self.entered[name]
-
-    def take_over(self, name: str, other: Step) -> None:
-        """Take a line's value from the same step of another calculation."""
-        self.derived[name], self.before[name] = other.derived[name], other.before[name]
-        self.take(name, (other.values[name], other.doubts[name]))
-        self.known[name] = other.values[name]
 
 
 class Calculation(ABC):
@@ -157,6 +119,7 @@ class Calculation(ABC):
 
     def _begun(self, phase: Phase, block: Block, t: int) -> Step:
         """A step with what its block reads, and none of its lines yet."""
+        self._climb(phase, block, t)
         step = self.inputs(phase, block, t)
         if self.base is not None:
             _share(step, self.base.step(phase, block.key, t))
@@ -169,6 +132,16 @@ class Calculation(ABC):
         step.known.update({**self.parameters(block), **step.values})
         self._steps[phase, block.key, t] = step
         return step
+
+    def _climb(self, phase: Phase, block: Block, t: int) -> None:
+        """Work out the layers that a block stands on one by one, so that many of them are no deep recursion."""
+        if self.done.scenario.recurrent.num_layers <= DEEP or phase == "update":
+            return
+        keys = list(self.done.runs)
+        for key in keys if phase == "forward" else reversed(keys):
+            layer = self.done.runs[key].block.layer
+            if _stands_on(phase, block, layer) and (phase, key, t) not in self._steps:
+                self.step(phase, key, t)
 
     def step_before(self, phase: Phase, block: Block, t: int) -> Step | None:
         """The step that is computed before one; None of the first."""
@@ -273,6 +246,18 @@ class Calculation(ABC):
                 name: shown(value, self.reading.decimals) for name, value in block.parameters.items()
             }
         return self._parameters[block.key]
+
+
+def _stands_on(phase: Phase, block: Block, layer: int) -> bool:
+    """Whether a block reads what comes of a recurrent layer, itself or through others."""
+    match block.kind:
+        case "embedding":
+            return phase == "backward"
+        case "recurrent":
+            return layer < block.layer if phase == "forward" else layer > block.layer
+        case "join" | "dropout":
+            return layer <= block.layer if phase == "forward" else layer > block.layer
+    return phase == "forward"
 
 
 def _narrowed(bounds: Interval, own: Interval, is_wrong: NDArray[np.bool_]) -> Interval:

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rnnstep.checking.calculation import Fed, Step
 from rnnstep.checking.forward import Forward
 from rnnstep.checking.rounding import shown
+from rnnstep.checking.step import Fed, Step
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.epoch import CLIP
 from rnnstep.engine.learning import Learning

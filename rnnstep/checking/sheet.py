@@ -7,11 +7,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking.calculation import Fed
 from rnnstep.checking.float32 import as_computed
 from rnnstep.checking.own import Own, Place, Written
 from rnnstep.checking.paper import Paper
 from rnnstep.checking.slip import RIGHT, Slip
+from rnnstep.checking.step import Fed
 from rnnstep.checking.targets import Part, Target, gradient_target
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval

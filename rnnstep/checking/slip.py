@@ -15,9 +15,9 @@ from rnnstep.equations.intervals import Interval
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
 
 if TYPE_CHECKING:
-    from rnnstep.checking.calculation import Fed
     from rnnstep.checking.forward import Forward
     from rnnstep.checking.paper import Paper
+    from rnnstep.checking.step import Fed
 
 Lines = tuple[Line, ...]
 Here = Callable[[Phase, str, int], bool]

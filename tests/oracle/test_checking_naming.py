@@ -78,3 +78,29 @@ def test_a_row_of_a_large_batch_is_searched_alone() -> None:
     marked = Marked.of(learning, of_row)
     assert marked.marks[0].status == "wrong"
     assert ids(marked, 0) == {"h_without_tanh"}
+
+
+DEEP = """
+[input]
+random = {shape = [2, 1, 2], seed = 1}
+[recurrent]
+module = "GRU"
+hidden_size = 2
+num_layers = 120
+bidirectional = true
+[linear]
+out_features = 2
+from = "h_n"
+[weights]
+seed = 1
+[target]
+indices = [0]
+"""
+
+
+def test_a_hundred_layers_are_no_deep_recursion() -> None:
+    learning = Learning(read_text(DEEP))
+    logits = learning.epoch(0).forward(0).values("linear", 1)["logits"][0]
+    lines = [f"logits = {written(logits)}", f"grad.bias_ih_l0 = {'0 ' * 6}"]
+    marks = Marked.of(learning, inline_answers(lines, Limits())).marks
+    assert marks[0].status == "correct"

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from rnnstep.checking.calculation import Fed
 from rnnstep.checking.mistakes.patterns import Lines, each, replaced
 from rnnstep.checking.paper import Paper
 from rnnstep.checking.slip import Slip
+from rnnstep.checking.step import Fed
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.structure import Phase

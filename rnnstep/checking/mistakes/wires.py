@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from rnnstep.checking.calculation import Fed
 from rnnstep.checking.forward import Forward, joined, side_by_side
 from rnnstep.checking.slip import Slip
+from rnnstep.checking.step import Fed
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.intervals import Interval, point
