@@ -19,12 +19,14 @@ MOST_INDICES = 40  # that are tried for one that was read wrong
 
 def variants(done: Pass) -> Iterator[Slip]:
     """Every slip of the run's wires that could make a difference."""
-    recurrent, batch = done.scenario.recurrent, done.batch
+    recurrent, batch, states = done.scenario.recurrent, done.batch, done.scenario.cell.states
     yield Slip("h_stays_h_0", wires={"before": _stays})
-    if len(done.scenario.cell.states) > 1:  # c went on
+    if len(states) > 1:  # c went on
         yield Slip("h_stays_h_0", wires={"before": _h_stays})
     if done.scenario.initial_state:
         yield Slip("h_zero_ignored", wires={"initial": _zeros})
+        if len(states) > 1:  # of one state alone, as where c_0 was taken and h_0 was not
+            yield from (Slip("h_zero_ignored", wires={"initial": _zeros_of(state)}) for state in states)
     for is_kept in (False, True):
         yield Slip("x_of_previous_step", wires={"x": _x_of(-1, is_kept_at_end=is_kept)})
         yield Slip("x_of_next_step", wires={"x": _x_of(1, is_kept_at_end=is_kept)})
@@ -60,6 +62,13 @@ def _h_stays(paper: Forward, block: Block, state: str, t: int) -> Fed:
 
 def _zeros(paper: Forward, block: Block, state: str) -> Interval:
     return point(np.zeros((paper.batch.num_rows, int(block.program.states[state][0]))))
+
+
+def _zeros_of(one: str) -> Callable[[Forward, Block, str], Interval]:
+    def initial(paper: Forward, block: Block, state: str) -> Interval:
+        return (_zeros if state == one else Forward.initial)(paper, block, state)
+
+    return initial
 
 
 def _in_order(paper: Forward, block: Block) -> range:
