@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rnnstep.checking.mistakes import cells, gradients, losses, wires
 from rnnstep.checking.mistakes.patterns import Pattern
 from rnnstep.checking.own import Place
-from rnnstep.checking.slip import Slip, by_hand
+from rnnstep.checking.slip import Lines, Slip, by_hand
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.structure import Phase
 
@@ -30,8 +30,11 @@ class Catalogue:
         done = self._learning.epoch(epoch).forward(batch)
         block = next(iter(done.runs.values())).block
         right = by_hand(block)
+        seen: set[tuple[str, Lines]] = set()
         for slip in cells.variants(Pattern(block, right)):
-            if slip.lines("forward", block) != right:
+            lines = slip.lines("forward", block)
+            if lines != right and (slip.id, lines) not in seen:
+                seen.add((slip.id, lines))
                 yield slip
         yield from wires.variants(done)
         if done.loss_run is not None:

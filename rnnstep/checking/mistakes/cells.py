@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Literal
 
 from rnnstep.checking.mistakes.gated import GATED, is_lstm
 from rnnstep.checking.mistakes.patterns import (
@@ -127,24 +129,29 @@ def _partner(name: str) -> str:
     return kind + {"i": "h", "h": "i"}.get(rest[:1], "?") + rest[1:]
 
 
-def _bias_after(name: str) -> Rewriting:
-    """`tanh(W x + U h') + b` in the place of `tanh(W x + U h' + b)`."""
+def _bias_after(name: str, of_products: Literal["kept", "bare", "scaled"] = "kept") -> Rewriting:
+    """`tanh(W x + U h') + b` in the place of `tanh(W x + U h' + b)`.
+
+    A bias inside a product, as b_hn in a GRU's `r * (W_hn h' + b_hn)`, is kept there or put outside, with its factor or bare.
+    """
 
     def rewriting(pattern: Pattern) -> Lines | None:
         biases: list[Expression] = []
+        scaled: list[Expression] = []
 
-        def without(expression: Expression, depth: int) -> Expression:
-            parts = list(terms(expression))
-            if len(parts) == 1:
-                written = pattern.written_out(parts[0])
-                return without(written, depth - 1) if depth and written != parts[0] else parts[0]
-            kept = []
-            for part in parts:
+        def without(expression: Expression, depth: int, factor: Expression | None = None) -> Expression:
+            kept: list[Expression] = []
+            for part in terms(expression):
+                written = pattern.written_out(part)
                 if pattern.is_bias(part):
-                    biases.append(part)
+                    (biases if factor is None else scaled).append(
+                        part if factor is None or of_products == "bare" else Apply("mul", (factor, part))
+                    )
+                elif isinstance(part, Apply) and part.op == "mul" and of_products != "kept":
+                    kept.append(Apply("mul", (part.args[0], without(part.args[1], depth, part.args[0]))))
                 else:
-                    kept.append(without(part, depth))
-            return total(kept) if kept else parts[0]
+                    kept.append(without(written, depth - 1, factor) if depth and written != part else part)
+            return total(kept) if kept else expression
 
         expression = pattern.by_name[name].expression
         if not isinstance(expression, Apply) or len(expression.args) != 1:
@@ -152,7 +159,7 @@ def _bias_after(name: str) -> Rewriting:
         inner = without(expression.args[0], 2)
         if not biases:
             return None
-        return replaced(pattern.lines, name, total([Apply(expression.op, (inner,)), *biases]))
+        return replaced(pattern.lines, name, total([Apply(expression.op, (inner,)), *biases, *scaled]))
 
     return rewriting
 
@@ -264,6 +271,8 @@ _AT_ACTIVATIONS: tuple[tuple[str, Callable[[str], Rewriting]], ...] = (
     ("no_activation", _without_activation),
     ("activation_per_term", _per_term),
     ("bias_after_activation", _bias_after),
+    ("bias_after_activation", partial(_bias_after, of_products="bare")),
+    ("bias_after_activation", partial(_bias_after, of_products="scaled")),
 )
 
 _ACTIVATIONS = (
