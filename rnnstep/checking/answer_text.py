@@ -14,7 +14,8 @@ from rnnstep.language.printable import printable
 from rnnstep.scenario.document import Document, Limits
 
 _LINE = re.compile(
-    r"\s*(?:(?P<step>\d{1,9})/(?:L(?P<layer>\d{1,9})(?P<back>←|<-)?/)?)?(?P<name>[A-Za-z∂][\w.∂]*?)(?P<at>\[[\d,\s]+\])?"
+    r"\s*(?:e(?P<epoch>\d{1,9}):\s*)?(?:(?P<step>\d{1,9})/)?(?:L(?P<layer>\d{1,9})(?P<back>←|<-)?(?:/|\s)\s*)?"
+    r"(?P<name>[A-Za-z∂][\w.∂]*?)(?P<at>\[[\d,\s]+\])?"
     r"\s*[=＝:：]\s*(?P<numbers>[^=＝]*)"
 )
 _STEP = re.compile(r"(?P<name>.+)_(?P<step>\d{1,9})")
@@ -31,8 +32,9 @@ class _Unreadable(Exception):
 
 
 def inline_answers(texts: Sequence[str], limits: Limits) -> Answers:
-    """Read answers such as `h_1 = 0.54 ? 0.00 0.84`, one a text or a line; `3/L0/hh[1] = 0.18` names a place.
+    """Read answers such as `h_1 = 0.54 ? 0.00 0.84`, one a text or a line.
 
+    `3/L0/hh[1] = 0.18` names a place; what marks are told under is read, too: `L1 h_3`, `L0← h_3`, `e2: update.bias_hh`.
     A line `decimals = 3` says how the writer rounds; what follows a `#` is not read.
 
     Raises:
@@ -124,12 +126,16 @@ def _answer(line: str, number: int) -> Answer:
         index = (tuple(min(int(part[:10]), LARGEST) for part in re.findall(r"\d+", found["at"])),)
     if step is not None and not 1 <= int(step) <= LARGEST:
         raise _Unreadable(Text("`{line}`: steps count from 1", line=shown))
+    epoch = found["epoch"]
+    if epoch is not None and not int(epoch):
+        raise _Unreadable(Text("`{line}`: epochs count from 1", line=shown))
     return Answer(
         name,
         numbers,
         None if step is None else int(step) - 1,
         None if found["layer"] is None else int(found["layer"]),
         "backward" if found["back"] else "forward",
+        epoch=None if epoch is None else int(epoch),
         index=index,
         line=number,
     )

@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from rnnstep.checking import inline_answers
+from rnnstep.errors import UsageError
+from rnnstep.scenario.document import Limits
 from tests.unit.command_line import run, written
 
 RIGHT = "0.215 0.251 -0.484 -0.094"  # of h_1 of hello
@@ -398,3 +401,17 @@ def test_nothing_of_a_file_steers_the_terminal(capsys, tmp_path):
         assert (status, out) == (2, "")
         assert "\x1b" not in err
         assert "\u202e" not in err
+
+
+def test_what_marks_are_told_under_is_read():
+    lines = ["L1 h_3 = 0.5", "L0← h_3 = 0.5", "e2: update.bias_hh = 0.5", "e2: 3/L1/hh[1] = 0.5", "2/h = 0.5"]
+    found = inline_answers(lines, Limits()).answers
+    assert [(one.name, one.t, one.layer, one.direction, one.epoch) for one in found] == [
+        ("h", 2, 1, "forward", None),
+        ("h", 2, 0, "backward", None),
+        ("update.bias_hh", None, None, "forward", 2),
+        ("hh", 2, 1, "forward", 2),
+        ("h", 1, None, "forward", None),
+    ]
+    with pytest.raises(UsageError, match="epochs count from 1"):
+        inline_answers(["e0: loss = 1"], Limits())

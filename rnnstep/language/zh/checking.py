@@ -49,6 +49,7 @@ ZH = {
     "`{line}`: expected NAME = NUMBERS, such as h_1 = 0.54 ? 0.00 0.84": (
         "`{line}`：应写成 名称 = 数，例如 h_1 = 0.54 ? 0.00 0.84"
     ),
+    "`{line}`: epochs count from 1": "`{line}`：轮次从 1 数起",
     "`{line}`: steps count from 1": "`{line}`：步数从 1 数起",
     "tables [[answer]]": "[[answer]] 表",
     "`{line}`: `{found}` is no number": "`{line}`：`{found}` 不是数",

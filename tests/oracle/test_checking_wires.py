@@ -1,0 +1,139 @@
+"""Mistakes with initial states, embeddings, biases and gradients of several epochs, held against plain numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from rnnstep.checking import Marked, inline_answers
+from rnnstep.engine.learning import Learning
+from rnnstep.scenario.document import Limits
+from rnnstep.scenario.read import read_text
+
+TRAINED = """
+[input]
+random = {{shape = [3, 1, 2], seed = 1}}
+[recurrent]
+module = "RNN"
+hidden_size = 3
+[weights]
+seed = 3
+[target]
+indices = [[0], [2], [1]]
+[training]
+optimizer = "{optimizer}"
+lr = 0.1
+epochs = 3
+"""
+EMBEDDED = """
+[input]
+indices = [1, 2, 0]
+[embedding]
+num_embeddings = 3
+embedding_dim = 3
+[recurrent]
+module = "RNN"
+hidden_size = 3
+[weights]
+seed = 5
+"embedding.weight" = [[0.5, -1.2, 0.3], [-0.7, 0.4, 1.1], [0.9, 0.2, -0.6]]
+"""
+SQUARE = """
+[input]
+random = {shape = [2, 1, 3], seed = 1}
+[recurrent]
+module = "RNN"
+hidden_size = 3
+[weights]
+seed = 3
+[initial_state]
+h_0 = [[[0.6, -0.4, 0.2]]]
+"""
+BATCHED = """
+[input]
+random = {shape = [2, 2, 3], seed = 1}
+[recurrent]
+module = "RNN"
+hidden_size = 3
+bidirectional = true
+[linear]
+out_features = 2
+from = "h_n"
+[weights]
+seed = 3
+"""
+
+
+def numbers(value: object, decimals: int = 4) -> str:
+    rows = np.atleast_2d(np.asarray(value))
+    return ";".join(" ".join(f"{one:.{decimals}f}" for one in row) for row in rows)
+
+
+def named(learning: Learning, lines: Sequence[str]) -> set[str]:
+    """The mistakes of the last answer, which is wrong; all before it are right."""
+    marked = Marked.of(learning, inline_answers(list(lines), Limits()))
+    assert [mark.status for mark in marked.marks] == ["correct"] * (len(lines) - 1) + ["wrong"]
+    return {id_ for one in marked.remarks(len(lines) - 1).mistakes for id_ in one.ids}
+
+
+def weights(learning: Learning) -> dict[str, np.ndarray]:
+    return {name: value.astype(float) for name, value in learning.scenario.parameters.items()}
+
+
+def test_the_gradient_of_two_epochs_added_up_is_found() -> None:
+    learning = Learning(read_text(TRAINED.format(optimizer="SGD")))
+    first, second = (learning.epoch(epoch).backward(0).parameters["weight_hh_l0"] for epoch in (0, 1))
+    assert named(learning, [f"e2: grad.weight_hh = {numbers(first + second)}"]) == {"no_zero_grad"}
+    update = f"e2: update.weight_hh = {numbers(0.1 * (first + second), 5)}"
+    assert "no_zero_grad" in named(learning, [f"e2: grad.weight_hh = {numbers(second, 5)}", update])
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_a_bias_that_was_left_as_it_was_is_found(optimizer: str) -> None:
+    learning = Learning(read_text(TRAINED.format(optimizer=optimizer)))
+    kept = weights(learning)["bias_hh_l0"]
+    assert "merged_bias_once" in named(learning, [f"e1: w.bias_hh = {numbers(kept)}"])
+    assert "merged_bias_once" in named(learning, ["e1: update.bias_hh = 0.0000 0.0000 0.0000"])
+
+
+@pytest.mark.parametrize(("mistake", "factor"), [("sum_for_mean", 3.0), ("mean_twice", 1 / 3)])
+def test_a_mean_that_is_none_is_found(mistake: str, factor: float) -> None:
+    learning = Learning(read_text(TRAINED.format(optimizer="SGD")))
+    done = learning.epoch(0).forward(0)
+    each = [float(done.values("loss", t)["nll"].reshape(-1)[0]) for t in range(3)]
+    lines = [f"nll_{t + 1} = {one:.4f}" for t, one in enumerate(each)]
+    assert mistake in named(learning, [*lines, f"loss = {factor * float(np.mean(each)):.4f}"])
+
+
+def test_a_column_of_the_embedding_is_found() -> None:
+    learning = Learning(read_text(EMBEDDED))
+    w = weights(learning)
+    x = w["embedding.weight"][:, 1]
+    h = np.tanh(w["weight_ih_l0"] @ x + w["bias_ih_l0"] + w["bias_hh_l0"])
+    assert named(learning, [f"h_1 = {numbers(h)}"]) == {"embedding_column"}
+
+
+def test_an_initial_state_that_was_ignored_is_found() -> None:
+    learning = Learning(read_text(SQUARE))
+    w, x = weights(learning), learning.scenario.batches[0].values[0, 0].astype(float)
+    h = np.tanh(w["weight_ih_l0"] @ x + w["bias_ih_l0"] + w["bias_hh_l0"])
+    assert named(learning, [f"h_1 = {numbers(h)}"]) == {"h_zero_ignored"}
+
+
+def test_a_product_element_by_element_is_found() -> None:
+    learning = Learning(read_text(SQUARE))
+    w, x = weights(learning), learning.scenario.batches[0].values[0, 0].astype(float)
+    h_0 = np.array([0.6, -0.4, 0.2])
+    rows = (w["weight_ih_l0"] * x).sum(axis=0) + w["bias_ih_l0"]
+    h = np.tanh(rows + w["weight_hh_l0"] @ h_0 + w["bias_hh_l0"])
+    assert "elementwise_for_matmul" in named(learning, [f"h_1 = {numbers(h)}"])
+
+
+def test_states_that_were_viewed_as_rows_are_found() -> None:
+    learning = Learning(read_text(BATCHED))
+    w, done = weights(learning), learning.epoch(0).forward(0)
+    h_n = np.stack([done.values("L0", 1)["h"], done.values("L0←", 0)["h"]])  # (D, B, H)
+    logits = h_n.reshape(2, -1)[0] @ w["linear.weight"].T + w["linear.bias"]
+    assert named(learning, [f"logits = {numbers(logits)}"]) == {"h_n_viewed"}
