@@ -11,6 +11,7 @@ import numpy as np
 from rnnstep.checking.answers import Answer, Answers
 from rnnstep.checking.marking import Sheet
 from rnnstep.checking.numbers import Numbers
+from rnnstep.checking.sheet import UNFIT
 from rnnstep.checking.slip import Slip
 from rnnstep.checking.worksheet import rounded_scenario
 from rnnstep.engine.learning import Learning
@@ -136,7 +137,7 @@ def _shows(sheet: Sheet, done: Pass, steps: Sequence[int], decimals: int, slip: 
         for t in steps:
             try:
                 one, other = (paper.step("forward", key, t).derived for paper in (right, wrong))
-            except (KeyError, IndexError, ValueError):
+            except UNFIT:
                 return True
             for name, (low, high) in other.items():
                 if name not in one or (

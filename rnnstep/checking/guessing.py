@@ -89,10 +89,7 @@ def _lines(
     are_states: bool = False,
 ) -> Iterator[tuple[Place, Array]]:
     """The values of lines of a block at a step: those up to one, one, the states, or all."""
-    epoch = learning.epoch(place.epoch)
-    passed = {"forward": epoch.forward, "backward": epoch.backward, "update": epoch.update}[place.phase](
-        place.batch
-    )
+    passed = learning.epoch(place.epoch).passed(place.phase, place.batch)
     known = None if passed is None else passed.known(place.key, place.t, row)
     if known is None:
         return

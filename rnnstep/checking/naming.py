@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes import entries
 from rnnstep.checking.own import Written
+from rnnstep.checking.sheet import UNFIT
 from rnnstep.checking.slip import Here, Slip, once, together
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
@@ -170,7 +171,7 @@ class _Search:
         """What a slip gives; None where it makes no difference, or cannot be made."""
         try:
             low, high = self.sheet.bounds(self.number, slip)
-        except (KeyError, IndexError, ValueError):  # shapes or lines that the pattern does not fit after all
+        except UNFIT:
             return None
         right = self.sheet.bounds(self.number)
         if np.array_equal(low, right[0]) and np.array_equal(high, right[1]):

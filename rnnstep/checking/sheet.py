@@ -19,6 +19,12 @@ from rnnstep.equations.operations import Array
 
 MOST_UPDATES = 3  # in a row that are worked out from the writer's own numbers
 
+UNFIT = (
+    KeyError,
+    IndexError,
+    ValueError,
+)  # what a slip raises whose lines or shapes do not fit a cell after all
+
 
 class Calculations:
     """What a writer's numbers lead to in one scenario's training.
@@ -138,12 +144,7 @@ class Calculations:
     def _value(self, part: Part, row: int) -> Array:
         """The run's value of a line: of the row, or of what belongs to all rows."""
         place = part.place
-        epoch = self.learning.epoch(place.epoch)
-        passed = {
-            "forward": epoch.forward,
-            "backward": epoch.backward,
-            "update": epoch.update,
-        }[place.phase](place.batch)
+        passed = self.learning.epoch(place.epoch).passed(place.phase, place.batch)
         assert passed is not None
         value = np.asarray(passed.values(place.key, place.t)[place.name], np.float64)
         if value.ndim <= len(self._shape(place)):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rnnstep.checking.marking import Sheet, label
 from rnnstep.checking.naming import Named
 from rnnstep.checking.own import Place
+from rnnstep.checking.sheet import UNFIT
 from rnnstep.checking.slip import RIGHT, Slip
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
@@ -90,7 +91,7 @@ def _are_apart(sheet: Sheet, number: int, pair: tuple[Slip, Slip], place: Place)
     """Whether two slips give numbers there of which no rounding makes the same."""
     try:
         one, other = (_bounds(sheet, number, slip, place) for slip in pair)
-    except (KeyError, IndexError, ValueError):
+    except UNFIT:
         return False
     return bool(np.any(_is_apart(one, other)))
 

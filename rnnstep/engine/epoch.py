@@ -12,6 +12,7 @@ from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.model import Model
 from rnnstep.engine.passes import Pass
+from rnnstep.engine.structure import Phase
 from rnnstep.engine.trace import Trace
 from rnnstep.engine.trainer import State, Trainer
 from rnnstep.equations.operations import Array
@@ -82,6 +83,10 @@ class Epoch:
         if batch not in self._backward:
             self._backward[batch] = self._model(batch).backward(self.forward(batch))
         return self._backward[batch]
+
+    def passed(self, phase: Phase, batch: int) -> Pass | BackwardPass | UpdatePass | None:
+        """A pass by its name; None where there is none."""
+        return {"forward": self.forward, "backward": self.backward, "update": self.update}[phase](batch)
 
     def update(self, batch: int) -> UpdatePass | None:
         """The update after a batch; None where nothing is updated."""

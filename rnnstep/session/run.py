@@ -97,16 +97,9 @@ class Run:
         """The pass that a spot of this epoch is in."""
         assert spot.epoch == self.epoch.index
         assert spot.batch is not None
-        match spot.phase:
-            case "backward":
-                back = self.epoch.backward(spot.batch)
-                assert back is not None
-                return back
-            case "update":
-                update = self.epoch.update(spot.batch)
-                assert update is not None
-                return update
-        return self.epoch.forward(spot.batch)
+        passed = self.epoch.passed(spot.phase or "forward", spot.batch)
+        assert passed is not None
+        return passed
 
     def block(self, spot: Spot) -> Block:
         """The block of a spot, with the parameters that its pass has."""
