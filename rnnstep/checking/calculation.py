@@ -71,6 +71,7 @@ class Calculation(ABC):
         self._lines: dict[str, tuple[Line, ...]] = {}
         self._divisors: dict[str, bool] = {}
         self._parameters: dict[str, dict[str, Interval]] = {}
+        self.doubtful: dict[str, list[str]] = {}  # parameters of blocks that a wrong update left
 
     # ── what a kind of pass must say ─────────────────────────────────────────────────
 
@@ -85,6 +86,10 @@ class Calculation(ABC):
     @abstractmethod
     def inputs(self, phase: Phase, block: Block, t: int) -> Step:
         """What a block reads at a step beside its parameters."""
+
+    @abstractmethod
+    def limited(self, phase: Phase, name: str, bounds: Interval) -> Interval:
+        """The bounds of a line, where more is known of them than its operations tell."""
 
     # ── one block at one step ────────────────────────────────────────────────────────
 
@@ -126,11 +131,12 @@ class Calculation(ABC):
         for name, value in step.values.items():
             if isinstance(value, tuple):
                 step.entered[name] = value, step.doubts.get(name, self.no_doubts)
-                step.take(
-                    name, self._with_own(self.place(phase, block.key, t, name), block, *step.entered[name])
-                )
+        self._steps[phase, block.key, t] = step  # own numbers of another rounding are held against it
+        for name, fed in step.entered.items():
+            step.take(name, self._with_own(self.place(phase, block.key, t, name), block, *fed))
         step.known.update({**self.parameters(block), **step.values})
-        self._steps[phase, block.key, t] = step
+        for name in self.doubtful.get(block.key, ()):
+            step.doubts[name] = ~self.no_doubts
         return step
 
     def _climb(self, phase: Phase, block: Block, t: int) -> None:
@@ -163,7 +169,7 @@ class Calculation(ABC):
 
     def _worked_out(self, phase: Phase, block: Block, t: int, step: Step, until: str | None = None) -> Step:
         """Work the lines out one after the other: those that are not yet, up to one of them or all."""
-        if until in step.derived:
+        if until in step.derived or until in step.entered:
             return step
         known = step.known
         reading = self._dividing if self._divides(phase, block) else self.reading
@@ -179,6 +185,8 @@ class Calculation(ABC):
                     self.provide(block, t, name, known, step)
             with np.errstate(all="ignore"):
                 bounds = reading.written(line.expression, evaluate(line.expression, known, reading))
+            if self.base is None:
+                bounds = self.limited(phase, line.name, bounds)
             doubts = self.no_doubts
             for name in names_in(line.expression):
                 doubts = doubts | step.doubts.get(name, self.no_doubts)

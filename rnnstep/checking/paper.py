@@ -13,9 +13,12 @@ from rnnstep.checking.step import Fed, Step
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.epoch import CLIP
 from rnnstep.engine.learning import Learning
+from rnnstep.engine.optimizers import largest_update
 from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.equations.shares import ROWS, D
+
+AT_MOST = 4  # times the largest update: small numbers above and below may be rounded apart
 
 
 class Around(Protocol):
@@ -29,7 +32,7 @@ class Around(Protocol):
     def gradient(self, paper: Paper, torch: str) -> Fed:
         """∂L/∂ of a parameter, from the shares of all steps."""
 
-    def learnt(self, paper: Paper, torch: str, name: str) -> Interval | None:
+    def learnt(self, paper: Paper, torch: str, name: str) -> Fed | None:
         """What the writer's own update before a batch leaves of a parameter; None where there is none."""
 
 
@@ -82,9 +85,26 @@ class Paper(Forward):
             for name, where in block.kept_in.items():
                 own = self.sheet.learnt(self, where.torch, "w")
                 if own is not None:
-                    found[name] = own[0][where.start : where.stop], own[1][where.start : where.stop]
+                    (low, high), doubts = own
+                    found[name] = low[where.start : where.stop], high[where.start : where.stop]
+                    if doubts.any():
+                        self.doubtful.setdefault(block.key, []).append(name)
             self._parameters[block.key] = found
         return super().parameters(block)
+
+    def limited(self, phase: Phase, name: str, bounds: Interval) -> Interval:
+        """Of Adam's quotient the bounds lose sight of what is above and below being of the same gradient."""
+        if phase != "update" or name != "update":
+            return bounds
+        training = self.done.scenario.training
+        most = None if training is None else largest_update(training)
+        if most is None:
+            return bounds
+        low, high = bounds
+        most = AT_MOST * most + 10.0**-self.reading.decimals
+        return np.where(high >= -most, np.maximum(low, -most), low), np.where(
+            low <= most, np.minimum(high, most), high
+        )
 
     # ── back ─────────────────────────────────────────────────────────────────────────
 
@@ -220,7 +240,7 @@ class Paper(Forward):
             found.take(before, (value, self.no_doubts))
             own = self.sheet.learnt(self, block.key, state)
             if own is not None:
-                found.take(before, (own, self.no_doubts))
+                found.take(before, (own[0], self.no_doubts | own[1].any()))
         return found
 
     def gradient(self, torch: str) -> Fed:

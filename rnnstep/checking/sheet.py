@@ -58,23 +58,31 @@ class Calculations:
             self._papers[key] = paper
         return self._papers[key]
 
-    def learnt(self, paper: Paper, torch: str, name: str) -> Interval | None:
+    def learnt(self, paper: Paper, torch: str, name: str) -> Fed | None:
         """What the writer's own update before an epoch's batch leaves of a parameter, or of what the optimizer keeps.
 
         None where that is too far from all that was given: then the writer is taken to go on from the run's numbers.
         """
         batches = len(self.learning.scenario.batches)
-        number = paper.epoch * batches + paper.done.index - 1
-        reached = range(number, max(-1, number - MOST_UPDATES), -1)
-        is_near = number < MOST_UPDATES or any(
-            (*divmod(one, batches), torch) in self._updated for one in reached
-        )
-        if number < 0 or not is_near:
+        number = first = paper.epoch * batches + paper.done.index - 1
+        if not self._is_near(number, torch):
             return None
-        epoch, batch = divmod(number, batches)
-        there = Place(epoch, batch, "update", torch, 0, name)
-        step = self.paper(there, paper.reading.decimals).step("update", torch, 0)
-        return step.values[name]  # type: ignore[no-any-return]
+        while self._is_near(first - 1, torch):
+            first -= 1
+        for one in range(
+            first, number + 1
+        ):  # from the first one on, so that many epochs are no deep recursion
+            epoch, batch = divmod(one, batches)
+            step = self.of_batch(epoch, batch, paper.reading.decimals).step("update", torch, 0)
+        return step.values[name], step.doubts[name]
+
+    def _is_near(self, number: int, torch: str) -> bool:
+        """Whether an update is one of the first, or soon after one of which the writer gave some."""
+        batches = len(self.learning.scenario.batches)
+        reached = range(number, max(-1, number - MOST_UPDATES), -1)
+        return number >= 0 and (
+            number < MOST_UPDATES or any((*divmod(one, batches), torch) in self._updated for one in reached)
+        )
 
     @cached_property
     def _updated(self) -> set[tuple[int, int, str]]:

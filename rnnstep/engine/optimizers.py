@@ -14,6 +14,7 @@ pages of torch.optim (Kingma and Ba 2015; Loshchilov and Hutter 2019; Reddi et a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -155,6 +156,25 @@ class Optimizer:
         """The values of the clip block for the norms of all gradients."""
         lines = self.clip_block(len(norms)).program.lines
         return {"norms": norms, **straight(lines)({"norms": norms})}
+
+
+def largest_update(training: Training) -> float | None:
+    """The most that an update may take off a parameter; None where the gradient alone decides.
+
+    Adam divides a mean of gradients by the root of a mean of their squares: lr · (1 − β₁) / √(1 − β₂) where that is more than
+    lr, else lr (Kingma and Ba 2015, section 2.1); RMSprop likewise lr / √(1 − alpha), momentum adding up.
+    """
+    given = {name: value for name, value in training.arguments.items() if isinstance(value, float | int)}
+    betas = training.arguments.get("betas")
+    if isinstance(betas, tuple) and betas[1] < 1:
+        return given["lr"] * max(1.0, (1 - betas[0]) / math.sqrt(1 - betas[1]))
+    if (
+        training.optimizer == "RMSprop"
+        and not given["centered"]
+        and max(given["alpha"], given["momentum"]) < 1
+    ):
+        return given["lr"] / math.sqrt(1 - given["alpha"]) / (1 - given["momentum"])
+    return None
 
 
 def _adds_up(training: Training) -> bool:
