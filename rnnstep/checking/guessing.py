@@ -55,7 +55,7 @@ def guessed(
 
     before = [laid(one, value) for one, value in _shown_before(learning, place, row)]
     target = Target((Part(place, (slice(None),) * len(shape)),), shape, row, place.t, block.layer)
-    answer = Answer(place.name, whole, place.t, decimals=max(1, numbers.most_decimals))
+    answer = Answer(place.name, whole, place.t, decimals=max(min(1, decimals), numbers.most_decimals))
     return Marked(Sheet(learning, [*before, Laid(answer, target, whole)]))
 
 

@@ -18,7 +18,7 @@ from rnnstep.checking.own import Own, Place, Written
 from rnnstep.checking.rounding import around
 from rnnstep.checking.sheet import Calculations
 from rnnstep.checking.slip import RIGHT, Slip
-from rnnstep.checking.targets import Target
+from rnnstep.checking.target import Slices, Target
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
@@ -92,6 +92,7 @@ class Sheet(Calculations):
         self.catalogue = catalogue or Catalogue(learning)
         self.laid = laid
         self.own = Own(self._written())
+        self._marks: dict[int, Mark] = {}
 
     @classmethod
     def of(cls, learning: Learning, answers: Answers, catalogue: Catalogue | None = None) -> Self:
@@ -155,9 +156,15 @@ class Sheet(Calculations):
     @cached_property
     def marks(self) -> tuple[Mark, ...]:
         """Every answer, marked."""
-        return tuple(self._mark(number) for number in range(len(self.answers)))
+        return tuple(self.mark(number) for number in range(len(self.answers)))
 
-    def _mark(self, number: int) -> Mark:
+    def mark(self, number: int) -> Mark:
+        """One answer, marked."""
+        if number not in self._marks:
+            self._marks[number] = self._marked(number)
+        return self._marks[number]
+
+    def _marked(self, number: int) -> Mark:
         target, numbers = self.targets[number], self.laid[number].numbers
         expected = self.expected(target)
         low, high = self._with_what_is_computed(number, self.bounds(number), expected)
@@ -175,26 +182,29 @@ class Sheet(Calculations):
         return Mark(self.answers[number], target, numbers.value, expected, low, high, status, is_wrong)
 
     def _is_copied(self, number: int, one: Written) -> NDArray[np.bool_]:
-        """Where an answer repeats what an earlier one gave of the same value, as h_n does the last h: wrong only once."""
+        """Where an answer repeats a wrong number that an earlier one gave of the same value, as h_n does the last h."""
         found = np.zeros(one.value.shape, np.bool_)
         target = self.targets[number]
         for part in target.parts:
             at = np.atleast_1d(one.value[part.at])
-            for earlier, other in self._by_place.get((part.place, target.row), ()):
+            for earlier, where, other in self._by_place.get((part.place, target.row), ()):
                 if earlier < number:
-                    low, high = around(other, min(one.decimals, self.decimals(earlier)))
-                    with np.errstate(invalid="ignore"):
-                        found[part.at] |= ((at >= low) & (at <= high)).reshape(np.shape(found[part.at]))
+                    decimals = min(one.decimals, self.decimals(earlier))
+                    is_same = np.isclose(
+                        np.round(at, decimals), np.round(other, decimals), rtol=0, atol=0.1 * 10.0**-decimals
+                    )
+                    is_wrong = np.atleast_1d(self.mark(earlier).is_wrong[where])
+                    found[part.at] |= (is_same & is_wrong).reshape(np.shape(found[part.at]))
         return found
 
     @cached_property
-    def _by_place(self) -> dict[tuple[Place, int], list[tuple[int, Array]]]:
-        """What each answer gives of a line of a row, with the answer's number."""
-        found: dict[tuple[Place, int], list[tuple[int, Array]]] = {}
+    def _by_place(self) -> dict[tuple[Place, int], list[tuple[int, Slices, Array]]]:
+        """What each answer gives of a line of a row, with the answer's number and where it stands in it."""
+        found: dict[tuple[Place, int], list[tuple[int, Slices, Array]]] = {}
         for number, one in enumerate(self.laid):
             for part in one.target.parts:
                 value = np.atleast_1d(one.numbers.value[part.at])
-                found.setdefault((part.place, one.target.row), []).append((number, value))
+                found.setdefault((part.place, one.target.row), []).append((number, part.at, value))
         return found
 
     def _with_what_is_computed(self, number: int, bounds: Interval, expected: Array) -> Interval:
@@ -207,7 +217,7 @@ class Sheet(Calculations):
             run = self._of_the_run(number, expected)
             low, high = (np.where(is_open, one, other) for one, other in zip(run, bounds, strict=True))
         low, high = as_computed((low, high), self.learning.scenario)
-        if not any(place not in self._places_of(number) for place in self.own):
+        if set(self.own) <= {part.place for part in self.targets[number].parts}:
             low, high = np.fmin(low, expected), np.fmax(high, expected)
         return low, high
 
@@ -219,9 +229,6 @@ class Sheet(Calculations):
         is_open = ~(np.isfinite(low) & np.isfinite(high))
         least, most = around(expected, decimals)
         return np.where(is_open, least, low), np.where(is_open, most, high)
-
-    def _places_of(self, number: int) -> set[Place]:
-        return {part.place for part in self.targets[number].parts}
 
     def order(self, number: int) -> tuple[int, ...]:
         """Where an answer stands in the order of the calculation, to be sorted by."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes import entries
 from rnnstep.checking.own import Written
-from rnnstep.checking.sheet import UNFIT
-from rnnstep.checking.slip import Here, Slip, once, together
+from rnnstep.checking.sheet import UNFIT, in_row
+from rnnstep.checking.slip import RIGHT, Here, Slip, once, together
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
 
@@ -40,6 +40,7 @@ class Named:
         low, high: its bounds.
         distance: how far the numbers are from the middle of its bounds, in units of their width.
         slip: what was done, on the way to the answer; None where a right result was written down wrongly.
+        is_against_others: whether other numbers of the same step, which are right, would be others with it.
     """
 
     ids: tuple[str, ...]
@@ -48,6 +49,7 @@ class Named:
     high: Array
     distance: float
     slip: Slip | None = None
+    is_against_others: bool = False
 
 
 def named(sheet: Sheet, number: int, *, work: int = THOROUGH) -> tuple[Named, ...]:
@@ -73,10 +75,14 @@ class _Search:
         self.one = Written(self.mark.given, sheet.decimals(number))
         self.slips = sheet.catalogue.slips(sheet.targets[number].parts[0].place)
         self._work = work
+        self._right = sheet.bounds(number)
 
     def found(self) -> tuple[Named, ...]:
         best: dict[tuple[str, ...], Named] = {}
-        for candidate in sorted(self._candidates(), key=lambda candidate: candidate.distance):
+        order = sorted(self._candidates(), key=lambda one: (one.is_against_others, one.distance))
+        for candidate in order:
+            if candidate.is_against_others and not order[0].is_against_others:
+                break
             best.setdefault(candidate.ids, candidate)
         return tuple(_likeliest(list(best.values())))
 
@@ -137,8 +143,30 @@ class _Search:
         for slip in slips:
             bounds = self._bounds(slip)
             found = None if bounds is None else self._named((slip.id,), bounds)
-            if found is not None:
+            if found is not None and self._is_against_others(slip):
+                yield replace(found, slip=slip, explains="consistent", is_against_others=True)
+            elif found is not None:
                 yield replace(found, slip=slip)
+
+    def _is_against_others(self, slip: Slip) -> bool:
+        """Whether right numbers of the same step would be others with a slip."""
+        target = self.sheet.targets[self.number]
+        at = {part.place for part in target.parts}
+        for place in self.sheet.own:
+            if place in at or not any(place[:5] == one[:5] for one in at):
+                continue
+            with_slip, right = (
+                self.sheet.paper(place, self.one.decimals, one).step(place.phase, place.key, place.t).derived
+                for one in (slip, RIGHT)
+            )
+            for one in self.sheet.own.at(place).get(target.row, ()) if place.name in with_slip else ():
+                is_right, is_so = (
+                    one.is_inside(in_row(bounds[place.name], target.row, one.value.shape))
+                    for bounds in (right, with_slip)
+                )
+                if (is_right & ~is_so).any():
+                    return True
+        return False
 
     def _written_wrongly(self) -> Iterator[Named]:
         for id_, bounds in entries.variants(self.sheet, self.number, self.mark):
@@ -173,7 +201,7 @@ class _Search:
             low, high = self.sheet.bounds(self.number, slip)
         except UNFIT:
             return None
-        right = self.sheet.bounds(self.number)
+        right = self._right
         if np.array_equal(low, right[0]) and np.array_equal(high, right[1]):
             return None
         return low, high

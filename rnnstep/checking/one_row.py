@@ -51,14 +51,15 @@ class OneRow:
                 place.batch == batch and self._is_of_one_row(place) for place in places
             ):
                 numbers.append(number)
-                laid.append(_moved(one))
+                laid.append(_moved(one, self._sheet.decimals(number)))
         scenario = _of_row(self._sheet.learning.scenario, batch, row)
         return Sheet(Learning(scenario), laid), tuple(numbers)
 
 
-def _moved(one: Laid) -> Laid:
+def _moved(one: Laid, decimals: int) -> Laid:
     parts = tuple(replace(part, place=part.place._replace(batch=0)) for part in one.target.parts)
-    return replace(one, target=replace(one.target, parts=parts, row=0))
+    answer = replace(one.answer, decimals=decimals)
+    return replace(one, answer=answer, target=replace(one.target, parts=parts, row=0))
 
 
 def _of_row(scenario: Scenario, number: int, row: int) -> Scenario:

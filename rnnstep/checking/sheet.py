@@ -96,14 +96,14 @@ class Calculations:
         doubts = paper.no_doubts
         for part in target.parts:
             step = paper.step("backward", part.place.key, part.place.t)
-            bounds = _in_row(step.values[part.place.name], 0, low[part.at].shape)
+            bounds = in_row(step.values[part.place.name], 0, low[part.at].shape)
             low[part.at], high[part.at] = bounds
             doubts = doubts | step.doubts[part.place.name].any()
         return (low, high), doubts
 
     def _inside(self, place: Place, row: int, one: Written) -> NDArray[np.bool_]:
         step = self.paper(place, one.decimals).step(place.phase, place.key, place.t, until=place.name)
-        bounds = _in_row(step.bounds(place.name)[0], row, one.value.shape)
+        bounds = in_row(step.bounds(place.name)[0], row, one.value.shape)
         return one.is_inside(as_computed(bounds, self.learning.scenario))
 
     def bounds_of(self, target: Target, decimals: int, slip: Slip = RIGHT) -> Interval:
@@ -114,7 +114,7 @@ class Calculations:
             paper = self.paper(part.place, decimals, slip) if paper is None else paper
             step = paper.step(part.place.phase, part.place.key, part.place.t)
             shape = np.shape(low[part.at])
-            low[part.at], high[part.at] = _in_row(step.bounds(part.place.name)[0], target.row, shape)
+            low[part.at], high[part.at] = in_row(step.bounds(part.place.name)[0], target.row, shape)
         return low, high
 
     def values_of(self, target: Target, decimals: int) -> Interval:
@@ -123,7 +123,7 @@ class Calculations:
         for part in target.parts:
             place = part.place
             step = self.paper(place, decimals).step(place.phase, place.key, place.t)
-            low[part.at], high[part.at] = _in_row(step.values[place.name], target.row, np.shape(low[part.at]))
+            low[part.at], high[part.at] = in_row(step.values[place.name], target.row, np.shape(low[part.at]))
         return low, high
 
     def steps_since_given(self, place: Place) -> int:
@@ -167,7 +167,7 @@ class Calculations:
         return stage.by_key[place.key].program.shapes[place.name]
 
 
-def _in_row(bounds: Interval, row: int, shape: tuple[int, ...]) -> Interval:
+def in_row(bounds: Interval, row: int, shape: tuple[int, ...]) -> Interval:
     """The bounds of one row of a batch; of a parameter's as they are."""
     low, high = (np.asarray(bound) for bound in bounds)
     if low.ndim > len(shape):

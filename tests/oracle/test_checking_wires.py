@@ -137,3 +137,46 @@ def test_states_that_were_viewed_as_rows_are_found() -> None:
     h_n = np.stack([done.values("L0", 1)["h"], done.values("L0←", 0)["h"]])  # (D, B, H)
     logits = h_n.reshape(2, -1)[0] @ w["linear.weight"].T + w["linear.bias"]
     assert named(learning, [f"logits = {numbers(logits)}"]) == {"h_n_viewed"}
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_an_update_without_lr_or_added_is_found(optimizer: str) -> None:
+    learning = Learning(read_text(TRAINED.format(optimizer=optimizer)))
+    update = learning.epoch(0).update(0).values("bias_ih_l0", 0)
+    taken = np.asarray(update["update"], float)
+    before = np.asarray(update["w_prev"], float)
+    given = f"grad.bias_ih = {numbers(learning.epoch(0).backward(0).parameters['bias_ih_l0'], 5)}"
+    assert named(learning, [given, f"update.bias_ih = {numbers(taken / 0.1, 5)}"]) == {"lr_left_out"}
+    assert named(learning, [given, f"w.bias_ih = {numbers(before + taken, 5)}"]) == {"update_added"}
+
+
+def test_mistakes_on_the_way_back_are_found() -> None:
+    learning = Learning(read_text(TRAINED.format(optimizer="SGD")))
+    done, back = learning.epoch(0).forward(0), learning.epoch(0).backward(0)
+    h = [done.values("L0", t)["h"][0] for t in range(3)]
+    a = [back.values("L0", t)["∂a"][0] for t in range(3)]
+    right = [f"h_{t + 1} = {numbers(one)}" for t, one in enumerate(h)]
+    above = f"grad.h_3 = {numbers(back.values('L0', 2)['∂h'][0])}"
+    slopeless = f"grad.a_3 = {numbers(back.values('L0', 2)['∂h'][0])}"
+    assert "slope_left_out" in named(learning, [*right, above, slopeless])
+    with_h = sum(np.outer(one, state) for one, state in zip(a, h, strict=True))
+    assert named(learning, [*right, f"grad.weight_hh = {numbers(with_h)}"]) == {"h_for_h_prev"}
+    summed = 3 * back.parameters["bias_hh_l0"]
+    assert "sum_for_mean" in named(learning, [*right, f"grad.bias_hh = {numbers(summed)}"])
+
+
+def test_a_state_that_is_not_carried_on_is_found() -> None:
+    learning = Learning(read_text(SQUARE.replace("RNN", "GRU")))
+    known = learning.epoch(0).forward(0).known("L0", 1, 0)
+    h = (1 - known["z"]) * known["n"]
+    assert named(learning, [f"h_2 = {numbers(h)}"]) == {"gru_no_carry"}
+
+
+def test_a_mistake_that_right_numbers_rule_out_is_not_named() -> None:
+    learning = Learning(read_text(SQUARE))
+    known = learning.epoch(0).forward(0).known("L0", 0, 0)
+    lines = [
+        f"ih_1 = {numbers(known['ih'])}",
+        f"hh_1 = {numbers(known['hh'] - learning.scenario.parameters['bias_hh_l0'])}",
+    ]
+    assert named(learning, lines) == {"no_b_hh"}

@@ -114,6 +114,11 @@ def _z_swapped(pattern: Pattern) -> Lines:
     return replaced(pattern.lines, "h", total([Apply("mul", (Name("z"), Name("n"))), kept]))
 
 
+def _no_carry(pattern: Pattern) -> Lines:
+    rest = Apply("sub", (ONE, Name("z")))
+    return replaced(pattern.lines, "h", Apply("mul", (rest, Name("n"))))
+
+
 def _no_reset(pattern: Pattern) -> Lines:
     return replaced(pattern.lines, "a_n", total([Name("ih_n"), Name("hh_n")]))
 
@@ -134,6 +139,7 @@ GATED: tuple[tuple[str, Rewriting], ...] = (
     ("gru_reset_before", _in_gru(_reset_before)),
     ("gru_b_hn_outside", _in_gru(_bias_outside)),
     ("gru_z_swapped", _in_gru(_z_swapped)),
+    ("gru_no_carry", _in_gru(_no_carry)),
     ("gru_no_reset", _in_gru(_no_reset)),
     ("gru_reset_over_both", _in_gru(_reset_over_both)),
     ("gates_ifog", _other_rows({"g": "o", "o": "g"})),

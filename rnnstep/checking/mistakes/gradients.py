@@ -31,6 +31,7 @@ def variants(learning: Learning, phase: Phase) -> Iterator[Slip]:
         if isinstance(line.expression, Apply) and line.expression.op == "tanh":
             yield _slip("derivative_at_preactivation", "recurrent", _at_argument(line))
     yield _slip("gradient_sign", "loss", _negative)
+    yield from _of_reductions(learning)
     if phase == "update":
         for id_, rewriting in _UPDATE:
             yield _slip(id_, "update", rewriting)
@@ -144,9 +145,68 @@ def _negative(_: Program, lines: Lines) -> Lines:
     return replaced(lines, last.name, Apply("neg", (last.expression,)))
 
 
+def _without_slope(_: Program, lines: Lines) -> Lines:
+    """∂a = ∂h, without 1 − h²."""
+
+    def other(part: Expression) -> Expression | None:
+        match part:
+            case Apply(
+                op="mul",
+                args=(
+                    Name() as above,
+                    Apply(op="sub", args=(Number(), Apply(op="mul", args=(Name(id=y), Name(id=z))))),
+                ),
+            ) if y == z:
+                return above
+        return None
+
+    return each(lines, other)
+
+
+def _after_for_before(program: Program, lines: Lines) -> Lines:
+    """∂W_hh from h_t in the place of h_{t−1}."""
+    afters = {f"{name}_prev": name for name in ("h", "c") if f"{name}_prev" in program.shapes}
+
+    def other(part: Expression) -> Expression | None:
+        match part:
+            case Apply(op="outer", args=(gradient, Name(id=name))) if name in afters:
+                return Apply("outer", (gradient, Name(afters[name])))
+        return None
+
+    return each(lines, other)
+
+
+def _times(factor: float) -> Callable[[Paper, Block, int], Fed]:
+    """The way back begun with another number than ∂L/∂L = 1: a mean taken for a sum, or the other way round."""
+
+    def sent(paper: Paper, block: Block, t: int) -> Fed:
+        value, doubts = paper.sent(block, t)
+        return (point(np.full(1, factor)) if block.kind == "total" else value), doubts
+
+    return sent
+
+
+def _of_reductions(learning: Learning) -> Iterator[Slip]:
+    loss, done = learning.scenario.loss, learning.epoch(0).forward(0)
+    rows, steps = done.batch.num_rows, 1 if done.is_final else done.batch.num_steps
+    is_mean = loss is not None and loss.reduction == "mean"
+    if rows * steps > 1:
+        count = float(rows * steps)
+        yield (
+            Slip("sum_for_mean", wires={"sent": _times(count)})
+            if is_mean
+            else Slip("mean_for_sum", wires={"sent": _times(1 / count)})
+        )
+    for size in dict.fromkeys((rows, steps)) if is_mean else ():
+        if size > 1:
+            yield Slip("mean_twice", wires={"sent": _times(1 / size)})
+
+
 _BACK: tuple[tuple[str, Rewriting], ...] = (
     ("no_recurrent_gradient", _without_next),
     ("recurrent_gradient_without_derivative", _recurrent_without_slope),
+    ("slope_left_out", _without_slope),
+    ("h_for_h_prev", _after_for_before),
     ("longest_chain_only", _last_share_only),
     ("u_for_u_transposed", _not_transposed),
 )
@@ -166,7 +226,35 @@ def _uncorrected(*names: str) -> Rewriting:
     return rewriting
 
 
+def _without_rate(_: Program, lines: Lines) -> Lines:
+    """The gradient, or Adam's quotient, without the learning rate."""
+
+    def bare(expression: Expression) -> Expression:
+        match expression:
+            case Apply(op="mul", args=(Number(), rest)):
+                return rest
+            case Apply(op="div", args=(above, below)):
+                return Apply("div", (bare(above), below))
+        return expression
+
+    return tuple(
+        Line(one.name, bare(one.expression), one.row) if one.name == "update" else one for one in lines
+    )
+
+
+def _added(_: Program, lines: Lines) -> Lines:
+    """W_prev + update."""
+    return tuple(
+        Line(one.name, Apply("add", one.expression.args), one.row)
+        if one.name == "w" and isinstance(one.expression, Apply)
+        else one
+        for one in lines
+    )
+
+
 _UPDATE: tuple[tuple[str, Rewriting], ...] = (
+    ("lr_left_out", _without_rate),
+    ("update_added", _added),
     ("adam_no_correction", _uncorrected("m", "v")),
     ("adam_only_v_corrected", _uncorrected("m")),
     ("adam_only_m_corrected", _uncorrected("v")),

@@ -18,8 +18,9 @@ def variants(done: Pass) -> Iterator[Slip]:
     """Every slip of the loss."""
     for id_, kind, rewriting in _REWRITINGS:
         yield _slip(id_, kind, rewriting)
+    loss = done.scenario.loss
     for count in dict.fromkeys((done.batch.num_rows, done.batch.num_steps)):
-        if count > 1:
+        if count > 1 and loss is not None and loss.reduction == "mean":
             yield _slip("mean_twice", "total", _divided(count))
 
 

@@ -86,6 +86,26 @@ MISTAKES: Mapping[str, Words] = {
         Text("y − p was taken; the gradient of the logits is p − y."),
         Text("Should the score of the right class go up or down?"),
     ),
+    "slope_left_out": Words(
+        Text("slope left out"),
+        Text("∂a was taken as ∂h; it is ∂h ⊙ (1 − h²)."),
+        Text("What is the derivative of tanh?"),
+    ),
+    "h_for_h_prev": Words(
+        Text("h_t for h_{{t−1}} in ∂W_hh"),
+        Text("The share of ∂W_hh at step t was taken with h_t; it is δ_t h_{{t−1}}ᵀ."),
+        Text("Which h was W_hh multiplied with at this step?"),
+    ),
+    "lr_left_out": Words(
+        Text("lr left out"),
+        Text("The update was not multiplied with the learning rate."),
+        Text("What is the gradient multiplied with before it is taken off?"),
+    ),
+    "update_added": Words(
+        Text("update added"),
+        Text("The update was added to the parameter; it is taken off."),
+        Text("Should the loss go up or down?"),
+    ),
     "no_zero_grad": Words(
         Text("gradients add up"),
         Text("The gradients of earlier updates were not set to zero, and add up."),

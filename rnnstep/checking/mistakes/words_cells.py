@@ -238,6 +238,11 @@ OF_CELLS: Mapping[str, Words] = {
         ),
         Text("In which order does torch stack the gates of a GRU?"),
     ),
+    "gru_no_carry": Words(
+        Text("h_{{t−1}} not carried on"),
+        Text("z ⊙ h_{{t−1}} was left out of h_t."),
+        Text("Of which two terms is h_t the sum?"),
+    ),
     "gru_no_reset": Words(
         Text("no reset"),
         Text("The reset gate was left out: r = 1."),
