@@ -40,6 +40,7 @@ class Row:
         first_wrong: what the first wrong answer is of, in the order of the calculation; "" where none is.
         step: its step, from 1; None of the whole run.
         mistakes: the ids that explain it, the likeliest first; of two at once joined by "+".
+        is_proven: whether the numbers prove one of them; else they are guesses.
         error: why the file was not marked; None where it was.
     """
 
@@ -49,6 +50,7 @@ class Row:
     first_wrong: str = ""
     step: int | None = None
     mistakes: tuple[str, ...] = ()
+    is_proven: bool = False
     error: Text | None = None
 
 
@@ -81,9 +83,11 @@ class Grader:
         if number is None:
             return Row(one.name, right, count)
         mark = marked.marks[number]
-        mistakes = dict.fromkeys("+".join(one.ids) for one in marked.remarks(number, is_quick=True).mistakes)
+        found = marked.remarks(number, is_quick=True).mistakes
+        mistakes = dict.fromkeys("+".join(named.ids) for named in found)
+        is_proven = any(named.explains == "all" for named in found)
         step = None if mark.target.t is None else mark.target.t + 1
-        return Row(one.name, right, count, mark.label, step, tuple(mistakes))
+        return Row(one.name, right, count, mark.label, step, tuple(mistakes), is_proven)
 
 
 def _told(error: RnnstepError) -> Text:
@@ -217,6 +221,6 @@ def _help(
 
 
 def most_common(rows: Iterable[Row]) -> list[tuple[str, int]]:
-    """The mistakes of a class with how many files made them first, the most common first."""
-    counts = Counter(row.mistakes[0] for row in rows if row.mistakes)
+    """The proven mistakes of a class with how many files made them first, the most common first."""
+    counts = Counter(row.mistakes[0] for row in rows if row.is_proven)
     return counts.most_common()

@@ -58,6 +58,14 @@ class Mark:
         return self.status in ("correct", "follow-through")
 
     @property
+    def tells_nothing(self) -> bool:
+        """Whether the decimals are so few that nearly anything would be right: bounds wider than all of the value."""
+        is_given = ~np.isnan(self.given)
+        with np.errstate(invalid="ignore"):
+            size = np.max(np.abs(self.expected), where=np.isfinite(self.expected), initial=0.0)
+            return bool(is_given.any() and size and ((self.high - self.low)[is_given] >= 2 * size).all())
+
+    @property
     def label(self) -> str:
         """What it is of: `h_3`, `L1 h_3`, `e2: update.bias_hh`, `h_3 [1]` of another sequence."""
         target = self.target

@@ -43,6 +43,8 @@ def _answer(marked: Marked, index: int, mark: Mark, page: Page, *, with_hints: b
     yield f"{page.mark(agrees=mark.is_right)} {name} = {given}"
     if mark.status == "follow-through":
         yield f"    {page.say(Text('right, from your own earlier numbers'))}"
+    if mark.is_right and mark.tells_nothing:
+        yield f"    {page.say(_anything(mark, decimals, page))}"
     if mark.status != "wrong":
         return
     yield from (f"    {line}" for line in _wrong(mark, decimals, page, with_hints=with_hints))
@@ -82,6 +84,14 @@ def _wrong(mark: Mark, decimals: int, page: Page, *, with_hints: bool) -> Iterat
         )
     if len(places) > MOST_ENTRIES:
         yield page.say(Text("and {count} more", count=len(places) - MOST_ENTRIES))
+
+
+def _anything(mark: Mark, decimals: int, page: Page) -> Text:
+    at = np.unravel_index(int(np.argmin(np.isnan(mark.given))), mark.given.shape)
+    low, high = (_bound(float(values[at]), decimals + 1, page) for values in (mark.low, mark.high))
+    return Text(
+        "so few decimals tell nothing: anything from {low} to {high} would be right", low=low, high=high
+    )
 
 
 def _bound(value: float, decimals: int, page: Page) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rnnstep.cli.page import Page
 
 FORMATS = ("text", "csv")
-COLUMNS = ("file", "right", "answers", "first_wrong", "step", "mistakes", "error")
+COLUMNS = ("file", "right", "answers", "first_wrong", "step", "mistakes", "proven", "error")
 USUAL = 28  # cells of a file's name; more where names would look alike
 LEAST = 12  # cells of what is said of a file
 MOST_COMMON = 8
@@ -81,7 +81,8 @@ def _csv(row: Row, language: str) -> str:
     error = "" if row.error is None else row.error.into(language)
     step = "" if row.step is None else row.step
     score = ("", "") if row.error is not None else (row.right, row.count)
-    return _line((row.name, *score, row.first_wrong, step, " ".join(row.mistakes), error))
+    proven = ("yes" if row.is_proven else "no") if row.mistakes else ""
+    return _line((row.name, *score, row.first_wrong, step, " ".join(row.mistakes), proven, error))
 
 
 def _line(cells: Sequence[str | int]) -> str:
@@ -111,7 +112,7 @@ def _table(rows: Sequence[Row], page: Page, width: int | None) -> Iterator[str]:
     least = cells(names[0]) + cells(scores[0]) + cells(firsts[0]) + 3 * len(GAP) + LEAST
     for row, name, score, first in zip(rows, names, scores, firsts, strict=True):
         if row.error is None:
-            line = GAP.join([name, score, first, ", ".join(_named(ids, page) for ids in row.mistakes)])
+            line = GAP.join([name, score, first, _told(row, page)])
         else:
             line = GAP.join([name, score, page.say(row.error)])
         if width is not None:
@@ -169,11 +170,17 @@ def _summary(rows: Sequence[Row], page: Page) -> Iterator[str]:
             yield page.alphabet.spell(f"  {times} × {_named(ids, page)}")
 
 
+def _told(row: Row, page: Page) -> str:
+    """The mistakes of a row; of numbers that prove none, what they may come of."""
+    names = page.say(Text(", ")).join(_named(ids, page) for ids in row.mistakes)
+    return page.say(Text("perhaps {names}", names=names)) if names and not row.is_proven else names
+
+
 def _named(ids: str, page: Page) -> str:
     from rnnstep.checking import MISTAKES
 
     names = " + ".join(page.say(MISTAKES[id_].name) for id_ in ids.split("+"))
-    return f"{names} ({ids})"
+    return page.say(Text("{names} ({ids})", names=names, ids=ids))
 
 
 COMMAND = Command(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rnnstep.checking import MISTAKES, Answers, Mark, Marked, answers_of
 from rnnstep.checking.guessing import guessed
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from rnnstep.engine.learning import Learning
     from rnnstep.equations.operations import Array
     from rnnstep.session.session import Session
+
+MOST_WRONG = 8  # entries that are told
 
 
 class OwnAnswers:
@@ -45,13 +51,15 @@ class OwnAnswers:
                 self._marked = None
         return self._marked
 
-    def at(self, learning: Learning, place: Place, row: int) -> Iterator[tuple[Mark, int, Array]]:
-        """The marks of what was given of a line, each with its number and the numbers of that line."""
+    def at(
+        self, learning: Learning, place: Place, row: int
+    ) -> Iterator[tuple[Mark, int, Array, NDArray[np.bool_]]]:
+        """The marks of what was given of a line: each with its number, the numbers of that line, and which are wrong."""
         marked = self.marked(learning)
         for number, mark in enumerate(() if marked is None else marked.marks):
             for part in mark.target.parts:
                 if part.place == place and (mark.target.row == row or place.phase == "update"):
-                    yield mark, number, mark.given[part.at]
+                    yield mark, number, mark.given[part.at], mark.is_wrong[part.at]
 
 
 def read_own(text: str) -> OwnAnswers:
@@ -86,13 +94,15 @@ class Guess:
 
     Attributes:
         is_right: whether it is.
-        hint: where it is not, a hint; None where no common mistake gives it.
-        mistake: and what was done; likewise.
+        wrong: which entries are not, where several were given: "[0] [2]".
+        hint: a hint; None where no common mistake gives it.
+        mistakes: and what may have been done, the likeliest first.
     """
 
     is_right: bool
+    wrong: str = ""
     hint: Text | None = None
-    mistake: Text | None = None
+    mistakes: tuple[Text, ...] = ()
 
 
 def place_of(session: Session) -> Place | None:
@@ -135,11 +145,25 @@ def guess(session: Session, text: str, decimals: int) -> Guess:
     learning = session.run.learning
     marked = guessed(learning, place, session.position.row, index, numbers, decimals)
     if marked is None:
-        raise UsageError(Text("one number is expected here, or all of `{name}`", name=place.name))
+        size = math.prod(int(one) for one in block.program.shapes[place.name])
+        raise UsageError(
+            Text(
+                "{found} numbers: expected {count}, all of `{name}`",
+                found=numbers.value.size,
+                count=size,
+                name=place.name,
+            )
+            if index is None
+            else Text("one number is expected here, or all of `{name}`", name=place.name)
+        )
     number = len(marked.marks) - 1
-    if marked.marks[number].status != "wrong":
+    mark = marked.marks[number]
+    if mark.status != "wrong":
         return Guess(is_right=True)
-    for one in marked.remarks(number, is_quick=True).mistakes:
-        words = MISTAKES[one.ids[0]]
-        return Guess(is_right=False, hint=words.hint, mistake=words.explanation)
-    return Guess(is_right=False)
+    is_one = np.count_nonzero(~np.isnan(mark.given)) == 1
+    wrong = (
+        "" if is_one else " ".join(str(place) for place in np.argwhere(mark.is_wrong).tolist()[:MOST_WRONG])
+    )
+    named = [MISTAKES[one.ids[0]] for one in marked.remarks(number, is_quick=True).mistakes]
+    hint = named[0].hint if named else None
+    return Guess(is_right=False, wrong=wrong, hint=hint, mistakes=tuple(one.explanation for one in named))

@@ -111,13 +111,15 @@ class _Guessing:
             shown = session.reveal().say(Text("{given} is right", given=printable(self._before[:60])))
             self._debugger.change(dataclasses.replace(self._debugger.state, session=shown))
             return None
+        if self._times == 1 and found.wrong:
+            return Text("not right at {where}; Enter again says a hint, Esc and . show it", where=found.wrong)
         if self._times == 1:
             return Text("not right; Enter again says a hint, Esc and . show it")
-        if found.hint is None or found.mistake is None:
+        if found.hint is None:
             return Text("not right, and no common mistake gives it: look for a slip in the arithmetic")
         if self._times == 2:
             return Text("hint: {hint}", hint=found.hint)
-        return Text("perhaps: {mistake}", mistake=found.mistake)
+        return Text("perhaps: {mistake}", mistake=found.mistakes[(self._times - 3) % len(found.mistakes)])
 
 
 def _save(debugger: Debugger) -> Question:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnstep.language import Text
 from rnnstep.views.grids import Grid
@@ -21,11 +22,12 @@ YOURS = Text("yours")
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What the writer gave of a line: the mark, its number among all, and the numbers, NaN where left blank."""
+    """What the writer gave of a line: the mark, its number among all, the numbers, NaN where blank, and which are wrong."""
 
     mark: Mark
     number: int
     values: Array
+    wrong: NDArray[np.bool_]
 
 
 def given(scene: Scene, name: str) -> Given | None:
@@ -40,17 +42,25 @@ def given(scene: Scene, name: str) -> Given | None:
 
     place = Place(spot.epoch, spot.batch, spot.phase, scene.block.key, scene.t, name)
     pieces = [
-        Given(mark, number, np.asarray(values))
-        for mark, number, values in own.at(scene.run.learning, place, scene.row)
-        if mark.status != "missing"
+        Given(mark, number, np.asarray(values), np.asarray(wrong))
+        for mark, number, values, wrong in own.at(scene.run.learning, place, scene.row)
+        if not np.isnan(values).all()
     ]
     if not pieces:
         return None
-    told = next((piece for piece in pieces if not piece.mark.is_right), pieces[0])
+    told = next((piece for piece in pieces if piece.wrong.any()), pieces[0])
     merged = pieces[0].values
     for piece in pieces[1:]:
         merged = np.where(np.isnan(merged), piece.values, merged)
-    return replace(told, values=merged)
+    return replace(told, values=merged, wrong=np.logical_or.reduce([piece.wrong for piece in pieces]))
+
+
+def _is_wrong(scene: Scene, name: str, wrong: NDArray[np.bool_]) -> bool:
+    """Whether the number at the cursor is wrong, or any of the line's."""
+    element = scene.spot.element
+    if scene.spot.operation == name and element is not None and element < wrong.size:
+        return bool(wrong.reshape(-1)[element])
+    return bool(wrong.any())
 
 
 def grids_of(scene: Scene, name: str) -> list[Grid]:
@@ -59,7 +69,7 @@ def grids_of(scene: Scene, name: str) -> list[Grid]:
     if found is None:
         return []
     alphabet = scene.look.alphabet
-    sign = alphabet.check if found.mark.is_right else alphabet.wrong
+    sign = alphabet.wrong if found.wrong.any() else alphabet.check
     title = f"{scene.look.say(YOURS)} {sign}"
     shape = scene.shape(name)
     values = found.values.reshape(shape)
@@ -72,21 +82,20 @@ def words(scene: Scene, name: str) -> Row:
     if found is None:
         return ()
     say, alphabet = scene.look.say, scene.look.alphabet
-    is_right = found.mark.is_right
+    is_wrong = _is_wrong(scene, name, found.wrong)
     head = (
         Span(f"{say(YOURS)} ", "own"),
-        Span(alphabet.check if is_right else alphabet.wrong, "ok" if is_right else "bad"),
+        Span(alphabet.wrong, "bad") if is_wrong else Span(alphabet.check, "ok"),
     )
-    return (*head, Span(f" {alphabet.spell(_told(scene, found))}", "dim"))
+    return (*head, Span(f" {alphabet.spell(_told(scene, found, is_wrong=is_wrong))}", "dim"))
 
 
-def _told(scene: Scene, found: Given) -> str:
+def _told(scene: Scene, found: Given, *, is_wrong: bool) -> str:
     say = scene.look.say
-    match found.mark.status:
-        case "correct":
-            return ""
-        case "follow-through":
-            return say(Text("right, from your own earlier numbers"))
+    if found.mark.status == "follow-through":
+        return say(Text("right, from your own earlier numbers"))
+    if not is_wrong:
+        return ""
     from rnnstep.checking import MISTAKES
 
     own = scene.session.own
@@ -96,4 +105,7 @@ def _told(scene: Scene, found: Given) -> str:
     mistakes = marked.remarks(found.number, is_quick=True).mistakes
     if not mistakes:
         return say(Text("no common mistake gives these numbers"))
-    return say(MISTAKES[mistakes[0].ids[0]].explanation)
+    explanation = MISTAKES[mistakes[0].ids[0]].explanation
+    if mistakes[0].explains == "all":
+        return say(explanation)
+    return say(Text("perhaps: {mistake}", mistake=explanation))

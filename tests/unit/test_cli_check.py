@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from rnnstep.cli import main
 from tests.unit.command_line import run, written
 
 RIGHT = "h_1 = 0.215 0.251 -0.484 -0.094"
@@ -51,6 +52,13 @@ def test_one_number_is_never_proof(capsys):
     assert answer["status"] == "wrong"
     assert "no_b_hh" in {one["id"] for one in answer["mistakes"]}
     assert {one["explains"] for one in answer["mistakes"]} == {"consistent"}
+
+
+def test_decimals_that_tell_nothing_are_said_to(capsys):
+    assert main(["check", "hello", "loss = 0", "--decimals", "0"]) == 0
+    assert "so few decimals tell nothing: anything from −" in capsys.readouterr().out
+    assert main(["check", "hello", RIGHT]) == 0
+    assert "tell nothing" not in capsys.readouterr().out
 
 
 def test_files_of_both_kinds_say_the_same(capsys, tmp_path):

@@ -98,7 +98,7 @@ def test_a_wrong_one_is_given_a_hint_and_then_told():
     found = guess(session, "0.616 0.555 0.522 0.381", 4)  # the sigmoid of what goes into tanh
     assert not found.is_right
     assert "tanh" in str(found.hint)
-    assert "sigmoid" in str(found.mistake)
+    assert "sigmoid" in str(found.mistakes[0])
 
 
 def test_what_is_no_number_is_told():
@@ -106,3 +106,12 @@ def test_what_is_no_number_is_told():
     for typed in ("", "abc", "1 2", "?"):
         with pytest.raises(UsageError):
             guess(session, typed, 4)
+
+
+def test_a_right_entry_of_a_wrong_vector_is_right_at_the_cursor():
+    session = session_of().with_answers("h_1 = 0.215 0.251 -0.484 -0.094 | h_2 = 0.439 0.120 0.088 -0.451")
+    assert "yours ✗ no common mistake gives these numbers" in shown(session.go("2/L0/h[1]"))
+    page = shown(session.go("2/L0/h[0]"))
+    assert "no common mistake" not in page
+    assert "yours ✗" in page  # the column's head, of all four
+    assert "yours ✓" in page

@@ -114,6 +114,12 @@ ZH = {
     "`{text}`: one file of answers, or NAME = NUMBERS": "`{text}`：应为一个答案文件，或 名称 = 数",
     "how many decimals the writer rounds to, where the answers do not say": "答案里没有写明时，作答者保留几位小数",
     "say a hint in the place of the right numbers": "只给提示，不显示正确的数",
+    ", ": "，",
+    "perhaps {names}": "可能是{names}",
+    "{names} ({ids})": "{names}（{ids}）",
+    "so few decimals tell nothing: anything from {low} to {high} would be right": (
+        "小数位数太少，看不出对错：从 {low} 到 {high} 都算对"
+    ),
     "the rest of {name}": "{name} 的其余各项",
     "work out {name} next: it tells them apart": "接下来算 {name}：它能把这几种错误区分开",
     "work out {name} next: it tells some of them apart": "接下来算 {name}：它能区分开其中几种错误",
@@ -157,6 +163,10 @@ ZH = {
     "what is it? One number at an element, else all of them; ? for what is left blank": (
         "它是多少？在元素处输入一个数，否则输入全部的数；空着的写 ?"
     ),
+    "not right at {where}; Enter again says a hint, Esc and . show it": (
+        "{where} 不对；再按回车给出提示，按 Esc 和 . 显示答案"
+    ),
+    "{found} numbers: expected {count}, all of `{name}`": "输入了 {found} 个数：应为 {count} 个，即 `{name}` 的全部",
     "perhaps: {mistake}": "可能是：{mistake}",
     "not right; Enter again says a hint, Esc and . show it": "不对；再按回车给出提示，按 Esc 和 . 显示答案",
     "not right, and no common mistake gives it: look for a slip in the arithmetic": (
