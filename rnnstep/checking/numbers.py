@@ -96,8 +96,14 @@ def _of_decimal(number: Decimal) -> tuple[float, int]:
     return float(number), min(MOST_DECIMALS, max(0, -exponent))
 
 
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_LESS_THAN_ONE = re.compile(r"[+-]?0,")
+
+
 def from_text(text: str) -> Numbers:
     """Read numbers from a line: apart by blanks or commas, rows of a matrix by `;` or on lines of their own.
+
+    `0,54 -0,2`, apart by blanks, are numbers with decimal commas.
 
     Raises:
         NotNumbers: something else stands there, or the rows are of several lengths.
@@ -106,11 +112,20 @@ def from_text(text: str) -> Numbers:
     text = text.strip().removeprefix("[").removesuffix("]") if text.count("[") == 1 else text
     if "[" in text:
         text = re.sub(r"\]\s*,?\s*\[", ";", text).replace("[", " ").replace("]", " ")
-    rows = [re.split(r"[\s,]+", row.strip()) for row in re.split(r"[;\n]", text) if row.strip(" ,\t")]
+    rows = [re.split(r"[\s,]+", _with_points(row)) for row in re.split(r"[;\n]", text) if row.strip(" ,\t")]
     if sum(map(len, rows)) > MOST_NUMBERS:
         raise NotNumbers(f"{sum(map(len, rows))}")
     pairs = [[number_of(word) for word in row if word] for row in rows]
     return _gathered(pairs[0] if len(pairs) == 1 else pairs)
+
+
+def _with_points(row: str) -> str:
+    """A row whose words all have one comma inside, with points in their place: nobody writes `1,2 3,4` for four numbers."""
+    words = [word for word in row.split() if word != "?"]
+    is_decimal = all(map(_DECIMAL_COMMA.fullmatch, words)) and (
+        len(words) > 1 or _LESS_THAN_ONE.match(row.strip())
+    )
+    return row.strip().replace(",", ".") if words and is_decimal else row.strip()
 
 
 def from_data(data: Any) -> Numbers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 
 import pytest
@@ -415,3 +416,15 @@ def test_what_marks_are_told_under_is_read():
     ]
     with pytest.raises(UsageError, match="epochs count from 1"):
         inline_answers(["e0: loss = 1"], Limits())
+
+
+def test_decimal_commas_apart_by_blanks_are_read():
+    for text, values in {
+        "h_1 = 0,215 0,251 ? -0,09": [0.215, 0.251, None, -0.09],
+        "h_1 = 0,54": [0.54],
+        "h_1 = 1,2": [1, 2],
+        "h_1 = 0.5, 0.25": [0.5, 0.25],
+        "h_1 = 1, 2": [1, 2],
+    }.items():
+        (one,) = inline_answers([text], Limits()).answers
+        assert [None if math.isnan(value) else value for value in one.numbers.value.tolist()] == values
