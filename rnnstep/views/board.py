@@ -34,14 +34,19 @@ def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) ->
 
     Where there is too little room, operands lose decimals first, then the air around the signs
     goes, then the columns beside the result (the panel above tells them too), then the row goes
-    on in a second line; then a matrix is cut to a window, and where that does not help either, the
+    on in a second line, the writer's own numbers with it; then a matrix is cut to a window, and where that does not help either, the
     result stands first, as in the formula. It is never cut off.
     """
     line = scene.run.line(scene.spot)
     operands = pieces_of(scene, line.expression, expansion)
     beside_it = result_grids(scene, line.name)
     most = scene.look.decimals
+    own = [grid for grid in beside_it if grid.style == "own"]
     for result in (beside_it, [grid for grid in beside_it if grid.style != "torch"], beside_it[:1]):
+        if own and result == beside_it[:1]:
+            lines = _in_lines([*operands, "="], [*result, *own], cells, height, most)
+            if lines is not None:
+                return _drawn(lines, cells, height, scene.look.alphabet)
         for gap in (1, 0):
             for decimals in range(most, min(_LEAST_DECIMALS, most) - 1, -1):
                 parts = _parts([*operands, "="], result, decimals, most, gap)
@@ -56,6 +61,18 @@ def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) ->
             rest = _parts(["=", *operands], [], decimals, most, 0)
             whole = _lines(_cut([*first, *rest], cells), cells)[: max(1, height // _LEAST_HEIGHT)]
     return _drawn(whole, cells, height, scene.look.alphabet)
+
+
+def _in_lines(
+    operands: list[Piece], result: list[Grid], cells: int, height: int, most: int
+) -> list[list[_Part]] | None:
+    """The row in several lines, whole; None where there is no room for them."""
+    for decimals in range(most, min(_LEAST_DECIMALS, most) - 1, -1):
+        parts = _parts(operands, result, decimals, most, 0)
+        lines = _lines(parts, cells)
+        if all(part.width <= cells for part in parts) and sum(map(_height, lines)) <= height:
+            return lines
+    return None
 
 
 @dataclass(frozen=True)

@@ -115,3 +115,12 @@ def test_a_right_entry_of_a_wrong_vector_is_right_at_the_cursor():
     assert "no common mistake" not in page
     assert "yours ✗" in page  # the column's head, of all four
     assert "yours ✓" in page
+
+
+@pytest.mark.parametrize("size", [(120, 35), (200, 60)])
+def test_a_matrix_of_ones_own_stands_beside_the_gradient(size):
+    rows = ["0.101 0.2 0.3 0.4", "0.1 0.2 0.3 0.4", "0.1 0.2 0.3 0.4", "0.1 0.2 0.3 0.4"]
+    session = session_of().with_answers(f"grad.weight_hh = {';'.join(rows)}")
+    page = shown(session, size)
+    assert "yours ✗" in page
+    assert "0.1010" in page
