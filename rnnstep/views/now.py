@@ -81,9 +81,11 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
         rows.append((Span(scene.look.say(Text("this row of the batch is over")), "dim"),))
     else:
         rows += _given(scene)
-    if len(rows) < height:
-        rows.append(_confirmation(scene, line.name, cells))
     own = own_column.words(scene, line.name) if scene.is_shown(line.name) else ()
+    # Where one row is left, what the writer did wrong is worth more there than torch's word, which the columns say, too.
+    needed = len(rows) + (own_column.is_told_wrong(own))
+    if needed < height:
+        rows.append(_confirmation(scene, line.name, cells))
     if own and len(rows) < height:
         rows.append(own)
     if words and words[0] not in head:

@@ -90,6 +90,11 @@ def words(scene: Scene, name: str) -> Row:
     return (*head, Span(f" {alphabet.spell(_told(scene, found, is_wrong=is_wrong))}", "dim"))
 
 
+def is_told_wrong(row: Row) -> bool:
+    """Whether such a row says that a number is wrong."""
+    return any(span.style == "bad" for span in row)
+
+
 def _told(scene: Scene, found: Given, *, is_wrong: bool) -> str:
     say = scene.look.say
     if found.mark.status == "follow-through":
