@@ -127,5 +127,5 @@ def test_a_matrix_of_ones_own_stands_beside_the_gradient(size):
 
 
 def test_the_reason_stays_where_one_row_is_left():
-    session = session_of().with_answers("h_1 = 0.215 0.251 -0.484 -0.094 | hh_2 = 0.038 0.065 0.014 0.019")
+    session = session_of().with_answers("h_1 = 0.215 0.251 -0.484 -0.094 | hh_2 = 0.019 -0.128 0.062 0.127")
     assert "yours ✗ The bias b_hh was not added" in shown(session.go("2/L0/hh[1]"))
