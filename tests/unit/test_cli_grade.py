@@ -234,7 +234,9 @@ class DiesOfSome(Grader):
 
 
 @pytest.fixture
-def many(tmp_path):
+def many(tmp_path, monkeypatch):
+    # Where the package is installed, other processes find this folder's modules only if it is on the path.
+    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])
     for number in range(30):
         text = f'[[answer]]\nstep = 1\nname = "h"\nvalue = "0.{number:03} ? ? ?"\n'
         written(tmp_path, text, f"{number:02}.toml")
