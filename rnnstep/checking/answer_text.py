@@ -87,6 +87,8 @@ def _read(lines: Sequence[tuple[int, str]], document: Document) -> tuple[Answers
                 decimals = _whole(rounding["number"])
         except _Unreadable as error:
             problems.append((number, error.message))
+    if not answers and not problems:  # only how it was rounded
+        problems = [(1, NOTHING)]
     return Answers(tuple(answers), document).rounded_to(decimals), problems
 
 

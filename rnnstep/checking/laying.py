@@ -56,7 +56,8 @@ def lay_out(learning: Learning, answers: Answers) -> tuple[Laid, ...]:
     given = _Given(document)
     found: list[Laid] = []
     room = document.limits.memory // _BYTES
-    for answer in answers.answers:
+    for written in answers.answers:
+        answer = targets.meant(written)
         try:
             target = targets.of(answer)
         except NoTarget as error:

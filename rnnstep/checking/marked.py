@@ -28,11 +28,13 @@ class Remarks:
         mistakes: those that explain it, the likeliest first.
         why_alike: where several do, what hides their difference.
         advice: and which value to work out next.
+        was_searched: False where so many answers are wrong that this one was not looked into.
     """
 
     mistakes: tuple[Named, ...] = ()
     why_alike: Text | None = None
     advice: Advice | None = None
+    was_searched: bool = True
 
 
 class Marked:
@@ -68,7 +70,9 @@ class Marked:
         rank = self._ranks.get(number, MOST_REMARKED)
         work = 0 if rank >= MOST_REMARKED else QUICK if is_quick or rank >= MOST_THOROUGH else THOROUGH
         if (number, work) not in self._remarks:
-            self._remarks[number, work] = self._remarked(number, work) if work else Remarks()
+            self._remarks[number, work] = (
+                self._remarked(number, work) if work else Remarks(was_searched=False)
+            )
         return self._remarks[number, work]
 
     def _remarked(self, number: int, work: int) -> Remarks:

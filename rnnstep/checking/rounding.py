@@ -20,6 +20,7 @@ from rnnstep.equations.syntax import Apply, Expression
 _NEAREST = 0.55  # of a unit: rounding to d + 1 decimals and then to d goes that far
 _FINER = 0.05  # of a unit: what rounding to d + 1 decimals or more moves
 _MOST_IN_TURN = 32  # terms whose sums so far are followed one by one
+_AT_ONCE = 1 << 20  # products that are worked out together
 _ON_GRID = 1e-4  # of a unit: what stands for a number of d decimals in float32 arithmetic
 
 
@@ -137,6 +138,11 @@ class Rounded(Intervals):
     # ── sums of products ─────────────────────────────────────────────────────────────
 
     def _matmul(self, w: Interval, x: Interval) -> Interval:
+        low, high = x
+        lot = max(1, _AT_ONCE // max(1, w[0].size))
+        if low.ndim > 1 and len(low) > lot:  # the products of all rows at once would take too much memory
+            parts = [self._matmul(w, (low[k : k + lot], high[k : k + lot])) for k in range(0, len(low), lot)]
+            return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
         products = intervals.mul(w, (x[0][..., None, :], x[1][..., None, :]))
         return self._summed(products)
 

@@ -16,6 +16,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+
 from rnnstep.checking.answers import Answer
 from rnnstep.checking.own import Place
 from rnnstep.checking.target import NoTarget, Part, Target
@@ -50,6 +53,18 @@ class Targets:
             )
         batch, row = self._row(answer)
         return _Finder(self._learning, epoch, batch, row, answer).find()
+
+    def meant(self, answer: Answer) -> Answer:
+        """An answer with the name that is meant: `a_1` of a line may be a name of its own, and not `a` at step 1."""
+        if answer.line is not None and answer.t is not None:
+            whole = replace(answer, name=f"{answer.name}_{answer.t + 1}", t=None)
+            try:
+                self.of(answer)
+            except NoTarget:
+                with suppress(NoTarget):
+                    self.of(whole)
+                    return whole
+        return answer
 
     def _row(self, answer: Answer) -> tuple[int, int]:
         row = answer.row

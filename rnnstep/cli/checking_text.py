@@ -102,6 +102,9 @@ def _bound(value: float, decimals: int, page: Page) -> str:
 
 def _remarks(marked: Marked, index: int, page: Page, *, with_hints: bool) -> Iterator[str]:
     remarks = marked.remarks(index)
+    if not remarks.was_searched:
+        yield page.say(Text("not looked into: so many answers before it are wrong"))
+        return
     if not remarks.mistakes:
         yield page.say(Text("no common mistake gives these numbers: look for a slip in the arithmetic"))
         return

@@ -12,7 +12,7 @@ import pytest
 from rnnstep.checking import inline_answers
 from rnnstep.errors import UsageError
 from rnnstep.scenario.document import Limits
-from tests.unit.command_line import run, written
+from tests.unit.command_line import OWN, run, written
 
 RIGHT = "0.215 0.251 -0.484 -0.094"  # of h_1 of hello
 LINES = f"h_1 = {RIGHT}\n"
@@ -428,3 +428,14 @@ def test_decimal_commas_apart_by_blanks_are_read():
     }.items():
         (one,) = inline_answers([text], Limits()).answers
         assert [None if math.isnan(value) else value for value in one.numbers.value.tolist()] == values
+
+
+def test_names_that_end_in_a_number_are_read(capsys, tmp_path):
+    scenario = written(tmp_path, OWN.replace("W =", "W_1 =").replace("W @", "W_1 @"), "own.toml")
+    status, out, _ = run(capsys, "check", str(scenario), "grad.W_1 = 99; 99")
+    assert (status, "grad.W_1 = 99" in out) == (1, True)
+
+
+def test_decimals_alone_are_no_answers():
+    with pytest.raises(UsageError, match="there are no answers"):
+        inline_answers(["decimals = 2"], Limits())

@@ -128,3 +128,12 @@ def test_hints_give_nothing_away(capsys):
     assert "How many biases does torch have" in out
     assert "0.439" not in out
     assert "b_hh" not in out
+
+
+def test_beyond_hundreds_of_wrong_answers_none_is_looked_into(capsys, monkeypatch):
+    monkeypatch.setattr("rnnstep.checking.marked.MOST_REMARKED", 1)
+    assert main(["check", "hello", "h_1 = 9 9 9 9", "--decimals", "3"]) == 1
+    assert "not looked into" not in capsys.readouterr().out
+    lines = "h_1 = 9.000 9 9 9\nh_2 = 8.000 8 8 8\n"
+    status, out, _ = run(capsys, "check", "hello", *lines.split("\n")[:2])
+    assert (status, out.count("not looked into: so many answers before it are wrong")) == (1, 1)

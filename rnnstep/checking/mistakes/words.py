@@ -77,7 +77,7 @@ MISTAKES: Mapping[str, Words] = {
         Text("At how many steps is the same weight used?"),
     ),
     "u_for_u_transposed": Words(
-        Text("U for Uᵀ"),
+        Text("W_hh for W_hhᵀ"),
         Text("The gradient was multiplied with W_hh; on the way back it is W_hhᵀ."),
         Text("Which shape does what comes back have, and along which axis is it summed?"),
     ),

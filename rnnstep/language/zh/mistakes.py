@@ -189,7 +189,7 @@ ZH = {
     "one path only": "只算了一条路径",
     "Only the path through all steps was taken; the gradient is the sum over all of them.": "只算了穿过所有步的那条路径；梯度是所有路径之和。",
     "At how many steps is the same weight used?": "同一个权重用在了几步上？",
-    "U for Uᵀ": "把 Uᵀ 算成了 U",
+    "W_hh for W_hhᵀ": "把 W_hhᵀ 算成了 W_hh",
     "The gradient was multiplied with W_hh; on the way back it is W_hhᵀ.": "梯度乘了 W_hh；往回走时应乘 W_hhᵀ。",
     "Which shape does what comes back have, and along which axis is it summed?": "传回来的向量沿哪个方向求和？",
     "sign of the gradient": "梯度的符号反了",
