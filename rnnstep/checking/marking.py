@@ -41,6 +41,7 @@ class Mark:
         low, high: the bounds of what is right, from the writer's own earlier values.
         status: of the answer as a whole.
         is_wrong: which entries lie outside.
+        fewer_decimals: with so many decimals all of it would be right; None where that is not so, or decimals were said.
     """
 
     answer: Answer
@@ -51,6 +52,7 @@ class Mark:
     high: Array
     status: Status
     is_wrong: NDArray[np.bool_]
+    fewer_decimals: int | None = None
 
     @property
     def is_right(self) -> bool:
@@ -187,7 +189,19 @@ class Sheet(Calculations):
             status = "wrong"
         elif is_copied.any() or self._is_doubtful(number):
             status = "follow-through"
-        return Mark(self.answers[number], target, numbers.value, expected, low, high, status, is_wrong)
+        fewer = self._fewer_decimals(number, (low, high), is_wrong) if status == "wrong" else None
+        return Mark(self.answers[number], target, numbers.value, expected, low, high, status, is_wrong, fewer)
+
+    def _fewer_decimals(self, number: int, bounds: Interval, is_wrong: NDArray[np.bool_]) -> int | None:
+        """Where zeros at the end were left out, or some numbers rounded more: the decimals with which these are right."""
+        numbers = self.laid[number].numbers
+        value, decimals = numbers.value[is_wrong], numbers.decimals[is_wrong]
+        fewest = int(decimals.min())
+        if self.answers[number].decimals is not None or fewest >= self.decimals(number):
+            return None
+        half = 0.5 * 10.0**-decimals
+        low, high = (bound[is_wrong] for bound in bounds)
+        return fewest if ((value >= low - half) & (value <= high + half)).all() else None
 
     def _is_copied(self, number: int, one: Written) -> NDArray[np.bool_]:
         """Where an answer repeats a wrong number that an earlier one gave of the same value, as h_n does the last h."""

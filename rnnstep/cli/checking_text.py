@@ -102,6 +102,12 @@ def _bound(value: float, decimals: int, page: Page) -> str:
 
 def _remarks(marked: Marked, index: int, page: Page, *, with_hints: bool) -> Iterator[str]:
     remarks = marked.remarks(index)
+    if marked.marks[index].fewer_decimals is not None:
+        fewer = marked.marks[index].fewer_decimals
+        yield page.say(
+            Text("right with fewer decimals: if you rounded to {count}, say decimals = {count}", count=fewer)
+        )
+        return
     if not remarks.was_searched:
         yield page.say(Text("not looked into: so many answers before it are wrong"))
         return

@@ -137,3 +137,12 @@ def test_beyond_hundreds_of_wrong_answers_none_is_looked_into(capsys, monkeypatc
     lines = "h_1 = 9.000 9 9 9\nh_2 = 8.000 8 8 8\n"
     status, out, _ = run(capsys, "check", "hello", *lines.split("\n")[:2])
     assert (status, out.count("not looked into: so many answers before it are wrong")) == (1, 1)
+
+
+def test_numbers_that_were_rounded_more_than_others_are_told_so(capsys):
+    assert main(["check", "hello", "h_1 = 0.215 0.25 -0.48 -0.1"]) == 1
+    assert "right with fewer decimals: if you rounded to 1, say decimals = 1" in capsys.readouterr().out
+    assert main(["check", "hello", "h_1 = 0.215 0.25 -0.48 0.3"]) == 1
+    assert "fewer decimals" not in capsys.readouterr().out
+    assert main(["check", "hello", "h_1 = 0.215 0.25 -0.48 -0.1", "--decimals", "3"]) == 1
+    assert "fewer decimals" not in capsys.readouterr().out

@@ -121,6 +121,9 @@ ZH = {
         "小数位数太少，看不出对错：从 {low} 到 {high} 都算对"
     ),
     "not looked into: so many answers before it are wrong": "前面错的答案太多，这一个没有再查原因",
+    "right with fewer decimals: if you rounded to {count}, say decimals = {count}": (
+        "少保留几位小数就是对的：如果你只保留了 {count} 位，请写明 decimals = {count}"
+    ),
     "the rest of {name}": "{name} 的其余各项",
     "work out {name} next: it tells them apart": "接下来算 {name}：它能把这几种错误区分开",
     "work out {name} next: it tells some of them apart": "接下来算 {name}：它能区分开其中几种错误",
