@@ -12,7 +12,6 @@ from rnnstep.scenario.source import parse_document
 from rnnstep.scenario.table import Table
 
 KEYS = ("step", "t", "layer", "direction", "batch", "epoch", "name", "index", "value", "decimals")
-MOST_INDICES = 100_000
 
 
 def toml_answers(text: str, path: Path, limits: Limits) -> Answers:
@@ -94,7 +93,7 @@ def _index(table: Table) -> Index | None:
             table.wrong("index", Text("whole numbers from 0, pairs of them for a matrix"))
             return None
         found.append(tuple(parts))
-    if not found or len({len(one) for one in found}) > 1 or len(found) > MOST_INDICES:
+    if not found or len({len(one) for one in found}) > 1 or len(found) > MOST_ANSWERS:
         table.wrong("index", Text("whole numbers from 0, pairs of them for a matrix"))
         return None
     return tuple(found)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rnnstep.checking.numbers import Numbers
+from rnnstep.checking.numbers import MOST_DECIMALS, Numbers
 from rnnstep.scenario.document import Document
+
+__all__ = ["DIRECTIONS", "LARGEST", "MOST_ANSWERS", "MOST_DECIMALS", "Answer", "Answers", "Index"]
 
 DIRECTIONS = ("forward", "backward")
 MOST_ANSWERS = 100_000
 LARGEST = 10**9  # of a step, a layer, a row, an epoch, an index
-MOST_DECIMALS = 30
 
 Index = tuple[tuple[int, ...], ...]
 

@@ -233,9 +233,7 @@ class Sheet(Calculations):
         """Bounds that a float32 run of the same calculation is inside of, and that say something wherever the run does."""
         low, high = bounds
         is_open = np.isfinite(expected) & ~(np.isfinite(low) & np.isfinite(high))
-        if (
-            is_open.any()
-        ):  # as where the writer divides by a wrong zero: what is right in the run is right then
+        if is_open.any():  # as where the writer divides by a wrong zero: what is right in the run is right
             run = self._of_the_run(number, expected)
             low, high = (np.where(is_open, one, other) for one, other in zip(run, bounds, strict=True))
         low, high = as_computed((low, high), self.learning.scenario)
@@ -245,12 +243,16 @@ class Sheet(Calculations):
 
     def _of_the_run(self, number: int, expected: Array) -> Interval:
         """The bounds of an answer as if nothing had been given before; what rounds to the run's number where that has none."""
-        nobody = Sheet(self.learning, [])
         decimals = self.decimals(number)
-        low, high = nobody.bounds_of(self.targets[number], decimals)
+        low, high = self._nobody.bounds_of(self.targets[number], decimals)
         is_open = ~(np.isfinite(low) & np.isfinite(high))
         least, most = around(expected, decimals)
         return np.where(is_open, least, low), np.where(is_open, most, high)
+
+    @cached_property
+    def _nobody(self) -> Sheet:
+        """The sheet of one who gave nothing."""
+        return Sheet(self.learning, [], self.catalogue)
 
     def order(self, number: int) -> tuple[int, ...]:
         """Where an answer stands in the order of the calculation, to be sorted by."""

@@ -61,18 +61,17 @@ def latex(page: Page) -> Iterator[str]:
     """Give the whole document, piece by piece."""
     title = _title(page)
     if page.language == "zh":
-        yield "% !TeX program = xelatex\n% Compile with xelatex (or lualatex): pdflatex has no Chinese letters.\n"
+        yield "% !TeX program = xelatex\n% Compile with xelatex: pdflatex has no Chinese letters.\n"
         yield _PREAMBLE % _CHINESE
     else:
-        yield "% Compile with pdflatex, xelatex or lualatex.\n"
+        yield "% Compile with pdflatex or xelatex.\n"
         yield _PREAMBLE % ("" if is_plain(page.title) else _SOME_CHINESE)
     yield f"\\begin{{document}}\n\\section*{{{title}}}\n"
     if not page.with_key:
         name, date = map(texted, page.for_the_writer)
         yield f"{name} \\underline{{\\hspace{{7cm}}}}\\quad {date} \\underline{{\\hspace{{4cm}}}}\\par\n"
     yield f"{{\\small {_guarded(page.origin_line, '')}}}\\par\n"
-    told = [*page.instructions, *([page.of_the_key] if page.with_key else [])]
-    yield "\\medskip\n" + "".join(f"{texted(line)}\\par\n" for line in told)
+    yield "\\medskip\n" + "".join(f"{texted(line)}\\par\n" for line in page.told)
     yield f"\\subsection*{{{texted(page.say(Text('Equations')))}}}\n"
     yield from _equations(page)
     yield f"\\subsection*{{{texted(page.say(Text('Given')))}}}\n"

@@ -26,8 +26,7 @@ def markdown(page: Page) -> Iterator[str]:
         name, date = page.for_the_writer
         yield f"{name} {_BLANK * 3}  {date} {_BLANK * 2}\n\n"
     yield f"{_escaped(page.origin_line)}\n\n"
-    told = [*page.instructions, *([page.of_the_key] if page.with_key else [])]
-    yield from (f"- {_escaped(line)}\n" for line in told)
+    yield from (f"- {_escaped(line)}\n" for line in page.told)
     yield f"\n## {page.say(Text('Equations'))}\n"
     yield from _equations(page)
     yield f"\n## {page.say(Text('Given'))}\n\n"

@@ -146,6 +146,11 @@ class Page:
             )
 
     @property
+    def told(self) -> list[str]:
+        """How it is to be worked out, and what the key shows."""
+        return [*self.instructions, *([self.of_the_key] if self.with_key else [])]
+
+    @property
     def of_the_key(self) -> str:
         """What is said before the working."""
         return self.say(Text("Products with a factor 0 may be left out."))
