@@ -1,8 +1,21 @@
-"""One thread for numpy and torch: the sizes here are small, and the tests run side by side already."""
+"""What every test stands on: one thread for numpy and torch, and no settings of the developer's own."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
+
+# The sizes here are small, and the tests run side by side already.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_home_of_the_developers(tmp_path_factory):
+    """Settings and what is remembered stand in a folder of the tests', also for the processes that they start."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        patch.setenv("XDG_STATE_HOME", str(home / "state"))
+        yield

@@ -1,8 +1,7 @@
-"""Keys of the user's own: `~/.config/rnnstep/keys.toml` holds `id = "key,key"` for ids of the table."""
+"""Keys of the user's own: `keys.toml` in the folder of settings holds `id = "key,key"` for ids of the table."""
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from textual.keys import KEY_TO_UNICODE_NAME, REPLACED_KEYS, Keys, key_to_character
 
+from rnnstep.folders import KEYS, config_file
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.keys import closest
@@ -28,16 +28,10 @@ class Keymap:
     problems: tuple[Text, ...] = ()
 
 
-def keymap_path() -> Path:
-    """Give where the file stands, whether it is there or not."""
-    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(home).expanduser() / "rnnstep" / "keys.toml"
-
-
 def read_keymap() -> Keymap:
     """Read the user's keys; what is wrong is told and the rest used."""
-    path = keymap_path()
-    if not path.is_file():
+    path = config_file(KEYS)
+    if path is None or not path.is_file():
         return Keymap({})
     from rnnstep.scenario.parse import parse_toml
 
@@ -45,7 +39,7 @@ def read_keymap() -> Keymap:
         with path.open("rb") as file:
             table = parse_toml(file.read(_LARGEST).decode())
     except (OSError, ValueError) as error:
-        return Keymap({}, (_problem(printable(str(error))),))
+        return Keymap({}, (_problem(path, printable(str(error))),))
     keys: dict[str, str] = {}
     problems: list[Text] = []
     for name, value in table.items():
@@ -53,7 +47,7 @@ def read_keymap() -> Keymap:
         if problem is None:
             keys[name] = ",".join(key.strip() for key in value.split(","))
         else:
-            problems.append(_problem(problem))
+            problems.append(_problem(path, problem))
     return Keymap(keys, tuple(problems))
 
 
@@ -67,8 +61,8 @@ def shown(keys: str) -> str:
     return "".join(signs[modifier] for modifier in modifiers) + name
 
 
-def _problem(problem: Text | str) -> Text:
-    return Text("{path}: {problem}", path=printable(str(keymap_path())), problem=problem)
+def _problem(path: Path, problem: Text | str) -> Text:
+    return Text("{path}: {problem}", path=printable(str(path)), problem=problem)
 
 
 def _wrong(name: str, value: object) -> Text | None:

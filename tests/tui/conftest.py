@@ -83,6 +83,7 @@ class Screen:
 @pytest.fixture(autouse=True)
 def no_keys_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.setenv("SHELL", "/bin/bash")
     for name in ("LC_ALL", "LC_MESSAGES", "NO_COLOR"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from rnnstep.tui.keymap import is_key, keymap_path, read_keymap, shown
+from rnnstep.folders import KEYS, config_file
+from rnnstep.tui.keymap import is_key, read_keymap, shown
 
 
 def write(text):
-    keymap_path().parent.mkdir(parents=True)
-    keymap_path().write_text(text, "utf-8")
+    config_file(KEYS).parent.mkdir(parents=True)
+    config_file(KEYS).write_text(text, "utf-8")
 
 
 def test_no_file_changes_nothing():
@@ -25,7 +26,7 @@ def test_entries_are_taken_and_bad_ones_told():
     assert "did you mean `right`" in told[0]
     assert "expected keys" in told[1]
     assert "`wobble` is no key" in told[2]
-    assert all(str(keymap_path()) in text for text in told)
+    assert all(str(config_file(KEYS)) in text for text in told)
 
 
 @pytest.mark.parametrize("text", ["right =", "\x00", "[right]\n[right]"])

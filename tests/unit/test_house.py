@@ -22,6 +22,7 @@ HEAVY = {"numpy", "torch", "textual"}
 ROOMS = (
     ("language",),
     ("errors",),
+    ("folders",),
     ("equations",),
     ("cells",),
     ("scenario",),
