@@ -39,7 +39,7 @@ ROOMS = (
 )
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 
-MOST_LINES = 330
+MOST_LINES = 600
 MOST_LINES_OF_A_FUNCTION = 60
 WITHOUT_DOCSTRINGS = {  # of functions: a rule each, named by its row; the module says what all of them give
     "equations/bounds.py",
