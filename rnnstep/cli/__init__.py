@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # on a busy machine for seconds. Who wants more sets them.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _open_closed_streams()
     try:
         gc.disable()  # imports make much and free nothing: looking for garbage is a twentieth of `--help`
         from rnnstep.cli.root import run
@@ -43,6 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Files are opened elsewhere with messages of their own: what is left is our own output.
         return _cannot_write(given, error)
     return status
+
+
+def _open_closed_streams() -> None:
+    """Put a stream in the place of each that the caller closed (`>&-`), so that no file opened later takes its number.
+
+    What is printed fails as on a full disk, with a message; messages that nobody can read go nowhere.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    number = os.open(os.devnull, os.O_RDONLY)
+    while number < 2:
+        number = os.dup(number)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")  # noqa: SIM115 - likewise
 
 
 def _cannot_write(given: list[str], error: OSError) -> int:

@@ -22,7 +22,7 @@ def run(given: Given, speech: str) -> int:
     check_output(given.output, force=given.force)
     scenario = read_scenario(find(given.scenario), given)
     language = scenario.display.language or environment_language()
-    write_text([torch_program(scenario, language)], given.output, force=given.force)
+    write_text([torch_program(scenario, language)], given.output, force=given.force, is_file=True)
     return 0
 
 

@@ -12,7 +12,7 @@ def run(given: Given, speech: str) -> int:
     """Write the scenario."""
     from rnnstep.cli.output import write_text
 
-    write_text([template(given.module, speech)], given.output, force=given.force)
+    write_text([template(given.module, speech)], given.output, force=given.force, is_file=True)
     return 0
 
 

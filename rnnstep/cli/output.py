@@ -16,13 +16,24 @@ FORCE = Text("pass --force to replace it")
 PIECE = 1 << 16  # characters gathered before they are written: a trace is many short pieces
 
 
-def write_text(pieces: Iterable[str], output: str | None, *, force: bool = False) -> None:
+def write_text(
+    pieces: Iterable[str], output: str | None, *, force: bool = False, is_file: bool = False
+) -> None:
     """Write a text, piece by piece, to standard output or to the file `output`.
+
+    Args:
+        pieces: Of the text.
+        output: The file; None for standard output.
+        force: Whether a file that is there may be replaced.
+        is_file: Whether the text is a file's, read again by a program that expects UTF-8: redirected, it is
+            written so in every locale.
 
     Raises:
         UsageError: The file cannot be written, or is there already and not to be replaced.
     """
     if output is None:
+        if is_file and hasattr(sys.stdout, "reconfigure") and not sys.stdout.isatty():
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
         _write_pieces(pieces, sys.stdout.write)
         return
     with whole_file(Path(output), replace=force, advice=FORCE) as file:

@@ -64,7 +64,7 @@ def run(given: Given, speech: str) -> int:
     origin = Origin(name_of(path.resolve()) or path.name, seed, is_friendly=given.friendly)
     text = written(sheet, given.format, origin, language, with_key=given.key)
     saved = None if given.save is None else numbers_text(sheet.scenario)
-    write_text([text], given.output, force=given.force)
+    write_text([text], given.output, force=given.force, is_file=True)
     if saved is not None:
         write_text([saved], given.save, force=given.force)
         say(Text("this sheet's scenario stands in {file}", file=printable(given.save)), speech)

@@ -301,6 +301,43 @@ def test_full_disk_is_told():
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["list", "--version", "--help", "code hello", "trace hello", "check hello 'loss = 1'", "completion bash"],
+)
+def test_closed_standard_output_is_told(command):
+    done = subprocess.run(
+        f"{sys.executable} -m rnnstep {command} >&-", shell=True, stderr=subprocess.PIPE, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("cannot write to standard output: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_files_are_whole_whatever_stream_is_closed(closed, tmp_path):
+    target = tmp_path / "program.py"
+    done = subprocess.run(
+        f"{sys.executable} -m rnnstep code hello --output {target} {closed}", shell=True, cwd=tmp_path
+    )
+    assert done.returncode == 0
+    compile(target.read_bytes(), "program", "exec")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "gbk", "ascii"])
+@pytest.mark.parametrize("command", [["code", "hello"], ["new", "LSTM"], ["worksheet", "hello"]])
+def test_redirected_files_are_utf_8_in_every_locale(command, encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = (
+        process(*command, "--language", "zh", env=environment)
+        if command[0] != "new"
+        else process(*command, env={**environment, "LANG": "zh_CN.UTF-8", "LC_ALL": "zh_CN.UTF-8"})
+    )
+    assert done.returncode == 0
+    assert "\\u" not in done.stdout.decode("utf-8")
+    assert any("\u4e00" < character < "\u9fff" for character in done.stdout.decode("utf-8"))
+
+
 def test_interrupt_is_status_130(tmp_path):
     pipe = tmp_path / "s.toml"
     os.mkfifo(pipe)

@@ -54,14 +54,17 @@ _IMPORTS = (  # what in the program asks for which line
 
 
 def _head(source: Source, body: str) -> Iterator[str]:
-    """Give the title and the imports that the body needs."""
+    """Give the title and the imports that the body needs.
+
+    Python looks in the first two lines for the name of an encoding (PEP 263), so nothing of a file stands there.
+    """
     scenario = source.scenario
+    yield source.comment(Text("A program in PyTorch alone, written by rnnstep."))
+    yield "#"
     title = " ".join(scenario.title.into(source.language).split()) or scenario.name
     command = "train" if source.training is not None else "grad" if source.has_loss else "trace"
     yield f"# {title}"
-    text = Text(
-        "The numbers of `rnnstep {command} {name}`, from PyTorch alone.", command=command, name=source.name
-    )
+    text = Text("It gives the numbers of `rnnstep {command} {name}`.", command=command, name=source.name)
     if source.training is not None and source.training.is_refused:
         text = Text(
             "The mistake that `rnnstep {command} {name}` tells of: torch stops at it.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rnnstep.engine.shapes import state_as_torch_shows
 from rnnstep.export.program.literals import tensor
 from rnnstep.export.program.loss import added_lines
-from rnnstep.export.program.own_cell import function_name, safe
+from rnnstep.export.program.own_cell import function_name, variable
 from rnnstep.export.program.source import Source, indented
 from rnnstep.language import Text
 
@@ -33,12 +33,12 @@ def forward_lines(source: Source, *, first: bool = False, has_loss: bool = False
 def first_lines(source: Source, rows: str) -> Iterator[str]:
     """Give the lines that make `h_0` (and `c_0`) for so many rows, as the scenario gives them, or zeros."""
     for name in source.scenario.cell.states:
-        yield f"{safe(name)}_0 = {_first_state(source, name, rows)}"
+        yield f"{variable(name)}_0 = {_first_state(source, name, rows)}"
 
 
 def first_names(source: Source) -> list[str]:
     """Give the names of the states before the first step."""
-    return [f"{safe(name)}_0" for name in source.scenario.cell.states]
+    return [f"{variable(name)}_0" for name in source.scenario.cell.states]
 
 
 def _first_state(source: Source, name: str, rows: str) -> str:
@@ -60,12 +60,12 @@ def first_shape(source: Source, name: str, rows: str) -> tuple[object, ...]:
 
 
 def _loop(source: Source, *, first: bool, has_loss: bool) -> Iterator[str]:
-    names = [safe(name) for name in source.scenario.cell.states]
+    names = [variable(name) for name in source.scenario.cell.states]
     if first:
         yield f"{', '.join(names)} = {', '.join(first_names(source))}"
     else:
         for name in source.scenario.cell.states:
-            yield f"{safe(name)} = {_first_state(source, name, source.rows)}"
+            yield f"{variable(name)} = {_first_state(source, name, source.rows)}"
     keeps_logits = has_loss and source.scenario.linear is not None
     yield "outputs, scores = [], []" if keeps_logits else "outputs = []"
     if has_loss:

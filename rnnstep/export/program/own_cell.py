@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 from collections.abc import Iterator
 
 from rnnstep.cells import Cell
@@ -24,61 +25,15 @@ _TRUTHS = {"and": "logical_and", "or": "logical_or", "not": "logical_not", "isna
 _ATOM = 9
 
 # What the program itself calls so, `x` apart: that is what the equations mean too.
-_TAKEN = frozenset(
-    (
-        *(
-            "torch",
-            "nn",
-            "np",
-            "csv",
-            "re",
-            "embedding",
-            "rnn",
-            "layers",
-            "linear",
-            "model",
-            "module",
-            "parameters",
-        ),
-        *("x_t", "t", "lengths", "is_alive", "h_n", "c_n", "output", "output_t", "outputs", "packed", "mask"),
-        *(
-            "logits",
-            "logits_t",
-            "scores",
-            "target",
-            "target_t",
-            "loss",
-            "losses",
-            "criterion",
-            "optimizer",
-            "epoch",
-        ),
-        *(
-            "forward",
-            "accuracy",
-            "learnt",
-            "values",
-            "batches",
-            "test_batches",
-            "indices",
-            "vocabulary",
-            "classes",
-        ),
-        *(
-            "series",
-            "starts",
-            "windows",
-            "said",
-            "right",
-            "count",
-            "tested",
-            "mean",
-            "text_at",
-            "label_at",
-            "rows",
-        ),
-    )
-)
+_NAMES = """
+    torch nn np csv re inf nan load_file
+    embedding rnn layers layer linear model module parameters generator
+    x_t t k lengths is_alive mask packed output output_t outputs h_n c_n last states parts
+    logits logits_t scores target target_t loss losses criterion optimizer epoch forward accuracy learnt
+    values batches test_batches indices vocabulary classes series starts windows
+    said right count tested mean text_at label_at rows
+"""
+_TAKEN = frozenset(_NAMES.split())
 
 
 def cell_lines(cell: Cell, dtype: str) -> Iterator[str]:
@@ -92,16 +47,26 @@ def cell_lines(cell: Cell, dtype: str) -> Iterator[str]:
 
 
 def function_name(cell: Cell) -> str:
-    """Give the name of the cell's function, which is none of its states'."""
-    name = safe(cell.name)
-    return f"{name}_cell" if cell.name in cell.program.states else name
+    """Give the name of the cell's function, which is neither `x` nor a state's, before a step, in it or after it.
+
+    Letters beyond ASCII are not kept: Python reads several of them as one, and some of them not at all.
+    """
+    letters = re.sub(r"\W", "_", cell.name, flags=re.ASCII)
+    name = safe(letters if letters.isidentifier() else f"cell_{letters}")
+    states = {f"{variable(state)}{ending}" for state in cell.program.states for ending in ("", "_0", "_t")}
+    return f"{name}_cell" if name == "x" or name in states else name
+
+
+def variable(state: str) -> str:
+    """Give the name of a state outside of the cell's function, where `h_0` and `h_t` are made of `h`."""
+    return f"{safe(state)}_" if state.endswith(("_0", "_t")) else safe(state)
 
 
 def safe(name: str) -> str:
-    """Give a name that the program may use: Python's words and its own names get a mark."""
-    letters = "".join(character if character.isalnum() else "_" for character in name)
-    is_taken = keyword.iskeyword(letters) or letters in _TAKEN or hasattr(builtins, letters)
-    return f"{letters}_" if not letters or letters[0].isdigit() or is_taken else letters
+    """Give a name that the program may use: Python's words and its own names get a mark, different names stay so."""
+    word = name.rstrip("_")
+    is_taken = keyword.iskeyword(word) or word in _TAKEN or hasattr(builtins, word) or hasattr(builtins, name)
+    return f"{name}_" if not word or is_taken else name
 
 
 def _source(expression: Expression, dtype: str) -> tuple[str, int]:

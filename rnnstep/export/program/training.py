@@ -8,7 +8,7 @@ from rnnstep.export.program.answers import answer_lines, counting_lines, mean_li
 from rnnstep.export.program.data import entering_lines
 from rnnstep.export.program.forward import first_lines, first_names, first_shape, forward_lines
 from rnnstep.export.program.loss import criterion_line, learnt, loss_lines, model_lines, update_lines
-from rnnstep.export.program.own_cell import safe
+from rnnstep.export.program.own_cell import variable
 from rnnstep.export.program.source import Source, indented, results
 from rnnstep.language import Text
 from rnnstep.scenario.keys import OPTIMIZERS, REFUSED
@@ -99,7 +99,9 @@ def _arguments(source: Source) -> list[str]:
 
 def _returned(source: Source) -> list[str]:
     """What `forward` returns: what torch does, and all states that the next epoch is to begin with."""
-    others = [safe(name) for name in list(source.scenario.cell.states)[2:]] if _takes_first(source) else []
+    others = (
+        [variable(name) for name in list(source.scenario.cell.states)[2:]] if _takes_first(source) else []
+    )
     return [*results(source.scenario), *others]
 
 
@@ -161,7 +163,7 @@ def _updated(source: Source) -> Iterator[str]:
         Text("Mistake on purpose: the next epoch begins with the state at which this one ended.")
     )
     yield source.comment(Text("Cure: without this line every epoch begins afresh."))
-    states = [safe(name) for name in source.scenario.cell.states]
+    states = [variable(name) for name in source.scenario.cell.states]
     ends = ["h_n", "c_n", *states[2:]][: len(states)]
     yield f"{', '.join(first_names(source))} = {', '.join(f'{end}.detach()' for end in ends)}"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 ZH = {
     "unknown name `{name}`; there are {known}": "未知名称 `{name}`；可用的有 {known}",
-    "The numbers of `rnnstep {command} {name}`, from PyTorch alone.": "只用 PyTorch 算出 `rnnstep {command} {name}` 的数值。",
+    "A program in PyTorch alone, written by rnnstep.": "由 rnnstep 写出的程序，只用 PyTorch。",
+    "It gives the numbers of `rnnstep {command} {name}`.": "给出 `rnnstep {command} {name}` 的数值。",
     "The mistake that `rnnstep {command} {name}` tells of: torch stops at it.": "`rnnstep {command} {name}` 所说的错误：torch 会停在这里。",
     "each {axes}": "每一批 {axes}",
     "a row that is over keeps its state": "已结束的行保持原来的状态",
