@@ -18,10 +18,15 @@ from rnnstep.equations.operations import function_names
 from rnnstep.reference import check, complete
 from rnnstep.scenario import bundled
 from rnnstep.scenario.keys import KEYS as SCENARIO_KEYS
-from rnnstep.scenario.read import read_text
+from rnnstep.scenario.read import read, read_text
+from rnnstep.session.run import Run
+from rnnstep.session.session import Session
 from rnnstep.tui.keymap import read_keymap
 from rnnstep.views.commands import COMMANDS as KEYS
 from rnnstep.views.commands import Command
+from rnnstep.views.look import Look
+from rnnstep.views.rows import plain
+from rnnstep.views.screen import screen
 
 ROOT = Path(__file__).parents[2]
 ENGLISH = (
@@ -206,6 +211,42 @@ def test_homework_is_marked_as_is_said(
     assert main(["check", "hello", str(path), "--language", language]) == 1
     marked = capsys.readouterr().out
     assert marked.strip() in text_of(page)
+
+
+def screen_at(place: str, edit: str | None = None) -> str:
+    """The largest screen at a place of hello, each run of blanks as one."""
+    session = Session.open(Run.of(complete(read(bundled.find("hello"))))).go(place)
+    session = session.edit_text(edit) if edit else session
+    return " ".join(plain(screen(session, Look(torch="none"), 200, 60)).split())
+
+
+@pytest.mark.parametrize("name", ["README", "docs/lessons"])
+def test_worked_lines_are_those_of_the_screen(language: str, name: str) -> None:
+    page = f"{name}.md" if language == "en" else f"{name}.{language}.md"
+    found = re.findall(r"(?m)^ *(?:step|第) (\d)(?: 步)? +(hh\[1\] .+)$", text_of(page))
+    assert len(found) == 2
+    for step, line in found:
+        assert line in screen_at(f"{step}/L0/hh[1]")
+
+
+def test_numbers_of_the_lessons_are_those_of_the_run(
+    language: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def numbers_in(text: str) -> set[str]:
+        return set(re.findall(r"(?<![\d.])\d\.\d{4}(?!\d)", text))
+
+    main(["trace", "hello"])
+    main(["grad", "hello"])
+    seen = [
+        capsys.readouterr().out,
+        screen_at("5/loss/p"),
+        screen_at("backward:4/L0/∂h[1]"),
+        screen_at("update:weight_hh"),
+        screen_at("3/L0/hh[1]", "W_hh[1,0] = 0"),
+    ]
+    said = numbers_in(text_of(called("lessons", language)))
+    assert len(said) > 40
+    assert said <= numbers_in(" ".join(seen))
 
 
 def test_example_of_ones_own_keys_is_taken(
