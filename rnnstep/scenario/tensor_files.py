@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import os
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +23,7 @@ from rnnstep.scenario.table import Place, shown
 READABLE = frozenset(("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8"))
 ARRAY_SUFFIXES = (".npy", ".csv", ".safetensors")
 _LIKE_A_NUMBER = re.compile(r"[+-]?\.?\d")
+MOST_AXES = 64  # of an array of numpy's
 CSV_COST = 40  # bytes in memory for a byte of a csv: a digit and its comma become a list's float
 
 
@@ -43,7 +47,7 @@ class Tensors:
         """Read one tensor; bfloat16 is given as float32, which holds all its values.
 
         Raises:
-            UnreadableTensor: Its kind is not among `READABLE`.
+            UnreadableTensor: Its kind is not among `READABLE`, or it has more than `MOST_AXES` axes.
         """
         from safetensors import safe_open
 
@@ -53,6 +57,14 @@ class Tensors:
                 "`file`: the tensor {name} is of the kind {kind}, expected one of numbers",
                 name=shown(name),
                 kind=kind,
+            )
+            raise UnreadableTensor(message)
+        if len(self.shapes[name]) > MOST_AXES:
+            message = Text(
+                "`file`: the tensor {name} has {count} axes, expected at most {most}",
+                name=shown(name),
+                count=len(self.shapes[name]),
+                most=MOST_AXES,
             )
             raise UnreadableTensor(message)
         if kind == "BF16":
@@ -137,29 +149,37 @@ def _as_numbers(document: Document, place: Place, array: NDArray[Any]) -> NDArra
 
 
 def _read_npy(document: Document, place: Place, path: Path) -> NDArray[Any] | None:
-    header = _npy_header(path)
-    if header is None:
-        document.problem(
-            place,
-            Text(
-                "`file`: {file} is no .npy file of numbers (pickled objects are refused)",
-                file=shown(path.name),
-            ),
-        )
-        return None
-    shape, dtype = header
-    if not check_memory(document, place, shape, max(dtype.itemsize, 8)):
-        return None
-    try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except ValueError:
-        document.problem(place, Text("`file`: {file} ends before its array does", file=shown(path.name)))
-        return None
-
-
-def _npy_header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
-    """Read shape and type from a .npy file's head, or give None if it is none, or not of plain numbers."""
     with path.open("rb") as file:
+        header = _npy_header(file)
+        if header is None:
+            document.problem(
+                place,
+                Text(
+                    "`file`: {file} is no .npy file of numbers (pickled objects are refused)",
+                    file=shown(path.name),
+                ),
+            )
+            return None
+        shape, is_fortran, dtype = header
+        if not check_memory(document, place, shape, max(dtype.itemsize, 8)):
+            return None
+        count = math.prod(shape)
+        if os.fstat(file.fileno()).st_size - file.tell() < count * dtype.itemsize:
+            document.problem(place, Text("`file`: {file} ends before its array does", file=shown(path.name)))
+            return None
+        # Read here rather than by `np.load`, which would read the header once more and take it otherwise.
+        array = np.fromfile(file, dtype, count)
+    return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]] | None:
+    """Read shape, order and type from a .npy file's head, or give None if it is none, or not of plain numbers.
+
+    The head is a Python expression: what its reader raises on a broken one is not foreseen, and it warns of
+    files that Python 2 wrote, which are read as others are.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             version = np.lib.format.read_magic(file)
             read = (
@@ -167,11 +187,14 @@ def _npy_header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
                 if version == (1, 0)
                 else np.lib.format.read_array_header_2_0
             )
-            shape, _, dtype = read(file)
-        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            shape, is_fortran, dtype = read(file)
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001
             return None
     is_plain = dtype.kind in "iuf" and dtype.names is None and dtype.subdtype is None
-    return (shape, dtype) if is_plain and all(length >= 0 for length in shape) else None
+    is_shape = len(shape) <= MOST_AXES and all(type(length) is int and length >= 0 for length in shape)
+    return (shape, bool(is_fortran), dtype) if is_plain and is_shape else None
 
 
 def _read_csv(document: Document, place: Place, path: Path) -> NDArray[Any] | None:

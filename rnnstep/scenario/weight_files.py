@@ -34,6 +34,7 @@ TENSOR_MODULES = frozenset(
 )
 LEGACY_PICKLES = 4  # of torch before 1.6: magic number, version, system, state_dict
 PICKLE_MARK = b"\x80"
+MOST_OPCODES = 1_000_000  # of a file's pickles: a tensor takes some 40, and each opcode may build an object
 
 FileWeights = tuple[Mapping[str, Floats], Pending | None]
 
@@ -158,6 +159,16 @@ def _holds_tensors(table: Table, path: Path, file: IO[bytes], pickles: int) -> b
     """Whether the pickles name nothing but what tensors are made of; they are read, not run."""
     try:
         strange = next(_strange_names(file, pickles), None)
+    except _TooMany:
+        table.problem(
+            "file",
+            Text(
+                "`file`: {file} is refused: it builds more than {most} objects, far more than a state_dict does",
+                file=shown(path.name),
+                most=f"{MOST_OPCODES:,}",
+            ),
+        )
+        return False
     except Exception as error:  # noqa: BLE001 -- pickletools raises whatever a broken opcode leads to
         table.problem(
             "file", Text("`file`: cannot read {file}: {reason}", file=shown(path.name), reason=str(error))
@@ -181,10 +192,22 @@ def _holds_tensors(table: Table, path: Path, file: IO[bytes], pickles: int) -> b
     return False
 
 
+class _TooMany(Exception):
+    """A pickle has more opcodes than a state_dict can need."""
+
+
 def _strange_names(file: IO[bytes], pickles: int) -> Iterator[str]:
-    """Give each function or class, dotted, that the pickles ask for and a state_dict does not."""
+    """Give each function or class, dotted, that the pickles ask for and a state_dict does not.
+
+    Raises:
+        _TooMany: They have more than `MOST_OPCODES`: a few bytes of an archive may hold millions.
+    """
+    count = 0
     for _ in range(pickles):
         for opcode, argument, _ in pickletools.genops(file):
+            count += 1
+            if count > MOST_OPCODES:
+                raise _TooMany
             if opcode.name == "GLOBAL":
                 module, _, name = str(argument).partition(" ")
                 if module not in TENSOR_MODULES and not (

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from rnnstep.errors import ScenarioError
 from rnnstep.scenario.document import Limits
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read_text
+from rnnstep.scenario.source import parse_document
+from rnnstep.scenario.tensor_files import read_array_file
 
 LETTERS = 'vocabulary = ["e", "h", "l", "o"]\n'
 RNN = '[recurrent]\nmodule = "RNN"\nhidden_size = 3\n'
@@ -27,8 +33,8 @@ def read(text: str, folder: Path = Path(), memory: int = 4 << 30) -> Scenario:
     return read_text(text, folder / "scenario.toml", Limits(memory=memory))
 
 
-def one_batch(given: str, recurrent: str = RNN, more: str = "", head: str = "", folder: Path = Path()):
-    scenario = read(f"{head}[input]\n{given}\n{recurrent}{SEED}{more}", folder)
+def one_batch(asked: str, recurrent: str = RNN, more: str = "", head: str = "", folder: Path = Path()):
+    scenario = read(f"{head}[input]\n{asked}\n{recurrent}{SEED}{more}", folder)
     assert len(scenario.batches) == 1
     return scenario.batches[0]
 
@@ -285,6 +291,63 @@ def test_bad_files_of_numbers_are_told(tmp_path: Path) -> None:
         "x.txt": "expected .npy, .csv, .safetensors",
     }.items():
         assert words in input_problem(f'file = "{name}"', folder=tmp_path), name
+
+
+def npy(header: bytes, data: bytes = bytes(32)) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
+
+
+def test_broken_heads_of_array_files_are_told(tmp_path: Path) -> None:
+    head = b"{'descr': '<f4', 'fortran_order': False, 'shape': "
+    for shape in (
+        b"(4, 2",
+        b"(True, True)}",
+        b"(4.0, 2)}",
+        b"(-4, -2)}",
+        b"('4', 2)}",
+        b"{}}",
+        b"(1,) * 99}",
+    ):
+        (tmp_path / "x.npy").write_bytes(npy(head + shape + b"\n"))
+        assert "no .npy file of numbers" in input_problem('file = "x.npy"', folder=tmp_path), shape
+    (tmp_path / "x.npy").write_bytes(npy(head + b"(" + b"1, " * 65 + b")}\n"))
+    assert "no .npy file of numbers" in input_problem('file = "x.npy"', folder=tmp_path)
+    header = {"x": {"dtype": "F32", "shape": [1] * 65, "data_offsets": [0, 4]}}
+    written = json.dumps(header).encode()
+    (tmp_path / "x.safetensors").write_bytes(len(written).to_bytes(8, "little") + written + bytes(4))
+    message = input_problem('file = "x.safetensors"', folder=tmp_path)
+    assert "has 65 axes, expected at most 64" in message
+
+
+def test_files_that_python_2_wrote_are_read_without_a_warning(tmp_path: Path) -> None:
+    values = np.arange(8, dtype="<f4").reshape(4, 2)
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (4L, 2L)}\n"
+    (tmp_path / "x.npy").write_bytes(npy(header, values.tobytes()))
+    assert np.array_equal(one_batch('file = "x.npy"', folder=tmp_path).values[:, 0], values)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    edits=st.lists(st.tuples(st.integers(0, 159), st.integers(0, 255)), max_size=6), end=st.integers(0, 160)
+)
+def test_array_files_are_read_as_numpy_does_or_refused(
+    edits: list[tuple[int, int]], end: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, np.asfortranarray(np.arange(4.0).reshape(2, 2)))
+    data = bytearray(path.read_bytes())
+    for place, byte in edits:
+        data[place] = byte
+    path.write_bytes(data[: max(end, 160 - end)])
+    document = parse_document("s.toml", tmp_path, "", Limits(memory=1 << 20))
+    found = read_array_file(document, ("input", "file"), "x.npy")
+    if found is None:
+        with pytest.raises(ScenarioError):
+            document.finish()
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.testing.assert_array_equal(found, np.load(path, allow_pickle=False).astype(found.dtype))
 
 
 def test_a_csv_may_ask_for_no_more_memory_than_allowed(tmp_path: Path) -> None:

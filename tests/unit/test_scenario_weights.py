@@ -369,6 +369,13 @@ class Harm:
         return (print, ("harm done",))
 
 
+def test_a_small_archive_that_builds_millions_of_objects_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", b"\x80\x02" + b"]" * 2_000_000 + b".")
+    assert (tmp_path / "x.pt").stat().st_size < 5000
+    assert "builds more than 1,000,000 objects" in problem('file = "x.pt"', RNN, folder=tmp_path)
+
+
 @pytest.mark.parametrize("is_zip", [True, False])
 def test_a_pickle_that_does_more_than_hold_tensors_is_refused(
     tmp_path: Path, capsys, *, is_zip: bool

@@ -71,6 +71,12 @@ ZH = {
     "`file`: {file} ends before its array does": "`file`：{file} 不完整，数组没有写完",
     "`file`: {file} holds {count} tensors, expected one": "`file`：{file} 中有 {count} 个张量，应只有一个",
     "`file`: {file} is no safetensors file: {reason}": "`file`：{file} 不是 safetensors 文件：{reason}",
+    "`file`: {file} is refused: it builds more than {most} objects, far more than a state_dict does": (
+        "`file`：拒绝读取 {file}：它会建出超过 {most} 个对象，远多于一个 state_dict 所需"
+    ),
+    "`file`: the tensor {name} has {count} axes, expected at most {most}": (
+        "`file`：张量 {name} 有 {count} 个轴，最多可有 {most} 个"
+    ),
     "`file`: the tensor {name} is of the kind {kind}, expected one of numbers": (
         "`file`：张量 {name} 的类型是 {kind}，应为数值类型"
     ),
