@@ -25,7 +25,7 @@ class RnnstepError(Exception):
 
     def into(self, language: str) -> str:
         """Give the message in `language`, as it is printed."""
-        return self.message.into(language)
+        return self.message.shortened().into(language)
 
     def __str__(self) -> str:
         return self.into("en")
@@ -55,7 +55,7 @@ class Problem:
 
     def into(self, language: str) -> str:
         """Give `PATH:LINE:COLUMN: message`."""
-        return f"{self.path}:{self.line}:{self.column}: {self.message.into(language)}"
+        return f"{self.path}:{self.line}:{self.column}: {self.message.shortened().into(language)}"
 
 
 class ScenarioError(RnnstepError):

@@ -93,9 +93,9 @@ class Grader:
 def _told(error: RnnstepError) -> Text:
     """What is wrong with a file in one line: of several mistakes the first, and how many more."""
     if not isinstance(error, ScenarioError):
-        return error.message
+        return error.message.shortened()
     first, *more = error.problems
-    told = {"line": first.line, "column": first.column, "message": first.message}
+    told = {"line": first.line, "column": first.column, "message": first.message.shortened()}
     if more:
         return Text("{line}:{column}: {message} (and {count} more)", **told, count=len(more))
     return Text("{line}:{column}: {message}", **told)

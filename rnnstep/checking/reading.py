@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from rnnstep.checking.answer_text import NOTHING, inline_answers, line_answers
@@ -12,10 +13,13 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.document import Document, Limits
+from rnnstep.scenario.positions import line_and_column
 from rnnstep.scenario.source import LARGEST_FILE, source_text
 
 ENDINGS = (".toml", ".csv", ".txt")  # "" is taken, too: what a shell's <( ) gives has none
 KINDS = Text("answers are TOML (.toml), CSV (.csv) or lines such as h_1 = 0.54 ? 0.00 0.84 (.txt)")
+MOST_WORDS = 200_000  # a gradient of an LSTM's weight_hh with 128 units has 65,536 numbers
+_WORD = re.compile(r"[^\s,;]+")
 _TABLE = re.compile(r"^[ \t]*(\[|answer[ \t]*=)", re.MULTILINE)  # no line of answers begins so
 
 
@@ -30,6 +34,7 @@ def read_answers(path: Path, limits: Limits) -> Answers:
     if ending not in ("", *ENDINGS):
         raise UsageError(Text("{path}: {kinds}", path=printable(str(path)), kinds=KINDS))
     text = source_text(path, limits)
+    _check_amount(text, path, limits)
     if ending == ".csv":
         from rnnstep.checking.answer_csv import csv_answers
 
@@ -70,7 +75,22 @@ def given_answers(data: bytes, name: str, limits: Limits) -> Answers:
         line = data.count(b"\n", 0, error.start) + 1
         document.problem((), Text("not UTF-8: save the file in the encoding UTF-8"), position=(line, 1))
     document.finish()
+    _check_amount(text, Path(name), limits)
     return text_answers(text, Path(name), limits)
+
+
+def _check_amount(text: str, path: Path, limits: Limits) -> None:
+    """Refuse, before any is read, more numbers and words than anybody works out.
+
+    Raises:
+        ScenarioError: there are more than `MOST_WORDS`.
+    """
+    first_over = next(islice(_WORD.finditer(text), MOST_WORDS, None), None)
+    if first_over is not None:
+        document = Document(str(path), path.parent, text, {}, limits)
+        message = Text("more than {most} numbers and words: too many for answers", most=f"{MOST_WORDS:,}")
+        document.problem((), message, position=line_and_column(text, first_over.start()))
+        document.finish()
 
 
 def _toml(text: str, path: Path, limits: Limits) -> Answers:

@@ -24,7 +24,7 @@ def language_of(arguments: Sequence[str]) -> str:
 
 def say(message: Text, language: str) -> None:
     """Write a message to standard error."""
-    say_plainly(message.into(language))
+    say_plainly(message.shortened().into(language))
 
 
 def say_plainly(text: str) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LANGUAGES = ("en", "zh")
+LONGEST_VALUE = 500  # characters of what a message repeats
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -40,8 +41,23 @@ class Text:
         }
         return template.format_map(values)
 
+    def shortened(self) -> Text:
+        """Give the message with each value that is longer than `LONGEST_VALUE` cut in its middle.
+
+        Messages repeat what was found, and a file or an argument may hold a megabyte of it.
+        """
+        return type(self)(self.template, **{name: _shortened(value) for name, value in self.values.items()})
+
     def __str__(self) -> str:
         return self.into("en")
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, Text):
+        return value.shortened()
+    if isinstance(value, str) and len(value) > LONGEST_VALUE:
+        return f"{value[: LONGEST_VALUE - 100]} … {value[-97:]}"
+    return value
 
 
 def _chinese() -> Mapping[str, str]:

@@ -10,8 +10,10 @@ import sys
 import pytest
 
 from rnnstep.checking import inline_answers
-from rnnstep.errors import UsageError
+from rnnstep.checking.reading import given_answers, read_answers
+from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.scenario.document import Limits
+from rnnstep.scenario.source import LARGEST_FILE
 from tests.unit.command_line import OWN, run, written
 
 RIGHT = "0.215 0.251 -0.484 -0.094"  # of h_1 of hello
@@ -439,3 +441,40 @@ def test_names_that_end_in_a_number_are_read(capsys, tmp_path):
 def test_decimals_alone_are_no_answers():
     with pytest.raises(UsageError, match="there are no answers"):
         inline_answers(["decimals = 2"], Limits())
+
+
+MILLION = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("m.txt", "h_1 = " + "0.5 " * MILLION),
+        ("m.txt", "h_1 = " + "1;" * MILLION),
+        ("m.txt", "h_1 = 1\n" * MILLION),
+        ("m.toml", '[[answer]]\nname = "h"\nvalue = [' + "1," * MILLION + "]\n"),
+        ("m.toml", '[[answer]]\nname = "h"\nvalue = 1\n' * MILLION),
+        ("m.csv", "name,value\nh," + "1 " * MILLION + "\n"),
+        ("m.csv", "name,index,value\n" + "h,0,1\n" * MILLION),
+    ],
+    ids=["row", "matrix", "lines", "list", "tables", "cell", "rows"],
+)
+def test_more_numbers_than_anybody_works_out_are_refused_before_any_is_read(
+    name, text, tmp_path, monkeypatch
+):
+    (tmp_path / name).write_text(text[: LARGEST_FILE - 1], "utf-8")
+    for reader in ("line_answers", "_toml"):
+        monkeypatch.setattr(f"rnnstep.checking.reading.{reader}", None)
+    with pytest.raises(ScenarioError, match="more than 200,000 numbers and words"):
+        read_answers(tmp_path / name, Limits())
+    with pytest.raises(ScenarioError, match="more than 200,000 numbers and words"):
+        given_answers(text[: LARGEST_FILE - 1].encode(), "<stdin>", Limits())
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_message_does_not_repeat_a_megabyte(language, capsys, tmp_path):
+    path = written(tmp_path, f"{'n' * MILLION} = 1", "a.txt")
+    status, out, err = run(capsys, "check", "hello", path, "--language", language)
+    assert (status, out) == (2, "")
+    assert "nnn … nnn" in err
+    assert len(err) < 1500

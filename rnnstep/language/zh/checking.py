@@ -21,6 +21,7 @@ ZH = {
     "the first line names the columns: `{name}` is missing": "第一行是列名：缺少 `{name}`",
     "there is no column `{name}`; known are {known}": "没有 `{name}` 这一列；可用的有 {known}",
     "too many answers": "答案太多",
+    "more than {most} numbers and words: too many for answers": "数和词超过 {most} 个：作为答案太多了",
     "`value`: found {found}, expected numbers, ? for what is left blank": (
         "`value`：写的是 {found}，应为数，空着的写 ?"
     ),
