@@ -68,11 +68,22 @@ class Watch:
 
     def value(self, block: Block, values: Mapping[str, Array], t: int) -> Array | None:
         """Give its value in a block at step `t`, (live rows, n) or (1,) or (); None where it does not fit."""
-        if block.key not in self.blocks:
-            return None
-        counters = {"t": np.asarray(float(t)), "layer": np.asarray(float(block.layer))}
+        return None if block.key not in self.blocks else self._value(block, values, np.asarray(float(t)))
+
+    def over_steps(self, block: Block, values: Mapping[str, Array], steps: int) -> Array:
+        """Give its value at every step of a block that it fits, (T, n), from the values of one row, each (T, n)."""
+        found = self._value(block, values, np.arange(float(steps))[:, None])
+        return np.broadcast_to(found, (steps, found.shape[-1] if found.ndim else 1))
+
+    @property
+    def names_read(self) -> tuple[str, ...]:
+        """The names that it reads, each once."""
+        return tuple(dict.fromkeys(names_in(self.expression)))
+
+    def _value(self, block: Block, values: Mapping[str, Array], t: Array) -> Array:
+        counters = {"t": t, "layer": np.asarray(float(block.layer))}
         known: dict[str, Array] = {}
-        for name in names_in(self.expression):
+        for name in self.names_read:
             # A cell of one's own may call a value `t`: its own names go first.
             if name in block.parameters:
                 known[name] = block.parameters[name]

@@ -1,93 +1,326 @@
-"""Plots over time: the state, and the gates of gated cells, up to the step that is computed."""
+"""Plots over time, up to the step that is computed: states, gates, the element at the cursor, and what is watched.
+
+Every one of them takes (scene, …, cells, height) and gives exactly so many rows and cells, or no row where there is
+nothing to draw. An axis fits the values of the whole run, so that it stays while one steps.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnstep.engine.passes import run_steps
-from rnnstep.session.place import write_prefix
-from rnnstep.session.tree import Spot
-from rnnstep.views.compose import Block
-from rnnstep.views.plot import Axes, Series, plot
+from rnnstep.equations.operations import OPERATIONS
+from rnnstep.equations.syntax import Apply, Name
+from rnnstep.language import Text
+from rnnstep.session.place import write_element, write_prefix
+from rnnstep.session.tree import Spot, size_of
+from rnnstep.session.watching import PassWatch
+from rnnstep.views.plot import Axes, Series, plot, reach
 from rnnstep.views.rows import SERIES, Row
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
+    from rnnstep.equations.program import Program
     from rnnstep.session.run import Run
     from rnnstep.views.alphabet import Alphabet
+    from rnnstep.views.compose import Block
+
+GATES = "gates"
+"""The name of the plot of all gates of one element."""
 
 _MOST_LINKS = 2000
 """Steps of longer runs stand too close to be clicked."""
 
+_MOST_ALONE = 400
+"""Where each step is computed alone, as on the way back, an element of more of them is not plotted."""
+
 
 def names(scene: Scene) -> list[str]:
-    """What can be plotted: the states, then the gates."""
+    """What can be plotted: the states, all gates of one element together, then each gate."""
     states = list(scene.scenario.cell.states)
-    return [*states, *scene.scenario.cell.gates] if scene.block.kind == "recurrent" else states[:1]
+    if scene.block.kind != "recurrent":
+        return states[:1]
+    gates = list(gates_of(scene.scenario.cell.program))
+    return [*states, *([GATES] if len(gates) > 1 else []), *gates]
+
+
+def title(scene: Scene, name: str) -> str:
+    """What a plot of `names` is called."""
+    if name == GATES:
+        return scene.look.say(Text("gates of element {number} over time", number=_element(scene)))
+    return scene.look.say(Text("{name} over time", name=name))
+
+
+def gates_of(program: Program) -> tuple[str, ...]:
+    """The values that are a function of a sum, gates and candidates: `i f g o` of an LSTM, `r z n` of a GRU."""
+    found = []
+    for line in program.lines:
+        match line.expression:
+            case Apply(op=op, args=(argument,)) if line.name not in program.states:
+                is_function = OPERATIONS[op].kind == "elementwise" and not OPERATIONS[op].symbol
+                is_of_state = isinstance(argument, Name) and argument.id in program.states
+                if is_function and not is_of_state:
+                    found.append(line.name)
+    return tuple(found)
+
+
+# ── values of a block ────────────────────────────────────────────────────────────────────
 
 
 def chart(scene: Scene, name: str, cells: int, height: int) -> Block:
-    """Plot up to six elements of a value of the cursor's block over the steps computed so far."""
-    key = scene.block.key if scene.block.kind == "recurrent" else next(iter(scene.done.runs))
-    now = -1 if scene.level == "start" else scene.t
-    is_hidden = now >= 0 and scene.is_hidden(name)
-    done = _steps_done(scene, key, name) - is_hidden
-    what = (scene.batch, key, name, scene.row)
-    return list(_drawn(scene.run, what, max(0, done), now, cells, height, scene.look.alphabet))
+    """Plot a value of the cursor's block: up to six of its elements, those around the cursor; or its `gates`."""
+    spot = _forward(
+        scene, scene.block.key if scene.block.kind == "recurrent" else next(iter(scene.done.runs))
+    )
+    if name == GATES:
+        lines = _gates(scene.run, spot, scene.row, _element(scene))
+    else:
+        lines = _elements(scene.run, spot, scene.row, name, _element(scene) // SERIES * SERIES)
+    return _plotted(scene, spot, lines, cells, height)
 
 
-def _steps_done(scene: Scene, key: str, name: str) -> int:
+def element(scene: Scene, cells: int, height: int) -> Block:
+    """Plot the element at the cursor, or the first of the operation, over all steps of its pass; none of an update."""
+    spot = _at_cursor(scene)
+    lines = None if spot is None else _element_alone(scene.run, spot, scene.row, scene.look.alphabet)
+    return [] if spot is None or lines is None else _plotted(scene, spot, lines, cells, height)
+
+
+def element_name(scene: Scene) -> str:
+    """`hh[1]`, of a matrix `∂W_hh[1,0]`: what `element` plots; "" where it plots nothing."""
+    spot = _at_cursor(scene)
+    return "" if spot is None else _written(scene.run, spot, scene.look.alphabet)
+
+
+def over_time(scene: Scene) -> Array | None:
+    """Give the element at the cursor at every step of its pass, (T,), NaN where its row is over.
+
+    None where the cursor is at no operation, in an update, and in a way back of very many steps.
+    """
+    spot = _at_cursor(scene)
+    return None if spot is None else _element_over_time(scene.run, spot, scene.row)
+
+
+def watch(scene: Scene, watched: PassWatch, cells: int, height: int) -> Block:
+    """Plot an expression over the steps of the way forward, up to six of its elements; of a question 1 where it holds."""
+    stage = scene.run.tree.stage(replace(scene.spot, phase="forward"))
+    fitting = [
+        block.key for block in stage.blocks if block.kind == "recurrent" and block.key in watched.blocks
+    ]
+    if watched.phase != "forward" or not fitting:
+        return []
+    spot = _forward(scene, scene.spot.key if scene.spot.key in fitting else fitting[0])
+    lines = _watched(scene.run, watched, spot, scene.row)
+    return [] if lines is None else _plotted(scene, spot, lines, cells, height)
+
+
+# ── what they share ──────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """Lines of a plot with the ends of its axis, and the value whose being computed they wait for; made once."""
+
+    series: tuple[Series, ...]
+    bounds: tuple[float, float] | None
+    name: str
+
+
+def _forward(scene: Scene, key: str | None) -> Spot:
+    """A recurrent block of the cursor's batch on the way forward."""
+    return Spot(scene.batch, key, epoch=scene.run.epoch.index)
+
+
+def _at_cursor(scene: Scene) -> Spot | None:
+    """The element at the cursor, or the first of the operation, at no step."""
+    spot = scene.spot
+    if spot.operation is None or spot.phase not in ("forward", "backward"):
+        return None
+    return replace(spot, t=None, element=spot.element or 0, term=None)
+
+
+def _written(run: Run, spot: Spot, alphabet: Alphabet) -> str:
+    return alphabet.spell(f"{spot.operation}{write_element(run.tree, spot)}")
+
+
+def _element(scene: Scene) -> int:
+    """The cursor's element, where it is one of a vector as long as the state; else the first."""
+    spot = scene.session.spot
+    if spot is None or spot.element is None or spot.operation is None or spot.key not in scene.done.runs:
+        return 0
+    block = scene.done.by_key[spot.key]
+    of_forward = size_of(block, next(iter(block.program.states)))
+    return spot.element if size_of(scene.block, spot.operation) == of_forward else 0
+
+
+def _plotted(scene: Scene, spot: Spot, lines: _Lines, cells: int, height: int) -> Block:
+    is_here = scene.level != "start" and spot.phase == scene.spot.phase
+    now = scene.t if is_here else None
+    done = _done(scene, replace(spot, operation=lines.name, element=None))
+    place = replace(spot, operation=None, element=None)
+    return list(_drawn(scene.run, place, scene.row, lines, done, now, cells, height, scene.look.alphabet))
+
+
+def _done(scene: Scene, spot: Spot) -> int:
     """How many steps of a block have computed a value; they are done in order, so half of them tell of all."""
-    steps = run_steps(scene.done.runs[key])
-    return bisect_left(steps, True, key=lambda t: not scene.is_done(scene.forward_at(key, t, name)))
+    assert spot.key is not None
+    assert spot.operation is not None
+    steps = scene.run.tree.stage(spot).steps[spot.key]
+    count = bisect_left(steps, True, key=lambda t: not scene.is_done(replace(spot, t=t)))
+    is_here = scene.level != "start" and spot.phase == scene.spot.phase
+    return max(0, count - (is_here and scene.is_hidden(spot.operation)))
 
 
 @lru_cache(maxsize=64)
 def _drawn(
     run: Run,
-    what: tuple[int, str, str, int],
+    spot: Spot,
+    row: int,
+    lines: _Lines,
     done: int,
-    now: int,
+    now: int | None,
     cells: int,
     height: int,
     alphabet: Alphabet,
 ) -> tuple[Row, ...]:
     """The plot itself; moving about inside a step does not change it."""
-    batch, key, name, row = what
-    whole = _over_time(run, batch, key, name, row)
-    is_reversed = run.trace.passes[batch].runs[key].is_reversed
-    steps = len(whole)
+    assert spot.key is not None
+    assert spot.batch is not None
+    order = run.tree.stage(spot).steps[spot.key]
+    steps = max(order, default=-1) + 1
+    is_reversed = len(order) > 1 and order[0] > order[-1]
     begins, stop = (steps - done, steps if done else 0) if is_reversed else (0, done)
-    values = whole[: min(stop, run.scenario.batches[batch].last_step(row) + 1)].copy()
-    values[:begins] = np.nan
-    prefix = write_prefix(run.tree, Spot(batch, epoch=run.epoch.index))
+    shown = []
+    end = min(stop, run.scenario.batches[spot.batch].last_step(row) + 1)
+    for line in lines.series:
+        values = np.array(line.values[:end], np.float64)
+        values[:begins] = np.nan
+        shown.append(Series(line.name, values))
+    prefix = write_prefix(run.tree, spot)
     axes = Axes(
         steps=steps,
-        current=None if now < 0 else now,
-        bounds=_bounds(run, name, whole),
+        current=now,
+        bounds=lines.bounds,
         begins=begins,
-        targets=[f"go {prefix}{t + 1}/{key}" for t in range(steps)] if steps <= _MOST_LINKS else (),
+        targets=[f"go {prefix}{t + 1}/{spot.key}" for t in range(steps)] if steps <= _MOST_LINKS else (),
     )
-    lines = [Series(f"{name}[{k}]", values[:, k]) for k in range(whole.shape[1])]
-    return tuple(plot(lines, cells, height, axes, alphabet=alphabet))
+    return tuple(plot(shown, cells, height, axes, alphabet=alphabet))
 
 
-def _bounds(run: Run, name: str, whole: Array) -> tuple[float, float]:
-    """Axes that stay the same while stepping: 0 to 1 for gates, −1 to 1 or the whole run's reach for states."""
-    if name in run.scenario.cell.gates:
-        return (0.0, 1.0)
-    finite = whole[np.isfinite(whole)]
-    reach = float(np.abs(finite).max()) if finite.size else 1.0
-    return (-1.0, 1.0) if reach <= 1 else (min(0.0, float(finite.min())), max(0.0, float(finite.max())))
+def _fitted(shown: Sequence[Series]) -> tuple[float, float] | None:
+    """From the lowest to the highest value, zero included where that costs at most half of the room."""
+    found = reach(*(np.asarray(line.values, np.float64) for line in shown))
+    if found is None:
+        return None
+    low, high = found
+    widened = min(0.0, low), max(0.0, high)
+    return widened if widened[1] / 2 - widened[0] / 2 <= high - low or low == high else found
+
+
+# ── the lines ────────────────────────────────────────────────────────────────────────────
 
 
 @lru_cache(maxsize=32)
-def _over_time(run: Run, batch: int, key: str, name: str, row: int) -> Array:
-    """A value of one row at every step, (T, up to 6); NaN where the row is over."""
-    whole = run.trace.passes[batch].runs[key].over_time(name, row)
-    return np.empty((0, 0)) if whole is None else np.asarray(whole[:, :SERIES], np.float64)
+def _elements(run: Run, spot: Spot, row: int, name: str, first: int) -> _Lines:
+    """Up to six elements of a value; of a gate the axis is at least 0 to 1."""
+    whole = _over_time(run, spot, name, row)
+    shown = tuple(
+        Series(f"{name}[{k}]", whole[:, k]) for k in range(first, min(whole.shape[1], first + SERIES))
+    )
+    return _Lines(shown, _of_gates(run, [name], _fitted(shown)), name)
+
+
+@lru_cache(maxsize=32)
+def _gates(run: Run, spot: Spot, row: int, element: int) -> _Lines:
+    """One element of every gate."""
+    named = gates_of(run.scenario.cell.program)[:SERIES]
+    wholes = [_over_time(run, spot, name, row) for name in named]
+    shown = tuple(
+        Series(name, whole[:, element])
+        for name, whole in zip(named, wholes, strict=True)
+        if whole.shape[1] > element
+    )
+    return _Lines(shown, _of_gates(run, named, _fitted(shown)), named[-1])
+
+
+@lru_cache(maxsize=16)
+def _element_alone(run: Run, spot: Spot, row: int, alphabet: Alphabet) -> _Lines | None:
+    assert spot.operation is not None
+    whole = _element_over_time(run, spot, row)
+    if whole is None:
+        return None
+    shown = (Series(_written(run, spot, alphabet), whole),)
+    named = [spot.operation] if spot.phase == "forward" else []
+    return _Lines(shown, _of_gates(run, named, _fitted(shown)), spot.operation)
+
+
+@lru_cache(maxsize=16)
+def _watched(run: Run, watched: PassWatch, spot: Spot, row: int) -> _Lines | None:
+    """A watched expression at every step of a recurrent block."""
+    assert spot.batch is not None
+    assert spot.key is not None
+    done = run.trace.passes[spot.batch].runs[spot.key]
+    values: dict[str, Array] = {}
+    for name in watched.names_read:
+        if name in done.block.program.shapes and name not in done.block.parameters:
+            over_steps = done.over_time(name, row)
+            if over_steps is None:
+                return None
+            values[name] = over_steps
+    found = np.array(watched.over_steps(done.block, values, done.num_steps), np.float64)
+    found[run.scenario.batches[spot.batch].last_step(row) + 1 :] = np.nan
+    count = found.shape[1]
+    names_of = [watched.text] if count == 1 else [f"[{k}]" for k in range(min(SERIES, count))]
+    shown = tuple(Series(text, found[:, k]) for k, text in enumerate(names_of))
+    return _Lines(shown, (0.0, 1.0) if watched.is_question else _fitted(shown), done.block.program.names[-1])
+
+
+def _of_gates(
+    run: Run, named: Sequence[str], fitted: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """Widen an axis to 0 … 1 where a gate is on it."""
+    if not set(named) & set(run.scenario.cell.gates):
+        return fitted
+    return (0.0, 1.0) if fitted is None else (min(0.0, fitted[0]), max(1.0, fitted[1]))
+
+
+# ── values over time ─────────────────────────────────────────────────────────────────────
+
+
+@lru_cache(maxsize=32)
+def _over_time(run: Run, spot: Spot, name: str, row: int) -> Array:
+    """A value of one row at every step of a block on the way forward, (T, n); NaN where the row is over."""
+    assert spot.batch is not None
+    assert spot.key is not None
+    whole = run.trace.passes[spot.batch].runs[spot.key].over_time(name, row)
+    return np.empty((0, 0)) if whole is None else np.asarray(whole, np.float64)
+
+
+@lru_cache(maxsize=16)
+def _element_over_time(run: Run, spot: Spot, row: int) -> Array | None:
+    """The element of a spot at every step of its pass, (T,), NaN where there is none."""
+    assert spot.batch is not None
+    assert spot.key is not None
+    assert spot.operation is not None
+    assert spot.element is not None
+    steps = run.tree.stage(spot).steps[spot.key]
+    found = np.full(max(steps) + 1, np.nan)
+    is_recurrent = run.tree.block(spot).kind == "recurrent"
+    if spot.phase == "forward" and is_recurrent:
+        whole = _over_time(run, replace(spot, operation=None, element=None), spot.operation, row)
+        if whole.shape[1] > spot.element:
+            found[:] = whole[: len(found), spot.element]
+            return found
+    if len(steps) > _MOST_ALONE:
+        return None
+    for t in steps:
+        known = run.known(replace(spot, t=t), row)
+        if known is not None:
+            found[t] = np.asarray(known[spot.operation], np.float64).reshape(-1)[spot.element]
+    return found

@@ -12,8 +12,8 @@ from rnnstep.engine.flow import Flow, Norms, flow, largest_singular_values
 from rnnstep.language import Text
 from rnnstep.session.tree import Spot
 from rnnstep.views import numbers
-from rnnstep.views.compose import Block, wrap
-from rnnstep.views.plot import Axes, Series, plot
+from rnnstep.views.compose import Block, pad, wrap
+from rnnstep.views.plot import LOG_SCALE, Axes, Series, plot
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.scene import Scene
 
@@ -62,8 +62,9 @@ def gradients(scene: Scene, cells: int, height: int) -> Block:
     now = scene.t if scene.spot.phase == "backward" and scene.level != "start" else None
     what = (scene.batch, key, scene.row)
     names = tuple(map(scene.look.say, _NAMES))
-    drawn = _drawn(scene.run, what, begins, now, names, cells, height - len(words), scene.look.alphabet)
-    return [*drawn, *words]
+    note = scene.look.say(LOG_SCALE)
+    drawn = _drawn(scene.run, what, begins, now, names, note, cells, height - len(words), scene.look.alphabet)
+    return pad([*drawn, *words], cells, height, scene.look.alphabet)
 
 
 def _reached(scene: Scene, key: str) -> int:
@@ -90,6 +91,7 @@ def _drawn(
     count: int,
     now: int | None,
     names: tuple[str, ...],
+    note: str,
     cells: int,
     height: int,
     alphabet: Alphabet,
@@ -111,6 +113,7 @@ def _drawn(
         bounds=(max(low, _LOWEST, high * 1e-20), high),
         begins=len(is_seen),
         targets=_targets(run, batch, key, len(is_seen)),
+        note=note,
     )
     series = [Series(name, np.where(is_seen, values, np.nan)) for name, values in lines]
     return tuple(plot(series, cells, height, axes, alphabet=alphabet))

@@ -17,12 +17,14 @@ from rnnstep.session.tree import Spot
 from rnnstep.views import numbers
 from rnnstep.views.compose import Block, fit
 from rnnstep.views.grids import window
-from rnnstep.views.plot import Axes, Series, plot
+from rnnstep.views.plot import LOG_SCALE, Axes, Series, plot
 from rnnstep.views.rows import Row, Span, width
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from rnnstep.views.alphabet import Alphabet
 
 _DECADES = 2
 """A loss that spans more of them is seen on a logarithmic axis alone."""
@@ -77,7 +79,10 @@ def curve(scene: Scene, cells: int, height: int) -> Block:
         losses = tuple(record.loss for record in cured.records[: len(ours)])
         lines.append((scene.look.say(Text("loss with the cure")), losses))
     now = None if scene.level == "start" else scene.run.epoch.index
-    return list(_drawn(tuple(lines), scene.run.tree.num_epochs, now, cells, height, scene.look.alphabet))
+    note = scene.look.say(LOG_SCALE)
+    return list(
+        _drawn(tuple(lines), scene.run.tree.num_epochs, now, cells, height, note, scene.look.alphabet)
+    )
 
 
 @lru_cache(maxsize=8)
@@ -87,18 +92,20 @@ def _drawn(
     now: int | None,
     cells: int,
     height: int,
-    alphabet: object,
+    note: str,
+    alphabet: Alphabet,
 ) -> tuple[Row, ...]:
     finite = [value for _, line in lines for value in line if np.isfinite(value) and value > 0]
-    is_log = bool(finite) and max(finite) > min(finite) * 10**_DECADES
+    is_log = bool(finite) and max(finite) / min(finite) > 10**_DECADES
     axes = Axes(
         steps=epochs,
         current=now,
         is_log=is_log,
         bounds=None if is_log or not finite else (0.0, max(finite)),
         targets=[f"go e{epoch + 1}:" for epoch in range(epochs)] if epochs <= _MOST_LINKS else (),
+        note=note if is_log else "",
     )
-    return tuple(plot([Series(*line) for line in lines], cells, height, axes, alphabet=alphabet))  # type: ignore[arg-type]
+    return tuple(plot([Series(*line) for line in lines], cells, height, axes, alphabet=alphabet))
 
 
 # ── the table ────────────────────────────────────────────────────────────────────────────

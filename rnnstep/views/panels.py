@@ -52,8 +52,7 @@ def _plots(scene: Scene, *, is_large: bool) -> Iterator[_Panel]:
     """What can be plotted, the most telling first."""
     say = scene.look.say
     values = [
-        _Panel(say(Text("{name} over time", name=name)), partial(charts.chart, scene, name))
-        for name in charts.names(scene)
+        _Panel(charts.title(scene, name), partial(charts.chart, scene, name)) for name in charts.names(scene)
     ]
     training = []
     if learning.is_trained(scene):

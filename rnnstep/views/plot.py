@@ -1,21 +1,23 @@
 """Lines over time, drawn with braille dots: small, and honest about NaN and infinity.
 
 NaN is a gap in the line and a × on the axis below it; an infinity stands at the
-edge with a mark. Lines are told apart by their markers and by the legend, never
-by colour alone.
+edge with a mark; the legend says so. Lines are told apart by their markers and by
+the legend, never by colour alone; where one lies on another they take turns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rnnstep.views import braille, numbers
+from rnnstep.language import Text
+from rnnstep.views import braille
 from rnnstep.views.alphabet import UNICODE, Alphabet
+from rnnstep.views.axis import Scale, linear, logarithmic
 from rnnstep.views.compose import fit, flow
 from rnnstep.views.rows import SERIES, Row, Span, width
 
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
 
 # Markers closer than this many cells would hide their line.
 _MARKER_SPACE = 3
+# Of lines that lie on each other each is seen for so many cells.
+_DASH = 2
+_SAME = 2e-3
+"""Lines whose places differ by at most this share of the axis lie on each other."""
+
+_MOST_RANGES = 2
+LOG_SCALE = Text("log scale")
+"""What the legend says of a logarithmic axis."""
+
 _STYLES = ("", "bad", "now", "dim", *(f"series:{index}" for index in range(SERIES)))
 _PLAIN, _BAD, _NOW, _DIM, _FIRST_SERIES = range(5)
 
@@ -45,10 +56,11 @@ class Axes:
         steps: How many steps there are in all; 0 for as many as the longest line has values.
         current: The index of the step to mark, or None.
         is_log: Whether the vertical axis is logarithmic; values of zero and below stand at its foot.
-        bounds: The lowest and the highest value, or None to take them from the values.
+        bounds: The lowest and the highest value, or None to take them from the values; rounded outwards.
         first: What the first step is called; steps count from 1.
         begins: The index of the first step that is computed, where a line runs backwards in time.
         targets: What a click on a step's number does, one for each step, or none.
+        note: What the legend says of the vertical axis, for example that it is logarithmic.
     """
 
     steps: int = 0
@@ -58,6 +70,7 @@ class Axes:
     first: int = 1
     begins: int = 0
     targets: Sequence[str] = ()
+    note: str = ""
 
 
 class _Sheet:
@@ -90,14 +103,18 @@ def plot(
 ) -> list[Row]:
     """Draw lines over the same time steps in exactly `cells` × `height` cells, axes and legend included.
 
-    The step numbers take a row where there are at least 4, the legend one or two where there are at least 6.
+    The step numbers take a row where there are at least 4, the legend one where there are at least 5 and two where
+    there are at least 7. The legend says what is not finite, too, and which lines lie on each other.
     """
     axes = axes or Axes()
     lines = [np.asarray(line.values, dtype=np.float64).ravel() for line in series]
-    low, high = _bounds(lines, axes)
-    legend = _legend(series, cells, alphabet)[: 2 if height >= 8 else 1] if height >= 6 else []
+    legend: list[Row] = []
+    if height >= 5:
+        fractions = [_fractions(line, _scale(lines, axes, height, alphabet)) for line in lines]
+        legend = _legend(series, lines, fractions, cells, 2 if height >= 7 else 1, axes, alphabet)
     inner_height = height - len(legend) - (1 if height >= 4 else 0)
-    labels = _labels((low, high), inner_height, axes, alphabet)
+    scale = _scale(lines, axes, max(1, inner_height), alphabet)
+    labels = scale.labels(max(0, inner_height))
     margin = max(map(width, labels), default=0)
     inner = cells - margin - 1
     steps = max(axes.steps, *(len(line) for line in lines), 0) if lines else 0
@@ -106,9 +123,8 @@ def plot(
     dots = np.rint(np.arange(steps) * (2 * inner - 2) / max(1, steps - 1)).astype(int)
     sheet = _Sheet(inner, inner_height)
     _draw_guides(sheet, dots, labels, axes, alphabet)
-    fractions = [_fractions(line, low, high, is_log=axes.is_log) for line in lines]
-    for index, line in enumerate(fractions):
-        _draw_line(sheet, line, dots, _FIRST_SERIES + index % SERIES, alphabet)
+    fractions = [_fractions(line, scale) for line in lines]
+    _draw_lines(sheet, fractions, dots, alphabet)
     _draw_markers(sheet, fractions, dots, axes, alphabet)
     rows: list[Row] = []
     for y in range(inner_height):
@@ -120,34 +136,35 @@ def plot(
     return [fit(row, cells, alphabet) for row in (*rows, *legend)]
 
 
-def _bounds(lines: Iterable[Floats], axes: Axes) -> tuple[float, float]:
-    """Give the lowest and highest value to draw, apart from each other; logarithms on a logarithmic axis."""
-    if axes.bounds is not None:
-        low, high = axes.bounds
-    else:
-        finite = [line[np.isfinite(line) & ((line > 0) | (not axes.is_log))] for line in lines]
-        every = np.concatenate(finite) if finite else np.empty(0)
-        low, high = (float(every.min()), float(every.max())) if every.size else (0.1, 1.0)
-    if axes.is_log:
-        low, high = np.log10(max(low, 5e-324)).item(), np.log10(max(high, 5e-324)).item()
-    if not high > low:
-        around = max(abs(low) * 0.1, 1.0 if axes.is_log else 1e-300)
-        around = around if low or axes.is_log else 1.0
-        low, high = low - around, low + around
-    return low, high
+def _scale(lines: Iterable[Floats], axes: Axes, height: int, alphabet: Alphabet) -> Scale:
+    """Make the axis: of the given bounds, or of the values that can stand at it."""
+    low, high = axes.bounds or reach(*lines, is_positive=axes.is_log) or ((0.1, 1.0))
+    return (logarithmic if axes.is_log else linear)(low, high, height, alphabet)
 
 
-def _fractions(line: Floats, low: float, high: float, *, is_log: bool) -> Floats:
+def reach(*lines: Floats, is_positive: bool = False) -> tuple[float, float] | None:
+    """Give the lowest and the highest of the finite values, or of those above zero; None where there are none."""
+    finite = [line[np.isfinite(line) & ((line > 0) | (not is_positive))] for line in lines]
+    every = np.concatenate(finite) if finite else np.empty(0)
+    return (float(every.min()), float(every.max())) if every.size else None
+
+
+def _fractions(line: Floats, scale: Scale) -> Floats:
     """Give where values stand between the axis's ends, 0 to 1; NaN stays, ±inf is what lies beyond."""
-    if is_log:
+    if scale.is_log:
         with np.errstate(divide="ignore", invalid="ignore"):
             line = np.where(line <= 0, -np.inf, np.log10(line))
     # Halved, because the whole range of float64 is wider than a float64 can say.
-    fractions = (line / 2 - low / 2) / (high / 2 - low / 2)
+    fractions = (line / 2 - scale.low / 2) / (scale.high / 2 - scale.low / 2)
     slack = 1e-9
     fractions[fractions > 1 + slack] = np.inf
     fractions[fractions < -slack] = -np.inf
     return fractions
+
+
+def _heights(fractions: Floats, height: int) -> Floats:
+    """Give the distances from the top in dots; NaN stays."""
+    return (1 - np.clip(fractions, 0, 1)) * (4 * height - 1)
 
 
 def _draw_guides(
@@ -164,17 +181,24 @@ def _draw_guides(
             sheet.put(int(dots[axes.current]) // 2, y, alphabet.guide, _NOW)
 
 
-def _draw_line(sheet: _Sheet, fractions: Floats, dots: NDArray[Any], style: int, alphabet: Alphabet) -> None:
-    """Draw one line, broken at NaN; where it crosses another in a cell both keep their dots."""
-    if not len(fractions):
-        return
+def _draw_lines(sheet: _Sheet, lines: Sequence[Floats], dots: NDArray[Any], alphabet: Alphabet) -> None:
+    """Draw lines, broken at NaN; where they cross in a cell both keep their dots, where one lies on another they alternate."""
     height, cells = sheet.signs.shape
-    heights = (1 - np.clip(fractions, 0, 1)) * (4 * height - 1)
-    bits = braille.line(heights, dots[: len(fractions)], height, cells)
-    drawn = bits > 0
-    sheet.bits |= bits
-    sheet.signs[drawn] = braille.signs(sheet.bits[drawn], alphabet)
-    sheet.styles[drawn] = style
+    columns = np.arange(cells)
+    drawn: list[NDArray[Any]] = []
+    for index, fractions in enumerate(lines):
+        if not len(fractions):
+            continue
+        bits = braille.line(_heights(fractions, height), dots[: len(fractions)], height, cells)
+        is_drawn = bits > 0
+        sheet.bits |= bits
+        sheet.signs[is_drawn] = braille.signs(sheet.bits[is_drawn], alphabet)
+        below = (
+            np.sum([(other == bits) & is_drawn for other in drawn], axis=0) if drawn else np.zeros_like(bits)
+        )
+        is_own = (columns // _DASH) % (below + 1) == below
+        sheet.styles[is_drawn & is_own] = _FIRST_SERIES + index % SERIES
+        drawn.append(bits)
 
 
 def _draw_markers(
@@ -184,15 +208,21 @@ def _draw_markers(
     axes: Axes,
     alphabet: Alphabet,
 ) -> None:
-    """Draw the lines' markers, then over them a × at each NaN and a mark at each value beyond an edge."""
+    """Draw the lines' markers, then over them a × at each NaN and a mark at each value beyond an edge.
+
+    Of lines that meet at a step the markers take turns from step to step.
+    """
     height, cells = sheet.signs.shape
+    meeting: dict[tuple[int, int, int], list[int]] = {}
     for index, fractions in enumerate(lines):
+        heights = _heights(fractions, height)
         for t in _marked(len(fractions), cells, index, len(lines), axes.current):
             if np.isfinite(fractions[t]):
-                y = int((1 - fractions[t]) * (4 * height - 1)) // 4
-                sheet.put(
-                    int(dots[t]) // 2, y, alphabet.markers[index % SERIES], _FIRST_SERIES + index % SERIES
-                )
+                place = t, int(dots[t]) // 2, int(np.rint(heights[t])) // 4
+                meeting.setdefault(place, []).append(index)
+    for (t, x, y), there in sorted(meeting.items()):
+        index = there[t % len(there)]
+        sheet.put(x, y, alphabet.markers[index % SERIES], _FIRST_SERIES + index % SERIES)
     for fractions in lines:
         for t in (np.flatnonzero(~np.isfinite(fractions[axes.begins :])) + axes.begins).tolist():
             is_high = fractions[t] > 0
@@ -208,29 +238,6 @@ def _marked(steps: int, cells: int, index: int, count: int, current: int | None)
         stride *= 3
     marked = set(range(stride * index // count, steps, stride))
     return marked | {current} if current is not None and 0 <= current < steps else marked
-
-
-def _labels(ends: tuple[float, float], height: int, axes: Axes, alphabet: Alphabet) -> list[str]:
-    """Give a label for each row of the vertical axis, most of them empty."""
-    labels = [""] * height
-    if height < 1:
-        return labels
-    low, high = ends
-    is_log = axes.is_log
-
-    def written(value: float) -> str:
-        return numbers.brief(10.0**value if is_log else value, 2 if is_log else 3, alphabet=alphabet)
-
-    if height >= 5 and (is_log or not low < 0 < high):
-        labels[height // 2] = written(low + (high - low) * (1 - (height // 2) / (height - 1)))
-    if height >= 2:
-        labels[-1] = written(low)
-    labels[0] = written(high)
-    if not is_log and low < 0 < high:
-        zero = round((high / (high - low)) * (4 * height - 1)) // 4
-        if 0 < zero < height - 1:
-            labels[zero] = "0"
-    return labels
 
 
 def _step_numbers(places: Sequence[int], cells: int, axes: Axes, alphabet: Alphabet) -> Row:
@@ -266,12 +273,108 @@ def _round_stride(least: float) -> int:
     return stride
 
 
-def _legend(series: Sequence[Series], cells: int, alphabet: Alphabet) -> list[Row]:
-    entries = [
-        Span(f"{alphabet.markers[index % SERIES]} {line.name}  ", f"series:{index % SERIES}")
-        for index, line in enumerate(series)
+# ── the legend ───────────────────────────────────────────────────────────────────────────
+
+
+def _legend(
+    series: Sequence[Series],
+    lines: Sequence[Floats],
+    fractions: Sequence[Floats],
+    cells: int,
+    most: int,
+    axes: Axes,
+    alphabet: Alphabet,
+) -> list[Row]:
+    """Give at most `most` rows: what is not finite, what the axis is, and the lines' names by their markers."""
+    told = [Span(f"{text}  ", "bad") for text in _strange(series, lines, axes, alphabet)]
+    note = [Span(f"{axes.note}  ", "dim")] if axes.note else []
+    named: list[Span] = []
+    for group in _together(lines, fractions):
+        for position, (index, sign) in enumerate(group):
+            joint = f"{alphabet.spell(sign)} " if position else ""
+            end = "  " if position == len(group) - 1 else " "
+            style = f"series:{index % SERIES}"
+            named.append(Span(f"{joint}{alphabet.markers[index % SERIES]} {series[index].name}{end}", style))
+    short = _in_short(series, alphabet)
+    rows: list[Row] = []
+    for entries in ([*told, *note, *named], [*told, *note, *short], [*told, *short]):
+        rows = flow(entries, cells)
+        if len(rows) <= most:
+            break
+    return rows[:most]
+
+
+def _in_short(series: Sequence[Series], alphabet: Alphabet) -> list[Span]:
+    """Write the names of elements of one value without its name: `h ●0 ■1 ▲2`."""
+    stems = {line.name.partition("[")[0] for line in series}
+    is_one = len(stems) == 1 and all(line.name.endswith("]") for line in series)
+    spans = [Span(f"{stems.pop()} ", "axis")] if is_one else []
+    for index, line in enumerate(series):
+        name = line.name.partition("[")[2][:-1] if is_one else line.name
+        spans.append(Span(f"{alphabet.markers[index % SERIES]}{name} ", f"series:{index % SERIES}"))
+    return spans
+
+
+def _together(lines: Sequence[Floats], fractions: Sequence[Floats]) -> list[list[tuple[int, str]]]:
+    """Group the lines that lie on each other wherever both are: `=` where they are equal, `≈` where they look so."""
+    groups: list[list[tuple[int, str]]] = []
+    for index, line in enumerate(lines):
+        for group in groups:
+            first = group[0][0]
+            common = slice(0, min(len(lines[first]), len(line)))
+            places = fractions[first][common], fractions[index][common]
+            if _lie_on_each_other(*places):
+                is_equal = np.array_equal(lines[first][common], line[common], equal_nan=True)
+                group.append((index, "=" if is_equal else "≈"))
+                break
+        else:
+            groups.append([(index, "")])
+    return groups
+
+
+def _lie_on_each_other(a: Floats, b: Floats) -> bool:
+    """Whether two lines have the same dots, as far as one sees, and at least one."""
+    seen = np.isfinite(a) & np.isfinite(b)
+    is_alike = (a == b) | (np.isnan(a) & np.isnan(b))
+    is_alike[seen] = np.abs(a[seen] - b[seen]) <= _SAME
+    return bool(seen.any() and is_alike.all())
+
+
+def _strange(
+    series: Sequence[Series], lines: Sequence[Floats], axes: Axes, alphabet: Alphabet
+) -> Iterator[str]:
+    """Say which steps have a × or a mark at an edge, and why: `× NaN 12–20`, `▲ +∞ 11`."""
+    nothing: NDArray[np.bool_] = np.zeros(0, np.bool_)
+    infinity = alphabet.spell("∞")
+    kinds: list[tuple[str, str, Callable[[Floats], NDArray[np.bool_]]]] = [
+        (alphabet.cross, "NaN", np.isnan),
+        (alphabet.high, f"+{infinity}", np.isposinf),
+        (alphabet.low, f"{alphabet.minus}{infinity}", np.isneginf),
     ]
-    return flow(entries, cells)
+    if axes.is_log:
+        kinds.append((alphabet.low, "0", lambda line: line == 0))
+    for sign, what, test in kinds:
+        found = [test(line[axes.begins :]) for line in lines]
+        whose = [index for index, those in enumerate(found) if those.any()]
+        if not whose:
+            continue
+        longest = max(map(len, found))
+        any_of = np.any([np.pad(those, (0, longest - len(those))) for those in found] or [nothing], axis=0)
+        steps = np.flatnonzero(any_of) + axes.begins + axes.first
+        name = f"{series[whose[0]].name} " if len(whose) == 1 and len(lines) > 1 else ""
+        yield f"{sign} {name}{what} {_ranges(steps.tolist(), alphabet)}"
+
+
+def _ranges(steps: Sequence[int], alphabet: Alphabet) -> str:
+    """Write steps in brief: `12`, `12–20`, `3, 7–9, …`."""
+    parts: list[tuple[int, int]] = []
+    for step in steps:
+        if parts and step == parts[-1][1] + 1:
+            parts[-1] = (parts[-1][0], step)
+        else:
+            parts.append((step, step))
+    texts = [str(a) if a == b else alphabet.spell(f"{a}–{b}") for a, b in parts[:_MOST_RANGES]]
+    return ", ".join([*texts, *([alphabet.ellipsis] if len(parts) > _MOST_RANGES else [])])
 
 
 def sparkline(
@@ -288,8 +391,8 @@ def sparkline(
     NaN is a ×, an infinity the mark of its edge; the cell of the `current` value is marked.
     """
     line = np.asarray(values, dtype=np.float64).ravel()
-    low, high = _bounds([line], Axes(bounds=bounds))
-    fractions = _fractions(line, low, high, is_log=False)
+    low, high = bounds or reach(line) or (0.1, 1.0)
+    fractions = _fractions(line, Scale(low, high, ()) if high > low else linear(low, low, 1))
     count = min(len(line), cells)
     if len(line) > cells:
         starts = np.arange(cells) * len(line) // cells

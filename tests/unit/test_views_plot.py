@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rnnstep.views.alphabet import ASCII, UNICODE
+from rnnstep.views.axis import linear, logarithmic, most_ticks
 from rnnstep.views.plot import Axes, Series, plot, sparkline
 from rnnstep.views.rows import plain, row_width
 
@@ -65,7 +68,7 @@ def test_the_current_step_is_marked_and_always_named() -> None:
 
 
 def test_a_step_number_does_what_its_target_says() -> None:
-    rows = plot([RISING], 30, 5, Axes(targets=["go 1", "go 2", "go 3"]))
+    rows = plot([RISING], 30, 4, Axes(targets=["go 1", "go 2", "go 3"]))
     assert [(span.text, span.target) for span in rows[-1] if span.target] == [
         ("1", "go 1"),
         ("2", "go 2"),
@@ -120,3 +123,84 @@ def test_a_sparkline_of_many_values_keeps_its_peak_and_marks_where_one_is() -> N
     row = sparkline(values, 10, current=777)
     assert plain([row]) == "▁▁▁▁▁▁▁█▁▁"
     assert [index for index, span in enumerate(row) if "now" in span.style] == [7]
+
+
+def test_a_marker_sits_on_its_line() -> None:
+    """Where the line alone would pass through a cell, there stands its marker, at every height and size."""
+    for height in range(2, 40):
+        for value in np.linspace(0, 1, 23):
+            axes = Axes(bounds=(0.0, 1.0), steps=3)
+            marked = plain(plot([Series("h", [value, value, value])], 40, height, axes)).split("\n")
+            (row,) = [row for row in marked if "●" in row and "h" not in row]
+            assert any(sign in row for sign in "⠁⠂⠄⡀⠉⠒⠤⣀"), (height, value)
+
+
+def test_lines_that_lie_on_each_other_are_both_seen_and_told() -> None:
+    loss = np.exp(-np.arange(9) / 3)
+    rows = plot([Series("loss", loss), Series("torch", loss * (1 + 1e-7))], 60, 10)
+    text = plain(rows)
+    assert text.endswith("● loss ≈ ■ torch")
+    drawn = [span for row in rows[:-2] for span in row]
+    assert {"●", "■"} <= set("".join(span.text for span in drawn))
+    assert {"series:0", "series:1"} <= {span.style for span in drawn}
+    assert plain(plot([Series("loss", loss), Series("torch", loss)], 60, 10)).endswith("● loss = ■ torch")
+    apart = plain(plot([Series("loss", loss), Series("torch", loss + 0.1)], 60, 10))
+    assert apart.endswith("● loss  ■ torch")
+    short = plain(plot([Series("loss", loss), Series("torch", loss[:4])], 60, 10))
+    assert short.endswith("● loss = ■ torch")
+
+
+def test_the_legend_says_what_is_not_finite_and_at_which_steps() -> None:
+    values = [0.5, math.inf, math.nan, math.nan, 0.0]
+    assert plain(plot([Series("h", values)], 60, 8)).split("\n")[-1] == "× NaN 3–4  ▲ +∞ 2  ● h"
+    two = plain(plot([Series("h[0]", values), Series("h[1]", [0.0] * 5)], 60, 8, alphabet=ASCII))
+    assert two.split("\n")[-1] == "x h[0] NaN 3-4  ^ h[0] +inf 2  o h[0]  # h[1]"
+    log = plain(plot([Series("norm", [1.0, 0.0])], 60, 8, Axes(is_log=True, note="log scale")))
+    assert log.split("\n")[-1] == "▼ 0 2  log scale  ● norm"
+
+
+def test_a_legend_without_room_names_elements_in_brief() -> None:
+    series = [Series(f"h[{k}]", [0.0, k]) for k in range(6)]
+    assert plain(plot(series, 30, 5)).split("\n")[-1] == "h ●0 ■1 ▲2 ◆3 ○4 □5"
+
+
+@pytest.mark.parametrize("height", [3, 4, 7, 10, 16, 40])
+@given(
+    low=st.floats(-1e6, 1e6),
+    size=st.floats(1e-6, 1e6),
+)
+def test_ticks_are_round_numbers_of_an_axis_that_keeps_to_its_values(
+    height: int, low: float, size: float
+) -> None:
+    high = low + size
+    scale = linear(low, high, height)
+    assert scale.low <= low
+    assert scale.high >= high
+    assert scale.high - scale.low <= 2 * size
+    assert 2 <= len(scale.ticks) <= most_ticks(height)
+    for place, text in scale.ticks:
+        assert 0 <= scale.fraction(place) <= 1 + 1e-9
+        assert float(text.replace("−", "-")) == pytest.approx(place, rel=1e-6, abs=1e-6 * size)
+    assert sum(map(bool, scale.labels(height))) == len(scale.ticks)
+
+
+@pytest.mark.parametrize("height", [2, 4, 7, 16, 40])
+@given(low=st.floats(-300, 300), size=st.floats(0, 500))
+def test_a_logarithmic_axis_holds_its_values_and_writes_its_ticks(
+    height: int, low: float, size: float
+) -> None:
+    high = min(low + size, 308)
+    scale = logarithmic(10.0**low, 10.0**high, height)
+    assert scale.low <= low + 1e-9
+    assert scale.high >= high - 1e-9
+    assert 2 <= len(scale.ticks) <= most_ticks(height)
+    for place, text in scale.ticks:
+        assert float(text) == pytest.approx(10.0**place, rel=0.06)
+
+
+def test_extremes_have_an_axis_too() -> None:
+    for low, high in ((-1.7e308, 1.7e308), (0.0, 5e-324), (1.0, 1.0 + 2**-52), (3.0, 3.0), (0.0, 0.0)):
+        for height in (1, 2, 5, 20):
+            scale = linear(low, high, height)
+            assert scale.low < scale.high
+            assert len(scale.labels(height)) == height

@@ -27,6 +27,8 @@ ZH = {
     "all values of this step": "这一步的全部数值",
     "the step, block by block": "这一步的各个模块",
     "{name} over time": "{name} 随时间的变化",
+    "gates of element {number} over time": "第 {number} 个元素的各个门随时间的变化",
+    "log scale": "对数刻度",
     "{name} whole, {rows}×{columns}": "{name} 全貌，{rows}×{columns}",
     "joined form: the same sums, written as one product": "合并形式：同样的和，写成一个乘积",
     # now
