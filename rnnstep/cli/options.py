@@ -212,7 +212,7 @@ def format_option(formats: tuple[str, ...]) -> Option:
 def output_options() -> list[Option]:
     """Where the result goes."""
     return [
-        Option("--output", "-o", metavar="FILE", about=Text("write to a file, whole or not at all")),
+        Option("--output", "-o", metavar="FILE", about=Text("write to a file, atomically")),
         Option("--force", is_flag=True, about=Text("replace the file if it is there already")),
     ]
 

@@ -132,7 +132,7 @@ COMMAND = Command(
         Option(
             "--save",
             metavar="FILE",
-            about=Text("write the trained weights as safetensors, under torch's names; whole or not at all"),
+            about=Text("write the trained weights as safetensors, under torch's names, atomically"),
         ),
         format_option(FORMATS),
         *showing_options(),
@@ -143,7 +143,7 @@ COMMAND = Command(
     usage="rnnstep train [OPTIONS] SCENARIO",
     about=Text(
         "Train with the scenario's optimizer: a row an epoch, torch's own loss beside it.\n"
-        "--epochs, --lr and --seed go before the file. Ctrl-C stops when the epoch is done, and keeps what is"
+        "--epochs, --lr and --seed override the file. Ctrl-C stops when the epoch is done, and keeps what is"
         " done. The exit status is 1 where torch disagrees."
     ),
 )

@@ -104,6 +104,17 @@ def test_chinese_has_the_placeholders_of_its_message_and_is_chinese(name):
         assert not {"...", "，,", "。."} & {chinese[index : index + 2] for index in range(len(chinese))}
 
 
+@pytest.mark.parametrize("word", ["方程", "规矩", "去往"])
+def test_words_that_courses_do_not_use_are_not_used(word):
+    assert not [template for table in tables().values() for template in table if word in table[template]]
+
+
+def test_a_block_is_no_module_of_torchs():
+    said = {template: chinese for table in tables().values() for template, chinese in table.items()}
+    blocks = {template for template in said if "block" in template and "module" not in template}
+    assert not {template for template in blocks if "模块" in said[template]}
+
+
 def test_a_text_within_a_text_is_translated_with_it():
     text = Text("`{key}`: found {found}, expected {expected}", key="k", found="x", expected=Text("a number"))
     assert text.into("en") == "`k`: found x, expected a number"

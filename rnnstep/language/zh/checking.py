@@ -137,7 +137,7 @@ ZH = {
     ),
     "{where}{found} is wrong: honest rounding gives {low} to {high} from your own numbers; the run has"
     " {expected}": (
-        "{where}{found} 不对：由你自己的数按规矩舍入，应在 {low} 到 {high} 之间；程序算得 {expected}"
+        "{where}{found} 不对：由你自己的数按规则舍入，应在 {low} 到 {high} 之间；程序算得 {expected}"
     ),
     "and {count} more": "另有 {count} 处",
     "no common mistake gives these numbers: look for a slip in the arithmetic": (

@@ -46,7 +46,7 @@ ZH = {
     "compute in this dtype": "用这个 dtype 计算",
     "refuse what would need more, 4GiB by default": "内存上限，超过就拒绝；默认 4GiB",
     "read files outside of the scenario's own folder, too": "也读取场景文件夹以外的文件",
-    "write to a file, whole or not at all": "写入文件：要么完整写成，要么不写",
+    "write to a file, atomically": "写入文件（原子写入）",
     "replace the file if it is there already": "文件已存在时替换它",
     "how it is written; text by default": "输出格式；默认 text",
     "show an expression beside the values, such as norm(h); may be given several times": (
@@ -89,11 +89,11 @@ ZH = {
     "Beside each value: torch's. {sign} is torch.nn's own number, one step at a time;\n"
     "{mark} is the same equation in torch's own operations: a self-check.": (
         "每个值旁边是 torch 的结果。{sign} 表示 torch.nn 自己逐步算出的数；\n"
-        "{mark} 是自检：用 torch 的运算按同样的方程算出的数。"
+        "{mark} 是自检：用 torch 的运算按同样的公式算出的数。"
     ),
     "Beside each value: the same equation in torch's own operations, {mark}.\n"
     "That is a self-check: torch.nn has no such module.": (
-        "每个值旁边是用 torch 的运算按同样的方程算出的数，{mark}。\n这只是自检：torch.nn 里没有这个模块。"
+        "每个值旁边是用 torch 的运算按同样的公式算出的数，{mark}。\n这只是自检：torch.nn 里没有这个模块。"
     ),
     "self-check {sign}": "自检 {sign}",
     "batch {batch}/{batches}": "第 {batch}/{batches} 批",
@@ -150,6 +150,6 @@ ZH = {
     "or SGD, AdamW, RMSprop; arguments under torch's names": "或 SGD、AdamW、RMSprop；参数名与 torch 相同",
     "or float64": "或 float64",
     "the minimal gated unit; change it as you like": "最小门控单元，可以随意修改",
-    "read as h_prev, set by its equation": "读作 h_prev，由它的方程给出",
+    "read as h_prev, set by its equation": "读作 h_prev，由它的公式给出",
     "a watch gives a number or a vector; this gives a matrix, {shape}": "监视式应给出一个数或一个向量；这里给出的是矩阵 {shape}",
 }

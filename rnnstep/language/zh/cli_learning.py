@@ -9,17 +9,17 @@ ZH = {
         "打印损失，以及每个参数、每个状态的梯度，旁边是 autograd 的结果。\n与 torch 不一致时，退出状态为 1。"
     ),
     "Train with the scenario's optimizer: a row an epoch, torch's own loss beside it.\n"
-    "--epochs, --lr and --seed go before the file. Ctrl-C stops when the epoch is done, and keeps what is"
+    "--epochs, --lr and --seed override the file. Ctrl-C stops when the epoch is done, and keeps what is"
     " done. The exit status is 1 where torch disagrees.": (
         "用场景的优化器训练：每轮一行，旁边是 torch 自己的损失。\n"
-        "--epochs、--lr、--seed 优先于文件。按 Ctrl-C 在这一轮结束后停下，已完成的都会保留。\n"
+        "--epochs、--lr、--seed 会覆盖文件里的值。按 Ctrl-C 在这一轮结束后停下，已完成的都会保留。\n"
         "与 torch 不一致时，退出状态为 1。"
     ),
     "train for so many epochs": "训练多少轮",
     "the optimizer's learning rate": "优化器的学习率",
     "draw the weights anew from this seed": "用这个种子重新生成权重",
-    "write the trained weights as safetensors, under torch's names; whole or not at all": (
-        "把训练好的权重按 torch 的名字写成 safetensors：要么完整写成，要么不写"
+    "write the trained weights as safetensors, under torch's names, atomically": (
+        "把训练好的权重按 torch 的名字写成 safetensors（原子写入）"
     ),
     # ── messages ──
     "{option}: found {found}, expected a number ≥ 0, such as 0.01": (
@@ -48,11 +48,11 @@ ZH = {
     "Beside each gradient: autograd's. {sign} is torch.nn's own number, of h_t kept while its cells are\n"
     "stepped; {mark} comes from the same equations in torch's own operations: a self-check.": (
         "每个梯度旁边是 autograd 的结果。{sign} 表示 torch.nn 自己的数，h_t 的梯度在它的单元逐步计算时保留下来；\n"
-        "{mark} 是自检：用 torch 的运算按同样的方程算出。"
+        "{mark} 是自检：用 torch 的运算按同样的公式算出。"
     ),
     "Beside each gradient: autograd's, {mark}, on the same equations in torch's own operations.\n"
     "That is a self-check: torch.nn has no such module.": (
-        "每个梯度旁边是 autograd 对同样的方程（用 torch 的运算写成）求出的结果，{mark}。\n"
+        "每个梯度旁边是 autograd 对同样的公式（用 torch 的运算写成）求出的结果，{mark}。\n"
         "这只是自检：torch.nn 里没有这个模块。"
     ),
     "the loss": "损失",
@@ -146,7 +146,7 @@ ZH = {
     ),
     "torch's modules and torch.optim give the same training": "torch 的模块和 torch.optim 给出相同的训练",
     "the same equations in torch's operations and torch.optim give the same training (self-check)": (
-        "用 torch 的运算写成的同样方程和 torch.optim 给出相同的训练（自检）"
+        "用 torch 的运算写成的同样公式和 torch.optim 给出相同的训练（自检）"
     ),
     "an update from torch's own numbers: at {place} {difference} apart, {allowed} allowed": (
         "从 torch 自己的数做一次更新：{place} 处相差 {difference}，允许 {allowed}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 ZH = {
-    "at most {most} equations, found {found}": "最多 {most} 个方程，现有 {found} 个",
-    "an equation is written NAME = EXPRESSION": "方程应写成“名称 = 表达式”",
+    "at most {most} equations, found {found}": "最多 {most} 个公式，现有 {found} 个",
+    "an equation is written NAME = EXPRESSION": "公式应写成“名称 = 表达式”",
     "not an expression: {found}": "不是表达式：{found}",
-    "at most {most} characters in an equation, found {found}": "一个方程最多 {most} 个字符，现有 {found} 个",
+    "at most {most} characters in an equation, found {found}": "一个公式最多 {most} 个字符，现有 {found} 个",
     "at most {most} brackets inside one another": "括号最多嵌套 {most} 层",
-    "at most {most} operators in an equation": "一个方程最多 {most} 个运算符",
+    "at most {most} operators in an equation": "一个公式最多 {most} 个运算符",
     "compare two values at a time: `a < b and b < c`": "一次只能比较两个值：`a < b and b < c`",
-    "not allowed in an equation: {found}": "方程中不允许：{found}",
+    "not allowed in an equation: {found}": "公式中不允许：{found}",
     "a number too large: {found}": "数值过大：{found}",
     "unknown function `{found}`: did you mean `{near}`?": "未知函数 `{found}`：是不是想写 `{near}`？",
     "unknown function `{found}`; there are {known}": "未知函数 `{found}`；可用的有 {known}",
@@ -18,9 +18,9 @@ ZH = {
     "`{name}` is given and cannot be set": "`{name}` 是给定的，不能再赋值",
     "`{name}` is set twice": "`{name}` 被赋值两次",
     "`{name}` cannot be used as a name": "`{name}` 不能用作名称",
-    "no equation sets the state `{name}`": "没有方程给出状态 `{name}`",
+    "no equation sets the state `{name}`": "没有公式给出状态 `{name}`",
     "the state `{name}` has shape {expected}, its equation gives {found}": (
-        "状态 `{name}` 的形状为 {expected}，而其方程给出 {found}"
+        "状态 `{name}` 的形状为 {expected}，而其公式给出 {found}"
     ),
     "`{name}` is read before its line: did you mean `{near}`?": (
         "`{name}` 在给出它的那一行之前就被读取：是不是想写 `{near}`？"

@@ -56,10 +56,10 @@ ZH = {
     ),
     "Self-check: torch does not hand out what lies inside (products, gates); the same equations, written"
     " with torch's own operations, confirm it.": (
-        "自检：内部的数（乘积、门）torch 并不给出；用 torch 的运算把同一组方程再写一遍来验证。"
+        "自检：内部的数（乘积、门）torch 并不给出；用 torch 的运算把同一组公式再写一遍来验证。"
     ),
     "torch.nn has no such module. Self-check: the same equations, written with torch's own operations,"
-    " confirm every value.": "torch.nn 中没有这个模块。自检：用 torch 的运算把同一组方程再写一遍，验证每个数。",
+    " confirm every value.": "torch.nn 中没有这个模块。自检：用 torch 的运算把同一组公式再写一遍，验证每个数。",
     "One step: from the very h that torch had before the step, ours and torch's may differ only by"
     " rounding. Agreement is judged by this.": (
         "单步差异：从 torch 在这一步之前的同一个 h 出发，本程序与 torch 只可能相差舍入误差。是否一致以此为准。"

@@ -7,7 +7,7 @@ ZH = {
         "{place}：从相同的 h_prev 出发，本程序与 torch 相差 {difference}，允许 {allowed}"
     ),
     "{place}: our run differs from its own equations by {difference}, allowed {allowed}": (
-        "{place}：本程序的运行与其自身方程相差 {difference}，允许 {allowed}"
+        "{place}：本程序的运行与其自身公式相差 {difference}，允许 {allowed}"
     ),
     "{place}: along the run, ours and torch's differ by {difference}, allowed {allowed}": (
         "{place}：整个运行过程中，本程序与 torch 相差 {difference}，允许 {allowed}"
@@ -23,7 +23,7 @@ ZH = {
         "{place}：从 autograd 自己在这一步的数值出发，本程序与 autograd 相差 {difference}，允许 {allowed}"
     ),
     "{place}: our way back differs from its own equations by {difference}, allowed {allowed}": (
-        "{place}：本程序的反向传播与其自身方程相差 {difference}，允许 {allowed}"
+        "{place}：本程序的反向传播与其自身公式相差 {difference}，允许 {allowed}"
     ),
     "{place}: along the way back, ours and autograd's differ by {difference}, allowed {allowed}": (
         "{place}：整个反向传播过程中，本程序与 autograd 相差 {difference}，允许 {allowed}"
@@ -32,7 +32,7 @@ ZH = {
         "{place}：本程序与 torch 整个模块的梯度相差 {difference}，允许 {allowed}"
     ),
     "{place}: our update differs from its own equations by {difference}, allowed {allowed}": (
-        "{place}：本程序的参数更新与其自身方程相差 {difference}，允许 {allowed}"
+        "{place}：本程序的参数更新与其自身公式相差 {difference}，允许 {allowed}"
     ),
     "{place}: from the same gradients, our update and torch.optim's differ by {difference},"
     " allowed {allowed}": (
@@ -49,7 +49,7 @@ ZH = {
     ),
     "agrees with autograd": "与 autograd 一致",
     "agrees with autograd on the same equations in torch's operations (self-check)": (
-        "与 autograd 对用 torch 运算写出的同一组方程求得的梯度一致（自检）"
+        "与 autograd 对用 torch 运算写出的同一组公式求得的梯度一致（自检）"
     ),
     "agrees with torch.optim": "与 torch.optim 一致",
     "from the same parameters every update agrees with torch; from epoch {epoch} on the trainings part:"
@@ -65,7 +65,7 @@ ZH = {
     ),
     "agrees with torch": "与 torch 一致",
     "agrees with the same equations in torch's operations (self-check)": (
-        "与用 torch 运算写出的同一组方程一致（自检）"
+        "与用 torch 运算写出的同一组公式一致（自检）"
     ),
     "the file holds no {names}; give them as arrays": "文件中没有 {names}；请以数组给出",
     "{file} is refused: it does more than hold tensors": "拒绝读取 {file}：它不只是保存张量",

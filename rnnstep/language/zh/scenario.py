@@ -141,7 +141,7 @@ _TABLES = {
 
 _CELLS = {
     "[cell.{name}]: torch has a module of this name, choose another": "[cell.{name}]：torch 里已有这个名字的模块，请换一个",
-    "the cell's equations, one a line": "单元的方程，每行一个",
+    "the cell's equations, one a line": "单元的公式，每行一个",
     'a list of names: state = ["h"]': '名字的列表：state = ["h"]',
     'a list of names: ["h"], or names with their sizes: {{h = "hidden_size"}}': (
         '名字的列表：["h"]，或名字及其大小：{{h = "hidden_size"}}'

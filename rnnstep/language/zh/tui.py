@@ -14,7 +14,7 @@ ZH = {
     "back": "上一处",
     "to the place before": "到前一处",
     "into": "进入",
-    "into the place: step, block, operation, element, term": "进入这一处：步、模块、运算、元素、项，逐级深入",
+    "into the place: step, block, operation, element, term": "进入这一处：步、计算块、运算、元素、项，逐级深入",
     "out": "返回上层",
     "out of it, to what it is part of": "返回它所属的上一层",
     "same, next step": "下一步同处",
@@ -173,7 +173,7 @@ ZH = {
     "levels with one member are passed over. The cursor is a place in it; all up to there is computed and "
     "shown, nothing after it. Four keys do everything: → and ← go to the next place and back at this zoom, ↓ "
     "goes into it and ↑ out of it.": (
-        "一次运行是一棵树：轮次、批、阶段（前向、反向、更新）、步、模块、运算、元素、项；只有一个成员的层级会被跳过。光标停在其中一处：到此为止的一切都已算出并显示，"
+        "一次运行是一棵树：轮次、批、阶段（前向、反向、更新）、步、计算块、运算、元素、项；只有一个成员的层级会被跳过。光标停在其中一处：到此为止的一切都已算出并显示，"
         "之后的都还没有。四个键就够了：→ 和 ← 在同一层级前后移动，↓ 进入，↑ 返回上层。"
     ),
     "On the screen": "屏幕上的记号",

@@ -55,7 +55,7 @@ ZH = {
     ),
     "The sheet is about sequence {row} of a batch of {rows}.": "本练习是关于批中第 {row} 条序列的（从 0 数起，共 {rows} 条）。",
     "Products with a factor 0 may be left out.": "有因数为 0 的乘积可能省略不写。",
-    "Equations": "方程",
+    "Equations": "公式",
     "Given": "已知",
     "{blocks} begins at step {last} and goes back to step 1: its {before} comes from the step after in time,"
     " and at step {last} it is {first}.": (
