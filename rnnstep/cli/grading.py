@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -87,10 +85,11 @@ def _csv(row: Row, language: str) -> str:
 
 def _line(cells: Sequence[str | int]) -> str:
     """One line; what a spreadsheet would take for a formula begins with `'`, which it shows as text."""
-    safe = [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in cells]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(safe)
-    return text.getvalue()
+    from rnnstep.export.csv_text import csv_line
+
+    return csv_line(
+        [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in cells]
+    )
 
 
 # ── the table ────────────────────────────────────────────────────────────────────────

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from rnnstep.export.selection import Seen, Selection
 COLUMNS = ("batch", "t", "layer", "direction", "row", "name", "index", "value", "torch")
 
 Cells = tuple[Any, ...]
+
+_PARTING = re.compile(r"[,;\t\r\n\"]")
 
 
 def csv_pieces(selection: Selection) -> Iterator[str]:
@@ -59,6 +62,19 @@ def _logits(selection: Selection) -> Iterator[str]:
             where = (done.index, t if linear.source == "output" else "", layer, "")
             ours, torch = done.value("linear", "logits", t), comparison.value("linear", "logits", t)
             yield _text(list(_numbers(where, "logits", ours, torch, rows)))
+
+
+def csv_line(cells: Sequence[Any]) -> str:
+    """Give one line of cells that hold words of somebody else's: names of files, letters, messages.
+
+    Besides what CSV itself asks for, a cell stands in quotes that holds what parts cells where commas stand in
+    decimal numbers.
+    """
+    return ",".join(_quoted(str(cell)) for cell in cells) + "\n"
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if _PARTING.search(cell) else cell
 
 
 def _text(rows: Sequence[Cells]) -> str:

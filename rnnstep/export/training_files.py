@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 import numpy as np
 
+from rnnstep.export.csv_text import csv_line
 from rnnstep.export.json_text import members
 from rnnstep.export.training import CureEpoch, EpochResult, Prediction, TrainingRun
 
@@ -69,7 +68,7 @@ def _plain(result: Result) -> dict[str, Any]:
 def csv_pieces(run: TrainingRun, results: Iterable[EpochResult]) -> Iterator[str]:
     """Give the text, the header first, one line an epoch; what there is none of stays empty."""
     cure = ("cure_loss", "cure_prediction") if run.cure is not None else ()
-    yield _line(("epoch", "loss", "reference_loss", "prediction", "accuracy", "test_accuracy", *cure))
+    yield csv_line(("epoch", "loss", "reference_loss", "prediction", "accuracy", "test_accuracy", *cure))
     for result in results:
         shown = (
             result.epoch,
@@ -79,7 +78,7 @@ def csv_pieces(run: TrainingRun, results: Iterable[EpochResult]) -> Iterator[str
             _number(result.accuracy),
             _number(result.test_accuracy),
         )
-        yield _line((*shown, *_cured(run, result)))
+        yield csv_line((*shown, *_cured(run, result)))
 
 
 def _cured(run: TrainingRun, result: EpochResult) -> tuple[Any, ...]:
@@ -100,12 +99,6 @@ def joined(said: Prediction | None) -> str:
 
 def _number(value: float | None) -> float | str:
     return "" if value is None else value
-
-
-def _line(cells: tuple[Any, ...]) -> str:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerow(cells)
-    return written.getvalue()
 
 
 # ── weights ──────────────────────────────────────────────────────────────────────────

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,14 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be taken away
+    fcntl = None  # type: ignore[assignment]
+
 TAKEN = Text("choose another name")
+_PREFIX = ".rnnstep-"
+_LEFT_OVER = re.compile(r"\.rnnstep-[a-z0-9_]{8}")  # as `tempfile` calls them
 
 
 def check_writable(path: Path, *, replace: bool, advice: Text = TAKEN) -> None:
@@ -47,7 +55,8 @@ def whole_file(path: Path, *, replace: bool = False, advice: Text = TAKEN) -> It
         UsageError: as `check_writable`, and for what the system says while it is written.
     """
     check_writable(path, replace=replace, advice=advice)
-    place = Path(os.path.realpath(path))
+    with _told(path):
+        place = Path(os.path.realpath(path))
     if place.exists() and not _is_plain_file(place):  # /dev/null, a pipe: nothing to be kept whole there
         with _told(path), place.open("wb") as device:
             yield device
@@ -55,13 +64,17 @@ def whole_file(path: Path, *, replace: bool = False, advice: Text = TAKEN) -> It
     temporary: Path | None = None
     try:
         with _told(path):
-            with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".rnnstep-", delete=False) as file:
-                temporary = Path(file.name)
-                yield file  # type: ignore[misc]  # the wrapper has all of BinaryIO's methods
+            _clear(place.parent)
+            file = _locked_temporary(place.parent)
+            temporary = Path(file.name)
+            with file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(_mode(place))
-            _put(temporary, place, replace=replace)
+                if fcntl is not None:  # under the lock
+                    _put(temporary, place, replace=replace)
+            if fcntl is None:  # Windows moves no file that is open
+                _put(temporary, place, replace=replace)
     except FileExistsError:
         raise _taken(path, advice) from None
     finally:
@@ -69,7 +82,47 @@ def whole_file(path: Path, *, replace: bool = False, advice: Text = TAKEN) -> It
             temporary.unlink(missing_ok=True)
 
 
+def _locked_temporary(folder: Path) -> BinaryIO:
+    while True:
+        file = tempfile.NamedTemporaryFile(dir=folder, prefix=_PREFIX, delete=False)  # noqa: SIM115 - given back
+        _is_locked(file.fileno())
+        if os.fstat(file.fileno()).st_nlink:
+            return file  # type: ignore[return-value]  # the wrapper has all of BinaryIO's methods
+        file.close()  # taken for a left-over before it was locked
+
+
+def _clear(folder: Path) -> None:
+    """Take away what a process that was killed left in the folder: a file that is being written is locked."""
+    if fcntl is None:
+        return
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _LEFT_OVER.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                _remove_unlocked(entry.path)
+
+
+def _remove_unlocked(path: str) -> None:
+    with contextlib.suppress(OSError):
+        number = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            if _is_locked(number):
+                Path(path).unlink()
+        finally:
+            os.close(number)
+
+
+def _is_locked(number: int) -> bool:
+    """Lock an open file until it is closed; whether that could be done, nobody else having locked it."""
+    try:
+        if fcntl is not None:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # somebody has, or the file system knows no locks
+        return False
+    return fcntl is not None
+
+
 def _put(temporary: Path, place: Path, *, replace: bool) -> None:
+    temporary.chmod(_mode(place))
     if replace:
         temporary.replace(place)
         return

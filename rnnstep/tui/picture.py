@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.views.rows import character_width, width
 
@@ -45,13 +47,15 @@ def _mended(match: re.Match[str]) -> str:
 
 def save_picture(app: DebuggerApp) -> None:
     """Write what is on the screen into the working directory, under a free name."""
+    from rnnstep.scenario.whole_file import whole_file
+
     number = 1
-    while (path := Path(f"rnnstep-{number}.svg")).exists():
+    while os.path.lexists(path := Path(f"rnnstep-{number}.svg")):
         number += 1
     try:
-        path.write_text(picture(app.export_screenshot()), encoding="utf-8")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        app.debugger.say(Text("cannot write {path}: {reason}", path=str(path), reason=reason))
+        with whole_file(path) as file:
+            file.write(picture(app.export_screenshot()).encode())
+    except UsageError as error:
+        app.debugger.say(error.message)
     else:
         app.debugger.say(Text("saved as {path}", path=str(path)))

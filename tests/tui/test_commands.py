@@ -127,6 +127,23 @@ async def test_picture_is_saved_under_a_free_name(opened, tmp_path, monkeypatch)
         assert sorted(os.listdir()) == ["rnnstep-1.svg", "rnnstep-2.svg"]
 
 
+async def test_picture_follows_no_link(opened, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.symlink("elsewhere.svg", "rnnstep-1.svg")
+    async with opened("hello") as screen:
+        screen.debugger.run("picture")
+        assert sorted(os.listdir()) == ["rnnstep-1.svg", "rnnstep-2.svg"]
+        assert os.readlink("rnnstep-1.svg") == "elsewhere.svg"
+
+
+async def test_picture_that_cannot_be_written_is_told(opened, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with opened("hello") as screen:
+        tmp_path.rmdir()
+        screen.debugger.run("picture")
+        assert "cannot write rnnstep-1.svg" in str(screen.look.message)
+
+
 async def test_last_key_is_shown_to_the_audience(opened):
     async with opened("hello") as screen:
         await screen.press("right")

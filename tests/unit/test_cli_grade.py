@@ -277,6 +277,13 @@ def test_a_class_stops_at_ctrl_c_and_leaves_nothing_behind(folder):
 # ── the table ────────────────────────────────────────────────────────────────────────
 
 
+def test_a_name_stays_one_cell_where_semicolons_part_cells(capsys, folder):
+    written(folder, RIGHT, 'a;=1+1;"b",c.txt')
+    _, out, _ = run(capsys, "grade", "hello", str(folder), "--format", "csv")
+    assert out.splitlines()[1].startswith('"a;=1+1;""b"",c.txt",')
+    assert list(rows_of(capsys, folder)) == ['a;=1+1;"b",c.txt']
+
+
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "＝"])
 def test_no_name_is_a_formula_of_the_spreadsheet(capsys, folder, first):
     written(folder, RIGHT, f"{first}1+cmd.txt")

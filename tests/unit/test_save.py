@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -581,3 +583,45 @@ def test_any_edits_read_back(source, data, tmp_path):
     edited = apply(scenario, edits)
     save(edited, edits, tmp_path / "new.toml", replace=True)
     assert_same(edited, read(tmp_path / "new.toml"), tuple(edits))
+
+
+# ── what a killed process leaves ─────────────────────────────────────────────────────────────
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from rnnstep.scenario.whole_file import whole_file
+with whole_file(Path("a.txt")) as file:
+    file.write(b"half")
+    print("writing", flush=True)
+    if sys.argv[1] == "wait":
+        sys.stdin.read()
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
+def test_the_next_write_takes_away_what_a_killed_one_left(tmp_path):
+    (tmp_path / ".rnnstep-notes.txt").write_text("somebody's own")
+    (tmp_path / ".rnnstep-linkedto").symlink_to(".rnnstep-notes.txt")
+    subprocess.run([sys.executable, "-c", KILLED, "kill"], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    assert len(list(tmp_path.iterdir())) == 3
+    write_whole(tmp_path / "b.txt", b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".rnnstep-linkedto",
+        ".rnnstep-notes.txt",
+        "b.txt",
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
+def test_a_write_beside_another_leaves_it_alone(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, "wait"], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"writing\n"
+        write_whole(tmp_path / "b.txt", b"whole")
+        other.communicate(b"")
+    assert (tmp_path / "a.txt").read_bytes() == b"half"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.txt"]
