@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from rnnstep.cli.commands import DISAGREES, Argument, Command, Given, Option
 from rnnstep.cli.options import (
-    MOST_DECIMALS,
     WholeNumber,
     format_option,
     language_option,
@@ -19,6 +18,7 @@ from rnnstep.cli.options import (
     showing_options,
 )
 from rnnstep.language import Text
+from rnnstep.settings import MOST_DECIMALS
 
 if TYPE_CHECKING:
     from rnnstep.checking import Answers

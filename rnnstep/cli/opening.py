@@ -10,12 +10,11 @@ import click
 
 from rnnstep.cli.commands import Argument, Given, Option
 from rnnstep.cli.options import (
-    THEMES,
-    OneOf,
     ScenarioName,
     language_option,
     reading_options,
     showing_options,
+    theme_option,
 )
 from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
@@ -31,7 +30,7 @@ def params() -> list[click.Parameter]:
         Argument("SCENARIO", nargs=-1, type=ScenarioName()),
         Option("--at", metavar="PLACE", about=Text("open at a place, such as 3/L0/hh[1]")),
         language_option(),
-        Option("--theme", type=OneOf(THEMES), about=Text("the colours of the screen")),
+        theme_option(),
         *showing_options(),
         *reading_options(),
         Option("--no-mouse", is_flag=True, about=Text("leave the mouse to the terminal")),
@@ -47,6 +46,7 @@ def run(given: Given, speech: str) -> int:
             click.echo(click.get_current_context().get_help())
             return 0
         return _print_traces(paths, given, speech)
+    from rnnstep.settings import read_settings
     from rnnstep.tui.options import Options
     from rnnstep.tui.start import open_debugger
 
@@ -63,6 +63,7 @@ def run(given: Given, speech: str) -> int:
             is_remote=given.remote,
             memory_limit=given.memory_limit,
             allow_outside=given.allow_outside,
+            settings=read_settings(),
         ),
     )
 

@@ -9,6 +9,7 @@ import click
 from rnnstep.cli.commands import Argument, Given, Option
 from rnnstep.errors import UsageError
 from rnnstep.language import LANGUAGES, Text
+from rnnstep.settings import MOST_DECIMALS, THEMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from rnnstep.scenario.document import Limits
     from rnnstep.scenario.model import Scenario
 
-MOST_DECIMALS = 17
-THEMES = ("dark", "light", "high-contrast", "16")
 
 _POWERS = {"K": 10, "M": 20, "G": 30, "T": 40}
 
@@ -179,6 +178,11 @@ def language_option() -> Option:
     return Option(
         "--language", type=OneOf(LANGUAGES), about=Text("English or Chinese; by default as the locale is")
     )
+
+
+def theme_option() -> Option:
+    """`--theme`."""
+    return Option("--theme", type=OneOf(THEMES), about=Text("the colours of the screen"))
 
 
 def reading_options() -> list[Option]:

@@ -13,6 +13,7 @@ from rnnstep.cli import (
     checking,
     coding,
     completion,
+    configuring,
     gradients,
     grading,
     listing,
@@ -42,6 +43,7 @@ COMMANDS = {
         worksheet.COMMAND,
         coding.COMMAND,
         listing.COMMAND,
+        configuring.COMMAND,
         new.COMMAND,
         completion.COMMAND,
     )

@@ -78,6 +78,7 @@ class Wishes:
     dtype: str | None = None
     decimals: int | None = None
     language: str | None = None
+    usual_decimals: int | None = None  # where the file says nothing either
 
 
 def read_display(document: Document, wishes: Wishes) -> Display:
@@ -87,7 +88,8 @@ def read_display(document: Document, wishes: Wishes) -> Display:
     order = "layer" if is_bidirectional else "time"
     table = document.table("display") or Table(document, ("display",), {})
     table.known()
-    decimals = table.integer("decimals", 4, minimum=0, maximum=MOST_DECIMALS)
+    usual = 4 if wishes.usual_decimals is None else wishes.usual_decimals
+    decimals = table.integer("decimals", usual, minimum=0, maximum=MOST_DECIMALS)
     dtype = table.choice("dtype", ("float32", "float64"), "float32")
     language = table.choice("language", LANGUAGES)
     chosen = table.choice("order", ("time", "layer"), order)

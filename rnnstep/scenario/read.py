@@ -48,6 +48,7 @@ def read(
     dtype: str | None = None,
     decimals: int | None = None,
     language: str | None = None,
+    usual_decimals: int | None = None,
 ) -> Scenario:
     """Read a scenario file.
 
@@ -57,13 +58,14 @@ def read(
         dtype: "float32" or "float64", in place of the file's.
         decimals: How many are shown, in place of the file's.
         language: "en" or "zh", in place of the file's.
+        usual_decimals: How many are shown where neither says it; 4 without.
 
     Raises:
         UsageError: The file cannot be read.
         ScenarioError: It holds mistakes; all of them, with their places.
     """
     path = Path(path)
-    return _read(open_document(path, limits), path, Wishes(dtype, decimals, language))
+    return _read(open_document(path, limits), path, Wishes(dtype, decimals, language, usual_decimals))
 
 
 def read_text(

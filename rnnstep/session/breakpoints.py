@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from rnnstep.engine.structure import Phase
 from rnnstep.language import Text
-from rnnstep.session.moves import Position, next_place
+from rnnstep.session.moves import Position, next_place, previous_place
 from rnnstep.session.run import Run
 from rnnstep.session.tree import Path, Spot, Tree
 from rnnstep.session.watching import PassWatch, is_read_in, read_again
@@ -128,13 +128,18 @@ def not_reached(run: Run, epoch: int) -> Text:
 
 
 def next_stop(
-    run: Run, position: Position, breakpoints: Sequence[Breakpoint], *, seconds: float = _SEARCH
+    run: Run,
+    position: Position,
+    breakpoints: Sequence[Breakpoint],
+    *,
+    is_back: bool = False,
+    seconds: float = _SEARCH,
 ) -> tuple[Path | None, Text | None]:
-    """Find the first operation after the cursor at which one of the breakpoints stops.
+    """Find the first operation after the cursor at which one of the breakpoints stops; or the last one before it.
 
     Returns:
-        Its path; None where there is none up to the end. With a text, the path is as far as was looked, and the
-        text says why no further.
+        Its path; None where there is none up to the end, or the start. With a text, the path is as far as was looked,
+        and the text says why no further.
     """
     tree = run.tree
     depth = tree.level("operation")
@@ -145,10 +150,11 @@ def next_stop(
     first = run.epoch.index if path else -1
     end = time.monotonic() + seconds
     here, looked = run, path[:depth]
-    cursor = next_place(tree, Position(looked, depth))
-    while cursor is not None:
+    step = previous_place if is_back else next_place
+    cursor = step(tree, Position(looked, depth))
+    while cursor is not None and cursor.path:
         epoch = cursor.path[0]
-        if not has_conditions and epoch > first + 1:
+        if not has_conditions and abs(epoch - first) > 1:
             return None, None  # each epoch has the same places
         if has_conditions and epoch != here.epoch.index:
             if not run.learning.reach(epoch, PATIENCE):
@@ -159,6 +165,8 @@ def next_stop(
         if any(one.stops_at(here, spot) for one in breakpoints):
             return looked, None
         if has_conditions and time.monotonic() > end:
+            if is_back:
+                return looked, Text("no condition held back to here; C looks further")
             return looked, Text("no condition holds up to here; c looks further")
-        cursor = next_place(tree, cursor)
+        cursor = step(tree, cursor)
     return None, None

@@ -100,6 +100,19 @@ class Session(Walk):
         )
         return ended.say(text)
 
+    def resume_back(self) -> Session:
+        """`C`: run back to the last place before where a breakpoint is set or a condition held, or to the start."""
+        path, unsaid = next_stop(self.run, self.position, self.breakpoints, is_back=True)
+        if path is not None:
+            moved = self.jump(path) if path != self.position.path else self
+            return moved if unsaid is None else moved.say(unsaid)
+        text = (
+            Text("no breakpoint before this: this is the start")
+            if self.breakpoints
+            else Text("no breakpoint set; b sets one")
+        )
+        return self.home().say(text)
+
     def _is_at_end(self) -> bool:
         return moves.end(self.tree, self.position).path == self.position.path
 

@@ -153,6 +153,18 @@ class Walk:
         position = moves.jump(self.position, path)
         return self._to(position if row is None else replace(position, row=row, wanted_row=row), None)
 
+    def having_been_at(self, place: str | None) -> Self:
+        """The same, with a place that Backspace goes to first: where one was in the file before."""
+        if place is None:
+            return self
+        try:
+            path = read_place(self.tree, place)
+            row = read_row(place, self.run.num_rows(batch_of(self.tree, path))) or 0
+        except UsageError:  # the file was changed meanwhile
+            return self
+        position = replace(moves.jump(self.position, path), row=row, wanted_row=row)
+        return self if position == self.position else replace(self, past=Past(position, self.past))
+
     def back(self) -> Self:
         """Backspace: undo the last move."""
         if self.past is None:

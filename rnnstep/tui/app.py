@@ -53,7 +53,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
 
     def __init__(self, sources: Sequence[Source], options: Options, torch: Torch) -> None:
         # Before Textual builds its style sheets from it: set later, all of them are parsed twice.
-        self.set_reactive(App.theme, theme_name(options.theme or DARK.name))
+        self.set_reactive(App.theme, theme_name(options.theme or options.settings.theme or DARK.name))
         super().__init__()
         self.problem: str | None = None
         self.farewell = ""
@@ -75,6 +75,12 @@ class DebuggerApp(App[int], inherit_bindings=False):
             self.debugger.use_keys({name: shown(keys) for name, keys in found.keys.items()})
         for problem in found.problems:
             self.debugger.toasts.tell(problem)
+        if not self._options.settings.is_whole:
+            from rnnstep.settings import problems
+
+            wrong = problems()
+            if wrong is not None:
+                self.debugger.toasts.tell_settings(wrong)
 
     def get_theme(self, theme_name: str) -> Theme | None:
         """Give a theme by Textual's name for it; ours are made when they are asked for."""
@@ -110,6 +116,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
         """Leave, with the line that comes back to where the session is."""
         source = self.debugger.files.source
         if session is not None and source is not None:
+            self.debugger.files.leave()
             words = ["rnnstep", source.word, *self._options.words()]
             if session.place_and_row != "start":
                 words += ["--at", session.place_and_row]

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Move = Callable[["Session"], "Session"]
 
 MOST_DECIMALS = 12
-STEP = 0.1  # what `+` adds and `-` takes
 
 
 def _nudged(by: float | None) -> Move:
@@ -51,12 +50,11 @@ MOVES: Mapping[str, Move] = {
     "back": lambda session: session.back(),
     "follow": _followed,
     "resume": lambda session: session.resume(),
+    "resume_back": lambda session: session.resume_back(),
     "breakpoint": lambda session: session.toggle_breakpoint(),
     "unwatch": lambda session: session.drop_watches(),
     "predict": lambda session: session.toggle_predict(),
     "reveal": lambda session: session.reveal(),
-    "increase": _nudged(STEP),
-    "decrease": _nudged(-STEP),
     "zero": _nudged(None),
     "undo": lambda session: session.undo(),
     "redo": lambda session: session.redo(),
@@ -72,14 +70,24 @@ def _decimals(state: State, by: int) -> State:
     return state.seen(decimals=decimals)
 
 
+def _stepped(state: State, sign: int) -> State:
+    return (
+        state
+        if state.session is None
+        else replace(state, session=_nudged(sign * state.edit_step)(state.session))
+    )
+
+
 LOOKS: Mapping[str, Callable[[State], State]] = {
+    "increase": lambda state: _stepped(state, 1),
+    "decrease": lambda state: _stepped(state, -1),
     "blackboard": lambda state: state.seen(is_blackboard=not state.look.is_blackboard),
     "joined": lambda state: state.seen(is_joined=not state.look.is_joined),
     "more_decimals": lambda state: _decimals(state, 1),
     "fewer_decimals": lambda state: _decimals(state, -1),
     "language": lambda state: state.seen(language="en" if state.look.language == "zh" else "zh"),
 }
-"""Commands that change how things are seen."""
+"""Commands that change how things are seen, or need what the user has set."""
 
 
 _ZOOMS_AT_START: Mapping[str, Text] = {

@@ -15,6 +15,7 @@ from textual.screen import Screen
 
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text, environment_language
+from rnnstep.settings import EDIT_STEP
 from rnnstep.tui.actions import ACTIONS, WITHOUT_SESSION, is_number_asked, pick
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.commands import obey
@@ -80,14 +81,16 @@ class Debugger(Screen[None]):
         self._is_blank = False
         self.prompt: Prompt | None = None
         look = Look(
-            language=options.language or environment_language(),
+            language=options.language or options.settings.language or environment_language(),
             alphabet=alphabet(is_ascii=options.is_ascii),
             is_remote=options.is_remote,
             own_keys=REMOTE_KEYS if options.is_remote else {},
         )
         self.set_class(options.is_ascii, "-ascii")
         name = sources[0].name if sources else "rnnstep"
-        self.set_reactive(Debugger.state, State(look, name=name))
+        self.set_reactive(
+            Debugger.state, State(look, name=name, edit_step=options.settings.edit_step or EDIT_STEP)
+        )
 
     @property
     def program(self) -> DebuggerApp:

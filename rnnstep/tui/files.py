@@ -12,6 +12,7 @@ from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
 from rnnstep.tui.options import Options
 from rnnstep.tui.reading import read, session_of
+from rnnstep.tui.remembered import recall, remember
 from rnnstep.tui.sources import Source
 
 if TYPE_CHECKING:
@@ -24,12 +25,33 @@ CHANGED = Text("changed on disk: R reads it again")
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A file on its way to the screen: where to open it, and whether it takes the place of what is open."""
+    """A file on its way to the screen.
+
+    Attributes:
+        source: The file.
+        stamp: What changes when it does.
+        place: Where to open it; None: at start, or where it was left.
+        is_again: Whether it is the one that is open.
+        came_from: What it is compared with: it opens at the counterpart of that one's place.
+        returned_to: Where it was left for `came_from`, at a place that was not moved from.
+    """
 
     source: Source
     stamp: tuple[int, int] | None
     place: str | None = None
     is_again: bool = False
+    came_from: Session | None = None
+    returned_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """The last turn with N or P: which file was left at which place, and where one arrived in the other."""
+
+    left: Source
+    left_at: str
+    to: Source
+    arrived_at: str
 
 
 class Files:
@@ -51,6 +73,7 @@ class Files:
         self._ticket = 0  # of the reading whose result is wanted
         self._stamp: tuple[int, int] | None = None
         self._places: dict[Source, str] = {}  # where those were left that are not open
+        self._turn: _Turn | None = None
         self._refusals: list[RnnstepError] = []  # while there is nothing to show
 
     # ── opening ──────────────────────────────────────────────────────────────────────
@@ -60,9 +83,15 @@ class Files:
         state = self._debugger.state
         if state.session is None:
             self._debugger.change(replace(state, name=source.name, waiting=None))
-        elif self.source is not None:
-            self._places[self.source] = state.session.place_and_row
+        self.leave()
         self._read(_Reading(source, source.stamp(), place))
+
+    def leave(self) -> None:
+        """Remember where one is in the file that is open."""
+        session = self._debugger.session
+        if session is not None and self.source is not None:
+            self._places[self.source] = session.place_and_row
+            remember(recall().at(self.source.path, session.place_and_row))
 
     def reload(self) -> None:
         """`R`: read the file again and stay at the place; a bad one keeps the old run."""
@@ -75,9 +104,24 @@ class Files:
         number = self._number + by
         if 0 <= number < len(self.sources):
             self._number = number
-            self.open(self.sources[number])
+            self._turn_to(self.sources[number])
         else:
             self._debugger.say(Text("no other scenario was given that way; o opens one"))
+
+    def _turn_to(self, source: Source) -> None:
+        """Open a file at the counterpart of the place that one is at, or where one came from if one did not move."""
+        session, turn = self._debugger.session, self._turn
+        if session is None or self.source is None:
+            self.open(source)
+            return
+        is_back = turn is not None and (turn.left, turn.to, turn.arrived_at) == (
+            source,
+            self.source,
+            session.place_and_row,
+        )
+        returned_to = turn.left_at if turn is not None and is_back else None
+        self.leave()
+        self._read(_Reading(source, source.stamp(), came_from=session, returned_to=returned_to))
 
     def saved_as(self, path: Path) -> None:
         """Take the file just written for the one that is open: it holds what is on the screen."""
@@ -171,13 +215,40 @@ class Files:
     # ── results ──────────────────────────────────────────────────────────────────────
 
     def _show(self, session: Session, reading: _Reading) -> None:
+        left = self.source
         self.source, self._stamp, self.is_reading = reading.source, reading.stamp, False
         old = self._debugger.session
         if reading.is_again and old is not None:
             session = old.moved_to(session.run).say(Text("read again"))
+        elif reading.came_from is not None:
+            session = self._turned(session, reading, reading.came_from)
+            if left is not None:
+                way = reading.came_from.place_and_row, session.place_and_row
+                self._turn = _Turn(left, way[0], reading.source, way[1])
         elif reading.place is None and reading.source in self._places:
             session = session.go(self._places[reading.source]).say(None)
+        elif reading.place is None:
+            session = _offering(session, recall().place(reading.source.path))
         self._debugger.opened(session, is_again=reading.is_again)
+
+    def _turned(self, session: Session, reading: _Reading, came_from: Session) -> Session:
+        """Be at the counterpart of the place that one came from, or back where one left and did not move since."""
+        from rnnstep.session.counterpart import turned_to
+
+        if reading.returned_to is not None:
+            return session.go(reading.returned_to).say(None)
+        turned = turned_to(session, came_from, self._last_in(reading.source))
+        if not turned.position.is_start:
+            return turned
+        from rnnstep.views.markdown import plain_markdown
+
+        summary = plain_markdown(session.run.scenario.summary.into(self._debugger.state.look.language))
+        return turned.say(
+            Text("{name}: {summary}", name=reading.source.name, summary=" ".join(summary.split()))
+        )
+
+    def _last_in(self, source: Source) -> str | None:
+        return self._places.get(source) or recall().place(source.path)
 
     def _refused(self, reading: _Reading, error: RnnstepError, *, is_file_bad: bool = True) -> None:
         """Tell what is wrong with a scenario; what is open stays, and where nothing is, the next one is opened."""
@@ -196,6 +267,18 @@ class Files:
             self.other(1)
         else:
             debugger.fail([*self._refusals, error])
+
+
+def _offering(session: Session, last: str | None) -> Session:
+    """Open at start, and say where one was in the file the last time."""
+    if last is None:
+        return session
+    offered = session.having_been_at(last)
+    return (
+        offered
+        if offered is session
+        else offered.say(Text("Backspace goes to where you last were: {last}", last=last))
+    )
 
 
 def _raise(error: BaseException) -> None:

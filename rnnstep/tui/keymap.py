@@ -14,6 +14,7 @@ from rnnstep.folders import KEYS, config_file
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.keys import closest
+from rnnstep.settings import lines_of
 from rnnstep.views.commands import BY_ID
 
 _MODIFIERS = re.compile(r"(?:(?:ctrl|shift|alt|super)\+)*")
@@ -41,13 +42,14 @@ def read_keymap() -> Keymap:
     except (OSError, ValueError) as error:
         return Keymap({}, (_problem(path, printable(str(error))),))
     keys: dict[str, str] = {}
+    lines = lines_of(path)
     problems: list[Text] = []
     for name, value in table.items():
         problem = _wrong(name, value)
         if problem is None:
             keys[name] = ",".join(key.strip() for key in value.split(","))
         else:
-            problems.append(_problem(path, problem))
+            problems.append(_problem(f"{path}:{lines.get(name, 1)}", problem))
     return Keymap(keys, tuple(problems))
 
 
@@ -61,7 +63,7 @@ def shown(keys: str) -> str:
     return "".join(signs[modifier] for modifier in modifiers) + name
 
 
-def _problem(path: Path, problem: Text | str) -> Text:
+def _problem(path: Path | str, problem: Text | str) -> Text:
     return Text("{path}: {problem}", path=printable(str(path)), problem=problem)
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from rnnstep.settings import Settings
+
 
 class Options(NamedTuple):
     """The options of `rnnstep SCENARIO…`.
 
     Attributes:
-        language: "en" or "zh"; None: as the scenario says, else the environment.
+        language: "en" or "zh"; None: as the scenario says, else the settings, else the environment.
         at: Where to open, as `3/L0/hh[1]`; None: at start.
-        theme: "dark", "light", "high-contrast" or "16"; None: dark.
-        decimals: How many are shown; None: as the scenario says.
+        theme: "dark", "light", "high-contrast" or "16"; None: as the settings say, else dark.
+        decimals: How many are shown; None: as the scenario says, else the settings.
         dtype: "float32" or "float64"; None: as the scenario says.
         is_ascii: Draw with plain ASCII signs.
         has_mouse: Listen to the mouse.
         is_remote: A presenter's remote is in use: `b` and `.` blank the screen.
         memory_limit: What a scenario may need, in bytes; None: the standard limit.
         allow_outside: Whether files outside the scenario's own folder may be read.
+        settings: What the user's file of settings says.
     """
 
     language: str | None = None
@@ -32,9 +35,10 @@ class Options(NamedTuple):
     is_remote: bool = False
     memory_limit: int | None = None
     allow_outside: bool = False
+    settings: Settings = Settings()
 
     def words(self) -> Iterator[str]:
-        """Give the words of the command line that say the same, but for the place."""
+        """Give the words of the command line that say the same, but for the place; the settings go without saying."""
         for option, value in (
             ("--language", self.language),
             ("--theme", self.theme),

@@ -32,6 +32,7 @@ def read(source: Source, options: Options) -> Scenario:
         dtype=options.dtype,
         decimals=options.decimals,
         language=options.language,
+        usual_decimals=options.settings.decimals,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rnnstep.language import Text
+from rnnstep.settings import EDIT_STEP
 from rnnstep.views.look import Look
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ class State:
         session: Where the user is in a run.
         name: The scenario that is being read or open, as it is called on the screen.
         waiting: Why there is no session yet, for the opening frame.
+        edit_step: What `+` adds and `-` takes.
     """
 
     look: Look
     session: Session | None = None
     name: str = ""
     waiting: Text | None = None
+    edit_step: float = EDIT_STEP
 
     def seen(self, **changes: Any) -> State:
         """Give the state with another look."""

@@ -38,6 +38,14 @@ class Toasts:
         """Say something that is worth a look."""
         self._show(text.into(self._debugger.state.look.language), "warning")
 
+    def tell_settings(self, error: RnnstepError) -> None:
+        """Say what is wrong with the user's settings, all of it; the rest of them is used."""
+        language = self._debugger.state.look.language
+        self._show(
+            "\n".join([error.into(language), Text("what is wrong there is left out").into(language)]),
+            "warning",
+        )
+
     def tell_error(self, error: RnnstepError) -> None:
         """Say what is wrong with a file, all of it."""
         language = self._debugger.state.look.language

@@ -105,6 +105,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("slower", ("less_than_sign", "《"), "<", Text("slower"), Text("play slower"), "run"),
     Command("resume", ("c",), "c", Text("run"), Text("run on to the next breakpoint, or to the end"), "run"),
     Command(
+        "resume_back",
+        ("C",),
+        "C",
+        Text("run back"),
+        Text("run back to the last breakpoint before this, or to the start"),
+        "run",
+    ),
+    Command(
         "breakpoint",
         ("b",),
         "b",
@@ -162,7 +170,7 @@ COMMANDS: tuple[Command, ...] = (
         ("plus", "＋"),
         "+",
         Text("more"),
-        Text("add 0.1 to the number under the cursor"),
+        Text("add 0.1 to the number under the cursor; config.toml may set another edit_step"),
         "change",
     ),
     Command(
@@ -170,7 +178,7 @@ COMMANDS: tuple[Command, ...] = (
         ("minus", "－"),
         "-",
         Text("less"),
-        Text("take 0.1 from the number under the cursor"),
+        Text("take 0.1 from the number under the cursor, or the edit_step of config.toml"),
         "change",
     ),
     Command("zero", ("0",), "0", Text("zero"), Text("set the number under the cursor to zero"), "change"),

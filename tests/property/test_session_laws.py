@@ -18,6 +18,8 @@ from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.parameters import parameter_shapes
 from rnnstep.scenario.read import read, read_text
 from rnnstep.session import moves
+from rnnstep.session.breakpoints import breakpoint_at
+from rnnstep.session.counterpart import counterpart, turned_to
 from rnnstep.session.edits import Edit, Target, apply, current
 from rnnstep.session.moves import Position
 from rnnstep.session.place import read_place, write_place
@@ -715,3 +717,140 @@ def test_what_a_session_is_made_of_is_frozen(part):
     session = Session.open(run_of("hello"))
     with pytest.raises(dataclasses.FrozenInstanceError):
         session.position = None
+
+
+# ── running on and back ──────────────────────────────────────────────────────────────────
+
+
+@st.composite
+def sessions_with_stops(draw: st.DrawFn) -> Session:
+    """A session with some breakpoints, set at places of its run or by a condition."""
+    session = draw(sessions())
+    name = name_of(session.run)
+    for spot in draw(st.lists(st.sampled_from(terms(name)), min_size=1, max_size=2)):
+        level = draw(st.sampled_from(("step", "block", "operation")))
+        place = at_zoom(session.run, spot, level)
+        one = breakpoint_at(place, session.tree.phases)
+        assert one is not None
+        session = replace(session, breakpoints=(*session.breakpoints, one), note=None)
+    return session.break_when("h[0] > 0.1") if draw(st.booleans()) else session
+
+
+def computed(session: Session) -> Path:
+    """The last operation that is computed at the cursor."""
+    depth = session.tree.level("operation")
+    path = session.position.path
+    return moves.last_below(session.tree, path, depth)[:depth] if path else ()
+
+
+def all_stops(session: Session) -> list[Path]:
+    """Every operation at which running stops, in the order of computation, looked for one by one."""
+    name = name_of(session.run)
+    found = []
+    for spot in in_order(name, "operation"):
+        if any(one.stops_at(run_at(name, spot.epoch), spot) for one in session.breakpoints):
+            path = session.tree.path_to(spot)
+            assert path is not None
+            found.append(path)
+    return found
+
+
+@settings(max_examples=80, deadline=None)
+@given(session=sessions_with_stops())
+def test_running_on_stops_at_the_next_of_all_stops_and_running_back_at_the_one_before(session):
+    stops = all_stops(session)
+    after = [path for path in stops if path > computed(session)]
+    before = [path for path in stops if path < computed(session)]
+    if after:
+        assert session.resume().position.path == after[0]
+    back = session.resume_back()
+    assert back.position.path == (before[-1] if before else ())
+
+
+@settings(max_examples=80, deadline=None)
+@given(session=sessions_with_stops())
+def test_running_on_and_back_turn_each_other_round(session):
+    stop = session.resume()
+    on = stop.resume()
+    if on.note is None and stop.note is None:
+        assert seen(on.resume_back()) == seen(stop)
+    back = session.resume_back()
+    if seen(back) != seen(session):
+        assert seen(back.back()) == seen(session)
+
+
+# ── turning to another run ───────────────────────────────────────────────────────────────
+
+
+@settings(max_examples=200, deadline=None)
+@given(session=sessions(), name=st.sampled_from(NAMES))
+def test_the_counterpart_is_a_place_of_the_other_run_and_looks_as_deep(session, name):
+    other = run_of(name)
+    spot = session.spot
+    if spot is None:
+        return
+    path = counterpart(session.tree, spot, other.tree)
+    there = other.tree.locate(path)
+    assert other.tree.path_to(there) == path
+    if spot.t is not None and spot.key is not None and there.t is not None and spot.phase == there.phase:
+        steps = other.tree.stage(there).steps[there.key]
+        assert abs(there.t - spot.t) == min(abs(t - spot.t) for t in steps)
+        assert (there.operation is None) == (spot.operation is None)
+        assert (there.element is None) == (spot.element is None)
+
+
+@settings(max_examples=100, deadline=None)
+@given(session=sessions())
+def test_a_place_is_its_own_counterpart_in_the_same_file(session):
+    if session.spot is not None:
+        path = counterpart(session.tree, session.spot, session.tree)
+        assert path == session.position.path
+
+
+@settings(max_examples=150, deadline=None)
+@given(session=sessions(), name=st.sampled_from(NAMES))
+def test_turning_to_and_fro_comes_to_rest(session, name):
+    trees = session.tree, run_of(name).tree
+    spot = session.spot
+    if spot is None:
+        return
+    there = trees[1].locate(counterpart(trees[0], spot, trees[1]))
+    back = trees[0].locate(counterpart(trees[1], there, trees[0]))
+    again = trees[1].locate(counterpart(trees[0], back, trees[1]))
+    assert trees[0].locate(counterpart(trees[1], again, trees[0])) == back
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    session=sessions(), name=st.sampled_from(NAMES), last=st.sampled_from(("start", "2", "1/L0/h[0]", "L0"))
+)
+def test_backspace_right_after_a_turn_goes_to_where_one_was_last(session, name, last):
+    fresh = Session.open(run_of(name))
+    there = fresh.go(last)
+    turned = turned_to(fresh, session, last)
+    if session.position.is_start:
+        assert turned.position.is_start
+    elif there.note is None:
+        assert turned.back().place == there.place
+
+
+@pytest.mark.parametrize(
+    ("of", "to", "place", "found"),
+    [
+        ("hello", "lstm", "3/L0/hh[1]", "3/L0/hh_g[1]"),
+        ("hello", "gru", "3/L0/a", "3/L0/a_n"),
+        ("lstm_by_hand", "hello", "2/L0/a_f[0]", "2/L0/a[0]"),
+        ("lstm_by_hand", "gru", "2/L0/f", "2/L0/z"),
+        ("lstm_by_hand", "hello", "2/L0/c", "2/L0/h"),
+        ("hello", "lstm", "5/L0/h", "3/L0/h"),
+        ("hello", "multilayer", "2", "2"),
+        ("multilayer", "hello", "2/L2/hh", "2/L0/hh"),
+        ("hello", "trained by time", "update:weight_hh/m[1,0]", "update:weight_hh/m[1,0]"),
+        ("hello", "rnn", "backward:3/L0/∂a", "3/L0"),
+        ("bidirectional", "hello", "3/L0←/hh", "3/L0/hh"),
+    ],
+)
+def test_what_stands_for_what(of, to, place, found):
+    session = Session.open(run_of(of)).at(place)
+    path = counterpart(session.tree, session.spot, run_of(to).tree)
+    assert write_place(run_of(to).tree, path) == found

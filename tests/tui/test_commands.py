@@ -27,6 +27,7 @@ PLACES = {
     "end": "e15:update:bias_hh/w[3]",
     "follow": "2/L0/h[0]",
     "resume": "e15:update:bias_hh/w[3]",
+    "resume_back": "start",
 }
 
 # What must be true of the screen after the key was pressed at AT.

@@ -214,14 +214,11 @@ async def test_coming_back_to_a_scenario_finds_its_place_and_row(opened):
         assert place.endswith("@row1")
         await screen.press("N")
         await screen.until(lambda: screen.session.run.scenario.name == "hello")
-        assert screen.session.position.is_start
-        await screen.press("right", "P")
+        await screen.press("home", "right", "P")
         await screen.until(lambda: screen.session.run.scenario.name == "rnn_cell_batch")
+        assert screen.session.place_and_row != place
+        await screen.press("backspace")
         assert screen.session.place_and_row == place
-        assert screen.session.note is None
-        await screen.press("N")
-        await screen.until(lambda: screen.session.run.scenario.name == "hello")
-        assert screen.session.place == "1"
 
 
 async def test_a_place_that_a_changed_file_has_no_more_is_forgotten(opened, mine):
@@ -270,3 +267,58 @@ async def test_names_from_a_file_are_never_markup(opened, mine):
     rewrite(mine, "hello → ohlol: one RNNCell", "[@click=app.exit()]boom[/]")
     async with opened(mine) as screen:
         assert "[@click=app.exit()]" in screen.text
+
+
+async def test_two_files_are_compared_by_turns(opened):
+    async with opened("hello", "hello_lstm", at="3/L0/hh[1]", size=(120, 35)) as screen:
+        await screen.press("N")
+        await screen.until(lambda: screen.look and screen.session.run.scenario.name == "hello_lstm")
+        assert screen.session.place == "3/L0/hh_g[1]"
+        assert "3/L0/hh_g[1] stands for 3/L0/hh[1]" in screen.words
+        await screen.press("P")
+        await screen.until(lambda: screen.session.run.scenario.name == "hello")
+        assert screen.session.place == "3/L0/hh[1]"
+        await screen.press("N")
+        await screen.until(lambda: screen.session.run.scenario.name == "hello_lstm")
+        await screen.press("up", "down")
+        assert screen.session.place == "3/L0/hh_g[1]"
+
+
+async def test_a_turn_without_a_move_returns_to_the_very_place(opened):
+    async with opened("hello_lstm", "hello", at="3/L0/i[1]", size=(120, 35)) as screen:
+        await screen.press("N")
+        await screen.until(lambda: screen.session.run.scenario.name == "hello")
+        assert screen.session.place == "3/L0/h[1]"
+        await screen.press("P")
+        await screen.until(lambda: screen.session.run.scenario.name == "hello_lstm")
+        assert screen.session.place == "3/L0/i[1]"
+
+
+async def test_backspace_after_a_turn_goes_to_where_one_was_last_in_that_file(opened):
+    async with opened("hello", "hello_lstm", at="3/L0", size=(120, 35)) as screen:
+        await screen.press("N")
+        await screen.until(lambda: screen.session.run.scenario.name == "hello_lstm")
+        await screen.press("P")
+        await screen.until(lambda: screen.session.run.scenario.name == "hello")
+        await screen.press("g", *"1/ih", "enter", "N")
+        await screen.until(lambda: screen.session.run.scenario.name == "hello_lstm")
+        assert screen.session.place == "1/L0/ih_g"
+        assert "Backspace goes to 3/L0" in screen.words
+        await screen.press("backspace")
+        assert screen.session.place == "3/L0"
+
+
+async def test_at_start_the_other_file_is_at_start_and_says_what_it_is_about(opened):
+    async with opened("hello", "hello_lstm", size=(120, 35)) as screen:
+        await screen.press("N")
+        await screen.until(lambda: screen.session.run.scenario.name == "hello_lstm")
+        assert screen.session.place == "start"
+        assert screen.text.splitlines()[-1].startswith(" hello_lstm: ")
+
+
+async def test_running_back_has_a_key(opened):
+    async with opened("hello", at="2/L0/hh") as screen:
+        await screen.press("b", "end", "C")
+        assert screen.session.place.endswith("L0/hh")
+        await screen.press("home", "C")
+        assert "this is the start" in screen.words

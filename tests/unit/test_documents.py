@@ -21,6 +21,7 @@ from rnnstep.scenario.keys import KEYS as SCENARIO_KEYS
 from rnnstep.scenario.read import read, read_text
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
+from rnnstep.settings import read_settings
 from rnnstep.tui.keymap import read_keymap
 from rnnstep.views.commands import COMMANDS as KEYS
 from rnnstep.views.commands import Command
@@ -37,6 +38,7 @@ CHINESE = tuple(page.replace(".md", ".zh.md") for page in ENGLISH)
 PAGES = {"en": ENGLISH, "zh": CHINESE}
 KEYS_FILE = "# keys.toml"  # how the example of a file of keys begins, which is no scenario
 ANSWERS_FILE = "# homework.toml"
+CONFIG_FILE = "# config.toml"
 FENCES = re.DOTALL | re.MULTILINE
 STANDS_FOR = {"SCENARIO", "SCENARIO...", "ANSWERS", "FOLDER", "MODULE", "SHELL"}
 OPTIONS = sorted(
@@ -166,7 +168,7 @@ def test_examples_in_python_run_and_scenarios_are_read_and_confirmed(
     for kind, text in blocks(page):
         if kind == "python":
             exec(compile(text, page, "exec"), {})
-        elif kind == "toml" and not text.startswith((KEYS_FILE, ANSWERS_FILE)):
+        elif kind == "toml" and not text.startswith((KEYS_FILE, ANSWERS_FILE, CONFIG_FILE)):
             assert check(Model(complete(read_text(text, tmp_path / "example.toml"))).run()).agrees
 
 
@@ -249,7 +251,7 @@ def test_numbers_of_the_lessons_are_those_of_the_run(
     assert said <= numbers_in(" ".join(seen))
 
 
-def test_example_of_ones_own_keys_is_taken(
+def test_examples_of_keys_and_settings_of_ones_own_are_taken(
     language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -260,6 +262,11 @@ def test_example_of_ones_own_keys_is_taken(
     taken = read_keymap()
     assert taken.keys
     assert not taken.problems
+    (example,) = (text for _, text in blocks(called("keys", language)) if text.startswith(CONFIG_FILE))
+    path.with_name("config.toml").write_text(example, encoding="utf-8")
+    taken = read_settings()
+    assert None not in taken
+    assert taken.is_whole
 
 
 # ── the pages hang together ──────────────────────────────────────────────────────────────────

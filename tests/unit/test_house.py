@@ -26,6 +26,7 @@ ROOMS = (
     ("equations",),
     ("cells",),
     ("scenario",),
+    ("settings",),
     ("engine",),
     ("reference",),
     ("checking",),

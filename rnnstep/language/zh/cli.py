@@ -152,4 +152,11 @@ ZH = {
     "the minimal gated unit; change it as you like": "最小门控单元，可以随意修改",
     "read as h_prev, set by its equation": "读作 h_prev，由它的公式给出",
     "a watch gives a number or a vector; this gives a matrix, {shape}": "监视式应给出一个数或一个向量；这里给出的是矩阵 {shape}",
+    "by default": "默认",
+    "option": "选项",
+    "state": "状态",
+    "locale: {name}={value}": "区域设置：{name}={value}",
+    "there is no home folder to look in": "没有主目录可查",
+    "{path} (not there)": "{path}（不存在）",
+    "Print the settings of the screen in force, and where each is from.\nAn option beats the scenario's [display], that the file config.toml, and that the locale.": "显示屏幕当前生效的设置，以及每一项的来源。\n命令行选项优先于场景的 [display]，[display] 优先于 config.toml，config.toml 优先于区域设置。",
 }

@@ -60,9 +60,9 @@ ZH = {
         "修改光标处的权重、偏置、x 或 h_0；依赖它的一切都会重新计算"
     ),
     "more": "增大",
-    "add 0.1 to the number under the cursor": "光标处的数加 0.1",
+    "add 0.1 to the number under the cursor; config.toml may set another edit_step": "光标处的数加 0.1；可在 config.toml 里用 edit_step 另设",
     "less": "减小",
-    "take 0.1 from the number under the cursor": "光标处的数减 0.1",
+    "take 0.1 from the number under the cursor, or the edit_step of config.toml": "光标处的数减 0.1，或减 config.toml 里的 edit_step",
     "zero": "置零",
     "set the number under the cursor to zero": "把光标处的数设为零",
     "undo edit": "撤销修改",
@@ -193,4 +193,14 @@ ZH = {
     "screen.": "翻页笔：Page Down 和 Page Up 前进、后退，F5 回到开头；加上 --remote 后，b 和 . 黑屏。",
     "Keys can be changed in ~/.config/rnnstep/keys.toml, by the names in the last column: "
     'right = "l,right"': '按键可以在 ~/.config/rnnstep/keys.toml 里修改，名字见最后一列：right = "l,right"',
+    "no condition held back to here; C looks further": "往回到这里为止没有条件成立；按 C 继续往回找",
+    "no breakpoint before this: this is the start": "前面没有断点了：这里是起点",
+    "run back": "往回运行",
+    "run back to the last breakpoint before this, or to the start": "往回运行到此前的最后一个断点，或到起点",
+    "{told}; Backspace goes to {last}, where you were last": "{told}；按退格键到你上次所在的 {last}",
+    "{name}, at the same place": "{name}，同一处",
+    "{name}: {here} stands for {there}": "{name}：{here} 对应 {there}",
+    "Backspace goes to where you last were: {last}": "按退格键到你上次所在的地方：{last}",
+    "what is wrong there is left out": "有问题的设置已略过",
+    "{name}: {summary}": "{name}：{summary}",
 }
