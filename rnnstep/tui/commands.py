@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
 from rnnstep.tui.state import State
+from rnnstep.views.look import Fills
 
 if TYPE_CHECKING:
     from rnnstep.session.session import Session
@@ -78,10 +79,21 @@ def _stepped(state: State, sign: int) -> State:
     )
 
 
+_NEXT_VIEW: Mapping[Fills, Fills] = {"": "plot", "plot": "listing", "listing": ""}
+
+
+def _closed(state: State) -> State:
+    if not state.look.fills and not state.look.is_blackboard:
+        return state.say(Text("nothing is open; q quits"))
+    return state.seen(fills="", is_blackboard=False)
+
+
 LOOKS: Mapping[str, Callable[[State], State]] = {
     "increase": lambda state: _stepped(state, 1),
     "decrease": lambda state: _stepped(state, -1),
     "blackboard": lambda state: state.seen(is_blackboard=not state.look.is_blackboard),
+    "view": lambda state: state.seen(fills=_NEXT_VIEW[state.look.fills]),
+    "close": _closed,
     "joined": lambda state: state.seen(is_joined=not state.look.is_joined),
     "more_decimals": lambda state: _decimals(state, 1),
     "fewer_decimals": lambda state: _decimals(state, -1),

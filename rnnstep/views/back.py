@@ -24,8 +24,7 @@ from rnnstep.views.vectors import Item, drawn_lines, height_of_lines, in_lines, 
 _GOOD_HEIGHT = 6
 """Matrices in less tell too little."""
 
-_LEAST_DECIMALS = 2
-_LEAST_CELLS = 16
+_LEAST_CELLS = 20
 """A matrix in less than this tells too little."""
 
 
@@ -39,7 +38,7 @@ def back_values(scene: Scene, cells: int, height: int) -> Block:
     for shown, gap in ((names, 1), (sums_alone, 1), (sums_alone, 0)):
         rest = height - len(upper) - gap
         grids_of = [value_grid(scene, name) for name in shown]
-        if shown and _decimals(scene, grids_of, cells, rest) is not None:
+        if shown and _is_whole(scene, grids_of, cells, rest):
             return above([upper, matrices(scene, grids_of, cells, rest)], gap=gap)
     rest = height - len(upper) - 1
     if rest < 1 or not sums_alone:
@@ -121,7 +120,7 @@ def sums(scene: Scene, cells: int, height: int) -> Block:
     """The sums of the parameters' gradients as far as they have come; nothing where they would tell too little."""
     names = [name for name in _of_parameters(scene) if not name.endswith("_t")]
     shown = [value_grid(scene, name) for name in names]
-    if not shown or (height < _GOOD_HEIGHT and _decimals(scene, shown, cells, height) is None):
+    if not shown or (height < _GOOD_HEIGHT and not _is_whole(scene, shown, cells, height)):
         return []
     return matrices(scene, shown, cells, height)
 
@@ -130,26 +129,24 @@ def sums(scene: Scene, cells: int, height: int) -> Block:
 
 
 def matrices(scene: Scene, shown: Sequence[Grid], cells: int, height: int) -> Block:
-    """Draw grids in rows, whole with as many decimals as fit; else the first of them, each in a window.
+    """Draw grids in rows, whole if they fit; else as many as are whole, or the first of them, each in a window.
 
-    How many are left out is said.
+    Which are left out is said.
     """
-    decimals = _decimals(scene, shown, cells, height)
-    if decimals is not None:
+    decimals = scene.look.decimals
+    if _is_whole(scene, shown, cells, height):
         return above(
             [_drawn(scene, line, decimals, cells, height) for line in _rows_of(shown, cells, decimals)]
         )
     kept = list(shown)
-    while len(kept) > 1:
-        lines = _rows_of(kept, cells, _LEAST_DECIMALS)
-        is_low = sum(_tallest(line) for line in lines) <= height - 1
-        if is_low or cells // len(kept) >= _LEAST_CELLS:
-            break
+    while len(kept) > 1 and not _is_whole(scene, kept, cells, height - 1):
         kept.pop()
-    lines = _rows_of(kept, cells, _LEAST_DECIMALS)
-    if sum(_tallest(line) for line in lines) > height - 1:
+    if len(kept) == 1 and not _is_whole(scene, kept, cells, height - 1):
+        kept = list(shown)[: max(1, cells // _LEAST_CELLS)]
         lines = [kept]
-    drawn = above([_drawn(scene, line, _LEAST_DECIMALS, cells, height - 1) for line in lines])
+    else:
+        lines = _rows_of(kept, cells, decimals)
+    drawn = above([_drawn(scene, line, decimals, cells, height - 1) for line in lines])
     left_out = len(shown) - len(kept)
     if not left_out:
         return pad(drawn[:height], cells, None, scene.look.alphabet)
@@ -164,15 +161,11 @@ def _left_out(scene: Scene, names: Sequence[str], cells: int) -> Row:
     return fit((Span(scene.look.alphabet.spell(scene.look.say(note)), "dim"),), cells, scene.look.alphabet)
 
 
-def _decimals(scene: Scene, shown: Sequence[Grid], cells: int, height: int) -> int | None:
-    """The most decimals with which all grids fit whole; None if none will do."""
-    most = scene.look.decimals
-    for decimals in range(most, min(_LEAST_DECIMALS, most) - 1, -1):
-        lines = _rows_of(shown, cells, decimals)
-        is_narrow = all(grids.grid_width(grid, decimals) <= cells for grid in shown)
-        if is_narrow and sum(_tallest(line) for line in lines) <= height:
-            return decimals
-    return None
+def _is_whole(scene: Scene, shown: Sequence[Grid], cells: int, height: int) -> bool:
+    """Whether all grids fit whole."""
+    decimals = scene.look.decimals
+    is_narrow = all(grids.grid_width(grid, decimals) <= cells for grid in shown)
+    return is_narrow and sum(map(_tallest, _rows_of(shown, cells, decimals))) <= height
 
 
 def _rows_of(shown: Sequence[Grid], cells: int, decimals: int) -> list[list[Grid]]:

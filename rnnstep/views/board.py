@@ -23,23 +23,23 @@ from rnnstep.views.scene import Scene
 if TYPE_CHECKING:
     from rnnstep.views.alphabet import Alphabet
 
-_LEAST_DECIMALS = 2
 _LEAST_MATRIX = 8
 _LEAST_HEIGHT = 3
 _NO_LIMIT = 10_000
 
 
-def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) -> Block:
-    """Draw the line at the cursor in `cells` by `height`.
+def board(scene: Scene, cells: int, height: int, expansion: Expansion | None, air: int = 0) -> Block:
+    """Draw the line at the cursor in `cells` by `height`, with `air` blank rows between its rows.
 
-    Where there is too little room, operands lose decimals first, then the air around the signs
-    goes, then the columns beside the result (the panel above tells them too), then the row goes
-    on in a second line, the writer's own numbers with it; then a matrix is cut to a window, and where that does not help either, the
-    result stands first, as in the formula. It is never cut off.
+    Where there is too little room, the air around the signs goes first, then the columns beside the
+    result (the panel above tells them too), then the row goes on in a second line, the writer's own
+    numbers with it; then a matrix is cut to a window, and where that does not help either, the
+    result stands first, as in the formula. It is never cut off. Decimals are not given up: a matrix
+    has the same on every screen.
     """
     line = scene.run.line(scene.spot)
-    operands = pieces_of(scene, line.expression, expansion)
-    beside_it = result_grids(scene, line.name)
+    operands = [_with_air(piece, air) for piece in pieces_of(scene, line.expression, expansion)]
+    beside_it = [replace(grid, air=air) for grid in result_grids(scene, line.name)]
     most = scene.look.decimals
     own = [grid for grid in beside_it if grid.style == "own"]
     for result in (beside_it, [grid for grid in beside_it if grid.style != "torch"], beside_it[:1]):
@@ -47,32 +47,33 @@ def board(scene: Scene, cells: int, height: int, expansion: Expansion | None) ->
             lines = _in_lines([*operands, "="], [*result, *own], cells, height, most)
             if lines is not None:
                 return _drawn(lines, cells, height, scene.look.alphabet)
-        for gap in (1, 0):
-            for decimals in range(most, min(_LEAST_DECIMALS, most) - 1, -1):
-                parts = _parts([*operands, "="], result, decimals, most, gap)
-                if sum(part.width for part in parts) <= cells:
-                    return _drawn([parts], cells, height, scene.look.alphabet)
+        for gap in (3, 1, 0) if air else (1, 0):
+            parts = _parts([*operands, "="], result, most, gap)
+            if sum(part.width for part in parts) - 1 <= cells:
+                return _drawn([parts], cells, height, scene.look.alphabet)
     whole = _lines(parts, cells)
     is_high = sum(_height(line) for line in whole) > height
     if is_high or any(part.width > cells for part in parts):
         whole = _lines(_cut(parts, cells), cells)
         if len(whole) > 1 and sum(_height_with_caption(line, height) for line in whole) > height:
-            first = _parts([], beside_it[:1], decimals, most, 0)
-            rest = _parts(["=", *operands], [], decimals, most, 0)
+            first = _parts([], beside_it[:1], most, 0)
+            rest = _parts(["=", *operands], [], most, 0)
             whole = _lines(_cut([*first, *rest], cells), cells)[: max(1, height // _LEAST_HEIGHT)]
     return _drawn(whole, cells, height, scene.look.alphabet)
+
+
+def _with_air(piece: Piece, air: int) -> Piece:
+    return replace(piece, air=air) if isinstance(piece, Grid) else piece
 
 
 def _in_lines(
     operands: list[Piece], result: list[Grid], cells: int, height: int, most: int
 ) -> list[list[_Part]] | None:
     """The row in several lines, whole; None where there is no room for them."""
-    for decimals in range(most, min(_LEAST_DECIMALS, most) - 1, -1):
-        parts = _parts(operands, result, decimals, most, 0)
-        lines = _lines(parts, cells)
-        if all(part.width <= cells for part in parts) and sum(map(_height, lines)) <= height:
-            return lines
-    return None
+    parts = _parts(operands, result, most, 0)
+    lines = _lines(parts, cells)
+    is_whole = all(part.width <= cells for part in parts) and sum(map(_height, lines)) <= height
+    return lines if is_whole else None
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,10 @@ class _Part:
         return [(*row, Span(" " * self.gap)) for row in drawn] if self.gap else drawn
 
 
-def _parts(operands: list[Piece], result: list[Grid], decimals: int, most: int, gap: int) -> list[_Part]:
+def _parts(operands: list[Piece], result: list[Grid], decimals: int, gap: int) -> list[_Part]:
     """The row's parts: signs with air around them, operands close to the signs, results apart."""
     found = [_Part(piece, decimals, gap if isinstance(piece, str) else 0) for piece in operands]
-    return found + [_Part(grid, most, 1) for grid in result]
+    return found + [_Part(grid, decimals, 1) for grid in result]
 
 
 def _cut(parts: list[_Part], cells: int) -> list[_Part]:
@@ -137,7 +138,7 @@ def _lines(parts: list[_Part], cells: int) -> list[list[_Part]]:
 
 
 def _height(line: list[_Part]) -> int:
-    return 1 + max((part.piece.rows for part in line if isinstance(part.piece, Grid)), default=1)
+    return 1 + max((part.piece.tall for part in line if isinstance(part.piece, Grid)), default=1)
 
 
 def _height_with_caption(line: list[_Part], height: int) -> int:
@@ -160,13 +161,8 @@ def _drawn(lines: list[list[_Part]], cells: int, height: int, alphabet: Alphabet
             part.draw(tall if isinstance(part.piece, str) else room, alphabet, has_caption=has_caption)
             for part in line
         ]
-        rows += beside([_lowered(block, tall) for block in drawn], gap=0)
+        rows += beside(drawn, gap=0, align="middle")
     return pad(rows[:height], cells, None, alphabet)
-
-
-def _lowered(block: Block, tall: int) -> Block:
-    """A single row of numbers beside higher grids stands where the signs are."""
-    return [()] * (tall // 2 - 1) + block if len(block) == 2 else block
 
 
 def result_grids(scene: Scene, name: str) -> list[Grid]:

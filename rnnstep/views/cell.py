@@ -16,6 +16,7 @@ from rnnstep.views.grids import Grid
 from rnnstep.views.parts import (
     RULE,
     Part,
+    aired,
     draw_parts,
     height_of,
     torch_parts,
@@ -30,38 +31,56 @@ if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
     from rnnstep.session.run import Run
 
-_LEAST_DECIMALS = 2
 
-
-def cell(scene: Scene, cells: int, height: int) -> Block:
+def cell(scene: Scene, cells: int, height: int, air: int = 0) -> Block:
     """Draw the block at the cursor in `cells` by `height`: whole if it fits, else its values as vectors."""
-    return whole(scene, cells, height) or _two_rows(scene, cells, height) or values(scene, cells, height)
+    return whole(scene, cells, height, air) or values(scene, cells, height)
 
 
-def whole(scene: Scene, cells: int, height: int) -> Block | None:
-    """Draw a cell of torch's whole in one row; None where it does not fit."""
+def whole(scene: Scene, cells: int, height: int, air: int = 0) -> Block | None:
+    """Draw a cell of torch's whole, in one row or in two; None where it does not fit.
+
+    Decimals are never given up, so that a matrix reads the same on every screen. The differences from torch's
+    numbers go first, then the row becomes two, then torch's numbers go; the panel above has torch's word, too.
+    `air` is the blank rows between its rows.
+    """
     if not _is_whole_cell(scene):
         return None
-    operands, results = [*_first(scene), RULE, *_second(scene)], _results(scene)
-    decimals = _fitting(scene, [operands], cells - _results_width(scene, results))
-    if decimals is None or height_of([*operands, *results]) > height:
+    for beside_it in (("torch", "Δ"), ("torch",), ()):
+        for form in (_one_row, _two_rows):
+            results = aired(_results(scene, beside_it), air)
+            drawn = form(scene, results, _coming(scene, beside_it), (cells, height, air))
+            if drawn is not None:
+                return drawn
+    return None
+
+
+def _one_row(scene: Scene, results: list[Part], coming: int, room: tuple[int, int, int]) -> Block | None:
+    """Everything side by side; `coming` cells are kept for what torch has not said yet. `room`: cells, rows, air."""
+    cells, height, air = room
+    parts = [*aired([*_first(scene), RULE, *_second(scene)], air), *results]
+    decimals = scene.look.decimals
+    if width_of(parts, decimals) + coming - 1 > cells or height_of(parts) > height:
         return None
-    drawn = draw_parts(scene, operands, decimals, height)
-    drawn += draw_parts(scene, results, scene.look.decimals, height)
-    return pad(beside(drawn, gap=0), cells)
+    return pad(beside(draw_parts(scene, parts, decimals, height), gap=0), cells)
 
 
-def _two_rows(scene: Scene, cells: int, height: int) -> Block | None:
+def _two_rows(scene: Scene, results: list[Part], coming: int, room: tuple[int, int, int]) -> Block | None:
     """`W_ih x_t + b_ih` above `W_hh h_prev + b_hh`, the results at their right."""
-    if not _is_whole_cell(scene):
-        return None
-    first, second, results = _first(scene), _second(scene), _results(scene)
-    decimals = _fitting(scene, [first, second], cells - _results_width(scene, results))
-    if decimals is None or max(height_of(first) + height_of(second), height_of(results)) > height:
+    cells, height, air = room
+    first, second, decimals = aired(_first(scene), air), aired(_second(scene), air), scene.look.decimals
+    wide = max(width_of(first, decimals), width_of(second, decimals)) + width_of(results, decimals)
+    tall = max(height_of(first) + height_of(second), height_of(results))
+    if wide + coming - 1 > cells or tall > height:
         return None
     left = above([beside(draw_parts(scene, parts, decimals, height), gap=0) for parts in (first, second)])
-    side = beside(draw_parts(scene, results, scene.look.decimals, len(left)), gap=0)
+    side = beside(draw_parts(scene, results, decimals, len(left)), gap=0)
     return pad(beside([left, side], gap=0), cells)
+
+
+def is_whole(scene: Scene, cells: int, height: int) -> bool:
+    """Whether the block at the cursor is drawn whole, with its weights."""
+    return whole(scene, cells, height) is not None
 
 
 def _is_whole_cell(scene: Scene) -> bool:
@@ -82,13 +101,21 @@ def _second(scene: Scene) -> list[Part]:
     return [value_grid(scene, "h_prev"), *matrices, *(value_grid(scene, f"{name}_prev") for name in others)]
 
 
-def _results(scene: Scene) -> list[Part]:
-    """The gates, the new states, and torch's word on them."""
+def _results(scene: Scene, beside_it: tuple[str, ...]) -> list[Part]:
+    """The gates, the new states, and of torch's word on them what there is room for."""
     gates = [value_grid(scene, name) for name in _gate_names(scene)]
     found: list[Part] = [RULE, *gates, RULE] if gates else [RULE]
     for state in reversed(tuple(scene.scenario.cell.states)):
-        found += [value_grid(scene, state), *torch_parts(scene, state)]
+        found += [value_grid(scene, state), *torch_parts(scene, state, beside_it)]
     return found
+
+
+def _coming(scene: Scene, beside_it: tuple[str, ...]) -> int:
+    """The cells that torch's columns will take before they are there, so that nothing moves."""
+    if scene.look.torch in ("none", "failed"):
+        return 0
+    coming = [name for name in scene.scenario.cell.states if not torch_parts(scene, name, ("torch",))]
+    return len(coming) * torch_width(scene.look.decimals, beside_it)
 
 
 def _gate_names(scene: Scene) -> list[str]:
@@ -129,21 +156,3 @@ def _stack(scene: Scene, torch: str, parts: tuple[str, ...]) -> Grid:
 def _stacked(run: Run, batch: int, key: str, parts: tuple[str, ...]) -> Array:
     parameters = run.trace.passes[batch].by_key[key].parameters
     return parameters[parts[0]] if len(parts) == 1 else np.concatenate([parameters[part] for part in parts])
-
-
-def _fitting(scene: Scene, rows: list[list[Part]], cells: int) -> int | None:
-    """The most decimals, of those asked for and less, with which every row fits; None if none does."""
-    most = scene.look.decimals
-    choices = range(most, min(_LEAST_DECIMALS, most) - 1, -1)
-    return next(
-        (decimals for decimals in choices if all(width_of(row, decimals) <= cells for row in rows)), None
-    )
-
-
-def _results_width(scene: Scene, results: list[Part]) -> int:
-    """The cells that results take, with room for torch's columns before they are there, so that nothing moves."""
-    shown = width_of(results, scene.look.decimals)
-    if scene.look.torch in ("none", "failed"):
-        return shown
-    coming = [name for name in scene.scenario.cell.states if not torch_parts(scene, name)]
-    return shown + len(coming) * torch_width(scene.look.decimals)

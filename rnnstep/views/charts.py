@@ -42,12 +42,11 @@ _MOST_ALONE = 400
 
 
 def names(scene: Scene) -> list[str]:
-    """What can be plotted: the states, all gates of one element together, then each gate."""
-    states = list(scene.scenario.cell.states)
-    if scene.block.kind != "recurrent":
-        return states[:1]
-    gates = list(gates_of(scene.scenario.cell.program))
-    return [*states, *([GATES] if len(gates) > 1 else []), *gates]
+    """What can be plotted: the states, all gates of one element together, each gate, then the sums inside."""
+    program = scene.scenario.cell.program
+    states, gates = list(program.states), list(gates_of(program))
+    sums = [name for name in reversed(program.names) if name not in (*states, *gates)]
+    return [*states, *([GATES] if len(gates) > 1 else []), *gates, *sums]
 
 
 def title(scene: Scene, name: str) -> str:
@@ -162,7 +161,7 @@ def _element(scene: Scene) -> int:
 def _plotted(scene: Scene, spot: Spot, lines: _Lines, cells: int, height: int) -> Block:
     is_here = scene.level != "start" and spot.phase == scene.spot.phase
     now = scene.t if is_here else None
-    done = _done(scene, replace(spot, operation=lines.name, element=None))
+    done = _done(scene, replace(spot, operation=lines.name))
     place = replace(spot, operation=None, element=None)
     return list(_drawn(scene.run, place, scene.row, lines, done, now, cells, height, scene.look.alphabet))
 

@@ -204,6 +204,22 @@ COMMANDS: tuple[Command, ...] = (
         "look",
     ),
     Command(
+        "view",
+        ("v",),
+        "v",
+        Text("plot/equations"),
+        Text("give the whole screen to the plot, then to the equations, then to all again"),
+        "look",
+    ),
+    Command(
+        "close",
+        ("escape",),
+        "Esc",
+        Text("close"),
+        Text("close what fills the screen: plot, equations, blackboard"),
+        "look",
+    ),
+    Command(
         "joined",
         ("j",),
         "j",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rnnstep.language import Text
 from rnnstep.views.commands import BY_ID
 from rnnstep.views.compose import fit
 from rnnstep.views.rows import Row, Span, row_width
@@ -17,10 +18,13 @@ _THEN = (
     "resume",
     "breakpoint",
     "go",
+    "view",
     "blackboard",
     "info",
     "open",
 )
+_VIEWS = {"": Text("plot"), "plot": Text("equations"), "listing": Text("all")}
+"""What `v` leads to."""
 _LAST = ("help", "palette")
 
 
@@ -57,6 +61,9 @@ def _wanted(scene: Scene) -> list[str]:
         if name == "resume" and not session.breakpoints:
             continue
         names.append(name)
+    if scene.look.fills or scene.look.is_blackboard:
+        names[:0] = ["view", "close"] if scene.look.fills else ["close"]
+        names = list(dict.fromkeys(names))
     if session.edits:
         names[4:4] = ["undo", "save"]
     return [name for name in names if scene.look.key(BY_ID[name])]
@@ -66,7 +73,7 @@ def _key(scene: Scene, name: str) -> list[Span]:
     command = BY_ID[name]
     target = f"press {name}"
     shown = scene.look.key(command)
-    text = scene.look.say(command.name)
+    text = scene.look.say(_VIEWS[scene.look.fills] if name == "view" else command.name)
     if name == "predict" and scene.session.is_predicting:
         text += f" {scene.look.alphabet.check}"
     return [Span(f" {shown} ", "key", target), Span(f"{text} ", "dim", target)]

@@ -77,6 +77,7 @@ class Grid:
         is_given: written by a person (weights, x): with no more decimals than they have.
         seen: how many elements are computed, row by row, the rest is covered; None for all.
         changed: which elements the last edit changed, in the values' shape; None for none.
+        air: blank rows between its rows, and blanks more between its columns: what a blackboard has.
     """
 
     title: str
@@ -95,6 +96,12 @@ class Grid:
     is_given: bool = False
     seen: int | None = None
     changed: NDArray[np.bool_] | None = None
+    air: int = 0
+
+    @property
+    def tall(self) -> int:
+        """How many rows of text its numbers take."""
+        return self.rows * (1 + self.air) - self.air
 
     @property
     def rows(self) -> int:
@@ -163,7 +170,9 @@ def cell_width(grid: Grid, decimals: int) -> int:
     What is computed always has room for `−0.1234`, so that nothing moves from step to step.
     """
     least = 1 if grid.is_given else decimals + 2 + (grid.kind != "gate")
-    return least if grid.values is None else max(least, _widest(_Same(grid.values), places(grid, decimals)))
+    if grid.values is not None:
+        least = max(least, _widest(_Same(grid.values), places(grid, decimals)))
+    return least + (grid.air if grid.columns > 1 else 0)
 
 
 @lru_cache(maxsize=1024)
@@ -202,7 +211,7 @@ def caption_width(grid: Grid) -> int:
 
 def is_cut(grid: Grid, decimals: int, height: int, cells: int) -> bool:
     """Whether a grid does not fit whole."""
-    return grid.rows > height - 1 or grid_width(grid, decimals) > cells
+    return grid.tall > height - 1 or grid_width(grid, decimals) > cells
 
 
 def draw(
@@ -219,17 +228,19 @@ def draw(
     The title stands in the first row; a cut grid names its window in the row below it, which
     `has_caption` keeps free for a whole one that stands beside a cut one.
     """
-    down = window(grid.rows, height - 1, grid.middle[0])
+    down = window(grid.rows, (height - 1 + grid.air) // (1 + grid.air), grid.middle[0])
     size = cell_width(grid, decimals)
     room = (cells - 2 - grid.names_width) // (size + 1)
     across = window(grid.columns, room, grid.middle[1])
     has_caption = has_caption or not (down.is_whole and across.is_whole)
     if has_caption:
-        down = window(grid.rows, height - 2, grid.middle[0])
+        down = window(grid.rows, (height - 2 + grid.air) // (1 + grid.air), grid.middle[0])
     caption = [str(part) for part in (down, across) if not part.is_whole]
     lines = _numbers(grid, down, across, decimals, size, alphabet)
     if grid.gates:
         lines = [(Span(grid.name_of(down.start + k), "label"), *line) for k, line in enumerate(lines)]
+    if grid.air:
+        lines = [row for line in lines for row in (line, *[()] * grid.air)][: -grid.air]
     block = lines if grid.is_plain else bracket(lines, alphabet)
     title: Row = (
         Span(alphabet.spell(_title(grid)), "label" if not grid.style else f"label {grid.style}".strip()),

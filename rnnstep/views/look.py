@@ -10,6 +10,7 @@ from rnnstep.language import Text
 from rnnstep.views.alphabet import UNICODE, Alphabet
 from rnnstep.views.commands import Command
 
+Fills = Literal["", "plot", "listing"]
 TorchStatus = Literal["none", "loading", "ready", "failed"]
 
 
@@ -22,6 +23,7 @@ class Look:
         decimals: how many are shown, 0 to 12.
         alphabet: the signs to draw with.
         is_blackboard: `z`: the operation alone fills the screen.
+        fills: `v`: what has the whole screen, "plot" or "listing"; "" for nothing.
         is_joined: `j`: `[W_hh W_ih]·[h_prev; x]` stands beside the two products.
         torch: where torch's numbers are: none to come, loading, ready, failed.
         playing: places a second while playing, or 0.
@@ -35,6 +37,7 @@ class Look:
     decimals: int = 4
     alphabet: Alphabet = UNICODE
     is_blackboard: bool = False
+    fills: Fills = ""
     is_joined: bool = False
     torch: TorchStatus = "loading"
     playing: float = 0.0

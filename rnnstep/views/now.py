@@ -10,10 +10,10 @@ from rnnstep.equations.syntax import Apply, Expression, Name
 from rnnstep.equations.write import BLACKBOARD, write_line
 from rnnstep.language import Text
 from rnnstep.views import now_back, own_column, timeline, torch_column
-from rnnstep.views.compose import Block, wrap
+from rnnstep.views.compose import Block, clip, flow, wrap
 from rnnstep.views.info import where_torch_keeps
 from rnnstep.views.markdown import plain_markdown
-from rnnstep.views.rows import Row, Span, row_width
+from rnnstep.views.rows import Row, Span, row_width, width
 from rnnstep.views.scene import Scene
 from rnnstep.views.sentences import sentence, update_sentence
 from rnnstep.views.sentences_back import Back
@@ -47,7 +47,34 @@ def _wider(scene: Scene, cells: int, height: int) -> Block:
             return now_back.update(scene, cells)
     if scene.block.kind in ("loss", "total"):
         return now_back.loss(scene, cells)
+    if scene.level == "block" and len(scene.block.program.lines) > 1:
+        return _block(scene, cells, height)
     return _step(scene, cells, height)
+
+
+def _block(scene: Scene, cells: int, height: int) -> Block:
+    """A block: its equations, which ↓ leads into, one after the other, and torch's word on what it gives."""
+    spell, block = scene.look.alphabet.spell, scene.block
+    head = [Span(spell(f"{block.key}: "), "label")]
+    formulas = [
+        Span(spell(write_line(line, BLACKBOARD)) + "   ", "now", f"go {scene.place(line.name)}")
+        for line in block.program.lines
+    ]
+    rows = flow([*head, *formulas], cells, indent=width(spell(block.key)) + 2)
+    last = [row for row in (_confirmation(scene, block.output, cells), _own(scene)) if row]
+    room = max(1, height - len(last))
+    if len(rows) > room:
+        more = Span(scene.look.alphabet.ellipsis, "dim")
+        rows = [
+            *rows[: room - 1],
+            (*clip(rows[room - 1], cells - width(more.text), scene.look.alphabet), more),
+        ]
+    return [*rows, *last][:height]
+
+
+def _own(scene: Scene) -> Row:
+    """What is to be said of a writer's own numbers of what the block gives."""
+    return own_column.words(scene, scene.block.output) if scene.is_shown(scene.block.output) else ()
 
 
 def _start(scene: Scene, cells: int, height: int) -> Block:
@@ -154,7 +181,7 @@ def _step(scene: Scene, cells: int, height: int) -> Block:
     rows: Block = [_two_ends(head, (Span(formula, "dim"),), cells)]
     rows.append(_confirmation(scene, block.output, cells))
     rows += _spoken(scene)
-    own = own_column.words(scene, block.output) if scene.is_shown(block.output) else ()
+    own = _own(scene)
     return [*rows, own][:height] if own else rows[:height]
 
 

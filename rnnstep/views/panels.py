@@ -1,72 +1,147 @@
-"""What stands at the right on a wide screen: the equations, then plots of what the cursor's pass is about."""
+"""What may stand beside and below the picture of the zoom, each as a panel: steps, equations, values, plots."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
 
 from rnnstep.language import Text
-from rnnstep.views import charts, gradients, learning, side
-from rnnstep.views.compose import Block, box, pad
+from rnnstep.views import back, charts, gradients, learning, side, timeline
+from rnnstep.views.compose import Block
+from rnnstep.views.layout import Frame, Panel
 from rnnstep.views.listing import listing, listing_title
+from rnnstep.views.picture import is_of_blocks, is_of_epochs
 from rnnstep.views.scene import Scene
+from rnnstep.views.vectors import values
 
-_LEAST_PANEL = 6
-_ROOM_FOR_THREE = 30
+LEAST_PLOT = 8
+"""The rows in which a plot tells something."""
 
-
-class _Panel(NamedTuple):
-    """A framed picture: its title, and what draws it in cells by rows."""
-
-    title: str
-    draw: Callable[[int, int], Block]
-
-
-def panels(scene: Scene, cells: int, height: int, *, is_large: bool) -> Block:
-    """Watches where there are any, the listing, and as many plots below as there is room for."""
-    say, alphabet = scene.look.say, scene.look.alphabet
-    watching = side.watches(scene)[:6]
-    found: Block = []
-    if watching:
-        title = say(Text("watches and breakpoints"))
-        found += box(watching, title, cells, len(watching) + 2, alphabet=alphabet)
-    spare = height - len(found)
-    lines = len(scene.block.program.lines)
-    below = 12 if scene.is_forward or not is_large else _ROOM_FOR_THREE
-    listed = max(4, min(lines + 2, max(8, spare - below)))
-    if scene.level != "epoch":
-        equations = listing(scene, cells - 4, listed - 2)
-        found += box(equations, listing_title(scene, listed - 2), cells, listed, alphabet=alphabet)
-    rest = height - len(found)
-    shown = list(_plots(scene, is_large=is_large))
-    least = 9 if is_large else 8 if learning.is_trained(scene) else 12
-    count = max(1, min(len(shown), rest // least)) if rest >= _LEAST_PANEL else 0
-    for index, panel in enumerate(shown[:count]):
-        size = rest // count + (1 if index < rest % count else 0)
-        found += box(panel.draw(cells - 4, size - 2), panel.title, cells, size, alphabet=alphabet)
-    return pad(found, cells, height, alphabet)
+_LEAST_LISTING = 4
+_LEAST_VALUES = 5
+_LEAST_TABLE = 5
+_MOST_WATCHES = 6
+_LONGEST_LISTING = 24
+"""Longer listings are seen in a window about the current line."""
 
 
-def _plots(scene: Scene, *, is_large: bool) -> Iterator[_Panel]:
-    """What can be plotted, the most telling first."""
-    say = scene.look.say
-    values = [
-        _Panel(charts.title(scene, name), partial(charts.chart, scene, name)) for name in charts.names(scene)
+def steps_panel(scene: Scene, worth: int, frame: Frame) -> Panel:
+    """The timeline: what goes in, how far each layer is, what comes out; the value at the cursor where there is room."""
+    least = min(timeline.base_height(scene), 7)
+    return Panel(
+        worth,
+        scene.look.say(Text("timeline")),
+        partial(timeline.timeline, scene),
+        least,
+        max(least, timeline.full_height(scene)),
+        grows=True,
+        is_kept=True,
+        frame=frame,
+        is_foot=True,
+    )
+
+
+def watches_panels(scene: Scene, worth: int, frame: Frame) -> list[Panel]:
+    """Watches and breakpoints, where there are any."""
+    rows = side.watches(scene)[:_MOST_WATCHES]
+    if not rows:
+        return []
+    title = scene.look.say(Text("watches and breakpoints"))
+    least = min(len(rows), 2)
+    return [
+        Panel(
+            worth,
+            title,
+            lambda _, height: rows[:height],
+            least,
+            is_kept=True,
+            frame=frame,
+            is_foot=frame == "bare",
+        )
     ]
+
+
+def listing_panels(scene: Scene, worth: int, frame: Frame, most: int) -> list[Panel]:
+    """The equations of the block, in at most so many rows; none of whole epochs."""
+    if is_of_epochs(scene):
+        return []
+    count = min(len(scene.block.program.lines), _LONGEST_LISTING, max(_LEAST_LISTING, most))
+    title = listing_title(scene, count)
+    return [Panel(worth, title, partial(listing, scene), min(count, _LEAST_LISTING), count, frame=frame)]
+
+
+def values_panels(scene: Scene, worth: int, frame: Frame, *, is_shown: bool = False) -> list[Panel]:
+    """All values of the block as vectors, whole or not at all; none where the picture has them."""
+    if scene.level == "start" or is_of_epochs(scene) or is_shown:
+        return []
+    title = scene.look.say(Text("all values of this step"))
+    if is_of_blocks(scene):
+        title = scene.look.alphabet.spell(f"{scene.block.key}: {title}")
+    return [Panel(worth, title, partial(_all_values, scene), _LEAST_VALUES, frame=frame)]
+
+
+def _all_values(scene: Scene, cells: int, height: int) -> Block:
+    match scene.spot.phase:
+        case "forward":
+            return values(scene, cells, height, is_whole=True)
+        case "backward" if scene.known is not None and not _is_of_block(scene):
+            return back.back_values(scene, cells, height)
+        case "update" if scene.spot.operation is not None:
+            return back.update_values(scene, cells, height)
+    return []
+
+
+def _is_of_block(scene: Scene) -> bool:
+    """Whether the picture shows the values of the block already."""
+    return scene.spot.operation is None and not is_of_blocks(scene) and scene.level != "pass"
+
+
+def table_panels(scene: Scene, worth: int, frame: Frame) -> list[Panel]:
+    """The other values of the block over the steps."""
+    title = scene.look.say(Text("the other values, step by step"))
+    return [Panel(worth, title, partial(timeline.table, scene), _LEAST_TABLE, frame=frame)]
+
+
+def plots(scene: Scene, worth: int, frame: Frame) -> list[Panel]:
+    """What can be plotted, the most telling first."""
+    return [Panel(worth, title, draw, LEAST_PLOT, grows=True, frame=frame) for title, draw in _plots(scene)]
+
+
+def _plots(scene: Scene) -> Iterator[tuple[str, partial[Block]]]:
+    """The names of all plots, and what draws them in cells by rows."""
+    say = scene.look.say
+    names = charts.names(scene)
+    here = scene.spot.operation
+    is_whole = scene.level == "operation" and scene.is_forward and here in names
+    if here is not None and is_whole:  # what the cursor is at stands first
+        names.insert(0, names.pop(names.index(here)))
+    values = [(charts.title(scene, name), partial(charts.chart, scene, name)) for name in names]
+    at_cursor = [*_watched(scene)]
+    if not is_whole and charts.over_time(scene) is not None:
+        title = say(Text("{name} over time", name=charts.element_name(scene)))
+        at_cursor.insert(0, (title, partial(charts.element, scene)))
     training = []
-    if learning.is_trained(scene):
-        training = [_Panel(say(Text("loss over the epochs")), partial(learning.curve, scene))]
-        if is_large:
-            training.append(_Panel(say(Text("epochs")), partial(learning.table, scene)))
+    if learning.is_trained(scene) and learning.told(scene):
+        training = [
+            (say(Text("loss over the epochs")), partial(learning.curve, scene)),
+            (say(Text("epochs")), partial(learning.table, scene)),
+        ]
     way_back = []
     if "backward" in scene.run.tree.phases:
-        way_back = [_Panel(gradients.title(scene), partial(gradients.gradients, scene))]
-    if scene.level == "epoch":
+        way_back = [(gradients.title(scene), partial(gradients.gradients, scene))]
+    if is_of_epochs(scene):  # the picture is of the epochs already
         yield from (*way_back, *values)
     elif scene.spot.phase == "backward":
-        yield from (*way_back, *training, *values)
+        yield from (*way_back, *at_cursor, *values[:1], *training, *values[1:])
     elif scene.spot.phase == "update":
         yield from (*training, *way_back, *values)
     else:
-        yield from (*values[:1], *training, *values[1:])
+        yield from (*at_cursor, *values[:1], *training[:1], *values[1:], *training[1:])
+
+
+def _watched(scene: Scene) -> Iterator[tuple[str, partial[Block]]]:
+    """A plot of each watch that has a value at every step."""
+    for watch in scene.session.watches:
+        if watch.phase == "forward" and any(key in watch.blocks for key in scene.done.runs):
+            title = scene.look.say(Text("{name} over time", name=scene.look.alphabet.spell(watch.text)))
+            yield title, partial(charts.watch, scene, watch)

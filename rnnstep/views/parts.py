@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rnnstep.views import grids, numbers, own_column, torch_column
@@ -29,11 +30,17 @@ class Difference:
     title: str
     values: Array
     is_agreed: bool
+    air: int = 0
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """How many numbers it has."""
         return len(self.values)
+
+    @property
+    def tall(self) -> int:
+        """How many rows of text they take."""
+        return self.rows * (1 + self.air) - self.air
 
 
 Part = Grid | Difference | str
@@ -76,30 +83,39 @@ def shown_name(name: str) -> str:
     return "x_t" if name == "x" else name
 
 
-def torch_parts(scene: Scene, name: str) -> list[Part]:
-    """Torch's value and the difference, with ✓ or ✗ in its title; nothing while either is not there."""
+def torch_parts(scene: Scene, name: str, beside_it: tuple[str, ...] = ("torch", "Δ")) -> list[Part]:
+    """Torch's value and the difference, with ✓ or ✗ in the title of the last; nothing while either is not there."""
     if not scene.is_line_done(name) or scene.is_hidden(name):
         return []
-    found: list[Part] = list(torch_column.grids_of(scene, name))
+    found: list[Part] = list(torch_column.grids_of(scene, name)) if "torch" in beside_it else []
     gap = torch_column.difference(scene, name)
-    if gap is not None:
+    if gap is not None and found:
         verdict = torch_column.agrees(scene, name)
         alphabet = scene.look.alphabet
         # A ✓ beside a large difference along the run would say what it does not mean.
         is_silent = verdict is None or (verdict and torch_column.has_parted(scene))
         sign = "" if is_silent else f" {alphabet.check if verdict else alphabet.wrong}"
-        found.append(Difference(alphabet.spell("Δ") + sign, gap, is_agreed=verdict is not False))
+        if "Δ" in beside_it:
+            found.append(Difference(alphabet.spell("Δ") + sign, gap, is_agreed=verdict is not False))
+        elif isinstance(found[-1], Grid):
+            found[-1] = replace(found[-1], title=f"{found[-1].title}{sign}")
     return [*found, *own_column.grids_of(scene, name)]
 
 
-def torch_width(decimals: int) -> int:
+def torch_width(decimals: int, beside_it: tuple[str, ...] = ("torch", "Δ")) -> int:
     """The cells that torch's value and the difference take beside a state."""
-    return grids.grid_width(Grid("torch", None, (1,), is_plain=True), decimals) + 1 + _DIFFERENCE + 1
+    torch = grids.grid_width(Grid("torch ✓", None, (1,), is_plain=True), decimals) + 1
+    return torch * ("torch" in beside_it) + (_DIFFERENCE + 1) * ("Δ" in beside_it)
+
+
+def aired(parts: Iterable[Part], air: int) -> list[Part]:
+    """Parts with blank rows between their rows."""
+    return [part if isinstance(part, str) else replace(part, air=air) for part in parts]
 
 
 def height_of(parts: list[Part]) -> int:
     """The rows that parts take whole, title included."""
-    return 1 + max((part.rows for part in parts if not isinstance(part, str)), default=1)
+    return 1 + max((part.tall for part in parts if not isinstance(part, str)), default=1)
 
 
 def width_of(parts: list[Part], decimals: int) -> int:
@@ -133,14 +149,15 @@ def draw_parts(scene: Scene, parts: list[Part], decimals: int, height: int) -> l
 
 def _draw_difference(scene: Scene, part: Difference, height: int) -> Block:
     """Differences in one significant digit, with their sign, beside the rows that are seen."""
-    seen = grids.window(part.rows, height - 1, None)
+    seen = grids.window(part.rows, (height - 1 + part.air) // (1 + part.air), None)
     head: Block = [(Span(f" {part.title}", "ok" if part.is_agreed else "bad"),)]
     if not seen.is_whole:
-        seen = grids.window(part.rows, height - 2, None)
+        seen = grids.window(part.rows, (height - 2 + part.air) // (1 + part.air), None)
         head.append(())
     style = "dim" if part.is_agreed else "bad"
     lines: Block = [
         (Span(f" {numbers.difference(float(gap), alphabet=scene.look.alphabet)}", style),)
         for gap in part.values[seen.start : seen.stop]
     ]
+    lines = [row for line in lines for row in (line, *[()] * part.air)]
     return pad([*head, *lines], _width(part, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rnnstep.language import Text
 from rnnstep.views import back, learning, side
 from rnnstep.views.board import board
 from rnnstep.views.cell import cell
@@ -19,12 +20,12 @@ _WIDE = 100
 _LEAST_CURVE = 6
 
 
-def picture(scene: Scene, cells: int, height: int) -> Block:
-    """Draw what the zoom is about in `cells` by `height` at most."""
+def picture(scene: Scene, cells: int, height: int, air: int = 0) -> Block:
+    """Draw what the zoom is about in `cells` by `height` at most, matrices with `air` blank rows between their rows."""
     if height < 2:
         return []
     if scene.spot.operation is not None:
-        return _operation(scene, cells, height)
+        return _operation(scene, cells, height, air)
     if is_of_epochs(scene):
         return epochs(scene, cells, height)
     match scene.spot.phase:
@@ -38,7 +39,7 @@ def picture(scene: Scene, cells: int, height: int) -> Block:
             return back.back_values(scene, cells, height)
     if is_of_blocks(scene):
         return flow(scene, cells, height)
-    return with_joined(scene, cell(scene, cells, height), cells, height)
+    return with_joined(scene, cell(scene, cells, height, air), cells, height)
 
 
 def is_of_epochs(scene: Scene) -> bool:
@@ -51,9 +52,11 @@ def is_of_blocks(scene: Scene) -> bool:
     return scene.spot.operation is None and scene.level == "step" and len(scene.blocks) > 1
 
 
-def _operation(scene: Scene, cells: int, height: int) -> Block:
+def _operation(scene: Scene, cells: int, height: int, air: int) -> Block:
     """The operation on the blackboard, where its numbers come from and go, and its matrix as a whole."""
-    drawn = board(scene, cells, _board_height(height), expansion(scene))
+    drawn = board(scene, cells, height if air else _board_height(height), expansion(scene), air)
+    if air:
+        return with_joined(scene, drawn, cells, height)
     drawn = with_joined(scene, drawn, cells, height)
     rest = height - len(drawn) - 1
     drawn += [*([()] if rest > 0 else []), *side.comes_and_goes(scene, cells)[: max(0, rest)]]
@@ -104,3 +107,16 @@ def epochs(scene: Scene, cells: int, height: int) -> Block:
         return learning.table(scene, cells, height)
     drawn = [*learning.table(scene, cells, height - top), *learning.curve(scene, cells, top)]
     return pad(drawn, cells, None, scene.look.alphabet)
+
+
+def picture_title(scene: Scene) -> str:
+    """What the picture is called."""
+    if scene.spot.operation is not None:
+        return scene.look.alphabet.spell(f"{scene.spot.key} · {scene.spot.operation}")
+    if is_of_epochs(scene):
+        return scene.look.say(Text("epochs"))
+    if scene.level == "pass" and not scene.is_forward:
+        return scene.look.say(Text("gradients of the parameters"))
+    if is_of_blocks(scene):
+        return scene.look.say(Text("the step, block by block"))
+    return scene.look.alphabet.spell(str(scene.spot.key))

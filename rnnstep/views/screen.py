@@ -1,41 +1,67 @@
-"""The whole screen as rows, at any size: what stands where, and what gives way first.
+"""The whole screen as rows, at any size: who gets room, in the order of worth, and what is given up first.
 
-| size   | what is there                                                                     |
-|--------|-----------------------------------------------------------------------------------|
-| 60×17  | header, the operation with its numbers, its blackboard row, keys                    |
-| 80×24  | … and the timeline                                                                |
-| 120×35 | … the cell whole, the equations as a listing, a plot of the state                 |
-| 200×60 | … gates over time, watches and breakpoints, where numbers come from and go        |
+Room is given from the top of this table down; a line whose least size does not fit any more is given up. What then is
+left goes, from the top again, to those that can use more, and at last to the plots, which grow.
+
+| worth | what                                              | least rows                | uses                        |
+|-------|---------------------------------------------------|---------------------------|-----------------------------|
+| –     | header; keys, or a message in their place         | 1 each                    | the same                    |
+| –     | the operation in words and numbers, torch's word  | 5; 6 from 60 rows by …    | a summary at start: all     |
+| 1     | the picture of the zoom                           | 3                         | all it needs                |
+| 2     | the timeline                                      | its rows, 7 at most       | + the value at the cursor   |
+| 3     | watches and breakpoints                           | 1 or 2                    | 6                           |
+| 4     | the plot that the pass is about                   | 8                         | what is left                |
+| 5     | the equations as a listing                        | 4                         | a row a line                |
+| 6     | all values of the step                            | 5                         | whole or not at all         |
+| 7     | the other values of the block, step by step       | 5                         | whole values                |
+| 8     | further plots, the epochs                         | 8                         | what is left                |
+
+Up to 111 cells it is one column. From 112 there are two (worth 3, 4, 5 and 8 at the right), from 220 three, and the cell
+whole stands across above them, where it leaves them enough. `z` and `v` give the whole screen to one thing.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 from rnnstep.language import Text
 from rnnstep.session.session import Session
-from rnnstep.views import back, side, timeline
-from rnnstep.views.cell import whole
+from rnnstep.views.blackboard import blackboard
+from rnnstep.views.cell import is_whole, whole
 from rnnstep.views.compose import Block, beside, box, pad
 from rnnstep.views.footer import footer
 from rnnstep.views.header import header, message
+from rnnstep.views.layout import Column, Panel, rule, shared
 from rnnstep.views.look import Look
 from rnnstep.views.now import now
-from rnnstep.views.panels import panels
-from rnnstep.views.picture import is_of_blocks, is_of_epochs, picture, with_joined
+from rnnstep.views.panels import (
+    listing_panels,
+    plots,
+    steps_panel,
+    table_panels,
+    values_panels,
+    watches_panels,
+)
+from rnnstep.views.picture import is_of_blocks, is_of_epochs, picture, picture_title
 from rnnstep.views.rows import Span
 from rnnstep.views.scene import Scene
-from rnnstep.views.vectors import values
 from rnnstep.views.worked import expansion
 
-_WIDE = 112
-_TALL = 30
-_LARGEST = 180
-_WITHOUT_SUMMARY = 17
-"""The rows of the cell whole in two lines and of the timeline, which the summary at start leaves alone."""
-
-_TIMELINE = 6
-"""Its rows with one for the losses, which at start are not there."""
-_MOST_AT_START = 15
-_LEAST_VALUES = 5
+_TWO_COLUMNS = 112
+_THREE_COLUMNS = 220
+_LEAST_COLUMN = 16
+"""Columns of fewer rows tell less than one across."""
+_TITLED = 34
+"""From here on panels of one column have their titles above them."""
+_LEAST_BELOW = 16
+_LEAST_WITH_PICTURE = 24
+"""The rows that the columns keep below the cell whole, where it is the picture and where they have another."""
+_LOW = 20
+"""Up to here the operation has a row less."""
+_HIGH = 45
+_LEAST_SHARE = 14
+_WIDE_PLOT, _HIGH_PLOT = 96, 20
+"""The size from which on several plots stand beside each other where they have the whole screen."""
 
 
 def screen(session: Session, look: Look, width: int, height: int) -> Block:
@@ -46,110 +72,141 @@ def screen(session: Session, look: Look, width: int, height: int) -> Block:
     # A message stands where the keys are, so that nothing else moves.
     foot = message(scene, width) or [footer(scene, width)]
     room = height - 1 - len(foot)
-    if look.is_blackboard:
-        middle = _blackboard(scene, width, room)
-    elif width < _WIDE or height < _TALL:
-        middle = _narrow(scene, width, room)
+    if look.fills:
+        middle = _filled(scene, width, room)
+    elif look.is_blackboard:
+        middle = blackboard(scene, width, room)
     else:
-        middle = _wide(scene, width, room)
+        panel = _now(scene, width, room)
+        middle = [*panel, *_below(scene, width, room - len(panel))]
     return pad([*top, *pad(middle, width, room, look.alphabet), *foot], width, height, look.alphabet)
 
 
-def _narrow(scene: Scene, width: int, room: int) -> Block:
-    """One idea at a time: the operation on top, what it works on, the timeline below."""
-    talk = min(4, max(3, room // 5)) if scene.level != "start" else min(7, max(3, room - _WITHOUT_SUMMARY))
-    panel = _now(scene, width, talk + 2)
-    left = room - len(panel)
-    rows = _TIMELINE if scene.scenario.has_loss and scene.level != "start" and left > _MOST_AT_START else 0
-    has_timeline = left >= 10 and scene.level != "epoch"  # what an epoch came to stands above
-    below = timeline.timeline(scene, width, max(rows, min(7, left // 3))) if has_timeline else []
-    more = side.watches(scene)[:2] if left >= 12 else []
-    middle = picture(scene, width - 2, left - len(below) - len(more))
-    middle = [(Span(" "), *row) for row in middle]
-    gap = max(0, left - len(middle) - len(below) - len(more))
-    return [*panel, *middle, *([()] * gap), *below, *more]
+def _filled(scene: Scene, width: int, room: int) -> Block:
+    """`v`: the plot alone, of several as many as are still large; or the equations, with their values."""
+    alphabet = scene.look.alphabet
+    if scene.look.fills == "listing":
+        found = [
+            *listing_panels(scene, 1, "box", room),
+            *values_panels(scene, 2, "box"),
+            *table_panels(scene, 3, "box"),
+        ]
+        return Column(found, width, room, alphabet).block()
+    pictures = plots(scene, 1, "box")
+    across = max(1, min(len(pictures), width // _WIDE_PLOT))
+    down = max(1, min(-(-len(pictures) // across), room // _HIGH_PLOT))
+    rows: Block = []
+    for line in range(down):
+        height = (room - len(rows)) // (down - line)
+        shown = pictures[line * across : (line + 1) * across]
+        size = (width - len(shown) + 1) // max(1, len(shown))
+        rows += beside([Column([panel], size, height, alphabet).block() for panel in shown], gap=1)
+    return rows
 
 
-def _wide(scene: Scene, width: int, room: int) -> Block:
-    """The cell whole across, the operation and the timeline at the left, the listing and plots at the right."""
-    is_large = width >= _LARGEST
-    right = min(84, max(46, width * 2 // 5)) if is_large else max(42, width * 3 // 8)
-    left = width - right - 1
-    top = [*_now(scene, width, 6 if room < 40 else 8), *_across(scene, width, 7 if room < 45 else room // 2)]
-    below = timeline.timeline(scene, left - 4, 7 if room < 40 and len(scene.done.runs) < 3 else 9)
-    lower = box(below, scene.look.say(Text("timeline")), left, len(below) + 2, alphabet=scene.look.alphabet)
-    rest = room - len(top)
-    column = [*_main(scene, left, rest - len(lower), has_whole=len(top) > 8), *lower]
-    return [*top, *beside([column, panels(scene, right, rest, is_large=is_large)], gap=1)]
+def _now(scene: Scene, width: int, room: int) -> Block:
+    """The operation just computed, in as many rows as its zoom may need, so that nothing moves from place to place."""
+    if scene.level == "start":
+        title, most = Text("what this is about"), max(3, min(room // 2, room - 17))
+    else:
+        title, most = Text("now"), 3 if room < _LOW else 6 if room > _HIGH else 4
+    rows = now(scene, expansion(scene), width - 4, most)
+    least = 4 if scene.spot.operation is not None else 3
+    height = min(most, max(least, len(rows)))
+    return box(rows, scene.look.say(title), width, height + 2, "focus", alphabet=scene.look.alphabet)
 
 
-def _across(scene: Scene, width: int, height: int) -> Block:
-    """The cell whole in one row across the screen; nothing where it does not fit, and of a whole epoch."""
-    if is_of_epochs(scene):
+def _below(scene: Scene, width: int, room: int) -> Block:
+    """All that stands below the operation."""
+    if width < _TWO_COLUMNS or room < _LEAST_COLUMN:
+        return _one_column(scene, width, room)
+    across = _across(scene, width, room)
+    return [*across, *_columns(scene, width, room - len(across), has_cell=bool(across))]
+
+
+def _one_column(scene: Scene, width: int, room: int) -> Block:
+    """One idea at a time: the picture on top, the timeline at the foot, between them what there is room for."""
+    drawn = Panel(
+        1,
+        "",
+        lambda cells, rows: _inset(picture(scene, cells - 2, rows)),
+        3,
+        _most_of_picture(scene, room),
+        frame="bare",
+    )
+    found = [
+        drawn,
+        *values_panels(
+            scene, 6, "rule", is_shown=_has_values(scene, width - 2, _most_of_picture(scene, room))
+        ),
+        *table_panels(scene, 7, "rule"),
+        *plots(scene, 4, "rule")[:1],
+        *listing_panels(scene, 5, "rule", room),
+        *([] if scene.level == "epoch" else [steps_panel(scene, 2, "rule" if room >= _TITLED else "bare")]),
+        *watches_panels(scene, 3, "bare"),
+    ]
+    return Column(found, width, room, scene.look.alphabet).block()
+
+
+def _columns(scene: Scene, width: int, room: int, *, has_cell: bool) -> Block:
+    """The picture, its values and the steps at the left, the listing and plots at the right."""
+    alphabet = scene.look.alphabet
+    has_three = width >= _THREE_COLUMNS
+    right = (width * 3 // 5 - 2) // 2 if has_three else min(84, max(42, width * 3 // 8))
+    left = width - right - 1 - (right + 1 if has_three else 0)
+    is_shown = has_cell and scene.spot.operation is None and scene.is_forward and not is_of_blocks(scene)
+    zoomed = Panel(1, picture_title(scene), partial(picture, scene), 3, _most_of_picture(scene, room))
+    first = Column(
+        [
+            *([] if is_shown else [zoomed]),
+            *values_panels(
+                scene,
+                1 if is_shown else 6,
+                "box",
+                is_shown=not is_shown and _has_values(scene, left - 4, _most_of_picture(scene, room)),
+            ),
+            *([] if has_three else table_panels(scene, 7, "box")),
+            steps_panel(scene, 2, "box"),
+        ],
+        left,
+        room,
+        alphabet,
+    )
+    pictures = plots(scene, 4, "box")
+    second = Column(
+        [*watches_panels(scene, 3, "box"), *listing_panels(scene, 5, "box", room - 14), *pictures[:1]],
+        right,
+        room,
+        alphabet,
+    )
+    others = [second, Column(table_panels(scene, 7, "box"), right, room, alphabet)] if has_three else [second]
+    dealt = shared([*others, first], pictures[1:])
+    drawn = [column.block(more) for column, more in zip([*others, first], dealt, strict=True)]
+    return beside([drawn[-1], *drawn[:-1]], gap=1)
+
+
+def _has_values(scene: Scene, cells: int, height: int) -> bool:
+    """Whether the picture is of all values of the block."""
+    is_of_block = scene.spot.operation is None and scene.is_forward and not is_of_blocks(scene)
+    return is_of_block and not is_whole(scene, cells, height)
+
+
+def _most_of_picture(scene: Scene, room: int) -> int:
+    """The rows of the picture at most: what is larger is seen in a window, and others have their room, too."""
+    return room if is_of_epochs(scene) else max(_LEAST_SHARE, room * 3 // 5)
+
+
+def _across(scene: Scene, width: int, room: int) -> Block:
+    """The cell whole across the screen; nothing where it does not fit or leaves too little, and of a whole epoch."""
+    if is_of_epochs(scene) or is_of_blocks(scene):
         return []
-    drawn = whole(scene, width - 1, height - 2)
+    kept = _LEAST_BELOW if scene.spot.operation is None else _LEAST_WITH_PICTURE
+    drawn = whole(scene, width - 2, room - kept - 1)
     if drawn is None:
         return []
-    title = scene.look.alphabet.spell(f" {scene.spot.key} {scene.look.alphabet.horizontal}")
-    rule = Span(title + scene.look.alphabet.horizontal * (width - len(title)), "border")
-    return [(rule,), *((Span(" "), *row) for row in drawn)]
+    title = scene.look.alphabet.spell(str(scene.spot.key))
+    return [rule(title, width, scene.look.alphabet), *_inset(drawn)]
 
 
-def _now(scene: Scene, width: int, height: int) -> Block:
-    found = expansion(scene)
-    rows = now(scene, found, width - 4, height - 2)
-    title = Text("what this is about") if scene.level == "start" else Text("now")
-    return box(rows, scene.look.say(title), width, height, "focus", alphabet=scene.look.alphabet)
-
-
-def _main(scene: Scene, cells: int, height: int, *, has_whole: bool) -> Block:
-    """The picture of the zoom; at a step, where the cell already stands across, its values as vectors."""
-    is_flow = is_of_blocks(scene)
-    is_step = scene.spot.operation is None and not is_flow
-    if is_step and has_whole and scene.is_forward:
-        drawn = with_joined(scene, values(scene, cells - 4, height - 2), cells - 4, height - 2)
-    else:
-        drawn = picture(scene, cells - 4, height - 2)
-    rest = height - len(drawn) - 2
-    lower = [] if is_step else _all_values(scene, cells - 4, rest - 2)
-    if not lower:
-        return box(drawn, _title(scene), cells, height, alphabet=scene.look.alphabet)
-    upper = box(drawn, _title(scene), cells, len(drawn) + 2, alphabet=scene.look.alphabet)
-    title = scene.look.say(Text("all values of this step"))
-    if is_flow:
-        title = scene.look.alphabet.spell(f"{scene.block.key}: {title}")
-    return [*upper, *box(lower, title, cells, rest, alphabet=scene.look.alphabet)]
-
-
-def _all_values(scene: Scene, cells: int, height: int) -> Block:
-    """All values of the block, where there is room for them."""
-    match scene.spot.phase:
-        case "forward":
-            return values(scene, cells, height, is_whole=True)
-        case "backward" if height >= _LEAST_VALUES and scene.known is not None:
-            return back.back_values(scene, cells, height)
-        case "update" if height >= _LEAST_VALUES:
-            return back.update_values(scene, cells, height)
-    return []
-
-
-def _title(scene: Scene) -> str:
-    if scene.spot.operation is not None:
-        return scene.look.alphabet.spell(f"{scene.spot.key} · {scene.spot.operation}")
-    if is_of_epochs(scene):
-        return scene.look.say(Text("epochs"))
-    if scene.level == "pass" and not scene.is_forward:
-        return scene.look.say(Text("gradients of the parameters"))
-    if is_of_blocks(scene):
-        return scene.look.say(Text("the step, block by block"))
-    return scene.look.alphabet.spell(str(scene.spot.key))
-
-
-def _blackboard(scene: Scene, width: int, room: int) -> Block:
-    """`z`: the formula, the numbers and the picture alone, with air around them."""
-    panel = _now(scene, width, min(7, max(4, room // 3)))
-    drawn = picture(scene, width - 4, room - len(panel) - 1)
-    tall = room - len(panel)
-    above_it = max(0, (tall - len(drawn)) // 3)
-    inset = max(1, (width - max((sum(len(span.text) for span in row) for row in drawn), default=0)) // 2)
-    return [*panel, *([()] * above_it), *((Span(" " * inset), *row) for row in drawn)]
+def _inset(rows: Block) -> Block:
+    return [(Span(" "), *row) for row in rows]

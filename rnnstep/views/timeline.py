@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,8 @@ import numpy as np
 from rnnstep.engine.structure import Phase
 from rnnstep.language import Text
 from rnnstep.session.place import write_prefix
-from rnnstep.views import numbers
+from rnnstep.session.tree import size_of
+from rnnstep.views import heat, numbers
 from rnnstep.views.compose import Block, cut, fit
 from rnnstep.views.grids import window
 from rnnstep.views.rows import Row, Span, width
@@ -37,63 +38,186 @@ _OF_A_LOSS = 7
 _WIDEST = 8
 """The cells of a step's letter or numbers at most."""
 
+_OF_A_VALUE = 4
+"""The cells of a value without its decimals: a sign, a digit, the point, and a blank behind."""
+_LEAST_OF_A_VALUE = _OF_A_VALUE + 2
+_LONGEST_LABEL = 16
+_AIRY = 12
+"""The cells of a step where there are few of them."""
+_MOST_ELEMENTS = 8
+_LEAST_TABLE = 4
+_WITHOUT_VALUES = ("loss", "total", "clip")
+"""Blocks whose number a row of the timeline tells already."""
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The steps that are seen, the cells of each, and those of the names before them."""
+
+    ts: range
+    size: int
+    label: int
+
 
 def timeline(scene: Scene, cells: int, height: int) -> Block:
-    """Draw at most `height` rows; the step at the cursor stays in sight."""
-    steps = scene.run.tree.num_steps(scene.batch)
-    room = cells - _LABEL - 2
-    most = min(_WIDEST_OF_ALL, max(_WIDEST, room // max(1, steps) - 1))
-    size = _step_width(scene.run, scene.batch, scene.row, scene.look.alphabet, most)
-    if scene.scenario.has_loss:  # a loss is to have its decimals
-        size = max(size, min(_OF_A_LOSS, room // max(1, steps)))
-    shown = window(steps, max(1, room // size), scene.t)
-    if not shown.is_whole:
-        shown = window(steps, max(1, (room - 3 * len(str(steps)) - 3) // size), scene.t)
-    ts = range(shown.start, shown.stop)
+    """Draw at most `height` rows; the step at the cursor stays in sight.
+
+    Where there is room below, the elements of the value at the cursor follow, a row each.
+    """
+    is_told = _has_values(scene) and height > base_height(scene)
+    columns, steps = _columns(scene, cells, has_values=is_told), scene.run.tree.num_steps(scene.batch)
+    ts = columns.ts
+    most = columns.size - 1 if columns.size > _WIDEST else _WIDEST
     rows: Block = [
-        _row(
-            scene,
-            scene.look.say(Text("step")),
-            ts,
-            size,
-            _numbers(scene),
-            "dim",
-        ),
-        _row(scene, "x_t", ts, size, lambda t: (shown_input(scene, t, most), "bold"), "label"),
+        _row(scene, scene.look.say(Text("step")), columns, _numbers(scene), "dim"),
+        _row(scene, "x_t", columns, lambda t: (shown_input(scene, t, most), "bold"), "label"),
     ]
-    if not shown.is_whole:  # people count steps from 1
-        seen = scene.look.alphabet.spell(f" {shown.start + 1}–{shown.stop}/{steps}")
+    if len(ts) < steps:  # people count steps from 1
+        seen = scene.look.alphabet.spell(f" {ts.start + 1}–{ts.stop}/{steps}")
         rows[0] = (*rows[0], Span(seen, "dim"))
-    states: Block = [_blocks_row(scene, key, ts, size) for key in scene.done.runs]
-    spoken: Block = []
-    if predicted(scene, steps - 1, is_seen=True):
-        spoken.append(
-            _row(
-                scene,
-                scene.look.say(Text("says")),
-                ts,
-                size,
-                lambda t: (predicted(scene, t), "says"),
-                "label",
-            )
-        )
-    if wanted(scene, 0):
-        spoken.append(
-            _row(
-                scene, scene.look.say(Text("wants")), ts, size, lambda t: (wanted(scene, t), "wants"), "label"
-            )
-        )
-    if scene.level != "start" and _has_losses(scene, ts):
-        row = _row(
-            scene, scene.look.say(Text("loss")), ts, size, lambda t: (_loss(scene, t, size), ""), "label"
-        )
-        spoken.insert(0 if _is_about_loss(scene) else len(spoken), row)
+    states: Block = [_blocks_row(scene, key, columns) for key in scene.done.runs]
+    spoken: Block = [
+        _row(scene, scene.look.say(title), columns, cell, "label")
+        for title, cell in _plain_rows(scene)
+        if any(cell(t)[0].strip() for t in ts)
+    ]
     room = height - len(rows) - len(spoken)
     if room < 1:
         spoken, room = spoken[: max(0, len(spoken) + room - 1)], 1
     if len(states) > room:
         states = _around(scene, states, max(1, room))
-    return [fit(row, cells, scene.look.alphabet) for row in (*rows, *states, *spoken)][:height]
+    found = [*rows, *states, *spoken]
+    if is_told:
+        found += values_over_steps(scene, _value_at(scene), columns, height - len(found))
+    return [fit(row, cells, scene.look.alphabet) for row in found][:height]
+
+
+def base_height(scene: Scene) -> int:
+    """The rows of the timeline without values: steps, input, each layer, what is said, wanted and lost."""
+    return 2 + len(scene.done.runs) + len(_plain_rows(scene))
+
+
+def full_height(scene: Scene) -> int:
+    """The rows of the timeline with the elements of the value at the cursor."""
+    if not _has_values(scene):
+        return base_height(scene)
+    return base_height(scene) + min(_MOST_ELEMENTS, size_of(scene.block, _value_at(scene)))
+
+
+def _plain_rows(scene: Scene) -> list[tuple[Text, Cell]]:
+    """What the network says, what was wanted, and the losses, as far as there are any."""
+    last = scene.run.tree.num_steps(scene.batch) - 1
+    found: list[tuple[Text, Cell]] = []
+    if predicted(scene, last, is_seen=True):
+        found.append((Text("says"), lambda t: (predicted(scene, t), "says")))
+    if wanted(scene, 0):
+        found.append((Text("wants"), lambda t: (wanted(scene, t), "wants")))
+    if scene.level != "start" and _has_losses(scene, range(last + 1)):
+        loss = (Text("loss"), lambda t: (_loss(scene, t, _OF_A_LOSS), ""))
+        found.insert(0 if _is_about_loss(scene) else len(found), loss)
+    return found
+
+
+def _columns(scene: Scene, cells: int, *, has_values: bool) -> _Columns:
+    """The steps that find room about the cursor's, with room for the numbers of a value where they are told."""
+    steps = scene.run.tree.num_steps(scene.batch)
+    label = _LABEL
+    if has_values:
+        longest = f" {_value_at(scene)}[{size_of(scene.block, _value_at(scene)) - 1}] "
+        label = max(label, min(_LONGEST_LABEL, width(scene.look.alphabet.spell(longest))))
+    room = cells - label - 2
+    share = room // max(1, steps)
+    most = min(_WIDEST_OF_ALL, max(_WIDEST, share - 1))
+    size = _step_width(scene.run, scene.batch, scene.row, scene.look.alphabet, most)
+    if scene.scenario.has_loss:  # a loss is to have its decimals
+        size = max(size, min(_OF_A_LOSS, share))
+    if has_values:
+        size = max(size, min(_OF_A_VALUE + scene.look.decimals, max(_LEAST_OF_A_VALUE, share)))
+    size = max(size, min(_AIRY, share))
+    shown = window(steps, max(1, room // size), scene.t)
+    if not shown.is_whole:
+        shown = window(steps, max(1, (room - 3 * len(str(steps)) - 3) // size), scene.t)
+    return _Columns(range(shown.start, shown.stop), size, label)
+
+
+# ── values over the steps ────────────────────────────────────────────────────────────────
+
+
+def _value_at(scene: Scene) -> str:
+    """The value that is told over the steps: the cursor's, or what its block gives."""
+    return scene.spot.operation or scene.block.output
+
+
+def _has_values(scene: Scene) -> bool:
+    """Whether the value at the cursor is a vector that other steps have, too."""
+    if (
+        scene.spot.phase == "update"
+        or scene.level in ("epoch", "batch")
+        or scene.block.kind in _WITHOUT_VALUES
+    ):
+        return False
+    return len(scene.shape(_value_at(scene))) < 2
+
+
+def values_over_steps(scene: Scene, name: str, columns: _Columns, height: int) -> Block:
+    """Elements of a value of the block, a row each, about the cursor's where there are too many."""
+    here = scene.spot.operation == name and scene.session.spot is not None
+    element = scene.session.spot.element if here and scene.session.spot else None
+    seen = window(size_of(scene.block, name), height, element)
+    rows: Block = []
+    for index in range(seen.start, seen.stop) if height > 0 else ():
+        style = "label cursor" if index == element else "label"
+        rows.append(_row(scene, f"{name}[{index}]", columns, _element(scene, name, index, columns), style))
+    return rows
+
+
+def _element(scene: Scene, name: str, index: int, columns: _Columns) -> Cell:
+    """What stands at a step for one element of a value: its number on its colour, once it is computed."""
+    alphabet, kind = scene.look.alphabet, scene.kind(name)
+    steps = scene.run.tree.stage(scene.spot).steps[scene.block.key]
+    done = scene.elements_done(name)
+    places = min(scene.look.decimals, columns.size - _OF_A_VALUE)
+
+    def cell(t: int) -> tuple[str, str]:
+        spot = scene.at(scene.block.key, t, name)
+        if t not in steps:
+            return "", ""
+        is_here = t == scene.t and done is not None
+        if not (index < done if is_here and done is not None else scene.is_done(spot)):
+            return alphabet.ahead, "dim"
+        if scene.is_hidden(name, spot) and not is_here:
+            return "?", "hidden"
+        known = scene.known_at(spot)
+        if known is None:
+            return "", ""
+        value = float(known[name].reshape(-1)[index])
+        level = int(heat.levels([value], kind, scene.scale(kind))[0])
+        text = numbers.number(value, places, alphabet=alphabet)
+        return text if text.startswith(alphabet.minus) else f" {text}", heat.style(kind, level)
+
+    return cell
+
+
+def table(scene: Scene, cells: int, height: int) -> Block:
+    """The other values of the block over the steps, from the last that is computed back: what a sheet of paper holds."""
+    if not _has_values(scene) or height < _LEAST_TABLE:
+        return []
+    columns = _columns(scene, cells, has_values=True)
+    rows = [_row(scene, scene.look.say(Text("step")), columns, _numbers(scene), "dim")]
+    for name in _told_in_table(scene):
+        room = height - len(rows)
+        if room < min(size_of(scene.block, name), _MOST_ELEMENTS):
+            break
+        rows += values_over_steps(scene, name, columns, min(room, _MOST_ELEMENTS))
+    return [fit(row, cells, scene.look.alphabet) for row in rows] if len(rows) > 1 else []
+
+
+def _told_in_table(scene: Scene) -> list[str]:
+    """The lines of the block, those nearest to its result first, without the one that the timeline tells."""
+    program = scene.block.program
+    found = [name for name in reversed(program.names) if len(scene.shape(name)) < 2]
+    found.sort(key=lambda name: name not in (*program.states, *scene.scenario.cell.gates))
+    return [name for name in found if name != _value_at(scene)]
 
 
 def _around(scene: Scene, states: Block, room: int) -> Block:
@@ -117,13 +241,16 @@ def _numbers(scene: Scene) -> Cell:
     return lambda t: (str(t + 1), "now" if t == scene.t and is_inside else "dim")
 
 
-def _row(scene: Scene, label: str, ts: range, size: int, cell: Cell, style: str) -> Row:
-    spans = [Span(f" {label}" + " " * max(1, _LABEL - 1 - width(label)), style)]
-    for t in ts:
+def _row(scene: Scene, label: str, columns: _Columns, cell: Cell, style: str) -> Row:
+    size = columns.size
+    label = cut(scene.look.alphabet.spell(label), columns.label - 2)
+    spans = [Span(" "), Span(label, style), Span(" " * max(1, columns.label - 1 - width(label)))]
+    for t in columns.ts:
         text, own = cell(t)
-        text = text if t == ts[-1] else cut(text, size - 1)  # there is nothing behind the last one
-        spans.append(Span(text + " " * (size - width(text)), own, f"go {scene.batch_prefix}{t + 1}"))
-    return tuple(spans)
+        text = text if t == columns.ts[-1] else cut(text, size - 1)  # there is nothing behind the last one
+        spans.append(Span(text, own, f"go {scene.batch_prefix}{t + 1}"))
+        spans.append(Span(" " * (size - width(text))))
+    return tuple(span for span in spans if span.text)
 
 
 def _has_losses(scene: Scene, ts: range) -> bool:
@@ -155,7 +282,7 @@ def _loss(scene: Scene, t: int, size: int) -> str:
     return numbers.number(value, places, alphabet=scene.look.alphabet)
 
 
-def _blocks_row(scene: Scene, key: str, ts: range, size: int) -> Row:
+def _blocks_row(scene: Scene, key: str, columns: _Columns) -> Row:
     """How far a layer is: ■ done, ▶ at it, · ahead; ● where a breakpoint stands. On the way back ■ come from the end."""
     run = scene.done.runs[key]
     is_bidirectional = scene.scenario.recurrent.bidirectional
@@ -164,11 +291,11 @@ def _blocks_row(scene: Scene, key: str, ts: range, size: int) -> Row:
     is_back = scene.spot.phase == "backward"
     phase: Phase = "backward" if is_back else "forward"
     name = f"∂{name}" if is_back else name
-    spans = [Span(f" {alphabet.spell(name):<{_LABEL - 1}}", "label")]
+    spans = [Span(f" {alphabet.spell(name):<{columns.label - 1}}", "label")]
     stops = {one.step for one in scene.session.breakpoints if one.step is not None and one.phase == phase}
     is_inside = scene.level not in ("start", "epoch", "batch", "pass") and scene.spot.phase == phase
     prefix = write_prefix(scene.run.tree, replace(scene.spot, phase=phase))
-    for t in ts:
+    for t in columns.ts:
         spot = replace(scene.forward_at(key, t), phase=phase)
         is_here = is_inside and (t, key) == (scene.t, scene.spot.key)
         if is_here:
@@ -182,7 +309,7 @@ def _blocks_row(scene: Scene, key: str, ts: range, size: int) -> Row:
         mark = alphabet.breakpoint if t in stops else ""
         spans.append(Span(sign, style, f"go {prefix}{t + 1}/{key}"))
         spans.append(Span(mark, "breakpoint"))
-        spans.append(Span(" " * (size - width(sign) - width(mark))))
+        spans.append(Span(" " * (columns.size - width(sign) - width(mark))))
     return tuple(span for span in spans if span.text)
 
 

@@ -109,7 +109,7 @@ def test_hello_learns_at_other_sizes(place, size, snapshot):
         ("hello_lstm", "backward:3/L0"),
         ("hello_gru", "backward:2/L0/∂b_hn"),
         ("exploding", "backward:3/L0/∂W_hh_t"),
-        ("pitfalls/typo_in_data", "e3:"),
+        ("pitfalls/typo_in_data", "e4:"),
         ("pitfalls/no_zero_grad", "e2:update:weight_hh/grad"),
         ("vanishing_lstm", "backward:30"),
     ],

@@ -56,6 +56,8 @@ EFFECTS = {
     "redo": lambda screen: "no edit" in screen.session.note.into("en"),
     "save": lambda screen: "nothing was edited" in screen.look.message.into("en"),
     "blackboard": lambda screen: screen.look.is_blackboard,
+    "view": lambda screen: screen.look.fills == "plot",
+    "close": lambda screen: "nothing is open" in screen.look.message.into("en"),
     "joined": lambda screen: screen.look.is_joined,
     "info": lambda screen: isinstance(screen.app.screen, Page),
     "more_decimals": lambda screen: screen.look.decimals == 5,

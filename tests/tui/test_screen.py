@@ -43,6 +43,36 @@ async def test_every_bundled_scenario_is_stepped_on_the_screen(opened, name):
         assert not screen.session.position.is_start
 
 
+@pytest.mark.parametrize("size", [(60, 17), (80, 24), (100, 45), (120, 35), (200, 60)])
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_v_gives_the_screen_to_the_plot_then_to_the_equations_then_to_all(opened, size, language):
+    plot = {"en": "over time", "zh": "随时间"}[language]
+    async with opened("hello", at="3/L0/hh[1]", size=size, language=language) as screen:
+        before = screen.text
+        await screen.press("v")
+        lines = screen.text.splitlines()
+        assert f"hh[1] {plot}" in lines[1]
+        assert sum("│" in line for line in lines) >= size[1] - 8
+        await screen.press("right")  # stepping goes on
+        assert screen.session.place == "3/L0/hh[2]"
+        assert screen.look.fills == "plot"
+        await screen.press("left", "v")
+        assert "▶ hh = W_hh · h_prev + b_hh" in screen.text
+        await screen.press("v")
+        assert screen.text.splitlines()[1:-1] == before.splitlines()[1:-1]
+
+
+@pytest.mark.parametrize("keys", [["v"], ["v", "v"], ["z"], ["z", "v"]])
+async def test_escape_leaves_what_fills_the_screen(opened, keys):
+    async with opened("hello", at="3/L0/hh[1]") as screen:
+        before = screen.text.splitlines()[1:-1]
+        await screen.press(*keys)
+        assert screen.text.splitlines()[1:-1] != before
+        assert "Esc close" in screen.words
+        await screen.press("escape")
+        assert screen.text.splitlines()[1:-1] == before
+
+
 async def test_language_is_switched_on_the_spot(opened):
     async with opened("hello", at="2") as screen:
         assert "next" in screen.text

@@ -72,6 +72,14 @@ ZH = {
     "save": "保存",
     "save the edited scenario as a new file": "把修改后的场景另存为新文件",
     "blackboard": "板书",
+    "plot/equations": "图/公式",
+    "plot": "图",
+    "give the whole screen to the plot, then to the equations, then to all again": (
+        "整个屏幕先给图，再给公式，再恢复原样"
+    ),
+    "close what fills the screen: plot, equations, blackboard": "关闭占满屏幕的内容：图、公式、板书",
+    "nothing is open; q quits": "没有打开的内容；按 q 退出",
+    "the other values, step by step": "其余的值，逐步列出",
     "fill the screen with the operation, for the back row": "让这个运算占满屏幕，后排也能看清",
     "joined form": "合并形式",
     "show [W_hh W_ih]·[h_prev; x] beside the two products: the same number": (
