@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from rnnstep.tui.remembered import Remembered, remember
+
 # The sizes here are small, and the tests run side by side already.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -18,4 +20,5 @@ def no_home_of_the_developers(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
         patch.setenv("XDG_STATE_HOME", str(home / "state"))
+        remember(Remembered({}, has_seen_card=True))
         yield

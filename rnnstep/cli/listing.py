@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -16,14 +17,18 @@ if TYPE_CHECKING:
 
 
 def run(given: Given, speech: str) -> int:
-    """Print name and title of each."""
-    from rnnstep.scenario.bundled import SUFFIX, folder, names
+    """Print name and title of each in the order of the course; on a terminal under its headings."""
+    from rnnstep.scenario.bundled import SUFFIX, folder
+    from rnnstep.scenario.course import course
 
-    known = names()
-    most = max(map(len, known), default=0)
-    for name in known:
-        title = _title(folder() / f"{name}{SUFFIX}", speech)
-        click.echo(f"{name:{most}}  {title}".rstrip())
+    sections = course()
+    most = max((len(name) for _, names in sections for name in names), default=0)
+    for number, (heading, names) in enumerate(sections):
+        if sys.stdout.isatty():
+            click.echo(("\n" if number else "") + heading.into(speech))
+        for name in names:
+            title = _title(folder() / f"{name}{SUFFIX}", speech)
+            click.echo(f"{name:{most}}  {title}".rstrip())
     return 0
 
 
@@ -42,5 +47,5 @@ COMMAND = Command(
     run,
     [language_option()],
     usage="rnnstep list",
-    about=Text("List the bundled scenarios, one a line, name first."),
+    about=Text("List the bundled scenarios in the order of a course, one a line, name first."),
 )

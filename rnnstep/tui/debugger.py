@@ -22,6 +22,7 @@ from rnnstep.tui.commands import obey
 from rnnstep.tui.files import Files
 from rnnstep.tui.options import Options
 from rnnstep.tui.player import Player
+from rnnstep.tui.remembered import recall, remember
 from rnnstep.tui.sources import Source
 from rnnstep.tui.state import State
 from rnnstep.tui.toasts import Toasts
@@ -166,12 +167,18 @@ class Debugger(Screen[None]):
             return opening(state.name, state.look, width, height, state.waiting)
         from rnnstep.views.screen import screen
 
-        return screen(state.session, state.look, width, height)
+        rows = screen(state.session, state.look, width, height)
+        if not state.has_card:
+            return rows
+        from rnnstep.views.card import with_card
+
+        return with_card(rows, state.look, width, height)
 
     # ── keys and clicks ──────────────────────────────────────────────────────────────
 
     def on_key(self, event: events.Key) -> None:
         """Any key ends playing and blanking, and does nothing else then."""
+        self._put_card_away()
         if self._is_blank:
             self._blank(is_blank=False)
         elif self.player.is_playing:
@@ -190,6 +197,10 @@ class Debugger(Screen[None]):
             return
         event.stop()
         event.prevent_default()
+
+    def _put_card_away(self) -> None:
+        if self.state.has_card:
+            self.change(replace(self.state, has_card=False))
 
     def on_paste(self, event: events.Paste) -> None:
         """Numbers that are pasted for a hidden value."""
@@ -217,6 +228,7 @@ class Debugger(Screen[None]):
     def _click(self, message: Canvas.Clicked) -> None:
         """Do what the span says; a second click goes into the place."""
         self.player.stop()
+        self._put_card_away()
         if self.prompt is not None:
             return
         if message.count == 1:
@@ -251,6 +263,7 @@ class Debugger(Screen[None]):
         if self.session is None and command not in WITHOUT_SESSION:
             return
         self.toasts.clear()
+        self._put_card_away()
         state = self.state.seen(last_key=key).say(None)
         changed = obey(state, command)
         if changed is not None:
@@ -284,10 +297,19 @@ class Debugger(Screen[None]):
             state = state.seen(decimals=display.decimals)
         if not self.has_opened and display.language is not None:
             state = state.seen(language=display.language)
+        if not self.has_opened:
+            state = replace(state, has_card=self._is_first_start())
         self.change(state)
         if not self.has_opened:
             gc.freeze()  # or the collector walks all of Textual and numpy again and again: 20 ms between keys
         self.has_opened = True
+
+    def _is_first_start(self) -> bool:
+        """Whether the card was never shown; it is now, and only once."""
+        remembered = recall()
+        if not remembered.has_seen_card:
+            remember(replace(remembered, has_seen_card=True))
+        return not remembered.has_seen_card
 
     def _checked(self, revision: int, result: Checked | RnnstepError) -> None:
         """Put torch's numbers beside the run they are of; those of another run are dropped."""

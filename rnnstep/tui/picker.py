@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,18 +16,26 @@ from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
 from rnnstep.scenario import bundled
 from rnnstep.tui.canvas import Canvas
-from rnnstep.tui.catalogue import catalogue
+from rnnstep.tui.catalogue import catalogue, found_by
+from rnnstep.tui.page import Page
+from rnnstep.tui.remembered import recall
 from rnnstep.tui.sources import Source
 from rnnstep.views.look import Look
-from rnnstep.views.picker import Entry, picker
+from rnnstep.views.picker import picker, picker_help
+
+if TYPE_CHECKING:
+    from rnnstep.tui.app import DebuggerApp
+
+LEFT_TO_THE_LIST = ("q", "question_mark", "fullwidth_question_mark", "？")
 
 
 class _Line(Input):
-    """The line that is typed in; a `q` in the empty one is left to the picker."""
+    """The line that is typed in; a `q` or `?` in the empty one is left to the picker."""
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Whether a key is a letter of what is typed."""
-        return (key != "q" or bool(self.value)) and super().check_consume_key(key, character)
+        is_left = key in LEFT_TO_THE_LIST and not self.value
+        return not is_left and super().check_consume_key(key, character)
 
 
 class Picker(ModalScreen[Source]):
@@ -41,6 +49,8 @@ class Picker(ModalScreen[Source]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),
         Binding("q", "dismiss(None)", show=False, priority=True),  # before the line takes it for a letter
+        Binding("question_mark,？", "help", show=False, priority=True),
+        Binding("f1", "help", show=False, priority=True),
         Binding("ctrl+c", "app.leave", show=False, priority=True),
         Binding("down,ctrl+n", "choose(1)", show=False),
         Binding("up", "choose(-1)", show=False),
@@ -51,12 +61,13 @@ class Picker(ModalScreen[Source]):
     def __init__(self, look: Look, *, is_first: bool) -> None:
         super().__init__()
         self._look = look
+        self._is_first = is_first
         self._hint = (
-            Text("type to filter, or a path; Enter opens, Esc or q quits")
+            Text("↑ ↓ and Enter open one; type to search, or a path; ? help; Esc or q quits")
             if is_first
-            else Text("type to filter, or a path; Enter opens, Esc or q closes")
+            else Text("↑ ↓ and Enter open one; type to search, or a path; ? help; Esc or q closes")
         )
-        self._all = catalogue(look.language)
+        self._all = catalogue(look.language, recall())
         self._shown = self._all
         self._chosen = 0
 
@@ -75,12 +86,13 @@ class Picker(ModalScreen[Source]):
         """Paint the list."""
         canvas = self.query_one(Canvas)
         typed = self.query_one(Input).value
-        canvas.show(picker(self._shown, self._chosen, typed, self._look, *canvas.size))
+        canvas.show(
+            picker(self._shown, self._chosen, typed, self._look, *canvas.size, is_first=self._is_first)
+        )
 
     @on(Input.Changed)
     def _narrow(self, event: Input.Changed) -> None:
-        words = event.value.lower().split()
-        self._shown = tuple(entry for entry in self._all if all(word in _searched(entry) for word in words))
+        self._shown = found_by(self._all, event.value)
         self._chosen = 0
         self._say(self._hint)
         self.paint()
@@ -113,6 +125,21 @@ class Picker(ModalScreen[Source]):
         self._chosen = max(0, min(self._chosen + by, len(self._shown) - 1))
         self.paint()
 
+    def action_help(self) -> None:
+        """Say what the program is, and what the keys do."""
+        self.app.push_screen(Page(Text("help"), picker_help, self._look), self._helped)
+
+    def _helped(self, target: str | None) -> None:
+        """The page lets the language and the colours be changed; all its other targets are the debugger's."""
+        debugger = cast("DebuggerApp", self.app).debugger
+        if target in ("press language", "press theme"):
+            debugger.follow_target(target)
+            self._look = debugger.state.look
+            self._all = catalogue(self._look.language, recall())
+            self._shown = found_by(self._all, self.query_one(Input).value)
+            self._say(self._hint)
+            self.paint()
+
     @on(Canvas.Scrolled)
     def _wheel(self, message: Canvas.Scrolled) -> None:
         self.action_choose(message.direction)
@@ -121,10 +148,6 @@ class Picker(ModalScreen[Source]):
     def _click(self, message: Canvas.Clicked) -> None:
         number = int(message.target.removeprefix("pick "))
         self.dismiss(Source(self._shown[number].path))
-
-
-def _searched(entry: Entry) -> str:
-    return f"{entry.name} {entry.title} {entry.summary}".lower()
 
 
 def _is_path(typed: str) -> bool:

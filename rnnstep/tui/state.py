@@ -23,6 +23,7 @@ class State:
         name: The scenario that is being read or open, as it is called on the screen.
         waiting: Why there is no session yet, for the opening frame.
         edit_step: What `+` adds and `-` takes.
+        has_card: Whether the card of the first start stands over the screen.
     """
 
     look: Look
@@ -30,6 +31,7 @@ class State:
     name: str = ""
     waiting: Text | None = None
     edit_step: float = EDIT_STEP
+    has_card: bool = False
 
     def seen(self, **changes: Any) -> State:
         """Give the state with another look."""

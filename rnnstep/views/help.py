@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rnnstep.language import Text
 from rnnstep.views.commands import COMMANDS, GROUPS, Command
 from rnnstep.views.compose import Block, blank, text_row, wrap
@@ -57,6 +59,17 @@ def help_rows(look: Look, cells: int) -> list[Row]:
         rows += _entry((Span(f"  {look.alphabet.spell(sign)}", style),), look.say(meaning), cells)
     for text in (_MOUSE, _REMOTE, _CONFIG):
         rows += [(), *_paragraph(text, look, cells)]
+    return rows
+
+
+def keys_rows(
+    title: Text, about: Text, keys: Iterable[tuple[str, Text]], look: Look, cells: int
+) -> list[Row]:
+    """Give a section of its own for a page that has other keys: what it is, and each key with what it does."""
+    cells = max(20, cells)
+    rows: Block = [(), text_row(f" {look.say(title)}", "title"), *_paragraph(about, look, cells)]
+    for key, text in keys:
+        rows += _entry((Span(f"  {look.alphabet.spell(key)}", "key"),), look.say(text), cells)
     return rows
 
 

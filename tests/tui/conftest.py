@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from rnnstep.scenario import bundled
 from rnnstep.tui.app import DebuggerApp
 from rnnstep.tui.options import Options
+from rnnstep.tui.remembered import Remembered, remember
 from rnnstep.tui.sources import Source
 from rnnstep.tui.torch import Torch
 
@@ -84,6 +85,7 @@ class Screen:
 def no_keys_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    remember(Remembered({}, has_seen_card=True))
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.setenv("SHELL", "/bin/bash")
     for name in ("LC_ALL", "LC_MESSAGES", "NO_COLOR"):

@@ -6,9 +6,13 @@ import os
 
 import pytest
 
+from rnnstep.folders import state_folder
 from rnnstep.scenario import bundled
-from rnnstep.tui.catalogue import catalogue
+from rnnstep.scenario.course import COURSE, KEYWORDS, course
+from rnnstep.tui.catalogue import catalogue, found_by
+from rnnstep.tui.page import Page
 from rnnstep.tui.picker import Picker
+from rnnstep.tui.remembered import NAME
 
 
 @pytest.fixture
@@ -103,10 +107,120 @@ async def test_picker_goes_down_and_up(opened):
         await screen.until(lambda: screen.session.run.scenario.name == catalogue("en")[1].name)
 
 
-def test_the_first_lesson_stands_first_and_the_others_by_the_alphabet():
+def test_the_list_is_a_course_of_every_bundled_scenario():
     names = [entry.name for entry in catalogue("en")]
     assert names[0] == "hello"
-    assert names[1:] == sorted(set(bundled.names()) - {"hello"})
+    assert sorted(names) == sorted(bundled.names())
+    assert course() == COURSE
+    assert set(KEYWORDS) == set(bundled.names())
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("vanish", "vanishing"),
+        ("lstm", "lstm"),
+        ("LSTM", "lstm"),
+        ("gru", "gru"),
+        ("hand", "lstm_by_hand"),
+        ("zero_grad", "pitfalls/no_zero_grad"),
+        ("typo", "pitfalls/typo_in_data"),
+        ("name", "names"),
+        ("cell", "rnn_cell"),
+        ("hello lst", "hello_lstm"),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_name_is_found_before_what_only_tells_of_it(typed, found, language):
+    assert found_by(catalogue(language), typed)[0].name == found
+
+
+@pytest.mark.parametrize("entry", catalogue("en"), ids=lambda entry: entry.name)
+def test_every_name_finds_its_scenario_first(entry):
+    assert found_by(catalogue("zh"), entry.name)[0].name == entry.name
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("bptt", {"hello", "vanishing", "exploding"}),
+        ("梯度", {"vanishing", "exploding", "pitfalls/no_zero_grad"}),
+        ("nan", {"exploding", "relu"}),
+        ("遗忘门", {"lstm_by_hand", "vanishing_lstm"}),
+        ("gradient", {"vanishing", "exploding"}),
+        ("padding", {"packed"}),
+        ("填充", {"packed"}),
+        ("shapes", {"rnn", "multilayer"}),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_words_find_in_both_languages(typed, found, language):
+    assert found <= {entry.name for entry in found_by(catalogue(language), typed)}
+
+
+async def test_headings_stand_in_the_list_and_not_in_what_was_found(opened):
+    async with opened(size=(80, 60)) as screen:
+        await screen.until(lambda: isinstance(screen.app.screen, Picker))
+        for heading in ("First steps", "Layers and shapes", "Gates", "Learning", "Pitfalls"):
+            assert heading in screen.text
+        await screen.type("lstm")
+        assert "First steps" not in screen.text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 17)])
+@pytest.mark.parametrize(("language", "words"), [("en", "every number of"), ("zh", "每一个数")])
+async def test_first_picker_says_what_the_program_is_and_what_to_do(opened, size, language, words):
+    async with opened(size=size, language=language) as screen:
+        await screen.until(lambda: isinstance(screen.app.screen, Picker))
+        head = screen.text.split("\n")[0]
+        assert "rnnstep" in head
+        assert words in head
+        assert "?" in "".join(screen.text.split("\n")[-3:])
+
+
+@pytest.mark.parametrize("key", ["question_mark", "f1", "？"])
+async def test_picker_has_help(opened, key):
+    async with opened(size=(80, 40)) as screen:
+        await screen.until(lambda: isinstance(screen.app.screen, Picker))
+        await screen.press(key)
+        await screen.until(lambda: isinstance(screen.app.screen, Page))
+        assert "The list" in screen.text
+        await screen.press("L")
+        await screen.until(lambda: isinstance(screen.app.screen, Picker))
+        assert "入门" in screen.text
+        await screen.type("lstm?")
+        assert isinstance(screen.app.screen, Picker)
+
+
+async def test_files_that_were_open_last_stand_first(opened, mine):
+    async with opened(mine) as screen:
+        await screen.press("right", "q")
+    async with opened() as screen:
+        await screen.until(lambda: isinstance(screen.app.screen, Picker))
+        assert "Open last" in screen.text
+        await screen.press("enter")
+        await screen.until(lambda: screen.session is not None)
+        assert screen.session.run.scenario.name == "mine"
+
+
+async def test_a_first_start_is_greeted_once_and_the_key_does_its_work(opened):
+    (state_folder() / NAME).unlink()
+    async with opened("hello") as screen:
+        assert "first time here" in screen.words
+        await screen.press("right")
+        assert screen.session.place == "1"
+        assert "first time here" not in screen.words
+    async with opened("hello") as screen:
+        assert "first time here" not in screen.words
+
+
+@pytest.mark.parametrize("key", ["question_mark", "g", "o", "space"])
+async def test_the_card_goes_with_any_key(opened, key):
+    (state_folder() / NAME).unlink()
+    async with opened("hello") as screen:
+        await screen.press(key)
+        await screen.press("escape")
+        assert "first time here" not in screen.words
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -14,6 +14,7 @@ from rnnstep import __version__
 from rnnstep.cli import main
 from rnnstep.cli.root import COMMANDS
 from rnnstep.scenario.bundled import find, names
+from rnnstep.scenario.course import course
 from rnnstep.scenario.read import read_text
 from rnnstep.scenario.template import TEMPLATES, template
 
@@ -106,7 +107,8 @@ def test_list_gives_name_and_title(capsys):
     status, out, _ = run(capsys, "list")
     lines = out.splitlines()
     assert status == 0
-    assert [line.split()[0] for line in lines] == list(names())
+    assert [line.split()[0] for line in lines] == [name for _, section in course() for name in section]
+    assert sorted(line.split()[0] for line in lines) == list(names())
     assert "  hello → ohlol: one RNNCell" in out
     assert "一个 RNNCell" in run(capsys, "list", "--language", "zh")[1]
 
@@ -126,7 +128,7 @@ def test_file_named_like_a_command_opens_with_a_prefix(capsys, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list").write_text(HELLO, "utf-8")
     assert run(capsys, "./list")[1].startswith("hello → ohlol")
-    assert run(capsys, "list")[1].startswith("batch_first")
+    assert run(capsys, "list")[1].startswith("hello  ")
 
 
 def test_folder_is_walked_in_order(capsys, tmp_path):

@@ -23,7 +23,7 @@ ZH = {
     "Print the short PyTorch program that gives these numbers, ready to run.": (
         "打印能算出这些数的 PyTorch 小程序，可直接运行。"
     ),
-    "List the bundled scenarios, one a line, name first.": "列出自带场景，每行一个，名字在前。",
+    "List the bundled scenarios in the order of a course, one a line, name first.": "按学习顺序列出自带场景，每行一个，名字在前。",
     "Write a commented scenario to start from.\n"
     "MODULE is RNNCell, RNN, LSTMCell, LSTM, GRUCell or GRU, or cell for a cell of one's own.": (
         "写出一个带注释的场景，作为起点。\n"

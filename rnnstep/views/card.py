@@ -1,0 +1,31 @@
+"""The card that greets a newcomer once: five lines over the first screen, and any key closes it."""
+
+from __future__ import annotations
+
+from rnnstep.language import Text
+from rnnstep.views.compose import Block, box
+from rnnstep.views.look import Look
+from rnnstep.views.rows import Row, Span, row_width
+
+_LINES: tuple[tuple[str, Text], ...] = (
+    ("→  ←", Text("compute the next step or number; take it back")),
+    ("↓  ↑", Text("into it, down to each product; out again")),
+    ("p", Text("predict: hides what comes next: guess first")),
+    ("?", Text("help: it begins with what is under the cursor")),
+    ("q", Text("quit; nothing here can break anything")),
+)
+_TITLE = Text("first time here? any key closes this, and works")
+
+
+def with_card(rows: Block, look: Look, cells: int, height: int) -> list[Row]:
+    """Lay the card over the rows at the foot, above the keys."""
+    lines = [
+        (Span(f" {look.alphabet.spell(keys):5}", "key"), Span(f" {look.say(text)}")) for keys, text in _LINES
+    ]
+    title = look.say(_TITLE)
+    wide = min(cells, max(row_width((Span(title),)), *(row_width(line) for line in lines)) + 6)
+    card = box(lines, title, wide, len(lines) + 2, "focus", alphabet=look.alphabet)
+    indent = Span(" " * ((cells - wide) // 2))
+    first = max(1, height - 1 - len(card))
+    laid = [(indent, *row) for row in card][: max(0, height - 1 - first)]
+    return [*rows[:first], *laid, *rows[first + len(laid) :]]
