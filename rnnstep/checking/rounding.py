@@ -233,6 +233,19 @@ class Rounded(Intervals):
         off = _NEAREST * 10.0**-self.decimals * share
         return self._rounded((np.maximum(bounds[0] - off, least), np.minimum(bounds[1] + off, 1.0)))
 
+    def _smooth_l1(self, a: Interval, beta: Interval) -> Interval:
+        """Of |a| what is below beta counts as a square, the rest as it is, each product written down."""
+        size = intervals.absolute(a)
+        within = np.minimum(size[0], beta[0]), np.minimum(size[1], beta[1])
+        half, rest = point(0.5), self._rounded(intervals.sub(size, within))
+        squares = self._rounded(intervals.mul(self._rounded(intervals.mul(within, within)), half))
+        halves = self._rounded(intervals.mul(self._rounded(intervals.mul(half, within)), within))
+        parts = self._rounded(intervals.div(_hull(squares, halves), beta))
+        return _hull(
+            self._rounded(OPERATIONS["smooth_l1"].interval(a, beta)),
+            self._rounded(intervals.add(parts, (np.maximum(rest[0], 0.0), rest[1]))),
+        )
+
     def _norm(self, a: Interval) -> Interval:
         magnitude = intervals.absolute(a)
         squares = self._rounded(intervals.mul(magnitude, magnitude))

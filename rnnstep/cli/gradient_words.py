@@ -25,12 +25,14 @@ def spelt(text: str, page: Page) -> str:
 
 
 def loss_words(scenario: Scenario) -> str:
-    """Give the loss as torch writes it: `CrossEntropyLoss(reduction="sum")`, and how it is taken over time."""
+    """Give the loss as torch writes it: `0.5 * MSELoss(reduction="sum")`."""
     loss = scenario.loss
     assert loss is not None
     options = [f'reduction="{loss.reduction}"'] if loss.reduction != "mean" else []
     options += [f"ignore_index={loss.ignore_index}"] if loss.ignore_index != -100 else []
-    return f"{loss.name}({', '.join(options)})"
+    options += [f"beta={loss.beta:g}"] if loss.name == "SmoothL1Loss" and loss.beta != 1 else []
+    factor = "" if loss.factor == 1 else f"{loss.factor:g} * "
+    return f"{factor}{loss.name}({', '.join(options)})"
 
 
 def legend(found: Gradients, page: Page) -> Text:

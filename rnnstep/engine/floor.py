@@ -77,8 +77,10 @@ class Floor:
 
     @property
     def _whole(self) -> Text | str:
-        if self.entries == 1:
+        if self.loss == self.each:
             return ""
+        if self.loss != self.entries * self.each:
+            return Text(", and the whole, times its factor, not below {loss}", loss=_shown(self.loss))
         return Text(
             ", and the sum of {count} not below {loss}", count=f"{self.entries:g}", loss=_shown(self.loss)
         )
@@ -115,7 +117,9 @@ def floor(scenario: Scenario, batch: Batch) -> Floor | None:
     else:
         is_step_by_step = loss.over_time == "sum" and target.ndim > 1
         entries = float(np.count_nonzero(counted)) if is_step_by_step else 1.0
-    return Floor(entries * each, each, entries, num_classes, spread, bound, state)
+    if loss.factor <= 0:  # what is subtracted has no least
+        return None
+    return Floor(loss.factor * entries * each, each, entries, num_classes, spread, bound, state)
 
 
 def _num_classes(scenario: Scenario) -> int:

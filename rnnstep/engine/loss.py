@@ -4,11 +4,13 @@
 |-------------------|------------------------------------------------------------------------------------------|
 | CrossEntropyLoss  | `p = softmax(logits)`, `log_p = log_softmax(logits)`, `nll = -log_p[target]`                |
 | MSELoss           | `difference = output - target`, `square = difference * difference`, `mse = mean(square)`  |
+| L1Loss            | `difference = output - target`, `distance = abs(difference)`, `mae = mean(distance)`      |
+| SmoothL1Loss      | `difference = output - target`, `smooth_each = smooth_l1(difference, beta)`, `smooth = mean(smooth_each)` |
 | BCEWithLogitsLoss | `p = sigmoid(logits)`, `bce_each = softplus(logits) - target * logits`, `bce = mean(bce_each)` |
 
 `log_p` is ln p without the detour over a p that may underflow, and softplus(s) − y·s is
 −y ln σ(s) − (1−y) ln(1−σ(s)) likewise. The block `total` takes the mean or sum over rows and steps as
-`reduction` and `over_time` say; what `ignore_index` names counts for nothing.
+`reduction` and `over_time` say, times the `factor`; what `ignore_index` names counts for nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 from rnnstep.engine.blocks import Block
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program, Shape, check
-from rnnstep.equations.syntax import Apply, Expression, Line, Name, parse_lines
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, number, parse_lines
 from rnnstep.scenario.model import Batch, Loss, Scenario
 
 SOFTMAX_FIRST = "softmax_before_cross_entropy"
@@ -92,16 +94,31 @@ def _cross_entropy(size: int, *, has_ignored: bool, is_twice: bool) -> Program:
 
 
 def _of_numbers(loss: Loss, size: int) -> Program:
-    if loss.name == "MSELoss":
-        ending = "mse = mean(square)" if loss.reduction == "mean" else "sse = sum(square)"
-        text = f"difference = output - target\nsquare = difference * difference\n{ending}"
-        return check(parse_lines(text), {"output": (size,), "target": (size,)}, {}, {})
+    difference, target = Name("difference"), Name("target")
+    each: Expression
+    match loss.name:
+        case "MSELoss":
+            each, names = Apply("mul", (difference, difference)), ("square", "mse", "sse")
+        case "SmoothL1Loss" if loss.beta > 0:
+            each = Apply("smooth_l1", (difference, number(loss.beta)))
+            names = "smooth_each", "smooth", "smooth"
+        case "L1Loss" | "SmoothL1Loss":  # without a beta they are the same, in torch too
+            each, names = Apply("abs", (difference,)), ("distance", "mae", "sae")
+        case _:
+            return _of_logits(loss, size)
+    entry, mean, total = names
+    lines = [Line("difference", Apply("sub", (Name("output"), target))), Line(entry, each)]
+    ending = mean if loss.reduction == "mean" else total
+    lines.append(Line(ending, Apply(loss.reduction, (Name(entry),))))
+    return _program(lines, {"output": (size,), "target": (size,)})
+
+
+def _of_logits(loss: Loss, size: int) -> Program:
     logits, target = Name("logits"), Name("target")
-    each = Apply("sub", (Apply("softplus", (logits,)), Apply("mul", (target, logits))))
     lines = [
         Line("p", Apply("sigmoid", (logits,))),
-        Line("bce_each", each),
-        Line("bce", Apply("mean" if loss.reduction == "mean" else "sum", (Name("bce_each"),))),
+        Line("bce_each", Apply("sub", (Apply("softplus", (logits,)), Apply("mul", (target, logits))))),
+        Line("bce", Apply(loss.reduction, (Name("bce_each"),))),
     ]
     return _program(lines, {"logits": (size,), "target": (size,)})
 
@@ -135,7 +152,10 @@ def _total(
             weights["empty"] = np.full(1, np.nan, dtype)
             text += " + empty"
     inputs: dict[str, Shape] = {name: (counted.size,), **{key: value.shape for key, value in weights.items()}}
-    return check(parse_lines(text), inputs, {}, {}), weights
+    (line,) = parse_lines(text)
+    if loss.factor != 1:
+        line = Line(line.name, Apply("mul", (number(loss.factor), line.expression)))
+    return check((line,), inputs, {}, {}), weights
 
 
 class LossRun:

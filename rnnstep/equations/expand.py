@@ -22,7 +22,8 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.pieces import Factor, Index, Piece, Token, tokens
 from rnnstep.equations.program import Shape
 from rnnstep.equations.syntax import Apply, Expression, Line, Pick, names_in
-from rnnstep.equations.working import NOTHING, Term, Work, is_passed_through, length, num_rows
+from rnnstep.equations.working import NOTHING, Term, Work, is_passed_through, is_sum, length, num_rows
+from rnnstep.equations.write import is_number
 
 __all__ = ["Expansion", "Factor", "Term", "Token", "expand", "number_of_terms", "provenance"]
 
@@ -122,6 +123,10 @@ def _count(expression: Expression, shapes: Mapping[str, Shape]) -> int:
             return length(vector, shapes)
         case Apply(op="sum" | "mean", args=(vector,)):
             return length(vector, shapes)
+        case Apply(op="mul", args=(scale, inner)) if is_number(scale) and is_sum(inner):
+            return _count(inner, shapes)
+        case Apply(op="div", args=(inner, scale)) if is_number(scale) and is_sum(inner):
+            return _count(inner, shapes)
         case Apply(op="pullback", args=args):
             return sum(length(vector, shapes) for vector in args[1::2])
         case Apply(op="outer" | "rows" | "scatter", args=(g, *_)):

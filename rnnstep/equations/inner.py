@@ -5,6 +5,7 @@
 | `lookup(W, i)`                | row i of a table                                                         |
 | `cat(a, b)`, `head`, `tail`   | two vectors side by side; the first, and the last elements of one        |
 | `log_softmax(a)`, `softplus(a)` | ln softmax(a) and ln(1 + exp(a)), without overflow on the way           |
+| `smooth_l1(a, b)`             | a²/(2·b) where abs(a) < b, abs(a) − b/2 elsewhere                       |
 | `chosen(a, i)`, `placed(g, i, a)` | element i of a; a vector as long as a with g at i, else zeros         |
 | `maximum(a, b)`, `minimum(a, b)` | element by element                                                    |
 | `pullback(W, g, …)`           | Wᵀ g + …, all of it one sum: what matrix products send back               |
@@ -26,6 +27,7 @@ from rnnstep.equations import inner_rules as rules
 from rnnstep.equations.inner_values import (
     cat,
     chosen,
+    clipped,
     head,
     log_softmax,
     logistic,
@@ -35,6 +37,7 @@ from rnnstep.equations.inner_values import (
     ratio,
     rows,
     scatter,
+    smooth_l1,
     softmax,
     softplus,
     spread,
@@ -99,6 +102,16 @@ INNER = (
         rules.softplus_error,
         r"\ln(1 + e^{{{0}}})",
         lambda g, y, a: (g * logistic(a),),
+        "elementwise",
+    ),
+    _row(
+        "smooth_l1",
+        2,
+        smooth_l1,
+        rules.smooth_l1_interval,
+        rules.smooth_l1_error,
+        r"\operatorname{{smooth}}_{{{1}}}({0})",
+        lambda g, y, a, b: (g * clipped(a / b), np.zeros(np.shape(b))),
         "elementwise",
     ),
     _row("chosen", 2, chosen, rules.of_each(chosen), rules.chosen_error, "{{{0}}}_{{[{1}]}}", _chosen_vjp),

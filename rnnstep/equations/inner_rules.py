@@ -35,6 +35,21 @@ def softplus_interval(a: Interval) -> Interval:
     return np.maximum(low, 0.0), high
 
 
+def smooth_l1_interval(a: Interval, beta: Interval) -> Interval:
+    """It grows with |a| and falls with beta."""
+    least, most = intervals.absolute(a)
+    return np.maximum(_smooth_l1(least, beta[1])[0], 0.0), _smooth_l1(most, beta[0])[1]
+
+
+def _smooth_l1(size: Any, beta: Any) -> Interval:
+    """Its bounds at one |a| and one beta."""
+    one, half, b = intervals.point(size), intervals.point(0.5), intervals.point(beta)
+    square = intervals.div(intervals.mul(intervals.mul(half, one), one), b)
+    line = intervals.sub(one, intervals.mul(half, b))
+    low, high = (np.where(size < beta, *pair) for pair in zip(square, line, strict=True))
+    return low, high
+
+
 def pullback_interval(*pairs: Interval) -> Interval:
     found = None
     for w, g in zip(pairs[::2], pairs[1::2], strict=True):
@@ -86,6 +101,15 @@ def log_softmax_error(u: float, out: Array, a: Pair) -> Array:
 
 def softplus_error(u: float, out: Array, a: Pair) -> Array:
     return np.asarray(a[1] + 2 * bounds.FUNCTION * u * (_size(out) + 1))
+
+
+def smooth_l1_error(u: float, out: Array, a: Pair, beta: Pair) -> Array:
+    """Its slope is at most 1, and no more than (|a| + e)/beta; by beta it is at most ½."""
+    least = np.maximum(_size(beta[0]) - beta[1], 2.0**-149)
+    slope = np.minimum(1.0, (_size(a[0]) + a[1]) / least)
+    carried = np.where(np.isinf(a[1]), np.inf, a[1] * slope) + beta[1] / 2
+    lost = 2.0**-148 * (1 + 1 / least)  # where a square underflows
+    return np.asarray(carried + 4 * u * _size(out) + lost)
 
 
 def moved_error(function: Callable[..., Array]) -> Callable[..., Array]:

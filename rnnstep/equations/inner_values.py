@@ -26,6 +26,18 @@ def softplus(a: Array) -> Array:
     return np.asarray(np.logaddexp(a, np.zeros((), np.asarray(a).dtype)))
 
 
+def smooth_l1(a: Array, beta: Array) -> Array:
+    """a²/(2·beta) where |a| < beta, |a| − beta/2 elsewhere: a square that goes on as straight lines."""
+    size = np.abs(a)
+    half = np.asarray(0.5, size.dtype)
+    return np.asarray(np.where(size < beta, half * size * size / beta, size - half * beta))
+
+
+def clipped(a: Array) -> Array:
+    """a, no less than −1 and no more than 1."""
+    return np.minimum(np.maximum(a, -1), 1)
+
+
 def logistic(a: Array) -> Array:
     """1 / (1 + exp(−a))."""
     with np.errstate(over="ignore"):

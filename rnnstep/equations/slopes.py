@@ -69,6 +69,7 @@ SLOPES: Mapping[str, Callable[..., Slopes]] = {
     "softmax": lambda g, y, a: (mul(y, sub(g, _of("sum", mul(g, y)))),),
     "log_softmax": lambda g, y, a: (sub(g, mul(_of("softmax", a), _of("sum", g))),),
     "softplus": lambda g, y, a: (mul(g, _of("sigmoid", a)),),
+    "smooth_l1": lambda g, y, a, b: (mul(g, _of("maximum", neg(ONE), _of("minimum", ONE, div(a, b)))), None),
     "sum": lambda g, y, a: (_of("spread", g, a),),
     "max": _largest,
     "min": _largest,

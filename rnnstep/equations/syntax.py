@@ -72,6 +72,13 @@ class Line:
     row: int = 0
 
 
+def number(value: float) -> Expression:
+    """Give a number as an equation has it, in as few digits as read back the same: `0.5`, `-2`."""
+    if value < 0:
+        return Apply("neg", (number(-value),))
+    return Number(value, repr(value).removesuffix(".0"))
+
+
 def parse_lines(text: str) -> tuple[Line, ...]:
     """Read equations, one a line; blank lines and `#` comments are passed over.
 

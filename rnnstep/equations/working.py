@@ -25,7 +25,7 @@ from rnnstep.equations.pieces import (
 )
 from rnnstep.equations.program import Shape, infer
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
-from rnnstep.equations.write import BLACKBOARD, write
+from rnnstep.equations.write import BLACKBOARD, is_number, write
 
 NOTHING = Written("0", 0.0)
 _MOVING = frozenset({"lookup", "cat", "head", "tail", "chosen", "placed", "spread"})
@@ -57,6 +57,16 @@ class Term:
 def is_passed_through(op: str) -> bool:
     """Whether the sum inside an operation of one argument is still the outermost one."""
     return op != "not" and OPERATIONS[op].kind == "elementwise"
+
+
+def is_sum(expression: Expression) -> bool:
+    """Whether an expression is a sum of its elements, so that its terms are still terms where it is scaled."""
+    match expression:
+        case Apply(op="sum" | "mean"):
+            return True
+        case Apply(op="mul", args=(scale, inner)) | Apply(op="div", args=(inner, scale)):
+            return is_number(scale) and is_sum(inner)
+    return False
 
 
 def num_rows(g: Expression, shapes: Mapping[str, Shape]) -> int:
@@ -103,6 +113,12 @@ class Work:
                 size = length(vector, self._shapes)
                 whole = self._terms(size, partial(self._element, vector), sign)
                 return None if whole is None else Applied("div", (whole, whole_number(size)))
+            case Apply(op="mul", args=(scale, inner)) if is_number(scale) and is_sum(inner):
+                whole = self.outermost(inner, index, 1)
+                return None if whole is None else Applied("mul", (self._piece(scale, ()), whole))
+            case Apply(op="div", args=(inner, scale)) if is_number(scale) and is_sum(inner):
+                whole = self.outermost(inner, index, 1)
+                return None if whole is None else Applied("div", (whole, self._piece(scale, ())))
             case Apply(op="pullback", args=args):
                 return self._terms(*self._products_back(args, index), sign)
             case Apply(op="outer" | "rows" | "scatter" as op, args=args):
@@ -151,6 +167,8 @@ class Work:
                 return self._piece(base, self._place(base, place), is_inside=is_inside)
             case Apply(op=op, args=args) if op in _MOVING:
                 return self._moved(op, args, index, is_inside=is_inside)
+            case Apply(op="smooth_l1", args=(inner, beta)):
+                return _smooth(self._piece(inner, index, is_inside=is_inside), self._piece(beta, ()))
             case Apply(op=op, args=args) if OPERATIONS[op].kind == "elementwise":
                 return Applied(op, tuple(self._piece(one, index, is_inside=is_inside) for one in args))
             case _ if is_inside:
@@ -272,6 +290,14 @@ class Work:
     def _row(self, matrix: Expression, index: Index) -> int:
         """The row of a product's matrix; one of a single row is broadcast."""
         return index[0] if infer(matrix, self._shapes)[0] != 1 else 0
+
+
+def _smooth(inner: Piece, beta: Piece) -> Piece:
+    """The case of the smooth L1 loss that an element falls under."""
+    half, size = Written("0.5", 0.5), abs(reckon(inner))
+    if size < reckon(beta):
+        return Applied("div", (Applied("mul", (Applied("mul", (half, inner)), inner)), beta))
+    return Applied("sub", (Applied("abs", (inner,)), Applied("mul", (half, beta))))
 
 
 def _factor(name: str, array: Array, index: Index) -> Factor:

@@ -27,7 +27,12 @@ def loss_of(scenario: Scenario, batch: Batch, logits: Tensor) -> Tensor:
     assert loss is not None
     if mistake_of(scenario) == "softmax_before_cross_entropy" and loss.name == "CrossEntropyLoss":
         logits = torch.softmax(logits, -1)
-    criterion = criterion_of(loss)
+    module = criterion_of(loss)
+
+    def criterion(scores: Tensor, wanted: Tensor) -> Tensor:
+        found = module(scores, wanted)
+        return found if loss.factor == 1 else loss.factor * found
+
     if logits.ndim == 3 and loss.over_time == "sum":
         total = logits.new_zeros(())
         for logits_t, target_t in zip(logits, target, strict=True):
@@ -39,12 +44,14 @@ def loss_of(scenario: Scenario, batch: Batch, logits: Tensor) -> Tensor:
 
 
 def criterion_of(loss: Loss) -> Module:
-    """torch.nn.CrossEntropyLoss, MSELoss or BCEWithLogitsLoss with the scenario's arguments."""
+    """The loss of `torch.nn` that has the scenario's name, with the scenario's arguments."""
     from torch import nn
 
     options: dict[str, Any] = {"reduction": loss.reduction}
     if loss.name == "CrossEntropyLoss":
         options["ignore_index"] = loss.ignore_index
+    if loss.name == "SmoothL1Loss":
+        options["beta"] = loss.beta
     return getattr(nn, loss.name)(**options)
 
 

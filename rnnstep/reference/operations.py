@@ -37,6 +37,7 @@ class TorchValues:
 
 def _table(dtype: Any) -> dict[str, Callable[..., Tensor]]:
     import torch
+    from torch.nn import functional
 
     def as_number(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return lambda *args: function(*args).to(dtype)
@@ -58,6 +59,9 @@ def _table(dtype: Any) -> dict[str, Callable[..., Tensor]]:
         "softmax": lambda a: torch.softmax(a, -1),
         "log_softmax": lambda a: torch.log_softmax(a, -1),
         "softplus": lambda a: torch.logaddexp(a, torch.zeros_like(a)),
+        "smooth_l1": lambda a, b: functional.smooth_l1_loss(
+            a, torch.zeros_like(a), reduction="none", beta=float(b)
+        ),
         "chosen": lambda a, i: torch.gather(a, -1, i.long()[..., None]),
         "maximum": torch.maximum,
         "minimum": torch.minimum,

@@ -95,7 +95,9 @@ def _loop_lines(scenario: Scenario) -> Iterator[str]:
     logits = states[0] if scenario.linear is None else f"linear({states[0]})"
     yield f"for x_t, y_t in zip(x{of_steps}, y{of_steps}):"
     yield f"    {', '.join(states)} = cell({x_t}, {h})"
-    yield f"    loss = loss + criterion({logits}, y_t)"
+    assert scenario.loss is not None
+    factor = "" if scenario.loss.factor == 1 else f"{scenario.loss.factor!r} * "
+    yield f"    loss = loss + {factor}criterion({logits}, y_t)"
 
 
 def _loop(scenario: Scenario, *, retain_graph: bool) -> None:

@@ -98,6 +98,8 @@ class Loss:
     reduction: Literal["mean", "sum"] = "mean"
     ignore_index: int = -100
     over_time: Literal["together", "sum"] = "together"
+    factor: float = 1.0  # the loss times it: by hand ½ Σ (y − t)² is common
+    beta: float = 1.0  # of SmoothL1Loss: where its square ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from rnnstep.scenario.keys import MISTAKES, OPTIMIZERS, Argument
 from rnnstep.scenario.model import Loss, Recurrent, Training
 from rnnstep.scenario.table import Table, as_float
 
-LOSSES = ("CrossEntropyLoss", "MSELoss", "BCEWithLogitsLoss")
+LOSSES = ("CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss")
+_OPTIONS = {"ignore_index": "CrossEntropyLoss", "beta": "SmoothL1Loss"}
 _ANY_SIGN = ("dampening",)
 _OF_ALL = ("optimizer", "epochs", "clip_grad_norm", "mistake")
 
@@ -34,14 +35,24 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
         "reduction": _reduction(table),
         "ignore_index": table.integer("ignore_index", -100),
         "over_time": table.choice("over_time", ("together", "sum"), over_time),
+        "factor": _factor(table),
+        "beta": table.number("beta", 1.0, minimum=0),
     }
     if not has_target:
         document.problem(table.place, Text("[loss] needs a [target] to compare with"))
     elif (name == "CrossEntropyLoss") == has_values and table.raw("name") == name:
         table.problem("name", _unfit(name))
-    if name != "CrossEntropyLoss" and table.has("ignore_index"):
-        table.problem("ignore_index", Text("`ignore_index`: {name} takes no such option", name=name))
+    for key, taker in _OPTIONS.items():
+        if name != taker and table.has(key):
+            table.problem(key, Text("`{key}`: {name} takes no such option", key=key, name=name))
     return Loss(**values)
+
+
+def _factor(table: Table) -> float | None:
+    if table.raw("factor") == 0:
+        table.wrong("factor", Text("a number other than 0"))
+        return 1.0
+    return table.number("factor", 1.0)
 
 
 def _reduction(table: Table) -> str | None:

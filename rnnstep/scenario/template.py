@@ -53,7 +53,7 @@ def _lines(module: str) -> Iterator[Line]:
     yield 'text = "ohlol"', None
     yield "", None
     yield "[loss]", None
-    yield 'name = "CrossEntropyLoss"', Text("or MSELoss, BCEWithLogitsLoss")
+    yield 'name = "CrossEntropyLoss"', Text("or MSELoss, L1Loss, SmoothL1Loss, BCEWithLogitsLoss")
     yield "", None
     yield "[training]", None
     yield 'optimizer = "Adam"', Text("or SGD, AdamW, RMSprop; arguments under torch's names")

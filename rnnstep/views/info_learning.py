@@ -21,6 +21,8 @@ from rnnstep.views.shapes import weight_shapes
 _FORMULAS = {
     "CrossEntropyLoss": "loss_t = −ln softmax(logits_t)[target_t]",
     "MSELoss": "loss_t = (output_t − target_t)²",
+    "L1Loss": "loss_t = |output_t − target_t|",
+    "SmoothL1Loss": "d = output_t − target_t;  loss_t = d²/(2·beta) where |d| < beta, else |d| − beta/2",
     "BCEWithLogitsLoss": "loss_t = −target_t · ln σ(logits_t) − (1 − target_t) · ln(1 − σ(logits_t))",
 }
 _TWICE = "loss_t = −ln softmax(softmax(logits_t))[target_t]"
@@ -101,6 +103,17 @@ class LearningSections(Page):
         rows += self._said(text)
         if loss.reduction == "sum":
             rows += self._said(Text('reduction = "sum": what is compared at once is added up, not averaged.'))
+        if loss.name == "SmoothL1Loss":
+            rows += self._said(
+                Text("beta = {beta}: near 0 a square, far off two straight lines.", beta=f"{loss.beta:g}")
+            )
+        if loss.factor != 1:
+            rows += self._said(
+                Text(
+                    "factor = {factor}: torch's loss times it, and every gradient with it.",
+                    factor=f"{loss.factor:g}",
+                )
+            )
         target = self._batch.target
         if target is not None and target.dtype.kind in "iu" and (target == loss.ignore_index).any():
             rows += self._said(

@@ -48,6 +48,11 @@ _LOSS = {
     "square": Text("squared: far off counts more, whichever way"),
     "mse": Text("the loss of this step: the mean of the squares"),
     "sse": Text("the loss of this step: the sum of the squares"),
+    "distance": Text("how far off, whichever way"),
+    "mae": Text("the loss of this step: the mean of the distances"),
+    "sae": Text("the loss of this step: the sum of the distances"),
+    "smooth_each": Text("a square where the difference is small, a straight line where it is large"),
+    "smooth": Text("the loss of this step, over all its outputs"),
     "bce_each": Text("−ln of what the right answer, yes or no, was given"),
     "bce": Text("the loss of this step, over all its outputs"),
 }

@@ -10,6 +10,7 @@ from rnnstep.equations.differentiate import ABOVE
 from rnnstep.equations.program import Program
 from rnnstep.equations.shares import ROWS, D
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
+from rnnstep.equations.write import BLACKBOARD, write
 from rnnstep.language import Text
 
 
@@ -58,6 +59,8 @@ class Back:
         match _plain(line.expression):
             case Name():
                 return Text("a sum passes its gradient, 1, on to each of its terms")
+            case Apply(op="mul", args=(Name(), factor)):
+                return Text("each entry gets the loss's factor, {factor}", factor=write(factor, BLACKBOARD))
             case Apply(op="div", args=(_, Number(text=count))):
                 return Text("a mean gives each of its {count} entries 1/{count}", count=count)
         return Text("each entry gets its weight in the loss")
@@ -78,11 +81,21 @@ class Back:
                 return Text("through the softmax that should not be there: its slopes are small")
             case "logits", _:
                 return Text("p − y, times ∂ of the loss: the probabilities, less what was wanted")
+            case "output", _ if "distance" in self.forward.program.by_name:
+                return Text(
+                    "only the sign of the difference counts, times ∂ of the loss: 0 where there is none"
+                )
+            case "output", _ if "smooth_each" in self.forward.program.by_name:
+                return Text("the difference over beta, but no more than 1 either way, times ∂ of the loss")
             case "output", _:
                 return Text("twice the difference, times ∂ of the loss: it pulls towards the target")
+            case "difference", _ if "distance" in self.forward.program.by_name:
+                return Text("the slope of a distance is its sign: 1, −1, or 0 at 0")
+            case "difference", _ if "smooth_each" in self.forward.program.by_name:
+                return Text("the slope is difference/beta, held between −1 and 1")
             case "difference", _:
                 return Text("the slope of a square is twice what is squared")
-            case (("square" | "bce_each"), _):
+            case (("square" | "bce_each" | "distance" | "smooth_each"), _):
                 return Text("each output has its part in the step's loss")
         return None
 

@@ -68,6 +68,15 @@ CASES: dict[str, Case] = {
             "loss": {"name": "MSELoss", "reduction": "sum"},
         },
     ),
+    "half of it, smooth": (
+        "LSTMCell",
+        {},
+        {
+            "target": numbers(5, 3, 2),
+            "linear": {"out_features": 2},
+            "loss": {"name": "SmoothL1Loss", "beta": 0.75, "factor": 0.5},
+        },
+    ),
     "BCE, final": (
         "RNN",
         {},

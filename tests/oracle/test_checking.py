@@ -127,6 +127,16 @@ def test_a_published_calculation_with_slips_is_caught_at_the_right_places():
     assert found.first_wrong is not None
 
 
+def test_a_published_walk_through_with_a_slip_goes_on_from_its_own_numbers():
+    """Back through time with ½ Σ (y − t)²: h_2 is wrong, and what follows is right from it (source in the scenario)."""
+    folder = Path(__file__).parent / "published"
+    published = tomllib.loads((folder / "expected.toml").read_text("utf-8"))["slip_bptt_scalar"]["published"]
+    answers = [f"{name} = {value:.4f}" for name, value in published.items()]
+    found = marked(read(folder / "slip_bptt_scalar.toml"), answers)
+    statuses = [mark.status for mark in found.marks]
+    assert statuses == ["correct", "correct", "wrong", "follow-through", "follow-through"]
+
+
 BACK = [(name, mistake) for name, mistakes in BACK_MISTAKES.items() for mistake in mistakes]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from rnnstep.engine import Model
+from rnnstep.engine.learning import Learning
 from rnnstep.reference import check
 from rnnstep.scenario.read import read
 
@@ -60,6 +61,13 @@ def test_the_sigmoid_of_the_logits_is_the_published_probability():
     expected = EXPECTED["byhand_rnn_small"]
     ours = 1 / (1 + np.exp(-trace_of("byhand_rnn_small").logits))
     np.testing.assert_allclose(ours, expected["sigmoid_of_logits"], rtol=0, atol=expected["tolerance"])
+
+
+def test_two_steps_of_an_lstm_go_back_and_learn_as_the_notebook_prints():
+    expected = EXPECTED["gomez_lstm_bptt"]["after_update"]
+    trained = Learning(read(FOLDER / "gomez_lstm_bptt.toml")).trained()
+    for name, values in expected.items():
+        np.testing.assert_allclose(trained[name], values, rtol=0, atol=5.1e-9, err_msg=name)
 
 
 def test_a_calculation_with_slips_is_right_in_one_value_alone():

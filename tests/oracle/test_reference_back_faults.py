@@ -327,7 +327,9 @@ def test_a_sum_of_shares_that_is_shown_wrong(make, monkeypatch):
     assert ("own step", "L0", "∂W_ih") in faults(comparison)
 
 
-@pytest.mark.parametrize("loss", ["CrossEntropyLoss", "MSELoss", "BCEWithLogitsLoss"])
+@pytest.mark.parametrize(
+    "loss", ["CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss"]
+)
 def test_our_own_loss_off(make, monkeypatch, loss):
     tables = {"loss": {"name": loss}}
     if loss != "CrossEntropyLoss":

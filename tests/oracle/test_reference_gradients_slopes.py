@@ -98,9 +98,12 @@ class Numbers:
                 each = np.log(np.exp(flat).sum(-1)) - flat[np.arange(len(flat)), classes]
             elif loss.name == "MSELoss":
                 each = (said - wanted) ** 2
+            elif loss.name == "SmoothL1Loss":
+                far = np.abs(said - wanted)
+                each = np.where(far < loss.beta, far**2 / (2 * loss.beta), far - loss.beta / 2)
             else:
                 each = np.log1p(np.exp(said)) - wanted * said
-            total += each.mean() if loss.reduction == "mean" else each.sum()
+            total += loss.factor * (each.mean() if loss.reduction == "mean" else each.sum())
         return total
 
 

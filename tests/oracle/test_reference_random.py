@@ -61,7 +61,9 @@ def learnt(draw):
     size = 3 if linear else size
     places = (rows,) if linear and linear["from"] == "h_n" else shape[:2]
     generator = np.random.default_rng(draw(st.integers(0, 99)))
-    name = draw(st.sampled_from(["CrossEntropyLoss", "CrossEntropyLoss", "MSELoss", "BCEWithLogitsLoss"]))
+    name = draw(
+        st.sampled_from(["CrossEntropyLoss"] * 3 + ["MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss"])
+    )
     if name == "CrossEntropyLoss":
         target = generator.integers(0, size, places)
         target[generator.random(places) < draw(st.sampled_from([0.0, 0.3]))] = -100
@@ -69,7 +71,10 @@ def learnt(draw):
     else:
         tables["target"] = {"values": generator.random((*places, size)).round(3).tolist()}
     reduction, over_time = draw(st.sampled_from(["mean", "sum"])), draw(st.sampled_from(["together", "sum"]))
-    tables["loss"] = {"name": name, "reduction": reduction, "over_time": over_time}
+    factor = draw(st.sampled_from([1, 1, 0.5, -3, 0.1]))
+    tables["loss"] = {"name": name, "reduction": reduction, "over_time": over_time, "factor": factor}
+    if name == "SmoothL1Loss":
+        tables["loss"]["beta"] = draw(st.sampled_from([1, 0.25, 0]))
     return module, options
 
 

@@ -84,7 +84,13 @@ LOOPS: dict[str, Callable[..., Matrix]] = {
     "ratio": by_row(lambda a, b: [x / y if y else x * 0 for x, y in zip(a, b, strict=True)]),
 }  # fmt: skip
 INDICES = {"lookup": 1, "chosen": 1, "placed": 1, "scatter": 1}  # which argument is one: it is known exactly
-ELSEWHERE = {"log_softmax", "softplus", "maximum", "minimum"}  # of ordinary arguments: in `test_operations`
+ELSEWHERE = {
+    "log_softmax",
+    "softplus",
+    "smooth_l1",
+    "maximum",
+    "minimum",
+}  # of ordinary arguments: in `test_operations`
 
 
 def test_every_operation_of_the_programs_own_is_looked_at() -> None:

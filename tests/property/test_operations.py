@@ -61,6 +61,8 @@ def arguments(rng: np.random.Generator, op: str, rows: tuple[int, ...], n: int) 
         return [rng.normal(size=(*rows, n)), rng.normal(size=(*rows, int(rng.integers(1, 5))))]
     if op == "chosen":
         return [rng.normal(size=(*rows, n)), rng.integers(0, n, size=rows)]
+    if op == "smooth_l1":
+        return [rng.normal(size=(*rows, n)), np.array(rng.integers(1, 4))]
     shapes = [(*rows, n)]
     if OPERATIONS[op].arity == 2:
         shapes.append([(*rows, n), (n,), (1,), (*rows, 1), ()][rng.integers(5)])
@@ -149,7 +151,9 @@ def test_way_back_through_one_operation_is_the_vjp(op: str, seed: int, n: int) -
     inputs = {name: shape for name, shape in shapes.items() if len(shape) < 2}
     matrices = {name: shape for name, shape in shapes.items() if len(shape) == 2}
     program = Program((Line("y", expression),), inputs, {}, matrices, {**shapes, "y": shape})
-    back = backward(program, "y", is_summed=False, constant=("a1",) if op in {"lookup", "chosen"} else ())
+    back = backward(
+        program, "y", is_summed=False, constant=("a1",) if op in {"lookup", "chosen", "smooth_l1"} else ()
+    )
     out = np.asarray(OPERATIONS[op].forward(*args))
     g = rng.normal(size=out.shape)
     known = {**dict(zip(names, args, strict=True)), "y": out, back.above: g}
@@ -234,6 +238,9 @@ EXACT: dict[str, Callable[..., Vector]] = {
     "softmax": exact_softmax,
     "log_softmax": exact_log_softmax,
     "softplus": through(lambda x: mpmath.log1p(mpmath.exp(x))),
+    "smooth_l1": lambda a, b: [
+        x * x / (2 * y) if abs(x) < y else abs(x) - y / 2 for x, y in zip(a, b, strict=True)
+    ],
     "maximum": lambda a, b: [max(pair) for pair in zip(a, b, strict=True)],
     "minimum": lambda a, b: [min(pair) for pair in zip(a, b, strict=True)],
     "lt": truth(lambda x, y: x < y),
@@ -263,6 +270,8 @@ def is_in_domain(op: str, args: list[Vector]) -> bool:
         return all(x >= 0 for x in args[0])
     if op == "div":
         return all(y != 0 for y in args[1])
+    if op == "smooth_l1":
+        return all(y > 0 for y in args[1])
     reach = REACH.get(op, math.inf)
     return all(abs(x) <= reach for a in args for x in a) if reach < math.inf else True
 
@@ -281,15 +290,16 @@ def perturbed(
     n = draw(st.integers(1, 4))
     made = []
     reach = REACH.get(op, 1e30)
-    for _ in range(OPERATIONS[op].arity):
+    for position in range(OPERATIONS[op].arity):
+        is_positive = op in POSITIVE or (op == "smooth_l1" and position == 1)
         floats = draw(st.lists(st.one_of(ORDINARY, ANY_SIZE), min_size=n, max_size=n))
         value = np.clip(np.array(floats), -reach, reach).astype(dtype)
         if n > 1 and draw(st.booleans()):
             value[1] = -value[0]  # what cancels
-        if op in POSITIVE:
+        if is_positive:
             value = np.abs(value) + dtype.type(1e-20)
         relative = draw(st.sampled_from([0.0, float(np.finfo(dtype).eps), 1e-3, 0.3]))
-        absolute = 0.0 if op in POSITIVE else draw(st.sampled_from([0.0, 1e-40, 1e-9, 0.1]))
+        absolute = 0.0 if is_positive else draw(st.sampled_from([0.0, 1e-40, 1e-9, 0.1]))
         error = np.abs(value).astype(np.float64) * relative + absolute
         shares = draw(st.lists(st.sampled_from([-1, 0, 1, Fraction(1, 3)]), min_size=n, max_size=n))
         exact = [
@@ -397,7 +407,7 @@ def test_interval_holds_the_exact_value_of_every_point(op: str, data: st.DataObj
 @settings(max_examples=30, deadline=None)
 def test_interval_of_exact_arguments_is_narrow(op: str, data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 4))
-    values = st.floats(0.25, 8) if op in POSITIVE | {"div"} else st.floats(-8, 8)
+    values = st.floats(0.25, 8) if op in POSITIVE | {"div", "smooth_l1"} else st.floats(-8, 8)
     args = [
         np.array(data.draw(st.lists(values, min_size=n, max_size=n))) for _ in range(OPERATIONS[op].arity)
     ]

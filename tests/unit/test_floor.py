@@ -100,3 +100,11 @@ def test_no_training_goes_below():
     learning = Learning(scenario)
     last = learning.record(299).loss
     assert floor(scenario, scenario.batches[0]).loss < last < 0.14
+
+
+def test_factor_goes_into_the_whole_and_not_into_each():
+    plain, found = least(), least("module = 'RNN'", "[loss]\nfactor = 0.25")
+    assert found.each == plain.each
+    assert found.loss == pytest.approx(plain.loss / 4)
+    assert "the whole, times its factor, not below" in found.why.into("en")
+    assert least("module = 'RNN'", "[loss]\nfactor = -1") is None

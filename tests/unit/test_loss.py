@@ -23,6 +23,8 @@ PASSED_ON = {"state": ["h"], "parameters": {"b": "hidden_size"}, "equations": "h
 TORCHS = {
     "CrossEntropyLoss": functional.cross_entropy,
     "MSELoss": functional.mse_loss,
+    "L1Loss": functional.l1_loss,
+    "SmoothL1Loss": functional.smooth_l1_loss,
     "BCEWithLogitsLoss": functional.binary_cross_entropy_with_logits,
 }
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -80,6 +82,7 @@ def by_torch(scenario: Scenario, outputs: np.ndarray, *, is_twice: bool = False)
     logits = torch.tensor(outputs.astype(scenario.dtype), requires_grad=True)
     target = torch.tensor(batch.target)
     more: dict[str, Any] = {"ignore_index": loss.ignore_index} if loss.name == "CrossEntropyLoss" else {}
+    more |= {"beta": loss.beta} if loss.name == "SmoothL1Loss" else {}
     scores = logits.softmax(-1) if is_twice else logits
     if target.shape[0] != scores.shape[0] or target.ndim == 1:
         said, wanted = [scores[-1]], [target]
@@ -88,7 +91,8 @@ def by_torch(scenario: Scenario, outputs: np.ndarray, *, is_twice: bool = False)
     else:
         said, wanted = [scores.reshape(-1, scores.shape[-1])], [target.reshape(-1, *target.shape[2:])]
     total = sum(
-        TORCHS[loss.name](a, b, reduction=loss.reduction, **more) for a, b in zip(said, wanted, strict=True)
+        loss.factor * TORCHS[loss.name](a, b, reduction=loss.reduction, **more)
+        for a, b in zip(said, wanted, strict=True)
     )
     assert isinstance(total, torch.Tensor)
     total.backward()
@@ -141,6 +145,47 @@ def test_loss_of_final_states_is_torchs(name: str, rows: int, reduction: str, dt
     scenario = scenario_of(outputs, target, dtype, is_final=True, name=name, reduction=reduction)
     done = agrees(scenario, outputs)
     assert [key for key in done.by_key if key in {"loss", "total"}] == ["loss", "total"]
+
+
+@DTYPES
+@OVER_TIME
+@REDUCTIONS
+@pytest.mark.parametrize("factor", [0.5, -2, 0.1, 1e-3])
+@pytest.mark.parametrize("name", TORCHS)
+def test_factor_is_what_torchs_loss_is_multiplied_with(
+    name: str, factor: float, reduction: str, over_time: str, dtype: str
+) -> None:
+    outputs, target = drawn(3, name)
+    if name == "CrossEntropyLoss":
+        target[1, 0] = -100
+    loss = {"reduction": reduction, "over_time": over_time}
+    done = agrees(scenario_of(outputs, target, dtype, name=name, factor=factor, **loss), outputs)
+    plain = loss_and_gradient(scenario_of(outputs, target, dtype, name=name, **loss))[0]
+    assert done.loss == pytest.approx(factor * plain, rel=1e-6)
+
+
+@DTYPES
+@OVER_TIME
+@REDUCTIONS
+@pytest.mark.parametrize("beta", [0, 0.25, 1, 3.7, 1e-30])
+def test_smooth_l1_loss_is_torchs_at_every_beta(
+    beta: float, reduction: str, over_time: str, dtype: str
+) -> None:
+    outputs, target = drawn(3, "SmoothL1Loss")
+    loss = {"name": "SmoothL1Loss", "beta": beta, "reduction": reduction, "over_time": over_time}
+    agrees(scenario_of(outputs, target, dtype, **loss), outputs)
+
+
+@DTYPES
+@pytest.mark.parametrize(
+    "loss", [{"name": "L1Loss"}, *({"name": "SmoothL1Loss", "beta": b} for b in (0, 0.5, 1))]
+)
+def test_slopes_at_kinks_are_exactly_torchs(loss: dict[str, Any], dtype: str) -> None:
+    kinks = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e-30, -1e-30, 1e30]
+    outputs = np.array(kinks)[:, None, None]
+    scenario = scenario_of(outputs, np.zeros_like(outputs), dtype, reduction="sum", over_time="sum", **loss)
+    _, gradient, _ = loss_and_gradient(scenario)
+    np.testing.assert_array_equal(gradient, by_torch(scenario, outputs)[1])
 
 
 IGNORED = {
@@ -275,14 +320,27 @@ def test_values_of_a_cross_entropy_are_probabilities_their_logarithms_and_the_ta
 @REDUCTIONS
 def test_values_of_the_losses_of_numbers(reduction: str) -> None:
     outputs, target = drawn(1, "MSELoss")
-    for name, last in (("MSELoss", "mse" if reduction == "mean" else "sse"), ("BCEWithLogitsLoss", "bce")):
+    short = reduction == "mean"
+    for name, last in (
+        ("MSELoss", "mse" if short else "sse"),
+        ("L1Loss", "mae" if short else "sae"),
+        ("SmoothL1Loss", "smooth"),
+        ("BCEWithLogitsLoss", "bce"),
+    ):
         _, _, done = loss_and_gradient(
             scenario_of(outputs, target, "float64", name=name, reduction=reduction)
         )
         known = done.known("loss", 2, 0)
         assert known is not None
         said, wanted = outputs[2, 0], target[2, 0]
-        if name == "MSELoss":
+        if name == "L1Loss":
+            each = np.abs(said - wanted)
+            np.testing.assert_allclose(known["distance"], each, rtol=1e-15)
+        elif name == "SmoothL1Loss":
+            far = np.abs(said - wanted)
+            each = np.where(far < 1, far**2 / 2, far - 0.5)
+            np.testing.assert_allclose(known["smooth_each"], each, rtol=1e-14)
+        elif name == "MSELoss":
             each = (said - wanted) ** 2
             np.testing.assert_allclose(known["difference"], said - wanted, rtol=1e-15)
             np.testing.assert_allclose(known["square"], each, rtol=1e-14)

@@ -123,7 +123,7 @@ def test_windows_share_the_rows_of_a_target_out() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["MSELoss", "BCEWithLogitsLoss"])
+@pytest.mark.parametrize("name", ["MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss"])
 @pytest.mark.parametrize(
     ("source", "shape"), [("output", (3, 2, 2)), ("h_n", (2, 2))], ids=["every step", "final state"]
 )

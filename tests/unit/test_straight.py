@@ -98,7 +98,9 @@ def test_ways_back_of_cells(module: str, proj_size: int, dtype: type[np.floating
 
 
 @DTYPES
-@pytest.mark.parametrize("name", ["CrossEntropyLoss", "MSELoss", "BCEWithLogitsLoss"])
+@pytest.mark.parametrize(
+    "name", ["CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss"]
+)
 @pytest.mark.parametrize("over_time", ["together", "sum"])
 def test_losses_and_their_ways_back(name: str, over_time: str, dtype: type[np.floating]) -> None:
     is_of_classes = name == "CrossEntropyLoss"

@@ -20,6 +20,8 @@ def criterion_line(source: Source) -> str:
     options = [f'reduction="{loss.reduction}"'] if loss.reduction != _DEFAULT.reduction else []
     if loss.name == "CrossEntropyLoss" and loss.ignore_index != _DEFAULT.ignore_index:
         options.append(f"ignore_index={loss.ignore_index}")
+    if loss.name == "SmoothL1Loss" and loss.beta != _DEFAULT.beta:
+        options.append(f"beta={loss.beta!r}")
     return f"criterion = nn.{loss.name}({', '.join(options)})"
 
 
@@ -61,7 +63,8 @@ def added_lines(source: Source, scores_t: str) -> Iterator[str]:
 
 def _called(source: Source, line: str, scores: str, target: str) -> Iterator[str]:
     """Put the call of the loss in its line."""
-    right = line.format(call=f"criterion({scores}, {target})")
+    factor = "" if source.loss.factor == 1 else f"{source.loss.factor!r} * "
+    right = line.format(call=f"{factor}criterion({scores}, {target})")
     if source.mistake != "softmax_before_cross_entropy":
         yield right
         return
@@ -69,7 +72,7 @@ def _called(source: Source, line: str, scores: str, target: str) -> Iterator[str
         Text("Mistake on purpose: CrossEntropyLoss takes the softmax itself, so it is taken twice.")
     )
     yield source.comment(Text("Cure: {code}", code=right))
-    yield line.format(call=f"criterion(torch.softmax({scores}, dim=-1), {target})")
+    yield line.format(call=f"{factor}criterion(torch.softmax({scores}, dim=-1), {target})")
 
 
 # ── gradients and updates ────────────────────────────────────────────────────────────

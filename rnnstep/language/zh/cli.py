@@ -146,7 +146,7 @@ ZH = {
     "what each step should answer; may be left out, as all that follows": (
         "每个时间步的目标；它和后面的表都可以不要"
     ),
-    "or MSELoss, BCEWithLogitsLoss": "或 MSELoss、BCEWithLogitsLoss",
+    "or MSELoss, L1Loss, SmoothL1Loss, BCEWithLogitsLoss": "或 MSELoss、L1Loss、SmoothL1Loss、BCEWithLogitsLoss",
     "or SGD, AdamW, RMSprop; arguments under torch's names": "或 SGD、AdamW、RMSprop；参数名与 torch 相同",
     "or float64": "或 float64",
     "the minimal gated unit; change it as you like": "最小门控单元，可以随意修改",

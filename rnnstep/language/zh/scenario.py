@@ -168,7 +168,8 @@ _TASK = {
     "`name`: {name} compares numbers, found classes; expected `values` in [target]": (
         "`name`：{name} 比较的是数值，[target] 里写的是类别；应为 `values`"
     ),
-    "`ignore_index`: {name} takes no such option": "`ignore_index`：{name} 没有这个选项",
+    "`{key}`: {name} takes no such option": "`{key}`：{name} 没有这个选项",
+    "a number other than 0": "不为 0 的数",
     '`reduction`: "none" keeps a loss for each entry, and `backward` needs one number;'
     ' expected "mean" or "sum"': (
         '`reduction`："none" 为每一项各留一个损失，而 `backward` 需要一个数；应为 "mean" 或 "sum"'

@@ -165,6 +165,10 @@ ZH = {
     "squared: far off counts more, whichever way": "取平方：差得越远计得越多，不论正负",
     "the loss of this step: the mean of the squares": "这一步的损失：平方的均值",
     "the loss of this step: the sum of the squares": "这一步的损失：平方之和",
+    "how far off, whichever way": "差多少，不论方向",
+    "the loss of this step: the mean of the distances": "这一步的损失：距离的均值",
+    "the loss of this step: the sum of the distances": "这一步的损失：距离之和",
+    "a square where the difference is small, a straight line where it is large": "差小时是平方，差大时是直线",
     "−ln of what the right answer, yes or no, was given": "正确答案（是或否）所得概率的 −ln",
     "the loss of this step, over all its outputs": "这一步的损失，合计所有输出",
     "the gradient, made smaller where the norm of all was too large": "梯度裁剪：总范数过大时缩小后的梯度",
@@ -209,6 +213,15 @@ ZH = {
     "the half that belongs to this direction": "属于这个方向的那一半",
     "a sum passes its gradient, 1, on to each of its terms": "求和把梯度 1 传给每一项",
     "a mean gives each of its {count} entries 1/{count}": "取均值：{count} 项中每项得到 1/{count}",
+    "each entry gets the loss's factor, {factor}": "每一项得到损失的系数 {factor}",
+    "only the sign of the difference counts, times ∂ of the loss: 0 where there is none": (
+        "只看差的符号，再乘以损失的梯度；没有差时为 0"
+    ),
+    "the difference over beta, but no more than 1 either way, times ∂ of the loss": (
+        "差除以 beta，两边都不超过 1，再乘以损失的梯度"
+    ),
+    "the slope of a distance is its sign: 1, −1, or 0 at 0": "距离的导数是差的符号：1、−1，在 0 处为 0",
+    "the slope is difference/beta, held between −1 and 1": "导数是 difference/beta，限制在 −1 与 1 之间",
     "entries that count for nothing get nothing": "不计入的项没有梯度",
     "only the target{target} was picked: all others get 0": "只取了目标{target} 这一项：其余的梯度为 0",
     "p − y, times ∂nll: the probabilities, less 1 at the target{target}": "p − y，再乘以 ∂nll：概率在目标{target}处减 1",
