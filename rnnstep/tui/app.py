@@ -21,6 +21,7 @@ from rnnstep.tui.torch import Torch
 
 if TYPE_CHECKING:
     from textual.command import Provider
+    from textual.driver import Driver
 
     from rnnstep.session.session import Session
 
@@ -60,6 +61,15 @@ class DebuggerApp(App[int], inherit_bindings=False):
         self._options = options
         self.debugger = Debugger(sources, options, torch)
         torch.attach(self.debugger.call_later, self.debugger.trained)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Read and write by our own driver where Textual would by its own for terminals."""
+        usual = super().get_driver_class()
+        if usual.__name__ != "LinuxDriver":  # Windows's, a browser's, or another that was asked for
+            return usual
+        from rnnstep.tui.driver import TerminalDriver
+
+        return TerminalDriver
 
     def get_default_screen(self) -> Debugger:
         """Open on the debugger."""

@@ -8,10 +8,10 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from rnnstep.language import Text
 from rnnstep.tui.canvas import Canvas
+from rnnstep.tui.modal import Modal
 from rnnstep.views.compose import fit, pad
 from rnnstep.views.look import Look
 from rnnstep.views.rows import Row, Span
@@ -19,7 +19,7 @@ from rnnstep.views.rows import Row, Span
 Rows = Callable[[Look, int], list[Row]]
 
 
-class Page(ModalScreen[str]):
+class Page(Modal[str]):
     """Shows what `rows` gives for a width; dismissed with the target that was clicked, or ""."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

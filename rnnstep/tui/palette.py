@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.binding import Binding, BindingType
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.markup import escape
 
@@ -16,6 +17,9 @@ from rnnstep.views.look import Look
 
 if TYPE_CHECKING:
     from rnnstep.tui.debugger import Debugger
+
+
+_LINES = 2  # of each command: its name and its sentence
 
 
 class Palette(CommandPalette):
@@ -29,9 +33,23 @@ class Palette(CommandPalette):
     Palette.-ascii LoadingIndicator { visibility: hidden; }
     """
 
+    # Textual's own take the height of lines that are not laid out yet, and end the application (KeyError).
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("pagedown", "leaf(1)", show=False),
+        Binding("pageup", "leaf(-1)", show=False),
+    ]
+
     def __init__(self, look: Look) -> None:
         super().__init__(id="--command-palette", placeholder=look.say(Text("search the commands")))
         self.set_class(look.alphabet.is_ascii, "-ascii")
+
+    def action_leaf(self, pages: int) -> None:
+        """Go on or back by as many commands as are seen at once."""
+        commands = self.query_one(CommandList)
+        if commands.option_count:
+            seen = max(1, commands.scrollable_content_region.height // _LINES)
+            wanted = (commands.highlighted or 0) + pages * seen
+            commands.highlighted = max(0, min(wanted, commands.option_count - 1))
 
 
 class Commands(Provider):

@@ -9,7 +9,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from rnnstep.errors import RnnstepError
@@ -17,6 +16,7 @@ from rnnstep.language import Text
 from rnnstep.scenario import bundled
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.catalogue import catalogue, found_by
+from rnnstep.tui.modal import Modal
 from rnnstep.tui.page import Page
 from rnnstep.tui.remembered import recall
 from rnnstep.tui.sources import Source
@@ -38,7 +38,7 @@ class _Line(Input):
         return not is_left and super().check_consume_key(key, character)
 
 
-class Picker(ModalScreen[Source]):
+class Picker(Modal[Source]):
     """Dismissed with the scenario chosen, or None; before the first scenario, that is to quit."""
 
     DEFAULT_CSS = """

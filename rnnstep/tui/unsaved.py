@@ -7,16 +7,16 @@ from typing import ClassVar, Literal
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from rnnstep.language import Text
+from rnnstep.tui.modal import Modal
 from rnnstep.views.look import Look
 
 Answer = Literal["save", "lose", "stay"]
 
 
-class Unsaved(ModalScreen[Answer]):
+class Unsaved(Modal[Answer]):
     """Asks before an edit is lost; Esc stays."""
 
     DEFAULT_CSS = """

@@ -79,6 +79,11 @@ def plain(rows: Iterable[Row]) -> str:
     return "\n".join("".join(span.text for span in row).rstrip() for row in rows)
 
 
+def is_plainly_narrow(text: str) -> bool:
+    """Whether each character is known to take one cell, without a look at each of them."""
+    return text.isascii() or not _NOT_PLAINLY_NARROW.search(text)
+
+
 def width(text: str) -> int:
     """Count the terminal cells of `text`: Chinese characters take two, combining marks none."""
     return len(text) if text.isascii() else _width_beyond_ascii(text)
@@ -87,7 +92,7 @@ def width(text: str) -> int:
 # Composing measures the same rows several times over, and the next frame most of them again.
 @lru_cache(maxsize=4096)
 def _width_beyond_ascii(text: str) -> int:
-    if not _NOT_PLAINLY_NARROW.search(text):
+    if is_plainly_narrow(text):
         return len(text)
     return sum(map(character_width, text))
 
