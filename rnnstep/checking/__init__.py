@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rnnstep.checking.answer_text import inline_answers
 from rnnstep.checking.answers import Answer, Answers
-from rnnstep.checking.marked import Marked, Remarks
+from rnnstep.checking.marked import TOO_COARSE, Marked, Remarks
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes.words import MISTAKES
 from rnnstep.checking.naming import Named
@@ -16,6 +16,7 @@ from rnnstep.checking.reading import answers_of, read_answers
 
 __all__ = [
     "MISTAKES",
+    "TOO_COARSE",
     "Answer",
     "Answers",
     "Mark",

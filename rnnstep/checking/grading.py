@@ -85,7 +85,7 @@ class Grader:
         mark = marked.marks[number]
         found = marked.remarks(number, is_quick=True).mistakes
         mistakes = dict.fromkeys("+".join(named.ids) for named in found)
-        is_proven = any(named.explains == "all" for named in found)
+        is_proven = any(named.is_named for named in found)
         step = None if mark.target.t is None else mark.target.t + 1
         return Row(one.name, right, count, mark.label, step, tuple(mistakes), is_proven)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
+import numpy as np
+
 from rnnstep.checking.answers import Answers
+from rnnstep.checking.chance import NAMED, at_least, once_in
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes.catalogue import Catalogue
-from rnnstep.checking.naming import QUICK, THOROUGH, Named, named
+from rnnstep.checking.naming import QUICK, THOROUGH, Named, Tried, told, tried
 from rnnstep.checking.one_row import OneRow
 from rnnstep.checking.telling import Advice, advice, why_alike
 from rnnstep.engine.learning import Learning
@@ -18,6 +21,8 @@ from rnnstep.language import Text
 
 MOST_THOROUGH = 20  # wrong answers for which two mistakes at once are tried
 MOST_REMARKED = 300  # wrong answers for which any are
+TOO_COARSE = Text("these numbers are too few or too coarse to tell what was done")
+MOST_TOGETHER = 8  # wrong answers that are looked at together, where one alone says too little
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +32,16 @@ class Remarks:
     Attributes:
         mistakes: those that explain it, the likeliest first.
         why_alike: where several do, what hides their difference.
-        advice: and which value to work out next.
+        advice: which value to work out next, where several do or the numbers are too few to tell.
         was_searched: False where so many answers are wrong that this one was not looked into.
+        is_too_coarse: whether mistakes fit, but so many random numbers would that it says nothing.
     """
 
     mistakes: tuple[Named, ...] = ()
     why_alike: Text | None = None
     advice: Advice | None = None
     was_searched: bool = True
+    is_too_coarse: bool = False
 
 
 class Marked:
@@ -50,6 +57,7 @@ class Marked:
         self.marks: Sequence[Mark] = sheet.marks
         self._one_row = OneRow(sheet)
         self._remarks: dict[tuple[int, int], Remarks] = {}
+        self._tries: dict[tuple[int, int], Tried] = {}
 
     @classmethod
     def of(cls, learning: Learning, answers: Answers, catalogue: Catalogue | None = None) -> Self:
@@ -76,11 +84,45 @@ class Marked:
         return self._remarks[number, work]
 
     def _remarked(self, number: int, work: int) -> Remarks:
-        sheet, number = self._one_row.of(number)
-        found = named(sheet, number, work=work)
+        sheet, at = self._one_row.of(number)
+        fitting = [
+            replace(one, chance=self._chance(number, one, work))
+            for one in self._tried_of(number, work).fitting
+        ]
+        found = told(fitting, ~np.isnan(self.marks[number].given))
+        if not found:
+            return Remarks(advice=advice(sheet, at, fitting), is_too_coarse=bool(fitting))
         if len({one.ids for one in found}) < 2:
             return Remarks(found)
-        return Remarks(found, why_alike(sheet, number, found), advice(sheet, number, found))
+        return Remarks(found, why_alike(sheet, at, found), advice(sheet, at, found))
+
+    def _tried_of(self, number: int, work: int) -> Tried:
+        """What was tried on a wrong answer."""
+        if (number, work) not in self._tries:
+            sheet, at = self._one_row.of(number)
+            self._tries[number, work] = tried(sheet, at, work=work)
+        return self._tries[number, work]
+
+    def _chance(self, number: int, one: Named, work: int) -> float:
+        """How likely a sheet of random answers would be explained as well as this one is.
+
+        That is one of as many as are wrong here, by any mistake that was tried up to this one; or, where the same
+        mistake explains several, as many of those that are looked at together, by the same one.
+        """
+        alone = once_in(len(self._ranks), one.chance)
+        if alone < NAMED or len(self._ranks) == 1:
+            return alone
+        others = [other for other in self._ranks if other != number][: MOST_TOGETHER - 1]
+        tries = [self._tried_of(other, min(work, QUICK)) for other in others]
+        count = sum(any(fits.ids == one.ids for fits in other.fitting) for other in tries)
+        if not count:
+            return alone
+        shares = [dict(other.shares) for other in tries]
+        of_each = self._tried_of(number, work).up_to(one.ids).items()
+        together = sum(
+            at_least(count + 1, [share, *(other.get(ids, 0.0) for other in shares)]) for ids, share in of_each
+        )
+        return min(alone, together)
 
     @cached_property
     def _ranks(self) -> dict[int, int]:

@@ -1,33 +1,37 @@
-"""What went wrong: the mistakes whose bounds hold all the numbers of a wrong answer.
+"""What went wrong: the mistakes whose bounds hold all the numbers of a wrong answer, and how likely that is by chance.
 
-A mistake is named only when all given numbers lie inside its bounds and some outside of the right ones. It is looked
-for in the whole calculation, then in the answer's own step or layer alone; two at once are tried where no single
-one explains. Several that give the same numbers are told together.
+A mistake is looked for in the whole calculation, then in the answer's own step or layer alone; two of the usual ones
+at once are tried where no single one explains. They are tried in the order of `mistakes.usual`, and each that was
+tried makes it likelier that random numbers fit one of them: what fits is named, possible, or says nothing, as
+`chance` has it. Several that give the same numbers are told together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, groupby
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking.marking import Mark, Sheet
+from rnnstep.checking.chance import NAMED, POSSIBLE, Tries, own_range
+from rnnstep.checking.float32 import told_by
+from rnnstep.checking.marking import Sheet
 from rnnstep.checking.mistakes import entries
+from rnnstep.checking.mistakes.usual import rank
 from rnnstep.checking.own import Written
 from rnnstep.checking.sheet import UNFIT, in_row
 from rnnstep.checking.slip import RIGHT, Here, Slip, once, together
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
 
-Explains = Literal["all", "consistent"]
+Explains = Literal["all", "consistent", "possible"]
 MOST_NAMED = 4
-FEWEST_TELLING = 2  # numbers that must tell where others cannot, as what is divided by a rounded zero
 PAIRS_OF = 20  # slips that are tried two at once
 QUICK, THOROUGH = 20_000, 150_000  # lines of equations that are worked out for one wrong answer, at most
-PROOF = 0.05  # how likely some mistake may hold the wrong numbers by chance and yet be told as certain
+MOST_TELLING = 64  # wrong numbers that are looked at for how likely they fit by chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +40,9 @@ class Named:
 
     Attributes:
         ids: of the mistake; of two at once both.
-        explains: "all"; or "consistent", where the numbers are too few to prove it, or two mistakes are needed.
+        explains: "all"; "consistent", where two mistakes are needed or right numbers speak against it; "possible",
+            where too many random numbers would fit it, or one that was tried before it, to be sure.
+        chance: how likely random numbers would.
         low, high: its bounds.
         distance: how far the numbers are from the middle of its bounds, in units of their width.
         slip: what was done, on the way to the answer; None where a right result was written down wrongly.
@@ -45,15 +51,48 @@ class Named:
 
     ids: tuple[str, ...]
     explains: Explains
+    chance: float
     low: Array
     high: Array
     distance: float
     slip: Slip | None = None
     is_against_others: bool = False
 
+    @property
+    def one_in(self) -> int:
+        """Of how many random answers one would fit as well."""
+        return round(1 / self.chance) if self.chance > 1e-9 else 10**9
 
-def named(sheet: Sheet, number: int, *, work: int = THOROUGH) -> tuple[Named, ...]:
-    """Give the mistakes that explain a wrong answer, the likeliest first.
+    @property
+    def is_named(self) -> bool:
+        """Whether the numbers prove it."""
+        return self.explains != "possible"
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """What was tried on one wrong answer.
+
+    Attributes:
+        fitting: the mistakes that hold its numbers, each with the chance of the answer alone.
+        shares: of each mistake that was tried, in order, how likely random numbers fit it.
+    """
+
+    fitting: tuple[Named, ...] = ()
+    shares: tuple[tuple[tuple[str, ...], float], ...] = ()
+
+    def up_to(self, ids: tuple[str, ...]) -> Mapping[tuple[str, ...], float]:
+        """The shares of what was tried up to a mistake."""
+        found: dict[tuple[str, ...], float] = {}
+        for one, share in self.shares:
+            found[one] = share
+            if one == ids:
+                break
+        return found
+
+
+def tried(sheet: Sheet, number: int, *, work: int = THOROUGH) -> Tried:
+    """Try the mistakes that may stand behind a wrong answer.
 
     Args:
         sheet: the writer's answers.
@@ -61,8 +100,44 @@ def named(sheet: Sheet, number: int, *, work: int = THOROUGH) -> tuple[Named, ..
         work: how many lines of equations may be worked out for it; two mistakes at once are tried beyond QUICK.
     """
     if sheet.marks[number].status != "wrong":
-        return ()
+        return Tried()
     return _Search(sheet, number, work).found()
+
+
+def told(fitting: Sequence[Named], is_given: NDArray[np.bool_]) -> tuple[Named, ...]:
+    """Give what is to be told of the mistakes that fit: those named, then the possible ones, the likeliest first.
+
+    Args:
+        fitting: all of them, with their chances.
+        is_given: which entries of the answer are.
+    """
+    order = sorted(fitting, key=lambda one: (one.is_against_others, one.distance))
+    best: dict[tuple[str, ...], Named] = {}
+    for one in order:
+        if one.is_against_others and not order[0].is_against_others:
+            break
+        best.setdefault(one.ids, one)
+    alike = list(_likeliest(list(best.values())))
+    found = [_explained(one, [other for other in alike if _is_same(one, other, is_given)]) for one in alike]
+    found = [one for one in found if one.chance < POSSIBLE]
+    return tuple(sorted(found, key=lambda one: not one.is_named))
+
+
+def _explained(one: Named, same: Sequence[Named]) -> Named:
+    """A mistake with how sure it is: as sure as one of those, itself among them, that give the same numbers."""
+    chance = min((other.chance for other in same), default=one.chance)
+    is_weaker = len(one.ids) > 1 or one.is_against_others
+    explains: Explains = "possible" if chance >= NAMED else "consistent" if is_weaker else "all"
+    return replace(one, chance=chance, explains=explains)
+
+
+def _is_same(one: Named, other: Named, is_given: NDArray[np.bool_]) -> bool:
+    """Whether two mistakes give the same numbers: the middle of each one's bounds lies within the other's."""
+    with np.errstate(invalid="ignore"):
+        middles = (one.low + one.high) / 2, (other.low + other.high) / 2
+        is_inside = (middles[0] >= other.low) & (middles[0] <= other.high)
+        is_inside &= (middles[1] >= one.low) & (middles[1] <= one.high)
+    return bool(is_inside[is_given].all())
 
 
 class _Search:
@@ -73,37 +148,40 @@ class _Search:
         self.number = number
         self.mark = sheet.marks[number]
         self.one = Written(self.mark.given, sheet.decimals(number))
-        self.slips = sheet.catalogue.slips(sheet.targets[number].parts[0].place)
+        self.slips = sorted(
+            sheet.catalogue.slips(sheet.targets[number].parts[0].place), key=lambda slip: rank(slip.id)
+        )
         self._work = work
         self._right = sheet.bounds(number)
+        self._telling = np.flatnonzero(self.mark.is_wrong)[:MOST_TELLING]
+        self._is_right = self.one.is_given & ~self.mark.is_wrong
+        self._all = self._tries()
+        self._each: dict[tuple[str, ...], Tries] = {}
 
-    def found(self) -> tuple[Named, ...]:
-        best: dict[tuple[str, ...], Named] = {}
-        order = sorted(self._candidates(), key=lambda one: (one.is_against_others, one.distance))
-        for candidate in order:
-            if candidate.is_against_others and not order[0].is_against_others:
-                break
-            best.setdefault(candidate.ids, candidate)
-        return tuple(_likeliest(list(best.values())))
+    def found(self) -> Tried:
+        fitting = self._fitting()
+        return Tried(tuple(fitting), tuple((ids, tries.chance) for ids, tries in self._each.items()))
 
-    def _candidates(self) -> list[Named]:
+    def _fitting(self) -> list[Named]:
         reaches = list(self._reaches())
-        written = list(self._written_wrongly())
         left = self._work
+        written = [((id_,), bounds, None) for id_, bounds in self._written_wrongly()]
         for slips, cost in [
             *(([replace(slip, here=here) for slip in self.slips], cost) for here, cost in reaches),
             (self._once(), reaches[0][1]),
         ]:
             if cost * len(slips) <= left:
                 left -= cost * len(slips)
-                found = [*self._singles(slips), *written]
+                done = [((slip.id,), self._bounds(slip), slip) for slip in slips]
+                found = list(self._tried([*done, *written]))
                 if found:
                     return found
+                written = []
         pairs = PAIRS_OF * (PAIRS_OF - 1) // 2
         for here, cost in reaches if self._work > QUICK else ():
-            if cost * (len(self.slips) + pairs) <= self._work and self.one.is_given.sum() > 1:
-                return list(self._pairs([replace(slip, here=here) for slip in self.slips]))
-        return written
+            if cost * (len(self.slips) + pairs) <= self._work:
+                return list(self._tried(self._pairs([replace(slip, here=here) for slip in self.slips])))
+        return list(self._tried(written))
 
     def _once(self) -> list[Slip]:
         """What may be done wrong at one step alone: another input, as where an index was looked up wrongly."""
@@ -139,14 +217,51 @@ class _Search:
 
     # ── candidates ───────────────────────────────────────────────────────────────────
 
-    def _singles(self, slips: Sequence[Slip]) -> Iterator[Named]:
-        for slip in slips:
-            bounds = self._bounds(slip)
-            found = None if bounds is None else self._named((slip.id,), bounds)
-            if found is not None and self._is_against_others(slip):
-                yield replace(found, slip=slip, explains="consistent", is_against_others=True)
-            elif found is not None:
-                yield replace(found, slip=slip)
+    def _tried(self, candidates: Sequence[_Candidate]) -> Iterator[Named]:
+        """Those that hold the numbers; each with how likely random ones fit any tried up to it, its other ways included."""
+        order = sorted(candidates, key=lambda one: max(map(rank, one[0])))
+        for _, group in groupby(order, key=lambda one: max(map(rank, one[0]))):
+            holding = [found for one in group if (found := self._holding(*one)) is not None]
+            for found in holding:
+                yield replace(found, chance=self._all.chance)
+
+    def _holding(self, ids: tuple[str, ...], bounds: Interval | None, slip: Slip | None) -> Named | None:
+        """A mistake that holds the numbers; counted as tried where it is one that others might hold."""
+        if bounds is None or not (self.one.is_inside(bounds) | ~self._is_right).all():
+            return None
+        at = self._telling
+        telling = bounds[0].reshape(-1)[at], bounds[1].reshape(-1)[at]
+        if np.isnan(telling).any():
+            return None
+        self._all.add(telling)
+        if ids not in self._each:
+            self._each[ids] = self._tries()
+        self._each[ids].add(telling)
+        if not self.one.is_inside(bounds).all():
+            return None
+        with np.errstate(invalid="ignore"):
+            middle = (bounds[0] + bounds[1]) / 2
+            width = np.maximum(bounds[1] - bounds[0], 10.0**-self.one.decimals)
+            off = (np.abs(self.mark.given - middle) / width)[np.isfinite(middle) & self.one.is_given]
+        is_against = slip is not None and self._is_against_others(slip)
+        low, high = bounds
+        return Named(ids, "all", 1.0, low, high, float(off.max(initial=0.0)), slip, is_against)
+
+    def _tries(self) -> Tries:
+        """How random numbers in the place of the wrong ones would fit."""
+        mark, at = self.mark, self._telling
+        low: Array = np.zeros_like(mark.given)
+        high: Array = np.zeros_like(mark.given)
+        with np.errstate(invalid="ignore"):
+            size = 2 * float(np.max(np.abs(mark.expected), where=np.isfinite(mark.expected), initial=0.0))
+        for part in self.sheet.targets[self.number].parts:
+            known = own_range(self.sheet.learning, part.place)
+            low[part.at], high[part.at] = (-size, size) if known is None else known
+        decimals = int(self.sheet.laid[self.number].numbers.decimals.reshape(-1)[at].max(initial=0))
+        decimals = told_by(self.sheet.learning.scenario, max(decimals, self.one.decimals))
+        right = mark.low.reshape(-1)[at], mark.high.reshape(-1)[at]
+        ranges = low.reshape(-1)[at], high.reshape(-1)[at]
+        return Tries(mark.given.reshape(-1)[at], decimals, right, ranges)
 
     def _is_against_others(self, slip: Slip) -> bool:
         """Whether right numbers of the same step would be others with a slip."""
@@ -168,32 +283,20 @@ class _Search:
                     return True
         return False
 
-    def _written_wrongly(self) -> Iterator[Named]:
-        for id_, bounds in entries.variants(self.sheet, self.number, self.mark):
-            found = self._named((id_,), bounds)
-            if found is not None:
-                yield found
+    def _written_wrongly(self) -> Iterator[tuple[str, Interval]]:
+        yield from entries.variants(self.sheet, self.number, self.mark)
 
-    def _pairs(self, slips: Sequence[Slip]) -> Iterator[Named]:
-        """Two slips at once: those that make a difference each."""
-        nearest = self._nearest(slips)
-        for index, first in enumerate(nearest):
-            for second in nearest[index + 1 :]:
-                bounds = None if first.id == second.id else self._bounds(together(first, second))
-                found = None if bounds is None else self._named((first.id, second.id), bounds)
-                if found is not None:
-                    yield replace(found, explains="consistent")
-
-    def _nearest(self, slips: Sequence[Slip]) -> list[Slip]:
-        """The slips that make a difference, those first whose numbers are nearest to the given ones."""
-        found = []
+    def _pairs(self, slips: Sequence[Slip]) -> list[_Candidate]:
+        """Two slips at once: of the most usual ones that make a difference each."""
+        usual: list[Slip] = []
         for slip in slips:
-            bounds = None if slip.id == "wrong_index" else self._bounds(slip)
-            if bounds is not None:
-                with np.errstate(invalid="ignore"):
-                    off = np.abs(self.mark.given - np.clip(self.mark.given, *bounds))
-                found.append((float(np.nansum(off)), slip))
-        return [slip for _, slip in sorted(found, key=lambda pair: pair[0])[:PAIRS_OF]]
+            if len(usual) < PAIRS_OF and slip.id != "wrong_index" and self._bounds(slip) is not None:
+                usual.append(slip)
+        return [
+            ((first.id, second.id), self._bounds(together(first, second)), None)
+            for first, second in combinations(usual, 2)
+            if first.id != second.id
+        ]
 
     def _bounds(self, slip: Slip) -> Interval | None:
         """What a slip gives; None where it makes no difference, or cannot be made."""
@@ -206,29 +309,8 @@ class _Search:
             return None
         return low, high
 
-    # ── whether one explains the answer ──────────────────────────────────────────────
 
-    def _named(self, ids: tuple[str, ...], bounds: Interval) -> Named | None:
-        one, mark = self.one, self.mark
-        if not one.is_inside(bounds).all():
-            return None
-        with np.errstate(invalid="ignore"):
-            middle = (bounds[0] + bounds[1]) / 2
-            width = np.maximum(bounds[1] - bounds[0], 10.0**-one.decimals)
-            is_bound = np.isfinite(middle) & one.is_given
-            if not is_bound[one.is_given].all() and not _is_telling(mark, is_bound, width):
-                return None
-            distance = float(np.max((np.abs(mark.given - middle) / width)[is_bound]))
-        return Named(ids, self._explains(width, is_bound), bounds[0], bounds[1], distance)
-
-    def _explains(self, width: Array, is_bound: NDArray[np.bool_]) -> Explains:
-        """Whether the wrong numbers prove a mistake: whether it is unlikely that any mistake tried holds them by chance."""
-        if self.one.is_given.sum() < 2:
-            return "consistent"
-        seen = np.concatenate([self.mark.given[self.one.is_given], self.mark.expected[self.one.is_given]])
-        reach = 2 * float(np.max(np.abs(seen), where=np.isfinite(seen), initial=10.0**-self.one.decimals))
-        shares = np.minimum(1.0, width[self.mark.is_wrong & is_bound] / reach)
-        return "all" if len(self.slips) * float(np.prod(shares)) <= PROOF else "consistent"
+_Candidate = tuple[tuple[str, ...], Interval | None, Slip | None]
 
 
 def _likeliest(found: list[Named]) -> Iterator[Named]:
@@ -239,9 +321,3 @@ def _likeliest(found: list[Named]) -> Iterator[Named]:
     for candidate in found[:MOST_NAMED]:
         if candidate.distance <= 3 * nearest + 0.35:
             yield candidate
-
-
-def _is_telling(mark: Mark, is_bound: NDArray[np.bool_], width: Array) -> bool:
-    """Whether bounds that hold anything in some entries say something in others: closer than the right ones are off."""
-    off = np.abs(mark.given - np.clip(mark.given, mark.low, mark.high))
-    return int((is_bound & (width <= 2 * off)).sum()) >= FEWEST_TELLING

@@ -21,7 +21,7 @@ _NEAREST = 0.55  # of a unit: rounding to d + 1 decimals and then to d goes that
 _FINER = 0.05  # of a unit: what rounding to d + 1 decimals or more moves
 _MOST_IN_TURN = 32  # terms whose sums so far are followed one by one
 _AT_ONCE = 1 << 20  # products that are worked out together
-_ON_GRID = 1e-4  # of a unit: what stands for a number of d decimals in float32 arithmetic
+ON_GRID = 1e-4  # of a unit: what stands for a number of d decimals in float32 arithmetic
 
 
 def rounded(interval: Interval, decimals: int) -> Interval:
@@ -35,7 +35,7 @@ def _lowest(low: Bound, decimals: int) -> Bound:
     unit = 10.0**-decimals
     with np.errstate(invalid="ignore", over="ignore"):
         scaled = low * 10.0**decimals
-        below = np.floor(scaled + _ON_GRID)
+        below = np.floor(scaled + ON_GRID)
         part = scaled - below
         found = np.where(part <= _NEAREST, below, np.maximum(below, scaled - _FINER)) * unit
     # Many digits of a large number are all in the float already, and infinity has none.
@@ -85,7 +85,12 @@ class Rounded(Intervals):
     Args:
         decimals: how many.
         keeps: whether numbers that rounding would make nothing of are kept for what divides by them.
+
+    Attributes:
+        nearest: how far writing a number down moves it, in units.
     """
+
+    nearest = _NEAREST
 
     def __init__(self, decimals: int, *, keeps: bool = False) -> None:
         self.decimals = decimals
@@ -108,7 +113,7 @@ class Rounded(Intervals):
         if written is not None:
             return written(*args)  # type: ignore[no-any-return]
         bounds = OPERATIONS[op].interval(*args)
-        return bounds if op in _EXACT else rounded(bounds, self.decimals)
+        return bounds if op in _EXACT else self._rounded(bounds)
 
     def written(self, expression: Expression, bounds: Interval) -> Interval:
         """The bounds of a line's result as it is written down: what only moves numbers is rounded there at last."""
@@ -156,7 +161,7 @@ class Rounded(Intervals):
         low, high = terms
         count = low.shape[-1]
         if count > _MOST_IN_TURN:  # the most that each of the sums can be off by
-            off = _NEAREST * 10.0**-self.decimals * (count - 1)
+            off = self.nearest * 10.0**-self.decimals * (count - 1)
             low, high = intervals.sum(terms)
             return low[..., 0] - off, high[..., 0] + off
         found = low[..., 0], high[..., 0]
@@ -230,7 +235,7 @@ class Rounded(Intervals):
 
     def _off_by(self, bounds: Interval, share: Bound | float, least: float) -> Interval:
         """Bounds of what comes of rounded powers, off by some share of their rounding; no result leaves `least` to 1."""
-        off = _NEAREST * 10.0**-self.decimals * share
+        off = self.nearest * 10.0**-self.decimals * share
         return self._rounded((np.maximum(bounds[0] - off, least), np.minimum(bounds[1] + off, 1.0)))
 
     def _smooth_l1(self, a: Interval, beta: Interval) -> Interval:

@@ -44,6 +44,17 @@ class Calculations:
         base = self.of_batch(place.epoch, place.batch, decimals)
         if slip is RIGHT:
             return base
+        if slip.reading is not None:
+            paper = Paper(
+                base.done,
+                self.own,
+                decimals,
+                epoch=place.epoch,
+                inside=self._inside,
+                reading=slip.reading(decimals),
+            )
+            paper.sheet = self
+            return paper
         paper = Paper(base.done, self.own, decimals, epoch=place.epoch, slip=slip, base=base)
         paper.sheet = self
         return paper

@@ -17,6 +17,7 @@ from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
 if TYPE_CHECKING:
     from rnnstep.checking.forward import Forward
     from rnnstep.checking.paper import Paper
+    from rnnstep.checking.rounding import Rounded
     from rnnstep.checking.step import Fed
 
 Lines = tuple[Line, ...]
@@ -34,6 +35,7 @@ class Slip:
         wires: what is fed in instead, under the names of the methods below.
         walks_padding: whether a row goes on behind its end.
         here: at which blocks and steps it is done; None everywhere. All else is then right.
+        reading: how numbers are written down; None as is right.
     """
 
     id: str = ""
@@ -41,6 +43,7 @@ class Slip:
     wires: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     walks_padding: bool = False
     here: Here | None = None
+    reading: type[Rounded] | None = None
     _written: dict[tuple[Phase, str, int], tuple[object, Lines]] = field(default_factory=dict)
 
     def lines(self, phase: Phase, block: Block) -> Lines:

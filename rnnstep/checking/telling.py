@@ -19,6 +19,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 
 STEPS_AHEAD = 1
+MOST_COMPARED = 6  # mistakes
 OF_BIASES = frozenset(
     {"no_b_ih", "no_b_hh", "no_bias", "bias_twice", "bias_after_activation", "gru_b_hn_outside"}
 )
@@ -49,12 +50,19 @@ class Advice:
 
 
 def advice(sheet: Sheet, number: int, found: Sequence[Named]) -> Advice | None:
-    """Give the value to work out next; None where nothing in reach would tell."""
+    """Give the value to work out next; None where nothing in reach would tell. One mistake alone is told from what is right."""
+    found = found[:MOST_COMPARED]
     slips = [one.slip for one in found if one.slip is not None]
+    bounds = [(one.low, one.high) for one in found]
     place = sheet.targets[number].parts[0].place
-    if len(found) < 2 or place.phase != "forward" or not place.key.startswith("L"):
+    if not found or place.phase != "forward" or not place.key.startswith("L"):
         return None
-    best, most = place, _told_by_the_rest(sheet, number, found)
+    if len(found) == 1:
+        slips.append(RIGHT)
+        bounds.append((sheet.marks[number].low, sheet.marks[number].high))
+    is_blank = np.isnan(sheet.marks[number].given)
+    # The entries of the answer that were left blank may tell.
+    best, most = place, sum(bool(np.any(is_blank & _is_apart(*pair))) for pair in combinations(bounds, 2))
     for other in _values(sheet, number):
         told = sum(_are_apart(sheet, number, pair, other) for pair in combinations(slips, 2))
         if told > most:
@@ -62,15 +70,8 @@ def advice(sheet: Sheet, number: int, found: Sequence[Named]) -> Advice | None:
     if not most:
         return None
     block = sheet.learning.structure.stage(best.batch, "forward").by_key[best.key]
-    is_enough = most == len(found) * (len(found) - 1) // 2
+    is_enough = most == len(bounds) * (len(bounds) - 1) // 2
     return Advice(best.name, best.t, block.layer, block.direction, is_enough)
-
-
-def _told_by_the_rest(sheet: Sheet, number: int, found: Sequence[Named]) -> int:
-    """How many pairs the entries of the answer that were left blank would tell apart."""
-    is_blank = np.isnan(sheet.marks[number].given)
-    bounds = [(one.low, one.high) for one in found]
-    return sum(bool(np.any(is_blank & _is_apart(one, other))) for one, other in combinations(bounds, 2))
 
 
 def _values(sheet: Sheet, number: int) -> Iterator[Place]:

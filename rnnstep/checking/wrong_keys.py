@@ -1,4 +1,4 @@
-"""Operations that only mistakes hold: the other key of the calculator, a product along the wrong axis."""
+"""Readings that only mistakes hold: the other key of the calculator, a product along the wrong axis, digits cut off."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnnstep.checking.rounding import Rounded
+from rnnstep.checking.rounding import ON_GRID, Rounded
 from rnnstep.equations import intervals
 from rnnstep.equations.intervals import Bound, Interval, outward
 
@@ -40,6 +40,22 @@ class WithWrongKeys(Rounded):
     def _times_rows(self, w: Interval, x: Interval) -> Interval:
         """Each element times all of its row: x_i · Σ_j W_ij."""
         return self._summed(intervals.mul(w, (x[0][..., :, None], x[1][..., :, None])))
+
+
+class Cut(WithWrongKeys):
+    """The reading of one who cuts off what stands behind the last digit, or carries more digits and cuts later."""
+
+    nearest = 1.0
+
+    def _rounded(self, bounds: Interval) -> Interval:
+        low, high = bounds
+        return self._cut(np.maximum(low, 0.0), low), -self._cut(np.maximum(-high, 0.0), -high)
+
+    def _cut(self, size: Bound, bound: Bound) -> Bound:
+        """The least of what is left of numbers from a bound on: of one below 0 itself, as cutting moves it towards 0."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = np.floor(size * 10.0**self.decimals + ON_GRID) * 10.0**-self.decimals
+        return np.where((bound > 0) & np.isfinite(found), np.minimum(found, bound), bound)
 
 
 def _rising(function: Callable[[Bound], Bound], a: Interval) -> Interval:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnnstep.checking import MISTAKES, Mark, Marked, Named
+from rnnstep.checking import MISTAKES, TOO_COARSE, Mark, Marked, Named, Remarks
 from rnnstep.cli.page import Page, module_words
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
@@ -111,6 +111,16 @@ def _remarks(marked: Marked, index: int, page: Page, *, with_hints: bool) -> Ite
     if not remarks.was_searched:
         yield page.say(Text("not looked into: so many answers before it are wrong"))
         return
+    if remarks.is_too_coarse:
+        yield page.say(TOO_COARSE)
+        yield page.say(
+            Text("write more decimals, or more numbers")
+            if remarks.advice is None
+            else Text(
+                "work out {name} next, or write more decimals", name=_next(marked, index, remarks, page)
+            )
+        )
+        return
     if not remarks.mistakes:
         yield page.say(Text("no common mistake gives these numbers: look for a slip in the arithmetic"))
         return
@@ -125,10 +135,7 @@ def _remarks(marked: Marked, index: int, page: Page, *, with_hints: bool) -> Ite
     elif len({one.ids for one in remarks.mistakes}) > 1:
         yield page.say(Text("these give the same numbers here"))
     if remarks.advice is not None:
-        label = remarks.advice.label
-        name = page.alphabet.spell(label)
-        if label == marked.marks[index].label:  # some of its entries were left blank
-            name = page.say(Text("the rest of {name}", name=name))
+        name = _next(marked, index, remarks, page)
         yield page.say(
             Text("work out {name} next: it tells them apart", name=name)
             if remarks.advice.is_enough
@@ -136,15 +143,26 @@ def _remarks(marked: Marked, index: int, page: Page, *, with_hints: bool) -> Ite
         )
 
 
+def _next(marked: Marked, index: int, remarks: Remarks, page: Page) -> str:
+    """What to work out next, by name."""
+    assert remarks.advice is not None
+    name = page.alphabet.spell(remarks.advice.label)
+    is_own = remarks.advice.label == marked.marks[index].label  # some of its entries were left blank
+    return page.say(Text("the rest of {name}", name=name)) if is_own else name
+
+
 def _mistake(one: Named, page: Page) -> Iterator[str]:
     names = " + ".join(page.say(MISTAKES[id_].name) for id_ in one.ids)
     ids = " + ".join(one.ids)
-    if len(one.ids) > 1:
-        text = Text("perhaps two mistakes at once: {names} ({ids})", names=names, ids=ids)
-    elif one.explains == "all":
-        text = Text("mistake: {names} ({ids})", names=names, ids=ids)
+    told = {"names": names, "ids": ids, "count": one.one_in}
+    if not one.is_named:
+        text = Text("possible: {names} ({ids}); 1 in {count} random answers would fit as well", **told)
+    elif one.is_against_others:
+        text = Text("may be: {names} ({ids}); right numbers of the same step speak against it", **told)
+    elif len(one.ids) > 1:
+        text = Text("two mistakes at once: {names} ({ids})", **told)
     else:
-        text = Text("may be: {names} ({ids}); these numbers are too few to prove it", names=names, ids=ids)
+        text = Text("mistake: {names} ({ids})", **told)
     yield page.say(text)
     for id_ in one.ids:
         yield f"  {page.say(MISTAKES[id_].explanation)}"

@@ -96,7 +96,7 @@ def floor(scenario: Scenario, batch: Batch) -> Floor | None:
     if loss is None or target is None or loss.name != "CrossEntropyLoss":
         return None
     num_classes = _num_classes(scenario)
-    found = _bounded(scenario) if scenario.linear is None else None
+    found = bounded_state(scenario) if scenario.linear is None else None
     bound, state = found or (None, "")
     spread = math.inf if bound is None else 2 * bound
     is_softmax_first = (
@@ -128,7 +128,7 @@ def _num_classes(scenario: Scenario) -> int:
     return scenario.recurrent.output_size * scenario.recurrent.num_directions
 
 
-def _bounded(scenario: Scenario) -> tuple[float, str] | None:
+def bounded_state(scenario: Scenario) -> tuple[float, str] | None:
     """The bound of the last layer's h, and how it is made; None where there is none."""
     recurrent = scenario.recurrent
     if recurrent.is_own or recurrent.proj_size:

@@ -61,11 +61,14 @@ def _answer(marked: Marked, number: int, language: str) -> dict[str, Any]:
                 "id": id_,
                 "name": MISTAKES[id_].name.into(language),
                 "explains": one.explains,
+                "chance": one.chance,
                 "explanation": MISTAKES[id_].explanation.into(language),
                 "hint": MISTAKES[id_].hint.into(language),
             }
             others = [other for other in one.ids if other != id_]
             found["mistakes"].append(mistake | ({"with": others[0]} if others else {}))
+    if remarks.is_too_coarse:
+        found["too_coarse"] = True
     if remarks.advice is not None:
         found["next"] = {
             "name": remarks.advice.name,

@@ -97,12 +97,14 @@ class Guess:
         wrong: which entries are not, where several were given: "[0] [2]".
         hint: a hint; None where no common mistake gives it.
         mistakes: and what may have been done, the likeliest first.
+        is_too_coarse: whether mistakes fit, but so would many random numbers.
     """
 
     is_right: bool
     wrong: str = ""
     hint: Text | None = None
     mistakes: tuple[Text, ...] = ()
+    is_too_coarse: bool = False
 
 
 def place_of(session: Session) -> Place | None:
@@ -164,6 +166,8 @@ def guess(session: Session, text: str, decimals: int) -> Guess:
     wrong = (
         "" if is_one else " ".join(str(place) for place in np.argwhere(mark.is_wrong).tolist()[:MOST_WRONG])
     )
-    named = [MISTAKES[one.ids[0]] for one in marked.remarks(number, is_quick=True).mistakes]
+    remarks = marked.remarks(number, is_quick=True)
+    named = [MISTAKES[one.ids[0]] for one in remarks.mistakes]
     hint = named[0].hint if named else None
-    return Guess(is_right=False, wrong=wrong, hint=hint, mistakes=tuple(one.explanation for one in named))
+    explanations = tuple(one.explanation for one in named)
+    return Guess(False, wrong, hint, explanations, remarks.is_too_coarse)

@@ -115,6 +115,10 @@ class _Guessing:
             return Text("not right at {where}; Enter again says a hint, Esc and . show it", where=found.wrong)
         if self._times == 1:
             return Text("not right; Enter again says a hint, Esc and . show it")
+        if found.is_too_coarse:
+            return Text(
+                "not right, and too few or too coarse to tell why: say more decimals, or all of its numbers"
+            )
         if found.hint is None:
             return Text("not right, and no common mistake gives it: look for a slip in the arithmetic")
         if self._times == 2:

@@ -101,16 +101,21 @@ def _told(scene: Scene, found: Given, *, is_wrong: bool) -> str:
         return say(Text("right, from your own earlier numbers"))
     if not is_wrong:
         return ""
-    from rnnstep.checking import MISTAKES
+    from rnnstep.checking import MISTAKES, TOO_COARSE
 
     own = scene.session.own
     marked = None if own is None else own.marked(scene.run.learning)
     if marked is None:
         return ""
-    mistakes = marked.remarks(found.number, is_quick=True).mistakes
-    if not mistakes:
+    remarks = marked.remarks(found.number, is_quick=True)
+    if remarks.is_too_coarse:
+        return say(TOO_COARSE)
+    if not remarks.mistakes:
         return say(Text("no common mistake gives these numbers"))
-    explanation = MISTAKES[mistakes[0].ids[0]].explanation
-    if mistakes[0].explains == "all":
+    likeliest = remarks.mistakes[0]
+    explanation = MISTAKES[likeliest.ids[0]].explanation
+    if likeliest.is_named:
         return say(explanation)
-    return say(Text("perhaps: {mistake}", mistake=explanation))
+    return say(
+        Text("possible, 1 in {count} by chance: {mistake}", count=likeliest.one_in, mistake=explanation)
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -94,18 +93,6 @@ def test_large_weights_widen_the_bounds_and_honest_rounding_stays_right():
         assert {mark.status for mark in found.marks} == {"correct"}
 
 
-def test_random_numbers_are_wrong_and_rarely_explained():
-    rng = random.Random(0)
-    explained = 0
-    for seed in range(40):
-        scenario = scenario_of("RNN", seed)
-        numbers = " ".join(f"{rng.uniform(-1, 1):.3f}" for _ in range(3))
-        found = marked(scenario, [f"h_2 = {numbers}"])
-        assert found.marks[0].status == "wrong"
-        explained += bool(found.remarks(0, is_quick=True).mistakes)
-    assert explained <= 2
-
-
 def test_one_number_proves_little():
     scenario = scenario_of("RNN", 3)
     pen = Pen(2)
@@ -113,8 +100,7 @@ def test_one_number_proves_little():
     found = marked(scenario, [f"h_1 = {pen.written(values[0]['h'])}", f"h_2[0] = {values[1]['h'][0]:.2f}"])
     assert found.marks[1].status == "wrong"
     explained = {ids: one.explains for one in found.remarks(1).mistakes for ids in one.ids}
-    assert "no_activation" in explained
-    assert set(explained.values()) == {"consistent"}
+    assert explained == {"no_activation": "possible"}
 
 
 def test_a_published_calculation_with_slips_is_caught_at_the_right_places():

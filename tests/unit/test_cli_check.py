@@ -46,12 +46,39 @@ def test_blanks_are_left_out_and_nothing_at_all_is_missing(capsys):
     assert found["score"] == [1, 2]
 
 
-def test_one_number_is_never_proof(capsys):
-    _, found = checked(capsys, "h_2[0] = 0.25")  # without b_hh
-    (answer,) = found["answers"]
-    assert answer["status"] == "wrong"
-    assert "no_b_hh" in {one["id"] for one in answer["mistakes"]}
-    assert {one["explains"] for one in answer["mistakes"]} == {"consistent"}
+def test_few_numbers_are_named_possible_or_say_nothing(capsys):
+    """Of one without b_hh: with three decimals, with two, and where its step alone is not all that may be wrong."""
+    _, found = checked(capsys, "h_1 = 0.2150 0.2507 -0.4845 -0.0942", "h_2[0] = 0.248")
+    (mistake,) = found["answers"][1]["mistakes"]
+    assert (mistake["id"], mistake["explains"]) == ("no_b_hh", "all")
+    assert 0 < mistake["chance"] < 0.01
+    _, found = checked(capsys, RIGHT, "h_2[0] = 0.25")
+    mistakes = {one["id"]: one for one in found["answers"][1]["mistakes"]}
+    assert mistakes["no_b_hh"]["explains"] == "possible"
+    assert 0.01 <= mistakes["no_b_hh"]["chance"] < 0.1
+    _, found = checked(capsys, "h_2[0] = 0.25")
+    assert found["answers"][0]["mistakes"] == []
+    assert found["answers"][0]["too_coarse"] is True
+    assert found["answers"][0]["next"]["name"] == "h"  # the rest of it
+
+
+@pytest.mark.parametrize("answer", ["h_1 = 0.5 0.5 0.5 0.5", "h_1 = 0.1 0.2 0.3 0.4"])
+def test_numbers_of_one_decimal_are_explained_by_nothing(capsys, answer):
+    assert main(["check", "hello", answer]) == 1
+    out = capsys.readouterr().out
+    assert "these numbers are too few or too coarse to tell what was done" in out
+    assert "may be" not in out
+    assert "possible" not in out
+
+
+def test_wrong_answers_of_one_sheet_are_taken_together(capsys):
+    _, found = checked(capsys, RIGHT, "h_2[0] = 0.25", "h_2[1] = 0.39")
+    for answer in found["answers"][1:]:
+        explains = {one["id"]: one["explains"] for one in answer["mistakes"]}
+        assert explains["no_b_hh"] == "all"
+    _, found = checked(capsys, RIGHT, "h_2[0] = 0.25", "h_2[1] = -0.77")
+    explains = {one["id"]: one["explains"] for one in found["answers"][1]["mistakes"]}
+    assert "all" not in explains.values()
 
 
 def test_decimals_that_tell_nothing_are_said_to(capsys):

@@ -12,6 +12,7 @@ import numpy as np
 from rnnstep.checking.own import Place
 from rnnstep.checking.rounding import rounded
 from rnnstep.checking.slip import Slip
+from rnnstep.checking.wrong_keys import Cut
 from rnnstep.equations.intervals import Interval
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FINALS = ("h_n", "c_n")
 STEPS_APART = 3  # of a value that may have been written down for another step
+CUT = Slip("digits_cut", reading=Cut)
 MOST_EXCHANGED = 60  # entries; of a larger value no two are exchanged
 
 
@@ -27,6 +29,7 @@ def variants(sheet: Sheet, number: int, mark: Mark) -> Iterator[tuple[str, Inter
     """Each mistake with its bounds."""
     right, decimals = sheet.bounds(number), sheet.decimals(number)
     target = sheet.targets[number]
+    yield "digits_cut", _cut(right, sheet.bounds_of(target, decimals, CUT), decimals)
     yield from _exchanged(mark, right)
     yield from _signs(mark, right)
     yield from _rows(target, right)
@@ -39,6 +42,14 @@ def variants(sheet: Sheet, number: int, mark: Mark) -> Iterator[tuple[str, Inter
         yield id_, others.bounds_of(other, decimals)
     if mark.answer.name in FINALS:
         yield from _finals(others, target, decimals)
+
+
+def _cut(right: Interval, cut: Interval, decimals: int) -> Interval:
+    """Digits cut off on the way, or of the result alone, which is then less than a unit too small in size."""
+    unit = 10.0**-decimals
+    low = np.where(right[0] > 0, np.maximum(right[0] - unit, 0.0), right[0])
+    high = np.where(right[1] < 0, np.minimum(right[1] + unit, 0.0), right[1])
+    return np.minimum(low, cut[0]), np.maximum(high, cut[1])
 
 
 def _exchanged(mark: Mark, right: Interval) -> Iterator[tuple[str, Interval]]:

@@ -31,6 +31,7 @@ def variants(learning: Learning, phase: Phase) -> Iterator[Slip]:
         if isinstance(line.expression, Apply) and line.expression.op == "tanh":
             yield _slip("derivative_at_preactivation", "recurrent", _at_argument(line))
     yield _slip("gradient_sign", "loss", _negative)
+    yield from _of_factors(learning)
     yield from _of_reductions(learning)
     if phase == "update":
         for id_, rewriting in _UPDATE:
@@ -184,6 +185,12 @@ def _times(factor: float) -> Callable[[Paper, Block, int], Fed]:
         return (point(np.full(1, factor)) if block.kind == "total" else value), doubts
 
     return sent
+
+
+def _of_factors(learning: Learning) -> Iterator[Slip]:
+    loss = learning.scenario.loss
+    if loss is not None and loss.name == "MSELoss":
+        yield Slip("half_squared_error", wires={"sent": _times(0.5)})
 
 
 def _of_reductions(learning: Learning) -> Iterator[Slip]:

@@ -36,6 +36,16 @@ MISTAKES: Mapping[str, Words] = {
         Text("The logarithm to the base 2 was taken; the loss has the natural one."),
         Text("Which base does the logarithm of the loss have?"),
     ),
+    "half_squared_error": Words(
+        Text("half the loss"),
+        Text("½ was taken of the loss; here it has the factor 1, and all its gradients are twice as large."),
+        Text("Which factor does the loss of this scenario have?"),
+    ),
+    "factor_forgotten": Words(
+        Text("factor forgotten"),
+        Text("The factor of the loss was left out; it multiplies the loss and every gradient."),
+        Text("What does factor say?"),
+    ),
     "sum_for_mean": Words(
         Text("sum for the mean"),
         Text("The losses were added up; the loss is their mean."),
@@ -130,6 +140,11 @@ MISTAKES: Mapping[str, Words] = {
         Text("one bias updated"),
         Text("Only one of the two biases was updated; both get the gradient."),
         Text("What is the gradient of b_hh?"),
+    ),
+    "digits_cut": Words(
+        Text("digits cut off"),
+        Text("Digits were cut off; a number is rounded to the nearest one."),
+        Text("Which digit comes after the last one that you wrote, and is it 5 or more?"),
     ),
     "swapped_entries": Words(
         Text("two entries exchanged"),

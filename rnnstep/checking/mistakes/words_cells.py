@@ -152,6 +152,13 @@ OF_CELLS: Mapping[str, Words] = {
         Text("The backward direction read the sequence in forward order."),
         Text("Which x does the backward direction read first?"),
     ),
+    "directions_share_weights": Words(
+        Text("one set of weights for both directions"),
+        Text(
+            "The backward direction was computed with the weights of the forward one; it has its own, `_reverse`."
+        ),
+        Text("How many weights does a bidirectional layer have?"),
+    ),
     "h_n_viewed": Words(
         Text("h_n.view"),
         Text("h_n was viewed as (B, −1) without a transpose, which mixes the rows of the batch."),

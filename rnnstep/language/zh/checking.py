@@ -128,9 +128,17 @@ ZH = {
     "the rest of {name}": "{name} 的其余各项",
     "work out {name} next: it tells them apart": "接下来算 {name}：它能把这几种错误区分开",
     "work out {name} next: it tells some of them apart": "接下来算 {name}：它能区分开其中几种错误",
-    "perhaps two mistakes at once: {names} ({ids})": "可能同时有两个错误：{names}（{ids}）",
+    "two mistakes at once: {names} ({ids})": "同时有两个错误：{names}（{ids}）",
     "mistake: {names} ({ids})": "错误：{names}（{ids}）",
-    "may be: {names} ({ids}); these numbers are too few to prove it": "可能是：{names}（{ids}）；这几个数还不足以证明",
+    "may be: {names} ({ids}); right numbers of the same step speak against it": (
+        "也许是：{names}（{ids}）；但同一步里算对的数与此不符"
+    ),
+    "possible: {names} ({ids}); 1 in {count} random answers would fit as well": (
+        "可能：{names}（{ids}）；随便写的答案，{count} 个里也会有 1 个碰巧符合"
+    ),
+    "these numbers are too few or too coarse to tell what was done": "这几个数太少或太粗，看不出是怎么算错的",
+    "write more decimals, or more numbers": "多写几位小数，或者多写几个数",
+    "work out {name} next, or write more decimals": "接下来算 {name}，或者多写几位小数",
     "{right} of {count} right": "{count} 个答案，对了 {right} 个",
     "{where}{found} is wrong: your own numbers give {low}; the run has {expected}": (
         "{where}{found} 不对：由你自己的数应得 {low}；这次运行的结果是 {expected}"
@@ -173,6 +181,10 @@ ZH = {
     ),
     "{found} numbers: expected {count}, all of `{name}`": "输入了 {found} 个数：应为 {count} 个，即 `{name}` 的全部",
     "perhaps: {mistake}": "可能是：{mistake}",
+    "possible, 1 in {count} by chance: {mistake}": "可能（{count} 次里有 1 次是碰巧）：{mistake}",
+    "not right, and too few or too coarse to tell why: say more decimals, or all of its numbers": (
+        "不对；数太少或太粗，看不出原因：多写几位小数，或者把各项都写上"
+    ),
     "not right; Enter again says a hint, Esc and . show it": "不对；再按回车给出提示，按 Esc 和 . 显示答案",
     "not right, and no common mistake gives it: look for a slip in the arithmetic": (
         "不对，也没有哪种常见错误会得到它：请检查计算中的笔误"

@@ -216,4 +216,25 @@ ZH = {
     "a sign lost": "符号写错了",
     "A sign was lost, or one too many was written.": "漏了或多了一个负号。",
     "Go through the signs once more.": "再把正负号检查一遍。",
+    # the factor of a loss, digits, shared weights
+    "half the loss": "损失取了一半",
+    "½ was taken of the loss; here it has the factor 1, and all its gradients are twice as large.": (
+        "损失乘了 ½；这里的系数是 1，所有梯度都是它的两倍。"
+    ),
+    "Which factor does the loss of this scenario have?": "这个场景的损失系数是多少？",
+    "factor forgotten": "漏乘系数",
+    "The factor of the loss was left out; it multiplies the loss and every gradient.": (
+        "损失没有乘系数；损失和每个梯度都要乘它。"
+    ),
+    "What does factor say?": "factor 写的是多少？",
+    "digits cut off": "截去了尾数",
+    "Digits were cut off; a number is rounded to the nearest one.": "后面的数字直接截掉了；应当四舍五入。",
+    "Which digit comes after the last one that you wrote, and is it 5 or more?": (
+        "你写的最后一位后面是哪个数字？是不是 5 或更大？"
+    ),
+    "one set of weights for both directions": "两个方向共用一套权重",
+    "The backward direction was computed with the weights of the forward one; it has its own, `_reverse`.": (
+        "反向用了正向的权重；它有自己的权重，名称带 `_reverse`。"
+    ),
+    "How many weights does a bidirectional layer have?": "双向层有几套权重？",
 }
