@@ -41,6 +41,7 @@ class Calculation(ABC):
         epoch: from 0.
         inside: where a number of another rounding lies within its bounds.
         reading: how operations are done; None for bounds of honest rounding.
+        dividing: the same in blocks that divide; None for `reading`, or bounds of honest rounding that keep small divisors.
         slip: what is done wrong.
         base: with a slip, the same calculation done right: what was given is taken from there.
     """
@@ -54,6 +55,7 @@ class Calculation(ABC):
         epoch: int = 0,
         inside: Inside | None = None,
         reading: Rounded | None = None,
+        dividing: Rounded | None = None,
         slip: Slip = RIGHT,
         base: Self | None = None,
     ) -> None:
@@ -64,7 +66,7 @@ class Calculation(ABC):
         self.slip = slip
         self.base = base
         self.reading = reading or WithWrongKeys(decimals)
-        self._dividing = reading or WithWrongKeys(decimals, keeps=True)
+        self._dividing = dividing or reading or WithWrongKeys(decimals, keeps=True)
         self.no_doubts: Doubts = np.zeros(self.batch.num_rows, np.bool_)
         self._inside = inside
         self._steps: dict[tuple[Phase, str, int], Step] = {}

@@ -52,6 +52,7 @@ class Calculations:
                 epoch=place.epoch,
                 inside=self._inside,
                 reading=slip.reading(decimals),
+                dividing=slip.reading(decimals, keeps=True),
             )
             paper.sheet = self
             return paper

@@ -17,9 +17,6 @@ USUAL_FIRST = (
     "log2",
     "one_minus_p",
     "softmax_twice",
-    # any value: how it was written down
-    "digits_cut",
-    "sign_slip",
     # an update
     "merged_bias_once",
     "no_zero_grad",
@@ -28,6 +25,9 @@ USUAL_FIRST = (
     "adam_no_correction",
     "adam_only_v_corrected",
     "adam_only_m_corrected",
+    # any value: how it was written down
+    "digits_cut",
+    "sign_slip",
     # the way back
     "gradient_sign",
     "slope_left_out",
@@ -38,10 +38,10 @@ USUAL_FIRST = (
     "h_for_h_prev",
     "u_for_u_transposed",
     # a step
-    "no_activation",
     "no_b_hh",
     "no_b_ih",
     "no_bias",
+    "no_activation",
     "h_without_tanh",
     "c_for_h",
     "g_with_sigmoid",
