@@ -35,6 +35,9 @@ class Way(Protocol):
     def gradient(self, name: str) -> Array:
         """∂L/∂ of one of the block's inputs over all steps, (T, B, n)."""
 
+    def suspect(self) -> int | None:
+        """The step that comes first on the way back of those that may have a number that is not finite, or None."""
+
 
 class BackwardPass:
     """The way back of one batch.
@@ -160,6 +163,10 @@ class BackwardPass:
         way = self._ways[key]
         assert isinstance(way, RecurrentWay)
         return way.state(name)
+
+    def way(self, key: str) -> Way:
+        """The way back through a block."""
+        return self._ways[key]
 
     def way_back(self, key: str) -> Returning:
         """A block's way back as equations."""

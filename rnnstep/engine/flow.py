@@ -70,10 +70,17 @@ def largest_singular_values(done: Pass, key: str) -> dict[str, float]:
     size = int(next(iter(block.program.states.values()))[0])
     recurrent = [name for name in block.parameters if name.startswith(("W_h", "U_"))]
     return {
-        name: float(np.linalg.norm(block.parameters[name].astype(np.float64), 2))
+        name: _largest_singular_value(block.parameters[name])
         for name in recurrent
         if block.parameters[name].ndim == 2 and block.parameters[name].shape[1] == size
     }
+
+
+def _largest_singular_value(matrix: Array) -> float:
+    """The largest singular value; NaN or infinity where an element is, for which the decomposition does not converge."""
+    if np.isfinite(matrix).all():
+        return float(np.linalg.norm(matrix.astype(np.float64), 2))
+    return float("nan") if np.isnan(matrix).any() else float("inf")
 
 
 def _steps_of_row(done: Pass, run: BlockRun, row: int) -> list[int]:
@@ -105,7 +112,7 @@ class _Jacobians:
 
     def norms(self, state: str, *, is_alone: bool = False) -> Norms:
         """‖∂state_T/∂state_t‖ at each step, in the order of computation; `is_alone`: along that state's path alone."""
-        found = [float(np.linalg.norm(each.astype(np.float64), 2)) for each in self._back(state, is_alone)]
+        found = [_largest_singular_value(each) for each in self._back(state, is_alone)]
         return np.array(found[::-1])
 
     def _back(self, state: str, is_alone: bool) -> Iterator[Array]:  # noqa: FBT001

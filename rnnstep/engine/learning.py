@@ -8,19 +8,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
-from rnnstep.engine.epoch import Epoch
+from rnnstep.engine.epoch import Epoch, UpdatePass
+from rnnstep.engine.finite import Finding, first_of_pass
 from rnnstep.engine.model import Model
-from rnnstep.engine.structure import Structure
-from rnnstep.engine.trainer import Record, State, Trainer
+from rnnstep.engine.structure import Phase, Stage, Structure
+from rnnstep.engine.trainer import Looked, Record, State, Trainer
+from rnnstep.equations.magnitudes import UNKNOWN, largest
 from rnnstep.equations.operations import Array
 from rnnstep.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from rnnstep.engine.backward import BackwardPass
+    from rnnstep.engine.passes import Pass
 
 KEPT_STATES = 64  # of a whole training at most, and fewer where they are large
 KEPT_BYTES = 256 << 20
 EPOCHS_AT_HAND = 2
+TAME = 1e15  # gradients whose squares, and these divided by a bias correction, are far from overflowing
 
 
 class Learning:
@@ -34,7 +43,8 @@ class Learning:
         structure: what there is to step through in each of them.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, *, is_looked_through: bool = True) -> None:
+        """Take a scenario; `is_looked_through` is whether numbers that are not finite are looked for on the way."""
         self.scenario = scenario
         self.num_epochs = (
             scenario.training.epochs if scenario.training is not None and scenario.has_loss else 1
@@ -46,6 +56,10 @@ class Learning:
         self._states: dict[int, State] = {0: self._last}
         self._records: list[Record] = []
         self._recent: dict[int, Epoch] = {}
+        self._finding: Finding | None = None
+        self._is_looked_through = is_looked_through
+        self._looked_through = 0
+        self._batches_looked_at = 0
         size = max(1, self._last.num_bytes)
         self._stride = max(1, -(-self.num_epochs // max(2, min(KEPT_STATES, KEPT_BYTES // size))))
 
@@ -80,8 +94,15 @@ class Learning:
         with self._lock:
             if len(self._records) == self.num_epochs:  # the other thread came first
                 return
-            record, self._last = self.trainer.advance(self._last)
-            self._records.append(replace(record, index=len(self._records)))
+            index = len(self._records)
+            is_looked_at = self._is_looked_through and self._finding is None and self._looked_through == index
+            found: list[Finding] = []
+            notice = partial(self._look, index, found) if is_looked_at else None
+            record, self._last = self.trainer.advance(self._last, notice)
+            self._records.append(replace(record, index=index))
+            if is_looked_at:
+                self._finding = found[0] if found else None
+                self._looked_through = index + 1
             if len(self._records) % self._stride == 0:
                 self._states[len(self._records)] = self._last
 
@@ -109,6 +130,88 @@ class Learning:
                 self._recent[index] = found
             return found
 
+    # ── what is not finite ───────────────────────────────────────────────────────────
+
+    @property
+    def finding(self) -> Finding | None:
+        """The first number that is not finite, in the order of computation; None as far as was looked."""
+        return self._finding
+
+    @property
+    def num_looked_through(self) -> int:
+        """How many epochs, from the first on, were looked through for a number that is not finite."""
+        return self._looked_through
+
+    def look_on(self, seconds: float, is_wanted: Callable[[], bool] = lambda: True) -> bool:
+        """Look for the first number that is not finite, training on; whether it is known now, or that there is none.
+
+        Args:
+            seconds: how long to go on, past the end of an epoch.
+            is_wanted: whether to go on, asked after each batch of a run that is not trained, and after each epoch.
+        """
+        end = time.monotonic() + seconds
+        while self._finding is None and self._looked_through < self.num_epochs:
+            if not is_wanted() or time.monotonic() > end:
+                return False
+            if self.trainer.optimizer is None or not self.scenario.has_loss:
+                return self._look_through_batches(end, is_wanted)
+            self.advance()
+        return True
+
+    def _look_through_batches(self, end: float, is_wanted: Callable[[], bool]) -> bool:
+        """The same for a run without updates, whose batches do not depend on each other."""
+        model, epoch = self.trainer.model, self.epoch(0)
+        for index in range(self._batches_looked_at, self.structure.num_batches):
+            if not is_wanted() or time.monotonic() > end:
+                return False
+            done = epoch.forward(index) if index == 0 else model.run_batch(index)
+            found: list[Finding] = []
+            self._look(0, found, Looked(index, done, model.backward(done) if done.loss_run else None, None))
+            self._batches_looked_at = index + 1
+            if found:
+                self._finding = found[0]
+                return True
+        self._looked_through = 1
+        return True
+
+    def _look(self, epoch: int, found: list[Finding], batch: Looked) -> None:
+        """Note the first number of a batch's passes that is not finite, unless one was found already."""
+        if found:
+            return
+        phases: tuple[Phase, ...] = ("forward", "backward", "update")
+        update = None
+        if batch.update is not None and not _is_tame(*batch.update):
+            update = UpdatePass(self.trainer, batch.index, *batch.update[:2])
+        for phase, passed in zip(phases, (batch.forward, batch.backward, update), strict=True):
+            if passed is None:
+                continue
+            finding = first_of_pass(
+                passed,
+                self._stage(epoch, batch.index, phase, passed),
+                is_by_time=self.scenario.display.order == "time",
+                epoch=epoch,
+                batch=batch.index,
+            )
+            if finding is not None:
+                found.append(finding)
+                return
+
+    def _stage(self, epoch: int, batch: int, phase: Phase, passed: Pass | BackwardPass | UpdatePass) -> Stage:
+        """A pass's blocks and steps; the lines of a later update may be others than those of the first."""
+        stage = self.structure.stage(batch, phase)
+        return replace(stage, blocks=passed.blocks) if phase == "update" and (epoch or batch) else stage
+
     def trained(self) -> dict[str, Array]:
         """The parameters at the end of training, under torch's names."""
         return self.trainer.by_name(self.state(self.num_epochs).parameters)
+
+
+def _is_tame(before: State, fresh: Array, after: State) -> bool:
+    """Whether the numbers of an update are so small that no line of it can have been infinite on the way."""
+    kept = (*before.buffers.values(), *after.buffers.values())
+    gradients = (fresh, *(one for one in (before.gathered, after.gathered) if one is not None))
+    return (
+        largest(after.parameters) < UNKNOWN
+        and all(largest(one) < TAME for one in gradients)
+        and all(largest(one) < TAME**2 for one in kept)
+    )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from rnnstep.engine.blocks import Block
 from rnnstep.equations.compile import ONE_ROW, ROWS
+from rnnstep.equations.magnitudes import Magnitudes, largest
 from rnnstep.equations.operations import Array
 
 SEGMENT_BYTES = 64 << 20  # kept numbers of one call at most, so that a long run needs no memory twice
@@ -139,20 +140,25 @@ class BlockRun:
         """A state as step `t` read it, (live rows, n)."""
         return self.value(f"{name}_prev", t)
 
-    def over_segment(self, number: int, names: Iterable[str]) -> dict[str, Array]:
-        """Values at every step of a segment, in the order of computation, (steps, rows, n); of one row (steps, n)."""
+    def over_segment(self, number: int, names: Iterable[str], part: slice = slice(None)) -> dict[str, Array]:
+        """Values at every step of a segment, or at some, in the order of computation, (steps, rows, n).
+
+        Of one row they are (steps, n); of what is made of parameters alone there are no steps.
+        """
         segment = self.segments[number]
         kept = self._kept(segment, needs_all=True, number=number)
         compiled = self.block.compiled
         is_one = self._mode == ONE_ROW
         known: dict[str, Array] = dict(self.block.parameters)
         for name in self.block.program.inputs:
-            known[name] = segment.x[:, 0] if is_one else segment.x
-        for name, (index, a, b) in compiled.columns.items():
-            known[name] = kept[index][..., a:b]
+            known[name] = (segment.x[:, 0] if is_one else segment.x)[part]
         for position, state in enumerate(self.block.program.states):
             before = segment.before[position][0] if is_one else segment.before[position]
-            known[self.block.program.before(state)] = np.concatenate((before[None], known[state][:-1]))
+            index, a, b = compiled.columns[state]
+            whole = np.concatenate((before[None], kept[index][:-1, ..., a:b]))
+            known[self.block.program.before(state)] = whole[part]
+        for name, (index, a, b) in compiled.columns.items():
+            known[name] = kept[index][part][..., a:b]
         return {name: compiled.derive(name, known) for name in names}
 
     @property
@@ -286,9 +292,10 @@ class BlockRun:
     def _kept(self, segment: Segment, *, needs_all: bool, number: int = 0) -> tuple[Array, ...]:
         assert segment.kept is not None
         if needs_all and not self._is_kept:
-            if self._recent is None or self._recent[0] != number:
-                self._recent = number, self._computed_anew(number)
-            return self._recent[1]
+            recent = self._recent  # another thread may put another segment's there
+            if recent is None or recent[0] != number:
+                recent = self._recent = number, self._computed_anew(number)
+            return recent[1]
         return segment.kept
 
     def _computed_anew(self, number: int) -> tuple[Array, ...]:
@@ -318,3 +325,23 @@ def _resized(state: Array, initial: Array, rows: int) -> Array:
     if len(state) >= rows:
         return state[:rows]
     return np.concatenate((state, initial[len(state) : rows]))
+
+
+def bounds_of_run(run: BlockRun) -> dict[str, float]:
+    """Give for each line of a recurrent run a magnitude that none of its elements passes; `UNKNOWN` where none is known."""
+    block = run.block
+    kept: dict[int, float] = {}
+    for index in {column[0] for column in block.compiled.columns.values()}:
+        pieces = [None if segment.kept is None else segment.kept[index] for segment in run.segments]
+        whole = zip(pieces, run.segments, strict=True)
+        if all(piece is not None and len(piece) == one.stop - one.start for piece, one in whole):
+            kept[index] = max(largest(piece) for piece in pieces if piece is not None)
+    measured = {name: kept[index] for name, (index, _, _) in block.compiled.columns.items() if index in kept}
+    known = {name: largest(value) for name, value in block.parameters.items()}
+    entering = max(largest(segment.x) for segment in run.segments)
+    known |= dict.fromkeys(block.program.inputs, entering)
+    for position, state in enumerate(block.program.states):
+        before = max(largest(segment.before[position]) for segment in run.segments)
+        known[block.program.before(state)] = max(before, measured[state])
+    reading = Magnitudes(block.program, run.segments[0].x.dtype)
+    return {**known, **reading.lines(block.program.lines, known, measured)}

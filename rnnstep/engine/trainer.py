@@ -5,13 +5,14 @@ All parameters lie in one flat array while they are learnt, as an optimizer does
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
 
+from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.model import Model
 from rnnstep.engine.optimizers import Optimizer
@@ -64,6 +65,23 @@ class Record:
     prediction: tuple[str, ...] | None
     accuracy: float | None
     test_accuracy: float | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Looked:
+    """What is computed of a batch in training.
+
+    Attributes:
+        index: which, from 0.
+        forward: its pass.
+        backward: its way back; None without a loss.
+        update: the state that is updated, the gradients, flat, and the state after it; None where nothing is updated.
+    """
+
+    index: int
+    forward: Pass
+    backward: BackwardPass | None
+    update: tuple[State, Array, State] | None
 
 
 class Trainer:
@@ -177,8 +195,11 @@ class Trainer:
                 found[name][place] = before[place]
         return found
 
-    def advance(self, state: State) -> tuple[Record, State]:
-        """Go through an epoch; give what it came to, its index 0, and the state after it."""
+    def advance(self, state: State, notice: Callable[[Looked], None] | None = None) -> tuple[Record, State]:
+        """Go through an epoch; give what it came to, its index 0, and the state after it.
+
+        `notice` is told of each batch when it is done.
+        """
         losses: list[float] = []
         said: list[str] = []
         right = Score()
@@ -193,7 +214,10 @@ class Trainer:
             if self.optimizer is not None:
                 back = model.backward(done)
                 assert back is not None
-                state = self.updated(state, done, self.flat(back.parameters))
+                fresh = self.flat(back.parameters)
+                before, state = state, self.updated(state, done, fresh)
+                if notice is not None:
+                    notice(Looked(index, done, back, (before, fresh, state)))
         loss = losses[0] if len(losses) == 1 else float(np.mean(losses))
         return Record(0, loss, tuple(said) or None, right.share, test), state
 

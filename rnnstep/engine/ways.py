@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.engine.blocks import Block
-from rnnstep.engine.recurrence import BlockRun
+from rnnstep.engine.recurrence import BlockRun, bounds_of_run
 from rnnstep.engine.returning import Returning
 from rnnstep.equations.compile import ONE_ROW
 from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.evaluate import BareValues, evaluate
+from rnnstep.equations.magnitudes import FAR, Magnitudes, largest
 from rnnstep.equations.operations import Array
 
 
@@ -85,6 +87,64 @@ class PlainWay:
         vectors = {name: value[k] for name, value in self._vectors.items()}
         later = self._returning.split(self._gradients(slice(k + 1, None))) if self._block.kept_in else {}
         return values_of_step(self._returning, self._block.parameters, vectors, later, vectors)
+
+    # ── what is not finite ───────────────────────────────────────────────────────────
+
+    def suspect(self) -> int | None:
+        """Give the step that comes first on the way back of those that may have a number that is not finite, or None."""
+        derived = self._returning.derived
+        names = [name for name in (derived.above, *derived.core.names) if name in self._vectors]
+        gradients = [self._vectors[name] for name in names]
+        read = [value for name, value in self._vectors.items() if name not in names]
+        is_suspect, _ = suspicions(self._returning, self._block.parameters, gradients, read)
+        found = np.flatnonzero(is_suspect)
+        return int(found[-1]) if found.size else None
+
+
+def suspicions(
+    returning: Returning,
+    parameters: Mapping[str, Array],
+    gradients: Sequence[Array],
+    read: Sequence[Array],
+    so_far: float = 0.0,
+) -> tuple[NDArray[np.bool_], float]:
+    """Say at which steps, the last first computed, a gradient or a sum of a parameter's shares may not be finite.
+
+    Args:
+        returning: the way back.
+        parameters: the block's.
+        gradients: its vectors, each (T, …).
+        read: what they are multiplied with in shares, each (T, …).
+        so_far: the largest that the sums may be after the steps that were computed before these.
+
+    Returns:
+        Whether that may be, at each step, (T,); and the largest that the sums may be after these steps.
+    """
+    steps = len(gradients[0])
+    limit = float(np.finfo(gradients[0].dtype).max) / FAR
+    g, x = (_most(arrays, steps) for arrays in (gradients, read))
+    weights = max((largest(value) for value in parameters.values()), default=0.0)
+    longest = max(
+        (int(size) for shape in returning.derived.program.shapes.values() for size in shape), default=1
+    )
+    uses = 1.0 + max((len(used) for used in returning.derived.contributions.values()), default=0)
+    if returning.derived.gathered or returning.derived.fixed:
+        uses = math.inf  # what is made of parameters is multiplied, too
+    with np.errstate(all="ignore"):
+        shares = uses * returning.rows * g * np.maximum(x, 1)
+        sums = so_far + np.cumsum(shares[::-1])[::-1]
+        below = g * max(weights, 1) * longest * max(1, len(parameters))
+        return ~(np.isfinite(g) & (sums < limit) & (below < limit)), float(sums[0])
+
+
+def _most(arrays: Sequence[Array], steps: int) -> NDArray[np.float64]:
+    """The largest magnitude at each step, NaN where an element is NaN."""
+    found = np.zeros(steps)
+    for array in arrays:
+        if array.size and array.dtype.kind == "f":
+            flat = np.abs(np.asarray(array).reshape(len(array), -1))
+            found = np.maximum(found, flat.max(axis=1))
+    return found
 
 
 @dataclass(slots=True, eq=False)
@@ -164,9 +224,10 @@ class RecurrentWay:
         piece = self._pieces[number]
         if self._run.is_kept:
             return piece.kept
-        if self._recent is None or self._recent[0] != number:
-            self._recent = number, self._call(number, self._forward(number), piece.carried)
-        return self._recent[1]
+        recent = self._recent  # another thread may put another segment's there
+        if recent is None or recent[0] != number:
+            recent = self._recent = number, self._call(number, self._forward(number), piece.carried)
+        return recent[1]
 
     def _rows_of(self, kept: Array) -> Array:
         """Give an array its row axis back."""
@@ -202,6 +263,48 @@ class RecurrentWay:
             for name, value in part.items():
                 found[name] = value if name not in found else found[name] + value
         return found
+
+    # ── what is not finite ───────────────────────────────────────────────────────────
+
+    def suspect(self) -> int | None:
+        """Give the step that comes first on the way back of those that may have a number that is not finite, or None."""
+        if self._is_bounded():
+            return None
+        read, so_far = self._returning.forward_names, 0.0
+        for number, segment in reversed(list(enumerate(self._run.segments))):
+            known, kept = self._forward(number), self._kept(number)
+            gradients = [*self._vectors(number, known, kept).values(), self._above_of(number)]
+            beside = [known[name] for name in read]
+            parameters = self._run.block.parameters
+            is_suspect, so_far = suspicions(self._returning, parameters, gradients, beside, so_far)
+            found = np.flatnonzero(is_suspect)
+            if found.size:
+                k = int(found[-1])
+                return segment.stop - 1 - k if self._run.is_reversed else segment.start + k
+        return None
+
+    def _is_bounded(self) -> bool:
+        """Whether magnitudes alone show that everything is finite."""
+        derived, run = self._returning.derived, self._run
+        if derived.gathered or derived.fixed:
+            return False
+        measured: dict[str, float] = {}
+        for name, (index, _, _) in self._compiled.columns.items():
+            pieces = [(self._pieces[number].kept[index], one) for number, one in enumerate(run.segments)]
+            if all(len(piece) == one.stop - one.start for piece, one in pieces):
+                measured[name] = max(largest(piece) for piece, _ in pieces)
+        known = {**bounds_of_run(run), derived.above: largest(self._above)}
+        for position, state in enumerate(derived.core.states):
+            carried = max(largest(piece.carried[position]) for piece in self._pieces.values())
+            known[derived.core.before(state)] = max(carried, measured[state])
+        rows = self._returning.rows
+        reading = Magnitudes(derived.program, self._above.dtype, rows)
+        bounds = reading.lines(derived.core.lines, known, measured)
+        g = max(known[derived.above], *bounds.values())
+        x = max((known[name] for name in self._returning.forward_names), default=1.0)
+        uses = max((len(used) for used in derived.contributions.values()), default=0)
+        sums = g * max(x, 1.0) * rows * run.num_steps * max(1, uses)
+        return sums < float(np.finfo(self._above.dtype).max) / FAR
 
     # ── looking ──────────────────────────────────────────────────────────────────────
 

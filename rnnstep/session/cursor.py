@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rnnstep.equations.expand import Factor, expand
+from rnnstep.equations.shares import ROWS
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
 from rnnstep.session.edits import Edit, Target, current, read_value, target_at, where_to_edit
+from rnnstep.session.findings import Operand
 from rnnstep.session.provenance import Origin, source
 from rnnstep.session.readers import names_read
 from rnnstep.session.session import Session
@@ -112,14 +115,39 @@ def _short(value: float) -> str:
 
 
 def follow(session: Session) -> Session:
-    """`Enter`: go to where a factor of the number under the cursor was computed; to that of a weight last."""
-    found = _origin(session)
+    """`Enter`: go to where a factor of the number under the cursor was computed; to that of a weight last.
+
+    What is not finite goes before all else: of that, what was computed first.
+    """
+    strange = [(spot, factor) for spot, factor in factors_at(session) if not math.isfinite(factor.value)]
+    found = _earliest_origin(session, strange) if strange else _origin(session)
+    if found is None and strange:
+        return session.say(
+            Text(
+                "{operand} is given so, not computed: there is nothing to follow",
+                operand=_shown(session, *strange[0]),
+            )
+        )
     if found is None:
         return session.say(Text("this is given, not computed: there is nothing to follow"))
     row = None if found.row == session.position.row else found.row
     # From an operation as a whole, to an operation as a whole.
     depth = session.tree.depth if session.level in ("element", "term") else session.tree.level("operation")
     return session.jump(found.path[:depth], row)
+
+
+def _earliest_origin(session: Session, factors: Sequence[tuple[Spot, Factor]]) -> Origin | None:
+    """Where the one of the factors was computed that was computed first; None where all are given."""
+    origins = [
+        source(session.run, spot, factor.name, factor.index, session.position.row) for spot, factor in factors
+    ]
+    return min((one for one in origins if one is not None), key=lambda one: one.path, default=None)
+
+
+def _shown(session: Session, spot: Spot, factor: Factor) -> str:
+    """A factor with its index and value: `W_hg[57,3] = ∞`."""
+    is_number = not session.tree.block(spot).program.shapes[factor.name]
+    return str(Operand(factor.name.removesuffix(ROWS), () if is_number else factor.index, factor.value))
 
 
 def _origin(session: Session) -> Origin | None:

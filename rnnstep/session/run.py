@@ -55,7 +55,11 @@ class Run:
         run = cls(scenario, learning, epoch, revision)
         cure = scenario.cure
         has_other = cure is not None and cure.pending is None and not run.is_refused
-        return replace(run, cured=Learning(cure)) if cure is not None and has_other else run
+        return (
+            replace(run, cured=Learning(cure, is_looked_through=False))
+            if cure is not None and has_other
+            else run
+        )
 
     def at_epoch(self, index: int, revision: int) -> Run:
         """Another epoch of the same training, from 0. Trains up to it where nobody has yet."""

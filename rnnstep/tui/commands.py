@@ -37,6 +37,12 @@ def _followed(session: Session) -> Session:
     return follow(session)
 
 
+def _at_finding(session: Session) -> Session:
+    from rnnstep.session.findings import go_to_finding
+
+    return go_to_finding(session)
+
+
 MOVES: Mapping[str, Move] = {
     "right": lambda session: session.right(),
     "left": lambda session: session.left(),
@@ -50,6 +56,7 @@ MOVES: Mapping[str, Move] = {
     "end": lambda session: session.end(),
     "back": lambda session: session.back(),
     "follow": _followed,
+    "not_finite": _at_finding,
     "resume": lambda session: session.resume(),
     "resume_back": lambda session: session.resume_back(),
     "breakpoint": lambda session: session.toggle_breakpoint(),

@@ -1,7 +1,11 @@
-"""Training goes on beside the screen, so that the loss curve grows while one looks and any epoch can be gone to."""
+"""Training goes on beside the screen, so that the loss curve grows while one looks and any epoch can be gone to.
+
+On the way the run is looked through for the first number that is not finite; one without epochs, too.
+"""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -27,7 +31,7 @@ class Training:
         """Train this run, and no other any more; another epoch of the same training goes on as it is."""
         is_known = self._run is not None and self._run.learning is run.learning
         self._run = run
-        if not is_known and run.learning.num_epochs > 1:
+        if not is_known:
             threading.Thread(target=self._train, args=(run,), daemon=True, name="rnnstep-training").start()
 
     def stop(self) -> None:
@@ -38,12 +42,18 @@ class Training:
         return self._run is not None and self._run.learning is run.learning
 
     def _train(self, run: Run) -> None:
-        told = time.monotonic()
+        if run.learning.num_epochs == 1:
+            run.learning.look_on(math.inf, lambda: self._is_wanted(run))
+            if run.learning.finding is not None and self._is_wanted(run):
+                self._later(self._told)
+            return
+        told, has_told = time.monotonic(), False
         for learning in run.trainings:
             while self._is_wanted(run) and len(learning.records) < learning.num_epochs:
                 learning.advance()
-                if time.monotonic() - told > TELLING:
-                    told = time.monotonic()
+                is_found = run.learning.finding is not None and not has_told
+                if is_found or time.monotonic() - told > TELLING:
+                    told, has_told = time.monotonic(), has_told or is_found
                     self._later(self._told)
                 time.sleep(REST)
         if self._is_wanted(run):

@@ -64,6 +64,8 @@ def _wanted(scene: Scene) -> list[str]:
     if scene.look.fills or scene.look.is_blackboard:
         names[:0] = ["view", "close"] if scene.look.fills else ["close"]
         names = list(dict.fromkeys(names))
+    if scene.finding is not None:
+        names.insert(0, "not_finite")
     if session.edits:
         names[4:4] = ["undo", "save"]
     return [name for name in names if scene.look.key(BY_ID[name])]

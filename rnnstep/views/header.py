@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rnnstep.language import Text
-from rnnstep.session.place import write_element
+from rnnstep.session.findings import place_of, spot_of, written
+from rnnstep.session.place import write_element, write_prefix, write_row
 from rnnstep.views import torch_column
 from rnnstep.views.compose import Block, clip, fit
-from rnnstep.views.rows import Row, Span, row_width
+from rnnstep.views.rows import Row, Span, row_width, width
 from rnnstep.views.scene import Scene
+
+_LEAST_NAME = 12
+"""The cells that are left to the scenario's name at least, blanks included."""
 
 _PASSES = {"forward": Text("forward"), "backward": Text("backward"), "update": Text("update")}
 _LEVELS = {
@@ -27,11 +31,11 @@ _LEVELS = {
 
 def header(scene: Scene, cells: int) -> Row:
     """One row of `cells`: the name, the place, torch's verdict; the name gives way first."""
-    right = torch_column.verdict(scene)
     middle = Span(scene.look.alphabet.spell(place_in_words(scene)), "header now")
     key = f" {scene.look.last_key} " if scene.look.last_key else ""
     keys: Row = (Span(key, "header key"),) if key else ()
     left = Span(f" {module_in_words(scene)}", "header")
+    right = badge(scene, cells - row_width((middle, *keys)) - _LEAST_NAME) or torch_column.verdict(scene)
     room = cells - row_width((middle, *keys, *right)) - 3
     first = clip((left,), max(0, room), scene.look.alphabet)
     gap = cells - row_width((*first, middle, *keys, *right)) - 1
@@ -47,6 +51,43 @@ def header(scene: Scene, cells: int) -> Row:
         Span(" ", "header"),
     )
     return fit(row, cells, scene.look.alphabet)
+
+
+def badge(scene: Scene, cells: int) -> Row:
+    """The first number that is not finite, in the place of torch's ✓: `NaN from step 12 · L0← hh_g[57]`.
+
+    Nothing where there is none, and where torch disagrees. In few cells the value and its step alone.
+    """
+    finding = scene.finding
+    if finding is None or (scene.checked is not None and not scene.checked.agrees):
+        return ()
+    tree, spell = scene.run.tree, scene.look.alphabet.spell
+    spot = spot_of(finding)
+    value = spell(written(finding.value))
+    element = f"{finding.name}{write_element(tree, spot)}"
+    whole = write_prefix(tree, spot)
+    step = str(finding.t + 1)
+    if whole:
+        place = place_of(tree, finding)
+        texts = [
+            Text("{value} from {place}", value=value, place=place),
+            Text("{value} from {place}", value=value, place=f"{whole}{step}"),
+        ]
+    else:
+        row = write_row(finding.row or 0)
+        between = "|" if scene.look.alphabet.is_ascii else "·"
+        texts = [
+            Text(
+                "{value} from step {step} {place}",
+                value=value,
+                step=step,
+                place=f"{between} {finding.key} {element}{row}",
+            ),
+            Text("{value} from step {step}", value=value, step=step),
+        ]
+    said = [*map(scene.look.say, texts), value]
+    shown = next((text for text in said if width(text) <= cells), value)
+    return (Span(spell(shown), "header bad", "press not_finite"),)
 
 
 def module_in_words(scene: Scene) -> str:

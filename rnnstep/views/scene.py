@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rnnstep.engine.blocks import Direction
+    from rnnstep.engine.finite import Finding
     from rnnstep.equations.operations import Array
     from rnnstep.reference import Checked
     from rnnstep.scenario.model import Scenario
@@ -233,6 +234,11 @@ class Scene:
         if "update" not in self.run.tree.phases:
             return ""
         return write_prefix(self.run.tree, replace(self.spot, phase="update"))
+
+    @property
+    def finding(self) -> Finding | None:
+        """The first number of the run that is not finite, as far as was looked."""
+        return self.run.learning.finding
 
     # ── torch ────────────────────────────────────────────────────────────────────────
 

@@ -21,8 +21,10 @@ from rnnstep.views.scene import Scene, layer_name
 
 if TYPE_CHECKING:
     from rnnstep.engine import Pass
+    from rnnstep.engine.finite import Finding
     from rnnstep.equations.operations import Array
     from rnnstep.session.run import Run
+    from rnnstep.session.tree import Spot
     from rnnstep.views.alphabet import Alphabet
 
 Cell = Callable[[int], tuple[str, str]]
@@ -31,6 +33,9 @@ Cell = Callable[[int], tuple[str, str]]
 _LABEL = 8
 _MEASURED = 100
 """How many of a long run's inputs are looked at to find their width."""
+
+NOT_FINITE = "!"
+"""Stands at the step of the first number that is not finite; the key that leads there has the same sign."""
 
 _NARROWEST = 4
 _WIDEST_OF_ALL = 24
@@ -238,7 +243,15 @@ def _step_width(run: Run, batch: int, row: int, alphabet: Alphabet, most: int) -
 
 def _numbers(scene: Scene) -> Cell:
     is_inside = scene.level not in ("start", "epoch", "batch", "pass") and scene.spot.phase != "update"
-    return lambda t: (str(t + 1), "now" if t == scene.t and is_inside else "dim")
+    strange = scene.finding
+    is_here = strange is not None and (strange.epoch, strange.batch) == (scene.run.epoch.index, scene.batch)
+    marked = strange.t if strange is not None and is_here and strange.phase != "update" else None
+
+    def number(t: int) -> tuple[str, str]:
+        style = "now" if t == scene.t and is_inside else "bad" if t == marked else "dim"
+        return f"{t + 1}{NOT_FINITE if t == marked else ''}", style
+
+    return number
 
 
 def _row(scene: Scene, label: str, columns: _Columns, cell: Cell, style: str) -> Row:
@@ -307,10 +320,18 @@ def _blocks_row(scene: Scene, key: str, columns: _Columns) -> Row:
         else:
             sign, style = alphabet.ahead, "dim"
         mark = alphabet.breakpoint if t in stops else ""
+        strange = NOT_FINITE if scene.finding is not None and is_at(scene.finding, spot) else ""
         spans.append(Span(sign, style, f"go {prefix}{t + 1}/{key}"))
+        spans.append(Span(strange, "bad", "press not_finite"))
         spans.append(Span(mark, "breakpoint"))
-        spans.append(Span(" " * (columns.size - width(sign) - width(mark))))
+        spans.append(Span(" " * (columns.size - width(sign) - width(mark) - len(strange))))
     return tuple(span for span in spans if span.text)
+
+
+def is_at(finding: Finding, spot: Spot) -> bool:
+    """Whether a number is computed by a block at a step."""
+    at = (finding.epoch, finding.batch, finding.phase, finding.key, finding.t)
+    return at == (spot.epoch, spot.batch, spot.phase, spot.key, spot.t)
 
 
 # ── letters ──────────────────────────────────────────────────────────────────────────

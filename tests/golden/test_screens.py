@@ -16,6 +16,8 @@ from rnnstep.views.screen import screen
 
 def _session(name, place):
     session = Session.open(Run.of(read(bundled.find(name))))
+    if session.run.cured is not None:  # a frame goes on with the cure's training for a moment only
+        session.run.cured.reach(session.tree.num_epochs, 60)
     return session if place == "start" else session.go(place)
 
 

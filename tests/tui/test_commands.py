@@ -35,6 +35,7 @@ EFFECTS = {
     "next_row": lambda screen: screen.session.note is not None,  # hello has one row
     "previous_row": lambda screen: screen.session.note is not None,
     "back": lambda screen: screen.session.position.is_start,
+    "not_finite": lambda screen: "every number of this run is finite" in screen.session.note.into("en"),
     "go": lambda screen: screen.debugger.prompt is not None,
     "play": lambda screen: screen.debugger.player.is_playing and screen.look.playing == 1.0,
     "faster": lambda screen: screen.debugger.player.speed == 2.0,

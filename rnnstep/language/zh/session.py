@@ -90,4 +90,15 @@ ZH = {
     "with the mistake again": "又回到有错误的程序",
     "this scenario has no mistake in it that has a cure": "这个场景里没有可以改正的错误",
     "with the cure; m goes back to the mistake": "这是改正之后的；按 m 回到有错误的程序",
+    # ── findings ──
+    "{operand} is given so, not computed: there is nothing to follow": "{operand} 是给定的，不是算出来的，无从追溯",
+    "{place} is {value}: at a step nothing counts, and the mean of nothing has no value;"
+    ' over_time = "together" takes one mean over all steps': "{place} 为 {value}：某一步没有任何项计入，"
+    '空集的平均没有值；over_time = "together" 则对所有步一起求一次平均',
+    "{place} is {value}: nothing counts, and the mean of nothing has no value": "{place} 为 {value}：没有任何项计入，空集的平均没有值",
+    "{place} is {value}, the first number that is not finite: {operands} was given so": "{place} 为 {value}，是第一个非有限的数：{operands} 是给定的",
+    "{place} is {value}, the first number that is not finite; what it is made of is finite: {operands}": "{place} 为 {value}，是第一个非有限的数；它的各个操作数都是有限的：{operands}",
+    "every number of this run is finite": "这次运行的所有数都是有限的",
+    "every number is finite up to epoch {epoch} of {count}; ! looks further": "到第 {epoch}/{count} 轮为止所有数都是有限的；按 ! 继续查找",
+    "every number is finite as far as was looked; ! looks further": "到目前查过的地方为止所有数都是有限的；按 ! 继续查找",
 }

@@ -29,6 +29,11 @@ ZH = {
     "{name} over time": "{name} 随时间的变化",
     "gates of element {number} over time": "第 {number} 个元素的各个门随时间的变化",
     "log scale": "对数刻度",
+    "{value} from step {step} {place}": "第 {step} 步起为 {value} {place}",
+    "{value} from step {step}": "第 {step} 步起为 {value}",
+    "{value} from {place}": "自 {place} 起为 {value}",
+    "first NaN": "首个 NaN",
+    "to the first number that is not finite (NaN, infinity), and what it is made of": "到第一个非有限的数（NaN、无穷大），并说明它由什么算出",
     "{name} whole, {rows}×{columns}": "{name} 全貌，{rows}×{columns}",
     "joined form: the same sums, written as one product": "合并形式：同样的和，写成一个乘积",
     # now

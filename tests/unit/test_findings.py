@@ -1,0 +1,223 @@
+"""NaN and infinity are findings: where the first is, what is said of it, and how it is marked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnnstep.scenario.read import read
+from rnnstep.session.cursor import follow
+from rnnstep.session.findings import go_to_finding, in_words, place_of
+from rnnstep.session.run import Run
+from rnnstep.session.session import Session
+from rnnstep.views.alphabet import ASCII, UNICODE
+from rnnstep.views.header import header
+from rnnstep.views.look import Look
+from rnnstep.views.rows import plain, row_width
+from rnnstep.views.scene import Scene
+from rnnstep.views.screen import screen
+
+NAN_IN_DATA = """
+[input]
+values = [[1.0], [nan], [0.5]]
+[recurrent]
+module = "LSTM"
+hidden_size = 2
+[weights]
+seed = 0
+"""
+EXPLODING = """
+[input]
+values = [[1.0], [1.0], [1.0], [1.0], [1.0]]
+[recurrent]
+module = "RNN"
+hidden_size = 2
+nonlinearity = "relu"
+bias = false
+[weights]
+weight_ih_l0 = [[1.0], [2.0]]
+weight_hh_l0 = [[1e15, 0.0], [0.0, 1e15]]
+"""
+BOTH_DIRECTIONS = """
+[input]
+values = [[[1.0], [1.0], [1.0]], [[1.0], [-inf], [0.0]], [[1.0], [1.0], [1.0]]]
+[recurrent]
+module = "RNN"
+hidden_size = 2
+bidirectional = true
+[weights]
+seed = 1
+weight_ih_l0 = [[0.0], [0.0]]
+weight_ih_l0_reverse = [[0.5], [0.25]]
+"""
+ZERO_TIMES = """
+[input]
+values = [[1.0], [2.0]]
+[recurrent]
+module = "odd"
+hidden_size = 1
+[weights]
+W = [[0.0]]
+[cell.odd]
+state = ["h"]
+parameters = {W = "hidden_size, input_size"}
+equations = \"\"\"
+a = W @ x
+b = log(a)
+h = tanh(b) * x[0]
+\"\"\"
+"""
+LARGE_STEPS = """
+[input]
+values = [[1.0], [0.5], [0.2]]
+[recurrent]
+module = "RNN"
+hidden_size = 2
+nonlinearity = "relu"
+[weights]
+seed = 3
+[target]
+values = [[1.0, 0.0], [0.5, 1.0], [0.2, 1.0]]
+[loss]
+name = "MSELoss"
+[training]
+optimizer = "SGD"
+lr = 1e6
+epochs = 20
+"""
+NOTHING_COUNTS = """
+[input]
+values = [[1.0], [0.5]]
+[recurrent]
+module = "RNNCell"
+hidden_size = 2
+[weights]
+seed = 3
+[target]
+indices = [1, -100]
+[loss]
+name = "CrossEntropyLoss"
+"""
+
+
+def opened(tmp_path, text):
+    (tmp_path / "case.toml").write_text(text, "utf-8")
+    return Session.open(Run.of(read(tmp_path / "case.toml")))
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        (
+            NAN_IN_DATA,
+            "2/L0/ih_i[0]",
+            "2/L0/ih_i[0] is NaN, the first number that is not finite: x[0] = NaN was given so",
+        ),
+        (
+            EXPLODING,
+            "4/L0/hh[0]",
+            "4/L0/hh[0] is ∞, the first number that is not finite; what it is made of is finite: W_hh[0,0] = 1e15",
+        ),
+        (
+            BOTH_DIRECTIONS,
+            "2/L0/ih[0]@row1",
+            "2/L0/ih[0]@row1 is NaN, the first number that is not finite: x[0] = −∞ was given so",
+        ),
+        (
+            ZERO_TIMES,
+            "1/L0/b[0]",
+            "1/L0/b[0] is −∞, the first number that is not finite; what it is made of is finite: a[0] = 0",
+        ),
+        (
+            NOTHING_COUNTS,
+            "2/total/loss",
+            "2/total/loss[0] is NaN: at a step nothing counts, and the mean of nothing has no value; over_time",
+        ),
+    ],
+)
+def test_the_key_goes_to_the_first_cause_and_says_what_it_is_made_of(tmp_path, text, place, said):
+    session = go_to_finding(opened(tmp_path, text))
+    assert session.place_and_row.startswith(place)
+    assert session.level == "element"
+    assert session.note.into("en").startswith(said)
+    assert go_to_finding(session).place == session.place
+    assert session.back().position.is_start
+
+
+def test_where_all_is_finite_it_says_so_and_stays(tmp_path):
+    session = go_to_finding(opened(tmp_path, EXPLODING.replace("1e15", "1e3")))
+    assert session.position.is_start
+    assert session.note.into("en") == "every number of this run is finite"
+
+
+def test_a_training_that_diverges_leads_to_the_first_epoch_with_such_a_number(tmp_path):
+    session = opened(tmp_path, LARGE_STEPS)
+    found = go_to_finding(session)
+    finding = found.run.learning.finding
+    assert finding.epoch > 0
+    assert found.place == place_of(found.tree, finding)
+    assert found.place.startswith(f"e{finding.epoch + 1}:")
+    assert "the first number that is not finite" in in_words(found.run, finding).into("en")
+    losses = [record.loss for record in found.run.learning.records]
+    assert np.isfinite(losses[: finding.epoch]).all()
+
+
+def test_from_a_later_number_the_way_back_leads_to_the_first(tmp_path):
+    session = opened(tmp_path, NAN_IN_DATA).go("3/L0/h[1]")
+    places = []
+    for _ in range(40):
+        session = follow(session)
+        if "given" in (session.note.into("en") if session.note else ""):
+            break
+        places.append(session.place)
+    assert session.note.into("en") == "x[0] = NaN is given so, not computed: there is nothing to follow"
+    assert session.place.startswith("2/L0/ih_")
+    assert places[0].startswith("3/")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("cells", [40, 60, 80, 120, 200])
+@pytest.mark.parametrize("signs", [UNICODE, ASCII])
+def test_the_header_says_since_when_in_the_place_of_the_check(tmp_path, cells, signs, language):
+    session = opened(tmp_path, EXPLODING).go("5/L0/a[1]")
+    session.run.learning.look_on(5)
+    row = header(Scene(session, Look(language=language, alphabet=signs, torch="ready")), cells)
+    text = plain([row])
+    assert row_width(row) == cells
+    assert ("inf" if signs is ASCII else "∞") in text
+    assert "✓" not in text
+    if cells >= 80 and language == "en":
+        place = "| L0 hh[0]" if signs is ASCII else "· L0 hh[0]"
+        value = "inf" if signs is ASCII else "∞"
+        assert f"{value} from step 4 {place}" in text
+    if cells >= 80 and language == "zh":
+        assert "第 4 步起为" in text
+
+
+def test_the_timeline_and_the_plot_mark_the_step(tmp_path):
+    session = opened(tmp_path, NAN_IN_DATA).end()
+    session.run.learning.look_on(5)
+    text = plain(screen(session, Look(torch="none"), 120, 40))
+    assert "2!" in text
+    assert "■!" in text
+    assert "× NaN 2–3" in text
+    assert "NaN from step 2 · L0 ih_i[0]" in text
+    assert "first NaN" in text.split("\n")[-1]
+
+
+def test_a_finite_run_has_no_mark(tmp_path):
+    session = opened(tmp_path, NAN_IN_DATA.replace("nan", "0.3")).end()
+    assert session.run.learning.look_on(5)
+    text = plain(screen(session, Look(torch="none"), 120, 40))
+    assert "NaN" not in text
+    assert "!" not in text
+
+
+@pytest.mark.parametrize("text", [NAN_IN_DATA, EXPLODING, LARGE_STEPS])
+@pytest.mark.parametrize("size", [(60, 17), (80, 24), (120, 35), (200, 60), (300, 80)])
+def test_every_size_draws_a_run_that_is_not_finite(tmp_path, text, size):
+    session = go_to_finding(opened(tmp_path, text))
+    for language in ("en", "zh"):
+        for place in (session, session.out(), session.out().out(), session.end()):
+            rows = screen(place, Look(language=language, torch="none"), *size)
+            assert [row_width(row) for row in rows] == [size[0]] * size[1]
