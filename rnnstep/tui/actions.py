@@ -21,7 +21,9 @@ def _help(debugger: Debugger) -> None:
     from rnnstep.tui.page import Page
     from rnnstep.views.help import help_rows
 
-    debugger.app.push_screen(Page(Text("help"), help_rows, debugger.state.look), debugger.follow_target)
+    session = debugger.session
+    page = Page(Text("help"), lambda look, width: help_rows(look, width, session), debugger.state.look)
+    debugger.app.push_screen(page, debugger.follow_target)
 
 
 def _info(debugger: Debugger) -> None:

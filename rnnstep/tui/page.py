@@ -1,20 +1,21 @@
-"""A page of rows over the debugger: help and info; it scrolls, and any closing key closes it."""
+"""A page of rows over the debugger: help and info; it scrolls, finds words, and any closing key closes it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from rnnstep.language import Text
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.modal import Modal
 from rnnstep.views.compose import fit, pad
 from rnnstep.views.look import Look
-from rnnstep.views.rows import Row, Span
+from rnnstep.views.rows import Row, Span, plain
 
 Rows = Callable[[Look, int], list[Row]]
 
@@ -22,6 +23,9 @@ Rows = Callable[[Look, int], list[Row]]
 class Page(Modal[str]):
     """Shows what `rows` gives for a width; dismissed with the target that was clicked, or ""."""
 
+    DEFAULT_CSS = """
+    Page Input { dock: bottom; background: $panel; color: $foreground; padding: 0 1; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter,question_mark,i,f1,？,ctrl+c", "dismiss('')", show=False),
         Binding("L", "dismiss('press language')", show=False),
@@ -32,6 +36,7 @@ class Page(Modal[str]):
         Binding("pageup,b", "leaf(-1)", show=False),
         Binding("home,g", "scroll(-1000000)", show=False),
         Binding("end,G", "scroll(1000000)", show=False),
+        Binding("slash,ctrl+f", "find", show=False),
     ]
 
     def __init__(self, title: Text, rows: Rows, look: Look) -> None:
@@ -42,8 +47,46 @@ class Page(Modal[str]):
         self._offset = 0
 
     def compose(self) -> ComposeResult:
-        """One canvas, the whole screen."""
+        """One canvas, the whole screen, and a line to find words with, which comes with its key."""
         yield Canvas()
+        line = Input(compact=True)
+        line.display = False
+        yield line
+
+    def action_find(self) -> None:
+        """Ask for a word."""
+        line = self.query_one(Input)
+        line.display = True
+        line.value = ""
+        line.focus()
+
+    @on(Input.Changed)
+    def _find(self, event: Input.Changed) -> None:
+        """Scroll to the first row with what is typed, from the one on top on."""
+        self._go_to(event.value, self._offset)
+
+    @on(Input.Submitted)
+    def _find_next(self, event: Input.Submitted) -> None:
+        """Enter goes on to the next one."""
+        self._go_to(event.value, self._offset + 1)
+
+    def _go_to(self, typed: str, first: int) -> None:
+        wanted = typed.strip().lower()
+        rows = self._make(self._look, self.query_one(Canvas).size.width)
+        order = [*range(first, len(rows)), *range(min(first, len(rows)))]
+        found = next((number for number in order if wanted in plain([rows[number]]).lower()), None)
+        if wanted and found is not None:
+            self._offset = found
+            self.paint()
+
+    def on_key(self, event: events.Key) -> None:
+        """Esc takes the line away; without one the page goes."""
+        line = self.query_one(Input)
+        if event.key == "escape" and line.display:
+            line.display = False
+            self.query_one(Canvas).focus()
+            event.stop()
+            event.prevent_default()
 
     @on(Canvas.Resized)
     def paint(self) -> None:
@@ -70,6 +113,8 @@ class Page(Modal[str]):
             (
                 Span(f" {self._look.alphabet.up} {self._look.alphabet.down}", "key"),
                 Span(f" {say(Text('scroll'))} ", "dim"),
+                Span(" /", "key"),
+                Span(f" {say(Text('find'))} ", "dim"),
                 Span(" Esc", "key", "press close"),
                 Span(f" {say(Text('close'))}{more}", "dim", "press close"),
             ),

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
 from rnnstep.views.commands import COMMANDS, GROUPS, Command
 from rnnstep.views.compose import Block, blank, text_row, wrap
+from rnnstep.views.glossary import GLOSSARY
 from rnnstep.views.look import Look
 from rnnstep.views.rows import Row, Span, width
+
+if TYPE_CHECKING:
+    from rnnstep.session.session import Session
 
 _WIDEST = 100
 _KEY = 7  # cells of the key's column
@@ -38,17 +43,23 @@ _REMOTE = Text(
     "Presenter's remote: Page Down and Page Up go on and back, F5 starts; with --remote b and . blank the screen."
 )
 _CONFIG = Text(
-    'Keys can be changed in ~/.config/rnnstep/keys.toml, by the names in the last column: right = "l,right"'
+    'Keys can be changed in keys.toml, by the names in the last column: right = "l,right"; language, theme, decimals'
+    " and the step of + and - in config.toml. `rnnstep config` says where they stand."
 )
 _MOUSE = Text(
     "Mouse: a click goes to a number or presses a key of the bar below, a second click goes into it, the wheel steps."
 )
 
 
-def help_rows(look: Look, cells: int) -> list[Row]:
-    """Give the page at a width; it may be longer than the screen."""
+def help_rows(look: Look, cells: int, session: Session | None = None) -> list[Row]:
+    """Give the page at a width; it may be longer than the screen. With a session it begins with what is at the cursor."""
     cells = max(20, cells)
-    rows: Block = [(), *_paragraph(_ABOUT, look, cells)]
+    rows: Block = []
+    if session is not None:
+        from rnnstep.views.here import here  # with numpy, which the list of scenarios does without
+
+        rows += here(session, look, cells)
+    rows += [(), *_paragraph(_ABOUT, look, cells)]
     for group, name in GROUPS.items():
         rows += [(), text_row(f" {look.say(name)}", "title")]
         for command in COMMANDS:
@@ -57,6 +68,13 @@ def help_rows(look: Look, cells: int) -> list[Row]:
     rows += [(), text_row(f" {look.say(Text('On the screen'))}", "title")]
     for sign, style, meaning in _SIGNS:
         rows += _entry((Span(f"  {look.alphabet.spell(sign)}", style),), look.say(meaning), cells)
+    rows += [(), text_row(f" {look.say(Text('Signs and words'))}", "title")]
+    for entry in GLOSSARY:
+        rows += _entry(
+            (Span(f"  {look.alphabet.spell(entry.into(look.language))}", "label"),),
+            look.say(entry.meaning),
+            cells,
+        )
     for text in (_MOUSE, _REMOTE, _CONFIG):
         rows += [(), *_paragraph(text, look, cells)]
     return rows

@@ -93,7 +93,7 @@ def _start(scene: Scene, cells: int, height: int) -> Block:
 def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block:
     line = scene.run.line(scene.spot)
     formula = (Span(scene.look.alphabet.spell(write_line(line, BLACKBOARD)), "now"),)
-    text = _sentence(scene, line.name)
+    text = sentence_at(scene, line.name)
     words: Row = () if text is None else (Span(scene.look.say(text), "dim"),)
     at_term = "" if found is None else term_in_words(scene, found)
     if at_term:
@@ -120,7 +120,7 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
     return rows[:height]
 
 
-def _sentence(scene: Scene, name: str) -> Text | None:
+def sentence_at(scene: Scene, name: str) -> Text | None:
     """What a line does, in words."""
     cell = scene.scenario.cell.name
     match scene.spot.phase:

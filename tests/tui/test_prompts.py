@@ -107,3 +107,16 @@ async def test_a_click_beside_a_prompt_leaves_it_the_keys(opened):
         await screen.type("4")
         await screen.press("enter")
         assert screen.session.place == "4"
+
+
+async def test_words_are_found_in_the_help(opened):
+    async with opened("hello", at="3/L0/hh", size=(80, 24)) as screen:
+        await screen.press("question_mark")
+        await screen.until(lambda: "Under the cursor: 3/L0/hh" in screen.text)
+        await screen.press("slash", *"0-2", "backspace", "backspace", "backspace", *"hx")
+        assert "torch's argument hx holds" in screen.words
+        await screen.press("escape")
+        assert "hx" in screen.text
+        await screen.press("escape")
+        assert screen.session.place == "3/L0/hh"
+        assert "Under the cursor" not in screen.text

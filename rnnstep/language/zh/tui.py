@@ -197,8 +197,11 @@ ZH = {
     "steps.": "鼠标：单击一个数就到那里，单击底栏的按键就等于按键；再击一次进入；滚轮前后移动。",
     "Presenter's remote: Page Down and Page Up go on and back, F5 starts; with --remote b and . blank the "
     "screen.": "翻页笔：Page Down 和 Page Up 前进、后退，F5 回到开头；加上 --remote 后，b 和 . 黑屏。",
-    "Keys can be changed in ~/.config/rnnstep/keys.toml, by the names in the last column: "
-    'right = "l,right"': '按键可以在 ~/.config/rnnstep/keys.toml 里修改，名字见最后一列：right = "l,right"',
+    'Keys can be changed in keys.toml, by the names in the last column: right = "l,right"; language, theme, decimals'
+    " and the step of + and - in config.toml. `rnnstep config` says where they stand.": (
+        '按键可以在 keys.toml 里修改，名字见最后一列：right = "l,right"；语言、配色、小数位数和 + - 的步长在 config.toml 里。'
+        "文件在哪里，用 `rnnstep config` 看。"
+    ),
     "no condition held back to here; C looks further": "往回到这里为止没有条件成立；按 C 继续往回找",
     "no breakpoint before this: this is the start": "前面没有断点了：这里是起点",
     "run back": "往回运行",
