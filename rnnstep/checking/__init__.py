@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rnnstep.checking.answer_text import inline_answers
 from rnnstep.checking.answers import Answer, Answers
-from rnnstep.checking.marked import TOO_COARSE, Marked, Remarks
+from rnnstep.checking.marked import TOO_COARSE, Marked, Remarks, followed, not_marked
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes.words import MISTAKES
 from rnnstep.checking.naming import Named
@@ -25,6 +25,8 @@ __all__ = [
     "Remarks",
     "Sheet",
     "answers_of",
+    "followed",
     "inline_answers",
+    "not_marked",
     "read_answers",
 ]

@@ -16,6 +16,7 @@ from rnnstep.checking.mistakes.catalogue import Catalogue
 from rnnstep.checking.naming import QUICK, THOROUGH, Named, Tried, told, tried
 from rnnstep.checking.one_row import OneRow
 from rnnstep.checking.telling import Advice, advice, why_alike
+from rnnstep.checking.unmarkable import Since, since, written
 from rnnstep.engine.learning import Learning
 from rnnstep.language import Text
 
@@ -130,9 +131,24 @@ class Marked:
         wrong = [number for number, mark in enumerate(self.marks) if mark.status == "wrong"]
         return {number: rank for rank, number in enumerate(wrong)}
 
+    @cached_property
+    def since(self) -> Since | None:
+        """Since where the run is not finite; None where it is, or where that was not found in time."""
+        is_asked = any(mark.status == "unmarkable" for mark in self.marks)
+        return since(self.sheet.learning) if is_asked else None
+
+    def scores(self, number: int) -> bool:
+        """Whether an answer counts."""
+        return self.sheet.scores(number)
+
+    @property
+    def stock(self) -> tuple[str, ...]:
+        """What the stock answers are of: what follows from them does not count."""
+        return tuple(dict.fromkeys(self.marks[number].label for number in sorted(self.sheet.stock)))
+
     @property
     def score(self) -> tuple[int, int]:
-        """How many answers are right, and how many there are."""
+        """How many answers score, and how many could."""
         return self.sheet.score
 
     @cached_property
@@ -140,3 +156,26 @@ class Marked:
         """The first wrong answer in the order of the calculation, or None."""
         wrong = [number for number, mark in enumerate(self.marks) if mark.status == "wrong"]
         return min(wrong, key=self.sheet.order, default=None)
+
+
+def followed(marked: Marked, number: int) -> Text:
+    """What is to be said of an answer that follows from wrong ones: whether it scores."""
+    if marked.scores(number):
+        return Text("right, from your own earlier numbers")
+    return Text(
+        "right, from your own earlier numbers; no score: {names} is one number throughout, or a copy of another value",
+        names=", ".join(marked.stock),
+    )
+
+
+def not_marked(marked: Marked, mark: Mark) -> Text:
+    """Why an answer is not marked."""
+    value = written(float(mark.expected[~np.isfinite(mark.expected)].flat[0]))
+    if marked.since is None:
+        return Text("not marked: the run has {value} here, which confirms nothing", value=value)
+    return Text(
+        "not marked: the run has {value} here, and is not finite from {place} on: {why}",
+        value=value,
+        place=marked.since.place,
+        why=marked.since.why,
+    )

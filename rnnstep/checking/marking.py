@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, Self
 
@@ -18,6 +18,7 @@ from rnnstep.checking.own import Own, Place, Written
 from rnnstep.checking.rounding import around
 from rnnstep.checking.sheet import Calculations
 from rnnstep.checking.slip import RIGHT, Slip
+from rnnstep.checking.stock import is_stock
 from rnnstep.checking.target import Slices, Target
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval
@@ -26,7 +27,7 @@ from rnnstep.language.printable import printable
 
 _TELLING = 100  # whole numbers from there on have enough digits to say how they are rounded
 
-Status = Literal["correct", "follow-through", "wrong", "missing"]
+Status = Literal["correct", "follow-through", "wrong", "missing", "unmarkable"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Mark:
         given: the numbers in the target's shape, NaN where they were left blank.
         expected: what the run has there.
         low, high: the bounds of what is right, from the writer's own earlier values.
-        status: of the answer as a whole.
+        status: of the answer as a whole; "unmarkable" where the run is not finite at any number that was given.
         is_wrong: which entries lie outside.
         fewer_decimals: with so many decimals all of it would be right; None where that is not so, or decimals were said.
     """
@@ -56,7 +57,7 @@ class Mark:
 
     @property
     def is_right(self) -> bool:
-        """Whether it scores."""
+        """Whether it is, from the writer's own earlier numbers; so it scores unless those are a stock answer."""
         return self.status in ("correct", "follow-through")
 
     @property
@@ -144,7 +145,7 @@ class Sheet(Calculations):
             for part in one.target.parts:
                 value = np.atleast_1d(one.numbers.value[part.at])
                 if not np.isnan(value).all():
-                    yield part.place, one.target.row, Written(value, self.decimals(number))
+                    yield part.place, one.target.row_of(part), Written(value, self.decimals(number))
 
     def bounds(self, number: int, slip: Slip = RIGHT) -> Interval:
         """The bounds of what an answer may be, in its target's shape."""
@@ -157,7 +158,7 @@ class Sheet(Calculations):
             step = self.paper(part.place, self.decimals(number)).step(
                 part.place.phase, part.place.key, part.place.t
             )
-            if step.bounds(part.place.name)[1][target.row]:
+            if step.bounds(part.place.name)[1][target.row_of(part)]:
                 return True
         return False
 
@@ -181,10 +182,14 @@ class Sheet(Calculations):
         one = Written(numbers.value, self.decimals(number))
         is_wrong = ~one.is_inside((low, high))
         is_copied = self._is_copied(number, one) & is_wrong
-        is_wrong &= ~is_copied
+        is_wrong &= ~is_copied & np.isfinite(
+            expected
+        )  # what is not finite confirms nothing, and refutes nothing
         status: Status = "correct"
         if not one.is_given.any():
             status = "missing"
+        elif not np.isfinite(expected[one.is_given]).any():
+            status = "unmarkable"
         elif is_wrong.any():
             status = "wrong"
         elif is_copied.any() or self._is_doubtful(number):
@@ -209,7 +214,7 @@ class Sheet(Calculations):
         target = self.targets[number]
         for part in target.parts:
             at = np.atleast_1d(one.value[part.at])
-            for earlier, where, other in self._by_place.get((part.place, target.row), ()):
+            for earlier, where, other in self._by_place.get((part.place, target.row_of(part)), ()):
                 if earlier < number:
                     decimals = min(one.decimals, self.decimals(earlier))
                     is_same = np.isclose(
@@ -226,7 +231,8 @@ class Sheet(Calculations):
         for number, one in enumerate(self.laid):
             for part in one.target.parts:
                 value = np.atleast_1d(one.numbers.value[part.at])
-                found.setdefault((part.place, one.target.row), []).append((number, part.at, value))
+                row = one.target.row_of(part)
+                found.setdefault((part.place, row), []).append((number, part.at, value))
         return found
 
     def _with_what_is_computed(self, number: int, bounds: Interval, expected: Array) -> Interval:
@@ -269,7 +275,34 @@ class Sheet(Calculations):
         by_time = self.learning.scenario.display.order == "time"
         return (place.epoch, place.batch, phase, *((at, key) if by_time else (key, at)), line)
 
+    # ── the score ────────────────────────────────────────────────────────────────────
+
+    def scores(self, number: int) -> bool:
+        """Whether an answer counts: it is right, and would be without the stock answers that it may follow from."""
+        mark = self.marks[number]
+        if mark.status != "follow-through" or not self.stock:
+            return mark.is_right
+        others = [other for other in range(len(self.laid)) if other not in self.stock]
+        return self._without_stock.mark(others.index(number)).is_right
+
+    @cached_property
+    def stock(self) -> frozenset[int]:
+        """The wrong answers that are stock answers."""
+        wrong = [number for number, mark in enumerate(self.marks) if mark.status == "wrong"]
+        return frozenset(number for number in wrong if is_stock(self, number))
+
+    @cached_property
+    def _without_stock(self) -> Sheet:
+        """The sheet as if no stock answer had been given."""
+        laid = [
+            replace(one, answer=replace(one.answer, decimals=self.decimals(number)))
+            for number, one in enumerate(self.laid)
+            if number not in self.stock
+        ]
+        return Sheet(self.learning, laid, self.catalogue)
+
     @property
     def score(self) -> tuple[int, int]:
-        """How many answers are right, and how many there are."""
-        return sum(mark.is_right for mark in self.marks), len(self.marks)
+        """How many answers score, and how many could: not those where the run is not finite."""
+        count = sum(mark.status != "unmarkable" for mark in self.marks)
+        return sum(self.scores(number) for number in range(len(self.marks))), count

@@ -267,7 +267,7 @@ class _Search:
         """Whether right numbers of the same step would be others with a slip."""
         target = self.sheet.targets[self.number]
         at = {part.place for part in target.parts}
-        for place in self.sheet.own:
+        for place in self.sheet.own if len(target.parts) == 1 else ():
             if place in at or not any(place[:5] == one[:5] for one in at):
                 continue
             with_slip, right = (

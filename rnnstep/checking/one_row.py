@@ -25,7 +25,8 @@ class OneRow:
         """Give the sheet on which an answer stands with its row alone, and its number there; else as it was."""
         sheet, target = self._sheet, self._sheet.targets[number]
         batch = target.parts[0].place.batch
-        if not all(self._is_of_one_row(part.place) for part in target.parts):
+        rows = {target.row_of(part) for part in target.parts}
+        if rows != {target.row} or not all(self._is_of_one_row(part.place) for part in target.parts):
             return sheet, number
         if (batch, target.row) not in self._found:
             self._found[batch, target.row] = self._made(batch, target.row)
@@ -47,7 +48,7 @@ class OneRow:
         numbers, laid = [], []
         for number, one in enumerate(self._sheet.laid):
             places = [part.place for part in one.target.parts]
-            if one.target.row == row and all(
+            if {one.target.row_of(part) for part in one.target.parts} == {row} and all(
                 place.batch == batch and self._is_of_one_row(place) for place in places
             ):
                 numbers.append(number)
@@ -57,7 +58,7 @@ class OneRow:
 
 
 def _moved(one: Laid, decimals: int) -> Laid:
-    parts = tuple(replace(part, place=part.place._replace(batch=0)) for part in one.target.parts)
+    parts = tuple(replace(part, place=part.place._replace(batch=0), row=None) for part in one.target.parts)
     answer = replace(one.answer, decimals=decimals)
     return replace(one, answer=answer, target=replace(one.target, parts=parts, row=0))
 

@@ -12,7 +12,7 @@ from rnnstep.checking.own import Own, Place, Written
 from rnnstep.checking.paper import Paper
 from rnnstep.checking.slip import RIGHT, Slip
 from rnnstep.checking.step import Fed
-from rnnstep.checking.targets import Part, Target, gradient_target
+from rnnstep.checking.targets import Target, gradient_target
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
@@ -120,22 +120,23 @@ class Calculations:
 
     def bounds_of(self, target: Target, decimals: int, slip: Slip = RIGHT) -> Interval:
         """The bounds of any value."""
-        low, high = np.empty(target.shape), np.empty(target.shape)
+        low, high = np.zeros(target.shape), np.zeros(target.shape)
         paper: Paper | None = None
         for part in target.parts:
             paper = self.paper(part.place, decimals, slip) if paper is None else paper
             step = paper.step(part.place.phase, part.place.key, part.place.t)
             shape = np.shape(low[part.at])
-            low[part.at], high[part.at] = in_row(step.bounds(part.place.name)[0], target.row, shape)
+            row = target.row_of(part)
+            low[part.at], high[part.at] = in_row(step.bounds(part.place.name)[0], row, shape)
         return low, high
 
     def values_of(self, target: Target, decimals: int) -> Interval:
         """What the writer goes on with from a value: the own numbers where such are given, else the bounds."""
-        low, high = np.empty(target.shape), np.empty(target.shape)
+        low, high = np.zeros(target.shape), np.zeros(target.shape)
         for part in target.parts:
-            place = part.place
+            place, row = part.place, target.row_of(part)
             step = self.paper(place, decimals).step(place.phase, place.key, place.t)
-            low[part.at], high[part.at] = in_row(step.values[place.name], target.row, np.shape(low[part.at]))
+            low[part.at], high[part.at] = in_row(step.values[place.name], row, np.shape(low[part.at]))
         return low, high
 
     def steps_since_given(self, place: Place) -> int:
@@ -156,14 +157,13 @@ class Calculations:
 
     def expected(self, target: Target) -> Array:
         """What the run has, in the target's shape."""
-        found = np.empty(target.shape)
+        found = np.zeros(target.shape)
         for part in target.parts:
-            found[part.at] = self._value(part, target.row)
+            found[part.at] = self.value_at(part.place, target.row_of(part))
         return found
 
-    def _value(self, part: Part, row: int) -> Array:
+    def value_at(self, place: Place, row: int) -> Array:
         """The run's value of a line: of the row, or of what belongs to all rows."""
-        place = part.place
         passed = self.learning.epoch(place.epoch).passed(place.phase, place.batch)
         assert passed is not None
         value = np.asarray(passed.values(place.key, place.t)[place.name], np.float64)

@@ -12,10 +12,17 @@ Slices = tuple[slice | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some of a target's numbers: a line's value, and where it lies in the target."""
+    """Some of a target's numbers.
+
+    Attributes:
+        place: the line whose value they are.
+        at: where they lie in the target.
+        row: of the batch, from 0; None of the target's own.
+    """
 
     place: Place
     at: Slices
+    row: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +30,9 @@ class Target:
     """What an answer is about.
 
     Attributes:
-        parts: the lines whose results it is.
+        parts: the lines whose results it is; what none of them is of, as padding, is zeros.
         shape: of all of it.
-        row: of the batch, from 0; 0 of what belongs to all rows.
+        row: of the batch, from 0; 0 of what belongs to all rows, or holds them all.
         t: the step, from 0; None of the whole run.
         layer, direction: of a recurrent block's value; None otherwise.
     """
@@ -36,6 +43,10 @@ class Target:
     t: int | None = None
     layer: int | None = None
     direction: str | None = None
+
+    def row_of(self, part: Part) -> int:
+        """The row of the batch that a part is of."""
+        return self.row if part.row is None else part.row
 
 
 class NoTarget(Exception):

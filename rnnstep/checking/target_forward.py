@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from rnnstep.checking.answers import Answer
 from rnnstep.checking.own import Place
@@ -167,35 +168,64 @@ class ForwardFinder:
         return t
 
     def _output(self) -> Target:
-        layer = self._done.scenario.recurrent.num_layers - 1
+        """`output` of one row at a step; without a step all of it, of one row or of all as torch prints it."""
+        batch, recurrent = self._done.batch, self._done.scenario.recurrent
+        layer = recurrent.num_layers - 1
         keys = [key for key, run in self._done.runs.items() if run.block.layer == layer]
-        block = self._done.runs[keys[0]].block
-        t = self._step(block)
-        size = self._done.scenario.recurrent.output_size
-        parts = tuple(
-            Part(
-                Place(self._epoch, self._batch, "forward", key, t, block.output),
-                (slice(k * size, (k + 1) * size),),
-            )
-            for k, key in enumerate(keys)
-        )
-        return Target(parts, (size * len(keys),), self._row, t)
+        size, steps = recurrent.output_size, batch.num_steps
+        width = size * len(keys)
+
+        def parts(row: int, t: int, *before: int) -> Iterator[Part]:
+            for number, key in enumerate(keys):
+                name = self._done.runs[key].block.output
+                place = Place(self._epoch, self._batch, "forward", key, t, name)
+                yield Part(place, (*before, slice(number * size, (number + 1) * size)), row)
+
+        is_first = recurrent.batch_first
+        shape = (batch.num_rows, steps, width) if is_first else (steps, batch.num_rows, width)
+        if batch.num_rows > 1 and self._is_laid_out(*shape):
+            whole = [
+                part
+                for row in range(batch.num_rows)
+                for t in range(batch.last_step(row) + 1)
+                for part in parts(row, t, *((row, t) if is_first else (t, row)))
+            ]
+            return Target(tuple(whole), shape, self._row)
+        if steps > 1 and self._is_laid_out(steps, width):
+            last = batch.last_step(self._row)
+            of_row = [part for t in range(last + 1) for part in parts(self._row, t, t)]
+            return Target(tuple(of_row), (steps, width), self._row)
+        t = self._step(self._done.runs[keys[0]].block)
+        return Target(tuple(parts(self._row, t)), (width,), self._row, t)
+
+    def _is_laid_out(self, *shape: int) -> bool:
+        """Whether an answer without a step or entries lies in a shape, but for axes of one."""
+        given = self._answer.numbers.value.shape
+        is_whole = self._answer.t is None and self._answer.index is None
+        return is_whole and [one for one in given if one != 1] == [one for one in shape if one != 1]
 
     def _finals(self, letter: str) -> Target:
-        """`h_n` or `c_n` of one row: a row of it a layer and direction; a cell's is one vector."""
+        """`h_n` or `c_n` of one row, a row of it a layer and direction, a cell's one vector; or of all rows as torch prints it."""
         states = tuple(self._done.scenario.cell.states)
         if letter == "c" and len(states) < 2:
             raise NoTarget(Text("there is no `{name}`: this module has one state", name="c_n"))
         state = states[0] if letter == "h" else states[1]
-        parts, sizes = [], []
-        is_cell = self._done.scenario.recurrent.is_cell
-        for number, (key, run) in enumerate(self._done.runs.items()):
-            t = 0 if run.is_reversed else self._done.batch.last_step(self._row)
-            place = Place(self._epoch, self._batch, "forward", key, t, state)
-            parts.append(Part(place, (slice(None),) if is_cell else (number, slice(None))))
-            sizes.append(int(run.block.program.shapes[state][0]))
-        shape = (sizes[0],) if is_cell else (len(parts), sizes[0])
-        return Target(tuple(parts), shape, self._row)
+        is_cell, runs, batch = self._done.scenario.recurrent.is_cell, self._done.runs, self._done.batch
+        size = int(next(iter(runs.values())).block.program.shapes[state][0])
+
+        def parts(row: int, *, is_of_all: bool) -> Iterator[Part]:
+            for number, (key, run) in enumerate(runs.items()):
+                t = 0 if run.is_reversed else batch.last_step(row)
+                place = Place(self._epoch, self._batch, "forward", key, t, state)
+                layer = () if is_cell else (number,)
+                yield Part(place, (*layer, *((row,) if is_of_all else ()), slice(None)), row)
+
+        layers = () if is_cell else (len(runs),)
+        whole = (*layers, batch.num_rows, size)
+        if batch.num_rows > 1 and self._is_laid_out(*whole):
+            of_all = [part for row in range(batch.num_rows) for part in parts(row, is_of_all=True)]
+            return Target(tuple(of_all), whole, self._row)
+        return Target(tuple(parts(self._row, is_of_all=False)), (*layers, size), self._row)
 
     def _loss(self) -> Target:
         if "loss" not in self._done.by_key:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rnnstep.checking import MISTAKES, TOO_COARSE, Mark, Marked, Named, Remarks
+from rnnstep.checking import MISTAKES, TOO_COARSE, Mark, Marked, Named, Remarks, followed, not_marked
 from rnnstep.cli.page import Page, module_words
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
@@ -39,38 +41,51 @@ def _answer(marked: Marked, index: int, mark: Mark, page: Page, *, with_hints: b
     if mark.status == "missing":
         yield f"? {name}  {page.say(Text('left blank'))}"
         return
-    given = _numbers(mark.given, decimals, page)
+    given = _numbers(mark.given, marked.sheet.laid[index].numbers.decimals, page)
+    if mark.status == "unmarkable":
+        yield f"? {name} = {given}"
+        yield f"    {page.say(not_marked(marked, mark))}"
+        return
     yield f"{page.mark(agrees=mark.is_right)} {name} = {given}"
     if mark.status == "follow-through":
-        yield f"    {page.say(Text('right, from your own earlier numbers'))}"
+        yield f"    {page.say(followed(marked, index))}"
     if mark.is_right and mark.tells_nothing:
         yield f"    {page.say(_anything(mark, decimals, page))}"
     if mark.status != "wrong":
         return
-    yield from (f"    {line}" for line in _wrong(mark, decimals, page, with_hints=with_hints))
+    written = marked.sheet.laid[index].numbers.decimals
+    yield from (f"    {line}" for line in _wrong(mark, written, decimals, page, with_hints=with_hints))
     yield from (f"    {line}" for line in _remarks(marked, index, page, with_hints=with_hints))
 
 
-def _numbers(values: Array, decimals: int, page: Page) -> str:
-    flat = values.reshape(-1)
-    shown = [
-        "?" if np.isnan(value) else number(float(value), decimals, alphabet=page.alphabet) for value in flat
-    ]
-    return " ".join(shown)
+def _numbers(values: Array, decimals: NDArray[np.int64], page: Page) -> str:
+    """Numbers as they were written: each with its own decimals."""
+    flat = zip(values.reshape(-1).tolist(), decimals.reshape(-1).tolist(), strict=True)
+    return " ".join("?" if np.isnan(value) else _as_written(value, places, page) for value, places in flat)
 
 
-def _wrong(mark: Mark, decimals: int, page: Page, *, with_hints: bool) -> Iterator[str]:
-    """Which entries are wrong, and between which numbers they should lie."""
+def _as_written(value: float, decimals: int, page: Page) -> str:
+    """A number with its decimals, all of those that were written."""
+    if not np.isfinite(value):
+        return number(value, decimals, alphabet=page.alphabet)
+    return f"{Decimal(repr(value)):.{decimals}f}".replace("-", page.alphabet.minus)
+
+
+def _wrong(
+    mark: Mark, written: NDArray[np.int64], decimals: int, page: Page, *, with_hints: bool
+) -> Iterator[str]:
+    """Which entries are wrong, as they were written, and between which numbers they should lie."""
     places = np.argwhere(mark.is_wrong)
     for place in places[:MOST_ENTRIES]:
         at = tuple(place.tolist())
         where = "" if mark.given.size == 1 else f"[{', '.join(map(str, at))}] "
-        found = number(float(mark.given[at]), decimals, alphabet=page.alphabet)
+        found = _as_written(float(mark.given[at]), int(written[at]), page)
         if with_hints:
             yield page.say(Text("{where}{found} is wrong", where=where, found=found))
             continue
         low, high, expected = (
-            _bound(float(values[at]), decimals + 1, page) for values in (mark.low, mark.high, mark.expected)
+            _bound(float(values[at]), max(decimals, int(written[at])) + 1, page)
+            for values in (mark.low, mark.high, mark.expected)
         )
         told = {"where": where, "found": found, "low": low, "high": high, "expected": expected}
         yield page.say(

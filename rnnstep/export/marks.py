@@ -46,6 +46,7 @@ def _answer(marked: Marked, number: int, language: str) -> dict[str, Any]:
         "given": _given(mark.given),
         "expected": mark.expected.tolist(),
         "status": mark.status,
+        "scores": marked.scores(number),
         "mistakes": [],
         "low": mark.low.tolist(),
         "high": mark.high.tolist(),
@@ -54,6 +55,9 @@ def _answer(marked: Marked, number: int, language: str) -> dict[str, Any]:
         found["batch"] = answer.row
     if answer.epoch is not None:
         found["epoch"] = answer.epoch
+    if mark.status == "unmarkable" and marked.since is not None:
+        found["since"] = marked.since.place
+        found["why"] = marked.since.why.into(language)
     remarks = marked.remarks(number)
     for one in remarks.mistakes:
         for id_ in one.ids:

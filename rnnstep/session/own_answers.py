@@ -58,7 +58,7 @@ class OwnAnswers:
         marked = self.marked(learning)
         for number, mark in enumerate(() if marked is None else marked.marks):
             for part in mark.target.parts:
-                if part.place == place and (mark.target.row == row or place.phase == "update"):
+                if part.place == place and (mark.target.row_of(part) == row or place.phase == "update"):
                     yield mark, number, mark.given[part.at], mark.is_wrong[part.at]
 
 

@@ -70,6 +70,8 @@ def grids_of(scene: Scene, name: str) -> list[Grid]:
         return []
     alphabet = scene.look.alphabet
     sign = alphabet.wrong if found.wrong.any() else alphabet.check
+    if found.mark.status == "unmarkable":
+        sign = "?"
     title = f"{scene.look.say(YOURS)} {sign}"
     shape = scene.shape(name)
     values = found.values.reshape(shape)
@@ -83,10 +85,10 @@ def words(scene: Scene, name: str) -> Row:
         return ()
     say, alphabet = scene.look.say, scene.look.alphabet
     is_wrong = _is_wrong(scene, name, found.wrong)
-    head = (
-        Span(f"{say(YOURS)} ", "own"),
-        Span(alphabet.wrong, "bad") if is_wrong else Span(alphabet.check, "ok"),
-    )
+    verdict = Span(alphabet.wrong, "bad") if is_wrong else Span(alphabet.check, "ok")
+    if found.mark.status == "unmarkable":
+        verdict = Span("?", "dim")
+    head = (Span(f"{say(YOURS)} ", "own"), verdict)
     return (*head, Span(f" {alphabet.spell(_told(scene, found, is_wrong=is_wrong))}", "dim"))
 
 
@@ -97,15 +99,17 @@ def is_told_wrong(row: Row) -> bool:
 
 def _told(scene: Scene, found: Given, *, is_wrong: bool) -> str:
     say = scene.look.say
-    if found.mark.status == "follow-through":
-        return say(Text("right, from your own earlier numbers"))
-    if not is_wrong:
-        return ""
-    from rnnstep.checking import MISTAKES, TOO_COARSE
-
     own = scene.session.own
     marked = None if own is None else own.marked(scene.run.learning)
     if marked is None:
+        return ""
+    from rnnstep.checking import MISTAKES, TOO_COARSE, followed, not_marked
+
+    if found.mark.status == "unmarkable":
+        return say(not_marked(marked, found.mark))
+    if found.mark.status == "follow-through":
+        return say(followed(marked, found.number))
+    if not is_wrong:
         return ""
     remarks = marked.remarks(found.number, is_quick=True)
     if remarks.is_too_coarse:

@@ -17,7 +17,7 @@ from rnnstep.equations.intervals import Interval
 
 if TYPE_CHECKING:
     from rnnstep.checking.marking import Mark, Sheet
-    from rnnstep.checking.targets import Target
+    from rnnstep.checking.target import Part, Target
 
 FINALS = ("h_n", "c_n")
 STEPS_APART = 3  # of a value that may have been written down for another step
@@ -32,7 +32,7 @@ def variants(sheet: Sheet, number: int, mark: Mark) -> Iterator[tuple[str, Inter
     yield "digits_cut", _cut(right, sheet.bounds_of(target, decimals, CUT), decimals)
     yield from _exchanged(mark, right)
     yield from _signs(mark, right)
-    yield from _rows(target, right)
+    yield from _halves(target, right)
     yield from _added_up(sheet, target, decimals, right)
     elsewhere = list(_elsewhere(sheet, target))
     if not elsewhere and mark.answer.name not in FINALS:
@@ -124,26 +124,43 @@ def _finals(sheet: Sheet, target: Target, decimals: int) -> Iterator[tuple[str, 
     batch = sheet.learning.epoch(place.epoch).forward(place.batch).batch
     last = batch.num_steps - 1
 
-    def changed(other: Callable[[Place], Place]) -> Target:
-        parts = tuple(replace(part, place=other(part.place)) for part in target.parts)
-        return replace(target, parts=parts)
+    def changed(other: Callable[[Part], Place]) -> Target:
+        return replace(target, parts=tuple(replace(part, place=other(part)) for part in target.parts))
 
-    def at_last(place: Place) -> Place:
-        return place._replace(t=batch.last_step(target.row)) if place.key.endswith("←") else place
+    def is_backward(part: Part) -> bool:
+        return part.place.key.endswith("←")
 
-    def of_first_layer(place: Place) -> Place:
-        return place._replace(key=f"L0{'←' if place.key.endswith('←') else ''}")
+    def at_last(part: Part) -> Place:
+        t = batch.last_step(target.row_of(part))
+        return part.place._replace(t=t) if is_backward(part) else part.place
+
+    def of_first_layer(part: Part) -> Place:
+        return part.place._replace(key=f"L0{'←' if is_backward(part) else ''}")
 
     yield "backward_half_at_last_step", sheet.bounds_of(changed(at_last), decimals)
     yield "h_n_first_layer", sheet.bounds_of(changed(of_first_layer), decimals)
-    if batch.packed and batch.last_step(target.row) < last:
-        walked = changed(lambda place: place if place.key.endswith("←") else place._replace(t=last))
+    if batch.packed and any(batch.last_step(target.row_of(part)) < last for part in target.parts):
+        walked = changed(lambda part: part.place if is_backward(part) else part.place._replace(t=last))
         slip = Slip("padding_walked", walks_padding=True)
         yield "padding_walked", sheet.bounds_of(walked, decimals, slip)
 
 
-def _rows(target: Target, right: Interval) -> Iterator[tuple[str, Interval]]:
+def _halves(target: Target, right: Interval) -> Iterator[tuple[str, Interval]]:
     """Of both directions' states, joined or one below the other: backward before forward."""
-    if len(target.parts) == 2 and target.parts[0].place.key + "←" == target.parts[1].place.key:
-        half = len(right[0]) // 2
-        yield "halves_swapped", (np.roll(right[0], half, axis=0), np.roll(right[1], half, axis=0))
+    backward = {_whose(target, part): part for part in target.parts if part.place.key.endswith("←")}
+    forward = [part for part in target.parts if not part.place.key.endswith("←")]
+    if not backward or any(_whose(target, part) not in backward for part in forward):
+        return
+    low, high = np.array(right[0]), np.array(right[1])
+    for one in forward:
+        other = backward[_whose(target, one)]
+        for bound, whole in ((low, right[0]), (high, right[1])):
+            bound[one.at], bound[other.at] = whole[other.at], whole[one.at]
+    yield "halves_swapped", (low, high)
+
+
+def _whose(target: Target, part: Part) -> tuple[str, int, int | None]:
+    """The layer, the row and, where both directions stand side by side, the step of a part."""
+    last = part.at[-1]
+    is_joined = isinstance(last, slice) and last.stop is not None
+    return part.place.key.removesuffix("←"), target.row_of(part), part.place.t if is_joined else None

@@ -230,4 +230,18 @@ ZH = {
         "{files} 个文件批改了 {marked} 个：{count} 个答案，对了 {right} 个"
     ),
     "the first mistakes, the most common first:": "各人第一个错误，最常见的在前：",
+    # what does not score, and what is not marked
+    "right, from your own earlier numbers; no score: {names} is one number throughout, or a copy of another value": (
+        "由你自己前面的数推出，做对了；但不得分：{names} 全是同一个数，或者照抄了别的值"
+    ),
+    "not marked: the run has {value} here, which confirms nothing": "不批改：这里的运行结果是 {value}，对不对都无从确认",
+    "not marked: the run has {value} here, and is not finite from {place} on: {why}": (
+        "不批改：这里的运行结果是 {value}，从 {place} 起就不是有限的数：{why}"
+    ),
+    'a mean over nothing has no value: at some step no target counts (over_time = "together" takes one mean)': (
+        '对空集求平均没有值：有一步没有计入损失的目标（over_time = "together" 只求一次平均）'
+    ),
+    "a mean over nothing has no value: no target counts": "对空集求平均没有值：没有计入损失的目标",
+    "{name} has {value}, as it was given": "给定的 {name} 里有 {value}",
+    "its own operands are finite: it overflows, or has no value there": "它的操作数都是有限的：结果溢出，或者在那里没有值",
 }
