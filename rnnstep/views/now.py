@@ -17,7 +17,7 @@ from rnnstep.views.rows import Row, Span, row_width, width
 from rnnstep.views.scene import Scene
 from rnnstep.views.sentences import sentence, update_sentence
 from rnnstep.views.sentences_back import Back
-from rnnstep.views.worked import term_in_words, worked
+from rnnstep.views.worked import rounding_in_words, term_in_words, worked
 
 if TYPE_CHECKING:
     from rnnstep.equations.expand import Expansion
@@ -95,15 +95,18 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
     formula = (Span(scene.look.alphabet.spell(write_line(line, BLACKBOARD)), "now"),)
     text = sentence_at(scene, line.name)
     words: Row = () if text is None else (Span(scene.look.say(text), "dim"),)
-    at_term = "" if found is None else term_in_words(scene, found)
+    done = None if found is None else worked(scene, found, cells, height - 1 - (height > 3))
+    at_term = "" if found is None or done is None else term_in_words(scene, found, done.guard)
     if at_term:
         words = (Span(at_term, "changed"),)
     elif height < _ROOM_FOR_BOTH and scene.is_shown(line.name):
         words = torch_column.mark(scene, line.name) or words
     head = _two_ends(formula, words, cells)
     rows: Block = [head]
-    if found is not None:
-        rows += worked(scene, found, cells, height - 1 - (height > 3))
+    rounding: Row = ()
+    if done is not None:
+        rows += done.rows
+        rounding = rounding_in_words(scene, done)
     elif scene.known is None:
         rows.append((Span(scene.look.say(Text("this row of the batch is over")), "dim"),))
     else:
@@ -112,11 +115,15 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
     # Where one row is left, what the writer did wrong is worth more there than torch's word, which the columns say, too.
     needed = len(rows) + (own_column.is_told_wrong(own))
     if needed < height:
-        rows.append(_confirmation(scene, line.name, cells))
+        confirmed = _confirmation(scene, line.name, cells, rounding)
+        rows.append(confirmed)
+        rounding = () if rounding and rounding[0] in confirmed else rounding
     if own and len(rows) < height:
         rows.append(own)
     if words and words[0] not in head:
         rows.append(words)
+    if rounding:
+        rows.append(rounding)
     return rows[:height]
 
 
@@ -148,13 +155,13 @@ def _given(scene: Scene) -> Block:
     return []
 
 
-def _confirmation(scene: Scene, name: str, cells: int) -> Row:
-    """Torch's word, and where torch keeps a state."""
+def _confirmation(scene: Scene, name: str, cells: int, rounding: Row = ()) -> Row:
+    """Torch's word, and where torch keeps a state; of what it does not keep what there is to say of rounding."""
     if scene.known is None:
         return ()
     left = torch_column.mark(scene, name) if scene.is_begun(name) and not scene.is_hidden(name) else ()
     keeps = _kept(scene, name) if scene.is_forward and name in scene.block.program.states else ""
-    return _two_ends(left, (Span(keeps, "torch"),) if keeps else (), cells)
+    return _two_ends(left, (Span(keeps, "torch"),) if keeps else rounding, cells)
 
 
 def _kept(scene: Scene, state: str) -> str:

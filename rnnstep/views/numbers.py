@@ -2,13 +2,15 @@
 
 Fixed decimals as long as they tell the truth: a value that is not zero is never
 written as zero, and one of 100,000 or more goes to powers of ten, cut so that it
-takes about the width of its neighbours. `0.0000` therefore means exactly zero.
+takes about the width of its neighbours. `0.0000` therefore means exactly zero. A half is rounded away from
+zero, as at school: 0.125 is `0.13`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Context
 from typing import TYPE_CHECKING, Any
 
 from rnnstep.views.alphabet import UNICODE, Alphabet
@@ -20,16 +22,29 @@ if TYPE_CHECKING:
     Grid = NDArray[Any] | Sequence[Sequence[float]]
 
 _LARGE = 1e5
+_FEW_MORE = 2  # digits; with more a number is hard to recognize beside one that has them not
 # A float32 that was written as 0.31 is 0.31 within half a unit of its last place.
 _AS_WRITTEN = 2.0**-23
 
 
-def number(value: float, decimals: int, *, signed: bool = False, alphabet: Alphabet = UNICODE) -> str:
-    """Write one number: `0.1811`, `−0.0700`, `2.0e-9`, `1.23e5`, `NaN`, `−inf`; `signed` adds `+`."""
+def number(
+    value: float, decimals: int, *, signed: bool = False, guard: int = 0, alphabet: Alphabet = UNICODE
+) -> str:
+    """Write one number: `0.1811`, `−0.0700`, `2.0e-9`, `1.23e5`, `NaN`, `−inf`.
+
+    Args:
+        value: The number.
+        decimals: How many it has.
+        signed: Whether `+` stands before a positive one.
+        guard: How many digits more than that it has at most: `0.18108`, `2.02e-9`; beyond two only those that a
+            small number lacks (with three `0.0042` is `0.0042144`, `0.1811` is `0.181083`).
+        alphabet: The signs.
+    """
+    guard = guard and min(guard, _FEW_MORE + _zeros_behind_the_point(value))
     if _is_plain(value, decimals):
-        text = f"{value + 0.0:.{decimals}f}"
+        text = f"{_off_tie(value, decimals + guard) + 0.0:.{decimals + guard}f}"
     else:
-        text = _special(value, decimals)
+        text = _special(value, decimals + guard)
     if text[0] == "-":
         return alphabet.minus + text[1:]
     return "+" + text if signed and value > 0 else text
@@ -46,6 +61,9 @@ def matrix(values: Grid, decimals: int, width: int = 0, alphabet: Alphabet = UNI
     flat = [value + 0.0 for line in lines for value in line]
     if not flat:
         return [[] for _ in lines]
+    scale = _tie_scale(decimals)
+    if any(value * scale % 2.0 == 1.0 for value in flat):
+        flat = [_off_tie(value, decimals) for value in flat]
     # One formatting of the whole matrix is several times as fast as one of each number.
     texts = (f"%.{decimals}f " * len(flat) % tuple(flat)).split(" ")
     low, high = _bounds(decimals)
@@ -65,47 +83,14 @@ def matrix(values: Grid, decimals: int, width: int = 0, alphabet: Alphabet = UNI
     return [cells[start : start + columns] for start in range(0, len(cells), columns)]
 
 
-def short(value: float, decimals: int, *, alphabet: Alphabet = UNICODE) -> str:
+def short(value: float, decimals: int, *, guard: int = 0, alphabet: Alphabet = UNICODE) -> str:
     """Write a number without the zeros that say nothing: 0.31 as `0.31`, 1.0 as `1`, 0.30001 as `0.3000`."""
-    text = number(value, decimals, alphabet=alphabet)
+    text = number(value, decimals, guard=guard, alphabet=alphabet)
     if "." not in text or "e" in text:
         return text
     trimmed = text.rstrip("0").rstrip(".")
     meant = float(trimmed.replace(alphabet.minus, "-"))
     return trimmed if abs(meant - value) <= abs(value) * _AS_WRITTEN else text
-
-
-def factor(value: float, decimals: int, *, alphabet: Alphabet = UNICODE) -> str:
-    """Write a number as it stands behind an operator: a negative one in brackets, `(−0.11)`."""
-    text = short(value, decimals, alphabet=alphabet)
-    return f"({text})" if text.startswith(alphabet.minus) else text
-
-
-def product(left: float, right: float, decimals: int, *, alphabet: Alphabet = UNICODE) -> str:
-    """Write a product: `0.31·0.42`, `0.25·(−0.11)`, `−0.07·0.88`."""
-    written = short(left, decimals, alphabet=alphabet)
-    return written + alphabet.dot + factor(right, decimals, alphabet=alphabet)
-
-
-def term(
-    left: float,
-    right: float | None,
-    decimals: int,
-    *,
-    is_first: bool = False,
-    alphabet: Alphabet = UNICODE,
-) -> tuple[str, str]:
-    """Write a term of a sum as its operator and itself: `(" − ", "0.07·0.88")`; `right` None is no product.
-
-    The first term of a sum has no operator and keeps its sign: `("", "−0.07·0.88")`.
-    """
-    if is_first or not left < 0:
-        operator = "" if is_first else " + "
-    else:
-        operator, left = f" {alphabet.minus} ", -left
-    if right is None:
-        return operator, short(left, decimals, alphabet=alphabet)
-    return operator, product(left, right, decimals, alphabet=alphabet)
 
 
 def difference(value: float, *, alphabet: Alphabet = UNICODE) -> str:
@@ -135,6 +120,27 @@ def _is_plain(value: float, decimals: int) -> bool:
     return low < abs(value) < high or value == 0
 
 
+def _zeros_behind_the_point(value: float) -> int:
+    """How many zeros stand behind the point before the first digit of a number below 1, as many as matter; else 0."""
+    size = abs(value)
+    return sum(size < edge for edge in (1e-1, 1e-2, 1e-3, 1e-4)) if size else 0
+
+
+def _tie_scale(decimals: int) -> float:
+    """Give the power of two that makes an odd whole number of every float that lies halfway between two texts.
+
+    Halfway lie the odd multiples of 5·10^(−decimals − 1): those that a float holds have a last binary place of
+    2^(−decimals − 1), and what has that place as its last is such a multiple.
+    """
+    return 2.0 ** (decimals + 1)
+
+
+def _off_tie(value: float, decimals: int) -> float:
+    """Move a number that lies halfway between two texts by the least there is, away from zero; Python rounds to even."""
+    is_tie = value * _tie_scale(decimals) % 2.0 == 1.0
+    return math.nextafter(value, math.copysign(math.inf, value)) if is_tie else value
+
+
 def _special(value: float, decimals: int) -> str:
     """Write what fixed decimals would hide, with the mantissa cut to about the width of the others."""
     if math.isnan(value):
@@ -142,11 +148,13 @@ def _special(value: float, decimals: int) -> str:
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
     size = abs(value)
-    if size >= 1:
-        exponent = 1 if size < 1e10 else 2 if size < 1e100 else 3
-    else:
+    if size < 1:
         exponent = 2 if size >= 1e-9 else 3 if size >= 1e-99 else 4
-    return _short_exponent(f"{value:.{max(0, decimals - 1 - exponent)}e}")
+        return _short_exponent(f"{value:.{max(0, decimals - 1 - exponent)}e}")
+    exponent = 1 if size < 1e10 else 2 if size < 1e100 else 3
+    digits = max(0, decimals - 1 - exponent)
+    rounded = Context(prec=digits + 1, rounding=ROUND_HALF_UP).create_decimal_from_float(value)
+    return _short_exponent(f"{rounded:.{digits}e}")
 
 
 def _short_exponent(text: str) -> str:

@@ -1,22 +1,33 @@
-"""An element with its numbers put in: `hh[0] = 0.31·0.42 − 0.07·0.88 + 0.12 = 0.1811`."""
+"""An element with its numbers put in: `hh[0] = 0.31·0.42 − 0.07·0.88 + 0.12 = 0.1811`.
+
+`=` stands where the numbers that are shown add up to the result that is shown. Where they do not for their last
+digit, they get a digit or two more that make them do (`0.40884 − 0.22917 = 0.1797`), if all of the line still
+has its place; else `≈` stands there. Terms that have no place on the screen count as they would be shown.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
+from rnnstep.equations.adding_up import adds_up
 from rnnstep.equations.expand import Expansion, expand, number_of_terms
-from rnnstep.equations.pieces import Token
+from rnnstep.equations.pieces import Applied, Token, total
 from rnnstep.language import Text
 from rnnstep.session.tree import Spot, index_of
 from rnnstep.views import numbers
+from rnnstep.views.commands import BY_ID
 from rnnstep.views.compose import Block, flow
 from rnnstep.views.grids import window
-from rnnstep.views.rows import Span
+from rnnstep.views.rows import Row, Span
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnstep.equations.expand import Term
     from rnnstep.session.run import Run
 
 _LEAST_TERM = 9
@@ -24,6 +35,23 @@ _LEAST_TERM = 9
 
 _MOST_TERMS = 64
 """Terms about the cursor's that are worked out of a longer sum: about what the largest screen has room for."""
+
+_MOST_GUARDS = 4
+"""Digits more than the matrices beside have; the third and fourth only in small numbers, which have few."""
+
+
+class Worked(NamedTuple):
+    """A worked line.
+
+    Attributes:
+        rows: as they are shown.
+        guard: how many digits more its numbers have than elsewhere.
+        is_rounded: whether it says `≈`.
+    """
+
+    rows: Block
+    guard: int = 0
+    is_rounded: bool = False
 
 
 def expansion(scene: Scene) -> Expansion | None:
@@ -34,7 +62,12 @@ def expansion(scene: Scene) -> Expansion | None:
     assert spot.key is not None
     count = number_of_terms(scene.run.line(spot), scene.block.program.shapes)
     only = None if count <= _MOST_TERMS else _about(spot.term or 0, count)
-    return _expanded(scene.run, replace(spot, element=spot.element or 0, term=None), scene.row, only)
+    return _expanded(scene.run, _of_element(spot), scene.row, only)
+
+
+def _of_element(spot: Spot) -> Spot:
+    """The element that a place is about; of an operation its first."""
+    return replace(spot, element=spot.element or 0, term=None)
 
 
 def _about(term: int, count: int) -> frozenset[int]:
@@ -53,26 +86,59 @@ def _expanded(run: Run, spot: Spot, row: int, only: frozenset[int] | None) -> Ex
     return expand(run.line(spot), index, known, only=only)
 
 
-def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Block:
+def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Worked:
     """Write an expansion in at most `height` rows; a longer sum is cut around the cursor's term."""
+    guard = (
+        0
+        if _is_by_name(scene, found)
+        else _guard(found, scene.look.decimals)
+        if not found.cut_terms
+        else None
+    )
+    if guard is not None:
+        laid = _laid(scene, found, cells, height, "=", guard)
+        if not guard or laid.is_whole:
+            return Worked(laid.rows, guard)
+    is_exact = bool(found.cut_terms) and _adds_up_whole(
+        scene.run, _of_element(scene.spot), scene.row, scene.look.decimals
+    )
+    laid = _laid(scene, found, cells, height, "=" if is_exact else "≈", 0)
+    return Worked(laid.rows, 0, not is_exact)
+
+
+@lru_cache(maxsize=64)
+def _guard(found: Expansion, decimals: int) -> int | None:
+    """How many digits more make the numbers of an element add up: 0 in most; None where a few do not."""
+    result = numbers.number(found.value, decimals)
+    for guard in range(_MOST_GUARDS + 1):
+        if adds_up(found.piece, partial(numbers.short, decimals=decimals, guard=guard), result):
+            return guard
+    return None
+
+
+@lru_cache(maxsize=64)
+def _adds_up_whole(run: Run, spot: Spot, row: int, decimals: int) -> bool:
+    """Whether an element adds up, the terms that are not worked out for the screen included."""
+    known = run.known(spot, row)
+    assert known is not None
+    assert spot.operation is not None
+    found = expand(run.line(spot), index_of(run.block(spot), spot.operation, spot.element or 0), known)
+    return adds_up(
+        found.piece, partial(numbers.short, decimals=decimals), numbers.number(found.value, decimals)
+    )
+
+
+class _Laid(NamedTuple):
+    rows: Block
+    is_whole: bool  # no term was left out
+
+
+def _laid(scene: Scene, found: Expansion, cells: int, height: int, sign: str, guard: int) -> _Laid:
+    """Lay an expansion out in at most `height` rows."""
     current = scene.session.spot.term if scene.session.spot else None
-    left = f"{found.name}[{','.join(map(str, found.index))}]" if found.index else found.name
     alphabet = scene.look.alphabet
-    is_hidden = scene.is_hidden(found.name)
-    value = "?" if is_hidden else numbers.number(found.value, scene.look.decimals, alphabet=alphabet)
-    is_unfinished = _is_unfinished(scene, found)
-    if is_unfinished and not is_hidden:
-        value = alphabet.ahead
-    head = [Span(alphabet.spell(f"{left} = "), "label")]
-    tail = [
-        Span(" = ", "operator"),
-        Span(value, "hidden" if is_hidden else "dim" if is_unfinished else "changed"),
-    ]
-    old = None if is_hidden or is_unfinished else scene.value_before_edit(found.name)
-    if old is not None and found.index:
-        was = numbers.number(float(old[found.index]), scene.look.decimals, alphabet=alphabet)
-        tail.append(Span(f" {scene.look.say(Text('(was {value})', value=was))}", "old"))
-    spans = _spans(scene, found, current)
+    head, tail = _left_side(scene, found), _right_side(scene, found, sign)
+    spans = _spans(scene, found, current, guard)
     shown = min(len(found.terms), max(2, cells * height // _LEAST_TERM))
     while True:
         kept = _kept(found, current, shown)
@@ -81,9 +147,47 @@ def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Block:
         more = [_more(scene, after)] if after else []
         seen = [span for term, span in spans if term is None or term in kept]
         rows = flow([*head, *first, *seen, *more, *tail], cells, indent=4)
-        if len(rows) <= height or shown <= 1:
-            return rows[:height]
+        if len(rows) <= height:
+            return _Laid(rows, not before and not after)
+        if shown <= 1:
+            return _Laid(
+                _shortened([*head, *first], seen, [*more, *tail], cells, height, alphabet.ellipsis), False
+            )
         shown = max(1, min(shown - 1, shown * height // len(rows)))
+
+
+def _shortened(
+    head: list[Span], seen: list[Span], tail: list[Span], cells: int, height: int, ellipsis: str
+) -> Block:
+    """Flow as many spans as leave room for what stands behind them, the result: a single long term, as of a softmax."""
+
+    def rows(count: int) -> Block:
+        return flow([*head, *seen[:count], Span(f" {ellipsis}", "dim"), *tail], cells, indent=4)
+
+    fits = bisect_left(range(len(seen)), True, key=lambda count: len(rows(count)) > height)
+    return rows(max(0, fits - 1))[:height]
+
+
+def _left_side(scene: Scene, found: Expansion) -> list[Span]:
+    left = f"{found.name}[{','.join(map(str, found.index))}]" if found.index else found.name
+    return [Span(scene.look.alphabet.spell(f"{left} = "), "label")]
+
+
+def _right_side(scene: Scene, found: Expansion, sign: str) -> list[Span]:
+    """The result behind its sign; what it was before an edit."""
+    alphabet, decimals = scene.look.alphabet, scene.look.decimals
+    is_hidden = scene.is_hidden(found.name)
+    is_unfinished = _is_unfinished(scene, found) and not is_hidden
+    value = "?" if is_hidden else numbers.number(found.value, decimals, alphabet=alphabet)
+    if is_unfinished:
+        value = alphabet.ahead
+    style = "hidden" if is_hidden else "dim" if is_unfinished else "changed"
+    tail = [Span(alphabet.spell(f" {sign} "), "operator"), Span(value, style)]
+    old = None if is_hidden or is_unfinished else scene.value_before_edit(found.name)
+    if old is not None and found.index:
+        was = numbers.number(float(old[found.index]), decimals, alphabet=alphabet)
+        tail.append(Span(f" {scene.look.say(Text('(was {value})', value=was))}", "old"))
+    return tail
 
 
 def _is_unfinished(scene: Scene, found: Expansion) -> bool:
@@ -92,19 +196,47 @@ def _is_unfinished(scene: Scene, found: Expansion) -> bool:
     return done is not None and done <= (scene.spot.element or 0) and not scene.session.is_hidden
 
 
-def term_in_words(scene: Scene, found: Expansion) -> str:
-    """At a term: what it comes to, and the sum so far; "" elsewhere."""
+def term_in_words(scene: Scene, found: Expansion, guard: int) -> str:
+    """At a term: what it comes to, and the sum so far, from numbers with `guard` digits more; "" elsewhere."""
     number = scene.session.spot.term if scene.session.spot else None
     here = next((term for term in found.terms if term.number == number), None)
     if here is None or scene.session.is_hidden:
         return ""
-    places, alphabet = scene.look.decimals, scene.look.alphabet
-    before = [term.value for term in found.terms if term.number <= here.number]
-    value = numbers.number(here.value, places, alphabet=alphabet)
+    before = [term for term in found.terms if term.number <= here.number]
+    value = _result(scene, [here], guard)
     if len(before) <= here.number:  # those in between are not worked out
-        return scene.look.say(Text("this term: {value}", value=value))
-    so_far = numbers.number(sum(before), places, alphabet=alphabet)
-    return scene.look.say(Text("this term: {value}, so far {so_far}", value=value, so_far=so_far))
+        return scene.look.say(Text("this term {value}", value=value))
+    return scene.look.say(
+        Text("this term {value}, so far {so_far}", value=value, so_far=_result(scene, before, guard))
+    )
+
+
+def _result(scene: Scene, terms: Sequence[Term], guard: int) -> str:
+    """What terms come to, behind the sign that it needs."""
+    decimals, alphabet = scene.look.decimals, scene.look.alphabet
+    value = sum(term.value for term in terms)
+    signed = [term.piece if term.sign > 0 else Applied("neg", (term.piece,)) for term in terms]
+    is_exact = adds_up(
+        total(signed),
+        partial(numbers.short, decimals=decimals, guard=guard),
+        numbers.number(value, decimals),
+    )
+    return f"{'=' if is_exact else '≈'} {numbers.number(value, decimals, alphabet=alphabet)}"
+
+
+def rounding_in_words(scene: Scene, done: Worked) -> Row:
+    """What `≈` says, or why numbers have more digits than elsewhere; nothing of a line that is plain."""
+    look = scene.look
+    if done.is_rounded:
+        key = look.key(BY_ID["more_decimals"])
+        text = Text("≈ about equal: all numbers are rounded; {key} shows more", key=key)
+    elif done.guard == 1:
+        text = Text("one more digit here, so that it adds up")
+    elif done.guard:
+        text = Text("a few more digits here, so that it adds up")
+    else:
+        return ()
+    return (Span(look.say(text), "dim"),)
 
 
 def _kept(found: Expansion, current: int | None, shown: int) -> frozenset[int]:
@@ -125,13 +257,18 @@ def _more(scene: Scene, count: int) -> Span:
     return Span(f" {scene.look.say(Text('… {count} more terms', count=count))}", "dim")
 
 
-def _spans(scene: Scene, found: Expansion, current: int | None) -> list[tuple[int | None, Span]]:
+def _is_by_name(scene: Scene, found: Expansion) -> bool:
+    """Whether an element is only looked up or put beside another: it is shown where, there is nothing to work out."""
+    return scene.block.kind in ("embedding", "join") and len(found.tokens) == 1
+
+
+def _spans(scene: Scene, found: Expansion, current: int | None, guard: int) -> list[tuple[int | None, Span]]:
     """The right side as spans, each with its term; a term is one span, broken over lines only where it must."""
     spans: list[tuple[int | None, Span]] = []
     place = f"{scene.place(found.name)}[{found.index[0] if found.index else 0}]"
-    is_by_name = scene.block.kind in ("embedding", "join")  # nothing is worked out there
+    is_by_name = _is_by_name(scene, found)
     for index, token in enumerate(found.symbols if is_by_name else found.tokens):
-        text = _written(scene, token, is_by_name=is_by_name)
+        text = _written(scene, token, guard, is_by_name=is_by_name)
         term = token.term
         style = "cursor" if term is not None and term == current else ""
         if term is not None and current is not None and term > current:
@@ -147,9 +284,9 @@ def _spans(scene: Scene, found: Expansion, current: int | None) -> list[tuple[in
     return spans
 
 
-def _written(scene: Scene, token: Token, *, is_by_name: bool) -> str:
+def _written(scene: Scene, token: Token, guard: int, *, is_by_name: bool) -> str:
     """Write one token; by its name what is only looked up or put beside another."""
     alphabet = scene.look.alphabet
     if token.kind != "value" or is_by_name:
         return alphabet.spell(token.text)
-    return numbers.short(token.value, scene.look.decimals, alphabet=alphabet)
+    return numbers.short(token.value, scene.look.decimals, guard=guard, alphabet=alphabet)

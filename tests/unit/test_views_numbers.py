@@ -1,9 +1,12 @@
 """How numbers are written."""
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from rnnstep.views import numbers
 from rnnstep.views.alphabet import ASCII
@@ -56,7 +59,6 @@ def test_a_signed_number_says_plus_but_zero_has_no_sign() -> None:
 def test_ascii_has_the_plain_minus() -> None:
     assert numbers.number(-0.5, 2, alphabet=ASCII) == "-0.50"
     assert numbers.matrix([[-0.5, -3e-9]], 2, alphabet=ASCII) == [["-0.50", "-3e-9"]]
-    assert numbers.product(-0.07, -0.5, 2, alphabet=ASCII) == "-0.07*(-0.5)"
 
 
 def test_a_column_has_one_width_and_aligned_points() -> None:
@@ -91,16 +93,26 @@ def test_short_drops_zeros_only_from_values_that_are_as_short() -> None:
     assert numbers.short(-2.5, 4) == "−2.5"
 
 
-def test_terms_join_to_the_sum_on_a_blackboard() -> None:
-    pairs = [(0.31, 0.42), (-0.07, 0.88), (0.25, -0.11), (0.0, 1.0)]
-    terms = [numbers.term(a, b, 4, is_first=index == 0) for index, (a, b) in enumerate(pairs)]
-    terms.append(numbers.term(-0.12, None, 4))
-    assert "".join(map("".join, terms)) == "0.31·0.42 − 0.07·0.88 + 0.25·(−0.11) + 0·1 − 0.12"
+def test_a_guard_digit_is_one_more_of_the_same_number() -> None:
+    assert numbers.short(0.408849, 4, guard=1) == "0.40885"
+    assert numbers.short(0.31, 4, guard=1) == "0.31"
+    assert numbers.number(-2.918e-5, 4, guard=1) == "−2.92e-5"
+    assert numbers.number(1.2345e7, 4, guard=2) == "1.2345e7"
 
 
-def test_a_first_term_keeps_its_sign() -> None:
-    assert numbers.term(-0.07, 0.88, 4, is_first=True) == ("", "−0.07·0.88")
-    assert numbers.term(math.nan, 0.5, 4) == (" + ", "NaN·0.5")
+@given(st.integers(-(10**6), 10**6), st.integers(0, 16), st.integers(0, 8))
+def test_a_half_is_rounded_away_from_zero(whole: int, places: int, decimals: int) -> None:
+    value = whole / 2**places
+    assume(0.5 * 10.0**-decimals < abs(value) < 99_999)
+    exact = Decimal(value).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    assert numbers.number(value, decimals, alphabet=ASCII) == str(exact)
+    assert numbers.matrix([[value, 1.0]], decimals, alphabet=ASCII)[0][0].strip() == str(exact)
+
+
+def test_large_halves_are_rounded_away_from_zero_too() -> None:
+    assert numbers.number(125_000.0, 3) == "1.3e5"
+    assert numbers.number(-12_500_000.0, 3) == "−1.3e7"
+    assert numbers.number(124_999.0, 3) == "1.2e5"
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,11 @@ ZH = {
     "… other blocks: step into the step with ↓": "… 其他计算块：按 ↓ 进入这一步查看",
     "this block has no joined form": "这个计算块没有合并写法",
     "the joined form needs a larger window, or z": "合并写法需要更大的窗口，或按 z",
-    "this term: {value}": "这一项：{value}",
-    "this term: {value}, so far {so_far}": "这一项：{value}，累计 {so_far}",
+    "this term {value}": "这一项 {value}",
+    "≈ about equal: all numbers are rounded; {key} shows more": "≈ 约等于：各数都经过舍入；按 {key} 可多看几位",
+    "one more digit here, so that it adds up": "这里多写一位，使算式与结果相符",
+    "a few more digits here, so that it adds up": "这里多写几位，使算式与结果相符",
+    "this term {value}, so far {so_far}": "这一项 {value}，累计 {so_far}",
     # the way back, updates and epochs
     "… {names}: step into the block with ↓": "… {names}：按 ↓ 进入计算块查看",
     "parameter": "参数",

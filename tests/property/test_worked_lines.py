@@ -1,0 +1,163 @@
+"""Every worked line that a screen shows says `=` where its numbers add up, `≈` where they do not, and the latter is rare."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnstep.equations.adding_up import adds_up
+from rnnstep.equations.expand import expand
+from rnnstep.equations.syntax import Line, parse_expression
+from rnnstep.scenario import bundled
+from rnnstep.views import numbers
+from rnnstep.views.alphabet import ASCII
+from rnnstep.views.look import Look
+from tests.property.worked_lines import Reckoner, comes_to, lines, run_of
+
+NARROW, WIDE = (76, 2), (196, 4)
+
+
+def _wrong(name, look, cells, height, most, epochs=1):
+    shown = list(lines(name, look, cells, height, most, epochs))
+    assert shown
+    return [line for line in shown if not line.is_true]
+
+
+@pytest.mark.parametrize("name", bundled.names())
+def test_equals_stands_where_the_shown_numbers_add_up_and_nowhere_else(name):
+    assert not _wrong(name, Look(), *NARROW, 2, epochs=2)
+
+
+@pytest.mark.parametrize("decimals", [0, 2, 3, 6, 12])
+@pytest.mark.parametrize("name", ["hello", "lstm_by_hand", "mgu", "weather"])
+def test_it_does_with_any_decimals(name, decimals):
+    assert not _wrong(name, Look(decimals=decimals), *WIDE, 2)
+
+
+@pytest.mark.parametrize("name", ["hello", "hello_lstm", "hello_gru", "lstm_by_hand", "weather", "embedding"])
+def test_almost_every_line_adds_up(name):
+    shown = list(lines(name, Look(), *WIDE, 2))
+    assert sum(line.sign == "≈" for line in shown) <= 0.005 * len(shown)
+
+
+def test_a_sum_that_fails_in_its_last_digit_gets_one_more():
+    shown = {line.place: line.text for line in lines("hello", Look(), *WIDE, 4)}
+    assert shown["forward:1/L0/ih[3]"].endswith("− 0.22919 = 0.1797")
+    assert shown["forward:1/L0/ih[0]"].endswith("+ 0.1177 = −0.0013")
+
+
+def test_ascii_has_a_spelling_of_its_own():
+    shown = [line.text for line in lines("embedding", Look(alphabet=ASCII), *NARROW, 2)]
+    assert all(text.isascii() for text in shown if "∂" not in text)
+    assert any(" ~= " in text for text in shown)
+
+
+# ── cells of one's own: every function, division, comparison ──────────────────────────────
+
+OWN = """
+[input]
+random = {shape = [3, 1, 2], seed = 1}
+
+[recurrent]
+module = "own"
+hidden_size = 2
+
+[weights]
+seed = 1
+
+[cell.own]
+state = ["h"]
+parameters = {W = "hidden_size, input_size", U = "hidden_size, hidden_size", b = "hidden_size"}
+equations = '''
+%s
+'''
+"""
+
+
+@pytest.mark.parametrize(
+    "equations",
+    [
+        "h = 1 / (1 + exp(-(W @ x + U @ h_prev + b)))",
+        "s = sqrt(abs(W @ x)) + norm(b) * log(2 + h_prev * h_prev)\nh = tanh(s / (3.5 + max(b)))",
+        "p = softmax(W @ x + U @ h_prev + b)\nh = p - mean(p) * (p > 0.5) + min(p)",
+        "z = sigmoid(W @ x)\nh = (1 - z) * h_prev + z * relu(U @ (z * h_prev) + b)",
+        "h = 1e30 * (W @ x) * 1e-28 + 1e-7 * h_prev",
+        "h = log(W @ x) - exp(1000 * b)",
+        "h = W @ (U @ (x * x)) - -b[0] * 0.125",
+    ],
+)
+def test_lines_of_own_cells(tmp_path, equations):
+    path = tmp_path / "own.toml"
+    path.write_text(OWN % textwrap.dedent(equations))
+    for decimals in (1, 3, 4, 8):
+        shown = list(lines(path, Look(decimals=decimals), *WIDE, 3))
+        assert shown
+        assert not [line for line in shown if not line.is_true]
+    run_of.cache_clear()
+
+
+floats = st.one_of(
+    st.floats(-5, 5, width=32),
+    st.floats(allow_nan=True, allow_infinity=True, width=32),
+    st.integers(-40, 40).map(lambda n: n / 16),
+)
+
+
+@given(
+    a=st.lists(floats, min_size=3, max_size=3),
+    b=st.lists(floats, min_size=3, max_size=3),
+    text=st.sampled_from(
+        [
+            "sum(a * b)",
+            "a[0] * b[0] - a[1] / b[1]",
+            "tanh(a[0] - b[0]) * (1 - a[1] * a[1])",
+            "max(a) - min(b) + abs(a[2])",
+            "mean(a) / (sqrt(abs(b[0])) + 1e-8)",
+            "(a[0] < b[0]) * a[1]",
+            "max(a[0]) + min(b[0])",
+            "-(a[0] - b[0]) * -b[1]",
+        ]
+    ),
+    decimals=st.integers(0, 9),
+    guard=st.integers(0, 2),
+)
+def test_the_judge_and_the_reader_of_texts_agree(a, b, text, decimals, guard):
+    row = {"a": np.float32(a), "b": np.float32(b)}
+    with np.errstate(all="ignore"):
+        found = expand(Line("watch", parse_expression(text)), 0, row)
+    result = numbers.number(found.value, decimals)
+
+    def written(value):
+        return numbers.short(value, decimals, guard=guard)
+
+    shown = "".join(written(token.value) if token.kind == "value" else token.text for token in found.tokens)
+    assert adds_up(found.piece, written, result) == comes_to(shown, result)
+
+
+@pytest.mark.parametrize(
+    ("text", "result", "is_so"),
+    [
+        ("0.4088 − 0.2292", "0.1797", False),
+        ("0.40884 − 0.22917", "0.1797", True),
+        ("0.5·0.25", "0.13", True),
+        ("0.5·0.25", "0.12", False),
+        ("−0.5·0.25", "−0.13", True),
+        ("−(0.5 − 1)·(−2)/4", "−0.25", True),
+        ("1/0", "inf", True),
+        ("inf − inf", "NaN", True),
+        ("3.1e-5·2", "6.2e-5", True),
+        ("3.1e-5·2", "6.3e-5", False),
+        ("12.5·10000", "1.3e5", True),
+        ("0.00004", "0.0000", True),
+        ("tanh(0.5)", "0.4621", True),
+        ("sqrt(2)/(1 + 1e-08)", "1.4142", True),
+        ("0.1 < 0.2 and not 1 < 0", "1.0000", True),
+    ],
+)
+def test_what_the_reader_of_texts_says(text, result, is_so):
+    assert comes_to(text, result) == is_so
+    assert Reckoner("0.1 + 0.2").value() == Reckoner("0.3").value()
