@@ -29,7 +29,8 @@ def _wrong(name, look, cells, height, most, epochs=1):
 
 @pytest.mark.parametrize("name", bundled.names())
 def test_equals_stands_where_the_shown_numbers_add_up_and_nowhere_else(name):
-    assert not _wrong(name, Look(), *NARROW, 2, epochs=2)
+    epochs = 2 if name in ("hello", "hello_lstm") or name.startswith("pitfalls") else 1
+    assert not _wrong(name, Look(), *NARROW, 2, epochs)
 
 
 @pytest.mark.parametrize("decimals", [0, 2, 3, 6, 12])
