@@ -21,7 +21,7 @@ from rnnstep.session.breakpoints import (
     toggled,
     without_conditions,
 )
-from rnnstep.session.edits import Edit, Target, apply, change_in_words, changes, read_edit
+from rnnstep.session.edits import Edit, Target, apply, change_in_words, changes, current, read_edit
 from rnnstep.session.moves import Position
 from rnnstep.session.run import Run
 from rnnstep.session.tree import Spot
@@ -29,6 +29,8 @@ from rnnstep.session.walk import Walk
 from rnnstep.session.watching import PassWatch, read_again, read_watch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rnnstep.reference import Checked
     from rnnstep.session.own_answers import OwnAnswers
 
@@ -204,6 +206,17 @@ class Session(Walk):
         if not changes(self.run.scenario, edit):
             return self.say(Text("{what} is that already", what=edit.target.shown))
         return self._edited((*self.edits, edit), (), edit.target)
+
+    def edit_all(self, edits: Sequence[Edit]) -> Session:
+        """Make edits, one or more, that each change something; each is undone alone."""
+        return self._edited((*self.edits, *edits), (), edits[-1].target)
+
+    def unsaved_numbers(self) -> tuple[Edit, ...]:
+        """What a file would need, to hold what the edits and their undoing made of the numbers in it."""
+        if not self.has_unsaved_edits:
+            return ()
+        targets = dict.fromkeys(edit.target for edit in (*self.saved, *self.edits))
+        return tuple(Edit(target, current(self.run.scenario, target)) for target in targets)
 
     def undo(self) -> Session:
         """`u`: undo the last edit."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from textual.driver import Driver
 
     from rnnstep.session.session import Session
+    from rnnstep.tui.driver import TerminalDriver
 
 
 @cache
@@ -44,6 +45,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
         problem: Why there was nothing to show, for standard error; None when all went well.
         farewell: The command that comes back to the same place; "" where there is none.
         debugger: The screen.
+        terminal: What it is seen on, where that is a terminal that our driver knows.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "leave", show=False, priority=True)]
@@ -58,6 +60,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
         super().__init__()
         self.problem: str | None = None
         self.farewell = ""
+        self.terminal: TerminalDriver | None = None
         self._options = options
         self.debugger = Debugger(sources, options, torch)
         torch.attach(self.debugger.call_later, self.debugger.trained)

@@ -7,10 +7,12 @@ out goes through `Cells`, so that a key writes the cells alone that it changed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
-from typing import TYPE_CHECKING, Any
+import termios
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.drivers.linux_driver import LinuxDriver
@@ -21,10 +23,16 @@ from rnnstep.tui.keys import Keys, OneByOne
 if TYPE_CHECKING:
     from types import FrameType
 
-    from textual.app import App
     from textual.message import Message
 
+    from rnnstep.tui.app import DebuggerApp
+
 _READ = 4096
+_GIVEN_BACK = (
+    b"\x1b[?2026l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?2004l\x1b[?2048l\x1b[?1004l"
+    b"\x1b[?7h\x1b[<u\x1b[m\x1b[?1049l\x1b[?25h"
+)
+"""What ends the modes that Textual's driver begins."""
 _TICK = 0.1  # seconds until a lone Esc is taken for the key
 _LARGEST = 10_000  # cells across or down that a terminal can have
 
@@ -33,12 +41,18 @@ class TerminalDriver(LinuxDriver):
     """Textual's driver for Linux and macOS with `Cells` behind it and `Keys` before it."""
 
     def __init__(
-        self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+        self,
+        app: DebuggerApp,
+        *,
+        debug: bool = False,
+        mouse: bool = True,
+        size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._cells = Cells()
         self._is_stale = False
         self._one_by_one = OneByOne(app)
+        app.terminal = self
 
     def write(self, data: str) -> None:
         """Write what differs from what stands there; nothing where the terminal is gone."""
@@ -73,6 +87,17 @@ class TerminalDriver(LinuxDriver):
     def send_message(self, message: Message) -> None:
         """Send a message from the terminal's thread to the application's."""
         self._loop.call_soon_threadsafe(self._one_by_one.put, message)
+
+    def give_back(self) -> None:
+        """Give the terminal back as it was, at once and from any thread, without the application."""
+        assert self._file is not None
+        number = self._file.fileno()
+        with contextlib.suppress(OSError, termios.error):
+            if self.attrs_before is not None:
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
+            os.set_blocking(number, False)  # a terminal that was stopped takes nothing
+            os.write(number, _GIVEN_BACK)
+            os.set_blocking(number, True)
 
     def run_input_thread(self) -> None:
         """Read keys until the application ends, or the terminal does."""

@@ -230,6 +230,28 @@ class Files:
         elif reading.place is None:
             session = _offering(session, recall().place(reading.source.path))
         self._debugger.opened(session, is_again=reading.is_again)
+        if not reading.is_again:
+            self._offer(reading.source, session.run.scenario)
+
+    def _offer(self, source: Source, scenario: Scenario) -> None:
+        """Offer the edits that were kept when the program ended before they were saved."""
+        from rnnstep.tui.kept_edits import drop, kept
+
+        edits = kept(source.path, scenario)
+        if not edits:
+            return
+        from rnnstep.tui.unsaved import Offered
+
+        debugger = self._debugger
+
+        def answered(answer: str | None) -> None:
+            session = debugger.session
+            if answer == "take" and session is not None and session.run.scenario is scenario:
+                debugger.change(replace(debugger.state, session=session.edit_all(edits)))
+            if answer in ("take", "drop"):
+                drop(source.path)
+
+        debugger.app.push_screen(Offered(debugger.state.look), answered)
 
     def _turned(self, session: Session, reading: _Reading, came_from: Session) -> Session:
         """Be at the counterpart of the place that one came from, or back where one left and did not move since."""

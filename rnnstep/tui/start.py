@@ -6,18 +6,23 @@ the first frame is painted before numpy is there: a scenario is read when the sc
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnnstep.language import Text
+from rnnstep.tui.ending import Ending
 from rnnstep.tui.options import Options
 from rnnstep.tui.sources import Source
 from rnnstep.tui.torch import Torch
 
 if TYPE_CHECKING:
+    from rnnstep.tui.app import DebuggerApp
     from rnnstep.tui.torch import Heard, Worker
 
 BAD_INPUT = 2
@@ -28,21 +33,55 @@ def open_debugger(paths: Sequence[Path], options: Options) -> int:
     # Starting its threads is a third of numpy's import, and the matrices here are small.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()  # a tenth of Textual's import; on again when the first frame stands
-    torch = Torch(_process)
-    try:
-        from rnnstep.tui.app import DebuggerApp
+    app: DebuggerApp | None = None
+    with Ending() as ending:
+        torch = Torch(_process)
+        try:
+            from rnnstep.tui.app import DebuggerApp
 
-        app = DebuggerApp([Source(path) for path in paths], options, torch)
-        app.run(mouse=options.has_mouse)
-    finally:
-        gc.enable()
-        torch.close()
+            app = DebuggerApp([Source(path) for path in paths], options, torch)
+            ending.ask(app, partial(_end_at_once, app, torch))
+            app.run(mouse=options.has_mouse)
+        except BaseException:
+            _keep_edits(app)
+            raise
+        finally:
+            gc.enable()
+            torch.close()
+        if ending.status is not None or (app.return_code and app.problem is None):
+            _keep_edits(app)
     if app.problem is not None:
         sys.stderr.write(f"{app.problem}\n")
         return BAD_INPUT
     if app.farewell:
         sys.stdout.write(f"{app.farewell}\n")
-    return app.return_code or 0
+    return ending.status or app.return_code or 0
+
+
+def _keep_edits(app: DebuggerApp | None) -> None:
+    """Keep what was edited and not saved, and say so; and remember where the user was."""
+    session = None if app is None else app.debugger.session
+    if app is None or session is None or app.debugger.files.source is None:
+        return
+    from rnnstep.tui.kept_edits import keep
+
+    app.debugger.files.leave()
+    source = app.debugger.files.source
+    if keep(source.path, session):
+        text = Text(
+            "edits that were not saved are kept, and offered when {name} is opened again", name=source.name
+        )
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(text.into(app.debugger.state.look.language) + "\n")
+            sys.stderr.flush()
+
+
+def _end_at_once(app: DebuggerApp, torch: Torch) -> None:
+    """Do what is to be done where the application does not leave by itself."""
+    torch.close()
+    if app.terminal is not None:
+        app.terminal.give_back()
+    _keep_edits(app)
 
 
 def _process(heard: Heard) -> Worker:

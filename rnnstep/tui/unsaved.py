@@ -1,4 +1,4 @@
-"""A question of one key over the debugger: what to do about an edit that is not saved."""
+"""Questions of one key over the debugger: what to do about edits that are not saved, or were not."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from rnnstep.tui.modal import Modal
 from rnnstep.views.look import Look
 
 Answer = Literal["save", "lose", "stay"]
+Offer = Literal["take", "drop", "later"]
 
 
-class Unsaved(Modal[Answer]):
-    """Asks before an edit is lost; Esc stays."""
+class _OneKey(Modal[str]):
+    """One line at the foot of what is seen; a key answers it."""
 
     DEFAULT_CSS = """
-    Unsaved { background: transparent; }
-    Unsaved Static {
+    _OneKey { background: transparent; }
+    _OneKey Static {
         dock: bottom;
         height: auto;
         background: $panel;
@@ -30,6 +31,19 @@ class Unsaved(Modal[Answer]):
         padding: 0 1;
     }
     """
+
+    def __init__(self, look: Look, question: Text) -> None:
+        super().__init__()
+        self._line = Content(look.say(question))
+
+    def compose(self) -> ComposeResult:
+        """The line."""
+        yield Static(self._line)
+
+
+class Unsaved(_OneKey):
+    """Asks before an edit is lost; Esc stays."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s,ctrl+s", "dismiss('save')", show=False),
         Binding("q,y,enter,ctrl+c,ctrl+q", "dismiss('lose')", show=False),
@@ -37,14 +51,27 @@ class Unsaved(Modal[Answer]):
     ]
 
     def __init__(self, look: Look, going_on: Text) -> None:
-        super().__init__()
-        self._look = look
-        self._going_on = going_on
-
-    def compose(self) -> ComposeResult:
-        """One line, at the foot."""
-        question = Text(
-            "An edit is not saved.  s saves it   Enter: {going_on} without it   Esc stays",
-            going_on=self._going_on,
+        super().__init__(
+            look,
+            Text(
+                "An edit is not saved.  s saves it   Enter: {going_on} without it   Esc stays",
+                going_on=going_on,
+            ),
         )
-        yield Static(Content(self._look.say(question)))
+
+
+class Offered(_OneKey):
+    """Offers the edits that were not saved when the program ended; Esc leaves them for the next time."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,y", "dismiss('take')", show=False),
+        Binding("d,n", "dismiss('drop')", show=False),
+        Binding("escape", "dismiss('later')", show=False),
+        Binding("ctrl+c", "app.leave", show=False),
+    ]
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(
+            look,
+            Text("The program ended before edits were saved.  Enter takes them   d drops them   Esc: later"),
+        )

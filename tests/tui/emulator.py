@@ -27,13 +27,13 @@ class Emulator:
     """What stands on a terminal after what was written to it.
 
     Attributes:
-        modes: The private modes that are on: 1049 is the alternate screen, 1000 the mouse's reports, 25 the cursor.
+        modes: The private modes that are on: 1049 is the alternate screen, 1000 the mouse's reports, 7 wrapping, 25 the cursor.
     """
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self.rows = [[BLANK] * width for _ in range(height)]
-        self.modes = {"25"}
+        self.modes = {"7", "25"}
         self._y = self._x = 0
         self._style = BLANK
 

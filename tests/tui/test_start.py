@@ -24,10 +24,10 @@ sys.exit(open_debugger([Path(path) for path in sys.argv[1:]], Options(language="
 class Program:
     """The debugger in a pseudo-terminal."""
 
-    def __init__(self, *paths: object) -> None:
+    def __init__(self, *paths: object, code: str = OPEN) -> None:
         self.fd, terminal = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", OPEN, *map(str, paths)],
+            [sys.executable, "-c", code, *map(str, paths)],
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,

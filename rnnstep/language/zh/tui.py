@@ -148,6 +148,12 @@ ZH = {
     "An edit is not saved.  s saves it   Enter: {going_on} without it   Esc stays": (
         "有修改未保存。s 保存   回车：放弃修改并{going_on}   Esc 留下"
     ),
+    "The program ended before edits were saved.  Enter takes them   d drops them   Esc: later": (
+        "上次程序结束时有修改未保存。回车采用   d 丢弃   Esc 下次再说"
+    ),
+    "edits that were not saved are kept, and offered when {name} is opened again": (
+        "未保存的修改已留存，再打开 {name} 时会提示"
+    ),
     # files
     "changed on disk: R reads it again": "文件在磁盘上已改动：按 R 重新读取",
     "no other scenario was given that way; o opens one": "那个方向没有别的场景了；按 o 打开一个",

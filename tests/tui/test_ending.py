@@ -1,0 +1,182 @@
+"""Ends against the user's will: the terminal is given back, the status tells it, and no edit is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from rnnstep.scenario import bundled
+from tests.tui.emulator import Emulator
+from tests.tui.test_start import OPEN, Program
+
+BROKEN = OPEN.replace(
+    "sys.exit",
+    "import rnnstep.tui.actions\nrnnstep.tui.actions.ACTIONS['theme'] = lambda debugger: 1 / 0\nsys.exit",
+)
+SHELL = {"7", "25"}  # the modes that a shell has on: lines wrap, the cursor is seen
+
+
+class Walk(Program):
+    """The program in a terminal whose settings and modes are looked at."""
+
+    def __init__(self, name: str, code: str = OPEN) -> None:
+        self.log = b""
+        super().__init__(bundled.find(name), code=code)
+        self.settings = termios.tcgetattr(self.fd)
+
+    def read(self) -> bool:
+        before = self.output
+        more = super().read()
+        self.log += self.output[len(before) :]
+        return more
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        with contextlib.suppress(OSError):
+            os.close(self.fd)
+
+    @property
+    def text(self) -> str:
+        """What stands on the screen."""
+        terminal = Emulator(80, 30)
+        terminal.feed(self.log.decode("utf-8", "replace"))
+        return terminal.text
+
+    def see(self, wanted: str) -> None:
+        """Wait until something stands on the screen."""
+        end = time.monotonic() + 30
+        while wanted not in self.text:
+            assert time.monotonic() < end, self.text
+            self.read()
+
+    def workers(self) -> list[int]:
+        """The processes that this one started and that still run."""
+        stats = {entry.name: _stat(entry) for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
+        return [int(name) for name, stat in stats.items() if stat[1:2] == [str(self.process.pid)]]
+
+    def ended(self) -> tuple[int, str]:
+        """Give the status and what was told behind the screen, once the terminal is found as it was."""
+        while self.read():
+            pass
+        status = self.process.wait(30)
+        terminal = Emulator(1, 1)
+        terminal.feed("".join(re.findall(r"\x1b\[\?[0-9;]+[hl]", self.log.decode("utf-8", "replace"))))
+        assert terminal.modes == SHELL
+        assert termios.tcgetattr(self.fd)[:4] == self.settings[:4]
+        return status, self.log.rpartition(b"\x1b[?1049l")[2].decode()
+
+
+def _stat(process: Path) -> list[str]:
+    try:
+        return (process / "stat").read_text("utf-8").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+@contextlib.contextmanager
+def edited(code: str = OPEN) -> Iterator[Walk]:
+    """The program with an edit that is not saved."""
+    with Walk("hello", code) as walk:
+        walk.see("hello → ohlol")
+        walk.press(b"g1/L0/hh[0]\r")
+        walk.see("hh[0]")
+        walk.press(b"\x1b[Be")
+        walk.see("W_hh[0,0] =")
+        walk.press(b"7.5\r")
+        walk.see("→ 7.5")
+        yield walk
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_gives_the_terminal_back_and_ends_torch(number: signal.Signals) -> None:
+    with Walk("hello") as walk:
+        walk.see("hello → ohlol")
+        walk.press(b"?")
+        walk.see("help")
+        workers = walk.workers()
+        assert workers
+        walk.process.send_signal(number)
+        status, told = walk.ended()
+    assert status == 128 + number
+    assert "Traceback" not in told
+    time.sleep(0.3)
+    assert not [
+        one for one in workers if _stat(Path(f"/proc/{one}"))[:1] not in ([], ["Z"])
+    ]  # Z: only its name
+
+
+@pytest.mark.parametrize("wait", [0.05, 0.3, 0.6, 1.0])
+def test_a_signal_while_it_starts_leaves_nothing_behind(wait: float) -> None:
+    with Walk("vanishing") as walk:  # which trains
+        time.sleep(wait)
+        walk.process.send_signal(signal.SIGTERM)
+        status, told = walk.ended()
+    assert status in (128 + signal.SIGTERM, -signal.SIGTERM)  # before its first line Python ends as it does
+    assert "Traceback" not in told
+
+
+def test_a_terminal_that_goes_away_ends_it() -> None:
+    with edited() as walk:
+        os.close(walk.fd)
+        assert walk.process.wait(30) == 128 + signal.SIGHUP
+    with Walk("hello") as again:
+        again.see("Enter takes them")
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "fault"])
+def test_edits_that_were_not_saved_are_kept_and_offered(how: str) -> None:
+    with edited(BROKEN if how == "fault" else OPEN) as walk:
+        if how == "fault":
+            walk.press(b"t")
+        else:
+            walk.process.send_signal(signal.SIGTERM)
+        status, told = walk.ended()
+    assert status == (1 if how == "fault" else 128 + signal.SIGTERM)
+    assert "edits that were not saved are kept" in told
+    with Walk("hello") as again:
+        again.see("Enter takes them")
+        again.press(b"\r")
+        again.see("→ 7.5")
+        again.process.kill()
+        again.process.wait()
+    with Walk("hello") as last:
+        last.see("hello → ohlol")
+        last.press(b"\x1b[C\x1b[C")
+        last.see("step 2/5")
+        assert "takes them" not in last.log.decode()
+        last.press(b"q")
+        assert last.ended()[0] == 0
+
+
+def test_kept_edits_that_are_put_off_are_offered_again_and_those_dropped_are_not() -> None:
+    with edited() as walk:
+        walk.process.send_signal(signal.SIGTERM)
+        walk.ended()
+    for key in (b"\x1b", b"d"):
+        with Walk("hello") as again:
+            again.see("Enter takes them")
+            again.press(key)
+            time.sleep(0.3)
+            again.press(b"\x1b[C")
+            again.see("step 1/5")
+            again.press(b"q")
+            assert again.ended()[0] == 0
+    with Walk("hello") as last:
+        last.see("hello → ohlol")
+        last.press(b"\x1b[C")
+        last.see("step 1/5")
+        assert "takes them" not in last.log.decode()
