@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         check,
         grad,
         load,
+        loads,
         trace,
         train,
     )
@@ -38,6 +39,7 @@ __all__ = [
     "check",
     "grad",
     "load",
+    "loads",
     "trace",
     "train",
 ]

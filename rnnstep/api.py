@@ -15,7 +15,7 @@ from rnnstep.scenario.bundled import find
 from rnnstep.scenario.document import Limits
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.overrides import Overrides, overridden
-from rnnstep.scenario.read import read
+from rnnstep.scenario.read import read, read_text
 
 __all__ = [
     "Gradients",
@@ -26,6 +26,7 @@ __all__ = [
     "check",
     "grad",
     "load",
+    "loads",
     "trace",
     "train",
 ]
@@ -60,20 +61,44 @@ def load(path: str | PathLike[str]) -> LoadedScenario:
     return LoadedScenario(_complete(path))
 
 
-def trace(path: str | PathLike[str]) -> Run:
-    """Run a scenario and torch on the same numbers.
+def loads(text: str) -> LoadedScenario:
+    """Read a scenario from a string, as `load` reads a file; files that it names are looked for in the working folder.
+
+    >>> loads('''
+    ... [input]
+    ... values = [[1.0, 2.0]]
+    ... [recurrent]
+    ... module = "RNN"
+    ... hidden_size = 2
+    ... [weights]
+    ... seed = 0
+    ... ''').run().h_n
 
     Raises:
-        UsageError: There is no such file.
+        ScenarioError: The text holds mistakes; all of them, with their places.
+    """
+    return LoadedScenario(_filled(read_text(text)))
+
+
+def trace(path: str | PathLike[str], *, torch: bool = True) -> Run:
+    """Run a scenario and torch on the same numbers.
+
+    Args:
+        path: Of a scenario, or the name of a bundled one.
+        torch: Whether torch's numbers are to stand beside; without them `reference` and `agrees` are None.
+
+    Raises:
+        UsageError: There is no such file, or torch is needed and cannot be imported.
         ScenarioError: The file holds mistakes; all of them, with their places.
     """
     from rnnstep.reference import check
 
-    done = load(path).run()
-    return Run(done, check(done))
+    scenario = _asked(path, torch=torch)
+    done = Model(scenario).run()
+    return Run(done, check(done) if torch else None)
 
 
-def grad(path: str | PathLike[str]) -> Gradients:
+def grad(path: str | PathLike[str], *, torch: bool = True) -> Gradients:
     """Run a scenario, go back from its loss, and let autograd do the same.
 
     >>> found = grad("hello")
@@ -81,15 +106,24 @@ def grad(path: str | PathLike[str]) -> Gradients:
     >>> found.states[3]["h"]  # ∂L/∂h_4, the total derivative, (B, H)
     >>> found.reference.parameters["weight_hh"]  # autograd's
 
+    Args:
+        path: Of a scenario, or the name of a bundled one.
+        torch: Whether autograd's numbers are to stand beside.
+
     Raises:
-        UsageError: There is no such file, or no loss to go back from.
+        UsageError: There is no such file, no loss to go back from, or torch is needed and cannot be imported.
         ScenarioError: The file holds mistakes; all of them, with their places.
     """
-    return gradients(_complete(path))
+    return gradients(_asked(path, torch=torch), is_beside=torch)
 
 
 def train(
-    path: str | PathLike[str], *, epochs: int | None = None, lr: float | None = None, seed: int | None = None
+    path: str | PathLike[str],
+    *,
+    epochs: int | None = None,
+    lr: float | None = None,
+    seed: int | None = None,
+    torch: bool = True,
 ) -> TrainingRun:
     """Train a scenario with its optimizer; torch's modules and torch.optim from the same start beside it.
 
@@ -102,14 +136,18 @@ def train(
         epochs: How many, in place of the file's.
         lr: The learning rate, in place of the file's.
         seed: From which the weights are drawn anew.
+        torch: Whether torch's training is to stand beside.
 
     Raises:
-        UsageError: There is no such file, no [training], or a seed beside weights that are arrays.
+        UsageError: There is no such file, no [training], a seed beside weights that are arrays, or torch is needed and
+            cannot be imported.
         ScenarioError: The file holds mistakes; all of them, with their places.
     """
     scenario = read(find(str(path)))
     check_training(scenario)
-    run = training_run(overridden(scenario, Overrides(epochs, lr, seed)))
+    run = training_run(
+        _with_torch(overridden(scenario, Overrides(epochs, lr, seed)), torch=torch), is_beside=torch
+    )
     run.finish()
     return run
 
@@ -132,8 +170,26 @@ def check(path: str | PathLike[str], answers: str | PathLike[str]) -> Marks:
     return Marks.of(Learning(_complete(path)), answers_of([str(answers)], Limits()))
 
 
+def _asked(path: str | PathLike[str], *, torch: bool) -> Scenario:
+    return _with_torch(read(find(str(path))), torch=torch)
+
+
+def _with_torch(scenario: Scenario, *, torch: bool) -> Scenario:
+    """A complete scenario; torch can be imported where it is asked for, and need not be where it is not."""
+    from rnnstep.reference import complete, forbid, require
+
+    if torch:
+        require()
+    else:
+        forbid(scenario.pending)
+    return complete(scenario)
+
+
 def _complete(path: str | PathLike[str]) -> Scenario:
-    scenario = read(find(str(path)))
+    return _filled(read(find(str(path))))
+
+
+def _filled(scenario: Scenario) -> Scenario:
     if scenario.pending is None:
         return scenario
     from rnnstep.reference import complete

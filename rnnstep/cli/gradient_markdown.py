@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from rnnstep.cli.findings import of_gradients
 from rnnstep.cli.gradient_words import (
     bias_words,
     by_part,
@@ -18,7 +19,7 @@ from rnnstep.cli.gradient_words import (
     tag,
     verdict_lines,
 )
-from rnnstep.cli.markdown import escaped, table_row, vector
+from rnnstep.cli.markdown import escaped, items, table_row, vector
 from rnnstep.cli.page import Page, module_words
 from rnnstep.cli.worked import MOST_SHOWN
 from rnnstep.engine.floor import floor
@@ -52,6 +53,7 @@ def _lines(found: Gradients, page: Page) -> Iterator[str]:
         yield from _batch(found, index, page)
     yield ""
     yield from ("- " + line.strip() for line in verdict_lines(found, page))
+    yield from items(of_gradients(found, page))
 
 
 def _batch(found: Gradients, index: int, page: Page) -> Iterator[str]:
@@ -72,12 +74,13 @@ def _batch(found: Gradients, index: int, page: Page) -> Iterator[str]:
 
 
 def _loss(found: Gradients, index: int, page: Page) -> Iterator[str]:
-    back, torch = found.passes[index], found.comparisons[index]
+    back, torch = found.passes[index], found.compared(index)
     yield from ("", f"## {page.say(Text('the loss'))}", "", "```")
     yield from (write_line(line) for key in ("loss", "total") for line in back.done.by_key[key].program.lines)
     yield from ("```", "")
     yield from _heads("", page.say(Text("ours")), "torch", "")
-    ours, theirs = (vector(np.asarray([loss]), page) for loss in (back.loss, torch.loss))
+    ours = vector(np.asarray([back.loss]), page)
+    theirs = "" if torch is None else vector(np.asarray([torch.loss]), page)
     yield table_row(["`loss`", ours, theirs, tag(found, index, "loss", "loss", page)])
     least = floor(found.scenario, back.batch)
     yield from ("", page.say(least.why)) if least is not None else ()
@@ -88,30 +91,36 @@ def _states(found: Gradients, index: int, key: str, name: str, page: Page) -> It
     where = "" if len(back.done.runs) == 1 else f"{key}: "
     yield from ("", f"## {where}∂L/∂{name}_t", "")
     yield from _heads("", page.say(Text("norm")), page.say(Text("ours")), "torch", "")
-    whole, torch = back.states(key, name), found.comparisons[index].states[key][name]
+    whole, compared = back.states(key, name), found.compared(index)
+    torch = None if compared is None else compared.states[key][name]
     sign = state_tag(found, index, key, name, page)
     for t in steps_back(back, key):
         rows = back.live_rows(t)
         for row in range(whole.shape[1]) if rows is None else rows.tolist():
             label = f"`{state_label(name, t, row, whole.shape[1], page)}`"
             norm = number(norm_of(whole[t, row]), page.decimals, alphabet=page.alphabet)
-            yield table_row([label, norm, vector(whole[t, row], page), vector(torch[t, row], page), sign])
+            theirs = "" if torch is None else vector(torch[t, row], page)
+            yield table_row([label, norm, vector(whole[t, row], page), theirs, sign])
 
 
 def _parameter(found: Gradients, index: int, torch: str, parts: Sequence[str], page: Page) -> Iterator[str]:
     back = found.passes[index]
-    ours, theirs = back.parameters[torch], found.comparisons[index].parameters[torch]
+    ours, compared = back.parameters[torch], found.compared(index)
+    theirs = None if compared is None else compared.parameters[torch]
     sign = tag(found, index, "parameters", torch, page)
     yield from ("", f"## ∂L/∂`{torch}` {'×'.join(map(str, ours.shape))}", "")
-    norms = [number(norm_of(value), page.decimals, alphabet=page.alphabet) for value in (ours, theirs)]
+    norms = [
+        "" if value is None else number(norm_of(value), page.decimals, alphabet=page.alphabet)
+        for value in (ours, theirs)
+    ]
     yield from _heads("", page.say(Text("ours")), "torch", "")
     yield table_row([page.say(Text("norm")), *norms, sign])
     if ours.size > MOST_SHOWN:
         return
-    for label, left, right in zip(
-        row_labels(ours, parts), by_part(ours, parts), by_part(theirs, parts), strict=True
-    ):
-        yield table_row([f"`{label}`" if label else "", vector(left, page), vector(right, page), sign])
+    beside = None if theirs is None else by_part(theirs, parts)
+    for row, (label, left) in enumerate(zip(row_labels(ours, parts), by_part(ours, parts), strict=True)):
+        right = "" if beside is None else vector(beside[row], page)
+        yield table_row([f"`{label}`" if label else "", vector(left, page), right, sign])
 
 
 def _shares(found: Gradients, index: int, key: str, page: Page) -> Iterator[str]:

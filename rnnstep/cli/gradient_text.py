@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from rnnstep.cli.findings import of_gradients
 from rnnstep.cli.gradient_words import (
     bias_words,
     by_part,
@@ -50,6 +51,7 @@ def _lines(found: Gradients, page: Page) -> Iterator[str]:
         yield from _batch(found, index, page)
     yield ""
     yield from verdict_lines(found, page)
+    yield from of_gradients(found, page)
 
 
 def _head(found: Gradients, page: Page) -> Iterator[str]:
@@ -96,7 +98,7 @@ def _batch(found: Gradients, index: int, page: Page) -> Iterator[str]:
 
 
 def _loss(found: Gradients, index: int, page: Page) -> Iterator[str]:
-    back, torch = found.passes[index], found.comparisons[index]
+    back, torch = found.passes[index], found.compared(index)
     yield ""
     yield page.heading(page.say(Text("the loss")))
     for key in ("loss", "total"):
@@ -108,7 +110,7 @@ def _loss(found: Gradients, index: int, page: Page) -> Iterator[str]:
     if back.batch.num_rows == 1 and 1 < len(steps) <= MOST_SHOWN:
         values = [float(back.done.value("loss", each, t)[0, 0]) for t in steps]
         yield from _listed(each, values, label, page)
-    ours, theirs = np.asarray([back.loss]), np.asarray([torch.loss])
+    ours, theirs = np.asarray([back.loss]), None if torch is None else np.asarray([torch.loss])
     yield from value_lines("loss", ours, theirs, label, tag(found, index, "loss", "loss", page), page)
     least = floor_words(found.scenario, back.batch, page)
     if least:
@@ -135,7 +137,8 @@ def _states(found: Gradients, index: int, key: str, name: str, page: Page) -> It
     yield page.heading(
         spelt(page.say(Text("{where}∂L/∂{name}_t, the last step first", where=where, name=name)), page)
     )
-    whole, torch = back.states(key, name), found.comparisons[index].states[key][name]
+    whole, compared = back.states(key, name), found.compared(index)
+    torch = None if compared is None else compared.states[key][name]
     places: list[tuple[int, int]] = []
     for t in steps_back(back, key):
         rows = back.live_rows(t)
@@ -144,11 +147,12 @@ def _states(found: Gradients, index: int, key: str, name: str, page: Page) -> It
     norms = column([norm_of(whole[place]) for place in places], page.decimals, alphabet=page.alphabet)
     most = max(map(width, names))
     sign = state_tag(found, index, key, name, page)
-    least = number_room((one[place] for place in places for one in (whole, torch)), page)
+    least = number_room((one[place] for place in places for one in (whole, torch) if one is not None), page)
     for place, shown, norm in zip(places, names, norms, strict=True):
         label = f"{shown}{' ' * (most - width(shown))}  {norm}"
+        beside = None if torch is None else torch[place]
         yield from value_lines(
-            label, whole[place], torch[place], width(label), sign, page, tag_room=tag_room(sign), least=least
+            label, whole[place], beside, width(label), sign, page, tag_room=tag_room(sign), least=least
         )
 
 
@@ -158,27 +162,32 @@ def _states(found: Gradients, index: int, key: str, name: str, page: Page) -> It
 def _parameter(found: Gradients, index: int, torch: str, parts: Sequence[str], page: Page) -> Iterator[str]:
     """Write ∂L/∂ of a parameter, autograd's beside it."""
     back = found.passes[index]
-    ours, theirs = back.parameters[torch], found.comparisons[index].parameters[torch]
+    ours, compared = back.parameters[torch], found.compared(index)
+    theirs = None if compared is None else compared.parameters[torch]
     sign = tag(found, index, "parameters", torch, page)
     shape = "×".join(map(str, ours.shape))
     yield ""
     norm = number(norm_of(ours), page.decimals, alphabet=page.alphabet)
     title = Text("∂L/∂{name} {shape}, norm {norm}", name=torch, shape=shape, norm=norm)
     yield page.heading(spelt(page.say(title), page))
-    if ours.size > MOST_SHOWN:
+    if ours.size > MOST_SHOWN and theirs is None:
+        yield f"  {page.say(Text('{count} numbers', count=ours.size))}"
+        return
+    if ours.size > MOST_SHOWN and theirs is not None:
         with np.errstate(invalid="ignore"):
             apart = float(np.abs(ours - theirs).max())
         shown = brief(apart, 2, alphabet=page.alphabet)
         yield f"  {page.say(Text('{count} numbers, {difference} apart at most', count=ours.size, difference=shown))} {sign}"
         return
     rows, labels = by_part(ours, parts), row_labels(ours, parts)
-    yield from _matrix(rows, by_part(theirs, parts), labels, sign, page)
+    yield from _matrix(rows, None if theirs is None else by_part(theirs, parts), labels, sign, page)
 
 
-def _matrix(ours: Array, theirs: Array, labels: Sequence[str], sign: str, page: Page) -> Iterator[str]:
+def _matrix(ours: Array, theirs: Array | None, labels: Sequence[str], sign: str, page: Page) -> Iterator[str]:
     most = max(map(len, labels))
-    least = number_room((ours, theirs), page)
-    for label, left, right in zip(labels, ours, theirs, strict=True):
+    least = number_room((ours,) if theirs is None else (ours, theirs), page)
+    for row, (label, left) in enumerate(zip(labels, ours, strict=True)):
+        right = None if theirs is None else theirs[row]
         yield from value_lines(label, left, right, most, sign, page, tag_room=tag_room(sign), least=least)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rnnstep.cli.page import Page
+from rnnstep.cli.page import ALONE, Page
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.floor import floor
 from rnnstep.equations.operations import Array
@@ -38,6 +38,8 @@ def loss_words(scenario: Scenario) -> str:
 def legend(found: Gradients, page: Page) -> Text:
     """Say what stands beside each gradient, and what the marks say."""
     sign = page.alphabet.check
+    if not found.comparisons:
+        return ALONE
     if found.reference is None:
         return Text(
             "Beside each gradient: autograd's, {mark}, on the same equations in torch's own operations.\n"
@@ -60,12 +62,16 @@ def legend(found: Gradients, page: Page) -> Text:
 
 def tag(found: Gradients, index: int, kind: str, name: str, page: Page) -> str:
     """Mark the loss, or a parameter's gradient, of a batch."""
+    if not found.comparisons:
+        return ""
     sign = page.mark(agrees=found.comparisons[index].agrees_on(kind, name))
     return page.self_check(sign) if found.reference is None else sign
 
 
 def state_tag(found: Gradients, index: int, key: str, name: str, page: Page) -> str:
     """Mark the gradient of a state."""
+    if not found.comparisons:
+        return ""
     sign = page.mark(agrees=found.comparisons[index].agrees_on("states", name, key))
     is_own = found.comparisons[index].reference.is_module_confirmed(key, name)
     return sign if is_own else page.self_check(sign)
@@ -136,7 +142,10 @@ def bias_words(back: BackwardPass, key: str) -> Text | None:
 
 def verdict_lines(found: Gradients, page: Page) -> Iterator[str]:
     """Say whether autograd agrees, and by what measure."""
-    sign = page.mark(agrees=found.agrees)
+    if not found.comparisons:
+        yield page.say(ALONE)
+        return
+    sign = page.mark(agrees=found.agrees is True)
     first = next((one for one in found.comparisons if not one.agrees), found.comparisons[0])
     yield f"{sign} {spelt(page.say(first.explanation), page)}"
     for number, one in enumerate(found.comparisons):
@@ -155,7 +164,8 @@ def verdict_lines(found: Gradients, page: Page) -> Iterator[str]:
         )
         yield f"  {spelt(page.say(said), page)}"
     apart = [
-        f"{name} {brief(value, 2, alphabet=page.alphabet)}" for name, value in found.max_abs_diff.items()
+        f"{name} {brief(value, 2, alphabet=page.alphabet)}"
+        for name, value in (found.max_abs_diff or {}).items()
     ]
     said = Text(
         "along the way back, each on its own run: {differences} apart at most", differences=", ".join(apart)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rnnstep.cli.commands import DISAGREES, Command, Given
 from rnnstep.cli.options import (
+    beside_torch,
+    filled,
     format_option,
     language_option,
     output_options,
@@ -14,6 +16,7 @@ from rnnstep.cli.options import (
     reading_options,
     scenario_argument,
     showing_options,
+    torch_option,
 )
 from rnnstep.language import Text
 
@@ -27,20 +30,20 @@ def run(given: Given, speech: str) -> int:
     """Go forward and back, compare and write; the exit status says whether autograd agrees."""
     from rnnstep.cli.output import check_output, write_binary, write_text
     from rnnstep.export.gradients import check_loss, gradients
-    from rnnstep.reference import complete
     from rnnstep.scenario.bundled import find
 
     check_output(given.output, force=given.force)
     scenario = read_scenario(find(given.scenario), given)
     check_loss(scenario)
-    found = gradients(complete(scenario))
+    is_beside = beside_torch(given)
+    found = gradients(filled(scenario, given), is_beside=is_beside)
     if given.format == "npz":
         from rnnstep.export.gradient_files import write_npz
 
         write_binary(lambda file: write_npz(found, file), given.output, force=given.force)
     else:
         write_text(_pieces(found, given), given.output, force=given.force)
-    return 0 if found.agrees else DISAGREES
+    return DISAGREES if found.agrees is False else 0
 
 
 def _pieces(found: Gradients, given: Given) -> Iterator[str]:
@@ -70,6 +73,7 @@ COMMAND = Command(
     [
         scenario_argument(),
         format_option(FORMATS),
+        torch_option(),
         *showing_options(),
         *reading_options(),
         *output_options(),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from rnnstep.cli.findings import of_run
 from rnnstep.cli.page import Page, legend, letter, module_words, verdict_lines
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
@@ -45,6 +46,13 @@ def _lines(selection: Selection, page: Page) -> Iterator[str]:
             yield from _results(selection, done, page)
     yield ""
     yield from ("- " + line.strip() for line in verdict_lines(selection, page))
+    yield from items(of_run(selection.run, page))
+
+
+def items(lines: Iterator[str]) -> Iterator[str]:
+    """One item of a list, of however many lines."""
+    told = " ".join(line.strip() for line in lines)
+    yield from (f"- {told}",) if told else ()
 
 
 def _title(selection: Selection, seen: Seen, page: Page) -> str:
@@ -83,20 +91,23 @@ def _step_rows(seen: Seen, page: Page) -> Iterator[Cells]:
     rows = range(count) if step.rows is None else step.rows.tolist()
     for position, row in enumerate(rows):
         for name, value in step.items():
-            torch = seen.torch.get(name)
-            beside = "" if torch is None else vector(torch[position], page)
-            sign = page.mark(agrees=seen.torch.agrees(name))
-            told = page.self_check(sign) if seen.torch.is_self_check(name) else sign
-            yield str(row + 1), f"`{name}`", vector(value[position], page), beside, told if beside else ""
+            beside = told = ""
+            if seen.torch is not None and name in seen.torch:
+                beside = vector(seen.torch[name][position], page)
+                sign = page.mark(agrees=seen.torch.agrees(name))
+                told = page.self_check(sign) if seen.torch.is_self_check(name) else sign
+            yield str(row + 1), f"`{name}`", vector(value[position], page), beside, told
         for text, value in seen.watched.items():
             yield str(row + 1), f"`{text.replace('|', '')}`", vector(value[position], page), "", ""
 
 
 def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
-    comparison = selection.run.checked.comparisons[done.index]
+    checked = selection.run.checked
+    comparison = None if checked is None else checked.comparisons[done.index]
     is_alone = len(selection.run.trace.passes) == 1
     for name in ("output", "h_n", "c_n", "logits"):
-        ours, torch = getattr(done, name), getattr(comparison.reference, name)
+        ours = getattr(done, name)
+        torch = None if comparison is None else getattr(comparison.reference, name)
         if ours is None:
             continue
         where = "" if is_alone else page.say(Text("batch {batch}: ", batch=done.index + 1))
@@ -107,7 +118,9 @@ def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
         yield table_row(["---"] * 3)
         for place in np.ndindex(ours.shape[:-1]):
             index = f"`[{', '.join(map(str, place))}]`" if place else ""
-            yield table_row([index, vector(ours[place], page), vector(torch[place], page)])
+            yield table_row(
+                [index, vector(ours[place], page), "" if torch is None else vector(torch[place], page)]
+            )
 
 
 def vector(values: Array, page: Page) -> str:

@@ -221,6 +221,38 @@ def output_options() -> list[Option]:
     ]
 
 
+def torch_option() -> Option:
+    """`--no-torch`."""
+    return Option("--no-torch", is_flag=True, about=Text("these numbers alone, without torch's beside them"))
+
+
+def beside_torch(given: Given) -> bool:
+    """Whether torch's numbers are to stand beside ours.
+
+    Raises:
+        UsageError: They are, and torch cannot be imported.
+    """
+    if getattr(given, "no_torch", False):
+        return False
+    from rnnstep.reference import require
+
+    require()
+    return True
+
+
+def filled(scenario: Scenario, given: Given) -> Scenario:
+    """A scenario with the parameters that only torch can give, as far as it may be asked.
+
+    Raises:
+        UsageError: It lacks some, and torch is not to be used.
+    """
+    if getattr(given, "no_torch", False):
+        from rnnstep.reference import forbid
+
+        forbid(scenario.pending)
+    return completed(scenario)
+
+
 def limits(given: Given) -> Limits:
     """Give what a scenario file may ask for."""
     from rnnstep.scenario.document import Limits

@@ -18,6 +18,7 @@ from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.views.alphabet import Alphabet, alphabet
 from rnnstep.views.numbers import brief
 
+ALONE = Text("Nothing stands beside these numbers (--no-torch): they are not compared with torch's.")
 ROOMY = 100  # columns
 WIDTH = 100  # of a text that goes to no terminal
 
@@ -79,6 +80,8 @@ def page_of(scenario: Scenario, given: Given) -> Page:
 def legend(run: Run, page: Page) -> Text:
     """Say what stands beside each value, and what the marks say."""
     sign = page.alphabet.check
+    if run.checked is None:
+        return ALONE
     if run.reference is None:
         return Text(
             "Beside each value: the same equation in torch's own operations, {mark}.\n"
@@ -117,13 +120,16 @@ def letter(scenario: Scenario, batch: Batch, t: int, row: int) -> list[str]:
 def verdict_lines(selection: Selection, page: Page) -> Iterator[str]:
     """Say whether torch agrees, by what measure, and why runs may part."""
     run, checked = selection.run, selection.run.checked
-    yield f"{page.mark(agrees=run.agrees)} {page.say(checked.explanation)}"
+    if checked is None:
+        yield page.say(ALONE)
+        return
+    yield f"{page.mark(agrees=checked.agrees)} {page.say(checked.explanation)}"
     for batch, fault in checked.faults[1:]:
         where = page.say(Text("batch {batch}: ", batch=batch + 1)) if len(run.scenario.batches) > 1 else ""
         yield f"{page.mark(agrees=False)} {where}{page.say(fault.message)}"
     signs: Mapping[str, object] = {
-        "difference": brief(run.one_step_diff, 2, alphabet=page.alphabet),
-        "allowed": brief(run.tolerance, 2, alphabet=page.alphabet),
+        "difference": brief(checked.one_step_diff, 2, alphabet=page.alphabet),
+        "allowed": brief(checked.tolerance, 2, alphabet=page.alphabet),
     }
     one_step = (
         Text("one step from torch's own states: {difference} apart at most, {allowed} allowed", **signs)
@@ -131,7 +137,9 @@ def verdict_lines(selection: Selection, page: Page) -> Iterator[str]:
         else Text("one step from the same states: {difference} apart at most, {allowed} allowed", **signs)
     )
     yield f"  {page.say(one_step)}"
-    along = [f"{name} {brief(value, 2, alphabet=page.alphabet)}" for name, value in run.max_abs_diff.items()]
+    along = [
+        f"{name} {brief(value, 2, alphabet=page.alphabet)}" for name, value in checked.max_abs_diff.items()
+    ]
     yield "  " + page.say(
         Text("along the run, each on its own states: {differences}", differences=", ".join(along))
     )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rnnstep.cli.commands import DISAGREES, Command, Given, Option
 from rnnstep.cli.options import (
+    beside_torch,
+    filled,
     format_option,
     language_option,
     output_options,
@@ -14,6 +16,7 @@ from rnnstep.cli.options import (
     reading_options,
     scenario_argument,
     showing_options,
+    torch_option,
 )
 from rnnstep.errors import EquationError, UsageError
 from rnnstep.language import Text
@@ -43,21 +46,22 @@ def write_trace(path: Path, given: Given) -> int:
     from rnnstep.engine import Model
     from rnnstep.export.run import Run
     from rnnstep.export.selection import Selection
-    from rnnstep.reference import check, complete
+    from rnnstep.reference import check
 
-    model = Model(complete(read_scenario(path, given)))
+    is_beside = beside_torch(given)
+    model = Model(filled(read_scenario(path, given), given))
     blocks = [block for block in model.blocks if block.kind == "recurrent"]
     watches = [_watch(text, blocks, "--watch") for text in given.watch]
     until = _watch(given.until, blocks, "--until") if given.until is not None else None
     trace = model.run()
-    selection = Selection(Run(trace, check(trace)), watches, until)
+    selection = Selection(Run(trace, check(trace) if is_beside else None), watches, until)
     if given.format == "npz":
         from rnnstep.export.npz_file import write_npz
 
         write_binary(lambda file: write_npz(selection, file), given.output, force=given.force)
     else:
         write_text(_pieces(selection, given), given.output, force=given.force)
-    return 0 if selection.run.agrees else DISAGREES
+    return DISAGREES if selection.run.agrees is False else 0
 
 
 def _watch(text: str, blocks: list[Block], option: str) -> Watch:
@@ -114,6 +118,7 @@ COMMAND = Command(
             metavar="EXPR",
             about=Text("stop where an expression first holds, such as max(abs(h)) > 0.9"),
         ),
+        torch_option(),
         *showing_options(),
         *reading_options(),
         *output_options(),

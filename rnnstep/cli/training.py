@@ -11,6 +11,8 @@ from rnnstep.cli.commands import DISAGREES, Command, Given, Option
 from rnnstep.cli.options import (
     Number,
     WholeNumber,
+    beside_torch,
+    filled,
     format_option,
     language_option,
     limits,
@@ -19,6 +21,7 @@ from rnnstep.cli.options import (
     reading_options,
     scenario_argument,
     showing_options,
+    torch_option,
 )
 from rnnstep.cli.speech import say
 from rnnstep.errors import UsageError
@@ -45,14 +48,16 @@ def run(given: Given, speech: str) -> int:
     _check_files(given)
     for file in (given.output, given.save):
         check_output(file, force=given.force)
-    training = training_run(_scenario(given))
+    scenario = _scenario(given)
+    is_beside = beside_torch(given)
+    training = training_run(filled(scenario, given), is_beside=is_beside)
     is_stopped = _train(training, given, speech)
     if given.save is not None:
         write_binary(lambda file: write_weights(training, file), given.save, force=given.force)
         say(Text("the trained weights stand in {file}", file=printable(given.save)), speech)
     if is_stopped:
         return INTERRUPTED
-    return 0 if training.agrees else DISAGREES
+    return DISAGREES if training.agrees is False else 0
 
 
 def _check_files(given: Given) -> None:
@@ -135,6 +140,7 @@ COMMAND = Command(
             about=Text("write the trained weights as safetensors, under torch's names, atomically"),
         ),
         format_option(FORMATS),
+        torch_option(),
         *showing_options(),
         *reading_options(),
         *output_options(),

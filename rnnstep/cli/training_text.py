@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from rnnstep.cli.findings import of_training
 from rnnstep.cli.gradient_words import floor_words, loss_words, spelt
-from rnnstep.cli.page import Page, module_words
+from rnnstep.cli.page import ALONE, Page, module_words
 from rnnstep.cli.training_words import cure_words, mistake_lines, optimizer_words, refusal_lines
 from rnnstep.engine.trainer import Record
 from rnnstep.export.training import EpochResult, Prediction, TrainingRun, single, wanted
@@ -54,8 +55,7 @@ def _head(run: TrainingRun, page: Page) -> Iterator[str]:
         if meant is not None and meant != answer:
             yield page.say(Text("with the cure: {what}", what=_said(meant, page)))
     yield from _paragraph(floor_words(scenario, scenario.batches[0], page))
-    said = next(mistake_lines(training), None)
-    if said is not None:
+    for said in list(mistake_lines(training))[: 1 if run.torch_words else None]:
         yield from _paragraph([f"  {line}" for line in wrap(page.say(said), page.width - 2)])
     if run.torch_words:
         yield ""
@@ -104,14 +104,16 @@ class _Table:
         self._says = answer is not None and _num_rows(run.scenario) <= MOST_ROWS
         self._room_of_says = max(width(page.say(Text("says"))), width(_said(answer, page)))
         self._shares = (answer is not None) + bool(run.scenario.test_batches)
-        least = [len(str(run.num_epochs)), self._loss, self._loss, 6] + [5] * self._shares
+        beside = [self._loss, 6] if run.comparison is not None else []
+        least = [len(str(run.num_epochs)), self._loss, *beside] + [5] * self._shares
         self._rooms = [max(room, width(name)) for room, name in zip(least, self._names, strict=True)]
 
     @property
     def _names(self) -> list[str]:
         say = self._page.say
         torch = "torch" if self._run.is_module else self._page.self_check("torch")
-        names = [say(Text("epoch")), say(Text("loss")), torch, say(Text("apart"))]
+        names = [say(Text("epoch")), say(Text("loss"))]
+        names += [torch, say(Text("apart"))] if self._run.comparison is not None else []
         return names + [say(Text("accuracy")), say(Text("on the test rows"))][: self._shares]
 
     def heads(self) -> str:
@@ -125,17 +127,18 @@ class _Table:
     def row(self, result: EpochResult) -> str:
         """The line of an epoch."""
         page = self._page
+        beside = []
+        if result.reference_loss is not None and result.difference is not None:
+            theirs = number(result.reference_loss, page.decimals, alphabet=page.alphabet)
+            beside = [theirs, brief(result.difference, 1, alphabet=page.alphabet)]
         cells = [
             str(result.epoch),
-            *(
-                number(loss, page.decimals, alphabet=page.alphabet)
-                for loss in (result.loss, result.reference_loss)
-            ),
-            brief(result.difference, 1, alphabet=page.alphabet),
+            number(result.loss, page.decimals, alphabet=page.alphabet),
+            *beside,
             *[_percent(result.accuracy), _percent(result.test_accuracy)][: self._shares],
         ]
         line = self._line(cells, _said(result.prediction, page))
-        line += f" {page.mark(agrees=False)}" if not result.agrees else ""
+        line += f" {page.mark(agrees=False)}" if result.agrees is False else ""
         cure = self._run.cure
         if cure is None or result.epoch > len(cure):
             return line
@@ -179,6 +182,7 @@ def _ending(run: TrainingRun, page: Page) -> Iterator[str]:
     for words in cure_words(run.scenario):
         yield from wrap(page.say(words), page.width)
     yield from _verdict(run, page)
+    yield from of_training(run, page)
 
 
 def _result(record: Record, scenario: Scenario, page: Page, *, says: bool) -> Text:
@@ -202,6 +206,9 @@ def _result(record: Record, scenario: Scenario, page: Page, *, says: bool) -> Te
 def _verdict(run: TrainingRun, page: Page) -> Iterator[str]:
     """Say whether torch's training is the same, and by what measure."""
     comparison = run.comparison
+    if comparison is None:
+        yield from wrap(page.say(ALONE), page.width)
+        return
     if not run.agrees or comparison.parting is not None:
         said = comparison.explanation
     elif run.is_module:
@@ -210,7 +217,7 @@ def _verdict(run: TrainingRun, page: Page) -> Iterator[str]:
         said = Text(
             "the same equations in torch's operations and torch.optim give the same training (self-check)"
         )
-    sign = page.mark(agrees=run.agrees)
+    sign = page.mark(agrees=comparison.agrees)
     yield from _hanging(f"{sign} {spelt(page.say(said), page)}", page)
     for fault in comparison.faults[1:]:
         yield from _hanging(f"{sign} {spelt(page.say(fault.message), page)}", page)
@@ -224,7 +231,7 @@ def _verdict(run: TrainingRun, page: Page) -> Iterator[str]:
             "an update from torch's own numbers: at {place} {difference} apart, {allowed} allowed", **values
         )
         yield f"  {spelt(page.say(words), page)}"
-    apart = brief(run.max_abs_diff["loss"], 2, alphabet=page.alphabet)
+    apart = brief(comparison.max_abs_diff["loss"], 2, alphabet=page.alphabet)
     yield f"  {page.say(Text('along the training, each on its own way: losses {apart} apart at most', apart=apart))}"
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.cli.findings import of_run
 from rnnstep.cli.page import Page, legend, letter, module_words, verdict_lines
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
@@ -44,6 +45,7 @@ def _lines(selection: Selection, page: Page) -> Iterator[str]:
             yield from _results(selection, done, page)
     yield ""
     yield from verdict_lines(selection, page)
+    yield from of_run(selection.run, page)
 
 
 # ── head ─────────────────────────────────────────────────────────────────────────────
@@ -124,7 +126,8 @@ def _step(done: Pass, seen: Seen, page: Page) -> Iterator[str]:
     mask = f"dropout{step.layer - 1}"
     if mask in done.masks:
         values["mask"] = (done.value(mask, "mask", step.t), None)
-    values.update({name: (value, seen.torch.get(name)) for name, value in step.items()})
+    theirs: Mapping[str, Array] = seen.torch or {}
+    values.update({name: (value, theirs.get(name)) for name, value in step.items()})
     label = max(cells(name) for name in [*values, *seen.watched])
     num_rows = len(next(iter(step.values())))
     rows = range(num_rows) if step.rows is None else step.rows.tolist()
@@ -143,6 +146,7 @@ def _step(done: Pass, seen: Seen, page: Page) -> Iterator[str]:
 
 def _tag(seen: Seen, name: str, page: Page) -> str:
     """Say how a value of torch's stands to ours, and where it is from."""
+    assert seen.torch is not None
     sign = page.mark(agrees=seen.torch.agrees(name))
     return page.self_check(sign) if seen.torch.is_self_check(name) else sign
 
@@ -203,14 +207,18 @@ def number_room(tables: Iterable[Array], page: Page) -> int:
 
 def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
     """Write output, h_n, c_n and logits of a batch, torch's beside them."""
-    comparison = selection.run.checked.comparisons[done.index]
+    checked = selection.run.checked
+    comparison = None if checked is None else checked.comparisons[done.index]
     is_alone = len(selection.run.trace.passes) == 1
     for name in ("output", "h_n", "c_n", "logits"):
-        ours, torch = getattr(done, name), getattr(comparison.reference, name)
+        ours = getattr(done, name)
         if ours is None:
             continue
-        sign = page.mark(agrees=not any(_is_in(fault, name) for fault in comparison.faults))
-        tag = page.self_check(sign) if selection.run.reference is None else sign
+        torch, tag = None, ""
+        if comparison is not None:
+            torch = getattr(comparison.reference, name)
+            sign = page.mark(agrees=not any(_is_in(fault, name) for fault in comparison.faults))
+            tag = page.self_check(sign) if selection.run.reference is None else sign
         where = "" if is_alone else page.say(Text("batch {batch}: ", batch=done.index + 1))
         yield ""
         yield page.heading(f"{where}{name} {shown_shape(ours.shape)}")
@@ -219,9 +227,10 @@ def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
         ]
         labels = ["[" + ", ".join(str(int(part)) for part in place) + "]" if place else "" for place in index]
         label = max(map(len, labels), default=0)
-        least = number_room((ours, torch), page)
+        least = number_room((ours,) if torch is None else (ours, torch), page)
         for place, shown in zip(index, labels, strict=True):
-            yield from value_lines(shown, ours[place], torch[place], label, tag, page, least=least)
+            beside = None if torch is None else torch[place]
+            yield from value_lines(shown, ours[place], beside, label, tag, page, least=least)
     yield from _answers(done, page)
 
 

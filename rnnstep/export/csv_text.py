@@ -33,7 +33,8 @@ def _step(seen: Seen) -> Iterator[Cells]:
     num_rows = len(next(iter(step.values())))
     rows = range(num_rows) if step.rows is None else step.rows.tolist()
     for name, value in step.items():
-        yield from _numbers(where, name, value, seen.torch.get(name), rows)
+        torch = None if seen.torch is None else seen.torch.get(name)
+        yield from _numbers(where, name, value, torch, rows)
     for name, value in seen.watched.items():
         yield from _numbers(where, name, value, None, rows)
 
@@ -53,14 +54,16 @@ def _logits(selection: Selection) -> Iterator[str]:
     linear = run.scenario.linear
     if linear is None:
         return
-    for done, comparison in zip(run.trace.passes, run.checked.comparisons, strict=True):
+    for done in run.trace.passes:
+        comparison = None if run.checked is None else run.checked.comparisons[done.index]
         layer = run.scenario.recurrent.num_layers - 1
         steps = range(done.batch.num_steps) if linear.source == "output" else [0]
         for t in steps:
             alive = done.live_rows(t) if linear.source == "output" else None
             rows = range(done.batch.num_rows) if alive is None else alive.tolist()
             where = (done.index, t if linear.source == "output" else "", layer, "")
-            ours, torch = done.value("linear", "logits", t), comparison.value("linear", "logits", t)
+            torch = None if comparison is None else comparison.value("linear", "logits", t)
+            ours = done.value("linear", "logits", t)
             yield _text(list(_numbers(where, "logits", ours, torch, rows)))
 
 

@@ -31,21 +31,25 @@ def json_pieces(found: Gradients) -> Iterator[str]:
     yield from members(_numbers(found, found))
     if found.reference is None:
         yield ',\n"reference": null'
-    yield f',\n"{_name_of_beside(found)}": {{'
-    yield from members(_numbers(found, found.beside))
-    yield "},\n"
+    if found.beside is not None:
+        yield f',\n"{_name_of_beside(found)}": {{'
+        yield from members(_numbers(found, found.beside))
+        yield "}"
+    yield ",\n"
     yield from members(_verdict(found))
     yield "}\n"
 
 
 def gradients_dict(found: Gradients) -> dict[str, Any]:
     """Give the same as a dictionary of plain lists and numbers."""
-    whole = _numbers(found, found)
-    beside = _numbers(found, found.beside)
-    for one in (whole, beside):
-        one["states"] = list(one["states"])
-    none = {"reference": None} if found.reference is None else {}
-    return {**whole, **none, _name_of_beside(found): beside, **_verdict(found)}
+    beside: dict[str, Any] = {"reference": None}
+    if found.beside is not None:
+        beside[_name_of_beside(found)] = _as_lists(_numbers(found, found.beside))
+    return {**_as_lists(_numbers(found, found)), **beside, **_verdict(found)}
+
+
+def _as_lists(numbers: dict[str, Any]) -> dict[str, Any]:
+    return {**numbers, "states": list(numbers["states"])}
 
 
 def _name_of_beside(found: Gradients) -> str:
@@ -79,30 +83,32 @@ def _verdict(found: Gradients) -> dict[str, Any]:
 def csv_pieces(found: Gradients) -> Iterator[str]:
     """Give the text, the header first: `loss`, torch's name of a parameter, or a state's name; counted from 0."""
     yield _text([COLUMNS])
-    for torch in found.comparisons:
-        yield _text(list(_of_batch(torch.back, torch)))
-    for ours, theirs in zip(found.states, found.beside.states, strict=True):
+    for index, back in enumerate(found.passes):
+        yield _text(list(_of_batch(back, found.compared(index))))
+    states = [None] * len(found.states) if found.beside is None else found.beside.states
+    for ours, theirs in zip(found.states, states, strict=True):
         yield _text(list(_of_step(ours, theirs)))
 
 
-def _of_batch(back: BackwardPass, torch: ComparedGradients) -> Iterator[Cells]:
+def _of_batch(back: BackwardPass, torch: ComparedGradients | None) -> Iterator[Cells]:
     nowhere = ("", "", "", "")
-    yield (back.index, *nowhere, "loss", "", "", back.loss, torch.loss)
+    yield (back.index, *nowhere, "loss", "", "", back.loss, "" if torch is None else torch.loss)
     for name, value in back.parameters.items():
         for place in np.ndindex(value.shape):
             index, column = (*place, "")[:2]
-            number, beside = float(value[place]), float(torch.parameters[name][place])
+            number = float(value[place])
+            beside = "" if torch is None else float(torch.parameters[name][place])
             yield (back.index, *nowhere, name, index, column, number, beside)
 
 
-def _of_step(ours: StateGradient, theirs: StateGradient) -> Iterator[Cells]:
+def _of_step(ours: StateGradient, theirs: StateGradient | None) -> Iterator[Cells]:
     for name, value in ours.items():
         rows = range(len(value)) if ours.rows is None else ours.rows.tolist()
-        beside = theirs[name].tolist()
+        beside = None if theirs is None else theirs[name].tolist()
         for position, (row, numbers) in enumerate(zip(rows, value.tolist(), strict=True)):
             where = (ours.batch, ours.t, ours.layer, ours.direction, row)
             for index, number in enumerate(numbers):
-                yield (*where, name, index, "", number, beside[position][index])
+                yield (*where, name, index, "", number, "" if beside is None else beside[position][index])
 
 
 def _text(rows: Sequence[Cells]) -> str:
@@ -123,21 +129,25 @@ def write_npz(found: Gradients, file: IO[bytes]) -> None:
 
 
 def _arrays(found: Gradients) -> Iterator[tuple[str, NDArray[Any]]]:
-    yield "agrees", np.asarray(found.agrees)
-    for torch in found.comparisons:
-        back = torch.back
+    if found.agrees is not None:
+        yield "agrees", np.asarray(found.agrees)
+    for position, back in enumerate(found.passes):
+        torch = found.compared(position)
         prefix = f"batch{back.index}/" if len(found.passes) > 1 else ""
         dtype = found.scenario.dtype
         yield f"{prefix}loss", np.asarray(back.loss, dtype)
-        yield f"{prefix}torch/loss", np.asarray(torch.loss, dtype)
+        if torch is not None:
+            yield f"{prefix}torch/loss", np.asarray(torch.loss, dtype)
         for name, value in back.parameters.items():
             yield f"{prefix}parameters/{name}", value
-            yield f"{prefix}torch/parameters/{name}", torch.parameters[name]
+            if torch is not None:
+                yield f"{prefix}torch/parameters/{name}", torch.parameters[name]
         for key, run in back.done.runs.items():
             folder = f"l{run.block.layer}{'_reverse' if run.block.direction == 'backward' else ''}"
             for name in run.block.program.states:
                 yield f"{prefix}{folder}/{name}", _whole(back.states(key, name))
-                yield f"{prefix}torch/{folder}/{name}", _whole(torch.states[key][name])
+                if torch is not None:
+                    yield f"{prefix}torch/{folder}/{name}", _whole(torch.states[key][name])
 
 
 def _whole(value: Array) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.blocks import Direction
 from rnnstep.equations.operations import Array
 from rnnstep.errors import UsageError
+from rnnstep.export.run import verdict
 from rnnstep.language import Text
 from rnnstep.reference import ComparedGradients, Finding, check_gradients
 from rnnstep.scenario.model import Scenario
@@ -88,33 +89,36 @@ class Gradients:
     Attributes:
         scenario: what was run.
         passes: our way back through each batch, every value of it at hand.
-        comparisons: each beside autograd's, every value of it at hand as well.
+        comparisons: each beside autograd's, every value of it at hand as well; none where torch was not asked,
+            and all that is said of it is None.
         loss: the loss.
         parameters: torch's name → ∂L/∂ of the parameter, in its shape.
         reference: torch's; None of a cell of one's own, which torch does not have.
         self_check: of such a cell, the same equations in torch's operations; else None.
     """
 
-    def __init__(self, comparisons: Sequence[ComparedGradients]) -> None:
+    def __init__(self, passes: Sequence[BackwardPass], comparisons: Sequence[ComparedGradients] = ()) -> None:
         self.comparisons = tuple(comparisons)
-        self.passes = tuple(one.back for one in comparisons)
+        self.passes = tuple(passes)
         self.scenario: Scenario = self.passes[0].scenario
         self.loss = _single([back.loss for back in self.passes])
         self.parameters = {
             name: _single([back.parameters[name] for back in self.passes])
             for name in self.passes[0].parameters
         }
-        beside = TorchGradients(comparisons)
-        is_module = comparisons[0].is_module
+        beside = TorchGradients(comparisons) if comparisons else None
+        is_module = not self.scenario.recurrent.is_own
         self.reference = beside if is_module else None
         self.self_check = None if is_module else beside
 
     @property
-    def beside(self) -> TorchGradients:
+    def beside(self) -> TorchGradients | None:
         """`reference`, or `self_check` where there is none."""
-        found = self.reference if self.reference is not None else self.self_check
-        assert found is not None
-        return found
+        return self.reference if self.reference is not None else self.self_check
+
+    def compared(self, index: int) -> ComparedGradients | None:
+        """Autograd's numbers beside those of a batch."""
+        return self.comparisons[index] if self.comparisons else None
 
     @cached_property
     def states(self) -> Sequence[StateGradient]:
@@ -129,8 +133,10 @@ class Gradients:
         return found
 
     @cached_property
-    def max_abs_diff(self) -> dict[str, float]:
+    def max_abs_diff(self) -> dict[str, float] | None:
         """The largest difference of `loss`, `parameters` and `states`, each program on its own run."""
+        if not self.comparisons:
+            return None
         kinds = self.comparisons[0].max_abs_diff
         return {kind: max(one.max_abs_diff[kind] for one in self.comparisons) for kind in kinds}
 
@@ -141,14 +147,16 @@ class Gradients:
         return max(found, key=lambda worst: worst.share, default=None)
 
     @property
-    def tolerance(self) -> float:
+    def tolerance(self) -> float | None:
         """What rounding may make the difference that takes up most of it."""
+        if not self.comparisons:
+            return None
         return self.worst.allowed if self.worst is not None else 0.0
 
     @property
-    def agrees(self) -> bool:
+    def agrees(self) -> bool | None:
         """Whether our gradients are autograd's, judged one step at a time."""
-        return all(one.agrees for one in self.comparisons)
+        return all(one.agrees for one in self.comparisons) if self.comparisons else None
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as plain lists and numbers, as `rnnstep grad --format json` prints it."""
@@ -157,24 +165,25 @@ class Gradients:
         return gradients_dict(self)
 
     def __repr__(self) -> str:
-        verdict = "agrees" if self.agrees else "disagrees"
-        return f"Gradients({self.scenario.name!r}, loss {self.loss}, {verdict} with torch)"
+        return f"Gradients({self.scenario.name!r}, loss {self.loss}, {verdict(agrees=self.agrees)})"
 
 
-def gradients(scenario: Scenario) -> Gradients:
-    """Run a complete scenario from its parameters, go back from the loss, and let autograd do the same.
+def gradients(scenario: Scenario, *, is_beside: bool = True) -> Gradients:
+    """Run a complete scenario from its parameters, go back from the loss, and let autograd do the same if it is to.
 
     Raises:
         UsageError: There is no loss to go back from.
     """
     check_loss(scenario)
     model = Model(scenario)
-    comparisons = []
+    passes, comparisons = [], []
     for done in model.run().passes:
         back = model.backward(done)
         assert back is not None
-        comparisons.append(check_gradients(done, back))
-    return Gradients(comparisons)
+        passes.append(back)
+        if is_beside:
+            comparisons.append(check_gradients(done, back))
+    return Gradients(passes, comparisons)
 
 
 def check_loss(scenario: Scenario) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,13 +17,15 @@ def json_pieces(selection: Selection) -> Iterator[str]:
     """Give the text of the whole, an object of one line a step."""
     yield "{"
     yield from members({**_head(selection), "steps": _our_steps(selection), **_results(selection.run)})
-    beside = {"input": plain(selection.run.beside.input), "steps": _torch_steps(selection)}
-    is_module = selection.run.reference is not None
+    beside, is_module = selection.run.beside, selection.run.reference is not None
     if not is_module:
         yield ',\n"reference": null'
-    yield f',\n"{"reference" if is_module else "self_check"}": {{'
-    yield from members({**beside, **_results(selection.run.beside)})
-    yield "},\n"
+    if beside is not None:
+        yield f',\n"{"reference" if is_module else "self_check"}": {{'
+        steps = {"input": plain(beside.input), "steps": _torch_steps(selection)}
+        yield from members({**steps, **_results(beside)})
+        yield "}"
+    yield ",\n"
     yield from members(_verdict(selection))
     yield "}\n"
 
@@ -30,16 +33,18 @@ def json_pieces(selection: Selection) -> Iterator[str]:
 def run_dict(selection: Selection) -> dict[str, Any]:
     """Give the same as a dictionary of plain lists and numbers."""
     run = selection.run
-    beside = {
-        "input": plain(run.beside.input),
-        "steps": list(_torch_steps(selection)),
-        **_results(run.beside),
-    }
+    found: dict[str, Any] = {"reference": None}
+    if run.beside is not None:
+        found["reference" if run.reference is not None else "self_check"] = {
+            "input": plain(run.beside.input),
+            "steps": list(_torch_steps(selection)),
+            **_results(run.beside),
+        }
     return {
         **_head(selection),
         "steps": list(_our_steps(selection)),
         **_results(run),
-        **({"reference": beside} if run.reference is not None else {"reference": None, "self_check": beside}),
+        **found,
         **_verdict(selection),
     }
 
@@ -49,13 +54,34 @@ def members(values: Mapping[str, Any]) -> Iterator[str]:
     for number, (name, value) in enumerate(values.items()):
         yield f"{',' if number else ''}\n{json.dumps(name)}: "
         if not isinstance(value, Iterator):
-            yield json.dumps(value, ensure_ascii=False)
+            yield strict(value)
             continue
         yield "["
         for position, element in enumerate(value):
             yield ",\n" if position else "\n"
-            yield json.dumps(element, ensure_ascii=False)
+            yield strict(element)
         yield "\n]"
+
+
+def strict(value: Any) -> str:
+    """Give strict JSON: numbers that are not finite, which JSON has not, as the strings "NaN", "Infinity", "-Infinity"."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_in_words(value), ensure_ascii=False, allow_nan=False)
+
+
+def _in_words(value: Any) -> Any:
+    match value:
+        case float() if math.isnan(value):
+            return "NaN"
+        case float() if math.isinf(value):
+            return "Infinity" if value > 0 else "-Infinity"
+        case dict():
+            return {name: _in_words(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_in_words(inner) for inner in value]
+    return value
 
 
 def _head(selection: Selection) -> dict[str, Any]:
@@ -93,7 +119,7 @@ def _torch_steps(selection: Selection) -> Iterator[dict[str, Any]]:
     for seen in selection.steps():
         yield {
             **_where(selection, seen),
-            "values": {name: plain(value) for name, value in seen.torch.items()},
+            "values": {name: plain(value) for name, value in (seen.torch or {}).items()},
         }
 
 

@@ -38,14 +38,19 @@ def write_arrays(arrays: Iterable[tuple[str, NDArray[Any]]], file: IO[bytes]) ->
 
 def _arrays(selection: Selection) -> Iterator[tuple[str, NDArray[Any]]]:
     run = selection.run
-    yield "agrees", np.asarray(run.agrees)
+    if run.agrees is not None:
+        yield "agrees", np.asarray(run.agrees)
     reached = _reached(selection)
-    for done, comparison in zip(run.trace.passes, run.checked.comparisons, strict=True):
+    for done in run.trace.passes:
+        comparison = None if run.checked is None else run.checked.comparisons[done.index]
         prefix = f"batch{done.index}/" if len(run.trace.passes) > 1 else ""
         yield f"{prefix}input", done.input
         for name in ("output", "h_n", "c_n", "logits"):
-            for source, before in ((done, ""), (comparison.reference, "torch/")):
-                value = getattr(source, name)
+            for source, before in (
+                (done, ""),
+                (None if comparison is None else comparison.reference, "torch/"),
+            ):
+                value = getattr(source, name, None)
                 if value is not None:
                     yield f"{prefix}{before}{name}", value
         for block in (block for block in done.blocks if block.kind == "recurrent"):
@@ -53,7 +58,8 @@ def _arrays(selection: Selection) -> Iterator[tuple[str, NDArray[Any]]]:
             folder = f"l{block.layer}{'_reverse' if block.direction == 'backward' else ''}"
             for name in _names(block):
                 yield f"{prefix}{folder}/{name}", _over_time(done, block, name, steps, None)
-                yield f"{prefix}torch/{folder}/{name}", _over_time(done, block, name, steps, comparison)
+                if comparison is not None:
+                    yield f"{prefix}torch/{folder}/{name}", _over_time(done, block, name, steps, comparison)
             for watch in selection.watches:
                 if block.key in watch.blocks:
                     yield f"{prefix}{folder}/{watch.text}", _watched(done, block, watch, steps)

@@ -18,6 +18,13 @@ from rnnstep.scenario.model import Scenario
 BACKWARD = "←"
 
 
+def verdict(*, agrees: bool | None) -> str:
+    """Say how numbers stand to torch's."""
+    if agrees is None:
+        return "without torch"
+    return f"{'agrees' if agrees else 'disagrees'} with torch"
+
+
 def block_key(step: Step) -> str:
     """Give the key of a step's block: "L0", "L0←"."""
     return f"L{step.layer}{BACKWARD if step.direction == 'backward' else ''}"
@@ -112,25 +119,24 @@ class Run:
     Attributes:
         scenario: what was run.
         trace: the engine's run alone.
-        checked: the comparison with torch.
+        checked: the comparison with torch; None where torch was not asked, as all that follows is then.
         reference: what torch gave; None of a cell of one's own, which torch does not have.
         self_check: of such a cell, the same equations in torch's own operations; else None.
     """
 
-    def __init__(self, trace: Trace, checked: Checked) -> None:
+    def __init__(self, trace: Trace, checked: Checked | None) -> None:
         self.scenario: Scenario = trace.scenario
         self.trace = trace
         self.checked = checked
-        beside = Reference(trace, checked)
-        self.reference = beside if checked.is_module else None
-        self.self_check = None if checked.is_module else beside
+        beside = None if checked is None else Reference(trace, checked)
+        is_module = not self.scenario.recurrent.is_own
+        self.reference = beside if is_module else None
+        self.self_check = None if is_module else beside
 
     @property
-    def beside(self) -> Reference:
+    def beside(self) -> Reference | None:
         """`reference`, or `self_check` where there is none."""
-        found = self.reference if self.reference is not None else self.self_check
-        assert found is not None
-        return found
+        return self.reference if self.reference is not None else self.self_check
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -163,24 +169,24 @@ class Run:
         return self.trace.logits
 
     @property
-    def max_abs_diff(self) -> dict[str, float]:
+    def max_abs_diff(self) -> dict[str, float] | None:
         """The largest difference of each result along the run, each program on its own states."""
-        return dict(self.checked.max_abs_diff)
+        return None if self.checked is None else dict(self.checked.max_abs_diff)
 
     @property
-    def one_step_diff(self) -> float:
+    def one_step_diff(self) -> float | None:
         """The difference of one step from torch's own states, where it takes up most of `tolerance`."""
-        return self.checked.one_step_diff
+        return None if self.checked is None else self.checked.one_step_diff
 
     @property
-    def tolerance(self) -> float:
+    def tolerance(self) -> float | None:
         """What rounding may make `one_step_diff`."""
-        return self.checked.tolerance
+        return None if self.checked is None else self.checked.tolerance
 
     @property
-    def agrees(self) -> bool:
+    def agrees(self) -> bool | None:
         """Whether our numbers are torch's, judged one step at a time."""
-        return self.checked.agrees
+        return None if self.checked is None else self.checked.agrees
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as plain lists and numbers, as `rnnstep trace --format json` prints it."""
@@ -190,5 +196,4 @@ class Run:
         return run_dict(Selection(self))
 
     def __repr__(self) -> str:
-        verdict = "agrees" if self.agrees else "disagrees"
-        return f"Run({self.scenario.name!r}, {len(self.steps)} steps, {verdict} with torch)"
+        return f"Run({self.scenario.name!r}, {len(self.steps)} steps, {verdict(agrees=self.agrees)})"

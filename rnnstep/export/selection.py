@@ -18,7 +18,7 @@ class Seen:
     """One step of ours, torch's beside it, and what the watches give there."""
 
     step: Step
-    torch: ReferenceStep
+    torch: ReferenceStep | None
     key: str  # of its block
     watched: dict[str, Array]  # by the watch's text, (B, n)
 
@@ -46,7 +46,10 @@ class Selection:
             for t, key in done.recurrent_steps():
                 step = Step(done, key, t)
                 block = done.by_key[key]
-                yield Seen(step, self.run.beside.step(step), key, self._watched(block, step))
+                beside = self.run.beside
+                yield Seen(
+                    step, None if beside is None else beside.step(step), key, self._watched(block, step)
+                )
                 if self.until is not None and self.until.holds(block, step, t):
                     self.stopped = step
                     return

@@ -14,11 +14,12 @@ from rnnstep.engine.trainer import Record, State, Trainer
 from rnnstep.equations.operations import Array
 from rnnstep.errors import UsageError
 from rnnstep.export.gradients import check_loss
+from rnnstep.export.run import verdict
 from rnnstep.language import Text
 from rnnstep.scenario.model import Batch, Scenario
 
 if TYPE_CHECKING:
-    from rnnstep.reference import TorchWords
+    from rnnstep.reference import TorchWords, TrainingComparison
 
 
 Prediction = str | tuple[str, ...]
@@ -32,7 +33,8 @@ class EpochResult:
         epoch: which, from 1.
         loss: the loss; of several batches their mean, each before its own update.
         prediction: what a batch of one says; else what each row says; None where there are no classes.
-        reference_loss: torch's loss; of a cell of one's own that of its equations in torch's operations.
+        reference_loss: torch's loss; of a cell of one's own that of its equations in torch's operations; None where
+            torch was not asked, as the difference and the agreement are then.
         difference: how far the two are apart, each training on its own way.
         accuracy: the share of right answers; None without classes.
         test_accuracy: that of the rows kept apart; None without them.
@@ -42,11 +44,11 @@ class EpochResult:
     epoch: int
     loss: float
     prediction: Prediction | None
-    reference_loss: float
-    difference: float
+    reference_loss: float | None
+    difference: float | None
     accuracy: float | None
     test_accuracy: float | None
-    agrees: bool
+    agrees: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class CureEpoch:
 
 
 class _Course:
-    """The cure's training, as far as it has gone."""
+    """A training without torch's beside it, as far as it has gone: the cure's, or all there is."""
 
     def __init__(self, scenario: Scenario) -> None:
         assert scenario.training is not None
@@ -69,11 +71,10 @@ class _Course:
         self.trainer = Trainer(Model(scenario))
         self.state = self.trainer.start()
 
-    def advance(self, epoch: int) -> CureEpoch:
+    def advance(self) -> Record:
         """Go through an epoch."""
         record, self.state = self.trainer.advance(self.state)
-        said = single(self.scenario, record.prediction)
-        return CureEpoch(epoch, record.loss, said, record.accuracy)
+        return record
 
 
 class TrainingRun:
@@ -83,14 +84,14 @@ class TrainingRun:
         scenario: what is trained.
         num_epochs: how many epochs there are.
         epochs: what those came to that are done.
-        comparison: both trainings, and what comparing them gave.
+        comparison: both trainings, and what comparing them gave; None where torch was not asked.
         cure: what the epochs of the scenario's cure came to; None without one, and where torch refuses the
             mistake, so that what is trained is the cure.
         is_refused: whether torch raises at the scenario's mistake; what is trained then is the cure.
         torch_words: what torch said to the program with the mistake, where it refuses that.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, *, is_beside: bool = True) -> None:
         check_training(scenario)
         from rnnstep.reference import TrainingComparison, torch_words
 
@@ -99,11 +100,14 @@ class TrainingRun:
         self.scenario = scenario
         self.num_epochs = training.epochs
         self.epochs: list[EpochResult] = []
-        self.comparison = TrainingComparison(scenario)
+        self.comparison = TrainingComparison(scenario) if is_beside else None
+        self._ours: TrainingComparison | _Course = self.comparison or _Course(scenario)
         self.is_refused = training.is_refused
         self._cured = _Course(scenario.cure) if scenario.cure is not None and not self.is_refused else None
         self.cure: list[CureEpoch] | None = None if self._cured is None else []
-        self.torch_words: tuple[TorchWords, ...] = torch_words(scenario) if self.is_refused else ()
+        self.torch_words: tuple[TorchWords, ...] = (
+            torch_words(scenario) if self.is_refused and is_beside else ()
+        )
 
     @property
     def is_module(self) -> bool:
@@ -117,21 +121,27 @@ class TrainingRun:
 
     def advance(self) -> EpochResult:
         """Go through one more epoch, of ours, of torch's, and of the cure's."""
-        done = self.comparison.advance()
-        record = done.record
+        done = None if self.comparison is None else self.comparison.advance()
+        if done is None:
+            assert isinstance(self._ours, _Course)
+            record = self._ours.advance()
+        else:
+            record = done.record
         result = EpochResult(
-            epoch=done.index + 1,
+            epoch=len(self.epochs) + 1,
             loss=record.loss,
             prediction=single(self.scenario, record.prediction),
-            reference_loss=done.torch.loss,
-            difference=done.difference,
+            reference_loss=None if done is None else done.torch.loss,
+            difference=None if done is None else done.difference,
             accuracy=record.accuracy,
             test_accuracy=record.test_accuracy,
-            agrees=done.agrees,
+            agrees=None if done is None else done.agrees,
         )
         cured = self._cured
         if cured is not None and self.cure is not None and len(self.cure) < cured.num_epochs:
-            self.cure.append(cured.advance(result.epoch))
+            other = cured.advance()
+            said = single(cured.scenario, other.prediction)
+            self.cure.append(CureEpoch(result.epoch, other.loss, said, other.accuracy))
         self.epochs.append(result)
         return result
 
@@ -143,18 +153,18 @@ class TrainingRun:
     @property
     def updates(self) -> int:
         """How many updates were made."""
-        return self.comparison.state.updates
+        return self._ours.state.updates
 
     @property
     def parameters(self) -> dict[str, Array]:
         """The parameters as trained so far, under torch's names; copies."""
-        trained = self.comparison.trainer.by_name(self.comparison.state.parameters)
+        trained = self._ours.trainer.by_name(self._ours.state.parameters)
         return {name: value.copy() for name, value in trained.items()}
 
     @property
     def after(self) -> Record:
         """What the model comes to as trained so far, from the scenario's own first states."""
-        return _asked(self.comparison.trainer, self.comparison.state)
+        return _asked(self._ours.trainer, self._ours.state)
 
     @property
     def cure_after(self) -> Record | None:
@@ -162,14 +172,14 @@ class TrainingRun:
         return None if self._cured is None else _asked(self._cured.trainer, self._cured.state)
 
     @property
-    def max_abs_diff(self) -> dict[str, float]:
+    def max_abs_diff(self) -> dict[str, float] | None:
         """How far the losses are apart at most, each training on its own way."""
-        return self.comparison.max_abs_diff
+        return None if self.comparison is None else self.comparison.max_abs_diff
 
     @property
-    def agrees(self) -> bool:
+    def agrees(self) -> bool | None:
         """Whether our training is torch's, judged update by update from torch's own numbers."""
-        return self.comparison.agrees
+        return None if self.comparison is None else self.comparison.agrees
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as plain lists and numbers, as `rnnstep train --format json` prints it."""
@@ -178,12 +188,13 @@ class TrainingRun:
         return training_dict(self)
 
     def __repr__(self) -> str:
-        verdict = "agrees" if self.agrees else "disagrees"
-        return f"TrainingRun({self.scenario.name!r}, {len(self.epochs)} epochs, {verdict} with torch)"
+        return (
+            f"TrainingRun({self.scenario.name!r}, {len(self.epochs)} epochs, {verdict(agrees=self.agrees)})"
+        )
 
 
-def training_run(scenario: Scenario) -> TrainingRun:
-    """Make a scenario ready to be trained, what only torch can draw put in, its cure's as well.
+def training_run(scenario: Scenario, *, is_beside: bool = True) -> TrainingRun:
+    """Make a scenario ready to be trained, what only torch can draw put in, its cure's as well; torch beside if it is to.
 
     Raises:
         UsageError: There is no [training], or nothing to learn.
@@ -194,7 +205,7 @@ def training_run(scenario: Scenario) -> TrainingRun:
     from rnnstep.reference import complete
 
     cure = None if scenario.cure is None else complete(scenario.cure)
-    return TrainingRun(replace(complete(scenario), cure=cure))
+    return TrainingRun(replace(complete(scenario), cure=cure), is_beside=is_beside)
 
 
 def check_training(scenario: Scenario) -> None:

@@ -47,7 +47,7 @@ def _mistake(run: TrainingRun) -> dict[str, Any]:
 
 def _epoch(run: TrainingRun, result: EpochResult) -> dict[str, Any]:
     found = _plain(result)
-    if run.is_module:
+    if run.is_module or run.comparison is None:
         found["reference_loss"] = result.reference_loss
     else:
         found |= {"reference_loss": None, "self_check_loss": result.reference_loss}
@@ -73,7 +73,7 @@ def csv_pieces(run: TrainingRun, results: Iterable[EpochResult]) -> Iterator[str
         shown = (
             result.epoch,
             result.loss,
-            result.reference_loss,
+            _number(result.reference_loss),
             joined(result.prediction),
             _number(result.accuracy),
             _number(result.test_accuracy),

@@ -2,6 +2,8 @@
 
     complete(scenario) -> Scenario          fill in what only torch can give (`scenario.pending`)
 
+    require(), forbid(pending)              torch can be imported; nothing lacks what torch alone can give: else a UsageError
+
     check(trace) -> Checked                 run torch on what the trace ran, and compare: all batches
         .agrees .faults .explanation        nothing disagrees; (batch, Finding) each; one sentence as Text
         .max_abs_diff                       {"output", "h_n", "c_n"?, "logits"?}, along the run
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from rnnstep.reference.comparison import Comparison, compare
     from rnnstep.reference.gradient_steps import Along
     from rnnstep.reference.gradients import ReferenceGradients, run_gradients
+    from rnnstep.reference.installed import forbid, require
     from rnnstep.reference.judging import Finding
     from rnnstep.reference.passes import ReferencePass
     from rnnstep.reference.pending import complete
@@ -96,6 +99,8 @@ __all__ = [
     "compare_gradients",
     "compare_update",
     "complete",
+    "forbid",
+    "require",
     "run_gradients",
     "run_reference",
     "run_update",
@@ -128,6 +133,8 @@ _ROOMS = {
     "compare_gradients": "compared_gradients",
     "compare_update": "compared_update",
     "complete": "pending",
+    "forbid": "installed",
+    "require": "installed",
     "run_gradients": "gradients",
     "run_reference": "run",
     "run_update": "update_steps",

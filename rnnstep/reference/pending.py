@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rnnstep.errors import Problem, ScenarioError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.reference.installed import require
 from rnnstep.reference.modules import Tensor, array
 from rnnstep.scenario.model import Floats, Pending, Scenario
 from rnnstep.scenario.parameter_names import named_parameters
@@ -35,6 +36,7 @@ def complete(scenario: Scenario) -> Scenario:
     pending = scenario.pending
     if pending is None:
         return scenario
+    require(pending)
     if pending.file is not None:
         found = _from_file(scenario, pending, pending.file)
     else:

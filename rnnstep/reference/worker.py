@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rnnstep.errors import RnnstepError, ScenarioError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.reference.installed import INSTALL, missing
 from rnnstep.reference.messages import Failed, Request, receive, send
 
 if TYPE_CHECKING:
@@ -86,12 +87,17 @@ def _answers(inbox: _Inbox) -> Answers:
 
 def _import_torch() -> Text | None:
     """Import torch and all that a request needs; say what is wrong if that fails."""
-    try:
-        import torch
+    reason = missing()
+    if reason is not None:
+        return Text(
+            "nothing stands beside these numbers: torch cannot be imported ({reason}); install it with {install}",
+            reason=reason,
+            install=INSTALL,
+        )
+    import torch
 
-        import rnnstep.reference.answering  # noqa: F401 - imported now so that the first answer comes sooner
-    except Exception as error:  # noqa: BLE001 -- a broken installation raises what it likes
-        return Text("torch cannot be imported: {reason}", reason=_reason(error))
+    import rnnstep.reference.answering  # noqa: F401 - imported now so that the first answer comes sooner
+
     # Threads wait by turning round; on two cores that takes the screen's core, and small products gain nothing.
     torch.set_num_threads(1)
     return None

@@ -317,7 +317,7 @@ class Debugger(Screen[None]):
         if session is None or session.run.revision != revision:
             return
         if isinstance(result, RnnstepError):
-            self.change(self.state.seen(torch="failed").say(result.message))
+            self.change(self.state.seen(torch="failed", torch_reason=result.message).say(result.message))
         else:
             checked = session.with_checked(result, revision)
             self.change(replace(self.state.seen(torch="ready"), session=checked))

@@ -48,7 +48,9 @@ def confirmation(scenario: Scenario, checked: Checked | None, look: Look, cells:
     rows = [row for text in (*confirms, _ONE_STEP, _ALONG_THE_RUN) for row in said(text, look, cells)]
     if checked is not None:
         return rows + _verdict(checked, look, cells)
-    away = Text("torch is not available") if look.torch == "failed" else Text("torch is on its way …")
+    away = Text("torch is on its way …")
+    if look.torch == "failed":
+        away = look.torch_reason or Text("torch is not available")
     return rows + said(away, look, cells, "pending")
 
 

@@ -122,7 +122,7 @@ LEARNT = {
     "yes or no": f"{NUMBERS}{module('RNN')}{FINAL}{SEED}[target]\nvalues = {np.eye(3).tolist()}\n[loss]\nname = \"BCEWithLogitsLoss\"\n{ADAM}",
     "yes or no, step by step": f"{NUMBERS}{module('RNNCell')}{SEED}[target]\nvalues = {np.eye(3)[[[0, 1, 2]] * 4].tolist()}\n[loss]\nname = \"BCEWithLogitsLoss\"\n{ADAM}",
     "half the squared error, a call a step": f"{NUMBERS}{module('RNNCell')}{SEED}{values(4, 3, 3)}[loss]\nfactor = 0.5\nreduction = \"sum\"\n{SGD}",
-    "smooth, batch_first, step by step": f"{NUMBERS}{module('GRU', 'batch_first = true')}{SEED}{values(3, 4, 3)}[loss]\nname = \"SmoothL1Loss\"\nbeta = 0.25\nfactor = -0.1\nover_time = \"sum\"\n{ADAM}",
+    "smooth, batch_first, step by step": f"{NUMBERS}{module('GRU', 'batch_first = true')}{SEED}{values(4, 3, 3)}[loss]\nname = \"SmoothL1Loss\"\nbeta = 0.25\nfactor = -0.1\nover_time = \"sum\"\n{ADAM}",
     "distances, final": f"{NUMBERS}{module('LSTM')}{FINAL}{SEED}{values(3, 3)}[loss]\nname = \"L1Loss\"\nfactor = 2\n{SGD}",
     "windows": f"{WINDOWS}{module('RNN')}{SEED}{values(4, 4, 3)}{ADAM}",
     "windows, batch_first, classes": f"{WINDOWS}{module('LSTM', 'batch_first = true')}{SEED}{classes(4, 4)}{STEP_BY_STEP}{SGD}",

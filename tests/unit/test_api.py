@@ -242,3 +242,14 @@ def test_no_training_is_a_usage_error(tmp_path):
     )
     with pytest.raises(UsageError, match=r"there is no \[training\]"):
         rnnstep.train(path)
+
+
+def test_loads_reads_a_text_as_load_reads_a_file(tmp_path):
+    text = 'vocabulary = ["a", "b"]\ninput.text = "ab"\nrecurrent = {module = "GRU", hidden_size = 2}\nweights.seed = 3\n'
+    (tmp_path / "s.toml").write_text(text)
+    ours, file = rnnstep.loads(text).run(), rnnstep.load(tmp_path / "s.toml").run()
+    np.testing.assert_array_equal(ours.output, file.output)
+    pending = rnnstep.loads(text + "embedding.embedding_dim = 2\n")  # which torch draws
+    assert np.isfinite(pending.run().h_n).all()
+    with pytest.raises(ScenarioError, match=r"scenario.toml:4:1: .*`wieghts`"):
+        rnnstep.loads(text.replace("weights", "wieghts"))

@@ -146,6 +146,16 @@ ZH = {
     "what each step should answer; may be left out, as all that follows": (
         "每个时间步的目标；它和后面的表都可以不要"
     ),
+    "these numbers alone, without torch's beside them": "只给出本程序的数，旁边没有 torch 的",
+    "Nothing stands beside these numbers (--no-torch): they are not compared with torch's.": (
+        "这些数旁边没有对照（--no-torch）：没有与 torch 比较。"
+    ),
+    "both {value} from epoch {epoch}": "从第 {epoch} 轮起两边都是 {value}",
+    "{value} from epoch {epoch}": "从第 {epoch} 轮起是 {value}",
+    "both {value} from step {step}": "从第 {step} 步起两边都是 {value}",
+    "both {value}": "两边都是 {value}",
+    "{count} numbers": "{count} 个数",
+    "{since}: {words}": "{since}：{words}",
     "or MSELoss, L1Loss, SmoothL1Loss, BCEWithLogitsLoss": "或 MSELoss、L1Loss、SmoothL1Loss、BCEWithLogitsLoss",
     "or SGD, AdamW, RMSprop; arguments under torch's names": "或 SGD、AdamW、RMSprop；参数名与 torch 相同",
     "or float64": "或 float64",

@@ -73,7 +73,21 @@ ZH = {
     "{file} is no state_dict saved by torch.save": "{file} 不是用 torch.save 保存的 state_dict",
     "the tensor {name} is of the kind {kind}": "张量 {name} 的类型是 {kind}",
     "torch's process has ended (status {status})": "torch 的进程已结束（状态 {status}）",
-    "torch cannot be imported: {reason}": "无法导入 torch：{reason}",
+    "nothing stands beside these numbers: torch cannot be imported ({reason}); install it with {install}": (
+        "这些数旁边没有对照：无法导入 torch（{reason}）；安装：{install}"
+    ),
+    "torch cannot be imported ({reason}); install it with {install} (the smallest, for the CPU),"
+    " or see these numbers alone with --no-torch": (
+        "无法导入 torch（{reason}）；安装：{install}（最小的 CPU 版），或者加 --no-torch 只看本程序的数"
+    ),
+    "{need}, and torch cannot be imported ({reason}); install it with {install} (the smallest, for the CPU)": (
+        "{need}，而 torch 无法导入（{reason}）；安装：{install}（最小的 CPU 版）"
+    ),
+    "{need}: that cannot be done with --no-torch": "{need}：加 --no-torch 时做不到",
+    "{file} is torch's own kind of file, which torch alone reads": "{file} 是 torch 自己的文件格式，只有 torch 能读",
+    "torch alone draws {names} from a seed (give them as arrays in [weights] to do without)": (
+        "从种子抽取 {names} 只有 torch 能做（在 [weights] 中写成数组就不需要 torch）"
+    ),
     "there is not enough memory to run torch beside": "内存不足，无法同时运行 torch",
     "torch's process failed: {reason}": "torch 的进程出错：{reason}",
     "loss.backward() and the update stand inside the loop over the steps": (
