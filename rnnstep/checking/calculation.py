@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,14 @@ from rnnstep.equations.syntax import Apply, Expression, Line, Pick, names_in
 
 DEEP = 8  # layers, more than which are worked out from the first one on
 Inside = Callable[[Place, int, Written], NDArray[np.bool_]]
+
+
+class _Work(NamedTuple):
+    """A line as it is worked out, with what would otherwise be looked for at every step."""
+
+    line: Line
+    names: tuple[str, ...]
+    is_right: bool  # it is written so without the slip, too
 
 
 class Calculation(ABC):
@@ -70,7 +78,7 @@ class Calculation(ABC):
         self.no_doubts: Doubts = np.zeros(self.batch.num_rows, np.bool_)
         self._inside = inside
         self._steps: dict[tuple[Phase, str, int], Step] = {}
-        self._lines: dict[str, tuple[Line, ...]] = {}
+        self._lines: dict[str, tuple[_Work, ...]] = {}
         self._divisors: dict[str, bool] = {}
         self._parameters: dict[str, dict[str, Interval]] = {}
         self.doubtful: dict[str, list[str]] = {}  # parameters of blocks that a wrong update left
@@ -176,13 +184,13 @@ class Calculation(ABC):
         known = step.known
         reading = self._dividing if self._divides(phase, block) else self.reading
         right = None if self.base is None else self.base.step(phase, block.key, t)
-        for line in self._lines_of(phase, block)[len(step.derived) :]:
-            if right is not None and _is_as_right(line, block, step, right):
+        for line, names, is_right in self._lines_of(phase, block)[len(step.derived) :]:
+            if right is not None and is_right and _is_as_right(line, names, step, right):
                 step.take_over(line.name, right)
                 if line.name == until:
                     break
                 continue
-            for name in names_in(line.expression):
+            for name in names:
                 if name not in known:
                     self.provide(block, t, name, known, step)
             with np.errstate(all="ignore"):
@@ -190,7 +198,7 @@ class Calculation(ABC):
             if self.base is None:
                 bounds = self.limited(phase, line.name, bounds)
             doubts = self.no_doubts
-            for name in names_in(line.expression):
+            for name in names:
                 doubts = doubts | step.doubts.get(name, self.no_doubts)
             step.derived[line.name] = bounds
             step.before[line.name] = doubts
@@ -234,10 +242,14 @@ class Calculation(ABC):
         found = low, high
         return (Kept(found, (exact[0], exact[1])) if isinstance(bounds, Kept) else found), doubts
 
-    def _lines_of(self, phase: Phase, block: Block) -> tuple[Line, ...]:
+    def _lines_of(self, phase: Phase, block: Block) -> tuple[_Work, ...]:
         name = f"{phase}:{block.key}"
         if name not in self._lines:
-            self._lines[name] = self.slip.lines(phase, block)
+            right = by_hand(block)
+            self._lines[name] = tuple(
+                _Work(line, tuple(names_in(line.expression)), line in right)
+                for line in self.slip.lines(phase, block)
+            )
         return self._lines[name]
 
     def _divides(self, phase: Phase, block: Block) -> bool:
@@ -300,11 +312,9 @@ def _is_alike(value: Any, other: Any) -> bool:
     return other is not None and not isinstance(other, tuple) and bool(np.array_equal(value, other))
 
 
-def _is_as_right(line: Line, block: Block, step: Step, right: Step) -> bool:
-    """Whether a line, and all that it reads, is what it is without the slip."""
-    if line.name not in right.derived or line not in by_hand(block):
+def _is_as_right(line: Line, names: tuple[str, ...], step: Step, right: Step) -> bool:
+    """Whether all that a line reads is what it is without the slip."""
+    if line.name not in right.derived:
         return False
     known = step.known
-    return all(
-        name not in known or known[name] is right.known.get(name) for name in names_in(line.expression)
-    )
+    return all(name not in known or known[name] is right.known.get(name) for name in names)

@@ -27,7 +27,13 @@ ON_GRID = 1e-4  # of a unit: what stands for a number of d decimals in float32 a
 def rounded(interval: Interval, decimals: int) -> Interval:
     """Give the bounds of what rounding to `decimals` or more decimals makes of an interval's numbers."""
     low, high = interval
-    return _lowest(low, decimals), -_lowest(-high, decimals)
+    if np.shape(low) != np.shape(high):
+        return _lowest(low, decimals), -_lowest(-high, decimals)
+    both = np.empty((2, *np.shape(low)))  # the bounds are small: what counts is how often numpy is called
+    both[0] = low
+    np.negative(high, out=both[1:])
+    found = _lowest(both, decimals)
+    return found[0], -found[1]
 
 
 def _lowest(low: Bound, decimals: int) -> Bound:

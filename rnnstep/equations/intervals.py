@@ -9,6 +9,7 @@ divisor holds zero, the bounds are infinite.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,9 @@ def point(value: Any) -> Interval:
 
 def outward(low: Any, high: Any, steps: int = 1) -> Interval:
     """Move both bounds outwards by `steps` floats; NaN becomes no bound at all."""
-    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
     for _ in range(steps):
         low, high = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)
-    return np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
+    return np.fmax(low, -np.inf), np.fmin(high, np.inf)  # of NaN and a number they give the number
 
 
 def add(a: Interval, b: Interval) -> Interval:
@@ -47,8 +47,18 @@ def sub(a: Interval, b: Interval) -> Interval:
 
 def mul(a: Interval, b: Interval) -> Interval:
     with np.errstate(invalid="ignore", over="ignore"):
-        corners = [_product(x, y) for x in a for y in b]
-    return outward(np.minimum.reduce(corners), np.maximum.reduce(corners))
+        product = np.multiply if _are_finite(a) and _are_finite(b) else _product
+        corners = [product(x, y) for x in _ends(a) for y in _ends(b)]
+    return outward(reduce(np.minimum, corners), reduce(np.maximum, corners))
+
+
+def _ends(a: Interval) -> tuple[Bound, ...]:
+    """Both bounds, or the one of a point."""
+    return a[:1] if a[0] is a[1] else a
+
+
+def _are_finite(a: Interval) -> bool:
+    return bool(np.isfinite(a[0]).all() and np.isfinite(a[1]).all())
 
 
 def _product(x: Bound, y: Bound) -> Bound:
@@ -58,8 +68,8 @@ def _product(x: Bound, y: Bound) -> Bound:
 
 def div(a: Interval, b: Interval) -> Interval:
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        corners = [x / y for x in a for y in b]
-        low, high = outward(np.minimum.reduce(corners), np.maximum.reduce(corners))
+        corners = [x / y for x in _ends(a) for y in _ends(b)]
+        low, high = outward(reduce(np.minimum, corners), reduce(np.maximum, corners))
     holds_zero = (b[0] <= 0) & (b[1] >= 0)
     return np.where(holds_zero, -np.inf, low), np.where(holds_zero, np.inf, high)
 
