@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from rnnstep.cells.cell import Cell, Stack
 from rnnstep.cells.gru import gru
 from rnnstep.cells.lstm import lstm
@@ -14,6 +16,7 @@ BUILT_IN = ("RNN", "LSTM", "GRU")
 MODULES = tuple(f"{name}{suffix}" for name in BUILT_IN for suffix in ("Cell", ""))
 
 
+@lru_cache(maxsize=64)
 def cell_for(module: str, *, nonlinearity: str = "tanh", bias: bool = True, proj_size: int = 0) -> Cell:
     """Give the cell inside one of torch's modules: "LSTM" and "LSTMCell" have the same.
 

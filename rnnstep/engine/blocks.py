@@ -10,8 +10,8 @@ with a target alone, and made in `loss`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from rnnstep.equations.compile import Compiled
@@ -49,7 +49,7 @@ class Block:
     @cached_property
     def compiled(self) -> Compiled:
         """The block's program as one fast function; made when it first runs."""
-        return Compiled(self.program, self.keep)
+        return _compiled(self.program, self.keep)
 
     def with_parameters(self, scenario: Scenario) -> Block:
         """The same block with the numbers of a scenario that differs in its parameters alone."""
@@ -57,24 +57,18 @@ class Block:
             name: scenario.parameters[where.torch][where.start : where.stop]
             for name, where in self.kept_in.items()
         }
-        block = Block(
-            self.key,
-            self.kind,
-            self.layer,
-            self.direction,
-            self.program,
-            parameters,
-            self.kept_in,
-            self.keep,
-        )
-        if "compiled" in self.__dict__:  # a program is compiled once for all its numbers
-            block.__dict__["compiled"] = self.compiled
-        return block
+        return replace(self, parameters=parameters)
 
     @property
     def output(self) -> str:
         """The value that goes on to the next block."""
         return next(iter(self.program.states), self.program.lines[-1].name)
+
+
+@lru_cache(maxsize=128)
+def _compiled(program: Program, keep: tuple[str, ...]) -> Compiled:
+    """A program is compiled once for all its numbers."""
+    return Compiled(program, keep)
 
 
 def build(scenario: Scenario) -> tuple[Block, ...]:

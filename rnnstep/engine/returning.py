@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +14,7 @@ from rnnstep.equations.compile import Compiled
 from rnnstep.equations.differentiate import Backward, D, backward
 from rnnstep.equations.evaluate import BareValues, evaluate
 from rnnstep.equations.operations import Array
+from rnnstep.equations.program import Program
 from rnnstep.equations.straight import straight
 from rnnstep.equations.syntax import Apply, Expression, Name, names_in
 
@@ -42,6 +43,15 @@ class Run:
     stop: int
     columns: tuple[int, int, int]
     x: str | None
+
+
+@lru_cache(maxsize=128)
+def _compiled(
+    core: Program, left_out: frozenset[str], kept: frozenset[str], *, has_large_steps: bool
+) -> Compiled:
+    if left_out:
+        core = replace(core, lines=tuple(line for line in core.lines if line.name not in left_out))
+    return Compiled(core, kept, is_reversed=True, has_large_steps=has_large_steps)
 
 
 class Returning:
@@ -83,12 +93,11 @@ class Returning:
         kept = {plain[0] for plain in used if plain is not None and plain[0] in self.derived.core.by_name}
         kept |= {f"{D}{name}" for name in self._inputs} if self._is_read_below else set()
         core = self.derived.core
-        if not self._is_read_below:  # ∂x is derived where it is looked at
-            ending = {f"{D}{name}" for name in self._inputs}
-            core = replace(core, lines=tuple(line for line in core.lines if line.name not in ending))
+        # ∂x that nothing reads is derived where it is looked at
+        ending = frozenset() if self._is_read_below else frozenset(f"{D}{name}" for name in self._inputs)
         largest = max((int(shape[0]) for shape in core.states.values()), default=0)
         has_large_steps = self.rows * largest >= LARGE
-        return Compiled(core, kept, is_reversed=True, has_large_steps=has_large_steps)
+        return _compiled(core, ending, frozenset(kept), has_large_steps=has_large_steps)
 
     @cached_property
     def forward_names(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.program import Program, Shape, infer
@@ -61,6 +62,13 @@ def backward(
         is_summed: Whether there are several steps, so that the shares of a parameter are summed.
         constant: Inputs that nothing goes back to: a target, a mask.
     """
+    return _derived(program, output, frozenset(constant), rows=rows, is_summed=is_summed)
+
+
+@lru_cache(maxsize=256)
+def _derived(
+    program: Program, output: str, constant: frozenset[str], *, rows: int, is_summed: bool
+) -> Backward:
     program = program.without_numbers()
     return _Backward(program, output, Shares(program, rows, is_summed=is_summed), constant).build()
 
@@ -68,11 +76,11 @@ def backward(
 class _Backward:
     """The lines of a backward pass as they are found."""
 
-    def __init__(self, program: Program, output: str, shares: Shares, constant: Iterable[str]) -> None:
+    def __init__(self, program: Program, output: str, shares: Shares, constant: frozenset[str]) -> None:
         self._forward = program
         self._output = output
         self._shares = shares
-        self._constant = frozenset(constant)
+        self._constant = constant
         self._reaching: defaultdict[str, list[Expression]] = defaultdict(list)
         self._shapes = shares.shapes
         # A subtree that is a line's whole expression is written as that line's name; of parameters alone, that of

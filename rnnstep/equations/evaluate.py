@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rnnstep.equations import intervals
 from rnnstep.equations.bounds import Pair
 from rnnstep.equations.operations import OPERATIONS, Array, Interval
-from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Pick
 
 V = TypeVar("V")
 
@@ -41,15 +41,15 @@ def evaluate(expression: Expression, known: Mapping[str, V], reading: Reading[V]
     Raises:
         KeyError: a name that `known` does not hold.
     """
-    match expression:
-        case Number(value=value):
-            return reading.number(value)
-        case Name(id=name):
-            return known[name]
-        case Pick(base=base, index=index):
-            return reading.pick(evaluate(base, known, reading), index)
-        case Apply(op=op, args=args):
-            return reading.apply(op, tuple(evaluate(argument, known, reading) for argument in args))
+    # Most of what is computed comes by here: no `match`, which asks for each case in turn, and no generator.
+    if isinstance(expression, Apply):
+        args = tuple([evaluate(argument, known, reading) for argument in expression.args])
+        return reading.apply(expression.op, args)
+    if isinstance(expression, Name):
+        return known[expression.id]
+    if isinstance(expression, Pick):
+        return reading.pick(evaluate(expression.base, known, reading), expression.index)
+    return reading.number(expression.value)
 
 
 def evaluate_lines(lines: tuple[Line, ...], known: Mapping[str, V], reading: Reading[V]) -> dict[str, V]:

@@ -17,6 +17,7 @@ from rnnstep.equations.nodes import Group, Node
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.plan import Plan
 from rnnstep.equations.program import Program
+from rnnstep.equations.straight import run_of
 
 ONE_ROW, ROWS = "one row", "rows"
 
@@ -60,9 +61,7 @@ def generate(program: Program, plan: Plan, mode: str, *, is_reversed: bool = Fal
     """
     writer = _Writer(program, plan, has_rows=mode == ROWS, is_reversed=is_reversed)
     source = writer.write()
-    scope: dict[str, Any] = dict(_NAMES)
-    exec(compile(source, "<compiled equations>", "exec"), scope)  # noqa: S102 - made of our own names only
-    return Generated(scope["run"], tuple(writer.constants), source)
+    return Generated(run_of(source, _NAMES), tuple(writer.constants), source)
 
 
 class _Writer:

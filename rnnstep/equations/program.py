@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 from keyword import iskeyword
 from types import MappingProxyType
 
@@ -34,9 +34,12 @@ Size = int | str
 Shape = tuple[Size, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
-    """Equations with what they read: inputs, states (read as `NAME_prev`) and parameters."""
+    """Equations with what they read: inputs, states (read as `NAME_prev`) and parameters.
+
+    Two programs are equal if they are the same one, so that what is made of a program is kept under it.
+    """
 
     lines: tuple[Line, ...]
     inputs: Mapping[str, Shape]
@@ -83,16 +86,7 @@ class Program:
 
     def sized(self, sizes: Mapping[str, int]) -> Program:
         """Put numbers to the words of all shapes: `{"hidden_size": 4, …}`."""
-
-        def numbers(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-            return {
-                name: tuple(sizes[size] if isinstance(size, str) else size for size in shape)
-                for name, shape in shapes.items()
-            }
-
-        return check(
-            self.lines, numbers(self.inputs), numbers(self.states), numbers(self.parameters), self.read_as
-        )
+        return _sized(self, tuple(sizes.items()))
 
     def without(self, parameters: Iterable[str]) -> Program:
         """Give the program with some parameters left out of every sum they stand in."""
@@ -100,6 +94,21 @@ class Program:
         lines = tuple(replace(line, expression=_drop(line.expression, dropped)) for line in self.lines)
         kept = {name: shape for name, shape in self.parameters.items() if name not in dropped}
         return check(lines, self.inputs, self.states, kept, self.read_as)
+
+
+@lru_cache(maxsize=256)
+def _sized(words: Program, given: tuple[tuple[str, int], ...]) -> Program:
+    sizes = dict(given)
+
+    def numbers(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+        return {
+            name: tuple(sizes[size] if isinstance(size, str) else size for size in shape)
+            for name, shape in shapes.items()
+        }
+
+    return check(
+        words.lines, numbers(words.inputs), numbers(words.states), numbers(words.parameters), words.read_as
+    )
 
 
 def program(

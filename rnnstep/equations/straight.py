@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import CodeType, FunctionType
 from typing import Any
 
 from rnnstep.equations.evaluate import BareValues, evaluate
@@ -27,9 +29,19 @@ def straight(lines: tuple[Line, ...]) -> Callable[[Mapping[str, Array]], dict[st
     head = [f"    {short} = k[{name!r}]" for name, short in writer.read.items()]
     ending = ", ".join(f"{line.name!r}: {writer.known[line.name]}" for line in lines)
     source = "\n".join(["def run(k):", *head, *body, f"    return {{{ending}}}"])
-    scope: dict[str, Any] = dict(_OPERATIONS)
-    exec(compile(source, "<lines>", "exec"), scope)  # noqa: S102 - made of our own names only
+    return run_of(source, _OPERATIONS)
+
+
+def run_of(source: str, names: Mapping[str, Any]) -> FunctionType:
+    """Give the function `run` that a text of our own names defines, where it sees `names`."""
+    scope = dict(names)
+    exec(_code(source), scope)  # noqa: S102 - made of our own names only
     return scope["run"]  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=512)
+def _code(source: str) -> CodeType:
+    return compile(source, "<equations>", "exec")
 
 
 class _Writer:

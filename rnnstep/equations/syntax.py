@@ -113,16 +113,13 @@ def parse_expression(text: str) -> Expression:
 
 def names_in(expression: Expression) -> Iterator[str]:
     """Give the names an expression reads, from left to right, repeated as written."""
-    match expression:
-        case Name(id=name):
-            yield name
-        case Apply(args=args):
-            for argument in args:
-                yield from names_in(argument)
-        case Pick(base=base):
-            yield from names_in(base)
-        case Number():
-            return
+    if isinstance(expression, Name):
+        yield expression.id
+    elif isinstance(expression, Apply):
+        for argument in expression.args:
+            yield from names_in(argument)
+    elif isinstance(expression, Pick):
+        yield from names_in(expression.base)
 
 
 def rebuilt(expression: Expression, other: Callable[[Expression], Expression | None]) -> Expression:

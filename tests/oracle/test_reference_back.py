@@ -223,7 +223,12 @@ def test_runs_that_part_are_told_of_and_are_no_mistake(make):
     t = comparison.parting.t
     difference, allowed = comparison.one_step("L0", "∂h", t)
     assert (difference <= allowed).all()
-    assert comparison.difference("L0", "∂h", t).max() > 100 * allowed.max()
+    # How far chaos has gone at the parting depends on the processor; further on it goes beyond all bounds of a step.
+    assert comparison.difference("L0", "∂h", t).max() > allowed.max()
+    assert any(
+        comparison.difference("L0", "∂h", t).max() > 100 * comparison.one_step("L0", "∂h", t)[1].max()
+        for t in range(100)
+    )
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e8, 1e20, 1e30])
