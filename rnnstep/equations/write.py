@@ -91,7 +91,7 @@ _INNER: Mapping[str, tuple[str, int, int]] = {
     "tail": ("{0}[{1} :]", _TIGHT, _TIGHT),
     "chosen": ("{0}[{1}]", _TIGHT, _TIGHT),
     "placed": ("{0} at [{1}]", _PRODUCT, _PRODUCT),
-    "outer": ("{0}·{1}ᵀ", _PRODUCT, _PRODUCT + 1),
+    "outer": ("{0}{dot}{1}ᵀ", _PRODUCT, _PRODUCT + 1),
     "rows": ("Σ {0}", _PRODUCT, _PRODUCT),
     "spread": ("{0}", 0, 0),
     "scatter": ("{0} at row [{1}]", _PRODUCT, _PRODUCT),
@@ -101,21 +101,23 @@ _INNER: Mapping[str, tuple[str, int, int]] = {
 def _write_inner(op: str, args: tuple[Expression, ...], notation: Notation) -> tuple[str, int]:
     if op == "spread":
         return _write(args[0], notation)
+    dot = notation.matmul if notation.matmul == "·" else f" {notation.matmul} "
     if op == "pullback":
         pairs = zip(args[::2], args[1::2], strict=True)
         terms = [
-            f"{_bracketed(w, notation, _TIGHT)}ᵀ·{_bracketed(g, notation, _PRODUCT + 1)}" for w, g in pairs
+            f"{_bracketed(w, notation, _TIGHT)}ᵀ{dot}{_bracketed(g, notation, _PRODUCT + 1)}"
+            for w, g in pairs
         ]
         return " + ".join(terms), _PRODUCT if len(terms) == 1 else _SUM
     form, precedence, needs = _INNER[op]
     if op == "outer" and isinstance(args[0], Name) and args[0].id.endswith("⋮"):  # of (B, m) and (B, n)
-        form = "{0}ᵀ·{1}"
+        form = "{0}ᵀ{dot}{1}"
     if op in ("head", "tail"):
         lengths = f"len({write(args[1], notation)})"
         return form.format(
             _bracketed(args[0], notation, needs), lengths if op == "head" else f"-{lengths}"
         ), precedence
-    return form.format(*(_bracketed(argument, notation, needs) for argument in args)), precedence
+    return form.format(*(_bracketed(argument, notation, needs) for argument in args), dot=dot), precedence
 
 
 def _bracketed(expression: Expression, notation: Notation, needs: int) -> str:

@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 import html
+import io
 import os
 import re
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.terminal_theme import SVG_EXPORT_THEME, TerminalTheme
+
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.tui.themes import palette_of
 from rnnstep.views.rows import character_width, width
 
 if TYPE_CHECKING:
     from rnnstep.tui.app import DebuggerApp
+
+SIXTEEN_COLOURS = TerminalTheme(
+    (0, 0, 0),
+    (170, 170, 170),
+    [
+        (0, 0, 0),
+        (170, 0, 0),
+        (0, 170, 0),
+        (170, 85, 0),
+        (0, 0, 170),
+        (170, 0, 170),
+        (0, 170, 170),
+        (170, 170, 170),
+    ],
+    [
+        (85, 85, 85),
+        (255, 85, 85),
+        (85, 255, 85),
+        (255, 255, 85),
+        (85, 85, 255),
+        (255, 85, 255),
+        (85, 255, 255),
+        (255, 255, 255),
+    ],
+)
+"""The sixteen colours of the text mode of IBM's VGA, on which all that is written reads well."""
 
 _TEXT = re.compile(r'<text ([^>]*)x="([\d.]+)"([^>]*)textLength="([\d.]+)"([^>]*)>([^<]*)</text>')
 
@@ -45,6 +76,26 @@ def _mended(match: re.Match[str]) -> str:
     return "".join(runs)
 
 
+def screenshot(app: DebuggerApp) -> str:
+    """Give the screen as SVG. The colours of a terminal's own theme are those of a fixed palette, whatever it has."""
+    console = Console(
+        width=app.size.width,
+        height=app.size.height,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        record=True,
+        legacy_windows=False,
+        safe_box=False,
+    )
+    layers = app._background_screens  # noqa: SLF001 - as Textual's own export_screenshot does, which takes no theme
+    console.print(app.screen._compositor.render_update(full=True, screen_stack=layers))  # noqa: SLF001 - likewise
+    has_sixteen = palette_of(app.theme).has_sixteen_colours
+    return picture(
+        console.export_svg(title=app.title, theme=SIXTEEN_COLOURS if has_sixteen else SVG_EXPORT_THEME)
+    )
+
+
 def save_picture(app: DebuggerApp) -> None:
     """Write what is on the screen into the working directory, under a free name."""
     from rnnstep.scenario.whole_file import whole_file
@@ -54,7 +105,7 @@ def save_picture(app: DebuggerApp) -> None:
         number += 1
     try:
         with whole_file(path) as file:
-            file.write(picture(app.export_screenshot()).encode())
+            file.write(screenshot(app).encode())
     except UsageError as error:
         app.debugger.say(error.message)
     else:

@@ -40,13 +40,14 @@ def back_values(scene: Scene, cells: int, height: int) -> Block:
         grids_of = [value_grid(scene, name) for name in shown]
         if shown and _is_whole(scene, grids_of, cells, rest):
             return above([upper, matrices(scene, grids_of, cells, rest)], gap=gap)
-    rest = height - len(upper) - 1
+    gap = int(height - len(upper) > _GOOD_HEIGHT)
+    rest = height - len(upper) - gap
     if rest < 1 or not sums_alone:
         return upper
     if rest < _GOOD_HEIGHT:
-        return [*upper, (), _left_out(scene, sums_alone, cells)]
+        return [*upper, *[()] * gap, _left_out(scene, sums_alone, cells)]
     return above(
-        [upper, matrices(scene, [value_grid(scene, name) for name in sums_alone], cells, rest)], gap=1
+        [upper, matrices(scene, [value_grid(scene, name) for name in sums_alone], cells, rest)], gap=gap
     )
 
 

@@ -98,7 +98,8 @@ class _Part:
     def draw(self, height: int, alphabet: Alphabet, *, has_caption: bool) -> Block:
         """Draw a grid with the air behind it, a sign in the middle of `height` rows."""
         if isinstance(self.piece, str):
-            return grids.operator(alphabet.spell(self.piece), height, gap=self.gap)
+            head = 1 + has_caption
+            return grids.operator(alphabet.spell(self.piece), height, gap=self.gap, head=head)
         drawn = grids.draw(
             self.piece, self.decimals, height, self.limit, has_caption=has_caption, alphabet=alphabet
         )
@@ -182,7 +183,7 @@ def result_grids(scene: Scene, name: str) -> list[Grid]:
         values,
         shape,
         kind,
-        scene.scale(kind),
+        scene.scale_of(name),
         style="changed" if values is not None else "",
         focus=focus,
         cover="?" if scene.is_hidden(name) else "",

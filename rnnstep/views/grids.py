@@ -314,9 +314,9 @@ def _marked(grid: Grid, span: Span, y: int, x: int, alphabet: Alphabet) -> Span:
     return Span(span.text, style, grid.target(y, x) if grid.target else "")
 
 
-def operator(sign: str, height: int, *, gap: int = 1) -> Block:
-    """A sign between two grids, at the middle of their numbers (the title is the first of `height` rows)."""
-    middle = max(1, height // 2)
+def operator(sign: str, height: int, *, gap: int = 1, head: int = 1) -> Block:
+    """A sign between two grids, at the middle of their numbers (below `head` of the `height` rows)."""
+    middle = head + max(0, height - head - 1) // 2
     empty: Row = (Span(" " * (width(sign) + 2 * gap)),)
     full: Row = (Span(f"{' ' * gap}{sign}{' ' * gap}", "operator"),)
     return [full if y == middle else empty for y in range(max(height, middle + 1))]

@@ -26,9 +26,10 @@ _ABOUT = Text(
     "goes into it and ↑ out of it."
 )
 
+# Signs by their names in the alphabet, so that help shows those that the screen has.
 _SIGNS: tuple[tuple[str, str, Text], ...] = (
-    ("✓", "ok", Text("torch computes the same, within what rounding allows")),
-    ("✗", "bad", Text("torch computes something else")),
+    ("check", "ok", Text("torch computes the same, within what rounding allows")),
+    ("wrong", "bad", Text("torch computes something else")),
     ("1.25", "changed", Text("what the cursor's place has just computed")),
     ("1.25", "cursor", Text("the number under the cursor")),
     (
@@ -39,10 +40,10 @@ _SIGNS: tuple[tuple[str, str, Text], ...] = (
             " rounded; D shows more. Where a digit or two more in the line make it add up, they are shown there, with ="
         ),
     ),
-    ("·", "dim", Text("not computed yet")),
+    ("ahead", "dim", Text("not computed yet")),
     ("1.25", "old", Text("the value before the last edit")),
-    ("▶", "now", Text("the step or line that is being computed")),
-    ("●", "breakpoint", Text("a breakpoint: c runs to it")),
+    ("current", "now", Text("the step or line that is being computed")),
+    ("breakpoint", "breakpoint", Text("a breakpoint: c runs to it")),
     ("1.25", "heat:weight:-6", Text("a negative number; the further from zero, the stronger the colour")),
     ("1.25", "heat:weight:6", Text("a positive number")),
 )
@@ -75,7 +76,7 @@ def help_rows(look: Look, cells: int, session: Session | None = None) -> list[Ro
                 rows += _command(command, look, cells)
     rows += [(), text_row(f" {look.say(Text('On the screen'))}", "title")]
     for sign, style, meaning in _SIGNS:
-        rows += _entry((Span(f"  {look.alphabet.spell(sign)}", style),), look.say(meaning), cells)
+        rows += _entry((Span(f"  {look.alphabet.spell(getattr(look.alphabet, sign, sign))}", style),), look.say(meaning), cells)
     rows += [(), text_row(f" {look.say(Text('Signs and words'))}", "title")]
     for entry in GLOSSARY:
         rows += _entry(

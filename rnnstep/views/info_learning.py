@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rnnstep.engine.floor import floor
-from rnnstep.equations.write import BLACKBOARD, write_line
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.parse import parse_toml
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
 from rnnstep.views.compose import Block
+from rnnstep.views.listing import formula
 from rnnstep.views.look import Look
 from rnnstep.views.page import Page
 from rnnstep.views.rows import Row, Span
@@ -86,7 +86,7 @@ class LearningSections(Page):
         total = self._session.tree.block(Spot(self._session.batch, "total")).program.lines[-1]
         training = self._scenario.training
         is_twice = training is not None and training.mistake == "softmax_before_cross_entropy"
-        formulas = [_TWICE if is_twice else _FORMULAS[loss.name], write_line(total, BLACKBOARD)]
+        formulas = [_TWICE if is_twice else _FORMULAS[loss.name], formula(self._look, total)]
         rows = self._head(Text("The loss: {name}", name=loss.name))
         rows += [row for formula in formulas for row in self._written(formula, "now")]
         linear = self._scenario.linear
@@ -189,7 +189,7 @@ class LearningSections(Page):
         learning = self._session.run.learning
         block = learning.trainer.update_blocks(1)[-1]
         for line in block.program.lines:
-            rows += self._written(write_line(line, BLACKBOARD), "now", step_in=2)
+            rows += self._written(formula(self._look, line), "now", step_in=2)
         if "bias_correction1" in block.program.inputs:
             rows += self._said(
                 Text("bias_correction1 = 1 − β₁ᵏ and bias_correction2 = 1 − β₂ᵏ in the k-th update.")

@@ -5,6 +5,10 @@ Course notes write it this way; torch keeps the two matrices apart.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from rnnstep.equations.syntax import Apply, Name
@@ -12,69 +16,107 @@ from rnnstep.language import Text
 from rnnstep.views import grids
 from rnnstep.views.compose import Block, beside, pad
 from rnnstep.views.grids import Grid
-from rnnstep.views.rows import Span
+from rnnstep.views.operands import Piece
+from rnnstep.views.rows import Span, width
 from rnnstep.views.scene import Scene
 
-_LEAST_HEIGHT = 4
-_MOST_DECIMALS = 2
-_WITHOUT_BIAS = 3
+if TYPE_CHECKING:
+    from rnnstep.equations.operations import Array
+
+_LEAST_LINE = 3
+"""A name, the name of a window, and a row of numbers."""
+_LEAST_CELLS = 12
 
 
 def joined(scene: Scene, cells: int, height: int) -> Block:
-    """Draw the joined product of the sums `ih + hh`, gate below gate, or say why there is none."""
+    """Draw the joined product of the sums `ih + hh`, gate below gate, or say why there is none.
+
+    Where the two halves do not fit beside each other they stand below each other, and where the rows of all gates do
+    not fit they are seen in a window: both halves have all their columns.
+    """
     sums = _sums(scene)
     if scene.known is None or not sums:
         return _why_not(scene, Text("this block has no joined form"), cells)[:height]
-    if height < _LEAST_HEIGHT:
+    beside_it = _grids(scene, sums)
+    is_one_row = _width(scene, beside_it) <= cells
+    lines = [beside_it] if is_one_row else _halves(scene, beside_it, cells)
+    if height - 1 < _LEAST_LINE * len(lines):
         return _why_not(scene, Text("the joined form needs a larger window, or z"), cells)[:height]
-    parts = _grids(scene, sums)
-    alphabet = scene.look.alphabet
-    signs = "·+=" if len(parts) > _WITHOUT_BIAS else "·="
-    fitted = _fitted(parts, cells)
-    has_caption = any(grids.is_cut(part, decimals, height - 1, limit) for part, decimals, limit in fitted)
-    drawn = [
-        grids.draw(part, decimals, height - 1, limit, has_caption=has_caption, alphabet=alphabet)
-        for part, decimals, limit in fitted
+    note = Text("joined form: the same sums, written as one product")
+    if not is_one_row:
+        note = Text("joined form in two halves: one product, the same sums")
+    rows: Block = [(Span(scene.look.say(note), "dim"),)]
+    for line in lines:
+        rows += _drawn(scene, line, cells, (height - 1) // len(lines))
+    return pad(rows, cells, None, scene.look.alphabet)
+
+
+def _drawn(scene: Scene, line: list[Piece], cells: int, height: int) -> Block:
+    """A line of signs and grids, rows that do not fit cut to a window."""
+    alphabet, decimals = scene.look.alphabet, scene.look.decimals
+    shown = [piece for piece in line if not isinstance(piece, str)]
+    room = max(_LEAST_CELLS, cells - _width(scene, [piece for piece in line if piece is not shown[0]]))
+    limits = {id(piece): room if piece is shown[0] else cells for piece in shown}  # a matrix stands first
+    has_caption = any(grids.is_cut(piece, decimals, height, limits[id(piece)]) for piece in shown)
+    tall = min(height, 1 + has_caption + max(piece.rows for piece in shown))
+    blocks = [
+        grids.operator(alphabet.spell(piece), tall, gap=0, head=1 + has_caption)
+        if isinstance(piece, str)
+        else grids.draw(
+            piece, decimals, height, limits[id(piece)], has_caption=has_caption, alphabet=alphabet
+        )
+        for piece in line
     ]
-    tall = max(map(len, drawn))
-    row = [drawn[0]]
-    for sign, block in zip(signs, drawn[1:], strict=True):
-        row += [grids.operator(alphabet.spell(sign), tall, gap=0), block]
-    note = scene.look.say(Text("joined form: the same sums, written as one product"))
-    return pad([(Span(note, "dim"),), *beside(row, gap=0)], cells, None, alphabet)
+    return beside(blocks, gap=0, align="middle")
+
+
+def _halves(scene: Scene, line: list[Piece], cells: int) -> list[list[Piece]]:
+    """`[W_hh · [h_prev;` and below it `W_ih] · x] + b = a`, the end of it in a line of its own where it does not fit."""
+    matrix, dot, vector, *rest = line
+    assert isinstance(matrix, Grid)
+    assert isinstance(vector, Grid)
+    assert matrix.values is not None
+    assert vector.values is not None
+    size = scene.shape("h_prev")[0]
+    upper: list[Piece] = [
+        _part(matrix, "[W_hh", matrix.values[:, :size]),
+        dot,
+        _part(vector, "[h_prev;", vector.values[:size]),
+    ]
+    lower: list[Piece] = [
+        _part(matrix, "W_ih]", matrix.values[:, size:]),
+        dot,
+        _part(vector, "x]", vector.values[size:]),
+    ]
+    if _width(scene, [*lower, *rest]) <= cells:
+        return [upper, [*lower, *rest]]
+    return [upper, lower, rest]
+
+
+def _part(grid: Grid, title: str, values: Array) -> Grid:
+    return replace(grid, title=title, values=values, shape=values.shape)
 
 
 def whole_height(scene: Scene, cells: int) -> int:
-    """Give the rows in which no row of it is cut off: a note, names, captions, the longer of matrix and vector."""
+    """Give the rows in which no row of it is cut off: a note, names, the longer of matrix and vector."""
     sums = _sums(scene)
     if scene.known is None or not sums:
         return 1
-    parts = _grids(scene, sums)
-    longest = max(part.shape[0] for part in parts)
-    return (
-        2
-        + longest
-        + any(
-            grids.is_cut(part, decimals, longest + 1, limit)
-            for part, decimals, limit in _fitted(parts, cells)
-        )
-    )
-
-
-def _fitted(parts: list[Grid], cells: int) -> list[tuple[Grid, int, int]]:
-    """The parts with their decimals and cells: the matrix has what all else leaves."""
-    signs = len(parts) - 1
-    decimals = next((d for d in (_MOST_DECIMALS, 1) if _width(parts, d) + signs <= cells), 1)
-    room = max(12, cells - _width(parts[1:], decimals) - signs)
-    return [(part, decimals, cells if index else room) for index, part in enumerate(parts)]
+    line = _grids(scene, sums)
+    lines = [line] if _width(scene, line) <= cells else _halves(scene, line, cells)
+    return 1 + sum(1 + max(piece.rows for piece in one if isinstance(piece, Grid)) for one in lines)
 
 
 def _why_not(scene: Scene, text: Text, cells: int) -> Block:
     return pad([(Span(scene.look.say(text), "dim"),)], cells, None, scene.look.alphabet)
 
 
-def _width(parts: list[Grid], decimals: int) -> int:
-    return sum(grids.grid_width(part, decimals) for part in parts)
+def _width(scene: Scene, line: Sequence[Piece]) -> int:
+    """The cells that a line takes whole."""
+    return sum(
+        width(piece) if isinstance(piece, str) else grids.grid_width(piece, scene.look.decimals)
+        for piece in line
+    )
 
 
 def _sums(scene: Scene) -> list[tuple[str, str, str]]:
@@ -95,7 +137,7 @@ def _two_names(args: tuple[object, ...]) -> tuple[str, str]:
     return (left.id, right.id) if isinstance(left, Name) and isinstance(right, Name) else ("", "")
 
 
-def _grids(scene: Scene, sums: list[tuple[str, str, str]]) -> list[Grid]:
+def _grids(scene: Scene, sums: list[tuple[str, str, str]]) -> list[Piece]:
     """The joined matrix and vector, the sum of the biases, and the sums themselves as the trace has them."""
     known, parameters = scene.known, scene.block.parameters
     assert known is not None
@@ -107,11 +149,12 @@ def _grids(scene: Scene, sums: list[tuple[str, str, str]]) -> list[Grid]:
     is_done = all(scene.is_line_done(name) and not scene.is_hidden(name) for name, _, _ in sums)
     total = np.concatenate([known[name] for name, _, _ in sums]) if is_done else None
     weight, state = scene.scale("weight"), scene.scale("state")
-    found = [
+    found: list[Piece] = [
         Grid("[W_hh W_ih]", matrix, matrix.shape, "weight", weight, gates=[s for s in suffixes if s]),
+        "@" if scene.look.alphabet.is_ascii else "·",
         Grid("[h_prev; x]", vector, vector.shape, "state", state),
     ]
     if all(both):
         bias = np.concatenate([np.sum(pair, axis=0) for pair in both])
-        found.append(Grid("b_ih+b_hh", bias, bias.shape, "weight", weight))
-    return [*found, Grid("a", total, (len(matrix),), "state", state)]
+        found += ["+", Grid("b_ih+b_hh", bias, bias.shape, "weight", weight)]
+    return [*found, "=", Grid("a", total, (len(matrix),), "state", state)]

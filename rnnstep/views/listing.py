@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rnnstep.equations.write import BLACKBOARD, write_line
+from rnnstep.equations.write import BLACKBOARD, SOURCE, write_line
 from rnnstep.language import Text
 from rnnstep.views import numbers, torch_column
 from rnnstep.views.compose import Block, clip, fit
 from rnnstep.views.grids import window
+from rnnstep.views.look import Look
 from rnnstep.views.rows import Row, Span, row_width
 from rnnstep.views.scene import Scene
 
@@ -26,7 +27,7 @@ def listing(scene: Scene, cells: int, height: int) -> Block:
     lines = scene.block.program.lines
     here = _here(scene)
     shown = window(len(lines), height, here)
-    formulas = [scene.look.alphabet.spell(write_line(line, BLACKBOARD)) for line in lines]
+    formulas = [formula(scene.look, line) for line in lines]
     longest, decimals = max(map(len, formulas)), min(scene.look.decimals, _MOST_DECIMALS)
     room = cells - _HEAD
     if any(scene.is_line_done(line.name) for line in lines):
@@ -39,6 +40,11 @@ def listing(scene: Scene, cells: int, height: int) -> Block:
         for k in range(shown.start, shown.stop)
     ]
     return [fit(row, cells, scene.look.alphabet) for row in rows]
+
+
+def formula(look: Look, line: Line) -> str:
+    """Write an equation: in ASCII as it is typed, where `@` is a product of matrices and `*` is not."""
+    return look.alphabet.spell(write_line(line, SOURCE if look.alphabet.is_ascii else BLACKBOARD))
 
 
 def _value_room(decimals: int) -> int:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from rnnstep.engine import Block as Blocks
 from rnnstep.equations.syntax import Apply, Expression, Name
-from rnnstep.equations.write import BLACKBOARD, write_line
 from rnnstep.language import Text
 from rnnstep.views import now_back, own_column, timeline, torch_column
 from rnnstep.views.compose import Block, clip, flow, wrap
 from rnnstep.views.info import where_torch_keeps
+from rnnstep.views.listing import formula
+from rnnstep.views.look import Look
 from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.rows import Row, Span, row_width, width
 from rnnstep.views.scene import Scene
@@ -57,7 +58,7 @@ def _block(scene: Scene, cells: int, height: int) -> Block:
     spell, block = scene.look.alphabet.spell, scene.block
     head = [Span(spell(f"{block.key}: "), "label")]
     formulas = [
-        Span(spell(write_line(line, BLACKBOARD)) + "   ", "now", f"go {scene.place(line.name)}")
+        Span(formula(scene.look, line) + "   ", "now", f"go {scene.place(line.name)}")
         for line in block.program.lines
     ]
     rows = flow([*head, *formulas], cells, indent=width(spell(block.key)) + 2)
@@ -92,7 +93,7 @@ def _start(scene: Scene, cells: int, height: int) -> Block:
 
 def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block:
     line = scene.run.line(scene.spot)
-    formula = (Span(scene.look.alphabet.spell(write_line(line, BLACKBOARD)), "now"),)
+    equation = (Span(formula(scene.look, line), "now"),)
     text = sentence_at(scene, line.name)
     words: Row = () if text is None else (Span(scene.look.say(text), "dim"),)
     done = None if found is None else worked(scene, found, cells, height - 1 - (height > 3))
@@ -101,7 +102,7 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
         words = (Span(at_term, "changed"),)
     elif height < _ROOM_FOR_BOTH and scene.is_shown(line.name):
         words = torch_column.mark(scene, line.name) or words
-    head = _two_ends(formula, words, cells)
+    head = _two_ends(equation, words, cells)
     rows: Block = [head]
     rounding: Row = ()
     if done is not None:
@@ -184,22 +185,22 @@ def _step(scene: Scene, cells: int, height: int) -> Block:
         Span(look.alphabet.spell(f"{goes_in} → "), ""),
         Span(f"{block.output}_{step}" if block.kind == "recurrent" else block.output, "now"),
     )
-    formula = look.alphabet.spell(_formula(block, cells - row_width(head) - 2))
-    rows: Block = [_two_ends(head, (Span(formula, "dim"),), cells)]
+    written = _formula(look, block, cells - row_width(head) - 2)
+    rows: Block = [_two_ends(head, (Span(written, "dim"),), cells)]
     rows.append(_confirmation(scene, block.output, cells))
     rows += _spoken(scene)
     own = _own(scene)
     return [*rows, own][:height] if own else rows[:height]
 
 
-def _formula(block: Blocks, cells: int) -> str:
+def _formula(look: Look, block: Blocks, cells: int) -> str:
     """The block in one formula where that is short, else the lines that set its states."""
     last = block.program.by_name[block.output]
-    one = write_line(replace(last, expression=_inlined(last.expression, block)), BLACKBOARD)
+    one = formula(look, replace(last, expression=_inlined(last.expression, block)))
     if len(one) <= cells and len(block.program.lines) <= _SHORT:
         return one
     lines = [line for line in block.program.lines if line.name in (*block.program.states, block.output)]
-    return "   ".join(write_line(line, BLACKBOARD) for line in lines)
+    return "   ".join(formula(look, line) for line in lines)
 
 
 def _inlined(expression: Expression, block: Blocks) -> Expression:

@@ -10,10 +10,10 @@ import numpy as np
 
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.epoch import UpdatePass
-from rnnstep.equations.write import BLACKBOARD, write_line
 from rnnstep.language import Text
 from rnnstep.views import learning, numbers, timeline
 from rnnstep.views.compose import Block, clip, wrap
+from rnnstep.views.listing import formula
 from rnnstep.views.rows import Span
 from rnnstep.views.scene import Scene
 
@@ -38,14 +38,16 @@ def _of_loss(scene: Scene, cells: int) -> Block:
     text = Text("how the loss of this step moves with each score")
     if block.kind == "total":
         text = Text("the way back begins at the loss: ∂L/∂L is 1")
-    return [(Span(_spelt(scene, write_line(line, BLACKBOARD)), "now"),), *_said(scene, [(text, "")], cells)]
+    return [
+        (Span(formula(scene.look, line), "now"),),
+        *_said(scene, [(text, "")], cells),
+    ]
 
 
 def loss(scene: Scene, cells: int) -> Block:
     """The loss of a step, or of all of them, on the way forward."""
     block = scene.block
-    formula = write_line(block.program.lines[-1], BLACKBOARD)
-    rows: Block = [(Span(_spelt(scene, formula), "now"),)]
+    rows: Block = [(Span(formula(scene.look, block.program.lines[-1]), "now"),)]
     if scene.known is None or scene.is_hidden(block.output):
         return rows
     value = _number(scene, float(scene.known[block.output][0]))

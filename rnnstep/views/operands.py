@@ -87,10 +87,17 @@ class _Writer:
                     yield ")"
 
     def _sign(self, op: str, left: Expression, right: Expression) -> str:
-        """`⊙` between vectors, `·` where one number scales all of one."""
+        """`⊙` between vectors, `·` where one number scales all of one; in ASCII `@` is of matrices alone."""
+        if self._scene.look.alphabet.is_ascii and op in ("matmul", "mul"):
+            return OPERATIONS[op].symbol
         if op == "mul" and (self._is_one_number(left) or self._is_one_number(right)):
             return "·"
         return _SIGNS.get(op, OPERATIONS[op].symbol)
+
+    @property
+    def _of_matrices(self) -> str:
+        """The sign of a product of matrices."""
+        return "@" if self._scene.look.alphabet.is_ascii else "·"
 
     def _is_one_number(self, expression: Expression) -> bool:
         if isinstance(expression, Name):
@@ -104,7 +111,7 @@ class _Writer:
             case "outer":
                 is_one = self._is_one_row(args[0])
                 yield from self.write(args[0], _PRODUCT) if is_one else self._turned(args[0])
-                yield "·"
+                yield self._of_matrices
                 yield from self._turned(args[1]) if is_one else self.write(args[1], _PRODUCT + 1)
             case "rows":
                 yield "Σ"
@@ -131,7 +138,7 @@ class _Writer:
         for number in range(0, len(args), 2):
             yield from ["+"] if number else []
             yield from self._turned(args[number])
-            yield "·"
+            yield self._of_matrices
             yield from self.write(args[number + 1], _PRODUCT + 1)
             self._products += self._length(args[number + 1])
         yield from [")"] if is_bracketed else []
@@ -197,7 +204,7 @@ def operand(scene: Scene, name: str, expansion: Expansion | None = None, product
         values,
         scene.shape(name),
         kind,
-        scene.scale(kind),
+        scene.scale_of(name),
         focus=_focus(expansion, name, scene.session.spot.term if scene.session.spot else None),
         centre=_centre(scene, name, expansion),
         target=_go_to_term(scene, name, expansion, products),

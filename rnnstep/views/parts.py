@@ -60,7 +60,7 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
         values,
         scene.shape(name),
         kind,
-        scene.scale(kind),
+        scene.scale_of(name),
         style="changed" if is_line and is_seen and scene.has_changed(name) else "",
         cover="?" if is_line and scene.is_hidden(name) else "",
         target=element_target(scene, name) if is_line else None,

@@ -65,10 +65,10 @@ def _operation(scene: Scene, cells: int, height: int, air: int) -> Block:
 
 
 def with_joined(scene: Scene, drawn: Block, cells: int, height: int) -> Block:
-    """Put the joined form below where it is asked for; in place of `drawn` where it is whole only so."""
+    """Put the joined form below where it is asked for; in place of `drawn` where it is not whole there."""
     if not scene.look.is_joined or not scene.is_forward:
         return drawn
-    if height - len(drawn) < whole_height(scene, cells) <= height:
+    if height - len(drawn) < whole_height(scene, cells):
         return joined(scene, cells, height)
     return above([drawn, joined(scene, cells, height - len(drawn))])
 

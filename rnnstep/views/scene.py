@@ -16,6 +16,7 @@ import numpy as np
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.epoch import UpdatePass
+from rnnstep.equations.shares import D
 from rnnstep.session.place import write_place, write_prefix
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from rnnstep.reference import Checked
     from rnnstep.scenario.model import Scenario
     from rnnstep.session.run import Run
+
+
+_SOME = 16
+"""About how many steps of a way back are looked at to know how large its gradients are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,6 +294,8 @@ class Scene:
         """Which heat scale a value of the block belongs to."""
         if name in self.block.parameters:
             return "weight"
+        if self.spot.phase == "update" and name in ("w", "w_prev"):
+            return "weight"
         return "gate" if name in self.scenario.cell.gates and self.block.kind == "recurrent" else "state"
 
     def scale(self, kind: heat.Kind) -> float:
@@ -296,6 +303,23 @@ class Scene:
         if kind == "weight":
             return _weight_scale(self.run, is_embedding=self.block.kind == "embedding")
         return 1.0 if kind == "gate" else _state_scale(self.run)
+
+    def scale_of(self, name: str) -> float:
+        """The magnitude of the strongest colour of a value of the block.
+
+        A gradient, and what an update makes of it, is often much smaller than states and weights: each parameter's
+        has a scale of its own, and those of a block's states one together, so that one sees them vanish.
+        """
+        spot = self.spot
+        if spot.phase == "backward" and name.startswith(D):
+            base = name.removesuffix("_t").removesuffix("_later")
+            is_of_parameter = base.removeprefix(D) in self.forward_block.parameters
+            assert spot.key is not None
+            return _gradient_scale(self.run, self.batch, spot.key, base if is_of_parameter else "")
+        if spot.phase == "update" and name not in ("w", "w_prev") and name in self.block.program.shapes:
+            known = self.known
+            return 1.0 if known is None or name not in known else heat.scale(known[name])
+        return self.scale(self.kind(name))
 
 
 @lru_cache(maxsize=256)
@@ -315,6 +339,20 @@ def _state_scale(run: Run) -> float:
     # Where batches are learnt from, one after the other, the first tells enough.
     batches = 1 if "update" in run.tree.phases else 8
     return heat.scale(*(done.features for done in run.trace.passes[:batches]))
+
+
+@lru_cache(maxsize=64)
+def _gradient_scale(run: Run, batch: int, key: str, name: str) -> float:
+    """The largest gradient of a parameter, or of all states and sums of a block, over its steps; of many steps some."""
+    done = run.epoch.backward(batch)
+    assert done is not None
+    block = done.by_key[key]
+    of_states = [
+        one for one in block.program.names if one.startswith(D) and len(block.program.shapes[one]) < 2
+    ]
+    steps = run.tree.stage(Spot(batch, phase="backward", epoch=run.epoch.index)).steps[key]
+    some = steps[:: max(1, len(steps) // _SOME)] if not name else steps[-1:]
+    return heat.scale(*(done.value(key, one, t) for t in some for one in ([name] if name else of_states)))
 
 
 def layer_name(layer: int, direction: Direction, *, is_bidirectional: bool) -> str:

@@ -198,7 +198,8 @@ def _most_of_picture(scene: Scene, room: int) -> int:
 
 def _across(scene: Scene, width: int, room: int) -> Block:
     """The cell whole across the screen; nothing where it does not fit or leaves too little, and of a whole epoch."""
-    if is_of_epochs(scene) or is_of_blocks(scene):
+    is_of_joined = scene.look.is_joined and scene.is_forward  # which is part of the picture
+    if is_of_epochs(scene) or is_of_blocks(scene) or is_of_joined:
         return []
     kept = _LEAST_BELOW if scene.spot.operation is None else _LEAST_WITH_PICTURE
     drawn = whole(scene, width - 2, room - kept - 1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnstep.engine.structure import Phase
+from rnnstep.equations.shares import D
 from rnnstep.language import Text
 from rnnstep.session.place import write_prefix
 from rnnstep.session.tree import size_of
@@ -149,8 +150,10 @@ def _columns(scene: Scene, cells: int, *, has_values: bool) -> _Columns:
 
 
 def _value_at(scene: Scene) -> str:
-    """The value that is told over the steps: the cursor's, or what its block gives."""
-    return scene.spot.operation or scene.block.output
+    """The value that is told over the steps: the cursor's, or what its block gives; on the way back what reaches it."""
+    reaches = f"{D}{scene.forward_block.output}" if scene.spot.phase == "backward" else ""
+    given = reaches if reaches in scene.block.program.by_name else scene.block.output
+    return scene.spot.operation or given
 
 
 def _has_values(scene: Scene) -> bool:
@@ -181,7 +184,7 @@ def _element(scene: Scene, name: str, index: int, columns: _Columns) -> Cell:
     alphabet, kind = scene.look.alphabet, scene.kind(name)
     steps = scene.run.tree.stage(scene.spot).steps[scene.block.key]
     done = scene.elements_done(name)
-    places = min(scene.look.decimals, columns.size - _OF_A_VALUE)
+    places, scale = min(scene.look.decimals, columns.size - _OF_A_VALUE), scene.scale_of(name)
 
     def cell(t: int) -> tuple[str, str]:
         spot = scene.at(scene.block.key, t, name)
@@ -196,7 +199,7 @@ def _element(scene: Scene, name: str, index: int, columns: _Columns) -> Cell:
         if known is None:
             return "", ""
         value = float(known[name].reshape(-1)[index])
-        level = int(heat.levels([value], kind, scene.scale(kind))[0])
+        level = int(heat.levels([value], kind, scale)[0])
         text = numbers.number(value, places, alphabet=alphabet)
         return text if text.startswith(alphabet.minus) else f" {text}", heat.style(kind, level)
 
@@ -353,7 +356,17 @@ def _shown_input(run: Run, number: int, row: int, t: int, alphabet: Alphabet, mo
     assert batch.values is not None
     x = batch.values[t, row, :most].tolist()
     text = " ".join(numbers.short(value, 2, alphabet=alphabet) for value in x)
-    return text if width(text) <= most else cut(text, most - width(alphabet.ellipsis)) + alphabet.ellipsis
+    if len(x) < 2:
+        return text
+    # Brackets, as around a vector in Python: what stands side by side would run together.
+    return f"[{text}]" if width(text) + 2 <= most else _cut_vector(text, most, alphabet)
+
+
+def _cut_vector(text: str, most: int, alphabet: Alphabet) -> str:
+    """As many whole numbers as find room, and that there are more: `[0.5 −1 …]`."""
+    room = most - 3 - width(alphabet.ellipsis)
+    kept = cut(text, room + 1).rpartition(" ")[0] or cut(text, room)
+    return f"[{kept} {alphabet.ellipsis}]"
 
 
 def letter_of_input(scene: Scene, t: int) -> str:

@@ -8,10 +8,17 @@ from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
+from rnnstep.views import learning
 from rnnstep.views.alphabet import ASCII
 from rnnstep.views.look import Look
 from rnnstep.views.rows import plain
 from rnnstep.views.screen import screen
+
+
+@pytest.fixture(autouse=True)
+def cures_are_trained(monkeypatch):
+    """However long a frame takes here: how far the cure's curve has come in one is not what is looked at."""
+    monkeypatch.setattr(learning, "_CURE_SECONDS", 60.0)
 
 
 def _session(name, place):
@@ -111,7 +118,7 @@ def test_hello_learns_at_other_sizes(place, size, snapshot):
         ("hello_lstm", "backward:3/L0"),
         ("hello_gru", "backward:2/L0/∂b_hn"),
         ("exploding", "backward:3/L0/∂W_hh_t"),
-        ("pitfalls/typo_in_data", "e4:"),
+        ("pitfalls/typo_in_data", "e3:"),
         ("pitfalls/no_zero_grad", "e2:update:weight_hh/grad"),
         ("vanishing_lstm", "backward:30"),
     ],

@@ -36,6 +36,7 @@ ZH = {
     "to the first number that is not finite (NaN, infinity), and what it is made of": "到第一个非有限的数（NaN、无穷大），并说明它由什么算出",
     "{name} whole, {rows}×{columns}": "{name} 全貌，{rows}×{columns}",
     "joined form: the same sums, written as one product": "合并形式：同样的和，写成一个乘积",
+    "joined form in two halves: one product, the same sums": "合并形式，分两半列出：一个乘积，同样的和",
     # now
     "… more with i": "…… 按 i 查看更多",
     "… {count} more terms": "…… 还有 {count} 项",
