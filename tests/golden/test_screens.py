@@ -8,17 +8,10 @@ from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
-from rnnstep.views import learning
 from rnnstep.views.alphabet import ASCII
 from rnnstep.views.look import Look
 from rnnstep.views.rows import plain
 from rnnstep.views.screen import screen
-
-
-@pytest.fixture(autouse=True)
-def cures_are_trained(monkeypatch):
-    """However long a frame takes here: how far the cure's curve has come in one is not what is looked at."""
-    monkeypatch.setattr(learning, "_CURE_SECONDS", 60.0)
 
 
 def _session(name, place):

@@ -1,0 +1,214 @@
+"""Who gets room: panels by their worth, and no screen with large holes; each move into a place and out of it is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+import pytest
+
+from rnnstep.scenario import bundled
+from rnnstep.scenario.read import read
+from rnnstep.session.run import Run
+from rnnstep.session.session import Session
+from rnnstep.views.alphabet import ASCII, UNICODE
+from rnnstep.views.layout import Column, Panel
+from rnnstep.views.look import Look
+from rnnstep.views.rows import Span, plain
+from rnnstep.views.screen import screen
+
+WAITING = {"embedding", "names"}  # their weights come from torch
+NAMES = [name for name in bundled.names() if name not in WAITING]
+
+
+@cache
+def opened(name: str) -> Session:
+    return Session.open(Run.of(read(bundled.find(name))))
+
+
+def places(session: Session) -> Iterator[tuple[str, Session]]:
+    """Start, and of every pass a place of each level, in the middle of its like."""
+    tree = session.tree
+    yield "start", session
+    if tree.num_epochs > 1:
+        yield "epoch", session.jump((0,))
+    for number, phase in enumerate(tree.phases):
+        path = (0, 0, number)
+        while path:
+            yield f"{phase} {tree.levels[len(path) - 1]}", session.jump(path)
+            count = tree.count(path) if len(path) < tree.depth else 0
+            path = (*path, count // 2) if count else ()
+
+
+# ── holes ────────────────────────────────────────────────────────────────────────────────
+
+
+def filled(rows, width: int) -> np.ndarray:
+    """Which cells say something: all that is no blank and no frame; inside its axes a plot says something everywhere."""
+    found = np.zeros((len(rows), width), np.bool_)
+    for y, row in enumerate(rows):
+        x, is_in_plot = 0, False
+        for span in row:
+            is_frame = span.style in ("border", "focus")
+            is_in_plot = not is_frame and (is_in_plot or (span.style == "axis" and span.text[-1] in "┤│└"))
+            for sign in span.text:
+                found[y, x] = not is_frame and (is_in_plot or sign != " ")
+                x += 1
+    return found
+
+
+def holes(found: np.ndarray, height: int = 5, width: int = 40) -> float:
+    """The share of the cells that lie in blank rectangles of at least that size."""
+    sums = np.pad(np.cumsum(np.cumsum(~found, 0), 1), ((1, 0), (1, 0)))
+    parts = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    in_hole = np.zeros_like(found)
+    for y, x in zip(*np.nonzero(parts == height * width), strict=True):
+        in_hole[y : y + height, x : x + width] = True
+    return float(in_hole.mean())
+
+
+# The mean over all places of these scenarios: rows without a word, share of the cells in holes. Of all bundled
+# scenarios, and before room was given by worth: tests/bench/layout.py.
+MOST = {
+    (80, 24): (4.0, 0.20),
+    (100, 45): (3.5, 0.30),
+    (120, 35): (4.0, 0.20),
+    (200, 60): (4.0, 0.35),
+    (300, 80): (4.0, 0.30),
+}
+SOME = ("hello", "lstm", "mgu", "bidirectional", "rnn_cell")
+
+
+def emptiness(names, size) -> tuple[list[int], list[float]]:
+    """Of each place of each level: its rows without a word, and the share of its cells in holes."""
+    blank, share = [], []
+    for name in names:
+        for _, session in places(opened(name)):
+            found = filled(screen(session, Look(torch="none"), *size), size[0])[1:-1]
+            blank.append(int((~found.any(1)).sum()))
+            share.append(holes(found))
+    return blank, share
+
+
+@pytest.mark.parametrize("size", MOST, ids=str)
+def test_little_room_is_left_empty(size):
+    blank, share = emptiness(SOME, size)
+    most_rows, most_share = MOST[size]
+    assert np.mean(blank) <= most_rows
+    assert np.mean(share) <= most_share
+    assert max(blank) <= size[1] * 2 // 5
+
+
+# ── moves are seen ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 35)], ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_each_move_into_a_place_and_out_of_it_is_seen(name, size):
+    """Below the header, and in what is written, not in colours alone."""
+
+    def written(session: Session) -> str:
+        return plain(screen(session, Look(torch="none"), *size)[1:-1])
+
+    tree = opened(name).tree
+    for number in range(len(tree.phases)):
+        session = opened(name).jump((0, 0, number))
+        while session.position.zoom < tree.depth:
+            deeper = session.into()
+            if deeper.position == session.position:
+                break
+            assert written(deeper) != written(session), f"{session.place} → {deeper.place}"
+            session = deeper
+
+
+# ── columns ──────────────────────────────────────────────────────────────────────────────
+
+
+def _panel(worth: int, sign: str, wants: int, **options) -> Panel:
+    return Panel(
+        worth, sign, lambda cells, rows: [(Span(sign * cells),)] * min(rows, wants), frame="bare", **options
+    )
+
+
+def _column(panels, height: int) -> str:
+    return "".join(row[0] for row in plain(Column(panels, 3, height, UNICODE).block()).split("\n") if row)
+
+
+def test_what_is_worth_most_is_given_room_first_and_the_rest_is_given_up():
+    panels = [_panel(2, "b", 4, least=3), _panel(1, "a", 5, least=2), _panel(3, "c", 2, least=2)]
+    assert _column(panels, 11) == "bbbbaaaaacc"
+    assert _column(panels, 8) == "bbbaaaaa"
+    assert _column(panels, 7) == "aaaaacc"  # what does not fit leaves its room to what does
+    assert _column(panels, 6) == "aaaaa"
+    assert _column(panels, 2) == "aa"
+
+
+def test_what_is_left_goes_to_what_grows_each_to_its_most():
+    grows = {"least": 2, "grows": True}
+    panels = [_panel(1, "a", 2), _panel(2, "b", 99, most=3, **grows), _panel(3, "c", 99, **grows)]
+    assert _column(panels, 12) == "aabbbccccccc"
+    assert _column(panels, 5) == "aabbb"
+
+
+def test_what_is_kept_has_its_least_though_others_are_worth_more():
+    panels = [_panel(1, "a", 9, least=2), _panel(2, "b", 9, least=3, is_kept=True, is_foot=True)]
+    assert _column(panels, 7) == "aaaabbb"
+
+
+# ── numbers and signs ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("place", ["3", "3/L0", "3/L0/hh", "3/L0/hh[1].2"])
+@pytest.mark.parametrize("size", [(80, 24), (100, 45), (120, 35), (200, 60)], ids=str)
+@pytest.mark.parametrize("look", [{}, {"is_joined": True}, {"is_blackboard": True}], ids=str)
+def test_a_matrix_has_the_same_decimals_on_every_screen(place, size, look):
+    text = plain(screen(opened("hello").go(place), Look(torch="none", **look), *size))
+    assert "−0.4897" in text  # W_hh[1,0]
+    rows = [line for line in text.split("\n") if "−0.49" in line.replace("−0.4945", "")]
+    assert all("−0.4897" in line for line in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("hello", (80, 24)), ("lstm_by_hand", (80, 24)), ("gru", (80, 30))]
+)
+def test_both_halves_of_the_joined_form_are_whole(name, size):
+    session = opened(name).go("2")
+    text = plain(screen(session, Look(torch="none", is_joined=True, decimals=1), *size))
+    assert "joined form" in text
+    assert "0–" not in text.split("step ")[1]  # no window on a part
+
+
+def test_ascii_tells_products_of_matrices_from_those_of_elements():
+    text = plain(screen(opened("lstm").go("2/L0"), Look(torch="none", alphabet=ASCII), 160, 48))
+    assert "hh_i = W_hi @ h_prev + b_hi" in text
+    assert "c = f * c_prev + i * g" in text
+    back = plain(screen(opened("hello").go("backward:3/L0"), Look(torch="none", alphabet=ASCII), 120, 45))
+    assert "dh_prev = W_hh^T @ dhh" in back
+    stopped = opened("hello").go("3/L0/hh").toggle_breakpoint()
+    shown = plain(screen(stopped, Look(torch="none", alphabet=ASCII), 120, 35))
+    assert "B> hh = W_hh @ h_prev + b_hh" in shown
+
+
+def test_small_gradients_have_colours_of_their_own():
+    session = opened("vanishing_lstm").go("backward:30/L0")
+    found = [
+        int(span.style.split(":")[-1].split()[0])
+        for row in screen(session, Look(torch="none"), 120, 60)
+        for span in row
+        if span.style.startswith("heat:state") and "e-" not in span.text
+    ]
+    assert max(map(abs, found)) == 8
+
+
+def test_vectors_in_the_timeline_have_edges():
+    text = plain(screen(opened("rnn_cell"), Look(torch="none"), 80, 24))
+    assert "[1 0.5 −1 0]   [0 1 0.5 −0.5] [−0.5 0 1 0.5]" in text
+
+
+def test_signs_stand_at_the_middle_of_what_they_join():
+    """A matrix of two rows times a vector of four: all of one middle."""
+    lines = plain(screen(opened("rnn_cell").go("2/L0/ih"), Look(torch="none"), 80, 24)).split("\n")
+    (row,) = (number for number, line in enumerate(lines) if "·" in line and "=" in line and "┐" in line)
+    assert lines[row].count("┌") == 3  # W_ih, b_ih, ih begin in this row, x above it
+    assert "┌" in lines[row - 1]
