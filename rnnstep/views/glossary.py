@@ -8,13 +8,16 @@ from rnnstep.language import Text
 
 
 class Sign(NamedTuple):
-    """What is seen, and what it means."""
+    """What is seen, with `--ascii` too where that is not its spelling alone, and what it means."""
 
     seen: str | Text
     meaning: Text
+    in_ascii: str = ""
 
-    def into(self, language: str) -> str:
+    def into(self, language: str, *, is_ascii: bool = False) -> str:
         """Give what is seen in a language."""
+        if is_ascii and self.in_ascii:
+            return self.in_ascii
         return self.seen if isinstance(self.seen, str) else self.seen.into(language)
 
 
@@ -55,8 +58,12 @@ GLOSSARY: tuple[Sign, ...] = (
     ),
     Sign("W_hh_t", Text("with _t: the share that step t has in a gradient; the steps' sum is the gradient")),
     # signs of formulas
-    Sign("·", Text("between numbers a product, between a matrix and a vector W·x; alone: not computed yet")),
-    Sign("⊙", Text("element by element: each number times the one at the same place")),
+    Sign(
+        "·",
+        Text("between numbers a product, between a matrix and a vector W·x; alone: not computed yet"),
+        "*  @  .",
+    ),
+    Sign("⊙", Text("element by element: each number times the one at the same place"), "*"),
     Sign("×", Text("times; in 4×3: four rows and three columns")),
     Sign("Σ", Text("a sum over all")),
     Sign("σ", Text("the sigmoid, 1 / (1 + e^−a): between 0 and 1")),
@@ -87,11 +94,13 @@ GLOSSARY: tuple[Sign, ...] = (
     Sign("▶", Text("the step, line or entry where the cursor is")),
     Sign("■", Text("in the timeline: this block is computed at this step")),
     Sign(
-        "● ▲ ■ ◆", Text("in a plot: one line for each element; ● beside a line of the listing: a breakpoint")
+        "● ▲ ■ ◆",
+        Text("in a plot: one line for each element; ● beside a line of the listing: a breakpoint"),
+        "o A # *",
     ),
-    Sign("┊", Text("in a plot: the step of the cursor")),
+    Sign("┊", Text("in a plot: the step of the cursor"), ":"),
     Sign("│", Text("what stands right of it is the result, torch's number and the difference")),
-    Sign("┤  └", Text("the axes of a plot")),
+    Sign("┤  └", Text("the axes of a plot"), "+  |"),
     Sign(
         Text("{says}  {wants}", says=Text("says"), wants=Text("wants")),
         Text("what the network answers (argmax), and the target"),

@@ -80,7 +80,12 @@ def help_rows(look: Look, cells: int, session: Session | None = None) -> list[Ro
     rows += [(), text_row(f" {look.say(Text('Signs and words'))}", "title")]
     for entry in GLOSSARY:
         rows += _entry(
-            (Span(f"  {look.alphabet.spell(entry.into(look.language))}", "label"),),
+            (
+                Span(
+                    f"  {look.alphabet.spell(entry.into(look.language, is_ascii=look.alphabet.is_ascii))}",
+                    "label",
+                ),
+            ),
             look.say(entry.meaning),
             cells,
         )

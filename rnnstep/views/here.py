@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnstep.equations.write import BLACKBOARD, write_line
 from rnnstep.language import Text
 from rnnstep.session.session import Session
 from rnnstep.views.compose import Block, text_row, wrap
 from rnnstep.views.kept import where_torch_keeps
+from rnnstep.views.listing import formula
 from rnnstep.views.look import Look
 from rnnstep.views.now import sentence_at
 from rnnstep.views.scene import Scene
@@ -65,11 +65,11 @@ def _said(scene: Scene) -> Iterator[tuple[Text, str]]:
     if scene.spot.operation is not None:
         line = scene.run.line(scene.spot)
         told = sentence_at(scene, line.name)
-        formula = write_line(line, BLACKBOARD)
+        written = formula(scene.look, line)
         if told is None:
-            yield Text("{formula}", formula=formula), "now"
+            yield Text("{formula}", formula=written), "now"
         else:
-            yield Text("{formula}   {what}", formula=formula, what=told), "now"
+            yield Text("{formula}   {what}", formula=written, what=told), "now"
         kept = _kept(scene, line.name)
         if kept is not None:
             yield kept, ""

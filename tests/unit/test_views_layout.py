@@ -13,6 +13,7 @@ from rnnstep.scenario.read import read
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
 from rnnstep.views.alphabet import ASCII, UNICODE
+from rnnstep.views.help import help_rows
 from rnnstep.views.layout import Column, Panel
 from rnnstep.views.look import Look
 from rnnstep.views.rows import Span, plain
@@ -212,3 +213,12 @@ def test_signs_stand_at_the_middle_of_what_they_join():
     (row,) = (number for number, line in enumerate(lines) if "·" in line and "=" in line and "┐" in line)
     assert lines[row].count("┌") == 3  # W_ih, b_ih, ih begin in this row, x above it
     assert "┌" in lines[row - 1]
+
+
+@pytest.mark.parametrize("place", ["start", "3/L0/hh[1]", "backward:3/L0/∂h_prev"])
+def test_the_help_in_ascii_is_ascii_and_has_the_signs_of_the_screen(place):
+    session = opened("hello") if place == "start" else opened("hello").go(place)
+    text = plain(help_rows(Look(torch="none", alphabet=ASCII), 100, session))
+    assert text.replace("中文", "").isascii()  # what the key for Chinese is called
+    assert "  B      " in text  # a breakpoint, as it stands in the listing and the timeline
+    assert "@" in text
