@@ -76,7 +76,11 @@ def help_rows(look: Look, cells: int, session: Session | None = None) -> list[Ro
                 rows += _command(command, look, cells)
     rows += [(), text_row(f" {look.say(Text('On the screen'))}", "title")]
     for sign, style, meaning in _SIGNS:
-        rows += _entry((Span(f"  {look.alphabet.spell(getattr(look.alphabet, sign, sign))}", style),), look.say(meaning), cells)
+        rows += _entry(
+            (Span(f"  {look.alphabet.spell(getattr(look.alphabet, sign, sign))}", style),),
+            look.say(meaning),
+            cells,
+        )
     rows += [(), text_row(f" {look.say(Text('Signs and words'))}", "title")]
     for entry in GLOSSARY:
         rows += _entry(
