@@ -124,7 +124,8 @@ async def test_full_width_signs_do_what_plain_ones_do(opened, character, place):
 
 
 async def test_picture_is_saved_under_a_free_name(opened, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    (here := tmp_path / "here").mkdir()
+    monkeypatch.chdir(here)
     async with opened("hello") as screen:
         screen.debugger.run("picture")
         screen.debugger.run("picture")
@@ -132,7 +133,8 @@ async def test_picture_is_saved_under_a_free_name(opened, tmp_path, monkeypatch)
 
 
 async def test_picture_follows_no_link(opened, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    (here := tmp_path / "here").mkdir()
+    monkeypatch.chdir(here)
     os.symlink("elsewhere.svg", "rnnstep-1.svg")
     async with opened("hello") as screen:
         screen.debugger.run("picture")
@@ -141,9 +143,10 @@ async def test_picture_follows_no_link(opened, tmp_path, monkeypatch):
 
 
 async def test_picture_that_cannot_be_written_is_told(opened, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    (here := tmp_path / "here").mkdir()
+    monkeypatch.chdir(here)
     async with opened("hello") as screen:
-        tmp_path.rmdir()
+        here.rmdir()
         screen.debugger.run("picture")
         assert "cannot write rnnstep-1.svg" in str(screen.look.message)
 
