@@ -6,11 +6,11 @@ x_t  W_ih  b_ih │ h_prev  W_hh  b_hh │ i f g o │ c  h │ torch  Δ
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnstep.views.by_run import by_run
 from rnnstep.views.compose import Block, above, beside, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.parts import (
@@ -152,7 +152,7 @@ def _stack(scene: Scene, torch: str, parts: tuple[str, ...]) -> Grid:
     )
 
 
-@lru_cache(maxsize=64)
+@by_run(64)
 def _stacked(run: Run, batch: int, key: str, parts: tuple[str, ...]) -> Array:
     parameters = run.trace.passes[batch].by_key[key].parameters
     return parameters[parts[0]] if len(parts) == 1 else np.concatenate([parameters[part] for part in parts])

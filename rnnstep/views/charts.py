@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from rnnstep.language import Text
 from rnnstep.session.place import write_element, write_prefix
 from rnnstep.session.tree import Spot, size_of
 from rnnstep.session.watching import PassWatch
+from rnnstep.views.by_run import by_run
 from rnnstep.views.plot import Axes, Series, plot, reach
 from rnnstep.views.rows import SERIES, Row
 from rnnstep.views.scene import Scene
@@ -176,7 +176,7 @@ def _done(scene: Scene, spot: Spot) -> int:
     return max(0, count - (is_here and scene.is_hidden(spot.operation)))
 
 
-@lru_cache(maxsize=64)
+@by_run(64)
 def _drawn(
     run: Run,
     spot: Spot,
@@ -225,7 +225,7 @@ def _fitted(shown: Sequence[Series]) -> tuple[float, float] | None:
 # ── the lines ────────────────────────────────────────────────────────────────────────────
 
 
-@lru_cache(maxsize=32)
+@by_run(32)
 def _elements(run: Run, spot: Spot, row: int, name: str, first: int) -> _Lines:
     """Up to six elements of a value; of a gate the axis is at least 0 to 1."""
     whole = _over_time(run, spot, name, row)
@@ -235,7 +235,7 @@ def _elements(run: Run, spot: Spot, row: int, name: str, first: int) -> _Lines:
     return _Lines(shown, _of_gates(run, [name], _fitted(shown)), name)
 
 
-@lru_cache(maxsize=32)
+@by_run(32)
 def _gates(run: Run, spot: Spot, row: int, element: int) -> _Lines:
     """One element of every gate."""
     named = gates_of(run.scenario.cell.program)[:SERIES]
@@ -248,7 +248,7 @@ def _gates(run: Run, spot: Spot, row: int, element: int) -> _Lines:
     return _Lines(shown, _of_gates(run, named, _fitted(shown)), named[-1])
 
 
-@lru_cache(maxsize=16)
+@by_run(16)
 def _element_alone(run: Run, spot: Spot, row: int, alphabet: Alphabet) -> _Lines | None:
     assert spot.operation is not None
     whole = _element_over_time(run, spot, row)
@@ -259,7 +259,7 @@ def _element_alone(run: Run, spot: Spot, row: int, alphabet: Alphabet) -> _Lines
     return _Lines(shown, _of_gates(run, named, _fitted(shown)), spot.operation)
 
 
-@lru_cache(maxsize=16)
+@by_run(16)
 def _watched(run: Run, watched: PassWatch, spot: Spot, row: int) -> _Lines | None:
     """A watched expression at every step of a recurrent block."""
     assert spot.batch is not None
@@ -292,7 +292,7 @@ def _of_gates(
 # ── values over time ─────────────────────────────────────────────────────────────────────
 
 
-@lru_cache(maxsize=32)
+@by_run(32)
 def _over_time(run: Run, spot: Spot, name: str, row: int) -> Array:
     """A value of one row at every step of a block on the way forward, (T, n); NaN where the row is over."""
     assert spot.batch is not None
@@ -301,7 +301,7 @@ def _over_time(run: Run, spot: Spot, name: str, row: int) -> Array:
     return np.empty((0, 0)) if whole is None else np.asarray(whole, np.float64)
 
 
-@lru_cache(maxsize=16)
+@by_run(16)
 def _element_over_time(run: Run, spot: Spot, row: int) -> Array | None:
     """The element of a spot at every step of its pass, (T,), NaN where there is none."""
     assert spot.batch is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from rnnstep.engine.flow import Flow, Norms, flow, largest_singular_values
 from rnnstep.language import Text
 from rnnstep.session.tree import Spot
 from rnnstep.views import numbers
+from rnnstep.views.by_run import by_run
 from rnnstep.views.compose import Block, pad, wrap
 from rnnstep.views.plot import LOG_SCALE, Axes, Series, plot
 from rnnstep.views.rows import Row, Span
@@ -84,7 +84,7 @@ def place_of(spot: Spot, t: int) -> Spot:
     return Spot(spot.batch, spot.key, t, phase="backward", epoch=spot.epoch)
 
 
-@lru_cache(maxsize=16)
+@by_run(16)
 def _drawn(
     run: Run,
     what: tuple[int, str, int],
@@ -135,7 +135,7 @@ def _lines(found: Flow, names: tuple[str, ...]) -> list[tuple[str, Norms]]:
     return [(gradient, found.gradient), *([] if found.jacobian is None else [(jacobian, found.jacobian)])]
 
 
-@lru_cache(maxsize=32)
+@by_run(32)
 def norms(run: Run, batch: int, key: str, row: int) -> Flow:
     """The norms of one block for one row."""
     back = run.epoch.backward(batch)
@@ -143,7 +143,7 @@ def norms(run: Run, batch: int, key: str, row: int) -> Flow:
     return flow(back, key, row)
 
 
-@lru_cache(maxsize=32)
+@by_run(32)
 def _singular(run: Run, batch: int, key: str) -> dict[str, float]:
     return largest_singular_values(run.epoch.forward(batch), key)
 

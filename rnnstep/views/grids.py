@@ -130,31 +130,22 @@ class Grid:
         return (self.gates[gate] if inside == 0 else "").rjust(self.names_width - 1) + " "
 
 
-class _Same:
-    """An array as a key of a cache: equal to itself alone. The trace's arrays are never written to."""
-
-    __slots__ = ("array",)
-
-    def __init__(self, array: Array) -> None:
-        self.array = array
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.array is self.array
-
-    def __hash__(self) -> int:
-        return id(self.array)
-
-
 def places(grid: Grid, decimals: int) -> int:
     """The decimals that a grid is written with: of what a person wrote no more than it has."""
     if not grid.is_given or grid.values is None:
         return decimals
-    return _places(_Same(grid.values), decimals)
+    return _places(*_sample(grid.values), decimals)
 
 
-@lru_cache(maxsize=1024)
-def _places(values: _Same, decimals: int) -> int:
-    sample = np.asarray(values.array, np.float64).reshape(-1)[:_MEASURED]
+def _sample(values: Array) -> tuple[bytes, str]:
+    """Give an array's first numbers and their type as a key of a cache, which is not to hold the array itself."""
+    sample = np.asarray(values).reshape(-1)[:_MEASURED]
+    return sample.tobytes(), sample.dtype.str
+
+
+@lru_cache(maxsize=512)
+def _places(content: bytes, dtype: str, decimals: int) -> int:
+    sample = np.frombuffer(content, dtype).astype(np.float64)
     near = (
         np.abs(sample) * 2.0**-22
     )  # a float32 that was written as 0.3 is 0.3 within half a unit of its last place
@@ -171,13 +162,13 @@ def cell_width(grid: Grid, decimals: int) -> int:
     """
     least = 1 if grid.is_given else decimals + 2 + (grid.kind != "gate")
     if grid.values is not None:
-        least = max(least, _widest(_Same(grid.values), places(grid, decimals)))
+        least = max(least, _widest(*_sample(grid.values), places(grid, decimals)))
     return least + (grid.air if grid.columns > 1 else 0)
 
 
-@lru_cache(maxsize=1024)
-def _widest(values: _Same, decimals: int) -> int:
-    sample = np.asarray(values.array).reshape(-1)[:_MEASURED]
+@lru_cache(maxsize=512)
+def _widest(content: bytes, dtype: str, decimals: int) -> int:
+    sample = np.frombuffer(content, dtype)
     return max((len(numbers.number(value, decimals)) for value in _extremes(sample)), default=1)
 
 

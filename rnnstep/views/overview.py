@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rnnstep.equations.expand import provenance
 from rnnstep.language import Text
 from rnnstep.views import grids, heat
+from rnnstep.views.by_run import by_run
 from rnnstep.views.compose import Block, beside
 from rnnstep.views.rows import Span
 
@@ -57,7 +57,7 @@ def _matrix(scene: Scene) -> str | None:
     return found[0] if found else None
 
 
-@lru_cache(maxsize=16)
+@by_run(16)
 def _picture(
     run: Run, batch: int, key: str, name: str, lines: int, room: int, alphabet: Alphabet
 ) -> tuple[tuple[Span, ...], ...]:

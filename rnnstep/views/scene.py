@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from rnnstep.session.place import write_place, write_prefix
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
 from rnnstep.views import heat
+from rnnstep.views.by_run import by_run
 from rnnstep.views.look import Look
 
 if TYPE_CHECKING:
@@ -322,19 +323,19 @@ class Scene:
         return self.scale(self.kind(name))
 
 
-@lru_cache(maxsize=256)
+@by_run(256)
 def _known(run: Run, spot: Spot, row: int) -> Mapping[str, Array] | None:
     return run.known(spot, row)
 
 
-@lru_cache(maxsize=4)
+@by_run(4)
 def _weight_scale(run: Run, *, is_embedding: bool) -> float:
     """An embedding's rows are values, many times as large as weights: they have a scale of their own."""
     parameters = run.scenario.parameters.items()
     return heat.scale(*(value for name, value in parameters if name.startswith("embedding") is is_embedding))
 
 
-@lru_cache(maxsize=4)
+@by_run(4)
 def _state_scale(run: Run) -> float:
     # Where batches are learnt from, one after the other, the first tells enough.
     batches = 1 if "update" in run.tree.phases else 8

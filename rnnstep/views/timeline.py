@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from rnnstep.language import Text
 from rnnstep.session.place import write_prefix
 from rnnstep.session.tree import size_of
 from rnnstep.views import heat, numbers
+from rnnstep.views.by_run import by_run
 from rnnstep.views.compose import Block, cut, fit
 from rnnstep.views.grids import window
 from rnnstep.views.rows import Row, Span, width
@@ -236,7 +236,7 @@ def _around(scene: Scene, states: Block, room: int) -> Block:
     return states[seen.start : seen.stop]
 
 
-@lru_cache(maxsize=16)
+@by_run(16)
 def _step_width(run: Run, batch: int, row: int, alphabet: Alphabet, most: int) -> int:
     """The cells of one step: as wide as the widest of the first inputs, within bounds."""
     steps = min(run.tree.num_steps(batch), _MEASURED)
@@ -348,7 +348,7 @@ def shown_input(scene: Scene, t: int, most: int) -> str:
     return _shown_input(scene.run, scene.batch, scene.row, t, scene.look.alphabet, most)
 
 
-@lru_cache(maxsize=4096)
+@by_run(4096)
 def _shown_input(run: Run, number: int, row: int, t: int, alphabet: Alphabet, most: int) -> str:
     batch = run.scenario.batches[number]
     if batch.indices is not None:

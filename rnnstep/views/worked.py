@@ -18,6 +18,7 @@ from rnnstep.equations.pieces import Applied, Token, total
 from rnnstep.language import Text
 from rnnstep.session.tree import Spot, index_of
 from rnnstep.views import numbers
+from rnnstep.views.by_run import by_run
 from rnnstep.views.commands import BY_ID
 from rnnstep.views.compose import Block, flow
 from rnnstep.views.grids import window
@@ -76,7 +77,7 @@ def _about(term: int, count: int) -> frozenset[int]:
     return frozenset((*range(seen.start, seen.stop), count - 1))
 
 
-@lru_cache(maxsize=64)
+@by_run(64)
 def _expanded(run: Run, spot: Spot, row: int, only: frozenset[int] | None) -> Expansion | None:
     known = run.known(spot, row)
     if known is None:
@@ -116,7 +117,7 @@ def _guard(found: Expansion, decimals: int) -> int | None:
     return None
 
 
-@lru_cache(maxsize=64)
+@by_run(64)
 def _adds_up_whole(run: Run, spot: Spot, row: int, decimals: int) -> bool:
     """Whether an element adds up, the terms that are not worked out for the screen included."""
     known = run.known(spot, row)

@@ -1,0 +1,40 @@
+"""What views make of a run is kept with the run: it goes when the run goes, as after each edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from rnnstep.session.run import Run
+
+_SHELF = "_kept_by_views"  # in the run's own dictionary, as its cached properties are
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def by_run(most: int) -> Callable[[Callable[Concatenate[Run, P], R]], Callable[Concatenate[Run, P], R]]:
+    """Keep up to `most` results of a function of a run and of other arguments, all of them hashable.
+
+    `functools.lru_cache` would hold the runs themselves, and with them all that was computed before an edit.
+    """
+
+    def decorate(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
+        @wraps(function)
+        def kept(run: Run, /, *args: P.args, **named: P.kwargs) -> R:
+            shelf: dict[Any, dict[Hashable, R]] = run.__dict__.setdefault(_SHELF, {})
+            found = shelf.setdefault(function, {})
+            key = (args, *named.items()) if named else args
+            if key in found:
+                result = found[key] = found.pop(key)  # the last used is the last to go
+                return result
+            result = found[key] = function(run, *args, **named)
+            if len(found) > most:
+                del found[next(iter(found))]
+            return result
+
+        return kept
+
+    return decorate
