@@ -342,7 +342,7 @@ def _state_scale(run: Run) -> float:
     return heat.scale(*(done.features for done in run.trace.passes[:batches]))
 
 
-@lru_cache(maxsize=64)
+@by_run(64)
 def _gradient_scale(run: Run, batch: int, key: str, name: str) -> float:
     """The largest gradient of a parameter, or of all states and sums of a block, over its steps; of many steps some."""
     done = run.epoch.backward(batch)
