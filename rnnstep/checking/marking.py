@@ -144,7 +144,7 @@ class Sheet(Calculations):
         for number, one in enumerate(self.laid):
             for part in one.target.parts:
                 value = np.atleast_1d(one.numbers.value[part.at])
-                if not np.isnan(value).all():
+                if part.scale == 1 and not np.isnan(value).all():
                     yield part.place, one.target.row_of(part), Written(value, self.decimals(number))
 
     def bounds(self, number: int, slip: Slip = RIGHT) -> Interval:
@@ -230,6 +230,8 @@ class Sheet(Calculations):
         found: dict[tuple[Place, int], list[tuple[int, Slices, Array]]] = {}
         for number, one in enumerate(self.laid):
             for part in one.target.parts:
+                if part.scale != 1:
+                    continue
                 value = np.atleast_1d(one.numbers.value[part.at])
                 row = one.target.row_of(part)
                 found.setdefault((part.place, row), []).append((number, part.at, value))

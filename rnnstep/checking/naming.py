@@ -167,7 +167,7 @@ class _Search:
         left = self._work
         written = [((id_,), bounds, None) for id_, bounds in self._written_wrongly()]
         for slips, cost in [
-            *(([replace(slip, here=here) for slip in self.slips], cost) for here, cost in reaches),
+            *((self._slips(here), cost) for here, cost in reaches),
             (self._once(), reaches[0][1]),
         ]:
             if cost * len(slips) <= left:
@@ -180,8 +180,12 @@ class _Search:
         pairs = PAIRS_OF * (PAIRS_OF - 1) // 2
         for here, cost in reaches if self._work > QUICK else ():
             if cost * (len(self.slips) + pairs) <= self._work:
-                return list(self._tried(self._pairs([replace(slip, here=here) for slip in self.slips])))
+                return list(self._tried(self._pairs(self._slips(here))))
         return list(self._tried(written))
+
+    def _slips(self, here: Here | None) -> list[Slip]:
+        """The slips made somewhere, or everywhere."""
+        return [slip if here is None else replace(slip, here=here) for slip in self.slips]
 
     def _once(self) -> list[Slip]:
         """What may be done wrong at one step alone: another input, as where an index was looked up wrongly."""

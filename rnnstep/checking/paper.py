@@ -77,20 +77,32 @@ class Paper(Forward):
         return self.forward_inputs(block, t)
 
     def parameters(self, block: Block) -> Mapping[str, Interval]:
-        """A block's parameters as people read them: the run's, or those of the writer's own update before."""
+        """A block's parameters as people read them, or as a slip has them."""
         if self.base is not None:
-            return self.base.parameters(block)
+            return self.slip.parameters(self, block)
         if block.key not in self._parameters and self.sheet is not None:
-            found = dict(super().parameters(self.done.by_key.get(block.key, block)))
-            for name, where in block.kept_in.items():
-                own = self.sheet.learnt(self, where.torch, "w")
-                if own is not None:
-                    (low, high), doubts = own
-                    found[name] = low[where.start : where.stop], high[where.start : where.stop]
-                    if doubts.any():
-                        self.doubtful.setdefault(block.key, []).append(name)
-            self._parameters[block.key] = found
+            self._parameters[block.key] = self._learnt(
+                block, super().parameters(self.done.by_key.get(block.key, block))
+            )
         return super().parameters(block)
+
+    def learnt_parameters(self, block: Block) -> Mapping[str, Interval]:
+        """The right ones; or those that the updates before leave where a slip was made in them."""
+        assert self.base is not None
+        right = self.base.parameters(block)
+        return self._learnt(block, right) if self.slip.learns else right
+
+    def _learnt(self, block: Block, known: Mapping[str, Interval]) -> dict[str, Interval]:
+        """Parameters with those that the writer's own updates before leave in the place of the run's."""
+        found = dict(known)
+        for name, where in block.kept_in.items():
+            own = None if self.sheet is None else self.sheet.learnt(self, where.torch, "w")
+            if own is not None:
+                (low, high), doubts = own
+                found[name] = low[where.start : where.stop], high[where.start : where.stop]
+                if doubts.any():
+                    self.doubtful.setdefault(block.key, []).append(name)
+        return found
 
     def limited(self, phase: Phase, name: str, bounds: Interval) -> Interval:
         """Of Adam's quotient the bounds lose sight of what is above and below being of the same gradient."""
@@ -114,7 +126,7 @@ class Paper(Forward):
         for state, shape in program.states.items():
             name = program.before(state)
             if before is not None:
-                found.take(name, (before.values[state], before.doubts[state]))
+                found.take(name, self.slip.later(self, block, state, t))
                 continue
             size = tuple(int(one) for one in shape)
             rows = () if state.removeprefix(D) in block.kept_in else (self.batch.num_rows,)
@@ -123,6 +135,12 @@ class Paper(Forward):
             if name.startswith(D) and not name.endswith(ROWS):
                 found.take(name, self.slip.sent(self, block, t))
         return found
+
+    def later(self, block: Block, state: str, t: int) -> Fed:
+        """What a step of the way back is given by the one computed before it."""
+        before = self.step_before("backward", block, t)
+        assert before is not None
+        return before.values[state], before.doubts[state]
 
     def provide(self, block: Block, t: int, name: str, known: dict[str, Any], step: Step) -> None:
         """Give what the way forward had there, or the rows of a value together."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rnnstep.checking.float32 import as_computed
 from rnnstep.checking.own import Own, Place, Written
 from rnnstep.checking.paper import Paper
+from rnnstep.checking.rounding import rounded
 from rnnstep.checking.slip import RIGHT, Slip
 from rnnstep.checking.step import Fed
 from rnnstep.checking.targets import Target, gradient_target
@@ -38,6 +39,9 @@ class Calculations:
         self.learning = learning
         self.own = Own()
         self._papers: dict[tuple[int, int, int], Paper] = {}
+        self._slipped: dict[
+            tuple[int, int, int, int], Paper
+        ] = {}  # each keeps its slip, so that no id comes again
 
     def paper(self, place: Place, decimals: int, slip: Slip = RIGHT) -> Paper:
         """The calculation that a place is of, rounded to so many decimals."""
@@ -85,8 +89,22 @@ class Calculations:
             first, number + 1
         ):  # from the first one on, so that many epochs are no deep recursion
             epoch, batch = divmod(one, batches)
-            step = self.of_batch(epoch, batch, paper.reading.decimals).step("update", torch, 0)
+            step = self._updating(paper, epoch, batch).step("update", torch, 0)
         return step.values[name], step.doubts[name]
+
+    def _updating(self, paper: Paper, epoch: int, batch: int) -> Paper:
+        """The calculation of an update before another: with the slip that was made in it, if it was."""
+        right = self.of_batch(epoch, batch, paper.reading.decimals)
+        if not paper.slip.learns:
+            return right
+        key = (epoch, batch, paper.reading.decimals, id(paper.slip))
+        if key not in self._slipped:
+            found = Paper(
+                right.done, self.own, paper.reading.decimals, epoch=epoch, slip=paper.slip, base=right
+            )
+            found.sheet = self
+            self._slipped[key] = found
+        return self._slipped[key]
 
     def _is_near(self, number: int, torch: str) -> bool:
         """Whether an update is one of the first, or soon after one of which the writer gave some."""
@@ -127,7 +145,8 @@ class Calculations:
             step = paper.step(part.place.phase, part.place.key, part.place.t)
             shape = np.shape(low[part.at])
             row = target.row_of(part)
-            low[part.at], high[part.at] = in_row(step.bounds(part.place.name)[0], row, shape)
+            bounds = in_row(step.bounds(part.place.name)[0], row, shape)
+            low[part.at], high[part.at] = bounds if part.scale == 1 else _scaled(bounds, part.scale, decimals)
         return low, high
 
     def values_of(self, target: Target, decimals: int) -> Interval:
@@ -159,7 +178,7 @@ class Calculations:
         """What the run has, in the target's shape."""
         found = np.zeros(target.shape)
         for part in target.parts:
-            found[part.at] = self.value_at(part.place, target.row_of(part))
+            found[part.at] = part.scale * self.value_at(part.place, target.row_of(part))
         return found
 
     def value_at(self, place: Place, row: int) -> Array:
@@ -177,6 +196,12 @@ class Calculations:
         """The shape of a line of one row."""
         stage = self.learning.structure.stage(place.batch, place.phase)
         return stage.by_key[place.key].program.shapes[place.name]
+
+
+def _scaled(bounds: Interval, scale: float, decimals: int) -> Interval:
+    """Bounds times a factor, the product written down."""
+    one, other = bounds[0] * scale, bounds[1] * scale
+    return rounded((np.minimum(one, other), np.maximum(one, other)), decimals)
 
 
 def in_row(bounds: Interval, row: int, shape: tuple[int, ...]) -> Interval:

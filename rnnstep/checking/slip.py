@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.structure import Phase
-from rnnstep.equations.intervals import Interval
+from rnnstep.equations.intervals import Interval, point
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ class Slip:
         walks_padding: whether a row goes on behind its end.
         here: at which blocks and steps it is done; None everywhere. All else is then right.
         reading: how numbers are written down; None as is right.
+        begins: what the way back begins with in the place of ∂L/∂L = 1.
+        learns: whether it is made on the way back or in the update, so that what follows an update comes of it, too.
     """
 
     id: str = ""
@@ -44,6 +48,8 @@ class Slip:
     walks_padding: bool = False
     here: Here | None = None
     reading: type[Rounded] | None = None
+    begins: float = 1.0
+    learns: bool = False
     _written: dict[tuple[Phase, str, int], tuple[object, Lines]] = field(default_factory=dict)
 
     def lines(self, phase: Phase, block: Block) -> Lines:
@@ -84,9 +90,20 @@ class Slip:
         """What a linear layer on h_n reads."""
         return self._wired("finals", paper.finals, paper)  # type: ignore[no-any-return]
 
+    def parameters(self, paper: Paper, block: Block) -> Mapping[str, Interval]:
+        """A block's parameters."""
+        return self._wired("parameters", paper.learnt_parameters, paper, block)  # type: ignore[no-any-return]
+
     def sent(self, paper: Paper, block: Block, t: int) -> Fed:
         """∂L/∂ of what a block gave at a step."""
-        return self._wired("sent", paper.sent, paper, block, t)  # type: ignore[no-any-return]
+        value, doubts = self._wired("sent", paper.sent, paper, block, t)
+        if block.kind == "total" and self.begins != 1:
+            value = point(np.full(1, self.begins))
+        return value, doubts
+
+    def later(self, paper: Paper, block: Block, state: str, t: int) -> Fed:
+        """What comes from the step after on the way back."""
+        return self._wired("later", paper.later, paper, block, state, t)  # type: ignore[no-any-return]
 
     def gradient(self, paper: Paper, torch: str) -> Fed:
         """What the optimizer is given for a parameter."""
@@ -131,6 +148,8 @@ def together(first: Slip, second: Slip) -> Slip:
         {**first.wires, **second.wires},
         first.walks_padding or second.walks_padding,
         first.here,
+        begins=first.begins * second.begins,
+        learns=first.learns or second.learns,
     )
 
 

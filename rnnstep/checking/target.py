@@ -18,11 +18,13 @@ class Part:
         place: the line whose value they are.
         at: where they lie in the target.
         row: of the batch, from 0; None of the target's own.
+        scale: what the line's value is multiplied with, as a step's own loss with the factor of the loss.
     """
 
     place: Place
     at: Slices
     row: int | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

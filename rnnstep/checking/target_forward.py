@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rnnstep.checking.answers import Answer
 from rnnstep.checking.own import Place
@@ -231,7 +232,9 @@ class ForwardFinder:
         if "loss" not in self._done.by_key:
             raise NoTarget(Text("there is no loss: the scenario has no [target]"))
         if self._answer.t is not None and not self._done.is_final:
-            block = self._done.by_key["loss"]
-            return self._line("forward", "loss", block.output)
+            block, loss = self._done.by_key["loss"], self._done.scenario.loss
+            target = self._line("forward", "loss", block.output)
+            scale = 1.0 if loss is None else loss.factor
+            return replace(target, parts=tuple(replace(part, scale=scale) for part in target.parts))
         target = self._line("forward", "total", "loss")
         return Target(target.parts, (1,), 0)

@@ -161,9 +161,12 @@ class _Finder(ForwardFinder):
             and equation == "logits"
         ):
             key = "loss"
-        if key is None or f"{D}{equation}" not in stage.by_key[key].program.names:
+        line = f"{D}{equation}"
+        if key == "loss" and equation == "logits":  # a loss of numbers calls what it is given `output`
+            line = f"{D}{next(iter(self._done.by_key['loss'].program.inputs))}"
+        if key is None or line not in stage.by_key[key].program.names:
             raise NoTarget(self._no_parameter(name))
-        return self._line("backward", key, f"{D}{equation}")
+        return self._line("backward", key, line)
 
 
 def gradient_target(learning: Learning, epoch: int, done: Pass, torch: str) -> Target:

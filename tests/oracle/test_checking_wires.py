@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rnnstep.checking import Marked, inline_answers
+from rnnstep.checking.answers import Answer, Answers
+from rnnstep.checking.numbers import Numbers
 from rnnstep.engine.learning import Learning
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.document import Document, Limits
 from rnnstep.scenario.read import read_text
 
 TRAINED = """
@@ -180,3 +183,68 @@ def test_a_mistake_that_right_numbers_rule_out_is_not_named() -> None:
         f"hh_1 = {numbers(known['hh'] - learning.scenario.parameters['bias_hh_l0'])}",
     ]
     assert named(learning, lines) == {"no_b_hh"}
+
+
+WHOLE = {
+    "batch first": 'module = "RNN"\nhidden_size = 2\nbatch_first = true',
+    "time first": 'module = "RNN"\nhidden_size = 2',
+    "two layers, both directions": 'module = "GRU"\nhidden_size = 2\nnum_layers = 2\nbidirectional = true',
+    "projection": 'module = "LSTM"\nhidden_size = 3\nproj_size = 2\nbidirectional = true',
+    "a cell": 'module = "LSTMCell"\nhidden_size = 2',
+}
+INPUTS = {
+    "batch": "random = {shape = [3, 4, 2], seed = 1}",
+    "packed": "random = {shape = [3, 4, 2], seed = 1}\nlengths = [3, 1, 2, 3]",
+    "unbatched": "random = {shape = [3, 2], seed = 1}",
+}
+
+
+@pytest.mark.parametrize("layout", INPUTS)
+@pytest.mark.parametrize("module", WHOLE)
+def test_whole_values_are_answers_as_torch_prints_them(module: str, layout: str) -> None:
+    given = INPUTS[layout]
+    if module == "a cell" and layout == "packed":
+        pytest.skip("a cell's sequences are not packed")
+    if layout == "packed" and module == "batch first":
+        given = given.replace("[3, 4, 2]", "[4, 3, 2]")
+    scenario = read_text(f"[input]\n{given}\n[recurrent]\n{WHOLE[module]}\n[weights]\nseed = 3\n")
+    done = Learning(scenario).epoch(0).forward(0)
+    torch_shows = {"output": done.output, "h_n": done.h_n}
+    if done.c_n is not None:
+        torch_shows["c_n"] = done.c_n
+    for name, value in torch_shows.items():
+        numbers_ = np.round(np.asarray(value, float), 4)
+        answer = Answer(name, from_data_of(numbers_), decimals=4, line=1)
+        marked = Marked.of(Learning(scenario), Answers((answer,), Document("a", Path(), "", {}, Limits())))
+        assert marked.marks[0].status == "correct", (module, layout, name)
+        assert marked.marks[0].expected.shape == value.shape
+        wrong = np.array(numbers_)
+        wrong[(0,) * wrong.ndim] += 0.3
+        answer = Answer(name, from_data_of(wrong), decimals=4, line=1)
+        marked = Marked.of(Learning(scenario), Answers((answer,), Document("a", Path(), "", {}, Limits())))
+        assert marked.marks[0].is_wrong[(0,) * wrong.ndim]
+
+
+def from_data_of(values: np.ndarray) -> Numbers:
+    return Numbers(values, np.full(values.shape, 4))
+
+
+def test_one_set_of_weights_for_both_directions_is_found() -> None:
+    """Of two sequences of which one is the other backwards, the forward h_n of the one is given as the other's backward h_n."""
+    learning = Learning(
+        read_text(
+            "vocabulary = ['a', 'b', 'c', 'd']\n[input]\nindices = [[0, 1, 2, 3, 1], [1, 3, 2, 1, 0]]\n"
+            '[recurrent]\nmodule = "LSTM"\nhidden_size = 3\nbatch_first = true\nbidirectional = true\n[weights]\nseed = 0\n'
+        )
+    )
+    h_n = np.array(learning.epoch(0).forward(0).h_n, float)
+    h_n[1] = h_n[0, ::-1]
+    answer = Answer("h_n", from_data_of(np.round(h_n, 4)), decimals=4, line=1)
+    marked = Marked.of(learning, Answers((answer,), Document("a", Path(), "", {}, Limits())))
+    assert marked.marks[0].status == "wrong"
+    (mistake,) = marked.remarks(0).mistakes
+    assert mistake.ids == ("directions_share_weights",)
+    swapped = np.array(learning.epoch(0).forward(0).h_n, float)[::-1]
+    answer = Answer("h_n", from_data_of(np.round(swapped, 4)), decimals=4, line=1)
+    marked = Marked.of(learning, Answers((answer,), Document("a", Path(), "", {}, Limits())))
+    assert [one.ids for one in marked.remarks(0).mistakes] == [("halves_swapped",)]

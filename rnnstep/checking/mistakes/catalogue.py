@@ -39,5 +39,5 @@ class Catalogue:
         yield from wires.variants(done)
         if done.loss_run is not None:
             yield from losses.variants(done)
-            if phase != "forward":
+            if phase != "forward" or (epoch, batch) != (0, 0):
                 yield from gradients.variants(self._learning, phase)

@@ -22,22 +22,23 @@ Rewriting = Callable[[Program, Lines], Lines | None]
 
 
 def variants(learning: Learning, phase: Phase) -> Iterator[Slip]:
-    """Every slip on the way back, and for an answer to an update those of the optimizer."""
+    """Every slip on the way back, and those of the optimizer for an answer to an update, or to what follows one."""
     done = learning.epoch(0).forward(0)
     forward = next(iter(done.runs.values())).block.program
     for id_, rewriting in _BACK:
         yield _slip(id_, "recurrent", rewriting)
+    yield Slip("longest_chain_only", wires={"later": _last_but_one}, learns=True)
     for line in forward.lines:
         if isinstance(line.expression, Apply) and line.expression.op == "tanh":
             yield _slip("derivative_at_preactivation", "recurrent", _at_argument(line))
     yield _slip("gradient_sign", "loss", _negative)
     yield from _of_factors(learning)
     yield from _of_reductions(learning)
-    if phase == "update":
+    if phase != "backward":
         for id_, rewriting in _UPDATE:
             yield _slip(id_, "update", rewriting)
-        yield Slip("no_zero_grad", wires={"gradient": _added_up})
-        yield Slip("merged_bias_once", wires={"gradient": _one_bias})
+        yield Slip("no_zero_grad", wires={"gradient": _added_up}, learns=True)
+        yield Slip("merged_bias_once", wires={"gradient": _one_bias}, learns=True)
 
 
 def _slip(id_: str, kind: str, rewriting: Rewriting) -> Slip:
@@ -46,7 +47,7 @@ def _slip(id_: str, kind: str, rewriting: Rewriting) -> Slip:
             return lines
         return rewriting(block.program, lines) or lines
 
-    return Slip(id_, rewrite)
+    return Slip(id_, rewrite, learns=True)
 
 
 # ── back ─────────────────────────────────────────────────────────────────────────────
@@ -177,36 +178,35 @@ def _after_for_before(program: Program, lines: Lines) -> Lines:
     return each(lines, other)
 
 
-def _times(factor: float) -> Callable[[Paper, Block, int], Fed]:
-    """The way back begun with another number than ∂L/∂L = 1: a mean taken for a sum, or the other way round."""
-
-    def sent(paper: Paper, block: Block, t: int) -> Fed:
-        value, doubts = paper.sent(block, t)
-        return (point(np.full(1, factor)) if block.kind == "total" else value), doubts
-
-    return sent
+def _last_but_one(paper: Paper, block: Block, state: str, t: int) -> Fed:
+    """Of the sum over paths the longest one through W_hh: as h_0 is nothing, that of the step after the first."""
+    value, doubts = paper.later(block, state, t)
+    is_last = t == paper.steps_of("backward", block)[-1]
+    if is_last or not _is_sum(block.program, state):
+        return value, doubts
+    return point(np.zeros(np.shape(value[0]))), doubts
 
 
 def _of_factors(learning: Learning) -> Iterator[Slip]:
     loss = learning.scenario.loss
-    if loss is not None and loss.name == "MSELoss":
-        yield Slip("half_squared_error", wires={"sent": _times(0.5)})
+    if loss is not None and loss.factor != 1:
+        yield Slip("factor_forgotten", begins=1 / loss.factor, learns=True)
+    elif loss is not None and loss.name == "MSELoss":
+        yield Slip("half_squared_error", begins=0.5, learns=True)
 
 
 def _of_reductions(learning: Learning) -> Iterator[Slip]:
+    """A mean taken for a sum, or the other way round: the way back begun with another number."""
     loss, done = learning.scenario.loss, learning.epoch(0).forward(0)
     rows, steps = done.batch.num_rows, 1 if done.is_final else done.batch.num_steps
     is_mean = loss is not None and loss.reduction == "mean"
-    if rows * steps > 1:
-        count = float(rows * steps)
-        yield (
-            Slip("sum_for_mean", wires={"sent": _times(count)})
-            if is_mean
-            else Slip("mean_for_sum", wires={"sent": _times(1 / count)})
-        )
+    count = float(rows * steps)
+    if count > 1:
+        id_, begins = ("sum_for_mean", count) if is_mean else ("mean_for_sum", 1 / count)
+        yield Slip(id_, begins=begins, learns=True)
     for size in dict.fromkeys((rows, steps)) if is_mean else ():
         if size > 1:
-            yield Slip("mean_twice", wires={"sent": _times(1 / size)})
+            yield Slip("mean_twice", begins=1 / size, learns=True)
 
 
 _BACK: tuple[tuple[str, Rewriting], ...] = (

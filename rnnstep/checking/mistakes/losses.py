@@ -19,7 +19,9 @@ def variants(done: Pass) -> Iterator[Slip]:
     for id_, kind, rewriting in _REWRITINGS:
         yield _slip(id_, kind, rewriting)
     loss = done.scenario.loss
-    if loss is not None and loss.name == "MSELoss":
+    if loss is not None and loss.factor != 1:
+        yield _slip("factor_forgotten", "total", _divided(loss.factor))
+    elif loss is not None and loss.name == "MSELoss":
         for kind in ("loss", "total"):  # of each step; or of all, where the steps' own are given
             yield _slip("half_squared_error", kind, _divided(2))
     for count in dict.fromkeys((done.batch.num_rows, done.batch.num_steps)):
@@ -65,10 +67,10 @@ def _called(old: str, new: str) -> Rewriting:
     return lambda lines: each(lines, other)
 
 
-def _divided(count: int) -> Rewriting:
+def _divided(count: float) -> Rewriting:
     def rewriting(lines: Lines) -> Lines:
         last = lines[-1]
-        number = Number(float(count), str(count))
+        number = Number(float(count), f"{count:g}")
         return replaced(lines, last.name, Apply("div", (last.expression, number)))
 
     return rewriting

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from rnnstep.checking.step import Fed
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.intervals import Interval, point
+
+if TYPE_CHECKING:
+    from rnnstep.checking.paper import Paper
 
 MOST_INDICES = 40  # that are tried for one that was read wrong
 
@@ -40,6 +43,7 @@ def variants(done: Pass) -> Iterator[Slip]:
         )
         yield Slip("backward_half_at_last_step", wires={"finals": _backward_at_last_step})
         yield Slip("backward_not_reversed", wires={"order": _in_order})
+        yield Slip("directions_share_weights", wires={"parameters": _of_forward})
     if batch.num_rows > 1:
         yield Slip("h_n_viewed", wires={"finals": _viewed})
     if batch.packed and batch.lengths is not None:
@@ -69,6 +73,11 @@ def _zeros_of(one: str) -> Callable[[Forward, Block, str], Interval]:
         return (_zeros if state == one else Forward.initial)(paper, block, state)
 
     return initial
+
+
+def _of_forward(paper: Paper, block: Block) -> Mapping[str, Interval]:
+    """The parameters of a layer's forward direction, for both."""
+    return paper.learnt_parameters(paper.done.by_key.get(block.key.removesuffix("←"), block))
 
 
 def _in_order(paper: Forward, block: Block) -> range:
