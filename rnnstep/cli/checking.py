@@ -32,7 +32,7 @@ def run(given: Given, speech: str) -> int:
     """Mark and write; the exit status says whether an answer is wrong."""
     from rnnstep.checking import Marked
     from rnnstep.cli.output import check_output, write_text
-    from rnnstep.cli.page import page_of
+    from rnnstep.cli.page import folded, page_of
     from rnnstep.engine.learning import Learning
     from rnnstep.scenario.bundled import find
 
@@ -47,7 +47,7 @@ def run(given: Given, speech: str) -> int:
     else:
         from rnnstep.cli.checking_text import marked_pieces
 
-        pieces = marked_pieces(marked, page, with_hints=given.hints)
+        pieces = folded(marked_pieces(marked, page, with_hints=given.hints), page)
     write_text(pieces, given.output, force=given.force)
     return DISAGREES if any(mark.status == "wrong" for mark in marked.marks) else 0
 

@@ -63,8 +63,10 @@ def _pieces(found: Gradients, given: Given) -> Iterator[str]:
 
             return markdown_pieces(found, page_of(found.scenario, given))
     from rnnstep.cli.gradient_text import gradient_pieces
+    from rnnstep.cli.page import folded
 
-    return gradient_pieces(found, page_of(found.scenario, given))
+    page = page_of(found.scenario, given)
+    return folded(gradient_pieces(found, page), page)
 
 
 COMMAND = Command(

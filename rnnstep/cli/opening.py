@@ -78,7 +78,7 @@ def scenario_files(words: Sequence[str]) -> list[Path]:
 
     files: list[Path] = []
     for position, word in enumerate(words):
-        path = _found(word, is_first=position == 0)
+        path = found(word, is_first=position == 0)
         if not path.is_dir():
             files.append(path)
             continue
@@ -97,7 +97,7 @@ def scenario_files(words: Sequence[str]) -> list[Path]:
     return files
 
 
-def _found(word: str, *, is_first: bool) -> Path:
+def found(word: str, *, is_first: bool) -> Path:
     """Find a scenario; what may be a command misspelt is told as one."""
     from rnnstep.scenario.bundled import find, names
     from rnnstep.scenario.keys import closest
@@ -105,8 +105,8 @@ def _found(word: str, *, is_first: bool) -> Path:
     try:
         return find(word)
     except UsageError:
-        root = click.get_current_context().command
-        commands = root.list_commands(click.get_current_context()) if isinstance(root, click.Group) else []
+        root = click.get_current_context().find_root()
+        commands = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
         guess = closest(word, [*names(), *commands]) if is_first and "." not in word else None
         if guess not in commands:
             raise

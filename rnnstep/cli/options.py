@@ -24,7 +24,7 @@ _POWERS = {"K": 10, "M": 20, "G": 30, "T": 40}
 
 
 class OneOf(click.Choice[str]):
-    """One of a few words."""
+    """One of a few words, in large or small letters."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Give the word.
@@ -34,6 +34,9 @@ class OneOf(click.Choice[str]):
         """
         if value in self.choices:
             return str(value)
+        meant = [choice for choice in self.choices if choice.lower() == str(value).lower()]
+        if len(meant) == 1:
+            return meant[0]
         from rnnstep.scenario.keys import closest
 
         guess = closest(str(value), self.choices)

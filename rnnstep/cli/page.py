@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rnnstep.cli.commands import Given
@@ -17,6 +18,10 @@ from rnnstep.language.printable import printable
 from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.views.alphabet import Alphabet, alphabet
 from rnnstep.views.numbers import brief
+from rnnstep.views.rows import width as cells
+
+_WIDE = r"\u2e80-\u9fff\uff00-\uffef"  # Chinese, which may be broken anywhere but before its commas and stops
+_PARTS = re.compile(rf"\x1b\[[0-9;]*m| +|[{_WIDE}][，。；：、）？！]*|[^\x1b {_WIDE}]+")
 
 ALONE = Text("Nothing stands beside these numbers (--no-torch): they are not compared with torch's.")
 ROOMY = 100  # columns
@@ -32,6 +37,7 @@ class Page:
     alphabet: Alphabet
     width: int = 80
     has_colour: bool = False
+    is_terminal: bool = False
 
     def say(self, text: Text) -> str:
         """Give a text in the page's language and signs."""
@@ -64,6 +70,56 @@ class Page:
         return f"\x1b[{code}m{text}\x1b[0m" if self.has_colour else text
 
 
+def folded(pieces: Iterable[str], page: Page) -> Iterator[str]:
+    """Give lines that fit a terminal: what is longer goes on below, one step in; elsewhere they stay as they are."""
+    for piece in pieces:
+        if not page.is_terminal:
+            yield piece
+            continue
+        for line in piece.splitlines(keepends=True):
+            bare = line.rstrip("\n")
+            yield "\n".join(fold(bare, page.width)) + line[len(bare) :]
+
+
+def fold(line: str, most: int) -> list[str]:
+    """Break a line into several of at most `most` cells, at blanks where there are any, those after the first indented.
+
+    Codes of colours take no cells; a character of Chinese may stand at either end.
+    """
+    indent = " " * min(len(line) - len(line.lstrip(" ")) + 2, most // 2)
+    lines, room = [""], most
+    for part in _PARTS.findall(line):
+        size = 0 if part.startswith("\x1b") else cells(part)
+        if size > room and part.isspace():
+            lines.append(indent)
+            room = most - len(indent)
+            continue
+        if size > room and lines[-1].strip() and room < most - len(indent):
+            lines[-1] = lines[-1].rstrip(" ")
+            lines.append(indent)
+            room = most - len(indent)
+        while size > room:  # a word, or a sentence of Chinese, that is longer than a line
+            cut_off = _as_much_as_fits(part, room)
+            lines[-1] += part[:cut_off]
+            part = part[cut_off:]  # noqa: PLW2901 - the rest of it
+            size = cells(part)
+            lines.append(indent)
+            room = most - len(indent)
+        lines[-1] += part
+        room -= size
+    return [one for number, one in enumerate(lines) if number == 0 or one.strip()]
+
+
+def _as_much_as_fits(text: str, room: int) -> int:
+    count = 0
+    for character in text:
+        room -= cells(character)
+        if room < 0:
+            break
+        count += 1
+    return max(1, count)
+
+
 def page_of(scenario: Scenario, given: Given) -> Page:
     """Lay out for the terminal, or for a file: without colours, in a width of its own."""
     is_terminal = given.output is None and sys.stdout.isatty()
@@ -73,6 +129,7 @@ def page_of(scenario: Scenario, given: Given) -> Page:
         decimals=scenario.display.decimals,
         alphabet=alphabet(is_ascii=is_ascii),
         width=shutil.get_terminal_size().columns if is_terminal else WIDTH,
+        is_terminal=is_terminal,
         has_colour=is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
     )
 

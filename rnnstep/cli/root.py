@@ -16,6 +16,7 @@ from rnnstep.cli import (
     configuring,
     gradients,
     grading,
+    helping,
     listing,
     new,
     opening,
@@ -46,6 +47,7 @@ COMMANDS = {
         configuring.COMMAND,
         new.COMMAND,
         completion.COMMAND,
+        helping.COMMAND,
     )
 }
 
@@ -77,7 +79,13 @@ class Root(Command, click.Group):
             return int(click.Command.invoke(self, ctx))
         name, *rest = ctx.args
         command = COMMANDS[name]
-        with command.make_context(f"{PROGRAM} {name}", rest, obj=ctx.obj, terminal_width=WIDTH) as below:
+        with command.make_context(
+            f"{PROGRAM} {name}",
+            rest,
+            parent=ctx if name == "help" else None,
+            obj=ctx.obj,
+            terminal_width=WIDTH,
+        ) as below:
             return int(command.invoke(below))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -155,7 +163,9 @@ def _version_option() -> Option:
             ctx.exit()
 
     about = Text("show the version")
-    return Option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show, about=about)
+    return Option(
+        "--version", "-V", is_flag=True, is_eager=True, expose_value=False, callback=show, about=about
+    )
 
 
 def _command_of(error: click.UsageError) -> str:

@@ -96,9 +96,11 @@ def _pieces(selection: Selection, given: Given) -> Iterator[str]:
             from rnnstep.cli.markdown import markdown_pieces
 
             return markdown_pieces(selection, page_of(selection.run.scenario, given))
+    from rnnstep.cli.page import folded
     from rnnstep.cli.worked import worked_pieces
 
-    return worked_pieces(selection, page_of(selection.run.scenario, given))
+    page = page_of(selection.run.scenario, given)
+    return folded(worked_pieces(selection, page), page)
 
 
 COMMAND = Command(

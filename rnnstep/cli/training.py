@@ -120,10 +120,11 @@ def _pieces(training: TrainingRun, results: Iterator[EpochResult], given: Given)
             from rnnstep.export.training_files import csv_pieces
 
             return csv_pieces(training, results)
-    from rnnstep.cli.page import page_of
+    from rnnstep.cli.page import folded, page_of
     from rnnstep.cli.training_text import training_pieces
 
-    return training_pieces(training, results, page_of(training.scenario, given))
+    page = page_of(training.scenario, given)
+    return folded(training_pieces(training, results, page), page)
 
 
 COMMAND = Command(

@@ -9,14 +9,18 @@ import sys
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rnnstep import __version__
 from rnnstep.cli import main
+from rnnstep.cli.page import fold
 from rnnstep.cli.root import COMMANDS
 from rnnstep.scenario.bundled import find, names
 from rnnstep.scenario.course import course
 from rnnstep.scenario.read import read_text
 from rnnstep.scenario.template import TEMPLATES, template
+from rnnstep.views.rows import width
 
 HELLO = find("hello").read_text("utf-8")
 
@@ -363,3 +367,77 @@ def test_narrow_encoding_is_spelt_somehow():
     assert (
         process("helo", "--language", "zh", env={**os.environ, "PYTHONIOENCODING": "ascii"}).returncode == 2
     )
+
+
+# ── help for a word, other spellings ─────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_of_a_command_is_its_own_help(capsys, name):
+    assert run(capsys, "help", name) == run(capsys, name, "--help")
+
+
+def test_help_alone_is_that_of_the_program(capsys):
+    assert run(capsys, "help") == run(capsys, "--help")
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_help_of_a_scenario_says_what_it_is_about(capsys, name, language):
+    status, out, _ = run(capsys, "help", name, "--language", language)
+    scenario = read_text(find(name).read_text("utf-8"), find(name))
+    assert status == 0
+    assert out.startswith(scenario.title.into(language))
+    assert f"rnnstep {name}" in out
+    assert max(map(width, out.splitlines())) <= 80
+
+
+def test_help_of_what_is_not_there_guesses(capsys):
+    status, _, told = run(capsys, "help", "traec")
+    assert status == 2
+    assert "trace" in told
+
+
+def test_short_version(capsys):
+    assert run(capsys, "-V") == run(capsys, "--version")
+
+
+@pytest.mark.parametrize("module", TEMPLATES)
+def test_a_module_may_be_written_in_small_letters(capsys, module):
+    assert run(capsys, "new", module.lower()) == run(capsys, "new", module)
+
+
+# ── what goes to a terminal fits it ──────────────────────────────────────────────────
+
+TEXTS = st.text(st.sampled_from("ab c  …✓，。中文−"), max_size=60)
+
+
+@given(TEXTS, st.integers(10, 40), st.integers(0, 6))
+def test_a_folded_line_fits_and_loses_nothing_but_blanks(text, most, indent):
+    line = " " * indent + text
+    lines = fold(line, most)
+    assert all(width(one) <= most for one in lines)
+    assert "".join("".join(lines).split()) == "".join(line.split())
+    if width(line) <= most:
+        assert [one.rstrip() for one in lines] == [line.rstrip()]
+
+
+def test_codes_of_colours_take_no_room():
+    assert fold("\x1b[1mabc def\x1b[0m", 7) == ["\x1b[1mabc def\x1b[0m"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("trace", "lstm"), ("grad", "hello"), ("train", "hello", "--epochs", "2")]
+)
+@pytest.mark.parametrize("columns", [80, 72])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_text_on_a_terminal_fits_it_and_says_the_same_as_in_a_pipe(
+    capsys, monkeypatch, arguments, columns, language
+):
+    piped = run(capsys, *arguments, "--language", language)[1]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = run(capsys, *arguments, "--language", language)[1]
+    assert max(map(width, shown.splitlines())) <= columns
+    assert len(shown.split()) >= 0.9 * len(piped.split())

@@ -169,4 +169,6 @@ ZH = {
     "there is no home folder to look in": "没有主目录可查",
     "{path} (not there)": "{path}（不存在）",
     "Print the settings of the screen in force, and where each is from.\nAn option beats the scenario's [display], that the file config.toml, and that the locale.": "显示屏幕当前生效的设置，以及每一项的来源。\n命令行选项优先于场景的 [display]，[display] 优先于 config.toml，config.toml 优先于区域设置。",
+    "`rnnstep {word}` opens it.": "用 `rnnstep {word}` 打开它。",
+    "Show the help of a command, or what a scenario is about.": "显示一个命令的帮助，或一个场景讲什么。",
 }
