@@ -11,6 +11,7 @@ update:weight_hh/m[1,0]     in the update, which has one step
 2:3/L0/hh                   in batch 2 (from 1), where there are several;  2:  is that batch as a whole
 e7:2:backward:3/L0          in epoch 7 (from 1); the first goes without saying.  e7:  and  e7:backward:  are wholes
 3                           where the order is by layer: step 3 of the first block
+hh, L1/hh[1]                typed at a place: the same pass and step as that one's
 3/L0/hh[1]@row5             any of these, seen in row 5 of the batch (from 0); without it the row stays as it is
 """
 
@@ -123,8 +124,10 @@ def read_row(text: str, rows: int) -> int | None:
     return row
 
 
-def read_place(tree: Tree, text: str) -> Path:
+def read_place(tree: Tree, text: str, here: Spot | None = None) -> Path:
     """Give the path that a text means; a row that it names is left to `read_row`.
+
+    Where a text names no step, an operation or block is meant at the step of `here`.
 
     Raises:
         UsageError: a text that is not a place, or a place that this run does not have.
@@ -135,6 +138,9 @@ def read_place(tree: Tree, text: str) -> Path:
         text = seen_in_row["place"].strip()
     if text in ("", "start", "0"):
         return ()
+    path = _at_the_step(tree, text, here)
+    if path is not None:
+        return path
     typed = _Typed.read(tree, text)
     spot = typed.spot(tree)
     path = tree.path_to(spot)
@@ -144,6 +150,31 @@ def read_place(tree: Tree, text: str) -> Path:
     if path is None:
         raise UsageError(_missing(tree, typed, spot))
     return path
+
+
+def _at_the_step(tree: Tree, text: str, here: Spot | None) -> Path | None:
+    """Read `hh`, `L1/hh[1]` or `L1` at the step of a place, in its pass or in the first that has it; None otherwise."""
+    if here is None or here.batch is None or text[:1].isdigit() or ":" in text:
+        return None
+    own = here.phase or "forward"
+    for phase in (own, *(other for other in tree.phases if other != own)):
+        try:
+            key, operation, index, term = _block_and_operation(tree, here.batch, phase, text, text)
+        except UsageError:
+            return None
+        if operation is None and tree.levels[3] == "block":  # a whole layer, where the order is by layer
+            return None
+        if "/" not in text and here.key is not None and phase == own and operation is not None:
+            key = here.key if operation in tree.block(here).program.names else key
+        steps = tree.stage(replace(here, phase=phase)).steps.get(key or "", range(0))
+        if not steps:
+            continue
+        t = min(steps, key=lambda t: abs(t - (here.t or 0)))
+        spot = _Typed(text, here.epoch, here.batch, phase, t, key, operation, index, term).spot(tree)
+        path = tree.path_to(spot)
+        if path is not None:
+            return path
+    return None
 
 
 def _is_no_place(text: str) -> UsageError:

@@ -145,7 +145,7 @@ class Walk:
         Raises:
             UsageError: There is no such place or row.
         """
-        path = read_place(self.tree, text)
+        path = read_place(self.tree, text, self.spot)
         return self.jump(path, read_row(text, self.run.num_rows(batch_of(self.tree, path))))
 
     def jump(self, path: Path, row: int | None = None) -> Self:

@@ -58,6 +58,21 @@ def _save(debugger: Debugger) -> None:
         debugger.ask("save")
 
 
+def _copy(*, is_latex: bool) -> Action:
+    def action(debugger: Debugger) -> None:
+        from rnnstep.views.copied import copied
+
+        assert debugger.session is not None
+        found = copied(debugger.session, debugger.state.look, is_latex=is_latex)
+        if isinstance(found, Text):
+            debugger.say(found)
+        else:
+            debugger.app.copy_to_clipboard(found)
+            debugger.say(Text("copied to the clipboard: {what}", what=found))
+
+    return action
+
+
 def is_number_asked(session: Session | None, character: str | None) -> bool:
     """Whether a key begins a number that is said of a hidden value."""
     return session is not None and session.is_hidden and character is not None and character in _NUMBERS
@@ -113,6 +128,8 @@ ACTIONS: Mapping[str, Action] = {
     "play": lambda debugger: debugger.player.start(),
     "faster": lambda debugger: debugger.player.change_speed(2),
     "slower": lambda debugger: debugger.player.change_speed(0.5),
+    "copy": _copy(is_latex=False),
+    "copy_latex": _copy(is_latex=True),
     "theme": lambda debugger: debugger.program.next_theme(),
     "help": _help,
     "info": _info,

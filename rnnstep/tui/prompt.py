@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +17,8 @@ from textual.widgets import Input, Static
 from rnnstep.language import Text
 from rnnstep.views.look import Look
 
+_MOST_WAYS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -26,11 +28,13 @@ class Question:
         label: What is to be typed.
         answer: Takes what was typed; gives what is wrong with it, or None when it is done.
         value: What stands there to be typed over.
+        complete: Gives what the text may be the beginning of; None where nothing is completed.
     """
 
     label: Text
     answer: Callable[[str], Text | None]
     value: str = ""
+    complete: Callable[[str], Sequence[str]] | None = None
 
 
 class Line(Input):
@@ -59,7 +63,10 @@ class Prompt(Widget):
     Prompt .wrong { color: $error; text-style: bold; display: none; }
     Prompt Input { background: $panel; color: $foreground; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", show=False),
+        Binding("tab", "complete", show=False),
+    ]
 
     class Closed(Message):
         """The prompt is done with."""
@@ -111,6 +118,28 @@ class Prompt(Widget):
         place.update(Content(self.look.say(wrong)))
         place.display = True
 
+    def action_complete(self) -> None:
+        """Go on as far as there is one way to, and name the ways from there."""
+        if self.question.complete is None:
+            return
+        line = self.query_one(Input)
+        ways = self.question.complete(line.value)
+        line.value = _shared(ways) or line.value
+        line.cursor_position = len(line.value)
+        place = self.query_one(".wrong", Static)
+        place.display = len(ways) > 1
+        shown = "  ".join(
+            way.removeprefix(line.value[: line.value.rfind("/") + 1]) for way in ways[:_MOST_WAYS]
+        )
+        place.update(Content(f"{shown} …" if len(ways) > _MOST_WAYS else shown))
+
     def action_close(self) -> None:
         """Close without an answer."""
         self.post_message(self.Closed())
+
+
+def _shared(ways: Sequence[str]) -> str:
+    """Give what all texts begin with."""
+    first, last = min(ways, default=""), max(ways, default="")
+    count = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:count]

@@ -43,9 +43,16 @@ def _setting(debugger: Debugger, typed: Callable[[Session], Session]) -> Text | 
 
 
 def _go(debugger: Debugger) -> Question:
+    from rnnstep.session.completing import completions
+
+    session = debugger.session
+    assert session is not None
     return Question(
-        Text("go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, start the start"),
+        Text(
+            "go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, hh that of this step; Tab completes"
+        ),
         lambda text: _moving(debugger, lambda session: session.go(text)),
+        complete=lambda text: completions(session, text),
     )
 
 

@@ -90,7 +90,14 @@ COMMANDS: tuple[Command, ...] = (
         "home", ("home", "f5"), "Home", Text("start"), Text("to the start: nothing computed yet"), "jump"
     ),
     Command("end", ("end",), "End", Text("end"), Text("to the last place at this zoom"), "jump"),
-    Command("go", ("g", "slash"), "g", Text("go to"), Text("to any place, written like 3/L0/hh[1]"), "jump"),
+    Command(
+        "go",
+        ("g", "slash"),
+        "g",
+        Text("go to"),
+        Text("to any place, written like 3/L0/hh[1]; hh is that of this step, Tab completes"),
+        "jump",
+    ),
     Command(
         "follow",
         ("enter",),
@@ -242,6 +249,10 @@ COMMANDS: tuple[Command, ...] = (
         Text("info"),
         Text("shapes, where torch keeps each h, how many parameters and why"),
         "look",
+    ),
+    Command("copy", ("y",), "y", Text("copy"), Text("copy the line under the cursor as text"), "look"),
+    Command(
+        "copy_latex", ("Y",), "Y", Text("copy LaTeX"), Text("copy the line under the cursor as LaTeX"), "look"
     ),
     Command("more_decimals", ("D",), "D", Text("more decimals"), Text("show one decimal more"), "look"),
     Command("fewer_decimals", ("d",), "d", Text("fewer decimals"), Text("show one decimal less"), "look"),

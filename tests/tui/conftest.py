@@ -82,9 +82,10 @@ class Screen:
 
 
 @pytest.fixture(autouse=True)
-def no_keys_of_ones_own(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+def no_keys_of_ones_own(tmp_path_factory, monkeypatch):
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     remember(Remembered({}, has_seen_card=True))
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.setenv("SHELL", "/bin/bash")

@@ -59,6 +59,8 @@ EFFECTS = {
     "blackboard": lambda screen: screen.look.is_blackboard,
     "view": lambda screen: screen.look.fills == "plot",
     "close": lambda screen: "nothing is open" in screen.look.message.into("en"),
+    "copy": lambda screen: screen.app.clipboard.startswith("hh[1] = "),
+    "copy_latex": lambda screen: screen.app.clipboard.startswith(r"\mathrm{hh}_t[1] = "),
     "joined": lambda screen: screen.look.is_joined,
     "info": lambda screen: isinstance(screen.app.screen, Page),
     "more_decimals": lambda screen: screen.look.decimals == 5,

@@ -120,3 +120,25 @@ async def test_words_are_found_in_the_help(opened):
         await screen.press("escape")
         assert screen.session.place == "3/L0/hh"
         assert "Under the cursor" not in screen.text
+
+
+async def test_an_operation_alone_is_that_of_this_step_and_tab_completes(opened):
+    async with opened("hello", at="3/L0/a[1]") as screen:
+        await screen.press("g", *"hh[2]", "enter")
+        assert screen.session.place == "3/L0/hh[2]"
+        await screen.press("g", *"back", "tab")
+        assert screen.debugger.prompt.query_one("Line").value == "backward:"
+        await screen.press(*"2/", "tab")
+        assert "L0" in screen.text
+        await screen.press(*"L", "tab", *"/d.a", "enter")
+        assert screen.session.place == "backward:2/L0/∂a"
+
+
+async def test_a_line_is_copied_and_said(opened):
+    async with opened("hello", at="3/L0/hh[1]", size=(120, 35)) as screen:
+        await screen.press("y")
+        assert f"copied to the clipboard: {screen.app.clipboard[:20]}" in screen.words
+        await screen.press("up", "Y")
+        assert "pmatrix" in screen.app.clipboard
+        await screen.press("home", "y")
+        assert "go to an operation" in screen.words

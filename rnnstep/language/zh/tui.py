@@ -30,7 +30,7 @@ ZH = {
     "end": "末尾",
     "to the last place at this zoom": "到这一层级的最后一处",
     "go to": "转到",
-    "to any place, written like 3/L0/hh[1]": "转到任何一处，写法如 3/L0/hh[1]",
+    "to any place, written like 3/L0/hh[1]; hh is that of this step, Tab completes": "转到任何一处，写法如 3/L0/hh[1]；hh 指当前这一步的，Tab 补全",
     "follow": "追溯",
     "to where the number under the cursor was computed": "到光标处的数被算出来的地方",
     "undo move": "撤销移动",
@@ -131,8 +131,8 @@ ZH = {
     ),
     "start: → computes the first place, ↑ goes out again": "开头：→ 算出第一处，↑ 回到外层",
     # prompts
-    "go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, start the start": (
-        "转到：3 是第 3 步，3/L0/hh[1] 是那里 hh 的元素 1，start 是开头"
+    "go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, hh that of this step; Tab completes": (
+        "转到：3 是第 3 步，3/L0/hh[1] 是那里 hh 的元素 1，hh 是当前这一步的；Tab 补全"
     ),
     "change a weight, a bias, x or h_0, for example W_hh[0,2] = 0.5": "修改一个权重、偏置、x 或 h_0，例如 W_hh[0,2] = 0.5",
     "watch an expression at every step: norm(h), max(abs(h)), h[0] - h_prev[0]": (
@@ -246,4 +246,10 @@ ZH = {
     "help: it begins with what is under the cursor": "帮助：从光标处的东西讲起",
     "quit; nothing here can break anything": "退出；随便试，什么都不会弄坏",
     "first time here? any key closes this, and works": "第一次使用：按任意键关闭这张卡片，按键照常起作用",
+    "copy": "复制",
+    "copy the line under the cursor as text": "把光标处的一行复制为文本",
+    "copy LaTeX": "复制 LaTeX",
+    "copy the line under the cursor as LaTeX": "把光标处的一行复制为 LaTeX",
+    "go to an operation or an element first (↓): its line is copied": "先到一个运算或元素（↓）：复制的就是那一行",
+    "copied to the clipboard: {what}": "已复制到剪贴板：{what}",
 }
