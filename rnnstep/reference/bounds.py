@@ -3,6 +3,7 @@
 The error of each operation is the table's (`rnnstep.equations.bounds`). What is added here is doubt: an error
 of infinity means that a value may not even be finite, because some order of its sums overflows; and
 that a comparison may fall on the other side, because its operands are closer than their errors.
+Where an overflow may come, but only to one side, the error is `A_NUMBER`: finite or infinite, but not NaN.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ from rnnstep.equations.evaluate import Errors, Product
 from rnnstep.equations.operations import OPERATIONS, Array
 
 Error = NDArray[np.float64]
+A_NUMBER = float(np.finfo(np.float64).max)
+"""The error of what may be finite or infinite, but is a number in whatever order it is summed."""
+
+_FAR = 4
+"""How far below overflow the other side of a sum stays, so that what is added on the way does not matter."""
+
 _COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 _LOGIC = frozenset(("and", "or", "not"))
 _OVER_ELEMENTS = frozenset(("sum", "mean", "max", "min", "norm", "softmax", "log_softmax"))
@@ -51,6 +58,8 @@ class Rounding(Errors):
             if op in _COMPARISONS or op in _LOGIC:
                 return out, _may_turn(op, args, np.shape(out))
             settled = self.settled(op, out, error, args)
+            if np.isinf(settled).any():
+                settled = np.where(np.isinf(settled) & self._is_a_number(op, args), _of_a_number(op), settled)
             if op == "sub":
                 return Difference((out, settled))
             return Product(out, settled, pair.terms) if isinstance(pair, Product) else (out, settled)
@@ -69,6 +78,32 @@ class Rounding(Errors):
         settled = np.where(is_finite, np.nan_to_num(error, nan=np.inf, posinf=np.inf), 0.0)
         return np.where(doubt, np.inf, settled)
 
+    def _is_a_number(self, op: str, args: tuple[Pair, ...]) -> Any:
+        """Where a result in doubt is not NaN, whatever its sums' order: all that overflows does so to one side."""
+        values = [np.asarray(value, np.float64) for value, _ in args]
+        errors = [np.broadcast_to(error, np.shape(value)) for value, error in args]
+        is_known = ~_reached(
+            op, args, [np.isnan(v) | np.isinf(e) for v, e in zip(values, errors, strict=True)]
+        )
+        if op in _OF_ONE_NUMBER:
+            return is_known
+        room = self._largest / _FAR
+        may_be_infinite = [~(np.abs(v) + e < room) for v, e in zip(values, errors, strict=True)]
+        match op:
+            case "add" | "sub":  # one of them alone is infinite, or both are finite
+                is_finite = [np.isfinite(v) & (e < A_NUMBER) for v, e in zip(values, errors, strict=True)]
+                return is_known & (~(may_be_infinite[0] & may_be_infinite[1]) | (is_finite[0] & is_finite[1]))
+            case "mul":  # neither is zero beside an infinity
+                is_apart = [np.abs(v) > e for v, e in zip(values, errors, strict=True)]
+                is_far = [(e >= A_NUMBER) & (np.abs(v) > 0) for v, e in zip(values, errors, strict=True)]
+                nonzero = [apart | far for apart, far in zip(is_apart, is_far, strict=True)]
+                return is_known & (~(may_be_infinite[0] | may_be_infinite[1]) | (nonzero[0] & nonzero[1]))
+            case "matmul" | "pullback" | "outer" | "rows" | "sum" | "mean":
+                strange = [~np.isfinite(v) | (e >= A_NUMBER) for v, e in zip(values, errors, strict=True)]
+                above, below = _both_sides(op, values)
+                return is_known & ~_reached(op, args, strange) & ((above < room) | (below < room))
+        return np.zeros((), np.bool_)
+
     def _is_small(self, op: str, args: tuple[Pair, ...]) -> bool:
         """Whether no order of the sums can come near overflow; a quick answer, for nearly all there is."""
         if op == "sqrt":
@@ -82,6 +117,36 @@ class Rounding(Errors):
         if op in ("matmul", "pullback", "outer"):
             reach = max(a * b for a, b in zip(biggest[::2], biggest[1::2], strict=True)) * (len(args) // 2)
         return reach * _terms(op, args) < self._largest
+
+
+_OF_ONE_NUMBER = frozenset(("neg", "abs", "relu", "tanh", "sigmoid", "cat", "head", "tail", "spread"))
+"""What is a number wherever its operands are."""
+
+
+def _of_a_number(op: str) -> float:
+    """What a result may be off by whose operands are numbers."""
+    return {"tanh": 2.0, "sigmoid": 1.0}.get(op, A_NUMBER)
+
+
+def _both_sides(op: str, values: list[Error]) -> tuple[Any, Any]:
+    """What the positive, and what the negative terms of a sum come to."""
+    up, down = ([np.maximum(sign * value, 0.0) for value in values] for sign in (1, -1))
+    match op:
+        case "matmul":
+            return up[1] @ up[0].T + down[1] @ down[0].T, up[1] @ down[0].T + down[1] @ up[0].T
+        case "pullback" | "outer":
+            of = [
+                OPERATIONS[op].forward(*_alternating(one, other))
+                for one, other in ((up, up), (down, down), (up, down), (down, up))
+            ]
+            return of[0] + of[1], of[2] + of[3]
+    forward = OPERATIONS["sum" if op == "mean" else op].forward
+    return forward(up[0]), forward(down[0])
+
+
+def _alternating(one: list[Error], other: list[Error]) -> list[Error]:
+    """The first of each pair of operands from one list, the second from the other."""
+    return [one[k] if k % 2 == 0 else other[k] for k in range(len(one))]
 
 
 def _terms(op: str, args: tuple[Pair, ...]) -> int:
@@ -99,7 +164,7 @@ def _terms(op: str, args: tuple[Pair, ...]) -> int:
 
 def _in_doubt(op: str, args: tuple[Pair, ...]) -> Any:
     """Where an operand's finiteness is in doubt, the result's is too."""
-    doubt = _reached(op, args, [np.isinf(error) for _, error in args])
+    doubt = _reached(op, args, [error >= A_NUMBER for _, error in args])
     if op == "sqrt" and isinstance(args[0], Difference):  # another program's may be below zero, its root NaN
         doubt = doubt | (np.asarray(args[0][1]) > np.abs(args[0][0]))
     return doubt

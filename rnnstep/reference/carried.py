@@ -16,7 +16,7 @@ from rnnstep.equations.bounds import Pair
 from rnnstep.equations.evaluate import Product
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
-from rnnstep.reference.bounds import Error, Rounding, exact
+from rnnstep.reference.bounds import A_NUMBER, Error, Rounding, exact
 from rnnstep.reference.layout import Mask
 
 WINDOW_BYTES = 64 << 20  # values of all operations held at once
@@ -177,6 +177,7 @@ class _Walk:
         over_time = any(argument.over_time for argument in args)
         if all(argument.error is not None for argument in args):
             value, error = self._reading.apply(expression.op, tuple(argument.pair for argument in args))
+            error = np.where(error >= A_NUMBER, np.inf, error)  # the rules of a step know one doubt alone
             return _Value(value, error, over_time=over_time, terms=_terms(expression.op, args))
         with np.errstate(all="ignore"):
             value = OPERATIONS[expression.op].forward(*(a.value for a in args))

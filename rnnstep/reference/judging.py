@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
-from rnnstep.reference.bounds import Error
+from rnnstep.reference.bounds import A_NUMBER, Error
 from rnnstep.reference.layout import Mask
 
 ALLOWED = 2.0  # times the bound: both programs may be off by it, to opposite sides
@@ -296,5 +296,9 @@ def _set_beside(
     with np.errstate(over="ignore"):
         allowed = np.broadcast_to(ALLOWED * bound, found.shape)
     share = shares(found, allowed)
+    # Infinity is beside a number as may be; NaN is none.
+    is_apart = (np.broadcast_to(bound, found.shape) == A_NUMBER) & (np.isnan(ours) != np.isnan(theirs))
+    if is_apart.any():
+        share, allowed = np.where(is_apart, np.inf, share), np.where(is_apart, 0.0, allowed)
     at = tuple(int(index) for index in np.unravel_index(int(np.argmax(share)), share.shape))
     return share > 1, at, float(found[at]), float(allowed[at])

@@ -107,12 +107,12 @@ def in_words(run: Run, finding: Finding) -> Text:
     listed = ", ".join(map(str, found))
     if found and not math.isfinite(found[0].value):
         return Text(
-            "{place} is {value}, the first number that is not finite: {operands} was given so",
+            "{place} is the first {value}: {operands} is given so",
             operands=listed,
             **place,
         )
     return Text(
-        "{place} is {value}, the first number that is not finite; what it is made of is finite: {operands}",
+        "{place} is the first {value}, made of finite {operands}",
         operands=listed,
         **place,
     )

@@ -166,3 +166,51 @@ def test_a_bias_that_outweighs_the_products_is_summed_in_whatever_order(make, mo
     )
     small = {name: value * 0.01 for name, value in scenario.parameters.items() if name.startswith("weight")}
     assert checked_of(scenario.with_parameters(small)).faults == ()
+
+
+OVERFLOWING = {
+    "RNN": {"nonlinearity": "relu"},
+    "LSTM": {},
+    "GRU": {},
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("module", OVERFLOWING)
+def test_what_overflows_to_one_side_is_no_nan(make, module, rows, dtype):
+    """All weights and inputs positive, so that sums overflow in whatever order: infinity may come, NaN may not."""
+    scenario = make(module, dtype=dtype, shape=[4, rows, 3], **OVERFLOWING[module])
+    size = np.finfo(dtype).max ** 0.45
+    parameters = {name: np.abs(value) * size for name, value in scenario.parameters.items()}
+    values = np.abs(scenario.batches[0].values) * size
+    changed = scenario.with_parameters(parameters)
+    done = Model(replace(changed, batches=(replace(changed.batches[0], values=values),))).run_batch(0)
+    reference = run_reference(done)
+    comparison = compare(done, reference)
+    assert comparison.faults == ()
+    states = reference.states["L0"]
+    for held, name, value in [
+        *(("inner", name, value) for name, value in reference.inner["L0"].items()),
+        *(("states", name, value) for name, value in states.items()),
+    ]:
+        places = np.argwhere(np.isinf(value))
+        if not places.size:
+            continue
+        altered = value.copy()
+        altered[tuple(places[0])] = np.nan
+        whole = {**getattr(reference, held), "L0": {**getattr(reference, held)["L0"], name: altered}}
+        assert not compare(done, replace(reference, **{held: whole})).agrees, (held, name)
+
+
+def test_where_infinities_of_both_signs_may_meet_either_may_come(make):
+    """A sum whose positive and whose negative terms overflow is +∞, −∞ or NaN, as it happens to be summed."""
+    tables = {"input": {"values": [[[3e38, 3e38, -3e38, -3e38]]] * 2}}
+    scenario = make("RNN", nonlinearity="relu", tables=tables)
+    weight = np.ones_like(scenario.parameters["weight_ih_l0"])
+    done = Model(scenario.with_parameters({"weight_ih_l0": weight})).run_batch(0)
+    reference = run_reference(done)
+    assert compare(done, reference).agrees
+    for other in (np.inf, -np.inf, np.nan, 0.0):
+        inner = {**reference.inner["L0"], "ih": np.full_like(reference.inner["L0"]["ih"], other)}
+        assert compare(done, replace(reference, inner={"L0": inner})).agrees

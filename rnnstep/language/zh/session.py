@@ -96,8 +96,8 @@ ZH = {
     ' over_time = "together" takes one mean over all steps': "{place} 为 {value}：某一步没有任何项计入，"
     '空集的平均没有值；over_time = "together" 则对所有步一起求一次平均',
     "{place} is {value}: nothing counts, and the mean of nothing has no value": "{place} 为 {value}：没有任何项计入，空集的平均没有值",
-    "{place} is {value}, the first number that is not finite: {operands} was given so": "{place} 为 {value}，是第一个非有限的数：{operands} 是给定的",
-    "{place} is {value}, the first number that is not finite; what it is made of is finite: {operands}": "{place} 为 {value}，是第一个非有限的数；它的各个操作数都是有限的：{operands}",
+    "{place} is the first {value}: {operands} is given so": "{place} 是第一个 {value}：{operands} 就是这样给定的",
+    "{place} is the first {value}, made of finite {operands}": "{place} 是第一个 {value}，由有限的 {operands} 算出",
     "every number of this run is finite": "这次运行的所有数都是有限的",
     "every number is finite up to epoch {epoch} of {count}; ! looks further": "到第 {epoch}/{count} 轮为止所有数都是有限的；按 ! 继续查找",
     "every number is finite as far as was looked; ! looks further": "到目前查过的地方为止所有数都是有限的；按 ! 继续查找",
