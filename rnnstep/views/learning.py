@@ -20,6 +20,7 @@ from rnnstep.views.grids import window
 from rnnstep.views.plot import LOG_SCALE, Axes, Series, plot
 from rnnstep.views.rows import Row, Span, width
 from rnnstep.views.scene import Scene
+from rnnstep.views.torch_column import NOT_FINITE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,11 +114,12 @@ def _drawn(
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of the table: its title, and each epoch's text."""
+    """A column of the table: its title, each epoch's text, and the epochs whose number is not finite."""
 
     title: str
     style: str
     texts: Mapping[int, str]
+    strange: frozenset[int] = frozenset()
 
     def width(self, epochs: Sequence[int]) -> int:
         """The cells that it takes."""
@@ -159,11 +161,16 @@ def _line(scene: Scene, epoch: int, columns: Sequence[_Column], shown: range, *,
     now = scene.run.epoch.index
     is_here = epoch == now and scene.level != "start"
     style = "now" if is_here else "" if is_known and epoch < now else "dim"
-    spans = [Span(f"{scene.look.alphabet.current if is_here else ' '} ", "now")]
+    is_first = scene.finding is not None and scene.finding.epoch == epoch
+    spans = [
+        Span(scene.look.alphabet.current if is_here else " ", "now"),
+        Span(NOT_FINITE if is_first else " ", "bad", "press not_finite" if is_first else ""),
+    ]
     for column in columns:
         text = column.texts.get(epoch, "")
         blanks = " " * (column.width(shown) - width(text))
-        spans.append(Span(f"{blanks}{text}  ", style or column.style, f"go e{epoch + 1}:"))
+        own = "bad" if epoch in column.strange and not is_here else style or column.style
+        spans.append(Span(f"{blanks}{text}  ", own, f"go e{epoch + 1}:"))
     return tuple(spans)
 
 
@@ -176,12 +183,18 @@ def _columns(scene: Scene, records: Sequence[Record]) -> Iterator[_Column]:
         return numbers.number(value, scene.look.decimals, alphabet=alphabet)
 
     waiting = dict.fromkeys(epochs, alphabet.ahead)
-    yield _Column(say(Text("loss")), "", waiting | {one.index: loss(one.loss) for one in records})
+    yield _Column(
+        say(Text("loss")),
+        "",
+        waiting | {one.index: loss(one.loss) for one in records},
+        frozenset(one.index for one in records if not np.isfinite(one.loss)),
+    )
     theirs = scene.torch_losses
     if theirs or scene.look.torch == "loading":
         away = {one.index: alphabet.ellipsis for one in records}
         here = {one.index: loss(theirs[one.index]) for one in records if one.index < len(theirs)}
-        yield _Column("torch", "torch", away | here)
+        strange = frozenset(epoch for epoch in here if not np.isfinite(theirs[epoch]))
+        yield _Column("torch", "torch", away | here, strange)
     for title, of in ((Text("right"), "accuracy"), (Text("test"), "test_accuracy")):
         shares = {one.index: getattr(one, of) for one in records}
         if any(share is not None for share in shares.values()):

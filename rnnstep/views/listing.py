@@ -95,10 +95,11 @@ def _values(scene: Scene, name: str, cells: int, decimals: int, *, is_done: bool
         return (Span("?", "hidden"),)
     alphabet = scene.look.alphabet
     verdict = torch_column.agrees(scene, name)
-    mark = "" if verdict is None else (alphabet.check if verdict else alphabet.wrong) + " "
     values = scene.known[name].reshape(-1)
+    sign = None if verdict is None else torch_column.sign(scene, values, agrees=verdict)
     room = max(1, cells // (decimals + 4))
     text = " ".join(numbers.column(values[: min(room, _VALUES_SHOWN)], decimals, alphabet=alphabet))
     more = f" {alphabet.ellipsis}" if len(values) > min(room, _VALUES_SHOWN) else ""
     style = "changed" if scene.has_changed(name) else ""
-    return (Span(mark, "ok" if verdict else "bad"), Span(text + more, style))
+    marked = () if sign is None else (sign._replace(text=f"{sign.text} "),)
+    return (*marked, Span(text + more, style))

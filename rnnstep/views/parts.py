@@ -94,7 +94,8 @@ def torch_parts(scene: Scene, name: str, beside_it: tuple[str, ...] = ("torch", 
         alphabet = scene.look.alphabet
         # A ✓ beside a large difference along the run would say what it does not mean.
         is_silent = verdict is None or (verdict and torch_column.has_parted(scene))
-        sign = "" if is_silent else f" {alphabet.check if verdict else alphabet.wrong}"
+        known = None if scene.known is None else scene.known[name]
+        sign = "" if is_silent else f" {torch_column.sign(scene, known, agrees=verdict is True).text}"
         if "Δ" in beside_it:
             found.append(Difference(alphabet.spell("Δ") + sign, gap, is_agreed=verdict is not False))
         elif isinstance(found[-1], Grid):

@@ -19,6 +19,7 @@ from rnnstep.views.compose import Block, cut, fit
 from rnnstep.views.grids import window
 from rnnstep.views.rows import Row, Span, width
 from rnnstep.views.scene import Scene, layer_name
+from rnnstep.views.torch_column import NOT_FINITE
 
 if TYPE_CHECKING:
     from rnnstep.engine import Pass
@@ -34,9 +35,6 @@ Cell = Callable[[int], tuple[str, str]]
 _LABEL = 8
 _MEASURED = 100
 """How many of a long run's inputs are looked at to find their width."""
-
-NOT_FINITE = "!"
-"""Stands at the step of the first number that is not finite; the key that leads there has the same sign."""
 
 _NARROWEST = 4
 _WIDEST_OF_ALL = 24

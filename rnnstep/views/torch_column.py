@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from rnnstep.reference.checked import Beside
 
 BEFORE = Text("before")
+NOT_FINITE = "!"
+"""Stands where a number is not finite, torch agreeing or not; the key that leads to the first has the same sign."""
+
 SELF_CHECK = Text("self-check")
 
 
@@ -74,8 +77,18 @@ def difference(scene: Scene, name: str) -> Array | None:
     theirs = values(scene, name)
     if theirs is None or scene.known is None:
         return None
+    ours, theirs = np.asarray(scene.known[name], np.float64), np.asarray(theirs, np.float64)
     with np.errstate(invalid="ignore"):
-        return np.asarray(scene.known[name], np.float64) - np.asarray(theirs, np.float64)
+        return np.asarray(np.where(ours == theirs, 0.0, ours - theirs))  # infinity beside infinity, too
+
+
+def sign(scene: Scene, values: Array | None, *, agrees: bool) -> Span:
+    """✓ or ✗; and `!` where torch agrees that something is not finite, which is no green light."""
+    if not agrees:
+        return Span(scene.look.alphabet.wrong, "bad")
+    if values is not None and not np.isfinite(values).all():
+        return Span(NOT_FINITE, "bad")
+    return Span(scene.look.alphabet.check, "ok")
 
 
 def mark(scene: Scene, name: str) -> Row:
@@ -88,6 +101,12 @@ def mark(scene: Scene, name: str) -> Row:
         return ()
     source = _source(scene) if is_module_confirmed(scene, name) else say(SELF_CHECK)
     gap = difference(scene, name)
+    ours = None if scene.known is None else scene.known[name]
+    shown = sign(scene, ours, agrees=verdict)
+    if shown.text == NOT_FINITE and ours is not None:
+        strange = np.asarray(ours)[~np.isfinite(ours)].reshape(-1)
+        both = say(Text("both {value}", value=numbers.number(float(strange[0]), 0)))
+        return (Span(f"{source} ", "torch"), Span(scene.look.alphabet.spell(both), "bad"))
     reach = ""
     if gap is not None and np.isfinite(gap).any():
         largest = float(np.nanmax(np.abs(gap)))
@@ -98,7 +117,7 @@ def mark(scene: Scene, name: str) -> Row:
     alphabet = scene.look.alphabet
     return (
         Span(f"{source} ", "torch"),
-        Span(alphabet.check if verdict else alphabet.wrong, "ok" if verdict else "bad"),
+        shown,
         Span(alphabet.spell(reach), "dim"),
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rnnstep.reference import check
 from rnnstep.scenario.read import read
 from rnnstep.session.cursor import follow
 from rnnstep.session.findings import go_to_finding, in_words, place_of
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
+from rnnstep.views import learning
 from rnnstep.views.alphabet import ASCII, UNICODE
 from rnnstep.views.header import header
 from rnnstep.views.look import Look
@@ -221,3 +223,35 @@ def test_every_size_draws_a_run_that_is_not_finite(tmp_path, text, size):
         for place in (session, session.out(), session.out().out(), session.end()):
             rows = screen(place, Look(language=language, torch="none"), *size)
             assert [row_width(row) for row in rows] == [size[0]] * size[1]
+
+
+def test_epochs_that_are_not_finite_are_marked_in_the_table_and_on_the_curve(tmp_path):
+    session = opened(tmp_path, LARGE_STEPS)
+    assert session.run.learning.look_on(30)
+    while len(session.run.learning.records) < 20:
+        session.run.learning.advance()
+    first = session.run.learning.finding.epoch + 1
+    scene = Scene(session.go("e2:"), Look(torch="none"))
+    rows = learning.table(scene, 60, 20)
+    (marked,) = [row for row in rows if row[1].text == "!"]
+    assert plain([marked]).split()[1] == str(first)
+    strange = [plain([row]) for row in rows if any(span.style == "bad" and "N" in span.text for span in row)]
+    assert strange
+    assert all("NaN" in text for text in strange)
+    assert f"× NaN {first + 1}–20" in plain(learning.curve(scene, 76, 12))
+    assert "▲ +∞" in plain(learning.curve(scene, 76, 12))
+
+
+def test_torch_agreeing_is_no_green_light(tmp_path):
+    (tmp_path / "case.toml").write_text(NAN_IN_DATA, "utf-8")
+    run = Run.of(read(tmp_path / "case.toml"))
+    run = run.with_checked(check(run.trace))
+    assert run.checked.agrees
+    session = Session.open(run).go("2/L0/a_f[1]")
+    run.learning.look_on(5)
+    text = plain(screen(session, Look(torch="ready"), 120, 40))
+    assert "NaN from step 2" in text.split("\n")[0]
+    assert "self-check both NaN" in text
+    assert "! NaN" in text
+    healthy = plain(screen(session.go("1/L0/a_f[1]"), Look(torch="ready"), 120, 40))
+    assert "self-check ✓" in healthy

@@ -33,6 +33,7 @@ ZH = {
     "{value} from step {step}": "第 {step} 步起为 {value}",
     "{value} from {place}": "自 {place} 起为 {value}",
     "first NaN": "首个 NaN",
+    "both {value}": "两边都是 {value}",
     "to the first number that is not finite (NaN, infinity), and what it is made of": "到第一个非有限的数（NaN、无穷大），并说明它由什么算出",
     "{name} whole, {rows}×{columns}": "{name} 全貌，{rows}×{columns}",
     "joined form: the same sums, written as one product": "合并形式：同样的和，写成一个乘积",
