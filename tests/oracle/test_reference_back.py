@@ -22,7 +22,7 @@ from rnnstep.reference import (
     run_reference,
 )
 from rnnstep.reference.back_verdict import judge_way_back
-from rnnstep.reference.bounds import Accumulating, Gathering, Rounding, exact
+from rnnstep.reference.bounds import A_NUMBER, Accumulating, Gathering, Rounding, exact
 from rnnstep.reference.judging import NotWanted, Tally
 from rnnstep.reference.layout import last_step
 from rnnstep.reference.verdict import judge
@@ -282,9 +282,13 @@ def read(op, *args, reading=None):
 def test_sums_over_rows_that_overflow_are_in_doubt():
     half = 2e38
     ones = np.ones((2, 1))
-    assert (read("outer", [[half], [half]], ones)[1] == np.inf).all()
-    assert (read("rows", [[half], [half]])[1] == np.inf).all()
-    assert read("pullback", [[1.0], [1.0]], [[half, half]])[1] == np.inf
+    assert (read("outer", [[half], [half]], ones)[1] == A_NUMBER).all()  # to one side: never NaN
+    assert (read("rows", [[half], [half]])[1] == A_NUMBER).all()
+    assert read("pullback", [[1.0], [1.0]], [[half, half]])[1] == A_NUMBER
+    both = [[half], [half], [-half], [-half]]  # to either side, or both at once
+    assert (read("outer", both, np.ones((4, 1)))[1] == np.inf).all()
+    assert (read("rows", both)[1] == np.inf).all()
+    assert read("pullback", np.ones((4, 1)), [[half, half, -half, -half]])[1] == np.inf
     assert (
         read("scatter", [[half], [half]], (np.array([1, 1]), np.zeros(2)), np.zeros((2, 1)))[1].max()
         == np.inf
