@@ -12,6 +12,7 @@ from rnnstep.checking.rounding import shown
 from rnnstep.checking.step import Fed, Step
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.epoch import CLIP
+from rnnstep.engine.optimizers import Optimizer
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.optimizers import largest_update
 from rnnstep.engine.structure import Phase, Stage
@@ -237,7 +238,9 @@ class Paper(Forward):
         if block.key == CLIP:
             names = [key for key in self.stage("update").by_key if key != CLIP]
             grads = [self.sheet.gradient(self, name) for name in names]
-            norms = [self.reading.apply("norm", (_flat(value),)) for value, _ in grads]
+            optimizer = self.sheet.learning.trainer.optimizer
+            assert optimizer is not None
+            norms = [self.reading.apply("norm", (_held(optimizer, _flat(value)),)) for value, _ in grads]
             low, high = (np.concatenate([norm[side] for norm in norms]) for side in (0, 1))
             found.take("norms", ((low, high), np.logical_or.reduce([doubts for _, doubts in grads])))
             return found
@@ -265,6 +268,11 @@ class Paper(Forward):
         """∂L/∂ of a parameter, as the way back gives it."""
         assert self.sheet is not None
         return self.sheet.gradient(self, torch)
+
+
+def _held(optimizer: Optimizer, value: Interval) -> Interval:
+    low, high = (np.asarray(optimizer.clamped(bound), np.float64) for bound in value)
+    return low, high
 
 
 def _flat(value: Interval) -> Interval:

@@ -21,6 +21,7 @@ def optimizer_words(training: Training) -> str:
     defaults = OPTIMIZERS[training.optimizer]
     given = {key: value for key, value in training.arguments.items() if key == "lr" or value != defaults[key]}
     words = [f"{key}={_number(value)}" for key, value in given.items()]
+    words += [f"clip_grad_value={training.clip_grad_value:g}"] if training.clip_grad_value is not None else []
     words += [f"clip_grad_norm={training.clip_grad_norm:g}"] if training.clip_grad_norm is not None else []
     return f"{training.optimizer}({', '.join(words)})"
 

@@ -7,9 +7,12 @@
 |           | `v_hat = v / bias_correction2`, `update = lr * m_hat / (sqrt(v_hat) + eps)`                          |
 | AdamW     | the same, and `shrunk = (1 - lr * weight_decay) * w_prev` in place of a decay in g                    |
 | RMSprop   | `v = alpha * v_prev + (1 - alpha) * g * g`, `update = lr * g / (sqrt(v) + eps)`                       |
+| Adagrad   | `state_sum = state_sum_prev + g * g`, `update = clr * g / (sqrt(state_sum) + eps)`                    |
 
-and `w = w_prev - update` at the end. `bias_correction1` is 1 − β₁ᵗ after t updates. The formulas are those of the
-pages of torch.optim (Kingma and Ba 2015; Loshchilov and Hutter 2019; Reddi et al. 2018 for amsgrad).
+and `w = w_prev - update` at the end. `bias_correction1` is 1 − β₁ᵗ after t updates, `clr` lr / (1 + (t − 1) * lr_decay).
+Before all of them stands `clamped`, each element held within `clip_grad_value`, and then `clipped`, made smaller so that
+the norm of all is within `clip_grad_norm`. The formulas are those of the pages of torch.optim (Kingma and Ba 2015;
+Loshchilov and Hutter 2019; Reddi et al. 2018 for amsgrad; Duchi et al. 2011).
 """
 
 from __future__ import annotations
@@ -25,7 +28,16 @@ from rnnstep.engine.blocks import Block
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program, Shape
 from rnnstep.equations.straight import straight
-from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, parse_expression, parse_lines
+from rnnstep.equations.syntax import (
+    Apply,
+    Expression,
+    Line,
+    Name,
+    Number,
+    number,
+    parse_expression,
+    parse_lines,
+)
 from rnnstep.scenario.model import Training
 
 CLIP_EPSILON = 1e-6  # torch.nn.utils.clip_grad_norm_ adds it to the norm
@@ -36,6 +48,7 @@ TORCH_BUFFERS: Mapping[str, Mapping[str, str]] = {
     "Adam": {"m": "exp_avg", "v": "exp_avg_sq", "v_max": "max_exp_avg_sq"},
     "AdamW": {"m": "exp_avg", "v": "exp_avg_sq", "v_max": "max_exp_avg_sq"},
     "RMSprop": {"v": "square_avg", "a": "grad_avg", "buf": "momentum_buffer"},
+    "Adagrad": {"state_sum": "sum"},
 }
 
 
@@ -50,6 +63,9 @@ class Optimizer:
         buffers: what it keeps from update to update.
         betas: of Adam and AdamW, whose powers correct m and v; else None.
         clip: the largest norm of all gradients together; None for any.
+        clip_value: the most of each element; None for any.
+        rates: lr and lr_decay of Adagrad, where the rate decays; else None.
+        beginning: what each buffer begins with.
         adds_up: whether gradients are not set to zero before each batch, which is a mistake.
     """
 
@@ -59,14 +75,17 @@ class Optimizer:
     buffers: tuple[str, ...]
     betas: tuple[float, float] | None = None
     clip: float | None = None
+    clip_value: float | None = None
+    rates: tuple[float, float] | None = None
+    beginning: float = 0.0
     adds_up: bool = False
 
     @classmethod
     def of(cls, training: Training) -> Optimizer:
         """Write the lines for a scenario's [training]."""
         arguments = training.arguments
-        head = [Line("clipped", _expression("clip_coef * grad"))] if training.clip_grad_norm else []
-        body = list(_WRITERS[training.optimizer](arguments, "clipped" if head else "grad"))
+        head = list(_clipping(training))
+        body = list(_WRITERS[training.optimizer](arguments, head[-1].name if head else "grad"))
         adding = [Line("grad", _expression("grad_before + grad_now"))] if _adds_up(training) else []
         lines = (*adding, *head, *body)
         first = tuple(_first(line, arguments) for line in lines) if training.optimizer == "SGD" else lines
@@ -79,6 +98,9 @@ class Optimizer:
             tuple(name for name in TORCH_BUFFERS[training.optimizer] if name in names),
             (float(betas[0]), float(betas[1])) if isinstance(betas, tuple) else None,
             training.clip_grad_norm,
+            training.clip_grad_value,
+            _rates(arguments),
+            _as_number(arguments.get("initial_accumulator_value", 0.0)),
             _adds_up(training),
         )
 
@@ -91,7 +113,10 @@ class Optimizer:
         return straight(self.first)
 
     def corrections(self, updates: int) -> dict[str, float]:
-        """The bias corrections of the update after `updates` others."""
+        """The bias corrections of the update after `updates` others, or the rate that has decayed."""
+        if self.rates is not None:
+            lr, decay = self.rates
+            return {"clr": lr / (1 + updates * decay)}
         if self.betas is None:
             return {}
         return {f"bias_correction{k + 1}": 1 - beta ** (updates + 1) for k, beta in enumerate(self.betas)}
@@ -139,6 +164,12 @@ class Optimizer:
         shapes |= inputs | {f"{name}_prev": shape for name in states}
         return Block(key, "update", 0, "forward", Program(lines, inputs, states, {}, shapes), {}, {})
 
+    def clamped(self, gradient: Array) -> Array:
+        """A gradient with its elements held within `clip_grad_value`."""
+        if self.clip_value is None:
+            return gradient
+        return np.maximum(np.minimum(gradient, self.clip_value), -self.clip_value)
+
     def clip_block(self, count: int) -> Block:
         """`clip_grad_norm_` of so many parameters as a block."""
         assert self.clip is not None
@@ -162,12 +193,15 @@ def largest_update(training: Training) -> float | None:
     """The most that an update may take off a parameter; None where the gradient alone decides.
 
     Adam divides a mean of gradients by the root of a mean of their squares: lr · (1 − β₁) / √(1 − β₂) where that is more than
-    lr, else lr (Kingma and Ba 2015, section 2.1); RMSprop likewise lr / √(1 − alpha), momentum adding up.
+    lr, else lr (Kingma and Ba 2015, section 2.1); RMSprop likewise lr / √(1 − alpha), momentum adding up. Adagrad divides
+    by the root of a sum that the gradient's own square is in.
     """
     given = {name: value for name, value in training.arguments.items() if isinstance(value, float | int)}
     betas = training.arguments.get("betas")
     if isinstance(betas, tuple) and betas[1] < 1:
         return given["lr"] * max(1.0, (1 - betas[0]) / math.sqrt(1 - betas[1]))
+    if training.optimizer == "Adagrad":
+        return given["lr"]
     if (
         training.optimizer == "RMSprop"
         and not given["centered"]
@@ -175,6 +209,28 @@ def largest_update(training: Training) -> float | None:
     ):
         return given["lr"] / math.sqrt(1 - given["alpha"]) / (1 - given["momentum"])
     return None
+
+
+def _clipping(training: Training) -> Iterator[Line]:
+    """The lines of what is clipped: first each element, then all together."""
+    grad: Expression = Name("grad")
+    if training.clip_grad_value is not None:
+        most = number(training.clip_grad_value)
+        held = Apply("maximum", (Apply("minimum", (grad, most)), Apply("neg", (most,))))
+        yield Line("clamped", held)
+        grad = Name("clamped")
+    if training.clip_grad_norm is not None:
+        yield Line("clipped", Apply("mul", (Name("clip_coef"), grad)))
+
+
+def _rates(arguments: Mapping[str, object]) -> tuple[float, float] | None:
+    decay = _as_number(arguments.get("lr_decay", 0.0))
+    return (_as_number(arguments["lr"]), decay) if decay else None
+
+
+def _as_number(value: object) -> float:
+    assert isinstance(value, float | int)
+    return float(value)
 
 
 def _adds_up(training: Training) -> bool:
@@ -277,4 +333,15 @@ def _rmsprop(arguments: Mapping[str, object], grad: str) -> Iterator[Line]:
     yield from _lines(*lines, f"update = {arguments['lr']!r} * {step}", "w = w_prev - update")
 
 
-_WRITERS = {"SGD": _sgd, "Adam": _adam, "AdamW": _adamw, "RMSprop": _rmsprop}
+def _adagrad(arguments: Mapping[str, object], grad: str) -> Iterator[Line]:
+    lines, g = _decayed(arguments, grad)
+    rate = "clr" if arguments["lr_decay"] else repr(arguments["lr"])
+    yield from _lines(
+        *lines,
+        f"state_sum = state_sum_prev + {g} * {g}",
+        f"update = {rate} * {g} / (sqrt(state_sum) + {arguments['eps']!r})",
+        "w = w_prev - update",
+    )
+
+
+_WRITERS = {"SGD": _sgd, "Adam": _adam, "AdamW": _adamw, "RMSprop": _rmsprop, "Adagrad": _adagrad}

@@ -123,7 +123,8 @@ class Trainer:
         """The state before the first epoch."""
         flat = self.flat(self.scenario.parameters)
         buffers = () if self.optimizer is None else self.optimizer.buffers
-        return State(flat, MappingProxyType({name: np.zeros_like(flat) for name in buffers}))
+        beginning = 0.0 if self.optimizer is None else self.optimizer.beginning
+        return State(flat, MappingProxyType({name: np.full_like(flat, beginning) for name in buffers}))
 
     def flat(self, by_name: Mapping[str, Array]) -> Array:
         """Lay arrays of all parameters in one."""
@@ -156,7 +157,9 @@ class Trainer:
         return float(self.optimizer.clipping(self.norms(gradient))["clip_coef"][0])
 
     def norms(self, gradient: Array) -> Array:
-        """The norm of each gradient that is there."""
+        """The norm of each gradient that is there, its elements held within `clip_grad_value`."""
+        assert self.optimizer is not None
+        gradient = self.optimizer.clamped(gradient)
         found = [
             np.sqrt(np.dot(gradient[place], gradient[place]))
             for name, (place, _) in self.places.items()
@@ -177,7 +180,8 @@ class Trainer:
         if self.unreached:
             values |= self._with_others_left_alone(state, values)
         # Clipping changes the gradients that stand in the parameters' `.grad`.
-        left = gradient * gradient.dtype.type(clip_coef) if self.optimizer.clip else gradient
+        left = self.optimizer.clamped(gradient)
+        left = left * gradient.dtype.type(clip_coef) if self.optimizer.clip else left
         return State(
             values["w"],
             MappingProxyType({name: values[name] for name in self.optimizer.buffers}),

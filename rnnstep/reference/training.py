@@ -130,7 +130,7 @@ def torch_update(
         parameters: before the update, under torch's names.
         gradients: of each of them; a parameter without one is left alone, as torch does.
         buffers: what the optimizer remembers of each parameter under torch's own keys: `momentum_buffer`,
-            `exp_avg`, `exp_avg_sq`, `max_exp_avg_sq`, `square_avg`, `grad_avg`. Before the first update torch
+            `exp_avg`, `exp_avg_sq`, `max_exp_avg_sq`, `square_avg`, `grad_avg`, `sum`. Before the first update torch
             remembers nothing, and what is given here does not matter.
         updates: how many updates have been made before.
 
@@ -155,17 +155,22 @@ def torch_update(
 
 
 def optimizer_of(training: Training, parameters: Mapping[str, Tensor]) -> Optimizer:
-    """torch.optim's SGD, Adam, AdamW or RMSprop on the parameters, with the arguments of the scenario."""
+    """The optimizer of torch.optim that has the scenario's name, on the parameters, with the scenario's arguments."""
     from torch import optim
 
     return getattr(optim, training.optimizer)(list(parameters.values()), **training.arguments)
 
 
 def take_step(training: Training, optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> Tensor | None:
-    """Clip the gradients, which stay clipped, if the training asks for it, and update; give their norm before."""
-    from torch.nn.utils import clip_grad_norm_
+    """Clip the gradients, which stay clipped, if the training asks for it, by value and then by norm, and update.
+
+    Gives their norm before it was clipped.
+    """
+    from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
     norm = None
+    if training.clip_grad_value is not None:
+        clip_grad_value_(list(parameters.values()), training.clip_grad_value)
     if training.clip_grad_norm is not None:
         norm = clip_grad_norm_(list(parameters.values()), training.clip_grad_norm)
     optimizer.step()

@@ -70,7 +70,8 @@ def run_update(update: UpdatePass, training: Training) -> ReferenceUpdate:
     }
     lines = {name: _lines(update, name, values) for name, values in given.items()}
     if norm is not None:
-        norms = torch.stack([torch.linalg.vector_norm(tensor(values["grad"])) for values in given.values()])
+        given_to_it = "grad" if training.clip_grad_value is None else "clamped"
+        norms = torch.stack([torch.linalg.vector_norm(tensor(one[given_to_it])) for one in given.values()])
         found[CLIP] = {"total_norm": array(norm).reshape(1)}
         lines[CLIP] = {"norms": array(norms), **_lines(update, CLIP, {"norms": array(norms)})}
     return ReferenceUpdate(found, lines)

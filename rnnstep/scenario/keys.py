@@ -44,6 +44,14 @@ OPTIMIZERS: Mapping[str, Mapping[str, Argument]] = MappingProxyType(
             "centered": False,
             "maximize": False,
         },
+        "Adagrad": {
+            "lr": 1e-2,
+            "lr_decay": 0.0,
+            "weight_decay": 0.0,
+            "initial_accumulator_value": 0.0,
+            "eps": 1e-10,
+            "maximize": False,
+        },
     }
 )
 
@@ -114,6 +122,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "training": (
             "optimizer",
             "epochs",
+            "clip_grad_value",
             "clip_grad_norm",
             "mistake",
             *dict.fromkeys(key for arguments in OPTIMIZERS.values() for key in arguments),

@@ -72,6 +72,8 @@ def _buffers(training: Training) -> int:
     arguments = training.arguments
     if training.optimizer.startswith("Adam"):
         return 2 + bool(arguments["amsgrad"])
+    if training.optimizer == "Adagrad":
+        return 1
     return (training.optimizer == "RMSprop") + bool(arguments["momentum"]) + bool(arguments.get("centered"))
 
 

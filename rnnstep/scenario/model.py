@@ -112,6 +112,7 @@ class Training:
     )
     epochs: int = 1
     clip_grad_norm: float | None = None
+    clip_grad_value: float | None = None  # before the norm where both are given
     mistake: str | None = None  # one of `keys.MISTAKES`: a common slip of training loops, made on purpose
 
     @property

@@ -14,7 +14,7 @@ from rnnstep.scenario.table import Table, as_float
 LOSSES = ("CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss")
 _OPTIONS = {"ignore_index": "CrossEntropyLoss", "beta": "SmoothL1Loss"}
 _ANY_SIGN = ("dampening",)
-_OF_ALL = ("optimizer", "epochs", "clip_grad_norm", "mistake")
+_OF_ALL = ("optimizer", "epochs", "clip_grad_value", "clip_grad_norm", "mistake")
 
 
 def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
@@ -85,7 +85,7 @@ def read_training(document: Document) -> Training | None:
         document.problem(table.place, Text("[training] needs a [target] to learn"))
     optimizer = table.choice("optimizer", tuple(OPTIMIZERS), "SGD") or "SGD"
     epochs = table.integer("epochs", 1, minimum=1, maximum=10**9)
-    clip = table.number("clip_grad_norm", above=0)
+    norm, most = (table.number(key, above=0) for key in ("clip_grad_norm", "clip_grad_value"))
     mistake = table.choice("mistake", MISTAKES)
     defaults = OPTIMIZERS[optimizer]
     if table.has("optimizer") and table.raw("optimizer") != optimizer:
@@ -110,7 +110,7 @@ def read_training(document: Document) -> Training | None:
         table.problem(
             "nesterov", Text("`nesterov` needs a `momentum` above 0 and no `dampening`, as in torch")
         )
-    return Training(optimizer, MappingProxyType(arguments), epochs or 1, clip, mistake)
+    return Training(optimizer, MappingProxyType(arguments), epochs or 1, norm, most, mistake)
 
 
 def _argument(table: Table, key: str, default: Argument) -> Any:

@@ -56,7 +56,7 @@ def _lines(module: str) -> Iterator[Line]:
     yield 'name = "CrossEntropyLoss"', Text("or MSELoss, L1Loss, SmoothL1Loss, BCEWithLogitsLoss")
     yield "", None
     yield "[training]", None
-    yield 'optimizer = "Adam"', Text("or SGD, AdamW, RMSprop; arguments under torch's names")
+    yield 'optimizer = "Adam"', Text("or SGD, AdamW, RMSprop, Adagrad; arguments under torch's names")
     yield "lr = 0.1", None
     yield "epochs = 15", None
     yield "", None

@@ -169,6 +169,14 @@ class LearningSections(Page):
                 Span(self._spelt(say(Text("adds ∂loss/∂W to W.grad, for every parameter W")))),
             ),
         ]
+        if training.clip_grad_value:
+            held = Text(
+                "holds each number of every gradient between −{limit} and {limit}",
+                limit=f"{training.clip_grad_value:g}",
+            )
+            lines.append(
+                (Span(f"clip_grad_value_(…, {training.clip_grad_value:g})", "label"), Span(say(held)))
+            )
         if training.clip_grad_norm:
             clip = Text(
                 "makes all gradients shorter together, if their norm is above {limit}",
@@ -194,6 +202,8 @@ class LearningSections(Page):
             rows += self._said(
                 Text("bias_correction1 = 1 − β₁ᵏ and bias_correction2 = 1 − β₂ᵏ in the k-th update.")
             )
+        if "clr" in block.program.inputs:
+            rows += self._said(Text("clr = lr / (1 + (k − 1) · lr_decay) in the k-th update."))
         count = len(self._scenario.batches)
         text = Text("{epochs} epochs, {count} updates in each.", epochs=learning.num_epochs, count=count)
         if count == 1:

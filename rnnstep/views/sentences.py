@@ -58,10 +58,12 @@ _LOSS = {
 }
 _UPDATE = {
     "grad": Text("the mistake: no gradient was set to zero, so this one is added to all those before"),
+    "clamped": Text("the gradient, each element held within the limit"),
     "clipped": Text("the gradient, made smaller where the norm of all was too large"),
     "m": Text("running mean of the gradients: which way it has gone of late"),
     "v": Text("running mean of the squared gradients: how large they have been of late"),
     "a": Text("running mean of the gradients, by which v is centered"),
+    "state_sum": Text("the sum of all squared gradients so far: it only grows, so the steps get smaller"),
     "v_max": Text("the largest v so far (amsgrad)"),
     "m_hat": Text("m began at 0: this takes the zeros out of the mean"),
     "v_hat": Text("v began at 0: this takes the zeros out of the mean"),
@@ -76,6 +78,7 @@ _STEPS = {
     "SGD": Text("the step: lr times the direction"),
     "Adam": Text("the step: lr times the mean gradient over its usual size"),
     "AdamW": Text("the step: lr times the mean gradient over its usual size"),
+    "Adagrad": Text("the step: lr times the gradient over the root of the sum"),
     "RMSprop": Text("the step: lr times the gradient over its usual size"),
 }
 

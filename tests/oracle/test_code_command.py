@@ -139,6 +139,7 @@ OPTIMIZERS = {
     "SGD with all": "momentum = 0.9\nnesterov = true\nweight_decay = 0.01\nmaximize = true\nclip_grad_norm = 0.5",
     "Adam with all": 'optimizer = "Adam"\nbetas = [0.8, 0.99]\neps = 1e-3\namsgrad = true\nweight_decay = 0.1',
     "AdamW": 'optimizer = "AdamW"\nlr = 0.05',
+    "Adagrad with all": 'optimizer = "Adagrad"\nlr_decay = 0.1\nweight_decay = 0.1\ninitial_accumulator_value = 0.2\neps = 1e-5\nmaximize = true\nclip_grad_value = 0.01\nclip_grad_norm = 0.02',
     "RMSprop with all": 'optimizer = "RMSprop"\nalpha = 0.9\nmomentum = 0.5\ncentered = true\nclip_grad_norm = 0.1',
 }
 

@@ -50,7 +50,7 @@ def side_by_side(
     theirs = getattr(torch.optim, how.optimizer)([leaf], **how.arguments)
     ours = Optimizer.of(how)
     names = TORCH_BUFFERS[how.optimizer]
-    w, buffers = start, {name: np.zeros_like(start) for name in ours.buffers}
+    w, buffers = start, {name: np.full_like(start, ours.beginning) for name in ours.buffers}
     for updates, drawn in enumerate(gradients):
         gradient = drawn.astype(dtype)
         leaf.grad = torch.tensor(gradient)
@@ -119,7 +119,23 @@ RMSPROP = [
         (0.99, 0.5), (1e-8, 0.1), (0.0, 0.1), (0.0, 0.9), (False, True), (False, True)
     )
 ]  # fmt: skip
-GRID = [("SGD", one) for one in SGD] + [("RMSprop", one) for one in RMSPROP]
+ADAGRAD = [
+    {
+        "lr_decay": slower,
+        "weight_decay": decay,
+        "initial_accumulator_value": first,
+        "eps": eps,
+        "maximize": up,
+    }
+    for slower, decay, first, eps, up in product(
+        (0.0, 0.3), (0.0, 0.1), (0.0, 0.5), (1e-10, 0.1), (False, True)
+    )
+]
+GRID = (
+    [("SGD", one) for one in SGD]
+    + [("RMSprop", one) for one in RMSPROP]
+    + [("Adagrad", one) for one in ADAGRAD]
+)
 GRID += [(name, one) for name in ("Adam", "AdamW") for one in ADAM]
 
 
@@ -135,7 +151,8 @@ def test_updates_with_every_argument_are_torchs(name: str, dtype: str) -> None:
 def test_every_argument_is_in_the_grid_and_matters(name: str) -> None:
     given_ = [arguments for one, arguments in GRID if one == name]
     assert {*given_[0], "lr"} == OPTIMIZERS[name].keys()
-    written = {Optimizer.of(training(name, **arguments)).lines for arguments in given_}
+    made = [Optimizer.of(training(name, **arguments)) for arguments in given_]
+    written = {(optimizer.lines, optimizer.beginning) for optimizer in made}
     without_dampening = [one for one in given_ if one.get("momentum") or not one.get("dampening")]
     assert len(written) == len(without_dampening)  # which is of momentum
 
@@ -147,6 +164,7 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "Adam": {"betas": st.tuples(SHARES, SHARES), "eps": POSITIVE, "weight_decay": POSITIVE, "amsgrad": st.booleans()},
     "AdamW": {"betas": st.tuples(SHARES, SHARES), "eps": POSITIVE, "weight_decay": POSITIVE, "amsgrad": st.booleans()},
     "RMSprop": {"alpha": SHARES, "eps": POSITIVE, "weight_decay": POSITIVE, "momentum": SHARES, "centered": st.booleans()},
+    "Adagrad": {"lr_decay": POSITIVE, "weight_decay": POSITIVE, "initial_accumulator_value": POSITIVE, "eps": POSITIVE},
 }  # fmt: skip
 
 
@@ -269,6 +287,29 @@ def test_first_buffer_of_sgd_is_the_gradient_itself() -> None:
     )
 
 
+def test_adagrad_is_written_with_the_rate_that_decays() -> None:
+    optimizer = Optimizer.of(training("Adagrad", lr=0.1, lr_decay=0.5))
+    assert [write_line(line, BLACKBOARD) for line in optimizer.lines] == [
+        "state_sum = state_sum_prev + grad ⊙ grad",
+        "update = clr ⊙ grad / (sqrt(state_sum) + 1e-10)",
+        "w = w_prev − update",
+    ]
+    assert [optimizer.numbers(updates, 1.0)["clr"] for updates in range(3)] == [0.1, 0.1 / 1.5, 0.05]
+    still = Optimizer.of(training("Adagrad", lr=0.1))
+    assert write_line(still.lines[1], BLACKBOARD) == "update = 0.1 · grad / (sqrt(state_sum) + 1e-10)"
+    assert still.numbers(3, 1.0) == {}
+
+
+def test_both_clippings_are_shown_the_value_first() -> None:
+    both = replace(training("SGD", clip=2.0, lr=0.1), clip_grad_value=0.5)
+    assert [write_line(line, BLACKBOARD) for line in Optimizer.of(both).lines] == [
+        "clamped = maximum(minimum(grad, 0.5), −0.5)",
+        "clipped = clip_coef ⊙ clamped",
+        "update = 0.1 · clipped",
+        "w = w_prev − update",
+    ]
+
+
 def test_clipping_stands_before_all() -> None:
     optimizer = Optimizer.of(training("SGD", clip=2.0, lr=0.1, weight_decay=0.5))
     assert [write_line(line, BLACKBOARD) for line in optimizer.lines] == [
@@ -325,6 +366,32 @@ def test_gradients_are_clipped_as_torch_clips_them(make, most: float, size: floa
         np.testing.assert_array_equal(-after.parameters, gradient)
 
 
+@DTYPES
+@pytest.mark.parametrize("norm", [None, 0.5, 1e3])
+@pytest.mark.parametrize("most", [1e-3, 0.3, 1e3])
+@pytest.mark.parametrize("special", [None, math.inf, -math.inf, math.nan])
+def test_values_are_clipped_before_the_norm_as_torch_does(
+    make, most: float, norm: float | None, special: float | None, dtype: str
+) -> None:
+    scenario = clipped_scenario(make, dtype, 1.0)
+    how = replace(scenario.training, clip_grad_norm=norm, clip_grad_value=most)
+    trainer = Trainer(Model(replace(scenario, training=how)))
+    state = trainer.start()
+    gradient = np.random.default_rng(1).normal(size=len(state.parameters)).astype(dtype)
+    if special is not None:
+        gradient[3] = special
+    leaves = [torch.tensor(value) for value in trainer.by_name(state.parameters).values()]
+    for leaf, part in zip(leaves, trainer.by_name(gradient).values(), strict=True):
+        leaf.grad = torch.tensor(part)
+    torch.nn.utils.clip_grad_value_(leaves, most)
+    if norm is not None:
+        torch.nn.utils.clip_grad_norm_(leaves, norm)
+    with np.errstate(all="ignore"):
+        after = trainer.updated(replace(state, parameters=np.zeros_like(gradient)), None, gradient)
+    expected = np.concatenate([leaf.grad.numpy().reshape(-1) for leaf in leaves])
+    close(-after.parameters, expected, 32 * float(np.finfo(dtype).eps))
+
+
 def test_norm_is_that_of_all_parameters_together(make) -> None:
     scenario = clipped_scenario(make, "float64", 0.01)
     update = Learning(scenario).epoch(0).update(0)
@@ -352,12 +419,13 @@ def test_norm_is_that_of_all_parameters_together(make) -> None:
         ("Adam", {"lr": 0.1, "weight_decay": 0.1, "amsgrad": True}),
         ("AdamW", {"lr": 0.1, "weight_decay": 0.1, "maximize": True}),
         ("RMSprop", {"lr": 0.1, "momentum": 0.9, "centered": True, "weight_decay": 0.1}),
+        ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "initial_accumulator_value": 0.1, "weight_decay": 0.1}),
     ],
 )
 def test_every_line_of_an_update_is_worked_out(
     make, name: str, arguments: dict, clip: float | None, dtype: str
 ) -> None:
-    how = replace(training(name, clip, **arguments), epochs=3)
+    how = replace(training(name, clip, **arguments), epochs=3, clip_grad_value=clip)
     learning = Learning(replace(clipped_scenario(make, dtype, 1.0), training=how))
     for epoch in (0, 2):
         update, back = learning.epoch(epoch).update(0), learning.epoch(epoch).backward(0)

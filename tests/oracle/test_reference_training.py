@@ -29,6 +29,14 @@ OPTIMIZERS = {
     "AdamW upwards": {"lr": 0.05, "maximize": True, "amsgrad": True},
     "RMSprop": {"lr": 0.02},
     "RMSprop with all": {"lr": 0.02, "alpha": 0.8, "weight_decay": 0.1, "momentum": 0.9, "centered": True},
+    "Adagrad": {"lr": 0.1},
+    "Adagrad with all": {
+        "lr": 0.1,
+        "lr_decay": 0.1,
+        "weight_decay": 0.1,
+        "initial_accumulator_value": 0.2,
+        "eps": 0.01,
+    },
 }
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 

@@ -102,6 +102,8 @@ def update_lines(source: Source) -> Iterator[str]:
     """Give the lines that go back, clip and update."""
     assert source.training is not None
     yield "loss.backward()"
+    if source.training.clip_grad_value is not None:
+        yield f"nn.utils.clip_grad_value_({learnt(source)}, {source.training.clip_grad_value!r})"
     if source.training.clip_grad_norm is not None:
         yield f"nn.utils.clip_grad_norm_({learnt(source)}, {source.training.clip_grad_norm!r})"
     yield "optimizer.step()"

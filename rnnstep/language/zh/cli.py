@@ -157,7 +157,7 @@ ZH = {
     "{count} numbers": "{count} 个数",
     "{since}: {words}": "{since}：{words}",
     "or MSELoss, L1Loss, SmoothL1Loss, BCEWithLogitsLoss": "或 MSELoss、L1Loss、SmoothL1Loss、BCEWithLogitsLoss",
-    "or SGD, AdamW, RMSprop; arguments under torch's names": "或 SGD、AdamW、RMSprop；参数名与 torch 相同",
+    "or SGD, AdamW, RMSprop, Adagrad; arguments under torch's names": "或 SGD、AdamW、RMSprop、Adagrad；参数名与 torch 相同",
     "or float64": "或 float64",
     "the minimal gated unit; change it as you like": "最小门控单元，可以随意修改",
     "read as h_prev, set by its equation": "读作 h_prev，由它的公式给出",

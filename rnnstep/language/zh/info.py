@@ -99,6 +99,8 @@ ZH = {
     'over_time = "together": the criterion is given all steps at once.': 'over_time = "together"：把所有时间步一次交给损失函数。',
     'reduction = "sum": what is compared at once is added up, not averaged.': 'reduction = "sum"：一次比较的各项相加，不取均值。',
     ", and the whole, times its factor, not below {loss}": "，乘以系数后的总损失不低于 {loss}",
+    "holds each number of every gradient between −{limit} and {limit}": "把每个梯度的每个数限制在 −{limit} 与 {limit} 之间",
+    "clr = lr / (1 + (k − 1) · lr_decay) in the k-th update.": "第 k 次更新时 clr = lr / (1 + (k − 1) · lr_decay)。",
     "beta = {beta}: near 0 a square, far off two straight lines.": "beta = {beta}：0 附近是平方，远处是两条直线。",
     "factor = {factor}: torch's loss times it, and every gradient with it.": "factor = {factor}：torch 的损失乘以它，每个梯度也随之乘以它。",
     "A target of {index} (ignore_index) counts for nothing.": "目标为 {index}（ignore_index）的项不计入。",

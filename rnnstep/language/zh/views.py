@@ -181,6 +181,11 @@ ZH = {
     "a square where the difference is small, a straight line where it is large": "差小时是平方，差大时是直线",
     "−ln of what the right answer, yes or no, was given": "正确答案（是或否）所得概率的 −ln",
     "the loss of this step, over all its outputs": "这一步的损失，合计所有输出",
+    "the gradient, each element held within the limit": "梯度裁剪：每个元素限制在上限之内的梯度",
+    "the sum of all squared gradients so far: it only grows, so the steps get smaller": (
+        "到目前为止所有梯度平方之和：只增不减，所以步子越来越小"
+    ),
+    "the step: lr times the gradient over the root of the sum": "步子：lr 乘以梯度，再除以这个和的平方根",
     "the gradient, made smaller where the norm of all was too large": "梯度裁剪：总范数过大时缩小后的梯度",
     "running mean of the gradients: which way it has gone of late": "梯度的滑动平均：近来往哪个方向走",
     "running mean of the squared gradients: how large they have been of late": "梯度平方的滑动平均：近来梯度有多大",
