@@ -12,9 +12,8 @@ from rnnstep.checking.rounding import shown
 from rnnstep.checking.step import Fed, Step
 from rnnstep.engine.blocks import Block
 from rnnstep.engine.epoch import CLIP
-from rnnstep.engine.optimizers import Optimizer
 from rnnstep.engine.learning import Learning
-from rnnstep.engine.optimizers import largest_update
+from rnnstep.engine.optimizers import Optimizer, largest_update
 from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.equations.shares import ROWS, D

@@ -285,12 +285,19 @@ def read_scenario(path: Path, given: Given) -> Scenario:
         UsageError: The file cannot be read.
         ScenarioError: It holds mistakes.
     """
+    from rnnstep.cli.speech import say
+    from rnnstep.language import environment_language
+    from rnnstep.scenario.modules import idle_dropout
     from rnnstep.scenario.read import read
 
-    return read(
+    scenario = read(
         path,
         limits(given),
         dtype=given.dtype,
         decimals=getattr(given, "decimals", None),
         language=given.language,
     )
+    idle = idle_dropout(scenario.recurrent)
+    if idle is not None:
+        say(idle, scenario.display.language or environment_language())
+    return scenario

@@ -163,7 +163,11 @@ def module_words(scenario: Scenario) -> str:
     words += ["bidirectional"] if recurrent.bidirectional else []
     words += ["batch_first"] if recurrent.batch_first else []
     words += [] if recurrent.bias else ["bias=False"]
-    words += [f"dropout={recurrent.dropout:g} ({recurrent.mode})"] if recurrent.dropout else []
+    words += (
+        [f"dropout={recurrent.dropout:g} ({recurrent.mode})"]
+        if recurrent.dropout and recurrent.num_layers > 1
+        else []
+    )
     return f"{recurrent.module}({', '.join(words)})"
 
 

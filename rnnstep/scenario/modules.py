@@ -34,6 +34,16 @@ _OF_OWN = (*_ALWAYS, "proj_size")
 _SHAPING = ("hidden_size", "num_layers", "bias", "bidirectional", "batch_first", "proj_size")
 
 
+def idle_dropout(recurrent: Recurrent) -> Text | None:
+    """Say that a dropout never acts, as torch warns; None where there is none, or it does."""
+    if not recurrent.dropout or recurrent.num_layers > 1:
+        return None
+    return Text(
+        "dropout = {p} never acts: torch has dropout after all layers but the last, and num_layers = 1",
+        p=f"{recurrent.dropout:g}",
+    )
+
+
 def read_module(document: Document, own: Iterable[str]) -> str | None:
     """Give the name of the recurrent module: one of torch's, or of the file's own cells."""
     table = document.table("recurrent")

@@ -261,5 +261,18 @@ def _fitted(reading: _Reading, key: str, array: Targets, rest: tuple[int, ...]) 
             found=shown_shape(array.shape),
             expected=shown_shape(expected),
         )
+    if _has_windows(reading.document) and array.shape[:1] != expected[:1]:
+        message = Text(
+            "{message}: `windows` begins one at every stride as long as there is a value left, the last ones filled"
+            " with `pad`, and each of these {rows} wants a target; to have whole ones alone, write them as rows of"
+            " `values`, such as (B, T, input_size) with batch_first",
+            message=message,
+            rows=num_rows,
+        )
     reading.table.problem(key, message)
     return None
+
+
+def _has_windows(document: Document) -> bool:
+    given = document.root.raw("input")
+    return isinstance(given, dict) and "windows" in given

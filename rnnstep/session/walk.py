@@ -11,6 +11,7 @@ from typing import Self
 
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.scenario.modules import idle_dropout
 from rnnstep.session import moves
 from rnnstep.session.breakpoints import PATIENCE, not_reached
 from rnnstep.session.moves import Position
@@ -54,7 +55,7 @@ class Walk:
     @classmethod
     def open(cls, run: Run) -> Self:
         """Open a run at start, looking at steps."""
-        return cls(run, Position((), run.tree.level("step")))
+        return cls(run, Position((), run.tree.level("step")), note=idle_dropout(run.scenario.recurrent))
 
     @property
     def tree(self) -> Tree:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.scenario.modules import idle_dropout
 from rnnstep.scenario.parse import parse_toml
 from rnnstep.session.edits import Target, current
 from rnnstep.session.place import write_place
@@ -98,7 +99,8 @@ class _Page(Page):
                     lengths=_listed(lengths),
                 )
             )
-        return rows
+        idle = idle_dropout(self._scenario.recurrent)
+        return rows if idle is None else rows + self._said(idle)
 
     def _shape(self, shape: Shape) -> Row:
         remark = "" if shape.remark is None else self._look.say(shape.remark)

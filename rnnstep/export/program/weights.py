@@ -13,6 +13,7 @@ from rnnstep.export.program.own_cell import cell_lines, safe
 from rnnstep.export.program.source import Source, indented
 from rnnstep.language import Text
 from rnnstep.scenario.model import Floats, Recurrent
+from rnnstep.scenario.modules import idle_dropout
 from rnnstep.scenario.parameters import linear_in_features, parameter_shapes
 from rnnstep.scenario.seeds import rounded, seeded_weights
 from rnnstep.scenario.state_dicts import take
@@ -91,7 +92,11 @@ def _constructed(source: Source) -> Iterator[str]:
     if scenario.recurrent.is_own:
         yield from _own_parameters(source)
     else:
-        eval_mode = ".eval()" if scenario.recurrent.dropout and not source.is_chained else ""
+        idle = idle_dropout(scenario.recurrent)
+        if idle is not None:
+            yield source.comment(idle)
+        has_dropout = scenario.recurrent.dropout > 0 and idle is None
+        eval_mode = ".eval()" if has_dropout and not source.is_chained else ""
         yield f"rnn = {module_call(source)}{eval_mode}"
     if scenario.linear is not None:
         bias = "" if scenario.linear.bias else ", bias=False"

@@ -169,6 +169,15 @@ _TASK = {
         "`name`：{name} 比较的是数值，[target] 里写的是类别；应为 `values`"
     ),
     "`{key}`: {name} takes no such option": "`{key}`：{name} 没有这个选项",
+    "dropout = {p} never acts: torch has dropout after all layers but the last, and num_layers = 1": (
+        "dropout = {p} 从不起作用：torch 只在最后一层以外的各层之后做 dropout，而 num_layers = 1"
+    ),
+    "{message}: `windows` begins one at every stride as long as there is a value left, the last ones filled"
+    " with `pad`, and each of these {rows} wants a target; to have whole ones alone, write them as rows of"
+    " `values`, such as (B, T, input_size) with batch_first": (
+        "{message}：`windows` 每隔一个步幅开始一个窗口，直到没有值为止，最后几个用 `pad` 补齐，这 {rows} 个窗口每个都要有目标；"
+        "只要完整的窗口，就把它们写成 `values` 的行，例如配合 batch_first 写成 (B, T, input_size)"
+    ),
     "a number other than 0": "不为 0 的数",
     '`reduction`: "none" keeps a loss for each entry, and `backward` needs one number;'
     ' expected "mean" or "sum"': (
