@@ -1,4 +1,8 @@
-"""Answers as lines, `h_1 = 0.54 ? 0.00 0.84`: on a command line, pasted, or in a file."""
+"""Answers as lines, `h_1 = 0.54 ? 0.00 0.84`: on a command line, pasted, or in a file.
+
+`≈` says what `=` says, however a keyboard spells it. Of an element the working may stand between,
+`3/L0/hh[1] = 0.35·(−0.45) − 0.19 ≈ −0.35`: its result is the answer.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,14 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.document import Document, Limits
 
-_LINE = re.compile(
+_IS = re.compile(r"(?:~=|=~|[=＝≈≒≃≅∼~～])(?:\s*[≈≒])?")
+_NAMED = re.compile(
     r"\s*(?:e(?P<epoch>\d{1,9}):\s*)?(?:(?P<step>\d{1,9})/)?(?:L(?P<layer>\d{1,9})(?P<back>←|<-)?(?:/|\s)\s*)?"
     r"(?P<name>[A-Za-z∂][\w.∂]*?)(?P<at>\[[\d,\s]+\])?"
-    r"\s*[=＝:：]\s*(?P<numbers>[^=＝]*)"
+    rf"\s*(?:[:：]|{_IS.pattern})"
 )
+_SAYS = re.compile(r"[=＝≈≒≃≅∼～]|\w\s*~\s*[\d?−-]")  # a bare ~ begins the path of a home
+_WORKING = re.compile(r"(?:[\s\d.,+\-−·*×/()…]|e[-−]?\d|[a-z]+\(|more terms|还有|项)*")
 _STEP = re.compile(r"(?P<name>.+)_(?P<step>\d{1,9})")
 _DECIMALS = re.compile(r"\s*decimals\s*[=＝:：]\s*(?P<number>\S*)\s*")
 NOTHING = Text("there are no answers: expected a file, or NAME = NUMBERS such as h_1 = 0.54 ? 0.00 0.84")
@@ -29,6 +36,11 @@ class _Unreadable(Exception):
     def __init__(self, message: Text) -> None:
         super().__init__(message)
         self.message = message
+
+
+def is_said(text: str) -> bool:
+    """Whether a text says that something is something, and is no path."""
+    return _SAYS.search(text) is not None
 
 
 def inline_answers(texts: Sequence[str], limits: Limits) -> Answers:
@@ -108,14 +120,16 @@ def _whole(text: str) -> int:
 
 
 def _answer(line: str, number: int) -> Answer:
-    found = _LINE.fullmatch(line)
+    found = _NAMED.match(line)
     shown = printable(line.strip()[:80])
-    if found is None:
+    *working, said = _IS.split(line[found.end() :]) if found else [""]
+    is_working = said.strip() and found and found["at"] and all(map(_WORKING.fullmatch, working))
+    if found is None or (working and not is_working):
         raise _Unreadable(
             Text("`{line}`: expected NAME = NUMBERS, such as h_1 = 0.54 ? 0.00 0.84", line=shown)
         )
     try:
-        numbers = from_text(found["numbers"])
+        numbers = from_text(said)
     except NotNumbers as error:
         what = printable(error.found[:40])
         raise _Unreadable(Text("`{line}`: `{found}` is no number", line=shown, found=what)) from None

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 BLANK = "?"
 MOST_NUMBERS = 1_000_000  # of one answer
 MOST_DECIMALS = 30
-_SIGNS = str.maketrans({"−": "-", "–": "-", "－": "-", "，": ",", "、": ",", "。": ".", "．": ".", "；": ";"})
+_SIGNS = str.maketrans(
+    {"−": "-", "–": "-", "－": "-", "，": ",", "、": ",", "。": ".", "．": ".", "；": ";", "≈": " ", "≒": " "}
+)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WORDS = {"inf": np.inf, "+inf": np.inf, "-inf": -np.inf}
 

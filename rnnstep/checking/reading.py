@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from rnnstep.checking.answer_text import NOTHING, inline_answers, line_answers
+from rnnstep.checking.answer_text import NOTHING, inline_answers, is_said, line_answers
 from rnnstep.checking.answers import Answers
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
@@ -111,7 +111,7 @@ def answers_of(texts: Sequence[str], limits: Limits) -> Answers:
         if path is not None:
             return read_answers(path, limits)
     for text in texts:
-        if "=" not in text and "＝" not in text:
+        if not is_said(text):
             raise UsageError(_no_answer(text, is_alone=len(texts) == 1))
     return inline_answers(texts, limits)
 

@@ -72,6 +72,18 @@ def is_rounded_to(value: Exact, result: str) -> bool:
     return apart < half or (apart == half and abs(exact) > abs(reckoned_to))
 
 
+def are_alike(first: Exact, second: Exact, decimals: int) -> bool:
+    """Whether two numbers are the same when both are rounded, half away from zero, to so many decimals."""
+    if isinstance(first, float) or isinstance(second, float):
+        return str(first) == str(second)
+    return _units(first, decimals) == _units(second, decimals)
+
+
+def _units(value: Decimal | Fraction, decimals: int) -> int:
+    size = math.floor(abs(Fraction(value)) * Fraction(10) ** decimals + Fraction(1, 2))
+    return size if value >= 0 else -size
+
+
 def _reckoned(piece: Piece, written: Callable[[float], str]) -> Exact:
     match piece:
         case Factor(value=value):

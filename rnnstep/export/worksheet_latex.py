@@ -229,10 +229,14 @@ def _working(page: Page, worked: Sequence[Asked]) -> Iterator[str]:
         line = page.by_key[one.key].program.by_name[one.name]
         known = page.sheet.known(one.key, one.t)
         for element in range(one.size):
-            sides = [_stage(page, stage) for stage in stages(line, element, known, pocket)]
-            yield _formula(" = ".join([f"{_label(page.label(one))}[{element}]", *sides]))
+            sides = [
+                f"{_SIGNS[stage.sign]} {_side(page, stage.tokens)}"
+                for stage in stages(line, element, known, pocket)
+            ]
+            yield _formula(" ".join([f"{_label(page.label(one))}[{element}]", *sides]))
 
 
+_SIGNS = {"=": "=", "≈": r"\approx"}
 _OPERATORS = {
     "·": r"\cdot\nobreak",
     "−": "-",
@@ -254,8 +258,8 @@ _FUNCTIONS = {
 }
 
 
-def _stage(page: Page, stage: Sequence[Token]) -> str:
-    return "".join(_token(page, token) for token in stage)
+def _side(page: Page, tokens: Sequence[Token]) -> str:
+    return "".join(_token(page, token) for token in tokens)
 
 
 def _token(page: Page, token: Token) -> str:

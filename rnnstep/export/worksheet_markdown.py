@@ -116,24 +116,27 @@ def _working(page: Page, worked: Sequence[Asked]) -> Iterator[str]:
         yield "\n```\n"
         for element in range(one.size):
             label = f"{prefixed(page.label(one))}[{element}]"
-            sides = [_text(page, stage) for stage in stages(line, element, known, pocket)]
+            sides = [
+                f"{stage.sign} {_text(page, stage.tokens)}" for stage in stages(line, element, known, pocket)
+            ]
             yield from (f"{row}\n" for row in _lines(label, sides))
         yield "```\n"
 
 
-def _text(page: Page, stage: Sequence[Token]) -> str:
-    return "".join(page.number(token.value) if token.kind == "value" else token.text for token in stage)
+def _text(page: Page, tokens: Sequence[Token]) -> str:
+    return "".join(page.number(token.value) if token.kind == "value" else token.text for token in tokens)
 
 
 def _lines(label: str, sides: Sequence[str]) -> Iterator[str]:
-    """An element's stages on one line, or each on its own, cut before a sign where it is too long."""
-    whole = " = ".join((label, *sides))
+    """An element's stages, their signs before them, on one line, or each on its own, cut where it is too long."""
+    whole = " ".join((label, *sides))
     if len(whole) <= WIDTH:
         yield whole
         return
     lead = label
-    for side in sides:
-        row = f"{lead} ="
+    for signed in sides:
+        sign, _, side = signed.partition(" ")
+        row = f"{lead} {sign}"
         for word in _words(side):
             if len(row) + 1 + len(word) > WIDTH and len(row) > len(label) + 2:
                 yield row

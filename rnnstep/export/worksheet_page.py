@@ -153,7 +153,11 @@ class Page:
     @property
     def of_the_key(self) -> str:
         """What is said before the working."""
-        return self.say(Text("Products with a factor 0 may be left out."))
+        return self.say(
+            Text(
+                "Products with a factor 0 may be left out; ≈ stands where rounding on the way has changed the last digit."
+            )
+        )
 
     def of_group(self, group: Group, spell: Callable[[Named], str] = plain) -> str:
         """What is said before equations: whose they are, and in which order; nothing where there is one block."""

@@ -2,16 +2,19 @@
 
     0.11·0.50 − 0.12·0.25 + 0.12  =  0.06 − 0.03 + 0.12  =  0.15
 
-Every stage does the operations whose numbers are all there, and writes each result down rounded.
+Every stage does the operations whose numbers are all there, and writes each result down rounded. `≈` stands
+between two stages that differ when both are reckoned without rounding on the way, `=` between others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnstep.checking.pocket import Pocket
+from rnnstep.equations.adding_up import are_alike, reckoned
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.expand import expand
 from rnnstep.equations.intervals import Interval, point
@@ -20,17 +23,36 @@ from rnnstep.equations.pieces import Applied, Factor, Marked, Piece, Token, Tota
 from rnnstep.equations.syntax import Apply, Expression, Line, Pick
 from rnnstep.equations.write import BLACKBOARD, write
 
-Stage = tuple[Token, ...]
+
+class Stage(NamedTuple):
+    """What an element is worked out to.
+
+    Attributes:
+        sign: "=" or "≈", which stands before it.
+        tokens: of the stage.
+    """
+
+    sign: str
+    tokens: tuple[Token, ...]
 
 
 def stages(line: Line, element: int, known: Mapping[str, Array], pocket: Pocket) -> Iterator[Stage]:
     """The right side of an element with its numbers put in, and what becomes of it; the result is the last stage."""
     inner = dict(_inner(line.expression, known, pocket))
     piece = _with_inner(expand(line, element, known, skip_zeros=True).piece, inner)
+    sign = "="
     while not _is_number(piece):
-        yield tokens(piece)
-        piece = _reduced(piece, pocket)
-    yield tokens(_number(_value(piece)))
+        yield Stage(sign, tokens(piece))
+        before, piece = piece, _reduced(piece, pocket)
+        sign = "=" if _are_alike(before, piece, pocket.decimals) else "≈"
+    yield Stage(sign, tokens(_number(_value(piece))))
+
+
+def _are_alike(before: Piece, after: Piece, decimals: int) -> bool:
+    def written(value: float) -> str:
+        return f"{value:.{decimals}f}"
+
+    return are_alike(reckoned(before, written), reckoned(after, written), decimals)
 
 
 # ── products inside products, which stand for their value ────────────────────────────

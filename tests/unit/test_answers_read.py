@@ -12,8 +12,13 @@ import pytest
 from rnnstep.checking import inline_answers
 from rnnstep.checking.reading import given_answers, read_answers
 from rnnstep.errors import ScenarioError, UsageError
+from rnnstep.scenario import bundled
 from rnnstep.scenario.document import Limits
+from rnnstep.scenario.read import read
 from rnnstep.scenario.source import LARGEST_FILE
+from rnnstep.session.own_answers import read_own
+from rnnstep.session.run import Run
+from rnnstep.session.session import Session
 from tests.unit.command_line import OWN, run, written
 
 RIGHT = "0.215 0.251 -0.484 -0.094"  # of h_1 of hello
@@ -430,6 +435,40 @@ def test_decimal_commas_apart_by_blanks_are_read():
     }.items():
         (one,) = inline_answers([text], Limits()).answers
         assert [None if math.isnan(value) else value for value in one.numbers.value.tolist()] == values
+
+
+@pytest.mark.parametrize("sign", ["≈", "~=", "=~", "≒", "～", "~", "∼", "≃", "≅", "=", "= ≈"])
+def test_about_equal_says_what_equal_says(capsys, tmp_path, sign):
+    line = f"h_1 {sign} 0.216 0.251 ? −0.094"
+    (one,) = inline_answers([line], Limits()).answers
+    assert (one.name, one.numbers.value[0]) == ("h", 0.216)
+    assert run(capsys, "check", "hello", line)[0] == 0
+    assert run(capsys, "check", "hello", str(written(tmp_path, f"{line}\n", "a.txt")))[0] == 0
+    session = Session.open(Run.of(read(bundled.find("hello"))))
+    assert read_own(line).marked(session.run.learning).marks[0].status == "correct"
+
+
+def test_a_path_with_a_tilde_is_no_answer(capsys):
+    assert "no such file" in run(capsys, "check", "hello", "~/nowhere.toml")[2]
+
+
+def test_about_equal_is_read_in_a_value_too(capsys, tmp_path):
+    text = '[[answer]]\nstep = 1\nname = "h"\nvalue = "≈0.216 ≈ 0.251 ? ?"\n'
+    assert run(capsys, "check", "hello", str(written(tmp_path, text, "a.toml")))[0] == 0
+
+
+def test_of_a_worked_line_the_result_is_read():
+    for line, value in {
+        "1/L0/ih[3] = −0.10995·0 + 0.40885·1 + 0.03337·0 + 0.20734·0 − 0.22919 = 0.1797": 0.1797,
+        "3/L0/h[1] = tanh(−0.5776 + 1e-8) ≈ −0.52": -0.52,
+        "hh_3[0] = 0.2*0.3 - 0.1 = -0.04": -0.04,
+        "hh_3[0] = 0.2·0.3 … 3 more terms ≈ 0.05": 0.05,
+    }.items():
+        (one,) = inline_answers([line], Limits()).answers
+        assert one.numbers.value == value
+    for line in ("h_1[0] = 0.2 h_2 = 0.3", "h_1 = 0.2 = 0.3", "h_1[0] = 0.2 ="):
+        with pytest.raises(UsageError):
+            inline_answers([line], Limits())
 
 
 def test_names_that_end_in_a_number_are_read(capsys, tmp_path):

@@ -6,11 +6,14 @@ import ast
 import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from rnnstep.checking.pocket import Pocket
+from tests.property.worked_lines import Reckoner
 from tests.unit.command_line import run, written
 from tests.unit.test_worksheet import BOTH_WAYS, NAMES, NESTED
 
@@ -64,12 +67,18 @@ class Calculator:
 
 
 def worked(sheet):
-    """The lines of working, those that go on below joined again: label and sides."""
+    """The lines of working: label and sides."""
+    for label, sides in signed(sheet):
+        yield label, [side for _, side in sides]
+
+
+def signed(sheet):
+    """The lines of working, those that go on below joined again: label, and sides with the signs before them."""
     for block in re.findall(r"^```\n(.*?)^```", sheet.partition("## ")[2], flags=re.MULTILINE | re.DOTALL):
         for line in re.sub(r"\n +", " ", block).splitlines():
-            label, *sides = line.split(" = ")
+            label, *sides = re.split(r" (?==|≈)", line)
             if label.endswith("]") and label[-2].isdigit():
-                yield label, sides
+                yield label, [(side[0], side[2:]) for side in sides]
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 2, 6, 9])
@@ -86,6 +95,37 @@ def test_numbers_put_in_come_exactly_to_the_result(name, decimals, capsys, tmp_p
         for side in sides:
             assert calculator.result(side) == Decimal(sides[-1]), (label, sides)
     assert not re.search(r"-0(\.0+)?(?![\d.])", sheet)
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 4])
+@pytest.mark.parametrize("name", ["hello", "hello_lstm", NESTED])
+def test_equals_stands_between_sides_that_are_the_same_when_the_end_alone_is_rounded(
+    name, decimals, capsys, tmp_path
+):
+    name = written(tmp_path, name) if "\n" in name else name
+    _, sheet, _ = run(capsys, "worksheet", name, "--key", "--decimals", str(decimals), "--steps", "1-2")
+    seen = set()
+    for label, sides in signed(sheet):
+        for (_, before), (sign, after) in pairwise(sides):
+            values = [units(Reckoner(side).value(), decimals) for side in (before, after)]
+            assert (sign == "=") == (values[0] == values[1]), (label, before, after)
+            seen.add(sign)
+    assert "=" in seen
+    assert decimals > 2 or "≈" in seen
+
+
+def units(value, decimals):
+    size = math.floor(abs(value) * 10**decimals + Fraction(1, 2))
+    return size if value >= 0 else -size
+
+
+def test_latex_has_a_sign_of_its_own_for_about_equal(capsys):
+    options = ("--key", "--decimals", "2", "--steps", "2")
+    _, sheet, _ = run(capsys, "worksheet", "hello", *options)
+    _, latex, _ = run(capsys, "worksheet", "hello", *options, "--format", "tex")
+    body = latex.partition(r"\begin{document}")[2]
+    assert body.count(r" \approx ") == sum(sign == "≈" for _, sides in signed(sheet) for sign, _ in sides) > 0
+    assert "≈" not in body
 
 
 def test_what_a_line_reads_is_what_another_came_to(capsys):

@@ -54,7 +54,9 @@ ZH = {
         "步数从 1 数起，元素从 0 数起；权重就是印出来的数。"
     ),
     "The sheet is about sequence {row} of a batch of {rows}.": "本练习是关于批中第 {row} 条序列的（从 0 数起，共 {rows} 条）。",
-    "Products with a factor 0 may be left out.": "有因数为 0 的乘积可能省略不写。",
+    "Products with a factor 0 may be left out; ≈ stands where rounding on the way has changed the last digit.": (
+        "有因数为 0 的乘积可能省略不写；逐步舍入使末位不同时写 ≈。"
+    ),
     "Equations": "公式",
     "Given": "已知",
     "{blocks} begins at step {last} and goes back to step 1: its {before} comes from the step after in time,"
