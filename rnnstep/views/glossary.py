@@ -76,7 +76,8 @@ GLOSSARY: tuple[Sign, ...] = (
     Sign(
         "=  ≈",
         Text(
-            "= : the numbers as shown give the result as shown; ≈ : only with the digits not shown (D shows more)"
+            "= : the numbers as shown give the result as shown, for which a line may show a digit or two more than"
+            " elsewhere; ≈ (about equal): only with the digits not shown (D shows more)"
         ),
     ),
     Sign("[ ; ]", Text("one vector below another, as in [h_prev; x]")),

@@ -32,14 +32,6 @@ _SIGNS: tuple[tuple[str, str, Text], ...] = (
     ("wrong", "bad", Text("torch computes something else")),
     ("1.25", "changed", Text("what the cursor's place has just computed")),
     ("1.25", "cursor", Text("the number under the cursor")),
-    (
-        "≈",
-        "operator",
-        Text(
-            "about equal: the numbers of a worked line, as they are shown, give another last digit, because each is"
-            " rounded; D shows more. Where a digit or two more in the line make it add up, they are shown there, with ="
-        ),
-    ),
     ("ahead", "dim", Text("not computed yet")),
     ("1.25", "old", Text("the value before the last edit")),
     ("current", "now", Text("the step or line that is being computed")),

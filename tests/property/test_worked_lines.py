@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from rnnstep.views.alphabet import ASCII
 from rnnstep.views.look import Look
 from tests.property.worked_lines import Reckoner, comes_to, lines, run_of
 
+ROOT = Path(__file__).resolve().parents[2]
 NARROW, WIDE = (76, 2), (196, 4)
 
 
@@ -162,3 +165,37 @@ def test_the_judge_and_the_reader_of_texts_agree(a, b, text, decimals, guard):
 def test_what_the_reader_of_texts_says(text, result, is_so):
     assert comes_to(text, result) == is_so
     assert Reckoner("0.1 + 0.2").value() == Reckoner("0.3").value()
+
+
+# ── the documents ────────────────────────────────────────────────────────────────────────
+
+_NUMBER = r"−?\d+(?:\.\d+)?(?:e-?\d+)?"
+_FACTOR = rf"[−(]*(?:(?:tanh|sigmoid|exp|sqrt|ln)[( ])?{_NUMBER}\)*"
+_LINE = re.compile(
+    rf"(?<![\w.])(?P<expression>(?=\S*[(·+/−n]|{_NUMBER} ){_FACTOR}(?: ?[·+−/] ?{_FACTOR})*) (?P<sign>[=≈]) (?P<result>{_NUMBER})"
+)
+
+
+def sums_of(path):
+    """The worked lines of a document, those that go on in the next line of it included."""
+    for found in _LINE.finditer(re.sub(r"\n(?=\S)", " ", path.read_text("utf-8"))):
+        expression = re.sub(r"ln ?\(?([\d.]+)\)?", r"log(\1)", found["expression"])
+        if not re.fullmatch(_NUMBER, expression):
+            yield expression, found["sign"], found["result"]
+
+
+DOCUMENTS = sorted(path for folder in (ROOT, ROOT / "docs") for path in folder.glob("*.md"))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_sums_in_the_documents_add_up(path):
+    for expression, sign, result in sums_of(path):
+        assert comes_to(expression, result) == (sign == "="), (expression, sign, result)
+
+
+@pytest.mark.parametrize("name", ["lessons.md", "lessons.zh.md"])
+def test_the_lessons_have_sums_and_they_are_found(name):
+    found = list(sums_of(ROOT / "docs" / name))
+    assert len(found) >= 7
+    assert ("0.03136 + 0.09177", "=", "0.1231") in found
+    assert ("−log(0.2712)", "=", "1.3049") in found

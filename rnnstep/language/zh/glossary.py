@@ -124,8 +124,9 @@ ZH = {
     "transposed: rows and columns exchanged": "转置：行与列互换",
     "the norm, the length of a vector: the root of the sum of squares": "范数，即向量的长度：平方和的平方根",
     "minus": "减号，负号",
-    "= : the numbers as shown give the result as shown; ≈ : only with the digits not shown (D shows more)": (
-        "=：用显示出来的数算，正好得到显示的结果；≈：要加上没有显示的位数才得到（按 D 多显示一位）"
+    "= : the numbers as shown give the result as shown, for which a line may show a digit or two more than"
+    " elsewhere; ≈ (about equal): only with the digits not shown (D shows more)": (
+        "=：用显示出来的数算，正好得到显示的结果，为此算式里可能多写一两位；≈（约等于）：要加上没有显示的位数才得到（按 D 多显示一位）"
     ),
     "one vector below another, as in [h_prev; x]": "两个向量上下相接，如 [h_prev; x]",
     "more, for which there is no room here": "还有，这里放不下",

@@ -193,10 +193,6 @@ ZH = {
     "torch computes something else": "torch 算出的不同",
     "what the cursor's place has just computed": "光标处刚刚算出的数",
     "the number under the cursor": "光标处的数",
-    "about equal: the numbers of a worked line, as they are shown, give another last digit, because each is rounded; "
-    "D shows more. Where a digit or two more in the line make it add up, they are shown there, with =": (
-        "约等于：各数都经过舍入，照所示数字算，末位会不同；按 D 多看几位。若多写一两位就能与结果相符，则在该行多写，并用 ="
-    ),
     "not computed yet": "还没有算",
     "the value before the last edit": "上一次修改之前的值",
     "the step or line that is being computed": "正在计算的步或行",
