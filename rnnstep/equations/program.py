@@ -52,12 +52,12 @@ class Program:
         """The name under which a line reads a state as it was before the step: `h_prev`."""
         return self.read_as.get(state, f"{state}_prev")
 
-    @property
+    @cached_property
     def befores(self) -> tuple[str, ...]:
         """The names under which the states are read, in their order."""
         return tuple(map(self.before, self.states))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The values that the lines give, in order."""
         return tuple(line.name for line in self.lines)

@@ -509,11 +509,17 @@ def test_whatever_is_typed_as_an_edit_is_one_or_is_told(session, text):
 # ── where numbers come from ──────────────────────────────────────────────────────────────
 
 
+@functools.lru_cache(maxsize=4096)
+def known_at(name: str, spot: Spot, row: int):
+    """What is known at an operation, for all of its elements."""
+    return run_at(name, spot.epoch).known(spot, row)
+
+
 def factors(name: str, row: int) -> Iterator[tuple[Run, Spot, Factor]]:
     """All numbers that are read in a row of the batch, each with where it is read."""
     for spot in dict.fromkeys(replace(spot, term=None) for spot in terms(name)):
         run = run_at(name, spot.epoch)
-        known = run.known(spot, row)
+        known = known_at(name, replace(spot, element=None), row)
         if known is None:
             continue
         index = index_of(run.block(spot), spot.operation, spot.element)
@@ -560,7 +566,7 @@ def rows_of(run: Run) -> range:
 def value_at(name: str, origin: Origin) -> float:
     spot = run_of(name).tree.locate(origin.path)
     run = run_at(name, spot.epoch)
-    known = run.known(spot, origin.row)
+    known = known_at(name, replace(spot, element=None, term=None), origin.row)
     assert known is not None, (spot, origin.row)
     return float(known[spot.operation][index_of(run.block(spot), spot.operation, spot.element)])
 
