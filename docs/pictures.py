@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from pathlib import Path
 
 from rnnstep.reference import Worker
@@ -10,6 +12,7 @@ from rnnstep.scenario import bundled
 from rnnstep.tui.app import DebuggerApp
 from rnnstep.tui.options import Options
 from rnnstep.tui.picture import picture
+from rnnstep.tui.remembered import Remembered, remember
 from rnnstep.tui.sources import Source
 from rnnstep.tui.torch import Torch
 
@@ -35,5 +38,8 @@ async def draw(language: str) -> str:
 
 
 if __name__ == "__main__":
+    home = tempfile.mkdtemp()  # no settings of the one who draws, and no card of a first start
+    os.environ |= {"XDG_CONFIG_HOME": home, "XDG_STATE_HOME": home}
+    remember(Remembered({}, has_seen_card=True))
     for language, name in PICTURES.items():
         (FOLDER / name).write_text(asyncio.run(draw(language)), encoding="utf-8")

@@ -168,16 +168,15 @@ def _next(marked: Marked, index: int, remarks: Remarks, page: Page) -> str:
 
 def _mistake(one: Named, page: Page) -> Iterator[str]:
     names = " + ".join(page.say(MISTAKES[id_].name) for id_ in one.ids)
-    ids = " + ".join(one.ids)
-    told = {"names": names, "ids": ids, "count": one.one_in}
+    told = {"names": names, "count": one.one_in}
     if not one.is_named:
-        text = Text("possible: {names} ({ids}); 1 in {count} random answers would fit as well", **told)
+        text = Text("possible: {names}; 1 in {count} random answers would fit as well", **told)
     elif one.is_against_others:
-        text = Text("may be: {names} ({ids}); right numbers of the same step speak against it", **told)
+        text = Text("may be: {names}; right numbers of the same step speak against it", **told)
     elif len(one.ids) > 1:
-        text = Text("two mistakes at once: {names} ({ids})", **told)
+        text = Text("two mistakes at once: {names}", **told)
     else:
-        text = Text("mistake: {names} ({ids})", **told)
+        text = Text("mistake: {names}", **told)
     yield page.say(text)
     for id_ in one.ids:
         yield f"  {page.say(MISTAKES[id_].explanation)}"

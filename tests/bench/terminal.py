@@ -10,12 +10,18 @@ import select
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+HOME = Path(
+    tempfile.mkdtemp(prefix="rnnstep-bench-")
+)  # no settings of the developer's, and no card of a first start
+(HOME / "rnnstep").mkdir()
+(HOME / "rnnstep" / "remembered.json").write_text('{"card": "seen"}', "utf-8")
 PATIENCE = 60.0  # seconds until something is taken to be wrong
 
 
@@ -27,6 +33,7 @@ class Terminal:
         fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+        environment |= {"XDG_CONFIG_HOME": str(HOME), "XDG_STATE_HOME": str(HOME)}
         environment |= {"TEXTUAL_ANIMATIONS": "none", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         self.started = time.perf_counter()
         self.process = subprocess.Popen(

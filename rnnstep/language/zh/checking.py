@@ -128,13 +128,13 @@ ZH = {
     "the rest of {name}": "{name} 的其余各项",
     "work out {name} next: it tells them apart": "接下来算 {name}：它能把这几种错误区分开",
     "work out {name} next: it tells some of them apart": "接下来算 {name}：它能区分开其中几种错误",
-    "two mistakes at once: {names} ({ids})": "同时有两个错误：{names}（{ids}）",
-    "mistake: {names} ({ids})": "错误：{names}（{ids}）",
-    "may be: {names} ({ids}); right numbers of the same step speak against it": (
-        "也许是：{names}（{ids}）；但同一步里算对的数与此不符"
+    "two mistakes at once: {names}": "同时有两个错误：{names}",
+    "mistake: {names}": "错误：{names}",
+    "may be: {names}; right numbers of the same step speak against it": (
+        "也许是：{names}；但同一步里算对的数与此不符"
     ),
-    "possible: {names} ({ids}); 1 in {count} random answers would fit as well": (
-        "可能：{names}（{ids}）；随便写的答案，{count} 个里也会有 1 个碰巧符合"
+    "possible: {names}; 1 in {count} random answers would fit as well": (
+        "可能：{names}；随便写的答案，{count} 个里也会有 1 个碰巧符合"
     ),
     "these numbers are too few or too coarse to tell what was done": "这几个数太少或太粗，看不出是怎么算错的",
     "write more decimals, or more numbers": "多写几位小数，或者多写几个数",
