@@ -8,6 +8,7 @@ from typing import Any
 from rnnstep.engine.floor import floor
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.scenario.model import Training
 from rnnstep.scenario.parse import parse_toml
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
@@ -158,41 +159,8 @@ class LearningSections(Page):
         training = self._scenario.training
         assert training is not None
         rows = self._head(Text("Training, in torch's words"))
-        say = self._look.say
-        lines: list[Row] = [
-            (
-                Span("optimizer.zero_grad()", "label"),
-                Span(say(Text("sets every gradient to zero: backward adds to what is there"))),
-            ),
-            (
-                Span("loss.backward()", "label"),
-                Span(self._spelt(say(Text("adds ∂loss/∂W to W.grad, for every parameter W")))),
-            ),
-        ]
-        if training.clip_grad_value:
-            held = Text(
-                "holds each number of every gradient between −{limit} and {limit}",
-                limit=f"{training.clip_grad_value:g}",
-            )
-            lines.append(
-                (Span(f"clip_grad_value_(…, {training.clip_grad_value:g})", "label"), Span(say(held)))
-            )
-        if training.clip_grad_norm:
-            clip = Text(
-                "makes all gradients shorter together, if their norm is above {limit}",
-                limit=training.clip_grad_norm,
-            )
-            lines.append((Span(f"clip_grad_norm_(…, {training.clip_grad_norm:g})", "label"), Span(say(clip))))
-        lines.append(
-            (
-                Span("optimizer.step()", "label"),
-                Span(
-                    say(Text("{optimizer}: of each number w and its gradient", optimizer=training.optimizer))
-                ),
-            )
-        )
         rows += self._table(
-            tuple(span._replace(text=self._spelt(span.text)) for span in line) for line in lines
+            (Span(call, "label"), Span(self._spelt(self._look.say(does)))) for call, does in _calls(training)
         )
         learning = self._session.run.learning
         block = learning.trainer.update_blocks(1)[-1]
@@ -264,3 +232,30 @@ def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[str]:
                 else str(value)
             )
             yield printable(f"{before}{key} = {shown}")
+
+
+def _calls(training: Training) -> Iterator[tuple[str, Text]]:
+    """The calls of an update in torch's words, each with what it does."""
+    yield (
+        "optimizer.zero_grad()",
+        Text("sets every gradient to zero: backward adds to what is there"),
+    )
+    yield "loss.backward()", Text("adds ∂loss/∂W to W.grad, for every parameter W")
+    if training.clip_grad_value is not None:
+        limit = f"{training.clip_grad_value:g}"
+        yield (
+            f"clip_grad_value_(…, {limit})",
+            Text("holds each number of every gradient between −{limit} and {limit}", limit=limit),
+        )
+    if training.clip_grad_norm is not None:
+        yield (
+            f"clip_grad_norm_(…, {training.clip_grad_norm:g})",
+            Text(
+                "makes all gradients shorter together, if their norm is above {limit}",
+                limit=training.clip_grad_norm,
+            ),
+        )
+    yield (
+        "optimizer.step()",
+        Text("{optimizer}: of each number w and its gradient", optimizer=training.optimizer),
+    )
