@@ -172,7 +172,7 @@ def result_grids(scene: Scene, name: str) -> list[Grid]:
     values = None if scene.known is None or not is_seen else scene.known[name]
     shape = scene.shape(name)
     kind = scene.kind(name)
-    spot = scene.session.spot
+    spot = scene.cursor
     focus: tuple[int | None, int | None] = (None, None)
     if spot is not None and spot.element is not None:
         index = index_of(scene.block, name, spot.element)

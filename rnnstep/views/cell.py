@@ -15,6 +15,7 @@ from rnnstep.views.compose import Block, above, beside, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.parts import (
     RULE,
+    Difference,
     Part,
     aired,
     draw_parts,
@@ -46,34 +47,44 @@ def whole(scene: Scene, cells: int, height: int, air: int = 0) -> Block | None:
     """
     if not _is_whole_cell(scene):
         return None
-    for beside_it in (("torch", "Δ"), ("torch",), ()):
+    first, second = aired(_first(scene), air), aired(_second(scene), air)
+    if max(height_of(first), height_of(second)) > height:
+        return None
+    results, seen = aired(_results(scene), air), ("torch", "Δ")
+    for beside_it in (seen, seen[:1], ()):
+        shown = [part for part in results if _is_among(part, beside_it)]
+        if beside_it == seen[:1]:
+            shown = _judged(scene, shown, results)
+        coming = _coming(scene, beside_it)
         for form in (_one_row, _two_rows):
-            results = aired(_results(scene, beside_it), air)
-            drawn = form(scene, results, _coming(scene, beside_it), (cells, height, air))
+            drawn = form(scene, (first, second, shown), coming, cells, height)
             if drawn is not None:
                 return drawn
     return None
 
 
-def _one_row(scene: Scene, results: list[Part], coming: int, room: tuple[int, int, int]) -> Block | None:
-    """Everything side by side; `coming` cells are kept for what torch has not said yet. `room`: cells, rows, air."""
-    cells, height, air = room
-    parts = [*aired([*_first(scene), RULE, *_second(scene)], air), *results]
-    decimals = scene.look.decimals
-    if width_of(parts, decimals) + coming - 1 > cells or height_of(parts) > height:
+_Parts = tuple[list[Part], list[Part], list[Part]]
+"""What acts on x, what acts on the states, and what comes of it."""
+
+
+def _one_row(scene: Scene, parts: _Parts, coming: int, cells: int, height: int) -> Block | None:
+    """Everything side by side; `coming` cells are kept for what torch has not said yet."""
+    first, second, results = parts
+    row, decimals = [*first, RULE, *second, *results], scene.look.decimals
+    if width_of(row, decimals) + coming - 1 > cells or height_of(row) > height:
         return None
-    return pad(beside(draw_parts(scene, parts, decimals, height), gap=0), cells)
+    return pad(beside(draw_parts(scene, row, decimals, height), gap=0), cells)
 
 
-def _two_rows(scene: Scene, results: list[Part], coming: int, room: tuple[int, int, int]) -> Block | None:
+def _two_rows(scene: Scene, parts: _Parts, coming: int, cells: int, height: int) -> Block | None:
     """`W_ih x_t + b_ih` above `W_hh h_prev + b_hh`, the results at their right."""
-    cells, height, air = room
-    first, second, decimals = aired(_first(scene), air), aired(_second(scene), air), scene.look.decimals
+    first, second, results = parts
+    decimals = scene.look.decimals
     wide = max(width_of(first, decimals), width_of(second, decimals)) + width_of(results, decimals)
     tall = max(height_of(first) + height_of(second), height_of(results))
     if wide + coming - 1 > cells or tall > height:
         return None
-    left = above([beside(draw_parts(scene, parts, decimals, height), gap=0) for parts in (first, second)])
+    left = above([beside(draw_parts(scene, row, decimals, height), gap=0) for row in (first, second)])
     side = beside(draw_parts(scene, results, decimals, len(left)), gap=0)
     return pad(beside([left, side], gap=0), cells)
 
@@ -101,20 +112,39 @@ def _second(scene: Scene) -> list[Part]:
     return [value_grid(scene, "h_prev"), *matrices, *(value_grid(scene, f"{name}_prev") for name in others)]
 
 
-def _results(scene: Scene, beside_it: tuple[str, ...]) -> list[Part]:
-    """The gates, the new states, and of torch's word on them what there is room for."""
+def _results(scene: Scene) -> list[Part]:
+    """The gates, the new states, and torch's word on them."""
     gates = [value_grid(scene, name) for name in _gate_names(scene)]
     found: list[Part] = [RULE, *gates, RULE] if gates else [RULE]
     for state in reversed(tuple(scene.scenario.cell.states)):
-        found += [value_grid(scene, state), *torch_parts(scene, state, beside_it)]
+        found += [value_grid(scene, state), *torch_parts(scene, state)]
     return found
+
+
+def _is_among(part: Part, beside_it: tuple[str, ...]) -> bool:
+    """Whether a part stays where of torch's columns only some do."""
+    if isinstance(part, Difference):
+        return "Δ" in beside_it
+    return isinstance(part, str) or part.style != "torch" or "torch" in beside_it
+
+
+def _judged(scene: Scene, shown: list[Part], results: list[Part]) -> list[Part]:
+    """Torch's columns with the ✓ or ✗ that the difference after them had."""
+    signs = iter(part.title for part in results if isinstance(part, Difference))
+    delta = scene.look.alphabet.spell("Δ")
+    return [
+        replace(part, title=part.title + next(signs, "").removeprefix(delta))
+        if isinstance(part, Grid) and part.style == "torch"
+        else part
+        for part in shown
+    ]
 
 
 def _coming(scene: Scene, beside_it: tuple[str, ...]) -> int:
     """The cells that torch's columns will take before they are there, so that nothing moves."""
     if scene.look.torch in ("none", "failed"):
         return 0
-    coming = [name for name in scene.scenario.cell.states if not torch_parts(scene, name, ("torch",))]
+    coming = [name for name in scene.scenario.cell.states if not torch_parts(scene, name)]
     return len(coming) * torch_width(scene.look.decimals, beside_it)
 
 

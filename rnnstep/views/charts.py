@@ -7,7 +7,7 @@ nothing to draw. An axis fits the values of the whole run, so that it stays whil
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,9 @@ GATES = "gates"
 
 _MOST_LINKS = 2000
 """Steps of longer runs stand too close to be clicked."""
+
+_MOST_TOGETHER = 256
+"""Values of more elements are not kept for every step."""
 
 _MOST_ALONE = 400
 """Where each step is computed alone, as on the way back, an element of more of them is not plotted."""
@@ -97,6 +100,15 @@ def element_name(scene: Scene) -> str:
     return "" if spot is None else _written(scene.run, spot, scene.look.alphabet)
 
 
+def has_element(scene: Scene) -> bool:
+    """Whether there is an element at the cursor to be plotted; nothing is computed to know it."""
+    spot = _at_cursor(scene)
+    if spot is None or spot.key is None:
+        return False
+    is_whole = spot.phase == "forward" and scene.block.kind == "recurrent"
+    return is_whole or len(scene.run.tree.stage(spot).steps[spot.key]) <= _MOST_ALONE
+
+
 def over_time(scene: Scene) -> Array | None:
     """Give the element at the cursor at every step of its pass, (T,), NaN where its row is over.
 
@@ -150,7 +162,7 @@ def _written(run: Run, spot: Spot, alphabet: Alphabet) -> str:
 
 def _element(scene: Scene) -> int:
     """The cursor's element, where it is one of a vector as long as the state; else the first."""
-    spot = scene.session.spot
+    spot = scene.cursor
     if spot is None or spot.element is None or spot.operation is None or spot.key not in scene.done.runs:
         return 0
     block = scene.done.by_key[spot.key]
@@ -318,8 +330,30 @@ def _element_over_time(run: Run, spot: Spot, row: int) -> Array | None:
             return found
     if len(steps) > _MOST_ALONE:
         return None
+    place = replace(spot, operation=None, element=None)
+    size = size_of(run.tree.block(spot), spot.operation)
+    if size > _MOST_TOGETHER:
+        for t in steps:
+            known = run.known(replace(spot, t=t), row)
+            if known is not None:
+                found[t] = np.asarray(known[spot.operation], np.float64).reshape(-1)[spot.element]
+        return found
+    whole = _alone(run, place, row)[spot.operation]
+    found[:] = whole[: len(found), spot.element]
+    return found
+
+
+@lru_cache(maxsize=4)
+def _alone(run: Run, spot: Spot, row: int) -> Mapping[str, Array]:
+    """All smaller values of a block at every step, each (T, n), where each step is computed alone: at once, for all."""
+    assert spot.key is not None
+    block = run.tree.block(spot)
+    steps = run.tree.stage(spot).steps[spot.key]
+    names = [name for name in block.program.names if size_of(block, name) <= _MOST_TOGETHER]
+    found = {name: np.full((max(steps) + 1, size_of(block, name)), np.nan) for name in names}
     for t in steps:
         known = run.known(replace(spot, t=t), row)
         if known is not None:
-            found[t] = np.asarray(known[spot.operation], np.float64).reshape(-1)[spot.element]
+            for name in names:
+                found[name][t] = np.asarray(known[name]).reshape(-1)
     return found

@@ -112,7 +112,7 @@ def place_in_words(scene: Scene) -> str:
     look = scene.look
     if scene.level == "start":
         return look.say(_LEVELS["start"])
-    spot = scene.session.spot
+    spot = scene.cursor
     assert spot is not None
     parts: list[str] = []
     tree = scene.run.tree

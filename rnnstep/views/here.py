@@ -61,7 +61,7 @@ def here(session: Session, look: Look, cells: int) -> Block:
 
 def _said(scene: Scene) -> Iterator[tuple[Text, str]]:
     """What the operation is, what the block is to torch, what the level is."""
-    at = scene.session.spot
+    at = scene.cursor
     if scene.spot.operation is not None:
         line = scene.run.line(scene.spot)
         told = sentence_at(scene, line.name)

@@ -205,7 +205,7 @@ def operand(scene: Scene, name: str, expansion: Expansion | None = None, product
         scene.shape(name),
         kind,
         scene.scale_of(name),
-        focus=_focus(expansion, name, scene.session.spot.term if scene.session.spot else None),
+        focus=_focus(expansion, name, scene.cursor.term if scene.cursor else None),
         centre=_centre(scene, name, expansion),
         target=_go_to_term(scene, name, expansion, products),
         is_given=scene.is_given(name),
@@ -215,7 +215,7 @@ def operand(scene: Scene, name: str, expansion: Expansion | None = None, product
 
 def _centre(scene: Scene, name: str, expansion: Expansion | None) -> tuple[int | None, int | None]:
     """The element at the cursor, for what is as long as the result: its rows stay beside each other."""
-    spot = scene.session.spot
+    spot = scene.cursor
     if spot is None or spot.element is None or spot.operation is None or expansion is None:
         return None, None
     if len(_terms_reading(expansion, name)) > 1:  # the vector of a product goes with the matrix's columns

@@ -32,7 +32,7 @@ def overview(scene: Scene, seen: tuple[int, int], cells: int, height: int) -> Bl
     room = cells - _MINIMAP[0] - 3
     lines = height - 2
     picture = _picture(scene.run, scene.batch, scene.block.key, name, lines, room, alphabet)
-    spot = scene.session.spot
+    spot = scene.cursor
     down = grids.window(rows, seen[0], spot.element if spot else None)
     across = grids.window(columns, seen[1], spot.term if spot else None)
     window = (down.start, down.stop - down.start, across.start, across.stop - across.start)

@@ -21,13 +21,15 @@ _LEAST_LISTING = 4
 _LEAST_VALUES = 5
 _LEAST_TABLE = 5
 _MOST_WATCHES = 6
+_ROOMY = 40
+"""From so many rows on the value at the cursor is told over the steps before others are."""
 _LONGEST_LISTING = 24
 """Longer listings are seen in a window about the current line."""
 
 
-def steps_panel(scene: Scene, worth: int, frame: Frame) -> Panel:
+def steps_panel(scene: Scene, worth: int, frame: Frame, room: int) -> Panel:
     """The timeline: what goes in, how far each layer is, what comes out; the value at the cursor where there is room."""
-    least = min(timeline.base_height(scene), 7)
+    least = min(timeline.base_height(scene), 7) if room < _ROOMY else timeline.full_height(scene)
     return Panel(
         worth,
         scene.look.say(Text("timeline")),
@@ -117,7 +119,7 @@ def _plots(scene: Scene) -> Iterator[tuple[str, partial[Block]]]:
         names.insert(0, names.pop(names.index(here)))
     values = [(charts.title(scene, name), partial(charts.chart, scene, name)) for name in names]
     at_cursor = [*_watched(scene)]
-    if not is_whole and charts.over_time(scene) is not None:
+    if not is_whole and charts.has_element(scene):
         title = say(Text("{name} over time", name=charts.element_name(scene)))
         at_cursor.insert(0, (title, partial(charts.element, scene)))
     training = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from rnnstep.views import grids, numbers, own_column, torch_column
@@ -72,10 +73,10 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
 
 def element_target(scene: Scene, name: str) -> grids.Target:
     """A click on an element of a line's value goes there."""
-    place = scene.place(name)
+    place = cache(lambda: scene.place(name))  # most grids are measured, and not drawn
     if len(scene.shape(name)) == 2:
-        return lambda y, x: f"go {place}[{y},{x}]"
-    return lambda y, _: f"go {place}[{y}]"
+        return lambda y, x: f"go {place()}[{y},{x}]"
+    return lambda y, _: f"go {place()}[{y}]"
 
 
 def shown_name(name: str) -> str:
@@ -83,23 +84,20 @@ def shown_name(name: str) -> str:
     return "x_t" if name == "x" else name
 
 
-def torch_parts(scene: Scene, name: str, beside_it: tuple[str, ...] = ("torch", "Δ")) -> list[Part]:
-    """Torch's value and the difference, with ✓ or ✗ in the title of the last; nothing while either is not there."""
+def torch_parts(scene: Scene, name: str) -> list[Part]:
+    """Torch's value and the difference, with ✓ or ✗ in its title; nothing while either is not there."""
     if not scene.is_line_done(name) or scene.is_hidden(name):
         return []
-    found: list[Part] = list(torch_column.grids_of(scene, name)) if "torch" in beside_it else []
+    found: list[Part] = list(torch_column.grids_of(scene, name))
     gap = torch_column.difference(scene, name)
-    if gap is not None and found:
+    if gap is not None:
         verdict = torch_column.agrees(scene, name)
         alphabet = scene.look.alphabet
         # A ✓ beside a large difference along the run would say what it does not mean.
         is_silent = verdict is None or (verdict and torch_column.has_parted(scene))
         known = None if scene.known is None else scene.known[name]
         sign = "" if is_silent else f" {torch_column.sign(scene, known, agrees=verdict is True).text}"
-        if "Δ" in beside_it:
-            found.append(Difference(alphabet.spell("Δ") + sign, gap, is_agreed=verdict is not False))
-        elif isinstance(found[-1], Grid):
-            found[-1] = replace(found[-1], title=f"{found[-1].title}{sign}")
+        found.append(Difference(alphabet.spell("Δ") + sign, gap, is_agreed=verdict is not False))
     return [*found, *own_column.grids_of(scene, name)]
 
 

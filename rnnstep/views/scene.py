@@ -86,6 +86,11 @@ class Scene:
             spot = tree.locate(path)
         return spot if self.level in ("operation", "element", "term") else replace(spot, operation=None)
 
+    @cached_property
+    def cursor(self) -> Spot | None:
+        """What the cursor is at, without what `spot` adds; None at start."""
+        return self.session.spot
+
     def _is_loss(self, spot: Spot) -> bool:
         """Whether a forward spot is in what comes after the network."""
         return spot.phase == "forward" and spot.key in ("loss", "total")
@@ -165,7 +170,7 @@ class Scene:
 
     def elements_done(self, name: str) -> int | None:
         """How many elements of the line at the cursor are computed; None when all are or none is."""
-        spot = self.session.spot
+        spot = self.cursor
         if spot is None or spot.element is None or spot.operation != name:
             return None
         if self.is_line_done(name) and not self.session.is_hidden:
@@ -210,7 +215,7 @@ class Scene:
     def seen_from(self, spot: Spot) -> Scene:
         """The same moment as seen from another block of the step."""
         other = Scene(self.session, self.look)
-        other.__dict__["spot"] = spot
+        other.__dict__.update(spot=spot, cursor=self.cursor)
         return other
 
     def is_of_all_rows(self, name: str) -> bool:

@@ -142,7 +142,11 @@ def _one_column(scene: Scene, width: int, room: int) -> Block:
         *table_panels(scene, 7, "rule"),
         *plots(scene, 4, "rule")[:1],
         *listing_panels(scene, 5, "rule", room),
-        *([] if scene.level == "epoch" else [steps_panel(scene, 2, "rule" if room >= _TITLED else "bare")]),
+        *(
+            []
+            if scene.level == "epoch"
+            else [steps_panel(scene, 2, "rule" if room >= _TITLED else "bare", room)]
+        ),
         *watches_panels(scene, 3, "bare"),
     ]
     return Column(found, width, room, scene.look.alphabet).block()
@@ -166,7 +170,7 @@ def _columns(scene: Scene, width: int, room: int, *, has_cell: bool) -> Block:
                 is_shown=not is_shown and _has_values(scene, left - 4, _most_of_picture(scene, room)),
             ),
             *([] if has_three else table_panels(scene, 7, "box")),
-            steps_panel(scene, 2, "box"),
+            steps_panel(scene, 2, "box", room),
         ],
         left,
         room,

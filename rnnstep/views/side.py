@@ -69,7 +69,7 @@ def _watched(scene: Scene, watch: PassWatch) -> Spot | None:
 
 def comes_and_goes(scene: Scene, cells: int) -> Block:
     """Where the element at the cursor came from and where it goes, each a link."""
-    spot = scene.session.spot
+    spot = scene.cursor
     if spot is None or spot.operation is None:
         return []
     rows: Block = []
@@ -90,7 +90,7 @@ def _sources(scene: Scene) -> list[Origin]:
     found = expansion(scene)
     if found is None:
         return []
-    term = scene.session.spot.term if scene.session.spot else None
+    term = scene.cursor.term if scene.cursor else None
     paths: list[Origin] = []
     for one in found.terms:
         if term is not None and one.number != term:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -167,41 +167,54 @@ def _has_values(scene: Scene) -> bool:
 
 def values_over_steps(scene: Scene, name: str, columns: _Columns, height: int) -> Block:
     """Elements of a value of the block, a row each, about the cursor's where there are too many."""
-    here = scene.spot.operation == name and scene.session.spot is not None
-    element = scene.session.spot.element if here and scene.session.spot else None
+    here = scene.spot.operation == name and scene.cursor is not None
+    element = scene.cursor.element if here and scene.cursor else None
     seen = window(size_of(scene.block, name), height, element)
+    shown = range(seen.start, seen.stop if height > 0 else seen.start)
+    told = {t: _told_at(scene, name, t, shown, columns) for t in columns.ts}
     rows: Block = []
-    for index in range(seen.start, seen.stop) if height > 0 else ():
+    for number, index in enumerate(shown):
         style = "label cursor" if index == element else "label"
-        rows.append(_row(scene, f"{name}[{index}]", columns, _element(scene, name, index, columns), style))
+        cells = {t: cell[number] for t, cell in told.items()}
+        rows.append(_row(scene, f"{name}[{index}]", columns, cells.__getitem__, style))
     return rows
 
 
-def _element(scene: Scene, name: str, index: int, columns: _Columns) -> Cell:
-    """What stands at a step for one element of a value: its number on its colour, once it is computed."""
-    alphabet, kind = scene.look.alphabet, scene.kind(name)
-    steps = scene.run.tree.stage(scene.spot).steps[scene.block.key]
-    done = scene.elements_done(name)
-    places, scale = min(scene.look.decimals, columns.size - _OF_A_VALUE), scene.scale_of(name)
+def _told_at(scene: Scene, name: str, t: int, shown: range, columns: _Columns) -> Sequence[tuple[str, str]]:
+    """What stands at a step for each of the elements of a value: its number on its colour, once it is computed."""
+    key = scene.block.key
+    if t not in scene.run.tree.stage(scene.spot).steps[key]:
+        return [("", "")] * len(shown)
+    spot, done = scene.at(key, t, name), scene.elements_done(name) if t == scene.t else None
+    ahead = (scene.look.alphabet.ahead, "dim")
+    if done is None and not scene.is_done(spot):
+        return [ahead] * len(shown)
+    if done is None and scene.is_hidden(name, spot):
+        return [("?", "hidden")] * len(shown)
+    places = min(scene.look.decimals, columns.size - _OF_A_VALUE)
+    look = (places, scene.kind(name), scene.scale_of(name), scene.look.alphabet)
+    found = _numbers_at(scene.run, spot, scene.row, shown, look)
+    if done is None:
+        return found
+    return [cell if index < done else ahead for index, cell in zip(shown, found, strict=True)]
 
-    def cell(t: int) -> tuple[str, str]:
-        spot = scene.at(scene.block.key, t, name)
-        if t not in steps:
-            return "", ""
-        is_here = t == scene.t and done is not None
-        if not (index < done if is_here and done is not None else scene.is_done(spot)):
-            return alphabet.ahead, "dim"
-        if scene.is_hidden(name, spot) and not is_here:
-            return "?", "hidden"
-        known = scene.known_at(spot)
-        if known is None:
-            return "", ""
-        value = float(known[name].reshape(-1)[index])
-        level = int(heat.levels([value], kind, scale)[0])
-        text = numbers.number(value, places, alphabet=alphabet)
-        return text if text.startswith(alphabet.minus) else f" {text}", heat.style(kind, level)
 
-    return cell
+@lru_cache(maxsize=256)
+def _numbers_at(
+    run: Run, spot: Spot, row: int, shown: range, look: tuple[int, heat.Kind, float, Alphabet]
+) -> Sequence[tuple[str, str]]:
+    """The numbers of a step, which are the same in each frame, on their colours; nothing where the row is over."""
+    places, kind, scale, alphabet = look
+    known = run.known(replace(spot, operation=None), row)
+    if known is None:
+        return [("", "")] * len(shown)
+    assert spot.operation is not None
+    values = np.asarray(known[spot.operation], np.float64).reshape(-1)[shown.start : shown.stop]
+    texts = (numbers.number(value, places, alphabet=alphabet) for value in values.tolist())
+    return [
+        (text if text.startswith(alphabet.minus) else f" {text}", heat.style(kind, level))
+        for text, level in zip(texts, heat.levels(values, kind, scale).tolist(), strict=True)
+    ]
 
 
 def table(scene: Scene, cells: int, height: int) -> Block:

@@ -136,7 +136,7 @@ class _Laid(NamedTuple):
 
 def _laid(scene: Scene, found: Expansion, cells: int, height: int, sign: str, guard: int) -> _Laid:
     """Lay an expansion out in at most `height` rows."""
-    current = scene.session.spot.term if scene.session.spot else None
+    current = scene.cursor.term if scene.cursor else None
     alphabet = scene.look.alphabet
     head, tail = _left_side(scene, found), _right_side(scene, found, sign)
     spans = _spans(scene, found, current, guard)
@@ -199,7 +199,7 @@ def _is_unfinished(scene: Scene, found: Expansion) -> bool:
 
 def term_in_words(scene: Scene, found: Expansion, guard: int) -> str:
     """At a term: what it comes to, and the sum so far, from numbers with `guard` digits more; "" elsewhere."""
-    number = scene.session.spot.term if scene.session.spot else None
+    number = scene.cursor.term if scene.cursor else None
     here = next((term for term in found.terms if term.number == number), None)
     if here is None or scene.session.is_hidden:
         return ""
