@@ -343,7 +343,7 @@ def _element_over_time(run: Run, spot: Spot, row: int) -> Array | None:
     return found
 
 
-@lru_cache(maxsize=4)
+@by_run(4)
 def _alone(run: Run, spot: Spot, row: int) -> Mapping[str, Array]:
     """All smaller values of a block at every step, each (T, n), where each step is computed alone: at once, for all."""
     assert spot.key is not None

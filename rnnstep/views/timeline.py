@@ -199,7 +199,7 @@ def _told_at(scene: Scene, name: str, t: int, shown: range, columns: _Columns) -
     return [cell if index < done else ahead for index, cell in zip(shown, found, strict=True)]
 
 
-@lru_cache(maxsize=256)
+@by_run(1024)
 def _numbers_at(
     run: Run, spot: Spot, row: int, shown: range, look: tuple[int, heat.Kind, float, Alphabet]
 ) -> Sequence[tuple[str, str]]:
