@@ -30,7 +30,7 @@ def test_hello_at_80_by_24(place, snapshot):
     assert _text(_session("hello", place), 80, 24) == snapshot
 
 
-@pytest.mark.parametrize("size", [(60, 17), (120, 35), (200, 60)])
+@pytest.mark.parametrize("size", [(60, 17), (100, 45), (120, 35), (200, 60), (300, 80)])
 def test_hello_at_other_sizes(size, snapshot):
     assert _text(_session("hello", "3/L0/hh[1]"), *size) == snapshot
 
@@ -64,6 +64,17 @@ def test_ascii(snapshot):
 def test_blackboard_and_joined_form(snapshot):
     assert _text(_session("hello", "3/L0/hh"), 80, 24, is_blackboard=True) == snapshot
     assert _text(_session("hello", "3"), 120, 35, is_joined=True) == snapshot
+
+
+@pytest.mark.parametrize("size", [(60, 17), (80, 24), (120, 35)])
+@pytest.mark.parametrize("fills", ["plot", "listing"])
+def test_one_thing_has_the_whole_screen(size, fills, snapshot):
+    assert _text(_session("vanishing", "backward:30/L0/∂h"), *size, fills=fills) == snapshot
+
+
+@pytest.mark.parametrize("place", ["3", "3/L0/hh[1]", "backward:3/L0/∂h_prev"])
+def test_the_blackboard(place, snapshot):
+    assert _text(_session("hello", place), 80, 24, is_blackboard=True) == snapshot
 
 
 def test_an_edit_shows_the_old_value(snapshot):
