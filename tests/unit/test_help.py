@@ -11,6 +11,7 @@ from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
+from rnnstep.views.card import with_card
 from rnnstep.views.glossary import GLOSSARY
 from rnnstep.views.help import help_rows
 from rnnstep.views.here import LEVELS, here
@@ -168,3 +169,19 @@ def test_what_is_under_the_cursor_is_told_in_torchs_words(name, place, words):
     text = " ".join(plain(here(Session.open(run_of(name)).at(place), Look(), 100)).split())
     for word in words:
         assert word in text
+
+
+@pytest.mark.parametrize("size", [(40, 10), (60, 17), (80, 24), (120, 35), (200, 60)])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_card_lies_over_the_screen_and_moves_nothing_else(size, language):
+    look = Look(language=language, torch="none")
+    for session in sessions("hello")[:4]:
+        rows = screen(session, look, *size)
+        laid = with_card(rows, look, *size)
+        assert len(laid) == size[1]
+        assert {row_width(row) for row in laid} == {size[0]}
+        assert laid[0] == rows[0]
+        assert laid[-1] == rows[-1]
+        for before, after in zip(plain(rows).split("\n"), plain(laid).split("\n"), strict=True):
+            if "│" in after and before != after:
+                assert before[:2] == after[:2] or size[0] < 80
