@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from rnnstep.checking.marking import Sheet, label
 from rnnstep.checking.naming import Named
 from rnnstep.checking.own import Place
+from rnnstep.checking.paper import Paper
 from rnnstep.checking.sheet import UNFIT
-from rnnstep.checking.slip import RIGHT, Slip
+from rnnstep.checking.slip import RIGHT
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
@@ -63,8 +64,10 @@ def advice(sheet: Sheet, number: int, found: Sequence[Named]) -> Advice | None:
     is_blank = np.isnan(sheet.marks[number].given)
     # The entries of the answer that were left blank may tell.
     best, most = place, sum(bool(np.any(is_blank & _is_apart(*pair))) for pair in combinations(bounds, 2))
+    papers = [sheet.paper(place, sheet.decimals(number), slip) for slip in slips]
     for other in _values(sheet, number):
-        told = sum(_are_apart(sheet, number, pair, other) for pair in combinations(slips, 2))
+        values = [one for paper in papers if (one := _bounds(sheet, number, paper, other)) is not None]
+        told = sum(bool(np.any(_is_apart(*pair))) for pair in combinations(values, 2))
         if told > most:
             best, most = other, told
     if not most:
@@ -88,24 +91,18 @@ def _values(sheet: Sheet, number: int) -> Iterator[Place]:
                 yield other
 
 
-def _are_apart(sheet: Sheet, number: int, pair: tuple[Slip, Slip], place: Place) -> bool:
-    """Whether two slips give numbers there of which no rounding makes the same."""
-    try:
-        one, other = (_bounds(sheet, number, slip, place) for slip in pair)
-    except UNFIT:
-        return False
-    return bool(np.any(_is_apart(one, other)))
-
-
 def _is_apart(one: tuple[Array, Array], other: tuple[Array, Array]) -> NDArray[np.bool_]:
     return (one[0] > other[1]) | (other[0] > one[1])
 
 
-def _bounds(sheet: Sheet, number: int, slip: Slip, place: Place) -> Interval:
+def _bounds(sheet: Sheet, number: int, paper: Paper, place: Place) -> Interval | None:
+    """What a calculation gives there; None where its slip cannot be made."""
     row = sheet.targets[number].row
-    step = sheet.paper(place, sheet.decimals(number), slip).step("forward", place.key, place.t)
-    low, high = step.derived[place.name]
-    return low[row], high[row]
+    try:
+        low, high = paper.step("forward", place.key, place.t).derived[place.name]
+        return low[row], high[row]
+    except UNFIT:
+        return None
 
 
 # ── why they are alike ───────────────────────────────────────────────────────────────
@@ -150,5 +147,8 @@ def _come_apart_later(sheet: Sheet, number: int, found: Sequence[Named]) -> bool
     def here(*at: object) -> bool:
         return at == (there.phase, there.key, there.t)
 
+    decimals = sheet.decimals(number)
     slips = [replace(one.slip, here=here) for one in found if one.slip is not None]
-    return any(_are_apart(sheet, number, pair, there) for pair in combinations(slips, 2))
+    values = [_bounds(sheet, number, sheet.paper(there, decimals, slip), there) for slip in slips]
+    known = [one for one in values if one is not None]
+    return any(np.any(_is_apart(*pair)) for pair in combinations(known, 2))
