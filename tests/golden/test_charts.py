@@ -24,7 +24,7 @@ def _scene(name, place, language="en", *, is_ascii=False, watches=()):
         session = session.watch(text)
     look = Look(language=language, torch="none", alphabet=ASCII if is_ascii else UNICODE)
     if place == "end":  # which is no further than is trained in a moment
-        session.run.learning.reach(session.tree.num_epochs, 60)
+        session.run.learning.reach(session.tree.num_epochs - 1, 60)
     return Scene(session.end() if place == "end" else session.go(place), look)
 
 
