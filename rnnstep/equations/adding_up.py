@@ -40,12 +40,10 @@ _BETWEEN: Mapping[str, Callable[..., Exact]] = {
 
 def read(text: str) -> Exact:
     """Read a number as a view has written it: `−0.0700`, `2.0e-9`, `1.23e5`, `NaN`, `−inf`."""
-    plain = text.replace("−", "-")
-    value = float(plain)
-    if not math.isfinite(value):
-        return value
-    found = Decimal(plain)
-    return found if abs(found.adjusted()) <= _FARTHEST else Decimal(value)
+    found = Decimal(text.replace("−", "-"))
+    if not found.is_finite():
+        return float(found)
+    return found if abs(found.adjusted()) <= _FARTHEST else Decimal(float(found))
 
 
 def adds_up(piece: Piece, written: Callable[[float], str], result: str) -> bool:

@@ -104,6 +104,7 @@ class Token(NamedTuple):
 
 
 _OPERATORS = {"add": " + ", "sub": " − ", "mul": "·", "div": "/", "neg": "−", "not": "not "}
+_OF_NUMBERS = {"maximum": "max", "minimum": "min"}  # of two numbers there is no element by element
 _SUM = OPERATIONS["add"].precedence
 _PRODUCT = OPERATIONS["mul"].precedence
 _COMPARISON = OPERATIONS["lt"].precedence
@@ -217,7 +218,7 @@ class _Row:
             self._add("close", ")")
 
     def _call(self, op: str, args: tuple[Piece, ...]) -> None:
-        self._add("function", op)
+        self._add("function", _OF_NUMBERS.get(op, op))
         self._add("open", "(")
         for position, argument in enumerate(args):
             if position:

@@ -18,6 +18,7 @@ from rnnstep.equations.pieces import Applied, Token, total
 from rnnstep.language import Text
 from rnnstep.session.tree import Spot, index_of
 from rnnstep.views import numbers
+from rnnstep.views.alphabet import ASCII
 from rnnstep.views.by_run import by_run
 from rnnstep.views.commands import BY_ID
 from rnnstep.views.compose import Block, flow
@@ -26,7 +27,7 @@ from rnnstep.views.rows import Row, Span
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rnnstep.equations.expand import Term
     from rnnstep.session.run import Run
@@ -89,22 +90,22 @@ def _expanded(run: Run, spot: Spot, row: int, only: frozenset[int] | None) -> Ex
 
 def worked(scene: Scene, found: Expansion, cells: int, height: int) -> Worked:
     """Write an expansion in at most `height` rows; a longer sum is cut around the cursor's term."""
-    guard = (
-        0
-        if _is_by_name(scene, found)
-        else _guard(found, scene.look.decimals)
-        if not found.cut_terms
-        else None
-    )
+    guard = _guard_of(scene, found)
     if guard is not None:
         laid = _laid(scene, found, cells, height, "=", guard)
         if not guard or laid.is_whole:
             return Worked(laid.rows, guard)
-    is_exact = bool(found.cut_terms) and _adds_up_whole(
-        scene.run, _of_element(scene.spot), scene.row, scene.look.decimals
-    )
-    laid = _laid(scene, found, cells, height, "=" if is_exact else "≈", 0)
-    return Worked(laid.rows, 0, not is_exact)
+    return Worked(_laid(scene, found, cells, height, "≈", 0).rows, is_rounded=True)
+
+
+def _guard_of(scene: Scene, found: Expansion) -> int | None:
+    """How many digits more make an element add up; of a sum that is not worked out whole whether it does without."""
+    if _is_by_name(scene, found):
+        return 0
+    decimals = scene.look.decimals
+    if not found.cut_terms:
+        return _guard(found, decimals)
+    return 0 if _adds_up_whole(scene.run, _of_element(scene.spot), scene.row, decimals) else None
 
 
 @lru_cache(maxsize=64)
@@ -112,9 +113,14 @@ def _guard(found: Expansion, decimals: int) -> int | None:
     """How many digits more make the numbers of an element add up: 0 in most; None where a few do not."""
     result = numbers.number(found.value, decimals)
     for guard in range(_MOST_GUARDS + 1):
-        if adds_up(found.piece, partial(numbers.short, decimals=decimals, guard=guard), result):
+        if adds_up(found.piece, _written_with(decimals, guard), result):
             return guard
     return None
+
+
+def _written_with(decimals: int, guard: int = 0) -> Callable[[float], str]:
+    """How the numbers of a line are written, the zeros included that `short` drops."""
+    return partial(numbers.number, decimals=decimals, guard=guard, alphabet=ASCII)
 
 
 @by_run(64)
@@ -124,9 +130,7 @@ def _adds_up_whole(run: Run, spot: Spot, row: int, decimals: int) -> bool:
     assert known is not None
     assert spot.operation is not None
     found = expand(run.line(spot), index_of(run.block(spot), spot.operation, spot.element or 0), known)
-    return adds_up(
-        found.piece, partial(numbers.short, decimals=decimals), numbers.number(found.value, decimals)
-    )
+    return adds_up(found.piece, _written_with(decimals), numbers.number(found.value, decimals))
 
 
 class _Laid(NamedTuple):
@@ -217,11 +221,7 @@ def _result(scene: Scene, terms: Sequence[Term], guard: int) -> str:
     decimals, alphabet = scene.look.decimals, scene.look.alphabet
     value = sum(term.value for term in terms)
     signed = [term.piece if term.sign > 0 else Applied("neg", (term.piece,)) for term in terms]
-    is_exact = adds_up(
-        total(signed),
-        partial(numbers.short, decimals=decimals, guard=guard),
-        numbers.number(value, decimals),
-    )
+    is_exact = adds_up(total(signed), _written_with(decimals, guard), numbers.number(value, decimals))
     return f"{'=' if is_exact else '≈'} {numbers.number(value, decimals, alphabet=alphabet)}"
 
 

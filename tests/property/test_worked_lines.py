@@ -21,6 +21,7 @@ from rnnstep.views.look import Look
 from tests.property.worked_lines import Reckoner, comes_to, lines, run_of
 
 ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = ROOT / "tests" / "oracle" / "published"
 NARROW, WIDE = (76, 2), (196, 4)
 
 
@@ -102,6 +103,57 @@ def test_lines_of_own_cells(tmp_path, equations):
         assert shown
         assert not [line for line in shown if not line.is_true]
     run_of.cache_clear()
+
+
+# ── every optimizer and loss, and what others have published ─────────────────────────────
+
+LEARNING = """
+[input]
+random = {shape = [3, 2, 2], seed = 1}
+[recurrent]
+module = "GRU"
+hidden_size = 2
+[linear]
+out_features = 2
+[weights]
+seed = 2
+[target]
+values = [[[0.1, 0.2], [1, 0]], [[0.3, -0.4], [0.5, 0]], [[0.5, 2.0], [0, 1]]]
+[loss]
+name = "%s"
+factor = 0.5
+[training]
+epochs = 2
+%s
+"""
+
+
+@pytest.mark.parametrize(
+    ("loss", "training"),
+    [
+        ("MSELoss", 'optimizer = "AdamW"\nlr = 0.1\nweight_decay = 0.01\namsgrad = true'),
+        ("L1Loss", 'optimizer = "RMSprop"\nlr = 0.01\ncentered = true\nmomentum = 0.9'),
+        (
+            "SmoothL1Loss",
+            'optimizer = "SGD"\nlr = 0.1\nmomentum = 0.9\nnesterov = true\nclip_grad_norm = 0.5',
+        ),
+        ("BCEWithLogitsLoss", 'optimizer = "Adagrad"\nlr = 0.1\nlr_decay = 0.1\nclip_grad_value = 0.01'),
+    ],
+)
+def test_lines_of_losses_and_updates(tmp_path, loss, training):
+    path = tmp_path / "learning.toml"
+    path.write_text(LEARNING % (loss, training))
+    assert not _wrong(path, Look(), *WIDE, 2, epochs=2)
+    run_of.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(PUBLISHED.glob("*.toml")) if path.name != "expected.toml"],
+    ids=lambda path: path.stem,
+)
+def test_lines_of_published_walk_throughs(path):
+    assert not _wrong(path, Look(decimals=3), *WIDE, 3)
 
 
 floats = st.one_of(

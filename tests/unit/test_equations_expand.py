@@ -251,7 +251,7 @@ def back(op: str, *names: str) -> Line:
         (back("head", "x", "g"), 1, "x[1]", "−2", 1),
         (back("tail", "x", "g"), 1, "x[2]", "4", 1),
         (back("ratio", "x", "k"), 2, "ratio(x[2], k[0])", "ratio(4, 3)", 1),
-        (back("maximum", "g", "k"), 1, "maximum(g[1], k[0])", "maximum(−1, 3)", 1),
+        (back("maximum", "g", "k"), 1, "max(g[1], k[0])", "max(−1, 3)", 1),
     ],
 )  # fmt: skip
 def test_line_of_a_way_back_is_written_and_counted(
