@@ -27,6 +27,8 @@ Index = tuple[int, ...]
 BY_TIME = ("epoch", "batch", "pass", "step", "block", "operation", "element", "term")
 BY_LAYER = ("epoch", "batch", "pass", "block", "step", "operation", "element", "term")
 
+_MOST_KEPT = 4096  # places, each way
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -62,6 +64,9 @@ class Tree:
         self.phases = learning.structure.phases
         self.num_epochs = learning.num_epochs
         self.num_batches = learning.structure.num_batches
+        # A screen asks for the same few hundred places again and again.
+        self._spots: dict[Path, Spot] = {}
+        self._paths: dict[Spot, Path | None] = {}
 
     @property
     def depth(self) -> int:
@@ -120,6 +125,21 @@ class Tree:
 
     def locate(self, path: Path) -> Spot:
         """Give what a path, other than start, points at."""
+        if path not in self._spots:
+            if len(self._spots) >= _MOST_KEPT:
+                self._spots.clear()
+            self._spots[path] = self._located(path)
+        return self._spots[path]
+
+    def path_to(self, spot: Spot) -> Path | None:
+        """Give the path to a spot, as deep as it says; None where there is no such place."""
+        if spot not in self._paths:
+            if len(self._paths) >= _MOST_KEPT:
+                self._paths.clear()
+            self._paths[spot] = self._found(spot)
+        return self._paths[spot]
+
+    def _located(self, path: Path) -> Spot:
         if len(path) < 3:
             return Spot(path[1] if len(path) == 2 else None, phase=None, epoch=path[0])
         spot = self._pass_at(path)
@@ -138,8 +158,7 @@ class Tree:
         rest = (*path[6:], None, None)
         return replace(spot, key=key, t=t, operation=operation, element=rest[0], term=rest[1])
 
-    def path_to(self, spot: Spot) -> Path | None:
-        """Give the path to a spot, as deep as it says; None where there is no such place."""
+    def _found(self, spot: Spot) -> Path | None:
         path = self._path_to_pass(spot)
         if path is None or len(path) < 3:
             return path

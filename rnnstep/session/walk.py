@@ -7,6 +7,7 @@ the run along: its numbers are those of the cursor's epoch.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 from rnnstep.errors import UsageError
@@ -62,7 +63,7 @@ class Walk:
         """The places of the run."""
         return self.run.tree
 
-    @property
+    @cached_property
     def spot(self) -> Spot | None:
         """What the cursor is at; None at start."""
         return None if self.position.is_start else self.tree.locate(self.position.path)

@@ -107,4 +107,5 @@ def character_width(character: str) -> int:
 
 def row_width(row: Row) -> int:
     """Count the terminal cells of a row."""
-    return width("".join([span[0] for span in row]))
+    text = "".join([span[0] for span in row])
+    return len(text) if text.isascii() else _width_beyond_ascii(text)  # as `width`, whose call costs as much

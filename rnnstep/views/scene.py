@@ -123,11 +123,13 @@ class Scene:
 
     def at(self, key: str, t: int, operation: str | None = None) -> Spot:
         """A block at a step of the pass that the cursor is in."""
-        return replace(self.spot, key=key, t=t, operation=operation, element=None, term=None)
+        spot = self.spot
+        return Spot(spot.batch, key, t, operation, phase=spot.phase, epoch=spot.epoch)
 
     def forward_at(self, key: str, t: int, operation: str | None = None) -> Spot:
         """A block at a step on the way forward of the cursor's batch."""
-        return replace(self.at(key, t, operation), phase="forward")
+        spot = self.spot
+        return Spot(spot.batch, key, t, operation, phase="forward", epoch=spot.epoch)
 
     @property
     def t(self) -> int:
@@ -157,7 +159,8 @@ class Scene:
 
     def known_at(self, spot: Spot) -> Mapping[str, Array] | None:
         """The values of a spot's block for this row, parameters included."""
-        return _known(self.run, replace(spot, operation=None, element=None, term=None), self.row)
+        block = Spot(spot.batch, spot.key, spot.t, phase=spot.phase, epoch=spot.epoch)
+        return _known(self.run, block, self.row)
 
     def is_done(self, spot: Spot) -> bool:
         """Whether a place is computed where the cursor stands."""
@@ -229,7 +232,7 @@ class Scene:
         """The shape of a value of the block, (n,) or (m, n)."""
         return tuple(int(size) for size in self.block.program.shapes[name]) or (1,)
 
-    @property
+    @cached_property
     def batch_prefix(self) -> str:
         """What stands before a step on the way forward: `2:` where there are several batches."""
         return write_prefix(self.run.tree, replace(self.spot, phase="forward"))
