@@ -7,8 +7,9 @@ named (`rows 4–11 of 128`); nothing is clipped without a word.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -219,6 +220,68 @@ def draw(
     The title stands in the first row; a cut grid names its window in the row below it, which
     `has_caption` keeps free for a whole one that stands beside a cut one.
     """
+    if prod(grid.shape) > _MEASURED or not isinstance(grid.target, ElementTarget | None):
+        return _draw(grid, decimals, height, cells, alphabet, has_caption=has_caption)
+    return list(_drawn(_Content(grid), decimals, height, cells, alphabet, has_caption))
+
+
+@dataclass(frozen=True, slots=True)
+class ElementTarget:
+    """A click on an element of a line's value goes there."""
+
+    place: str
+    is_matrix: bool = False
+
+    def __call__(self, y: int, x: int) -> str:
+        """Give what the click does."""
+        return f"go {self.place}[{y},{x}]" if self.is_matrix else f"go {self.place}[{y}]"
+
+
+class _Content:
+    """A grid as a key of a cache: equal to those of the same content. Once drawn it holds the grid's arrays no longer."""
+
+    __slots__ = ("_content", "_hash", "grid")
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid: Grid | None = grid
+        self._content = tuple(
+            (value.dtype.str, value.shape, value.tobytes())
+            if isinstance(value, np.ndarray | np.generic)
+            else tuple(value)
+            if isinstance(value, list)
+            else value
+            for value in (getattr(grid, name) for name in _FIELDS)
+        )
+        self._hash = hash(self._content)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Content) and other._content == self._content
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+_FIELDS = tuple(field.name for field in fields(Grid))
+
+
+# From one place to the next most of what stands on the screen is drawn from the same numbers.
+@lru_cache(maxsize=512)
+def _drawn(
+    content: _Content,
+    decimals: int,
+    height: int,
+    cells: int,
+    alphabet: Alphabet,
+    has_caption: bool,  # noqa: FBT001 - a key of the cache
+) -> tuple[Row, ...]:
+    grid, content.grid = content.grid, None
+    assert grid is not None
+    return tuple(_draw(grid, decimals, height, cells, alphabet, has_caption=has_caption))
+
+
+def _draw(
+    grid: Grid, decimals: int, height: int, cells: int, alphabet: Alphabet, *, has_caption: bool
+) -> Block:
     down = window(grid.rows, (height - 1 + grid.air) // (1 + grid.air), grid.middle[0])
     size = cell_width(grid, decimals)
     room = (cells - 2 - grid.names_width) // (size + 1)

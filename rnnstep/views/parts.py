@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from rnnstep.views import grids, numbers, own_column, torch_column
@@ -73,10 +72,7 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
 
 def element_target(scene: Scene, name: str) -> grids.Target:
     """A click on an element of a line's value goes there."""
-    place = cache(lambda: scene.place(name))  # most grids are measured, and not drawn
-    if len(scene.shape(name)) == 2:
-        return lambda y, x: f"go {place()}[{y},{x}]"
-    return lambda y, _: f"go {place()}[{y}]"
+    return grids.ElementTarget(scene.place(name), is_matrix=len(scene.shape(name)) == 2)
 
 
 def shown_name(name: str) -> str:

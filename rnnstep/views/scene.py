@@ -167,9 +167,14 @@ class Scene:
         path = self.run.tree.path_to(spot)
         return path is not None and self.session.is_done(path)
 
+    def _line(self, operation: str) -> Spot:
+        """A line of the block at this step."""
+        spot = self.spot
+        return Spot(spot.batch, spot.key, spot.t, operation, phase=spot.phase, epoch=spot.epoch)
+
     def is_line_done(self, name: str) -> bool:
         """Whether a line of the block is computed at this step."""
-        return self.is_done(replace(self.spot, operation=name, element=None, term=None))
+        return self.is_done(self._line(name))
 
     def elements_done(self, name: str) -> int | None:
         """How many elements of the line at the cursor are computed; None when all are or none is."""
@@ -239,7 +244,7 @@ class Scene:
 
     def place(self, operation: str) -> str:
         """An operation of the block at this step as a place is written."""
-        path = self.run.tree.path_to(replace(self.spot, operation=operation, element=None, term=None))
+        path = self.run.tree.path_to(self._line(operation))
         return "" if path is None else write_place(self.run.tree, path)
 
     @property
