@@ -121,7 +121,7 @@ def _plots(scene: Scene) -> Iterator[tuple[str, partial[Block]]]:
     at_cursor = [*_watched(scene)]
     if not is_whole and charts.has_element(scene):
         title = say(Text("{name} over time", name=charts.element_name(scene)))
-        at_cursor.insert(0, (title, partial(charts.element, scene)))
+        at_cursor.append((title, partial(charts.element, scene)))  # what was asked for stands first
     training = []
     if learning.is_trained(scene) and learning.told(scene):
         training = [

@@ -36,6 +36,7 @@ looks = st.builds(
     decimals=st.integers(0, 8),
     alphabet=st.sampled_from([UNICODE, ASCII]),
     is_blackboard=st.booleans(),
+    fills=st.sampled_from(["", "plot", "listing"]),
     is_joined=st.booleans(),
     torch=st.sampled_from(["loading", "ready", "failed"]),
 )

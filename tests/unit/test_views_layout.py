@@ -202,6 +202,14 @@ def test_small_gradients_have_colours_of_their_own():
     assert max(map(abs, found)) == 8
 
 
+@pytest.mark.parametrize(("watches", "title"), [([], "hh[1] over time"), (["norm(h)"], "norm(h) over time")])
+def test_v_plots_a_watch_or_else_what_is_under_the_cursor(watches, title):
+    session = opened("hello").go("3/L0/hh[1]")
+    for text in watches:
+        session = session.watch(text)
+    assert title in plain(screen(session, Look(torch="none", fills="plot"), 80, 24))
+
+
 def test_vectors_in_the_timeline_have_edges():
     text = plain(screen(opened("rnn_cell"), Look(torch="none"), 80, 24))
     assert "[1 0.5 −1 0]   [0 1 0.5 −0.5] [−0.5 0 1 0.5]" in text
