@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Grid = NDArray[Any] | Sequence[Sequence[float]]
 
 _LARGE = 1e5
+_MOST_LIKE_A_HALF = 8  # digits to tell a number from a half: those of a float32, and one
 _FEW_MORE = 2  # digits; with more a number is hard to recognize beside one that has them not
 # A float32 that was written as 0.31 is 0.31 within half a unit of its last place.
 _AS_WRITTEN = 2.0**-23
@@ -41,13 +42,31 @@ def number(
         alphabet: The signs.
     """
     guard = guard and min(guard, _FEW_MORE + _zeros_behind_the_point(value))
-    if _is_plain(value, decimals):
-        text = f"{_off_tie(value, decimals + guard) + 0.0:.{decimals + guard}f}"
-    else:
-        text = _special(value, decimals + guard)
+    text = _guarded(value, decimals, guard) if guard else _written(value, decimals)
     if text[0] == "-":
         return alphabet.minus + text[1:]
     return "+" + text if signed and value > 0 else text
+
+
+def _written(value: float, decimals: int, guard: int = 0) -> str:
+    """Write a number with a hyphen for its sign, with `guard` digits more than `decimals` give it."""
+    if _is_plain(value, decimals):
+        return f"{_off_tie(value, decimals + guard) + 0.0:.{decimals + guard}f}"
+    return _special(value, decimals + guard)
+
+
+def _guarded(value: float, decimals: int, guard: int) -> str:
+    """The same with so many digits more, and another where they would be rounded to another number than without.
+
+    0.408848 is 0.4088; so with a digit more it is not 0.40885, which everybody rounds to 0.4089.
+    """
+    plain, _, exponent = _written(value, decimals).partition("e")
+    for digits in range(guard, guard + _MOST_LIKE_A_HALF):
+        mantissa, _, power = _written(value, decimals, digits).partition("e")
+        is_half = mantissa.endswith("5" + "0" * (digits - 1))
+        if not is_half or (mantissa[:-digits].rstrip("."), power) != (plain, exponent):
+            break
+    return f"{mantissa}e{power}" if power else mantissa
 
 
 def column(values: Values, decimals: int, *, width: int = 0, alphabet: Alphabet = UNICODE) -> list[str]:

@@ -94,10 +94,24 @@ def test_short_drops_zeros_only_from_values_that_are_as_short() -> None:
 
 
 def test_a_guard_digit_is_one_more_of_the_same_number() -> None:
-    assert numbers.short(0.408849, 4, guard=1) == "0.40885"
+    assert numbers.short(0.408843, 4, guard=1) == "0.40884"
     assert numbers.short(0.31, 4, guard=1) == "0.31"
     assert numbers.number(-2.918e-5, 4, guard=1) == "−2.92e-5"
+    assert numbers.number(0.408848, 4, guard=1) == "0.408848"  # 0.40885 would be rounded to 0.4089
+    assert numbers.number(0.40884999, 4, guard=1) == "0.40884999"
     assert numbers.number(1.2345e7, 4, guard=2) == "1.2345e7"
+
+
+@given(
+    st.floats(-99_000, 99_000) | st.floats(-(2**-10), 2**-10, width=32), st.integers(0, 8), st.integers(1, 4)
+)
+def test_a_number_with_guard_digits_rounds_to_the_one_without(
+    value: float, decimals: int, guard: int
+) -> None:
+    plain = Decimal(numbers.number(value, decimals, alphabet=ASCII))
+    guarded = Decimal(numbers.number(value, decimals, guard=guard, alphabet=ASCII))
+    unit = Decimal((0, (1,), plain.as_tuple().exponent))
+    assert guarded.quantize(unit, ROUND_HALF_UP) == plain
 
 
 @given(st.integers(-(10**6), 10**6), st.integers(0, 16), st.integers(0, 8))
