@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,19 +18,30 @@ if TYPE_CHECKING:
 
 
 def run(given: Given, speech: str) -> int:
-    """Print name and title of each in the order of the course; on a terminal under its headings."""
+    """Print name and title of each in the order of the course; on a terminal under its headings, in its width."""
     from rnnstep.scenario.bundled import SUFFIX, folder
     from rnnstep.scenario.course import course
 
+    is_terminal = sys.stdout.isatty()
     sections = course()
-    most = max((len(name) for _, names in sections for name in names), default=0)
+    every = max((len(name) for _, names in sections for name in names), default=0)
     for number, (heading, names) in enumerate(sections):
-        if sys.stdout.isatty():
+        if is_terminal:
             click.echo(("\n" if number else "") + heading.into(speech))
+        most = max(map(len, names)) if is_terminal else every
         for name in names:
             title = _title(folder() / f"{name}{SUFFIX}", speech)
-            click.echo(f"{name:{most}}  {title}".rstrip())
+            for line in _in_terminal(title, most + 2) if is_terminal else [title]:
+                click.echo(f"{name:{most}}  {line}".rstrip())
+                name = ""  # noqa: PLW2901 - the lines below have none
     return 0
+
+
+def _in_terminal(title: str, column: int) -> list[str]:
+    """Break a title where it does not fit beside its name."""
+    from rnnstep.views.compose import wrap
+
+    return wrap(title, max(20, shutil.get_terminal_size().columns - column))
 
 
 def _title(path: Path, language: str) -> str:

@@ -6,6 +6,7 @@ First come the files of one's own that were open last, then the bundled scenario
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,11 @@ def _recent(language: str, remembered: Remembered | None) -> list[Entry]:
         except OSError:
             is_there = False
         if is_there:
-            found.append(_entry(printable(path.stem), path, language, Text("Open last")))
+            entry = _entry(printable(path.stem), path, language, Text("Open last"))
+            place = remembered.place(path) if remembered is not None else None
+            found.append(
+                entry if place is None else replace(entry, title=f"{entry.title}  {printable(place)}".strip())
+            )
         if len(found) == MOST_RECENT:
             break
     return found

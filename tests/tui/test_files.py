@@ -194,10 +194,11 @@ async def test_picker_has_help(opened, key):
 
 async def test_files_that_were_open_last_stand_first(opened, mine):
     async with opened(mine) as screen:
-        await screen.press("right", "q")
+        await screen.press("right", "down", "down", "q")
     async with opened() as screen:
         await screen.until(lambda: isinstance(screen.app.screen, Picker))
         assert "Open last" in screen.text
+        assert "1/L0/ih" in screen.text
         await screen.press("enter")
         await screen.until(lambda: screen.session is not None)
         assert screen.session.run.scenario.name == "mine"

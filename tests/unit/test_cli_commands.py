@@ -441,3 +441,16 @@ def test_text_on_a_terminal_fits_it_and_says_the_same_as_in_a_pipe(
     shown = run(capsys, *arguments, "--language", language)[1]
     assert max(map(width, shown.splitlines())) <= columns
     assert len(shown.split()) >= 0.9 * len(piped.split())
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_list_on_a_terminal_has_headings_and_fits(capsys, monkeypatch, columns, language):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = run(capsys, "list", "--language", language)[1]
+    assert max(map(width, out.splitlines())) <= columns
+    lines = out.splitlines()
+    for heading, section in course():
+        assert heading.into(language) in lines
+        assert all(any(line.split()[:1] == [name] for line in lines) for name in section)
