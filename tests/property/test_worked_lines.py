@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,13 @@ from rnnstep.equations.adding_up import adds_up
 from rnnstep.equations.expand import expand
 from rnnstep.equations.syntax import Line, parse_expression
 from rnnstep.scenario import bundled
+from rnnstep.session.session import Session
 from rnnstep.views import numbers
 from rnnstep.views.alphabet import ASCII
 from rnnstep.views.look import Look
-from tests.property.worked_lines import Reckoner, comes_to, lines, run_of
+from rnnstep.views.rows import plain
+from rnnstep.views.screen import screen
+from tests.property.worked_lines import Reckoner, Shown, comes_to, lines, run_of, spots
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "tests" / "oracle" / "published"
@@ -251,3 +255,31 @@ def test_the_lessons_have_sums_and_they_are_found(name):
     assert len(found) >= 7
     assert ("0.03136 + 0.09177", "=", "0.1231") in found
     assert ("−log(0.2712)", "=", "1.3049") in found
+
+
+# ── the screen as a whole ────────────────────────────────────────────────────────────────
+
+
+def _read_off(rows):
+    """The worked line of a screen's rows, its continuations joined, as an eye reads it."""
+    inside = [row[2:-2].rstrip() if row.startswith("│ ") else "" for row in plain(rows).splitlines()]
+    for number, text in enumerate(inside):
+        if re.match(r"[∂\w]+\[[\d,]+\] = ", text):
+            more = takewhile(lambda row: re.match(r" {4}\S", row), inside[number + 1 :])
+            return " ".join([text, *map(str.strip, more)])
+    return None
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 35), (200, 60)])
+@pytest.mark.parametrize("name", ["hello", "hello_lstm", "mgu"])
+def test_lines_read_off_whole_screens(name, width, height):
+    run = run_of(name)
+    session = Session.open(run)
+    read = 0
+    for spot in list(spots(run, 2))[::5]:
+        text = _read_off(screen(session.jump(run.tree.path_to(spot)), Look(), width, height))
+        assert text is not None
+        if "…" not in text:
+            read += 1
+            assert Shown(name, "", text, "").is_true, text
+    assert read
