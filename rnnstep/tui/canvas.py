@@ -21,7 +21,7 @@ from textual.widget import Widget
 from rnnstep.tui.palettes import Palette
 from rnnstep.tui.themes import heat_style, palette_of, role_styles
 from rnnstep.views.compose import fit
-from rnnstep.views.rows import Row, character_width, row_width, width
+from rnnstep.views.rows import Row, character_width, is_plainly_narrow, row_width, width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,7 +200,7 @@ def _painted(row: Row, cells: int, styles: _Styles) -> Strip:
     """Give a row as a strip of exactly `cells` cells; neighbours of one style become one segment."""
     row = fit(row, cells)
     text = "".join([span[0] for span in row])
-    if not text.isprintable() or (not text.isascii() and cell_len(text) != row_width(row)):
+    if not text.isprintable() or (not is_plainly_narrow(text) and cell_len(text) != row_width(row)):
         row = fit(tuple([span._replace(text=_safe(span.text)) for span in row]), cells)
     segments: list[Segment] = []
     pending, roles = "", None

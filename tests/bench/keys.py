@@ -2,7 +2,7 @@
 
 python tests/bench/keys.py [SCENARIO …] [--presses N] [--size WIDTHxHEIGHT]
 
-Opens a scenario, waits for torch, goes down to the elements (↓ ↓ ↓) and presses keys as people do. Bytes are
+Opens a scenario, waits for torch, goes into the first step down to its elements (→ ↓ ↓ ↓) and presses keys as people do. Bytes are
 exact. Times on a busy machine say little, so each run stands beside a bare Textual app that repaints as many cells
 of as many rows for a key, pressed in turn with ours, and beside the processor time that the process took for it.
 """
@@ -117,7 +117,7 @@ def keys_of(name: str, width: int, height: int, presses: int) -> None:
         opened([*RNNSTEP, name], width, height, b"start") as terminal,
         opened(python(BARE), width, height, b"0") as other,
     ):
-        for key in (DOWN, DOWN, DOWN):
+        for key in (RIGHT, DOWN, DOWN, DOWN):
             terminal.press(key)
         for _ in range(presses):
             kinds.setdefault("→", Taken()).add(terminal, RIGHT)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from rich.cells import get_character_cell_size
 from rich.color import Color
 from textual.app import App, ComposeResult
 from textual.geometry import Region
@@ -15,7 +16,7 @@ from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.palettes import PALETTES
 from rnnstep.tui.themes import textual_theme, theme_name
 from rnnstep.views.compose import text_row
-from rnnstep.views.rows import Row, Span
+from rnnstep.views.rows import Row, Span, is_plainly_narrow
 
 
 class CanvasApp(App[None]):
@@ -199,3 +200,11 @@ async def test_a_modal_over_chinese_text_keeps_every_line_whole() -> None:
         lines = app.screen._compositor.render_strips()
         assert "modal" in lines[0].text
         assert [sum(segment.cell_length for segment in line) for line in lines] == [20] * 4
+
+
+def test_what_is_plainly_narrow_takes_one_cell_for_textual_too() -> None:
+    narrow = [
+        chr(code) for code in range(0x110000) if is_plainly_narrow(chr(code)) and chr(code).isprintable()
+    ]
+    assert len(narrow) > 1000
+    assert {get_character_cell_size(character) for character in narrow} == {1}
