@@ -266,7 +266,10 @@ def test_completion_script_calls_back(shell, capsys):
     ("words", "offered"),
     [
         ("rnnstep tr", {"plain,trace", "plain,train"}),
-        ("rnnstep he", {"plain,hello", "plain,hello_gru", "plain,hello_lstm", "plain,hello_rnn"}),
+        (
+            "rnnstep he",
+            {"plain,help", "plain,hello", "plain,hello_gru", "plain,hello_lstm", "plain,hello_rnn"},
+        ),
         ("rnnstep trace hello_", {"plain,hello_gru", "plain,hello_lstm", "plain,hello_rnn"}),
         ("rnnstep trace --form", {"plain,--format"}),
         ("rnnstep trace --format j", {"plain,json"}),
