@@ -52,7 +52,7 @@ def write_trace(path: Path, given: Given) -> int:
     model = Model(filled(read_scenario(path, given), given))
     blocks = [block for block in model.blocks if block.kind == "recurrent"]
     watches = [_watch(text, blocks, "--watch") for text in given.watch]
-    until = _watch(given.until, blocks, "--until") if given.until is not None else None
+    until = _watch(given.until, blocks, "--until", is_condition=True) if given.until is not None else None
     trace = model.run()
     selection = Selection(Run(trace, check(trace) if is_beside else None), watches, until)
     if given.format == "npz":
@@ -64,11 +64,12 @@ def write_trace(path: Path, given: Given) -> int:
     return DISAGREES if selection.run.agrees is False else 0
 
 
-def _watch(text: str, blocks: list[Block], option: str) -> Watch:
+def _watch(text: str, blocks: list[Block], option: str, *, is_condition: bool = False) -> Watch:
     from rnnstep.engine.watch import Watch
 
     try:
-        return Watch.parse(text, blocks)
+        found = Watch.parse(text, blocks)
+        return found.as_condition(blocks) if is_condition else found
     except EquationError as error:
         raise UsageError(
             Text(

@@ -8,21 +8,25 @@ A watch may read every value of the step, the parameters under the equations' na
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Self
 
 import numpy as np
 
 from rnnstep.engine.blocks import Block
 from rnnstep.equations.evaluate import Values, evaluate
-from rnnstep.equations.operations import Array
+from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.program import Shape, infer, written
-from rnnstep.equations.syntax import Apply, Expression, names_in, parse_expression
+from rnnstep.equations.syntax import Apply, Expression, Number, Pick, names_in, numbers_in, parse_expression
 from rnnstep.errors import EquationError
 from rnnstep.language import Text
 
-_QUESTIONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"})
+_QUESTIONS = frozenset(
+    {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan", "isinf", "isfinite"} | {"any", "all"}
+)
 COUNTERS = ("t", "layer")
 
 
@@ -61,6 +65,24 @@ class Watch:
         except EquationError:
             return None
 
+    def as_condition(self, blocks: Iterable[Block]) -> Self:
+        """Give the same as what is to be true or false at a step.
+
+        Raises:
+            EquationError: it is a vector of numbers, which is neither.
+        """
+        shapes = [_shapes(block) for block in blocks if block.key in self.blocks]
+        is_vector = any(len(infer(self.expression, one)) == 1 for one in shapes)
+        if is_vector and not self.is_question and not _is_number(self.expression):
+            raise EquationError(
+                Text(
+                    "`{text}` is a vector of numbers, neither true nor false: write what is asked of it, as in"
+                    " max(abs({text})) > 0.9, any({text} > 0) or isnan({text})",
+                    text=self.text[:40],
+                )
+            )
+        return self
+
     @property
     def is_question(self) -> bool:
         """Whether its value is true or false rather than a number."""
@@ -97,12 +119,28 @@ class Watch:
         return value is not None and bool(np.any(value))
 
 
+def _is_number(expression: Expression) -> bool:
+    """Whether a vector has one element whatever it is made of."""
+    match expression:
+        case Pick():
+            return True
+        case Apply(op=op, args=args):
+            row = OPERATIONS[op]
+            if row.kind == "reduction":
+                return op not in ("softmax", "log_softmax")
+            return row.kind == "elementwise" and all(map(_is_number, args))
+    return isinstance(expression, Number)
+
+
 def _shapes(block: Block) -> dict[str, Shape]:
     """Give the shape of everything that may be read in a block."""
     return {**dict.fromkeys(COUNTERS, ()), **block.program.shapes}
 
 
 def _check(expression: Expression, shapes: Mapping[str, Shape]) -> None:
+    word = next((one.text for one in numbers_in(expression) if math.isnan(one.value)), None)
+    if word is not None:
+        raise EquationError(Text("`{word}` has no number here: write it, as in h[0:2]", word=word))
     for name in names_in(expression):
         if name in shapes:
             continue

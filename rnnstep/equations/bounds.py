@@ -155,7 +155,18 @@ def lookup(u: float, out: Any, w: Pair, i: Pair) -> Error:
 
 
 def cat(u: float, out: Any, a: Pair, b: Pair) -> Error:
-    return np.concatenate((_each(a), _each(b)), axis=-1)
+    rows = np.broadcast_shapes(np.shape(a[0])[:-1], np.shape(b[0])[:-1])
+    sides = [np.broadcast_to(_each(one), (*rows, np.shape(one[0])[-1])) for one in (a, b)]
+    return np.concatenate(sides, axis=-1)
+
+
+def argmax(u: float, out: Any, a: Pair) -> Error:
+    """How far the index may be off: to the first or the last of those that errors may make the largest."""
+    value, error = np.asarray(a[0], np.float64), _each(a)
+    low, high = value - error, value + error
+    may_be = ~(high < np.max(low, axis=-1, keepdims=True))  # of NaN any may be
+    places = np.arange(value.shape[-1])
+    return np.asarray(np.where(may_be, np.abs(places - np.asarray(out)), 0.0).max(axis=-1, keepdims=True))
 
 
 def exact(u: float, out: Any, *args: Pair) -> Error:

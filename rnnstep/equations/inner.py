@@ -3,7 +3,9 @@
 | operation                     | what it is                                                             |
 |-------------------------------|------------------------------------------------------------------------|
 | `lookup(W, i)`                | row i of a table                                                         |
-| `cat(a, b)`, `head`, `tail`   | two vectors side by side; the first, and the last elements of one        |
+| `head`, `tail`                | the first, and the last elements of a vector                             |
+| `part(a, i, j)`, `within(g, i, a)` | the elements from i up to j, written a[i:j]; a vector as long as a with g from i on |
+| `normalized(a)`, `normalized_back(g, a)` | layer normalization without weight and bias; what goes back through it |
 | `log_softmax(a)`, `softplus(a)` | ln softmax(a) and ln(1 + exp(a)), without overflow on the way           |
 | `smooth_l1(a, b)`             | a²/(2·b) where abs(a) < b, abs(a) − b/2 elsewhere                       |
 | `chosen(a, i)`, `placed(g, i, a)` | element i of a; a vector as long as a with g at i, else zeros         |
@@ -22,16 +24,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnnstep.equations import bounds, intervals
+from rnnstep.equations import bounds, intervals, normalizing
 from rnnstep.equations import inner_rules as rules
 from rnnstep.equations.inner_values import (
-    cat,
     chosen,
     clipped,
     head,
     log_softmax,
     logistic,
     outer,
+    part,
     placed,
     pullback,
     ratio,
@@ -42,6 +44,7 @@ from rnnstep.equations.inner_values import (
     softplus,
     spread,
     tail,
+    within,
 )
 from rnnstep.equations.operation import Array, Interval, Operation, no_slope
 
@@ -74,13 +77,32 @@ def _log_softmax_vjp(g: Array, out: Array, a: Array) -> tuple[Array]:
 INNER = (
     _row("lookup", 2, lambda w, i: w[i], intervals.lookup, bounds.lookup, "{0}[{1}]", _lookup_vjp),
     _row(
-        "cat",
+        "part",
+        3,
+        part,
+        rules.of_each(part),
+        rules.part_error,
+        "{{{0}}}_{{[{1}:{2}]}}",
+        lambda g, y, a, i, j: (within(g, i, a), np.zeros(np.shape(i)), np.zeros(np.shape(j))),
+    ),
+    _row("within", 3, within, rules.of_each(within), rules.within_error, r"{0}_{{\text{{from }}[{1}]}}"),
+    _row(
+        "normalized",
+        1,
+        normalizing.normalized,
+        normalizing.normalized_interval,
+        normalizing.normalized_error,
+        r"\operatorname{{normalized}}({0})",
+        lambda g, y, a: (normalizing.normalized_back(g, a),),
+        "reduction",
+    ),
+    _row(
+        "normalized_back",
         2,
-        cat,
-        intervals.cat,
-        bounds.cat,
-        "[{0}; {1}]",
-        lambda g, y, a, b: (head(g, a), tail(g, b)),
+        normalizing.normalized_back,
+        normalizing.normalized_back_interval,
+        normalizing.normalized_back_error,
+        r"\operatorname{{normalized}}^{{\top}}_{{{1}}}({0})",
     ),
     _row("head", 2, head, rules.of_each(head), rules.moved_error(head), r"{{{0}}}_{{\text{{first}}}}"),
     _row("tail", 2, tail, rules.of_each(tail), rules.moved_error(tail), r"{{{0}}}_{{\text{{last}}}}"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnstep.equations import bounds, intervals
-from rnnstep.equations.inner_values import chosen, outer, placed, rows, scatter, softplus
+from rnnstep.equations.inner_values import chosen, outer, part, placed, rows, scatter, softplus, within
 from rnnstep.equations.operation import Array, Interval
 
 Pair = bounds.Pair
@@ -120,6 +120,18 @@ def moved_error(function: Callable[..., Array]) -> Callable[..., Array]:
         return np.asarray(function(*values), np.float64)
 
     return error
+
+
+def part_error(u: float, out: Array, a: Pair, start: Pair, stop: Pair) -> Array:
+    return part(_errors(a), start[0], stop[0])
+
+
+def within_error(u: float, out: Array, g: Pair, start: Pair, a: Pair) -> Array:
+    return within(_errors(g), start[0], np.asarray(a[0]))
+
+
+def _errors(a: Pair) -> Array:
+    return np.broadcast_to(np.asarray(a[1], np.float64), np.shape(a[0]))
 
 
 def chosen_error(u: float, out: Array, a: Pair, i: Pair) -> Array:

@@ -104,8 +104,30 @@ def ratio(a: Array, b: Array) -> Array:
 
 
 def cat(a: Array, b: Array) -> Array:
-    """Two vectors side by side."""
-    return np.concatenate((a, b), axis=-1)
+    """Two vectors side by side; one that is the same for all rows beside each of the other's."""
+    rows = np.broadcast_shapes(np.shape(a)[:-1], np.shape(b)[:-1])
+    return np.concatenate([np.broadcast_to(one, (*rows, np.shape(one)[-1])) for one in (a, b)], axis=-1)
+
+
+def _bounds(size: int, start: Any, stop: Any) -> tuple[int, int]:
+    """Where a part begins and ends, from 0; a stop of 0 is the end."""
+    first, last = (int(np.asarray(one).reshape(-1)[0]) for one in (start, stop))
+    return first + (size if first < 0 else 0), last + (size if last <= 0 else 0)
+
+
+def part(a: Array, start: Any, stop: Any) -> Array:
+    """The elements from start up to stop."""
+    first, last = _bounds(np.shape(a)[-1], start, stop)
+    return a[..., first:last]
+
+
+def within(g: Array, start: Any, a: Array) -> Array:
+    """Zeros like a, with g from start on."""
+    size = np.shape(a)[-1]
+    first, _ = _bounds(size, start, 0)
+    found = np.zeros((*np.shape(g)[:-1], size), np.asarray(g).dtype)
+    found[..., first : first + np.shape(g)[-1]] = g
+    return found
 
 
 def head(g: Array, a: Array) -> Array:

@@ -179,12 +179,47 @@ def lookup(w: Interval, i: NDArray[np.int64]) -> Interval:
 
 
 def cat(a: Interval, b: Interval) -> Interval:
-    return np.concatenate((a[0], b[0]), axis=-1), np.concatenate((a[1], b[1]), axis=-1)
+    return _beside(a[0], b[0]), _beside(a[1], b[1])
+
+
+def _beside(a: Bound, b: Bound) -> Bound:
+    rows = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+    return np.concatenate([np.broadcast_to(one, (*rows, one.shape[-1])) for one in (a, b)], axis=-1)
 
 
 def isnan(a: Interval) -> Interval:
     """An interval holds numbers; whether one is NaN is not known from it."""
     return np.zeros_like(a[0]), np.ones_like(a[1])
+
+
+isinf = isnan
+
+
+def isfinite(a: Interval) -> Interval:
+    """Likewise: a bound that is infinite may be far from what it bounds."""
+    return isnan(a)
+
+
+def any(a: Interval) -> Interval:
+    """True where an element is for certain; false where none may be."""
+    low, high = _truth_of(a)
+    return low.max(axis=-1, keepdims=True), high.max(axis=-1, keepdims=True)
+
+
+def all(a: Interval) -> Interval:
+    """True where each element is for certain; false where one is not for certain."""
+    low, high = _truth_of(a)
+    return low.min(axis=-1, keepdims=True), high.min(axis=-1, keepdims=True)
+
+
+def argmax(a: Interval) -> Interval:
+    """From the first to the last of those that may be the largest."""
+    may_be = a[1] >= a[0].max(axis=-1, keepdims=True)
+    last = a[0].shape[-1] - 1
+    first = np.argmax(may_be, axis=-1)[..., None]
+    return first.astype(np.float64), (last - np.argmax(may_be[..., ::-1], axis=-1))[..., None].astype(
+        np.float64
+    )
 
 
 def truth(function: Callable[..., Any], *args: Interval) -> Interval:

@@ -75,7 +75,7 @@ class Magnitudes:
         if op in _ONE_OF_THEM:
             return max(of)
         match op:
-            case "chosen" | "placed":
+            case "chosen" | "placed" | "part" | "within":
                 return of[0]
             case "add" | "sub":
                 return of[0] + of[1]
@@ -100,5 +100,21 @@ class Magnitudes:
 
 
 _QUESTIONS = frozenset(
-    OPERATIONS[name].forward for name in ("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan")
+    OPERATIONS[name].forward
+    for name in (
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "eq",
+        "ne",
+        "and",
+        "or",
+        "not",
+        "isnan",
+        "isinf",
+        "isfinite",
+        "any",
+        "all",
+    )
 )

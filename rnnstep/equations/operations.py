@@ -23,9 +23,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnnstep.equations import bounds, intervals
+from rnnstep.equations import bounds, intervals, normalizing
 from rnnstep.equations.inner import INNER
-from rnnstep.equations.inner_values import softmax
+from rnnstep.equations.inner_values import cat, head, softmax, tail
 from rnnstep.equations.operation import Array, Interval, Operation
 
 __all__ = ["OPERATIONS", "Array", "Interval", "Operation", "function_names", "sigmoid", "softmax"]
@@ -116,6 +116,20 @@ def _logical(
     )
 
 
+def _question(name: str, function: Callable[..., object], kind: str = "elementwise") -> Operation:
+    """A function that is true or false, written as 1 or 0."""
+    return Operation(
+        name,
+        1,
+        _as_number(function),
+        _zeros,
+        getattr(intervals, name),
+        bounds.exact,
+        rf"\operatorname{{{{{name}}}}}({{0}})",
+        kind=kind,
+    )
+
+
 _ROWS = (
     _pairwise("add", "+", 5, "{0} + {1}", np.add, lambda g, y, a, b: (_fit(g, a), _fit(g, b))),
     _pairwise("sub", "-", 5, "{0} - {1}", np.subtract, lambda g, y, a, b: (_fit(g, a), _fit(-g, b))),
@@ -182,13 +196,43 @@ _ROWS = (
         "reduction",
     ),
     Operation(
-        "isnan",
+        "cat",
+        2,
+        cat,
+        lambda g, y, a, b: (_fit(head(g, a), a), _fit(tail(g, b), b)),
+        intervals.cat,
+        bounds.cat,
+        "[{0}; {1}]",
+        kind="inner",
+    ),
+    Operation(
+        "layer_norm",
+        3,
+        normalizing.layer_norm,
+        lambda g, y, a, w, b: (
+            normalizing.normalized_back(g * w, a),
+            _fit(g * normalizing.normalized(a), w),
+            _fit(g, b),
+        ),
+        normalizing.layer_norm_interval,
+        normalizing.layer_norm_error,
+        r"\operatorname{{LayerNorm}}({0};\, {1}, {2})",
+        kind="inner",
+    ),
+    _question("isnan", np.isnan),
+    _question("isinf", np.isinf),
+    _question("isfinite", np.isfinite),
+    _question("any", lambda a: np.any(a, axis=-1, keepdims=True), "reduction"),
+    _question("all", lambda a: np.all(a, axis=-1, keepdims=True), "reduction"),
+    Operation(
+        "argmax",
         1,
-        _as_number(np.isnan),
+        _as_number(lambda a: np.argmax(a, axis=-1)[..., None]),
         _zeros,
-        intervals.isnan,
-        bounds.exact,
-        r"\operatorname{{isnan}}({0})",
+        intervals.argmax,
+        bounds.argmax,
+        r"\operatorname{{argmax}}({0})",
+        kind="reduction",
     ),
     _logical("lt", "<", 4, "{0} < {1}", np.less),
     _logical("le", "<=", 4, r"{0} \le {1}", np.less_equal),

@@ -7,6 +7,7 @@ may turn out equal, so a program is checked in words where they are all it has.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -106,8 +107,14 @@ def _sized(words: Program, given: tuple[tuple[str, int], ...]) -> Program:
             for name, shape in shapes.items()
         }
 
+    def known(part: Expression) -> Expression | None:
+        if not isinstance(part, Number) or not math.isnan(part.value) or part.text not in sizes:
+            return None
+        return Number(float(sizes[part.text]), part.text)
+
+    lines = tuple(replace(line, expression=rebuilt(line.expression, known)) for line in words.lines)
     return check(
-        words.lines, numbers(words.inputs), numbers(words.states), numbers(words.parameters), words.read_as
+        lines, numbers(words.inputs), numbers(words.states), numbers(words.parameters), words.read_as
     )
 
 
@@ -249,13 +256,39 @@ def infer(expression: Expression, shapes: Mapping[str, Shape], row: int = 0) -> 
                     Text("`[{index}]` is outside a vector of {size}", index=index, size=shape[0]), row
                 )
             return (1,)
+        case Apply(op="part", args=(base, Number() as start, Number() as stop)):
+            return _part_shape(infer(base, shapes, row), start, stop, row)
         case Apply(op=op, args=args):
             return _apply_shape(op, [infer(argument, shapes, row) for argument in args], row)
 
 
+def _part_shape(shape: Shape, start: Number, stop: Number, row: int) -> Shape:
+    told = {"start": start.text, "stop": stop.text}
+    if len(shape) != 1:
+        raise EquationError(
+            Text("`[{start}:{stop}]` needs a vector, found {found}", found=written(shape), **told), row
+        )
+    (size,) = shape
+    if isinstance(size, str) or math.isnan(start.value + stop.value):
+        if start.value >= 0 and stop.value > 0:  # whole numbers: the size is not needed
+            if start.value >= stop.value:
+                raise EquationError(Text("`[{start}:{stop}]` holds no element", **told), row)
+            return (int(stop.value - start.value),)
+        end = stop.text if math.isnan(stop.value) else f"{size}{stop.text}"
+        return (end if start.value == 0 else f"{end} - {start.text}",)
+    first = int(start.value) + (size if start.value < 0 else 0)
+    last = int(stop.value) + (size if stop.value <= 0 else 0)
+    if not 0 <= first < last <= size:
+        raise EquationError(
+            Text("`[{start}:{stop}]` is no part of a vector of {size}", size=size, **told), row
+        )
+    return (last - first,)
+
+
 _INNER_SHAPES: Mapping[str, Callable[..., Shape]] = {
     "lookup": lambda table, _: table[1:],
-    "cat": lambda a, b: (_added(a[0], b[0]),),
+    "within": lambda _g, _i, a: a,
+    "normalized_back": lambda g, _: g,
     "head": lambda _, a: a,
     "tail": lambda _, b: b,
     "chosen": lambda *_: (1,),
@@ -292,7 +325,20 @@ def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
             raise EquationError(
                 Text("`{name}` needs a vector, found {found}", name=op, found=written(args[0])), row
             )
-        return args[0] if op in ("softmax", "log_softmax") else (1,)
+        return args[0] if op in ("softmax", "log_softmax", "normalized") else (1,)
+    if op == "cat":
+        if not all(len(one) == 1 for one in args):
+            raise EquationError(
+                Text(
+                    "`cat` puts two vectors side by side, found {left} and {right}",
+                    left=written(args[0]),
+                    right=written(args[1]),
+                ),
+                row,
+            )
+        return (_added(args[0][0], args[1][0]),)
+    if op == "layer_norm":
+        return _normalized_shape(args, row)
     if kind == "inner":
         return _INNER_SHAPES[op](*args)
     shape: Shape = ()
@@ -310,6 +356,21 @@ def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
                 row,
             )
     return shape
+
+
+def _normalized_shape(args: list[Shape], row: int) -> Shape:
+    vector, weight, bias = args
+    if len(vector) != 1 or not _may_equal(weight, vector) or not _may_equal(bias, vector):
+        raise EquationError(
+            Text(
+                "`layer_norm` takes a vector, and a weight and a bias as long as it: found {vector}, {weight}, {bias}",
+                vector=written(vector),
+                weight=written(weight),
+                bias=written(bias),
+            ),
+            row,
+        )
+    return vector
 
 
 def _may_equal(one: Shape, other: Shape) -> bool:

@@ -75,6 +75,13 @@ SLOPES: Mapping[str, Callable[..., Slopes]] = {
     "min": _largest,
     "norm": lambda g, y, a: (mul(g, _of("ratio", a, y)),),
     "cat": lambda g, y, a, b: (_of("head", g, a), _of("tail", g, b)),
+    "part": lambda g, y, a, i, j: (_of("within", g, i, a), None, None),
+    "normalized": lambda g, y, a: (_of("normalized_back", g, a),),
+    "layer_norm": lambda g, y, a, w, b: (
+        _of("normalized_back", mul(g, w), a),
+        mul(g, _of("normalized", a)),
+        g,
+    ),
     "chosen": lambda g, y, a, i: (_of("placed", g, i, a), None),
     "lookup": lambda g, y, w, i: (_of("scatter", g, i, w), None),
 }

@@ -3,7 +3,7 @@
     h = tanh(W_ih @ x + b)      →   "h", Apply("tanh", (Apply("add", (Apply("matmul", …), Name("b"))),))
 
 What may stand in an equation: numbers, names, `+ - * / @`, comparisons, `and or not`,
-`[i]` and the functions of the table of operations. Length and depth are limited before
+`[i]`, `[i:j]` and the functions of the table of operations. Length and depth are limited before
 Python's parser sees the text, so that no text can make it deep or slow.
 """
 
@@ -23,6 +23,8 @@ from rnnstep.errors import EquationError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 
+SIZES = ("input_size", "hidden_size", "proj_size")  # words of a shape
+MOST_ELEMENTS = 1 << 24  # of a vector: float32 counts no further
 MAX_LENGTH = 2_000  # characters of one equation
 MAX_LINES = 200  # equations of one cell
 MAX_BRACKETS = 32  # brackets inside one another
@@ -122,6 +124,20 @@ def names_in(expression: Expression) -> Iterator[str]:
         yield from names_in(expression.base)
 
 
+def numbers_in(expression: Expression) -> Iterator[Number]:
+    """Give the numbers that an expression holds, from left to right."""
+    match expression:
+        case Number():
+            yield expression
+        case Apply(args=args):
+            for argument in args:
+                yield from numbers_in(argument)
+        case Pick(base=base):
+            yield from numbers_in(base)
+        case Name():
+            return
+
+
 def rebuilt(expression: Expression, other: Callable[[Expression], Expression | None]) -> Expression:
     """Give the same with parts replaced, from the outside in: those for which `other` gives another."""
     found = other(expression)
@@ -177,6 +193,12 @@ def _check_limits(text: str, row: int) -> None:
         raise EquationError(Text("at most {most} operators in an equation", most=MAX_OPERATORS), row)
 
 
+def _other_number(function: str, arity: int, found: int) -> Text:
+    if arity == 1:
+        return Text("`{name}` takes one value, found {found}", name=function, found=found)
+    return Text("`{name}` takes {arity} values, found {found}", name=function, arity=arity, found=found)
+
+
 # A digit may stand before such a word, a letter may not.
 _DECIMAL = frozenset("0123456789.eE+-")
 _WORD_OPERATOR = re.compile(r"(?<![^\W\d])(?:and|or|not)(?!\w)")
@@ -226,17 +248,46 @@ class _Reader:
                 return Apply(_COMPARE[type(operator)], (self.read(left), self.read(right)))
             case ast.Compare():
                 raise self._error(node, Text("compare two values at a time: `a < b and b < c`"))
-            case ast.Subscript(value=base, slice=ast.Constant(value=int(index))) if not isinstance(
-                index, bool
-            ):
-                return Pick(self.read(base), index)
-            case ast.Subscript(
-                value=base, slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(index)))
-            ) if not isinstance(index, bool):
-                return Pick(self.read(base), -index)
+            case ast.Subscript():
+                return self._subscript(node)
             case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]):
                 return self._call(node, function, arguments)
         raise self._error(node, Text("not allowed in an equation: {found}", found=self._segment(node)))
+
+    def _subscript(self, node: ast.Subscript) -> Expression:
+        """One element, or the elements from one place up to another."""
+        match node.slice:
+            case ast.Constant(value=int(index)) if not isinstance(index, bool):
+                return Pick(self.read(node.value), index)
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(index))) if not isinstance(
+                index, bool
+            ):
+                return Pick(self.read(node.value), -index)
+            case ast.Slice(lower=start, upper=stop, step=None):
+                return Apply("part", (self.read(node.value), self._bound(start), self._bound(stop)))
+        raise self._error(node, Text("not allowed in an equation: {found}", found=self._segment(node)))
+
+    def _bound(self, node: ast.expr | None) -> Number:
+        """Where a part begins or ends: a whole number, or a size in words, whose number is not known yet (NaN)."""
+        match node:
+            case None:
+                return Number(0.0, "")
+            case ast.Constant(value=int(index)) if not isinstance(index, bool) and index < MOST_ELEMENTS:
+                return Number(float(index), str(index))
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(index))) if (
+                not isinstance(index, bool) and 0 < index < MOST_ELEMENTS
+            ):
+                return Number(-float(index), f"-{index}")
+            case ast.Name(id=word) if word in SIZES:
+                return Number(math.nan, word)
+        raise self._error(
+            node,
+            Text(
+                "a part is written a[2:4], with whole numbers or {words}; found {found}",
+                words=", ".join(SIZES),
+                found=self._segment(node),
+            ),
+        )
 
     def _number(self, node: ast.Constant) -> Number:
         value, text = node.value, ast.get_source_segment(self._source, node) or ""
@@ -274,12 +325,7 @@ class _Reader:
         if len(arguments) != arity:
             raise self._error(
                 node,
-                Text(
-                    "`{name}` takes {arity} value, found {found}",
-                    name=function,
-                    arity=arity,
-                    found=len(arguments),
-                ),
+                _other_number(function, arity, len(arguments)),
             )
         return Apply(function, tuple(self.read(argument) for argument in arguments))
 

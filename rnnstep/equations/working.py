@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from rnnstep.equations.evaluate import Values, evaluate
+from rnnstep.equations.normalizing import EPS
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.pieces import (
     Applied,
@@ -28,7 +29,9 @@ from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.equations.write import BLACKBOARD, is_number, write
 
 NOTHING = Written("0", 0.0)
-_MOVING = frozenset({"lookup", "cat", "head", "tail", "chosen", "placed", "spread"})
+_MOVING = frozenset({"lookup", "cat", "head", "tail", "part", "within", "chosen", "placed", "spread"})
+
+_NORMALIZING = frozenset({"layer_norm", "normalized", "normalized_back"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Work:
         self._shapes: dict[str, Shape] = {name: array.shape for name, array in arrays.items()}
         self._skip_zeros = skip_zeros
         self._only = only
-        self._inner: dict[int, tuple[str, Array]] = {}
+        self._inner: dict[Expression, tuple[str, Array]] = {}
         self.terms: list[Term] = []
         self.zero_terms = 0
         self.cut_terms = 0
@@ -173,6 +176,8 @@ class Work:
                 return Applied(op, tuple(self._piece(one, index, is_inside=is_inside) for one in args))
             case _ if is_inside:
                 return self._by_value(expression, index)
+            case Apply(op=op, args=args) if op in _NORMALIZING:
+                return self._normalizing(op, args, index)
             case Apply(op="matmul", args=(matrix, vector)):
                 row = self._row(matrix, index)
                 return total([self._product(matrix, vector, row, k) for k in self._range(vector)])
@@ -200,6 +205,13 @@ class Work:
             case "tail":
                 start = length(first, self._shapes) - length(args[1], self._shapes)
                 index = (index[0] + start,)
+            case "part":
+                index = (index[0] + self._whole(args[1]) % length(first, self._shapes),)
+            case "within":
+                start = self._whole(args[1]) % length(args[2], self._shapes)
+                if not 0 <= index[0] - start < length(first, self._shapes):
+                    return NOTHING
+                index = (index[0] - start,)
             case "chosen":
                 index = (self._whole(args[1]),)
             case "placed":
@@ -271,11 +283,39 @@ class Work:
                 return Applied("sub", (shifted, Applied("log", (total(powers),))))
         return Applied(op, tuple(elements))
 
+    def _normalizing(self, op: str, args: tuple[Expression, ...], index: Index) -> Piece:
+        if op == "normalized_back":
+            return self._normalized_back(args[0], args[1], index)
+        normal = self._normalized(args[0], index)
+        if op == "normalized":
+            return normal
+        weight, bias = (self._piece(one, index, is_inside=True) for one in args[1:])
+        return Applied("add", (Applied("mul", (normal, weight)), bias))
+
+    def _normalized(self, inner: Expression, index: Index) -> Piece:
+        """(a − mean) / √(var + eps) of one element; mean and variance stand for their values."""
+        less = Applied("sub", (self._piece(inner, index, is_inside=True), self._mean(inner)))
+        return Applied("div", (less, self._root(inner)))
+
+    def _normalized_back(self, g: Expression, inner: Expression, index: Index) -> Piece:
+        normal = Apply("normalized", (inner,))
+        along = Applied("mul", (self._by_value(normal, index), self._mean(Apply("mul", (g, normal)))))
+        less = Applied("sub", (self._piece(g, index, is_inside=True), self._mean(g)))
+        return Applied("div", (Applied("sub", (less, along)), self._root(inner)))
+
+    def _mean(self, vector: Expression) -> Piece:
+        return self._by_value(Apply("mean", (vector,)), (0,))
+
+    def _root(self, inner: Expression) -> Piece:
+        less = Apply("sub", (inner, Apply("mean", (inner,))))
+        variance = self._mean(Apply("mul", (less, less)))
+        return Applied("sqrt", (Applied("add", (variance, Written(f"{EPS:g}", EPS))),))
+
     def _by_value(self, expression: Expression, index: Index) -> Factor:
-        if id(expression) not in self._inner:
+        if expression not in self._inner:
             text = write(Pick(expression, 0), BLACKBOARD).removesuffix("[0]")
-            self._inner[id(expression)] = text, evaluate(expression, self._arrays, Values())
-        return _factor(*self._inner[id(expression)], index)
+            self._inner[expression] = text, evaluate(expression, self._arrays, Values())
+        return _factor(*self._inner[expression], index)
 
     def _whole(self, place: Expression) -> int:
         """An index, as its number."""

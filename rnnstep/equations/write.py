@@ -57,7 +57,7 @@ def is_number(expression: Expression) -> bool:
 def _write(expression: Expression, notation: Notation) -> tuple[str, int]:
     match expression:
         case Number(text=text, value=value):
-            return (text, _TIGHT) if value >= 0 else (text, OPERATIONS["neg"].precedence)
+            return (text, OPERATIONS["neg"].precedence) if value < 0 else (text, _TIGHT)
         case Name(id=name):
             return name, _TIGHT
         case Pick(base=base, index=index):
@@ -90,6 +90,9 @@ _INNER: Mapping[str, tuple[str, int, int]] = {
     "head": ("{0}[: {1}]", _TIGHT, _TIGHT),
     "tail": ("{0}[{1} :]", _TIGHT, _TIGHT),
     "chosen": ("{0}[{1}]", _TIGHT, _TIGHT),
+    "part": ("{0}[{1}:{2}]", _TIGHT, _TIGHT),
+    "within": ("{0} from [{1}]", _PRODUCT, _PRODUCT),
+    "normalized_back": ("normalized_back({0}, {1})", _TIGHT, 0),
     "placed": ("{0} at [{1}]", _PRODUCT, _PRODUCT),
     "outer": ("{0}{dot}{1}ᵀ", _PRODUCT, _PRODUCT + 1),
     "rows": ("Σ {0}", _PRODUCT, _PRODUCT),
@@ -102,6 +105,11 @@ def _write_inner(op: str, args: tuple[Expression, ...], notation: Notation) -> t
     if op == "spread":
         return _write(args[0], notation)
     dot = notation.matmul if notation.matmul == "·" else f" {notation.matmul} "
+    if OPERATIONS[op].is_public and (op != "cat" or notation is SOURCE):
+        return f"{op}({', '.join(write(argument, notation) for argument in args)})", _TIGHT
+    if op == "part":
+        start, stop = (one.text for one in args[1:] if isinstance(one, Number))
+        return f"{_bracketed(args[0], notation, _TIGHT)}[{start}:{stop}]", _TIGHT
     if op == "pullback":
         pairs = zip(args[::2], args[1::2], strict=True)
         terms = [

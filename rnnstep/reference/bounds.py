@@ -25,13 +25,20 @@ _FAR = 4
 """How far below overflow the other side of a sum stays, so that what is added on the way does not matter."""
 
 _COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
-_LOGIC = frozenset(("and", "or", "not"))
-_OVER_ELEMENTS = frozenset(("sum", "mean", "max", "min", "norm", "softmax", "log_softmax"))
+_LOGIC = frozenset(("and", "or", "not", "any", "all"))
+_OVER_ELEMENTS = frozenset(
+    ("sum", "mean", "max", "min", "norm", "softmax", "log_softmax", "argmax", "normalized")
+)
+_NORMALIZING = frozenset(("layer_norm", "normalized", "normalized_back"))  # which square what they are given
 _MOVED = frozenset(
-    ("lookup", "cat", "head", "tail", "chosen", "placed", "spread")
+    ("lookup", "cat", "head", "tail", "part", "within", "chosen", "placed", "spread")
 )  # numbers that change their place
 _GATHERED = frozenset(("outer", "rows", "scatter"))  # sums over rows
-_SUMS = frozenset(("add", "sub", "matmul", "pullback", "sum", "mean", "norm", "log_softmax")) | _GATHERED
+_SUMS = (
+    frozenset(("add", "sub", "matmul", "pullback", "sum", "mean", "norm", "log_softmax"))
+    | _GATHERED
+    | _NORMALIZING
+)
 
 
 class Difference(tuple[Array, Error]):  # noqa: SLOT001 - a tuple of its own kind
@@ -113,7 +120,7 @@ class Rounding(Errors):
         biggest = [float(np.max(np.abs(value), initial=0.0)) for value, _ in args]
         if op == "scatter":  # its other arguments are places, and a table to be like
             return biggest[0] * max(1, np.size(args[1][0])) < self._largest
-        reach = max(biggest) ** (2 if op == "norm" else 1)
+        reach = max(biggest) ** (2 if op == "norm" or op in _NORMALIZING else 1)
         if op in ("matmul", "pullback", "outer"):
             reach = max(a * b for a, b in zip(biggest[::2], biggest[1::2], strict=True)) * (len(args) // 2)
         return reach * _terms(op, args) < self._largest
@@ -192,6 +199,10 @@ def _reached(op: str, args: tuple[Pair, ...], marks: list[Any]) -> Any:
         return np.any(marks[0], axis=0)
     if op == "scatter":
         return np.broadcast_to(np.any(marks[0]), np.shape(args[2][0]))
+    if op == "layer_norm":
+        return np.any(marks[0], axis=-1, keepdims=True) | marks[1] | marks[2]
+    if op == "normalized_back":
+        return np.any(marks[0], axis=-1, keepdims=True) | np.any(marks[1], axis=-1, keepdims=True)
     if op in _OVER_ELEMENTS:
         return np.any(marks[0], axis=-1, keepdims=True)
     if op in _MOVED:
@@ -201,8 +212,8 @@ def _reached(op: str, args: tuple[Pair, ...], marks: list[Any]) -> Any:
 
 def _moved(op: str, args: tuple[Pair, ...], others: list[Any]) -> Error:
     """Let other numbers in the operands' places move as the operands do; what says where to stays as it is."""
-    place = {"lookup": 1, "chosen": 1, "placed": 1}.get(op)
-    given = [args[k][0] if k == place else np.asarray(other, np.float64) for k, other in enumerate(others)]
+    places = {"lookup": (1,), "chosen": (1,), "placed": (1,), "part": (1, 2), "within": (1,)}.get(op, ())
+    given = [args[k][0] if k in places else np.asarray(other, np.float64) for k, other in enumerate(others)]
     return np.asarray(OPERATIONS[op].forward(*given), np.float64)
 
 
@@ -224,8 +235,10 @@ def _reach(op: str, out: Array, args: tuple[Pair, ...]) -> Any:
             return sizes[0].sum(axis=-1, keepdims=True)
         case "log_softmax":
             return sizes[0] + sizes[0].max(axis=-1, keepdims=True)
-        case "norm":
+        case "norm" | "layer_norm" | "normalized":
             return (sizes[0] ** 2).sum(axis=-1, keepdims=True)
+        case "normalized_back":
+            return (sizes[1] ** 2).sum(axis=-1, keepdims=True) + sizes[0].sum(axis=-1, keepdims=True)
         case "div" | "ratio" | "exp":
             finite = [np.isfinite(value) for value, _ in args]
             return np.where(finite[0] & finite[-1], np.abs(out), 0.0)
@@ -244,6 +257,10 @@ def _may_turn(op: str, args: tuple[Pair, ...], shape: tuple[int, ...]) -> Error:
         pairs = [(np.subtract(a, b, dtype=np.float64), error_a + error_b)]
     else:
         pairs = list(args)
+    if op in ("any", "all"):
+        value, error = pairs[0]
+        turns = np.broadcast_to((error > 0) & (np.abs(value) <= error), np.shape(value))
+        return np.where(np.any(turns, axis=-1, keepdims=True), 1.0, 0.0)
     turning = [np.broadcast_to((error > 0) & (np.abs(value) <= error), shape) for value, error in pairs]
     return np.where(np.any(turning, axis=0), 1.0, 0.0)
 

@@ -42,6 +42,10 @@ def _table(dtype: Any) -> dict[str, Callable[..., Tensor]]:
     def as_number(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return lambda *args: function(*args).to(dtype)
 
+    def beside(a: Tensor, b: Tensor) -> Tensor:
+        rows = np.broadcast_shapes(tuple(a.shape[:-1]), tuple(b.shape[:-1]))
+        return torch.cat((a.expand(*rows, -1), b.expand(*rows, -1)), -1)
+
     return {
         "add": torch.add,
         "sub": torch.sub,
@@ -70,7 +74,16 @@ def _table(dtype: Any) -> dict[str, Callable[..., Tensor]]:
         "max": lambda a: torch.amax(a, -1, keepdim=True),
         "min": lambda a: torch.amin(a, -1, keepdim=True),
         "norm": lambda a: torch.linalg.vector_norm(a, dim=-1, keepdim=True),
+        "cat": beside,
+        "part": lambda a, i, j: a[..., int(i) : int(j) or None],
+        "layer_norm": lambda a, w, b: functional.layer_norm(a, a.shape[-1:]) * w + b,
+        "normalized": lambda a: functional.layer_norm(a, a.shape[-1:]),
         "isnan": as_number(torch.isnan),
+        "isinf": as_number(torch.isinf),
+        "isfinite": as_number(torch.isfinite),
+        "any": as_number(lambda a: torch.any(a != 0, -1, keepdim=True)),
+        "all": as_number(lambda a: torch.all(a != 0, -1, keepdim=True)),
+        "argmax": as_number(lambda a: torch.argmax(a, -1, keepdim=True)),
         "lt": as_number(torch.lt),
         "le": as_number(torch.le),
         "gt": as_number(torch.gt),

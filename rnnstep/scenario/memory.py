@@ -115,11 +115,8 @@ def _size_of_layer(recurrent: Recurrent, cell: Cell, layer: int) -> int:
 
 def _values_per_step(recurrent: Recurrent, cell: Cell) -> int:
     """Give how many numbers one step of one row leaves behind in all layers."""
-    program = cell.program
     sizes = cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
-    lines = sum(
-        math.prod(sizes[size] if isinstance(size, str) else size for size in program.shapes[name])
-        for name in program.names
-    )
+    program = cell.program.sized(sizes)
+    lines = sum(math.prod(map(int, program.shapes[name])) for name in program.names)
     inputs = layer_input_size(recurrent, 0) + layer_input_size(recurrent, 1) * (recurrent.num_layers - 1)
     return inputs + lines * recurrent.num_layers * recurrent.num_directions

@@ -26,7 +26,7 @@ from rnnstep.session.moves import Position
 from rnnstep.session.run import Run
 from rnnstep.session.tree import Spot
 from rnnstep.session.walk import Walk
-from rnnstep.session.watching import PassWatch, read_again, read_watch
+from rnnstep.session.watching import PassWatch, read_again, read_condition, read_watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ class Session(Walk):
         """
         if not text.strip():
             return self._with_breakpoints(*without_conditions(self.breakpoints))
-        condition = read_watch(self.tree, text)
+        condition = read_condition(self.tree, text)
         one = Breakpoint(condition=condition, phase=condition.phase)
         return self._with_breakpoints(*toggled(self.breakpoints, one))
 

@@ -61,6 +61,16 @@ def read_watch(tree: Tree, text: str) -> PassWatch:
     raise EquationError(_as_typed(told.message), told.line, told.column)
 
 
+def read_condition(tree: Tree, text: str) -> PassWatch:
+    """Read an expression that is to be true or false.
+
+    Raises:
+        EquationError: as `read_watch`, or it is a vector of numbers.
+    """
+    found = read_watch(tree, text)
+    return found.as_condition(_blocks(tree, found.phase))
+
+
 def read_again(tree: Tree, watch: PassWatch) -> PassWatch | None:
     """Give the same watch for another run; None where it fits nothing there."""
     try:

@@ -116,6 +116,16 @@ class _Writer:
             case "rows":
                 yield "Σ"
                 yield from self._turned(args[0])
+            case "part":
+                start, stop = (one.text for one in args[1:] if isinstance(one, Number))
+                yield from self.write(args[0], 9)
+                yield f"[{start}:{stop}]"
+            case "layer_norm" | "normalized_back":
+                yield f"{op}("
+                for position, argument in enumerate(args):
+                    yield from (",",) if position else ()
+                    yield from self.write(argument)
+                yield ")"
             case "cat":
                 yield from self.write(args[0])
                 yield ";"

@@ -57,6 +57,17 @@ target = sigmoid(W @ x + U @ h_prev + loss) * target_prev + x[0]
 h = tanh(target + U @ target_prev)
 \"\"\"
 """
+NORMAL = """
+[cell.normal]
+state = {h = "hidden_size", c = "hidden_size"}
+parameters = {W = "6, input_size", U = "6, hidden_size", g = "6", b = "6", d = "2"}
+equations = \"\"\"
+a = layer_norm(W @ x + U @ h_prev, g, b)
+both = cat(cat(d, x), a[0:hidden_size])
+c = c_prev * sigmoid(a[3:]) + layer_norm(tanh(both[-3:]), c_prev, a[:3])
+h = tanh(c) + (any(a > 0.1) + all(isfinite(both)) - isinf(a[0]) + argmax(a)) * both[0:hidden_size]
+\"\"\"
+"""
 ADAM = '[training]\noptimizer = "Adam"\nlr = 0.1\nepochs = 3\n'
 SGD = "[training]\nlr = 0.5\nepochs = 3\n"
 
@@ -90,6 +101,7 @@ FORWARD = {
     "embedding with padding_idx": f'{LETTERS}[embedding]\nembedding_dim = 3\npadding_idx = 0\n[recurrent]\nmodule = "RNN"\nhidden_size = 3\n[linear]\nout_features = 2\nbias = false\nfrom = "h_n"\n{SEED}round = 2',
     "own cell": f'{NUMBERS}[recurrent]\nmodule = "odd"\nhidden_size = 3\n{SEED}round = 1\n[linear]\nout_features = 2\nfrom = "h_n"\n{OWN}',
     "own cell, packed, float64": f'{LETTERS}[recurrent]\nmodule = "odd"\nhidden_size = 3\n{SEED}\n[display]\ndtype = "float64"\n{OWN}',
+    "own cell, normalized": f"{LETTERS}{module('normal')}{SEED}{NORMAL}",
     "random windows": f'[input]\nrandom = {{shape = [9, 2], seed = 4}}\nwindows = {{length = 4, stride = 3, batch_size = 2, pad = 0.5}}\n[recurrent]\nmodule = "GRU"\nhidden_size = 2\n{SEED}',
     "windows of a flat series": f'[input]\nvalues = [1, 2, 3, 4, 5]\nwindows = {{length = 2}}\n[recurrent]\nmodule = "RNNCell"\nhidden_size = 2\n{SEED}',
 }
@@ -129,6 +141,7 @@ LEARNT = {
     "windows, cell": f"{WINDOWS}{module('GRUCell')}{SEED}{classes(4, 4)}{ADAM}",
     "windows, final": f"{WINDOWS}{module('GRU', 'batch_first = true')}{FINAL}{SEED}{classes(4)}{ADAM}",
     "own cell": f"{NUMBERS}{module('loss')}{SEED}{values(4, 3, 3)}{SGD}{SMOOTH}",
+    "own cell, normalized": f"{NUMBERS}{module('normal')}{SEED}{values(4, 3, 3)}{SGD}{FLOAT64}{NORMAL}",
     "own cell, packed, with all around it": f"{LETTERS}[embedding]\nembedding_dim = 2\n{module('loss')}[linear]\nout_features = 4\n{SEED}round = 1\n{PADDED}{ADAM}{SMOOTH}",
     "own cell called like its state": f"{NUMBERS}{module('h')}{SEED}{values(4, 3, 3)}{SGD}{SMOOTH.replace('cell.loss', 'cell.h')}",
     "own cell, windows": f"{WINDOWS}{module('loss')}{FINAL}{SEED}{classes(4)}{ADAM}clip_grad_norm = 0.1\n{SMOOTH}",

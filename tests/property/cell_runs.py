@@ -18,6 +18,7 @@ from rnnstep.equations.program import Program, Shape
 
 Arrays = dict[str, np.ndarray]
 EVERY_ROW = "⋮"
+OF_VECTORS = {"cat", "part", "layer_norm"}
 
 
 class Complex:
@@ -41,13 +42,25 @@ class Complex:
             self.kink(np.asarray(a.real - b.real))
         if op in {"max", "min"}:
             self.kink((a.real[:, None] - a.real).reshape(-1))
-        found = np.asarray(self.value(op, a, b))
+        found = np.asarray(self.of_vectors(op, args) if op in OF_VECTORS else self.value(op, a, b))
         self.most = max(self.most, float(np.abs(found).max()))
         return found
 
     def kink(self, distance: np.ndarray) -> None:
         apart = np.abs(distance[distance != 0])
         self.least = min(self.least, float(apart.min(initial=np.inf)))
+
+    @staticmethod
+    def of_vectors(op: str, args: tuple[Any, ...]) -> Any:
+        a = args[0]
+        match op:
+            case "cat":
+                return np.concatenate(args)
+            case "part":
+                start, stop = (int(one.real) for one in args[1:])
+                return a[start : stop or None]
+        spread = a - a.mean()
+        return spread / np.sqrt((spread * spread).mean() + 1e-5) * args[1] + args[2]
 
     def value(self, op: str, a: Any, b: Any) -> Any:
         match op:

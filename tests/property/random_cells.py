@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -53,12 +54,13 @@ def expressions(draw: st.DrawFn, names: Mapping[str, Shape], shape: Shape, depth
     if depth == 0 or draw(st.integers(0, 4)) == 0:
         return Name(draw(st.sampled_from(fitting)))
     kinds = ["function", "pair", "pair", "stretched", "quotient"]
-    kinds += ["product", "product", "softmax"] if shape != (1,) else ["reduction", "pick"]
+    kinds += ["product", "product", "softmax", "beside"] if shape != (1,) else ["reduction", "pick"]
     kind = draw(st.sampled_from(kinds))
 
     def inner(like: Shape = shape) -> Expression:
         return draw(expressions(names, like, depth - 1))
 
+    kinds += ["normalized"] if shape != (1,) else []
     vectors = sorted({found for found in names.values() if len(found) == 1}, key=str)
     match kind:
         case "function":
@@ -79,9 +81,24 @@ def expressions(draw: st.DrawFn, names: Mapping[str, Shape], shape: Shape, depth
             return Apply("matmul", (matrix, inner(wanted)))
         case "softmax":
             return Apply("softmax", (inner(),))
+        case "normalized":
+            return Apply("layer_norm", (inner(), *(Name(draw(st.sampled_from(fitting))) for _ in range(2))))
+        case "beside":
+            return draw(beside(inner, shape))
         case "reduction":
             return Apply(draw(st.sampled_from(REDUCTIONS)), (inner(draw(st.sampled_from(vectors))),))
     return Pick(inner(draw(st.sampled_from(vectors))), draw(st.sampled_from([0, -1])))
+
+
+@st.composite
+def beside(draw: st.DrawFn, inner: Callable[[Shape], Expression], shape: Shape) -> Expression:
+    """A vector out of two side by side."""
+    (word,) = shape
+    known, zero = Number(math.nan, str(word)), Number(0.0, "")
+    (other,) = draw(st.sampled_from([one for one in (H, I) if one != shape]))
+    if draw(st.booleans()):
+        return Apply("part", (Apply("cat", (inner(shape), inner((other,)))), zero, known))
+    return Apply("part", (Apply("cat", (inner((other,)), inner(shape))), Number(math.nan, str(other)), zero))
 
 
 def cell(equations: str, states: tuple[str, ...], parameters: Mapping[str, Shape] = PARAMETERS) -> Program:

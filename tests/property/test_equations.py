@@ -95,13 +95,18 @@ NUMBERS = st.one_of(
     st.sampled_from(["1.50", ".5", "5.", "1e-3", "1E+3"]),
 ).map(lambda text: Number(float(text), text))
 INFIX = [name for name, row in OPERATIONS.items() if row.symbol and row.arity == 2]
+OF_ONE = [name for name in function_names() if OPERATIONS[name].arity == 1]
+ENDS = st.sampled_from([Number(0.0, ""), Number(2.0, "2"), Number(-3.0, "-3")])
 PREFIX = ["neg", "not"]
 
 
 def larger(trees: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
     return st.one_of(
         st.builds(lambda op, a, b: Apply(op, (a, b)), st.sampled_from(INFIX), trees, trees),
-        st.builds(lambda op, a: Apply(op, (a,)), st.sampled_from([*PREFIX, *function_names()]), trees),
+        st.builds(lambda op, a: Apply(op, (a,)), st.sampled_from([*PREFIX, *OF_ONE]), trees),
+        st.builds(lambda a, b: Apply("cat", (a, b)), trees, trees),
+        st.builds(lambda a, w, b: Apply("layer_norm", (a, w, b)), trees, trees, trees),
+        st.builds(lambda a, i, j: Apply("part", (a, i, j)), trees, ENDS, ENDS),
         st.builds(Pick, trees, st.integers(-99, 99)),
     )
 

@@ -90,12 +90,33 @@ ELSEWHERE = {
     "smooth_l1",
     "maximum",
     "minimum",
+    "normalized",
+    "normalized_back",
 }  # of ordinary arguments: in `test_operations`
 
 
 def test_every_operation_of_the_programs_own_is_looked_at() -> None:
     own = {name for name, row in OPERATIONS.items() if not row.is_public}
-    assert LOOPS.keys() | ELSEWHERE == own
+    assert LOOPS.keys() | ELSEWHERE | {"part", "within"} == own | {"cat"}
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 2), (1, 4), (2, 0), (-2, 0), (0, -1), (-3, -1), (0, 4)])
+def test_a_part_is_pythons_slice_and_goes_back_to_its_place(start: int, stop: int) -> None:
+    rng = np.random.default_rng(0)
+    a, wider = rng.normal(size=(3, 4)), rng.uniform(0, 1, (3, 4))
+    row = OPERATIONS["part"]
+    here = np.s_[:, start : stop or None]
+    np.testing.assert_array_equal(row.forward(a, float(start), float(stop)), a[here])
+    low, high = row.interval((a, a + wider), (np.asarray(start), np.asarray(start)), (np.asarray(stop),) * 2)
+    np.testing.assert_array_equal(low, a[here])
+    np.testing.assert_array_equal(high, (a + wider)[here])
+    places = [(np.asarray(float(one)), np.zeros(())) for one in (start, stop)]
+    value, error = Errors(np.dtype(np.float64)).apply("part", ((a, wider), *places))
+    np.testing.assert_array_equal(value, a[here])
+    np.testing.assert_array_equal(error, wider[here])
+    back = np.zeros_like(a)
+    back[here] = a[here]
+    np.testing.assert_array_equal(OPERATIONS["within"].forward(a[here], start, a), back)
 
 
 # ── arguments ────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rnnstep.equations.differentiate import backward
 from rnnstep.equations.evaluate import Errors, Values, evaluate, evaluate_lines
+from rnnstep.equations.normalizing import EPS
 from rnnstep.equations.operation import no_slope
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.program import Program, infer
@@ -25,14 +26,16 @@ mpmath.mp.prec = 400
 
 # Arguments of these are made in a way of their own: `test_inner_operations` has their exact values.
 INNER = {
-    *("lookup", "cat", "head", "tail", "chosen", "placed"),
+    *("lookup", "cat", "head", "tail", "chosen", "placed", "part", "within"),
     *("pullback", "outer", "rows", "spread", "scatter", "ratio"),
 }
 # These stand in a way back alone, and nothing goes back through them.
 ENDING = {"head", "tail", "placed", "pullback", "outer", "rows", "spread", "scatter", "ratio"}
-ENDING |= {"maximum", "minimum"}
+ENDING |= {"maximum", "minimum", "within", "normalized_back"}
 SLOPED = sorted(OPERATIONS.keys() - ENDING)
 WITHOUT_SLOPE = {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
+WITHOUT_SLOPE |= {"isinf", "isfinite", "any", "all", "argmax"}
+NORMALIZING = {"layer_norm", "normalized", "normalized_back"}  # which divide by what may be next to nothing
 POSITIVE = {"log", "sqrt"}
 NUMERIC = sorted(OPERATIONS.keys() - WITHOUT_SLOPE - INNER)
 
@@ -61,6 +64,11 @@ def arguments(rng: np.random.Generator, op: str, rows: tuple[int, ...], n: int) 
         return [rng.normal(size=(*rows, n)), rng.normal(size=(*rows, int(rng.integers(1, 5))))]
     if op == "chosen":
         return [rng.normal(size=(*rows, n)), rng.integers(0, n, size=rows)]
+    if op == "part":
+        start = int(rng.integers(0, n))
+        return [rng.normal(size=(*rows, n)), np.array(start), np.array(rng.integers(start + 1, n + 1))]
+    if op == "layer_norm":
+        return [rng.normal(size=(*rows, n)), rng.normal(size=n), rng.normal(size=n)]
     if op == "smooth_l1":
         return [rng.normal(size=(*rows, n)), np.array(rng.integers(1, 4))]
     shapes = [(*rows, n)]
@@ -124,7 +132,13 @@ def test_every_slope_is_written_out() -> None:
 def test_rule_gives_what_the_vjp_gives(op: str, seed: int, rows: tuple[int, ...], n: int) -> None:
     rng = np.random.default_rng(seed)
     args = arguments(rng, op, rows, n)
-    if op in {"add", "sub", "mul", "div"}:  # a rule is of arguments of one shape; the others are fitted
+    if op in {
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "layer_norm",
+    }:  # a rule is of arguments of one shape; the others are fitted
         args = [np.broadcast_to(a, np.broadcast_shapes(*map(np.shape, args))) for a in args]
     out = np.asarray(OPERATIONS[op].forward(*args))
     g = rng.normal(size=out.shape)
@@ -138,7 +152,7 @@ def test_rule_gives_what_the_vjp_gives(op: str, seed: int, rows: tuple[int, ...]
             np.testing.assert_allclose(evaluate(rule, known, Values()), expected, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("op", sorted(OPERATIONS.keys() - ENDING - WITHOUT_SLOPE))
+@pytest.mark.parametrize("op", sorted(OPERATIONS.keys() - ENDING - WITHOUT_SLOPE - {"part"}))
 @given(seed=SEEDS, n=st.integers(1, 5))
 @settings(max_examples=30, deadline=None)
 def test_way_back_through_one_operation_is_the_vjp(op: str, seed: int, n: int) -> None:
@@ -212,6 +226,25 @@ def exact_log_softmax(a: Vector) -> Vector:
     return [x - max(a) - fraction(mpmath.log(powers)) for x in a]
 
 
+def exact_normalized(a: Vector) -> tuple[Vector, Fraction]:
+    """The normalized elements, and the root they were divided by."""
+    mean = sum(a, Fraction(0)) / len(a)
+    variance = sum(((x - mean) ** 2 for x in a), Fraction(0)) / len(a)
+    root = fraction(mpmath.sqrt(real(variance + Fraction(EPS))))
+    return [(x - mean) / root for x in a], root
+
+
+def exact_layer_norm(a: Vector, weight: Vector, bias: Vector) -> Vector:
+    return [x * w + b for x, w, b in zip(exact_normalized(a)[0], weight, bias, strict=True)]
+
+
+def exact_normalized_back(g: Vector, a: Vector) -> Vector:
+    x, root = exact_normalized(a)
+    mean = sum(g, Fraction(0)) / len(g)
+    along = sum((b * y for b, y in zip(g, x, strict=True)), Fraction(0)) / len(g)
+    return [(b - mean - y * along) / root for b, y in zip(g, x, strict=True)]
+
+
 def truth(function: Callable[..., bool]) -> Callable[..., Vector]:
     return lambda *args: [Fraction(function(*elements)) for elements in zip(*args, strict=True)]
 
@@ -253,6 +286,14 @@ EXACT: dict[str, Callable[..., Vector]] = {
     "or": truth(lambda x, y: bool(x) or bool(y)),
     "not": truth(lambda x: not x),
     "isnan": lambda a: [Fraction(0) for _ in a],
+    "isinf": lambda a: [Fraction(0) for _ in a],
+    "isfinite": lambda a: [Fraction(1) for _ in a],
+    "any": lambda a: [Fraction(any(x != 0 for x in a))],
+    "all": lambda a: [Fraction(all(x != 0 for x in a))],
+    "argmax": lambda a: [Fraction(a.index(max(a)))],
+    "normalized": lambda a: exact_normalized(a)[0],
+    "layer_norm": exact_layer_norm,
+    "normalized_back": exact_normalized_back,
 }  # fmt: skip
 
 # Beyond these an exact exponential has more digits than memory.
@@ -345,6 +386,7 @@ def test_error_bound_of_exact_ordinary_arguments_is_a_few_units(op: str, dtype: 
     pairs = [(value[None], np.zeros((1, 3))), pair] if op == "matmul" else [pair] * OPERATIONS[op].arity
     _, bound = Errors(np.dtype(dtype)).apply(op, tuple(pairs))
     units = 40 if op == "log_softmax" else 20  # a difference, a logarithm and a sum of powers
+    units = 300 if op in NORMALIZING else units  # a third of the arguments is divided by, twice
     assert np.all(bound <= units * np.finfo(dtype).eps)
 
 
@@ -385,10 +427,10 @@ def interval_and_point(draw: st.DrawFn, op: str) -> tuple[float, float, float]:
 @settings(max_examples=60, deadline=None)
 def test_interval_holds_the_exact_value_of_every_point(op: str, data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 3))
-    drawn = [
-        data.draw(st.lists(interval_and_point(op), min_size=n, max_size=n))
-        for _ in range(OPERATIONS[op].arity)
-    ]
+    kinds = [op] * OPERATIONS[op].arity
+    if op == "smooth_l1":
+        kinds[1] = "log"  # which is of what is above 0, too
+    drawn = [data.draw(st.lists(interval_and_point(kind), min_size=n, max_size=n)) for kind in kinds]
     points = [[Fraction(point) for _, _, point in a] for a in drawn]
     assume(is_in_domain(op, points))
     intervals = [(np.array([low for low, _, _ in a]), np.array([high for _, high, _ in a])) for a in drawn]
@@ -402,7 +444,7 @@ def test_interval_holds_the_exact_value_of_every_point(op: str, data: st.DataObj
         assert most == math.inf or expected <= Fraction(float(most))
 
 
-@pytest.mark.parametrize("op", NUMERIC)
+@pytest.mark.parametrize("op", sorted({*NUMERIC} - NORMALIZING))
 @given(data=st.data())
 @settings(max_examples=30, deadline=None)
 def test_interval_of_exact_arguments_is_narrow(op: str, data: st.DataObject) -> None:

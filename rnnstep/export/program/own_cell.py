@@ -5,12 +5,15 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from rnnstep.cells import Cell
 from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import OPERATIONS
-from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick, names_in
+from rnnstep.equations.program import Program, infer
+from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick, names_in, rebuilt
+from rnnstep.scenario.model import Recurrent
 
 _CALLS = {
     "relu": "torch.relu({0})",
@@ -20,8 +23,14 @@ _CALLS = {
     "max": "torch.amax({0}, dim=-1, keepdim=True)",
     "min": "torch.amin({0}, dim=-1, keepdim=True)",
     "norm": "torch.linalg.vector_norm({0}, dim=-1, keepdim=True)",
+    "layer_norm": "nn.functional.layer_norm({0}, ({size},), {1}, {2})",
+    "normalized": "nn.functional.layer_norm({0}, ({size},))",
+    "any": "torch.any({0} != 0, dim=-1, keepdim=True).to({dtype})",
+    "all": "torch.all({0} != 0, dim=-1, keepdim=True).to({dtype})",
+    "argmax": "torch.argmax({0}, dim=-1, keepdim=True).to({dtype})",
 }
-_TRUTHS = {"and": "logical_and", "or": "logical_or", "not": "logical_not", "isnan": "isnan"}
+_TRUTHS = {"and": "logical_and", "or": "logical_or", "not": "logical_not"}
+_TRUTHS |= {name: name for name in ("isnan", "isinf", "isfinite")}
 _ATOM = 9
 
 # What the program itself calls so, `x` apart: that is what the equations mean too.
@@ -36,14 +45,40 @@ _NAMES = """
 _TAKEN = frozenset(_NAMES.split())
 
 
-def cell_lines(cell: Cell, dtype: str) -> Iterator[str]:
+def cell_lines(cell: Cell, recurrent: Recurrent, dtype: str) -> Iterator[str]:
     """Give `def NAME(x, h_prev, …)`, which returns the states after the step."""
-    program = cell.program
+    program = cell.program.sized(cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size))
     read = [*program.inputs, *program.befores, *program.parameters]
     yield f"def {function_name(cell)}({', '.join(map(safe, read))}):"
     for line in program.lines:
-        yield f"    {safe(line.name)} = {_source(line.expression, dtype)[0]}"
+        expression = rebuilt(line.expression, partial(_for_torch, program))
+        yield f"    {safe(line.name)} = {_source(expression, dtype)[0]}"
     yield f"    return {', '.join(map(safe, program.states))}"
+
+
+def _for_torch(program: Program, part: Expression) -> Expression | None:
+    """What torch wants to be told more of than an equation says.
+
+    Parameters beside values of rows have as many rows (`spread`, as `x` has); a normalization knows its size, and takes
+    its weight and bias only where they are parameters.
+    """
+    if not isinstance(part, Apply) or part.op not in ("cat", "layer_norm"):
+        return None
+    args = [rebuilt(argument, partial(_for_torch, program)) for argument in part.args]
+    are_fixed = [all(name in program.parameters for name in names_in(argument)) for argument in args]
+    if part.op == "layer_norm":
+        (size,) = infer(part.args[0], program.shapes)
+        number = Number(float(size), str(size))
+        if all(are_fixed[1:]):
+            return Apply("layer_norm", (*args, number))
+        normal = Apply("normalized", (args[0], number))
+        return Apply("add", (Apply("mul", (normal, args[1])), args[2]))
+    if not all(are_fixed):
+        args = [
+            Apply("spread", (argument, Name("x"))) if is_fixed else argument
+            for argument, is_fixed in zip(args, are_fixed, strict=True)
+        ]
+    return Apply("cat", tuple(args))
 
 
 def function_name(cell: Cell) -> str:
@@ -80,6 +115,14 @@ def _source(expression: Expression, dtype: str) -> tuple[str, int]:
         case Pick(base=base, index=index):
             stop = "" if index == -1 else str(index + 1)
             return f"{_bracketed(base, dtype, _ATOM)}[..., {index}:{stop}]", _ATOM
+        case Apply(op="part", args=(base, Number(value=start), Number(value=stop))):
+            ends = f"{int(start) or ''}:{int(stop) or ''}"
+            return f"{_bracketed(base, dtype, _ATOM)}[..., {ends}]", _ATOM
+        case Apply(op="cat", args=args):
+            written = ", ".join(_source(argument, dtype)[0] for argument in args)
+            return f"torch.cat(({written}), dim=-1)", _ATOM
+        case Apply(op="spread", args=(inner, _)):
+            return f"{_bracketed(inner, dtype, _ATOM)}.expand(*x.shape[:-1], -1)", _ATOM
         case Apply(op="matmul", args=(matrix, vector)):
             row = OPERATIONS["matmul"]
             return (
@@ -92,14 +135,19 @@ def _source(expression: Expression, dtype: str) -> tuple[str, int]:
             raise AssertionError(expression)  # has no names
 
 
-def _operation(op: str, args: tuple[Expression, ...], dtype: str) -> tuple[str, int]:
+def _operation(op: str, args: Sequence[Expression], dtype: str) -> tuple[str, int]:
     row = OPERATIONS[op]
     if op in _TRUTHS:
         written = ", ".join(f"torch.as_tensor({_source(argument, dtype)[0]})" for argument in args)
         return f"torch.{_TRUTHS[op]}({written}).to({dtype})", _ATOM
     if not row.symbol:
         call = _CALLS.get(op, f"torch.{op}({{0}})")
-        return call.format(_source(args[0], dtype)[0]), _ATOM
+        if op in ("layer_norm", "normalized"):  # the last is the size
+            *args, size = args
+            assert isinstance(size, Number)
+            return call.format(*(_source(one, dtype)[0] for one in args), size=size.text), _ATOM
+        needs = _ATOM if op in ("any", "all") else 0  # a comparison stands behind it there
+        return call.format(*(_bracketed(one, dtype, needs) for one in args), dtype=dtype), _ATOM
     if row.arity == 1:
         return f"{row.symbol}{_bracketed(args[0], dtype, row.precedence)}", row.precedence
     is_comparison = row.precedence == OPERATIONS["lt"].precedence

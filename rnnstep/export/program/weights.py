@@ -116,7 +116,7 @@ def _own_parameters(source: Source) -> Iterator[str]:
         yield "parameters = {name: values.double() for name, values in parameters.items()}"
     yield ""
     yield ""
-    yield from cell_lines(source.scenario.cell, source.dtype)
+    yield from cell_lines(source.scenario.cell, source.scenario.recurrent, source.dtype)
     yield ""
     yield ""
 

@@ -14,7 +14,23 @@ ZH = {
     "a number too large: {found}": "数值过大：{found}",
     "unknown function `{found}`: did you mean `{near}`?": "未知函数 `{found}`：是不是想写 `{near}`？",
     "unknown function `{found}`; there are {known}": "未知函数 `{found}`；可用的有 {known}",
-    "`{name}` takes {arity} value, found {found}": "`{name}` 接受 {arity} 个值，现有 {found} 个",
+    "`{name}` takes one value, found {found}": "`{name}` 接受 1 个值，现有 {found} 个",
+    "`{name}` takes {arity} values, found {found}": "`{name}` 接受 {arity} 个值，现有 {found} 个",
+    "a part is written a[2:4], with whole numbers or {words}; found {found}": (
+        "一段写作 a[2:4]，用整数或 {words}；现为 {found}"
+    ),
+    "`[{start}:{stop}]` needs a vector, found {found}": "`[{start}:{stop}]` 需要向量，实际为 {found}",
+    "`[{start}:{stop}]` holds no element": "`[{start}:{stop}]` 中没有元素",
+    "`[{start}:{stop}]` is no part of a vector of {size}": "`[{start}:{stop}]` 不是长度为 {size} 的向量的一段",
+    "`cat` puts two vectors side by side, found {left} and {right}": "`cat` 把两个向量并排，实际为 {left} 和 {right}",
+    "`layer_norm` takes a vector, and a weight and a bias as long as it: found {vector}, {weight}, {bias}": (
+        "`layer_norm` 接受一个向量，以及与它同样长的权重和偏置：实际为 {vector}、{weight}、{bias}"
+    ),
+    "`{word}` has no number here: write it, as in h[0:2]": "`{word}` 在这里没有数值：请写成数，例如 h[0:2]",
+    "`{text}` is a vector of numbers, neither true nor false: write what is asked of it, as in"
+    " max(abs({text})) > 0.9, any({text} > 0) or isnan({text})": (
+        "`{text}` 是数的向量，没有真假：请写出要问什么，例如 max(abs({text})) > 0.9、any({text} > 0) 或 isnan({text})"
+    ),
     "`{name}` is given and cannot be set": "`{name}` 是给定的，不能再赋值",
     "`{name}` is set twice": "`{name}` 被赋值两次",
     "`{name}` cannot be used as a name": "`{name}` 不能用作名称",
