@@ -245,7 +245,9 @@ class Sheet(Calculations):
             run = self._of_the_run(number, expected)
             low, high = (np.where(is_open, one, other) for one, other in zip(run, bounds, strict=True))
         low, high = as_computed((low, high), self.learning.scenario)
-        if set(self.own) <= {part.place for part in self.targets[number].parts}:
+        parts = self.targets[number].parts
+        is_at_once = len({(part.place.t, part.place.key.removesuffix("←")) for part in parts}) == 1
+        if is_at_once and set(self.own) <= {part.place for part in parts}:
             low, high = np.fmin(low, expected), np.fmax(high, expected)
         return low, high
 

@@ -248,3 +248,18 @@ def test_one_set_of_weights_for_both_directions_is_found() -> None:
     answer = Answer("h_n", from_data_of(np.round(swapped, 4)), decimals=4, line=1)
     marked = Marked.of(learning, Answers((answer,), Document("a", Path(), "", {}, Limits())))
     assert [one.ids for one in marked.remarks(0).mistakes] == [("halves_swapped",)]
+
+
+def test_of_a_whole_output_each_step_is_held_against_the_one_before_alone() -> None:
+    """A number between what follows from one's own wrong state and what the run has is no right one."""
+    learning = Learning(read_text(SQUARE))
+    output = np.round(np.array(learning.epoch(0).forward(0).output, float), 4)
+    output[0] += 0.4
+    w, x = weights(learning), learning.scenario.batches[0].values[1, 0].astype(float)
+    follows = np.tanh(
+        w["weight_ih_l0"] @ x + w["bias_ih_l0"] + w["weight_hh_l0"] @ output[0, 0] + w["bias_hh_l0"]
+    )
+    output[1, 0] = np.round((output[1, 0] + follows) / 2, 4)
+    answer = Answer("output", from_data_of(output), decimals=4, line=1)
+    mark = Marked.of(learning, Answers((answer,), Document("a", Path(), "", {}, Limits()))).marks[0]
+    assert mark.is_wrong.all()
