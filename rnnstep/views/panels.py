@@ -17,6 +17,9 @@ from rnnstep.views.vectors import values
 LEAST_PLOT = 8
 """The rows in which a plot tells something."""
 
+LEAST_PLOT_ALONE = 6
+"""Where nothing else could have the room, a flat one is better than none."""
+
 _LEAST_LISTING = 4
 _LEAST_VALUES = 5
 _LEAST_TABLE = 5
@@ -27,15 +30,16 @@ _LONGEST_LISTING = 24
 """Longer listings are seen in a window about the current line."""
 
 
-def steps_panel(scene: Scene, worth: int, frame: Frame, room: int) -> Panel:
+def steps_panel(scene: Scene, worth: int, frame: Frame, room: int, cells: int) -> Panel:
     """The timeline: what goes in, how far each layer is, what comes out; the value at the cursor where there is room."""
-    least = min(timeline.base_height(scene), 7) if room < _ROOMY else timeline.full_height(scene)
+    full = timeline.full_height(scene, cells)
+    least = min(timeline.base_height(scene, cells), 7) if room < _ROOMY else full
     return Panel(
         worth,
         scene.look.say(Text("timeline")),
         partial(timeline.timeline, scene),
         least,
-        max(least, timeline.full_height(scene)),
+        max(least, full),
         grows=True,
         is_kept=True,
         frame=frame,
@@ -106,7 +110,8 @@ def table_panels(scene: Scene, worth: int, frame: Frame) -> list[Panel]:
 
 def plots(scene: Scene, worth: int, frame: Frame) -> list[Panel]:
     """What can be plotted, the most telling first."""
-    return [Panel(worth, title, draw, LEAST_PLOT, grows=True, frame=frame) for title, draw in _plots(scene)]
+    least = LEAST_PLOT if frame == "box" else LEAST_PLOT_ALONE
+    return [Panel(worth, title, draw, least, grows=True, frame=frame) for title, draw in _plots(scene)]
 
 
 def _plots(scene: Scene) -> Iterator[tuple[str, partial[Block]]]:

@@ -18,6 +18,7 @@ _SHARE_OF_BOARD = 2 / 3
 _LEAST_BELOW = 4
 _WIDE = 100
 _LEAST_CURVE = 6
+_GOOD_CURVE = 10
 
 
 def picture(scene: Scene, cells: int, height: int, air: int = 0) -> Block:
@@ -102,7 +103,8 @@ def epochs(scene: Scene, cells: int, height: int) -> Block:
         return beside(
             [learning.table(scene, half, height), learning.curve(scene, cells - half - 2, height)], gap=2
         )
-    top = max(_LEAST_CURVE, min(height // 2, 12))
+    rest = height - scene.run.tree.num_epochs - 1  # the table takes no more rows than it has
+    top = rest if rest >= _GOOD_CURVE else max(_LEAST_CURVE, height // 2)
     if height - top < _LEAST_BELOW:
         return learning.table(scene, cells, height)
     drawn = [*learning.table(scene, cells, height - top), *learning.curve(scene, cells, top)]

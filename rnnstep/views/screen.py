@@ -10,7 +10,7 @@ left goes, from the top again, to those that can use more, and at last to the pl
 | 1     | the picture of the zoom                           | 3                         | all it needs                |
 | 2     | the timeline                                      | its rows, 7 at most       | + the value at the cursor   |
 | 3     | watches and breakpoints                           | 1 or 2                    | 6                           |
-| 4     | the plot that the pass is about                   | 8                         | what is left                |
+| 4     | the plot that the pass is about                   | 8; 6 in one column        | what is left                |
 | 5     | the equations as a listing                        | 4                         | a row a line                |
 | 6     | all values of the step                            | 5                         | whole or not at all         |
 | 7     | the other values of the block, step by step       | 5                         | whole values                |
@@ -31,7 +31,7 @@ from rnnstep.views.cell import is_whole, whole
 from rnnstep.views.compose import Block, beside, box, pad
 from rnnstep.views.footer import footer
 from rnnstep.views.header import header, message
-from rnnstep.views.layout import Column, Panel, rule, shared
+from rnnstep.views.layout import Column, Frame, Panel, rule, shared
 from rnnstep.views.look import Look
 from rnnstep.views.now import now
 from rnnstep.views.panels import (
@@ -134,6 +134,8 @@ def _one_column(scene: Scene, width: int, room: int) -> Block:
         _most_of_picture(scene, room),
         frame="bare",
     )
+    frame: Frame = "rule" if room >= _TITLED else "bare"
+    steps = steps_panel(scene, 2, frame, room, width - (2 if frame == "rule" else 0))
     found = [
         drawn,
         *values_panels(
@@ -142,11 +144,7 @@ def _one_column(scene: Scene, width: int, room: int) -> Block:
         *table_panels(scene, 7, "rule"),
         *plots(scene, 4, "rule")[:1],
         *listing_panels(scene, 5, "rule", room),
-        *(
-            []
-            if scene.level == "epoch"
-            else [steps_panel(scene, 2, "rule" if room >= _TITLED else "bare", room)]
-        ),
+        *([] if scene.level == "epoch" else [steps]),
         *watches_panels(scene, 3, "bare"),
     ]
     return Column(found, width, room, scene.look.alphabet).block()
@@ -170,7 +168,7 @@ def _columns(scene: Scene, width: int, room: int, *, has_cell: bool) -> Block:
                 is_shown=not is_shown and _has_values(scene, left - 4, _most_of_picture(scene, room)),
             ),
             *([] if has_three else table_panels(scene, 7, "box")),
-            steps_panel(scene, 2, "box", room),
+            steps_panel(scene, 2, "box", room, left - 4),
         ],
         left,
         room,

@@ -68,7 +68,7 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
 
     Where there is room below, the elements of the value at the cursor follow, a row each.
     """
-    is_told = _has_values(scene) and height > base_height(scene)
+    is_told = _has_values(scene) and height > base_height(scene, cells)
     columns, steps = _columns(scene, cells, has_values=is_told), scene.run.tree.num_steps(scene.batch)
     ts = columns.ts
     most = columns.size - 1 if columns.size > _WIDEST else _WIDEST
@@ -81,9 +81,7 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
         rows[0] = (*rows[0], Span(seen, "dim"))
     states: Block = [_blocks_row(scene, key, columns) for key in scene.done.runs]
     spoken: Block = [
-        _row(scene, scene.look.say(title), columns, cell, "label")
-        for title, cell in _plain_rows(scene)
-        if any(cell(t)[0].strip() for t in ts)
+        _row(scene, scene.look.say(title), columns, cell, "label") for title, cell in _seen_rows(scene, ts)
     ]
     room = height - len(rows) - len(spoken)
     if room < 1:
@@ -96,16 +94,22 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
     return [fit(row, cells, scene.look.alphabet) for row in found][:height]
 
 
-def base_height(scene: Scene) -> int:
-    """The rows of the timeline without values: steps, input, each layer, what is said, wanted and lost."""
-    return 2 + len(scene.done.runs) + len(_plain_rows(scene))
+def base_height(scene: Scene, cells: int) -> int:
+    """The rows of the timeline without values: steps, input, each layer, what is said, wanted and lost as far as it is seen."""
+    ts = _columns(scene, cells, has_values=_has_values(scene)).ts
+    return 2 + len(scene.done.runs) + len(_seen_rows(scene, ts))
 
 
-def full_height(scene: Scene) -> int:
+def _seen_rows(scene: Scene, ts: range) -> list[tuple[Text, Cell]]:
+    """Those of the plain rows that say something at any of the steps that are seen."""
+    return [(title, cell) for title, cell in _plain_rows(scene) if any(cell(t)[0].strip() for t in ts)]
+
+
+def full_height(scene: Scene, cells: int) -> int:
     """The rows of the timeline with the elements of the value at the cursor."""
     if not _has_values(scene):
-        return base_height(scene)
-    return base_height(scene) + min(_MOST_ELEMENTS, size_of(scene.block, _value_at(scene)))
+        return base_height(scene, cells)
+    return base_height(scene, cells) + min(_MOST_ELEMENTS, size_of(scene.block, _value_at(scene)))
 
 
 def _plain_rows(scene: Scene) -> list[tuple[Text, Cell]]:
