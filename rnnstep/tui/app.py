@@ -11,6 +11,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.theme import Theme
 
+from rnnstep.language import Text
 from rnnstep.tui.debugger import Debugger
 from rnnstep.tui.options import Options
 from rnnstep.tui.palettes import DARK, PALETTES, Palette
@@ -131,9 +132,16 @@ class DebuggerApp(App[int], inherit_bindings=False):
         if session is not None and source is not None:
             self.debugger.files.leave()
             words = ["rnnstep", source.word, *self._options.words()]
-            if session.place_and_row != "start":
-                words += ["--at", session.place_and_row]
-            self.farewell = shlex.join(words)
+            at = [] if session.place_and_row == "start" else ["--at", session.place_and_row]
+            self.farewell = shlex.join([*words, *at])
+            finding = None if session.edits else session.run.learning.finding
+            if finding is not None:
+                from rnnstep.session.findings import place_of, written
+
+                look = self.debugger.state.look
+                there = shlex.join([*words, "--at", place_of(session.tree, finding)])
+                text = Text("the first {value}: {command}", value=written(finding.value), command=there)
+                self.farewell += f"\n{text.into(look.language)}"
         self.exit()
 
     def action_leave(self) -> None:

@@ -11,6 +11,7 @@ from rnnstep.views.compose import Block, wrap
 from rnnstep.views.look import Look
 from rnnstep.views.prose import columns, said
 from rnnstep.views.rows import Row, Span
+from rnnstep.views.torch_column import NOT_FINITE
 
 if TYPE_CHECKING:
     from rnnstep.reference import Checked
@@ -33,8 +34,10 @@ _ALONG_THE_RUN = Text(
 )
 
 
-def confirmation(scenario: Scenario, checked: Checked | None, look: Look, cells: int) -> Block:
-    """Say what confirms what, how it is judged, and how this run stands."""
+def confirmation(
+    scenario: Scenario, checked: Checked | None, look: Look, cells: int, finding: Text | None = None
+) -> Block:
+    """Say what confirms what, how it is judged, and how this run stands; `finding` is what is not finite in it."""
     if scenario.recurrent.is_own:
         confirms = [_SELF_CHECK_ALONE]
     else:
@@ -46,6 +49,8 @@ def confirmation(scenario: Scenario, checked: Checked | None, look: Look, cells:
         )
         confirms = [module, _SELF_CHECK]
     rows = [row for text in (*confirms, _ONE_STEP, _ALONG_THE_RUN) for row in said(text, look, cells)]
+    if finding is not None:
+        rows += [(Span(line, "bad"),) for line in wrap(f"{NOT_FINITE} {look.say(finding)}", cells)]
     if checked is not None:
         return rows + _verdict(checked, look, cells)
     away = Text("torch is on its way …")

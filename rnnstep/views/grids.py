@@ -147,6 +147,7 @@ def _sample(values: Array) -> tuple[bytes, str]:
 @lru_cache(maxsize=512)
 def _places(content: bytes, dtype: str, decimals: int) -> int:
     sample = np.frombuffer(content, dtype).astype(np.float64)
+    sample = sample[np.isfinite(sample)]
     near = (
         np.abs(sample) * 2.0**-22
     )  # a float32 that was written as 0.3 is 0.3 within half a unit of its last place

@@ -10,6 +10,7 @@ from rnnstep.language.printable import printable
 from rnnstep.scenario.modules import idle_dropout
 from rnnstep.scenario.parse import parse_toml
 from rnnstep.session.edits import Target, current
+from rnnstep.session.findings import in_words
 from rnnstep.session.place import write_place
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
@@ -178,7 +179,11 @@ class _Page(Page):
         )
 
     def _confirmed(self) -> Block:
-        rows = confirmation(self._scenario, self._session.run.checked, self._look, self._cells)
+        run = self._session.run
+        finding = run.learning.finding
+        is_here = finding is not None and finding.epoch == run.epoch.index
+        told = in_words(run, finding) if finding is not None and is_here else None
+        rows = confirmation(self._scenario, run.checked, self._look, self._cells, told)
         return [*self._head(Text("What confirms these numbers")), *(indented(*row) for row in rows)]
 
     def _numbers(self) -> Block:

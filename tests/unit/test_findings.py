@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rnnstep.reference import check
+from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
 from rnnstep.session.cursor import follow
 from rnnstep.session.findings import go_to_finding, in_words, place_of
@@ -255,3 +256,31 @@ def test_torch_agreeing_is_no_green_light(tmp_path):
     assert "! NaN" in text
     healthy = plain(screen(session.go("1/L0/a_f[1]"), Look(torch="ready"), 120, 40))
     assert "self-check ✓" in healthy
+
+
+@pytest.mark.parametrize(
+    "name", ["hello", "hello_lstm", "hello_gru", "vanishing_lstm", "mgu", "bidirectional", "packed"]
+)
+@pytest.mark.parametrize("value", [np.inf, np.nan, 3e38])
+def test_every_view_draws_what_is_not_finite(name, value):
+    """Weights that are not finite, or nearly so: every level of every pass, without a warning of numpy's."""
+    scenario = read(bundled.find(name))
+    parameters = {key: array.copy() for key, array in scenario.parameters.items()}
+    first = next(iter(parameters))
+    parameters[first].reshape(-1)[:2] = value
+    session = Session.open(Run.of(scenario.with_parameters(parameters)))
+    session.run.learning.look_on(20)
+    places = [session, go_to_finding(session), session.end()]
+    for phase in session.tree.phases:
+        whole = session.go(f"{phase}:")
+        inside = whole
+        for _ in range(5):
+            inside = inside.into()
+            places.append(inside)
+        places += [whole, inside.right(), inside.right().out().right()]
+    for place in places:
+        for fills in ("", "plot", "listing"):
+            rows = screen(place, Look(torch="none", fills=fills), 120, 35)
+            assert [row_width(row) for row in rows] == [120] * 35
+        screen(place, Look(torch="none", language="zh", decimals=1), 200, 60)
+        follow(place)

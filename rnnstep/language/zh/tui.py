@@ -248,4 +248,5 @@ ZH = {
     "copy the line under the cursor as LaTeX": "把光标处的一行复制为 LaTeX",
     "go to an operation or an element first (↓): its line is copied": "先到一个运算或元素（↓）：复制的就是那一行",
     "copied to the clipboard: {what}": "已复制到剪贴板：{what}",
+    "the first {value}: {command}": "第一个 {value}：{command}",
 }
