@@ -323,26 +323,41 @@ ORDINARY = st.floats(-8, 8)
 ANY_SIZE = st.builds(math.ldexp, st.floats(-1, 1), st.integers(-160, 130))
 
 
+# Made once: a strategy that is made anew for each example costs more than what it draws.
+def lists_of(elements: st.SearchStrategy, most: int) -> dict[int, st.SearchStrategy]:
+    return {n: st.lists(elements, min_size=n, max_size=n) for n in range(1, most + 1)}
+
+
+COUNTS, FLAGS = st.integers(1, 4), st.booleans()
+NUMBERS = lists_of(st.one_of(ORDINARY, ANY_SIZE), 4)
+SHARES = lists_of(st.sampled_from([-1, 0, 1, Fraction(1, 3)]), 4)
+ABSOLUTE = st.sampled_from([0.0, 1e-40, 1e-9, 0.1])
+RELATIVE = {
+    dtype: st.sampled_from([0.0, float(np.finfo(dtype).eps), 1e-3, 0.3])
+    for dtype in (np.dtype(np.float32), np.dtype(np.float64))
+}
+
+
 @st.composite
 def perturbed(
     draw: st.DrawFn, op: str, dtype: np.dtype[np.floating]
 ) -> list[tuple[np.ndarray, np.ndarray, Vector]]:
     """Arguments as computed, their error bounds, and exact arguments within these."""
-    n = draw(st.integers(1, 4))
+    n = draw(COUNTS)
     made = []
     reach = REACH.get(op, 1e30)
     for position in range(OPERATIONS[op].arity):
         is_positive = op in POSITIVE or (op == "smooth_l1" and position == 1)
-        floats = draw(st.lists(st.one_of(ORDINARY, ANY_SIZE), min_size=n, max_size=n))
+        floats = draw(NUMBERS[n])
         value = np.clip(np.array(floats), -reach, reach).astype(dtype)
-        if n > 1 and draw(st.booleans()):
+        if n > 1 and draw(FLAGS):
             value[1] = -value[0]  # what cancels
         if is_positive:
             value = np.abs(value) + dtype.type(1e-20)
-        relative = draw(st.sampled_from([0.0, float(np.finfo(dtype).eps), 1e-3, 0.3]))
-        absolute = 0.0 if is_positive else draw(st.sampled_from([0.0, 1e-40, 1e-9, 0.1]))
+        relative = draw(RELATIVE[dtype])
+        absolute = 0.0 if is_positive else draw(ABSOLUTE)
         error = np.abs(value).astype(np.float64) * relative + absolute
-        shares = draw(st.lists(st.sampled_from([-1, 0, 1, Fraction(1, 3)]), min_size=n, max_size=n))
+        shares = draw(SHARES[n])
         exact = [
             Fraction(float(v)) + share * Fraction(float(e))
             for v, e, share in zip(value, error, shares, strict=True)
@@ -405,21 +420,27 @@ ENDS = st.one_of(
     st.floats(-700, 700),
 )
 
+WHERE = st.sampled_from(["inside", "low", "high"])
+
 
 @st.composite
 def interval_and_point(draw: st.DrawFn, op: str) -> tuple[float, float, float]:
     """An interval (one point, across zero, infinite …) and a number inside."""
     low, high = sorted((draw(ENDS), draw(ENDS)))
-    if draw(st.booleans()) and math.isfinite(low):
+    if draw(FLAGS) and math.isfinite(low):
         high = low
     least = 1e-300 if op in POSITIVE else -REACH.get(op, 1e307)
     low, high = (low, max(high, least)) if high < least else (low, high)
     near, far = max(low, least) + 0.0, min(high, REACH.get(op, 1e307)) + 0.0  # no −0.0
     assume(near <= far)
-    point = draw(st.one_of(st.sampled_from([near, far]), st.floats(near, far)))
-    if op not in POSITIVE and low <= 0 <= high and draw(st.booleans()):
+    where = draw(WHERE)
+    point = draw(st.floats(near, far)) if where == "inside" else near if where == "low" else far
+    if op not in POSITIVE and low <= 0 <= high and draw(FLAGS):
         point = 0.0
     return low, high, point
+
+
+INTERVALS = {op: lists_of(interval_and_point(op), 3) for op in EXACT}
 
 
 @pytest.mark.parametrize("op", sorted(EXACT))
@@ -430,7 +451,7 @@ def test_interval_holds_the_exact_value_of_every_point(op: str, data: st.DataObj
     kinds = [op] * OPERATIONS[op].arity
     if op == "smooth_l1":
         kinds[1] = "log"  # which is of what is above 0, too
-    drawn = [data.draw(st.lists(interval_and_point(kind), min_size=n, max_size=n)) for kind in kinds]
+    drawn = [data.draw(INTERVALS[kind][n]) for kind in kinds]
     points = [[Fraction(point) for _, _, point in a] for a in drawn]
     assume(is_in_domain(op, points))
     intervals = [(np.array([low for low, _, _ in a]), np.array([high for _, high, _ in a])) for a in drawn]
