@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Context
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 from rnnstep.views.alphabet import UNICODE, Alphabet
@@ -60,13 +60,18 @@ def _guarded(value: float, decimals: int, guard: int) -> str:
 
     0.408848 is 0.4088; so with a digit more it is not 0.40885, which everybody rounds to 0.4089.
     """
-    plain, _, exponent = _written(value, decimals).partition("e")
+    plain = _written(value, decimals)
     for digits in range(guard, guard + _MOST_LIKE_A_HALF):
-        mantissa, _, power = _written(value, decimals, digits).partition("e")
-        is_half = mantissa.endswith("5" + "0" * (digits - 1))
-        if not is_half or (mantissa[:-digits].rstrip("."), power) != (plain, exponent):
-            break
-    return f"{mantissa}e{power}" if power else mantissa
+        text = _written(value, decimals, digits)
+        # Only what ends as a half can be rounded the other way: of two roundings the first may have made it.
+        if not text.partition("e")[0].rstrip("0").endswith("5") or _rounds_to(text, plain):
+            return text
+    return plain  # 0.15 is a little less, and 0.1
+
+
+def _rounds_to(text: str, shorter: str) -> bool:
+    """Whether a number as it is written, rounded to the last place of another, is that one."""
+    return Decimal(text).quantize(Decimal(shorter), ROUND_HALF_UP) == Decimal(shorter)
 
 
 def column(values: Values, decimals: int, *, width: int = 0, alphabet: Alphabet = UNICODE) -> list[str]:

@@ -239,10 +239,21 @@ def test_a_way_back_that_is_not_that_of_the_equations(make, monkeypatch, module,
     assert "one step" not in kinds(comparison)
 
 
-def test_a_wrong_slope_in_the_table_of_operations(make, monkeypatch):
+@pytest.fixture
+def with_slopes(monkeypatch):
+    """Puts other rules into the table; what is differentiated once is kept, but not beyond the test."""
+
+    def put(**rules):
+        monkeypatch.setattr(differentiate, "SLOPES", {**slopes.SLOPES, **rules})
+        differentiate._derived.cache_clear()
+
+    yield put
+    differentiate._derived.cache_clear()
+
+
+def test_a_wrong_slope_in_the_table_of_operations(make, with_slopes):
     """Where our equations themselves are wrong each step of ours is as they say, and torch's is not."""
-    wrong = {**slopes.SLOPES, "tanh": lambda g, y, _: (slopes.mul(g, slopes.sub(slopes.ONE, y)),)}
-    monkeypatch.setattr("rnnstep.equations.differentiate.SLOPES", wrong)
+    with_slopes(tanh=lambda g, y, _: (slopes.mul(g, slopes.sub(slopes.ONE, y)),))
     done, back = ways(make, "RNN")
     comparison = check_gradients(done, back)
     assert ("one step", "L0", "∂a") in faults(comparison)
@@ -437,9 +448,8 @@ def test_a_wrong_optimizer_is_found_in_an_update_and_in_a_training(make, monkeyp
     assert "disagrees" in str(training.explanation)
 
 
-def test_a_wrong_gradient_is_found_in_a_training(make, monkeypatch):
-    wrong = {**slopes.SLOPES, "sigmoid": lambda g, y, _: (slopes.mul(g, y),)}
-    monkeypatch.setattr("rnnstep.equations.differentiate.SLOPES", wrong)
+def test_a_wrong_gradient_is_found_in_a_training(make, with_slopes):
+    with_slopes(sigmoid=lambda g, y, _: (slopes.mul(g, y),))
     training = TrainingComparison(learnt(make))
     assert not training.advance().agrees
 

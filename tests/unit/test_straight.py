@@ -137,7 +137,7 @@ def test_losses_and_their_ways_back(name: str, over_time: str, dtype: type[np.fl
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_updates(name: str, dtype: type[np.floating]) -> None:
     optimizer = Optimizer.of(Training(name, OPTIMIZERS[name], clip_grad_norm=1.0))
-    read = some(dtype, **dict.fromkeys(("grad", "w_prev", "m_prev", "v_prev"), (2, 3)))
+    read = some(dtype, **dict.fromkeys(("grad", "w_prev", "m_prev", "v_prev", "state_sum_prev"), (2, 3)))
     read["v_prev"] = np.abs(read["v_prev"])
     for lines in (optimizer.first, optimizer.lines):
         gives_the_same(lines, {**read, **optimizer.numbers(3, 0.5)})
