@@ -57,6 +57,8 @@ def _first(session: Session, spot: Spot, *, is_prefixed: bool) -> Iterator[str]:
         yield from tree.block(Spot(spot.batch, key, phase=spot.phase)).program.names
     if not is_prefixed:
         yield "start"
+        if tree.num_batches > 1:
+            yield from (f"{batch + 1}:" for batch in range(tree.num_batches))
         yield from (f"{phase}:" for phase in tree.phases if phase != "forward")
 
 
