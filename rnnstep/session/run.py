@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rnnstep.engine import Block, Pass, Trace
 from rnnstep.engine.learning import Learning
@@ -35,6 +35,7 @@ class Run:
         cured: the training without the scenario's mistake; None where there is none, and where torch refuses the mistake.
         torch_losses: torch's own loss of each epoch, as far as torch has trained; one list for all epochs' runs.
         refusals: what torch said to the program with the scenario's mistake, likewise.
+        kept: what readers make of this run and would make again, by reader; another run begins with nothing.
     """
 
     scenario: Scenario
@@ -45,6 +46,7 @@ class Run:
     cured: Learning | None = None
     torch_losses: list[float] = field(default_factory=list)
     refusals: list[TorchWords] = field(default_factory=list)
+    kept: dict[Any, dict[Hashable, Any]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, scenario: Scenario, revision: int = 0) -> Run:

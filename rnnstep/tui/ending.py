@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -27,17 +27,18 @@ class Ending:
 
     Attributes:
         status: 128 + n once a signal n has come; else None.
+        last: What is still done where no application leaves by itself.
     """
 
     def __init__(self) -> None:
         self.status: int | None = None
+        self.last: Callable[[], None] = lambda: None
         self._app: App[int] | None = None
-        self._last: Callable[[], None] = lambda: None
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def ask(self, app: App[int], last: Callable[[], None]) -> None:
-        """Ask this application to leave when a signal comes; `last` is still done where it does not."""
-        self._app, self._last = app, last
+        """Ask this application to leave when a signal comes; `last` is done where it does not leave."""
+        self._app, self.last = app, last
 
     def __enter__(self) -> Self:
         numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
@@ -58,15 +59,18 @@ class Ending:
         self.status = 128 + number
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise SystemExit(self.status) from None
+        except RuntimeError:  # in the middle of an import, say, where an exception would be told as the import's
+            self._end()
         threading.Thread(target=self._insist, daemon=True, name="rnnstep-ending").start()
         if self._app is not None:
             loop.call_soon_threadsafe(self._app.exit, None, self.status)
 
     def _insist(self) -> None:
         time.sleep(_PATIENCE)
+        self._end()
+
+    def _end(self) -> NoReturn:
         try:
-            self._last()
+            self.last()
         finally:
             os._exit(self.status or 1)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnstep.folders import state_folder
+from rnnstep.tui.state_file import read_table, write_table
 
 if TYPE_CHECKING:
     from rnnstep.scenario.model import Scenario
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rnnstep.session.session import Session
 
 FOLDER = "unsaved"
-_LARGEST = 1 << 20  # bytes
+_LARGEST = 1 << 28  # bytes: an edit takes some 150, and a scenario may have a million numbers
 _MOST_AXES = 8
 
 
@@ -31,9 +31,6 @@ def keep(path: Path, session: Session) -> bool:
         path: the scenario's file.
         session: where it is looked at, edits and all.
     """
-    from rnnstep.errors import RnnstepError
-    from rnnstep.scenario.whole_file import whole_file
-
     edits = session.unsaved_numbers()
     file = _file_of(path)
     if file is None or not edits:
@@ -51,28 +48,16 @@ def keep(path: Path, session: Session) -> bool:
             for edit in edits
         ],
     }
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with whole_file(file, replace=True) as out:
-            out.write(json.dumps(table, indent=1).encode("utf-8", "backslashreplace"))
-    except (OSError, RnnstepError):
-        return False
-    return True
+    return write_table(file, table)
 
 
 def kept(path: Path, scenario: Scenario) -> tuple[Edit, ...]:
     """Give the edits that were kept of a scenario's file, where they all fit it; else none."""
     from rnnstep.session.edits import Edit, Target, changes
 
-    file = _file_of(path)
-    table: Any = None
-    if file is not None:
-        with contextlib.suppress(OSError, ValueError, RecursionError), file.open("rb") as found:
-            table = json.loads(found.read(_LARGEST))
-    entries = table.get("edits") if isinstance(table, dict) else None
     edits: list[Edit] = []
     try:
-        for entry in entries or ():
+        for entry in read_table(_file_of(path), _LARGEST).get("edits") or ():
             store, key, shown = (str(entry[name]) for name in ("store", "key", "shown"))
             index = tuple(_whole(number) for number in entry["index"][:_MOST_AXES])
             edit = Edit(Target(store, key, index, shown), float(entry["value"]))

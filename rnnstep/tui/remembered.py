@@ -6,14 +6,12 @@ as at the first start, and where it cannot be written nothing is said.
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rnnstep.folders import state_folder
+from rnnstep.tui.state_file import read_table, write_table
 
 NAME = "remembered.json"
 MOST_FILES = 50
@@ -49,13 +47,7 @@ class Remembered:
 
 def recall() -> Remembered:
     """Read what is remembered; nothing where there is none, and where another program wrote over it."""
-    path = _path()
-    table: Any = {}
-    if path is not None:
-        with contextlib.suppress(OSError, ValueError, RecursionError), path.open("rb") as file:
-            table = json.loads(file.read(_LARGEST))
-    if not isinstance(table, dict):
-        return Remembered({})
+    table = read_table(_path(), _LARGEST)
     files = table.get("files")
     places: dict[Path, str] = {}
     for entry in files if isinstance(files, list) else []:
@@ -70,17 +62,11 @@ def remember(found: Remembered) -> None:
     path = _path()
     if path is None:
         return
-    from rnnstep.errors import RnnstepError
-    from rnnstep.scenario.whole_file import whole_file
-
     table = {
         "card": "seen" if found.has_seen_card else "not seen",
         "files": [{"path": str(file), "place": place} for file, place in found.places.items()],
     }
-    with contextlib.suppress(OSError, RnnstepError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with whole_file(path, replace=True) as file:
-            file.write(json.dumps(table, indent=1).encode("utf-8", "backslashreplace"))
+    write_table(path, table)
 
 
 def _path() -> Path | None:

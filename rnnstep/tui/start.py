@@ -36,6 +36,7 @@ def open_debugger(paths: Sequence[Path], options: Options) -> int:
     app: DebuggerApp | None = None
     with Ending() as ending:
         torch = Torch(_process)
+        ending.last = torch.close
         try:
             from rnnstep.tui.app import DebuggerApp
 

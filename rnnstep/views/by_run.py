@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from rnnstep.session.run import Run
-
-_SHELF = "_kept_by_views"  # in the run's own dictionary, as its cached properties are
-
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,8 +21,7 @@ def by_run(most: int) -> Callable[[Callable[Concatenate[Run, P], R]], Callable[C
     def decorate(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
         @wraps(function)
         def kept(run: Run, /, *args: P.args, **named: P.kwargs) -> R:
-            shelf: dict[Any, dict[Hashable, R]] = run.__dict__.setdefault(_SHELF, {})
-            found = shelf.setdefault(function, {})
+            found: dict[Hashable, R] = run.kept.setdefault(function, {})
             key = (args, *named.items()) if named else args
             if key in found:
                 result = found[key] = found.pop(key)  # the last used is the last to go

@@ -22,6 +22,18 @@ BROKEN = OPEN.replace(
     "sys.exit",
     "import rnnstep.tui.actions\nrnnstep.tui.actions.ACTIONS['theme'] = lambda debugger: 1 / 0\nsys.exit",
 )
+# a signal in the middle of an import that does not let exceptions through
+WHILE_IMPORTING = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "textual.app":
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            except BaseException as error:
+                print("Traceback", error)
+sys.meta_path.insert(0, Finder())
+"""
 SHELL = {"7", "25"}  # the modes that a shell has on: lines wrap, the cursor is seen
 
 
@@ -127,6 +139,11 @@ def test_a_signal_while_it_starts_leaves_nothing_behind(wait: float) -> None:
         status, told = walk.ended()
     assert status in (128 + signal.SIGTERM, -signal.SIGTERM)  # before its first line Python ends as it does
     assert "Traceback" not in told
+
+
+def test_a_signal_in_the_middle_of_an_import_raises_nothing_there() -> None:
+    with Walk("hello", WHILE_IMPORTING + OPEN) as walk:
+        assert walk.ended() == (128 + signal.SIGTERM, "")
 
 
 def test_a_terminal_that_goes_away_ends_it() -> None:

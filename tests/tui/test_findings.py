@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-NAN_IN_DATA = """
-[input]
-values = [[1.0], [nan], [0.5]]
-[recurrent]
-module = "LSTM"
-hidden_size = 2
-[weights]
-seed = 0
-"""
+from tests.unit.command_line import NAN_IN_DATA
 
 
 @pytest.fixture

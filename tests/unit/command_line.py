@@ -19,6 +19,15 @@ state = ["h"]
 parameters = {W = "hidden_size, input_size", U = "hidden_size, hidden_size"}
 equations = "h = tanh(W @ x + U @ h_prev)"
 """
+NAN_IN_DATA = """
+[input]
+values = [[1.0], [nan], [0.5]]
+[recurrent]
+module = "LSTM"
+hidden_size = 2
+[weights]
+seed = 0
+"""
 
 
 def run(capsys, *arguments):

@@ -13,7 +13,7 @@ from rnnstep.engine.learning import Learning
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.document import Limits
 from rnnstep.scenario.read import read, read_text
-from tests.unit.command_line import run, written
+from tests.unit.command_line import NAN_IN_DATA, run, written
 
 HELLO = Learning(read(find("hello")))
 RELU = """
@@ -27,15 +27,6 @@ bias = false
 [weights]
 weight_ih_l0 = [[0.5, 0.1], [0.2, 0.3]]
 weight_hh_l0 = [[0.3, -0.1], [0.2, 0.4]]
-"""
-NAN = """
-[input]
-values = [[1.0], [nan], [0.5]]
-[recurrent]
-module = "LSTM"
-hidden_size = 2
-[weights]
-seed = 0
 """
 IGNORED = """
 vocabulary = ["a", "b", "c"]
@@ -139,7 +130,7 @@ def test_the_text_and_json_say_what_scores(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("scenario", "lines", "place", "why"),
     [
-        (NAN, ["h_2 = 0.1 0.2", "h_3 = 0.1 0.2"], "2/L0/ih_i[0]", "x has NaN, as it was given"),
+        (NAN_IN_DATA, ["h_2 = 0.1 0.2", "h_3 = 0.1 0.2"], "2/L0/ih_i[0]", "x has NaN, as it was given"),
         (IGNORED, ["loss = 5"], "/total/loss[0]", 'over_time = "together"'),
     ],
 )
@@ -162,7 +153,7 @@ def test_beside_what_is_not_finite_nothing_is_marked(
 
 
 def test_what_is_finite_in_such_a_run_is_marked(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
-    path = written(tmp_path, NAN, "s.toml")
+    path = written(tmp_path, NAN_IN_DATA, "s.toml")
     _, out, _ = run(capsys, "check", path, "h_1 = 0.9 0.9", "h_2 = 1 1", "--format", "json")
     found = json.loads(out)
     assert [one["status"] for one in found["answers"]] == ["wrong", "unmarkable"]

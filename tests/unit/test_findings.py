@@ -19,16 +19,8 @@ from rnnstep.views.look import Look
 from rnnstep.views.rows import plain, row_width
 from rnnstep.views.scene import Scene
 from rnnstep.views.screen import screen
+from tests.unit.command_line import NAN_IN_DATA
 
-NAN_IN_DATA = """
-[input]
-values = [[1.0], [nan], [0.5]]
-[recurrent]
-module = "LSTM"
-hidden_size = 2
-[weights]
-seed = 0
-"""
 EXPLODING = """
 [input]
 values = [[1.0], [1.0], [1.0], [1.0], [1.0]]
