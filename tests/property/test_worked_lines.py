@@ -97,6 +97,8 @@ equations = '''
         "h = 1e30 * (W @ x) * 1e-28 + 1e-7 * h_prev",
         "h = log(W @ x) - exp(1000 * b)",
         "h = W @ (U @ (x * x)) - -b[0] * 0.125",
+        "n = layer_norm(W @ x + U @ h_prev, b, b)\nh = tanh(n) - layer_norm(n, h_prev, 2 * b) / 4",
+        "s = W @ x\nh = argmax(s) * b + any(s > 0.5) - all(s < h_prev) * h_prev",
     ],
 )
 def test_lines_of_own_cells(tmp_path, equations):
@@ -180,6 +182,8 @@ floats = st.one_of(
             "(a[0] < b[0]) * a[1]",
             "max(a[0]) + min(b[0])",
             "-(a[0] - b[0]) * -b[1]",
+            "argmax(a) * b[0] + any(a > b)",
+            "all(a) - any(b) / 3",
         ]
     ),
     decimals=st.integers(0, 9),

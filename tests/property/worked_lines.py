@@ -204,6 +204,11 @@ def _applied(name: str, arguments: list[Number]) -> Number:
             return max(arguments) if _is_finite(*arguments) else float(np.max(_floats(arguments)))
         case "min" | "minimum":
             return min(arguments) if _is_finite(*arguments) else float(np.min(_floats(arguments)))
+        case "any" | "all":
+            function = any if name == "any" else all
+            return Fraction(int(function(value != 0 for value in arguments)))
+        case "argmax":  # the first of the largest; NaN counts as the largest
+            return Fraction(int(np.argmax(_floats(arguments))))
         case "ratio":
             return Fraction(0) if arguments[1] == 0 else _quotient(*arguments)
     value = float(arguments[0])
