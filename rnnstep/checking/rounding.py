@@ -284,6 +284,6 @@ _EXACT = frozenset(
         "chosen",
         "placed",
     }
-    | {"part", "within", "isinf", "isfinite", "any", "all", "argmax"}
+    | {"passed", "part", "within", "isinf", "isfinite", "any", "all", "argmax"}
     | {"spread", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
 )

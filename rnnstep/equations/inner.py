@@ -16,6 +16,7 @@
 | `spread(g, a)`                | g, as long as a                                                          |
 | `scatter(g, i, W)`            | a table like W with g added to row i; likewise for the rows of (B, n)     |
 | `ratio(a, b)`                 | a / b, and 0 where b is 0                                                |
+| `passed(g, a)`                | g, and 0 where a ≤ 0, even of an infinite g: the slope of relu; written g ⊙ (a > 0) |
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from rnnstep.equations.inner_values import (
     logistic,
     outer,
     part,
+    passed,
     placed,
     pullback,
     ratio,
@@ -167,6 +169,15 @@ INNER = (
         rules.scatter_interval,
         rules.scatter_error,
         r"\mathbf{{e}}_{{{1}}} {{{0}}}^\top",
+    ),
+    _row(
+        "passed",
+        2,
+        passed,
+        rules.passed_interval,
+        rules.passed_error,
+        r"{0} \odot ({1} > 0)",
+        kind="elementwise",
     ),
     _row("ratio", 2, ratio, rules.ratio_interval, rules.ratio_error, "{0} / {1}", kind="elementwise"),
 )

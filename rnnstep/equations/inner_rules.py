@@ -84,6 +84,14 @@ def ratio_interval(a: Interval, b: Interval) -> Interval:
     return np.where(is_zero, 0.0, low), np.where(is_zero, 0.0, high)
 
 
+def passed_interval(g: Interval, a: Interval) -> Interval:
+    """What may be let through, zero where it may not be."""
+    is_open, is_shut = a[0] > 0, a[1] <= 0
+    low = np.where(is_shut, 0.0, np.where(is_open, g[0], np.minimum(g[0], 0.0)))
+    high = np.where(is_shut, 0.0, np.where(is_open, g[1], np.maximum(g[1], 0.0)))
+    return low, high
+
+
 # ── rounding errors ──────────────────────────────────────────────────────────────────
 
 
@@ -180,3 +188,12 @@ def ratio_error(u: float, out: Array, a: Pair, b: Pair) -> Array:
 
 def larger_error(u: float, out: Array, a: Pair, b: Pair) -> Array:
     return np.maximum(a[1], b[1]) + np.zeros(np.shape(out))
+
+
+def passed_error(u: float, out: Array, g: Pair, a: Pair) -> Array:
+    """Where a may lie on either side of 0, all of g may be there or not."""
+    value = np.asarray(a[0], np.float64)
+    may_turn = (a[1] > 0) & (np.abs(value) <= a[1])
+    is_shut = (value <= 0) & ~may_turn
+    whole = np.nan_to_num(_size(g[0]), nan=np.inf) + g[1]
+    return np.where(is_shut, 0.0, np.where(may_turn, whole, g[1]))

@@ -138,3 +138,8 @@ def head(g: Array, a: Array) -> Array:
 def tail(g: Array, a: Array) -> Array:
     """The last elements of g, as many as a has."""
     return g[..., g.shape[-1] - a.shape[-1] :]
+
+
+def passed(g: Array, a: Array) -> Array:
+    """g, and 0 where a ≤ 0, whatever g is: where a is NaN g goes through, as in torch's relu."""
+    return np.where(np.less_equal(a, 0), np.zeros((), np.asarray(g).dtype), g)

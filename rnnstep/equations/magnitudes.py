@@ -75,7 +75,7 @@ class Magnitudes:
         if op in _ONE_OF_THEM:
             return max(of)
         match op:
-            case "chosen" | "placed" | "part" | "within":
+            case "chosen" | "placed" | "part" | "within" | "passed":
                 return of[0]
             case "add" | "sub":
                 return of[0] + of[1]

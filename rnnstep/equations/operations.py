@@ -25,7 +25,7 @@ import numpy as np
 
 from rnnstep.equations import bounds, intervals, normalizing
 from rnnstep.equations.inner import INNER
-from rnnstep.equations.inner_values import cat, head, softmax, tail
+from rnnstep.equations.inner_values import cat, head, passed, ratio, softmax, tail
 from rnnstep.equations.operation import Array, Interval, Operation
 
 __all__ = ["OPERATIONS", "Array", "Interval", "Operation", "function_names", "sigmoid", "softmax"]
@@ -155,12 +155,12 @@ _ROWS = (
     _function("tanh", np.tanh, lambda g, y, a: (g * (1 - y * y),), r"\tanh({0})"),
     _function("sigmoid", sigmoid, lambda g, y, a: (g * y * (1 - y),), r"\sigma({0})"),
     _function(
-        "relu", lambda a: np.maximum(a, 0), lambda g, y, a: (g * (a > 0),), r"\operatorname{{relu}}({0})"
+        "relu", lambda a: np.maximum(a, 0), lambda g, y, a: (passed(g, a),), r"\operatorname{{relu}}({0})"
     ),
     _function("exp", np.exp, lambda g, y, a: (g * y,), r"\exp({0})"),
     _function("log", np.log, lambda g, y, a: (g / a,), r"\ln({0})"),
     _function("sqrt", np.sqrt, lambda g, y, a: (g / (2 * y),), r"\sqrt{{{0}}}"),
-    _function("abs", np.abs, lambda g, y, a: (g * np.sign(a),), r"\lvert {0} \rvert"),
+    _function("abs", np.abs, lambda g, y, a: (g * np.sign(np.nan_to_num(a)),), r"\lvert {0} \rvert"),
     _function(
         "softmax",
         softmax,
@@ -191,7 +191,7 @@ _ROWS = (
     _function(
         "norm",
         lambda a: np.sqrt(np.sum(a * a, axis=-1, keepdims=True)),
-        lambda g, y, a: (g * np.divide(a, y, out=np.zeros_like(a), where=y != 0),),  # 0 at 0, as torch
+        lambda g, y, a: (g * ratio(a, y),),  # 0 at 0, as torch
         r"\lVert {0} \rVert",
         "reduction",
     ),

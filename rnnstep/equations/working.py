@@ -26,7 +26,7 @@ from rnnstep.equations.pieces import (
 )
 from rnnstep.equations.program import Shape, infer
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
-from rnnstep.equations.write import BLACKBOARD, is_number, write
+from rnnstep.equations.write import BLACKBOARD, as_product, is_number, write
 
 NOTHING = Written("0", 0.0)
 _MOVING = frozenset({"lookup", "cat", "head", "tail", "part", "within", "chosen", "placed", "spread"})
@@ -172,8 +172,11 @@ class Work:
                 return self._moved(op, args, index, is_inside=is_inside)
             case Apply(op="smooth_l1", args=(inner, beta)):
                 return _smooth(self._piece(inner, index, is_inside=is_inside), self._piece(beta, ()))
-            case Apply(op=op, args=args) if OPERATIONS[op].kind == "elementwise":
-                return Applied(op, tuple(self._piece(one, index, is_inside=is_inside) for one in args))
+            case Apply() as each if OPERATIONS[each.op].kind == "elementwise":
+                each = as_product(*each.args) if each.op == "passed" else each
+                return Applied(
+                    each.op, tuple(self._piece(one, index, is_inside=is_inside) for one in each.args)
+                )
             case _ if is_inside:
                 return self._by_value(expression, index)
             case Apply(op=op, args=args) if op in _NORMALIZING:

@@ -66,8 +66,15 @@ def _write(expression: Expression, notation: Notation) -> tuple[str, int]:
             return _write_operation(op, args, notation)
 
 
+def as_product(g: Expression, a: Expression) -> Apply:
+    """Give `g ⊙ (a > 0)`: how `passed(g, a)`, the slope of relu, stands on a blackboard."""
+    return Apply("mul", (g, Apply("gt", (a, Number(0.0, "0")))))
+
+
 def _write_operation(op: str, args: tuple[Expression, ...], notation: Notation) -> tuple[str, int]:
     row = OPERATIONS[op]
+    if op == "passed":
+        return _write(as_product(*args), notation)
     symbol = notation.times if op == "mul" and any(map(is_number, args)) else notation.symbol(op)
     if row.kind == "inner":
         return _write_inner(op, args, notation)
@@ -151,6 +158,8 @@ def _latex(expression: Expression) -> tuple[str, int]:
             return latex_name(name), _TIGHT
         case Pick(base=base, index=index):
             return f"{{{_held(base, _TIGHT)}}}_{{[{index}]}}", _TIGHT
+        case Apply(op="passed", args=args):
+            return _latex(as_product(*args))
         case Apply(op=op, args=args):
             row = OPERATIONS[op]
             if op == "pullback":

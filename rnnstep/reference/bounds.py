@@ -126,7 +126,9 @@ class Rounding(Errors):
         return reach * _terms(op, args) < self._largest
 
 
-_OF_ONE_NUMBER = frozenset(("neg", "abs", "relu", "tanh", "sigmoid", "cat", "head", "tail", "spread"))
+_OF_ONE_NUMBER = frozenset(
+    ("neg", "abs", "relu", "tanh", "sigmoid", "cat", "head", "tail", "spread", "passed")
+)
 """What is a number wherever its operands are."""
 
 

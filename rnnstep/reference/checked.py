@@ -17,7 +17,7 @@ from rnnstep.reference.compared_gradients import ComparedGradients, compare_grad
 from rnnstep.reference.compared_update import ComparedUpdate, compare_update
 from rnnstep.reference.comparison import Comparison, compare
 from rnnstep.reference.gradients import ReferenceGradients
-from rnnstep.reference.judging import Finding, Verdict
+from rnnstep.reference.judging import Finding, Verdict, undecided
 from rnnstep.reference.passes import ReferencePass
 from rnnstep.reference.update_steps import ReferenceUpdate
 
@@ -121,6 +121,8 @@ class Checked(Results):
         if not self.agrees:
             return Text("torch disagrees: {fault}", fault=self.faults[0][1].message)
         if self.parting is not None and self.parting.t is not None:
+            if self.parting.is_beyond_digits:
+                return undecided(self.parting.t + 1)
             return Text(
                 "every step agrees with torch; from step {step} on the runs part: with weights this large a last"
                 " digit grows from step to step, and both are right",

@@ -16,7 +16,7 @@ from rnnstep.reference.back_verdict import digest_of_way_back, judge_way_back
 from rnnstep.reference.bounds import Error
 from rnnstep.reference.gradients import ReferenceGradients
 from rnnstep.reference.judged import Judged
-from rnnstep.reference.judging import ALLOWED, Verdict, differences
+from rnnstep.reference.judging import ALLOWED, Verdict, differences, undecided
 from rnnstep.reference.layout import last_step
 from rnnstep.reference.run_errors import RunErrors
 from rnnstep.reference.torch_gradients import TorchGradients
@@ -67,6 +67,8 @@ class ComparedGradients(Judged):
         if self.faults:
             return Text("torch disagrees: {fault}", fault=self.faults[0].message)
         if self.parting is not None and self.parting.t is not None:
+            if self.parting.is_beyond_digits:
+                return undecided(self.parting.t + 1)
             return Text(
                 "every step of the way back agrees with autograd; at step {step} the ways have parted: with weights"
                 " this large a last digit grows from step to step, and both are right",

@@ -219,6 +219,12 @@ class TrainingComparison:
         if self.faults:
             return Text("torch disagrees: {fault}", fault=self.faults[0].message)
         if self.parting is not None:
+            if not np.isfinite(self.epochs_done[self.parting].difference):
+                return Text(
+                    "no update disagrees with torch; from epoch {epoch} on the losses are not finite alike: so near to"
+                    " overflow the order of a sum decides, and neither confirms the other",
+                    epoch=self.parting + 1,
+                )
             return Text(
                 "from the same parameters every update agrees with torch; from epoch {epoch} on the trainings part:"
                 " a last digit grows from update to update, and both are right",

@@ -26,6 +26,15 @@ Kind = Literal["one step", "own step", "run", "module", "input", "epoch"]
 Phase = Literal["forward", "backward", "update"]
 
 
+def undecided(step: int) -> Text:
+    """Say that two runs part, from a step on (from 1), where one of them alone is finite."""
+    return Text(
+        "no step disagrees with torch; from step {step} on the two are not finite alike: so near to overflow the order"
+        " of a sum decides, and neither confirms the other",
+        step=step,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The worst place of two arrays set beside each other, and in how many places they disagree.
@@ -54,6 +63,11 @@ class Finding:
         if self.difference == 0 or np.isinf(self.allowed):
             return 0.0
         return self.difference / self.allowed if self.allowed else float("inf")
+
+    @property
+    def is_beyond_digits(self) -> bool:
+        """Whether one of the two alone is finite, or they are different infinities: no last digit that has grown."""
+        return not np.isfinite(self.difference)
 
     @property
     def message(self) -> Text:

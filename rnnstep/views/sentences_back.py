@@ -241,7 +241,7 @@ class Back:
                 return Text("the slope of tanh is 1 − {value}²", value=y)
             case Apply(op="mul", args=(_, Apply(op="mul", args=(Name(id=y), Apply(op="sub"))))):
                 return Text("the slope of the sigmoid is {value}·(1 − {value})", value=y)
-            case Apply(op="mul", args=(_, Apply(op="gt", args=(Name(id=a), _)))):
+            case Apply(op="passed", args=(_, Name(id=a))):
                 return Text("relu lets it through where {value} > 0, and nothing elsewhere", value=a)
             case Apply(op="mul", args=(_, Name(id="r"))) if self.cell == "GRU":
                 return Text("the reset gate stands between: what it shuts gets nothing back")

@@ -111,9 +111,10 @@ def mark(scene: Scene, name: str) -> Row:
     if gap is not None and np.isfinite(gap).any():
         largest = float(np.nanmax(np.abs(gap)))
         step = _one_step(scene, name)
-        if step is not None and largest > step:
+        if step is not None and step < largest < np.inf:
             return _parted(scene, source, step, largest, agrees=verdict)
-        reach = f" ≤ {numbers.brief(largest, 1)}" if largest else f" {say(Text('exactly'))}"
+        if largest < np.inf:
+            reach = f" ≤ {numbers.brief(largest, 1)}" if largest else f" {say(Text('exactly'))}"
     alphabet = scene.look.alphabet
     return (
         Span(f"{source} ", "torch"),

@@ -28,6 +28,7 @@ from rnnstep.reference import (
     run_reference,
     run_update,
 )
+from rnnstep.scenario.read import read_text
 
 SMALL = 1e-4  # some hundred times the rounding errors of these runs in float32
 CLASSES = np.random.default_rng(5).integers(0, 3, (5, 3)).tolist()
@@ -475,3 +476,60 @@ def test_faults_have_messages_in_both_languages(pair, make):
     for fault in found:
         assert isinstance(fault.message, Text)
         assert fault.message.into("zh") != fault.message.into("en")
+
+
+SHUT = """
+[input]
+values = [[1.0], [1.0]]
+[recurrent]
+module = "RNN"
+nonlinearity = "relu"
+hidden_size = 2
+[linear]
+out_features = 1
+[weights]
+weight_ih_l0 = [[-1.0], [1.0]]
+weight_hh_l0 = [[0.0, 0.0], [0.0, 1.0]]
+bias_ih_l0 = [0.1, 0.1]
+bias_hh_l0 = [0.0, 0.0]
+"linear.weight" = [[1e30, 1e15]]
+"linear.bias" = [0.0]
+[target]
+values = [[0.0], [0.0]]
+[loss]
+name = "MSELoss"
+[training]
+optimizer = "SGD"
+lr = 0.1
+epochs = 4
+"""
+
+
+def shut():
+    """An infinite gradient comes to an element that relu shuts, and the loss is finite."""
+    scenario = read_text(SHUT)
+    done = Model(scenario).run_batch(0)
+    with np.errstate(all="ignore"):
+        training = TrainingComparison(scenario)
+        list(training.epochs())
+        return done, check_gradients(done, Model(scenario).backward(done)), training
+
+
+def test_relu_shuts_an_infinite_gradient_out():
+    _, gradients, training = shut()
+    assert gradients.agrees
+    assert gradients.parting is None
+    assert np.isfinite(gradients.parameters["weight_ih_l0"]).all()
+    assert training.parting is None
+    assert training.max_abs_diff["loss"] == 0
+    assert np.isfinite(training.epochs_done[-1].record.loss)
+
+
+def test_numbers_beside_nan_are_never_both_right(with_slopes):
+    """A product with 0 in relu's place gives NaN where torch has 0: a bound that allows it confirms nothing."""
+    with_slopes(relu=lambda g, _, a: (slopes.mul(g, Apply("gt", (a, slopes.ZERO))),))
+    _, gradients, training = shut()
+    for comparison in (gradients, training):
+        assert comparison.parting is not None
+        assert "both are right" not in str(comparison.explanation)
+        assert "neither confirms" in str(comparison.explanation)

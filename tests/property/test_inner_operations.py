@@ -81,6 +81,7 @@ LOOPS: dict[str, Callable[..., Matrix]] = {
     "rows": lambda g: [[sum(column) for column in zip(*g, strict=True)]],
     "spread": by_row(lambda g, a: [g[0] for _ in a]),
     "scatter": scatter,
+    "passed": by_row(lambda g, a: [x if y > 0 else x * 0 for x, y in zip(g, a, strict=True)]),
     "ratio": by_row(lambda a, b: [x / y if y else x * 0 for x, y in zip(a, b, strict=True)]),
 }  # fmt: skip
 INDICES = {"lookup": 1, "chosen": 1, "placed": 1, "scatter": 1}  # which argument is one: it is known exactly
@@ -137,6 +138,7 @@ def shapes_of(op: str, rows: int, n: int, m: int) -> list[tuple[int, ...]]:
         "rows": [(rows, n)],
         "spread": [(rows, 1), (rows, n)],
         "scatter": [(rows, n), (rows,), table],
+        "passed": [(rows, n), (rows, n)],
         "ratio": [(rows, n), (rows, n)],
     }[op]  # fmt: skip
 

@@ -27,10 +27,10 @@ mpmath.mp.prec = 400
 # Arguments of these are made in a way of their own: `test_inner_operations` has their exact values.
 INNER = {
     *("lookup", "cat", "head", "tail", "chosen", "placed", "part", "within"),
-    *("pullback", "outer", "rows", "spread", "scatter", "ratio"),
+    *("pullback", "outer", "rows", "spread", "scatter", "ratio", "passed"),
 }
 # These stand in a way back alone, and nothing goes back through them.
-ENDING = {"head", "tail", "placed", "pullback", "outer", "rows", "spread", "scatter", "ratio"}
+ENDING = {"head", "tail", "placed", "pullback", "outer", "rows", "spread", "scatter", "ratio", "passed"}
 ENDING |= {"maximum", "minimum", "within", "normalized_back"}
 SLOPED = sorted(OPERATIONS.keys() - ENDING)
 WITHOUT_SLOPE = {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
@@ -195,6 +195,39 @@ def test_slope_at_a_kink_is_the_one_of_torch(op: str, argument: list[float], slo
     np.testing.assert_array_equal(gradient, slope)
     (rule,) = SLOPES[op](Name("g"), Name("y"), Name("a"))
     np.testing.assert_array_equal(evaluate(rule, {"g": np.ones_like(out), "y": out, "a": a}, Values()), slope)
+
+
+def test_infinite_gradient_goes_back_as_in_torch() -> None:
+    """What is 0 by choice, as relu where it shuts, stays 0; what is a product with 0 is NaN: torch's rule for each."""
+    import torch
+
+    ways = {
+        "relu": torch.relu,
+        "abs": torch.abs,
+        "sqrt": torch.sqrt,
+        "tanh": torch.tanh,
+        "max": lambda a: torch.amax(a, -1, keepdim=True),
+        "min": lambda a: torch.amin(a, -1, keepdim=True),
+        "norm": lambda a: torch.linalg.vector_norm(a, dim=-1, keepdim=True),
+    }
+    vectors = [[-1.0, 0.0, 2.0], [0.0, 0.0, 0.0], [3.0, 3.0, -3.0], [math.inf, 1.0, -math.inf]]
+    vectors += [[math.nan, 1.0, 0.0], [0.0, math.nan, -1.0]]
+    for op, way in ways.items():
+        for vector in vectors:
+            for upstream in (math.inf, -math.inf, math.nan, 1.0):
+                a = np.array(vector)
+                beside = torch.tensor(vector, dtype=torch.float64, requires_grad=True)
+                above = way(beside)
+                (expected,) = torch.autograd.grad(above, beside, torch.full_like(above, upstream))
+                with np.errstate(all="ignore"):
+                    out = np.asarray(OPERATIONS[op].forward(a))
+                    g = np.full(out.shape, upstream)
+                    (rule,) = SLOPES[op](Name("g"), Name("y"), Name("a"))
+                    found = evaluate(rule, {"g": g, "y": out, "a": a}, Values())
+                    (vjp,) = OPERATIONS[op].vjp(g, out, a)
+                where = f"{op} {vector} {upstream}"
+                np.testing.assert_allclose(found, expected.numpy(), rtol=1e-12, err_msg=where)
+                np.testing.assert_allclose(vjp, expected.numpy(), rtol=1e-12, err_msg=where)
 
 
 # ── exact values ─────────────────────────────────────────────────────────────────────

@@ -94,13 +94,13 @@ def _recurrent_without_slope(program: Program, lines: Lines) -> Lines | None:
     found = lines
     for line in lines:
         match line.expression:
-            case Apply(op="mul", args=(Name(id=gradient), slope)):
+            case Apply(op="mul" | "passed" as op, args=(Name(id=gradient), slope)):
                 match by_name.get(gradient):
                     case Apply(op="add", args=(Name() as above, Name(id=later) as from_later)) if (
                         later in program.befores
                     ):
                         found = replaced(
-                            found, line.name, Apply("add", (Apply("mul", (above, slope)), from_later))
+                            found, line.name, Apply("add", (Apply(op, (above, slope)), from_later))
                         )
     return found
 

@@ -57,6 +57,15 @@ ZH = {
         "从相同的参数出发，每次更新都与 torch 一致；从第 {epoch} 轮起两次训练逐渐分开："
         "末位的差异会随每次更新逐步放大，两者都是对的"
     ),
+    "no step disagrees with torch; from step {step} on the two are not finite alike: so near to overflow the order"
+    " of a sum decides, and neither confirms the other": (
+        "没有一步与 torch 不一致；从第 {step} 步起，两边并非同样有限：离溢出这么近时，结果取决于求和顺序，两者不能互相印证"
+    ),
+    "no update disagrees with torch; from epoch {epoch} on the losses are not finite alike: so near to"
+    " overflow the order of a sum decides, and neither confirms the other": (
+        "没有一次更新与 torch 不一致；从第 {epoch} 轮起，两边的损失并非同样有限："
+        "离溢出这么近时，结果取决于求和顺序，两者不能互相印证"
+    ),
     "the training agrees with torch's": "训练过程与 torch 一致",
     "torch disagrees: {fault}": "与 torch 不一致：{fault}",
     "every step agrees with torch; from step {step} on the runs part: with weights this large a last"
