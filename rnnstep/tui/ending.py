@@ -59,8 +59,8 @@ class Ending:
         self.status = 128 + number
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # in the middle of an import, say, where an exception would be told as the import's
-            self._end()
+        except RuntimeError:
+            self._end()  # raises nothing: it may be in the middle of an import
         threading.Thread(target=self._insist, daemon=True, name="rnnstep-ending").start()
         if self._app is not None:
             loop.call_soon_threadsafe(self._app.exit, None, self.status)
