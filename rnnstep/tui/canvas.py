@@ -71,6 +71,7 @@ class Canvas(Widget, can_focus=True):
         super().__init__()
         self._rows: list[Row] = []
         self._strips: dict[int, Strip] = {}
+        self._prepared: dict[int, tuple[Row, Strip]] = {}
         self._styles: _Styles | None = None
 
     def show(self, rows: Sequence[Row]) -> None:
@@ -83,6 +84,16 @@ class Canvas(Widget, can_focus=True):
             self._strips.pop(y, None)
         if changed:
             self.refresh(*_regions(changed, self.size.width))
+
+    def prepare(self, rows: Sequence[Row]) -> None:
+        """Paint rows that may be shown next, aside; they are taken where `show` gets the same objects."""
+        styles, console = self._current_styles(), self.app.console
+        self._prepared = {}
+        for y, row in enumerate(rows[: self.size.height]):
+            if row != _row_at(self._rows, y):
+                strip = _painted(row, self.size.width, styles)
+                strip.render(console)  # which is kept in it
+                self._prepared[y] = (row, strip)
 
     def target_at(self, x: int, y: int) -> str:
         """Give the target of the span at a cell, or ""."""
@@ -107,7 +118,17 @@ class Canvas(Widget, can_focus=True):
     def _strip(self, y: int, styles: _Styles) -> Strip:
         strip = self._strips.get(y)
         if strip is None:
-            strip = self._strips[y] = _painted(_row_at(self._rows, y), self.size.width, styles)
+            row = _row_at(self._rows, y)
+            prepared = self._prepared.get(y)
+            is_prepared = (
+                prepared is not None and prepared[0] is row and prepared[1].cell_length == self.size.width
+            )
+            strip = (
+                prepared[1]
+                if prepared is not None and is_prepared
+                else _painted(row, self.size.width, styles)
+            )
+            self._strips[y] = strip
         return strip
 
     def _current_styles(self) -> _Styles:
@@ -121,6 +142,7 @@ class Canvas(Widget, can_focus=True):
             styles = _Styles((app.theme, base, filters), palette, self.background_colors[1])
             self._styles = styles
             self._strips.clear()
+            self._prepared.clear()
         return styles
 
     def on_resize(self, event: events.Resize) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 from textual.reactive import var
 from textual.screen import Screen
 
@@ -17,6 +18,7 @@ from rnnstep.errors import RnnstepError
 from rnnstep.language import Text, environment_language
 from rnnstep.settings import EDIT_STEP
 from rnnstep.tui.actions import ACTIONS, WITHOUT_SESSION, is_number_asked, pick
+from rnnstep.tui.ahead import Ahead
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.commands import obey
 from rnnstep.tui.files import Files
@@ -77,7 +79,8 @@ class Debugger(Screen[None]):
         self.player: Player = Player(self)
         self.toasts: Toasts = Toasts(self)
         self.torch = torch
-        self.training: Training = Training(self.call_later, self.paint)
+        self.training: Training = Training(self.call_later, self._paint_anew)
+        self.ahead = Ahead(self.set_timer, self._drawn_ahead)
         self.has_opened = False
         self._is_blank = False
         self.prompt: Prompt | None = None
@@ -114,7 +117,7 @@ class Debugger(Screen[None]):
         """One canvas, with its first rows; prompts come above it."""
         canvas = Canvas()
         # Its size is told by a message, which would come a frame later.
-        canvas.show(self._rows(*self.app.size))
+        canvas.show(self._rows(self.app.size))
         yield canvas
 
     def on_mount(self) -> None:
@@ -157,12 +160,20 @@ class Debugger(Screen[None]):
     def paint(self) -> None:
         """Paint the state at the size that there is."""
         if self.is_mounted:
-            self.canvas.show(self._rows(*self.canvas.size))
+            self.canvas.show(self._rows(self.canvas.size))
 
-    def _rows(self, width: int, height: int) -> list[Row]:
-        state = self.state
+    def _paint_anew(self) -> None:
+        """Paint what has changed beside the state: there is more of a training."""
+        self.ahead.forget()
+        self.paint()
+
+    def _rows(self, size: Size) -> list[Row]:
         if self._is_blank:
             return []
+        return self.ahead.rows(self.state, size) or self._drawn(self.state, size)
+
+    def _drawn(self, state: State, size: Size) -> list[Row]:
+        width, height = size
         if state.session is None:
             return opening(state.name, state.look, width, height, state.waiting)
         from rnnstep.views.screen import screen
@@ -173,6 +184,11 @@ class Debugger(Screen[None]):
         from rnnstep.views.card import with_card
 
         return with_card(rows, state.look, width, height)
+
+    def _drawn_ahead(self, state: State, size: Size) -> list[Row]:
+        rows = self._drawn(state, size)
+        self.canvas.prepare(rows)
+        return rows
 
     # ── keys and clicks ──────────────────────────────────────────────────────────────
 
@@ -264,12 +280,13 @@ class Debugger(Screen[None]):
             return
         self.toasts.clear()
         self._put_card_away()
-        state = self.state.seen(last_key=key).say(None)
-        changed = obey(state, command)
+        changed = self.ahead.obeyed(self.state, command, key)
         if changed is not None:
             self.change(changed)
+            self.ahead.expect(self.state, command, key, self.canvas.size)
             return
-        self.change(state)
+        self.ahead.forget()
+        self.change(self.state.seen(last_key=key).say(None))
         ACTIONS[command](self)
 
     def on_unmount(self) -> None:
@@ -316,6 +333,7 @@ class Debugger(Screen[None]):
         session = self.session
         if session is None or session.run.revision != revision:
             return
+        self.ahead.forget()
         if isinstance(result, RnnstepError):
             self.change(self.state.seen(torch="failed", torch_reason=result.message).say(result.message))
         else:
@@ -326,7 +344,7 @@ class Debugger(Screen[None]):
         """Put what torch's own training came to beside ours."""
         if self.session is not None:
             self.session.run.note_trained(part)
-            self.paint()
+            self._paint_anew()
 
     # ── prompts ──────────────────────────────────────────────────────────────────────
 
