@@ -58,22 +58,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rnnstep.reference.checked import Answer, Checked, check, set_beside
-    from rnnstep.reference.client import Worker
-    from rnnstep.reference.compared_gradients import ComparedGradients, check_gradients, compare_gradients
-    from rnnstep.reference.compared_training import ComparedEpoch, TrainingComparison
-    from rnnstep.reference.compared_update import ComparedUpdate, check_update, compare_update
-    from rnnstep.reference.comparison import Comparison, compare
-    from rnnstep.reference.gradient_steps import Along
-    from rnnstep.reference.gradients import ReferenceGradients, run_gradients
-    from rnnstep.reference.installed import forbid, require
-    from rnnstep.reference.judging import Finding
-    from rnnstep.reference.passes import ReferencePass
-    from rnnstep.reference.pending import complete
-    from rnnstep.reference.pitfalls import TorchWords, torch_words
-    from rnnstep.reference.run import run_reference
-    from rnnstep.reference.training import TorchEpoch, TorchTraining, torch_update
-    from rnnstep.reference.update_steps import ReferenceUpdate, run_update
+    from rnnstep.reference.judge.backward import ComparedGradients, check_gradients, compare_gradients
+    from rnnstep.reference.judge.findings import Finding
+    from rnnstep.reference.judge.forward import Comparison, compare
+    from rnnstep.reference.judge.training import ComparedEpoch, TrainingComparison
+    from rnnstep.reference.judge.update import ComparedUpdate, check_update, compare_update
+    from rnnstep.reference.judge.whole_run import Answer, Checked, check, set_beside
+    from rnnstep.reference.run.forward import ReferencePass, run_reference
+    from rnnstep.reference.run.gradients import Along, ReferenceGradients, run_gradients
+    from rnnstep.reference.run.installed import forbid, require
+    from rnnstep.reference.run.pending_parameters import complete
+    from rnnstep.reference.run.pitfalls import TorchWords, torch_words
+    from rnnstep.reference.run.training import (
+        ReferenceUpdate,
+        TorchEpoch,
+        TorchTraining,
+        run_update,
+        torch_update,
+    )
+    from rnnstep.reference.worker.client import Worker
 
 __all__ = [
     "Along",
@@ -110,37 +113,37 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "Along": "gradient_steps",
-    "Answer": "checked",
-    "Checked": "checked",
-    "ComparedEpoch": "compared_training",
-    "ComparedGradients": "compared_gradients",
-    "ComparedUpdate": "compared_update",
-    "Comparison": "comparison",
-    "Finding": "judging",
-    "ReferenceGradients": "gradients",
-    "ReferencePass": "passes",
-    "ReferenceUpdate": "update_steps",
-    "TorchEpoch": "training",
-    "TorchTraining": "training",
-    "TorchWords": "pitfalls",
-    "TrainingComparison": "compared_training",
-    "Worker": "client",
-    "check": "checked",
-    "check_gradients": "compared_gradients",
-    "check_update": "compared_update",
-    "compare": "comparison",
-    "compare_gradients": "compared_gradients",
-    "compare_update": "compared_update",
-    "complete": "pending",
-    "forbid": "installed",
-    "require": "installed",
-    "run_gradients": "gradients",
-    "run_reference": "run",
-    "run_update": "update_steps",
-    "set_beside": "checked",
-    "torch_update": "training",
-    "torch_words": "pitfalls",
+    "Along": "run.gradients",
+    "Answer": "judge.whole_run",
+    "Checked": "judge.whole_run",
+    "ComparedEpoch": "judge.training",
+    "ComparedGradients": "judge.backward",
+    "ComparedUpdate": "judge.update",
+    "Comparison": "judge.forward",
+    "Finding": "judge.findings",
+    "ReferenceGradients": "run.gradients",
+    "ReferencePass": "run.forward",
+    "ReferenceUpdate": "run.training",
+    "TorchEpoch": "run.training",
+    "TorchTraining": "run.training",
+    "TorchWords": "run.pitfalls",
+    "TrainingComparison": "judge.training",
+    "Worker": "worker.client",
+    "check": "judge.whole_run",
+    "check_gradients": "judge.backward",
+    "check_update": "judge.update",
+    "compare": "judge.forward",
+    "compare_gradients": "judge.backward",
+    "compare_update": "judge.update",
+    "complete": "run.pending_parameters",
+    "forbid": "run.installed",
+    "require": "run.installed",
+    "run_gradients": "run.gradients",
+    "run_reference": "run.forward",
+    "run_update": "run.training",
+    "set_beside": "judge.whole_run",
+    "torch_update": "run.training",
+    "torch_words": "run.pitfalls",
 }
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rnnstep.engine.backward import BackwardPass
     from rnnstep.engine.epoch import Epoch, UpdatePass
     from rnnstep.reference import Checked
-    from rnnstep.reference.messages import Trained
-    from rnnstep.reference.pitfalls import TorchWords
+    from rnnstep.reference.run.pitfalls import TorchWords
+    from rnnstep.reference.worker.messages import Trained
 
 
 @dataclass(frozen=True, eq=False)

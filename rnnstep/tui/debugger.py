@@ -36,7 +36,7 @@ from rnnstep.views.opening import opening
 
 if TYPE_CHECKING:
     from rnnstep.reference import Checked
-    from rnnstep.reference.messages import Trained
+    from rnnstep.reference.worker.messages import Trained
     from rnnstep.session.session import Session
     from rnnstep.tui.app import DebuggerApp
     from rnnstep.tui.prompt import Prompt

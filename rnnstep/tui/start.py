@@ -86,6 +86,6 @@ def _end_at_once(app: DebuggerApp, torch: Torch) -> None:
 
 
 def _process(heard: Heard) -> Worker:
-    from rnnstep.reference.client import Worker
+    from rnnstep.reference.worker.client import Worker
 
     return Worker(heard)

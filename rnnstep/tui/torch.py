@@ -11,8 +11,8 @@ from rnnstep.language import Text
 
 if TYPE_CHECKING:
     from rnnstep.reference import Checked
-    from rnnstep.reference.checked import Answer
-    from rnnstep.reference.messages import Completed, Failed, Place, Referenced, Reply, Trained
+    from rnnstep.reference.judge.whole_run import Answer
+    from rnnstep.reference.worker.messages import Completed, Failed, Place, Referenced, Reply, Trained
     from rnnstep.scenario.model import Scenario
     from rnnstep.session.run import Run
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Worker(Protocol):
-    """What is asked of `rnnstep.reference.client.Worker`."""
+    """What is asked of `rnnstep.reference.worker.client.Worker`."""
 
     def submit(self, revision: int, scenario: Scenario, place: Place | None = None) -> None:
         """Ask for torch's numbers; replies to earlier requests are dropped from now on."""
@@ -112,7 +112,7 @@ class Torch:
             self._worker.submit(self._ticket, asked.scenario, place)
 
     def _place(self, run: Run | None, batch: int) -> Place:
-        from rnnstep.reference.messages import Place
+        from rnnstep.reference.worker.messages import Place
 
         if run is None:
             return Place(self._training, batch=batch)
@@ -135,7 +135,7 @@ class Torch:
     # ── replies, on the screen's thread ──────────────────────────────────────────────
 
     def _hear(self, reply: Reply) -> None:
-        from rnnstep.reference.messages import Completed, Failed, Referenced, Trained
+        from rnnstep.reference.worker.messages import Completed, Failed, Referenced, Trained
 
         asked = self._asked
         if isinstance(reply, Trained):
@@ -153,7 +153,7 @@ class Torch:
                 self._fail(asked, reply)
 
     def _fill(self, asked: _Asked, reply: Completed) -> None:
-        from rnnstep.reference.pending import filled
+        from rnnstep.reference.run.pending_parameters import filled
 
         asked.scenario = filled(asked.scenario, reply.parameters)
         if asked.filled is not None:
@@ -161,7 +161,7 @@ class Torch:
 
     def _take(self, asked: _Asked, reply: Referenced) -> None:
         """Put what came of a batch to what came of it before: the way forward comes first."""
-        from rnnstep.reference.checked import Answer
+        from rnnstep.reference.judge.whole_run import Answer
 
         known, more = asked.answers.get(reply.batch, Answer()), reply.answer
         asked.answers[reply.batch] = Answer(
@@ -176,7 +176,7 @@ class Torch:
         number, answers = asked.newest, dict(asked.answers)
 
         def work() -> None:
-            from rnnstep.reference.checked import set_beside
+            from rnnstep.reference.judge.whole_run import set_beside
 
             assert asked.run is not None
             assert asked.answered is not None

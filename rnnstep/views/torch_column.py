@@ -20,7 +20,7 @@ from rnnstep.views.scene import Scene
 if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
     from rnnstep.reference import Checked
-    from rnnstep.reference.checked import Beside
+    from rnnstep.reference.judge.whole_run import Beside
 
 BEFORE = Text("before")
 NOT_FINITE = "!"

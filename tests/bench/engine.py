@@ -22,7 +22,7 @@ import torch
 
 from rnnstep.engine import Model
 from rnnstep.equations.evaluate import evaluate_lines
-from rnnstep.reference.operations import TorchValues
+from rnnstep.reference.run.equations import TorchValues
 from rnnstep.scenario.read import read_text
 
 SCENARIO = """

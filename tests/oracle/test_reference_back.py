@@ -21,11 +21,11 @@ from rnnstep.reference import (
     run_gradients,
     run_reference,
 )
-from rnnstep.reference.back_verdict import judge_way_back
-from rnnstep.reference.bounds import A_NUMBER, Accumulating, Gathering, Rounding, exact
-from rnnstep.reference.judging import NotWanted, Tally
-from rnnstep.reference.layout import last_step
-from rnnstep.reference.verdict import judge
+from rnnstep.reference.judge.backward import judge_way_back
+from rnnstep.reference.judge.bounds import A_NUMBER, Accumulating, Gathering, Rounding, exact
+from rnnstep.reference.judge.findings import NotWanted, Tally
+from rnnstep.reference.judge.forward import judge
+from rnnstep.reference.run.time import last_step
 
 OWN = {
     "state": {"h": "hidden_size", "c": "hidden_size"},
@@ -246,8 +246,8 @@ def test_spans_of_a_long_run_give_what_one_gives(make, monkeypatch, case):
     done, back = ways(make, case, "float32")
     reference = run_gradients(done)
     whole = judge_way_back(back, reference)
-    monkeypatch.setattr("rnnstep.reference.way_back.SPAN_BYTES", 1)  # a step each
-    monkeypatch.setattr("rnnstep.reference.carried.WINDOW_BYTES", 1)
+    monkeypatch.setattr("rnnstep.reference.judge.block_bounds.SPAN_BYTES", 1)  # a step each
+    monkeypatch.setattr("rnnstep.reference.judge.run_bounds.WINDOW_BYTES", 1)
     spans = judge_way_back(back, reference)
     assert spans.agrees
     assert spans.worst.share == pytest.approx(whole.worst.share, rel=0.5)

@@ -180,7 +180,7 @@ def test_checked_tells_of_all_batches(make, monkeypatch):
         found = run_reference(done)
         return in_states(found, "L0", "h", (1, 0, 0)) if done.index == last else found
 
-    monkeypatch.setattr("rnnstep.reference.run.run_reference", reference)
+    monkeypatch.setattr("rnnstep.reference.run.forward.run_reference", reference)
     checked = check(trace)
     assert not checked.agrees
     assert {batch for batch, _ in checked.faults} == {last}

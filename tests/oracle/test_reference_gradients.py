@@ -11,7 +11,7 @@ import torch
 
 from rnnstep.engine import Model
 from rnnstep.reference import run_gradients, run_reference
-from rnnstep.reference.gradient_steps import step_through
+from rnnstep.reference.run.gradients import step_through
 from tests.oracle.cases import WITH_A_SPARE, classes
 from tests.oracle.gradient_cases import done_of, every_case
 

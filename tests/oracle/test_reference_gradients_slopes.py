@@ -13,7 +13,7 @@ from rnnstep.engine import Model
 from rnnstep.engine.blocks import build
 from rnnstep.equations.evaluate import BareValues, evaluate
 from rnnstep.reference import run_gradients
-from rnnstep.reference.layout import initial
+from rnnstep.reference.run.time import initial
 from rnnstep.scenario.model import Training
 from tests.oracle.gradient_cases import done_of, every_case
 

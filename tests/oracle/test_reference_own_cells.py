@@ -10,7 +10,7 @@ import pytest
 from rnnstep.engine import Model
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.reference import check, compare, run_reference
-from rnnstep.reference.operations import TorchValues
+from rnnstep.reference.run.equations import TorchValues
 from tests.oracle.cases import MGU
 
 EVERYTHING = {

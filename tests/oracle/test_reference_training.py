@@ -13,7 +13,7 @@ from torch import nn
 from rnnstep.engine import Model
 from rnnstep.language import zh
 from rnnstep.reference import TorchTraining, run_gradients, torch_update, torch_words
-from rnnstep.reference.network import masks_of
+from rnnstep.reference.run.network import masks_of
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.model import Training
 from rnnstep.scenario.read import read

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rnnstep.language import Text
-from rnnstep.reference.client import Worker
-from rnnstep.reference.messages import Completed, Failed
+from rnnstep.reference.worker.client import Worker
+from rnnstep.reference.worker.messages import Completed, Failed
 
 
 async def test_numbers_are_on_their_way_until_they_are_there(opened):

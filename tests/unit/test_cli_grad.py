@@ -12,7 +12,7 @@ import pytest
 
 import rnnstep
 from rnnstep.cli import main
-from rnnstep.reference.gradients import run_gradients
+from rnnstep.reference.run.gradients import run_gradients
 from rnnstep.scenario.bundled import find, names
 from rnnstep.scenario.read import read
 from tests.unit.command_line import OWN, run, written
@@ -201,7 +201,7 @@ def test_disagreement_is_loud_and_status_1(capsys, monkeypatch):
         changed = {**found.parameters, "weight_hh": found.parameters["weight_hh"] + np.float32(1e-3)}
         return replace(found, parameters=changed)
 
-    monkeypatch.setattr("rnnstep.reference.gradients.run_gradients", altered)
+    monkeypatch.setattr("rnnstep.reference.run.gradients.run_gradients", altered)
     status, out, _ = run(capsys, "grad", "hello")
     assert status == 1
     assert "✗ torch disagrees: " in out

@@ -153,7 +153,7 @@ def test_own_cell_is_a_self_check(capsys, tmp_path):
 
 
 def test_disagreement_is_loud_and_status_1(capsys, monkeypatch):
-    monkeypatch.setattr("rnnstep.reference.training.take_step", lambda *_: None)  # torch never learns
+    monkeypatch.setattr("rnnstep.reference.run.training.take_step", lambda *_: None)  # torch never learns
     status, out, _ = run(capsys, "train", "hello")
     assert status == 1
     assert "✗ torch disagrees: e1:update:" in out

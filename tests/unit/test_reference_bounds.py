@@ -13,10 +13,10 @@ import pytest
 from rnnstep.engine import Model
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.syntax import parse_expression
-from rnnstep.reference.bounds import Rounding, exact
-from rnnstep.reference.carried import carried_errors
-from rnnstep.reference.judging import Tally, differences
-from rnnstep.reference.layout import alive, final, initial, previous
+from rnnstep.reference.judge.bounds import Rounding, exact
+from rnnstep.reference.judge.findings import Tally, differences
+from rnnstep.reference.judge.run_bounds import carried_errors
+from rnnstep.reference.run.time import alive, final, initial, previous
 from rnnstep.scenario.read import read_text
 
 FLOAT32 = np.dtype("float32")
@@ -188,7 +188,7 @@ def test_a_tally_keeps_the_worst_place_of_each_array():
 def test_no_room_but_the_reference_imports_torch_and_it_only_when_called():
     program = (
         "import sys, pkgutil, importlib, rnnstep.reference\n"
-        "for module in pkgutil.iter_modules(rnnstep.reference.__path__, 'rnnstep.reference.'):\n"
+        "for module in pkgutil.walk_packages(rnnstep.reference.__path__, 'rnnstep.reference.'):\n"
         "    importlib.import_module(module.name)\n"
         "for name in rnnstep.reference.__all__:\n"
         "    getattr(rnnstep.reference, name)\n"

@@ -16,10 +16,19 @@ import numpy as np
 import pytest
 
 from rnnstep.engine.learning import Learning
-from rnnstep.reference.checked import Answer, NotCompared, set_beside
-from rnnstep.reference.client import Worker
-from rnnstep.reference.messages import Completed, Failed, Place, Referenced, Request, Trained, receive, send
-from rnnstep.reference.pending import filled
+from rnnstep.reference.judge.whole_run import Answer, NotCompared, set_beside
+from rnnstep.reference.run.pending_parameters import filled
+from rnnstep.reference.worker.client import Worker
+from rnnstep.reference.worker.messages import (
+    Completed,
+    Failed,
+    Place,
+    Referenced,
+    Request,
+    Trained,
+    receive,
+    send,
+)
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read, read_text
 from rnnstep.session.run import Run
@@ -398,7 +407,7 @@ def test_messages_of_any_size_go_through_a_pipe():
 def test_starting_imports_neither_numpy_nor_torch():
     program = (
         "import sys\n"
-        "from rnnstep.reference.client import Worker\n"
+        "from rnnstep.reference.worker.client import Worker\n"
         "worker = Worker(print)\n"
         "worker.close()\n"
         "print([name for name in ('numpy', 'torch', 'textual') if name in sys.modules])\n"

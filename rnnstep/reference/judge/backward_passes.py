@@ -1,0 +1,476 @@
+"""Three backward passes through one batch, each set beside what the equations make of its numbers.
+
+| side        | its numbers                                 | set beside                                             |
+|-------------|---------------------------------------------|--------------------------------------------------------|
+| `TorchWay`  | torch's, of each step anew                  | what autograd sent on from the same step               |
+| `OwnWay`    | the engine's, of each step anew             | what its backward pass sent on from the same step      |
+| `RunWay`    | the engine's, errors carried along the run  | autograd's, along its own run                          |
+
+    loss ─ linear ─ … L1 ─ dropout ─ L0 ─ embedding
+
+Each goes from its loss down to its embedding, block after block, and is always the equations, read as values and what
+they may be off by. A side says which numbers it has, and at each block takes what the equations gave there: sets it
+beside its own number, and goes on from that one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from rnnstep.engine import Block, Pass
+from rnnstep.engine.backward import BackwardPass
+from rnnstep.equations.bounds import Pair
+from rnnstep.equations.differentiate import D
+from rnnstep.equations.operations import Array
+from rnnstep.reference.judge.block_bounds import (
+    LossBounds,
+    Pairs,
+    RecurrentBack,
+    Steps,
+    core_block,
+    plain_back,
+)
+from rnnstep.reference.judge.bounds import Error, Rounding, exact
+from rnnstep.reference.judge.findings import Kind, Tally
+from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
+from rnnstep.reference.run.gradients import Along, ReferenceGradients
+from rnnstep.reference.run.time import alive, initial, keys_of, last_step, previous
+
+Site = Callable[[Along], Array]  # what stands between two blocks, in the terms of torch's stepped run
+
+
+class WayBack(ABC):
+    """A side's way back.
+
+    Attributes:
+        done: our run of the batch, for its scenario, blocks and masks.
+        is_remade, completed: as of `Steps`.
+        has_sums: whether ∂L/∂ of the recurrent parameters is wanted.
+    """
+
+    is_remade = False
+    completed: tuple[str, ...] = ()
+    has_sums = True
+
+    def __init__(self, done: Pass) -> None:
+        self.done = done
+        self.living = alive(done.batch)
+        self.end = last_step(done.batch)
+        self._reading = Rounding(done.scenario.dtype)
+
+    # ── what a side has, and what it takes ───────────────────────────────────────────
+
+    @abstractmethod
+    def loss(self) -> LossBounds:
+        """The loss from the side's scores."""
+
+    @abstractmethod
+    def features(self) -> Pair:
+        """What the linear layer read, (T, B, n), or (B, n)."""
+
+    @abstractmethod
+    def read(self, key: str) -> tuple[Mapping[str, Pair], Mapping[str, Pair]]:
+        """What each step of a block read, `x` and `h_prev` …, and the states after it, (T, B, n)."""
+
+    @abstractmethod
+    def recurrent(self, key: str, back: RecurrentBack) -> Pair:
+        """Go back through a recurrent block; give ∂L/∂ of what entered it, (T, B, I)."""
+
+    @abstractmethod
+    def parameters(self, key: str, found: Pairs) -> None:
+        """Take ∂L/∂ of a block's parameters."""
+
+    @abstractmethod
+    def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:
+        """Take ∂L/∂ of what stands between two blocks, under its name in one of them; give what to go on from."""
+
+    @abstractmethod
+    def took(self, loss: LossBounds) -> None:
+        """Take the loss, forth and back."""
+
+    # ── the way ──────────────────────────────────────────────────────────────────────
+
+    def go(self) -> None:
+        """Go all the way."""
+        loss = self.loss()
+        self.took(loss)
+        score = f"{D}{next(iter(loss.blocks.loss.program.inputs))}"
+        g = self.met(lambda along: along.logits, "loss", score, loss.back[score])
+        linear = self.done.by_key.get("linear")
+        if linear is not None:
+            g = self._through_linear(linear, g)
+        if self.done.is_final:
+            g = self._onto_last_steps(g)
+        for layer in reversed(range(self.done.scenario.recurrent.num_layers)):
+            mask = self.done.masks.get(f"dropout{layer}")
+            if mask is not None:
+                g = self._reading.apply("mul", (exact(mask), g))
+            g = self._through_layer(layer, g)
+        if self.done.by_key.get("embedding") is not None:
+            self._through_embedding(g)
+
+    def _through_linear(self, linear: Block, g: Pair) -> Pair:
+        name = next(iter(linear.program.inputs))
+        value, error = self.features()
+        shape = (*g[0].shape[:2], value.shape[-1])
+        known = value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape)
+        lines, sums = plain_back(linear, {name: known}, g)
+        self.parameters("linear", sums)
+        return self.met(lambda along: along.features, "linear", f"{D}{name}", lines[f"{D}{name}"])
+
+    def _onto_last_steps(self, g: Pair) -> Pair:
+        """Put ∂L/∂ of final states, (1, B, D·n), where those states were computed, (T, B, D·n)."""
+        size = self.done.scenario.recurrent.output_size
+        found = []
+        for part in g:
+            whole = np.zeros((self.done.batch.num_steps, *part.shape[1:]), part.dtype)
+            for row in range(part.shape[1]):
+                whole[self.done.batch.last_step(row), row, :size] = part[0, row, :size]
+            whole[0, :, size:] = part[0, :, size:]
+            found.append(whole)
+        return found[0], found[1]
+
+    def _through_layer(self, layer: int, g: Pair) -> Pair:
+        """Go through the blocks of a layer from ∂L/∂ of their outputs, side by side; give that of what entered."""
+        keys = keys_of(self.done.blocks, layer)
+        parts = [np.split(part, len(keys), axis=-1) for part in g]
+        below: Pair | None = None
+        for key, value, error in zip(keys, *parts, strict=True):
+            block = self.done.by_key[key]
+            pair = self.met(_of("output", key), key, f"{D}{block.output}_above", (value, error))
+            steps = Steps(*self.read(key), pair, self.is_remade, self.completed)
+            dtype = self.done.scenario.dtype
+            back = RecurrentBack(block, steps, self.living, dtype, has_sums=self.has_sums)
+            found = self.recurrent(key, back)
+            found = self.met(_of("x", key), key, f"{D}{next(iter(block.program.inputs))}", found)
+            self.parameters(key, back.parameters)
+            below = found if below is None else self._reading.apply("add", (below, found))
+        assert below is not None
+        return self.met(_of("entered", layer), *self._above(layer), below)
+
+    def _above(self, layer: int) -> tuple[str, str]:
+        """The block that gave what enters a layer, and the name of its gradient there."""
+        if layer == 0:
+            return ("embedding", f"{D}x") if "embedding" in self.done.by_key else ("L0", f"{D}x")
+        for key in (f"dropout{layer - 1}", f"join{layer - 1}"):
+            if key in self.done.by_key:
+                return key, f"{D}output"
+        return f"L{layer - 1}", f"{D}{self.done.by_key[f'L{layer - 1}'].output}_above"
+
+    def _through_embedding(self, g: Pair) -> None:
+        _, sums = plain_back(self.done.by_key["embedding"], {"index": exact(self._places())}, g)
+        self.parameters("embedding", sums)
+
+    def _places(self) -> Array:
+        """The rows that were looked up, (T, B); −1 for those of `padding_idx`, which do not learn."""
+        indices, embedding = self.done.batch.indices, self.done.scenario.embedding
+        assert indices is not None
+        skipped = None if embedding is None else embedding.padding_idx
+        return np.asarray(indices if skipped is None else np.where(indices == skipped, -1, indices))
+
+    def start(self, whole: Array) -> int:
+        """The step of the first of an array's steps: what is there once stands at the last one."""
+        return self.end if len(whole) == 1 and self.done.is_final else 0
+
+
+def _of(name: str, key: str | int) -> Site:
+    """One block's, or one layer's."""
+    return lambda along: np.asarray(getattr(along, name)[key])
+
+
+# ── the sides ────────────────────────────────────────────────────────────────────────────────────
+
+
+class JudgedWay(WayBack):
+    """A side whose numbers are set beside what our equations make of them.
+
+    Attributes:
+        kind: how.
+        sums: ∂L/∂ of each block's parameters as the equations give them.
+    """
+
+    kind: Kind
+
+    def __init__(self, back: BackwardPass, tally: Tally) -> None:
+        super().__init__(back.done)
+        self.sums: dict[str, Pairs] = {}
+        self._back = back
+        self._tally = tally
+
+    def recurrent(self, key: str, back: RecurrentBack) -> Pair:
+        """Go back span by span."""
+        block = self.done.by_key[key]
+        name = next(iter(block.program.inputs))
+        shape = (*self.done.x.shape[:2], int(block.program.shapes[name][0]))
+        whole = np.zeros(shape, self.done.scenario.dtype), np.zeros(shape)
+        for span, lines in self._spans(key, back):
+            for part, found in zip(whole, lines[f"{D}{name}"], strict=True):
+                part[span] = found
+            self._compare_lines(key, span, lines)
+        return whole
+
+    @abstractmethod
+    def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
+        """Go back through a recurrent block."""
+
+    @abstractmethod
+    def _compare_lines(self, key: str, span: slice, lines: Pairs) -> None:
+        """Set the lines of some steps beside what the side has."""
+
+    def _compare_loss(self, kind: Kind, ours: Array | float, theirs: Array | float, error: Error) -> None:
+        shape = (1, 1, 1)
+        pair = np.reshape(ours, shape), np.reshape(theirs, shape)
+        self._tally.compare(kind, "total", "loss", *pair, error.reshape(shape), self.end, "forward")
+
+    def _compare_parameters(
+        self,
+        kind: Kind,
+        key: str,
+        found: Pairs,
+        ours: Mapping[str, Array] | None,
+        theirs: Mapping[str, Array] | None,
+    ) -> None:
+        """Set gradients under torch's names beside each other; None stands for what was found."""
+        self.sums[key] = found
+        for name, (value, error) in found.items():
+            where = self.done.by_key[key].kept_in[name]
+            one, other = (
+                value if side is None else side[where.torch][where.start : where.stop]
+                for side in (ours, theirs)
+            )
+            self._tally.compare_parameter(kind, key, f"{D}{name}", one, other, error)
+
+
+class TorchWay(JudgedWay):
+    """From torch's numbers of each step."""
+
+    kind = "one step"
+    is_remade = True  # the self-check reads its equations from the states before
+
+    def __init__(self, back: BackwardPass, reference: ReferenceGradients, tally: Tally) -> None:
+        super().__init__(back, tally)
+        self._reference = reference
+        self.completed = reference.self_checked
+        self._values, self._gradients = reference.values, reference.gradients
+
+    def loss(self) -> LossBounds:
+        """From torch's scores."""
+        run = self.done.loss_run
+        assert run is not None
+        return LossBounds(run.blocks, exact(self._values.logits.reshape(run.outputs.shape)))
+
+    def took(self, loss: LossBounds) -> None:
+        """Set it beside torch.nn's, and its lines beside the self-check's."""
+        self._compare_loss(self.kind, loss.loss[0], self._reference.stepped_loss, loss.loss[1])
+        for name, theirs in self._reference.loss_inner.items():
+            if f"{D}{name}" in loss.back:
+                value, error = loss.back[f"{D}{name}"]
+                start = self.start(theirs)
+                self._tally.compare(self.kind, "loss", f"{D}{name}", value, theirs, error, start)
+
+    def features(self) -> Pair:
+        """Torch's."""
+        return exact(self._values.features)
+
+    def read(self, key: str) -> tuple[Pairs, Pairs]:
+        """Torch's."""
+        block, states = self.done.by_key[key], self._values.states[key]
+        entering = {next(iter(block.program.inputs)): exact(self._values.x[key])}
+        for name, value in states.items():
+            first = initial(self.done.scenario, block, name, self.done.batch.num_rows)
+            is_reversed = block.direction == "backward"
+            before = previous(value, first, self.living, is_reversed=is_reversed)
+            entering[block.program.before(name)] = exact(before)
+        return entering, {name: exact(value) for name, value in states.items()}
+
+    def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:
+        """Set it beside autograd's, and go on from that."""
+        theirs = np.reshape(site(self._gradients), found[0].shape)
+        self._tally.compare(self.kind, key, name, found[0], theirs, found[1], self.start(theirs))
+        return exact(theirs)
+
+    def parameters(self, key: str, found: Pairs) -> None:
+        """Set the sums beside the gradients of the same stepped run."""
+        self._compare_parameters(self.kind, key, found, None, self._reference.stepped_parameters)
+
+    def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
+        totals = self._gradients.states[key]
+        return back.through({name: exact(value) for name, value in totals.items()})
+
+    def _compare_lines(self, key: str, span: slice, lines: Pairs) -> None:
+        known = {**self._reference.inner.get(key, {}), **self._gradients.states[key]}
+        inputs = self.done.by_key[key].program.inputs
+        for name, theirs in known.items():
+            if f"{D}{name}" in lines and name not in inputs:  # what goes below is met by itself
+                value, error = lines[f"{D}{name}"]
+                self._tally.compare(self.kind, key, f"{D}{name}", value, theirs[span], error, span.start)
+
+
+class OwnWay(JudgedWay):
+    """From our own numbers of each step.
+
+    Attributes:
+        read_by_key: what each step of a block reads of the step after it, `∂h_next`, (T, B, n).
+    """
+
+    kind = "own step"
+
+    def __init__(self, back: BackwardPass, tally: Tally, errors: RunErrors) -> None:
+        super().__init__(back, tally)
+        self._errors = errors
+        self.read_by_key: dict[str, Mapping[str, Array]] = {}
+
+    def loss(self) -> LossBounds:
+        """From our own scores."""
+        run = self.done.loss_run
+        assert run is not None
+        return LossBounds(run.blocks, exact(run.outputs))
+
+    def took(self, loss: LossBounds) -> None:
+        """Set our loss beside it."""
+        self._compare_loss(self.kind, self._back.loss, *loss.loss)
+
+    def features(self) -> Pair:
+        """Ours."""
+        return exact(self._errors.features_alone)
+
+    def read(self, key: str) -> tuple[Pairs, Pairs]:
+        """Ours."""
+        run = self.done.runs[key]
+        entering = {next(iter(run.block.program.inputs)): exact(self._errors.entering[key])}
+        for name, value in self._errors.before(key).items():
+            entering[run.block.program.before(name)] = exact(value)
+        return entering, {name: exact(run.state(name)) for name in run.block.program.states}
+
+    def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:  # noqa: ARG002 - ours are the totals alone
+        """Go on from it."""
+        return found
+
+    def parameters(self, key: str, found: Pairs) -> None:
+        """Set our gradients beside the sums."""
+        self._compare_parameters(self.kind, key, found, self._back.parameters, None)
+
+    def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
+        names = back.block.program.states
+        yield from back.through({name: exact(self._back.states(key, name)) for name in names})
+        self.read_by_key[key] = back.read
+
+    def _compare_lines(self, key: str, span: slice, lines: Pairs) -> None:
+        for name in self.done.by_key[key].program.states:
+            value, error = lines[f"{D}{name}"]
+            ours = self._back.states(key, name)[span]
+            self._tally.compare(self.kind, key, f"{D}{name}", ours, value, error, span.start)
+
+
+class RunWay(JudgedWay):
+    """From our own numbers, with their errors carried along the run; set beside torch's where those are given."""
+
+    kind = "run"
+
+    def __init__(
+        self,
+        back: BackwardPass,
+        reference: ReferenceGradients | None,
+        tally: Tally,
+        errors: RunErrors,
+        read_by_key: Mapping[str, Mapping[str, Array]],
+    ) -> None:
+        super().__init__(back, tally)
+        self._reference = reference
+        self._errors = errors
+        self._read_by_key = read_by_key
+
+    def loss(self) -> LossBounds:
+        """Ours, along the run."""
+        assert self._errors.loss is not None
+        return self._errors.loss
+
+    def took(self, loss: LossBounds) -> None:
+        """Set our loss beside that of torch's whole module."""
+        if self._reference is not None:
+            self._compare_loss("module", self._back.loss, self._reference.loss, loss.loss[1])
+
+    def features(self) -> Pair:
+        """Ours, along the run."""
+        return self._errors.features
+
+    def read(self, key: str) -> tuple[Pairs, Pairs]:
+        """Ours, along the run."""
+        run, states = self.done.runs[key], self._errors.states[key]
+        error = self._errors.inputs(run.block.layer)
+        entering = {next(iter(run.block.program.inputs)): (self._errors.entering[key], error)}
+        for name, value in self._errors.before(key).items():
+            before = _shifted(states[name], is_reversed=run.is_reversed)
+            entering[run.block.program.before(name)] = value, before
+        return entering, {name: (run.state(name), states[name]) for name in run.block.program.states}
+
+    def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:  # noqa: ARG002 - ours are the totals alone
+        """Go on from it."""
+        return found
+
+    def parameters(self, key: str, found: Pairs) -> None:
+        """Set our gradients beside those of torch's whole module."""
+        self.sums[key] = found
+        if self._reference is not None:
+            self._compare_parameters("module", key, found, self._back.parameters, self._reference.parameters)
+
+    def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
+        core, read = back.derivation.core, self._read_by_key[key]
+        errors = carried_errors(
+            core_block(back.block, back.derivation),
+            back.entering,
+            {name: read[core.before(name)] for name in core.states},
+            self.done.scenario.dtype,
+            self.living,
+        )
+        is_reversed = back.block.direction != "backward"
+        return back.along(
+            {
+                core.before(name): (read[core.before(name)], _shifted(error, is_reversed=is_reversed))
+                for name, error in errors.items()
+            }
+        )
+
+    def _compare_lines(self, key: str, span: slice, lines: Pairs) -> None:
+        states = {} if self._reference is None else self._reference.states[key]
+        for name, theirs in states.items():
+            ours = self._back.states(key, name)[span]
+            error = lines[f"{D}{name}"][1]
+            self._tally.compare(self.kind, key, f"{D}{name}", ours, theirs[span], error, span.start)
+
+
+def _shifted(error: Error, *, is_reversed: bool) -> Error:
+    """The error of what each step read of the step before it, in the order of computation."""
+    return previous(error, np.zeros(error.shape[1:]), None, is_reversed=is_reversed)
+
+
+def one_step_back(back: BackwardPass, reference: ReferenceGradients, key: str, t: int) -> Pairs:
+    """Every line of a recurrent block at one step, (B, n), from torch's numbers of that step and the one after it."""
+    way = TorchWay(back, reference, Tally(back.batch.num_steps, "backward"))
+    block = back.done.by_key[key]
+    is_reversed = block.direction == "backward"
+    part = slice(max(t - 1, 0), t + 1) if is_reversed else slice(t, t + 2)
+    entering, after = way.read(key)
+    steps = Steps(
+        _part(entering, part),
+        _part(after, part),
+        exact(reference.gradients.output[key][part]),
+        way.is_remade,
+        way.completed,
+    )
+    living = None if way.living is None else way.living[part]
+    totals = {name: exact(value[part]) for name, value in reference.gradients.states[key].items()}
+    through = RecurrentBack(block, steps, living, back.scenario.dtype).through(totals)
+    found: Pairs = {}
+    for _, lines in through:
+        found = {
+            name: (value[t - part.start], error[t - part.start]) for name, (value, error) in lines.items()
+        }
+    return found
+
+
+def _part(pairs: Mapping[str, Pair], part: slice) -> Pairs:
+    return {name: (value[part], error[part]) for name, (value, error) in pairs.items()}

@@ -1,0 +1,418 @@
+"""One block in one step, from given numbers: each line as a value and what it may be off by.
+
+Forward, a block's compiled step is run from given states. Backward, each step of a recurrent block goes back from given
+totals ∂L/∂h_t, ∂L/∂c_t, whatever the equations would make of those of the step after it: so all steps are read at
+once, and an error of one does not reach the next. What the equations make of them is read too, to be set beside the
+totals of the step before. The loss is read from given outputs, forward and backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.engine import Block, Pass
+from rnnstep.engine.blocks import Direction
+from rnnstep.engine.loss import LossBlocks
+from rnnstep.engine.returning import CONSTANT
+from rnnstep.equations.bounds import Pair
+from rnnstep.equations.compile import ROWS
+from rnnstep.equations.differentiate import Backward, D, backward
+from rnnstep.equations.evaluate import evaluate, evaluate_lines
+from rnnstep.equations.operations import Array
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
+from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sum, exact
+from rnnstep.reference.run.forward import ReferencePass
+from rnnstep.reference.run.loss import given_by_row
+from rnnstep.reference.run.stepping import varying
+from rnnstep.reference.run.time import Mask, alive, initial, previous
+
+
+def derived(block: Block) -> Backward:
+    """The vector-Jacobian products of a block's lines, for however many rows and steps."""
+    return backward(block.program, block.output, is_summed=False, constant=CONSTANT.get(block.kind, ()))
+
+
+def core_block(block: Block, derivation: Backward) -> Block:
+    """The way back of a recurrent block as a block that carries its states the other way through time."""
+    direction: Direction = "forward" if block.direction == "backward" else "backward"
+    return replace(block, direction=direction, program=derivation.core)
+
+
+# ── forward ──────────────────────────────────────────────────────────────────────────────────────
+
+SPAN_BYTES = 64 << 20  # numbers of all lines that are compared at once
+
+
+class OneStep:
+    """Our compiled step from torch's own states, for chosen steps of a block."""
+
+    def __init__(self, done: Pass, reference: ReferencePass, key: str) -> None:
+        self.block: Block = done.by_key[key]
+        self._dtype = done.scenario.dtype
+        self._living = alive(done.batch)
+        self._reading = Rounding(self._dtype)
+        self._prepared = self.block.compiled.prepare(self.block.parameters, self._dtype, ROWS)
+        self.names = varying(self.block.program)
+        is_reversed = self.block.direction == "backward"
+        self._known = {next(iter(self.block.program.inputs)): reference.x[key]}
+        for name, value in reference.states[key].items():
+            first = initial(done.scenario, self.block, name, done.batch.num_rows)
+            self._known[f"{name}_prev"] = previous(value, first, self._living, is_reversed=is_reversed)
+
+    def at(self, span: slice) -> dict[str, tuple[Array, Error]]:
+        """Give for every line our value and the bound of its error, (steps, B, n)."""
+        rows = Rows(self._living, span)
+        known = {name: rows.of(value) for name, value in self._known.items()}
+        ours = self._compiled(known)
+        bounds = bounded(self.block, {name: exact(value) for name, value in known.items()}, self._reading)
+        return {name: (rows.back(ours[name]), rows.back(bounds[name][1])) for name in self.names}
+
+    def _compiled(self, known: Mapping[str, Array]) -> dict[str, Array]:
+        """Run the compiled function on all rows as rows of one step."""
+        compiled, program = self.block.compiled, self.block.program
+        inputs = [known[name][None] for name in program.inputs]
+        states = [known[f"{name}_prev"] for name in program.states]
+        values: dict[str, Array] = {**self.block.parameters, **known}
+        with np.errstate(all="ignore"):
+            kept = compiled.function(ROWS)(*inputs, *states, *self._prepared)
+            for name, (index, start, stop) in compiled.columns.items():
+                values[name] = kept[index][0, :, start:stop]
+            for name in self.names:
+                compiled.derive(name, values)
+        return values
+
+
+def bounded(block: Block, known: Mapping[str, Pair], reading: Rounding) -> dict[str, Pair]:
+    """Every line of a block as (value, error), by the equations and not by the compiled function."""
+    parameters = {name: exact(value) for name, value in block.parameters.items()}
+    return evaluate_lines(block.program.lines, {**parameters, **known}, reading)
+
+
+class Rows:
+    """The live rows of some steps as rows of one array, and back."""
+
+    def __init__(self, living: Mask | None, span: slice) -> None:
+        self._living = None if living is None else living[span]
+        self._span = span
+        self._rows = 0
+
+    def of(self, whole: NDArray[Any]) -> NDArray[Any]:
+        """(T, B, n) → (live rows of the steps, n)."""
+        return self.of_part(whole[self._span])
+
+    def of_part(self, part: NDArray[Any]) -> NDArray[Any]:
+        """The same of the steps alone, (steps, B, n)."""
+        self._rows = part.shape[1]
+        return np.ascontiguousarray(
+            part.reshape(-1, part.shape[-1]) if self._living is None else part[self._living]
+        )
+
+    def back(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """(live rows of the steps, n) → (steps, B, n), zeros where a row is over."""
+        if self._living is None:
+            return rows.reshape(-1, self._rows, rows.shape[-1])
+        whole = np.zeros((*self._living.shape, rows.shape[-1]), rows.dtype)
+        whole[self._living] = rows
+        return whole
+
+
+def spans(block: Block, steps: int, rows: int) -> Iterator[slice]:
+    """Cut the steps so that what is compared at once is not too large."""
+    numbers = sum(int((shape or (1,))[-1]) for shape in block.program.shapes.values())
+    length = max(1, SPAN_BYTES // max(1, numbers * rows * 32))
+    return (slice(start, min(start + length, steps)) for start in range(0, steps, length))
+
+
+# ── backward ─────────────────────────────────────────────────────────────────────────────────────
+
+Pairs = dict[str, Pair]
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """What one side has along a recurrent block, each (T, B, n).
+
+    Attributes:
+        entering: what each step read: `x`, and the states before it, `h_prev`.
+        after: the states after it.
+        above: ∂L/∂ of the output as far as it comes from above.
+        is_remade: whether some of what it is set beside comes from the states of a step computed anew, which may
+            be off by what the equations say.
+        completed: the states whose totals hold what the equations gave within the step.
+    """
+
+    entering: Mapping[str, Pair]
+    after: Mapping[str, Pair]
+    above: Pair
+    is_remade: bool = False
+    completed: tuple[str, ...] = ()
+
+
+class RecurrentBack:
+    """The way back through a recurrent block.
+
+    Attributes:
+        block: the forward block.
+        derivation: its way back.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        steps: Steps,
+        living: Mask | None,
+        dtype: np.dtype[np.floating],
+        *,
+        has_sums: bool = True,
+    ) -> None:
+        self.block = block
+        self._has_sums = has_sums
+        self.derivation: Backward = derived(block)
+        self._steps = steps
+        self._living = living
+        self._reading = Accumulating(dtype)
+        self._spans = list(self._cut())
+        count = int(steps.above[0].shape[0] * steps.above[0].shape[1] if living is None else living.sum())
+        self._gathering = Rounding(dtype) if len(self._spans) == 1 else Gathering(dtype, count)
+        self.parameters: Pairs = {}
+        """∂L/∂ of the equations' parameters, if they are wanted, when all spans have been gone through."""
+        self.read: dict[str, Array] = {}
+        """What each step reads of the step after it, `∂h_next`, (T, B, n); likewise, after `through`."""
+
+    def _cut(self) -> Iterator[slice]:
+        """Spans of steps in the order of the way back, none of which holds too many numbers."""
+        steps, rows = self._steps.above[0].shape[:2]
+        names = {**self.block.program.shapes, **self.derivation.core.shapes}
+        numbers = sum(int((shape or (1,))[-1]) for shape in names.values())
+        length = max(1, SPAN_BYTES // max(1, numbers * rows * 16))
+        found = [slice(start, min(start + length, steps)) for start in range(0, steps, length)]
+        return iter(found if self._is_reversed else found[::-1])
+
+    @property
+    def _is_reversed(self) -> bool:
+        return self.block.direction == "backward"
+
+    def entering(self, span: slice) -> Pairs:
+        """What the lines read but for states and parameters, (steps, B, n)."""
+        rows = Rows(self._living, span)
+        known = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
+        return {name: _back(rows, known[name]) for name in self.derivation.core.inputs}
+
+    def through(self, totals: Mapping[str, Pair]) -> Iterator[tuple[slice, Pairs]]:
+        """Go back from ∂L/∂ of each state, (T, B, n); give spans of steps with every line, (steps, B, n).
+
+        The totals among the lines are what the equations give, from the totals of the step after.
+        """
+        edges: dict[str, list[NDArray[Any]]] = {}  # what goes from one span on to the next on the way back
+        for span in self._spans:
+            rows = Rows(self._living, span)
+            seen, awaited = self._lines(rows, totals)
+            edges = self._step_back(rows, span, seen, edges)
+            self._gather(seen)
+            for line in awaited:
+                seen[line.name] = evaluate(line.expression, seen, self._reading)
+            yield span, self._given_back(rows, seen)
+
+    def _step_back(
+        self, rows: Rows, span: slice, seen: Pairs, edges: Mapping[str, list[NDArray[Any]]]
+    ) -> dict[str, list[NDArray[Any]]]:
+        """Let each step read what the step after it, in the order of computation, sends back."""
+        core, found = self.derivation.core, {}
+        for name in core.states:
+            leaving = Sum.of(seen[name])
+            parts = [
+                rows.back(np.array(np.broadcast_to(part, leaving[0].shape)))
+                for part in (*leaving, leaving.size, leaving.brought)
+            ]
+            read = [self._next(part, edges[name][k] if edges else None) for k, part in enumerate(parts)]
+            found[name] = [part[-1 if self._is_reversed else 0] for part in parts]
+            value, error, size, brought = (rows.of_part(part) for part in read)
+            seen[core.before(name)] = Sum(value, error, size, leaving.terms, brought)
+            whole = self.read.setdefault(core.before(name), self._zeros_like(read[0]))
+            whole[span] = read[0]
+        return found
+
+    def _zeros_like(self, part: Array) -> Array:
+        return np.zeros((*self._steps.above[0].shape[:2], part.shape[-1]), part.dtype)
+
+    def _next(self, part: NDArray[Any], edge: NDArray[Any] | None) -> NDArray[Any]:
+        beyond = np.zeros_like(part[:1]) if edge is None else edge[None]
+        return np.concatenate((beyond, part[:-1]) if self._is_reversed else (part[1:], beyond))
+
+    def along(self, read: Mapping[str, Pair]) -> Iterator[tuple[slice, Pairs]]:
+        """Go back from what each step reads of the step after, (T, B, n), `∂h_next`; likewise."""
+        for span in self._spans:
+            rows = Rows(self._living, span)
+            seen = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
+            seen |= {name: _flat(rows, pair) for name, pair in read.items()}
+            seen |= evaluate_lines(self.derivation.core.lines, seen, self._reading)
+            self._gather(seen)
+            yield span, self._given_back(rows, seen)
+
+    def _given_back(self, rows: Rows, seen: Pairs) -> Pairs:
+        return {line.name: _back(rows, seen[line.name]) for line in self.derivation.core.lines}
+
+    def _lines(self, rows: Rows, totals: Mapping[str, Pair]) -> tuple[Pairs, list[Line]]:
+        """Every line that can be read without the step after; and those of the totals, which are given."""
+        given = {f"{D}{name}": pair for name, pair in totals.items()}
+        seen = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
+        awaited = []
+        for line in self.derivation.core.lines:
+            if line.name in given:
+                awaited.append(line)
+                seen[line.name] = self._total(line, _flat(rows, given[line.name]), seen)
+            else:
+                seen[line.name] = evaluate(line.expression, seen, self._reading)
+        return seen, awaited
+
+    def _total(self, line: Line, given: Pair, seen: Pairs) -> Pair:
+        """A total that is given, with what it may be off by where the equations completed it."""
+        state = line.name.removeprefix(D)
+        if state not in self._steps.completed:
+            return given
+        value, error = given
+        following = self.derivation.core.before(f"{D}{self.block.program.before(state)}")
+        within = evaluate(line.expression, {**seen, following: exact(np.zeros_like(value))}, self._reading)
+        rounding = np.abs(value, dtype=np.float64) * float(np.finfo(value.dtype).eps) / 2
+        return value, error + within[1] + rounding
+
+    def _forward(self, rows: Rows) -> Pairs:
+        """Parameters and every line of the forward pass, (live rows of the steps, n)."""
+        known = {name: _flat(rows, pair) for name, pair in self._steps.entering.items()}
+        after = {name: _flat(rows, pair) for name, pair in self._steps.after.items()}
+        parameters = {name: exact(value) for name, value in self.block.parameters.items()}
+        lines = bounded(self.block, known, self._reading)
+        if self._steps.is_remade:
+            after = {name: (value, lines[name][1]) for name, (value, _) in after.items()}
+        return {**parameters, **known, **lines, **after}
+
+    def _gather(self, seen: Pairs) -> None:
+        if not self._has_sums:
+            return
+        gathered = {**seen, **evaluate_lines(self.derivation.gathered, seen, self._gathering)}
+        for name, value in self.block.parameters.items():
+            total = self.parameters.get(name, exact(np.zeros_like(value)))
+            for one in self.derivation.contributions.get(name, ()):
+                part, error = evaluate(one, gathered, self._gathering)
+                error = np.broadcast_to(error, np.shape(part)).reshape(value.shape)
+                total = total[0] + np.reshape(part, value.shape), total[1] + error
+            self.parameters[name] = total
+
+
+def plain_back(block: Block, known: Mapping[str, Pair], above: Pair) -> tuple[Pairs, Pairs]:
+    """Go back through a block without states.
+
+    Args:
+        block: the forward block.
+        known: what it read, (T, B, n), as far as its way back reads it; of a look-up the places, (T, B).
+        above: ∂L/∂ of what it gave, (T, B, n).
+
+    Returns:
+        Every line, (T, B, n), and ∂L/∂ of the parameters.
+    """
+    derivation = derived(block)
+    reading = Accumulating(above[0].dtype)
+    parameters = {name: exact(value) for name, value in block.parameters.items()}
+    seen = {**parameters, **known, derivation.above: above}
+    lines = evaluate_lines(derivation.core.lines, seen, reading)
+    flat = {name: _one_axis(pair) for name, pair in {**known, derivation.above: above, **lines}.items()}
+    sums: Pairs = {}
+    for name, value in block.parameters.items():
+        total = exact(np.zeros_like(value))
+        for one in derivation.contributions.get(name, ()):
+            part, error = evaluate(one, {**parameters, **flat}, reading)
+            total = total[0] + part, total[1] + error
+        sums[name] = total
+    return lines, sums
+
+
+def _one_axis(pair: Pair) -> Pair:
+    """Make the axes of steps and rows one; an index has no other."""
+    value, error = pair
+    shape = (-1, *np.shape(value)[2:])
+    return np.reshape(value, shape), np.broadcast_to(error, np.shape(value)).reshape(shape)
+
+
+def _flat(rows: Rows, pair: Pair) -> Pair:
+    value, error = pair
+    return rows.of(value), rows.of(np.broadcast_to(error, value.shape))
+
+
+def _back(rows: Rows, pair: Pair) -> Pair:
+    value: Array = pair[0]
+    return rows.back(value), rows.back(np.array(np.broadcast_to(pair[1], value.shape)))
+
+
+# ── the loss ─────────────────────────────────────────────────────────────────────────────────────
+
+# torch.nn.BCEWithLogitsLoss is (1 − y)·s − ln σ(s), which is off by more where s is large: both must have room.
+_BCE_OF_TORCH: Expression = Apply(
+    "sub",
+    (
+        Apply("mul", (Apply("sub", (Number(1.0, "1"), Name("target"))), Name("logits"))),
+        Apply("neg", (Apply("softplus", (Apply("neg", (Name("logits"),)),)),)),
+    ),
+)
+
+
+class LossBounds:
+    """A batch's loss from outputs and their errors, (T, B, n); of the final state (1, B, n).
+
+    Attributes:
+        blocks: the loss.
+        outputs: what it compares with the target.
+    """
+
+    def __init__(self, blocks: LossBlocks, outputs: Pair) -> None:
+        self.blocks = blocks
+        self.outputs = outputs
+        self._reading = Rounding(outputs[0].dtype)
+
+    @cached_property
+    def lines(self) -> dict[str, Pair]:
+        """All that the block `loss` reads and gives, (T, B, n)."""
+        program = self.blocks.loss.program
+        known: dict[str, Pair] = {next(iter(program.inputs)): self.outputs}
+        known |= {name: exact(value) for name, value in given_by_row(self.blocks).items()}  # type: ignore[arg-type]
+        # Of scores that are not finite torch's formulas may give infinity where ours give NaN.
+        is_beyond = ~np.isfinite(self.outputs[0]).all(axis=-1, keepdims=True)
+        for line in program.lines:
+            value, error = evaluate(line.expression, known, self._reading)
+            if line.name == "bce_each":
+                error = np.fmax(error, evaluate(_BCE_OF_TORCH, known, self._reading)[1])
+            known[line.name] = value, np.where(is_beyond, np.inf, error)
+        return known
+
+    @cached_property
+    def entries(self) -> dict[str, Pair]:
+        """All that the block `total` reads and gives, (N,) and (1,)."""
+        program = self.blocks.total.program
+        each = next(iter(program.inputs))
+        value, error = self.lines[each]
+        known = {each: (value.reshape(-1), np.broadcast_to(error, value.shape).reshape(-1))}
+        for name, weight in self.blocks.weights.items():  # they are rounded themselves
+            known[name] = weight, np.abs(weight, dtype=np.float64) * float(np.finfo(weight.dtype).eps)
+        return {**known, **evaluate_lines(program.lines, known, self._reading)}
+
+    @property
+    def loss(self) -> Pair:
+        """The one number, (1,)."""
+        return self.entries["loss"]
+
+    @cached_property
+    def back(self) -> Mapping[str, Pair]:
+        """∂L/∂ of the lines of `loss` and of its outputs, (T, B, n)."""
+        one = np.ones(1, self.outputs[0].dtype)
+        total, loss = derived(self.blocks.total), derived(self.blocks.loss)
+        entries = evaluate_lines(total.core.lines, {**self.entries, total.above: exact(one)}, self._reading)
+        value, error = entries[f"{D}{next(iter(self.blocks.total.program.inputs))}"]
+        shape = (*self.outputs[0].shape[:2], 1)
+        above = value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape)
+        found = evaluate_lines(loss.core.lines, {**self.lines, loss.above: above}, self._reading)
+        return {loss.above: above, **found}

@@ -1,0 +1,535 @@
+"""The engine's run of a batch beside torch's: every check of it, without torch, and what is asked of the result.
+
+Agreement rests on two steps that close a chain. From the states that torch's stepped module had, the compiled
+step gives what torch gave ("one step"); and each step of the run is what the equations give from the
+run's own states ("own step"). Both hold in chaos too. Beside them stand the differences along the
+run, with the bound carried through time ("run", "module").
+
+That bound grows beyond all use along a run of a large or chaotic model. What torch's whole module returned can still
+be judged closely (`follow`): its h_{t-1} is known, so that h_t must follow from it by the equations; only a state
+that it does not return at every step (an LSTM's c) is carried along, and its error with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.engine import Block, Pass
+from rnnstep.engine.recurrence import BlockRun
+from rnnstep.engine.shapes import from_torch_shape
+from rnnstep.equations.bounds import Pair
+from rnnstep.equations.compile import ROWS
+from rnnstep.equations.operations import Array
+from rnnstep.reference.judge.block_bounds import LossBounds, OneStep, Rows, bounded, spans
+from rnnstep.reference.judge.bounds import Error, Rounding, exact
+from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
+from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
+from rnnstep.reference.run.forward import ReferencePass
+from rnnstep.reference.run.time import (
+    Mask,
+    alive,
+    final,
+    initial,
+    joined,
+    keys_of,
+    last_step,
+    previous,
+    states_by_block,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """What the equations give beside a module's output: by state (T, B, n), zeros where a row is over."""
+
+    values: Mapping[str, Array]
+    errors: Mapping[str, Error]
+
+
+def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], living: Mask | None) -> Followed:
+    """Take every step of a block from the h before it that a module gave.
+
+    Args:
+        block: a recurrent block.
+        x: what entered the module's layer, (T, B, I).
+        h: what it gave in the block's direction, (T, B, n).
+        first: each state before the first step, (B, n).
+        living: which rows take part in which step, (T, B); None when all do.
+    """
+    order = _Order(h.shape[0], h.shape[1], living, is_reversed=block.direction == "backward")
+    output, *others = block.program.states
+    inputs = {next(iter(block.program.inputs)): order.of(x)}
+    inputs[f"{output}_prev"] = previous(order.of(h), first[output], None, is_reversed=False)
+    known: dict[str, tuple[Array, Error]] = {name: exact(value) for name, value in inputs.items()}
+    if others:
+        known |= _others(_given_output(block), inputs, {name: first[name] for name in others}, living)
+    rows = Rows(None, slice(None))
+    flat = {
+        name: (rows.of(value), rows.of(np.broadcast_to(error, value.shape)))
+        for name, (value, error) in known.items()
+    }
+    found = bounded(block, flat, Rounding(x.dtype))
+    values, errors = (
+        {name: order.of(rows.back(found[name][part])) for name in block.program.states} for part in (0, 1)
+    )
+    if living is not None:
+        for whole in (*values.values(), *errors.values()):
+            whole[~living] = 0
+    return Followed(values, errors)
+
+
+class _Order:
+    """Between the order of time and that in which a block computes; turning round twice is as before."""
+
+    def __init__(self, steps: int, rows: int, living: Mask | None, *, is_reversed: bool) -> None:
+        t = np.arange(steps)[:, None]
+        lengths = np.full(rows, steps) if living is None else living.sum(axis=0)
+        self._t = (
+            np.where(t < lengths, lengths - 1 - t, t) if is_reversed else np.broadcast_to(t, (steps, rows))
+        )
+        self._row = np.arange(rows)
+
+    def of(self, whole: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(whole[self._t, self._row])
+
+
+def _given_output(block: Block) -> Block:
+    """The block with its output's state before as an input, running forwards."""
+    program = block.program
+    output, *others = program.states
+    inputs = {**program.inputs, f"{output}_prev": program.states[output]}
+    states = {name: program.states[name] for name in others}
+    return replace(block, direction="forward", program=replace(program, inputs=inputs, states=states))
+
+
+def _others(
+    block: Block, inputs: Mapping[str, Array], first: Mapping[str, Array], living: Mask | None
+) -> dict[str, Pair]:
+    """What each step reads of the states that the module does not return, and its error, (T, B, n)."""
+    compiled = block.compiled
+    prepared = compiled.prepare(block.parameters, next(iter(inputs.values())).dtype, ROWS)
+    with np.errstate(all="ignore"):
+        kept = compiled.function(ROWS)(
+            *map(np.ascontiguousarray, inputs.values()), *first.values(), *prepared
+        )
+    before = {}
+    for name, state in first.items():
+        index, start, stop = compiled.columns[name]
+        before[name] = previous(kept[index][..., start:stop], state, None, is_reversed=False)
+    dtype = next(iter(inputs.values())).dtype
+    errors = carried_errors(
+        block, {name: exact(value) for name, value in inputs.items()}, before, dtype, living
+    )
+    return {
+        f"{name}_prev": (value, previous(errors[name], np.zeros(value.shape[1:]), None, is_reversed=False))
+        for name, value in before.items()
+    }
+
+
+# ── every check of a batch ───────────────────────────────────────────────────────────────────────
+
+
+def digest(done: Pass) -> bytes:
+    """Give a short name for the results of a run."""
+    found = hashlib.blake2b(digest_size=16)
+    for run in done.runs.values():
+        for name in run.block.program.states:
+            found.update(np.ascontiguousarray(run.state(name)).data)
+    if done.logits is not None:
+        found.update(np.ascontiguousarray(done.logits).data)
+    if done.loss is not None:
+        found.update(np.float64(done.loss).tobytes())
+    return found.digest()
+
+
+def judge(
+    done: Pass,
+    reference: ReferencePass,
+    errors: RunErrors | None = None,
+    is_wanted: Callable[[], bool] | None = None,
+) -> Verdict:
+    """Compare our run of a batch with torch's.
+
+    Args:
+        done: our run.
+        reference: torch's.
+        errors: those along our run, if they are wanted again.
+        is_wanted: whether to go on.
+
+    Raises:
+        NotWanted: it is not.
+    """
+    errors = RunErrors(done) if errors is None else errors
+    with np.errstate(all="ignore"):  # NaN and infinity are numbers like others here
+        return _Judging(done, reference, errors, Tally(done.batch.num_steps, is_wanted=is_wanted)).verdict()
+
+
+class _Judging:
+    """The checks of one batch, gathered."""
+
+    def __init__(self, done: Pass, reference: ReferencePass, errors: RunErrors, tally: Tally) -> None:
+        self._done = done
+        self._reference = reference
+        self._errors = errors
+        self._scenario = done.scenario
+        self._living = errors.living
+        self._reading = Rounding(done.scenario.dtype)
+        self._tally = tally
+        self._parted: Finding | None = None
+
+    def verdict(self) -> Verdict:
+        self._judge_input()
+        for key, run in self._done.runs.items():
+            self._judge_one_step(key, run)
+            self._judge_own_steps(key, run)
+        errors = self._errors.states
+        self._judge_run(errors)
+        self._judge_module(errors)
+        self._judge_module_steps()
+        self._judge_logits()
+        self._judge_loss()
+        return Verdict(
+            faults=tuple(self._tally.faults.values()),
+            worst=self._tally.worst,
+            max_abs_diff=self._max_abs_diff(),
+            differing=self._tally.differing,
+            parted=None if self._tally.faults else self._parted,
+            digest=digest(self._done),
+        )
+
+    # ── one step at a time ───────────────────────────────────────────────────────────
+
+    def _judge_input(self) -> None:
+        key = "L0" if self._scenario.embedding is None else "embedding"
+        self._tally.compare("input", key, "x", self._done.x, self._reference.x["L0"], np.zeros(()))
+
+    def _judge_one_step(self, key: str, run: BlockRun) -> None:
+        """Our step from torch's states beside torch's step, and inner values beside the self-check."""
+        step = OneStep(self._done, self._reference, key)
+        states, inner = self._reference.states[key], self._reference.inner[key]
+        for span in spans(step.block, run.num_steps, self._done.batch.num_rows):
+            for name, (ours, bound) in step.at(span).items():
+                theirs = states[name][span] if name in states else inner[name][span]
+                self._tally.compare(
+                    "one step", key, name, ours[: len(theirs)], theirs, bound[: len(theirs)], span.start
+                )
+
+    def _judge_own_steps(self, key: str, run: BlockRun) -> None:
+        """Every kept line of our run beside the equations, read from the run's own states."""
+        block = run.block
+        entering = {next(iter(block.program.inputs)): self._errors.entering[key]}
+        entering |= {f"{name}_prev": value for name, value in self._errors.before(key).items()}
+        kept = [name for name in block.compiled.columns if _is_kept(run, name)]
+        for span in spans(block, run.num_steps, self._done.batch.num_rows):
+            rows = Rows(self._living, span)
+            known = {name: exact(rows.of(value)) for name, value in entering.items()}
+            bounds = bounded(block, known, self._reading)
+            for name in kept:
+                value, error = (rows.back(part) for part in bounds[name])
+                self._tally.compare("own step", key, name, run.state(name)[span], value, error, span.start)
+
+    # ── along the run ────────────────────────────────────────────────────────────────
+
+    def _judge_run(self, errors: Mapping[str, Mapping[str, Error]]) -> None:
+        for key, run in self._done.runs.items():
+            for name, theirs in self._reference.states[key].items():
+                ours = run.state(name)
+                self._tally.compare("run", key, name, ours, theirs, errors[key][name])
+                self._look_for_parting(key, name, ours, theirs)
+
+    def _look_for_parting(self, key: str, name: str, ours: Array, theirs: Array) -> None:
+        """Note the first step at which half of the digits are gone."""
+        found = differences(ours, theirs)
+        half = float(np.sqrt(np.finfo(self._scenario.dtype).eps))
+        with np.errstate(invalid="ignore"):
+            gone = found > half * np.maximum(1.0, np.abs(theirs))
+        steps = np.flatnonzero(gone.any(axis=(1, 2)))
+        if not steps.size:
+            return
+        t = int(steps[-1 if self._done.by_key[key].direction == "backward" else 0])
+        if self._parted is None or (self._parted.t is not None and t < self._parted.t):
+            row, element = np.unravel_index(int(np.argmax(found[t])), found[t].shape)
+            difference = float(found[t, row, element])
+            self._parted = Finding("run", key, name, t, int(row), int(element), difference, float("inf"))
+
+    def _judge_module(self, errors: Mapping[str, Mapping[str, Error]]) -> None:
+        """Our results beside those of torch's whole module; of a cell, of its loop and of the whole module."""
+        reference = self._reference
+        for result in (reference, reference.whole):
+            if result is None:
+                continue
+            self._judge_output(from_torch_shape(self._scenario, result.output), errors)
+            for name, shown in zip(self._scenario.cell.states, (result.h_n, result.c_n), strict=False):
+                if shown is not None:
+                    self._judge_final(name, states_by_block(self._scenario, shown), errors)
+
+    def _judge_output(self, output: Array, errors: Mapping[str, Mapping[str, Error]]) -> None:
+        name = next(iter(self._scenario.cell.states))
+        size = output.shape[-1] // self._scenario.recurrent.num_directions
+        last = [
+            key
+            for key, run in self._done.runs.items()
+            if run.block.layer == self._scenario.recurrent.num_layers - 1
+        ]
+        for position, key in enumerate(last):
+            theirs = output[..., position * size : (position + 1) * size]
+            self._tally.compare(
+                "module", key, name, self._done.runs[key].state(name), theirs, errors[key][name]
+            )
+
+    def _judge_final(self, name: str, theirs: Array, errors: Mapping[str, Mapping[str, Error]]) -> None:
+        for position, (key, run) in enumerate(self._done.runs.items()):
+            error = final(errors[key][name], self._done.batch, is_reversed=run.is_reversed)
+            self._tally.compare("module", key, f"{name}_n", run.final(name), theirs[position], error, None)
+
+    def _judge_module_steps(self) -> None:
+        """The whole module's output beside the equations, each step from the h before it that the module gave."""
+        reference = self._reference
+        output, *others = self._scenario.cell.states
+        if not reference.layers:
+            return
+        result = reference.whole or reference
+        layers = (*reference.layers[:-1], from_torch_shape(self._scenario, result.output))
+        x = reference.x["L0"]
+        ends = dict(zip((output, *others), (result.h_n, result.c_n), strict=False))
+        for layer, whole in enumerate(layers):
+            keys = keys_of(self._done.blocks, layer)
+            for key, h in zip(keys, np.split(whole, len(keys), axis=-1), strict=True):
+                block = self._done.by_key[key]
+                first = {
+                    n: initial(self._scenario, block, n, self._done.batch.num_rows) for n in (output, *others)
+                }
+                followed = follow(block, x, h, first, self._living)
+                self._tally.compare(
+                    "module", key, output, followed.values[output], h, followed.errors[output]
+                )
+                for name, shown in ends.items():
+                    if shown is not None:
+                        self._judge_end(key, name, followed, states_by_block(self._scenario, shown))
+            mask = self._done.masks.get(f"dropout{layer}")
+            x = whole if mask is None else mask * whole
+
+    def _judge_end(self, key: str, name: str, followed: Followed, shown: Array) -> None:
+        is_reversed = self._done.runs[key].is_reversed
+        value, error = (
+            final(part[name], self._done.batch, is_reversed=is_reversed)
+            for part in (followed.values, followed.errors)
+        )
+        position = list(self._done.runs).index(key)
+        self._tally.compare("module", key, f"{name}_n", value, shown[position], error, None)
+
+    def _judge_logits(self) -> None:
+        """Our linear layer on torch's features beside torch's, then both along the run."""
+        block = self._done.by_key.get("linear")
+        if block is None or self._reference.logits_by_row is None or self._reference.logits is None:
+            return
+        features, logits = self._reference.features, self._reference.logits_by_row
+        start = 0 if features.ndim == 3 else None
+        name = next(iter(block.program.inputs))
+        known = {**block.parameters, name: features.reshape(-1, features.shape[-1])}
+        ours = block.compiled.derive("logits", known).reshape(logits.shape)
+        error = bounded(block, {name: exact(features)}, self._reading)["logits"][1]
+        self._tally.compare("one step", "linear", "logits", ours, logits, error, start)
+        shown = self._reference.logits
+        ours, run_error = self._errors.logits
+        theirs = from_torch_shape(self._scenario, shown) if start == 0 else shown.reshape(ours.shape)
+        self._tally.compare("module", "linear", "logits", ours, theirs, run_error, start)
+
+    def _judge_loss(self) -> None:
+        """Our loss from torch's scores beside torch's own, our own from our own, then both along the run."""
+        run, reference = self._done.loss_run, self._reference
+        if run is None or reference.loss is None:
+            return
+        scores = reference.features if reference.logits_by_row is None else reference.logits_by_row
+        end = last_step(self._done.batch)
+        start = end if self._done.is_final else 0
+        beside = LossBounds(run.blocks, exact(scores.reshape(run.outputs.shape)))
+        self._judge_total("one step", beside, reference.loss, end)
+        for name, theirs in reference.loss_lines.items():
+            ours, error = beside.lines[name]
+            self._tally.compare("one step", "loss", name, ours, theirs, error, start)
+        own = LossBounds(run.blocks, exact(run.outputs))
+        self._judge_total("own step", own, run.entries["loss"], end)
+        for name in reference.loss_lines:
+            value, error = own.lines[name]
+            self._tally.compare("own step", "loss", name, run.known[name], value, error, start)
+        assert self._errors.loss is not None
+        self._judge_total("module", self._errors.loss, reference.loss, end)
+
+    def _judge_total(self, kind: Kind, ours: LossBounds, theirs: Array, end: int) -> None:
+        (value, error), shape = ours.loss, (1, 1, 1)
+        found = value.reshape(shape), theirs.reshape(shape), error.reshape(shape)
+        self._tally.compare(kind, "total", "loss", *found, end)
+
+    def _max_abs_diff(self) -> dict[str, float]:
+        found = {}
+        for name in ("output", "h_n", "c_n", "logits"):
+            theirs = getattr(self._reference, name)
+            if theirs is not None:
+                found[name] = float(np.max(differences(getattr(self._done, name), theirs), initial=0.0))
+        return found
+
+
+def _is_kept(run: BlockRun, name: str) -> bool:
+    """Whether a line is stored for the whole run; of a very long one the states alone are."""
+    index = run.block.compiled.columns[name][0]
+    return all(
+        segment.kept is not None and len(segment.kept[index]) == segment.stop - segment.start
+        for segment in run.segments
+    )
+
+
+# ── what is asked of it ──────────────────────────────────────────────────────────────────────────
+
+
+class Comparison(Judged):
+    """One batch of ours beside torch's. `key` is a block's ("L0←"), `t` counts from 0.
+
+    Attributes:
+        done: our run.
+        reference: torch's.
+        verdict: what comparing them gave.
+    """
+
+    def __init__(self, done: Pass, reference: ReferencePass, verdict: Verdict) -> None:
+        self.done = done
+        self.reference = reference
+        self.verdict = verdict
+        self._steps: dict[str, OneStep] = {}
+
+    def value(self, key: str, name: str, t: int) -> Array | None:
+        """Torch's value, (live rows, n): torch.nn's own, or the self-check's (`is_module_confirmed` says which).
+
+        None where there is none: a mask, what is of parameters alone, inner values of the late steps
+        of a very long run.
+        """
+        whole = self._whole(key, name)
+        if whole is None:
+            return None
+        if key in ("loss", "total"):  # of every row, those that are over too
+            return np.asarray(whole[0 if len(whole) == 1 else t])
+        if whole.ndim == 2:
+            return whole
+        if t >= len(whole):
+            return None
+        rows = self.done.live_rows(t)
+        return np.asarray(whole[t] if rows is None else whole[t][rows])
+
+    def difference(self, key: str, name: str, t: int) -> Error | None:
+        """|ours − torch's| as they stand side by side, each on its own states, (live rows, n)."""
+        theirs = self.value(key, name, t)
+        return None if theirs is None else differences(self.done.value(key, name, t), theirs)
+
+    def one_step(self, key: str, name: str, t: int) -> tuple[Error, Error] | None:
+        """The difference from torch's own h_prev, by which agreement is judged, and what is allowed, (live rows, n).
+
+        None where that is not to be had, as for `value`, and outside of recurrent blocks.
+        """
+        theirs = self.value(key, name, t)
+        if theirs is None or key not in self.done.runs or name not in self._step(key).names:
+            return None
+        ours, bound = (part[0] for part in self._step(key).at(slice(t, t + 1))[name])
+        rows = self.done.live_rows(t)
+        if rows is not None:
+            ours, bound = ours[rows], bound[rows]
+        return differences(ours, theirs), ALLOWED * bound
+
+    def is_module_confirmed(self, key: str, name: str) -> bool:
+        """Whether `value` is torch.nn's own; if not it is a self-check: the same equations in torch's operations."""
+        if key in ("loss", "total"):
+            return name == "loss" or name == next(iter(self.done.by_key["loss"].program.inputs))
+        if not self.reference.is_module:
+            return key in ("embedding", "linear")
+        if key not in self.done.runs:
+            return True
+        states = self.done.by_key[key].program.states
+        return name == "x" or name.removesuffix("_prev") in states
+
+    def agrees_at(self, key: str, name: str, t: int) -> bool | None:
+        """Whether nothing of a value at a step was found to disagree; None where there is none of torch's."""
+        if self.value(key, name, t) is None:
+            return None
+        differing = self.verdict.differing.get((key, name))
+        return differing is None or not differing[t].any()
+
+    def _step(self, key: str) -> OneStep:
+        if key not in self._steps:
+            self._steps[key] = OneStep(self.done, self.reference, key)
+        return self._steps[key]
+
+    def _whole(self, key: str, name: str) -> Array | None:
+        """A value over all steps, (T, B, n), or (B, n) of what is there once."""
+        if key in self.done.runs:
+            return self._recurrent(key, name)
+        block = self.done.by_key[key]
+        match block.kind, name:
+            case "embedding", "x":
+                return self.reference.x["L0"]
+            case "join", "forward":
+                return self._outputs[f"L{block.layer}"]
+            case "join", "backward":
+                return self._outputs[f"L{block.layer}←"]
+            case ("join", "output") | ("dropout", "h"):
+                return joined(self.done.blocks, block.layer, self._outputs)
+            case "dropout", "output":
+                return self.reference.x[f"L{block.layer + 1}"]
+            case "linear", "logits":
+                return self.reference.logits_by_row
+            case "linear", _ if name in block.program.inputs:
+                return self.reference.features
+            case "loss", _:
+                return self._of_loss(name)
+            case "total", "loss":
+                return None if self.reference.loss is None else self.reference.loss.reshape(1, 1, 1)
+            case "total", _:
+                lines = self.reference.loss_lines
+                return lines[name].reshape(1, 1, -1) if name in lines else None
+        return None
+
+    def _of_loss(self, name: str) -> Array | None:
+        """A value of the block `loss`, (T, B, n); (1, B, n) of the final state."""
+        if name != next(iter(self.done.by_key["loss"].program.inputs)):
+            return self.reference.loss_lines.get(name)
+        logits = self.reference.logits_by_row
+        scores = self.reference.features if logits is None else logits
+        return scores[None] if scores.ndim == 2 else scores
+
+    def _recurrent(self, key: str, name: str) -> Array | None:
+        states, block = self.reference.states[key], self.done.by_key[key]
+        if name == "x":
+            return self.reference.x[key]
+        if name in states:
+            return states[name]
+        state = name.removesuffix("_prev")
+        if state in states:
+            first = initial(self.done.scenario, block, state, self.done.batch.num_rows)
+            return previous(
+                states[state], first, alive(self.done.batch), is_reversed=block.direction == "backward"
+            )
+        return self.reference.inner[key].get(name)
+
+    @cached_property
+    def _outputs(self) -> dict[str, Array]:
+        """Each block's h, (T, B, n)."""
+        output = next(iter(self.done.scenario.cell.states))
+        return {key: states[output] for key, states in self.reference.states.items()}
+
+
+def compare(done: Pass, reference: ReferencePass, verdict: Verdict | None = None) -> Comparison:
+    """Set our run of a batch beside torch's.
+
+    Args:
+        done: our run.
+        reference: what `run_reference` gave for it, here or in another process.
+        verdict: of the same two, if it was reached already; one of other numbers is not believed.
+    """
+    if verdict is None or verdict.digest != digest(done):
+        verdict = judge(done, reference)
+    return Comparison(done, reference, verdict)

@@ -1,0 +1,359 @@
+"""The bound carried through time: how far two right programs may part, each on its own states.
+
+The values of every operation along the engine's run are known for all steps at once; only the errors are walked through
+time. The error of h_{t-1} enters step t, and a layer's error enters the layer above. `RunErrors` has the errors of
+a whole batch, backward pass included: infinity where they have outgrown the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from rnnstep.engine import Block, Pass
+from rnnstep.equations.bounds import Pair
+from rnnstep.equations.evaluate import Product
+from rnnstep.equations.operations import OPERATIONS, Array
+from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
+from rnnstep.reference.judge.block_bounds import LossBounds, bounded
+from rnnstep.reference.judge.bounds import A_NUMBER, Error, Rounding, exact
+from rnnstep.reference.run.time import Mask, alive, final, initial, joined, layer_inputs, previous
+
+WINDOW_BYTES = 64 << 20  # values of all operations held at once
+
+Entering = (
+    Mapping[str, Pair] | Callable[[slice], Mapping[str, Pair]]
+)  # what enters, or how to read some steps of it
+
+
+def carried_errors(
+    block: Block,
+    inputs: Entering,
+    before: Mapping[str, Array],
+    dtype: np.dtype[np.floating],
+    living: Mask | None,
+) -> dict[str, Error]:
+    """Bound the error of each state after every step of our run.
+
+    Args:
+        block: a recurrent block, or the way back through one.
+        inputs: what entered it along our run, (T, B, I), and its error; where that would be much, how to read
+            a stretch of steps.
+        before: what each step read of each state, (T, B, n), along our run.
+        dtype: that of the run.
+        living: which rows take part in which step, (T, B); None when all do.
+
+    Returns:
+        For each state an array (T, B, n): infinity from where on the errors have outgrown the values.
+    """
+    steps, rows = next(iter(before.values())).shape[:2]
+    errors = {name: np.zeros((rows, value.shape[-1])) for name, value in before.items()}
+    # What is not walked through is beyond a bound: infinity.
+    whole = {name: np.full(value.shape, np.inf) for name, value in before.items()}
+    sizes = sum(int((shape or (1,))[-1]) for shape in block.program.shapes.values())
+    window = max(1, WINDOW_BYTES // max(1, sizes * rows * 16))
+    starts = range(0, steps, window)
+    is_reversed = block.direction == "backward"
+    for start in reversed(starts) if is_reversed else starts:
+        part = slice(start, min(start + window, steps))
+        walk = _Walk(
+            block, _entering(inputs, part), {name: value[part] for name, value in before.items()}, dtype
+        )
+        order = range(part.start, part.stop)
+        for t in reversed(order) if is_reversed else order:
+            errors = walk.step(t - start, errors)
+            for name, error in errors.items():
+                if living is not None:
+                    error[~living[t]] = 0.0
+                whole[name][t] = error
+            has_ended = None if living is None or is_reversed else ~living[t]
+            if walk.is_of_no_use(t - start, errors, has_ended):
+                return whole
+    return whole
+
+
+def _entering(inputs: Entering, part: slice) -> Mapping[str, Pair]:
+    if callable(inputs):
+        return inputs(part)
+    return {name: (value[part], error[part]) for name, (value, error) in inputs.items()}
+
+
+@dataclass(eq=False)
+class _Value:
+    """One value of a window: over its steps, or of parameters alone; its error too, unless it reads a state."""
+
+    value: Array
+    error: Error | None
+    over_time: bool
+    terms: int = 0  # of a matrix product: how many each of its elements is the sum of
+
+    @property
+    def pair(self) -> Pair:
+        """The value with its error, which it has."""
+        assert self.error is not None
+        return Product(self.value, self.error, self.terms) if self.terms else (self.value, self.error)
+
+    def at(self, k: int) -> Array:
+        return self.value[k] if self.over_time else self.value
+
+    def error_at(self, k: int) -> Error:
+        assert self.error is not None
+        return self.error[k] if self.over_time and np.ndim(self.error) else self.error
+
+
+_Known = dict[_Value, Error]  # the errors of one step
+_Rule = Callable[[int, _Known], Error]
+
+
+class _Walk:
+    """The operations of a window of steps, with what of their errors does not depend on the states' errors."""
+
+    def __init__(
+        self,
+        block: Block,
+        inputs: Mapping[str, Pair],
+        before: Mapping[str, Array],
+        dtype: np.dtype[np.floating],
+    ) -> None:
+        self._reading = Rounding(dtype)
+        self._roundoff = float(np.finfo(dtype).eps) / 2
+        self._largest = float(np.finfo(dtype).max) * 0.999
+        self._rules: list[tuple[_Value, _Rule]] = []
+        self._made: dict[Expression, _Value] = {}
+        self._states = {name: _Value(value, None, over_time=True) for name, value in before.items()}
+        self._known: dict[str, _Value] = {
+            **{name: _Value(*exact(value), over_time=False) for name, value in block.parameters.items()},
+            **{name: _Value(*pair, over_time=True) for name, pair in inputs.items()},
+            **{block.program.before(name): value for name, value in self._states.items()},
+        }
+        for line in block.program.lines:
+            self._known[line.name] = self._visit(line.expression)
+        self._after = {name: self._known[name] for name in before}
+
+    def step(self, k: int, errors: Mapping[str, Error]) -> dict[str, Error]:
+        """Carry the states' errors through step `k` of the window."""
+        known: _Known = {self._states[name]: error for name, error in errors.items()}
+        with np.errstate(all="ignore"):
+            for value, rule in self._rules:
+                known[value] = rule(k, known)
+            return {name: self._settled(known, name, k, errors[name].shape) for name in errors}
+
+    def is_of_no_use(self, k: int, errors: Mapping[str, Error], has_ended: Mask | None) -> bool:
+        """Whether all errors are larger than the values, or 1: what grows so far does not shrink again.
+
+        `has_ended` says which rows are over for good, (B,).
+        """
+        for name, error in errors.items():
+            is_large = error > np.maximum(1.0, np.abs(self._after[name].at(k)))
+            if has_ended is not None:
+                is_large |= has_ended[:, None]
+            if not is_large.all():
+                return False
+        return bool(errors)
+
+    def _settled(self, known: _Known, name: str, k: int, shape: tuple[int, ...]) -> Error:
+        value = self._after[name]
+        error = np.array(np.broadcast_to(known[value] if value in known else value.error_at(k), shape))
+        error[~(np.abs(value.at(k), dtype=np.float64) + error < self._largest)] = np.inf
+        return error
+
+    def _visit(self, expression: Expression) -> _Value:
+        match expression:
+            case Name(id=name):
+                return self._known[name]
+            case Number(value=number):
+                value, error = self._reading.number(number)
+                return _Value(value, error, over_time=False)
+        known = self._made.get(expression)
+        if known is None:
+            known = self._made[expression] = self._made_of(expression)
+        return known
+
+    def _made_of(self, expression: Expression) -> _Value:
+        if isinstance(expression, Pick):
+            return self._pick(self._visit(expression.base), expression.index)
+        assert isinstance(expression, Apply)
+        args = tuple(self._visit(argument) for argument in expression.args)
+        over_time = any(argument.over_time for argument in args)
+        if all(argument.error is not None for argument in args):
+            value, error = self._reading.apply(expression.op, tuple(argument.pair for argument in args))
+            error = np.where(error >= A_NUMBER, np.inf, error)  # the rules of a step know one doubt alone
+            return _Value(value, error, over_time=over_time, terms=_terms(expression.op, args))
+        with np.errstate(all="ignore"):
+            value = OPERATIONS[expression.op].forward(*(a.value for a in args))
+            made = _Value(value, None, over_time=True, terms=_terms(expression.op, args))
+            self._rules.append((made, self._rule(expression.op, made, args)))
+        return made
+
+    def _pick(self, base: _Value, index: int) -> _Value:
+        start = index % base.value.shape[-1]
+        part = slice(start, start + 1)
+        if base.error is not None:
+            value, error = self._reading.pick(base.pair, index)
+            return _Value(value, error, over_time=base.over_time)
+        made = _Value(base.value[..., part], None, over_time=True)
+        self._rules.append((made, lambda _, known: known[base][..., part]))
+        return made
+
+    def _rule(self, op: str, made: _Value, args: tuple[_Value, ...]) -> _Rule:
+        """How an operation's error at a step follows from its operands'."""
+        row, u = OPERATIONS[op], self._roundoff
+        # What an operation adds of its own is the same whatever comes in: known for all steps at once.
+        given = tuple(exact(argument.value) for argument in args)
+        own = self._reading.settled(op, made.value, np.asarray(row.error(u, made.value, *given)), given)
+        if op == "matmul" and args[0].error is not None and not np.any(args[0].error):
+            size, vector = np.abs(args[0].value, dtype=np.float64).T.copy(), args[1]
+            return lambda k, known: known[vector] @ size + own[k]
+        if op == "pullback" and not any(a.error is None or np.any(a.error) for a in args[::2]):
+            products = [
+                (np.abs(matrix.value, dtype=np.float64), vector)
+                for matrix, vector in zip(args[::2], args[1::2], strict=True)
+            ]
+
+            def pulled(k: int, known: _Known) -> Error:
+                found: Error = np.asarray(own[k])
+                for size, vector in products:
+                    found = found + (known[vector] if vector in known else vector.error_at(k)) @ size
+                return found
+
+            return pulled
+        doubt = np.isinf(own)
+        has_doubt = bool(doubt.any())
+        onto = np.zeros(())
+        if op in ("add", "sub"):
+            summed = tuple(
+                Product(a.value, np.zeros(()), a.terms) if a.terms else exact(a.value) for a in args
+            )
+            onto = np.broadcast_to(self._reading.onto(summed), made.value.shape)
+
+        def rule(k: int, known: _Known) -> Error:
+            pairs = [(a.at(k), known[a] if a in known else a.error_at(k)) for a in args]
+            error: Error = np.asarray(row.error(u, made.at(k), *pairs), np.float64)
+            if onto.ndim:
+                error = error + onto[k]
+            if has_doubt:
+                error = np.where(doubt[k], np.inf, error)
+            if op in ("tanh", "sigmoid") and not np.isfinite(pairs[0][1]).all():
+                error = np.where(np.isfinite(pairs[0][1]), error, np.inf)
+            return error
+
+        return rule
+
+
+def _terms(op: str, args: tuple[_Value, ...]) -> int:
+    return int(args[0].value.shape[-1]) if op == "matmul" else 0
+
+
+# ── a whole batch ────────────────────────────────────────────────────────────────────────────────
+
+
+class RunErrors:
+    """The errors along one of our runs, each computed when it is asked for.
+
+    Attributes:
+        done: the run.
+        living: which rows take part in which step, (T, B); None when all do.
+    """
+
+    def __init__(self, done: Pass) -> None:
+        self.done = done
+        self.living = alive(done.batch)
+        self._scenario = done.scenario
+        self._reading = Rounding(done.scenario.dtype)
+
+    @cached_property
+    def entering(self) -> dict[str, Array]:
+        """What entered each recurrent block, (T, B, I)."""
+        return layer_inputs(self.done)
+
+    def before(self, key: str) -> dict[str, Array]:
+        """What each step of a block read of its states, (T, B, n), under the states' names."""
+        run = self.done.runs[key]
+        return {
+            name: previous(
+                run.state(name),
+                initial(self._scenario, run.block, name, self.done.batch.num_rows),
+                self.living,
+                is_reversed=run.is_reversed,
+            )
+            for name in run.block.program.states
+        }
+
+    @cached_property
+    def states(self) -> dict[str, dict[str, Error]]:
+        """The error of each state of each block after every step, (T, B, n)."""
+        found: dict[str, dict[str, Error]] = {}
+        for layer in range(self._scenario.recurrent.num_layers):
+            error = self._below(layer, found)
+            for key, run in self.done.runs.items():
+                if run.block.layer == layer:
+                    inputs = {next(iter(run.block.program.inputs)): (self.entering[key], error)}
+                    found[key] = carried_errors(
+                        run.block, inputs, self.before(key), self._scenario.dtype, self.living
+                    )
+        return found
+
+    def inputs(self, layer: int) -> Error:
+        """The error of what enters a layer, (T, B, I)."""
+        return self._below(layer, self.states)
+
+    def _below(self, layer: int, states: Mapping[str, Mapping[str, Error]]) -> Error:
+        if layer == 0:
+            return np.zeros(self.done.x.shape)
+        error = joined(self.done.blocks, layer - 1, self._outputs(states, layer - 1))
+        mask = self.done.masks.get(f"dropout{layer - 1}")
+        if mask is not None:
+            dropped = self.done.dropped[f"dropout{layer - 1}"]
+            error = self._reading.apply("mul", (exact(mask), (dropped, error)))[1]
+        return error
+
+    def _outputs(self, states: Mapping[str, Mapping[str, Error]], layer: int) -> dict[str, Error]:
+        output = next(iter(self._scenario.cell.states))
+        return {key: kept[output] for key, kept in states.items() if self.done.by_key[key].layer == layer}
+
+    # ── above the recurrent layers ───────────────────────────────────────────────────
+
+    @property
+    def features_alone(self) -> Array:
+        """What the linear layer reads, or the loss where there is none: (T, B, D·n), or (B, D·n) of final states."""
+        return self.done.final_features if self.done.is_final else self.done.features
+
+    @cached_property
+    def features(self) -> Pair:
+        """The same with its error."""
+        last = self._scenario.recurrent.num_layers - 1
+        by_key = self._outputs(self.states, last)
+        if not self.done.is_final:
+            return self.features_alone, joined(self.done.blocks, last, by_key)
+        by_key = {
+            key: final(error, self.done.batch, is_reversed=self.done.runs[key].is_reversed)
+            for key, error in by_key.items()
+        }
+        return self.features_alone, joined(self.done.blocks, last, by_key)
+
+    @cached_property
+    def logits(self) -> Pair:
+        """What the linear layer gives, (T, B, C) or (B, C); without one what it would read."""
+        block = self.done.by_key.get("linear")
+        if block is None:
+            return self.features
+        with np.errstate(all="ignore"):
+            _, error = bounded(block, {next(iter(block.program.inputs)): self.features}, self._reading)[
+                "logits"
+            ]
+        assert self.done.logits_by_row is not None
+        return self.done.logits_by_row, error
+
+    @cached_property
+    def loss(self) -> LossBounds | None:
+        """The loss; None where there is no target."""
+        run = self.done.loss_run
+        if run is None:
+            return None
+        value, error = self.logits
+        with np.errstate(all="ignore"):
+            shape = run.outputs.shape
+            return LossBounds(run.blocks, (run.outputs, np.broadcast_to(error, value.shape).reshape(shape)))

@@ -1,0 +1,208 @@
+"""A whole run beside torch's: all its batches, on the way forward, on the way back, and in the update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from rnnstep.engine import Pass, Trace
+from rnnstep.engine.epoch import Epoch
+from rnnstep.engine.trace import Results
+from rnnstep.equations.operations import Array
+from rnnstep.language import Text
+from rnnstep.reference.judge.backward import ComparedGradients, compare_gradients
+from rnnstep.reference.judge.bounds import Error
+from rnnstep.reference.judge.findings import Finding, Verdict, undecided
+from rnnstep.reference.judge.forward import Comparison, compare
+from rnnstep.reference.judge.update import ComparedUpdate, compare_update
+from rnnstep.reference.run.forward import ReferencePass
+from rnnstep.reference.run.gradients import ReferenceGradients
+from rnnstep.reference.run.training import ReferenceUpdate
+
+Phase = Literal["forward", "backward", "update"]
+Beside = Comparison | ComparedGradients | ComparedUpdate
+
+
+class Checked(Results):
+    """A whole run, all its batches, beside torch's. The results are torch's; of a cell of one's own the self-check's.
+
+    Attributes:
+        trace: our run.
+        comparisons: of the way forward, one a batch; one that torch has no word on yet has no values (`NotCompared`).
+        backward: of the way back, likewise; None where there is none, or not yet.
+        updates: of the update after each batch, likewise.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        comparisons: tuple[Comparison, ...],
+        backward: tuple[ComparedGradients | None, ...] = (),
+        updates: tuple[ComparedUpdate | None, ...] = (),
+    ) -> None:
+        self.trace = trace
+        self.comparisons = comparisons
+        missing = (None,) * len(comparisons)
+        self.backward = backward or missing
+        self.updates = updates or missing
+
+    def beside(self, batch: int, phase: Phase = "forward") -> Beside | None:
+        """Torch's word on one phase of a batch; None where it has none, or not yet. All three have the same methods."""
+        match phase:
+            case "backward":
+                return self.backward[batch]
+            case "update":
+                return self.updates[batch]
+        found = self.comparisons[batch]
+        return None if isinstance(found, NotCompared) else found
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing disagrees in any batch."""
+        return not self.faults
+
+    @property
+    def is_module(self) -> bool:
+        """Whether torch.nn has this module; of a cell of one's own all is a self-check."""
+        return not self.trace.scenario.recurrent.is_own
+
+    @cached_property
+    def faults(self) -> tuple[tuple[int, Finding], ...]:
+        """Every disagreement with the number of its batch, from 0."""
+        return tuple(
+            (index, fault)
+            for every in (self.comparisons, self.backward, self.updates)
+            for index, comparison in enumerate(every)
+            if comparison is not None
+            for fault in comparison.faults
+        )
+
+    @cached_property
+    def max_abs_diff(self) -> dict[str, float]:
+        """The largest difference of `output`, `h_n`, `c_n` and `logits` along the run, where there are such."""
+        found: dict[str, float] = {}
+        for comparison in self.comparisons:
+            for name, difference in comparison.verdict.max_abs_diff.items():
+                found[name] = max(difference, found.get(name, 0.0))
+        return found
+
+    @cached_property
+    def worst(self) -> Finding | None:
+        """Where a difference takes up most of what is allowed: of one step, or of whatever else disagrees."""
+        steps = [comparison.verdict.worst for comparison in self.comparisons]
+        found = [fault for _, fault in self.faults] or [worst for worst in steps if worst is not None]
+        return max(found, key=lambda finding: finding.share, default=None)
+
+    @property
+    def one_step_diff(self) -> float:
+        """The difference at `worst`."""
+        return self.worst.difference if self.worst else 0.0
+
+    @property
+    def tolerance(self) -> float:
+        """What is allowed at `worst`."""
+        return self.worst.allowed if self.worst else 0.0
+
+    @property
+    def used(self) -> float:
+        """The share of what is allowed that is taken up at `worst`; above 1 is a disagreement."""
+        return self.worst.share if self.worst else 0.0
+
+    @property
+    def parting(self) -> Finding | None:
+        """Where the runs have first parted though both are right, or None."""
+        return next((comparison.parting for comparison in self.comparisons if comparison.parting), None)
+
+    @property
+    def explanation(self) -> Text:
+        """One sentence on how the two stand to each other."""
+        if not self.agrees:
+            return Text("torch disagrees: {fault}", fault=self.faults[0][1].message)
+        if self.parting is not None and self.parting.t is not None:
+            if self.parting.is_beyond_digits:
+                return undecided(self.parting.t + 1)
+            return Text(
+                "every step agrees with torch; from step {step} on the runs part: with weights this large a last"
+                " digit grows from step to step, and both are right",
+                step=self.parting.t + 1,
+            )
+        if not self.is_module:
+            return Text("agrees with the same equations in torch's operations (self-check)")
+        return Text("agrees with torch")
+
+    def _each(self) -> Iterator[Any]:
+        return (one.reference for one in self.comparisons if not isinstance(one, NotCompared))
+
+
+class _NoRun:
+    """Stands for a run that torch has no word on."""
+
+    runs: Mapping[str, Any] = {}
+
+
+class NotCompared(Comparison):
+    """Stands for a batch that torch has no word on yet: nothing disagrees, and there are no values."""
+
+    def __init__(self) -> None:
+        self.verdict = Verdict((), None, {}, {}, None, b"")
+
+    @property
+    def done(self) -> Pass:  # type: ignore[override]
+        """A run of nothing."""
+        return _NoRun()  # type: ignore[return-value]
+
+    def value(self, key: str, name: str, t: int) -> Array | None:
+        """None."""
+
+    def difference(self, key: str, name: str, t: int) -> Error | None:
+        """None."""
+
+    def one_step(self, key: str, name: str, t: int) -> tuple[Error, Error] | None:
+        """None."""
+
+    def is_module_confirmed(self, key: str, name: str) -> bool:  # noqa: ARG002 - as every comparison
+        """Nothing is."""
+        return False
+
+    def agrees_at(self, key: str, name: str, t: int) -> bool | None:
+        """None."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Answer:
+    """What torch gave for one batch, each phase with what comparing it gave; None where there is none, or not yet."""
+
+    forward: tuple[ReferencePass, Verdict] | None = None
+    backward: tuple[ReferenceGradients, Verdict] | None = None
+    update: tuple[ReferenceUpdate, Verdict] | None = None
+
+
+def check(trace: Trace) -> Checked:
+    """Run torch on what `trace` ran, batch by batch, and compare. Imports torch."""
+    from rnnstep.reference.run.forward import run_reference
+
+    return Checked(trace, tuple(compare(done, run_reference(done)) for done in trace.passes))
+
+
+def set_beside(epoch: Epoch, answers: Mapping[int, Answer]) -> Checked:
+    """Set an epoch of ours beside what the worker found, by batch; those that are missing are `NotCompared`."""
+    forward: list[Comparison] = []
+    backward: list[ComparedGradients | None] = []
+    updates: list[ComparedUpdate | None] = []
+    for batch in range(epoch.num_batches):
+        answer = answers.get(batch, Answer())
+        if answer.forward is None:
+            forward.append(NotCompared())
+        else:
+            forward.append(compare(epoch.forward(batch), *answer.forward))
+        back = None if answer.backward is None else epoch.backward(batch)
+        update = None if answer.update is None else epoch.update(batch)
+        backward.append(
+            None if back is None or answer.backward is None else compare_gradients(back, *answer.backward)
+        )
+        updates.append(
+            None if update is None or answer.update is None else compare_update(update, *answer.update)
+        )
+    return Checked(epoch.trace, tuple(forward), tuple(backward), tuple(updates))

@@ -1,0 +1,545 @@
+"""autograd's gradients of what the engine ran: of every parameter, of every h_t and c_t, of every line.
+
+The gradients of states are those along torch's cells, stepped one time step, layer and direction at a time. Every tensor on
+the way keeps its gradient (`retain_grad`). h_t and c_t are the very tensors that all that comes after is made of, so
+that what they keep is the total derivative; of nn.LSTMCell c_t is what its h_t is made from.
+
+The gradients of lines are autograd's on the equations in torch's operations: a self-check. Each step is taken from what
+torch's stepped cells had before it, and goes back from the total derivatives of their states, so that no step depends
+on how another one was computed and all of them are done at once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from rnnstep.engine import Block, Pass
+from rnnstep.equations.evaluate import evaluate
+from rnnstep.equations.operations import Array
+from rnnstep.reference.run.equations import TorchValues
+from rnnstep.reference.run.loss import loss_gradients, loss_of, loss_values
+from rnnstep.reference.run.modules import Tensor, array, tensor
+from rnnstep.reference.run.network import Network
+from rnnstep.reference.run.stepping import Walk, cell_stepper, equations_stepper, varying, walk
+from rnnstep.reference.run.time import Mask, alive, initial, keys_of, previous
+from rnnstep.scenario.model import Scenario
+
+
+@dataclass(frozen=True, eq=False)
+class Along:
+    """Arrays along a stepped run: torch's values, or the derivatives of the loss by them.
+
+    Attributes:
+        entered: what enters each layer, (T, B, I), by its number. As a derivative: by what all its blocks read.
+        x: what enters each block, (T, B, I). As a derivative: by what this block alone read.
+        states: each state after every step, (T, B, n), zeros where a packed row is over. As a derivative: the
+            total one, with what comes from above and from the step after.
+        output: the first state as what stands above the block reads it, (T, B, n). As a derivative: what comes from
+            above alone, that of a final state that the linear layer reads included; also in the padding, whose
+            zeros are read as well.
+        features: what the linear layer reads, (T, B, D·n), or (B, D·n) of the final states.
+        logits: what the loss reads, (T, B, C) or (B, C).
+    """
+
+    entered: Mapping[int, Array]
+    x: Mapping[str, Array]
+    states: Mapping[str, Mapping[str, Array]]
+    output: Mapping[str, Array]
+    features: Array
+    logits: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Stepped:
+    """What a stepped run gave: its loss, the gradients of torch's parameters, values and derivatives along it."""
+
+    loss: float
+    parameters: Mapping[str, Array]
+    values: Along
+    gradients: Along
+
+
+def step_through(done: Pass, *, by_equations: bool = False) -> Stepped:
+    """Step torch's cells over what `done` was given, and go back from the loss.
+
+    Args:
+        done: our run of the batch; its parameters, input and masks are used, its results are not.
+        by_equations: step by the equations in torch's operations instead.
+    """
+    run = _Stepping(done, by_equations=by_equations)
+    loss = loss_of(done.scenario, done.batch, run.logits)
+    go_back(loss)
+    return Stepped(
+        float(loss.detach()), gradients_of(run.network.parameters), run.along(array), run.along(_gradient)
+    )
+
+
+def go_back(loss: Tensor) -> None:
+    """`loss.backward()`; a loss that no parameter reaches has no gradients, and torch raises."""
+    if loss.requires_grad:
+        loss.backward()
+
+
+def gradients_of(parameters: Mapping[str, Tensor]) -> dict[str, Array]:
+    """The gradient of each parameter; zeros where the loss does not depend on it, and torch has None."""
+    return {name: _gradient(parameter) for name, parameter in parameters.items()}
+
+
+def _gradient(value: Tensor) -> Array:
+    return np.zeros_like(array(value)) if value.grad is None else array(value.grad)
+
+
+class _Stepping:
+    """The forward pass, with every tensor of it kept."""
+
+    def __init__(self, done: Pass, *, by_equations: bool) -> None:
+        self._done = done
+        self._living = alive(done.batch)
+        self._stepper = equations_stepper if by_equations else cell_stepper
+        self.network = Network(done.scenario)
+        self._first = self.network.first(done.batch)
+        self._entered: dict[int, Tensor] = {}
+        self._x: dict[str, Tensor] = {}
+        self._walks: dict[str, Walk] = {}
+        self._output: dict[str, Tensor] = {}
+        self._features = _keeping(self._read(self._stacked()))
+        self.logits = _keeping(self.network.linear(self._features))
+
+    def along(self, of: Callable[[Tensor], Array]) -> Along:
+        """Give arrays of all tensors: of their values, or of their gradients."""
+        names = tuple(self._done.scenario.cell.states)
+        return Along(
+            entered={layer: of(x) for layer, x in self._entered.items()},
+            x={key: of(x) for key, x in self._x.items()},
+            states={
+                key: {name: _over_time(done, state, of) for state, name in enumerate(names)}
+                for key, done in self._walks.items()
+            },
+            output={key: of(output) for key, output in self._output.items()},
+            features=of(self._features),
+            logits=of(self.logits),
+        )
+
+    def _stacked(self) -> Tensor:
+        """Step layer after layer; give the last one's output, (T, B, D·n)."""
+        import torch
+
+        done = self._done
+        x = self.network.entered(done.batch)
+        for layer in range(done.scenario.recurrent.num_layers):
+            # What enters at the very bottom is data, and is to have a gradient as well.
+            x = self._entered[layer] = _keeping(x if x.requires_grad else x.clone().requires_grad_())
+            keys = keys_of(done.blocks, layer)
+            for key in keys:
+                self._walk(done.by_key[key], x)
+            outputs = [self._output[key] for key in keys]
+            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
+            mask = done.masks.get(f"dropout{layer}")
+            x = x if mask is None else tensor(mask) * x
+        return x
+
+    def _walk(self, block: Block, x: Tensor) -> None:
+        """Step one block on a tensor of its own, which keeps what this block alone sends back."""
+        x = self._x[block.key] = _keeping(x.view_as(x))
+        is_reversed = block.direction == "backward"
+        position = block.layer * self._done.scenario.recurrent.num_directions + is_reversed
+        first = tuple(tensor(state[position]).requires_grad_() for state in self._first.values())
+        step = self._stepper(self._done.scenario, block, self.network.parameters)
+
+        def keeping_step(x_t: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return tuple(_keeping(state) for state in step(x_t, before))
+
+        done = walk(keeping_step, x, first, self._living, is_reversed=is_reversed)
+        self._walks[block.key] = done
+        self._output[block.key] = _keeping(done.whole(0))
+
+    def _read(self, stacked: Tensor) -> Tensor:
+        """What the linear layer reads: every step, or the final states as they stand in the blocks' outputs.
+
+        Taken from there and not from the last step, so that an output's gradient holds all that comes from above.
+        """
+        import torch
+
+        scenario, batch = self._done.scenario, self._done.batch
+        if scenario.linear is None or scenario.linear.source == "output":
+            return stacked
+        last = torch.tensor([batch.last_step(row) for row in range(batch.num_rows)])
+        ends = []
+        for key in keys_of(self._done.blocks, scenario.recurrent.num_layers - 1):
+            output, is_reversed = self._output[key], self._done.by_key[key].direction == "backward"
+            ends.append(output[0] if is_reversed else output[last, torch.arange(batch.num_rows)])
+        return ends[0] if len(ends) == 1 else torch.cat(ends, -1)
+
+
+def _keeping(value: Tensor) -> Tensor:
+    """Let a tensor keep its gradient; one that depends on nothing that has a gradient has none to keep."""
+    if value.requires_grad:
+        value.retain_grad()
+    return value
+
+
+def _over_time(done: Walk, state: int, of: Callable[[Tensor], Array]) -> Array:
+    """A state's array of every step, (T, B, n), zeros where a packed row is over."""
+    end = done.ends[state]
+    whole = np.zeros((done.shape[0], *end.shape), array(end).dtype)
+    for t, states in done.after.items():
+        live = done.live[t]
+        whole[t, slice(None) if live is None else array(live)] = of(states[state])
+    return whole
+
+
+# ── every line and its gradient, a step at a time ────────────────────────────────────────────────
+
+Arrays = dict[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class LineGradients:
+    """What going back through every step of a recurrent block gave; nothing where it would take too much memory.
+
+    Attributes:
+        values: every line that changes from step to step but the states, (T, B, n).
+        inner: ∂L/∂ of those lines, of what enters, and of each state before as far as this step reads it, (T, B, n).
+        shares: the share of each step in the gradient of each of the equations' parameters, (T, …).
+    """
+
+    values: Arrays = field(default_factory=dict)
+    inner: Arrays = field(default_factory=dict)
+    shares: Arrays = field(default_factory=dict)
+
+
+class _StepwiseValues(TorchValues):
+    """The reading where a parameter has an axis of steps, (T, m, n), or (T, 1, n) of a vector."""
+
+    def apply(self, op: str, args: tuple[Tensor, ...]) -> Tensor:
+        """Torch's operation of the same name."""
+        import torch
+
+        return torch.matmul(args[1], args[0].mT) if op == "matmul" else super().apply(op, args)
+
+
+def line_gradients(
+    done: Pass, key: str, values: Along, gradients: Along, *, inner_bytes: int, share_bytes: int
+) -> LineGradients:
+    """Go back through every step of a block.
+
+    Args:
+        done: our run of the batch, for its scenario and shapes.
+        key: a recurrent block's.
+        values: torch's values along the run.
+        gradients: the derivatives of the loss by them.
+        inner_bytes: how much the derivatives of lines may take; if more, there is nothing.
+        share_bytes: how much the shares may take; if more, there are none.
+    """
+    block = done.by_key[key]
+    steps, rows = values.x[key].shape[:2]
+    names = [name for name in varying(block.program) if name not in block.program.states]
+    size = sum(int((block.program.shapes[name] or (1,))[0]) for name in names) + values.x[key].shape[-1]
+    if steps * rows * size * done.scenario.dtype.itemsize > inner_bytes:
+        return LineGradients()
+    shared = sum(value.size for value in block.parameters.values())
+    has_shares = steps * shared * done.scenario.dtype.itemsize <= share_bytes
+    return _Lines(done, block, values, gradients, has_shares=has_shares).go_back(names)
+
+
+class _Lines:
+    """All steps of a block as one array, forward and back."""
+
+    def __init__(
+        self, done: Pass, block: Block, values: Along, gradients: Along, *, has_shares: bool
+    ) -> None:
+        key, program = block.key, block.program
+        self._block = block
+        self._reading = _StepwiseValues(done.scenario.dtype)
+        self._living = alive(done.batch)
+        self._steps = len(values.x[key])
+        self._reached = self._steps if self._living is None else int(self._living.any(axis=1).sum())
+        self._given = {next(iter(program.inputs)): self._leaf(values.x[key])}
+        self._after: dict[str, Tensor] = {}
+        self._back: dict[str, Tensor] = {}
+        for name, value in values.states[key].items():
+            first = initial(done.scenario, block, name, done.batch.num_rows)
+            is_reversed = block.direction == "backward"
+            before = previous(value, first, self._living, is_reversed=is_reversed)
+            self._given[f"{name}_prev"] = self._leaf(before)
+            self._after[name] = self._leaf(value)
+            self._back[name] = tensor(gradients.states[key][name][: self._reached])
+        self._parameters = {name: tensor(value) for name, value in block.parameters.items()}
+        if has_shares:
+            self._parameters = {
+                name: self._copied(value).requires_grad_() for name, value in self._parameters.items()
+            }
+        self._has_shares = has_shares
+
+    def _forward(self, names: list[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Every line, those of `names` as tensors of their own; and what the lines of the states give."""
+        seen = {**self._parameters, **self._given}
+        ends: dict[str, Tensor] = {}
+        for line in self._block.program.lines:
+            value = evaluate(line.expression, seen, self._reading)
+            if (
+                line.name in self._after
+            ):  # its total derivative is known: what later lines add is in it already
+                ends[line.name], value = value, self._after[line.name]
+            seen[line.name] = _followed(value) if line.name in names else value
+        return seen, ends
+
+    def way_through(self, name: str) -> Array:
+        """∂L/∂ of a state through the other states of the same step, whose total derivatives are known, (T, B, n)."""
+        import torch
+
+        _, ends = self._forward([])
+        outputs = [other for other in ends if other != name and ends[other].requires_grad]
+        (found,) = torch.autograd.grad(
+            [ends[other].expand(self._back[other].shape) for other in outputs],
+            [self._after[name]],
+            [self._back[other] for other in outputs],
+            allow_unused=True,
+        )
+        return self._by_row(self._after[name], found)
+
+    def go_back(self, names: list[str]) -> LineGradients:
+        """Give lines, their gradients and those of what was given, and the shares of parameters."""
+        import torch
+
+        seen, ends = self._forward(names)
+        inner = {name: seen[name] for name in (*self._given, *names)}
+        shared = self._parameters if self._has_shares else {}
+        outputs = {
+            name: value.expand(self._back[name].shape) for name, value in ends.items() if value.requires_grad
+        }
+        if not outputs:
+            found: tuple[Tensor | None, ...] = (None,) * (len(inner) + len(shared))
+        else:
+            found = torch.autograd.grad(
+                list(outputs.values()),
+                [*inner.values(), *shared.values()],
+                [self._back[name] for name in outputs],
+                allow_unused=True,
+            )
+        by_name = dict(zip((*inner, *shared), found, strict=True))
+        return LineGradients(
+            {name: self._by_row(seen[name], seen[name]) for name in names},
+            {name: self._by_row(value, by_name[name]) for name, value in inner.items()},
+            {name: self._share(name, value, by_name[name]) for name, value in shared.items()},
+        )
+
+    def _leaf(self, whole: Array) -> Tensor:
+        """What is given, (T', B, n), up to the last step that a row reaches.
+
+        Where a packed row is over it repeats the longest one, so that nothing that is not finite arises there.
+        """
+        part = whole[: self._reached]
+        if self._living is not None:
+            living: Mask = self._living[: self._reached]
+            longest = int(living.sum(axis=0).argmax())
+            part = np.where(living[..., None], part, part[:, longest : longest + 1])
+        return tensor(part).requires_grad_()
+
+    def _copied(self, parameter: Tensor) -> Tensor:
+        """A parameter's own copy for each step, with an axis of rows where it has none."""
+        while parameter.ndim < 2:
+            parameter = parameter[None]
+        return parameter.expand(self._reached, *parameter.shape)
+
+    def _by_step(self, value: Tensor, gradient: Tensor | None) -> Array:
+        """(T', …) → (T, …), zeros where the loss does not depend on it, and after the last step that is reached."""
+        whole = np.zeros((self._steps, *value.shape[1:]), array(value).dtype)
+        if gradient is not None:
+            whole[: self._reached] = array(gradient)
+        return whole
+
+    def _by_row(self, value: Tensor, gradient: Tensor | None) -> Array:
+        """(T', B, n) → (T, B, n), zeros where a row is over: NaN too, if it repeats one whose own is NaN."""
+        whole = self._by_step(value, gradient)
+        if self._living is not None:
+            whole[~self._living] = 0
+        return whole
+
+    def _share(self, name: str, value: Tensor, gradient: Tensor | None) -> Array:
+        return self._by_step(value, gradient).reshape(self._steps, *self._block.parameters[name].shape)
+
+
+def _followed(value: Tensor) -> Tensor:
+    """A tensor of its own for each line, whose gradient is the line's; one without slope begins anew."""
+    return value.view_as(value) if value.requires_grad else value.detach().requires_grad_()
+
+
+def within_step(done: Pass, key: str, name: str, values: Along, gradients: Along) -> Array:
+    """∂L/∂ of a state through the other states of the same step, (T, B, n): of an LSTM's c_t through its h_t."""
+    return _Lines(done, done.by_key[key], values, gradients, has_shares=False).way_through(name)
+
+
+def block_gradients(
+    done: Pass, values: Along, gradients: Along, *, inner_bytes: int, share_bytes: int
+) -> dict[str, LineGradients]:
+    """`line_gradients` of every recurrent block; those that would take too much are left out."""
+    most = len(values.x)
+    found = {}
+    for key in values.x:
+        of_block = line_gradients(
+            done, key, values, gradients, inner_bytes=inner_bytes // most, share_bytes=share_bytes // most
+        )
+        if of_block.inner:
+            found[key] = of_block
+    return found
+
+
+def plain_shares(done: Pass, values: Along, gradients: Along, *, share_bytes: int) -> dict[str, Arrays]:
+    """The share of each step in ∂L/∂ of the linear layer's parameters, and of the embedding's, (T, …).
+
+    Of a linear layer on the final state it is all of it. Those that would take too much are left out.
+    """
+    import torch
+
+    found: dict[str, Arrays] = {}
+    linear, embedding = done.by_key.get("linear"), done.by_key.get("embedding")
+    steps = done.batch.num_steps
+    if linear is not None and _fits(linear, 1 if done.is_final else steps, share_bytes):
+        g, x = (tensor(whole) for whole in (gradients.logits, values.features))
+        g, x = (whole[None] if done.is_final else whole for whole in (g, x))
+        found["linear"] = {"weight": array(torch.matmul(g.mT, x))}
+        if "bias" in linear.parameters:
+            found["linear"]["bias"] = array(g.sum(dim=1))
+    if embedding is not None and _fits(embedding, steps, share_bytes):
+        assert done.batch.indices is not None
+        assert done.scenario.embedding is not None
+        g, places = tensor(gradients.entered[0]), tensor(done.batch.indices)
+        whole = g.new_zeros((steps, *embedding.parameters["weight"].shape))
+        whole.index_put_((torch.arange(steps)[:, None], places), g, accumulate=True)
+        if done.scenario.embedding.padding_idx is not None:
+            whole[:, done.scenario.embedding.padding_idx] = 0
+        found["embedding"] = {"weight": array(whole)}
+    return found
+
+
+def _fits(block: Block, steps: int, share_bytes: int) -> bool:
+    return steps * sum(value.nbytes for value in block.parameters.values()) <= share_bytes
+
+
+# ── all of a batch ───────────────────────────────────────────────────────────────────────────────
+
+INNER_BYTES = 64 << 20  # gradients of lines of one batch at most; the lines take as much again
+SHARE_BYTES = 16 << 20  # shares of steps in the gradients of one batch's parameters at most
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceGradients:
+    """torch's loss and gradients of one batch, as arrays of numpy. A block's key is "L0", "L0←".
+
+    Attributes:
+        is_module: whether torch.nn has this module. If not (a cell of one's own) everything here comes
+            from the equations in torch's operations, and is a self-check only.
+        loss: of the whole module, called as a user would; of a cell, looped over.
+        parameters: ∂L/∂W of every parameter under torch's name and in its shape, by `loss.backward()`
+            on that; zeros where the loss does not depend on one (and torch has None).
+        stepped_loss: of torch's cells stepped one time step, layer and direction at a time.
+        stepped_parameters: the gradients on that way. Along a chaotic run torch parts from itself.
+        values: torch's numbers along the stepped run.
+        gradients: the derivatives of the stepped loss by them, kept by `retain_grad`.
+        inner: self-check, by block: ∂L/∂v of every other line, and of `x`, `h_prev` as far as this step reads it,
+            (T, B, n), by autograd on the equations in torch's operations, from `values` and `gradients`
+            of the same step. A block whose gradients would take too much memory is missing.
+        lines: self-check, by block: every line but the states, (T, B, n), from `values` of the same step: what
+            the way back reads. Missing where `inner` is.
+        shares: self-check, by block, "linear" and "embedding" too: the share of each step in ∂L/∂W of each of the
+            equations' parameters, `W_hh`, `b_ih` …, (T, m, n) or (T, m); of a linear layer on the final state
+            (1, …). A block whose shares would take too much is missing.
+        loss_lines: self-check: every line of the block `loss`, from `values`, (T, B, n); (1, B, n) of the final state.
+        loss_inner: self-check: ∂L/∂ of every line of the block `loss`, likewise.
+        self_checked: the states whose gradient torch's modules do not give away whole, c of an LSTM with a
+            projection: its way through the h_t of the same step is that of the equations.
+    """
+
+    is_module: bool
+    loss: float
+    parameters: Mapping[str, Array]
+    stepped_loss: float
+    stepped_parameters: Mapping[str, Array]
+    values: Along
+    gradients: Along
+    inner: Mapping[str, Mapping[str, Array]]
+    lines: Mapping[str, Mapping[str, Array]]
+    shares: Mapping[str, Mapping[str, Array]]
+    loss_lines: Mapping[str, Array] = field(default_factory=dict)
+    loss_inner: Mapping[str, Array] = field(default_factory=dict)
+    self_checked: tuple[str, ...] = ()
+
+    @property
+    def states(self) -> Mapping[str, Mapping[str, Array]]:
+        """∂L/∂h_t and ∂L/∂c_t, the total derivatives, by block: (T, B, n), zeros where a packed row is over."""
+        return self.gradients.states
+
+    def is_module_confirmed(self, key: str, name: str) -> bool:
+        """Whether the gradient of a block's value is torch.nn's own number, and no self-check."""
+        is_state = name in self.states[key] and name not in self.self_checked
+        return self.is_module and (is_state or name == "x")
+
+
+def run_gradients(
+    done: Pass, *, inner_bytes: int = INNER_BYTES, share_bytes: int = SHARE_BYTES
+) -> ReferenceGradients:
+    """Take the loss and go back with torch, on what `done` was given.
+
+    Args:
+        done: our run of a batch that has a target; its parameters, input and masks are used, its results are not.
+        inner_bytes: how much memory the gradients of lines may take.
+        share_bytes: how much memory the shares of steps may take.
+    """
+    import torch
+
+    with torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that projections are slower, that a mask of p = 1 is all zeros
+        return _run(done, inner_bytes, share_bytes)
+
+
+def _run(done: Pass, inner_bytes: int, share_bytes: int) -> ReferenceGradients:
+    scenario = done.scenario
+    network = Network(scenario)
+    loss = loss_of(scenario, done.batch, network(done.batch, done.masks).logits)
+    go_back(loss)
+    stepped = step_through(done)
+    self_checked = _self_checked(scenario)
+    gradients = _completed(done, self_checked, stepped.values, stepped.gradients)
+    lines = block_gradients(done, stepped.values, gradients, inner_bytes=inner_bytes, share_bytes=share_bytes)
+    shares = {key: found.shares for key, found in lines.items() if found.shares}
+    assert done.loss_run is not None
+    losses, scores = done.loss_run.blocks, stepped.values.logits.reshape(done.loss_run.outputs.shape)
+    return ReferenceGradients(
+        is_module=not scenario.recurrent.is_own,
+        loss=float(loss.detach()),
+        parameters=gradients_of(network.parameters),
+        stepped_loss=stepped.loss,
+        stepped_parameters=stepped.parameters,
+        values=stepped.values,
+        gradients=gradients,
+        inner={key: found.inner for key, found in lines.items()},
+        lines={key: found.values for key, found in lines.items()},
+        shares=shares | plain_shares(done, stepped.values, gradients, share_bytes=share_bytes),
+        loss_lines=loss_values(losses, scores),
+        loss_inner=loss_gradients(losses, scores),
+        self_checked=self_checked,
+    )
+
+
+def _self_checked(scenario: Scenario) -> tuple[str, ...]:
+    """A module with a projection returns c_t beside the h_t made of it: its gradient lacks the way through h_t."""
+    return ("c",) if scenario.recurrent.proj_size else ()
+
+
+def _completed(done: Pass, names: tuple[str, ...], values: Along, gradients: Along) -> Along:
+    """Add to some states' gradients what reaches them within the step, by autograd on the equations."""
+    if not names:
+        return gradients
+    states = {
+        key: {
+            name: value + within_step(done, key, name, values, gradients) if name in names else value
+            for name, value in by_name.items()
+        }
+        for key, by_name in gradients.states.items()
+    }
+    return replace(gradients, states=states)

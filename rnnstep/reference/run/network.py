@@ -1,0 +1,178 @@
+"""torch's model of a scenario as a user would write it: modules, a loss, and parameters that autograd follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rnnstep.engine.blocks import build
+from rnnstep.equations.operations import Array
+from rnnstep.reference.run.modules import Module, Tensor, called, layer_module, leaves, tensor, whole_module
+from rnnstep.reference.run.stepping import Stepper, cell_stepper, walk
+from rnnstep.reference.run.time import alive, initial
+from rnnstep.scenario.model import Batch, Scenario
+
+FirstStates = Mapping[str, Any]  # "h", "c": (L·D, B, n), arrays, or tensors that autograd goes on through
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the model said: logits (T, B, C) or (B, C), and each state at its end, (L·D, B, n)."""
+
+    logits: Tensor
+    ends: Mapping[str, Tensor]
+
+
+class Network:
+    """The scenario's modules: embedding, the fused recurrent module (a cell: looped over), linear.
+
+    Attributes:
+        scenario: what it is made of; its parameters are copied, never written to.
+        parameters: under torch's names, as torch.nn.Parameter.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.parameters: dict[str, Tensor] = leaves(scenario)
+        self._recurrent = [block for block in build(scenario) if block.kind == "recurrent"]
+
+    def __call__(self, batch: Batch, masks: Mapping[str, Array], first: FirstStates | None = None) -> Answer:
+        """Run a batch.
+
+        Args:
+            batch: what is fed.
+            masks: the dropout masks between layers, `dropout0` …, (T, B, n); none where nothing is dropped.
+            first: the states before the first step, if they are not the scenario's.
+        """
+        x = self.entered(batch)
+        given = self.first(batch) if first is None else first
+        states = {
+            name: tensor(value) if isinstance(value, np.ndarray) else value for name, value in given.items()
+        }
+        if self.scenario.recurrent.is_cell:
+            output, ends = self._loop(batch, x, states)
+        elif masks:
+            output, ends = self._chain(batch, x, states, masks)
+        else:
+            output, ends = self._whole(batch, x, states)
+        logits = self.linear(self._features(output, ends[0]))
+        return Answer(logits, dict(zip(states, ends, strict=True)))
+
+    def first(self, batch: Batch) -> FirstStates:
+        """Each state before the first step, as the scenario gives it."""
+        return {
+            name: np.stack([initial(self.scenario, block, name, batch.num_rows) for block in self._recurrent])
+            for name in self.scenario.cell.states
+        }
+
+    def entered(self, batch: Batch) -> Tensor:
+        """What enters the recurrent module, (T, B, I): values as given, or rows of the embedding."""
+        if batch.values is not None:
+            return tensor(batch.values)
+        from torch.nn import functional
+
+        assert batch.indices is not None
+        assert self.scenario.embedding is not None
+        return functional.embedding(
+            tensor(batch.indices), self.parameters["embedding.weight"], self.scenario.embedding.padding_idx
+        )
+
+    def linear(self, features: Tensor) -> Tensor:
+        """The linear layer on what it reads; without one the features are the logits."""
+        from torch.nn import functional
+
+        if self.scenario.linear is None:
+            return features
+        return functional.linear(
+            features, self.parameters["linear.weight"], self.parameters.get("linear.bias")
+        )
+
+    def _features(self, output: Tensor, h_n: Tensor) -> Tensor:
+        """The last layer's output (T, B, D·n), or its final states out of h_n (L·D, B, n), joined."""
+        import torch
+
+        linear = self.scenario.linear
+        if linear is None or linear.source == "output":
+            return output
+        return torch.cat(list(h_n[-self.scenario.recurrent.num_directions :]), -1)
+
+    # Modules are made once: the optimizer changes the parameters that they hold in place.
+
+    @cached_property
+    def _module(self) -> Module:
+        return whole_module(self.scenario, self.parameters)
+
+    @cached_property
+    def _layers(self) -> list[Module]:
+        layers = range(self.scenario.recurrent.num_layers)
+        return [layer_module(self.scenario, layer, self.parameters) for layer in layers]
+
+    @cached_property
+    def _step(self) -> Stepper:
+        (block,) = self._recurrent
+        return cell_stepper(self.scenario, block, self.parameters)
+
+    def _whole(
+        self, batch: Batch, x: Tensor, states: Mapping[str, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One call of the fused module, in the layout that the scenario gives it."""
+        module = self._module
+        lengths = batch.lengths if batch.packed else None
+        options: dict[str, Any] = {
+            "batch_first": self.scenario.recurrent.batch_first,
+            "num_steps": batch.num_steps,
+        }
+        if not self.scenario.is_batched:
+            alone = tuple(state[:, 0] for state in states.values())
+            output, ends = called(module, x[:, 0], alone, lengths, **options)
+            return output[:, None], tuple(end[:, None] for end in ends)
+        if not self.scenario.recurrent.batch_first:
+            return called(module, x, tuple(states.values()), lengths, **options)
+        output, ends = called(module, x.transpose(0, 1), tuple(states.values()), lengths, **options)
+        return output.transpose(0, 1), ends
+
+    def _chain(
+        self, batch: Batch, x: Tensor, states: Mapping[str, Tensor], masks: Mapping[str, Array]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Single layers with our masks between, since the fused module draws its own."""
+        import torch
+
+        lengths = batch.lengths if batch.packed else None
+        directions = self.scenario.recurrent.num_directions
+        every: list[tuple[Tensor, ...]] = []
+        for layer in range(self.scenario.recurrent.num_layers):
+            module = self._layers[layer]
+            mine = slice(layer * directions, (layer + 1) * directions)
+            first = tuple(state[mine] for state in states.values())
+            output, ends = called(module, x, first, lengths, batch_first=False, num_steps=batch.num_steps)
+            every.append(ends)
+            mask = masks.get(f"dropout{layer}")
+            x = output if mask is None else tensor(mask) * output
+        return output, tuple(torch.cat(ends) for ends in zip(*every, strict=True))
+
+    def _loop(
+        self, batch: Batch, x: Tensor, states: Mapping[str, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """A loop over a cell."""
+        first = tuple(state[0] for state in states.values())
+        done = walk(self._step, x, first, alive(batch), is_reversed=False)
+        return done.whole(0), tuple(end[None] for end in done.ends)
+
+
+def masks_of(scenario: Scenario, batch: Batch) -> dict[str, Array]:
+    """The dropout masks of one forward pass, as the engine draws them: anew from the seed in each pass."""
+    recurrent = scenario.recurrent
+    if recurrent.mode != "train" or not recurrent.dropout:
+        return {}
+    generator = np.random.default_rng(recurrent.dropout_seed)
+    shape = (batch.num_steps, batch.num_rows, recurrent.output_size * recurrent.num_directions)
+    p = recurrent.dropout
+    masks = {}
+    for layer in range(recurrent.num_layers - 1):
+        kept = np.zeros(shape) if p >= 1 else (generator.random(shape) >= p) / (1 - p)
+        masks[f"dropout{layer}"] = np.asarray(kept, scenario.dtype)
+    return masks

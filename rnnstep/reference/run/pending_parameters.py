@@ -1,0 +1,157 @@
+"""The parameters that only torch can give: a seeded embedding, and what stands in torch's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.errors import Problem, ScenarioError
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.reference.run.installed import require
+from rnnstep.reference.run.modules import Tensor, array
+from rnnstep.scenario.model import Floats, Pending, Scenario
+from rnnstep.scenario.parameter_names import named_parameters
+from rnnstep.scenario.parameters import parameter_shapes
+from rnnstep.scenario.seeds import rounded
+from rnnstep.scenario.state_dicts import take
+from rnnstep.scenario.table import listed, shown
+from rnnstep.scenario.tensor_files import UnreadableTensor
+
+MOST_LEVELS = 4  # of dictionaries in a checkpoint, one inside another
+
+
+def complete(scenario: Scenario) -> Scenario:
+    """Fill in what is pending; a scenario that lacks nothing comes back as it is.
+
+    Raises:
+        ScenarioError: at the place in the scenario that names the file, if the file does not hold what is needed.
+    """
+    pending = scenario.pending
+    if pending is None:
+        return scenario
+    require(pending)
+    if pending.file is not None:
+        found = _from_file(scenario, pending, pending.file)
+    else:
+        assert pending.seed is not None
+        found = _drawn(scenario, pending, pending.seed)
+    return filled(scenario, found)
+
+
+def filled(scenario: Scenario, found: Mapping[str, Floats]) -> Scenario:
+    """Give the scenario with its pending parameters put in, all in torch's order; its cure too if it lacks the same."""
+    known = {**scenario.parameters, **found}
+    ordered = {name: known[name] for name in _shapes(scenario)}
+    cure = scenario.cure
+    if cure is not None and cure.pending == scenario.pending and _shapes(cure) == _shapes(scenario):
+        cure = filled(cure, found)
+    return replace(scenario, parameters=MappingProxyType(ordered), pending=None, cure=cure)
+
+
+def _shapes(scenario: Scenario) -> dict[str, tuple[int, ...]]:
+    return parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+
+
+def _drawn(scenario: Scenario, pending: Pending, seed: int) -> dict[str, Floats]:
+    """Construct the embedding as torch does right after `torch.manual_seed(seed)`.
+
+    It is the first to be constructed, so that nothing else need be; what comes after it is drawn without torch.
+    The random numbers of the process go on as if nothing had been drawn.
+    """
+    import torch
+
+    embedding = scenario.embedding
+    assert embedding is not None
+    assert pending.names == ("embedding.weight",)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        module = torch.nn.Embedding(
+            embedding.num_embeddings, embedding.embedding_dim, embedding.padding_idx, dtype=torch.float32
+        )
+    return {"embedding.weight": rounded(array(module.weight), pending.round, scenario.dtype)}
+
+
+def _from_file(scenario: Scenario, pending: Pending, path: Path) -> dict[str, Floats]:
+    tensors = _loaded(scenario, pending, path)
+    shapes = _shapes(scenario)
+    try:
+        taken = take(
+            {name: tuple(value.shape) for name, value in tensors.items()},
+            lambda name: _numbers(name, tensors[name]),
+            shapes,
+            pending.prefixes,
+            scenario.dtype,
+            frozenset(shapes) - frozenset(pending.names),
+        )
+    except UnreadableTensor as error:
+        raise _error(scenario, pending, error.message) from None
+    if taken.problems:
+        raise _error(scenario, pending, *taken.problems)
+    found = dict(taken.values)
+    given = {*found, *scenario.parameters}
+    for name, parameter in named_parameters(shapes, scenario.recurrent, scenario.cell).items():
+        if name not in given and parameter.partner in given:  # a bias whose partner alone is given is zeros
+            found[name] = np.zeros(shapes[name], scenario.dtype)
+    missing = [name for name in pending.names if name not in found]
+    if missing:
+        raise _error(
+            scenario, pending, Text("the file holds no {names}; give them as arrays", names=listed(missing))
+        )
+    return found
+
+
+def _loaded(scenario: Scenario, pending: Pending, path: Path) -> dict[str, Tensor]:
+    """Load a file with `weights_only`, which runs nothing that the file asks for; give its tensors by name."""
+    import pickle
+
+    import torch
+
+    name = shown(path.name)
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise _error(
+            scenario, pending, Text("{file} is refused: it does more than hold tensors", file=name)
+        ) from None
+    except Exception as error:  # noqa: BLE001 -- torch raises whatever a broken file leads to
+        reason = printable(str(error).partition("\n")[0]) or type(error).__name__
+        raise _error(
+            scenario, pending, Text("cannot read {file}: {reason}", file=name, reason=reason)
+        ) from None
+    if not isinstance(held, Mapping):
+        raise _error(scenario, pending, Text("{file} is no state_dict saved by torch.save", file=name))
+    return dict(_tensors(held, "", MOST_LEVELS))
+
+
+def _tensors(held: Mapping[Any, Any], prefix: str, levels: int) -> Iterator[tuple[str, Tensor]]:
+    """Give all tensors; a checkpoint's stand in a dictionary inside, under its name: `model.rnn.weight_ih_l0`."""
+    import torch
+
+    for key, value in held.items():
+        if isinstance(value, torch.Tensor):
+            yield f"{prefix}{key}", value
+        elif isinstance(value, Mapping) and levels > 1:
+            yield from _tensors(value, f"{prefix}{key}.", levels - 1)
+
+
+def _numbers(name: str, value: Tensor) -> NDArray[Any]:
+    """Give a tensor's numbers; only what has the right shape comes here, so that an expanded one is no danger."""
+    import torch
+
+    is_real = not value.is_complex() and not value.is_quantized and value.layout == torch.strided
+    if not is_real or value.device.type != "cpu":
+        message = Text("the tensor {name} is of the kind {kind}", name=shown(name), kind=str(value.dtype))
+        raise UnreadableTensor(message)
+    return array(value.detach().to(torch.float64))
+
+
+def _error(scenario: Scenario, pending: Pending, *messages: Text) -> ScenarioError:
+    path = printable(str(scenario.path if scenario.path is not None else scenario.name))
+    return ScenarioError(tuple(Problem(path, pending.line, pending.column, message) for message in messages))

@@ -1,0 +1,1 @@
+"""torch in a process of its own, for the screen; `python -m rnnstep.reference.worker` is that process."""
