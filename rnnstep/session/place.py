@@ -49,6 +49,8 @@ PHASES: Mapping[str, Phase] = {
     "update": "update",
     "更新": "update",
 }
+_OF_A_PASS = re.compile(rf"(?:.*:)?(?:[eE]\d{{1,9}}|{'|'.join(PHASES)})")
+"""An epoch or a pass, whose colon may be left out."""
 """What may be typed for a pass."""
 
 
@@ -138,6 +140,8 @@ def read_place(tree: Tree, text: str, here: Spot | None = None) -> Path:
         text = seen_in_row["place"].strip()
     if text in ("", "start", "0"):
         return ()
+    if _OF_A_PASS.fullmatch(text):
+        text += ":"
     path = _at_the_step(tree, text, here)
     if path is not None:
         return path
@@ -154,8 +158,10 @@ def read_place(tree: Tree, text: str, here: Spot | None = None) -> Path:
 
 def _at_the_step(tree: Tree, text: str, here: Spot | None) -> Path | None:
     """Read `hh`, `L1/hh[1]` or `L1` at the step of a place, in its pass or in the first that has it; None otherwise."""
-    if here is None or here.batch is None or text[:1].isdigit() or ":" in text:
+    if here is None or text[:1].isdigit() or ":" in text:
         return None
+    if here.batch is None:  # at the start: of the first step
+        here = replace(here, batch=0)
     own = here.phase or "forward"
     for phase in (own, *(other for other in tree.phases if other != own)):
         try:

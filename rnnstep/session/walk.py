@@ -147,7 +147,7 @@ class Walk:
         Raises:
             UsageError: There is no such place or row.
         """
-        path = read_place(self.tree, text, self.spot)
+        path = read_place(self.tree, text, self.spot or Spot(0))  # at the start the first step is meant
         return self.jump(path, read_row(text, self.run.num_rows(batch_of(self.tree, path))))
 
     def jump(self, path: Path, row: int | None = None) -> Self:

@@ -57,6 +57,10 @@ display = {order = "layer"}
         ("hello", "e7:3", Spot(0, None, 2, epoch=6)),
         ("hello", "E7:", Spot(None, phase=None, epoch=6)),
         ("hello", "e7:1:", Spot(0, phase=None, epoch=6)),
+        ("hello", "e7", Spot(None, phase=None, epoch=6)),
+        ("hello", "e7:backward", Spot(0, phase="backward", epoch=6)),
+        ("hello", "backward", Spot(0, phase="backward")),
+        ("hello", "更新", Spot(0, phase="update")),
         ("hello", "update:", Spot(0, phase="update")),
         ("hello", "update:weight_hh", Spot(0, "weight_hh", 0, phase="update")),
         ("hello", "update:weight_hh/m[3,1]", Spot(0, "weight_hh", 0, "m", 13, phase="update")),
@@ -126,6 +130,14 @@ def test_a_place_that_is_not_there_is_told(name, text, parts):
         assert part in refused.value.into("en")
     assert len(refused.value.into("en")) < 120
     assert refused.value.into("zh") != refused.value.into("en")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("hh", "1/L0/hh"), ("L0", "1/L0"), ("loss", "1/loss"), ("weight_hh", "update:weight_hh")],
+)
+def test_an_operation_without_a_step_is_the_first_steps_where_nothing_is_computed_yet(text, place):
+    assert Session.open(run_of("hello")).go(text).place == place
 
 
 def test_a_bad_place_is_said_and_nothing_moves():
