@@ -20,6 +20,8 @@ _VALUES_SHOWN = 8
 _HEAD = 3
 """The cells before a formula: a breakpoint's mark, the pointer, and a space."""
 _MOST_DECIMALS = 4
+_SEEN_TOGETHER = 4
+"""How many numbers a line is to show where the formulas let it."""
 
 
 def listing(scene: Scene, cells: int, height: int) -> Block:
@@ -35,8 +37,17 @@ def listing(scene: Scene, cells: int, height: int) -> Block:
         decimals -= decimals == _MOST_DECIMALS and longest == room - _value_room(decimals) + 1
         room -= _value_room(decimals)
     widest = min(longest, max(12, room))
+    # Values of long formulas stand behind these: one long line leaves the others room for more than one number.
+    most = cells - _HEAD - len(" ✓ ") - _SEEN_TOGETHER * (decimals + len("−0. ")) - len("…")
+    column = max((len(text) for text in formulas if len(text) <= most), default=widest)
     rows = [
-        _line(scene, lines[k], formulas[k], (widest, cells, decimals), is_here=k == here)
+        _line(
+            scene,
+            lines[k],
+            formulas[k],
+            (max(column, min(len(formulas[k]), widest)), cells, decimals),
+            is_here=k == here,
+        )
         for k in range(shown.start, shown.stop)
     ]
     return [fit(row, cells, scene.look.alphabet) for row in rows]
@@ -55,6 +66,8 @@ def _value_room(decimals: int) -> int:
 def listing_title(scene: Scene, height: int) -> str:
     """Give the panel's title, with the lines that are seen in `height` where that is not all."""
     title = scene.look.say(Text("equations"))
+    if scene.spot.phase == "update":
+        title = scene.look.alphabet.spell(f"{title} · {scene.block.key}")
     shown = window(len(scene.block.program.lines), height, _here(scene))
     if shown.is_whole:
         return title
@@ -68,7 +81,7 @@ def _here(scene: Scene) -> int | None:
 
 
 def _line(scene: Scene, line: Line, formula: str, room: tuple[int, int, int], *, is_here: bool) -> Row:
-    """A line in `room`: the cells of the longest formula, those of the row, the values' decimals."""
+    """A line in `room`: the cells of its formula up to its values, those of the row, the values' decimals."""
     widest, cells, decimals = room
     alphabet = scene.look.alphabet
     is_done = scene.is_line_done(line.name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnstep.language import Text
-from rnnstep.views.compose import Block, blank, clip, fit, pad, text_row, wrap
+from rnnstep.views.compose import Block, blank, clip, cut, fit, pad, text_row, wrap
 from rnnstep.views.help import help_rows, keys_rows
 from rnnstep.views.look import Look
 from rnnstep.views.rows import Row, Span, width
@@ -131,5 +131,9 @@ def _unseen(look: Look, above: int, below: int) -> str:
 
 
 def _about(entry: Entry, look: Look, cells: int, most: int) -> Block:
-    lines = wrap(look.alphabet.spell(entry.summary), min(cells, 100) - 2)[:most]
+    wide = min(cells, 100) - 2
+    lines = wrap(look.alphabet.spell(entry.summary), wide)
+    if len(lines) > most:  # what is left out is said to be
+        sign = f" {look.alphabet.ellipsis}"
+        lines = [*lines[: most - 1], f"{cut(lines[most - 1], wide - width(sign)).rstrip()}{sign}"]
     return [text_row(look.alphabet.horizontal * cells, "border"), *(text_row(f" {line}") for line in lines)]

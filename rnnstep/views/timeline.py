@@ -17,7 +17,7 @@ from rnnstep.views import heat, numbers
 from rnnstep.views.by_run import by_run
 from rnnstep.views.compose import Block, cut, fit
 from rnnstep.views.grids import window
-from rnnstep.views.rows import Row, Span, width
+from rnnstep.views.rows import Row, Span, row_width, width
 from rnnstep.views.scene import Scene, layer_name
 from rnnstep.views.torch_column import NOT_FINITE
 
@@ -56,11 +56,12 @@ _WITHOUT_VALUES = ("loss", "total", "clip")
 
 @dataclass(frozen=True)
 class _Columns:
-    """The steps that are seen, the cells of each, and those of the names before them."""
+    """The steps that are seen, the cells of each, those of the names before them, and those of a whole row."""
 
     ts: range
     size: int
     label: int
+    cells: int
 
 
 def timeline(scene: Scene, cells: int, height: int) -> Block:
@@ -145,7 +146,7 @@ def _columns(scene: Scene, cells: int, *, has_values: bool) -> _Columns:
     shown = window(steps, max(1, room // size), scene.t)
     if not shown.is_whole:
         shown = window(steps, max(1, (room - 3 * len(str(steps)) - 3) // size), scene.t)
-    return _Columns(range(shown.start, shown.stop), size, label)
+    return _Columns(range(shown.start, shown.stop), size, label, cells)
 
 
 # ── values over the steps ────────────────────────────────────────────────────────────────
@@ -181,7 +182,20 @@ def values_over_steps(scene: Scene, name: str, columns: _Columns, height: int) -
         style = "label cursor" if index == element else "label"
         cells = {t: cell[number] for t, cell in told.items()}
         rows.append(_row(scene, f"{name}[{index}]", columns, cells.__getitem__, style))
+    if rows and not seen.is_whole:
+        rows[-1] = _named(scene, rows[-1], f" {shown.start}–{shown.stop - 1}/{seen.size}", columns)
     return rows
+
+
+def _named(scene: Scene, row: Row, seen: str, columns: _Columns) -> Row:
+    """The last row of some elements with which they are, `0–2/5`; in a narrow window with `…` behind its label."""
+    alphabet = scene.look.alphabet
+    seen = alphabet.spell(seen)
+    if row_width(row) + width(seen) <= columns.cells:
+        return (*row, Span(seen, "dim"))
+    lead, label, gap, *rest = row
+    sign = cut(alphabet.ellipsis, width(gap.text))
+    return (lead, label, Span(sign, "dim"), gap._replace(text=" " * (width(gap.text) - len(sign))), *rest)
 
 
 def _told_at(scene: Scene, name: str, t: int, shown: range, columns: _Columns) -> Sequence[tuple[str, str]]:

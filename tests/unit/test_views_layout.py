@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -12,10 +13,12 @@ from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
+from rnnstep.tui.catalogue import catalogue
 from rnnstep.views.alphabet import ASCII, UNICODE
 from rnnstep.views.help import help_rows
 from rnnstep.views.layout import Column, Panel
 from rnnstep.views.look import Look
+from rnnstep.views.picker import picker
 from rnnstep.views.rows import Span, plain
 from rnnstep.views.screen import screen
 
@@ -230,3 +233,40 @@ def test_the_help_in_ascii_is_ascii_and_has_the_signs_of_the_screen(place):
     assert text.replace("中文", "").isascii()  # what the key for Chinese is called
     assert "  B      " in text  # a breakpoint, as it stands in the listing and the timeline
     assert "@" in text
+
+
+# ── what is cut says so ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("size", [(80, 24), (70, 25), (120, 24)], ids=str)
+@pytest.mark.parametrize("place", ["3/L0/ih[0]", "3/L0/ih[3]", "backward:2/L0/∂h"])
+def test_elements_of_the_timeline_that_are_not_seen_are_told_of(place, size):
+    session = opened("hello").go(place)
+    name = place.rpartition("/")[2].partition("[")[0]
+    lines = plain(screen(session, Look(torch="none"), *size)).split("\n")
+    labels = [line for line in lines if line.lstrip("│ ").startswith(f"{name}[") and " = " not in line]
+    assert labels
+    assert len(labels) == 4 or re.search(r"\d–\d/4|…", labels[-1])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("size", [(80, 24), (60, 17), (100, 45)], ids=str)
+def test_a_summary_of_the_list_that_is_cut_ends_in_dots(size, language):
+    look = Look(language=language)
+    entries = catalogue(language, None)
+    for number, entry in enumerate(entries):
+        rows = plain(picker(entries, number, "", look, *size)).split("\n")
+        rule = max(k for k, row in enumerate(rows) if row.startswith("────"))
+        about = "".join(rows[rule + 1 :]).rstrip()
+        assert about.endswith("…") or "".join(about.split()) == "".join(entry.summary.split())
+
+
+def test_one_long_equation_leaves_the_others_room_for_their_numbers():
+    text = plain(
+        screen(opened("hello_lstm").go("backward:3/L0/∂c"), Look(torch="none", fills="listing"), 80, 24)
+    )
+    assert re.search(r"∂tanh_c = ∂h ⊙ o +−?0\.\d{4}( +−?0\.\d{4}){3}", text)
+
+
+def test_the_listing_of_an_update_says_whose_numbers_they_are():
+    assert "equations · bias_hh" in plain(screen(opened("hello").go("update"), Look(torch="none"), 80, 24))
