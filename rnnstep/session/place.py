@@ -160,12 +160,12 @@ def _at_the_step(tree: Tree, text: str, here: Spot | None) -> Path | None:
     """Read `hh`, `L1/hh[1]` or `L1` at the step of a place, in its pass or in the first that has it; None otherwise."""
     if here is None or text[:1].isdigit() or ":" in text:
         return None
-    if here.batch is None:  # at the start: of the first step
-        here = replace(here, batch=0)
+    batch = here.batch or 0  # of a whole epoch: the first
+    here = replace(here, batch=batch)
     own = here.phase or "forward"
     for phase in (own, *(other for other in tree.phases if other != own)):
         try:
-            key, operation, index, term = _block_and_operation(tree, here.batch, phase, text, text)
+            key, operation, index, term = _block_and_operation(tree, batch, phase, text, text)
         except UsageError:
             return None
         if operation is None and tree.levels[3] == "block":  # a whole layer, where the order is by layer
