@@ -115,6 +115,16 @@ def test_a_block_is_no_module_of_torchs():
     assert not {template for template in blocks if "模块" in said[template]}
 
 
+def test_a_forward_pass_and_a_forward_direction_have_words_of_their_own():
+    """torch's courses say 前向 of the pass; 正向 is one of the two directions of a layer."""
+    of_directions = ("direction", "half", "side by side", "order", "_reverse")
+    said = {template: chinese for table in tables().values() for template, chinese in table.items()}
+    for template, chinese in said.items():
+        is_of_direction = any(word in template for word in of_directions)
+        assert "正向" not in chinese or is_of_direction, template
+    assert said["forward"] == "前向"
+
+
 def test_a_text_within_a_text_is_translated_with_it():
     text = Text("`{key}`: found {found}, expected {expected}", key="k", found="x", expected=Text("a number"))
     assert text.into("en") == "`k`: found x, expected a number"

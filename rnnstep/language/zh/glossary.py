@@ -11,14 +11,14 @@ ZH = {
         "起点：x_t、权重和 h_0 都在，什么都还没有算。→ 算出第一处。"
     ),
     "An epoch: every batch once, forward, backward and update; one turn of torch's training loop.": (
-        "一轮：每个批各走一遍正向、反向和更新；就是 torch 训练循环的一圈。"
+        "一轮：每个批各走一遍前向、反向和更新；就是 torch 训练循环的一圈。"
     ),
     "A batch: the sequences that go through the network at once, as one row of torch's DataLoader.": (
         "一批：同时通过网络的若干序列，相当于 torch 的 DataLoader 一次给出的数据。"
     ),
     "A pass over a batch: forward computes the values, backward the gradients (loss.backward()), update the new"
     " weights (optimizer.step()).": (
-        "一批里的一趟：正向算出各个值，反向算出梯度（loss.backward()），更新算出新的权重（optimizer.step()）。"
+        "一批里的一趟：前向算出各个值，反向算出梯度（loss.backward()），更新算出新的权重（optimizer.step()）。"
     ),
     "A step: one x_t goes up through all blocks, and with h_(t−1) gives h_t; torch's nn.RNN walks the steps by"
     " itself, an nn.RNNCell one a call.": (

@@ -6,7 +6,7 @@ ZH = {
     # header: levels and places
     "batch": "批",
     "pass": "一趟",
-    "forward": "正向",
+    "forward": "前向",
     "backward": "反向",
     "update": "更新",
     "epoch {number}/{count}": "第 {number}/{count} 轮",
@@ -155,7 +155,7 @@ ZH = {
     "backward: from the loss back to every parameter, last step first": "反向：从损失回到每个参数，从最后一步开始",
     "norm of all gradients together: {norm}": "所有梯度合在一起的范数：{norm}",
     "update: every parameter goes one step against its gradient": "更新：每个参数沿负梯度方向走一步",
-    "forward: from the input to the loss": "正向：从输入到损失",
+    "forward: from the input to the loss": "前向：从输入到损失",
     "it sends on ‖∂{name}‖ = {norm}": "继续往回传：‖∂{name}‖ = {norm}",
     "the sums so far: {shown}": "目前的累计：{shown}",
     "torch: {loss}": "torch：{loss}",
