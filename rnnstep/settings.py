@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 from rnnstep.errors import RnnstepError
 from rnnstep.folders import CONFIG, config_file
 from rnnstep.language import LANGUAGES
+from rnnstep.scenario.keys import MOST_DECIMALS
 
 THEMES = ("dark", "light", "high-contrast", "16")
 EDIT_STEP = 0.1
-MOST_DECIMALS = 17  # a float64 has no more digits
 
 _LARGEST = 1 << 16  # bytes
 

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLANK = "?"
-MOST_NUMBERS = 1_000_000  # of one answer
 MOST_DECIMALS = 30
 _SIGNS = str.maketrans(
     {"−": "-", "–": "-", "－": "-", "，": ",", "、": ",", "。": ".", "．": ".", "；": ";", "≈": " ", "≒": " "}
@@ -115,8 +114,6 @@ def from_text(text: str) -> Numbers:
     if "[" in text:
         text = re.sub(r"\]\s*,?\s*\[", ";", text).replace("[", " ").replace("]", " ")
     rows = [re.split(r"[\s,]+", _with_points(row)) for row in re.split(r"[;\n]", text) if row.strip(" ,\t")]
-    if sum(map(len, rows)) > MOST_NUMBERS:
-        raise NotNumbers(f"{sum(map(len, rows))}")
     pairs = [[number_of(word) for word in row if word] for row in rows]
     return _gathered(pairs[0] if len(pairs) == 1 else pairs)
 
@@ -162,8 +159,6 @@ def _gathered(pairs: Any) -> Numbers:
         return Numbers(np.array(pairs[0]), np.array(pairs[1]))
     shape = _shape(pairs)
     flat = list(_leaves(pairs))
-    if len(flat) > MOST_NUMBERS:
-        raise NotNumbers(f"{len(flat)}")
     value = np.array([one for one, _ in flat], np.float64).reshape(shape)
     return Numbers(value, np.array([places for _, places in flat], np.int64).reshape(shape))
 

@@ -18,7 +18,7 @@ from rnnstep.cli.options import (
     showing_options,
 )
 from rnnstep.language import Text
-from rnnstep.settings import MOST_DECIMALS
+from rnnstep.scenario.keys import MOST_DECIMALS
 
 if TYPE_CHECKING:
     from rnnstep.checking import Answers

@@ -9,7 +9,8 @@ import click
 from rnnstep.cli.commands import Argument, Given, Option
 from rnnstep.errors import UsageError
 from rnnstep.language import LANGUAGES, Text
-from rnnstep.settings import MOST_DECIMALS, THEMES
+from rnnstep.scenario.keys import MOST_DECIMALS
+from rnnstep.settings import THEMES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,11 @@ from typing import Any, cast
 from rnnstep.language import LANGUAGES, Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.document import Document
+from rnnstep.scenario.keys import MOST_DECIMALS
 from rnnstep.scenario.model import Display, Localized
 from rnnstep.scenario.table import Table, shown
 
 ASCII = tuple(map(chr, range(128)))
-MOST_DECIMALS = 17  # a float64 has no more digits
 
 
 def read_localized(document: Document, key: str, default: str = "") -> Localized:

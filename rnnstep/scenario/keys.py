@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
+MOST_DECIMALS = 17
+"""How many decimals are shown at most, wherever they are asked for: a float64 has no more digits."""
+
 Argument = float | bool | tuple[float, ...]
 
 # Each optimizer's arguments with torch 2.13's defaults, in torch's order.

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
+from rnnstep.scenario.keys import MOST_DECIMALS
 from rnnstep.tui.state import State
 from rnnstep.views.look import Fills
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from rnnstep.session.session import Session
 
 Move = Callable[["Session"], "Session"]
-
-MOST_DECIMALS = 12
 
 
 def _nudged(by: float | None) -> Move:

@@ -20,7 +20,7 @@ class Look:
 
     Attributes:
         language: "en" or "zh".
-        decimals: how many are shown, 0 to 12.
+        decimals: how many are shown, 0 to 17.
         alphabet: the signs to draw with.
         is_blackboard: `z`: the operation alone fills the screen.
         fills: `v`: what has the whole screen, "plot" or "listing"; "" for nothing.

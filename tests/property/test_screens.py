@@ -33,7 +33,7 @@ def run_of(name: str) -> Run:
 looks = st.builds(
     Look,
     language=st.sampled_from(["en", "zh"]),
-    decimals=st.integers(0, 8),
+    decimals=st.one_of(st.integers(0, 8), st.integers(9, 17)),
     alphabet=st.sampled_from([UNICODE, ASCII]),
     is_blackboard=st.booleans(),
     fills=st.sampled_from(["", "plot", "listing"]),
