@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnstep.cli.commands import WIDTH, Argument, Command, Given
-from rnnstep.cli.options import ScenarioName, language_option
+from rnnstep.cli.options import HelpWord, language_option
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 
@@ -68,7 +68,7 @@ def _words(path: Path, key: str, language: str) -> str:
 COMMAND = Command(
     "help",
     run,
-    [Argument("WORD", required=False, type=ScenarioName()), language_option()],
+    [Argument("WORD", required=False, type=HelpWord()), language_option()],
     usage="rnnstep help [COMMAND|SCENARIO]",
     about=Text("Show the help of a command, or what a scenario is about."),
 )

@@ -159,11 +159,23 @@ class ScenarioName(click.ParamType[str]):
 
         from rnnstep.scenario.bundled import names
 
-        known = [*names()]
-        if isinstance(ctx.command, click.Group) and not ctx.params.get("scenario"):
-            known += ctx.command.list_commands(ctx)
+        known = [*names(), *self._commands(ctx)]
         found = [CompletionItem(name) for name in known if name.startswith(incomplete)]
         return found or [CompletionItem(incomplete, type="file")]
+
+    def _commands(self, ctx: click.Context) -> list[str]:
+        """The commands that may stand there instead: in the first word."""
+        if isinstance(ctx.command, click.Group) and not ctx.params.get("scenario"):
+            return ctx.command.list_commands(ctx)
+        return []
+
+
+class HelpWord(ScenarioName):
+    """What `help` may be asked about: a command or a scenario."""
+
+    def _commands(self, ctx: click.Context) -> list[str]:
+        root = ctx.find_root()
+        return root.command.list_commands(root) if isinstance(root.command, click.Group) else []
 
 
 def _name(param: click.Parameter | None) -> str:

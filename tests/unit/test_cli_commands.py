@@ -274,6 +274,8 @@ def test_completion_script_calls_back(shell, capsys):
         ("rnnstep trace --form", {"plain,--format"}),
         ("rnnstep trace --format j", {"plain,json"}),
         ("rnnstep --theme hi", {"plain,high-contrast"}),
+        ("rnnstep help g", {"plain,grad", "plain,grade", "plain,gru"}),
+        ("rnnstep help hello_l", {"plain,hello_lstm"}),
         ("rnnstep new LSTM", {"plain,LSTM", "plain,LSTMCell"}),
         ("rnnstep trace ./", {"file,./"}),
     ],
