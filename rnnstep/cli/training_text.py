@@ -94,7 +94,11 @@ def _said(said: Prediction | None, page: Page) -> str:
 
 
 class _Table:
-    """One line an epoch, each cell under the head of its column."""
+    """One line an epoch, each cell under the head of its column.
+
+    On a narrow page the heads are broken over several lines, then the gaps are halved, then the column is left out
+    that says how far torch's loss is apart: it stands beside.
+    """
 
     def __init__(self, run: TrainingRun, page: Page) -> None:
         self._run = run
@@ -106,7 +110,25 @@ class _Table:
         self._shares = (answer is not None) + bool(run.scenario.test_batches)
         beside = [self._loss, 6] if run.comparison is not None else []
         least = [len(str(run.num_epochs)), self._loss, *beside] + [5] * self._shares
-        self._rooms = [max(room, width(name)) for room, name in zip(least, self._names, strict=True)]
+        whole = [max(room, width(name)) for room, name in zip(least, self._names, strict=True)]
+        words = [max(map(width, name.split())) for name in self._names]
+        broken = [max(pair) for pair in zip(least, words, strict=True)]
+        self._shown, self._rooms, self._gap = list(range(len(whole))), whole, "  "
+        if self._width > page.width:
+            self._rooms = broken
+        if self._width > page.width:
+            self._gap = " "
+        if self._width > page.width and beside:
+            self._shown.remove(3)
+
+    @property
+    def _width(self) -> int:
+        """The cells of a row."""
+        cells = sum(self._rooms[index] + len(self._gap) for index in self._shown) - len(self._gap)
+        cells += len(self._gap) + self._room_of_says if self._says else 0
+        if self._run.cure is not None:
+            cells += 3 + self._loss + (2 + self._room_of_says if self._says else 0)
+        return cells
 
     @property
     def _names(self) -> list[str]:
@@ -119,10 +141,16 @@ class _Table:
     def heads(self) -> str:
         """The names of the columns."""
         say, page = self._page.say, self._page
-        line = self._line(self._names, say(Text("says")))
+        names = [wrap(name, room) for name, room in zip(self._names, self._rooms, strict=True)]
+        height = max(len(names[index]) for index in self._shown)
+        lines = [
+            self._line([([""] * (height - len(name)) + name)[k] for name in names], "")
+            for k in range(height - 1)
+        ]
+        last = self._line([name[-1] for name in names], say(Text("says")))
         if self._run.cure is not None:
-            line += self._beside(say(Text("the cure")), say(Text("says")))
-        return page.heading(line)
+            last += self._beside(say(Text("the cure")), say(Text("says")))
+        return "\n".join(page.heading(line.rstrip()) for line in [*lines, last])
 
     def row(self, result: EpochResult) -> str:
         """The line of an epoch."""
@@ -147,8 +175,8 @@ class _Table:
         return line + self._beside(loss, _said(cured.prediction, page))
 
     def _line(self, cells: Sequence[str], said: str) -> str:
-        line = "  ".join(_right(cell, room) for cell, room in zip(cells, self._rooms, strict=True))
-        return line + (f"  {said}{' ' * (self._room_of_says - width(said))}" if self._says else "")
+        line = self._gap.join(_right(cells[index], self._rooms[index]) for index in self._shown)
+        return line + (f"{self._gap}{said}{' ' * (self._room_of_says - width(said))}" if self._says else "")
 
     def _beside(self, loss: str, said: str) -> str:
         return f" {self._page.alphabet.vertical} {_right(loss, self._loss)}" + (

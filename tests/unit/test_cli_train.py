@@ -22,10 +22,14 @@ from safetensors.numpy import load_file
 
 import rnnstep
 from rnnstep.cli import main, progress
+from rnnstep.cli.page import Page
 from rnnstep.cli.progress import Bar, Interrupts
+from rnnstep.cli.training_text import training_pieces
 from rnnstep.export.training import training_run
 from rnnstep.scenario.bundled import find, names
 from rnnstep.scenario.read import read
+from rnnstep.views.alphabet import UNICODE
+from rnnstep.views.rows import width as cells_of
 from tests.unit.command_line import OWN, run, written
 
 TRAINED = [name for name in names() if read(find(name)).training is not None]
@@ -125,6 +129,25 @@ def test_test_rows_are_told(capsys, tmp_path):
     assert 0 <= found["test_accuracy"] <= 1
     assert len(found["prediction"]) == 15
     assert "on the test rows" in run(capsys, "train", path, "--epochs", "1")[1]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [80, 63, 60, 52, 50, 47, 44, 40])
+def test_the_table_fits_the_page(tmp_path, width, language):
+    path = written(tmp_path, LABELLED)
+    (tmp_path / "words.csv").write_text(
+        "text,label\n" + "".join(f"{'ab'[k % 2] * 3},{k % 2}\n" for k in range(20))
+    )
+    trained = training_run(read(path))
+    page = Page(language, 4, UNICODE, width)
+    lines = "".join(training_pieces(trained, [trained.advance(), trained.advance()], page)).splitlines()
+    rows = [line for line in lines if line.endswith("%") and line.split()[0].isdigit()]
+    heads = lines[: lines.index(rows[0])]
+    heads = heads[len(heads) - heads[::-1].index("") :]
+    assert len(rows) == 2
+    assert max(map(cells_of, [*heads, *rows])) <= width
+    assert cells_of(heads[-1]) == cells_of(rows[0])  # its last word stands above the last number
+    assert len(heads) == 1 or width < 63
 
 
 def test_names_learns_from_its_test_rows_nothing():
