@@ -145,6 +145,9 @@ LEARNT = {
     "own cell, packed, with all around it": f"{LETTERS}[embedding]\nembedding_dim = 2\n{module('loss')}[linear]\nout_features = 4\n{SEED}round = 1\n{PADDED}{ADAM}{SMOOTH}",
     "own cell called like its state": f"{NUMBERS}{module('h')}{SEED}{values(4, 3, 3)}{SGD}{SMOOTH.replace('cell.loss', 'cell.h')}",
     "own cell, windows": f"{WINDOWS}{module('loss')}{FINAL}{SEED}{classes(4)}{ADAM}clip_grad_norm = 0.1\n{SMOOTH}",
+    "padded classes without names": f"[input]\nrandom = {{shape = [3, 4, 2], seed = 1}}\nlengths = [2, 4, 1]\n{module('RNN', 'batch_first = true')}{SEED}{classes(3, 4)}{ADAM}",
+    "padded classes without names, walked over": f"[input]\nrandom = {{shape = [4, 2, 2], seed = 1}}\nlengths = [4, 2]\npacked = false\n{module('GRU')}{SEED}{classes(4, 2)}{ADAM}",
+    "one padded row of classes without names": f"[input]\nrandom = {{shape = [4, 1, 2], seed = 1}}\nlengths = [3]\n{module('LSTM')}{SEED}{classes(4, 1)}{ADAM}",
     "many rows in one batch": f"[input]\nrandom = {{shape = [4, 6, 2], seed = 1}}\n{module('GRU')}{SEED}{classes(4, 6)}[loss]\nignore_index = 0\n{ADAM}",
 }  # fmt: skip
 

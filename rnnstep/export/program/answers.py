@@ -72,10 +72,16 @@ def _said(source: Source) -> Iterator[str]:
     prediction = f"{source.scores}.argmax(dim=-1)"
     is_single = source.batch.num_rows == 1
     rows = prediction if source.is_final or source.scenario.recurrent.batch_first else f"{prediction}.T"
+    lengths = None if source.is_final else source.batch.lengths  # steps that are padding say nothing
+    is_cut = lengths is not None and lengths[0] < source.batch.num_steps
+    end = f"[:{lengths[0]}]" if is_single and is_cut and lengths is not None else ""
+    each_length = "lengths" if source.is_packed else list(lengths or ())
     if source.class_names is None:
-        yield f"said = {f'{prediction}.flatten()' if is_single else rows}.tolist()"
+        if is_single or lengths is None:
+            yield f"said = {f'{prediction}.flatten(){end}' if is_single else rows}.tolist()"
+        else:
+            yield f"said = [row[:length] for row, length in zip({rows}.tolist(), {each_length})]"
         return
-    lengths = source.batch.lengths
     is_words = any(len(name) != 1 for name in source.class_names)
     if source.is_final:
         each = "vocabulary[index] for index in"
@@ -83,7 +89,6 @@ def _said(source: Source) -> Iterator[str]:
         return
     between = '" "' if is_words else '""'
     if is_single:
-        end = f"[:{lengths[0]}]" if lengths is not None and lengths[0] < source.batch.num_steps else ""
         yield f"said = {between}.join(vocabulary[index] for index in {prediction}.flatten(){end})"
         return
     if lengths is None:
@@ -91,5 +96,5 @@ def _said(source: Source) -> Iterator[str]:
         return
     yield "said = ["
     yield f"    {between}.join(vocabulary[index] for index in row[:length])"
-    yield f"    for row, length in zip({rows}, {'lengths' if source.is_packed else list(lengths)})"
+    yield f"    for row, length in zip({rows}, {each_length})"
     yield "]"
