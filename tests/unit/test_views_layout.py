@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from rnnstep.reference import check
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
 from rnnstep.session.run import Run
@@ -270,3 +271,15 @@ def test_one_long_equation_leaves_the_others_room_for_their_numbers():
 
 def test_the_listing_of_an_update_says_whose_numbers_they_are():
     assert "equations · bias_hh" in plain(screen(opened("hello").go("update"), Look(torch="none"), 80, 24))
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "torch is on its way"), ("zh", "torch")])
+def test_the_header_says_that_autograds_numbers_are_still_to_come(language, said):
+    """The way forward is compared first: until autograd's word is there, the way back is not silent."""
+    run = opened("hello").run
+    session = Session.open(run.with_checked(check(run.trace)))
+    look = Look(language=language, torch="ready")
+    assert "✓" in plain(screen(session.go("3"), look, 80, 24)).split("\n")[0]
+    head = plain(screen(session.go("backward:3/L0/∂a"), look, 80, 24)).split("\n")[0]
+    assert said in head
+    assert "✓" not in head
