@@ -17,7 +17,7 @@ from rnnstep.views.compose import Block, above, beside, fit, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.parts import Part, torch_parts, value_grid
 from rnnstep.views.prose import columns
-from rnnstep.views.rows import Row, Span
+from rnnstep.views.rows import Row, Span, plain
 from rnnstep.views.scene import Scene
 from rnnstep.views.vectors import Item, drawn_lines, height_of_lines, in_lines, over
 
@@ -26,6 +26,10 @@ _GOOD_HEIGHT = 6
 
 _LEAST_CELLS = 20
 """A matrix in less than this tells too little."""
+
+
+_BESIDE = 36
+"""From so many cells on matrices may stand at the right of vectors: four numbers of a row."""
 
 
 def back_values(scene: Scene, cells: int, height: int) -> Block:
@@ -42,7 +46,15 @@ def back_values(scene: Scene, cells: int, height: int) -> Block:
             return above([upper, matrices(scene, grids_of, cells, rest)], gap=gap)
     gap = int(height - len(upper) > _GOOD_HEIGHT)
     rest = height - len(upper) - gap
-    if rest < 1 or not sums_alone:
+    if not sums_alone:
+        return upper
+    if rest < _GOOD_HEIGHT:
+        used = max((len(line.rstrip()) for line in plain(upper).split("\n")), default=0)
+        if cells - used - 2 >= _BESIDE:  # tall vectors leave the room at their right
+            narrow = pad(upper, used, None, scene.look.alphabet)
+            grids_of = [value_grid(scene, name) for name in sums_alone]
+            return beside([narrow, matrices(scene, grids_of, cells - used - 2, height)], gap=2)
+    if rest < 1:
         return upper
     if rest < _GOOD_HEIGHT:
         return [*upper, *[()] * gap, _left_out(scene, sums_alone, cells)]

@@ -43,7 +43,8 @@ def key_of(scene: Scene) -> str:
 
 def title(scene: Scene) -> str:
     """What the plot is called."""
-    return scene.look.alphabet.spell(f"{key_of(scene)}: {scene.look.say(Text('the gradient over time'))}")
+    what = Text("the gradient over time")
+    return scene.look.say(Text("{name}: {what}", name=key_of(scene), what=what))
 
 
 def gradients(scene: Scene, cells: int, height: int) -> Block:

@@ -101,9 +101,9 @@ def module_in_words(scene: Scene) -> str:
     edited = "*" if scene.session.has_unsaved_edits else ""
     name = f"{scene.scenario.name}{edited}"
     if scene.session.mistaken is not None or scene.run.is_refused:
-        name = f"{name}: {scene.look.say(Text('cure'))}"
+        name = scene.look.say(Text("{name}: {what}", name=name, what=Text("cure")))
     elif scene.run.cured is not None:
-        name = f"{name}: {scene.look.say(Text('mistake'))}"
+        name = scene.look.say(Text("{name}: {what}", name=name, what=Text("mistake")))
     return f"{name}  {recurrent.module}({recurrent.input_size}, {recurrent.hidden_size}{extra})"
 
 

@@ -27,7 +27,7 @@ class Panel:
 
     Attributes:
         worth: its rank; 1 is given room first.
-        title: its name in the frame, or "".
+        title: its name in the frame, or ""; or what gives the name, of the rows that are drawn.
         draw: draws it in so many cells and at most so many rows; one that grows uses them all.
         least: the rows, frame not counted, below which it tells too little.
         most: the rows it may take, frame not counted.
@@ -38,7 +38,7 @@ class Panel:
     """
 
     worth: int
-    title: str
+    title: str | Callable[[int], str]
     draw: Callable[[int, int], Block]
     least: int = 1
     most: int = 10_000
@@ -139,11 +139,12 @@ class Column:
         return pad([*upper, *gap, *foot], self._cells, self._height, self._alphabet)
 
     def _framed(self, panel: Panel, rows: Block, tall: int) -> Block:
+        title = panel.title if isinstance(panel.title, str) else panel.title(len(rows))
         if panel.frame == "box":
-            return box(rows, panel.title, self._cells, tall + 2, alphabet=self._alphabet)
+            return box(rows, title, self._cells, tall + 2, alphabet=self._alphabet)
         moved = [(Span(" "), *row) for row in rows] if panel.frame == "rule" else rows
         inner = pad(moved, self._cells, tall, self._alphabet)
-        return [rule(panel.title, self._cells, self._alphabet), *inner] if panel.frame == "rule" else inner
+        return [rule(title, self._cells, self._alphabet), *inner] if panel.frame == "rule" else inner
 
 
 def rule(title: str, cells: int, alphabet: Alphabet) -> tuple[Span, ...]:

@@ -72,7 +72,7 @@ def listing_panels(scene: Scene, worth: int, frame: Frame, most: int) -> list[Pa
     if is_of_epochs(scene):
         return []
     count = min(len(scene.block.program.lines), _LONGEST_LISTING, max(_LEAST_LISTING, most))
-    title = listing_title(scene, count)
+    title = partial(listing_title, scene)
     return [Panel(worth, title, partial(listing, scene), min(count, _LEAST_LISTING), count, frame=frame)]
 
 
@@ -82,7 +82,7 @@ def values_panels(scene: Scene, worth: int, frame: Frame, *, is_shown: bool = Fa
         return []
     title = scene.look.say(Text("all values of this step"))
     if is_of_blocks(scene):
-        title = scene.look.alphabet.spell(f"{scene.block.key}: {title}")
+        title = scene.look.say(Text("{name}: {what}", name=scene.block.key, what=title))
     return [Panel(worth, title, partial(_all_values, scene), _LEAST_VALUES, frame=frame)]
 
 

@@ -70,7 +70,10 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
     Where there is room below, the elements of the value at the cursor follow, a row each.
     """
     is_told = _has_values(scene) and height > base_height(scene, cells)
-    columns, steps = _columns(scene, cells, has_values=is_told), scene.run.tree.num_steps(scene.batch)
+    columns, steps = (
+        _columns(scene, cells, [_value_at(scene)] if is_told else []),
+        scene.run.tree.num_steps(scene.batch),
+    )
     ts = columns.ts
     most = columns.size - 1 if columns.size > _WIDEST else _WIDEST
     rows: Block = [
@@ -97,7 +100,7 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
 
 def base_height(scene: Scene, cells: int) -> int:
     """The rows of the timeline without values: steps, input, each layer, what is said, wanted and lost as far as it is seen."""
-    ts = _columns(scene, cells, has_values=_has_values(scene)).ts
+    ts = _columns(scene, cells, [_value_at(scene)] if _has_values(scene) else []).ts
     return 2 + len(scene.done.runs) + len(_seen_rows(scene, ts))
 
 
@@ -127,20 +130,19 @@ def _plain_rows(scene: Scene) -> list[tuple[Text, Cell]]:
     return found
 
 
-def _columns(scene: Scene, cells: int, *, has_values: bool) -> _Columns:
-    """The steps that find room about the cursor's, with room for the numbers of a value where they are told."""
+def _columns(scene: Scene, cells: int, told: Sequence[str]) -> _Columns:
+    """The steps that find room about the cursor's, with room for the names and numbers of values that are told."""
     steps = scene.run.tree.num_steps(scene.batch)
-    label = _LABEL
-    if has_values:
-        longest = f" {_value_at(scene)}[{size_of(scene.block, _value_at(scene)) - 1}] "
-        label = max(label, min(_LONGEST_LABEL, width(scene.look.alphabet.spell(longest))))
+    longest = [f" {name}[{size_of(scene.block, name) - 1}] " for name in told]
+    widths = [min(_LONGEST_LABEL, width(scene.look.alphabet.spell(text))) for text in longest]
+    label = max([_LABEL, *widths])
     room = cells - label - 2
     share = room // max(1, steps)
     most = min(_WIDEST_OF_ALL, max(_WIDEST, share - 1))
     size = _step_width(scene.run, scene.batch, scene.row, scene.look.alphabet, most)
     if scene.scenario.has_loss:  # a loss is to have its decimals
         size = max(size, min(_OF_A_LOSS, share))
-    if has_values:
+    if told:
         size = max(size, min(_OF_A_VALUE + scene.look.decimals, max(_LEAST_OF_A_VALUE, share)))
     size = max(size, min(_AIRY, share))
     shown = window(steps, max(1, room // size), scene.t)
@@ -181,10 +183,17 @@ def values_over_steps(scene: Scene, name: str, columns: _Columns, height: int) -
     for number, index in enumerate(shown):
         style = "label cursor" if index == element else "label"
         cells = {t: cell[number] for t, cell in told.items()}
-        rows.append(_row(scene, f"{name}[{index}]", columns, cells.__getitem__, style))
+        rows.append(_row(scene, _element(scene, name, index, columns), columns, cells.__getitem__, style))
     if rows and not seen.is_whole:
         rows[-1] = _named(scene, rows[-1], f" {shown.start}–{shown.stop - 1}/{seen.size}", columns)
     return rows
+
+
+def _element(scene: Scene, name: str, index: int, columns: _Columns) -> str:
+    """`hh[1]`; of a long name a beginning, so that the number of the element is seen."""
+    alphabet, number = scene.look.alphabet, f"[{index}]"
+    name, room = alphabet.spell(name), columns.label - 2 - len(number)
+    return f"{name if width(name) <= room else cut(name, room - 1) + cut(alphabet.ellipsis, 1)}{number}"
 
 
 def _named(scene: Scene, row: Row, seen: str, columns: _Columns) -> Row:
@@ -239,9 +248,10 @@ def table(scene: Scene, cells: int, height: int) -> Block:
     """The other values of the block over the steps, from the last that is computed back: what a sheet of paper holds."""
     if not _has_values(scene) or height < _LEAST_TABLE:
         return []
-    columns = _columns(scene, cells, has_values=True)
+    names = _told_in_table(scene)
+    columns = _columns(scene, cells, names)
     rows = [_row(scene, scene.look.say(Text("step")), columns, _numbers(scene), "dim")]
-    for name in _told_in_table(scene):
+    for name in names:
         room = height - len(rows)
         if room < min(size_of(scene.block, name), _MOST_ELEMENTS):
             break

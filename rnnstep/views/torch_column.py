@@ -171,7 +171,8 @@ def status(scene: Scene) -> str:
     match scene.look.torch:
         case "loading":
             return scene.look.say(Text("torch is on its way …"))
-        case "ready" if scene.checked is not None and scene.spot.phase is not None:  # forward comes before backward
+        case "ready" if scene.checked is not None and scene.spot.phase is not None:
+            # The way forward is compared first.
             return scene.look.say(Text("torch is on its way …"))
         case "failed":
             return scene.look.say(Text("torch is not available"))

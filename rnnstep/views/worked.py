@@ -150,15 +150,29 @@ def _laid(scene: Scene, found: Expansion, cells: int, height: int, sign: str, gu
         before, after = _left_out(found, kept)
         first = [_more(scene, before)] if before else []
         more = [_more(scene, after)] if after else []
-        seen = [span for term, span in spans if term is None or term in kept]
-        rows = flow([*head, *first, *seen, *more, *tail], cells, indent=4)
+        lead, seen, trail = _around(spans, kept)
+        rows = flow([*head, *lead, *first, *seen, *more, *trail, *tail], cells, indent=4)
         if len(rows) <= height:
             return _Laid(rows, not before and not after)
         if shown <= 1:
             return _Laid(
-                _shortened([*head, *first], seen, [*more, *tail], cells, height, alphabet.ellipsis), False
+                _shortened(
+                    [*head, *lead, *first], seen, [*more, *trail, *tail], cells, height, alphabet.ellipsis
+                ),
+                False,
             )
         shown = max(1, min(shown - 1, shown * height // len(rows)))
+
+
+def _around(
+    spans: Sequence[tuple[int | None, Span]], kept: frozenset[int]
+) -> tuple[list[Span], list[Span], list[Span]]:
+    """What stands before the terms that are written, these, and what stands behind them: `tanh(` and `)`."""
+    places = [place for place, (term, _) in enumerate(spans) if term in kept]
+    start, stop = (places[0], places[-1] + 1) if places else (len(spans), len(spans))
+    lead = [span for term, span in spans[:start] if term is None]
+    seen = [span for term, span in spans[start:stop] if term is None or term in kept]
+    return lead, seen, [span for term, span in spans[stop:] if term is None]
 
 
 def _shortened(

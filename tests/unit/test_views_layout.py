@@ -9,9 +9,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from rnnstep.reference import check
+from rnnstep.reference import check, complete
 from rnnstep.scenario import bundled
-from rnnstep.scenario.read import read
+from rnnstep.scenario.read import read, read_text
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
 from rnnstep.tui.catalogue import catalogue
@@ -283,3 +283,58 @@ def test_the_header_says_that_autograds_numbers_are_still_to_come(language, said
     head = plain(screen(session.go("backward:3/L0/∂a"), look, 80, 24)).split("\n")[0]
     assert said in head
     assert "✓" not in head
+
+
+LONG_NAMES = """
+input = {random = {shape = [3, 1, 2], seed = 1}}
+recurrent = {module = "own", hidden_size = 2}
+weights = {seed = 1}
+[cell.own]
+state = ["h"]
+parameters = {W = "hidden_size, input_size", U = "hidden_size, hidden_size"}
+equations = \"\"\"
+what_the_input_brings_in = W @ x
+what_is_remembered = U @ h_prev
+h = tanh(what_the_input_brings_in + what_is_remembered)
+\"\"\"
+"""
+
+
+@pytest.mark.parametrize(
+    ("session", "size"),
+    [
+        (lambda: opened("hello_lstm").go("3/L0/c"), (300, 80)),
+        (lambda: opened("hello_gru").go("3/L0"), (200, 60)),
+        (lambda: Session.open(Run.of(read_text(LONG_NAMES))).go("2/L0/what_is_remembered"), (120, 40)),
+    ],
+    ids=["lstm", "gru", "long names"],
+)
+def test_the_number_of_an_element_is_seen_beside_every_row_of_values(session, size):
+    text = plain(screen(session(), Look(torch="none"), *size))
+    labels = re.findall(r"[│ ] {1,2}([\w…]+(?:\[\d?)?)[\] ] *−?\d\.\d{4} +(?:−?\d\.\d{4}|·)", text)
+    assert [one for one in labels if "[" in one]
+    told = re.findall(r"[\w…]+\[\d+(?!\d|,|:|\])", text)
+    assert not told  # a bracket that was cut off
+
+
+def test_a_listing_that_is_cut_by_others_says_which_lines_are_seen():
+    """However few rows are left to it: the title is made of what is drawn."""
+    text = plain(screen(opened("exploding").go("backward:10"), Look(torch="none"), 80, 24))
+    (title,) = re.findall(r"equations (\d+)–(\d+)/14", text)
+    drawn = [line for line in text.split("\n") if re.match(r" {4}∂\w+ = ", line)]
+    assert len(drawn) == int(title[1]) - int(title[0]) + 1
+
+
+def test_what_is_left_out_of_a_sum_is_left_out_within_its_brackets():
+    lines = plain(screen(opened("mgu").go("2/L0/n"), Look(torch="none"), 80, 24)).split("\n")
+    start = next(k for k, line in enumerate(lines) if "n[0] = " in line)
+    text = "".join(line.strip("│ ") for line in lines[start : start + 2])
+    assert "more terms" in text
+    assert re.search(r"more terms\)+ = ", text)
+    assert text.count("(") == text.count(")")
+
+
+def test_tall_gradients_leave_what_is_beside_them_to_the_parameters():
+    session = Session.open(Run.of(complete(read(bundled.find("embedding"))))).go("backward:2/embedding")
+    text = plain(screen(session, Look(torch="none"), 80, 24))
+    assert "∂weight 4×10" in text

@@ -129,6 +129,7 @@ ZH = {
     "‖∂L/∂h‖ is {first} at step {low}, {last} at step {high}: {times} times": (
         "‖∂L/∂h‖ 在第 {low} 步是 {first}，在第 {high} 步是 {last}：前者是后者的 {times} 倍"
     ),
+    "{name}: {what}": "{name}：{what}",
     "the gradient over time": "梯度随时间的变化",
     "epochs {first}–{last} of {count}": "第 {first}–{last} 轮，共 {count} 轮",
     "right": "正确率",
