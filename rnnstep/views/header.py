@@ -8,12 +8,14 @@ from rnnstep.language import Text
 from rnnstep.session.findings import place_of, spot_of, written
 from rnnstep.session.place import write_element, write_prefix, write_row
 from rnnstep.views import torch_column
-from rnnstep.views.compose import Block, clip, fit
+from rnnstep.views.compose import Block, clip, fit, wrap
 from rnnstep.views.rows import Row, Span, row_width, width
 from rnnstep.views.scene import Scene
 
 _LEAST_NAME = 12
 """The cells that are left to the scenario's name at least, blanks included."""
+
+_MOST_OF_A_MESSAGE = 3
 
 _PASSES = {"forward": Text("forward"), "backward": Text("backward"), "update": Text("update")}
 _LEVELS = {
@@ -138,8 +140,11 @@ def place_in_words(scene: Scene) -> str:
 
 
 def message(scene: Scene, cells: int) -> Block:
-    """What the last key could not do, or has to say; no row when there is nothing."""
+    """What the last key could not do, or has to say, in a few rows at most; none when there is nothing."""
     text = scene.session.note or scene.look.message
     if text is None:
         return []
-    return [fit((Span(f" {scene.look.say(text)}", "warn"),), cells, scene.look.alphabet)]
+    lines = wrap(scene.look.say(text), cells - 2)
+    if len(lines) > _MOST_OF_A_MESSAGE:
+        lines = [*lines[: _MOST_OF_A_MESSAGE - 1], " ".join(lines[_MOST_OF_A_MESSAGE - 1 :])]
+    return [fit((Span(f" {line}", "warn"),), cells, scene.look.alphabet) for line in lines]

@@ -69,9 +69,7 @@ def screen(session: Session, look: Look, width: int, height: int) -> Block:
     scene = Scene(session, look)
     width, height = max(20, width), max(5, height)
     top = [header(scene, width)]
-    # A message stands where the keys are, so that nothing else moves.
-    foot = message(scene, width) or [footer(scene, width)]
-    room = height - 1 - len(foot)
+    room = height - 2
     if look.fills:
         middle = _filled(scene, width, room)
     elif look.is_blackboard:
@@ -79,7 +77,10 @@ def screen(session: Session, look: Look, width: int, height: int) -> Block:
     else:
         panel = _now(scene, width, room)
         middle = [*panel, *_below(scene, width, room - len(panel))]
-    return pad([*top, *pad(middle, width, room, look.alphabet), *foot], width, height, look.alphabet)
+    # A message stands where the keys are, a long one before what is above them, too: so nothing else moves.
+    foot = message(scene, width)[: height - 1] or [footer(scene, width)]
+    upper = [*top, *pad(middle, width, room, look.alphabet)]
+    return pad([*upper[: height - len(foot)], *foot], width, height, look.alphabet)
 
 
 def _filled(scene: Scene, width: int, room: int) -> Block:

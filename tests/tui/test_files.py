@@ -428,7 +428,7 @@ async def test_at_start_the_other_file_is_at_start_and_says_what_it_is_about(ope
         await screen.press("N")
         await screen.until(lambda: screen.session.run.scenario.name == "hello_lstm")
         assert screen.session.place == "start"
-        assert screen.text.splitlines()[-1].startswith(" hello_lstm: ")
+        assert screen.text.splitlines()[-3].startswith(" hello_lstm: ")
 
 
 async def test_running_back_has_a_key(opened):

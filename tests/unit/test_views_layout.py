@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
+from rnnstep.language import Text
 from rnnstep.reference import check, complete
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read, read_text
@@ -338,3 +340,16 @@ def test_tall_gradients_leave_what_is_beside_them_to_the_parameters():
     session = Session.open(Run.of(complete(read(bundled.find("embedding"))))).go("backward:2/embedding")
     text = plain(screen(session, Look(torch="none"), 80, 24))
     assert "∂weight 4×10" in text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 17), (120, 35)], ids=str)
+def test_a_long_message_is_read_whole_and_nothing_else_moves(size):
+    words = [f"word{number}" for number in range(24)]
+    session, look = opened("hello").go("3/L0/hh"), Look(torch="none")
+    before = plain(screen(session, look, *size)).split("\n")
+    after = plain(screen(session, replace(look, message=Text(" ".join(words))), *size)).split("\n")
+    assert len(after) == len(before)
+    told = [line for line in after if "word" in line]
+    assert " ".join(" ".join(told).split()) == " ".join(words)
+    assert after[: -len(told)] == before[: -len(told)]
+    assert len(told) <= 3

@@ -15,6 +15,11 @@ import torch
 
 import rnnstep
 from rnnstep.errors import UsageError
+from rnnstep.reference.run import installed
+from rnnstep.reference.worker.__main__ import _lacking
+from rnnstep.reference.worker.messages import Request
+from rnnstep.scenario.bundled import find
+from rnnstep.scenario.read import read
 
 ROOT = Path(__file__).parents[2]
 BROKEN = {
@@ -151,3 +156,13 @@ def test_marking_and_sheets_need_it_only_where_a_seed_does(without_torch, tmp_pa
         for said in ("torch alone draws embedding.weight", "cannot be imported", "pip install torch", "CPU"):
             assert said in err
         assert "--no-torch" not in err  # there it is no option
+
+
+def test_the_screen_says_what_torch_was_to_draw_where_there_are_no_numbers_without_it(monkeypatch):
+    """Of a scenario that waits for torch "nothing stands beside these numbers" would say too little."""
+    monkeypatch.setattr(installed, "missing", lambda: "No module named 'torch'")
+    waiting, ready = (read(find(name)) for name in ("embedding", "hello"))
+    told = _lacking(Request(1, waiting))
+    assert "torch alone draws embedding.weight" in str(told)
+    assert "install it with" in str(told)
+    assert _lacking(Request(1, ready)) is None

@@ -12,10 +12,10 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from rnnstep.errors import RnnstepError, ScenarioError
+from rnnstep.errors import RnnstepError, ScenarioError, UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.reference.run.installed import INSTALL, missing
+from rnnstep.reference.run.installed import INSTALL, missing, require
 from rnnstep.reference.worker.messages import Failed, Request, receive, send
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def main() -> None:
             request = inbox.take()
             if answers is None:
                 assert missing is not None
-                send(replies, Failed(request.revision, missing))
+                send(replies, Failed(request.revision, _lacking(request) or missing))
             else:
                 _answer(request, answers, replies)
         except OSError:
@@ -83,6 +83,17 @@ def _answers(inbox: _Inbox) -> Answers:
     from rnnstep.reference.worker.answers import Answers
 
     return Answers(inbox.has_newer)
+
+
+def _lacking(request: Request) -> Text | None:
+    """What a scenario waits for that torch alone gives: without it there are no numbers to stand alone."""
+    if request.scenario.pending is None:
+        return None
+    try:
+        require(request.scenario.pending)
+    except UsageError as error:
+        return error.message
+    return None
 
 
 def _import_torch() -> Text | None:
