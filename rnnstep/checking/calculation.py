@@ -20,12 +20,12 @@ from rnnstep.checking.rounding import Kept, Rounded, exact_of, shown
 from rnnstep.checking.slip import RIGHT, Slip, by_hand
 from rnnstep.checking.step import Doubts, Fed, Step
 from rnnstep.checking.wrong_keys import WithWrongKeys
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.syntax import Apply, Expression, Line, Pick, names_in
+from rnnstep.network.blocks import Block
 
 DEEP = 8  # layers, more than which are worked out from the first one on
 Inside = Callable[[Place, int, Written], NDArray[np.bool_]]

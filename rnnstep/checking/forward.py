@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.rounding import shown
 from rnnstep.checking.step import Fed, Step
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import run_steps
 from rnnstep.equations.intervals import Interval, point
+from rnnstep.network.blocks import Block
 
 
 class Forward(Calculation):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.syntax import names_in
+from rnnstep.network.blocks import Block
+from rnnstep.network.wires import When
 
 
 class Place(NamedTuple):
@@ -51,6 +52,9 @@ class Needs:
     def __init__(self, done: Pass, steps: Sequence[int], row: int) -> None:
         self._done = done
         self._steps = frozenset(steps)
+        self._graph = done.graph
+        self._axis = done.batch.axis
+        self._row = row
         self._last = done.batch.last_step(row)
         self._given: set[Given] = set()
         self.lines: set[Place] = set()
@@ -91,10 +95,8 @@ class Needs:
                 yield from self._state_before(block, place.t, states[name])
             elif name in program.by_name:
                 yield place._replace(name=name)
-            elif block.kind == "linear":
-                yield from self._output(block.layer, place.t, is_final=self._done.is_final)
             else:
-                yield from self._x(block, place.t)
+                yield from self._entering(block, name, place.t)
 
     def _state_before(self, block: Block, t: int, state: str) -> Iterator[Place]:
         before = t + 1 if block.direction == "backward" else t - 1
@@ -109,18 +111,18 @@ class Needs:
         else:
             self._given.add(Given("state", block.key, t, state))
 
-    def _x(self, block: Block, t: int) -> Iterator[Place]:
-        if not block.layer:
-            self._given.add(Given("x", "", t, "x"))
-            return
-        dropout = f"dropout{block.layer - 1}"
-        if dropout in self._done.by_key:
-            self._given.add(Given("mask", dropout, t, "mask"))
-        yield from self._output(block.layer - 1, t)
-
-    def _output(self, layer: int, t: int, *, is_final: bool = False) -> Iterator[Place]:
-        """What a layer gives at a step, or at its end, in both directions."""
-        for run in self._done.runs.values():
-            if run.block.layer == layer:
-                at = steps_of(run.block, self._last)[-1] if is_final else t
-                yield from self._state(run.block, at, run.block.output)
+    def _entering(self, block: Block, name: str, t: int) -> Iterator[Place]:
+        """What other blocks bring into one at a step: through those that are not worked out on a sheet, up to what is given."""
+        for part in self._graph.origins(block.key, name):
+            wire = part.wire
+            if wire.when is When.DATA:
+                is_input = name in list(block.program.inputs)[:1]
+                self._given.add(Given("x", "", t, "x") if is_input else Given("mask", block.key, t, name))
+                continue
+            below = self._done.by_key[wire.block]
+            at = self._axis.final_step(below.direction, self._row) if wire.when is When.LAST else t
+            if below.program.states:
+                yield from self._state(below, at, wire.value)
+            else:
+                for each in below.program.inputs:
+                    yield from self._entering(below, each, at)

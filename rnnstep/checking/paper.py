@@ -10,13 +10,13 @@ import numpy as np
 from rnnstep.checking.forward import Forward
 from rnnstep.checking.rounding import shown
 from rnnstep.checking.step import Fed, Step
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.epoch import CLIP
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.optimizers import Optimizer, largest_update
 from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.equations.shares import ROWS, D
+from rnnstep.network.blocks import Block
 
 AT_MOST = 4  # times the largest update: small numbers above and below may be rounded apart
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
+from rnnstep.network.blocks import Block
 
 if TYPE_CHECKING:
     from rnnstep.checking.forward import Forward

@@ -9,12 +9,12 @@ from dataclasses import replace
 from rnnstep.checking.answers import Answer
 from rnnstep.checking.own import Place
 from rnnstep.checking.target import NoTarget, Part, Target
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.structure import Phase
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.network.blocks import Block
 from rnnstep.scenario.keys import closest
 
 _STEP = re.compile(r"(?P<name>.*?[^\W\d_])_?(?P<step>\d{1,9})")  # h1, h_1

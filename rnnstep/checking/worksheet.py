@@ -17,12 +17,13 @@ from rnnstep.checking.needs import Given, Needs, Place, steps_of
 from rnnstep.checking.own import Own
 from rnnstep.checking.paper import Paper
 from rnnstep.checking.pocket import Pocket
-from rnnstep.engine.blocks import Block, build
+from rnnstep.engine.blocks import build
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.operations import Array
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.network.blocks import Block
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Batch, Floats, Scenario
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.model import Model
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.trace import Step, Trace
+from rnnstep.network.blocks import Block
 
 __all__ = ["Block", "Model", "Pass", "Step", "Trace"]

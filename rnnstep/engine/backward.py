@@ -16,12 +16,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.returning import Returning
 from rnnstep.engine.ways import PlainWay, RecurrentWay
 from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.operations import Array
+from rnnstep.network.blocks import Block
 
 
 class Way(Protocol):

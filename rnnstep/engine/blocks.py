@@ -1,4 +1,4 @@
-"""A scenario's model as blocks: each a small program with its parameters, in order of computation.
+"""A scenario's model as blocks, in order of computation, and the wires between them.
 
     embedding ─ L0 (L0→ and L0←, then join) ─ dropout ─ L1 … ─ linear ─ loss ─ total
 
@@ -9,85 +9,46 @@ with a target alone, and made in `loss`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from rnnstep.equations.compile import Compiled
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.program import Program, check
 from rnnstep.equations.syntax import Apply, Line, Name, parse_lines
+from rnnstep.network.blocks import Block, Direction, Extent, Where
+from rnnstep.network.wires import When, Wire, Wires, data
 from rnnstep.scenario.model import Linear, Recurrent, Scenario
-
-Kind = Literal["embedding", "recurrent", "dropout", "join", "linear", "loss", "total", "clip", "update"]
-Direction = Literal["forward", "backward"]
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where torch keeps one of the equations' parameters: rows `start:stop` of `torch`."""
-
-    torch: str
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """One block; `inputs` names the program's inputs in the order in which they are fed."""
-
-    key: str  # "embedding", "L0", "L0←", "join0", "dropout0", "linear", "loss", "total": as in a place
-    kind: Kind
-    layer: int
-    direction: Direction
-    program: Program
-    parameters: Mapping[str, Array]
-    kept_in: Mapping[str, Where]  # each of the parameters' place in torch's
-    keep: tuple[str, ...] = ()  # lines that a run keeps though they could be derived
-
-    @cached_property
-    def compiled(self) -> Compiled:
-        """The block's program as one fast function; made when it first runs."""
-        return _compiled(self.program, self.keep)
-
-    def with_parameters(self, scenario: Scenario) -> Block:
-        """The same block with the numbers of a scenario that differs in its parameters alone."""
-        parameters = {
-            name: scenario.parameters[where.torch][where.start : where.stop]
-            for name, where in self.kept_in.items()
-        }
-        return replace(self, parameters=parameters)
-
-    @property
-    def output(self) -> str:
-        """The value that goes on to the next block."""
-        return next(iter(self.program.states), self.program.lines[-1].name)
-
-
-@lru_cache(maxsize=128)
-def _compiled(program: Program, keep: tuple[str, ...]) -> Compiled:
-    """A program is compiled once for all its numbers."""
-    return Compiled(program, keep)
 
 
 def build(scenario: Scenario) -> tuple[Block, ...]:
-    """Make the blocks of a scenario whose parameters are all there."""
+    """Make the blocks of a scenario whose parameters are all there, each with the wires of what it reads."""
     recurrent = scenario.recurrent
     blocks: list[Block] = []
+    entering = data("x")
     if scenario.embedding is not None:
         blocks.append(_embedding(scenario))
+        entering = output_of(blocks[-1])
     size = recurrent.input_size
     for layer in range(recurrent.num_layers):
-        blocks += [_recurrent(scenario, layer, direction, size) for direction in _directions(recurrent)]
+        directions = [
+            _recurrent(scenario, layer, direction, size, entering) for direction in _directions(recurrent)
+        ]
+        blocks += directions
         size = recurrent.output_size * recurrent.num_directions
         if recurrent.bidirectional:
-            blocks.append(_join(layer, recurrent.output_size))
+            blocks.append(_join(layer, recurrent.output_size, directions))
+        entering = output_of(blocks[-1])
         if recurrent.mode == "train" and recurrent.dropout > 0 and layer < recurrent.num_layers - 1:
-            blocks.append(_dropout(layer, size))
+            blocks.append(_dropout(layer, size, entering))
+            entering = output_of(blocks[-1])
     if scenario.linear is not None:
-        blocks.append(_linear(scenario, scenario.linear, size))
+        blocks.append(_linear(scenario, scenario.linear, size, entering))
     return tuple(blocks)
+
+
+def output_of(block: Block, when: When = When.SAME) -> Wires:
+    """The wire of what a block gives."""
+    return (Wire(block.key, block.output, when),)
 
 
 def torch_name(recurrent: Recurrent, parameter: str, layer: int, direction: Direction) -> str:
@@ -101,7 +62,9 @@ def _directions(recurrent: Recurrent) -> tuple[Direction, ...]:
     return ("forward", "backward") if recurrent.bidirectional else ("forward",)
 
 
-def _recurrent(scenario: Scenario, layer: int, direction: Direction, input_size: int) -> Block:
+def _recurrent(
+    scenario: Scenario, layer: int, direction: Direction, input_size: int, entering: Wires
+) -> Block:
     recurrent, cell = scenario.recurrent, scenario.cell
     sizes = cell.sizes(input_size, recurrent.hidden_size, recurrent.proj_size)
     shapes = cell.parameter_shapes(input_size, recurrent.hidden_size, recurrent.proj_size)
@@ -119,7 +82,8 @@ def _recurrent(scenario: Scenario, layer: int, direction: Direction, input_size:
     program = cell.program.sized(sizes)
     # The way back reads what functions gave: keeping it costs less than computing it again.
     keep = tuple(line.name for line in program.lines if _is_function(line)) if scenario.has_loss else ()
-    return Block(key, "recurrent", layer, direction, program, parameters, kept_in, keep)
+    wires = dict.fromkeys(program.inputs, entering)
+    return Block(key, "recurrent", layer, direction, program, parameters, kept_in, keep, wires)
 
 
 def _is_function(line: Line) -> bool:
@@ -145,24 +109,30 @@ def _embedding(scenario: Scenario) -> Block:
     program = Program(
         (line,), {"index": ()}, {}, {"weight": shape}, {"index": (), "weight": shape, "x": shape[1:]}
     )
-    return Block("embedding", "embedding", 0, "forward", program, parameters, kept_in)
+    wires = {"index": data("index")}
+    return Block("embedding", "embedding", 0, "forward", program, parameters, kept_in, wires=wires)
 
 
-def _join(layer: int, size: int) -> Block:
+def _join(layer: int, size: int, directions: Sequence[Block]) -> Block:
     line = Line("output", Apply("cat", (Name("forward"), Name("backward"))))
     inputs = {"forward": (size,), "backward": (size,)}
     program = Program((line,), inputs, {}, {}, {**inputs, "output": (2 * size,)})
-    return Block(f"join{layer}", "join", layer, "forward", program, {}, {})
+    wires: dict[str, Wires] = {block.direction: output_of(block) for block in directions}
+    return Block(f"join{layer}", "join", layer, "forward", program, {}, {}, wires=wires)
 
 
-def _dropout(layer: int, size: int) -> Block:
+def _dropout(layer: int, size: int, entering: Wires) -> Block:
     inputs = {"h": (size,), "mask": (size,)}
     program = check(parse_lines("output = mask * h"), inputs, {}, {})
-    return Block(f"dropout{layer}", "dropout", layer, "forward", program, {}, {})
+    wires = {"h": entering, "mask": data("mask")}
+    return Block(f"dropout{layer}", "dropout", layer, "forward", program, {}, {}, wires=wires)
 
 
-def _linear(scenario: Scenario, linear: Linear, size: int) -> Block:
-    source = "h_n" if linear.source == "h_n" else "output"
+def _linear(scenario: Scenario, linear: Linear, size: int, entering: Wires) -> Block:
+    source = linear.source
+    is_final = source == "h_n"
+    if is_final:
+        entering = tuple(replace(wire, when=When.LAST) for wire in entering)
     bias = " + bias" if linear.bias else ""
     names = {"weight": "linear.weight"} | ({"bias": "linear.bias"} if linear.bias else {})
     parameters, kept_in = _whole(names, scenario)
@@ -173,4 +143,8 @@ def _linear(scenario: Scenario, linear: Linear, size: int) -> Block:
         {name: tuple(parameters[name].shape) for name in names},
     )
     last = scenario.recurrent.num_layers - 1
-    return Block("linear", "linear", last, "forward", program, parameters, kept_in)
+    extent = Extent.FINAL if is_final else Extent.LIVE
+    wires: dict[str, Wires] = {source: entering}
+    return Block(
+        "linear", "linear", last, "forward", program, parameters, kept_in, wires=wires, extent=extent
+    )

@@ -9,13 +9,13 @@ from typing import overload
 import numpy as np
 
 from rnnstep.engine.backward import BackwardPass
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.model import Model
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.structure import Phase
 from rnnstep.engine.trace import Trace
 from rnnstep.engine.trainer import State, Trainer
 from rnnstep.equations.operations import Array
+from rnnstep.network.blocks import Block
 
 CLIP = "clip"
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.recurrence import bounds_of_run
 from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.compile import ONE_ROW
 from rnnstep.equations.magnitudes import UNKNOWN, largest
+from rnnstep.network.blocks import Block
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

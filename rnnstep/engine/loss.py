@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.engine.blocks import Block
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program, Shape, check
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, number, parse_lines
+from rnnstep.network.blocks import Block, Extent
+from rnnstep.network.wires import When, Wire, data
 from rnnstep.scenario.model import Batch, Loss, Scenario
 
 SOFTMAX_FIRST = "softmax_before_cross_entropy"
@@ -49,14 +50,13 @@ class LossBlocks:
     weights: Mapping[str, Array]
 
 
-def loss_blocks(scenario: Scenario, batch: Batch, size: int) -> LossBlocks | None:
-    """Make the blocks of a batch's loss on outputs of `size`; None where there is nothing to compare with."""
+def loss_blocks(scenario: Scenario, batch: Batch, scored: Block) -> LossBlocks | None:
+    """Make the blocks of a batch's loss on what a block gives; None where there is nothing to compare with."""
     loss, target = scenario.loss, batch.target
     if loss is None or target is None:
         return None
-    is_final = scenario.linear is not None and scenario.linear.source == "h_n"
-    target = target[None] if is_final else target
-    last = scenario.recurrent.num_layers - 1
+    target = target[None] if scored.extent.is_single else target
+    size = int(scored.program.shapes[scored.output][0])
     if loss.name == "CrossEntropyLoss":
         counted = target != loss.ignore_index
         given: dict[str, NDArray[Any]] = {"target": np.where(counted, target, 0).astype(np.intp)}
@@ -67,9 +67,14 @@ def loss_blocks(scenario: Scenario, batch: Batch, size: int) -> LossBlocks | Non
         given = {"target": target}
         counted = np.ones(target.shape[:2], np.bool_)
         program = _of_numbers(loss, size)
-    block = Block("loss", "loss", last, "forward", program, {}, {})
-    ending, weights = _total(loss, program.lines[-1].name, counted, scenario.dtype)
-    return LossBlocks(block, Block("total", "total", last, "forward", ending, {}, {}), given, weights)
+    entering = (Wire(scored.key, scored.output),)
+    wires = {name: data(name) for name in given} | {next(iter(program.inputs)): entering}
+    extent = Extent.FINAL if scored.extent.is_single else Extent.EVERY
+    block = Block("loss", "loss", scored.layer, "forward", program, {}, {}, wires=wires, extent=extent)
+    ending, weights = _total(loss, block.output, counted, scenario.dtype)
+    every = {name: data(name) for name in weights} | {block.output: (Wire("loss", block.output, When.ALL),)}
+    total = Block("total", "total", scored.layer, "forward", ending, {}, {}, wires=every, extent=Extent.ONCE)
+    return LossBlocks(block, total, given, weights)
 
 
 def _is_softmax_first(scenario: Scenario) -> bool:

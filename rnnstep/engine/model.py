@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnnstep.engine.backward import BackwardPass
-from rnnstep.engine.blocks import Block, build
+from rnnstep.engine.blocks import build
 from rnnstep.engine.loss import LossBlocks, loss_blocks
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.recurrence import BlockRun, Rows
@@ -21,6 +21,7 @@ from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.operations import Array
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.network.blocks import Block, Extent
 from rnnstep.scenario.model import Batch, Scenario
 
 KEPT_BYTES = 1 << 30  # beyond this a run keeps its states alone and computes the rest when looked at
@@ -54,7 +55,7 @@ class Model:
         model = Model.__new__(Model)
         model.__dict__.update(self.__dict__)
         model.scenario = self.scenario.with_parameters(parameters)
-        model.blocks = tuple(block.with_parameters(model.scenario) for block in self.blocks)
+        model.blocks = tuple(block.with_parameters(model.scenario.parameters) for block in self.blocks)
         model.__dict__["_prepared"] = {}
         return model
 
@@ -137,11 +138,8 @@ class Model:
         if known is not None:
             return known
         batch = self.scenario.batches[index]
-        rows = 1 if block.kind == "total" else batch.num_rows
-        linear = self.scenario.linear
-        is_final = linear is not None and linear.source == "h_n"
-        is_single = block.kind == "total" or (is_final and block.kind in ("linear", "loss"))
-        is_summed = not is_single and batch.num_steps > 1
+        rows = 1 if block.extent is Extent.ONCE else batch.num_rows
+        is_summed = not block.extent.is_single and batch.num_steps > 1
         # The loss has another program for each batch.
         key = (block.key, rows, is_summed, index if block.kind in ("loss", "total") else -1)
         if key not in self._returning:
@@ -153,9 +151,7 @@ class Model:
     def _loss_blocks(self, index: int, batch: Batch, *, is_test: bool) -> LossBlocks | None:
         number = -1 - index if is_test else index
         if number not in self._losses:
-            last = self.blocks[-1]
-            size = int(last.program.shapes[last.output][0])
-            self._losses[number] = loss_blocks(self.scenario, batch, size)
+            self._losses[number] = loss_blocks(self.scenario, batch, self.blocks[-1])
         return self._losses[number]
 
     def _embedded(self, batch: Batch) -> Array:

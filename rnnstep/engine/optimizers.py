@@ -24,7 +24,6 @@ from functools import cached_property
 
 import numpy as np
 
-from rnnstep.engine.blocks import Block
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program, Shape
 from rnnstep.equations.straight import straight
@@ -38,6 +37,7 @@ from rnnstep.equations.syntax import (
     parse_expression,
     parse_lines,
 )
+from rnnstep.network.blocks import Block
 from rnnstep.scenario.model import Training
 
 CLIP_EPSILON = 1e-6  # torch.nn.utils.clip_grad_norm_ adds it to the norm

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.loss import LossBlocks, LossRun
 from rnnstep.engine.recurrence import BlockRun
 from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.equations.operations import Array
+from rnnstep.network.blocks import Block, Extent
+from rnnstep.network.graph import Graph
 from rnnstep.scenario.model import Batch, Scenario
 
 
@@ -52,6 +53,11 @@ class Pass:
     def by_key(self) -> dict[str, Block]:
         """Each block under its key."""
         return {block.key: block for block in self.blocks}
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The blocks and their wires."""
+        return Graph(self.blocks)
 
     # ── in torch's shapes ────────────────────────────────────────────────────────────
 
@@ -149,11 +155,9 @@ class Pass:
 
     def row_index(self, key: str, t: int, row: int) -> int | None:
         """Where a row of the batch stands among those of a block's step; None when it is over."""
-        kind = self.by_key[key].kind
-        if kind == "loss" or (kind == "linear" and self.is_final):
-            return row
-        if kind == "total":
-            return 0
+        extent = self.by_key[key].extent
+        if extent is not Extent.LIVE:
+            return 0 if extent is Extent.ONCE else row
         rows = self.live_rows(t)
         if rows is None:
             return row

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from rnnstep.engine.blocks import Block
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import names_in
+from rnnstep.network.blocks import Block
 
 
 def unreached(blocks: Sequence[Block], num_steps: int) -> frozenset[str]:

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.engine.blocks import Block
 from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.magnitudes import Magnitudes, largest
 from rnnstep.equations.operations import Array
+from rnnstep.network.blocks import Block
 
 SEGMENT_BYTES = 64 << 20  # kept numbers of one call at most, so that a long run needs no memory twice
 

@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from rnnstep.engine.blocks import Block
 from rnnstep.equations.compile import Compiled
 from rnnstep.equations.differentiate import Backward, D, backward
 from rnnstep.equations.evaluate import BareValues, evaluate
@@ -17,6 +16,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.straight import straight
 from rnnstep.equations.syntax import Apply, Expression, Name, names_in
+from rnnstep.network.blocks import Block
 
 LARGE = 4096  # numbers of a state, from where on a step's arrays no longer stay in the fastest cache
 CONSTANT = {

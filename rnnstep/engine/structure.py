@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.trainer import Trainer
+from rnnstep.network.blocks import Block
+from rnnstep.network.graph import Graph
 from rnnstep.scenario.model import Batch
 
 Phase = Literal["forward", "backward", "update"]
@@ -31,7 +32,12 @@ class Stage:
     @cached_property
     def by_key(self) -> Mapping[str, Block]:
         """Each block under its key."""
-        return {block.key: block for block in self.blocks}
+        return self.graph.by_key
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The blocks and their wires; of a way back those of the way forward."""
+        return Graph(self.blocks)
 
 
 class Structure:
@@ -73,17 +79,10 @@ class Structure:
         back = tuple(self._trainer.model.way_back(block, batch).block(block) for block in reversed(blocks))
         return Stage(phase, back, {block.key: steps[block.key][::-1] for block in back})
 
-    def _forward_steps(self, batch: Batch, blocks: tuple[Block, ...]) -> dict[str, range]:
-        is_packed = batch.packed and batch.lengths is not None
-        last = max(batch.lengths) if is_packed and batch.lengths is not None else batch.num_steps
-        linear = self._trainer.scenario.linear
-        is_final = linear is not None and linear.source == "h_n"
-        found = {}
-        for block in blocks:
-            if block.kind == "total" or (is_final and block.kind in ("linear", "loss")):
-                found[block.key] = range(last - 1, last)
-            elif block.direction == "backward":
-                found[block.key] = range(last - 1, -1, -1)
-            else:
-                found[block.key] = range(last)
-        return found
+    @staticmethod
+    def _forward_steps(batch: Batch, blocks: tuple[Block, ...]) -> dict[str, range]:
+        axis = batch.axis
+        at_last = range(axis.num_reached - 1, axis.num_reached)
+        return {
+            block.key: at_last if block.extent.is_single else axis.order(block.direction) for block in blocks
+        }

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.engine.blocks import Direction
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.operations import Array
+from rnnstep.network.blocks import Direction
 from rnnstep.scenario.model import Scenario
 
 

@@ -13,13 +13,13 @@ from types import MappingProxyType
 import numpy as np
 
 from rnnstep.engine.backward import BackwardPass
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.model import Model
 from rnnstep.engine.optimizers import Optimizer
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.prediction import Score, prediction, score
 from rnnstep.engine.reached import unreached
 from rnnstep.equations.operations import Array
+from rnnstep.network.blocks import Block
 
 _NOTHING: Mapping[str, Array] = MappingProxyType({})
 

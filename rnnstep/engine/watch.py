@@ -16,13 +16,13 @@ from typing import Self
 
 import numpy as np
 
-from rnnstep.engine.blocks import Block
 from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.program import Shape, infer, written
 from rnnstep.equations.syntax import Apply, Expression, Number, Pick, names_in, numbers_in, parse_expression
 from rnnstep.errors import EquationError
 from rnnstep.language import Text
+from rnnstep.network.blocks import Block
 
 _QUESTIONS = frozenset(
     {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan", "isinf", "isfinite"} | {"any", "all"}

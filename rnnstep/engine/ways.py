@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.recurrence import BlockRun, bounds_of_run
 from rnnstep.engine.returning import Returning
 from rnnstep.equations.compile import ONE_ROW
@@ -17,6 +16,7 @@ from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.evaluate import BareValues, evaluate
 from rnnstep.equations.magnitudes import FAR, Magnitudes, largest
 from rnnstep.equations.operations import Array
+from rnnstep.network.blocks import Block
 
 
 def values_of_step(

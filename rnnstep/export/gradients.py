@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from rnnstep.engine import Model
 from rnnstep.engine.backward import BackwardPass
-from rnnstep.engine.blocks import Direction
 from rnnstep.equations.operations import Array
 from rnnstep.errors import UsageError
 from rnnstep.export.run import verdict
 from rnnstep.language import Text
+from rnnstep.network.blocks import Direction
 from rnnstep.reference import ComparedGradients, Finding, check_gradients
 from rnnstep.scenario.model import Scenario
 

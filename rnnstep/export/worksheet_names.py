@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnnstep.engine.blocks import Block
 from rnnstep.equations.syntax import Line, Name, rebuilt
+from rnnstep.network.blocks import Block
 
 
 @dataclass(frozen=True, slots=True)

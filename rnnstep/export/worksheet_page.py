@@ -8,11 +8,11 @@ from itertools import groupby
 
 from rnnstep.checking.needs import Given, steps_of
 from rnnstep.checking.worksheet import Asked, Worksheet
-from rnnstep.engine.blocks import Block
 from rnnstep.equations.syntax import Line, names_in
 from rnnstep.export.worksheet_names import Label, Named, named, plain
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.network.blocks import Block
 
 
 @dataclass(frozen=True, slots=True)

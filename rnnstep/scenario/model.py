@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.network.time import TimeAxis
 from rnnstep.scenario.keys import REFUSED
 
 if TYPE_CHECKING:
@@ -155,9 +157,14 @@ class Batch:
         """B."""
         return int(self._given.shape[1])
 
+    @cached_property
+    def axis(self) -> TimeAxis:
+        """Its steps, and which rows take part in which."""
+        return TimeAxis(self.num_steps, self.num_rows, self.lengths if self.packed else None)
+
     def last_step(self, row: int) -> int:
         """The last step, from 0, that a row takes part in."""
-        return self.lengths[row] - 1 if self.packed and self.lengths is not None else self.num_steps - 1
+        return self.axis.last_step(row)
 
     @property
     def _given(self) -> NDArray[np.generic]:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from rnnstep.engine import Block
 from rnnstep.equations.shares import ROWS, D
+from rnnstep.network.graph import Part, is_join
+from rnnstep.network.wires import When
 from rnnstep.session.edits import is_carried_on, is_learnt
 from rnnstep.session.run import Run
 from rnnstep.session.tree import Index, Path, Spot, number_of
@@ -87,9 +89,7 @@ def _forward(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number 
         return _previous_state(run, spot, name, index, row)
     if name in block.kept_in:
         return _learnt(run, spot, block, name, index, row)
-    if name in block.program.inputs:
-        return from_below(run, spot, name, index, row)
-    return None
+    return from_below(run, spot, name, index, row)
 
 
 def _previous_state(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number | None:
@@ -110,9 +110,7 @@ def _previous_state(run: Run, spot: Spot, name: str, index: Index, row: int) -> 
 def end_of_row(run: Run, spot: Spot, row: int) -> int:
     """The step at which a recurrent block comes to the end of a row."""
     assert spot.batch is not None
-    return (
-        0 if run.tree.block(spot).direction == "backward" else run.scenario.batches[spot.batch].last_step(row)
-    )
+    return run.scenario.batches[spot.batch].axis.final_step(run.tree.block(spot).direction, row)
 
 
 def _learnt(run: Run, spot: Spot, block: Block, name: str, index: Index, row: int) -> Number | None:
@@ -126,63 +124,32 @@ def _learnt(run: Run, spot: Spot, block: Block, name: str, index: Index, row: in
 
 
 def from_below(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number | None:
-    """Find the output of the block below that a block is given, through a join to the direction that it is of."""
-    block = run.tree.block(spot)
-    if block.kind == "total":
-        return _entry(run, spot, index[0]) if name == _first_input(block) else None
-    if run.is_final(spot):
-        return _final_state(run, spot, index[0], row)
-    below = _block_below(run, spot, block, name)
-    return None if below is None else Number(replace(spot, key=below.key, operation=below.output), index, row)
-
-
-def _block_below(run: Run, spot: Spot, block: Block, name: str) -> Block | None:
-    blocks = run.tree.stage(spot).blocks
-    keys = [one.key for one in blocks]
-    if block.kind == "join":
-        return blocks[keys.index(f"L{block.layer}{'←' if name == 'backward' else ''}")]
-    if name != _first_input(block) or name == "index":
+    """Find where an element that a block is given by another was computed; None of what the scenario gives."""
+    assert spot.key is not None
+    part = run.tree.stage(spot).graph.origin(spot.key, name, index[0])
+    if part is None or part.wire.when is When.DATA:
         return None
-    position = keys.index(block.key) - 1
-    if block.direction == "backward":
-        position -= 1  # both directions read what lies below the layer
-    return blocks[position] if position >= 0 else None
-
-
-def _first_input(block: Block) -> str:
-    return next(iter(block.program.inputs))
+    there = replace(spot, key=part.wire.block, operation=part.wire.value)
+    match part.wire.when:
+        case When.ALL:
+            return _entry(run, there, index[0])
+        case When.LAST:
+            there = replace(there, t=end_of_row(run, there, row))
+    return Number(there, (index[0] - part.start, *index[1:]), row)
 
 
 def _entry(run: Run, spot: Spot, number: int) -> Number:
-    """The loss of a step and row; `total` has them all, one step after the other."""
+    """One of all the numbers of a value, one step after the other: of which step and row it is."""
     assert spot.batch is not None
     t, row = divmod(number, run.num_rows(spot.batch))
-    loss = run.tree.block(replace(spot, key="loss"))
-    there = replace(spot, key="loss", operation=loss.output)
-    return Number(there if _is_of_final(run) else replace(there, t=t), (0,), row)
+    return Number(spot if run.tree.block(spot).extent.is_single else replace(spot, t=t), (0,), row)
 
 
 def entry_number(run: Run, spot: Spot, row: int) -> int:
-    """The number among all entries of the loss of a step and row."""
+    """The other way: which of all the numbers of a value that of a step and row is."""
     assert spot.batch is not None
     assert spot.t is not None
-    return row if _is_of_final(run) else spot.t * run.num_rows(spot.batch) + row
-
-
-def _is_of_final(run: Run) -> bool:
-    """Whether the loss is one of the final states alone."""
-    return run.is_final(Spot(0, "linear"))
-
-
-def _final_state(run: Run, spot: Spot, element: int, row: int) -> Number:
-    """The last layer's final state: of the forward direction at the row's last step, of the backward one at the first."""
-    layer = run.scenario.recurrent.num_layers - 1
-    size = run.scenario.recurrent.output_size
-    is_backward = element >= size
-    there = replace(
-        spot, key=f"L{layer}{'←' if is_backward else ''}", operation=next(iter(run.scenario.cell.states))
-    )
-    return Number(replace(there, t=end_of_row(run, there, row)), (element - size * is_backward,), row)
+    return row if run.tree.block(spot).extent.is_single else spot.t * run.num_rows(spot.batch) + row
 
 
 # ── upwards ──────────────────────────────────────────────────────────────────────────────
@@ -190,37 +157,26 @@ def _final_state(run: Run, spot: Spot, element: int, row: int) -> Number:
 
 def above(run: Run, spot: Spot, index: Index, row: int) -> Iterator[Reading]:
     """Give where the blocks above read an element of the output of a forward spot's block."""
-    blocks = run.tree.stage(spot).blocks
-    block = run.tree.block(spot)
-    later = blocks[[one.key for one in blocks].index(block.key) + 1 :]
-    if block.kind == "loss":
-        name = _first_input(later[0])
-        yield Reading(_at_last_step(run, spot, "total"), name, (entry_number(run, spot, row),))
-        return
-    if block.kind == "recurrent" and run.scenario.recurrent.bidirectional:
-        joins = [one for one in later if one.kind == "join" and one.layer == block.layer]
-        yield from (Reading(replace(spot, key=one.key), block.direction, index) for one in joins)
-    elif later and run.is_final(replace(spot, key=later[0].key)):
-        pass
-    elif later and later[0].kind != "total":
-        nexts = [one for one in later if (one.kind, one.layer) == (later[0].kind, later[0].layer)]
-        yield from (Reading(replace(spot, key=one.key), _first_input(one), index) for one in nexts)
-    yield from _final_reading(run, spot, block, index, row)
+    assert spot.key is not None
+    graph = run.tree.stage(spot).graph
+    for part in (*graph.readers(spot.key), *graph.ends(spot.key)):
+        yield from _reading(run, spot, part, index, row)
 
 
-def _at_last_step(run: Run, spot: Spot, key: str) -> Spot:
-    there = replace(spot, key=key, operation=None)
-    return replace(there, t=run.tree.last_step(there))
+def _reading(run: Run, spot: Spot, part: Part, index: Index, row: int) -> Iterator[Reading]:
+    """Where one input reads an element, if it reads that step of it; of a join no end is read, but those of its parts."""
+    there = replace(spot, key=part.reader, operation=None)
+    match part.wire.when:
+        case When.SAME:
+            yield Reading(there, part.name, (part.start + index[0], *index[1:]))
+        case When.ALL:
+            yield Reading(_at_last_step(run, there), part.name, (entry_number(run, spot, row),))
+        case When.LAST if not is_join(run.tree.block(spot)) and spot.t == end_of_row(run, spot, row):
+            yield Reading(_at_last_step(run, there), part.name, (part.start + index[0],))
 
 
-def _final_reading(run: Run, spot: Spot, block: Block, index: Index, row: int) -> Iterator[Reading]:
-    """The linear layer on h_n, of the last layer's states at the end of the run."""
-    is_last = block.kind == "recurrent" and block.layer == run.scenario.recurrent.num_layers - 1
-    if not is_last or not _is_of_final(run) or spot.t != end_of_row(run, spot, row):
-        return
-    there = _at_last_step(run, spot, "linear")
-    offset = run.scenario.recurrent.output_size * (block.direction == "backward")
-    yield Reading(there, _first_input(run.tree.block(there)), (index[0] + offset,))
+def _at_last_step(run: Run, spot: Spot) -> Spot:
+    return replace(spot, t=run.tree.last_step(spot))
 
 
 # ── on the way back ──────────────────────────────────────────────────────────────────────
@@ -268,24 +224,28 @@ def sent_from(run: Run, spot: Spot, index: Index, row: int) -> Reading | None:
 
     Of final states it goes through their join, which the way forward does not.
     """
-    block = run.tree.block(spot)
-    if block.kind == "total":
-        return None
-    if block.kind != "join" or not _is_of_final(run) or block.layer < run.scenario.recurrent.num_layers - 1:
-        return next(above(run, spot, index, row), None)
-    there = _at_last_step(run, spot, "linear")
-    number = _final_state(run, there, index[0], row)
-    return Reading(there, _first_input(run.tree.block(there)), index) if number.spot.t == spot.t else None
+    assert spot.key is not None
+    if is_join(run.tree.block(spot)):
+        for part in run.tree.stage(spot).graph.readers(spot.key):
+            if part.wire.when is When.LAST:
+                there = _at_last_step(run, replace(spot, key=part.reader, operation=None))
+                element = part.start + index[0]
+                number = from_below(run, there, part.name, (element,), row)
+                is_end = number is not None and number.spot.t == spot.t
+                return Reading(there, part.name, (element,)) if is_end else None
+    return next(above(run, spot, index, row), None)
 
 
 def sent_to(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number | None:
     """Whose gradient an element of what a forward spot's block is given goes on to: the other way of `sent_from`."""
+    assert spot.key is not None
     number = from_below(run, spot, name, index, row)
     if number is None or run.tree.path_to(number.spot) is None:
         return None
-    if run.is_final(spot) and run.scenario.recurrent.bidirectional:
-        join = f"join{run.scenario.recurrent.num_layers - 1}"
-        number = replace(number, spot=replace(number.spot, key=join, operation="output"), index=index)
+    for part in run.tree.stage(spot).graph.entering(spot.key, name):
+        if part.wire.block != number.spot.key and part.start <= index[0] < part.stop:  # by way of a join
+            there = replace(number.spot, key=part.wire.block, operation=part.wire.value)
+            number = Number(there, (index[0] - part.start,), row)
     taken = sent_from(run, number.spot, number.index, number.row)
     return number if taken is not None and taken.spot.key == spot.key else None
 

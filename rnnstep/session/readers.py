@@ -8,6 +8,8 @@ from dataclasses import replace
 from rnnstep.engine import Block
 from rnnstep.equations.shares import ROWS, D
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Pick
+from rnnstep.network.graph import is_join
+from rnnstep.network.wires import When
 from rnnstep.session.edits import is_carried_on
 from rnnstep.session.provenance import above, above_name, end_of_row, sent_to
 from rnnstep.session.run import Run
@@ -106,11 +108,8 @@ def _as_state(run: Run, spot: Spot, read_as: str, row: int) -> Iterator[Read]:
     there = replace(spot, batch=following.batch, epoch=following.epoch)
     if is_carried_on(run, there):
         assert there.batch is not None
-        is_backward = run.tree.block(there).direction == "backward"
-        yield (
-            replace(there, t=run.scenario.batches[there.batch].last_step(row) if is_backward else 0),
-            read_as,
-        )
+        axis = run.scenario.batches[there.batch].axis
+        yield replace(there, t=axis.first_step(run.tree.block(there).direction, row)), read_as
 
 
 # ── backward ─────────────────────────────────────────────────────────────────────────────
@@ -132,18 +131,27 @@ def _of_backward(run: Run, spot: Spot, name: str, element: int | None, row: int)
 
 def _below(run: Run, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
     """The blocks that gave a forward spot's block its input, on the way back."""
-    block = run.tree.block(spot)
-    has_parts = block.kind == "total" or run.is_final(spot)
+    block, graph = run.tree.block(spot), run.tree.stage(spot).graph
+    assert spot.key is not None
+    has_parts = any(part.wire.when in (When.ALL, When.LAST) for part in graph.entering(spot.key, name))
     for number in _elements(block, name, element) if has_parts else (element or 0,):
         below = sent_to(run, spot, name, (number,), row)
         if below is None:
             continue
         there = replace(below.spot, phase="backward", operation=None)
         read_as = above_name(run, there)
-        if run.tree.block(there).kind == "join" and (has_parts or element is not None):
-            half = "forward" if number < run.scenario.recurrent.output_size else "backward"
-            there = replace(there, operation=f"{D}{half}")
+        if is_join(run.tree.block(below.spot)) and (has_parts or element is not None):
+            there = replace(there, operation=f"{D}{_half(run.tree.block(below.spot), below.index[0])}")
         yield there, read_as
+
+
+def _half(join: Block, element: int) -> str:
+    """The input of a join that an element of its output is of."""
+    for name in join.program.inputs:
+        if element < size_of(join, name):
+            return name
+        element -= size_of(join, name)
+    raise IndexError(element)
 
 
 # ── update ───────────────────────────────────────────────────────────────────────────────

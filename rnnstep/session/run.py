@@ -11,6 +11,7 @@ from rnnstep.engine import Block, Pass, Trace
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import Line
+from rnnstep.network.blocks import Extent
 from rnnstep.scenario.model import Scenario
 from rnnstep.session.tree import Spot, Tree
 
@@ -142,17 +143,12 @@ class Run:
         """Whether a row of the batch takes part in a step of a block, of any epoch; nothing is run to know it."""
         assert spot.batch is not None
         assert spot.t is not None
-        kind = self.tree.block(spot).kind
-        if spot.phase == "update" or kind in ("loss", "total") or self.is_final(spot):
+        block = self.tree.block(spot)
+        if spot.phase == "update" or block.extent is not Extent.LIVE:
             return True
-        if spot.phase == "backward" and kind != "recurrent":
-            return True
+        if spot.phase == "backward" and not self.tree.block(replace(spot, phase="forward")).program.states:
+            return True  # all rows go back at once
         return spot.t <= self.scenario.batches[spot.batch].last_step(row)
-
-    def is_final(self, spot: Spot) -> bool:
-        """Whether a spot is in a linear layer on the final states, in which every row takes part."""
-        linear = self.scenario.linear
-        return spot.key == "linear" and linear is not None and linear.source == "h_n"
 
     def num_rows(self, batch: int) -> int:
         """B."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rnnstep.engine.blocks import Direction
 from rnnstep.language import Text
+from rnnstep.network.blocks import Direction
 from rnnstep.scenario.model import Scenario
 
 

@@ -27,9 +27,9 @@ from rnnstep.views.look import Look
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rnnstep.engine.blocks import Direction
     from rnnstep.engine.finite import Finding
     from rnnstep.equations.operations import Array
+    from rnnstep.network.blocks import Direction
     from rnnstep.reference import Checked
     from rnnstep.scenario.model import Scenario
     from rnnstep.session.run import Run

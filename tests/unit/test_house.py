@@ -25,6 +25,7 @@ ROOMS = (
     ("folders",),
     ("equations",),
     ("cells",),
+    ("network",),
     ("scenario",),
     ("settings",),
     ("engine",),

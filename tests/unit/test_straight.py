@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rnnstep.cells import cell_for
+from rnnstep.engine.blocks import build
 from rnnstep.engine.loss import loss_blocks
 from rnnstep.engine.optimizers import Optimizer
 from rnnstep.equations.differentiate import backward
@@ -112,7 +113,7 @@ def test_losses_and_their_ways_back(name: str, over_time: str, dtype: type[np.fl
         'recurrent = {module = "RNN", hidden_size = 3}\nweights.seed = 0\n'
         f'target.{target}\nloss = {{name = "{name}", over_time = "{over_time}"}}\ndisplay.dtype = "{dtype.__name__}"'
     )
-    blocks = loss_blocks(scenario, scenario.batches[0], 3)
+    blocks = loss_blocks(scenario, scenario.batches[0], build(scenario)[-1])
     assert blocks is not None
     given = {key: value[..., None] if key == "counts" else value for key, value in blocks.given.items()}
     read = some(dtype, logits=(2, 2, 3), output=(2, 2, 3))

@@ -18,9 +18,9 @@ from rnnstep.checking.mistakes.patterns import (
     total,
 )
 from rnnstep.checking.slip import Slip
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.syntax import Apply, Expression, Name, names_in
+from rnnstep.network.blocks import Block
 
 
 def slip(id_: str, rewriting: Rewriting) -> Slip:

@@ -10,13 +10,13 @@ from rnnstep.checking.mistakes.patterns import Lines, each, replaced
 from rnnstep.checking.paper import Paper
 from rnnstep.checking.slip import Slip
 from rnnstep.checking.step import Fed
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.intervals import point
 from rnnstep.equations.program import Program
 from rnnstep.equations.shares import LATER
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
+from rnnstep.network.blocks import Block
 
 Rewriting = Callable[[Program, Lines], Lines | None]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 from rnnstep.checking.mistakes.patterns import Lines, each, replaced
 from rnnstep.checking.slip import Slip
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.syntax import Apply, Expression, Name, Number
+from rnnstep.network.blocks import Block
 
 Rewriting = Callable[[Lines], Lines | None]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rnnstep.engine.blocks import Block
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, names_in, rebuilt
+from rnnstep.network.blocks import Block
 
 Lines = tuple[Line, ...]
 

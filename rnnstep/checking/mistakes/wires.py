@@ -10,9 +10,9 @@ import numpy as np
 from rnnstep.checking.forward import Forward, joined, side_by_side
 from rnnstep.checking.slip import Slip
 from rnnstep.checking.step import Fed
-from rnnstep.engine.blocks import Block
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.intervals import Interval, point
+from rnnstep.network.blocks import Block
 
 if TYPE_CHECKING:
     from rnnstep.checking.paper import Paper

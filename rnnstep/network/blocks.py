@@ -1,0 +1,84 @@
+"""A block: a small program with its parameters, and the wires that its inputs come from.
+
+A recurrent block carries states from step to step; any other acts on each step alone. All of them are equations, so
+whatever reads equations reads every block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import Literal
+
+from rnnstep.equations.compile import Compiled
+from rnnstep.equations.operations import Array
+from rnnstep.equations.program import Program
+from rnnstep.network.wires import Wires
+
+Kind = Literal["embedding", "recurrent", "dropout", "join", "linear", "loss", "total", "clip", "update"]
+Direction = Literal["forward", "backward"]
+
+
+class Extent(Enum):
+    """How often a block computes its values in one batch, and for which of the rows."""
+
+    LIVE = "each step, of the rows that take part in it"
+    EVERY = "each step, of every row"
+    FINAL = "once, of every row: what follows from final states"
+    ONCE = "once, of no row in particular"
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one computation, which stands at the last step."""
+        return self in (Extent.FINAL, Extent.ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where torch keeps one of the equations' parameters: rows `start:stop` of `torch`."""
+
+    torch: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One block; the program names its inputs in the order in which they are fed."""
+
+    key: str  # "embedding", "L0", "L0←", "join0", "dropout0", "linear", "loss", "total": as in a place
+    kind: Kind
+    layer: int
+    direction: Direction
+    program: Program
+    parameters: Mapping[str, Array]
+    kept_in: Mapping[str, Where]  # each of the parameters' place in torch's
+    keep: tuple[str, ...] = ()  # lines that a run keeps though they could be derived
+    wires: Mapping[str, Wires] = field(default_factory=lambda: MappingProxyType({}))  # of each input
+    extent: Extent = Extent.LIVE
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The block's program as one fast function; made when it first runs."""
+        return _compiled(self.program, self.keep)
+
+    def with_parameters(self, given: Mapping[str, Array]) -> Block:
+        """The same block with other numbers, under torch's names."""
+        parameters = {
+            name: given[where.torch][where.start : where.stop] for name, where in self.kept_in.items()
+        }
+        return replace(self, parameters=parameters)
+
+    @property
+    def output(self) -> str:
+        """The value that goes on to the next block."""
+        return next(iter(self.program.states), self.program.lines[-1].name)
+
+
+@lru_cache(maxsize=128)
+def _compiled(program: Program, keep: tuple[str, ...]) -> Compiled:
+    """A program is compiled once for all its numbers."""
+    return Compiled(program, keep)

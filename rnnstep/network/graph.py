@@ -1,0 +1,126 @@
+"""Blocks and their wires as one graph, to be followed both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from rnnstep.equations.syntax import Apply, Line, Name
+from rnnstep.network.blocks import Block
+from rnnstep.network.wires import When, Wire
+
+
+class Part(NamedTuple):
+    """Elements `start:stop` of what a block reads under a name, and the wire that brings them.
+
+    Attributes:
+        reader: the key of the block that reads.
+        name: of its input.
+        start: the first element.
+        stop: the one after the last; that of the whole where the wire brings every step, or data.
+        wire: where they come from.
+    """
+
+    reader: str
+    name: str
+    start: int
+    stop: int
+    wire: Wire
+
+
+class Graph:
+    """The blocks of a pass, in order of computation."""
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self.blocks = tuple(blocks)
+
+    @cached_property
+    def by_key(self) -> Mapping[str, Block]:
+        """Each block under its key."""
+        return {block.key: block for block in self.blocks}
+
+    # ── from a reader to what it reads ───────────────────────────────────────────────
+
+    def entering(self, key: str, name: str) -> tuple[Part, ...]:
+        """What an input of a block is joined of; nothing for what is no input, and for a program's own states."""
+        return self._entering.get((key, name), ())
+
+    @cached_property
+    def _entering(self) -> Mapping[tuple[str, str], tuple[Part, ...]]:
+        return {
+            (block.key, name): tuple(self._parts(block, name))
+            for block in self.blocks
+            for name in block.wires
+        }
+
+    def _parts(self, block: Block, name: str) -> Iterator[Part]:
+        start = 0
+        size = self._size(block, name)
+        for wire in block.wires[name]:
+            stop = size
+            if wire.when not in (When.DATA, When.ALL):
+                stop = start + self._size(self.by_key[wire.block], wire.value)
+            yield Part(block.key, name, start, stop, wire)
+            start = stop
+
+    @staticmethod
+    def _size(block: Block, name: str) -> int:
+        shape = block.program.shapes[name]
+        return int(shape[0]) if shape else 1
+
+    def origins(self, key: str, name: str) -> tuple[Part, ...]:
+        """The same, with joined final states each from the direction that computed it."""
+        return tuple(one for part in self.entering(key, name) for one in self._origins(part))
+
+    def _origins(self, part: Part) -> Iterator[Part]:
+        """Where a part was computed: the final states of a block that only joins others are those of the others."""
+        block = self.by_key.get(part.wire.block)
+        if part.wire.when is not When.LAST or block is None or not is_join(block):
+            yield part
+            return
+        start = part.start
+        for name in block.program.inputs:
+            for below in self.entering(block.key, name):
+                stop = start + below.stop - below.start
+                wire = Wire(below.wire.block, below.wire.value, When.LAST)
+                yield from self._origins(part._replace(start=start, stop=stop, wire=wire))
+                start = stop
+
+    def origin(self, key: str, name: str, element: int) -> Part | None:
+        """Where an element of an input was computed; None for what is no input."""
+        return next((part for part in self.origins(key, name) if part.start <= element < part.stop), None)
+
+    # ── from a value to its readers ──────────────────────────────────────────────────
+
+    def readers(self, key: str) -> tuple[Part, ...]:
+        """The inputs that a block's output enters, in order of computation; final states that are joined first by the join."""
+        return self._readers.get(key, ())
+
+    def ends(self, key: str) -> tuple[Part, ...]:
+        """The inputs that a block's final states enter by way of a join of them."""
+        return self._ends.get(key, ())
+
+    @cached_property
+    def _readers(self) -> Mapping[str, tuple[Part, ...]]:
+        return _by_source(part for parts in self._entering.values() for part in parts)
+
+    @cached_property
+    def _ends(self) -> Mapping[str, tuple[Part, ...]]:
+        every = [part for parts in self._entering.values() for part in parts]
+        return _by_source(one for part in every for one in self._origins(part) if one is not part)
+
+
+def is_join(block: Block) -> bool:
+    """Whether a block puts vectors side by side and does nothing else."""
+    match block.program.lines:
+        case (Line(expression=Apply(op="cat", args=args)),):
+            return all(isinstance(one, Name) and one.id in block.program.inputs for one in args)
+    return False
+
+
+def _by_source(parts: Iterator[Part]) -> Mapping[str, tuple[Part, ...]]:
+    found: dict[str, list[Part]] = {}
+    for part in parts:
+        found.setdefault(part.wire.block, []).append(part)
+    return {key: tuple(each) for key, each in found.items()}

@@ -1,0 +1,43 @@
+"""A wire: from which block's value another block's input comes, and of which step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class When(Enum):
+    """Of which step a wire brings a value, seen from the step that reads it."""
+
+    SAME = "same step"
+    BEFORE = "step before"  # in the order of the block's own computation
+    LAST = "last"  # where a row's computation ended: h_n; of joined directions each one's own end
+    ALL = "all"  # every step and row, one after the other
+    OFFSET = "offset"  # so many steps later in time: a window
+    DATA = "data"  # no step of another block: an array of the scenario's
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Where an input, or a part of it, comes from.
+
+    Attributes:
+        block: the key of the block that gives it; "" where it is data.
+        value: the name of the value there; of data the name of the array.
+        when: of which step.
+        offset: how many steps later, of `When.OFFSET`.
+    """
+
+    block: str
+    value: str
+    when: When = When.SAME
+    offset: int = 0
+
+
+Wires = tuple[Wire, ...]
+"""What one input comes from; several are joined in this order."""
+
+
+def data(name: str) -> Wires:
+    """The wire of an array that the scenario gives."""
+    return (Wire("", name, When.DATA),)
