@@ -12,7 +12,7 @@ from rnnstep.export.marks import Marks
 from rnnstep.export.run import Run
 from rnnstep.export.training import TrainingRun, check_training, training_run
 from rnnstep.scenario.bundled import find
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.overrides import Overrides, overridden
 from rnnstep.scenario.read import read, read_text

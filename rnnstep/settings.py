@@ -69,7 +69,7 @@ def read_settings() -> Settings:
     path = config_file(CONFIG)
     if path is None or not path.is_file():
         return Settings()
-    from rnnstep.scenario.parse import parse_toml
+    from rnnstep.scenario.file.parse_toml import parse_toml
 
     try:
         with path.open("rb") as file:
@@ -89,8 +89,8 @@ def problems() -> RnnstepError | None:
     path = config_file(CONFIG)
     if path is None or not path.is_file():
         return None
-    from rnnstep.scenario.document import Limits
-    from rnnstep.scenario.source import open_document
+    from rnnstep.scenario.file.document import Limits
+    from rnnstep.scenario.file.source import open_document
 
     try:
         document = open_document(path, Limits())
@@ -108,7 +108,7 @@ def problems() -> RnnstepError | None:
 
 def lines_of(path: Path) -> Mapping[str, int]:
     """Give the line, from 1, of each key that stands above all tables of a file; none where it cannot be read."""
-    from rnnstep.scenario.positions import positions
+    from rnnstep.scenario.file.positions import positions
 
     try:
         with path.open("rb") as file:

@@ -26,7 +26,7 @@ from rnnstep.checking.answers import (
 )
 from rnnstep.checking.numbers import BLANK, NotNumbers, Numbers, from_text, whole_number
 from rnnstep.language import Text
-from rnnstep.scenario.document import Document, Limits
+from rnnstep.scenario.file.document import Document, Limits
 
 # What a column of whole numbers may hold, from least to most.
 _WHOLE: Mapping[str, tuple[int, int]] = {

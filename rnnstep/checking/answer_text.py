@@ -15,7 +15,7 @@ from rnnstep.checking.numbers import NotNumbers, from_text, whole_number
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.document import Document, Limits
+from rnnstep.scenario.file.document import Document, Limits
 
 _IS = re.compile(r"(?:~=|=~|[=＝≈≒≃≅∼~～])(?:\s*[≈≒])?")
 _NAMED = re.compile(

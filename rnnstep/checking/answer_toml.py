@@ -7,9 +7,8 @@ from pathlib import Path
 from rnnstep.checking.answers import DIRECTIONS, LARGEST, MOST_ANSWERS, MOST_DECIMALS, Answer, Answers, Index
 from rnnstep.checking.numbers import NotNumbers, Numbers, from_data, toml_float
 from rnnstep.language import Text
-from rnnstep.scenario.document import Limits
-from rnnstep.scenario.source import parse_document
-from rnnstep.scenario.table import Table
+from rnnstep.scenario.file.document import Limits, Table
+from rnnstep.scenario.file.source import parse_document
 
 KEYS = ("step", "t", "layer", "direction", "batch", "epoch", "name", "index", "value", "decimals")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rnnstep.checking.numbers import MOST_DECIMALS, Numbers
-from rnnstep.scenario.document import Document
+from rnnstep.scenario.file.document import Document
 
 __all__ = ["DIRECTIONS", "LARGEST", "MOST_ANSWERS", "MOST_DECIMALS", "Answer", "Answers", "Index"]
 

@@ -17,7 +17,7 @@ from rnnstep.checking.worksheet import rounded_scenario
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.syntax import Apply
-from rnnstep.scenario.document import Document, Limits
+from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.model import Floats, Scenario
 
 MOST_TRIES = 400

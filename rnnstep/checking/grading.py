@@ -21,7 +21,7 @@ from rnnstep.engine.learning import Learning
 from rnnstep.errors import RnnstepError, ScenarioError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.pickling import pickled
 

@@ -13,7 +13,7 @@ from rnnstep.checking.numbers import Numbers
 from rnnstep.checking.targets import NoTarget, Target, Targets
 from rnnstep.engine.learning import Learning
 from rnnstep.language import Text
-from rnnstep.scenario.document import Document
+from rnnstep.scenario.file.document import Document
 
 _BYTES = 400  # that an entry takes: what was written, its bounds in and after every operation, the mark
 

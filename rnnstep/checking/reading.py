@@ -12,9 +12,9 @@ from rnnstep.checking.answers import Answers
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.document import Document, Limits
-from rnnstep.scenario.positions import line_and_column
-from rnnstep.scenario.source import LARGEST_FILE, source_text
+from rnnstep.scenario.file.document import Document, Limits
+from rnnstep.scenario.file.positions import line_and_column
+from rnnstep.scenario.file.source import LARGEST_FILE, source_text
 
 ENDINGS = (".toml", ".csv", ".txt")  # "" is taken, too: what a shell's <( ) gives has none
 KINDS = Text("answers are TOML (.toml), CSV (.csv) or lines such as h_1 = 0.54 ? 0.00 0.84 (.txt)")

@@ -15,7 +15,7 @@ from rnnstep.checking.reading import ENDINGS, KINDS
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 
 NO_ANSWERS = ("__macosx", "thumbs.db", "desktop.ini")  # what systems leave in folders; hidden files, too
 

@@ -56,7 +56,7 @@ def _answers(given: Given) -> Answers:
     """Read a file of answers, or what stands on the command line or in standard input."""
     from rnnstep.checking import answers_of
     from rnnstep.checking.reading import given_answers
-    from rnnstep.scenario.source import LARGEST_FILE
+    from rnnstep.scenario.file.source import LARGEST_FILE
 
     texts = list(given.answers)
     if texts != [STANDARD_INPUT]:

@@ -56,8 +56,8 @@ def _tell(path: Path, word: str, language: str) -> None:
 
 
 def _words(path: Path, key: str, language: str) -> str:
-    from rnnstep.scenario.document import Limits
-    from rnnstep.scenario.source import open_document
+    from rnnstep.scenario.file.document import Limits
+    from rnnstep.scenario.file.source import open_document
 
     found = open_document(path, Limits()).root.raw(key)
     if isinstance(found, dict):

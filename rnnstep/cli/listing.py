@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 def run(given: Given, speech: str) -> int:
     """Print name and title of each in the order of the course; on a terminal under its headings, in its width."""
-    from rnnstep.scenario.bundled import SUFFIX, folder
-    from rnnstep.scenario.course import course
+    from rnnstep.scenario.bundled import SUFFIX, course, folder
 
     is_terminal = sys.stdout.isatty()
     sections = course()
@@ -46,7 +45,7 @@ def _in_terminal(title: str, column: int) -> list[str]:
 
 def _title(path: Path, language: str) -> str:
     """Give a scenario's title, read without numpy and so without the rest of the file."""
-    from rnnstep.scenario.parse import parse_toml
+    from rnnstep.scenario.file.parse_toml import parse_toml
 
     title = parse_toml(path.read_text("utf-8")).get("title", "")
     if isinstance(title, dict):

@@ -13,7 +13,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.write import write_line
 from rnnstep.export.selection import Seen, Selection
 from rnnstep.language import Text
-from rnnstep.scenario.document import shown_shape
+from rnnstep.scenario.file.document import shown_shape
 from rnnstep.views.numbers import number
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from rnnstep.scenario.document import Limits
+    from rnnstep.scenario.file.document import Limits
     from rnnstep.scenario.model import Scenario
 
 
@@ -271,7 +271,7 @@ def filled(scenario: Scenario, given: Given) -> Scenario:
 
 def limits(given: Given) -> Limits:
     """Give what a scenario file may ask for."""
-    from rnnstep.scenario.document import Limits
+    from rnnstep.scenario.file.document import Limits
 
     memory = Limits().memory if given.memory_limit is None else given.memory_limit
     return Limits(memory, allow_outside=given.allow_outside)

@@ -9,7 +9,7 @@ from typing import IO
 
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
-from rnnstep.scenario.whole_file import check_writable, whole_file
+from rnnstep.scenario.file.atomic_write import check_writable, whole_file
 
 FORCE = Text("pass --force to replace it")
 

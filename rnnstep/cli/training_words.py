@@ -9,9 +9,9 @@ from typing import Any
 from rnnstep.export.training import TrainingRun
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.keys import OPTIMIZERS
 from rnnstep.scenario.model import Scenario, Training
-from rnnstep.scenario.parse import parse_toml
 
 MOST_SHOWN = 60  # characters of a value in the cure
 

@@ -17,7 +17,7 @@ from rnnstep.export.selection import Seen, Selection
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.reference import Finding
-from rnnstep.scenario.document import shown_shape
+from rnnstep.scenario.file.document import shown_shape
 from rnnstep.scenario.model import Scenario
 from rnnstep.views.numbers import matrix
 from rnnstep.views.rows import width as cells

@@ -42,7 +42,7 @@ def run(given: Given, speech: str) -> int:
     from rnnstep.export.worksheet import Origin, written
     from rnnstep.language import environment_language
     from rnnstep.scenario.bundled import find, name_of
-    from rnnstep.scenario.rounded import numbers_text
+    from rnnstep.scenario.file.save import numbers_text
 
     for file in (given.output, given.save):
         check_output(file, force=given.force)

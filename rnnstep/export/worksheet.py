@@ -8,7 +8,7 @@ from rnnstep.checking.worksheet import Worksheet
 from rnnstep.export.worksheet_latex import latex
 from rnnstep.export.worksheet_markdown import markdown
 from rnnstep.export.worksheet_page import Origin, Page
-from rnnstep.scenario.toml import string_text
+from rnnstep.scenario.file.change_toml import string_text
 
 __all__ = ["Origin", "written"]
 

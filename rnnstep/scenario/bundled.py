@@ -1,4 +1,7 @@
-"""The scenarios that come with the program, and what a name on the command line stands for."""
+"""The scenarios that come with the program: what a name on the command line stands for, and their course.
+
+The course is the order in which they are taught, under headings, with the words that find them.
+"""
 
 from __future__ import annotations
 
@@ -92,3 +95,86 @@ def _neighbours(parent: Path) -> list[str]:
         return [entry.name for entry in parent.iterdir()]
     except (OSError, ValueError):
         return []
+
+
+# ── the course ───────────────────────────────────────────────────────────────────────────────────
+
+Section = tuple[Text, tuple[str, ...]]
+
+COURSE: tuple[Section, ...] = (
+    (
+        Text("First steps"),
+        ("hello", "rnn_cell", "initial_state", "rnn_cell_batch", "rnn", "hello_rnn", "relu", "float64"),
+    ),
+    (
+        Text("Layers and shapes"),
+        ("multilayer", "bidirectional", "batch_first", "packed", "embedding", "windows"),
+    ),
+    (Text("Gates"), ("lstm_by_hand", "lstm", "hello_lstm", "gru", "hello_gru", "mgu")),
+    (Text("Learning"), ("weather", "names", "vanishing", "vanishing_lstm", "exploding")),
+    (
+        Text("Pitfalls"),
+        tuple(
+            f"pitfalls/{name}"
+            for name in (
+                "oholo",
+                "typo_in_data",
+                "shift_by_one",
+                "softmax_before_cross_entropy",
+                "no_zero_grad",
+                "hidden_not_reset",
+                "h_0_of_the_wrong_shape",
+                "backward_inside_the_loop",
+            )
+        ),
+    ),
+)
+
+_BACK = "bptt backpropagation through time gradient 梯度 反向传播 随时间反向传播"
+_SHAPES = "shapes 形状 维度"
+
+KEYWORDS: Mapping[str, str] = {
+    "hello": f"rnn tanh one-hot 独热 循环神经网络 入门 first {_BACK}",
+    "rnn_cell": "by hand paper 手算 纸笔",
+    "initial_state": "initial hidden state 初始状态 h0",
+    "rnn_cell_batch": f"batch 批 {_SHAPES}",
+    "rnn": f"output h_n {_SHAPES}",
+    "hello_rnn": f"reduction mean sum 平均 求和 {_BACK}",
+    "relu": "overflow infinity inf nan 溢出 无穷 exploding 爆炸",
+    "float64": "precision rounding tolerance dtype 精度 舍入 浮点",
+    "multilayer": f"stacked num_layers 堆叠 多层 {_SHAPES}",
+    "bidirectional": f"birnn reverse 双向 {_SHAPES}",
+    "batch_first": _SHAPES,
+    "packed": "padding pack_padded_sequence lengths mask 填充 变长",
+    "embedding": f"word vectors 词向量 嵌入 {_BACK}",
+    "windows": "sliding window time series forecasting 滑动窗口 时间序列",
+    "lstm_by_hand": "gates forget gate 门 遗忘门 手算 长短期记忆",
+    "lstm": "gates cell state 门 细胞状态 长短期记忆",
+    "hello_lstm": f"gates 门 长短期记忆 {_BACK}",
+    "gru": "gates reset update 门 重置门 更新门 门控循环单元",
+    "hello_gru": f"gates 门 门控循环单元 {_BACK}",
+    "mgu": "own cell custom equations 自定义 公式",
+    "weather": f"classification binary BCEWithLogitsLoss 分类 二分类 {_BACK}",
+    "names": f"classification accuracy overfitting 分类 准确率 过拟合 国家 {_BACK}",
+    "vanishing": f"vanishing gradient 梯度消失 long-term dependency 长期依赖 jacobian {_BACK}",
+    "vanishing_lstm": f"vanishing gradient 梯度消失 forget gate 遗忘门 长期依赖 {_BACK}",
+    "exploding": f"exploding gradient 梯度爆炸 clipping clip_grad_norm 梯度裁剪 nan inf 溢出 diverge 发散 {_BACK}",
+    "pitfalls/oholo": "target 目标 标签",
+    "pitfalls/typo_in_data": "data 数据",
+    "pitfalls/shift_by_one": "off by one target 目标 错位 language model 语言模型",
+    "pitfalls/softmax_before_cross_entropy": "logits 交叉熵 nll",
+    "pitfalls/no_zero_grad": f"accumulate 累积 {_BACK}",
+    "pitfalls/hidden_not_reset": "detach stateful 隐藏状态",
+    "pitfalls/h_0_of_the_wrong_shape": f"RuntimeError expected hidden size {_SHAPES}",
+    "pitfalls/backward_inside_the_loop": f"retain_graph RuntimeError backward through the graph a second time {_BACK}",
+}
+"""Words that find a scenario beside its name, title and summary, in both languages."""
+
+
+def course() -> tuple[Section, ...]:
+    """Give the bundled scenarios in the order of the course; those that it does not name come last."""
+    known = names()
+    sections = [(heading, tuple(name for name in names if name in known)) for heading, names in COURSE]
+    named = {name for _, names in sections for name in names}
+    more = tuple(name for name in known if name not in named)
+    return (*(section for section in sections if section[1]), *([(Text("More"), more)] if more else []))

@@ -7,10 +7,9 @@ from typing import Any
 
 from rnnstep.errors import Problem
 from rnnstep.language import Text
-from rnnstep.scenario.document import Document
-from rnnstep.scenario.input import SOURCES as INPUT_SOURCES
-from rnnstep.scenario.table import Place
-from rnnstep.scenario.target import SOURCES as TARGET_SOURCES
+from rnnstep.scenario.data.input import SOURCES as INPUT_SOURCES
+from rnnstep.scenario.data.target import SOURCES as TARGET_SOURCES
+from rnnstep.scenario.file.document import Document, Place
 
 # Keys of a table that stand instead of one another: one of the cure drives the file's out.
 _EITHER: Mapping[Place, tuple[tuple[frozenset[str], frozenset[str]], ...]] = {

@@ -7,10 +7,9 @@ from typing import Any, cast
 
 from rnnstep.language import LANGUAGES, Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.document import Document
+from rnnstep.scenario.file.document import Document, Table, shown
 from rnnstep.scenario.keys import MOST_DECIMALS
 from rnnstep.scenario.model import Display, Localized
-from rnnstep.scenario.table import Table, shown
 
 ASCII = tuple(map(chr, range(128)))
 

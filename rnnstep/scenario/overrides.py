@@ -7,12 +7,12 @@ from typing import Any
 
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.change_toml import Changes, changed_data, changed_text, plain_text
+from rnnstep.scenario.file.document import Limits
+from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.model import Scenario
-from rnnstep.scenario.parse import parse_toml
 from rnnstep.scenario.read import STANDARD, read_text
-from rnnstep.scenario.toml import Changes, changed_data, changed_text, plain_text
-from rnnstep.scenario.weights import SOURCES
+from rnnstep.scenario.weights.read_weights import SOURCES
 
 
 @dataclass(frozen=True, slots=True)

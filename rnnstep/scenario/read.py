@@ -13,12 +13,15 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario import modules
 from rnnstep.scenario.cure import CuredDocument, cured_document
-from rnnstep.scenario.document import Document, Limits
+from rnnstep.scenario.data.initial_state import read_initial_state
+from rnnstep.scenario.data.input import read_input, read_target
+from rnnstep.scenario.data.labelled_rows import read_data
+from rnnstep.scenario.file.document import Document, Limits, Table
+from rnnstep.scenario.file.source import open_document, parse_document
 from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_localized, read_vocabulary
-from rnnstep.scenario.input import read_target
 from rnnstep.scenario.keys import KEYS
+from rnnstep.scenario.loss_and_training import check_mistake, read_loss, read_training
 from rnnstep.scenario.memory import check_run
-from rnnstep.scenario.mistakes import check_mistake
 from rnnstep.scenario.model import (
     Batch,
     Embedding,
@@ -31,12 +34,67 @@ from rnnstep.scenario.model import (
     Training,
 )
 from rnnstep.scenario.own_cells import check_output, check_sizes, read_own_cells
-from rnnstep.scenario.parameters import linear_in_features
-from rnnstep.scenario.samples import Samples, read_samples
-from rnnstep.scenario.source import open_document, parse_document
-from rnnstep.scenario.state import read_initial_state
-from rnnstep.scenario.task import read_loss, read_training
-from rnnstep.scenario.weights import read_weights
+from rnnstep.scenario.weights.parameters import linear_in_features
+from rnnstep.scenario.weights.read_weights import read_weights
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Batches, and the sizes that follow from them."""
+
+    batches: tuple[Batch, ...]
+    input_size: int | None  # of x_t; None where an embedding comes before
+    num_indices: int | None  # how many an embedding must hold
+    is_batched: bool = True
+    test_batches: tuple[Batch, ...] = ()
+    classes: tuple[str, ...] | None = None  # the names in [data]
+
+
+def read_samples(
+    document: Document, vocabulary: tuple[str, ...] | None, dtype: np.dtype[np.floating]
+) -> Samples | None:
+    """Give what [input] or [data] hold, or None if there is neither, or a mistake in it."""
+    root = document.root
+    if vocabulary is None and root.has("vocabulary"):
+        return None
+    has_embedding = root.has("embedding")
+    recurrent = root.raw("recurrent")
+    if root.has("data"):
+        for other in ("input", "target"):
+            if root.has(other):
+                root.problem(other, Text("[{table}] and [data] exclude each other", table=other))
+        data = read_data(document, vocabulary=vocabulary, has_embedding=has_embedding, dtype=dtype)
+        if data is None or root.has("input"):
+            return None
+        return Samples(
+            data.train,
+            data.input_size,
+            data.num_indices,
+            test_batches=data.test,
+            classes=data.classes,
+        )
+    if not root.has("input"):
+        document.problem(
+            (),
+            Text(
+                "`[input]` is missing: expected one of {keys} in it",
+                keys="text, indices, values, file, random",
+            ),
+        )
+        return None
+    given = read_input(
+        document,
+        vocabulary=vocabulary,
+        has_embedding=has_embedding,
+        recurrent_table=Table(document, ("recurrent",), recurrent if isinstance(recurrent, dict) else {}),
+        dtype=dtype,
+    )
+    if given is None:
+        return None
+    return Samples(given.batches, given.input_size, given.num_indices, given.is_batched)
+
+
+# ── all tables ───────────────────────────────────────────────────────────────────────────────────
 
 STANDARD = Limits()
 

@@ -18,7 +18,7 @@ from rnnstep.checking.reading import file_of
 from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.session.tree import Spot, index_of
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import Any
 from rnnstep.language import LANGUAGES, Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario import bundled
-from rnnstep.scenario.course import KEYWORDS, course
-from rnnstep.scenario.parse import parse_toml
+from rnnstep.scenario.bundled import KEYWORDS, course
+from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.tui.remembered import Remembered
 from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.picker import Entry

@@ -34,7 +34,7 @@ def read_keymap() -> Keymap:
     path = config_file(KEYS)
     if path is None or not path.is_file():
         return Keymap({})
-    from rnnstep.scenario.parse import parse_toml
+    from rnnstep.scenario.file.parse_toml import parse_toml
 
     try:
         with path.open("rb") as file:

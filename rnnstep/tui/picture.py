@@ -98,7 +98,7 @@ def screenshot(app: DebuggerApp) -> str:
 
 def save_picture(app: DebuggerApp) -> None:
     """Write what is on the screen into the working directory, under a free name."""
-    from rnnstep.scenario.whole_file import whole_file
+    from rnnstep.scenario.file.atomic_write import whole_file
 
     number = 1
     while os.path.lexists(path := Path(f"rnnstep-{number}.svg")):

@@ -157,7 +157,7 @@ class _Saving:
         if path.exists() and path != self._asked:
             self._asked = path
             return Text("{path} is there already; Enter again replaces it", path=printable(str(path)))
-        from rnnstep.scenario.save import save
+        from rnnstep.scenario.file.save import save
 
         try:
             save(session.run.scenario, session.edits, path, replace=path == self._asked)

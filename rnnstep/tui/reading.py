@@ -20,7 +20,7 @@ def read(source: Source, options: Options) -> Scenario:
         UsageError: It cannot be read.
         ScenarioError: It holds mistakes.
     """
-    from rnnstep.scenario.document import Limits
+    from rnnstep.scenario.file.document import Limits
     from rnnstep.scenario.read import read as read_file
 
     limits = Limits(allow_outside=options.allow_outside)

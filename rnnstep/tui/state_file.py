@@ -21,7 +21,7 @@ def read_table(path: Path | None, largest: int) -> dict[str, Any]:
 def write_table(path: Path, table: Mapping[str, Any]) -> bool:
     """Write a table, atomically, in a folder that is made where it is missing; whether that could be done."""
     from rnnstep.errors import RnnstepError
-    from rnnstep.scenario.whole_file import whole_file
+    from rnnstep.scenario.file.atomic_write import whole_file
 
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from rnnstep.scenario.model import Scenario
-from rnnstep.scenario.parameters import linear_in_features, parameter_shapes
+from rnnstep.scenario.weights.parameters import linear_in_features, parameter_shapes
 
 KERNEL_SIZE = 3  # of the convolution over time that ours is set beside
 

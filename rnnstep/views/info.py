@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.modules import idle_dropout
-from rnnstep.scenario.parse import parse_toml
 from rnnstep.session.edits import Target, current
 from rnnstep.session.findings import in_words
 from rnnstep.session.place import write_place

@@ -8,8 +8,8 @@ from typing import Any
 from rnnstep.engine.floor import floor
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.model import Training
-from rnnstep.scenario.parse import parse_toml
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
 from rnnstep.views.compose import Block

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from rnnstep.language import Text
 from rnnstep.scenario.model import Batch, Recurrent, Scenario
-from rnnstep.scenario.parameter_names import named_parameters
-from rnnstep.scenario.parameters import linear_in_features, parameter_shapes
+from rnnstep.scenario.weights.parameters import linear_in_features, named_parameters, parameter_shapes
 
 
 class Shape(NamedTuple):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rnnstep.checking.grading import grade
 from rnnstep.checking.submissions import submissions
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read_text
 
 sys.path.insert(0, str(Path(__file__).parents[2]))

@@ -22,7 +22,7 @@ from rnnstep.checking.numbers import Numbers
 from rnnstep.checking.target import NoTarget
 from rnnstep.checking.targets import Targets
 from rnnstep.engine.learning import Learning
-from rnnstep.scenario.document import Document, Limits
+from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.read import read_text
 
 PLUS_MINUS_ONE = {"h", "h_prev", "g", "n", "tanh_c", "output", "h_n"}

@@ -12,7 +12,7 @@ import pytest
 from rnnstep.checking import Marked, inline_answers
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.bundled import find
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read, read_text
 from tests.oracle.by_hand import MISTAKES, Pen, run
 from tests.oracle.by_hand_back import MISTAKES as BACK_MISTAKES

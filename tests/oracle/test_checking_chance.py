@@ -11,7 +11,7 @@ from rnnstep.checking import MISTAKES, Marked, inline_answers
 from rnnstep.checking.chance import NAMED, Tries, at_least, once_in
 from rnnstep.checking.mistakes.usual import USUAL_FIRST
 from rnnstep.engine.learning import Learning
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read_text
 from tests.oracle.by_hand import Pen, run
 from tests.oracle.random_answers import drawn

@@ -7,7 +7,7 @@ import torch
 
 from rnnstep.checking import Marked, inline_answers
 from rnnstep.engine.learning import Learning
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read_text
 
 STEPS = 4

@@ -10,7 +10,7 @@ import pytest
 
 from rnnstep.checking import Marked, inline_answers
 from rnnstep.engine.learning import Learning
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read, read_text
 
 PUBLISHED = Path(__file__).parent / "published"

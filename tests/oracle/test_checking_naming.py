@@ -9,7 +9,7 @@ import pytest
 
 from rnnstep.checking import Marked, inline_answers
 from rnnstep.engine.learning import Learning
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read_text
 from tests.oracle.by_hand import Pen, run
 from tests.oracle.test_checking import scenario_of

@@ -12,7 +12,7 @@ from rnnstep.checking.answers import Answer, Answers
 from rnnstep.checking.numbers import from_text
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.bundled import find
-from rnnstep.scenario.document import Document, Limits
+from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.read import read, read_text
 
 INPUT = "[input]\nrandom = {shape = [3, 2, 3], seed = 1}\n"

@@ -12,7 +12,7 @@ from rnnstep.checking import Marked, inline_answers
 from rnnstep.checking.answers import Answer, Answers
 from rnnstep.checking.numbers import Numbers
 from rnnstep.engine.learning import Learning
-from rnnstep.scenario.document import Document, Limits
+from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.read import read_text
 
 TRAINED = """

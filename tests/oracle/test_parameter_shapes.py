@@ -10,7 +10,7 @@ import torch
 from rnnstep.cells import MODULES, cell_for
 from rnnstep.scenario.keys import OPTIMIZERS
 from rnnstep.scenario.model import Embedding, Linear, Recurrent
-from rnnstep.scenario.parameters import parameter_shapes
+from rnnstep.scenario.weights.parameters import parameter_shapes
 
 
 def shapes_in_torch(

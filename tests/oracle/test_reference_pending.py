@@ -237,7 +237,7 @@ def test_a_pickle_that_does_more_than_hold_tensors_is_refused(tmp_path, is_legac
 def test_what_the_reader_lets_through_torch_still_refuses(tmp_path, monkeypatch):
     touched = tmp_path / "touched"
     torch.save({"rnn.weight_ih_l0": Touch(touched)}, tmp_path / "net.pt")
-    monkeypatch.setattr("rnnstep.scenario.weight_files._holds_tensors", lambda *_: True)
+    monkeypatch.setattr("rnnstep.scenario.weights.weight_files._holds_tensors", lambda *_: True)
     (problem,) = refusal(write(tmp_path, 'file = "net.pt"'))
     assert "does more than hold tensors" in str(problem.message)
     assert not touched.exists()

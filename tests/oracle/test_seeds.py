@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from rnnstep.scenario.seeds import LARGEST_SEED, SMALLEST_SEED, seeded_weights
+from rnnstep.scenario.weights.seeds import LARGEST_SEED, SMALLEST_SEED, seeded_weights
 
 
 def torch_weights(

@@ -17,7 +17,7 @@ from rnnstep.checking.reading import text_answers
 from rnnstep.engine.learning import Learning
 from rnnstep.errors import RnnstepError
 from rnnstep.scenario.bundled import find
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read
 
 VALUES = [

@@ -10,7 +10,7 @@ import tomli
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rnnstep.scenario.positions import (
+from rnnstep.scenario.file.positions import (
     MOST_KEY_PARTS,
     Place,
     TooDeep,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rnnstep.errors import ScenarioError
 from rnnstep.language.printable import printable
 from rnnstep.scenario import bundled
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.keys import KEYS, OPTIMIZERS
 from rnnstep.scenario.read import read, read_text
 

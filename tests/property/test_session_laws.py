@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from rnnstep.equations.expand import Factor, expand
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Scenario
-from rnnstep.scenario.parameters import parameter_shapes
 from rnnstep.scenario.read import read, read_text
+from rnnstep.scenario.weights.parameters import parameter_shapes
 from rnnstep.session import moves
 from rnnstep.session.breakpoints import breakpoint_at
 from rnnstep.session.counterpart import counterpart, turned_to

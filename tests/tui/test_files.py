@@ -8,7 +8,7 @@ import pytest
 
 from rnnstep.folders import state_folder
 from rnnstep.scenario import bundled
-from rnnstep.scenario.course import COURSE, KEYWORDS, course
+from rnnstep.scenario.bundled import COURSE, KEYWORDS, course
 from rnnstep.tui.catalogue import catalogue, found_by
 from rnnstep.tui.page import Page
 from rnnstep.tui.picker import Picker

@@ -13,9 +13,9 @@ from rnnstep.checking import inline_answers
 from rnnstep.checking.reading import given_answers, read_answers
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.scenario import bundled
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
+from rnnstep.scenario.file.source import LARGEST_FILE
 from rnnstep.scenario.read import read
-from rnnstep.scenario.source import LARGEST_FILE
 from rnnstep.session.own_answers import read_own
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from rnnstep.errors import ScenarioError, UsageError
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import STANDARD, read, read_text
 
 HELLO = """\

@@ -11,7 +11,7 @@ from rnnstep.checking import Marked, inline_answers
 from rnnstep.cli import main
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.bundled import find
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read, read_text
 from tests.unit.command_line import NAN_IN_DATA, run, written
 

@@ -16,8 +16,7 @@ from rnnstep import __version__
 from rnnstep.cli import main
 from rnnstep.cli.page import fold
 from rnnstep.cli.root import COMMANDS
-from rnnstep.scenario.bundled import find, names
-from rnnstep.scenario.course import course
+from rnnstep.scenario.bundled import course, find, names
 from rnnstep.scenario.read import read_text
 from rnnstep.scenario.template import TEMPLATES, template
 from rnnstep.views.rows import width

@@ -17,7 +17,7 @@ import pytest
 from rnnstep.checking.grading import Grader, grade
 from rnnstep.checking.submissions import submissions
 from rnnstep.scenario.bundled import find
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read
 from rnnstep.views.rows import width
 from tests.unit.command_line import run, written

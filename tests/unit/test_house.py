@@ -176,7 +176,9 @@ def test_textual_is_imported_by_the_screen_alone() -> None:
 
 
 def test_toml_is_read_in_one_place() -> None:
-    assert {one.file for one in imports() if one.target in {"tomllib", "tomli"}} == {"scenario/parse.py"}
+    assert {one.file for one in imports() if one.target in {"tomllib", "tomli"}} == {
+        "scenario/file/parse_toml.py"
+    }
 
 
 # ── imports, as they happen in a fresh process ───────────────────────────────────────────────

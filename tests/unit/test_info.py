@@ -10,8 +10,8 @@ import pytest
 from rnnstep.reference import check
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Scenario
-from rnnstep.scenario.parameters import parameter_shapes
 from rnnstep.scenario.read import read, read_text
+from rnnstep.scenario.weights.parameters import parameter_shapes
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
 from rnnstep.views.alphabet import ASCII

@@ -18,13 +18,13 @@ from hypothesis.extra import numpy as npst
 
 from rnnstep.errors import UsageError
 from rnnstep.scenario import bundled
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.atomic_write import whole_file
+from rnnstep.scenario.file.change_toml import array_text
+from rnnstep.scenario.file.document import Limits
+from rnnstep.scenario.file.save import save
 from rnnstep.scenario.model import Scenario
-from rnnstep.scenario.parameters import parameter_shapes
 from rnnstep.scenario.read import read, read_text
-from rnnstep.scenario.save import save
-from rnnstep.scenario.toml import array_text
-from rnnstep.scenario.whole_file import whole_file
+from rnnstep.scenario.weights.parameters import parameter_shapes
 from rnnstep.session.edits import Edit, Target, apply, has_one_batch_size
 
 RNN = """\
@@ -523,7 +523,7 @@ def test_what_cannot_be_written_is_told_and_leaves_nothing_behind(tmp_path, monk
 
 
 def test_a_file_too_large_to_be_read_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("rnnstep.scenario.save.LARGEST_FILE", 100)
+    monkeypatch.setattr("rnnstep.scenario.file.save.LARGEST_FILE", 100)
     with pytest.raises(UsageError, match="too large"):
         saved(RNN, tmp_path, weight("weight_hh_l0", 0, 0))
     assert not (tmp_path / "new.toml").exists()
@@ -590,7 +590,7 @@ def test_any_edits_read_back(source, data, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from rnnstep.scenario.whole_file import whole_file
+from rnnstep.scenario.file.atomic_write import whole_file
 with whole_file(Path("a.txt")) as file:
     file.write(b"half")
     print("writing", flush=True)

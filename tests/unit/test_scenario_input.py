@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from rnnstep.errors import ScenarioError
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.data.array_files import read_array_file
+from rnnstep.scenario.file.document import Limits
+from rnnstep.scenario.file.source import parse_document
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read_text
-from rnnstep.scenario.source import parse_document
-from rnnstep.scenario.tensor_files import read_array_file
 
 LETTERS = 'vocabulary = ["e", "h", "l", "o"]\n'
 RNN = '[recurrent]\nmodule = "RNN"\nhidden_size = 3\n'

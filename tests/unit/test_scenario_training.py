@@ -11,11 +11,11 @@ import pytest
 
 from rnnstep.errors import ScenarioError
 from rnnstep.scenario import bundled
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
+from rnnstep.scenario.file.save import edited_text
 from rnnstep.scenario.keys import MISTAKES
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read, read_text
-from rnnstep.scenario.save import edited_text
 
 CELL = """\
 vocabulary = ["e", "h", "l", "o"]

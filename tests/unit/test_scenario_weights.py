@@ -17,12 +17,12 @@ from torch import nn
 
 from rnnstep.cells import cell_for
 from rnnstep.errors import ScenarioError
-from rnnstep.scenario.document import Limits
+from rnnstep.scenario.file.document import Limits
+from rnnstep.scenario.file.source import parse_document
 from rnnstep.scenario.model import Embedding, Floats, Linear, Pending, Recurrent
 from rnnstep.scenario.read import read_text
-from rnnstep.scenario.source import parse_document
-from rnnstep.scenario.state_dicts import not_held, take
-from rnnstep.scenario.weights import read_weights
+from rnnstep.scenario.weights.read_weights import read_weights
+from rnnstep.scenario.weights.state_dicts import not_held, take
 
 
 def weights(

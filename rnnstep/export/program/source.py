@@ -10,8 +10,8 @@ from rnnstep.export.program.literals import quoted
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario import bundled
+from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.model import Batch, Loss, Scenario, Training
-from rnnstep.scenario.parse import parse_toml
 
 FEW_ROWS = 12  # of [data] that the program writes out; more of them it reads from their file
 

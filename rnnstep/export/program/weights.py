@@ -14,9 +14,9 @@ from rnnstep.export.program.source import Source, indented
 from rnnstep.language import Text
 from rnnstep.scenario.model import Floats, Recurrent
 from rnnstep.scenario.modules import idle_dropout
-from rnnstep.scenario.parameters import linear_in_features, parameter_shapes
-from rnnstep.scenario.seeds import rounded, seeded_weights
-from rnnstep.scenario.state_dicts import take
+from rnnstep.scenario.weights.parameters import linear_in_features, parameter_shapes
+from rnnstep.scenario.weights.seeds import rounded, seeded_weights
+from rnnstep.scenario.weights.state_dicts import take
 
 
 def module_lines(source: Source) -> Iterator[str]:

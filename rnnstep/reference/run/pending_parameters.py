@@ -16,13 +16,12 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.reference.run.installed import require
 from rnnstep.reference.run.modules import Tensor, array
+from rnnstep.scenario.data.array_files import UnreadableTensor
+from rnnstep.scenario.file.document import listed, shown
 from rnnstep.scenario.model import Floats, Pending, Scenario
-from rnnstep.scenario.parameter_names import named_parameters
-from rnnstep.scenario.parameters import parameter_shapes
-from rnnstep.scenario.seeds import rounded
-from rnnstep.scenario.state_dicts import take
-from rnnstep.scenario.table import listed, shown
-from rnnstep.scenario.tensor_files import UnreadableTensor
+from rnnstep.scenario.weights.parameters import named_parameters, parameter_shapes
+from rnnstep.scenario.weights.seeds import rounded
+from rnnstep.scenario.weights.state_dicts import take
 
 MOST_LEVELS = 4  # of dictionaries in a checkpoint, one inside another
 

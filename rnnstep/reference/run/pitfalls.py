@@ -16,7 +16,7 @@ from rnnstep.reference.run.modules import Tensor, array, called, tensor, whole_m
 from rnnstep.reference.run.network import FirstStates, Network
 from rnnstep.reference.run.stepping import cell_stepper
 from rnnstep.reference.run.training import optimizer_of
-from rnnstep.scenario.document import shown_shape
+from rnnstep.scenario.file.document import shown_shape
 from rnnstep.scenario.model import Batch, Scenario
 
 Shape = tuple[int, ...]

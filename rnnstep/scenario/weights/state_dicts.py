@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
-from rnnstep.scenario.document import shown_shape
+from rnnstep.scenario.file.document import listed, shown, shown_shape
 from rnnstep.scenario.model import Floats
-from rnnstep.scenario.parameter_names import partner_of
-from rnnstep.scenario.table import listed, shown
+from rnnstep.scenario.weights.parameters import partner_of
 
 RECURRENT = "recurrent"
 _OF_RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)(_l\d+)?(_reverse)?")

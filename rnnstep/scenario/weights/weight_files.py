@@ -12,12 +12,11 @@ from typing import IO
 import numpy as np
 
 from rnnstep.language import Text
-from rnnstep.scenario.document import gibibytes, outside
+from rnnstep.scenario.data.array_files import UnreadableTensor, open_safetensors
+from rnnstep.scenario.file.document import Table, gibibytes, outside, shown
 from rnnstep.scenario.model import Floats, Pending
-from rnnstep.scenario.parameter_names import Parameter
-from rnnstep.scenario.state_dicts import RECURRENT, take
-from rnnstep.scenario.table import Table, shown
-from rnnstep.scenario.tensor_files import UnreadableTensor, open_safetensors
+from rnnstep.scenario.weights.parameters import Parameter
+from rnnstep.scenario.weights.state_dicts import RECURRENT, take
 
 PREFIXES = (RECURRENT, "embedding", "linear")
 # What a state_dict's pickle names. torch's weights_only is the guard; this is the early, clear message.

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnstep.language import Text
-from rnnstep.scenario.document import Document, check_memory
+from rnnstep.scenario.file.document import Document, Place, check_memory, listed, shown
 from rnnstep.scenario.heading import ASCII
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Floats, Integers
-from rnnstep.scenario.table import Place, listed, shown
 
 
 class Unspelt(Exception):

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
-from rnnstep.scenario.document import Document, check_memory, shown_shape
-from rnnstep.scenario.letters import read_rows
+from rnnstep.scenario.data.letters import read_rows
+from rnnstep.scenario.file.document import Document, Table, check_memory, listed, shown_shape
 from rnnstep.scenario.model import Batch, Floats, Integers, Loss
-from rnnstep.scenario.state_dicts import as_dtype
-from rnnstep.scenario.table import Table, listed
+from rnnstep.scenario.weights.state_dicts import as_dtype
 
 SOURCES = ("text", "indices", "values")
 Targets = NDArray[Any]  # (T, B), (T, B, O); final: (B,), (B, O); B of all batches together

@@ -10,11 +10,10 @@ import numpy as np
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.document import Document, check_memory, outside
+from rnnstep.scenario.data.letters import Unspelt, one_hot, padded, spelt, unspelt
+from rnnstep.scenario.file.document import Document, Place, Table, check_memory, listed, outside, shown
 from rnnstep.scenario.keys import closest
-from rnnstep.scenario.letters import Unspelt, one_hot, padded, spelt, unspelt
 from rnnstep.scenario.model import Batch
-from rnnstep.scenario.table import Place, Table, listed, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +78,7 @@ def read_data(
 
 
 def _path(table: Table) -> Path | None:
-    from rnnstep.scenario.tensor_files import check_csv_size
+    from rnnstep.scenario.data.array_files import check_csv_size
 
     if not table.has("file"):
         table.missing("file", Text("the name of a CSV file"))

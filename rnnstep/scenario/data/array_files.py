@@ -17,8 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
-from rnnstep.scenario.document import Document, check_memory, gibibytes, outside, shown_shape
-from rnnstep.scenario.table import Place, shown
+from rnnstep.scenario.file.document import (
+    Document,
+    Place,
+    check_memory,
+    gibibytes,
+    outside,
+    shown,
+    shown_shape,
+)
 
 READABLE = frozenset(("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8"))
 ARRAY_SUFFIXES = (".npy", ".csv", ".safetensors")

@@ -9,11 +9,10 @@ import numpy as np
 
 from rnnstep.cells import Cell
 from rnnstep.language import Text
-from rnnstep.scenario.document import Document, shown_shape
+from rnnstep.scenario.file.document import Document, listed, shown_shape
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Floats, Recurrent
-from rnnstep.scenario.state_dicts import as_dtype
-from rnnstep.scenario.table import listed
+from rnnstep.scenario.weights.state_dicts import as_dtype
 
 
 def read_initial_state(

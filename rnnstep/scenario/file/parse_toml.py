@@ -7,7 +7,7 @@ from typing import Any
 
 from tomli import TOMLDecodeError, loads
 
-from rnnstep.scenario.positions import check_depth
+from rnnstep.scenario.file.positions import check_depth
 
 __all__ = ["TOMLDecodeError", "parse_toml"]
 

@@ -10,9 +10,15 @@ from typing import Any
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.document import Document, Limits
-from rnnstep.scenario.parse import TOMLDecodeError, parse_toml
-from rnnstep.scenario.positions import TooDeep, line_and_column, offset_of, statement_start, unfinished_start
+from rnnstep.scenario.file.document import Document, Limits
+from rnnstep.scenario.file.parse_toml import TOMLDecodeError, parse_toml
+from rnnstep.scenario.file.positions import (
+    TooDeep,
+    line_and_column,
+    offset_of,
+    statement_start,
+    unfinished_start,
+)
 
 LARGEST_FILE = 8 << 20  # bytes; larger arrays belong in a file of their own
 

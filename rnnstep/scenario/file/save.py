@@ -1,11 +1,13 @@
 """An edited scenario as a new file: the old one's text, its comments and order, with the changed numbers put in.
 
 What is to change is first a list of changes, a path of keys each with its TOML; the list is
-applied to the text, and the text checked against the same list applied to the data.
+applied to the text, and the text checked against the same list applied to the data. Files that the scenario names are
+named as the new file's folder sees them.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,15 +16,66 @@ import numpy as np
 
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.scenario.file.atomic_write import whole_file
+from rnnstep.scenario.file.change_toml import (
+    Changes,
+    array_text,
+    changed_data,
+    changed_text,
+    plain_text,
+    string_text,
+)
+from rnnstep.scenario.file.parse_toml import parse_toml
+from rnnstep.scenario.file.source import LARGEST_FILE
 from rnnstep.scenario.model import Batch, Scenario
-from rnnstep.scenario.named_files import file_changes
-from rnnstep.scenario.parameter_names import Parameter, accepted_names, named_parameters
-from rnnstep.scenario.parameters import parameter_shapes
-from rnnstep.scenario.parse import parse_toml
-from rnnstep.scenario.source import LARGEST_FILE
-from rnnstep.scenario.toml import Changes, array_text, changed_data, changed_text, plain_text, string_text
-from rnnstep.scenario.weights import MODULES, SOURCES
-from rnnstep.scenario.whole_file import whole_file
+from rnnstep.scenario.weights.parameters import Parameter, accepted_names, named_parameters, parameter_shapes
+from rnnstep.scenario.weights.read_weights import MODULES, SOURCES
+
+NAMING = tuple((*above, table, "file") for above in ((), ("cure",)) for table in ("input", "data", "weights"))
+
+
+def file_changes(data: Mapping[str, Any], changes: Changes, folder: Path, target: Path) -> Changes:
+    """Give the file names of a scenario in `folder` as a copy in the folder `target` must write them.
+
+    Args:
+        data: The scenario's keys and values.
+        changes: What is changed in it anyway: a file no longer named is none.
+        folder: Where the scenario stands.
+        target: Where the copy will stand.
+
+    Raises:
+        UsageError: A file beside the scenario would lie outside the copy's folder, where nothing is read.
+    """
+    here, there = folder.resolve(), target.resolve()
+    found: Changes = {}
+    if here == there:
+        return found
+    for place in NAMING:
+        name = _at(data, place)
+        if name is None or place in changes or Path(name).is_absolute():
+            continue
+        path = Path(os.path.normpath(here / name))
+        if path.is_relative_to(here) and not path.is_relative_to(there):
+            raise UsageError(
+                Text(
+                    "the scenario reads {file} beside it, and nothing outside its own folder: save it in {folder}",
+                    file=printable(name),
+                    folder=printable(str(folder)),
+                )
+            )
+        found[place] = string_text(Path(os.path.relpath(path, there)).as_posix())
+    return found
+
+
+def _at(data: Mapping[str, Any], place: tuple[str, ...]) -> Any:
+    value: Any = data
+    for key in place:
+        value = value.get(key, {})
+    return value or None
+
+
+# ── the edited file ──────────────────────────────────────────────────────────────────────────────
 
 EDITED = {"en": " (edited)", "zh": "（已修改）"}
 _INPUT_SOURCES = ("text", "indices", "file", "random", "pad_index")
@@ -236,3 +289,61 @@ def _window_changes(scenario: Scenario) -> Changes:
 def _rows(batch: Batch) -> np.ndarray[Any, Any]:
     assert batch.values is not None
     return batch.values.swapaxes(0, 1)
+
+
+# ── all numbers written out ──────────────────────────────────────────────────────────────────────
+
+_DRAWN = ("random", "file", "values")
+
+
+def save_numbers(scenario: Scenario, path: Path, *, replace: bool, advice: Text) -> None:
+    """Write a scenario whose weights, inputs and first states are exactly these.
+
+    Args:
+        scenario: from a file; numbers were changed.
+        path: of the new file.
+        replace: whether a file that is there already may be replaced.
+        advice: what to say where it may not.
+
+    Raises:
+        UsageError: it cannot be written, or its inputs cannot stand in it.
+    """
+    text = numbers_text(scenario)
+    with whole_file(path, replace=replace, advice=advice) as file:
+        file.write(text.encode())
+
+
+def numbers_text(scenario: Scenario) -> str:
+    """Give the text of that file."""
+    data = parse_toml(scenario.source)
+    changes: Changes = {**_weights(scenario, data), **_states(scenario), **_inputs(scenario, data)}
+    changes["display", "decimals"] = str(scenario.display.decimals)
+    text = changed_text(scenario.source, changes)
+    return plain_text(changed_data(data, changes)) if text is None else text
+
+
+def _weights(scenario: Scenario, data: Mapping[str, Any]) -> Changes:
+    changes: Changes = {("weights", key): None for key in data.get("weights", {})}
+    for name, value in scenario.parameters.items():
+        changes["weights", *name.split(".")] = array_text(value)
+    return changes
+
+
+def _states(scenario: Scenario) -> Changes:
+    changes: Changes = {}
+    for name, value in scenario.initial_state.items():
+        shown = value[0] if scenario.recurrent.is_cell else value
+        shown = shown if scenario.is_batched else shown[..., 0, :]
+        changes["initial_state", name] = array_text(shown)
+    return changes
+
+
+def _inputs(scenario: Scenario, data: Mapping[str, Any]) -> Changes:
+    table = data.get("input", {})
+    if not any(key in table for key in _DRAWN):
+        return {}  # letters and indices are what they are
+    if "windows" in table:
+        raise UsageError(
+            Text("windows of a series cannot be written out: use a scenario with [input] values")
+        )
+    return input_as_values(scenario, table)

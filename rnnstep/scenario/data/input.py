@@ -1,7 +1,8 @@
 """The table [input]: what is fed, from letters, indices or numbers, as time-major batches.
 
 Indices without an embedding become one-hot vectors: of the vocabulary's size,
-else of `input_size`, else of as many elements as the largest index asks for.
+else of `input_size`, else of as many elements as the largest index asks for. `lengths` and `packed` say which steps of
+a padded batch are real; `windows` cuts one long series into many rows.
 """
 
 from __future__ import annotations
@@ -13,14 +14,97 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
-from rnnstep.scenario.document import Document, check_memory, shown_shape
-from rnnstep.scenario.lengths import read_lengths
-from rnnstep.scenario.letters import Rows, one_hot, read_rows
+from rnnstep.scenario.data.letters import Rows, one_hot, read_rows
+from rnnstep.scenario.data.target import read_target
+from rnnstep.scenario.file.document import LARGEST, Document, Place, Table, check_memory, listed, shown_shape
 from rnnstep.scenario.model import Batch, Floats
-from rnnstep.scenario.state_dicts import as_dtype
-from rnnstep.scenario.table import LARGEST, Table, listed
-from rnnstep.scenario.target import read_target
-from rnnstep.scenario.windows import cut_windows
+from rnnstep.scenario.weights.state_dicts import as_dtype
+
+
+def read_lengths(
+    table: Table, num_steps: int, num_rows: int, *, is_batched: bool
+) -> tuple[tuple[int, ...] | None, bool]:
+    """Read `lengths` and `packed`; padding is left out unless the file says otherwise."""
+    packed = table.boolean("packed")
+    for key in ("lengths", "packed"):
+        if not is_batched and table.raw(key):
+            table.problem(key, Text("`{key}`: only a batch is padded; this input has no batch axis", key=key))
+            return None, False
+    array = table.array("lengths", ndim=(1,), integer=True)
+    if array is None:
+        return ((num_steps,) * num_rows, True) if packed else (None, False)
+    if len(array) != num_rows:
+        message = Text(
+            "`lengths`: found {found}, expected {rows}: one for each row of the batch",
+            found=len(array),
+            rows=num_rows,
+        )
+        table.problem("lengths", message)
+        return None, False
+    for index, length in enumerate(array.tolist()):
+        if not 1 <= length <= num_steps:
+            message = Text(
+                "`lengths[{index}]`: found {found}, expected 1 to {steps}, the number of steps",
+                index=index,
+                found=length,
+                steps=num_steps,
+            )
+            table.problem(("lengths", index), message)
+            return None, False
+    lengths = tuple(array.tolist())
+    is_padded = min(lengths) < num_steps
+    return lengths, is_padded if packed is None else packed
+
+
+# ── windows of a series ──────────────────────────────────────────────────────────────────────────
+
+
+def cut_windows(
+    table: Table, series: NDArray[Any], place: Place, dtype: np.dtype[np.floating]
+) -> tuple[Floats, ...] | None:
+    """Cut a series (N,) or (N, I), from `place`, into batches (length, B, I).
+
+    Windows begin at 0, `stride` (1), 2·`stride` … while there is a value left to
+    begin with; the last ones are filled up with `pad` (0). A batch holds
+    `batch_size` (1) windows, the last one what remains.
+
+    Returns:
+        The batches, or None with problems noted.
+    """
+    table.known()
+    if not table.has("length"):
+        table.missing("length", Text("a whole number ≥ {minimum}", minimum=1))
+    length = table.integer("length", minimum=1)
+    stride = table.integer("stride", 1, minimum=1)
+    batch_size = table.integer("batch_size", 1, minimum=1)
+    pad = table.number("pad", 0.0, finite=False)
+    if series.ndim not in (1, 2):
+        message = Text(
+            "`{key}`: found {found}, expected one long series for `windows`: (N,) or (N, input_size)",
+            key=place[-1],
+            found=shown_shape(series.shape),
+        )
+        table.document.problem(place, message)
+        return None
+    if length is None or stride is None or batch_size is None or pad is None:
+        return None
+    values = as_dtype(series.reshape(len(series), -1), dtype)
+    starts = range(0, len(values), stride)
+    shape = (length, len(starts), values.shape[1])
+    if not check_memory(table.document, (*table.place, "length"), shape, dtype.itemsize):
+        return None
+    windows = np.empty(shape, dtype)
+    windows[:] = as_dtype(np.array(pad), dtype)
+    for number, start in enumerate(starts):
+        part = values[start : start + length]
+        windows[: len(part), number] = part
+    return tuple(
+        np.ascontiguousarray(windows[:, first : first + batch_size])
+        for first in range(0, len(starts), batch_size)
+    )
+
+
+# ── the table ────────────────────────────────────────────────────────────────────────────────────
 
 __all__ = ["InputData", "read_input", "read_target"]
 
@@ -183,7 +267,7 @@ def _read_array(reading: _Reading) -> NDArray[Any] | None:
         return table.array("values")
     if reading.source == "random":
         return _draw(reading)
-    from rnnstep.scenario.tensor_files import read_array_file  # and with it csv and json
+    from rnnstep.scenario.data.array_files import read_array_file  # and with it csv and json
 
     filename = table.string("file")
     return read_array_file(reading.document, reading.place, filename) if filename is not None else None

@@ -14,7 +14,7 @@ from tomlkit.container import Container
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Comment, InlineTable, Item, Key, Null, Whitespace
 
-from rnnstep.scenario.parse import parse_toml
+from rnnstep.scenario.file.parse_toml import parse_toml
 
 Changes = dict[tuple[str, ...], str | None]
 """The TOML that a path of keys is to have; None where it goes."""

@@ -14,14 +14,12 @@ import numpy as np
 
 from rnnstep.cells import Cell
 from rnnstep.language import Text
-from rnnstep.scenario.document import Document
+from rnnstep.scenario.file.document import Document, Table, listed
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Embedding, Floats, Linear, Pending, Recurrent
-from rnnstep.scenario.parameter_names import Parameter, accepted_names, named_parameters
-from rnnstep.scenario.parameters import parameter_shapes
-from rnnstep.scenario.seeds import LARGEST_SEED, SMALLEST_SEED, rounded, seeded_weights
-from rnnstep.scenario.state_dicts import as_dtype, not_held, wrong_shape
-from rnnstep.scenario.table import Table, listed
+from rnnstep.scenario.weights.parameters import Parameter, accepted_names, named_parameters, parameter_shapes
+from rnnstep.scenario.weights.seeds import LARGEST_SEED, SMALLEST_SEED, rounded, seeded_weights
+from rnnstep.scenario.weights.state_dicts import as_dtype, not_held, wrong_shape
 
 SOURCES = ("seed", "file", "round", "prefix")
 MODULES = ("embedding", "linear")  # `embedding.weight = …` is a table in TOML
@@ -65,7 +63,9 @@ def read_weights(
     if seed is not None:
         pending = _take_seed(table, seed, shapes, recurrent.hidden_size, parameters, given, dtype)
     elif table.has("file"):
-        from rnnstep.scenario.weight_files import read_weight_file  # and with it zipfile and pickletools
+        from rnnstep.scenario.weights.weight_files import (
+            read_weight_file,  # and with it zipfile and pickletools
+        )
 
         complete = frozenset(name for name in given if len(given[name]) == len(parameters[name].parts))
         found = read_weight_file(table, parameters, complete, dtype)
