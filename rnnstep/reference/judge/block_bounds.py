@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.engine import Block, Pass
-from rnnstep.engine.blocks import Direction
 from rnnstep.engine.loss import LossBlocks
 from rnnstep.engine.returning import CONSTANT
 from rnnstep.equations.bounds import Pair
@@ -26,6 +25,7 @@ from rnnstep.equations.differentiate import Backward, D, backward
 from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
+from rnnstep.network.blocks import Direction
 from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sum, exact
 from rnnstep.reference.run.forward import ReferencePass
 from rnnstep.reference.run.loss import given_by_row
