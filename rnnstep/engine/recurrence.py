@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -81,6 +82,7 @@ class BlockRun:
         self.segments: list[Segment] = []
         self._states: dict[str, Array] = {}
         self._recent: tuple[int, tuple[Array, ...]] | None = None  # the segment computed anew last
+        self._arrays = self._made(x.dtype)
         self._run(x, initial)
 
     @property
@@ -189,13 +191,37 @@ class BlockRun:
                 before = tuple([state[:rows] for state in initial])
             piece = x[start:stop, :rows]
             piece = np.ascontiguousarray(piece[::-1] if self.is_reversed else piece)
-            kept = self._call(piece, before)
+            kept = self._call(piece, before, self._part(start, stop))
             if not self._is_kept:
-                states_alone = {index for index, _, _ in self.block.compiled.state_columns}
                 kept = tuple(
-                    array if index in states_alone else array[:0] for index, array in enumerate(kept)
+                    array if index in self._state_arrays else array[:0] for index, array in enumerate(kept)
                 )
             self.segments.append(Segment(start, stop, rows, piece, before, kept))
+
+    @cached_property
+    def _state_arrays(self) -> frozenset[int]:
+        """Which of the kept arrays hold states."""
+        return frozenset(index for index, _, _ in self.block.compiled.state_columns)
+
+    def _made(self, dtype: np.dtype[Any]) -> tuple[Array | None, ...]:
+        """Make what is kept of all steps, in the order of computation, so that segments write to parts of it.
+
+        None for what is not kept, and for all of a packed batch, whose segments have unlike rows.
+        """
+        steps, rows, _ = self._shape
+        shape = (steps,) if self._mode == ONE_ROW else (steps, rows)
+        return tuple(
+            np.empty((*shape, width), dtype)
+            if self._rows is None and (self._is_kept or index in self._state_arrays)
+            else None
+            for index, width in enumerate(self.block.compiled.widths)
+        )
+
+    def _part(self, start: int, stop: int) -> tuple[Array | None, ...]:
+        """What those arrays have for a segment."""
+        if self.is_reversed:
+            start, stop = self.num_steps - stop, self.num_steps - start
+        return tuple(None if array is None else array[start:stop] for array in self._arrays)
 
     def _after(self, segment: Segment) -> list[Array]:
         """The states after a segment's last step in the order of computation, (rows, n)."""
@@ -222,10 +248,12 @@ class BlockRun:
         ]
         return found[::-1] if self.is_reversed else found
 
-    def _call(self, x: Array, before: tuple[Array, ...]) -> tuple[Array, ...]:
+    def _call(
+        self, x: Array, before: tuple[Array, ...], arrays: tuple[Array | None, ...] = ()
+    ) -> tuple[Array, ...]:
         if self._mode == ONE_ROW:
-            return self._function(x[:, 0], *[state[0] for state in before], *self._prepared)  # type: ignore[no-any-return]
-        return self._function(x, *before, *self._prepared)  # type: ignore[no-any-return]
+            x, before = x[:, 0], tuple([state[0] for state in before])
+        return self._function(x, *before, *self._prepared, *arrays)  # type: ignore[no-any-return]
 
     def _rows_of(self, kept: Array) -> Array:
         """Give a kept array its row axis back."""
@@ -235,14 +263,15 @@ class BlockRun:
 
     def _whole(self, name: str) -> Array:
         index, a, b = self.block.compiled.columns[name]
-        if len(self.segments) == 1 and self._rows is None:
-            only = self._rows_of(self._kept(self.segments[0], needs_all=False)[index])[..., a:b]
+        array = self._arrays[index]
+        if array is not None:
+            only = self._rows_of(array)[..., a:b]
             return only[::-1] if self.is_reversed else only
         whole = np.zeros((*self._shape[:2], b - a), self.segments[0].x.dtype)
         for segment in self.segments:
             part = self._rows_of(self._kept(segment, needs_all=False)[index])[..., a:b]
             whole[segment.start : segment.stop, : segment.rows] = part[::-1] if self.is_reversed else part
-        return whole if self._rows is None else whole[:, self._rows.place]
+        return whole[:, self._rows.place] if self._rows is not None else whole
 
     def _known(self, t: int) -> tuple[dict[str, Array], frozenset[str]]:
         """What is stored of step `t`, in running order, and the names that are the same at every step."""

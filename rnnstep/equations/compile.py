@@ -65,9 +65,14 @@ class Compiled:
         return tuple(self.columns[name] for name in self.program.states)
 
     @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """The columns of each kept array."""
+        return tuple(array.size for array in self._arrays)
+
+    @cached_property
     def numbers_a_step(self) -> int:
         """How many numbers are kept for each row and step."""
-        return sum(array.size for array in self._arrays)
+        return sum(self.widths)
 
     def prepare(
         self, parameters: Mapping[str, Array], dtype: np.dtype[np.floating], mode: str
@@ -79,7 +84,9 @@ class Compiled:
             return tuple([constant.stacked(values, dtype) for constant in constants])
 
     def function(self, mode: str) -> FunctionType:
-        """The function of `mode`: `(inputs…, states…, *prepared) -> kept arrays`.
+        """The function of `mode`: `(inputs…, states…, *prepared, *arrays) -> kept arrays`.
+
+        It makes the arrays that it gives where none are given to write to; those have to be contiguous.
 
         Where values overflow, it lets numpy warn as the caller has set it (`np.errstate`).
         """

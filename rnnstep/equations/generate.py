@@ -95,7 +95,8 @@ class _Writer:
             value = self._operand([self._plan.lines[name]], is_step=True)
             self._loop.append(f"{self._states[self._program.before(name)]} = {value}")
         constants = (f"w{k}" for k in range(len(self.constants)))
-        arguments = ", ".join([*self._inputs.values(), *self._states.values(), *constants])
+        given = (f"{name}=None" for name in self._kept_arrays())
+        arguments = ", ".join([*self._inputs.values(), *self._states.values(), *constants, *given])
         lines = [f"def run({arguments}):", *(f"    {line}" for line in self._head)]
         if self._program.states:
             arrays = ", ".join(name + self._turn for name in self._walked)
@@ -144,7 +145,8 @@ class _Writer:
 
     def _empty(self, name: str, size: int, is_over_time: bool) -> str:  # noqa: FBT001
         steps, rows = "steps, " if is_over_time else "", "rows, " if self._has_rows else ""
-        return f"{name} = empty(({steps}{rows}{size},), dtype)"
+        given = f" if {name} is None else {name}" if name in self._kept_arrays() else ""
+        return f"{name} = empty(({steps}{rows}{size},), dtype){given}"
 
     def _computed(self, group: Group, *, is_step: bool) -> list[str]:
         """The statements that compute a group, or a run of neighbours of one kind."""
