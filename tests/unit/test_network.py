@@ -11,7 +11,7 @@ from rnnstep.engine.blocks import build
 from rnnstep.network.graph import Graph
 from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When
-from rnnstep.scenario.parameters import parameter_shapes
+from rnnstep.scenario.weights.parameters import parameter_shapes
 from rnnstep.scenario.read import read_text
 
 DEEP = """
