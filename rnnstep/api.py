@@ -7,10 +7,10 @@ from os import PathLike
 from rnnstep.checking import answers_of
 from rnnstep.engine import Model, Trace
 from rnnstep.engine.learning import Learning
-from rnnstep.export.gradients import Gradients, gradients
-from rnnstep.export.marks import Marks
-from rnnstep.export.run import Run
-from rnnstep.export.training import TrainingRun, check_training, training_run
+from rnnstep.reports.gradients import Gradients, gradients
+from rnnstep.reports.marks import Marks
+from rnnstep.reports.trace import Run
+from rnnstep.reports.training import TrainingRun, check_training, training_run
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.model import Scenario

@@ -6,13 +6,13 @@ answers ─► targets ─► sheet ─┬─► paper (the calculation in inter
 
 from __future__ import annotations
 
-from rnnstep.checking.answer_text import inline_answers
-from rnnstep.checking.answers import Answer, Answers
-from rnnstep.checking.marked import TOO_COARSE, Marked, Remarks, followed, not_marked
+from rnnstep.checking.answers.answer import Answer, Answers
+from rnnstep.checking.answers.lines import inline_answers
+from rnnstep.checking.answers.reading import answers_of, read_answers
+from rnnstep.checking.marked_sheet import TOO_COARSE, Marked, Remarks, followed, not_marked
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes.words import MISTAKES
 from rnnstep.checking.naming import Named
-from rnnstep.checking.reading import answers_of, read_answers
 
 __all__ = [
     "MISTAKES",

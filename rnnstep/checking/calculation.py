@@ -14,12 +14,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking.float32 import as_computed
-from rnnstep.checking.own import Own, Place, Written
-from rnnstep.checking.rounding import Kept, Rounded, exact_of, shown
+from rnnstep.checking.own_numbers import Own, Place, Written
+from rnnstep.checking.rounding import Kept, Rounded, WithWrongKeys, as_computed, exact_of, shown
 from rnnstep.checking.slip import RIGHT, Slip, by_hand
 from rnnstep.checking.step import Doubts, Fed, Step
-from rnnstep.checking.wrong_keys import WithWrongKeys
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.evaluate import evaluate

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnnstep.checking.own import Place
+from rnnstep.checking.own_numbers import Place
 from rnnstep.engine.floor import bounded_state
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval

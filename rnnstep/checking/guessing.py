@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnnstep.checking.answers import Answer
-from rnnstep.checking.laying import Laid
-from rnnstep.checking.marked import Marked
+from rnnstep.checking.answers.answer import Answer
+from rnnstep.checking.answers.layout import Laid
+from rnnstep.checking.answers.numbers import Numbers
+from rnnstep.checking.answers.targets import Part, Target, gradient_target
+from rnnstep.checking.marked_sheet import Marked
 from rnnstep.checking.marking import Sheet
-from rnnstep.checking.numbers import Numbers
-from rnnstep.checking.own import Place
-from rnnstep.checking.targets import Part, Target, gradient_target
+from rnnstep.checking.own_numbers import Place
 from rnnstep.engine.epoch import CLIP
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.operations import Array

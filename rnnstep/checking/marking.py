@@ -10,16 +10,15 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking.answers import Answer, Answers
-from rnnstep.checking.float32 import as_computed, told_by
-from rnnstep.checking.laying import Laid, lay_out
+from rnnstep.checking.answers.answer import Answer, Answers
+from rnnstep.checking.answers.layout import Laid, lay_out
+from rnnstep.checking.answers.targets import Slices, Target
 from rnnstep.checking.mistakes.catalogue import Catalogue
-from rnnstep.checking.own import Own, Place, Written
-from rnnstep.checking.rounding import around
+from rnnstep.checking.own_numbers import Own, Place, Written
+from rnnstep.checking.rounding import around, as_computed, told_by
 from rnnstep.checking.sheet import Calculations
 from rnnstep.checking.slip import RIGHT, Slip
 from rnnstep.checking.stock import is_stock
-from rnnstep.checking.target import Slices, Target
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array

@@ -2,20 +2,24 @@
 
 A person who calculates to d decimals rounds to the nearest of them where a number is written down, and may carry
 more digits where it is not. So after every operation an interval is widened to whatever rounding to d or more
-decimals can make of what it holds; the products of a matrix product are written down one by one, too.
+decimals can make of what it holds; the products of a matrix product are written down one by one, too. A run of the
+scenario's own dtype is inside the bounds as well (`as_computed`). Some readings only mistakes hold (`WithWrongKeys`): the
+other key of the calculator, a product along the wrong axis, digits cut off.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
 
 from rnnstep.equations import intervals
 from rnnstep.equations.evaluate import Intervals
-from rnnstep.equations.intervals import Bound, Interval, point
+from rnnstep.equations.intervals import Bound, Interval, outward, point
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression
+from rnnstep.scenario.model import Scenario
 
 _NEAREST = 0.55  # of a unit: rounding to d + 1 decimals and then to d goes that far
 _FINER = 0.05  # of a unit: what rounding to d + 1 decimals or more moves
@@ -287,3 +291,79 @@ _EXACT = frozenset(
     | {"passed", "part", "within", "isinf", "isfinite", "any", "all", "argmax"}
     | {"spread", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
 )
+
+
+# ── computed in float32 ──────────────────────────────────────────────────────────────────────────
+
+_LEAST, _SHARE = 3e-7, 7e-7  # how far a step in float32 may be off, in all and relative to the number
+_MOST_DECIMALS = 7  # that say something of a float32
+
+
+def as_computed(bounds: Interval, scenario: Scenario) -> Interval:
+    """Bounds that a float32 run of the same step is inside of, where the scenario is one of float32."""
+    if scenario.dtype != np.float32:
+        return bounds
+    low, high = bounds
+    size = np.maximum(np.abs(low), np.abs(high))
+    slack = np.where(np.isfinite(size), _LEAST + _SHARE * size, 0.0)
+    return low - slack, high + slack
+
+
+def told_by(scenario: Scenario, decimals: int) -> int:
+    """How many of the decimals that were written say something: of 0.12345678359270096 in float32 seven."""
+    return min(decimals, _MOST_DECIMALS) if scenario.dtype == np.float32 else decimals
+
+
+# ── readings that only mistakes hold ─────────────────────────────────────────────────────────────
+
+_STEPS = 4  # floats that a function of numpy may be off by
+
+
+class WithWrongKeys(Rounded):
+    """The reading with the operations that people take in the place of the right ones."""
+
+    def _tan(self, a: Interval) -> Interval:
+        """Tan of an angle; without bounds where a pole lies between."""
+        with np.errstate(all="ignore"):
+            low, high = outward(np.tan(a[0]), np.tan(a[1]), _STEPS)
+            has_pole = np.floor(a[0] / np.pi + 0.5) != np.floor(a[1] / np.pi + 0.5)
+        return self._rounded((np.where(has_pole, -np.inf, low), np.where(has_pole, np.inf, high)))
+
+    def _tan_of_degrees(self, a: Interval) -> Interval:
+        return self._tan((a[0] * (np.pi / 180), a[1] * (np.pi / 180)))
+
+    def _log10(self, a: Interval) -> Interval:
+        return self._rounded(_rising(np.log10, a))
+
+    def _log2(self, a: Interval) -> Interval:
+        return self._rounded(_rising(np.log2, a))
+
+    def _times_columns(self, w: Interval, x: Interval) -> Interval:
+        """Each element times all of its column: W ⊙ x summed over the rows."""
+        low, high = self._rounded(intervals.mul(w, (x[0][..., None, :], x[1][..., None, :])))
+        return self._summed((np.swapaxes(low, -1, -2), np.swapaxes(high, -1, -2)))
+
+    def _times_rows(self, w: Interval, x: Interval) -> Interval:
+        """Each element times all of its row: x_i · Σ_j W_ij."""
+        return self._summed(intervals.mul(w, (x[0][..., :, None], x[1][..., :, None])))
+
+
+class Cut(WithWrongKeys):
+    """The reading of one who cuts off what stands behind the last digit, or carries more digits and cuts later."""
+
+    nearest = 1.0
+
+    def _rounded(self, bounds: Interval) -> Interval:
+        low, high = bounds
+        return self._cut(np.maximum(low, 0.0), low), -self._cut(np.maximum(-high, 0.0), -high)
+
+    def _cut(self, size: Bound, bound: Bound) -> Bound:
+        """The least of what is left of numbers from a bound on: of one below 0 itself, as cutting moves it towards 0."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = np.floor(size * 10.0**self.decimals + ON_GRID) * 10.0**-self.decimals
+        return np.where((bound > 0) & np.isfinite(found), np.minimum(found, bound), bound)
+
+
+def _rising(function: Callable[[Bound], Bound], a: Interval) -> Interval:
+    with np.errstate(all="ignore"):
+        return outward(function(np.maximum(a[0], 0.0)), function(np.maximum(a[1], 0.0)), _STEPS)

@@ -7,13 +7,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking.float32 import as_computed
-from rnnstep.checking.own import Own, Place, Written
+from rnnstep.checking.answers.targets import Target, gradient_target
+from rnnstep.checking.own_numbers import Own, Place, Written
 from rnnstep.checking.paper import Paper
-from rnnstep.checking.rounding import rounded
+from rnnstep.checking.rounding import as_computed, rounded
 from rnnstep.checking.slip import RIGHT, Slip
 from rnnstep.checking.step import Fed
-from rnnstep.checking.targets import Target, gradient_target
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array

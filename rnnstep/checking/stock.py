@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnstep.checking.own import Place
+from rnnstep.checking.own_numbers import Place
 from rnnstep.equations.operations import Array
 
 if TYPE_CHECKING:

@@ -41,9 +41,9 @@ def run(given: Given, speech: str) -> int:
     marked = Marked.of(Learning(scenario), _answers(given).rounded_to(given.decimals))
     page = page_of(scenario, given)
     if given.format == "json":
-        from rnnstep.export.marks import json_pieces
+        from rnnstep.reports.marks import marks_json
 
-        pieces = json_pieces(marked, page.language)
+        pieces = marks_json(marked, page.language)
     else:
         from rnnstep.cli.checking_text import marked_pieces
 
@@ -55,7 +55,7 @@ def run(given: Given, speech: str) -> int:
 def _answers(given: Given) -> Answers:
     """Read a file of answers, or what stands on the command line or in standard input."""
     from rnnstep.checking import answers_of
-    from rnnstep.checking.reading import given_answers
+    from rnnstep.checking.answers.reading import given_answers
     from rnnstep.scenario.file.source import LARGEST_FILE
 
     texts = list(given.answers)

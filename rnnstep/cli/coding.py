@@ -16,7 +16,7 @@ from rnnstep.language import Text, environment_language
 def run(given: Given, speech: str) -> int:
     """Read the scenario and write its program."""
     from rnnstep.cli.output import check_output, write_text
-    from rnnstep.export.program import torch_program
+    from rnnstep.program import torch_program
     from rnnstep.scenario.bundled import find
 
     check_output(given.output, force=given.force)

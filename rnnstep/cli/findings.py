@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from rnnstep.cli.page import Page
-from rnnstep.export.gradients import Gradients
-from rnnstep.export.run import Run
-from rnnstep.export.training import TrainingRun
 from rnnstep.language import Text
+from rnnstep.reports.gradients import Gradients
+from rnnstep.reports.trace import Run
+from rnnstep.reports.training import TrainingRun
 from rnnstep.scenario.model import Scenario
 from rnnstep.session.findings import in_words, written
 from rnnstep.session.run import Run as Stepped

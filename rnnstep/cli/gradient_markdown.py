@@ -24,9 +24,8 @@ from rnnstep.cli.page import Page, module_words
 from rnnstep.cli.worked import MOST_SHOWN
 from rnnstep.engine.floor import floor
 from rnnstep.equations.write import write_line
-from rnnstep.export.gradient_shares import MOST_STEPS, parts_of, shares, steps_back
-from rnnstep.export.gradients import Gradients
 from rnnstep.language import Text
+from rnnstep.reports.gradients import MOST_STEPS, Gradients, parts_of, shares, steps_back
 from rnnstep.views.numbers import number
 
 

@@ -28,9 +28,8 @@ from rnnstep.cli.worked import MOST_SHOWN, number_room, value_lines
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.equations.operations import Array
 from rnnstep.equations.write import BLACKBOARD, SOURCE, write_line
-from rnnstep.export.gradient_shares import MOST_STEPS, Share, parts_of, shares, steps_back
-from rnnstep.export.gradients import Gradients
 from rnnstep.language import Text
+from rnnstep.reports.gradients import MOST_STEPS, Gradients, Share, parts_of, shares, steps_back
 from rnnstep.views.compose import wrap
 from rnnstep.views.numbers import brief, column, number
 from rnnstep.views.rows import width

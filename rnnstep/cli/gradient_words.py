@@ -11,8 +11,8 @@ from rnnstep.cli.page import ALONE, Page
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.floor import floor
 from rnnstep.equations.operations import Array
-from rnnstep.export.gradients import Gradients
 from rnnstep.language import Text
+from rnnstep.reports.gradients import Gradients
 from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.views.compose import wrap
 from rnnstep.views.numbers import brief

@@ -21,7 +21,7 @@ from rnnstep.cli.options import (
 from rnnstep.language import Text
 
 if TYPE_CHECKING:
-    from rnnstep.export.gradients import Gradients
+    from rnnstep.reports.gradients import Gradients
 
 FORMATS = ("text", "json", "csv", "npz", "md")
 
@@ -29,7 +29,7 @@ FORMATS = ("text", "json", "csv", "npz", "md")
 def run(given: Given, speech: str) -> int:
     """Go forward and back, compare and write; the exit status says whether autograd agrees."""
     from rnnstep.cli.output import check_output, write_binary, write_text
-    from rnnstep.export.gradients import check_loss, gradients
+    from rnnstep.reports.gradients import check_loss, gradients
     from rnnstep.scenario.bundled import find
 
     check_output(given.output, force=given.force)
@@ -38,9 +38,9 @@ def run(given: Given, speech: str) -> int:
     is_beside = beside_torch(given)
     found = gradients(filled(scenario, given), is_beside=is_beside)
     if given.format == "npz":
-        from rnnstep.export.gradient_files import write_npz
+        from rnnstep.reports.gradients import gradients_npz
 
-        write_binary(lambda file: write_npz(found, file), given.output, force=given.force)
+        write_binary(lambda file: gradients_npz(found, file), given.output, force=given.force)
     else:
         write_text(_pieces(found, given), given.output, force=given.force)
     return DISAGREES if found.agrees is False else 0
@@ -51,13 +51,13 @@ def _pieces(found: Gradients, given: Given) -> Iterator[str]:
 
     match given.format:
         case "json":
-            from rnnstep.export.gradient_files import json_pieces
+            from rnnstep.reports.gradients import gradients_json
 
-            return json_pieces(found)
+            return gradients_json(found)
         case "csv":
-            from rnnstep.export.gradient_files import csv_pieces
+            from rnnstep.reports.gradients import gradients_csv
 
-            return csv_pieces(found)
+            return gradients_csv(found)
         case "md":
             from rnnstep.cli.gradient_markdown import markdown_pieces
 

@@ -36,7 +36,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 def run(given: Given, speech: str) -> int:
     """Mark every file and write the rows; what is wrong with a file is told in its row."""
-    from rnnstep.checking.submissions import submissions
+    from rnnstep.checking.grading import submissions
     from rnnstep.cli.output import check_output, write_text
     from rnnstep.cli.page import page_of
     from rnnstep.cli.speech import say
@@ -85,7 +85,7 @@ def _csv(row: Row, language: str) -> str:
 
 def _line(cells: Sequence[str | int]) -> str:
     """One line; what a spreadsheet would take for a formula begins with `'`, which it shows as text."""
-    from rnnstep.export.csv_text import csv_line
+    from rnnstep.reports.formats import csv_line
 
     return csv_line(
         [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in cells]

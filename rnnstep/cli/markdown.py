@@ -11,8 +11,8 @@ from rnnstep.cli.page import Page, legend, letter, module_words, verdict_lines
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
 from rnnstep.equations.write import write_line
-from rnnstep.export.selection import Seen, Selection
 from rnnstep.language import Text
+from rnnstep.reports.trace import Seen, Selection
 from rnnstep.scenario.file.document import shown_shape
 from rnnstep.views.numbers import number
 

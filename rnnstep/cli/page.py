@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from rnnstep.cli.commands import Given
 from rnnstep.cli.speech import can_spell
-from rnnstep.export.run import Run
-from rnnstep.export.selection import Selection
 from rnnstep.language import Text, environment_language
 from rnnstep.language.printable import printable
+from rnnstep.reports.trace import Run, Selection
 from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.views.alphabet import Alphabet, alphabet
 from rnnstep.views.numbers import brief

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rnnstep.engine import Block
     from rnnstep.engine.watch import Watch
-    from rnnstep.export.selection import Selection
+    from rnnstep.reports.trace import Selection
 
 FORMATS = ("text", "json", "csv", "npz", "md")
 
@@ -44,9 +44,8 @@ def write_trace(path: Path, given: Given) -> int:
     """Write the trace of one scenario file as the options say."""
     from rnnstep.cli.output import write_binary, write_text
     from rnnstep.engine import Model
-    from rnnstep.export.run import Run
-    from rnnstep.export.selection import Selection
     from rnnstep.reference import check
+    from rnnstep.reports.trace import Run, Selection
 
     is_beside = beside_torch(given)
     model = Model(filled(read_scenario(path, given), given))
@@ -56,9 +55,9 @@ def write_trace(path: Path, given: Given) -> int:
     trace = model.run()
     selection = Selection(Run(trace, check(trace) if is_beside else None), watches, until)
     if given.format == "npz":
-        from rnnstep.export.npz_file import write_npz
+        from rnnstep.reports.trace import trace_npz
 
-        write_binary(lambda file: write_npz(selection, file), given.output, force=given.force)
+        write_binary(lambda file: trace_npz(selection, file), given.output, force=given.force)
     else:
         write_text(_pieces(selection, given), given.output, force=given.force)
     return DISAGREES if selection.run.agrees is False else 0
@@ -86,13 +85,13 @@ def _pieces(selection: Selection, given: Given) -> Iterator[str]:
 
     match given.format:
         case "json":
-            from rnnstep.export.json_text import json_pieces
+            from rnnstep.reports.trace import trace_json
 
-            return json_pieces(selection)
+            return trace_json(selection)
         case "csv":
-            from rnnstep.export.csv_text import csv_pieces
+            from rnnstep.reports.trace import trace_csv
 
-            return csv_pieces(selection)
+            return trace_csv(selection)
         case "md":
             from rnnstep.cli.markdown import markdown_pieces
 

@@ -30,7 +30,7 @@ from rnnstep.language.printable import printable
 
 if TYPE_CHECKING:
     from rnnstep.cli.progress import Bar, Interrupts
-    from rnnstep.export.training import EpochResult, TrainingRun
+    from rnnstep.reports.training import EpochResult, TrainingRun
     from rnnstep.scenario.model import Scenario
 
 FORMATS = ("text", "json", "csv")
@@ -42,8 +42,7 @@ SEEDS = (-(2**63), 2**64 - 1)  # what torch.manual_seed takes
 def run(given: Given, speech: str) -> int:
     """Train, and write a row an epoch; Ctrl-C stops when the epoch is done, and what was done is written."""
     from rnnstep.cli.output import check_output, write_binary
-    from rnnstep.export.training import training_run
-    from rnnstep.export.training_files import write_weights
+    from rnnstep.reports.training import training_run, write_weights
 
     _check_files(given)
     for file in (given.output, given.save):
@@ -68,7 +67,7 @@ def _check_files(given: Given) -> None:
 
 def _scenario(given: Given) -> Scenario:
     """Read the scenario, with what the command line says in place of the file's numbers."""
-    from rnnstep.export.training import check_training
+    from rnnstep.reports.training import check_training
     from rnnstep.scenario.bundled import find
     from rnnstep.scenario.overrides import Overrides, overridden
 
@@ -113,13 +112,13 @@ def _write_at_once(pieces: Iterator[str], bar: Bar) -> None:
 def _pieces(training: TrainingRun, results: Iterator[EpochResult], given: Given) -> Iterator[str]:
     match given.format:
         case "json":
-            from rnnstep.export.training_files import json_pieces
+            from rnnstep.reports.training import training_json
 
-            return json_pieces(training, results)
+            return training_json(training, results)
         case "csv":
-            from rnnstep.export.training_files import csv_pieces
+            from rnnstep.reports.training import training_csv
 
-            return csv_pieces(training, results)
+            return training_csv(training, results)
     from rnnstep.cli.page import folded, page_of
     from rnnstep.cli.training_text import training_pieces
 

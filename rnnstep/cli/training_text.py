@@ -9,10 +9,9 @@ from rnnstep.cli.gradient_words import floor_words, loss_words, spelt
 from rnnstep.cli.page import ALONE, Page, module_words
 from rnnstep.cli.training_words import cure_words, mistake_lines, optimizer_words, refusal_lines
 from rnnstep.engine.trainer import Record
-from rnnstep.export.training import EpochResult, Prediction, TrainingRun, single, wanted
-from rnnstep.export.training_files import joined
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.reports.training import EpochResult, Prediction, TrainingRun, joined_classes, single, wanted
 from rnnstep.scenario.model import Scenario
 from rnnstep.views.compose import wrap
 from rnnstep.views.numbers import brief, number
@@ -86,7 +85,7 @@ def _num_rows(scenario: Scenario) -> int:
 
 def _said(said: Prediction | None, page: Page) -> str:
     """Write an answer so that it fits its column."""
-    text = printable(joined(said))
+    text = printable(joined_classes(said))
     return spelt(text if len(text) <= MOST_SAID else f"{text[: MOST_SAID - 1]}…", page)
 
 

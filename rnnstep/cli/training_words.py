@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rnnstep.export.training import TrainingRun
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.reports.training import TrainingRun
 from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.keys import OPTIMIZERS
 from rnnstep.scenario.model import Scenario, Training

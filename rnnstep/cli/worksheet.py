@@ -37,12 +37,12 @@ _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 def run(given: Given, speech: str) -> int:
     """Choose, round, write; with --save the scenario that `check` and `grade` need for it."""
-    from rnnstep.checking.worksheet import check_size, worksheet
     from rnnstep.cli.output import check_output, write_text
-    from rnnstep.export.worksheet import Origin, written
     from rnnstep.language import environment_language
     from rnnstep.scenario.bundled import find, name_of
     from rnnstep.scenario.file.save import numbers_text
+    from rnnstep.worksheet.worksheet import check_size, worksheet
+    from rnnstep.worksheet.written import Origin, written
 
     for file in (given.output, given.save):
         check_output(file, force=given.force)
@@ -93,7 +93,7 @@ def _drawn(scenario: Scenario, given: Given) -> Scenario:
 
 
 def _friendly(scenario: Scenario, steps: Sequence[int], decimals: int, seed: int, speech: str) -> Scenario:
-    from rnnstep.checking.friendly import friendly
+    from rnnstep.worksheet.friendly_weights import friendly
 
     found = friendly(scenario, decimals, seed, steps)
     if found.hidden:

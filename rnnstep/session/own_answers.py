@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.checking import MISTAKES, Answers, Mark, Marked, answers_of
+from rnnstep.checking.answers.numbers import NotNumbers, from_text
+from rnnstep.checking.answers.reading import file_of
 from rnnstep.checking.guessing import guessed
-from rnnstep.checking.numbers import NotNumbers, from_text
-from rnnstep.checking.own import Place
-from rnnstep.checking.reading import file_of
+from rnnstep.checking.own_numbers import Place
 from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable

@@ -38,7 +38,7 @@ def given(scene: Scene, name: str) -> Given | None:
     own, spot = scene.session.own, scene.spot
     if own is None or spot.phase is None or spot.batch is None:
         return None
-    from rnnstep.checking.own import Place
+    from rnnstep.checking.own_numbers import Place
 
     place = Place(spot.epoch, spot.batch, spot.phase, scene.block.key, scene.t, name)
     pieces = [

@@ -11,8 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from rnnstep.checking.grading import grade
-from rnnstep.checking.submissions import submissions
+from rnnstep.checking.grading import grade, submissions
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read_text
 

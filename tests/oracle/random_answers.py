@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from rnnstep.checking import Marked
-from rnnstep.checking.answers import Answer, Answers
-from rnnstep.checking.laying import lay_out
+from rnnstep.checking.answers.answer import Answer, Answers
+from rnnstep.checking.answers.layout import lay_out
+from rnnstep.checking.answers.numbers import Numbers
+from rnnstep.checking.answers.targets import NoTarget, Targets
 from rnnstep.checking.marking import Sheet
 from rnnstep.checking.mistakes.catalogue import Catalogue
-from rnnstep.checking.numbers import Numbers
-from rnnstep.checking.target import NoTarget
-from rnnstep.checking.targets import Targets
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.read import read_text

@@ -9,7 +9,7 @@ import pytest
 
 from rnnstep.checking import MISTAKES, Marked, inline_answers
 from rnnstep.checking.chance import NAMED, Tries, at_least, once_in
-from rnnstep.checking.mistakes.usual import USUAL_FIRST
+from rnnstep.checking.mistakes.catalogue import USUAL_FIRST
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read_text

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rnnstep.checking import Marked, inline_answers
-from rnnstep.checking.answers import Answer, Answers
-from rnnstep.checking.numbers import from_text
+from rnnstep.checking.answers.answer import Answer, Answers
+from rnnstep.checking.answers.numbers import from_text
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.file.document import Document, Limits

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rnnstep.checking import Marked, inline_answers
-from rnnstep.checking.answers import Answer, Answers
-from rnnstep.checking.numbers import Numbers
+from rnnstep.checking.answers.answer import Answer, Answers
+from rnnstep.checking.answers.numbers import Numbers
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.read import read_text

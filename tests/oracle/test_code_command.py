@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 from rnnstep.engine import Model
 from rnnstep.engine.learning import Learning
 from rnnstep.errors import ScenarioError
-from rnnstep.export.program import torch_program
-from rnnstep.export.program.source import results
 from rnnstep.language import Text
+from rnnstep.program import torch_program
+from rnnstep.program.source import results
 from rnnstep.reference import TorchTraining, complete, run_gradients
 from rnnstep.scenario.bundled import find, names
 from rnnstep.scenario.model import Scenario

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnstep.checking import Marked, inline_answers
-from rnnstep.checking.answer_csv import csv_answers
-from rnnstep.checking.answer_toml import toml_answers
-from rnnstep.checking.numbers import from_text
-from rnnstep.checking.reading import text_answers
+from rnnstep.checking.answers.csv_table import csv_answers
+from rnnstep.checking.answers.numbers import from_text
+from rnnstep.checking.answers.reading import text_answers
+from rnnstep.checking.answers.toml_tables import toml_answers
 from rnnstep.engine.learning import Learning
 from rnnstep.errors import RnnstepError
 from rnnstep.scenario.bundled import find

@@ -13,18 +13,18 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnstep.checking.answers import Answer
-from rnnstep.checking.laying import Laid
+from rnnstep.checking.answers.answer import Answer
+from rnnstep.checking.answers.layout import Laid
+from rnnstep.checking.answers.numbers import Numbers
+from rnnstep.checking.answers.targets import Part, Target
 from rnnstep.checking.marking import Sheet
-from rnnstep.checking.numbers import Numbers
-from rnnstep.checking.own import Own, Place
+from rnnstep.checking.own_numbers import Own, Place
 from rnnstep.checking.paper import Paper
-from rnnstep.checking.targets import Part, Target
-from rnnstep.checking.worksheet import rounded_scenario
-from rnnstep.checking.wrong_keys import WithWrongKeys
+from rnnstep.checking.rounding import WithWrongKeys
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.scenario.read import read_text
+from rnnstep.worksheet.worksheet import rounded_scenario
 
 
 class Person(WithWrongKeys):

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from rnnstep.checking import inline_answers
-from rnnstep.checking.reading import given_answers, read_answers
+from rnnstep.checking.answers.reading import given_answers, read_answers
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.scenario import bundled
 from rnnstep.scenario.file.document import Limits
@@ -503,7 +503,7 @@ def test_more_numbers_than_anybody_works_out_are_refused_before_any_is_read(
 ):
     (tmp_path / name).write_text(text[: LARGEST_FILE - 1], "utf-8")
     for reader in ("line_answers", "_toml"):
-        monkeypatch.setattr(f"rnnstep.checking.reading.{reader}", None)
+        monkeypatch.setattr(f"rnnstep.checking.answers.reading.{reader}", None)
     with pytest.raises(ScenarioError, match="more than 200,000 numbers and words"):
         read_answers(tmp_path / name, Limits())
     with pytest.raises(ScenarioError, match="more than 200,000 numbers and words"):

@@ -158,7 +158,7 @@ def test_hints_give_nothing_away(capsys):
 
 
 def test_beyond_hundreds_of_wrong_answers_none_is_looked_into(capsys, monkeypatch):
-    monkeypatch.setattr("rnnstep.checking.marked.MOST_REMARKED", 1)
+    monkeypatch.setattr("rnnstep.checking.marked_sheet.MOST_REMARKED", 1)
     assert main(["check", "hello", "h_1 = 9 9 9 9", "--decimals", "3"]) == 1
     assert "not looked into" not in capsys.readouterr().out
     lines = "h_1 = 9.000 9 9 9\nh_2 = 8.000 8 8 8\n"

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnstep.checking.grading import Grader, grade
-from rnnstep.checking.submissions import submissions
+from rnnstep.checking.grading import Grader, grade, submissions
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read

@@ -25,7 +25,7 @@ from rnnstep.cli import main, progress
 from rnnstep.cli.page import Page
 from rnnstep.cli.progress import Bar, Interrupts
 from rnnstep.cli.training_text import training_pieces
-from rnnstep.export.training import training_run
+from rnnstep.reports.training import training_run
 from rnnstep.scenario.bundled import find, names
 from rnnstep.scenario.read import read
 from rnnstep.views.alphabet import UNICODE

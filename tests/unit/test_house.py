@@ -17,8 +17,8 @@ import rnnstep
 PACKAGE = Path(rnnstep.__file__).parent
 HEAVY = {"numpy", "torch", "textual"}
 
-# Each room may import those before it. `reference` stands before `checking` and `export`, which
-# mark and write what both programs gave; `export` writes the marks, too.
+# Each room may import those before it. `reference` stands before `checking` and `reports`, which
+# mark and write what both programs gave; `reports` writes the marks, too.
 ROOMS = (
     ("language",),
     ("errors",),
@@ -31,7 +31,9 @@ ROOMS = (
     ("engine",),
     ("reference",),
     ("checking",),
-    ("export",),
+    ("worksheet",),
+    ("reports",),
+    ("program",),
     ("session",),
     ("views",),
     ("tui",),
@@ -233,7 +235,17 @@ def test_the_screen_starts_without_numpy_and_torch() -> None:
 
 
 def test_everything_below_the_screen_is_reached_without_textual_and_torch() -> None:
-    rooms = ("equations", "cells", "scenario", "engine", "export", "session", "views")
+    rooms = (
+        "equations",
+        "cells",
+        "scenario",
+        "engine",
+        "worksheet",
+        "reports",
+        "program",
+        "session",
+        "views",
+    )
     assert loaded_by(everything_in(*rooms)) == {"numpy"}
 
 

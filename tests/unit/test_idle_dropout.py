@@ -9,7 +9,7 @@ import torch
 
 import rnnstep
 from rnnstep.errors import ScenarioError
-from rnnstep.export.program import torch_program
+from rnnstep.program import torch_program
 from rnnstep.scenario.read import read_text
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session

@@ -11,8 +11,8 @@ from rnnstep.engine.blocks import build
 from rnnstep.network.graph import Graph
 from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When
-from rnnstep.scenario.weights.parameters import parameter_shapes
 from rnnstep.scenario.read import read_text
+from rnnstep.scenario.weights.parameters import parameter_shapes
 
 DEEP = """
 vocabulary = ["a", "b"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rnnstep
-from rnnstep.export.json_text import strict
+from rnnstep.reports.formats import strict
 from tests.unit.command_line import run, written
 
 NAN = """

@@ -7,11 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from rnnstep.checking.friendly import LEAST, MOST, friendly
-from rnnstep.checking.worksheet import worksheet
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.read import read
+from rnnstep.worksheet.friendly_weights import LEAST, MOST, friendly
+from rnnstep.worksheet.worksheet import worksheet
 from tests.unit.command_line import run, written
 
 NAMES = [
@@ -235,7 +235,7 @@ def test_friendly_weights_of_no_decimals_are_whole_numbers():
 
 
 def test_size_is_checked_before_weights_are_searched(capsys, monkeypatch):
-    monkeypatch.setattr("rnnstep.checking.friendly.friendly", None)
+    monkeypatch.setattr("rnnstep.worksheet.friendly_weights.friendly", None)
     status, out, err = run(capsys, "worksheet", "names", "--friendly", "--language", "en")
     assert (status, out) == (2, "")
     assert "too many" in err

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from rnnstep.checking.pocket import Pocket
+from rnnstep.worksheet.pocket_calculator import Pocket
 from tests.property.worked_lines import Reckoner
 from tests.unit.command_line import run, written
 from tests.unit.test_worksheet import BOTH_WAYS, NAMES, NESTED

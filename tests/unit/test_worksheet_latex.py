@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from rnnstep.export.latex_text import in_mathematics, is_plain, texted
 from rnnstep.scenario.bundled import names
+from rnnstep.worksheet.latex import in_mathematics, is_plain, texted
 from tests.unit.command_line import run, written
 from tests.unit.test_worksheet import BOTH_WAYS, NESTED
 

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnstep.checking.own import Place
-from rnnstep.checking.rounding import rounded
+from rnnstep.checking.own_numbers import Place
+from rnnstep.checking.rounding import Cut, rounded
 from rnnstep.checking.slip import Slip
-from rnnstep.checking.wrong_keys import Cut
 from rnnstep.equations.intervals import Interval
 
 if TYPE_CHECKING:
+    from rnnstep.checking.answers.targets import Part, Target
     from rnnstep.checking.marking import Mark, Sheet
-    from rnnstep.checking.target import Part, Target
 
 FINALS = ("h_n", "c_n")
 STEPS_APART = 3  # of a value that may have been written down for another step

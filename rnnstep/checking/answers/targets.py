@@ -1,0 +1,466 @@
+"""Which numbers of a run an answer's name stands for: the lines they are the results of, piece by piece.
+
+| name                    | of                                                                               |
+|-------------------------|----------------------------------------------------------------------------------|
+| `h`, `ih`, `a_i` …      | a line of a recurrent block, at a step                                           |
+| `x`                     | what enters a recurrent block, at a step                                         |
+| `output`                | the last layer's states at a step, both directions joined                        |
+| `h_n`, `c_n`            | the final states, in torch's shape for one row                                   |
+| `logits`                | the linear layer, at a step or of h_n; without one what `output` is              |
+| `p`, `log_p`, `nll` …   | a line of the loss, at a step                                                    |
+| `loss`                  | the one number; with a step that step's own loss                                 |
+| `grad.NAME`             | ∂L/∂ of a parameter under torch's name; with a step ∂L/∂ of a value              |
+| `update.NAME`           | what the optimizer takes off a parameter; `w.NAME` the parameter after that      |
+| `adam.m.NAME`           | a line of the optimizer, `m`, `v`, `m_hat` …: in the place of `adam` any optimizer |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from rnnstep.checking.answers.answer import Answer
+from rnnstep.checking.own_numbers import Place
+from rnnstep.engine.learning import Learning
+from rnnstep.engine.passes import Pass
+from rnnstep.engine.structure import Phase
+from rnnstep.equations.shares import D
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.network.blocks import Block
+from rnnstep.scenario.keys import closest
+
+Slices = tuple[slice | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of a target's numbers.
+
+    Attributes:
+        place: the line whose value they are.
+        at: where they lie in the target.
+        row: of the batch, from 0; None of the target's own.
+        scale: what the line's value is multiplied with, as a step's own loss with the factor of the loss.
+    """
+
+    place: Place
+    at: Slices
+    row: int | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What an answer is about.
+
+    Attributes:
+        parts: the lines whose results it is; what none of them is of, as padding, is zeros.
+        shape: of all of it.
+        row: of the batch, from 0; 0 of what belongs to all rows, or holds them all.
+        t: the step, from 0; None of the whole run.
+        layer, direction: of a recurrent block's value; None otherwise.
+    """
+
+    parts: tuple[Part, ...]
+    shape: tuple[int, ...]
+    row: int
+    t: int | None = None
+    layer: int | None = None
+    direction: str | None = None
+
+    def row_of(self, part: Part) -> int:
+        """The row of the batch that a part is of."""
+        return self.row if part.row is None else part.row
+
+
+class NoTarget(Exception):
+    """An answer that no number of the run belongs to; `message` says why."""
+
+    def __init__(self, message: Text, key: str = "name") -> None:
+        super().__init__(message)
+        self.message = message
+        self.key = key
+
+
+# ── of the forward pass ──────────────────────────────────────────────────────────────────────────
+
+_STEP = re.compile(r"(?P<name>.*?[^\W\d_])_?(?P<step>\d{1,9})")  # h1, h_1
+
+
+class ForwardFinder:
+    """Finds the target of one answer in a batch of an epoch: of the way forward."""
+
+    def __init__(self, learning: Learning, epoch: int, batch: int, row: int, answer: Answer) -> None:
+        self._learning = learning
+        self._epoch = epoch
+        self._batch = batch
+        self._row = row
+        self._answer = answer
+        self._done: Pass = learning.epoch(epoch).forward(batch)
+        self._is_of_its_layer = False  # a parameter of the layer and the direction that the answer says
+
+    def find(self) -> Target:
+        """Give the target.
+
+        Raises:
+            NoTarget: there is none, or the answer says a step, a layer or a direction of what has none.
+        """
+        target = self._found()
+        answer = self._answer
+        has_layer = target.layer is not None or self._is_of_its_layer
+        said = {
+            "step": answer.t is not None and target.t is None and not self._is_end(answer.t),
+            "layer": bool(answer.layer) and not has_layer,
+            "direction": answer.direction != "forward" and not has_layer,
+        }
+        for key, is_said in said.items():
+            if is_said:
+                name = printable(answer.name[:80])
+                raise NoTarget(Text("`{name}` takes no `{key}`", name=name, key=key), key)
+        return target
+
+    def _is_end(self, t: int) -> bool:
+        """Whether a step is where what is of the final states alone is computed."""
+        steps = (self._done.batch.last_step(self._row), self._done.batch.num_steps - 1)
+        return self._done.is_final and t in steps
+
+    def _found(self) -> Target:
+        name = self._answer.name.strip()
+        head, _, rest = name.partition(".")
+        if rest:
+            return self.dotted(head, rest)
+        match name:
+            case "output":
+                return self._output()
+            case "h_n" | "c_n":
+                return self._finals(name[0])
+            case "logits" if "linear" not in self._done.by_key:
+                return self._output()
+            case "loss":
+                return self._loss()
+        key = self._key_of(name)
+        if key is None:
+            known = self._known()
+            with_step = _STEP.fullmatch(name)
+            if with_step is not None and with_step["name"] in known and self._answer.t is None:
+                base, step = with_step["name"], int(with_step["step"])
+                told = {"name": name, "base": base, "step": step, "guess": f"{base}_{step}"}
+                raise NoTarget(
+                    Text("there is no value `{name}`; did you mean `{base}` with step = {step}?", **told)
+                    if self._answer.place or name == told["guess"]
+                    else Text("there is no value `{name}`; did you mean `{guess}`?", **told)
+                )
+            guess = closest(name, known)
+            if guess is not None:
+                raise NoTarget(
+                    Text("there is no value `{name}`; did you mean `{guess}`?", name=name, guess=guess)
+                )
+            raise NoTarget(
+                Text("there is no value `{name}`; known are {known}", name=name, known=", ".join(known))
+            )
+        return self._line("forward", key, name)
+
+    def dotted(self, head: str, rest: str) -> Target:
+        """Find what a name with a dot stands for."""
+        raise NoTarget(Text("there is no value `{name}`", name=f"{head}.{rest}"))
+
+    # ── forward ──────────────────────────────────────────────────────────────────────
+
+    def _known(self) -> tuple[str, ...]:
+        recurrent = next(iter(self._done.runs.values())).block
+        others = [block for block in self._done.blocks if block.kind in ("linear", "loss")]
+        names = [name for block in (recurrent, *others) for name in block.program.names]
+        learnt = ("loss", "grad.NAME") if "loss" in self._done.by_key else ()
+        updates = ("update.NAME",) if self._done.scenario.training is not None else ()
+        return tuple(dict.fromkeys((*names, "output", "h_n", "logits", *learnt, *updates)))
+
+    def _key_of(self, name: str) -> str | None:
+        layer = self._answer.layer or 0
+        key = f"L{layer}{'←' if self._answer.direction == 'backward' else ''}"
+        some = next(iter(self._done.runs.values())).block
+        if name in (*some.program.names, *some.program.inputs, *some.program.befores):
+            if key not in self._done.runs:
+                wrong = "direction" if f"L{layer}" in self._done.runs else "layer"
+                raise NoTarget(Text("there is no {key} in this run", key=key), wrong)
+            return key
+        for block in self._done.blocks:
+            if block.kind in ("linear", "loss") and name in block.program.names:
+                return block.key
+        return None
+
+    def _line(self, phase: Phase, key: str, name: str) -> Target:
+        block = self._done.by_key[key]
+        t = self._step(block)
+        shape = self._shape(phase, key, name)
+        part = Part(Place(self._epoch, self._batch, phase, key, t, name), (slice(None),) * len(shape))
+        is_recurrent = block.kind == "recurrent"
+        return Target(
+            (part,),
+            shape,
+            self._row,
+            t,
+            block.layer if is_recurrent else None,
+            block.direction if is_recurrent else None,
+        )
+
+    def _shape(self, phase: Phase, key: str, name: str) -> tuple[int, ...]:
+        stage = self._learning.structure.stage(self._batch, phase)
+        return tuple(int(size) for size in stage.by_key[key].program.shapes[name])
+
+    def _step(self, block: Block) -> int:
+        """The step that is meant; of a linear layer on h_n and of what has only one the last one."""
+        t = self._answer.t
+        last = self._done.batch.last_step(self._row)
+        is_final = self._done.is_final and block.kind in ("linear", "loss")
+        if is_final or block.kind == "total":
+            end = self._done.batch.num_steps - 1
+            if is_final and t is not None and not self._is_end(t):
+                name, step = printable(self._answer.name[:80]), end + 1
+                raise NoTarget(
+                    Text(
+                        "`{name}` is of the final state alone: say no step, or {step}", name=name, step=step
+                    ),
+                    "step",
+                )
+            return end
+        if t is None:
+            if last == 0:
+                return 0
+            raise NoTarget(
+                Text("`{name}` is of a step: say which, step = 1 or t = 0", name=self._answer.name)
+            )
+        if t > last:
+            raise NoTarget(
+                Text("there is no step {step}: there are {last}", step=t + 1, last=last + 1), "step"
+            )
+        return t
+
+    def _output(self) -> Target:
+        """`output` of one row at a step; without a step all of it, of one row or of all as torch prints it."""
+        batch, recurrent = self._done.batch, self._done.scenario.recurrent
+        layer = recurrent.num_layers - 1
+        keys = [key for key, run in self._done.runs.items() if run.block.layer == layer]
+        size, steps = recurrent.output_size, batch.num_steps
+        width = size * len(keys)
+
+        def parts(row: int, t: int, *before: int) -> Iterator[Part]:
+            for number, key in enumerate(keys):
+                name = self._done.runs[key].block.output
+                place = Place(self._epoch, self._batch, "forward", key, t, name)
+                yield Part(place, (*before, slice(number * size, (number + 1) * size)), row)
+
+        is_first = recurrent.batch_first
+        shape = (batch.num_rows, steps, width) if is_first else (steps, batch.num_rows, width)
+        if batch.num_rows > 1 and self._is_laid_out(*shape):
+            whole = [
+                part
+                for row in range(batch.num_rows)
+                for t in range(batch.last_step(row) + 1)
+                for part in parts(row, t, *((row, t) if is_first else (t, row)))
+            ]
+            return Target(tuple(whole), shape, self._row)
+        if steps > 1 and self._is_laid_out(steps, width):
+            last = batch.last_step(self._row)
+            of_row = [part for t in range(last + 1) for part in parts(self._row, t, t)]
+            return Target(tuple(of_row), (steps, width), self._row)
+        t = self._step(self._done.runs[keys[0]].block)
+        return Target(tuple(parts(self._row, t)), (width,), self._row, t)
+
+    def _is_laid_out(self, *shape: int) -> bool:
+        """Whether an answer without a step or entries lies in a shape, but for axes of one."""
+        given = self._answer.numbers.value.shape
+        is_whole = self._answer.t is None and self._answer.index is None
+        return is_whole and [one for one in given if one != 1] == [one for one in shape if one != 1]
+
+    def _finals(self, letter: str) -> Target:
+        """`h_n` or `c_n` of one row, a row of it a layer and direction, a cell's one vector; or of all rows as torch prints it."""
+        states = tuple(self._done.scenario.cell.states)
+        if letter == "c" and len(states) < 2:
+            raise NoTarget(Text("there is no `{name}`: this module has one state", name="c_n"))
+        state = states[0] if letter == "h" else states[1]
+        is_cell, runs, batch = self._done.scenario.recurrent.is_cell, self._done.runs, self._done.batch
+        size = int(next(iter(runs.values())).block.program.shapes[state][0])
+
+        def parts(row: int, *, is_of_all: bool) -> Iterator[Part]:
+            for number, (key, run) in enumerate(runs.items()):
+                t = 0 if run.is_reversed else batch.last_step(row)
+                place = Place(self._epoch, self._batch, "forward", key, t, state)
+                layer = () if is_cell else (number,)
+                yield Part(place, (*layer, *((row,) if is_of_all else ()), slice(None)), row)
+
+        layers = () if is_cell else (len(runs),)
+        whole = (*layers, batch.num_rows, size)
+        if batch.num_rows > 1 and self._is_laid_out(*whole):
+            of_all = [part for row in range(batch.num_rows) for part in parts(row, is_of_all=True)]
+            return Target(tuple(of_all), whole, self._row)
+        return Target(tuple(parts(self._row, is_of_all=False)), (*layers, size), self._row)
+
+    def _loss(self) -> Target:
+        if "loss" not in self._done.by_key:
+            raise NoTarget(Text("there is no loss: the scenario has no [target]"))
+        if self._answer.t is not None and not self._done.is_final:
+            block, loss = self._done.by_key["loss"], self._done.scenario.loss
+            target = self._line("forward", "loss", block.output)
+            scale = 1.0 if loss is None else loss.factor
+            return replace(target, parts=tuple(replace(part, scale=scale) for part in target.parts))
+        target = self._line("forward", "total", "loss")
+        return Target(target.parts, (1,), 0)
+
+
+# ── of every pass ────────────────────────────────────────────────────────────────────────────────
+
+__all__ = ["NoTarget", "Part", "Target", "Targets", "gradient_target"]
+
+
+class Targets:
+    """Finds what answers are about in one scenario's training."""
+
+    def __init__(self, learning: Learning) -> None:
+        self._learning = learning
+        self._scenario = learning.scenario
+
+    def of(self, answer: Answer) -> Target:
+        """Give what an answer is about.
+
+        Raises:
+            NoTarget: nothing of the run; what is wrong, and which key says it.
+        """
+        epoch = 0 if answer.epoch is None else answer.epoch - 1
+        if epoch >= self._learning.num_epochs:
+            most = self._learning.num_epochs
+            raise NoTarget(
+                Text("there is no epoch {epoch}: there are {most}", epoch=epoch + 1, most=most), "epoch"
+            )
+        batch, row = self._row(answer)
+        return _Finder(self._learning, epoch, batch, row, answer).find()
+
+    def meant(self, answer: Answer) -> Answer:
+        """An answer with the name that is meant: `a_1` of a line may be a name of its own, and not `a` at step 1."""
+        if answer.line is not None and answer.t is not None:
+            whole = replace(answer, name=f"{answer.name}_{answer.t + 1}", t=None)
+            try:
+                self.of(answer)
+            except NoTarget:
+                with suppress(NoTarget):
+                    self.of(whole)
+                    return whole
+        return answer
+
+    def _row(self, answer: Answer) -> tuple[int, int]:
+        row = answer.row
+        for number, batch in enumerate(self._scenario.batches):
+            if row < batch.num_rows:
+                return number, row
+            row -= batch.num_rows
+        count = sum(batch.num_rows for batch in self._scenario.batches)
+        raise NoTarget(
+            Text("there is no sequence {row}: they are 0 to {last}", row=answer.row, last=count - 1), "batch"
+        )
+
+
+class _Finder(ForwardFinder):
+    """The same of gradients and updates, too."""
+
+    def dotted(self, head: str, rest: str) -> Target:
+        """Find a gradient, a line of an update, or a parameter after it."""
+        if "loss" not in self._done.by_key:
+            raise NoTarget(Text("there is no loss: the scenario has no [target]"))
+        if head == "grad":
+            torch = self._parameter(rest)
+            if torch is not None:
+                return gradient_target(self._learning, self._epoch, self._done, torch)
+            return self._gradient_of_value(rest)
+        return self._update(head, rest)
+
+    def _update(self, head: str, rest: str) -> Target:
+        training = self._done.scenario.training
+        if training is None:
+            raise NoTarget(Text("there are no updates: the scenario has no [training]"))
+        optimizer = training.optimizer.lower()
+        if head in ("update", "w"):
+            line, name = head, rest
+        elif head.lower() == optimizer and "." in rest:
+            line, name = rest.split(".", 1)
+        else:
+            raise NoTarget(
+                Text(
+                    "there is no value `{name}`; known are grad.NAME, update.NAME, w.NAME and {optimizer}.LINE.NAME",
+                    name=self._answer.name,
+                    optimizer=optimizer,
+                )
+            )
+        torch = self._parameter(name)
+        if torch is None:
+            raise NoTarget(self._no_parameter(name))
+        stage = self._learning.structure.stage(self._batch, "update")
+        if torch not in stage.by_key:
+            raise NoTarget(Text("no update changes {name}: the loss does not depend on it", name=torch))
+        known = stage.by_key[torch].program.names
+        if line not in known:
+            lines = ", ".join(known)
+            raise NoTarget(
+                Text("there is no line `{line}` in this optimizer; known are {known}", line=line, known=lines)
+            )
+        shape = self._done.scenario.parameters[torch].shape
+        place = Place(self._epoch, self._batch, "update", torch, 0, line)
+        return Target((Part(place, (slice(None),) * len(shape)),), tuple(shape), 0)
+
+    def _parameter(self, name: str) -> str | None:
+        """Torch's own name of a parameter, from that or the one without its layer, or of a cell with `_l0`."""
+        parameters, answer = self._done.scenario.parameters, self._answer
+        ending = f"_l{answer.layer or 0}{'_reverse' if answer.direction == 'backward' else ''}"
+        for one in (name, f"{name}{ending}", name.removesuffix("_l0")):
+            if one in parameters:
+                self._is_of_its_layer = one.endswith(ending)
+                return one
+        return None
+
+    def _no_parameter(self, name: str) -> Text:
+        known = tuple(self._done.scenario.parameters)
+        guess = closest(name, known)
+        if guess is not None:
+            return Text("there is no parameter `{name}`; did you mean `{guess}`?", name=name, guess=guess)
+        return Text("there is no parameter `{name}`; known are {known}", name=name, known=", ".join(known))
+
+    def _gradient_of_value(self, name: str) -> Target:
+        """∂L/∂ of a value at a step; of h and c the total derivative."""
+        equation = name.removeprefix(D)
+        stage = self._learning.structure.stage(self._batch, "backward")
+        key = "loss" if equation == "logits" and "linear" not in stage.by_key else self._key_of(equation)
+        for one in stage.blocks:  # a parameter by its name in the equations
+            is_meant = (one.layer, one.direction) == (self._answer.layer or 0, self._answer.direction)
+            if one.kind == "recurrent" and equation in one.kept_in and is_meant:
+                t = stage.steps[one.key][-1]
+                place = Place(self._epoch, self._batch, "backward", one.key, t, f"{D}{equation}")
+                shape = self._shape("backward", one.key, f"{D}{equation}")
+                self._is_of_its_layer = True
+                return Target((Part(place, (slice(None),) * len(shape)),), shape, 0)
+        if (
+            key is not None
+            and f"{D}{equation}" not in stage.by_key[key].program.names
+            and equation == "logits"
+        ):
+            key = "loss"
+        line = f"{D}{equation}"
+        if key == "loss" and equation == "logits":  # a loss of numbers calls what it is given `output`
+            line = f"{D}{next(iter(self._done.by_key['loss'].program.inputs))}"
+        if key is None or line not in stage.by_key[key].program.names:
+            raise NoTarget(self._no_parameter(name))
+        return self._line("backward", key, line)
+
+
+def gradient_target(learning: Learning, epoch: int, done: Pass, torch: str) -> Target:
+    """∂L/∂ of a parameter: the sums of all shares, where the way back comes to the last of them."""
+    parts = []
+    stage = learning.structure.stage(done.index, "backward")
+    shape = tuple(done.scenario.parameters[torch].shape)
+    for block in stage.blocks:
+        for part, where in block.kept_in.items():
+            if where.torch == torch and f"{D}{part}" in block.program.names:
+                t = stage.steps[block.key][-1]
+                place = Place(epoch, done.index, "backward", block.key, t, f"{D}{part}")
+                parts.append(Part(place, (slice(where.start, where.stop), *[slice(None)] * (len(shape) - 1))))
+    return Target(tuple(parts), shape, 0)

@@ -1,1 +1,0 @@
-"""What leaves the program: a checked run as JSON, CSV or npz, and a scenario as a PyTorch program."""

@@ -1,0 +1,129 @@
+"""A scenario as a short PyTorch program that gives its numbers, ready to run.
+
+literals   arrays as Python text
+own_cell   the equations of a user-defined cell as a function over torch
+data       what goes in: indices, values, random numbers, windows, rows of a file; and the target
+weights    the modules and where their parameters come from
+forward    the call, or the loop over a cell; packed batches; dropout's masks
+loss       the loss, the backward pass, one update
+training   the loop over epochs, with the mistake that it makes on purpose, and what is printed of an epoch
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.program.data import batches_lines, entering_lines, input_lines
+from rnnstep.program.forward import forward_lines
+from rnnstep.program.loss import criterion_line, gradient_lines, loss_lines, model_lines
+from rnnstep.program.source import Source, indented
+from rnnstep.program.training import printed_lines, training_lines, vocabulary_lines
+from rnnstep.program.weights import module_lines
+from rnnstep.scenario.model import Scenario
+
+
+def torch_program(scenario: Scenario, language: str = "en") -> str:
+    """Give the program of a scenario as it was read: pending parameters are left to the program itself.
+
+    It prints what the modules give; with a target also the loss and all gradients; with a training instead
+    the loss of every epoch.
+    """
+    source = Source(scenario, language)
+    body = list(_body(source))
+    return "\n".join([*_head(source, "\n".join(body)), *body]) + "\n"
+
+
+# ── head ─────────────────────────────────────────────────────────────────────────────
+
+_IMPORTS = (  # what in the program asks for which line
+    ("csv.reader(", "import csv"),
+    ("re.findall(", "import re"),
+    ("np.", "import numpy as np"),
+    ("", "import torch"),
+    ("load_file(", "from safetensors.torch import load_file"),
+    ("nn.", "from torch import nn"),
+)
+
+
+def _head(source: Source, body: str) -> Iterator[str]:
+    """Give the title and the imports that the body needs.
+
+    Python looks in the first two lines for the name of an encoding (PEP 263), so nothing of a file stands there.
+    """
+    scenario = source.scenario
+    yield source.comment(Text("A program in PyTorch alone, written by rnnstep."))
+    yield "#"
+    title = " ".join(scenario.title.into(source.language).split()) or scenario.name
+    command = "train" if source.training is not None else "grad" if source.has_loss else "trace"
+    yield f"# {title}"
+    text = Text("It gives the numbers of `rnnstep {command} {name}`.", command=command, name=source.name)
+    if source.training is not None and source.training.is_refused:
+        text = Text(
+            "The mistake that `rnnstep {command} {name}` tells of: torch stops at it.",
+            command=command,
+            name=source.name,
+        )
+    yield source.comment(text)
+    for key, value in _leaves(source.table("cure"), ""):
+        yield source.comment(Text("Cure, in the scenario: {code}", code=f"{key} = {value}"))
+    for module, name in (("math", "inf"), ("math", "nan")):
+        if re.search(rf"(?<![\w.]){name}(?!\w)", body):
+            yield f"from {module} import {name}"
+    yield from (line for sign, line in _IMPORTS if sign in body)
+    yield ""
+    yield f"torch.set_printoptions(precision={max(1, scenario.display.decimals)}, sci_mode=False)"
+    if not source.has_loss:
+        yield "torch.set_grad_enabled(False)"
+    yield ""
+
+
+def _leaves(table: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
+    """Give what stands in a table and those in it, under dotted keys."""
+    for key, value in table.items():
+        name = f"{before}{printable(key)}"
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{name}.")
+        else:
+            yield name, json.dumps(value, ensure_ascii=False, default=str)
+
+
+# ── body ─────────────────────────────────────────────────────────────────────────────
+
+
+def _body(source: Source) -> Iterator[str]:
+    yield from module_lines(source)
+    yield ""
+    training = source.training
+    yield from batches_lines(source) if source.is_several else input_lines(source)
+    if training is not None:
+        yield from vocabulary_lines(source)
+        yield ""
+        yield from training_lines(source, training)
+        return
+    if source.has_loss:
+        yield criterion_line(source)
+        yield from model_lines(source)
+    yield ""
+    if source.is_several:
+        yield f"for {source.loop_names} in batches:"
+        yield from indented(_once(source))
+    else:
+        yield from _once(source)
+
+
+def _once(source: Source) -> Iterator[str]:
+    """Take one batch through the modules, and back where there is a loss."""
+    yield from entering_lines(source)
+    yield from forward_lines(source, has_loss=source.has_loss_in_loop)
+    if source.has_loss:
+        yield from loss_lines(source)
+    yield ""
+    yield from printed_lines(source)
+    if source.has_loss:
+        yield ""
+        yield from gradient_lines(source)

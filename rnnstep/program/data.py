@@ -1,0 +1,254 @@
+"""What goes into the modules, `x`, and what should come out, `target`, as the scenario gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.engine.shapes import as_torch_shows
+from rnnstep.language import Text
+from rnnstep.program.literals import WIDTH, nested, quoted, tensor, words
+from rnnstep.program.source import Source, indented
+from rnnstep.scenario.model import Batch
+
+
+def rows_lines(source: Source) -> Iterator[str]:
+    """Give the lines that read the file of [data], and make `batches` and `test_batches` of it."""
+    data = source.table("data")
+    yield f'with open({source.file(data["file"])}, encoding="utf-8-sig", newline="") as file:'
+    yield "    header, *lines = ([cell.strip() for cell in line] for line in csv.reader(file))"
+    columns = (f"header.index({quoted(data.get(key, key))})" for key in ("text", "label"))
+    yield f"text_at, label_at = {', '.join(columns)}"
+    yield "rows = [(line[text_at], line[label_at]) for line in lines if any(line)]"
+    yield "classes = sorted({label for _, label in rows})"
+    if not source.scenario.is_ascii:
+        yield f"vocabulary = {words(source.scenario.vocabulary or ())}"
+    yield ""
+    yield ""
+    yield from _gathering(source, data.get("batch_size", 1))
+    yield ""
+    yield ""
+    yield from _row_parts(source)
+
+
+def _gathering(source: Source, size: int) -> Iterator[str]:
+    first = "batch_first=True" if source.scenario.recurrent.batch_first else ""
+    padded = f"nn.utils.rnn.pad_sequence({', '.join(['texts', *([first] if first else [])])})"
+    yield "def batches_of(part):"
+    yield "    batches = []"
+    yield f"    for start in range(0, len(part), {size}):"
+    yield f"        chosen = [rows[index] for index in part[start : start + {size}]]"
+    yield f"        texts = [torch.tensor({_spelt(source)}) for text, _ in chosen]"
+    yield f"        x = {padded}  {source.comment(Text('filled up with 0'))}"
+    if source.is_packed:
+        yield "        lengths = torch.tensor([len(text) for text in texts])"
+    yield "        target = torch.tensor([classes.index(label) for _, label in chosen])"
+    yield f"        batches.append(({source.loop_names}))"
+    yield "    return batches"
+
+
+def _spelt(source: Source) -> str:
+    if source.scenario.is_ascii:
+        return "[ord(letter) for letter in text]"
+    vocabulary = source.scenario.vocabulary or ()
+    if all(len(entry) == 1 for entry in vocabulary):
+        return "[vocabulary.index(letter) for letter in text]"
+    longest = "sorted(vocabulary, key=len, reverse=True)"
+    found = f're.findall("|".join(map(re.escape, {longest})), text)'
+    return f"[vocabulary.index(word) for word in {found}]"
+
+
+def _row_parts(source: Source) -> Iterator[str]:
+    """Share out the rows: those kept apart, and those to train on."""
+    data = source.table("data")
+    share, seed = data.get("test", 0), data.get("seed", 0)
+    if not share and not data.get("shuffle"):
+        yield "batches = batches_of(range(len(rows)))"
+        return
+    yield f"order = np.random.default_rng({seed}).permutation(len(rows))"
+    if not share:
+        yield "batches = batches_of(order)"
+        return
+    apart = source.comment(Text("the rows that are kept apart come first in it"))
+    yield f"num_test = int(len(rows) * {share!r})  {apart}"
+    train = "order[num_test:]"
+    yield f"batches = batches_of({train if data.get('shuffle') else f'sorted({train})'})"
+    if source.is_tested:
+        yield "test_batches = batches_of(sorted(order[:num_test]))"
+
+
+# ── what goes in ─────────────────────────────────────────────────────────────────────────────────
+
+
+def input_lines(source: Source) -> Iterator[str]:
+    """Give the lines that make `x` (`indices` where an embedding looks them up), `lengths` and `target`."""
+    batch = source.batch
+    if batch.indices is not None:
+        indices = f"torch.tensor({nested(_shown_indices(source, batch), indent=0)})"
+        yield f"indices = {indices}  # {_axes(source)}"
+        yield from _one_hot(source, "indices")
+        if batch.lengths is not None and source.is_one_hot and not source.is_packed:
+            yield from _cleared(source, f"{list(batch.lengths)}")
+    else:
+        yield f"x = {_values(source, batch)}  # {_axes(source, 'input_size')}"
+    if source.is_packed:
+        yield f"lengths = torch.tensor({list(batch.lengths or [])})"
+    if source.has_loss:
+        yield f"target = {tensor(shown_target(source, batch))}  # {_target_axes(source)}"
+
+
+def entering_lines(source: Source) -> Iterator[str]:
+    """Give what makes `x` anew in every pass: rows of an embedding, which are learnt too, or of one batch."""
+    indices = "x" if source.is_several else "indices"
+    if source.scenario.embedding is not None:
+        yield f"x = embedding({indices})  # {_axes(source, 'input_size')}"
+    elif source.is_several and source.batch.indices is not None:
+        yield from _one_hot(source, indices)
+
+
+def batches_lines(source: Source) -> Iterator[str]:
+    """Give the lines that make `batches`, and `test_batches` of rows kept apart."""
+    if source.reads_rows:
+        yield from rows_lines(source)
+        return
+    windows = source.table("input").get("windows")
+    if isinstance(windows, dict) and (series := _series(source)) is not None:
+        yield from _windows(source, windows, series)
+        return
+    yield from _listed("batches", source, source.scenario.batches)
+    if source.is_tested:
+        yield from _listed("test_batches", source, source.scenario.test_batches)
+
+
+def shown_target(source: Source, batch: Batch) -> NDArray[Any]:
+    """Give a batch's target in the shape that torch's loss is given it."""
+    assert batch.target is not None
+    if source.is_final:
+        return batch.target if source.scenario.is_batched else batch.target[0]
+    return _laid_out(source, batch.target)
+
+
+def _listed(name: str, source: Source, batches: tuple[Batch, ...]) -> Iterator[str]:
+    """Give a list of the batches, each what the loop over them takes."""
+    yield f"{name} = ["
+    for batch in batches:
+        parts = _parts(source, batch, indent=4)
+        line = f"({', '.join(parts)})" if len(parts) > 1 else parts[0]
+        if len(parts) == 1 or ("\n" not in line and len(line) <= WIDTH):
+            yield f"    {line},"
+        else:
+            yield "    ("
+            yield from (f"        {part}," for part in _parts(source, batch, indent=8))
+            yield "    ),"
+    yield "]"
+
+
+def _parts(source: Source, batch: Batch, *, indent: int) -> list[str]:
+    if batch.indices is not None:
+        parts = [f"torch.tensor({nested(_shown_indices(source, batch), indent=indent)})"]
+    else:
+        parts = [tensor(_shown_values(source, batch), indent=indent)]
+    if source.is_packed:
+        parts.append(f"torch.tensor({list(batch.lengths or (batch.num_steps,) * batch.num_rows)})")
+    if source.has_loss:
+        parts.append(tensor(shown_target(source, batch), indent=indent))
+    return parts
+
+
+def _one_hot(source: Source, name: str) -> Iterator[str]:
+    if source.scenario.embedding is None:
+        size = source.scenario.recurrent.input_size
+        one_hot = f"nn.functional.one_hot({name}, {size}).to({source.dtype})"
+        yield f"x = {one_hot}  # {_axes(source, 'input_size')}"
+
+
+def _cleared(source: Source, lengths: str) -> Iterator[str]:
+    """Padding is zero vectors, not the one-hot vector of an index."""
+    yield f"for row, length in enumerate({lengths}):"
+    yield f"    x[{'row, length:' if source.scenario.recurrent.batch_first else 'length:, row'}] = 0"
+
+
+def _values(source: Source, batch: Batch) -> str:
+    given = source.table("input")
+    drawn = given.get("random")
+    if isinstance(drawn, dict):
+        return f"torch.from_numpy({_drawn(drawn)}).to({source.dtype})"
+    name = given.get("file")
+    if isinstance(name, str) and name.lower().endswith(".npy"):
+        return f"torch.from_numpy(np.load({source.file(name)}).astype(float)).to({source.dtype})"
+    return tensor(_shown_values(source, batch))
+
+
+def _drawn(random: dict[str, Any]) -> str:
+    return f"np.random.default_rng({random.get('seed', 0)}).standard_normal({tuple(random['shape'])})"
+
+
+def _shown_values(source: Source, batch: Batch) -> NDArray[Any]:
+    assert batch.values is not None
+    return _laid_out(source, batch.values)
+
+
+def _shown_indices(source: Source, batch: Batch) -> NDArray[Any]:
+    assert batch.indices is not None
+    return _laid_out(source, batch.indices)
+
+
+def _laid_out(source: Source, whole: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(as_torch_shows(source.scenario, whole))
+
+
+def _axes(source: Source, *rest: str) -> str:
+    if not source.scenario.is_batched:
+        axes = ["T"]
+    else:
+        axes = ["B", "T"] if source.scenario.recurrent.batch_first else ["T", "B"]
+    return f"({', '.join([*axes, *rest])})"
+
+
+def _target_axes(source: Source) -> str:
+    rest = ["features"] if source.loss.name != "CrossEntropyLoss" else []
+    if not source.is_final:
+        return _axes(source, *rest)
+    return f"({', '.join([*(['B'] if source.scenario.is_batched else []), *rest])})"
+
+
+# ── windows of a long series ─────────────────────────────────────────────────────────
+
+
+def _series(source: Source) -> str | None:
+    """Give the long series that windows are cut from; None where a file holds it."""
+    given = source.table("input")
+    if isinstance(given.get("random"), dict):
+        return f"torch.from_numpy({_drawn(given['random'])}).to({source.dtype})"
+    if "values" not in given:
+        return None
+    return tensor(np.asarray(given["values"], source.scenario.dtype))
+
+
+def _windows(source: Source, windows: dict[str, Any], series: str) -> Iterator[str]:
+    size = source.scenario.recurrent.input_size
+    pad = float(windows.get("pad", 0.0))
+    yield f"series = {series}.reshape(-1, {size})"
+    yield f"starts = range(0, len(series), {windows.get('stride', 1)})"
+    yield f"windows = torch.full(({windows['length']}, len(starts), {size}), {pad!r}, dtype={source.dtype})"
+    yield "for number, start in enumerate(starts):"
+    yield from indented(
+        (f"part = series[start : start + {windows['length']}]", "windows[: len(part), number] = part")
+    )
+    rows = 0
+    if source.scenario.recurrent.batch_first:
+        yield f"windows = windows.transpose(0, 1)  # {_axes(source, 'input_size')}"
+    else:
+        rows = 1
+    count = windows.get("batch_size", 1)
+    split = f"windows.split({count}, dim={rows})"
+    if not source.has_loss:
+        yield f"batches = {split}  {source.comment(Text('each {axes}', axes=_axes(source, 'input_size')))}"
+        return
+    every = [shown_target(source, batch) for batch in source.scenario.batches]
+    axis = 0 if source.is_final else rows
+    yield f"target = {tensor(np.concatenate(every, axis))}  # {_target_axes(source)}"
+    yield f"batches = list(zip({split}, target.split({count}, dim={axis})))"

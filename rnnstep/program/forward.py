@@ -1,0 +1,218 @@
+"""The call of the modules: whole, layer by layer with dropout's masks between, or a loop over a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnstep.engine.shapes import state_as_torch_shows
+from rnnstep.language import Text
+from rnnstep.program.literals import tensor
+from rnnstep.program.loss import added_lines
+from rnnstep.program.own_cell import function_name, variable
+from rnnstep.program.source import Source, indented
+
+
+def forward_lines(source: Source, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
+    """Give the lines from `x` to `output`, `h_n`, `c_n` and `logits`.
+
+    Args:
+        source: the scenario.
+        first: whether `h_0` (and `c_0`) stand already, made by `first_lines` or by the mistake of a training.
+        has_loss: whether a loop over a cell adds up the loss of each step.
+    """
+    if source.scenario.recurrent.is_cell:
+        yield from _loop(source, first=first, has_loss=has_loss)
+    elif source.is_chained:
+        yield from _chain(source, first=first)
+    else:
+        yield from _call(source, first=first)
+    if not has_loss:
+        yield from _linear(source)
+
+
+def first_lines(source: Source, rows: str) -> Iterator[str]:
+    """Give the lines that make `h_0` (and `c_0`) for so many rows, as the scenario gives them, or zeros."""
+    for name in source.scenario.cell.states:
+        yield f"{variable(name)}_0 = {_first_state(source, name, rows)}"
+
+
+def first_names(source: Source) -> list[str]:
+    """Give the names of the states before the first step."""
+    return [f"{variable(name)}_0" for name in source.scenario.cell.states]
+
+
+def _first_state(source: Source, name: str, rows: str) -> str:
+    scenario = source.scenario
+    given = scenario.initial_state.get(f"{name}_0")
+    if given is not None:
+        return tensor(state_as_torch_shows(scenario, given))
+    return source.zeros(*first_shape(source, name, rows))
+
+
+def first_shape(source: Source, name: str, rows: str) -> tuple[object, ...]:
+    """Give the shape of a state before the first step, as torch takes it for so many rows."""
+    recurrent = source.scenario.recurrent
+    layers = () if recurrent.is_cell else (recurrent.num_layers * recurrent.num_directions,)
+    return (*layers, *((rows,) if source.scenario.is_batched else ()), source.width(name))
+
+
+# ── a loop over a cell ───────────────────────────────────────────────────────────────
+
+
+def _loop(source: Source, *, first: bool, has_loss: bool) -> Iterator[str]:
+    names = [variable(name) for name in source.scenario.cell.states]
+    if first:
+        yield f"{', '.join(names)} = {', '.join(first_names(source))}"
+    else:
+        for name in source.scenario.cell.states:
+            yield f"{variable(name)} = {_first_state(source, name, source.rows)}"
+    keeps_logits = has_loss and source.scenario.linear is not None
+    yield "outputs, scores = [], []" if keeps_logits else "outputs = []"
+    if has_loss:
+        yield "loss = 0"
+    walked, step = ("zip(x, target)", "x_t, target_t") if has_loss else ("x", "x_t")
+    if source.is_packed:
+        walked, step = f"enumerate({walked})", f"t, ({step})" if has_loss else f"t, {step}"
+    yield f"for {step} in {walked}:"
+    yield from indented(_step(source, names))
+    output_t = "output_t" if source.is_packed else names[0]
+    if has_loss:
+        yield from indented(_scored(source, output_t, keeps_logits=keeps_logits))
+    yield "output = torch.stack(outputs)"
+    if keeps_logits:
+        yield "logits = torch.stack(scores)"
+    for result, name in zip(("h_n", "c_n"), names, strict=False):
+        yield f"{result} = {name}"
+
+
+def _step(source: Source, names: list[str]) -> Iterator[str]:
+    if source.scenario.recurrent.is_own:
+        call = f"{function_name(source.scenario.cell)}(x_t, {', '.join(names)}, **parameters)"
+    else:
+        call = f"rnn(x_t, {passed(names)})"
+    if not source.is_packed:
+        yield f"{', '.join(names)} = {call}"
+        yield f"outputs.append({names[0]})"
+        return
+    over = source.comment(Text("a row that is over keeps its state"))
+    yield f"is_alive = (t < lengths)[:, None]  {over}"
+    yield f"{', '.join(f'{name}_t' for name in names)} = {call}"
+    for name in names:
+        yield f"{name} = torch.where(is_alive, {name}_t, {name})"
+    yield f"output_t = torch.where(is_alive, {names[0]}, 0)"
+    yield "outputs.append(output_t)"
+
+
+def _scored(source: Source, output_t: str, *, keeps_logits: bool) -> Iterator[str]:
+    """Give the loss of one step, and the logits it is taken of."""
+    if keeps_logits:
+        yield f"logits_t = linear({output_t})"
+        yield "scores.append(logits_t)"
+    yield from added_lines(source, "logits_t" if keeps_logits else output_t)
+
+
+# ── whole modules ────────────────────────────────────────────────────────────────────
+
+
+def _initial(source: Source, *, first: bool) -> tuple[list[str], list[str]]:
+    """Give the lines that make h_0 and c_0, and their names; nothing where all are zeros."""
+    if first:
+        return [], first_names(source)
+    if not source.scenario.initial_state:
+        return [], []
+    return list(first_lines(source, source.rows)), first_names(source)
+
+
+def passed(names: list[str]) -> str:
+    """Give one name, or several in brackets, as torch takes them."""
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
+
+
+def _states(source: Source) -> str:
+    return "(h_n, c_n)" if len(source.scenario.cell.states) > 1 else "h_n"
+
+
+def _call(source: Source, *, first: bool) -> Iterator[str]:
+    lines, names = _initial(source, first=first)
+    yield from lines
+    behind = f", {passed(names)}" if names else ""
+    if not source.is_packed:
+        yield f"output, {_states(source)} = rnn(x{behind})"
+        return
+    yield _packed(source, "x")
+    yield f"output, {_states(source)} = rnn(packed{behind})"
+    yield _padded(source)
+
+
+def _batch_first(source: Source) -> str:
+    return "batch_first=True, " if source.scenario.recurrent.batch_first else ""
+
+
+def _packed(source: Source, name: str) -> str:
+    return f"packed = nn.utils.rnn.pack_padded_sequence({name}, lengths, {_batch_first(source)}enforce_sorted=False)"
+
+
+def _padded(source: Source) -> str:
+    axis = 1 if source.scenario.recurrent.batch_first else 0
+    return f"output, _ = nn.utils.rnn.pad_packed_sequence(output, {_batch_first(source)}total_length=x.shape[{axis}])"
+
+
+def _chain(source: Source, *, first: bool) -> Iterator[str]:
+    """Give torch's single layers one after another, our masks between."""
+    recurrent = source.scenario.recurrent
+    lines, names = _initial(source, first=first)
+    yield from lines
+    directions = recurrent.num_directions
+    part = f"[{directions} * k : {directions} * k + {directions}]"
+    behind = f", {passed([f'{name}{part}' for name in names])}" if names else ""
+    is_lstm = len(source.scenario.cell.states) > 1
+    yield f"generator = np.random.default_rng({recurrent.dropout_seed})"
+    yield "output, last = x, []"
+    yield "for k, layer in enumerate(layers):"
+    yield "    if k > 0:"
+    yield f"        {_mask(source)}"
+    yield "        output = mask * output"
+    if source.is_packed:
+        yield f"    {_packed(source, 'output')}"
+        yield f"    output, states = layer(packed{behind})"
+        yield f"    {_padded(source)}"
+    else:
+        yield f"    output, states = layer(output{behind})"
+    yield "    last.append(states)"
+    if is_lstm:
+        yield "h_n, c_n = (torch.cat(parts) for parts in zip(*last))"
+    else:
+        yield "h_n = torch.cat(last)"
+
+
+def _mask(source: Source) -> str:
+    recurrent = source.scenario.recurrent
+    p = recurrent.dropout
+    if p >= 1:
+        return "mask = torch.zeros_like(output)"
+    # The masks are drawn time-major, (T, B, n), whatever the layout.
+    if not source.scenario.is_batched:
+        shape, back = "(len(output), 1, output.shape[1])", "[:, 0]"
+    elif recurrent.batch_first:
+        shape, back = "output.transpose(0, 1).shape", ".transpose(0, 1)"
+    else:
+        shape, back = "output.shape", ""
+    kept = f"(generator.random({shape}) >= {p!r}) / (1 - {p!r})"
+    return f"mask = torch.from_numpy({kept}).to({source.dtype}){back}"
+
+
+# ── linear ───────────────────────────────────────────────────────────────────────────
+
+
+def _linear(source: Source) -> Iterator[str]:
+    scenario = source.scenario
+    if scenario.linear is None:
+        return
+    if scenario.linear.source == "output":
+        yield "logits = linear(output)"
+    elif scenario.recurrent.is_cell:
+        yield "logits = linear(h_n)"
+    elif scenario.recurrent.bidirectional:
+        yield "logits = linear(torch.cat([h_n[-2], h_n[-1]], dim=-1))"
+    else:
+        yield "logits = linear(h_n[-1])"

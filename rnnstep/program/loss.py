@@ -1,0 +1,142 @@
+"""The loss, its gradients, and one update; with the slip that a training makes on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnstep.language import Text
+from rnnstep.program.source import Source, indented
+from rnnstep.program.weights import learning_modules
+from rnnstep.scenario.model import Loss
+
+_DEFAULT = Loss()
+
+# ── the loss ─────────────────────────────────────────────────────────────────────────
+
+
+def criterion_line(source: Source) -> str:
+    """Give the line that makes torch's loss; torch's defaults are left out."""
+    loss = source.loss
+    options = [f'reduction="{loss.reduction}"'] if loss.reduction != _DEFAULT.reduction else []
+    if loss.name == "CrossEntropyLoss" and loss.ignore_index != _DEFAULT.ignore_index:
+        options.append(f"ignore_index={loss.ignore_index}")
+    if loss.name == "SmoothL1Loss" and loss.beta != _DEFAULT.beta:
+        options.append(f"beta={loss.beta!r}")
+    return f"criterion = nn.{loss.name}({', '.join(options)})"
+
+
+def loss_lines(source: Source) -> Iterator[str]:
+    """Give the lines from the scores to `loss`: one call over all steps, or one a step, added up."""
+    if source.has_loss_in_loop:
+        return
+    scores, target = source.scores, "target"
+    if source.is_final:
+        yield from _called(source, "loss = {call}", scores, target)
+        return
+    if source.loss.over_time == "sum":
+        of_steps = (
+            ".unbind(1)" if source.scenario.recurrent.batch_first and source.scenario.is_batched else ""
+        )
+        yield "loss = 0"
+        yield f"for {scores}_t, target_t in zip({scores}{of_steps}, target{of_steps}):"
+        yield from indented(added_lines(source, f"{scores}_t"))
+        return
+    if source.loss.name == "CrossEntropyLoss" and source.scenario.is_batched:
+        # The output of a module with batch_first is no contiguous block, of which alone there is a view.
+        flat = "reshape" if source.scenario.recurrent.batch_first else "view"
+        size = source.num_scores
+        yield from _called(source, "loss = {call}", f"{scores}.{flat}(-1, {size})", f"target.{flat}(-1)")
+        return
+    yield from _called(source, "loss = {call}", scores, target)
+
+
+def added_lines(source: Source, scores_t: str) -> Iterator[str]:
+    """Give the lines that add the loss of one step."""
+    yield from _called(source, "loss = loss + {call}", scores_t, "target_t")
+    if source.mistake == "backward_inside_the_loop":
+        yield source.comment(
+            Text("Mistake on purpose: this stands inside the loop over the steps; torch raises at step 2.")
+        )
+        yield source.comment(Text("Cure: once, after the loop over the steps."))
+        yield from update_lines(source)
+
+
+def _called(source: Source, line: str, scores: str, target: str) -> Iterator[str]:
+    """Put the call of the loss in its line."""
+    factor = "" if source.loss.factor == 1 else f"{source.loss.factor!r} * "
+    right = line.format(call=f"{factor}criterion({scores}, {target})")
+    if source.mistake != "softmax_before_cross_entropy":
+        yield right
+        return
+    yield source.comment(
+        Text("Mistake on purpose: CrossEntropyLoss takes the softmax itself, so it is taken twice.")
+    )
+    yield source.comment(Text("Cure: {code}", code=right))
+    yield line.format(call=f"{factor}criterion(torch.softmax({scores}, dim=-1), {target})")
+
+
+# ── gradients and updates ────────────────────────────────────────────────────────────
+
+
+def model_lines(source: Source) -> Iterator[str]:
+    """Give the line that gathers all parameters, where they stand in several places."""
+    modules = learning_modules(source)
+    if source.scenario.recurrent.is_own:
+        if modules and source.training is not None:
+            every = ", ".join(f"*{module}.parameters()" for module in modules)
+            yield f"learnt = [*parameters.values(), {every}]"
+    elif len(modules) > 1:
+        named = ", ".join(f'"{module}": {module}' for module in modules)
+        yield f"model = nn.ModuleDict({{{named}}})"
+
+
+def learnt(source: Source) -> str:
+    """Give all parameters, as an optimizer takes them."""
+    modules = learning_modules(source)
+    if source.scenario.recurrent.is_own:
+        return "learnt" if modules else "parameters.values()"
+    return "model.parameters()" if len(modules) > 1 else f"{modules[0]}.parameters()"
+
+
+def update_lines(source: Source) -> Iterator[str]:
+    """Give the lines that go back, clip and update."""
+    assert source.training is not None
+    yield "loss.backward()"
+    if source.training.clip_grad_value is not None:
+        yield f"nn.utils.clip_grad_value_({learnt(source)}, {source.training.clip_grad_value!r})"
+    if source.training.clip_grad_norm is not None:
+        yield f"nn.utils.clip_grad_norm_({learnt(source)}, {source.training.clip_grad_norm!r})"
+    yield "optimizer.step()"
+
+
+def gradient_lines(source: Source) -> Iterator[str]:
+    """Give the lines that go back, and print the loss and the gradient of every parameter."""
+    modules = learning_modules(source)
+    if source.is_several:
+        yield from _cleared(source, modules)
+    yield "loss.backward()"
+    yield 'print("loss", loss.item())'
+    if source.scenario.recurrent.is_own:
+        yield "for name, values in parameters.items():"
+        yield '    print(f"{name}.grad", values.grad, sep="\\n")'
+    elif len(modules) > 1:
+        yield from _printed("model", "{name}")
+        return
+    for module in modules:
+        yield from _printed(module, f"{module}.{{name}}")
+
+
+def _printed(module: str, name: str) -> Iterator[str]:
+    yield f"for name, parameter in {module}.named_parameters():"
+    yield f'    print(f"{name}.grad", parameter.grad, sep="\\n")'
+
+
+def _cleared(source: Source, modules: list[str]) -> Iterator[str]:
+    """The gradients of each batch alone."""
+    if source.scenario.recurrent.is_own:
+        yield "for values in parameters.values():"
+        yield "    values.grad = None"
+    elif len(modules) > 1:
+        modules = ["model"]
+    for module in modules:
+        yield f"{module}.zero_grad()"

@@ -1,0 +1,208 @@
+"""What all parts of the program need to know of the scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Any
+
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.program.literals import quoted
+from rnnstep.scenario import bundled
+from rnnstep.scenario.file.parse_toml import parse_toml
+from rnnstep.scenario.model import Batch, Loss, Scenario, Training
+
+FEW_ROWS = 12  # of [data] that the program writes out; more of them it reads from their file
+
+
+class Source:
+    """A scenario, and the data of its file: whether numbers were written out, drawn, or read from a file."""
+
+    def __init__(self, scenario: Scenario, language: str) -> None:
+        self.scenario = scenario
+        self.language = language
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The data of its file."""
+        return parse_toml(self.scenario.source)
+
+    def table(self, name: str) -> dict[str, Any]:
+        """Give a table of the file; empty without it."""
+        found = self.data.get(name, {})
+        return found if isinstance(found, dict) else {}
+
+    def file(self, name: str) -> str:
+        """Give how the program opens a file that the scenario names."""
+        folder = self.scenario.path.parent if self.scenario.path is not None else None
+        return quoted(str(folder / name) if folder is not None else name)
+
+    @property
+    def name(self) -> str:
+        """What `rnnstep` calls the scenario: the bundled one's name, or that of its file."""
+        path = self.scenario.path
+        if path is None:
+            return self.scenario.name
+        known = next((name for name in bundled.names() if bundled.find(name) == path), None)
+        return known or printable(path.name)
+
+    def comment(self, said: Text) -> str:
+        """Give a comment in the user's language; none of its words can begin a line of code."""
+        return "# " + " ".join(printable(said.into(self.language)).split())
+
+    # ── what goes in ─────────────────────────────────────────────────────────────────
+
+    @property
+    def batch(self) -> Batch:
+        """The first batch, which shows what kind all are of."""
+        return self.scenario.batches[0]
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether the rows of [data] are read from their file, since they are too many to be written out."""
+        every = (*self.scenario.batches, *self.scenario.test_batches)
+        return "data" in self.data and sum(batch.num_rows for batch in every) > FEW_ROWS
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether rows that were kept apart are asked in every epoch."""
+        return bool(self.scenario.test_batches) and self.training is not None
+
+    @property
+    def is_several(self) -> bool:
+        """Whether the program loops over batches."""
+        return len(self.scenario.batches) > 1 or self.reads_rows or self.is_tested
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether any batch is packed: then all go the same way."""
+        return any(
+            batch.packed and batch.lengths is not None
+            for batch in (*self.scenario.batches, *(self.scenario.test_batches if self.is_tested else ()))
+        )
+
+    @property
+    def is_one_hot(self) -> bool:
+        """Whether indices become one-hot vectors."""
+        return self.scenario.embedding is None and self.batch.indices is not None
+
+    @property
+    def loop_names(self) -> str:
+        """What the loop over several batches takes from each."""
+        names = ["x", *(["lengths"] if self.is_packed else []), *(["target"] if self.has_loss else [])]
+        return ", ".join(names)
+
+    @property
+    def rows(self) -> str:
+        """How many rows the `x` at hand has."""
+        if not self.is_several:
+            return str(self.batch.num_rows)
+        return f"x.shape[{0 if self.scenario.recurrent.batch_first else 1}]"
+
+    # ── the modules ──────────────────────────────────────────────────────────────────
+
+    @property
+    def is_chained(self) -> bool:
+        """Whether dropout's masks stand between single layers."""
+        recurrent = self.scenario.recurrent
+        return recurrent.mode == "train" and recurrent.dropout > 0 and recurrent.num_layers > 1
+
+    def width(self, state: str) -> int:
+        """Give the size of a state of one row, layer and direction."""
+        recurrent, size = self.scenario.recurrent, self.scenario.cell.states[state]
+        sizes = self.scenario.cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+        return sizes.get(size) or int(size)
+
+    @property
+    def dtype(self) -> str:
+        """`torch.float32` or `torch.float64`."""
+        return f"torch.{self.scenario.display.dtype}"
+
+    @property
+    def is_double(self) -> bool:
+        """Whether torch's default, float32, is not what is asked for."""
+        return self.scenario.display.dtype == "float64"
+
+    def zeros(self, *shape: object) -> str:
+        """Give `torch.zeros(…)` of the scenario's dtype."""
+        dtype = [f"dtype={self.dtype}"] if self.is_double else []
+        return f"torch.zeros({', '.join([*map(str, shape), *dtype])})"
+
+    # ── what is learnt ───────────────────────────────────────────────────────────────
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether the program goes on to a loss and its gradients."""
+        return self.scenario.has_loss
+
+    @property
+    def loss(self) -> Loss:
+        """The loss, where there is one."""
+        assert self.scenario.loss is not None
+        return self.scenario.loss
+
+    @property
+    def training(self) -> Training | None:
+        """The training, where there is something to learn."""
+        return self.scenario.training if self.has_loss else None
+
+    @property
+    def mistake(self) -> str | None:
+        """The slip that the training loop makes on purpose."""
+        return None if self.training is None else self.training.mistake
+
+    @property
+    def scores(self) -> str:
+        """The name of what the loss is taken of."""
+        return "output" if self.scenario.linear is None else "logits"
+
+    @property
+    def num_scores(self) -> int:
+        """How many scores there are, at each step or of each row."""
+        if self.scenario.linear is not None:
+            return self.scenario.linear.out_features
+        return self.width(next(iter(self.scenario.cell.states))) * self.scenario.recurrent.num_directions
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the scores are those of classes, of which the largest is the answer."""
+        return self.loss.name == "CrossEntropyLoss"
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """What the classes are called; those without a name by their number. None where none has a name."""
+        scenario = self.scenario
+        names = scenario.target_vocabulary
+        if names is None and scenario.vocabulary is not None and len(scenario.vocabulary) == self.num_scores:
+            names = scenario.vocabulary
+        if names is None:
+            return None
+        return (*names, *map(str, range(len(names), self.num_scores)))
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a row has one answer, read from its final state."""
+        return self.scenario.linear is not None and self.scenario.linear.source == "h_n"
+
+    @property
+    def has_loss_in_loop(self) -> bool:
+        """Whether the loss is added up in the very loop over a cell."""
+        is_looped = self.scenario.recurrent.is_cell and not self.is_several
+        return self.has_loss and is_looped and self.loss.over_time == "sum" and not self.is_final
+
+
+def results(scenario: Scenario) -> list[str]:
+    """Give the names of what the program computes, in torch's words."""
+    names = ["output", "h_n"]
+    if len(scenario.cell.states) > 1:
+        names.append("c_n")
+    if scenario.linear is not None:
+        names.append("logits")
+    return names
+
+
+def indented(lines: Iterable[str]) -> Iterator[str]:
+    """Move lines one step in, those within a line too."""
+    for line in lines:
+        yield "\n".join(f"    {part}" if part else "" for part in line.split("\n"))

@@ -1,0 +1,266 @@
+"""The modules, and their parameters: from the seed, from a file, or written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnstep.language import Text
+from rnnstep.program.literals import tensor
+from rnnstep.program.own_cell import cell_lines, safe
+from rnnstep.program.source import Source, indented
+from rnnstep.scenario.model import Floats, Recurrent
+from rnnstep.scenario.modules import idle_dropout
+from rnnstep.scenario.weights.parameters import linear_in_features, parameter_shapes
+from rnnstep.scenario.weights.seeds import rounded, seeded_weights
+from rnnstep.scenario.weights.state_dicts import take
+
+
+def module_lines(source: Source) -> Iterator[str]:
+    """Give the lines that make the modules with their parameters."""
+    weights = source.table("weights")
+    if "seed" in weights:
+        yield f"torch.manual_seed({weights['seed']})"
+    yield from _constructed(source)
+    if source.is_double:
+        yield from _each_module(source, "{module}.double()")
+    writing = list(_written(source))
+    if writing and source.has_loss:
+        yield "with torch.no_grad():"
+        yield from indented(writing)
+    else:
+        yield from writing
+    if source.has_loss and source.scenario.recurrent.is_own:
+        yield "for values in parameters.values():"
+        yield "    values.requires_grad_()"
+    if source.is_chained:
+        yield from _layers(source)
+
+
+def learning_modules(source: Source) -> list[str]:
+    """Give the modules whose parameters are learnt; those of a cell of one's own stand in a dictionary beside."""
+    return ["layers" if module == "rnn" and source.is_chained else module for module in _modules(source)]
+
+
+def _written(source: Source) -> Iterator[str]:
+    """Give the lines that write into the parameters what the constructors did not draw."""
+    weights = source.table("weights")
+    if "seed" in weights and "round" in weights:
+        yield from _rounded(source, weights["round"])
+    loaded = _from_file(source)
+    if loaded is not None:
+        yield from loaded.lines
+    known = {**_from_seed(source), **(loaded.values if loaded is not None else {})}
+    for name, values in source.scenario.parameters.items():
+        if name not in known or not np.array_equal(known[name], values, equal_nan=True):
+            yield f"{_target(source, name)}[...] = {tensor(values)}"
+
+
+def module_call(source: Source, *, input_size: str | None = None) -> str:
+    """Give the constructor's call of the recurrent module; with `input_size`, of one of its layers."""
+    recurrent = source.scenario.recurrent
+    arguments = [input_size or str(recurrent.input_size), str(recurrent.hidden_size)]
+    if recurrent.num_layers > 1 and input_size is None:
+        arguments.append(f"num_layers={recurrent.num_layers}")
+        if recurrent.dropout and not source.is_chained:
+            arguments.append(f"dropout={recurrent.dropout!r}")
+    if recurrent.nonlinearity != "tanh":
+        arguments.append(f'nonlinearity="{recurrent.nonlinearity}"')
+    arguments += [
+        f"{key}={value!r}"
+        for key, value, default in (
+            ("bias", recurrent.bias, True),
+            ("batch_first", recurrent.batch_first, False),
+            ("bidirectional", recurrent.bidirectional, False),
+            ("proj_size", recurrent.proj_size, 0),
+        )
+        if value != default
+    ]
+    return f"nn.{recurrent.module}({', '.join(arguments)})"
+
+
+def _constructed(source: Source) -> Iterator[str]:
+    """Construct embedding, recurrent module and linear layer in the order in which the seed is used."""
+    scenario = source.scenario
+    if scenario.embedding is not None:
+        embedding = scenario.embedding
+        padding = "" if embedding.padding_idx is None else f", padding_idx={embedding.padding_idx}"
+        yield f"embedding = nn.Embedding({embedding.num_embeddings}, {embedding.embedding_dim}{padding})"
+    if scenario.recurrent.is_own:
+        yield from _own_parameters(source)
+    else:
+        idle = idle_dropout(scenario.recurrent)
+        if idle is not None:
+            yield source.comment(idle)
+        has_dropout = scenario.recurrent.dropout > 0 and idle is None
+        eval_mode = ".eval()" if has_dropout and not source.is_chained else ""
+        yield f"rnn = {module_call(source)}{eval_mode}"
+    if scenario.linear is not None:
+        bias = "" if scenario.linear.bias else ", bias=False"
+        yield f"linear = nn.Linear({linear_in_features(scenario.recurrent)}, {scenario.linear.out_features}{bias})"
+
+
+def _own_parameters(source: Source) -> Iterator[str]:
+    recurrent = source.scenario.recurrent
+    shapes = parameter_shapes(recurrent, source.scenario.cell, None, None)
+    is_drawn = "seed" in source.table("weights")
+    drawn = f".uniform_(-{recurrent.hidden_size}**-0.5, {recurrent.hidden_size}**-0.5)" if is_drawn else ""
+    yield "parameters = {"
+    for name, shape in shapes.items():
+        yield f'    "{safe(name)}": torch.{"empty" if is_drawn else "zeros"}({shape}){drawn},'
+    yield "}"
+    if source.is_double:
+        yield "parameters = {name: values.double() for name, values in parameters.items()}"
+    yield ""
+    yield ""
+    yield from cell_lines(source.scenario.cell, source.scenario.recurrent, source.dtype)
+    yield ""
+    yield ""
+
+
+def _each_module(source: Source, line: str) -> Iterator[str]:
+    for module in _modules(source):
+        yield line.format(module=module)
+
+
+def _modules(source: Source) -> list[str]:
+    scenario = source.scenario
+    return [
+        *(["embedding"] if scenario.embedding is not None else []),
+        *([] if scenario.recurrent.is_own else ["rnn"]),
+        *(["linear"] if scenario.linear is not None else []),
+    ]
+
+
+def _rounded(source: Source, decimals: int) -> Iterator[str]:
+    if source.scenario.recurrent.is_own:
+        yield "for values in parameters.values():"
+        yield f"    values.copy_(values.double().round(decimals={decimals}))"
+    modules = _modules(source)
+    if modules:
+        every = f"{modules[0]}," if len(modules) == 1 else ", ".join(modules)
+        yield f"for module in ({every}):"
+        yield "    for values in module.parameters():"
+        yield f"        values.copy_(values.double().round(decimals={decimals}))"
+
+
+def _target(source: Source, name: str) -> str:
+    if "." in name:
+        return name
+    return f'parameters["{safe(name)}"]' if source.scenario.recurrent.is_own else f"rnn.{name}"
+
+
+def _from_seed(source: Source) -> Mapping[str, Floats]:
+    """Give what the seed draws; what torch alone can draw counts as given where it is pending."""
+    weights, scenario = source.table("weights"), source.scenario
+    if "seed" not in weights:
+        return {}
+    shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    drawn = seeded_weights(weights["seed"], shapes, scenario.recurrent.hidden_size)
+    return {name: rounded(values, weights.get("round"), scenario.dtype) for name, values in drawn.items()}
+
+
+class _Loaded:
+    """What a file gives: the lines that load it, and the values as far as they are known here."""
+
+    def __init__(self, lines: list[str], values: Mapping[str, Floats]) -> None:
+        self.lines = lines
+        self.values = dict(values)
+
+
+def _from_file(source: Source) -> _Loaded | None:
+    name = source.table("weights").get("file")
+    if not isinstance(name, str) or "seed" in source.table("weights"):
+        return None
+    if name.lower().endswith(".safetensors"):
+        return _safetensors(source, name)
+    pending = source.scenario.pending
+    if pending is None:
+        return None
+    lines = [f"weights = torch.load({source.file(name)}, weights_only=True)"]
+    for module in _modules(source):
+        own = [torch for torch in pending.names if _module_of(torch) == module]
+        if own:
+            lines += _searched(module, own, source)
+    return _Loaded(lines, {})
+
+
+def _searched(module: str, names: list[str], source: Source) -> list[str]:
+    """Give lines that find a module in a state_dict by the name or shape of its first parameter."""
+    pending = source.scenario.pending
+    prefixes = pending.prefixes if pending is not None else {}
+    first = names[0].rpartition(".")[2]
+    given = prefixes.get("recurrent" if module == "rnn" else module)
+    if given is not None:
+        prefix = repr(given if not given or given.endswith(".") else f"{given}.")
+        lines = [f"prefix = {prefix}"]
+    else:
+        lines = [
+            "prefix = next(",
+            f'    key.removesuffix("{first}")',
+            "    for key, values in weights.items()",
+            f'    if key.endswith("{first}") and values.shape == {module}.{first}.shape',
+            ")",
+        ]
+    own = [name.rpartition(".")[2] for name in names]
+    lines.append(f"for name in {own}:")
+    lines.append(f"    {module}.get_parameter(name).copy_(weights[prefix + name])")
+    return lines
+
+
+def _safetensors(source: Source, name: str) -> _Loaded:
+    from safetensors import safe_open
+
+    scenario = source.scenario
+    assert scenario.path is not None
+    path = scenario.path.parent / name
+    keys = _keys_in(source, path)
+    values: dict[str, Floats] = {}
+    lines = [f"weights = load_file({source.file(name)})"]
+    with safe_open(path, framework="numpy") as file:
+        for parameter, key in keys.items():
+            loaded = np.asarray(file.get_tensor(key)).astype(scenario.dtype)
+            if np.array_equal(loaded, scenario.parameters[parameter], equal_nan=True):
+                values[parameter] = scenario.parameters[parameter]
+                lines.append(f"{_target(source, parameter)}.copy_(weights[{key!r}])")
+    return _Loaded(lines, values)
+
+
+def _keys_in(source: Source, path: Path) -> dict[str, str]:
+    """Give the file's key of each parameter, as reading the scenario found them."""
+    from safetensors import safe_open
+
+    scenario = source.scenario
+    with safe_open(path, framework="numpy") as file:
+        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+    asked: list[str] = []
+
+    def note(key: str) -> Any:
+        asked.append(key)
+        return np.zeros(())
+
+    prefix = source.table("weights").get("prefix", {})
+    wanted = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    taken = take(shapes, note, wanted, prefix, scenario.dtype)
+    return dict(zip(taken.values, asked, strict=True))
+
+
+def _module_of(name: str) -> str:
+    return name.partition(".")[0] if "." in name else "rnn"
+
+
+def _layers(source: Source) -> Iterator[str]:
+    """Give one module a layer, so that our masks can stand between them."""
+    recurrent: Recurrent = source.scenario.recurrent
+    above = recurrent.output_size * recurrent.num_directions
+    size = f"{recurrent.input_size} if k == 0 else {above}" if recurrent.input_size != above else str(above)
+    yield source.comment(Text("one module a layer, so that dropout's masks can stand between them"))
+    yield "layers = nn.ModuleList()"
+    yield f"for k in range({recurrent.num_layers}):"
+    yield f"    layer = {module_call(source, input_size=size)}.to({source.dtype})"
+    yield '    names = {name: name.replace("_l0", f"_l{k}") for name in layer.state_dict()}'
+    yield "    layer.load_state_dict({name: rnn.state_dict()[whole] for name, whole in names.items()})"
+    yield "    layers.append(layer)"

@@ -1,0 +1,1 @@
+"""A sheet to work out by hand: what it asks for, its numbers, and how it is written."""

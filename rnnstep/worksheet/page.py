@@ -1,0 +1,373 @@
+"""What all forms of a worksheet have in common: its words, its names with the time they are of, its numbers, its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from rnnstep.equations.syntax import Line, Name, names_in, rebuilt
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.network.blocks import Block
+from rnnstep.worksheet.worksheet import Asked, Given, Worksheet, steps_of
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name at a time: `h` at "t-1", `W_ih` at none."""
+
+    base: str
+    index: str = ""
+
+
+Label = tuple[str, Named]  # the block, "" where there is one, and the name
+
+
+def named(block: Block, name: str, *, is_final: bool = False) -> Named:
+    """A name of a block's equations with its time: what parameters are does not change."""
+    program = block.program
+    if name in program.befores:
+        state = tuple(program.states)[program.befores.index(name)]
+        return Named(state, "t+1" if block.direction == "backward" else "t-1")
+    if name in program.parameters or is_final:
+        return Named(name)
+    return Named(name, "t")
+
+
+def plain(one: Named) -> str:
+    """`h_t`, `h_{t-1}`, `W_ih`."""
+    if not one.index:
+        return one.base
+    return f"{one.base}_{one.index}" if one.index.isalnum() else f"{one.base}_{{{one.index}}}"
+
+
+def prefixed(label: Label) -> str:
+    """`L1 h_2`."""
+    return " ".join(part for part in (label[0], plain(label[1])) if part)
+
+
+def renamed(line: Line, block: Block, write: str, *, is_final: bool) -> Line:
+    """A line whose names are spelt with their time, as `plain` or `symbol` writes them."""
+    spell = plain if write == "plain" else symbol
+
+    def spelt(name: str) -> str:
+        return spell(named(block, name, is_final=is_final))
+
+    expression = rebuilt(
+        line.expression, lambda part: Name(spelt(part.id)) if isinstance(part, Name) else None
+    )
+    return Line(spelt(line.name), expression)
+
+
+def symbol(one: Named) -> str:
+    """A name as `latex_name` reads it: all behind the first `_` is below the line."""
+    if one.index:
+        return f"{one.base}{',' if '_' in one.base else '_'}{one.index}"
+    if "_" in one.base:
+        return one.base
+    return (
+        f"{one.base}_{{}}" if len(one.base) == 1 else f"{one.base}_{{\\,}}"
+    )  # a word keeps off what follows
+
+
+# ── the page ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a sheet comes from, so that its key can be made again.
+
+    Attributes:
+        scenario: as it is called on the command line.
+        seed: of its weights; None for the scenario's own.
+        is_friendly: whether the weights were searched.
+    """
+
+    scenario: str
+    seed: int | None = None
+    is_friendly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Blocks with the same equations.
+
+    Attributes:
+        blocks: one of them at least.
+        lines: that the sheet needs, in order.
+    """
+
+    blocks: tuple[Block, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What is worked out together: a block at a step.
+
+    Attributes:
+        heading: in the sheet's language.
+        worked: every value of it, in order.
+        asked: those that are asked for.
+    """
+
+    heading: str
+    worked: tuple[Asked, ...]
+    asked: tuple[Asked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What enters a block: an equation between blocks.
+
+    Attributes:
+        label: of what enters.
+        parts: what it is, joined one behind the other.
+        has_mask: whether dropout's mask stands before them.
+    """
+
+    label: Label
+    parts: tuple[Label, ...]
+    has_mask: bool
+
+
+class Page:
+    """A sheet, as it is written in one language."""
+
+    def __init__(self, sheet: Worksheet, origin: Origin, language: str, *, with_key: bool) -> None:
+        self.sheet = sheet
+        self.origin = origin
+        self.language = language
+        self.with_key = with_key
+        self.scenario = sheet.scenario
+        self.by_key = sheet.done.by_key
+        self.recurrent = [run.block for run in sheet.done.runs.values()]
+        self.last = sheet.done.batch.last_step(sheet.row)
+
+    def say(self, text: Text) -> str:
+        """A text in the sheet's language."""
+        return text.into(self.language)
+
+    # ── words ────────────────────────────────────────────────────────────────────────
+
+    @property
+    def title(self) -> str:
+        """Of the sheet."""
+        title = printable(" ".join(self.scenario.title.into(self.language).split())) or self.scenario.name
+        return self.say(Text("{title}: the key", title=title)) if self.with_key else title
+
+    @property
+    def for_the_writer(self) -> tuple[str, str]:
+        """What the writer fills in."""
+        return self.say(Text("Name:")), self.say(Text("Date:"))
+
+    @property
+    def origin_line(self) -> str:
+        """What the key is made from."""
+        seed = self.origin.seed
+        if self.origin.is_friendly:
+            weights = Text("friendly weights, seed {seed}", seed=seed)
+        elif seed is not None:
+            weights = Text("seed {seed}", seed=seed)
+        else:
+            weights = Text("the scenario's own weights")
+        parts = [
+            Text("scenario {name}", name=printable(self.origin.scenario)),
+            Text("decimals {decimals}", decimals=self.sheet.decimals),
+            weights,
+        ]
+        if len(self.sheet.steps) <= self.last:
+            parts.append(Text("steps {steps}", steps=_ranges(self.sheet.steps)))
+        return " · ".join(map(self.say, parts))
+
+    @property
+    def instructions(self) -> Iterator[str]:
+        """What is to be done."""
+        decimals = self.sheet.decimals
+        if decimals:
+            rounding = Text(
+                "Round the result of every operation to {decimals} decimals (in a sum of products each product, too) and"
+                " go on with the rounded number; a half is rounded away from zero.",
+                decimals=decimals,
+            )
+        else:
+            rounding = Text(
+                "Round the result of every operation to a whole number (in a sum of products each product, too) and go"
+                " on with the rounded number; a half is rounded away from zero."
+            )
+        yield self.say(rounding)
+        yield self.say(Text("Steps count from 1, elements from 0; the weights are exactly those printed."))
+        rows = self.sheet.done.batch.num_rows
+        if rows > 1:
+            yield self.say(
+                Text("The sheet is about sequence {row} of a batch of {rows}.", row=self.sheet.row, rows=rows)
+            )
+
+    @property
+    def told(self) -> list[str]:
+        """How it is to be worked out, and what the key shows."""
+        return [*self.instructions, *([self.of_the_key] if self.with_key else [])]
+
+    @property
+    def of_the_key(self) -> str:
+        """What is said before the working."""
+        return self.say(
+            Text(
+                "Products with a factor 0 may be left out; ≈ stands where rounding on the way has changed the last digit."
+            )
+        )
+
+    def of_group(self, group: Group, spell: Callable[[Named], str] = plain) -> str:
+        """What is said before equations: whose they are, and in which order; nothing where there is one block."""
+        names = ", ".join(map(self.block_name, group.blocks))
+        block = group.blocks[0]
+        if block.direction == "backward":
+            now = [named(block, name) for name in block.program.befores]
+            return self.say(
+                Text(
+                    "{blocks} begins at step {last} and goes back to step 1: its {before} comes from the step after in"
+                    " time, and at step {last} it is {first}.",
+                    blocks=names,
+                    last=self.last + 1,
+                    before=", ".join(map(spell, now)),
+                    first=", ".join(spell(Named(state, "0")) for state in block.program.states),
+                )
+            )
+        if self.scenario.recurrent.bidirectional and block.kind == "recurrent":
+            return self.say(
+                Text("{blocks} goes from step 1 to step {last}.", blocks=names, last=self.last + 1)
+            )
+        return f"{names}:" if len(self.recurrent) > 1 and block.kind == "recurrent" else ""
+
+    # ── numbers and names ────────────────────────────────────────────────────────────
+
+    def number(self, value: float) -> str:
+        """A number with the sheet's decimals."""
+        text = f"{value:.{self.sheet.decimals}f}"
+        return text.removeprefix("-") if not text.strip("-0.") else text
+
+    def mask(self, value: float) -> str:
+        """An element of a dropout's mask, which is not rounded."""
+        return f"{value:.10g}"
+
+    def block_name(self, block: Block) -> str:
+        """`L0`, of two directions `L0→` and `L0←`."""
+        is_forward_of_two = self.scenario.recurrent.bidirectional and block.direction == "forward"
+        return f"{block.key}→" if is_forward_of_two and block.kind == "recurrent" else block.key
+
+    def prefix(self, block: Block) -> str:
+        """What stands before a name that several blocks have."""
+        return self.block_name(block) if len(self.recurrent) > 1 and block.kind == "recurrent" else ""
+
+    def label(self, one: Asked) -> Label:
+        """The block, where there are several, and the name of what is worked out."""
+        block = self.by_key[one.key]
+        is_final = block.kind == "linear" and self.sheet.done.is_final
+        return self.prefix(block), Named(one.name, "" if is_final else str(one.t + 1))
+
+    def given_label(self, one: Given) -> Label:
+        """The same of what is given."""
+        if one.kind == "x":
+            return "", Named("x", str(one.t + 1))
+        if one.kind == "mask":
+            return f"L{self.by_key[one.key].layer + 1}", Named("mask", str(one.t + 1))
+        index = "0" if one.kind == "first" else str(one.t + 1)
+        return self.prefix(self.by_key[one.key]), Named(one.name, index)
+
+    def source(self, one: Given) -> str:
+        """What an input is: a letter, or a row of the embedding's table; "" of numbers."""
+        batch = self.sheet.done.batch
+        if one.kind != "x" or batch.indices is None:
+            return ""
+        index = int(batch.indices[one.t, self.sheet.row])
+        letter = "" if self.scenario.vocabulary is None else f"“{printable(self.scenario.vocabulary[index])}”"
+        if self.scenario.embedding is None:
+            return letter
+        return f"{letter}, embedding.weight[{index}]".removeprefix(", ")
+
+    # ── equations ────────────────────────────────────────────────────────────────────
+
+    @property
+    def groups(self) -> list[Group]:
+        """The equations that are needed, those that several blocks have in common once."""
+        needed = {(one.key, one.name) for one in self.sheet.worked}
+        found: dict[tuple[object, ...], Group] = {}
+        for block in self.by_key.values():
+            lines = tuple(line for line in block.program.lines if (block.key, line.name) in needed)
+            if not lines:
+                continue
+            alike = (block.kind, block.direction, *(line.expression for line in lines))
+            before = found.get(alike, Group((), lines)).blocks
+            found[alike] = Group((*before, block), lines)
+        return list(found.values())
+
+    @property
+    def wires(self) -> Iterator[Wire]:
+        """What enters the blocks whose input is not given; both directions of a layer read the same."""
+        found: dict[Label, Wire] = {}
+        for group in self.groups:
+            reads = {name for line in group.lines for name in names_in(line.expression)}
+            for block in group.blocks:
+                entering = next(iter(block.program.inputs))
+                if entering in reads and (block.layer or block.kind == "linear"):
+                    wire = self._wire(block, entering)
+                    found[wire.label] = wire
+        yield from found.values()
+
+    def _wire(self, block: Block, entering: str) -> Wire:
+        is_linear = block.kind == "linear"
+        is_final = is_linear and self.sheet.done.is_final
+        layer = block.layer if is_linear else block.layer - 1
+        parts = [
+            (self.prefix(one), Named(one.output, str(steps_of(one, self.last)[-1] + 1) if is_final else "t"))
+            for one in self.recurrent
+            if one.layer == layer
+        ]
+        label = "" if is_linear else f"L{block.layer}", Named(entering, "" if is_final else "t")
+        return Wire(label, tuple(parts), has_mask=not is_linear and f"dropout{layer}" in self.by_key)
+
+    def parameters(self) -> Iterator[tuple[str, Block, str]]:
+        """Block by block the parameters that are needed."""
+        for block in self.by_key.values():
+            for name in block.parameters:
+                if (block.key, name) in self.sheet.parameters:
+                    yield self.prefix(block), block, name
+
+    # ── order ────────────────────────────────────────────────────────────────────────
+
+    def sections(self) -> Iterator[Section]:
+        """What is worked out, a block at a step after the other."""
+        asked = set(self.sheet.asked)
+        for heading, group in groupby(self.sheet.worked, self._heading):
+            worked = tuple(group)
+            section = Section(heading, worked, tuple(one for one in worked if one in asked))
+            if section.asked or self.with_key:
+                yield section
+
+    def _heading(self, one: Asked) -> str:
+        block = self.by_key[one.key]
+        if block.kind == "linear" and self.sheet.done.is_final:
+            return self.say(Text("Linear layer"))
+        if len(self.recurrent) == 1:
+            return self.say(Text("Step {step}", step=one.t + 1))
+        if block.kind == "linear":
+            return self.say(Text("Step {step}, linear layer", step=one.t + 1))
+        return self.say(Text("Step {step}, {block}", step=one.t + 1, block=self.block_name(block)))
+
+
+def by_size(asked: Sequence[Asked]) -> Iterator[tuple[int, list[Asked]]]:
+    """Values that fit one table: those of the same size beside each other."""
+    for size, group in groupby(asked, lambda one: one.size):
+        yield size, list(group)
+
+
+def _ranges(steps: Sequence[int]) -> str:
+    """`1-3,5`, as `--steps` takes them."""
+    found: list[list[int]] = []
+    for t in steps:
+        if found and found[-1][-1] == t - 1:
+            found[-1].append(t)
+        else:
+            found.append([t])
+    return ",".join(str(part[0] + 1) if len(part) == 1 else f"{part[0] + 1}-{part[-1] + 1}" for part in found)

@@ -1,0 +1,368 @@
+"""A sheet to work out by hand: which values of which steps, and a scenario whose numbers are those that are printed.
+
+What is asked for needs other values, and these need others: `Needs` walks back from the one to the others, through steps
+and layers, up to what is given: inputs, weights, and states before the first of the steps that are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from rnnstep.checking.own_numbers import Own
+from rnnstep.checking.paper import Paper
+from rnnstep.engine.blocks import build
+from rnnstep.engine.learning import Learning
+from rnnstep.engine.passes import Pass
+from rnnstep.equations.operations import Array
+from rnnstep.equations.syntax import names_in
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
+from rnnstep.network.blocks import Block
+from rnnstep.network.wires import When
+from rnnstep.scenario.keys import closest
+from rnnstep.scenario.model import Batch, Floats, Scenario
+from rnnstep.worksheet.pocket_calculator import Pocket
+
+
+class Place(NamedTuple):
+    """A line of a block at a step."""
+
+    key: str
+    t: int
+    name: str
+
+
+class Given(NamedTuple):
+    """What is not worked out on a sheet.
+
+    Attributes:
+        kind: "x", an input; "first", a state before a block's first step; "state", one after a step; "mask", of dropout.
+        key: the block; "" of an input.
+        t: the step, from 0; of a first state the one that reads it.
+        name: of the value.
+    """
+
+    kind: Literal["x", "first", "state", "mask"]
+    key: str
+    t: int
+    name: str
+
+
+def steps_of(block: Block, last: int) -> range:
+    """A row's steps in a block's order, `last` its last one."""
+    return range(last, -1, -1) if block.direction == "backward" else range(last + 1)
+
+
+class Needs:
+    """A walk back from values.
+
+    Attributes:
+        lines: that are worked out.
+        parameters: that they read, by block and name.
+        given: what else they read, inputs first.
+    """
+
+    def __init__(self, done: Pass, steps: Sequence[int], row: int) -> None:
+        self._done = done
+        self._steps = frozenset(steps)
+        self._graph = done.graph
+        self._axis = done.batch.axis
+        self._row = row
+        self._last = done.batch.last_step(row)
+        self._given: set[Given] = set()
+        self.lines: set[Place] = set()
+        self.parameters: set[tuple[str, str]] = set()
+
+    @property
+    def given(self) -> list[Given]:
+        """In the order in which a sheet gives it: inputs by step, then states by block."""
+        keys = list(self._done.by_key)
+        kinds = ("x", "mask", "first", "state")
+
+        def place(one: Given) -> tuple[int, int, int, int]:
+            if not one.key:
+                return kinds.index(one.kind), 0, one.t, 0
+            states = [*self._done.by_key[one.key].program.states, one.name]
+            return min(kinds.index(one.kind), 2), keys.index(one.key), one.t, states.index(one.name)
+
+        return sorted(self._given, key=place)
+
+    def walk(self, places: Iterable[Place]) -> None:
+        """Note all that some lines need."""
+        waiting = list(places)
+        while waiting:
+            place = waiting.pop()
+            if place not in self.lines:
+                self.lines.add(place)
+                waiting += self._before(place)
+
+    def _before(self, place: Place) -> Iterator[Place]:
+        """The lines that one reads; what is given is noted."""
+        block = self._done.by_key[place.key]
+        program = block.program
+        states = dict(zip(program.befores, program.states, strict=True))
+        for name in dict.fromkeys(names_in(program.by_name[place.name].expression)):
+            if name in program.parameters:
+                self.parameters.add((block.key, name))
+            elif name in states:
+                yield from self._state_before(block, place.t, states[name])
+            elif name in program.by_name:
+                yield place._replace(name=name)
+            else:
+                yield from self._entering(block, name, place.t)
+
+    def _state_before(self, block: Block, t: int, state: str) -> Iterator[Place]:
+        before = t + 1 if block.direction == "backward" else t - 1
+        if 0 <= before <= self._last:
+            yield from self._state(block, before, state)
+        else:
+            self._given.add(Given("first", block.key, t, state))
+
+    def _state(self, block: Block, t: int, state: str) -> Iterator[Place]:
+        if t in self._steps:
+            yield Place(block.key, t, state)
+        else:
+            self._given.add(Given("state", block.key, t, state))
+
+    def _entering(self, block: Block, name: str, t: int) -> Iterator[Place]:
+        """What other blocks bring into one at a step: through those that are not worked out on a sheet, up to what is given."""
+        for part in self._graph.origins(block.key, name):
+            wire = part.wire
+            if wire.when is When.DATA:
+                is_input = name in list(block.program.inputs)[:1]
+                self._given.add(Given("x", "", t, "x") if is_input else Given("mask", block.key, t, name))
+                continue
+            below = self._done.by_key[wire.block]
+            at = self._axis.final_step(below.direction, self._row) if wire.when is When.LAST else t
+            if below.program.states:
+                yield from self._state(below, at, wire.value)
+            else:
+                for each in below.program.inputs:
+                    yield from self._entering(below, each, at)
+
+
+# ── the sheet ────────────────────────────────────────────────────────────────────────────────────
+
+MOST_NUMBERS = 4000  # that are asked for or printed on one sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One value that is worked out: a row of the sheet.
+
+    Attributes:
+        key: the block: "L0", "L0←", "linear".
+        layer: of a recurrent block, from 0.
+        direction: "forward" or "backward".
+        t: the step, from 0.
+        name: of a line.
+        size: how many numbers it has.
+    """
+
+    key: str
+    layer: int
+    direction: str
+    t: int
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Worksheet:
+    """What is to be worked out.
+
+    Attributes:
+        scenario: with the numbers that are printed, in float64.
+        decimals: how many everything is printed and worked out with.
+        steps: which are worked out, from 0.
+        asked: in the order of the calculation.
+        worked: the same with all the values that they need.
+        given: what stands before them.
+        parameters: the blocks' that they need, by block and name.
+        row: which sequence of the batch.
+    """
+
+    scenario: Scenario
+    decimals: int
+    steps: tuple[int, ...]
+    asked: tuple[Asked, ...]
+    worked: tuple[Asked, ...]
+    given: tuple[Given, ...]
+    parameters: frozenset[tuple[str, str]]
+    done: Pass
+    row: int = 0
+
+    @cached_property
+    def _paper(self) -> Paper:
+        return Paper(self.done, Own(), self.decimals, reading=Pocket(self.decimals))
+
+    def known(self, key: str, t: int) -> dict[str, Array]:
+        """All that a block's lines read and give at a step, each result rounded as it is written down."""
+        shapes = self.done.by_key[key].program.shapes
+        known = self._paper.step("forward", key, t).known
+        found = {name: value[0] for name, value in known.items() if isinstance(value, tuple)}
+        return {
+            name: value[self.row] if value.ndim > len(shapes[name]) else value
+            for name, value in found.items()
+        }
+
+    def value(self, one: Asked) -> Array:
+        """The numbers of a row of the key."""
+        return self.known(one.key, one.t)[one.name]
+
+    def number(self, one: Given) -> Array:
+        """The numbers of what is given."""
+        match one.kind:
+            case "x":
+                return np.asarray(self.done.x[one.t][self.row], np.float64)
+            case "mask":
+                return np.asarray(self.done.masks[one.key][one.t][self.row], np.float64)
+            case "first":
+                return self.known(one.key, one.t)[self.done.by_key[one.key].program.before(one.name)]
+        return self.known(one.key, one.t)[one.name]
+
+
+def worksheet(
+    scenario: Scenario, steps: Sequence[int], names: Sequence[str], decimals: int, row: int = 0
+) -> Worksheet:
+    """Choose values of steps, and round all that is printed.
+
+    Args:
+        scenario: complete.
+        steps: which, from 0; none for all.
+        names: of lines; none for every line of the recurrent blocks, and the logits.
+        decimals: of weights, inputs and results.
+        row: which sequence of the first batch.
+
+    Raises:
+        UsageError: there is no such step or value, or it would be too much for a sheet.
+    """
+    check_size(scenario, steps, names, row)
+    shown = rounded_scenario(scenario, decimals)
+    done = Learning(shown).epoch(0).forward(0)
+    wanted = _wanted(done.batch, steps, row)
+    asked = tuple(_asked(shown, done.blocks, wanted, names, row))
+    needs = Needs(done, wanted, row)
+    needs.walk(Place(one.key, one.t, one.name) for one in asked)
+    worked = (one for one in _asked(shown, done.blocks, wanted, (), row))
+    return Worksheet(
+        shown,
+        decimals,
+        wanted,
+        asked,
+        tuple(one for one in worked if Place(one.key, one.t, one.name) in needs.lines),
+        tuple(needs.given),
+        frozenset(needs.parameters),
+        done,
+        row,
+    )
+
+
+def check_size(scenario: Scenario, steps: Sequence[int], names: Sequence[str], row: int = 0) -> None:
+    """Refuse what is not there, or too much for a sheet, before anything is computed.
+
+    Raises:
+        UsageError: as `worksheet`.
+    """
+    batch = scenario.batches[0]
+    wanted = _wanted(batch, steps, row)
+    numbers = sum(one.size for one in _asked(scenario, build(scenario), wanted, names, row))
+    numbers += sum(value.size for name, value in scenario.parameters.items() if name != "embedding.weight")
+    numbers += len(wanted) * scenario.recurrent.input_size
+    if numbers > MOST_NUMBERS:
+        raise UsageError(
+            Text(
+                "{count} numbers are too many for a sheet of paper: {most} at most",
+                count=numbers,
+                most=MOST_NUMBERS,
+            )
+        )
+
+
+def _wanted(batch: Batch, steps: Sequence[int], row: int) -> tuple[int, ...]:
+    last = batch.last_step(row)
+    for t in steps:
+        if not 0 <= t <= last:
+            raise UsageError(Text("there is no step {step}: there are {last}", step=t + 1, last=last + 1))
+    return tuple(sorted(set(steps))) or tuple(range(last + 1))
+
+
+# ── what is asked for ────────────────────────────────────────────────────────────────
+
+
+def _asked(
+    scenario: Scenario, blocks: Sequence[Block], steps: Sequence[int], names: Sequence[str], row: int
+) -> Iterator[Asked]:
+    """The values in the order in which the scenario's calculation comes to them."""
+    blocks = [block for block in blocks if block.kind in ("recurrent", "linear")]
+    _check_names(names, blocks)
+    last = scenario.batches[0].last_step(row)
+    is_final = scenario.linear is not None and scenario.linear.source == "h_n"
+    places = [(t, block) for block in blocks for t in steps_of(block, last) if t in steps]
+    if is_final:
+        places = [(t, block) for t, block in places if block.kind != "linear" or t == last]
+    if scenario.display.order == "time" and not scenario.recurrent.bidirectional:
+        places.sort(key=lambda place: place[0])
+    found = [
+        Asked(
+            block.key,
+            block.layer,
+            block.direction,
+            t,
+            line.name,
+            int(block.program.shapes[line.name][0]),
+        )
+        for t, block in places
+        for line in block.program.lines
+        if not names or line.name in names
+    ]
+    if not found:  # the logits of a final state, in another step
+        raise UsageError(
+            Text("`{name}` is a value of step {step} alone", name=", ".join(names), step=last + 1)
+        )
+    yield from found
+
+
+def _check_names(names: Sequence[str], blocks: Sequence[Block]) -> None:
+    known = dict.fromkeys(name for block in blocks for name in block.program.names)
+    for name in names:
+        if name in known:
+            continue
+        guess = closest(name, known)
+        if guess is not None:
+            raise UsageError(
+                Text("there is no value `{name}`; did you mean `{guess}`?", name=name, guess=guess)
+            )
+        words = ", ".join(known)
+        raise UsageError(Text("there is no value `{name}`; known are {known}", name=name, known=words))
+
+
+# ── numbers as they are printed ──────────────────────────────────────────────────────
+
+
+def rounded_scenario(scenario: Scenario, decimals: int) -> Scenario:
+    """The scenario with weights, inputs and first states of so many decimals, in float64: what is printed is all of it."""
+
+    def rounded(value: Floats) -> Floats:
+        return np.round(value.astype(np.float64), decimals) + 0.0
+
+    batches = tuple(_rounded_batch(batch, rounded) for batch in scenario.batches)
+    states = {name: rounded(value) for name, value in scenario.initial_state.items()}
+    parameters = {name: rounded(value) for name, value in scenario.parameters.items()}
+    return replace(
+        scenario,
+        batches=batches,
+        initial_state=MappingProxyType(states),
+        parameters=MappingProxyType(parameters),
+        display=replace(scenario.display, decimals=decimals, dtype="float64"),
+    )
+
+
+def _rounded_batch(batch: Batch, rounded: Callable[[Floats], Floats]) -> Batch:
+    return batch if batch.values is None else replace(batch, values=rounded(batch.values))
