@@ -40,9 +40,9 @@ SHELL = {"7", "25"}  # the modes that a shell has on: lines wrap, the cursor is 
 class Walk(Program):
     """The program in a terminal whose settings and modes are looked at."""
 
-    def __init__(self, name: str, code: str = OPEN) -> None:
+    def __init__(self, name: str | Path, code: str = OPEN) -> None:
         self.log = b""
-        super().__init__(bundled.find(name), code=code)
+        super().__init__(name if isinstance(name, Path) else bundled.find(name), code=code)
         self.settings = termios.tcgetattr(self.fd)
 
     def read(self) -> bool:
@@ -129,6 +129,31 @@ def test_a_signal_gives_the_terminal_back_and_ends_torch(number: signal.Signals)
     assert not [
         one for one in workers if _stat(Path(f"/proc/{one}"))[:1] not in ([], ["Z"])
     ]  # Z: only its name
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_deep_in_a_long_training_ends_it_and_torchs(number: signal.Signals, tmp_path: Path) -> None:
+    path = tmp_path / "long.toml"
+    text = bundled.find("hello").read_text("utf-8").replace("epochs = 15", "epochs = 900000")
+    assert "900000" in text
+    path.write_text(text, "utf-8")
+    with Walk(path) as walk:
+        walk.see("hello → ohlol")
+        walk.see("✓ torch")  # whose training goes on in a process of its own
+        walk.press(b"ge900000:3\r")
+        walk.see("of 900000 are trained")
+        walk.press(b"\x15e100:3\r")  # the line is still open
+        walk.see("epoch 100/900000")
+        workers = walk.workers()
+        assert workers
+        walk.process.send_signal(number)
+        status, told = walk.ended()
+    assert status == 128 + number
+    assert "Traceback" not in told
+    end = time.monotonic() + 10
+    while any(_stat(Path(f"/proc/{one}"))[:1] not in ([], ["Z"]) for one in workers):
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("wait", [0.05, 0.3, 0.6, 1.0])
