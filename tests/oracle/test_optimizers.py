@@ -19,11 +19,12 @@ from rnnstep.engine import Model
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.optimizers import TORCH_BUFFERS, Optimizer
 from rnnstep.engine.trainer import Trainer
-from rnnstep.equations.evaluate import Errors, Values, evaluate, evaluate_lines
+from rnnstep.equations.evaluate import Errors, Values, evaluate
 from rnnstep.equations.expand import expand, number_of_terms
 from rnnstep.equations.pieces import reckon
 from rnnstep.equations.syntax import names_in
 from rnnstep.equations.write import BLACKBOARD, write_line
+from rnnstep.reference.judge.update import moving_lines
 from rnnstep.scenario.keys import OPTIMIZERS
 from rnnstep.scenario.model import Training
 
@@ -87,7 +88,7 @@ def agrees_within_its_bound(how: Training, dtype: str, seed: int) -> None:
             name: (value, errors.get(name.removesuffix("_prev"), np.zeros(np.shape(value))))
             for name, value in read.items()
         }
-        bounds = evaluate_lines(lines, pairs, Errors(np.dtype(dtype)))
+        bounds = moving_lines(lines, pairs, Errors(np.dtype(dtype)), np.dtype(dtype))
         errors = {name: bounds[name][1] for name in theirs}
         for name, expected in theirs.items():
             off = np.abs(ours[name].astype(np.float64) - expected)
@@ -182,6 +183,21 @@ def test_updates_with_any_arguments_are_torchs(
 ) -> None:
     arguments = data.draw(st.fixed_dictionaries({}, optional=DRAWN[name]))
     agrees_within_its_bound(training(name, lr=lr, maximize=up, **arguments), dtype, seed)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "seed", "lr", "arguments"),
+    [
+        ("float64", 1418403741, 0.3876135508225932, {"betas": (0.05, 0.13936073668034107), "eps": 1.0, "weight_decay": 1.0}),
+        ("float32", 2862703466, 0.001, {"betas": (0.05559083251133401, 0.07559332798152399), "weight_decay": 0.5336547755585995}),
+        ("float32", 2588654454, 1.0, {"betas": (0.060483068839644084, 0.05), "eps": 1.0, "weight_decay": 0.5108382904608338}),
+    ],
+)  # fmt: skip
+def test_a_mean_far_from_its_gradient_loses_more_where_it_is_moved(
+    dtype: str, seed: int, lr: float, arguments: dict[str, Any]
+) -> None:
+    """torch takes m + (1 − β)·(g − m), and g − β·(g − m) for a small β: draws beyond the bound of β·m + (1 − β)·g."""
+    agrees_within_its_bound(training("AdamW", lr=lr, **arguments), dtype, seed)
 
 
 SPECIAL = {

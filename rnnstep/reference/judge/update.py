@@ -7,15 +7,16 @@ arithmetic among them is exact beside the arrays', and one of them is rounded to
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from rnnstep.engine import Block
 from rnnstep.engine.epoch import CLIP, UpdatePass
 from rnnstep.equations.bounds import Pair
-from rnnstep.equations.evaluate import evaluate_lines
+from rnnstep.equations.evaluate import Reading, evaluate
 from rnnstep.equations.operations import OPERATIONS, Array
+from rnnstep.equations.syntax import Apply, Line, Name
 from rnnstep.language import Text
 from rnnstep.reference.judge.bounds import Error, Rounding, exact
 from rnnstep.reference.judge.findings import Judged, Tally, Verdict, differences
@@ -54,7 +55,38 @@ def number(value: Array, error: float = 0.0) -> Pair:
 def update_lines(block: Block, known: Mapping[str, Pair], dtype: np.dtype[np.floating]) -> dict[str, Pair]:
     """Every line of a block of an update, from what it reads."""
     with np.errstate(all="ignore"):
-        return evaluate_lines(block.program.lines, known, UpdateRounding(dtype))
+        return moving_lines(block.program.lines, known, UpdateRounding(dtype), dtype)
+
+
+def moving_lines(
+    lines: Sequence[Line], known: Mapping[str, Pair], reading: Reading[Pair], dtype: np.dtype[np.floating]
+) -> dict[str, Pair]:
+    """Lines in order, as `evaluate_lines`, their bounds wide enough for a mean that torch.optim moves, too."""
+    seen = dict(known)
+    for line in lines:
+        value, error = evaluate(line.expression, seen, reading)
+        match line.expression:
+            case Apply(
+                op="add",
+                args=(Apply(op="mul", args=(beta, Name(id=mean))), Apply(op="mul", args=(_, Name(id=g)))),
+            ) if mean == f"{line.name}_prev":
+                share = float(np.asarray(evaluate(beta, seen, reading)[0]))
+                error = error + _lost_in_moving(share, seen[mean][0], seen[g][0], dtype)
+        seen[line.name] = value, error
+    return {line.name: seen[line.name] for line in lines}
+
+
+def _lost_in_moving(beta: float, mean: Array, g: Array, dtype: np.dtype[np.floating]) -> Error:
+    """What torch's way to move a mean m towards a gradient g loses that β·m + (1 − β)·g does not.
+
+    Where β is below ½ that is g − (1 − (1 − β))·(g − m): 1 − β is rounded, so that the factor of the whole distance is
+    off by a unit of 1, not of β. Where it is not, m + (1 − β)·(g − m) loses about as much as the equation.
+    """
+    if beta >= 0.5:
+        return np.zeros(())
+    apart = np.abs(np.asarray(g, np.float64) - mean)
+    roundoff = float(np.finfo(dtype).eps) / 2
+    return np.nan_to_num((1 - beta + 2 * beta) * roundoff * apart, nan=0.0, posinf=0.0)
 
 
 # ── beside torch.optim ───────────────────────────────────────────────────────────────────────────
