@@ -110,9 +110,13 @@ def _values(scene: Scene, name: str, cells: int, decimals: int, *, is_done: bool
     verdict = torch_column.agrees(scene, name)
     values = scene.known[name].reshape(-1)
     sign = None if verdict is None else torch_column.sign(scene, values, agrees=verdict)
-    room = max(1, cells // (decimals + 4))
-    text = " ".join(numbers.column(values[: min(room, _VALUES_SHOWN)], decimals, alphabet=alphabet))
-    more = f" {alphabet.ellipsis}" if len(values) > min(room, _VALUES_SHOWN) else ""
+    cells -= 0 if sign is None else 2
+    fits = (cells + 1) // (decimals + 4)
+    if len(values) > fits:  # a blank and the dots take two
+        fits = (cells - 1) // (decimals + 4)
+    shown = max(1, min(fits, _VALUES_SHOWN))
+    text = " ".join(numbers.column(values[:shown], decimals, alphabet=alphabet))
+    more = f" {alphabet.ellipsis}" if len(values) > shown else ""
     style = "changed" if scene.has_changed(name) else ""
     marked = () if sign is None else (sign._replace(text=f"{sign.text} "),)
     return (*marked, Span(text + more, style))

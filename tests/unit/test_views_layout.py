@@ -353,3 +353,11 @@ def test_a_long_message_is_read_whole_and_nothing_else_moves(size):
     assert " ".join(" ".join(told).split()) == " ".join(words)
     assert after[: -len(told)] == before[: -len(told)]
     assert len(told) <= 3
+
+
+def test_no_number_of_a_listing_is_cut_in_its_digits():
+    for name, place in (("hello_lstm", "3/L0/c"), ("weather", "2/L0"), ("gru", "2/L0/h")):
+        session = opened(name).go(place)
+        for width in range(60, 140):
+            text = plain(screen(session, Look(torch="none", fills="listing"), width, 24))
+            assert not re.search(r"\d…", text), (name, width)
