@@ -125,10 +125,10 @@ class Grid:
         """The cells before the numbers of each row."""
         return max(map(len, self.gates)) + 1 if self.gates else 0
 
-    def name_of(self, row: int) -> str:
-        """A gate's name in its first row, blanks in its others."""
+    def name_of(self, row: int, *, is_first: bool = False) -> str:
+        """A gate's name in its first row, and in the first row of a window; blanks in its others."""
         gate, inside = divmod(row, self.rows // len(self.gates))
-        return (self.gates[gate] if inside == 0 else "").rjust(self.names_width - 1) + " "
+        return (self.gates[gate] if inside == 0 or is_first else "").rjust(self.names_width - 1) + " "
 
 
 def places(grid: Grid, decimals: int) -> int:
@@ -293,7 +293,10 @@ def _draw(
     caption = [str(part) for part in (down, across) if not part.is_whole]
     lines = _numbers(grid, down, across, decimals, size, alphabet)
     if grid.gates:
-        lines = [(Span(grid.name_of(down.start + k), "label"), *line) for k, line in enumerate(lines)]
+        lines = [
+            (Span(grid.name_of(down.start + k, is_first=not k), "label"), *line)
+            for k, line in enumerate(lines)
+        ]
     if grid.air:
         lines = [row for line in lines for row in (line, *[()] * grid.air)][: -grid.air]
     block = lines if grid.is_plain else bracket(lines, alphabet)

@@ -149,12 +149,26 @@ def _grids(scene: Scene, sums: list[tuple[str, str, str]]) -> list[Piece]:
     is_done = all(scene.is_line_done(name) and not scene.is_hidden(name) for name, _, _ in sums)
     total = np.concatenate([known[name] for name, _, _ in sums]) if is_done else None
     weight, state = scene.scale("weight"), scene.scale("state")
+    row = _row_at(scene, suffixes)
+    focus = (row if scene.level in ("element", "term") else None, None)
+    centre = (row, None)
+    gates = [suffix for suffix in suffixes if suffix]
     found: list[Piece] = [
-        Grid("[W_hh W_ih]", matrix, matrix.shape, "weight", weight, gates=[s for s in suffixes if s]),
+        Grid("[W_hh W_ih]", matrix, matrix.shape, "weight", weight, gates=gates, focus=focus, centre=centre),
         "@" if scene.look.alphabet.is_ascii else "·",
         Grid("[h_prev; x]", vector, vector.shape, "state", state),
     ]
     if all(both):
         bias = np.concatenate([np.sum(pair, axis=0) for pair in both])
-        found += ["+", Grid("b_ih+b_hh", bias, bias.shape, "weight", weight)]
-    return [*found, "=", Grid("a", total, (len(matrix),), "state", state)]
+        found += ["+", Grid("b_ih+b_hh", bias, bias.shape, "weight", weight, focus=focus, centre=centre)]
+    return [*found, "=", Grid("a", total, (len(matrix),), "state", state, focus=focus, centre=centre)]
+
+
+def _row_at(scene: Scene, suffixes: Sequence[str]) -> int | None:
+    """The row that the cursor's element is worked out in, of an operation the first of its gate; None elsewhere."""
+    name = scene.spot.operation
+    if name is None:
+        return None
+    gate = name if name in suffixes else name.partition("_")[2]
+    size = scene.shape(scene.block.output)[0]
+    return (suffixes.index(gate) if gate in suffixes else 0) * size + (scene.spot.element or 0) % size

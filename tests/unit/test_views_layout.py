@@ -361,3 +361,14 @@ def test_no_number_of_a_listing_is_cut_in_its_digits():
         for width in range(60, 140):
             text = plain(screen(session, Look(torch="none", fills="listing"), width, 24))
             assert not re.search(r"\d…", text), (name, width)
+
+
+@pytest.mark.parametrize(
+    ("place", "seen"), [("3/L0/hh_g[1]", 9), ("3/L0/o", 12), ("3/L0/a_f[3]", 7), ("3/L0", 0)]
+)
+def test_a_window_of_the_joined_form_is_about_the_row_at_the_cursor(place, seen):
+    text = plain(screen(opened("hello_lstm").go(place), Look(torch="none", is_joined=True), 80, 24))
+    windows = re.findall(r"(\d+)–(\d+)/16", text)
+    assert windows
+    assert all(int(start) <= seen <= int(stop) for start, stop in windows)
+    assert re.search(rf"┌{'ifgo'[int(windows[0][0]) // 4]} ", text)  # whose rows they are
