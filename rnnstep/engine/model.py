@@ -24,7 +24,7 @@ from rnnstep.language import Text
 from rnnstep.network.blocks import Block, Extent
 from rnnstep.scenario.model import Batch, Scenario
 
-KEPT_BYTES = 1 << 30  # beyond this a run keeps its states alone and computes the rest when looked at
+KEPT_BYTES = 3 << 28  # beyond this a run keeps its states alone and computes the rest when looked at
 
 
 class Model:

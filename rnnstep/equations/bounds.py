@@ -60,17 +60,24 @@ def matmul(u: float, out: Any, w: Pair, x: Pair) -> Error:
     size, reach = _size(w[0]), _size(x[0])
     terms = size.shape[-1]
     error = _each(x)
-    bound = _over(error, size) + terms * u * (reach @ size.T) + _tiny(u) * terms
+    bound = terms * u * at_once(reach, size.T) + _tiny(u) * terms
+    if np.any(error):
+        bound = _over(error, size) + bound
     if np.any(w[1]):
-        bound = bound + (reach + error) @ np.broadcast_to(w[1], size.shape).T
+        bound = bound + at_once(reach + error, np.broadcast_to(w[1], size.shape).T)
     return np.asarray(bound)
+
+
+def at_once(x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
+    """x @ w as one product of matrices, whatever axes x has before its last: numpy makes one of each step."""
+    return np.asarray(x @ w if x.ndim < 3 else (x.reshape(-1, x.shape[-1]) @ w).reshape(*x.shape[:-1], -1))
 
 
 def _over(error: Error, size: Error) -> Error:
     """Σ|W|·err, where an unbounded error makes its sums unbounded even through a zero weight."""
     if np.isfinite(error).all():
-        return np.asarray(error @ size.T)
-    finite = np.where(np.isfinite(error), error, 0.0) @ size.T
+        return at_once(error, size.T)
+    finite = at_once(np.where(np.isfinite(error), error, 0.0), size.T)
     return np.where(np.isfinite(error).all(axis=-1, keepdims=True), finite, np.inf)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.equations import intervals
-from rnnstep.equations.bounds import Pair
+from rnnstep.equations.bounds import Pair, at_once
 from rnnstep.equations.operations import OPERATIONS, Array, Interval
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Pick
 
@@ -152,7 +152,8 @@ class Errors:
 
     def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
         """An operation's value, and its error with what its arguments' brought along."""
-        out = self._values.apply(op, tuple(value for value, _ in args))
+        values = tuple(value for value, _ in args)
+        out = at_once(values[1], values[0].T) if op == "matmul" else self._values.apply(op, values)
         with np.errstate(all="ignore"):
             error = np.asarray(OPERATIONS[op].error(self._roundoff, out, *args), dtype=np.float64)
             if op in ("add", "sub"):

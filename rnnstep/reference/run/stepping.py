@@ -21,6 +21,9 @@ from rnnstep.reference.run.modules import Module, Parameters, Tensor, array, cel
 from rnnstep.reference.run.time import Mask, previous
 from rnnstep.scenario.model import Scenario
 
+_MANY = 4096
+"""Beyond so many steps an nn.LSTM is stepped without oneDNN, which takes four times as long to begin as a step does."""
+
 Stepper = Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]  # x (b, I), states (b, n) → states
 
 
@@ -62,6 +65,16 @@ def run_steps(
     block: Block, step: Stepper, x: Tensor, first: tuple[Tensor, ...], living: Mask | None
 ) -> dict[str, Tensor]:
     """Step through time; give each state after every step, (T, B, n), zeros where a packed row is over."""
+    import torch
+
+    steps = x.shape[0]
+    with torch.backends.mkldnn.flags(enabled=torch.backends.mkldnn.enabled and steps <= _MANY):
+        return _run_steps(block, step, x, first, living)
+
+
+def _run_steps(
+    block: Block, step: Stepper, x: Tensor, first: tuple[Tensor, ...], living: Mask | None
+) -> dict[str, Tensor]:
     import torch
 
     steps = x.shape[0]
