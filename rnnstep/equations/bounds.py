@@ -69,7 +69,7 @@ def matmul(u: float, out: Any, w: Pair, x: Pair) -> Error:
 
 
 def at_once(x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
-    """x @ w as one product of matrices, whatever axes x has before its last: numpy makes one of each step."""
+    """Give x @ w as one product of matrices, whatever axes x has before its last: numpy makes one of each step."""
     return np.asarray(x @ w if x.ndim < 3 else (x.reshape(-1, x.shape[-1]) @ w).reshape(*x.shape[:-1], -1))
 
 
