@@ -37,6 +37,14 @@ class _Work(NamedTuple):
     is_right: bool  # it is written so without the slip, too
 
 
+def _work(line: Line, right: Mapping[str, _Work]) -> _Work:
+    """A line of a slip beside those that are right, by name; of what is right beside none."""
+    found = right.get(line.name)
+    if found is not None and found.line == line:
+        return found
+    return _Work(line, tuple(dict.fromkeys(names_in(line.expression))), is_right=not right)
+
+
 class Calculation(ABC):
     """One batch of one epoch.
 
@@ -180,9 +188,9 @@ class Calculation(ABC):
         if until in step.derived or until in step.entered:
             return step
         known = step.known
-        reading = self._dividing if self._divides(phase, block) else self.reading
+        reading = self._dividing if self.divides(phase, block) else self.reading
         right = None if self.base is None else self.base.step(phase, block.key, t)
-        for line, names, is_right in self._lines_of(phase, block)[len(step.derived) :]:
+        for line, names, is_right in self.lines_of(phase, block)[len(step.derived) :]:
             if right is not None and is_right and _is_as_right(line, names, step, right):
                 step.take_over(line.name, right)
                 if line.name == until:
@@ -197,7 +205,9 @@ class Calculation(ABC):
                 bounds = self.limited(phase, line.name, bounds)
             doubts = self.no_doubts
             for name in names:
-                doubts = doubts | step.doubts.get(name, self.no_doubts)
+                brought = step.doubts.get(name, self.no_doubts)
+                if brought is not doubts:
+                    doubts = doubts | brought
             step.derived[line.name] = bounds
             step.before[line.name] = doubts
             place = self.place(phase, block.key, t, line.name)
@@ -240,18 +250,20 @@ class Calculation(ABC):
         found = low, high
         return (Kept(found, (exact[0], exact[1])) if isinstance(bounds, Kept) else found), doubts
 
-    def _lines_of(self, phase: Phase, block: Block) -> tuple[_Work, ...]:
+    def lines_of(self, phase: Phase, block: Block) -> tuple[_Work, ...]:
+        """The lines of a block as they are done, taken apart once for all of its steps."""
+        if self.base is not None and self.slip.rewrite is None:
+            return self.base.lines_of(phase, block)
         name = f"{phase}:{block.key}"
         if name not in self._lines:
-            right = by_hand(block)
-            self._lines[name] = tuple(
-                _Work(line, tuple(names_in(line.expression)), line in right)
-                for line in self.slip.lines(phase, block)
-            )
+            right = {} if self.base is None else {one.line.name: one for one in self.base.lines_of(phase, block)}
+            self._lines[name] = tuple(_work(line, right) for line in self.slip.lines(phase, block))
         return self._lines[name]
 
-    def _divides(self, phase: Phase, block: Block) -> bool:
+    def divides(self, phase: Phase, block: Block) -> bool:
         """Whether a line of a block divides by a number, or takes its logarithm."""
+        if self.base is not None:
+            return self.base.divides(phase, block)
         name = f"{phase}:{block.key}"
         if name not in self._divisors:
             self._divisors[name] = any(_has_divisor(line.expression) for line in by_hand(block))
