@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +14,10 @@ from rnnstep.tui.remembered import Remembered, remember
 # The sizes here are small, and the tests run side by side already.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# More than a hundred processes are started, and each would compile every module anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # How long examples take on a busy machine is no property of what is tested.
 settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow], deadline=None)

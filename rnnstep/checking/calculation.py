@@ -256,7 +256,9 @@ class Calculation(ABC):
             return self.base.lines_of(phase, block)
         name = f"{phase}:{block.key}"
         if name not in self._lines:
-            right = {} if self.base is None else {one.line.name: one for one in self.base.lines_of(phase, block)}
+            right = (
+                {} if self.base is None else {one.line.name: one for one in self.base.lines_of(phase, block)}
+            )
             self._lines[name] = tuple(_work(line, right) for line in self.slip.lines(phase, block))
         return self._lines[name]
 
