@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from rnnstep.scenario.parameters import parameter_shapes
 
 from rnnstep.engine.blocks import build
 from rnnstep.network.graph import Graph
