@@ -7,6 +7,7 @@ autograd can follow: nothing is written over what it still needs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,8 +68,8 @@ def run_steps(
     """Step through time; give each state after every step, (T, B, n), zeros where a packed row is over."""
     import torch
 
-    steps = x.shape[0]
-    with torch.backends.mkldnn.flags(enabled=torch.backends.mkldnn.enabled and steps <= _MANY):
+    is_long = x.shape[0] > _MANY
+    with torch.backends.mkldnn.flags(enabled=False) if is_long else nullcontext():
         return _run_steps(block, step, x, first, living)
 
 
