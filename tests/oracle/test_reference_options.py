@@ -185,6 +185,14 @@ def test_a_long_run_that_keeps_its_states_alone_agrees(make, monkeypatch):
     assert comparison.value("L0", "c", 299) is not None
 
 
+def test_a_long_run_that_is_stepped_without_onednn_agrees(make, monkeypatch):
+    done = Model(make("LSTM", shape=[40, 2, 4])).run_batch(0)
+    usual = run_reference(done).states["L0"]["c"]
+    monkeypatch.setattr("rnnstep.reference.run.stepping._MANY", 39)
+    assert compare(done, reference := run_reference(done)).agrees
+    np.testing.assert_allclose(reference.states["L0"]["c"], usual, atol=1e-6)
+
+
 def test_the_reference_is_what_a_users_own_program_gives(make):
     scenario = make("GRU", num_layers=2, bidirectional=True)
     module = nn.GRU(4, 4, 2, bidirectional=True)
