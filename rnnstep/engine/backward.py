@@ -21,7 +21,9 @@ from rnnstep.engine.returning import Returning
 from rnnstep.engine.ways import PlainWay, RecurrentWay
 from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.operations import Array
-from rnnstep.network.blocks import Block
+from rnnstep.network.blocks import Block, Extent
+from rnnstep.network.graph import Part
+from rnnstep.network.wires import When
 
 
 class Way(Protocol):
@@ -65,7 +67,8 @@ class BackwardPass:
         self._go()
         found: dict[str, Array] = {}
         for way in self._ways.values():
-            found.update(way.gradients)
+            for name, value in way.gradients.items():  # a parameter that two blocks read is one
+                found[name] = found[name] + value if name in found else value
         self.parameters = {
             name: found[name] if name in found else np.zeros_like(value)
             for name, value in done.scenario.parameters.items()
@@ -84,69 +87,52 @@ class BackwardPass:
     # ── going ────────────────────────────────────────────────────────────────────────
 
     def _go(self) -> None:
-        g = self._through_loss()
-        linear = self.done.by_key.get("linear")
-        if linear is not None:
-            name = next(iter(linear.program.inputs))
-            x = self.done.final_features[None] if self.done.is_final else self.done.features
-            g = self._plain(linear, {name: x}, g).gradient(name)
-        if self.done.is_final:
-            g = self._onto_last_steps(g[0])
-        for layer in reversed(range(self.scenario.recurrent.num_layers)):
-            dropout = self.done.by_key.get(f"dropout{layer}")
-            if dropout is not None:
-                known = {"mask": self.done.masks[dropout.key], "h": self.done.dropped[dropout.key]}
-                g = self._plain(dropout, known, g).gradient("h")
-            self._through_layer(layer, g)
-            if layer or self.scenario.embedding is not None:
-                g = self._below(layer)
-        embedding = self.done.by_key.get("embedding")
-        if embedding is not None:
-            self._plain(embedding, {"index": self._indices()}, g)
+        """Go through the blocks, the last first: all that reads one has been gone through then."""
+        for block in reversed(self.done.blocks):
+            above = self._above(block)
+            run = self.done.runs.get(block.key)
+            if run is None:
+                self._ways[block.key] = PlainWay(block, self._of(block), self._known(block), above)
+            else:
+                self._ways[block.key] = RecurrentWay(run, self._of(block), above)
 
-    def _through_loss(self) -> Array:
-        """∂L/∂ of the model's outputs, (T, B, n); of the final state (1, B, n)."""
-        run = self.done.loss_run
-        assert run is not None
-        total, loss = self.done.by_key["total"], self.done.by_key["loss"]
-        each = next(iter(total.program.inputs))
-        entries = {name: value[None, None] for name, value in run.entries.items()}
-        seed = np.ones((1, 1, 1), self._dtype)
-        g = self._plain(total, entries, seed).gradient(each).reshape(*run.outputs.shape[:2], 1)
-        return self._plain(loss, run.known, g).gradient(next(iter(loss.program.inputs)))
+    def _above(self, block: Block) -> Array:
+        """∂L/∂ of what a block gave, (T, B, n), summed over all that read it; of the loss itself one."""
+        parts = [self._sent_back(part) for part in self.done.graph.readers(block.key)]
+        if parts:
+            return sum(parts[1:], start=parts[0])
+        size = int(block.program.shapes[block.output][0])
+        if block.extent is Extent.ONCE:
+            return np.ones((1, 1, 1), self._dtype)
+        return np.zeros((self.batch.num_steps, self.batch.num_rows, size), self._dtype)
 
-    def _plain(self, block: Block, known: dict[str, Array], above: Array) -> PlainWay:
-        way = PlainWay(block, self._of(block), known, above)
-        self._ways[block.key] = way
-        return way
+    def _sent_back(self, part: Part) -> Array:
+        """What one reader sends back along its wire, (T, B, n)."""
+        g = self._ways[part.reader].gradient(part.name)
+        match part.wire.when:
+            case When.ALL:
+                return g.reshape(*self.done.whole(part.wire.block).shape[:2], 1)
+            case When.LAST:
+                return self._onto_last_steps(part, g[0])
+        return g if g.shape[-1] == part.stop - part.start else g[..., part.start : part.stop]
 
-    def _onto_last_steps(self, g: Array) -> Array:
-        """Put ∂L/∂ of the final states, (B, D·n), where those states were computed, (T, B, D·n)."""
-        whole = np.zeros((self.batch.num_steps, *g.shape), g.dtype)
-        size = self.scenario.recurrent.output_size
-        for row in range(len(g)):
-            whole[self.batch.last_step(row), row, :size] = g[row, :size]
-        whole[0, :, size:] = g[:, size:]
+    def _onto_last_steps(self, part: Part, g: Array) -> Array:
+        """Put ∂L/∂ of final states, (B, n), where those states were computed, (T, B, n)."""
+        axis = self.batch.axis
+        whole = np.zeros((axis.num_steps, axis.num_rows, part.stop - part.start), g.dtype)
+        for one in self.done.graph.origins(part.reader, part.name):
+            if part.start <= one.start < part.stop:
+                onto = whole[..., one.start - part.start : one.stop - part.start]
+                direction = self.done.by_key[one.wire.block].direction
+                axis.onto_final(g[:, one.start : one.stop], onto, direction)
         return whole
 
-    def _through_layer(self, layer: int, g: Array) -> None:
-        """Go through both directions of a layer, or the one."""
-        join = self.done.by_key.get(f"join{layer}")
-        parts = {"forward": g}
-        if join is not None:
-            keys = {"forward": f"L{layer}", "backward": f"L{layer}←"}
-            h = next(iter(self.scenario.cell.states))
-            way = self._plain(join, {name: self.done.runs[key].state(h) for name, key in keys.items()}, g)
-            parts = {name: way.gradient(name) for name in keys}
-        for run in reversed(self.done.runs.values()):
-            if run.block.layer == layer:
-                self._ways[run.block.key] = RecurrentWay(run, self._of(run.block), parts[run.block.direction])
-
-    def _below(self, layer: int) -> Array:
-        """∂L/∂ of what entered a layer, (T, B, n): both directions read it."""
-        blocks = [run.block for run in self.done.runs.values() if run.block.layer == layer]
-        parts = [self._ways[block.key].gradient(next(iter(block.program.inputs))) for block in blocks]
-        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+    def _known(self, block: Block) -> dict[str, Array]:
+        """What the way back of a block without states reads of the way forward, (T, B, n)."""
+        known = dict(self.done.everything(block.key))
+        if "index" in known:
+            known["index"] = self._indices()
+        return known
 
     def _indices(self) -> Array:
         """The rows that were looked up, (T, B); −1 where torch adds nothing to the row of `padding_idx`."""
@@ -179,7 +165,7 @@ class BackwardPass:
     def row_index(self, key: str, t: int, row: int) -> int | None:
         """Where a row of the batch stands among those of a block's step; None when it is over."""
         if key not in self.done.runs:  # of other blocks all rows are there
-            return 0 if self.by_key[key].kind == "total" else row
+            return 0 if self.by_key[key].extent is Extent.ONCE else row
         return self.done.row_index(key, t, row)
 
     def value(self, key: str, name: str, t: int) -> Array:

@@ -17,8 +17,9 @@ import numpy as np
 from rnnstep.engine.recurrence import bounds_of_run
 from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.compile import ONE_ROW
-from rnnstep.equations.magnitudes import UNKNOWN, largest
-from rnnstep.network.blocks import Block
+from rnnstep.equations.magnitudes import UNKNOWN
+from rnnstep.network.blocks import Block, Extent
+from rnnstep.network.graph import is_join
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,20 +151,15 @@ def _stretches(passed: Pass | BackwardPass | UpdatePass, block: Block, steps: ra
 
 def _plain(done: Pass, block: Block, steps: range) -> Iterator[Stretch]:
     """A block without states; where it has one step for all rows, or rows that are over, as its pass gives it."""
-    match block.kind:
-        case "linear" if done.logits_by_row is not None and np.isfinite(done.logits_by_row).all():
-            return
-        case "embedding" if np.isfinite(done.x).all():
-            return
-        case "join":
-            runs = [run for run in done.runs.values() if run.block.layer == block.layer]
-            if all(largest(run.state(run.block.output)) < UNKNOWN for run in runs):
-                return
-        case "loss" if done.loss_run is not None:
-            if all(np.isfinite(done.loss_run.known[name]).all() for name in block.program.names):
-                return
+    if is_join(block):  # puts nothing together that is finite already
+        parts = (part for name in block.program.inputs for part in done.graph.entering(block.key, name))
+        values = (done.whole(part.wire.block) for part in parts)
+    else:
+        values = (done.everything(block.key)[name] for name in block.program.names)
+    if all(np.isfinite(value).all() for value in values):
+        return
     for t in steps:
-        rows = None if block.kind in ("loss", "total") or done.is_final else done.live_rows(t)
+        rows = done.live_rows(t) if block.extent is Extent.LIVE else None
         for name in block.program.names:
             value = np.asarray(done.value(block.key, name, t))
             yield Stretch(name, value[None], (t,), np.arange(len(value)) if rows is None else rows)

@@ -22,6 +22,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.network.blocks import Block, Extent
+from rnnstep.network.graph import Graph
 from rnnstep.scenario.model import Batch, Scenario
 
 KEPT_BYTES = 3 << 28  # beyond this a run keeps its states alone and computes the rest when looked at
@@ -47,6 +48,7 @@ class Model:
         self.blocks: tuple[Block, ...] = build(scenario)
         self._prepared: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._losses: dict[int, LossBlocks | None] = {}
+        self._graphs: dict[int, Graph] = {}  # by batch, as its loss is
         self._returning: dict[tuple[str, int, bool, int], Returning] = {}
         self._ways: dict[tuple[str, int], Returning] = {}  # the same by block and batch
 
@@ -91,15 +93,17 @@ class Model:
 
     def _run_batch(self, index: int, *, is_test: bool = False) -> Pass:
         batch = (self.scenario.test_batches if is_test else self.scenario.batches)[index]
-        x = self._embedded(batch)
         rows = Rows.of(batch.lengths) if batch.packed and batch.lengths is not None else None
         is_kept = self._kept_bytes(batch) <= min(KEPT_BYTES, self.scenario.memory_limit)
         losses = self._loss_blocks(index, batch, is_test=is_test)
-        done = Pass(self.scenario, batch, self._with_loss(losses), index, x, losses)
+        blocks = self._with_loss(losses)
+        graph = self._graphs.setdefault(-1 - index if is_test else index, Graph(blocks))
+        done = Pass(self.scenario, batch, blocks, graph, index, losses)
         generator: np.random.Generator | None = None
         for block in self.blocks:
-            if block.kind == "recurrent":
-                run = BlockRun(
+            if block.program.states:
+                x = done.entering(block.key, next(iter(block.program.inputs)))
+                done.runs[block.key] = BlockRun(
                     block,
                     self._stacked(block, x.shape[1]),
                     x,
@@ -107,22 +111,11 @@ class Model:
                     rows=rows,
                     is_kept=is_kept,
                 )
-                done.runs[block.key] = run
-                if block.direction == "forward":
-                    forward = run
-                    output = run.state(block.output)
-                else:
-                    output = np.concatenate((forward.state(block.output), run.state(block.output)), axis=-1)
-                if block.direction == "backward" or not self.scenario.recurrent.bidirectional:
-                    x = output
-            elif block.kind == "dropout":
+            elif "mask" in block.wires:
                 if generator is None:
                     generator = np.random.default_rng(self.scenario.recurrent.dropout_seed)
-                mask = self._mask(x.shape, generator)
-                done.masks[block.key] = mask
-                done.dropped[block.key] = x
-                x = mask * x
-        done.features = x
+                size = int(block.program.shapes["mask"][0])
+                done.masks[block.key] = self._mask((batch.num_steps, batch.num_rows, size), generator)
         return done
 
     def blocks_of(self, index: int) -> tuple[Block, ...]:
@@ -153,12 +146,6 @@ class Model:
         if number not in self._losses:
             self._losses[number] = loss_blocks(self.scenario, batch, self.blocks[-1])
         return self._losses[number]
-
-    def _embedded(self, batch: Batch) -> Array:
-        if batch.values is not None:
-            return batch.values
-        assert batch.indices is not None
-        return self.scenario.parameters["embedding.weight"][batch.indices]
 
     def _stacked(self, block: Block, rows: int) -> tuple[Any, ...]:
         mode = ONE_ROW if rows == 1 else ROWS
@@ -195,4 +182,4 @@ class Model:
 
     @cached_property
     def _numbers_a_step(self) -> int:
-        return sum(block.compiled.numbers_a_step for block in self.blocks if block.kind == "recurrent")
+        return sum(block.compiled.numbers_a_step for block in self.blocks if block.program.states)

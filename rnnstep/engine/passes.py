@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,8 @@ from rnnstep.engine.recurrence import BlockRun
 from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.equations.operations import Array
 from rnnstep.network.blocks import Block, Extent
-from rnnstep.network.graph import Graph
+from rnnstep.network.graph import Graph, Part, is_join
+from rnnstep.network.wires import When
 from rnnstep.scenario.model import Batch, Scenario
 
 
@@ -28,38 +28,113 @@ class Pass:
         scenario: Scenario,
         batch: Batch,
         blocks: tuple[Block, ...],
+        graph: Graph,
         index: int,
-        x: Array,
         losses: LossBlocks | None = None,
     ) -> None:
         self.scenario = scenario
         self.batch = batch  # what was put in
         self.blocks = blocks
         self.index = index
-        self.x = x  # what enters the recurrent module, (T, B, I)
+        self.graph = graph  # their wires; passes with other numbers share it
         self._losses = losses
         self.runs: dict[str, BlockRun] = {}
-        self.masks: dict[str, Array] = {}  # of each dropout block, (T, B, n)
-        self.dropped: dict[str, Array] = {}  # what entered it
-        self.features: Array = x  # the last layer's output, (T, B, D·n)
+        self.masks: dict[str, Array] = {}  # of each block that reads one, (T, B, n)
+        self._wholes: dict[str, dict[str, Array]] = {}
 
-    @property
+    @cached_property
     def is_final(self) -> bool:
         """Whether the linear layer, and the loss with it, stands on the final state alone."""
-        linear = self.scenario.linear
-        return linear is not None and linear.source == "h_n"
+        return any(block.extent is Extent.FINAL for block in self.blocks)
 
     @cached_property
     def by_key(self) -> dict[str, Block]:
         """Each block under its key."""
         return {block.key: block for block in self.blocks}
 
-    @cached_property
-    def graph(self) -> Graph:
-        """The blocks and their wires."""
-        return Graph(self.blocks)
+    # ── along the wires: over all steps, (T, B, n); of what is computed once (1, B, n) ─────────────
+
+    def entering(self, key: str, name: str) -> Array:
+        """What enters a block over all steps, (T, B, n); of an index (T, B)."""
+        parts = [self._brought(part) for part in self.graph.entering(key, name)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+    def _brought(self, part: Part) -> Array:
+        match part.wire.when:
+            case When.DATA:
+                return self._data(part.reader, part.wire.value)
+            case When.LAST:
+                return self.final(part.wire.block)[None]
+        return self.whole(part.wire.block)
+
+    def _data(self, key: str, name: str) -> Array:
+        match name:
+            case "x":
+                assert self.batch.values is not None
+                return self.batch.values
+            case "mask":
+                return self.masks[key]
+        assert self.batch.indices is not None
+        return self.batch.indices.astype(np.intp)
+
+    def whole(self, key: str) -> Array:
+        """What a block gives over all steps, (T, B, n); of a recurrent one zeros where a row is over."""
+        output = self.by_key[key].output
+        return self.runs[key].state(output) if key in self.runs else self.everything(key)[output]
+
+    def final(self, key: str) -> Array:
+        """What a block gave where each row ended, (B, n); of joined directions each at its own end."""
+        block = self.by_key[key]
+        if key in self.runs:
+            return self.runs[key].final(block.output)
+        if is_join(block):
+            every = [part for name in block.program.inputs for part in self.graph.entering(key, name)]
+            return np.concatenate([self.final(part.wire.block) for part in every], axis=-1)
+        return self.batch.axis.final(self.whole(key), block.direction)
+
+    def everything(self, key: str) -> Mapping[str, Array]:
+        """All that a block without states reads and gives, over all steps; rows that are over included."""
+        if key not in self._wholes:
+            with np.errstate(all="ignore"):
+                self._wholes[key] = self._computed(self.by_key[key])
+        return self._wholes[key]
+
+    def _computed(self, block: Block) -> dict[str, Array]:
+        if block.extent is Extent.ONCE:
+            assert self.loss_run is not None
+            return {name: value[None, None] for name, value in self.loss_run.entries.items()}
+        if self._losses is not None and block.key == self._losses.loss.key:
+            assert self.loss_run is not None
+            return self.loss_run.known
+        read = {name: self.entering(block.key, name) for name in block.program.inputs}
+        if not block.parameters:
+            return {**read, **block.program.at_once(read)}
+        # A product is taken of all steps and rows at once.
+        shape = next(iter(read.values())).shape[:2]
+        lines = block.program.at_once({**block.parameters, **_flat(read)})
+        return {**read, **{name: value.reshape(*shape, *value.shape[-1:]) for name, value in lines.items()}}
 
     # ── in torch's shapes ────────────────────────────────────────────────────────────
+
+    @cached_property
+    def x(self) -> Array:
+        """What enters the recurrent module, (T, B, I)."""
+        first = next(block for block in self.blocks if block.program.states)
+        return self.entering(first.key, next(iter(first.program.inputs)))
+
+    @cached_property
+    def features(self) -> Array:
+        """The last layer's output, (T, B, D·n)."""
+        return self.whole(self._last_of_recurrent.key)
+
+    @cached_property
+    def final_features(self) -> Array:
+        """The last layer's final states, both directions joined, (B, D·n)."""
+        return self.final(self._last_of_recurrent.key)
+
+    @property
+    def _last_of_recurrent(self) -> Block:
+        return next(block for block in reversed(self.blocks) if block.program.states or is_join(block))
 
     @property
     def input(self) -> Array:
@@ -85,7 +160,10 @@ class Pass:
     def logits_by_row(self) -> Array | None:
         """The linear layer's result, (T, B, C), or (B, C) for `from = "h_n"`; None without one."""
         block = self.by_key.get("linear")
-        return None if block is None else self._linear_value(block)
+        if block is None:
+            return None
+        logits = self.whole(block.key)
+        return logits[0] if block.extent.is_single else logits
 
     @cached_property
     def logits(self) -> Array | None:
@@ -105,7 +183,8 @@ class Pass:
         if self._losses is None:
             return None
         with np.errstate(all="ignore"):
-            run = LossRun(self._losses, self.scores if not self.is_final else self.scores[None])
+            loss = self._losses.loss
+            run = LossRun(self._losses, self.entering(loss.key, next(iter(loss.program.inputs))))
             assert run.loss is not None
             return run
 
@@ -128,24 +207,6 @@ class Pass:
     def _final(self, state: int) -> Array:
         name = tuple(self.scenario.cell.states)[state]
         return state_as_torch_shows(self.scenario, np.stack([run.final(name) for run in self.runs.values()]))
-
-    @cached_property
-    def final_features(self) -> Array:
-        """The last layer's final states, both directions joined, (B, D·n)."""
-        last = [
-            run for run in self.runs.values() if run.block.layer == self.scenario.recurrent.num_layers - 1
-        ]
-        return np.concatenate([run.final(run.block.output) for run in last], axis=-1)
-
-    def _linear_input(self) -> Array:
-        return self.final_features[None] if self.is_final else self.features
-
-    def _linear_value(self, block: Block) -> Array:
-        """Logits over all steps, (T, B, C), or (B, C) of the final state."""
-        x = self._linear_input()
-        known = {**block.parameters, next(iter(block.program.inputs)): x.reshape(-1, x.shape[-1])}
-        logits = block.compiled.derive("logits", known).reshape(*x.shape[:-1], -1)
-        return logits[0] if self.is_final else logits
 
     # ── by place ─────────────────────────────────────────────────────────────────────
 
@@ -176,59 +237,22 @@ class Pass:
         """All values of a block at step `t` (for `from = "h_n"` any t), each (live rows, n)."""
         if key in self.runs:
             return self.runs[key].values(t)
-        block = self.by_key[key]
-        return {name: self.value(key, name, t) for name in (*block.program.inputs, *block.program.names)}
+        everything = self.everything(key)
+        program = self.by_key[key].program
+        return {name: self._at(key, everything[name], t) for name in (*program.inputs, *program.names)}
 
     def value(self, key: str, name: str, t: int) -> Array:
         """One value of a block at step `t`, (live rows, n)."""
         if key in self.runs:
             return self.runs[key].value(name, t)
-        return self._stateless(self.by_key[key], name, t)
+        return self._at(key, self.everything(key)[name], t)
 
-    def _stateless(self, block: Block, name: str, t: int) -> Array:
-        match block.kind, name:
-            case "embedding", "index":
-                assert self.batch.indices is not None
-                return self._live(self.batch.indices.astype(np.intp), t)
-            case "embedding", _:
-                return self._live(self.x, t)
-            case "join", "forward":
-                return self.runs[f"L{block.layer}"].value(self._h, t)
-            case "join", "backward":
-                return self.runs[f"L{block.layer}←"].value(self._h, t)
-            case "join", _:
-                return np.concatenate(
-                    [self._stateless(block, n, t) for n in ("forward", "backward")], axis=-1
-                )
-            case "dropout", "mask":
-                return self._live(self.masks[block.key], t)
-            case "dropout", "h":
-                return self._live(self.dropped[block.key], t)
-            case "dropout", _:
-                with np.errstate(all="ignore"):
-                    return self._live(self.masks[block.key] * self.dropped[block.key], t)
-            case "loss", _:
-                assert self.loss_run is not None
-                return np.asarray(self.loss_run.known[name][0 if self.is_final else t])
-            case "total", _:
-                assert self.loss_run is not None
-                return self.loss_run.entries[name][None]
-        return self._linear_at(name, t)
-
-    def _linear_at(self, name: str, t: int) -> Array:
-        whole = self.logits_by_row
-        assert whole is not None
-        if self.is_final:
-            return whole if name == "logits" else self.final_features
-        return self._live(whole if name == "logits" else self.features, t)
-
-    @property
-    def _h(self) -> str:
-        return next(iter(self.scenario.cell.states))
-
-    def _live(self, whole: NDArray[Any], t: int) -> NDArray[Any]:
-        rows = self.live_rows(t)
-        return np.asarray(whole[t] if rows is None else whole[t][rows])
+    def _at(self, key: str, whole: Array, t: int) -> Array:
+        """What there is at a step of a value over all steps, (live rows, n)."""
+        extent = self.by_key[key].extent
+        value = whole[0 if extent.is_single else t]
+        rows = self.live_rows(t) if extent is Extent.LIVE else None
+        return np.asarray(value if rows is None else value[rows])
 
     def recurrent_steps(self) -> Iterator[tuple[int, str]]:
         """Give (t, block key) of every recurrent step in the scenario's order of computation."""
@@ -244,3 +268,8 @@ def run_steps(run: BlockRun) -> range:
     """The steps of a run in order of computation; those that no row of a packed batch reaches are left out."""
     last = max(segment.stop for segment in run.segments)
     return range(last - 1, -1, -1) if run.is_reversed else range(last)
+
+
+def _flat(read: Mapping[str, Array]) -> dict[str, Array]:
+    """Make the axes of steps and rows one."""
+    return {name: value.reshape(-1, *value.shape[2:]) for name, value in read.items()}

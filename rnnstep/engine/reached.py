@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import names_in
 from rnnstep.network.blocks import Block
+from rnnstep.network.graph import Graph
 
 
 def unreached(blocks: Sequence[Block], num_steps: int) -> frozenset[str]:
@@ -17,18 +17,21 @@ def unreached(blocks: Sequence[Block], num_steps: int) -> frozenset[str]:
         blocks: of a model, in order of computation.
         num_steps: of the longest batch: in a single step no state is carried.
     """
-    found: set[str] = set()
+    graph = Graph(blocks)
     reached: set[str] = set()
-    is_read = True
-    for _, side_by_side in groupby(reversed(blocks), lambda block: (block.kind, block.layer)):
-        reads_below = False
-        for block in side_by_side:  # both directions of a layer
-            read = names_read(block.program, block.output, is_carried=num_steps > 1) if is_read else set()
-            found |= {where.torch for where in block.kept_in.values()}
+    wanted = {blocks[-1].key}  # blocks whose output is read
+    for block in reversed(blocks):
+        if block.key in wanted:
+            read = names_read(block.program, block.output, is_carried=num_steps > 1)
             reached |= {where.torch for name, where in block.kept_in.items() if name in read}
-            reads_below |= any(name in read for name in block.program.inputs)
-        is_read = reads_below
-    return frozenset(found - reached)
+            parts = (
+                part
+                for name in block.program.inputs
+                if name in read
+                for part in graph.entering(block.key, name)
+            )
+            wanted |= {part.wire.block for part in parts}
+    return frozenset(where.torch for block in blocks for where in block.kept_in.values()) - reached
 
 
 def names_read(program: Program, output: str, *, is_carried: bool) -> set[str]:

@@ -306,7 +306,7 @@ class RunErrors:
         error = joined(self.done.blocks, layer - 1, self._outputs(states, layer - 1))
         mask = self.done.masks.get(f"dropout{layer - 1}")
         if mask is not None:
-            dropped = self.done.dropped[f"dropout{layer - 1}"]
+            dropped = self.done.entering(f"dropout{layer - 1}", "h")
             error = self._reading.apply("mul", (exact(mask), (dropped, error)))[1]
         return error
 
