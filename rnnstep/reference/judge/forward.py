@@ -70,15 +70,19 @@ def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], living:
     known: dict[str, tuple[Array, Error]] = {name: exact(value) for name, value in inputs.items()}
     if others:
         known |= _others(_given_output(block), inputs, {name: first[name] for name in others}, living)
-    rows = Rows(None, slice(None))
-    flat = {
-        name: (rows.of(value), rows.of(np.broadcast_to(error, value.shape)))
-        for name, (value, error) in known.items()
-    }
-    found = bounded(block, flat, Rounding(x.dtype))
-    values, errors = (
-        {name: order.of(rows.back(found[name][part])) for name in block.program.states} for part in (0, 1)
-    )
+    values = {name: np.empty((*h.shape[:2], len(first[name][0])), x.dtype) for name in block.program.states}
+    errors = {name: np.empty(value.shape) for name, value in values.items()}
+    rounding = Rounding(x.dtype)
+    for span in spans(block, *h.shape[:2]):
+        rows = Rows(None, span)
+        flat = {
+            name: (rows.of(value), rows.of(np.broadcast_to(error, value.shape)))
+            for name, (value, error) in known.items()
+        }
+        found = bounded(block, flat, rounding)
+        for name in block.program.states:
+            values[name][span], errors[name][span] = (rows.back(part) for part in found[name])
+    values, errors = ({name: order.of(whole) for name, whole in each.items()} for each in (values, errors))
     if living is not None:
         for whole in (*values.values(), *errors.values()):
             whole[~living] = 0
