@@ -189,7 +189,8 @@ def test_a_long_run_that_is_stepped_without_onednn_agrees(make, monkeypatch):
     done = Model(make("LSTM", shape=[40, 2, 4])).run_batch(0)
     usual = run_reference(done).states["L0"]["c"]
     monkeypatch.setattr("rnnstep.reference.run.stepping._MANY", 39)
-    assert compare(done, reference := run_reference(done)).agrees
+    reference = run_reference(done)
+    assert compare(done, reference).agrees
     np.testing.assert_allclose(reference.states["L0"]["c"], usual, atol=1e-6)
 
 
