@@ -9,11 +9,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking.marking import Sheet, label
+from rnnstep.checking.marking import UNFIT, Sheet, label
 from rnnstep.checking.naming import Named
 from rnnstep.checking.own_numbers import Place
 from rnnstep.checking.paper import Paper
-from rnnstep.checking.sheet import UNFIT
 from rnnstep.checking.slip import RIGHT
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array

@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.checking.chance import NAMED, POSSIBLE, Tries, own_range
-from rnnstep.checking.marking import Sheet
+from rnnstep.checking.marking import UNFIT, Sheet, in_row
 from rnnstep.checking.mistakes import entries
 from rnnstep.checking.mistakes.catalogue import rank
 from rnnstep.checking.own_numbers import Written
 from rnnstep.checking.rounding import told_by
-from rnnstep.checking.sheet import UNFIT, in_row
 from rnnstep.checking.slip import RIGHT, Here, Slip, once, together
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array

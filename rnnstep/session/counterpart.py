@@ -14,9 +14,8 @@ from dataclasses import replace
 from rnnstep.engine import Block
 from rnnstep.equations.shares import D
 from rnnstep.language import Text
-from rnnstep.session.session import Session
+from rnnstep.session.session import Session, batch_of
 from rnnstep.session.tree import Path, Spot, Tree, index_of, shape_of, size_of
-from rnnstep.session.walk import batch_of
 
 _STANDS_FOR = {
     "f": "fz",  # what is kept of the state

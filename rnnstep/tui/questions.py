@@ -104,7 +104,7 @@ class _Guessing:
         self._times = 0
 
     def __call__(self, text: str) -> Text | None:
-        from rnnstep.session.own_answers import guess
+        from rnnstep.session.guess import guess
 
         session = self._debugger.session
         assert session is not None

@@ -10,8 +10,7 @@ import numpy as np
 
 from rnnstep.checking.answers.answer import Answer, Answers
 from rnnstep.checking.answers.numbers import Numbers
-from rnnstep.checking.marking import Sheet
-from rnnstep.checking.sheet import UNFIT
+from rnnstep.checking.marking import UNFIT, Sheet
 from rnnstep.checking.slip import Slip
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.passes import Pass

@@ -7,7 +7,7 @@ import pytest
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.read import read
-from rnnstep.session.own_answers import guess
+from rnnstep.session.guess import guess
 from rnnstep.session.run import Run
 from rnnstep.session.session import Session
 from rnnstep.views.look import Look

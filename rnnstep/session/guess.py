@@ -1,0 +1,105 @@
+"""A value that is said before it is shown: what was typed for the hidden number at the cursor, marked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnstep.checking import MISTAKES
+from rnnstep.checking.answers.numbers import NotNumbers, from_text
+from rnnstep.checking.guessing import guessed
+from rnnstep.checking.own_numbers import Place
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+from rnnstep.session.session import Session
+from rnnstep.session.tree import index_of
+
+MOST_WRONG = 8  # entries that are told
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What is to be said to a number that somebody typed for a hidden value.
+
+    Attributes:
+        is_right: whether it is.
+        wrong: which entries are not, where several were given: "[0] [2]".
+        hint: a hint; None where no common mistake gives it.
+        mistakes: and what may have been done, the likeliest first.
+        is_too_coarse: whether mistakes fit, but so would many random numbers.
+    """
+
+    is_right: bool
+    wrong: str = ""
+    hint: Text | None = None
+    mistakes: tuple[Text, ...] = ()
+    is_too_coarse: bool = False
+
+
+def place_of(session: Session) -> Place | None:
+    """The value that is hidden at the cursor; None where it is more than one."""
+    spot = session.spot
+    if spot is None or spot.key is None or spot.t is None or spot.batch is None or spot.phase is None:
+        return None
+    name = spot.operation
+    if name is None:
+        if spot.phase != "forward":
+            return None
+        name = session.tree.block(spot).output
+    return Place(spot.epoch, spot.batch, spot.phase, spot.key, spot.t, name)
+
+
+def guess(session: Session, text: str, decimals: int) -> Guess:
+    """Mark what was typed for the value at the cursor.
+
+    Args:
+        session: at a hidden value.
+        text: one number at an element, else all of the value's.
+        decimals: how many are shown.
+
+    Raises:
+        UsageError: it is no number, or there are not as many as there should be.
+    """
+    place, spot = place_of(session), session.spot
+    if place is None or spot is None:
+        raise UsageError(Text("go into an operation (↓) and say its value there"))
+    try:
+        numbers = from_text(text)
+    except NotNumbers as error:
+        raise UsageError(Text("`{found}` is no number", found=printable(error.found[:40]))) from None
+    if numbers.is_missing:
+        raise UsageError(
+            Text("a number is expected, such as 0.54; of a vector all, ? for what is left blank")
+        )
+    block = session.tree.block(spot)
+    index = None if spot.element is None else index_of(block, place.name, spot.element)
+    learning = session.run.learning
+    marked = guessed(learning, place, session.position.row, index, numbers, decimals)
+    if marked is None:
+        size = math.prod(int(one) for one in block.program.shapes[place.name])
+        raise UsageError(
+            Text(
+                "{found} numbers: expected {count}, all of `{name}`",
+                found=numbers.value.size,
+                count=size,
+                name=place.name,
+            )
+            if index is None
+            else Text("one number is expected here, or all of `{name}`", name=place.name)
+        )
+    number = len(marked.marks) - 1
+    mark = marked.marks[number]
+    if mark.status != "wrong":
+        return Guess(is_right=True)
+    is_one = np.count_nonzero(~np.isnan(mark.given)) == 1
+    wrong = (
+        "" if is_one else " ".join(str(place) for place in np.argwhere(mark.is_wrong).tolist()[:MOST_WRONG])
+    )
+    remarks = marked.remarks(number, is_quick=True)
+    named = [MISTAKES[one.ids[0]] for one in remarks.mistakes]
+    hint = named[0].hint if named else None
+    explanations = tuple(one.explanation for one in named)
+    return Guess(False, wrong, hint, explanations, remarks.is_too_coarse)
