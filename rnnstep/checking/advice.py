@@ -9,10 +9,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.marking import UNFIT, Sheet, label
 from rnnstep.checking.naming import Named
 from rnnstep.checking.own_numbers import Place
-from rnnstep.checking.paper import Paper
 from rnnstep.checking.slip import RIGHT
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
@@ -94,7 +94,7 @@ def _is_apart(one: tuple[Array, Array], other: tuple[Array, Array]) -> NDArray[n
     return (one[0] > other[1]) | (other[0] > one[1])
 
 
-def _bounds(sheet: Sheet, number: int, paper: Paper, place: Place) -> Interval | None:
+def _bounds(sheet: Sheet, number: int, paper: Calculation, place: Place) -> Interval | None:
     """What a calculation gives there; None where its slip cannot be made."""
     row = sheet.targets[number].row
     try:

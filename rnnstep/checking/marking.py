@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from rnnstep.checking.answers.answer import Answer, Answers
 from rnnstep.checking.answers.layout import Laid, lay_out
 from rnnstep.checking.answers.targets import Slices, Target, gradient_target
+from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.mistakes.catalogue import Catalogue
 from rnnstep.checking.own_numbers import Own, Place, Written
-from rnnstep.checking.paper import Paper
 from rnnstep.checking.rounding import around, as_computed, rounded, told_by
 from rnnstep.checking.slip import RIGHT, Slip
 from rnnstep.checking.step import Fed
@@ -120,9 +120,9 @@ class Sheet:
         self.laid = laid
         self.own = Own(self._written())
         self._marks: dict[int, Mark] = {}
-        self._papers: dict[tuple[int, int, int], Paper] = {}
+        self._papers: dict[tuple[int, int, int], Calculation] = {}
         self._slipped: dict[
-            tuple[int, int, int, int], Paper
+            tuple[int, int, int, int], Calculation
         ] = {}  # each keeps its slip, so that no id comes again
 
     @classmethod
@@ -184,13 +184,13 @@ class Sheet:
 
     # ── calculations ──────────────────────────────────────────────────────────────────────
 
-    def paper(self, place: Place, decimals: int, slip: Slip = RIGHT) -> Paper:
+    def paper(self, place: Place, decimals: int, slip: Slip = RIGHT) -> Calculation:
         """The calculation that a place is of, rounded to so many decimals."""
         base = self.of_batch(place.epoch, place.batch, decimals)
         if slip is RIGHT:
             return base
         if slip.reading is not None:
-            paper = Paper(
+            return Calculation(
                 base.done,
                 self.own,
                 decimals,
@@ -198,24 +198,20 @@ class Sheet:
                 inside=self._inside,
                 reading=slip.reading(decimals),
                 dividing=slip.reading(decimals, keeps=True),
+                sheet=self,
             )
-            paper.sheet = self
-            return paper
-        paper = Paper(base.done, self.own, decimals, epoch=place.epoch, slip=slip, base=base)
-        paper.sheet = self
-        return paper
+        return Calculation(base.done, self.own, decimals, epoch=place.epoch, slip=slip, base=base, sheet=self)
 
-    def of_batch(self, epoch: int, batch: int, decimals: int) -> Paper:
+    def of_batch(self, epoch: int, batch: int, decimals: int) -> Calculation:
         """The right calculation of a batch of an epoch, rounded to so many decimals."""
         key = (epoch, batch, decimals)
         if key not in self._papers:
             done = self.learning.epoch(epoch).forward(batch)
-            paper = Paper(done, self.own, decimals, epoch=epoch, inside=self._inside)
-            paper.sheet = self
+            paper = Calculation(done, self.own, decimals, epoch=epoch, inside=self._inside, sheet=self)
             self._papers[key] = paper
         return self._papers[key]
 
-    def learnt(self, paper: Paper, torch: str, name: str) -> Fed | None:
+    def learnt(self, paper: Calculation, torch: str, name: str) -> Fed | None:
         """What the writer's own update before an epoch's batch leaves of a parameter, or of what the optimizer keeps.
 
         None where that is too far from all that was given: then the writer is taken to go on from the run's numbers.
@@ -233,17 +229,22 @@ class Sheet:
             step = self._updating(paper, epoch, batch).step("update", torch, 0)
         return step.values[name], step.doubts[name]
 
-    def _updating(self, paper: Paper, epoch: int, batch: int) -> Paper:
+    def _updating(self, paper: Calculation, epoch: int, batch: int) -> Calculation:
         """The calculation of an update before another: with the slip that was made in it, if it was."""
         right = self.of_batch(epoch, batch, paper.reading.decimals)
         if not paper.slip.learns:
             return right
         key = (epoch, batch, paper.reading.decimals, id(paper.slip))
         if key not in self._slipped:
-            found = Paper(
-                right.done, self.own, paper.reading.decimals, epoch=epoch, slip=paper.slip, base=right
+            found = Calculation(
+                right.done,
+                self.own,
+                paper.reading.decimals,
+                epoch=epoch,
+                slip=paper.slip,
+                base=right,
+                sheet=self,
             )
-            found.sheet = self
             self._slipped[key] = found
         return self._slipped[key]
 
@@ -260,7 +261,7 @@ class Sheet:
         """The parameters of which the writer gave some of an update: epoch, batch, torch's name."""
         return {(place.epoch, place.batch, place.key) for place in self.own if place.phase == "update"}
 
-    def gradient(self, paper: Paper, torch: str) -> Fed:
+    def gradient(self, paper: Calculation, torch: str) -> Fed:
         """∂L/∂ of a parameter, from the shares of all steps."""
         target = gradient_target(self.learning, paper.epoch, paper.done, torch)
         low, high = np.empty(target.shape), np.empty(target.shape)
@@ -280,7 +281,7 @@ class Sheet:
     def bounds_of(self, target: Target, decimals: int, slip: Slip = RIGHT) -> Interval:
         """The bounds of any value."""
         low, high = np.zeros(target.shape), np.zeros(target.shape)
-        paper: Paper | None = None
+        paper: Calculation | None = None
         for part in target.parts:
             paper = self.paper(part.place, decimals, slip) if paper is None else paper
             step = paper.step(part.place.phase, part.place.key, part.place.t)

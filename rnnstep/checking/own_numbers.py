@@ -100,3 +100,10 @@ class Own:
 
     def __iter__(self) -> Iterator[Place]:
         return iter(self._by_place)
+
+
+def narrowed(bounds: Interval, own: Interval, is_wrong: NDArray[np.bool_]) -> Interval:
+    """Bounds with what was written in them: only that where it is wrong, or where nothing else is left."""
+    low, high = np.maximum(bounds[0], own[0]), np.minimum(bounds[1], own[1])
+    is_own = is_wrong | (low > high)
+    return np.where(is_own, own[0], low), np.where(is_own, own[1], high)

@@ -293,6 +293,14 @@ _EXACT = frozenset(
 )
 
 
+def no_larger(bounds: Interval, most: float) -> Interval:
+    """The part of some bounds that lies in ±`most`; the bounds themselves where none of it does."""
+    low, high = bounds
+    return np.where(high >= -most, np.maximum(low, -most), low), np.where(
+        low <= most, np.minimum(high, most), high
+    )
+
+
 # ── computed in float32 ──────────────────────────────────────────────────────────────────────────
 
 _LEAST, _SHARE = 3e-7, 7e-7  # how far a step in float32 may be off, in all and relative to the number

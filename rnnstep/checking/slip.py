@@ -7,24 +7,54 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from rnnstep.checking.rounding import Rounded
+from rnnstep.checking.step import Fed
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.intervals import Interval, point
-from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
+from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick, names_in
 from rnnstep.network.blocks import Block
-
-if TYPE_CHECKING:
-    from rnnstep.checking.forward import Forward
-    from rnnstep.checking.paper import Paper
-    from rnnstep.checking.rounding import Rounded
-    from rnnstep.checking.step import Fed
 
 Lines = tuple[Line, ...]
 Here = Callable[[Phase, str, int], bool]
 Rewrite = Callable[[Phase, Block, Lines], Lines]
+
+
+class Feeding(Protocol):
+    """What a calculation feeds into its blocks where nothing is done wrong."""
+
+    def order(self, block: Block) -> range:
+        """The steps of a recurrent block in the order of computation."""
+
+    def x(self, block: Block, t: int) -> Fed:
+        """What enters a recurrent block at a step."""
+
+    def before(self, block: Block, state: str, t: int) -> Fed:
+        """A state before a step."""
+
+    def initial(self, block: Block, state: str) -> Interval:
+        """A state before the first step."""
+
+    def output(self, t: int) -> Fed:
+        """What the linear layer reads at a step."""
+
+    def finals(self) -> Fed:
+        """What a linear layer on h_n reads."""
+
+    def learnt_parameters(self, block: Block) -> Mapping[str, Interval]:
+        """A block's parameters."""
+
+    def sent(self, block: Block, t: int) -> Fed:
+        """∂L/∂ of what a block gave at a step."""
+
+    def later(self, block: Block, state: str, t: int) -> Fed:
+        """What comes from the step after, on the way back."""
+
+    def gradient(self, torch: str) -> Fed:
+        """What the optimizer is given for a parameter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,46 +96,46 @@ class Slip:
         wire = self.wires.get(name)
         return right(*args[1:]) if wire is None else wire(*args)
 
-    def order(self, paper: Forward, block: Block) -> range:
+    def order(self, paper: Feeding, block: Block) -> range:
         """The steps of a recurrent block in the order of computation."""
         return self._wired("order", paper.order, paper, block)  # type: ignore[no-any-return]
 
-    def x(self, paper: Forward, block: Block, t: int) -> Fed:
+    def x(self, paper: Feeding, block: Block, t: int) -> Fed:
         """What enters a recurrent block at a step."""
         return self._wired("x", paper.x, paper, block, t)  # type: ignore[no-any-return]
 
-    def before(self, paper: Forward, block: Block, state: str, t: int) -> Fed:
+    def before(self, paper: Feeding, block: Block, state: str, t: int) -> Fed:
         """A state before a step."""
         return self._wired("before", paper.before, paper, block, state, t)  # type: ignore[no-any-return]
 
-    def initial(self, paper: Forward, block: Block, state: str) -> Interval:
+    def initial(self, paper: Feeding, block: Block, state: str) -> Interval:
         """A state before the first step."""
         return self._wired("initial", paper.initial, paper, block, state)  # type: ignore[no-any-return]
 
-    def output(self, paper: Forward, t: int) -> Fed:
+    def output(self, paper: Feeding, t: int) -> Fed:
         """What the linear layer reads at a step."""
         return self._wired("output", paper.output, paper, t)  # type: ignore[no-any-return]
 
-    def finals(self, paper: Forward) -> Fed:
+    def finals(self, paper: Feeding) -> Fed:
         """What a linear layer on h_n reads."""
         return self._wired("finals", paper.finals, paper)  # type: ignore[no-any-return]
 
-    def parameters(self, paper: Paper, block: Block) -> Mapping[str, Interval]:
+    def parameters(self, paper: Feeding, block: Block) -> Mapping[str, Interval]:
         """A block's parameters."""
         return self._wired("parameters", paper.learnt_parameters, paper, block)  # type: ignore[no-any-return]
 
-    def sent(self, paper: Paper, block: Block, t: int) -> Fed:
+    def sent(self, paper: Feeding, block: Block, t: int) -> Fed:
         """∂L/∂ of what a block gave at a step."""
         value, doubts = self._wired("sent", paper.sent, paper, block, t)
         if block.kind == "total" and self.begins != 1:
             value = point(np.full(1, self.begins))
         return value, doubts
 
-    def later(self, paper: Paper, block: Block, state: str, t: int) -> Fed:
+    def later(self, paper: Feeding, block: Block, state: str, t: int) -> Fed:
         """What comes from the step after on the way back."""
         return self._wired("later", paper.later, paper, block, state, t)  # type: ignore[no-any-return]
 
-    def gradient(self, paper: Paper, torch: str) -> Fed:
+    def gradient(self, paper: Feeding, torch: str) -> Fed:
         """What the optimizer is given for a parameter."""
         return self._wired("gradient", paper.gradient, paper, torch)  # type: ignore[no-any-return]
 
@@ -156,7 +186,63 @@ def together(first: Slip, second: Slip) -> Slip:
 def once(slip: Slip, step: int) -> Slip:
     """A slip of what is fed in, made at one step alone."""
 
-    def x(paper: Forward, block: Block, t: int) -> Fed:
+    def x(paper: Feeding, block: Block, t: int) -> Fed:
         return (slip if t == step else RIGHT).x(paper, block, t)
 
     return Slip(slip.id, slip.rewrite, {**slip.wires, "x": x})
+
+
+class WorkedLine(NamedTuple):
+    """A line as it is worked out, with what would otherwise be looked for at every step."""
+
+    line: Line
+    names: tuple[str, ...]
+    is_right: bool  # it is written so without the slip, too
+
+
+def _work(line: Line, right: Mapping[str, WorkedLine]) -> WorkedLine:
+    """A line of a slip beside those that are right, by name; of what is right beside none."""
+    found = right.get(line.name)
+    if found is not None and found.line == line:
+        return found
+    return WorkedLine(line, tuple(dict.fromkeys(names_in(line.expression))), is_right=not right)
+
+
+class LinesByHand:
+    """The lines of blocks as they are worked out with a slip; `right` are those without it, None if these are."""
+
+    def __init__(self, slip: Slip, right: LinesByHand | None = None) -> None:
+        self._slip = slip
+        self._right = right
+        self._lines: dict[str, tuple[WorkedLine, ...]] = {}
+        self._divisors: dict[str, bool] = {}
+
+    def of(self, phase: Phase, block: Block) -> tuple[WorkedLine, ...]:
+        """The lines of a block as they are done, taken apart once for all of its steps."""
+        if self._right is not None and self._slip.rewrite is None:
+            return self._right.of(phase, block)
+        name = f"{phase}:{block.key}"
+        if name not in self._lines:
+            right = (
+                {} if self._right is None else {one.line.name: one for one in self._right.of(phase, block)}
+            )
+            self._lines[name] = tuple(_work(line, right) for line in self._slip.lines(phase, block))
+        return self._lines[name]
+
+    def divides(self, phase: Phase, block: Block) -> bool:
+        """Whether a line of a block divides by a number, or takes its logarithm."""
+        if self._right is not None:
+            return self._right.divides(phase, block)
+        name = f"{phase}:{block.key}"
+        if name not in self._divisors:
+            self._divisors[name] = any(_has_divisor(line.expression) for line in by_hand(block))
+        return self._divisors[name]
+
+
+def _has_divisor(expression: Expression) -> bool:
+    match expression:
+        case Apply(op=op, args=args):
+            return op in ("div", "log") or any(map(_has_divisor, args))
+        case Pick(base=base):
+            return _has_divisor(base)
+    return False

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.engine.structure import Phase
 from rnnstep.equations.intervals import Interval
+from rnnstep.equations.syntax import Line
+from rnnstep.network.blocks import Block
 
 Doubts = NDArray[np.bool_]  # (B,): whether something before was wrong
 Fed = tuple[Interval, Doubts]
@@ -49,3 +53,48 @@ class Step:
         self.derived[name], self.before[name] = other.derived[name], other.before[name]
         self.take(name, (other.values[name], other.doubts[name]))
         self.known[name] = other.values[name]
+
+
+def share(step: Step, right: Step) -> None:
+    """Let what is fed in alike without a slip be the same thing, so that what follows from it is, too."""
+    for name, value in step.values.items():
+        other = right.known.get(name)
+        if _is_alike(value, other):
+            step.values[name] = other
+
+
+def _is_alike(value: Any, other: Any) -> bool:
+    if isinstance(value, tuple):
+        return isinstance(other, tuple) and all(map(np.array_equal, value, other))
+    return other is not None and not isinstance(other, tuple) and bool(np.array_equal(value, other))
+
+
+def is_as_right(line: Line, names: tuple[str, ...], step: Step, right: Step) -> bool:
+    """Whether all that a line reads is what it is without the slip."""
+    if line.name not in right.derived:
+        return False
+    known = step.known
+    return all(name not in known or known[name] is right.known.get(name) for name in names)
+
+
+def joined(parts: Sequence[Interval]) -> Interval:
+    """Vectors side by side."""
+    low, high = (np.concatenate([part[side] for part in parts], axis=-1) for side in (0, 1))
+    return low, high
+
+
+def side_by_side(parts: Sequence[Fed]) -> Fed:
+    """The same, and whether any of them is in doubt."""
+    return joined([value for value, _ in parts]), np.logical_or.reduce([doubts for _, doubts in parts])
+
+
+def stands_on(phase: Phase, block: Block, layer: int) -> bool:
+    """Whether a block reads what comes of a recurrent layer, itself or through others."""
+    match block.kind:
+        case "embedding":
+            return phase == "backward"
+        case "recurrent":
+            return layer < block.layer if phase == "forward" else layer > block.layer
+        case "join" | "dropout":
+            return layer <= block.layer if phase == "forward" else layer > block.layer
+    return phase == "forward"

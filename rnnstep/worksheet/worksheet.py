@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.own_numbers import Own
-from rnnstep.checking.paper import Paper
 from rnnstep.engine.blocks import build
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.passes import Pass
@@ -199,8 +199,8 @@ class Worksheet:
     row: int = 0
 
     @cached_property
-    def _paper(self) -> Paper:
-        return Paper(self.done, Own(), self.decimals, reading=Pocket(self.decimals))
+    def _paper(self) -> Calculation:
+        return Calculation(self.done, Own(), self.decimals, reading=Pocket(self.decimals))
 
     def known(self, key: str, t: int) -> dict[str, Array]:
         """All that a block's lines read and give at a step, each result rounded as it is written down."""

@@ -17,9 +17,9 @@ from rnnstep.checking.answers.answer import Answer
 from rnnstep.checking.answers.layout import Laid
 from rnnstep.checking.answers.numbers import Numbers
 from rnnstep.checking.answers.targets import Part, Target
+from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.marking import Sheet
 from rnnstep.checking.own_numbers import Own, Place
-from rnnstep.checking.paper import Paper
 from rnnstep.checking.rounding import WithWrongKeys
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.operations import OPERATIONS
@@ -106,8 +106,8 @@ def worked_out(learning: Learning, person: Person, rng: random.Random) -> Iterat
     """What the person wrote: all lines, or some of them, of the first epoch, of the second, or of both."""
     sheet = Sheet(learning, [])
     for epoch in (0, 1):
-        paper = Paper(learning.epoch(epoch).forward(0), Own(), person.decimals, epoch=epoch, reading=person)
-        paper.sheet = sheet
+        done = learning.epoch(epoch).forward(0)
+        paper = Calculation(done, Own(), person.decimals, epoch=epoch, reading=person, sheet=sheet)
         sheet._papers[epoch, 0, person.decimals] = paper
     share = rng.choice([0.15, 0.5, 1.0])
     for epoch in rng.choice([(0,), (1,), (0, 1)]):

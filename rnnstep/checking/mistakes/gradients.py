@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.mistakes.patterns import Lines, each, replaced
-from rnnstep.checking.paper import Paper
 from rnnstep.checking.slip import Slip
 from rnnstep.checking.step import Fed
 from rnnstep.engine.learning import Learning
@@ -178,7 +178,7 @@ def _after_for_before(program: Program, lines: Lines) -> Lines:
     return each(lines, other)
 
 
-def _last_but_one(paper: Paper, block: Block, state: str, t: int) -> Fed:
+def _last_but_one(paper: Calculation, block: Block, state: str, t: int) -> Fed:
     """Of the sum over paths the longest one through W_hh: as h_0 is nothing, that of the step after the first."""
     value, doubts = paper.later(block, state, t)
     is_last = t == paper.steps_of("backward", block)[-1]
@@ -268,7 +268,7 @@ _UPDATE: tuple[tuple[str, Rewriting], ...] = (
 )
 
 
-def _added_up(paper: Paper, torch: str) -> Fed:
+def _added_up(paper: Calculation, torch: str) -> Fed:
     """The gradients of all updates so far, which were not set to zero."""
     sheet = paper.sheet
     assert sheet is not None
@@ -281,7 +281,7 @@ def _added_up(paper: Paper, torch: str) -> Fed:
     return found, doubts
 
 
-def _one_bias(paper: Paper, torch: str) -> Fed:
+def _one_bias(paper: Calculation, torch: str) -> Fed:
     """Both biases have the gradient; one of them is left as it was."""
     value, doubts = paper.gradient(torch)
     return (point(np.zeros(value[0].shape)) if torch.startswith("bias_hh") else value), doubts

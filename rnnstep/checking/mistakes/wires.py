@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from rnnstep.checking.forward import Forward, joined, side_by_side
+from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.slip import Slip
-from rnnstep.checking.step import Fed
+from rnnstep.checking.step import Fed, joined, side_by_side
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.network.blocks import Block
-
-if TYPE_CHECKING:
-    from rnnstep.checking.paper import Paper
 
 MOST_INDICES = 40  # that are tried for one that was read wrong
 
@@ -39,7 +36,8 @@ def variants(done: Pass) -> Iterator[Slip]:
         yield Slip("h_n_first_layer", wires={"finals": _finals_of_first_layer})
     if recurrent.bidirectional:
         yield Slip(
-            "halves_swapped", wires={"output": _swapped(Forward.output), "finals": _swapped(Forward.finals)}
+            "halves_swapped",
+            wires={"output": _swapped(Calculation.output), "finals": _swapped(Calculation.finals)},
         )
         yield Slip("backward_half_at_last_step", wires={"finals": _backward_at_last_step})
         yield Slip("backward_not_reversed", wires={"order": _in_order})
@@ -54,33 +52,33 @@ def variants(done: Pass) -> Iterator[Slip]:
 # ── states ───────────────────────────────────────────────────────────────────────────
 
 
-def _stays(paper: Forward, block: Block, state: str, _: int) -> Fed:
+def _stays(paper: Calculation, block: Block, state: str, _: int) -> Fed:
     return paper.initial(block, state), np.zeros(paper.batch.num_rows, np.bool_)
 
 
-def _h_stays(paper: Forward, block: Block, state: str, t: int) -> Fed:
+def _h_stays(paper: Calculation, block: Block, state: str, t: int) -> Fed:
     if state == block.output:
         return _stays(paper, block, state, t)
     return paper.before(block, state, t)
 
 
-def _zeros(paper: Forward, block: Block, state: str) -> Interval:
+def _zeros(paper: Calculation, block: Block, state: str) -> Interval:
     return point(np.zeros((paper.batch.num_rows, int(block.program.states[state][0]))))
 
 
-def _zeros_of(one: str) -> Callable[[Forward, Block, str], Interval]:
-    def initial(paper: Forward, block: Block, state: str) -> Interval:
-        return (_zeros if state == one else Forward.initial)(paper, block, state)
+def _zeros_of(one: str) -> Callable[[Calculation, Block, str], Interval]:
+    def initial(paper: Calculation, block: Block, state: str) -> Interval:
+        return (_zeros if state == one else Calculation.initial)(paper, block, state)
 
     return initial
 
 
-def _of_forward(paper: Paper, block: Block) -> Mapping[str, Interval]:
+def _of_forward(paper: Calculation, block: Block) -> Mapping[str, Interval]:
     """The parameters of a layer's forward direction, for both."""
     return paper.learnt_parameters(paper.done.by_key.get(block.key.removesuffix("←"), block))
 
 
-def _in_order(paper: Forward, block: Block) -> range:
+def _in_order(paper: Calculation, block: Block) -> range:
     order = paper.order(block)
     return order[::-1] if block.direction == "backward" else order
 
@@ -88,10 +86,10 @@ def _in_order(paper: Forward, block: Block) -> range:
 # ── inputs ───────────────────────────────────────────────────────────────────────────
 
 
-def _x_of(shift: int, *, is_kept_at_end: bool) -> Callable[[Forward, Block, int], Fed]:
+def _x_of(shift: int, *, is_kept_at_end: bool) -> Callable[[Calculation, Block, int], Fed]:
     """X of another step; zeros where there is none, or that of the step itself."""
 
-    def x(paper: Forward, block: Block, t: int) -> Fed:
+    def x(paper: Calculation, block: Block, t: int) -> Fed:
         if block.layer:
             return paper.x(block, t)
         if 0 <= t + shift < paper.batch.num_steps:
@@ -102,13 +100,13 @@ def _x_of(shift: int, *, is_kept_at_end: bool) -> Callable[[Forward, Block, int]
     return x
 
 
-def _reads_x(paper: Forward, block: Block, t: int) -> Fed:
+def _reads_x(paper: Calculation, block: Block, t: int) -> Fed:
     found = paper.x(paper.done.by_key["L0"], t)
     right = paper.x(block, t)
     return found if found[0][0].shape == right[0][0].shape else right
 
 
-def _reads_late(paper: Forward, block: Block, t: int) -> Fed:
+def _reads_late(paper: Calculation, block: Block, t: int) -> Fed:
     if not block.layer:
         return paper.x(block, t)
     if t > 0:
@@ -132,8 +130,8 @@ def _indices(done: Pass) -> Iterator[Slip]:
         yield Slip("embedding_column", wires={"x": _column})
 
 
-def _looked_up(index: int) -> Callable[[Forward, Block, int], Fed]:
-    def x(paper: Forward, block: Block, t: int) -> Fed:
+def _looked_up(index: int) -> Callable[[Calculation, Block, int], Fed]:
+    def x(paper: Calculation, block: Block, t: int) -> Fed:
         right, doubts = paper.x(block, t)
         if block.layer:
             return right, doubts
@@ -148,7 +146,7 @@ def _looked_up(index: int) -> Callable[[Forward, Block, int], Fed]:
     return x
 
 
-def _column(paper: Forward, block: Block, t: int) -> Fed:
+def _column(paper: Calculation, block: Block, t: int) -> Fed:
     right, doubts = paper.x(block, t)
     if block.layer:
         return right, doubts
@@ -161,18 +159,18 @@ def _column(paper: Forward, block: Block, t: int) -> Fed:
 # ── what is taken out at the end ─────────────────────────────────────────────────────
 
 
-def _of_layer(paper: Forward, layer: int) -> list[Fed]:
+def _of_layer(paper: Calculation, layer: int) -> list[Fed]:
     return [
         paper.final(key, run.block.output) for key, run in paper.done.runs.items() if run.block.layer == layer
     ]
 
 
-def _finals_of_first_layer(paper: Forward) -> Fed:
+def _finals_of_first_layer(paper: Calculation) -> Fed:
     return paper.finals_of_layer(0)
 
 
 def _swapped(right: Callable[..., Fed]) -> Callable[..., Fed]:
-    def swapped(paper: Forward, *args: Any) -> Fed:
+    def swapped(paper: Calculation, *args: Any) -> Fed:
         (low, high), doubts = right(paper, *args)
         half = low.shape[-1] // 2
         return (np.roll(low, half, axis=-1), np.roll(high, half, axis=-1)), doubts
@@ -180,14 +178,14 @@ def _swapped(right: Callable[..., Fed]) -> Callable[..., Fed]:
     return swapped
 
 
-def _backward_at_last_step(paper: Forward) -> Fed:
+def _backward_at_last_step(paper: Calculation) -> Fed:
     layer = paper.done.scenario.recurrent.num_layers - 1
     forward, _ = _of_layer(paper, layer)
     last = paper.state(f"L{layer}←", paper.batch.num_steps - 1)
     return side_by_side([forward, last])
 
 
-def _viewed(paper: Forward) -> Fed:
+def _viewed(paper: Calculation) -> Fed:
     """h_n of the last layer as `h_n.view(B, −1)`: rows that are no rows."""
     parts = _of_layer(paper, paper.done.scenario.recurrent.num_layers - 1)
     rows = paper.batch.num_rows
