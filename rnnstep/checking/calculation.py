@@ -22,7 +22,6 @@ from rnnstep.engine.learning import Learning
 from rnnstep.engine.optimizers import largest_update
 from rnnstep.engine.passes import Pass, run_steps
 from rnnstep.engine.structure import Phase, Stage
-from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.equations.shares import ROWS, D
 from rnnstep.network.blocks import Block
@@ -186,7 +185,7 @@ class Calculation:
                 if name not in known:
                     self.provide(block, t, name, known, step)
             with np.errstate(all="ignore"):
-                bounds = reading.written(line.expression, evaluate(line.expression, known, reading))
+                bounds = reading.worked_out(line.expression, known)
             if self.base is None:
                 bounds = self.limited(phase, line.name, bounds)
             doubts = self.no_doubts

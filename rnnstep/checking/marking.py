@@ -22,7 +22,7 @@ from rnnstep.checking.answers.targets import Slices, Target, gradient_target
 from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.mistakes.catalogue import Catalogue
 from rnnstep.checking.own_numbers import Own, Place, Written
-from rnnstep.checking.rounding import around, as_computed, rounded, told_by
+from rnnstep.checking.rounding import around, as_computed, scaled, told_by
 from rnnstep.checking.slip import RIGHT, Slip
 from rnnstep.checking.step import Fed
 from rnnstep.engine.learning import Learning
@@ -164,8 +164,9 @@ class Sheet:
         for number, one in enumerate(self.laid):
             for part in one.target.parts:
                 value = np.atleast_1d(one.numbers.value[part.at])
-                if part.scale == 1 and not np.isnan(value).all():
-                    yield part.place, one.target.row_of(part), Written(value, self.decimals(number))
+                if not np.isnan(value).all():
+                    written = Written(value, self.decimals(number), part.scale)
+                    yield part.place, one.target.row_of(part), written
 
     def bounds(self, number: int, slip: Slip = RIGHT) -> Interval:
         """The bounds of what an answer may be, in its target's shape."""
@@ -288,7 +289,7 @@ class Sheet:
             shape = np.shape(low[part.at])
             row = target.row_of(part)
             bounds = in_row(step.bounds(part.place.name)[0], row, shape)
-            low[part.at], high[part.at] = bounds if part.scale == 1 else _scaled(bounds, part.scale, decimals)
+            low[part.at], high[part.at] = bounds if part.scale == 1 else scaled(bounds, part.scale, decimals)
         return low, high
 
     def values_of(self, target: Target, decimals: int) -> Interval:
@@ -487,12 +488,6 @@ class Sheet:
         """How many answers score, and how many could: not those where the run is not finite."""
         count = sum(mark.status != "unmarkable" for mark in self.marks)
         return sum(self.scores(number) for number in range(len(self.marks))), count
-
-
-def _scaled(bounds: Interval, scale: float, decimals: int) -> Interval:
-    """Bounds times a factor, the product written down."""
-    one, other = bounds[0] * scale, bounds[1] * scale
-    return rounded((np.minimum(one, other), np.maximum(one, other)), decimals)
 
 
 def in_row(bounds: Interval, row: int, shape: tuple[int, ...]) -> Interval:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking.rounding import around
+from rnnstep.checking.rounding import around, scaled
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
@@ -33,10 +33,12 @@ class Written:
     Attributes:
         value: NaN where it was left blank.
         decimals: how many the writer rounds to.
+        scale: what the place's own value was multiplied with, as a step's loss with the factor of the loss.
     """
 
     value: Array
     decimals: int
+    scale: float = 1.0
 
     @property
     def is_given(self) -> NDArray[np.bool_]:
@@ -47,10 +49,15 @@ class Written:
     def bounds(self) -> Interval:
         """What is written so; where it is blank, nothing that is compared."""
         low, high = around(self.value, self.decimals)
+        if self.scale != 1:
+            one, other = low / self.scale, high / self.scale
+            low, high = np.minimum(one, other), np.maximum(one, other)
         return np.where(self.is_given, low, -np.inf), np.where(self.is_given, high, np.inf)
 
     def is_inside(self, bounds: Interval) -> NDArray[np.bool_]:
-        """Where a number lies within bounds; a blank does."""
+        """Where a number lies within bounds of the place's value; a blank does."""
+        if self.scale != 1:
+            bounds = scaled(bounds, self.scale, self.decimals)
         size = np.where(np.isfinite(self.value), np.abs(self.value), 0.0)
         slack = 1e-9 * 10.0**-self.decimals + size * 1e-14
         with np.errstate(invalid="ignore"):
@@ -64,11 +71,11 @@ def _put(several: list[Written], one: Written) -> None:
     for other in several:
         value = np.where(other.is_given, np.nan, value)
     for index, other in enumerate(several):
-        if other.decimals == one.decimals:
-            several[index] = Written(np.where(other.is_given, other.value, value), one.decimals)
+        if (other.decimals, other.scale) == (one.decimals, one.scale):
+            several[index] = replace(one, value=np.where(other.is_given, other.value, value))
             return
     if not several or not np.isnan(value).all():
-        several.append(Written(value, one.decimals))
+        several.append(replace(one, value=value))
 
 
 class Own:

@@ -9,16 +9,16 @@ other key of the calculator, a product along the wrong axis, digits cut off.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Self
 
 import numpy as np
 
 from rnnstep.equations import intervals
-from rnnstep.equations.evaluate import Intervals
+from rnnstep.equations.evaluate import Intervals, evaluate
 from rnnstep.equations.intervals import Bound, Interval, outward, point
 from rnnstep.equations.operations import OPERATIONS, Array
-from rnnstep.equations.syntax import Apply, Expression
+from rnnstep.equations.syntax import Apply, Expression, Number
 from rnnstep.scenario.model import Scenario
 
 _NEAREST = 0.55  # of a unit: rounding to d + 1 decimals and then to d goes that far
@@ -57,6 +57,12 @@ def around(value: Array, decimals: int) -> Interval:
     half = 0.5 * 10.0**-decimals
     slack = half * 1e-9 + np.where(np.isfinite(value), np.abs(value), 0.0) * 1e-15
     return value - half - slack, value + half + slack
+
+
+def scaled(bounds: Interval, scale: float, decimals: int) -> Interval:
+    """Bounds times a factor, the product written down."""
+    one, other = bounds[0] * scale, bounds[1] * scale
+    return rounded((np.minimum(one, other), np.maximum(one, other)), decimals)
 
 
 class Kept(tuple[Bound, Bound]):  # noqa: SLOT001 - a tuple with an attribute cannot have slots
@@ -124,6 +130,15 @@ class Rounded(Intervals):
             return written(*args)  # type: ignore[no-any-return]
         bounds = OPERATIONS[op].interval(*args)
         return bounds if op in _EXACT else self._rounded(bounds)
+
+    def worked_out(self, expression: Expression, known: Mapping[str, Interval]) -> Interval:
+        """The bounds of a line's result as it is written down; of a sum with a factor, whichever comes first."""
+        bounds = self.written(expression, evaluate(expression, known, self))
+        in_each = _with_the_factor_inside(expression)
+        if in_each is None:
+            return bounds
+        both = _hull(bounds, evaluate(in_each, known, self))
+        return Kept(both, bounds.exact) if isinstance(bounds, Kept) else both
 
     def written(self, expression: Expression, bounds: Interval) -> Interval:
         """The bounds of a line's result as it is written down: what only moves numbers is rounded there at last."""
@@ -291,6 +306,17 @@ _EXACT = frozenset(
     | {"passed", "part", "within", "isinf", "isfinite", "any", "all", "argmax"}
     | {"spread", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
 )
+
+
+def _with_the_factor_inside(expression: Expression) -> Expression | None:
+    """`sum(0.5 * sse)` of `0.5 * sum(sse)`: people take ½ of each square, or of their sum; None of what has no factor."""
+    match expression:
+        case Apply(op="mul", args=(Number() as factor, Apply(op="sum" | "mean" as op, args=(each,)))):
+            return Apply(op, (Apply("mul", (factor, each)),))
+        case Apply(op="mul", args=(Number() as factor, Apply(op="div", args=(inner, count)))):
+            inside = _with_the_factor_inside(Apply("mul", (factor, inner)))
+            return None if inside is None else Apply("div", (inside, count))
+    return None
 
 
 def no_larger(bounds: Interval, most: float) -> Interval:

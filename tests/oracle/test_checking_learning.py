@@ -176,3 +176,62 @@ def test_half_of_every_gradient_is_found_in_what_follows_the_update() -> None:
     found = marked(ONE_BIAS, f"e2: loss = {loss:.6f}")
     assert found.marks[0].status == "wrong"
     assert ("half_squared_error",) in named(found, 0)
+
+
+# ── a factor, in the sum or in each of its terms ──────────────────────────────────────────────────
+
+HALVES = """
+[input]
+values = [[0.5], [1.0], [-0.3], [0.8], [0.1]]
+[recurrent]
+module = "RNN"
+hidden_size = 1
+[weights]
+weight_ih_l0 = [[0.7]]
+weight_hh_l0 = [[0.4]]
+bias_ih_l0 = [0.1]
+[target]
+values = [[0.9], [-0.2], [0.4], [1.3], [-0.6]]
+[loss]
+name = "MSELoss"
+reduction = "sum"
+factor = 0.5
+over_time = "%s"
+"""
+
+
+def test_half_of_the_sum_and_the_sum_of_halves_are_both_honest() -> None:
+    """Of 0.23, 0.90, 0.05, 0.45 and 0.99 half the sum is 1.31; the halves, each rounded up as people do, add up to 1.33."""
+    text = HALVES % "sum"
+    squares = np.asarray(Learning(read_text(text)).epoch(0).forward(0).loss_run.known["sse"], float).reshape(
+        -1
+    )
+    squares = np.round(squares, 2)
+    lines = [f"sse_{t + 1} = {value:.2f}" for t, value in enumerate(squares)]
+    of_all, of_each = 0.5 * squares.sum(), (np.floor(50 * squares + 0.5 + 1e-9) / 100).sum()
+    assert (f"{of_all:.2f}", f"{of_each:.2f}") == ("1.31", "1.33")
+    for loss in (of_all, of_each):
+        assert marked(text, *lines, f"loss = {loss:.2f}").marks[-1].status == "correct", loss
+    assert marked(text, *lines, f"loss = {of_each + 0.02:.2f}").marks[-1].status == "wrong"
+
+
+def test_a_wrong_loss_of_a_step_is_carried_on_with_its_factor() -> None:
+    text = HALVES % "sum"
+    lines = ["loss_1 = 0.500", "loss_2 = 0.450", "loss_3 = 0.023"]
+    right = Learning(read_text(text)).epoch(0).forward(0)
+    each = 0.5 * np.asarray(right.loss_run.known["sse"]).reshape(-1)
+    lines += [f"loss_{t} = {each[t - 1]:.3f}" for t in (4, 5)]
+    total = 0.5 + 0.45 + 0.023 + round(float(each[3]), 3) + round(float(each[4]), 3)
+    statuses = [mark.status for mark in marked(text, *lines, f"loss = {total:.3f}").marks]
+    assert statuses == ["wrong", *["correct"] * 4, "follow-through"]
+    assert marked(text, *lines, f"loss = {total + 0.4:.3f}").marks[-1].status == "wrong"
+
+
+def test_a_step_right_with_its_factor_narrows_what_follows() -> None:
+    """Given to three decimals, ½ (y − t)² leaves the sum no more than its own roundings."""
+    text = HALVES % "sum"
+    right = Learning(read_text(text)).epoch(0).forward(0)
+    each = 0.5 * np.asarray(right.loss_run.known["sse"]).reshape(-1)
+    lines = [f"loss_{t + 1} = {value:.3f}" for t, value in enumerate(each)]
+    assert marked(text, *lines, f"loss = {each.sum():.3f}").marks[-1].status == "correct"
+    assert marked(text, *lines, f"loss = {each.sum() + 0.02:.3f}").marks[-1].status == "wrong"
