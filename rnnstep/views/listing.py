@@ -22,6 +22,8 @@ _HEAD = 3
 _MOST_DECIMALS = 4
 _SEEN_TOGETHER = 4
 """How many numbers a line is to show where the formulas let it."""
+_ENOUGH = 2
+"""So many beside the longest formula, and all values stand below each other."""
 
 
 def listing(scene: Scene, cells: int, height: int) -> Block:
@@ -37,9 +39,11 @@ def listing(scene: Scene, cells: int, height: int) -> Block:
         decimals -= decimals == _MOST_DECIMALS and longest == room - _value_room(decimals) + 1
         room -= _value_room(decimals)
     widest = min(longest, max(12, room))
-    # Values of long formulas stand behind these: one long line leaves the others room for more than one number.
-    most = cells - _HEAD - len(" ✓ ") - _SEEN_TOGETHER * (decimals + len("−0. ")) - len("…")
-    column = max((len(text) for text in formulas if len(text) <= most), default=widest)
+    column = widest
+    if widest > _longest_with(cells, decimals, _ENOUGH):
+        # Values of long formulas stand behind these: one long line leaves the others room for more than one number.
+        most = _longest_with(cells, decimals, _SEEN_TOGETHER)
+        column = max((len(text) for text in formulas if len(text) <= most), default=widest)
     rows = [
         _line(
             scene,
@@ -51,6 +55,11 @@ def listing(scene: Scene, cells: int, height: int) -> Block:
         for k in range(shown.start, shown.stop)
     ]
     return [fit(row, cells, scene.look.alphabet) for row in rows]
+
+
+def _longest_with(cells: int, decimals: int, numbers_beside: int) -> int:
+    """The cells of a formula that leaves room for a mark and so many numbers."""
+    return cells - _HEAD - len(" ✓ ") - numbers_beside * (decimals + len("−0. ")) - len("…")
 
 
 def formula(look: Look, line: Line) -> str:

@@ -67,7 +67,7 @@ class Back:
 
     def _of_loss(self, line: Line) -> Text | None:
         name = line.name.removeprefix(D)
-        target = f" ({self.target})" if self.target else ""
+        target = Text(" ({letter})", letter=self.target) if self.target else ""
         match name, line.expression:
             case "nll", _:
                 return Text("entries that count for nothing get nothing")
