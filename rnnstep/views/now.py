@@ -105,9 +105,9 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
     head = _two_ends(equation, words, cells)
     rows: Block = [head]
     rounding: Row = ()
-    if done is not None:
+    if done is not None and found is not None:
         rows += done.rows
-        rounding = rounding_in_words(scene, done)
+        rounding = rounding_in_words(scene, found, done)
     elif scene.known is None:
         rows.append((Span(scene.look.say(Text("this row of the batch is over")), "dim"),))
     else:

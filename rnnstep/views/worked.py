@@ -7,6 +7,7 @@ has its place; else `≈` stands there. Terms that have no place on the screen c
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -38,6 +39,7 @@ _LEAST_TERM = 9
 _MOST_TERMS = 64
 """Terms about the cursor's that are worked out of a longer sum: about what the largest screen has room for."""
 
+_LARGEST = {"float32": "3.4e38", "float64": "1.8e308"}
 _MOST_GUARDS = 4
 """Digits more than the matrices beside have; the third and fourth only in small numbers, which have few."""
 
@@ -239,10 +241,16 @@ def _result(scene: Scene, terms: Sequence[Term], guard: int) -> str:
     return f"{'=' if is_exact else '≈'} {numbers.number(value, decimals, alphabet=alphabet)}"
 
 
-def rounding_in_words(scene: Scene, done: Worked) -> Row:
+def rounding_in_words(scene: Scene, found: Expansion, done: Worked) -> Row:
     """What `≈` says, or why numbers have more digits than elsewhere; nothing of a line that is plain."""
     look = scene.look
-    if done.is_rounded:
+    are_finite = all(math.isfinite(token.value) for token in found.tokens if token.kind == "value")
+    if done.is_rounded and are_finite and not math.isfinite(found.value):
+        name = scene.scenario.dtype.name
+        text = Text("larger than the largest number of {dtype}, {most}", dtype=name, most=_LARGEST[name])
+    elif done.is_rounded and not are_finite:  # no rounding: ∞ that relu does not let through
+        return ()
+    elif done.is_rounded:
         key = look.key(BY_ID["more_decimals"])
         text = Text("≈ about equal: all numbers are rounded; {key} shows more", key=key)
     elif done.guard == 1:

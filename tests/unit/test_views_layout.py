@@ -372,3 +372,24 @@ def test_a_window_of_the_joined_form_is_about_the_row_at_the_cursor(place, seen)
     assert windows
     assert all(int(start) <= seen <= int(stop) for start, stop in windows)
     assert re.search(rf"┌{'ifgo'[int(windows[0][0]) // 4]} ", text)  # whose rows they are
+
+
+OVERFLOWING = """
+input = {values = [[1.0]]}
+recurrent = {module = "RNN", hidden_size = 1, nonlinearity = "relu"}
+weights = {weight_ih_l0 = [[1e30]], weight_hh_l0 = [[0]], bias_ih_l0 = [0]}
+target = {values = [[0.0]]}
+loss = {name = "MSELoss"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "larger than the largest number of float32, 3.4e38"), ("zh", "float32 的最大数 3.4e38")],
+)
+def test_an_overflow_is_not_called_rounding(language, said):
+    session = Session.open(Run.of(read_text(OVERFLOWING))).go("1/loss/square[0]")
+    text = plain(screen(session, Look(torch="none", language=language), 80, 24))
+    assert "≈ inf" in text
+    assert said in text
+    assert "about equal" not in text

@@ -101,6 +101,7 @@ ZH = {
     "the joined form needs a larger window, or z": "合并写法需要更大的窗口，或按 z",
     "this term {value}": "这一项 {value}",
     "≈ about equal: all numbers are rounded; {key} shows more": "≈ 约等于：各数都经过舍入；按 {key} 可多看几位",
+    "larger than the largest number of {dtype}, {most}": "超出了 {dtype} 的最大数 {most}",
     "one more digit here, so that it adds up": "这里多写一位，使算式与结果相符",
     "a few more digits here, so that it adds up": "这里多写几位，使算式与结果相符",
     "this term {value}, so far {so_far}": "这一项 {value}，累计 {so_far}",
