@@ -187,6 +187,8 @@ def _of_matrix(scene: Scene, key: str) -> Text | None:
     if not math.isfinite(value):
         return None
     if value < 1:
+        digits = next((digits for digits in range(2, 8) if float(f"{value:.{digits}g}") < 1), 8)
+        values["value"] = numbers.brief(value, digits)  # no "1 < 1"
         return Text(
             "largest singular value of {name} {value} < 1: each step back shrinks what comes from later by at least"
             " that factor, as the slope of {function} is at most 1",

@@ -14,7 +14,7 @@ from rnnstep.language import Text
 from rnnstep.views import learning, numbers, timeline
 from rnnstep.views.compose import Block, clip, wrap
 from rnnstep.views.listing import formula
-from rnnstep.views.rows import Span
+from rnnstep.views.rows import Row, Span, width
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
@@ -96,10 +96,20 @@ def _of_block(scene: Scene, cells: int) -> Block:
                 parts.append((sent, "now"))
     kept = [name for name in scene.block.program.states if name.removeprefix("∂") in forward.parameters]
     if kept:
-        shown = ", ".join(f"‖{name}‖ = {_norm(scene, name)}" for name in kept)
-        told = _spelt(scene, scene.look.say(Text("the sums so far: {shown}", shown=shown)))
-        return [*_said(scene, parts, cells), clip((Span(told, "dim"),), cells, scene.look.alphabet)]
+        return [*_said(scene, parts, cells), _sums(scene, kept, cells)]
     return _said(scene, parts, cells)
+
+
+def _sums(scene: Scene, names: list[str], cells: int) -> Row:
+    """The norms of the sums so far, as many as there is room for: no number is cut in its digits."""
+    norms = [f"‖{name}‖ = {_norm(scene, name)}" for name in names]
+    for count in range(len(norms), 0, -1):
+        more = f", {scene.look.alphabet.ellipsis}" if count < len(norms) else ""
+        shown = ", ".join(norms[:count]) + more
+        told = _spelt(scene, scene.look.say(Text("the sums so far: {shown}", shown=shown)))
+        if width(told) <= cells:
+            break
+    return clip((Span(told, "dim"),), cells, scene.look.alphabet)
 
 
 def _on(scene: Scene, before: str) -> Text:

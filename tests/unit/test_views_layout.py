@@ -393,3 +393,18 @@ def test_an_overflow_is_not_called_rounding(language, said):
     assert "≈ inf" in text
     assert said in text
     assert "about equal" not in text
+
+
+@pytest.mark.parametrize("name", ["hello", "hello_lstm", "exploding", "vanishing_lstm"])
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+def test_the_norms_of_the_sums_are_not_cut_in_their_digits(name, width):
+    text = plain(screen(opened(name).go("backward:2"), Look(torch="none"), width, 30))
+    (told,) = [line for line in text.split("\n") if "the sums so far" in line]
+    assert not re.search(r"[\d.]…|= …", told)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_singular_value_below_one_is_not_written_as_one(language):
+    session = opened("pitfalls/typo_in_data").go("backward:3")
+    text = plain(screen(session, Look(torch="none", language=language, fills="plot"), 120, 35))
+    assert re.search(r"W_hh (的最大奇异值 )?0\.99\d+ < 1", text)
