@@ -9,7 +9,9 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
+from rnnstep.session import breakpoints, findings, session
 from rnnstep.tui.remembered import Remembered, remember
+from rnnstep.views import learning
 
 # The sizes here are small, and the tests run side by side already.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -40,3 +42,11 @@ def no_home_of_the_developers(tmp_path_factory):
         patch.setenv("XDG_STATE_HOME", str(home / "state"))
         remember(Remembered({}, has_seen_card=True))
         yield
+
+
+@pytest.fixture
+def unhurried(monkeypatch):
+    """A key may train as long as it needs: what is seen does not hang on how busy the machine is."""
+    for room in (breakpoints, findings, session):
+        monkeypatch.setattr(room, "PATIENCE", 60.0)
+    monkeypatch.setattr(learning, "_CURE_SECONDS", 60.0)

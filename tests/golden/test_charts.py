@@ -15,6 +15,8 @@ from rnnstep.views.look import Look
 from rnnstep.views.rows import plain, row_width
 from rnnstep.views.scene import Scene
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 SIZES = [(30, 5), (46, 10), (76, 18)]
 
 

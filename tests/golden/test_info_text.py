@@ -12,6 +12,8 @@ from rnnstep.views.info import info
 from rnnstep.views.look import Look
 from rnnstep.views.rows import plain
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import pytest
 
 from rnnstep.cli import main
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 _DIFFERENCE = re.compile(r"\d(\.\d+)?e[-−]\d+|(?<=[ 　，])0(?= (apart|allowed)|，|,|$)", re.MULTILINE)
 _PLACE = re.compile(
     r"\S*/\S+\[[\d,]+\](?= (# apart|处相差 #))"

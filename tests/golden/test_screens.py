@@ -13,6 +13,8 @@ from rnnstep.views.look import Look
 from rnnstep.views.rows import plain
 from rnnstep.views.screen import screen
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 
 def _session(name, place):
     session = Session.open(Run.of(read(bundled.find(name))))

@@ -22,6 +22,8 @@ from rnnstep.views.sentences import sentence, update_sentence
 from rnnstep.views.sentences_back import Back
 from rnnstep.views.worked import expansion
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 SIZES = [(60, 17), (80, 24), (120, 35), (200, 60)]
 
 
