@@ -88,6 +88,18 @@ def _stepped(state: State, sign: int) -> State:
 _NEXT_VIEW: Mapping[Fills, Fills] = {"": "plot", "plot": "listing", "listing": ""}
 
 
+def _blackboard(state: State) -> State:
+    """`z`; a plot or a listing that fills the screen makes room for it."""
+    is_seen = state.look.is_blackboard and not state.look.fills
+    return state.seen(is_blackboard=not is_seen, fills="")
+
+
+def _joined(state: State) -> State:
+    """`j`; likewise."""
+    is_seen = state.look.is_joined and not state.look.fills
+    return state.seen(is_joined=not is_seen, fills="")
+
+
 def _closed(state: State) -> State:
     if not state.look.fills and not state.look.is_blackboard:
         return state.say(Text("nothing is open; q quits"))
@@ -97,10 +109,10 @@ def _closed(state: State) -> State:
 LOOKS: Mapping[str, Callable[[State], State]] = {
     "increase": lambda state: _stepped(state, 1),
     "decrease": lambda state: _stepped(state, -1),
-    "blackboard": lambda state: state.seen(is_blackboard=not state.look.is_blackboard),
+    "blackboard": _blackboard,
     "view": lambda state: state.seen(fills=_NEXT_VIEW[state.look.fills]),
     "close": _closed,
-    "joined": lambda state: state.seen(is_joined=not state.look.is_joined),
+    "joined": _joined,
     "more_decimals": lambda state: _decimals(state, 1),
     "fewer_decimals": lambda state: _decimals(state, -1),
     "language": lambda state: state.seen(language="en" if state.look.language == "zh" else "zh"),

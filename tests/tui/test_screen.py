@@ -62,6 +62,19 @@ async def test_v_gives_the_screen_to_the_plot_then_to_the_equations_then_to_all(
         assert screen.text.splitlines()[1:-1] == before.splitlines()[1:-1]
 
 
+async def test_z_and_j_are_seen_where_a_plot_fills_the_screen(opened):
+    async with opened("hello", at="3/L0/hh", size=(80, 24)) as screen:
+        await screen.press("v", "z")
+        assert (screen.look.fills, screen.look.is_blackboard) == ("", True)
+        await screen.press("z", "v", "j")
+        assert (screen.look.fills, screen.look.is_blackboard, screen.look.is_joined) == ("", False, True)
+        assert "joined form" in screen.text
+        await screen.press("v", "j")
+        assert screen.look.is_joined
+        await screen.press("j")
+        assert not screen.look.is_joined
+
+
 @pytest.mark.parametrize("keys", [["v"], ["v", "v"], ["z"], ["z", "v"]])
 async def test_escape_leaves_what_fills_the_screen(opened, keys):
     async with opened("hello", at="3/L0/hh[1]") as screen:
