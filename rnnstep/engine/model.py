@@ -107,7 +107,12 @@ class Model:
                     block,
                     self._stacked(block, x.shape[1]),
                     x,
-                    self._initial(block, x.shape[1]),
+                    tuple(
+                        [
+                            self.scenario.first_state(block, name, batch.num_rows)
+                            for name in block.program.states
+                        ]
+                    ),
                     rows=rows,
                     is_kept=is_kept,
                 )
@@ -154,20 +159,6 @@ class Model:
             known = block.compiled.prepare(block.parameters, self._dtype, mode)
             self._prepared[block.key, mode] = known
         return known
-
-    def _initial(self, block: Block, rows: int) -> tuple[Array, ...]:
-        """Give the block's states before the first step, each (B, n): as given, else zeros."""
-        position = block.layer * self.scenario.recurrent.num_directions + (block.direction == "backward")
-        given = self.scenario.initial_state
-        found = []
-        for name, shape in block.program.states.items():
-            whole = given.get(f"{name}_0")
-            found.append(
-                np.zeros((rows, int(shape[0])), self._dtype)
-                if whole is None
-                else np.ascontiguousarray(whole[position])
-            )
-        return tuple(found)
 
     def _mask(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Draw a dropout mask, (T, B, n): 0 with probability p, else 1/(1 − p)."""

@@ -125,15 +125,16 @@ class Pass:
     @cached_property
     def features(self) -> Array:
         """The last layer's output, (T, B, D·n)."""
-        return self.whole(self._last_of_recurrent.key)
+        return self.whole(self.last_of_recurrent.key)
 
     @cached_property
     def final_features(self) -> Array:
         """The last layer's final states, both directions joined, (B, D·n)."""
-        return self.final(self._last_of_recurrent.key)
+        return self.final(self.last_of_recurrent.key)
 
     @property
-    def _last_of_recurrent(self) -> Block:
+    def last_of_recurrent(self) -> Block:
+        """The last recurrent block, or the join of the last layer's directions."""
         return next(block for block in reversed(self.blocks) if block.program.states or is_join(block))
 
     @property

@@ -43,6 +43,11 @@ class TimeAxis:
         """How many steps any row takes part in."""
         return self.num_steps if self.lengths is None else max(self.lengths)
 
+    @property
+    def end(self) -> int:
+        """The last step, from 0, that any row takes part in."""
+        return self.num_reached - 1
+
     def alive(self) -> Mask | None:
         """Which rows take part in which step, (T, B); None when all do in all."""
         if self.lengths is None:
@@ -53,7 +58,7 @@ class TimeAxis:
 
     def order(self, direction: Direction, row: int | None = None) -> range:
         """The steps that a row, or any row, takes part in, as a direction computes them."""
-        last = self.num_reached - 1 if row is None else self.last_step(row)
+        last = self.end if row is None else self.last_step(row)
         return range(last, -1, -1) if direction == "backward" else range(last + 1)
 
     def first_step(self, direction: Direction, row: int) -> int:
@@ -68,14 +73,7 @@ class TimeAxis:
 
     def before(self, states: NDArray[Any], first: NDArray[Any], direction: Direction) -> NDArray[Any]:
         """What each step read of a state, (T, B, n): the state of the step before, at first `first`, (B, n)."""
-        if direction == "forward":
-            return np.concatenate((first[None], states[:-1]))
-        shifted = np.concatenate((states[1:], first[None]))
-        living = self.alive()
-        if living is not None:  # a row that is packed begins at its own last step
-            begins = ~np.concatenate((living[1:], np.zeros_like(living[:1])))
-            shifted[begins] = np.broadcast_to(first, shifted.shape)[begins]
-        return shifted
+        return states_before(states, first, self.alive(), is_reversed=direction == "backward")
 
     def final(self, states: NDArray[Any], direction: Direction) -> NDArray[Any]:
         """A state where each row ended, (B, n)."""
@@ -89,3 +87,16 @@ class TimeAxis:
         """Put what belongs to final states, (B, n), where those were computed in `whole`, (T, B, n)."""
         for row, value in enumerate(values):
             whole[self.final_step(direction, row), row] = value
+
+
+def states_before(
+    states: NDArray[Any], first: NDArray[Any], living: Mask | None, *, is_reversed: bool
+) -> NDArray[Any]:
+    """What each step read of a state, (T, B, n), where `living` says which rows take part in which step; None: all."""
+    if not is_reversed:
+        return np.concatenate((first[None], states[:-1]))
+    shifted = np.concatenate((states[1:], first[None]))
+    if living is not None:  # a row that is packed begins at its own last step
+        begins = ~np.concatenate((living[1:], np.zeros_like(living[:1])))
+        shifted[begins] = np.broadcast_to(first, shifted.shape)[begins]
+    return shifted

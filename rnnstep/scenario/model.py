@@ -22,6 +22,7 @@ from rnnstep.scenario.keys import REFUSED
 
 if TYPE_CHECKING:
     from rnnstep.cells import Cell
+    from rnnstep.network.blocks import Block
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.int64]
@@ -223,6 +224,14 @@ class Scenario:
     def has_loss(self) -> bool:
         """Whether there is something to compare the output with, and so to learn."""
         return self.loss is not None and self.batches[0].target is not None
+
+    def first_state(self, block: Block, name: str, num_rows: int) -> Floats:
+        """A block's state before its first step, (B, n): as `[initial_state]` gives it, else zeros."""
+        given = self.initial_state.get(f"{name}_0")
+        if given is None:
+            return np.zeros((num_rows, int(block.program.states[name][0])), self.dtype)
+        position = block.layer * self.recurrent.num_directions + (block.direction == "backward")
+        return np.ascontiguousarray(given[position])
 
     def with_parameters(self, changed: Mapping[str, Floats]) -> Scenario:
         """Give this scenario with some parameters replaced; what was pending may become complete."""

@@ -25,7 +25,6 @@ from rnnstep.reference.judge.backward import judge_way_back
 from rnnstep.reference.judge.bounds import A_NUMBER, Accumulating, Gathering, Rounding, exact
 from rnnstep.reference.judge.findings import NotWanted, Tally
 from rnnstep.reference.judge.forward import judge
-from rnnstep.reference.run.time import last_step
 
 OWN = {
     "state": {"h": "hidden_size", "c": "hidden_size"},
@@ -140,7 +139,7 @@ def without_torchs(name):
 def test_every_value_that_is_shown_has_torchs_beside_it(make, case):
     done, back = ways(make, case)
     comparison = check_gradients(done, back)
-    end = last_step(done.batch)
+    end = done.batch.axis.end
     for block in back.blocks:
         is_single = block.kind == "total" or (done.is_final and block.kind in ("linear", "loss"))
         for t in [end] if is_single else range(end + 1):

@@ -13,7 +13,6 @@ from rnnstep.engine import Model
 from rnnstep.engine.blocks import build
 from rnnstep.equations.evaluate import BareValues, evaluate
 from rnnstep.reference import run_gradients
-from rnnstep.reference.run.time import initial
 from rnnstep.scenario.model import Training
 from tests.oracle.gradient_cases import done_of, every_case
 
@@ -94,7 +93,7 @@ class Numbers:
         block = self.blocks[key]
         length = self.done.batch.last_step(row) + 1
         states = {
-            f"{name}_prev": initial(self.scenario, block, name, self.rows)[row]
+            f"{name}_prev": self.scenario.first_state(block, name, self.rows)[row]
             for name in block.program.states
         }
         output = np.zeros((self.steps, *states[f"{block.output}_prev"].shape))

@@ -13,10 +13,10 @@ import pytest
 from rnnstep.engine import Model
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.syntax import parse_expression
+from rnnstep.network.time import states_before
 from rnnstep.reference.judge.bounds import Rounding, exact
 from rnnstep.reference.judge.findings import Tally, differences
 from rnnstep.reference.judge.run_bounds import carried_errors
-from rnnstep.reference.run.time import alive, final, initial, previous
 from rnnstep.scenario.read import read_text
 
 FLOAT32 = np.dtype("float32")
@@ -105,11 +105,11 @@ dtype = "{dtype}"
 
 def carried(done, key="L0"):
     run, batch = done.runs[key], done.batch
-    living = alive(batch)
+    living = batch.axis.alive()
     before = {
-        name: previous(
+        name: states_before(
             run.state(name),
-            initial(done.scenario, run.block, name, batch.num_rows),
+            done.scenario.first_state(run.block, name, batch.num_rows),
             living,
             is_reversed=run.is_reversed,
         )
@@ -156,14 +156,14 @@ def test_states_before_and_at_the_end_of_packed_rows():
     done = Model(
         scenario("RNN", steps=6, more="bidirectional = true", lengths="lengths = [2, 6, 4]")
     ).run_batch(0)
-    living = alive(done.batch)
+    living = done.batch.axis.alive()
     np.testing.assert_array_equal(living.sum(axis=0), [2, 6, 4])
     for key, run in done.runs.items():
         states = run.state("h")
-        before = previous(states, np.zeros((3, 5), np.float32), living, is_reversed=run.is_reversed)
+        before = states_before(states, np.zeros((3, 5), np.float32), living, is_reversed=run.is_reversed)
         for t in range(6):
             np.testing.assert_array_equal(before[t][living[t]], done.value(key, "h_prev", t))
-        np.testing.assert_array_equal(final(states, done.batch, is_reversed=run.is_reversed), run.final("h"))
+        np.testing.assert_array_equal(done.batch.axis.final(states, run.block.direction), run.final("h"))
 
 
 def test_differences_count_the_same_nan_and_infinity_as_equal():

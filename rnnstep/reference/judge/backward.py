@@ -30,13 +30,14 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Name
 from rnnstep.language import Text
+from rnnstep.network.time import states_before
 from rnnstep.reference.judge.backward_passes import OwnWay, RunWay, TorchWay, one_step_back
 from rnnstep.reference.judge.block_bounds import Pairs
 from rnnstep.reference.judge.bounds import Error, Rounding, exact
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Tally, Verdict, differences, undecided
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.run.gradients import ReferenceGradients
-from rnnstep.reference.run.time import alive, initial, joined, keys_of, last_step, previous
+from rnnstep.reference.run.layout import joined, keys_of
 
 ALL_STEPS = 8  # of a run of so many; of a longer one some
 
@@ -60,7 +61,7 @@ def judge_shown(back: BackwardPass, tally: Tally, sums: Mapping[str, Mapping[str
 
 def _steps(back: BackwardPass, block: Block) -> Iterator[int]:
     """Some of a block's steps, the one that ends its way back last."""
-    end = last_step(back.batch)
+    end = back.batch.axis.end
     if block.kind == "total" or (back.done.is_final and block.kind in ("linear", "loss")):
         yield end
         return
@@ -274,7 +275,7 @@ class TorchGradients:
         for before in block.program.befores:
             if program.before(f"{D}{before}") == name and before in inner:
                 first = np.zeros(inner[before].shape[1:], inner[before].dtype)
-                return previous(inner[before], first, None, is_reversed=block.direction != "backward")
+                return states_before(inner[before], first, None, is_reversed=block.direction != "backward")
         return inner.get(bare)
 
     def _forward(self, block: Block, name: str) -> Array | None:
@@ -285,10 +286,10 @@ class TorchGradients:
             return values.x[key]
         for state in block.program.states:
             if block.program.before(state) == name:
-                first = initial(self._done.scenario, block, state, self._done.batch.num_rows)
+                first = self._done.scenario.first_state(block, state, self._done.batch.num_rows)
                 is_reversed = block.direction == "backward"
-                return previous(
-                    values.states[key][state], first, alive(self._done.batch), is_reversed=is_reversed
+                return states_before(
+                    values.states[key][state], first, self._done.batch.axis.alive(), is_reversed=is_reversed
                 )
         return self._reference.lines.get(key, {}).get(name)
 
@@ -522,7 +523,7 @@ class ComparedGradients(Judged):
         if self.back.done.is_final and key == "linear":
             return True
         is_reversed = self.back.by_key[key].direction == "backward"
-        return t == (last_step(self.back.batch) if is_reversed else 0)
+        return t == (self.back.batch.axis.end if is_reversed else 0)
 
 
 def compare_gradients(

@@ -25,6 +25,7 @@ from rnnstep.engine.backward import BackwardPass
 from rnnstep.equations.bounds import Pair
 from rnnstep.equations.differentiate import D
 from rnnstep.equations.operations import Array
+from rnnstep.network.time import states_before
 from rnnstep.reference.judge.block_bounds import (
     LossBounds,
     Pairs,
@@ -37,7 +38,7 @@ from rnnstep.reference.judge.bounds import Error, Rounding, exact
 from rnnstep.reference.judge.findings import Kind, Tally
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
 from rnnstep.reference.run.gradients import Along, ReferenceGradients
-from rnnstep.reference.run.time import alive, initial, keys_of, last_step, previous
+from rnnstep.reference.run.layout import keys_of
 
 Site = Callable[[Along], Array]  # what stands between two blocks, in the terms of torch's stepped run
 
@@ -57,8 +58,8 @@ class WayBack(ABC):
 
     def __init__(self, done: Pass) -> None:
         self.done = done
-        self.living = alive(done.batch)
-        self.end = last_step(done.batch)
+        self.living = done.batch.axis.alive()
+        self.end = done.batch.axis.end
         self._reading = Rounding(done.scenario.dtype)
 
     # ── what a side has, and what it takes ───────────────────────────────────────────
@@ -280,9 +281,9 @@ class TorchWay(JudgedWay):
         block, states = self.done.by_key[key], self._values.states[key]
         entering = {next(iter(block.program.inputs)): exact(self._values.x[key])}
         for name, value in states.items():
-            first = initial(self.done.scenario, block, name, self.done.batch.num_rows)
+            first = self.done.scenario.first_state(block, name, self.done.batch.num_rows)
             is_reversed = block.direction == "backward"
-            before = previous(value, first, self.living, is_reversed=is_reversed)
+            before = states_before(value, first, self.living, is_reversed=is_reversed)
             entering[block.program.before(name)] = exact(before)
         return entering, {name: exact(value) for name, value in states.items()}
 
@@ -340,7 +341,7 @@ class OwnWay(JudgedWay):
     def read(self, key: str) -> tuple[Pairs, Pairs]:
         """Ours."""
         run = self.done.runs[key]
-        entering = {next(iter(run.block.program.inputs)): exact(self._errors.entering[key])}
+        entering = {next(iter(run.block.program.inputs)): exact(self._errors.entering(key))}
         for name, value in self._errors.before(key).items():
             entering[run.block.program.before(name)] = exact(value)
         return entering, {name: exact(run.state(name)) for name in run.block.program.states}
@@ -400,8 +401,8 @@ class RunWay(JudgedWay):
     def read(self, key: str) -> tuple[Pairs, Pairs]:
         """Ours, along the run."""
         run, states = self.done.runs[key], self._errors.states[key]
-        error = self._errors.inputs(run.block.layer)
-        entering = {next(iter(run.block.program.inputs)): (self._errors.entering[key], error)}
+        error = self._errors.inputs(key)
+        entering = {next(iter(run.block.program.inputs)): (self._errors.entering(key), error)}
         for name, value in self._errors.before(key).items():
             before = _shifted(states[name], is_reversed=run.is_reversed)
             entering[run.block.program.before(name)] = value, before
@@ -444,7 +445,7 @@ class RunWay(JudgedWay):
 
 def _shifted(error: Error, *, is_reversed: bool) -> Error:
     """The error of what each step read of the step before it, in the order of computation."""
-    return previous(error, np.zeros(error.shape[1:]), None, is_reversed=is_reversed)
+    return states_before(error, np.zeros(error.shape[1:]), None, is_reversed=is_reversed)
 
 
 def one_step_back(back: BackwardPass, reference: ReferenceGradients, key: str, t: int) -> Pairs:

@@ -26,11 +26,11 @@ from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
 from rnnstep.network.blocks import Direction
+from rnnstep.network.time import Mask, states_before
 from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sum, exact
 from rnnstep.reference.run.forward import ReferencePass
 from rnnstep.reference.run.loss import given_by_row
 from rnnstep.reference.run.stepping import varying
-from rnnstep.reference.run.time import Mask, alive, initial, previous
 
 
 def derived(block: Block) -> Backward:
@@ -55,15 +55,15 @@ class OneStep:
     def __init__(self, done: Pass, reference: ReferencePass, key: str) -> None:
         self.block: Block = done.by_key[key]
         self._dtype = done.scenario.dtype
-        self._living = alive(done.batch)
+        self._living = done.batch.axis.alive()
         self._reading = Rounding(self._dtype)
         self._prepared = self.block.compiled.prepare(self.block.parameters, self._dtype, ROWS)
         self.names = varying(self.block.program)
         is_reversed = self.block.direction == "backward"
         self._known = {next(iter(self.block.program.inputs)): reference.x[key]}
         for name, value in reference.states[key].items():
-            first = initial(done.scenario, self.block, name, done.batch.num_rows)
-            self._known[f"{name}_prev"] = previous(value, first, self._living, is_reversed=is_reversed)
+            first = done.scenario.first_state(self.block, name, done.batch.num_rows)
+            self._known[f"{name}_prev"] = states_before(value, first, self._living, is_reversed=is_reversed)
 
     def at(self, span: slice) -> dict[str, tuple[Array, Error]]:
         """Give for every line our value and the bound of its error, (steps, B, n)."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
+from rnnstep.network.time import Mask
 from rnnstep.reference.judge.bounds import A_NUMBER, Error
-from rnnstep.reference.run.time import Mask
 
 ALLOWED = 2.0  # times the bound: both programs may be off by it, to opposite sides
 

@@ -27,22 +27,13 @@ from rnnstep.engine.shapes import from_torch_shape
 from rnnstep.equations.bounds import Pair
 from rnnstep.equations.compile import ROWS
 from rnnstep.equations.operations import Array
+from rnnstep.network.time import Mask, states_before
 from rnnstep.reference.judge.block_bounds import LossBounds, OneStep, Rows, bounded, spans
 from rnnstep.reference.judge.bounds import Error, Rounding, exact
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
 from rnnstep.reference.run.forward import ReferencePass
-from rnnstep.reference.run.time import (
-    Mask,
-    alive,
-    final,
-    initial,
-    joined,
-    keys_of,
-    last_step,
-    previous,
-    states_by_block,
-)
+from rnnstep.reference.run.layout import joined, keys_of, states_by_block
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +57,7 @@ def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], living:
     order = _Order(h.shape[0], h.shape[1], living, is_reversed=block.direction == "backward")
     output, *others = block.program.states
     inputs = {next(iter(block.program.inputs)): order.of(x)}
-    inputs[f"{output}_prev"] = previous(order.of(h), first[output], None, is_reversed=False)
+    inputs[f"{output}_prev"] = states_before(order.of(h), first[output], None, is_reversed=False)
     known: dict[str, tuple[Array, Error]] = {name: exact(value) for name, value in inputs.items()}
     if others:
         known |= _others(_given_output(block), inputs, {name: first[name] for name in others}, living)
@@ -126,13 +117,16 @@ def _others(
     before = {}
     for name, state in first.items():
         index, start, stop = compiled.columns[name]
-        before[name] = previous(kept[index][..., start:stop], state, None, is_reversed=False)
+        before[name] = states_before(kept[index][..., start:stop], state, None, is_reversed=False)
     dtype = next(iter(inputs.values())).dtype
     errors = carried_errors(
         block, {name: exact(value) for name, value in inputs.items()}, before, dtype, living
     )
     return {
-        f"{name}_prev": (value, previous(errors[name], np.zeros(value.shape[1:]), None, is_reversed=False))
+        f"{name}_prev": (
+            value,
+            states_before(errors[name], np.zeros(value.shape[1:]), None, is_reversed=False),
+        )
         for name, value in before.items()
     }
 
@@ -228,7 +222,7 @@ class _Judging:
     def _judge_own_steps(self, key: str, run: BlockRun) -> None:
         """Every kept line of our run beside the equations, read from the run's own states."""
         block = run.block
-        entering = {next(iter(block.program.inputs)): self._errors.entering[key]}
+        entering = {next(iter(block.program.inputs)): self._errors.entering(key)}
         entering |= {f"{name}_prev": value for name, value in self._errors.before(key).items()}
         kept = [name for name in block.compiled.columns if _is_kept(run, name)]
         for span in spans(block, run.num_steps, self._done.batch.num_rows):
@@ -290,7 +284,7 @@ class _Judging:
 
     def _judge_final(self, name: str, theirs: Array, errors: Mapping[str, Mapping[str, Error]]) -> None:
         for position, (key, run) in enumerate(self._done.runs.items()):
-            error = final(errors[key][name], self._done.batch, is_reversed=run.is_reversed)
+            error = self._done.batch.axis.final(errors[key][name], run.block.direction)
             self._tally.compare("module", key, f"{name}_n", run.final(name), theirs[position], error, None)
 
     def _judge_module_steps(self) -> None:
@@ -308,7 +302,8 @@ class _Judging:
             for key, h in zip(keys, np.split(whole, len(keys), axis=-1), strict=True):
                 block = self._done.by_key[key]
                 first = {
-                    n: initial(self._scenario, block, n, self._done.batch.num_rows) for n in (output, *others)
+                    n: self._scenario.first_state(block, n, self._done.batch.num_rows)
+                    for n in (output, *others)
                 }
                 followed = follow(block, x, h, first, self._living)
                 self._tally.compare(
@@ -321,10 +316,9 @@ class _Judging:
             x = whole if mask is None else mask * whole
 
     def _judge_end(self, key: str, name: str, followed: Followed, shown: Array) -> None:
-        is_reversed = self._done.runs[key].is_reversed
+        direction = self._done.by_key[key].direction
         value, error = (
-            final(part[name], self._done.batch, is_reversed=is_reversed)
-            for part in (followed.values, followed.errors)
+            self._done.batch.axis.final(part[name], direction) for part in (followed.values, followed.errors)
         )
         position = list(self._done.runs).index(key)
         self._tally.compare("module", key, f"{name}_n", value, shown[position], error, None)
@@ -352,7 +346,7 @@ class _Judging:
         if run is None or reference.loss is None:
             return
         scores = reference.features if reference.logits_by_row is None else reference.logits_by_row
-        end = last_step(self._done.batch)
+        end = self._done.batch.axis.end
         start = end if self._done.is_final else 0
         beside = LossBounds(run.blocks, exact(scores.reshape(run.outputs.shape)))
         self._judge_total("one step", beside, reference.loss, end)
@@ -513,9 +507,9 @@ class Comparison(Judged):
             return states[name]
         state = name.removesuffix("_prev")
         if state in states:
-            first = initial(self.done.scenario, block, state, self.done.batch.num_rows)
-            return previous(
-                states[state], first, alive(self.done.batch), is_reversed=block.direction == "backward"
+            first = self.done.scenario.first_state(block, state, self.done.batch.num_rows)
+            return states_before(
+                states[state], first, self.done.batch.axis.alive(), is_reversed=block.direction == "backward"
             )
         return self.reference.inner[key].get(name)
 

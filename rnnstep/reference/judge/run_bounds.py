@@ -18,9 +18,11 @@ from rnnstep.equations.bounds import Pair
 from rnnstep.equations.evaluate import Product
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
+from rnnstep.network.graph import Part, is_join
+from rnnstep.network.time import Mask
+from rnnstep.network.wires import When
 from rnnstep.reference.judge.block_bounds import LossBounds, bounded
 from rnnstep.reference.judge.bounds import A_NUMBER, Error, Rounding, exact
-from rnnstep.reference.run.time import Mask, alive, final, initial, joined, layer_inputs, previous
 
 WINDOW_BYTES = 64 << 20  # values of all operations held at once
 
@@ -260,24 +262,24 @@ class RunErrors:
 
     def __init__(self, done: Pass) -> None:
         self.done = done
-        self.living = alive(done.batch)
+        self.living = done.batch.axis.alive()
         self._scenario = done.scenario
         self._reading = Rounding(done.scenario.dtype)
+        self._of_states: dict[str, dict[str, Error]] = {}
+        self._of_outputs: dict[str, Error] = {}
 
-    @cached_property
-    def entering(self) -> dict[str, Array]:
-        """What entered each recurrent block, (T, B, I)."""
-        return layer_inputs(self.done)
+    def entering(self, key: str) -> Array:
+        """What entered a recurrent block, (T, B, I)."""
+        return self.done.entering(key, _first_input(self.done.by_key[key]))
 
     def before(self, key: str) -> dict[str, Array]:
         """What each step of a block read of its states, (T, B, n), under the states' names."""
-        run = self.done.runs[key]
+        run, batch = self.done.runs[key], self.done.batch
         return {
-            name: previous(
+            name: batch.axis.before(
                 run.state(name),
-                initial(self._scenario, run.block, name, self.done.batch.num_rows),
-                self.living,
-                is_reversed=run.is_reversed,
+                self._scenario.first_state(run.block, name, batch.num_rows),
+                run.block.direction,
             )
             for name in run.block.program.states
         }
@@ -285,34 +287,63 @@ class RunErrors:
     @cached_property
     def states(self) -> dict[str, dict[str, Error]]:
         """The error of each state of each block after every step, (T, B, n)."""
-        found: dict[str, dict[str, Error]] = {}
-        for layer in range(self._scenario.recurrent.num_layers):
-            error = self._below(layer, found)
-            for key, run in self.done.runs.items():
-                if run.block.layer == layer:
-                    inputs = {next(iter(run.block.program.inputs)): (self.entering[key], error)}
-                    found[key] = carried_errors(
-                        run.block, inputs, self.before(key), self._scenario.dtype, self.living
-                    )
-        return found
+        return {key: self._states(key) for key in self.done.runs}
 
-    def inputs(self, layer: int) -> Error:
-        """The error of what enters a layer, (T, B, I)."""
-        return self._below(layer, self.states)
+    def _states(self, key: str) -> dict[str, Error]:
+        if key not in self._of_states:
+            block = self.done.by_key[key]
+            inputs = {_first_input(block): (self.entering(key), self.inputs(key))}
+            self._of_states[key] = carried_errors(
+                block, inputs, self.before(key), self._scenario.dtype, self.living
+            )
+        return self._of_states[key]
 
-    def _below(self, layer: int, states: Mapping[str, Mapping[str, Error]]) -> Error:
-        if layer == 0:
-            return np.zeros(self.done.x.shape)
-        error = joined(self.done.blocks, layer - 1, self._outputs(states, layer - 1))
-        mask = self.done.masks.get(f"dropout{layer - 1}")
-        if mask is not None:
-            dropped = self.done.entering(f"dropout{layer - 1}", "h")
-            error = self._reading.apply("mul", (exact(mask), (dropped, error)))[1]
-        return error
+    def inputs(self, key: str) -> Error:
+        """The error of what enters a block, (T, B, n); of what is computed once (1, B, n)."""
+        return self._entering(key, _first_input(self.done.by_key[key]))[1]
 
-    def _outputs(self, states: Mapping[str, Mapping[str, Error]], layer: int) -> dict[str, Error]:
-        output = next(iter(self._scenario.cell.states))
-        return {key: kept[output] for key, kept in states.items() if self.done.by_key[key].layer == layer}
+    # ── along the wires ──────────────────────────────────────────────────────────────
+
+    def _entering(self, key: str, name: str) -> Pair:
+        """What enters a block, with its error; what is given has none."""
+        parts = self.done.graph.entering(key, name)
+        errors = [self._brought(part) for part in parts]
+        error = errors[0] if len(errors) == 1 else np.concatenate(errors, axis=-1)
+        return self.done.entering(key, name), error
+
+    def _brought(self, part: Part) -> Error:
+        match part.wire.when:
+            case When.DATA:
+                return np.zeros(self.done.entering(part.reader, part.name).shape)
+            case When.LAST:
+                return self._final(part.wire.block)[None]
+        return self._given(part.wire.block)
+
+    def _given(self, key: str) -> Error:
+        """The error of what a block gives, (T, B, n)."""
+        block = self.done.by_key[key]
+        if block.program.states:
+            return self._states(key)[block.output]
+        if key not in self._of_outputs:
+            self._of_outputs[key] = self._computed(block)
+        return self._of_outputs[key]
+
+    def _computed(self, block: Block) -> Error:
+        whole = self.done.whole(block.key)
+        wires = (wire for wires in block.wires.values() for wire in wires)
+        if block.parameters and all(wire.when is When.DATA for wire in wires):
+            return np.zeros(whole.shape)  # rows of a table, as they are
+        known = {name: self._entering(block.key, name) for name in block.program.inputs}
+        with np.errstate(all="ignore"):
+            return np.broadcast_to(bounded(block, known, self._reading)[block.output][1], whole.shape)
+
+    def _final(self, key: str) -> Error:
+        """The error of what a block gave where each row ended, (B, n)."""
+        block, graph = self.done.by_key[key], self.done.graph
+        if is_join(block):
+            parts = [part for name in block.program.inputs for part in graph.entering(key, name)]
+            return np.concatenate([self._final(part.wire.block) for part in parts], axis=-1)
+        return self.done.batch.axis.final(self._given(key), block.direction)
 
     # ── above the recurrent layers ───────────────────────────────────────────────────
 
@@ -324,28 +355,16 @@ class RunErrors:
     @cached_property
     def features(self) -> Pair:
         """The same with its error."""
-        last = self._scenario.recurrent.num_layers - 1
-        by_key = self._outputs(self.states, last)
-        if not self.done.is_final:
-            return self.features_alone, joined(self.done.blocks, last, by_key)
-        by_key = {
-            key: final(error, self.done.batch, is_reversed=self.done.runs[key].is_reversed)
-            for key, error in by_key.items()
-        }
-        return self.features_alone, joined(self.done.blocks, last, by_key)
+        key = self.done.last_of_recurrent.key
+        return self.features_alone, self._final(key) if self.done.is_final else self._given(key)
 
     @cached_property
     def logits(self) -> Pair:
         """What the linear layer gives, (T, B, C) or (B, C); without one what it would read."""
-        block = self.done.by_key.get("linear")
-        if block is None:
+        logits = self.done.logits_by_row
+        if logits is None:
             return self.features
-        with np.errstate(all="ignore"):
-            _, error = bounded(block, {next(iter(block.program.inputs)): self.features}, self._reading)[
-                "logits"
-            ]
-        assert self.done.logits_by_row is not None
-        return self.done.logits_by_row, error
+        return logits, self._given("linear").reshape(logits.shape)
 
     @cached_property
     def loss(self) -> LossBounds | None:
@@ -357,3 +376,7 @@ class RunErrors:
         with np.errstate(all="ignore"):
             shape = run.outputs.shape
             return LossBounds(run.blocks, (run.outputs, np.broadcast_to(error, value.shape).reshape(shape)))
+
+
+def _first_input(block: Block) -> str:
+    return next(iter(block.program.inputs))

@@ -11,10 +11,10 @@ import numpy as np
 from rnnstep.engine import Pass
 from rnnstep.engine.shapes import as_torch_shows, from_torch_shape, state_as_torch_shows
 from rnnstep.equations.operations import Array
+from rnnstep.reference.run.layout import joined, keys_of, last_layer, states_by_block
 from rnnstep.reference.run.loss import loss_of, loss_values
 from rnnstep.reference.run.modules import Module, Tensor, array, called, layer_module, tensor, whole_module
 from rnnstep.reference.run.stepping import inner_values, run_steps, stepper
-from rnnstep.reference.run.time import alive, final, initial, joined, keys_of, last_layer, states_by_block
 from rnnstep.scenario.model import Scenario
 
 
@@ -92,7 +92,7 @@ class _Reference:
         self._done = done
         self._scenario: Scenario = done.scenario
         self._batch = done.batch
-        self._living = alive(done.batch)
+        self._living = done.batch.axis.alive()
         self._input: Tensor = self._embedded()
 
     def run(self, inner_bytes: int) -> ReferencePass:
@@ -143,7 +143,8 @@ class _Reference:
     def _first(self, key: str) -> dict[str, Array]:
         block = self._done.by_key[key]
         return {
-            name: initial(self._scenario, block, name, self._batch.num_rows) for name in block.program.states
+            name: self._scenario.first_state(block, name, self._batch.num_rows)
+            for name in block.program.states
         }
 
     def _stepped(self) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
@@ -180,7 +181,7 @@ class _Reference:
         (kept,) = states.values()
         names = list(self._scenario.cell.states)
         ends = [
-            state_as_torch_shows(self._scenario, final(kept[name], self._batch, is_reversed=False)[None])
+            state_as_torch_shows(self._scenario, self._batch.axis.final(kept[name], "forward")[None])
             for name in names[:2]
         ]
         output = kept[names[0]]

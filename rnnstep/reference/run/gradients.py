@@ -20,12 +20,13 @@ import numpy as np
 from rnnstep.engine import Block, Pass
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
+from rnnstep.network.time import Mask, states_before
 from rnnstep.reference.run.equations import TorchValues
+from rnnstep.reference.run.layout import keys_of
 from rnnstep.reference.run.loss import loss_gradients, loss_of, loss_values
 from rnnstep.reference.run.modules import Tensor, array, tensor
 from rnnstep.reference.run.network import Network
 from rnnstep.reference.run.stepping import Walk, cell_stepper, equations_stepper, varying, walk
-from rnnstep.reference.run.time import Mask, alive, initial, keys_of, previous
 from rnnstep.scenario.model import Scenario
 
 
@@ -98,7 +99,7 @@ class _Stepping:
 
     def __init__(self, done: Pass, *, by_equations: bool) -> None:
         self._done = done
-        self._living = alive(done.batch)
+        self._living = done.batch.axis.alive()
         self._stepper = equations_stepper if by_equations else cell_stepper
         self.network = Network(done.scenario)
         self._first = self.network.first(done.batch)
@@ -255,16 +256,16 @@ class _Lines:
         key, program = block.key, block.program
         self._block = block
         self._reading = _StepwiseValues(done.scenario.dtype)
-        self._living = alive(done.batch)
+        self._living = done.batch.axis.alive()
         self._steps = len(values.x[key])
         self._reached = self._steps if self._living is None else int(self._living.any(axis=1).sum())
         self._given = {next(iter(program.inputs)): self._leaf(values.x[key])}
         self._after: dict[str, Tensor] = {}
         self._back: dict[str, Tensor] = {}
         for name, value in values.states[key].items():
-            first = initial(done.scenario, block, name, done.batch.num_rows)
+            first = done.scenario.first_state(block, name, done.batch.num_rows)
             is_reversed = block.direction == "backward"
-            before = previous(value, first, self._living, is_reversed=is_reversed)
+            before = states_before(value, first, self._living, is_reversed=is_reversed)
             self._given[f"{name}_prev"] = self._leaf(before)
             self._after[name] = self._leaf(value)
             self._back[name] = tensor(gradients.states[key][name][: self._reached])

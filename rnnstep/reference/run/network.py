@@ -13,7 +13,6 @@ from rnnstep.engine.blocks import build
 from rnnstep.equations.operations import Array
 from rnnstep.reference.run.modules import Module, Tensor, called, layer_module, leaves, tensor, whole_module
 from rnnstep.reference.run.stepping import Stepper, cell_stepper, walk
-from rnnstep.reference.run.time import alive, initial
 from rnnstep.scenario.model import Batch, Scenario
 
 FirstStates = Mapping[str, Any]  # "h", "c": (L·D, B, n), arrays, or tensors that autograd goes on through
@@ -65,7 +64,9 @@ class Network:
     def first(self, batch: Batch) -> FirstStates:
         """Each state before the first step, as the scenario gives it."""
         return {
-            name: np.stack([initial(self.scenario, block, name, batch.num_rows) for block in self._recurrent])
+            name: np.stack(
+                [self.scenario.first_state(block, name, batch.num_rows) for block in self._recurrent]
+            )
             for name in self.scenario.cell.states
         }
 
@@ -159,7 +160,7 @@ class Network:
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """A loop over a cell."""
         first = tuple(state[0] for state in states.values())
-        done = walk(self._step, x, first, alive(batch), is_reversed=False)
+        done = walk(self._step, x, first, batch.axis.alive(), is_reversed=False)
         return done.whole(0), tuple(end[None] for end in done.ends)
 
 

@@ -17,9 +17,9 @@ from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import names_in
+from rnnstep.network.time import Mask, states_before
 from rnnstep.reference.run.equations import TorchValues
 from rnnstep.reference.run.modules import Module, Parameters, Tensor, array, cell_module, step_module, tensor
-from rnnstep.reference.run.time import Mask, previous
 from rnnstep.scenario.model import Scenario
 
 _MANY = 4096
@@ -133,7 +133,7 @@ def inner_values(
     known = {name: tensor(value) for name, value in block.parameters.items()}
     known["x"] = tensor(x[:steps][alive])
     for name, value in states.items():
-        before = previous(value, first[name], living, is_reversed=is_reversed)
+        before = states_before(value, first[name], living, is_reversed=is_reversed)
         known[f"{name}_prev"] = tensor(before[:steps][alive])
     values = evaluate_lines(block.program.lines, known, TorchValues(scenario.dtype))
     found = {}
