@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.reports.training import TrainingRun
-from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.keys import OPTIMIZERS
 from rnnstep.scenario.model import Scenario, Training
 
@@ -79,18 +78,10 @@ def cure_words(scenario: Scenario) -> Iterator[Text]:
             yield Text(
                 "the cure: h_0 of the shape (num_layers * num_directions, B, hidden_size), or none at all"
             )
-    for key, value in _leaves(parse_toml(scenario.source).get("cure", {}), ""):
-        yield Text("the cure: {key} = {value}", key=key, value=value)
-
-
-def _leaves(table: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
-    for key, value in table.items():
-        name = f"{before}{printable(key)}"
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{name}.")
-        else:
-            text = printable(json.dumps(value, ensure_ascii=False, default=str))
-            yield name, text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+    for key, value in scenario.origins.cured():
+        text = printable(json.dumps(value, ensure_ascii=False, default=str))
+        shown = text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+        yield Text("the cure: {key} = {value}", key=printable(key), value=shown)
 
 
 def refusal_lines(run: TrainingRun, language: str) -> Iterator[str]:

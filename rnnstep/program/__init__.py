@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
@@ -69,8 +68,9 @@ def _head(source: Source, body: str) -> Iterator[str]:
             name=source.name,
         )
     yield source.comment(text)
-    for key, value in _leaves(source.table("cure"), ""):
-        yield source.comment(Text("Cure, in the scenario: {code}", code=f"{key} = {value}"))
+    for key, value in scenario.origins.cured():
+        code = f"{printable(key)} = {json.dumps(value, ensure_ascii=False, default=str)}"
+        yield source.comment(Text("Cure, in the scenario: {code}", code=code))
     for module, name in (("math", "inf"), ("math", "nan")):
         if re.search(rf"(?<![\w.]){name}(?!\w)", body):
             yield f"from {module} import {name}"
@@ -80,16 +80,6 @@ def _head(source: Source, body: str) -> Iterator[str]:
     if not source.has_loss:
         yield "torch.set_grad_enabled(False)"
     yield ""
-
-
-def _leaves(table: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
-    """Give what stands in a table and those in it, under dotted keys."""
-    for key, value in table.items():
-        name = f"{before}{printable(key)}"
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{name}.")
-        else:
-            yield name, json.dumps(value, ensure_ascii=False, default=str)
 
 
 # ── body ─────────────────────────────────────────────────────────────────────────────

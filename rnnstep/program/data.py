@@ -13,14 +13,16 @@ from rnnstep.language import Text
 from rnnstep.program.literals import WIDTH, nested, quoted, tensor, words
 from rnnstep.program.source import Source, indented
 from rnnstep.scenario.model import Batch
+from rnnstep.scenario.origins import Draw, RowsOrigin, Windows
 
 
 def rows_lines(source: Source) -> Iterator[str]:
     """Give the lines that read the file of [data], and make `batches` and `test_batches` of it."""
-    data = source.table("data")
-    yield f'with open({source.file(data["file"])}, encoding="utf-8-sig", newline="") as file:'
+    rows = source.origins.rows
+    assert rows is not None
+    yield f'with open({source.file(rows.file)}, encoding="utf-8-sig", newline="") as file:'
     yield "    header, *lines = ([cell.strip() for cell in line] for line in csv.reader(file))"
-    columns = (f"header.index({quoted(data.get(key, key))})" for key in ("text", "label"))
+    columns = (f"header.index({quoted(name)})" for name in (rows.text, rows.label))
     yield f"text_at, label_at = {', '.join(columns)}"
     yield "rows = [(line[text_at], line[label_at]) for line in lines if any(line)]"
     yield "classes = sorted({label for _, label in rows})"
@@ -28,10 +30,10 @@ def rows_lines(source: Source) -> Iterator[str]:
         yield f"vocabulary = {words(source.scenario.vocabulary or ())}"
     yield ""
     yield ""
-    yield from _gathering(source, data.get("batch_size", 1))
+    yield from _gathering(source, rows.batch_size)
     yield ""
     yield ""
-    yield from _row_parts(source)
+    yield from _row_parts(source, rows)
 
 
 def _gathering(source: Source, size: int) -> Iterator[str]:
@@ -61,21 +63,20 @@ def _spelt(source: Source) -> str:
     return f"[vocabulary.index(word) for word in {found}]"
 
 
-def _row_parts(source: Source) -> Iterator[str]:
+def _row_parts(source: Source, rows: RowsOrigin) -> Iterator[str]:
     """Share out the rows: those kept apart, and those to train on."""
-    data = source.table("data")
-    share, seed = data.get("test", 0), data.get("seed", 0)
-    if not share and not data.get("shuffle"):
+    share = rows.test
+    if not share and not rows.shuffle:
         yield "batches = batches_of(range(len(rows)))"
         return
-    yield f"order = np.random.default_rng({seed}).permutation(len(rows))"
+    yield f"order = np.random.default_rng({rows.seed}).permutation(len(rows))"
     if not share:
         yield "batches = batches_of(order)"
         return
     apart = source.comment(Text("the rows that are kept apart come first in it"))
     yield f"num_test = int(len(rows) * {share!r})  {apart}"
     train = "order[num_test:]"
-    yield f"batches = batches_of({train if data.get('shuffle') else f'sorted({train})'})"
+    yield f"batches = batches_of({train if rows.shuffle else f'sorted({train})'})"
     if source.is_tested:
         yield "test_batches = batches_of(sorted(order[:num_test]))"
 
@@ -114,8 +115,8 @@ def batches_lines(source: Source) -> Iterator[str]:
     if source.reads_rows:
         yield from rows_lines(source)
         return
-    windows = source.table("input").get("windows")
-    if isinstance(windows, dict) and (series := _series(source)) is not None:
+    windows = source.origins.input.windows
+    if windows is not None and (series := _series(source)) is not None:
         yield from _windows(source, windows, series)
         return
     yield from _listed("batches", source, source.scenario.batches)
@@ -172,18 +173,17 @@ def _cleared(source: Source, lengths: str) -> Iterator[str]:
 
 
 def _values(source: Source, batch: Batch) -> str:
-    given = source.table("input")
-    drawn = given.get("random")
-    if isinstance(drawn, dict):
-        return f"torch.from_numpy({_drawn(drawn)}).to({source.dtype})"
-    name = given.get("file")
-    if isinstance(name, str) and name.lower().endswith(".npy"):
+    given = source.origins.input
+    if given.draw is not None:
+        return f"torch.from_numpy({_drawn(given.draw)}).to({source.dtype})"
+    name = given.file
+    if name is not None and name.lower().endswith(".npy"):
         return f"torch.from_numpy(np.load({source.file(name)}).astype(float)).to({source.dtype})"
     return tensor(_shown_values(source, batch))
 
 
-def _drawn(random: dict[str, Any]) -> str:
-    return f"np.random.default_rng({random.get('seed', 0)}).standard_normal({tuple(random['shape'])})"
+def _drawn(draw: Draw) -> str:
+    return f"np.random.default_rng({draw.seed}).standard_normal({draw.shape})"
 
 
 def _shown_values(source: Source, batch: Batch) -> NDArray[Any]:
@@ -220,30 +220,30 @@ def _target_axes(source: Source) -> str:
 
 def _series(source: Source) -> str | None:
     """Give the long series that windows are cut from; None where a file holds it."""
-    given = source.table("input")
-    if isinstance(given.get("random"), dict):
-        return f"torch.from_numpy({_drawn(given['random'])}).to({source.dtype})"
-    if "values" not in given:
+    given = source.origins.input
+    if given.draw is not None:
+        return f"torch.from_numpy({_drawn(given.draw)}).to({source.dtype})"
+    if given.series is None:
         return None
-    return tensor(np.asarray(given["values"], source.scenario.dtype))
+    return tensor(given.series.astype(source.scenario.dtype))
 
 
-def _windows(source: Source, windows: dict[str, Any], series: str) -> Iterator[str]:
+def _windows(source: Source, windows: Windows, series: str) -> Iterator[str]:
     size = source.scenario.recurrent.input_size
-    pad = float(windows.get("pad", 0.0))
+    pad = float(windows.pad)
     yield f"series = {series}.reshape(-1, {size})"
-    yield f"starts = range(0, len(series), {windows.get('stride', 1)})"
-    yield f"windows = torch.full(({windows['length']}, len(starts), {size}), {pad!r}, dtype={source.dtype})"
+    yield f"starts = range(0, len(series), {windows.stride})"
+    yield f"windows = torch.full(({windows.length}, len(starts), {size}), {pad!r}, dtype={source.dtype})"
     yield "for number, start in enumerate(starts):"
     yield from indented(
-        (f"part = series[start : start + {windows['length']}]", "windows[: len(part), number] = part")
+        (f"part = series[start : start + {windows.length}]", "windows[: len(part), number] = part")
     )
     rows = 0
     if source.scenario.recurrent.batch_first:
         yield f"windows = windows.transpose(0, 1)  # {_axes(source, 'input_size')}"
     else:
         rows = 1
-    count = windows.get("batch_size", 1)
+    count = windows.batch_size
     split = f"windows.split({count}, dim={rows})"
     if not source.has_loss:
         yield f"batches = {split}  {source.comment(Text('each {axes}', axes=_axes(source, 'input_size')))}"

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
-from typing import Any
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.program.literals import quoted
 from rnnstep.scenario import bundled
-from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.model import Batch, Loss, Scenario, Training
+from rnnstep.scenario.origins import Origins
 
 FEW_ROWS = 12  # of [data] that the program writes out; more of them it reads from their file
 
 
 class Source:
-    """A scenario, and the data of its file: whether numbers were written out, drawn, or read from a file."""
+    """A scenario, and what is often asked of it."""
 
     def __init__(self, scenario: Scenario, language: str) -> None:
         self.scenario = scenario
         self.language = language
 
-    @cached_property
-    def data(self) -> dict[str, Any]:
-        """The data of its file."""
-        return parse_toml(self.scenario.source)
-
-    def table(self, name: str) -> dict[str, Any]:
-        """Give a table of the file; empty without it."""
-        found = self.data.get(name, {})
-        return found if isinstance(found, dict) else {}
+    @property
+    def origins(self) -> Origins:
+        """Whether numbers were written out, drawn, or read from a file."""
+        return self.scenario.origins
 
     def file(self, name: str) -> str:
         """Give how the program opens a file that the scenario names."""
@@ -62,7 +55,7 @@ class Source:
     def reads_rows(self) -> bool:
         """Whether the rows of [data] are read from their file, since they are too many to be written out."""
         every = (*self.scenario.batches, *self.scenario.test_batches)
-        return "data" in self.data and sum(batch.num_rows for batch in every) > FEW_ROWS
+        return self.origins.rows is not None and sum(batch.num_rows for batch in every) > FEW_ROWS
 
     @property
     def is_tested(self) -> bool:

@@ -21,9 +21,9 @@ from rnnstep.scenario.weights.state_dicts import take
 
 def module_lines(source: Source) -> Iterator[str]:
     """Give the lines that make the modules with their parameters."""
-    weights = source.table("weights")
-    if "seed" in weights:
-        yield f"torch.manual_seed({weights['seed']})"
+    seed = source.origins.weights.seed
+    if seed is not None:
+        yield f"torch.manual_seed({seed})"
     yield from _constructed(source)
     if source.is_double:
         yield from _each_module(source, "{module}.double()")
@@ -47,9 +47,9 @@ def learning_modules(source: Source) -> list[str]:
 
 def _written(source: Source) -> Iterator[str]:
     """Give the lines that write into the parameters what the constructors did not draw."""
-    weights = source.table("weights")
-    if "seed" in weights and "round" in weights:
-        yield from _rounded(source, weights["round"])
+    decimals = source.origins.weights.round
+    if decimals is not None:
+        yield from _rounded(source, decimals)
     loaded = _from_file(source)
     if loaded is not None:
         yield from loaded.lines
@@ -106,7 +106,7 @@ def _constructed(source: Source) -> Iterator[str]:
 def _own_parameters(source: Source) -> Iterator[str]:
     recurrent = source.scenario.recurrent
     shapes = parameter_shapes(recurrent, source.scenario.cell, None, None)
-    is_drawn = "seed" in source.table("weights")
+    is_drawn = source.origins.weights.seed is not None
     drawn = f".uniform_(-{recurrent.hidden_size}**-0.5, {recurrent.hidden_size}**-0.5)" if is_drawn else ""
     yield "parameters = {"
     for name, shape in shapes.items():
@@ -155,12 +155,12 @@ def _target(source: Source, name: str) -> str:
 
 def _from_seed(source: Source) -> Mapping[str, Floats]:
     """Give what the seed draws; what torch alone can draw counts as given where it is pending."""
-    weights, scenario = source.table("weights"), source.scenario
-    if "seed" not in weights:
+    weights, scenario = source.origins.weights, source.scenario
+    if weights.seed is None:
         return {}
     shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
-    drawn = seeded_weights(weights["seed"], shapes, scenario.recurrent.hidden_size)
-    return {name: rounded(values, weights.get("round"), scenario.dtype) for name, values in drawn.items()}
+    drawn = seeded_weights(weights.seed, shapes, scenario.recurrent.hidden_size)
+    return {name: rounded(values, weights.round, scenario.dtype) for name, values in drawn.items()}
 
 
 class _Loaded:
@@ -172,8 +172,8 @@ class _Loaded:
 
 
 def _from_file(source: Source) -> _Loaded | None:
-    name = source.table("weights").get("file")
-    if not isinstance(name, str) or "seed" in source.table("weights"):
+    name = source.origins.weights.file
+    if name is None:
         return None
     if name.lower().endswith(".safetensors"):
         return _safetensors(source, name)
@@ -242,7 +242,7 @@ def _keys_in(source: Source, path: Path) -> dict[str, str]:
         asked.append(key)
         return np.zeros(())
 
-    prefix = source.table("weights").get("prefix", {})
+    prefix = source.origins.weights.prefixes
     wanted = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
     taken = take(shapes, note, wanted, prefix, scenario.dtype)
     return dict(zip(taken.values, asked, strict=True))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from rnnstep.network.time import TimeAxis
 from rnnstep.scenario.keys import REFUSED
+from rnnstep.scenario.origins import Origins
 
 if TYPE_CHECKING:
     from rnnstep.cells import Cell
@@ -189,18 +190,16 @@ class Pending:
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """A scenario, complete but for `pending`; frozen, an edit makes a new one."""
+    """A scenario, complete but for `pending`; frozen, an edit makes a new one. It need not come from a file."""
 
     name: str  # "hello": the file's stem
-    path: Path | None
-    source: str  # the file's text, for saving an edited copy
-    title: Localized
-    summary: Localized
     recurrent: Recurrent
     cell: Cell
     batches: tuple[Batch, ...]
     parameters: Mapping[str, Floats]  # torch's names: weight_ih_l0, embedding.weight, linear.bias
-    display: Display
+    display: Display = field(default_factory=Display)
+    title: Localized = field(default_factory=Localized)
+    summary: Localized = field(default_factory=Localized)
     vocabulary: tuple[str, ...] | None = None
     is_ascii: bool = False  # vocabulary = "ascii"
     embedding: Embedding | None = None
@@ -214,6 +213,9 @@ class Scenario:
     cure: Scenario | None = None  # this scenario with its mistake put right; itself without a cure
     pending: Pending | None = None
     memory_limit: int = 4 << 30  # bytes
+    origins: Origins = field(default_factory=Origins)
+    path: Path | None = None  # of its file, from whose folder files are named
+    file_text: str | None = None  # what stands in that file: a copy with other numbers keeps its comments
 
     @property
     def dtype(self) -> np.dtype[np.floating]:

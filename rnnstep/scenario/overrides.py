@@ -53,14 +53,15 @@ def overridden(
     if overrides.is_empty:
         return scenario
     assert scenario.path is not None
-    data = parse_toml(scenario.source)
+    assert scenario.file_text is not None
+    data = parse_toml(scenario.file_text)
     changes: Changes = {}
     if scenario.training is not None:
         wishes = {"epochs": overrides.epochs, "lr": overrides.lr}
         changes |= {("training", key): repr(value) for key, value in wishes.items() if value is not None}
     if overrides.seed is not None:
         changes |= _seed_changes(data.get("weights", {}), overrides.seed)
-    text = changed_text(scenario.source, changes) or plain_text(changed_data(data, changes))
+    text = changed_text(scenario.file_text, changes) or plain_text(changed_data(data, changes))
     display = scenario.display
     return read_text(
         text, scenario.path, limits, dtype=dtype, decimals=display.decimals, language=display.language

@@ -33,6 +33,7 @@ from rnnstep.scenario.model import (
     Scenario,
     Training,
 )
+from rnnstep.scenario.origins import Origins, origins_of
 from rnnstep.scenario.own_cells import check_output, check_sizes, read_own_cells
 from rnnstep.scenario.weights.parameters import linear_in_features
 from rnnstep.scenario.weights.read_weights import read_weights
@@ -198,8 +199,6 @@ def _read_once(document: Document, path: Path, wishes: Wishes) -> Scenario | Non
     assert numbers is not None
     return Scenario(
         name=name,
-        path=path,
-        source=document.text,
         title=title,
         summary=summary,
         recurrent=model.recurrent,
@@ -219,6 +218,9 @@ def _read_once(document: Document, path: Path, wishes: Wishes) -> Scenario | Non
         test_batches=samples.test_batches,
         pending=numbers.pending,
         memory_limit=document.limits.memory,
+        origins=Origins() if document.problems else origins_of(document.data),
+        path=path,
+        file_text=document.text,
     )
 
 

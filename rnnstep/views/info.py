@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.modules import idle_dropout
+from rnnstep.scenario.origins import WeightsOrigin
 from rnnstep.session.edits import Target, current
 from rnnstep.session.findings import in_words
 from rnnstep.session.place import write_place
@@ -194,7 +194,7 @@ class _Page(Page):
             else Text("float32: about 7 decimal digits")
         )
         rows += self._said(Text("Computed in {dtype}, by torch as well.", dtype=digits))
-        for text in _weight_sources(self._scenario.source):
+        for text in _weight_sources(self._scenario.origins.weights):
             rows += self._said(text)
         return rows
 
@@ -237,20 +237,18 @@ def _listed(values: Iterable[int], most: int = 16) -> str:
     return f"[{', '.join(map(str, values[:most]))}{', …' if len(values) > most else ''}]"
 
 
-def _weight_sources(source: str) -> Iterator[Text]:
-    """Say what the file's [weights] are made of."""
-    table = parse_toml(source).get("weights", {}) if source else {}
-    if "seed" in table:
+def _weight_sources(given: WeightsOrigin) -> Iterator[Text]:
+    """Say what the parameters are made of."""
+    if given.seed is not None:
         yield Text(
             "Weights: what torch.manual_seed({seed}) and then constructing embedding, recurrent module and linear layer"
             " give.",
-            seed=table["seed"],
+            seed=given.seed,
         )
-    if "round" in table:
-        yield Text("They are rounded for work by hand (decimals: {decimals}).", decimals=table["round"])
-    if "file" in table:
-        yield Text("Weights: from the file {file}.", file=printable(table["file"]))
-    arrays = [key for key in table if key not in ("seed", "file", "round", "prefix")]
-    if arrays:
-        shown = ", ".join(map(printable, arrays[:12])) + (", …" if len(arrays) > 12 else "")
+    if given.round is not None:
+        yield Text("They are rounded for work by hand (decimals: {decimals}).", decimals=given.round)
+    if given.file is not None:
+        yield Text("Weights: from the file {file}.", file=printable(given.file))
+    if given.arrays:
+        shown = ", ".join(map(printable, given.arrays[:12])) + (", …" if len(given.arrays) > 12 else "")
         yield Text("Given in the scenario: {names}.", names=shown)

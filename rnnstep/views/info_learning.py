@@ -8,7 +8,6 @@ from typing import Any
 from rnnstep.engine.floor import floor
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.model import Training
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
@@ -191,9 +190,7 @@ class LearningSections(Page):
         """What is wrong on purpose, and its cure."""
         training = self._scenario.training
         mistake = None if training is None else training.mistake
-        changed = (
-            list(_leaves(parse_toml(self._scenario.source).get("cure", {}))) if self._scenario.source else []
-        )
+        changed = [_assignment(key, value) for key, value in self._scenario.origins.cured()]
         if mistake is None and not changed:
             return
         rows = self._head(Text("The mistake, and its cure"))
@@ -218,20 +215,10 @@ class LearningSections(Page):
         return rows
 
 
-def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[str]:
-    """The keys of a table and what they are set to."""
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{before}{key}.")
-        else:
-            shown = (
-                f'"{value}"'
-                if isinstance(value, str)
-                else str(value).lower()
-                if isinstance(value, bool)
-                else str(value)
-            )
-            yield printable(f"{before}{key} = {shown}")
+def _assignment(key: str, value: Any) -> str:
+    """Write a key and what it is set to, as the file would."""
+    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    return printable(f"{key} = {shown.lower() if isinstance(value, bool) else shown}")
 
 
 def _calls(training: Training) -> Iterator[tuple[str, Text]]:

@@ -194,7 +194,7 @@ class Run:
 
 
 def few_epochs(scenario: Scenario) -> Scenario:
-    text = re.sub(r"^epochs = \d+", "epochs = 3", scenario.source, flags=re.MULTILINE)
+    text = re.sub(r"^epochs = \d+", "epochs = 3", scenario.file_text, flags=re.MULTILINE)
     return read_text(text, scenario.path)
 
 

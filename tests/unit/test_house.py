@@ -183,6 +183,17 @@ def test_toml_is_read_in_one_place() -> None:
     }
 
 
+def test_a_scenario_is_not_its_text() -> None:
+    """What stands in its file is asked for by those alone that write a copy of it with other numbers."""
+    readers = {
+        file
+        for file, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "file_text"
+    }
+    assert readers == {"scenario/file/save.py", "scenario/overrides.py"}
+
+
 # ── imports, as they happen in a fresh process ───────────────────────────────────────────────
 
 

@@ -157,12 +157,12 @@ def test_one_edited_weight_leaves_all_other_lines_of_a_bundled_file(name, tmp_pa
     edit = weight(next(iter(scenario.parameters)), 0, 0)
     save(apply(scenario, [edit]), [edit], tmp_path / "new.toml")
     text = (tmp_path / "new.toml").read_text(encoding="utf-8")
-    of_title = sum(line.startswith("title") for line in scenario.source.splitlines())
-    missing = [line for line in scenario.source.splitlines() if line not in text.splitlines()]
+    of_title = sum(line.startswith("title") for line in scenario.file_text.splitlines())
+    missing = [line for line in scenario.file_text.splitlines() if line not in text.splitlines()]
     replaced = [line for line in missing if not line.startswith("title")]
     assert len(missing) - len(replaced) == of_title
     # A parameter that the file has already is replaced where it stands; else nothing more is gone.
-    assert replaced == [] or len(scenario.source.splitlines()) <= len(text.splitlines()) + 2
+    assert replaced == [] or len(scenario.file_text.splitlines()) <= len(text.splitlines()) + 2
 
 
 def test_comments_and_order_stay_and_the_new_array_follows_the_last_key(tmp_path):

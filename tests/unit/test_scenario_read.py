@@ -191,7 +191,7 @@ def test_tables_in_braces_hold_comments_a_last_comma_and_new_escapes() -> None:
 
 
 def test_a_scenario_keeps_its_text_for_saving() -> None:
-    assert read_text(RNN).source == RNN
+    assert read_text(RNN).file_text == RNN
 
 
 @pytest.mark.parametrize("name", bundled.names())

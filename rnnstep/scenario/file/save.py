@@ -134,9 +134,9 @@ def save(scenario: Scenario, edits: Iterable[Edit], path: str | Path, *, replace
 
 def edited_text(scenario: Scenario, edits: Iterable[Edit], folder: Path) -> str:
     """Give the text of an edited scenario's file, for a file in `folder`. Raises UsageError as `save` does."""
-    if scenario.path is None:
+    if scenario.path is None or scenario.file_text is None:
         raise UsageError(Text("this scenario does not come from a file: there is nothing to save a copy of"))
-    data = parse_toml(scenario.source)
+    data = parse_toml(scenario.file_text)
     targets = [edit.target for edit in edits]
     changes: Changes = {
         **_title_changes(scenario, data),
@@ -146,7 +146,7 @@ def edited_text(scenario: Scenario, edits: Iterable[Edit], folder: Path) -> str:
     }
     changes |= file_changes(data, changes, scenario.path.parent, folder)
     expected = changed_data(data, changes)
-    text = changed_text(scenario.source, changes)
+    text = changed_text(scenario.file_text, changes)
     # A text that cannot be mended in its own form loses its comments, never its numbers.
     return text if text is not None and _same(parse_toml(text), expected) else plain_text(expected)
 
@@ -315,10 +315,11 @@ def save_numbers(scenario: Scenario, path: Path, *, replace: bool, advice: Text)
 
 def numbers_text(scenario: Scenario) -> str:
     """Give the text of that file."""
-    data = parse_toml(scenario.source)
+    assert scenario.file_text is not None
+    data = parse_toml(scenario.file_text)
     changes: Changes = {**_weights(scenario, data), **_states(scenario), **_inputs(scenario, data)}
     changes["display", "decimals"] = str(scenario.display.decimals)
-    text = changed_text(scenario.source, changes)
+    text = changed_text(scenario.file_text, changes)
     return plain_text(changed_data(data, changes)) if text is None else text
 
 

@@ -1,0 +1,156 @@
+"""How the numbers of a scenario were given: drawn, read from a file, rounded, written out.
+
+The numbers themselves are in the `Scenario`. What is here is for those who say or write where they come from: the page
+of information, the PyTorch program, a saved file. A scenario made in memory has none of it: its numbers are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Nested = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """`numpy.random.default_rng(seed).standard_normal(shape)`."""
+
+    shape: tuple[int, ...]
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How one long series is cut into the rows of batches."""
+
+    length: int
+    stride: int = 1
+    batch_size: int = 1
+    pad: float = 0.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class InputOrigin:
+    """What x was made of.
+
+    Attributes:
+        draw: The random numbers that it is.
+        file: The name of the file that holds it, from the scenario's folder.
+        windows: How it was cut from a series.
+        series: That series as it was written out, (N,) or (N, input_size).
+    """
+
+    draw: Draw | None = None
+    file: str | None = None
+    windows: Windows | None = None
+    series: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowsOrigin:
+    """The CSV file of labelled rows, and how they became batches.
+
+    Attributes:
+        file: Its name, from the scenario's folder.
+        text: The column of the texts.
+        label: The column of the labels.
+        test: The share of the rows that is kept apart.
+        seed: Of the permutation that picks them.
+        batch_size: Rows in a batch.
+        shuffle: Whether the other rows stand in the permutation's order.
+    """
+
+    file: str
+    text: str = "text"
+    label: str = "label"
+    test: float = 0.0
+    seed: int = 0
+    batch_size: int = 1
+    shuffle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsOrigin:
+    """What the parameters were made of.
+
+    Attributes:
+        seed: That torch draws them from.
+        round: To how many decimals what the seed gave was rounded.
+        file: The name of their file, from the scenario's folder.
+        prefixes: What stands in that file before the parameters of a module.
+        arrays: The names of those that were written out.
+    """
+
+    seed: int | None = None
+    round: int | None = None
+    file: str | None = None
+    prefixes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    arrays: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Origins:
+    """How all of a scenario's numbers were given.
+
+    Attributes:
+        input: What x was made of.
+        rows: The labelled rows that it was read from instead.
+        weights: What the parameters were made of.
+        cure: The keys that put the scenario right and their values, in tables: what [cure] says.
+    """
+
+    input: InputOrigin = field(default_factory=InputOrigin)
+    rows: RowsOrigin | None = None
+    weights: WeightsOrigin = field(default_factory=WeightsOrigin)
+    cure: Nested = field(default_factory=lambda: MappingProxyType({}))
+
+    def cured(self) -> Iterator[tuple[str, Any]]:
+        """Each key of the cure under its dotted name, `training.lr`, with its value."""
+        return _leaves(self.cure, "")
+
+
+def _leaves(table: Nested, before: str) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
+
+
+def origins_of(data: Nested) -> Origins:
+    """Find how the numbers are given in the data of a scenario's file in which there is no mistake."""
+    rows = data.get("data")
+    return Origins(
+        _input_origin(data.get("input", {})),
+        None if rows is None else RowsOrigin(**rows),
+        _weights_origin(data.get("weights", {})),
+        MappingProxyType(data.get("cure", {})),
+    )
+
+
+def _input_origin(table: Nested) -> InputOrigin:
+    draw, windows = table.get("random"), table.get("windows")
+    is_series = windows is not None and "values" in table
+    return InputOrigin(
+        None if draw is None else Draw(tuple(draw["shape"]), draw.get("seed", 0)),
+        table.get("file"),
+        None if windows is None else Windows(**windows),
+        np.asarray(table["values"], np.float64) if is_series else None,
+    )
+
+
+def _weights_origin(table: Nested) -> WeightsOrigin:
+    sources = ("seed", "round", "file", "prefix")
+    return WeightsOrigin(
+        table.get("seed"),
+        table.get("round"),
+        table.get("file"),
+        MappingProxyType(dict(table.get("prefix", {}))),
+        tuple(key for key in table if key not in sources),
+    )
