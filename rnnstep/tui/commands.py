@@ -95,9 +95,19 @@ def _blackboard(state: State) -> State:
 
 
 def _joined(state: State) -> State:
-    """`j`; likewise."""
+    """`j`; likewise. Where it does not stand, that is said."""
     is_seen = state.look.is_joined and not state.look.fills
-    return state.seen(is_joined=not is_seen, fills="")
+    changed = state.seen(is_joined=not is_seen, fills="")
+    if is_seen or state.session is None:
+        return changed
+    from rnnstep.views.picture import has_place_for_joined
+    from rnnstep.views.scene import Scene
+
+    if has_place_for_joined(Scene(state.session, changed.look)):
+        return changed
+    return changed.say(
+        Text("the joined form stands in a recurrent block of the way forward: go into one with ↓")
+    )
 
 
 def _closed(state: State) -> State:

@@ -53,6 +53,11 @@ def is_of_blocks(scene: Scene) -> bool:
     return scene.spot.operation is None and scene.level == "step" and len(scene.blocks) > 1
 
 
+def has_place_for_joined(scene: Scene) -> bool:
+    """Whether the picture is one that the joined form stands below."""
+    return scene.is_forward and not is_of_epochs(scene) and not is_of_blocks(scene)
+
+
 def _operation(scene: Scene, cells: int, height: int, air: int) -> Block:
     """The operation on the blackboard, where its numbers come from and go, and its matrix as a whole."""
     drawn = board(scene, cells, height if air else _board_height(height), expansion(scene), air)

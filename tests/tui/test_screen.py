@@ -75,6 +75,19 @@ async def test_z_and_j_are_seen_where_a_plot_fills_the_screen(opened):
         assert not screen.look.is_joined
 
 
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [("hello", "update:weight_hh"), ("hello", "e3:"), ("hello_lstm", "2"), ("hello", "backward:2/L0")],
+)
+async def test_j_says_so_where_there_is_no_joined_form(opened, name, at):
+    async with opened(name, at=at, size=(100, 45)) as screen:
+        await screen.press("j")
+        assert screen.look.is_joined
+        assert "joined form stands in a recurrent block" in screen.text
+        await screen.press("j")
+        assert "joined form stands" not in screen.text
+
+
 @pytest.mark.parametrize("keys", [["v"], ["v", "v"], ["z"], ["z", "v"]])
 async def test_escape_leaves_what_fills_the_screen(opened, keys):
     async with opened("hello", at="3/L0/hh[1]") as screen:

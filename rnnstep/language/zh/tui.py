@@ -112,6 +112,7 @@ ZH = {
     "quit": "退出程序",
     "quit; asks when an edit is not saved": "退出程序；有修改未保存时会先询问",
     # what commands answer
+    "the joined form stands in a recurrent block of the way forward: go into one with ↓": "合并写法只在前向的循环计算块里显示：按 ↓ 进入一个",
     "decimals go from 0 to {most}": "小数位数可取 0 到 {most}",
     "nothing was edited; e edits the number under the cursor": "还没有修改过；按 e 修改光标处的数",
     "nothing here can be edited: all of it is computed": "这里的数都是算出来的，不能直接修改",
