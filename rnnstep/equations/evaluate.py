@@ -134,7 +134,7 @@ class Errors:
     def __init__(self, dtype: np.dtype[np.floating]) -> None:
         self._dtype = np.dtype(dtype)
         self._roundoff = float(np.finfo(dtype).eps) / 2
-        self._values = Values()
+        self._values = BareValues()
 
     def number(self, value: float) -> Pair:
         """A number, and how far its rounding to the dtype may take it."""
@@ -152,12 +152,16 @@ class Errors:
 
     def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
         """An operation's value, and its error with what its arguments' brought along."""
-        values = tuple(value for value, _ in args)
-        out = at_once(values[1], values[0].T) if op == "matmul" else self._values.apply(op, values)
         with np.errstate(all="ignore"):
-            error = np.asarray(OPERATIONS[op].error(self._roundoff, out, *args), dtype=np.float64)
-            if op in ("add", "sub"):
-                error = error + self.onto(args)
+            return self._bounded(op, args)
+
+    def _bounded(self, op: str, args: tuple[Pair, ...]) -> Pair:
+        """The same for who has silenced numpy already."""
+        values = tuple([value for value, _ in args])
+        out = at_once(values[1], values[0].T) if op == "matmul" else self._values.apply(op, values)
+        error = np.asarray(OPERATIONS[op].error(self._roundoff, out, *args), dtype=np.float64)
+        if op in ("add", "sub"):
+            error = error + self.onto(args)
         # A value that overflowed may belong anywhere, and ∞ − ∞ inside a rule says nothing either.
         error = np.where(np.isnan(error) | ~np.isfinite(out), np.inf, error)
         return Product(out, error, args[0][0].shape[-1]) if op == "matmul" else (out, error)

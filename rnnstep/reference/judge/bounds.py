@@ -57,19 +57,18 @@ class Rounding(Errors):
         super().__init__(dtype)
         self._largest = float(np.finfo(dtype).max) * 0.999
 
-    def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
+    def _bounded(self, op: str, args: tuple[Pair, ...]) -> Pair:
         """An operation of the table, with its doubt."""
-        with np.errstate(all="ignore"):
-            pair = super().apply(op, args)
-            out, error = pair
-            if op in _COMPARISONS or op in _LOGIC:
-                return out, _may_turn(op, args, np.shape(out))
-            settled = self.settled(op, out, error, args)
-            if np.isinf(settled).any():
-                settled = np.where(np.isinf(settled) & self._is_a_number(op, args), _of_a_number(op), settled)
-            if op == "sub":
-                return Difference((out, settled))
-            return Product(out, settled, pair.terms) if isinstance(pair, Product) else (out, settled)
+        pair = super()._bounded(op, args)
+        out, error = pair
+        if op in _COMPARISONS or op in _LOGIC:
+            return out, _may_turn(op, args, np.shape(out))
+        settled = self.settled(op, out, error, args)
+        if np.isinf(settled).any():
+            settled = np.where(np.isinf(settled) & self._is_a_number(op, args), _of_a_number(op), settled)
+        if op == "sub":
+            return Difference((out, settled))
+        return Product(out, settled, pair.terms) if isinstance(pair, Product) else (out, settled)
 
     def settled(self, op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> Error:
         """Give the error with doubt in place of what overflow and NaN make of it.

@@ -310,9 +310,9 @@ def _set_beside(
     with np.errstate(over="ignore"):
         allowed = np.broadcast_to(ALLOWED * bound, found.shape)
     share = shares(found, allowed)
-    # Infinity is beside a number as may be; NaN is none.
-    is_apart = (np.broadcast_to(bound, found.shape) == A_NUMBER) & (np.isnan(ours) != np.isnan(theirs))
-    if is_apart.any():
+    is_a_number = np.equal(bound, A_NUMBER)
+    if is_a_number.any():  # Infinity is beside a number as may be; NaN is none.
+        is_apart = np.broadcast_to(is_a_number, found.shape) & (np.isnan(ours) != np.isnan(theirs))
         share, allowed = np.where(is_apart, np.inf, share), np.where(is_apart, 0.0, allowed)
     at = tuple(int(index) for index in np.unravel_index(int(np.argmax(share)), share.shape))
     return share > 1, at, float(found[at]), float(allowed[at])
