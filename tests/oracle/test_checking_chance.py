@@ -54,7 +54,8 @@ def test_the_chance_is_that_of_random_numbers(decimals: int) -> None:
         if low - 1e-9 <= value <= high + 1e-9:
             continue
         wrong += 1
-        other = Marked.of(learning, inline_answers([*lines, f"h_2[0] = {value:.{decimals}f}"], Limits()))
+        answers = inline_answers([*lines, f"h_2[0] = {value:.{decimals}f}"], Limits())
+        other = Marked.of(learning, answers, marked.sheet.catalogue)
         fits += any(one.ids in earlier for one in other._tried_of(1, 20_000).fitting)
     assert fits / wrong == pytest.approx(found.chance, abs=3 * np.sqrt(found.chance / wrong) + 0.01)
 
