@@ -10,7 +10,7 @@ from rnnstep.views import numbers, torch_column
 from rnnstep.views.compose import Block, clip, fit
 from rnnstep.views.grids import window
 from rnnstep.views.look import Look
-from rnnstep.views.rows import Row, Span, row_width
+from rnnstep.views.rows import Row, Span, row_width, width
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
@@ -120,12 +120,11 @@ def _values(scene: Scene, name: str, cells: int, decimals: int, *, is_done: bool
     values = scene.known[name].reshape(-1)
     sign = None if verdict is None else torch_column.sign(scene, values, agrees=verdict)
     cells -= 0 if sign is None else 2
-    fits = (cells + 1) // (decimals + 4)
-    if len(values) > fits:  # a blank and the dots take two
-        fits = (cells - 1) // (decimals + 4)
-    shown = max(1, min(fits, _VALUES_SHOWN))
-    text = " ".join(numbers.column(values[:shown], decimals, alphabet=alphabet))
-    more = f" {alphabet.ellipsis}" if len(values) > shown else ""
+    for shown in range(max(1, min(len(values), _VALUES_SHOWN, (cells + 1) // (decimals + 4))), 0, -1):
+        more = f" {alphabet.ellipsis}" if len(values) > shown else ""
+        text = " ".join(numbers.column(values[:shown], decimals, alphabet=alphabet)) + more
+        if width(text) <= cells:
+            break
     style = "changed" if scene.has_changed(name) else ""
     marked = () if sign is None else (sign._replace(text=f"{sign.text} "),)
-    return (*marked, Span(text + more, style))
+    return (*marked, Span(text, style))

@@ -356,11 +356,14 @@ def test_a_long_message_is_read_whole_and_nothing_else_moves(size):
 
 
 def test_no_number_of_a_listing_is_cut_in_its_digits():
-    for name, place in (("hello_lstm", "3/L0/c"), ("weather", "2/L0"), ("gru", "2/L0/h")):
+    places = {"hello_lstm": "3/L0/c", "weather": "2/L0", "gru": "2/L0/h", "vanishing": "backward:3/L0/∂a"}
+    for name, place in places.items():
         session = opened(name).go(place)
         for width in range(60, 140):
-            text = plain(screen(session, Look(torch="none", fills="listing"), width, 24))
-            assert not re.search(r"\d…", text), (name, width)
+            for decimals in (2, 4):
+                look = Look(torch="none", fills="listing", decimals=decimals)
+                text = plain(screen(session, look, width, 24)[1:])
+                assert not re.search(r"\d…", text), (name, width)
 
 
 @pytest.mark.parametrize(
