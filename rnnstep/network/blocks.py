@@ -16,7 +16,7 @@ from typing import Literal
 from rnnstep.equations.compile import Compiled
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
-from rnnstep.network.wires import Wires
+from rnnstep.network.wires import Wire, Wires
 
 Kind = Literal["embedding", "recurrent", "dropout", "join", "linear", "loss", "total", "clip", "update"]
 Direction = Literal["forward", "backward"]
@@ -82,3 +82,14 @@ class Block:
 def _compiled(program: Program, keep: tuple[str, ...]) -> Compiled:
     """A program is compiled once for all its numbers."""
     return Compiled(program, keep)
+
+
+def whole(names: Mapping[str, str], given: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Where]]:
+    """Give parameters that are torch's whole: program's name → torch's name."""
+    parameters = {name: given[torch] for name, torch in names.items()}
+    return parameters, {name: Where(torch, 0, len(parameters[name])) for name, torch in names.items()}
+
+
+def output_of(block: Block) -> Wires:
+    """The wire of what a block gives."""
+    return (Wire(block.key, block.output),)

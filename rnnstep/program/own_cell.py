@@ -13,7 +13,7 @@ from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.program import Program, infer
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick, names_in, rebuilt
-from rnnstep.scenario.model import Recurrent
+from rnnstep.network.description import Recurrent
 
 _CALLS = {
     "relu": "torch.relu({0})",

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from rnnstep.language import Text
+from rnnstep.network.description import Recurrent
 from rnnstep.program.literals import tensor
 from rnnstep.program.own_cell import cell_lines, safe
 from rnnstep.program.source import Source, indented
-from rnnstep.scenario.model import Floats, Recurrent
+from rnnstep.scenario.model import Floats
 from rnnstep.scenario.modules import idle_dropout
 from rnnstep.scenario.weights.parameters import linear_in_features, parameter_shapes
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights

@@ -6,9 +6,10 @@ from types import MappingProxyType
 from typing import Any
 
 from rnnstep.language import Text
+from rnnstep.network.description import Linear, Recurrent
 from rnnstep.scenario.file.document import Document, Table, as_float
 from rnnstep.scenario.keys import MISTAKES, OPTIMIZERS, Argument
-from rnnstep.scenario.model import Batch, Linear, Loss, Recurrent, Training
+from rnnstep.scenario.model import Batch, Loss, Training
 
 LOSSES = ("CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss")
 _OPTIONS = {"ignore_index": "CrossEntropyLoss", "beta": "SmoothL1Loss"}

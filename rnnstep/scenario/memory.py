@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
+from rnnstep.network.description import Embedding, Linear, Recurrent
 from rnnstep.scenario.file.document import Document, Place, gibibytes
-from rnnstep.scenario.model import Batch, Embedding, Linear, Loss, Recurrent, Training
+from rnnstep.scenario.model import Batch, Loss, Training
 from rnnstep.scenario.weights.parameters import layer_input_size, layer_shapes, linear_in_features
 
 if TYPE_CHECKING:

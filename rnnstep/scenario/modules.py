@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from rnnstep.cells import MODULES
 from rnnstep.language import Text
+from rnnstep.network.description import Embedding, Linear, Recurrent
 from rnnstep.scenario.file.document import LARGEST, Document, Table
 from rnnstep.scenario.keys import KEYS, closest
-from rnnstep.scenario.model import Embedding, Linear, Recurrent
 
 _ALWAYS = ("module", "input_size", "hidden_size", "mode")
 _OF_CELLS = (*_ALWAYS, "bias")

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from rnnstep.cells import MODULES, Cell, own_cell
 from rnnstep.errors import EquationError
 from rnnstep.language import Text
+from rnnstep.network.description import Recurrent
 from rnnstep.scenario.file.document import Document, Table
 from rnnstep.scenario.file.positions import line_and_column
 from rnnstep.scenario.keys import KEYS
-from rnnstep.scenario.model import Recurrent
 
 SIZES = ("input_size", "hidden_size", "proj_size")
 MOST_AXES = 2  # of a parameter: a vector or a matrix

@@ -11,6 +11,7 @@ import numpy as np
 from rnnstep.cells import Cell, cell_for
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.network.description import Embedding, Linear, Recurrent
 from rnnstep.scenario import modules
 from rnnstep.scenario.cure import CuredDocument, cured_document
 from rnnstep.scenario.data.initial_state import read_initial_state
@@ -24,12 +25,9 @@ from rnnstep.scenario.loss_and_training import check_mistake, read_loss, read_tr
 from rnnstep.scenario.memory import check_run
 from rnnstep.scenario.model import (
     Batch,
-    Embedding,
     Floats,
-    Linear,
     Loss,
     Pending,
-    Recurrent,
     Scenario,
     Training,
 )

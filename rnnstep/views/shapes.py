@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rnnstep.language import Text
-from rnnstep.scenario.model import Batch, Recurrent, Scenario
+from rnnstep.network.description import Recurrent
+from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.scenario.weights.parameters import linear_in_features, named_parameters, parameter_shapes
 
 

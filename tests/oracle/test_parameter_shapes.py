@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from rnnstep.cells import MODULES, cell_for
+from rnnstep.network.description import Embedding, Linear, Recurrent
 from rnnstep.scenario.keys import OPTIMIZERS
-from rnnstep.scenario.model import Embedding, Linear, Recurrent
 from rnnstep.scenario.weights.parameters import parameter_shapes
 
 

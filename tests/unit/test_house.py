@@ -26,6 +26,7 @@ ROOMS = (
     ("equations",),
     ("cells",),
     ("network",),
+    ("modules",),
     ("scenario",),
     ("settings",),
     ("engine",),

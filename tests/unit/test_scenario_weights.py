@@ -17,9 +17,10 @@ from torch import nn
 
 from rnnstep.cells import cell_for
 from rnnstep.errors import ScenarioError
+from rnnstep.network.description import Embedding, Linear, Recurrent
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.file.source import parse_document
-from rnnstep.scenario.model import Embedding, Floats, Linear, Pending, Recurrent
+from rnnstep.scenario.model import Floats, Pending
 from rnnstep.scenario.read import read_text
 from rnnstep.scenario.weights.read_weights import read_weights
 from rnnstep.scenario.weights.state_dicts import not_held, take

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from rnnstep.engine import Block
 from rnnstep.equations.operations import Array
-from rnnstep.scenario.model import Recurrent, Scenario
+from rnnstep.network.description import Recurrent
+from rnnstep.scenario.model import Scenario
 
 
 def states_by_block(scenario: Scenario, shown: Array) -> Array:

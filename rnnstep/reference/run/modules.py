@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.engine import Block
-from rnnstep.engine.blocks import torch_name
-from rnnstep.scenario.model import Recurrent, Scenario
+from rnnstep.modules.recurrent import torch_name
+from rnnstep.network.description import Recurrent
+from rnnstep.scenario.model import Scenario
 
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 Module = Any  # torch.nn.Module

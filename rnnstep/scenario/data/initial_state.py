@@ -9,9 +9,10 @@ import numpy as np
 
 from rnnstep.cells import Cell
 from rnnstep.language import Text
+from rnnstep.network.description import Recurrent
 from rnnstep.scenario.file.document import Document, listed, shown_shape
 from rnnstep.scenario.keys import closest
-from rnnstep.scenario.model import Floats, Recurrent
+from rnnstep.scenario.model import Floats
 from rnnstep.scenario.weights.state_dicts import as_dtype
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rnnstep.cells import Cell
-from rnnstep.scenario.model import Embedding, Linear, Recurrent
+from rnnstep.network.description import Embedding, Linear, Recurrent
 
 
 def parameter_shapes(

@@ -14,9 +14,10 @@ import numpy as np
 
 from rnnstep.cells import Cell
 from rnnstep.language import Text
+from rnnstep.network.description import Embedding, Linear, Recurrent
 from rnnstep.scenario.file.document import Document, Table, listed
 from rnnstep.scenario.keys import closest
-from rnnstep.scenario.model import Embedding, Floats, Linear, Pending, Recurrent
+from rnnstep.scenario.model import Floats, Pending
 from rnnstep.scenario.weights.parameters import Parameter, accepted_names, named_parameters, parameter_shapes
 from rnnstep.scenario.weights.seeds import LARGEST_SEED, SMALLEST_SEED, rounded, seeded_weights
 from rnnstep.scenario.weights.state_dicts import as_dtype, not_held, wrong_shape

@@ -1,0 +1,1 @@
+"""torch's modules, a file each: of which blocks one is made, and the wires inside it."""
