@@ -12,7 +12,7 @@ from rnnstep.scenario.keys import MISTAKES, OPTIMIZERS, Argument
 from rnnstep.scenario.model import Batch, Loss, Training
 
 LOSSES = ("CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss")
-_OPTIONS = {"ignore_index": "CrossEntropyLoss", "beta": "SmoothL1Loss"}
+OPTIONS_OF_LOSSES = {"ignore_index": "CrossEntropyLoss", "beta": "SmoothL1Loss"}
 _ANY_SIGN = ("dampening",)
 _OF_ALL = ("optimizer", "epochs", "clip_grad_value", "clip_grad_norm", "mistake")
 
@@ -42,7 +42,7 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
         document.problem(table.place, Text("[loss] needs a [target] to compare with"))
     elif (name == "CrossEntropyLoss") == has_values and table.raw("name") == name:
         table.problem("name", _unfit(name))
-    for key, taker in _OPTIONS.items():
+    for key, taker in OPTIONS_OF_LOSSES.items():
         if name != taker and table.has(key):
             table.problem(key, Text("`{key}`: {name} takes no such option", key=key, name=name))
     return Loss(**values)

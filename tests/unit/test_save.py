@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import stat
@@ -22,6 +23,7 @@ from rnnstep.scenario.file.atomic_write import whole_file
 from rnnstep.scenario.file.change_toml import array_text
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.file.save import save
+from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read, read_text
 from rnnstep.scenario.weights.parameters import parameter_shapes
@@ -529,11 +531,14 @@ def test_a_file_too_large_to_be_read_is_not_written(tmp_path, monkeypatch):
     assert not (tmp_path / "new.toml").exists()
 
 
-def test_a_scenario_without_a_file_cannot_be_saved(tmp_path):
-    scenario = read_text(RNN)
-    object.__setattr__(scenario, "path", None)
-    with pytest.raises(UsageError, match="does not come from a file"):
-        save(scenario, [], tmp_path / "new.toml")
+def test_a_scenario_without_a_file_is_saved_whole_and_says_that_it_was_edited(tmp_path):
+    scenario = dataclasses.replace(read_text(RNN), path=None, file_text=None)
+    edits = [weight("weight_hh_l0", 0, 0)]
+    edited = apply(scenario, edits)
+    save(edited, edits, tmp_path / "new.toml")
+    back = read(tmp_path / "new.toml")
+    assert back.title.en == f"{scenario.title.en} (edited)"
+    assert difference(edited, dataclasses.replace(back, title=scenario.title)) is None
 
 
 # ── any edits of any kind of scenario ────────────────────────────────────────────────────
@@ -583,6 +588,9 @@ def test_any_edits_read_back(source, data, tmp_path):
     edited = apply(scenario, edits)
     save(edited, edits, tmp_path / "new.toml", replace=True)
     assert_same(edited, read(tmp_path / "new.toml"), tuple(edits))
+    in_memory = dataclasses.replace(edited, path=None, file_text=None)
+    write_scenario(in_memory, tmp_path / "complete.toml", replace=True)
+    assert difference(in_memory, read(tmp_path / "complete.toml")) is None
 
 
 # ── what a killed process leaves ─────────────────────────────────────────────────────────────

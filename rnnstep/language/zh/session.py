@@ -69,9 +69,12 @@ ZH = {
     "no edit to undo": "没有可撤销的修改",
     "no edit to redo": "没有可重做的修改",
     # saving
-    "this scenario does not come from a file: there is nothing to save a copy of": (
-        "这个场景不是从文件读取的，没有可另存的原文件"
-    ),
+    "a scenario file cannot say this: {reason}": "场景文件无法表达这一点：{reason}",
+    "{what} would be read as another one": "{what} 读回来会不同",
+    "several batches of other than equal lengths, which are not labelled texts": "有几个长度不等的批次，而它们不是带标签的文本",
+    "several batches of indices that are not labelled texts": "有几个由下标组成的批次，而它们不是带标签的文本",
+    "a class without a letter among classes with letters": "有的类别有对应的字母，有的没有",
+    "weights that torch has still to read from their file": "还要由 torch 从文件中读取的权重",
     "the file would have more than {limit} MiB, too large for a scenario": "文件将超过 {limit} MiB，作为场景太大了",
     "an edited x of [data] cannot be saved: edit the rows of its file": (
         "[data] 中修改过的 x 无法保存：请直接修改数据文件中的行"

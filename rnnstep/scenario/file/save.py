@@ -7,6 +7,7 @@ named as the new file's folder sees them.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -28,7 +29,7 @@ from rnnstep.scenario.file.change_toml import (
 )
 from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.file.source import LARGEST_FILE
-from rnnstep.scenario.model import Batch, Scenario
+from rnnstep.scenario.model import Batch, Localized, Scenario
 from rnnstep.scenario.weights.parameters import Parameter, accepted_names, named_parameters, parameter_shapes
 from rnnstep.scenario.weights.read_weights import MODULES, SOURCES
 
@@ -107,7 +108,7 @@ class Edit(Protocol):
 
 
 def save(scenario: Scenario, edits: Iterable[Edit], path: str | Path, *, replace: bool = False) -> None:
-    """Write the file of an edited scenario, which reads as exactly its numbers.
+    """Write the file of an edited scenario, which reads as exactly its numbers; of one without a file, a complete one.
 
     Args:
         scenario: With the edits made.
@@ -119,6 +120,12 @@ def save(scenario: Scenario, edits: Iterable[Edit], path: str | Path, *, replace
         UsageError: The edits cannot be put into a scenario file, or the file cannot be written.
     """
     path = Path(path)
+    if scenario.file_text is None:
+        from rnnstep.scenario.file.write import write_scenario  # and with it all that reads a scenario
+
+        edited = any(True for _ in edits)
+        write_scenario(with_edited_title(scenario) if edited else scenario, path, replace=replace)
+        return
     text = edited_text(scenario, edits, path.parent)
     encoded = text.encode()
     if len(encoded) > LARGEST_FILE:
@@ -134,8 +141,8 @@ def save(scenario: Scenario, edits: Iterable[Edit], path: str | Path, *, replace
 
 def edited_text(scenario: Scenario, edits: Iterable[Edit], folder: Path) -> str:
     """Give the text of an edited scenario's file, for a file in `folder`. Raises UsageError as `save` does."""
-    if scenario.path is None or scenario.file_text is None:
-        raise UsageError(Text("this scenario does not come from a file: there is nothing to save a copy of"))
+    assert scenario.path is not None
+    assert scenario.file_text is not None
     data = parse_toml(scenario.file_text)
     targets = [edit.target for edit in edits]
     changes: Changes = {
@@ -168,6 +175,17 @@ def _title_changes(scenario: Scenario, data: Mapping[str, Any]) -> Changes:
         return {("title", key): string_text(_edited(text, key)) for key, text in title.items()}
     is_chinese = any(character >= _FIRST_CHINESE for character in title)
     return {("title",): string_text(_edited(title, "zh" if is_chinese else "en"))}
+
+
+def with_edited_title(scenario: Scenario) -> Scenario:
+    """Give a scenario whose title says that it was edited."""
+    title = scenario.title
+    marked = {
+        language: _edited(getattr(title, language), language)
+        for language in EDITED
+        if getattr(title, language)
+    }
+    return dataclasses.replace(scenario, title=Localized(**marked))
 
 
 def _edited(title: str, language: str) -> str:

@@ -1,0 +1,464 @@
+"""A scenario as a complete file, whatever it was made from: its modules, its numbers and what it is to learn.
+
+Large arrays stand in files beside it. What is written is read back before it takes its place, and has to be the same
+scenario to the bit: what a scenario file cannot say is refused, not left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import itertools
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.cells import Cell
+from rnnstep.equations.write import write_line
+from rnnstep.errors import ScenarioError, UsageError
+from rnnstep.language import Text
+from rnnstep.scenario.file.atomic_write import check_writable, whole_file
+from rnnstep.scenario.file.change_toml import array_text, plain_text, string_text
+from rnnstep.scenario.file.document import Limits
+from rnnstep.scenario.loss_and_training import OPTIONS_OF_LOSSES
+from rnnstep.scenario.model import Batch, Display, Linear, Localized, Loss, Pending, Scenario, Training
+from rnnstep.scenario.read import read
+from rnnstep.scenario.weights.parameters import parameter_shapes
+from rnnstep.scenario.weights.seeds import rounded, seeded_weights
+
+MOST_WRITTEN_OUT = 4096  # numbers of an array in the scenario file itself
+_NOT_COMPARED: Mapping[type, set[str]] = {  # of what computes the same
+    Scenario: {"name", "path", "file_text", "origins", "memory_limit"},
+    Pending: {"line", "column"},
+}
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+Array = NDArray[Any]
+
+
+def write_scenario(scenario: Scenario, path: str | Path, *, replace: bool = False) -> None:
+    """Write a scenario as a new file, and its large arrays beside it: all of them, or none.
+
+    Args:
+        scenario: What is to be written.
+        path: Of the scenario file.
+        replace: Whether a file that is there may be replaced; one beside it never is.
+
+    Raises:
+        UsageError: A file cannot be written, or a scenario file cannot say what the scenario is.
+    """
+    path = Path(path)
+    check_writable(path, replace=replace)
+    written = as_file(scenario, path)
+    made: list[Path] = []
+    try:
+        for name, content in written.beside.items():
+            with whole_file(path.parent / name) as file:
+                file.write(content)
+            made.append(path.parent / name)
+        with whole_file(path, replace=replace) as file:
+            file.write(written.text.encode())
+    except BaseException:
+        for one in made:
+            with contextlib.suppress(OSError):
+                one.unlink()
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The text of a scenario file, and what stands in the files beside it, by their names."""
+
+    text: str
+    beside: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def as_file(scenario: Scenario, path: Path) -> Written:
+    """Give a scenario as the file `path` will have it, tried by reading it back.
+
+    Raises:
+        UsageError: A scenario file cannot say what it is, with the reason.
+    """
+    writer = _Writer(scenario, path)
+    written = Written(writer.text(), MappingProxyType(writer.beside))
+    with tempfile.TemporaryDirectory(prefix="rnnstep-") as folder:
+        for name, content in written.beside.items():
+            (Path(folder) / name).write_bytes(content)
+        tried = Path(folder) / path.name
+        tried.write_bytes(written.text.encode())
+        try:
+            back = read(tried, Limits(memory=scenario.memory_limit))
+        except ScenarioError as error:
+            raise _unsayable(error.problems[0].message) from None
+    differing = difference(_without_old_letters(scenario), back)
+    if differing is not None:
+        raise _unsayable(Text("{what} would be read as another one", what=differing))
+    return written
+
+
+def _unsayable(reason: Text) -> UsageError:
+    return UsageError(Text("a scenario file cannot say this: {reason}", reason=reason))
+
+
+# ── the same scenario ────────────────────────────────────────────────────────────────────────────
+
+
+def difference(left: Any, right: Any, name: str = "scenario") -> str | None:
+    """Give the name of the first thing in which two scenarios differ in a bit, None where they compute the same.
+
+    Their names, files and the way in which their numbers were given do not count.
+    """
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        same = left.dtype == right.dtype and left.shape == right.shape
+        return None if same and _bits(left) == _bits(right) else name
+    if isinstance(left, Cell) and isinstance(right, Cell):
+        return None if _cell_table(left) == _cell_table(right) else name
+    if type(left) is type(right) and is_dataclass(left):
+        but = _NOT_COMPARED.get(type(left), set())
+        names = [one.name for one in fields(left) if one.name not in but]
+        every = ((getattr(left, one), getattr(right, one), one) for one in names)
+    elif isinstance(left, Mapping) and isinstance(right, Mapping) and list(left) == list(right):
+        every = ((left[key], right[key], key) for key in left)
+    elif isinstance(left, tuple) and isinstance(right, tuple) and len(left) == len(right):
+        every = ((one, other, name) for one, other in zip(left, right, strict=True))
+    else:
+        return None if type(left) is type(right) and left == right else name
+    return next((found for one in every if (found := difference(*one)) is not None), None)
+
+
+def _bits(array: Array) -> bytes:
+    """The bytes of an array; NaN is one number, whatever its bits are."""
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), np.nan, array).astype(array.dtype)
+    return array.tobytes()
+
+
+def _without_old_letters(scenario: Scenario) -> Scenario:
+    """Leave out the letters of a batch whose x is no longer theirs."""
+    if scenario.embedding is not None:
+        return scenario
+    batches = tuple(
+        batch if _is_one_hot(batch) else replace(batch, indices=None) for batch in scenario.batches
+    )
+    return replace(scenario, batches=batches)
+
+
+def _is_one_hot(batch: Batch) -> bool:
+    """Whether x is what the indices say, and zeros after a row's end."""
+    if batch.values is None or batch.indices is None:
+        return batch.indices is not None
+    steps, rows, size = batch.values.shape
+    if batch.indices.min() < 0 or batch.indices.max() >= size:
+        return False
+    meant = np.zeros((steps, rows, size), batch.values.dtype)
+    np.put_along_axis(meant, batch.indices[..., None], 1, axis=2)
+    for row, length in enumerate(batch.lengths or ()):
+        meant[length:, row] = 0
+    return np.array_equal(meant, batch.values)
+
+
+# ── the text ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _value(value: Any) -> str:
+    """Write a plain value as TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return string_text(value)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_value, value))}]"
+    return repr(value)
+
+
+def _key(name: str) -> str:
+    return ".".join(part if _BARE.fullmatch(part) else string_text(part) for part in name.split("."))
+
+
+def _localized(text: Localized) -> str:
+    if text.en and not text.zh:
+        return string_text(text.en)
+    return f"{{en = {string_text(text.en)}, zh = {string_text(text.zh)}}}"
+
+
+def _integers(array: Array) -> str:
+    return str(array.tolist())
+
+
+def _cell_table(cell: Cell) -> dict[str, str]:
+    """Give what stands in a cell's own table."""
+    program = cell.program
+    equations = "\n".join(write_line(line) for line in program.lines)
+    shapes = {
+        f"parameters.{_key(name)}": _value(", ".join(map(str, shape)))
+        for name, shape in program.parameters.items()
+    }
+    states = ", ".join(f"{_key(name)} = {_value(size)}" for name, size in cell.states.items())
+    return {"state": f"{{{states}}}", **shapes, "equations": f'"""\n{equations}\n"""'}
+
+
+class _Writer:
+    """The tables of one scenario's file, and what goes into files beside it."""
+
+    def __init__(self, scenario: Scenario, path: Path) -> None:
+        self._scenario = scenario
+        self._path = path
+        self.beside: dict[str, bytes] = {}
+
+    def text(self) -> str:
+        """Give the file's text."""
+        scenario = self._scenario
+        is_batch_first = scenario.recurrent.batch_first and scenario.is_batched
+        self._axes = (1, 0) if is_batch_first else (0, 1)
+        tables = {"": self._heading(), **self._input_tables(), "recurrent": self._recurrent()}
+        if scenario.recurrent.is_own:
+            tables[f"cell.{_key(scenario.recurrent.module)}"] = _cell_table(scenario.cell)
+        if scenario.embedding is not None:
+            tables["embedding"] = _given(scenario.embedding)
+        if scenario.linear is not None:
+            tables["linear"] = self._linear(scenario.linear)
+        tables["initial_state"] = self._states()
+        tables["weights"] = self._weights()
+        if scenario.loss is not None:
+            tables["loss"] = self._loss(scenario.loss)
+        if scenario.training is not None:
+            tables["training"] = self._training(scenario.training)
+        tables["display"] = self._display(scenario.display)
+        parts = [
+            (f"[{name}]\n" if name else "") + "".join(f"{key} = {value}\n" for key, value in table.items())
+            for name, table in tables.items()
+            if table
+        ]
+        if scenario.origins.cure:
+            parts.append(plain_text({"cure": dict(scenario.origins.cure)}))
+        return "\n".join(parts)
+
+    def _file(self, ending: str, content: bytes) -> str:
+        """Put what is too large for the scenario's file beside it, under a name that nothing there has."""
+        stem = self._path.stem
+        names = itertools.chain(
+            [f"{stem}{ending}"], (f"{stem}-{number}{ending}" for number in itertools.count(2))
+        )
+        folder = self._path.parent
+        name = next(name for name in names if name not in self.beside and not (folder / name).exists())
+        self.beside[name] = content
+        return string_text(name)
+
+    def _heading(self) -> dict[str, str]:
+        scenario = self._scenario
+        table = {"title": _localized(scenario.title)}
+        if scenario.summary != Localized():
+            table["summary"] = _localized(scenario.summary)
+        if scenario.vocabulary is not None:
+            table["vocabulary"] = '"ascii"' if scenario.is_ascii else _value(scenario.vocabulary)
+        return table
+
+    # ── what goes in ─────────────────────────────────────────────────────────────────
+
+    def _input_tables(self) -> dict[str, dict[str, str]]:
+        scenario = self._scenario
+        if scenario.test_batches or (len(scenario.batches) > 1 and scenario.batches[0].indices is not None):
+            return {"data": self._rows()}
+        tables = {"input": self._windows() if len(scenario.batches) > 1 else self._one_batch()}
+        if all(batch.target is not None for batch in scenario.batches):
+            tables["target"] = self._target()
+        return tables
+
+    def _one_batch(self) -> dict[str, str]:
+        (batch,) = self._scenario.batches
+        if _is_one_hot(batch):
+            assert batch.indices is not None
+            flat = batch.indices[:, 0] if batch.num_rows == 1 else batch.indices.transpose(self._axes)
+            table = {"indices": _integers(flat)}
+        else:
+            assert batch.values is not None
+            table = self._numbers("values", self._laid_out(batch.values))
+        if batch.lengths is not None:
+            return {**table, "lengths": _value(batch.lengths), "packed": _value(batch.packed)}
+        return table
+
+    def _windows(self) -> dict[str, str]:
+        """Give several batches as windows of one series that do not overlap."""
+        batches = self._scenario.batches
+        if len({batch.num_steps for batch in batches}) > 1 or any(batch.lengths for batch in batches):
+            raise _unsayable(
+                Text("several batches of other than equal lengths, which are not labelled texts")
+            )
+        whole = np.concatenate([batch.values for batch in batches if batch.values is not None], axis=1)
+        series = whole.swapaxes(0, 1).reshape(-1, whole.shape[2])
+        table = self._numbers("values", series)
+        for key in ("length", "stride"):
+            table[f"windows.{key}"] = str(whole.shape[0])
+        return {**table, "windows.batch_size": str(batches[0].num_rows)}
+
+    def _numbers(self, key: str, array: Array) -> dict[str, str]:
+        if array.size <= MOST_WRITTEN_OUT:
+            return {key: array_text(array)}
+        content = io.BytesIO()
+        np.save(content, array, allow_pickle=False)
+        return {"file": self._file(".npy", content.getvalue())}
+
+    def _laid_out(self, array: Array) -> Array:
+        """Give (T, B, …) as the module takes it."""
+        if not self._scenario.is_batched:
+            return array[:, 0]
+        return array.transpose(*self._axes, *range(2, array.ndim))
+
+    def _target(self) -> dict[str, str]:
+        scenario = self._scenario
+        is_final = scenario.linear is not None and scenario.linear.source == "h_n"
+        every = [batch.target for batch in scenario.batches if batch.target is not None]
+        whole = np.concatenate(every, axis=0 if is_final else 1)
+        shown = whole if is_final and scenario.is_batched else whole[0] if is_final else self._laid_out(whole)
+        if whole.dtype.kind == "f":
+            return {"values": array_text(shown)}
+        if self._is_spelt():
+            return {"text": self._spelt(whole, is_final=is_final)}
+        return {"indices": _integers(shown)}
+
+    def _is_spelt(self) -> bool:
+        """Whether the classes have the letters' names although there are more or fewer outputs than letters."""
+        scenario = self._scenario
+        if scenario.target_vocabulary is None or scenario.target_vocabulary != scenario.vocabulary:
+            return False
+        linear, recurrent = scenario.linear, scenario.recurrent
+        size = recurrent.output_size * recurrent.num_directions if linear is None else linear.out_features
+        return size != len(scenario.vocabulary)
+
+    def _spelt(self, target: Array, *, is_final: bool) -> str:
+        vocabulary = self._scenario.vocabulary or ()
+        batch = self._scenario.batches[0]
+        rows = target[:, None] if is_final else target.T
+        lengths = (
+            batch.lengths if batch.lengths is not None and not is_final else (rows.shape[1],) * len(rows)
+        )
+        if target.min() < 0 or target.max() >= len(vocabulary):
+            raise _unsayable(Text("a class without a letter among classes with letters"))
+        texts = [
+            "".join(vocabulary[k] for k in row[:length]) for row, length in zip(rows, lengths, strict=True)
+        ]
+        return _value(texts)
+
+    def _rows(self) -> dict[str, str]:
+        """Give labelled texts as a CSV file, its rows in an order that reading shares out as they are."""
+        scenario = self._scenario
+        vocabulary, classes = scenario.vocabulary, scenario.target_vocabulary
+        parts = [_texts_and_labels(part) for part in (scenario.batches, scenario.test_batches)]
+        if vocabulary is None or classes is None or None in parts:
+            raise _unsayable(Text("several batches of indices that are not labelled texts"))
+        train, test = (part or [] for part in parts)
+        count = len(train) + len(test)
+        order = np.random.default_rng(0).permutation(count)
+        placed: dict[int, tuple[list[int], int]] = {}
+        for part, places in ((test, order[: len(test)]), (train, order[len(test) :])):
+            placed.update(zip(np.sort(places).tolist(), part, strict=True))
+        content = io.StringIO(newline="")
+        writer = csv.writer(content, lineterminator="\n")
+        writer.writerow(("text", "label"))
+        for place in range(count):
+            indices, label = placed[place]
+            writer.writerow(("".join(vocabulary[index] for index in indices), classes[label]))
+        table = {
+            "file": self._file(".csv", content.getvalue().encode()),
+            "batch_size": str(scenario.batches[0].num_rows),
+        }
+        return {**table, "test": repr((len(test) + 0.5) / count)} if test else table
+
+    # ── the modules ──────────────────────────────────────────────────────────────────
+
+    def _recurrent(self) -> dict[str, str]:
+        recurrent = self._scenario.recurrent
+        return {key: text for key, text in _given(recurrent).items() if key != "is_own"}
+
+    def _linear(self, linear: Linear) -> dict[str, str]:
+        return {"from" if key == "source" else key: text for key, text in _given(linear).items()}
+
+    def _states(self) -> dict[str, str]:
+        scenario = self._scenario
+        table: dict[str, str] = {}
+        for name, state in scenario.initial_state.items():
+            shown = state[0] if scenario.recurrent.is_cell else state
+            table[name] = array_text(shown if scenario.is_batched else shown[..., 0, :])
+        return table
+
+    def _weights(self) -> dict[str, str]:
+        """Give a seed where there was one, and beside it what it does not draw."""
+        scenario, origin = self._scenario, self._scenario.origins.weights
+        pending = scenario.pending
+        if pending is not None and pending.seed is None:
+            raise _unsayable(Text("weights that torch has still to read from their file"))
+        shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+        table: dict[str, str] = {}
+        drawn: Mapping[str, Array] = {}
+        if origin.seed is not None:
+            found = seeded_weights(origin.seed, shapes, scenario.recurrent.hidden_size)
+            drawn = {name: rounded(array, origin.round, scenario.dtype) for name, array in found.items()}
+            table["seed"] = str(origin.seed)
+            if origin.round is not None:
+                table["round"] = str(origin.round)
+        rest = {
+            name: array
+            for name, array in scenario.parameters.items()
+            if name not in drawn or difference(array, drawn[name]) is not None
+        }
+        if origin.seed is not None and pending is None and len(rest) == len(shapes):
+            table = {}  # nothing is left that the seed drew
+        if table or sum(array.size for array in rest.values()) <= MOST_WRITTEN_OUT:
+            return {**table, **{_key(name): array_text(array) for name, array in rest.items()}}
+        from safetensors.numpy import save
+
+        content = save({name: np.ascontiguousarray(array) for name, array in rest.items()})
+        return {"file": self._file(".safetensors", content)}
+
+    # ── what is learnt, and how it is shown ──────────────────────────────────────────
+
+    def _loss(self, loss: Loss) -> dict[str, str]:
+        table = {key: _value(getattr(loss, key)) for key in ("name", "reduction", "over_time", "factor")}
+        for key, taker in OPTIONS_OF_LOSSES.items():
+            if loss.name == taker:
+                table[key] = _value(getattr(loss, key))
+        return table
+
+    def _training(self, training: Training) -> dict[str, str]:
+        table = {"optimizer": _value(training.optimizer), "epochs": str(training.epochs)}
+        table |= {key: _value(value) for key, value in training.arguments.items()}
+        for key in ("clip_grad_value", "clip_grad_norm", "mistake"):
+            if getattr(training, key) is not None:
+                table[key] = _value(getattr(training, key))
+        return table
+
+    def _display(self, display: Display) -> dict[str, str]:
+        return {
+            one.name: _value(getattr(display, one.name))
+            for one in fields(display)
+            if getattr(display, one.name) is not None
+        }
+
+
+def _given(module: Any) -> dict[str, str]:
+    """Give the options of a module that are not their defaults."""
+    return {
+        one.name: _value(getattr(module, one.name))
+        for one in fields(module)
+        if getattr(module, one.name) != one.default
+    }
+
+
+def _texts_and_labels(batches: tuple[Batch, ...]) -> list[tuple[list[int], int]] | None:
+    """Give each row's indices and class; None where rows have none."""
+    found: list[tuple[list[int], int]] = []
+    for batch in batches:
+        if batch.indices is None or batch.target is None or batch.target.ndim != 1:
+            return None
+        lengths = batch.lengths or (batch.num_steps,) * batch.num_rows
+        rows = zip(batch.indices.T.tolist(), lengths, batch.target.tolist(), strict=True)
+        found += [(row[:length], label) for row, length, label in rows]
+    return found
