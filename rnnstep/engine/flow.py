@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.engine.backward import BackwardPass
-from rnnstep.engine.passes import Pass, run_steps
+from rnnstep.engine.passes import Pass
 from rnnstep.engine.recurrence import BlockRun
 from rnnstep.engine.returning import Returning
 from rnnstep.equations.compile import ROWS
@@ -85,8 +85,7 @@ def _largest_singular_value(matrix: Array) -> float:
 
 def _steps_of_row(done: Pass, run: BlockRun, row: int) -> list[int]:
     """The steps that a row takes part in, in the order of computation."""
-    last = done.batch.last_step(row)
-    return [t for t in run_steps(run) if t <= last]
+    return list(done.batch.axis.order(run.block.direction, row))
 
 
 def _over(run: BlockRun, steps: list[int], norms: Norms) -> Norms:

@@ -97,7 +97,10 @@ class Model:
         is_kept = self._kept_bytes(batch) <= min(KEPT_BYTES, self.scenario.memory_limit)
         losses = self._loss_blocks(index, batch, is_test=is_test)
         blocks = self._with_loss(losses)
-        graph = self._graphs.setdefault(-1 - index if is_test else index, Graph(blocks))
+        number = -1 - index if is_test else index
+        graph = self._graphs.get(number)
+        if graph is None:
+            graph = self._graphs[number] = Graph(blocks)
         done = Pass(self.scenario, batch, blocks, graph, index, losses)
         generator: np.random.Generator | None = None
         for block in self.blocks:
@@ -108,10 +111,7 @@ class Model:
                     self._stacked(block, x.shape[1]),
                     x,
                     tuple(
-                        [
-                            self.scenario.first_state(block, name, batch.num_rows)
-                            for name in block.program.states
-                        ]
+                        [self.scenario.first_state(block, name, x.shape[1]) for name in block.program.states]
                     ),
                     rows=rows,
                     is_kept=is_kept,

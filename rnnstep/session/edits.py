@@ -77,7 +77,7 @@ def target_at(run: Run, spot: Spot, row: int, name: str, index: Index) -> Target
     state = name.removesuffix("_prev").removesuffix("_0")
     if not has_one_batch_size(scenario) or is_carried_on(run, spot):
         return None
-    is_first = spot.t == (0 if block.direction == "forward" else scenario.batches[spot.batch].last_step(row))
+    is_first = spot.t == scenario.batches[spot.batch].axis.first_step(block.direction, row)
     if state in block.program.states and (name.endswith("_0") or (name.endswith("_prev") and is_first)):
         position = block.layer * scenario.recurrent.num_directions + (block.direction == "backward")
         return Target("initial_state", f"{state}_0", (position, row, *index), f"{state}_0[{index[0]}]")

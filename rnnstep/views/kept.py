@@ -15,7 +15,7 @@ def where_torch_keeps(
     `output[2,0] = h_n[1,0]`, `output[2,0,:4]` of the forward half, or that torch does not return it.
     """
     recurrent = scenario.recurrent
-    is_final = t == (0 if direction == "backward" else scenario.batches[batch_index].last_step(row))
+    is_final = t == scenario.batches[batch_index].axis.final_step(direction, row)
     if recurrent.is_cell:
         return _of_loop(scenario, t, row, state, is_final=is_final)
     final = _final(scenario, layer, direction, row, state)

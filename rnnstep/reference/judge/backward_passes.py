@@ -124,13 +124,12 @@ class WayBack(ABC):
 
     def _onto_last_steps(self, g: Pair) -> Pair:
         """Put ∂L/∂ of final states, (1, B, D·n), where those states were computed, (T, B, D·n)."""
-        size = self.done.scenario.recurrent.output_size
+        size, axis = self.done.scenario.recurrent.output_size, self.done.batch.axis
         found = []
         for part in g:
-            whole = np.zeros((self.done.batch.num_steps, *part.shape[1:]), part.dtype)
-            for row in range(part.shape[1]):
-                whole[self.done.batch.last_step(row), row, :size] = part[0, row, :size]
-            whole[0, :, size:] = part[0, :, size:]
+            whole = np.zeros((axis.num_steps, *part.shape[1:]), part.dtype)
+            axis.onto_final(part[0, :, :size], whole[..., :size], "forward")
+            axis.onto_final(part[0, :, size:], whole[..., size:], "backward")
             found.append(whole)
         return found[0], found[1]
 

@@ -25,11 +25,12 @@ from rnnstep.cells import Cell
 from rnnstep.equations.write import write_line
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.language import Text
+from rnnstep.network.description import Linear
 from rnnstep.scenario.file.atomic_write import check_writable, whole_file
 from rnnstep.scenario.file.change_toml import array_text, plain_text, string_text
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.loss_and_training import OPTIONS_OF_LOSSES
-from rnnstep.scenario.model import Batch, Display, Linear, Localized, Loss, Pending, Scenario, Training
+from rnnstep.scenario.model import Batch, Display, Localized, Loss, Pending, Scenario, Training
 from rnnstep.scenario.read import read
 from rnnstep.scenario.weights.parameters import parameter_shapes
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights
