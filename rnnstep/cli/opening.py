@@ -48,10 +48,11 @@ def run(given: Given, speech: str) -> int:
         return _print_traces(paths, given, speech)
     from rnnstep.settings import read_settings
     from rnnstep.tui.options import Options
+    from rnnstep.tui.sources import FileSource
     from rnnstep.tui.start import open_debugger
 
     return open_debugger(
-        paths,
+        [FileSource(path) for path in paths],
         Options(
             language=given.language,
             at=given.at,

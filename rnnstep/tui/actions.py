@@ -87,6 +87,10 @@ def _guess(debugger: Debugger) -> None:
 
 
 def _reload(debugger: Debugger) -> None:
+    source = debugger.files.source
+    if source is not None and source.path is None:
+        debugger.say(Text("made in memory: there is no file to read again"))
+        return
     _keeping_edits(debugger, Text("read again"), debugger.files.reload)
 
 
@@ -155,7 +159,7 @@ def can(debugger: Debugger, command: str) -> bool:
     if command in ("next_scenario", "previous_scenario"):
         return len(files.sources) > 1
     if command == "reload":
-        return files.source is not None
+        return files.source is not None and files.source.path is not None
     if command == "cure":
         return session is not None and (
             session.run.is_refused or (session.run.cured or session.mistaken) is not None

@@ -131,6 +131,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
         source = self.debugger.files.source
         if session is not None and source is not None:
             self.debugger.files.leave()
+        if session is not None and source is not None and source.word is not None:
             words = ["rnnstep", source.word, *self._options.words()]
             at = [] if session.place_and_row == "start" else ["--at", session.place_and_row]
             self.farewell = shlex.join([*words, *at])

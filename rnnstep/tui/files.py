@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
 from rnnstep.tui.options import Options
-from rnnstep.tui.reading import read, session_of
+from rnnstep.tui.reading import session_of
 from rnnstep.tui.remembered import recall, remember
-from rnnstep.tui.sources import Source
+from rnnstep.tui.sources import FileSource, Source
 
 if TYPE_CHECKING:
     from rnnstep.scenario.model import Scenario
@@ -25,11 +25,11 @@ CHANGED = Text("changed on disk: R reads it again")
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A file on its way to the screen.
+    """A scenario on its way to the screen.
 
     Attributes:
-        source: The file.
-        stamp: What changes when it does.
+        source: The file, or what was made in memory.
+        stamp: What changes when the file does.
         place: Where to open it; None: at start, or where it was left.
         is_again: Whether it is the one that is open.
         came_from: What it is compared with: it opens at the counterpart of that one's place.
@@ -91,7 +91,8 @@ class Files:
         session = self._debugger.session
         if session is not None and self.source is not None:
             self._places[self.source] = session.place_and_row
-            remember(recall().at(self.source.path, session.place_and_row))
+            if self.source.path is not None:
+                remember(recall().at(self.source.path, session.place_and_row))
 
     def reload(self) -> None:
         """`R`: read the file again and stay at the place; a bad one keeps the old run."""
@@ -125,7 +126,7 @@ class Files:
 
     def saved_as(self, path: Path) -> None:
         """Take the file just written for the one that is open: it holds what is on the screen."""
-        self.source = Source(path)
+        self.source = FileSource(path)
         self._stamp = self.source.stamp()
 
     def look_at_disk(self) -> None:
@@ -142,7 +143,7 @@ class Files:
 
     def _read(self, reading: _Reading) -> None:
         def work() -> Scenario:
-            scenario = read(reading.source, self._options)
+            scenario = reading.source.read(self._options)
             import rnnstep.views.screen  # noqa: F401  # while nobody waits for a key
 
             return scenario
@@ -228,7 +229,7 @@ class Files:
         elif reading.place is None and reading.source in self._places:
             session = session.go(self._places[reading.source]).say(None)
         elif reading.place is None:
-            session = _offering(session, recall().place(reading.source.path))
+            session = _offering(session, _last_time(reading.source))
         self._debugger.opened(session, is_again=reading.is_again)
         if not reading.is_again:
             self._offer(reading.source, session.run.scenario)
@@ -237,8 +238,9 @@ class Files:
         """Offer the edits that were kept when the program ended before they were saved."""
         from rnnstep.tui.kept_edits import drop, kept
 
-        edits = kept(source.path, scenario)
-        if not edits:
+        path = source.path
+        edits = () if path is None else kept(path, scenario)
+        if path is None or not edits:
             return
         from rnnstep.tui.unsaved import Offered
 
@@ -249,7 +251,7 @@ class Files:
             if answer == "take" and session is not None and session.run.scenario is scenario:
                 debugger.change(replace(debugger.state, session=session.edit_all(edits)))
             if answer in ("take", "drop"):
-                drop(source.path)
+                drop(path)
 
         debugger.app.push_screen(Offered(debugger.state.look), answered)
 
@@ -270,7 +272,7 @@ class Files:
         )
 
     def _last_in(self, source: Source) -> str | None:
-        return self._places.get(source) or recall().place(source.path)
+        return self._places.get(source) or _last_time(source)
 
     def _refused(self, reading: _Reading, error: RnnstepError, *, is_file_bad: bool = True) -> None:
         """Tell what is wrong with a scenario; what is open stays, and where nothing is, the next one is opened."""
@@ -289,6 +291,11 @@ class Files:
             self.other(1)
         else:
             debugger.fail([*self._refusals, error])
+
+
+def _last_time(source: Source) -> str | None:
+    """Give where one was in a source's file when the program ran before."""
+    return None if source.path is None else recall().place(source.path)
 
 
 def _offering(session: Session, last: str | None) -> Session:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rnnstep.errors import RnnstepError
 from rnnstep.folders import state_folder
 from rnnstep.tui.state_file import read_table, write_table
 
@@ -49,6 +52,30 @@ def keep(path: Path, session: Session) -> bool:
         ],
     }
     return write_table(file, table)
+
+
+def keep_whole(session: Session) -> Path | None:
+    """Write a scenario without a file that was edited and not saved as a scenario file; None where that cannot be.
+
+    Args:
+        session: Where it is looked at, edits and all.
+    """
+    from rnnstep.scenario.file.save import save
+
+    folder = state_folder()
+    if folder is None or not session.unsaved_numbers():
+        return None
+    scenario = session.run.scenario
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", scenario.name)[:60] or "scenario"
+    with contextlib.suppress(OSError, RnnstepError):
+        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        numbers = itertools.count(2)
+        path = folder / FOLDER / f"{stem}.toml"
+        while path.exists():
+            path = folder / FOLDER / f"{stem}-{next(numbers)}.toml"
+        save(scenario, session.edits, path)
+        return path
+    return None
 
 
 def kept(path: Path, scenario: Scenario) -> tuple[Edit, ...]:

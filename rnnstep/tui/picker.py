@@ -19,7 +19,7 @@ from rnnstep.tui.catalogue import catalogue, found_by
 from rnnstep.tui.modal import Modal
 from rnnstep.tui.page import Page
 from rnnstep.tui.remembered import recall
-from rnnstep.tui.sources import Source
+from rnnstep.tui.sources import FileSource, Source
 from rnnstep.views.look import Look
 from rnnstep.views.picker import picker, picker_help
 
@@ -101,7 +101,7 @@ class Picker(Modal[Source]):
     def _open(self, event: Input.Submitted) -> None:
         typed = event.value.strip()
         if self._shown and not _is_path(typed):
-            self.dismiss(Source(self._shown[self._chosen].path))
+            self.dismiss(FileSource(self._shown[self._chosen].path))
             return
         try:
             path = bundled.find(str(Path(typed).expanduser()))
@@ -115,7 +115,7 @@ class Picker(Modal[Source]):
         if path.is_dir():
             self._say(Text("this is a folder; a scenario is a file"))
         else:
-            self.dismiss(Source(path))
+            self.dismiss(FileSource(path))
 
     def _say(self, text: Text) -> None:
         self.query_one(Static).update(Content(self._look.say(text)))
@@ -147,7 +147,7 @@ class Picker(Modal[Source]):
     @on(Canvas.Clicked)
     def _click(self, message: Canvas.Clicked) -> None:
         number = int(message.target.removeprefix("pick "))
-        self.dismiss(Source(self._shown[number].path))
+        self.dismiss(FileSource(self._shown[number].path))
 
 
 def _is_path(typed: str) -> bool:

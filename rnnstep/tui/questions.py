@@ -135,10 +135,17 @@ class _Guessing:
 
 def _save(debugger: Debugger) -> Question:
     source = debugger.files.source
-    path = Path("scenario.toml") if source is None else source.path
+    path = None if source is None else source.path
+    if path is None:
+        path = Path("scenario.toml" if source is None else f"{_plain_name(source.name)}.toml")
     if bundled.name_of(path) is not None:  # what comes with the program stays as it came
         path = Path(path.name)
     return Question(Text("save the edited scenario as a new file"), _Saving(debugger), str(free_name(path)))
+
+
+def _plain_name(name: str) -> str:
+    """Give a name without what divides folders."""
+    return name.replace("/", "_").replace("\\", "_").strip(". ") or "scenario"
 
 
 class _Saving:

@@ -1,16 +1,21 @@
-"""The scenarios that were asked for: where each is, how the user called it, whether it changed on disk."""
+"""The scenarios that were asked for: files, by the paths that the user gave, and those made in memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from rnnstep.language.printable import printable
 from rnnstep.scenario import bundled
+from rnnstep.tui.options import Options
+
+if TYPE_CHECKING:
+    from rnnstep.scenario.model import Scenario
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FileSource:
     """A scenario file, by the path that the user gave."""
 
     path: Path
@@ -32,3 +37,60 @@ class Source:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size
+
+    def read(self, options: Options) -> Scenario:
+        """Read the file.
+
+        Raises:
+            UsageError: It cannot be read.
+            ScenarioError: It holds mistakes.
+        """
+        from rnnstep.scenario.file.document import Limits
+        from rnnstep.scenario.read import read
+
+        limits = Limits(allow_outside=options.allow_outside)
+        if options.memory_limit is not None:
+            limits = replace(limits, memory=options.memory_limit)
+        return read(
+            self.path,
+            limits,
+            dtype=options.dtype,
+            decimals=options.decimals,
+            language=options.language,
+            usual_decimals=options.settings.decimals,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSource:
+    """A scenario that was made in memory: no file stands behind it until it is saved."""
+
+    scenario: Scenario
+
+    @property
+    def path(self) -> None:
+        """None: nothing is remembered of it from one start to the next."""
+
+    @property
+    def word(self) -> None:
+        """None: no command line comes back to it."""
+
+    @property
+    def name(self) -> str:
+        """How it is called on the screen."""
+        return printable(self.scenario.name)
+
+    def stamp(self) -> None:
+        """Give None: no other program changes it."""
+
+    def read(self, options: Options) -> Scenario:
+        """Give it, shown as the options ask."""
+        display = self.scenario.display
+        if options.decimals is not None:
+            display = replace(display, decimals=options.decimals)
+        if options.language is not None:
+            display = replace(display, language=cast(Any, options.language))
+        return self.scenario if display is self.scenario.display else replace(self.scenario, display=display)
+
+
+Source = FileSource | LiveSource

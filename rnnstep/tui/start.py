@@ -12,10 +12,10 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
+from rnnstep.language.printable import printable
 from rnnstep.tui.ending import Ending
 from rnnstep.tui.options import Options
 from rnnstep.tui.sources import Source
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 BAD_INPUT = 2
 
 
-def open_debugger(paths: Sequence[Path], options: Options) -> int:
-    """Open scenario files in the debugger and give the exit status; no path opens the picker."""
+def open_debugger(sources: Sequence[Source], options: Options) -> int:
+    """Open scenarios in the debugger and give the exit status; none opens the picker."""
     # Starting its threads is a third of numpy's import, and the matrices here are small.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    was_collecting = gc.isenabled()
     gc.disable()  # a tenth of Textual's import; on again when the first frame stands
     app: DebuggerApp | None = None
     with Ending() as ending:
@@ -40,14 +41,14 @@ def open_debugger(paths: Sequence[Path], options: Options) -> int:
         try:
             from rnnstep.tui.app import DebuggerApp
 
-            app = DebuggerApp([Source(path) for path in paths], options, torch)
+            app = DebuggerApp(sources, options, torch)
             ending.ask(app, partial(_end_at_once, app, torch))
             app.run(mouse=options.has_mouse)
         except BaseException:
             _keep_edits(app)
             raise
         finally:
-            gc.enable()
+            (gc.enable if was_collecting else gc.disable)()
             torch.close()
         if ending.status is not None or (app.return_code and app.problem is None):
             _keep_edits(app)
@@ -64,14 +65,20 @@ def _keep_edits(app: DebuggerApp | None) -> None:
     session = None if app is None else app.debugger.session
     if app is None or session is None or app.debugger.files.source is None:
         return
-    from rnnstep.tui.kept_edits import keep
+    from rnnstep.tui.kept_edits import keep, keep_whole
 
     app.debugger.files.leave()
     source = app.debugger.files.source
-    if keep(source.path, session):
+    text: Text | None = None
+    if source.path is None:
+        file = keep_whole(session)
+        if file is not None:
+            text = Text("edits that were not saved are kept in {path}", path=printable(str(file)))
+    elif keep(source.path, session):
         text = Text(
             "edits that were not saved are kept, and offered when {name} is opened again", name=source.name
         )
+    if text is not None:
         with contextlib.suppress(OSError):  # the terminal may be gone
             sys.stderr.write(text.into(app.debugger.state.look.language) + "\n")
             sys.stderr.flush()

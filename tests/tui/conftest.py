@@ -11,10 +11,11 @@ import pytest
 from textual.pilot import Pilot
 
 from rnnstep.scenario import bundled
+from rnnstep.scenario.model import Scenario
 from rnnstep.tui.app import DebuggerApp
 from rnnstep.tui.options import Options
 from rnnstep.tui.remembered import Remembered, remember
-from rnnstep.tui.sources import Source
+from rnnstep.tui.sources import FileSource, LiveSource
 from rnnstep.tui.torch import Torch
 
 PATIENCE = 20.0  # seconds that something may take on a busy machine
@@ -99,7 +100,7 @@ def opened():
 
     @contextlib.asynccontextmanager
     async def opening(
-        *scenarios: str | Path, size=(80, 24), start=None, is_waited_for=True, **options
+        *scenarios: str | Path | Scenario, size=(80, 24), start=None, is_waited_for=True, **options
     ) -> AsyncIterator[Screen]:
         workers: list[FakeWorker] = []
 
@@ -108,7 +109,12 @@ def opened():
             return workers[-1]
 
         torch = Torch(start or started)
-        sources = [Source(bundled.find(str(scenario))) for scenario in scenarios]
+        sources = [
+            LiveSource(scenario)
+            if isinstance(scenario, Scenario)
+            else FileSource(bundled.find(str(scenario)))
+            for scenario in scenarios
+        ]
         app = DebuggerApp(sources, Options(**options), torch)
         app.animation_level = "none"
         try:

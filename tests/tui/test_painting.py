@@ -16,7 +16,7 @@ from rnnstep.tui.app import DebuggerApp
 from rnnstep.tui.cells import Cells
 from rnnstep.tui.keys import Keys, OneByOne
 from rnnstep.tui.options import Options
-from rnnstep.tui.sources import Source
+from rnnstep.tui.sources import FileSource
 from rnnstep.tui.torch import Torch
 from tests.tui.conftest import FakeWorker
 from tests.tui.emulator import Emulator
@@ -130,7 +130,7 @@ class Recorded(DebuggerApp):
 @asynccontextmanager
 async def running(name: str, size: tuple[int, int], **options: object) -> AsyncIterator[Recorded]:
     torch = Torch(FakeWorker)
-    app = Recorded([Source(bundled.find(name))], Options(**options), torch)
+    app = Recorded([FileSource(bundled.find(name))], Options(**options), torch)
     app.animation_level = "none"
     task = asyncio.create_task(app.run_async(size=size))
     try:

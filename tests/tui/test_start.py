@@ -16,8 +16,9 @@ OPEN = """
 import sys
 from pathlib import Path
 from rnnstep.tui.options import Options
+from rnnstep.tui.sources import FileSource
 from rnnstep.tui.start import open_debugger
-sys.exit(open_debugger([Path(path) for path in sys.argv[1:]], Options(language="en")))
+sys.exit(open_debugger([FileSource(Path(path)) for path in sys.argv[1:]], Options(language="en")))
 """
 
 

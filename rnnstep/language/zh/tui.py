@@ -144,6 +144,8 @@ ZH = {
     ),
     "a file's name is needed": "请输入文件名",
     "{path} is there already; Enter again replaces it": "{path} 已存在；再按一次回车就覆盖它",
+    "made in memory: there is no file to read again": "这个场景是在内存中建立的，没有文件可以重读",
+    "edits that were not saved are kept in {path}": "未保存的修改保存在 {path}",
     "saved as {path}": "已保存为 {path}",
     "cannot write {path}: {reason}": "无法写入 {path}：{reason}",
     "An edit is not saved.  s saves it   Enter: {going_on} without it   Esc stays": (
