@@ -12,7 +12,7 @@ from rnnstep.checking.answers.reading import answers_of, read_answers
 from rnnstep.checking.marked_sheet import TOO_COARSE, Marked, Remarks, followed, not_marked
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes.words import MISTAKES
-from rnnstep.checking.naming import Named
+from rnnstep.checking.naming import NamedMistake
 
 __all__ = [
     "MISTAKES",
@@ -21,7 +21,7 @@ __all__ = [
     "Answers",
     "Mark",
     "Marked",
-    "Named",
+    "NamedMistake",
     "Remarks",
     "Sheet",
     "answers_of",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.marking import UNFIT, Sheet, label
-from rnnstep.checking.naming import Named
+from rnnstep.checking.naming import NamedMistake
 from rnnstep.checking.own_numbers import Place
 from rnnstep.checking.slip import RIGHT
 from rnnstep.equations.intervals import Interval
@@ -49,7 +49,7 @@ class Advice:
         return label(self.name, self.t, self.layer, self.direction)
 
 
-def advice(sheet: Sheet, number: int, found: Sequence[Named]) -> Advice | None:
+def advice(sheet: Sheet, number: int, found: Sequence[NamedMistake]) -> Advice | None:
     """Give the value to work out next; None where nothing in reach would tell. One mistake alone is told from what is right."""
     found = found[:MOST_COMPARED]
     slips = [one.slip for one in found if one.slip is not None]
@@ -107,7 +107,7 @@ def _bounds(sheet: Sheet, number: int, paper: Calculation, place: Place) -> Inte
 # ── why they are alike ───────────────────────────────────────────────────────────────
 
 
-def why_alike(sheet: Sheet, number: int, found: Sequence[Named]) -> Text | None:
+def why_alike(sheet: Sheet, number: int, found: Sequence[NamedMistake]) -> Text | None:
     """Say what in the data hides the difference of mistakes, where it is one of the usual things."""
     place = sheet.targets[number].parts[0].place
     block = sheet.learning.structure.stage(place.batch, place.phase).by_key[place.key]
@@ -134,7 +134,7 @@ def _is_state_zero(sheet: Sheet, number: int) -> bool:
     return all(not np.any(low) and not np.any(high) for low, high in befores)
 
 
-def _come_apart_later(sheet: Sheet, number: int, found: Sequence[Named]) -> bool:
+def _come_apart_later(sheet: Sheet, number: int, found: Sequence[NamedMistake]) -> bool:
     """Whether two of the mistakes, made at the next step, are told apart there."""
     place = sheet.targets[number].parts[0].place
     order = sheet.learning.structure.stage(place.batch, "forward").steps[place.key]

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking.own_numbers import Own, Place, Written, narrowed
+from rnnstep.checking.own_numbers import Own, OwnNumbers, Place, narrowed
 from rnnstep.checking.rounding import Kept, Rounded, WithWrongKeys, as_computed, exact_of, no_larger, shown
 from rnnstep.checking.slip import RIGHT, LinesByHand, Slip
 from rnnstep.checking.step import Doubts, Fed, Step, is_as_right, share, side_by_side, stands_on
@@ -28,7 +28,7 @@ from rnnstep.network.blocks import Block
 
 AT_MOST = 4  # times the largest update: small numbers above and below may be rounded apart
 DEEP = 8  # layers, more than which are worked out from the first one on
-Inside = Callable[[Place, int, Written], NDArray[np.bool_]]
+Inside = Callable[[Place, int, OwnNumbers], NDArray[np.bool_]]
 
 
 class Around(Protocol):

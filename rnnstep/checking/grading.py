@@ -171,7 +171,7 @@ LONGEST_ERROR = 300  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GradedRow:
     """One file.
 
     Attributes:
@@ -203,31 +203,31 @@ class Grader:
         self._limits = limits
         self._decimals = decimals
 
-    def row(self, one: Submission) -> Row:
+    def row(self, one: Submission) -> GradedRow:
         """Mark one file; no exception leaves this but what stops the program."""
         error = one.error
         try:
             error = error or unreadable(one.path)
-            return self._marked(one) if error is None else Row(one.name, error=error)
+            return self._marked(one) if error is None else GradedRow(one.name, error=error)
         except RnnstepError as found:
-            return Row(one.name, error=_told(found))
+            return GradedRow(one.name, error=_told(found))
         except Exception as found:  # noqa: BLE001 - one file, or a fault of ours that it shows, stops nobody else's
             what = printable(f"{type(found).__name__}: {found}")[:LONGEST_ERROR]
-            return Row(one.name, error=Text("it could not be marked: {error}", error=what))
+            return GradedRow(one.name, error=Text("it could not be marked: {error}", error=what))
 
-    def _marked(self, one: Submission) -> Row:
+    def _marked(self, one: Submission) -> GradedRow:
         answers = read_answers(one.path, self._limits).rounded_to(self._decimals)
         marked = Marked.of(self._learning, answers, self._catalogue)
         right, count = marked.score
         number = marked.first_wrong
         if number is None:
-            return Row(one.name, right, count)
+            return GradedRow(one.name, right, count)
         mark = marked.marks[number]
         found = marked.remarks(number, is_quick=True).mistakes
         mistakes = dict.fromkeys("+".join(named.ids) for named in found)
         is_proven = any(named.is_named for named in found)
         step = None if mark.target.t is None else mark.target.t + 1
-        return Row(one.name, right, count, mark.label, step, tuple(mistakes), is_proven)
+        return GradedRow(one.name, right, count, mark.label, step, tuple(mistakes), is_proven)
 
 
 def _told(error: RnnstepError) -> Text:
@@ -247,7 +247,7 @@ def grade(
     limits: Limits,
     decimals: int | None = None,
     grader: type[Grader] = Grader,
-) -> Iterator[Row]:
+) -> Iterator[GradedRow]:
     """Mark the files, and give their rows in order as they are done.
 
     Args:
@@ -298,10 +298,10 @@ class _Helper:
         self.pipe.close()
 
 
-def _by_several(rows: Sequence[Submission], processes: int, start: Start) -> Iterator[Row]:
+def _by_several(rows: Sequence[Submission], processes: int, start: Start) -> Iterator[GradedRow]:
     """The rows in order. A file that ends its process is a row with an error, and another process goes on."""
     waiting = deque(range(len(rows)))
-    done: dict[int, Row] = {}
+    done: dict[int, GradedRow] = {}
     told = 0
     helpers: list[_Helper] = []
     try:
@@ -319,7 +319,7 @@ def _by_several(rows: Sequence[Submission], processes: int, start: Start) -> Ite
                     done[number] = helper.pipe.recv()
                 except (EOFError, OSError):
                     error = Text("marking it ended the process: too little memory?")
-                    done[number] = Row(rows[number].name, error=error)
+                    done[number] = GradedRow(rows[number].name, error=error)
                     waiting.extendleft(reversed(helper.left))
                     helper.end()
                     with _uninterrupted():
@@ -360,7 +360,7 @@ def _help(
                 pipe.send(one.row(submission))
 
 
-def most_common(rows: Iterable[Row]) -> list[tuple[str, int]]:
+def most_common(rows: Iterable[GradedRow]) -> list[tuple[str, int]]:
     """The proven mistakes of a class with how many files made them first, the most common first."""
     counts = Counter(row.mistakes[0] for row in rows if row.is_proven)
     return counts.most_common()

@@ -9,7 +9,7 @@ import numpy as np
 from rnnstep.checking.answers.answer import Answer
 from rnnstep.checking.answers.layout import Laid
 from rnnstep.checking.answers.numbers import Numbers
-from rnnstep.checking.answers.targets import Part, Target, gradient_target
+from rnnstep.checking.answers.targets import Target, TargetPart, gradient_target
 from rnnstep.checking.marked_sheet import Marked
 from rnnstep.checking.marking import Sheet
 from rnnstep.checking.own_numbers import Place
@@ -47,14 +47,14 @@ def guessed(
 
     def laid(one: Place, value: Array) -> Laid:
         size = np.shape(value) or (1,)
-        target = Target((Part(one, (slice(None),) * len(size)),), size, row, one.t)
+        target = Target((TargetPart(one, (slice(None),) * len(size)),), size, row, one.t)
         given = Numbers(
             np.round(np.asarray(value, np.float64).reshape(size), decimals), np.zeros(size, np.int64)
         )
         return Laid(Answer(one.name, given, one.t, decimals=decimals), target, given)
 
     before = [laid(one, value) for one, value in _shown_before(learning, place, row)]
-    target = Target((Part(place, (slice(None),) * len(shape)),), shape, row, place.t, block.layer)
+    target = Target((TargetPart(place, (slice(None),) * len(shape)),), shape, row, place.t, block.layer)
     answer = Answer(place.name, whole, place.t, decimals=max(min(1, decimals), numbers.most_decimals))
     return Marked(Sheet(learning, [*before, Laid(answer, target, whole)]))
 

@@ -19,9 +19,9 @@ from rnnstep.checking.answers.layout import Laid
 from rnnstep.checking.chance import NAMED, at_least, once_in
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes.catalogue import Catalogue
-from rnnstep.checking.naming import QUICK, THOROUGH, Named, Tried, told, tried
+from rnnstep.checking.naming import QUICK, THOROUGH, NamedMistake, Tried, told, tried
 from rnnstep.checking.own_numbers import Place
-from rnnstep.engine.finite import Finding
+from rnnstep.engine.finite import NotFinite
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.syntax import names_in
 from rnnstep.language import Text
@@ -130,7 +130,7 @@ def written(value: float) -> str:
     return "NaN" if np.isnan(value) else "∞" if value > 0 else "−∞"
 
 
-def _place(learning: Learning, at: Finding) -> str:
+def _place(learning: Learning, at: NotFinite) -> str:
     block = learning.structure.stage(at.batch, at.phase).by_key[at.key]
     shape = tuple(int(one) for one in block.program.shapes[at.name]) or (1,)
     index = ",".join(str(part) for part in np.unravel_index(at.element, shape))
@@ -145,7 +145,7 @@ def _place(learning: Learning, at: Finding) -> str:
     return "".join(parts)
 
 
-def _why(learning: Learning, at: Finding) -> Text:
+def _why(learning: Learning, at: NotFinite) -> Text:
     """What the line of a number reads that is not finite itself, or that none is."""
     block = learning.structure.stage(at.batch, at.phase).by_key[at.key]
     line = block.program.by_name[at.name]
@@ -187,7 +187,7 @@ class Remarks:
         is_too_coarse: whether mistakes fit, but so many random numbers would that it says nothing.
     """
 
-    mistakes: tuple[Named, ...] = ()
+    mistakes: tuple[NamedMistake, ...] = ()
     why_alike: Text | None = None
     advice: Advice | None = None
     was_searched: bool = True
@@ -253,7 +253,7 @@ class Marked:
             self._tries[number, work] = tried(sheet, at, work=work)
         return self._tries[number, work]
 
-    def _chance(self, number: int, one: Named, work: int) -> float:
+    def _chance(self, number: int, one: NamedMistake, work: int) -> float:
         """How likely a sheet of random answers would be explained as well as this one is.
 
         That is one of as many as are wrong here, by any mistake that was tried up to this one; or, where the same

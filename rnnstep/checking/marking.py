@@ -21,7 +21,7 @@ from rnnstep.checking.answers.layout import Laid, lay_out
 from rnnstep.checking.answers.targets import Slices, Target, gradient_target
 from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.mistakes.catalogue import Catalogue
-from rnnstep.checking.own_numbers import Own, Place, Written
+from rnnstep.checking.own_numbers import Own, OwnNumbers, Place
 from rnnstep.checking.rounding import around, as_computed, scaled, told_by
 from rnnstep.checking.slip import RIGHT, Slip
 from rnnstep.checking.step import Fed
@@ -160,12 +160,12 @@ class Sheet:
     def _most_decimals(self) -> int:
         return max((one.numbers.most_decimals for one in self.answers), default=0)
 
-    def _written(self) -> Iterator[tuple[Place, int, Written]]:
+    def _written(self) -> Iterator[tuple[Place, int, OwnNumbers]]:
         for number, one in enumerate(self.laid):
             for part in one.target.parts:
                 value = np.atleast_1d(one.numbers.value[part.at])
                 if not np.isnan(value).all():
-                    written = Written(value, self.decimals(number), part.scale)
+                    written = OwnNumbers(value, self.decimals(number), part.scale)
                     yield part.place, one.target.row_of(part), written
 
     def bounds(self, number: int, slip: Slip = RIGHT) -> Interval:
@@ -274,7 +274,7 @@ class Sheet:
             doubts = doubts | step.doubts[part.place.name].any()
         return (low, high), doubts
 
-    def _inside(self, place: Place, row: int, one: Written) -> NDArray[np.bool_]:
+    def _inside(self, place: Place, row: int, one: OwnNumbers) -> NDArray[np.bool_]:
         step = self.paper(place, one.decimals).step(place.phase, place.key, place.t, until=place.name)
         bounds = in_row(step.bounds(place.name)[0], row, one.value.shape)
         return one.is_inside(as_computed(bounds, self.learning.scenario))
@@ -357,7 +357,7 @@ class Sheet:
         target, numbers = self.targets[number], self.laid[number].numbers
         expected = self.expected(target)
         low, high = self._with_what_is_computed(number, self.bounds(number), expected)
-        one = Written(numbers.value, self.decimals(number))
+        one = OwnNumbers(numbers.value, self.decimals(number))
         is_wrong = ~one.is_inside((low, high))
         is_copied = self._is_copied(number, one) & is_wrong
         is_wrong &= ~is_copied & np.isfinite(
@@ -386,7 +386,7 @@ class Sheet:
         low, high = (bound[is_wrong] for bound in bounds)
         return fewest if ((value >= low - half) & (value <= high + half)).all() else None
 
-    def _is_copied(self, number: int, one: Written) -> NDArray[np.bool_]:
+    def _is_copied(self, number: int, one: OwnNumbers) -> NDArray[np.bool_]:
         """Where an answer repeats a wrong number that an earlier one gave of the same value, as h_n does the last h."""
         found = np.zeros(one.value.shape, np.bool_)
         target = self.targets[number]

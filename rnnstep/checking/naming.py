@@ -20,7 +20,7 @@ from rnnstep.checking.chance import NAMED, POSSIBLE, Tries, own_range
 from rnnstep.checking.marking import UNFIT, Sheet, in_row
 from rnnstep.checking.mistakes import entries
 from rnnstep.checking.mistakes.catalogue import rank
-from rnnstep.checking.own_numbers import Written
+from rnnstep.checking.own_numbers import OwnNumbers
 from rnnstep.checking.rounding import told_by
 from rnnstep.checking.slip import RIGHT, Here, Slip, once, together
 from rnnstep.equations.intervals import Interval
@@ -34,7 +34,7 @@ MOST_TELLING = 64  # wrong numbers that are looked at for how likely they fit by
 
 
 @dataclass(frozen=True, eq=False)
-class Named:
+class NamedMistake:
     """A mistake that explains an answer.
 
     Attributes:
@@ -77,7 +77,7 @@ class Tried:
         shares: of each mistake that was tried, in order, how likely random numbers fit it.
     """
 
-    fitting: tuple[Named, ...] = ()
+    fitting: tuple[NamedMistake, ...] = ()
     shares: tuple[tuple[tuple[str, ...], float], ...] = ()
 
     def up_to(self, ids: tuple[str, ...]) -> Mapping[tuple[str, ...], float]:
@@ -103,7 +103,7 @@ def tried(sheet: Sheet, number: int, *, work: int = THOROUGH) -> Tried:
     return _Search(sheet, number, work).found()
 
 
-def told(fitting: Sequence[Named], is_given: NDArray[np.bool_]) -> tuple[Named, ...]:
+def told(fitting: Sequence[NamedMistake], is_given: NDArray[np.bool_]) -> tuple[NamedMistake, ...]:
     """Give what is to be told of the mistakes that fit: those named, then the possible ones, the likeliest first.
 
     Args:
@@ -111,7 +111,7 @@ def told(fitting: Sequence[Named], is_given: NDArray[np.bool_]) -> tuple[Named, 
         is_given: which entries of the answer are.
     """
     order = sorted(fitting, key=lambda one: (one.is_against_others, one.distance))
-    best: dict[tuple[str, ...], Named] = {}
+    best: dict[tuple[str, ...], NamedMistake] = {}
     for one in order:
         if one.is_against_others and not order[0].is_against_others:
             break
@@ -122,7 +122,7 @@ def told(fitting: Sequence[Named], is_given: NDArray[np.bool_]) -> tuple[Named, 
     return tuple(sorted(found, key=lambda one: not one.is_named))
 
 
-def _explained(one: Named, same: Sequence[Named]) -> Named:
+def _explained(one: NamedMistake, same: Sequence[NamedMistake]) -> NamedMistake:
     """A mistake with how sure it is: as sure as one of those, itself among them, that give the same numbers."""
     chance = min((other.chance for other in same), default=one.chance)
     is_weaker = len(one.ids) > 1 or one.is_against_others
@@ -130,7 +130,7 @@ def _explained(one: Named, same: Sequence[Named]) -> Named:
     return replace(one, chance=chance, explains=explains)
 
 
-def _is_same(one: Named, other: Named, is_given: NDArray[np.bool_]) -> bool:
+def _is_same(one: NamedMistake, other: NamedMistake, is_given: NDArray[np.bool_]) -> bool:
     """Whether two mistakes give the same numbers: the middle of each one's bounds lies within the other's."""
     with np.errstate(invalid="ignore"):
         middles = (one.low + one.high) / 2, (other.low + other.high) / 2
@@ -146,7 +146,7 @@ class _Search:
         self.sheet = sheet
         self.number = number
         self.mark = sheet.marks[number]
-        self.one = Written(self.mark.given, sheet.decimals(number))
+        self.one = OwnNumbers(self.mark.given, sheet.decimals(number))
         self.slips = sorted(
             sheet.catalogue.slips(sheet.targets[number].parts[0].place), key=lambda slip: rank(slip.id)
         )
@@ -161,7 +161,7 @@ class _Search:
         fitting = self._fitting()
         return Tried(tuple(fitting), tuple((ids, tries.chance) for ids, tries in self._each.items()))
 
-    def _fitting(self) -> list[Named]:
+    def _fitting(self) -> list[NamedMistake]:
         reaches = list(self._reaches())
         left = self._work
         written = [((id_,), bounds, None) for id_, bounds in self._written_wrongly()]
@@ -220,7 +220,7 @@ class _Search:
 
     # ── candidates ───────────────────────────────────────────────────────────────────
 
-    def _tried(self, candidates: Sequence[_Candidate]) -> Iterator[Named]:
+    def _tried(self, candidates: Sequence[_Candidate]) -> Iterator[NamedMistake]:
         """Those that hold the numbers; each with how likely random ones fit any tried up to it, its other ways included."""
         order = sorted(candidates, key=lambda one: max(map(rank, one[0])))
         for _, group in groupby(order, key=lambda one: max(map(rank, one[0]))):
@@ -228,7 +228,9 @@ class _Search:
             for found in holding:
                 yield replace(found, chance=self._all.chance)
 
-    def _holding(self, ids: tuple[str, ...], bounds: Interval | None, slip: Slip | None) -> Named | None:
+    def _holding(
+        self, ids: tuple[str, ...], bounds: Interval | None, slip: Slip | None
+    ) -> NamedMistake | None:
         """A mistake that holds the numbers; counted as tried where it is one that others might hold."""
         if bounds is None or not (self.one.is_inside(bounds) | ~self._is_right).all():
             return None
@@ -248,7 +250,7 @@ class _Search:
             off = (np.abs(self.mark.given - middle) / width)[np.isfinite(middle) & self.one.is_given]
         is_against = slip is not None and self._is_against_others(slip)
         low, high = bounds
-        return Named(ids, "all", 1.0, low, high, float(off.max(initial=0.0)), slip, is_against)
+        return NamedMistake(ids, "all", 1.0, low, high, float(off.max(initial=0.0)), slip, is_against)
 
     def _tries(self) -> Tries:
         """How random numbers in the place of the wrong ones would fit."""
@@ -316,7 +318,7 @@ class _Search:
 _Candidate = tuple[tuple[str, ...], Interval | None, Slip | None]
 
 
-def _likeliest(found: list[Named]) -> Iterator[Named]:
+def _likeliest(found: list[NamedMistake]) -> Iterator[NamedMistake]:
     """Those that stand out: one whose middle is far off is left out beside one that is close."""
     if not found:
         return

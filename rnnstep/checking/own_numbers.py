@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Written:
+class OwnNumbers:
     """What a writer gave of one place, in one row or of a parameter.
 
     Attributes:
@@ -65,7 +65,7 @@ class Written:
         return np.asarray(inside | ~self.is_given)
 
 
-def _put(several: list[Written], one: Written) -> None:
+def _put(several: list[OwnNumbers], one: OwnNumbers) -> None:
     """Add what was written, but for the entries that are given already; what has the same decimals goes together."""
     value = one.value
     for other in several:
@@ -81,12 +81,12 @@ def _put(several: list[Written], one: Written) -> None:
 class Own:
     """All numbers of a writer's calculation; where two answers give the same number, the first counts for what follows."""
 
-    def __init__(self, written: Iterable[tuple[Place, int, Written]] = ()) -> None:
-        self._by_place: dict[Place, dict[int, list[Written]]] = {}
+    def __init__(self, written: Iterable[tuple[Place, int, OwnNumbers]] = ()) -> None:
+        self._by_place: dict[Place, dict[int, list[OwnNumbers]]] = {}
         for place, row, one in written:
             _put(self._by_place.setdefault(place, {}).setdefault(row, []), one)
 
-    def at(self, place: Place) -> Mapping[int, list[Written]]:
+    def at(self, place: Place) -> Mapping[int, list[OwnNumbers]]:
         """What was given of a place, by row of the batch; of a parameter under row 0. Of several no two give the same entry."""
         return self._by_place.get(place, {})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from rnnstep.cli.commands import DISAGREES, Argument, Command, Given, Option
+from rnnstep.cli.commands import DISAGREES, Argument, GivenOptions, Option, Subcommand
 from rnnstep.cli.options import (
     WholeNumber,
     format_option,
@@ -28,7 +28,7 @@ STANDARD_INPUT = "-"
 NAME_OF_STANDARD_INPUT = "<stdin>"  # in messages
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Mark and write; the exit status says whether an answer is wrong."""
     from rnnstep.checking import Marked
     from rnnstep.cli.output import check_output, write_text
@@ -52,7 +52,7 @@ def run(given: Given, speech: str) -> int:
     return DISAGREES if any(mark.status == "wrong" for mark in marked.marks) else 0
 
 
-def _answers(given: Given) -> Answers:
+def _answers(given: GivenOptions) -> Answers:
     """Read a file of answers, or what stands on the command line or in standard input."""
     from rnnstep.checking import answers_of
     from rnnstep.checking.answers.reading import given_answers
@@ -74,7 +74,7 @@ def marking_options() -> list[Option]:
     ]
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "check",
     run,
     [

@@ -8,8 +8,8 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking import MISTAKES, TOO_COARSE, Mark, Marked, Named, Remarks, followed, not_marked
-from rnnstep.cli.page import Page, module_words
+from rnnstep.checking import MISTAKES, TOO_COARSE, Mark, Marked, NamedMistake, Remarks, followed, not_marked
+from rnnstep.cli.page import TextPage, module_words
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 from rnnstep.views.numbers import number
@@ -17,13 +17,13 @@ from rnnstep.views.numbers import number
 MOST_ENTRIES = 8  # that are told of one answer
 
 
-def marked_pieces(marked: Marked, page: Page, *, with_hints: bool = False) -> Iterator[str]:
+def marked_pieces(marked: Marked, page: TextPage, *, with_hints: bool = False) -> Iterator[str]:
     """Give the whole text, line by line; with hints nothing gives an answer away."""
     for line in _lines(marked, page, with_hints=with_hints):
         yield line + "\n"
 
 
-def _lines(marked: Marked, page: Page, *, with_hints: bool) -> Iterator[str]:
+def _lines(marked: Marked, page: TextPage, *, with_hints: bool) -> Iterator[str]:
     scenario = marked.sheet.learning.scenario
     title = " ".join(scenario.title.into(page.language).split())
     yield page.heading(page.dot.join([title or scenario.name, module_words(scenario)]))
@@ -35,7 +35,7 @@ def _lines(marked: Marked, page: Page, *, with_hints: bool) -> Iterator[str]:
     yield page.heading(page.say(Text("{right} of {count} right", right=right, count=count)))
 
 
-def _answer(marked: Marked, index: int, mark: Mark, page: Page, *, with_hints: bool) -> Iterator[str]:
+def _answer(marked: Marked, index: int, mark: Mark, page: TextPage, *, with_hints: bool) -> Iterator[str]:
     decimals = marked.sheet.decimals(index)
     name = page.alphabet.spell(mark.label)
     if mark.status == "missing":
@@ -58,13 +58,13 @@ def _answer(marked: Marked, index: int, mark: Mark, page: Page, *, with_hints: b
     yield from (f"    {line}" for line in _remarks(marked, index, page, with_hints=with_hints))
 
 
-def _numbers(values: Array, decimals: NDArray[np.int64], page: Page) -> str:
+def _numbers(values: Array, decimals: NDArray[np.int64], page: TextPage) -> str:
     """Numbers as they were written: each with its own decimals."""
     flat = zip(values.reshape(-1).tolist(), decimals.reshape(-1).tolist(), strict=True)
     return " ".join("?" if np.isnan(value) else _as_written(value, places, page) for value, places in flat)
 
 
-def _as_written(value: float, decimals: int, page: Page) -> str:
+def _as_written(value: float, decimals: int, page: TextPage) -> str:
     """A number with its decimals, all of those that were written."""
     if not np.isfinite(value):
         return number(value, decimals, alphabet=page.alphabet)
@@ -72,7 +72,7 @@ def _as_written(value: float, decimals: int, page: Page) -> str:
 
 
 def _wrong(
-    mark: Mark, written: NDArray[np.int64], decimals: int, page: Page, *, with_hints: bool
+    mark: Mark, written: NDArray[np.int64], decimals: int, page: TextPage, *, with_hints: bool
 ) -> Iterator[str]:
     """Which entries are wrong, as they were written, and between which numbers they should lie."""
     places = np.argwhere(mark.is_wrong)
@@ -101,7 +101,7 @@ def _wrong(
         yield page.say(Text("and {count} more", count=len(places) - MOST_ENTRIES))
 
 
-def _anything(mark: Mark, decimals: int, page: Page) -> Text:
+def _anything(mark: Mark, decimals: int, page: TextPage) -> Text:
     at = np.unravel_index(int(np.argmin(np.isnan(mark.given))), mark.given.shape)
     low, high = (_bound(float(values[at]), decimals + 1, page) for values in (mark.low, mark.high))
     return Text(
@@ -109,13 +109,13 @@ def _anything(mark: Mark, decimals: int, page: Page) -> Text:
     )
 
 
-def _bound(value: float, decimals: int, page: Page) -> str:
+def _bound(value: float, decimals: int, page: TextPage) -> str:
     """A bound of what is right: what directed rounding makes of a zero is one."""
     nothing = abs(value) < 0.05 * 10.0**-decimals
     return number(0.0 if nothing else value, decimals, alphabet=page.alphabet)
 
 
-def _remarks(marked: Marked, index: int, page: Page, *, with_hints: bool) -> Iterator[str]:
+def _remarks(marked: Marked, index: int, page: TextPage, *, with_hints: bool) -> Iterator[str]:
     remarks = marked.remarks(index)
     if marked.marks[index].fewer_decimals is not None:
         fewer = marked.marks[index].fewer_decimals
@@ -158,7 +158,7 @@ def _remarks(marked: Marked, index: int, page: Page, *, with_hints: bool) -> Ite
         )
 
 
-def _next(marked: Marked, index: int, remarks: Remarks, page: Page) -> str:
+def _next(marked: Marked, index: int, remarks: Remarks, page: TextPage) -> str:
     """What to work out next, by name."""
     assert remarks.advice is not None
     name = page.alphabet.spell(remarks.advice.label)
@@ -166,7 +166,7 @@ def _next(marked: Marked, index: int, remarks: Remarks, page: Page) -> str:
     return page.say(Text("the rest of {name}", name=name)) if is_own else name
 
 
-def _mistake(one: Named, page: Page) -> Iterator[str]:
+def _mistake(one: NamedMistake, page: TextPage) -> Iterator[str]:
     names = " + ".join(page.say(MISTAKES[id_].name) for id_ in one.ids)
     told = {"names": names, "count": one.one_in}
     if not one.is_named:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnnstep.cli.commands import Command, Given
+from rnnstep.cli.commands import GivenOptions, Subcommand
 from rnnstep.cli.options import (
     language_option,
     output_options,
@@ -13,7 +13,7 @@ from rnnstep.cli.options import (
 from rnnstep.language import Text, environment_language
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Read the scenario and write its program."""
     from rnnstep.cli.output import check_output, write_text
     from rnnstep.program import torch_program
@@ -26,7 +26,7 @@ def run(given: Given, speech: str) -> int:
     return 0
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "code",
     run,
     [scenario_argument(), *reading_options(), *output_options(), language_option()],

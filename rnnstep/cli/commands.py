@@ -19,7 +19,7 @@ WIDTH = 80  # of the help, in every terminal: looking it up would cost two milli
 DISAGREES = 1  # the exit status where torch disagrees
 HELP_NAMES = ("-h", "--help")
 
-Given = SimpleNamespace
+GivenOptions = SimpleNamespace
 """The values of a command's options and arguments, under their names: `given.memory_limit`."""
 
 
@@ -38,13 +38,13 @@ class Argument(click.Argument):
         super().__init__([name.lower()], metavar=name, **attributes)
 
 
-class Command(click.Command):
+class Subcommand(click.Command):
     """A command; `action` gets what was given and the language of messages, and gives the exit status."""
 
     def __init__(
         self,
         name: str,
-        action: Callable[[Given, str], int],
+        action: Callable[[GivenOptions, str], int],
         params: Sequence[click.Parameter],
         *,
         usage: str,
@@ -52,7 +52,7 @@ class Command(click.Command):
         **attributes: Any,
     ) -> None:
         def run(**parameters: Any) -> int:
-            return action(Given(**parameters), click.get_current_context().obj)
+            return action(GivenOptions(**parameters), click.get_current_context().obj)
 
         super().__init__(
             name, callback=run, params=[*params, _help_option()], add_help_option=False, **attributes

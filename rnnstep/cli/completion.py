@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from rnnstep.cli.commands import Argument, Command, Given
+from rnnstep.cli.commands import Argument, GivenOptions, Subcommand
 from rnnstep.cli.options import OneOf, language_option
 from rnnstep.language import Text
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Print the shell's script."""
     from click.shell_completion import get_completion_class
 
@@ -22,7 +22,7 @@ def run(given: Given, speech: str) -> int:
     return 0
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "completion",
     run,
     [Argument("SHELL", type=OneOf(SHELLS)), language_option()],

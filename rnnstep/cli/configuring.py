@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnstep.cli.commands import Command, Given
+from rnnstep.cli.commands import GivenOptions, Subcommand
 from rnnstep.cli.options import language_option, theme_option
 from rnnstep.folders import CONFIG, KEYS, config_file, state_folder
 from rnnstep.language import Text, environment_language
@@ -21,7 +21,7 @@ BAD_INPUT = 2
 DEFAULT = Text("by default")
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Print a row a setting: its name, its value and its source; then the files."""
     from rnnstep.cli.speech import say_plainly
 
@@ -81,7 +81,7 @@ def _wrong_keys(speech: str) -> list[str]:
     return [problem.into(speech) for problem in read_keymap().problems]
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "config",
     run,
     [theme_option(), language_option()],

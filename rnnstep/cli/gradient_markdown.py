@@ -20,7 +20,7 @@ from rnnstep.cli.gradient_words import (
     verdict_lines,
 )
 from rnnstep.cli.markdown import escaped, items, table_row, vector
-from rnnstep.cli.page import Page, module_words
+from rnnstep.cli.page import TextPage, module_words
 from rnnstep.cli.worked import MOST_SHOWN
 from rnnstep.engine.floor import floor
 from rnnstep.equations.write import write_line
@@ -29,13 +29,13 @@ from rnnstep.reports.gradients import MOST_STEPS, Gradients, parts_of, shares, s
 from rnnstep.views.numbers import number
 
 
-def markdown_pieces(found: Gradients, page: Page) -> Iterator[str]:
+def markdown_pieces(found: Gradients, page: TextPage) -> Iterator[str]:
     """Give the whole document, line by line."""
     for line in _lines(found, page):
         yield line + "\n"
 
 
-def _lines(found: Gradients, page: Page) -> Iterator[str]:
+def _lines(found: Gradients, page: TextPage) -> Iterator[str]:
     scenario = found.scenario
     title = " ".join(scenario.title.into(page.language).split())
     yield f"# {escaped(title or scenario.name)}"
@@ -55,7 +55,7 @@ def _lines(found: Gradients, page: Page) -> Iterator[str]:
     yield from items(of_gradients(found, page))
 
 
-def _batch(found: Gradients, index: int, page: Page) -> Iterator[str]:
+def _batch(found: Gradients, index: int, page: TextPage) -> Iterator[str]:
     back = found.passes[index]
     if len(found.passes) > 1:
         where = Text("batch {batch}/{batches}", batch=index + 1, batches=len(found.passes))
@@ -72,7 +72,7 @@ def _batch(found: Gradients, index: int, page: Page) -> Iterator[str]:
         yield from _shares(found, index, block.key, page)
 
 
-def _loss(found: Gradients, index: int, page: Page) -> Iterator[str]:
+def _loss(found: Gradients, index: int, page: TextPage) -> Iterator[str]:
     back, torch = found.passes[index], found.compared(index)
     yield from ("", f"## {page.say(Text('the loss'))}", "", "```")
     yield from (write_line(line) for key in ("loss", "total") for line in back.done.by_key[key].program.lines)
@@ -85,7 +85,7 @@ def _loss(found: Gradients, index: int, page: Page) -> Iterator[str]:
     yield from ("", page.say(least.why)) if least is not None else ()
 
 
-def _states(found: Gradients, index: int, key: str, name: str, page: Page) -> Iterator[str]:
+def _states(found: Gradients, index: int, key: str, name: str, page: TextPage) -> Iterator[str]:
     back = found.passes[index]
     where = "" if len(back.done.runs) == 1 else f"{key}: "
     yield from ("", f"## {where}∂L/∂{name}_t", "")
@@ -102,7 +102,9 @@ def _states(found: Gradients, index: int, key: str, name: str, page: Page) -> It
             yield table_row([label, norm, vector(whole[t, row], page), theirs, sign])
 
 
-def _parameter(found: Gradients, index: int, torch: str, parts: Sequence[str], page: Page) -> Iterator[str]:
+def _parameter(
+    found: Gradients, index: int, torch: str, parts: Sequence[str], page: TextPage
+) -> Iterator[str]:
     back = found.passes[index]
     ours, compared = back.parameters[torch], found.compared(index)
     theirs = None if compared is None else compared.parameters[torch]
@@ -122,7 +124,7 @@ def _parameter(found: Gradients, index: int, torch: str, parts: Sequence[str], p
         yield table_row([f"`{label}`" if label else "", vector(left, page), right, sign])
 
 
-def _shares(found: Gradients, index: int, key: str, page: Page) -> Iterator[str]:
+def _shares(found: Gradients, index: int, key: str, page: TextPage) -> Iterator[str]:
     """Write how large each step's share in a block's weights is, and their sum so far."""
     back = found.passes[index]
     count = sum(1 for _ in steps_back(back, key))

@@ -22,7 +22,7 @@ from rnnstep.cli.gradient_words import (
     tag_room,
     verdict_lines,
 )
-from rnnstep.cli.page import Page, module_words
+from rnnstep.cli.page import TextPage, module_words
 from rnnstep.cli.training_words import mistake_lines
 from rnnstep.cli.worked import MOST_SHOWN, number_room, value_lines
 from rnnstep.engine.backward import BackwardPass
@@ -38,13 +38,13 @@ MOST_NUMBERS = 64  # of a weight whose shares are shown in numbers
 MOST_NUMBERED = 12  # steps
 
 
-def gradient_pieces(found: Gradients, page: Page) -> Iterator[str]:
+def gradient_pieces(found: Gradients, page: TextPage) -> Iterator[str]:
     """Give the whole text, line by line."""
     for line in _lines(found, page):
         yield line.rstrip() + "\n"
 
 
-def _lines(found: Gradients, page: Page) -> Iterator[str]:
+def _lines(found: Gradients, page: TextPage) -> Iterator[str]:
     yield from _head(found, page)
     for index in range(len(found.passes)):
         yield from _batch(found, index, page)
@@ -53,7 +53,7 @@ def _lines(found: Gradients, page: Page) -> Iterator[str]:
     yield from of_gradients(found, page)
 
 
-def _head(found: Gradients, page: Page) -> Iterator[str]:
+def _head(found: Gradients, page: TextPage) -> Iterator[str]:
     scenario = found.scenario
     title = " ".join(scenario.title.into(page.language).split())
     yield page.heading(title or scenario.name)
@@ -76,7 +76,7 @@ def _head(found: Gradients, page: Page) -> Iterator[str]:
     yield from page.say(legend(found, page)).split("\n")
 
 
-def _batch(found: Gradients, index: int, page: Page) -> Iterator[str]:
+def _batch(found: Gradients, index: int, page: TextPage) -> Iterator[str]:
     back = found.passes[index]
     if len(found.passes) > 1:
         yield ""
@@ -96,7 +96,7 @@ def _batch(found: Gradients, index: int, page: Page) -> Iterator[str]:
 # ── the loss ─────────────────────────────────────────────────────────────────────────
 
 
-def _loss(found: Gradients, index: int, page: Page) -> Iterator[str]:
+def _loss(found: Gradients, index: int, page: TextPage) -> Iterator[str]:
     back, torch = found.passes[index], found.compared(index)
     yield ""
     yield page.heading(page.say(Text("the loss")))
@@ -117,7 +117,7 @@ def _loss(found: Gradients, index: int, page: Page) -> Iterator[str]:
         yield from least
 
 
-def _listed(name: str, values: Sequence[float], label: int, page: Page) -> Iterator[str]:
+def _listed(name: str, values: Sequence[float], label: int, page: TextPage) -> Iterator[str]:
     """Write a number of each step, over as many lines as it takes."""
     written = column(values, page.decimals, width=page.decimals + 3, alphabet=page.alphabet)
     per_line = max(1, (page.width - label - 4) // (len(written[0]) + 1))
@@ -128,7 +128,7 @@ def _listed(name: str, values: Sequence[float], label: int, page: Page) -> Itera
 # ── states ───────────────────────────────────────────────────────────────────────────
 
 
-def _states(found: Gradients, index: int, key: str, name: str, page: Page) -> Iterator[str]:
+def _states(found: Gradients, index: int, key: str, name: str, page: TextPage) -> Iterator[str]:
     """Write ∂L/∂ of a state, from the step computed last to the first: its norm, and its numbers."""
     back = found.passes[index]
     yield ""
@@ -158,7 +158,9 @@ def _states(found: Gradients, index: int, key: str, name: str, page: Page) -> It
 # ── parameters ───────────────────────────────────────────────────────────────────────
 
 
-def _parameter(found: Gradients, index: int, torch: str, parts: Sequence[str], page: Page) -> Iterator[str]:
+def _parameter(
+    found: Gradients, index: int, torch: str, parts: Sequence[str], page: TextPage
+) -> Iterator[str]:
     """Write ∂L/∂ of a parameter, autograd's beside it."""
     back = found.passes[index]
     ours, compared = back.parameters[torch], found.compared(index)
@@ -182,7 +184,9 @@ def _parameter(found: Gradients, index: int, torch: str, parts: Sequence[str], p
     yield from _matrix(rows, None if theirs is None else by_part(theirs, parts), labels, sign, page)
 
 
-def _matrix(ours: Array, theirs: Array | None, labels: Sequence[str], sign: str, page: Page) -> Iterator[str]:
+def _matrix(
+    ours: Array, theirs: Array | None, labels: Sequence[str], sign: str, page: TextPage
+) -> Iterator[str]:
     most = max(map(len, labels))
     least = number_room((ours,) if theirs is None else (ours, theirs), page)
     for row, (label, left) in enumerate(zip(labels, ours, strict=True)):
@@ -190,7 +194,7 @@ def _matrix(ours: Array, theirs: Array | None, labels: Sequence[str], sign: str,
         yield from value_lines(label, left, right, most, sign, page, tag_room=tag_room(sign), least=least)
 
 
-def _biases(back: BackwardPass, key: str, page: Page) -> Iterator[str]:
+def _biases(back: BackwardPass, key: str, page: TextPage) -> Iterator[str]:
     said = bias_words(back, key)
     if said is not None:
         yield ""
@@ -200,7 +204,7 @@ def _biases(back: BackwardPass, key: str, page: Page) -> Iterator[str]:
 # ── shares ───────────────────────────────────────────────────────────────────────────
 
 
-def _shares(back: BackwardPass, key: str, page: Page) -> Iterator[str]:
+def _shares(back: BackwardPass, key: str, page: TextPage) -> Iterator[str]:
     """Write what each step gives to a block's weights, and their sum so far."""
     block = back.done.by_key[key]
     count = sum(1 for _ in steps_back(back, key))
@@ -221,7 +225,7 @@ def _shares(back: BackwardPass, key: str, page: Page) -> Iterator[str]:
             yield from _norms(steps, page)
 
 
-def _norms(steps: Sequence[Share], page: Page) -> Iterator[str]:
+def _norms(steps: Sequence[Share], page: TextPage) -> Iterator[str]:
     decimals, alphabet = page.decimals, page.alphabet
     heads = [page.say(Text("step")), page.say(Text("norm")), page.say(Text("norm of the sum"))]
     columns = [
@@ -240,7 +244,7 @@ def _table(heads: Sequence[str], columns: Sequence[Sequence[str]]) -> Iterator[s
         )
 
 
-def _in_numbers(steps: Sequence[Share], labels: Sequence[str], page: Page) -> Iterator[str]:
+def _in_numbers(steps: Sequence[Share], labels: Sequence[str], page: TextPage) -> Iterator[str]:
     for step in steps:
         norms = [
             number(norm_of(value), page.decimals, alphabet=page.alphabet)

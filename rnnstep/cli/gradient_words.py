@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rnnstep.cli.page import ALONE, Page
+from rnnstep.cli.page import ALONE, TextPage
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.floor import floor
 from rnnstep.equations.operations import Array
@@ -19,7 +19,7 @@ from rnnstep.views.numbers import brief
 from rnnstep.views.rows import width
 
 
-def spelt(text: str, page: Page) -> str:
+def spelt(text: str, page: TextPage) -> str:
     """Give a text in the page's signs."""
     return page.alphabet.spell(text)
 
@@ -35,7 +35,7 @@ def loss_words(scenario: Scenario) -> str:
     return f"{factor}{loss.name}({', '.join(options)})"
 
 
-def legend(found: Gradients, page: Page) -> Text:
+def legend(found: Gradients, page: TextPage) -> Text:
     """Say what stands beside each gradient, and what the marks say."""
     sign = page.alphabet.check
     if not found.comparisons:
@@ -60,7 +60,7 @@ def legend(found: Gradients, page: Page) -> Text:
     )
 
 
-def tag(found: Gradients, index: int, kind: str, name: str, page: Page) -> str:
+def tag(found: Gradients, index: int, kind: str, name: str, page: TextPage) -> str:
     """Mark the loss, or a parameter's gradient, of a batch."""
     if not found.comparisons:
         return ""
@@ -68,7 +68,7 @@ def tag(found: Gradients, index: int, kind: str, name: str, page: Page) -> str:
     return page.self_check(sign) if found.reference is None else sign
 
 
-def state_tag(found: Gradients, index: int, key: str, name: str, page: Page) -> str:
+def state_tag(found: Gradients, index: int, key: str, name: str, page: TextPage) -> str:
     """Mark the gradient of a state."""
     if not found.comparisons:
         return ""
@@ -103,12 +103,12 @@ def tag_room(sign: str) -> int:
     return width(re.sub(r"\x1b\[[\d;]*m", "", sign))
 
 
-def state_label(name: str, t: int, row: int, rows: int, page: Page) -> str:
+def state_label(name: str, t: int, row: int, rows: int, page: TextPage) -> str:
     """Name a state after a step: `h_3`, with its row where there are several."""
     return f"{name}_{t + 1}" + (f" {page.say(Text('row {row}', row=row + 1))}" if rows > 1 else "")
 
 
-def floor_words(scenario: Scenario, batch: Batch, page: Page) -> list[str]:
+def floor_words(scenario: Scenario, batch: Batch, page: TextPage) -> list[str]:
     """Say what the loss can never reach, in lines; none where there is no such bound."""
     least = floor(scenario, batch)
     return [] if least is None else [f"  {line}" for line in wrap(page.say(least.why), page.width - 2)]
@@ -140,7 +140,7 @@ def bias_words(back: BackwardPass, key: str) -> Text | None:
     )
 
 
-def verdict_lines(found: Gradients, page: Page) -> Iterator[str]:
+def verdict_lines(found: Gradients, page: TextPage) -> Iterator[str]:
     """Say whether autograd agrees, and by what measure."""
     if not found.comparisons:
         yield page.say(ALONE)

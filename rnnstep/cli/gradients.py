@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rnnstep.cli.commands import DISAGREES, Command, Given
+from rnnstep.cli.commands import DISAGREES, GivenOptions, Subcommand
 from rnnstep.cli.options import (
     beside_torch,
     filled,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "csv", "npz", "md")
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Go forward and back, compare and write; the exit status says whether autograd agrees."""
     from rnnstep.cli.output import check_output, write_binary, write_text
     from rnnstep.reports.gradients import check_loss, gradients
@@ -46,7 +46,7 @@ def run(given: Given, speech: str) -> int:
     return DISAGREES if found.agrees is False else 0
 
 
-def _pieces(found: Gradients, given: Given) -> Iterator[str]:
+def _pieces(found: Gradients, given: GivenOptions) -> Iterator[str]:
     from rnnstep.cli.page import page_of
 
     match given.format:
@@ -69,7 +69,7 @@ def _pieces(found: Gradients, given: Given) -> Iterator[str]:
     return folded(gradient_pieces(found, page), page)
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "grad",
     run,
     [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnstep.cli.checking import marking_options
-from rnnstep.cli.commands import Argument, Command, Given
+from rnnstep.cli.commands import Argument, GivenOptions, Subcommand
 from rnnstep.cli.options import (
     format_option,
     language_option,
@@ -21,8 +21,8 @@ from rnnstep.cli.options import (
 from rnnstep.language import Text
 
 if TYPE_CHECKING:
-    from rnnstep.checking.grading import Row
-    from rnnstep.cli.page import Page
+    from rnnstep.checking.grading import GradedRow
+    from rnnstep.cli.page import TextPage
 
 FORMATS = ("text", "csv")
 COLUMNS = ("file", "right", "answers", "first_wrong", "step", "mistakes", "proven", "error")
@@ -34,7 +34,7 @@ GAP = "  "
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Mark every file and write the rows; what is wrong with a file is told in its row."""
     from rnnstep.checking.grading import submissions
     from rnnstep.cli.output import check_output, write_text
@@ -62,7 +62,7 @@ def run(given: Given, speech: str) -> int:
     return 0
 
 
-def _with_bar(given: Given, scenario: Any, handed_in: Sequence[Any]) -> Iterator[Row]:
+def _with_bar(given: GivenOptions, scenario: Any, handed_in: Sequence[Any]) -> Iterator[GradedRow]:
     from rnnstep.checking.grading import grade
     from rnnstep.cli.progress import Bar
 
@@ -75,7 +75,7 @@ def _with_bar(given: Given, scenario: Any, handed_in: Sequence[Any]) -> Iterator
         bar.clear()
 
 
-def _csv(row: Row, language: str) -> str:
+def _csv(row: GradedRow, language: str) -> str:
     error = "" if row.error is None else row.error.into(language)
     step = "" if row.step is None else row.step
     score = ("", "") if row.error is not None else (row.right, row.count)
@@ -95,7 +95,7 @@ def _line(cells: Sequence[str | int]) -> str:
 # ── the table ────────────────────────────────────────────────────────────────────────
 
 
-def _table(rows: Sequence[Row], page: Page, width: int | None) -> Iterator[str]:
+def _table(rows: Sequence[GradedRow], page: TextPage, width: int | None) -> Iterator[str]:
     """The rows in columns, no wider than a terminal of `width`; the class's score; its most common mistakes."""
     from rnnstep.views.compose import clip
     from rnnstep.views.rows import Span
@@ -149,7 +149,7 @@ def _cut(name: str, room: int, end: int, ellipsis: str) -> str:
     return cut(name, room - cells(last) - cells(ellipsis)) + ellipsis + last
 
 
-def _summary(rows: Sequence[Row], page: Page) -> Iterator[str]:
+def _summary(rows: Sequence[GradedRow], page: TextPage) -> Iterator[str]:
     from rnnstep.checking.grading import most_common
 
     marked = [row for row in rows if row.error is None]
@@ -169,20 +169,20 @@ def _summary(rows: Sequence[Row], page: Page) -> Iterator[str]:
             yield page.alphabet.spell(f"  {times} × {_named(ids, page)}")
 
 
-def _told(row: Row, page: Page) -> str:
+def _told(row: GradedRow, page: TextPage) -> str:
     """The mistakes of a row; of numbers that prove none, what they may come of."""
     names = page.say(Text(", ")).join(_named(ids, page) for ids in row.mistakes)
     return page.say(Text("perhaps {names}", names=names)) if names and not row.is_proven else names
 
 
-def _named(ids: str, page: Page) -> str:
+def _named(ids: str, page: TextPage) -> str:
     from rnnstep.checking import MISTAKES
 
     names = " + ".join(page.say(MISTAKES[id_].name) for id_ in ids.split("+"))
     return page.say(Text("{names} ({ids})", names=names, ids=ids))
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "grade",
     run,
     [

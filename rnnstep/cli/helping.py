@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnstep.cli.commands import WIDTH, Argument, Command, Given
+from rnnstep.cli.commands import WIDTH, Argument, GivenOptions, Subcommand
 from rnnstep.cli.options import HelpWord, language_option
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Print the help of what is named; without a word that of the program."""
     context = click.get_current_context()
     assert context.parent is not None
@@ -65,7 +65,7 @@ def _words(path: Path, key: str, language: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "help",
     run,
     [Argument("WORD", required=False, type=HelpWord()), language_option()],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnstep.cli.commands import Command, Given
+from rnnstep.cli.commands import GivenOptions, Subcommand
 from rnnstep.cli.options import language_option
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Print name and title of each in the order of the course; on a terminal under its headings, in its width."""
     from rnnstep.scenario.bundled import SUFFIX, course, folder
 
@@ -53,7 +53,7 @@ def _title(path: Path, language: str) -> str:
     return printable(str(title))
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "list",
     run,
     [language_option()],

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rnnstep.cli.findings import of_run
-from rnnstep.cli.page import Page, legend, letter, module_words, verdict_lines
+from rnnstep.cli.page import TextPage, legend, letter, module_words, verdict_lines
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
 from rnnstep.equations.write import write_line
@@ -17,13 +17,13 @@ from rnnstep.scenario.file.document import shown_shape
 from rnnstep.views.numbers import number
 
 
-def markdown_pieces(selection: Selection, page: Page) -> Iterator[str]:
+def markdown_pieces(selection: Selection, page: TextPage) -> Iterator[str]:
     """Give the whole document, line by line."""
     for line in _lines(selection, page):
         yield line + "\n"
 
 
-def _lines(selection: Selection, page: Page) -> Iterator[str]:
+def _lines(selection: Selection, page: TextPage) -> Iterator[str]:
     scenario = selection.run.scenario
     title = " ".join(scenario.title.into(page.language).split())
     yield f"# {escaped(title or scenario.name)}"
@@ -55,7 +55,7 @@ def items(lines: Iterator[str]) -> Iterator[str]:
     yield from (f"- {told}",) if told else ()
 
 
-def _title(selection: Selection, seen: Seen, page: Page) -> str:
+def _title(selection: Selection, seen: Seen, page: TextPage) -> str:
     scenario, step = selection.run.scenario, seen.step
     batch = scenario.batches[step.batch]
     parts = []
@@ -69,10 +69,10 @@ def _title(selection: Selection, seen: Seen, page: Page) -> str:
     return escaped(", ".join(parts))
 
 
-Cells = tuple[str, str, str, str, str]  # row, name, ours, torch's, mark
+TableCells = tuple[str, str, str, str, str]  # row, name, ours, torch's, mark
 
 
-def _table(page: Page, rows: Iterator[Cells], *, has_rows: bool) -> Iterator[str]:
+def _table(page: TextPage, rows: Iterator[TableCells], *, has_rows: bool) -> Iterator[str]:
     heads = [page.say(Text("row")), page.say(Text("value")), page.say(Text("ours")), "torch", ""]
     yield table_row(heads if has_rows else heads[1:])
     yield table_row(["---"] * (5 if has_rows else 4))
@@ -85,7 +85,7 @@ def table_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _step_rows(seen: Seen, page: Page) -> Iterator[Cells]:
+def _step_rows(seen: Seen, page: TextPage) -> Iterator[TableCells]:
     step = seen.step
     count = len(next(iter(step.values())))
     rows = range(count) if step.rows is None else step.rows.tolist()
@@ -101,7 +101,7 @@ def _step_rows(seen: Seen, page: Page) -> Iterator[Cells]:
             yield str(row + 1), f"`{text.replace('|', '')}`", vector(value[position], page), "", ""
 
 
-def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
+def _results(selection: Selection, done: Pass, page: TextPage) -> Iterator[str]:
     checked = selection.run.checked
     comparison = None if checked is None else checked.comparisons[done.index]
     is_alone = len(selection.run.trace.passes) == 1
@@ -123,7 +123,7 @@ def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
             )
 
 
-def vector(values: Array, page: Page) -> str:
+def vector(values: Array, page: TextPage) -> str:
     """Give the numbers of a vector beside each other."""
     return " ".join(number(float(value), page.decimals, alphabet=page.alphabet) for value in values)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rnnstep.cli.commands import Argument, Command, Given
+from rnnstep.cli.commands import Argument, GivenOptions, Subcommand
 from rnnstep.cli.options import OneOf, language_option, output_options
 from rnnstep.language import Text
 from rnnstep.scenario.template import TEMPLATES, template
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Write the scenario."""
     from rnnstep.cli.output import write_text
 
@@ -16,7 +16,7 @@ def run(given: Given, speech: str) -> int:
     return 0
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "new",
     run,
     [Argument("MODULE", type=OneOf(TEMPLATES)), *output_options(), language_option()],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnstep.cli.commands import Argument, Given, Option
+from rnnstep.cli.commands import Argument, GivenOptions, Option
 from rnnstep.cli.options import (
     ScenarioName,
     language_option,
@@ -38,7 +38,7 @@ def params() -> list[click.Parameter]:
     ]
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Open the debugger on the scenarios, or the picker on none."""
     paths = scenario_files(given.scenario)
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
@@ -119,12 +119,12 @@ def found(word: str, *, is_first: bool) -> Path:
         raise UsageError(message) from None
 
 
-def _print_traces(paths: Sequence[Path], given: Given, speech: str) -> int:
+def _print_traces(paths: Sequence[Path], given: GivenOptions, speech: str) -> int:
     """Print each trace as text; a bad file is told, and does not keep the others back."""
     from rnnstep.cli.speech import say_plainly
     from rnnstep.cli.tracing import write_trace
 
-    as_text = Given(**vars(given), format="text", watch=(), until=None, output=None, force=False)
+    as_text = GivenOptions(**vars(given), format="text", watch=(), until=None, output=None, force=False)
     worst = 0
     for number, path in enumerate(paths):
         if number:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnstep.cli.commands import Argument, Given, Option
+from rnnstep.cli.commands import Argument, GivenOptions, Option
 from rnnstep.errors import UsageError
 from rnnstep.language import LANGUAGES, Text
 from rnnstep.scenario.keys import MOST_DECIMALS
@@ -91,7 +91,7 @@ class WholeNumber(click.ParamType[int]):
         )
 
 
-class Number(click.ParamType[float]):
+class NumberOption(click.ParamType[float]):
     """A finite number, 0 or more."""
 
     name = "X"
@@ -118,7 +118,7 @@ class Number(click.ParamType[float]):
         )
 
 
-class Size(click.ParamType[int]):
+class SizeOption(click.ParamType[int]):
     """A size in bytes: `500MiB`, `4GiB`, `2.5G`, or a plain number. K, M, G, T are powers of 1024."""
 
     name = "SIZE"
@@ -205,7 +205,9 @@ def reading_options() -> list[Option]:
     """What changes how a scenario is read."""
     return [
         Option("--dtype", type=OneOf(("float32", "float64")), about=Text("compute in this dtype")),
-        Option("--memory-limit", type=Size(), about=Text("refuse what would need more, 4GiB by default")),
+        Option(
+            "--memory-limit", type=SizeOption(), about=Text("refuse what would need more, 4GiB by default")
+        ),
         Option(
             "--allow-outside",
             is_flag=True,
@@ -242,7 +244,7 @@ def torch_option() -> Option:
     return Option("--no-torch", is_flag=True, about=Text("these numbers alone, without torch's beside them"))
 
 
-def beside_torch(given: Given) -> bool:
+def beside_torch(given: GivenOptions) -> bool:
     """Whether torch's numbers are to stand beside ours.
 
     Raises:
@@ -256,7 +258,7 @@ def beside_torch(given: Given) -> bool:
     return True
 
 
-def filled(scenario: Scenario, given: Given) -> Scenario:
+def filled(scenario: Scenario, given: GivenOptions) -> Scenario:
     """A scenario with the parameters that only torch can give, as far as it may be asked.
 
     Raises:
@@ -269,7 +271,7 @@ def filled(scenario: Scenario, given: Given) -> Scenario:
     return completed(scenario)
 
 
-def limits(given: Given) -> Limits:
+def limits(given: GivenOptions) -> Limits:
     """Give what a scenario file may ask for."""
     from rnnstep.scenario.file.document import Limits
 
@@ -277,7 +279,7 @@ def limits(given: Given) -> Limits:
     return Limits(memory, allow_outside=given.allow_outside)
 
 
-def read_complete(path: Path, given: Given) -> Scenario:
+def read_complete(path: Path, given: GivenOptions) -> Scenario:
     """Read a scenario file as `read_scenario`; what only torch can draw or read is asked of it."""
     return completed(read_scenario(path, given))
 
@@ -291,7 +293,7 @@ def completed(scenario: Scenario) -> Scenario:
     return complete(scenario)
 
 
-def read_scenario(path: Path, given: Given) -> Scenario:
+def read_scenario(path: Path, given: GivenOptions) -> Scenario:
     """Read a scenario file as the options say; an option not given, or not there, leaves it to the file.
 
     Raises:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rnnstep.cli.commands import Given
+from rnnstep.cli.commands import GivenOptions
 from rnnstep.cli.speech import can_spell
 from rnnstep.language import Text, environment_language
 from rnnstep.language.printable import printable
@@ -28,7 +28,7 @@ WIDTH = 100  # of a text that goes to no terminal
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class TextPage:
     """How the text is laid out."""
 
     language: str
@@ -69,7 +69,7 @@ class Page:
         return f"\x1b[{code}m{text}\x1b[0m" if self.has_colour else text
 
 
-def folded(pieces: Iterable[str], page: Page) -> Iterator[str]:
+def folded(pieces: Iterable[str], page: TextPage) -> Iterator[str]:
     """Give lines that fit a terminal: what is longer goes on below, one step in; elsewhere they stay as they are."""
     for piece in pieces:
         if not page.is_terminal:
@@ -119,11 +119,11 @@ def _as_much_as_fits(text: str, room: int) -> int:
     return max(1, count)
 
 
-def page_of(scenario: Scenario, given: Given) -> Page:
+def page_of(scenario: Scenario, given: GivenOptions) -> TextPage:
     """Lay out for the terminal, or for a file: without colours, in a width of its own."""
     is_terminal = given.output is None and sys.stdout.isatty()
     is_ascii = given.ascii or (given.output is None and not can_spell("✓−·│"))
-    return Page(
+    return TextPage(
         language=scenario.display.language or environment_language(),
         decimals=scenario.display.decimals,
         alphabet=alphabet(is_ascii=is_ascii),
@@ -133,7 +133,7 @@ def page_of(scenario: Scenario, given: Given) -> Page:
     )
 
 
-def legend(run: Run, page: Page) -> Text:
+def legend(run: Run, page: TextPage) -> Text:
     """Say what stands beside each value, and what the marks say."""
     sign = page.alphabet.check
     if run.checked is None:
@@ -177,7 +177,7 @@ def letter(scenario: Scenario, batch: Batch, t: int, row: int) -> list[str]:
     return [f"x_{t + 1} = '{printable(scenario.vocabulary[int(batch.indices[t, row])])}'"]
 
 
-def verdict_lines(selection: Selection, page: Page) -> Iterator[str]:
+def verdict_lines(selection: Selection, page: TextPage) -> Iterator[str]:
     """Say whether torch agrees, by what measure, and why runs may part."""
     run, checked = selection.run, selection.run.checked
     if checked is None:

@@ -24,7 +24,7 @@ from rnnstep.cli import (
     training,
     worksheet,
 )
-from rnnstep.cli.commands import WIDTH, Command, Option, columns
+from rnnstep.cli.commands import WIDTH, Option, Subcommand, columns
 from rnnstep.cli.speech import language_of, say, say_plainly
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
@@ -52,7 +52,7 @@ COMMANDS = {
 }
 
 
-class Root(Command, click.Group):
+class Root(Subcommand, click.Group):
     """The program itself: the command that opens the debugger, and the group of all others."""
 
     allow_interspersed_args = True  # options may follow the scenarios

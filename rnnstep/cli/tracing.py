@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rnnstep.cli.commands import DISAGREES, Command, Given, Option
+from rnnstep.cli.commands import DISAGREES, GivenOptions, Option, Subcommand
 from rnnstep.cli.options import (
     beside_torch,
     filled,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "csv", "npz", "md")
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Run, compare and write; the exit status says whether torch agrees."""
     from rnnstep.cli.output import check_output
     from rnnstep.scenario.bundled import find
@@ -40,7 +40,7 @@ def run(given: Given, speech: str) -> int:
     return write_trace(find(given.scenario), given)
 
 
-def write_trace(path: Path, given: Given) -> int:
+def write_trace(path: Path, given: GivenOptions) -> int:
     """Write the trace of one scenario file as the options say."""
     from rnnstep.cli.output import write_binary, write_text
     from rnnstep.engine import Model
@@ -80,7 +80,7 @@ def _watch(text: str, blocks: list[Block], option: str, *, is_condition: bool = 
         ) from None
 
 
-def _pieces(selection: Selection, given: Given) -> Iterator[str]:
+def _pieces(selection: Selection, given: GivenOptions) -> Iterator[str]:
     from rnnstep.cli.page import page_of
 
     match given.format:
@@ -103,7 +103,7 @@ def _pieces(selection: Selection, given: Given) -> Iterator[str]:
     return folded(worked_pieces(selection, page), page)
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "trace",
     run,
     [

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnstep.cli.commands import DISAGREES, Command, Given, Option
+from rnnstep.cli.commands import DISAGREES, GivenOptions, Option, Subcommand
 from rnnstep.cli.options import (
-    Number,
+    NumberOption,
     WholeNumber,
     beside_torch,
     filled,
@@ -39,7 +39,7 @@ MOST_EPOCHS = 10**9
 SEEDS = (-(2**63), 2**64 - 1)  # what torch.manual_seed takes
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Train, and write a row an epoch; Ctrl-C stops when the epoch is done, and what was done is written."""
     from rnnstep.cli.output import check_output, write_binary
     from rnnstep.reports.training import training_run, write_weights
@@ -59,13 +59,13 @@ def run(given: Given, speech: str) -> int:
     return DISAGREES if training.agrees is False else 0
 
 
-def _check_files(given: Given) -> None:
+def _check_files(given: GivenOptions) -> None:
     both = (given.output, given.save)
     if None not in both and Path(given.output).absolute() == Path(given.save).absolute():
         raise UsageError(Text("--output and --save name the same file"))
 
 
-def _scenario(given: Given) -> Scenario:
+def _scenario(given: GivenOptions) -> Scenario:
     """Read the scenario, with what the command line says in place of the file's numbers."""
     from rnnstep.reports.training import check_training
     from rnnstep.scenario.bundled import find
@@ -77,7 +77,7 @@ def _scenario(given: Given) -> Scenario:
     return overridden(scenario, overrides, limits(given), dtype=given.dtype)
 
 
-def _train(training: TrainingRun, given: Given, speech: str) -> bool:
+def _train(training: TrainingRun, given: GivenOptions, speech: str) -> bool:
     """Go through the epochs and write them as they are done; whether it was stopped before the end."""
     from rnnstep.cli.output import write_text
     from rnnstep.cli.progress import Bar, Interrupts
@@ -109,7 +109,7 @@ def _write_at_once(pieces: Iterator[str], bar: Bar) -> None:
         sys.stdout.flush()
 
 
-def _pieces(training: TrainingRun, results: Iterator[EpochResult], given: Given) -> Iterator[str]:
+def _pieces(training: TrainingRun, results: Iterator[EpochResult], given: GivenOptions) -> Iterator[str]:
     match given.format:
         case "json":
             from rnnstep.reports.training import training_json
@@ -126,13 +126,13 @@ def _pieces(training: TrainingRun, results: Iterator[EpochResult], given: Given)
     return folded(training_pieces(training, results, page), page)
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "train",
     run,
     [
         scenario_argument(),
         Option("--epochs", type=WholeNumber(1, MOST_EPOCHS), about=Text("train for so many epochs")),
-        Option("--lr", type=Number(), about=Text("the optimizer's learning rate")),
+        Option("--lr", type=NumberOption(), about=Text("the optimizer's learning rate")),
         Option("--seed", type=WholeNumber(*SEEDS), about=Text("draw the weights anew from this seed")),
         Option(
             "--save",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rnnstep.cli.findings import of_training
 from rnnstep.cli.gradient_words import floor_words, loss_words, spelt
-from rnnstep.cli.page import ALONE, Page, module_words
+from rnnstep.cli.page import ALONE, TextPage, module_words
 from rnnstep.cli.training_words import cure_words, mistake_lines, optimizer_words, refusal_lines
 from rnnstep.engine.trainer import Record
 from rnnstep.language import Text
@@ -21,13 +21,13 @@ MOST_ROWS = 4  # of all batches whose answers are shown; of more the share of ri
 MOST_SAID = 24  # cells
 
 
-def training_pieces(run: TrainingRun, results: Iterable[EpochResult], page: Page) -> Iterator[str]:
+def training_pieces(run: TrainingRun, results: Iterable[EpochResult], page: TextPage) -> Iterator[str]:
     """Give the text line by line, as `results` come."""
     for line in _lines(run, results, page):
         yield line.rstrip() + "\n"
 
 
-def _lines(run: TrainingRun, results: Iterable[EpochResult], page: Page) -> Iterator[str]:
+def _lines(run: TrainingRun, results: Iterable[EpochResult], page: TextPage) -> Iterator[str]:
     yield from _head(run, page)
     table = _Table(run, page)
     yield ""
@@ -41,7 +41,7 @@ def _lines(run: TrainingRun, results: Iterable[EpochResult], page: Page) -> Iter
 # ── head ─────────────────────────────────────────────────────────────────────────────
 
 
-def _head(run: TrainingRun, page: Page) -> Iterator[str]:
+def _head(run: TrainingRun, page: TextPage) -> Iterator[str]:
     scenario, training = run.scenario, run.scenario.training
     assert training is not None
     title = " ".join(scenario.title.into(page.language).split())
@@ -72,7 +72,7 @@ def _paragraph(lines: Sequence[str]) -> Iterator[str]:
         yield from lines
 
 
-def _broken(line: str, page: Page) -> Iterator[str]:
+def _broken(line: str, page: TextPage) -> Iterator[str]:
     """Break a line to the page, under its own indent."""
     indent = " " * (len(line) - len(line.lstrip()))
     text = line.strip()
@@ -83,7 +83,7 @@ def _num_rows(scenario: Scenario) -> int:
     return sum(batch.num_rows for batch in scenario.batches)
 
 
-def _said(said: Prediction | None, page: Page) -> str:
+def _said(said: Prediction | None, page: TextPage) -> str:
     """Write an answer so that it fits its column."""
     text = printable(joined_classes(said))
     return spelt(text if len(text) <= MOST_SAID else f"{text[: MOST_SAID - 1]}…", page)
@@ -99,7 +99,7 @@ class _Table:
     that says how far torch's loss is apart: it stands beside.
     """
 
-    def __init__(self, run: TrainingRun, page: Page) -> None:
+    def __init__(self, run: TrainingRun, page: TextPage) -> None:
         self._run = run
         self._page = page
         self._loss = page.decimals + 5
@@ -194,7 +194,7 @@ def _percent(share: float | None) -> str:
 # ── ending ───────────────────────────────────────────────────────────────────────────
 
 
-def _ending(run: TrainingRun, page: Page) -> Iterator[str]:
+def _ending(run: TrainingRun, page: TextPage) -> Iterator[str]:
     """Say what the model comes to as it is now, what the cure is, and whether torch agrees."""
     says = _num_rows(run.scenario) <= MOST_ROWS
     after = Text(
@@ -212,7 +212,7 @@ def _ending(run: TrainingRun, page: Page) -> Iterator[str]:
     yield from of_training(run, page)
 
 
-def _result(record: Record, scenario: Scenario, page: Page, *, says: bool) -> Text:
+def _result(record: Record, scenario: Scenario, page: TextPage, *, says: bool) -> Text:
     loss = number(record.loss, page.decimals, alphabet=page.alphabet)
     if says and record.prediction is not None:
         return Text(
@@ -230,7 +230,7 @@ def _result(record: Record, scenario: Scenario, page: Page, *, says: bool) -> Te
     )
 
 
-def _verdict(run: TrainingRun, page: Page) -> Iterator[str]:
+def _verdict(run: TrainingRun, page: TextPage) -> Iterator[str]:
     """Say whether torch's training is the same, and by what measure."""
     comparison = run.comparison
     if comparison is None:
@@ -262,7 +262,7 @@ def _verdict(run: TrainingRun, page: Page) -> Iterator[str]:
     yield f"  {page.say(Text('along the training, each on its own way: losses {apart} apart at most', apart=apart))}"
 
 
-def _hanging(line: str, page: Page) -> Iterator[str]:
+def _hanging(line: str, page: TextPage) -> Iterator[str]:
     """Break a line that begins with a mark; what follows stands under its words."""
     first, *rest = wrap(line, page.width - 2)
     yield first

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.cli.findings import of_run
-from rnnstep.cli.page import Page, legend, letter, module_words, verdict_lines
+from rnnstep.cli.page import TextPage, legend, letter, module_words, verdict_lines
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
 from rnnstep.equations.write import BLACKBOARD, SOURCE, write_line
@@ -25,13 +25,13 @@ from rnnstep.views.rows import width as cells
 MOST_SHOWN = 400  # numbers of a parameter; a larger one is named with its shape
 
 
-def worked_pieces(selection: Selection, page: Page) -> Iterator[str]:
+def worked_pieces(selection: Selection, page: TextPage) -> Iterator[str]:
     """Give the whole text, line by line."""
     for line in _lines(selection, page):
         yield line.rstrip() + "\n"
 
 
-def _lines(selection: Selection, page: Page) -> Iterator[str]:
+def _lines(selection: Selection, page: TextPage) -> Iterator[str]:
     yield from _head(selection, page)
     for seen in selection.steps():
         yield ""
@@ -51,7 +51,7 @@ def _lines(selection: Selection, page: Page) -> Iterator[str]:
 # ── head ─────────────────────────────────────────────────────────────────────────────
 
 
-def _head(selection: Selection, page: Page) -> Iterator[str]:
+def _head(selection: Selection, page: TextPage) -> Iterator[str]:
     run, scenario = selection.run, selection.run.scenario
     title = " ".join(scenario.title.into(page.language).split())
     yield page.heading(title or scenario.name)
@@ -87,7 +87,7 @@ def _shapes(done: Pass) -> list[str]:
     return [f"{name} {shown_shape(np.shape(value))}" for name, value in named.items() if value is not None]
 
 
-def parameter_lines(name: str, value: Array, page: Page) -> Iterator[str]:
+def parameter_lines(name: str, value: Array, page: TextPage) -> Iterator[str]:
     """Write a parameter row by row, or say that it is too large."""
     shape = "×".join(map(str, value.shape))
     if value.size > MOST_SHOWN:
@@ -103,7 +103,7 @@ def parameter_lines(name: str, value: Array, page: Page) -> Iterator[str]:
 # ── steps ────────────────────────────────────────────────────────────────────────────
 
 
-def _step_title(selection: Selection, seen: Seen, page: Page) -> str:
+def _step_title(selection: Selection, seen: Seen, page: TextPage) -> str:
     step, scenario = seen.step, selection.run.scenario
     parts = []
     if len(scenario.batches) > 1:
@@ -119,7 +119,7 @@ def _step_title(selection: Selection, seen: Seen, page: Page) -> str:
     return page.dot.join(parts)
 
 
-def _step(done: Pass, seen: Seen, page: Page) -> Iterator[str]:
+def _step(done: Pass, seen: Seen, page: TextPage) -> Iterator[str]:
     """Write all values of a step, row by row of the batch."""
     step, scenario = seen.step, done.scenario
     values: dict[str, tuple[Array, Array | None]] = {}
@@ -144,7 +144,7 @@ def _step(done: Pass, seen: Seen, page: Page) -> Iterator[str]:
             yield from value_lines(name, value[position], None, label, "", page)
 
 
-def _tag(seen: Seen, name: str, page: Page) -> str:
+def _tag(seen: Seen, name: str, page: TextPage) -> str:
     """Say how a value of torch's stands to ours, and where it is from."""
     assert seen.torch is not None
     sign = page.mark(agrees=seen.torch.agrees(name))
@@ -157,7 +157,7 @@ def value_lines(
     torch: Array | None,
     label: int,
     tag: str,
-    page: Page,
+    page: TextPage,
     *,
     tag_room: int | None = None,
     least: int = 0,
@@ -193,7 +193,7 @@ def value_lines(
         yield line
 
 
-def number_room(tables: Iterable[Array], page: Page) -> int:
+def number_room(tables: Iterable[Array], page: TextPage) -> int:
     """Give the cells of the longest number of some arrays, of any shapes."""
     flat = [np.reshape(one, (1, -1)) for one in tables]
     return max(
@@ -205,7 +205,7 @@ def number_room(tables: Iterable[Array], page: Page) -> int:
 # ── results ──────────────────────────────────────────────────────────────────────────
 
 
-def _results(selection: Selection, done: Pass, page: Page) -> Iterator[str]:
+def _results(selection: Selection, done: Pass, page: TextPage) -> Iterator[str]:
     """Write output, h_n, c_n and logits of a batch, torch's beside them."""
     checked = selection.run.checked
     comparison = None if checked is None else checked.comparisons[done.index]
@@ -239,7 +239,7 @@ def _is_in(fault: Finding, name: str) -> bool:
     return fault.kind == "module" and (fault.name == name or (name == "output" and "_" not in fault.name))
 
 
-def _answers(done: Pass, page: Page) -> Iterator[str]:
+def _answers(done: Pass, page: TextPage) -> Iterator[str]:
     """Write what the network says beside what is wanted, in letters."""
     said = predicted(done)
     if said is None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnstep.cli.commands import Command, Given, Option
+from rnnstep.cli.commands import GivenOptions, Option, Subcommand
 from rnnstep.cli.options import (
     OneOf,
     WholeNumber,
@@ -35,14 +35,14 @@ MOST_DECIMALS = 12
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 
-def run(given: Given, speech: str) -> int:
+def run(given: GivenOptions, speech: str) -> int:
     """Choose, round, write; with --save the scenario that `check` and `grade` need for it."""
     from rnnstep.cli.output import check_output, write_text
     from rnnstep.language import environment_language
     from rnnstep.scenario.bundled import find, name_of
     from rnnstep.scenario.file.save import numbers_text
     from rnnstep.worksheet.worksheet import check_size, worksheet
-    from rnnstep.worksheet.written import Origin, written
+    from rnnstep.worksheet.written import SheetOrigin, written
 
     for file in (given.output, given.save):
         check_output(file, force=given.force)
@@ -61,7 +61,7 @@ def run(given: Given, speech: str) -> int:
         scenario = _drawn(scenario, given)
     sheet = worksheet(scenario, steps, names, decimals)
     language = scenario.display.language or environment_language()
-    origin = Origin(name_of(path.resolve()) or path.name, seed, is_friendly=given.friendly)
+    origin = SheetOrigin(name_of(path.resolve()) or path.name, seed, is_friendly=given.friendly)
     text = written(sheet, given.format, origin, language, with_key=given.key)
     saved = None if given.save is None else numbers_text(sheet.scenario)
     write_text([text], given.output, force=given.force, is_file=True)
@@ -86,7 +86,7 @@ def _check_apart(output: str | None, save: str | None) -> None:
         )
 
 
-def _drawn(scenario: Scenario, given: Given) -> Scenario:
+def _drawn(scenario: Scenario, given: GivenOptions) -> Scenario:
     from rnnstep.scenario.overrides import Overrides, overridden
 
     return completed(overridden(scenario, Overrides(seed=given.seed), limits(given), dtype=given.dtype))
@@ -125,7 +125,7 @@ def _steps(text: str | None) -> list[int]:
     return list(found)
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "worksheet",
     run,
     [

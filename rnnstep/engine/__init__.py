@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rnnstep.engine.model import Model
 from rnnstep.engine.passes import Pass
-from rnnstep.engine.trace import Step, Trace
+from rnnstep.engine.trace import Trace, TraceStep
 from rnnstep.network.blocks import Block
 
-__all__ = ["Block", "Model", "Pass", "Step", "Trace"]
+__all__ = ["Block", "Model", "Pass", "Trace", "TraceStep"]

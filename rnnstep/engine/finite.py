@@ -35,7 +35,7 @@ _WINDOW = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class NotFinite:
     """A number that is not finite.
 
     Attributes:
@@ -79,7 +79,7 @@ class Stretch(NamedTuple):
 
 def first_of_pass(
     passed: Pass | BackwardPass | UpdatePass, stage: Stage, *, is_by_time: bool, epoch: int, batch: int
-) -> Finding | None:
+) -> NotFinite | None:
     """Give the first number of a pass that is not finite; None where all are.
 
     Args:
@@ -89,14 +89,14 @@ def first_of_pass(
         epoch: which it is, from 0.
         batch: which it is, from 0.
     """
-    found: list[tuple[tuple[int, int, int], Finding]] = []
+    found: list[tuple[tuple[int, int, int], NotFinite]] = []
     with np.errstate(all="ignore"):
         for number, block in enumerate(stage.blocks):
             steps = stage.steps[block.key]
             lines = {name: position for position, name in enumerate(block.program.names)}
             for stretch in _stretches(passed, block, steps):
                 finding = _first_of_stretch(
-                    stretch, Finding(epoch, batch, stage.phase, block.key, 0, "", 0, 0, 0.0)
+                    stretch, NotFinite(epoch, batch, stage.phase, block.key, 0, "", 0, 0, 0.0)
                 )
                 if finding is None:
                     continue
@@ -113,7 +113,7 @@ def first_of_pass(
     return min(found, key=lambda one: one[0])[1] if found else None
 
 
-def _first_of_stretch(stretch: Stretch, at: Finding) -> Finding | None:
+def _first_of_stretch(stretch: Stretch, at: NotFinite) -> NotFinite | None:
     """The first place of a stretch: its first step, there the first row of the batch, there the first element."""
     strange = ~np.isfinite(stretch.values)
     if not strange.any():

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rnnstep.engine.epoch import Epoch, UpdatePass
-from rnnstep.engine.finite import Finding, first_of_pass
+from rnnstep.engine.finite import NotFinite, first_of_pass
 from rnnstep.engine.model import Model
 from rnnstep.engine.structure import Phase, Stage, Structure
 from rnnstep.engine.trainer import Looked, Record, State, Trainer
@@ -56,7 +56,7 @@ class Learning:
         self._states: dict[int, State] = {0: self._last}
         self._records: list[Record] = []
         self._recent: dict[int, Epoch] = {}
-        self._finding: Finding | None = None
+        self._finding: NotFinite | None = None
         self._is_looked_through = is_looked_through
         self._looked_through = 0
         self._batches_looked_at = 0
@@ -96,7 +96,7 @@ class Learning:
                 return
             index = len(self._records)
             is_looked_at = self._is_looked_through and self._finding is None and self._looked_through == index
-            found: list[Finding] = []
+            found: list[NotFinite] = []
             notice = partial(self._look, index, found) if is_looked_at else None
             record, self._last = self.trainer.advance(self._last, notice)
             self._records.append(replace(record, index=index))
@@ -133,7 +133,7 @@ class Learning:
     # ── what is not finite ───────────────────────────────────────────────────────────
 
     @property
-    def finding(self) -> Finding | None:
+    def finding(self) -> NotFinite | None:
         """The first number that is not finite, in the order of computation; None as far as was looked."""
         return self._finding
 
@@ -165,7 +165,7 @@ class Learning:
             if not is_wanted() or time.monotonic() > end:
                 return False
             done = epoch.forward(index) if index == 0 else model.run_batch(index)
-            found: list[Finding] = []
+            found: list[NotFinite] = []
             self._look(0, found, Looked(index, done, model.backward(done) if done.loss_run else None, None))
             self._batches_looked_at = index + 1
             if found:
@@ -174,7 +174,7 @@ class Learning:
         self._looked_through = 1
         return True
 
-    def _look(self, epoch: int, found: list[Finding], batch: Looked) -> None:
+    def _look(self, epoch: int, found: list[NotFinite], batch: Looked) -> None:
         """Note the first number of a batch's passes that is not finite, unless one was found already."""
         if found:
             return

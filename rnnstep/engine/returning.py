@@ -29,7 +29,7 @@ CONSTANT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ParameterRows:
     """Rows `start:stop` of one of torch's parameters whose shares lie side by side.
 
     Attributes:
@@ -175,9 +175,9 @@ class Returning:
         return {where.torch for where in self._kept_in.values()} <= self._plan.keys()
 
     @cached_property
-    def _plan(self) -> dict[str, tuple[Run, ...]]:
+    def _plan(self) -> dict[str, tuple[ParameterRows, ...]]:
         """Torch's parameters whose parts are each used once, in a product or as a bias."""
-        by_torch: dict[str, list[Run] | None] = {}
+        by_torch: dict[str, list[ParameterRows] | None] = {}
         columns = self.compiled.columns
         for part, where in self._kept_in.items():
             used = self.derived.contributions.get(part, ())
@@ -186,7 +186,7 @@ class Returning:
             if runs is None or plain is None or plain[0] not in columns:
                 by_torch[where.torch] = None
                 continue
-            runs.append(Run(where.start, where.stop, columns[plain[0]], plain[1]))
+            runs.append(ParameterRows(where.start, where.stop, columns[plain[0]], plain[1]))
         return {name: _joined(runs) for name, runs in by_torch.items() if runs}
 
 
@@ -200,14 +200,14 @@ def _plainly(contribution: Expression) -> tuple[str, str | None] | None:
     return None
 
 
-def _joined(runs: list[Run]) -> tuple[Run, ...]:
+def _joined(runs: list[ParameterRows]) -> tuple[ParameterRows, ...]:
     """Join neighbours: rows that follow each other, of columns that do."""
     joined = [runs[0]]
     for before, after in pairwise(runs):
         last = joined[-1]
         (index, _, stop), (other, start, end) = last.columns, after.columns
         if index == other and stop == start and last.stop == after.start and before.x == after.x:
-            joined[-1] = Run(last.start, after.stop, (index, last.columns[1], end), last.x)
+            joined[-1] = ParameterRows(last.start, after.stop, (index, last.columns[1], end), last.x)
         else:
             joined.append(after)
     return tuple(joined)

@@ -15,7 +15,7 @@ from rnnstep.network.blocks import Direction
 from rnnstep.scenario.model import Scenario
 
 
-class Step(Mapping[str, Array]):
+class TraceStep(Mapping[str, Array]):
     """One step of one layer and direction; `step["h"]` is an array (live rows, n).
 
     Attributes:
@@ -101,9 +101,9 @@ class Trace(Results):
         self.passes = passes
 
     @cached_property
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> Sequence[TraceStep]:
         """Every step of every layer and direction, in the scenario's order of computation."""
-        return [Step(done, key, t) for done in self.passes for t, key in done.recurrent_steps()]
+        return [TraceStep(done, key, t) for done in self.passes for t, key in done.recurrent_steps()]
 
     @property
     def input(self) -> Any:

@@ -16,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 
 from rnnstep.equations.operations import OPERATIONS
-from rnnstep.equations.pieces import Applied, Factor, Marked, Piece, Total, Written
+from rnnstep.equations.pieces import Applied, Factor, MarkedTerm, Piece, Total, WrittenPiece
 
 Exact = Decimal | Fraction | float
 """A number without rounding: a decimal, a quotient of two; a float where it is not finite."""
@@ -86,9 +86,9 @@ def _reckoned(piece: Piece, written: Callable[[float], str]) -> Exact:
     match piece:
         case Factor(value=value):
             return read(written(value))
-        case Written(text=text):
+        case WrittenPiece(text=text):
             return read(text)
-        case Marked(piece=inner):
+        case MarkedTerm(piece=inner):
             return _reckoned(inner, written)
         case Total(parts=parts):
             return _applied("sum", [_reckoned(part, written) for part in parts])

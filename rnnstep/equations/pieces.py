@@ -36,7 +36,7 @@ class Factor:
         return f"{self.name}[{','.join(map(str, self.index))}]" if self.index else self.name
 
 
-class Written(NamedTuple):
+class WrittenPiece(NamedTuple):
     """A number that the equation itself holds, and how it is written there."""
 
     text: str
@@ -56,14 +56,14 @@ class Applied(NamedTuple):
     args: tuple[Piece, ...]
 
 
-class Marked(NamedTuple):
+class MarkedTerm(NamedTuple):
     """The piece that is term `number` of the element."""
 
     number: int
     piece: Piece
 
 
-Piece = Factor | Written | Total | Applied | Marked
+Piece = Factor | WrittenPiece | Total | Applied | MarkedTerm
 
 
 def total(pieces: Sequence[Piece]) -> Piece:
@@ -80,9 +80,9 @@ def joined(op: str, first: Piece | None, second: Piece | None) -> Piece | None:
     return Applied(op, (first, second))
 
 
-def whole_number(value: int) -> Written:
+def whole_number(value: int) -> WrittenPiece:
     """Give a whole number, as it is written."""
-    return Written(str(value), float(value))
+    return WrittenPiece(str(value), float(value))
 
 
 Kind = Literal["value", "number", "operator", "function", "open", "close", "comma"]
@@ -118,7 +118,7 @@ def factors(piece: Piece) -> Iterator[Factor]:
     match piece:
         case Factor():
             yield piece
-        case Marked(piece=inner):
+        case MarkedTerm(piece=inner):
             yield from factors(inner)
         case Total(parts=parts) | Applied(args=parts):
             for part in parts:
@@ -128,9 +128,9 @@ def factors(piece: Piece) -> Iterator[Factor]:
 def reckon(piece: Piece) -> float:
     """Reckon a piece with the numbers it holds, in float64, in the order in which it is written."""
     match piece:
-        case Factor(value=value) | Written(value=value):
+        case Factor(value=value) | WrittenPiece(value=value):
             return value
-        case Marked(piece=inner):
+        case MarkedTerm(piece=inner):
             return reckon(inner)
         case Total(parts=parts):
             return sum(map(reckon, parts))
@@ -161,9 +161,9 @@ class _Row:
         match piece:
             case Factor():
                 self._factor(piece, lead)
-            case Written(text=text, value=value):
+            case WrittenPiece(text=text, value=value):
                 self._add("number", text, value)
-            case Marked(number=number, piece=inner):
+            case MarkedTerm(number=number, piece=inner):
                 self._term = number
                 self.write(inner, needs, lead)
                 self._term = None
@@ -205,7 +205,7 @@ class _Row:
         self.write(part, _SUM + 1, "signed" if is_negative else "after")
 
     def _join(self, operator: str, following: Piece) -> None:
-        term = following.number if isinstance(following, Marked) else self._term
+        term = following.number if isinstance(following, MarkedTerm) else self._term
         self.tokens.append(Token("operator", operator, term))
 
     def _factor(self, factor: Factor, lead: Lead) -> None:
@@ -239,7 +239,7 @@ def _starts_negative(piece: Piece) -> bool:
     match piece:
         case Factor(value=value):
             return value < 0
-        case Marked(piece=inner):
+        case MarkedTerm(piece=inner):
             return _starts_negative(inner)
         case Applied(op="mul" | "div", args=(first, _)):
             return _starts_negative(first)

@@ -15,9 +15,9 @@ from rnnstep.equations.pieces import (
     Applied,
     Factor,
     Index,
-    Marked,
+    MarkedTerm,
     Piece,
-    Written,
+    WrittenPiece,
     factors,
     joined,
     reckon,
@@ -28,7 +28,7 @@ from rnnstep.equations.program import Shape, infer
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.equations.write import BLACKBOARD, as_product, is_number, write
 
-NOTHING = Written("0", 0.0)
+NOTHING = WrittenPiece("0", 0.0)
 _MOVING = frozenset({"lookup", "cat", "head", "tail", "part", "within", "chosen", "placed", "spread"})
 
 _NORMALIZING = frozenset({"layer_norm", "normalized", "normalized_back"})
@@ -130,7 +130,7 @@ class Work:
             case Apply(op="spread", args=(inner, _)):
                 return self.outermost(inner, index if infer(inner, self._shapes) else (), sign)
             case Apply(op=op, args=(argument,)) if is_passed_through(op):
-                return Applied(op, (self.outermost(argument, index, 1) or Written("0", 0.0),))
+                return Applied(op, (self.outermost(argument, index, 1) or WrittenPiece("0", 0.0),))
             case Pick(base=base, index=place):
                 return self.outermost(base, self._place(base, place), sign)
         return self._terms(1, lambda _: self._piece(expression, index), sign)
@@ -149,7 +149,7 @@ class Work:
             else:
                 piece = make(k)
                 self.terms.append(Term(start + k, sign, tuple(factors(piece)), piece))
-                marked.append(Marked(start + k, piece))
+                marked.append(MarkedTerm(start + k, piece))
         return total(marked) if marked else None
 
     def _zero_products(self, matrix: Expression, vector: Expression, row: int) -> frozenset[int]:
@@ -163,7 +163,7 @@ class Work:
         """Expand one element; `is_inside` a product or reduction, others there stand for their value."""
         match expression:
             case Number(text=text, value=value):
-                return Written(text, value)
+                return WrittenPiece(text, value)
             case Name(id=name):
                 return _factor(name, self._arrays[name], index)
             case Pick(base=base, index=place):
@@ -312,7 +312,7 @@ class Work:
     def _root(self, inner: Expression) -> Piece:
         less = Apply("sub", (inner, Apply("mean", (inner,))))
         variance = self._mean(Apply("mul", (less, less)))
-        return Applied("sqrt", (Applied("add", (variance, Written(f"{EPS:g}", EPS))),))
+        return Applied("sqrt", (Applied("add", (variance, WrittenPiece(f"{EPS:g}", EPS))),))
 
     def _by_value(self, expression: Expression, index: Index) -> Factor:
         if expression not in self._inner:
@@ -337,7 +337,7 @@ class Work:
 
 def _smooth(inner: Piece, beta: Piece) -> Piece:
     """The case of the smooth L1 loss that an element falls under."""
-    half, size = Written("0.5", 0.5), abs(reckon(inner))
+    half, size = WrittenPiece("0.5", 0.5), abs(reckon(inner))
     if size < reckon(beta):
         return Applied("div", (Applied("mul", (Applied("mul", (half, inner)), inner)), beta))
     return Applied("sub", (Applied("abs", (inner,)), Applied("mul", (half, beta))))

@@ -20,7 +20,7 @@ from rnnstep.language.printable import printable
 from rnnstep.program.data import batches_lines, entering_lines, input_lines
 from rnnstep.program.forward import forward_lines
 from rnnstep.program.loss import criterion_line, gradient_lines, loss_lines, model_lines
-from rnnstep.program.source import Source, indented
+from rnnstep.program.source import ProgramSource, indented
 from rnnstep.program.training import printed_lines, training_lines, vocabulary_lines
 from rnnstep.program.weights import module_lines
 from rnnstep.scenario.model import Scenario
@@ -32,7 +32,7 @@ def torch_program(scenario: Scenario, language: str = "en") -> str:
     It prints what the modules give; with a target also the loss and all gradients; with a training instead
     the loss of every epoch.
     """
-    source = Source(scenario, language)
+    source = ProgramSource(scenario, language)
     body = list(_body(source))
     return "\n".join([*_head(source, "\n".join(body)), *body]) + "\n"
 
@@ -49,7 +49,7 @@ _IMPORTS = (  # what in the program asks for which line
 )
 
 
-def _head(source: Source, body: str) -> Iterator[str]:
+def _head(source: ProgramSource, body: str) -> Iterator[str]:
     """Give the title and the imports that the body needs.
 
     Python looks in the first two lines for the name of an encoding (PEP 263), so nothing of a file stands there.
@@ -85,7 +85,7 @@ def _head(source: Source, body: str) -> Iterator[str]:
 # ── body ─────────────────────────────────────────────────────────────────────────────
 
 
-def _body(source: Source) -> Iterator[str]:
+def _body(source: ProgramSource) -> Iterator[str]:
     yield from module_lines(source)
     yield ""
     training = source.training
@@ -106,7 +106,7 @@ def _body(source: Source) -> Iterator[str]:
         yield from _once(source)
 
 
-def _once(source: Source) -> Iterator[str]:
+def _once(source: ProgramSource) -> Iterator[str]:
     """Take one batch through the modules, and back where there is a loss."""
     yield from entering_lines(source)
     yield from forward_lines(source, has_loss=source.has_loss_in_loop)

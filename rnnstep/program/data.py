@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from rnnstep.engine.shapes import as_torch_shows
 from rnnstep.language import Text
 from rnnstep.program.literals import WIDTH, nested, quoted, tensor, words
-from rnnstep.program.source import Source, indented
+from rnnstep.program.source import ProgramSource, indented
 from rnnstep.scenario.model import Batch
 from rnnstep.scenario.origins import Draw, RowsOrigin, Windows
 
 
-def rows_lines(source: Source) -> Iterator[str]:
+def rows_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that read the file of [data], and make `batches` and `test_batches` of it."""
     rows = source.origins.rows
     assert rows is not None
@@ -36,7 +36,7 @@ def rows_lines(source: Source) -> Iterator[str]:
     yield from _row_parts(source, rows)
 
 
-def _gathering(source: Source, size: int) -> Iterator[str]:
+def _gathering(source: ProgramSource, size: int) -> Iterator[str]:
     first = "batch_first=True" if source.scenario.recurrent.batch_first else ""
     padded = f"nn.utils.rnn.pad_sequence({', '.join(['texts', *([first] if first else [])])})"
     yield "def batches_of(part):"
@@ -52,7 +52,7 @@ def _gathering(source: Source, size: int) -> Iterator[str]:
     yield "    return batches"
 
 
-def _spelt(source: Source) -> str:
+def _spelt(source: ProgramSource) -> str:
     if source.scenario.is_ascii:
         return "[ord(letter) for letter in text]"
     vocabulary = source.scenario.vocabulary or ()
@@ -63,7 +63,7 @@ def _spelt(source: Source) -> str:
     return f"[vocabulary.index(word) for word in {found}]"
 
 
-def _row_parts(source: Source, rows: RowsOrigin) -> Iterator[str]:
+def _row_parts(source: ProgramSource, rows: RowsOrigin) -> Iterator[str]:
     """Share out the rows: those kept apart, and those to train on."""
     share = rows.test
     if not share and not rows.shuffle:
@@ -84,7 +84,7 @@ def _row_parts(source: Source, rows: RowsOrigin) -> Iterator[str]:
 # ── what goes in ─────────────────────────────────────────────────────────────────────────────────
 
 
-def input_lines(source: Source) -> Iterator[str]:
+def input_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that make `x` (`indices` where an embedding looks them up), `lengths` and `target`."""
     batch = source.batch
     if batch.indices is not None:
@@ -101,7 +101,7 @@ def input_lines(source: Source) -> Iterator[str]:
         yield f"target = {tensor(shown_target(source, batch))}  # {_target_axes(source)}"
 
 
-def entering_lines(source: Source) -> Iterator[str]:
+def entering_lines(source: ProgramSource) -> Iterator[str]:
     """Give what makes `x` anew in every pass: rows of an embedding, which are learnt too, or of one batch."""
     indices = "x" if source.is_several else "indices"
     if source.scenario.embedding is not None:
@@ -110,7 +110,7 @@ def entering_lines(source: Source) -> Iterator[str]:
         yield from _one_hot(source, indices)
 
 
-def batches_lines(source: Source) -> Iterator[str]:
+def batches_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that make `batches`, and `test_batches` of rows kept apart."""
     if source.reads_rows:
         yield from rows_lines(source)
@@ -124,7 +124,7 @@ def batches_lines(source: Source) -> Iterator[str]:
         yield from _listed("test_batches", source, source.scenario.test_batches)
 
 
-def shown_target(source: Source, batch: Batch) -> NDArray[Any]:
+def shown_target(source: ProgramSource, batch: Batch) -> NDArray[Any]:
     """Give a batch's target in the shape that torch's loss is given it."""
     assert batch.target is not None
     if source.is_final:
@@ -132,7 +132,7 @@ def shown_target(source: Source, batch: Batch) -> NDArray[Any]:
     return _laid_out(source, batch.target)
 
 
-def _listed(name: str, source: Source, batches: tuple[Batch, ...]) -> Iterator[str]:
+def _listed(name: str, source: ProgramSource, batches: tuple[Batch, ...]) -> Iterator[str]:
     """Give a list of the batches, each what the loop over them takes."""
     yield f"{name} = ["
     for batch in batches:
@@ -147,7 +147,7 @@ def _listed(name: str, source: Source, batches: tuple[Batch, ...]) -> Iterator[s
     yield "]"
 
 
-def _parts(source: Source, batch: Batch, *, indent: int) -> list[str]:
+def _parts(source: ProgramSource, batch: Batch, *, indent: int) -> list[str]:
     if batch.indices is not None:
         parts = [f"torch.tensor({nested(_shown_indices(source, batch), indent=indent)})"]
     else:
@@ -159,20 +159,20 @@ def _parts(source: Source, batch: Batch, *, indent: int) -> list[str]:
     return parts
 
 
-def _one_hot(source: Source, name: str) -> Iterator[str]:
+def _one_hot(source: ProgramSource, name: str) -> Iterator[str]:
     if source.scenario.embedding is None:
         size = source.scenario.recurrent.input_size
         one_hot = f"nn.functional.one_hot({name}, {size}).to({source.dtype})"
         yield f"x = {one_hot}  # {_axes(source, 'input_size')}"
 
 
-def _cleared(source: Source, lengths: str) -> Iterator[str]:
+def _cleared(source: ProgramSource, lengths: str) -> Iterator[str]:
     """Padding is zero vectors, not the one-hot vector of an index."""
     yield f"for row, length in enumerate({lengths}):"
     yield f"    x[{'row, length:' if source.scenario.recurrent.batch_first else 'length:, row'}] = 0"
 
 
-def _values(source: Source, batch: Batch) -> str:
+def _values(source: ProgramSource, batch: Batch) -> str:
     given = source.origins.input
     if given.draw is not None:
         return f"torch.from_numpy({_drawn(given.draw)}).to({source.dtype})"
@@ -186,21 +186,21 @@ def _drawn(draw: Draw) -> str:
     return f"np.random.default_rng({draw.seed}).standard_normal({draw.shape})"
 
 
-def _shown_values(source: Source, batch: Batch) -> NDArray[Any]:
+def _shown_values(source: ProgramSource, batch: Batch) -> NDArray[Any]:
     assert batch.values is not None
     return _laid_out(source, batch.values)
 
 
-def _shown_indices(source: Source, batch: Batch) -> NDArray[Any]:
+def _shown_indices(source: ProgramSource, batch: Batch) -> NDArray[Any]:
     assert batch.indices is not None
     return _laid_out(source, batch.indices)
 
 
-def _laid_out(source: Source, whole: NDArray[Any]) -> NDArray[Any]:
+def _laid_out(source: ProgramSource, whole: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(as_torch_shows(source.scenario, whole))
 
 
-def _axes(source: Source, *rest: str) -> str:
+def _axes(source: ProgramSource, *rest: str) -> str:
     if not source.scenario.is_batched:
         axes = ["T"]
     else:
@@ -208,7 +208,7 @@ def _axes(source: Source, *rest: str) -> str:
     return f"({', '.join([*axes, *rest])})"
 
 
-def _target_axes(source: Source) -> str:
+def _target_axes(source: ProgramSource) -> str:
     rest = ["features"] if source.loss.name != "CrossEntropyLoss" else []
     if not source.is_final:
         return _axes(source, *rest)
@@ -218,7 +218,7 @@ def _target_axes(source: Source) -> str:
 # ── windows of a long series ─────────────────────────────────────────────────────────
 
 
-def _series(source: Source) -> str | None:
+def _series(source: ProgramSource) -> str | None:
     """Give the long series that windows are cut from; None where a file holds it."""
     given = source.origins.input
     if given.draw is not None:
@@ -228,7 +228,7 @@ def _series(source: Source) -> str | None:
     return tensor(given.series.astype(source.scenario.dtype))
 
 
-def _windows(source: Source, windows: Windows, series: str) -> Iterator[str]:
+def _windows(source: ProgramSource, windows: Windows, series: str) -> Iterator[str]:
     size = source.scenario.recurrent.input_size
     pad = float(windows.pad)
     yield f"series = {series}.reshape(-1, {size})"

@@ -9,10 +9,10 @@ from rnnstep.language import Text
 from rnnstep.program.literals import tensor
 from rnnstep.program.loss import added_lines
 from rnnstep.program.own_cell import function_name, variable
-from rnnstep.program.source import Source, indented
+from rnnstep.program.source import ProgramSource, indented
 
 
-def forward_lines(source: Source, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
+def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
     """Give the lines from `x` to `output`, `h_n`, `c_n` and `logits`.
 
     Args:
@@ -30,18 +30,18 @@ def forward_lines(source: Source, *, first: bool = False, has_loss: bool = False
         yield from _linear(source)
 
 
-def first_lines(source: Source, rows: str) -> Iterator[str]:
+def first_lines(source: ProgramSource, rows: str) -> Iterator[str]:
     """Give the lines that make `h_0` (and `c_0`) for so many rows, as the scenario gives them, or zeros."""
     for name in source.scenario.cell.states:
         yield f"{variable(name)}_0 = {_first_state(source, name, rows)}"
 
 
-def first_names(source: Source) -> list[str]:
+def first_names(source: ProgramSource) -> list[str]:
     """Give the names of the states before the first step."""
     return [f"{variable(name)}_0" for name in source.scenario.cell.states]
 
 
-def _first_state(source: Source, name: str, rows: str) -> str:
+def _first_state(source: ProgramSource, name: str, rows: str) -> str:
     scenario = source.scenario
     given = scenario.initial_state.get(f"{name}_0")
     if given is not None:
@@ -49,7 +49,7 @@ def _first_state(source: Source, name: str, rows: str) -> str:
     return source.zeros(*first_shape(source, name, rows))
 
 
-def first_shape(source: Source, name: str, rows: str) -> tuple[object, ...]:
+def first_shape(source: ProgramSource, name: str, rows: str) -> tuple[object, ...]:
     """Give the shape of a state before the first step, as torch takes it for so many rows."""
     recurrent = source.scenario.recurrent
     layers = () if recurrent.is_cell else (recurrent.num_layers * recurrent.num_directions,)
@@ -59,7 +59,7 @@ def first_shape(source: Source, name: str, rows: str) -> tuple[object, ...]:
 # ── a loop over a cell ───────────────────────────────────────────────────────────────
 
 
-def _loop(source: Source, *, first: bool, has_loss: bool) -> Iterator[str]:
+def _loop(source: ProgramSource, *, first: bool, has_loss: bool) -> Iterator[str]:
     names = [variable(name) for name in source.scenario.cell.states]
     if first:
         yield f"{', '.join(names)} = {', '.join(first_names(source))}"
@@ -85,7 +85,7 @@ def _loop(source: Source, *, first: bool, has_loss: bool) -> Iterator[str]:
         yield f"{result} = {name}"
 
 
-def _step(source: Source, names: list[str]) -> Iterator[str]:
+def _step(source: ProgramSource, names: list[str]) -> Iterator[str]:
     if source.scenario.recurrent.is_own:
         call = f"{function_name(source.scenario.cell)}(x_t, {', '.join(names)}, **parameters)"
     else:
@@ -103,7 +103,7 @@ def _step(source: Source, names: list[str]) -> Iterator[str]:
     yield "outputs.append(output_t)"
 
 
-def _scored(source: Source, output_t: str, *, keeps_logits: bool) -> Iterator[str]:
+def _scored(source: ProgramSource, output_t: str, *, keeps_logits: bool) -> Iterator[str]:
     """Give the loss of one step, and the logits it is taken of."""
     if keeps_logits:
         yield f"logits_t = linear({output_t})"
@@ -114,7 +114,7 @@ def _scored(source: Source, output_t: str, *, keeps_logits: bool) -> Iterator[st
 # ── whole modules ────────────────────────────────────────────────────────────────────
 
 
-def _initial(source: Source, *, first: bool) -> tuple[list[str], list[str]]:
+def _initial(source: ProgramSource, *, first: bool) -> tuple[list[str], list[str]]:
     """Give the lines that make h_0 and c_0, and their names; nothing where all are zeros."""
     if first:
         return [], first_names(source)
@@ -128,11 +128,11 @@ def passed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
-def _states(source: Source) -> str:
+def _states(source: ProgramSource) -> str:
     return "(h_n, c_n)" if len(source.scenario.cell.states) > 1 else "h_n"
 
 
-def _call(source: Source, *, first: bool) -> Iterator[str]:
+def _call(source: ProgramSource, *, first: bool) -> Iterator[str]:
     lines, names = _initial(source, first=first)
     yield from lines
     behind = f", {passed(names)}" if names else ""
@@ -144,20 +144,20 @@ def _call(source: Source, *, first: bool) -> Iterator[str]:
     yield _padded(source)
 
 
-def _batch_first(source: Source) -> str:
+def _batch_first(source: ProgramSource) -> str:
     return "batch_first=True, " if source.scenario.recurrent.batch_first else ""
 
 
-def _packed(source: Source, name: str) -> str:
+def _packed(source: ProgramSource, name: str) -> str:
     return f"packed = nn.utils.rnn.pack_padded_sequence({name}, lengths, {_batch_first(source)}enforce_sorted=False)"
 
 
-def _padded(source: Source) -> str:
+def _padded(source: ProgramSource) -> str:
     axis = 1 if source.scenario.recurrent.batch_first else 0
     return f"output, _ = nn.utils.rnn.pad_packed_sequence(output, {_batch_first(source)}total_length=x.shape[{axis}])"
 
 
-def _chain(source: Source, *, first: bool) -> Iterator[str]:
+def _chain(source: ProgramSource, *, first: bool) -> Iterator[str]:
     """Give torch's single layers one after another, our masks between."""
     recurrent = source.scenario.recurrent
     lines, names = _initial(source, first=first)
@@ -185,7 +185,7 @@ def _chain(source: Source, *, first: bool) -> Iterator[str]:
         yield "h_n = torch.cat(last)"
 
 
-def _mask(source: Source) -> str:
+def _mask(source: ProgramSource) -> str:
     recurrent = source.scenario.recurrent
     p = recurrent.dropout
     if p >= 1:
@@ -204,7 +204,7 @@ def _mask(source: Source) -> str:
 # ── linear ───────────────────────────────────────────────────────────────────────────
 
 
-def _linear(source: Source) -> Iterator[str]:
+def _linear(source: ProgramSource) -> Iterator[str]:
     scenario = source.scenario
     if scenario.linear is None:
         return

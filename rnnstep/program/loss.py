@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnnstep.language import Text
-from rnnstep.program.source import Source, indented
+from rnnstep.program.source import ProgramSource, indented
 from rnnstep.program.weights import learning_modules
 from rnnstep.scenario.model import Loss
 
@@ -14,7 +14,7 @@ _DEFAULT = Loss()
 # ── the loss ─────────────────────────────────────────────────────────────────────────
 
 
-def criterion_line(source: Source) -> str:
+def criterion_line(source: ProgramSource) -> str:
     """Give the line that makes torch's loss; torch's defaults are left out."""
     loss = source.loss
     options = [f'reduction="{loss.reduction}"'] if loss.reduction != _DEFAULT.reduction else []
@@ -25,7 +25,7 @@ def criterion_line(source: Source) -> str:
     return f"criterion = nn.{loss.name}({', '.join(options)})"
 
 
-def loss_lines(source: Source) -> Iterator[str]:
+def loss_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines from the scores to `loss`: one call over all steps, or one a step, added up."""
     if source.has_loss_in_loop:
         return
@@ -50,7 +50,7 @@ def loss_lines(source: Source) -> Iterator[str]:
     yield from _called(source, "loss = {call}", scores, target)
 
 
-def added_lines(source: Source, scores_t: str) -> Iterator[str]:
+def added_lines(source: ProgramSource, scores_t: str) -> Iterator[str]:
     """Give the lines that add the loss of one step."""
     yield from _called(source, "loss = loss + {call}", scores_t, "target_t")
     if source.mistake == "backward_inside_the_loop":
@@ -61,7 +61,7 @@ def added_lines(source: Source, scores_t: str) -> Iterator[str]:
         yield from update_lines(source)
 
 
-def _called(source: Source, line: str, scores: str, target: str) -> Iterator[str]:
+def _called(source: ProgramSource, line: str, scores: str, target: str) -> Iterator[str]:
     """Put the call of the loss in its line."""
     factor = "" if source.loss.factor == 1 else f"{source.loss.factor!r} * "
     right = line.format(call=f"{factor}criterion({scores}, {target})")
@@ -78,7 +78,7 @@ def _called(source: Source, line: str, scores: str, target: str) -> Iterator[str
 # ── gradients and updates ────────────────────────────────────────────────────────────
 
 
-def model_lines(source: Source) -> Iterator[str]:
+def model_lines(source: ProgramSource) -> Iterator[str]:
     """Give the line that gathers all parameters, where they stand in several places."""
     modules = learning_modules(source)
     if source.scenario.recurrent.is_own:
@@ -90,7 +90,7 @@ def model_lines(source: Source) -> Iterator[str]:
         yield f"model = nn.ModuleDict({{{named}}})"
 
 
-def learnt(source: Source) -> str:
+def learnt(source: ProgramSource) -> str:
     """Give all parameters, as an optimizer takes them."""
     modules = learning_modules(source)
     if source.scenario.recurrent.is_own:
@@ -98,7 +98,7 @@ def learnt(source: Source) -> str:
     return "model.parameters()" if len(modules) > 1 else f"{modules[0]}.parameters()"
 
 
-def update_lines(source: Source) -> Iterator[str]:
+def update_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that go back, clip and update."""
     assert source.training is not None
     yield "loss.backward()"
@@ -109,7 +109,7 @@ def update_lines(source: Source) -> Iterator[str]:
     yield "optimizer.step()"
 
 
-def gradient_lines(source: Source) -> Iterator[str]:
+def gradient_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that go back, and print the loss and the gradient of every parameter."""
     modules = learning_modules(source)
     if source.is_several:
@@ -131,7 +131,7 @@ def _printed(module: str, name: str) -> Iterator[str]:
     yield f'    print(f"{name}.grad", parameter.grad, sep="\\n")'
 
 
-def _cleared(source: Source, modules: list[str]) -> Iterator[str]:
+def _cleared(source: ProgramSource, modules: list[str]) -> Iterator[str]:
     """The gradients of each batch alone."""
     if source.scenario.recurrent.is_own:
         yield "for values in parameters.values():"

@@ -14,7 +14,7 @@ from rnnstep.scenario.origins import Origins
 FEW_ROWS = 12  # of [data] that the program writes out; more of them it reads from their file
 
 
-class Source:
+class ProgramSource:
     """A scenario, and what is often asked of it."""
 
     def __init__(self, scenario: Scenario, language: str) -> None:

@@ -10,14 +10,14 @@ from rnnstep.program.forward import first_lines, first_names, first_shape, forwa
 from rnnstep.program.literals import words
 from rnnstep.program.loss import criterion_line, learnt, loss_lines, model_lines, update_lines
 from rnnstep.program.own_cell import variable
-from rnnstep.program.source import Source, indented, results
+from rnnstep.program.source import ProgramSource, indented, results
 from rnnstep.scenario.keys import OPTIMIZERS, REFUSED
 from rnnstep.scenario.model import Training
 
 FEW_ANSWERS = 4  # rows whose answers are printed; of more the share of right ones tells enough
 
 
-def vocabulary_lines(source: Source) -> Iterator[str]:
+def vocabulary_lines(source: ProgramSource) -> Iterator[str]:
     """Give the line that makes `vocabulary`, what the classes are called, where answers are printed."""
     if not _says(source) or source.class_names is None:
         return
@@ -27,7 +27,7 @@ def vocabulary_lines(source: Source) -> Iterator[str]:
         yield f"vocabulary = {words(source.class_names)}"
 
 
-def answer_lines(source: Source) -> Iterator[str]:
+def answer_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that print the one batch's loss and answers."""
     shown = ""
     if _says(source):
@@ -42,7 +42,7 @@ def answer_lines(source: Source) -> Iterator[str]:
     yield f'print(f"epoch {{epoch + 1}}: loss {{loss.item():{_digits(source)}}}{shown}")'
 
 
-def mean_lines(source: Source) -> Iterator[str]:
+def mean_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that print the mean of all batches' losses, and the share of right answers."""
     shown = ", {right / count:.1%} right" if source.has_classes else ""
     shown += ", {tested:.1%} of the test rows" if source.is_tested else ""
@@ -50,7 +50,7 @@ def mean_lines(source: Source) -> Iterator[str]:
     yield f'print(f"epoch {{epoch + 1}}: loss {{mean:{_digits(source)}}}{shown}")'
 
 
-def counting_lines(source: Source) -> Iterator[str]:
+def counting_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that count the right answers of a batch."""
     if source.has_classes:
         counted = _counted(source)
@@ -58,11 +58,11 @@ def counting_lines(source: Source) -> Iterator[str]:
         yield f"count += target{counted}.numel()"
 
 
-def _says(source: Source) -> bool:
+def _says(source: ProgramSource) -> bool:
     return source.has_classes and not source.is_several and source.batch.num_rows <= FEW_ANSWERS
 
 
-def _counted(source: Source) -> str:
+def _counted(source: ProgramSource) -> str:
     """Give what picks the answers that count, where some do not."""
     ignored = source.loss.ignore_index
     every = (*source.scenario.batches, *source.scenario.test_batches)
@@ -70,12 +70,12 @@ def _counted(source: Source) -> str:
     return f"[target != {ignored}]" if has_ignored else ""
 
 
-def _digits(source: Source) -> str:
+def _digits(source: ProgramSource) -> str:
     """As many digits as tell two numbers of the scenario's dtype apart."""
     return ".17g" if source.is_double else ".9g"
 
 
-def _said(source: Source) -> Iterator[str]:
+def _said(source: ProgramSource) -> Iterator[str]:
     prediction = f"{source.scores}.argmax(dim=-1)"
     is_single = source.batch.num_rows == 1
     rows = prediction if source.is_final or source.scenario.recurrent.batch_first else f"{prediction}.T"
@@ -113,7 +113,7 @@ _WRONG_SHAPE = "h_0_of_the_wrong_shape"
 _NOT_RESET = "hidden_not_reset"
 
 
-def training_lines(source: Source, training: Training) -> Iterator[str]:
+def training_lines(source: ProgramSource, training: Training) -> Iterator[str]:
     """Give the lines after the data: what comes out before training, the optimizer, and the loop."""
     if source.is_several:
         yield from _functions(source)
@@ -133,14 +133,14 @@ def training_lines(source: Source, training: Training) -> Iterator[str]:
     yield from indented(_epoch_of_batches(source) if source.is_several else _epoch(source))
 
 
-def printed_lines(source: Source) -> Iterator[str]:
+def printed_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that print what came out of the modules."""
     numbers = ".detach()" if source.has_loss else ""
     for name in results(source.scenario):
         yield f'print("{name}", {name}{numbers}, sep="\\n")'
 
 
-def _optimizer(source: Source, training: Training) -> str:
+def _optimizer(source: ProgramSource, training: Training) -> str:
     """Give the optimizer with the arguments that are not torch's own."""
     defaults = OPTIMIZERS[training.optimizer]
     given = [f"{key}={value!r}" for key, value in training.arguments.items() if value != defaults[key]]
@@ -150,7 +150,7 @@ def _optimizer(source: Source, training: Training) -> str:
 # ── one batch: an epoch is one update ────────────────────────────────────────────────
 
 
-def _epoch(source: Source) -> Iterator[str]:
+def _epoch(source: ProgramSource) -> Iterator[str]:
     yield from _cleared(source)
     yield from entering_lines(source)
     yield from _wrong_first(source)
@@ -166,7 +166,7 @@ def _epoch(source: Source) -> Iterator[str]:
 # ── several batches: an update each ──────────────────────────────────────────────────
 
 
-def _functions(source: Source) -> Iterator[str]:
+def _functions(source: ProgramSource) -> Iterator[str]:
     """Give `forward`, and `accuracy` where there are rows to be tested on."""
     arguments = ", ".join(_arguments(source))
     yield ""
@@ -187,12 +187,12 @@ def _functions(source: Source) -> Iterator[str]:
         yield ""
 
 
-def _arguments(source: Source) -> list[str]:
+def _arguments(source: ProgramSource) -> list[str]:
     first = first_names(source) if _takes_first(source) else []
     return ["x", *(["lengths"] if source.is_packed else []), *first]
 
 
-def _returned(source: Source) -> list[str]:
+def _returned(source: ProgramSource) -> list[str]:
     """What `forward` returns: what torch does, and all states that the next epoch is to begin with."""
     others = (
         [variable(name) for name in list(source.scenario.cell.states)[2:]] if _takes_first(source) else []
@@ -200,18 +200,18 @@ def _returned(source: Source) -> list[str]:
     return [*results(source.scenario), *others]
 
 
-def _call(source: Source) -> str:
+def _call(source: ProgramSource) -> str:
     return f"{', '.join(_returned(source))} = forward({', '.join(_arguments(source))})"
 
 
-def _asked(source: Source) -> Iterator[str]:
+def _asked(source: ProgramSource) -> Iterator[str]:
     """Ask the model from its right first states."""
     if _takes_first(source):
         yield from first_lines(source, source.rows)
     yield _call(source)
 
 
-def _epoch_of_batches(source: Source) -> Iterator[str]:
+def _epoch_of_batches(source: ProgramSource) -> Iterator[str]:
     if source.is_tested:
         before = source.comment(Text("of the weights before the updates of this epoch"))
         yield f"tested = accuracy(test_batches)  {before}"
@@ -221,7 +221,7 @@ def _epoch_of_batches(source: Source) -> Iterator[str]:
     yield from mean_lines(source)
 
 
-def _batch(source: Source) -> Iterator[str]:
+def _batch(source: ProgramSource) -> Iterator[str]:
     yield from _cleared(source)
     yield from _wrong_first(source)
     yield _call(source)
@@ -234,12 +234,12 @@ def _batch(source: Source) -> Iterator[str]:
 # ── an update, and the mistakes around it ────────────────────────────────────────────
 
 
-def _takes_first(source: Source) -> bool:
+def _takes_first(source: ProgramSource) -> bool:
     """Whether the states before the first step are the loop's own business."""
     return source.mistake in (_NOT_RESET, _WRONG_SHAPE)
 
 
-def _cleared(source: Source) -> Iterator[str]:
+def _cleared(source: ProgramSource) -> Iterator[str]:
     if source.mistake != "no_zero_grad":
         yield "optimizer.zero_grad()"
         return
@@ -249,7 +249,7 @@ def _cleared(source: Source) -> Iterator[str]:
     yield source.comment(Text("Cure: {code}", code="optimizer.zero_grad()"))
 
 
-def _updated(source: Source) -> Iterator[str]:
+def _updated(source: ProgramSource) -> Iterator[str]:
     if source.mistake != "backward_inside_the_loop":
         yield from update_lines(source)
     if source.mistake != _NOT_RESET:
@@ -263,7 +263,7 @@ def _updated(source: Source) -> Iterator[str]:
     yield f"{', '.join(first_names(source))} = {', '.join(f'{end}.detach()' for end in ends)}"
 
 
-def _wrong_first(source: Source) -> Iterator[str]:
+def _wrong_first(source: ProgramSource) -> Iterator[str]:
     """Give states whose first one has a shape that torch refuses."""
     if source.mistake != _WRONG_SHAPE:
         return

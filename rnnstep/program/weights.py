@@ -12,7 +12,7 @@ from rnnstep.language import Text
 from rnnstep.network.description import Recurrent
 from rnnstep.program.literals import tensor
 from rnnstep.program.own_cell import cell_lines, safe
-from rnnstep.program.source import Source, indented
+from rnnstep.program.source import ProgramSource, indented
 from rnnstep.scenario.model import Floats
 from rnnstep.scenario.modules import idle_dropout
 from rnnstep.scenario.weights.parameters import linear_in_features, parameter_shapes
@@ -20,7 +20,7 @@ from rnnstep.scenario.weights.seeds import rounded, seeded_weights
 from rnnstep.scenario.weights.state_dicts import take
 
 
-def module_lines(source: Source) -> Iterator[str]:
+def module_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that make the modules with their parameters."""
     seed = source.origins.weights.seed
     if seed is not None:
@@ -41,12 +41,12 @@ def module_lines(source: Source) -> Iterator[str]:
         yield from _layers(source)
 
 
-def learning_modules(source: Source) -> list[str]:
+def learning_modules(source: ProgramSource) -> list[str]:
     """Give the modules whose parameters are learnt; those of a cell of one's own stand in a dictionary beside."""
     return ["layers" if module == "rnn" and source.is_chained else module for module in _modules(source)]
 
 
-def _written(source: Source) -> Iterator[str]:
+def _written(source: ProgramSource) -> Iterator[str]:
     """Give the lines that write into the parameters what the constructors did not draw."""
     decimals = source.origins.weights.round
     if decimals is not None:
@@ -60,7 +60,7 @@ def _written(source: Source) -> Iterator[str]:
             yield f"{_target(source, name)}[...] = {tensor(values)}"
 
 
-def module_call(source: Source, *, input_size: str | None = None) -> str:
+def module_call(source: ProgramSource, *, input_size: str | None = None) -> str:
     """Give the constructor's call of the recurrent module; with `input_size`, of one of its layers."""
     recurrent = source.scenario.recurrent
     arguments = [input_size or str(recurrent.input_size), str(recurrent.hidden_size)]
@@ -83,7 +83,7 @@ def module_call(source: Source, *, input_size: str | None = None) -> str:
     return f"nn.{recurrent.module}({', '.join(arguments)})"
 
 
-def _constructed(source: Source) -> Iterator[str]:
+def _constructed(source: ProgramSource) -> Iterator[str]:
     """Construct embedding, recurrent module and linear layer in the order in which the seed is used."""
     scenario = source.scenario
     if scenario.embedding is not None:
@@ -104,7 +104,7 @@ def _constructed(source: Source) -> Iterator[str]:
         yield f"linear = nn.Linear({linear_in_features(scenario.recurrent)}, {scenario.linear.out_features}{bias})"
 
 
-def _own_parameters(source: Source) -> Iterator[str]:
+def _own_parameters(source: ProgramSource) -> Iterator[str]:
     recurrent = source.scenario.recurrent
     shapes = parameter_shapes(recurrent, source.scenario.cell, None, None)
     is_drawn = source.origins.weights.seed is not None
@@ -122,12 +122,12 @@ def _own_parameters(source: Source) -> Iterator[str]:
     yield ""
 
 
-def _each_module(source: Source, line: str) -> Iterator[str]:
+def _each_module(source: ProgramSource, line: str) -> Iterator[str]:
     for module in _modules(source):
         yield line.format(module=module)
 
 
-def _modules(source: Source) -> list[str]:
+def _modules(source: ProgramSource) -> list[str]:
     scenario = source.scenario
     return [
         *(["embedding"] if scenario.embedding is not None else []),
@@ -136,7 +136,7 @@ def _modules(source: Source) -> list[str]:
     ]
 
 
-def _rounded(source: Source, decimals: int) -> Iterator[str]:
+def _rounded(source: ProgramSource, decimals: int) -> Iterator[str]:
     if source.scenario.recurrent.is_own:
         yield "for values in parameters.values():"
         yield f"    values.copy_(values.double().round(decimals={decimals}))"
@@ -148,13 +148,13 @@ def _rounded(source: Source, decimals: int) -> Iterator[str]:
         yield f"        values.copy_(values.double().round(decimals={decimals}))"
 
 
-def _target(source: Source, name: str) -> str:
+def _target(source: ProgramSource, name: str) -> str:
     if "." in name:
         return name
     return f'parameters["{safe(name)}"]' if source.scenario.recurrent.is_own else f"rnn.{name}"
 
 
-def _from_seed(source: Source) -> Mapping[str, Floats]:
+def _from_seed(source: ProgramSource) -> Mapping[str, Floats]:
     """Give what the seed draws; what torch alone can draw counts as given where it is pending."""
     weights, scenario = source.origins.weights, source.scenario
     if weights.seed is None:
@@ -172,7 +172,7 @@ class _Loaded:
         self.values = dict(values)
 
 
-def _from_file(source: Source) -> _Loaded | None:
+def _from_file(source: ProgramSource) -> _Loaded | None:
     name = source.origins.weights.file
     if name is None:
         return None
@@ -189,7 +189,7 @@ def _from_file(source: Source) -> _Loaded | None:
     return _Loaded(lines, {})
 
 
-def _searched(module: str, names: list[str], source: Source) -> list[str]:
+def _searched(module: str, names: list[str], source: ProgramSource) -> list[str]:
     """Give lines that find a module in a state_dict by the name or shape of its first parameter."""
     pending = source.scenario.pending
     prefixes = pending.prefixes if pending is not None else {}
@@ -212,7 +212,7 @@ def _searched(module: str, names: list[str], source: Source) -> list[str]:
     return lines
 
 
-def _safetensors(source: Source, name: str) -> _Loaded:
+def _safetensors(source: ProgramSource, name: str) -> _Loaded:
     from safetensors import safe_open
 
     scenario = source.scenario
@@ -230,7 +230,7 @@ def _safetensors(source: Source, name: str) -> _Loaded:
     return _Loaded(lines, values)
 
 
-def _keys_in(source: Source, path: Path) -> dict[str, str]:
+def _keys_in(source: ProgramSource, path: Path) -> dict[str, str]:
     """Give the file's key of each parameter, as reading the scenario found them."""
     from safetensors import safe_open
 
@@ -253,7 +253,7 @@ def _module_of(name: str) -> str:
     return name.partition(".")[0] if "." in name else "rnn"
 
 
-def _layers(source: Source) -> Iterator[str]:
+def _layers(source: ProgramSource) -> Iterator[str]:
     """Give one module a layer, so that our masks can stand between them."""
     recurrent: Recurrent = source.scenario.recurrent
     above = recurrent.output_size * recurrent.num_directions

@@ -42,10 +42,10 @@
     torch_words(scenario)                   what torch says to the scenario's mistake, where it refuses it
 
     Worker(on_reply)                        the same in a process of its own, for the screen
-        .submit(revision, scenario, place)  the newest scenario, and which epoch and batch of it (`messages.Place`);
+        .submit(revision, scenario, place)  the newest scenario, and which epoch and batch of it (`PlaceInTraining`);
                                             older ones' replies are dropped
         .close()                            at once, whatever it is doing
-    set_beside(epoch, answers) -> Checked   an epoch of ours beside what the worker gave (`checked.Answer`), by batch
+    set_beside(epoch, answers) -> Checked   an epoch of ours beside what the worker gave (`judge.whole_run.TorchAnswer`), by batch
 
 A block's `key` is "L0", "L0←", "embedding", "join0", "dropout0", "linear", "loss", "total"; of an update torch's name
 of the parameter, or "clip". `t` counts from 0. A `Finding` has `phase kind key name t row element index difference
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from rnnstep.reference.judge.forward import Comparison, compare
     from rnnstep.reference.judge.training import ComparedEpoch, TrainingComparison
     from rnnstep.reference.judge.update import ComparedUpdate, check_update, compare_update
-    from rnnstep.reference.judge.whole_run import Answer, Checked, check, set_beside
+    from rnnstep.reference.judge.whole_run import Checked, TorchAnswer, check, set_beside
     from rnnstep.reference.run.forward import ReferencePass, run_reference
     from rnnstep.reference.run.gradients import Along, ReferenceGradients, run_gradients
     from rnnstep.reference.run.installed import forbid, require
@@ -80,7 +80,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Along",
-    "Answer",
     "Checked",
     "ComparedEpoch",
     "ComparedGradients",
@@ -90,6 +89,7 @@ __all__ = [
     "ReferenceGradients",
     "ReferencePass",
     "ReferenceUpdate",
+    "TorchAnswer",
     "TorchEpoch",
     "TorchTraining",
     "TorchWords",
@@ -114,7 +114,7 @@ __all__ = [
 
 _ROOMS = {
     "Along": "run.gradients",
-    "Answer": "judge.whole_run",
+    "TorchAnswer": "judge.whole_run",
     "Checked": "judge.whole_run",
     "ComparedEpoch": "judge.training",
     "ComparedGradients": "judge.backward",

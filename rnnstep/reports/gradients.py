@@ -272,7 +272,7 @@ def _single(found: list[Any]) -> Any:
 
 CSV_COLUMNS = ("batch", "t", "layer", "direction", "row", "name", "index", "column", "value", "torch")
 
-Cells = tuple[Any, ...]
+CsvCells = tuple[Any, ...]
 
 
 # ── JSON ─────────────────────────────────────────────────────────────────────────────
@@ -343,7 +343,7 @@ def gradients_csv(found: Gradients) -> Iterator[str]:
         yield _csv_text(list(_of_step(ours, theirs)))
 
 
-def _of_batch(back: BackwardPass, torch: ComparedGradients | None) -> Iterator[Cells]:
+def _of_batch(back: BackwardPass, torch: ComparedGradients | None) -> Iterator[CsvCells]:
     nowhere = ("", "", "", "")
     yield (back.index, *nowhere, "loss", "", "", back.loss, "" if torch is None else torch.loss)
     for name, value in back.parameters.items():
@@ -354,7 +354,7 @@ def _of_batch(back: BackwardPass, torch: ComparedGradients | None) -> Iterator[C
             yield (back.index, *nowhere, name, index, column, number, beside)
 
 
-def _of_step(ours: StateGradient, theirs: StateGradient | None) -> Iterator[Cells]:
+def _of_step(ours: StateGradient, theirs: StateGradient | None) -> Iterator[CsvCells]:
     for name, value in ours.items():
         rows = range(len(value)) if ours.rows is None else ours.rows.tolist()
         beside = None if theirs is None else theirs[name].tolist()
@@ -364,7 +364,7 @@ def _of_step(ours: StateGradient, theirs: StateGradient | None) -> Iterator[Cell
                 yield (*where, name, index, "", number, "" if beside is None else beside[position][index])
 
 
-def _csv_text(rows: Sequence[Cells]) -> str:
+def _csv_text(rows: Sequence[CsvCells]) -> str:
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows(rows)
     return written.getvalue()

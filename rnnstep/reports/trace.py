@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.engine import Block, Pass, Step, Trace
+from rnnstep.engine import Block, Pass, Trace, TraceStep
 from rnnstep.engine.shapes import as_torch_shows
 from rnnstep.engine.watch import Watch
 from rnnstep.equations.operations import Array
@@ -34,7 +34,7 @@ def verdict(*, agrees: bool | None) -> str:
     return f"{'agrees' if agrees else 'disagrees'} with torch"
 
 
-def block_key(step: Step) -> str:
+def block_key(step: TraceStep) -> str:
     """Give the key of a step's block: "L0", "L0←"."""
     return f"L{step.layer}{BACKWARD if step.direction == 'backward' else ''}"
 
@@ -47,7 +47,7 @@ class ReferenceStep(Mapping[str, Array]):
     h and c only.
     """
 
-    def __init__(self, comparison: Comparison, step: Step) -> None:
+    def __init__(self, comparison: Comparison, step: TraceStep) -> None:
         self.t = step.t
         self.layer = step.layer
         self.direction = step.direction
@@ -92,7 +92,7 @@ class Reference(Mapping[str, Any]):
         """The values of torch, step by step, in the order of the run's."""
         return [self.step(step) for step in self._trace.steps]
 
-    def step(self, step: Step) -> ReferenceStep:
+    def step(self, step: TraceStep) -> ReferenceStep:
         """Give torch's values of one of the run's steps."""
         return ReferenceStep(self._checked.comparisons[step.batch], step)
 
@@ -148,7 +148,7 @@ class Run:
         return self.reference if self.reference is not None else self.self_check
 
     @property
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> Sequence[TraceStep]:
         """Every step of every layer and direction, in order of computation; `steps[3]["h"]` is (B, H)."""
         return self.trace.steps
 
@@ -212,7 +212,7 @@ class Run:
 class Seen:
     """One step of ours, torch's beside it, and what the watches give there."""
 
-    step: Step
+    step: TraceStep
     torch: ReferenceStep | None
     key: str  # of its block
     watched: dict[str, Array]  # by the watch's text, (B, n)
@@ -232,14 +232,14 @@ class Selection:
         self.run = run
         self.watches = tuple(watches)
         self.until = until
-        self.stopped: Step | None = None
+        self.stopped: TraceStep | None = None
 
     def steps(self) -> Iterator[Seen]:
         """Walk the steps in order of computation; each is made when it comes, and not kept."""
         self.stopped = None
         for done in self.run.trace.passes:
             for t, key in done.recurrent_steps():
-                step = Step(done, key, t)
+                step = TraceStep(done, key, t)
                 block = done.by_key[key]
                 beside = self.run.beside
                 yield Seen(
@@ -249,7 +249,7 @@ class Selection:
                     self.stopped = step
                     return
 
-    def _watched(self, block: Block, step: Step) -> dict[str, Array]:
+    def _watched(self, block: Block, step: TraceStep) -> dict[str, Array]:
         num_rows = len(step[block.output])
         values = {watch.text: watch.value(block, step, step.t) for watch in self.watches}
         return {text: _by_row(value, num_rows) for text, value in values.items() if value is not None}
@@ -353,7 +353,7 @@ def _where(selection: Selection, seen: Seen) -> dict[str, Any]:
 
 CSV_COLUMNS = ("batch", "t", "layer", "direction", "row", "name", "index", "value", "torch")
 
-Cells = tuple[Any, ...]
+CsvCells = tuple[Any, ...]
 
 
 def trace_csv(selection: Selection) -> Iterator[str]:
@@ -365,7 +365,7 @@ def trace_csv(selection: Selection) -> Iterator[str]:
         yield from _logits_csv(selection)
 
 
-def _step_cells(seen: Seen) -> Iterator[Cells]:
+def _step_cells(seen: Seen) -> Iterator[CsvCells]:
     step = seen.step
     where = (step.batch, step.t, step.layer, step.direction)
     num_rows = len(next(iter(step.values())))
@@ -378,8 +378,8 @@ def _step_cells(seen: Seen) -> Iterator[Cells]:
 
 
 def _number_cells(
-    where: Cells, name: str, value: Array, torch: Array | None, rows: Sequence[int]
-) -> Iterator[Cells]:
+    where: CsvCells, name: str, value: Array, torch: Array | None, rows: Sequence[int]
+) -> Iterator[CsvCells]:
     beside = torch.tolist() if torch is not None else None
     for position, (row, numbers) in enumerate(zip(rows, value.tolist(), strict=True)):
         for index, number in enumerate(numbers):
@@ -405,7 +405,7 @@ def _logits_csv(selection: Selection) -> Iterator[str]:
             yield _csv_text(list(_number_cells(where, "logits", ours, torch, rows)))
 
 
-def _csv_text(rows: Sequence[Cells]) -> str:
+def _csv_text(rows: Sequence[CsvCells]) -> str:
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows(rows)
     return written.getvalue()

@@ -99,9 +99,9 @@ def _neighbours(parent: Path) -> list[str]:
 
 # ── the course ───────────────────────────────────────────────────────────────────────────────────
 
-Section = tuple[Text, tuple[str, ...]]
+CourseSection = tuple[Text, tuple[str, ...]]
 
-COURSE: tuple[Section, ...] = (
+COURSE: tuple[CourseSection, ...] = (
     (
         Text("First steps"),
         ("hello", "rnn_cell", "initial_state", "rnn_cell_batch", "rnn", "hello_rnn", "relu", "float64"),
@@ -171,7 +171,7 @@ KEYWORDS: Mapping[str, str] = {
 """Words that find a scenario beside its name, title and summary, in both languages."""
 
 
-def course() -> tuple[Section, ...]:
+def course() -> tuple[CourseSection, ...]:
     """Give the bundled scenarios in the order of the course; those that it does not name come last."""
     known = names()
     sections = [(heading, tuple(name for name in names if name in known)) for heading, names in COURSE]

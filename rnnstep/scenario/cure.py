@@ -9,10 +9,10 @@ from rnnstep.errors import Problem
 from rnnstep.language import Text
 from rnnstep.scenario.data.input import SOURCES as INPUT_SOURCES
 from rnnstep.scenario.data.target import SOURCES as TARGET_SOURCES
-from rnnstep.scenario.file.document import Document, Place
+from rnnstep.scenario.file.document import Document, KeyPath
 
 # Keys of a table that stand instead of one another: one of the cure drives the file's out.
-_EITHER: Mapping[Place, tuple[tuple[frozenset[str], frozenset[str]], ...]] = {
+_EITHER: Mapping[KeyPath, tuple[tuple[frozenset[str], frozenset[str]], ...]] = {
     (): (
         (frozenset({"data"}), frozenset({"input", "target"})),
         (frozenset({"input", "target"}), frozenset({"data"})),
@@ -29,21 +29,21 @@ _EITHER: Mapping[Place, tuple[tuple[frozenset[str], frozenset[str]], ...]] = {
 class CuredDocument(Document):
     """A file with its cure put in place: what the cure gives stands under [cure], all else where it was."""
 
-    def __init__(self, document: Document, data: dict[str, Any], given: frozenset[Place]) -> None:
+    def __init__(self, document: Document, data: dict[str, Any], given: frozenset[KeyPath]) -> None:
         super().__init__(document.path, document.folder, document.text, data, document.limits)
         self._given = given
         self._of_cure: list[bool] = []  # of each problem
 
-    def offset(self, place: Place) -> int:
+    def offset(self, place: KeyPath) -> int:
         """Give the offset of `place`, under [cure] if it is the cure's."""
         return super().offset(("cure", *place) if self._is_given(place) else place)
 
-    def _is_given(self, place: Place) -> bool:
+    def _is_given(self, place: KeyPath) -> bool:
         """Whether the cure gives what stands at a place, or something within it."""
         is_inside = any(place[:length] in self._given for length in range(1, len(place) + 1))
         return is_inside or (bool(place) and any(key[: len(place)] == place for key in self._given))
 
-    def problem(self, place: Place, message: Text, *, position: tuple[int, int] | None = None) -> None:
+    def problem(self, place: KeyPath, message: Text, *, position: tuple[int, int] | None = None) -> None:
         """Note a mistake, and whether it is the cure's."""
         super().problem(place, message, position=position)
         self._of_cure += [self._is_given(place)] * (len(self.problems) - len(self._of_cure))
@@ -104,7 +104,7 @@ def _holds(table: Any, place: tuple[str, ...]) -> bool:
     return True
 
 
-def _merged(file: dict[str, Any], cure: Mapping[str, Any], place: Place) -> dict[str, Any]:
+def _merged(file: dict[str, Any], cure: Mapping[str, Any], place: KeyPath) -> dict[str, Any]:
     """Put the cure's keys in place, table by table; lists and all else are replaced whole."""
     ousted = {
         key for given, others in _EITHER.get(place, ()) if not given.isdisjoint(cure) for key in others
@@ -117,7 +117,7 @@ def _merged(file: dict[str, Any], cure: Mapping[str, Any], place: Place) -> dict
     return merged
 
 
-def _leaves(table: Mapping[str, Any], place: Place) -> Iterator[Place]:
+def _leaves(table: Mapping[str, Any], place: KeyPath) -> Iterator[KeyPath]:
     for key, value in table.items():
         if isinstance(value, dict):
             yield from _leaves(value, (*place, key))

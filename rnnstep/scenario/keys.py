@@ -9,10 +9,10 @@ from types import MappingProxyType
 MOST_DECIMALS = 17
 """How many decimals are shown at most, wherever they are asked for: a float64 has no more digits."""
 
-Argument = float | bool | tuple[float, ...]
+ArgumentValue = float | bool | tuple[float, ...]
 
 # Each optimizer's arguments with torch 2.13's defaults, in torch's order.
-OPTIMIZERS: Mapping[str, Mapping[str, Argument]] = MappingProxyType(
+OPTIMIZERS: Mapping[str, Mapping[str, ArgumentValue]] = MappingProxyType(
     {
         "SGD": {
             "lr": 1e-3,

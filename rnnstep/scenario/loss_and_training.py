@@ -8,7 +8,7 @@ from typing import Any
 from rnnstep.language import Text
 from rnnstep.network.description import Linear, Recurrent
 from rnnstep.scenario.file.document import Document, Table, as_float
-from rnnstep.scenario.keys import MISTAKES, OPTIMIZERS, Argument
+from rnnstep.scenario.keys import MISTAKES, OPTIMIZERS, ArgumentValue
 from rnnstep.scenario.model import Batch, Loss, Training
 
 LOSSES = ("CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss")
@@ -113,7 +113,7 @@ def read_training(document: Document) -> Training | None:
     return Training(optimizer, MappingProxyType(arguments), epochs or 1, norm, most, mistake)
 
 
-def _argument(table: Table, key: str, default: Argument) -> Any:
+def _argument(table: Table, key: str, default: ArgumentValue) -> Any:
     if isinstance(default, bool):
         return table.boolean(key, default)
     if isinstance(default, tuple):

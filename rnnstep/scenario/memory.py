@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
 from rnnstep.network.description import Embedding, Linear, Recurrent
-from rnnstep.scenario.file.document import Document, Place, gibibytes
+from rnnstep.scenario.file.document import Document, KeyPath, gibibytes
 from rnnstep.scenario.model import Batch, Loss, Training
 from rnnstep.scenario.weights.parameters import layer_input_size, layer_shapes, linear_in_features
 
@@ -86,7 +86,7 @@ def _sizes(
     copies: int,
     *,
     has_loss: bool,
-) -> Iterator[tuple[Place, int]]:
+) -> Iterator[tuple[KeyPath, int]]:
     """Give how many numbers each part holds, parameters and values, under the key that is to blame."""
     rows *= 1 + has_loss  # a value and its gradient
     lines_of_logits = 1 + _LINES_OF_LOSS * has_loss

@@ -11,7 +11,7 @@ TEMPLATES = ("RNNCell", "RNN", "LSTMCell", "LSTM", "GRUCell", "GRU", OWN)
 
 _COLUMN = 40  # where the comments begin
 
-Line = tuple[str, Text | None]
+TemplateLine = tuple[str, Text | None]
 
 
 def template(module: str, language: str) -> str:
@@ -26,7 +26,7 @@ def _written(code: str, comment: Text | None, language: str) -> str:
     return f"{code + '  ':{_COLUMN}}{words}" if code else words
 
 
-def _lines(module: str) -> Iterator[Line]:
+def _lines(module: str) -> Iterator[TemplateLine]:
     is_cell = module == OWN or module.endswith("Cell")
     name = "mgu" if module == OWN else module
     yield f'title = "hello → ohlol: {name}"', Text('or {{en = "…", zh = "…"}}')
@@ -68,7 +68,7 @@ def _lines(module: str) -> Iterator[Line]:
         yield from _own_cell()
 
 
-def _recurrent(module: str, name: str, *, is_cell: bool) -> Iterator[Line]:
+def _recurrent(module: str, name: str, *, is_cell: bool) -> Iterator[TemplateLine]:
     yield "[recurrent]", None
     yield f'module = "{name}"', Text("the [cell.mgu] below") if module == OWN else None
     yield (
@@ -91,7 +91,7 @@ def _recurrent(module: str, name: str, *, is_cell: bool) -> Iterator[Line]:
     yield "# out_features = 4", None
 
 
-def _weights(module: str) -> Iterator[Line]:
+def _weights(module: str) -> Iterator[TemplateLine]:
     yield "[weights]", None
     yield "seed = 0", Text("what torch gives after torch.manual_seed(0)") if module != OWN else None
     yield "# round = 1", Text("one decimal, for work by hand")
@@ -105,7 +105,7 @@ def _weights(module: str) -> Iterator[Line]:
     yield f"# {name} = [[…], […]]", Text("single parameters under torch's names, or gate by gate")
 
 
-def _own_cell() -> Iterator[Line]:
+def _own_cell() -> Iterator[TemplateLine]:
     yield "[cell.mgu]", Text("the minimal gated unit; change it as you like")
     yield 'state = ["h"]', Text("read as h_prev, set by its equation")
     for name in "fn":

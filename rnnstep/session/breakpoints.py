@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from rnnstep.engine.structure import Phase
 from rnnstep.language import Text
 from rnnstep.session.moves import Position, next_place, previous_place
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.tree import Path, Spot, Tree
 from rnnstep.session.watching import PassWatch, is_read_in, read_again
 
@@ -55,7 +55,7 @@ class Breakpoint:
         condition = read_again(tree, self.condition)
         return None if condition is None else replace(self, condition=condition, phase=condition.phase)
 
-    def stops_at(self, run: Run, spot: Spot) -> bool:
+    def stops_at(self, run: SessionRun, spot: Spot) -> bool:
         """Whether running stops after the operation of `spot`; of a condition the run is at the spot's epoch."""
         if spot.phase != self.phase:
             return False
@@ -117,7 +117,7 @@ def breakpoint_at(spot: Spot | None, phases: Sequence[Phase]) -> Breakpoint | No
     return Breakpoint(phase=spot.phase) if len(phases) > 1 else None
 
 
-def not_reached(run: Run, epoch: int) -> Text:
+def not_reached(run: SessionRun, epoch: int) -> Text:
     """Say that training has not come to an epoch yet."""
     return Text(
         "epoch {epoch} is not reached yet: {done} of {count} are trained",
@@ -128,7 +128,7 @@ def not_reached(run: Run, epoch: int) -> Text:
 
 
 def next_stop(
-    run: Run,
+    run: SessionRun,
     position: Position,
     breakpoints: Sequence[Breakpoint],
     *,

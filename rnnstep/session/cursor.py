@@ -10,7 +10,7 @@ from rnnstep.equations.expand import Factor, expand
 from rnnstep.equations.shares import ROWS
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
-from rnnstep.session.edits import Edit, Target, current, read_value, target_at, where_to_edit
+from rnnstep.session.edits import Edit, EditTarget, current, read_value, target_at, where_to_edit
 from rnnstep.session.findings import Operand
 from rnnstep.session.provenance import Origin, source
 from rnnstep.session.readers import names_read
@@ -55,7 +55,7 @@ def factors_at(session: Session) -> Iterator[tuple[Spot, Factor]]:
                 yield place, factor
 
 
-def target_of(session: Session) -> Target | None:
+def target_of(session: Session) -> EditTarget | None:
     """Give what `+`, `-`, `0` and `e` edit: a factor of the term at the cursor, or of the element's first.
 
     A weight or bias goes before the x or h_0 that it is multiplied with. None where all is computed,
@@ -65,7 +65,7 @@ def target_of(session: Session) -> Target | None:
     return next((one for one in found if one.store == "parameters"), next(iter(found), None))
 
 
-def _targets(session: Session) -> Iterator[tuple[Spot, Target]]:
+def _targets(session: Session) -> Iterator[tuple[Spot, EditTarget]]:
     """What the number under the cursor is made of that stands in the scenario."""
     if not _is_at_a_number(session):
         return

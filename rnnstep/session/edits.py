@@ -19,14 +19,14 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.scenario.model import Floats, Scenario
 from rnnstep.session.place import write_place
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.tree import Index, Spot, shape_of
 
 _NAMED = re.compile(r"\s*(∂?[A-Za-z_]\w*)\s*\[\s*(\d{1,9})\s*(?:,\s*(\d{1,9})\s*)?\]\s*(?:=\s*(\S+)\s*)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class EditTarget:
     """One number that can be edited: an element of an array of the scenario.
 
     `store` says which: "parameters", "initial_state" or "values"; `key` is its name there
@@ -43,11 +43,11 @@ class Target:
 class Edit:
     """A target and its new value."""
 
-    target: Target
+    target: EditTarget
     value: float
 
 
-def target_at(run: Run, spot: Spot, row: int, name: str, index: Index) -> Target | None:
+def target_at(run: SessionRun, spot: Spot, row: int, name: str, index: Index) -> EditTarget | None:
     """Find what an element of a block's value is in the scenario; None for what is computed.
 
     A weight is found where training has changed it, too; see `where_to_edit`.
@@ -69,33 +69,33 @@ def target_at(run: Run, spot: Spot, row: int, name: str, index: Index) -> Target
     shown = f"{name}[{','.join(map(str, index))}]"
     if name in block.kept_in:
         where = block.kept_in[name]
-        return Target("parameters", where.torch, (where.start + index[0], *index[1:]), shown)
+        return EditTarget("parameters", where.torch, (where.start + index[0], *index[1:]), shown)
     if block.kind != "recurrent":
         return None
     if name == "x" and block.layer == 0 and scenario.embedding is None and spot.t is not None:
-        return Target("values", str(spot.batch), (spot.t, row, *index), shown)
+        return EditTarget("values", str(spot.batch), (spot.t, row, *index), shown)
     state = name.removesuffix("_prev").removesuffix("_0")
     if not has_one_batch_size(scenario) or is_carried_on(run, spot):
         return None
     is_first = spot.t == scenario.batches[spot.batch].axis.first_step(block.direction, row)
     if state in block.program.states and (name.endswith("_0") or (name.endswith("_prev") and is_first)):
         position = block.layer * scenario.recurrent.num_directions + (block.direction == "backward")
-        return Target("initial_state", f"{state}_0", (position, row, *index), f"{state}_0[{index[0]}]")
+        return EditTarget("initial_state", f"{state}_0", (position, row, *index), f"{state}_0[{index[0]}]")
     return None
 
 
-def is_learnt(run: Run, spot: Spot) -> bool:
+def is_learnt(run: SessionRun, spot: Spot) -> bool:
     """Whether updates have changed the parameters before a spot's batch."""
     return "update" in run.tree.phases and run.tree.batch_before(spot) is not None
 
 
-def is_carried_on(run: Run, spot: Spot) -> bool:
+def is_carried_on(run: SessionRun, spot: Spot) -> bool:
     """Whether a batch begins with the states that the one before ended with: a mistake that may be made on purpose."""
     training = run.scenario.training
     return training is not None and training.mistake == "hidden_not_reset" and is_learnt(run, spot)
 
 
-def where_to_edit(run: Run, spot: Spot, target: Target) -> Text | None:
+def where_to_edit(run: SessionRun, spot: Spot, target: EditTarget) -> Text | None:
     """Say where a weight can be edited that was learnt; None where it can be here."""
     if target.store != "parameters" or not is_learnt(run, spot):
         return None
@@ -112,7 +112,7 @@ def has_one_batch_size(scenario: Scenario) -> bool:
     return len({batch.num_rows for batch in (*scenario.batches, *scenario.test_batches)}) == 1
 
 
-def read_edit(text: str, run: Run, spot: Spot, row: int) -> Edit:
+def read_edit(text: str, run: SessionRun, spot: Spot, row: int) -> Edit:
     """Read `W_hh[0,2] = 0.5`, at a place.
 
     Raises:
@@ -181,7 +181,7 @@ def read_value(text: str, scenario: Scenario) -> float:
     return value
 
 
-def change_in_words(before: Scenario, after: Scenario, target: Target) -> Text:
+def change_in_words(before: Scenario, after: Scenario, target: EditTarget) -> Text:
     """Say what an edit, or undoing it, did to its target: `W_hh[1,0]: −0.4897 → 0`."""
     numbers = current(before, target), current(after, target)
     old, new = (f"{number:.4g}" for number in numbers)
@@ -192,7 +192,7 @@ def change_in_words(before: Scenario, after: Scenario, target: Target) -> Text:
     )
 
 
-def current(scenario: Scenario, target: Target) -> float:
+def current(scenario: Scenario, target: EditTarget) -> float:
     """Give a target's present value; a state that was not given is zero."""
     match target.store:
         case "parameters":

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from rnnstep.engine.finite import Finding
+from rnnstep.engine.finite import NotFinite
 from rnnstep.equations.expand import expand
 from rnnstep.equations.shares import ROWS
 from rnnstep.language import Text
 from rnnstep.session.breakpoints import PATIENCE
 from rnnstep.session.place import write_place, write_row
 from rnnstep.session.provenance import living_row
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Index, Spot, Tree, index_of
 
@@ -46,7 +46,7 @@ def written(value: float) -> str:
     return f"{value:.4g}".replace("-", "−").replace("e−", "e-").replace("e+", "e")
 
 
-def spot_of(finding: Finding) -> Spot:
+def spot_of(finding: NotFinite) -> Spot:
     """The place of a number that is not finite, its element included."""
     return Spot(
         finding.batch,
@@ -59,13 +59,13 @@ def spot_of(finding: Finding) -> Spot:
     )
 
 
-def place_of(tree: Tree, finding: Finding) -> str:
+def place_of(tree: Tree, finding: NotFinite) -> str:
     """Its place as it is written, with its row of the batch: `12/L0←/hh_g[57]@row2`."""
     path = tree.path_to(spot_of(finding))
     return ("" if path is None else write_place(tree, path)) + write_row(finding.row or 0)
 
 
-def operands(run: Run, finding: Finding) -> tuple[Operand, ...]:
+def operands(run: SessionRun, finding: NotFinite) -> tuple[Operand, ...]:
     """What tells most of how a number came to be not finite; `run` is at its epoch.
 
     That is what is not finite itself, else what its largest terms are made of.
@@ -91,7 +91,7 @@ def _size(term: object) -> float:
     return math.inf if math.isnan(value) else value
 
 
-def in_words(run: Run, finding: Finding) -> Text:
+def in_words(run: SessionRun, finding: NotFinite) -> Text:
     """Say what the first number is that is not finite, and what it is made of; `run` is at its epoch."""
     place = {"place": place_of(run.tree, finding), "value": written(finding.value)}
     loss = run.scenario.loss

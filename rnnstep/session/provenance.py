@@ -16,7 +16,7 @@ from rnnstep.equations.shares import ROWS, D
 from rnnstep.network.graph import Part, is_join
 from rnnstep.network.wires import When
 from rnnstep.session.edits import is_carried_on, is_learnt
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.tree import Index, Path, Spot, number_of
 
 
@@ -28,7 +28,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class ElementAt:
     """One element of a value: at a spot that names the value as its operation, by its index, in a row."""
 
     spot: Spot
@@ -37,7 +37,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadBy:
     """Where a block reads an element, and under which name."""
 
     spot: Spot
@@ -45,7 +45,7 @@ class Reading:
     index: Index
 
 
-def source(run: Run, spot: Spot, name: str, index: Index, row: int = 0) -> Origin | None:
+def source(run: SessionRun, spot: Spot, name: str, index: Index, row: int = 0) -> Origin | None:
     """Give the place where an element of a value that a spot's line reads was computed; None for what is given.
 
     Args:
@@ -68,10 +68,10 @@ def source(run: Run, spot: Spot, name: str, index: Index, row: int = 0) -> Origi
     return None if path is None else Origin(path, number.row)
 
 
-def _number(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number | None:
+def _number(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
     spot = replace(spot, element=None, term=None)
     if name in run.tree.block(spot).program.names:
-        return Number(replace(spot, operation=name), index, row)
+        return ElementAt(replace(spot, operation=name), index, row)
     match spot.phase:
         case "backward":
             return _on_the_way_back(run, spot, name, index, row)
@@ -83,7 +83,7 @@ def _number(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number |
 # ── forward ──────────────────────────────────────────────────────────────────────────────
 
 
-def _forward(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number | None:
+def _forward(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
     block = run.tree.block(spot)
     if name in block.program.befores:
         return _previous_state(run, spot, name, index, row)
@@ -92,38 +92,38 @@ def _forward(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number 
     return from_below(run, spot, name, index, row)
 
 
-def _previous_state(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number | None:
+def _previous_state(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
     program = run.tree.block(spot).program
     state = next(one for one in program.states if program.before(one) == name)
     before = run.tree.step_before(spot)
     if before is not None:
         there = replace(spot, t=before, operation=state)
         if run.is_live(there, row):
-            return Number(there, index, row)
+            return ElementAt(there, index, row)
     batch = run.tree.batch_before(spot)
     if batch is None or not is_carried_on(run, spot):
         return None
     there = replace(spot, batch=batch.batch, epoch=batch.epoch, operation=state)
-    return Number(replace(there, t=end_of_row(run, there, row)), index, row)
+    return ElementAt(replace(there, t=end_of_row(run, there, row)), index, row)
 
 
-def end_of_row(run: Run, spot: Spot, row: int) -> int:
+def end_of_row(run: SessionRun, spot: Spot, row: int) -> int:
     """The step at which a recurrent block comes to the end of a row."""
     assert spot.batch is not None
     return run.scenario.batches[spot.batch].axis.final_step(run.tree.block(spot).direction, row)
 
 
-def _learnt(run: Run, spot: Spot, block: Block, name: str, index: Index, row: int) -> Number | None:
+def _learnt(run: SessionRun, spot: Spot, block: Block, name: str, index: Index, row: int) -> ElementAt | None:
     """A parameter comes from the update before the batch; the first ones are given."""
     before = run.tree.batch_before(spot)
     if before is None or not is_learnt(run, spot):
         return None
     where = block.kept_in[name]
     there = replace(before, key=where.torch, t=0, operation="w", phase="update")
-    return Number(there, (where.start + index[0], *index[1:]), row)
+    return ElementAt(there, (where.start + index[0], *index[1:]), row)
 
 
-def from_below(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number | None:
+def from_below(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
     """Find where an element that a block is given by another was computed; None of what the scenario gives."""
     assert spot.key is not None
     part = run.tree.stage(spot).graph.origin(spot.key, name, index[0])
@@ -135,17 +135,17 @@ def from_below(run: Run, spot: Spot, name: str, index: Index, row: int) -> Numbe
             return _entry(run, there, index[0])
         case When.LAST:
             there = replace(there, t=end_of_row(run, there, row))
-    return Number(there, (index[0] - part.start, *index[1:]), row)
+    return ElementAt(there, (index[0] - part.start, *index[1:]), row)
 
 
-def _entry(run: Run, spot: Spot, number: int) -> Number:
+def _entry(run: SessionRun, spot: Spot, number: int) -> ElementAt:
     """One of all the numbers of a value, one step after the other: of which step and row it is."""
     assert spot.batch is not None
     t, row = divmod(number, run.num_rows(spot.batch))
-    return Number(spot if run.tree.block(spot).extent.is_single else replace(spot, t=t), (0,), row)
+    return ElementAt(spot if run.tree.block(spot).extent.is_single else replace(spot, t=t), (0,), row)
 
 
-def entry_number(run: Run, spot: Spot, row: int) -> int:
+def entry_number(run: SessionRun, spot: Spot, row: int) -> int:
     """The other way: which of all the numbers of a value that of a step and row is."""
     assert spot.batch is not None
     assert spot.t is not None
@@ -155,7 +155,7 @@ def entry_number(run: Run, spot: Spot, row: int) -> int:
 # ── upwards ──────────────────────────────────────────────────────────────────────────────
 
 
-def above(run: Run, spot: Spot, index: Index, row: int) -> Iterator[Reading]:
+def above(run: SessionRun, spot: Spot, index: Index, row: int) -> Iterator[ReadBy]:
     """Give where the blocks above read an element of the output of a forward spot's block."""
     assert spot.key is not None
     graph = run.tree.stage(spot).graph
@@ -163,26 +163,26 @@ def above(run: Run, spot: Spot, index: Index, row: int) -> Iterator[Reading]:
         yield from _reading(run, spot, part, index, row)
 
 
-def _reading(run: Run, spot: Spot, part: Part, index: Index, row: int) -> Iterator[Reading]:
+def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) -> Iterator[ReadBy]:
     """Where one input reads an element, if it reads that step of it; of a join no end is read, but those of its parts."""
     there = replace(spot, key=part.reader, operation=None)
     match part.wire.when:
         case When.SAME:
-            yield Reading(there, part.name, (part.start + index[0], *index[1:]))
+            yield ReadBy(there, part.name, (part.start + index[0], *index[1:]))
         case When.ALL:
-            yield Reading(_at_last_step(run, there), part.name, (entry_number(run, spot, row),))
+            yield ReadBy(_at_last_step(run, there), part.name, (entry_number(run, spot, row),))
         case When.LAST if not is_join(run.tree.block(spot)) and spot.t == end_of_row(run, spot, row):
-            yield Reading(_at_last_step(run, there), part.name, (part.start + index[0],))
+            yield ReadBy(_at_last_step(run, there), part.name, (part.start + index[0],))
 
 
-def _at_last_step(run: Run, spot: Spot) -> Spot:
+def _at_last_step(run: SessionRun, spot: Spot) -> Spot:
     return replace(spot, t=run.tree.last_step(spot))
 
 
 # ── on the way back ──────────────────────────────────────────────────────────────────────
 
 
-def _on_the_way_back(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number | None:
+def _on_the_way_back(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
     tree = run.tree
     program = tree.block(spot).program
     state = next((one for one in program.states if program.before(one) == name), None)
@@ -192,16 +192,16 @@ def _on_the_way_back(run: Run, spot: Spot, name: str, index: Index, row: int) ->
             return None
         there = replace(spot, t=before, operation=state)
         is_sum = state.removeprefix(D) in tree.block(spot).kept_in
-        return Number(there, index, living_row(run, there, row) if is_sum else row)
+        return ElementAt(there, index, living_row(run, there, row) if is_sum else row)
     forward = replace(spot, phase="forward")
     if not name.startswith(D):
         if name in tree.block(forward).program.names:
-            return Number(replace(forward, operation=name), index, row)
+            return ElementAt(replace(forward, operation=name), index, row)
         return _forward(run, forward, name, index, row)
     return _from_above(run, spot, index, row) if name == above_name(run, spot) else None
 
 
-def above_name(run: Run, spot: Spot) -> str:
+def above_name(run: SessionRun, spot: Spot) -> str:
     """The name under which a backward spot's block reads the gradient of what it gave to the block above."""
     program = run.tree.block(spot).program
     forward = run.tree.block(replace(spot, phase="forward"))
@@ -210,16 +210,16 @@ def above_name(run: Run, spot: Spot) -> str:
     return next(name for name in program.inputs if name.startswith(D) and not name.endswith(ROWS))
 
 
-def _from_above(run: Run, spot: Spot, index: Index, row: int) -> Number | None:
+def _from_above(run: SessionRun, spot: Spot, index: Index, row: int) -> ElementAt | None:
     """What the block above sends back."""
     reading = sent_from(run, replace(spot, phase="forward"), index, row)
     if reading is None:
         return None
     there = replace(reading.spot, phase="backward", operation=f"{D}{reading.name}")
-    return Number(there, reading.index, row)
+    return ElementAt(there, reading.index, row)
 
 
-def sent_from(run: Run, spot: Spot, index: Index, row: int) -> Reading | None:
+def sent_from(run: SessionRun, spot: Spot, index: Index, row: int) -> ReadBy | None:
     """Where the gradient of an element of a forward spot's output comes from; of two directions the last computed.
 
     Of final states it goes through their join, which the way forward does not.
@@ -232,11 +232,11 @@ def sent_from(run: Run, spot: Spot, index: Index, row: int) -> Reading | None:
                 element = part.start + index[0]
                 number = from_below(run, there, part.name, (element,), row)
                 is_end = number is not None and number.spot.t == spot.t
-                return Reading(there, part.name, (element,)) if is_end else None
+                return ReadBy(there, part.name, (element,)) if is_end else None
     return next(above(run, spot, index, row), None)
 
 
-def sent_to(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number | None:
+def sent_to(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
     """Whose gradient an element of what a forward spot's block is given goes on to: the other way of `sent_from`."""
     assert spot.key is not None
     number = from_below(run, spot, name, index, row)
@@ -245,12 +245,12 @@ def sent_to(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number |
     for part in run.tree.stage(spot).graph.entering(spot.key, name):
         if part.wire.block != number.spot.key and part.start <= index[0] < part.stop:  # by way of a join
             there = replace(number.spot, key=part.wire.block, operation=part.wire.value)
-            number = Number(there, (index[0] - part.start,), row)
+            number = ElementAt(there, (index[0] - part.start,), row)
     taken = sent_from(run, number.spot, number.index, number.row)
     return number if taken is not None and taken.spot.key == spot.key else None
 
 
-def living_row(run: Run, spot: Spot, row: int) -> int:
+def living_row(run: SessionRun, spot: Spot, row: int) -> int:
     """A row of the batch, or the first that takes part in a step where this one does not."""
     assert spot.batch is not None
     if run.is_live(spot, row):
@@ -261,20 +261,20 @@ def living_row(run: Run, spot: Spot, row: int) -> int:
 # ── in the update ────────────────────────────────────────────────────────────────────────
 
 
-def _in_the_update(run: Run, spot: Spot, name: str, index: Index, row: int) -> Number | None:
+def _in_the_update(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
     if name == "grad":
         return _gradient(run, spot, index, row)
     if name == "clip_coef":
-        return Number(replace(spot, key="clip", operation=name), (0,), row)
+        return ElementAt(replace(spot, key="clip", operation=name), (0,), row)
     program = run.tree.block(spot).program
     state = next((one for one in program.states if program.before(one) == name), None)
     before = run.tree.batch_before(spot)
     if state is None or before is None:
         return None
-    return Number(replace(spot, batch=before.batch, epoch=before.epoch, operation=state), index, row)
+    return ElementAt(replace(spot, batch=before.batch, epoch=before.epoch, operation=state), index, row)
 
 
-def _gradient(run: Run, spot: Spot, index: Index, row: int) -> Number | None:
+def _gradient(run: SessionRun, spot: Spot, index: Index, row: int) -> ElementAt | None:
     """The sum of all shares in the gradient of one of torch's parameters, of the part that the element is in."""
     back = replace(spot, phase="backward", key=None, operation=None)
     for block in run.tree.stage(back).blocks:
@@ -283,5 +283,5 @@ def _gradient(run: Run, spot: Spot, index: Index, row: int) -> Number | None:
             if is_in and f"{D}{part}" in block.program.names:
                 there = replace(back, key=block.key, operation=f"{D}{part}")
                 there = replace(there, t=run.tree.last_step(there))
-                return Number(there, (index[0] - where.start, *index[1:]), living_row(run, there, row))
+                return ElementAt(there, (index[0] - where.start, *index[1:]), living_row(run, there, row))
     return None

@@ -12,7 +12,7 @@ from rnnstep.network.graph import is_join
 from rnnstep.network.wires import When
 from rnnstep.session.edits import is_carried_on
 from rnnstep.session.provenance import above, above_name, end_of_row, sent_to
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.tree import Spot, index_of, size_of
 
 _LIKE = {"head": 1, "tail": 1, "spread": 1, "placed": 2, "within": 2, "scatter": 2}
@@ -22,7 +22,7 @@ Read = tuple[Spot, str]
 """A block at a step, and the name under which it reads a value. A spot with an operation means that one alone."""
 
 
-def readers(run: Run, spot: Spot, row: int = 0, *, most: int | None = None) -> list[Spot]:
+def readers(run: SessionRun, spot: Spot, row: int = 0, *, most: int | None = None) -> list[Spot]:
     """Give the operations that read a spot's value next, of an element those that read it; in the order of computation.
 
     A weight is read at every step, so one may ask for `most` of them alone.
@@ -45,7 +45,7 @@ def readers(run: Run, spot: Spot, row: int = 0, *, most: int | None = None) -> l
     return sorted(found, key=lambda one: run.tree.path_to(one) or ())[:most]
 
 
-def _lines_reading(run: Run, spot: Spot, name: str, row: int) -> list[Spot]:
+def _lines_reading(run: SessionRun, spot: Spot, name: str, row: int) -> list[Spot]:
     """The lines of a spot's block that read a name, also of all rows together."""
     if run.tree.path_to(replace(spot, operation=None)) is None or not run.is_live(spot, row):
         return []
@@ -79,7 +79,7 @@ def _elements(block: Block, operation: str, element: int | None) -> range:
 # ── forward ──────────────────────────────────────────────────────────────────────────────
 
 
-def _of_forward(run: Run, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
+def _of_forward(run: SessionRun, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
     """Who reads a value on the way forward reads it on the way back as well."""
     for there, read_as in _on_the_way_forward(run, spot, name, element, row):
         yield there, read_as
@@ -87,7 +87,9 @@ def _of_forward(run: Run, spot: Spot, name: str, element: int | None, row: int) 
             yield replace(there, phase="backward"), read_as
 
 
-def _on_the_way_forward(run: Run, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
+def _on_the_way_forward(
+    run: SessionRun, spot: Spot, name: str, element: int | None, row: int
+) -> Iterator[Read]:
     block = run.tree.block(spot)
     yield spot, name
     if name in block.program.states:
@@ -97,7 +99,7 @@ def _on_the_way_forward(run: Run, spot: Spot, name: str, element: int | None, ro
             yield reading.spot, reading.name
 
 
-def _as_state(run: Run, spot: Spot, read_as: str, row: int) -> Iterator[Read]:
+def _as_state(run: SessionRun, spot: Spot, read_as: str, row: int) -> Iterator[Read]:
     """One step on; where states are not reset, at the end of a row its beginning in the next batch."""
     on = run.tree.step_after(spot)
     if on is not None:
@@ -115,7 +117,7 @@ def _as_state(run: Run, spot: Spot, read_as: str, row: int) -> Iterator[Read]:
 # ── backward ─────────────────────────────────────────────────────────────────────────────
 
 
-def _of_backward(run: Run, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
+def _of_backward(run: SessionRun, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
     block = run.tree.block(spot)
     yield spot, name
     on = run.tree.step_after(spot)
@@ -129,7 +131,7 @@ def _of_backward(run: Run, spot: Spot, name: str, element: int | None, row: int)
         yield from _below(run, forward, value, element, row)
 
 
-def _below(run: Run, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
+def _below(run: SessionRun, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
     """The blocks that gave a forward spot's block its input, on the way back."""
     block, graph = run.tree.block(spot), run.tree.stage(spot).graph
     assert spot.key is not None
@@ -157,7 +159,7 @@ def _half(join: Block, element: int) -> str:
 # ── update ───────────────────────────────────────────────────────────────────────────────
 
 
-def _of_update(run: Run, spot: Spot, name: str, element: int | None) -> Iterator[Read]:
+def _of_update(run: SessionRun, spot: Spot, name: str, element: int | None) -> Iterator[Read]:
     tree = run.tree
     block = tree.block(spot)
     yield spot, name
@@ -173,7 +175,7 @@ def _of_update(run: Run, spot: Spot, name: str, element: int | None) -> Iterator
         yield from _of_parameter(run, there, row)
 
 
-def _of_parameter(run: Run, spot: Spot, row: int | None) -> Iterator[Read]:
+def _of_parameter(run: SessionRun, spot: Spot, row: int | None) -> Iterator[Read]:
     """Every step that reads one of torch's parameters, forward and backward; or its part with one of its rows."""
     for phase in run.tree.phases:
         if phase == "update":

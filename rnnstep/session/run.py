@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class SessionRun:
     """Frozen; a change of the scenario, and another epoch, make a new one with a `revision` of its own.
 
     Attributes:
@@ -50,7 +50,7 @@ class Run:
     kept: dict[Any, dict[Hashable, Any]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, scenario: Scenario, revision: int = 0) -> Run:
+    def of(cls, scenario: Scenario, revision: int = 0) -> SessionRun:
         """Open a scenario at its first epoch. Raises UsageError when parameters are pending."""
         learning = Learning(scenario)
         epoch = learning.epoch(0)
@@ -64,7 +64,7 @@ class Run:
             else run
         )
 
-    def at_epoch(self, index: int, revision: int) -> Run:
+    def at_epoch(self, index: int, revision: int) -> SessionRun:
         """Another epoch of the same training, from 0. Trains up to it where nobody has yet."""
         return replace(self, epoch=self.learning.epoch(index), revision=revision, checked=None)
 
@@ -94,7 +94,7 @@ class Run:
             self.torch_losses.extend(part.losses)
             self.refusals.extend(part.refused)
 
-    def with_checked(self, checked: Checked) -> Run:
+    def with_checked(self, checked: Checked) -> SessionRun:
         """Put torch's numbers beside ours."""
         return replace(self, checked=checked)
 

@@ -24,10 +24,10 @@ from rnnstep.session.breakpoints import (
     toggled,
     without_conditions,
 )
-from rnnstep.session.edits import Edit, Target, apply, change_in_words, changes, current, read_edit
+from rnnstep.session.edits import Edit, EditTarget, apply, change_in_words, changes, current, read_edit
 from rnnstep.session.moves import Position
 from rnnstep.session.place import read_place, read_row, write_place, write_row
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.tree import Path, Spot, Tree
 from rnnstep.session.watching import PassWatch, read_again, read_condition, read_watch
 
@@ -66,12 +66,12 @@ class Session:
         own: a writer's own numbers, beside the run's.
     """
 
-    run: Run
+    run: SessionRun
     position: Position
     past: Past | None = None
     note: Text | None = None
-    kept: tuple[Run, ...] = ()
-    before: Run | None = None
+    kept: tuple[SessionRun, ...] = ()
+    before: SessionRun | None = None
     is_predicting: bool = False
     is_revealed: bool = True
     unedited: Scenario | None = None
@@ -80,11 +80,11 @@ class Session:
     saved: tuple[Edit, ...] = ()
     breakpoints: tuple[Breakpoint, ...] = ()
     watches: tuple[PassWatch, ...] = ()
-    mistaken: Run | None = None
+    mistaken: SessionRun | None = None
     own: OwnAnswers | None = None
 
     @classmethod
-    def open(cls, run: Run) -> Self:
+    def open(cls, run: SessionRun) -> Self:
         """Open a run at start, looking at steps."""
         return cls(run, Position((), run.tree.level("step")), note=idle_dropout(run.scenario.recurrent))
 
@@ -424,10 +424,10 @@ class Session:
             return self.say(Text("no edit to redo"))
         return self._edited((*self.edits, self.undone[-1]), self.undone[:-1], self.undone[-1].target)
 
-    def _edited(self, edits: tuple[Edit, ...], undone: tuple[Edit, ...], target: Target) -> Session:
+    def _edited(self, edits: tuple[Edit, ...], undone: tuple[Edit, ...], target: EditTarget) -> Session:
         unedited = self.unedited or self.run.scenario
         newest = max(run.revision for run in (self.run, *self.kept))
-        run = Run.of(apply(unedited, edits), newest + 1)
+        run = SessionRun.of(apply(unedited, edits), newest + 1)
         said = change_in_words(self.run.scenario, run.scenario, target)
         epoch = self.run.epoch.index
         edited = replace(
@@ -463,7 +463,7 @@ class Session:
         if self.run.is_refused:
             return self.say(Text("torch stops at this mistake (see i): the numbers here are the cure's"))
         newest = max(run.revision for run in (self.run, *self.kept))
-        cured = self.moved_to(Run.of(cure, newest + 1))
+        cured = self.moved_to(SessionRun.of(cure, newest + 1))
         return replace(cured, mistaken=self.run, note=Text("with the cure; m goes back to the mistake"))
 
     def saved_as(self, name: str) -> Session:
@@ -480,7 +480,7 @@ class Session:
             return self
         return replace(self, run=self.run.with_checked(checked))
 
-    def moved_to(self, run: Run) -> Session:
+    def moved_to(self, run: SessionRun) -> Session:
         """Go on in another run of the same file (read again), at the same place if it has it."""
         tree = run.tree
         breakpoints = tuple(found for one in self.breakpoints if (found := one.read_again(tree)) is not None)
@@ -512,7 +512,7 @@ def batch_of(tree: Tree, path: Path) -> int:
     return tree.num_batches - 1 if path else 0
 
 
-def _at(run: Run, epoch: int) -> Run:
+def _at(run: SessionRun, epoch: int) -> SessionRun:
     """A run at another epoch, where that takes no time to speak of; else as it is."""
     is_there = epoch < run.tree.num_epochs and run.learning.reach(epoch, PATIENCE / 4)
     return run.at_epoch(epoch, run.revision) if is_there else run

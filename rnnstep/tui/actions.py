@@ -18,21 +18,21 @@ _NUMBERS = "0123456789-−"  # what a number begins with
 
 
 def _help(debugger: Debugger) -> None:
-    from rnnstep.tui.page import Page
+    from rnnstep.tui.page import PageScreen
     from rnnstep.views.help import help_rows
 
     session = debugger.session
-    page = Page(Text("help"), lambda look, width: help_rows(look, width, session), debugger.state.look)
+    page = PageScreen(Text("help"), lambda look, width: help_rows(look, width, session), debugger.state.look)
     debugger.app.push_screen(page, debugger.follow_target)
 
 
 def _info(debugger: Debugger) -> None:
-    from rnnstep.tui.page import Page
+    from rnnstep.tui.page import PageScreen
     from rnnstep.views.info import info
 
     session = debugger.session
     if session is not None:
-        page = Page(Text("info"), lambda look, width: info(session, look, width), debugger.state.look)
+        page = PageScreen(Text("info"), lambda look, width: info(session, look, width), debugger.state.look)
         debugger.app.push_screen(page, debugger.follow_target)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rnnstep.tui.commands import obey
-from rnnstep.tui.state import State
+from rnnstep.tui.state import ScreenState
 
 if TYPE_CHECKING:
     from textual.geometry import Size
@@ -35,10 +35,10 @@ _NEAR = ("step", "block", "operation", "element", "term")
 class _Drawn:
     """What a command, given by a key, makes of a state, and the rows of that at a size."""
 
-    before: State
+    before: ScreenState
     command: str
     key: str
-    after: State
+    after: ScreenState
     size: Size
     rows: list[Row]
 
@@ -52,26 +52,28 @@ class Ahead:
     """
 
     def __init__(
-        self, later: Callable[[float, Callable[[], None]], Timer], draw: Callable[[State, Size], list[Row]]
+        self,
+        later: Callable[[float, Callable[[], None]], Timer],
+        draw: Callable[[ScreenState, Size], list[Row]],
     ) -> None:
         self._later = later
         self._draw = draw
         self._timer: Timer | None = None
         self._drawn: _Drawn | None = None
 
-    def obeyed(self, state: State, command: str, key: str) -> State | None:
+    def obeyed(self, state: ScreenState, command: str, key: str) -> ScreenState | None:
         """Give the state after a command that a key gave; None for a command that needs more than the state."""
         drawn = self._drawn
         if drawn is not None and (drawn.before, drawn.command, drawn.key) == (state, command, key):
             return drawn.after
         return obey(state.seen(last_key=key).say(None), command)
 
-    def rows(self, state: State, size: Size) -> list[Row] | None:
+    def rows(self, state: ScreenState, size: Size) -> list[Row] | None:
         """Give the rows of a state, where they were drawn ahead."""
         drawn = self._drawn
         return drawn.rows if drawn is not None and drawn.after is state and drawn.size == size else None
 
-    def expect(self, state: State, command: str, key: str, size: Size) -> None:
+    def expect(self, state: ScreenState, command: str, key: str, size: Size) -> None:
         """Draw, in a moment, what the same command would make of this state, if it is one that is given again and again."""
         self.forget()
         if command in _STEADY and state.session is not None and state.session.level in _NEAR:
@@ -84,14 +86,14 @@ class Ahead:
             self._timer.stop()
             self._timer = None
 
-    def _look(self, state: State, command: str, key: str, size: Size) -> None:
+    def _look(self, state: ScreenState, command: str, key: str, size: Size) -> None:
         with contextlib.suppress(Exception):  # it will come again when the key does, and is told then
             after = self.obeyed(state, command, key)
             if after is not None and _is_near(state, after):
                 self._drawn = _Drawn(state, command, key, after, size, self._draw(after, size))
 
 
-def _is_near(before: State, after: State) -> bool:
+def _is_near(before: ScreenState, after: ScreenState) -> bool:
     """Whether both are in the same pass of the same batch."""
     here, there = (None if state.session is None else state.session.spot for state in (before, after))
     if here is None or there is None:

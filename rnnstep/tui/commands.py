@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
 from rnnstep.scenario.keys import MOST_DECIMALS
-from rnnstep.tui.state import State
+from rnnstep.tui.state import ScreenState
 from rnnstep.views.look import Fills
 
 if TYPE_CHECKING:
@@ -70,14 +70,14 @@ MOVES: Mapping[str, Move] = {
 """Commands that change the session alone; without a session they do nothing."""
 
 
-def _decimals(state: State, by: int) -> State:
+def _decimals(state: ScreenState, by: int) -> ScreenState:
     decimals = state.look.decimals + by
     if not 0 <= decimals <= MOST_DECIMALS:
         return state.say(Text("decimals go from 0 to {most}", most=MOST_DECIMALS))
     return state.seen(decimals=decimals)
 
 
-def _stepped(state: State, sign: int) -> State:
+def _stepped(state: ScreenState, sign: int) -> ScreenState:
     return (
         state
         if state.session is None
@@ -88,13 +88,13 @@ def _stepped(state: State, sign: int) -> State:
 _NEXT_VIEW: Mapping[Fills, Fills] = {"": "plot", "plot": "listing", "listing": ""}
 
 
-def _blackboard(state: State) -> State:
+def _blackboard(state: ScreenState) -> ScreenState:
     """`z`; a plot or a listing that fills the screen makes room for it."""
     is_seen = state.look.is_blackboard and not state.look.fills
     return state.seen(is_blackboard=not is_seen, fills="")
 
 
-def _joined(state: State) -> State:
+def _joined(state: ScreenState) -> ScreenState:
     """`j`; likewise. Where it does not stand, that is said."""
     is_seen = state.look.is_joined and not state.look.fills
     changed = state.seen(is_joined=not is_seen, fills="")
@@ -110,13 +110,13 @@ def _joined(state: State) -> State:
     )
 
 
-def _closed(state: State) -> State:
+def _closed(state: ScreenState) -> ScreenState:
     if not state.look.fills and not state.look.is_blackboard:
         return state.say(Text("nothing is open; q quits"))
     return state.seen(fills="", is_blackboard=False)
 
 
-LOOKS: Mapping[str, Callable[[State], State]] = {
+LOOKS: Mapping[str, Callable[[ScreenState], ScreenState]] = {
     "increase": lambda state: _stepped(state, 1),
     "decrease": lambda state: _stepped(state, -1),
     "blackboard": _blackboard,
@@ -145,7 +145,7 @@ def _zoom_at_start(before: Session, after: Session) -> Text | None:
     return _ZOOMS_AT_START.get(after.level, Text("start: → computes the first place, ↑ goes out again"))
 
 
-def obey(state: State, command: str) -> State | None:
+def obey(state: ScreenState, command: str) -> ScreenState | None:
     """Give the state after a command of these tables; None for a command of the screen's."""
     if command in MOVES:
         if state.session is None:

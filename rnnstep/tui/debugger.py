@@ -26,9 +26,9 @@ from rnnstep.tui.options import Options
 from rnnstep.tui.player import Player
 from rnnstep.tui.remembered import recall, remember
 from rnnstep.tui.sources import Source
-from rnnstep.tui.state import State
+from rnnstep.tui.state import ScreenState
 from rnnstep.tui.toasts import Toasts
-from rnnstep.tui.training import Training
+from rnnstep.tui.training import TrainingThread
 from rnnstep.views.alphabet import alphabet
 from rnnstep.views.commands import BY_ID, COMMANDS
 from rnnstep.views.look import Look
@@ -70,7 +70,7 @@ class Debugger(Screen[None]):
         if command.keys
     ]
 
-    state: var[State] = var(State(Look()), init=False)
+    state: var[ScreenState] = var(ScreenState(Look()), init=False)
 
     def __init__(self, sources: Sequence[Source], options: Options, torch: Torch) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Debugger(Screen[None]):
         self.player: Player = Player(self)
         self.toasts: Toasts = Toasts(self)
         self.torch = torch
-        self.training: Training = Training(self.call_later, self._paint_anew)
+        self.training: TrainingThread = TrainingThread(self.call_later, self._paint_anew)
         self.ahead = Ahead(self.set_timer, self._drawn_ahead)
         self.has_opened = False
         self._is_blank = False
@@ -93,7 +93,7 @@ class Debugger(Screen[None]):
         self.set_class(options.is_ascii, "-ascii")
         name = sources[0].name if sources else "rnnstep"
         self.set_reactive(
-            Debugger.state, State(look, name=name, edit_step=options.settings.edit_step or EDIT_STEP)
+            Debugger.state, ScreenState(look, name=name, edit_step=options.settings.edit_step or EDIT_STEP)
         )
 
     @property
@@ -137,7 +137,7 @@ class Debugger(Screen[None]):
         """Name the user's own keys wherever keys are named."""
         self.change(self.state.seen(own_keys={**self.state.look.own_keys, **keys}))
 
-    def change(self, state: State) -> None:
+    def change(self, state: ScreenState) -> None:
         """Show another state, and ask torch about a run that it has not seen."""
         session, old = state.session, self.state.session
         is_new = session is not None and (old is None or old.run is not session.run)
@@ -172,7 +172,7 @@ class Debugger(Screen[None]):
             return []
         return self.ahead.rows(self.state, size) or self._drawn(self.state, size)
 
-    def _drawn(self, state: State, size: Size) -> list[Row]:
+    def _drawn(self, state: ScreenState, size: Size) -> list[Row]:
         width, height = size
         if state.session is None:
             return opening(state.name, state.look, width, height, state.waiting)
@@ -185,7 +185,7 @@ class Debugger(Screen[None]):
 
         return with_card(rows, state.look, width, height)
 
-    def _drawn_ahead(self, state: State, size: Size) -> list[Row]:
+    def _drawn_ahead(self, state: ScreenState, size: Size) -> list[Row]:
         rows = self._drawn(state, size)
         self.canvas.prepare(rows)
         return rows

@@ -80,14 +80,14 @@ def keep_whole(session: Session) -> Path | None:
 
 def kept(path: Path, scenario: Scenario) -> tuple[Edit, ...]:
     """Give the edits that were kept of a scenario's file, where they all fit it; else none."""
-    from rnnstep.session.edits import Edit, Target, changes
+    from rnnstep.session.edits import Edit, EditTarget, changes
 
     edits: list[Edit] = []
     try:
         for entry in read_table(_file_of(path), _LARGEST).get("edits") or ():
             store, key, shown = (str(entry[name]) for name in ("store", "key", "shown"))
             index = tuple(_whole(number) for number in entry["index"][:_MOST_AXES])
-            edit = Edit(Target(store, key, index, shown), float(entry["value"]))
+            edit = Edit(EditTarget(store, key, index, shown), float(entry["value"]))
             if store not in ("parameters", "initial_state", "values"):
                 return ()
             if changes(scenario, edit):

@@ -17,10 +17,10 @@ from rnnstep.views.compose import fit, pad
 from rnnstep.views.look import Look
 from rnnstep.views.rows import Row, Span, plain
 
-Rows = Callable[[Look, int], list[Row]]
+MakeRows = Callable[[Look, int], list[Row]]
 
 
-class Page(Modal[str]):
+class PageScreen(Modal[str]):
     """Shows what `rows` gives for a width; dismissed with the target that was clicked, or ""."""
 
     DEFAULT_CSS = """
@@ -39,7 +39,7 @@ class Page(Modal[str]):
         Binding("slash,ctrl+f", "find", show=False),
     ]
 
-    def __init__(self, title: Text, rows: Rows, look: Look) -> None:
+    def __init__(self, title: Text, rows: MakeRows, look: Look) -> None:
         super().__init__()
         self._title_text = title
         self._make = rows

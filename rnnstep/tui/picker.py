@@ -17,7 +17,7 @@ from rnnstep.scenario import bundled
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.catalogue import catalogue, found_by
 from rnnstep.tui.modal import Modal
-from rnnstep.tui.page import Page
+from rnnstep.tui.page import PageScreen
 from rnnstep.tui.remembered import recall
 from rnnstep.tui.sources import FileSource, Source
 from rnnstep.views.look import Look
@@ -127,7 +127,7 @@ class Picker(Modal[Source]):
 
     def action_help(self) -> None:
         """Say what the program is, and what the keys do."""
-        self.app.push_screen(Page(Text("help"), picker_help, self._look), self._helped)
+        self.app.push_screen(PageScreen(Text("help"), picker_help, self._look), self._helped)
 
     def _helped(self, target: str | None) -> None:
         """The page lets the language and the colours be changed; all its other targets are the debugger's."""

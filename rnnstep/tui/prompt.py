@@ -37,7 +37,7 @@ class Question:
     complete: Callable[[str], Sequence[str]] | None = None
 
 
-class Line(Input):
+class PromptLine(Input):
     """A line that takes several lines of a paste as one, ` | ` between them: answers from an editor."""
 
     def _on_paste(self, event: events.Paste) -> None:
@@ -79,7 +79,7 @@ class Prompt(Widget):
 
     def take(self, event: events.Key) -> None:
         """Take a key that comes before the line has the keys: a number is typed faster than a prompt is drawn."""
-        line = next(iter(self.query(Line)), None)
+        line = next(iter(self.query(PromptLine)), None)
         if line is None:
             self._early.append(event)
         elif event.is_printable and event.character is not None:  # those that the line has seen end there
@@ -94,7 +94,7 @@ class Prompt(Widget):
     def compose(self) -> ComposeResult:
         """Label, line, and a place for what is wrong."""
         yield Static(Content(self.look.say(self.question.label)))
-        yield Line(self.question.value, compact=True, select_on_focus=False)
+        yield PromptLine(self.question.value, compact=True, select_on_focus=False)
         yield Static(classes="wrong", markup=False)
 
     def on_mount(self) -> None:

@@ -15,8 +15,8 @@ def session_of(scenario: Scenario, place: str | None = None) -> Session:
     Raises:
         UsageError: It has no such place.
     """
-    from rnnstep.session.run import Run
+    from rnnstep.session.run import SessionRun
     from rnnstep.session.session import Session
 
-    session = Session.open(Run.of(scenario))
+    session = Session.open(SessionRun.of(scenario))
     return session if place is None else session.at(place)

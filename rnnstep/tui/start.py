@@ -23,7 +23,7 @@ from rnnstep.tui.torch import Torch
 
 if TYPE_CHECKING:
     from rnnstep.tui.app import DebuggerApp
-    from rnnstep.tui.torch import Heard, Worker
+    from rnnstep.tui.torch import Heard, WorkerLike
 
 BAD_INPUT = 2
 
@@ -92,7 +92,7 @@ def _end_at_once(app: DebuggerApp, torch: Torch) -> None:
     _keep_edits(app)
 
 
-def _process(heard: Heard) -> Worker:
+def _process(heard: Heard) -> WorkerLike:
     from rnnstep.reference.worker.client import Worker
 
     return Worker(heard)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class State:
+class ScreenState:
     """A session and how it is looked at; `session` is None while a scenario is being read.
 
     Attributes:
@@ -33,11 +33,11 @@ class State:
     edit_step: float = EDIT_STEP
     has_card: bool = False
 
-    def seen(self, **changes: Any) -> State:
+    def seen(self, **changes: Any) -> ScreenState:
         """Give the state with another look."""
         return replace(self, look=replace(self.look, **changes))
 
-    def say(self, text: Text | None) -> State:
+    def say(self, text: Text | None) -> ScreenState:
         """Give the state with a message, or none, in the place of any older one, the session's note too."""
         session = self.session
         if session is not None and session.note is not None:

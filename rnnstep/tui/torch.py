@@ -11,20 +11,27 @@ from rnnstep.language import Text
 
 if TYPE_CHECKING:
     from rnnstep.reference import Checked
-    from rnnstep.reference.judge.whole_run import Answer
-    from rnnstep.reference.worker.messages import Completed, Failed, Place, Referenced, Reply, Trained
+    from rnnstep.reference.judge.whole_run import TorchAnswer
+    from rnnstep.reference.worker.messages import (
+        Completed,
+        Failed,
+        PlaceInTraining,
+        Referenced,
+        Reply,
+        Trained,
+    )
     from rnnstep.scenario.model import Scenario
-    from rnnstep.session.run import Run
+    from rnnstep.session.run import SessionRun
 
     Heard = Callable[[Reply], None]
     Answered = Callable[[Checked | RnnstepError], None]
     Filled = Callable[[Scenario | RnnstepError], None]
 
 
-class Worker(Protocol):
+class WorkerLike(Protocol):
     """What is asked of `rnnstep.reference.worker.client.Worker`."""
 
-    def submit(self, revision: int, scenario: Scenario, place: Place | None = None) -> None:
+    def submit(self, revision: int, scenario: Scenario, place: PlaceInTraining | None = None) -> None:
         """Ask for torch's numbers; replies to earlier requests are dropped from now on."""
 
     def close(self) -> None:
@@ -38,9 +45,9 @@ class _Asked:
         self.scenario = scenario
         self.epoch = epoch
         self.filled = filled
-        self.run: Run | None = None
+        self.run: SessionRun | None = None
         self.answered: Answered | None = None
-        self.answers: dict[int, Answer] = {}  # by batch, as far as they are there
+        self.answers: dict[int, TorchAnswer] = {}  # by batch, as far as they are there
         self.newest = 0  # of the comparisons that were begun, so that an older one does not come last
         self.failed: RnnstepError | None = None
 
@@ -52,7 +59,7 @@ class Torch:
     before `attach` has said how to get onto the screen's thread.
     """
 
-    def __init__(self, start: Callable[[Heard], Worker]) -> None:
+    def __init__(self, start: Callable[[Heard], WorkerLike]) -> None:
         self._start = start
         self._ticket = 0
         self._training = 0  # the ticket under which the scenario that is trained came first
@@ -83,7 +90,7 @@ class Torch:
         if self._refused is not None:
             done(self._refused)
 
-    def check(self, run: Run, batch: int, done: Answered) -> None:
+    def check(self, run: SessionRun, batch: int, done: Answered) -> None:
         """Ask for torch's numbers beside those of a run's epoch, of one batch before all others.
 
         `done` is called with what there is so far, each time there is more; an error says why there is nothing.
@@ -100,7 +107,9 @@ class Torch:
         elif asked.answers:
             self._compare(asked)
 
-    def _submit(self, asked: _Asked, run: Run | None = None, batch: int = 0, *, is_new: bool = True) -> None:
+    def _submit(
+        self, asked: _Asked, run: SessionRun | None = None, batch: int = 0, *, is_new: bool = True
+    ) -> None:
         self._asked = asked
         self._ticket += 1
         if is_new:
@@ -111,14 +120,14 @@ class Torch:
             place = None if run is None and not batch else self._place(run, batch)
             self._worker.submit(self._ticket, asked.scenario, place)
 
-    def _place(self, run: Run | None, batch: int) -> Place:
-        from rnnstep.reference.worker.messages import Place
+    def _place(self, run: SessionRun | None, batch: int) -> PlaceInTraining:
+        from rnnstep.reference.worker.messages import PlaceInTraining
 
         if run is None:
-            return Place(self._training, batch=batch)
-        return Place(self._training, run.epoch.index, run.epoch.state, batch)
+            return PlaceInTraining(self._training, batch=batch)
+        return PlaceInTraining(self._training, run.epoch.index, run.epoch.state, batch)
 
-    def _started(self) -> Worker | None:
+    def _started(self) -> WorkerLike | None:
         try:
             worker = self._start(self._overhear)
         except OSError as error:
@@ -161,10 +170,10 @@ class Torch:
 
     def _take(self, asked: _Asked, reply: Referenced) -> None:
         """Put what came of a batch to what came of it before: the way forward comes first."""
-        from rnnstep.reference.judge.whole_run import Answer
+        from rnnstep.reference.judge.whole_run import TorchAnswer
 
-        known, more = asked.answers.get(reply.batch, Answer()), reply.answer
-        asked.answers[reply.batch] = Answer(
+        known, more = asked.answers.get(reply.batch, TorchAnswer()), reply.answer
+        asked.answers[reply.batch] = TorchAnswer(
             more.forward or known.forward, more.backward or known.backward, more.update or known.update
         )
         if asked.run is not None:

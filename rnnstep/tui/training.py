@@ -12,22 +12,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rnnstep.session.run import Run
+    from rnnstep.session.run import SessionRun
 
 TELLING = 0.25  # seconds between two repaints for the curve's sake
 REST = 0.002  # seconds that an epoch leaves to the keys
 
 
-class Training:
+class TrainingThread:
     """Goes through the epochs of the run that is looked at, in a thread; those of its cure after it."""
 
     def __init__(self, later: Callable[..., object], told: Callable[[], None]) -> None:
         """Take the way to the screen's thread, and what is called there when more epochs are done."""
         self._later = later
         self._told = told
-        self._run: Run | None = None
+        self._run: SessionRun | None = None
 
-    def follow(self, run: Run) -> None:
+    def follow(self, run: SessionRun) -> None:
         """Train this run, and no other any more; another epoch of the same training goes on as it is."""
         is_known = self._run is not None and self._run.learning is run.learning
         self._run = run
@@ -38,10 +38,10 @@ class Training:
         """Train no more."""
         self._run = None
 
-    def _is_wanted(self, run: Run) -> bool:
+    def _is_wanted(self, run: SessionRun) -> bool:
         return self._run is not None and self._run.learning is run.learning
 
-    def _train(self, run: Run) -> None:
+    def _train(self, run: SessionRun) -> None:
         if run.learning.num_epochs == 1:
             run.learning.look_on(math.inf, lambda: self._is_wanted(run))
             if run.learning.finding is not None and self._is_wanted(run):

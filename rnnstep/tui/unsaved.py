@@ -13,7 +13,7 @@ from rnnstep.language import Text
 from rnnstep.tui.modal import Modal
 from rnnstep.views.look import Look
 
-Answer = Literal["save", "lose", "stay"]
+Choice = Literal["save", "lose", "stay"]
 Offer = Literal["take", "drop", "later"]
 
 

@@ -13,9 +13,9 @@ from rnnstep.equations.differentiate import ABOVE, NEXT
 from rnnstep.equations.shares import D
 from rnnstep.language import Text
 from rnnstep.views import grids, numbers
-from rnnstep.views.compose import Block, above, beside, fit, pad
+from rnnstep.views.compose import RowBlock, above, beside, fit, pad
 from rnnstep.views.grids import Grid
-from rnnstep.views.parts import Part, torch_parts, value_grid
+from rnnstep.views.parts import PanelPart, torch_parts, value_grid
 from rnnstep.views.prose import columns
 from rnnstep.views.rows import Row, Span, plain
 from rnnstep.views.scene import Scene
@@ -32,7 +32,7 @@ _BESIDE = 36
 """From so many cells on matrices may stand at the right of vectors: four numbers of a row."""
 
 
-def back_values(scene: Scene, cells: int, height: int) -> Block:
+def back_values(scene: Scene, cells: int, height: int) -> RowBlock:
     """A block of the way back: what reaches it and what it sends on, then its parameters' sums and shares."""
     if scene.known is None:
         return over(scene, cells)
@@ -63,7 +63,7 @@ def back_values(scene: Scene, cells: int, height: int) -> Block:
     )
 
 
-def _vectors(scene: Scene, names: list[str], cells: int, height: int) -> Block:
+def _vectors(scene: Scene, names: list[str], cells: int, height: int) -> RowBlock:
     """Gradients of this row as vectors; those that say most, where there would be no room for anything else."""
     first = [name for name in names if _is_first(scene, name)] or names
     choices = [in_lines([_vector(scene, name) for name in shown], cells) for shown in (names, first) if shown]
@@ -78,7 +78,7 @@ def _vectors(scene: Scene, names: list[str], cells: int, height: int) -> Block:
     return drawn_lines(choices[good], cells, min(height, heights[good]))
 
 
-def _as_many(scene: Scene, names: list[str], cells: int, height: int) -> Block:
+def _as_many(scene: Scene, names: list[str], cells: int, height: int) -> RowBlock:
     """The first of some vectors, as many as stand there whole; cut to windows where not even one does."""
     lines = in_lines([_vector(scene, name) for name in names], cells)
     for count in range(len(names) - 1, 0, -1):
@@ -91,7 +91,7 @@ def _as_many(scene: Scene, names: list[str], cells: int, height: int) -> Block:
 
 def _vector(scene: Scene, name: str) -> Item:
     is_state = name.removeprefix(D) in scene.forward_block.program.states
-    parts: list[Part] = [value_grid(scene, name), *(torch_parts(scene, name) if is_state else [])]
+    parts: list[PanelPart] = [value_grid(scene, name), *(torch_parts(scene, name) if is_state else [])]
     return Item(scene, parts)
 
 
@@ -129,7 +129,7 @@ def _of_parameters(scene: Scene) -> list[str]:
     )
 
 
-def sums(scene: Scene, cells: int, height: int) -> Block:
+def sums(scene: Scene, cells: int, height: int) -> RowBlock:
     """The sums of the parameters' gradients as far as they have come; nothing where they would tell too little."""
     names = [name for name in _of_parameters(scene) if not name.endswith("_t")]
     shown = [value_grid(scene, name) for name in names]
@@ -141,7 +141,7 @@ def sums(scene: Scene, cells: int, height: int) -> Block:
 # ── matrices in little room ──────────────────────────────────────────────────────────────
 
 
-def matrices(scene: Scene, shown: Sequence[Grid], cells: int, height: int) -> Block:
+def matrices(scene: Scene, shown: Sequence[Grid], cells: int, height: int) -> RowBlock:
     """Draw grids in rows, whole if they fit; else as many as are whole, or the first of them, each in a window.
 
     Which are left out is said.
@@ -198,7 +198,7 @@ def _tallest(line: Sequence[Grid]) -> int:
     return 1 + max((grid.rows for grid in line), default=0)
 
 
-def _drawn(scene: Scene, line: Sequence[Grid], decimals: int, cells: int, height: int) -> Block:
+def _drawn(scene: Scene, line: Sequence[Grid], decimals: int, cells: int, height: int) -> RowBlock:
     """Grids side by side, each whole if all fit, else in its share of the cells."""
     alphabet = scene.look.alphabet
     sizes = [grids.grid_width(grid, decimals) for grid in line]
@@ -216,7 +216,7 @@ def _drawn(scene: Scene, line: Sequence[Grid], decimals: int, cells: int, height
 # ── the update ───────────────────────────────────────────────────────────────────────────
 
 
-def update_values(scene: Scene, cells: int, height: int) -> Block:
+def update_values(scene: Scene, cells: int, height: int) -> RowBlock:
     """A parameter before its update, its gradient, what is taken off, and the parameter after."""
     program = scene.block.program
     if scene.block.kind == "clip":
@@ -237,7 +237,7 @@ class _Line:
     moved: float | None
 
 
-def parameters_table(scene: Scene, cells: int, height: int) -> Block:
+def parameters_table(scene: Scene, cells: int, height: int) -> RowBlock:
     """Every parameter with the norm of its gradient; after an update how far it moved as well."""
     lines = _lines_of(scene)
     say = scene.look.say

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from rnnstep.views.compose import Block, block_width
+from rnnstep.views.compose import RowBlock, block_width
 from rnnstep.views.now import now
 from rnnstep.views.picture import picture
 from rnnstep.views.rows import Row, Span, row_width
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\d[.e]\d")
 _MARGIN = 2
 
 
-def blackboard(scene: Scene, width: int, room: int) -> Block:
+def blackboard(scene: Scene, width: int, room: int) -> RowBlock:
     """Draw the cursor's place in exactly `width` by at most `room`."""
     cells = width - 2 * _MARGIN
     text = [row for row in now(scene, expansion(scene), cells, _text_room(scene, room)) if row_width(row)]
@@ -44,7 +44,7 @@ def _text_room(scene: Scene, room: int) -> int:
     return max(3, room // 2) if scene.level == "start" else min(_MOST_TEXT, max(3, room // 3))
 
 
-def _drawn(scene: Scene, cells: int, tall: int, lines: int) -> tuple[Block, bool]:
+def _drawn(scene: Scene, cells: int, tall: int, lines: int) -> tuple[RowBlock, bool]:
     """The picture with the most air that leaves it whole, and whether the text above it can be spaced, too."""
     plain = picture(scene, cells, tall)
     for air in _AIR if tall >= _HIGH else _AIR[1:]:
@@ -55,14 +55,14 @@ def _drawn(scene: Scene, cells: int, tall: int, lines: int) -> tuple[Block, bool
     return plain, len(plain) + lines <= tall
 
 
-def _numbers(rows: Block) -> int:
+def _numbers(rows: RowBlock) -> int:
     """How many numbers are written: none is to be cut off to make room for air."""
     return sum(len(_NUMBER.findall("".join(span.text for span in row))) for row in rows)
 
 
-def _spaced(rows: Block) -> Block:
+def _spaced(rows: RowBlock) -> RowBlock:
     """Lines with a blank one between, those that belong to one sentence or sum kept together."""
-    found: Block = []
+    found: RowBlock = []
     for number, row in enumerate(rows):
         if number and not _goes_on(row):
             found.append(())

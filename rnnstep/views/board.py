@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rnnstep.equations.expand import Expansion
 from rnnstep.session.tree import index_of
 from rnnstep.views import grids, own_column, torch_column
-from rnnstep.views.compose import Block, beside, pad
+from rnnstep.views.compose import RowBlock, beside, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.operands import Piece, pieces_of
 from rnnstep.views.parts import element_target
@@ -28,7 +28,7 @@ _LEAST_HEIGHT = 3
 _NO_LIMIT = 10_000
 
 
-def board(scene: Scene, cells: int, height: int, expansion: Expansion | None, air: int = 0) -> Block:
+def board(scene: Scene, cells: int, height: int, expansion: Expansion | None, air: int = 0) -> RowBlock:
     """Draw the line at the cursor in `cells` by `height`, with `air` blank rows between its rows.
 
     Where there is too little room, the air around the signs goes first, then the columns beside the
@@ -95,7 +95,7 @@ class _Part:
         """Whether a grid does not fit whole."""
         return isinstance(self.piece, Grid) and grids.is_cut(self.piece, self.decimals, height, self.limit)
 
-    def draw(self, height: int, alphabet: Alphabet, *, has_caption: bool) -> Block:
+    def draw(self, height: int, alphabet: Alphabet, *, has_caption: bool) -> RowBlock:
         """Draw a grid with the air behind it, a sign in the middle of `height` rows."""
         if isinstance(self.piece, str):
             head = 1 + has_caption
@@ -146,10 +146,10 @@ def _height_with_caption(line: list[_Part], height: int) -> int:
     return _height(line) + any(part.is_cut(height) for part in line)
 
 
-def _drawn(lines: list[list[_Part]], cells: int, height: int, alphabet: Alphabet) -> Block:
+def _drawn(lines: list[list[_Part]], cells: int, height: int, alphabet: Alphabet) -> RowBlock:
     """Draw lines; where they are too high together, the first gets what it needs and the others their share."""
     is_high = sum(_height_with_caption(line, height) for line in lines) > height
-    rows: Block = []
+    rows: RowBlock = []
     for number, line in enumerate(lines):
         later = len(lines) - number - 1
         most = (

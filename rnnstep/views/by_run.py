@@ -6,21 +6,25 @@ from collections.abc import Callable, Hashable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def by_run(most: int) -> Callable[[Callable[Concatenate[Run, P], R]], Callable[Concatenate[Run, P], R]]:
+def by_run(
+    most: int,
+) -> Callable[[Callable[Concatenate[SessionRun, P], R]], Callable[Concatenate[SessionRun, P], R]]:
     """Keep up to `most` results of a function of a run and of other arguments, all of them hashable.
 
     `functools.lru_cache` would hold the runs themselves, and with them all that was computed before an edit.
     """
 
-    def decorate(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
+    def decorate(
+        function: Callable[Concatenate[SessionRun, P], R],
+    ) -> Callable[Concatenate[SessionRun, P], R]:
         @wraps(function)
-        def kept(run: Run, /, *args: P.args, **named: P.kwargs) -> R:
+        def kept(run: SessionRun, /, *args: P.args, **named: P.kwargs) -> R:
             found: dict[Hashable, R] = run.kept.setdefault(function, {})
             key = (args, *named.items()) if named else args
             if key in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnstep.language import Text
-from rnnstep.views.compose import Block, box
+from rnnstep.views.compose import RowBlock, box
 from rnnstep.views.look import Look
 from rnnstep.views.rows import Row, Span, character_width, row_width
 
@@ -17,7 +17,7 @@ _LINES: tuple[tuple[str, Text], ...] = (
 _TITLE = Text("first time here? any key closes this, and works")
 
 
-def with_card(rows: Block, look: Look, cells: int, height: int) -> list[Row]:
+def with_card(rows: RowBlock, look: Look, cells: int, height: int) -> list[Row]:
     """Lay the card over the rows at the foot, above the keys."""
     lines = [
         (Span(f" {look.alphabet.spell(keys):5}", "key"), Span(f" {look.say(text)}")) for keys, text in _LINES

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnstep.views.by_run import by_run
-from rnnstep.views.compose import Block, above, beside, pad
+from rnnstep.views.compose import RowBlock, above, beside, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.parts import (
     RULE,
     Difference,
-    Part,
+    PanelPart,
     aired,
     draw_parts,
     height_of,
@@ -30,15 +30,15 @@ from rnnstep.views.vectors import values
 
 if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
-    from rnnstep.session.run import Run
+    from rnnstep.session.run import SessionRun
 
 
-def cell(scene: Scene, cells: int, height: int, air: int = 0) -> Block:
+def cell(scene: Scene, cells: int, height: int, air: int = 0) -> RowBlock:
     """Draw the block at the cursor in `cells` by `height`: whole if it fits, else its values as vectors."""
     return whole(scene, cells, height, air) or values(scene, cells, height)
 
 
-def whole(scene: Scene, cells: int, height: int, air: int = 0) -> Block | None:
+def whole(scene: Scene, cells: int, height: int, air: int = 0) -> RowBlock | None:
     """Draw a cell of torch's whole, in one row or in two; None where it does not fit.
 
     Decimals are never given up, so that a matrix reads the same on every screen. The differences from torch's
@@ -63,11 +63,11 @@ def whole(scene: Scene, cells: int, height: int, air: int = 0) -> Block | None:
     return None
 
 
-_Parts = tuple[list[Part], list[Part], list[Part]]
+_Parts = tuple[list[PanelPart], list[PanelPart], list[PanelPart]]
 """What acts on x, what acts on the states, and what comes of it."""
 
 
-def _one_row(scene: Scene, parts: _Parts, coming: int, cells: int, height: int) -> Block | None:
+def _one_row(scene: Scene, parts: _Parts, coming: int, cells: int, height: int) -> RowBlock | None:
     """Everything side by side; `coming` cells are kept for what torch has not said yet."""
     first, second, results = parts
     row, decimals = [*first, RULE, *second, *results], scene.look.decimals
@@ -76,7 +76,7 @@ def _one_row(scene: Scene, parts: _Parts, coming: int, cells: int, height: int) 
     return pad(beside(draw_parts(scene, row, decimals, height), gap=0), cells)
 
 
-def _two_rows(scene: Scene, parts: _Parts, coming: int, cells: int, height: int) -> Block | None:
+def _two_rows(scene: Scene, parts: _Parts, coming: int, cells: int, height: int) -> RowBlock | None:
     """`W_ih x_t + b_ih` above `W_hh h_prev + b_hh`, the results at their right."""
     first, second, results = parts
     decimals = scene.look.decimals
@@ -100,35 +100,35 @@ def _is_whole_cell(scene: Scene) -> bool:
     return scene.known is not None and is_cell and not scene.scenario.recurrent.is_own
 
 
-def _first(scene: Scene) -> list[Part]:
+def _first(scene: Scene) -> list[PanelPart]:
     """What acts on x_t."""
     return [value_grid(scene, "x"), *_stacks(scene, "weight_ih", "bias_ih")]
 
 
-def _second(scene: Scene) -> list[Part]:
+def _second(scene: Scene) -> list[PanelPart]:
     """What acts on h_prev, and the other states before."""
     others = [name for name in scene.scenario.cell.states if name != "h"]
     matrices = [replace(grid, gates=()) for grid in _stacks(scene, "weight_hh", "bias_hh")]
     return [value_grid(scene, "h_prev"), *matrices, *(value_grid(scene, f"{name}_prev") for name in others)]
 
 
-def _results(scene: Scene) -> list[Part]:
+def _results(scene: Scene) -> list[PanelPart]:
     """The gates, the new states, and torch's word on them."""
     gates = [value_grid(scene, name) for name in _gate_names(scene)]
-    found: list[Part] = [RULE, *gates, RULE] if gates else [RULE]
+    found: list[PanelPart] = [RULE, *gates, RULE] if gates else [RULE]
     for state in reversed(tuple(scene.scenario.cell.states)):
         found += [value_grid(scene, state), *torch_parts(scene, state)]
     return found
 
 
-def _is_among(part: Part, beside_it: tuple[str, ...]) -> bool:
+def _is_among(part: PanelPart, beside_it: tuple[str, ...]) -> bool:
     """Whether a part stays where of torch's columns only some do."""
     if isinstance(part, Difference):
         return "Δ" in beside_it
     return isinstance(part, str) or part.style != "torch" or "torch" in beside_it
 
 
-def _judged(scene: Scene, shown: list[Part], results: list[Part]) -> list[Part]:
+def _judged(scene: Scene, shown: list[PanelPart], results: list[PanelPart]) -> list[PanelPart]:
     """Torch's columns with the ✓ or ✗ that the difference after them had."""
     signs = iter(part.title for part in results if isinstance(part, Difference))
     delta = scene.look.alphabet.spell("Δ")
@@ -183,6 +183,6 @@ def _stack(scene: Scene, torch: str, parts: tuple[str, ...]) -> Grid:
 
 
 @by_run(64)
-def _stacked(run: Run, batch: int, key: str, parts: tuple[str, ...]) -> Array:
+def _stacked(run: SessionRun, batch: int, key: str, parts: tuple[str, ...]) -> Array:
     parameters = run.trace.passes[batch].by_key[key].parameters
     return parameters[parts[0]] if len(parts) == 1 else np.concatenate([parameters[part] for part in parts])

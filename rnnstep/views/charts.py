@@ -27,9 +27,9 @@ from rnnstep.views.scene import Scene
 if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
     from rnnstep.equations.program import Program
-    from rnnstep.session.run import Run
+    from rnnstep.session.run import SessionRun
     from rnnstep.views.alphabet import Alphabet
-    from rnnstep.views.compose import Block
+    from rnnstep.views.compose import RowBlock
 
 GATES = "gates"
 """The name of the plot of all gates of one element."""
@@ -75,7 +75,7 @@ def gates_of(program: Program) -> tuple[str, ...]:
 # ── values of a block ────────────────────────────────────────────────────────────────────
 
 
-def chart(scene: Scene, name: str, cells: int, height: int) -> Block:
+def chart(scene: Scene, name: str, cells: int, height: int) -> RowBlock:
     """Plot a value of the cursor's block: up to six of its elements, those around the cursor; or its `gates`."""
     spot = _forward(
         scene, scene.block.key if scene.block.kind == "recurrent" else next(iter(scene.done.runs))
@@ -87,7 +87,7 @@ def chart(scene: Scene, name: str, cells: int, height: int) -> Block:
     return _plotted(scene, spot, lines, cells, height)
 
 
-def element(scene: Scene, cells: int, height: int) -> Block:
+def element(scene: Scene, cells: int, height: int) -> RowBlock:
     """Plot the element at the cursor, or the first of the operation, over all steps of its pass; none of an update."""
     spot = _at_cursor(scene)
     lines = None if spot is None else _element_alone(scene.run, spot, scene.row, scene.look.alphabet)
@@ -118,7 +118,7 @@ def over_time(scene: Scene) -> Array | None:
     return None if spot is None else _element_over_time(scene.run, spot, scene.row)
 
 
-def watch(scene: Scene, watched: PassWatch, cells: int, height: int) -> Block:
+def watch(scene: Scene, watched: PassWatch, cells: int, height: int) -> RowBlock:
     """Plot an expression over the steps of the way forward, up to six of its elements; of a question 1 where it holds."""
     stage = scene.run.tree.stage(replace(scene.spot, phase="forward"))
     fitting = [
@@ -156,7 +156,7 @@ def _at_cursor(scene: Scene) -> Spot | None:
     return replace(spot, t=None, element=spot.element or 0, term=None)
 
 
-def _written(run: Run, spot: Spot, alphabet: Alphabet) -> str:
+def _written(run: SessionRun, spot: Spot, alphabet: Alphabet) -> str:
     return alphabet.spell(f"{spot.operation}{write_element(run.tree, spot)}")
 
 
@@ -170,7 +170,7 @@ def _element(scene: Scene) -> int:
     return spot.element if size_of(scene.block, spot.operation) == of_forward else 0
 
 
-def _plotted(scene: Scene, spot: Spot, lines: _Lines, cells: int, height: int) -> Block:
+def _plotted(scene: Scene, spot: Spot, lines: _Lines, cells: int, height: int) -> RowBlock:
     is_here = scene.level != "start" and spot.phase == scene.spot.phase
     now = scene.t if is_here else None
     done = _done(scene, replace(spot, operation=lines.name))
@@ -190,7 +190,7 @@ def _done(scene: Scene, spot: Spot) -> int:
 
 @by_run(64)
 def _drawn(
-    run: Run,
+    run: SessionRun,
     spot: Spot,
     row: int,
     lines: _Lines,
@@ -238,7 +238,7 @@ def _fitted(shown: Sequence[Series]) -> tuple[float, float] | None:
 
 
 @by_run(32)
-def _elements(run: Run, spot: Spot, row: int, name: str, first: int) -> _Lines:
+def _elements(run: SessionRun, spot: Spot, row: int, name: str, first: int) -> _Lines:
     """Up to six elements of a value; of a gate the axis is at least 0 to 1."""
     whole = _over_time(run, spot, name, row)
     shown = tuple(
@@ -248,7 +248,7 @@ def _elements(run: Run, spot: Spot, row: int, name: str, first: int) -> _Lines:
 
 
 @by_run(32)
-def _gates(run: Run, spot: Spot, row: int, element: int) -> _Lines:
+def _gates(run: SessionRun, spot: Spot, row: int, element: int) -> _Lines:
     """One element of every gate."""
     named = gates_of(run.scenario.cell.program)[:SERIES]
     wholes = [_over_time(run, spot, name, row) for name in named]
@@ -261,7 +261,7 @@ def _gates(run: Run, spot: Spot, row: int, element: int) -> _Lines:
 
 
 @by_run(16)
-def _element_alone(run: Run, spot: Spot, row: int, alphabet: Alphabet) -> _Lines | None:
+def _element_alone(run: SessionRun, spot: Spot, row: int, alphabet: Alphabet) -> _Lines | None:
     assert spot.operation is not None
     whole = _element_over_time(run, spot, row)
     if whole is None:
@@ -272,7 +272,7 @@ def _element_alone(run: Run, spot: Spot, row: int, alphabet: Alphabet) -> _Lines
 
 
 @by_run(16)
-def _watched(run: Run, watched: PassWatch, spot: Spot, row: int) -> _Lines | None:
+def _watched(run: SessionRun, watched: PassWatch, spot: Spot, row: int) -> _Lines | None:
     """A watched expression at every step of a recurrent block."""
     assert spot.batch is not None
     assert spot.key is not None
@@ -293,7 +293,7 @@ def _watched(run: Run, watched: PassWatch, spot: Spot, row: int) -> _Lines | Non
 
 
 def _of_gates(
-    run: Run, named: Sequence[str], fitted: tuple[float, float] | None
+    run: SessionRun, named: Sequence[str], fitted: tuple[float, float] | None
 ) -> tuple[float, float] | None:
     """Widen an axis to 0 … 1 where a gate is on it."""
     if not set(named) & set(run.scenario.cell.gates):
@@ -305,7 +305,7 @@ def _of_gates(
 
 
 @by_run(32)
-def _over_time(run: Run, spot: Spot, name: str, row: int) -> Array:
+def _over_time(run: SessionRun, spot: Spot, name: str, row: int) -> Array:
     """A value of one row at every step of a block on the way forward, (T, n); NaN where the row is over."""
     assert spot.batch is not None
     assert spot.key is not None
@@ -314,7 +314,7 @@ def _over_time(run: Run, spot: Spot, name: str, row: int) -> Array:
 
 
 @by_run(16)
-def _element_over_time(run: Run, spot: Spot, row: int) -> Array | None:
+def _element_over_time(run: SessionRun, spot: Spot, row: int) -> Array | None:
     """The element of a spot at every step of its pass, (T,), NaN where there is none."""
     assert spot.batch is not None
     assert spot.key is not None
@@ -344,7 +344,7 @@ def _element_over_time(run: Run, spot: Spot, row: int) -> Array | None:
 
 
 @by_run(4)
-def _alone(run: Run, spot: Spot, row: int) -> Mapping[str, Array]:
+def _alone(run: SessionRun, spot: Spot, row: int) -> Mapping[str, Array]:
     """All smaller values of a block at every step, each (T, n), where each step is computed alone: at once, for all."""
     assert spot.key is not None
     block = run.tree.block(spot)

@@ -7,9 +7,9 @@ from typing import Literal
 
 from rnnstep.language import Text
 
-Group = Literal["move", "jump", "run", "change", "look", "file"]
+CommandGroup = Literal["move", "jump", "run", "change", "look", "file"]
 
-GROUPS: dict[Group, Text] = {
+GROUPS: dict[CommandGroup, Text] = {
     "move": Text("Moving"),
     "jump": Text("Going elsewhere"),
     "run": Text("Running"),
@@ -37,7 +37,7 @@ class Command:
     shown: str
     name: Text
     sentence: Text
-    group: Group
+    group: CommandGroup
 
 
 COMMANDS: tuple[Command, ...] = (

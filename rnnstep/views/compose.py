@@ -15,7 +15,7 @@ from typing import Literal
 from rnnstep.views.alphabet import UNICODE, Alphabet
 from rnnstep.views.rows import Row, Span, character_width, row_width, width
 
-Block = list[Row]
+RowBlock = list[Row]
 Align = Literal["top", "middle", "bottom"]
 
 
@@ -82,7 +82,7 @@ def block_width(rows: Iterable[Row]) -> int:
     return max(map(row_width, rows), default=0)
 
 
-def pad(rows: Sequence[Row], cells: int, height: int | None = None, alphabet: Alphabet = UNICODE) -> Block:
+def pad(rows: Sequence[Row], cells: int, height: int | None = None, alphabet: Alphabet = UNICODE) -> RowBlock:
     """Give the rows at exactly `cells` cells each, and exactly `height` of them if given."""
     kept = rows if height is None else rows[: max(0, height)]
     block = [fit(row, cells, alphabet) for row in kept]
@@ -91,7 +91,7 @@ def pad(rows: Sequence[Row], cells: int, height: int | None = None, alphabet: Al
     return block
 
 
-def _squared(rows: Sequence[Row]) -> Block:
+def _squared(rows: Sequence[Row]) -> RowBlock:
     """Pad all rows to the widest."""
     widths = list(map(row_width, rows))
     widest = max(widths, default=0)
@@ -101,7 +101,7 @@ def _squared(rows: Sequence[Row]) -> Block:
     ]
 
 
-def place(rows: Sequence[Row], height: int, align: Align) -> Block:
+def place(rows: Sequence[Row], height: int, align: Align) -> RowBlock:
     """Put rows of one width into `height` rows: at the top, in the middle or at the bottom."""
     spare = height - len(rows)
     if spare <= 0:
@@ -111,7 +111,7 @@ def place(rows: Sequence[Row], height: int, align: Align) -> Block:
     return [empty] * above_it + list(rows) + [empty] * (spare - above_it)
 
 
-def beside(blocks: Iterable[Sequence[Row]], gap: int = 1, align: Align = "top") -> Block:
+def beside(blocks: Iterable[Sequence[Row]], gap: int = 1, align: Align = "top") -> RowBlock:
     """Put blocks next to each other, `gap` blanks between; the height is that of the highest."""
     padded = [_squared(rows) for rows in blocks]
     height = max(map(len, padded), default=0)
@@ -119,7 +119,7 @@ def beside(blocks: Iterable[Sequence[Row]], gap: int = 1, align: Align = "top") 
     if not gap:
         return [tuple([span for part in parts for span in part]) for parts in zip(*columns, strict=True)]
     between = blank(gap)
-    joined: Block = []
+    joined: RowBlock = []
     for parts in zip(*columns, strict=True):
         spans: list[Span] = []
         for part in parts:
@@ -130,7 +130,7 @@ def beside(blocks: Iterable[Sequence[Row]], gap: int = 1, align: Align = "top") 
     return joined
 
 
-def above(blocks: Iterable[Sequence[Row]], gap: int = 0) -> Block:
+def above(blocks: Iterable[Sequence[Row]], gap: int = 0) -> RowBlock:
     """Put blocks under each other, `gap` empty rows between; the width is that of the widest."""
     stacked: list[Row] = []
     for rows in blocks:
@@ -150,7 +150,7 @@ def box(
     *,
     title_style: str = "title",
     alphabet: Alphabet = UNICODE,
-) -> Block:
+) -> RowBlock:
     """Frame the rows: `cells` by `height` with the frame, a blank at both sides, the title in its top.
 
     Rows that find no place are counted in the frame's foot (`↓ 3`), never dropped without a word.
@@ -189,7 +189,7 @@ def _edge(
     return (Span(start, style), *head, Span(line * room, style), *tail, Span(end, style))
 
 
-def bracket(rows: Sequence[Row], alphabet: Alphabet = UNICODE, style: str = "bracket") -> Block:
+def bracket(rows: Sequence[Row], alphabet: Alphabet = UNICODE, style: str = "bracket") -> RowBlock:
     """Put the brackets of a matrix around rows: `┌ ┐`, `│ │`, `└ ┘`; `[ ]` around a single row."""
     last = len(rows) - 1
     left_top, right_top, side, left_foot, right_foot = tuple(alphabet.bracket)
@@ -205,7 +205,7 @@ def bracket(rows: Sequence[Row], alphabet: Alphabet = UNICODE, style: str = "bra
     ]
 
 
-def flow(spans: Iterable[Span], cells: int, indent: int = 0) -> Block:
+def flow(spans: Iterable[Span], cells: int, indent: int = 0) -> RowBlock:
     """Run spans on over as many rows as they need, none wider than `cells`; broken only between spans.
 
     Rows after the first begin with `indent` blanks. A span that is wider than a row is cut into pieces.

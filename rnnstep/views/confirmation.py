@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rnnstep.language import Text
 from rnnstep.scenario.model import Scenario
 from rnnstep.views import numbers
-from rnnstep.views.compose import Block, wrap
+from rnnstep.views.compose import RowBlock, wrap
 from rnnstep.views.look import Look
 from rnnstep.views.prose import columns, said
 from rnnstep.views.rows import Row, Span
@@ -36,7 +36,7 @@ _ALONG_THE_RUN = Text(
 
 def confirmation(
     scenario: Scenario, checked: Checked | None, look: Look, cells: int, finding: Text | None = None
-) -> Block:
+) -> RowBlock:
     """Say what confirms what, how it is judged, and how this run stands; `finding` is what is not finite in it."""
     if scenario.recurrent.is_own:
         confirms = [_SELF_CHECK_ALONE]
@@ -59,10 +59,10 @@ def confirmation(
     return rows + said(away, look, cells, "pending")
 
 
-def _verdict(checked: Checked, look: Look, cells: int) -> Block:
+def _verdict(checked: Checked, look: Look, cells: int) -> RowBlock:
     sign = look.alphabet.check if checked.agrees else look.alphabet.wrong
     style = "ok" if checked.agrees else "bad"
-    rows: Block = [(Span(line, style),) for line in wrap(f"{sign} {look.say(checked.explanation)}", cells)]
+    rows: RowBlock = [(Span(line, style),) for line in wrap(f"{sign} {look.say(checked.explanation)}", cells)]
     along = ", ".join(f"{name} {_brief(value, look)}" for name, value in checked.max_abs_diff.items())
     lines: list[Row] = [(Span(look.say(Text("along the run")), "label"), Span(along))]
     worst = checked.worst

@@ -12,13 +12,13 @@ from rnnstep.language import Text
 from rnnstep.session.tree import Spot
 from rnnstep.views import numbers
 from rnnstep.views.by_run import by_run
-from rnnstep.views.compose import Block, pad, wrap
+from rnnstep.views.compose import RowBlock, pad, wrap
 from rnnstep.views.plot import LOG_SCALE, Axes, Series, plot
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.scene import Scene
 
 if TYPE_CHECKING:
-    from rnnstep.session.run import Run
+    from rnnstep.session.run import SessionRun
     from rnnstep.views.alphabet import Alphabet
 
 _MOST_LINKS = 2000
@@ -47,7 +47,7 @@ def title(scene: Scene) -> str:
     return scene.look.say(Text("{name}: {what}", name=key_of(scene), what=what))
 
 
-def gradients(scene: Scene, cells: int, height: int) -> Block:
+def gradients(scene: Scene, cells: int, height: int) -> RowBlock:
     """Plot ‖∂L/∂h_t‖ and ‖∂h_T/∂h_t‖ as far back as the cursor has come, the path through c beside; say why in words."""
     if "backward" not in scene.run.tree.phases or height < 2:
         return []
@@ -87,7 +87,7 @@ def place_of(spot: Spot, t: int) -> Spot:
 
 @by_run(16)
 def _drawn(
-    run: Run,
+    run: SessionRun,
     what: tuple[int, str, int],
     count: int,
     now: int | None,
@@ -120,7 +120,7 @@ def _drawn(
     return tuple(plot(series, cells, height, axes, alphabet=alphabet))
 
 
-def _targets(run: Run, batch: int, key: str, steps: int) -> list[str]:
+def _targets(run: SessionRun, batch: int, key: str, steps: int) -> list[str]:
     if steps > _MOST_LINKS:
         return []
     epoch = f"e{run.epoch.index + 1}:" if run.epoch.index else ""
@@ -137,7 +137,7 @@ def _lines(found: Flow, names: tuple[str, ...]) -> list[tuple[str, Norms]]:
 
 
 @by_run(32)
-def norms(run: Run, batch: int, key: str, row: int) -> Flow:
+def norms(run: SessionRun, batch: int, key: str, row: int) -> Flow:
     """The norms of one block for one row."""
     back = run.epoch.backward(batch)
     assert back is not None
@@ -145,14 +145,14 @@ def norms(run: Run, batch: int, key: str, row: int) -> Flow:
 
 
 @by_run(32)
-def _singular(run: Run, batch: int, key: str) -> dict[str, float]:
+def _singular(run: SessionRun, batch: int, key: str) -> dict[str, float]:
     return largest_singular_values(run.epoch.forward(batch), key)
 
 
 # ── in words ─────────────────────────────────────────────────────────────────────────────
 
 
-def sentences(scene: Scene, cells: int) -> Block:
+def sentences(scene: Scene, cells: int) -> RowBlock:
     """What the largest singular value says, and how the gradient at the first step compares with the last."""
     key = key_of(scene)
     texts = [_of_matrix(scene, key)]
@@ -165,7 +165,7 @@ def sentences(scene: Scene, cells: int) -> Block:
     ]
 
 
-def _in_short(scene: Scene, key: str, cells: int) -> Block:
+def _in_short(scene: Scene, key: str, cells: int) -> RowBlock:
     """The largest singular values, their names and nothing else."""
     found = _singular(scene.run, scene.batch, key)
     text = Text(

@@ -16,7 +16,7 @@ import numpy as np
 
 from rnnstep.views import heat, numbers
 from rnnstep.views.alphabet import UNICODE, Alphabet
-from rnnstep.views.compose import Block, bracket, pad
+from rnnstep.views.compose import RowBlock, bracket, pad
 from rnnstep.views.rows import Row, Span, width
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rnnstep.equations.operations import Array
 
-Target = Callable[[int, int], str]
+TargetAt = Callable[[int, int], str]
 
 _NEVER_CUT = 9
 """Vectors up to here are narrower written out than the name of a window on them."""
@@ -91,7 +91,7 @@ class Grid:
     centre: tuple[int | None, int | None] = (None, None)
     cover: str = ""
     gates: Sequence[str] = ()
-    target: Target | None = None
+    target: TargetAt | None = None
     has_blanks: bool = False
     is_plain: bool = False
     is_given: bool = False
@@ -215,7 +215,7 @@ def draw(
     *,
     has_caption: bool = False,
     alphabet: Alphabet = UNICODE,
-) -> Block:
+) -> RowBlock:
     """Draw a grid in at most `height` rows, title included, and `cells` columns.
 
     The title stands in the first row; a cut grid names its window in the row below it, which
@@ -282,7 +282,7 @@ def _drawn(
 
 def _draw(
     grid: Grid, decimals: int, height: int, cells: int, alphabet: Alphabet, *, has_caption: bool
-) -> Block:
+) -> RowBlock:
     down = window(grid.rows, (height - 1 + grid.air) // (1 + grid.air), grid.middle[0])
     size = cell_width(grid, decimals)
     room = (cells - 2 - grid.names_width) // (size + 1)
@@ -303,7 +303,7 @@ def _draw(
     title: Row = (
         Span(alphabet.spell(_title(grid)), "label" if not grid.style else f"label {grid.style}".strip()),
     )
-    head: Block = [title]
+    head: RowBlock = [title]
     if has_caption:
         head.append((Span(alphabet.spell(" ".join(caption)), "dim"),))
     wide = max(
@@ -372,7 +372,7 @@ def _marked(grid: Grid, span: Span, y: int, x: int, alphabet: Alphabet) -> Span:
     return Span(span.text, style, grid.target(y, x) if grid.target else "")
 
 
-def operator(sign: str, height: int, *, gap: int = 1, head: int = 1) -> Block:
+def operator(sign: str, height: int, *, gap: int = 1, head: int = 1) -> RowBlock:
     """A sign between two grids, at the middle of their numbers (below `head` of the `height` rows)."""
     middle = head + max(0, height - head - 1) // 2
     empty: Row = (Span(" " * (width(sign) + 2 * gap)),)

@@ -8,7 +8,7 @@ from rnnstep.language import Text
 from rnnstep.session.findings import place_of, spot_of, written
 from rnnstep.session.place import write_element, write_prefix, write_row
 from rnnstep.views import torch_column
-from rnnstep.views.compose import Block, clip, fit, wrap
+from rnnstep.views.compose import RowBlock, clip, fit, wrap
 from rnnstep.views.rows import Row, Span, row_width, width
 from rnnstep.views.scene import Scene
 
@@ -139,7 +139,7 @@ def place_in_words(scene: Scene) -> str:
     return (" | " if look.alphabet.is_ascii else " · ").join(parts)
 
 
-def message(scene: Scene, cells: int) -> Block:
+def message(scene: Scene, cells: int) -> RowBlock:
     """What the last key could not do, or has to say, in a few rows at most; none when there is nothing."""
     text = scene.session.note or scene.look.message
     if text is None:

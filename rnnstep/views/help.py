@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
 from rnnstep.views.commands import COMMANDS, GROUPS, Command
-from rnnstep.views.compose import Block, blank, text_row, wrap
+from rnnstep.views.compose import RowBlock, blank, text_row, wrap
 from rnnstep.views.glossary import GLOSSARY
 from rnnstep.views.look import Look
 from rnnstep.views.rows import Row, Span, width
@@ -55,7 +55,7 @@ _MOUSE = Text(
 def help_rows(look: Look, cells: int, session: Session | None = None) -> list[Row]:
     """Give the page at a width; it may be longer than the screen. With a session it begins with what is at the cursor."""
     cells = max(20, cells)
-    rows: Block = []
+    rows: RowBlock = []
     if session is not None:
         from rnnstep.views.here import here  # with numpy, which the list of scenarios does without
 
@@ -95,17 +95,17 @@ def keys_rows(
 ) -> list[Row]:
     """Give a section of its own for a page that has other keys: what it is, and each key with what it does."""
     cells = max(20, cells)
-    rows: Block = [(), text_row(f" {look.say(title)}", "title"), *_paragraph(about, look, cells)]
+    rows: RowBlock = [(), text_row(f" {look.say(title)}", "title"), *_paragraph(about, look, cells)]
     for key, text in keys:
         rows += _entry((Span(f"  {look.alphabet.spell(key)}", "key"),), look.say(text), cells)
     return rows
 
 
-def _paragraph(text: Text, look: Look, cells: int) -> Block:
+def _paragraph(text: Text, look: Look, cells: int) -> RowBlock:
     return [text_row(f" {line}") for line in wrap(look.say(text), min(cells, _WIDEST) - 2)]
 
 
-def _command(command: Command, look: Look, cells: int) -> Block:
+def _command(command: Command, look: Look, cells: int) -> RowBlock:
     """The key, the name and the sentence; a click presses it."""
     target = f"press {command.id}"
     shown = look.key(command)
@@ -124,12 +124,12 @@ def _command(command: Command, look: Look, cells: int) -> Block:
     return rows
 
 
-def _entry(head: Row, text: str, cells: int) -> Block:
+def _entry(head: Row, text: str, cells: int) -> RowBlock:
     """A head in its column and a text beside it, over as many rows as it needs."""
     column = 2 + _KEY + _NAME
     used = sum(width(span.text) for span in head)
     if cells < column + 24:
         return [head, *((blank(4), Span(line, "dim")) for line in wrap(text, cells - 5))]
     lines = wrap(text, min(cells, _WIDEST) - column - 1)
-    rows: Block = [(*head, blank(max(1, column - used)), Span(lines[0]))]
+    rows: RowBlock = [(*head, blank(max(1, column - used)), Span(lines[0]))]
     return rows + [(blank(column), Span(line)) for line in lines[1:]]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rnnstep.language import Text
 from rnnstep.session.session import Session
-from rnnstep.views.compose import Block, text_row, wrap
+from rnnstep.views.compose import RowBlock, text_row, wrap
 from rnnstep.views.kept import where_torch_keeps
 from rnnstep.views.listing import formula
 from rnnstep.views.look import Look
@@ -48,12 +48,12 @@ LEVELS = {
 }
 
 
-def here(session: Session, look: Look, cells: int) -> Block:
+def here(session: Session, look: Look, cells: int) -> RowBlock:
     """Give the section for a page of a width."""
     scene = Scene(session, look)
     cells = min(cells, _WIDEST) - 2
     title = Text("Under the cursor: {place}", place=session.place)
-    rows: Block = [(), text_row(f" {look.say(title)}", "title")]
+    rows: RowBlock = [(), text_row(f" {look.say(title)}", "title")]
     for text, style in _said(scene):
         rows += [text_row(f" {line}", style) for line in wrap(look.say(text), cells)]
     return rows

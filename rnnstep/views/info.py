@@ -9,13 +9,13 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.modules import idle_dropout
 from rnnstep.scenario.origins import WeightsOrigin
-from rnnstep.session.edits import Target, current
+from rnnstep.session.edits import EditTarget, current
 from rnnstep.session.findings import in_words
 from rnnstep.session.place import write_place
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
 from rnnstep.views import numbers
-from rnnstep.views.compose import Block, wrap
+from rnnstep.views.compose import RowBlock, wrap
 from rnnstep.views.confirmation import confirmation
 from rnnstep.views.counts import KERNEL_SIZE, counts
 from rnnstep.views.info_learning import LearningSections
@@ -24,7 +24,7 @@ from rnnstep.views.look import Look
 from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.page import INDENT, Page, indented
 from rnnstep.views.rows import Row, Span
-from rnnstep.views.shapes import Shape, data_shapes, weight_shapes
+from rnnstep.views.shapes import ValueShape, data_shapes, weight_shapes
 
 __all__ = ["info", "where_torch_keeps"]
 
@@ -65,14 +65,14 @@ class _Page(Page):
 
     # ── sections ─────────────────────────────────────────────────────────────────────
 
-    def _about(self) -> Block:
+    def _about(self) -> RowBlock:
         language = self._look.language
         title = self._scenario.title.into(language) or self._scenario.name
-        rows: Block = [(Span(f" {line}", "bold"),) for line in wrap(self._spelt(title), self._cells)]
+        rows: RowBlock = [(Span(f" {line}", "bold"),) for line in wrap(self._spelt(title), self._cells)]
         summary = self._spelt(plain_markdown(self._scenario.summary.into(language)))
         return rows + [indented(Span(line)) for line in (wrap(summary, self._cells) if summary else [])]
 
-    def _shapes(self) -> Block:
+    def _shapes(self) -> RowBlock:
         rows = self._head(Text("Shapes, as torch has them"))
         shapes = [*data_shapes(self._scenario, self._batch), *weight_shapes(self._scenario)]
         rows += self._table(self._shape(shape) for shape in shapes)
@@ -103,12 +103,12 @@ class _Page(Page):
         idle = idle_dropout(self._scenario.recurrent)
         return rows if idle is None else rows + self._said(idle)
 
-    def _shape(self, shape: Shape) -> Row:
+    def _shape(self, shape: ValueShape) -> Row:
         remark = "" if shape.remark is None else self._look.say(shape.remark)
         words, sizes = _tuple(shape.words), _tuple(shape.sizes)
         return (Span(shape.name, "label"), Span(words), Span(f"= {sizes}", "bold"), Span(remark, "dim"))
 
-    def _kept(self) -> Block:
+    def _kept(self) -> RowBlock:
         session, tree = self._session, self._session.tree
         row = session.position.row
         title = Text("Where torch keeps each state")
@@ -132,7 +132,7 @@ class _Page(Page):
                     )
         return [*self._head(title), *self._table(lines)]
 
-    def _counted(self) -> Block:
+    def _counted(self) -> RowBlock:
         found = counts(self._scenario, self._batch.num_steps)
         rows = self._head(Text("Parameters, and why they are shared"))
         total = Text("in all")
@@ -178,7 +178,7 @@ class _Page(Page):
             )
         )
 
-    def _confirmed(self) -> Block:
+    def _confirmed(self) -> RowBlock:
         run = self._session.run
         finding = run.learning.finding
         is_here = finding is not None and finding.epoch == run.epoch.index
@@ -186,7 +186,7 @@ class _Page(Page):
         rows = confirmation(self._scenario, run.checked, self._look, self._cells, told)
         return [*self._head(Text("What confirms these numbers")), *(indented(*row) for row in rows)]
 
-    def _numbers(self) -> Block:
+    def _numbers(self) -> RowBlock:
         rows = self._head(Text("Where the numbers come from"))
         digits = (
             Text("float64: about 16 decimal digits")
@@ -198,8 +198,8 @@ class _Page(Page):
             rows += self._said(text)
         return rows
 
-    def _edits(self) -> Block:
-        latest: dict[Target, float] = {edit.target: edit.value for edit in self._session.edits}
+    def _edits(self) -> RowBlock:
+        latest: dict[EditTarget, float] = {edit.target: edit.value for edit in self._session.edits}
         unedited = self._session.unedited
         if not latest or unedited is None:
             return []
@@ -219,7 +219,7 @@ class _Page(Page):
         return [*self._head(title), *self._table(lines)]
 
 
-def _where(target: Target) -> Text:
+def _where(target: EditTarget) -> Text:
     """Say where in the scenario a target stands."""
     if target.store == "values":
         t, row, _ = target.index

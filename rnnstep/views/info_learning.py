@@ -11,7 +11,7 @@ from rnnstep.language.printable import printable
 from rnnstep.scenario.model import Training
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
-from rnnstep.views.compose import Block
+from rnnstep.views.compose import RowBlock
 from rnnstep.views.listing import formula
 from rnnstep.views.look import Look
 from rnnstep.views.page import Page
@@ -70,7 +70,7 @@ class LearningSections(Page):
         self._scenario = session.run.scenario
         self._batch = self._scenario.batches[session.batch]
 
-    def sections(self) -> Iterator[Block]:
+    def sections(self) -> Iterator[RowBlock]:
         """Loss, gradients and training, as far as there are such."""
         if self._scenario.has_loss:
             yield self._loss()
@@ -80,7 +80,7 @@ class LearningSections(Page):
 
     # ── the loss ─────────────────────────────────────────────────────────────────────
 
-    def _loss(self) -> Block:
+    def _loss(self) -> RowBlock:
         loss = self._scenario.loss
         assert loss is not None
         total = self._session.tree.block(Spot(self._session.batch, "total")).program.lines[-1]
@@ -124,7 +124,7 @@ class LearningSections(Page):
 
     # ── gradients ────────────────────────────────────────────────────────────────────
 
-    def _gradients(self) -> Block:
+    def _gradients(self) -> RowBlock:
         rows = self._head(Text("Gradients"))
         rows += self._said(
             Text("The gradient of a parameter has the parameter's shape: one number for each of its numbers.")
@@ -154,7 +154,7 @@ class LearningSections(Page):
 
     # ── training ─────────────────────────────────────────────────────────────────────
 
-    def _training(self) -> Block:
+    def _training(self) -> RowBlock:
         training = self._scenario.training
         assert training is not None
         rows = self._head(Text("Training, in torch's words"))
@@ -186,7 +186,7 @@ class LearningSections(Page):
 
     # ── the mistake ──────────────────────────────────────────────────────────────────
 
-    def mistaken(self) -> Iterator[Block]:
+    def mistaken(self) -> Iterator[RowBlock]:
         """What is wrong on purpose, and its cure."""
         training = self._scenario.training
         mistake = None if training is None else training.mistake
@@ -204,9 +204,9 @@ class LearningSections(Page):
             rows += [row for line in changed for row in self._written(line, "ok", step_in=2)]
         yield rows
 
-    def _refused(self) -> Block:
+    def _refused(self) -> RowBlock:
         """What torch said to the program with the mistake, in its own words."""
-        rows: Block = []
+        rows: RowBlock = []
         for words in self._session.run.refusals:
             rows += self._said(Text("torch's answer to this: {what}", what=words.what))
             for line in words.code.split("\n"):

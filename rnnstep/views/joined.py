@@ -14,7 +14,7 @@ import numpy as np
 from rnnstep.equations.syntax import Apply, Name
 from rnnstep.language import Text
 from rnnstep.views import grids
-from rnnstep.views.compose import Block, beside, pad
+from rnnstep.views.compose import RowBlock, beside, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.operands import Piece
 from rnnstep.views.rows import Span, width
@@ -28,7 +28,7 @@ _LEAST_LINE = 3
 _LEAST_CELLS = 12
 
 
-def joined(scene: Scene, cells: int, height: int) -> Block:
+def joined(scene: Scene, cells: int, height: int) -> RowBlock:
     """Draw the joined product of the sums `ih + hh`, gate below gate, or say why there is none.
 
     Where the two halves do not fit beside each other they stand below each other, and where the rows of all gates do
@@ -45,13 +45,13 @@ def joined(scene: Scene, cells: int, height: int) -> Block:
     note = Text("joined form: the same sums, written as one product")
     if not is_one_row:
         note = Text("joined form in two halves: one product, the same sums")
-    rows: Block = [(Span(scene.look.say(note), "dim"),)]
+    rows: RowBlock = [(Span(scene.look.say(note), "dim"),)]
     for line in lines:
         rows += _drawn(scene, line, cells, (height - 1) // len(lines))
     return pad(rows, cells, None, scene.look.alphabet)
 
 
-def _drawn(scene: Scene, line: list[Piece], cells: int, height: int) -> Block:
+def _drawn(scene: Scene, line: list[Piece], cells: int, height: int) -> RowBlock:
     """A line of signs and grids, rows that do not fit cut to a window."""
     alphabet, decimals = scene.look.alphabet, scene.look.decimals
     shown = [piece for piece in line if not isinstance(piece, str)]
@@ -107,7 +107,7 @@ def whole_height(scene: Scene, cells: int) -> int:
     return 1 + sum(1 + max(piece.rows for piece in one if isinstance(piece, Grid)) for one in lines)
 
 
-def _why_not(scene: Scene, text: Text, cells: int) -> Block:
+def _why_not(scene: Scene, text: Text, cells: int) -> RowBlock:
     return pad([(Span(scene.look.say(text), "dim"),)], cells, None, scene.look.alphabet)
 
 

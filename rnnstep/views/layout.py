@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rnnstep.views.compose import Block, box, pad
+from rnnstep.views.compose import RowBlock, box, pad
 from rnnstep.views.rows import Span, width
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Panel:
 
     worth: int
     title: str | Callable[[int], str]
-    draw: Callable[[int, int], Block]
+    draw: Callable[[int, int], RowBlock]
     least: int = 1
     most: int = 10_000
     grows: bool = False
@@ -64,7 +64,7 @@ class Column:
     def __init__(self, panels: Sequence[Panel], cells: int, height: int, alphabet: Alphabet) -> None:
         self._cells, self._height, self._alphabet = cells, height, alphabet
         self._panels = tuple(panels)
-        self._drawn: dict[int, Block] = {}
+        self._drawn: dict[int, RowBlock] = {}
         self._growing: list[int] = []
         self.spare = height
         self._lay_out()
@@ -108,7 +108,7 @@ class Column:
         """How many panels share the spare rows."""
         return len(self._growing)
 
-    def block(self, more: Sequence[Panel] = ()) -> Block:
+    def block(self, more: Sequence[Panel] = ()) -> RowBlock:
         """Give exactly `height` rows; `more` are panels that grow, for which there is room in what is spare."""
         growing = [self._panels[number] for number in sorted(self._growing)] + list(more)
         spare = self.spare - sum(panel.needs for panel in more)
@@ -117,8 +117,8 @@ class Column:
             share = min(spare // (len(growing) - index), panel.most - panel.least)
             sizes[id(panel)] = panel.least + share
             spare -= share
-        upper: Block = []
-        foot: Block = []
+        upper: RowBlock = []
+        foot: RowBlock = []
         standing = [*self._panels, *more]
         is_first = True
         for number, panel in enumerate(standing):
@@ -135,10 +135,10 @@ class Column:
                 tall += spare
             is_first = False
             (foot if panel.is_foot else upper).extend(self._framed(panel, rows, tall))
-        gap: Block = [()] * (self._height - len(upper) - len(foot))
+        gap: RowBlock = [()] * (self._height - len(upper) - len(foot))
         return pad([*upper, *gap, *foot], self._cells, self._height, self._alphabet)
 
-    def _framed(self, panel: Panel, rows: Block, tall: int) -> Block:
+    def _framed(self, panel: Panel, rows: RowBlock, tall: int) -> RowBlock:
         title = panel.title if isinstance(panel.title, str) else panel.title(len(rows))
         if panel.frame == "box":
             return box(rows, title, self._cells, tall + 2, alphabet=self._alphabet)

@@ -15,7 +15,7 @@ from rnnstep.language import Text
 from rnnstep.scenario.model import Scenario
 from rnnstep.session.tree import Spot
 from rnnstep.views import numbers
-from rnnstep.views.compose import Block, fit
+from rnnstep.views.compose import RowBlock, fit
 from rnnstep.views.grids import window
 from rnnstep.views.plot import LOG_SCALE, Axes, Series, plot
 from rnnstep.views.rows import Row, Span, width
@@ -68,7 +68,7 @@ def is_epoch_told(scene: Scene) -> bool:
 # ── the curve ────────────────────────────────────────────────────────────────────────────
 
 
-def curve(scene: Scene, cells: int, height: int) -> Block:
+def curve(scene: Scene, cells: int, height: int) -> RowBlock:
     """Plot the loss over the epochs, torch's beside it, and with a mistake that of the cure."""
     ours = [record.loss for record in told(scene)]
     lines = [(scene.look.say(Text("loss")), tuple(ours))]
@@ -126,7 +126,7 @@ class _Column:
         return max([width(self.title), *(width(self.texts.get(epoch, "")) for epoch in epochs)])
 
 
-def table(scene: Scene, cells: int, height: int) -> Block:
+def table(scene: Scene, cells: int, height: int) -> RowBlock:
     """The epochs around the cursor's: loss, torch's loss, what the network says, and how much of it is right."""
     epochs, now = scene.run.tree.num_epochs, scene.run.epoch.index
     if height < 2:
@@ -146,7 +146,7 @@ def table(scene: Scene, cells: int, height: int) -> Block:
         ),
         *((Span(scene.look.say(Text("says (wrong)")), "label"),) if has_answers else ()),
     )
-    rows: Block = [head]
+    rows: RowBlock = [head]
     for epoch in shown:
         said = answers(scene, records[epoch]) if epoch < len(records) else ()
         rows.append((*_line(scene, epoch, columns, shown, is_known=epoch < len(records)), *said))

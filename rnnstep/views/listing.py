@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rnnstep.equations.write import BLACKBOARD, SOURCE, write_line
 from rnnstep.language import Text
 from rnnstep.views import numbers, torch_column
-from rnnstep.views.compose import Block, clip, fit
+from rnnstep.views.compose import RowBlock, clip, fit
 from rnnstep.views.grids import window
 from rnnstep.views.look import Look
 from rnnstep.views.rows import Row, Span, row_width, width
@@ -26,7 +26,7 @@ _ENOUGH = 2
 """So many beside the longest formula, and all values stand below each other."""
 
 
-def listing(scene: Scene, cells: int, height: int) -> Block:
+def listing(scene: Scene, cells: int, height: int) -> RowBlock:
     """List the block's equations, the current one always in sight."""
     lines = scene.block.program.lines
     here = _here(scene)

@@ -9,7 +9,7 @@ from rnnstep.engine import Block as Blocks
 from rnnstep.equations.syntax import Apply, Expression, Name
 from rnnstep.language import Text
 from rnnstep.views import now_back, own_column, timeline, torch_column
-from rnnstep.views.compose import Block, clip, flow, wrap
+from rnnstep.views.compose import RowBlock, clip, flow, wrap
 from rnnstep.views.info import where_torch_keeps
 from rnnstep.views.listing import formula
 from rnnstep.views.look import Look
@@ -28,7 +28,7 @@ _SHORT = 4
 """A block of so few lines is one formula on a blackboard too."""
 
 
-def now(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block:
+def now(scene: Scene, found: Expansion | None, cells: int, height: int) -> RowBlock:
     """Fill `height` rows of `cells` with what the cursor's place is about."""
     if scene.level == "start":
         return _start(scene, cells, height)
@@ -37,7 +37,7 @@ def now(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block
     return _wider(scene, cells, height)[:height]
 
 
-def _wider(scene: Scene, cells: int, height: int) -> Block:
+def _wider(scene: Scene, cells: int, height: int) -> RowBlock:
     """What is wider than an operation."""
     if scene.level in ("epoch", "batch", "pass") and scene.scenario.has_loss:
         return now_back.whole(scene, cells)
@@ -53,7 +53,7 @@ def _wider(scene: Scene, cells: int, height: int) -> Block:
     return _step(scene, cells, height)
 
 
-def _block(scene: Scene, cells: int, height: int) -> Block:
+def _block(scene: Scene, cells: int, height: int) -> RowBlock:
     """A block: its equations, which ↓ leads into, one after the other, and torch's word on what it gives."""
     spell, block = scene.look.alphabet.spell, scene.block
     head = [Span(spell(f"{block.key}: "), "label")]
@@ -78,10 +78,10 @@ def _own(scene: Scene) -> Row:
     return own_column.words(scene, scene.block.output) if scene.is_shown(scene.block.output) else ()
 
 
-def _start(scene: Scene, cells: int, height: int) -> Block:
+def _start(scene: Scene, cells: int, height: int) -> RowBlock:
     look = scene.look
     title = scene.scenario.title.into(look.language) or scene.scenario.name
-    rows: Block = [(Span(look.alphabet.spell(title), "bold"),)]
+    rows: RowBlock = [(Span(look.alphabet.spell(title), "bold"),)]
     summary = look.alphabet.spell(plain_markdown(scene.scenario.summary.into(look.language)))
     rows += [(Span(line),) for line in wrap(summary, cells) if line]
     return (
@@ -91,7 +91,7 @@ def _start(scene: Scene, cells: int, height: int) -> Block:
     )
 
 
-def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -> Block:
+def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -> RowBlock:
     line = scene.run.line(scene.spot)
     equation = (Span(formula(scene.look, line), "now"),)
     text = sentence_at(scene, line.name)
@@ -103,7 +103,7 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
     elif height < _ROOM_FOR_BOTH and scene.is_shown(line.name):
         words = torch_column.mark(scene, line.name) or words
     head = _two_ends(equation, words, cells)
-    rows: Block = [head]
+    rows: RowBlock = [head]
     rounding: Row = ()
     if done is not None and found is not None:
         rows += done.rows
@@ -144,7 +144,7 @@ def sentence_at(scene: Scene, name: str) -> Text | None:
     return sentence(scene.block, name, cell)
 
 
-def _given(scene: Scene) -> Block:
+def _given(scene: Scene) -> RowBlock:
     """What a lookup or a join does, which has no arithmetic."""
     assert scene.known is not None
     if scene.block.kind == "embedding" and scene.is_forward:
@@ -174,7 +174,7 @@ def _kept(scene: Scene, state: str) -> str:
     )
 
 
-def _step(scene: Scene, cells: int, height: int) -> Block:
+def _step(scene: Scene, cells: int, height: int) -> RowBlock:
     """A step or block: what went in, the state that came out, and torch's word on it."""
     look = scene.look
     step = scene.t + 1
@@ -186,7 +186,7 @@ def _step(scene: Scene, cells: int, height: int) -> Block:
         Span(f"{block.output}_{step}" if block.kind == "recurrent" else block.output, "now"),
     )
     written = _formula(look, block, cells - row_width(head) - 2)
-    rows: Block = [_two_ends(head, (Span(written, "dim"),), cells)]
+    rows: RowBlock = [_two_ends(head, (Span(written, "dim"),), cells)]
     rows.append(_confirmation(scene, block.output, cells))
     rows += _spoken(scene)
     own = _own(scene)
@@ -213,7 +213,7 @@ def _inlined(expression: Expression, block: Blocks) -> Expression:
     return expression
 
 
-def _spoken(scene: Scene) -> Block:
+def _spoken(scene: Scene) -> RowBlock:
     """What the network says at this step, and what was wanted."""
     says, wants = timeline.predicted(scene, scene.t), timeline.wanted(scene, scene.t)
     if says in ("", " ", scene.look.alphabet.ahead) or scene.is_hidden(scene.block.output):

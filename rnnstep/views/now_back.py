@@ -12,7 +12,7 @@ from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.epoch import UpdatePass
 from rnnstep.language import Text
 from rnnstep.views import learning, numbers, timeline
-from rnnstep.views.compose import Block, clip, wrap
+from rnnstep.views.compose import RowBlock, clip, wrap
 from rnnstep.views.listing import formula
 from rnnstep.views.rows import Row, Span, width
 from rnnstep.views.scene import Scene
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_ANSWERS = 6
 
 
-def back(scene: Scene, cells: int) -> Block:
+def back(scene: Scene, cells: int) -> RowBlock:
     """A step or block of the way back: what reaches it, what it sends on."""
     if scene.known is None:
         return _said(scene, [(Text("this row of the batch is over"), "dim")], cells)
@@ -32,7 +32,7 @@ def back(scene: Scene, cells: int) -> Block:
     return _of_block(scene, cells)
 
 
-def _of_loss(scene: Scene, cells: int) -> Block:
+def _of_loss(scene: Scene, cells: int) -> RowBlock:
     block = scene.block
     line = block.program.by_name[block.output]
     text = Text("how the loss of this step moves with each score")
@@ -44,10 +44,10 @@ def _of_loss(scene: Scene, cells: int) -> Block:
     ]
 
 
-def loss(scene: Scene, cells: int) -> Block:
+def loss(scene: Scene, cells: int) -> RowBlock:
     """The loss of a step, or of all of them, on the way forward."""
     block = scene.block
-    rows: Block = [(Span(formula(scene.look, block.program.lines[-1]), "now"),)]
+    rows: RowBlock = [(Span(formula(scene.look, block.program.lines[-1]), "now"),)]
     if scene.known is None or scene.is_hidden(block.output):
         return rows
     value = _number(scene, float(scene.known[block.output][0]))
@@ -72,7 +72,7 @@ def loss(scene: Scene, cells: int) -> Block:
     return [*rows, *_said(scene, [(text, "")], cells)]
 
 
-def _of_block(scene: Scene, cells: int) -> Block:
+def _of_block(scene: Scene, cells: int) -> RowBlock:
     """What reaches the block's output, in numbers of length, and where it goes on to."""
     names = scene.block.program.by_name
     forward = scene.forward_block
@@ -131,7 +131,7 @@ def _norm(scene: Scene, name: str) -> str:
 # ── update ───────────────────────────────────────────────────────────────────────────────
 
 
-def update(scene: Scene, cells: int) -> Block:
+def update(scene: Scene, cells: int) -> RowBlock:
     """A parameter's update: how far it moved, and by what gradient."""
     training = scene.scenario.training
     assert training is not None
@@ -160,7 +160,7 @@ def update(scene: Scene, cells: int) -> Block:
 # ── whole passes, batches and epochs ─────────────────────────────────────────────────────
 
 
-def whole(scene: Scene, cells: int) -> Block:
+def whole(scene: Scene, cells: int) -> RowBlock:
     """A pass, batch or epoch as a whole."""
     match scene.level:
         case "pass":
@@ -173,7 +173,7 @@ def whole(scene: Scene, cells: int) -> Block:
     return _epoch(scene, cells)
 
 
-def _pass(scene: Scene, cells: int) -> Block:
+def _pass(scene: Scene, cells: int) -> RowBlock:
     done = scene.run.pass_of(scene.spot)
     match done:
         case BackwardPass():
@@ -194,7 +194,7 @@ def _total_norm(scene: Scene, gradients: Iterable[Array]) -> tuple[Text, str]:
     return Text("norm of all gradients together: {norm}", norm=_short(scene, total)), ""
 
 
-def _epoch(scene: Scene, cells: int) -> Block:
+def _epoch(scene: Scene, cells: int) -> RowBlock:
     """Loss, torch's loss, what the network says, what was wanted."""
     index = scene.run.epoch.index
     record = scene.run.learning.record(index)
@@ -204,7 +204,7 @@ def _epoch(scene: Scene, cells: int) -> Block:
     if index < len(scene.torch_losses):
         theirs = _number(scene, scene.torch_losses[index])
         parts.append((Text("torch: {loss}", loss=theirs), "torch"))
-    rows: Block = [
+    rows: RowBlock = [
         tuple(span for text, style in parts for span in (Span(scene.look.say(text), style), Span("  ")))
     ]
     said = learning.answers(scene, record)
@@ -217,7 +217,7 @@ def _epoch(scene: Scene, cells: int) -> Block:
     return rows
 
 
-def _answers(scene: Scene) -> Block:
+def _answers(scene: Scene) -> RowBlock:
     """What the network says over the whole pass."""
     steps = scene.run.tree.num_steps(scene.batch)
     said = "".join(timeline.predicted(scene, t) for t in range(min(steps, 60)))
@@ -229,7 +229,7 @@ def _answers(scene: Scene) -> Block:
 # ── how it is set ────────────────────────────────────────────────────────────────────────
 
 
-def _said(scene: Scene, parts: list[tuple[Text, str]], cells: int) -> Block:
+def _said(scene: Scene, parts: list[tuple[Text, str]], cells: int) -> RowBlock:
     return [
         (Span(line, style),)
         for text, style in parts

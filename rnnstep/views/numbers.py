@@ -18,7 +18,7 @@ from rnnstep.views.alphabet import UNICODE, Alphabet
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Values = NDArray[Any] | Sequence[float]
+    NumberValues = NDArray[Any] | Sequence[float]
     Grid = NDArray[Any] | Sequence[Sequence[float]]
 
 _LARGE = 1e5
@@ -74,7 +74,7 @@ def _rounds_to(text: str, shorter: str) -> bool:
     return Decimal(text).quantize(Decimal(shorter), ROUND_HALF_UP) == Decimal(shorter)
 
 
-def column(values: Values, decimals: int, *, width: int = 0, alphabet: Alphabet = UNICODE) -> list[str]:
+def column(values: NumberValues, decimals: int, *, width: int = 0, alphabet: Alphabet = UNICODE) -> list[str]:
     """Write numbers under each other: strings of one width (at least `width`), decimal points aligned."""
     return [line[0] for line in matrix([[value] for value in _listed(values)], decimals, width, alphabet)]
 

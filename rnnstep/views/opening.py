@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnstep.language import Text
-from rnnstep.views.compose import Block, box, fit, pad, text_row, wrap
+from rnnstep.views.compose import RowBlock, box, fit, pad, text_row, wrap
 from rnnstep.views.look import Look
 from rnnstep.views.rows import Row, Span
 
@@ -37,7 +37,7 @@ def opening(name: str, look: Look, width: int, height: int, waiting: Text | None
         min(len(lines) + 2, height - 2),
         alphabet=look.alphabet,
     )
-    body: Block = pad([header, *frame], width, height - 1, look.alphabet)
+    body: RowBlock = pad([header, *frame], width, height - 1, look.alphabet)
     return [*body, fit(_footer(look), width, look.alphabet)]
 
 

@@ -255,7 +255,7 @@ def _focus(expansion: Expansion | None, name: str, term: int | None) -> tuple[in
     return rows.pop() if len(rows) == 1 else None, columns.pop() if len(columns) == 1 else None
 
 
-def _go_to_term(scene: Scene, name: str, expansion: Expansion | None, products: int) -> grids.Target | None:
+def _go_to_term(scene: Scene, name: str, expansion: Expansion | None, products: int) -> grids.TargetAt | None:
     """A click on an operand goes to the term that reads it."""
     operation = scene.spot.operation
     if operation is None:

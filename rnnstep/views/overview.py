@@ -8,11 +8,11 @@ from rnnstep.equations.expand import provenance
 from rnnstep.language import Text
 from rnnstep.views import grids, heat
 from rnnstep.views.by_run import by_run
-from rnnstep.views.compose import Block, beside
+from rnnstep.views.compose import RowBlock, beside
 from rnnstep.views.rows import Span
 
 if TYPE_CHECKING:
-    from rnnstep.session.run import Run
+    from rnnstep.session.run import SessionRun
     from rnnstep.views.alphabet import Alphabet
     from rnnstep.views.scene import Scene
 
@@ -20,7 +20,7 @@ _LEAST_HEIGHT = 5
 _MINIMAP = (16, 6)
 
 
-def overview(scene: Scene, seen: tuple[int, int], cells: int, height: int) -> Block:
+def overview(scene: Scene, seen: tuple[int, int], cells: int, height: int) -> RowBlock:
     """Draw the line's matrix in `cells` by `height` where it is larger than `seen` rows and columns; else nothing."""
     name = _matrix(scene)
     if name is None or height < _LEAST_HEIGHT or cells < _MINIMAP[0] * 2:
@@ -59,7 +59,7 @@ def _matrix(scene: Scene) -> str | None:
 
 @by_run(16)
 def _picture(
-    run: Run, batch: int, key: str, name: str, lines: int, room: int, alphabet: Alphabet
+    run: SessionRun, batch: int, key: str, name: str, lines: int, room: int, alphabet: Alphabet
 ) -> tuple[tuple[Span, ...], ...]:
     """The heat map; weights do not change from step to step, so it is drawn once."""
     matrix = run.trace.passes[batch].by_key[key].parameters[name]

@@ -21,7 +21,7 @@ YOURS = Text("yours")
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class GivenNumbers:
     """What the writer gave of a line: the mark, its number among all, the numbers, NaN where blank, and which are wrong."""
 
     mark: Mark
@@ -30,7 +30,7 @@ class Given:
     wrong: NDArray[np.bool_]
 
 
-def given(scene: Scene, name: str) -> Given | None:
+def given(scene: Scene, name: str) -> GivenNumbers | None:
     """What was given of a line of the block at this step and row; None where nothing was.
 
     Several answers may give some of its entries each: the mark is then the first wrong one's.
@@ -42,7 +42,7 @@ def given(scene: Scene, name: str) -> Given | None:
 
     place = Place(spot.epoch, spot.batch, spot.phase, scene.block.key, scene.t, name)
     pieces = [
-        Given(mark, number, np.asarray(values), np.asarray(wrong))
+        GivenNumbers(mark, number, np.asarray(values), np.asarray(wrong))
         for mark, number, values, wrong in own.at(scene.run.learning, place, scene.row)
         if not np.isnan(values).all()
     ]
@@ -97,7 +97,7 @@ def is_told_wrong(row: Row) -> bool:
     return any(span.style == "bad" for span in row)
 
 
-def _told(scene: Scene, found: Given, *, is_wrong: bool) -> str:
+def _told(scene: Scene, found: GivenNumbers, *, is_wrong: bool) -> str:
     say = scene.look.say
     own = scene.session.own
     marked = None if own is None else own.marked(scene.run.learning)

@@ -7,7 +7,7 @@ from functools import partial
 
 from rnnstep.language import Text
 from rnnstep.views import back, charts, gradients, learning, side, timeline
-from rnnstep.views.compose import Block
+from rnnstep.views.compose import RowBlock
 from rnnstep.views.layout import Frame, Panel
 from rnnstep.views.listing import listing, listing_title
 from rnnstep.views.picture import is_of_blocks, is_of_epochs
@@ -86,7 +86,7 @@ def values_panels(scene: Scene, worth: int, frame: Frame, *, is_shown: bool = Fa
     return [Panel(worth, title, partial(_all_values, scene), _LEAST_VALUES, frame=frame)]
 
 
-def _all_values(scene: Scene, cells: int, height: int) -> Block:
+def _all_values(scene: Scene, cells: int, height: int) -> RowBlock:
     match scene.spot.phase:
         case "forward":
             return values(scene, cells, height, is_whole=True)
@@ -114,7 +114,7 @@ def plots(scene: Scene, worth: int, frame: Frame) -> list[Panel]:
     return [Panel(worth, title, draw, least, grows=True, frame=frame) for title, draw in _plots(scene)]
 
 
-def _plots(scene: Scene) -> Iterator[tuple[str, partial[Block]]]:
+def _plots(scene: Scene) -> Iterator[tuple[str, partial[RowBlock]]]:
     """The names of all plots, and what draws them in cells by rows."""
     say = scene.look.say
     names = charts.names(scene)
@@ -146,7 +146,7 @@ def _plots(scene: Scene) -> Iterator[tuple[str, partial[Block]]]:
         yield from (*at_cursor, *values[:1], *training[:1], *values[1:], *training[1:])
 
 
-def _watched(scene: Scene) -> Iterator[tuple[str, partial[Block]]]:
+def _watched(scene: Scene) -> Iterator[tuple[str, partial[RowBlock]]]:
     """A plot of each watch that has a value at every step."""
     for watch in scene.session.watches:
         if watch.phase == "forward" and any(key in watch.blocks for key in scene.done.runs):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rnnstep.views import grids, numbers, own_column, torch_column
-from rnnstep.views.compose import Block, pad
+from rnnstep.views.compose import RowBlock, pad
 from rnnstep.views.grids import Grid
 from rnnstep.views.rows import Span
 from rnnstep.views.scene import Scene
@@ -43,7 +43,7 @@ class Difference:
         return self.rows * (1 + self.air) - self.air
 
 
-Part = Grid | Difference | str
+PanelPart = Grid | Difference | str
 
 
 def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
@@ -70,7 +70,7 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
     )
 
 
-def element_target(scene: Scene, name: str) -> grids.Target:
+def element_target(scene: Scene, name: str) -> grids.TargetAt:
     """A click on an element of a line's value goes there."""
     return grids.ElementTarget(scene.place(name), is_matrix=len(scene.shape(name)) == 2)
 
@@ -80,11 +80,11 @@ def shown_name(name: str) -> str:
     return "x_t" if name == "x" else name
 
 
-def torch_parts(scene: Scene, name: str) -> list[Part]:
+def torch_parts(scene: Scene, name: str) -> list[PanelPart]:
     """Torch's value and the difference, with ✓ or ✗ in its title; nothing while either is not there."""
     if not scene.is_line_done(name) or scene.is_hidden(name):
         return []
-    found: list[Part] = list(torch_column.grids_of(scene, name))
+    found: list[PanelPart] = list(torch_column.grids_of(scene, name))
     gap = torch_column.difference(scene, name)
     if gap is not None:
         verdict = torch_column.agrees(scene, name)
@@ -103,22 +103,22 @@ def torch_width(decimals: int, beside_it: tuple[str, ...] = ("torch", "Δ")) -> 
     return torch * ("torch" in beside_it) + (_DIFFERENCE + 1) * ("Δ" in beside_it)
 
 
-def aired(parts: Iterable[Part], air: int) -> list[Part]:
+def aired(parts: Iterable[PanelPart], air: int) -> list[PanelPart]:
     """Parts with blank rows between their rows."""
     return [part if isinstance(part, str) else replace(part, air=air) for part in parts]
 
 
-def height_of(parts: list[Part]) -> int:
+def height_of(parts: list[PanelPart]) -> int:
     """The rows that parts take whole, title included."""
     return 1 + max((part.tall for part in parts if not isinstance(part, str)), default=1)
 
 
-def width_of(parts: list[Part], decimals: int) -> int:
+def width_of(parts: list[PanelPart], decimals: int) -> int:
     """The cells that parts take side by side."""
     return sum(_width(part, decimals) for part in parts)
 
 
-def _width(part: Part, decimals: int) -> int:
+def _width(part: PanelPart, decimals: int) -> int:
     if isinstance(part, str):
         return 2
     if isinstance(part, Difference):
@@ -126,11 +126,11 @@ def _width(part: Part, decimals: int) -> int:
     return grids.grid_width(part, decimals) + 1
 
 
-def draw_parts(scene: Scene, parts: list[Part], decimals: int, height: int) -> list[Block]:
+def draw_parts(scene: Scene, parts: list[PanelPart], decimals: int, height: int) -> list[RowBlock]:
     """Draw parts in at most `height` rows, each a block with a blank at its right."""
     alphabet = scene.look.alphabet
     rows = min(height, height_of(parts))
-    drawn: list[Block] = []
+    drawn: list[RowBlock] = []
     for part in parts:
         if isinstance(part, str):
             drawn.append([(Span(f"{alphabet.vertical} ", "border"),)] * rows)
@@ -142,15 +142,15 @@ def draw_parts(scene: Scene, parts: list[Part], decimals: int, height: int) -> l
     return drawn
 
 
-def _draw_difference(scene: Scene, part: Difference, height: int) -> Block:
+def _draw_difference(scene: Scene, part: Difference, height: int) -> RowBlock:
     """Differences in one significant digit, with their sign, beside the rows that are seen."""
     seen = grids.window(part.rows, (height - 1 + part.air) // (1 + part.air), None)
-    head: Block = [(Span(f" {part.title}", "ok" if part.is_agreed else "bad"),)]
+    head: RowBlock = [(Span(f" {part.title}", "ok" if part.is_agreed else "bad"),)]
     if not seen.is_whole:
         seen = grids.window(part.rows, (height - 2 + part.air) // (1 + part.air), None)
         head.append(())
     style = "dim" if part.is_agreed else "bad"
-    lines: Block = [
+    lines: RowBlock = [
         (Span(f" {numbers.difference(float(gap), alphabet=scene.look.alphabet)}", style),)
         for gap in part.values[seen.start : seen.stop]
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnstep.language import Text
-from rnnstep.views.compose import Block, blank, clip, cut, fit, pad, text_row, wrap
+from rnnstep.views.compose import RowBlock, blank, clip, cut, fit, pad, text_row, wrap
 from rnnstep.views.help import help_rows, keys_rows
 from rnnstep.views.look import Look
 from rnnstep.views.rows import Row, Span, width
@@ -90,7 +90,7 @@ def picker(
     first = max(0, min(at - room // 2, len(lines) - room))
     above = sum(number is not None for _, number in lines[:first])
     below = sum(number is not None for _, number in lines[first + room :])
-    rows: Block = [_head(look, cells, title, _unseen(look, above, below))]
+    rows: RowBlock = [_head(look, cells, title, _unseen(look, above, below))]
     rows += [row for row, _ in lines[first : first + room]]
     return pad([*pad(rows, cells, height - len(about), look.alphabet), *about], cells, height, look.alphabet)
 
@@ -130,7 +130,7 @@ def _unseen(look: Look, above: int, below: int) -> str:
     return "".join(f"{sign} {count} " for sign, count in parts if count > 0)
 
 
-def _about(entry: Entry, look: Look, cells: int, most: int) -> Block:
+def _about(entry: Entry, look: Look, cells: int, most: int) -> RowBlock:
     wide = min(cells, 100) - 2
     lines = wrap(look.alphabet.spell(entry.summary), wide)
     if len(lines) > most:  # what is left out is said to be

@@ -6,7 +6,7 @@ from rnnstep.language import Text
 from rnnstep.views import back, learning, side
 from rnnstep.views.board import board
 from rnnstep.views.cell import cell
-from rnnstep.views.compose import Block, above, beside, pad
+from rnnstep.views.compose import RowBlock, above, beside, pad
 from rnnstep.views.joined import joined, whole_height
 from rnnstep.views.overview import overview
 from rnnstep.views.scene import Scene
@@ -21,7 +21,7 @@ _LEAST_CURVE = 6
 _GOOD_CURVE = 10
 
 
-def picture(scene: Scene, cells: int, height: int, air: int = 0) -> Block:
+def picture(scene: Scene, cells: int, height: int, air: int = 0) -> RowBlock:
     """Draw what the zoom is about in `cells` by `height` at most, matrices with `air` blank rows between their rows."""
     if height < 2:
         return []
@@ -58,7 +58,7 @@ def has_place_for_joined(scene: Scene) -> bool:
     return scene.is_forward and not is_of_epochs(scene) and not is_of_blocks(scene)
 
 
-def _operation(scene: Scene, cells: int, height: int, air: int) -> Block:
+def _operation(scene: Scene, cells: int, height: int, air: int) -> RowBlock:
     """The operation on the blackboard, where its numbers come from and go, and its matrix as a whole."""
     drawn = board(scene, cells, height if air else _board_height(height), expansion(scene), air)
     if air:
@@ -70,7 +70,7 @@ def _operation(scene: Scene, cells: int, height: int, air: int) -> Block:
     return [*drawn, *overview(scene, seen, cells, min(height - len(drawn), _HIGHEST_OVERVIEW))]
 
 
-def with_joined(scene: Scene, drawn: Block, cells: int, height: int) -> Block:
+def with_joined(scene: Scene, drawn: RowBlock, cells: int, height: int) -> RowBlock:
     """Put the joined form below where it is asked for; in place of `drawn` where it is not whole there."""
     if not scene.look.is_joined or not scene.is_forward:
         return drawn
@@ -89,7 +89,7 @@ def _seen(cells: int, height: int) -> tuple[int, int]:
     return max(1, height - 2), max(1, (cells - 30) // 6)
 
 
-def _way_back(scene: Scene, cells: int, height: int) -> Block:
+def _way_back(scene: Scene, cells: int, height: int) -> RowBlock:
     """A step of the way back: what each block sends on, and below it the sums of the parameters' gradients."""
     upper = flow(scene, cells, height)
     if scene.known is None:
@@ -101,7 +101,7 @@ def _way_back(scene: Scene, cells: int, height: int) -> Block:
     return upper
 
 
-def epochs(scene: Scene, cells: int, height: int) -> Block:
+def epochs(scene: Scene, cells: int, height: int) -> RowBlock:
     """The loss over the epochs, and the table of those around the cursor's."""
     if cells >= _WIDE:
         half = cells // 2 - 1

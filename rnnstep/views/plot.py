@@ -24,7 +24,7 @@ from rnnstep.views.rows import SERIES, Row, Span, width
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    PlotFloats = NDArray[np.float64]
 
 # Markers closer than this many cells would hide their line.
 _MARKER_SPACE = 3
@@ -136,20 +136,20 @@ def plot(
     return [fit(row, cells, alphabet) for row in (*rows, *legend)]
 
 
-def _scale(lines: Iterable[Floats], axes: Axes, height: int, alphabet: Alphabet) -> Scale:
+def _scale(lines: Iterable[PlotFloats], axes: Axes, height: int, alphabet: Alphabet) -> Scale:
     """Make the axis: of the given bounds, or of the values that can stand at it."""
     low, high = axes.bounds or reach(*lines, is_positive=axes.is_log) or ((0.1, 1.0))
     return (logarithmic if axes.is_log else linear)(low, high, height, alphabet)
 
 
-def reach(*lines: Floats, is_positive: bool = False) -> tuple[float, float] | None:
+def reach(*lines: PlotFloats, is_positive: bool = False) -> tuple[float, float] | None:
     """Give the lowest and the highest of the finite values, or of those above zero; None where there are none."""
     finite = [line[np.isfinite(line) & ((line > 0) | (not is_positive))] for line in lines]
     every = np.concatenate(finite) if finite else np.empty(0)
     return (float(every.min()), float(every.max())) if every.size else None
 
 
-def _fractions(line: Floats, scale: Scale) -> Floats:
+def _fractions(line: PlotFloats, scale: Scale) -> PlotFloats:
     """Give where values stand between the axis's ends, 0 to 1; NaN stays, ±inf is what lies beyond."""
     if scale.is_log:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -162,7 +162,7 @@ def _fractions(line: Floats, scale: Scale) -> Floats:
     return fractions
 
 
-def _heights(fractions: Floats, height: int) -> Floats:
+def _heights(fractions: PlotFloats, height: int) -> PlotFloats:
     """Give the distances from the top in dots; NaN stays."""
     return (1 - np.clip(fractions, 0, 1)) * (4 * height - 1)
 
@@ -181,7 +181,7 @@ def _draw_guides(
             sheet.put(int(dots[axes.current]) // 2, y, alphabet.guide, _NOW)
 
 
-def _draw_lines(sheet: _Sheet, lines: Sequence[Floats], dots: NDArray[Any], alphabet: Alphabet) -> None:
+def _draw_lines(sheet: _Sheet, lines: Sequence[PlotFloats], dots: NDArray[Any], alphabet: Alphabet) -> None:
     """Draw lines, broken at NaN; where they cross in a cell both keep their dots, where one lies on another they alternate."""
     height, cells = sheet.signs.shape
     columns = np.arange(cells)
@@ -203,7 +203,7 @@ def _draw_lines(sheet: _Sheet, lines: Sequence[Floats], dots: NDArray[Any], alph
 
 def _draw_markers(
     sheet: _Sheet,
-    lines: Sequence[Floats],
+    lines: Sequence[PlotFloats],
     dots: NDArray[Any],
     axes: Axes,
     alphabet: Alphabet,
@@ -278,8 +278,8 @@ def _round_stride(least: float) -> int:
 
 def _legend(
     series: Sequence[Series],
-    lines: Sequence[Floats],
-    fractions: Sequence[Floats],
+    lines: Sequence[PlotFloats],
+    fractions: Sequence[PlotFloats],
     cells: int,
     most: int,
     axes: Axes,
@@ -315,7 +315,7 @@ def _in_short(series: Sequence[Series], alphabet: Alphabet) -> list[Span]:
     return spans
 
 
-def _together(lines: Sequence[Floats], fractions: Sequence[Floats]) -> list[list[tuple[int, str]]]:
+def _together(lines: Sequence[PlotFloats], fractions: Sequence[PlotFloats]) -> list[list[tuple[int, str]]]:
     """Group the lines that lie on each other wherever both are: `=` where they are equal, `≈` where they look so."""
     groups: list[list[tuple[int, str]]] = []
     for index, line in enumerate(lines):
@@ -332,7 +332,7 @@ def _together(lines: Sequence[Floats], fractions: Sequence[Floats]) -> list[list
     return groups
 
 
-def _lie_on_each_other(a: Floats, b: Floats) -> bool:
+def _lie_on_each_other(a: PlotFloats, b: PlotFloats) -> bool:
     """Whether two lines have the same dots, as far as one sees, and at least one."""
     seen = np.isfinite(a) & np.isfinite(b)
     is_alike = (a == b) | (np.isnan(a) & np.isnan(b))
@@ -341,12 +341,12 @@ def _lie_on_each_other(a: Floats, b: Floats) -> bool:
 
 
 def _strange(
-    series: Sequence[Series], lines: Sequence[Floats], axes: Axes, alphabet: Alphabet
+    series: Sequence[Series], lines: Sequence[PlotFloats], axes: Axes, alphabet: Alphabet
 ) -> Iterator[str]:
     """Say which steps have a × or a mark at an edge, and why: `× NaN 12–20`, `▲ +∞ 11`."""
     nothing: NDArray[np.bool_] = np.zeros(0, np.bool_)
     infinity = alphabet.spell("∞")
-    kinds: list[tuple[str, str, Callable[[Floats], NDArray[np.bool_]]]] = [
+    kinds: list[tuple[str, str, Callable[[PlotFloats], NDArray[np.bool_]]]] = [
         (alphabet.cross, "NaN", np.isnan),
         (alphabet.high, f"+{infinity}", np.isposinf),
         (alphabet.low, f"{alphabet.minus}{infinity}", np.isneginf),

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from rnnstep.language import Text
-from rnnstep.views.compose import Block, wrap
+from rnnstep.views.compose import RowBlock, wrap
 from rnnstep.views.look import Look
 from rnnstep.views.rows import Row, Span, width
 
 _STEP_IN = 2
 
 
-def said(text: Text, look: Look, cells: int, style: str = "") -> Block:
+def said(text: Text, look: Look, cells: int, style: str = "") -> RowBlock:
     """Break a text into rows of at most `cells`."""
     return [(Span(line, style),) for line in wrap(look.say(text), cells) if line]
 
 
-def columns(lines: Iterable[Row], cells: int) -> Block:
+def columns(lines: Iterable[Row], cells: int) -> RowBlock:
     """Set the spans of each line in columns; one that does not fit beside goes below, a step in."""
     lines = list(lines)
     most = max(map(len, lines), default=0)

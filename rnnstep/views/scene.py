@@ -27,12 +27,12 @@ from rnnstep.views.look import Look
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rnnstep.engine.finite import Finding
+    from rnnstep.engine.finite import NotFinite
     from rnnstep.equations.operations import Array
     from rnnstep.network.blocks import Direction
     from rnnstep.reference import Checked
     from rnnstep.scenario.model import Scenario
-    from rnnstep.session.run import Run
+    from rnnstep.session.run import SessionRun
 
 
 _SOME = 16
@@ -47,7 +47,7 @@ class Scene:
     look: Look
 
     @property
-    def run(self) -> Run:
+    def run(self) -> SessionRun:
         """The run."""
         return self.session.run
 
@@ -255,7 +255,7 @@ class Scene:
         return write_prefix(self.run.tree, replace(self.spot, phase="update"))
 
     @property
-    def finding(self) -> Finding | None:
+    def finding(self) -> NotFinite | None:
         """The first number of the run that is not finite, as far as was looked."""
         return self.run.learning.finding
 
@@ -337,26 +337,26 @@ class Scene:
 
 
 @by_run(256)
-def _known(run: Run, spot: Spot, row: int) -> Mapping[str, Array] | None:
+def _known(run: SessionRun, spot: Spot, row: int) -> Mapping[str, Array] | None:
     return run.known(spot, row)
 
 
 @by_run(4)
-def _weight_scale(run: Run, *, is_embedding: bool) -> float:
+def _weight_scale(run: SessionRun, *, is_embedding: bool) -> float:
     """An embedding's rows are values, many times as large as weights: they have a scale of their own."""
     parameters = run.scenario.parameters.items()
     return heat.scale(*(value for name, value in parameters if name.startswith("embedding") is is_embedding))
 
 
 @by_run(4)
-def _state_scale(run: Run) -> float:
+def _state_scale(run: SessionRun) -> float:
     # Where batches are learnt from, one after the other, the first tells enough.
     batches = 1 if "update" in run.tree.phases else 8
     return heat.scale(*(done.features for done in run.trace.passes[:batches]))
 
 
 @by_run(64)
-def _gradient_scale(run: Run, batch: int, key: str, name: str) -> float:
+def _gradient_scale(run: SessionRun, batch: int, key: str, name: str) -> float:
     """The largest gradient of a parameter, or of all states and sums of a block, over its steps; of many steps some."""
     done = run.epoch.backward(batch)
     assert done is not None

@@ -28,7 +28,7 @@ from rnnstep.language import Text
 from rnnstep.session.session import Session
 from rnnstep.views.blackboard import blackboard
 from rnnstep.views.cell import is_whole, whole
-from rnnstep.views.compose import Block, beside, box, pad
+from rnnstep.views.compose import RowBlock, beside, box, pad
 from rnnstep.views.footer import footer
 from rnnstep.views.header import header, message
 from rnnstep.views.layout import Column, Frame, Panel, rule, shared
@@ -64,7 +64,7 @@ _WIDE_PLOT, _HIGH_PLOT = 96, 20
 """The size from which on several plots stand beside each other where they have the whole screen."""
 
 
-def screen(session: Session, look: Look, width: int, height: int) -> Block:
+def screen(session: Session, look: Look, width: int, height: int) -> RowBlock:
     """Draw a session in exactly `width` × `height` cells (at least 20×5)."""
     scene = Scene(session, look)
     width, height = max(20, width), max(5, height)
@@ -83,7 +83,7 @@ def screen(session: Session, look: Look, width: int, height: int) -> Block:
     return pad([*upper[: height - len(foot)], *foot], width, height, look.alphabet)
 
 
-def _filled(scene: Scene, width: int, room: int) -> Block:
+def _filled(scene: Scene, width: int, room: int) -> RowBlock:
     """`v`: the plot alone, of several as many as are still large; or the equations, with their values."""
     alphabet = scene.look.alphabet
     if scene.look.fills == "listing":
@@ -96,7 +96,7 @@ def _filled(scene: Scene, width: int, room: int) -> Block:
     pictures = plots(scene, 1, "box")
     across = max(1, min(len(pictures), width // _WIDE_PLOT))
     down = max(1, min(-(-len(pictures) // across), room // _HIGH_PLOT))
-    rows: Block = []
+    rows: RowBlock = []
     for line in range(down):
         height = (room - len(rows)) // (down - line)
         shown = pictures[line * across : (line + 1) * across]
@@ -105,7 +105,7 @@ def _filled(scene: Scene, width: int, room: int) -> Block:
     return rows
 
 
-def _now(scene: Scene, width: int, room: int) -> Block:
+def _now(scene: Scene, width: int, room: int) -> RowBlock:
     """The operation just computed, in as many rows as its zoom may need, so that nothing moves from place to place."""
     if scene.level == "start":
         title, most = Text("what this is about"), max(3, min(room // 2, room - 17))
@@ -117,7 +117,7 @@ def _now(scene: Scene, width: int, room: int) -> Block:
     return box(rows, scene.look.say(title), width, height + 2, "focus", alphabet=scene.look.alphabet)
 
 
-def _below(scene: Scene, width: int, room: int) -> Block:
+def _below(scene: Scene, width: int, room: int) -> RowBlock:
     """All that stands below the operation."""
     if width < _TWO_COLUMNS or room < _LEAST_COLUMN:
         return _one_column(scene, width, room)
@@ -125,7 +125,7 @@ def _below(scene: Scene, width: int, room: int) -> Block:
     return [*across, *_columns(scene, width, room - len(across), has_cell=bool(across))]
 
 
-def _one_column(scene: Scene, width: int, room: int) -> Block:
+def _one_column(scene: Scene, width: int, room: int) -> RowBlock:
     """One idea at a time: the picture on top, the timeline at the foot, between them what there is room for."""
     drawn = Panel(
         1,
@@ -151,7 +151,7 @@ def _one_column(scene: Scene, width: int, room: int) -> Block:
     return Column(found, width, room, scene.look.alphabet).block()
 
 
-def _columns(scene: Scene, width: int, room: int, *, has_cell: bool) -> Block:
+def _columns(scene: Scene, width: int, room: int, *, has_cell: bool) -> RowBlock:
     """The picture, its values and the steps at the left, the listing and plots at the right."""
     alphabet = scene.look.alphabet
     has_three = width >= _THREE_COLUMNS
@@ -199,7 +199,7 @@ def _most_of_picture(scene: Scene, room: int) -> int:
     return room if is_of_epochs(scene) else max(_LEAST_SHARE, room * 3 // 5)
 
 
-def _across(scene: Scene, width: int, room: int) -> Block:
+def _across(scene: Scene, width: int, room: int) -> RowBlock:
     """The cell whole across the screen; nothing where it does not fit or leaves too little, and of a whole epoch."""
     is_of_joined = scene.look.is_joined and scene.is_forward  # which is part of the picture
     if is_of_epochs(scene) or is_of_blocks(scene) or is_of_joined:
@@ -212,5 +212,5 @@ def _across(scene: Scene, width: int, room: int) -> Block:
     return [rule(title, width, scene.look.alphabet), *_inset(drawn)]
 
 
-def _inset(rows: Block) -> Block:
+def _inset(rows: RowBlock) -> RowBlock:
     return [(Span(" "), *row) for row in rows]

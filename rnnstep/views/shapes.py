@@ -10,7 +10,7 @@ from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.scenario.weights.parameters import linear_in_features, named_parameters, parameter_shapes
 
 
-class Shape(NamedTuple):
+class ValueShape(NamedTuple):
     """A row of the table: `input  (seq_len, batch, input_size) = (5, 1, 4)`, and what there is to say."""
 
     name: str
@@ -19,10 +19,10 @@ class Shape(NamedTuple):
     remark: Text | None = None
 
 
-def data_shapes(scenario: Scenario, batch: Batch) -> list[Shape]:
+def data_shapes(scenario: Scenario, batch: Batch) -> list[ValueShape]:
     """Give the shapes of what goes in and comes out, in the order of a call."""
     recurrent = scenario.recurrent
-    found: list[Shape] = []
+    found: list[ValueShape] = []
     if scenario.embedding is not None:
         found.append(_sequence(scenario, batch, "indices", remark=Text("what the embedding looks up")))
     found.append(_sequence(scenario, batch, "input", "input_size", recurrent.input_size, _of_input(scenario)))
@@ -46,14 +46,14 @@ def data_shapes(scenario: Scenario, batch: Batch) -> list[Shape]:
     return found
 
 
-def weight_shapes(scenario: Scenario) -> list[Shape]:
+def weight_shapes(scenario: Scenario) -> list[ValueShape]:
     """Give the shape of every parameter, in torch's order."""
     shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
     parameters = named_parameters(shapes, scenario.recurrent, scenario.cell)
     found = []
     for name, shape in shapes.items():
         words = tuple(part.strip() for part in parameters[name].words.strip("()").split(",") if part.strip())
-        found.append(Shape(name, words, shape))
+        found.append(ValueShape(name, words, shape))
     return found
 
 
@@ -65,7 +65,7 @@ def _of_input(scenario: Scenario) -> Text | None:
 
 def _sequence(
     scenario: Scenario, batch: Batch, name: str, word: str = "", size: int = 0, remark: Text | None = None
-) -> Shape:
+) -> ValueShape:
     """Give a shape over time: (T, B, n), (B, T, n) with `batch_first`, (T, n) when unbatched."""
     axes = [("seq_len", batch.num_steps), ("batch", batch.num_rows)]
     if not scenario.is_batched:
@@ -74,19 +74,19 @@ def _sequence(
         axes.reverse()
     if word:
         axes.append((word, size))
-    return Shape(name, tuple(axis for axis, _ in axes), tuple(length for _, length in axes), remark)
+    return ValueShape(name, tuple(axis for axis, _ in axes), tuple(length for _, length in axes), remark)
 
 
 def _row_of_batch(
     scenario: Scenario, batch: Batch, name: str, word: str, size: int, remark: Text | None = None
-) -> Shape:
+) -> ValueShape:
     """Give a shape without time: (B, n), (n) when unbatched."""
     if scenario.is_batched:
-        return Shape(name, ("batch", word), (batch.num_rows, size), remark)
-    return Shape(name, (word,), (size,), remark)
+        return ValueShape(name, ("batch", word), (batch.num_rows, size), remark)
+    return ValueShape(name, (word,), (size,), remark)
 
 
-def _state(scenario: Scenario, batch: Batch, name: str, state: str) -> Shape:
+def _state(scenario: Scenario, batch: Batch, name: str, state: str) -> ValueShape:
     """Give a state's shape: (D·num_layers, B, n), of a cell (B, n); the batch is never first of a module's."""
     recurrent = scenario.recurrent
     word = scenario.cell.states[state]
@@ -99,7 +99,7 @@ def _state(scenario: Scenario, batch: Batch, name: str, state: str) -> Shape:
     if recurrent.batch_first and scenario.is_batched:
         remark = Text("the batch stays second, also with batch_first")
     first = recurrent.num_layers * recurrent.num_directions
-    return Shape(name, (layers, *shape.words), (first, *shape.sizes), remark)
+    return ValueShape(name, (layers, *shape.words), (first, *shape.sizes), remark)
 
 
 def _output_word(recurrent: Recurrent) -> str:

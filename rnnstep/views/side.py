@@ -13,7 +13,7 @@ from rnnstep.session.readers import readers
 from rnnstep.session.tree import Spot
 from rnnstep.session.watching import PassWatch, is_read_in
 from rnnstep.views import numbers
-from rnnstep.views.compose import Block, flow
+from rnnstep.views.compose import RowBlock, flow
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.scene import Scene
 from rnnstep.views.worked import expansion
@@ -21,9 +21,9 @@ from rnnstep.views.worked import expansion
 _MOST_LINKS = 8
 
 
-def watches(scene: Scene) -> Block:
+def watches(scene: Scene) -> RowBlock:
     """A row for each watch, with its value for this row at this step once it is computed."""
-    rows: Block = []
+    rows: RowBlock = []
     for watch in scene.session.watches:
         rows.append((Span(f" {watch.text} = ", "label"), Span(_value(scene, watch), "bold")))
     for one in scene.session.breakpoints:
@@ -67,12 +67,12 @@ def _watched(scene: Scene, watch: PassWatch) -> Spot | None:
     return replace(scene.at(key, t), phase=watch.phase)
 
 
-def comes_and_goes(scene: Scene, cells: int) -> Block:
+def comes_and_goes(scene: Scene, cells: int) -> RowBlock:
     """Where the element at the cursor came from and where it goes, each a link."""
     spot = scene.cursor
     if spot is None or spot.operation is None:
         return []
-    rows: Block = []
+    rows: RowBlock = []
     sources = _sources(scene)
     if sources:
         rows += flow([Span(scene.look.say(Text("from ")), "dim"), *_links(scene, sources)], cells, indent=2)

@@ -15,7 +15,7 @@ from rnnstep.session.place import write_prefix
 from rnnstep.session.tree import size_of
 from rnnstep.views import heat, numbers
 from rnnstep.views.by_run import by_run
-from rnnstep.views.compose import Block, cut, fit
+from rnnstep.views.compose import RowBlock, cut, fit
 from rnnstep.views.grids import window
 from rnnstep.views.rows import Row, Span, row_width, width
 from rnnstep.views.scene import Scene, layer_name
@@ -23,13 +23,13 @@ from rnnstep.views.torch_column import NOT_FINITE
 
 if TYPE_CHECKING:
     from rnnstep.engine import Pass
-    from rnnstep.engine.finite import Finding
+    from rnnstep.engine.finite import NotFinite
     from rnnstep.equations.operations import Array
-    from rnnstep.session.run import Run
+    from rnnstep.session.run import SessionRun
     from rnnstep.session.tree import Spot
     from rnnstep.views.alphabet import Alphabet
 
-Cell = Callable[[int], tuple[str, str]]
+CellText = Callable[[int], tuple[str, str]]
 """What stands at a step: a text and its style."""
 
 _LABEL = 8
@@ -64,7 +64,7 @@ class _Columns:
     cells: int
 
 
-def timeline(scene: Scene, cells: int, height: int) -> Block:
+def timeline(scene: Scene, cells: int, height: int) -> RowBlock:
     """Draw at most `height` rows; the step at the cursor stays in sight.
 
     Where there is room below, the elements of the value at the cursor follow, a row each.
@@ -76,15 +76,15 @@ def timeline(scene: Scene, cells: int, height: int) -> Block:
     )
     ts = columns.ts
     most = columns.size - 1 if columns.size > _WIDEST else _WIDEST
-    rows: Block = [
+    rows: RowBlock = [
         _row(scene, scene.look.say(Text("step")), columns, _numbers(scene), "dim"),
         _row(scene, "x_t", columns, lambda t: (shown_input(scene, t, most), "bold"), "label"),
     ]
     if len(ts) < steps:  # people count steps from 1
         seen = scene.look.alphabet.spell(f" {ts.start + 1}–{ts.stop}/{steps}")
         rows[0] = (*rows[0], Span(seen, "dim"))
-    states: Block = [_blocks_row(scene, key, columns) for key in scene.done.runs]
-    spoken: Block = [
+    states: RowBlock = [_blocks_row(scene, key, columns) for key in scene.done.runs]
+    spoken: RowBlock = [
         _row(scene, scene.look.say(title), columns, cell, "label") for title, cell in _seen_rows(scene, ts)
     ]
     room = height - len(rows) - len(spoken)
@@ -104,7 +104,7 @@ def base_height(scene: Scene, cells: int) -> int:
     return 2 + len(scene.done.runs) + len(_seen_rows(scene, ts))
 
 
-def _seen_rows(scene: Scene, ts: range) -> list[tuple[Text, Cell]]:
+def _seen_rows(scene: Scene, ts: range) -> list[tuple[Text, CellText]]:
     """Those of the plain rows that say something at any of the steps that are seen."""
     return [(title, cell) for title, cell in _plain_rows(scene) if any(cell(t)[0].strip() for t in ts)]
 
@@ -116,10 +116,10 @@ def full_height(scene: Scene, cells: int) -> int:
     return base_height(scene, cells) + min(_MOST_ELEMENTS, size_of(scene.block, _value_at(scene)))
 
 
-def _plain_rows(scene: Scene) -> list[tuple[Text, Cell]]:
+def _plain_rows(scene: Scene) -> list[tuple[Text, CellText]]:
     """What the network says, what was wanted, and the losses, as far as there are any."""
     last = scene.run.tree.num_steps(scene.batch) - 1
-    found: list[tuple[Text, Cell]] = []
+    found: list[tuple[Text, CellText]] = []
     if predicted(scene, last, is_seen=True):
         found.append((Text("says"), lambda t: (predicted(scene, t), "says")))
     if wanted(scene, 0):
@@ -172,14 +172,14 @@ def _has_values(scene: Scene) -> bool:
     return len(scene.shape(_value_at(scene))) < 2
 
 
-def values_over_steps(scene: Scene, name: str, columns: _Columns, height: int) -> Block:
+def values_over_steps(scene: Scene, name: str, columns: _Columns, height: int) -> RowBlock:
     """Elements of a value of the block, a row each, about the cursor's where there are too many."""
     here = scene.spot.operation == name and scene.cursor is not None
     element = scene.cursor.element if here and scene.cursor else None
     seen = window(size_of(scene.block, name), height, element)
     shown = range(seen.start, seen.stop if height > 0 else seen.start)
     told = {t: _told_at(scene, name, t, shown, columns) for t in columns.ts}
-    rows: Block = []
+    rows: RowBlock = []
     for number, index in enumerate(shown):
         style = "label cursor" if index == element else "label"
         cells = {t: cell[number] for t, cell in told.items()}
@@ -228,7 +228,7 @@ def _told_at(scene: Scene, name: str, t: int, shown: range, columns: _Columns) -
 
 @by_run(1024)
 def _numbers_at(
-    run: Run, spot: Spot, row: int, shown: range, look: tuple[int, heat.Kind, float, Alphabet]
+    run: SessionRun, spot: Spot, row: int, shown: range, look: tuple[int, heat.Kind, float, Alphabet]
 ) -> Sequence[tuple[str, str]]:
     """The numbers of a step, which are the same in each frame, on their colours; nothing where the row is over."""
     places, kind, scale, alphabet = look
@@ -244,7 +244,7 @@ def _numbers_at(
     ]
 
 
-def table(scene: Scene, cells: int, height: int) -> Block:
+def table(scene: Scene, cells: int, height: int) -> RowBlock:
     """The other values of the block over the steps, from the last that is computed back: what a sheet of paper holds."""
     if not _has_values(scene) or height < _LEAST_TABLE:
         return []
@@ -267,7 +267,7 @@ def _told_in_table(scene: Scene) -> list[str]:
     return [name for name in found if name != _value_at(scene)]
 
 
-def _around(scene: Scene, states: Block, room: int) -> Block:
+def _around(scene: Scene, states: RowBlock, room: int) -> RowBlock:
     """The rows of the blocks around the cursor's."""
     keys = list(scene.done.runs)
     here = keys.index(scene.block.key) if scene.block.key in keys else 0
@@ -276,14 +276,14 @@ def _around(scene: Scene, states: Block, room: int) -> Block:
 
 
 @by_run(16)
-def _step_width(run: Run, batch: int, row: int, alphabet: Alphabet, most: int) -> int:
+def _step_width(run: SessionRun, batch: int, row: int, alphabet: Alphabet, most: int) -> int:
     """The cells of one step: as wide as the widest of the first inputs, within bounds."""
     steps = min(run.tree.num_steps(batch), _MEASURED)
     widest = max((width(_shown_input(run, batch, row, t, alphabet, most)) for t in range(steps)), default=0)
     return max(_NARROWEST, min(most, widest)) + 1
 
 
-def _numbers(scene: Scene) -> Cell:
+def _numbers(scene: Scene) -> CellText:
     is_inside = scene.level not in ("start", "epoch", "batch", "pass") and scene.spot.phase != "update"
     strange = scene.finding
     is_here = strange is not None and (strange.epoch, strange.batch) == (scene.run.epoch.index, scene.batch)
@@ -296,7 +296,7 @@ def _numbers(scene: Scene) -> Cell:
     return number
 
 
-def _row(scene: Scene, label: str, columns: _Columns, cell: Cell, style: str) -> Row:
+def _row(scene: Scene, label: str, columns: _Columns, cell: CellText, style: str) -> Row:
     size = columns.size
     label = cut(scene.look.alphabet.spell(label), columns.label - 2)
     spans = [Span(" "), Span(label, style), Span(" " * max(1, columns.label - 1 - width(label)))]
@@ -370,7 +370,7 @@ def _blocks_row(scene: Scene, key: str, columns: _Columns) -> Row:
     return tuple(span for span in spans if span.text)
 
 
-def is_at(finding: Finding, spot: Spot) -> bool:
+def is_at(finding: NotFinite, spot: Spot) -> bool:
     """Whether a number is computed by a block at a step."""
     at = (finding.epoch, finding.batch, finding.phase, finding.key, finding.t)
     return at == (spot.epoch, spot.batch, spot.phase, spot.key, spot.t)
@@ -388,7 +388,7 @@ def shown_input(scene: Scene, t: int, most: int) -> str:
 
 
 @by_run(4096)
-def _shown_input(run: Run, number: int, row: int, t: int, alphabet: Alphabet, most: int) -> str:
+def _shown_input(run: SessionRun, number: int, row: int, t: int, alphabet: Alphabet, most: int) -> str:
     batch = run.scenario.batches[number]
     if batch.indices is not None:
         return _letter(run.scenario.vocabulary, int(batch.indices[t, row]), is_quoted=False)

@@ -8,8 +8,8 @@ from rnnstep.equations.expand import provenance
 from rnnstep.equations.shares import D
 from rnnstep.language import Text
 from rnnstep.views import grids
-from rnnstep.views.compose import Block, above, beside, fit, pad
-from rnnstep.views.parts import Part, draw_parts, height_of, torch_parts, value_grid, width_of
+from rnnstep.views.compose import RowBlock, above, beside, fit, pad
+from rnnstep.views.parts import PanelPart, draw_parts, height_of, torch_parts, value_grid, width_of
 from rnnstep.views.rows import Span
 from rnnstep.views.scene import Scene
 
@@ -28,21 +28,21 @@ class Item:
     """What stands together in a line: parts of one scene, with an arrow before them."""
 
     scene: Scene
-    parts: list[Part]
+    parts: list[PanelPart]
     has_arrow: bool = False
 
     def width(self) -> int:
         """The cells that it takes, cut or whole."""
         return width_of(self.parts, self.scene.look.decimals) + 3 * self.has_arrow
 
-    def draw(self, room: int) -> Block:
+    def draw(self, room: int) -> RowBlock:
         """Draw it in at most `room` rows."""
         drawn = draw_parts(self.scene, self.parts, self.scene.look.decimals, room)
         arrow = [grids.operator(self.scene.look.alphabet.spell("→"), len(drawn[0]))] if self.has_arrow else []
         return beside([*arrow, *drawn], gap=0)
 
 
-def values(scene: Scene, cells: int, height: int, *, is_whole: bool = False) -> Block:
+def values(scene: Scene, cells: int, height: int, *, is_whole: bool = False) -> RowBlock:
     """Draw what the block read and computed, as many vectors side by side as fit, the rest below.
 
     Where there is no room for all, the sums inside the gates are left out first, and that is
@@ -94,7 +94,7 @@ def _is_output(scene: Scene, name: str) -> bool:
     return name in (*scene.block.program.states, scene.block.output)
 
 
-def over(scene: Scene, cells: int) -> Block:
+def over(scene: Scene, cells: int) -> RowBlock:
     """Say that the row of the batch takes no part in this step any more."""
     lengths = scene.done.batch.lengths
     length = lengths[scene.row] if lengths else scene.done.batch.num_steps
@@ -102,7 +102,7 @@ def over(scene: Scene, cells: int) -> Block:
     return [fit((Span(scene.look.say(text), "dim"),), cells)]
 
 
-def flow(scene: Scene, cells: int, height: int) -> Block:
+def flow(scene: Scene, cells: int, height: int) -> RowBlock:
     """A step of several blocks: what each of them gives, one into the next, torch's word beside the states."""
     items: list[Item] = []
     for block in scene.blocks:
@@ -112,7 +112,7 @@ def flow(scene: Scene, cells: int, height: int) -> Block:
         there = scene.seen_from(spot)
         for number, name in enumerate(_sent_on(there)):
             title = scene.look.alphabet.spell(name if number else f"{block.key} {name}")
-            parts: list[Part] = [value_grid(there, name, title=title)]
+            parts: list[PanelPart] = [value_grid(there, name, title=title)]
             if block.kind in _CONFIRMED:
                 parts += torch_parts(there, name)
             is_on = there.is_forward or number in (0, len(there.forward_block.program.states))
@@ -161,7 +161,7 @@ def height_of_lines(lines: list[list[Item]]) -> int:
     return sum(max(height_of(item.parts) for item in line) for line in lines)
 
 
-def drawn_lines(lines: list[list[Item]], cells: int, height: int) -> Block:
+def drawn_lines(lines: list[list[Item]], cells: int, height: int) -> RowBlock:
     """Draw lines; where they are too high together, each item is cut to its share."""
     room = height if height_of_lines(lines) <= height else max(_LEAST_HEIGHT, height // len(lines))
     drawn = [beside([item.draw(room) for item in line], gap=0) for line in lines]

@@ -22,7 +22,7 @@ from rnnstep.views import numbers
 from rnnstep.views.alphabet import ASCII
 from rnnstep.views.by_run import by_run
 from rnnstep.views.commands import BY_ID
-from rnnstep.views.compose import Block, flow
+from rnnstep.views.compose import RowBlock, flow
 from rnnstep.views.grids import window
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.scene import Scene
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rnnstep.equations.expand import Term
-    from rnnstep.session.run import Run
+    from rnnstep.session.run import SessionRun
 
 _LEAST_TERM = 9
 """The cells that a short term takes, its sign included: ` + 0.3·0.4`."""
@@ -53,7 +53,7 @@ class Worked(NamedTuple):
         is_rounded: whether it says `≈`.
     """
 
-    rows: Block
+    rows: RowBlock
     guard: int = 0
     is_rounded: bool = False
 
@@ -81,7 +81,7 @@ def _about(term: int, count: int) -> frozenset[int]:
 
 
 @by_run(64)
-def _expanded(run: Run, spot: Spot, row: int, only: frozenset[int] | None) -> Expansion | None:
+def _expanded(run: SessionRun, spot: Spot, row: int, only: frozenset[int] | None) -> Expansion | None:
     known = run.known(spot, row)
     if known is None:
         return None
@@ -126,7 +126,7 @@ def _written_with(decimals: int, guard: int = 0) -> Callable[[float], str]:
 
 
 @by_run(64)
-def _adds_up_whole(run: Run, spot: Spot, row: int, decimals: int) -> bool:
+def _adds_up_whole(run: SessionRun, spot: Spot, row: int, decimals: int) -> bool:
     """Whether an element adds up, the terms that are not worked out for the screen included."""
     known = run.known(spot, row)
     assert known is not None
@@ -136,7 +136,7 @@ def _adds_up_whole(run: Run, spot: Spot, row: int, decimals: int) -> bool:
 
 
 class _Laid(NamedTuple):
-    rows: Block
+    rows: RowBlock
     is_whole: bool  # no term was left out
 
 
@@ -179,10 +179,10 @@ def _around(
 
 def _shortened(
     head: list[Span], seen: list[Span], tail: list[Span], cells: int, height: int, ellipsis: str
-) -> Block:
+) -> RowBlock:
     """Flow as many spans as leave room for what stands behind them, the result: a single long term, as of a softmax."""
 
-    def rows(count: int) -> Block:
+    def rows(count: int) -> RowBlock:
         return flow([*head, *seen[:count], Span(f" {ellipsis}", "dim"), *tail], cells, indent=4)
 
     fits = bisect_left(range(len(seen)), True, key=lambda count: len(rows(count)) > height)

@@ -17,7 +17,7 @@ from rnnstep.equations.pieces import Token
 from rnnstep.equations.write import latex as latex_of
 from rnnstep.equations.write import latex_name
 from rnnstep.language import Text
-from rnnstep.worksheet.page import Group, Label, Named, Page, by_size, renamed, symbol
+from rnnstep.worksheet.page import BlockGroup, Label, NameAtTime, SheetPage, by_size, renamed, symbol
 from rnnstep.worksheet.pocket_calculator import Pocket
 from rnnstep.worksheet.stages import stages
 from rnnstep.worksheet.worksheet import Asked
@@ -134,7 +134,7 @@ _SOME_CHINESE = r"""\ifPDFTeX\else
 """
 
 
-def latex(page: Page) -> Iterator[str]:
+def latex(page: SheetPage) -> Iterator[str]:
     """Give the whole document, piece by piece."""
     title = _title(page)
     if page.language == "zh":
@@ -163,7 +163,7 @@ def latex(page: Page) -> Iterator[str]:
     yield "\\end{document}\n"
 
 
-def _title(page: Page) -> str:
+def _title(page: SheetPage) -> str:
     return _guarded(page.title, page.scenario.name)
 
 
@@ -177,7 +177,7 @@ def _guarded(text: str, other: str) -> str:
 # ── equations ────────────────────────────────────────────────────────────────────────
 
 
-def _equations(page: Page) -> Iterator[str]:
+def _equations(page: SheetPage) -> Iterator[str]:
     for group in page.groups:
         block = group.blocks[0]
         is_final = block.kind == "linear" and page.sheet.done.is_final
@@ -193,11 +193,11 @@ def _equations(page: Page) -> Iterator[str]:
         yield _formula(f"{_label(wire.label)} = {mask}{joined}")
 
 
-def _told(page: Page, group: Group) -> str:
+def _told(page: SheetPage, group: BlockGroup) -> str:
     """What is said before equations, names in it as mathematics."""
     names: list[str] = []
 
-    def mark(name: Named) -> str:
+    def mark(name: NameAtTime) -> str:
         names.append(f"${in_mathematics(latex_name(symbol(name)))}$")
         return chr(_MARK + len(names) - 1)
 
@@ -226,7 +226,7 @@ def _block(name: str) -> str:
 # ── what is given ────────────────────────────────────────────────────────────────────
 
 
-def _given(page: Page) -> Iterator[str]:
+def _given(page: SheetPage) -> Iterator[str]:
     for one in page.sheet.given:
         written = page.mask if one.kind == "mask" else page.number
         source = page.source(one)
@@ -254,7 +254,7 @@ def _vector(numbers: Iterator[str]) -> str:
     return "(" + r",\; \allowbreak ".join(numbers) + ")"
 
 
-def _matrices(page: Page, label: str, value: Array) -> Iterator[str]:
+def _matrices(page: SheetPage, label: str, value: Array) -> Iterator[str]:
     """A matrix, in as many pieces as fit beside or below each other."""
     texts = [list(map(page.number, row)) for row in value.tolist()]
     widest = max(len(text) for row in texts for text in row)
@@ -279,7 +279,7 @@ def _range(start: int, stop: int) -> str:
 # ── what is asked for, and the key ───────────────────────────────────────────────────
 
 
-def _grids(page: Page, size: int, asked: Sequence[Asked]) -> Iterator[str]:
+def _grids(page: SheetPage, size: int, asked: Sequence[Asked]) -> Iterator[str]:
     """Tables to fill in, or filled in: a row a value, cut where they are too wide or too long."""
     width = max(42.0, _DIGIT * (page.sheet.decimals + 5))
     most = max(1, int((_TEXT_WIDTH - _NAME_WIDTH) / (width + 13)))
@@ -289,7 +289,7 @@ def _grids(page: Page, size: int, asked: Sequence[Asked]) -> Iterator[str]:
             yield from _grid(page, asked[first : first + _MOST_ROWS], columns, width)
 
 
-def _grid(page: Page, asked: Sequence[Asked], columns: range, width: float) -> Iterator[str]:
+def _grid(page: SheetPage, asked: Sequence[Asked], columns: range, width: float) -> Iterator[str]:
     yield f"\\begin{{tabular}}{{|l|*{{{len(columns)}}}{{>{{\\raggedleft\\arraybackslash}}p{{{width:g}pt}}|}}}}\n\\hline\n"
     yield f" & {' & '.join(map(str, columns))} \\\\ \\hline\n"
     for one in asked:
@@ -300,7 +300,7 @@ def _grid(page: Page, asked: Sequence[Asked], columns: range, width: float) -> I
     yield "\\end{tabular}\\par\\smallskip\n"
 
 
-def _working(page: Page, worked: Sequence[Asked]) -> Iterator[str]:
+def _working(page: SheetPage, worked: Sequence[Asked]) -> Iterator[str]:
     pocket = Pocket(page.sheet.decimals)
     for one in worked:
         line = page.by_key[one.key].program.by_name[one.name]
@@ -335,11 +335,11 @@ _FUNCTIONS = {
 }
 
 
-def _side(page: Page, tokens: Sequence[Token]) -> str:
+def _side(page: SheetPage, tokens: Sequence[Token]) -> str:
     return "".join(_token(page, token) for token in tokens)
 
 
-def _token(page: Page, token: Token) -> str:
+def _token(page: SheetPage, token: Token) -> str:
     match token.kind:
         case "value":
             return page.number(token.value)

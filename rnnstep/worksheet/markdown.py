@@ -9,7 +9,7 @@ import numpy as np
 from rnnstep.equations.pieces import Token
 from rnnstep.equations.write import BLACKBOARD, write_line
 from rnnstep.language import Text
-from rnnstep.worksheet.page import Page, by_size, prefixed, renamed
+from rnnstep.worksheet.page import SheetPage, by_size, prefixed, renamed
 from rnnstep.worksheet.pocket_calculator import Pocket
 from rnnstep.worksheet.stages import stages
 from rnnstep.worksheet.worksheet import Asked
@@ -18,7 +18,7 @@ WIDTH = 96  # characters of a line of working
 _BLANK = "________"
 
 
-def markdown(page: Page) -> Iterator[str]:
+def markdown(page: SheetPage) -> Iterator[str]:
     """Give the sheet, piece by piece."""
     yield f"# {_escaped(page.title)}\n\n"
     if not page.with_key:
@@ -39,7 +39,7 @@ def markdown(page: Page) -> Iterator[str]:
             yield from _working(page, section.worked)
 
 
-def _equations(page: Page) -> Iterator[str]:
+def _equations(page: SheetPage) -> Iterator[str]:
     for group in page.groups:
         block = group.blocks[0]
         is_final = block.kind == "linear" and page.sheet.done.is_final
@@ -60,7 +60,7 @@ def _equations(page: Page) -> Iterator[str]:
         yield "```\n"
 
 
-def _given(page: Page) -> Iterator[str]:
+def _given(page: SheetPage) -> Iterator[str]:
     for one in page.sheet.given:
         written = page.mask if one.kind == "mask" else page.number
         numbers = ", ".join(map(written, page.sheet.number(one).tolist()))
@@ -80,7 +80,7 @@ def _given(page: Page) -> Iterator[str]:
         yield from _table([f"`{label}`", *map(str, range(value.shape[1]))], rows)
 
 
-def _grid(page: Page, size: int, asked: Sequence[Asked]) -> Iterator[str]:
+def _grid(page: SheetPage, size: int, asked: Sequence[Asked]) -> Iterator[str]:
     """Values to fill in, or filled in: a row each."""
     rows = []
     for one in asked:
@@ -107,7 +107,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 # ── the key ──────────────────────────────────────────────────────────────────────────
 
 
-def _working(page: Page, worked: Sequence[Asked]) -> Iterator[str]:
+def _working(page: SheetPage, worked: Sequence[Asked]) -> Iterator[str]:
     pocket = Pocket(page.sheet.decimals)
     for one in worked:
         line = page.by_key[one.key].program.by_name[one.name]
@@ -122,7 +122,7 @@ def _working(page: Page, worked: Sequence[Asked]) -> Iterator[str]:
         yield "```\n"
 
 
-def _text(page: Page, tokens: Sequence[Token]) -> str:
+def _text(page: SheetPage, tokens: Sequence[Token]) -> str:
     return "".join(page.number(token.value) if token.kind == "value" else token.text for token in tokens)
 
 

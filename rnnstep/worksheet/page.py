@@ -10,32 +10,32 @@ from rnnstep.equations.syntax import Line, Name, names_in, rebuilt
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.network.blocks import Block
-from rnnstep.worksheet.worksheet import Asked, Given, Worksheet, steps_of
+from rnnstep.worksheet.worksheet import Asked, GivenOnSheet, Worksheet, steps_of
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NameAtTime:
     """A name at a time: `h` at "t-1", `W_ih` at none."""
 
     base: str
     index: str = ""
 
 
-Label = tuple[str, Named]  # the block, "" where there is one, and the name
+Label = tuple[str, NameAtTime]  # the block, "" where there is one, and the name
 
 
-def named(block: Block, name: str, *, is_final: bool = False) -> Named:
+def named(block: Block, name: str, *, is_final: bool = False) -> NameAtTime:
     """A name of a block's equations with its time: what parameters are does not change."""
     program = block.program
     if name in program.befores:
         state = tuple(program.states)[program.befores.index(name)]
-        return Named(state, "t+1" if block.direction == "backward" else "t-1")
+        return NameAtTime(state, "t+1" if block.direction == "backward" else "t-1")
     if name in program.parameters or is_final:
-        return Named(name)
-    return Named(name, "t")
+        return NameAtTime(name)
+    return NameAtTime(name, "t")
 
 
-def plain(one: Named) -> str:
+def plain(one: NameAtTime) -> str:
     """`h_t`, `h_{t-1}`, `W_ih`."""
     if not one.index:
         return one.base
@@ -60,7 +60,7 @@ def renamed(line: Line, block: Block, write: str, *, is_final: bool) -> Line:
     return Line(spelt(line.name), expression)
 
 
-def symbol(one: Named) -> str:
+def symbol(one: NameAtTime) -> str:
     """A name as `latex_name` reads it: all behind the first `_` is below the line."""
     if one.index:
         return f"{one.base}{',' if '_' in one.base else '_'}{one.index}"
@@ -75,7 +75,7 @@ def symbol(one: Named) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SheetOrigin:
     """Where a sheet comes from, so that its key can be made again.
 
     Attributes:
@@ -90,7 +90,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class BlockGroup:
     """Blocks with the same equations.
 
     Attributes:
@@ -103,7 +103,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class SheetSection:
     """What is worked out together: a block at a step.
 
     Attributes:
@@ -118,7 +118,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class WireEquation:
     """What enters a block: an equation between blocks.
 
     Attributes:
@@ -132,10 +132,10 @@ class Wire:
     has_mask: bool
 
 
-class Page:
+class SheetPage:
     """A sheet, as it is written in one language."""
 
-    def __init__(self, sheet: Worksheet, origin: Origin, language: str, *, with_key: bool) -> None:
+    def __init__(self, sheet: Worksheet, origin: SheetOrigin, language: str, *, with_key: bool) -> None:
         self.sheet = sheet
         self.origin = origin
         self.language = language
@@ -218,7 +218,7 @@ class Page:
             )
         )
 
-    def of_group(self, group: Group, spell: Callable[[Named], str] = plain) -> str:
+    def of_group(self, group: BlockGroup, spell: Callable[[NameAtTime], str] = plain) -> str:
         """What is said before equations: whose they are, and in which order; nothing where there is one block."""
         names = ", ".join(map(self.block_name, group.blocks))
         block = group.blocks[0]
@@ -231,7 +231,7 @@ class Page:
                     blocks=names,
                     last=self.last + 1,
                     before=", ".join(map(spell, now)),
-                    first=", ".join(spell(Named(state, "0")) for state in block.program.states),
+                    first=", ".join(spell(NameAtTime(state, "0")) for state in block.program.states),
                 )
             )
         if self.scenario.recurrent.bidirectional and block.kind == "recurrent":
@@ -264,18 +264,18 @@ class Page:
         """The block, where there are several, and the name of what is worked out."""
         block = self.by_key[one.key]
         is_final = block.kind == "linear" and self.sheet.done.is_final
-        return self.prefix(block), Named(one.name, "" if is_final else str(one.t + 1))
+        return self.prefix(block), NameAtTime(one.name, "" if is_final else str(one.t + 1))
 
-    def given_label(self, one: Given) -> Label:
+    def given_label(self, one: GivenOnSheet) -> Label:
         """The same of what is given."""
         if one.kind == "x":
-            return "", Named("x", str(one.t + 1))
+            return "", NameAtTime("x", str(one.t + 1))
         if one.kind == "mask":
-            return f"L{self.by_key[one.key].layer + 1}", Named("mask", str(one.t + 1))
+            return f"L{self.by_key[one.key].layer + 1}", NameAtTime("mask", str(one.t + 1))
         index = "0" if one.kind == "first" else str(one.t + 1)
-        return self.prefix(self.by_key[one.key]), Named(one.name, index)
+        return self.prefix(self.by_key[one.key]), NameAtTime(one.name, index)
 
-    def source(self, one: Given) -> str:
+    def source(self, one: GivenOnSheet) -> str:
         """What an input is: a letter, or a row of the embedding's table; "" of numbers."""
         batch = self.sheet.done.batch
         if one.kind != "x" or batch.indices is None:
@@ -289,23 +289,23 @@ class Page:
     # ── equations ────────────────────────────────────────────────────────────────────
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[BlockGroup]:
         """The equations that are needed, those that several blocks have in common once."""
         needed = {(one.key, one.name) for one in self.sheet.worked}
-        found: dict[tuple[object, ...], Group] = {}
+        found: dict[tuple[object, ...], BlockGroup] = {}
         for block in self.by_key.values():
             lines = tuple(line for line in block.program.lines if (block.key, line.name) in needed)
             if not lines:
                 continue
             alike = (block.kind, block.direction, *(line.expression for line in lines))
-            before = found.get(alike, Group((), lines)).blocks
-            found[alike] = Group((*before, block), lines)
+            before = found.get(alike, BlockGroup((), lines)).blocks
+            found[alike] = BlockGroup((*before, block), lines)
         return list(found.values())
 
     @property
-    def wires(self) -> Iterator[Wire]:
+    def wires(self) -> Iterator[WireEquation]:
         """What enters the blocks whose input is not given; both directions of a layer read the same."""
-        found: dict[Label, Wire] = {}
+        found: dict[Label, WireEquation] = {}
         for group in self.groups:
             reads = {name for line in group.lines for name in names_in(line.expression)}
             for block in group.blocks:
@@ -315,17 +315,20 @@ class Page:
                     found[wire.label] = wire
         yield from found.values()
 
-    def _wire(self, block: Block, entering: str) -> Wire:
+    def _wire(self, block: Block, entering: str) -> WireEquation:
         is_linear = block.kind == "linear"
         is_final = is_linear and self.sheet.done.is_final
         layer = block.layer if is_linear else block.layer - 1
         parts = [
-            (self.prefix(one), Named(one.output, str(steps_of(one, self.last)[-1] + 1) if is_final else "t"))
+            (
+                self.prefix(one),
+                NameAtTime(one.output, str(steps_of(one, self.last)[-1] + 1) if is_final else "t"),
+            )
             for one in self.recurrent
             if one.layer == layer
         ]
-        label = "" if is_linear else f"L{block.layer}", Named(entering, "" if is_final else "t")
-        return Wire(label, tuple(parts), has_mask=not is_linear and f"dropout{layer}" in self.by_key)
+        label = "" if is_linear else f"L{block.layer}", NameAtTime(entering, "" if is_final else "t")
+        return WireEquation(label, tuple(parts), has_mask=not is_linear and f"dropout{layer}" in self.by_key)
 
     def parameters(self) -> Iterator[tuple[str, Block, str]]:
         """Block by block the parameters that are needed."""
@@ -336,12 +339,12 @@ class Page:
 
     # ── order ────────────────────────────────────────────────────────────────────────
 
-    def sections(self) -> Iterator[Section]:
+    def sections(self) -> Iterator[SheetSection]:
         """What is worked out, a block at a step after the other."""
         asked = set(self.sheet.asked)
         for heading, group in groupby(self.sheet.worked, self._heading):
             worked = tuple(group)
-            section = Section(heading, worked, tuple(one for one in worked if one in asked))
+            section = SheetSection(heading, worked, tuple(one for one in worked if one in asked))
             if section.asked or self.with_key:
                 yield section
 

@@ -18,13 +18,13 @@ from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.expand import expand
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.equations.operations import OPERATIONS, Array
-from rnnstep.equations.pieces import Applied, Factor, Marked, Piece, Token, Total, Written, tokens
+from rnnstep.equations.pieces import Applied, Factor, MarkedTerm, Piece, Token, Total, WrittenPiece, tokens
 from rnnstep.equations.syntax import Apply, Expression, Line, Pick
 from rnnstep.equations.write import BLACKBOARD, write
 from rnnstep.worksheet.pocket_calculator import Pocket
 
 
-class Stage(NamedTuple):
+class WorkingStage(NamedTuple):
     """What an element is worked out to.
 
     Attributes:
@@ -36,16 +36,16 @@ class Stage(NamedTuple):
     tokens: tuple[Token, ...]
 
 
-def stages(line: Line, element: int, known: Mapping[str, Array], pocket: Pocket) -> Iterator[Stage]:
+def stages(line: Line, element: int, known: Mapping[str, Array], pocket: Pocket) -> Iterator[WorkingStage]:
     """The right side of an element with its numbers put in, and what becomes of it; the result is the last stage."""
     inner = dict(_inner(line.expression, known, pocket))
     piece = _with_inner(expand(line, element, known, skip_zeros=True).piece, inner)
     sign = "="
     while not _is_number(piece):
-        yield Stage(sign, tokens(piece))
+        yield WorkingStage(sign, tokens(piece))
         before, piece = piece, _reduced(piece, pocket)
         sign = "=" if _are_alike(before, piece, pocket.decimals) else "≈"
-    yield Stage(sign, tokens(_number(_value(piece))))
+    yield WorkingStage(sign, tokens(_number(_value(piece))))
 
 
 def _are_alike(before: Piece, after: Piece, decimals: int) -> bool:
@@ -74,7 +74,7 @@ def _inner(expression: Expression, known: Mapping[str, Array], pocket: Pocket) -
 
 def _with_inner(piece: Piece, inner: Mapping[str, Array]) -> Piece:
     match piece:
-        case Marked(piece=marked):
+        case MarkedTerm(piece=marked):
             return _with_inner(marked, inner)
         case Factor(name=name, index=index) if name in inner:
             return piece.__class__(name, index, float(inner[name][index]))
@@ -147,7 +147,7 @@ def _points(parts: Sequence[Piece]) -> Interval:
 
 
 def _is_number(piece: Piece) -> bool:
-    return isinstance(piece, Factor | Written)
+    return isinstance(piece, Factor | WrittenPiece)
 
 
 def _is_on_grid(value: float, pocket: Pocket) -> bool:
@@ -156,7 +156,7 @@ def _is_on_grid(value: float, pocket: Pocket) -> bool:
 
 
 def _value(piece: Piece) -> float:
-    assert isinstance(piece, Factor | Written)
+    assert isinstance(piece, Factor | WrittenPiece)
     return piece.value
 
 

@@ -30,7 +30,7 @@ from rnnstep.scenario.model import Batch, Floats, Scenario
 from rnnstep.worksheet.pocket_calculator import Pocket
 
 
-class Place(NamedTuple):
+class SheetPlace(NamedTuple):
     """A line of a block at a step."""
 
     key: str
@@ -38,7 +38,7 @@ class Place(NamedTuple):
     name: str
 
 
-class Given(NamedTuple):
+class GivenOnSheet(NamedTuple):
     """What is not worked out on a sheet.
 
     Attributes:
@@ -75,17 +75,17 @@ class Needs:
         self._axis = done.batch.axis
         self._row = row
         self._last = done.batch.last_step(row)
-        self._given: set[Given] = set()
-        self.lines: set[Place] = set()
+        self._given: set[GivenOnSheet] = set()
+        self.lines: set[SheetPlace] = set()
         self.parameters: set[tuple[str, str]] = set()
 
     @property
-    def given(self) -> list[Given]:
+    def given(self) -> list[GivenOnSheet]:
         """In the order in which a sheet gives it: inputs by step, then states by block."""
         keys = list(self._done.by_key)
         kinds = ("x", "mask", "first", "state")
 
-        def place(one: Given) -> tuple[int, int, int, int]:
+        def place(one: GivenOnSheet) -> tuple[int, int, int, int]:
             if not one.key:
                 return kinds.index(one.kind), 0, one.t, 0
             states = [*self._done.by_key[one.key].program.states, one.name]
@@ -93,7 +93,7 @@ class Needs:
 
         return sorted(self._given, key=place)
 
-    def walk(self, places: Iterable[Place]) -> None:
+    def walk(self, places: Iterable[SheetPlace]) -> None:
         """Note all that some lines need."""
         waiting = list(places)
         while waiting:
@@ -102,7 +102,7 @@ class Needs:
                 self.lines.add(place)
                 waiting += self._before(place)
 
-    def _before(self, place: Place) -> Iterator[Place]:
+    def _before(self, place: SheetPlace) -> Iterator[SheetPlace]:
         """The lines that one reads; what is given is noted."""
         block = self._done.by_key[place.key]
         program = block.program
@@ -117,26 +117,28 @@ class Needs:
             else:
                 yield from self._entering(block, name, place.t)
 
-    def _state_before(self, block: Block, t: int, state: str) -> Iterator[Place]:
+    def _state_before(self, block: Block, t: int, state: str) -> Iterator[SheetPlace]:
         before = t + 1 if block.direction == "backward" else t - 1
         if 0 <= before <= self._last:
             yield from self._state(block, before, state)
         else:
-            self._given.add(Given("first", block.key, t, state))
+            self._given.add(GivenOnSheet("first", block.key, t, state))
 
-    def _state(self, block: Block, t: int, state: str) -> Iterator[Place]:
+    def _state(self, block: Block, t: int, state: str) -> Iterator[SheetPlace]:
         if t in self._steps:
-            yield Place(block.key, t, state)
+            yield SheetPlace(block.key, t, state)
         else:
-            self._given.add(Given("state", block.key, t, state))
+            self._given.add(GivenOnSheet("state", block.key, t, state))
 
-    def _entering(self, block: Block, name: str, t: int) -> Iterator[Place]:
+    def _entering(self, block: Block, name: str, t: int) -> Iterator[SheetPlace]:
         """What other blocks bring into one at a step: through those that are not worked out on a sheet, up to what is given."""
         for part in self._graph.origins(block.key, name):
             wire = part.wire
             if wire.when is When.DATA:
                 is_input = name in list(block.program.inputs)[:1]
-                self._given.add(Given("x", "", t, "x") if is_input else Given("mask", block.key, t, name))
+                self._given.add(
+                    GivenOnSheet("x", "", t, "x") if is_input else GivenOnSheet("mask", block.key, t, name)
+                )
                 continue
             below = self._done.by_key[wire.block]
             at = self._axis.final_step(below.direction, self._row) if wire.when is When.LAST else t
@@ -193,7 +195,7 @@ class Worksheet:
     steps: tuple[int, ...]
     asked: tuple[Asked, ...]
     worked: tuple[Asked, ...]
-    given: tuple[Given, ...]
+    given: tuple[GivenOnSheet, ...]
     parameters: frozenset[tuple[str, str]]
     done: Pass
     row: int = 0
@@ -216,7 +218,7 @@ class Worksheet:
         """The numbers of a row of the key."""
         return self.known(one.key, one.t)[one.name]
 
-    def number(self, one: Given) -> Array:
+    def number(self, one: GivenOnSheet) -> Array:
         """The numbers of what is given."""
         match one.kind:
             case "x":
@@ -249,14 +251,14 @@ def worksheet(
     wanted = _wanted(done.batch, steps, row)
     asked = tuple(_asked(shown, done.blocks, wanted, names, row))
     needs = Needs(done, wanted, row)
-    needs.walk(Place(one.key, one.t, one.name) for one in asked)
+    needs.walk(SheetPlace(one.key, one.t, one.name) for one in asked)
     worked = (one for one in _asked(shown, done.blocks, wanted, (), row))
     return Worksheet(
         shown,
         decimals,
         wanted,
         asked,
-        tuple(one for one in worked if Place(one.key, one.t, one.name) in needs.lines),
+        tuple(one for one in worked if SheetPlace(one.key, one.t, one.name) in needs.lines),
         tuple(needs.given),
         frozenset(needs.parameters),
         done,

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from rnnstep.scenario.file.change_toml import string_text
 from rnnstep.worksheet.latex import latex
 from rnnstep.worksheet.markdown import markdown
-from rnnstep.worksheet.page import Origin, Page
+from rnnstep.worksheet.page import SheetOrigin, SheetPage
 from rnnstep.worksheet.worksheet import Worksheet
 
-__all__ = ["Origin", "written"]
+__all__ = ["SheetOrigin", "written"]
 
 
-def answers(page: Page) -> Iterator[str]:
+def answers(page: SheetPage) -> Iterator[str]:
     """Give an answers file: `?` for what is to be filled in, or the key's numbers."""
     head = [page.title, *(() if page.with_key else page.for_the_writer), page.origin_line, *page.instructions]
     yield from (f"# {line}\n" for line in head)
@@ -30,10 +30,10 @@ def answers(page: Page) -> Iterator[str]:
         yield f"name = {string_text(one.name)}\nvalue = {string_text(' '.join(numbers))}\n"
 
 
-_FORMS: Mapping[str, Callable[[Page], Iterator[str]]] = {"md": markdown, "tex": latex, "toml": answers}
+_FORMS: Mapping[str, Callable[[SheetPage], Iterator[str]]] = {"md": markdown, "tex": latex, "toml": answers}
 
 
-def written(sheet: Worksheet, form: str, origin: Origin, language: str, *, with_key: bool) -> str:
+def written(sheet: Worksheet, form: str, origin: SheetOrigin, language: str, *, with_key: bool) -> str:
     """Give a sheet as a text.
 
     Args:
@@ -43,4 +43,4 @@ def written(sheet: Worksheet, form: str, origin: Origin, language: str, *, with_
         language: "en" or "zh".
         with_key: whether it is solved.
     """
-    return "".join(_FORMS[form](Page(sheet, origin, language, with_key=with_key)))
+    return "".join(_FORMS[form](SheetPage(sheet, origin, language, with_key=with_key)))

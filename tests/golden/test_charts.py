@@ -7,7 +7,7 @@ import pytest
 from rnnstep.engine.watch import Watch
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views import charts, gradients, learning
 from rnnstep.views.alphabet import ASCII, UNICODE
@@ -21,7 +21,7 @@ SIZES = [(30, 5), (46, 10), (76, 18)]
 
 
 def _scene(name, place, language="en", *, is_ascii=False, watches=()):
-    session = Session.open(Run.of(read(bundled.find(name))))
+    session = Session.open(SessionRun.of(read(bundled.find(name))))
     for text in watches:
         session = session.watch(text)
     look = Look(language=language, torch="none", alphabet=ASCII if is_ascii else UNICODE)
@@ -103,7 +103,7 @@ def test_the_chart_shows_the_element_at_the_cursor(tmp_path):
         seed = 1
     """
     (tmp_path / "wide.toml").write_text(text, "utf-8")
-    session = Session.open(Run.of(read(tmp_path / "wide.toml"))).go("2/L0/hh[17]")
+    session = Session.open(SessionRun.of(read(tmp_path / "wide.toml"))).go("2/L0/hh[17]")
     scene = Scene(session, Look(torch="none"))
     assert charts.element_name(scene) == "hh[17]"
     assert "h[17]" in plain(charts.chart(scene, "h", 76, 12))
@@ -113,7 +113,7 @@ def test_the_chart_shows_the_element_at_the_cursor(tmp_path):
 @pytest.mark.parametrize("name", ["hello", "lstm", "bidirectional", "packed", "mgu", "multilayer"])
 @pytest.mark.parametrize("text", ["norm(h)", "h - h_prev", "t + layer", "max(abs(h)) > 0.3", "h[0] * t"])
 def test_a_watch_over_all_steps_is_its_value_at_each(name, text):
-    run = Run.of(read(bundled.find(name)))
+    run = SessionRun.of(read(bundled.find(name)))
     done = run.trace.passes[0]
     watch = Watch.parse(text, [one.block for one in done.runs.values()])
     for key, block_run in done.runs.items():

@@ -6,7 +6,7 @@ import pytest
 
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.info import info
 from rnnstep.views.look import Look
@@ -30,12 +30,14 @@ pytestmark = pytest.mark.usefixtures("unhurried")
     ],
 )
 def test_info_page(name, cells, language, snapshot):
-    session = Session.open(Run.of(read(bundled.find(name))))
+    session = Session.open(SessionRun.of(read(bundled.find(name))))
     assert plain(info(session, Look(language=language), cells)) == snapshot
 
 
 def test_info_page_with_edits(snapshot):
     session = (
-        Session.open(Run.of(read(bundled.find("rnn")))).edit_text("W_hh[0,1] = 0.5").edit_text("h_0[1] = -1")
+        Session.open(SessionRun.of(read(bundled.find("rnn"))))
+        .edit_text("W_hh[0,1] = 0.5")
+        .edit_text("h_0[1] = -1")
     )
     assert plain(info(session, Look(), 80)) == snapshot

@@ -6,7 +6,7 @@ import pytest
 
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.alphabet import ASCII
 from rnnstep.views.look import Look
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 def _session(name, place):
-    session = Session.open(Run.of(read(bundled.find(name))))
+    session = Session.open(SessionRun.of(read(bundled.find(name))))
     if session.run.cured is not None:  # a frame goes on with the cure's training for a moment only
         session.run.cured.reach(session.tree.num_epochs, 60)
     return session if place == "start" else session.go(place)

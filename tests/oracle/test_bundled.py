@@ -14,7 +14,7 @@ from rnnstep.reference import Checked, check, complete
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read, read_text
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Path as Place
 from rnnstep.session.tree import Tree
@@ -40,9 +40,9 @@ def checked(name: str, dtype: str) -> Checked:
 
 
 @cache
-def run_of(name: str, dtype: str) -> Run:
+def run_of(name: str, dtype: str) -> SessionRun:
     """The first epoch, torch's numbers beside it."""
-    run = Run.of(scenario_of(name, dtype))
+    run = SessionRun.of(scenario_of(name, dtype))
     return run.with_checked(check(run.trace))
 
 
@@ -93,7 +93,7 @@ def test_every_bundled_scenario_is_stepped_through_an_epoch(name: str, dtype: st
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_bundled_scenario_is_walked_to_the_end_of_its_training(name: str) -> None:
-    run = Run.of(scenario_of(name, "float32"))
+    run = SessionRun.of(scenario_of(name, "float32"))
     assert run.learning.reach(run.tree.num_epochs - 1, 120)
     session = Session.open(run).jump((0, 0, 0)).home()
     count = 0
@@ -135,7 +135,7 @@ def test_torch_stands_beside_every_operation_of_the_network(name: str, dtype: st
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_small_ones_are_stepped_element_by_element(name: str) -> None:
-    start = Session.open(Run.of(scenario_of(name, "float32")))
+    start = Session.open(SessionRun.of(scenario_of(name, "float32")))
     count = number_of_places(start.tree, start.tree.level("element"), (0,))
     if count > MOST_ELEMENTS:
         return

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.read import read
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 
 LOSS = '[target]\nvalues = [[[0.1, 0.2], [0.0, 0.4]], [[0.3, 0.1], [0.2, 0.0]], [[0.3, 0.1], [0.5, 0.5]]]\n[loss]\nname = "MSELoss"\n'
 CLASSES = '[linear]\nout_features = 3\n[target]\nindices = [[0, 1], [2, 1], [1, 0]]\n[loss]\nname = "CrossEntropyLoss"\n'
@@ -80,7 +80,7 @@ def scenario_of(name):
 
 def by_hand(scenario):
     """Look at every number of every operation, in the order of the tree of places."""
-    run = Run.of(scenario)
+    run = SessionRun.of(scenario)
     tree = run.tree
 
     def operations(path):

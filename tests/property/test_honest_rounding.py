@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rnnstep.checking.answers.answer import Answer
 from rnnstep.checking.answers.layout import Laid
 from rnnstep.checking.answers.numbers import Numbers
-from rnnstep.checking.answers.targets import Part, Target
+from rnnstep.checking.answers.targets import Target, TargetPart
 from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.marking import Sheet
 from rnnstep.checking.own_numbers import Own, Place
@@ -140,7 +140,7 @@ def _laid(place, shape, value, done, decimals) -> Iterator[Laid]:
             np.broadcast_to(value[min(row, len(value) - 1)] if has_rows else value, size), decimals
         )
         if np.isfinite(own).all():
-            target = Target((Part(place, (slice(None),) * len(size)),), size, row, place.t)
+            target = Target((TargetPart(place, (slice(None),) * len(size)),), size, row, place.t)
             numbers = Numbers(own, np.full(size, decimals))
             yield Laid(Answer(place.name, numbers, place.t, decimals=decimals), target, numbers)
 

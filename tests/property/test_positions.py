@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rnnstep.scenario.file.positions import (
     MOST_KEY_PARTS,
-    Place,
+    KeyPath,
     TooDeep,
     check_depth,
     positions,
@@ -88,7 +88,7 @@ def documents(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(["\n", "\r\n"])).join(lines)
 
 
-def paths(value: Any, place: Place = ()) -> Iterator[Place]:
+def paths(value: Any, place: KeyPath = ()) -> Iterator[KeyPath]:
     if place:
         yield place
     if isinstance(value, dict):
@@ -161,7 +161,7 @@ def test_no_text_makes_the_walk_fail(text: str) -> None:
         ('"\\x41\\e" = 1', ("A\x1b",), (1, 1)),
     ],
 )
-def test_places_are_those_an_editor_shows(text: str, place: Place, position: tuple[int, int]) -> None:
+def test_places_are_those_an_editor_shows(text: str, place: KeyPath, position: tuple[int, int]) -> None:
     assert positions(text)[place] == position
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rnnstep.reference import check, complete
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.alphabet import ASCII, UNICODE
 from rnnstep.views.look import Look
@@ -24,9 +24,9 @@ MOVES = ("right", "left", "into", "out", "home", "end", "back")
 
 
 @cache
-def run_of(name: str) -> Run:
+def run_of(name: str) -> SessionRun:
     scenario = read(bundled.find(name))
-    run = Run.of(complete(scenario) if scenario.pending else scenario)
+    run = SessionRun.of(complete(scenario) if scenario.pending else scenario)
     return run.with_checked(check(run.trace))
 
 

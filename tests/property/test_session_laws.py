@@ -20,12 +20,12 @@ from rnnstep.scenario.weights.parameters import parameter_shapes
 from rnnstep.session import moves
 from rnnstep.session.breakpoints import breakpoint_at
 from rnnstep.session.counterpart import counterpart, turned_to
-from rnnstep.session.edits import Edit, Target, apply, current
+from rnnstep.session.edits import Edit, EditTarget, apply, current
 from rnnstep.session.moves import Position
 from rnnstep.session.place import read_place, write_place
 from rnnstep.session.provenance import Origin, source
 from rnnstep.session.readers import readers
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.session.tree import BY_TIME, Path, Spot, index_of, size_of
 
@@ -183,34 +183,34 @@ def complete(scenario: Scenario) -> Scenario:
 
 
 @functools.cache
-def run_of(name: str) -> Run:
+def run_of(name: str) -> SessionRun:
     scenario = read_text(OWN[name]) if name in OWN else read(bundled.find(name))
     if name not in OWN and scenario.training is not None:
         scenario = replace(scenario, training=replace(scenario.training, epochs=2))
-    return Run.of(complete(scenario))
+    return SessionRun.of(complete(scenario))
 
 
 @functools.cache
-def run_at(name: str, epoch: int) -> Run:
+def run_at(name: str, epoch: int) -> SessionRun:
     run = run_of(name)
     return run.at_epoch(epoch, epoch) if epoch else run
 
 
-def name_of(run: Run) -> str:
+def name_of(run: SessionRun) -> str:
     return next(name for name in NAMES if run_of(name).learning is run.learning)
 
 
-def live_steps(run: Run, batch: int) -> int:
+def live_steps(run: SessionRun, batch: int) -> int:
     given = run.scenario.batches[batch]
     return max(given.lengths) if given.packed and given.lengths else given.num_steps
 
 
-def is_final(run: Run, key: str) -> bool:
+def is_final(run: SessionRun, key: str) -> bool:
     linear = run.scenario.linear
     return key in ("linear", "loss") and linear is not None and linear.source == "h_n"
 
 
-def blocks_and_steps(run: Run, spot: Spot) -> Iterator[tuple[str, int]]:
+def blocks_and_steps(run: SessionRun, spot: Spot) -> Iterator[tuple[str, int]]:
     """Every block at every step of a pass, in the order of computation, from the scenario alone."""
     blocks = run.pass_of(spot).blocks
     if spot.phase == "update":
@@ -232,7 +232,7 @@ def blocks_and_steps(run: Run, spot: Spot) -> Iterator[tuple[str, int]]:
         )
 
 
-def passes(name: str) -> Iterator[tuple[Run, Spot]]:
+def passes(name: str) -> Iterator[tuple[SessionRun, Spot]]:
     """Every pass of a training in the order of computation."""
     scenario = run_of(name).scenario
     has_loss = scenario.loss is not None and scenario.batches[0].target is not None
@@ -262,7 +262,7 @@ def terms(name: str) -> tuple[Spot, ...]:
     return tuple(found)
 
 
-def at_zoom(run: Run, spot: Spot, level: str) -> Spot:
+def at_zoom(run: SessionRun, spot: Spot, level: str) -> Spot:
     """A term's place as far as a zoom sees it."""
     order = run.tree.levels
     kept = {
@@ -401,7 +401,7 @@ def test_right_visits_each_place_of_a_zoom_once_in_order_and_left_mirrors(name, 
     assert session.left().note is not None
 
 
-def without_only_children(run: Run, path: Path) -> Path:
+def without_only_children(run: SessionRun, path: Path) -> Path:
     """The widest of the places that are the same: a step of one block is its block."""
     while len(path) > 1 and run.tree.count(path[:-1]) == 1:
         path = path[:-1]
@@ -515,7 +515,7 @@ def known_at(name: str, spot: Spot, row: int):
     return run_at(name, spot.epoch).known(spot, row)
 
 
-def factors(name: str, row: int) -> Iterator[tuple[Run, Spot, Factor]]:
+def factors(name: str, row: int) -> Iterator[tuple[SessionRun, Spot, Factor]]:
     """All numbers that are read in a row of the batch, each with where it is read."""
     for spot in dict.fromkeys(replace(spot, term=None) for spot in terms(name)):
         run = run_at(name, spot.epoch)
@@ -527,7 +527,7 @@ def factors(name: str, row: int) -> Iterator[tuple[Run, Spot, Factor]]:
             yield from ((run, spot, factor) for factor in term.factors)
 
 
-def is_given(run: Run, spot: Spot, factor: Factor, row: int) -> bool:
+def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
     """Whether a number is not computed in any place."""
     name, learns = factor.name, "update" in run.tree.phases
     is_first = not learns or (spot.epoch, spot.batch) == (0, 0)
@@ -559,7 +559,7 @@ def is_given(run: Run, spot: Spot, factor: Factor, row: int) -> bool:
     return (name == "x" and is_lowest) or (is_over and is_network and name not in block.program.names)
 
 
-def rows_of(run: Run) -> range:
+def rows_of(run: SessionRun) -> range:
     return range(min(batch.num_rows for batch in run.scenario.batches))
 
 
@@ -571,7 +571,7 @@ def value_at(name: str, origin: Origin) -> float:
     return float(known[spot.operation][index_of(run.block(spot), spot.operation, spot.element)])
 
 
-def comes_from_both(run: Run, spot: Spot, name: str) -> bool:
+def comes_from_both(run: SessionRun, spot: Spot, name: str) -> bool:
     """Whether both directions of the layer above send something back, which no operation adds up."""
     layers = run.scenario.recurrent.num_layers
     is_below = spot.key == "embedding" or (
@@ -627,17 +627,19 @@ def test_who_reads_a_value_is_who_has_it_as_a_source(name):
 # ── editing ──────────────────────────────────────────────────────────────────────────────
 
 
-def targets(scenario: Scenario) -> Iterator[Target]:
+def targets(scenario: Scenario) -> Iterator[EditTarget]:
     for key, array in scenario.parameters.items():
-        yield Target("parameters", key, tuple(size - 1 for size in array.shape), key)
+        yield EditTarget("parameters", key, tuple(size - 1 for size in array.shape), key)
     if len({batch.num_rows for batch in scenario.batches}) == 1:
-        yield from (Target("initial_state", f"{name}_0", (0, 0, 0), name) for name in scenario.cell.states)
+        yield from (
+            EditTarget("initial_state", f"{name}_0", (0, 0, 0), name) for name in scenario.cell.states
+        )
     for index, batch in enumerate(scenario.batches):
         if batch.values is not None:
-            yield Target("values", str(index), (0, 0, 0), "x")
+            yield EditTarget("values", str(index), (0, 0, 0), "x")
 
 
-def everything(run: Run) -> list[np.ndarray]:
+def everything(run: SessionRun) -> list[np.ndarray]:
     """Every value of the first epoch and of the last."""
     tree = run.tree
     found = []
@@ -652,7 +654,7 @@ def everything(run: Run) -> list[np.ndarray]:
     return found
 
 
-def assert_equal_runs(left: Run, right: Run) -> None:
+def assert_equal_runs(left: SessionRun, right: SessionRun) -> None:
     for ours, theirs in zip(everything(left), everything(right), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -671,7 +673,7 @@ def test_an_edit_is_the_edited_scenario_run_from_scratch_and_undo_gives_the_old_
     assert session.edits == tuple(edits)
     assert session.has_unsaved_edits
     assert not session.saved_as("new").has_unsaved_edits
-    assert_equal_runs(session.run, Run.of(apply(run.scenario, edits)))
+    assert_equal_runs(session.run, SessionRun.of(apply(run.scenario, edits)))
     for number in range(len(edits) - 1, -1, -1):
         session = session.undo()
         assert session.edits == tuple(edits[:number])
@@ -707,7 +709,7 @@ def test_base_arrays_are_never_written_to(name):
     for array in arrays:
         array.setflags(write=False)
     try:
-        session = Session.open(Run.of(scenario))
+        session = Session.open(SessionRun.of(scenario))
         for target in targets(scenario):
             session = session.edit(Edit(target, -2.5))
         session.end().undo().undo()
@@ -717,7 +719,7 @@ def test_base_arrays_are_never_written_to(name):
             array.setflags(write=True)
 
 
-@pytest.mark.parametrize("part", [Session, Run, Position, Edit, Target, Spot])
+@pytest.mark.parametrize("part", [Session, SessionRun, Position, Edit, EditTarget, Spot])
 def test_what_a_session_is_made_of_is_frozen(part):
     assert part.__dataclass_params__.frozen
     session = Session.open(run_of("hello"))

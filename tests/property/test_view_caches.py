@@ -11,7 +11,7 @@ import pytest
 import rnnstep.views
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.look import Look
 from rnnstep.views.screen import screen
@@ -45,7 +45,7 @@ def forget() -> None:
 
 def anew(session: Session) -> Session:
     """The same session of a run that nobody has looked at."""
-    fresh = Session.open(Run.of(session.run.scenario, session.run.revision))
+    fresh = Session.open(SessionRun.of(session.run.scenario, session.run.revision))
     return Session(
         fresh.run,
         session.position,
@@ -64,7 +64,7 @@ def anew(session: Session) -> Session:
 )
 def test_a_walk_shows_what_a_fresh_start_shows(name: str, seed: int) -> None:
     draws = random.Random(seed)
-    session = Session.open(Run.of(read(bundled.find(name))))
+    session = Session.open(SessionRun.of(read(bundled.find(name))))
     look = Look()
     for count in range(60):
         move = draws.choice(MOVES)

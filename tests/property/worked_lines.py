@@ -20,7 +20,7 @@ from rnnstep.equations.expand import expand
 from rnnstep.reference import complete
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot, index_of, size_of
 from rnnstep.views import numbers
@@ -278,13 +278,13 @@ class Shown(NamedTuple):
 
 
 @cache
-def run_of(source: str | Path) -> Run:
+def run_of(source: str | Path) -> SessionRun:
     """Run a bundled scenario by its name, or a file."""
     scenario = read(bundled.find(source) if isinstance(source, str) else source)
-    return Run.of(complete(scenario) if scenario.pending else scenario)
+    return SessionRun.of(complete(scenario) if scenario.pending else scenario)
 
 
-def spots(run: Run, most: int, epochs: int = 1) -> Iterator[Spot]:
+def spots(run: SessionRun, most: int, epochs: int = 1) -> Iterator[Spot]:
     """Give elements of all operations of all passes of the first batch: `most` of each, spread, in so many steps."""
     tree = run.tree
     for epoch in range(min(epochs, tree.num_epochs)):

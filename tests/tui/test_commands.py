@@ -9,7 +9,7 @@ from textual.command import CommandPalette
 
 from rnnstep.tui.actions import ACTIONS
 from rnnstep.tui.commands import LOOKS, MOVES
-from rnnstep.tui.page import Page
+from rnnstep.tui.page import PageScreen
 from rnnstep.tui.picker import Picker
 from rnnstep.views.commands import COMMANDS
 
@@ -62,12 +62,12 @@ EFFECTS = {
     "copy": lambda screen: screen.app.clipboard.startswith("hh[1] = "),
     "copy_latex": lambda screen: screen.app.clipboard.startswith(r"\mathrm{hh}_t[1] = "),
     "joined": lambda screen: screen.look.is_joined,
-    "info": lambda screen: isinstance(screen.app.screen, Page),
+    "info": lambda screen: isinstance(screen.app.screen, PageScreen),
     "more_decimals": lambda screen: screen.look.decimals == 5,
     "fewer_decimals": lambda screen: screen.look.decimals == 3,
     "language": lambda screen: screen.look.language == "zh",
     "theme": lambda screen: screen.app.theme == "rnnstep-light",
-    "help": lambda screen: isinstance(screen.app.screen, Page),
+    "help": lambda screen: isinstance(screen.app.screen, PageScreen),
     "palette": lambda screen: isinstance(screen.app.screen, CommandPalette),
     "open": lambda screen: isinstance(screen.app.screen, Picker),
     "next_scenario": lambda screen: screen.session.run.scenario.name == "rnn",

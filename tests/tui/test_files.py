@@ -10,7 +10,7 @@ from rnnstep.folders import state_folder
 from rnnstep.scenario import bundled
 from rnnstep.scenario.bundled import COURSE, KEYWORDS, course
 from rnnstep.tui.catalogue import catalogue, found_by
-from rnnstep.tui.page import Page
+from rnnstep.tui.page import PageScreen
 from rnnstep.tui.picker import Picker
 from rnnstep.tui.remembered import NAME
 
@@ -183,7 +183,7 @@ async def test_picker_has_help(opened, key):
     async with opened(size=(80, 40)) as screen:
         await screen.until(lambda: isinstance(screen.app.screen, Picker))
         await screen.press(key)
-        await screen.until(lambda: isinstance(screen.app.screen, Page))
+        await screen.until(lambda: isinstance(screen.app.screen, PageScreen))
         assert "The list" in screen.text
         await screen.press("L")
         await screen.until(lambda: isinstance(screen.app.screen, Picker))

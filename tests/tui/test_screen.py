@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rnnstep.scenario import bundled
-from rnnstep.tui.page import Page
+from rnnstep.tui.page import PageScreen
 from rnnstep.views.commands import COMMANDS, GROUPS
 from rnnstep.views.rows import width
 
@@ -294,7 +294,7 @@ async def test_help_names_every_command_and_scrolls(opened, language):
 async def test_page_is_closed_by_its_key(opened, key):
     async with opened("hello") as screen:
         await screen.press("question_mark")
-        assert isinstance(screen.app.screen, Page)
+        assert isinstance(screen.app.screen, PageScreen)
         await screen.press(key)
         assert screen.debugger.is_current
         assert screen.app.is_running

@@ -17,7 +17,7 @@ from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.file.source import LARGEST_FILE
 from rnnstep.scenario.read import read
 from rnnstep.session.own_answers import read_own
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from tests.unit.command_line import OWN, run, written
 
@@ -444,7 +444,7 @@ def test_about_equal_says_what_equal_says(capsys, tmp_path, sign):
     assert (one.name, one.numbers.value[0]) == ("h", 0.216)
     assert run(capsys, "check", "hello", line)[0] == 0
     assert run(capsys, "check", "hello", str(written(tmp_path, f"{line}\n", "a.txt")))[0] == 0
-    session = Session.open(Run.of(read(bundled.find("hello"))))
+    session = Session.open(SessionRun.of(read(bundled.find("hello"))))
     assert read_own(line).marked(session.run.learning).marks[0].status == "correct"
 
 

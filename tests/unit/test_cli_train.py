@@ -22,7 +22,7 @@ from safetensors.numpy import load_file
 
 import rnnstep
 from rnnstep.cli import main, progress
-from rnnstep.cli.page import Page
+from rnnstep.cli.page import TextPage
 from rnnstep.cli.progress import Bar, Interrupts
 from rnnstep.cli.training_text import training_pieces
 from rnnstep.reports.training import training_run
@@ -140,7 +140,7 @@ def test_the_table_fits_the_page(tmp_path, width, language):
         "text,label\n" + "".join(f"{'ab'[k % 2] * 3},{k % 2}\n" for k in range(20))
     )
     trained = training_run(read(path))
-    page = Page(language, 4, UNICODE, width)
+    page = TextPage(language, 4, UNICODE, width)
     lines = "".join(training_pieces(trained, [trained.advance(), trained.advance()], page)).splitlines()
     rows = [line for line in lines if line.endswith("%") and line.split()[0].isdigit()]
     heads = lines[: lines.index(rows[0])]

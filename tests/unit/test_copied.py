@@ -13,7 +13,7 @@ from rnnstep.language import Text
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
 from rnnstep.session.completing import completions
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.copied import copied
 from rnnstep.views.look import Look
@@ -22,8 +22,8 @@ NAMES = ("hello", "hello_lstm", "bidirectional", "windows", "mgu", "vanishing")
 
 
 @functools.cache
-def run_of(name: str) -> Run:
-    return Run.of(read(bundled.find(name)))
+def run_of(name: str) -> SessionRun:
+    return SessionRun.of(read(bundled.find(name)))
 
 
 @st.composite

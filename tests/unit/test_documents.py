@@ -19,7 +19,7 @@ from rnnstep.reference import check, complete
 from rnnstep.scenario import bundled
 from rnnstep.scenario.keys import KEYS as SCENARIO_KEYS
 from rnnstep.scenario.read import read, read_text
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.settings import read_settings
 from rnnstep.tui.keymap import read_keymap
@@ -217,7 +217,7 @@ def test_homework_is_marked_as_is_said(
 
 def screen_at(place: str, edit: str | None = None) -> str:
     """The largest screen at a place of hello, each run of blanks as one."""
-    session = Session.open(Run.of(complete(read(bundled.find("hello"))))).go(place)
+    session = Session.open(SessionRun.of(complete(read(bundled.find("hello"))))).go(place)
     session = session.edit_text(edit) if edit else session
     return " ".join(plain(screen(session, Look(torch="none"), 200, 60)).split())
 

@@ -10,7 +10,7 @@ from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
 from rnnstep.session.cursor import follow
 from rnnstep.session.findings import go_to_finding, in_words, place_of
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views import learning
 from rnnstep.views.alphabet import ASCII, UNICODE
@@ -97,7 +97,7 @@ name = "CrossEntropyLoss"
 
 def opened(tmp_path, text):
     (tmp_path / "case.toml").write_text(text, "utf-8")
-    return Session.open(Run.of(read(tmp_path / "case.toml")))
+    return Session.open(SessionRun.of(read(tmp_path / "case.toml")))
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_epochs_that_are_not_finite_are_marked_in_the_table_and_on_the_curve(tmp
 
 def test_torch_agreeing_is_no_green_light(tmp_path):
     (tmp_path / "case.toml").write_text(NAN_IN_DATA, "utf-8")
-    run = Run.of(read(tmp_path / "case.toml"))
+    run = SessionRun.of(read(tmp_path / "case.toml"))
     run = run.with_checked(check(run.trace))
     assert run.checked.agrees
     session = Session.open(run).go("2/L0/a_f[1]")
@@ -261,7 +261,7 @@ def test_every_view_draws_what_is_not_finite(name, value):
     parameters = {key: array.copy() for key, array in scenario.parameters.items()}
     first = next(iter(parameters))
     parameters[first].reshape(-1)[:2] = value
-    session = Session.open(Run.of(scenario.with_parameters(parameters)))
+    session = Session.open(SessionRun.of(scenario.with_parameters(parameters)))
     session.run.learning.look_on(20)
     places = [session, go_to_finding(session), session.end()]
     for phase in session.tree.phases:

@@ -9,7 +9,7 @@ import pytest
 
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.card import with_card
 from rnnstep.views.glossary import GLOSSARY
@@ -44,8 +44,8 @@ SCENARIOS = ("hello", "hello_lstm", "packed", "bidirectional", "vanishing", "win
 
 
 @functools.cache
-def run_of(name: str) -> Run:
-    return Run.of(read(bundled.find(name)))
+def run_of(name: str) -> SessionRun:
+    return SessionRun.of(read(bundled.find(name)))
 
 
 def sessions(name: str) -> list[Session]:

@@ -311,3 +311,38 @@ def test_everything_public_says_what_it_gives() -> None:
 @pytest.mark.parametrize("word", ["TODO", "FIXME", "XXX"])
 def test_nothing_is_left_to_do_in_a_comment(word: str) -> None:
     assert not [file for file in sources() if word in (PACKAGE / file).read_text("utf-8")]
+
+
+# ── names ────────────────────────────────────────────────────────────────────────────────────
+
+
+def named_at_the_top(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+    """The public names of classes and types that a file defines, and whether it is a class."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name, True
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, False
+
+
+def rooms_by_name(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """In which rooms each class is defined, and a type of the same name."""
+    found: dict[str, set[str]] = {}
+    classes = set()
+    for file, tree in trees.items():
+        for name, is_class in named_at_the_top(tree):
+            if not name.startswith("_"):
+                found.setdefault(name, set()).add(room_of(Path(file)))
+                classes |= {name} if is_class else set()
+    return {name: rooms for name, rooms in found.items() if name in classes}
+
+
+def test_a_name_is_one_thing() -> None:
+    assert not {name: rooms for name, rooms in rooms_by_name(sources()).items() if len(rooms) > 1}
+
+
+def test_a_name_that_is_two_things_is_found() -> None:
+    trees = {"views/a.py": ast.parse("class Page: ..."), "tui/b.py": ast.parse("Page = tuple[str, int]")}
+    assert rooms_by_name(trees) == {"Page": {"views", "tui"}}
+    trees = {"views/a.py": ast.parse("class Page: ..."), "views/b.py": ast.parse("class Page: ...")}
+    assert rooms_by_name(trees) == {"Page": {"views"}}

@@ -11,7 +11,7 @@ import rnnstep
 from rnnstep.errors import ScenarioError
 from rnnstep.program import torch_program
 from rnnstep.scenario.read import read_text
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.info import info
 from rnnstep.views.look import Look
@@ -60,12 +60,12 @@ def test_the_program_says_so_and_torch_has_nothing_to_warn_of():
 
 
 def test_the_screen_says_so():
-    session = Session.open(Run.of(read_text(ONE_LAYER)))
+    session = Session.open(SessionRun.of(read_text(ONE_LAYER)))
     assert session.note is not None
     assert session.note.into("en").startswith(TOLD)
     text = plain(info(session, Look(), 100))
     assert "never acts" in text
-    assert Session.open(Run.of(read_text(TWO_LAYERS))).note is None
+    assert Session.open(SessionRun.of(read_text(TWO_LAYERS))).note is None
 
 
 def test_the_numbers_are_those_without_it(tmp_path):

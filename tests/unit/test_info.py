@@ -12,7 +12,7 @@ from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read, read_text
 from rnnstep.scenario.weights.parameters import parameter_shapes
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.alphabet import ASCII
 from rnnstep.views.counts import counts
@@ -33,7 +33,7 @@ def complete(scenario: Scenario) -> Scenario:
 
 
 def session_of(name: str) -> Session:
-    return Session.open(Run.of(complete(read(bundled.find(name)))))
+    return Session.open(SessionRun.of(complete(read(bundled.find(name)))))
 
 
 def small(recurrent: str, shape: str = "[4, 3, 2]", more: str = "", of_input: str = "") -> Scenario:

@@ -10,7 +10,7 @@ import pytest
 
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.look import Look
 from rnnstep.views.screen import screen
@@ -19,7 +19,7 @@ PLACES = ("1/L0/hh[0]", "2", "3/L0", "start", "backward:3")
 
 
 def opened(name: str) -> Session:
-    return Session.open(Run.of(read(bundled.find(name))))
+    return Session.open(SessionRun.of(read(bundled.find(name))))
 
 
 @pytest.mark.parametrize("name", ["hello", "hello_lstm"])

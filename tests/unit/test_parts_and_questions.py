@@ -14,7 +14,7 @@ from rnnstep.equations.write import BLACKBOARD, latex, write
 from rnnstep.errors import EquationError, ScenarioError
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.read import read, read_text
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from tests.unit.command_line import run
 
@@ -105,7 +105,7 @@ def test_a_bare_vector_is_no_condition(text, capsys):
     status, _, err = run(capsys, "trace", "hello", "--until", text.replace("cat(h, c)", "cat(h, x)"))
     assert status == 2
     assert "is a vector of numbers, neither true nor false: write what is asked of it" in err
-    session = Session.open(Run.of(read(find("hello_lstm"))))
+    session = Session.open(SessionRun.of(read(find("hello_lstm"))))
     with pytest.raises(EquationError, match="neither true nor false"):
         session.break_when(text)
     assert session.watch(text).watches  # a watch shows it

@@ -27,7 +27,7 @@ from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read, read_text
 from rnnstep.scenario.weights.parameters import parameter_shapes
-from rnnstep.session.edits import Edit, Target, apply, has_one_batch_size
+from rnnstep.session.edits import Edit, EditTarget, apply, has_one_batch_size
 
 RNN = """\
 # where it comes from
@@ -69,15 +69,15 @@ def complete(scenario: Scenario) -> Scenario:
 
 
 def weight(key: str, *index: int, value: float = 0.123) -> Edit:
-    return Edit(Target("parameters", key, index, key), value)
+    return Edit(EditTarget("parameters", key, index, key), value)
 
 
 def state(key: str, *index: int, value: float = -0.7) -> Edit:
-    return Edit(Target("initial_state", key, index, key), value)
+    return Edit(EditTarget("initial_state", key, index, key), value)
 
 
 def x(batch: int, *index: int, value: float = 7.25) -> Edit:
-    return Edit(Target("values", str(batch), index, "x"), value)
+    return Edit(EditTarget("values", str(batch), index, "x"), value)
 
 
 def saved(text: str, folder: Path, *edits: Edit) -> tuple[Scenario, str, Scenario]:

@@ -8,7 +8,7 @@ from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.read import read
 from rnnstep.session.guess import guess
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.look import Look
 from rnnstep.views.screen import screen
@@ -17,7 +17,7 @@ LINES = "h_1 = 0.215 0.251 -0.484 -0.094 | h_2 = 0.248 0.392 0.197 -0.207 | h_3 
 
 
 def session_of(name: str = "hello") -> Session:
-    return Session.open(Run.of(read(find(name))))
+    return Session.open(SessionRun.of(read(find(name))))
 
 
 def shown(session: Session, size: tuple[int, int] = (80, 24), language: str = "en") -> str:

@@ -13,13 +13,13 @@ from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read, read_text
 from rnnstep.session.cursor import edit_prompt, edit_typed, follow, nudge
 from rnnstep.session.edits import read_number
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 
 
 @functools.cache
-def run_of(name: str) -> Run:
-    return Run.of(read(bundled.find(name)))
+def run_of(name: str) -> SessionRun:
+    return SessionRun.of(read(bundled.find(name)))
 
 
 def at(name: str, place: str = "start") -> Session:
@@ -111,7 +111,7 @@ input = {random = {shape = [3, 1], seed = 1}, windows = {length = 1, batch_size 
 recurrent = {module = "RNN", hidden_size = 1}
 weights = {seed = 1}
 """
-    session = Session.open(Run.of(read_text(source))).right().edit_text("h_0[0] = 1")
+    session = Session.open(SessionRun.of(read_text(source))).right().edit_text("h_0[0] = 1")
     assert "different numbers of rows" in str(session.note)
     assert len(session.edit_text("W_hh[0,0] = 1").edits) == 1
     assert len(session.right().edit_text("x[0] = 1").edits) == 1

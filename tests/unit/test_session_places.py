@@ -10,14 +10,14 @@ from rnnstep.errors import UsageError
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read, read_text
 from rnnstep.session.place import read_place, read_row, write_place
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
 
 
 @functools.cache
-def run_of(name: str) -> Run:
-    return Run.of(read(bundled.find(name)))
+def run_of(name: str) -> SessionRun:
+    return SessionRun.of(read(bundled.find(name)))
 
 
 BY_LAYER = """
@@ -147,7 +147,7 @@ def test_a_bad_place_is_said_and_nothing_moves():
 
 
 def test_a_step_alone_means_the_first_block_where_the_order_is_by_layer():
-    run = Run.of(read_text(BY_LAYER))
+    run = SessionRun.of(read_text(BY_LAYER))
     session = Session.open(run).go("2")
     assert session.place == "2/L0"
     assert session.right().place == "3/L0"
@@ -246,7 +246,7 @@ input = {random = {shape = [3, 1], seed = 1}, windows = {length = 1, batch_size 
 recurrent = {module = "RNN", hidden_size = 1}
 weights = {seed = 1}
 """
-    session = Session.open(Run.of(read_text(source))).right().other_row(1)
+    session = Session.open(SessionRun.of(read_text(source))).right().other_row(1)
     there = session.right()
     assert (session.position.row, there.position.row, there.left().position.row) == (1, 0, 1)
 

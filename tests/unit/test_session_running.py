@@ -12,17 +12,17 @@ from rnnstep.errors import EquationError
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read, read_text
 from rnnstep.session.breakpoints import Breakpoint
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 
 
 @functools.cache
-def run_of(name: str) -> Run:
-    return Run.of(read(bundled.find(name)))
+def run_of(name: str) -> SessionRun:
+    return SessionRun.of(read(bundled.find(name)))
 
 
-def small(hidden_size: int = 2, steps: int = 3, more: str = "") -> Run:
-    return Run.of(
+def small(hidden_size: int = 2, steps: int = 3, more: str = "") -> SessionRun:
+    return SessionRun.of(
         read_text(f"""
 input = {{random = {{shape = [{steps}, 2, 2], seed = 1}}}}
 recurrent = {{module = "RNN", hidden_size = {hidden_size}{more}}}
@@ -142,7 +142,7 @@ def test_a_watch_has_a_value_for_each_row_of_a_step():
 
 
 def test_a_watch_that_fits_one_layer_alone_is_silent_in_the_others():
-    run = Run.of(
+    run = SessionRun.of(
         read_text("""
 input = {random = {shape = [2, 1, 5], seed = 1}}
 recurrent = {module = "RNN", hidden_size = 2, num_layers = 2}

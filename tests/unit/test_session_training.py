@@ -13,7 +13,7 @@ from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read, read_text
 from rnnstep.session import breakpoints
 from rnnstep.session.cursor import edit_prompt, follow, nudge
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 
 TWO_BATCHES = """
@@ -48,8 +48,8 @@ training = {optimizer = "SGD", lr = 0.5, epochs = 3, mistake = "hidden_not_reset
 
 
 @functools.cache
-def run_of(name: str) -> Run:
-    return Run.of(read_text(name) if "\n" in name else read(bundled.find(name)))
+def run_of(name: str) -> SessionRun:
+    return SessionRun.of(read_text(name) if "\n" in name else read(bundled.find(name)))
 
 
 def at(name: str, place: str = "start") -> Session:
@@ -171,7 +171,7 @@ def test_torch_is_not_asked_again_about_an_epoch_that_was_just_left():
 
 
 def test_an_epoch_that_is_far_from_trained_is_told_and_the_cursor_stays(monkeypatch):
-    run = Run.of(read(bundled.find("hello")))
+    run = SessionRun.of(read(bundled.find("hello")))
     session = Session.open(run).go("3")
     run.learning.reach(4, 10)
     monkeypatch.setattr(Learning, "reach", lambda self, index, _: len(self.records) >= index)
@@ -185,11 +185,11 @@ def test_an_epoch_that_is_far_from_trained_is_told_and_the_cursor_stays(monkeypa
 def test_reading_a_file_again_keeps_place_and_zoom_in_any_pass():
     for place in ("backward:3/L0/∂a", "e3:update:bias_hh", "e3:"):
         session = at("hello", place)
-        moved = session.moved_to(Run.of(read(bundled.find("hello"))))
+        moved = session.moved_to(SessionRun.of(read(bundled.find("hello"))))
         assert (moved.place, moved.level, moved.note) == (place, session.level, None)
     update = at("hello", "backward:1").right()
     assert (update.place, update.level) == ("update:", "step")
-    assert update.moved_to(Run.of(read(bundled.find("hello")))).position.path == update.position.path
+    assert update.moved_to(SessionRun.of(read(bundled.find("hello")))).position.path == update.position.path
 
 
 # ── following ────────────────────────────────────────────────────────────────────────────
@@ -432,13 +432,13 @@ def test_a_watch_on_the_way_back_has_a_value_there():
     norm, largest = (watch.value(block, back.values("L0", 2), 2) for watch in session.watches)
     np.testing.assert_allclose(np.ravel(norm)[0], np.linalg.norm(back.value("L0", "∂h", 2)), rtol=1e-6)
     assert float(np.ravel(largest)[0]) == float(back.value("L0", "∂W_hh", 2).max())
-    moved = session.moved_to(Run.of(read(bundled.find("hello"))))
+    moved = session.moved_to(SessionRun.of(read(bundled.find("hello"))))
     assert [watch.text for watch in moved.watches] == ["norm(∂h)", "max(∂W_hh)"]
     assert [watch.phase for watch in moved.watches] == ["backward", "backward"]
 
 
 def test_running_on_stops_where_training_has_not_come(monkeypatch):
-    run = Run.of(read(bundled.find("hello")))
+    run = SessionRun.of(read(bundled.find("hello")))
     run.learning.reach(2, 10)
     monkeypatch.setattr(Learning, "reach", lambda self, index, _: len(self.records) >= index)
     session = Session.open(run).break_when("h[0] > 5").resume()

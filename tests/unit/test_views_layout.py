@@ -14,7 +14,7 @@ from rnnstep.language import Text
 from rnnstep.reference import check, complete
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read, read_text
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.tui.catalogue import catalogue
 from rnnstep.views.alphabet import ASCII, UNICODE
@@ -31,7 +31,7 @@ NAMES = [name for name in bundled.names() if name not in WAITING]
 
 @cache
 def opened(name: str) -> Session:
-    return Session.open(Run.of(read(bundled.find(name))))
+    return Session.open(SessionRun.of(read(bundled.find(name))))
 
 
 def places(session: Session) -> Iterator[tuple[str, Session]]:
@@ -307,7 +307,7 @@ h = tanh(what_the_input_brings_in + what_is_remembered)
     [
         (lambda: opened("hello_lstm").go("3/L0/c"), (300, 80)),
         (lambda: opened("hello_gru").go("3/L0"), (200, 60)),
-        (lambda: Session.open(Run.of(read_text(LONG_NAMES))).go("2/L0/what_is_remembered"), (120, 40)),
+        (lambda: Session.open(SessionRun.of(read_text(LONG_NAMES))).go("2/L0/what_is_remembered"), (120, 40)),
     ],
     ids=["lstm", "gru", "long names"],
 )
@@ -337,7 +337,9 @@ def test_what_is_left_out_of_a_sum_is_left_out_within_its_brackets():
 
 
 def test_tall_gradients_leave_what_is_beside_them_to_the_parameters():
-    session = Session.open(Run.of(complete(read(bundled.find("embedding"))))).go("backward:2/embedding")
+    session = Session.open(SessionRun.of(complete(read(bundled.find("embedding"))))).go(
+        "backward:2/embedding"
+    )
     text = plain(screen(session, Look(torch="none"), 80, 24))
     assert "∂weight 4×10" in text
 
@@ -391,7 +393,7 @@ loss = {name = "MSELoss"}
     [("en", "larger than the largest number of float32, 3.4e38"), ("zh", "float32 的最大数 3.4e38")],
 )
 def test_an_overflow_is_not_called_rounding(language, said):
-    session = Session.open(Run.of(read_text(OVERFLOWING))).go("1/loss/square[0]")
+    session = Session.open(SessionRun.of(read_text(OVERFLOWING))).go("1/loss/square[0]")
     text = plain(screen(session, Look(torch="none", language=language), 80, 24))
     assert "≈ inf" in text
     assert said in text

@@ -8,7 +8,7 @@ from rnnstep.equations.syntax import parse_expression
 from rnnstep.equations.write import BLACKBOARD, SOURCE, write
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views import gradients, header, learning
 from rnnstep.views.alphabet import ASCII
@@ -28,7 +28,7 @@ SIZES = [(60, 17), (80, 24), (120, 35), (200, 60)]
 
 
 def opened(name: str) -> Session:
-    return Session.open(Run.of(read(bundled.find(name))))
+    return Session.open(SessionRun.of(read(bundled.find(name))))
 
 
 def scene_at(name: str, place: str, **look: object) -> Scene:

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from rnnstep.engine.learning import Learning
-from rnnstep.reference.judge.whole_run import Answer, NotCompared, set_beside
+from rnnstep.reference.judge.whole_run import NotCompared, TorchAnswer, set_beside
 from rnnstep.reference.run.pending_parameters import filled
 from rnnstep.reference.worker.client import Worker
 from rnnstep.reference.worker.messages import (
     Completed,
     Failed,
-    Place,
+    PlaceInTraining,
     Referenced,
     Request,
     Trained,
@@ -31,7 +31,7 @@ from rnnstep.reference.worker.messages import (
 )
 from rnnstep.scenario import bundled
 from rnnstep.scenario.read import read, read_text
-from rnnstep.session.run import Run
+from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.info import info
 from rnnstep.views.look import Look
@@ -147,8 +147,8 @@ def beside(scenario, *replies, epoch=0):
     """Replies set beside an epoch of ours."""
     answers = {}
     for reply in replies:
-        known, more = answers.get(reply.batch, Answer()), reply.answer
-        answers[reply.batch] = Answer(
+        known, more = answers.get(reply.batch, TorchAnswer()), reply.answer
+        answers[reply.batch] = TorchAnswer(
             more.forward or known.forward, more.backward or known.backward, more.update or known.update
         )
     return set_beside(Learning(scenario).epoch(epoch), answers)
@@ -213,7 +213,7 @@ def test_the_way_forward_comes_first_then_the_way_back_and_the_update(worker, re
 def test_a_later_epoch_is_run_from_its_state(worker, replies):
     scenario = read_text(LEARNT)
     learning = Learning(scenario)
-    worker.submit(4, scenario, Place(4, 7, learning.state(7)))
+    worker.submit(4, scenario, PlaceInTraining(4, 7, learning.state(7)))
     found = referenced(replies, 2)
     checked = beside(scenario, *found, epoch=7)
     assert checked.agrees
@@ -229,7 +229,7 @@ def test_a_later_epoch_is_run_from_its_state(worker, replies):
 def test_the_batch_that_is_asked_for_comes_first_and_the_others_follow(worker, replies):
     scenario = read_text(BATCHES)
     learning = Learning(scenario)
-    worker.submit(5, scenario, Place(5, 1, learning.state(1), batch=1))
+    worker.submit(5, scenario, PlaceInTraining(5, 1, learning.state(1), batch=1))
     found = referenced(replies, 4)
     assert [reply.batch for reply in found] == [1, 1, 0, 2]
     part = beside(scenario, *found[:2], epoch=1)
@@ -255,11 +255,11 @@ def test_torchs_own_training_follows_and_goes_on_where_another_epoch_is_looked_a
             assert len(reply.predictions) == len(reply.losses)
             losses += reply.losses
             if not is_asked:
-                worker.submit(9, scenario, Place(8, 2, Learning(scenario).state(2)))
+                worker.submit(9, scenario, PlaceInTraining(8, 2, Learning(scenario).state(2)))
                 is_asked = True
     learning = Learning(scenario)
     np.testing.assert_allclose(losses[:15], [learning.record(k).loss for k in range(15)], rtol=1e-5)
-    worker.submit(10, scenario, Place(8, 1, learning.state(1)))  # it is not begun again
+    worker.submit(10, scenario, PlaceInTraining(8, 1, learning.state(1)))  # it is not begun again
     while replies.get(timeout=PATIENCE).revision != 10:
         pass
     referenced(replies, 1)
@@ -281,7 +281,7 @@ def test_a_training_that_is_wanted_no_more_is_left(worker, replies):
 def test_torchs_words_to_a_mistake_that_it_refuses_come_with_its_training(worker, replies):
     scenario = read(bundled.find("pitfalls/backward_inside_the_loop"))
     worker.submit(13, scenario)
-    session = Session.open(Run.of(scenario))
+    session = Session.open(SessionRun.of(scenario))
     while len(session.run.torch_losses) < scenario.training.epochs:
         reply = replies.get(timeout=PATIENCE)
         if isinstance(reply, Trained):

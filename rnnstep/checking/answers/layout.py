@@ -28,7 +28,7 @@ class Laid:
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class ShapeMisfit:
     """What does not lie in an answer's value, or lies there already.
 
     Attributes:
@@ -61,7 +61,7 @@ def lay_out(learning: Learning, answers: Answers) -> tuple[Laid, ...]:
         try:
             target = targets.of(answer)
         except NoTarget as error:
-            _tell(document, answer, Misfit(error.message, error.key))
+            _tell(document, answer, ShapeMisfit(error.message, error.key))
             continue
         entries = entries_of(answer, target)
         misfits = list(_misfits(answer, target, entries))
@@ -74,13 +74,13 @@ def lay_out(learning: Learning, answers: Answers) -> tuple[Laid, ...]:
         room -= int(np.prod(target.shape))
         if room < 0:
             message = Text("the answers up to here need more memory than is allowed")
-            _tell(document, answer, Misfit(message, "value"))
+            _tell(document, answer, ShapeMisfit(message, "value"))
             break
     document.finish()
     return tuple(found)
 
 
-def _tell(document: Document, answer: Answer, one: Misfit) -> None:
+def _tell(document: Document, answer: Answer, one: ShapeMisfit) -> None:
     if not document.is_full:  # looking up where something stands takes its time
         document.problem((), one.message, position=_position(document, answer, one.key, one.entry))
 
@@ -107,7 +107,7 @@ class _Given:
 
     def take(
         self, answer: Answer, target: Target, numbers: Numbers, entries: Index | None
-    ) -> Iterator[Misfit]:
+    ) -> Iterator[ShapeMisfit]:
         """Keep what an answer gives, and say of which entries that is given already under the same name."""
         if numbers.is_missing:
             return
@@ -125,7 +125,7 @@ class _Given:
                 clash = int(np.argmax(earlier >= 0))
                 where = at if entry is not None else tuple(int(axis[clash]) for axis in at)
                 message = self._twice(answer, target, where, int(earlier[clash]))
-                yield Misfit(message, "value" if entry is None else "index", entry)
+                yield ShapeMisfit(message, "value" if entry is None else "index", entry)
                 continue
             by[at] = len(self._pieces)
             self._pieces.append((answer, entry))
@@ -150,21 +150,21 @@ def entries_of(answer: Answer, target: Target) -> Index | None:
     return index
 
 
-def _misfits(answer: Answer, target: Target, entries: Index | None) -> Iterator[Misfit]:
+def _misfits(answer: Answer, target: Target, entries: Index | None) -> Iterator[ShapeMisfit]:
     """What of an answer does not fit its value: entries that are not in it, or another count of numbers."""
     numbers, shape = answer.numbers, target.shape
     found = _shown(numbers.value.shape)
     if entries is None:
         if not numbers.is_missing and not _fits(numbers.value.shape, shape):
             told = {"name": answer.name, "expected": _shown(shape), "found": found}
-            yield Misfit(Text("`{name}` has {expected} numbers, found {found}", **told), "value")
+            yield ShapeMisfit(Text("`{name}` has {expected} numbers, found {found}", **told), "value")
         return
     for number, one in enumerate(entries):
         told = {"name": answer.name, "expected": _shown(shape), "entry": _listed(one)}
         at = number if len(entries) > 1 else None
         if len(one) != len(shape):
             told["example"] = _listed((0,) * len(shape))
-            yield Misfit(
+            yield ShapeMisfit(
                 Text(
                     "`{name}` has {expected} numbers: an entry is not {entry}, but such as {example}", **told
                 ),
@@ -174,11 +174,11 @@ def _misfits(answer: Answer, target: Target, entries: Index | None) -> Iterator[
             return
         if any(part >= size for part, size in zip(one, shape, strict=True)):
             message = Text("`{name}` has {expected} numbers: there is no entry {entry}", **told)
-            yield Misfit(message, "index", at)
+            yield ShapeMisfit(message, "index", at)
     if not numbers.is_missing and numbers.value.size != len(entries):
         count = len(entries)
         message = Text("`index` names {count} entries: found {found} numbers", count=count, found=found)
-        yield Misfit(message, "value")
+        yield ShapeMisfit(message, "value")
 
 
 def put_in(answer: Answer, target: Target, entries: Index | None) -> Numbers:

@@ -36,7 +36,7 @@ Slices = tuple[slice | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TargetPart:
     """Some of a target's numbers.
 
     Attributes:
@@ -64,14 +64,14 @@ class Target:
         layer, direction: of a recurrent block's value; None otherwise.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[TargetPart, ...]
     shape: tuple[int, ...]
     row: int
     t: int | None = None
     layer: int | None = None
     direction: str | None = None
 
-    def row_of(self, part: Part) -> int:
+    def row_of(self, part: TargetPart) -> int:
         """The row of the batch that a part is of."""
         return self.row if part.row is None else part.row
 
@@ -195,7 +195,7 @@ class ForwardFinder:
         block = self._done.by_key[key]
         t = self._step(block)
         shape = self._shape(phase, key, name)
-        part = Part(Place(self._epoch, self._batch, phase, key, t, name), (slice(None),) * len(shape))
+        part = TargetPart(Place(self._epoch, self._batch, phase, key, t, name), (slice(None),) * len(shape))
         is_recurrent = block.kind == "recurrent"
         return Target(
             (part,),
@@ -246,11 +246,11 @@ class ForwardFinder:
         size, steps = recurrent.output_size, batch.num_steps
         width = size * len(keys)
 
-        def parts(row: int, t: int, *before: int) -> Iterator[Part]:
+        def parts(row: int, t: int, *before: int) -> Iterator[TargetPart]:
             for number, key in enumerate(keys):
                 name = self._done.runs[key].block.output
                 place = Place(self._epoch, self._batch, "forward", key, t, name)
-                yield Part(place, (*before, slice(number * size, (number + 1) * size)), row)
+                yield TargetPart(place, (*before, slice(number * size, (number + 1) * size)), row)
 
         is_first = recurrent.batch_first
         shape = (batch.num_rows, steps, width) if is_first else (steps, batch.num_rows, width)
@@ -284,12 +284,12 @@ class ForwardFinder:
         is_cell, runs, batch = self._done.scenario.recurrent.is_cell, self._done.runs, self._done.batch
         size = int(next(iter(runs.values())).block.program.shapes[state][0])
 
-        def parts(row: int, *, is_of_all: bool) -> Iterator[Part]:
+        def parts(row: int, *, is_of_all: bool) -> Iterator[TargetPart]:
             for number, (key, run) in enumerate(runs.items()):
                 t = 0 if run.is_reversed else batch.last_step(row)
                 place = Place(self._epoch, self._batch, "forward", key, t, state)
                 layer = () if is_cell else (number,)
-                yield Part(place, (*layer, *((row,) if is_of_all else ()), slice(None)), row)
+                yield TargetPart(place, (*layer, *((row,) if is_of_all else ()), slice(None)), row)
 
         layers = () if is_cell else (len(runs),)
         whole = (*layers, batch.num_rows, size)
@@ -312,7 +312,7 @@ class ForwardFinder:
 
 # ── of every pass ────────────────────────────────────────────────────────────────────────────────
 
-__all__ = ["NoTarget", "Part", "Target", "Targets", "gradient_target"]
+__all__ = ["NoTarget", "Target", "TargetPart", "Targets", "gradient_target"]
 
 
 class Targets:
@@ -406,7 +406,7 @@ class _Finder(ForwardFinder):
             )
         shape = self._done.scenario.parameters[torch].shape
         place = Place(self._epoch, self._batch, "update", torch, 0, line)
-        return Target((Part(place, (slice(None),) * len(shape)),), tuple(shape), 0)
+        return Target((TargetPart(place, (slice(None),) * len(shape)),), tuple(shape), 0)
 
     def _parameter(self, name: str) -> str | None:
         """Torch's own name of a parameter, from that or the one without its layer, or of a cell with `_l0`."""
@@ -437,7 +437,7 @@ class _Finder(ForwardFinder):
                 place = Place(self._epoch, self._batch, "backward", one.key, t, f"{D}{equation}")
                 shape = self._shape("backward", one.key, f"{D}{equation}")
                 self._is_of_its_layer = True
-                return Target((Part(place, (slice(None),) * len(shape)),), shape, 0)
+                return Target((TargetPart(place, (slice(None),) * len(shape)),), shape, 0)
         if (
             key is not None
             and f"{D}{equation}" not in stage.by_key[key].program.names
@@ -462,5 +462,7 @@ def gradient_target(learning: Learning, epoch: int, done: Pass, torch: str) -> T
             if where.torch == torch and f"{D}{part}" in block.program.names:
                 t = stage.steps[block.key][-1]
                 place = Place(epoch, done.index, "backward", block.key, t, f"{D}{part}")
-                parts.append(Part(place, (slice(where.start, where.stop), *[slice(None)] * (len(shape) - 1))))
+                parts.append(
+                    TargetPart(place, (slice(where.start, where.stop), *[slice(None)] * (len(shape) - 1)))
+                )
     return Target(tuple(parts), shape, 0)

@@ -15,7 +15,7 @@ from rnnstep.checking.slip import Slip
 from rnnstep.equations.intervals import Interval
 
 if TYPE_CHECKING:
-    from rnnstep.checking.answers.targets import Part, Target
+    from rnnstep.checking.answers.targets import Target, TargetPart
     from rnnstep.checking.marking import Mark, Sheet
 
 FINALS = ("h_n", "c_n")
@@ -123,17 +123,17 @@ def _finals(sheet: Sheet, target: Target, decimals: int) -> Iterator[tuple[str, 
     batch = sheet.learning.epoch(place.epoch).forward(place.batch).batch
     last = batch.num_steps - 1
 
-    def changed(other: Callable[[Part], Place]) -> Target:
+    def changed(other: Callable[[TargetPart], Place]) -> Target:
         return replace(target, parts=tuple(replace(part, place=other(part)) for part in target.parts))
 
-    def is_backward(part: Part) -> bool:
+    def is_backward(part: TargetPart) -> bool:
         return part.place.key.endswith("←")
 
-    def at_last(part: Part) -> Place:
+    def at_last(part: TargetPart) -> Place:
         t = batch.last_step(target.row_of(part))
         return part.place._replace(t=t) if is_backward(part) else part.place
 
-    def of_first_layer(part: Part) -> Place:
+    def of_first_layer(part: TargetPart) -> Place:
         return part.place._replace(key=f"L0{'←' if is_backward(part) else ''}")
 
     yield "backward_half_at_last_step", sheet.bounds_of(changed(at_last), decimals)
@@ -158,7 +158,7 @@ def _halves(target: Target, right: Interval) -> Iterator[tuple[str, Interval]]:
     yield "halves_swapped", (low, high)
 
 
-def _whose(target: Target, part: Part) -> tuple[str, int, int | None]:
+def _whose(target: Target, part: TargetPart) -> tuple[str, int, int | None]:
     """The layer, the row and, where both directions stand side by side, the step of a part."""
     last = part.at[-1]
     is_joined = isinstance(last, slice) and last.stop is not None

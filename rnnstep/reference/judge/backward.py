@@ -202,7 +202,7 @@ def _parting(back: BackwardPass, reference: ReferenceGradients) -> Finding | Non
 # ── torch's number for each value that is shown ──────────────────────────────────────────────────
 
 
-class TorchGradients:
+class ShownGradients:
     """torch's numbers along its stepped run, forth and back, as our way back names them."""
 
     def __init__(self, back: BackwardPass, reference: ReferenceGradients) -> None:
@@ -406,7 +406,7 @@ class ComparedGradients(Judged):
         self.back = back
         self.reference = reference
         self.verdict = verdict
-        self._torch = TorchGradients(back, reference)
+        self._torch = ShownGradients(back, reference)
         self._steps: dict[tuple[str, int], Pairs] = {}
 
     # ── the whole ────────────────────────────────────────────────────────────────────

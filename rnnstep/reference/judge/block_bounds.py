@@ -67,7 +67,7 @@ class OneStep:
 
     def at(self, span: slice) -> dict[str, tuple[Array, Error]]:
         """Give for every line our value and the bound of its error, (steps, B, n)."""
-        rows = Rows(self._living, span)
+        rows = LiveRows(self._living, span)
         known = {name: rows.of(value) for name, value in self._known.items()}
         ours = self._compiled(known)
         bounds = bounded(self.block, {name: exact(value) for name, value in known.items()}, self._reading)
@@ -94,7 +94,7 @@ def bounded(block: Block, known: Mapping[str, Pair], reading: Rounding) -> dict[
     return evaluate_lines(block.program.lines, {**parameters, **known}, reading)
 
 
-class Rows:
+class LiveRows:
     """The live rows of some steps as rows of one array, and back."""
 
     def __init__(self, living: Mask | None, span: slice) -> None:
@@ -200,7 +200,7 @@ class RecurrentBack:
 
     def entering(self, span: slice) -> Pairs:
         """What the lines read but for states and parameters, (steps, B, n)."""
-        rows = Rows(self._living, span)
+        rows = LiveRows(self._living, span)
         known = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
         return {name: _back(rows, known[name]) for name in self.derivation.core.inputs}
 
@@ -211,7 +211,7 @@ class RecurrentBack:
         """
         edges: dict[str, list[NDArray[Any]]] = {}  # what goes from one span on to the next on the way back
         for span in self._spans:
-            rows = Rows(self._living, span)
+            rows = LiveRows(self._living, span)
             seen, awaited = self._lines(rows, totals)
             edges = self._step_back(rows, span, seen, edges)
             self._gather(seen)
@@ -220,7 +220,7 @@ class RecurrentBack:
             yield span, self._given_back(rows, seen)
 
     def _step_back(
-        self, rows: Rows, span: slice, seen: Pairs, edges: Mapping[str, list[NDArray[Any]]]
+        self, rows: LiveRows, span: slice, seen: Pairs, edges: Mapping[str, list[NDArray[Any]]]
     ) -> dict[str, list[NDArray[Any]]]:
         """Let each step read what the step after it, in the order of computation, sends back."""
         core, found = self.derivation.core, {}
@@ -248,17 +248,17 @@ class RecurrentBack:
     def along(self, read: Mapping[str, Pair]) -> Iterator[tuple[slice, Pairs]]:
         """Go back from what each step reads of the step after, (T, B, n), `∂h_next`; likewise."""
         for span in self._spans:
-            rows = Rows(self._living, span)
+            rows = LiveRows(self._living, span)
             seen = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
             seen |= {name: _flat(rows, pair) for name, pair in read.items()}
             seen |= evaluate_lines(self.derivation.core.lines, seen, self._reading)
             self._gather(seen)
             yield span, self._given_back(rows, seen)
 
-    def _given_back(self, rows: Rows, seen: Pairs) -> Pairs:
+    def _given_back(self, rows: LiveRows, seen: Pairs) -> Pairs:
         return {line.name: _back(rows, seen[line.name]) for line in self.derivation.core.lines}
 
-    def _lines(self, rows: Rows, totals: Mapping[str, Pair]) -> tuple[Pairs, list[Line]]:
+    def _lines(self, rows: LiveRows, totals: Mapping[str, Pair]) -> tuple[Pairs, list[Line]]:
         """Every line that can be read without the step after; and those of the totals, which are given."""
         given = {f"{D}{name}": pair for name, pair in totals.items()}
         seen = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
@@ -282,7 +282,7 @@ class RecurrentBack:
         rounding = np.abs(value, dtype=np.float64) * float(np.finfo(value.dtype).eps) / 2
         return value, error + within[1] + rounding
 
-    def _forward(self, rows: Rows) -> Pairs:
+    def _forward(self, rows: LiveRows) -> Pairs:
         """Parameters and every line of the forward pass, (live rows of the steps, n)."""
         known = {name: _flat(rows, pair) for name, pair in self._steps.entering.items()}
         after = {name: _flat(rows, pair) for name, pair in self._steps.after.items()}
@@ -339,12 +339,12 @@ def _one_axis(pair: Pair) -> Pair:
     return np.reshape(value, shape), np.broadcast_to(error, np.shape(value)).reshape(shape)
 
 
-def _flat(rows: Rows, pair: Pair) -> Pair:
+def _flat(rows: LiveRows, pair: Pair) -> Pair:
     value, error = pair
     return rows.of(value), rows.of(np.broadcast_to(error, value.shape))
 
 
-def _back(rows: Rows, pair: Pair) -> Pair:
+def _back(rows: LiveRows, pair: Pair) -> Pair:
     value: Array = pair[0]
     return rows.back(value), rows.back(np.array(np.broadcast_to(pair[1], value.shape)))
 

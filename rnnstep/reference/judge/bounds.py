@@ -41,7 +41,7 @@ _SUMS = (
 )
 
 
-class Difference(tuple[Array, Error]):  # noqa: SLOT001 - a tuple of its own kind
+class DifferenceOfOne(tuple[Array, Error]):  # noqa: SLOT001 - a tuple of its own kind
     """The pair of what one number is above another: of what else a root is taken is not below zero."""
 
 
@@ -67,7 +67,7 @@ class Rounding(Errors):
         if np.isinf(settled).any():
             settled = np.where(np.isinf(settled) & self._is_a_number(op, args), _of_a_number(op), settled)
         if op == "sub":
-            return Difference((out, settled))
+            return DifferenceOfOne((out, settled))
         return Product(out, settled, pair.terms) if isinstance(pair, Product) else (out, settled)
 
     def settled(self, op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> Error:
@@ -113,7 +113,9 @@ class Rounding(Errors):
     def _is_small(self, op: str, args: tuple[Pair, ...]) -> bool:
         """Whether no order of the sums can come near overflow; a quick answer, for nearly all there is."""
         if op == "sqrt":
-            return not isinstance(args[0], Difference) or bool(np.all(np.asarray(args[0][0]) >= args[0][1]))
+            return not isinstance(args[0], DifferenceOfOne) or bool(
+                np.all(np.asarray(args[0][0]) >= args[0][1])
+            )
         if op not in _SUMS:
             return True
         biggest = [float(np.max(np.abs(value), initial=0.0)) for value, _ in args]
@@ -173,7 +175,9 @@ def _terms(op: str, args: tuple[Pair, ...]) -> int:
 def _in_doubt(op: str, args: tuple[Pair, ...]) -> Any:
     """Where an operand's finiteness is in doubt, the result's is too."""
     doubt = _reached(op, args, [error >= A_NUMBER for _, error in args])
-    if op == "sqrt" and isinstance(args[0], Difference):  # another program's may be below zero, its root NaN
+    if op == "sqrt" and isinstance(
+        args[0], DifferenceOfOne
+    ):  # another program's may be below zero, its root NaN
         doubt = doubt | (np.asarray(args[0][1]) > np.abs(args[0][0]))
     return doubt
 

@@ -28,7 +28,7 @@ from rnnstep.equations.bounds import Pair
 from rnnstep.equations.compile import ROWS
 from rnnstep.equations.operations import Array
 from rnnstep.network.time import Mask, states_before
-from rnnstep.reference.judge.block_bounds import LossBounds, OneStep, Rows, bounded, spans
+from rnnstep.reference.judge.block_bounds import LiveRows, LossBounds, OneStep, bounded, spans
 from rnnstep.reference.judge.bounds import Error, Rounding, exact
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
@@ -65,7 +65,7 @@ def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], living:
     errors = {name: np.empty(value.shape) for name, value in values.items()}
     rounding = Rounding(x.dtype)
     for span in spans(block, *h.shape[:2]):
-        rows = Rows(None, span)
+        rows = LiveRows(None, span)
         flat = {
             name: (rows.of(value), rows.of(np.broadcast_to(error, value.shape)))
             for name, (value, error) in known.items()
@@ -226,7 +226,7 @@ class _Judging:
         entering |= {f"{name}_prev": value for name, value in self._errors.before(key).items()}
         kept = [name for name in block.compiled.columns if _is_kept(run, name)]
         for span in spans(block, run.num_steps, self._done.batch.num_rows):
-            rows = Rows(self._living, span)
+            rows = LiveRows(self._living, span)
             known = {name: exact(rows.of(value)) for name, value in entering.items()}
             bounds = bounded(block, known, self._reading)
             for name in kept:

@@ -171,7 +171,7 @@ class NotCompared(Comparison):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Answer:
+class TorchAnswer:
     """What torch gave for one batch, each phase with what comparing it gave; None where there is none, or not yet."""
 
     forward: tuple[ReferencePass, Verdict] | None = None
@@ -186,13 +186,13 @@ def check(trace: Trace) -> Checked:
     return Checked(trace, tuple(compare(done, run_reference(done)) for done in trace.passes))
 
 
-def set_beside(epoch: Epoch, answers: Mapping[int, Answer]) -> Checked:
+def set_beside(epoch: Epoch, answers: Mapping[int, TorchAnswer]) -> Checked:
     """Set an epoch of ours beside what the worker found, by batch; those that are missing are `NotCompared`."""
     forward: list[Comparison] = []
     backward: list[ComparedGradients | None] = []
     updates: list[ComparedUpdate | None] = []
     for batch in range(epoch.num_batches):
-        answer = answers.get(batch, Answer())
+        answer = answers.get(batch, TorchAnswer())
         if answer.forward is None:
             forward.append(NotCompared())
         else:

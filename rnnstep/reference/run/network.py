@@ -19,7 +19,7 @@ FirstStates = Mapping[str, Any]  # "h", "c": (L·D, B, n), arrays, or tensors th
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Outputs:
     """What the model said: logits (T, B, C) or (B, C), and each state at its end, (L·D, B, n)."""
 
     logits: Tensor
@@ -39,7 +39,7 @@ class Network:
         self.parameters: dict[str, Tensor] = leaves(scenario)
         self._recurrent = [block for block in build(scenario) if block.kind == "recurrent"]
 
-    def __call__(self, batch: Batch, masks: Mapping[str, Array], first: FirstStates | None = None) -> Answer:
+    def __call__(self, batch: Batch, masks: Mapping[str, Array], first: FirstStates | None = None) -> Outputs:
         """Run a batch.
 
         Args:
@@ -59,7 +59,7 @@ class Network:
         else:
             output, ends = self._whole(batch, x, states)
         logits = self.linear(self._features(output, ends[0]))
-        return Answer(logits, dict(zip(states, ends, strict=True)))
+        return Outputs(logits, dict(zip(states, ends, strict=True)))
 
     def first(self, batch: Batch) -> FirstStates:
         """Each state before the first step, as the scenario gives it."""

@@ -66,13 +66,13 @@ def torch_words(scenario: Scenario) -> tuple[TorchWords, ...]:
     return tuple(words)
 
 
-Program = tuple[Text, str, Callable[[], object]]  # what is done, its code, and what does it
+MistakenProgram = tuple[Text, str, Callable[[], object]]  # what is done, its code, and what does it
 
 
 # ── backward inside the loop ─────────────────────────────────────────────────────────
 
 
-def _backward_inside_the_loop(scenario: Scenario) -> Iterator[Program]:
+def _backward_inside_the_loop(scenario: Scenario) -> Iterator[MistakenProgram]:
     ways = (
         (False, Text("loss.backward() and the update stand inside the loop over the steps")),
         (True, Text("the same with retain_graph=True, as the message seems to advise")),
@@ -131,7 +131,7 @@ def _step_of(batch: Batch, t: int) -> Batch:
 # ── h_0 of the wrong shape ───────────────────────────────────────────────────────────
 
 
-def _h_0_of_the_wrong_shape(scenario: Scenario) -> Iterator[Program]:
+def _h_0_of_the_wrong_shape(scenario: Scenario) -> Iterator[MistakenProgram]:
     is_cell = scenario.recurrent.is_cell
     call = "cell(x_1, {states})" if is_cell else "rnn(x, {states})"
     states = "h_0" if len(scenario.cell.states) == 1 else "(h_0, c_0)"

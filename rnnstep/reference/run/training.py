@@ -24,7 +24,7 @@ from rnnstep.reference.run.modules import Tensor, array, tensor
 from rnnstep.reference.run.network import FirstStates, Network, masks_of
 from rnnstep.scenario.model import Scenario, Training
 
-Optimizer = Any  # torch.optim.Optimizer
+TorchOptimizer = Any  # torch.optim.Optimizer
 Buffers = Mapping[str, Mapping[str, Array]]  # torch's name of a parameter → its key in the optimizer's state
 
 
@@ -161,14 +161,16 @@ def torch_update(
     return {name: array(value) for name, value in made.items()}, buffers_of(optimizer, made)
 
 
-def optimizer_of(training: Training, parameters: Mapping[str, Tensor]) -> Optimizer:
+def optimizer_of(training: Training, parameters: Mapping[str, Tensor]) -> TorchOptimizer:
     """The optimizer of torch.optim that has the scenario's name, on the parameters, with the scenario's arguments."""
     from torch import optim
 
     return getattr(optim, training.optimizer)(list(parameters.values()), **training.arguments)
 
 
-def take_step(training: Training, optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> Tensor | None:
+def take_step(
+    training: Training, optimizer: TorchOptimizer, parameters: Mapping[str, Tensor]
+) -> Tensor | None:
     """Clip the gradients, which stay clipped, if the training asks for it, by value and then by norm, and update.
 
     Gives their norm before it was clipped.
@@ -184,7 +186,7 @@ def take_step(training: Training, optimizer: Optimizer, parameters: Mapping[str,
     return norm
 
 
-def buffers_of(optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> Buffers:
+def buffers_of(optimizer: TorchOptimizer, parameters: Mapping[str, Tensor]) -> Buffers:
     """What an optimizer remembers of each parameter, under torch's own keys; copies, without the count of steps."""
     return {
         name: {

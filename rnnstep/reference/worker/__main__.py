@@ -19,7 +19,7 @@ from rnnstep.reference.run.installed import INSTALL, missing, require
 from rnnstep.reference.worker.messages import Failed, Request, receive, send
 
 if TYPE_CHECKING:
-    from rnnstep.reference.worker.answers import Answers
+    from rnnstep.reference.worker.answers import Answering
 
 
 class _Inbox:
@@ -79,10 +79,10 @@ def main() -> None:
             os._exit(0)
 
 
-def _answers(inbox: _Inbox) -> Answers:
-    from rnnstep.reference.worker.answers import Answers
+def _answers(inbox: _Inbox) -> Answering:
+    from rnnstep.reference.worker.answers import Answering
 
-    return Answers(inbox.has_newer)
+    return Answering(inbox.has_newer)
 
 
 def _lacking(request: Request) -> Text | None:
@@ -114,7 +114,7 @@ def _import_torch() -> Text | None:
     return None
 
 
-def _answer(request: Request, answers: Answers, replies: int) -> None:
+def _answer(request: Request, answers: Answering, replies: int) -> None:
     try:
         for reply in answers.replies(request):
             send(replies, reply)
@@ -131,7 +131,7 @@ def _answer(request: Request, answers: Answers, replies: int) -> None:
         send(replies, Failed(request.revision, reason))
 
 
-def _go_on(answers: Answers, replies: int) -> None:
+def _go_on(answers: Answering, replies: int) -> None:
     """Train on for a little while; a training that fails, for want of memory perhaps, is left where it is."""
     assert answers.course is not None
     try:

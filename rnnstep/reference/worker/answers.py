@@ -13,13 +13,13 @@ from rnnstep.reference.judge.findings import NotWanted
 from rnnstep.reference.judge.forward import judge
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.judge.update import judge_update
-from rnnstep.reference.judge.whole_run import Answer
+from rnnstep.reference.judge.whole_run import TorchAnswer
 from rnnstep.reference.run.forward import run_reference
 from rnnstep.reference.run.gradients import run_gradients
 from rnnstep.reference.run.pending_parameters import complete
 from rnnstep.reference.run.pitfalls import torch_words
 from rnnstep.reference.run.training import TorchTraining, run_update
-from rnnstep.reference.worker.messages import Completed, Place, Referenced, Reply, Request, Trained
+from rnnstep.reference.worker.messages import Completed, PlaceInTraining, Referenced, Reply, Request, Trained
 from rnnstep.scenario.model import Scenario
 
 INNER_BYTES = 32 << 20  # inner values that are worth the way through a pipe; and gradients of lines likewise
@@ -28,7 +28,7 @@ OTHERS_SECONDS = 20.0  # after which batches that were not asked for are left ou
 COURSE_SECONDS = 0.2  # of training between two messages
 
 
-class Answers:
+class Answering:
     """Answers one request after another. What was made ready for a scenario serves the other epochs of its training.
 
     Args:
@@ -51,7 +51,7 @@ class Answers:
             return
 
     def _replies(self, request: Request) -> Iterator[Reply]:
-        scenario, place = request.scenario, request.place or Place(request.revision)
+        scenario, place = request.scenario, request.place or PlaceInTraining(request.revision)
         if scenario.pending is not None:
             names = scenario.pending.names
             scenario = complete(scenario)
@@ -73,7 +73,7 @@ class Answers:
         if not self._had_course and epoch.has_update:
             self.course, self._had_course = Course(place.training, trainer.scenario), True
 
-    def _answers(self, epoch: Epoch, batch: int, *, in_parts: bool) -> Iterator[Answer]:
+    def _answers(self, epoch: Epoch, batch: int, *, in_parts: bool) -> Iterator[TorchAnswer]:
         """Torch's word on a batch, all at once; or on the way forward first, since the rest takes longer."""
         done, share = epoch.forward(batch), INNER_BYTES // epoch.num_batches
         errors = RunErrors(done)
@@ -81,7 +81,7 @@ class Answers:
         forward = reference, judge(done, reference, errors, self._is_wanted)
         back = epoch.backward(batch)
         if back is None or in_parts:
-            yield Answer(forward)
+            yield TorchAnswer(forward)
         if back is None:
             return
         gradients = run_gradients(done, inner_bytes=share, share_bytes=SHARE_BYTES // epoch.num_batches)
@@ -91,7 +91,7 @@ class Answers:
         if update is not None and training is not None:
             torch = run_update(update, training)
             stepped = torch, judge_update(update, torch)
-        yield Answer(None if in_parts else forward, backward, stepped)
+        yield TorchAnswer(None if in_parts else forward, backward, stepped)
 
     def _is_wanted(self) -> bool:
         return not self._has_newer()

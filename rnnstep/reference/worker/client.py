@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rnnstep.reference.worker.messages import Place, Reply, Request
+    from rnnstep.reference.worker.messages import PlaceInTraining, Reply, Request
     from rnnstep.scenario.model import Scenario
 
 _PACKAGE_FOLDER = str(Path(__file__).resolve().parents[3])
@@ -55,7 +55,7 @@ class Worker:
             start_new_session=True,  # so that Ctrl+C in the terminal is the screen's alone
         )
 
-    def submit(self, revision: int, scenario: Scenario, place: Place | None = None) -> None:
+    def submit(self, revision: int, scenario: Scenario, place: PlaceInTraining | None = None) -> None:
         """Ask for torch's numbers of a scenario; replies to earlier requests are dropped from now on.
 
         Args:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rnnstep.engine.trainer import State
     from rnnstep.errors import Problem
     from rnnstep.language import Text
-    from rnnstep.reference.judge.whole_run import Answer
+    from rnnstep.reference.judge.whole_run import TorchAnswer
     from rnnstep.reference.run.pitfalls import TorchWords
     from rnnstep.scenario.model import Floats, Scenario
 
@@ -31,7 +31,7 @@ _MOST_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PlaceInTraining:
     """What is looked at in a scenario's training.
 
     Attributes:
@@ -56,7 +56,7 @@ class Request:
 
     revision: int
     scenario: Scenario
-    place: Place | None = None
+    place: PlaceInTraining | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Referenced:
 
     revision: int
     batch: int
-    answer: Answer
+    answer: TorchAnswer
 
 
 @dataclass(frozen=True, slots=True)

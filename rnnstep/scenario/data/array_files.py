@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rnnstep.language import Text
 from rnnstep.scenario.file.document import (
     Document,
-    Place,
+    KeyPath,
     check_memory,
     gibibytes,
     outside,
@@ -90,7 +90,7 @@ def _bfloat16(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.float
     return (halves.astype(np.uint32) << 16).view(np.float32).reshape(shape)
 
 
-def open_safetensors(document: Document, place: Place, path: Path) -> Tensors | None:
+def open_safetensors(document: Document, place: KeyPath, path: Path) -> Tensors | None:
     """Read the header of a safetensors file, or note a problem."""
     from safetensors import SafetensorError, safe_open
 
@@ -109,7 +109,7 @@ def open_safetensors(document: Document, place: Place, path: Path) -> Tensors | 
     return Tensors(path, shapes, kinds)
 
 
-def read_array_file(document: Document, place: Place, filename: str) -> NDArray[Any] | None:
+def read_array_file(document: Document, place: KeyPath, filename: str) -> NDArray[Any] | None:
     """Read the numbers of a file named in a scenario, float64 or int64, in the shape they have there.
 
     A csv's lines are rows of numbers; a first line of names is passed over.
@@ -144,7 +144,7 @@ def read_array_file(document: Document, place: Place, filename: str) -> NDArray[
     return None if array is None else _as_numbers(document, place, array)
 
 
-def _as_numbers(document: Document, place: Place, array: NDArray[Any]) -> NDArray[Any] | None:
+def _as_numbers(document: Document, place: KeyPath, array: NDArray[Any]) -> NDArray[Any] | None:
     if array.size == 0:
         document.problem(
             place, Text("`file`: the array in it is empty: {shape}", shape=shown_shape(array.shape))
@@ -155,7 +155,7 @@ def _as_numbers(document: Document, place: Place, array: NDArray[Any]) -> NDArra
     return array.astype(np.float64)
 
 
-def _read_npy(document: Document, place: Place, path: Path) -> NDArray[Any] | None:
+def _read_npy(document: Document, place: KeyPath, path: Path) -> NDArray[Any] | None:
     with path.open("rb") as file:
         header = _npy_header(file)
         if header is None:
@@ -204,7 +204,7 @@ def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]] 
     return (shape, bool(is_fortran), dtype) if is_plain and is_shape else None
 
 
-def _read_csv(document: Document, place: Place, path: Path) -> NDArray[Any] | None:
+def _read_csv(document: Document, place: KeyPath, path: Path) -> NDArray[Any] | None:
     size = path.stat().st_size
     if not check_csv_size(document, place, path, size):
         return None
@@ -235,7 +235,7 @@ def _read_csv(document: Document, place: Place, path: Path) -> NDArray[Any] | No
     return array.astype(np.int64) if fits else array
 
 
-def check_csv_size(document: Document, place: Place, path: Path, size: int) -> bool:
+def check_csv_size(document: Document, place: KeyPath, path: Path, size: int) -> bool:
     """Whether what a csv becomes in memory is within the limit."""
     if size * CSV_COST <= document.limits.memory:
         return True
@@ -260,7 +260,7 @@ def _numbers(texts: list[str]) -> list[float] | None:
 
 def _bad_row(
     document: Document,
-    place: Place,
+    place: KeyPath,
     path: Path,
     line: int,
     numbers: list[float] | None,
@@ -279,7 +279,7 @@ def _bad_row(
     document.problem(place, message)
 
 
-def _read_single_tensor(document: Document, place: Place, path: Path) -> NDArray[Any] | None:
+def _read_single_tensor(document: Document, place: KeyPath, path: Path) -> NDArray[Any] | None:
     tensors = open_safetensors(document, place, path)
     if tensors is None:
         return None

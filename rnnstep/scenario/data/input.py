@@ -14,9 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
-from rnnstep.scenario.data.letters import Rows, one_hot, read_rows
+from rnnstep.scenario.data.letters import TextRows, one_hot, read_rows
 from rnnstep.scenario.data.target import read_target
-from rnnstep.scenario.file.document import LARGEST, Document, Place, Table, check_memory, listed, shown_shape
+from rnnstep.scenario.file.document import (
+    LARGEST,
+    Document,
+    KeyPath,
+    Table,
+    check_memory,
+    listed,
+    shown_shape,
+)
 from rnnstep.scenario.model import Batch, Floats
 from rnnstep.scenario.weights.state_dicts import as_dtype
 
@@ -60,7 +68,7 @@ def read_lengths(
 
 
 def cut_windows(
-    table: Table, series: NDArray[Any], place: Place, dtype: np.dtype[np.floating]
+    table: Table, series: NDArray[Any], place: KeyPath, dtype: np.dtype[np.floating]
 ) -> tuple[Floats, ...] | None:
     """Cut a series (N,) or (N, I), from `place`, into batches (length, B, I).
 
@@ -225,7 +233,7 @@ def _pad_index(reading: _Reading, count: int | None) -> int:
 
 
 def _indexed(
-    reading: _Reading, rows: Rows, *, lengths: tuple[int, ...] | None, packed: bool
+    reading: _Reading, rows: TextRows, *, lengths: tuple[int, ...] | None, packed: bool
 ) -> InputData | None:
     """Give indices as a batch: as they are before an embedding, else one-hot."""
     count = len(reading.vocabulary) if reading.vocabulary is not None else int(rows.indices.max()) + 1
@@ -315,7 +323,7 @@ def _read_indices(reading: _Reading, array: NDArray[Any]) -> InputData | None:
     num_steps, num_rows = indices.shape
     lengths, packed = read_lengths(reading.table, num_steps, num_rows, is_batched=True)
     return _indexed(
-        reading, Rows(indices, lengths or (num_steps,) * num_rows), lengths=lengths, packed=packed
+        reading, TextRows(indices, lengths or (num_steps,) * num_rows), lengths=lengths, packed=packed
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.data.letters import Unspelt, one_hot, padded, spelt, unspelt
-from rnnstep.scenario.file.document import Document, Place, Table, check_memory, listed, outside, shown
+from rnnstep.scenario.file.document import Document, KeyPath, Table, check_memory, listed, outside, shown
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Batch
 
@@ -184,7 +184,7 @@ def _batches(
     dtype: np.dtype[np.floating],
 ) -> tuple[Batch, ...]:
     """Gather rows into batches, one-hot vectors of `size` unless it is None; fewer with a problem noted."""
-    place: Place = ("data", "file")
+    place: KeyPath = ("data", "file")
     index_of = {name: index for index, name in enumerate(names)}
     most = sum(
         max(len(row.indices) for row in rows[start : start + batch_size])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnstep.language import Text
-from rnnstep.scenario.file.document import Document, Place, check_memory, listed, shown
+from rnnstep.scenario.file.document import Document, KeyPath, check_memory, listed, shown
 from rnnstep.scenario.heading import ASCII
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Floats, Integers
@@ -23,7 +23,7 @@ class Unspelt(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class TextRows:
     """Rows of indices of their own lengths, in one padded array."""
 
     indices: Integers  # (T, B)
@@ -57,8 +57,8 @@ def spelt(text: str, vocabulary: Mapping[str, int]) -> list[int]:
 
 
 def read_rows(
-    document: Document, place: Place, text: str | Sequence[str], vocabulary: Sequence[str], pad: int
-) -> Rows | None:
+    document: Document, place: KeyPath, text: str | Sequence[str], vocabulary: Sequence[str], pad: int
+) -> TextRows | None:
     """Give a text, or several, as indices: each a row of a batch, filled up with `pad` to the longest.
 
     Problems name the text and the letter.
@@ -87,13 +87,13 @@ def read_rows(
     return padded(rows, pad)
 
 
-def padded(rows: Sequence[Sequence[int]], pad: int) -> Rows:
+def padded(rows: Sequence[Sequence[int]], pad: int) -> TextRows:
     """Give rows of indices side by side, each filled up with `pad` to the longest."""
     lengths = tuple(map(len, rows))
     indices = np.full((max(lengths), len(rows)), pad, np.int64)
     for number, row in enumerate(rows):
         indices[: len(row), number] = row
-    return Rows(indices, lengths)
+    return TextRows(indices, lengths)
 
 
 def unspelt(text: str, start: int, vocabulary: Sequence[str]) -> Text:
@@ -112,7 +112,7 @@ def unspelt(text: str, start: int, vocabulary: Sequence[str]) -> Text:
 
 
 def one_hot(
-    document: Document, place: Place, rows: Rows, size: int, dtype: np.dtype[np.floating]
+    document: Document, place: KeyPath, rows: TextRows, size: int, dtype: np.dtype[np.floating]
 ) -> Floats | None:
     """Give vectors (T, B, size) with a 1 at each index, and zeros where a row is over."""
     num_steps, num_rows = rows.indices.shape

@@ -20,7 +20,7 @@ from rnnstep.scenario.model import Batch, Floats, Integers, Loss
 from rnnstep.scenario.weights.state_dicts import as_dtype
 
 SOURCES = ("text", "indices", "values")
-Targets = NDArray[Any]  # (T, B), (T, B, O); final: (B,), (B, O); B of all batches together
+TargetArray = NDArray[Any]  # (T, B), (T, B, O); final: (B,), (B, O); B of all batches together
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _ignore_index(document: Document) -> int:
     return given if type(given) is int and abs(given) < 2**31 else Loss().ignore_index
 
 
-def _shared_out(targets: Targets, batches: tuple[Batch, ...], *, is_final: bool) -> tuple[Batch, ...]:
+def _shared_out(targets: TargetArray, batches: tuple[Batch, ...], *, is_final: bool) -> tuple[Batch, ...]:
     shared, start = [], 0
     for batch in batches:
         rows = slice(start, start + batch.num_rows)
@@ -223,7 +223,7 @@ def _read_values(reading: _Reading) -> Floats | None:
     return _fitted(reading, "values", as_dtype(array, reading.dtype), (reading.num_values,))
 
 
-def _fitted(reading: _Reading, key: str, array: Targets, rest: tuple[int, ...]) -> Targets | None:
+def _fitted(reading: _Reading, key: str, array: TargetArray, rest: tuple[int, ...]) -> TargetArray | None:
     """Give an array of the module's layout time-major; without a batch axis it is for one row."""
     num_steps, num_rows = reading.num_steps, reading.num_rows
     if reading.is_final:

@@ -22,7 +22,7 @@ from rnnstep.scenario.file.arrays import Array, Misfit, array_of
 from rnnstep.scenario.file.positions import line_and_column, offsets
 from rnnstep.scenario.keys import KEYS, closest, table_of
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 LARGEST = 2**63 - 1  # of a whole number, torch's int64; what is too large to hold is told in GiB
 
 
@@ -32,7 +32,7 @@ class Table:
     A key that is absent gives its default, and so does one whose value is wrong.
     """
 
-    def __init__(self, document: Document, place: Place, data: dict[str, Any]) -> None:
+    def __init__(self, document: Document, place: KeyPath, data: dict[str, Any]) -> None:
         self.document = document
         self.place = place
         self._data = data
@@ -60,7 +60,7 @@ class Table:
         kept = {key: value for key, value in self._data.items() if key in allowed}
         return Table(self.document, self.place, kept)
 
-    def problem(self, key: str | Place, message: Text) -> None:
+    def problem(self, key: str | KeyPath, message: Text) -> None:
         """Note a mistake at a key of this table, or at a place below it."""
         below = (key,) if isinstance(key, str) else key
         self.document.problem((*self.place, *below), message)
@@ -336,14 +336,14 @@ class Document:
         return Table(self, (), self.data)
 
     @functools.cached_property
-    def _outline(self) -> Mapping[Place, int]:
+    def _outline(self) -> Mapping[KeyPath, int]:
         return offsets(self.text, with_elements=False)
 
     @functools.cached_property
-    def _offsets(self) -> Mapping[Place, int]:
+    def _offsets(self) -> Mapping[KeyPath, int]:
         return offsets(self.text)
 
-    def offset(self, place: Place) -> int:
+    def offset(self, place: KeyPath) -> int:
         """Give the offset in `text` of `place`, or of the nearest known place that holds it."""
         is_below_array = any(isinstance(part, int) for part in place)
         known = self._offsets if is_below_array else self._outline
@@ -351,7 +351,7 @@ class Document:
             place = place[:-1]
         return known.get(place, 0)
 
-    def position(self, place: Place) -> tuple[int, int]:
+    def position(self, place: KeyPath) -> tuple[int, int]:
         """Give line and column, from 1, of `place` or of the nearest known place that holds it."""
         return line_and_column(self.text, self.offset(place))
 
@@ -360,7 +360,7 @@ class Document:
         """Whether so many mistakes were found that no more are noted."""
         return len(self.problems) > MOST_PROBLEMS
 
-    def problem(self, place: Place, message: Text, *, position: tuple[int, int] | None = None) -> None:
+    def problem(self, place: KeyPath, message: Text, *, position: tuple[int, int] | None = None) -> None:
         """Note a mistake at `place`, or at a line and column known otherwise."""
         if self.is_full:
             return
@@ -406,7 +406,7 @@ def _safe_value(value: object) -> object:
     return printable(value) if isinstance(value, str) else value
 
 
-def outside(document: Document, place: Place, filename: str) -> Path | None:
+def outside(document: Document, place: KeyPath, filename: str) -> Path | None:
     """Give the path of a file that a scenario names, or None with a problem noted.
 
     Refused, unless `allow_outside`, is what is not in the scenario's own folder:
@@ -471,7 +471,7 @@ def gibibytes(size: int) -> str:
     return f"{size / 2**30:.3g}"
 
 
-def check_memory(document: Document, place: Place, shape: tuple[int, ...], itemsize: int) -> bool:
+def check_memory(document: Document, place: KeyPath, shape: tuple[int, ...], itemsize: int) -> bool:
     """Whether an array of `shape` may be made; notes a problem with size and limit if not."""
     size = itemsize
     for length in shape:

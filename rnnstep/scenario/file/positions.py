@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 MOST_KEY_PARTS = 32  # of one dotted key; tomli's time grows with their square
 MOST_NESTING = 32  # of brackets; tomli recurses
@@ -41,7 +41,7 @@ class _Stopped(Exception):
     """The text is not understood from here on."""
 
 
-def positions(text: str) -> dict[Place, tuple[int, int]]:
+def positions(text: str) -> dict[KeyPath, tuple[int, int]]:
     """Give line and column, from 1, of every path that tomli yields for `text`.
 
     A key stands where it is first written, a table at its header's bracket, an
@@ -50,7 +50,7 @@ def positions(text: str) -> dict[Place, tuple[int, int]]:
     return {place: line_and_column(text, offset) for place, offset in offsets(text).items()}
 
 
-def offsets(text: str, *, with_elements: bool = True) -> dict[Place, int]:
+def offsets(text: str, *, with_elements: bool = True) -> dict[KeyPath, int]:
     """Give the offset in `text` of every path; without those below arrays it takes a tenth of the time."""
     walk = _Walk(text, with_elements=with_elements)
     with suppress(_Stopped, TooDeep):
@@ -104,14 +104,14 @@ class _Walk:
     def __init__(self, text: str, *, with_elements: bool = True) -> None:
         self.text = text
         self.at = 0
-        self.found: dict[Place, int] = {}
+        self.found: dict[KeyPath, int] = {}
         self.statements: list[tuple[int, int]] = []  # where each header and pair begins and ends
         self.unfinished: list[int] = []  # where those begin that have not ended yet, the innermost last
         self._with_elements = with_elements
-        self._tables_in: dict[Place, int] = {}  # how many [[…]] each array of tables has so far
+        self._tables_in: dict[KeyPath, int] = {}  # how many [[…]] each array of tables has so far
 
     def document(self) -> None:
-        header: Place = ()
+        header: KeyPath = ()
         while True:
             self._skip(_SPACE)
             if self.at >= len(self.text):
@@ -130,13 +130,13 @@ class _Walk:
     def _starts(self, characters: str) -> bool:
         return self.text.startswith(characters, self.at)
 
-    def _header(self) -> Place:
+    def _header(self) -> KeyPath:
         """Read `[a.b]` or `[[a.b]]` and give the place of its table."""
         start = self.at
         self.unfinished.append(start)
         is_array = self._starts("[[")
         self.at += 2 if is_array else 1
-        place: Place = ()
+        place: KeyPath = ()
         parts = self._key_parts()
         for part, _ in parts[:-1]:
             place = self._into_last((*place, part))
@@ -158,11 +158,11 @@ class _Walk:
     def _finish(self) -> None:
         self.statements.append((self.unfinished.pop(), self.at))
 
-    def _into_last(self, place: Place) -> Place:
+    def _into_last(self, place: KeyPath) -> KeyPath:
         count = self._tables_in.get(place)
         return place if count is None else (*place, count - 1)
 
-    def _key(self, table: Place) -> Place:
+    def _key(self, table: KeyPath) -> KeyPath:
         """Read `a.b =` and give the place of its value."""
         self.unfinished.append(self.at)
         place = table
@@ -200,9 +200,9 @@ class _Walk:
         self._skip(_BARE_KEY)
         return self.text[start : self.at]
 
-    def _value(self, place: Place | None) -> None:
+    def _value(self, place: KeyPath | None) -> None:
         """Walk over one value and all that is in it; `place` is that of the value."""
-        nesting: list[tuple[Place, int]] = []  # each open bracket's place, its elements so far; −1: a table
+        nesting: list[tuple[KeyPath, int]] = []  # each open bracket's place, its elements so far; −1: a table
         while place is not None:
             self._skip(_BLANK if not nesting else _SPACE)
             if nesting:
@@ -217,12 +217,12 @@ class _Walk:
                 self._finish_pair(nesting)
             place = self._next_place(nesting)
 
-    def _finish_pair(self, nesting: list[tuple[Place, int]]) -> None:
+    def _finish_pair(self, nesting: list[tuple[KeyPath, int]]) -> None:
         """Note that a value has ended, and with it its pair unless it is an element of an array."""
         if not nesting or nesting[-1][1] < 0:
             self._finish()
 
-    def _next_place(self, nesting: list[tuple[Place, int]]) -> Place | None:
+    def _next_place(self, nesting: list[tuple[KeyPath, int]]) -> KeyPath | None:
         """Go on to the next value within the open brackets; None when all are closed."""
         while nesting:
             self._skip(_BETWEEN)

@@ -83,7 +83,7 @@ _INPUT_SOURCES = ("text", "indices", "file", "random", "pad_index")
 _FIRST_CHINESE = "\u2e80"
 
 
-class Target(Protocol):
+class TargetLike(Protocol):
     """Which array of a scenario was edited, and where; as `rnnstep.session.edits.Target`."""
 
     @property
@@ -99,15 +99,15 @@ class Target(Protocol):
         """The element."""
 
 
-class Edit(Protocol):
+class EditLike(Protocol):
     """An edit, as `rnnstep.session.edits.Edit`."""
 
     @property
-    def target(self) -> Target:
+    def target(self) -> TargetLike:
         """What was edited."""
 
 
-def save(scenario: Scenario, edits: Iterable[Edit], path: str | Path, *, replace: bool = False) -> None:
+def save(scenario: Scenario, edits: Iterable[EditLike], path: str | Path, *, replace: bool = False) -> None:
     """Write the file of an edited scenario, which reads as exactly its numbers; of one without a file, a complete one.
 
     Args:
@@ -139,7 +139,7 @@ def save(scenario: Scenario, edits: Iterable[Edit], path: str | Path, *, replace
         file.write(encoded)
 
 
-def edited_text(scenario: Scenario, edits: Iterable[Edit], folder: Path) -> str:
+def edited_text(scenario: Scenario, edits: Iterable[EditLike], folder: Path) -> str:
     """Give the text of an edited scenario's file, for a file in `folder`. Raises UsageError as `save` does."""
     assert scenario.path is not None
     assert scenario.file_text is not None
@@ -195,7 +195,7 @@ def _edited(title: str, language: str) -> str:
 # ── weights ──────────────────────────────────────────────────────────────────────────────
 
 
-def _weight_changes(scenario: Scenario, targets: list[Target], table: Mapping[str, Any]) -> Changes:
+def _weight_changes(scenario: Scenario, targets: list[TargetLike], table: Mapping[str, Any]) -> Changes:
     """Give each edited parameter: where the file has it already, else whole under torch's name."""
     recurrent = scenario.recurrent
     shapes = parameter_shapes(recurrent, scenario.cell, scenario.embedding, scenario.linear)
@@ -248,7 +248,7 @@ def _part_of(parameter: Parameter, index: tuple[int, ...]) -> int:
 # ── states and x ─────────────────────────────────────────────────────────────────────────
 
 
-def _state_changes(scenario: Scenario, targets: list[Target]) -> Changes:
+def _state_changes(scenario: Scenario, targets: list[TargetLike]) -> Changes:
     """Give each edited state in torch's shape: a plain vector where there is but one."""
     changes: Changes = {}
     for target in targets:
@@ -265,7 +265,7 @@ def _state_changes(scenario: Scenario, targets: list[Target]) -> Changes:
     return changes
 
 
-def _input_changes(scenario: Scenario, targets: list[Target], data: Mapping[str, Any]) -> Changes:
+def _input_changes(scenario: Scenario, targets: list[TargetLike], data: Mapping[str, Any]) -> Changes:
     """Give [input] as values, where an x was edited."""
     if not any(target.store == "values" for target in targets):
         return {}
