@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from os import PathLike
 
 from rnnstep.checking import answers_of
 from rnnstep.engine import Model, Trace
 from rnnstep.engine.learning import Learning
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
 from rnnstep.reports.gradients import Gradients, gradients
 from rnnstep.reports.marks import Marks
 from rnnstep.reports.trace import Run
@@ -33,13 +37,14 @@ __all__ = [
 
 
 class LoadedScenario:
-    """A scenario ready to run: read, complete, and compiled once.
+    """A scenario ready to run: read, or made in memory, complete, and compiled once.
 
     Attributes:
-        scenario: What the file says, frozen.
+        scenario: What it says, frozen.
     """
 
     def __init__(self, scenario: Scenario) -> None:
+        scenario = _filled(scenario)
         self.scenario = scenario
         self._model = Model(scenario)
 
@@ -47,8 +52,43 @@ class LoadedScenario:
         """Run the engine alone; every value is kept, or derived bit for bit from kept ones."""
         return self._model.run()
 
+    def open(self, at: str | None = None) -> None:
+        """Open the debugger on it, in this terminal; no file is asked for.
+
+        Args:
+            at: A place, such as "3/L0/hh[1]".
+
+        Raises:
+            UsageError: There is no terminal.
+        """
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise UsageError(Text("the debugger needs a terminal; trace() gives the numbers without one"))
+        from rnnstep.settings import read_settings
+        from rnnstep.tui.options import Options
+        from rnnstep.tui.sources import LiveSource
+        from rnnstep.tui.start import open_debugger
+
+        open_debugger([LiveSource(self.scenario)], Options(at=at, settings=read_settings()))
+
+    def save(self, path: str | PathLike[str], *, replace: bool = False) -> None:
+        """Write it as a complete scenario file, with its large arrays beside it.
+
+        Args:
+            path: Of the scenario file.
+            replace: Whether a file that is there may be replaced.
+
+        Raises:
+            UsageError: It cannot be written, or a scenario file cannot say what it is.
+        """
+        from rnnstep.scenario.file.write import write_scenario
+
+        write_scenario(self.scenario, os.fspath(path), replace=replace)
+
     def __repr__(self) -> str:
         return f"LoadedScenario({self.scenario.name!r})"
+
+
+Named = str | PathLike[str] | Scenario | LoadedScenario
 
 
 def load(path: str | PathLike[str]) -> LoadedScenario:
@@ -80,11 +120,11 @@ def loads(text: str) -> LoadedScenario:
     return LoadedScenario(_filled(read_text(text)))
 
 
-def trace(path: str | PathLike[str], *, torch: bool = True) -> Run:
+def trace(path: Named, *, torch: bool = True) -> Run:
     """Run a scenario and torch on the same numbers.
 
     Args:
-        path: Of a scenario, or the name of a bundled one.
+        path: Of a scenario, or the name of a bundled one; or a scenario itself.
         torch: Whether torch's numbers are to stand beside; without them `reference` and `agrees` are None.
 
     Raises:
@@ -98,7 +138,7 @@ def trace(path: str | PathLike[str], *, torch: bool = True) -> Run:
     return Run(done, check(done) if torch else None)
 
 
-def grad(path: str | PathLike[str], *, torch: bool = True) -> Gradients:
+def grad(path: Named, *, torch: bool = True) -> Gradients:
     """Run a scenario, go back from its loss, and let autograd do the same.
 
     >>> found = grad("hello")
@@ -107,7 +147,7 @@ def grad(path: str | PathLike[str], *, torch: bool = True) -> Gradients:
     >>> found.reference.parameters["weight_hh"]  # autograd's
 
     Args:
-        path: Of a scenario, or the name of a bundled one.
+        path: Of a scenario, or the name of a bundled one; or a scenario itself.
         torch: Whether autograd's numbers are to stand beside.
 
     Raises:
@@ -118,7 +158,7 @@ def grad(path: str | PathLike[str], *, torch: bool = True) -> Gradients:
 
 
 def train(
-    path: str | PathLike[str],
+    path: Named,
     *,
     epochs: int | None = None,
     lr: float | None = None,
@@ -132,7 +172,7 @@ def train(
     >>> run.parameters["weight_hh"]  # as trained
 
     Args:
-        path: Of a scenario, or the name of a bundled one.
+        path: Of a scenario, or the name of a bundled one; or a scenario itself.
         epochs: How many, in place of the file's.
         lr: The learning rate, in place of the file's.
         seed: From which the weights are drawn anew.
@@ -143,7 +183,7 @@ def train(
             cannot be imported.
         ScenarioError: The file holds mistakes; all of them, with their places.
     """
-    scenario = read(find(str(path)))
+    scenario = _read(path)
     check_training(scenario)
     run = training_run(
         _with_torch(overridden(scenario, Overrides(epochs, lr, seed)), torch=torch), is_beside=torch
@@ -152,7 +192,7 @@ def train(
     return run
 
 
-def check(path: str | PathLike[str], answers: str | PathLike[str]) -> Marks:
+def check(path: Named, answers: str | PathLike[str]) -> Marks:
     """Mark a manual calculation.
 
     >>> found = check("hello", "h_1 = 0.216 0.251 -0.485 -0.094")
@@ -160,7 +200,7 @@ def check(path: str | PathLike[str], answers: str | PathLike[str]) -> Marks:
     >>> found.marks[0].status, found.remarks(0).mistakes
 
     Args:
-        path: Of a scenario, or the name of a bundled one.
+        path: Of a scenario, or the name of a bundled one; or a scenario itself.
         answers: The path of a file of answers (TOML, CSV); or the answers themselves, `NAME = NUMBERS`, one a line.
 
     Raises:
@@ -170,8 +210,14 @@ def check(path: str | PathLike[str], answers: str | PathLike[str]) -> Marks:
     return Marks.of(Learning(_complete(path)), answers_of([str(answers)], Limits()))
 
 
-def _asked(path: str | PathLike[str], *, torch: bool) -> Scenario:
-    return _with_torch(read(find(str(path))), torch=torch)
+def _read(path: Named) -> Scenario:
+    if isinstance(path, Scenario):
+        return path
+    return path.scenario if isinstance(path, LoadedScenario) else read(find(str(path)))
+
+
+def _asked(path: Named, *, torch: bool) -> Scenario:
+    return _with_torch(_read(path), torch=torch)
 
 
 def _with_torch(scenario: Scenario, *, torch: bool) -> Scenario:
@@ -185,8 +231,8 @@ def _with_torch(scenario: Scenario, *, torch: bool) -> Scenario:
     return complete(scenario)
 
 
-def _complete(path: str | PathLike[str]) -> Scenario:
-    return _filled(read(find(str(path))))
+def _complete(path: Named) -> Scenario:
+    return _filled(_read(path))
 
 
 def _filled(scenario: Scenario) -> Scenario:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from rnnstep.errors import UsageError
@@ -40,6 +42,8 @@ def overridden(
 ) -> Scenario:
     """Read a scenario's file once more with other numbers of its training; what its cure says stands.
 
+    One that was made in memory is given with these numbers.
+
     Args:
         scenario: as the file says.
         overrides: what stands in its place; epochs and lr only where there is a [training].
@@ -52,8 +56,8 @@ def overridden(
     """
     if overrides.is_empty:
         return scenario
-    assert scenario.path is not None
-    assert scenario.file_text is not None
+    if scenario.file_text is None or scenario.path is None:
+        return _overridden_in_memory(scenario, overrides)
     data = parse_toml(scenario.file_text)
     changes: Changes = {}
     if scenario.training is not None:
@@ -65,6 +69,26 @@ def overridden(
     display = scenario.display
     return read_text(
         text, scenario.path, limits, dtype=dtype, decimals=display.decimals, language=display.language
+    )
+
+
+def _overridden_in_memory(scenario: Scenario, overrides: Overrides) -> Scenario:
+    if overrides.seed is not None:
+        raise UsageError(
+            Text("a seed draws no weights of a scenario made in memory: it gives them as arrays")
+        )
+    cure = scenario.cure
+    if cure is not None:
+        scenario = replace(scenario, cure=_overridden_in_memory(cure, overrides))
+    training = scenario.training
+    if training is None:
+        return scenario
+    epochs, lr = overrides.epochs, overrides.lr
+    if (epochs is not None and epochs < 1) or (lr is not None and not 0 <= lr < math.inf):
+        raise UsageError(Text("`epochs` is a whole number ≥ 1, `lr` a number ≥ 0"))
+    arguments = training.arguments if lr is None else MappingProxyType({**training.arguments, "lr": lr})
+    return replace(
+        scenario, training=replace(training, epochs=epochs or training.epochs, arguments=arguments)
     )
 
 

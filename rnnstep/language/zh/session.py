@@ -69,6 +69,12 @@ ZH = {
     "no edit to undo": "没有可撤销的修改",
     "no edit to redo": "没有可重做的修改",
     # saving
+    "a seed draws no weights of a scenario made in memory: it gives them as arrays": (
+        "在内存中建立的场景以数组给出权重，种子不会重新抽取它们"
+    ),
+    "`epochs` is a whole number ≥ 1, `lr` a number ≥ 0": "`epochs` 是 ≥ 1 的整数，`lr` 是 ≥ 0 的数",
+    "the debugger needs a terminal; trace() gives the numbers without one": "调试器需要终端；没有终端时用 trace() 得到这些数",
+    "{name}: found {found}, expected {expected}": "{name}：实际为 {found}，应为 {expected}",
     "a scenario file cannot say this: {reason}": "场景文件无法表达这一点：{reason}",
     "{what} would be read as another one": "{what} 读回来会不同",
     "several batches of other than equal lengths, which are not labelled texts": "有几个长度不等的批次，而它们不是带标签的文本",
