@@ -231,11 +231,6 @@ class Tree:
             return ()
         return tuple(block.key for block in self.stage(Spot(batch, phase=phase)).blocks)
 
-    def keys_at(self, spot: Spot) -> tuple[str, ...]:
-        """The keys of the blocks that take part in a spot's step, in order; a linear layer on h_n only in the last."""
-        assert spot.t is not None
-        return tuple(block.key for block in _at_step(self.stage(spot), spot.t))
-
     def num_steps(self, batch: int = 0) -> int:
         """How many steps a batch has."""
         return len(_times(self.stage(Spot(batch))))

@@ -195,6 +195,40 @@ def test_a_scenario_is_not_its_text() -> None:
     assert readers == {"scenario/file/save.py", "scenario/overrides.py"}
 
 
+def circles(edges: dict[str, set[str]]) -> set[str]:
+    """The modules that can be reached from themselves along imports."""
+    reached = {module: set(below) for module, below in edges.items()}
+    for through in edges:
+        for found in reached.values():
+            if through in found:
+                found.update(reached[through])
+    return {module for module, found in reached.items() if module in found}
+
+
+def edges_between_modules() -> dict[str, set[str]]:
+    """Which modules each one imports, for types and in functions, too."""
+    modules = {
+        ".".join(("rnnstep", *Path(file).with_suffix("").parts)).removesuffix(".__init__"): file
+        for file in sources()
+    }
+    by_file: dict[str, set[str]] = {file: set() for file in modules.values()}
+    for one in imports():
+        for name in (one.module, one.module.rpartition(".")[0]):
+            if name in modules and modules[name] != one.file:
+                by_file[one.file].add(modules[name])
+                break
+    return by_file
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    """Not for types either; the screen's parts still name the screen that holds them."""
+    assert {room_of(Path(file)) for file in circles(edges_between_modules())} <= {"tui"}
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {"b", "c"}
+
+
 # ── imports, as they happen in a fresh process ───────────────────────────────────────────────
 
 

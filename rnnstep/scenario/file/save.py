@@ -314,23 +314,6 @@ def _rows(batch: Batch) -> np.ndarray[Any, Any]:
 _DRAWN = ("random", "file", "values")
 
 
-def save_numbers(scenario: Scenario, path: Path, *, replace: bool, advice: Text) -> None:
-    """Write a scenario whose weights, inputs and first states are exactly these.
-
-    Args:
-        scenario: from a file; numbers were changed.
-        path: of the new file.
-        replace: whether a file that is there already may be replaced.
-        advice: what to say where it may not.
-
-    Raises:
-        UsageError: it cannot be written, or its inputs cannot stand in it.
-    """
-    text = numbers_text(scenario)
-    with whole_file(path, replace=replace, advice=advice) as file:
-        file.write(text.encode())
-
-
 def numbers_text(scenario: Scenario) -> str:
     """Give the text of that file."""
     assert scenario.file_text is not None
