@@ -28,9 +28,14 @@ def loss_words(scenario: Scenario) -> str:
     """Give the loss as torch writes it: `0.5 * MSELoss(reduction="sum")`."""
     loss = scenario.loss
     assert loss is not None
-    options = [f'reduction="{loss.reduction}"'] if loss.reduction != "mean" else []
-    options += [f"ignore_index={loss.ignore_index}"] if loss.ignore_index != -100 else []
-    options += [f"beta={loss.beta:g}"] if loss.name == "SmoothL1Loss" and loss.beta != 1 else []
+    options = [
+        f'{key}="{value}"'
+        if isinstance(value, str)
+        else f"{key}={value:g}"
+        if key == "beta"
+        else f"{key}={value}"
+        for key, value in loss.unusual_options.items()
+    ]
     factor = "" if loss.factor == 1 else f"{loss.factor:g} * "
     return f"{factor}{loss.name}({', '.join(options)})"
 

@@ -57,7 +57,7 @@ def loss_blocks(scenario: Scenario, batch: Batch, scored: Block) -> LossBlocks |
         return None
     target = target[None] if scored.extent.is_single else target
     size = int(scored.program.shapes[scored.output][0])
-    if loss.name == "CrossEntropyLoss":
+    if loss.kind.has_classes:
         counted = target != loss.ignore_index
         given: dict[str, NDArray[Any]] = {"target": np.where(counted, target, 0).astype(np.intp)}
         if not counted.all():

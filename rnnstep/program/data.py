@@ -209,7 +209,7 @@ def _axes(source: ProgramSource, *rest: str) -> str:
 
 
 def _target_axes(source: ProgramSource) -> str:
-    rest = ["features"] if source.loss.name != "CrossEntropyLoss" else []
+    rest = [] if source.has_classes else ["features"]
     if not source.is_final:
         return _axes(source, *rest)
     return f"({', '.join([*(['B'] if source.scenario.is_batched else []), *rest])})"

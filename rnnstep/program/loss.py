@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from rnnstep.language import Text
 from rnnstep.program.source import ProgramSource, indented
 from rnnstep.program.weights import learning_modules
-from rnnstep.scenario.model import Loss
-
-_DEFAULT = Loss()
 
 # ── the loss ─────────────────────────────────────────────────────────────────────────
 
@@ -17,11 +14,10 @@ _DEFAULT = Loss()
 def criterion_line(source: ProgramSource) -> str:
     """Give the line that makes torch's loss; torch's defaults are left out."""
     loss = source.loss
-    options = [f'reduction="{loss.reduction}"'] if loss.reduction != _DEFAULT.reduction else []
-    if loss.name == "CrossEntropyLoss" and loss.ignore_index != _DEFAULT.ignore_index:
-        options.append(f"ignore_index={loss.ignore_index}")
-    if loss.name == "SmoothL1Loss" and loss.beta != _DEFAULT.beta:
-        options.append(f"beta={loss.beta!r}")
+    options = [
+        f'{key}="{value}"' if isinstance(value, str) else f"{key}={value!r}"
+        for key, value in loss.unusual_options.items()
+    ]
     return f"criterion = nn.{loss.name}({', '.join(options)})"
 
 
@@ -41,7 +37,7 @@ def loss_lines(source: ProgramSource) -> Iterator[str]:
         yield f"for {scores}_t, target_t in zip({scores}{of_steps}, target{of_steps}):"
         yield from indented(added_lines(source, f"{scores}_t"))
         return
-    if source.loss.name == "CrossEntropyLoss" and source.scenario.is_batched:
+    if source.has_classes and source.scenario.is_batched:
         # The output of a module with batch_first is no contiguous block, of which alone there is a view.
         flat = "reshape" if source.scenario.recurrent.batch_first else "view"
         size = source.num_scores

@@ -160,7 +160,7 @@ class ProgramSource:
     @property
     def has_classes(self) -> bool:
         """Whether the scores are those of classes, of which the largest is the answer."""
-        return self.loss.name == "CrossEntropyLoss"
+        return self.loss.kind.has_classes
 
     @property
     def class_names(self) -> tuple[str, ...] | None:

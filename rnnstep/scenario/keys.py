@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -55,6 +56,41 @@ OPTIMIZERS: Mapping[str, Mapping[str, ArgumentValue]] = MappingProxyType(
             "eps": 1e-10,
             "maximize": False,
         },
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LossKind:
+    """One of torch's losses.
+
+    Attributes:
+        formula: What it is at one step.
+        has_classes: Whether its target is the number of a class; else it is numbers.
+        options: What its constructor takes beside `reduction`, with torch's defaults.
+    """
+
+    formula: str
+    has_classes: bool = False
+    options: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+
+LOSSES: Mapping[str, LossKind] = MappingProxyType(
+    {
+        "CrossEntropyLoss": LossKind(
+            "loss_t = −ln softmax(logits_t)[target_t]",
+            has_classes=True,
+            options=MappingProxyType({"ignore_index": -100}),
+        ),
+        "MSELoss": LossKind("loss_t = (output_t − target_t)²"),
+        "L1Loss": LossKind("loss_t = |output_t − target_t|"),
+        "SmoothL1Loss": LossKind(
+            "d = output_t − target_t;  loss_t = d²/(2·beta) where |d| < beta, else |d| − beta/2",
+            options=MappingProxyType({"beta": 1.0}),
+        ),
+        "BCEWithLogitsLoss": LossKind(
+            "loss_t = −target_t · ln σ(logits_t) − (1 − target_t) · ln(1 − σ(logits_t))"
+        ),
     }
 )
 

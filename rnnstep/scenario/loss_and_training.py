@@ -8,11 +8,9 @@ from typing import Any
 from rnnstep.language import Text
 from rnnstep.network.description import Linear, Recurrent
 from rnnstep.scenario.file.document import Document, Table, as_float
-from rnnstep.scenario.keys import MISTAKES, OPTIMIZERS, ArgumentValue
+from rnnstep.scenario.keys import LOSSES, MISTAKES, OPTIMIZERS, ArgumentValue
 from rnnstep.scenario.model import Batch, Loss, Training
 
-LOSSES = ("CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss")
-OPTIONS_OF_LOSSES = {"ignore_index": "CrossEntropyLoss", "beta": "SmoothL1Loss"}
 _ANY_SIGN = ("dampening",)
 _OF_ALL = ("optimizer", "epochs", "clip_grad_value", "clip_grad_norm", "mistake")
 
@@ -29,7 +27,7 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
     if table is None:
         return Loss(fitting, over_time=over_time)  # type: ignore[arg-type]  # one of two literals
     table.known()
-    name = table.choice("name", LOSSES, fitting) or fitting
+    name = table.choice("name", tuple(LOSSES), fitting) or fitting
     values: dict[str, Any] = {
         "name": name,
         "reduction": _reduction(table),
@@ -40,10 +38,10 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
     }
     if not has_target:
         document.problem(table.place, Text("[loss] needs a [target] to compare with"))
-    elif (name == "CrossEntropyLoss") == has_values and table.raw("name") == name:
+    elif LOSSES[name].has_classes == has_values and table.raw("name") == name:
         table.problem("name", _unfit(name))
-    for key, taker in OPTIONS_OF_LOSSES.items():
-        if name != taker and table.has(key):
+    for key in ("ignore_index", "beta"):
+        if key not in LOSSES[name].options and table.has(key):
             table.problem(key, Text("`{key}`: {name} takes no such option", key=key, name=name))
     return Loss(**values)
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.network.description import Embedding, Linear, Recurrent
 from rnnstep.network.time import TimeAxis
-from rnnstep.scenario.keys import REFUSED
+from rnnstep.scenario.keys import LOSSES, REFUSED, LossKind
 from rnnstep.scenario.origins import Origins
 
 if TYPE_CHECKING:
@@ -53,6 +53,22 @@ class Loss:
     over_time: Literal["together", "sum"] = "together"
     factor: float = 1.0  # the loss times it: by hand ½ Σ (y − t)² is common
     beta: float = 1.0  # of SmoothL1Loss: where its square ends
+
+    @property
+    def kind(self) -> LossKind:
+        """What torch's losses of this name have in common."""
+        return LOSSES[self.name]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of torch's constructor, `reduction` first."""
+        return {key: getattr(self, key) for key in ("reduction", *self.kind.options)}
+
+    @property
+    def unusual_options(self) -> dict[str, Any]:
+        """Those that are not torch's defaults."""
+        usual = {"reduction": "mean", **self.kind.options}
+        return {key: value for key, value in self.options.items() if value != usual[key]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from rnnstep.scenario.model import (
     Scenario,
     Training,
 )
-from rnnstep.scenario.origins import Origins, origins_of
+from rnnstep.scenario.origins import origins_of
 from rnnstep.scenario.own_cells import check_output, check_sizes, read_own_cells
 from rnnstep.scenario.weights.parameters import linear_in_features
 from rnnstep.scenario.weights.read_weights import read_weights
@@ -170,7 +170,9 @@ def _read(document: Document, path: Path, wishes: Wishes) -> Scenario:
         cured.tell(document)
     document.finish()
     assert scenario is not None
-    return replace(scenario, cure=cure)
+    if cured is not None and cure is not None:
+        cure = replace(cure, origins=origins_of(cured.data))
+    return replace(scenario, cure=cure, origins=origins_of(document.data))
 
 
 def _read_once(document: Document, path: Path, wishes: Wishes) -> Scenario | None:
@@ -216,7 +218,6 @@ def _read_once(document: Document, path: Path, wishes: Wishes) -> Scenario | Non
         test_batches=samples.test_batches,
         pending=numbers.pending,
         memory_limit=document.limits.memory,
-        origins=Origins() if document.problems else origins_of(document.data),
         path=path,
         file_text=document.text,
     )

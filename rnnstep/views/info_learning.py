@@ -18,13 +18,6 @@ from rnnstep.views.page import Page
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.shapes import weight_shapes
 
-_FORMULAS = {
-    "CrossEntropyLoss": "loss_t = −ln softmax(logits_t)[target_t]",
-    "MSELoss": "loss_t = (output_t − target_t)²",
-    "L1Loss": "loss_t = |output_t − target_t|",
-    "SmoothL1Loss": "d = output_t − target_t;  loss_t = d²/(2·beta) where |d| < beta, else |d| − beta/2",
-    "BCEWithLogitsLoss": "loss_t = −target_t · ln σ(logits_t) − (1 − target_t) · ln(1 − σ(logits_t))",
-}
 _TWICE = "loss_t = −ln softmax(softmax(logits_t))[target_t]"
 _MISTAKES: Mapping[str, tuple[Text, Text]] = {
     "no_zero_grad": (
@@ -86,7 +79,7 @@ class LearningSections(Page):
         total = self._session.tree.block(Spot(self._session.batch, "total")).program.lines[-1]
         training = self._scenario.training
         is_twice = training is not None and training.mistake == "softmax_before_cross_entropy"
-        formulas = [_TWICE if is_twice else _FORMULAS[loss.name], formula(self._look, total)]
+        formulas = [_TWICE if is_twice else loss.kind.formula, formula(self._look, total)]
         rows = self._head(Text("The loss: {name}", name=loss.name))
         rows += [row for formula in formulas for row in self._written(formula, "now")]
         linear = self._scenario.linear
@@ -103,7 +96,7 @@ class LearningSections(Page):
         rows += self._said(text)
         if loss.reduction == "sum":
             rows += self._said(Text('reduction = "sum": what is compared at once is added up, not averaged.'))
-        if loss.name == "SmoothL1Loss":
+        if "beta" in loss.options:
             rows += self._said(
                 Text("beta = {beta}: near 0 a square, far off two straight lines.", beta=f"{loss.beta:g}")
             )

@@ -46,7 +46,7 @@ def loss_of(scenario: Scenario, batch: Batch, logits: Tensor) -> Tensor:
         for logits_t, target_t in zip(logits, target, strict=True):
             total = total + criterion(logits_t, target_t)
         return total
-    if loss.name == "CrossEntropyLoss":
+    if loss.kind.has_classes:
         return criterion(logits.flatten(0, -2), target.flatten())
     return criterion(logits, target)
 
@@ -55,18 +55,13 @@ def criterion_of(loss: Loss) -> Module:
     """The loss of `torch.nn` that has the scenario's name, with the scenario's arguments."""
     from torch import nn
 
-    options: dict[str, Any] = {"reduction": loss.reduction}
-    if loss.name == "CrossEntropyLoss":
-        options["ignore_index"] = loss.ignore_index
-    if loss.name == "SmoothL1Loss":
-        options["beta"] = loss.beta
-    return getattr(nn, loss.name)(**options)
+    return getattr(nn, loss.name)(**loss.options)
 
 
 def prediction_of(scenario: Scenario, logits: Tensor) -> Integers | None:
     """The most likely class of every step, (T, B), or of every row, (B,); None where there are no classes."""
     assert scenario.loss is not None
-    if scenario.loss.name != "CrossEntropyLoss":
+    if not scenario.loss.kind.has_classes:
         return None
     return np.asarray(array(logits.argmax(-1)), np.int64)
 

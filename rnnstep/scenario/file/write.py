@@ -29,7 +29,6 @@ from rnnstep.network.description import Linear
 from rnnstep.scenario.file.atomic_write import check_writable, whole_file
 from rnnstep.scenario.file.change_toml import array_text, plain_text, string_text
 from rnnstep.scenario.file.document import Limits
-from rnnstep.scenario.loss_and_training import OPTIONS_OF_LOSSES
 from rnnstep.scenario.model import Batch, Display, Localized, Loss, Pending, Scenario, Training
 from rnnstep.scenario.read import read
 from rnnstep.scenario.weights.parameters import parameter_shapes
@@ -422,11 +421,8 @@ class _Writer:
     # ── what is learnt, and how it is shown ──────────────────────────────────────────
 
     def _loss(self, loss: Loss) -> dict[str, str]:
-        table = {key: _value(getattr(loss, key)) for key in ("name", "reduction", "over_time", "factor")}
-        for key, taker in OPTIONS_OF_LOSSES.items():
-            if loss.name == taker:
-                table[key] = _value(getattr(loss, key))
-        return table
+        table = {key: _value(getattr(loss, key)) for key in ("name", "over_time", "factor")}
+        return {**table, **{key: _value(value) for key, value in loss.options.items()}}
 
     def _training(self, training: Training) -> dict[str, str]:
         table = {"optimizer": _value(training.optimizer), "epochs": str(training.epochs)}
