@@ -84,6 +84,8 @@ def epochs(capsys, *arguments):
 def test_every_bundled_training_agrees_in_every_format(name, capsys):
     few = "1" if name == "names" else "2"  # whose epochs take seconds, and are judged in the text already
     for form, count in (("text", "4"), ("json", few), ("csv", few)):
+        if (name, form) == ("names", "json"):
+            continue  # as the test of what its test rows teach asks for
         status, out, err = run(capsys, "train", name, "--format", form, "--epochs", count)
         assert (status, err) == (0, "")
         assert out
@@ -151,10 +153,12 @@ def test_the_table_fits_the_page(tmp_path, width, language):
     assert len(heads) == 1 or width < 63
 
 
-def test_names_learns_from_its_test_rows_nothing():
-    epoch = rnnstep.train("names", epochs=1).epochs[0]
-    assert 0 <= epoch.test_accuracy < 0.2
-    assert len(epoch.prediction) == 360
+def test_names_learns_from_its_test_rows_nothing(capsys):
+    status, out, err = run(capsys, "train", "names", "--format", "json", "--epochs", "1")
+    assert (status, err) == (0, "")
+    (epoch,) = json.loads(out)["epochs"]
+    assert 0 <= epoch["test_accuracy"] < 0.2
+    assert len(epoch["prediction"]) == 360
 
 
 def test_csv_has_a_row_an_epoch(capsys):
