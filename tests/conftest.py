@@ -30,7 +30,7 @@ def pytest_collection_finish():
     """Leave what stays to the end, modules and thousands of tests, out of each search for garbage, and search less often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(20_000, 10, 10)
 
 
 @pytest.fixture(scope="session", autouse=True)
