@@ -1,19 +1,35 @@
-"""The cells: one small file each, of equations and of torch's layout of their weights."""
+"""The cells: one file each, of equations, of torch's layout of their weights, and of what is said of them.
+
+Their names are known without numpy.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from rnnstep.cells.cell import Cell, Stack
-from rnnstep.cells.gru import gru
-from rnnstep.cells.lstm import lstm
-from rnnstep.cells.own import own_cell
-from rnnstep.cells.rnn import rnn
+if TYPE_CHECKING:
+    from rnnstep.cells.cell import Cell, TorchCell
 
-__all__ = ["BUILT_IN", "MODULES", "Cell", "Stack", "cell_for", "own_cell"]
+__all__ = ["BUILT_IN", "MODULES", "cell_for", "torch_cell"]
 
 BUILT_IN = ("RNN", "LSTM", "GRU")
+"""The cells that torch.nn has; each has its file here, which ends with its `CELL`."""
+
 MODULES = tuple(f"{name}{suffix}" for name in BUILT_IN for suffix in ("Cell", ""))
+
+
+def torch_cell(module: str) -> TorchCell:
+    """Give what torch.nn calls "LSTM" over time and "LSTMCell" alone.
+
+    Raises:
+        KeyError: a module that torch does not have.
+    """
+    name = module.removesuffix("Cell")
+    if name not in BUILT_IN:
+        raise KeyError(module)
+    return cast("TorchCell", import_module(f"{__name__}.{name.lower()}").CELL)
 
 
 @lru_cache(maxsize=64)
@@ -23,11 +39,6 @@ def cell_for(module: str, *, nonlinearity: str = "tanh", bias: bool = True, proj
     Raises:
         KeyError: a module that torch does not have.
     """
-    match module.removesuffix("Cell"):
-        case "RNN":
-            return rnn(nonlinearity=nonlinearity, bias=bias)
-        case "LSTM":
-            return lstm(bias=bias, proj_size=proj_size)
-        case "GRU":
-            return gru(bias=bias)
-    raise KeyError(module)
+    cell = torch_cell(module)
+    given = {"nonlinearity": nonlinearity, "proj_size": proj_size}
+    return cell.make(bias=bias, **{name: given[name] for name in cell.options + cell.module_options})

@@ -1,11 +1,12 @@
-"""What every cell is made of: its equations, and where torch keeps their parameters."""
+"""What every cell is made of: its equations, where torch keeps their parameters, and what is said of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from rnnstep.equations.program import Program, Shape
+from rnnstep.language import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +17,71 @@ class Stack:
     parts: tuple[str, ...]  # ("W_ii", "W_if", "W_ig", "W_io"), top to bottom
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What no element of a cell's output passes.
+
+    Attributes:
+        limit: the magnitude.
+        formula: how the output is made, from which it follows: "o ⊙ tanh(c)".
+        is_from_first: whether the state before the first step counts, where that is larger.
+    """
+
+    limit: float
+    formula: str
+    is_from_first: bool = False
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of a cell beside its equations.
+
+    Attributes:
+        lines: of each line a sentence; of a family of lines under what stands before their underscore: "ih", "hh", "a".
+        back: of a line of the way back, under the value whose gradient it is; of a bias, how its gradient differs
+            from that of the other; where it is missing, what the line looks like tells it.
+        biases: how the gradients of both biases differ; None where they are the same.
+        biases_of: the same of two biases by their names in torch.
+    """
+
+    lines: Mapping[str, Text]
+    back: Mapping[str, Text] = field(default_factory=dict)
+    biases: Text | None = None
+    biases_of: Callable[[str, str], Text] | None = None
+
+    def sentence(self, line: str) -> Text | None:
+        """Give the sentence of a line."""
+        return self.lines.get(line) or self.lines.get(line.partition("_")[0])
+
+
+NO_WORDS = Words({})
+GATED = {
+    "ih": Text("what x_t says to this gate"),
+    "hh": Text("what the memory says to this gate"),
+    "a": Text("the two are added"),
+}
+"""Sentences of what every gate begins with."""
+
+
 @dataclass(frozen=True)
 class Cell:
-    """A cell: a program in words of the sizes, and torch's layout of its parameters."""
+    """A cell: a program in words of the sizes, and torch's layout of its parameters.
 
-    name: str  # "LSTM"
+    Attributes:
+        name: "LSTM", or what a user calls it.
+        program: its equations.
+        stacks: in the order of torch's `named_parameters`.
+        gates: values that open and close, between 0 and 1: for colours and plots.
+        bound: what its output never passes; None where that is not known.
+        words: what is said of it; none of a user's own.
+    """
+
+    name: str
     program: Program
-    stacks: tuple[Stack, ...]  # in the order of torch's `named_parameters`
-    gates: tuple[str, ...] = ()  # values that open and close, between 0 and 1: for colours and plots
+    stacks: tuple[Stack, ...]
+    gates: tuple[str, ...] = ()
+    bound: Bound | None = None
+    words: Words = field(default=NO_WORDS, compare=False)
 
     @property
     def states(self) -> Mapping[str, str]:
@@ -44,6 +102,27 @@ class Cell:
     def sizes(input_size: int, hidden_size: int, proj_size: int = 0) -> dict[str, int]:
         """Give the numbers that the words of a program's shapes stand for."""
         return {"input_size": input_size, "hidden_size": hidden_size, "proj_size": proj_size or hidden_size}
+
+
+@dataclass(frozen=True)
+class TorchCell:
+    """A cell that torch.nn has, alone (`LSTMCell`) and in a module over time (`LSTM`).
+
+    Attributes:
+        name: "LSTM".
+        make: gives the cell; takes `bias` and those of the options below that change its equations.
+        options: the arguments that both of torch's classes take beside those that all such classes take.
+        module_options: the arguments that the module over time alone takes.
+    """
+
+    name: str
+    make: Callable[..., Cell]
+    options: tuple[str, ...] = ()
+    module_options: tuple[str, ...] = ()
+
+    def options_of(self, module: str) -> tuple[str, ...]:
+        """The arguments that one of the two classes takes."""
+        return self.options if module.endswith("Cell") else self.options + self.module_options
 
 
 def gated_parameters(gates: tuple[str, ...], output: str) -> dict[str, Shape]:

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from rnnstep.cells.cell import Cell, Stack, gated_parameters, gated_stacks, without_bias
+from dataclasses import replace
+
+from rnnstep.cells.cell import (
+    GATED,
+    Bound,
+    Cell,
+    Stack,
+    TorchCell,
+    Words,
+    gated_parameters,
+    gated_stacks,
+    without_bias,
+)
 from rnnstep.equations.program import program
+from rnnstep.language import Text
 
 GATES = ("i", "f", "g", "o")  # torch's order of the rows
 
@@ -31,6 +44,28 @@ OUTPUT = "h = o * tanh_c\n"
 # Sak, Senior and Beaufays (2014) call the unprojected output m.
 PROJECTED_OUTPUT = "m = o * tanh_c\nh = W_hr @ m\n"
 
+WORDS = Words(
+    GATED
+    | {
+        "i": Text("input gate: how much of g is let in"),
+        "f": Text("forget gate: how much of c_prev is kept"),
+        "g": Text("the candidate: what could be written"),
+        "o": Text("output gate: how much of the cell is shown"),
+        "c": Text("the cell: keep f of the old, add i of the new"),
+        "tanh_c": Text("the cell, squeezed between −1 and 1"),
+        "h": Text("the hidden state: what the output gate lets out"),
+    },
+    back={"c_prev": Text("the forget gate alone takes it one step back: no matrix, no tanh")},
+)
+PROJECTED_WORDS = replace(
+    WORDS,
+    lines={
+        **WORDS.lines,
+        "m": Text("what the output gate lets out, before the projection"),
+        "h": Text("the hidden state: the projection of m to proj_size"),
+    },
+)
+
 
 def lstm(*, bias: bool = True, proj_size: int = 0) -> Cell:
     """Give the cell of `torch.nn.LSTM`; with `proj_size` > 0, with its projection `W_hr`."""
@@ -46,4 +81,14 @@ def lstm(*, bias: bool = True, proj_size: int = 0) -> Cell:
         states={"h": (output,), "c": ("hidden_size",)},
         parameters=parameters,
     )
-    return Cell("LSTM", equations if bias else without_bias(equations), stacks, gates=("i", "f", "o"))
+    return Cell(
+        "LSTM",
+        equations if bias else without_bias(equations),
+        stacks,
+        gates=("i", "f", "o"),
+        bound=None if proj_size else Bound(1.0, "o ⊙ tanh(c)"),  # both factors are within it
+        words=PROJECTED_WORDS if proj_size else WORDS,
+    )
+
+
+CELL = TorchCell("LSTM", lstm, module_options=("proj_size",))

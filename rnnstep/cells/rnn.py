@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rnnstep.cells.cell import Cell, Stack, without_bias
+from rnnstep.cells.cell import Bound, Cell, Stack, TorchCell, Words, without_bias
 from rnnstep.equations.program import program
+from rnnstep.language import Text
 
 EQUATIONS = """
 ih = W_ih @ x + b_ih
@@ -11,6 +12,16 @@ hh = W_hh @ h_prev + b_hh
 a = ih + hh
 h = {nonlinearity}(a)
 """
+
+WORDS = {
+    "ih": Text("what x_t brings in"),
+    "hh": Text("carry the memory one step on"),
+    "a": Text("the two are added"),
+}
+ACTIVATIONS = {
+    "tanh": Text("the new state: squeezed between −1 and 1"),
+    "relu": Text("the new state: what is negative becomes 0"),
+}
 
 
 def rnn(*, nonlinearity: str = "tanh", bias: bool = True) -> Cell:
@@ -28,4 +39,13 @@ def rnn(*, nonlinearity: str = "tanh", bias: bool = True) -> Cell:
     )
     stacks = (Stack("weight_ih", ("W_ih",)), Stack("weight_hh", ("W_hh",)))
     biases = (Stack("bias_ih", ("b_ih",)), Stack("bias_hh", ("b_hh",)))
-    return Cell("RNN", equations if bias else without_bias(equations), stacks + biases if bias else stacks)
+    return Cell(
+        "RNN",
+        equations if bias else without_bias(equations),
+        stacks + biases if bias else stacks,
+        bound=Bound(1.0, "tanh(a)") if nonlinearity == "tanh" else None,
+        words=Words({**WORDS, "h": ACTIVATIONS[nonlinearity]}),
+    )
+
+
+CELL = TorchCell("RNN", rnn, options=("nonlinearity",))

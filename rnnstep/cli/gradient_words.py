@@ -129,13 +129,9 @@ def bias_words(back: BackwardPass, key: str) -> Text | None:
         next(where.torch for where in block.kept_in.values() if where.torch.startswith(kind))
         for kind in ("bias_ih", "bias_hh")
     )
-    if recurrent.module.startswith("GRU"):
-        return Text(
-            "{ih} and {hh} have the same gradient in r and z, where both are added to the same sum. In n they have not:"
-            " b_hn stands inside r * (…), so that what reaches it is r times what reaches b_in.",
-            ih=ih,
-            hh=hh,
-        )
+    told = back.scenario.cell.words.biases_of
+    if told is not None:
+        return told(ih, hh)
     if not np.array_equal(back.parameters[ih], back.parameters[hh], equal_nan=True):
         return None
     return Text(

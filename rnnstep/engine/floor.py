@@ -1,13 +1,7 @@
 """What a cross-entropy can never reach where the scores it is given are bounded.
 
 Scores within [−b, b] are at best b for the right class and −b for the C − 1 others, so that no entry's loss is
-below ln(1 + (C − 1)·e^(−2b)). So it is where a state itself is the logits:
-
-| state                    | bound b                                                                |
-|--------------------------|------------------------------------------------------------------------|
-| h of an RNN with tanh    | 1                                                                      |
-| h = o ⊙ tanh(c) of an LSTM | 1: both factors are within it                                        |
-| h of a GRU               | max(1, |h_0|): between n, which is within 1, and the h before          |
+below ln(1 + (C − 1)·e^(−2b)). So it is where a state itself is the logits, of a cell that has a bound (`rnnstep.cells.cell.Bound`).
 
 A softmax taken before the loss, which takes its own, bounds any logits: its numbers are from 0 to 1.
 """
@@ -130,16 +124,9 @@ def _num_classes(scenario: Scenario) -> int:
 
 def bounded_state(scenario: Scenario) -> tuple[float, str] | None:
     """The bound of the last layer's h, and how it is made; None where there is none."""
-    recurrent = scenario.recurrent
-    if recurrent.is_own or recurrent.proj_size:
+    bound = scenario.cell.bound
+    if bound is None:
         return None
-    match recurrent.module.removesuffix("Cell"):
-        case "RNN" if recurrent.nonlinearity == "tanh":
-            return 1.0, "tanh(a)"
-        case "LSTM":
-            return 1.0, "o ⊙ tanh(c)"
-        case "GRU":
-            given = scenario.initial_state.get("h_0")
-            largest = 1.0 if given is None or not given.size else max(1.0, float(np.abs(given).max()))
-            return (largest, "(1 − z) ⊙ n + z ⊙ h_prev") if math.isfinite(largest) else None
-    return None
+    given = scenario.initial_state.get("h_0") if bound.is_from_first else None
+    largest = bound.limit if given is None or not given.size else max(bound.limit, float(np.abs(given).max()))
+    return (largest, bound.formula) if math.isfinite(largest) else None

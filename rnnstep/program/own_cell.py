@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from rnnstep.cells import Cell
+from rnnstep.cells.cell import Cell
 from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.program import Program, infer

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstep.cells import MODULES, Cell, cell_for
+from rnnstep.cells import MODULES, cell_for
+from rnnstep.cells.cell import Cell
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable

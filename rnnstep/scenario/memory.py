@@ -13,7 +13,7 @@ from rnnstep.scenario.model import Batch, Loss, Training
 from rnnstep.scenario.weights.parameters import layer_input_size, layer_shapes, linear_in_features
 
 if TYPE_CHECKING:
-    from rnnstep.cells import Cell
+    from rnnstep.cells.cell import Cell
 
 MOST_LAYERS = 1000  # their number costs time even where each is tiny
 _LINES_OF_LOSS = 3  # as wide as the logits: softmax and its logarithm; sigmoid, difference, square

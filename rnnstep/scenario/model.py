@@ -23,7 +23,7 @@ from rnnstep.scenario.keys import LOSSES, REFUSED, LossKind
 from rnnstep.scenario.origins import Origins
 
 if TYPE_CHECKING:
-    from rnnstep.cells import Cell
+    from rnnstep.cells.cell import Cell
     from rnnstep.network.blocks import Block
 
 Floats = NDArray[np.floating]

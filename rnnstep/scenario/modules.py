@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
-from rnnstep.cells import MODULES
+from rnnstep.cells import MODULES, torch_cell
 from rnnstep.language import Text
 from rnnstep.network.description import Embedding, Linear, Recurrent
 from rnnstep.scenario.file.document import LARGEST, Document, Table
@@ -22,12 +22,13 @@ _OF_MODULES = (
     "bidirectional",
 )
 _OPTIONS = {
-    "RNNCell": (*_OF_CELLS, "nonlinearity"),
-    "LSTMCell": _OF_CELLS,
-    "GRUCell": _OF_CELLS,
-    "RNN": (*_OF_MODULES, "nonlinearity"),
-    "LSTM": (*_OF_MODULES, "proj_size"),
-    "GRU": _OF_MODULES,
+    module: (
+        *(_OF_CELLS if module.endswith("Cell") else _OF_MODULES),
+        *torch_cell(module).options_of(module),
+    )
+    for cells in (True, False)
+    for module in MODULES
+    if module.endswith("Cell") is cells
 }
 _OF_OWN = (*_ALWAYS, "proj_size")
 _SHAPING = ("hidden_size", "num_layers", "bias", "bidirectional", "batch_first", "proj_size")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from rnnstep.cells import MODULES, Cell, own_cell
+from rnnstep.cells import MODULES
+from rnnstep.cells.cell import Cell
+from rnnstep.cells.own import own_cell
 from rnnstep.errors import EquationError
 from rnnstep.language import Text
 from rnnstep.network.description import Recurrent

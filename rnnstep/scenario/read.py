@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnstep.cells import Cell, cell_for
+from rnnstep.cells import cell_for
+from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.network.description import Embedding, Linear, Recurrent

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rnnstep.cells import MODULES
 from rnnstep.language import Text
 
 OWN = "cell"  # not a module of torch: a scenario with a [cell.NAME]
-TEMPLATES = ("RNNCell", "RNN", "LSTMCell", "LSTM", "GRUCell", "GRU", OWN)
+TEMPLATES = (*MODULES, OWN)
 
 _COLUMN = 40  # where the comments begin
 
 TemplateLine = tuple[str, Text | None]
+
+# What is read here is known without numpy, which a cell's own file imports.
+_EXAMPLES = {"RNN": "weight_hh", "LSTM": "W_hf", "GRU": "W_hr"}
 
 
 def template(module: str, language: str) -> str:
@@ -99,8 +103,8 @@ def _weights(module: str) -> Iterator[TemplateLine]:
         '# file = "weights.safetensors"',
         Text("instead of the seed: a file, or a state_dict saved by torch"),
     )
-    name = {"RNN": "weight_hh", "LSTM": "W_hf", "GRU": "W_hr"}.get(module.removesuffix("Cell"), "W_f")
-    if name == "weight_hh" and module == "RNN":
+    name = _EXAMPLES.get(module.removesuffix("Cell"), "W_f")
+    if name.startswith("weight_") and not module.endswith("Cell"):
         name += "_l0"
     yield f"# {name} = [[…], […]]", Text("single parameters under torch's names, or gate by gate")
 

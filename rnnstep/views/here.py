@@ -98,7 +98,7 @@ def _block(scene: Scene) -> Text:
     match block.kind:
         case "recurrent":
             kept = ", ".join(dict.fromkeys(where.torch for where in scene.forward_block.kept_in.values()))
-            if scenario.cell.name not in ("RNN", "LSTM", "GRU"):
+            if scenario.recurrent.is_own:
                 return Text(
                     "{key} is the cell {name} of the scenario; its parameters are {kept}.",
                     key=key,

@@ -132,17 +132,13 @@ class LearningSections(Page):
         rows += self._table(lines)
         recurrent = self._scenario.recurrent
         if recurrent.bias and not recurrent.is_own:
-            if self._scenario.cell.name == "GRU":
-                text = Text(
-                    "bias_ih and bias_hh have the same gradient for r and z, where both are added to the same sum; not"
-                    " for n: b_hn stands behind the reset gate, and its gradient is r ⊙ that of the sum."
-                )
-            else:
-                text = Text(
+            rows += self._said(
+                self._scenario.cell.words.biases
+                or Text(
                     "bias_ih and bias_hh have the same gradient: both are added to the same sum. One would do; torch"
                     " keeps two, as cuDNN does."
                 )
-            rows += self._said(text)
+            )
         return rows
 
     # ── training ─────────────────────────────────────────────────────────────────────

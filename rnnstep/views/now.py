@@ -130,18 +130,18 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
 
 def sentence_at(scene: Scene, name: str) -> Text | None:
     """What a line does, in words."""
-    cell = scene.scenario.cell.name
+    words = scene.scenario.cell.words
     match scene.spot.phase:
         case "backward":
             steps = scene.run.tree.stage(scene.spot).steps[scene.block.key]
             wanted = timeline.wanted(scene, scene.t).strip()
-            return Back(scene.block, scene.forward_block, steps, scene.t, cell, wanted).sentence(name)
+            return Back(scene.block, scene.forward_block, steps, scene.t, words, wanted).sentence(name)
         case "update":
             training = scene.scenario.training
             assert training is not None
             is_maximized = bool(training.arguments.get("maximize"))
             return update_sentence(name, training.optimizer, is_maximized=is_maximized)
-    return sentence(scene.block, name, cell)
+    return sentence(scene.block, name, words)
 
 
 def _given(scene: Scene) -> RowBlock:

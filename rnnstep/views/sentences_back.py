@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rnnstep.cells.cell import Words
 from rnnstep.engine import Block
 from rnnstep.equations.differentiate import ABOVE
 from rnnstep.equations.program import Program
@@ -23,7 +24,7 @@ class Back:
         forward: the forward block that it goes back through.
         steps: the block's steps in the order of the way back, from 0.
         t: the step.
-        cell: the kind of cell: "RNN", "LSTM", "GRU", or the name of a user's own.
+        words: what is said of the cell.
         target: what the target is called, where it is one class; else "".
     """
 
@@ -31,7 +32,7 @@ class Back:
     forward: Block
     steps: Sequence[int]
     t: int
-    cell: str
+    words: Words
     target: str = ""
 
     @property
@@ -51,7 +52,13 @@ class Back:
                 return Text("what was dropped gets nothing back, the rest is scaled as it was")
             case "join":
                 return Text("the half that belongs to this direction")
-        return self._of_sum(line) or self._of_share(line) or self._reaching(line) or self._of_slope(line)
+        return (
+            self._of_sum(line)
+            or self._of_share(line)
+            or self._reaching(line)
+            or self.words.back.get(name.removeprefix(D))
+            or self._of_slope(line)
+        )
 
     # ── the loss ─────────────────────────────────────────────────────────────────────
 
@@ -120,7 +127,7 @@ class Back:
 
     def _of_bias(self, parameter: str) -> Text | None:
         """What the gradients of b_ih and b_hh have to do with each other."""
-        if not parameter.startswith(("b_i", "b_h")) or self.cell not in ("RNN", "LSTM", "GRU"):
+        if not parameter.startswith(("b_i", "b_h")) or not self.words.lines:
             return None
         other = ("b_h" if parameter.startswith("b_i") else "b_i") + parameter[3:]
         if f"{D}{other}" not in self.program.by_name:
@@ -129,9 +136,7 @@ class Back:
             return Text(
                 "{both} get the same gradient: both were added to the same sum", both=_both(parameter, other)
             )
-        if parameter.startswith("b_h"):
-            return Text("not that of {other}: the reset gate stands between", other=other)
-        return Text("not that of {other}, which the reset gate lets through in part", other=other)
+        return self.words.back.get(parameter)
 
     def _added(self, parameter: str) -> Expression:
         """What a step adds to a parameter's gradient, under the first name it had."""
@@ -201,16 +206,15 @@ class Back:
         return None
 
     def _one_step_back(self, line: Line, state: str) -> Text | None:
+        told = self.words.back.get(self.forward.program.before(state))
+        if told is not None:
+            return told
         pullbacks = [
             one for one in _parts(line.expression) if isinstance(one, Apply) and one.op == "pullback"
         ]
         if not pullbacks:
-            if self.cell == "LSTM":
-                return Text("the forget gate alone takes it one step back: no matrix, no tanh")
             return Text("it goes one step back in time, to {state} there", state=state)
         matrices = [str(one.id) for one in pullbacks[0].args[::2] if isinstance(one, Name)]
-        if len(_parts(line.expression)) > 1 and self.cell == "GRU":
-            return Text("one step back in time: through the matrices, and past them what z keeps")
         if len(matrices) == 1:
             return Text("{matrix}ᵀ takes it one step back in time", matrix=matrices[0])
         return Text("one step back in time, through the matrix of each gate")
@@ -243,10 +247,6 @@ class Back:
                 return Text("the slope of the sigmoid is {value}·(1 − {value})", value=y)
             case Apply(op="passed", args=(_, Name(id=a))):
                 return Text("relu lets it through where {value} > 0, and nothing elsewhere", value=a)
-            case Apply(op="mul", args=(_, Name(id="r"))) if self.cell == "GRU":
-                return Text("the reset gate stands between: what it shuts gets nothing back")
-            case Apply(op="sub", args=(Apply(op="mul"), Apply(op="mul"))) if self.cell == "GRU":
-                return Text("z weighs the old state against the candidate")
             case Apply(op="mul", args=(_, Name(id=factor))):
                 return Text("it was multiplied with {factor}: so is its gradient", factor=factor)
             case Apply(op="mul", args=(_, Apply(op="sub", args=(Number(text="1"), Name(id=factor))))):

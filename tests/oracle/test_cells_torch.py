@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from rnnstep.cells import BUILT_IN, Cell, cell_for
+from rnnstep.cells import BUILT_IN, cell_for
+from rnnstep.cells.cell import Cell
 from rnnstep.equations.compile import ONE_ROW, ROWS, Compiled
 from rnnstep.equations.evaluate import Errors, evaluate_lines
 

@@ -8,7 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from rnnstep.cells import BUILT_IN, MODULES, Cell, Stack, cell_for, own_cell
+from rnnstep.cells import BUILT_IN, MODULES, cell_for
+from rnnstep.cells.cell import Cell, Stack
+from rnnstep.cells.own import own_cell
 from rnnstep.equations.evaluate import Values, evaluate_lines
 from rnnstep.errors import EquationError
 

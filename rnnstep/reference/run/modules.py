@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.cells import torch_cell
 from rnnstep.engine import Block
 from rnnstep.modules.recurrent import torch_name
 from rnnstep.network.description import Recurrent
@@ -139,12 +140,9 @@ def _constructor(recurrent: Recurrent, *, is_cell: bool) -> Any:
 
 def _options(recurrent: Recurrent, *, is_cell: bool) -> dict[str, Any]:
     """The arguments that only some of torch's classes take."""
-    options: dict[str, Any] = {"bias": recurrent.bias}
-    if recurrent.module.startswith("RNN"):
-        options["nonlinearity"] = recurrent.nonlinearity
-    if recurrent.proj_size and not is_cell:
-        options["proj_size"] = recurrent.proj_size
-    return options
+    name = recurrent.module.removesuffix("Cell")
+    taken = torch_cell(name).options_of(f"{name}Cell" if is_cell else name)
+    return {"bias": recurrent.bias, **{option: getattr(recurrent, option) for option in taken}}
 
 
 def _input_size(recurrent: Recurrent, layer: int) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.cells import Cell
+from rnnstep.cells.cell import Cell
 from rnnstep.equations.write import write_line
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.language import Text

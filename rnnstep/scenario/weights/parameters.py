@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rnnstep.cells import Cell
+from rnnstep.cells.cell import Cell
 from rnnstep.network.description import Embedding, Linear, Recurrent
 
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from rnnstep.cells import Cell
+from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
 from rnnstep.network.description import Embedding, Linear, Recurrent
 from rnnstep.scenario.file.document import Document, Table, listed
