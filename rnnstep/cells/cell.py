@@ -18,7 +18,7 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class OutputBound:
     """What no element of a cell's output passes.
 
     Attributes:
@@ -33,7 +33,7 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Words:
+class CellWords:
     """What is said of a cell beside its equations.
 
     Attributes:
@@ -54,7 +54,7 @@ class Words:
         return self.lines.get(line) or self.lines.get(line.partition("_")[0])
 
 
-NO_WORDS = Words({})
+NO_WORDS = CellWords({})
 GATED = {
     "ih": Text("what x_t says to this gate"),
     "hh": Text("what the memory says to this gate"),
@@ -80,8 +80,8 @@ class Cell:
     program: Program
     stacks: tuple[Stack, ...]
     gates: tuple[str, ...] = ()
-    bound: Bound | None = None
-    words: Words = field(default=NO_WORDS, compare=False)
+    bound: OutputBound | None = None
+    words: CellWords = field(default=NO_WORDS, compare=False)
 
     @property
     def states(self) -> Mapping[str, str]:

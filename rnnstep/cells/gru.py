@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rnnstep.cells.cell import (
     GATED,
-    Bound,
     Cell,
+    CellWords,
+    OutputBound,
     TorchCell,
-    Words,
     gated_parameters,
     gated_stacks,
     without_bias,
@@ -43,7 +43,7 @@ def _biases_of(ih: str, hh: str) -> Text:
     )
 
 
-WORDS = Words(
+WORDS = CellWords(
     GATED
     | {
         "r": Text("reset gate: how much of the memory the candidate sees"),
@@ -80,7 +80,7 @@ def gru(*, bias: bool = True) -> Cell:
         equations if bias else without_bias(equations),
         gated_stacks(GATES, bias=bias),
         gates=("r", "z"),
-        bound=Bound(1.0, "(1 − z) ⊙ n + z ⊙ h_prev", is_from_first=True),  # between n and the h before
+        bound=OutputBound(1.0, "(1 − z) ⊙ n + z ⊙ h_prev", is_from_first=True),  # between n and the h before
         words=WORDS,
     )
 

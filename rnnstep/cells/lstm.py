@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from rnnstep.cells.cell import (
     GATED,
-    Bound,
     Cell,
+    CellWords,
+    OutputBound,
     Stack,
     TorchCell,
-    Words,
     gated_parameters,
     gated_stacks,
     without_bias,
@@ -44,7 +44,7 @@ OUTPUT = "h = o * tanh_c\n"
 # Sak, Senior and Beaufays (2014) call the unprojected output m.
 PROJECTED_OUTPUT = "m = o * tanh_c\nh = W_hr @ m\n"
 
-WORDS = Words(
+WORDS = CellWords(
     GATED
     | {
         "i": Text("input gate: how much of g is let in"),
@@ -86,7 +86,7 @@ def lstm(*, bias: bool = True, proj_size: int = 0) -> Cell:
         equations if bias else without_bias(equations),
         stacks,
         gates=("i", "f", "o"),
-        bound=None if proj_size else Bound(1.0, "o ⊙ tanh(c)"),  # both factors are within it
+        bound=None if proj_size else OutputBound(1.0, "o ⊙ tanh(c)"),  # both factors are within it
         words=PROJECTED_WORDS if proj_size else WORDS,
     )
 

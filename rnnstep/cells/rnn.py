@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnnstep.cells.cell import Bound, Cell, Stack, TorchCell, Words, without_bias
+from rnnstep.cells.cell import Cell, CellWords, OutputBound, Stack, TorchCell, without_bias
 from rnnstep.equations.program import program
 from rnnstep.language import Text
 
@@ -43,8 +43,8 @@ def rnn(*, nonlinearity: str = "tanh", bias: bool = True) -> Cell:
         "RNN",
         equations if bias else without_bias(equations),
         stacks + biases if bias else stacks,
-        bound=Bound(1.0, "tanh(a)") if nonlinearity == "tanh" else None,
-        words=Words({**WORDS, "h": ACTIVATIONS[nonlinearity]}),
+        bound=OutputBound(1.0, "tanh(a)") if nonlinearity == "tanh" else None,
+        words=CellWords({**WORDS, "h": ACTIVATIONS[nonlinearity]}),
     )
 
 

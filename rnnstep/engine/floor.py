@@ -1,7 +1,7 @@
 """What a cross-entropy can never reach where the scores it is given are bounded.
 
 Scores within [−b, b] are at best b for the right class and −b for the C − 1 others, so that no entry's loss is
-below ln(1 + (C − 1)·e^(−2b)). So it is where a state itself is the logits, of a cell that has a bound (`rnnstep.cells.cell.Bound`).
+below ln(1 + (C − 1)·e^(−2b)). So it is where a state itself is the logits, of a cell that has a bound (`rnnstep.cells.cell.OutputBound`).
 
 A softmax taken before the loss, which takes its own, bounds any logits: its numbers are from 0 to 1.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnnstep.cells.cell import Words
+from rnnstep.cells.cell import CellWords
 from rnnstep.engine import Block
 from rnnstep.equations.syntax import Apply
 from rnnstep.language import Text
@@ -57,7 +57,7 @@ _STEPS = {
 }
 
 
-def sentence(block: Block, name: str, words: Words) -> Text | None:
+def sentence(block: Block, name: str, words: CellWords) -> Text | None:
     """Give the sentence of a line of a block on the way forward; None for a line of a user's own cell."""
     if block.kind == "loss":
         return _LOSS.get(name)

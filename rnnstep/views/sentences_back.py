@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnnstep.cells.cell import Words
+from rnnstep.cells.cell import CellWords
 from rnnstep.engine import Block
 from rnnstep.equations.differentiate import ABOVE
 from rnnstep.equations.program import Program
@@ -32,7 +32,7 @@ class Back:
     forward: Block
     steps: Sequence[int]
     t: int
-    words: Words
+    words: CellWords
     target: str = ""
 
     @property
