@@ -51,8 +51,9 @@ def pick(debugger: Debugger) -> None:
 
 
 def _save(debugger: Debugger) -> None:
-    session = debugger.session
-    if session is not None and not session.edits and not session.has_unsaved_edits:
+    session, source = debugger.session, debugger.files.source
+    has_file = source is not None and source.path is not None
+    if has_file and session is not None and not session.edits and not session.has_unsaved_edits:
         debugger.say(Text("nothing was edited; e edits the number under the cursor"))
     else:
         debugger.ask("save")

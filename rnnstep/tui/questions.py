@@ -138,6 +138,8 @@ def _save(debugger: Debugger) -> Question:
     path = None if source is None else source.path
     if path is None:
         path = Path("scenario.toml" if source is None else f"{_plain_name(source.name)}.toml")
+        if not path.exists() and debugger.session is not None and not debugger.session.edits:
+            return Question(Text("save the scenario as a file"), _Saving(debugger), str(path))
     if bundled.name_of(path) is not None:  # what comes with the program stays as it came
         path = Path(path.name)
     return Question(Text("save the edited scenario as a new file"), _Saving(debugger), str(free_name(path)))

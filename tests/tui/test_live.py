@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from rnnstep.folders import state_folder
 from rnnstep.scenario import bundled
@@ -44,12 +45,20 @@ async def test_what_is_edited_is_saved_as_a_file_that_stands_for_it_from_then_on
         await screen.press("0", "ctrl+s")
         await screen.press("enter")
         await screen.until(lambda: not screen.session.has_unsaved_edits)
-        assert screen.debugger.files.source == FileSource(
-            tmp_path.relative_to(tmp_path) / "made_here-edited.toml"
-        )
+        assert screen.debugger.files.source == FileSource(Path("made_here-edited.toml"))
         back = read(tmp_path / "made_here-edited.toml")
         assert back.title.en == "made here (edited)"
         assert difference(replace(screen.session.run.scenario, title=back.title), back) is None
+
+
+async def test_one_that_was_not_edited_is_saved_too(opened, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with opened(made()) as screen:
+        await screen.press("ctrl+s", "enter")
+        assert screen.debugger.files.source == FileSource(Path("made_here.toml"))
+        assert difference(screen.session.run.scenario, read(tmp_path / "made_here.toml")) is None
+        await screen.press("ctrl+s")
+        assert "nothing was edited" in screen.words
 
 
 async def test_it_stands_beside_files_and_its_place_is_kept(opened):

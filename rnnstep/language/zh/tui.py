@@ -70,6 +70,7 @@ ZH = {
     "redo edit": "重做修改",
     "redo the edit undone last": "重做刚撤销的修改",
     "save": "保存",
+    "save the scenario as a file": "把场景存为文件",
     "save the edited scenario as a new file": "把修改后的场景另存为新文件",
     "blackboard": "板书",
     "plot/equations": "图/公式",
