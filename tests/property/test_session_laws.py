@@ -830,7 +830,9 @@ def test_turning_to_and_fro_comes_to_rest(session, name):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    session=sessions(), name=st.sampled_from(NAMES), last=st.sampled_from(("start", "2", "1/L0/h[0]", "L0"))
+    session=sessions(),
+    name=st.sampled_from(NAMES),
+    last=st.sampled_from(("start", "2", "1/L0/h[0]", "99/L9")),
 )
 def test_backspace_right_after_a_turn_goes_to_where_one_was_last(session, name, last):
     fresh = Session.open(run_of(name))

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Scenario
+from rnnstep.tui.ahead import Ahead
 from rnnstep.tui.app import DebuggerApp
 from rnnstep.tui.options import Options
 from rnnstep.tui.remembered import Remembered, remember
@@ -92,6 +93,13 @@ def no_keys_of_ones_own(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("SHELL", "/bin/bash")
     for name in ("LC_ALL", "LC_MESSAGES", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_drawn_ahead(request, monkeypatch):
+    """Each screen is drawn once, but for the tests of drawing ahead and of what a terminal shows."""
+    if request.node.path.stem not in ("test_ahead", "test_painting"):
+        monkeypatch.setattr(Ahead, "expect", lambda *_: None)
 
 
 @pytest.fixture

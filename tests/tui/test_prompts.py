@@ -127,7 +127,7 @@ async def test_an_operation_alone_is_that_of_this_step_and_tab_completes(opened)
         await screen.press("g", *"hh[2]", "enter")
         assert screen.session.place == "3/L0/hh[2]"
         await screen.press("g", *"back", "tab")
-        assert screen.debugger.prompt.query_one("Line").value == "backward:"
+        assert screen.debugger.prompt.query_one("PromptLine").value == "backward:"
         await screen.press(*"2/", "tab")
         assert "L0" in screen.text
         await screen.press(*"L", "tab", *"/d.a", "enter")
