@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rnnstep.views.rows import Row
 
 PAUSE = 0.012
-"""Seconds after a key: its own repaint is written by then, and a key that is held down comes again after 30 ms."""
+"""Seconds after a repaint: it is written by then, and a key that is held down comes again some 30 ms after itself."""
 
 _STEADY = frozenset({"right", "left", "next_step", "previous_step"})
 """Commands that are given again and again."""

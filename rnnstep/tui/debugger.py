@@ -283,11 +283,16 @@ class Debugger(Screen[None]):
         changed = self.ahead.obeyed(self.state, command, key)
         if changed is not None:
             self.change(changed)
-            self.ahead.expect(self.state, command, key, self.canvas.size)
+            self.ahead.forget()
+            self.call_after_refresh(self._expect, self.state, command, key)
             return
         self.ahead.forget()
         self.change(self.state.seen(last_key=key).say(None))
         ACTIONS[command](self)
+
+    def _expect(self, state: ScreenState, command: str, key: str) -> None:
+        if state is self.state:
+            self.ahead.expect(state, command, key, self.canvas.size)
 
     def on_unmount(self) -> None:
         """Leave no training behind."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual._xterm_parser import XTermParser
+from textual.worker import WorkerError
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 _START = b"\x1b["
 _OLD_MOUSE = re.compile(rb"\x1b\[M(?:(.)(.)(.)|.{0,2}\Z)", re.DOTALL)
 
-_PATIENCE = 0.25  # seconds that a key waits for one that does not end
+_GLANCE = 0.05  # seconds after which a key that waits looks whether what it waits for can still come
+_GLANCES = 20  # at one that does not end
 _ROUNDS = 8  # that screens and focus may take to come to rest after a key
 
 
@@ -130,11 +132,24 @@ class OneByOne:
             while node is not None:
                 await _reached(node)
                 node = node._parent  # noqa: SLF001 - `ancestors` are of widgets that are mounted
+            await self._found()
+
+    async def _found(self) -> None:
+        """Wait until what a screen looks for is found: the palette lists its commands as they come."""
+        searches = [worker for worker in self._app.workers if not worker.is_finished]
+        if searches:
+            with contextlib.suppress(TimeoutError, WorkerError):
+                await asyncio.wait_for(self._app.workers.wait_for_complete(searches), _GLANCE * _GLANCES)
 
 
 async def _reached(node: MessagePump) -> None:
-    """Wait until a node has dealt with what it was sent so far; not for long where it is about to go."""
+    """Wait until a node has dealt with what it was sent so far, or is gone."""
     reached = asyncio.Event()
-    if node.call_later(reached.set):
+    if not node.call_later(reached.set):
+        return
+    for _ in range(_GLANCES):
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(reached.wait(), _PATIENCE)
+            await asyncio.wait_for(reached.wait(), _GLANCE)
+            return
+        if not node.is_running:
+            return

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rnnstep.tui.torch import Heard, WorkerLike
 
 BAD_INPUT = 2
+PATIENCE = 0.001
+"""Seconds that the threads of keys and of the terminal wait for one that computes."""
 
 
 def open_debugger(sources: Sequence[Source], options: Options) -> int:
@@ -34,6 +36,8 @@ def open_debugger(sources: Sequence[Source], options: Options) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     was_collecting = gc.isenabled()
     gc.disable()  # a tenth of Textual's import; on again when the first frame stands
+    was_patient = sys.getswitchinterval()
+    sys.setswitchinterval(PATIENCE)
     app: DebuggerApp | None = None
     with Ending() as ending:
         torch = Torch(_process)
@@ -49,6 +53,7 @@ def open_debugger(sources: Sequence[Source], options: Options) -> int:
             raise
         finally:
             (gc.enable if was_collecting else gc.disable)()
+            sys.setswitchinterval(was_patient)
             torch.close()
         if ending.status is not None or (app.return_code and app.problem is None):
             _keep_edits(app)

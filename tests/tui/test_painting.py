@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from textual.command import Hits
 from textual.driver import Driver
 from textual.message import Message
 
@@ -16,6 +17,7 @@ from rnnstep.tui.app import DebuggerApp
 from rnnstep.tui.cells import Cells
 from rnnstep.tui.keys import Keys, OneByOne
 from rnnstep.tui.options import Options
+from rnnstep.tui.palette import Commands
 from rnnstep.tui.sources import FileSource
 from rnnstep.tui.torch import Torch
 from tests.tui.conftest import FakeWorker
@@ -216,3 +218,18 @@ async def test_a_page_asked_for_twice_opens_once_and_one_left_twice_is_left_once
             await app._driver.type(typed)
             await quiet(app)
             assert len(app.screen_stack) == 1 + pages
+
+
+async def test_a_key_typed_before_the_commands_are_found_waits_for_them(monkeypatch) -> None:
+    search = Commands.search
+
+    async def late(self: Commands, query: str) -> Hits:
+        await asyncio.sleep(0.1)
+        async for hit in search(self, query):
+            yield hit
+
+    monkeypatch.setattr(Commands, "search", late)
+    async with running("hello", (120, 35)) as app:
+        await app._driver.type(b"\x10to the last place\r")
+        await quiet(app)
+        assert str(app.debugger.state.session.place) == "e15:update:"
