@@ -126,20 +126,24 @@ class OneByOne:
             screen = self._app.screen
             focus: MessagePump = self._app.focused or screen
             if before == (screen, focus):
-                return
+                break
             before = (screen, focus)
             node: MessagePump | None = focus
             while node is not None:
                 await _reached(node)
                 node = node._parent  # noqa: SLF001 - `ancestors` are of widgets that are mounted
-            await self._found()
+        if len(self._app.screen_stack) > 1:
+            await self._laid_out()
 
-    async def _found(self) -> None:
-        """Wait until what a screen looks for is found: the palette lists its commands as they come."""
+    async def _laid_out(self) -> None:
+        """Wait until a page that covers the screen is as it will be seen: the palette lists its commands as they come."""
         searches = [worker for worker in self._app.workers if not worker.is_finished]
-        if searches:
-            with contextlib.suppress(TimeoutError, WorkerError):
+        laid_out = asyncio.Event()
+        with contextlib.suppress(TimeoutError, WorkerError):
+            if searches:
                 await asyncio.wait_for(self._app.workers.wait_for_complete(searches), _GLANCE * _GLANCES)
+            if self._app.screen.call_after_refresh(laid_out.set):
+                await asyncio.wait_for(laid_out.wait(), _GLANCE * _GLANCES)
 
 
 async def _reached(node: MessagePump) -> None:
