@@ -1,7 +1,7 @@
-"""The screen that a further press of the same key will show, drawn while nobody presses one.
+"""The screens that the likely next keys will show, drawn while nobody presses one.
 
 A state alone decides what stands on the screen, so that the next one can be drawn before it is asked for; one who steps
-on with → then waits for the terminal alone. Nothing is drawn ahead that would have to be computed first: the way
+on with →, or keeps to another key, then waits for the terminal alone. Nothing is drawn ahead that would have to be computed first: the way
 back of a batch, another epoch.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from rnnstep.tui.commands import obey
 from rnnstep.tui.state import ScreenState
+from rnnstep.views.commands import BY_ID
 
 if TYPE_CHECKING:
     from textual.geometry import Size
@@ -26,6 +27,9 @@ PAUSE = 0.012
 
 _STEADY = frozenset({"right", "left", "next_step", "previous_step"})
 """Commands that are given again and again."""
+
+_LIKELY = "right"
+"""The command that may follow any other."""
 
 _NEAR = ("step", "block", "operation", "element", "term")
 """Levels at which the next place is seldom one that is to be computed first."""
@@ -44,7 +48,7 @@ class _Drawn:
 
 
 class Ahead:
-    """Draws one state ahead.
+    """Draws a few states ahead.
 
     Args:
         later: `later(seconds, function)` calls a function on the screen's thread, and gives what can be stopped.
@@ -59,38 +63,48 @@ class Ahead:
         self._later = later
         self._draw = draw
         self._timer: Timer | None = None
-        self._drawn: _Drawn | None = None
+        self._drawn: list[_Drawn] = []
 
     def obeyed(self, state: ScreenState, command: str, key: str) -> ScreenState | None:
         """Give the state after a command that a key gave; None for a command that needs more than the state."""
-        drawn = self._drawn
-        if drawn is not None and (drawn.before, drawn.command, drawn.key) == (state, command, key):
-            return drawn.after
+        for drawn in self._drawn:
+            if (drawn.before, drawn.command, drawn.key) == (state, command, key):
+                return drawn.after
         return obey(state.seen(last_key=key).say(None), command)
 
     def rows(self, state: ScreenState, size: Size) -> list[Row] | None:
         """Give the rows of a state, where they were drawn ahead."""
-        drawn = self._drawn
-        return drawn.rows if drawn is not None and drawn.after is state and drawn.size == size else None
+        for drawn in self._drawn:
+            if drawn.after is state and drawn.size == size:
+                return drawn.rows
+        return None
 
-    def expect(self, state: ScreenState, command: str, key: str, size: Size) -> None:
-        """Draw, in a moment, what the same command would make of this state, if it is one that is given again and again."""
+    def expect(self, state: ScreenState, command: str, size: Size) -> None:
+        """Draw, in a moment, what the command that led here makes of this state if it comes again, and what → does."""
         self.forget()
-        if command in _STEADY and state.session is not None and state.session.level in _NEAR:
-            self._timer = self._later(PAUSE, lambda: self._look(state, command, key, size))
+        if state.session is not None and state.session.level in _NEAR:
+            commands = dict.fromkeys([command, _LIKELY] if command in _STEADY else [_LIKELY])
+            self._look_later(state, list(commands), size)
 
     def forget(self) -> None:
         """Drop what was drawn: something else was done, or came."""
-        self._drawn = None
+        self._drawn = []
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
 
-    def _look(self, state: ScreenState, command: str, key: str, size: Size) -> None:
+    def _look_later(self, state: ScreenState, commands: list[str], size: Size) -> None:
+        self._timer = self._later(PAUSE, lambda: self._look(state, commands, size))
+
+    def _look(self, state: ScreenState, commands: list[str], size: Size) -> None:
+        command, *others = commands
+        key = state.look.key(BY_ID[command])
         with contextlib.suppress(Exception):  # it will come again when the key does, and is told then
             after = self.obeyed(state, command, key)
             if after is not None and _is_near(state, after):
-                self._drawn = _Drawn(state, command, key, after, size, self._draw(after, size))
+                self._drawn.append(_Drawn(state, command, key, after, size, self._draw(after, size)))
+        if others:
+            self._look_later(state, others, size)
 
 
 def _is_near(before: ScreenState, after: ScreenState) -> bool:

@@ -7,6 +7,7 @@ a key has to be on the screen within a frame at 240×67.
 
 from __future__ import annotations
 
+from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +19,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from rnnstep.tui.cells import read_ahead
 from rnnstep.tui.palettes import Palette
 from rnnstep.tui.themes import heat_style, palette_of, role_styles
 from rnnstep.views.compose import fit
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from textual import events
     from textual.color import Color
     from textual.filter import LineFilter
+
+_SCREENS_AHEAD = 2
+"""So many screens that may come next are kept painted."""
 
 
 class Canvas(Widget, can_focus=True):
@@ -71,7 +76,7 @@ class Canvas(Widget, can_focus=True):
         super().__init__()
         self._rows: list[Row] = []
         self._strips: dict[int, Strip] = {}
-        self._prepared: dict[int, tuple[Row, Strip]] = {}
+        self._prepared: deque[dict[int, tuple[Row, Strip]]] = deque(maxlen=_SCREENS_AHEAD)
         self._styles: _Styles | None = None
 
     def show(self, rows: Sequence[Row]) -> None:
@@ -88,12 +93,13 @@ class Canvas(Widget, can_focus=True):
     def prepare(self, rows: Sequence[Row]) -> None:
         """Paint rows that may be shown next, aside; they are taken where `show` gets the same objects."""
         styles, console = self._current_styles(), self.app.console
-        self._prepared = {}
+        prepared: dict[int, tuple[Row, Strip]] = {}
         for y, row in enumerate(rows[: self.size.height]):
             if row != _row_at(self._rows, y):
                 strip = _painted(row, self.size.width, styles)
-                strip.render(console)  # which is kept in it
-                self._prepared[y] = (row, strip)
+                read_ahead(strip.render(console))  # which is kept in it
+                prepared[id(row)] = (row, strip)
+        self._prepared.append(prepared)
 
     def target_at(self, x: int, y: int) -> str:
         """Give the target of the span at a cell, or ""."""
@@ -119,17 +125,15 @@ class Canvas(Widget, can_focus=True):
         strip = self._strips.get(y)
         if strip is None:
             row = _row_at(self._rows, y)
-            prepared = self._prepared.get(y)
-            is_prepared = (
-                prepared is not None and prepared[0] is row and prepared[1].cell_length == self.size.width
-            )
-            strip = (
-                prepared[1]
-                if prepared is not None and is_prepared
-                else _painted(row, self.size.width, styles)
-            )
-            self._strips[y] = strip
+            strip = self._strips[y] = self._strip_ahead(row) or _painted(row, self.size.width, styles)
         return strip
+
+    def _strip_ahead(self, row: Row) -> Strip | None:
+        for prepared in self._prepared:
+            found = prepared.get(id(row))
+            if found is not None and found[0] is row and found[1].cell_length == self.size.width:
+                return found[1]
+        return None
 
     def _current_styles(self) -> _Styles:
         """Give the styles of the theme as it is now; another theme or filter means another set."""

@@ -8,7 +8,9 @@ that all that Textual paints comes by: pages, prompts and messages too.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import compress
@@ -19,11 +21,12 @@ from rich.cells import get_character_cell_size
 
 from rnnstep.views.rows import is_plainly_narrow
 
+_MOVE = re.compile(r"\x1b\[(\d+);(\d+)H")
 _TEXT = r"[^\x00-\x1f\x7f-\x9f]*"
-_REPAINT = re.compile(rf"(?:\x1b\[\d+;\d+H{_TEXT}(?:\x1b\[[0-9;]+m{_TEXT}\x1b\[0m{_TEXT})*\n?)+")
-"""All that a repaint consists of: moves to a row and column, text, and text in a style that ends with it."""
+_RUN = re.compile(rf"{_TEXT}(?:\x1b\[[0-9;]+m{_TEXT}\x1b\[0m{_TEXT})*")
+"""All that stands between the moves of a repaint: text, and text in a style that ends with it."""
 
-_PIECE = re.compile(rf"\x1b\[([0-9;]+)([Hm])({_TEXT})")
+_PIECE = re.compile(rf"(?:^|\x1b\[([0-9;]+)m)({_TEXT})")
 
 # What moves nothing and paints nothing: modes (but for the alternate screen), questions, OSC strings, the bell.
 _ELSEWHERE = re.compile(
@@ -38,6 +41,39 @@ class _Unreadable(Exception):
     """What was written is no repaint, or none that can be told cell by cell."""
 
 
+class _Run(NamedTuple):
+    """Neighbouring cells as they shall stand, of one row; nobody changes them."""
+
+    characters: list[str | None]
+    styles: list[str]
+
+
+@lru_cache(maxsize=1024)
+def _run_of(written: str) -> _Run:
+    """Read what was written after a move; equal styles are the same object.
+
+    Raises:
+        _Unreadable: it is no text in styles, or begins with a mark that has no cell of its own.
+    """
+    if _RUN.fullmatch(written) is None:
+        raise _Unreadable
+    characters: list[str | None] = []
+    styles: list[str] = []
+    for parameters, text in _PIECE.findall(written):
+        if text:
+            style = "" if parameters == "0" else sys.intern(parameters)
+            found = list(text) if is_plainly_narrow(text) else _split(text, characters)
+            characters += found
+            styles += [style] * len(found)
+    return _Run(characters, styles)
+
+
+def read_ahead(written: str) -> None:
+    """Read the text of a row that may be written next, so that it need not be read then."""
+    with contextlib.suppress(_Unreadable):
+        _run_of(written)
+
+
 class _Row(NamedTuple):
     """A row's characters and styles; None for what is not known, "" for the second half of a wide character."""
 
@@ -50,7 +86,6 @@ class Cells:
 
     def __init__(self) -> None:
         self._rows: dict[int, _Row] = {}
-        self._names: dict[str, str] = {}  # one object for each style, so that equal ones are the same one
 
     def forget(self) -> None:
         """Know nothing of what stands there: it has another size, or somebody else wrote to it."""
@@ -61,45 +96,20 @@ class Cells:
         if _ELSEWHERE.fullmatch(written) is not None:
             return written
         try:
-            painted = list(self._painted(written))
+            painted = list(_painted(written))
         except _Unreadable:
             self.forget()
             return written
         out = _Out()
-        for y, x, characters, styles in painted:
-            if characters:
-                self._put(y, x, characters, styles, out)
-            out.at = (y, x + len(characters))
+        for y, x, run in painted:
+            if run.characters:
+                self._put(y, x, run, out)
+            out.at = (y, x + len(run.characters))
         return out.finished()
 
-    def _painted(self, written: str) -> Iterator[tuple[int, int, list[str | None], list[str]]]:
-        """Give the runs of a repaint: row, column, and the characters and styles from there on.
-
-        Raises:
-            _Unreadable: something else was written, or a mark without a cell of its own and none before it.
-        """
-        if _REPAINT.fullmatch(written) is None:
-            raise _Unreadable
-        y, x, style = 0, 0, ""
-        characters: list[str | None] = []
-        styles: list[str] = []
-        for parameters, kind, text in _PIECE.findall(written):
-            if kind == "H":
-                if characters:
-                    yield y, x, characters, styles
-                    characters, styles = [], []
-                row, _, column = parameters.partition(";")
-                y, x = int(row) - 1, int(column) - 1
-            else:
-                style = "" if parameters == "0" else self._names.setdefault(parameters, parameters)
-            if text:
-                found = list(text) if is_plainly_narrow(text) else _split(text, characters)
-                characters += found
-                styles += [style] * len(found)
-        yield y, x, characters, styles
-
-    def _put(self, y: int, x: int, characters: list[str | None], styles: list[str], out: _Out) -> None:
-        """Put characters on a row, and write those that differ."""
+    def _put(self, y: int, x: int, run: _Run, out: _Out) -> None:
+        """Put cells on a row, and write those that differ."""
+        characters, styles = run
         row = self._rows.get(y)
         if row is None:
             row = self._rows[y] = _Row([], [])
@@ -121,6 +131,19 @@ class Cells:
         for start, stop in _spans(changed, styles):
             out.go(y, x + start)
             out.write(characters[start:stop], styles[start:stop])
+
+
+def _painted(written: str) -> Iterator[tuple[int, int, _Run]]:
+    """Give the runs of a repaint, each with the row and column that it begins at.
+
+    Raises:
+        _Unreadable: something else was written.
+    """
+    before, *parts = _MOVE.split(written)
+    if before:
+        raise _Unreadable
+    for row, column, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        yield int(row) - 1, int(column) - 1, _run_of(text.removesuffix("\n"))
 
 
 class _Out:

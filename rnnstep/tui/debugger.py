@@ -81,6 +81,7 @@ class Debugger(Screen[None]):
         self.torch = torch
         self.training: TrainingThread = TrainingThread(self.call_later, self._paint_anew)
         self.ahead = Ahead(self.set_timer, self._drawn_ahead)
+        self._command = ""  # that was given last
         self.has_opened = False
         self._is_blank = False
         self.prompt: Prompt | None = None
@@ -153,8 +154,13 @@ class Debugger(Screen[None]):
             self.state = state.seen(torch="ready") if is_new and state.look.torch == "loading" else state
 
     def watch_state(self) -> None:
-        """One change, one repaint."""
+        """One change, one repaint; then what may come next is drawn."""
         self.paint()
+        self.call_after_refresh(self._expect, self.state)
+
+    def _expect(self, state: ScreenState) -> None:
+        if state is self.state and self.is_mounted:
+            self.ahead.expect(state, self._command, self.canvas.size)
 
     @on(Canvas.Resized)
     def paint(self) -> None:
@@ -280,19 +286,13 @@ class Debugger(Screen[None]):
             return
         self.toasts.clear()
         self._put_card_away()
+        self._command = command
         changed = self.ahead.obeyed(self.state, command, key)
         if changed is not None:
             self.change(changed)
-            self.ahead.forget()
-            self.call_after_refresh(self._expect, self.state, command, key)
             return
-        self.ahead.forget()
         self.change(self.state.seen(last_key=key).say(None))
         ACTIONS[command](self)
-
-    def _expect(self, state: ScreenState, command: str, key: str) -> None:
-        if state is self.state:
-            self.ahead.expect(state, command, key, self.canvas.size)
 
     def on_unmount(self) -> None:
         """Leave no training behind."""
@@ -338,7 +338,6 @@ class Debugger(Screen[None]):
         session = self.session
         if session is None or session.run.revision != revision:
             return
-        self.ahead.forget()
         if isinstance(result, RnnstepError):
             self.change(self.state.seen(torch="failed", torch_reason=result.message).say(result.message))
         else:

@@ -57,7 +57,7 @@ async def test_the_screen_shows_what_its_state_says(opened, taken, name, seed):
 async def test_a_further_step_stands_ready(opened, taken):
     async with opened("hello") as screen:
         await screen.press("right", "down", "down", "right")
-        await screen.until(lambda: screen.debugger.ahead._drawn is not None)
+        await screen.until(lambda: screen.debugger.ahead._drawn)
         taken.clear()
         await screen.press("right")
         assert taken == [True]
@@ -65,10 +65,11 @@ async def test_a_further_step_stands_ready(opened, taken):
 
 
 @pytest.mark.parametrize("between", ["language", "size", "edit", "training", "theme"])
-async def test_what_was_drawn_ahead_goes_when_anything_else_happens(opened, taken, between):
+async def test_what_was_drawn_ahead_goes_when_anything_else_happens(opened, between):
     async with opened("hello") as screen:
         await screen.press("right", "down", "down", "right")
-        await screen.until(lambda: screen.debugger.ahead._drawn is not None)
+        await screen.until(lambda: screen.debugger.ahead._drawn)
+        (before,) = screen.debugger.ahead._drawn
         match between:
             case "language":
                 await screen.press("L")
@@ -81,18 +82,27 @@ async def test_what_was_drawn_ahead_goes_when_anything_else_happens(opened, take
             case "theme":
                 await screen.press("t")
         await screen.pilot.pause()
-        taken.clear()
         await screen.press("right")
-        assert taken == [False] or between == "theme"
+        assert screen.debugger.state is not before.after or between in ("size", "theme")
         assert shown(screen) == of_state(screen)
 
 
 async def test_nothing_is_drawn_ahead_that_would_have_to_be_computed_first(opened):
     async with opened("hello") as screen:
         await screen.press("right", "right")
-        await screen.until(lambda: screen.debugger.ahead._drawn is not None)
+        await screen.until(lambda: screen.debugger.ahead._drawn)
         while screen.session.right().spot.phase == "forward":
             await screen.press("right")
         await screen.pilot.pause(4 * PAUSE)
         assert screen.session.spot.phase == "forward"
-        assert screen.debugger.ahead._drawn is None
+        assert not screen.debugger.ahead._drawn
+
+
+async def test_the_next_step_stands_ready_after_any_key(opened, taken):
+    async with opened("hello") as screen:
+        await screen.press("right", "down", "D")
+        await screen.until(lambda: screen.debugger.ahead._drawn)
+        taken.clear()
+        await screen.press("right")
+        assert taken == [True]
+        assert shown(screen) == of_state(screen)
