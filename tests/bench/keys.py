@@ -122,7 +122,15 @@ def keys_of(name: str, width: int, height: int, presses: int) -> None:
         for _ in range(presses):
             kinds.setdefault("→", Taken()).add(terminal, RIGHT)
             bare.add(other, RIGHT)
-        script = [("]", b"]"), ("←", LEFT), ("↑", UP), ("↓", DOWN), ("→ after ↓ [", RIGHT), ("[", b"["), ("→ after ↓ [", RIGHT)]
+        script = [
+            ("]", b"]"),
+            ("←", LEFT),
+            ("↑", UP),
+            ("↓", DOWN),
+            ("→ after ↓ [", RIGHT),
+            ("[", b"["),
+            ("→ after ↓ [", RIGHT),
+        ]
         for count in range(presses):
             label, key = script[count % len(script)]
             kinds.setdefault(label, Taken()).add(terminal, key)
