@@ -302,7 +302,7 @@ class Calculation:
         """What a forward block reads at a step beside its parameters."""
         found, first = Step(), next(iter(block.program.inputs))
         match block.kind:
-            case "embedding":
+            case "lookup":
                 assert self.batch.indices is not None
                 found.values[first] = self.batch.indices[t]
             case "recurrent":
@@ -312,10 +312,10 @@ class Calculation:
             case "join":
                 found.take("forward", self.state(f"L{block.layer}", t))
                 found.take("backward", self.state(f"L{block.layer}←", t))
-            case "dropout":
+            case "mask":
                 found.take("h", self.output_of_layer(block.layer, t))
                 found.values["mask"] = point(self.done.masks[block.key][t])
-            case "linear":
+            case "map":
                 found.take(first, self.slip.finals(self) if self.done.is_final else self.slip.output(self, t))
             case "loss":
                 self._feed_loss(found, first, t)
@@ -333,8 +333,9 @@ class Calculation:
         """What enters a layer at a step: x_t, or the output of the layer below."""
         if block.layer:
             return self.output_of_layer(block.layer - 1, t, with_dropout=True)
-        if "embedding" in self.done.by_key:
-            step = self.step("forward", "embedding", t)
+        table = self.done.lookup
+        if table is not None:
+            step = self.step("forward", table.key, t)
             return step.values["x"], step.doubts["x"]
         assert self.batch.values is not None
         return shown(self.batch.values[t], self.reading.decimals), self.no_doubts
@@ -418,9 +419,9 @@ class Calculation:
 
     def scores(self, t: int) -> Fed:
         """What the loss compares with the target at a step, (B, n)."""
-        if "linear" not in self.done.by_key:
+        if self.done.head is None:
             return self.slip.output(self, t)
-        step = self.step("forward", "linear", t)
+        step = self.step("forward", self.done.head.key, t)
         return step.values["logits"], step.doubts["logits"]
 
     def _feed_loss(self, found: Step, first: str, t: int) -> None:
@@ -508,7 +509,7 @@ class Calculation:
                 np.broadcast_to(bound, (shape[0] * rows,)).reshape(shape)[at] for bound in (low, high)
             )
             return (low, high), step.doubts[f"{D}{each}"]
-        if block.kind == "linear":
+        if block.kind == "map":
             return self._back("loss", t, next(iter(self.done.by_key["loss"].program.inputs)))
         return self._sent_up(block, t)
 
@@ -522,11 +523,11 @@ class Calculation:
         if block.kind == "recurrent" and join in self.done.by_key:
             return self._back(join, t, block.direction)
         is_last = block.layer == self.done.scenario.recurrent.num_layers - 1
-        if block.kind != "embedding" and is_last:
+        if block.kind != "lookup" and is_last:
             return self._from_scores(t)
-        if block.kind not in ("dropout", "embedding") and f"dropout{block.layer}" in self.done.by_key:
+        if block.kind not in ("mask", "lookup") and f"dropout{block.layer}" in self.done.by_key:
             return self._back(f"dropout{block.layer}", t, "h")
-        layer = 0 if block.kind == "embedding" else block.layer + 1
+        layer = 0 if block.kind == "lookup" else block.layer + 1
         parts = [
             self._back(key, t, next(iter(run.block.program.inputs)))
             for key, run in self.done.runs.items()
@@ -538,11 +539,11 @@ class Calculation:
         return both, parts[0][1] | parts[1][1]
 
     def _from_scores(self, t: int) -> Fed:
-        key = "linear" if "linear" in self.done.by_key else "loss"
+        key = "loss" if self.done.head is None else self.done.head.key
         name = next(iter(self.done.by_key[key].program.inputs))
         if key == "loss" or not self.done.is_final:
             return self._back(key, t, name)
-        (low, high), doubts = self._back("linear", self.batch.num_steps - 1, name)
+        (low, high), doubts = self._back(key, self.batch.num_steps - 1, name)
         half = self.done.scenario.recurrent.output_size
         ends = np.array([t == self.batch.last_step(row) for row in range(self.batch.num_rows)])
         is_here = np.zeros(low.shape, np.bool_)

@@ -28,7 +28,7 @@ from rnnstep.language import Text
 from rnnstep.scenario.model import Batch, Scenario
 
 FEW = 4  # rows: so many are kept together, as a mistake may mix them up
-_ROWS_OF_THEIR_OWN = ("embedding", "recurrent", "join", "linear")
+_ROWS_OF_THEIR_OWN = ("lookup", "recurrent", "join", "map")
 
 
 class OneRow:

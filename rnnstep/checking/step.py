@@ -91,10 +91,10 @@ def side_by_side(parts: Sequence[Fed]) -> Fed:
 def stands_on(phase: Phase, block: Block, layer: int) -> bool:
     """Whether a block reads what comes of a recurrent layer, itself or through others."""
     match block.kind:
-        case "embedding":
+        case "lookup":
             return phase == "backward"
         case "recurrent":
             return layer < block.layer if phase == "forward" else layer > block.layer
-        case "join" | "dropout":
+        case "join" | "mask":
             return layer <= block.layer if phase == "forward" else layer > block.layer
     return phase == "forward"

@@ -261,11 +261,12 @@ def predicted(done: Pass) -> NDArray[Any] | None:
     scenario = done.scenario
     if scenario.target_vocabulary is None:
         return None
-    if scenario.linear is None:
+    head = done.head
+    if head is None:
         return np.asarray(np.argmax(done.features, axis=-1))
-    last = range(done.batch.num_steps) if scenario.linear.source == "output" else range(1)
+    steps = range(1 if head.extent.is_single else done.batch.num_steps)
     return np.stack(
-        [_scattered(done, np.argmax(done.value("linear", "logits", t), axis=-1), t) for t in last]
+        [_scattered(done, np.argmax(done.value(head.key, head.output, t), axis=-1), t) for t in steps]
     )
 
 

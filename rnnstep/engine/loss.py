@@ -70,10 +70,32 @@ def loss_blocks(scenario: Scenario, batch: Batch, scored: Block) -> LossBlocks |
     entering = (Wire(scored.key, scored.output),)
     wires = {name: data(name) for name in given} | {next(iter(program.inputs)): entering}
     extent = Extent.FINAL if scored.extent.is_single else Extent.EVERY
-    block = Block("loss", "loss", scored.layer, "forward", program, {}, {}, wires=wires, extent=extent)
+    block = Block(
+        "loss",
+        "loss",
+        scored.layer,
+        "forward",
+        program,
+        {},
+        {},
+        wires=wires,
+        extent=extent,
+        constant=("target", "counts"),
+    )
     ending, weights = _total(loss, block.output, counted, scenario.dtype)
     every = {name: data(name) for name in weights} | {block.output: (Wire("loss", block.output, When.ALL),)}
-    total = Block("total", "total", scored.layer, "forward", ending, {}, {}, wires=every, extent=Extent.ONCE)
+    total = Block(
+        "total",
+        "total",
+        scored.layer,
+        "forward",
+        ending,
+        {},
+        {},
+        wires=every,
+        extent=Extent.ONCE,
+        constant=("share", "empty"),
+    )
     return LossBlocks(block, total, given, weights)
 
 

@@ -141,7 +141,7 @@ class Model:
         # The loss has another program for each batch.
         key = (block.key, rows, is_summed, index if block.kind in ("loss", "total") else -1)
         if key not in self._returning:
-            is_first = block.kind == "recurrent" and block.layer == 0 and self.scenario.embedding is None
+            is_first = bool(block.program.states) and block.reads_data
             self._returning[key] = Returning(block, rows, is_summed=is_summed, is_read_below=not is_first)
         self._ways[block.key, index] = self._returning[key]
         return self._returning[key]

@@ -47,6 +47,20 @@ class Pass:
         """Whether the linear layer, and the loss with it, stands on the final state alone."""
         return any(block.extent is Extent.FINAL for block in self.blocks)
 
+    # A graph has the numbers of the pass that it was made for: blocks are asked for here.
+
+    @property
+    def lookup(self) -> Block | None:
+        """The block that looks indices up; None where vectors are given."""
+        found = self.graph.lookup
+        return None if found is None else self.by_key[found.key]
+
+    @property
+    def head(self) -> Block | None:
+        """What makes scores of the recurrent module's output; None where that is the scores itself."""
+        found = self.graph.head
+        return None if found is None else self.by_key[found.key]
+
     @cached_property
     def by_key(self) -> dict[str, Block]:
         """Each block under its key."""
@@ -160,7 +174,7 @@ class Pass:
     @cached_property
     def logits_by_row(self) -> Array | None:
         """The linear layer's result, (T, B, C), or (B, C) for `from = "h_n"`; None without one."""
-        block = self.by_key.get("linear")
+        block = self.head
         if block is None:
             return None
         logits = self.whole(block.key)

@@ -19,13 +19,6 @@ from rnnstep.equations.syntax import Apply, Expression, Name, names_in
 from rnnstep.network.blocks import Block
 
 LARGE = 4096  # numbers of a state, from where on a step's arrays no longer stay in the fastest cache
-CONSTANT = {
-    "embedding": ("index",),
-    "dropout": ("mask",),
-    "loss": ("target", "counts"),
-    "total": ("share", "empty"),
-}
-"""What nothing goes back to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +59,7 @@ class Returning:
         self.rows = rows
         self._is_read_below = is_read_below
         self.derived: Backward = backward(
-            block.program, block.output, rows=rows, is_summed=is_summed, constant=CONSTANT.get(block.kind, ())
+            block.program, block.output, rows=rows, is_summed=is_summed, constant=block.constant
         )
         self._inputs = tuple(block.program.inputs)
         self._kept_in = block.kept_in

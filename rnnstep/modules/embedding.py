@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rnnstep.cells.cell import CellWords
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Line, Name
+from rnnstep.language import Text
 from rnnstep.network.blocks import Block, whole
 from rnnstep.network.description import Embedding
 from rnnstep.network.wires import data
+
+WORDS = CellWords({"x": Text("look the row of this index up")})
 
 
 def block(embedding: Embedding, parameters: Mapping[str, Array]) -> Block:
@@ -22,4 +26,17 @@ def block(embedding: Embedding, parameters: Mapping[str, Array]) -> Block:
         (line,), {"index": ()}, {}, {"weight": shape}, {"index": (), "weight": shape, "x": shape[1:]}
     )
     wires = {"index": data("index")}
-    return Block("embedding", "embedding", 0, "forward", program, numbers, kept_in, wires=wires)
+    key = "embedding"
+    return Block(
+        key,
+        "lookup",
+        0,
+        "forward",
+        program,
+        numbers,
+        kept_in,
+        wires=wires,
+        constant=("index",),
+        words=WORDS,
+        about=Text("{key} is torch.nn.Embedding: a row of its table for each index.", key=key),
+    )

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from rnnstep.cells.cell import CellWords
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import check
 from rnnstep.equations.syntax import parse_lines
+from rnnstep.language import Text
 from rnnstep.network.blocks import Block, Extent, whole
 from rnnstep.network.description import Linear
 from rnnstep.network.wires import When, Wires
+
+WORDS = CellWords({"logits": Text("a score for each class")})
 
 
 def block(linear: Linear, parameters: Mapping[str, Array], layer: int, size: int, entering: Wires) -> Block:
@@ -38,4 +42,17 @@ def block(linear: Linear, parameters: Mapping[str, Array], layer: int, size: int
     )
     extent = Extent.FINAL if is_final else Extent.LIVE
     wires: dict[str, Wires] = {source: entering}
-    return Block("linear", "linear", layer, "forward", program, numbers, kept_in, wires=wires, extent=extent)
+    key = "linear"
+    return Block(
+        key,
+        "map",
+        layer,
+        "forward",
+        program,
+        numbers,
+        kept_in,
+        wires=wires,
+        extent=extent,
+        words=WORDS,
+        about=Text("{key} is torch.nn.Linear: from a state to a score for each class.", key=key),
+    )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rnnstep.cells.cell import Cell
+from rnnstep.cells.cell import Cell, CellWords
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Line, Name
+from rnnstep.language import Text
 from rnnstep.modules import dropout
 from rnnstep.network.blocks import Block, Direction, Where, output_of
 from rnnstep.network.description import Recurrent
 from rnnstep.network.wires import Wires
+
+JOIN_WORDS = CellWords({"output": Text("forward and backward side by side")})
 
 
 def blocks(
@@ -83,7 +86,9 @@ def _direction(
     # The way back reads what functions gave: keeping it costs less than computing it again.
     keep = tuple(line.name for line in program.lines if _is_function(line)) if is_learnt else ()
     wires = dict.fromkeys(program.inputs, entering)
-    return Block(key, "recurrent", layer, direction, program, parameters, kept_in, keep, wires)
+    return Block(
+        key, "recurrent", layer, direction, program, parameters, kept_in, keep, wires, words=cell.words
+    )
 
 
 def _is_function(line: Line) -> bool:
@@ -99,4 +104,6 @@ def _join(layer: int, size: int, directions: Sequence[Block]) -> Block:
     inputs = {"forward": (size,), "backward": (size,)}
     program = Program((line,), inputs, {}, {}, {**inputs, "output": (2 * size,)})
     wires: dict[str, Wires] = {block.direction: output_of(block) for block in directions}
-    return Block(f"join{layer}", "join", layer, "forward", program, {}, {}, wires=wires)
+    key = f"join{layer}"
+    about = Text("{key} puts both directions side by side, as torch's output has them.", key=key)
+    return Block(key, "join", layer, "forward", program, {}, {}, wires=wires, words=JOIN_WORDS, about=about)

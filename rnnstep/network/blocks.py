@@ -13,12 +13,15 @@ from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Literal
 
+from rnnstep.cells.cell import NO_WORDS, CellWords
 from rnnstep.equations.compile import Compiled
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
-from rnnstep.network.wires import Wire, Wires
+from rnnstep.language import Text
+from rnnstep.network.wires import When, Wire, Wires
 
-Kind = Literal["embedding", "recurrent", "dropout", "join", "linear", "loss", "total", "clip", "update"]
+Kind = Literal["lookup", "map", "mask", "recurrent", "join", "loss", "total", "clip", "update"]
+"""What a block does: look rows up, map each step's vector, drop elements, carry states, put side by side …"""
 Direction = Literal["forward", "backward"]
 
 
@@ -59,6 +62,9 @@ class Block:
     keep: tuple[str, ...] = ()  # lines that a run keeps though they could be derived
     wires: Mapping[str, Wires] = field(default_factory=lambda: MappingProxyType({}))  # of each input
     extent: Extent = Extent.LIVE
+    constant: tuple[str, ...] = ()  # inputs that nothing goes back to
+    words: CellWords = NO_WORDS  # what is said of its lines
+    about: Text | None = None  # what it is, in a sentence
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -71,6 +77,11 @@ class Block:
             name: given[where.torch][where.start : where.stop] for name, where in self.kept_in.items()
         }
         return replace(self, parameters=parameters)
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether what enters it are arrays of the scenario's alone."""
+        return all(wire.when is When.DATA for wires in self.wires.values() for wire in wires)
 
     @property
     def output(self) -> str:

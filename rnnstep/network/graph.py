@@ -40,6 +40,20 @@ class Graph:
         """Each block under its key."""
         return {block.key: block for block in self.blocks}
 
+    @cached_property
+    def lookup(self) -> Block | None:
+        """The block that looks indices up; None where vectors are given."""
+        return next((block for block in self.blocks if block.kind == "lookup"), None)
+
+    @cached_property
+    def head(self) -> Block | None:
+        """What makes scores of the recurrent module's output; None where that is the scores itself."""
+        return next((block for block in self.blocks if block.kind == "map" and self._is_top(block)), None)
+
+    def _is_top(self, block: Block) -> bool:
+        """Whether nothing but a loss reads a block."""
+        return all(self.by_key[part.reader].kind == "loss" for part in self.readers(block.key))
+
     # ── from a reader to what it reads ───────────────────────────────────────────────
 
     def entering(self, key: str, name: str) -> tuple[Part, ...]:

@@ -389,19 +389,20 @@ def _number_cells(
 def _logits_csv(selection: Selection) -> Iterator[str]:
     """Give the linear layer's results: with their step, or without where it stands on the final state."""
     run = selection.run
-    linear = run.scenario.linear
-    if linear is None:
-        return
     for done in run.trace.passes:
+        head = done.head
+        if head is None:
+            return
         comparison = None if run.checked is None else run.checked.comparisons[done.index]
         layer = run.scenario.recurrent.num_layers - 1
-        steps = range(done.batch.num_steps) if linear.source == "output" else [0]
+        is_single = head.extent.is_single
+        steps = range(1 if is_single else done.batch.num_steps)
         for t in steps:
-            alive = done.live_rows(t) if linear.source == "output" else None
+            alive = None if is_single else done.live_rows(t)
             rows = range(done.batch.num_rows) if alive is None else alive.tolist()
-            where = (done.index, t if linear.source == "output" else "", layer, "")
-            torch = None if comparison is None else comparison.value("linear", "logits", t)
-            ours = done.value("linear", "logits", t)
+            where = (done.index, "" if is_single else t, layer, "")
+            torch = None if comparison is None else comparison.value(head.key, "logits", t)
+            ours = done.value(head.key, "logits", t)
             yield _csv_text(list(_number_cells(where, "logits", ours, torch, rows)))
 
 

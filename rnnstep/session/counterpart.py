@@ -82,7 +82,7 @@ def _unlikeness(own: Block | None, block: Block) -> tuple[bool, bool, int, bool]
     if own is None:
         return block.kind != "recurrent", False, block.layer, block.direction != "forward"
     is_other = block.kind != own.kind
-    stands = {"total": "loss", "loss": "linear"}.get(own.kind) == block.kind or block.kind == "recurrent"
+    stands = {"total": "loss", "loss": "map"}.get(own.kind) == block.kind or block.kind == "recurrent"
     return is_other, is_other and not stands, abs(block.layer - own.layer), block.direction != own.direction
 
 

@@ -72,7 +72,7 @@ def target_at(run: SessionRun, spot: Spot, row: int, name: str, index: Index) ->
         return EditTarget("parameters", where.torch, (where.start + index[0], *index[1:]), shown)
     if block.kind != "recurrent":
         return None
-    if name == "x" and block.layer == 0 and scenario.embedding is None and spot.t is not None:
+    if name == "x" and block.reads_data and spot.t is not None:
         return EditTarget("values", str(spot.batch), (spot.t, row, *index), shown)
     state = name.removesuffix("_prev").removesuffix("_0")
     if not has_one_batch_size(scenario) or is_carried_on(run, spot):

@@ -95,6 +95,8 @@ def _block(scene: Scene) -> Text:
     """What a block is, in torch's words."""
     block, scenario = scene.block, scene.scenario
     key = block.key
+    if block.about is not None:
+        return block.about
     match block.kind:
         case "recurrent":
             kept = ", ".join(dict.fromkeys(where.torch for where in scene.forward_block.kept_in.values()))
@@ -122,14 +124,6 @@ def _block(scene: Scene) -> Text:
                 else Text("from the first step to the last"),
                 kept=kept,
             )
-        case "embedding":
-            return Text("{key} is torch.nn.Embedding: a row of its table for each index.", key=key)
-        case "dropout":
-            return Text("{key} is torch.nn.Dropout between two layers.", key=key)
-        case "join":
-            return Text("{key} puts both directions side by side, as torch's output has them.", key=key)
-        case "linear":
-            return Text("{key} is torch.nn.Linear: from a state to a score for each class.", key=key)
         case "loss" | "total":
             name = "" if scenario.loss is None else scenario.loss.name
             if block.kind == "loss":

@@ -130,24 +130,23 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
 
 def sentence_at(scene: Scene, name: str) -> Text | None:
     """What a line does, in words."""
-    words = scene.scenario.cell.words
     match scene.spot.phase:
         case "backward":
             steps = scene.run.tree.stage(scene.spot).steps[scene.block.key]
             wanted = timeline.wanted(scene, scene.t).strip()
-            return Back(scene.block, scene.forward_block, steps, scene.t, words, wanted).sentence(name)
+            return Back(scene.block, scene.forward_block, steps, scene.t, wanted).sentence(name)
         case "update":
             training = scene.scenario.training
             assert training is not None
             is_maximized = bool(training.arguments.get("maximize"))
             return update_sentence(name, training.optimizer, is_maximized=is_maximized)
-    return sentence(scene.block, name, words)
+    return sentence(scene.block, name)
 
 
 def _given(scene: Scene) -> RowBlock:
     """What a lookup or a join does, which has no arithmetic."""
     assert scene.known is not None
-    if scene.block.kind == "embedding" and scene.is_forward:
+    if scene.block.kind == "lookup" and scene.is_forward:
         index = int(scene.known["index"])
         text = Text(
             "x = embedding.weight[{index}]{letter}", index=index, letter=timeline.quoted(scene, index)

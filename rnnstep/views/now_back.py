@@ -87,7 +87,7 @@ def _of_block(scene: Scene, cells: int) -> RowBlock:
             norm=_norm(scene, f"∂{state}"),
         )
         parts = [(text, "now"), (_on(scene, before), "")]
-    elif scene.block.kind == "embedding":
+    elif scene.block.kind == "lookup":
         parts = [(Text("the rows that were looked up get what came back to them"), "now")]
     else:
         for name in forward.program.inputs:

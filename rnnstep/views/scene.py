@@ -288,13 +288,13 @@ class Scene:
         if name in self.block.parameters or (self.is_forward and name in ("index", "target", "counts")):
             return True
         is_first = self.block.key == self.done.blocks[0].key or (
-            self.block.layer == 0 and self.scenario.embedding is None
+            self.block.layer == 0 and self.done.lookup is None
         )
         return (
             self.is_forward
             and name in self.block.program.inputs
             and is_first
-            and self.block.kind in ("embedding", "recurrent")
+            and self.block.kind in ("lookup", "recurrent")
         )
 
     def changed_by_edit(self, name: str) -> NDArray[np.bool_] | None:
@@ -315,7 +315,7 @@ class Scene:
     def scale(self, kind: heat.Kind) -> float:
         """The magnitude of the strongest colour of a kind: one for the whole run."""
         if kind == "weight":
-            return _weight_scale(self.run, is_embedding=self.block.kind == "embedding")
+            return _weight_scale(self.run, is_table=self.block.kind == "lookup")
         return 1.0 if kind == "gate" else _state_scale(self.run)
 
     def scale_of(self, name: str) -> float:
@@ -342,10 +342,16 @@ def _known(run: SessionRun, spot: Spot, row: int) -> Mapping[str, Array] | None:
 
 
 @by_run(4)
-def _weight_scale(run: SessionRun, *, is_embedding: bool) -> float:
-    """An embedding's rows are values, many times as large as weights: they have a scale of their own."""
+def _weight_scale(run: SessionRun, *, is_table: bool) -> float:
+    """Rows that are looked up are values, many times as large as weights: they have a scale of their own."""
+    tables = {
+        where.torch
+        for block in run.tree.stage(Spot(0)).blocks
+        if block.kind == "lookup"
+        for where in block.kept_in.values()
+    }
     parameters = run.scenario.parameters.items()
-    return heat.scale(*(value for name, value in parameters if name.startswith("embedding") is is_embedding))
+    return heat.scale(*(value for name, value in parameters if (name in tables) is is_table))
 
 
 @by_run(4)

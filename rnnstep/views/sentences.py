@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from rnnstep.cells.cell import CellWords
 from rnnstep.engine import Block
 from rnnstep.equations.syntax import Apply
 from rnnstep.language import Text
 
-_KINDS = {
-    "embedding": Text("look the row of this index up"),
-    "dropout": Text("each element dropped or scaled by 1/(1 − p)"),
-    "join": Text("forward and backward side by side"),
-    "linear": Text("a score for each class"),
-}
 _LOSS = {
     "s": Text("the mistake: a softmax of scores that the loss takes the softmax of once more"),
     "p": Text("the scores as probabilities: positive, their sum 1"),
@@ -57,15 +50,13 @@ _STEPS = {
 }
 
 
-def sentence(block: Block, name: str, words: CellWords) -> Text | None:
+def sentence(block: Block, name: str) -> Text | None:
     """Give the sentence of a line of a block on the way forward; None for a line of a user's own cell."""
     if block.kind == "loss":
         return _LOSS.get(name)
     if block.kind == "total":
         return _total(block)
-    if block.kind != "recurrent":
-        return _KINDS.get(block.kind)
-    return words.sentence(name)
+    return block.words.sentence(name)
 
 
 def _total(block: Block) -> Text:

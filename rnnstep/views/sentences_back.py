@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnnstep.cells.cell import CellWords
 from rnnstep.engine import Block
 from rnnstep.equations.differentiate import ABOVE
 from rnnstep.equations.program import Program
@@ -24,7 +23,6 @@ class Back:
         forward: the forward block that it goes back through.
         steps: the block's steps in the order of the way back, from 0.
         t: the step.
-        words: what is said of the cell.
         target: what the target is called, where it is one class; else "".
     """
 
@@ -32,7 +30,6 @@ class Back:
     forward: Block
     steps: Sequence[int]
     t: int
-    words: CellWords
     target: str = ""
 
     @property
@@ -48,7 +45,7 @@ class Back:
                 return self._of_total(line)
             case "loss":
                 return self._of_loss(line)
-            case "dropout":
+            case "mask":
                 return Text("what was dropped gets nothing back, the rest is scaled as it was")
             case "join":
                 return Text("the half that belongs to this direction")
@@ -56,7 +53,7 @@ class Back:
             self._of_sum(line)
             or self._of_share(line)
             or self._reaching(line)
-            or self.words.back.get(name.removeprefix(D))
+            or self.forward.words.back.get(name.removeprefix(D))
             or self._of_slope(line)
         )
 
@@ -127,7 +124,7 @@ class Back:
 
     def _of_bias(self, parameter: str) -> Text | None:
         """What the gradients of b_ih and b_hh have to do with each other."""
-        if not parameter.startswith(("b_i", "b_h")) or not self.words.lines:
+        if not parameter.startswith(("b_i", "b_h")) or not self.forward.words.lines:
             return None
         other = ("b_h" if parameter.startswith("b_i") else "b_i") + parameter[3:]
         if f"{D}{other}" not in self.program.by_name:
@@ -136,7 +133,7 @@ class Back:
             return Text(
                 "{both} get the same gradient: both were added to the same sum", both=_both(parameter, other)
             )
-        return self.words.back.get(parameter)
+        return self.forward.words.back.get(parameter)
 
     def _added(self, parameter: str) -> Expression:
         """What a step adds to a parameter's gradient, under the first name it had."""
@@ -206,7 +203,7 @@ class Back:
         return None
 
     def _one_step_back(self, line: Line, state: str) -> Text | None:
-        told = self.words.back.get(self.forward.program.before(state))
+        told = self.forward.words.back.get(self.forward.program.before(state))
         if told is not None:
             return told
         pullbacks = [

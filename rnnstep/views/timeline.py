@@ -451,7 +451,7 @@ def predicted(scene: Scene, t: int, *, is_seen: bool = False) -> str:
 
 def _is_scored(scene: Scene, t: int) -> bool:
     last = next(
-        block for block in reversed(scene.done.blocks) if block.kind not in ("embedding", "loss", "total")
+        block for block in reversed(scene.done.blocks) if block.kind not in ("lookup", "loss", "total")
     )
     return scene.is_done(scene.forward_at(last.key, t))
 
@@ -482,9 +482,7 @@ def _classes(scene: Scene) -> tuple[str, ...] | None:
 
 def _scores(done: Pass) -> Array | None:
     """The logits, (T, B, C) or (B, C) of the final state; without a linear layer the output is the logits."""
-    if "linear" not in done.by_key:
-        return done.features
-    return done.logits_by_row
+    return done.features if done.head is None else done.logits_by_row
 
 
 def wanted(scene: Scene, t: int) -> str:

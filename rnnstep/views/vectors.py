@@ -19,7 +19,7 @@ _GOOD_HEIGHT = 6
 _LEAST_HEIGHT = 3
 """A title, the name of a window, and one number."""
 
-_CONFIRMED = ("recurrent", "linear")
+_CONFIRMED = ("recurrent", "map")
 """Kinds of blocks beside whose output torch's stands where a step is seen block by block."""
 
 

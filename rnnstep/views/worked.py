@@ -282,7 +282,7 @@ def _more(scene: Scene, count: int) -> Span:
 
 def _is_by_name(scene: Scene, found: Expansion) -> bool:
     """Whether an element is only looked up or put beside another: it is shown where, there is nothing to work out."""
-    return scene.block.kind in ("embedding", "join") and len(found.tokens) == 1
+    return scene.block.kind in ("lookup", "join") and len(found.tokens) == 1
 
 
 def _spans(scene: Scene, found: Expansion, current: int | None, guard: int) -> list[tuple[int | None, Span]]:

@@ -180,7 +180,7 @@ def _guarded(text: str, other: str) -> str:
 def _equations(page: SheetPage) -> Iterator[str]:
     for group in page.groups:
         block = group.blocks[0]
-        is_final = block.kind == "linear" and page.sheet.done.is_final
+        is_final = block.kind == "map" and page.sheet.done.is_final
         told = _told(page, group)
         yield "\\smallskip\n" + (f"{told}\\par\n" if told else "")
         for line in group.lines:

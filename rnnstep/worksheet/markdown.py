@@ -42,7 +42,7 @@ def markdown(page: SheetPage) -> Iterator[str]:
 def _equations(page: SheetPage) -> Iterator[str]:
     for group in page.groups:
         block = group.blocks[0]
-        is_final = block.kind == "linear" and page.sheet.done.is_final
+        is_final = block.kind == "map" and page.sheet.done.is_final
         told = page.of_group(group)
         yield f"\n{told}\n" if told else ""
         yield "\n```\n"

@@ -263,7 +263,7 @@ class SheetPage:
     def label(self, one: Asked) -> Label:
         """The block, where there are several, and the name of what is worked out."""
         block = self.by_key[one.key]
-        is_final = block.kind == "linear" and self.sheet.done.is_final
+        is_final = block.kind == "map" and self.sheet.done.is_final
         return self.prefix(block), NameAtTime(one.name, "" if is_final else str(one.t + 1))
 
     def given_label(self, one: GivenOnSheet) -> Label:
@@ -310,13 +310,13 @@ class SheetPage:
             reads = {name for line in group.lines for name in names_in(line.expression)}
             for block in group.blocks:
                 entering = next(iter(block.program.inputs))
-                if entering in reads and (block.layer or block.kind == "linear"):
+                if entering in reads and (block.layer or block.kind == "map"):
                     wire = self._wire(block, entering)
                     found[wire.label] = wire
         yield from found.values()
 
     def _wire(self, block: Block, entering: str) -> WireEquation:
-        is_linear = block.kind == "linear"
+        is_linear = block.kind == "map"
         is_final = is_linear and self.sheet.done.is_final
         layer = block.layer if is_linear else block.layer - 1
         parts = [
@@ -350,11 +350,11 @@ class SheetPage:
 
     def _heading(self, one: Asked) -> str:
         block = self.by_key[one.key]
-        if block.kind == "linear" and self.sheet.done.is_final:
+        if block.kind == "map" and self.sheet.done.is_final:
             return self.say(Text("Linear layer"))
         if len(self.recurrent) == 1:
             return self.say(Text("Step {step}", step=one.t + 1))
-        if block.kind == "linear":
+        if block.kind == "map":
             return self.say(Text("Step {step}, linear layer", step=one.t + 1))
         return self.say(Text("Step {step}, {block}", step=one.t + 1, block=self.block_name(block)))
 

@@ -302,13 +302,13 @@ def _asked(
     scenario: Scenario, blocks: Sequence[Block], steps: Sequence[int], names: Sequence[str], row: int
 ) -> Iterator[Asked]:
     """The values in the order in which the scenario's calculation comes to them."""
-    blocks = [block for block in blocks if block.kind in ("recurrent", "linear")]
+    blocks = [block for block in blocks if block.kind in ("recurrent", "map")]
     _check_names(names, blocks)
     last = scenario.batches[0].last_step(row)
     is_final = scenario.linear is not None and scenario.linear.source == "h_n"
     places = [(t, block) for block in blocks for t in steps_of(block, last) if t in steps]
     if is_final:
-        places = [(t, block) for t, block in places if block.kind != "linear" or t == last]
+        places = [(t, block) for t, block in places if block.kind != "map" or t == last]
     if scenario.display.order == "time" and not scenario.recurrent.bidirectional:
         places.sort(key=lambda place: place[0])
     found = [

@@ -21,7 +21,7 @@ def answers(page: SheetPage) -> Iterator[str]:
     for one in page.sheet.asked:
         numbers = map(page.number, page.sheet.value(one).tolist()) if page.with_key else "?" * one.size
         yield f"\n[[answer]]\nstep = {one.t + 1}\n"
-        if one.layer and one.key != "linear":
+        if one.layer and page.by_key[one.key].kind != "map":
             yield f"layer = {one.layer}\n"
         if one.direction == "backward":
             yield 'direction = "backward"\n'

@@ -304,6 +304,38 @@ def test_a_run_of_the_engine_alone_needs_no_torch() -> None:
     assert loaded_by(program) == {"numpy"}
 
 
+# ── kinds of module ──────────────────────────────────────────────────────────────────────────
+
+KINDS = {"embedding", "linear", "dropout"}
+ABOUT_MODULES = {"modules", "cells", "language"}
+MOST_FILES_WITH_KINDS = 35
+
+
+def names_a_kind(tree: ast.Module) -> bool:
+    """Whether a kind of module stands in a file as a literal, or is asked of the model as an attribute."""
+    return any(
+        (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.lower() in KINDS)
+        or (isinstance(node, ast.Attribute) and node.attr in KINDS)
+        for node in ast.walk(tree)
+    )
+
+
+def test_few_files_name_a_kind_of_module() -> None:
+    """What a module is, its own file says: all others ask it."""
+    found = {
+        file
+        for file, tree in sources().items()
+        if names_a_kind(tree) and room_of(Path(file)) not in ABOUT_MODULES
+    }
+    assert len(found) <= MOST_FILES_WITH_KINDS, sorted(found)
+
+
+@pytest.mark.parametrize("code", ["scenario.linear.bias", 'block.kind == "embedding"', 'f"{a}" + "Dropout"'])
+def test_a_kind_of_module_is_found(code: str) -> None:
+    assert names_a_kind(ast.parse(code))
+    assert not names_a_kind(ast.parse("linear = Text('embedding it')"))
+
+
 # ── files and functions ──────────────────────────────────────────────────────────────────────
 
 

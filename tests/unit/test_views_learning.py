@@ -61,13 +61,13 @@ def test_every_line_of_a_training_is_told_in_a_sentence(name: str) -> None:
         for block in stage.blocks:
             for line in block.program.lines:
                 if phase == "forward":
-                    said = sentence(block, line.name, scenario.cell.words)
+                    said = sentence(block, line.name)
                 elif phase == "update":
                     assert scenario.training is not None
                     said = update_sentence(line.name, scenario.training.optimizer)
                 else:
                     steps = stage.steps[block.key]
-                    place = Back(block, forward.by_key[block.key], steps, steps[0], scenario.cell.words)
+                    place = Back(block, forward.by_key[block.key], steps, steps[0])
                     said = place.sentence(line.name)
                 if said is None:
                     silent.append((phase, block.key, line.name))

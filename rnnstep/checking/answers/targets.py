@@ -137,7 +137,7 @@ class ForwardFinder:
                 return self._output()
             case "h_n" | "c_n":
                 return self._finals(name[0])
-            case "logits" if "linear" not in self._done.by_key:
+            case "logits" if self._done.head is None:
                 return self._output()
             case "loss":
                 return self._loss()
@@ -171,7 +171,7 @@ class ForwardFinder:
 
     def _known(self) -> tuple[str, ...]:
         recurrent = next(iter(self._done.runs.values())).block
-        others = [block for block in self._done.blocks if block.kind in ("linear", "loss")]
+        others = [block for block in self._done.blocks if block.kind in ("map", "loss")]
         names = [name for block in (recurrent, *others) for name in block.program.names]
         learnt = ("loss", "grad.NAME") if "loss" in self._done.by_key else ()
         updates = ("update.NAME",) if self._done.scenario.training is not None else ()
@@ -187,7 +187,7 @@ class ForwardFinder:
                 raise NoTarget(Text("there is no {key} in this run", key=key), wrong)
             return key
         for block in self._done.blocks:
-            if block.kind in ("linear", "loss") and name in block.program.names:
+            if block.kind in ("map", "loss") and name in block.program.names:
                 return block.key
         return None
 
@@ -214,7 +214,7 @@ class ForwardFinder:
         """The step that is meant; of a linear layer on h_n and of what has only one the last one."""
         t = self._answer.t
         last = self._done.batch.last_step(self._row)
-        is_final = self._done.is_final and block.kind in ("linear", "loss")
+        is_final = self._done.is_final and block.kind in ("map", "loss")
         if is_final or block.kind == "total":
             end = self._done.batch.num_steps - 1
             if is_final and t is not None and not self._is_end(t):
@@ -429,7 +429,7 @@ class _Finder(ForwardFinder):
         """∂L/∂ of a value at a step; of h and c the total derivative."""
         equation = name.removeprefix(D)
         stage = self._learning.structure.stage(self._batch, "backward")
-        key = "loss" if equation == "logits" and "linear" not in stage.by_key else self._key_of(equation)
+        key = "loss" if equation == "logits" and self._done.head is None else self._key_of(equation)
         for one in stage.blocks:  # a parameter by its name in the equations
             is_meant = (one.layer, one.direction) == (self._answer.layer or 0, self._answer.direction)
             if one.kind == "recurrent" and equation in one.kept_in and is_meant:

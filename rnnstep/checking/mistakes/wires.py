@@ -121,12 +121,12 @@ def _indices(done: Pass) -> Iterator[Slip]:
     """Another one-hot vector, another row of the embedding, or a column of it."""
     if done.batch.indices is None:
         return
-    embedding = done.by_key.get("embedding")
+    table = done.lookup
     size = done.x.shape[-1]
-    count = size if embedding is None else len(embedding.parameters["weight"])
+    count = size if table is None else len(table.parameters["weight"])
     for index in range(min(count, MOST_INDICES)):
         yield Slip("wrong_index", wires={"x": _looked_up(index)})
-    if embedding is not None and count == size:
+    if table is not None and count == size:
         yield Slip("embedding_column", wires={"x": _column})
 
 
@@ -136,8 +136,9 @@ def _looked_up(index: int) -> Callable[[Calculation, Block, int], Fed]:
         if block.layer:
             return right, doubts
         shape = right[0].shape
-        if "embedding" in paper.done.by_key:
-            low, high = paper.parameters(paper.done.by_key["embedding"])["weight"]
+        table = paper.done.lookup
+        if table is not None:
+            low, high = paper.parameters(table)["weight"]
             return (np.broadcast_to(low[index], shape), np.broadcast_to(high[index], shape)), doubts
         hot = np.zeros(shape)
         hot[..., index] = 1.0
@@ -150,7 +151,9 @@ def _column(paper: Calculation, block: Block, t: int) -> Fed:
     right, doubts = paper.x(block, t)
     if block.layer:
         return right, doubts
-    low, high = paper.parameters(paper.done.by_key["embedding"])["weight"]
+    table = paper.done.lookup
+    assert table is not None
+    low, high = paper.parameters(table)["weight"]
     assert paper.batch.indices is not None
     at = paper.batch.indices[t]
     return (low.T[at], high.T[at]), doubts

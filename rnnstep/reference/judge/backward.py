@@ -62,7 +62,7 @@ def judge_shown(back: BackwardPass, tally: Tally, sums: Mapping[str, Mapping[str
 def _steps(back: BackwardPass, block: Block) -> Iterator[int]:
     """Some of a block's steps, the one that ends its way back last."""
     end = back.batch.axis.end
-    if block.kind == "total" or (back.done.is_final and block.kind in ("linear", "loss")):
+    if block.kind == "total" or (back.done.is_final and block.kind in ("map", "loss")):
         yield end
         return
     found = range(end + 1) if end < ALL_STEPS else (0, 1, end // 2, end)
@@ -306,20 +306,20 @@ class ShownGradients:
         along = self._reference.gradients if name.startswith(D) else self._reference.values
         bare = name.removeprefix(D)
         match block.kind, bare:
-            case "linear", "logits":
+            case "map", "logits":
                 return along.logits
-            case "linear", _ if bare in block.program.inputs:
+            case "map", _ if bare in block.program.inputs:
                 return along.features
-            case "embedding", "x":
+            case "lookup", "x":
                 return along.entered[0]
             case "join", "forward":
                 return along.output[f"L{block.layer}"]
             case "join", "backward":
                 return along.output[f"L{block.layer}←"]
-            case ("join", "output") | ("dropout", "h"):
+            case ("join", "output") | ("mask", "h"):
                 keys = keys_of(self._done.blocks, block.layer)
                 return joined(self._done.blocks, block.layer, {key: along.output[key] for key in keys})
-            case "dropout", "output":
+            case "mask", "output":
                 return along.entered[block.layer + 1]
         return None
 
@@ -520,7 +520,7 @@ class ComparedGradients(Judged):
 
     def _is_last(self, key: str, t: int) -> bool:
         """Whether a block's way back ends at a step."""
-        if self.back.done.is_final and key == "linear":
+        if self.back.done.is_final and self.back.by_key[key].kind == "map":
             return True
         is_reversed = self.back.by_key[key].direction == "backward"
         return t == (self.back.batch.axis.end if is_reversed else 0)

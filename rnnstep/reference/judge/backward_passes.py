@@ -100,9 +100,9 @@ class WayBack(ABC):
         self.took(loss)
         score = f"{D}{next(iter(loss.blocks.loss.program.inputs))}"
         g = self.met(lambda along: along.logits, "loss", score, loss.back[score])
-        linear = self.done.by_key.get("linear")
-        if linear is not None:
-            g = self._through_linear(linear, g)
+        head = self.done.head
+        if head is not None:
+            g = self._through_linear(head, g)
         if self.done.is_final:
             g = self._onto_last_steps(g)
         for layer in reversed(range(self.done.scenario.recurrent.num_layers)):
@@ -110,8 +110,9 @@ class WayBack(ABC):
             if mask is not None:
                 g = self._reading.apply("mul", (exact(mask), g))
             g = self._through_layer(layer, g)
-        if self.done.by_key.get("embedding") is not None:
-            self._through_embedding(g)
+        table = self.done.lookup
+        if table is not None:
+            self._through_table(table, g)
 
     def _through_linear(self, linear: Block, g: Pair) -> Pair:
         name = next(iter(linear.program.inputs))
@@ -119,8 +120,8 @@ class WayBack(ABC):
         shape = (*g[0].shape[:2], value.shape[-1])
         known = value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape)
         lines, sums = plain_back(linear, {name: known}, g)
-        self.parameters("linear", sums)
-        return self.met(lambda along: along.features, "linear", f"{D}{name}", lines[f"{D}{name}"])
+        self.parameters(linear.key, sums)
+        return self.met(lambda along: along.features, linear.key, f"{D}{name}", lines[f"{D}{name}"])
 
     def _onto_last_steps(self, g: Pair) -> Pair:
         """Put ∂L/∂ of final states, (1, B, D·n), where those states were computed, (T, B, D·n)."""
@@ -154,15 +155,16 @@ class WayBack(ABC):
     def _above(self, layer: int) -> tuple[str, str]:
         """The block that gave what enters a layer, and the name of its gradient there."""
         if layer == 0:
-            return ("embedding", f"{D}x") if "embedding" in self.done.by_key else ("L0", f"{D}x")
+            table = self.done.lookup
+            return ("L0" if table is None else table.key), f"{D}x"
         for key in (f"dropout{layer - 1}", f"join{layer - 1}"):
             if key in self.done.by_key:
                 return key, f"{D}output"
         return f"L{layer - 1}", f"{D}{self.done.by_key[f'L{layer - 1}'].output}_above"
 
-    def _through_embedding(self, g: Pair) -> None:
-        _, sums = plain_back(self.done.by_key["embedding"], {"index": exact(self._places())}, g)
-        self.parameters("embedding", sums)
+    def _through_table(self, table: Block, g: Pair) -> None:
+        _, sums = plain_back(table, {"index": exact(self._places())}, g)
+        self.parameters(table.key, sums)
 
     def _places(self) -> Array:
         """The rows that were looked up, (T, B); −1 for those of `padding_idx`, which do not learn."""

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.loss import LossBlocks
-from rnnstep.engine.returning import CONSTANT
 from rnnstep.equations.bounds import Pair
 from rnnstep.equations.compile import ROWS
 from rnnstep.equations.differentiate import Backward, D, backward
@@ -35,7 +34,7 @@ from rnnstep.reference.run.stepping import varying
 
 def derived(block: Block) -> Backward:
     """The vector-Jacobian products of a block's lines, for however many rows and steps."""
-    return backward(block.program, block.output, is_summed=False, constant=CONSTANT.get(block.kind, ()))
+    return backward(block.program, block.output, is_summed=False, constant=block.constant)
 
 
 def core_block(block: Block, derivation: Backward) -> Block:

@@ -205,7 +205,8 @@ class _Judging:
     # ── one step at a time ───────────────────────────────────────────────────────────
 
     def _judge_input(self) -> None:
-        key = "L0" if self._scenario.embedding is None else "embedding"
+        table = self._done.lookup
+        key = "L0" if table is None else table.key
         self._tally.compare("input", key, "x", self._done.x, self._reference.x["L0"], np.zeros(()))
 
     def _judge_one_step(self, key: str, run: BlockRun) -> None:
@@ -325,7 +326,7 @@ class _Judging:
 
     def _judge_logits(self) -> None:
         """Our linear layer on torch's features beside torch's, then both along the run."""
-        block = self._done.by_key.get("linear")
+        block = self._done.head
         if block is None or self._reference.logits_by_row is None or self._reference.logits is None:
             return
         features, logits = self._reference.features, self._reference.logits_by_row
@@ -334,11 +335,11 @@ class _Judging:
         known = {**block.parameters, name: features.reshape(-1, features.shape[-1])}
         ours = block.compiled.derive("logits", known).reshape(logits.shape)
         error = bounded(block, {name: exact(features)}, self._reading)["logits"][1]
-        self._tally.compare("one step", "linear", "logits", ours, logits, error, start)
+        self._tally.compare("one step", block.key, "logits", ours, logits, error, start)
         shown = self._reference.logits
         ours, run_error = self._errors.logits
         theirs = from_torch_shape(self._scenario, shown) if start == 0 else shown.reshape(ours.shape)
-        self._tally.compare("module", "linear", "logits", ours, theirs, run_error, start)
+        self._tally.compare("module", block.key, "logits", ours, theirs, run_error, start)
 
     def _judge_loss(self) -> None:
         """Our loss from torch's scores beside torch's own, our own from our own, then both along the run."""
@@ -444,7 +445,7 @@ class Comparison(Judged):
         if key in ("loss", "total"):
             return name == "loss" or name == next(iter(self.done.by_key["loss"].program.inputs))
         if not self.reference.is_module:
-            return key in ("embedding", "linear")
+            return self.done.by_key[key].kind in ("lookup", "map")
         if key not in self.done.runs:
             return True
         states = self.done.by_key[key].program.states
@@ -468,19 +469,19 @@ class Comparison(Judged):
             return self._recurrent(key, name)
         block = self.done.by_key[key]
         match block.kind, name:
-            case "embedding", "x":
+            case "lookup", "x":
                 return self.reference.x["L0"]
             case "join", "forward":
                 return self._outputs[f"L{block.layer}"]
             case "join", "backward":
                 return self._outputs[f"L{block.layer}←"]
-            case ("join", "output") | ("dropout", "h"):
+            case ("join", "output") | ("mask", "h"):
                 return joined(self.done.blocks, block.layer, self._outputs)
-            case "dropout", "output":
+            case "mask", "output":
                 return self.reference.x[f"L{block.layer + 1}"]
-            case "linear", "logits":
+            case "map", "logits":
                 return self.reference.logits_by_row
-            case "linear", _ if name in block.program.inputs:
+            case "map", _ if name in block.program.inputs:
                 return self.reference.features
             case "loss", _:
                 return self._of_loss(name)

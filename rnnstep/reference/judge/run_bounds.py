@@ -361,10 +361,10 @@ class RunErrors:
     @cached_property
     def logits(self) -> Pair:
         """What the linear layer gives, (T, B, C) or (B, C); without one what it would read."""
-        logits = self.done.logits_by_row
-        if logits is None:
+        logits, head = self.done.logits_by_row, self.done.head
+        if logits is None or head is None:
             return self.features
-        return logits, self._given("linear").reshape(logits.shape)
+        return logits, self._given(head.key).reshape(logits.shape)
 
     @cached_property
     def loss(self) -> LossBounds | None:
