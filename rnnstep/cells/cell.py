@@ -85,7 +85,7 @@ class Cell:
 
     @property
     def states(self) -> Mapping[str, str]:
-        """Each state and its size in words: `{"h": "hidden_size"}`; the first is the output."""
+        """Each state and its size in words, or a number: `{"h": "hidden_size"}`; the first is the output."""
         return {name: str(shape[0]) for name, shape in self.program.states.items()}
 
     def parameter_shapes(
@@ -97,6 +97,11 @@ class Cell:
             name: tuple(sizes[size] if isinstance(size, str) else size for size in shape)
             for name, shape in self.program.parameters.items()
         }
+
+    def state_sizes(self, input_size: int, hidden_size: int, proj_size: int = 0) -> dict[str, int]:
+        """Give the number of elements of each state; the first is the output."""
+        sizes = self.sizes(input_size, hidden_size, proj_size)
+        return {name: sizes[size] if size in sizes else int(size) for name, size in self.states.items()}
 
     @staticmethod
     def sizes(input_size: int, hidden_size: int, proj_size: int = 0) -> dict[str, int]:

@@ -11,7 +11,7 @@ from rnnstep.equations.program import Shape, program
 def own_cell(
     name: str,
     *,
-    state: Mapping[str, str],
+    state: Mapping[str, str | int],
     parameters: Mapping[str, Shape],
     equations: str,
 ) -> Cell:
@@ -19,7 +19,7 @@ def own_cell(
 
     Args:
         name: what the file calls it.
-        state: each state and its size in words; the first is the output.
+        state: each state and its size, in words or a number; the first is the output.
         parameters: each parameter and its shape, in words or numbers.
         equations: one a line.
 

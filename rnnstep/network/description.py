@@ -23,11 +23,17 @@ class Recurrent:
     mode: Literal["eval", "train"] = "eval"
     dropout_seed: int = 0
     is_own: bool = False  # a [cell.NAME] of the file
+    own_output_size: int = 0  # the size of such a cell's first state
 
     @property
     def is_cell(self) -> bool:
-        """Whether torch loops over it by hand (RNNCell …): parameters without `_l0`."""
-        return self.is_own or self.module.endswith("Cell")
+        """Whether it is called once a step, by a loop around it (RNNCell …): parameters without `_l0`.
+
+        A cell of the file is one where it stands alone; in layers or both directions it is laid out as torch's modules are.
+        """
+        if self.is_own:
+            return self.num_layers == 1 and not self.bidirectional
+        return self.module.endswith("Cell")
 
     @property
     def num_directions(self) -> int:
@@ -36,8 +42,8 @@ class Recurrent:
 
     @property
     def output_size(self) -> int:
-        """Size of one direction's h: `proj_size` if there is one, else `hidden_size`."""
-        return self.proj_size or self.hidden_size
+        """Size of one direction's h: `proj_size` if there is one, else `hidden_size`; of a cell of the file that of its first state."""
+        return self.own_output_size or self.proj_size or self.hidden_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from rnnstep.engine.shapes import state_as_torch_shows
 from rnnstep.language import Text
 from rnnstep.program.literals import tensor
 from rnnstep.program.loss import added_lines
-from rnnstep.program.own_cell import function_name, variable
+from rnnstep.program.own_cell import function_name, safe, variable
 from rnnstep.program.source import ProgramSource, indented
 
 
@@ -22,6 +22,8 @@ def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool 
     """
     if source.scenario.recurrent.is_cell:
         yield from _loop(source, first=first, has_loss=has_loss)
+    elif source.scenario.recurrent.is_own:
+        yield from _loops(source, first=first)
     elif source.is_chained:
         yield from _chain(source, first=first)
     else:
@@ -109,6 +111,59 @@ def _scored(source: ProgramSource, output_t: str, *, keeps_logits: bool) -> Iter
         yield f"logits_t = linear({output_t})"
         yield "scores.append(logits_t)"
     yield from added_lines(source, "logits_t" if keeps_logits else output_t)
+
+
+# ── a loop for each layer and direction of a cell of the file ────────────────────────
+
+
+def _loops(source: ProgramSource, *, first: bool) -> Iterator[str]:
+    """Give the loops over the cell: layers, their directions, and the steps in the direction's order."""
+    recurrent, cell = source.scenario.recurrent, source.scenario.cell
+    names = [variable(name) for name in cell.states]
+    if not first:
+        yield from first_lines(source, source.rows)
+    if source.has_masks:
+        yield f"generator = np.random.default_rng({recurrent.dropout_seed})"
+    yield "output, last = x, []"
+    yield f"for k in range({recurrent.num_layers}):"
+    if source.has_masks:
+        yield "    if k > 0:"
+        yield f"        {_mask(source)}"
+        yield "        output = mask * output"
+    yield "    parts = []"
+    suffixes = '("", "_reverse")' if recurrent.bidirectional else '("",)'
+    yield f"    for direction in {suffixes}:"
+    yield from indented(indented(_one_direction(source, names)))
+    yield "    output = torch.cat(parts, dim=-1)"
+    if len(names) == 1:
+        yield "h_n = torch.stack(last)"
+    else:
+        ends = ["h_n", "c_n", *names[2:]]
+        yield f"{', '.join(ends)} = (torch.stack(parts) for parts in zip(*last))"
+
+
+def _one_direction(source: ProgramSource, names: list[str]) -> Iterator[str]:
+    cell = source.scenario.cell
+    yield "own = {"
+    for name in cell.program.parameters:
+        yield f'    "{safe(name)}": parameters[f"{name}_l{{k}}{{direction}}"],'
+    yield "}"
+    yield f"{', '.join(names)} = {', '.join(f'{name}[len(last)]' for name in first_names(source))}"
+    yield "outputs = [None] * len(output)"
+    yield "for t in reversed(range(len(output))) if direction else range(len(output)):"
+    call = f"{function_name(cell)}(output[t], {', '.join(names)}, **own)"
+    if source.is_packed:
+        over = source.comment(Text("a row that is over keeps its state"))
+        yield f"    is_alive = (t < lengths)[:, None]  {over}"
+        yield f"    {', '.join(f'{name}_t' for name in names)} = {call}"
+        for name in names:
+            yield f"    {name} = torch.where(is_alive, {name}_t, {name})"
+        yield f"    outputs[t] = torch.where(is_alive, {names[0]}, 0)"
+    else:
+        yield f"    {', '.join(names)} = {call}"
+        yield f"    outputs[t] = {names[0]}"
+    yield "parts.append(torch.stack(outputs))"
+    yield f"last.append({passed(names)})"
 
 
 # ── whole modules ────────────────────────────────────────────────────────────────────

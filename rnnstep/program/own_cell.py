@@ -40,7 +40,7 @@ _NAMES = """
     x_t t k lengths is_alive mask packed output output_t outputs h_n c_n last states parts
     logits logits_t scores target target_t loss losses criterion optimizer epoch forward accuracy learnt
     values batches test_batches indices vocabulary classes series starts windows
-    said right count tested mean text_at label_at rows
+    said right count tested mean text_at label_at rows own direction
 """
 _TAKEN = frozenset(_NAMES.split())
 

@@ -97,15 +97,21 @@ class ProgramSource:
 
     @property
     def is_chained(self) -> bool:
-        """Whether dropout's masks stand between single layers."""
+        """Whether dropout's masks stand between single modules of torch, one a layer."""
+        return self.has_masks and not self.scenario.recurrent.is_own
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether dropout's masks stand between the layers."""
         recurrent = self.scenario.recurrent
         return recurrent.mode == "train" and recurrent.dropout > 0 and recurrent.num_layers > 1
 
     def width(self, state: str) -> int:
         """Give the size of a state of one row, layer and direction."""
-        recurrent, size = self.scenario.recurrent, self.scenario.cell.states[state]
-        sizes = self.scenario.cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
-        return sizes.get(size) or int(size)
+        recurrent = self.scenario.recurrent
+        return self.scenario.cell.state_sizes(
+            recurrent.input_size, recurrent.hidden_size, recurrent.proj_size
+        )[state]
 
     @property
     def dtype(self) -> str:

@@ -129,18 +129,14 @@ def _recurrent(
 def _states(
     recurrent: Recurrent, cell: Cell, given: Mapping[str, ArrayLike | None], rows: int, dtype: np.dtype[Any]
 ) -> Mapping[str, Array]:
-    sizes = cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+    sizes = cell.state_sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
     states: dict[str, Array] = {}
     for key, value in given.items():
         if value is None:
             continue
         array = np.array(value, dtype)
-        size = cell.states.get(key.removesuffix("_0"))
-        whole = (
-            recurrent.num_layers * recurrent.num_directions,
-            rows,
-            sizes[size] if size is not None else 0,
-        )
+        size = sizes.get(key.removesuffix("_0"))
+        whole = (recurrent.num_layers * recurrent.num_directions, rows, size or 0)
         axes = [*([] if recurrent.is_cell else whole[:1]), rows, whole[2]]
         unbatched = [one for position, one in enumerate(axes) if position != len(axes) - 2]
         if size is None or (list(array.shape) != axes and not (rows == 1 and list(array.shape) == unbatched)):

@@ -23,7 +23,8 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
         return None
     has_values = isinstance(target := document.root.raw("target"), dict) and "values" in target
     fitting = "MSELoss" if has_values else "CrossEntropyLoss"
-    over_time = "sum" if recurrent is not None and recurrent.is_cell else "together"
+    is_stepped = recurrent is not None and (recurrent.is_cell or recurrent.is_own)
+    over_time = "sum" if is_stepped else "together"
     if table is None:
         return Loss(fitting, over_time=over_time)  # type: ignore[arg-type]  # one of two literals
     table.known()

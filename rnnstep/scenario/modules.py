@@ -30,7 +30,7 @@ _OPTIONS = {
     for module in MODULES
     if module.endswith("Cell") is cells
 }
-_OF_OWN = (*_ALWAYS, "proj_size")
+_OF_OWN = (*_ALWAYS, "num_layers", "dropout", "dropout_seed", "bidirectional", "proj_size")
 _SHAPING = ("hidden_size", "num_layers", "bias", "bidirectional", "batch_first", "proj_size")
 
 

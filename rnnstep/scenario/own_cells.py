@@ -14,6 +14,7 @@ from rnnstep.network.description import Recurrent
 from rnnstep.scenario.file.document import Document, Table
 from rnnstep.scenario.file.positions import line_and_column
 from rnnstep.scenario.keys import KEYS
+from rnnstep.scenario.weights.parameters import layer_input_size
 
 SIZES = ("input_size", "hidden_size", "proj_size")
 MOST_AXES = 2  # of a parameter: a vector or a matrix
@@ -57,39 +58,30 @@ def _read_cell(document: Document, name: str, table: Table) -> Cell | None:
 
 
 def check_sizes(document: Document, recurrent: Recurrent, cell: Cell) -> bool:
-    """Whether the equations fit when the words of their shapes are numbers."""
-    try:
-        cell.program.sized(cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size))
-    except EquationError as error:
-        tables = document.table("cell")
-        table = tables.table(recurrent.module) if tables is not None else None
-        assert table is not None
-        position = _within(document, table, error)
-        document.problem((*table.place, "equations"), error.message, position=position)
-        return False
+    """Whether the equations fit in each layer when the words of their shapes are numbers."""
+    for layer in range(min(recurrent.num_layers, 2)):  # all but the lowest read the same size
+        entering = layer_input_size(recurrent, layer)
+        try:
+            cell.program.sized(cell.sizes(entering, recurrent.hidden_size, recurrent.proj_size))
+        except EquationError as error:
+            tables = document.table("cell")
+            table = tables.table(recurrent.module) if tables is not None else None
+            assert table is not None
+            message = error.message
+            if layer:
+                message = Text(
+                    "{message}, in layer 1, where `input_size` is {size}, the output of layer 0",
+                    message=message,
+                    size=entering,
+                )
+            position = _within(document, table, error)
+            document.problem((*table.place, "equations"), message, position=position)
+            return False
     return True
 
 
-def check_output(document: Document, recurrent: Recurrent, cell: Cell) -> bool:
-    """Whether the first state, the output, has the size that layers and losses count on."""
-    name, size = next(iter(cell.states.items()))
-    expected = "proj_size" if recurrent.proj_size else "hidden_size"
-    if size == expected:
-        return True
-    document.problem(
-        ("cell", recurrent.module, "state"),
-        Text(
-            "`state`: the first one, `{name}`, is the output: expected size {expected}, found {found}",
-            name=name,
-            expected=expected,
-            found=size,
-        ),
-    )
-    return False
-
-
-def _states(table: Table) -> dict[str, str] | None:
-    """Give each state and its size in words, from a list of names or a table."""
+def _states(table: Table) -> dict[str, str | int] | None:
+    """Give each state and its size, in words or a whole number, from a list of names or a table."""
     raw = table.raw("state")
     if raw is None:
         table.missing("state", Text('a list of names: state = ["h"]'))
@@ -101,9 +93,14 @@ def _states(table: Table) -> dict[str, str] | None:
         return None
     if isinstance(raw, dict) and raw and len(raw) <= MOST_NAMES and all(_is_name(name) for name in raw):
         below = Table(table.document, (*table.place, "state"), raw)
-        sizes = {name: below.choice(name, SIZES) for name in raw}
-        complete = {name: size for name, size in sizes.items() if size is not None}
-        return complete if len(complete) == len(raw) else None
+        sizes: dict[str, str | int] = {}
+        for name in raw:
+            shape = _shape(raw[name])
+            if shape is None or len(shape) != 1:
+                below.wrong(name, Text("`input_size`, `hidden_size`, `proj_size` or a whole number"))
+            else:
+                sizes[name] = shape[0]
+        return sizes if len(sizes) == len(raw) else None
     table.wrong("state", Text('a list of names: ["h"], or names with their sizes: {{h = "hidden_size"}}'))
     return None
 

@@ -33,7 +33,7 @@ from rnnstep.scenario.model import (
     Training,
 )
 from rnnstep.scenario.origins import origins_of
-from rnnstep.scenario.own_cells import check_output, check_sizes, read_own_cells
+from rnnstep.scenario.own_cells import check_sizes, read_own_cells
 from rnnstep.scenario.weights.parameters import linear_in_features
 from rnnstep.scenario.weights.read_weights import read_weights
 
@@ -242,10 +242,11 @@ def _read_model(
     cell = own[recurrent.module] if recurrent.is_own else _built_in(recurrent)
     if cell is None:
         return None
-    if recurrent.is_own and not (
-        check_output(document, recurrent, cell) and check_sizes(document, recurrent, cell)
-    ):
-        return None
+    if recurrent.is_own:
+        sizes = cell.state_sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+        recurrent = replace(recurrent, own_output_size=next(iter(sizes.values())))
+        if not check_sizes(document, recurrent, cell):
+            return None
     return _Model(embedding, recurrent, cell, linear)
 
 

@@ -246,7 +246,6 @@ def _with_number(array: Floats, edit: Edit) -> Floats:
 
 def _state_shape(scenario: Scenario, key: str) -> tuple[int, int, int]:
     recurrent = scenario.recurrent
-    size = scenario.cell.states[key.removesuffix("_0")]
-    sizes = scenario.cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+    sizes = scenario.cell.state_sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
     rows = scenario.batches[0].num_rows
-    return recurrent.num_layers * recurrent.num_directions, rows, sizes[size]
+    return recurrent.num_layers * recurrent.num_directions, rows, sizes[key.removesuffix("_0")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rnnstep.language import Text
-from rnnstep.network.description import Recurrent
 from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.scenario.weights.parameters import linear_in_features, named_parameters, parameter_shapes
 
@@ -30,7 +29,9 @@ def data_shapes(scenario: Scenario, batch: Batch) -> list[ValueShape]:
         size = ("input_size", recurrent.input_size)
         found.append(_row_of_batch(scenario, batch, "x_t", *size, Text("what one call takes")))
     found += [_state(scenario, batch, f"{name}_0", name) for name in scenario.cell.states]
-    output = f"2*{_output_word(recurrent)}" if recurrent.bidirectional else _output_word(recurrent)
+    output = next(iter(scenario.cell.states.values()))
+    if recurrent.bidirectional:
+        output = f"2*{output}"
     size_of_output = linear_in_features(recurrent)
     remark = Text("the loop's h, stacked") if recurrent.is_cell else None
     found.append(_sequence(scenario, batch, "output", output, size_of_output, remark))
@@ -89,9 +90,8 @@ def _row_of_batch(
 def _state(scenario: Scenario, batch: Batch, name: str, state: str) -> ValueShape:
     """Give a state's shape: (D·num_layers, B, n), of a cell (B, n); the batch is never first of a module's."""
     recurrent = scenario.recurrent
-    word = scenario.cell.states[state]
-    sizes = scenario.cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
-    shape = _row_of_batch(scenario, batch, name, word, sizes[word] if word in sizes else int(word))
+    sizes = scenario.cell.state_sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+    shape = _row_of_batch(scenario, batch, name, scenario.cell.states[state], sizes[state])
     if recurrent.is_cell:
         return shape
     layers = "2*num_layers" if recurrent.bidirectional else "num_layers"
@@ -100,7 +100,3 @@ def _state(scenario: Scenario, batch: Batch, name: str, state: str) -> ValueShap
         remark = Text("the batch stays second, also with batch_first")
     first = recurrent.num_layers * recurrent.num_directions
     return ValueShape(name, (layers, *shape.words), (first, *shape.sizes), remark)
-
-
-def _output_word(recurrent: Recurrent) -> str:
-    return "proj_size" if recurrent.proj_size else "hidden_size"

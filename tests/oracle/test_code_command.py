@@ -48,6 +48,18 @@ big = (c > 0.2 and not isnan(c)) or c_prev < -1
 h = tanh(c + lambda_) * (1 - big) + relu(c_prev[-1]) + mean(torch) * x[0]
 \"\"\"
 """
+ADDER = """
+[cell.adder]
+state = {p = 1, h = "hidden_size", q = "2"}
+parameters = {W = "hidden_size, input_size", U = "hidden_size, hidden_size", V = "1, hidden_size"}
+equations = \"\"\"
+h = sigmoid(W @ x + U @ h_prev + sum(q_prev))
+p = sigmoid(V @ h) + p_prev
+q = h[0:2] - q_prev
+\"\"\"
+"""
+STACKED = ("num_layers = 2", "bidirectional = true")
+LINEAR_H_N = '[linear]\nout_features = 3\nfrom = "h_n"\n'
 SMOOTH = """
 [cell.loss]
 state = {h = "hidden_size", target = "hidden_size"}
@@ -102,6 +114,10 @@ FORWARD = {
     "own cell": f'{NUMBERS}[recurrent]\nmodule = "odd"\nhidden_size = 3\n{SEED}round = 1\n[linear]\nout_features = 2\nfrom = "h_n"\n{OWN}',
     "own cell, packed, float64": f'{LETTERS}[recurrent]\nmodule = "odd"\nhidden_size = 3\n{SEED}\n[display]\ndtype = "float64"\n{OWN}',
     "own cell, normalized": f"{LETTERS}{module('normal')}{SEED}{NORMAL}",
+    "own cell, stacked, both ways": f"{NUMBERS}{module('odd', *STACKED)}{SEED}{OWN}",
+    "own cell, stacked, dropout, packed": f"{LETTERS}{module('normal')}{DROPOUT}{SEED}{NORMAL}",
+    "own cell, both ways, unbatched, given states": f"{ALONE}{module('odd', 'bidirectional = true')}{SEED}[initial_state]\nc_0 = {np.full((2, 3), 0.25).tolist()}\n{OWN}",
+    "own cell, a state of one element": f"{NUMBERS}{module('adder', *STACKED)}{LINEAR_H_N}{SEED}{ADDER}",
     "random windows": f'[input]\nrandom = {{shape = [9, 2], seed = 4}}\nwindows = {{length = 4, stride = 3, batch_size = 2, pad = 0.5}}\n[recurrent]\nmodule = "GRU"\nhidden_size = 2\n{SEED}',
     "windows of a flat series": f'[input]\nvalues = [1, 2, 3, 4, 5]\nwindows = {{length = 2}}\n[recurrent]\nmodule = "RNNCell"\nhidden_size = 2\n{SEED}',
 }
@@ -143,6 +159,9 @@ LEARNT = {
     "own cell": f"{NUMBERS}{module('loss')}{SEED}{values(4, 3, 3)}{SGD}{SMOOTH}",
     "own cell, normalized": f"{NUMBERS}{module('normal')}{SEED}{values(4, 3, 3)}{SGD}{FLOAT64}{NORMAL}",
     "own cell, packed, with all around it": f"{LETTERS}[embedding]\nembedding_dim = 2\n{module('loss')}[linear]\nout_features = 4\n{SEED}round = 1\n{PADDED}{ADAM}{SMOOTH}",
+    "own cell, stacked, both ways": f"{NUMBERS}{module('loss', *STACKED)}{LINEAR}{SEED}{values(4, 3, 3)}{ADAM}{SMOOTH}",
+    "own cell, stacked, dropout, packed, all steps together": f"{LETTERS}[embedding]\nembedding_dim = 2\n{module('loss')}{DROPOUT}[linear]\nout_features = 4\n{SEED}{PADDED}{TOGETHER}{ADAM}{SMOOTH}",
+    "own cell, a state of one element, windows": f"{WINDOWS}{module('adder', *STACKED)}{FINAL}{SEED}{classes(4)}{SGD}{ADDER}",
     "own cell called like its state": f"{NUMBERS}{module('h')}{SEED}{values(4, 3, 3)}{SGD}{SMOOTH.replace('cell.loss', 'cell.h')}",
     "own cell, windows": f"{WINDOWS}{module('loss')}{FINAL}{SEED}{classes(4)}{ADAM}clip_grad_norm = 0.1\n{SMOOTH}",
     "padded classes without names": f"[input]\nrandom = {{shape = [3, 4, 2], seed = 1}}\nlengths = [2, 4, 1]\n{module('RNN', 'batch_first = true')}{SEED}{classes(3, 4)}{ADAM}",
@@ -306,6 +325,7 @@ MISTAKEN = {
     "cell with a linear layer, unbatched": f"{ALONE}{module('RNNCell')}{LINEAR}{SEED}{classes(4)}",
     "cell, packed": f"{LETTERS}{module('GRUCell', size=4)}{SEED}{PADDED}",
     "own cell": f"{NUMBERS}{module('loss')}{SEED}{classes(4, 3)}{SMOOTH}",
+    "own cell, stacked": f"{NUMBERS}{module('adder', *STACKED)}{LINEAR_H_N}{SEED}{classes(3)}{ADDER}",
     "windows": f"{WINDOWS}{module('RNNCell')}{SEED}{classes(4, 4)}",
     "windows, batch_first": f"{WINDOWS}{module('LSTM', 'batch_first = true')}{SEED}{classes(4, 4)}",
 }  # fmt: skip
@@ -315,8 +335,8 @@ MISTAKES = {
     "no_zero_grad": list(MISTAKEN),
     "softmax_before_cross_entropy": list(MISTAKEN),
     "hidden_not_reset": [case for case in MISTAKEN if "windows" not in case],
-    "h_0_of_the_wrong_shape": [case for case in MISTAKEN if case != "own cell"],
-    "backward_inside_the_loop": [case for case in MISTAKEN if "cell" in case and case != "own cell"] + ["windows"],
+    "h_0_of_the_wrong_shape": [case for case in MISTAKEN if not case.startswith("own cell")],
+    "backward_inside_the_loop": [case for case in MISTAKEN if "cell" in case and not case.startswith("own cell")] + ["windows"],
 }  # fmt: skip
 
 

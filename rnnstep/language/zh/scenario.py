@@ -154,8 +154,11 @@ _CELLS = {
     "a shape of `input_size`, `hidden_size`, `proj_size` or whole numbers, one or two": (
         "由一个或两个 `input_size`、`hidden_size`、`proj_size` 或整数组成的形状"
     ),
-    "`state`: the first one, `{name}`, is the output: expected size {expected}, found {found}": (
-        "`state`：第一个状态 `{name}` 是输出：大小应为 {expected}，写的是 {found}"
+    "`input_size`, `hidden_size`, `proj_size` or a whole number": (
+        "`input_size`、`hidden_size`、`proj_size` 或一个整数"
+    ),
+    "{message}, in layer 1, where `input_size` is {size}, the output of layer 0": (
+        "{message}；这是在第 1 层，那里的 `input_size` 是第 0 层输出的大小 {size}"
     ),
 }
 

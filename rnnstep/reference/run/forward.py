@@ -100,8 +100,8 @@ class _Reference:
         x, states = self._stepped()
         whole: ModuleResult | None = None
         layers: tuple[Array, ...] = ()
-        if scenario.recurrent.is_cell:
-            result, time_major = self._of_cell(states)
+        if scenario.recurrent.is_cell or scenario.recurrent.is_own:
+            result, time_major = self._of_steps(states)
             if not scenario.recurrent.is_own:
                 whole = self._whole_of_cell()
                 layers = (from_torch_shape(scenario, whole.output),)
@@ -176,15 +176,19 @@ class _Reference:
 
     # ── whole modules ────────────────────────────────────────────────────────────────
 
-    def _of_cell(self, states: dict[str, dict[str, Array]]) -> tuple[ModuleResult, Array]:
-        """The results of a loop over a cell: its h stacked, its last states."""
-        (kept,) = states.values()
+    def _of_steps(self, states: dict[str, dict[str, Array]]) -> tuple[ModuleResult, Array]:
+        """The results of loops over a cell: the last layer's h stacked, the last states of all."""
         names = list(self._scenario.cell.states)
+        final, by_key = self._batch.axis.final, self._done.by_key
         ends = [
-            state_as_torch_shows(self._scenario, self._batch.axis.final(kept[name], "forward")[None])
+            state_as_torch_shows(
+                self._scenario,
+                np.stack([final(kept[name], by_key[key].direction) for key, kept in states.items()]),
+            )
             for name in names[:2]
         ]
-        output = kept[names[0]]
+        last = {key: kept[names[0]] for key, kept in states.items()}
+        output = joined(self._done.blocks, self._scenario.recurrent.num_layers - 1, last)
         result = ModuleResult(
             as_torch_shows(self._scenario, output), ends[0], ends[1] if len(ends) > 1 else None
         )

@@ -528,8 +528,9 @@ def _run(done: Pass, inner_bytes: int, share_bytes: int) -> ReferenceGradients:
 
 
 def _self_checked(scenario: Scenario) -> tuple[str, ...]:
-    """A module with a projection returns c_t beside the h_t made of it: its gradient lacks the way through h_t."""
-    return ("c",) if scenario.recurrent.proj_size else ()
+    """Torch's module with a projection returns c_t beside the h_t made of it: its gradient lacks the way through h_t."""
+    recurrent = scenario.recurrent
+    return ("c",) if recurrent.proj_size and not recurrent.is_own else ()
 
 
 def _completed(done: Pass, names: tuple[str, ...], values: Along, gradients: Along) -> Along:

@@ -52,8 +52,8 @@ class Network:
         states = {
             name: tensor(value) if isinstance(value, np.ndarray) else value for name, value in given.items()
         }
-        if self.scenario.recurrent.is_cell:
-            output, ends = self._loop(batch, x, states)
+        if self.scenario.recurrent.is_cell or self.scenario.recurrent.is_own:
+            output, ends = self._loop(batch, x, states, masks)
         elif masks:
             output, ends = self._chain(batch, x, states, masks)
         else:
@@ -113,9 +113,8 @@ class Network:
         return [layer_module(self.scenario, layer, self.parameters) for layer in layers]
 
     @cached_property
-    def _step(self) -> Stepper:
-        (block,) = self._recurrent
-        return cell_stepper(self.scenario, block, self.parameters)
+    def _steps(self) -> Mapping[str, Stepper]:
+        return {block.key: cell_stepper(self.scenario, block, self.parameters) for block in self._recurrent}
 
     def _whole(
         self, batch: Batch, x: Tensor, states: Mapping[str, Tensor]
@@ -156,12 +155,24 @@ class Network:
         return output, tuple(torch.cat(ends) for ends in zip(*every, strict=True))
 
     def _loop(
-        self, batch: Batch, x: Tensor, states: Mapping[str, Tensor]
+        self, batch: Batch, x: Tensor, states: Mapping[str, Tensor], masks: Mapping[str, Array]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """A loop over a cell."""
-        first = tuple(state[0] for state in states.values())
-        done = walk(self._step, x, first, batch.axis.alive(), is_reversed=False)
-        return done.whole(0), tuple(end[None] for end in done.ends)
+        """A loop over a cell; of a cell of the file one for each layer and direction."""
+        import torch
+
+        ends: list[tuple[Tensor, ...]] = []
+        for layer in range(self.scenario.recurrent.num_layers):
+            directions = []
+            for block in (one for one in self._recurrent if one.layer == layer):
+                first = tuple(state[len(ends)] for state in states.values())
+                is_reversed = block.direction == "backward"
+                done = walk(self._steps[block.key], x, first, batch.axis.alive(), is_reversed=is_reversed)
+                directions.append(done.whole(0))
+                ends.append(done.ends)
+            x = directions[0] if len(directions) == 1 else torch.cat(directions, -1)
+            mask = masks.get(f"dropout{layer}")
+            x = x if mask is None else tensor(mask) * x
+        return x, tuple(torch.stack(each) for each in zip(*ends, strict=True))
 
 
 def masks_of(scenario: Scenario, batch: Batch) -> dict[str, Array]:

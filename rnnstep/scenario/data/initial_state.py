@@ -34,8 +34,8 @@ def read_initial_state(
     table = document.table("initial_state")
     if table is None:
         return MappingProxyType({})
-    sizes = cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
-    widths = {f"{name}_0": sizes[size] if size in sizes else int(size) for name, size in cell.states.items()}
+    sizes = cell.state_sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+    widths = {f"{name}_0": size for name, size in sizes.items()}
     states: dict[str, Floats] = {}
     keys = table.keys()
     for key in keys:

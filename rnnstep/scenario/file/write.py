@@ -376,7 +376,9 @@ class _Writer:
 
     def _recurrent(self) -> dict[str, str]:
         recurrent = self._scenario.recurrent
-        return {key: text for key, text in _given(recurrent).items() if key != "is_own"}
+        return {
+            key: text for key, text in _given(recurrent).items() if not key.startswith(("is_own", "own_"))
+        }
 
     def _linear(self, linear: Linear) -> dict[str, str]:
         return {"from" if key == "source" else key: text for key, text in _given(linear).items()}

@@ -180,7 +180,7 @@ def partner_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
 def _words(cell: Cell, parts: tuple[str, ...], recurrent: Recurrent, layer: int) -> str:
     words = [str(size) for size in cell.program.parameters[parts[0]]]
     if layer > 0:
-        below = "proj_size" if recurrent.proj_size else "hidden_size"
+        below = next(iter(cell.states.values()))
         inner = f"num_directions*{below}" if recurrent.bidirectional else below
         words = [inner if word == "input_size" else word for word in words]
     if len(parts) > 1:
