@@ -429,7 +429,13 @@ CASES = [
         ("`W`", "inputs", "`input_size`"),
     ),
     Case(OWN, 'state = ["h"]\n', "", (8, 1), ("`state`", "missing")),
-    Case(OWN, "hidden_size = 2", "hidden_size = 2\nbatch_first = true", (6, 1), ("`batch_first`", "mine", "LSTM")),
+    Case(
+        OWN,
+        "hidden_size = 2",
+        "hidden_size = 2\nbatch_first = true",
+        (6, 1),
+        ("`batch_first`", "mine", "LSTM"),
+    ),
     # TOML itself
     Case(HELLO, 'module = "RNNCell"', "module = RNNCell", (6, 10), ("RNNCell", 'did you mean "RNNCell"?')),
     Case(

@@ -48,6 +48,10 @@ h = tanh(W @ (s * h_prev) - m + b) + 0.5 * (h_prev > 0)
 '''
 """
 
+NESTED_BOTH_WAYS = NESTED.replace(
+    "hidden_size = 2\n", "hidden_size = 2\nnum_layers = 2\nbidirectional = true\n", 1
+)
+
 BOTH_WAYS = """
 [input]
 values = [[[0.5], [1.0], [-0.7]]]
@@ -68,7 +72,7 @@ seed = 1
 
 
 @pytest.mark.parametrize("decimals", [1, 3])
-@pytest.mark.parametrize("name", [*NAMES, NESTED, BOTH_WAYS])
+@pytest.mark.parametrize("name", [*NAMES, NESTED, NESTED_BOTH_WAYS, BOTH_WAYS])
 def test_key_is_marked_right_with_the_saved_scenario(name, decimals, capsys, tmp_path):
     name = written(tmp_path, name) if "\n" in name else name
     saved, key, blank = (str(tmp_path / one) for one in ("sheet.toml", "key.toml", "blank.toml"))
