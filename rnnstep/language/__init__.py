@@ -1,10 +1,11 @@
-"""What the program says, in English and in Chinese.
+"""What the program says, in English and in other languages.
 
 A message is a `Text`: an English template and the values put into it. The
 English is written where the message arises; the Chinese stands in the tables
 of `rnnstep.language.zh`, keyed by the English template, and is looked up when
 the message is shown. A test reads the source for every `Text("…")` and asks
-that each has its Chinese with the same placeholders.
+that each has its Chinese with the same placeholders; it would ask the same of
+any other language.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 LANGUAGES = ("en", "zh")
+"""English, and the folders of this one that have its translations."""
+
 LONGEST_VALUE = 500  # characters of what a message repeats
 
 
@@ -33,8 +37,10 @@ class Text:
         object.__setattr__(self, "values", values)
 
     def into(self, language: str) -> str:
-        """Give the message in `language` ("en" or "zh"); English where there is no Chinese."""
-        template = self.template if language == "en" else _chinese().get(self.template, self.template)
+        """Give the message in one of `LANGUAGES`; English where it has no translation."""
+        template = self.template
+        if language != "en":
+            template = translations(language).get(template, template)
         values = {
             name: value.into(language) if isinstance(value, Text) else value
             for name, value in self.values.items()
@@ -60,16 +66,23 @@ def _shortened(value: Any) -> Any:
     return value
 
 
-def _chinese() -> Mapping[str, str]:
-    from rnnstep.language import zh
+@cache
+def translations(language: str) -> Mapping[str, str]:
+    """Give every message's translation, keyed by the English template: the tables of the language's folder as one."""
+    import importlib
+    import pkgutil
 
-    return zh.table()
+    folder = importlib.import_module(f"{__name__}.{language}")
+    merged: dict[str, str] = {}
+    for module in pkgutil.iter_modules(folder.__path__):
+        merged.update(importlib.import_module(f"{folder.__name__}.{module.name}").TABLE)
+    return merged
 
 
 def environment_language() -> str:
-    """Give "zh" where the locale of the environment is Chinese, else "en"."""
+    """Give the language of the environment's locale where it is one of ours, else "en"."""
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(name)
         if value:
-            return "zh" if value.lower().startswith("zh") else "en"
+            return next((language for language in LANGUAGES if value.lower().startswith(language)), "en")
     return "en"

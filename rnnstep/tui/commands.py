@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rnnstep.language import Text
+from rnnstep.language import LANGUAGES, Text
 from rnnstep.scenario.keys import MOST_DECIMALS
 from rnnstep.tui.state import ScreenState
 from rnnstep.views.look import Fills
@@ -116,6 +116,11 @@ def _closed(state: ScreenState) -> ScreenState:
     return state.seen(fills="", is_blackboard=False)
 
 
+def _next_language(state: ScreenState) -> ScreenState:
+    after = LANGUAGES.index(state.look.language) + 1
+    return state.seen(language=LANGUAGES[after % len(LANGUAGES)])
+
+
 LOOKS: Mapping[str, Callable[[ScreenState], ScreenState]] = {
     "increase": lambda state: _stepped(state, 1),
     "decrease": lambda state: _stepped(state, -1),
@@ -125,7 +130,7 @@ LOOKS: Mapping[str, Callable[[ScreenState], ScreenState]] = {
     "joined": _joined,
     "more_decimals": lambda state: _decimals(state, 1),
     "fewer_decimals": lambda state: _decimals(state, -1),
-    "language": lambda state: state.seen(language="en" if state.look.language == "zh" else "zh"),
+    "language": _next_language,
 }
 """Commands that change how things are seen, or need what the user has set."""
 

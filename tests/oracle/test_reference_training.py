@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from rnnstep.engine import Model
-from rnnstep.language import zh
+from rnnstep.language import translations
 from rnnstep.reference import TorchTraining, run_gradients, torch_update, torch_words
 from rnnstep.reference.run.network import masks_of
 from rnnstep.scenario.bundled import find
@@ -347,7 +347,7 @@ def test_an_unbatched_input_takes_no_axis_of_rows(make):
 def test_what_was_done_is_told_in_both_languages_and_torch_says_nothing_to_what_is_right(make):
     for mistake in ("backward_inside_the_loop", "h_0_of_the_wrong_shape"):
         for one in words(make, "RNNCell", mistake):
-            assert one.what.template in zh.table()
+            assert one.what.template in translations("zh")
     for mistake in (None, "no_zero_grad", "softmax_before_cross_entropy", "hidden_not_reset"):
         assert words(make, "RNNCell", mistake) == ()
 

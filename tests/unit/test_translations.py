@@ -1,4 +1,4 @@
-"""Every message has its Chinese, with the same placeholders; and every Chinese line has its message."""
+"""Every message has its translations, with the same placeholders; and every translation has its message."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 import rnnstep
-from rnnstep.language import Text, zh
+from rnnstep.language import LANGUAGES, Text, translations
 
 PACKAGE = Path(rnnstep.__file__).parent
 ROOMS = sorted(
-    path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if path.parent.name != "zh"
+    path.relative_to(PACKAGE).as_posix()
+    for path in PACKAGE.rglob("*.py")
+    if path.parent.parent.name != "language"
 )
 
 
@@ -41,11 +43,15 @@ def templates() -> dict[str, str]:
     return {text: room for room in ROOMS for call in calls(room) if (text := literal(call)) is not None}
 
 
-def tables() -> dict[str, Mapping[str, str]]:
+def tables(language: str = "zh") -> dict[str, Mapping[str, str]]:
+    folder = importlib.import_module(f"rnnstep.language.{language}")
     return {
-        module.name: importlib.import_module(f"{zh.__name__}.{module.name}").ZH
-        for module in pkgutil.iter_modules(zh.__path__)
+        module.name: importlib.import_module(f"{folder.__name__}.{module.name}").TABLE
+        for module in pkgutil.iter_modules(folder.__path__)
     }
+
+
+every_translation = pytest.mark.parametrize("language", LANGUAGES[1:])
 
 
 def placeholders(template: str) -> set[str]:
@@ -71,8 +77,9 @@ def test_a_text_is_a_literal_with_its_values_by_name(room):
             assert given == placeholders(template), where
 
 
-def test_every_message_has_its_chinese():
-    table = zh.table()
+@every_translation
+def test_every_message_has_its_translation(language):
+    table = translations(language)
     missing = {
         template: room
         for template, room in templates().items()
@@ -81,25 +88,29 @@ def test_every_message_has_its_chinese():
     assert missing == {}
 
 
-def test_no_chinese_is_left_over():
+@every_translation
+def test_no_translation_is_left_over(language):
     said = templates().keys()
-    assert {name: [one for one in table if one not in said] for name, table in tables().items()} == {
-        name: [] for name in tables()
-    }
+    assert [one for table in tables(language).values() for one in table if one not in said] == []
 
 
-def test_two_tables_do_not_say_the_same_message_differently():
+@every_translation
+def test_two_tables_do_not_say_the_same_message_differently(language):
     found: dict[str, str] = {}
-    for table in tables().values():
-        for template, chinese in table.items():
-            assert found.setdefault(template, chinese) == chinese
+    for table in tables(language).values():
+        for template, translation in table.items():
+            assert found.setdefault(template, translation) == translation
 
 
-@pytest.mark.parametrize("name", sorted(tables()))
-def test_chinese_has_the_placeholders_of_its_message_and_is_chinese(name):
-    for template, chinese in tables()[name].items():
-        assert placeholders(template) == placeholders(chinese), template
-        assert chinese.strip(), template
+@every_translation
+def test_a_translation_has_the_placeholders_of_its_message(language):
+    for template, translation in translations(language).items():
+        assert placeholders(template) == placeholders(translation), template
+        assert translation.strip(), template
+
+
+def test_chinese_has_chinese_marks():
+    for chinese in translations("zh").values():
         assert not {"...", "，,", "。."} & {chinese[index : index + 2] for index in range(len(chinese))}
 
 
@@ -109,7 +120,7 @@ def test_words_that_courses_do_not_use_are_not_used(word):
 
 
 def test_a_block_is_no_module_of_torchs():
-    said = {template: chinese for table in tables().values() for template, chinese in table.items()}
+    said = translations("zh")
     blocks = {template for template in said if "block" in template and "module" not in template}
     assert not {template for template in blocks if "模块" in said[template]}
 
@@ -117,7 +128,7 @@ def test_a_block_is_no_module_of_torchs():
 def test_a_forward_pass_and_a_forward_direction_have_words_of_their_own():
     """torch's courses say 前向 of the pass; 正向 is one of the two directions of a layer."""
     of_directions = ("direction", "half", "side by side", "order", "_reverse")
-    said = {template: chinese for table in tables().values() for template, chinese in table.items()}
+    said = translations("zh")
     for template, chinese in said.items():
         is_of_direction = any(word in template for word in of_directions)
         assert "正向" not in chinese or is_of_direction, template

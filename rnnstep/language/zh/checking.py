@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     # reading answers
     "`{name}`: found {found}, expected a whole number from {least} to {most}": (
         "`{name}`：写的是 {found}，应为 {least} 到 {most} 的整数"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     # ── help ──
     "Usage: {usage}": "用法：{usage}",
     "Options:": "选项：",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     # ── help ──
     "Print the loss and the gradient of every parameter and state, with autograd's beside it.\n"
     "The exit status is 1 where torch disagrees.": (

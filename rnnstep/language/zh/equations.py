@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     "at most {most} equations, found {found}": "最多 {most} 个公式，现有 {found} 个",
     "an equation is written NAME = EXPRESSION": "公式应写成“名称 = 表达式”",
     "not an expression: {found}": "不是表达式：{found}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     "unknown name `{name}`; there are {known}": "未知名称 `{name}`；可用的有 {known}",
     "A program in PyTorch alone, written by rnnstep.": "由 rnnstep 写出的程序，只用 PyTorch。",
     "It gives the numbers of `rnnstep {command} {name}`.": "给出 `rnnstep {command} {name}` 的数值。",

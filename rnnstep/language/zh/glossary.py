@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     "find": "查找",
     "Signs and words": "符号与词",
     # ── under the cursor ──

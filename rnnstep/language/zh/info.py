@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     # shapes
     "Shapes, as torch has them": "形状（与 torch 一致）",
     "what the embedding looks up": "嵌入层要查的索引",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     "b_ih left out": "漏了 b_ih",
     "The bias b_ih was not added to W_ih x.": "算 W_ih x 时没有加上偏置 b_ih。",
     "How many biases does torch have, and is each of them in your sum?": "torch 有几个偏置？你的和式里每个都有吗？",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     "{place}: from the same h_prev, ours and torch's differ by {difference}, allowed {allowed}": (
         "{place}：从相同的 h_prev 出发，本程序与 torch 相差 {difference}，允许 {allowed}"
     ),

@@ -211,4 +211,4 @@ _TASK = {
     "[cure]: line {line} does not fit it: {reason}": "[cure]：第 {line} 行与它不符：{reason}",
 }
 
-ZH: Mapping[str, str] = {**_VALUES, **_KEYS, **_FILES, **_SYNTAX, **_TABLES, **_CELLS, **_TASK}
+TABLE: Mapping[str, str] = {**_VALUES, **_KEYS, **_FILES, **_SYNTAX, **_TABLES, **_CELLS, **_TASK}

@@ -1,6 +1,6 @@
 """Chinese for what can be wrong with a scenario's numbers: input, data, targets, states, weights."""
 
-ZH = {
+TABLE = {
     # [input]
     "[input]: expected one of {keys}": "[input]：需要 {keys} 之一",
     "`{key}`: there is `{first}` already; give one of the two": "`{key}`：已经有 `{first}`，两者只能给一个",

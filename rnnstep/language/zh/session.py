@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     # moving
     "this is the end; Home starts over": "已到末尾；按 Home 从头开始",
     "this is the start": "已在开头",

@@ -1,6 +1,6 @@
 """What the screen itself says: commands, prompts, pages, files, the help."""
 
-ZH = {
+TABLE = {
     # commands: groups
     "Moving": "移动",
     "Going elsewhere": "跳转",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     # header: levels and places
     "batch": "批",
     "pass": "一趟",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ZH = {
+TABLE = {
     # the command
     "Write a sheet to work out by hand, blank or with --key solved.\n"
     "The weights are rounded to the decimals that are printed, and used so. --save writes the scenario"
