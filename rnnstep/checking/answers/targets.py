@@ -85,13 +85,13 @@ class NoTarget(Exception):
         self.key = key
 
 
-# ── of the forward pass ──────────────────────────────────────────────────────────────────────────
+# ── of one answer ────────────────────────────────────────────────────────────────────────────────
 
 _STEP = re.compile(r"(?P<name>.*?[^\W\d_])_?(?P<step>\d{1,9})")  # h1, h_1
 
 
-class ForwardFinder:
-    """Finds the target of one answer in a batch of an epoch: of the way forward."""
+class _Finder:
+    """Finds the target of one answer in a batch of an epoch."""
 
     def __init__(self, learning: Learning, epoch: int, batch: int, row: int, answer: Answer) -> None:
         self._learning = learning
@@ -131,7 +131,7 @@ class ForwardFinder:
         name = self._answer.name.strip()
         head, _, rest = name.partition(".")
         if rest:
-            return self.dotted(head, rest)
+            return self._dotted(head, rest)
         match name:
             case "output":
                 return self._output()
@@ -162,10 +162,6 @@ class ForwardFinder:
                 Text("there is no value `{name}`; known are {known}", name=name, known=", ".join(known))
             )
         return self._line("forward", key, name)
-
-    def dotted(self, head: str, rest: str) -> Target:
-        """Find what a name with a dot stands for."""
-        raise NoTarget(Text("there is no value `{name}`", name=f"{head}.{rest}"))
 
     # ── forward ──────────────────────────────────────────────────────────────────────
 
@@ -309,62 +305,9 @@ class ForwardFinder:
         target = self._line("forward", "total", "loss")
         return Target(target.parts, (1,), 0)
 
+    # ── backward and update ──────────────────────────────────────────────────────────
 
-# ── of every pass ────────────────────────────────────────────────────────────────────────────────
-
-__all__ = ["NoTarget", "Target", "TargetPart", "Targets", "gradient_target"]
-
-
-class Targets:
-    """Finds what answers are about in one scenario's training."""
-
-    def __init__(self, learning: Learning) -> None:
-        self._learning = learning
-        self._scenario = learning.scenario
-
-    def of(self, answer: Answer) -> Target:
-        """Give what an answer is about.
-
-        Raises:
-            NoTarget: nothing of the run; what is wrong, and which key says it.
-        """
-        epoch = 0 if answer.epoch is None else answer.epoch - 1
-        if epoch >= self._learning.num_epochs:
-            most = self._learning.num_epochs
-            raise NoTarget(
-                Text("there is no epoch {epoch}: there are {most}", epoch=epoch + 1, most=most), "epoch"
-            )
-        batch, row = self._row(answer)
-        return _Finder(self._learning, epoch, batch, row, answer).find()
-
-    def meant(self, answer: Answer) -> Answer:
-        """An answer with the name that is meant: `a_1` of a line may be a name of its own, and not `a` at step 1."""
-        if answer.line is not None and answer.t is not None:
-            whole = replace(answer, name=f"{answer.name}_{answer.t + 1}", t=None)
-            try:
-                self.of(answer)
-            except NoTarget:
-                with suppress(NoTarget):
-                    self.of(whole)
-                    return whole
-        return answer
-
-    def _row(self, answer: Answer) -> tuple[int, int]:
-        row = answer.row
-        for number, batch in enumerate(self._scenario.batches):
-            if row < batch.num_rows:
-                return number, row
-            row -= batch.num_rows
-        count = sum(batch.num_rows for batch in self._scenario.batches)
-        raise NoTarget(
-            Text("there is no sequence {row}: they are 0 to {last}", row=answer.row, last=count - 1), "batch"
-        )
-
-
-class _Finder(ForwardFinder):
-    """The same of gradients and updates, too."""
-
-    def dotted(self, head: str, rest: str) -> Target:
+    def _dotted(self, head: str, rest: str) -> Target:
         """Find a gradient, a line of an update, or a parameter after it."""
         if "loss" not in self._done.by_key:
             raise NoTarget(Text("there is no loss: the scenario has no [target]"))
@@ -466,3 +409,52 @@ def gradient_target(learning: Learning, epoch: int, done: Pass, torch: str) -> T
                     TargetPart(place, (slice(where.start, where.stop), *[slice(None)] * (len(shape) - 1)))
                 )
     return Target(tuple(parts), shape, 0)
+
+
+# ── of all answers ───────────────────────────────────────────────────────────────────────────────
+
+
+class Targets:
+    """Finds what answers are about in one scenario's training."""
+
+    def __init__(self, learning: Learning) -> None:
+        self._learning = learning
+        self._scenario = learning.scenario
+
+    def of(self, answer: Answer) -> Target:
+        """Give what an answer is about.
+
+        Raises:
+            NoTarget: nothing of the run; what is wrong, and which key says it.
+        """
+        epoch = 0 if answer.epoch is None else answer.epoch - 1
+        if epoch >= self._learning.num_epochs:
+            most = self._learning.num_epochs
+            raise NoTarget(
+                Text("there is no epoch {epoch}: there are {most}", epoch=epoch + 1, most=most), "epoch"
+            )
+        batch, row = self._row(answer)
+        return _Finder(self._learning, epoch, batch, row, answer).find()
+
+    def meant(self, answer: Answer) -> Answer:
+        """An answer with the name that is meant: `a_1` of a line may be a name of its own, and not `a` at step 1."""
+        if answer.line is not None and answer.t is not None:
+            whole = replace(answer, name=f"{answer.name}_{answer.t + 1}", t=None)
+            try:
+                self.of(answer)
+            except NoTarget:
+                with suppress(NoTarget):
+                    self.of(whole)
+                    return whole
+        return answer
+
+    def _row(self, answer: Answer) -> tuple[int, int]:
+        row = answer.row
+        for number, batch in enumerate(self._scenario.batches):
+            if row < batch.num_rows:
+                return number, row
+            row -= batch.num_rows
+        count = sum(batch.num_rows for batch in self._scenario.batches)
+        raise NoTarget(
+            Text("there is no sequence {row}: they are 0 to {last}", row=answer.row, last=count - 1), "batch"
+        )

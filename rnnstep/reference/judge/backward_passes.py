@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from rnnstep.engine import Block, Pass
+from rnnstep.engine import Block
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.equations.bounds import Pair
 from rnnstep.equations.differentiate import D
@@ -43,24 +43,30 @@ from rnnstep.reference.run.layout import keys_of
 Site = Callable[[Along], Array]  # what stands between two blocks, in the terms of torch's stepped run
 
 
-class WayBack(ABC):
-    """A side's way back.
+class JudgedWay(ABC):
+    """A side's way back, its numbers set beside what the equations make of them.
 
     Attributes:
-        done: our run of the batch, for its scenario, blocks and masks.
+        kind: how.
+        done: the engine's run of the batch, for its scenario, blocks and masks.
         is_remade, completed: as of `Steps`.
         has_sums: whether ∂L/∂ of the recurrent parameters is wanted.
+        sums: ∂L/∂ of each block's parameters as the equations give them.
     """
 
+    kind: Kind
     is_remade = False
     completed: tuple[str, ...] = ()
     has_sums = True
 
-    def __init__(self, done: Pass) -> None:
-        self.done = done
-        self.living = done.batch.axis.alive()
-        self.end = done.batch.axis.end
-        self._reading = Rounding(done.scenario.dtype)
+    def __init__(self, back: BackwardPass, tally: Tally) -> None:
+        self.done = back.done
+        self.living = self.done.batch.axis.alive()
+        self.end = self.done.batch.axis.end
+        self.sums: dict[str, Pairs] = {}
+        self._back = back
+        self._tally = tally
+        self._reading = Rounding(self.done.scenario.dtype)
 
     # ── what a side has, and what it takes ───────────────────────────────────────────
 
@@ -77,10 +83,6 @@ class WayBack(ABC):
         """What each step of a block read, `x` and `h_prev` …, and the states after it, (T, B, n)."""
 
     @abstractmethod
-    def recurrent(self, key: str, back: RecurrentBack) -> Pair:
-        """Go back through a recurrent block; give ∂L/∂ of what entered it, (T, B, I)."""
-
-    @abstractmethod
     def parameters(self, key: str, found: Pairs) -> None:
         """Take ∂L/∂ of a block's parameters."""
 
@@ -91,6 +93,14 @@ class WayBack(ABC):
     @abstractmethod
     def took(self, loss: LossBounds) -> None:
         """Take the loss, forth and back."""
+
+    @abstractmethod
+    def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
+        """Go back through a recurrent block."""
+
+    @abstractmethod
+    def _compare_lines(self, key: str, span: slice, lines: Pairs) -> None:
+        """Set the lines of some steps beside what the side has."""
 
     # ── the way ──────────────────────────────────────────────────────────────────────
 
@@ -145,12 +155,24 @@ class WayBack(ABC):
             steps = Steps(*self.read(key), pair, self.is_remade, self.completed)
             dtype = self.done.scenario.dtype
             back = RecurrentBack(block, steps, self.living, dtype, has_sums=self.has_sums)
-            found = self.recurrent(key, back)
+            found = self._through_recurrent(key, back)
             found = self.met(_of("x", key), key, f"{D}{next(iter(block.program.inputs))}", found)
             self.parameters(key, back.parameters)
             below = found if below is None else self._reading.apply("add", (below, found))
         assert below is not None
         return self.met(_of("entered", layer), *self._above(layer), below)
+
+    def _through_recurrent(self, key: str, back: RecurrentBack) -> Pair:
+        """Go back through a recurrent block, span by span; give ∂L/∂ of what entered it, (T, B, I)."""
+        block = self.done.by_key[key]
+        name = next(iter(block.program.inputs))
+        shape = (*self.done.x.shape[:2], int(block.program.shapes[name][0]))
+        whole = np.zeros(shape, self.done.scenario.dtype), np.zeros(shape)
+        for span, lines in self._spans(key, back):
+            for part, found in zip(whole, lines[f"{D}{name}"], strict=True):
+                part[span] = found
+            self._compare_lines(key, span, lines)
+        return whole
 
     def _above(self, layer: int) -> tuple[str, str]:
         """The block that gave what enters a layer, and the name of its gradient there."""
@@ -177,50 +199,7 @@ class WayBack(ABC):
         """The step of the first of an array's steps: what is there once stands at the last one."""
         return self.end if len(whole) == 1 and self.done.is_final else 0
 
-
-def _of(name: str, key: str | int) -> Site:
-    """One block's, or one layer's."""
-    return lambda along: np.asarray(getattr(along, name)[key])
-
-
-# ── the sides ────────────────────────────────────────────────────────────────────────────────────
-
-
-class JudgedWay(WayBack):
-    """A side whose numbers are set beside what our equations make of them.
-
-    Attributes:
-        kind: how.
-        sums: ∂L/∂ of each block's parameters as the equations give them.
-    """
-
-    kind: Kind
-
-    def __init__(self, back: BackwardPass, tally: Tally) -> None:
-        super().__init__(back.done)
-        self.sums: dict[str, Pairs] = {}
-        self._back = back
-        self._tally = tally
-
-    def recurrent(self, key: str, back: RecurrentBack) -> Pair:
-        """Go back span by span."""
-        block = self.done.by_key[key]
-        name = next(iter(block.program.inputs))
-        shape = (*self.done.x.shape[:2], int(block.program.shapes[name][0]))
-        whole = np.zeros(shape, self.done.scenario.dtype), np.zeros(shape)
-        for span, lines in self._spans(key, back):
-            for part, found in zip(whole, lines[f"{D}{name}"], strict=True):
-                part[span] = found
-            self._compare_lines(key, span, lines)
-        return whole
-
-    @abstractmethod
-    def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
-        """Go back through a recurrent block."""
-
-    @abstractmethod
-    def _compare_lines(self, key: str, span: slice, lines: Pairs) -> None:
-        """Set the lines of some steps beside what the side has."""
+    # ── beside each other ────────────────────────────────────────────────────────────
 
     def _compare_loss(self, kind: Kind, ours: Array | float, theirs: Array | float, error: Error) -> None:
         shape = (1, 1, 1)
@@ -244,6 +223,14 @@ class JudgedWay(WayBack):
                 for side in (ours, theirs)
             )
             self._tally.compare_parameter(kind, key, f"{D}{name}", one, other, error)
+
+
+def _of(name: str, key: str | int) -> Site:
+    """One block's, or one layer's."""
+    return lambda along: np.asarray(getattr(along, name)[key])
+
+
+# ── the sides ────────────────────────────────────────────────────────────────────────────────────
 
 
 class TorchWay(JudgedWay):
@@ -320,8 +307,9 @@ class OwnWay(JudgedWay):
 
     kind = "own step"
 
-    def __init__(self, back: BackwardPass, tally: Tally, errors: RunErrors) -> None:
+    def __init__(self, back: BackwardPass, tally: Tally, errors: RunErrors, *, has_sums: bool = True) -> None:
         super().__init__(back, tally)
+        self.has_sums = has_sums
         self._errors = errors
         self.read_by_key: dict[str, Mapping[str, Array]] = {}
 

@@ -83,8 +83,7 @@ def bounded_update(trainer: Trainer, state: State, index: int) -> Bounded:
 def gradient_errors(done: Pass, back: BackwardPass) -> tuple[tuple[float, float], dict[str, Error]]:
     """Our loss with its error, and the error of each parameter's gradient along the run, under torch's names."""
     along, unread = RunErrors(done), Tally(done.batch.num_steps, "backward")
-    own = OwnWay(back, unread, along)
-    own.has_sums = False
+    own = OwnWay(back, unread, along, has_sums=False)
     own.go()
     run = RunWay(back, None, unread, along, own.read_by_key)
     run.go()
