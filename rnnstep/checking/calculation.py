@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.checking.own_numbers import Own, OwnNumbers, Place, narrowed
-from rnnstep.checking.rounding import Kept, Rounded, WithWrongKeys, as_computed, exact_of, no_larger, shown
+from rnnstep.checking.rounding import Kept, Rounded, as_computed, exact_of, no_larger, shown
 from rnnstep.checking.slip import RIGHT, LinesByHand, Slip
 from rnnstep.checking.step import Doubts, Fed, Step, is_as_right, share, side_by_side, stands_on
 from rnnstep.engine.epoch import CLIP, UpdatePass
@@ -83,8 +83,8 @@ class Calculation:
         self.slip = slip
         self.base = base
         self.sheet = sheet
-        self.reading = reading or WithWrongKeys(decimals)
-        self._dividing = dividing or reading or WithWrongKeys(decimals, keeps=True)
+        self.reading = reading or Rounded(decimals)
+        self._dividing = dividing or reading or Rounded(decimals, keeps=True)
         self.no_doubts: Doubts = np.zeros(self.batch.num_rows, np.bool_)
         self._inside = inside
         self._steps: dict[tuple[Phase, str, int], Step] = {}

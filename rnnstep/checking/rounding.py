@@ -3,8 +3,8 @@
 A person who calculates to d decimals rounds to the nearest of them where a number is written down, and may carry
 more digits where it is not. So after every operation an interval is widened to whatever rounding to d or more
 decimals can make of what it holds; the products of a matrix product are written down one by one, too. A run of the
-scenario's own dtype is inside the bounds as well (`as_computed`). Some readings only mistakes hold (`WithWrongKeys`): the
-other key of the calculator, a product along the wrong axis, digits cut off.
+scenario's own dtype is inside the bounds as well (`as_computed`). What only mistakes hold is
+read here, too: the other key of the calculator, a product along the wrong axis, digits cut off (`Cut`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 
 from rnnstep.equations import intervals
-from rnnstep.equations.evaluate import Intervals, evaluate
+from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.intervals import Bound, Interval, outward, point
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression, Number
@@ -25,6 +25,7 @@ _NEAREST = 0.55  # of a unit: rounding to d + 1 decimals and then to d goes that
 _FINER = 0.05  # of a unit: what rounding to d + 1 decimals or more moves
 _MOST_IN_TURN = 32  # terms whose sums so far are followed one by one
 _AT_ONCE = 1 << 20  # products that are worked out together
+_STEPS = 4  # floats that a function of numpy may be off by
 ON_GRID = 1e-4  # of a unit: what stands for a number of d decimals in float32 arithmetic
 
 
@@ -95,7 +96,7 @@ def shown(values: Array, decimals: int) -> Interval:
     return Kept(rounded((exact, written), decimals), (exact, written))
 
 
-class Rounded(Intervals):
+class Rounded:
     """The reading as bounds of a calculation that may be rounded to so many decimals after each operation.
 
     Args:
@@ -112,10 +113,14 @@ class Rounded(Intervals):
         self.decimals = decimals
         self._keeps = keeps
 
+    def number(self, value: float) -> Interval:
+        """A number, as exact."""
+        return point(value)
+
     def pick(self, base: Interval, index: int) -> Interval:
         """One element of a vector, of length one."""
-        found = super().pick(base, index)
-        return Kept(found, super().pick(base.exact, index)) if isinstance(base, Kept) else found
+        found = _picked(base, index)
+        return Kept(found, _picked(base.exact, index)) if isinstance(base, Kept) else found
 
     def apply(self, op: str, args: tuple[Interval, ...]) -> Interval:
         """An operation's bounds, where its result and what people write down on the way may be rounded."""
@@ -281,9 +286,46 @@ class Rounded(Intervals):
         squares = self._rounded(intervals.mul(magnitude, magnitude))
         return self._rounded(intervals.sqrt(self._sum(squares)))
 
+    # ── what people take in the place of the right operation ─────────────────────────
+
+    def _tan(self, a: Interval) -> Interval:
+        """Tan of an angle; without bounds where a pole lies between."""
+        with np.errstate(all="ignore"):
+            low, high = outward(np.tan(a[0]), np.tan(a[1]), _STEPS)
+            has_pole = np.floor(a[0] / np.pi + 0.5) != np.floor(a[1] / np.pi + 0.5)
+        return self._rounded((np.where(has_pole, -np.inf, low), np.where(has_pole, np.inf, high)))
+
+    def _tan_of_degrees(self, a: Interval) -> Interval:
+        return self._tan((a[0] * (np.pi / 180), a[1] * (np.pi / 180)))
+
+    def _log10(self, a: Interval) -> Interval:
+        return self._rounded(_rising(np.log10, a))
+
+    def _log2(self, a: Interval) -> Interval:
+        return self._rounded(_rising(np.log2, a))
+
+    def _times_columns(self, w: Interval, x: Interval) -> Interval:
+        """Each element times all of its column: W ⊙ x summed over the rows."""
+        low, high = self._rounded(intervals.mul(w, (x[0][..., None, :], x[1][..., None, :])))
+        return self._summed((np.swapaxes(low, -1, -2), np.swapaxes(high, -1, -2)))
+
+    def _times_rows(self, w: Interval, x: Interval) -> Interval:
+        """Each element times all of its row: x_i · Σ_j W_ij."""
+        return self._summed(intervals.mul(w, (x[0][..., :, None], x[1][..., :, None])))
+
+
+def _picked(bounds: Interval, index: int) -> Interval:
+    start = index % bounds[0].shape[-1]
+    return bounds[0][..., start : start + 1], bounds[1][..., start : start + 1]
+
 
 def _hull(one: Interval, other: Interval) -> Interval:
     return np.minimum(one[0], other[0]), np.maximum(one[1], other[1])
+
+
+def _rising(function: Callable[[Bound], Bound], a: Interval) -> Interval:
+    with np.errstate(all="ignore"):
+        return outward(function(np.maximum(a[0], 0.0)), function(np.maximum(a[1], 0.0)), _STEPS)
 
 
 # What only moves numbers about, or asks: nothing is rounded there.
@@ -348,41 +390,10 @@ def told_by(scenario: Scenario, decimals: int) -> int:
     return min(decimals, _MOST_DECIMALS) if scenario.dtype == np.float32 else decimals
 
 
-# ── readings that only mistakes hold ─────────────────────────────────────────────────────────────
-
-_STEPS = 4  # floats that a function of numpy may be off by
+# ── a reading that only a mistake holds ──────────────────────────────────────────────────────────
 
 
-class WithWrongKeys(Rounded):
-    """The reading with the operations that people take in the place of the right ones."""
-
-    def _tan(self, a: Interval) -> Interval:
-        """Tan of an angle; without bounds where a pole lies between."""
-        with np.errstate(all="ignore"):
-            low, high = outward(np.tan(a[0]), np.tan(a[1]), _STEPS)
-            has_pole = np.floor(a[0] / np.pi + 0.5) != np.floor(a[1] / np.pi + 0.5)
-        return self._rounded((np.where(has_pole, -np.inf, low), np.where(has_pole, np.inf, high)))
-
-    def _tan_of_degrees(self, a: Interval) -> Interval:
-        return self._tan((a[0] * (np.pi / 180), a[1] * (np.pi / 180)))
-
-    def _log10(self, a: Interval) -> Interval:
-        return self._rounded(_rising(np.log10, a))
-
-    def _log2(self, a: Interval) -> Interval:
-        return self._rounded(_rising(np.log2, a))
-
-    def _times_columns(self, w: Interval, x: Interval) -> Interval:
-        """Each element times all of its column: W ⊙ x summed over the rows."""
-        low, high = self._rounded(intervals.mul(w, (x[0][..., None, :], x[1][..., None, :])))
-        return self._summed((np.swapaxes(low, -1, -2), np.swapaxes(high, -1, -2)))
-
-    def _times_rows(self, w: Interval, x: Interval) -> Interval:
-        """Each element times all of its row: x_i · Σ_j W_ij."""
-        return self._summed(intervals.mul(w, (x[0][..., :, None], x[1][..., :, None])))
-
-
-class Cut(WithWrongKeys):
+class Cut(Rounded):
     """The reading of one who cuts off what stands behind the last digit, or carries more digits and cuts later."""
 
     nearest = 1.0
@@ -396,8 +407,3 @@ class Cut(WithWrongKeys):
         with np.errstate(invalid="ignore", over="ignore"):
             found = np.floor(size * 10.0**self.decimals + ON_GRID) * 10.0**-self.decimals
         return np.where((bound > 0) & np.isfinite(found), np.minimum(found, bound), bound)
-
-
-def _rising(function: Callable[[Bound], Bound], a: Interval) -> Interval:
-    with np.errstate(all="ignore"):
-        return outward(function(np.maximum(a[0], 0.0)), function(np.maximum(a[1], 0.0)), _STEPS)

@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnstep.equations.compile import Compiled
 from rnnstep.equations.differentiate import Backward, D, backward
-from rnnstep.equations.evaluate import BareValues, evaluate
+from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.straight import straight
@@ -147,7 +147,7 @@ class Returning:
             dtype = next(iter(known.values())).dtype
             total: Array = np.zeros(self._shapes[part], dtype)
             for one in self.derived.contributions.get(part, ()):
-                value = np.asarray(evaluate(one, known, BareValues()))
+                value = np.asarray(evaluate(one, known, Values(is_silenced=True)))
                 total = total + value.reshape(self._shapes[part])
             found.setdefault(where.torch, []).append(total)
         return {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in found.items()}

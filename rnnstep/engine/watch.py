@@ -58,13 +58,6 @@ class Watch:
             raise refused
         return cls(text.strip(), expression, frozenset(fitting))
 
-    def read_again(self, blocks: Iterable[Block]) -> Watch | None:
-        """Give the same watch for the blocks of another run; None where it fits none of them."""
-        try:
-            return Watch.parse(self.text, blocks)
-        except EquationError:
-            return None
-
     def as_condition(self, blocks: Iterable[Block]) -> Self:
         """Give the same as what is to be true or false at a step.
 
@@ -115,8 +108,12 @@ class Watch:
 
     def holds(self, block: Block, values: Mapping[str, Array], t: int) -> bool:
         """Whether it is true for any element of any row; a number is true unless it is zero."""
-        value = self.value(block, values, t)
-        return value is not None and bool(np.any(value))
+        return holds(self.value(block, values, t))
+
+
+def holds(value: Array | None) -> bool:
+    """Whether a value of a watch is true: any element is not zero."""
+    return value is not None and bool(np.any(value))
 
 
 def _is_number(expression: Expression) -> bool:

@@ -13,7 +13,7 @@ from rnnstep.engine.recurrence import BlockRun, bounds_of_run
 from rnnstep.engine.returning import Returning
 from rnnstep.equations.compile import ONE_ROW
 from rnnstep.equations.differentiate import ROWS, D
-from rnnstep.equations.evaluate import BareValues, evaluate
+from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.magnitudes import FAR, Magnitudes, largest
 from rnnstep.equations.operations import Array
 from rnnstep.network.blocks import Block
@@ -44,7 +44,9 @@ def values_of_step(
         seen |= {name: value[0] for name, value in vectors.items()}
     for line in program.lines:
         if line.name not in core.by_name:
-            found[line.name] = seen[line.name] = np.asarray(evaluate(line.expression, seen, BareValues()))
+            found[line.name] = seen[line.name] = np.asarray(
+                evaluate(line.expression, seen, Values(is_silenced=True))
+            )
     return {**vectors, **found}
 
 
@@ -389,7 +391,7 @@ class RecurrentWay:
         known = {**self._run.block.parameters, **vectors}
         for line in core.lines:
             if line.name not in known:
-                known[line.name] = evaluate(line.expression, known, BareValues())
+                known[line.name] = evaluate(line.expression, known, Values(is_silenced=True))
             vectors[line.name] = known[line.name]
         later = self._returning.split(self._later(t))
         parameters = self._run.block.parameters

@@ -5,8 +5,8 @@ arguments as pairs `(value, error)`; it gives a bound of |out − exact|. The ru
 usual first-order ones of running error analysis with the rounding of the result itself
 (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.3), in float64.
 A function of numpy or torch is taken to be within 4 u of the exact one. A bound may come
-out as NaN where infinities meet; `evaluate.Errors` takes that, and any value that is not
-finite, as having no bound.
+out as NaN where infinities meet; who reads them takes that, and any value that is not finite, as
+having no bound.
 """
 
 from __future__ import annotations

@@ -1,25 +1,21 @@
 """One walk over a tree, in the reading that is asked: values, intervals, or error bounds.
 
 A reading turns numbers, picks and operations into its own kind of value; the walk is the
-same for all of them, so a new reading is a new small class and nothing else.
+same for all of them, so a new reading is a new class and nothing else. `Values` stands here; the bounds of a
+calculation by hand and those of what two right programs may differ by stand where they are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rnnstep.equations import intervals
-from rnnstep.equations.bounds import Pair, at_once
-from rnnstep.equations.operations import OPERATIONS, Array, Interval
+from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Pick
 
 V = TypeVar("V")
-
-_DECIMAL_ROUNDING = 2.0**-53  # of a number's decimals to the nearest float64
 
 
 class Reading(Protocol[V]):
@@ -61,7 +57,15 @@ def evaluate_lines(lines: tuple[Line, ...], known: Mapping[str, V], reading: Rea
 
 
 class Values:
-    """The reading as numbers, in the dtype of what is given."""
+    """The reading as numbers, in the dtype of what is given.
+
+    Args:
+        is_silenced: whether numpy's warnings are off already (`np.errstate`): an eighth of the time of a small
+            operation.
+    """
+
+    def __init__(self, *, is_silenced: bool = False) -> None:
+        self._is_silenced = is_silenced
 
     def number(self, value: float) -> Array:
         """A number, which takes the dtype of the array beside it."""
@@ -75,6 +79,8 @@ class Values:
 
     def apply(self, op: str, args: tuple[Array, ...]) -> Array:
         """An operation's value."""
+        if self._is_silenced:
+            return _applied(op, args)
         with np.errstate(all="ignore"):
             return _applied(op, args)
 
@@ -85,91 +91,3 @@ def _applied(op: str, args: tuple[Array, ...]) -> Array:
     if isinstance(args[0], float) and all(isinstance(value, float) for value in args):
         return cast(Array, float(out))
     return out
-
-
-class BareValues(Values):
-    """The same for who has silenced numpy already (`np.errstate`): an eighth of the time of a small operation."""
-
-    def apply(self, op: str, args: tuple[Array, ...]) -> Array:
-        """An operation's value."""
-        return _applied(op, args)
-
-
-class Intervals:
-    """The reading as bounds: pairs `(low, high)` in float64."""
-
-    def number(self, value: float) -> Interval:
-        """A number, as exact."""
-        return intervals.point(value)
-
-    def pick(self, base: Interval, index: int) -> Interval:
-        """One element of a vector, of length one."""
-        start = index % base[0].shape[-1]
-        return base[0][..., start : start + 1], base[1][..., start : start + 1]
-
-    def apply(self, op: str, args: tuple[Interval, ...]) -> Interval:
-        """Bounds of an operation's value."""
-        return OPERATIONS[op].interval(*args)
-
-
-class Product(tuple[Array, "NDArray[np.float64]"]):  # noqa: SLOT001 - a tuple with an attribute cannot have slots
-    """The pair of a matrix product: what is added to it may have been in its sums from the first of its terms on.
-
-    Attributes:
-        terms: how many products each of its elements is the sum of.
-    """
-
-    terms: int
-
-    def __new__(cls, value: Array, error: NDArray[np.float64], terms: int) -> Self:
-        """Make the pair, and keep the number of its terms."""
-        pair = super().__new__(cls, (value, error))
-        pair.terms = terms
-        return pair
-
-
-class Errors:
-    """The reading as `(value, error)`: what is computed, and how far off it may be."""
-
-    def __init__(self, dtype: np.dtype[np.floating]) -> None:
-        self._dtype = np.dtype(dtype)
-        self._roundoff = float(np.finfo(dtype).eps) / 2
-        self._values = BareValues()
-
-    def number(self, value: float) -> Pair:
-        """A number, and how far its rounding to the dtype may take it."""
-        # A number written in decimals is rounded twice: to Python's float, and to the dtype.
-        with np.errstate(over="ignore"):
-            rounding = abs(float(self._dtype.type(value)) - value)
-        if not value.is_integer():
-            rounding += abs(value) * _DECIMAL_ROUNDING
-        return value, np.float64(rounding)  # type: ignore[return-value]
-
-    def pick(self, base: Pair, index: int) -> Pair:
-        """One element of a vector, of length one."""
-        start = index % base[0].shape[-1]
-        return base[0][..., start : start + 1], base[1][..., start : start + 1]
-
-    def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
-        """An operation's value, and its error with what its arguments' brought along."""
-        with np.errstate(all="ignore"):
-            return self._bounded(op, args)
-
-    def _bounded(self, op: str, args: tuple[Pair, ...]) -> Pair:
-        """The same for who has silenced numpy already."""
-        values = tuple([value for value, _ in args])
-        out = at_once(values[1], values[0].T) if op == "matmul" else self._values.apply(op, values)
-        error = np.asarray(OPERATIONS[op].error(self._roundoff, out, *args), dtype=np.float64)
-        if op in ("add", "sub"):
-            error = error + self.onto(args)
-        # A value that overflowed may belong anywhere, and ∞ − ∞ inside a rule says nothing either.
-        error = np.where(np.isnan(error) | ~np.isfinite(out), np.inf, error)
-        return Product(out, error, args[0][0].shape[-1]) if op == "matmul" else (out, error)
-
-    def onto(self, args: tuple[Pair, ...]) -> Any:
-        """What summing onto a bias costs more than adding it last: a library may begin with it.
-
-        Every one of the n partial sums then holds it, so n·u·|b| comes on top (Higham 2002, section 4.2).
-        """
-        terms = [getattr(pair, "terms", 0) for pair in args]
-        return self._roundoff * (terms[0] * np.abs(args[1][0]) + terms[1] * np.abs(args[0][0]))

@@ -1,6 +1,6 @@
 """Lines as one Python function, for what has no steps: losses, optimizers, ways back through layers without states.
 
-It does what `evaluate_lines` does with the reading `BareValues`, operation by operation, without walking the trees
+It does what `evaluate_lines` does with the reading `Values`, operation by operation, without walking the trees
 anew each time. The text is made of our own names only.
 """
 
@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
 
-from rnnstep.equations.evaluate import BareValues, evaluate
+from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick, names_in
 
@@ -68,7 +68,7 @@ class _Writer:
                 return f"{self.write(base)}[..., {index}:{end}]"
             case Apply(op=op, args=args):
                 if not any(True for _ in names_in(expression)):  # numbers alone stay a Python float
-                    return _written(float(evaluate(expression, {}, BareValues())))
+                    return _written(float(evaluate(expression, {}, Values(is_silenced=True))))
                 return f"op_{op}({', '.join(map(self.write, args))})"
 
 

@@ -46,7 +46,9 @@ class Breakpoint:
         """Whether another one stops at the same places, however its condition is spaced."""
         if self.condition is None or other.condition is None:
             return self == other
-        return self.condition.expression == other.condition.expression and self.phase == other.phase
+        return (
+            self.condition.watch.expression == other.condition.watch.expression and self.phase == other.phase
+        )
 
     def read_again(self, tree: Tree) -> Breakpoint | None:
         """Give the same breakpoint for another run; None where its condition fits nothing there."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from rnnstep.engine import Block
 from rnnstep.engine.structure import Phase
-from rnnstep.engine.watch import Watch
+from rnnstep.engine.watch import Watch, holds
 from rnnstep.equations.operations import Array
 from rnnstep.equations.shares import D
 from rnnstep.errors import EquationError
@@ -30,16 +30,31 @@ _SPELT = "grad_"  # stands for ∂ where an expression is parsed
 
 
 @dataclass(frozen=True, slots=True)
-class PassWatch(Watch):
-    """A watch that is read in one kind of pass."""
+class PassWatch:
+    """A watch that is read in one kind of pass.
 
-    phase: Phase = "forward"
+    Attributes:
+        watch: its text as it was typed, and the expression with names that one can hold.
+        phase: the kind of pass.
+    """
+
+    watch: Watch
+    phase: Phase
+
+    @property
+    def text(self) -> str:
+        """The expression as it was typed."""
+        return self.watch.text
 
     def value(self, block: Block, values: Mapping[str, Array], t: int) -> Array | None:
         """Give its value in a block of that pass, (live rows, n), (1, n), (1,) or (); None where it does not fit."""
         if self.phase == "forward":
-            return Watch.value(self, block, values, t)
-        return Watch.value(self, _spelt(block), dict(_flat(block, values)), t)
+            return self.watch.value(block, values, t)
+        return self.watch.value(_spelt(block), dict(_flat(block, values)), t)
+
+    def holds(self, block: Block, values: Mapping[str, Array], t: int) -> bool:
+        """Whether it is true for any element of any row; a number is true unless it is zero."""
+        return holds(self.value(block, values, t))
 
 
 def read_watch(tree: Tree, text: str) -> PassWatch:
@@ -55,7 +70,7 @@ def read_watch(tree: Tree, text: str) -> PassWatch:
         except EquationError as error:
             refused[phase] = error
         else:
-            return PassWatch(text.strip(), found.expression, found.blocks, phase)
+            return PassWatch(replace(found, text=text.strip()), phase)
     is_gradient = "backward" in refused and _TYPED.search(text) is not None
     told = refused["backward" if is_gradient else "forward"]
     raise EquationError(_as_typed(told.message), told.line, told.column)
@@ -68,7 +83,7 @@ def read_condition(tree: Tree, text: str) -> PassWatch:
         EquationError: as `read_watch`, or it is a vector of numbers.
     """
     found = read_watch(tree, text)
-    return found.as_condition(_blocks(tree, found.phase))
+    return replace(found, watch=found.watch.as_condition(_blocks(tree, found.phase)))
 
 
 def read_again(tree: Tree, watch: PassWatch) -> PassWatch | None:

@@ -122,7 +122,7 @@ def watch(scene: Scene, watched: PassWatch, cells: int, height: int) -> RowBlock
     """Plot an expression over the steps of the way forward, up to six of its elements; of a question 1 where it holds."""
     stage = scene.run.tree.stage(replace(scene.spot, phase="forward"))
     fitting = [
-        block.key for block in stage.blocks if block.kind == "recurrent" and block.key in watched.blocks
+        block.key for block in stage.blocks if block.kind == "recurrent" and block.key in watched.watch.blocks
     ]
     if watched.phase != "forward" or not fitting:
         return []
@@ -278,18 +278,20 @@ def _watched(run: SessionRun, watched: PassWatch, spot: Spot, row: int) -> _Line
     assert spot.key is not None
     done = run.trace.passes[spot.batch].runs[spot.key]
     values: dict[str, Array] = {}
-    for name in watched.names_read:
+    for name in watched.watch.names_read:
         if name in done.block.program.shapes and name not in done.block.parameters:
             over_steps = done.over_time(name, row)
             if over_steps is None:
                 return None
             values[name] = over_steps
-    found = np.array(watched.over_steps(done.block, values, done.num_steps), np.float64)
+    found = np.array(watched.watch.over_steps(done.block, values, done.num_steps), np.float64)
     found[run.scenario.batches[spot.batch].last_step(row) + 1 :] = np.nan
     count = found.shape[1]
     names_of = [watched.text] if count == 1 else [f"[{k}]" for k in range(min(SERIES, count))]
     shown = tuple(Series(text, found[:, k]) for k, text in enumerate(names_of))
-    return _Lines(shown, (0.0, 1.0) if watched.is_question else _fitted(shown), done.block.program.names[-1])
+    return _Lines(
+        shown, (0.0, 1.0) if watched.watch.is_question else _fitted(shown), done.block.program.names[-1]
+    )
 
 
 def _of_gates(

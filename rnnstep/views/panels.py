@@ -149,6 +149,6 @@ def _plots(scene: Scene) -> Iterator[tuple[str, partial[RowBlock]]]:
 def _watched(scene: Scene) -> Iterator[tuple[str, partial[RowBlock]]]:
     """A plot of each watch that has a value at every step."""
     for watch in scene.session.watches:
-        if watch.phase == "forward" and any(key in watch.blocks for key in scene.done.runs):
+        if watch.phase == "forward" and any(key in watch.watch.blocks for key in scene.done.runs):
             title = scene.look.say(Text("{name} over time", name=scene.look.alphabet.spell(watch.text)))
             yield title, partial(charts.watch, scene, watch)

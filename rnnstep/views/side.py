@@ -48,7 +48,7 @@ def _value(scene: Scene, watch: PassWatch) -> str:
     index = scene.run.row_index(spot, scene.row)
     row = value[index] if value.ndim > 1 and index is not None and len(value) > 1 else value
     flat = np.asarray(row, np.float64).reshape(-1)
-    if watch.is_question:
+    if watch.watch.is_question:
         return scene.look.say(Text("true") if flat.any() else Text("false"))
     shown = " ".join(
         numbers.number(float(one), scene.look.decimals, alphabet=scene.look.alphabet) for one in flat[:8]

@@ -10,10 +10,11 @@ import pytest
 
 import rnnstep.engine.model as model_module
 import rnnstep.engine.recurrence as recurrence_module
-from rnnstep.equations.evaluate import Errors, Values, evaluate
+from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.expand import expand, number_of_terms
 from rnnstep.equations.pieces import reckon
 from rnnstep.equations.syntax import names_in
+from rnnstep.reference.judge.bounds import Rounding
 from tests.oracle.way_back_cases import backs_of, close, every_case, steps_of
 
 
@@ -36,7 +37,7 @@ def works_out(line: Any, known: dict[str, np.ndarray], shapes: Any) -> None:
     )
     exact = {name: (known[name], np.zeros(np.shape(known[name]))) for name in names_in(line.expression)}
     with np.errstate(all="ignore"):
-        _, bound = evaluate(line.expression, exact, Errors(np.dtype(np.float64)))
+        _, bound = evaluate(line.expression, exact, Rounding(np.dtype(np.float64)))
     for element in list(np.ndindex(value.shape))[:3]:
         expansion = expand(line, element, known)
         assert len(expansion.terms) == number_of_terms(line, shapes)

@@ -9,7 +9,8 @@ import torch
 from rnnstep.cells import BUILT_IN, cell_for
 from rnnstep.cells.cell import Cell
 from rnnstep.equations.compile import ONE_ROW, ROWS, Compiled
-from rnnstep.equations.evaluate import Errors, evaluate_lines
+from rnnstep.equations.evaluate import evaluate_lines
+from rnnstep.reference.judge.bounds import Rounding
 
 CASES = [
     ("RNN", {}),
@@ -85,7 +86,7 @@ def test_states_are_torchs_within_the_bound(
     }
 
     exact = {name: (value, np.zeros(value.shape)) for name, value in weights.items()}
-    reading = Errors(np.dtype(dtype))
+    reading = Rounding(np.dtype(dtype))
     carried = [(state, np.zeros(state.shape)) for state in initial]
     expected = dict(zip(sized.states, torch_run(theirs, x, initial), strict=True))
     for t in range(STEPS):
@@ -145,7 +146,7 @@ def test_single_cell_of_torch_gives_the_same_step(module: str) -> None:
     ours = evaluate_lines(
         cell.program.lines,
         {name: (value, np.zeros(value.shape)) for name, value in given.items()},
-        Errors(np.dtype("f8")),
+        Rounding(np.dtype("f8")),
     )
     states = (torch.tensor(h), torch.tensor(c)) if module == "LSTM" else torch.tensor(h)
     after = theirs(torch.tensor(x), states)

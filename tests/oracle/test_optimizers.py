@@ -19,11 +19,12 @@ from rnnstep.engine import Model
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.optimizers import TORCH_BUFFERS, Optimizer
 from rnnstep.engine.trainer import Trainer
-from rnnstep.equations.evaluate import Errors, Values, evaluate
+from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.expand import expand, number_of_terms
 from rnnstep.equations.pieces import reckon
 from rnnstep.equations.syntax import names_in
 from rnnstep.equations.write import BLACKBOARD, write_line
+from rnnstep.reference.judge.bounds import Rounding
 from rnnstep.reference.judge.update import moving_lines
 from rnnstep.scenario.keys import OPTIMIZERS
 from rnnstep.scenario.model import Training
@@ -88,7 +89,7 @@ def agrees_within_its_bound(how: Training, dtype: str, seed: int) -> None:
             name: (value, errors.get(name.removesuffix("_prev"), np.zeros(np.shape(value))))
             for name, value in read.items()
         }
-        bounds = moving_lines(lines, pairs, Errors(np.dtype(dtype)), np.dtype(dtype))
+        bounds = moving_lines(lines, pairs, Rounding(np.dtype(dtype)), np.dtype(dtype))
         errors = {name: bounds[name][1] for name in theirs}
         for name, expected in theirs.items():
             off = np.abs(ours[name].astype(np.float64) - expected)
@@ -488,7 +489,7 @@ def works_out(line: Any, known: Arrays, shapes: Any, dtype: np.dtype[np.floating
     again = evaluate(line.expression, read, Values())
     np.testing.assert_array_equal(np.broadcast_to(again, value.shape), value)
     exact = {name: (one, np.zeros(np.shape(one))) for name, one in read.items()}
-    _, bound = evaluate(line.expression, exact, Errors(dtype))
+    _, bound = evaluate(line.expression, exact, Rounding(dtype))
     for element in list(np.ndindex(value.shape))[:4]:
         expansion = expand(line, element, known)
         assert len(expansion.terms) == number_of_terms(line, shapes)

@@ -11,7 +11,7 @@ import pytest
 
 from rnnstep.engine import Model
 from rnnstep.engine.blocks import build
-from rnnstep.equations.evaluate import BareValues, evaluate
+from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.reference import run_gradients
 from rnnstep.scenario.model import Training
 from tests.oracle.gradient_cases import done_of, every_case
@@ -101,7 +101,7 @@ class Numbers:
             known = {**block.parameters, "x": x[t], **states}
             seen = {name: self.change(key, name, t, row, value) for name, value in known.items()}
             for line in block.program.lines:
-                value = evaluate(line.expression, seen, BareValues())
+                value = evaluate(line.expression, seen, Values(is_silenced=True))
                 seen[line.name] = self.change(key, line.name, t, row, value)
             states = {f"{name}_prev": seen[name] for name in block.program.states}
             output[t] = seen[block.output]

@@ -20,14 +20,14 @@ from rnnstep.checking.answers.targets import Target, TargetPart
 from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.marking import Sheet
 from rnnstep.checking.own_numbers import Own, Place
-from rnnstep.checking.rounding import WithWrongKeys
+from rnnstep.checking.rounding import Rounded
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.scenario.read import read_text
 from rnnstep.worksheet.worksheet import rounded_scenario
 
 
-class Person(WithWrongKeys):
+class Person(Rounded):
     """The reading as numbers of a person who rounds to the nearest, now and then or always."""
 
     def __init__(self, decimals: int, share: float, seed: int) -> None:

@@ -9,13 +9,14 @@ import pytest
 
 from rnnstep.equations.compile import ONE_ROW, Compiled
 from rnnstep.equations.differentiate import Backward
-from rnnstep.equations.evaluate import Errors, Values, evaluate, evaluate_lines
+from rnnstep.equations.evaluate import Values, evaluate, evaluate_lines
 from rnnstep.equations.expand import expand, number_of_terms
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.pieces import reckon
 from rnnstep.equations.program import Shape, infer
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Pick, names_in
 from rnnstep.equations.write import write_line
+from rnnstep.reference.judge.bounds import Rounding
 from tests.property.cell_runs import Arrays, Complex, Run, sizes
 
 # ── slopes ───────────────────────────────────────────────────────────────────────────────────
@@ -77,7 +78,7 @@ def works_out(line: Line, known: Arrays, shapes: Mapping[str, Shape], *, skip: b
     value = np.asarray(known[line.name])
     exact = {name: (known[name], np.zeros(np.shape(known[name]))) for name in names_in(line.expression)}
     with np.errstate(all="ignore"):
-        _, bound = evaluate(line.expression, exact, Errors(np.dtype(np.float64)))
+        _, bound = evaluate(line.expression, exact, Rounding(np.dtype(np.float64)))
     for element in np.ndindex(value.shape):
         expansion = expand(line, element, known, skip_zeros=skip)
         assert expansion.value == value[element] or np.isnan(value[element])
@@ -135,7 +136,7 @@ def step_agrees(compiled: Compiled, parameters: Arrays, known: Arrays, kept: Arr
         read = {**parameters, **{name: value[row] for name, value in known.items()}}
         exact = {name: (value, np.zeros(np.shape(value))) for name, value in read.items()}
         with np.errstate(all="ignore"):
-            for name, (value, bound) in evaluate_lines(core.lines, exact, Errors(dtype)).items():
+            for name, (value, bound) in evaluate_lines(core.lines, exact, Rounding(dtype)).items():
                 off = np.abs(np.asarray(shown[name][row], np.float64) - value)
                 assert np.all((off <= 2 * bound) | np.isinf(bound)), name
     for name, value in kept.items():

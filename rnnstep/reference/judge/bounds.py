@@ -1,7 +1,7 @@
 """How far a right program may be off: rounding errors read from the equations, in one step and along a run.
 
-The error of each operation is the table's (`rnnstep.equations.bounds`). What is added here is doubt: an error
-of infinity means that a value may not even be finite, because some order of its sums overflows; and
+The error of each operation is the table's (`rnnstep.equations.bounds`). What is added here is what a sum onto a
+bias may cost more, and doubt: an error of infinity means that a value may not even be finite, because some order of its sums overflows; and
 that a comparison may fall on the other side, because its operands are closer than their errors.
 Where an overflow may come, but only to one side, the error is `A_NUMBER`: finite or infinite, but not NaN.
 """
@@ -13,14 +13,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.equations.bounds import Pair
-from rnnstep.equations.evaluate import Errors, Product
+from rnnstep.equations.bounds import Pair, at_once
+from rnnstep.equations.evaluate import Values
 from rnnstep.equations.operations import OPERATIONS, Array
 
 Error = NDArray[np.float64]
 A_NUMBER = float(np.finfo(np.float64).max)
 """The error of what may be finite or infinite, but is a number in whatever order it is summed."""
 
+_DECIMAL_ROUNDING = 2.0**-53  # of a number's decimals to the nearest float64
 _FAR = 4
 """How far below overflow the other side of a sum stays, so that what is added on the way does not matter."""
 
@@ -50,25 +51,77 @@ def exact(value: Array) -> Pair:
     return value, np.zeros(np.shape(value))
 
 
-class Rounding(Errors):
-    """The reading as `(value, error)`; an error is never NaN, and infinity where finiteness is in doubt."""
+class Product(tuple[Array, Error]):  # noqa: SLOT001 - a tuple with an attribute cannot have slots
+    """The pair of a matrix product: what is added to it may have been in its sums from the first of its terms on.
+
+    Attributes:
+        terms: how many products each of its elements is the sum of.
+    """
+
+    terms: int
+
+    def __new__(cls, value: Array, error: Error, terms: int) -> Self:
+        """Make the pair, and keep the number of its terms."""
+        pair = super().__new__(cls, (value, error))
+        pair.terms = terms
+        return pair
+
+
+class Rounding:
+    """The reading as `(value, error)`: what is computed, and how far off it may be.
+
+    An error is never NaN, and infinity where finiteness is in doubt.
+    """
 
     def __init__(self, dtype: np.dtype[np.floating]) -> None:
-        super().__init__(dtype)
+        self._dtype = np.dtype(dtype)
+        self._roundoff = float(np.finfo(dtype).eps) / 2
         self._largest = float(np.finfo(dtype).max) * 0.999
+        self._values = Values(is_silenced=True)
 
-    def _bounded(self, op: str, args: tuple[Pair, ...]) -> Pair:
-        """An operation of the table, with its doubt."""
-        pair = super()._bounded(op, args)
-        out, error = pair
-        if op in _COMPARISONS or op in _LOGIC:
-            return out, _may_turn(op, args, np.shape(out))
-        settled = self.settled(op, out, error, args)
-        if np.isinf(settled).any():
-            settled = np.where(np.isinf(settled) & self._is_a_number(op, args), _of_a_number(op), settled)
+    def number(self, value: float) -> Pair:
+        """A number, and how far its rounding to the dtype may take it."""
+        # A number written in decimals is rounded twice: to Python's float, and to the dtype.
+        with np.errstate(over="ignore"):
+            rounding = abs(float(self._dtype.type(value)) - value)
+        if not value.is_integer():
+            rounding += abs(value) * _DECIMAL_ROUNDING
+        return value, np.float64(rounding)  # type: ignore[return-value]
+
+    def pick(self, base: Pair, index: int) -> Pair:
+        """One element of a vector, of length one."""
+        start = index % base[0].shape[-1]
+        return base[0][..., start : start + 1], base[1][..., start : start + 1]
+
+    def apply(self, op: str, args: tuple[Pair, ...]) -> Pair:
+        """An operation's value, and its error with what its arguments' brought along."""
+        with np.errstate(all="ignore"):
+            values = tuple([value for value, _ in args])
+            out = at_once(values[1], values[0].T) if op == "matmul" else self._values.apply(op, values)
+            if op in _COMPARISONS or op in _LOGIC:
+                return out, _may_turn(op, args, np.shape(out))
+            settled = self.settled(op, out, self._error(op, out, args), args)
+            if np.isinf(settled).any():
+                is_sure = np.isinf(settled) & self._is_a_number(op, args)
+                settled = np.where(is_sure, _of_a_number(op), settled)
         if op == "sub":
             return DifferenceOfOne((out, settled))
-        return Product(out, settled, pair.terms) if isinstance(pair, Product) else (out, settled)
+        return Product(out, settled, args[0][0].shape[-1]) if op == "matmul" else (out, settled)
+
+    def _error(self, op: str, out: Array, args: tuple[Pair, ...]) -> Error:
+        error = np.asarray(OPERATIONS[op].error(self._roundoff, out, *args), dtype=np.float64)
+        if op in ("add", "sub"):
+            error = error + self.onto(args)
+        # A value that overflowed may belong anywhere, and ∞ − ∞ inside a rule says nothing either.
+        return np.where(np.isnan(error) | ~np.isfinite(out), np.inf, error)
+
+    def onto(self, args: tuple[Pair, ...]) -> Any:
+        """What summing onto a bias costs more than adding it last: a library may begin with it.
+
+        Every one of the n partial sums then holds it, so n·u·|b| comes on top (Higham 2002, section 4.2).
+        """
+        terms = [getattr(pair, "terms", 0) for pair in args]
+        return self._roundoff * (terms[0] * np.abs(args[1][0]) + terms[1] * np.abs(args[0][0]))
 
     def settled(self, op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> Error:
         """Give the error with doubt in place of what overflow and NaN make of it.
@@ -244,6 +297,8 @@ def _reach(op: str, out: Array, args: tuple[Pair, ...]) -> Any:
             return (sizes[0] ** 2).sum(axis=-1, keepdims=True)
         case "normalized_back":
             return (sizes[1] ** 2).sum(axis=-1, keepdims=True) + sizes[0].sum(axis=-1, keepdims=True)
+        case "smooth_l1":  # its square, where there is one
+            return np.where(sizes[0] - args[0][1] < sizes[1] + args[1][1], (sizes[0] + args[0][1]) ** 2, 0.0)
         case "div" | "ratio" | "exp":
             finite = [np.isfinite(value) for value, _ in args]
             return np.where(finite[0] & finite[-1], np.abs(out), 0.0)

@@ -15,14 +15,13 @@ import numpy as np
 
 from rnnstep.engine import Block, Pass
 from rnnstep.equations.bounds import Pair
-from rnnstep.equations.evaluate import Product
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.network.graph import Part, is_join
 from rnnstep.network.time import Mask
 from rnnstep.network.wires import When
 from rnnstep.reference.judge.block_bounds import LossBounds, bounded
-from rnnstep.reference.judge.bounds import A_NUMBER, Error, Rounding, exact
+from rnnstep.reference.judge.bounds import A_NUMBER, Error, Product, Rounding, exact
 
 WINDOW_BYTES = 64 << 20  # values of all operations held at once
 
