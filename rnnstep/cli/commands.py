@@ -49,14 +49,11 @@ class Subcommand(click.Command):
         *,
         usage: str,
         about: Text,
-        **attributes: Any,
     ) -> None:
         def run(**parameters: Any) -> int:
             return action(GivenOptions(**parameters), click.get_current_context().obj)
 
-        super().__init__(
-            name, callback=run, params=[*params, _help_option()], add_help_option=False, **attributes
-        )
+        super().__init__(name, callback=run, params=[*params, _help_option()], add_help_option=False)
         self.usage = usage
         self.about = about
 
@@ -70,10 +67,13 @@ class Subcommand(click.Command):
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write usage, what the command does, and its options."""
-        language = ctx.obj
-        usage = Text("Usage: {usage}", usage=self.usage).into(language)
-        formatter.write(f"{usage}\n\n{paragraphs(self.about.into(language))}\n")
+        self.format_usage(ctx, formatter)
         self.format_options(ctx, formatter)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write usage, and what the command does."""
+        usage = Text("Usage: {usage}", usage=self.usage).into(ctx.obj)
+        formatter.write(f"{usage}\n\n{paragraphs(self.about.into(ctx.obj))}\n")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in two columns."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnstep.cli.commands import WIDTH, Argument, GivenOptions, Subcommand
-from rnnstep.cli.options import HelpWord, language_option
+from rnnstep.cli.options import ScenarioName, language_option
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 
@@ -68,7 +68,7 @@ def _words(path: Path, key: str, language: str) -> str:
 COMMAND = Subcommand(
     "help",
     run,
-    [Argument("WORD", required=False, type=HelpWord()), language_option()],
+    [Argument("WORD", required=False, type=ScenarioName(or_command=True)), language_option()],
     usage="rnnstep help [COMMAND|SCENARIO]",
     about=Text("Show the help of a command, or what a scenario is about."),
 )

@@ -147,9 +147,16 @@ class SizeOption(click.ParamType[int]):
 
 
 class ScenarioName(click.ParamType[str]):
-    """A path, or the name of a bundled scenario; both are completed."""
+    """A path, or the name of a bundled scenario; both are completed.
+
+    Args:
+        or_command: whether it may be a command as well, as what `help` is asked about.
+    """
 
     name = "SCENARIO"
+
+    def __init__(self, *, or_command: bool = False) -> None:
+        self._or_command = or_command
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -164,18 +171,13 @@ class ScenarioName(click.ParamType[str]):
         return found or [CompletionItem(incomplete, type="file")]
 
     def _commands(self, ctx: click.Context) -> list[str]:
-        """The commands that may stand there instead: in the first word."""
+        """The commands that may stand there instead: in the first word, or where one is asked about."""
+        root = ctx.find_root()
+        if self._or_command and isinstance(root.command, click.Group):
+            return root.command.list_commands(root)
         if isinstance(ctx.command, click.Group) and not ctx.params.get("scenario"):
             return ctx.command.list_commands(ctx)
         return []
-
-
-class HelpWord(ScenarioName):
-    """What `help` may be asked about: a command or a scenario."""
-
-    def _commands(self, ctx: click.Context) -> list[str]:
-        root = ctx.find_root()
-        return root.command.list_commands(root) if isinstance(root.command, click.Group) else []
 
 
 def _name(param: click.Parameter | None) -> str:

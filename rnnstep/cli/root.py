@@ -52,10 +52,16 @@ COMMANDS = {
 }
 
 
-class Root(Subcommand, click.Group):
-    """The program itself: the command that opens the debugger, and the group of all others."""
+class Root(click.Group):
+    """The program itself: the group of all commands, and without one of them the command that opens the debugger."""
 
     allow_interspersed_args = True  # options may follow the scenarios
+
+    def __init__(self, opening: Subcommand) -> None:
+        super().__init__(
+            opening.name, params=opening.params, invoke_without_command=True, add_help_option=False
+        )
+        self._opening = opening
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Give the commands in the order of the help."""
@@ -69,14 +75,14 @@ class Root(Subcommand, click.Group):
         """Leave everything to the command, if the first word that is no option names one."""
         position = self._first_word(args)
         if position is None or args[position] not in COMMANDS:
-            return super().parse_args(ctx, args)
+            return self._opening.parse_args(ctx, args)
         ctx.args = [args[position], *args[:position], *args[position + 1 :]]
         return ctx.args
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the command, or open the debugger."""
         if not ctx.args:
-            return int(click.Command.invoke(self, ctx))
+            return int(self._opening.invoke(ctx))
         name, *rest = ctx.args
         command = COMMANDS[name]
         with command.make_context(
@@ -88,12 +94,13 @@ class Root(Subcommand, click.Group):
         ) as below:
             return int(command.invoke(below))
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands before the options."""
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write usage, what the program does, its commands and its options."""
+        self._opening.format_usage(ctx, formatter)
         rows = [(command.usage.removeprefix(f"{PROGRAM} "), command.about) for command in COMMANDS.values()]
         told = [(usage, about.into(ctx.obj).split("\n")[0]) for usage, about in rows]
         formatter.write(f"\n{Text('Commands:').into(ctx.obj)}\n{columns(told)}\n")
-        super().format_options(ctx, formatter)
+        self._opening.format_options(ctx, formatter)
 
     def _first_word(self, args: Sequence[str]) -> int | None:
         """Give the position of the first argument that is neither an option nor its value."""
@@ -142,17 +149,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _root() -> Root:
+    about = Text(
+        "Step through every number of an RNN, LSTM or GRU, with torch's beside it.\n"
+        "SCENARIO is a path, a folder, or the name of a bundled scenario such as hello; without one,"
+        " choose from the bundled ones. Where standard output is not a terminal, the trace is printed."
+    )
+    params = [*opening.params(), _version_option()]
     return Root(
-        PROGRAM,
-        opening.run,
-        [*opening.params(), _version_option()],
-        invoke_without_command=True,
-        usage=f"{PROGRAM} [OPTIONS] [SCENARIO...]",
-        about=Text(
-            "Step through every number of an RNN, LSTM or GRU, with torch's beside it.\n"
-            "SCENARIO is a path, a folder, or the name of a bundled scenario such as hello; without one,"
-            " choose from the bundled ones. Where standard output is not a terminal, the trace is printed."
-        ),
+        Subcommand(PROGRAM, opening.run, params, usage=f"{PROGRAM} [OPTIONS] [SCENARIO...]", about=about)
     )
 
 

@@ -11,7 +11,7 @@
         .worst .parting                     that place (Finding); where two right runs part, or None
         .is_module                          False for a cell of one's own: all of it is a self-check
         .output .h_n .c_n .logits           torch's, in torch's shapes; lists where there are several batches
-        .comparisons[batch] -> Comparison   of the way forward
+        .comparisons[batch] -> Comparison   of the forward pass; None while torch has no word on it
         .beside(batch, phase)               Comparison, ComparedGradients or ComparedUpdate; None where (or while)
                                             torch has no word: `check` gives the way forward, the worker all three
 

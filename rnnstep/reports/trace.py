@@ -94,14 +94,14 @@ class Reference(Mapping[str, Any]):
 
     def step(self, step: TraceStep) -> ReferenceStep:
         """Give torch's values of one of the run's steps."""
-        return ReferenceStep(self._checked.comparisons[step.batch], step)
+        return ReferenceStep(self._checked.compared[step.batch], step)
 
     @property
     def input(self) -> Any:
         """What entered torch's module; a list where there are several batches."""
         scenario = self._trace.scenario
         found = [
-            as_torch_shows(scenario, comparison.reference.x["L0"]) for comparison in self._checked.comparisons
+            as_torch_shows(scenario, comparison.reference.x["L0"]) for comparison in self._checked.compared
         ]
         return found[0] if len(found) == 1 else found
 

@@ -26,38 +26,37 @@ _EITHER: Mapping[KeyPath, tuple[tuple[frozenset[str], frozenset[str]], ...]] = {
 }
 
 
-class CuredDocument(Document):
-    """A file with its cure put in place: what the cure gives stands under [cure], all else where it was."""
+class Cured:
+    """A file with its cure put in place: what the cure gives stands under [cure], all else where it was.
 
-    def __init__(self, document: Document, data: dict[str, Any], given: frozenset[KeyPath]) -> None:
-        super().__init__(document.path, document.folder, document.text, data, document.limits)
+    Attributes:
+        document: what is read.
+    """
+
+    def __init__(self, file: Document, data: dict[str, Any], given: frozenset[KeyPath]) -> None:
+        self._file = file
         self._given = given
-        self._of_cure: list[bool] = []  # of each problem
+        self.document = Document(file.path, file.folder, file.text, data, file.limits, self._stands_at)
 
-    def offset(self, place: KeyPath) -> int:
-        """Give the offset of `place`, under [cure] if it is the cure's."""
-        return super().offset(("cure", *place) if self._is_given(place) else place)
+    def _stands_at(self, place: KeyPath) -> KeyPath:
+        return ("cure", *place) if self._is_given(place) else place
 
     def _is_given(self, place: KeyPath) -> bool:
         """Whether the cure gives what stands at a place, or something within it."""
         is_inside = any(place[:length] in self._given for length in range(1, len(place) + 1))
         return is_inside or (bool(place) and any(key[: len(place)] == place for key in self._given))
 
-    def problem(self, place: KeyPath, message: Text, *, position: tuple[int, int] | None = None) -> None:
-        """Note a mistake, and whether it is the cure's."""
-        super().problem(place, message, position=position)
-        self._of_cure += [self._is_given(place)] * (len(self.problems) - len(self._of_cure))
-
-    def tell(self, document: Document) -> None:
+    def tell(self) -> None:
         """Note in the file's document what is wrong with the cure, and with nothing but the cure."""
-        is_fine = not document.problems
-        for problem, is_own in zip(self.problems, self._of_cure, strict=True):
-            if problem in document.problems:
+        file = self._file
+        is_fine = not file.problems
+        for problem, place in zip(self.document.problems, self.document.noted_at, strict=True):
+            if problem in file.problems:
                 continue
-            if is_own:
-                document.problem((), problem.message, position=(problem.line, problem.column))
+            if self._is_given(place):
+                file.problem((), problem.message, position=(problem.line, problem.column))
             elif is_fine:  # else it follows from what is wrong with the file
-                document.problem(("cure",), _in_its_light(problem))
+                file.problem(("cure",), _in_its_light(problem))
 
 
 def _in_its_light(problem: Problem) -> Text:
@@ -65,7 +64,7 @@ def _in_its_light(problem: Problem) -> Text:
     return Text("[cure]: line {line} does not fit it: {reason}", line=problem.line, reason=problem.message)
 
 
-def cured_document(document: Document) -> CuredDocument | None:
+def cured(document: Document) -> Cured | None:
     """Give the file as its cure has it; None if it has neither a [cure] nor a mistake on purpose."""
     table = document.table("cure")
     file = {key: value for key, value in document.data.items() if key != "cure"}
@@ -74,7 +73,7 @@ def cured_document(document: Document) -> CuredDocument | None:
     if table is None:
         if document.root.has("cure") or not has_mistake:
             return None
-        return CuredDocument(document, _without_mistake(file), frozenset())
+        return Cured(document, _without_mistake(file), frozenset())
     cure = _without_mistake({key: value for key, value in document.data["cure"].items() if key != "cure"})
     needless = [
         place for place in (("cure",), ("training", "mistake")) if _holds(document.data["cure"], place)
@@ -86,7 +85,7 @@ def cured_document(document: Document) -> CuredDocument | None:
         table.problem(
             (), Text("[cure] changes nothing: expected keys of this file with what they should have been")
         )
-    return CuredDocument(document, merged, frozenset(_leaves(cure, ())))
+    return Cured(document, merged, frozenset(_leaves(cure, ())))
 
 
 def _without_mistake(data: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.network.description import Embedding, Linear, Recurrent
 from rnnstep.scenario import modules
-from rnnstep.scenario.cure import CuredDocument, cured_document
+from rnnstep.scenario.cure import cured
 from rnnstep.scenario.data.initial_state import read_initial_state
 from rnnstep.scenario.data.input import read_input, read_target
 from rnnstep.scenario.data.labelled_rows import read_data
@@ -164,22 +164,22 @@ class _Numbers:
 
 def _read(document: Document, path: Path, wishes: Wishes) -> Scenario:
     """Read the file, and once more with its cure put in place if it has one."""
-    scenario = _read_once(document, path, wishes)
-    cured = cured_document(document)
-    cure = _read_once(cured, path, wishes) if cured is not None else None
-    if cured is not None:
-        cured.tell(document)
+    scenario = _read_once(document, path, wishes, KEYS[""])
+    found = cured(document)
+    cure = None
+    if found is not None:
+        cure = _read_once(found.document, path, wishes, tuple(key for key in KEYS[""] if key != "cure"))
+        found.tell()
     document.finish()
     assert scenario is not None
-    if cured is not None and cure is not None:
-        cure = replace(cure, origins=origins_of(cured.data))
+    if found is not None and cure is not None:
+        cure = replace(cure, origins=origins_of(found.document.data))
     return replace(scenario, cure=cure, origins=origins_of(document.data))
 
 
-def _read_once(document: Document, path: Path, wishes: Wishes) -> Scenario | None:
-    """Give what a document holds but for its cure, or None with problems noted."""
-    keys = KEYS[""]
-    document.root.known(*(key for key in keys if key != "cure" or not isinstance(document, CuredDocument)))
+def _read_once(document: Document, path: Path, wishes: Wishes, keys: Sequence[str]) -> Scenario | None:
+    """Give what a document holds but for its cure, or None with problems noted; `keys` may stand above all tables."""
+    document.root.known(*keys)
     name = printable(path.stem)
     title = read_localized(document, "title", default=name)
     summary = read_localized(document, "summary")

@@ -209,7 +209,7 @@ def _largest(checked: Checked) -> float:
     """The largest difference of any state, and of what the module returned."""
     gaps = [
         difference
-        for comparison in checked.comparisons
+        for comparison in checked.compared
         for key, run in comparison.done.runs.items()
         for name in run.block.program.states
         if (difference := _gap(run.state(name), comparison.reference.states[key][name])) is not None

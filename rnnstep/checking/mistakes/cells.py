@@ -91,17 +91,9 @@ def _peephole(reads: str) -> Rewriting:
         last = [line for line in pattern.lines if line.name in ("hh_o", "a_o", "o")]
         first = [line for line in pattern.lines if line not in last and line.name not in ("tanh_c", "h")]
         rest = [line for line in pattern.lines if line.name in ("tanh_c", "h")]
-        return _names_swapped("hh_o", {"h_prev": reads})(_Reordered(pattern, (*first, *last, *rest)))
+        return _names_swapped("hh_o", {"h_prev": reads})(pattern.reordered((*first, *last, *rest)))
 
     return rewriting
-
-
-class _Reordered(Pattern):
-    """A pattern with its lines in another order."""
-
-    def __init__(self, pattern: Pattern, lines: Lines) -> None:
-        self.__dict__.update(pattern.__dict__)
-        self.lines = lines
 
 
 # ── GRU ──────────────────────────────────────────────────────────────────────────────

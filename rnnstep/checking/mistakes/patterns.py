@@ -80,6 +80,7 @@ class Pattern:
 
     def __init__(self, block: Block, lines: Lines) -> None:
         program: Program = block.program
+        self._block = block
         self.lines = lines
         self.shapes = program.shapes
         self.states = tuple(program.states)
@@ -88,6 +89,10 @@ class Pattern:
         self.parameters = frozenset(program.parameters)
         self.biases = frozenset(name for name, shape in program.parameters.items() if len(shape) == 1)
         self.by_name = {line.name: line for line in lines}
+
+    def reordered(self, lines: Lines) -> Pattern:
+        """The pattern with its lines in another order."""
+        return Pattern(self._block, lines)
 
     def size(self, expression: Expression) -> tuple[int, ...] | None:
         """The shape of a name; None of anything else."""

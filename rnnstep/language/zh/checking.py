@@ -71,7 +71,6 @@ TABLE = {
     "there is no value `{name}`; did you mean `{base}` with step = {step}?": (
         "没有名为 `{name}` 的值；是想写 `{base}` 和 step = {step} 吗？"
     ),
-    "there is no value `{name}`": "没有名为 `{name}` 的值",
     "there is no value `{name}`; known are {known}": "没有名为 `{name}` 的值；可用的有 {known}",
     "`{name}` is of a step: say which, step = 1 or t = 0": (
         "`{name}` 属于某个时间步：请写明是哪一步，step = 1 或 t = 0"

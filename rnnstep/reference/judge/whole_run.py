@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from rnnstep.engine import Pass, Trace
+from rnnstep.engine import Trace
 from rnnstep.engine.epoch import Epoch
 from rnnstep.engine.trace import Results
-from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 from rnnstep.reference.judge.backward import ComparedGradients, compare_gradients
-from rnnstep.reference.judge.bounds import Error
 from rnnstep.reference.judge.findings import Finding, Verdict, undecided
 from rnnstep.reference.judge.forward import Comparison, compare
 from rnnstep.reference.judge.update import ComparedUpdate, compare_update
@@ -30,15 +28,15 @@ class Checked(Results):
 
     Attributes:
         trace: our run.
-        comparisons: of the way forward, one a batch; one that torch has no word on yet has no values (`NotCompared`).
-        backward: of the way back, likewise; None where there is none, or not yet.
-        updates: of the update after each batch, likewise.
+        comparisons: of the forward pass of each batch; None where torch has no word on it yet.
+        backward: of the backward pass of each batch; None where there is none, or not yet.
+        updates: of the update after each batch; None where there is none, or not yet.
     """
 
     def __init__(
         self,
         trace: Trace,
-        comparisons: tuple[Comparison, ...],
+        comparisons: tuple[Comparison | None, ...],
         backward: tuple[ComparedGradients | None, ...] = (),
         updates: tuple[ComparedUpdate | None, ...] = (),
     ) -> None:
@@ -55,8 +53,12 @@ class Checked(Results):
                 return self.backward[batch]
             case "update":
                 return self.updates[batch]
-        found = self.comparisons[batch]
-        return None if isinstance(found, NotCompared) else found
+        return self.comparisons[batch]
+
+    @property
+    def compared(self) -> tuple[Comparison, ...]:
+        """The forward passes that torch has a word on."""
+        return tuple(one for one in self.comparisons if one is not None)
 
     @property
     def agrees(self) -> bool:
@@ -83,7 +85,7 @@ class Checked(Results):
     def max_abs_diff(self) -> dict[str, float]:
         """The largest difference of `output`, `h_n`, `c_n` and `logits` along the run, where there are such."""
         found: dict[str, float] = {}
-        for comparison in self.comparisons:
+        for comparison in self.compared:
             for name, difference in comparison.verdict.max_abs_diff.items():
                 found[name] = max(difference, found.get(name, 0.0))
         return found
@@ -91,7 +93,7 @@ class Checked(Results):
     @cached_property
     def worst(self) -> Finding | None:
         """Where a difference takes up most of what is allowed: of one step, or of whatever else disagrees."""
-        steps = [comparison.verdict.worst for comparison in self.comparisons]
+        steps = [comparison.verdict.worst for comparison in self.compared]
         found = [fault for _, fault in self.faults] or [worst for worst in steps if worst is not None]
         return max(found, key=lambda finding: finding.share, default=None)
 
@@ -113,7 +115,7 @@ class Checked(Results):
     @property
     def parting(self) -> Finding | None:
         """Where the runs have first parted though both are right, or None."""
-        return next((comparison.parting for comparison in self.comparisons if comparison.parting), None)
+        return next((comparison.parting for comparison in self.compared if comparison.parting), None)
 
     @property
     def explanation(self) -> Text:
@@ -133,41 +135,7 @@ class Checked(Results):
         return Text("agrees with torch")
 
     def _each(self) -> Iterator[Any]:
-        return (one.reference for one in self.comparisons if not isinstance(one, NotCompared))
-
-
-class _NoRun:
-    """Stands for a run that torch has no word on."""
-
-    runs: Mapping[str, Any] = {}
-
-
-class NotCompared(Comparison):
-    """Stands for a batch that torch has no word on yet: nothing disagrees, and there are no values."""
-
-    def __init__(self) -> None:
-        self.verdict = Verdict((), None, {}, {}, None, b"")
-
-    @property
-    def done(self) -> Pass:  # type: ignore[override]
-        """A run of nothing."""
-        return _NoRun()  # type: ignore[return-value]
-
-    def value(self, key: str, name: str, t: int) -> Array | None:
-        """None."""
-
-    def difference(self, key: str, name: str, t: int) -> Error | None:
-        """None."""
-
-    def one_step(self, key: str, name: str, t: int) -> tuple[Error, Error] | None:
-        """None."""
-
-    def is_module_confirmed(self, key: str, name: str) -> bool:  # noqa: ARG002 - as every comparison
-        """Nothing is."""
-        return False
-
-    def agrees_at(self, key: str, name: str, t: int) -> bool | None:
-        """None."""
+        return (one.reference for one in self.compared)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -187,16 +155,13 @@ def check(trace: Trace) -> Checked:
 
 
 def set_beside(epoch: Epoch, answers: Mapping[int, TorchAnswer]) -> Checked:
-    """Set an epoch of ours beside what the worker found, by batch; those that are missing are `NotCompared`."""
-    forward: list[Comparison] = []
+    """Set an epoch of ours beside what the worker found, by batch; None where one is missing."""
+    forward: list[Comparison | None] = []
     backward: list[ComparedGradients | None] = []
     updates: list[ComparedUpdate | None] = []
     for batch in range(epoch.num_batches):
         answer = answers.get(batch, TorchAnswer())
-        if answer.forward is None:
-            forward.append(NotCompared())
-        else:
-            forward.append(compare(epoch.forward(batch), *answer.forward))
+        forward.append(None if answer.forward is None else compare(epoch.forward(batch), *answer.forward))
         back = None if answer.backward is None else epoch.backward(batch)
         update = None if answer.update is None else epoch.update(batch)
         backward.append(

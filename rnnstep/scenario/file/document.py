@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -320,15 +320,27 @@ class Document:
         data: What `parse_toml` made of it.
         limits: What it may ask for.
         problems: The mistakes found so far.
+        noted_at: Where each of them is in `data`.
     """
 
-    def __init__(self, path: str, folder: Path, text: str, data: dict[str, Any], limits: Limits) -> None:
+    def __init__(
+        self,
+        path: str,
+        folder: Path,
+        text: str,
+        data: dict[str, Any],
+        limits: Limits,
+        stands_at: Callable[[KeyPath], KeyPath] | None = None,
+    ) -> None:
+        """Take the parts of a file; `stands_at` says where in the text a key of `data` stands, if elsewhere."""
         self.path = printable(path)
         self.folder = folder
         self.text = text
         self.data = data
         self.limits = limits
         self.problems: list[Problem] = []
+        self.noted_at: list[KeyPath] = []
+        self._stands_at = stands_at
 
     @property
     def root(self) -> Table:
@@ -345,6 +357,8 @@ class Document:
 
     def offset(self, place: KeyPath) -> int:
         """Give the offset in `text` of `place`, or of the nearest known place that holds it."""
+        if self._stands_at is not None:
+            place = self._stands_at(place)
         is_below_array = any(isinstance(part, int) for part in place)
         known = self._offsets if is_below_array else self._outline
         while place and place not in known:
@@ -368,6 +382,7 @@ class Document:
         problem = Problem(self.path, line, column, _safe(message))
         if problem not in self.problems:
             self.problems.append(problem)
+            self.noted_at.append(place)
 
     def table(self, name: str) -> Table | None:
         """Give the table `[name]`, or None if it is absent or not a table (a problem)."""
