@@ -7,12 +7,12 @@ import sys
 from os import PathLike
 
 from rnnstep.checking import answers_of
+from rnnstep.checking.marked_sheet import Marks
 from rnnstep.engine import Model, Trace
 from rnnstep.engine.learning import Learning
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.reports.gradients import Gradients, gradients
-from rnnstep.reports.marks import Marks
 from rnnstep.reports.trace import Run
 from rnnstep.reports.training import TrainingRun, check_training, training_run
 from rnnstep.scenario.bundled import find

@@ -9,7 +9,7 @@ from __future__ import annotations
 from rnnstep.checking.answers.answer import Answer, Answers
 from rnnstep.checking.answers.lines import inline_answers
 from rnnstep.checking.answers.reading import answers_of, read_answers
-from rnnstep.checking.marked_sheet import TOO_COARSE, Marked, Remarks, followed, not_marked
+from rnnstep.checking.marked_sheet import TOO_COARSE, Marks, Remarks, followed, not_marked
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes.words import MISTAKES
 from rnnstep.checking.naming import NamedMistake
@@ -20,7 +20,7 @@ __all__ = [
     "Answer",
     "Answers",
     "Mark",
-    "Marked",
+    "Marks",
     "NamedMistake",
     "Remarks",
     "Sheet",

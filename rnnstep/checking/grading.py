@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from rnnstep.checking.answers.reading import ENDINGS, KINDS, read_answers
-from rnnstep.checking.marked_sheet import Marked
+from rnnstep.checking.marked_sheet import Marks
 from rnnstep.checking.mistakes.catalogue import Catalogue
 from rnnstep.engine.learning import Learning
 from rnnstep.errors import RnnstepError, ScenarioError, UsageError
@@ -217,7 +217,7 @@ class Grader:
 
     def _marked(self, one: Submission) -> GradedRow:
         answers = read_answers(one.path, self._limits).rounded_to(self._decimals)
-        marked = Marked.of(self._learning, answers, self._catalogue)
+        marked = Marks.of(self._learning, answers, self._catalogue)
         right, count = marked.score
         number = marked.first_wrong
         if number is None:

@@ -10,7 +10,7 @@ from rnnstep.checking.answers.answer import Answer
 from rnnstep.checking.answers.layout import Laid
 from rnnstep.checking.answers.numbers import Numbers
 from rnnstep.checking.answers.targets import Target, TargetPart, gradient_target
-from rnnstep.checking.marked_sheet import Marked
+from rnnstep.checking.marked_sheet import Marks
 from rnnstep.checking.marking import Sheet
 from rnnstep.checking.own_numbers import Place
 from rnnstep.engine.epoch import CLIP
@@ -20,7 +20,7 @@ from rnnstep.equations.operations import Array
 
 def guessed(
     learning: Learning, place: Place, row: int, index: tuple[int, ...] | None, numbers: Numbers, decimals: int
-) -> Marked | None:
+) -> Marks | None:
     """Mark what somebody takes a value to be; the mark is the last one.
 
     Args:
@@ -56,7 +56,7 @@ def guessed(
     before = [laid(one, value) for one, value in _shown_before(learning, place, row)]
     target = Target((TargetPart(place, (slice(None),) * len(shape)),), shape, row, place.t, block.layer)
     answer = Answer(place.name, whole, place.t, decimals=max(min(1, decimals), numbers.most_decimals))
-    return Marked(Sheet(learning, [*before, Laid(answer, target, whole)]))
+    return Marks(Sheet(learning, [*before, Laid(answer, target, whole)]))
 
 
 def _shown_before(learning: Learning, place: Place, row: int) -> Iterator[tuple[Place, Array]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,10 +19,12 @@ from rnnstep.checking.answers.layout import Laid
 from rnnstep.checking.chance import NAMED, at_least, once_in
 from rnnstep.checking.marking import Mark, Sheet
 from rnnstep.checking.mistakes.catalogue import Catalogue
+from rnnstep.checking.mistakes.words import MISTAKES
 from rnnstep.checking.naming import QUICK, THOROUGH, NamedMistake, Tried, told, tried
 from rnnstep.checking.own_numbers import Place
 from rnnstep.engine.finite import NotFinite
 from rnnstep.engine.learning import Learning
+from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import names_in
 from rnnstep.language import Text
 from rnnstep.scenario.model import Batch, Scenario
@@ -194,7 +196,7 @@ class Remarks:
     is_too_coarse: bool = False
 
 
-class Marked:
+class Marks:
     """All answers of one writer, marked.
 
     Attributes:
@@ -306,8 +308,13 @@ class Marked:
         wrong = [number for number, mark in enumerate(self.marks) if mark.status == "wrong"]
         return min(wrong, key=self.sheet.order, default=None)
 
+    def as_dict(self, language: str = "en") -> dict[str, Any]:
+        """Give the marks as a dictionary of plain lists and numbers, words in a language."""
+        answers = [_as_dict(self, number, language) for number in range(len(self.marks))]
+        return {"answers": answers, "score": list(self.score)}
 
-def followed(marked: Marked, number: int) -> Text:
+
+def followed(marked: Marks, number: int) -> Text:
     """What is to be said of an answer that follows from wrong ones: whether it scores."""
     if marked.scores(number):
         return Text("right, from your own earlier numbers")
@@ -317,7 +324,7 @@ def followed(marked: Marked, number: int) -> Text:
     )
 
 
-def not_marked(marked: Marked, mark: Mark) -> Text:
+def not_marked(marked: Marks, mark: Mark) -> Text:
     """Why an answer is not marked."""
     value = written(float(mark.expected[~np.isfinite(mark.expected)].flat[0]))
     if marked.since is None:
@@ -328,3 +335,61 @@ def not_marked(marked: Marked, mark: Mark) -> Text:
         place=marked.since.place,
         why=marked.since.why,
     )
+
+
+# ── as plain lists and numbers ───────────────────────────────────────────────────────────────────
+
+
+def _as_dict(marked: Marks, number: int, language: str) -> dict[str, Any]:
+    mark = marked.marks[number]
+    target, answer = mark.target, mark.answer
+    found: dict[str, Any] = {
+        "t": target.t,
+        "layer": target.layer,
+        "direction": target.direction,
+        "name": answer.name,
+        "given": _given(mark.given),
+        "expected": mark.expected.tolist(),
+        "status": mark.status,
+        "scores": marked.scores(number),
+        "mistakes": [],
+        "low": mark.low.tolist(),
+        "high": mark.high.tolist(),
+    }
+    if answer.row:
+        found["batch"] = answer.row
+    if answer.epoch is not None:
+        found["epoch"] = answer.epoch
+    if mark.status == "unmarkable" and marked.since is not None:
+        found["since"] = marked.since.place
+        found["why"] = marked.since.why.into(language)
+    remarks = marked.remarks(number)
+    for one in remarks.mistakes:
+        for id_ in one.ids:
+            mistake = {
+                "id": id_,
+                "name": MISTAKES[id_].name.into(language),
+                "explains": one.explains,
+                "chance": one.chance,
+                "explanation": MISTAKES[id_].explanation.into(language),
+                "hint": MISTAKES[id_].hint.into(language),
+            }
+            others = [other for other in one.ids if other != id_]
+            found["mistakes"].append(mistake | ({"with": others[0]} if others else {}))
+    if remarks.is_too_coarse:
+        found["too_coarse"] = True
+    if remarks.advice is not None:
+        found["next"] = {
+            "name": remarks.advice.name,
+            "t": remarks.advice.t,
+            "layer": remarks.advice.layer,
+            "direction": remarks.advice.direction,
+        }
+    return found
+
+
+def _given(values: Array) -> Any:
+    """Nested lists; null for a blank."""
+    if values.ndim:
+        return [_given(one) for one in values]
+    return None if np.isnan(values) else float(values)

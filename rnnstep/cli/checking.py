@@ -30,7 +30,7 @@ NAME_OF_STANDARD_INPUT = "<stdin>"  # in messages
 
 def run(given: GivenOptions, speech: str) -> int:
     """Mark and write; the exit status says whether an answer is wrong."""
-    from rnnstep.checking import Marked
+    from rnnstep.checking import Marks
     from rnnstep.cli.output import check_output, write_text
     from rnnstep.cli.page import folded, page_of
     from rnnstep.engine.learning import Learning
@@ -38,7 +38,7 @@ def run(given: GivenOptions, speech: str) -> int:
 
     check_output(given.output, force=given.force)
     scenario = read_complete(find(given.scenario), given)
-    marked = Marked.of(Learning(scenario), _answers(given).rounded_to(given.decimals))
+    marked = Marks.of(Learning(scenario), _answers(given).rounded_to(given.decimals))
     page = page_of(scenario, given)
     if given.format == "json":
         from rnnstep.reports.marks import marks_json

@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking import MISTAKES, TOO_COARSE, Mark, Marked, NamedMistake, Remarks, followed, not_marked
+from rnnstep.checking import MISTAKES, TOO_COARSE, Mark, Marks, NamedMistake, Remarks, followed, not_marked
 from rnnstep.cli.page import TextPage, module_words
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
@@ -17,13 +17,13 @@ from rnnstep.views.numbers import number
 MOST_ENTRIES = 8  # that are told of one answer
 
 
-def marked_pieces(marked: Marked, page: TextPage, *, with_hints: bool = False) -> Iterator[str]:
+def marked_pieces(marked: Marks, page: TextPage, *, with_hints: bool = False) -> Iterator[str]:
     """Give the whole text, line by line; with hints nothing gives an answer away."""
     for line in _lines(marked, page, with_hints=with_hints):
         yield line + "\n"
 
 
-def _lines(marked: Marked, page: TextPage, *, with_hints: bool) -> Iterator[str]:
+def _lines(marked: Marks, page: TextPage, *, with_hints: bool) -> Iterator[str]:
     scenario = marked.sheet.learning.scenario
     title = " ".join(scenario.title.into(page.language).split())
     yield page.heading(page.dot.join([title or scenario.name, module_words(scenario)]))
@@ -35,7 +35,7 @@ def _lines(marked: Marked, page: TextPage, *, with_hints: bool) -> Iterator[str]
     yield page.heading(page.say(Text("{right} of {count} right", right=right, count=count)))
 
 
-def _answer(marked: Marked, index: int, mark: Mark, page: TextPage, *, with_hints: bool) -> Iterator[str]:
+def _answer(marked: Marks, index: int, mark: Mark, page: TextPage, *, with_hints: bool) -> Iterator[str]:
     decimals = marked.sheet.decimals(index)
     name = page.alphabet.spell(mark.label)
     if mark.status == "missing":
@@ -115,7 +115,7 @@ def _bound(value: float, decimals: int, page: TextPage) -> str:
     return number(0.0 if nothing else value, decimals, alphabet=page.alphabet)
 
 
-def _remarks(marked: Marked, index: int, page: TextPage, *, with_hints: bool) -> Iterator[str]:
+def _remarks(marked: Marks, index: int, page: TextPage, *, with_hints: bool) -> Iterator[str]:
     remarks = marked.remarks(index)
     if marked.marks[index].fewer_decimals is not None:
         fewer = marked.marks[index].fewer_decimals
@@ -158,7 +158,7 @@ def _remarks(marked: Marked, index: int, page: TextPage, *, with_hints: bool) ->
         )
 
 
-def _next(marked: Marked, index: int, remarks: Remarks, page: TextPage) -> str:
+def _next(marked: Marks, index: int, remarks: Remarks, page: TextPage) -> str:
     """What to work out next, by name."""
     assert remarks.advice is not None
     name = page.alphabet.spell(remarks.advice.label)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.checking import Answers, Mark, Marked, answers_of
+from rnnstep.checking import Answers, Mark, Marks, answers_of
 from rnnstep.checking.answers.reading import file_of
 from rnnstep.checking.own_numbers import Place
 from rnnstep.errors import RnnstepError, UsageError
@@ -31,14 +31,14 @@ class OwnAnswers:
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
         self._learning: Learning | None = None
-        self._marked: Marked | None = None
+        self._marked: Marks | None = None
 
-    def marked(self, learning: Learning) -> Marked | None:
+    def marked(self, learning: Learning) -> Marks | None:
         """The answers, marked against a run; None where it has other values than they are of."""
         if self._learning is not learning:
             self._learning = learning
             try:
-                self._marked = Marked.of(learning, self.answers)
+                self._marked = Marks.of(learning, self.answers)
             except RnnstepError:
                 self._marked = None
         return self._marked
@@ -66,7 +66,7 @@ def read_own(text: str) -> OwnAnswers:
     return OwnAnswers(answers_of([text] if file_of(text) is not None else text.split("|"), Limits()))
 
 
-def first_wrong_spot(marked: Marked) -> Spot | None:
+def first_wrong_spot(marked: Marks) -> Spot | None:
     """Where the first wrong answer was computed; None where none is wrong."""
     number = marked.first_wrong
     if number is None:

@@ -345,13 +345,13 @@ class Session:
         Raises:
             UsageError, ScenarioError: they cannot be read, or are of what the run does not have.
         """
-        from rnnstep.checking import Marked
+        from rnnstep.checking import Marks
         from rnnstep.session.own_answers import first_wrong_spot, read_own
 
         if not text.strip():
             return replace(self, own=None, note=Text("your answers are taken away"))
         own = read_own(text)
-        marked = Marked.of(self.run.learning, own.answers)
+        marked = Marks.of(self.run.learning, own.answers)
         right, count = marked.score
         spot = first_wrong_spot(marked)
         path = None if spot is None else self.tree.path_to(spot)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnstep.checking import Marked
+from rnnstep.checking import Marks
 from rnnstep.checking.answers.answer import Answer, Answers
 from rnnstep.checking.answers.layout import lay_out
 from rnnstep.checking.answers.numbers import Numbers
@@ -69,7 +69,7 @@ def names_of(learning: Learning) -> Iterator[tuple[str, int | None]]:
     yield from ((name, None) for name in WHOLE)
 
 
-def drawn(rng: random.Random, decimals: int, *, is_one: bool) -> tuple[Marked, str]:
+def drawn(rng: random.Random, decimals: int, *, is_one: bool) -> tuple[Marks, str]:
     """One random answer, marked; and what it is of."""
     name = rng.choice(list(SCENARIOS))
     learning, catalogue = learning_of(
@@ -96,4 +96,4 @@ def drawn(rng: random.Random, decimals: int, *, is_one: bool) -> tuple[Marked, s
     answer = Answer(value, given, t, epoch=epoch, decimals=decimals, line=1)
     document = Document("answers", Path(), "", {}, Limits())
     sheet = Sheet(learning, lay_out(learning, Answers((answer,), document)), catalogue)
-    return Marked(sheet), f"{name} {value}"
+    return Marks(sheet), f"{name} {value}"

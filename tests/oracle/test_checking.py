@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnstep.checking import Marked, inline_answers
+from rnnstep.checking import Marks, inline_answers
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.file.document import Limits
@@ -29,8 +29,8 @@ def scenario_of(kind: str, seed: int, *, steps: int = 3, sizes: tuple[int, int] 
     )
 
 
-def marked(scenario, lines) -> Marked:
-    return Marked.of(Learning(scenario), inline_answers(lines, Limits()))
+def marked(scenario, lines) -> Marks:
+    return Marks.of(Learning(scenario), inline_answers(lines, Limits()))
 
 
 def lines_of(scenario, values, pen, steps, names=("h",)) -> list[str]:

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from rnnstep.checking import MISTAKES, Marked, inline_answers
+from rnnstep.checking import MISTAKES, Marks, inline_answers
 from rnnstep.checking.chance import NAMED, Tries, at_least, once_in
 from rnnstep.checking.mistakes.catalogue import USUAL_FIRST
 from rnnstep.engine.learning import Learning
@@ -40,7 +40,7 @@ def test_the_chance_is_that_of_random_numbers(decimals: int) -> None:
     values = run(scenario, pen, "no_b_hh", range(1, 2))
     lines = [f"h_1 = {pen.written(values[0]['h'])}"]
     given = values[1]["h"][0]
-    marked = Marked.of(learning, inline_answers([*lines, f"h_2[0] = {given:.{decimals}f}"], Limits()))
+    marked = Marks.of(learning, inline_answers([*lines, f"h_2[0] = {given:.{decimals}f}"], Limits()))
     if marked.marks[1].status != "wrong":
         pytest.skip("the mistake does not show")
     tried = marked._tried_of(1, 20_000)
@@ -55,7 +55,7 @@ def test_the_chance_is_that_of_random_numbers(decimals: int) -> None:
             continue
         wrong += 1
         answers = inline_answers([*lines, f"h_2[0] = {value:.{decimals}f}"], Limits())
-        other = Marked.of(learning, answers, marked.sheet.catalogue)
+        other = Marks.of(learning, answers, marked.sheet.catalogue)
         fits += any(one.ids in earlier for one in other._tried_of(1, 20_000).fitting)
     assert fits / wrong == pytest.approx(found.chance, abs=3 * np.sqrt(found.chance / wrong) + 0.01)
 
@@ -89,7 +89,7 @@ def test_half_a_loss_to_four_places_is_named() -> None:
     learning = Learning(scenario)
     h = np.tanh([0.05, 0.1 + np.tanh(0.05) / 2, 0.15 + np.tanh(0.1 + np.tanh(0.05) / 2) / 2])
     half = float(np.mean((h - [0.2, 0.4, 0.6]) ** 2)) / 2
-    marked = Marked.of(learning, inline_answers([f"loss = {half:.4f}"], Limits()))
+    marked = Marks.of(learning, inline_answers([f"loss = {half:.4f}"], Limits()))
     (mistake,) = marked.remarks(0).mistakes
     assert (mistake.ids, mistake.explains) == (("half_squared_error",), "all")
     assert mistake.chance < NAMED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rnnstep.checking import Marked, inline_answers
+from rnnstep.checking import Marks, inline_answers
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read_text
@@ -38,5 +38,5 @@ def test_torch_is_right(module: str, decimals: int, shown: range | list[int]) ->
     lines = [
         f"h_{t + 1} = {' '.join(f'{value:.{decimals}f}' for value in output[t, 0].tolist())}" for t in shown
     ]
-    marks = Marked.of(learning, inline_answers(lines, Limits())).marks
+    marks = Marks.of(learning, inline_answers(lines, Limits())).marks
     assert [mark.status for mark in marks] == ["correct"] * len(shown)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnstep.checking import Marked, inline_answers
+from rnnstep.checking import Marks, inline_answers
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read, read_text
@@ -76,11 +76,11 @@ FIRST_UPDATE = (
 )
 
 
-def marked(scenario: str, *lines: str) -> Marked:
-    return Marked.of(Learning(read_text(scenario)), inline_answers(list(lines), Limits()))
+def marked(scenario: str, *lines: str) -> Marks:
+    return Marks.of(Learning(read_text(scenario)), inline_answers(list(lines), Limits()))
 
 
-def named(found: Marked, number: int) -> list[tuple[str, ...]]:
+def named(found: Marks, number: int) -> list[tuple[str, ...]]:
     return [one.ids for one in found.remarks(number).mistakes if one.is_named]
 
 

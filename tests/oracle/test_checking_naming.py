@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnnstep.checking import Marked, inline_answers
+from rnnstep.checking import Marks, inline_answers
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read_text
@@ -39,7 +39,7 @@ seed = 2
 """
 
 
-def ids(marked: Marked, number: int) -> set[str]:
+def ids(marked: Marks, number: int) -> set[str]:
     return {id_ for one in marked.remarks(number).mistakes for id_ in one.ids}
 
 
@@ -52,7 +52,7 @@ def test_a_blank_does_not_hide_a_mistake_made_at_every_step(mistake: str) -> Non
     scenario, pen = scenario_of("RNN", 3, sizes=(3, 4)), Pen(3)
     values = run(scenario, pen, mistake)
     lines = [f"h_{t + 1} = ? {pen.written(values[t]['h'][1:])}" for t in range(3)]
-    marked = Marked.of(Learning(scenario), inline_answers(lines, Limits()))
+    marked = Marks.of(Learning(scenario), inline_answers(lines, Limits()))
     wrong = [number for number, mark in enumerate(marked.marks) if mark.status == "wrong"]
     assert len(wrong) > 1
     assert all(mistake in ids(marked, number) for number in wrong)
@@ -63,7 +63,7 @@ def test_an_index_that_was_looked_up_wrongly_once_is_found_from_the_last_state(b
     learning = Learning(read_text(EMBEDDED.format(indices=[1, 2, 3], both=both)))
     other = Learning(read_text(EMBEDDED.format(indices=[1, 0, 3], both=both)))
     last = other.epoch(0).forward(0).values("L0", 2)["h"][0]
-    marked = Marked.of(learning, inline_answers([f"h_3 = {written(last)}"], Limits()))
+    marked = Marks.of(learning, inline_answers([f"h_3 = {written(last)}"], Limits()))
     assert marked.marks[0].status == "wrong"
     assert ids(marked, 0) == {"wrong_index"}
 
@@ -75,7 +75,7 @@ def test_a_row_of_a_large_batch_is_searched_alone() -> None:
     lines = [f"h_2 = {written(known['o'] * known['c'])}"]  # without the tanh
     answers = inline_answers(lines, Limits())
     of_row = replace(answers, answers=tuple(replace(one, row=17) for one in answers.answers))
-    marked = Marked.of(learning, of_row)
+    marked = Marks.of(learning, of_row)
     assert marked.marks[0].status == "wrong"
     assert ids(marked, 0) == {"h_without_tanh"}
 
@@ -102,5 +102,5 @@ def test_a_hundred_layers_are_no_deep_recursion() -> None:
     learning = Learning(read_text(DEEP))
     logits = learning.epoch(0).forward(0).values("linear", 1)["logits"][0]
     lines = [f"logits = {written(logits)}", f"grad.bias_ih_l0 = {'0 ' * 6}"]
-    marks = Marked.of(learning, inline_answers(lines, Limits())).marks
+    marks = Marks.of(learning, inline_answers(lines, Limits())).marks
     assert marks[0].status == "correct"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnstep.checking import Marked, inline_answers
+from rnnstep.checking import Marks, inline_answers
 from rnnstep.checking.answers.answer import Answer, Answers
 from rnnstep.checking.answers.numbers import from_text
 from rnnstep.engine.learning import Learning
@@ -53,7 +53,7 @@ def last(scenario, lines: list[str], row: int = 0):
         numbers = from_text(lines[0].partition("=")[2])
         answers = (Answer(one.name, numbers, one.t, row=row, line=1),)
         found = Answers(answers, Document("a", Path(), "", {}, Limits()))
-    marked = Marked.of(Learning(scenario), found)
+    marked = Marks.of(Learning(scenario), found)
     number = len(marked.marks) - 1
     assert all(mark.status == "correct" for mark in marked.marks[:number])
     return marked.marks[number].status, [one.ids for one in marked.remarks(number).mistakes]
@@ -137,7 +137,7 @@ def test_two_mistakes_at_once_are_tried_and_told_as_weaker(hello):
     both = np.tanh(net.w["weight_ih"] @ net.x[1] + net.w["weight_hh"].T @ h[1])
     lines = [f"h_1 = {text(h[1])}", f"h_2 = {text(both)}"]
     assert last(scenario, lines) == ("wrong", [("no_bias", "transposed_hh")])
-    marked = Marked.of(Learning(scenario), inline_answers(lines, Limits()))
+    marked = Marks.of(Learning(scenario), inline_answers(lines, Limits()))
     assert {one.explains for one in marked.remarks(1).mistakes} == {"consistent"}
 
 
@@ -152,7 +152,7 @@ def test_mistakes_that_the_data_cannot_tell_apart_come_with_what_would(hello):
     values = {name: value[0].astype(float) for name, value in done.values("L0", 0).items()}
 
     def remarks(wrong):
-        return Marked.of(learning, inline_answers([f"h_1 = {text(wrong)}"], Limits())).remarks(0)
+        return Marks.of(learning, inline_answers([f"h_1 = {text(wrong)}"], Limits())).remarks(0)
 
     exchanged = remarks(values["o"] * np.tanh(values["f"] * values["g"]))  # i and f
     assert [one.ids for one in exchanged.mistakes] == [("gates_i_f_swapped",)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnstep.checking import Marked, inline_answers
+from rnnstep.checking import Marks, inline_answers
 from rnnstep.checking.answers.answer import Answer, Answers
 from rnnstep.checking.answers.numbers import Numbers
 from rnnstep.engine.learning import Learning
@@ -76,7 +76,7 @@ def numbers(value: object, decimals: int = 4) -> str:
 
 def named(learning: Learning, lines: Sequence[str]) -> set[str]:
     """The mistakes of the last answer, which is wrong; all before it are right."""
-    marked = Marked.of(learning, inline_answers(list(lines), Limits()))
+    marked = Marks.of(learning, inline_answers(list(lines), Limits()))
     assert [mark.status for mark in marked.marks] == ["correct"] * (len(lines) - 1) + ["wrong"]
     return {id_ for one in marked.remarks(len(lines) - 1).mistakes for id_ in one.ids}
 
@@ -215,13 +215,13 @@ def test_whole_values_are_answers_as_torch_prints_them(module: str, layout: str)
     for name, value in torch_shows.items():
         numbers_ = np.round(np.asarray(value, float), 4)
         answer = Answer(name, from_data_of(numbers_), decimals=4, line=1)
-        marked = Marked.of(Learning(scenario), Answers((answer,), Document("a", Path(), "", {}, Limits())))
+        marked = Marks.of(Learning(scenario), Answers((answer,), Document("a", Path(), "", {}, Limits())))
         assert marked.marks[0].status == "correct", (module, layout, name)
         assert marked.marks[0].expected.shape == value.shape
         wrong = np.array(numbers_)
         wrong[(0,) * wrong.ndim] += 0.3
         answer = Answer(name, from_data_of(wrong), decimals=4, line=1)
-        marked = Marked.of(Learning(scenario), Answers((answer,), Document("a", Path(), "", {}, Limits())))
+        marked = Marks.of(Learning(scenario), Answers((answer,), Document("a", Path(), "", {}, Limits())))
         assert marked.marks[0].is_wrong[(0,) * wrong.ndim]
 
 
@@ -240,13 +240,13 @@ def test_one_set_of_weights_for_both_directions_is_found() -> None:
     h_n = np.array(learning.epoch(0).forward(0).h_n, float)
     h_n[1] = h_n[0, ::-1]
     answer = Answer("h_n", from_data_of(np.round(h_n, 4)), decimals=4, line=1)
-    marked = Marked.of(learning, Answers((answer,), Document("a", Path(), "", {}, Limits())))
+    marked = Marks.of(learning, Answers((answer,), Document("a", Path(), "", {}, Limits())))
     assert marked.marks[0].status == "wrong"
     (mistake,) = marked.remarks(0).mistakes
     assert mistake.ids == ("directions_share_weights",)
     swapped = np.array(learning.epoch(0).forward(0).h_n, float)[::-1]
     answer = Answer("h_n", from_data_of(np.round(swapped, 4)), decimals=4, line=1)
-    marked = Marked.of(learning, Answers((answer,), Document("a", Path(), "", {}, Limits())))
+    marked = Marks.of(learning, Answers((answer,), Document("a", Path(), "", {}, Limits())))
     assert [one.ids for one in marked.remarks(0).mistakes] == [("halves_swapped",)]
 
 
@@ -261,5 +261,5 @@ def test_of_a_whole_output_each_step_is_held_against_the_one_before_alone() -> N
     )
     output[1, 0] = np.round((output[1, 0] + follows) / 2, 4)
     answer = Answer("output", from_data_of(output), decimals=4, line=1)
-    mark = Marked.of(learning, Answers((answer,), Document("a", Path(), "", {}, Limits()))).marks[0]
+    mark = Marks.of(learning, Answers((answer,), Document("a", Path(), "", {}, Limits()))).marks[0]
     assert mark.is_wrong.all()

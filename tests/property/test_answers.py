@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnstep.checking import Marked, inline_answers
+from rnnstep.checking import Marks, inline_answers
 from rnnstep.checking.answers.csv_table import csv_answers
 from rnnstep.checking.answers.numbers import from_text
 from rnnstep.checking.answers.reading import text_answers
@@ -85,7 +85,7 @@ def taken(read_them) -> None:
     """Mark what is read; a user's mistake is a message in both languages."""
     told: list[str] = []
     try:
-        marked = Marked.of(hello(), read_them())
+        marked = Marks.of(hello(), read_them())
         assert marked.score[1] == len(marked.marks)
     except RnnstepError as error:
         told = [error.into("en"), error.into("zh")]

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from rnnstep.checking import Marked, inline_answers
+from rnnstep.checking import Marks, inline_answers
 from rnnstep.cli import main
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.bundled import find
@@ -51,7 +51,7 @@ def following(h: np.ndarray, t: int) -> str:
 
 
 def scored(learning: Learning, *lines: str) -> tuple[list[str], list[bool], tuple[int, int]]:
-    marked = Marked.of(learning, inline_answers(list(lines), Limits()))
+    marked = Marks.of(learning, inline_answers(list(lines), Limits()))
     numbers = range(len(marked.marks))
     return [mark.status for mark in marked.marks], [marked.scores(number) for number in numbers], marked.score
 

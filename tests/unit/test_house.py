@@ -379,6 +379,36 @@ def test_nothing_is_left_to_do_in_a_comment(word: str) -> None:
     assert not [file for file in sources() if word in (PACKAGE / file).read_text("utf-8")]
 
 
+# ── classes ──────────────────────────────────────────────────────────────────────────────────
+
+
+def subclasses(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """The classes that are made of each class of the house, under its name; those of a library are none of ours."""
+    made_of: dict[str, set[str]] = {}
+    for file, tree in trees.items():
+        for node in ast.walk(tree):
+            for base in node.bases if isinstance(node, ast.ClassDef) else ():
+                name = base.value if isinstance(base, ast.Subscript) else base
+                if isinstance(name, ast.Name):
+                    made_of.setdefault(name.id, set()).add(f"{file} {node.name}")
+    named = {
+        node.name for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+    }
+    return {name: found for name, found in made_of.items() if name in named}
+
+
+def test_no_base_class_has_one_subclass() -> None:
+    assert not {name: found for name, found in subclasses(sources()).items() if len(found) == 1}
+
+
+def test_a_base_class_with_one_subclass_is_found() -> None:
+    trees = {
+        "a.py": ast.parse("class Walk(Generic[T]): ...\nclass Option(click.Option): ..."),
+        "b.py": ast.parse("class Session(Walk[int]): ..."),
+    }
+    assert subclasses(trees) == {"Walk": {"b.py Session"}}
+
+
 # ── names ────────────────────────────────────────────────────────────────────────────────────
 
 
