@@ -176,7 +176,8 @@ class Returning:
             used = self.derived.contributions.get(part, ())
             runs = by_torch.setdefault(where.torch, [])
             plain = _plainly(used[0]) if len(used) == 1 else None
-            if runs is None or plain is None or plain[0] not in columns:
+            is_kept = plain is not None and plain[0] in columns and plain[1] not in self.derived.core.by_name
+            if runs is None or plain is None or not is_kept:
                 by_torch[where.torch] = None
                 continue
             runs.append(ParameterRows(where.start, where.stop, columns[plain[0]], plain[1]))

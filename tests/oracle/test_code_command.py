@@ -58,6 +58,15 @@ p = sigmoid(V @ h) + p_prev
 q = h[0:2] - q_prev
 \"\"\"
 """
+ONE_MATRIX = """
+[cell.olah]
+state = ["h", "c"]
+parameters = {W_f = "3, 5", W_i = "hidden_size, 5", W_g = "hidden_size, 5", W_o = "hidden_size, 5", b = "hidden_size"}
+equations = \"\"\"
+c = sigmoid(W_f @ cat(h_prev, x) + b) * c_prev + sigmoid(W_i @ cat(h_prev, x)) * tanh(W_g @ cat(h_prev, x))
+h = sigmoid(W_o @ cat(h_prev, tanh(x))) * tanh(c)
+\"\"\"
+"""
 STACKED = ("num_layers = 2", "bidirectional = true")
 LINEAR_H_N = '[linear]\nout_features = 3\nfrom = "h_n"\n'
 SMOOTH = """
@@ -159,6 +168,8 @@ LEARNT = {
     "own cell": f"{NUMBERS}{module('loss')}{SEED}{values(4, 3, 3)}{SGD}{SMOOTH}",
     "own cell, normalized": f"{NUMBERS}{module('normal')}{SEED}{values(4, 3, 3)}{SGD}{FLOAT64}{NORMAL}",
     "own cell, packed, with all around it": f"{LETTERS}[embedding]\nembedding_dim = 2\n{module('loss')}[linear]\nout_features = 4\n{SEED}round = 1\n{PADDED}{ADAM}{SMOOTH}",
+    "own cell, one matrix for both": f"{NUMBERS}{module('olah')}{SEED}{values(4, 3, 3)}{ADAM}{ONE_MATRIX}",
+    "own cell, one matrix for both, alone": f"[input]\nrandom = {{shape = [4, 2], seed = 1}}\n{module('olah')}{LINEAR}{SEED}{classes(4)}{SGD}{ONE_MATRIX}",
     "own cell, stacked, both ways": f"{NUMBERS}{module('loss', *STACKED)}{LINEAR}{SEED}{values(4, 3, 3)}{ADAM}{SMOOTH}",
     "own cell, stacked, dropout, packed, all steps together": f"{LETTERS}[embedding]\nembedding_dim = 2\n{module('loss')}{DROPOUT}[linear]\nout_features = 4\n{SEED}{PADDED}{TOGETHER}{ADAM}{SMOOTH}",
     "own cell, a state of one element, windows": f"{WINDOWS}{module('adder', *STACKED)}{FINAL}{SEED}{classes(4)}{SGD}{ADDER}",
