@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from rnnstep.engine.recurrence import BlockRun
+from rnnstep.engine.returning import Returning
+from rnnstep.engine.ways import RecurrentWay
 from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.evaluate import Values, evaluate, evaluate_lines
 from rnnstep.equations.program import Program
+from rnnstep.network.blocks import Block, Where
 from tests.property.cell_runs import only_fixed, with_way_back
-from tests.property.random_cells import ANY_CELL, QUICK
+from tests.property.random_cells import ANY_CELL, QUICK, cell
 from tests.property.way_back_checks import compiled_agrees, names_agree, slopes_agree, works_out
 
 
@@ -97,3 +101,31 @@ def test_compiled_way_back_gives_what_its_lines_give(
     run, derived = with_way_back(made, of, seed, steps, rows, dtype=dtype)
     for mode in (ONE_ROW, ROWS) if rows == 1 else (ROWS,):
         compiled_agrees(run, derived, mode, has_large_steps=has_large_steps, keeps=keeps)
+
+
+ONE_MATRIX = cell("h = tanh(W @ cat(x, h_prev))", ("h",), {"W": ("hidden_size", 5)})
+
+
+@given(**ANY_CELL)
+@example(made=ONE_MATRIX, of={"hidden_size": 3, "input_size": 2}, seed=0, steps=2, rows=3)
+@QUICK
+def test_the_engine_goes_back_as_the_lines_do(
+    made: Program, of: dict[str, int], seed: int, steps: int, rows: int
+) -> None:
+    run, derived = with_way_back(made, of, seed, steps, rows)
+    kept_in = {name: Where(name, 0, len(value)) for name, value in run.parameters.items()}
+    block = Block("L0", "recurrent", 0, "forward", run.program, run.parameters, kept_in)
+    prepared = block.compiled.prepare(run.parameters, np.dtype(run.dtype), ONE_ROW if rows == 1 else ROWS)
+    first = tuple(run.given[before] for before in run.program.befores)
+    with np.errstate(all="ignore"):
+        done = BlockRun(block, prepared, run.given["x"], first)
+        way = RecurrentWay(done, Returning(block, rows, is_summed=steps > 1), run.above)
+        of_rows, shared = run.back(derived)[-1]
+    for name, value in run.parameters.items():
+        expected = shared.get(f"∂{name}", np.zeros_like(value))
+        np.testing.assert_allclose(way.gradients[name], expected, rtol=1e-9, atol=1e-9 * size_of(expected))
+    for row, known in enumerate(of_rows):
+        expected = known.get("∂x", np.zeros_like(run.given["x"][0, row]))
+        np.testing.assert_allclose(
+            way.gradient("x")[0, row], expected, rtol=1e-9, atol=1e-9 * size_of(expected)
+        )

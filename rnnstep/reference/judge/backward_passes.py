@@ -169,8 +169,9 @@ class JudgedWay(ABC):
         shape = (*self.done.x.shape[:2], int(block.program.shapes[name][0]))
         whole = np.zeros(shape, self.done.scenario.dtype), np.zeros(shape)
         for span, lines in self._spans(key, back):
-            for part, found in zip(whole, lines[f"{D}{name}"], strict=True):
-                part[span] = found
+            if f"{D}{name}" in lines:  # nothing goes below from a cell that does not read what enters it
+                for part, found in zip(whole, lines[f"{D}{name}"], strict=True):
+                    part[span] = found
             self._compare_lines(key, span, lines)
         return whole
 
