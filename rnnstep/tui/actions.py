@@ -9,15 +9,16 @@ from rnnstep.language import Text
 
 if TYPE_CHECKING:
     from rnnstep.session.session import Session
-    from rnnstep.tui.debugger import Debugger
+    from rnnstep.tui.host import Host
     from rnnstep.tui.sources import Source
+    from rnnstep.views.look import Look
 
-Action = Callable[["Debugger"], None]
+Action = Callable[["Host"], None]
 
 _NUMBERS = "0123456789-−"  # what a number begins with
 
 
-def _help(debugger: Debugger) -> None:
+def _help(debugger: Host) -> None:
     from rnnstep.tui.page import PageScreen
     from rnnstep.views.help import help_rows
 
@@ -26,7 +27,7 @@ def _help(debugger: Debugger) -> None:
     debugger.app.push_screen(page, debugger.follow_target)
 
 
-def _info(debugger: Debugger) -> None:
+def _info(debugger: Host) -> None:
     from rnnstep.tui.page import PageScreen
     from rnnstep.views.info import info
 
@@ -36,7 +37,7 @@ def _info(debugger: Debugger) -> None:
         debugger.app.push_screen(page, debugger.follow_target)
 
 
-def pick(debugger: Debugger) -> None:
+def pick(debugger: Host) -> None:
     """Choose another scenario from the list."""
     from rnnstep.tui.picker import Picker
 
@@ -46,11 +47,15 @@ def pick(debugger: Debugger) -> None:
         elif is_first:
             debugger.program.leave(None)
 
+    def followed(target: str) -> Look:
+        debugger.follow_target(target)
+        return debugger.state.look
+
     is_first = debugger.session is None and not debugger.files.is_reading
-    debugger.app.push_screen(Picker(debugger.state.look, is_first=is_first), picked)
+    debugger.app.push_screen(Picker(debugger.state.look, followed, is_first=is_first), picked)
 
 
-def _save(debugger: Debugger) -> None:
+def _save(debugger: Host) -> None:
     session, source = debugger.session, debugger.files.source
     has_file = source is not None and source.path is not None
     if has_file and session is not None and not session.edits and not session.has_unsaved_edits:
@@ -60,7 +65,7 @@ def _save(debugger: Debugger) -> None:
 
 
 def _copy(*, is_latex: bool) -> Action:
-    def action(debugger: Debugger) -> None:
+    def action(debugger: Host) -> None:
         from rnnstep.views.copied import copied
 
         assert debugger.session is not None
@@ -79,7 +84,7 @@ def is_number_asked(session: Session | None, character: str | None) -> bool:
     return session is not None and session.is_hidden and character is not None and character in _NUMBERS
 
 
-def _guess(debugger: Debugger) -> None:
+def _guess(debugger: Host) -> None:
     session = debugger.session
     if session is not None and not session.is_hidden:
         debugger.say(Text("nothing is hidden; p hides what comes next"))
@@ -87,7 +92,7 @@ def _guess(debugger: Debugger) -> None:
         debugger.ask("guess")
 
 
-def _reload(debugger: Debugger) -> None:
+def _reload(debugger: Host) -> None:
     source = debugger.files.source
     if source is not None and source.path is None:
         debugger.say(Text("made in memory: there is no file to read again"))
@@ -96,17 +101,17 @@ def _reload(debugger: Debugger) -> None:
 
 
 def _other(by: int) -> Action:
-    def action(debugger: Debugger) -> None:
+    def action(debugger: Host) -> None:
         _keeping_edits(debugger, Text("open"), lambda: debugger.files.other(by))
 
     return action
 
 
-def _quit(debugger: Debugger) -> None:
+def _quit(debugger: Host) -> None:
     _keeping_edits(debugger, Text("quit"), lambda: debugger.program.leave(debugger.session))
 
 
-def _keeping_edits(debugger: Debugger, what: Text, going_on: Callable[[], None]) -> None:
+def _keeping_edits(debugger: Host, what: Text, going_on: Callable[[], None]) -> None:
     """Go on, after asking when that would lose an edit."""
     if debugger.session is None or not debugger.session.has_unsaved_edits:
         going_on()
@@ -154,7 +159,7 @@ WITHOUT_SESSION = frozenset(
 """Commands that do something before a scenario is open."""
 
 
-def can(debugger: Debugger, command: str) -> bool:
+def can(debugger: Host, command: str) -> bool:
     """Whether a command can do something now."""
     session, files = debugger.session, debugger.files
     if command in ("next_scenario", "previous_scenario"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -46,7 +46,6 @@ class DebuggerApp(App[int], inherit_bindings=False):
         problem: Why there was nothing to show, for standard error; None when all went well.
         farewell: The command that comes back to the same place; "" where there is none.
         debugger: The screen.
-        terminal: What it is seen on, where that is a terminal that our driver knows.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "leave", show=False, priority=True)]
@@ -61,7 +60,6 @@ class DebuggerApp(App[int], inherit_bindings=False):
         super().__init__()
         self.problem: str | None = None
         self.farewell = ""
-        self.terminal: TerminalDriver | None = None
         self._options = options
         self.debugger = Debugger(sources, options, torch)
         torch.attach(self.debugger.call_later, self.debugger.trained)
@@ -74,6 +72,12 @@ class DebuggerApp(App[int], inherit_bindings=False):
         from rnnstep.tui.driver import TerminalDriver
 
         return TerminalDriver
+
+    @property
+    def terminal(self) -> TerminalDriver | None:
+        """What the debugger is seen on, where that is a terminal."""
+        is_terminal = type(self._driver).__name__ == "TerminalDriver"  # it cannot be imported everywhere
+        return cast("TerminalDriver", self._driver) if is_terminal else None
 
     def get_default_screen(self) -> Debugger:
         """Open on the debugger."""
@@ -119,7 +123,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
         """Save the screen as an SVG in the working directory."""
         from rnnstep.tui.picture import save_picture
 
-        save_picture(self)
+        self.debugger.say(save_picture(self))
 
     def fail(self, problem: str) -> None:
         """Leave, with a message for standard error."""

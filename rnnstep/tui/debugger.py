@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rnnstep.reference import Checked
     from rnnstep.reference.worker.messages import Trained
     from rnnstep.session.session import Session
-    from rnnstep.tui.app import DebuggerApp
+    from rnnstep.tui.host import Application
     from rnnstep.tui.prompt import Prompt
     from rnnstep.tui.torch import Torch
     from rnnstep.views.rows import Row
@@ -98,9 +98,9 @@ class Debugger(Screen[None]):
         )
 
     @property
-    def program(self) -> DebuggerApp:
+    def program(self) -> Application:
         """The application, which is always ours."""
-        return cast("DebuggerApp", self.app)
+        return cast("Application", self.app)
 
     @property
     def session(self) -> Session | None:

@@ -12,7 +12,7 @@ import os
 import selectors
 import signal
 import termios
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.drivers.linux_driver import LinuxDriver
@@ -23,9 +23,8 @@ from rnnstep.tui.keys import Keys, OneByOne
 if TYPE_CHECKING:
     from types import FrameType
 
+    from textual.app import App
     from textual.message import Message
-
-    from rnnstep.tui.app import DebuggerApp
 
 _READ = 4096
 _GIVEN_BACK = (
@@ -42,7 +41,7 @@ class TerminalDriver(LinuxDriver):
 
     def __init__(
         self,
-        app: DebuggerApp,
+        app: App[Any],
         *,
         debug: bool = False,
         mouse: bool = True,
@@ -52,7 +51,6 @@ class TerminalDriver(LinuxDriver):
         self._cells = Cells()
         self._is_stale = False
         self._one_by_one = OneByOne(app)
-        app.terminal = self
 
     def write(self, data: str) -> None:
         """Write what differs from what stands there; nothing where the terminal is gone."""

@@ -18,7 +18,7 @@ from rnnstep.tui.sources import FileSource, Source
 if TYPE_CHECKING:
     from rnnstep.scenario.model import Scenario
     from rnnstep.session.session import Session
-    from rnnstep.tui.debugger import Debugger
+    from rnnstep.tui.host import Host
 
 CHANGED = Text("changed on disk: R reads it again")
 
@@ -63,7 +63,7 @@ class Files:
         is_reading: Whether another one is on its way.
     """
 
-    def __init__(self, debugger: Debugger, sources: Sequence[Source], options: Options) -> None:
+    def __init__(self, debugger: Host, sources: Sequence[Source], options: Options) -> None:
         self.sources = tuple(sources)
         self.source: Source | None = None
         self.is_reading = False

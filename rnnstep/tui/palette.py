@@ -16,7 +16,7 @@ from rnnstep.views.commands import COMMANDS, Command
 from rnnstep.views.look import Look
 
 if TYPE_CHECKING:
-    from rnnstep.tui.debugger import Debugger
+    from rnnstep.tui.host import Host
 
 
 _LINES = 2  # of each command: its name and its sentence
@@ -56,8 +56,8 @@ class Commands(Provider):
     """Finds commands by their names, sentences and ids in the language of the screen."""
 
     @property
-    def _debugger(self) -> Debugger:
-        return cast("Debugger", self.screen)
+    def _debugger(self) -> Host:
+        return cast("Host", self.screen)
 
     def _offered(self) -> Iterator[Command]:
         return (one for one in COMMANDS if one.id != "palette" and can(self._debugger, one.id))

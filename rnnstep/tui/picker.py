@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -22,9 +23,6 @@ from rnnstep.tui.remembered import recall
 from rnnstep.tui.sources import FileSource, Source
 from rnnstep.views.look import Look
 from rnnstep.views.picker import picker, picker_help
-
-if TYPE_CHECKING:
-    from rnnstep.tui.app import DebuggerApp
 
 LEFT_TO_THE_LIST = ("q", "question_mark", "fullwidth_question_mark", "？")
 
@@ -58,9 +56,11 @@ class Picker(Modal[Source]):
         Binding("pageup", "choose(-10)", show=False),
     ]
 
-    def __init__(self, look: Look, *, is_first: bool) -> None:
+    def __init__(self, look: Look, follow: Callable[[str], Look], *, is_first: bool) -> None:
+        """Take how everything looks, and what does what a target of the help says and gives the look after it."""
         super().__init__()
         self._look = look
+        self._follow = follow
         self._is_first = is_first
         self._hint = (
             Text("↑ ↓ and Enter open one; type to search, or a path; ? help; Esc or q quits")
@@ -131,10 +131,8 @@ class Picker(Modal[Source]):
 
     def _helped(self, target: str | None) -> None:
         """The page lets the language and the colours be changed; all its other targets are the debugger's."""
-        debugger = cast("DebuggerApp", self.app).debugger
         if target in ("press language", "press theme"):
-            debugger.follow_target(target)
-            self._look = debugger.state.look
+            self._look = self._follow(target)
             self._all = catalogue(self._look.language, recall())
             self._shown = found_by(self._all, self.query_one(Input).value)
             self._say(self._hint)

@@ -8,7 +8,7 @@ import os
 import re
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME, TerminalTheme
@@ -19,7 +19,7 @@ from rnnstep.tui.themes import palette_of
 from rnnstep.views.rows import character_width, width
 
 if TYPE_CHECKING:
-    from rnnstep.tui.app import DebuggerApp
+    from textual.app import App
 
 SIXTEEN_COLOURS = TerminalTheme(
     (0, 0, 0),
@@ -76,7 +76,7 @@ def _mended(match: re.Match[str]) -> str:
     return "".join(runs)
 
 
-def screenshot(app: DebuggerApp) -> str:
+def screenshot(app: App[Any]) -> str:
     """Give the screen as SVG. The colours of a terminal's own theme are those of a fixed palette, whatever it has."""
     console = Console(
         width=app.size.width,
@@ -96,8 +96,8 @@ def screenshot(app: DebuggerApp) -> str:
     )
 
 
-def save_picture(app: DebuggerApp) -> None:
-    """Write what is on the screen into the working directory, under a free name."""
+def save_picture(app: App[Any]) -> Text:
+    """Write what is on the screen into the working directory, under a free name; say where, or why not."""
     from rnnstep.scenario.file.atomic_write import whole_file
 
     number = 1
@@ -107,6 +107,5 @@ def save_picture(app: DebuggerApp) -> None:
         with whole_file(path) as file:
             file.write(screenshot(app).encode())
     except UsageError as error:
-        app.debugger.say(error.message)
-    else:
-        app.debugger.say(Text("saved as {path}", path=str(path)))
+        return error.message
+    return Text("saved as {path}", path=str(path))

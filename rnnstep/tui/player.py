@@ -9,7 +9,7 @@ from rnnstep.language import Text
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-    from rnnstep.tui.debugger import Debugger
+    from rnnstep.tui.host import Host
 
 SLOWEST, FASTEST = 1 / 8, 16.0  # places a second
 
@@ -17,7 +17,7 @@ SLOWEST, FASTEST = 1 / 8, 16.0  # places a second
 class Player:
     """Presses → for the user, `speed` times a second."""
 
-    def __init__(self, debugger: Debugger) -> None:
+    def __init__(self, debugger: Host) -> None:
         self.speed = 1.0
         self._debugger = debugger
         self._timer: Timer | None = None

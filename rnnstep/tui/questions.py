@@ -15,10 +15,10 @@ from rnnstep.tui.prompt import Question
 
 if TYPE_CHECKING:
     from rnnstep.session.session import Session
-    from rnnstep.tui.debugger import Debugger
+    from rnnstep.tui.host import Host
 
 
-def _moving(debugger: Debugger, typed: Callable[[Session], Session]) -> Text | None:
+def _moving(debugger: Host, typed: Callable[[Session], Session]) -> Text | None:
     """Go somewhere or edit; give the session's note where nothing came of it."""
     session = debugger.session
     assert session is not None
@@ -30,7 +30,7 @@ def _moving(debugger: Debugger, typed: Callable[[Session], Session]) -> Text | N
     return None
 
 
-def _setting(debugger: Debugger, typed: Callable[[Session], Session]) -> Text | None:
+def _setting(debugger: Host, typed: Callable[[Session], Session]) -> Text | None:
     """Set a watch or a breakpoint; give what is wrong with the expression."""
     session = debugger.session
     assert session is not None
@@ -42,7 +42,7 @@ def _setting(debugger: Debugger, typed: Callable[[Session], Session]) -> Text | 
     return None
 
 
-def _go(debugger: Debugger) -> Question:
+def _go(debugger: Host) -> Question:
     from rnnstep.session.completing import completions
 
     session = debugger.session
@@ -56,7 +56,7 @@ def _go(debugger: Debugger) -> Question:
     )
 
 
-def _edit(debugger: Debugger) -> Question:
+def _edit(debugger: Host) -> Question:
     from rnnstep.session.cursor import edit_prompt, edit_typed
 
     assert debugger.session is not None
@@ -67,28 +67,28 @@ def _edit(debugger: Debugger) -> Question:
     )
 
 
-def _watch(debugger: Debugger) -> Question:
+def _watch(debugger: Host) -> Question:
     return Question(
         Text("watch an expression at every step: norm(h), max(abs(h)), h[0] - h_prev[0]"),
         lambda text: _setting(debugger, lambda session: session.watch(text)) if text.strip() else None,
     )
 
 
-def _break_when(debugger: Debugger) -> Question:
+def _break_when(debugger: Host) -> Question:
     return Question(
         Text("stop where this holds: max(abs(h)) > 0.95, t == 3 and h[0] < 0.1; an empty line removes all"),
         lambda text: _setting(debugger, lambda session: session.break_when(text)),
     )
 
 
-def _answers(debugger: Debugger) -> Question:
+def _answers(debugger: Host) -> Question:
     return Question(
         Text("your answers: a file, or h_1 = 0.54 ? 0.00 0.84 | h_2 = …; an empty line takes them away"),
         lambda text: _setting(debugger, lambda session: session.with_answers(text)),
     )
 
 
-def _guess(debugger: Debugger) -> Question:
+def _guess(debugger: Host) -> Question:
     return Question(
         Text("what is it? One number at an element, else all of them; ? for what is left blank"),
         _Guessing(debugger),
@@ -98,7 +98,7 @@ def _guess(debugger: Debugger) -> Question:
 class _Guessing:
     """Takes a number for a hidden value; a wrong one given again is told a hint, and once more what was done."""
 
-    def __init__(self, debugger: Debugger) -> None:
+    def __init__(self, debugger: Host) -> None:
         self._debugger = debugger
         self._before = ""
         self._times = 0
@@ -133,7 +133,7 @@ class _Guessing:
         return Text("perhaps: {mistake}", mistake=found.mistakes[(self._times - 3) % len(found.mistakes)])
 
 
-def _save(debugger: Debugger) -> Question:
+def _save(debugger: Host) -> Question:
     source = debugger.files.source
     path = None if source is None else source.path
     if path is None:
@@ -153,7 +153,7 @@ def _plain_name(name: str) -> str:
 class _Saving:
     """Takes a file's name; one that is there already is replaced only when it is given twice."""
 
-    def __init__(self, debugger: Debugger) -> None:
+    def __init__(self, debugger: Host) -> None:
         self._debugger = debugger
         self._asked: Path | None = None
 
@@ -190,7 +190,7 @@ def free_name(path: Path) -> Path:
         number += 1
 
 
-QUESTIONS: Mapping[str, Callable[[Debugger], Question]] = {
+QUESTIONS: Mapping[str, Callable[[Host], Question]] = {
     "go": _go,
     "edit": _edit,
     "watch": _watch,

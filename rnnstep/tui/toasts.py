@@ -10,7 +10,7 @@ from rnnstep.errors import RnnstepError, ScenarioError
 from rnnstep.language import Text
 
 if TYPE_CHECKING:
-    from rnnstep.tui.debugger import Debugger
+    from rnnstep.tui.host import Host
 
 SECONDS = 24 * 3600.0  # until the next key
 
@@ -24,7 +24,7 @@ class Toasts:
     Debugger.-ascii Toast { border: none; }
     """
 
-    def __init__(self, debugger: Debugger) -> None:
+    def __init__(self, debugger: Host) -> None:
         self._debugger = debugger
         self._are_there = False
 
