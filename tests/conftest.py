@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -12,18 +13,26 @@ from hypothesis import HealthCheck, settings
 from rnnstep.session import breakpoints, findings, session
 from rnnstep.tui.remembered import Remembered, remember
 from rnnstep.views import learning
+from tests import forked
 
 # The sizes here are small, and the tests run side by side already.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# More than a hundred processes are started, and each would compile every module anew.
+# Processes are started, each of which would compile every module anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # How long examples take on a busy machine is no property of what is tested.
 settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("busy")
+
+
+def pytest_configure(config):
+    """Let the processes wait that tests fork; all workers of a run share them."""
+    processes = contextlib.ExitStack()
+    processes.enter_context(forked.waiting())
+    config.add_cleanup(processes.close)
 
 
 def pytest_collection_finish():

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Self
 
@@ -29,6 +30,8 @@ class Bar:
         self._started = time.monotonic()
         self._drawn_at = self._started + PATIENCE - PAUSE
         self._is_drawn = False
+        self._is_writing = False
+        self._told_later: Callable[[], None] | None = None
 
     def draw(self, done: int) -> None:
         """Show how much is done, unless that was shown a moment ago."""
@@ -41,15 +44,29 @@ class Bar:
         left = (now - self._started) / done * (self._total - done) if done else None
         time_left = "" if left is None else f"  {_clock(left)}"
         bar = "#" * full + "-" * (WIDTH - full)
-        sys.stderr.write(f"{_CLEAR}{self._label} [{bar}] {done}/{self._total}{time_left}")
-        sys.stderr.flush()
+        self._write(f"{_CLEAR}{self._label} [{bar}] {done}/{self._total}{time_left}")
 
     def clear(self) -> None:
         """Leave the line as if nothing had been there."""
         if self._is_drawn:
             self._is_drawn = False
-            sys.stderr.write(_CLEAR)
-            sys.stderr.flush()
+            self._write(_CLEAR)
+
+    def when_written(self, tell: Callable[[], None]) -> None:
+        """Run what writes to standard error: at once, or in a signal's handler after the writing that the signal came in."""
+        if self._is_writing:  # a stream of Python's cannot be written to while it is written to
+            self._told_later = tell
+        else:
+            tell()
+
+    def _write(self, text: str) -> None:
+        self._is_writing = True
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        self._is_writing = False
+        tell, self._told_later = self._told_later, None
+        if tell is not None:
+            tell()
 
 
 def _clock(seconds: float) -> str:
@@ -86,5 +103,8 @@ class Interrupts:
             raise KeyboardInterrupt
         self.is_asked = True
         if sys.stderr.isatty():
-            self._bar.clear()
-            say(Text("stopping after this epoch; Ctrl-C once more stops at once"), self._language)
+            self._bar.when_written(self._tell)
+
+    def _tell(self) -> None:
+        self._bar.clear()
+        say(Text("stopping after this epoch; Ctrl-C once more stops at once"), self._language)

@@ -6,11 +6,12 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -34,15 +35,23 @@ class Finder:
                 print("Traceback", error)
 sys.meta_path.insert(0, Finder())
 """
+# torch's process imports torch as long as it lives: where nothing is asked of it, nobody is there
+ALONE = """
+import rnnstep.tui.start
+class Nobody:
+    def submit(self, *_): pass
+    def close(self): pass
+rnnstep.tui.start._process = lambda heard: Nobody()
+"""
 SHELL = {"7", "25"}  # the modes that a shell has on: lines wrap, the cursor is seen
 
 
 class Walk(Program):
     """The program in a terminal whose settings and modes are looked at."""
 
-    def __init__(self, name: str | Path, code: str = OPEN) -> None:
+    def __init__(self, name: str | Path, code: str = OPEN, **options: Any) -> None:
         self.log = b""
-        super().__init__(name if isinstance(name, Path) else bundled.find(name), code=code)
+        super().__init__(name if isinstance(name, Path) else bundled.find(name), code=code, **options)
         self.settings = termios.tcgetattr(self.fd)
 
     def read(self) -> bool:
@@ -100,7 +109,7 @@ def _stat(process: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def edited(code: str = OPEN) -> Iterator[Walk]:
+def edited(code: str = ALONE + OPEN) -> Iterator[Walk]:
     """The program with an edit that is not saved."""
     with Walk("hello", code) as walk:
         walk.see("hello → ohlol")
@@ -158,7 +167,7 @@ def test_a_signal_deep_in_a_long_training_ends_it_and_torchs(number: signal.Sign
 
 @pytest.mark.parametrize("wait", [0.05, 0.3, 0.6, 1.0])
 def test_a_signal_while_it_starts_leaves_nothing_behind(wait: float) -> None:
-    with Walk("vanishing") as walk:  # which trains
+    with Walk("vanishing", start=subprocess.Popen) as walk:  # which trains
         time.sleep(wait)
         walk.process.send_signal(signal.SIGTERM)
         status, told = walk.ended()
@@ -167,7 +176,7 @@ def test_a_signal_while_it_starts_leaves_nothing_behind(wait: float) -> None:
 
 
 def test_a_signal_in_the_middle_of_an_import_raises_nothing_there() -> None:
-    with Walk("hello", WHILE_IMPORTING + OPEN) as walk:
+    with Walk("hello", WHILE_IMPORTING + OPEN, start=subprocess.Popen) as walk:
         assert walk.ended() == (128 + signal.SIGTERM, "")
 
 
@@ -175,13 +184,13 @@ def test_a_terminal_that_goes_away_ends_it() -> None:
     with edited() as walk:
         os.close(walk.fd)
         assert walk.process.wait(30) == 128 + signal.SIGHUP
-    with Walk("hello") as again:
+    with Walk("hello", ALONE + OPEN) as again:
         again.see("Enter takes them")
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "fault"])
 def test_edits_that_were_not_saved_are_kept_and_offered(how: str) -> None:
-    with edited(BROKEN if how == "fault" else OPEN) as walk:
+    with edited(ALONE + (BROKEN if how == "fault" else OPEN)) as walk:
         if how == "fault":
             walk.press(b"t")
         else:
@@ -189,13 +198,13 @@ def test_edits_that_were_not_saved_are_kept_and_offered(how: str) -> None:
         status, told = walk.ended()
     assert status == (1 if how == "fault" else 128 + signal.SIGTERM)
     assert "edits that were not saved are kept" in told
-    with Walk("hello") as again:
+    with Walk("hello", ALONE + OPEN) as again:
         again.see("Enter takes them")
         again.press(b"\r")
         again.see("→ 7.5")
         again.process.kill()
         again.process.wait()
-    with Walk("hello") as last:
+    with Walk("hello", ALONE + OPEN) as last:
         last.see("hello → ohlol")
         last.press(b"\x1b[C\x1b[C")
         last.see("step 2/5")
@@ -209,7 +218,7 @@ def test_kept_edits_that_are_put_off_are_offered_again_and_those_dropped_are_not
         walk.process.send_signal(signal.SIGTERM)
         walk.ended()
     for key in (b"\x1b", b"d"):
-        with Walk("hello") as again:
+        with Walk("hello", ALONE + OPEN) as again:
             again.see("Enter takes them")
             again.press(key)
             time.sleep(0.3)
@@ -217,7 +226,7 @@ def test_kept_edits_that_are_put_off_are_offered_again_and_those_dropped_are_not
             again.see("step 1/5")
             again.press(b"q")
             assert again.ended()[0] == 0
-    with Walk("hello") as last:
+    with Walk("hello", ALONE + OPEN) as last:
         last.see("hello → ohlol")
         last.press(b"\x1b[C")
         last.see("step 1/5")

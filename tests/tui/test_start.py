@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from tests.forked import Forked
+
 LEAVE = b"\x1b[?1049l"  # back from the alternate screen
 OPEN = """
 import sys
@@ -25,9 +27,11 @@ sys.exit(open_debugger([FileSource(Path(path)) for path in sys.argv[1:]], Option
 class Program:
     """The debugger in a pseudo-terminal."""
 
-    def __init__(self, *paths: object, code: str = OPEN) -> None:
+    def __init__(
+        self, *paths: object, code: str = OPEN, start: type[subprocess.Popen[bytes]] = Forked
+    ) -> None:
         self.fd, terminal = pty.openpty()
-        self.process = subprocess.Popen(
+        self.process = start(
             [sys.executable, "-c", code, *map(str, paths)],
             stdin=terminal,
             stdout=terminal,

@@ -30,6 +30,7 @@ from rnnstep.scenario.bundled import find, names
 from rnnstep.scenario.read import read
 from rnnstep.views.alphabet import UNICODE
 from rnnstep.views.rows import width as cells_of
+from tests.forked import Forked
 from tests.unit.command_line import OWN, run, written
 
 TRAINED = [name for name in names() if read(find(name)).training is not None]
@@ -376,7 +377,8 @@ def test_output_is_what_would_be_printed(capsys, tmp_path):
 def interrupted(*arguments, after):
     """Start a training, press Ctrl-C when a line matches, and give status, output and messages."""
     words = [sys.executable, "-m", "rnnstep", "train", "hello", "--epochs", "900000000", *arguments]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Forked(words, torch=True, **streams, text=True) as started:
         lines = []
         for line in started.stdout:
             lines.append(line)
@@ -430,6 +432,33 @@ def test_ctrl_c_before_the_first_epoch_leaves_whole_json(capsys, monkeypatch):
     assert run(capsys, "train", "hello")[0] == 130
 
 
+def test_ctrl_c_while_the_bar_is_written_is_told_afterwards(monkeypatch):
+    class Written(io.StringIO):
+        def isatty(self):
+            return True
+
+        def write(self, text):
+            assert not self.is_busy  # Python's own stream would raise RuntimeError
+            self.is_busy = True
+            if "1/2" in text:
+                os.kill(os.getpid(), signal.SIGINT)
+            self.is_busy = False
+            return super().write(text)
+
+    written = Written()
+    written.is_busy = False
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", written)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    bar = Bar(2, "hello")
+    with Interrupts(bar, "en") as interrupts:
+        bar.draw(1)
+        assert interrupts.is_asked
+    bar_and_clear, _, told = written.getvalue().rpartition("\r\x1b[K")
+    assert "1/2" in bar_and_clear
+    assert told.startswith("stopping after this epoch")
+
+
 def test_second_ctrl_c_stops_at_once():
     before = signal.getsignal(signal.SIGINT)
     with Interrupts(Bar(1, "a bar"), "en") as interrupts:
@@ -450,8 +479,9 @@ def terminal():
 
 def on_terminal(terminal, *arguments, **streams):
     """Start a training whose standard error is a terminal."""
-    started = subprocess.Popen(
+    started = Forked(
         [sys.executable, "-m", "rnnstep", "train", *arguments],
+        torch=True,
         **{"stdout": subprocess.DEVNULL, "stderr": terminal[1], **streams},
         env={**os.environ, "TERM": "xterm"},
     )

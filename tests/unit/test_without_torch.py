@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from rnnstep.reference.worker.__main__ import _lacking
 from rnnstep.reference.worker.messages import Request
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.read import read
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
 BROKEN = {
@@ -39,13 +39,11 @@ def without_torch(tmp_path):
         fake = tmp_path / "fake"
         fake.mkdir(exist_ok=True)
         (fake / "torch.py").write_text(BROKEN[kind] + "\n")
-        found = subprocess.run(
+        found = forked.run(
             [sys.executable, "-c", START, *arguments],
             env={**os.environ, "PYTHONPATH": f"{fake}{os.pathsep}{ROOT}", "LC_ALL": "C.UTF-8"},
             cwd=tmp_path,
-            capture_output=True,
             encoding="utf-8",
-            check=False,
         )
         return found.returncode, found.stdout, found.stderr
 

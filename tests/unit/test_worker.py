@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.info import info
 from rnnstep.views.look import Look
+from tests.forked import Forked
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0  # seconds: torch's import on a busy machine
@@ -112,6 +114,13 @@ def close(worker):
     wait_until(lambda: process.returncode is not None and process.stdin.closed and process.stdout.closed)
 
 
+def forked_worker(on_reply):
+    """A worker that need not import torch; whether the real one does is tested where its start is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", partial(Forked, torch=True))
+        return Worker(on_reply)
+
+
 @pytest.fixture(scope="module")
 def replies():
     return queue.Queue()
@@ -119,7 +128,7 @@ def replies():
 
 @pytest.fixture(scope="module")
 def started(replies):
-    worker = Worker(replies.put)
+    worker = forked_worker(replies.put)
     yield worker
     close(worker)
 
@@ -138,7 +147,7 @@ def worker(started, replies):
 def lone():
     """A worker of the test's own, with the queue of its replies."""
     found = queue.Queue()
-    started = Worker(found.put)
+    started = forked_worker(found.put)
     yield started, found
     close(started)
 
@@ -333,8 +342,9 @@ def test_what_goes_wrong_inside_comes_back_as_a_message(worker, replies):
     assert isinstance(replies.get(timeout=PATIENCE), Referenced)
 
 
-def test_closing_does_not_wait_and_nothing_is_said_afterwards(lone):
-    worker, replies = lone
+def test_closing_does_not_wait_and_nothing_is_said_afterwards():
+    replies = queue.Queue()
+    worker = Worker(replies.put)
     worker.submit(1, read_text(PLAIN))
     start = time.perf_counter()
     worker.close()
