@@ -186,8 +186,8 @@ class RecurrentWay:
             carried = tuple([_resized(state, self._run.segments[number].rows) for state in carried])
             known = self._forward(number)
             kept = self._call(number, known, carried)
+            self._pieces[number] = _Piece(carried, self._stored(kept))  # shares may read what was carried
             self._add(self._part(number, known, kept))
-            self._pieces[number] = _Piece(carried, self._stored(kept))
             carried = tuple(
                 [self._rows_of(kept[index])[0, :, a:b] for index, a, b in self._compiled.state_columns]
             )
@@ -327,11 +327,8 @@ class RecurrentWay:
         }
         for name, (index, a, b) in self._compiled.columns.items():
             values[name] = kept[index][..., a:b]
-        carried = self._pieces[number].carried if number in self._pieces else None
-        for position, state in enumerate(core.states):
-            end = np.zeros_like(values[state][:1]) if carried is None else carried[position]
-            end = end[0][None] if self._run.mode == ONE_ROW and carried is not None else end
-            last = end if end.ndim == values[state].ndim else end[None]
+        for state, end in zip(core.states, self._pieces[number].carried, strict=True):
+            last = end if self._run.mode == ONE_ROW else end[None]
             values[core.before(state)] = np.concatenate((values[state][1:], last))
         names = self._compiled.program.names
         for name in names:

@@ -58,7 +58,7 @@ def shares(back: BackwardPass, key: str) -> Mapping[str, list[Share]]:
     for t in steps_back(back, key):
         values = back.values(key, t)
         for torch, parts in weights.items():
-            totals = [values[f"{D}{part}"] for part in parts]
+            totals = [values.get(f"{D}{part}", np.zeros_like(block.parameters[part])) for part in parts]
             given = [
                 values.get(f"{D}{part}{SHARE}", total) for part, total in zip(parts, totals, strict=True)
             ]

@@ -175,6 +175,7 @@ LEARNT = {
     "own cell, normalized": f"{NUMBERS}{module('normal')}{SEED}{values(4, 3, 3)}{SGD}{FLOAT64}{NORMAL}",
     "own cell, packed, with all around it": f"{LETTERS}[embedding]\nembedding_dim = 2\n{module('loss')}[linear]\nout_features = 4\n{SEED}round = 1\n{PADDED}{ADAM}{SMOOTH}",
     "own cell, one matrix for both": f"{NUMBERS}{module('olah')}{SEED}{values(4, 3, 3)}{ADAM}{ONE_MATRIX}",
+    "own cell, one matrix for both, packed": f"{LETTERS}{module('olah')}[linear]\nout_features = 4\n{SEED}{PADDED}{ADAM}{ONE_MATRIX.replace('5', '7')}",
     "own cell, one matrix for both, alone": f"[input]\nrandom = {{shape = [4, 2], seed = 1}}\n{module('olah')}{LINEAR}{SEED}{classes(4)}{SGD}{ONE_MATRIX}",
     "own cell that does not read what enters": f"{LETTERS}[embedding]\nembedding_dim = 2\n{module('blind', 'num_layers = 2')}[linear]\nout_features = 4\n{SEED}{PADDED}{ADAM}{BLIND}",
     "own cell, stacked, both ways": f"{NUMBERS}{module('loss', *STACKED)}{LINEAR}{SEED}{values(4, 3, 3)}{ADAM}{SMOOTH}",

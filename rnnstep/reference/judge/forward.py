@@ -230,8 +230,10 @@ class _Judging:
             rows = LiveRows(self._living, span)
             known = {name: exact(rows.of(value)) for name, value in entering.items()}
             bounds = bounded(block, known, self._reading)
-            for name in kept:
-                value, error = (rows.back(part) for part in bounds[name])
+            count = len(next(iter(known.values()))[0])
+            for name in kept:  # one that parameters alone make is the same in every row
+                parts = (np.broadcast_to(part, (count, part.shape[-1])) for part in bounds[name])
+                value, error = map(rows.back, parts)
                 self._tally.compare("own step", key, name, run.state(name)[span], value, error, span.start)
 
     # ── along the run ────────────────────────────────────────────────────────────────

@@ -237,6 +237,10 @@ def equations_stepper(scenario: Scenario, block: Block, parameters: Parameters) 
                 line.name in block.program.states
             ):  # a tensor of its own, also where the line only names another
                 value = value.expand(len(x), value.shape[-1])
+                if (
+                    not value.requires_grad
+                ):  # no parameter is behind it; its gradient is asked for all the same
+                    value = value.clone().requires_grad_()
             seen[line.name] = value
         return tuple(seen[name] for name in names)
 
