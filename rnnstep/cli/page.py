@@ -162,11 +162,7 @@ def module_words(scenario: Scenario) -> str:
     words += ["bidirectional"] if recurrent.bidirectional else []
     words += ["batch_first"] if recurrent.batch_first else []
     words += [] if recurrent.bias else ["bias=False"]
-    words += (
-        [f"dropout={recurrent.dropout:g} ({recurrent.mode})"]
-        if recurrent.dropout and recurrent.num_layers > 1
-        else []
-    )
+    words += [] if recurrent.between is None else [f"dropout={recurrent.between.p:g} ({recurrent.mode})"]
     return f"{recurrent.module}({', '.join(words)})"
 
 

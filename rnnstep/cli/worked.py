@@ -123,9 +123,9 @@ def _step(done: Pass, seen: Seen, page: TextPage) -> Iterator[str]:
     """Write all values of a step, row by row of the batch."""
     step, scenario = seen.step, done.scenario
     values: dict[str, tuple[Array, Array | None]] = {}
-    mask = f"dropout{step.layer - 1}"
-    if mask in done.masks:
-        values["mask"] = (done.value(mask, "mask", step.t), None)
+    mask = scenario.recurrent.above(step.layer - 1) if step.layer else None
+    if mask is not None:
+        values["mask"] = (done.value(mask.key, "mask", step.t), None)
     theirs: Mapping[str, Array] = seen.torch or {}
     values.update({name: (value, theirs.get(name)) for name, value in step.items()})
     label = max(cells(name) for name in [*values, *seen.watched])

@@ -137,8 +137,8 @@ class BackwardPass:
     def _indices(self) -> Array:
         """The rows that were looked up, (T, B); −1 where torch adds nothing to the row of `padding_idx`."""
         assert self.batch.indices is not None
-        embedding = self.scenario.embedding
-        skipped = None if embedding is None else embedding.padding_idx
+        table = self.scenario.lookup
+        skipped = None if table is None else table.padding_idx
         indices = self.batch.indices
         return np.asarray(indices if skipped is None else np.where(indices == skipped, -1, indices))
 

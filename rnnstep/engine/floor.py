@@ -89,8 +89,8 @@ def floor(scenario: Scenario, batch: Batch) -> Floor | None:
     loss, target = scenario.loss, batch.target
     if loss is None or target is None or loss.name != "CrossEntropyLoss":
         return None
-    num_classes = _num_classes(scenario)
-    found = bounded_state(scenario) if scenario.linear is None else None
+    num_classes = scenario.num_scores
+    found = bounded_state(scenario) if scenario.head is None else None
     bound, state = found or (None, "")
     spread = math.inf if bound is None else 2 * bound
     is_softmax_first = (
@@ -114,12 +114,6 @@ def floor(scenario: Scenario, batch: Batch) -> Floor | None:
     if loss.factor <= 0:  # what is subtracted has no least
         return None
     return Floor(loss.factor * entries * each, each, entries, num_classes, spread, bound, state)
-
-
-def _num_classes(scenario: Scenario) -> int:
-    if scenario.linear is not None:
-        return scenario.linear.out_features
-    return scenario.recurrent.output_size * scenario.recurrent.num_directions
 
 
 def bounded_state(scenario: Scenario) -> tuple[float, str] | None:

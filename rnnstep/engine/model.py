@@ -119,8 +119,9 @@ class Model:
             elif "mask" in block.wires:
                 if generator is None:
                     generator = np.random.default_rng(self.scenario.recurrent.dropout_seed)
-                size = int(block.program.shapes["mask"][0])
-                done.masks[block.key] = self._mask((batch.num_steps, batch.num_rows, size), generator)
+                mask = self.scenario.recurrent.above(block.layer)
+                assert mask is not None
+                done.masks[block.key] = mask.mask(generator, batch.num_steps, batch.num_rows, self._dtype)
         return done
 
     def blocks_of(self, index: int) -> tuple[Block, ...]:
@@ -159,13 +160,6 @@ class Model:
             known = block.compiled.prepare(block.parameters, self._dtype, mode)
             self._prepared[block.key, mode] = known
         return known
-
-    def _mask(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
-        """Draw a dropout mask, (T, B, n): 0 with probability p, else 1/(1 − p)."""
-        p = self.scenario.recurrent.dropout
-        if p >= 1:
-            return np.zeros(shape, self._dtype)
-        return np.asarray((generator.random(shape) >= p) / (1 - p), self._dtype)
 
     def _kept_bytes(self, batch: Batch) -> int:
         numbers = self._numbers_a_step * batch.num_steps * batch.num_rows

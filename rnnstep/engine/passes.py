@@ -183,10 +183,10 @@ class Pass:
     @cached_property
     def logits(self) -> Array | None:
         """The linear layer's result, laid out as `output` (or (B, out_features) for `from = "h_n"`); None without one."""
-        whole, linear = self.logits_by_row, self.scenario.linear
-        if whole is None or linear is None:
+        whole, head = self.logits_by_row, self.head
+        if whole is None or head is None:
             return None
-        if linear.source == "h_n":
+        if head.extent.is_single:
             return whole if self.scenario.is_batched else whole[0]
         return as_torch_shows(self.scenario, whole)
 

@@ -2,57 +2,91 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from rnnstep.cells.cell import CellWords
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import check
 from rnnstep.equations.syntax import parse_lines
 from rnnstep.language import Text
+from rnnstep.modules.module import NetworkModule, Parameter, Standing, Uniform
 from rnnstep.network.blocks import Block, Extent, whole
-from rnnstep.network.description import Linear
 from rnnstep.network.wires import When, Wires
 
 WORDS = CellWords({"logits": Text("a score for each class")})
 
 
-def block(linear: Linear, parameters: Mapping[str, Array], layer: int, size: int, entering: Wires) -> Block:
-    """The block of a linear layer.
+@dataclass(frozen=True)
+class Linear(NetworkModule):
+    """`torch.nn.Linear(in_features, out_features, bias)`, on the output at every step or on the final states."""
 
-    Args:
-        linear: its options.
-        parameters: under torch's names.
-        layer: of the recurrent module, on which it stands.
-        size: of what it reads.
-        entering: where that comes from.
-    """
-    source = linear.source
-    is_final = source == "h_n"
-    if is_final:
-        entering = tuple(replace(wire, when=When.LAST) for wire in entering)
-    bias = " + bias" if linear.bias else ""
-    names = {"weight": "linear.weight"} | ({"bias": "linear.bias"} if linear.bias else {})
-    numbers, kept_in = whole(names, parameters)
-    program = check(
-        parse_lines(f"logits = weight @ {source}{bias}"),
-        {source: (size,)},
-        {},
-        {name: tuple(numbers[name].shape) for name in names},
-    )
-    extent = Extent.FINAL if is_final else Extent.LIVE
-    wires: dict[str, Wires] = {source: entering}
-    key = "linear"
-    return Block(
-        key,
-        "map",
-        layer,
-        "forward",
-        program,
-        numbers,
-        kept_in,
-        wires=wires,
-        extent=extent,
-        words=WORDS,
-        about=Text("{key} is torch.nn.Linear: from a state to a score for each class.", key=key),
-    )
+    torch = "Linear"
+    derived = ("in_features",)
+
+    in_features: int
+    out_features: int
+    bias: bool = True
+    source: Literal["output", "h_n"] = field(default="output", metadata={"written": "from"})
+    key: str = "linear"
+
+    @property
+    def size(self) -> int:
+        """How many numbers it gives at each step."""
+        return self.out_features
+
+    @property
+    def reads_final_state(self) -> bool:
+        """Whether it reads where each row ended, rather than every step."""
+        return self.source == "h_n"
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The weight, and the bias if there is one."""
+        # kaiming_uniform_(a=√5), in torch's order of operations: 1/√in_features but for the last bit
+        gain = math.sqrt(2.0 / (1.0 + math.sqrt(5) ** 2))
+        bound = Uniform(math.sqrt(3.0) * (gain / math.sqrt(self.in_features)))
+        shape = (self.out_features, self.in_features)
+        weight = Parameter.whole(f"{self.key}.weight", shape, "(out_features, in_features)", bound)
+        if not self.bias:
+            return (weight,)
+        bound = Uniform(1.0 / math.sqrt(self.in_features))
+        return weight, Parameter.whole(f"{self.key}.bias", shape[:1], "(out_features,)", bound)
+
+    @property
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What torch's constructor is given."""
+        return (self.in_features, self.out_features), {} if self.bias else {"bias": False}
+
+    def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:
+        """One block."""
+        entering = standing.entering
+        if self.reads_final_state:
+            entering = tuple(replace(wire, when=When.LAST) for wire in entering)
+        names = {one.name.rpartition(".")[2]: one.name for one in self.parameters}
+        numbers, kept_in = whole(names, parameters)
+        program = check(
+            parse_lines(f"logits = weight @ {self.source}{' + bias' if self.bias else ''}"),
+            {self.source: (self.in_features,)},
+            {},
+            {name: tuple(value.shape) for name, value in numbers.items()},
+        )
+        extent = Extent.FINAL if self.reads_final_state else Extent.LIVE
+        wires: dict[str, Wires] = {self.source: entering}
+        return [
+            Block(
+                self.key,
+                "map",
+                standing.layer,
+                "forward",
+                program,
+                numbers,
+                kept_in,
+                wires=wires,
+                extent=extent,
+                words=WORDS,
+                about=Text("{key} is torch.nn.Linear: from a state to a score for each class.", key=self.key),
+            )
+        ]

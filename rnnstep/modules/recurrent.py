@@ -2,93 +2,285 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, Literal
 
-from rnnstep.cells.cell import Cell, CellWords
+from rnnstep.cells import cell_for, torch_cell
+from rnnstep.cells.cell import Cell, CellWords, Stack
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Line, Name
 from rnnstep.language import Text
-from rnnstep.modules import dropout
+from rnnstep.modules.dropout import Dropout
+from rnnstep.modules.module import NetworkModule, Parameter, Shape, Standing, Uniform
 from rnnstep.network.blocks import Block, Direction, Where, output_of
-from rnnstep.network.description import Recurrent
 from rnnstep.network.wires import Wires
 
 JOIN_WORDS = CellWords({"output": Text("forward and backward side by side")})
 
 
-def blocks(
-    recurrent: Recurrent, cell: Cell, parameters: Mapping[str, Array], entering: Wires, *, is_learnt: bool
-) -> list[Block]:
-    """The blocks of a recurrent module, layer by layer; what the last one gives is the module's output.
+@dataclass(frozen=True)
+class Recurrent(NetworkModule):
+    """The recurrent module, in the words of torch's constructor.
 
-    Args:
-        recurrent: its options.
-        cell: its equations.
-        parameters: under torch's names.
-        entering: where the lowest layer's input comes from.
-        is_learnt: whether there is a way back, which reads what functions gave.
+    Attributes:
+        module: "RNNCell", "RNN", "LSTMCell", "LSTM", "GRUCell", "GRU", or the name of an own cell.
+        own: a [cell.NAME] of the file; None of torch's.
     """
-    found: list[Block] = []
-    size = recurrent.input_size
-    for layer in range(recurrent.num_layers):
-        directions = [
-            _direction(recurrent, cell, parameters, layer, direction, size, entering, is_learnt=is_learnt)
-            for direction in _directions(recurrent)
-        ]
-        found += directions
-        size = recurrent.output_size * recurrent.num_directions
-        if recurrent.bidirectional:
-            found.append(_join(layer, recurrent.output_size, directions))
-        entering = output_of(found[-1])
-        if recurrent.mode == "train" and recurrent.dropout > 0 and layer < recurrent.num_layers - 1:
-            found.append(dropout.block(layer, size, entering))
+
+    derived = ("own",)
+
+    module: str
+    input_size: int
+    hidden_size: int
+    num_layers: int = 1
+    nonlinearity: str = "tanh"
+    bias: bool = True
+    batch_first: bool = False
+    dropout: float = 0.0
+    bidirectional: bool = False
+    proj_size: int = 0
+    mode: Literal["eval", "train"] = "eval"
+    dropout_seed: int = 0
+    own: Cell | None = field(default=None, compare=False)
+    key: str = ""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a [cell.NAME] of the file."""
+        return self.own is not None
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether it is called once a step, by a loop around it (RNNCell …): parameters without `_l0`.
+
+        A cell of the file is one where it stands alone; in layers or both directions it is laid out as torch's modules are.
+        """
+        if self.is_own:
+            return self.num_layers == 1 and not self.bidirectional
+        return self.module.endswith("Cell")
+
+    @cached_property
+    def cell(self) -> Cell:
+        """The equations of a step."""
+        if self.own is not None:
+            return self.own
+        return cell_for(self.module, nonlinearity=self.nonlinearity, bias=self.bias, proj_size=self.proj_size)
+
+    # ── sizes ────────────────────────────────────────────────────────────────────────
+
+    @property
+    def num_directions(self) -> int:
+        """2 when bidirectional, else 1."""
+        return 2 if self.bidirectional else 1
+
+    @cached_property
+    def state_sizes(self) -> dict[str, int]:
+        """How many elements each state has; the first is the output."""
+        return self.cell.state_sizes(self.input_size, self.hidden_size, self.proj_size)
+
+    @property
+    def output_size(self) -> int:
+        """Size of one direction's h: `proj_size` if there is one, else `hidden_size`; of a cell of the file that of its first state."""
+        return next(iter(self.state_sizes.values()))
+
+    @property
+    def size(self) -> int:
+        """Size of the output at a step: the last layer's h of all directions."""
+        return self.output_size * self.num_directions
+
+    def sizes_of(self, layer: int) -> dict[str, int]:
+        """The numbers that the words of the equations' shapes stand for in a layer."""
+        return self.cell.sizes(self.input_size_of(layer), self.hidden_size, self.proj_size)
+
+    def input_size_of(self, layer: int) -> int:
+        """Size of what a layer reads: x, or the joined h of the directions below."""
+        return self.input_size if layer == 0 else self.size
+
+    @property
+    def most_to_blame(self) -> str:
+        """The option that makes it large."""
+        return max("hidden_size", "input_size", "num_layers", key=lambda name: getattr(self, name))
+
+    @property
+    def values_a_step(self) -> int:
+        """How many numbers one step of one row leaves behind in all layers, what they read included."""
+        program = self.cell.program.sized(self.sizes_of(0))
+        lines = sum(math.prod(map(int, program.shapes[name])) for name in program.names)
+        inputs = self.input_size + self.size * (self.num_layers - 1)
+        return inputs + lines * self.num_layers * self.num_directions
+
+    # ── parameters ───────────────────────────────────────────────────────────────────
+
+    def suffixes(self, layer: int) -> tuple[str, ...]:
+        """What torch appends to the names of a layer's directions: `_l0`, `_l0_reverse`; "" for a cell."""
+        if self.is_cell:
+            return ("",)
+        return (f"_l{layer}", f"_l{layer}_reverse") if self.bidirectional else (f"_l{layer}",)
+
+    def torch_name(self, parameter: str, layer: int, direction: Direction) -> str:
+        """Give torch's name of a parameter: `weight_ih_l1_reverse`; a cell's has no layer."""
+        return parameter + self.suffixes(layer)[direction == "backward"]
+
+    def shapes_of(self, layer: int) -> dict[str, Shape]:
+        """The shapes of one direction of a layer, under torch's names without suffix."""
+        parts = self._parts(layer)
+        return {stack.torch: _stacked([parts[part] for part in stack.parts]) for stack in self.cell.stacks}
+
+    def _parts(self, layer: int) -> dict[str, Shape]:
+        return self.cell.parameter_shapes(self.input_size_of(layer), self.hidden_size, self.proj_size)
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:  # kept: layers may be many
+        """Layer by layer, forward then `_reverse`, as `named_parameters()` of torch's module gives them."""
+        return tuple(
+            self._parameter(stack, shape, layer, suffix)
+            for layer in range(self.num_layers)
+            for suffix in self.suffixes(layer)
+            for stack, shape in zip(self.cell.stacks, self.shapes_of(layer).values(), strict=True)
+        )
+
+    def _parameter(self, stack: Stack, shape: Shape, layer: int, suffix: str) -> Parameter:
+        part_shapes = self._parts(layer)
+        heights = [part_shapes[part][0] if part_shapes[part] else 1 for part in stack.parts]
+        ends = accumulate(heights)
+        return Parameter(
+            stack.torch + suffix,
+            shape,
+            self._words(stack.parts, layer),
+            Uniform(1.0 / math.sqrt(self.hidden_size)),
+            tuple(part + suffix for part in stack.parts),
+            tuple(slice(end - height, end) for end, height in zip(ends, heights, strict=True)),
+            self._partner(stack.torch, suffix),
+        )
+
+    def _partner(self, name: str, suffix: str) -> str | None:
+        """The other of the two biases that are added, bias_hh_l0 for bias_ih_l0, if there is one."""
+        for one, other in (("bias_ih", "bias_hh"), ("bias_hh", "bias_ih")):
+            partner = other + name.removeprefix(one)
+            if name.startswith(one) and any(stack.torch == partner for stack in self.cell.stacks):
+                return partner + suffix
+        return None
+
+    def _words(self, parts: tuple[str, ...], layer: int) -> str:
+        words = [str(size) for size in self.cell.program.parameters[parts[0]]]
+        if layer > 0:
+            below = next(iter(self.cell.states.values()))
+            inner = f"num_directions*{below}" if self.bidirectional else below
+            words = [inner if word == "input_size" else word for word in words]
+        if len(parts) > 1:
+            words[0] = f"{len(parts)}*{words[0]}"
+        return f"({words[0]},)" if len(words) == 1 else f"({', '.join(words)})"
+
+    # ── torch ────────────────────────────────────────────────────────────────────────
+
+    @property
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What torch's constructor is given; of masks, which stand between its single layers, nothing."""
+        options = {
+            "num_layers": (self.num_layers, 1),
+            "dropout": (self.between.p if self.between is not None and not self.has_masks else 0.0, 0.0),
+            "nonlinearity": (self.nonlinearity, "tanh"),
+            "bias": (self.bias, True),
+            "batch_first": (self.batch_first, False),
+            "bidirectional": (self.bidirectional, False),
+            "proj_size": (self.proj_size, 0),
+        }
+        named = {name: value for name, (value, usual) in options.items() if value != usual}
+        return (self.input_size, self.hidden_size), named
+
+    def own_arguments(self, *, is_cell: bool) -> dict[str, Any]:
+        """The arguments that a layer, or a cell, is given beside its sizes: `bias`, and those that only some take."""
+        name = self.module.removesuffix("Cell")
+        taken = torch_cell(name).options_of(f"{name}Cell" if is_cell else name)
+        return {"bias": self.bias, **{option: getattr(self, option) for option in taken}}
+
+    # ── blocks ───────────────────────────────────────────────────────────────────────
+
+    @property
+    def between(self) -> Dropout | None:
+        """What stands between two layers; None where nothing is dropped, or no layer follows."""
+        if not self.dropout or self.num_layers == 1:
+            return None
+        return Dropout(self.size, self.dropout, "dropout")
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether elements are dropped between its layers: in training mode."""
+        return self.mode == "train" and self.between is not None
+
+    def above(self, layer: int) -> Dropout | None:
+        """The mask above a layer; None where there is none, as above the last one."""
+        if not self.has_masks or layer == self.num_layers - 1:
+            return None
+        return Dropout(self.size, self.dropout, f"dropout{layer}")
+
+    def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:
+        """Its blocks, layer by layer; what the last one gives is the module's output."""
+        found: list[Block] = []
+        entering = standing.entering
+        for layer in range(self.num_layers):
+            directions = [
+                self._direction(parameters, layer, direction, entering, is_learnt=standing.is_learnt)
+                for direction in self._directions
+            ]
+            found += directions
+            if self.bidirectional:
+                found.append(_join(layer, self.output_size, directions))
             entering = output_of(found[-1])
-    return found
+            mask = self.above(layer)
+            if mask is not None:
+                found += mask.blocks(parameters, Standing(entering, layer))
+                entering = output_of(found[-1])
+        return found
+
+    @property
+    def _directions(self) -> tuple[Direction, ...]:
+        return ("forward", "backward") if self.bidirectional else ("forward",)
+
+    def _direction(
+        self,
+        given: Mapping[str, Array],
+        layer: int,
+        direction: Direction,
+        entering: Wires,
+        *,
+        is_learnt: bool,
+    ) -> Block:
+        parameters: dict[str, Array] = {}
+        kept_in: dict[str, Where] = {}
+        for part, name, rows in self._places(layer, direction):
+            parameters[part] = given[name][rows]
+            kept_in[part] = Where(name, rows.start, rows.stop)
+        key = f"L{layer}{'←' if direction == 'backward' else ''}"
+        program = self.cell.program.sized(self.sizes_of(layer))
+        # The way back reads what functions gave: keeping it costs less than computing it again.
+        keep = tuple(line.name for line in program.lines if _is_function(line)) if is_learnt else ()
+        wires = dict.fromkeys(program.inputs, entering)
+        words = self.cell.words
+        return Block(
+            key, "recurrent", layer, direction, program, parameters, kept_in, keep, wires, words=words
+        )
+
+    def _places(self, layer: int, direction: Direction) -> Iterator[tuple[str, str, slice]]:
+        """Each of the equations' parameters, the one of torch's that holds it, and in which rows."""
+        shapes = self._parts(layer)
+        for stack in self.cell.stacks:
+            start = 0
+            for part in stack.parts:
+                stop = start + shapes[part][0]
+                yield part, self.torch_name(stack.torch, layer, direction), slice(start, stop)
+                start = stop
 
 
-def torch_name(recurrent: Recurrent, parameter: str, layer: int, direction: Direction) -> str:
-    """Give torch's name of a parameter: `weight_ih_l1_reverse`; a cell's has no layer."""
-    if recurrent.is_cell:
-        return parameter
-    return f"{parameter}_l{layer}{'_reverse' if direction == 'backward' else ''}"
-
-
-def _directions(recurrent: Recurrent) -> tuple[Direction, ...]:
-    return ("forward", "backward") if recurrent.bidirectional else ("forward",)
-
-
-def _direction(
-    recurrent: Recurrent,
-    cell: Cell,
-    given: Mapping[str, Array],
-    layer: int,
-    direction: Direction,
-    input_size: int,
-    entering: Wires,
-    *,
-    is_learnt: bool,
-) -> Block:
-    sizes = cell.sizes(input_size, recurrent.hidden_size, recurrent.proj_size)
-    shapes = cell.parameter_shapes(input_size, recurrent.hidden_size, recurrent.proj_size)
-    parameters: dict[str, Array] = {}
-    kept_in: dict[str, Where] = {}
-    for stack in cell.stacks:
-        name = torch_name(recurrent, stack.torch, layer, direction)
-        start = 0
-        for part in stack.parts:
-            stop = start + shapes[part][0]
-            parameters[part] = given[name][start:stop]
-            kept_in[part] = Where(name, start, stop)
-            start = stop
-    key = f"L{layer}{'←' if direction == 'backward' else ''}"
-    program = cell.program.sized(sizes)
-    # The way back reads what functions gave: keeping it costs less than computing it again.
-    keep = tuple(line.name for line in program.lines if _is_function(line)) if is_learnt else ()
-    wires = dict.fromkeys(program.inputs, entering)
-    return Block(
-        key, "recurrent", layer, direction, program, parameters, kept_in, keep, wires, words=cell.words
-    )
+def _stacked(shapes: list[Shape]) -> Shape:
+    if len(shapes) == 1:
+        return shapes[0]
+    return (sum(shape[0] for shape in shapes), *shapes[0][1:])
 
 
 def _is_function(line: Line) -> bool:

@@ -104,8 +104,9 @@ def input_lines(source: ProgramSource) -> Iterator[str]:
 def entering_lines(source: ProgramSource) -> Iterator[str]:
     """Give what makes `x` anew in every pass: rows of an embedding, which are learnt too, or of one batch."""
     indices = "x" if source.is_several else "indices"
-    if source.scenario.embedding is not None:
-        yield f"x = embedding({indices})  # {_axes(source, 'input_size')}"
+    table = source.scenario.lookup
+    if table is not None:
+        yield f"x = {table.key}({indices})  # {_axes(source, 'input_size')}"
     elif source.is_several and source.batch.indices is not None:
         yield from _one_hot(source, indices)
 
@@ -160,7 +161,7 @@ def _parts(source: ProgramSource, batch: Batch, *, indent: int) -> list[str]:
 
 
 def _one_hot(source: ProgramSource, name: str) -> Iterator[str]:
-    if source.scenario.embedding is None:
+    if source.scenario.lookup is None:
         size = source.scenario.recurrent.input_size
         one_hot = f"nn.functional.one_hot({name}, {size}).to({source.dtype})"
         yield f"x = {one_hot}  # {_axes(source, 'input_size')}"

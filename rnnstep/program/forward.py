@@ -29,7 +29,7 @@ def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool 
     else:
         yield from _call(source, first=first)
     if not has_loss:
-        yield from _linear(source)
+        yield from _scores(source)
 
 
 def first_lines(source: ProgramSource, rows: str) -> Iterator[str]:
@@ -68,7 +68,7 @@ def _loop(source: ProgramSource, *, first: bool, has_loss: bool) -> Iterator[str
     else:
         for name in source.scenario.cell.states:
             yield f"{variable(name)} = {_first_state(source, name, source.rows)}"
-    keeps_logits = has_loss and source.scenario.linear is not None
+    keeps_logits = has_loss and source.scenario.head is not None
     yield "outputs, scores = [], []" if keeps_logits else "outputs = []"
     if has_loss:
         yield "loss = 0"
@@ -108,7 +108,8 @@ def _step(source: ProgramSource, names: list[str]) -> Iterator[str]:
 def _scored(source: ProgramSource, output_t: str, *, keeps_logits: bool) -> Iterator[str]:
     """Give the loss of one step, and the logits it is taken of."""
     if keeps_logits:
-        yield f"logits_t = linear({output_t})"
+        assert source.scenario.head is not None
+        yield f"logits_t = {source.scenario.head.key}({output_t})"
         yield "scores.append(logits_t)"
     yield from added_lines(source, "logits_t" if keeps_logits else output_t)
 
@@ -242,7 +243,8 @@ def _chain(source: ProgramSource, *, first: bool) -> Iterator[str]:
 
 def _mask(source: ProgramSource) -> str:
     recurrent = source.scenario.recurrent
-    p = recurrent.dropout
+    assert recurrent.between is not None
+    p = recurrent.between.p
     if p >= 1:
         return "mask = torch.zeros_like(output)"
     # The masks are drawn time-major, (T, B, n), whatever the layout.
@@ -256,18 +258,16 @@ def _mask(source: ProgramSource) -> str:
     return f"mask = torch.from_numpy({kept}).to({source.dtype}){back}"
 
 
-# ── linear ───────────────────────────────────────────────────────────────────────────
+# ── scores ───────────────────────────────────────────────────────────────────────────
 
 
-def _linear(source: ProgramSource) -> Iterator[str]:
-    scenario = source.scenario
-    if scenario.linear is None:
+def _scores(source: ProgramSource) -> Iterator[str]:
+    head, recurrent = source.scenario.head, source.scenario.recurrent
+    if head is None:
         return
-    if scenario.linear.source == "output":
-        yield "logits = linear(output)"
-    elif scenario.recurrent.is_cell:
-        yield "logits = linear(h_n)"
-    elif scenario.recurrent.bidirectional:
-        yield "logits = linear(torch.cat([h_n[-2], h_n[-1]], dim=-1))"
-    else:
-        yield "logits = linear(h_n[-1])"
+    read = "output"
+    if source.is_final:
+        read = "h_n" if recurrent.is_cell else "h_n[-1]"
+        if recurrent.bidirectional:
+            read = "torch.cat([h_n[-2], h_n[-1]], dim=-1)"
+    yield f"logits = {head.key}({read})"

@@ -13,7 +13,7 @@ from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.program import Program, infer
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick, names_in, rebuilt
-from rnnstep.network.description import Recurrent
+from rnnstep.modules.recurrent import Recurrent
 
 _CALLS = {
     "relu": "torch.relu({0})",
@@ -45,9 +45,10 @@ _NAMES = """
 _TAKEN = frozenset(_NAMES.split())
 
 
-def cell_lines(cell: Cell, recurrent: Recurrent, dtype: str) -> Iterator[str]:
+def cell_lines(recurrent: Recurrent, dtype: str) -> Iterator[str]:
     """Give `def NAME(x, h_prev, …)`, which returns the states after the step."""
-    program = cell.program.sized(cell.sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size))
+    cell = recurrent.cell
+    program = cell.program.sized(recurrent.sizes_of(0))
     read = [*program.inputs, *program.befores, *program.parameters]
     yield f"def {function_name(cell)}({', '.join(map(safe, read))}):"
     for line in program.lines:

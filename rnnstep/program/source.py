@@ -78,7 +78,7 @@ class ProgramSource:
     @property
     def is_one_hot(self) -> bool:
         """Whether indices become one-hot vectors."""
-        return self.scenario.embedding is None and self.batch.indices is not None
+        return self.scenario.lookup is None and self.batch.indices is not None
 
     @property
     def loop_names(self) -> str:
@@ -103,15 +103,11 @@ class ProgramSource:
     @property
     def has_masks(self) -> bool:
         """Whether dropout's masks stand between the layers."""
-        recurrent = self.scenario.recurrent
-        return recurrent.mode == "train" and recurrent.dropout > 0 and recurrent.num_layers > 1
+        return self.scenario.recurrent.has_masks
 
     def width(self, state: str) -> int:
         """Give the size of a state of one row, layer and direction."""
-        recurrent = self.scenario.recurrent
-        return self.scenario.cell.state_sizes(
-            recurrent.input_size, recurrent.hidden_size, recurrent.proj_size
-        )[state]
+        return self.scenario.recurrent.state_sizes[state]
 
     @property
     def dtype(self) -> str:
@@ -154,14 +150,12 @@ class ProgramSource:
     @property
     def scores(self) -> str:
         """The name of what the loss is taken of."""
-        return "output" if self.scenario.linear is None else "logits"
+        return "output" if self.scenario.head is None else "logits"
 
     @property
     def num_scores(self) -> int:
         """How many scores there are, at each step or of each row."""
-        if self.scenario.linear is not None:
-            return self.scenario.linear.out_features
-        return self.width(next(iter(self.scenario.cell.states))) * self.scenario.recurrent.num_directions
+        return self.scenario.num_scores
 
     @property
     def has_classes(self) -> bool:
@@ -182,7 +176,7 @@ class ProgramSource:
     @property
     def is_final(self) -> bool:
         """Whether a row has one answer, read from its final state."""
-        return self.scenario.linear is not None and self.scenario.linear.source == "h_n"
+        return self.scenario.reads_final_state
 
     @property
     def has_loss_in_loop(self) -> bool:
@@ -196,7 +190,7 @@ def results(scenario: Scenario) -> list[str]:
     names = ["output", "h_n"]
     if len(scenario.cell.states) > 1:
         names.append("c_n")
-    if scenario.linear is not None:
+    if scenario.head is not None:
         names.append("logits")
     return names
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from rnnstep.language import Text
-from rnnstep.network.description import Recurrent
+from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.program.literals import tensor
 from rnnstep.program.own_cell import cell_lines, safe
 from rnnstep.program.source import ProgramSource, indented
 from rnnstep.scenario.model import Floats
 from rnnstep.scenario.modules import idle_dropout
-from rnnstep.scenario.weights.parameters import linear_in_features, parameter_shapes
+from rnnstep.scenario.weights.parameters import parameter_shapes, parameters_of
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights
 from rnnstep.scenario.weights.state_dicts import take
 
@@ -63,50 +64,53 @@ def _written(source: ProgramSource) -> Iterator[str]:
 def module_call(source: ProgramSource, *, input_size: str | None = None) -> str:
     """Give the constructor's call of the recurrent module; with `input_size`, of one of its layers."""
     recurrent = source.scenario.recurrent
-    arguments = [input_size or str(recurrent.input_size), str(recurrent.hidden_size)]
-    if recurrent.num_layers > 1 and input_size is None:
-        arguments.append(f"num_layers={recurrent.num_layers}")
-        if recurrent.dropout and not source.is_chained:
-            arguments.append(f"dropout={recurrent.dropout!r}")
-    if recurrent.nonlinearity != "tanh":
-        arguments.append(f'nonlinearity="{recurrent.nonlinearity}"')
-    arguments += [
-        f"{key}={value!r}"
-        for key, value, default in (
-            ("bias", recurrent.bias, True),
-            ("batch_first", recurrent.batch_first, False),
-            ("bidirectional", recurrent.bidirectional, False),
-            ("proj_size", recurrent.proj_size, 0),
-        )
-        if value != default
+    places, names = recurrent.arguments
+    if input_size is not None:
+        places = (_Written(input_size), *places[1:])
+        names.pop("num_layers", None)
+    return _call(recurrent.module, places, names)
+
+
+def _call(name: str, places: tuple[Any, ...], names: Mapping[str, Any]) -> str:
+    options = [
+        f'{key}="{value}"' if isinstance(value, str) else f"{key}={value!r}" for key, value in names.items()
     ]
-    return f"nn.{recurrent.module}({', '.join(arguments)})"
+    return f"nn.{name}({', '.join([*map(repr, places), *options])})"
+
+
+class _Written(str):
+    """An argument that stands in the program as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def _constructed(source: ProgramSource) -> Iterator[str]:
-    """Construct embedding, recurrent module and linear layer in the order in which the seed is used."""
-    scenario = source.scenario
-    if scenario.embedding is not None:
-        embedding = scenario.embedding
-        padding = "" if embedding.padding_idx is None else f", padding_idx={embedding.padding_idx}"
-        yield f"embedding = nn.Embedding({embedding.num_embeddings}, {embedding.embedding_dim}{padding})"
-    if scenario.recurrent.is_own:
+    """Construct the modules in the order in which the seed is used."""
+    for layer in source.scenario.layers:
+        if isinstance(layer, Recurrent):
+            yield from _constructed_recurrent(source)
+        else:
+            yield f"{layer.key} = {_call(layer.torch, *layer.arguments)}"
+
+
+def _constructed_recurrent(source: ProgramSource) -> Iterator[str]:
+    recurrent = source.scenario.recurrent
+    if recurrent.is_own:
         yield from _own_parameters(source)
-    else:
-        idle = idle_dropout(scenario.recurrent)
-        if idle is not None:
-            yield source.comment(idle)
-        has_dropout = scenario.recurrent.dropout > 0 and idle is None
-        eval_mode = ".eval()" if has_dropout and not source.is_chained else ""
-        yield f"rnn = {module_call(source)}{eval_mode}"
-    if scenario.linear is not None:
-        bias = "" if scenario.linear.bias else ", bias=False"
-        yield f"linear = nn.Linear({linear_in_features(scenario.recurrent)}, {scenario.linear.out_features}{bias})"
+        return
+    idle = idle_dropout(recurrent)
+    if idle is not None:
+        yield source.comment(idle)
+    eval_mode = ".eval()" if recurrent.between is not None and not source.is_chained else ""
+    yield f"rnn = {module_call(source)}{eval_mode}"
 
 
 def _own_parameters(source: ProgramSource) -> Iterator[str]:
     recurrent = source.scenario.recurrent
-    shapes = parameter_shapes(recurrent, source.scenario.cell, None, None)
+    shapes = parameter_shapes([recurrent])
     is_drawn = source.origins.weights.seed is not None
     drawn = f".uniform_(-{recurrent.hidden_size}**-0.5, {recurrent.hidden_size}**-0.5)" if is_drawn else ""
     yield "parameters = {"
@@ -117,7 +121,7 @@ def _own_parameters(source: ProgramSource) -> Iterator[str]:
         yield "parameters = {name: values.double() for name, values in parameters.items()}"
     yield ""
     yield ""
-    yield from cell_lines(source.scenario.cell, source.scenario.recurrent, source.dtype)
+    yield from cell_lines(source.scenario.recurrent, source.dtype)
     yield ""
     yield ""
 
@@ -128,12 +132,16 @@ def _each_module(source: ProgramSource, line: str) -> Iterator[str]:
 
 
 def _modules(source: ProgramSource) -> list[str]:
-    scenario = source.scenario
     return [
-        *(["embedding"] if scenario.embedding is not None else []),
-        *([] if scenario.recurrent.is_own else ["rnn"]),
-        *(["linear"] if scenario.linear is not None else []),
+        _name(layer)
+        for layer in source.scenario.layers
+        if layer.torch or not source.scenario.recurrent.is_own
     ]
+
+
+def _name(module: NetworkModule) -> str:
+    """What the program calls a module."""
+    return module.key or "rnn"
 
 
 def _rounded(source: ProgramSource, decimals: int) -> Iterator[str]:
@@ -159,8 +167,7 @@ def _from_seed(source: ProgramSource) -> Mapping[str, Floats]:
     weights, scenario = source.origins.weights, source.scenario
     if weights.seed is None:
         return {}
-    shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
-    drawn = seeded_weights(weights.seed, shapes, scenario.recurrent.hidden_size)
+    drawn = seeded_weights(weights.seed, parameters_of(scenario.layers))
     return {name: rounded(values, weights.round, scenario.dtype) for name, values in drawn.items()}
 
 
@@ -244,7 +251,7 @@ def _keys_in(source: ProgramSource, path: Path) -> dict[str, str]:
         return np.zeros(())
 
     prefix = source.origins.weights.prefixes
-    wanted = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    wanted = parameter_shapes(scenario.layers)
     taken = take(shapes, note, wanted, prefix, scenario.dtype)
     return dict(zip(taken.values, asked, strict=True))
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstep.cells import MODULES, cell_for
-from rnnstep.cells.cell import Cell
+from rnnstep.cells import MODULES
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.network.description import Linear, Recurrent
+from rnnstep.modules.linear import Linear
+from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.model import Batch, Display, Localized, Scenario
 from rnnstep.scenario.weights.parameters import parameter_shapes
 
@@ -62,23 +63,21 @@ def made(
     if given.ndim not in (2, 3):
         raise _misfit("x", given.shape, "(T, B, I), (B, T, I), (T, I)")
     recurrent = _recurrent(module, arrays, batch_first=batch_first, nonlinearity=nonlinearity)
-    cell = cell_for(module, nonlinearity=nonlinearity, bias=recurrent.bias, proj_size=recurrent.proj_size)
-    linear = None
+    layers: tuple[NetworkModule, ...] = (recurrent,)
     if "linear.weight" in arrays:
-        linear = Linear(arrays["linear.weight"].shape[0], "linear.bias" in arrays)
-    shapes = parameter_shapes(recurrent, cell, None, linear)
+        head = Linear(recurrent.size, arrays["linear.weight"].shape[0], "linear.bias" in arrays)
+        layers = (recurrent, head)
+    shapes = parameter_shapes(layers)
     _check_shapes(arrays, shapes)
     batch = _batch(given.astype(dtype), recurrent, lengths, packed=packed)
     return Scenario(
         name=printable(name),
         title=Localized(printable(name)),
-        recurrent=recurrent,
-        cell=cell,
+        layers=layers,
         batches=(batch,),
         parameters=MappingProxyType({key: arrays[key] for key in shapes}),
         display=Display(dtype=dtype.name, order="layer" if recurrent.bidirectional else "time"),  # type: ignore[arg-type]
-        linear=linear,
-        initial_state=_states(recurrent, cell, {"h_0": h_0, "c_0": c_0}, batch.num_rows, dtype),
+        initial_state=_states(recurrent, {"h_0": h_0, "c_0": c_0}, batch.num_rows, dtype),
         is_batched=given.ndim == 3,
     )
 
@@ -127,9 +126,9 @@ def _recurrent(
 
 
 def _states(
-    recurrent: Recurrent, cell: Cell, given: Mapping[str, ArrayLike | None], rows: int, dtype: np.dtype[Any]
+    recurrent: Recurrent, given: Mapping[str, ArrayLike | None], rows: int, dtype: np.dtype[Any]
 ) -> Mapping[str, Array]:
-    sizes = cell.state_sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+    sizes = recurrent.state_sizes
     states: dict[str, Array] = {}
     for key, value in given.items():
         if value is None:

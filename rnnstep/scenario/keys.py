@@ -105,6 +105,9 @@ MISTAKES = (
 # Those at which torch raises: what is computed then is the cure.
 REFUSED = ("backward_inside_the_loop", "h_0_of_the_wrong_shape")
 
+BESIDE = ("embedding", "linear")
+"""The tables of modules before and after [recurrent], as places and parameters call them, too."""
+
 KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "": (

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rnnstep.language import Text
-from rnnstep.network.description import Linear, Recurrent
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.file.document import Document, Table, as_float
 from rnnstep.scenario.keys import LOSSES, MISTAKES, OPTIMIZERS, ArgumentValue
 from rnnstep.scenario.model import Batch, Loss, Training
@@ -140,8 +140,9 @@ def check_mistake(
     training: Training | None,
     loss: Loss | None,
     recurrent: Recurrent,
-    linear: Linear | None,
     batches: tuple[Batch, ...],
+    *,
+    reads_final_state: bool,
 ) -> None:
     """Make sure that the mistake, if there is one, can be made in this scenario; notes a problem if not."""
     if training is None or loss is None or training.mistake is None:
@@ -151,7 +152,7 @@ def check_mistake(
     if mistake == "softmax_before_cross_entropy" and loss.name != "CrossEntropyLoss":
         needed = Text("CrossEntropyLoss, found {name}", name=loss.name)
     elif mistake == "backward_inside_the_loop":
-        needed = _no_loop(loss, recurrent, linear, batches)
+        needed = _no_loop(loss, recurrent, batches, reads_final_state=reads_final_state)
     elif mistake == "h_0_of_the_wrong_shape" and recurrent.is_own:
         needed = Text("a module of torch, which looks at the shape of h_0")
     elif mistake == "hidden_not_reset" and len(batches) > 1:
@@ -166,14 +167,14 @@ def check_mistake(
 
 
 def _no_loop(
-    loss: Loss, recurrent: Recurrent, linear: Linear | None, batches: tuple[Batch, ...]
+    loss: Loss, recurrent: Recurrent, batches: tuple[Batch, ...], *, reads_final_state: bool
 ) -> Text | None:
     """Say what is missing for a loop over a cell with a loss at each step; None if nothing is."""
     if not recurrent.is_cell or recurrent.is_own:
         return Text(
             "a loop over a cell: RNNCell, LSTMCell or GRUCell, found {module}", module=recurrent.module
         )
-    if loss.over_time != "sum" or (linear is not None and linear.source == "h_n"):
+    if loss.over_time != "sum" or reads_final_state:
         return Text('a loss at each step, `over_time = "sum"`')
     if all(batch.num_steps == 1 for batch in batches):
         return Text("more than one step")

@@ -12,19 +12,19 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.network.description import Embedding, Linear, Recurrent
+from rnnstep.cells.cell import Cell
+from rnnstep.modules.embedding import Embedding
+from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.blocks import Block
 from rnnstep.network.time import TimeAxis
 from rnnstep.scenario.keys import LOSSES, REFUSED, LossKind
 from rnnstep.scenario.origins import Origins
-
-if TYPE_CHECKING:
-    from rnnstep.cells.cell import Cell
-    from rnnstep.network.blocks import Block
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.int64]
@@ -158,8 +158,7 @@ class Scenario:
     """A scenario, complete but for `pending`; frozen, an edit makes a new one. It need not come from a file."""
 
     name: str  # "hello": the file's stem
-    recurrent: Recurrent
-    cell: Cell
+    layers: tuple[NetworkModule, ...]  # in order of computation, the recurrent module among them
     batches: tuple[Batch, ...]
     parameters: Mapping[str, Floats]  # torch's names: weight_ih_l0, embedding.weight, linear.bias
     display: Display = field(default_factory=Display)
@@ -167,8 +166,6 @@ class Scenario:
     summary: Localized = field(default_factory=Localized)
     vocabulary: tuple[str, ...] | None = None
     is_ascii: bool = False  # vocabulary = "ascii"
-    embedding: Embedding | None = None
-    linear: Linear | None = None
     initial_state: Mapping[str, Floats] = field(default_factory=dict)  # h_0, c_0 given: (L·D, B, n)
     is_batched: bool = True  # False: torch is given (T, I), without a batch axis
     target_vocabulary: tuple[str, ...] | None = None
@@ -181,6 +178,38 @@ class Scenario:
     origins: Origins = field(default_factory=Origins)
     path: Path | None = None  # of its file, from whose folder files are named
     file_text: str | None = None  # what stands in that file: a copy with other numbers keeps its comments
+
+    @cached_property
+    def recurrent(self) -> Recurrent:
+        """The recurrent module."""
+        return next(layer for layer in self.layers if isinstance(layer, Recurrent))
+
+    @property
+    def cell(self) -> Cell:
+        """The equations of one of its steps."""
+        return self.recurrent.cell
+
+    @property
+    def lookup(self) -> Embedding | None:
+        """What looks the indices up; None where vectors are given."""
+        first = self.layers[0]
+        return first if isinstance(first, Embedding) else None
+
+    @property
+    def head(self) -> NetworkModule | None:
+        """What makes scores of the recurrent module's output; None where that is the scores itself."""
+        last = self.layers[-1]
+        return None if last is self.recurrent else last
+
+    @property
+    def num_scores(self) -> int:
+        """How many scores there are, at each step or of each row."""
+        return self.layers[-1].size
+
+    @property
+    def reads_final_state(self) -> bool:
+        """Whether a row has one answer, read from its final state."""
+        return self.layers[-1].reads_final_state
 
     @property
     def dtype(self) -> np.dtype[np.floating]:

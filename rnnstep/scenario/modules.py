@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rnnstep.cells import MODULES, torch_cell
+from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
-from rnnstep.network.description import Embedding, Linear, Recurrent
+from rnnstep.modules.embedding import Embedding
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.file.document import LARGEST, Document, Table
 from rnnstep.scenario.keys import KEYS, closest
 
@@ -61,20 +63,20 @@ def read_module(document: Document, own: Iterable[str]) -> str | None:
 
 
 def read_recurrent(
-    document: Document, module: str | None, *, is_own: bool, data_size: int | None
+    document: Document, module: str | None, own: Mapping[str, Cell | None], *, data_size: int | None
 ) -> Recurrent | None:
     """Give [recurrent], or None if sizes are missing or wrong.
 
     Args:
         document: The file.
         module: What `read_module` gave; with None every option's own mistakes are still told.
-        is_own: Whether it is a cell of the file's own.
+        own: The cells of the file's own; None is one with a mistake in it.
         data_size: The size of each x_t, as the data or the embedding has it; None if unknown.
     """
     table = document.table("recurrent")
     if table is None:
         return None
-    options = KEYS["recurrent"] if module is None else _OF_OWN if is_own else _OPTIONS[module]
+    options = KEYS["recurrent"] if module is None else _OF_OWN if module in own else _OPTIONS[module]
     _refuse_options(table, module or "", options)
     hidden_size = table.integer("hidden_size", minimum=1)
     if not table.has("hidden_size"):
@@ -94,7 +96,9 @@ def read_recurrent(
     input_size = _input_size(document, table, data_size)
     if module is None or hidden_size is None or input_size is None or _is_doubtful(document):
         return None
-    return Recurrent(module, input_size, hidden_size, **values, is_own=is_own)
+    if module in own and own[module] is None:
+        return None
+    return Recurrent(module, input_size, hidden_size, **values, own=own.get(module))
 
 
 def _is_doubtful(document: Document) -> bool:
@@ -199,8 +203,8 @@ def _padding_idx(table: Table, num_embeddings: int | None) -> int | None:
     return padding_idx % num_embeddings
 
 
-def read_linear(document: Document, *, num_outputs: int | None) -> Linear | None:
-    """Give [linear], or None if absent or wrong; `num_outputs` is what the target needs, if known."""
+def read_linear(document: Document, *, num_outputs: int | None) -> dict[str, Any] | None:
+    """Give the options of [linear], or None if absent or wrong; `num_outputs` is what the target needs, if known."""
     table = document.table("linear")
     if table is None:
         return None
@@ -213,4 +217,4 @@ def read_linear(document: Document, *, num_outputs: int | None) -> Linear | None
     source = table.choice("from", ("output", "h_n"), "output")
     if out_features is None or len(document.problems) > before:
         return None
-    return Linear(out_features, bool(bias), cast(Any, source))
+    return {"out_features": out_features, "bias": bool(bias), "source": source}

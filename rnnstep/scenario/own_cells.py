@@ -10,11 +10,10 @@ from rnnstep.cells.cell import Cell
 from rnnstep.cells.own import own_cell
 from rnnstep.errors import EquationError
 from rnnstep.language import Text
-from rnnstep.network.description import Recurrent
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.file.document import Document, Table
 from rnnstep.scenario.file.positions import line_and_column
 from rnnstep.scenario.keys import KEYS
-from rnnstep.scenario.weights.parameters import layer_input_size
 
 SIZES = ("input_size", "hidden_size", "proj_size")
 MOST_AXES = 2  # of a parameter: a vector or a matrix
@@ -57,12 +56,11 @@ def _read_cell(document: Document, name: str, table: Table) -> Cell | None:
         return None
 
 
-def check_sizes(document: Document, recurrent: Recurrent, cell: Cell) -> bool:
+def check_sizes(document: Document, recurrent: Recurrent) -> bool:
     """Whether the equations fit in each layer when the words of their shapes are numbers."""
     for layer in range(min(recurrent.num_layers, 2)):  # all but the lowest read the same size
-        entering = layer_input_size(recurrent, layer)
         try:
-            cell.program.sized(cell.sizes(entering, recurrent.hidden_size, recurrent.proj_size))
+            recurrent.cell.program.sized(recurrent.sizes_of(layer))
         except EquationError as error:
             tables = document.table("cell")
             table = tables.table(recurrent.module) if tables is not None else None
@@ -72,7 +70,7 @@ def check_sizes(document: Document, recurrent: Recurrent, cell: Cell) -> bool:
                 message = Text(
                     "{message}, in layer 1, where `input_size` is {size}, the output of layer 0",
                     message=message,
-                    size=entering,
+                    size=recurrent.size,
                 )
             position = _within(document, table, error)
             document.problem((*table.place, "equations"), message, position=position)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnstep.cells import cell_for
-from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.network.description import Embedding, Linear, Recurrent
+from rnnstep.modules.linear import Linear
+from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario import modules
 from rnnstep.scenario.cure import cured
 from rnnstep.scenario.data.initial_state import read_initial_state
@@ -21,7 +21,7 @@ from rnnstep.scenario.data.labelled_rows import read_data
 from rnnstep.scenario.file.document import Document, Limits, Table
 from rnnstep.scenario.file.source import open_document, parse_document
 from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_localized, read_vocabulary
-from rnnstep.scenario.keys import KEYS
+from rnnstep.scenario.keys import BESIDE, KEYS
 from rnnstep.scenario.loss_and_training import check_mistake, read_loss, read_training
 from rnnstep.scenario.memory import check_run
 from rnnstep.scenario.model import (
@@ -34,7 +34,6 @@ from rnnstep.scenario.model import (
 )
 from rnnstep.scenario.origins import origins_of
 from rnnstep.scenario.own_cells import check_sizes, read_own_cells
-from rnnstep.scenario.weights.parameters import linear_in_features
 from rnnstep.scenario.weights.read_weights import read_weights
 
 
@@ -57,7 +56,7 @@ def read_samples(
     root = document.root
     if vocabulary is None and root.has("vocabulary"):
         return None
-    has_embedding = root.has("embedding")
+    has_embedding = root.has(BESIDE[0])
     recurrent = root.raw("recurrent")
     if root.has("data"):
         for other in ("input", "target"):
@@ -145,10 +144,8 @@ def read_text(
 class _Model:
     """The modules that the data passes through, without their weights."""
 
-    embedding: Embedding | None
+    layers: tuple[NetworkModule, ...]
     recurrent: Recurrent
-    cell: Cell
-    linear: Linear | None
 
 
 @dataclass(frozen=True)
@@ -192,7 +189,14 @@ def _read_once(document: Document, path: Path, wishes: Wishes, keys: Sequence[st
     training = read_training(document)
     numbers = _read_numbers(document, vocabulary, samples, model, dtype, loss, training)
     if model is not None and samples is not None:
-        check_mistake(document, training, loss, model.recurrent, model.linear, samples.batches)
+        check_mistake(
+            document,
+            training,
+            loss,
+            model.recurrent,
+            samples.batches,
+            reads_final_state=model.layers[-1].reads_final_state,
+        )
     if document.problems:
         return None
     assert samples is not None
@@ -202,15 +206,12 @@ def _read_once(document: Document, path: Path, wishes: Wishes, keys: Sequence[st
         name=name,
         title=title,
         summary=summary,
-        recurrent=model.recurrent,
-        cell=model.cell,
+        layers=model.layers,
         batches=numbers.batches,
         parameters=numbers.parameters,
         display=display,
         vocabulary=vocabulary,
         is_ascii=vocabulary is ASCII,
-        embedding=model.embedding,
-        linear=model.linear,
         initial_state=numbers.initial_state,
         is_batched=samples.is_batched,
         target_vocabulary=numbers.target_vocabulary,
@@ -233,30 +234,16 @@ def _read_model(
     embedding = modules.read_embedding(document, num_indices=samples.num_indices if samples else None)
     data_size = embedding.embedding_dim if embedding else samples.input_size if samples else None
     linear = modules.read_linear(document, num_outputs=_num_outputs(document, vocabulary, samples))
-    recurrent = modules.read_recurrent(document, module, is_own=module in own, data_size=data_size)
-    for name, part in (("embedding", embedding), ("linear", linear)):
-        if part is None and document.root.has(name):
-            return None
-    if recurrent is None:
+    recurrent = modules.read_recurrent(document, module, own, data_size=data_size)
+    if any(
+        part is None and document.root.has(name)
+        for name, part in zip(BESIDE, (embedding, linear), strict=True)
+    ):
         return None
-    cell = own[recurrent.module] if recurrent.is_own else _built_in(recurrent)
-    if cell is None:
+    if recurrent is None or (recurrent.is_own and not check_sizes(document, recurrent)):
         return None
-    if recurrent.is_own:
-        sizes = cell.state_sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
-        recurrent = replace(recurrent, own_output_size=next(iter(sizes.values())))
-        if not check_sizes(document, recurrent, cell):
-            return None
-    return _Model(embedding, recurrent, cell, linear)
-
-
-def _built_in(recurrent: Recurrent) -> Cell:
-    return cell_for(
-        recurrent.module,
-        nonlinearity=recurrent.nonlinearity,
-        bias=recurrent.bias,
-        proj_size=recurrent.proj_size,
-    )
+    head = () if linear is None else (Linear(recurrent.size, **linear),)
+    return _Model((*(() if embedding is None else (embedding,)), recurrent, *head), recurrent)
 
 
 def _num_outputs(
@@ -292,21 +279,18 @@ def _read_numbers(
         return None
     if not check_run(
         document,
-        **vars(model),
+        layers=model.layers,
         loss=loss,
         training=training,
         batches=samples.batches,
         itemsize=dtype.itemsize,
     ):
         return None
-    num_outputs = (
-        model.linear.out_features if model.linear is not None else linear_in_features(model.recurrent)
-    )
-    parameters, pending = read_weights(document, **vars(model), dtype=dtype)
+    num_outputs = model.layers[-1].size
+    parameters, pending = read_weights(document, layers=model.layers, recurrent=model.recurrent, dtype=dtype)
     initial_state = read_initial_state(
         document,
         recurrent=model.recurrent,
-        cell=model.cell,
         num_rows=samples.batches[0].num_rows,
         is_batched=samples.is_batched,
         dtype=dtype,
@@ -342,7 +326,7 @@ def _with_targets(
     num_outputs: int,
     dtype: np.dtype[np.floating],
 ) -> tuple[Batch, ...]:
-    is_final = model.linear is not None and model.linear.source == "h_n"
+    is_final = model.layers[-1].reads_final_state
     if samples.classes is not None:
         _check_classes(document, samples.classes, num_outputs, is_final=is_final)
         return samples.batches
@@ -364,11 +348,11 @@ def _with_targets(
 def _check_classes(document: Document, classes: tuple[str, ...], num_outputs: int, *, is_final: bool) -> None:
     """Make sure that the labels of [data] have logits to be compared with."""
     if not is_final:
-        place = ("linear", "from") if document.root.has("linear") else ("data",)
+        place = (BESIDE[1], "from") if document.root.has(BESIDE[1]) else ("data",)
         document.problem(place, Text('[data] has one label a row: expected [linear] with `from = "h_n"`'))
     elif num_outputs < len(classes):
         document.problem(
-            ("linear", "out_features"),
+            (BESIDE[1], "out_features"),
             Text(
                 "`out_features`: found {found}, expected at least {count}, the classes of [data]",
                 found=num_outputs,

@@ -246,6 +246,6 @@ def _with_number(array: Floats, edit: Edit) -> Floats:
 
 def _state_shape(scenario: Scenario, key: str) -> tuple[int, int, int]:
     recurrent = scenario.recurrent
-    sizes = scenario.cell.state_sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
+    sizes = recurrent.state_sizes
     rows = scenario.batches[0].num_rows
     return recurrent.num_layers * recurrent.num_directions, rows, sizes[key.removesuffix("_0")]

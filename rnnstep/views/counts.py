@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from rnnstep.scenario.model import Scenario
-from rnnstep.scenario.weights.parameters import linear_in_features, parameter_shapes
+from rnnstep.scenario.weights.parameters import parameter_shapes
 
 KERNEL_SIZE = 3  # of the convolution over time that ours is set beside
 
@@ -48,12 +48,12 @@ class Counts:
 def counts(scenario: Scenario, steps: int) -> Counts:
     """Count the parameters of a scenario for sequences of a number of steps."""
     recurrent = scenario.recurrent
-    shapes = parameter_shapes(recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    shapes = parameter_shapes(scenario.layers)
     weights = [shape for name, shape in shapes.items() if "." not in name and len(shape) == 2]
     return Counts(
         {name: math.prod(shape) for name, shape in shapes.items()},
         steps,
         recurrent.input_size,
-        linear_in_features(recurrent),
+        recurrent.size,
         sum(map(math.prod, weights)),
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rnnstep.language import Text
 from rnnstep.scenario.model import Batch, Scenario
-from rnnstep.scenario.weights.parameters import linear_in_features, named_parameters, parameter_shapes
+from rnnstep.scenario.weights.parameters import parameters_of
 
 
 class ValueShape(NamedTuple):
@@ -22,7 +22,7 @@ def data_shapes(scenario: Scenario, batch: Batch) -> list[ValueShape]:
     """Give the shapes of what goes in and comes out, in the order of a call."""
     recurrent = scenario.recurrent
     found: list[ValueShape] = []
-    if scenario.embedding is not None:
+    if scenario.lookup is not None:
         found.append(_sequence(scenario, batch, "indices", remark=Text("what the embedding looks up")))
     found.append(_sequence(scenario, batch, "input", "input_size", recurrent.input_size, _of_input(scenario)))
     if recurrent.is_cell:
@@ -32,13 +32,13 @@ def data_shapes(scenario: Scenario, batch: Batch) -> list[ValueShape]:
     output = next(iter(scenario.cell.states.values()))
     if recurrent.bidirectional:
         output = f"2*{output}"
-    size_of_output = linear_in_features(recurrent)
+    size_of_output = recurrent.size
     remark = Text("the loop's h, stacked") if recurrent.is_cell else None
     found.append(_sequence(scenario, batch, "output", output, size_of_output, remark))
     found += [_state(scenario, batch, f"{name}_n", name) for name in scenario.cell.states]
-    if scenario.linear is not None:
-        out = ("out_features", scenario.linear.out_features)
-        if scenario.linear.source == "h_n":
+    if scenario.head is not None:
+        out = (scenario.head.most_to_blame, scenario.head.size)
+        if scenario.reads_final_state:
             found.append(
                 _row_of_batch(scenario, batch, "logits", *out, Text("from the last layer's final state"))
             )
@@ -49,19 +49,17 @@ def data_shapes(scenario: Scenario, batch: Batch) -> list[ValueShape]:
 
 def weight_shapes(scenario: Scenario) -> list[ValueShape]:
     """Give the shape of every parameter, in torch's order."""
-    shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
-    parameters = named_parameters(shapes, scenario.recurrent, scenario.cell)
     found = []
-    for name, shape in shapes.items():
-        words = tuple(part.strip() for part in parameters[name].words.strip("()").split(",") if part.strip())
-        found.append(ValueShape(name, words, shape))
+    for parameter in parameters_of(scenario.layers).values():
+        words = tuple(part.strip() for part in parameter.words.strip("()").split(",") if part.strip())
+        found.append(ValueShape(parameter.name, words, parameter.shape))
     return found
 
 
 def _of_input(scenario: Scenario) -> Text | None:
     if scenario.recurrent.is_cell:
         return Text("what the loop walks over")
-    return Text("what the embedding gives") if scenario.embedding is not None else None
+    return Text("what the embedding gives") if scenario.lookup is not None else None
 
 
 def _sequence(
@@ -90,8 +88,7 @@ def _row_of_batch(
 def _state(scenario: Scenario, batch: Batch, name: str, state: str) -> ValueShape:
     """Give a state's shape: (D·num_layers, B, n), of a cell (B, n); the batch is never first of a module's."""
     recurrent = scenario.recurrent
-    sizes = scenario.cell.state_sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
-    shape = _row_of_batch(scenario, batch, name, scenario.cell.states[state], sizes[state])
+    shape = _row_of_batch(scenario, batch, name, scenario.cell.states[state], recurrent.state_sizes[state])
     if recurrent.is_cell:
         return shape
     layers = "2*num_layers" if recurrent.bidirectional else "num_layers"

@@ -282,9 +282,9 @@ class SheetPage:
             return ""
         index = int(batch.indices[one.t, self.sheet.row])
         letter = "" if self.scenario.vocabulary is None else f"“{printable(self.scenario.vocabulary[index])}”"
-        if self.scenario.embedding is None:
+        if self.scenario.lookup is None:
             return letter
-        return f"{letter}, embedding.weight[{index}]".removeprefix(", ")
+        return f"{letter}, {self.scenario.lookup.table}[{index}]".removeprefix(", ")
 
     # ── equations ────────────────────────────────────────────────────────────────────
 
@@ -328,7 +328,9 @@ class SheetPage:
             if one.layer == layer
         ]
         label = "" if is_linear else f"L{block.layer}", NameAtTime(entering, "" if is_final else "t")
-        return WireEquation(label, tuple(parts), has_mask=not is_linear and f"dropout{layer}" in self.by_key)
+        return WireEquation(
+            label, tuple(parts), has_mask=not is_linear and self.scenario.recurrent.above(layer) is not None
+        )
 
     def parameters(self) -> Iterator[tuple[str, Block, str]]:
         """Block by block the parameters that are needed."""

@@ -305,7 +305,7 @@ def _asked(
     blocks = [block for block in blocks if block.kind in ("recurrent", "map")]
     _check_names(names, blocks)
     last = scenario.batches[0].last_step(row)
-    is_final = scenario.linear is not None and scenario.linear.source == "h_n"
+    is_final = scenario.reads_final_state
     places = [(t, block) for block in blocks for t in steps_of(block, last) if t in steps]
     if is_final:
         places = [(t, block) for t, block in places if block.kind != "map" or t == last]

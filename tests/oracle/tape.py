@@ -128,7 +128,7 @@ class ByHand:
     def looked_up(self, t: int, row: int) -> Var:
         index = self.done.batch.indices[t, row]
         table = self.copy("embedding", "weight", t)
-        if index == self.scenario.embedding.padding_idx:  # which does not learn
+        if index == self.scenario.lookup.padding_idx:  # which does not learn
             table = Var(table.value)
         self.at["embedding", "x", t, row] = self.tape.part(table, index)
         return self.at["embedding", "x", t, row]

@@ -7,8 +7,10 @@ import itertools
 import pytest
 import torch
 
-from rnnstep.cells import MODULES, cell_for
-from rnnstep.network.description import Embedding, Linear, Recurrent
+from rnnstep.cells import MODULES
+from rnnstep.modules.embedding import Embedding
+from rnnstep.modules.linear import Linear
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.keys import OPTIMIZERS
 from rnnstep.scenario.weights.parameters import parameter_shapes
 
@@ -50,13 +52,13 @@ def variants() -> list[Recurrent]:
 
 @pytest.mark.parametrize("recurrent", variants(), ids=lambda recurrent: repr(recurrent)[10:])
 def test_parameters_are_named_shaped_and_ordered_as_in_torch(recurrent: Recurrent) -> None:
-    cell = cell_for(recurrent.module, bias=recurrent.bias, proj_size=recurrent.proj_size)
     for embedding, linear in (
         (None, None),
-        (Embedding(7, 3), Linear(5)),
-        (None, Linear(5, bias=False)),
+        (Embedding(7, 3), Linear(recurrent.size, 5)),
+        (None, Linear(recurrent.size, 5, bias=False)),
     ):
-        shapes = parameter_shapes(recurrent, cell, embedding, linear)
+        layers = [layer for layer in (embedding, recurrent, linear) if layer is not None]
+        shapes = parameter_shapes(layers)
         assert list(shapes.items()) == shapes_in_torch(recurrent, embedding, linear)
 
 

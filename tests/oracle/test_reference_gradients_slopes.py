@@ -65,10 +65,9 @@ class Numbers:
             outputs = np.stack([np.concatenate([whole for whole, _ in found], -1) for found in rows], 1)
             ends = np.stack([np.concatenate([end for _, end in found], -1) for found in rows])
             x = self.done.masks.get(f"dropout{layer}", 1.0) * outputs
-        linear = self.scenario.linear
-        features = ends if linear is not None and linear.source == "h_n" else x
+        features = ends if self.scenario.reads_final_state else x
         features = self.spread("features", features)
-        if linear is not None:
+        if self.scenario.head is not None:
             features = features @ parameters["linear.weight"].T + parameters["linear.bias"]
         return self.spread("logits", features)
 

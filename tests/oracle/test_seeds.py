@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from rnnstep.modules.embedding import Embedding
+from rnnstep.modules.linear import Linear
+from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
+from rnnstep.scenario.weights.parameters import parameters_of
 from rnnstep.scenario.weights.seeds import LARGEST_SEED, SMALLEST_SEED, seeded_weights
 
 
-def torch_weights(
-    module: nn.Module, embedding: nn.Module | None, linear: nn.Module | None
-) -> dict[str, np.ndarray]:
-    weights = {}
-    for prefix, part in (("embedding.", embedding), ("", module), ("linear.", linear)):
-        if part is not None:
-            weights.update({prefix + name: value.detach().numpy() for name, value in part.named_parameters()})
-    return weights
+def described(
+    module: nn.Module | None, embedding: nn.Module | None, linear: nn.Module | None
+) -> Iterator[tuple[str, nn.Module, NetworkModule]]:
+    """torch's modules with what stands before their parameters' names, and as they are described here."""
+    if embedding is not None:
+        yield "embedding.", embedding, Embedding(embedding.num_embeddings, embedding.embedding_dim)
+    if module is not None:
+        names = ("num_layers", "bias", "bidirectional", "proj_size")
+        options = {name: getattr(module, name) for name in names if hasattr(module, name)}
+        sizes = module.input_size, module.hidden_size
+        yield "", module, Recurrent(type(module).__name__, *sizes, **options)
+    if linear is not None:
+        sizes = linear.in_features, linear.out_features
+        yield "linear.", linear, Linear(*sizes, bias=linear.bias is not None)
 
 
-def assert_same_bits(seed: int, expected: dict[str, np.ndarray], hidden_size: int) -> None:
-    shapes = {name: value.shape for name, value in expected.items()}
-    drawn = seeded_weights(seed, shapes, hidden_size)
+def assert_same_bits(
+    seed: int,
+    module: nn.Module | None,
+    embedding: nn.Module | None = None,
+    linear: nn.Module | None = None,
+) -> None:
+    every = list(described(module, embedding, linear))
+    expected = {
+        prefix + name: value.detach().numpy()
+        for prefix, part, _ in every
+        for name, value in part.named_parameters()
+    }
+    drawn = seeded_weights(seed, parameters_of(layer for _, _, layer in every))
     assert list(drawn) == [name for name in expected if name != "embedding.weight"]
     for name, value in drawn.items():
         assert value.dtype == np.float32
@@ -37,7 +59,7 @@ def test_cells_are_drawn_as_torch_draws_them(name: str, seed: int) -> None:
     for bias in (True, False):
         torch.manual_seed(seed)
         cell = getattr(nn, name)(5, 7, bias=bias)
-        assert_same_bits(seed, torch_weights(cell, None, None), 7)
+        assert_same_bits(seed, cell, None, None)
 
 
 @pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
@@ -48,13 +70,13 @@ def test_stacked_modules_are_drawn_as_torch_draws_them(name: str) -> None:
         projection = {"proj_size": proj_size} if proj_size else {}
         module = getattr(nn, name)(3, 6, num_layers, bias=bias, bidirectional=bidirectional, **projection)
         linear = nn.Linear((proj_size or 6) * (2 if bidirectional else 1), 4, bias=bias)
-        assert_same_bits(seed, torch_weights(module, None, linear), 6)
+        assert_same_bits(seed, module, None, linear)
 
 
 @pytest.mark.parametrize("seed", [SMALLEST_SEED, -(2**32), -1, 2**63, LARGEST_SEED])
 def test_the_ends_of_the_range_of_seeds_are_taken_as_torch_takes_them(seed: int) -> None:
     torch.manual_seed(seed)
-    assert_same_bits(seed, torch_weights(nn.GRU(2, 3), None, None), 3)
+    assert_same_bits(seed, nn.GRU(2, 3), None, None)
 
 
 def test_what_follows_a_seeded_embedding_is_drawn_after_as_many_numbers_as_torch_takes() -> None:
@@ -64,19 +86,18 @@ def test_what_follows_a_seeded_embedding_is_drawn_after_as_many_numbers_as_torch
         torch.manual_seed(seed)
         embedding = nn.Embedding(num_embeddings, embedding_dim, padding_idx)
         module = nn.RNN(embedding_dim, 4)
-        assert_same_bits(seed, torch_weights(module, embedding, nn.Linear(4, 3)), 4)
+        assert_same_bits(seed, module, embedding, nn.Linear(4, 3))
 
 
 def test_the_bounds_of_linear_are_torchs_for_every_number_of_features() -> None:
     for in_features in [*range(1, 200), 257, 1000, 4096]:
         torch.manual_seed(in_features)
         linear = nn.Linear(in_features, 2)
-        expected = {f"linear.{name}": value.detach().numpy() for name, value in linear.named_parameters()}
-        assert_same_bits(in_features, expected, 1)
+        assert_same_bits(in_features, None, None, linear)
 
 
 def test_more_numbers_than_are_drawn_at_once() -> None:
     torch.manual_seed(3)
     embedding = nn.Embedding(1 << 20, 1)
     module = nn.RNN(1, 1100)
-    assert_same_bits(3, torch_weights(module, embedding, None), 1100)
+    assert_same_bits(3, module, embedding, None)

@@ -172,7 +172,7 @@ each_run = pytest.mark.parametrize("name", NAMES)
 def complete(scenario: Scenario) -> Scenario:
     if scenario.pending is None:
         return scenario
-    shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    shapes = parameter_shapes(scenario.layers)
     generator = np.random.default_rng(0)
     return scenario.with_parameters(
         {
@@ -206,8 +206,7 @@ def live_steps(run: SessionRun, batch: int) -> int:
 
 
 def is_final(run: SessionRun, key: str) -> bool:
-    linear = run.scenario.linear
-    return key in ("linear", "loss") and linear is not None and linear.source == "h_n"
+    return key in ("linear", "loss") and run.scenario.reads_final_state
 
 
 def blocks_and_steps(run: SessionRun, spot: Spot) -> Iterator[tuple[str, int]]:
@@ -555,7 +554,7 @@ def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
         is_reset = training is None or training.mistake != "hidden_not_reset" or is_first
         return is_over or (is_start and is_reset)
     is_network = block.kind != "total" and not is_final(run, spot.key)
-    is_lowest = block.layer == 0 and block.kind == "recurrent" and run.scenario.embedding is None
+    is_lowest = block.layer == 0 and block.kind == "recurrent" and run.scenario.lookup is None
     return (name == "x" and is_lowest) or (is_over and is_network and name not in block.program.names)
 
 

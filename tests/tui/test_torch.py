@@ -67,7 +67,7 @@ async def test_embedding_is_waited_for_on_the_opening_frame(opened):
         await screen.press("escape")
         (revision, scenario), *_ = screen.workers[0].requests
         assert scenario.pending.names == ("embedding.weight",)
-        embedding = scenario.embedding
+        embedding = scenario.lookup
         weight = pytest.importorskip("numpy").ones(
             (embedding.num_embeddings, embedding.embedding_dim), scenario.dtype
         )

@@ -27,7 +27,7 @@ from rnnstep.views.shapes import data_shapes, weight_shapes
 def complete(scenario: Scenario) -> Scenario:
     if scenario.pending is None:
         return scenario
-    shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    shapes = parameter_shapes(scenario.layers)
     zeros = {name: np.zeros(shapes[name], scenario.dtype) for name in scenario.pending.names}
     return scenario.with_parameters(zeros)
 

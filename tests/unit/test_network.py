@@ -26,7 +26,7 @@ weights = {seed = 1}
 
 def graph(source: str) -> Graph:
     scenario = read_text(DEEP.replace("FROM", source))
-    shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    shapes = parameter_shapes(scenario.layers)
     return Graph(build(scenario.with_parameters({name: np.zeros(shape) for name, shape in shapes.items()})))
 
 

@@ -58,7 +58,7 @@ def complete(scenario: Scenario) -> Scenario:
     """Give what is pending made-up numbers, as torch would give its own."""
     if scenario.pending is None:
         return scenario
-    shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    shapes = parameter_shapes(scenario.layers)
     generator = np.random.default_rng(0)
     return scenario.with_parameters(
         {
@@ -108,10 +108,8 @@ def assert_same(left: Scenario, right: Scenario, edits: tuple[Edit, ...] = ()) -
         assert (theirs.lengths, theirs.packed) == (ours.lengths, ours.packed)
         if ours.target is not None:
             np.testing.assert_array_equal(theirs.target, ours.target)
-    assert (left.recurrent, left.embedding, left.linear, left.loss, left.training, left.display) == (
-        right.recurrent,
-        right.embedding,
-        right.linear,
+    assert (left.layers, left.loss, left.training, left.display) == (
+        right.layers,
         right.loss,
         right.training,
         right.display,

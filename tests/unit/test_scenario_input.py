@@ -85,7 +85,7 @@ def test_an_embedding_is_fed_indices_and_its_size_follows_from_the_vocabulary() 
     scenario = read(LETTERS + f'[input]\ntext = "hell"\n{EMBEDDING}{RNN}{SEED}')
     assert scenario.batches[0].values is None
     assert scenario.batches[0].indices[:, 0].tolist() == [1, 0, 2, 2]
-    assert scenario.embedding.num_embeddings == 4
+    assert scenario.lookup.num_embeddings == 4
     assert scenario.recurrent.input_size == 2
 
 
@@ -458,7 +458,7 @@ def read_names(more: str, folder: Path) -> Scenario:
 def test_labelled_rows_are_batches_with_the_sorted_names_as_classes(tmp_path: Path) -> None:
     scenario = read_names("batch_size = 4\n", tmp_path)
     assert scenario.target_vocabulary == ("cn", "de", "it")
-    assert scenario.linear.out_features == 3
+    assert scenario.num_scores == 3
     assert [batch.num_rows for batch in scenario.batches] == [4, 2]
     first, second = scenario.batches
     assert first.lengths == (4, 2, 5, 2)

@@ -10,6 +10,7 @@ import pytest
 
 from rnnstep.engine import Model
 from rnnstep.errors import UsageError
+from rnnstep.modules.linear import Linear
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Localized, Loss, Training
 from rnnstep.scenario.read import read, read_text
@@ -56,16 +57,16 @@ def test_sizes_of_embedding_and_linear_follow_from_input_and_target() -> None:
     scenario = read_text(
         CELL.replace("hidden_size", "input_size = 10, hidden_size") + TARGET + "[embedding]\n[linear]\n"
     )
-    assert scenario.embedding is not None
-    assert (scenario.embedding.num_embeddings, scenario.embedding.embedding_dim) == (4, 10)
-    assert scenario.linear is not None
-    assert scenario.linear.out_features == 4
+    assert scenario.lookup is not None
+    assert (scenario.lookup.num_embeddings, scenario.lookup.embedding_dim) == (4, 10)
+    assert isinstance(scenario.head, Linear)
+    assert scenario.head.out_features == 4
 
 
 def test_a_negative_padding_idx_counts_from_the_end() -> None:
     scenario = read_text(CELL + "embedding = {embedding_dim = 3, padding_idx = -1}\n")
-    assert scenario.embedding is not None
-    assert scenario.embedding.padding_idx == 3
+    assert scenario.lookup is not None
+    assert scenario.lookup.padding_idx == 3
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 
-from rnnstep.cells import cell_for
 from rnnstep.errors import ScenarioError
-from rnnstep.network.description import Embedding, Linear, Recurrent
+from rnnstep.modules.embedding import Embedding
+from rnnstep.modules.linear import Linear
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.file.source import parse_document
 from rnnstep.scenario.model import Floats, Pending
@@ -37,15 +38,8 @@ def weights(
     memory: int = 4 << 30,
 ) -> tuple[Mapping[str, Floats], Pending | None]:
     document = parse_document("scenario.toml", folder, f"[weights]\n{text}\n", Limits(memory=memory))
-    cell = cell_for(
-        recurrent.module,
-        nonlinearity=recurrent.nonlinearity,
-        bias=recurrent.bias,
-        proj_size=recurrent.proj_size,
-    )
-    found = read_weights(
-        document, recurrent=recurrent, cell=cell, embedding=embedding, linear=linear, dtype=np.dtype(dtype)
-    )
+    layers = [layer for layer in (embedding, recurrent, linear) if layer is not None]
+    found = read_weights(document, layers=layers, recurrent=recurrent, dtype=np.dtype(dtype))
     document.finish()
     return found
 
@@ -78,7 +72,9 @@ def assert_equal(found: Mapping[str, Floats], expected: Mapping[str, torch.Tenso
 def test_a_seed_gives_every_parameter_in_torchs_order() -> None:
     torch.manual_seed(5)
     module, linear = nn.LSTM(2, 4, 2, proj_size=3), nn.Linear(3, 2)
-    found, pending = weights("seed = 5", Recurrent("LSTM", 2, 4, num_layers=2, proj_size=3), linear=Linear(2))
+    found, pending = weights(
+        "seed = 5", Recurrent("LSTM", 2, 4, num_layers=2, proj_size=3), linear=Linear(3, 2)
+    )
     assert pending is None
     assert_equal(found, state_dict(module) | state_dict(linear, "linear."))
 
@@ -133,7 +129,7 @@ def test_arrays_alone() -> None:
         f"weight_ih_l0 = {SQUARE}\nweight_hh_l0 = {SQUARE}\nbias_ih_l0 = [1, nan]\nbias_hh_l0 = [0, inf]\n"
         '"linear.weight" = [[1, 2]]\nlinear.bias = [3]',
         RNN,
-        linear=Linear(1),
+        linear=Linear(2, 1),
     )
     assert pending is None
     assert list(found) == [
@@ -251,7 +247,7 @@ def test_a_safetensors_file_with_plain_names_and_with_prefixes(tmp_path: Path) -
             recurrent,
             folder=tmp_path,
             embedding=Embedding(5, 3),
-            linear=Linear(2),
+            linear=Linear(8, 2),
         )
         assert pending is None
         assert_equal(found, expected)
@@ -276,13 +272,13 @@ def test_of_two_modules_the_one_of_the_right_shape_or_the_named_one_is_taken(tmp
     assert "several modules in it could be the recurrent one: `decoder.rnn.`, `encoder.rnn.`" in message
     for prefix in ("decoder.rnn.", "decoder.rnn"):
         text = f'file = "both.safetensors"\nprefix = {{recurrent = "{prefix}"}}'
-        found = weights(text, RNN, folder=tmp_path, linear=Linear(1))[0]
+        found = weights(text, RNN, folder=tmp_path, linear=Linear(2, 1))[0]
         expected = state_dict(decoder) | {
             "linear.weight": both["decoder.fc.weight"], "linear.bias": both["decoder.fc.bias"],
         }  # fmt: skip
         assert_equal(found, expected)
     text = 'file = "both.safetensors"\nprefix = {recurrent = "decoder.rnn", linear = "encoder.fc"}'
-    found = weights(text, RNN, folder=tmp_path, linear=Linear(1))[0]
+    found = weights(text, RNN, folder=tmp_path, linear=Linear(2, 1))[0]
     assert np.array_equal(found["linear.bias"], both["encoder.fc.bias"].numpy())
     text = 'file = "both.safetensors"\nprefix = {recurrent = "none"}'
     assert '`recurrent`: the file holds no "noneweight_ih_l0"' in problem(text, RNN, folder=tmp_path)
@@ -304,7 +300,7 @@ def test_arrays_go_before_a_file_and_fill_what_it_has_not(tmp_path: Path) -> Non
     assert found["weight_ih_l0"].tolist() == [[1, 2], [3, 4]]
     assert found["bias_hh_l0"].tolist() == [0, 0]
     assert np.array_equal(found["weight_hh_l0"], tensors["weight_hh_l0"].numpy())
-    message = problem('file = "x.safetensors"', RNN, folder=tmp_path, linear=Linear(1))
+    message = problem('file = "x.safetensors"', RNN, folder=tmp_path, linear=Linear(2, 1))
     assert "it holds no `linear.weight`, `linear.bias`" in message
 
 

@@ -116,9 +116,9 @@ class JudgedWay(ABC):
         if self.done.is_final:
             g = self._onto_last_steps(g)
         for layer in reversed(range(self.done.scenario.recurrent.num_layers)):
-            mask = self.done.masks.get(f"dropout{layer}")
-            if mask is not None:
-                g = self._reading.apply("mul", (exact(mask), g))
+            above = self.done.scenario.recurrent.above(layer)
+            if above is not None:
+                g = self._reading.apply("mul", (exact(self.done.masks[above.key]), g))
             g = self._through_layer(layer, g)
         table = self.done.lookup
         if table is not None:
@@ -180,9 +180,10 @@ class JudgedWay(ABC):
         if layer == 0:
             table = self.done.lookup
             return ("L0" if table is None else table.key), f"{D}x"
-        for key in (f"dropout{layer - 1}", f"join{layer - 1}"):
-            if key in self.done.by_key:
-                return key, f"{D}output"
+        mask = self.done.scenario.recurrent.above(layer - 1)
+        key = f"join{layer - 1}" if mask is None else mask.key
+        if key in self.done.by_key:
+            return key, f"{D}output"
         return f"L{layer - 1}", f"{D}{self.done.by_key[f'L{layer - 1}'].output}_above"
 
     def _through_table(self, table: Block, g: Pair) -> None:
@@ -191,9 +192,9 @@ class JudgedWay(ABC):
 
     def _places(self) -> Array:
         """The rows that were looked up, (T, B); −1 for those of `padding_idx`, which do not learn."""
-        indices, embedding = self.done.batch.indices, self.done.scenario.embedding
+        indices, table = self.done.batch.indices, self.done.scenario.lookup
         assert indices is not None
-        skipped = None if embedding is None else embedding.padding_idx
+        skipped = None if table is None else table.padding_idx
         return np.asarray(indices if skipped is None else np.where(indices == skipped, -1, indices))
 
     def start(self, whole: Array) -> int:

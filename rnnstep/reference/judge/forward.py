@@ -315,8 +315,8 @@ class _Judging:
                 for name, shown in ends.items():
                     if shown is not None:
                         self._judge_end(key, name, followed, states_by_block(self._scenario, shown))
-            mask = self._done.masks.get(f"dropout{layer}")
-            x = whole if mask is None else mask * whole
+            above = self._scenario.recurrent.above(layer)
+            x = whole if above is None else self._done.masks[above.key] * whole
 
     def _judge_end(self, key: str, name: str, followed: Followed, shown: Array) -> None:
         direction = self._done.by_key[key].direction

@@ -13,7 +13,16 @@ from rnnstep.engine.shapes import as_torch_shows, from_torch_shape, state_as_tor
 from rnnstep.equations.operations import Array
 from rnnstep.reference.run.layout import joined, keys_of, last_layer, states_by_block
 from rnnstep.reference.run.loss import loss_of, loss_values
-from rnnstep.reference.run.modules import Module, Tensor, array, called, layer_module, tensor, whole_module
+from rnnstep.reference.run.modules import (
+    Module,
+    Tensor,
+    array,
+    called,
+    layer_module,
+    plain_module,
+    tensor,
+    whole_module,
+)
 from rnnstep.reference.run.stepping import inner_values, run_steps, stepper
 from rnnstep.scenario.model import Scenario
 
@@ -109,7 +118,7 @@ class _Reference:
             result, layers = self._of_module()
             time_major = layers[-1]
         features = self._features(result, time_major)
-        logits = self._linear(features)
+        logits = self._scores(features)
         loss, loss_lines = self._loss(features if logits is None else logits)
         most = inner_bytes // len(states)
         return ReferencePass(
@@ -133,12 +142,10 @@ class _Reference:
         """What enters the recurrent module, (T, B, I): values as given, or torch's own look-up."""
         if self._batch.values is not None:
             return tensor(self._batch.values)
-        from torch.nn import functional
-
+        table = self._scenario.lookup
+        assert table is not None
         assert self._batch.indices is not None
-        return functional.embedding(
-            tensor(self._batch.indices), tensor(self._scenario.parameters["embedding.weight"])
-        )
+        return plain_module(table, self._scenario.parameters)(tensor(self._batch.indices))
 
     def _first(self, key: str) -> dict[str, Array]:
         block = self._done.by_key[key]
@@ -167,7 +174,8 @@ class _Reference:
         return entered, states
 
     def _dropped(self, layer: int, x: Tensor) -> Tensor:
-        mask = self._done.masks.get(f"dropout{layer}")
+        above = self._scenario.recurrent.above(layer)
+        mask = None if above is None else self._done.masks[above.key]
         return x if mask is None else tensor(mask) * x
 
     def _inner(self, key: str, x: Array, states: dict[str, Array], most: int) -> dict[str, Array]:
@@ -263,22 +271,18 @@ class _Reference:
             shown = np.swapaxes(shown, 0, 1)
         return ModuleResult(shown, ends[0], ends[1] if len(ends) > 1 else None)
 
-    # ── linear ───────────────────────────────────────────────────────────────────────
+    # ── scores ───────────────────────────────────────────────────────────────────────
 
     def _features(self, result: ModuleResult, time_major: Array) -> Array:
-        linear = self._scenario.linear
-        if linear is None or linear.source == "output":
+        if not self._scenario.reads_final_state:
             return time_major
         return last_layer(self._scenario.recurrent, states_by_block(self._scenario, result.h_n))
 
-    def _linear(self, features: Array) -> Array | None:
-        if self._scenario.linear is None:
+    def _scores(self, features: Array) -> Array | None:
+        head = self._scenario.head
+        if head is None:
             return None
-        from torch.nn import functional
-
-        parameters = self._scenario.parameters
-        bias = tensor(parameters["linear.bias"]) if self._scenario.linear.bias else None
-        return array(functional.linear(tensor(features), tensor(parameters["linear.weight"]), bias))
+        return array(plain_module(head, self._scenario.parameters)(tensor(features)))
 
     def _loss(self, scores: Array) -> tuple[Array | None, dict[str, Array]]:
         """torch.nn's own loss on (T, B, C) or (B, C), and its lines; nothing where there is no target."""
@@ -291,7 +295,6 @@ class _Reference:
     def _shown_logits(self, logits: Array | None) -> Array | None:
         if logits is None:
             return None
-        assert self._scenario.linear is not None
-        if self._scenario.linear.source == "h_n":
+        if self._scenario.reads_final_state:
             return logits if self._scenario.is_batched else logits[0]
         return as_torch_shows(self._scenario, logits)

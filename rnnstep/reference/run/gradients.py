@@ -108,7 +108,7 @@ class _Stepping:
         self._walks: dict[str, Walk] = {}
         self._output: dict[str, Tensor] = {}
         self._features = _keeping(self._read(self._stacked()))
-        self.logits = _keeping(self.network.linear(self._features))
+        self.logits = _keeping(self.network.scores(self._features))
 
     def along(self, of: Callable[[Tensor], Array]) -> Along:
         """Give arrays of all tensors: of their values, or of their gradients."""
@@ -139,8 +139,8 @@ class _Stepping:
                 self._walk(done.by_key[key], x)
             outputs = [self._output[key] for key in keys]
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
-            mask = done.masks.get(f"dropout{layer}")
-            x = x if mask is None else tensor(mask) * x
+            above = done.scenario.recurrent.above(layer)
+            x = x if above is None else tensor(done.masks[above.key]) * x
         return x
 
     def _walk(self, block: Block, x: Tensor) -> None:
@@ -166,7 +166,7 @@ class _Stepping:
         import torch
 
         scenario, batch = self._done.scenario, self._done.batch
-        if scenario.linear is None or scenario.linear.source == "output":
+        if not scenario.reads_final_state:
             return stacked
         last = torch.tensor([batch.last_step(row) for row in range(batch.num_rows)])
         ends = []
@@ -398,23 +398,22 @@ def plain_shares(done: Pass, values: Along, gradients: Along, *, share_bytes: in
     import torch
 
     found: dict[str, Arrays] = {}
-    linear, embedding = done.by_key.get("linear"), done.by_key.get("embedding")
+    linear, table, looked_up = done.head, done.lookup, done.scenario.lookup
     steps = done.batch.num_steps
     if linear is not None and _fits(linear, 1 if done.is_final else steps, share_bytes):
         g, x = (tensor(whole) for whole in (gradients.logits, values.features))
         g, x = (whole[None] if done.is_final else whole for whole in (g, x))
-        found["linear"] = {"weight": array(torch.matmul(g.mT, x))}
+        found[linear.key] = {"weight": array(torch.matmul(g.mT, x))}
         if "bias" in linear.parameters:
-            found["linear"]["bias"] = array(g.sum(dim=1))
-    if embedding is not None and _fits(embedding, steps, share_bytes):
+            found[linear.key]["bias"] = array(g.sum(dim=1))
+    if table is not None and looked_up is not None and _fits(table, steps, share_bytes):
         assert done.batch.indices is not None
-        assert done.scenario.embedding is not None
         g, places = tensor(gradients.entered[0]), tensor(done.batch.indices)
-        whole = g.new_zeros((steps, *embedding.parameters["weight"].shape))
+        whole = g.new_zeros((steps, *table.parameters["weight"].shape))
         whole.index_put_((torch.arange(steps)[:, None], places), g, accumulate=True)
-        if done.scenario.embedding.padding_idx is not None:
-            whole[:, done.scenario.embedding.padding_idx] = 0
-        found["embedding"] = {"weight": array(whole)}
+        if looked_up.padding_idx is not None:
+            whole[:, looked_up.padding_idx] = 0
+        found[table.key] = {"weight": array(whole)}
     return found
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rnnstep.engine import Block
 from rnnstep.equations.operations import Array
-from rnnstep.network.description import Recurrent
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.model import Scenario
 
 

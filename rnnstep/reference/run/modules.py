@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.cells import torch_cell
 from rnnstep.engine import Block
-from rnnstep.modules.recurrent import torch_name
-from rnnstep.network.description import Recurrent
+from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.model import Scenario
 
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
@@ -54,7 +53,7 @@ def whole_module(scenario: Scenario, parameters: Parameters | None = None) -> Mo
         batch_first=recurrent.batch_first and not recurrent.is_cell,
         bidirectional=recurrent.bidirectional,
         device="meta",
-        **_options(recurrent, is_cell=False),
+        **recurrent.own_arguments(is_cell=False),
     )
     return _filled(made, own)
 
@@ -63,15 +62,30 @@ def layer_module(scenario: Scenario, layer: int, parameters: Parameters | None =
     """One layer of the module, all its directions, time-major: for a chain with dropout between."""
     recurrent = scenario.recurrent
     made = _constructor(recurrent, is_cell=False)(
-        _input_size(recurrent, layer),
+        recurrent.input_size_of(layer),
         recurrent.hidden_size,
         bidirectional=recurrent.bidirectional,
         device="meta",
-        **_options(recurrent, is_cell=False),
+        **recurrent.own_arguments(is_cell=False),
     )
     given = scenario.parameters if parameters is None else parameters
     names = {name: name.replace("_l0", f"_l{layer}") for name in made.state_dict()}
     return _filled(made, {name: given[kept] for name, kept in names.items()})
+
+
+def plain_module(description: NetworkModule, parameters: Parameters) -> Module:
+    """Torch's module of a description that is no recurrent one, on the parameters that it has among those given."""
+    from torch import nn
+
+    places, names = description.arguments
+    made = getattr(nn, description.torch)(*places, **names, device="meta")
+    return _filled(
+        made,
+        {
+            one.name.removeprefix(f"{description.key}."): parameters[one.name]
+            for one in description.parameters
+        },
+    )
 
 
 def step_module(scenario: Scenario, block: Block, parameters: Parameters | None = None) -> Module:
@@ -118,14 +132,14 @@ def called(
 def _one_layer(scenario: Scenario, block: Block, parameters: Parameters | None, *, is_cell: bool) -> Module:
     recurrent = scenario.recurrent
     made = _constructor(recurrent, is_cell=is_cell)(
-        _input_size(recurrent, block.layer),
+        recurrent.input_size_of(block.layer),
         recurrent.hidden_size,
         device="meta",
-        **_options(recurrent, is_cell=is_cell),
+        **recurrent.own_arguments(is_cell=is_cell),
     )
     given = scenario.parameters if parameters is None else parameters
     names = {
-        name: torch_name(recurrent, name.removesuffix("_l0"), block.layer, block.direction)
+        name: recurrent.torch_name(name.removesuffix("_l0"), block.layer, block.direction)
         for name in made.state_dict()
     }
     return _filled(made, {name: given[kept] for name, kept in names.items()})
@@ -136,17 +150,6 @@ def _constructor(recurrent: Recurrent, *, is_cell: bool) -> Any:
 
     name = recurrent.module.removesuffix("Cell")
     return getattr(nn, f"{name}Cell" if is_cell else name)
-
-
-def _options(recurrent: Recurrent, *, is_cell: bool) -> dict[str, Any]:
-    """The arguments that only some of torch's classes take."""
-    name = recurrent.module.removesuffix("Cell")
-    taken = torch_cell(name).options_of(f"{name}Cell" if is_cell else name)
-    return {"bias": recurrent.bias, **{option: getattr(recurrent, option) for option in taken}}
-
-
-def _input_size(recurrent: Recurrent, layer: int) -> int:
-    return recurrent.input_size if layer == 0 else recurrent.output_size * recurrent.num_directions
 
 
 def _filled(module: Module, parameters: Parameters) -> Module:

@@ -11,7 +11,16 @@ import numpy as np
 
 from rnnstep.engine.blocks import build
 from rnnstep.equations.operations import Array
-from rnnstep.reference.run.modules import Module, Tensor, called, layer_module, leaves, tensor, whole_module
+from rnnstep.reference.run.modules import (
+    Module,
+    Tensor,
+    called,
+    layer_module,
+    leaves,
+    plain_module,
+    tensor,
+    whole_module,
+)
 from rnnstep.reference.run.stepping import Stepper, cell_stepper, walk
 from rnnstep.scenario.model import Batch, Scenario
 
@@ -58,7 +67,7 @@ class Network:
             output, ends = self._chain(batch, x, states, masks)
         else:
             output, ends = self._whole(batch, x, states)
-        logits = self.linear(self._features(output, ends[0]))
+        logits = self.scores(self._features(output, ends[0]))
         return Outputs(logits, dict(zip(states, ends, strict=True)))
 
     def first(self, batch: Batch) -> FirstStates:
@@ -74,34 +83,33 @@ class Network:
         """What enters the recurrent module, (T, B, I): values as given, or rows of the embedding."""
         if batch.values is not None:
             return tensor(batch.values)
-        from torch.nn import functional
-
         assert batch.indices is not None
-        assert self.scenario.embedding is not None
-        return functional.embedding(
-            tensor(batch.indices), self.parameters["embedding.weight"], self.scenario.embedding.padding_idx
-        )
+        assert self._table is not None
+        return self._table(tensor(batch.indices))
 
-    def linear(self, features: Tensor) -> Tensor:
-        """The linear layer on what it reads; without one the features are the logits."""
-        from torch.nn import functional
-
-        if self.scenario.linear is None:
-            return features
-        return functional.linear(
-            features, self.parameters["linear.weight"], self.parameters.get("linear.bias")
-        )
+    def scores(self, features: Tensor) -> Tensor:
+        """What makes scores, on what it reads; without one the features are the scores."""
+        return features if self._head is None else self._head(features)
 
     def _features(self, output: Tensor, h_n: Tensor) -> Tensor:
         """The last layer's output (T, B, D·n), or its final states out of h_n (L·D, B, n), joined."""
         import torch
 
-        linear = self.scenario.linear
-        if linear is None or linear.source == "output":
+        if not self.scenario.reads_final_state:
             return output
         return torch.cat(list(h_n[-self.scenario.recurrent.num_directions :]), -1)
 
     # Modules are made once: the optimizer changes the parameters that they hold in place.
+
+    @cached_property
+    def _table(self) -> Module | None:
+        table = self.scenario.lookup
+        return None if table is None else plain_module(table, self.parameters)
+
+    @cached_property
+    def _head(self) -> Module | None:
+        head = self.scenario.head
+        return None if head is None else plain_module(head, self.parameters)
 
     @cached_property
     def _module(self) -> Module:
@@ -150,8 +158,8 @@ class Network:
             first = tuple(state[mine] for state in states.values())
             output, ends = called(module, x, first, lengths, batch_first=False, num_steps=batch.num_steps)
             every.append(ends)
-            mask = masks.get(f"dropout{layer}")
-            x = output if mask is None else tensor(mask) * output
+            above = self.scenario.recurrent.above(layer)
+            x = output if above is None else tensor(masks[above.key]) * output
         return output, tuple(torch.cat(ends) for ends in zip(*every, strict=True))
 
     def _loop(
@@ -170,21 +178,18 @@ class Network:
                 directions.append(done.whole(0))
                 ends.append(done.ends)
             x = directions[0] if len(directions) == 1 else torch.cat(directions, -1)
-            mask = masks.get(f"dropout{layer}")
-            x = x if mask is None else tensor(mask) * x
+            above = self.scenario.recurrent.above(layer)
+            x = x if above is None else tensor(masks[above.key]) * x
         return x, tuple(torch.stack(each) for each in zip(*ends, strict=True))
 
 
 def masks_of(scenario: Scenario, batch: Batch) -> dict[str, Array]:
     """The dropout masks of one forward pass, as the engine draws them: anew from the seed in each pass."""
     recurrent = scenario.recurrent
-    if recurrent.mode != "train" or not recurrent.dropout:
-        return {}
     generator = np.random.default_rng(recurrent.dropout_seed)
-    shape = (batch.num_steps, batch.num_rows, recurrent.output_size * recurrent.num_directions)
-    p = recurrent.dropout
-    masks = {}
-    for layer in range(recurrent.num_layers - 1):
-        kept = np.zeros(shape) if p >= 1 else (generator.random(shape) >= p) / (1 - p)
-        masks[f"dropout{layer}"] = np.asarray(kept, scenario.dtype)
-    return masks
+    above = (recurrent.above(layer) for layer in range(recurrent.num_layers))
+    return {
+        one.key: one.mask(generator, batch.num_steps, batch.num_rows, scenario.dtype)
+        for one in above
+        if one is not None
+    }

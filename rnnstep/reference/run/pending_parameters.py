@@ -19,7 +19,7 @@ from rnnstep.reference.run.modules import Tensor, array
 from rnnstep.scenario.data.array_files import UnreadableTensor
 from rnnstep.scenario.file.document import listed, shown
 from rnnstep.scenario.model import Floats, Pending, Scenario
-from rnnstep.scenario.weights.parameters import named_parameters, parameter_shapes
+from rnnstep.scenario.weights.parameters import parameter_shapes, parameters_of
 from rnnstep.scenario.weights.seeds import rounded
 from rnnstep.scenario.weights.state_dicts import take
 
@@ -55,26 +55,25 @@ def filled(scenario: Scenario, found: Mapping[str, Floats]) -> Scenario:
 
 
 def _shapes(scenario: Scenario) -> dict[str, tuple[int, ...]]:
-    return parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+    return parameter_shapes(scenario.layers)
 
 
 def _drawn(scenario: Scenario, pending: Pending, seed: int) -> dict[str, Floats]:
-    """Construct the embedding as torch does right after `torch.manual_seed(seed)`.
+    """Construct the table that indices are looked up in as torch does right after `torch.manual_seed(seed)`.
 
     It is the first to be constructed, so that nothing else need be; what comes after it is drawn without torch.
     The random numbers of the process go on as if nothing had been drawn.
     """
     import torch
 
-    embedding = scenario.embedding
-    assert embedding is not None
-    assert pending.names == ("embedding.weight",)
+    table = scenario.lookup
+    assert table is not None
+    assert pending.names == (table.table,)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        module = torch.nn.Embedding(
-            embedding.num_embeddings, embedding.embedding_dim, embedding.padding_idx, dtype=torch.float32
-        )
-    return {"embedding.weight": rounded(array(module.weight), pending.round, scenario.dtype)}
+        places, names = table.arguments
+        module = getattr(torch.nn, table.torch)(*places, **names, dtype=torch.float32)
+    return {table.table: rounded(array(module.weight), pending.round, scenario.dtype)}
 
 
 def _from_file(scenario: Scenario, pending: Pending, path: Path) -> dict[str, Floats]:
@@ -95,7 +94,7 @@ def _from_file(scenario: Scenario, pending: Pending, path: Path) -> dict[str, Fl
         raise _error(scenario, pending, *taken.problems)
     found = dict(taken.values)
     given = {*found, *scenario.parameters}
-    for name, parameter in named_parameters(shapes, scenario.recurrent, scenario.cell).items():
+    for name, parameter in parameters_of(scenario.layers).items():
         if name not in given and parameter.partner in given:  # a bias whose partner alone is given is zeros
             found[name] = np.zeros(shapes[name], scenario.dtype)
     missing = [name for name in pending.names if name not in found]

@@ -90,9 +90,9 @@ def _loop_lines(scenario: Scenario) -> Iterator[str]:
     """The loop over a cell, as a user would write it, up to the loss."""
     states = tuple(scenario.cell.states)
     of_steps = ".unbind(1)" if scenario.recurrent.batch_first and scenario.is_batched else ""
-    x_t = "x_t" if scenario.embedding is None else "embedding(x_t)"
+    x_t = "x_t" if scenario.lookup is None else f"{scenario.lookup.key}(x_t)"
     h = states[0] if len(states) == 1 else f"({', '.join(states)})"
-    logits = states[0] if scenario.linear is None else f"linear({states[0]})"
+    logits = states[0] if scenario.head is None else f"{scenario.head.key}({states[0]})"
     yield f"for x_t, y_t in zip(x{of_steps}, y{of_steps}):"
     yield f"    {', '.join(states)} = cell({x_t}, {h})"
     assert scenario.loss is not None

@@ -7,9 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
-from rnnstep.network.description import Recurrent
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.file.document import Document, listed, shown_shape
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Floats
@@ -20,7 +19,6 @@ def read_initial_state(
     document: Document,
     *,
     recurrent: Recurrent,
-    cell: Cell,
     num_rows: int,
     is_batched: bool,
     dtype: np.dtype[np.floating],
@@ -34,8 +32,7 @@ def read_initial_state(
     table = document.table("initial_state")
     if table is None:
         return MappingProxyType({})
-    sizes = cell.state_sizes(recurrent.input_size, recurrent.hidden_size, recurrent.proj_size)
-    widths = {f"{name}_0": size for name, size in sizes.items()}
+    widths = {f"{name}_0": size for name, size in recurrent.state_sizes.items()}
     states: dict[str, Floats] = {}
     keys = table.keys()
     for key in keys:

@@ -18,6 +18,7 @@ import numpy as np
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.modules.module import Parameter
 from rnnstep.scenario.file.atomic_write import whole_file
 from rnnstep.scenario.file.change_toml import (
     Changes,
@@ -30,8 +31,8 @@ from rnnstep.scenario.file.change_toml import (
 from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.file.source import LARGEST_FILE
 from rnnstep.scenario.model import Batch, Localized, Scenario
-from rnnstep.scenario.weights.parameters import Parameter, accepted_names, named_parameters, parameter_shapes
-from rnnstep.scenario.weights.read_weights import MODULES, SOURCES
+from rnnstep.scenario.weights.parameters import accepted_names, parameters_of
+from rnnstep.scenario.weights.read_weights import SOURCES
 
 NAMING = tuple((*above, table, "file") for above in ((), ("cure",)) for table in ("input", "data", "weights"))
 
@@ -198,8 +199,7 @@ def _edited(title: str, language: str) -> str:
 def _weight_changes(scenario: Scenario, targets: list[TargetLike], table: Mapping[str, Any]) -> Changes:
     """Give each edited parameter: where the file has it already, else whole under torch's name."""
     recurrent = scenario.recurrent
-    shapes = parameter_shapes(recurrent, scenario.cell, scenario.embedding, scenario.linear)
-    parameters = named_parameters(shapes, recurrent, scenario.cell)
+    parameters = parameters_of(scenario.layers)
     meant = {
         name: (parameter.name, part)
         for name, (parameter, part) in accepted_names(parameters, recurrent).items()
@@ -229,7 +229,7 @@ def _written(table: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
     for key, value in table.items():
         if key in SOURCES:
             continue
-        if key in MODULES and isinstance(value, dict):
+        if isinstance(value, dict):  # a module beside the recurrent one
             found += [(("weights", key, inner), f"{key}.{inner}") for inner in value]
         else:
             found.append((("weights", key), key))

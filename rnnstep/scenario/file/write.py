@@ -25,13 +25,13 @@ from rnnstep.cells.cell import Cell
 from rnnstep.equations.write import write_line
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.language import Text
-from rnnstep.network.description import Linear
+from rnnstep.modules.module import NetworkModule
 from rnnstep.scenario.file.atomic_write import check_writable, whole_file
 from rnnstep.scenario.file.change_toml import array_text, plain_text, string_text
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.model import Batch, Display, Localized, Loss, Pending, Scenario, Training
 from rnnstep.scenario.read import read
-from rnnstep.scenario.weights.parameters import parameter_shapes
+from rnnstep.scenario.weights.parameters import parameters_of
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights
 
 MOST_WRITTEN_OUT = 4096  # numbers of an array in the scenario file itself
@@ -143,7 +143,7 @@ def _bits(array: Array) -> bytes:
 
 def _without_old_letters(scenario: Scenario) -> Scenario:
     """Leave out the letters of a batch whose x is no longer theirs."""
-    if scenario.embedding is not None:
+    if scenario.lookup is not None:
         return scenario
     batches = tuple(
         batch if _is_one_hot(batch) else replace(batch, indices=None) for batch in scenario.batches
@@ -218,13 +218,10 @@ class _Writer:
         scenario = self._scenario
         is_batch_first = scenario.recurrent.batch_first and scenario.is_batched
         self._axes = (1, 0) if is_batch_first else (0, 1)
-        tables = {"": self._heading(), **self._input_tables(), "recurrent": self._recurrent()}
+        tables = {"": self._heading(), **self._input_tables(), "recurrent": _options(scenario.recurrent)}
         if scenario.recurrent.is_own:
             tables[f"cell.{_key(scenario.recurrent.module)}"] = _cell_table(scenario.cell)
-        if scenario.embedding is not None:
-            tables["embedding"] = _given(scenario.embedding)
-        if scenario.linear is not None:
-            tables["linear"] = self._linear(scenario.linear)
+        tables |= {layer.key: _options(layer) for layer in scenario.layers if layer.key}
         tables["initial_state"] = self._states()
         tables["weights"] = self._weights()
         if scenario.loss is not None:
@@ -314,7 +311,7 @@ class _Writer:
 
     def _target(self) -> dict[str, str]:
         scenario = self._scenario
-        is_final = scenario.linear is not None and scenario.linear.source == "h_n"
+        is_final = scenario.reads_final_state
         every = [batch.target for batch in scenario.batches if batch.target is not None]
         whole = np.concatenate(every, axis=0 if is_final else 1)
         shown = whole if is_final and scenario.is_batched else whole[0] if is_final else self._laid_out(whole)
@@ -329,9 +326,7 @@ class _Writer:
         scenario = self._scenario
         if scenario.target_vocabulary is None or scenario.target_vocabulary != scenario.vocabulary:
             return False
-        linear, recurrent = scenario.linear, scenario.recurrent
-        size = recurrent.output_size * recurrent.num_directions if linear is None else linear.out_features
-        return size != len(scenario.vocabulary)
+        return scenario.num_scores != len(scenario.vocabulary)
 
     def _spelt(self, target: Array, *, is_final: bool) -> str:
         vocabulary = self._scenario.vocabulary or ()
@@ -374,15 +369,6 @@ class _Writer:
 
     # ── the modules ──────────────────────────────────────────────────────────────────
 
-    def _recurrent(self) -> dict[str, str]:
-        recurrent = self._scenario.recurrent
-        return {
-            key: text for key, text in _given(recurrent).items() if not key.startswith(("is_own", "own_"))
-        }
-
-    def _linear(self, linear: Linear) -> dict[str, str]:
-        return {"from" if key == "source" else key: text for key, text in _given(linear).items()}
-
     def _states(self) -> dict[str, str]:
         scenario = self._scenario
         table: dict[str, str] = {}
@@ -397,11 +383,11 @@ class _Writer:
         pending = scenario.pending
         if pending is not None and pending.seed is None:
             raise _unsayable(Text("weights that torch has still to read from their file"))
-        shapes = parameter_shapes(scenario.recurrent, scenario.cell, scenario.embedding, scenario.linear)
+        parameters = parameters_of(scenario.layers)
         table: dict[str, str] = {}
         drawn: Mapping[str, Array] = {}
         if origin.seed is not None:
-            found = seeded_weights(origin.seed, shapes, scenario.recurrent.hidden_size)
+            found = seeded_weights(origin.seed, parameters)
             drawn = {name: rounded(array, origin.round, scenario.dtype) for name, array in found.items()}
             table["seed"] = str(origin.seed)
             if origin.round is not None:
@@ -411,7 +397,7 @@ class _Writer:
             for name, array in scenario.parameters.items()
             if name not in drawn or difference(array, drawn[name]) is not None
         }
-        if origin.seed is not None and pending is None and len(rest) == len(shapes):
+        if origin.seed is not None and pending is None and len(rest) == len(parameters):
             table = {}  # nothing is left that the seed drew
         if table or sum(array.size for array in rest.values()) <= MOST_WRITTEN_OUT:
             return {**table, **{_key(name): array_text(array) for name, array in rest.items()}}
@@ -442,13 +428,9 @@ class _Writer:
         }
 
 
-def _given(module: Any) -> dict[str, str]:
+def _options(module: NetworkModule) -> dict[str, str]:
     """Give the options of a module that are not their defaults."""
-    return {
-        one.name: _value(getattr(module, one.name))
-        for one in fields(module)
-        if getattr(module, one.name) != one.default
-    }
+    return {key: _value(value) for key, value in module.written.items()}
 
 
 def _texts_and_labels(batches: tuple[Batch, ...]) -> list[tuple[list[int], int]] | None:

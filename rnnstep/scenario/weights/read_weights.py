@@ -7,26 +7,24 @@ until every part of a parameter has its values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
-from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
-from rnnstep.network.description import Embedding, Linear, Recurrent
+from rnnstep.modules.module import NetworkModule, Parameter
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.file.document import Document, Table, listed
-from rnnstep.scenario.keys import closest
+from rnnstep.scenario.keys import BESIDE, closest
 from rnnstep.scenario.model import Floats, Pending
-from rnnstep.scenario.weights.parameters import Parameter, accepted_names, named_parameters, parameter_shapes
+from rnnstep.scenario.weights.parameters import accepted_names, parameters_of
 from rnnstep.scenario.weights.seeds import LARGEST_SEED, SMALLEST_SEED, rounded, seeded_weights
 from rnnstep.scenario.weights.state_dicts import as_dtype, not_held, wrong_shape
 
 SOURCES = ("seed", "file", "round", "prefix")
-MODULES = ("embedding", "linear")  # `embedding.weight = …` is a table in TOML
 MOST_DECIMALS = 15
 
-Shapes = Mapping[str, tuple[int, ...]]
 Parts = dict[str, dict[int, Floats]]  # torch's name → part → values
 Weights = tuple[Mapping[str, Floats], Pending | None]
 NOTHING: Weights = (MappingProxyType({}), None)
@@ -35,10 +33,8 @@ NOTHING: Weights = (MappingProxyType({}), None)
 def read_weights(
     document: Document,
     *,
+    layers: Sequence[NetworkModule],
     recurrent: Recurrent,
-    cell: Cell,
-    embedding: Embedding | None,
-    linear: Linear | None,
     dtype: np.dtype[np.floating],
 ) -> Weights:
     """Give all parameters under torch's names in torch's order, and what only torch can give.
@@ -48,28 +44,28 @@ def read_weights(
     """
     table = document.table("weights")
     if table is None:
-        if not document.root.has("weights") and parameter_shapes(recurrent, cell, embedding, linear):
+        if not document.root.has("weights") and parameters_of(layers):
             document.problem(
                 (), Text("no [weights]: give `seed = 0`, a `file`, or arrays under torch's names")
             )
         return NOTHING
-    shapes = parameter_shapes(recurrent, cell, embedding, linear)
-    parameters = named_parameters(shapes, recurrent, cell)
+    parameters = parameters_of(layers)
+    modules = tuple(dict.fromkeys((*BESIDE, *(layer.key for layer in layers if layer.key))))
     before = len(document.problems)
-    given = _read_arrays(table, parameters, recurrent, dtype)
+    given = _read_arrays(table, parameters, recurrent, modules, dtype)
     seed = _read_seed(table)
     if len(document.problems) > before:
         return NOTHING
     pending = None
     if seed is not None:
-        pending = _take_seed(table, seed, shapes, recurrent.hidden_size, parameters, given, dtype)
+        pending = _take_seed(table, seed, parameters, given, dtype)
     elif table.has("file"):
         from rnnstep.scenario.weights.weight_files import (
             read_weight_file,  # and with it zipfile and pickletools
         )
 
         complete = frozenset(name for name in given if len(given[name]) == len(parameters[name].parts))
-        found = read_weight_file(table, parameters, complete, dtype)
+        found = read_weight_file(table, parameters, modules, complete, dtype)
         if found is None:
             return NOTHING
         from_file, pending = found
@@ -79,7 +75,7 @@ def read_weights(
         return NOTHING
     pending_names = pending.names if pending else ()
     return MappingProxyType(
-        {name: _joined(given[name], parameters[name]) for name in shapes if name not in pending_names}
+        {name: _joined(given[name], parameters[name]) for name in parameters if name not in pending_names}
     ), pending
 
 
@@ -87,14 +83,15 @@ def _read_arrays(
     table: Table,
     parameters: Mapping[str, Parameter],
     recurrent: Recurrent,
+    modules: tuple[str, ...],
     dtype: np.dtype[np.floating],
 ) -> Parts:
     """Read all arrays that stand in the table, under whatever name."""
     accepted = accepted_names(parameters, recurrent)
     given: Parts = {}
-    for holder, key, name in _array_keys(table):
+    for holder, key, name in _array_keys(table, modules):
         if name not in accepted:
-            holder.problem(key, _unknown(name, accepted, parameters, has_bias=recurrent.bias))
+            holder.problem(key, _unknown(name, accepted, parameters, modules, has_bias=recurrent.bias))
             continue
         parameter, part = accepted[name]
         array = holder.array(key)
@@ -113,14 +110,14 @@ def _read_arrays(
     return given
 
 
-def _array_keys(table: Table) -> Iterator[tuple[Table, str, str]]:
-    """Give the key of each array with the table that holds it and its name."""
+def _array_keys(table: Table, modules: tuple[str, ...]) -> Iterator[tuple[Table, str, str]]:
+    """Give the key of each array with the table that holds it and its name: `linear.weight = …` is a table in TOML."""
     keys = table.keys()
     for key in keys:
         if key in SOURCES:
             continue
         inner = table.raw(key)
-        if key in MODULES and isinstance(inner, dict):
+        if key in modules and isinstance(inner, dict):
             below = table.table(key)
             assert below is not None
             names = below.keys()
@@ -133,14 +130,15 @@ def _unknown(
     name: str,
     accepted: Mapping[str, tuple[Parameter, int | None]],
     parameters: Mapping[str, Parameter],
+    modules: tuple[str, ...],
     *,
     has_bias: bool,
 ) -> Text:
     module = name.partition(".")[0]
-    if module in MODULES and not any(known.startswith(module) for known in parameters):
+    if module in modules and not any(known.startswith(module) for known in parameters):
         return Text("`{name}`: there is no [{module}] in this scenario", name=name, module=module)
     is_bias = name.startswith(("bias_", "b_")) and not has_bias
-    if is_bias or (name == "linear.bias" and "linear.weight" in parameters):
+    if is_bias or (name == f"{module}.bias" and f"{module}.weight" in parameters):
         return Text("`{name}`: this module has no bias (`bias = false`)", name=name)
     guess = closest(name, [*accepted, *SOURCES])
     if guess is not None:
@@ -170,17 +168,15 @@ def _read_seed(table: Table) -> int | None:
 def _take_seed(
     table: Table,
     seed: int,
-    shapes: Shapes,
-    hidden_size: int,
     parameters: Mapping[str, Parameter],
     given: Parts,
     dtype: np.dtype[np.floating],
 ) -> Pending | None:
     """Put what the seed gives where nothing is given yet; give what only torch can draw."""
     decimals = table.integer("round", minimum=0, maximum=MOST_DECIMALS)
-    drawn = seeded_weights(seed, shapes, hidden_size)
+    drawn = seeded_weights(seed, parameters)
     _fill(given, {name: rounded(values, decimals, dtype) for name, values in drawn.items()}, parameters)
-    names = tuple(name for name in shapes if name not in given)
+    names = tuple(name for name in parameters if name not in given)
     if not names:
         return None
     line, column = table.document.position((*table.place, "seed"))

@@ -16,6 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.modules.module import Filled, Normal, Parameter, Uniform
+
 SMALLEST_SEED: Final = -(2**63)  # what torch.manual_seed takes
 LARGEST_SEED: Final = 2**64 - 1
 _AT_ONCE = 1 << 20  # numbers drawn at once: they take 8 bytes each before they are float32
@@ -54,39 +56,27 @@ class TorchGenerator:
             self._bits.random_raw(min(_AT_ONCE, count - start), output=False)
 
 
-def seeded_weights(
-    seed: int, shapes: Mapping[str, tuple[int, ...]], hidden_size: int
-) -> dict[str, NDArray[np.float32]]:
+def seeded_weights(seed: int, parameters: Mapping[str, Parameter]) -> dict[str, NDArray[np.float32]]:
     """Draw as `torch.manual_seed(seed)`, then constructing the modules, does.
 
     Args:
         seed: From `SMALLEST_SEED` to `LARGEST_SEED`.
-        shapes: Of all parameters in torch's order: `embedding.weight`, those of the
-            recurrent module (uniform within ±1/√hidden_size), `linear.weight`, `linear.bias`
-            (uniform within ±1/√in_features).
-        hidden_size: Of the recurrent module.
+        parameters: All of them in torch's order; each says how it is drawn.
 
     Returns:
-        Everything but `embedding.weight`, which is drawn normal.
+        Everything but what is drawn normal.
     """
     generator = TorchGenerator(seed)
     drawn: dict[str, NDArray[np.float32]] = {}
-    for name, shape in shapes.items():
-        if name == "embedding.weight":
-            generator.skip_normal(math.prod(shape))
-        else:
-            drawn[name] = generator.uniform(shape, _bound(name, shapes, hidden_size))
+    for name, parameter in parameters.items():
+        match parameter.first:
+            case Uniform(bound=bound):
+                drawn[name] = generator.uniform(parameter.shape, bound)
+            case Filled(value=value):
+                drawn[name] = np.full(parameter.shape, value, np.float32)
+            case Normal():
+                generator.skip_normal(math.prod(parameter.shape))
     return drawn
-
-
-def _bound(name: str, shapes: Mapping[str, tuple[int, ...]], hidden_size: int) -> float:
-    if name == "linear.weight":
-        # kaiming_uniform_(a=√5), in torch's order of operations: 1/√in_features but for the last bit
-        gain = math.sqrt(2.0 / (1.0 + math.sqrt(5) ** 2))
-        return math.sqrt(3.0) * (gain / math.sqrt(shapes[name][1]))
-    if name == "linear.bias":
-        return 1.0 / math.sqrt(shapes["linear.weight"][1])
-    return 1.0 / math.sqrt(hidden_size)
 
 
 def rounded(

@@ -59,16 +59,15 @@ def take(
         available: Name and shape of each tensor in the file.
         load: Gives one of them; called only for what has the right shape.
         wanted: Name and shape of every parameter of the scenario (`parameter_shapes`).
-        prefixes: From `[weights.prefix]`: "recurrent", "embedding", "linear" → prefix.
+        prefixes: From `[weights.prefix]`: "recurrent", or a module beside it → prefix.
         dtype: What the values are converted to.
         but: Names that the scenario gives itself.
     """
     search = _Search(available, wanted)
     recurrent = [name for name in wanted if "." not in name]
     prefix = _find_recurrent(search, recurrent, prefixes.get(RECURRENT))
-    for module in ("embedding", "linear"):
-        if f"{module}.weight" in wanted:
-            _find_module(search, module, prefixes.get(module), prefix or "")
+    for module in dict.fromkeys(name.rpartition(".")[0] for name in wanted if "." in name):
+        _find_module(search, module, prefixes.get(module), prefix or "")
     values: dict[str, Floats] = {}
     missing: list[str] = []
     given = search.found.keys() | but
@@ -192,7 +191,7 @@ def _fits(search: _Search, keys: Mapping[str, str]) -> bool:
 
 
 def _find_module(search: _Search, module: str, given: str | None, recurrent: str) -> None:
-    """Find the weight, and bias, of the embedding or linear: by its name, else by its shape."""
+    """Find the weight, and bias, of a module beside the recurrent one: by its name, else by its shape."""
     names = [name for name in search.wanted if name.startswith(f"{module}.")]
     own_names = [name.removeprefix(f"{module}.") for name in names]
     if given is not None:

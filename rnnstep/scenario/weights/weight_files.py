@@ -12,13 +12,12 @@ from typing import IO
 import numpy as np
 
 from rnnstep.language import Text
+from rnnstep.modules.module import Parameter
 from rnnstep.scenario.data.array_files import UnreadableTensor, open_safetensors
 from rnnstep.scenario.file.document import Table, gibibytes, outside, shown
 from rnnstep.scenario.model import Floats, Pending
-from rnnstep.scenario.weights.parameters import Parameter
 from rnnstep.scenario.weights.state_dicts import RECURRENT, take
 
-PREFIXES = (RECURRENT, "embedding", "linear")
 # What a state_dict's pickle names. torch's weights_only is the guard; this is the early, clear message.
 TENSOR_MODULES = frozenset(
     (
@@ -39,7 +38,11 @@ FileWeights = tuple[Mapping[str, Floats], Pending | None]
 
 
 def read_weight_file(
-    table: Table, parameters: Mapping[str, Parameter], but: frozenset[str], dtype: np.dtype[np.floating]
+    table: Table,
+    parameters: Mapping[str, Parameter],
+    modules: tuple[str, ...],
+    but: frozenset[str],
+    dtype: np.dtype[np.floating],
 ) -> FileWeights | None:
     """Read what `file` names, but for the parameters `but` that stand in the scenario.
 
@@ -47,7 +50,7 @@ def read_weight_file(
         Values under torch's names, and what torch must load; None if there was a problem.
     """
     filename = table.string("file")
-    prefixes = _read_prefixes(table)
+    prefixes = _read_prefixes(table, (RECURRENT, *modules))
     path = outside(table.document, (*table.place, "file"), filename) if filename is not None else None
     if path is None or prefixes is None:
         return None
@@ -69,12 +72,12 @@ def read_weight_file(
     return MappingProxyType({}), pending
 
 
-def _read_prefixes(table: Table) -> Mapping[str, str] | None:
+def _read_prefixes(table: Table, known: tuple[str, ...]) -> Mapping[str, str] | None:
     prefix = table.table("prefix")
     if prefix is None:
         return None if table.has("prefix") else MappingProxyType({})
-    prefix.known(*PREFIXES)
-    given = {key: prefix.string(key) for key in PREFIXES if prefix.has(key)}
+    prefix.known(*known)
+    given = {key: prefix.string(key) for key in known if prefix.has(key)}
     return MappingProxyType({key: value for key, value in given.items() if value is not None})
 
 
