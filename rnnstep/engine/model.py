@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -28,14 +28,32 @@ from rnnstep.scenario.model import Batch, Scenario
 KEPT_BYTES = 3 << 28  # beyond this a run keeps its states alone and computes the rest when looked at
 
 
+@dataclass(slots=True, eq=False)
+class _Made:
+    """What is made once: but for the first two for all models that differ in their numbers alone."""
+
+    blocks: tuple[Block, ...]
+    prepared: dict[tuple[str, str], tuple[Any, ...]] = field(
+        default_factory=dict
+    )  # stacked, by block and mode
+    losses: dict[int, LossBlocks | None] = field(default_factory=dict)
+    graphs: dict[int, Graph] = field(default_factory=dict)  # by batch, as its loss is
+    returning: dict[tuple[str, int, bool, int], Returning] = field(default_factory=dict)
+    ways: dict[tuple[str, int], Returning] = field(default_factory=dict)  # the same by block and batch
+
+
 class Model:
     """A runnable scenario. Runs share nothing but the parameters, which are never written to.
+
+    Args:
+        scenario: what is run.
+        made: what was made for a model that differs in its numbers alone.
 
     Raises:
         UsageError: parameters are pending, so that there is nothing to run yet.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, made: _Made | None = None) -> None:
         if scenario.pending is not None:
             raise UsageError(
                 Text(
@@ -45,28 +63,18 @@ class Model:
             )
         self.scenario = scenario
         self._dtype = scenario.dtype
-        self.blocks: tuple[Block, ...] = build(scenario)
-        self._prepared: dict[tuple[str, str], tuple[Any, ...]] = {}
-        self._losses: dict[int, LossBlocks | None] = {}
-        self._graphs: dict[int, Graph] = {}  # by batch, as its loss is
-        self._returning: dict[tuple[str, int, bool, int], Returning] = {}
-        self._ways: dict[tuple[str, int], Returning] = {}  # the same by block and batch
+        self._made = _Made(build(scenario)) if made is None else made
+        self.blocks = self._made.blocks
 
     def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
         """The same model with other numbers; what was compiled serves both."""
-        model = Model.__new__(Model)
-        model.__dict__.update(self.__dict__)
-        model.scenario = self.scenario.with_parameters(parameters)
-        model.blocks = tuple(block.with_parameters(model.scenario.parameters) for block in self.blocks)
-        model.__dict__["_prepared"] = {}
-        return model
+        scenario = self.scenario.with_parameters(parameters)
+        blocks = tuple(block.with_parameters(scenario.parameters) for block in self.blocks)
+        return Model(scenario, replace(self._made, blocks=blocks, prepared={}))
 
     def with_initial_state(self, initial_state: Mapping[str, Array]) -> Model:
         """The same model from other states before the first step, each (L·D, B, n)."""
-        model = Model.__new__(Model)
-        model.__dict__.update(self.__dict__)
-        model.scenario = replace(self.scenario, initial_state=MappingProxyType(dict(initial_state)))
-        return model
+        return Model(replace(self.scenario, initial_state=MappingProxyType(dict(initial_state))), self._made)
 
     def run(self) -> Trace:
         """Run every batch; each starts from the initial state."""
@@ -98,9 +106,9 @@ class Model:
         losses = self._loss_blocks(index, batch, is_test=is_test)
         blocks = self._with_loss(losses)
         number = -1 - index if is_test else index
-        graph = self._graphs.get(number)
+        graph = self._made.graphs.get(number)
         if graph is None:
-            graph = self._graphs[number] = Graph(blocks)
+            graph = self._made.graphs[number] = Graph(blocks)
         done = Pass(self.scenario, batch, blocks, graph, index, losses)
         generator: np.random.Generator | None = None
         for block in self.blocks:
@@ -133,7 +141,7 @@ class Model:
 
     def way_back(self, block: Block, index: int) -> Returning:
         """The way back through a block in a batch; derived once for all batches with as many rows and steps."""
-        known = self._ways.get((block.key, index))
+        known = self._made.ways.get((block.key, index))
         if known is not None:
             return known
         batch = self.scenario.batches[index]
@@ -141,24 +149,26 @@ class Model:
         is_summed = not block.extent.is_single and batch.num_steps > 1
         # The loss has another program for each batch.
         key = (block.key, rows, is_summed, index if block.kind in ("loss", "total") else -1)
-        if key not in self._returning:
+        if key not in self._made.returning:
             is_first = bool(block.program.states) and block.reads_data
-            self._returning[key] = Returning(block, rows, is_summed=is_summed, is_read_below=not is_first)
-        self._ways[block.key, index] = self._returning[key]
-        return self._returning[key]
+            self._made.returning[key] = Returning(
+                block, rows, is_summed=is_summed, is_read_below=not is_first
+            )
+        self._made.ways[block.key, index] = self._made.returning[key]
+        return self._made.returning[key]
 
     def _loss_blocks(self, index: int, batch: Batch, *, is_test: bool) -> LossBlocks | None:
         number = -1 - index if is_test else index
-        if number not in self._losses:
-            self._losses[number] = loss_blocks(self.scenario, batch, self.blocks[-1])
-        return self._losses[number]
+        if number not in self._made.losses:
+            self._made.losses[number] = loss_blocks(self.scenario, batch, self.blocks[-1])
+        return self._made.losses[number]
 
     def _stacked(self, block: Block, rows: int) -> tuple[Any, ...]:
         mode = ONE_ROW if rows == 1 else ROWS
-        known = self._prepared.get((block.key, mode))
+        known = self._made.prepared.get((block.key, mode))
         if known is None:
             known = block.compiled.prepare(block.parameters, self._dtype, mode)
-            self._prepared[block.key, mode] = known
+            self._made.prepared[block.key, mode] = known
         return known
 
     def _kept_bytes(self, batch: Batch) -> int:

@@ -174,7 +174,7 @@ KEYWORDS: Mapping[str, str] = {
 def course() -> tuple[CourseSection, ...]:
     """Give the bundled scenarios in the order of the course; those that it does not name come last."""
     known = names()
-    sections = [(heading, tuple(name for name in names if name in known)) for heading, names in COURSE]
-    named = {name for _, names in sections for name in names}
+    sections = [(heading, tuple(name for name in listed if name in known)) for heading, listed in COURSE]
+    named = {name for _, listed in sections for name in listed}
     more = tuple(name for name in known if name not in named)
     return (*(section for section in sections if section[1]), *([(Text("More"), more)] if more else []))

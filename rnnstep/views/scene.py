@@ -41,10 +41,15 @@ _SOME = 16
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A session as one looks at it. At start it is about the first step, with nothing computed."""
+    """A session as one looks at it. At start it is about the first step, with nothing computed.
+
+    Attributes:
+        elsewhere: the block and step that it is seen from; None of where the cursor is.
+    """
 
     session: Session
     look: Look
+    elsewhere: Spot | None = None
 
     @property
     def run(self) -> SessionRun:
@@ -68,6 +73,8 @@ class Scene:
     @cached_property
     def spot(self) -> Spot:
         """Where we are, with a block and a step always: those of the first child where the cursor is above them."""
+        if self.elsewhere is not None:
+            return self.elsewhere
         tree = self.run.tree
         path = self.session.position.path
         if not path:
@@ -222,9 +229,7 @@ class Scene:
 
     def seen_from(self, spot: Spot) -> Scene:
         """The same moment as seen from another block of the step."""
-        other = Scene(self.session, self.look)
-        other.__dict__.update(spot=spot, cursor=self.cursor)
-        return other
+        return Scene(self.session, self.look, spot)
 
     def is_of_all_rows(self, name: str) -> bool:
         """Whether a value of the block is the same seen from each row: what belongs to a parameter."""

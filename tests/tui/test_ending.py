@@ -122,22 +122,31 @@ def edited(code: str = ALONE + OPEN) -> Iterator[Walk]:
         yield walk
 
 
+def ended_by(walk: Walk, number: signal.Signals) -> list[int]:
+    """End it by a signal; give the processes in which torch ran for it."""
+    workers = walk.workers()
+    assert workers
+    walk.process.send_signal(number)
+    status, told = walk.ended()
+    assert status == 128 + number
+    assert "Traceback" not in told
+    return workers
+
+
+def still_there(workers: list[int]) -> list[int]:
+    """Those of some processes that run; of one that is over the name may be left (Z)."""
+    return [one for one in workers if _stat(Path(f"/proc/{one}"))[:1] not in ([], ["Z"])]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_gives_the_terminal_back_and_ends_torch(number: signal.Signals) -> None:
     with Walk("hello") as walk:
         walk.see("hello → ohlol")
         walk.press(b"?")
         walk.see("help")
-        workers = walk.workers()
-        assert workers
-        walk.process.send_signal(number)
-        status, told = walk.ended()
-    assert status == 128 + number
-    assert "Traceback" not in told
+        workers = ended_by(walk, number)
     time.sleep(0.3)
-    assert not [
-        one for one in workers if _stat(Path(f"/proc/{one}"))[:1] not in ([], ["Z"])
-    ]  # Z: only its name
+    assert not still_there(workers)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -153,14 +162,9 @@ def test_a_signal_deep_in_a_long_training_ends_it_and_torchs(number: signal.Sign
         walk.see("of 900000 are trained")
         walk.press(b"\x15e100:3\r")  # the line is still open
         walk.see("epoch 100/900000")
-        workers = walk.workers()
-        assert workers
-        walk.process.send_signal(number)
-        status, told = walk.ended()
-    assert status == 128 + number
-    assert "Traceback" not in told
+        workers = ended_by(walk, number)
     end = time.monotonic() + 10
-    while any(_stat(Path(f"/proc/{one}"))[:1] not in ([], ["Z"]) for one in workers):
+    while still_there(workers):
         assert time.monotonic() < end
         time.sleep(0.05)
 

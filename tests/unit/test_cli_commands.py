@@ -16,6 +16,7 @@ from rnnstep import __version__
 from rnnstep.cli import main
 from rnnstep.cli.page import fold
 from rnnstep.cli.root import COMMANDS
+from rnnstep.errors import ScenarioError
 from rnnstep.scenario.bundled import course, find, names
 from rnnstep.scenario.read import read_text
 from rnnstep.scenario.template import TEMPLATES, template
@@ -247,6 +248,14 @@ def test_commented_options_of_a_template_may_be_switched_on(module):
     scenario = read_text("\n".join(on))
     assert scenario.recurrent.bidirectional == (not scenario.recurrent.is_cell)
     assert scenario.recurrent.proj_size == (2 if module == "LSTM" else 0)
+
+
+@pytest.mark.parametrize("module", TEMPLATES)
+def test_a_templates_single_parameter_is_one_of_its_module(module):
+    lines = template(module, "en").splitlines()
+    name = next(line for line in lines if "[[…], […]]" in line).removeprefix("# ").partition(" = ")[0]
+    with pytest.raises(ScenarioError, match=f"`{name}`: found shape"):
+        read_text("\n".join(f"{name} = [0.5]" if line.startswith(f"# {name} =") else line for line in lines))
 
 
 def test_templates_comments_are_translated():

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
-from rnnstep.scenario.data.letters import TextRows, one_hot, read_rows
+from rnnstep.scenario.data.letters import TextRows, one_hot, read_rows, read_texts
 from rnnstep.scenario.data.target import read_target
 from rnnstep.scenario.file.document import (
     LARGEST,
@@ -203,13 +203,8 @@ def _one_source(table: Table) -> str | None:
 
 def _read_text(reading: _Reading) -> InputData | None:
     table = reading.table
-    raw = table.raw("text")
-    texts = [raw] if isinstance(raw, str) else raw
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        table.wrong("text", Text("a string, or a list of strings"))
-        return None
-    if reading.vocabulary is None:
-        table.problem("text", Text("`text` needs a `vocabulary` that gives each letter its index"))
+    raw = read_texts(table, has_vocabulary=reading.vocabulary is not None)
+    if raw is None or reading.vocabulary is None:
         return None
     if table.has("windows"):
         table.problem("windows", Text("`windows` are cut from numbers: `values`, `file` or `random`"))

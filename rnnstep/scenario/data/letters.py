@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnstep.language import Text
-from rnnstep.scenario.file.document import Document, KeyPath, check_memory, listed, shown
+from rnnstep.scenario.file.document import Document, KeyPath, Table, check_memory, listed, shown
 from rnnstep.scenario.heading import ASCII
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Floats, Integers
@@ -54,6 +54,19 @@ def spelt(text: str, vocabulary: Mapping[str, int]) -> list[int]:
                 raise Unspelt(start)
             start += 1
     return indices
+
+
+def read_texts(table: Table, *, has_vocabulary: bool) -> str | list[str] | None:
+    """Give the key `text` of a table, one text or several; None with a problem noted."""
+    raw = table.raw("text")
+    texts = [raw] if isinstance(raw, str) else raw
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        table.wrong("text", Text("a string, or a list of strings"))
+        return None
+    if not has_vocabulary:
+        table.problem("text", Text("`text` needs a `vocabulary` that gives each letter its index"))
+        return None
+    return raw if isinstance(raw, str) else texts
 
 
 def read_rows(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
-from rnnstep.scenario.data.letters import read_rows
+from rnnstep.scenario.data.letters import read_rows, read_texts
 from rnnstep.scenario.file.document import Document, Table, check_memory, listed, shown_shape
 from rnnstep.scenario.model import Batch, Floats, Integers, Loss
 from rnnstep.scenario.weights.state_dicts import as_dtype
@@ -125,13 +125,8 @@ def _shared_out(targets: TargetArray, batches: tuple[Batch, ...], *, is_final: b
 
 def _read_text(reading: _Reading) -> Integers | None:
     table = reading.table
-    raw = table.raw("text")
-    texts = [raw] if isinstance(raw, str) else raw
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        table.wrong("text", Text("a string, or a list of strings"))
-        return None
-    if reading.vocabulary is None:
-        table.problem("text", Text("`text` needs a `vocabulary` that gives each letter its index"))
+    raw = read_texts(table, has_vocabulary=reading.vocabulary is not None)
+    if raw is None or reading.vocabulary is None:
         return None
     rows = read_rows(reading.document, (*table.place, "text"), raw, reading.vocabulary, reading.ignore_index)
     if rows is None:
