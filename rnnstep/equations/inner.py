@@ -29,10 +29,8 @@ from rnnstep.equations import bounds, intervals, normalizing
 from rnnstep.equations import inner_rules as rules
 from rnnstep.equations.inner_values import (
     chosen,
-    clipped,
     head,
     log_softmax,
-    logistic,
     outer,
     part,
     passed,
@@ -42,21 +40,12 @@ from rnnstep.equations.inner_values import (
     rows,
     scatter,
     smooth_l1,
-    softmax,
     softplus,
     spread,
     tail,
     within,
 )
-from rnnstep.equations.operation import Array, Interval, Operation, no_slope
-
-
-def _lookup_vjp(g: Array, out: Array, w: Array, i: Array) -> tuple[Array, Array]:
-    return scatter(g, i, w), np.zeros(np.shape(i), w.dtype)
-
-
-def _chosen_vjp(g: Array, out: Array, a: Array, i: Array) -> tuple[Array, Array]:
-    return placed(g, i, a), np.zeros(np.shape(i), a.dtype)
+from rnnstep.equations.operation import Array, Interval, Operation
 
 
 def _row(
@@ -66,18 +55,13 @@ def _row(
     interval: Callable[..., Interval],
     error: Callable[..., Array],
     latex: str,
-    vjp: Callable[..., tuple[Array, ...]] = no_slope,
     kind: str = "inner",
 ) -> Operation:
-    return Operation(name, arity, forward, vjp, interval, error, latex, kind=kind, is_public=False)
-
-
-def _log_softmax_vjp(g: Array, out: Array, a: Array) -> tuple[Array]:
-    return (g - softmax(a) * g.sum(axis=-1, keepdims=True),)
+    return Operation(name, arity, forward, interval, error, latex, kind=kind, is_public=False)
 
 
 INNER = (
-    _row("lookup", 2, lambda w, i: w[i], intervals.lookup, bounds.lookup, "{0}[{1}]", _lookup_vjp),
+    _row("lookup", 2, lambda w, i: w[i], intervals.lookup, bounds.lookup, "{0}[{1}]"),
     _row(
         "part",
         3,
@@ -85,7 +69,6 @@ INNER = (
         rules.of_each(part),
         rules.part_error,
         "{{{0}}}_{{[{1}:{2}]}}",
-        lambda g, y, a, i, j: (within(g, i, a), np.zeros(np.shape(i)), np.zeros(np.shape(j))),
     ),
     _row("within", 3, within, rules.of_each(within), rules.within_error, r"{0}_{{\text{{from }}[{1}]}}"),
     _row(
@@ -95,7 +78,6 @@ INNER = (
         normalizing.normalized_interval,
         normalizing.normalized_error,
         r"\operatorname{{normalized}}({0})",
-        lambda g, y, a: (normalizing.normalized_back(g, a),),
         "reduction",
     ),
     _row(
@@ -115,7 +97,6 @@ INNER = (
         rules.log_softmax_interval,
         rules.log_softmax_error,
         r"\ln\operatorname{{softmax}}({0})",
-        _log_softmax_vjp,
         "reduction",
     ),
     _row(
@@ -125,7 +106,6 @@ INNER = (
         rules.softplus_interval,
         rules.softplus_error,
         r"\ln(1 + e^{{{0}}})",
-        lambda g, y, a: (g * logistic(a),),
         "elementwise",
     ),
     _row(
@@ -135,10 +115,9 @@ INNER = (
         rules.smooth_l1_interval,
         rules.smooth_l1_error,
         r"\operatorname{{smooth}}_{{{1}}}({0})",
-        lambda g, y, a, b: (g * clipped(a / b), np.zeros(np.shape(b))),
         "elementwise",
     ),
-    _row("chosen", 2, chosen, rules.of_each(chosen), rules.chosen_error, "{{{0}}}_{{[{1}]}}", _chosen_vjp),
+    _row("chosen", 2, chosen, rules.of_each(chosen), rules.chosen_error, "{{{0}}}_{{[{1}]}}"),
     _row("placed", 3, placed, rules.of_each(placed), rules.placed_error, r"{0}\,\mathbf{{e}}_{{{1}}}"),
     _row(
         "maximum",

@@ -33,17 +33,6 @@ def smooth_l1(a: Array, beta: Array) -> Array:
     return np.asarray(np.where(size < beta, half * size * size / beta, size - half * beta))
 
 
-def clipped(a: Array) -> Array:
-    """a, no less than −1 and no more than 1."""
-    return np.minimum(np.maximum(a, -1), 1)
-
-
-def logistic(a: Array) -> Array:
-    """1 / (1 + exp(−a))."""
-    with np.errstate(over="ignore"):
-        return np.asarray(1 / (1 + np.exp(-a)))
-
-
 def _index(i: Any) -> Any:
     """An index, or one a row, as whole numbers with an axis of length one."""
     return np.asarray(i).astype(np.intp)[..., None]

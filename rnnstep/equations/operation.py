@@ -14,11 +14,6 @@ Array = NDArray[np.floating]
 Interval = intervals.Interval
 
 
-def no_slope(*_: Array) -> tuple[Array, ...]:
-    """The slope of an operation that only ever stands in a backward pass: nothing goes back through it."""
-    raise NotImplementedError
-
-
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One row of the table; see the docstring of `operations` for its columns."""
@@ -26,7 +21,6 @@ class Operation:
     name: str
     arity: int  # −1: any number of pairs
     forward: Callable[..., Array]
-    vjp: Callable[..., tuple[Array, ...]]
     interval: Callable[..., Interval]
     error: Callable[..., Array]
     latex: str

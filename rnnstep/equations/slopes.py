@@ -1,8 +1,8 @@
 """The vector-Jacobian products of the table as expressions: what a backward pass writes on the blackboard.
 
 A rule gets ∂L/∂out, the result and the arguments, all as trees, and gives for each argument the tree of what
-goes back to it, or None where nothing does. The numbers of a rule are those of the row's `vjp`; a test holds
-the two against each other.
+goes back to it, or None where nothing does. Tests hold a rule against the same in numbers, and that against finite
+differences.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A run of a batch by hand, row by row and line by line, and the way back through all of it on a plain tape.
 
-The tape notes every operation of every row and step, and goes back through it with the numeric `vjp` of the table of
-operations: it knows nothing of derived equations, of compiled functions, of arrays over time.
+The tape notes every operation of every row and step, and goes back through it with `numeric_slopes`: it knows nothing of derived equations, of compiled functions, of arrays over time.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import numpy as np
 
 from rnnstep.equations.evaluate import evaluate_lines
 from rnnstep.equations.operations import OPERATIONS
+from tests.oracle.numeric_slopes import VJPS
 
 
 class Var:
@@ -46,7 +46,7 @@ class Tape:
     def apply(self, op: str, args: tuple[Var, ...]) -> Var:
         values = [one.value for one in args]
         out = np.asarray(OPERATIONS[op].forward(*values))
-        return self.note(out, args, lambda g: OPERATIONS[op].vjp(g, out, *values))
+        return self.note(out, args, lambda g: VJPS[op](g, out, *values))
 
     def as_read(self, base: Var) -> Var:
         """The same for one reader of several, who sends back his own part of its gradient."""
