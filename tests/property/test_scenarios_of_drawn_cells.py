@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rnnstep.engine import Model
@@ -12,7 +12,7 @@ from rnnstep.equations.write import write_line
 from rnnstep.program import torch_program
 from rnnstep.reference import check, check_gradients
 from rnnstep.scenario.read import read_text
-from tests.property.random_cells import programs
+from tests.property.random_cells import cell, programs
 
 STACKED = (
     "",
@@ -42,6 +42,10 @@ def scenario_text(made: Program, hidden: int, entering: int, options: str, kind:
     )
 
 
+READS_WHAT_WAS_CARRIED = cell("h = c_prev - k\nc = (1 - A) @ softmax(d)", ("h", "c"))
+
+
+@example(READS_WHAT_WAS_CARRIED, 1, 2, "", "packed", 85)
 @given(
     made=programs(),
     hidden=st.integers(1, 3),
