@@ -1,6 +1,8 @@
-"""Whatever cell is drawn, in layers and both directions, packed or not: it runs, goes back, agrees with torch, and is written as a program."""
+"""Whatever cell is drawn, in layers and both directions, packed or not: it runs, goes back, agrees with torch, is shown, and written as a program."""
 
 from __future__ import annotations
+
+import random
 
 import numpy as np
 from hypothesis import HealthCheck, example, given, settings
@@ -12,6 +14,10 @@ from rnnstep.equations.write import write_line
 from rnnstep.program import torch_program
 from rnnstep.reference import check, check_gradients
 from rnnstep.scenario.read import read_text
+from rnnstep.session.session import Session
+from rnnstep.tui.reading import session_of
+from rnnstep.views.look import Look
+from rnnstep.views.screen import screen
 from tests.property.random_cells import cell, programs
 
 STACKED = (
@@ -64,3 +70,7 @@ def test_it_agrees_with_torch_forward_and_back(
     assert check(run).faults == ()
     assert check_gradients(run.passes[0], model.backward(run.passes[0])).faults == ()
     compile(torch_program(scenario), "program", "exec")
+    session = session_of(scenario)
+    for move in random.Random(seed).choices([Session.right, Session.right, Session.into, Session.out], k=6):
+        session = move(session)
+        assert len(screen(session, Look(torch="ready"), 120, 35)) == 35

@@ -12,6 +12,7 @@ from rnnstep.cells import BUILT_IN, MODULES, cell_for
 from rnnstep.cells.cell import Cell, Stack
 from rnnstep.cells.own import own_cell
 from rnnstep.equations.evaluate import Values, evaluate_lines
+from rnnstep.equations.write import write_line
 from rnnstep.errors import EquationError
 
 LSTM_VALUES = [
@@ -159,3 +160,22 @@ def test_own_cell_with_a_mistake_tells_its_row_in_the_equations() -> None:
     with pytest.raises(EquationError, match=r"did you mean `h_prev`\?") as caught:
         own_cell("mine", state={"h": "hidden_size"}, parameters={}, equations="\nh = h * 2\n")
     assert caught.value.line == 1
+
+
+def test_a_line_that_is_no_vector_stands_where_it_is_read():
+    cell = own_cell(
+        "mine",
+        state={"h": "hidden_size"},
+        parameters={"W": ("hidden_size", "input_size"), "b": ("hidden_size",)},
+        equations="alpha = 0.5 * 2\nM = W * alpha\nc = alpha * b\nh = tanh(M @ x + c) * alpha + h_prev",
+    )
+    assert [write_line(line) for line in cell.program.lines] == [
+        "c = 0.5 * 2 * b",
+        "h = tanh(W * (0.5 * 2) @ x + c) * (0.5 * 2) + h_prev",
+    ]
+    doubled = "".join(f"a{k + 1} = a{k} * a{k}\n" for k in range(40))
+    with pytest.raises(EquationError, match="at most 100 operators") as caught:
+        own_cell(
+            "mine", state={"h": "hidden_size"}, parameters={}, equations=f"a0 = 2\n{doubled}h = a40 * h_prev"
+        )
+    assert caught.value.line == 7
