@@ -16,18 +16,20 @@ from numpy.typing import NDArray
 from rnnstep.checking.own_numbers import Own, OwnNumbers, Place, narrowed
 from rnnstep.checking.rounding import Kept, Rounded, as_computed, exact_of, no_larger, shown
 from rnnstep.checking.slip import RIGHT, LinesByHand, Slip
-from rnnstep.checking.step import Doubts, Fed, Step, is_as_right, share, side_by_side, stands_on
+from rnnstep.checking.step import Doubts, Fed, Step, is_as_right, share, side_by_side
 from rnnstep.engine.epoch import CLIP, UpdatePass
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.optimizers import largest_update
-from rnnstep.engine.passes import Pass, run_steps
+from rnnstep.engine.passes import Pass
 from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.equations.shares import ROWS, D
-from rnnstep.network.blocks import Block
+from rnnstep.network.blocks import Block, Extent
+from rnnstep.network.graph import Part
+from rnnstep.network.wires import When, Wire
 
 AT_MOST = 4  # times the largest update: small numbers above and below may be rounded apart
-DEEP = 8  # layers, more than which are worked out from the first one on
+DEEP = 8  # recurrent blocks, more than which are worked out from the first one on
 Inside = Callable[[Place, int, OwnNumbers], NDArray[np.bool_]]
 
 
@@ -86,6 +88,7 @@ class Calculation:
         self.reading = reading or Rounded(decimals)
         self._dividing = dividing or reading or Rounded(decimals, keeps=True)
         self.no_doubts: Doubts = np.zeros(self.batch.num_rows, np.bool_)
+        self._alive = self.batch.axis.alive()
         self._inside = inside
         self._steps: dict[tuple[Phase, str, int], Step] = {}
         self.lines: LinesByHand = LinesByHand(slip, None if base is None else base.lines)
@@ -141,13 +144,14 @@ class Calculation:
         return step
 
     def _climb(self, phase: Phase, block: Block, t: int) -> None:
-        """Work out the layers that a block stands on one by one, so that many of them are no deep recursion."""
-        if self.done.scenario.recurrent.num_layers <= DEEP or phase == "update":
+        """Work out the recurrent blocks that a block stands on one by one, so that many of them are no deep recursion."""
+        if len(self.done.runs) <= DEEP or phase == "update":
             return
+        below = self.done.graph.below
         keys = list(self.done.runs)
         for key in keys if phase == "forward" else reversed(keys):
-            layer = self.done.runs[key].block.layer
-            if stands_on(phase, block, layer) and (phase, key, t) not in self._steps:
+            is_needed = key in below(block.key) if phase == "forward" else block.key in below(key)
+            if is_needed and (phase, key, t) not in self._steps:
                 self.step(phase, key, t)
 
     def step_before(self, phase: Phase, block: Block, t: int) -> Step | None:
@@ -300,73 +304,98 @@ class Calculation:
 
     def forward_inputs(self, block: Block, t: int) -> Step:
         """What a forward block reads at a step beside its parameters."""
-        found, first = Step(), next(iter(block.program.inputs))
-        match block.kind:
-            case "lookup":
-                assert self.batch.indices is not None
-                found.values[first] = self.batch.indices[t]
-            case "recurrent":
-                found.take(first, self.slip.x(self, block, t))
-                for state in block.program.states:
-                    found.take(block.program.before(state), self.slip.before(self, block, state, t))
-            case "join":
-                found.take("forward", self.state(f"L{block.layer}", t))
-                found.take("backward", self.state(f"L{block.layer}←", t))
-            case "mask":
-                found.take("h", self.output_of_layer(block.layer, t))
-                found.values["mask"] = point(self.done.masks[block.key][t])
-            case "map":
-                found.take(first, self.slip.finals(self) if self.done.is_final else self.slip.output(self, t))
-            case "loss":
-                self._feed_loss(found, first, t)
-            case "total":
-                self._feed_total(found, first)
+        found = Step()
+        for name in block.program.inputs:
+            found.take(name, self._wired(block, name, t))
+        for state in block.program.states:
+            found.take(block.program.before(state), self.slip.before(self, block, state, t))
         return found
 
-    # ── what enters a layer ──────────────────────────────────────────────────────────
+    def _wired(self, block: Block, name: str, t: int) -> Fed:
+        """What enters a block under a name, as a slip has it."""
+        if block.program.states and name == next(iter(block.program.inputs)):
+            return self.slip.x(self, block, t)
+        wires = block.wires[name]
+        if all(wire.block != self.done.last_of_recurrent.key for wire in wires):
+            return self.entering(block, name, t)
+        is_final = any(wire.when is When.LAST for wire in wires)
+        return self.slip.finals(self) if is_final else self.slip.output(self, t)
 
-    def order(self, block: Block) -> range:
-        """The steps of a recurrent block in the order in which they are computed."""
-        return run_steps(self.done.runs[block.key])
+    # ── along the wires ──────────────────────────────────────────────────────────────
 
-    def x(self, block: Block, t: int) -> Fed:
-        """What enters a layer at a step: x_t, or the output of the layer below."""
-        if block.layer:
-            return self.output_of_layer(block.layer - 1, t, with_dropout=True)
-        table = self.done.lookup
-        if table is not None:
-            step = self.step("forward", table.key, t)
-            return step.values["x"], step.doubts["x"]
-        assert self.batch.values is not None
-        return shown(self.batch.values[t], self.reading.decimals), self.no_doubts
+    def entering(self, block: Block, name: str, t: int) -> Fed:
+        """What the wires of a block's input bring at a step."""
+        parts = [self._brought(part, t) for part in self.done.graph.origins(block.key, name)]
+        return parts[0] if len(parts) == 1 else side_by_side(parts)
 
-    def output_of_layer(self, layer: int, t: int, *, with_dropout: bool = False) -> Fed:
-        """What a layer gives at a step, both directions joined; (B, D·n)."""
-        for key in (f"dropout{layer}" if with_dropout else "", f"join{layer}"):
-            if key in self.done.by_key:
-                step = self.step("forward", key, t)
-                return step.values["output"], step.doubts["output"]
-        return self.state(f"L{layer}", t)
+    def _brought(self, part: Part, t: int) -> Fed:
+        wire = part.wire
+        match wire.when:
+            case When.DATA:
+                return self._data(part, t), self.no_doubts
+            case When.LAST:
+                return self.final(wire.block, wire.value)
+            case When.ALL:
+                every = [self.given(wire.block, one, wire.value) for one in self._all_steps(wire)]
+                low, high = (
+                    np.concatenate([value[side].reshape(-1) for value, _ in every]) for side in (0, 1)
+                )
+                return (low, high), self.no_doubts | any(doubts.any() for _, doubts in every)
+        return self.given(wire.block, t, wire.value)
 
-    def output(self, t: int) -> Fed:
-        """What the last layer gives at a step, (B, D·n)."""
-        return self.output_of_layer(self.done.scenario.recurrent.num_layers - 1, t)
+    def _data(self, part: Part, t: int) -> Any:
+        """An array of the scenario's at a step: vectors that people read as they are shown, indices, any other number itself."""
+        block, name = self.done.by_key[part.reader], part.wire.value
+        value = self.done.data(block.key, name)
+        if block.extent is Extent.ONCE:
+            return point(value)
+        value = value[0 if block.extent.is_single else t]
+        if name == "x":
+            return shown(value, self.reading.decimals)
+        if value.dtype.kind in "iu":
+            return value
+        return point(value[:, None] if value.ndim == 1 else value)
 
-    # ── states ───────────────────────────────────────────────────────────────────────
+    def _all_steps(self, wire: Wire) -> range:
+        """The steps of which a wire that brings all of them does."""
+        return self.batch.axis.all_steps(self.done.by_key[wire.block].extent)
 
-    def is_live(self, t: int) -> NDArray[np.bool_]:
-        """Which rows take part in a step, (B,)."""
-        if self.slip.walks_padding:
-            return ~self.no_doubts
-        return np.array([t <= self.batch.last_step(row) for row in range(self.batch.num_rows)])
-
-    def state(self, key: str, t: int) -> Fed:
-        """The output of a recurrent block at a step; zeros in rows that are over."""
-        step, name, live = self.step("forward", key, t), self.done.by_key[key].output, self.is_live(t)
-        if live.all():
+    def given(self, key: str, t: int, name: str | None = None) -> Fed:
+        """What a block gives at a step; of states zeros in rows that are over."""
+        block, live = self.done.by_key[key], self.is_live(t)
+        name = name or block.output
+        if block.program.states and t not in self.slip.order(self, block):  # no row comes that far
+            return point(np.zeros((self.batch.num_rows, *block.program.states[name]))), self.no_doubts
+        step = self.step("forward", key, t)
+        if not block.program.states or live.all():
             return step.values[name], step.doubts[name]
         low, high = (np.where(live[:, None], bound, 0.0) for bound in step.values[name])
         return (low, high), step.doubts[name] & live
+
+    def x(self, block: Block, t: int) -> Fed:
+        """What enters a recurrent block at a step: x_t, or the output of the layer below."""
+        return self.entering(block, next(iter(block.program.inputs)), t)
+
+    def output(self, t: int) -> Fed:
+        """What the recurrent module gives at a step, (B, D·n)."""
+        return self.given(self.done.last_of_recurrent.key, t)
+
+    def finals(self) -> Fed:
+        """The last layer's final states, both directions joined, (B, D·n)."""
+        parts = self.done.graph.computed_by(self.done.last_of_recurrent.key)
+        return side_by_side([self.final(part.wire.block, part.wire.value) for part in parts])
+
+    # ── states ───────────────────────────────────────────────────────────────────────
+
+    def order(self, block: Block) -> range:
+        """The steps of a recurrent block in the order in which they are computed."""
+        return self.batch.axis.order(block.direction)
+
+    def is_live(self, t: int) -> NDArray[np.bool_]:
+        """Which rows take part in a step, (B,)."""
+        if self._alive is None or self.slip.walks_padding:
+            return ~self.no_doubts
+        return np.asarray(self._alive[t])
 
     def before(self, block: Block, state: str, t: int) -> Fed:
         """A state before a step: after the step computed before, or the first one; a row that is over keeps its own."""
@@ -384,12 +413,7 @@ class Calculation:
 
     def initial(self, block: Block, state: str) -> Interval:
         """A state before the first step, (B, n)."""
-        scenario = self.done.scenario
-        position = block.layer * scenario.recurrent.num_directions + (block.direction == "backward")
-        given = scenario.initial_state.get(f"{state}_0")
-        if given is None:
-            return point(np.zeros((self.batch.num_rows, int(block.program.states[state][0]))))
-        return shown(np.asarray(given[position]), self.reading.decimals)
+        return shown(self.done.scenario.first_state(block, state, self.batch.num_rows), self.reading.decimals)
 
     def final(self, key: str, state: str) -> Fed:
         """A state after the last step of each row, (B, n)."""
@@ -401,52 +425,10 @@ class Calculation:
         low, high = (np.array(bound) for bound in step.values[state])
         doubts = step.doubts[state].copy()
         for row in range(self.batch.num_rows):
-            step = self.step("forward", key, self.batch.last_step(row))
+            step = self.step("forward", key, self.batch.axis.final_step(block.direction, row))
             low[row], high[row] = (bound[row] for bound in step.values[state])
             doubts[row] = step.doubts[state][row]
         return (low, high), doubts
-
-    def finals(self) -> Fed:
-        """The last layer's final states, both directions joined, (B, D·n)."""
-        return self.finals_of_layer(self.done.scenario.recurrent.num_layers - 1)
-
-    def finals_of_layer(self, layer: int) -> Fed:
-        """Those of any layer."""
-        runs = [run for run in self.done.runs.values() if run.block.layer == layer]
-        return side_by_side([self.final(run.block.key, run.block.output) for run in runs])
-
-    # ── the loss ─────────────────────────────────────────────────────────────────────
-
-    def scores(self, t: int) -> Fed:
-        """What the loss compares with the target at a step, (B, n)."""
-        if self.done.head is None:
-            return self.slip.output(self, t)
-        step = self.step("forward", self.done.head.key, t)
-        return step.values["logits"], step.doubts["logits"]
-
-    def _feed_loss(self, found: Step, first: str, t: int) -> None:
-        found.take(first, self.scores(t))
-        assert self.done.loss_run is not None
-        for name, whole in self.done.loss_run.blocks.given.items():
-            value = whole[0 if self.done.is_final else t]
-            is_class = name == "target" and value.dtype.kind in "iu"
-            found.values[name] = value if is_class else point(value[:, None] if value.ndim == 1 else value)
-
-    def loss_steps(self) -> range:
-        """The steps that have a loss."""
-        count = self.batch.num_steps
-        return range(count - 1 if self.done.is_final else 0, count)
-
-    def _feed_total(self, found: Step, first: str) -> None:
-        assert self.done.loss_run is not None
-        parts = [self.step("forward", "loss", t) for t in self.loss_steps()]
-        low, high = (
-            np.concatenate([part.values[first][side].reshape(-1) for part in parts]) for side in (0, 1)
-        )
-        is_doubtful = any(part.doubts[first].any() for part in parts)
-        found.take(first, ((low, high), self.no_doubts | is_doubtful))
-        for name, value in self.done.loss_run.blocks.weights.items():
-            found.values[name] = point(value)
 
     # ── back ─────────────────────────────────────────────────────────────────────────
 
@@ -496,60 +478,37 @@ class Calculation:
         return tuple(np.where(live[:, None], bound, 0.0) for bound in value)
 
     def sent(self, block: Block, t: int) -> Fed:
-        """∂L/∂ of what a block gave at a step, from the blocks that read it; (B, n)."""
-        if block.kind == "total":
-            return point(np.ones(1)), self.no_doubts
-        if block.kind == "loss":
-            each = self.done.by_key["loss"].output
-            step = self.step("backward", "total", self.batch.num_steps - 1)
-            low, high = step.values[f"{D}{each}"]
-            at, rows = t - self.loss_steps()[0], self.batch.num_rows
-            shape = (len(self.loss_steps()), rows, 1)
-            low, high = (
-                np.broadcast_to(bound, (shape[0] * rows,)).reshape(shape)[at] for bound in (low, high)
-            )
-            return (low, high), step.doubts[f"{D}{each}"]
-        if block.kind == "map":
-            return self._back("loss", t, next(iter(self.done.by_key["loss"].program.inputs)))
-        return self._sent_up(block, t)
+        """∂L/∂ of what a block gave at a step, from the blocks that read it, (B, n); of the loss itself one."""
+        parts = [self._sent_back(part, t) for part in self.done.graph.readers(block.key)]
+        if not parts:
+            is_loss = block.extent is Extent.ONCE
+            size = int(self.done.by_key[block.key].program.shapes[self.done.by_key[block.key].output][0])
+            return point(np.ones(1) if is_loss else np.zeros((self.batch.num_rows, size))), self.no_doubts
+        value, doubts = parts[0]
+        for other, doubted in parts[1:]:
+            value, doubts = self.reading.apply("add", (value, other)), doubts | doubted
+        return value, doubts
 
-    def _back(self, key: str, t: int, name: str) -> Fed:
-        step = self.step("backward", key, t)
-        return step.values[f"{D}{name}"], step.doubts[f"{D}{name}"]
-
-    def _sent_up(self, block: Block, t: int) -> Fed:
-        """The same of what stands below the linear layer, or the loss."""
-        join = f"join{block.layer}"
-        if block.kind == "recurrent" and join in self.done.by_key:
-            return self._back(join, t, block.direction)
-        is_last = block.layer == self.done.scenario.recurrent.num_layers - 1
-        if block.kind != "lookup" and is_last:
-            return self._from_scores(t)
-        if block.kind not in ("mask", "lookup") and f"dropout{block.layer}" in self.done.by_key:
-            return self._back(f"dropout{block.layer}", t, "h")
-        layer = 0 if block.kind == "lookup" else block.layer + 1
-        parts = [
-            self._back(key, t, next(iter(run.block.program.inputs)))
-            for key, run in self.done.runs.items()
-            if run.block.layer == layer
-        ]
-        if len(parts) == 1:
-            return parts[0]
-        both = self.reading.apply("add", (parts[0][0], parts[1][0]))
-        return both, parts[0][1] | parts[1][1]
-
-    def _from_scores(self, t: int) -> Fed:
-        key = "loss" if self.done.head is None else self.done.head.key
-        name = next(iter(self.done.by_key[key].program.inputs))
-        if key == "loss" or not self.done.is_final:
-            return self._back(key, t, name)
-        (low, high), doubts = self._back(key, self.batch.num_steps - 1, name)
-        half = self.done.scenario.recurrent.output_size
-        ends = np.array([t == self.batch.last_step(row) for row in range(self.batch.num_rows)])
-        is_here = np.zeros(low.shape, np.bool_)
-        is_here[:, :half] = ends[:, None]
-        is_here[:, half:] = t == 0
-        return (np.where(is_here, low, 0.0), np.where(is_here, high, 0.0)), doubts
+    def _sent_back(self, part: Part, t: int) -> Fed:
+        """What one reader sends back along its wire to what it read of a step, (B, n)."""
+        axis, extent = self.batch.axis, self.done.by_key[part.reader].extent
+        step = self.step("backward", part.reader, axis.end if extent.is_single else t)
+        value, doubts = step.values[f"{D}{part.name}"], step.doubts[f"{D}{part.name}"]
+        if part.wire.when is When.ALL:
+            steps, rows = self._all_steps(part.wire), self.batch.num_rows
+            each = (np.broadcast_to(bound, (len(steps) * rows,)) for bound in value)
+            low, high = (bound.reshape(len(steps), rows, 1)[t - steps[0]] for bound in each)
+            return (low, high), doubts
+        if part.wire.when is When.LAST:
+            is_here = np.zeros(np.shape(value[0]), np.bool_)
+            for one in self.done.graph.origins(part.reader, part.name):
+                direction = self.done.by_key[one.wire.block].direction
+                ends = [t == axis.final_step(direction, row) for row in range(self.batch.num_rows)]
+                is_here[:, one.start : one.stop] = np.array(ends)[:, None]
+            value = np.where(is_here, value[0], 0.0), np.where(is_here, value[1], 0.0)
+        if np.shape(value[0])[-1] != part.stop - part.start:
+            value = value[0][..., part.start : part.stop], value[1][..., part.start : part.stop]
+        return value, doubts
 
     # ── the update ───────────────────────────────────────────────────────────────────
 

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.engine.structure import Phase
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.syntax import Line
-from rnnstep.network.blocks import Block
 
 Doubts = NDArray[np.bool_]  # (B,): whether something before was wrong
 Fed = tuple[Interval, Doubts]
@@ -86,15 +84,3 @@ def joined(parts: Sequence[Interval]) -> Interval:
 def side_by_side(parts: Sequence[Fed]) -> Fed:
     """The same, and whether any of them is in doubt."""
     return joined([value for value, _ in parts]), np.logical_or.reduce([doubts for _, doubts in parts])
-
-
-def stands_on(phase: Phase, block: Block, layer: int) -> bool:
-    """Whether a block reads what comes of a recurrent layer, itself or through others."""
-    match block.kind:
-        case "lookup":
-            return phase == "backward"
-        case "recurrent":
-            return layer < block.layer if phase == "forward" else layer > block.layer
-        case "join" | "mask":
-            return layer <= block.layer if phase == "forward" else layer > block.layer
-    return phase == "forward"

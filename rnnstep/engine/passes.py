@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,12 +77,17 @@ class Pass:
     def _brought(self, part: Part) -> Array:
         match part.wire.when:
             case When.DATA:
-                return self._data(part.reader, part.wire.value)
+                return self.data(part.reader, part.wire.value)
             case When.LAST:
                 return self.final(part.wire.block)[None]
         return self.whole(part.wire.block)
 
-    def _data(self, key: str, name: str) -> Array:
+    def data(self, key: str, name: str) -> NDArray[Any]:
+        """An array that a block is given: over all steps, (T, B, …), or of what is computed once, (1, B, …); weights (N,)."""
+        if self._losses is not None:
+            for given in self._losses.given, self._losses.weights:
+                if key in (self._losses.loss.key, self._losses.total.key) and name in given:
+                    return given[name]
         match name:
             case "x":
                 assert self.batch.values is not None
@@ -89,7 +95,7 @@ class Pass:
             case "mask":
                 return self.masks[key]
         assert self.batch.indices is not None
-        return self.batch.indices.astype(np.intp)
+        return self.batch.indices.astype(np.intp, copy=False)
 
     def whole(self, key: str) -> Array:
         """What a block gives over all steps, (T, B, n); of a recurrent one zeros where a row is over."""

@@ -81,8 +81,4 @@ class Structure:
 
     @staticmethod
     def _forward_steps(batch: Batch, blocks: tuple[Block, ...]) -> dict[str, range]:
-        axis = batch.axis
-        at_last = range(axis.end, axis.num_reached)
-        return {
-            block.key: at_last if block.extent.is_single else axis.order(block.direction) for block in blocks
-        }
+        return {block.key: batch.axis.steps(block.extent, block.direction) for block in blocks}

@@ -105,6 +105,31 @@ class Graph:
         """Where an element of an input was computed; None for what is no input."""
         return next((part for part in self.origins(key, name) if part.start <= element < part.stop), None)
 
+    def computed_by(self, key: str) -> tuple[Part, ...]:
+        """Which elements of a block's output were computed where: itself, or what it only puts side by side."""
+        return self._computed_by[key]
+
+    @cached_property
+    def _computed_by(self) -> Mapping[str, tuple[Part, ...]]:
+        found = {}
+        for block in self.blocks:
+            size = self._size(block, block.output)
+            whole = Part(block.key, block.output, 0, size, Wire(block.key, block.output, When.LAST))
+            found[block.key] = tuple(self._origins(whole))
+        return found
+
+    def below(self, key: str) -> frozenset[str]:
+        """The blocks that a block stands on: those that it reads, and all that these do."""
+        return self._below[key]
+
+    @cached_property
+    def _below(self) -> Mapping[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {"": frozenset()}
+        for block in self.blocks:
+            read = {wire.block for wires in block.wires.values() for wire in wires if wire.block}
+            found[block.key] = frozenset(read).union(*(found[one] for one in read))
+        return found
+
     # ── from a value to its readers ──────────────────────────────────────────────────
 
     def readers(self, key: str) -> tuple[Part, ...]:

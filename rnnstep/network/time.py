@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.equations.operations import Array
-from rnnstep.network.blocks import Direction
+from rnnstep.network.blocks import Direction, Extent
 
 Mask = NDArray[np.bool_]
 
@@ -68,6 +68,14 @@ class TimeAxis:
     def final_step(self, direction: Direction, row: int) -> int:
         """The step at which a direction comes to the end of a row."""
         return self.order(direction, row)[-1]
+
+    def steps(self, extent: Extent, direction: Direction = "forward") -> range:
+        """The steps of a block's computation, in its order; what is computed once stands at the last."""
+        return range(self.end, self.num_reached) if extent.is_single else self.order(direction)
+
+    def all_steps(self, extent: Extent) -> range:
+        """The steps that a wire brings which brings all of them: padding behind the longest row, too."""
+        return self.steps(extent) if extent.is_single else range(self.num_steps)
 
     # ── arrays, (T, B, n) ────────────────────────────────────────────────────────────
 

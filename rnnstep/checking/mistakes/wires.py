@@ -101,7 +101,7 @@ def _x_of(shift: int, *, is_kept_at_end: bool) -> Callable[[Calculation, Block, 
 
 
 def _reads_x(paper: Calculation, block: Block, t: int) -> Fed:
-    found = paper.x(paper.done.by_key["L0"], t)
+    found = paper.x(next(iter(paper.done.runs.values())).block, t)
     right = paper.x(block, t)
     return found if found[0][0].shape == right[0][0].shape else right
 
@@ -111,8 +111,7 @@ def _reads_late(paper: Calculation, block: Block, t: int) -> Fed:
         return paper.x(block, t)
     if t > 0:
         return paper.x(block, t - 1)
-    keys = [key for key, run in paper.done.runs.items() if run.block.layer == block.layer - 1]
-    below = [paper.done.by_key[key] for key in keys]
+    below = _of_layer(paper, block.layer - 1)
     value = joined([paper.initial(one, one.output) for one in below])
     return value, np.zeros(paper.batch.num_rows, np.bool_)
 
@@ -162,14 +161,17 @@ def _column(paper: Calculation, block: Block, t: int) -> Fed:
 # ── what is taken out at the end ─────────────────────────────────────────────────────
 
 
-def _of_layer(paper: Calculation, layer: int) -> list[Fed]:
-    return [
-        paper.final(key, run.block.output) for key, run in paper.done.runs.items() if run.block.layer == layer
-    ]
+def _of_layer(paper: Calculation, layer: int) -> list[Block]:
+    """The recurrent blocks of a layer, one for each direction."""
+    return [run.block for run in paper.done.runs.values() if run.block.layer == layer]
+
+
+def _of_last_layer(paper: Calculation) -> list[Block]:
+    return _of_layer(paper, paper.done.scenario.recurrent.num_layers - 1)
 
 
 def _finals_of_first_layer(paper: Calculation) -> Fed:
-    return paper.finals_of_layer(0)
+    return side_by_side([paper.final(one.key, one.output) for one in _of_layer(paper, 0)])
 
 
 def _swapped(right: Callable[..., Fed]) -> Callable[..., Fed]:
@@ -182,15 +184,14 @@ def _swapped(right: Callable[..., Fed]) -> Callable[..., Fed]:
 
 
 def _backward_at_last_step(paper: Calculation) -> Fed:
-    layer = paper.done.scenario.recurrent.num_layers - 1
-    forward, _ = _of_layer(paper, layer)
-    last = paper.state(f"L{layer}←", paper.batch.num_steps - 1)
-    return side_by_side([forward, last])
+    forward, backward = _of_last_layer(paper)
+    last = paper.given(backward.key, paper.batch.num_steps - 1)
+    return side_by_side([paper.final(forward.key, forward.output), last])
 
 
 def _viewed(paper: Calculation) -> Fed:
     """h_n of the last layer as `h_n.view(B, −1)`: rows that are no rows."""
-    parts = _of_layer(paper, paper.done.scenario.recurrent.num_layers - 1)
+    parts = [paper.final(one.key, one.output) for one in _of_last_layer(paper)]
     rows = paper.batch.num_rows
     low, high = (np.stack([value[side] for value, _ in parts]).reshape(rows, -1) for side in (0, 1))
     return (low, high), np.logical_or.reduce([doubts for _, doubts in parts])
