@@ -54,6 +54,21 @@ seed = 3
 [initial_state]
 h_0 = [[[0.6, -0.4, 0.2]]]
 """
+SHORT = """
+[input]
+random = {shape = [4, 2, 2], seed = 1}
+lengths = [2, 3]
+packed = true
+[recurrent]
+module = "LSTM"
+hidden_size = 2
+num_layers = 2
+bidirectional = true
+[weights]
+seed = 3
+"""
+OF_EVERY_STEP = "target = {values = [[[1.0], [2.0]], [[0.5], [1.5]], [[0.0], [1.0]], [[0.0], [0.0]]]}\nlinear = {out_features = 1}"
+OF_THE_END = 'target = {indices = [0, 1]}\nlinear = {out_features = 2, from = "h_n"}'
 BATCHED = """
 [input]
 random = {shape = [2, 2, 3], seed = 1}
@@ -263,3 +278,16 @@ def test_of_a_whole_output_each_step_is_held_against_the_one_before_alone() -> N
     answer = Answer("output", from_data_of(output), decimals=4, line=1)
     mark = Marks.of(learning, Answers((answer,), Document("a", Path(), "", {}, Limits()))).marks[0]
     assert mark.is_wrong.all()
+
+
+@pytest.mark.parametrize("rest", [OF_EVERY_STEP, OF_THE_END])
+def test_a_loss_of_packed_rows_that_all_end_before_the_last_step_is_marked(rest: str) -> None:
+    learning = Learning(read_text(f"{rest}\n{SHORT}"))
+    done, back = learning.epoch(0).forward(0), learning.epoch(0).backward(0)
+    assert back is not None
+    gradient = numbers(back.parameters["weight_hh_l0_reverse"], 5)
+    lines = [f"loss = {done.loss:.5f}", f"grad.weight_hh_l0_reverse = {gradient}"]
+    marked = Marks.of(learning, inline_answers(lines, Limits()))
+    assert [mark.status for mark in marked.marks] == ["correct", "correct"]
+    marked = Marks.of(learning, inline_answers([f"loss = {done.loss + 0.1:.5f}", lines[1]], Limits()))
+    assert [mark.status for mark in marked.marks] == ["wrong", "correct"]

@@ -29,7 +29,7 @@ from rnnstep.engine.structure import Phase
 from rnnstep.equations.shares import D
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.network.blocks import Block
+from rnnstep.network.blocks import Block, Extent
 from rnnstep.scenario.keys import closest
 
 Slices = tuple[slice | int, ...]
@@ -124,8 +124,9 @@ class _Finder:
 
     def _is_end(self, t: int) -> bool:
         """Whether a step is where what is of the final states alone is computed."""
-        steps = (self._done.batch.last_step(self._row), self._done.batch.num_steps - 1)
-        return self._done.is_final and t in steps
+        is_there = any(block.extent is Extent.FINAL for block in self._done.blocks)
+        axis = self._done.batch.axis
+        return is_there and t in (axis.last_step(self._row), axis.end, axis.num_steps - 1)
 
     def _found(self) -> Target:
         name = self._answer.name.strip()
@@ -174,14 +175,17 @@ class _Finder:
         return tuple(dict.fromkeys((*names, "output", "h_n", "logits", *learnt, *updates)))
 
     def _key_of(self, name: str) -> str | None:
-        layer = self._answer.layer or 0
-        key = f"L{layer}{'←' if self._answer.direction == 'backward' else ''}"
-        some = next(iter(self._done.runs.values())).block
-        if name in (*some.program.names, *some.program.inputs, *some.program.befores):
-            if key not in self._done.runs:
-                wrong = "direction" if f"L{layer}" in self._done.runs else "layer"
-                raise NoTarget(Text("there is no {key} in this run", key=key), wrong)
-            return key
+        layer, direction = self._answer.layer or 0, self._answer.direction
+        every = [run.block for run in self._done.runs.values()]
+        if any(name in (*one.program.names, *one.program.inputs, *one.program.befores) for one in every[:1]):
+            of_layer = [block for block in every if block.layer == layer]
+            for block in of_layer:
+                if block.direction == direction:
+                    return block.key
+            key = f"L{layer}{'←' if direction == 'backward' else ''}"
+            raise NoTarget(
+                Text("there is no {key} in this run", key=key), "direction" if of_layer else "layer"
+            )
         for block in self._done.blocks:
             if block.kind in ("map", "loss") and name in block.program.names:
                 return block.key
@@ -210,10 +214,9 @@ class _Finder:
         """The step that is meant; of a linear layer on h_n and of what has only one the last one."""
         t = self._answer.t
         last = self._done.batch.last_step(self._row)
-        is_final = self._done.is_final and block.kind in ("map", "loss")
-        if is_final or block.kind == "total":
-            end = self._done.batch.num_steps - 1
-            if is_final and t is not None and not self._is_end(t):
+        if block.extent.is_single:
+            end = self._done.batch.axis.end
+            if block.extent is Extent.FINAL and t is not None and not self._is_end(t):
                 name, step = printable(self._answer.name[:80]), end + 1
                 raise NoTarget(
                     Text(
@@ -236,19 +239,16 @@ class _Finder:
 
     def _output(self) -> Target:
         """`output` of one row at a step; without a step all of it, of one row or of all as torch prints it."""
-        batch, recurrent = self._done.batch, self._done.scenario.recurrent
-        layer = recurrent.num_layers - 1
-        keys = [key for key, run in self._done.runs.items() if run.block.layer == layer]
-        size, steps = recurrent.output_size, batch.num_steps
-        width = size * len(keys)
+        batch, steps = self._done.batch, self._done.batch.num_steps
+        computed = self._done.graph.computed_by(self._done.last_of_recurrent.key)
+        width = computed[-1].stop
 
         def parts(row: int, t: int, *before: int) -> Iterator[TargetPart]:
-            for number, key in enumerate(keys):
-                name = self._done.runs[key].block.output
-                place = Place(self._epoch, self._batch, "forward", key, t, name)
-                yield TargetPart(place, (*before, slice(number * size, (number + 1) * size)), row)
+            for one in computed:
+                place = Place(self._epoch, self._batch, "forward", one.wire.block, t, one.wire.value)
+                yield TargetPart(place, (*before, slice(one.start, one.stop)), row)
 
-        is_first = recurrent.batch_first
+        is_first = self._done.scenario.recurrent.batch_first
         shape = (batch.num_rows, steps, width) if is_first else (steps, batch.num_rows, width)
         if batch.num_rows > 1 and self._is_laid_out(*shape):
             whole = [
@@ -262,7 +262,7 @@ class _Finder:
             last = batch.last_step(self._row)
             of_row = [part for t in range(last + 1) for part in parts(self._row, t, t)]
             return Target(tuple(of_row), (steps, width), self._row)
-        t = self._step(self._done.runs[keys[0]].block)
+        t = self._step(self._done.by_key[computed[0].wire.block])
         return Target(tuple(parts(self._row, t)), (width,), self._row, t)
 
     def _is_laid_out(self, *shape: int) -> bool:
@@ -282,7 +282,7 @@ class _Finder:
 
         def parts(row: int, *, is_of_all: bool) -> Iterator[TargetPart]:
             for number, (key, run) in enumerate(runs.items()):
-                t = 0 if run.is_reversed else batch.last_step(row)
+                t = batch.axis.final_step(run.block.direction, row)
                 place = Place(self._epoch, self._batch, "forward", key, t, state)
                 layer = () if is_cell else (number,)
                 yield TargetPart(place, (*layer, *((row,) if is_of_all else ()), slice(None)), row)
@@ -297,8 +297,8 @@ class _Finder:
     def _loss(self) -> Target:
         if "loss" not in self._done.by_key:
             raise NoTarget(Text("there is no loss: the scenario has no [target]"))
-        if self._answer.t is not None and not self._done.is_final:
-            block, loss = self._done.by_key["loss"], self._done.scenario.loss
+        block, loss = self._done.by_key["loss"], self._done.scenario.loss
+        if self._answer.t is not None and not block.extent.is_single:
             target = self._line("forward", "loss", block.output)
             scale = 1.0 if loss is None else loss.factor
             return replace(target, parts=tuple(replace(part, scale=scale) for part in target.parts))

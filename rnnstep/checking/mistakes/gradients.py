@@ -198,7 +198,8 @@ def _of_factors(learning: Learning) -> Iterator[Slip]:
 def _of_reductions(learning: Learning) -> Iterator[Slip]:
     """A mean taken for a sum, or the other way round: the way back begun with another number."""
     loss, done = learning.scenario.loss, learning.epoch(0).forward(0)
-    rows, steps = done.batch.num_rows, 1 if done.is_final else done.batch.num_steps
+    axis = done.batch.axis
+    rows, steps = axis.num_rows, len(axis.all_steps(done.by_key["loss"].extent))
     is_mean = loss is not None and loss.reduction == "mean"
     count = float(rows * steps)
     if count > 1:
