@@ -155,7 +155,7 @@ class Pass:
     @property
     def last_of_recurrent(self) -> Block:
         """The last recurrent block, or the join of the last layer's directions."""
-        return next(block for block in reversed(self.blocks) if block.program.states or is_join(block))
+        return self.by_key[self.graph.last_of_recurrent.key]
 
     @property
     def input(self) -> Array:

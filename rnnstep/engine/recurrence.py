@@ -82,8 +82,9 @@ class BlockRun:
         self.segments: list[Segment] = []
         self._states: dict[str, Array] = {}
         self._recent: tuple[int, tuple[Array, ...]] | None = None  # the segment computed anew last
-        self._arrays = self._made(x.dtype)
-        self._run(x, initial)
+        stretches = self._stretches()
+        self._arrays = self._made(x.dtype) if rows is None and len(stretches) > 1 else ()
+        self._run(x, initial, stretches)
 
     @property
     def num_steps(self) -> int:
@@ -180,11 +181,13 @@ class BlockRun:
 
     # ── running ──────────────────────────────────────────────────────────────────────
 
-    def _run(self, x: Array, initial: tuple[Array, ...]) -> None:
+    def _run(
+        self, x: Array, initial: tuple[Array, ...], stretches: Sequence[tuple[int, int, int]]
+    ) -> None:
         if self._rows is not None:
             x = x[:, self._rows.order]
             initial = tuple(state[self._rows.order] for state in initial)
-        for start, stop, rows in self._stretches():
+        for start, stop, rows in stretches:
             if self.segments:
                 before = tuple(map(_resized, self._after(self.segments[-1]), initial, [rows] * len(initial)))
             else:
@@ -206,14 +209,12 @@ class BlockRun:
     def _made(self, dtype: np.dtype[Any]) -> tuple[Array | None, ...]:
         """Make what is kept of all steps, in the order of computation, so that segments write to parts of it.
 
-        None for what is not kept, and for all of a packed batch, whose segments have unlike rows.
+        None for what is not kept. A single segment needs none, and those of a packed batch have unlike rows.
         """
         steps, rows, _ = self._shape
         shape = (steps,) if self._mode == ONE_ROW else (steps, rows)
         return tuple(
-            np.empty((*shape, width), dtype)
-            if self._rows is None and (self._is_kept or index in self._state_arrays)
-            else None
+            np.empty((*shape, width), dtype) if self._is_kept or index in self._state_arrays else None
             for index, width in enumerate(self.block.compiled.widths)
         )
 
@@ -263,15 +264,16 @@ class BlockRun:
 
     def _whole(self, name: str) -> Array:
         index, a, b = self.block.compiled.columns[name]
-        array = self._arrays[index]
-        if array is not None:
+        if self._rows is None:
+            array = self._arrays[index] if self._arrays else self._kept(self.segments[0], needs_all=False)[index]
+            assert array is not None  # states are kept in any case
             only = self._rows_of(array)[..., a:b]
             return only[::-1] if self.is_reversed else only
         whole = np.zeros((*self._shape[:2], b - a), self.segments[0].x.dtype)
         for segment in self.segments:
             part = self._rows_of(self._kept(segment, needs_all=False)[index])[..., a:b]
             whole[segment.start : segment.stop, : segment.rows] = part[::-1] if self.is_reversed else part
-        return whole[:, self._rows.place] if self._rows is not None else whole
+        return whole[:, self._rows.place]
 
     def _known(self, t: int) -> tuple[dict[str, Array], frozenset[str]]:
         """What is stored of step `t`, in running order, and the names that are the same at every step."""
