@@ -181,9 +181,7 @@ class BlockRun:
 
     # ── running ──────────────────────────────────────────────────────────────────────
 
-    def _run(
-        self, x: Array, initial: tuple[Array, ...], stretches: Sequence[tuple[int, int, int]]
-    ) -> None:
+    def _run(self, x: Array, initial: tuple[Array, ...], stretches: Sequence[tuple[int, int, int]]) -> None:
         if self._rows is not None:
             x = x[:, self._rows.order]
             initial = tuple(state[self._rows.order] for state in initial)
@@ -265,7 +263,9 @@ class BlockRun:
     def _whole(self, name: str) -> Array:
         index, a, b = self.block.compiled.columns[name]
         if self._rows is None:
-            array = self._arrays[index] if self._arrays else self._kept(self.segments[0], needs_all=False)[index]
+            array = (
+                self._arrays[index] if self._arrays else self._kept(self.segments[0], needs_all=False)[index]
+            )
             assert array is not None  # states are kept in any case
             only = self._rows_of(array)[..., a:b]
             return only[::-1] if self.is_reversed else only
