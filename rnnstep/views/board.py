@@ -76,7 +76,7 @@ def _in_lines(
     return lines if is_whole else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Part:
     """A sign or a grid of the row: its decimals, the cells it may take, and the air around or behind it."""
 

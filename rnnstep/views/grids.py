@@ -57,7 +57,7 @@ def window(size: int, room: int, focus: int | None) -> Window:
     return Window(start, start + room, size)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """One vector or matrix to draw.
 

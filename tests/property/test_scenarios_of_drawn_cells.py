@@ -17,6 +17,7 @@ from rnnstep.scenario.read import read_text
 from rnnstep.session.session import Session
 from rnnstep.tui.reading import session_of
 from rnnstep.views.look import Look
+from rnnstep.views.rows import plain
 from rnnstep.views.screen import screen
 from tests.property.random_cells import cell, programs
 
@@ -74,3 +75,11 @@ def test_it_agrees_with_torch_forward_and_back(
     for move in random.Random(seed).choices([Session.right, Session.right, Session.into, Session.out], k=6):
         session = move(session)
         assert len(screen(session, Look(torch="ready"), 120, 35)) == 35
+
+
+def test_a_matrix_that_is_read_twice_in_a_line_is_drawn_twice() -> None:
+    made = cell("h = tanh(A * A @ x)", ("h",))
+    session = session_of(read_text(scenario_text(made, 3, 2, "", "a batch", 1)))
+    text = plain(screen(session.go("1/L0/h"), Look(torch="ready"), 200, 60))
+    assert "A 3×2" in text
+    assert text.count("A 3×2") >= 2
