@@ -92,17 +92,24 @@ def _step(source: ProgramSource, names: list[str]) -> Iterator[str]:
         call = f"{function_name(source.scenario.cell)}(x_t, {', '.join(names)}, **parameters)"
     else:
         call = f"rnn(x_t, {passed(names)})"
+    yield from _called(source, names, call)
+    if not source.is_packed:
+        yield f"outputs.append({names[0]})"
+        return
+    yield f"output_t = torch.where(is_alive, {names[0]}, 0)"
+    yield "outputs.append(output_t)"
+
+
+def _called(source: ProgramSource, names: list[str], call: str) -> Iterator[str]:
+    """Give the call of a cell; in a packed batch no row goes on that is over."""
     if not source.is_packed:
         yield f"{', '.join(names)} = {call}"
-        yield f"outputs.append({names[0]})"
         return
     over = source.comment(Text("a row that is over keeps its state"))
     yield f"is_alive = (t < lengths)[:, None]  {over}"
     yield f"{', '.join(f'{name}_t' for name in names)} = {call}"
     for name in names:
         yield f"{name} = torch.where(is_alive, {name}_t, {name})"
-    yield f"output_t = torch.where(is_alive, {names[0]}, 0)"
-    yield "outputs.append(output_t)"
 
 
 def _scored(source: ProgramSource, output_t: str, *, keeps_logits: bool) -> Iterator[str]:
@@ -153,16 +160,8 @@ def _one_direction(source: ProgramSource, names: list[str]) -> Iterator[str]:
     yield "outputs = [None] * len(output)"
     yield "for t in reversed(range(len(output))) if direction else range(len(output)):"
     call = f"{function_name(cell)}(output[t], {', '.join(names)}, **own)"
-    if source.is_packed:
-        over = source.comment(Text("a row that is over keeps its state"))
-        yield f"    is_alive = (t < lengths)[:, None]  {over}"
-        yield f"    {', '.join(f'{name}_t' for name in names)} = {call}"
-        for name in names:
-            yield f"    {name} = torch.where(is_alive, {name}_t, {name})"
-        yield f"    outputs[t] = torch.where(is_alive, {names[0]}, 0)"
-    else:
-        yield f"    {', '.join(names)} = {call}"
-        yield f"    outputs[t] = {names[0]}"
+    yield from indented(_called(source, names, call))
+    yield f"    outputs[t] = {f'torch.where(is_alive, {names[0]}, 0)' if source.is_packed else names[0]}"
     yield "parts.append(torch.stack(outputs))"
     yield f"last.append({passed(names)})"
 
