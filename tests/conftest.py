@@ -7,6 +7,10 @@ import gc
 import os
 import sys
 
+# Before numpy is imported: the sizes here are small, and the tests run side by side already.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -14,10 +18,6 @@ from rnnstep.session import breakpoints, findings, session
 from rnnstep.tui.remembered import Remembered, remember
 from rnnstep.views import learning
 from tests import forked
-
-# The sizes here are small, and the tests run side by side already.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Processes are started, each of which would compile every module anew.
 sys.dont_write_bytecode = False

@@ -187,7 +187,7 @@ def _import_all(*, with_torch: bool) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # more would start threads
     if with_torch:
-        import torch  # noqa: F401
+        import torch._dynamo  # noqa: F401 - the first optimizer imports it, too
     import rnnstep
 
     for module in pkgutil.walk_packages(rnnstep.__path__, "rnnstep."):
