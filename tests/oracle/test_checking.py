@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rnnstep.checking import Marks, inline_answers
+from rnnstep.checking.mistakes.catalogue import Catalogue
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.file.document import Limits
@@ -21,6 +23,7 @@ from tests.oracle.by_hand_back import Hello
 CASES = [(kind, mistake) for kind, mistakes in MISTAKES.items() for mistake in mistakes]
 
 
+@cache
 def scenario_of(kind: str, seed: int, *, steps: int = 3, sizes: tuple[int, int] = (3, 3), places: int = 2):
     inputs, hidden = sizes
     return read_text(
@@ -29,8 +32,16 @@ def scenario_of(kind: str, seed: int, *, steps: int = 3, sizes: tuple[int, int] 
     )
 
 
+@lru_cache(64)
+def known_of(scenario) -> tuple[Learning, Catalogue]:
+    """A scenario's run and its slips, which all writers share, as in `grade`."""
+    learning = Learning(scenario)
+    return learning, Catalogue(learning)
+
+
 def marked(scenario, lines) -> Marks:
-    return Marks.of(Learning(scenario), inline_answers(lines, Limits()))
+    learning, catalogue = known_of(scenario)
+    return Marks.of(learning, inline_answers(lines, Limits()), catalogue)
 
 
 def lines_of(scenario, values, pen, steps, names=("h",)) -> list[str]:
