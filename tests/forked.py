@@ -134,7 +134,7 @@ def waiting():
 
 
 def serve(package: str, path: str) -> None:
-    """Fork for each who connects to a socket and asks, and tell of each fork first its number, then its status."""
+    """Fork for each who connects to a socket and asks, and tell of each fork its status; its number it tells itself."""
     if package not in sys.path:
         sys.path.insert(0, package)
     listening = socket.socket(socket.AF_UNIX)
@@ -161,11 +161,10 @@ def serve(package: str, path: str) -> None:
             assert len(os.listdir("/proc/self/task")) == 1  # no other thread
             pid = os.fork()
             if not pid:
-                _become(asked, streams)
+                _become(asked, streams, link)
             asking[pid] = link
             for stream in streams:
                 os.close(stream)
-            link.sendall(NUMBER.pack(pid))
 
 
 def _received(link: socket.socket) -> tuple[dict[str, Any], list[int]]:
@@ -197,15 +196,17 @@ def _import_all(*, with_torch: bool) -> None:
     gc.freeze()
 
 
-def _become(asked: dict[str, Any], streams: list[int]) -> None:
-    """Be the program that was asked for, and end."""
+def _become(asked: dict[str, Any], streams: list[int], link: socket.socket) -> None:
+    """Be the program that was asked for, and end; its number is told once signals would find it as it should be."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
-    os.closerange(3, 256)
     if asked["leads"]:
         os.setsid()
+    link.sendall(NUMBER.pack(os.getpid()))
+    link.close()
+    os.closerange(3, 256)
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
