@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text
 from rnnstep.tui.options import Options
-from rnnstep.tui.reading import session_of
 from rnnstep.tui.remembered import recall, remember
 from rnnstep.tui.sources import FileSource, Source
 
@@ -312,3 +311,19 @@ def _offering(session: Session, last: str | None) -> Session:
 
 def _raise(error: BaseException) -> None:
     raise error
+
+
+# ── from a scenario to a session ─────────────────────────────────────────────────────────────────
+
+
+def session_of(scenario: Scenario, place: str | None = None) -> Session:
+    """Run a complete scenario and open it, at `place` if there is one.
+
+    Raises:
+        UsageError: It has no such place.
+    """
+    from rnnstep.session.run import SessionRun
+    from rnnstep.session.session import Session
+
+    session = Session.open(SessionRun.of(scenario))
+    return session if place is None else session.at(place)

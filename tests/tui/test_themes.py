@@ -5,10 +5,10 @@ from rich.color import Color
 from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 
-from rnnstep.tui.colours import contrast
 from rnnstep.tui.palettes import PALETTES, Palette
 from rnnstep.tui.themes import (
     HIGHEST,
+    contrast,
     heat_grounds,
     heat_style,
     palette_of,
