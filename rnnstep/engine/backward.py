@@ -16,9 +16,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.engine.backward_equations import BackwardEquations
+from rnnstep.engine.block_backward import RecurrentBackward, StatelessBackward
 from rnnstep.engine.passes import Pass
-from rnnstep.engine.returning import Returning
-from rnnstep.engine.ways import PlainWay, RecurrentWay
 from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.operations import Array
 from rnnstep.network.blocks import Block, Extent
@@ -26,7 +26,7 @@ from rnnstep.network.graph import Part
 from rnnstep.network.wires import When
 
 
-class Way(Protocol):
+class BlockBackward(Protocol):
     """The way back through one block."""
 
     gradients: dict[str, Array]
@@ -53,7 +53,7 @@ class BackwardPass:
     phase = "backward"
 
     def __init__(
-        self, done: Pass, way_back: Callable[[Block], Returning], dtype: np.dtype[np.floating]
+        self, done: Pass, equations_of: Callable[[Block], BackwardEquations], dtype: np.dtype[np.floating]
     ) -> None:
         assert done.loss_run is not None
         self.done = done
@@ -61,13 +61,13 @@ class BackwardPass:
         self.batch = done.batch
         self.index = done.index
         self.loss = done.loss_run.loss
-        self._of = way_back
+        self._equations_of = equations_of
         self._dtype = dtype
-        self._ways: dict[str, Way] = {}
+        self._of_blocks: dict[str, BlockBackward] = {}
         self._go()
         found: dict[str, Array] = {}
-        for way in self._ways.values():
-            for name, value in way.gradients.items():  # a parameter that two blocks read is one
+        for one in self._of_blocks.values():
+            for name, value in one.gradients.items():  # a parameter that two blocks read is one
                 found[name] = found[name] + value if name in found else value
         self.parameters = {
             name: found[name] if name in found else np.zeros_like(value)
@@ -77,7 +77,7 @@ class BackwardPass:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks in the order of the way back; each has the key of its forward block."""
-        return tuple(self._of(block).block(block) for block in reversed(self.done.blocks))
+        return tuple(self._equations_of(block).block(block) for block in reversed(self.done.blocks))
 
     @cached_property
     def by_key(self) -> dict[str, Block]:
@@ -92,9 +92,11 @@ class BackwardPass:
             above = self._above(block)
             run = self.done.runs.get(block.key)
             if run is None:
-                self._ways[block.key] = PlainWay(block, self._of(block), self._known(block), above)
+                self._of_blocks[block.key] = StatelessBackward(
+                    block, self._equations_of(block), self._known(block), above
+                )
             else:
-                self._ways[block.key] = RecurrentWay(run, self._of(block), above)
+                self._of_blocks[block.key] = RecurrentBackward(run, self._equations_of(block), above)
 
     def _above(self, block: Block) -> Array:
         """∂L/∂ of what a block gave, (T, B, n), summed over all that read it; of the loss itself one."""
@@ -108,7 +110,7 @@ class BackwardPass:
 
     def _sent_back(self, part: Part) -> Array:
         """What one reader sends back along its wire, (T, B, n)."""
-        g = self._ways[part.reader].gradient(part.name)
+        g = self._of_blocks[part.reader].gradient(part.name)
         match part.wire.when:
             case When.ALL:
                 return g.reshape(*self.done.whole(part.wire.block).shape[:2], 1)
@@ -146,17 +148,17 @@ class BackwardPass:
 
     def states(self, key: str, name: str) -> Array:
         """∂L/∂ of a state after each step, whatever way it reaches the loss, (T, B, n); zeros where a row is over."""
-        way = self._ways[key]
-        assert isinstance(way, RecurrentWay)
-        return way.state(name)
+        found = self._of_blocks[key]
+        assert isinstance(found, RecurrentBackward)
+        return found.state(name)
 
-    def way(self, key: str) -> Way:
+    def of_block(self, key: str) -> BlockBackward:
         """The way back through a block."""
-        return self._ways[key]
+        return self._of_blocks[key]
 
-    def way_back(self, key: str) -> Returning:
+    def equations(self, key: str) -> BackwardEquations:
         """A block's way back as equations."""
-        return self._of(self.done.by_key[key])
+        return self._equations_of(self.done.by_key[key])
 
     def live_rows(self, t: int) -> NDArray[np.intp] | None:
         """The rows of the batch that take part in step `t`; None when all do."""
@@ -175,7 +177,7 @@ class BackwardPass:
     def values(self, key: str, t: int) -> dict[str, Array]:
         """All values of a block at step `t`: what its lines read, parameters aside, and what they give."""
         with np.errstate(all="ignore"):
-            return self._ways[key].values(t)
+            return self._of_blocks[key].values(t)
 
     def known(self, key: str, t: int, row: int) -> dict[str, Array] | None:
         """All that a block's lines read and give at a step, for one row; None when the row is over."""
@@ -190,7 +192,7 @@ class BackwardPass:
 
     def is_of_all_rows(self, key: str, name: str) -> bool:
         """Whether a value belongs to a parameter, or gathers all rows, and so is the same seen from each row."""
-        derived = self._of(self.done.by_key[key]).derived
+        derived = self._equations_of(self.done.by_key[key]).derived
         if name.endswith(ROWS) or any(line.name == name for line in derived.fixed):
             return True
         is_of_rows = name in derived.core.by_name or name in derived.core.inputs

@@ -208,12 +208,12 @@ def _stretch(
 
 def _on_the_way_back(back: BackwardPass, block: Block, steps: range) -> Iterator[Stretch]:
     """From the first step on that may have such a number up to the one that has."""
-    way = back.way(block.key)
-    first = way.suspect()
+    through = back.of_block(block.key)
+    first = through.suspect()
     if first is None:
         return
     for t in steps[steps.index(first) if first in steps else 0 :]:
-        values = way.values(t)
+        values = through.values(t)
         live = back.live_rows(t) if block.kind == "recurrent" else None
         is_found = False
         for name in block.program.names:

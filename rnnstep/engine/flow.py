@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.engine.backward import BackwardPass
+from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.recurrence import BlockRun
-from rnnstep.engine.returning import Returning
 from rnnstep.equations.compile import ROWS
 from rnnstep.equations.operations import Array
 
@@ -56,11 +56,11 @@ def flow(back: BackwardPass, key: str, row: int = 0) -> Flow:
     size = int(run.block.program.states[h][0])
     if len(steps) * size**3 > MOST_WORK:
         return Flow(gradient)
-    ways = _Jacobians(run, back.way_back(key), row, steps)
-    found = {"jacobian": _over(run, steps, ways.norms(h))}
+    jacobians = _Jacobians(run, back.equations(key), row, steps)
+    found = {"jacobian": _over(run, steps, jacobians.norms(h))}
     if others:
-        found["through_h"] = _over(run, steps, ways.norms(h, is_alone=True))
-        found["through_c"] = _over(run, steps, ways.norms(others[0], is_alone=True))
+        found["through_h"] = _over(run, steps, jacobians.norms(h, is_alone=True))
+        found["through_c"] = _over(run, steps, jacobians.norms(others[0], is_alone=True))
     return Flow(gradient, **found)
 
 
@@ -97,12 +97,12 @@ def _over(run: BlockRun, steps: list[int], norms: Norms) -> Norms:
 class _Jacobians:
     """The Jacobians of the last state by each state before, row for row of the last state."""
 
-    def __init__(self, run: BlockRun, returning: Returning, row: int, steps: list[int]) -> None:
+    def __init__(self, run: BlockRun, equations: BackwardEquations, row: int, steps: list[int]) -> None:
         self._run = run
         self._steps = steps
         self._row = row
-        self._returning = returning
-        self._compiled = returning.compiled
+        self._equations = equations
+        self._compiled = equations.compiled
         self._prepared = self._compiled.prepare(run.block.parameters, self._dtype, ROWS)
 
     @property
@@ -136,7 +136,7 @@ class _Jacobians:
         live = self._run.live_rows(t)
         place = self._row if live is None else int(np.flatnonzero(live == self._row)[0])
         values = self._run.values(t)
-        above = self._returning.derived.above
+        above = self._equations.derived.above
         inputs = [
             np.zeros((1, rows, int(core.shapes[name][0])), self._dtype)
             if name == above

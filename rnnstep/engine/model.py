@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from rnnstep.engine.backward import BackwardPass
+from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.blocks import build
 from rnnstep.engine.loss import LossBlocks, loss_blocks
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.recurrence import BlockRun, Rows
-from rnnstep.engine.returning import Returning
 from rnnstep.engine.trace import Trace
 from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.operations import Array
@@ -38,8 +38,10 @@ class _Made:
     )  # stacked, by block and mode
     losses: dict[int, LossBlocks | None] = field(default_factory=dict)
     graphs: dict[int, Graph] = field(default_factory=dict)  # by batch, as its loss is
-    returning: dict[tuple[str, int, bool, int], Returning] = field(default_factory=dict)
-    ways: dict[tuple[str, int], Returning] = field(default_factory=dict)  # the same by block and batch
+    equations: dict[tuple[str, int, bool, int], BackwardEquations] = field(default_factory=dict)
+    by_batch: dict[tuple[str, int], BackwardEquations] = field(
+        default_factory=dict
+    )  # the same by block and batch
 
 
 class Model:
@@ -97,7 +99,7 @@ class Model:
         if done.loss_run is None:
             return None
         with np.errstate(all="ignore"):
-            return BackwardPass(done, lambda block: self.way_back(block, done.index), self._dtype)
+            return BackwardPass(done, lambda block: self.backward_equations(block, done.index), self._dtype)
 
     def _run_batch(self, index: int, *, is_test: bool = False) -> Pass:
         batch = (self.scenario.test_batches if is_test else self.scenario.batches)[index]
@@ -139,9 +141,9 @@ class Model:
     def _with_loss(self, losses: LossBlocks | None) -> tuple[Block, ...]:
         return self.blocks if losses is None else (*self.blocks, losses.loss, losses.total)
 
-    def way_back(self, block: Block, index: int) -> Returning:
+    def backward_equations(self, block: Block, index: int) -> BackwardEquations:
         """The way back through a block in a batch; derived once for all batches with as many rows and steps."""
-        known = self._made.ways.get((block.key, index))
+        known = self._made.by_batch.get((block.key, index))
         if known is not None:
             return known
         batch = self.scenario.batches[index]
@@ -149,13 +151,13 @@ class Model:
         is_summed = not block.extent.is_single and batch.num_steps > 1
         # The loss has another program for each batch.
         key = (block.key, rows, is_summed, index if block.kind in ("loss", "total") else -1)
-        if key not in self._made.returning:
+        if key not in self._made.equations:
             is_first = bool(block.program.states) and block.reads_data
-            self._made.returning[key] = Returning(
+            self._made.equations[key] = BackwardEquations(
                 block, rows, is_summed=is_summed, is_read_below=not is_first
             )
-        self._made.ways[block.key, index] = self._made.returning[key]
-        return self._made.returning[key]
+        self._made.by_batch[block.key, index] = self._made.equations[key]
+        return self._made.equations[key]
 
     def _loss_blocks(self, index: int, batch: Batch, *, is_test: bool) -> LossBlocks | None:
         number = -1 - index if is_test else index

@@ -76,7 +76,9 @@ class Structure:
         steps = self._forward_steps(self._trainer.scenario.batches[batch], blocks)
         if phase == "forward":
             return Stage(phase, blocks, steps)
-        back = tuple(self._trainer.model.way_back(block, batch).block(block) for block in reversed(blocks))
+        back = tuple(
+            self._trainer.model.backward_equations(block, batch).block(block) for block in reversed(blocks)
+        )
         return Stage(phase, back, {block.key: steps[block.key][::-1] for block in back})
 
     @staticmethod

@@ -28,7 +28,7 @@ def test_every_value_of_every_step_is_that_of_the_tape(make, case) -> None:
         by_hand = ByHand(back.done)
         for key in back.by_key:
             forward = back.done.by_key[key].program
-            made_of_parameters = {line.name for line in back.way_back(key).derived.fixed}
+            made_of_parameters = {line.name for line in back.equations(key).derived.fixed}
             names = {*forward.inputs, *forward.befores, *forward.names} - {
                 "target",
                 "counts",

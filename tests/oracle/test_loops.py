@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from rnnstep.engine import Model
+from rnnstep.engine.backward_equations import BackwardEquations
+from rnnstep.engine.block_backward import RecurrentBackward
 from rnnstep.engine.recurrence import BlockRun
-from rnnstep.engine.returning import Returning
-from rnnstep.engine.ways import RecurrentWay
 from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.program import program
 from rnnstep.network.blocks import Block, Where
@@ -42,9 +42,9 @@ def run_of(block: Block, x: np.ndarray) -> BlockRun:
     return BlockRun(block, block.compiled.prepare(block.parameters, x.dtype, mode), x, first)
 
 
-def way_of(run: BlockRun, above: np.ndarray) -> RecurrentWay:
-    returning = Returning(run.block, above.shape[1], is_summed=True, is_read_below=True)
-    return RecurrentWay(run, returning, above)
+def way_of(run: BlockRun, above: np.ndarray) -> RecurrentBackward:
+    equations = BackwardEquations(run.block, above.shape[1], is_summed=True, is_read_below=True)
+    return RecurrentBackward(run, equations, above)
 
 
 def close(found: np.ndarray, expected: np.ndarray, name: str = "") -> None:

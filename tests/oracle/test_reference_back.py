@@ -21,7 +21,7 @@ from rnnstep.reference import (
     run_gradients,
     run_reference,
 )
-from rnnstep.reference.judge.backward import judge_way_back
+from rnnstep.reference.judge.backward import judge_gradients
 from rnnstep.reference.judge.bounds import A_NUMBER, Accumulating, Gathering, Rounding, exact
 from rnnstep.reference.judge.findings import NotWanted, Tally
 from rnnstep.reference.judge.forward import judge
@@ -244,10 +244,10 @@ def test_overflow_and_nan_are_no_mistake(make, module, scale):
 def test_spans_of_a_long_run_give_what_one_gives(make, monkeypatch, case):
     done, back = ways(make, case, "float32")
     reference = run_gradients(done)
-    whole = judge_way_back(back, reference)
+    whole = judge_gradients(back, reference)
     monkeypatch.setattr("rnnstep.reference.judge.block_bounds.SPAN_BYTES", 1)  # a step each
     monkeypatch.setattr("rnnstep.reference.judge.run_bounds.WINDOW_BYTES", 1)
-    spans = judge_way_back(back, reference)
+    spans = judge_gradients(back, reference)
     assert spans.agrees
     assert spans.worst.share == pytest.approx(whole.worst.share, rel=0.5)
     states = {block: dict(values) for block, values in reference.gradients.states.items()}
@@ -255,13 +255,13 @@ def test_spans_of_a_long_run_give_what_one_gives(make, monkeypatch, case):
     changed[len(changed) // 2, 0, 0] += 1
     states["L0"]["h"] = changed
     wrong = replace(reference, gradients=replace(reference.gradients, states=states))
-    assert not judge_way_back(back, wrong).agrees
+    assert not judge_gradients(back, wrong).agrees
 
 
 def test_what_is_wanted_no_more_is_not_judged_to_the_end(make):
     done, back = ways(make, "LSTMCell")
     with pytest.raises(NotWanted):
-        judge_way_back(back, run_gradients(done), is_wanted=lambda: False)
+        judge_gradients(back, run_gradients(done), is_wanted=lambda: False)
     with pytest.raises(NotWanted):
         judge(done, run_reference(done), is_wanted=lambda: False)
 

@@ -9,11 +9,11 @@ import pytest
 
 from rnnstep.engine import Model
 from rnnstep.engine.backward import BackwardPass
+from rnnstep.engine.backward_equations import BackwardEquations
+from rnnstep.engine.block_backward import RecurrentBackward
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.loss import LossRun
 from rnnstep.engine.optimizers import Optimizer, _adam_lines
-from rnnstep.engine.returning import Returning
-from rnnstep.engine.ways import RecurrentWay
 from rnnstep.equations import differentiate, slopes
 from rnnstep.equations.syntax import Apply, Line, Number
 from rnnstep.language import Text
@@ -231,7 +231,7 @@ def test_a_way_back_that_is_not_that_of_the_equations(make, monkeypatch, module,
             mutated(derived, name, change) if name in derived.program.by_name and program.states else derived
         )
 
-    monkeypatch.setattr("rnnstep.engine.returning.backward", wrong)
+    monkeypatch.setattr("rnnstep.engine.backward_equations.backward", wrong)
     tables = {"target": {"indices": np.array(CLASSES)[:, :rows].tolist()}}
     done, back = ways(make, module, shape=[5, rows, 4], tables=tables, num_layers=2)
     comparison = check_gradients(done, back)
@@ -279,7 +279,7 @@ def test_the_share_of_a_step_that_is_missing(make, t):
 
 
 def test_gradients_of_gates_in_another_order(make, monkeypatch):
-    whole = Returning.gradients
+    whole = BackwardEquations.gradients
 
     def swapped(self, known, kept=()):
         found = whole(self, known, kept)
@@ -288,7 +288,7 @@ def test_gradients_of_gates_in_another_order(make, monkeypatch):
             found["weight_hh_l0"] = np.concatenate((f, i, g, o))
         return found
 
-    monkeypatch.setattr(Returning, "gradients", swapped)
+    monkeypatch.setattr(BackwardEquations, "gradients", swapped)
     comparison = check_gradients(*ways(make))
     assert not comparison.agrees_on("parameters", "weight_hh_l0")
     assert comparison.agrees_on("parameters", "weight_ih_l0")
@@ -300,14 +300,14 @@ def test_a_fault_of_one_step_alone_even_where_the_runs_part(make, monkeypatch, s
     options = {"shape": [60, 1, 8], "hidden_size": 16, "scale": scale}
     options["tables"] = {"target": {"indices": [[1]] * 60}}
     assert check_gradients(*ways(make, "RNN", **options)).agrees
-    whole = RecurrentWay.state
+    whole = RecurrentBackward.state
 
     def faulty(self, name):
         found = np.array(whole(self, name))
         found[40, 0, 3] += SMALL
         return found
 
-    monkeypatch.setattr(RecurrentWay, "state", faulty)
+    monkeypatch.setattr(RecurrentBackward, "state", faulty)
     comparison = check_gradients(*ways(make, "RNN", **options))
     assert ("own step", "L0", "∂h") in faults(comparison)
     assert "one step" not in kinds(comparison)
@@ -333,7 +333,7 @@ def test_a_line_that_is_shown_wrong(make, monkeypatch):
 
 def test_a_sum_of_shares_that_is_shown_wrong(make, monkeypatch):
     monkeypatch.setattr(
-        RecurrentWay, "_later", lambda self, _: {k: v + SMALL for k, v in self.gradients.items()}
+        RecurrentBackward, "_later", lambda self, _: {k: v + SMALL for k, v in self.gradients.items()}
     )
     comparison = check_gradients(*ways(make, "RNN"))
     assert ("own step", "L0", "∂W_ih") in faults(comparison)

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from rnnstep.engine.backward_equations import BackwardEquations
+from rnnstep.engine.block_backward import RecurrentBackward
 from rnnstep.engine.recurrence import BlockRun
-from rnnstep.engine.returning import Returning
-from rnnstep.engine.ways import RecurrentWay
 from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.evaluate import Values, evaluate, evaluate_lines
 from rnnstep.equations.program import Program
@@ -119,7 +119,7 @@ def test_the_engine_goes_back_as_the_lines_do(
     first = tuple(run.given[before] for before in run.program.befores)
     with np.errstate(all="ignore"):
         done = BlockRun(block, prepared, run.given["x"], first)
-        way = RecurrentWay(done, Returning(block, rows, is_summed=steps > 1), run.above)
+        way = RecurrentBackward(done, BackwardEquations(block, rows, is_summed=steps > 1), run.above)
         of_rows, shared = run.back(derived)[-1]
     for name, value in run.parameters.items():
         expected = shared.get(f"∂{name}", np.zeros_like(value))

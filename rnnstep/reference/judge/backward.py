@@ -31,7 +31,7 @@ from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Name
 from rnnstep.language import Text
 from rnnstep.network.time import states_before
-from rnnstep.reference.judge.backward_passes import OwnWay, RunWay, TorchWay, one_step_back
+from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps, TorchSteps, one_step_back
 from rnnstep.reference.judge.block_bounds import Pairs
 from rnnstep.reference.judge.bounds import Error, Rounding, exact
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Tally, Verdict, differences, undecided
@@ -127,7 +127,7 @@ def digest_of_way_back(back: BackwardPass) -> bytes:
     return found.digest()
 
 
-def judge_way_back(
+def judge_gradients(
     back: BackwardPass,
     reference: ReferenceGradients,
     errors: RunErrors | None = None,
@@ -147,10 +147,10 @@ def judge_way_back(
     tally = Tally(back.batch.num_steps, "backward", is_wanted=is_wanted)
     errors = RunErrors(back.done) if errors is None else errors
     with np.errstate(all="ignore"):  # NaN and infinity are numbers like others here
-        TorchWay(back, reference, tally).go()
-        own = OwnWay(back, tally, errors)
+        TorchSteps(back, reference, tally).go()
+        own = EngineSteps(back, tally, errors)
         own.go()
-        RunWay(back, reference, tally, errors, own.read_by_key).go()
+        EngineRun(back, reference, tally, errors, own.read_by_key).go()
         judge_shown(back, tally, own.sums)
     return Verdict(
         faults=tuple(tally.faults.values()),
@@ -537,7 +537,7 @@ def compare_gradients(
         verdict: of the same two, if it was reached already; one of other numbers is not believed.
     """
     if verdict is None or verdict.digest != digest_of_way_back(back):
-        verdict = judge_way_back(back, reference)
+        verdict = judge_gradients(back, reference)
     return ComparedGradients(back, reference, verdict)
 
 
@@ -552,4 +552,4 @@ def check_gradients(done: Pass, back: BackwardPass, errors: RunErrors | None = N
     from rnnstep.reference.run.gradients import run_gradients
 
     reference = run_gradients(done)
-    return ComparedGradients(back, reference, judge_way_back(back, reference, errors))
+    return ComparedGradients(back, reference, judge_gradients(back, reference, errors))

@@ -2,9 +2,9 @@
 
 | side        | its numbers                                 | set beside                                             |
 |-------------|---------------------------------------------|--------------------------------------------------------|
-| `TorchWay`  | torch's, of each step anew                  | what autograd sent on from the same step               |
-| `OwnWay`    | the engine's, of each step anew             | what its backward pass sent on from the same step      |
-| `RunWay`    | the engine's, errors carried along the run  | autograd's, along its own run                          |
+| `TorchSteps`  | torch's, of each step anew                  | what autograd sent on from the same step               |
+| `EngineSteps`    | the engine's, of each step anew             | what its backward pass sent on from the same step      |
+| `EngineRun`    | the engine's, errors carried along the run  | autograd's, along its own run                          |
 
     loss ─ linear ─ … L1 ─ dropout ─ L0 ─ embedding
 
@@ -43,7 +43,7 @@ from rnnstep.reference.run.layout import keys_of
 Site = Callable[[Along], Array]  # what stands between two blocks, in the terms of torch's stepped run
 
 
-class JudgedWay(ABC):
+class JudgedBackward(ABC):
     """A side's way back, its numbers set beside what the equations make of them.
 
     Attributes:
@@ -235,7 +235,7 @@ def _of(name: str, key: str | int) -> Site:
 # ── the sides ────────────────────────────────────────────────────────────────────────────────────
 
 
-class TorchWay(JudgedWay):
+class TorchSteps(JudgedBackward):
     """From torch's numbers of each step."""
 
     kind = "one step"
@@ -300,7 +300,7 @@ class TorchWay(JudgedWay):
                 self._tally.compare(self.kind, key, f"{D}{name}", value, theirs[span], error, span.start)
 
 
-class OwnWay(JudgedWay):
+class EngineSteps(JudgedBackward):
     """From our own numbers of each step.
 
     Attributes:
@@ -357,7 +357,7 @@ class OwnWay(JudgedWay):
             self._tally.compare(self.kind, key, f"{D}{name}", ours, value, error, span.start)
 
 
-class RunWay(JudgedWay):
+class EngineRun(JudgedBackward):
     """From our own numbers, with their errors carried along the run; set beside torch's where those are given."""
 
     kind = "run"
@@ -441,7 +441,7 @@ def _shifted(error: Error, *, is_reversed: bool) -> Error:
 
 def one_step_back(back: BackwardPass, reference: ReferenceGradients, key: str, t: int) -> Pairs:
     """Every line of a recurrent block at one step, (B, n), from torch's numbers of that step and the one after it."""
-    way = TorchWay(back, reference, Tally(back.batch.num_steps, "backward"))
+    way = TorchSteps(back, reference, Tally(back.batch.num_steps, "backward"))
     block = back.done.by_key[key]
     is_reversed = block.direction == "backward"
     part = slice(max(t - 1, 0), t + 1) if is_reversed else slice(t, t + 2)

@@ -23,8 +23,8 @@ from rnnstep.engine.trainer import Record, State, Trainer
 from rnnstep.equations.bounds import Pair
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
-from rnnstep.reference.judge.backward import judge_way_back
-from rnnstep.reference.judge.backward_passes import OwnWay, RunWay
+from rnnstep.reference.judge.backward import judge_gradients
+from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps
 from rnnstep.reference.judge.bounds import Error, exact
 from rnnstep.reference.judge.findings import Finding, Tally, differences
 from rnnstep.reference.judge.forward import judge
@@ -83,9 +83,9 @@ def bounded_update(trainer: Trainer, state: State, index: int) -> Bounded:
 def gradient_errors(done: Pass, back: BackwardPass) -> tuple[tuple[float, float], dict[str, Error]]:
     """Our loss with its error, and the error of each parameter's gradient along the run, under torch's names."""
     along, unread = RunErrors(done), Tally(done.batch.num_steps, "backward")
-    own = OwnWay(back, unread, along, has_sums=False)
+    own = EngineSteps(back, unread, along, has_sums=False)
     own.go()
-    run = RunWay(back, None, unread, along, own.read_by_key)
+    run = EngineRun(back, None, unread, along, own.read_by_key)
     run.go()
     errors = {name: np.zeros(value.shape) for name, value in done.scenario.parameters.items()}
     for key, parts in run.sums.items():
@@ -278,7 +278,7 @@ class TrainingComparison:
         update = UpdatePass(self.trainer, batch, state, self.trainer.flat(ours.back.parameters))
         for verdict in (
             judge(ours.done, run_reference(ours.done)),
-            judge_way_back(ours.back, run_gradients(ours.done)),
+            judge_gradients(ours.back, run_gradients(ours.done)),
             judge_update(update, run_update(update, self._training)),
         ):
             tally.take(verdict)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from rnnstep.engine import Model
 from rnnstep.engine.epoch import Epoch
 from rnnstep.engine.trainer import Trainer
-from rnnstep.reference.judge.backward import judge_way_back
+from rnnstep.reference.judge.backward import judge_gradients
 from rnnstep.reference.judge.findings import NotWanted
 from rnnstep.reference.judge.forward import judge
 from rnnstep.reference.judge.run_bounds import RunErrors
@@ -85,7 +85,7 @@ class Answering:
         if back is None:
             return
         gradients = run_gradients(done, inner_bytes=share, share_bytes=SHARE_BYTES // epoch.num_batches)
-        backward = gradients, judge_way_back(back, gradients, errors, self._is_wanted)
+        backward = gradients, judge_gradients(back, gradients, errors, self._is_wanted)
         update, training = epoch.update(batch), done.scenario.training
         stepped = None
         if update is not None and training is not None:

@@ -47,7 +47,7 @@ def _compiled(
     return Compiled(core, kept, is_reversed=True, has_large_steps=has_large_steps)
 
 
-class Returning:
+class BackwardEquations:
     """A block's backward pass, which serves every run of it.
 
     Attributes:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.recurrence import BlockRun, bounds_of_run
-from rnnstep.engine.returning import Returning
 from rnnstep.equations.compile import ONE_ROW
 from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.evaluate import Values, evaluate
@@ -20,7 +20,7 @@ from rnnstep.network.blocks import Block
 
 
 def values_of_step(
-    returning: Returning,
+    equations: BackwardEquations,
     parameters: Mapping[str, Array],
     vectors: dict[str, Array],
     later: Mapping[str, Array],
@@ -29,18 +29,18 @@ def values_of_step(
     """Put beside the vectors of a step what belongs to its parameters: shares, and sums.
 
     Args:
-        returning: the block's way back.
+        equations: the block's way back.
         parameters: the block's.
         vectors: every value of the step that is a vector for each row, (rows, n).
         later: the sums of the steps that came before on the way back, under the names they are read by.
         every_row: the vectors again, (B, n), with zeros where a row is over.
     """
-    program, core = returning.derived.program, returning.derived.core
+    program, core = equations.derived.program, equations.derived.core
     gathered = {name: every_row[name.removesuffix(ROWS)] for name in program.inputs if name.endswith(ROWS)}
-    fixed = returning.fixed(parameters)
+    fixed = equations.fixed(parameters)
     found: dict[str, Array] = {**later, **gathered, **fixed}
     seen = {**parameters, **found}
-    if returning.rows == 1:  # its vectors themselves are multiplied
+    if equations.rows == 1:  # its vectors themselves are multiplied
         seen |= {name: value[0] for name, value in vectors.items()}
     for line in program.lines:
         if line.name not in core.by_name:
@@ -55,18 +55,20 @@ def _with_axis(known: Mapping[str, Array], axes: int) -> dict[str, Array]:
     return {name: value.reshape(-1, *value.shape[axes:]) for name, value in known.items()}
 
 
-class PlainWay:
+class StatelessBackward:
     """Through a block without states, for all steps at once.
 
     Attributes:
         gradients: ∂L/∂ of its parameters, under torch's names.
     """
 
-    def __init__(self, block: Block, returning: Returning, known: Mapping[str, Array], above: Array) -> None:
+    def __init__(
+        self, block: Block, equations: BackwardEquations, known: Mapping[str, Array], above: Array
+    ) -> None:
         """Take what the block read and gave, (T, B, n), and ∂L/∂ of what it gave."""
         self._block = block
-        self._returning = returning
-        derived = returning.derived
+        self._equations = equations
+        derived = equations.derived
         given = {**known, derived.above: above}
         self._vectors: dict[str, Array] = {
             **given,
@@ -76,7 +78,7 @@ class PlainWay:
 
     def _gradients(self, steps: slice) -> dict[str, Array]:
         part = {name: value[steps] for name, value in self._vectors.items()}
-        return self._returning.gradients({**self._block.parameters, **_with_axis(part, 2)})
+        return self._equations.gradients({**self._block.parameters, **_with_axis(part, 2)})
 
     def gradient(self, name: str) -> Array:
         """∂L/∂ of an input, (T, B, n)."""
@@ -87,24 +89,24 @@ class PlainWay:
         steps = len(next(iter(self._vectors.values())))
         k = t if steps > 1 else 0
         vectors = {name: value[k] for name, value in self._vectors.items()}
-        later = self._returning.split(self._gradients(slice(k + 1, None))) if self._block.kept_in else {}
-        return values_of_step(self._returning, self._block.parameters, vectors, later, vectors)
+        later = self._equations.split(self._gradients(slice(k + 1, None))) if self._block.kept_in else {}
+        return values_of_step(self._equations, self._block.parameters, vectors, later, vectors)
 
     # ── what is not finite ───────────────────────────────────────────────────────────
 
     def suspect(self) -> int | None:
         """Give the step that comes first on the way back of those that may have a number that is not finite, or None."""
-        derived = self._returning.derived
+        derived = self._equations.derived
         names = [name for name in (derived.above, *derived.core.names) if name in self._vectors]
         gradients = [self._vectors[name] for name in names]
         read = [value for name, value in self._vectors.items() if name not in names]
-        is_suspect, _ = suspicions(self._returning, self._block.parameters, gradients, read)
+        is_suspect, _ = suspicions(self._equations, self._block.parameters, gradients, read)
         found = np.flatnonzero(is_suspect)
         return int(found[-1]) if found.size else None
 
 
 def suspicions(
-    returning: Returning,
+    equations: BackwardEquations,
     parameters: Mapping[str, Array],
     gradients: Sequence[Array],
     read: Sequence[Array],
@@ -113,7 +115,7 @@ def suspicions(
     """Say at which steps, the last first computed, a gradient or a sum of a parameter's shares may not be finite.
 
     Args:
-        returning: the way back.
+        equations: the way back.
         parameters: the block's.
         gradients: its vectors, each (T, …).
         read: what they are multiplied with in shares, each (T, …).
@@ -127,13 +129,13 @@ def suspicions(
     g, x = (_most(arrays, steps) for arrays in (gradients, read))
     weights = max((largest(value) for value in parameters.values()), default=0.0)
     longest = max(
-        (int(size) for shape in returning.derived.program.shapes.values() for size in shape), default=1
+        (int(size) for shape in equations.derived.program.shapes.values() for size in shape), default=1
     )
-    uses = 1.0 + max((len(used) for used in returning.derived.contributions.values()), default=0)
-    if returning.derived.gathered or returning.derived.fixed:
+    uses = 1.0 + max((len(used) for used in equations.derived.contributions.values()), default=0)
+    if equations.derived.gathered or equations.derived.fixed:
         uses = math.inf  # what is made of parameters is multiplied, too
     with np.errstate(all="ignore"):
-        shares = uses * returning.rows * g * np.maximum(x, 1)
+        shares = uses * equations.rows * g * np.maximum(x, 1)
         sums = so_far + np.cumsum(shares[::-1])[::-1]
         below = g * max(weights, 1) * longest * max(1, len(parameters))
         return ~(np.isfinite(g) & (sums < limit) & (below < limit)), float(sums[0])
@@ -157,20 +159,20 @@ class _Piece:
     kept: tuple[Array, ...]
 
 
-class RecurrentWay:
+class RecurrentBackward:
     """Through a recurrent block, from the step computed last to the first.
 
     Attributes:
         gradients: ∂L/∂ of its parameters, under torch's names.
     """
 
-    def __init__(self, run: BlockRun, returning: Returning, above: Array) -> None:
+    def __init__(self, run: BlockRun, equations: BackwardEquations, above: Array) -> None:
         """Take the run, and ∂L/∂ of its output as far as it comes from above, (T, B, n)."""
         self._run = run
-        self._returning = returning
+        self._equations = equations
         self._above = above
         self._ordered = above if run.rows is None else above[:, run.rows.order]
-        self._compiled = returning.compiled
+        self._compiled = equations.compiled
         self._function = self._compiled.function(run.mode)
         self._prepared = self._compiled.prepare(run.block.parameters, above.dtype, run.mode)
         self._recent: tuple[int, tuple[Array, ...]] | None = None
@@ -179,7 +181,7 @@ class RecurrentWay:
         self._go()
 
     def _go(self) -> None:
-        states = self._returning.derived.core.states.values()
+        states = self._equations.derived.core.states.values()
         rows = self._run.segments[-1].rows
         carried = tuple([np.zeros((rows, int(shape[0])), self._above.dtype) for shape in states])
         for number in reversed(range(len(self._run.segments))):
@@ -193,12 +195,12 @@ class RecurrentWay:
             )
 
     def _forward(self, number: int) -> dict[str, Array]:
-        return self._run.over_segment(number, self._returning.forward_names)
+        return self._run.over_segment(number, self._equations.forward_names)
 
     def _call(self, number: int, known: Mapping[str, Array], carried: tuple[Array, ...]) -> tuple[Array, ...]:
-        core = self._returning.derived.core
+        core = self._equations.derived.core
         above = self._above_of(number)
-        inputs = [above if name == self._returning.derived.above else known[name] for name in core.inputs]
+        inputs = [above if name == self._equations.derived.above else known[name] for name in core.inputs]
         if self._run.mode == ONE_ROW:
             carried = tuple([state[0] for state in carried])
         return self._function(*inputs, *carried, *self._prepared)  # type: ignore[no-any-return]
@@ -216,7 +218,7 @@ class RecurrentWay:
             return kept
         columns = self._compiled.columns
         names = (
-            *self._returning.derived.core.states,
+            *self._equations.derived.core.states,
             *(f"{D}{one}" for one in self._run.block.program.inputs),
         )
         wanted = {columns[name][0] for name in names if name in columns}
@@ -245,10 +247,10 @@ class RecurrentWay:
         arrays = tuple([array[steps] if len(array) else array for array in kept])
         forward = {name: value[steps] for name, value in known.items()}
         rows = {**self._run.block.parameters, **_with_axis(forward, axes)}
-        if not self._returning.has_plan_for_all:
+        if not self._equations.has_plan_for_all:
             whole = self._vectors(number, known, kept)
             rows |= _with_axis({name: value[steps] for name, value in whole.items()}, axes)
-        return self._returning.gradients(rows, arrays)
+        return self._equations.gradients(rows, arrays)
 
     def _add(self, part: dict[str, Array]) -> None:
         for name, value in part.items():
@@ -272,13 +274,13 @@ class RecurrentWay:
         """Give the step that comes first on the way back of those that may have a number that is not finite, or None."""
         if self._is_bounded():
             return None
-        read, so_far = self._returning.forward_names, 0.0
+        read, so_far = self._equations.forward_names, 0.0
         for number, segment in reversed(list(enumerate(self._run.segments))):
             known, kept = self._forward(number), self._kept(number)
             gradients = [*self._vectors(number, known, kept).values(), self._above_of(number)]
             beside = [known[name] for name in read]
             parameters = self._run.block.parameters
-            is_suspect, so_far = suspicions(self._returning, parameters, gradients, beside, so_far)
+            is_suspect, so_far = suspicions(self._equations, parameters, gradients, beside, so_far)
             found = np.flatnonzero(is_suspect)
             if found.size:
                 k = int(found[-1])
@@ -287,7 +289,7 @@ class RecurrentWay:
 
     def _is_bounded(self) -> bool:
         """Whether magnitudes alone show that everything is finite."""
-        derived, run = self._returning.derived, self._run
+        derived, run = self._equations.derived, self._run
         if derived.gathered or derived.fixed:
             return False
         measured: dict[str, float] = {}
@@ -299,11 +301,11 @@ class RecurrentWay:
         for position, state in enumerate(derived.core.states):
             carried = max(largest(piece.carried[position]) for piece in self._pieces.values())
             known[derived.core.before(state)] = max(carried, measured[state])
-        rows = self._returning.rows
+        rows = self._equations.rows
         reading = Magnitudes(derived.program, self._above.dtype, rows)
         bounds = reading.lines(derived.core.lines, known, measured)
         g = max(known[derived.above], *bounds.values())
-        x = max((known[name] for name in self._returning.forward_names), default=1.0)
+        x = max((known[name] for name in self._equations.forward_names), default=1.0)
         uses = max((len(used) for used in derived.contributions.values()), default=0)
         sums = g * max(x, 1.0) * rows * run.num_steps * max(1, uses)
         return sums < float(np.finfo(self._above.dtype).max) / FAR
@@ -319,11 +321,11 @@ class RecurrentWay:
 
     def _vectors(self, number: int, known: Mapping[str, Array], kept: tuple[Array, ...]) -> dict[str, Array]:
         """Every line that is a vector over a segment, derived from what is kept."""
-        core = self._returning.derived.core
+        core = self._equations.derived.core
         values = {
             **self._run.block.parameters,
             **known,
-            self._returning.derived.above: self._above_of(number),
+            self._equations.derived.above: self._above_of(number),
         }
         for name, (index, a, b) in self._compiled.columns.items():
             values[name] = kept[index][..., a:b]
@@ -372,12 +374,12 @@ class RecurrentWay:
     def values(self, t: int) -> dict[str, Array]:
         """All values of a step; vectors of the live rows."""
         number, k = self._place(t)
-        core = self._returning.derived.core
+        core = self._equations.derived.core
         kept, piece = self._kept(number), self._pieces[number]
         live = self._run.live_rows(t)
         forward = self._run.values(t)
-        vectors = {name: forward[name] for name in self._returning.forward_names}
-        vectors[self._returning.derived.above] = self._above[t] if live is None else self._above[t][live]
+        vectors = {name: forward[name] for name in self._equations.forward_names}
+        vectors[self._equations.derived.above] = self._above[t] if live is None else self._above[t][live]
         for position, state in enumerate(core.states):
             index, a, b = self._compiled.columns[state]
             array = self._rows_of(kept[index])
@@ -390,9 +392,9 @@ class RecurrentWay:
             if line.name not in known:
                 known[line.name] = evaluate(line.expression, known, Values(is_silenced=True))
             vectors[line.name] = known[line.name]
-        later = self._returning.split(self._later(t))
+        later = self._equations.split(self._later(t))
         parameters = self._run.block.parameters
-        return values_of_step(self._returning, parameters, vectors, later, self._every_row(vectors, live))
+        return values_of_step(self._equations, parameters, vectors, later, self._every_row(vectors, live))
 
     def _every_row(self, vectors: Mapping[str, Array], live: NDArray[np.intp] | None) -> dict[str, Array]:
         """The vectors of all rows, with zeros where a row is over."""
