@@ -81,6 +81,19 @@ def test_element_of_every_line_is_worked_out(
         works_out(line, known, derived.program.shapes, skip=skip)
 
 
+OVERFLOWS = cell("h = exp(b + h_prev)\nc = b", ("h", "c"))
+
+
+@example(
+    made=OVERFLOWS,
+    of={"hidden_size": 3, "input_size": 1},
+    seed=1,
+    steps=3,
+    rows=1,
+    dtype=np.float32,
+    has_large_steps=False,
+    keeps="states",
+)
 @given(
     **ANY_CELL,
     dtype=st.sampled_from([np.float32, np.float64]),

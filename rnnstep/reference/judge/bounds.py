@@ -1,8 +1,8 @@
 """How far a right program may be off: rounding errors read from the equations, in one step and along a run.
 
 The error of each operation is the table's (`rnnstep.equations.bounds`). What is added here is what a sum onto a
-bias may cost more, and doubt: an error of infinity means that a value may not even be finite, because some order of its sums overflows; and
-that a comparison may fall on the other side, because its operands are closer than their errors.
+bias may cost more, and doubt: an error of infinity means that a value may not even be finite, because some order of
+its sums overflows; and that a comparison may fall on the other side, because its operands are closer than their errors.
 Where an overflow may come, but only to one side, the error is `A_NUMBER`: finite or infinite, but not NaN.
 """
 
