@@ -1,0 +1,315 @@
+"""Small runs and trainings of every kind, and sessions drawn in them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from rnnstep.equations.expand import expand
+from rnnstep.scenario import bundled
+from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.read import read, read_text
+from rnnstep.scenario.weights.parameters import parameter_shapes
+from rnnstep.session.run import SessionRun
+from rnnstep.session.session import Session
+from rnnstep.session.tree import Spot, index_of, size_of
+
+OWN = {
+    "by layer": """
+input = {random = {shape = [3, 2, 2], seed = 1}}
+recurrent = {module = "RNN", hidden_size = 2, num_layers = 2}
+weights = {seed = 1}
+display = {order = "layer"}
+""",
+    "packed, both directions, final states": """
+vocabulary = ["a", "b"]
+input = {text = ["ba", "abba", "b"]}
+recurrent = {module = "GRU", hidden_size = 2, num_layers = 2, bidirectional = true, batch_first = true}
+linear = {out_features = 2, from = "h_n"}
+weights = {seed = 1}
+""",
+    "packed by time, longest row shorter than T": """
+input = {random = {shape = [4, 2, 1], seed = 1}, lengths = [1, 3]}
+recurrent = {module = "RNN", hidden_size = 2, num_layers = 2}
+linear = {out_features = 1, from = "h_n"}
+weights = {seed = 1}
+""",
+    "dropout": """
+input = {random = {shape = [2, 1, 2], seed = 1}}
+recurrent = {module = "LSTM", hidden_size = 2, num_layers = 2, dropout = 0.5, mode = "train", dropout_seed = 3}
+linear = {out_features = 1}
+weights = {seed = 1}
+""",
+    "dropout, both directions": """
+input = {random = {shape = [2, 1, 1], seed = 1}}
+weights = {seed = 1}
+[recurrent]
+module = "RNN"
+hidden_size = 2
+num_layers = 2
+bidirectional = true
+dropout = 0.5
+mode = "train"
+""",
+    "projection": """
+input = {random = {shape = [2, 1, 1], seed = 1}}
+recurrent = {module = "LSTM", hidden_size = 3, proj_size = 2, num_layers = 2}
+linear = {out_features = 2, from = "h_n"}
+weights = {seed = 1}
+""",
+    "windows, last batch smaller": """
+input = {random = {shape = [5, 1], seed = 1}, windows = {length = 2, stride = 2, batch_size = 2}}
+recurrent = {module = "RNN", hidden_size = 1}
+weights = {seed = 1}
+""",
+    "embedding, packed": """
+vocabulary = "ascii"
+input = {text = ["hi", "a"]}
+recurrent = {module = "RNN", hidden_size = 2, bidirectional = true}
+embedding = {num_embeddings = 128, embedding_dim = 2}
+weights = {seed = 1}
+""",
+    "one of all": """
+input = {values = [[1.0]]}
+recurrent = {module = "RNN", hidden_size = 1, bias = false}
+weights = {seed = 1}
+""",
+    "trained by time": """
+vocabulary = ["a", "b"]
+input = {text = "ab"}
+recurrent = {module = "RNNCell", hidden_size = 2}
+weights = {seed = 1}
+target = {text = "ba"}
+training = {optimizer = "Adam", lr = 0.1, epochs = 3}
+""",
+    "trained, rows of different lengths": """
+vocabulary = ["a", "b"]
+input = {text = ["ba", "b"]}
+recurrent = {module = "GRU", hidden_size = 1, num_layers = 2}
+linear = {out_features = 2}
+weights = {seed = 1}
+target = {text = ["ab", "a"]}
+[training]
+optimizer = "SGD"
+lr = 0.1
+momentum = 0.9
+dampening = 0.5
+weight_decay = 0.01
+clip_grad_norm = 0.1
+epochs = 2
+""",
+    "trained, several batches": """
+input = {random = {shape = [5, 1], seed = 1}, windows = {length = 2, stride = 2, batch_size = 2}}
+recurrent = {module = "RNN", hidden_size = 1}
+weights = {seed = 1}
+target = {values = [[[0.1], [0.2], [0.3]], [[0.4], [0.5], [0.6]]]}
+training = {optimizer = "AdamW", lr = 0.1, epochs = 2, weight_decay = 0.1}
+""",
+    "loss of packed final states, both directions": """
+vocabulary = ["a", "b"]
+input = {text = ["ba", "aba"]}
+recurrent = {module = "RNN", hidden_size = 1, num_layers = 2, bidirectional = true}
+linear = {out_features = 2, from = "h_n"}
+weights = {seed = 1}
+target = {indices = [1, 0]}
+""",
+    "trained embedding, both directions": """
+vocabulary = ["a", "b"]
+input = {text = ["ba", "a"]}
+recurrent = {module = "RNN", hidden_size = 1, bidirectional = true}
+embedding = {num_embeddings = 2, embedding_dim = 1}
+linear = {out_features = 2}
+weights = {seed = 1}
+target = {text = ["ab", "b"]}
+training = {optimizer = "RMSprop", lr = 0.1}
+""",
+    "loss of a projection": """
+input = {random = {shape = [2, 2, 1], seed = 1}}
+recurrent = {module = "LSTM", hidden_size = 2, proj_size = 1, num_layers = 2, dropout = 0.5, mode = "train"}
+weights = {seed = 1}
+target = {values = [[[1.0], [0.0]], [[0.0], [1.0]]]}
+loss = {name = "BCEWithLogitsLoss", reduction = "sum"}
+""",
+    "states that are not reset": """
+input = {random = {shape = [2, 1, 1], seed = 1}}
+recurrent = {module = "RNN", hidden_size = 1}
+weights = {seed = 1}
+target = {values = [[[1.0]], [[0.0]]]}
+training = {optimizer = "SGD", lr = 0.1, epochs = 2, mistake = "hidden_not_reset"}
+""",
+}
+BUNDLED = (
+    "hello",
+    "rnn",
+    "multilayer",
+    "windows",
+    "packed",
+    "bidirectional",
+    "gru",
+    "lstm_by_hand",
+    "initial_state",
+    "mgu",
+)
+NAMES = (*OWN, *BUNDLED)
+each_run = pytest.mark.parametrize("name", NAMES)
+
+
+def complete(scenario: Scenario) -> Scenario:
+    if scenario.pending is None:
+        return scenario
+    shapes = parameter_shapes(scenario.layers)
+    generator = np.random.default_rng(0)
+    return scenario.with_parameters(
+        {
+            name: generator.standard_normal(shapes[name]).astype(scenario.dtype)
+            for name in scenario.pending.names
+        }
+    )
+
+
+@functools.cache
+def run_of(name: str) -> SessionRun:
+    scenario = read_text(OWN[name]) if name in OWN else read(bundled.find(name))
+    if name not in OWN and scenario.training is not None:
+        scenario = replace(scenario, training=replace(scenario.training, epochs=2))
+    return SessionRun.of(complete(scenario))
+
+
+@functools.cache
+def run_at(name: str, epoch: int) -> SessionRun:
+    run = run_of(name)
+    return run.at_epoch(epoch, epoch) if epoch else run
+
+
+def name_of(run: SessionRun) -> str:
+    return next(name for name in NAMES if run_of(name).learning is run.learning)
+
+
+def live_steps(run: SessionRun, batch: int) -> int:
+    given = run.scenario.batches[batch]
+    return max(given.lengths) if given.packed and given.lengths else given.num_steps
+
+
+def is_final(run: SessionRun, key: str) -> bool:
+    return key in ("linear", "loss") and run.scenario.reads_final_state
+
+
+def blocks_and_steps(run: SessionRun, spot: Spot) -> Iterator[tuple[str, int]]:
+    """Every block at every step of a pass, in the order of computation, from the scenario alone."""
+    blocks = run.pass_of(spot).blocks
+    if spot.phase == "update":
+        yield from ((block.key, 0) for block in blocks)
+        return
+    last = live_steps(run, spot.batch) - 1
+    order = 1 if spot.phase == "forward" else -1
+    steps = {
+        block.key: [last] if block.kind == "total" or is_final(run, block.key) else list(range(last + 1))
+        for block in blocks
+    }
+    if run.scenario.display.order == "time":
+        for t in range(last + 1)[::order]:
+            yield from ((block.key, t) for block in blocks if t in steps[block.key])
+        return
+    for block in blocks:
+        yield from (
+            (block.key, t) for t in steps[block.key][:: -order if block.direction == "backward" else order]
+        )
+
+
+def passes(name: str) -> Iterator[tuple[SessionRun, Spot]]:
+    """Every pass of a training in the order of computation."""
+    scenario = run_of(name).scenario
+    has_loss = scenario.loss is not None and scenario.batches[0].target is not None
+    is_trained = has_loss and scenario.training is not None
+    for epoch in range(scenario.training.epochs if is_trained else 1):
+        for batch in range(len(scenario.batches)):
+            for phase in ("forward", *["backward"] * has_loss, *["update"] * is_trained):
+                yield run_at(name, epoch), Spot(batch, phase=phase, epoch=epoch)
+
+
+@functools.cache
+def terms(name: str) -> tuple[Spot, ...]:
+    """Every term of a training in the order of computation: what all zooms are cut out of."""
+    found = []
+    for run, spot in passes(name):
+        done = run.pass_of(spot)
+        for key, t in blocks_and_steps(run, spot):
+            block = done.by_key[key]
+            rows = range(run.scenario.batches[spot.batch].num_rows)
+            known = next(known for row in rows if (known := done.known(key, t, row)) is not None)
+            for line in block.program.lines:
+                for element in range(size_of(block, line.name)):
+                    index = index_of(block, line.name, element)
+                    place = replace(spot, key=key, t=t, operation=line.name, element=element)
+                    count = len(expand(line, index, known).terms)
+                    found += [replace(place, term=term) for term in range(count)]
+    return tuple(found)
+
+
+def at_zoom(run: SessionRun, spot: Spot, level: str) -> Spot:
+    """A term's place as far as a zoom sees it."""
+    order = run.tree.levels
+    kept = {
+        "epoch": {},
+        "batch": {"batch": spot.batch},
+        "pass": {"phase": spot.phase},
+        "step": {"t": spot.t},
+        "block": {"key": spot.key},
+        "operation": {"operation": spot.operation},
+        "element": {"element": spot.element},
+        "term": {"term": spot.term},
+    }
+    values: dict = {"batch": None, "phase": None}
+    for one in order[: order.index(level) + 1]:
+        values |= kept[one]
+    return Spot(**values, epoch=spot.epoch)
+
+
+def in_order(name: str, level: str) -> list[Spot]:
+    run = run_of(name)
+    return list(dict.fromkeys(at_zoom(run, spot, level) for spot in terms(name)))
+
+
+def seen(session: Session) -> tuple:
+    return session.position.path, session.position.zoom, session.position.row
+
+
+@st.composite
+def sessions(draw: st.DrawFn) -> Session:
+    """A session somewhere in a run: after a jump, some moves and rows."""
+    name = draw(st.sampled_from(NAMES))
+    session = Session.open(run_of(name))
+    if draw(st.booleans()):
+        spot = draw(st.sampled_from(terms(name)))
+        level = draw(st.sampled_from(session.tree.levels))
+        path = session.tree.path_to(at_zoom(session.run, spot, level))
+        assert path is not None
+        session = session.jump(path)
+    for move in draw(st.lists(st.sampled_from(MOVES), max_size=6)):
+        session = move(session)
+    return session
+
+
+MOVES = (
+    Session.right,
+    Session.left,
+    Session.into,
+    Session.out,
+    lambda session: session.same_place(1),
+    lambda session: session.same_place(-1),
+    lambda session: session.other_row(1),
+    lambda session: session.other_row(-1),
+    Session.home,
+    Session.end,
+    lambda session: session.go("2"),
+    lambda session: session.go("L0/h[0]"),
+    lambda session: session.go("backward:1"),
+    lambda session: session.go("e2:"),
+    lambda session: session.go("update:"),
+    Session.resume,
+)

@@ -1,0 +1,140 @@
+"""The law of where a number comes from: the value at a factor's source is the factor, and who reads a value has it as a source."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from rnnstep.equations.expand import Factor, expand
+from rnnstep.session.provenance import Origin, source
+from rnnstep.session.readers import readers
+from rnnstep.session.run import SessionRun
+from rnnstep.session.tree import Spot, index_of, size_of
+from tests.property.small_runs import (
+    each_run,
+    in_order,
+    is_final,
+    run_at,
+    run_of,
+    terms,
+)
+
+# ── where numbers come from ──────────────────────────────────────────────────────────────
+
+
+@functools.lru_cache(maxsize=4096)
+def known_at(name: str, spot: Spot, row: int):
+    """What is known at an operation, for all of its elements."""
+    return run_at(name, spot.epoch).known(spot, row)
+
+
+def factors(name: str, row: int) -> Iterator[tuple[SessionRun, Spot, Factor]]:
+    """All numbers that are read in a row of the batch, each with where it is read."""
+    for spot in dict.fromkeys(replace(spot, term=None) for spot in terms(name)):
+        run = run_at(name, spot.epoch)
+        known = known_at(name, replace(spot, element=None), row)
+        if known is None:
+            continue
+        index = index_of(run.block(spot), spot.operation, spot.element)
+        for term in expand(run.line(spot), index, known).terms:
+            yield from ((run, spot, factor) for factor in term.factors)
+
+
+def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
+    """Whether a number is not computed in any place."""
+    name, learns = factor.name, "update" in run.tree.phases
+    is_first = not learns or (spot.epoch, spot.batch) == (0, 0)
+    if spot.phase == "update":
+        is_state = name.endswith("_prev")
+        return name.startswith("bias_correction") or name == "norms" or (is_state and is_first)
+    if name.endswith("⋮"):
+        name, row = name[:-1], factor.index[0]
+    batch = run.scenario.batches[spot.batch]
+    length = batch.lengths[row] if batch.packed and batch.lengths else batch.num_steps
+    block = run.tree.block(replace(spot, phase="forward"))
+    is_over = spot.t >= length
+    if name.startswith("∂"):
+        # What nothing reaches is zero: before the first share, after the last step, where the loss reads no state.
+        is_inside = name in run.tree.block(spot).program.names
+        comes_from_nowhere = not is_inside or is_over
+        return name == "∂loss" or (factor.value == 0 and comes_from_nowhere)
+    if name in block.parameters:
+        return is_first
+    if name in ("index", "mask", "target", "counts", "share"):
+        return True
+    if name.endswith("_prev"):
+        is_start = spot.t == (0 if block.direction == "forward" else length - 1)
+        training = run.scenario.training
+        is_reset = training is None or training.mistake != "hidden_not_reset" or is_first
+        return is_over or (is_start and is_reset)
+    is_network = block.kind != "total" and not is_final(run, spot.key)
+    is_lowest = block.layer == 0 and block.kind == "recurrent" and run.scenario.lookup is None
+    return (name == "x" and is_lowest) or (is_over and is_network and name not in block.program.names)
+
+
+def rows_of(run: SessionRun) -> range:
+    return range(min(batch.num_rows for batch in run.scenario.batches))
+
+
+def value_at(name: str, origin: Origin) -> float:
+    spot = run_of(name).tree.locate(origin.path)
+    run = run_at(name, spot.epoch)
+    known = known_at(name, replace(spot, element=None, term=None), origin.row)
+    assert known is not None, (spot, origin.row)
+    return float(known[spot.operation][index_of(run.block(spot), spot.operation, spot.element)])
+
+
+def comes_from_both(run: SessionRun, spot: Spot, name: str) -> bool:
+    """Whether both directions of the layer above send something back, which no operation adds up."""
+    layers = run.scenario.recurrent.num_layers
+    is_below = spot.key == "embedding" or (
+        spot.key.startswith(("join", "dropout")) and spot.key[-1] < f"{layers - 1}"
+    )
+    is_above = name.removesuffix("⋮") in ("∂output", "∂x") and spot.phase == "backward"
+    return is_above and is_below and run.scenario.recurrent.bidirectional
+
+
+@each_run
+def test_the_value_at_a_factors_source_is_the_factor(name):
+    for row in rows_of(run_of(name)):
+        for run, spot, factor in factors(name, row):
+            origin = source(run, spot, factor.name, factor.index, row)
+            if origin is None:
+                assert factor.name.startswith("(") or is_given(run, spot, factor, row), (spot, factor)
+                continue
+            assert factor.value == 0 or not is_given(run, spot, factor, row), (spot, factor)
+            if comes_from_both(run, spot, factor.name):
+                continue
+            found, there = value_at(name, origin), run.tree.locate(origin.path)
+            if factor.name.endswith("_later") or factor.name == "grad":
+                # Sums of shares are one product over all steps: the order of additions is not that of the steps.
+                assert np.isclose(found, factor.value, rtol=1e-4, atol=1e-7), (spot, factor, there)
+            else:
+                assert found == factor.value, (spot, factor, there)
+
+
+@each_run
+def test_who_reads_a_value_is_who_has_it_as_a_source(name):
+    for row in rows_of(run_of(name)):
+        expected: dict[Spot, set[Spot]] = {}
+        by_element: dict[Spot, set[Spot]] = {}
+        for run, spot, factor in factors(name, row):
+            origin = source(run, spot, factor.name, factor.index, row)
+            if origin is not None and origin.row == row:
+                there, reader = run.tree.locate(origin.path), replace(spot, element=None)
+                expected.setdefault(replace(there, element=None), set()).add(reader)
+                by_element.setdefault(there, set()).add(reader)
+        for spot in in_order(name, "operation"):
+            run = run_at(name, spot.epoch)
+            if run.known(spot, row) is not None:
+                found = readers(run, spot, row)
+                assert len(set(found)) == len(found)
+                assert set(found) == expected.get(spot, set()), spot
+                paths = [run.tree.path_to(one) for one in found]
+                assert paths == sorted(paths)
+                # Of an element no more than of the whole, and at least those that read it.
+                last = replace(spot, element=size_of(run.tree.block(spot), spot.operation) - 1)
+                assert by_element.get(last, set()) <= set(readers(run, last, row)) <= set(found)
