@@ -7,7 +7,6 @@ import random
 import numpy as np
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from rnnstep.tui.reading import session_of
 
 from rnnstep.engine import Model
 from rnnstep.equations.program import Program
@@ -16,6 +15,7 @@ from rnnstep.program import torch_program
 from rnnstep.reference import check, check_gradients
 from rnnstep.scenario.read import read_text
 from rnnstep.session.session import Session
+from rnnstep.tui.files import session_of
 from rnnstep.views.look import Look
 from rnnstep.views.rows import plain
 from rnnstep.views.screen import screen
