@@ -252,16 +252,17 @@ class Rounded:
     def _softmax(self, a: Interval) -> Interval:
         """exp(a_i) / Σ exp(a_j), each power, the sum and the quotient written down; perhaps without the largest a.
 
-        Without it no power is above 1 and their sum not below 1: a quotient p of n is off by 1 + n·p at most.
+        Without it no power is above 1 and their sum not below 1: a quotient p of n is off by 1 + n·p at most. A power
+        that is not rounded over a sum that is may give more than 1: 0.50004 / 0.5 is 1.0001 to four decimals.
         """
-        powers = self._rounded(intervals.exp(a))
-        total = self._rounded(intervals.sum(powers))
-        low, high = self._rounded(
-            intervals.div(powers, (np.broadcast_to(total[0], powers[0].shape), total[1]))
-        )
+        unrounded = intervals.exp(a)
+        powers = self._rounded(unrounded)
+        low, high = self._rounded(intervals.sum(powers))
+        low = np.maximum(low, np.minimum(intervals.sum(unrounded)[0], 10.0**-self.decimals))
+        quotients = self._rounded(intervals.div(powers, (np.broadcast_to(low, powers[0].shape), high)))
         exact = intervals.softmax(a)
         at_once = self._off_by(exact, 1.0 + a[0].shape[-1] * exact[1], 0.0)
-        return _hull((np.clip(low, 0, 1), np.clip(high, 0, 1)), at_once)
+        return _hull(quotients, at_once)
 
     def _off_by(self, bounds: Interval, share: Bound | float, least: float) -> Interval:
         """Bounds of what comes of rounded powers, off by some share of their rounding; no result leaves `least` to 1."""

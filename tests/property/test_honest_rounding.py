@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rnnstep.checking.answers.answer import Answer
@@ -147,6 +147,7 @@ def _laid(place, shape, value, done, decimals) -> Iterator[Laid]:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**9))
+@example(86133)  # a power that is not rounded over a sum that is: a probability of 1.0001
 def test_no_honest_calculation_is_called_wrong(seed):
     rng = random.Random(seed)
     decimals = rng.choice([2, 3, 4])
