@@ -253,13 +253,17 @@ class Rounded:
         """exp(a_i) / Σ exp(a_j), each power, the sum and the quotient written down; perhaps without the largest a.
 
         Without it no power is above 1 and their sum not below 1: a quotient p of n is off by 1 + n·p at most. A power
-        that is not rounded over a sum that is may give more than 1: 0.50004 / 0.5 is 1.0001 to four decimals.
+        that is not rounded over a sum that is may give more than 1: 0.50004 / 0.5 is 1.0001 to four decimals. But the
+        sum holds the power, too: it is less than it and the least of the others by two roundings at most.
         """
         unrounded = intervals.exp(a)
         powers = self._rounded(unrounded)
         low, high = self._rounded(intervals.sum(powers))
         low = np.maximum(low, np.minimum(intervals.sum(unrounded)[0], 10.0**-self.decimals))
-        quotients = self._rounded(intervals.div(powers, (np.broadcast_to(low, powers[0].shape), high)))
+        quotients = intervals.div(powers, (np.broadcast_to(low, powers[0].shape), high))
+        others = powers[0].sum(axis=-1, keepdims=True) - powers[0]
+        over = np.maximum(2.001 * self.nearest * 10.0**-self.decimals - others, 0.0) / low
+        quotients = self._rounded((quotients[0], np.minimum(quotients[1], 1.0 + over)))
         exact = intervals.softmax(a)
         at_once = self._off_by(exact, 1.0 + a[0].shape[-1] * exact[1], 0.0)
         return _hull(quotients, at_once)

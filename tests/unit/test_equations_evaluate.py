@@ -86,3 +86,11 @@ def test_interval_of_a_cell_holds_its_value() -> None:
     )
     assert low == pytest.approx(np.tanh(-0.6))
     assert high == pytest.approx(np.tanh(2.7))
+
+
+@pytest.mark.parametrize("decimals", [2, 4])
+def test_a_probability_is_no_more_above_one_than_rounding_makes_it(decimals: int) -> None:
+    """However wide the bounds of what goes in: its power is in the sum, too."""
+    wide = np.array([-1.0, -9.0, -9.0]), np.array([1.0, 9.0, -8.0])
+    _, high = evaluate(parse_expression("softmax(a)"), {"a": wide}, Rounded(decimals))
+    assert high.max() < 1 + 2 * 10.0**-decimals / np.exp(-1)
