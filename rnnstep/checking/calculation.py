@@ -161,8 +161,8 @@ class Calculation:
         if number == 0:
             return None
         found = self._steps.get((phase, block.key, order[number - 1]))
-        if found is not None:
-            return found
+        if found is not None:  # perhaps up to a line alone so far
+            return self._worked_out(phase, block, order[number - 1], found)
         assert self.base is not None  # all of it was given
         return self.base.step(phase, block.key, order[number - 1])
 

@@ -46,6 +46,13 @@ def test_blanks_are_left_out_and_nothing_at_all_is_missing(capsys):
     assert found["score"] == [1, 2]
 
 
+def test_lines_before_may_have_fewer_decimals_and_stand_after(capsys):
+    lines = ["a_1 = 0.22 0.26 -0.53 -0.09", "a_2 = 0.28 0.41 0.18 -0.33", "h_3 = 0.266 -0.134 0.073 -0.576"]
+    found = [checked(capsys, *order)[1]["answers"] for order in (lines, lines[::-1])]
+    assert found[0] == found[1][::-1]
+    assert [one["t"] for one in found[0]] == [0, 1, 2]
+
+
 def test_few_numbers_are_named_possible_or_say_nothing(capsys):
     """Of one without b_hh: with three decimals, with two, and where its step alone is not all that may be wrong."""
     _, found = checked(capsys, "h_1 = 0.2150 0.2507 -0.4845 -0.0942", "h_2[0] = 0.248")
