@@ -23,7 +23,7 @@ from rnnstep.reference.run.modules import (
     tensor,
     whole_module,
 )
-from rnnstep.reference.run.stepping import inner_values, run_steps, stepper
+from rnnstep.reference.run.stepping import MANY, cell_stepper, inner_values, module_stepper, walk
 from rnnstep.scenario.model import Scenario
 
 
@@ -160,13 +160,16 @@ class _Reference:
         entered: dict[str, Array] = {}
         states: dict[str, dict[str, Array]] = {}
         x = self._input
+        parameters = {name: tensor(value) for name, value in self._scenario.parameters.items()}
+        of_block = cell_stepper if self._batch.num_steps > MANY else module_stepper
         for layer in range(self._scenario.recurrent.num_layers):
             for key in keys_of(blocks, layer):
                 block = self._done.by_key[key]
                 first = tuple(tensor(state) for state in self._first(key).values())
-                run = run_steps(block, stepper(self._scenario, block), x, first, self._living)
+                step = of_block(self._scenario, block, parameters)
+                run = walk(step, x, first, self._living, is_reversed=block.direction == "backward")
                 entered[key] = array(x)
-                states[key] = {name: array(value) for name, value in run.items()}
+                states[key] = {name: array(run.whole(k)) for k, name in enumerate(block.program.states)}
             output = next(iter(self._scenario.cell.states))
             x = self._dropped(
                 layer, tensor(joined(blocks, layer, {key: kept[output] for key, kept in states.items()}))

@@ -88,16 +88,6 @@ def plain_module(description: NetworkModule, parameters: Parameters) -> Module:
     )
 
 
-def step_module(scenario: Scenario, block: Block, parameters: Parameters | None = None) -> Module:
-    """One layer in one direction: what is stepped; torch's cell for a cell."""
-    return _one_layer(scenario, block, parameters, is_cell=scenario.recurrent.is_cell)
-
-
-def cell_module(scenario: Scenario, block: Block, parameters: Parameters | None = None) -> Module:
-    """One layer in one direction as torch.nn.RNNCell, LSTMCell or GRUCell, of a whole module too."""
-    return _one_layer(scenario, block, parameters, is_cell=True)
-
-
 def called(
     module: Module,
     x: Tensor,
@@ -129,7 +119,8 @@ def called(
     return output, ends if isinstance(ends, tuple) else (ends,)
 
 
-def _one_layer(scenario: Scenario, block: Block, parameters: Parameters | None, *, is_cell: bool) -> Module:
+def one_layer(scenario: Scenario, block: Block, parameters: Parameters, *, is_cell: bool) -> Module:
+    """One layer in one direction as torch.nn.RNN, LSTM or GRU; or as torch's cell, of a whole module too."""
     recurrent = scenario.recurrent
     made = _constructor(recurrent, is_cell=is_cell)(
         recurrent.input_size_of(block.layer),
@@ -137,12 +128,11 @@ def _one_layer(scenario: Scenario, block: Block, parameters: Parameters | None, 
         device="meta",
         **recurrent.own_arguments(is_cell=is_cell),
     )
-    given = scenario.parameters if parameters is None else parameters
     names = {
         name: recurrent.torch_name(name.removesuffix("_l0"), block.layer, block.direction)
         for name in made.state_dict()
     }
-    return _filled(made, {name: given[kept] for name, kept in names.items()})
+    return _filled(made, {name: parameters[kept] for name, kept in names.items()})
 
 
 def _constructor(recurrent: Recurrent, *, is_cell: bool) -> Any:
