@@ -88,6 +88,22 @@ class Standing:
     is_learnt: bool = False
 
 
+class SizeMisfit(Exception):
+    """An option that does not fit what enters.
+
+    Attributes:
+        option: its name.
+        found: what it is.
+        expected: what it must be.
+    """
+
+    def __init__(self, option: str, found: int, expected: int) -> None:
+        super().__init__(f"{option} = {found}, not {expected}")
+        self.option = option
+        self.found = found
+        self.expected = expected
+
+
 class NetworkModule(ABC):
     """One of torch's modules with its options; a subclass is a frozen dataclass of them.
 
@@ -129,6 +145,15 @@ class NetworkModule(ABC):
     @abstractmethod
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What torch's constructor is given: by position, and by name what is not torch's default."""
+
+    @classmethod
+    def on(cls, size: int, options: Mapping[str, Any], key: str) -> NetworkModule:
+        """The module with these options on what gives `size` numbers at each step; what is left out follows from that.
+
+        Raises:
+            SizeMisfit: an option does not fit the size.
+        """
+        raise NotImplementedError
 
     @property
     def most_to_blame(self) -> str:

@@ -117,6 +117,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "input",
             "data",
             "recurrent",
+            "layers",
             "embedding",
             "linear",
             "initial_state",

@@ -13,7 +13,7 @@ from rnnstep.language.printable import printable
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.scenario import modules
+from rnnstep.scenario import chain, modules
 from rnnstep.scenario.cure import cured
 from rnnstep.scenario.data.initial_state import read_initial_state
 from rnnstep.scenario.data.input import read_input, read_target
@@ -161,17 +161,28 @@ class _Numbers:
 
 def _read(document: Document, path: Path, wishes: Wishes) -> Scenario:
     """Read the file, and once more with its cure put in place if it has one."""
-    scenario = _read_once(document, path, wishes, KEYS[""])
+    scenario = _read_long_or_short(document, path, wishes, KEYS[""])
     found = cured(document)
     cure = None
     if found is not None:
-        cure = _read_once(found.document, path, wishes, tuple(key for key in KEYS[""] if key != "cure"))
+        keys = tuple(key for key in KEYS[""] if key != "cure")
+        cure = _read_long_or_short(found.document, path, wishes, keys)
         found.tell()
     document.finish()
     assert scenario is not None
     if found is not None and cure is not None:
         cure = replace(cure, origins=origins_of(found.document.data))
     return replace(scenario, cure=cure, origins=origins_of(document.data))
+
+
+def _read_long_or_short(
+    document: Document, path: Path, wishes: Wishes, keys: Sequence[str]
+) -> Scenario | None:
+    """Read the tables of the short form, or those that [[layers]] stand for."""
+    tables = chain.as_tables(document)
+    if tables is None:
+        return None
+    return _read_once(tables, path, wishes, keys if tables is document else (*keys, *chain.head_tables()))
 
 
 def _read_once(document: Document, path: Path, wishes: Wishes, keys: Sequence[str]) -> Scenario | None:
@@ -242,8 +253,12 @@ def _read_model(
         return None
     if recurrent is None or (recurrent.is_own and not check_sizes(document, recurrent)):
         return None
-    head = () if linear is None else (Linear(recurrent.size, **linear),)
-    return _Model((*(() if embedding is None else (embedding,)), recurrent, *head), recurrent)
+    before = len(document.problems)
+    head = chain.read_head(document, recurrent.size) if linear is None else Linear(recurrent.size, **linear)
+    if len(document.problems) > before:
+        return None
+    every = (embedding, recurrent, head)
+    return _Model(tuple(layer for layer in every if layer is not None), recurrent)
 
 
 def _num_outputs(

@@ -10,6 +10,7 @@ from rnnstep.equations.syntax import Line, Name, names_in, rebuilt
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.network.blocks import Block
+from rnnstep.scenario.keys import BESIDE
 from rnnstep.worksheet.worksheet import Asked, GivenOnSheet, Worksheet, steps_of
 
 
@@ -356,7 +357,7 @@ class SheetPage:
             return self.say(Text("Linear layer"))
         if len(self.recurrent) == 1:
             return self.say(Text("Step {step}", step=one.t + 1))
-        if block.kind == "map":
+        if block.kind == "map" and block.key in BESIDE:
             return self.say(Text("Step {step}, linear layer", step=one.t + 1))
         return self.say(Text("Step {step}, {block}", step=one.t + 1, block=self.block_name(block)))
 

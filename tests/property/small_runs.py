@@ -20,6 +20,13 @@ from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot, index_of, size_of
 
 OWN = {
+    "normed": """
+input = {random = {shape = [3, 2, 2], seed = 1}}
+layers = [{module = "GRU", hidden_size = 2}, {module = "LayerNorm"}]
+weights = {seed = 1}
+target = {indices = [[0, 1], [1, 0], [0, 0]]}
+training = {optimizer = "SGD", lr = 0.1}
+""",
     "by layer": """
 input = {random = {shape = [3, 2, 2], seed = 1}}
 recurrent = {module = "RNN", hidden_size = 2, num_layers = 2}

@@ -308,7 +308,7 @@ def test_a_run_of_the_engine_alone_needs_no_torch() -> None:
 
 KINDS = {"embedding", "linear", "dropout"}
 ABOUT_MODULES = {"modules", "cells", "language"}
-MOST_FILES_WITH_KINDS = 5
+MOST_FILES_WITH_KINDS = 4  # the short form and its keys; the name of a scenario; signs known without numpy
 
 
 def names_a_kind(tree: ast.Module) -> bool:

@@ -119,6 +119,16 @@ _TABLES = {
     ),
     "`[input]` is missing: expected one of {keys} in it": "缺少 `[input]`：其中应有 {keys} 之一",
     "[{table}] and [data] exclude each other": "[{table}] 和 [data] 只能有一个",
+    "[{table}] and [[layers]] exclude each other": "[{table}] 和 [[layers]] 只能有一个",
+    "[[layers]] without a recurrent module cannot be read yet": "[[layers]] 中没有循环模块，目前还不能读",
+    "`layers`: a [cure] with other layers cannot be read yet": "`layers`：[cure] 中另给各层，目前还不能读",
+    "`{key}`: names and wires of [[layers]] cannot be read yet": "`{key}`：[[layers]] 中的名字和连线目前还不能读",
+    "`module`: {module} as number {number} cannot be read yet: expected an Embedding or none, one recurrent module, and"
+    " one of {heads} or none": (
+        "`module`：{module} 放在第 {number} 个，目前还不能读：应依次为 Embedding（可没有）、一个循环模块、{heads} 之一（可没有）"
+    ),
+    "tables: [[layers]] with a `module` each": "若干个表：每个 [[layers]] 都有 `module`",
+    "{size}, the size of what enters": "{size}，即输入的大小",
     "`{key}`: {module} takes no such option, but {takers}": "`{key}`：{module} 没有这个选项，有它的是 {takers}",
     "a number smaller than `hidden_size`, {hidden_size}": "小于 `hidden_size`（{hidden_size}）的数",
     "`input_size`: found {given}, but {reason}": "`input_size`：写的是 {given}，但{reason}",

@@ -92,6 +92,7 @@ TABLE = {
     "each element dropped or scaled by 1/(1 − p)": "每个元素要么置零，要么乘以 1/(1 − p)",
     "forward and backward side by side": "正向与反向拼接",
     "a score for each class": "每个类别的得分",
+    "mean 0 and spread 1 within a step, then each element its weight and bias": "一步之内均值为 0、标准差为 1，再各自乘权重、加偏置",
     "… the sums inside: step into the block with ↓": "… 其中的各个求和：按 ↓ 进入计算块查看",
     "(was {value})": "（原为 {value}）",
     "step by step {reach}": "逐步相差 {reach}",

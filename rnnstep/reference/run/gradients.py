@@ -20,11 +20,12 @@ import numpy as np
 from rnnstep.engine import Block, Pass
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
+from rnnstep.modules.linear import Linear
 from rnnstep.network.time import Mask, states_before
 from rnnstep.reference.run.equations import TorchValues
 from rnnstep.reference.run.layout import keys_of
 from rnnstep.reference.run.loss import loss_gradients, loss_of, loss_values
-from rnnstep.reference.run.modules import Tensor, array, tensor
+from rnnstep.reference.run.modules import Tensor, array, leaves, plain_module, tensor
 from rnnstep.reference.run.network import Network
 from rnnstep.reference.run.stepping import Walk, cell_stepper, equations_stepper, varying, walk
 from rnnstep.scenario.model import Scenario
@@ -403,9 +404,7 @@ def plain_shares(done: Pass, values: Along, gradients: Along, *, share_bytes: in
     if linear is not None and _fits(linear, 1 if done.is_final else steps, share_bytes):
         g, x = (tensor(whole) for whole in (gradients.logits, values.features))
         g, x = (whole[None] if done.is_final else whole for whole in (g, x))
-        found[linear.key] = {"weight": array(torch.matmul(g.mT, x))}
-        if "bias" in linear.parameters:
-            found[linear.key]["bias"] = array(g.sum(dim=1))
+        found[linear.key] = _head_shares(done, g, x)
     if table is not None and looked_up is not None and _fits(table, steps, share_bytes):
         assert done.batch.indices is not None
         g, places = tensor(gradients.entered[0]), tensor(done.batch.indices)
@@ -415,6 +414,24 @@ def plain_shares(done: Pass, values: Along, gradients: Along, *, share_bytes: in
             whole[:, looked_up.padding_idx] = 0
         found[table.key] = {"weight": array(whole)}
     return found
+
+
+def _head_shares(done: Pass, g: Tensor, x: Tensor) -> Arrays:
+    """The share of each step in ∂L/∂ of the parameters of what makes the scores, from ∂L/∂ of these and what it read."""
+    import torch
+
+    head = done.scenario.head
+    assert head is not None
+    if isinstance(head, Linear):
+        shares = {"weight": torch.matmul(g.mT, x), "bias": g.sum(dim=1)}
+        return {name: array(value) for name, value in shares.items() if head.bias or name != "bias"}
+    module = plain_module(head, leaves(done.scenario))
+    names, parameters = zip(*module.named_parameters(), strict=True)
+    with torch.enable_grad():
+        each = [torch.autograd.grad(module(x_t), parameters, g_t) for x_t, g_t in zip(x, g, strict=True)]
+    return {
+        name: array(torch.stack(parts)) for name, parts in zip(names, zip(*each, strict=True), strict=True)
+    }
 
 
 def _fits(block: Block, steps: int, share_bytes: int) -> bool:

@@ -29,11 +29,14 @@ from rnnstep.modules.module import NetworkModule
 from rnnstep.scenario.file.atomic_write import check_writable, whole_file
 from rnnstep.scenario.file.change_toml import array_text, plain_text, string_text
 from rnnstep.scenario.file.document import Limits
+from rnnstep.scenario.keys import BESIDE
 from rnnstep.scenario.model import Batch, Display, Localized, Loss, Pending, Scenario, Training
 from rnnstep.scenario.read import read
 from rnnstep.scenario.weights.parameters import parameters_of
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights
 
+_DIGITS = "0123456789"
+_LIST = "["  # begins the name of a table that is one of a list, and a number ends it
 MOST_WRITTEN_OUT = 4096  # numbers of an array in the scenario file itself
 _NOT_COMPARED: Mapping[type, set[str]] = {  # of what computes the same
     Scenario: {"name", "path", "file_text", "origins", "memory_limit"},
@@ -218,10 +221,12 @@ class _Writer:
         scenario = self._scenario
         is_batch_first = scenario.recurrent.batch_first and scenario.is_batched
         self._axes = (1, 0) if is_batch_first else (0, 1)
-        tables = {"": self._heading(), **self._input_tables(), "recurrent": _options(scenario.recurrent)}
+        tables = {"": self._heading(), **self._input_tables(), **self._modules()}
         if scenario.recurrent.is_own:
             tables[f"cell.{_key(scenario.recurrent.module)}"] = _cell_table(scenario.cell)
-        tables |= {layer.key: _options(layer) for layer in scenario.layers if layer.key}
+        tables |= {
+            layer.key: _options(layer) for layer in scenario.layers if layer.key and "recurrent" in tables
+        }
         tables["initial_state"] = self._states()
         tables["weights"] = self._weights()
         if scenario.loss is not None:
@@ -230,7 +235,8 @@ class _Writer:
             tables["training"] = self._training(scenario.training)
         tables["display"] = self._display(scenario.display)
         parts = [
-            (f"[{name}]\n" if name else "") + "".join(f"{key} = {value}\n" for key, value in table.items())
+            (f"[{name.rstrip(_DIGITS) if name[0] == _LIST else name}]\n" if name else "")
+            + "".join(f"{key} = {value}\n" for key, value in table.items())
             for name, table in tables.items()
             if table
         ]
@@ -368,6 +374,17 @@ class _Writer:
         return {**table, "test": repr((len(test) + 0.5) / count)} if test else table
 
     # ── the modules ──────────────────────────────────────────────────────────────────
+
+    def _modules(self) -> dict[str, dict[str, str]]:
+        """Give [recurrent]; the whole as [[layers]] where the short form has no table for one of them."""
+        layers = self._scenario.layers
+        if all(layer.key in ("", *BESIDE) for layer in layers):
+            return {"recurrent": _options(self._scenario.recurrent)}
+        tables = {}
+        for number, layer in enumerate(layers):
+            module = {} if not layer.torch else {"module": _value(layer.torch)}
+            tables[f"[layers]{number}"] = {**module, **_options(layer)}
+        return tables
 
     def _states(self) -> dict[str, str]:
         scenario = self._scenario

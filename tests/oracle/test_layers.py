@@ -1,0 +1,219 @@
+"""[[layers]]: a chain is the short form's network where that has one, and `LayerNorm` beside a module written with torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import rnnstep
+from rnnstep.engine import Model
+from rnnstep.errors import ScenarioError
+from rnnstep.modules import above_recurrent
+from rnnstep.reference import check, check_gradients, compare, complete, run_reference
+from rnnstep.scenario.file.write import difference, write_scenario
+from rnnstep.scenario.origins import Origins
+from rnnstep.scenario.read import read, read_text
+
+NORMED = """
+[input]
+random = {shape = [4, 2, 3], seed = 1}
+lengths = [4, 2]
+[[layers]]
+module = "LSTM"
+hidden_size = 2
+bidirectional = true
+[[layers]]
+module = "LayerNorm"
+[weights]
+seed = 3
+layernorm.weight = [1.5, 0.5, -1.0, 2.0]
+layernorm.bias = [0.1, 0.0, -0.2, 0.3]
+[target]
+values = %s
+[loss]
+reduction = "sum"
+[display]
+dtype = "%s"
+"""
+TARGET = np.random.default_rng(2).uniform(-1, 1, (4, 2, 4)).round(2)
+
+SHORT = """
+vocabulary = ["a", "b", "c"]
+[input]
+text = "abca"
+[recurrent]
+module = "GRU"
+hidden_size = 4
+num_layers = 2
+[embedding]
+embedding_dim = 2
+[linear]
+out_features = 3
+bias = false
+[weights]
+seed = 1
+"""
+LONG = """
+vocabulary = ["a", "b", "c"]
+[input]
+text = "abca"
+[[layers]]
+module = "Embedding"
+embedding_dim = 2
+[[layers]]
+module = "GRU"
+hidden_size = 4
+num_layers = 2
+[[layers]]
+module = "Linear"
+out_features = 3
+bias = false
+[weights]
+seed = 1
+"""
+
+
+def normed(dtype="float64"):
+    return read_text(NORMED % (TARGET.tolist(), dtype))
+
+
+class Written(nn.Module):
+    """What stands in NORMED, by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.LSTM(3, 2, bidirectional=True)
+        self.layernorm = nn.LayerNorm(4)
+
+    def forward(self, x):
+        packed = nn.utils.rnn.pack_padded_sequence(x, [4, 2])
+        output, _ = nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], total_length=4)
+        return self.layernorm(output)
+
+
+def by_torch(scenario):
+    torch.manual_seed(3)
+    module = Written().to(getattr(torch, scenario.display.dtype))
+    with torch.no_grad():
+        module.layernorm.weight[...] = module.layernorm.weight.new_tensor([1.5, 0.5, -1.0, 2.0])
+        module.layernorm.bias[...] = module.layernorm.bias.new_tensor([0.1, 0.0, -0.2, 0.3])
+    logits = module(torch.tensor(scenario.batches[0].values))
+    loss = nn.MSELoss(reduction="sum")(logits, logits.new_tensor(TARGET))
+    loss.backward()
+    gradients = {name.removeprefix("rnn."): one.grad.numpy() for name, one in module.named_parameters()}
+    return logits.detach().numpy(), loss.item(), gradients
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logits_loss_and_gradients_are_torchs(dtype):
+    scenario = normed(dtype)
+    model = Model(scenario)
+    done = model.run_batch(0)
+    back = model.backward(done)
+    logits, loss, gradients = by_torch(scenario)
+    unit = float(np.finfo(dtype).eps)
+    # A normed value may be many times as far off as what it is made of: of vectors that hardly spread, 1/√(var + eps).
+    np.testing.assert_allclose(done.logits, logits, rtol=0, atol=1024 * unit)
+    assert back.loss == pytest.approx(loss, rel=1024 * unit)
+    assert back.parameters.keys() == gradients.keys()
+    for name, expected in gradients.items():
+        np.testing.assert_allclose(back.parameters[name], expected, rtol=0, atol=2**17 * unit, err_msg=name)
+    assert check(model.run()).faults == ()
+    assert check_gradients(done, back).faults == ()
+
+
+def test_gradients_are_the_slopes_of_the_loss():
+    model = Model(normed())
+    back = model.backward(model.run_batch(0))
+    rng = np.random.default_rng(0)
+    for name, value in model.scenario.parameters.items():
+        along, step = rng.normal(size=value.shape), 1e-6
+        losses = [
+            model.with_parameters({name: value + side * along}).run_batch(0).loss for side in (step, -step)
+        ]
+        slope = (losses[0] - losses[1]) / (2 * step)
+        assert float((back.parameters[name] * along).sum()) == pytest.approx(slope, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bounds_are_honest_and_narrow(dtype):
+    """What is off by more than rounding is told."""
+    done = Model(normed(dtype)).run_batch(0)
+    reference = run_reference(done)
+    assert compare(done, reference).agrees
+    off = 1000 * np.finfo(dtype).eps
+    for t, row, element in ((0, 1, 2), (1, 0, 0), (3, 0, 3)):
+        logits = reference.logits_by_row.copy()
+        logits[t, row, element] += off
+        comparison = compare(done, replace(reference, logits_by_row=logits))
+        found = {(one.key, one.name, one.t, one.row, one.element) for one in comparison.faults}
+        assert ("layernorm", "logits", t, row, element) in found
+
+
+def test_a_chain_that_the_short_form_can_say_is_the_same_network():
+    assert difference(read_text(LONG), read_text(SHORT)) is None
+
+
+@pytest.mark.parametrize("text", [NORMED % (TARGET.tolist(), "float32"), LONG, SHORT])
+def test_a_chain_made_in_memory_is_written_and_reads_back(text, tmp_path):
+    scenario = complete(read_text(text))
+    live = replace(scenario, path=None, file_text=None, origins=Origins())
+    write_scenario(live, tmp_path / "written.toml")
+    back = read(tmp_path / "written.toml")
+    assert difference(live, back) is None
+    assert [type(layer) for layer in back.layers] == [type(layer) for layer in live.layers]
+
+
+def test_logits_by_hand_are_marked(tmp_path):
+    (tmp_path / "normed.toml").write_text(NORMED % (TARGET.tolist(), "float64"))
+    done = Model(normed()).run_batch(0)
+    values = done.logits[1, 0].round(4).tolist()
+    for given, status in ((values, "correct"), ([*values[:3], values[3] + 0.3], "wrong")):
+        text = f'decimals = 4\n[[answer]]\nstep = 2\nname = "logits"\nvalue = {given}\n'
+        (tmp_path / "answers.toml").write_text(text)
+        (one,) = rnnstep.check(tmp_path / "normed.toml", tmp_path / "answers.toml").as_dict()["answers"]
+        assert one["status"] == status
+
+
+MISTAKES = {
+    "two recurrent modules": (
+        'module = "LSTM"',
+        'module = "GRU"\nhidden_size = 2\n[[layers]]\nmodule = "LSTM"',
+        9,
+    ),
+    "a name": ('module = "LayerNorm"', 'module = "LayerNorm"\nname = "norm"', 11),
+    "another size": ('module = "LayerNorm"', 'module = "LayerNorm"\nnormalized_shape = 5', 11),
+    "an option of another": ('module = "LayerNorm"', 'module = "LayerNorm"\nout_features = 5', 11),
+    "no such module": ('"LayerNorm"', '"LayerNrom"', 10),
+    "no module": ('module = "LayerNorm"', "", 9),
+    "an option of the recurrent one": ("hidden_size = 2", "hidden_size = 0", 7),
+    "a table beside": ("[weights]", "[linear]\nout_features = 2\n[weights]", 11),
+    "a norm first": ('module = "LSTM"', 'module = "LayerNorm"\n[[layers]]\nmodule = "LSTM"', 6),
+    "the same twice": ('module = "LayerNorm"', 'module = "LayerNorm"\n[[layers]]\nmodule = "LayerNorm"', 12),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_what_cannot_be_read_is_told_at_its_line(name):
+    old, new, line = MISTAKES[name]
+    text = NORMED % (TARGET.tolist(), "float32")
+    assert old in text
+    with pytest.raises(ScenarioError) as error:
+        read_text(text.replace(old, new, 1))
+    (problem,) = error.value.problems
+    assert problem.line == line, error.value.into("en")
+    assert error.value.into("zh") != error.value.into("en")
+
+
+def test_modules_above_the_recurrent_one_are_torchs():
+    for name, module in above_recurrent().items():
+        made = module.on(5, {}, "key")
+        places, names = made.arguments
+        theirs = getattr(nn, name)(*places, **names)
+        shapes = {f"key.{key}": tuple(value.shape) for key, value in theirs.named_parameters()}
+        assert {one.name: one.shape for one in made.parameters} == shapes
+        assert made.size == 5
