@@ -36,7 +36,7 @@ _ATOM = 9
 # What the program itself calls so, `x` apart: that is what the equations mean too.
 _NAMES = """
     torch nn np csv re inf nan load_file
-    embedding rnn layers layer linear layernorm tanh relu sigmoid model module parameters generator
+    embedding rnn layers layer linear layernorm model module parameters generator
     x_t t k lengths is_alive mask packed output output_t outputs h_n c_n last states parts
     logits logits_t scores target target_t loss losses criterion optimizer epoch forward accuracy learnt
     values batches test_batches indices vocabulary classes series starts windows

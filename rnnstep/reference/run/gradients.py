@@ -425,8 +425,6 @@ def _head_shares(done: Pass, g: Tensor, x: Tensor) -> Arrays:
     if isinstance(head, Linear):
         shares = {"weight": torch.matmul(g.mT, x), "bias": g.sum(dim=1)}
         return {name: array(value) for name, value in shares.items() if head.bias or name != "bias"}
-    if not head.parameters:
-        return {}
     module = plain_module(head, leaves(done.scenario))
     names, parameters = zip(*module.named_parameters(), strict=True)
     with torch.enable_grad():

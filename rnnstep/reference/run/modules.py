@@ -78,8 +78,7 @@ def plain_module(description: NetworkModule, parameters: Parameters) -> Module:
     from torch import nn
 
     places, names = description.arguments
-    memory = {"device": "meta"} if description.parameters else {}  # one without parameters takes no device
-    made = getattr(nn, description.torch)(*places, **names, **memory)
+    made = getattr(nn, description.torch)(*places, **names, device="meta")
     return _filled(
         made,
         {
