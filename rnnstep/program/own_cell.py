@@ -13,6 +13,7 @@ from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.program import Program, infer
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick, names_in, rebuilt
+from rnnstep.modules import above_recurrent
 from rnnstep.modules.recurrent import Recurrent
 
 _CALLS = {
@@ -36,13 +37,13 @@ _ATOM = 9
 # What the program itself calls so, `x` apart: that is what the equations mean too.
 _NAMES = """
     torch nn np csv re inf nan load_file
-    embedding rnn layers layer linear layernorm model module parameters generator
+    embedding rnn layers layer linear model module parameters generator
     x_t t k lengths is_alive mask packed output output_t outputs h_n c_n last states parts
     logits logits_t scores target target_t loss losses criterion optimizer epoch forward accuracy learnt
     values batches test_batches indices vocabulary classes series starts windows
     said right count tested mean text_at label_at rows own direction
 """
-_TAKEN = frozenset(_NAMES.split())
+_TAKEN = frozenset((*_NAMES.split(), *(module.key for module in above_recurrent().values())))
 
 
 def cell_lines(recurrent: Recurrent, dtype: str) -> Iterator[str]:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import encodings.aliases
-import io
-import json
 import re
-import tokenize
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,27 +10,27 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rnnstep.engine import Model
-from rnnstep.engine.learning import Learning
-from rnnstep.errors import ScenarioError
-from rnnstep.language import Text
 from rnnstep.program import torch_program
-from rnnstep.program.source import results
-from rnnstep.reference import TorchTraining, complete, run_gradients
+from rnnstep.reference import TorchTraining
 from rnnstep.scenario.bundled import find, names
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read, read_text
-
-REFUSED = ("backward_inside_the_loop", "h_0_of_the_wrong_shape")  # torch raises
-EPOCH = re.compile(
-    r"epoch (\d+): loss ([^,\s]+)(?:, says (.*))?(?:, ([\d.]+)% right)?(?:, ([\d.]+)% of the test rows)?"
+from tests.oracle.programs import (
+    ADAM,
+    NUMBERS,
+    SEED,
+    SGD,
+    WORD,
+    Run,
+    agrees,
+    classes,
+    module,
+    scenario_in,
+    values,
 )
 
 LETTERS = 'vocabulary = ["e", "h", "l", "o"]\n[input]\ntext = ["hello", "he", "hole"]\n'
-WORD = 'vocabulary = ["e", "h", "l", "o"]\n[input]\ntext = "hello"\n'
-NUMBERS = "[input]\nrandom = {shape = [4, 3, 2], seed = 1}\n"
 ALONE = "[input]\nrandom = {shape = [4, 2], seed = 1}\n"
-SEED = "[weights]\nseed = 7\n"
 DROPOUT = 'num_layers = 3\ndropout = 0.4\nmode = "train"\ndropout_seed = 3\n'
 FLOAT64 = '[display]\ndtype = "float64"\n'
 OWN = """
@@ -95,21 +90,6 @@ c = c_prev * sigmoid(a[3:]) + layer_norm(tanh(both[-3:]), c_prev, a[:3])
 h = tanh(c) + (any(a > 0.1) + all(isfinite(both)) - isinf(a[0]) + argmax(a)) * both[0:hidden_size]
 \"\"\"
 """
-ADAM = '[training]\noptimizer = "Adam"\nlr = 0.1\nepochs = 3\n'
-SGD = "[training]\nlr = 0.5\nepochs = 3\n"
-
-
-def module(name: str, *options: str, size: int = 3) -> str:
-    return "\n".join(["[recurrent]", f'module = "{name}"', f"hidden_size = {size}", *options, ""])
-
-
-def values(*shape: int) -> str:
-    drawn = np.random.default_rng(5).standard_normal(shape).round(2)
-    return f"[target]\nvalues = {drawn.tolist()}\n"
-
-
-def classes(*shape: int, count: int = 3) -> str:
-    return f"[target]\nindices = {np.random.default_rng(6).integers(0, count, shape).tolist()}\n"
 
 
 FORWARD = {
@@ -199,110 +179,9 @@ OPTIMIZERS = {
 }
 
 
-class Run:
-    """What a program printed: tensors under their names, and lines."""
-
-    def __init__(self, program: str) -> None:
-        self.printed: dict[str, list[object]] = {}
-        self.lines: list[str] = []
-        draws, grads = torch.get_rng_state(), torch.is_grad_enabled()
-        torch.set_grad_enabled(True)
-        try:
-            exec(program, {"print": self._print})
-        finally:
-            torch.set_rng_state(draws)
-            torch.set_grad_enabled(grads)
-            torch.set_printoptions(profile="default")
-
-    def _print(self, first: str, *others: object, **_: str) -> None:
-        if others:
-            value = others[0].clone() if isinstance(others[0], torch.Tensor) else others[0]
-            self.printed.setdefault(first, []).append(value)
-        else:
-            self.lines.append(first)
-
-    @property
-    def epochs(self) -> list[re.Match[str]]:
-        found = [EPOCH.fullmatch(line) for line in self.lines]
-        assert all(found)
-        return found
-
-    @property
-    def losses(self) -> list[float]:
-        return [float(epoch[2]) for epoch in self.epochs]
-
-
 def few_epochs(scenario: Scenario) -> Scenario:
     text = re.sub(r"^epochs = \d+", "epochs = 3", scenario.file_text, flags=re.MULTILINE)
     return read_text(text, scenario.path)
-
-
-def agrees(scenario: Scenario) -> Run | None:
-    """Run the program of a scenario; all that it prints is the engine's, and torch's reference's."""
-    whole = complete(scenario)
-    mistake = None if scenario.training is None else scenario.training.mistake
-    if mistake in REFUSED:
-        with pytest.raises((RuntimeError, ValueError, IndexError)):
-            Run(torch_program(scenario))
-        return None
-    run = Run(torch_program(scenario))
-    within = 1e-5 if scenario.dtype == np.float32 else 1e-12
-    trace = Model(whole).run()
-    for name in results(scenario):
-        ours = getattr(trace, name)
-        ours = ours if isinstance(ours, list) else [ours]
-        for array, tensor in zip(ours, run.printed[name], strict=True):
-            assert tuple(tensor.shape) == array.shape
-            assert tensor.numpy().dtype == array.dtype
-            np.testing.assert_allclose(tensor.numpy(), array, rtol=within, atol=within)
-    if scenario.has_loss and scenario.training is not None:
-        _learns(whole, run, within)
-    elif scenario.has_loss:
-        _goes_back(whole, run, within)
-    return run
-
-
-def _learns(scenario: Scenario, run: Run, within: float) -> None:
-    theirs = [epoch.loss for epoch in TorchTraining(scenario).epochs()]
-    learning = Learning(scenario)
-    ours = [learning.record(index) for index in range(len(theirs))]
-    np.testing.assert_allclose(run.losses, theirs, rtol=within / 5)
-    np.testing.assert_allclose(run.losses, [record.loss for record in ours], rtol=within)
-    for epoch, record in zip(run.epochs, ours, strict=True):
-        if epoch[3] is not None and record.prediction is not None:
-            assert re.findall(r"\w+", epoch[3]) == re.findall(r"\w+", " ".join(record.prediction))
-        for share, said in ((record.accuracy, epoch[4]), (record.test_accuracy, epoch[5])):
-            assert said is None or float(said) == pytest.approx(100 * share, abs=0.06)
-
-
-def _goes_back(scenario: Scenario, run: Run, within: float) -> None:
-    model = Model(scenario)
-    for index, done in enumerate(model.run().passes):
-        theirs, ours = run_gradients(done), model.backward(done)
-        assert run.printed["loss"][index] == pytest.approx(theirs.loss, rel=within)
-        printed = {
-            _torch_name(name): given[index] for name, given in run.printed.items() if name.endswith(".grad")
-        }
-        assert printed.keys() == theirs.parameters.keys()
-        for name, tensor in printed.items():
-            if tensor is None:  # nothing came there: torch leaves None where the engine has zeros
-                assert not ours.parameters[name].any()
-                continue
-            np.testing.assert_allclose(tensor.numpy(), theirs.parameters[name], rtol=within, atol=within)
-            np.testing.assert_allclose(tensor.numpy(), ours.parameters[name], rtol=within, atol=within)
-
-
-def _torch_name(printed: str) -> str:
-    """Give the name of a parameter whose gradient the program printed: layers.1.weight_ih_l0.grad."""
-    name = printed.removesuffix(".grad").removeprefix("rnn.")
-    layer = re.fullmatch(r"layers\.(\d+)\.(.*)_l0(.*)", name)
-    return f"{layer[2]}_l{layer[1]}{layer[3]}" if layer else {"loss_": "loss"}.get(name, name)
-
-
-def scenario_in(folder: Path, text: str) -> Scenario:
-    path = folder / "scenario.toml"
-    path.write_text(text, "utf-8")
-    return read(path)
 
 
 @pytest.mark.parametrize("name", names())
@@ -564,98 +443,3 @@ def test_program_prints_no_letter_that_steers_the_terminal(tmp_path):
 def test_title_stays_on_its_comment_line(tmp_path):
     title = f'title = "a\\nimport os"\n{NUMBERS}[recurrent]\nmodule = "RNN"\nhidden_size = 2\n{SEED}'
     assert torch_program(scenario_in(tmp_path, title)).splitlines()[2] == "# a import os"
-
-
-# ── what a file may call its things ──────────────────────────────────────────────────────────
-
-
-def _encodings() -> list[str]:
-    """All names of encodings that Python knows, in the ways in which a first line may name one."""
-    names = {*encodings.aliases.aliases, *encodings.aliases.aliases.values(), "rot13", "utf-7", "no-such"}
-    return [
-        f"{sign} {name}" for name in sorted(names) for sign in ("coding:", "Letter coding:", "-*- coding=")
-    ]
-
-
-def test_title_and_file_name_never_choose_the_encoding_of_the_program(tmp_path):
-    text = f"{WORD}{module('RNN', size=4)}{SEED}"
-    scenario = scenario_in(tmp_path, f'title = "PLACE"\n{text}')
-    for title in _encodings():
-        named = replace(scenario, title=Text("{title}", title=title), path=tmp_path / f"{title}.toml")
-        for language in ("en", "zh"):
-            program = torch_program(named, language).encode()
-            assert tokenize.detect_encoding(io.BytesIO(program).readline)[0] == "utf-8", title
-            assert compile(program, "program", "exec")
-
-
-def test_a_file_name_that_is_code_in_another_encoding_is_no_code(tmp_path):
-    folder = tmp_path / "a+ACIAIABhAG4AZAAgAF8AXwBpAG0AcABvAHIAdABfAF8AKAAiAG8AcwAiACkA-"
-    folder.mkdir()
-    np.save(folder / "x.npy", np.ones((2, 1, 3)))
-    text = f'title = "coding: utf-7"\n[input]\nfile = "x.npy"\n{module("RNN")}{SEED}'
-    program = torch_program(scenario_in(folder, text))
-    assert Run(program.encode()).printed["output"]
-
-
-def _names_in_programs(folder: Path) -> set[str]:
-    """All names that programs of own cells use by themselves, at any of their ends."""
-    found: set[str] = set()
-    rests = ("", classes(4, 3), classes(4, 3) + ADAM, f'{classes(4, 3)}{SGD}mistake = "hidden_not_reset"\n')
-    for rest in rests:
-        for given in (NUMBERS, PADDED_NUMBERS):
-            program = torch_program(scenario_in(folder, f"{given}{module('mine')}{SEED}{rest}{MINE}"))
-            tokens = tokenize.generate_tokens(io.StringIO(program).readline)
-            found |= {token.string for token in tokens if token.type == tokenize.NAME}
-    return found - {"mine"}
-
-
-PADDED_NUMBERS = f"{NUMBERS}lengths = [4, 2, 3]\n"
-MINE = """
-[cell.mine]
-state = ["h", "s"]
-parameters = {W = "hidden_size, input_size"}
-equations = "s = s_prev + 1\\nh = tanh(W @ x + h_prev)"
-"""
-STRANGE = [
-    "x",
-    "x²",
-    "é",
-    "ﬁ",
-    "2x",
-    "²",
-    "_",
-    "__",
-    "",
-    "a b",
-    'a"b',
-    "h_0",
-    "h_t",
-    "名",
-    "𝐱",
-    "def f():",
-    "torch.nn",
-]
-
-
-def test_a_cell_may_be_called_as_anything_that_the_program_itself_names(tmp_path):
-    for name in sorted(_names_in_programs(tmp_path)) + STRANGE:
-        written = json.dumps(name, ensure_ascii=False)
-        cell = MINE.replace("[cell.mine]", f"[cell.{written}]")
-        recurrent = module("mine").replace('"mine"', written)
-        for rest in ("", values(4, 3, 3), values(4, 3, 3) + SGD):
-            agrees(scenario_in(tmp_path, f"{PADDED_NUMBERS}{recurrent}{SEED}{rest}{cell}"))
-
-
-def test_states_and_parameters_may_be_called_as_anything_that_the_program_itself_names(tmp_path):
-    taken = sorted(_names_in_programs(tmp_path) - {"x", "h_prev", "s_prev", "tanh"})
-    for name in [*taken, "h_0", "h_t", "loss_", "loss__", "t_0"]:
-        cell = MINE.replace("s = s_prev", f"{name} = {name}_prev").replace('"s"', f'"{name}"')
-        if name.endswith("_prev") or name in ("W", "h", "and", "or", "not", "True", "False", "None"):
-            continue
-        recurrent = module("mine")
-        for rest in ("", f'{values(4, 3, 3)}{SGD}mistake = "hidden_not_reset"\n'):
-            try:
-                scenario = scenario_in(tmp_path, f"{PADDED_NUMBERS}{recurrent}{SEED}{rest}{cell}")
-            except ScenarioError:  # a word of the equations' own
-                continue
-            agrees(scenario)
