@@ -13,10 +13,11 @@ import rnnstep
 from rnnstep.engine import Model
 from rnnstep.errors import ScenarioError
 from rnnstep.modules import above_recurrent
-from rnnstep.reference import check, check_gradients, compare, complete, run_reference
+from rnnstep.reference import compare, complete, run_reference
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read, read_text
+from tests.oracle.loss_checks import assert_are_slopes, assert_are_torchs
 
 NORMED = """
 [input]
@@ -110,33 +111,16 @@ def by_torch(scenario):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_logits_loss_and_gradients_are_torchs(dtype):
-    scenario = normed(dtype)
-    model = Model(scenario)
-    done = model.run_batch(0)
-    back = model.backward(done)
-    logits, loss, gradients = by_torch(scenario)
+    model = Model(normed(dtype))
+    logits, loss, gradients = by_torch(model.scenario)
     unit = float(np.finfo(dtype).eps)
     # A normed value may be many times as far off as what it is made of: of vectors that hardly spread, 1/√(var + eps).
-    np.testing.assert_allclose(done.logits, logits, rtol=0, atol=1024 * unit)
-    assert back.loss == pytest.approx(loss, rel=1024 * unit)
-    assert back.parameters.keys() == gradients.keys()
-    for name, expected in gradients.items():
-        np.testing.assert_allclose(back.parameters[name], expected, rtol=0, atol=2**17 * unit, err_msg=name)
-    assert check(model.run()).faults == ()
-    assert check_gradients(done, back).faults == ()
+    np.testing.assert_allclose(model.run_batch(0).logits, logits, rtol=0, atol=1024 * unit)
+    assert_are_torchs(model, loss, gradients, units=1024, gradient_units=2**17)
 
 
 def test_gradients_are_the_slopes_of_the_loss():
-    model = Model(normed())
-    back = model.backward(model.run_batch(0))
-    rng = np.random.default_rng(0)
-    for name, value in model.scenario.parameters.items():
-        along, step = rng.normal(size=value.shape), 1e-6
-        losses = [
-            model.with_parameters({name: value + side * along}).run_batch(0).loss for side in (step, -step)
-        ]
-        slope = (losses[0] - losses[1]) / (2 * step)
-        assert float((back.parameters[name] * along).sum()) == pytest.approx(slope, rel=1e-5, abs=1e-7)
+    assert_are_slopes(Model(normed()), rel=1e-5, abs_=1e-7)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
