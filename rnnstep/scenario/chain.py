@@ -59,8 +59,7 @@ def read_head(document: Document, size: int) -> NetworkModule | None:
         size: of that output at a step.
     """
     for module in above_recurrent().values():
-        key = module.torch.lower()
-        table = document.table(key)
+        table = document.table(module.key)
         if table is None:
             continue
         options = {
@@ -73,7 +72,7 @@ def read_head(document: Document, size: int) -> NetworkModule | None:
                 table.unknown(name, tuple(options))
         given = {name: _option(table, name, kind) for name, kind in options.items() if table.has(name)}
         try:
-            return module.on(size, {name: one for name, one in given.items() if one is not None}, key)
+            return module.on(size, {name: one for name, one in given.items() if one is not None}, module.key)
         except SizeMisfit as misfit:
             table.wrong(misfit.option, Text("{size}, the size of what enters", size=misfit.expected))
     return None
@@ -91,7 +90,7 @@ def _option(table: Table, name: str, kind: str) -> float | bool | None:
 
 def head_tables() -> tuple[str, ...]:
     """Give the names of the tables that `read_head` reads."""
-    return tuple(name.lower() for name in above_recurrent())
+    return tuple(module.key for module in above_recurrent().values())
 
 
 def _tables(document: Document) -> Iterator[tuple[str, int]]:
@@ -101,7 +100,8 @@ def _tables(document: Document) -> Iterator[tuple[str, int]]:
         if document.root.has(other):
             document.problem((other,), Text("[{table}] and [[layers]] exclude each other", table=other))
             return
-    if _holds_layers(document.data.get("cure")):
+    cure = document.data.get("cure")
+    if isinstance(cure, dict) and TABLE in cure:
         document.problem(("cure", TABLE), Text("`layers`: a [cure] with other layers cannot be read yet"))
         return
     if not isinstance(layers, list) or not layers or not all(isinstance(one, dict) for one in layers):
@@ -110,13 +110,11 @@ def _tables(document: Document) -> Iterator[tuple[str, int]]:
     names = [_table_of(document, number, layer) for number, layer in enumerate(layers)]
     if None in names:
         return
-    before, after = (BESIDE[0],), (BESIDE[1], *head_tables())
     found = [name for name in names if name is not None]
-    rest = found[1:] if found[0] in before else found
-    for number, name in enumerate(rest, start=len(found) - len(rest)):
-        first = len(found) - len(rest)
-        fits = name == "recurrent" if number == first else number == first + 1 and name in after
-        if not fits:
+    first = int(found[0] == Embedding.key)  # where the recurrent module is to stand
+    for number, name in enumerate(found[first:], start=first):
+        expected = ("recurrent",) if number == first else (Linear.key, *head_tables())
+        if name not in expected or number > first + 1:
             document.problem(
                 (TABLE, number, "module"),
                 Text(
@@ -128,14 +126,10 @@ def _tables(document: Document) -> Iterator[tuple[str, int]]:
                 ),
             )
             return
-    if not rest:
+    if len(found) == first:
         document.problem((TABLE,), Text("[[layers]] without a recurrent module cannot be read yet"))
         return
     yield from ((name, number) for number, name in enumerate(found))
-
-
-def _holds_layers(cure: Any) -> bool:
-    return isinstance(cure, dict) and TABLE in cure
 
 
 def _table_of(document: Document, number: int, layer: Mapping[str, Any]) -> str | None:
@@ -143,18 +137,20 @@ def _table_of(document: Document, number: int, layer: Mapping[str, Any]) -> str 
     table = Table(document, (TABLE, number), dict(layer))
     own = document.data.get("cell")
     recurrent = (*MODULES, *(own if isinstance(own, dict) else ()))
-    known = (Embedding.torch, *recurrent, Linear.torch, *above_recurrent())
+    tables = {Embedding.torch: Embedding.key, **dict.fromkeys(recurrent, "recurrent")}
+    heads: tuple[type[NetworkModule], ...] = (Linear, *above_recurrent().values())
+    for above in heads:
+        tables.setdefault(above.torch, above.key)  # a cell of one's own may have its name
     if not table.has("module"):
-        table.missing("module", Text("one of {choices}", choices=", ".join(known)))
+        table.missing("module", Text("one of {choices}", choices=", ".join(tables)))
         return None
-    module = table.choice("module", known)
+    module = table.choice("module", tuple(tables))
     if module is None:
         return None
-    name = "recurrent" if module in recurrent else module.lower()
-    for key in _not_there_yet(name, layer):
+    for key in _not_there_yet(tables[module], layer):
         table.problem(key, Text("`{key}`: names and wires of [[layers]] cannot be read yet", key=key))
         return None
-    return name
+    return tables[module]
 
 
 def _not_there_yet(table: str, layer: Mapping[str, Any]) -> Iterable[str]:

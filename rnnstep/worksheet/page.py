@@ -9,8 +9,8 @@ from itertools import groupby
 from rnnstep.equations.syntax import Line, Name, names_in, rebuilt
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.modules.linear import Linear
 from rnnstep.network.blocks import Block
-from rnnstep.scenario.keys import BESIDE
 from rnnstep.worksheet.worksheet import Asked, GivenOnSheet, Worksheet, steps_of
 
 
@@ -357,7 +357,7 @@ class SheetPage:
             return self.say(Text("Linear layer"))
         if len(self.recurrent) == 1:
             return self.say(Text("Step {step}", step=one.t + 1))
-        if block.kind == "map" and block.key in BESIDE:
+        if block.key == Linear.key:
             return self.say(Text("Step {step}, linear layer", step=one.t + 1))
         return self.say(Text("Step {step}, {block}", step=one.t + 1, block=self.block_name(block)))
 

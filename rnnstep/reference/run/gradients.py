@@ -422,9 +422,9 @@ def _head_shares(done: Pass, g: Tensor, x: Tensor) -> Arrays:
 
     head = done.scenario.head
     assert head is not None
-    if isinstance(head, Linear):
-        shares = {"weight": torch.matmul(g.mT, x), "bias": g.sum(dim=1)}
-        return {name: array(value) for name, value in shares.items() if head.bias or name != "bias"}
+    if isinstance(head, Linear):  # all steps in one product; autograd is asked step by step
+        shares = {"weight": array(torch.matmul(g.mT, x))}
+        return shares | {"bias": array(g.sum(dim=1))} if head.bias else shares
     module = plain_module(head, leaves(done.scenario))
     names, parameters = zip(*module.named_parameters(), strict=True)
     with torch.enable_grad():

@@ -12,7 +12,7 @@ import io
 import itertools
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -35,9 +35,8 @@ from rnnstep.scenario.read import read
 from rnnstep.scenario.weights.parameters import parameters_of
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights
 
-_DIGITS = "0123456789"
-_LIST = "["  # begins the name of a table that is one of a list, and a number ends it
 MOST_WRITTEN_OUT = 4096  # numbers of an array in the scenario file itself
+_Table = dict[str, str]  # a key's value as it is written
 _NOT_COMPARED: Mapping[type, set[str]] = {  # of what computes the same
     Scenario: {"name", "path", "file_text", "origins", "memory_limit"},
     Pending: {"line", "column"},
@@ -221,12 +220,17 @@ class _Writer:
         scenario = self._scenario
         is_batch_first = scenario.recurrent.batch_first and scenario.is_batched
         self._axes = (1, 0) if is_batch_first else (0, 1)
-        tables = {"": self._heading(), **self._input_tables(), **self._modules()}
+        # The short form has no table for every module: then all of them are written in the long form.
+        is_short = all(layer.key in ("", *BESIDE) for layer in scenario.layers)
+        tables: dict[str, _Table | list[_Table]] = {"": self._heading(), **self._input_tables()}
+        if is_short:
+            tables["recurrent"] = _options(scenario.recurrent)
+        else:
+            tables["layers"] = [_layer(layer) for layer in scenario.layers]
         if scenario.recurrent.is_own:
             tables[f"cell.{_key(scenario.recurrent.module)}"] = _cell_table(scenario.cell)
-        tables |= {
-            layer.key: _options(layer) for layer in scenario.layers if layer.key and "recurrent" in tables
-        }
+        if is_short:
+            tables |= {layer.key: _options(layer) for layer in scenario.layers if layer.key}
         tables["initial_state"] = self._states()
         tables["weights"] = self._weights()
         if scenario.loss is not None:
@@ -234,12 +238,7 @@ class _Writer:
         if scenario.training is not None:
             tables["training"] = self._training(scenario.training)
         tables["display"] = self._display(scenario.display)
-        parts = [
-            (f"[{name.rstrip(_DIGITS) if name[0] == _LIST else name}]\n" if name else "")
-            + "".join(f"{key} = {value}\n" for key, value in table.items())
-            for name, table in tables.items()
-            if table
-        ]
+        parts = [text for name, table in tables.items() for text in _texts(name, table)]
         if scenario.origins.cure:
             parts.append(plain_text({"cure": dict(scenario.origins.cure)}))
         return "\n".join(parts)
@@ -375,17 +374,6 @@ class _Writer:
 
     # ── the modules ──────────────────────────────────────────────────────────────────
 
-    def _modules(self) -> dict[str, dict[str, str]]:
-        """Give [recurrent]; the whole as [[layers]] where the short form has no table for one of them."""
-        layers = self._scenario.layers
-        if all(layer.key in ("", *BESIDE) for layer in layers):
-            return {"recurrent": _options(self._scenario.recurrent)}
-        tables = {}
-        for number, layer in enumerate(layers):
-            module = {} if not layer.torch else {"module": _value(layer.torch)}
-            tables[f"[layers]{number}"] = {**module, **_options(layer)}
-        return tables
-
     def _states(self) -> dict[str, str]:
         scenario = self._scenario
         table: dict[str, str] = {}
@@ -445,9 +433,22 @@ class _Writer:
         }
 
 
-def _options(module: NetworkModule) -> dict[str, str]:
+def _options(module: NetworkModule) -> _Table:
     """Give the options of a module that are not their defaults."""
     return {key: _value(value) for key, value in module.written.items()}
+
+
+def _layer(module: NetworkModule) -> _Table:
+    """Give a module as one of [[layers]]; a recurrent one has its name among its options."""
+    return {"module": _value(module.torch), **_options(module)} if module.torch else _options(module)
+
+
+def _texts(name: str, table: _Table | list[_Table]) -> Iterator[str]:
+    """Give the text of a table, or of each in a list of them; none of what is empty."""
+    heading = f"[[{name}]]\n" if isinstance(table, list) else f"[{name}]\n" if name else ""
+    for one in table if isinstance(table, list) else [table]:
+        if one:
+            yield heading + "".join(f"{key} = {value}\n" for key, value in one.items())
 
 
 def _texts_and_labels(batches: tuple[Batch, ...]) -> list[tuple[list[int], int]] | None:
