@@ -318,8 +318,8 @@ class Calculation:
         wires = block.wires[name]
         if all(wire.block != self.done.last_of_recurrent.key for wire in wires):
             return self.entering(block, name, t)
-        is_final = any(wire.when is When.LAST for wire in wires)
-        return self.slip.finals(self) if is_final else self.slip.output(self, t)
+        is_last = any(wire.when is When.LAST for wire in wires)
+        return self.slip.finals(self) if is_last else self.slip.output(self, t)
 
     # ── along the wires ──────────────────────────────────────────────────────────────
 

@@ -103,8 +103,8 @@ def _loss(found: Gradients, index: int, page: TextPage) -> Iterator[str]:
     for key in ("loss", "total"):
         for line in back.done.by_key[key].program.lines:
             yield spelt(f"  {write_line(line, SOURCE if page.alphabet.is_ascii else BLACKBOARD)}", page)
-    each = back.done.by_key["loss"].output
-    steps = range(1 if back.done.is_final else back.batch.num_steps)
+    loss = back.done.by_key["loss"]
+    each, steps = loss.output, range(len(back.batch.axis.all_steps(loss.extent)))
     label = max(len(each), len("loss"))
     if back.batch.num_rows == 1 and 1 < len(steps) <= MOST_SHOWN:
         values = [float(back.done.value("loss", each, t)[0, 0]) for t in steps]

@@ -43,11 +43,6 @@ class Pass:
         self.masks: dict[str, Array] = {}  # of each block that reads one, (T, B, n)
         self._wholes: dict[str, dict[str, Array]] = {}
 
-    @cached_property
-    def is_final(self) -> bool:
-        """Whether the linear layer, and the loss with it, stands on the final state alone."""
-        return any(block.extent is Extent.FINAL for block in self.blocks)
-
     # A graph has the numbers of the pass that it was made for: blocks are asked for here.
 
     @property
@@ -151,6 +146,12 @@ class Pass:
     def final_features(self) -> Array:
         """The last layer's final states, both directions joined, (B, D·n)."""
         return self.final(self.last_of_recurrent.key)
+
+    @property
+    def read_features(self) -> Array:
+        """What is read of the recurrent module: its output, (T, B, D·n), or its final states alone, (B, D·n)."""
+        is_last = self.graph.read_when(self.last_of_recurrent.key) is When.LAST
+        return self.final_features if is_last else self.features
 
     @property
     def last_of_recurrent(self) -> Block:

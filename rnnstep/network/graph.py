@@ -135,6 +135,10 @@ class Graph:
             found[block.key] = frozenset(read).union(*(found[one] for one in read))
         return found
 
+    def read_when(self, key: str) -> When:
+        """When what a block gives is read: `LAST` where its final states alone are, else `SAME`."""
+        return When.LAST if {part.wire.when for part in self.readers(key)} == {When.LAST} else When.SAME
+
     # ── from a value to its readers ──────────────────────────────────────────────────
 
     def readers(self, key: str) -> tuple[Part, ...]:

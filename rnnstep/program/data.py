@@ -128,7 +128,7 @@ def batches_lines(source: ProgramSource) -> Iterator[str]:
 def shown_target(source: ProgramSource, batch: Batch) -> NDArray[Any]:
     """Give a batch's target in the shape that torch's loss is given it."""
     assert batch.target is not None
-    if source.is_final:
+    if source.has_one_a_row:
         return batch.target if source.scenario.is_batched else batch.target[0]
     return _laid_out(source, batch.target)
 
@@ -211,7 +211,7 @@ def _axes(source: ProgramSource, *rest: str) -> str:
 
 def _target_axes(source: ProgramSource) -> str:
     rest = [] if source.has_classes else ["features"]
-    if not source.is_final:
+    if not source.has_one_a_row:
         return _axes(source, *rest)
     return f"({', '.join([*(['B'] if source.scenario.is_batched else []), *rest])})"
 
@@ -250,6 +250,6 @@ def _windows(source: ProgramSource, windows: Windows, series: str) -> Iterator[s
         yield f"batches = {split}  {source.comment(Text('each {axes}', axes=_axes(source, 'input_size')))}"
         return
     every = [shown_target(source, batch) for batch in source.scenario.batches]
-    axis = 0 if source.is_final else rows
+    axis = 0 if source.has_one_a_row else rows
     yield f"target = {tensor(np.concatenate(every, axis))}  # {_target_axes(source)}"
     yield f"batches = list(zip({split}, target.split({count}, dim={axis})))"

@@ -265,7 +265,7 @@ def _scores(source: ProgramSource) -> Iterator[str]:
     if head is None:
         return
     read = "output"
-    if source.is_final:
+    if source.has_one_a_row:
         read = "h_n" if recurrent.is_cell else "h_n[-1]"
         if recurrent.bidirectional:
             read = "torch.cat([h_n[-2], h_n[-1]], dim=-1)"

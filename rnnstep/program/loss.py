@@ -26,7 +26,7 @@ def loss_lines(source: ProgramSource) -> Iterator[str]:
     if source.has_loss_in_loop:
         return
     scores, target = source.scores, "target"
-    if source.is_final:
+    if source.has_one_a_row:
         yield from _called(source, "loss = {call}", scores, target)
         return
     if source.loss.over_time == "sum":

@@ -174,7 +174,7 @@ class ProgramSource:
         return (*names, *map(str, range(len(names), self.num_scores)))
 
     @property
-    def is_final(self) -> bool:
+    def has_one_a_row(self) -> bool:
         """Whether a row has one answer, read from its final state."""
         return self.scenario.reads_final_state
 
@@ -182,7 +182,7 @@ class ProgramSource:
     def has_loss_in_loop(self) -> bool:
         """Whether the loss is added up in the very loop over a cell."""
         is_looped = self.scenario.recurrent.is_cell and not self.is_several
-        return self.has_loss and is_looped and self.loss.over_time == "sum" and not self.is_final
+        return self.has_loss and is_looped and self.loss.over_time == "sum" and not self.has_one_a_row
 
 
 def results(scenario: Scenario) -> list[str]:

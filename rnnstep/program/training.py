@@ -78,8 +78,8 @@ def _digits(source: ProgramSource) -> str:
 def _said(source: ProgramSource) -> Iterator[str]:
     prediction = f"{source.scores}.argmax(dim=-1)"
     is_single = source.batch.num_rows == 1
-    rows = prediction if source.is_final or source.scenario.recurrent.batch_first else f"{prediction}.T"
-    lengths = None if source.is_final else source.batch.lengths  # steps that are padding say nothing
+    rows = prediction if source.has_one_a_row or source.scenario.recurrent.batch_first else f"{prediction}.T"
+    lengths = None if source.has_one_a_row else source.batch.lengths  # steps that are padding say nothing
     is_cut = lengths is not None and lengths[0] < source.batch.num_steps
     end = f"[:{lengths[0]}]" if is_single and is_cut and lengths is not None else ""
     each_length = "lengths" if source.is_packed else list(lengths or ())
@@ -90,7 +90,7 @@ def _said(source: ProgramSource) -> Iterator[str]:
             yield f"said = [row[:length] for row, length in zip({rows}.tolist(), {each_length})]"
         return
     is_words = any(len(name) != 1 for name in source.class_names)
-    if source.is_final:
+    if source.has_one_a_row:
         each = "vocabulary[index] for index in"
         yield f'said = " ".join({each} {prediction}.flatten())'
         return

@@ -71,7 +71,7 @@ def steps_back(back: BackwardPass, key: str) -> Iterator[int]:
     """Give a block's steps in the order of the way back."""
     if key in back.done.runs:
         yield from (t for t, other in back.recurrent_steps() if other == key)
-    elif back.done.is_final and back.by_key[key].kind == "map":
+    elif back.by_key[key].extent.is_single:
         yield back.batch.num_steps - 1
     else:
         yield from reversed(range(back.batch.num_steps))

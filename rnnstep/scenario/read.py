@@ -341,9 +341,9 @@ def _with_targets(
     num_outputs: int,
     dtype: np.dtype[np.floating],
 ) -> tuple[Batch, ...]:
-    is_final = model.layers[-1].reads_final_state
+    has_one_a_row = model.layers[-1].reads_final_state
     if samples.classes is not None:
-        _check_classes(document, samples.classes, num_outputs, is_final=is_final)
+        _check_classes(document, samples.classes, num_outputs, has_one_a_row=has_one_a_row)
         return samples.batches
     if not document.root.has("target"):
         return samples.batches
@@ -352,7 +352,7 @@ def _with_targets(
         batches=samples.batches,
         vocabulary=vocabulary,
         num_classes=num_outputs,
-        is_final=is_final,
+        has_one_a_row=has_one_a_row,
         out_features=num_outputs,
         batch_first=model.recurrent.batch_first,
         is_batched=samples.is_batched,
@@ -360,9 +360,11 @@ def _with_targets(
     )
 
 
-def _check_classes(document: Document, classes: tuple[str, ...], num_outputs: int, *, is_final: bool) -> None:
+def _check_classes(
+    document: Document, classes: tuple[str, ...], num_outputs: int, *, has_one_a_row: bool
+) -> None:
     """Make sure that the labels of [data] have logits to be compared with."""
-    if not is_final:
+    if not has_one_a_row:
         place = (BESIDE[1], "from") if document.root.has(BESIDE[1]) else ("data",)
         document.problem(place, Text('[data] has one label a row: expected [linear] with `from = "h_n"`'))
     elif num_outputs < len(classes):

@@ -82,8 +82,7 @@ class LearningSections(Page):
         formulas = [_TWICE if is_twice else loss.kind.formula, formula(self._look, total)]
         rows = self._head(Text("The loss: {name}", name=loss.name))
         rows += [row for formula in formulas for row in self._written(formula, "now")]
-        is_final = self._scenario.reads_final_state
-        if is_final:
+        if self._scenario.reads_final_state:
             text = Text("One loss for each row of the batch, on the scores of its final state.")
         elif loss.over_time == "sum":
             text = Text(

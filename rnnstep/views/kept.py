@@ -15,24 +15,24 @@ def where_torch_keeps(
     `output[2,0] = h_n[1,0]`, `output[2,0,:4]` of the forward half, or that torch does not return it.
     """
     recurrent = scenario.recurrent
-    is_final = t == scenario.batches[batch_index].axis.final_step(direction, row)
+    is_last = t == scenario.batches[batch_index].axis.final_step(direction, row)
     if recurrent.is_cell:
-        return _of_loop(scenario, t, row, state, is_final=is_final)
+        return _of_loop(scenario, t, row, state, is_last=is_last)
     final = _final(scenario, layer, direction, row, state)
     is_output = layer == recurrent.num_layers - 1 and state == next(iter(scenario.cell.states))
     if not is_output:
-        if is_final:
+        if is_last:
             return Text("{place}", place=final)
         return Text("torch does not return it; {place} only after the last step", place=final)
     output = _in_output(scenario, direction, t, row)
-    return Text("{place}", place=f"{output} = {final}" if is_final else output)
+    return Text("{place}", place=f"{output} = {final}" if is_last else output)
 
 
-def _of_loop(scenario: Scenario, t: int, row: int, state: str, *, is_final: bool) -> Text:
+def _of_loop(scenario: Scenario, t: int, row: int, state: str, *, is_last: bool) -> Text:
     """A cell keeps nothing: the loop around it does."""
     entry = f"[{row}]" if scenario.is_batched else ""
     shown = f"{state}_{t + 1}{entry}"
-    if is_final:
+    if is_last:
         return Text("the loop's {state}, its last: {place}", state=shown, place=f"{state}_n{entry}")
     return Text(
         "the loop's {state} ({argument} of step {step})", state=shown, argument=f"{state}x", step=t + 2

@@ -180,11 +180,10 @@ def _guarded(text: str, other: str) -> str:
 def _equations(page: SheetPage) -> Iterator[str]:
     for group in page.groups:
         block = group.blocks[0]
-        is_final = block.kind == "map" and page.sheet.done.is_final
         told = _told(page, group)
         yield "\\smallskip\n" + (f"{told}\\par\n" if told else "")
         for line in group.lines:
-            shown = renamed(line, block, "latex", is_final=is_final)
+            shown = renamed(line, block, "latex")
             yield _formula(f"{latex_name(shown.name)} = {latex_of(shown.expression)}")
     for wire in page.wires:
         parts = r";\; ".join(map(_label, wire.parts))

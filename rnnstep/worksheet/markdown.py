@@ -42,12 +42,11 @@ def markdown(page: SheetPage) -> Iterator[str]:
 def _equations(page: SheetPage) -> Iterator[str]:
     for group in page.groups:
         block = group.blocks[0]
-        is_final = block.kind == "map" and page.sheet.done.is_final
         told = page.of_group(group)
         yield f"\n{told}\n" if told else ""
         yield "\n```\n"
         for line in group.lines:
-            yield write_line(renamed(line, block, "plain", is_final=is_final), BLACKBOARD) + "\n"
+            yield write_line(renamed(line, block, "plain"), BLACKBOARD) + "\n"
         yield "```\n"
     wires = list(page.wires)
     if wires:

@@ -25,13 +25,13 @@ class NameAtTime:
 Label = tuple[str, NameAtTime]  # the block, "" where there is one, and the name
 
 
-def named(block: Block, name: str, *, is_final: bool = False) -> NameAtTime:
+def named(block: Block, name: str) -> NameAtTime:
     """A name of a block's equations with its time: what parameters are does not change."""
     program = block.program
     if name in program.befores:
         state = tuple(program.states)[program.befores.index(name)]
         return NameAtTime(state, "t+1" if block.direction == "backward" else "t-1")
-    if name in program.parameters or is_final:
+    if name in program.parameters or block.extent.is_single:
         return NameAtTime(name)
     return NameAtTime(name, "t")
 
@@ -48,12 +48,12 @@ def prefixed(label: Label) -> str:
     return " ".join(part for part in (label[0], plain(label[1])) if part)
 
 
-def renamed(line: Line, block: Block, write: str, *, is_final: bool) -> Line:
+def renamed(line: Line, block: Block, write: str) -> Line:
     """A line whose names are spelt with their time, as `plain` or `symbol` writes them."""
     spell = plain if write == "plain" else symbol
 
     def spelt(name: str) -> str:
-        return spell(named(block, name, is_final=is_final))
+        return spell(named(block, name))
 
     expression = rebuilt(
         line.expression, lambda part: Name(spelt(part.id)) if isinstance(part, Name) else None
@@ -264,8 +264,7 @@ class SheetPage:
     def label(self, one: Asked) -> Label:
         """The block, where there are several, and the name of what is worked out."""
         block = self.by_key[one.key]
-        is_final = block.kind == "map" and self.sheet.done.is_final
-        return self.prefix(block), NameAtTime(one.name, "" if is_final else str(one.t + 1))
+        return self.prefix(block), NameAtTime(one.name, "" if block.extent.is_single else str(one.t + 1))
 
     def given_label(self, one: GivenOnSheet) -> Label:
         """The same of what is given."""
@@ -318,17 +317,17 @@ class SheetPage:
 
     def _wire(self, block: Block, entering: str) -> WireEquation:
         is_linear = block.kind == "map"
-        is_final = is_linear and self.sheet.done.is_final
+        is_single = block.extent.is_single
         layer = block.layer if is_linear else block.layer - 1
         parts = [
             (
                 self.prefix(one),
-                NameAtTime(one.output, str(steps_of(one, self.last)[-1] + 1) if is_final else "t"),
+                NameAtTime(one.output, str(steps_of(one, self.last)[-1] + 1) if is_single else "t"),
             )
             for one in self.recurrent
             if one.layer == layer
         ]
-        label = "" if is_linear else f"L{block.layer}", NameAtTime(entering, "" if is_final else "t")
+        label = "" if is_linear else f"L{block.layer}", NameAtTime(entering, "" if is_single else "t")
         return WireEquation(
             label, tuple(parts), has_mask=not is_linear and self.scenario.recurrent.above(layer) is not None
         )
@@ -353,7 +352,7 @@ class SheetPage:
 
     def _heading(self, one: Asked) -> str:
         block = self.by_key[one.key]
-        if block.kind == "map" and self.sheet.done.is_final:
+        if block.extent.is_single:
             return self.say(Text("Linear layer"))
         if len(self.recurrent) == 1:
             return self.say(Text("Step {step}", step=one.t + 1))

@@ -305,10 +305,8 @@ def _asked(
     blocks = [block for block in blocks if block.kind in ("recurrent", "map")]
     _check_names(names, blocks)
     last = scenario.batches[0].last_step(row)
-    is_final = scenario.reads_final_state
     places = [(t, block) for block in blocks for t in steps_of(block, last) if t in steps]
-    if is_final:
-        places = [(t, block) for t, block in places if block.kind != "map" or t == last]
+    places = [(t, block) for t, block in places if not block.extent.is_single or t == last]
     if scenario.display.order == "time" and not scenario.recurrent.bidirectional:
         places.sort(key=lambda place: place[0])
     found = [

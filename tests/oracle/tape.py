@@ -106,7 +106,7 @@ class ByHand:
             x = self.every(f"join{layer}", *outputs) if len(keys) > 1 else outputs[0]
             if f"dropout{layer}" in done.by_key:
                 x = self.every(f"dropout{layer}", x)
-        if done.is_final:
+        if done.scenario.reads_final_state:
             x = [[self.final(x, row) for row in range(self.rows)]]
         if "linear" in done.by_key:
             x = self.every("linear", x)
@@ -150,7 +150,7 @@ class ByHand:
             known["mask"] = Var(self.done.masks[key][t, row])
         if key == "loss":
             given = self.done.loss_run.known
-            step = 0 if self.done.is_final else t
+            step = 0 if block.extent.is_single else t
             known |= {name: Var(given[name][step, row]) for name in ("target", "counts") if name in given}
         if "share" in block.program.inputs:
             known["share"] = Var(self.done.loss_run.entries["share"])

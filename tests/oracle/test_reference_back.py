@@ -141,7 +141,7 @@ def test_every_value_that_is_shown_has_torchs_beside_it(make, case):
     comparison = check_gradients(done, back)
     end = done.batch.axis.end
     for block in back.blocks:
-        is_single = block.kind == "total" or (done.is_final and block.kind in ("map", "loss"))
+        is_single = block.extent.is_single
         for t in [end] if is_single else range(end + 1):
             for name, ours in back.values(block.key, t).items():
                 theirs = comparison.value(block.key, name, t)

@@ -46,7 +46,7 @@ def test_the_shares_of_the_steps_add_up_to_torchs_gradients(make, case):
     for key, shares in found.shares.items():
         block = done.by_key[key]
         assert shares.keys() == block.parameters.keys()
-        steps = 1 if key == "linear" and done.is_final else done.x.shape[0]
+        steps = 1 if done.by_key[key].extent.is_single else done.x.shape[0]
         for name, where in block.kept_in.items():
             whole = found.parameters[where.torch][where.start : where.stop]
             assert shares[name].shape == (steps, *whole.shape)

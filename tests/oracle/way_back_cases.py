@@ -130,7 +130,7 @@ def backs_of(make, case: str, dtype: str = "float64") -> list[Any]:
 def steps_of(back: Any, key: str) -> range:
     """A block's steps in the order of the way back."""
     done = back.done
-    if key == "total" or (done.is_final and key in {"linear", "loss"}):
+    if done.by_key[key].extent.is_single:
         return range(done.batch.num_steps - 1, done.batch.num_steps)
     last = (
         max(done.batch.last_step(row) for row in range(done.batch.num_rows)) + 1

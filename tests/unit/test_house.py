@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -334,6 +335,33 @@ def test_few_files_name_a_kind_of_module() -> None:
 def test_a_kind_of_module_is_found(code: str) -> None:
     assert names_a_kind(ast.parse(code))
     assert not names_a_kind(ast.parse("linear = Text('embedding it')"))
+
+
+# ── what follows from the wires ──────────────────────────────────────────────────────────────
+
+
+KEYS_ARE_SPELT = {
+    "modules/recurrent.py",  # which gives its blocks their keys
+    "checking/answers/targets.py",  # a layer and direction that an answer says
+    "checking/marking.py",  # labels
+    "checking/mistakes/entries.py",  # a value of the same name in another layer
+    "reports/trace.py",
+    "views/scene.py",
+    "worksheet/page.py",
+}
+
+
+def test_no_file_asks_whether_a_network_is_final() -> None:
+    """How often a block computes its `Extent` says; of which step a value is read its wire; the description has `reads_final_state`."""
+    asked = re.compile(r"\bis_final\b")
+    assert [file for file in sources() if asked.search((PACKAGE / file).read_text("utf-8"))] == []
+
+
+def test_the_judge_finds_blocks_by_their_wires() -> None:
+    """A key such as `f"L{layer}"` is no wire: only words for people, and places as they write them, are put together so."""
+    spelt = re.compile(r"f[\"'](?:L|join|dropout)\{")
+    found = {file for file in sources() if spelt.search((PACKAGE / file).read_text("utf-8"))}
+    assert found == KEYS_ARE_SPELT
 
 
 # ── files and functions ──────────────────────────────────────────────────────────────────────

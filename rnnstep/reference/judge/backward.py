@@ -37,7 +37,7 @@ from rnnstep.reference.judge.bounds import Error, Rounding, exact
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Tally, Verdict, differences, undecided
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.run.gradients import ReferenceGradients
-from rnnstep.reference.run.layout import joined, keys_of
+from rnnstep.reference.run.layout import side_by_side
 
 ALL_STEPS = 8  # of a run of so many; of a longer one some
 
@@ -62,7 +62,7 @@ def judge_shown(back: BackwardPass, tally: Tally, sums: Mapping[str, Mapping[str
 def _steps(back: BackwardPass, block: Block) -> Iterator[int]:
     """Some of a block's steps, the one that ends its way back last."""
     end = back.batch.axis.end
-    if block.kind == "total" or (back.done.is_final and block.kind in ("map", "loss")):
+    if block.extent.is_single:
         yield end
         return
     found = range(end + 1) if end < ALL_STEPS else (0, 1, end // 2, end)
@@ -304,23 +304,22 @@ class ShownGradients:
     def _between(self, block: Block, name: str) -> Array | None:
         """What stands between blocks: (T, B, n), or (B, n) of the final state."""
         along = self._reference.gradients if name.startswith(D) else self._reference.values
-        bare = name.removeprefix(D)
+        bare, graph = name.removeprefix(D), self._done.graph
         match block.kind, bare:
             case "map", "logits":
                 return along.logits
             case "map", _ if bare in block.program.inputs:
                 return along.features
-            case "lookup", "x":
-                return along.entered[0]
-            case "join", "forward":
-                return along.output[f"L{block.layer}"]
-            case "join", "backward":
-                return along.output[f"L{block.layer}←"]
-            case ("join", "output") | ("mask", "h"):
-                keys = keys_of(self._done.blocks, block.layer)
-                return joined(self._done.blocks, block.layer, {key: along.output[key] for key in keys})
-            case "mask", "output":
-                return along.entered[block.layer + 1]
+            case "join", _ if bare in block.program.inputs:
+                (part,) = graph.entering(block.key, bare)
+                return along.output[part.wire.block]
+            case "join", "output":
+                return side_by_side(graph.computed_by(block.key), along.output)
+            case "mask", "h":
+                (part,) = graph.entering(block.key, bare)
+                return side_by_side(graph.computed_by(part.wire.block), along.output)
+            case "lookup" | "mask", block.output:
+                return along.entered[self._done.by_key[graph.readers(block.key)[0].reader].layer]
         return None
 
     def _of_loss(self, name: str) -> Array | None:
@@ -520,7 +519,7 @@ class ComparedGradients(Judged):
 
     def _is_last(self, key: str, t: int) -> bool:
         """Whether a block's way back ends at a step."""
-        if self.back.done.is_final and self.back.by_key[key].kind == "map":
+        if self.back.by_key[key].extent.is_single:
             return True
         is_reversed = self.back.by_key[key].direction == "backward"
         return t == (self.back.batch.axis.end if is_reversed else 0)

@@ -26,6 +26,7 @@ from rnnstep.equations.bounds import Pair
 from rnnstep.equations.differentiate import D
 from rnnstep.equations.operations import Array
 from rnnstep.network.time import states_before
+from rnnstep.network.wires import When
 from rnnstep.reference.judge.block_bounds import (
     LossBounds,
     Pairs,
@@ -113,7 +114,7 @@ class JudgedBackward(ABC):
         head = self.done.head
         if head is not None:
             g = self._through_linear(head, g)
-        if self.done.is_final:
+        if self.done.graph.read_when(self.done.last_of_recurrent.key) is When.LAST:
             g = self._onto_last_steps(g)
         for layer in reversed(range(self.done.scenario.recurrent.num_layers)):
             above = self.done.scenario.recurrent.above(layer)
@@ -177,14 +178,13 @@ class JudgedBackward(ABC):
 
     def _above(self, layer: int) -> tuple[str, str]:
         """The block that gave what enters a layer, and the name of its gradient there."""
-        if layer == 0:
-            table = self.done.lookup
-            return ("L0" if table is None else table.key), f"{D}x"
-        mask = self.done.scenario.recurrent.above(layer - 1)
-        key = f"join{layer - 1}" if mask is None else mask.key
-        if key in self.done.by_key:
-            return key, f"{D}output"
-        return f"L{layer - 1}", f"{D}{self.done.by_key[f'L{layer - 1}'].output}_above"
+        reader = self.done.by_key[keys_of(self.done.blocks, layer)[0]]
+        name = next(iter(reader.program.inputs))
+        (part,) = self.done.graph.entering(reader.key, name)
+        if part.wire.when is When.DATA:
+            return reader.key, f"{D}{name}"
+        above = "_above" if self.done.by_key[part.wire.block].program.states else ""
+        return part.wire.block, f"{D}{part.wire.value}{above}"
 
     def _through_table(self, table: Block, g: Pair) -> None:
         _, sums = plain_back(table, {"index": exact(self._places())}, g)
@@ -199,7 +199,7 @@ class JudgedBackward(ABC):
 
     def start(self, whole: Array) -> int:
         """The step of the first of an array's steps: what is there once stands at the last one."""
-        return self.end if len(whole) == 1 and self.done.is_final else 0
+        return self.end if len(whole) == 1 else 0
 
     # ── beside each other ────────────────────────────────────────────────────────────
 

@@ -33,7 +33,7 @@ from rnnstep.reference.judge.bounds import Error, Rounding, exact
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
 from rnnstep.reference.run.forward import ReferencePass
-from rnnstep.reference.run.layout import joined, keys_of, states_by_block
+from rnnstep.reference.run.layout import keys_of, side_by_side, states_by_block
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,7 +350,7 @@ class _Judging:
             return
         scores = reference.features if reference.logits_by_row is None else reference.logits_by_row
         end = self._done.batch.axis.end
-        start = end if self._done.is_final else 0
+        start = end if run.blocks.loss.extent.is_single else 0
         beside = LossBounds(run.blocks, exact(scores.reshape(run.outputs.shape)))
         self._judge_total("one step", beside, reference.loss, end)
         for name, theirs in reference.loss_lines.items():
@@ -469,18 +469,18 @@ class Comparison(Judged):
         """A value over all steps, (T, B, n), or (B, n) of what is there once."""
         if key in self.done.runs:
             return self._recurrent(key, name)
-        block = self.done.by_key[key]
+        block, graph = self.done.by_key[key], self.done.graph
         match block.kind, name:
-            case "lookup", "x":
-                return self.reference.x["L0"]
-            case "join", "forward":
-                return self._outputs[f"L{block.layer}"]
-            case "join", "backward":
-                return self._outputs[f"L{block.layer}←"]
-            case ("join", "output") | ("mask", "h"):
-                return joined(self.done.blocks, block.layer, self._outputs)
-            case "mask", "output":
-                return self.reference.x[f"L{block.layer + 1}"]
+            case "join", _ if name in block.program.inputs:
+                (part,) = graph.entering(key, name)
+                return self._outputs[part.wire.block]
+            case "join", "output":
+                return side_by_side(graph.computed_by(key), self._outputs)
+            case "mask", "h":
+                (part,) = graph.entering(key, name)
+                return side_by_side(graph.computed_by(part.wire.block), self._outputs)
+            case "lookup" | "mask", block.output:
+                return self.reference.x[graph.readers(key)[0].reader]
             case "map", "logits":
                 return self.reference.logits_by_row
             case "map", _ if name in block.program.inputs:

@@ -349,13 +349,14 @@ class RunErrors:
     @property
     def features_alone(self) -> Array:
         """What the linear layer reads, or the loss where there is none: (T, B, D·n), or (B, D·n) of final states."""
-        return self.done.final_features if self.done.is_final else self.done.features
+        return self.done.read_features
 
     @cached_property
     def features(self) -> Pair:
         """The same with its error."""
         key = self.done.last_of_recurrent.key
-        return self.features_alone, self._final(key) if self.done.is_final else self._given(key)
+        is_last = self.done.graph.read_when(key) is When.LAST
+        return self.features_alone, self._final(key) if is_last else self._given(key)
 
     @cached_property
     def logits(self) -> Pair:

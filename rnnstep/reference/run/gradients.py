@@ -401,9 +401,10 @@ def plain_shares(done: Pass, values: Along, gradients: Along, *, share_bytes: in
     found: dict[str, Arrays] = {}
     linear, table, looked_up = done.head, done.lookup, done.scenario.lookup
     steps = done.batch.num_steps
-    if linear is not None and _fits(linear, 1 if done.is_final else steps, share_bytes):
+    is_single = linear is not None and linear.extent.is_single
+    if linear is not None and _fits(linear, 1 if is_single else steps, share_bytes):
         g, x = (tensor(whole) for whole in (gradients.logits, values.features))
-        g, x = (whole[None] if done.is_final else whole for whole in (g, x))
+        g, x = (whole[None] if is_single else whole for whole in (g, x))
         found[linear.key] = _head_shares(done, g, x)
     if table is not None and looked_up is not None and _fits(table, steps, share_bytes):
         assert done.batch.indices is not None

@@ -31,7 +31,7 @@ class _Reading:
     vocabulary: tuple[str, ...] | None
     num_classes: int
     num_values: int
-    is_final: bool
+    has_one_a_row: bool
     is_batch_first: bool
     is_batched: bool
     lengths: tuple[int, ...]  # of all rows
@@ -54,7 +54,7 @@ def read_target(
     batches: tuple[Batch, ...],
     vocabulary: tuple[str, ...] | None,
     num_classes: int,
-    is_final: bool,
+    has_one_a_row: bool,
     out_features: int,
     batch_first: bool,
     is_batched: bool,
@@ -67,7 +67,7 @@ def read_target(
         batches: What is fed; the rows of several (windows) are numbered through.
         vocabulary: For `text`.
         num_classes: How many logits there are: an index must be below.
-        is_final: Whether there is one target a row, for the final state.
+        has_one_a_row: Whether there is one target a row, for the final state.
         out_features: The size of a vector in `values`.
         batch_first: Whether the module's layout is (B, T, …).
         is_batched: Whether there is a batch axis at all.
@@ -89,7 +89,7 @@ def read_target(
         vocabulary,
         num_classes,
         out_features,
-        is_final,
+        has_one_a_row,
         batch_first,
         is_batched,
         _lengths(batches),
@@ -99,7 +99,7 @@ def read_target(
     )
     readers = {"text": _read_text, "indices": _read_indices, "values": _read_values}
     targets = readers[sources[0]](reading)
-    return batches if targets is None else _shared_out(targets, batches, is_final=is_final)
+    return batches if targets is None else _shared_out(targets, batches, has_one_a_row=has_one_a_row)
 
 
 def _lengths(batches: tuple[Batch, ...]) -> tuple[int, ...]:
@@ -113,11 +113,13 @@ def _ignore_index(document: Document) -> int:
     return given if type(given) is int and abs(given) < 2**31 else Loss().ignore_index
 
 
-def _shared_out(targets: TargetArray, batches: tuple[Batch, ...], *, is_final: bool) -> tuple[Batch, ...]:
+def _shared_out(
+    targets: TargetArray, batches: tuple[Batch, ...], *, has_one_a_row: bool
+) -> tuple[Batch, ...]:
     shared, start = [], 0
     for batch in batches:
         rows = slice(start, start + batch.num_rows)
-        target = np.ascontiguousarray(targets[rows] if is_final else targets[:, rows])
+        target = np.ascontiguousarray(targets[rows] if has_one_a_row else targets[:, rows])
         shared.append(replace(batch, target=target))
         start = rows.stop
     return tuple(shared)
@@ -132,12 +134,12 @@ def _read_text(reading: _Reading) -> Integers | None:
     if rows is None:
         return None
     indices, lengths = rows.indices, rows.lengths
-    if reading.is_final:
+    if reading.has_one_a_row:
         indices = indices.T if isinstance(raw, str) else indices
         lengths = (1,) * indices.shape[1] if isinstance(raw, str) else lengths
     if not _check_text(reading, lengths):
         return None
-    if reading.is_final:
+    if reading.has_one_a_row:
         return indices[0] if _check_classes(reading, indices[0], "text") else None
     if indices.shape[0] < reading.num_steps:
         shape = (reading.num_steps, reading.num_rows)
@@ -163,13 +165,13 @@ def _check_text(reading: _Reading, lengths: tuple[int, ...]) -> bool:
     is_right = True
     for row, (found, steps) in enumerate(zip(lengths, reading.lengths, strict=True)):
         key = "text" if isinstance(table.raw("text"), str) else f"text[{row}]"
-        if reading.is_final and found != 1:
+        if reading.has_one_a_row and found != 1:
             message = Text(
                 '`{key}`: found {found} letters, expected one label for the row (`from = "h_n"`)',
                 key=key,
                 found=found,
             )
-        elif not reading.is_final and found != steps:
+        elif not reading.has_one_a_row and found != steps:
             message = _other_length(key, found, steps)
         else:
             continue
@@ -205,7 +207,7 @@ def _check_classes(reading: _Reading, indices: Integers, key: str) -> bool:
 
 
 def _read_indices(reading: _Reading) -> Integers | None:
-    array = reading.table.array("indices", ndim=(0, 1) if reading.is_final else (1, 2), integer=True)
+    array = reading.table.array("indices", ndim=(0, 1) if reading.has_one_a_row else (1, 2), integer=True)
     if array is None or not _check_classes(reading, array, "indices"):
         return None
     return _fitted(reading, "indices", array, ())
@@ -221,17 +223,17 @@ def _read_values(reading: _Reading) -> Floats | None:
 def _fitted(reading: _Reading, key: str, array: TargetArray, rest: tuple[int, ...]) -> TargetArray | None:
     """Give an array of the module's layout time-major; without a batch axis it is for one row."""
     num_steps, num_rows = reading.num_steps, reading.num_rows
-    if reading.is_final:
+    if reading.has_one_a_row:
         batched = (num_rows, *rest)
     elif reading.is_batch_first:
         batched = (num_rows, num_steps, *rest)
     else:
         batched = (num_steps, num_rows, *rest)
-    alone = rest if reading.is_final else (num_steps, *rest)
+    alone = rest if reading.has_one_a_row else (num_steps, *rest)
     if num_rows == 1 and array.shape == alone:
-        return array.reshape(1, *rest) if reading.is_final else array.reshape(num_steps, 1, *rest)
+        return array.reshape(1, *rest) if reading.has_one_a_row else array.reshape(num_steps, 1, *rest)
     if array.shape == batched:
-        swaps = reading.is_batch_first and not reading.is_final
+        swaps = reading.is_batch_first and not reading.has_one_a_row
         return np.ascontiguousarray(array.swapaxes(0, 1)) if swaps else array
     expected = batched if reading.is_batched and not (num_rows == 1 and array.ndim == len(alone)) else alone
     axis = 1 if expected is batched and reading.is_batch_first else 0
@@ -239,7 +241,7 @@ def _fitted(reading: _Reading, key: str, array: TargetArray, rest: tuple[int, ..
     is_only_steps = len(expected) == array.ndim and all(
         array.shape[position] == expected[position] for position in others
     )
-    if is_only_steps and not reading.is_final:
+    if is_only_steps and not reading.has_one_a_row:
         message = _other_length(key, array.shape[axis], num_steps)
     elif is_only_steps and not rest:
         message = Text(

@@ -316,14 +316,17 @@ class _Writer:
 
     def _target(self) -> dict[str, str]:
         scenario = self._scenario
-        is_final = scenario.reads_final_state
+        has_one_a_row = scenario.reads_final_state
         every = [batch.target for batch in scenario.batches if batch.target is not None]
-        whole = np.concatenate(every, axis=0 if is_final else 1)
-        shown = whole if is_final and scenario.is_batched else whole[0] if is_final else self._laid_out(whole)
+        whole = np.concatenate(every, axis=0 if has_one_a_row else 1)
+        if has_one_a_row:
+            shown = whole if scenario.is_batched else whole[0]
+        else:
+            shown = self._laid_out(whole)
         if whole.dtype.kind == "f":
             return {"values": array_text(shown)}
         if self._is_spelt():
-            return {"text": self._spelt(whole, is_final=is_final)}
+            return {"text": self._spelt(whole, has_one_a_row=has_one_a_row)}
         return {"indices": _integers(shown)}
 
     def _is_spelt(self) -> bool:
@@ -333,12 +336,12 @@ class _Writer:
             return False
         return scenario.num_scores != len(scenario.vocabulary)
 
-    def _spelt(self, target: Array, *, is_final: bool) -> str:
+    def _spelt(self, target: Array, *, has_one_a_row: bool) -> str:
         vocabulary = self._scenario.vocabulary or ()
         batch = self._scenario.batches[0]
-        rows = target[:, None] if is_final else target.T
+        rows = target[:, None] if has_one_a_row else target.T
         lengths = (
-            batch.lengths if batch.lengths is not None and not is_final else (rows.shape[1],) * len(rows)
+            batch.lengths if batch.lengths is not None and not has_one_a_row else (rows.shape[1],) * len(rows)
         )
         if target.min() < 0 or target.max() >= len(vocabulary):
             raise _unsayable(Text("a class without a letter among classes with letters"))
