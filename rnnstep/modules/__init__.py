@@ -1,6 +1,6 @@
 """torch's modules, a file each, which says all that is its module's.
 
-A file whose last line is `ABOVE = …` has a module that may stand above the recurrent one in `[[layers]]`: a new one needs
+A file whose last line is `ABOVE = (…)` has modules that may stand above the recurrent one in `[[layers]]`: a new one needs
 no other file here.
 """
 
@@ -21,4 +21,4 @@ __all__ = ["above_recurrent"]
 def above_recurrent() -> dict[str, type[NetworkModule]]:
     """Give the modules that act on each step of a recurrent module's output alone, under torch's names."""
     files = (import_module(f"{__name__}.{one.name}") for one in pkgutil.iter_modules(__path__))
-    return {file.ABOVE.torch: file.ABOVE for file in files if hasattr(file, "ABOVE")}
+    return {module.torch: module for file in files for module in getattr(file, "ABOVE", ())}

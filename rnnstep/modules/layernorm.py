@@ -83,4 +83,4 @@ class LayerNorm(NetworkModule):
         ]
 
 
-ABOVE = LayerNorm
+ABOVE = (LayerNorm,)

@@ -106,6 +106,7 @@ FORWARD = {
     "initial states": f'{ALONE}[recurrent]\nmodule = "LSTM"\nhidden_size = 2\n{SEED}\n[initial_state]\nh_0 = [0.5, -0.5]\nc_0 = [[1.0, 2.0]]',
     "seed with one parameter given": f'{NUMBERS}[recurrent]\nmodule = "RNNCell"\nhidden_size = 2\n{SEED}bias_hh = [0.5, nan]',
     "embedding with padding_idx": f'{LETTERS}[embedding]\nembedding_dim = 3\npadding_idx = 0\n[recurrent]\nmodule = "RNN"\nhidden_size = 3\n[linear]\nout_features = 2\nbias = false\nfrom = "h_n"\n{SEED}round = 2',
+    "a ReLU": f'{LETTERS}[[layers]]\nmodule = "LSTM"\nhidden_size = 3\n[[layers]]\nmodule = "ReLU"\n{SEED}',
     "LayerNorm on packed rows": f'{LETTERS}[[layers]]\nmodule = "GRU"\nhidden_size = 3\nbatch_first = true\n[[layers]]\nmodule = "LayerNorm"\n{SEED}',
     "own cell": f'{NUMBERS}[recurrent]\nmodule = "odd"\nhidden_size = 3\n{SEED}round = 1\n[linear]\nout_features = 2\nfrom = "h_n"\n{OWN}',
     "own cell, packed, float64": f'{LETTERS}[recurrent]\nmodule = "odd"\nhidden_size = 3\n{SEED}\n[display]\ndtype = "float64"\n{OWN}',

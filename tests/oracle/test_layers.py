@@ -119,6 +119,33 @@ def test_logits_loss_and_gradients_are_torchs(dtype):
     assert_are_torchs(model, loss, gradients, units=1024, gradient_units=2**17)
 
 
+ACTIVATED = NORMED.replace('"LayerNorm"', '"%s"').replace("layernorm.weight = [1.5, 0.5, -1.0, 2.0]\n", "")
+ACTIVATED = ACTIVATED.replace("layernorm.bias = [0.1, 0.0, -0.2, 0.3]\n", "")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["Tanh", "ReLU", "Sigmoid"])
+def test_a_function_above_is_torchs_forward_and_back(name, dtype):
+    scenario = read_text(ACTIVATED % (name, TARGET.tolist(), dtype))
+    model = Model(scenario)
+    done = model.run_batch(0)
+    back = model.backward(done)
+    torch.manual_seed(3)
+    rnn = nn.LSTM(3, 2, bidirectional=True).to(getattr(torch, dtype))
+    packed = nn.utils.rnn.pack_padded_sequence(torch.tensor(scenario.batches[0].values), [4, 2])
+    output, _ = nn.utils.rnn.pad_packed_sequence(rnn(packed)[0], total_length=4)
+    logits = getattr(nn, name)()(output)
+    loss = nn.MSELoss(reduction="sum")(logits, logits.new_tensor(TARGET))
+    loss.backward()
+    unit = float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(done.logits, logits.detach().numpy(), rtol=0, atol=16 * unit)
+    assert back.loss == pytest.approx(loss.item(), rel=64 * unit)
+    for key, one in rnn.named_parameters():
+        np.testing.assert_allclose(back.parameters[key], one.grad.numpy(), rtol=0, atol=256 * unit)
+    assert check(model.run()).faults == ()
+    assert check_gradients(done, back).faults == ()
+
+
 def test_gradients_are_the_slopes_of_the_loss():
     assert_are_slopes(Model(normed()), rel=1e-5, abs_=1e-7)
 
@@ -142,7 +169,10 @@ def test_a_chain_that_the_short_form_can_say_is_the_same_network():
     assert difference(read_text(LONG), read_text(SHORT)) is None
 
 
-@pytest.mark.parametrize("text", [NORMED % (TARGET.tolist(), "float32"), LONG, SHORT])
+@pytest.mark.parametrize(
+    "text",
+    [NORMED % (TARGET.tolist(), "float32"), ACTIVATED % ("ReLU", TARGET.tolist(), "float32"), LONG, SHORT],
+)
 def test_a_chain_made_in_memory_is_written_and_reads_back(text, tmp_path):
     scenario = complete(read_text(text))
     live = replace(scenario, path=None, file_text=None, origins=Origins())

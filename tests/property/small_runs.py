@@ -27,6 +27,13 @@ weights = {seed = 1}
 target = {indices = [[0, 1], [1, 0], [0, 0]]}
 training = {optimizer = "SGD", lr = 0.1}
 """,
+    "a ReLU above": """
+input = {random = {shape = [3, 2, 2], seed = 1}, lengths = [3, 2]}
+layers = [{module = "RNN", hidden_size = 2, bidirectional = true}, {module = "ReLU"}]
+weights = {seed = 1}
+target = {indices = [[0, 1], [1, 0], [0, 0]]}
+training = {optimizer = "SGD", lr = 0.1}
+""",
     "by layer": """
 input = {random = {shape = [3, 2, 2], seed = 1}}
 recurrent = {module = "RNN", hidden_size = 2, num_layers = 2}

@@ -318,6 +318,9 @@ def plain_back(block: Block, known: Mapping[str, Pair], above: Pair) -> tuple[Pa
     derivation = derived(block)
     reading = Accumulating(above[0].dtype)
     parameters = {name: exact(value) for name, value in block.parameters.items()}
+    if not block.program.by_name.keys().isdisjoint(derivation.core.inputs):
+        # The slope of a function such as tanh is read from what the function gave.
+        known = {**known, **bounded(block, known, Rounding(above[0].dtype))}
     seen = {**parameters, **known, derivation.above: above}
     lines = evaluate_lines(derivation.core.lines, seen, reading)
     flat = {name: _one_axis(pair) for name, pair in {**known, derivation.above: above, **lines}.items()}

@@ -426,6 +426,8 @@ def _head_shares(done: Pass, g: Tensor, x: Tensor) -> Arrays:
     if isinstance(head, Linear):  # all steps in one product; autograd is asked step by step
         shares = {"weight": array(torch.matmul(g.mT, x))}
         return shares | {"bias": array(g.sum(dim=1))} if head.bias else shares
+    if not head.parameters:
+        return {}
     module = plain_module(head, leaves(done.scenario))
     names, parameters = zip(*module.named_parameters(), strict=True)
     with torch.enable_grad():

@@ -78,7 +78,8 @@ def plain_module(description: NetworkModule, parameters: Parameters) -> Module:
     from torch import nn
 
     places, names = description.arguments
-    made = getattr(nn, description.torch)(*places, **names, device="meta")
+    memory = {"device": "meta"} if description.parameters else {}  # one without parameters takes no device
+    made = getattr(nn, description.torch)(*places, **names, **memory)
     return _filled(
         made,
         {
