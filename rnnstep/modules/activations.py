@@ -79,6 +79,7 @@ class Tanh(Activation):
 
     torch = "Tanh"
     function = "tanh"
+    key: str = "tanh"
     words = Text("squashed into −1 … 1")
 
 
@@ -88,6 +89,7 @@ class ReLU(Activation):
 
     torch = "ReLU"
     function = "relu"
+    key: str = "relu"
     words = Text("what is negative becomes 0")
 
 
@@ -97,6 +99,7 @@ class Sigmoid(Activation):
 
     torch = "Sigmoid"
     function = "sigmoid"
+    key: str = "sigmoid"
     words = Text("squashed into 0 … 1")
 
 
