@@ -9,7 +9,9 @@ import pytest
 
 from rnnstep.engine import Model, Pass
 from rnnstep.language import Text
+from rnnstep.network.time import TimeAxis
 from rnnstep.reference import check, compare, run_reference
+from rnnstep.scenario.model import Scenario
 
 SMALL = 1e-4  # some hundred times the rounding errors of these runs in float32
 
@@ -187,3 +189,31 @@ def test_checked_tells_of_all_batches(make, monkeypatch):
     assert checked.used > 1
     assert checked.one_step_diff > checked.tolerance
     assert "disagrees" in str(checked.explanation)
+
+
+# ── one mistake in what tells time, on our side alone ────────────────────────────────────────────
+
+
+def packed(make):
+    x = {"values": np.random.default_rng(1).standard_normal((4, 3, 2)).tolist(), "lengths": [2, 4, 3]}
+    h_0 = np.random.default_rng(2).standard_normal((4, 3, 3)).tolist()
+    tables = {"input": x, "initial_state": {"h_0": h_0}}
+    return make("GRU", hidden_size=3, num_layers=2, bidirectional=True, tables=tables)
+
+
+def test_first_states_of_other_directions_are_not_torchs(make, monkeypatch):
+    scenario, right = packed(make), Scenario.first_state
+    assert check(Model(scenario).run()).agrees
+
+    def of_the_other_direction(self, block, name, num_rows):
+        other = {"forward": "backward", "backward": "forward"}[block.direction]
+        return right(self, replace(block, direction=other), name, num_rows)
+
+    monkeypatch.setattr(Scenario, "first_state", of_the_other_direction)
+    assert not check(Model(scenario).run()).agrees
+
+
+def test_rows_that_end_a_step_early_are_not_torchs(make, monkeypatch):
+    scenario = packed(make)
+    monkeypatch.setattr(TimeAxis, "final", lambda self, states, _: np.array(states[self.end]))
+    assert not check(Model(scenario).run()).agrees

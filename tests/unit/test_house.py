@@ -364,6 +364,25 @@ def test_the_judge_finds_blocks_by_their_wires() -> None:
     assert found == KEYS_ARE_SPELT
 
 
+# ── time ─────────────────────────────────────────────────────────────────────────────────────
+
+TELLS_TIME = {"axis", "alive", "first_state", "last_step", "final_step", "first_step", "live_rows"}
+
+
+def test_the_run_of_torch_tells_time_by_itself() -> None:
+    """Of ours it reads the description: what `network.time` says wrongly must not be wrong in both runs."""
+    here = "reference/run/"
+    read = {
+        f"{file}: {node.attr}"
+        for file, tree in sources().items()
+        if file.startswith(here)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in TELLS_TIME
+    }
+    assert read == set()
+    assert told(one for one in imports() if one.file.startswith(here) and "network.time" in one.module) == []
+
+
 # ── files and functions ──────────────────────────────────────────────────────────────────────
 
 

@@ -11,7 +11,15 @@ import numpy as np
 from rnnstep.engine import Pass
 from rnnstep.engine.shapes import as_torch_shows, from_torch_shape, state_as_torch_shows
 from rnnstep.equations.operations import Array
-from rnnstep.reference.run.layout import joined, keys_of, last_layer, states_by_block
+from rnnstep.reference.run.layout import (
+    final_states,
+    first_states,
+    joined,
+    keys_of,
+    last_layer,
+    living_rows,
+    states_by_block,
+)
 from rnnstep.reference.run.loss import loss_of, loss_values
 from rnnstep.reference.run.modules import (
     Module,
@@ -101,8 +109,11 @@ class _Reference:
         self._done = done
         self._scenario: Scenario = done.scenario
         self._batch = done.batch
-        self._living = done.batch.axis.alive()
+        self._living = living_rows(done.batch)
         self._input: Tensor = self._embedded()
+        self._first = first_states(self._scenario, self._batch.num_rows)
+        layers = range(self._scenario.recurrent.num_layers)
+        self._keys = [key for layer in layers for key in keys_of(done.blocks, layer)]  # as h_0 has them
 
     def run(self, inner_bytes: int) -> ReferencePass:
         scenario = self._scenario
@@ -147,12 +158,10 @@ class _Reference:
         assert self._batch.indices is not None
         return plain_module(table, self._scenario.parameters)(tensor(self._batch.indices))
 
-    def _first(self, key: str) -> dict[str, Array]:
-        block = self._done.by_key[key]
-        return {
-            name: self._scenario.first_state(block, name, self._batch.num_rows)
-            for name in block.program.states
-        }
+    def _first_of(self, key: str) -> dict[str, Array]:
+        """A block's states before its first step, (B, n)."""
+        number = self._keys.index(key)
+        return {name: state[number] for name, state in self._first.items()}
 
     def _stepped(self) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
         """Step every block on torch's own chain; give what entered each and each state after every step."""
@@ -165,7 +174,7 @@ class _Reference:
         for layer in range(self._scenario.recurrent.num_layers):
             for key in keys_of(blocks, layer):
                 block = self._done.by_key[key]
-                first = tuple(tensor(state) for state in self._first(key).values())
+                first = tuple(tensor(state) for state in self._first_of(key).values())
                 step = of_block(self._scenario, block, parameters)
                 run = walk(step, x, first, self._living, is_reversed=block.direction == "backward")
                 entered[key] = array(x)
@@ -183,18 +192,16 @@ class _Reference:
 
     def _inner(self, key: str, x: Array, states: dict[str, Array], most: int) -> dict[str, Array]:
         block = self._done.by_key[key]
-        return inner_values(self._scenario, block, x, states, self._first(key), self._living, most)
+        return inner_values(self._scenario, block, x, states, self._first_of(key), self._living, most)
 
     # ── whole modules ────────────────────────────────────────────────────────────────
 
     def _of_steps(self, states: dict[str, dict[str, Array]]) -> tuple[ModuleResult, Array]:
         """The results of loops over a cell: the last layer's h stacked, the last states of all."""
         names = list(self._scenario.cell.states)
-        final, by_key = self._batch.axis.final, self._done.by_key
         ends = [
             state_as_torch_shows(
-                self._scenario,
-                np.stack([final(kept[name], by_key[key].direction) for key, kept in states.items()]),
+                self._scenario, np.stack([self._final(key, kept[name]) for key, kept in states.items()])
             )
             for name in names[:2]
         ]
@@ -204,6 +211,10 @@ class _Reference:
             as_torch_shows(self._scenario, output), ends[0], ends[1] if len(ends) > 1 else None
         )
         return result, output
+
+    def _final(self, key: str, states: Array) -> Array:
+        is_reversed = self._done.by_key[key].direction == "backward"
+        return final_states(states, self._living, is_reversed=is_reversed)
 
     def _of_module(self) -> tuple[ModuleResult, tuple[Array, ...]]:
         """The results of the fused module; with dropout in train mode, of single layers with our masks between.
@@ -226,8 +237,9 @@ class _Reference:
         ends: list[tuple[Array, ...]] = []
         layers: list[Array] = []
         for layer in range(num_layers):
-            firsts = [self._first(key) for key in keys_of(self._done.blocks, layer)]
-            initials = tuple(tensor(np.stack([first[name] for first in firsts])) for name in firsts[0])
+            each = scenario.recurrent.num_directions
+            part = slice(layer * each, (layer + 1) * each)
+            initials = tuple(tensor(state[part]) for state in self._first.values())
             output, states = self._call(layer_module(scenario, layer), x, initials, batch_first=False)
             ends.append(tuple(array(state) for state in states))
             layers.append(array(output))
@@ -259,9 +271,8 @@ class _Reference:
 
     def _shown_initial(self) -> tuple[Tensor, ...]:
         """h_0 (and c_0) of all blocks, (D·L, B, n), without B when unbatched."""
-        firsts = [self._first(key) for key in self._done.runs]
-        stacked = [np.stack([first[name] for first in firsts]) for name in firsts[0]]
-        return tuple(tensor(state if self._scenario.is_batched else state[:, 0]) for state in stacked)
+        is_batched = self._scenario.is_batched
+        return tuple(tensor(state if is_batched else state[:, 0]) for state in self._first.values())
 
     def _whole_of_cell(self) -> ModuleResult:
         """A cell's whole module, always time-major; its final states laid out as the cell's."""

@@ -21,9 +21,8 @@ from rnnstep.engine import Block, Pass
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.modules.linear import Linear
-from rnnstep.network.time import Mask, states_before
 from rnnstep.reference.run.equations import TorchValues
-from rnnstep.reference.run.layout import keys_of
+from rnnstep.reference.run.layout import Mask, first_states, keys_of, living_rows, states_before
 from rnnstep.reference.run.loss import loss_gradients, loss_of, loss_values
 from rnnstep.reference.run.modules import Tensor, array, leaves, plain_module, tensor
 from rnnstep.reference.run.network import Network
@@ -100,10 +99,10 @@ class _Stepping:
 
     def __init__(self, done: Pass, *, by_equations: bool) -> None:
         self._done = done
-        self._living = done.batch.axis.alive()
+        self._living = living_rows(done.batch)
         self._stepper = equations_stepper if by_equations else cell_stepper
         self.network = Network(done.scenario)
-        self._first = self.network.first(done.batch)
+        self._first = first_states(done.scenario, done.batch.num_rows)
         self._entered: dict[int, Tensor] = {}
         self._x: dict[str, Tensor] = {}
         self._walks: dict[str, Walk] = {}
@@ -148,8 +147,8 @@ class _Stepping:
         """Step one block on a tensor of its own, which keeps what this block alone sends back."""
         x = self._x[block.key] = _keeping(x.view_as(x))
         is_reversed = block.direction == "backward"
-        position = block.layer * self._done.scenario.recurrent.num_directions + is_reversed
-        first = tuple(tensor(state[position]).requires_grad_() for state in self._first.values())
+        number = len(self._walks)  # blocks are stepped in the order in which h_0 has them
+        first = tuple(tensor(state[number]).requires_grad_() for state in self._first.values())
         step = self._stepper(self._done.scenario, block, self.network.parameters)
 
         def keeping_step(x_t: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -169,11 +168,14 @@ class _Stepping:
         scenario, batch = self._done.scenario, self._done.batch
         if not scenario.reads_final_state:
             return stacked
-        last = torch.tensor([batch.last_step(row) for row in range(batch.num_rows)])
+        rows = torch.arange(batch.num_rows)
+        last = rows.new_full(rows.shape, batch.num_steps - 1)
+        if self._living is not None:
+            last = tensor(self._living.sum(axis=0) - 1)
         ends = []
         for key in keys_of(self._done.blocks, scenario.recurrent.num_layers - 1):
             output, is_reversed = self._output[key], self._done.by_key[key].direction == "backward"
-            ends.append(output[0] if is_reversed else output[last, torch.arange(batch.num_rows)])
+            ends.append(output[0] if is_reversed else output[last, rows])
         return ends[0] if len(ends) == 1 else torch.cat(ends, -1)
 
 
@@ -257,16 +259,16 @@ class _Lines:
         key, program = block.key, block.program
         self._block = block
         self._reading = _StepwiseValues(done.scenario.dtype)
-        self._living = done.batch.axis.alive()
+        self._living = living_rows(done.batch)
         self._steps = len(values.x[key])
         self._reached = self._steps if self._living is None else int(self._living.any(axis=1).sum())
         self._given = {next(iter(program.inputs)): self._leaf(values.x[key])}
         self._after: dict[str, Tensor] = {}
         self._back: dict[str, Tensor] = {}
+        first, number = first_states(done.scenario, done.batch.num_rows), list(values.states).index(key)
         for name, value in values.states[key].items():
-            first = done.scenario.first_state(block, name, done.batch.num_rows)
             is_reversed = block.direction == "backward"
-            before = states_before(value, first, self._living, is_reversed=is_reversed)
+            before = states_before(value, first[name][number], self._living, is_reversed=is_reversed)
             self._given[f"{name}_prev"] = self._leaf(before)
             self._after[name] = self._leaf(value)
             self._back[name] = tensor(gradients.states[key][name][: self._reached])

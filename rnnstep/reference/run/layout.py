@@ -12,7 +12,53 @@ from rnnstep.engine import Block
 from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.graph import Part
-from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.model import Batch, Scenario
+
+Mask = NDArray[np.bool_]
+
+# What is about time stands here a second time on purpose. The engine has it from `rnnstep.network.time`; were it read
+# from there, a mistake in it would be in both runs and no comparison would show it. Only the description is shared.
+
+
+def living_rows(batch: Batch) -> Mask | None:
+    """Which rows take part in which step, (T, B); None where all do, or the padding is walked over."""
+    if not batch.packed or batch.lengths is None:
+        return None
+    living = np.zeros((batch.num_steps, batch.num_rows), np.bool_)
+    for row, length in enumerate(batch.lengths):
+        living[:length, row] = True
+    return living
+
+
+def first_states(scenario: Scenario, num_rows: int) -> dict[str, Array]:
+    """Each state before the first step, (D·L, B, n): layer by layer, forward before backward, as torch has h_0."""
+    recurrent = scenario.recurrent
+    found = {}
+    for name, size in recurrent.state_sizes.items():
+        given = scenario.initial_state.get(f"{name}_0")
+        zeros = np.zeros((recurrent.num_layers * recurrent.num_directions, num_rows, size), scenario.dtype)
+        found[name] = zeros if given is None else given
+    return found
+
+
+def states_before(states: Array, first: Array, living: Mask | None, *, is_reversed: bool) -> Array:
+    """The state that each step read, (T, B, n), from those after every step; anything where a row is over."""
+    before = np.empty_like(states)
+    if not is_reversed:
+        before[0], before[1:] = first, states[:-1]
+        return before
+    before[-1], before[:-1] = first, states[1:]
+    if living is not None:
+        last, rows = living.sum(axis=0) - 1, np.arange(living.shape[1])
+        before[last, rows] = first
+    return before
+
+
+def final_states(states: Array, living: Mask | None, *, is_reversed: bool) -> Array:
+    """A state where each row's run ended, (B, n), from those after every step."""
+    if is_reversed or living is None:
+        return np.asarray(states[0 if is_reversed else -1])
+    return np.asarray(states[living.sum(axis=0) - 1, np.arange(living.shape[1])])
 
 
 def states_by_block(scenario: Scenario, shown: Array) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnstep.engine.blocks import build
 from rnnstep.equations.operations import Array
+from rnnstep.reference.run.layout import first_states, living_rows
 from rnnstep.reference.run.modules import (
     Module,
     Tensor,
@@ -57,7 +58,7 @@ class Network:
             first: the states before the first step, if they are not the scenario's.
         """
         x = self.entered(batch)
-        given = self.first(batch) if first is None else first
+        given = first_states(self.scenario, batch.num_rows) if first is None else first
         states = {
             name: tensor(value) if isinstance(value, np.ndarray) else value for name, value in given.items()
         }
@@ -69,15 +70,6 @@ class Network:
             output, ends = self._whole(batch, x, states)
         logits = self.scores(self._features(output, ends[0]))
         return Outputs(logits, dict(zip(states, ends, strict=True)))
-
-    def first(self, batch: Batch) -> FirstStates:
-        """Each state before the first step, as the scenario gives it."""
-        return {
-            name: np.stack(
-                [self.scenario.first_state(block, name, batch.num_rows) for block in self._recurrent]
-            )
-            for name in self.scenario.cell.states
-        }
 
     def entered(self, batch: Batch) -> Tensor:
         """What enters the recurrent module, (T, B, I): values as given, or rows of the embedding."""
@@ -168,13 +160,14 @@ class Network:
         """A loop over a cell; of a cell of the file one for each layer and direction."""
         import torch
 
+        living = living_rows(batch)
         ends: list[tuple[Tensor, ...]] = []
         for layer in range(self.scenario.recurrent.num_layers):
             directions = []
             for block in (one for one in self._recurrent if one.layer == layer):
                 first = tuple(state[len(ends)] for state in states.values())
                 is_reversed = block.direction == "backward"
-                done = walk(self._steps[block.key], x, first, batch.axis.alive(), is_reversed=is_reversed)
+                done = walk(self._steps[block.key], x, first, living, is_reversed=is_reversed)
                 directions.append(done.whole(0))
                 ends.append(done.ends)
             x = directions[0] if len(directions) == 1 else torch.cat(directions, -1)

@@ -11,6 +11,7 @@ from rnnstep.engine.blocks import build
 from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.reference.run.layout import first_states
 from rnnstep.reference.run.loss import loss_of, mistake_of
 from rnnstep.reference.run.modules import Tensor, array, called, tensor, whole_module
 from rnnstep.reference.run.network import FirstStates, Network
@@ -106,7 +107,7 @@ def _loop(scenario: Scenario, *, retain_graph: bool) -> None:
     network = Network(scenario)
     optimizer = optimizer_of(scenario.training, network.parameters)
     batch = scenario.batches[0]
-    states: FirstStates = network.first(batch)
+    states: FirstStates = first_states(scenario, batch.num_rows)
     loss: Tensor = 0
     for t in range(batch.num_steps):
         step = _step_of(batch, t)
@@ -168,7 +169,8 @@ def _begin(scenario: Scenario, shape: Shape) -> None:
     """Call the module, or the cell on the first step, with zeros of a shape as h_0."""
     network, batch, recurrent = Network(scenario), scenario.batches[0], scenario.recurrent
     x = tensor(as_torch_shows(scenario, array(network.entered(batch))))
-    right = [tensor(state_as_torch_shows(scenario, state)) for state in network.first(batch).values()]
+    first = first_states(scenario, batch.num_rows).values()
+    right = [tensor(state_as_torch_shows(scenario, state)) for state in first]
     states = (x.new_zeros(shape), *right[1:])
     if recurrent.is_cell:
         (block,) = (block for block in build(scenario) if block.kind == "recurrent")

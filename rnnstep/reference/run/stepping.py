@@ -15,8 +15,8 @@ from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import names_in
-from rnnstep.network.time import Mask, states_before
 from rnnstep.reference.run.equations import TorchValues
+from rnnstep.reference.run.layout import Mask, states_before
 from rnnstep.reference.run.modules import Parameters, Tensor, array, one_layer, tensor
 from rnnstep.scenario.model import Scenario
 
