@@ -78,6 +78,15 @@ class Recurrent(NetworkModule):
         """2 when bidirectional, else 1."""
         return 2 if self.bidirectional else 1
 
+    @property
+    def num_states(self) -> int:
+        """D·num_layers: how many states of one name there are, as many as h_0 and h_n have rows of."""
+        return self.num_layers * self.num_directions
+
+    def position(self, layer: int, direction: Direction) -> int:
+        """Where the state of a layer and direction stands in h_0 and h_n: layer by layer, forward before backward."""
+        return layer * self.num_directions + (direction == "backward")
+
     @cached_property
     def state_sizes(self) -> dict[str, int]:
         """How many elements each state has; the first is the output."""
@@ -112,7 +121,7 @@ class Recurrent(NetworkModule):
         program = self.cell.program.sized(self.sizes_of(0))
         lines = sum(math.prod(map(int, program.shapes[name])) for name in program.names)
         inputs = self.input_size + self.size * (self.num_layers - 1)
-        return inputs + lines * self.num_layers * self.num_directions
+        return inputs + lines * self.num_states
 
     # ── parameters ───────────────────────────────────────────────────────────────────
 

@@ -54,7 +54,7 @@ def _first_state(source: ProgramSource, name: str, rows: str) -> str:
 def first_shape(source: ProgramSource, name: str, rows: str) -> tuple[object, ...]:
     """Give the shape of a state before the first step, as torch takes it for so many rows."""
     recurrent = source.scenario.recurrent
-    layers = () if recurrent.is_cell else (recurrent.num_layers * recurrent.num_directions,)
+    layers = () if recurrent.is_cell else (recurrent.num_states,)
     return (*layers, *((rows,) if source.scenario.is_batched else ()), source.width(name))
 
 

@@ -263,7 +263,7 @@ def _module_of(name: str) -> str:
 def _layers(source: ProgramSource) -> Iterator[str]:
     """Give one module a layer, so that our masks can stand between them."""
     recurrent: Recurrent = source.scenario.recurrent
-    above = recurrent.output_size * recurrent.num_directions
+    above = recurrent.size
     size = f"{recurrent.input_size} if k == 0 else {above}" if recurrent.input_size != above else str(above)
     yield source.comment(Text("one module a layer, so that dropout's masks can stand between them"))
     yield "layers = nn.ModuleList()"

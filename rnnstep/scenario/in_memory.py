@@ -135,7 +135,7 @@ def _states(
             continue
         array = np.array(value, dtype)
         size = sizes.get(key.removesuffix("_0"))
-        whole = (recurrent.num_layers * recurrent.num_directions, rows, size or 0)
+        whole = (recurrent.num_states, rows, size or 0)
         axes = [*([] if recurrent.is_cell else whole[:1]), rows, whole[2]]
         unbatched = [one for position, one in enumerate(axes) if position != len(axes) - 2]
         if size is None or (list(array.shape) != axes and not (rows == 1 and list(array.shape) == unbatched)):

@@ -226,8 +226,7 @@ class Scenario:
         given = self.initial_state.get(f"{name}_0")
         if given is None:
             return np.zeros((num_rows, int(block.program.states[name][0])), self.dtype)
-        position = block.layer * self.recurrent.num_directions + (block.direction == "backward")
-        return np.ascontiguousarray(given[position])
+        return np.ascontiguousarray(given[self.recurrent.position(block.layer, block.direction)])
 
     def with_parameters(self, changed: Mapping[str, Floats]) -> Scenario:
         """Give this scenario with some parameters replaced; what was pending may become complete."""

@@ -79,7 +79,7 @@ def target_at(run: SessionRun, spot: Spot, row: int, name: str, index: Index) ->
         return None
     is_first = spot.t == scenario.batches[spot.batch].axis.first_step(block.direction, row)
     if state in block.program.states and (name.endswith("_0") or (name.endswith("_prev") and is_first)):
-        position = block.layer * scenario.recurrent.num_directions + (block.direction == "backward")
+        position = scenario.recurrent.position(block.layer, block.direction)
         return EditTarget("initial_state", f"{state}_0", (position, row, *index), f"{state}_0[{index[0]}]")
     return None
 
@@ -248,4 +248,4 @@ def _state_shape(scenario: Scenario, key: str) -> tuple[int, int, int]:
     recurrent = scenario.recurrent
     sizes = recurrent.state_sizes
     rows = scenario.batches[0].num_rows
-    return recurrent.num_layers * recurrent.num_directions, rows, sizes[key.removesuffix("_0")]
+    return recurrent.num_states, rows, sizes[key.removesuffix("_0")]

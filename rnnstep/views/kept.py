@@ -51,5 +51,5 @@ def _in_output(scenario: Scenario, direction: Direction, t: int, row: int) -> st
 
 
 def _final(scenario: Scenario, layer: int, direction: Direction, row: int, state: str) -> str:
-    position = layer * scenario.recurrent.num_directions + (direction == "backward")
+    position = scenario.recurrent.position(layer, direction)
     return f"{state}_n[{position},{row}]" if scenario.is_batched else f"{state}_n[{position}]"

@@ -95,5 +95,4 @@ def _state(scenario: Scenario, batch: Batch, name: str, state: str) -> ValueShap
     remark = None
     if recurrent.batch_first and scenario.is_batched:
         remark = Text("the batch stays second, also with batch_first")
-    first = recurrent.num_layers * recurrent.num_directions
-    return ValueShape(name, (layers, *shape.words), (first, *shape.sizes), remark)
+    return ValueShape(name, (layers, *shape.words), (recurrent.num_states, *shape.sizes), remark)

@@ -383,6 +383,26 @@ def test_the_run_of_torch_tells_time_by_itself() -> None:
     assert told(one for one in imports() if one.file.startswith(here) and "network.time" in one.module) == []
 
 
+KNOWS_WHERE_STATES_STAND = {
+    "modules/recurrent.py",  # its `position`, which all others ask
+    "scenario/memory.py",  # how many parameters there are
+    "reference/run/layout.py",  # of torch's run, a second time on purpose
+}
+
+
+def test_where_a_state_stands_in_h_n_the_module_says() -> None:
+    """Layer by layer, forward before backward: who multiplies by the directions knows this order."""
+    found = {
+        file
+        for file, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+        for side in (node.left, node.right)
+        if isinstance(side, ast.Attribute) and side.attr == "num_directions"
+    }
+    assert found == KNOWS_WHERE_STATES_STAND
+
+
 # ── files and functions ──────────────────────────────────────────────────────────────────────
 
 

@@ -18,6 +18,7 @@ from rnnstep.reference.run.layout import (
     keys_of,
     last_layer,
     living_rows,
+    of_layer,
     states_by_block,
 )
 from rnnstep.reference.run.loss import loss_of, loss_values
@@ -237,8 +238,7 @@ class _Reference:
         ends: list[tuple[Array, ...]] = []
         layers: list[Array] = []
         for layer in range(num_layers):
-            each = scenario.recurrent.num_directions
-            part = slice(layer * each, (layer + 1) * each)
+            part = of_layer(scenario.recurrent, layer)
             initials = tuple(tensor(state[part]) for state in self._first.values())
             output, states = self._call(layer_module(scenario, layer), x, initials, batch_first=False)
             ends.append(tuple(array(state) for state in states))

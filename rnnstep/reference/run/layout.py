@@ -36,9 +36,14 @@ def first_states(scenario: Scenario, num_rows: int) -> dict[str, Array]:
     found = {}
     for name, size in recurrent.state_sizes.items():
         given = scenario.initial_state.get(f"{name}_0")
-        zeros = np.zeros((recurrent.num_layers * recurrent.num_directions, num_rows, size), scenario.dtype)
+        zeros = np.zeros((recurrent.num_states, num_rows, size), scenario.dtype)
         found[name] = zeros if given is None else given
     return found
+
+
+def of_layer(recurrent: Recurrent, layer: int) -> slice:
+    """Which of the states (D·L, B, n) are a layer's."""
+    return slice(layer * recurrent.num_directions, (layer + 1) * recurrent.num_directions)
 
 
 def states_before(states: Array, first: Array, living: Mask | None, *, is_reversed: bool) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnstep.engine.blocks import build
 from rnnstep.equations.operations import Array
-from rnnstep.reference.run.layout import first_states, living_rows
+from rnnstep.reference.run.layout import first_states, living_rows, of_layer
 from rnnstep.reference.run.modules import (
     Module,
     Tensor,
@@ -142,12 +142,11 @@ class Network:
         import torch
 
         lengths = batch.lengths if batch.packed else None
-        directions = self.scenario.recurrent.num_directions
         every: list[tuple[Tensor, ...]] = []
         for layer in range(self.scenario.recurrent.num_layers):
             module = self._layers[layer]
-            mine = slice(layer * directions, (layer + 1) * directions)
-            first = tuple(state[mine] for state in states.values())
+            part = of_layer(self.scenario.recurrent, layer)
+            first = tuple(state[part] for state in states.values())
             output, ends = called(module, x, first, lengths, batch_first=False, num_steps=batch.num_steps)
             every.append(ends)
             above = self.scenario.recurrent.above(layer)

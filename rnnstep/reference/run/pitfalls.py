@@ -144,7 +144,7 @@ def _h_0_of_the_wrong_shape(scenario: Scenario) -> Iterator[MistakenProgram]:
 def _wrong_shapes(scenario: Scenario) -> Iterator[tuple[Text, Shape]]:
     """The shapes that people give h_0, but for those that are right."""
     recurrent = scenario.recurrent
-    layers, rows = recurrent.num_layers * recurrent.num_directions, scenario.batches[0].num_rows
+    layers, rows = recurrent.num_states, scenario.batches[0].num_rows
     size = recurrent.output_size
     alone = (rows,) if scenario.is_batched else ()
     right = (*alone, size) if recurrent.is_cell else (layers, *alone, size)

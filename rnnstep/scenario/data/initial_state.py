@@ -42,7 +42,7 @@ def read_initial_state(
         array = table.array(key)
         if array is None:
             continue
-        whole = (recurrent.num_layers * recurrent.num_directions, num_rows, widths[key])
+        whole = (recurrent.num_states, num_rows, widths[key])
         expected = _expected(recurrent, whole, is_batched=is_batched)
         is_plain = whole[0] == whole[1] == 1 and array.shape == whole[2:]
         if array.shape == expected or is_plain:
