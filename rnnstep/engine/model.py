@@ -15,7 +15,7 @@ from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.blocks import build
 from rnnstep.engine.loss import LossBlocks, loss_blocks
 from rnnstep.engine.passes import Pass
-from rnnstep.engine.recurrence import BlockRun, Rows
+from rnnstep.engine.recurrence import BlockRun
 from rnnstep.engine.trace import Trace
 from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.operations import Array
@@ -103,7 +103,6 @@ class Model:
 
     def _run_batch(self, index: int, *, is_test: bool = False) -> Pass:
         batch = (self.scenario.test_batches if is_test else self.scenario.batches)[index]
-        rows = Rows.of(batch.lengths) if batch.packed and batch.lengths is not None else None
         is_kept = self._kept_bytes(batch) <= min(KEPT_BYTES, self.scenario.memory_limit)
         losses = self._loss_blocks(index, batch, is_test=is_test)
         blocks = self._with_loss(losses)
@@ -123,7 +122,7 @@ class Model:
                     tuple(
                         [self.scenario.first_state(block, name, x.shape[1]) for name in block.program.states]
                     ),
-                    rows=rows,
+                    batch.axis,
                     is_kept=is_kept,
                 )
             elif "mask" in block.wires:

@@ -234,7 +234,7 @@ class Pass:
 
     def live_rows(self, t: int) -> NDArray[np.intp] | None:
         """The rows of the batch that take part in step `t`; None when all do."""
-        return next(iter(self.runs.values())).live_rows(t)
+        return self.batch.axis.live_rows(t)
 
     def row_index(self, key: str, t: int, row: int) -> int | None:
         """Where a row of the batch stands among those of a block's step; None when it is over."""
@@ -278,18 +278,12 @@ class Pass:
 
     def recurrent_steps(self) -> Iterator[tuple[int, str]]:
         """Give (t, block key) of every recurrent step in the scenario's order of computation."""
-        steps = {key: run_steps(run) for key, run in self.runs.items()}
+        steps = {key: self.batch.axis.order(run.block.direction) for key, run in self.runs.items()}
         if self.scenario.display.order == "time":
-            most = max(run.num_steps for run in self.runs.values())
-            yield from ((t, key) for t in range(most) for key in self.runs if t in steps[key])
+            every = self.batch.axis.order("forward")
+            yield from ((t, key) for t in every for key in self.runs if t in steps[key])
         else:
             yield from ((t, key) for key in self.runs for t in steps[key])
-
-
-def run_steps(run: BlockRun) -> range:
-    """The steps of a run in order of computation; those that no row of a packed batch reaches are left out."""
-    last = max(segment.stop for segment in run.segments)
-    return range(last - 1, -1, -1) if run.is_reversed else range(last)
 
 
 def _flat(read: Mapping[str, Array]) -> dict[str, Array]:

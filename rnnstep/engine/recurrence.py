@@ -22,28 +22,9 @@ from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.magnitudes import Magnitudes, largest
 from rnnstep.equations.operations import Array
 from rnnstep.network.blocks import Block
+from rnnstep.network.time import RowOrder, TimeAxis
 
 SEGMENT_BYTES = 64 << 20  # kept numbers of one call at most, so that a long run needs no memory twice
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """How the rows of a packed batch lie while it runs: longest first."""
-
-    order: NDArray[np.intp]  # position while running → row of the batch
-    place: NDArray[np.intp]  # row of the batch → position while running
-    lengths: NDArray[np.intp]  # in running order, descending
-
-    @classmethod
-    def of(cls, lengths: Sequence[int]) -> Rows:
-        """Sort rows by their lengths, equal ones staying in order, as torch does."""
-        given = np.asarray(lengths, dtype=np.intp)
-        order = np.argsort(-given, kind="stable")
-        return cls(order, np.argsort(order, kind="stable"), given[order])
-
-    def alive(self, t: int) -> int:
-        """How many rows are longer than `t` steps."""
-        return int(np.searchsorted(-self.lengths, -t, side="left"))
 
 
 @dataclass(slots=True, eq=False)
@@ -67,14 +48,15 @@ class BlockRun:
         prepared: tuple[Any, ...],
         x: Array,
         initial: tuple[Array, ...],
+        axis: TimeAxis,
         *,
-        rows: Rows | None = None,
         is_kept: bool = True,
     ) -> None:
         self.block = block
         self.is_reversed = block.direction == "backward"
         self._prepared = prepared
-        self._rows = rows
+        self._axis = axis
+        self._rows = axis.longest_first()
         self._is_kept = is_kept
         self._mode = ONE_ROW if x.shape[1] == 1 else ROWS
         self._function = block.compiled.function(self._mode)
@@ -83,7 +65,7 @@ class BlockRun:
         self._states: dict[str, Array] = {}
         self._recent: tuple[int, tuple[Array, ...]] | None = None  # the segment computed anew last
         stretches = self._stretches()
-        self._arrays = self._made(x.dtype) if rows is None and len(stretches) > 1 else ()
+        self._arrays = self._made(x.dtype) if self._rows is None and len(stretches) > 1 else ()
         self._run(x, initial, stretches)
 
     @property
@@ -93,9 +75,7 @@ class BlockRun:
 
     def live_rows(self, t: int) -> NDArray[np.intp] | None:
         """The rows of the batch that take part in step `t`, ascending; None when all do."""
-        if self._rows is None:
-            return None
-        return np.sort(self._rows.order[: self._rows.alive(t)])
+        return self._axis.live_rows(t)
 
     def values(self, t: int) -> dict[str, Array]:
         """All values of step `t`: inputs, states before, and every line; each (live rows, n)."""
@@ -120,11 +100,7 @@ class BlockRun:
 
     def final(self, name: str) -> Array:
         """A state at the end of the run, (B, n): at each row's true length, or at step 0 going backwards."""
-        whole = self.state(name)
-        if self.is_reversed or self._rows is None:
-            return np.asarray(whole[0 if self.is_reversed else -1])
-        lengths = self._rows.lengths[self._rows.place]
-        return np.asarray(whole[lengths - 1, np.arange(len(lengths))])
+        return self._axis.final(self.state(name), self.block.direction)
 
     def over_time(self, name: str, row: int) -> Array | None:
         """One row's value after every step, (T, n), NaN where the row is over; None where only states are kept."""
@@ -170,7 +146,7 @@ class BlockRun:
         return self._mode
 
     @property
-    def rows(self) -> Rows | None:
+    def rows(self) -> RowOrder | None:
         """How the rows of a packed batch lie while it runs; None where all are alive all the time."""
         return self._rows
 
@@ -242,7 +218,7 @@ class BlockRun:
             cuts |= set(range(0, steps, most))
         ends = sorted(cuts)
         found = [
-            (start, stop, rows if self._rows is None else self._rows.alive(start))
+            (start, stop, rows if self._rows is None else self._rows.num_live(start))
             for start, stop in pairwise(ends)
         ]
         return found[::-1] if self.is_reversed else found
@@ -340,7 +316,7 @@ class BlockRun:
         if len(shape) > 1:
             return value  # a matrix that a cell of one's own makes of its parameters
         if np.ndim(value) < 2:
-            rows = self._shape[1] if self._rows is None else self._rows.alive(t)
+            rows = self._shape[1] if self._rows is None else self._rows.num_live(t)
             return np.array(np.broadcast_to(value, (rows, int(shape[0]) if shape else 1)))
         return self.in_batch_order(value, t)
 
@@ -348,7 +324,7 @@ class BlockRun:
         """Give the live rows of a step, which run longest first, in the batch's order."""
         if self._rows is None:
             return value
-        return value[np.argsort(self._rows.order[: self._rows.alive(t)], kind="stable")]
+        return value[np.argsort(self._rows.order[: self._rows.num_live(t)], kind="stable")]
 
 
 def _resized(state: Array, initial: Array, rows: int) -> Array:

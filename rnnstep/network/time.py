@@ -6,7 +6,9 @@ what was there before a step, where a row ends, and where what goes back from th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,32 @@ from rnnstep.network.blocks import Direction, Extent
 Mask = NDArray[np.bool_]
 
 
+def opposite(direction: Direction) -> Direction:
+    """The direction in which what goes back through a block is computed."""
+    return "forward" if direction == "backward" else "backward"
+
+
 @dataclass(frozen=True, slots=True)
+class RowOrder:
+    """How the rows of a packed batch lie while it runs: longest first, so that the live ones come first."""
+
+    order: NDArray[np.intp]  # position while running → row of the batch
+    place: NDArray[np.intp]  # row of the batch → position while running
+    lengths: NDArray[np.intp]  # in running order, descending
+
+    @classmethod
+    def of(cls, lengths: Sequence[int]) -> RowOrder:
+        """Sort rows by their lengths, equal ones staying in order, as torch does."""
+        given = np.asarray(lengths, dtype=np.intp)
+        order = np.argsort(-given, kind="stable")
+        return cls(order, np.argsort(order, kind="stable"), given[order])
+
+    def num_live(self, t: int) -> int:
+        """How many rows are longer than `t` steps."""
+        return int(np.searchsorted(-self.lengths, -t, side="left"))
+
+
+@dataclass(frozen=True)
 class TimeAxis:
     """The steps of a batch.
 
@@ -32,11 +59,25 @@ class TimeAxis:
     num_rows: int
     lengths: tuple[int, ...] | None = None
 
+    @cached_property
+    def _lengths(self) -> NDArray[np.intp]:
+        """How many steps each row takes part in, (B,)."""
+        given = (self.num_steps,) * self.num_rows if self.lengths is None else self.lengths
+        return np.asarray(given, dtype=np.intp)
+
     # ── rows ─────────────────────────────────────────────────────────────────────────
+
+    def length(self, row: int) -> int:
+        """How many steps a row takes part in."""
+        return self.num_steps if self.lengths is None else self.lengths[row]
 
     def last_step(self, row: int) -> int:
         """The last step in time, from 0, that a row takes part in."""
-        return self.num_steps - 1 if self.lengths is None else self.lengths[row] - 1
+        return self.length(row) - 1
+
+    def is_live(self, t: int, row: int) -> bool:
+        """Whether a row takes part in a step."""
+        return t < self.length(row)
 
     @property
     def num_reached(self) -> int:
@@ -52,7 +93,15 @@ class TimeAxis:
         """Which rows take part in which step, (T, B); None when all do in all."""
         if self.lengths is None:
             return None
-        return np.arange(self.num_steps)[:, None] < np.asarray(self.lengths)
+        return np.arange(self.num_steps)[:, None] < self._lengths
+
+    def live_rows(self, t: int) -> NDArray[np.intp] | None:
+        """The rows that take part in a step, ascending; None when all do in all."""
+        return None if self.lengths is None else np.flatnonzero(self._lengths > t)
+
+    def longest_first(self) -> RowOrder | None:
+        """How packed rows lie while they run; None where all take part in all steps."""
+        return None if self.lengths is None else RowOrder.of(self.lengths)
 
     # ── the order of a direction ─────────────────────────────────────────────────────
 
@@ -69,6 +118,11 @@ class TimeAxis:
         """The step at which a direction comes to the end of a row."""
         return self.order(direction, row)[-1]
 
+    def step_before(self, direction: Direction, t: int, row: int) -> int | None:
+        """The step that a direction computed before `t`; None of a row's first."""
+        before = t + 1 if direction == "backward" else t - 1
+        return before if before >= 0 and self.is_live(before, row) else None
+
     def steps(self, extent: Extent, direction: Direction = "forward") -> range:
         """The steps of a block's computation, in its order; what is computed once stands at the last."""
         return range(self.end, self.num_reached) if extent.is_single else self.order(direction)
@@ -81,7 +135,21 @@ class TimeAxis:
 
     def before(self, states: NDArray[Any], first: NDArray[Any], direction: Direction) -> NDArray[Any]:
         """What each step read of a state, (T, B, n): the state of the step before, at first `first`, (B, n)."""
-        return states_before(states, first, self.alive(), is_reversed=direction == "backward")
+        if direction == "forward":
+            return np.concatenate((first[None], states[:-1]))
+        shifted = np.concatenate((states[1:], first[None]))
+        if self.lengths is not None:  # a row that is packed begins at its own last step
+            begins = np.arange(1, self.num_steps + 1)[:, None] >= self._lengths
+            shifted[begins] = np.broadcast_to(first, shifted.shape)[begins]
+        return shifted
+
+    def in_order(self, values: NDArray[Any], direction: Direction) -> NDArray[Any]:
+        """Each row's steps in the order in which a direction computes them; of what is in that order, in that of time."""
+        if direction == "forward":
+            return values
+        t = np.arange(self.num_steps)[:, None]
+        turned = np.where(t < self._lengths, self._lengths - 1 - t, t)
+        return np.asarray(values[turned, np.arange(self.num_rows)])
 
     def final(self, states: NDArray[Any], direction: Direction) -> NDArray[Any]:
         """A state where each row ended, (B, n)."""
@@ -89,22 +157,9 @@ class TimeAxis:
             return np.asarray(states[0])
         if self.lengths is None:
             return np.asarray(states[-1])
-        return np.asarray(states[np.asarray(self.lengths) - 1, np.arange(self.num_rows)])
+        return np.asarray(states[self._lengths - 1, np.arange(self.num_rows)])
 
     def onto_final(self, values: Array, whole: Array, direction: Direction) -> None:
         """Put what belongs to final states, (B, n), where those were computed in `whole`, (T, B, n)."""
         for row, value in enumerate(values):
             whole[self.final_step(direction, row), row] = value
-
-
-def states_before(
-    states: NDArray[Any], first: NDArray[Any], living: Mask | None, *, is_reversed: bool
-) -> NDArray[Any]:
-    """What each step read of a state, (T, B, n), where `living` says which rows take part in which step; None: all."""
-    if not is_reversed:
-        return np.concatenate((first[None], states[:-1]))
-    shifted = np.concatenate((states[1:], first[None]))
-    if living is not None:  # a row that is packed begins at its own last step
-        begins = ~np.concatenate((living[1:], np.zeros_like(living[:1])))
-        shifted[begins] = np.broadcast_to(first, shifted.shape)[begins]
-    return shifted

@@ -17,6 +17,7 @@ from rnnstep.equations.program import program
 from rnnstep.network.blocks import Block, Where
 from rnnstep.network.graph import Graph
 from rnnstep.network.loop import Loop, composed
+from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When, Wire
 from rnnstep.scenario.read import read_text
 
@@ -39,7 +40,9 @@ def run_of(block: Block, x: np.ndarray) -> BlockRun:
     rows = x.shape[1]
     mode = ONE_ROW if rows == 1 else ROWS
     first = tuple(np.zeros((rows, int(shape[0]))) for shape in block.program.states.values())
-    return BlockRun(block, block.compiled.prepare(block.parameters, x.dtype, mode), x, first)
+    return BlockRun(
+        block, block.compiled.prepare(block.parameters, x.dtype, mode), x, first, TimeAxis(*x.shape[:2])
+    )
 
 
 def way_of(run: BlockRun, above: np.ndarray) -> RecurrentBackward:

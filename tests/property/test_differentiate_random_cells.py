@@ -13,6 +13,7 @@ from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.evaluate import Values, evaluate, evaluate_lines
 from rnnstep.equations.program import Program
 from rnnstep.network.blocks import Block, Where
+from rnnstep.network.time import TimeAxis
 from tests.property.cell_runs import only_fixed, with_way_back
 from tests.property.random_cells import ANY_CELL, QUICK, cell
 from tests.property.way_back_checks import compiled_agrees, names_agree, slopes_agree, works_out
@@ -131,7 +132,7 @@ def test_the_engine_goes_back_as_the_lines_do(
     prepared = block.compiled.prepare(run.parameters, np.dtype(run.dtype), ONE_ROW if rows == 1 else ROWS)
     first = tuple(run.given[before] for before in run.program.befores)
     with np.errstate(all="ignore"):
-        done = BlockRun(block, prepared, run.given["x"], first)
+        done = BlockRun(block, prepared, run.given["x"], first, TimeAxis(steps, rows))
         way = RecurrentBackward(done, BackwardEquations(block, rows, is_summed=steps > 1), run.above)
         of_rows, shared = run.back(derived)[-1]
     for name, value in run.parameters.items():

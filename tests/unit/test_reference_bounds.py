@@ -13,7 +13,6 @@ import pytest
 from rnnstep.engine import Model
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.syntax import parse_expression
-from rnnstep.network.time import states_before
 from rnnstep.reference.judge.bounds import Rounding, exact
 from rnnstep.reference.judge.findings import Tally, differences
 from rnnstep.reference.judge.run_bounds import carried_errors
@@ -107,11 +106,10 @@ def carried(done, key="L0"):
     run, batch = done.runs[key], done.batch
     living = batch.axis.alive()
     before = {
-        name: states_before(
+        name: batch.axis.before(
             run.state(name),
             done.scenario.first_state(run.block, name, batch.num_rows),
-            living,
-            is_reversed=run.is_reversed,
+            run.block.direction,
         )
         for name in run.block.program.states
     }
@@ -160,10 +158,11 @@ def test_states_before_and_at_the_end_of_packed_rows():
     np.testing.assert_array_equal(living.sum(axis=0), [2, 6, 4])
     for key, run in done.runs.items():
         states = run.state("h")
-        before = states_before(states, np.zeros((3, 5), np.float32), living, is_reversed=run.is_reversed)
+        before = done.batch.axis.before(states, np.zeros((3, 5), np.float32), run.block.direction)
         for t in range(6):
             np.testing.assert_array_equal(before[t][living[t]], done.value(key, "h_prev", t))
-        np.testing.assert_array_equal(done.batch.axis.final(states, run.block.direction), run.final("h"))
+        ends = [states[1, 0], states[5, 1], states[3, 2]] if key == "L0" else states[0]
+        np.testing.assert_array_equal(run.final("h"), ends)
 
 
 def test_differences_count_the_same_nan_and_infinity_as_equal():

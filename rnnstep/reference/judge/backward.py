@@ -30,7 +30,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Name
 from rnnstep.language import Text
-from rnnstep.network.time import states_before
+from rnnstep.network.time import opposite
 from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps, TorchSteps, one_step_back
 from rnnstep.reference.judge.block_bounds import Pairs
 from rnnstep.reference.judge.bounds import Error, Rounding, exact
@@ -275,7 +275,7 @@ class ShownGradients:
         for before in block.program.befores:
             if program.before(f"{D}{before}") == name and before in inner:
                 first = np.zeros(inner[before].shape[1:], inner[before].dtype)
-                return states_before(inner[before], first, None, is_reversed=block.direction != "backward")
+                return self._done.batch.axis.before(inner[before], first, opposite(block.direction))
         return inner.get(bare)
 
     def _forward(self, block: Block, name: str) -> Array | None:
@@ -287,10 +287,7 @@ class ShownGradients:
         for state in block.program.states:
             if block.program.before(state) == name:
                 first = self._done.scenario.first_state(block, state, self._done.batch.num_rows)
-                is_reversed = block.direction == "backward"
-                return states_before(
-                    values.states[key][state], first, self._done.batch.axis.alive(), is_reversed=is_reversed
-                )
+                return self._done.batch.axis.before(values.states[key][state], first, block.direction)
         return self._reference.lines.get(key, {}).get(name)
 
     def _above(self, block: Block) -> str:
@@ -521,8 +518,7 @@ class ComparedGradients(Judged):
         """Whether a block's way back ends at a step."""
         if self.back.by_key[key].extent.is_single:
             return True
-        is_reversed = self.back.by_key[key].direction == "backward"
-        return t == (self.back.batch.axis.end if is_reversed else 0)
+        return t == self.back.batch.axis.order(self.back.by_key[key].direction)[0]
 
 
 def compare_gradients(

@@ -25,7 +25,8 @@ from rnnstep.engine.backward import BackwardPass
 from rnnstep.equations.bounds import Pair
 from rnnstep.equations.differentiate import D
 from rnnstep.equations.operations import Array
-from rnnstep.network.time import states_before
+from rnnstep.network.blocks import Direction
+from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When
 from rnnstep.reference.judge.block_bounds import (
     LossBounds,
@@ -272,8 +273,7 @@ class TorchSteps(JudgedBackward):
         entering = {next(iter(block.program.inputs)): exact(self._values.x[key])}
         for name, value in states.items():
             first = self.done.scenario.first_state(block, name, self.done.batch.num_rows)
-            is_reversed = block.direction == "backward"
-            before = states_before(value, first, self.living, is_reversed=is_reversed)
+            before = self.done.batch.axis.before(value, first, block.direction)
             entering[block.program.before(name)] = exact(before)
         return entering, {name: exact(value) for name, value in states.items()}
 
@@ -395,7 +395,7 @@ class EngineRun(JudgedBackward):
         error = self._errors.inputs(key)
         entering = {next(iter(run.block.program.inputs)): (self._errors.entering(key), error)}
         for name, value in self._errors.before(key).items():
-            before = _shifted(states[name], is_reversed=run.is_reversed)
+            before = _shifted(states[name], run.block.direction)
             entering[run.block.program.before(name)] = value, before
         return entering, {name: (run.state(name), states[name]) for name in run.block.program.states}
 
@@ -411,17 +411,17 @@ class EngineRun(JudgedBackward):
 
     def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
         core, read = back.derivation.core, self._read_by_key[key]
+        core_of_block = core_block(back.block, back.derivation)
         errors = carried_errors(
-            core_block(back.block, back.derivation),
+            core_of_block,
             back.entering,
             {name: read[core.before(name)] for name in core.states},
             self.done.scenario.dtype,
             self.living,
         )
-        is_reversed = back.block.direction != "backward"
         return back.along(
             {
-                core.before(name): (read[core.before(name)], _shifted(error, is_reversed=is_reversed))
+                core.before(name): (read[core.before(name)], _shifted(error, core_of_block.direction))
                 for name, error in errors.items()
             }
         )
@@ -434,9 +434,9 @@ class EngineRun(JudgedBackward):
             self._tally.compare(self.kind, key, f"{D}{name}", ours, theirs[span], error, span.start)
 
 
-def _shifted(error: Error, *, is_reversed: bool) -> Error:
-    """The error of what each step read of the step before it, in the order of computation."""
-    return states_before(error, np.zeros(error.shape[1:]), None, is_reversed=is_reversed)
+def _shifted(error: Error, direction: Direction) -> Error:
+    """The error of what each step read of the step before it, in the order of computation; there is none in rows that are over."""
+    return TimeAxis(error.shape[0], error.shape[1]).before(error, np.zeros(error.shape[1:]), direction)
 
 
 def one_step_back(back: BackwardPass, reference: ReferenceGradients, key: str, t: int) -> Pairs:

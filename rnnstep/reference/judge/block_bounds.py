@@ -24,8 +24,7 @@ from rnnstep.equations.differentiate import Backward, D, backward
 from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
-from rnnstep.network.blocks import Direction
-from rnnstep.network.time import Mask, states_before
+from rnnstep.network.time import Mask, opposite
 from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sum, exact
 from rnnstep.reference.run.forward import ReferencePass
 from rnnstep.reference.run.loss import given_by_row
@@ -39,8 +38,7 @@ def derived(block: Block) -> Backward:
 
 def core_block(block: Block, derivation: Backward) -> Block:
     """The way back of a recurrent block as a block that carries its states the other way through time."""
-    direction: Direction = "forward" if block.direction == "backward" else "backward"
-    return replace(block, direction=direction, program=derivation.core)
+    return replace(block, direction=opposite(block.direction), program=derivation.core)
 
 
 # ── forward ──────────────────────────────────────────────────────────────────────────────────────
@@ -58,11 +56,11 @@ class OneStep:
         self._reading = Rounding(self._dtype)
         self._prepared = self.block.compiled.prepare(self.block.parameters, self._dtype, ROWS)
         self.names = varying(self.block.program)
-        is_reversed = self.block.direction == "backward"
         self._known = {next(iter(self.block.program.inputs)): reference.x[key]}
         for name, value in reference.states[key].items():
             first = done.scenario.first_state(self.block, name, done.batch.num_rows)
-            self._known[f"{name}_prev"] = states_before(value, first, self._living, is_reversed=is_reversed)
+            before = done.batch.axis.before(value, first, self.block.direction)
+            self._known[f"{name}_prev"] = before
 
     def at(self, span: slice) -> dict[str, tuple[Array, Error]]:
         """Give for every line our value and the bound of its error, (steps, B, n)."""

@@ -27,7 +27,7 @@ from rnnstep.engine.shapes import from_torch_shape
 from rnnstep.equations.bounds import Pair
 from rnnstep.equations.compile import ROWS
 from rnnstep.equations.operations import Array
-from rnnstep.network.time import Mask, states_before
+from rnnstep.network.time import TimeAxis
 from rnnstep.reference.judge.block_bounds import LiveRows, LossBounds, OneStep, bounded, spans
 from rnnstep.reference.judge.bounds import Error, Rounding, exact
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
@@ -44,7 +44,7 @@ class Followed:
     errors: Mapping[str, Error]
 
 
-def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], living: Mask | None) -> Followed:
+def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], axis: TimeAxis) -> Followed:
     """Take every step of a block from the h before it that a module gave.
 
     Args:
@@ -52,15 +52,18 @@ def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], living:
         x: what entered the module's layer, (T, B, I).
         h: what it gave in the block's direction, (T, B, n).
         first: each state before the first step, (B, n).
-        living: which rows take part in which step, (T, B); None when all do.
+        axis: the steps, and which rows take part in which.
     """
-    order = _Order(h.shape[0], h.shape[1], living, is_reversed=block.direction == "backward")
+
+    def turned(whole: NDArray[Any]) -> NDArray[Any]:
+        return axis.in_order(whole, block.direction)
+
     output, *others = block.program.states
-    inputs = {next(iter(block.program.inputs)): order.of(x)}
-    inputs[f"{output}_prev"] = states_before(order.of(h), first[output], None, is_reversed=False)
+    inputs = {next(iter(block.program.inputs)): turned(x)}
+    inputs[f"{output}_prev"] = axis.before(turned(h), first[output], "forward")
     known: dict[str, tuple[Array, Error]] = {name: exact(value) for name, value in inputs.items()}
     if others:
-        known |= _others(_given_output(block), inputs, {name: first[name] for name in others}, living)
+        known |= _others(_given_output(block), inputs, {name: first[name] for name in others}, axis)
     values = {name: np.empty((*h.shape[:2], len(first[name][0])), x.dtype) for name in block.program.states}
     errors = {name: np.empty(value.shape) for name, value in values.items()}
     rounding = Rounding(x.dtype)
@@ -73,26 +76,12 @@ def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], living:
         found = bounded(block, flat, rounding)
         for name in block.program.states:
             values[name][span], errors[name][span] = (rows.back(part) for part in found[name])
-    values, errors = ({name: order.of(whole) for name, whole in each.items()} for each in (values, errors))
+    values, errors = ({name: turned(whole) for name, whole in each.items()} for each in (values, errors))
+    living = axis.alive()
     if living is not None:
         for whole in (*values.values(), *errors.values()):
             whole[~living] = 0
     return Followed(values, errors)
-
-
-class _Order:
-    """Between the order of time and that in which a block computes; turning round twice is as before."""
-
-    def __init__(self, steps: int, rows: int, living: Mask | None, *, is_reversed: bool) -> None:
-        t = np.arange(steps)[:, None]
-        lengths = np.full(rows, steps) if living is None else living.sum(axis=0)
-        self._t = (
-            np.where(t < lengths, lengths - 1 - t, t) if is_reversed else np.broadcast_to(t, (steps, rows))
-        )
-        self._row = np.arange(rows)
-
-    def of(self, whole: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(whole[self._t, self._row])
 
 
 def _given_output(block: Block) -> Block:
@@ -105,7 +94,7 @@ def _given_output(block: Block) -> Block:
 
 
 def _others(
-    block: Block, inputs: Mapping[str, Array], first: Mapping[str, Array], living: Mask | None
+    block: Block, inputs: Mapping[str, Array], first: Mapping[str, Array], axis: TimeAxis
 ) -> dict[str, Pair]:
     """What each step reads of the states that the module does not return, and its error, (T, B, n)."""
     compiled = block.compiled
@@ -117,16 +106,12 @@ def _others(
     before = {}
     for name, state in first.items():
         index, start, stop = compiled.columns[name]
-        before[name] = states_before(kept[index][..., start:stop], state, None, is_reversed=False)
+        before[name] = axis.before(kept[index][..., start:stop], state, "forward")
     dtype = next(iter(inputs.values())).dtype
-    errors = carried_errors(
-        block, {name: exact(value) for name, value in inputs.items()}, before, dtype, living
-    )
+    given = {name: exact(value) for name, value in inputs.items()}
+    errors = carried_errors(block, given, before, dtype, axis.alive())
     return {
-        f"{name}_prev": (
-            value,
-            states_before(errors[name], np.zeros(value.shape[1:]), None, is_reversed=False),
-        )
+        f"{name}_prev": (value, axis.before(errors[name], np.zeros(value.shape[1:]), "forward"))
         for name, value in before.items()
     }
 
@@ -308,7 +293,7 @@ class _Judging:
                     n: self._scenario.first_state(block, n, self._done.batch.num_rows)
                     for n in (output, *others)
                 }
-                followed = follow(block, x, h, first, self._living)
+                followed = follow(block, x, h, first, self._done.batch.axis)
                 self._tally.compare(
                     "module", key, output, followed.values[output], h, followed.errors[output]
                 )
@@ -511,9 +496,7 @@ class Comparison(Judged):
         state = name.removesuffix("_prev")
         if state in states:
             first = self.done.scenario.first_state(block, state, self.done.batch.num_rows)
-            return states_before(
-                states[state], first, self.done.batch.axis.alive(), is_reversed=block.direction == "backward"
-            )
+            return self.done.batch.axis.before(states[state], first, block.direction)
         return self.reference.inner[key].get(name)
 
     @cached_property
