@@ -209,7 +209,7 @@ class RecurrentBackward:
         """What comes from above at each step of a segment, in the order of computation."""
         segment = self._run.segments[number]
         part = self._ordered[segment.start : segment.stop, : segment.rows]
-        part = part[::-1] if self._run.is_reversed else part
+        part = self._run.turned(part)
         return part[:, 0] if self._run.mode == ONE_ROW else part
 
     def _stored(self, kept: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -260,7 +260,7 @@ class RecurrentBackward:
     def _later(self, t: int) -> dict[str, Array]:
         """The sums over the steps that come before `t` on the way back, under torch's names."""
         found: dict[str, Array] = {}
-        here, k = self._place(t)
+        here, k = self._run.place(t)
         for number in range(len(self._run.segments) - 1, here - 1, -1):
             steps = slice(k + 1, None) if number == here else slice(None)
             part = self._part(number, self._forward(number), self._kept(number), steps)
@@ -283,8 +283,7 @@ class RecurrentBackward:
             is_suspect, so_far = suspicions(self._equations, parameters, gradients, beside, so_far)
             found = np.flatnonzero(is_suspect)
             if found.size:
-                k = int(found[-1])
-                return segment.stop - 1 - k if self._run.is_reversed else segment.start + k
+                return segment.order(self._run.block.direction)[int(found[-1])]
         return None
 
     def _is_bounded(self) -> bool:
@@ -311,13 +310,6 @@ class RecurrentBackward:
         return sums < float(np.finfo(self._above.dtype).max) / FAR
 
     # ── looking ──────────────────────────────────────────────────────────────────────
-
-    def _place(self, t: int) -> tuple[int, int]:
-        """The segment of a step, and its place there in the order of computation."""
-        for number, segment in enumerate(self._run.segments):
-            if segment.start <= t < segment.stop:
-                return number, segment.stop - 1 - t if self._run.is_reversed else t - segment.start
-        raise IndexError(t)
 
     def _vectors(self, number: int, known: Mapping[str, Array], kept: tuple[Array, ...]) -> dict[str, Array]:
         """Every line that is a vector over a segment, derived from what is kept."""
@@ -366,14 +358,12 @@ class RecurrentBackward:
         whole = np.zeros((steps, rows, next(iter(parts.values())).shape[-1]), self._above.dtype)
         for number, part in parts.items():
             segment = self._run.segments[number]
-            whole[segment.start : segment.stop, : segment.rows] = (
-                part[::-1] if self._run.is_reversed else part
-            )
+            whole[segment.start : segment.stop, : segment.rows] = self._run.turned(part)
         return whole if self._run.rows is None else whole[:, self._run.rows.place]
 
     def values(self, t: int) -> dict[str, Array]:
         """All values of a step; vectors of the live rows."""
-        number, k = self._place(t)
+        number, k = self._run.place(t)
         core = self._equations.derived.core
         kept, piece = self._kept(number), self._pieces[number]
         live = self._run.live_rows(t)

@@ -174,11 +174,7 @@ def _of_run(run: BlockRun) -> Iterator[Stretch]:
     shapes = run.block.program.shapes
     for number, segment in enumerate(run.segments):
         rows = np.arange(segment.rows) if run.rows is None else run.rows.order[: segment.rows]
-        order = (
-            range(segment.stop - 1, segment.start - 1, -1)
-            if run.is_reversed
-            else range(segment.start, segment.stop)
-        )
+        order = segment.order(run.block.direction)
         widest = max(prod(map(int, shapes[name])) for name in names)
         window = max(1, _WINDOW // max(1, segment.rows * widest * dtype.itemsize))
         for start in range(0, len(order), window):

@@ -52,10 +52,9 @@ def prediction(done: Pass) -> tuple[str, ...] | None:
     if said.ndim == 1:
         return tuple(_name(names, int(index)) for index in said)
     between = "" if names is not None and all(len(name) == 1 for name in names) else " "
-    lengths = done.batch.lengths or (len(said),) * said.shape[1]
     return tuple(
         between.join(_name(names, int(index)) for index in said[:length, row])
-        for row, length in enumerate(lengths)
+        for row, length in enumerate(done.batch.true_lengths)
     )
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.magnitudes import Magnitudes, largest
 from rnnstep.equations.operations import Array
-from rnnstep.network.blocks import Block
+from rnnstep.network.blocks import Block, Direction
 from rnnstep.network.time import RowOrder, TimeAxis
 
 SEGMENT_BYTES = 64 << 20  # kept numbers of one call at most, so that a long run needs no memory twice
@@ -37,6 +37,10 @@ class Segment:
     x: Array  # (steps, rows, input_size), in the order of computation
     before: tuple[Array, ...]  # each state before the first step, (rows, size)
     kept: tuple[Array, ...] | None  # what the function gave, or None if it is to be computed anew
+
+    def order(self, direction: Direction) -> range:
+        """Its steps as a direction computes them."""
+        return range(self.start, self.stop)[:: -1 if direction == "backward" else 1]
 
 
 class BlockRun:
@@ -112,7 +116,7 @@ class BlockRun:
         for segment in self.segments:
             if place < segment.rows:
                 part = self._row_of(segment, place, name)
-                whole[segment.start : segment.stop] = part[::-1] if self.is_reversed else part
+                whole[segment.start : segment.stop] = self.turned(part)
         return whole
 
     def before(self, name: str, t: int) -> Array:
@@ -155,6 +159,17 @@ class BlockRun:
         """Whether all that was computed is kept, and not the states alone."""
         return self._is_kept
 
+    def place(self, t: int) -> tuple[int, int]:
+        """The segment of a step, and the step's place there in the order of computation."""
+        for number, segment in enumerate(self.segments):
+            if segment.start <= t < segment.stop:
+                return number, segment.order(self.block.direction).index(t)
+        raise IndexError(t)
+
+    def turned(self, steps: Array) -> Array:
+        """Steps in the order of time as they are computed, and the other way round."""
+        return steps[::-1] if self.is_reversed else steps
+
     # ── running ──────────────────────────────────────────────────────────────────────
 
     def _run(self, x: Array, initial: tuple[Array, ...], stretches: Sequence[tuple[int, int, int]]) -> None:
@@ -167,7 +182,7 @@ class BlockRun:
             else:
                 before = tuple([state[:rows] for state in initial])
             piece = x[start:stop, :rows]
-            piece = np.ascontiguousarray(piece[::-1] if self.is_reversed else piece)
+            piece = np.ascontiguousarray(self.turned(piece))
             kept = self._call(piece, before, self._part(start, stop))
             if not self._is_kept:
                 kept = tuple(
@@ -244,19 +259,18 @@ class BlockRun:
             )
             assert array is not None  # states are kept in any case
             only = self._rows_of(array)[..., a:b]
-            return only[::-1] if self.is_reversed else only
+            return self.turned(only)
         whole = np.zeros((*self._shape[:2], b - a), self.segments[0].x.dtype)
         for segment in self.segments:
             part = self._rows_of(self._kept(segment, needs_all=False)[index])[..., a:b]
-            whole[segment.start : segment.stop, : segment.rows] = part[::-1] if self.is_reversed else part
+            whole[segment.start : segment.stop, : segment.rows] = self.turned(part)
         return whole[:, self._rows.place]
 
     def _known(self, t: int) -> tuple[dict[str, Array], frozenset[str]]:
         """What is stored of step `t`, in running order, and the names that are the same at every step."""
-        number = self._segment_at(t)
+        number, k = self.place(t)
         segment = self.segments[number]
         kept = self._kept(segment, needs_all=True, number=number)
-        k = segment.stop - 1 - t if self.is_reversed else t - segment.start
         compiled = self.block.compiled
         known: dict[str, Array] = dict(self.block.parameters)
         shared = frozenset(known)
@@ -289,12 +303,6 @@ class BlockRun:
                 (segment.before[position][place][None], known[state][:-1])
             )
         return compiled.derive(name, known)
-
-    def _segment_at(self, t: int) -> int:
-        for number, segment in enumerate(self.segments):
-            if segment.start <= t < segment.stop:
-                return number
-        raise IndexError(t)
 
     def _kept(self, segment: Segment, *, needs_all: bool, number: int = 0) -> tuple[Array, ...]:
         assert segment.kept is not None

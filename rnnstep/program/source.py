@@ -71,7 +71,7 @@ class ProgramSource:
     def is_packed(self) -> bool:
         """Whether any batch is packed: then all go the same way."""
         return any(
-            batch.packed and batch.lengths is not None
+            batch.packed_lengths is not None
             for batch in (*self.scenario.batches, *(self.scenario.test_batches if self.is_tested else ()))
         )
 

@@ -127,7 +127,17 @@ class Batch:
     @cached_property
     def axis(self) -> TimeAxis:
         """Its steps, and which rows take part in which."""
-        return TimeAxis(self.num_steps, self.num_rows, self.lengths if self.packed else None)
+        return TimeAxis(self.num_steps, self.num_rows, self.packed_lengths)
+
+    @property
+    def packed_lengths(self) -> tuple[int, ...] | None:
+        """The rows' lengths where the padding is left out; None where there is none, or it is walked over."""
+        return self.lengths if self.packed else None
+
+    @property
+    def true_lengths(self) -> tuple[int, ...]:
+        """How many steps of each row are no padding, whether it is left out or walked over."""
+        return (self.num_steps,) * self.num_rows if self.lengths is None else self.lengths
 
     def last_step(self, row: int) -> int:
         """The last step, from 0, that a row takes part in."""

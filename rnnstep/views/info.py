@@ -83,7 +83,8 @@ class _Page(Page):
             )
         lengths = self._batch.lengths
         if lengths is not None and self._batch.packed:
-            sizes = [sum(length > t for length in lengths) for t in range(max(lengths))]
+            axis = self._batch.axis
+            sizes = [sum(axis.is_live(t, row) for row in range(axis.num_rows)) for t in axis.order("forward")]
             text = Text(
                 "Packed: torch is given a PackedSequence whose data is ({total}, {size}), the real x of all rows,"
                 " with batch_sizes {sizes}; what comes out is padded with zeros to seq_len again, and h_n is"
@@ -116,10 +117,9 @@ class _Page(Page):
             title = Text("Where torch keeps each state of row {row} of the batch", row=row)
         lines: list[Row] = []
         for key, run in session.run.trace.passes[self._number].runs.items():
-            last = self._batch.last_step(row)
-            steps = [0] if last == 0 else [0, last]
-            block = run.block
-            for t in reversed(steps) if run.is_reversed else steps:
+            block, axis = run.block, self._batch.axis
+            first, last = axis.first_step(block.direction, row), axis.final_step(block.direction, row)
+            for t in dict.fromkeys((first, last)):
                 for state in block.program.states:
                     path = tree.path_to(Spot(self._number, key, t, state, epoch=session.run.epoch.index))
                     target = "" if path is None else f"go {write_place(tree, path)}"

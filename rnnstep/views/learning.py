@@ -249,10 +249,9 @@ def wanted(scenario: Scenario) -> tuple[str, ...] | None:
             target[:, None][row] if target.ndim == 1 else target[:, row] for row in range(batch.num_rows)
         ]
         for row, indices in enumerate(by_row):
-            length = batch.lengths[row] if batch.lengths is not None and target.ndim > 1 else len(indices)
             said = [
                 str(int(index)) if names is None or not 0 <= index < len(names) else names[int(index)]
-                for index in indices[:length]
+                for index in indices[: batch.true_lengths[row]]
             ]
             found.append(("" if _is_spelt(scenario) else " ").join(said))
     return tuple(found)

@@ -381,8 +381,7 @@ def is_at(finding: NotFinite, spot: Spot) -> bool:
 
 def shown_input(scene: Scene, t: int, most: int) -> str:
     """What goes in at a step: a letter, an index, or the numbers (as many as there is room for)."""
-    lengths = scene.done.batch.lengths
-    if lengths is not None and t >= lengths[scene.row]:
+    if t >= scene.done.batch.true_lengths[scene.row]:
         return scene.look.say(Text("pad"))
     return _shown_input(scene.run, scene.batch, scene.row, t, scene.look.alphabet, most)
 

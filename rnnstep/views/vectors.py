@@ -96,8 +96,7 @@ def _is_output(scene: Scene, name: str) -> bool:
 
 def over(scene: Scene, cells: int) -> RowBlock:
     """Say that the row of the batch takes no part in this step any more."""
-    lengths = scene.done.batch.lengths
-    length = lengths[scene.row] if lengths else scene.done.batch.num_steps
+    length = scene.done.batch.true_lengths[scene.row]
     text = Text("row {row} of the batch is over: its length is {length}", row=scene.row, length=length)
     return [fit((Span(scene.look.say(text), "dim"),), cells)]
 

@@ -11,7 +11,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.linear import Linear
 from rnnstep.network.blocks import Block
-from rnnstep.worksheet.worksheet import Asked, GivenOnSheet, Worksheet, steps_of
+from rnnstep.worksheet.worksheet import Asked, GivenOnSheet, Worksheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +315,10 @@ class SheetPage:
                     found[wire.label] = wire
         yield from found.values()
 
+    def _end_of(self, block: Block) -> int:
+        """The step, from 1, where the sheet's row ends in a block's direction."""
+        return self.sheet.done.batch.axis.final_step(block.direction, self.sheet.row) + 1
+
     def _wire(self, block: Block, entering: str) -> WireEquation:
         is_linear = block.kind == "map"
         is_single = block.extent.is_single
@@ -322,7 +326,7 @@ class SheetPage:
         parts = [
             (
                 self.prefix(one),
-                NameAtTime(one.output, str(steps_of(one, self.last)[-1] + 1) if is_single else "t"),
+                NameAtTime(one.output, str(self._end_of(one)) if is_single else "t"),
             )
             for one in self.recurrent
             if one.layer == layer

@@ -54,11 +54,6 @@ class GivenOnSheet(NamedTuple):
     name: str
 
 
-def steps_of(block: Block, last: int) -> range:
-    """A row's steps in a block's order, `last` its last one."""
-    return range(last, -1, -1) if block.direction == "backward" else range(last + 1)
-
-
 class Needs:
     """A walk back from values.
 
@@ -74,7 +69,6 @@ class Needs:
         self._graph = done.graph
         self._axis = done.batch.axis
         self._row = row
-        self._last = done.batch.last_step(row)
         self._given: set[GivenOnSheet] = set()
         self.lines: set[SheetPlace] = set()
         self.parameters: set[tuple[str, str]] = set()
@@ -118,11 +112,11 @@ class Needs:
                 yield from self._entering(block, name, place.t)
 
     def _state_before(self, block: Block, t: int, state: str) -> Iterator[SheetPlace]:
-        before = t + 1 if block.direction == "backward" else t - 1
-        if 0 <= before <= self._last:
-            yield from self._state(block, before, state)
-        else:
+        before = self._axis.step_before(block.direction, t, self._row)
+        if before is None:
             self._given.add(GivenOnSheet("first", block.key, t, state))
+        else:
+            yield from self._state(block, before, state)
 
     def _state(self, block: Block, t: int, state: str) -> Iterator[SheetPlace]:
         if t in self._steps:
@@ -304,8 +298,9 @@ def _asked(
     """The values in the order in which the scenario's calculation comes to them."""
     blocks = [block for block in blocks if block.kind in ("recurrent", "map")]
     _check_names(names, blocks)
-    last = scenario.batches[0].last_step(row)
-    places = [(t, block) for block in blocks for t in steps_of(block, last) if t in steps]
+    axis = scenario.batches[0].axis
+    places = [(t, block) for block in blocks for t in axis.order(block.direction, row) if t in steps]
+    last = axis.last_step(row)
     places = [(t, block) for t, block in places if not block.extent.is_single or t == last]
     if scenario.display.order == "time" and not scenario.recurrent.bidirectional:
         places.sort(key=lambda place: place[0])

@@ -44,7 +44,7 @@ def variants(done: Pass) -> Iterator[Slip]:
         yield Slip("directions_share_weights", wires={"parameters": _of_forward})
     if batch.num_rows > 1:
         yield Slip("h_n_viewed", wires={"finals": _viewed})
-    if batch.packed and batch.lengths is not None:
+    if batch.packed_lengths is not None:
         yield Slip("padding_walked", walks_padding=True)
     yield from _indices(done)
 

@@ -264,7 +264,7 @@ class _Reference:
             module,
             x,
             initials,
-            None if self._living is None else self._batch.lengths,
+            self._batch.packed_lengths,
             batch_first=batch_first,
             num_steps=self._batch.num_steps,
         )

@@ -22,10 +22,10 @@ Mask = NDArray[np.bool_]
 
 def living_rows(batch: Batch) -> Mask | None:
     """Which rows take part in which step, (T, B); None where all do, or the padding is walked over."""
-    if not batch.packed or batch.lengths is None:
+    if batch.packed_lengths is None:
         return None
     living = np.zeros((batch.num_steps, batch.num_rows), np.bool_)
-    for row, length in enumerate(batch.lengths):
+    for row, length in enumerate(batch.packed_lengths):
         living[:length, row] = True
     return living
 

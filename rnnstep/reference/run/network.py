@@ -121,7 +121,7 @@ class Network:
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One call of the fused module, in the layout that the scenario gives it."""
         module = self._module
-        lengths = batch.lengths if batch.packed else None
+        lengths = batch.packed_lengths
         options: dict[str, Any] = {
             "batch_first": self.scenario.recurrent.batch_first,
             "num_steps": batch.num_steps,
@@ -141,7 +141,7 @@ class Network:
         """Single layers with our masks between, since the fused module draws its own."""
         import torch
 
-        lengths = batch.lengths if batch.packed else None
+        lengths = batch.packed_lengths
         every: list[tuple[Tensor, ...]] = []
         for layer in range(self.scenario.recurrent.num_layers):
             module = self._layers[layer]

@@ -181,7 +181,7 @@ def _begin(scenario: Scenario, shape: Shape) -> None:
             whole_module(scenario),
             x,
             states,
-            batch.lengths if batch.packed else None,
+            batch.packed_lengths,
             batch_first=recurrent.batch_first,
             num_steps=batch.num_steps,
         )

@@ -103,8 +103,7 @@ def read_target(
 
 
 def _lengths(batches: tuple[Batch, ...]) -> tuple[int, ...]:
-    every = (batch.lengths or (batch.num_steps,) * batch.num_rows for batch in batches)
-    return tuple(itertools.chain.from_iterable(every))
+    return tuple(itertools.chain.from_iterable(batch.true_lengths for batch in batches))
 
 
 def _ignore_index(document: Document) -> int:

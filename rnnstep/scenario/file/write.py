@@ -340,13 +340,11 @@ class _Writer:
         vocabulary = self._scenario.vocabulary or ()
         batch = self._scenario.batches[0]
         rows = target[:, None] if has_one_a_row else target.T
-        lengths = (
-            batch.lengths if batch.lengths is not None and not has_one_a_row else (rows.shape[1],) * len(rows)
-        )
         if target.min() < 0 or target.max() >= len(vocabulary):
             raise _unsayable(Text("a class without a letter among classes with letters"))
         texts = [
-            "".join(vocabulary[k] for k in row[:length]) for row, length in zip(rows, lengths, strict=True)
+            "".join(vocabulary[k] for k in row[:length])
+            for row, length in zip(rows, batch.true_lengths, strict=True)
         ]
         return _value(texts)
 
@@ -460,7 +458,6 @@ def _texts_and_labels(batches: tuple[Batch, ...]) -> list[tuple[list[int], int]]
     for batch in batches:
         if batch.indices is None or batch.target is None or batch.target.ndim != 1:
             return None
-        lengths = batch.lengths or (batch.num_steps,) * batch.num_rows
-        rows = zip(batch.indices.T.tolist(), lengths, batch.target.tolist(), strict=True)
+        rows = zip(batch.indices.T.tolist(), batch.true_lengths, batch.target.tolist(), strict=True)
         found += [(row[:length], label) for row, length, label in rows]
     return found
