@@ -12,6 +12,7 @@ update:weight_hh/m[1,0]     in the update, which has one step
 e7:2:backward:3/L0          in epoch 7 (from 1); the first goes without saying.  e7:  and  e7:backward:  are wholes
 3                           where the order is by layer: step 3 of the first block
 hh, L1/hh[1]                typed at a place: the same pass and step as that one's
+h_3, L1/h_3[1]              3/h and 3/L1/h[1], as books and the header write a value of step 3
 3/L0/hh[1]@row5             any of these, seen in row 5 of the batch (from 0); without it the row stays as it is
 """
 
@@ -38,6 +39,9 @@ _OPERATION = re.compile(
     r"(?P<name>[\w∂′]+)(?:\[(?P<element>\d{1,9}(?:\s*,\s*\d{1,9})?)\](?:\.(?P<term>\d{1,9}))?)?"
 )
 _GRADIENT = re.compile(r"(?<![^/])(?:d|grad)\.")
+_WITH_STEP = re.compile(
+    r"(?P<prefix>(?:.*:)?)(?:(?P<key>[^/:]+)/)?(?P<name>[^/:]+)_(?P<step>\d{1,9})(?P<element>\[.*)?"
+)
 
 PHASES: Mapping[str, Phase] = {
     "forward": "forward",
@@ -145,7 +149,7 @@ def read_place(tree: Tree, text: str, here: Spot | None = None) -> Path:
     path = _at_the_step(tree, text, here)
     if path is not None:
         return path
-    typed = _Typed.read(tree, text)
+    typed = _Typed.read(tree, _with_step(tree, text, here))
     spot = typed.spot(tree)
     path = tree.path_to(spot)
     if path is None and spot.key is None and spot.batch is not None and spot.phase is not None:
@@ -181,6 +185,27 @@ def _at_the_step(tree: Tree, text: str, here: Spot | None) -> Path | None:
         if path is not None:
             return path
     return None
+
+
+def _with_step(tree: Tree, text: str, here: Spot | None) -> str:
+    """Give `h_3[1]` as `3/h[1]`, in the block of `here` where that has an h; every other text as it is."""
+    match = _WITH_STEP.fullmatch(text)
+    if match is None:
+        return text
+    prefix = _PREFIX.fullmatch(match["prefix"])
+    batch = int(prefix["batch"]) - 1 if prefix is not None and prefix["batch"] else 0
+    phase = PHASES.get((prefix["phase"] or "forward").lower()) if prefix is not None else None
+    if phase not in tree.phases or not 0 <= batch < tree.num_batches:
+        return text
+    name = _GRADIENT.sub(D, match["name"])
+    whole = f"{name}_{match['step']}"
+    if _block_with(tree, batch, phase, whole) or not _block_with(tree, batch, phase, name):
+        return text
+    key = match["key"]
+    if key is None and here is not None and here.phase == phase and here.key in tree.keys(batch, phase):
+        key = here.key if name in tree.block(replace(here, batch=batch)).program.names else None
+    parts = (match["step"], *([] if key is None else [key]), name + (match["element"] or ""))
+    return match["prefix"] + "/".join(parts)
 
 
 def _is_no_place(text: str) -> UsageError:

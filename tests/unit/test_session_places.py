@@ -68,6 +68,12 @@ display = {order = "layer"}
         ("hello", "反向：3／L0／∂a［1］", Spot(0, "L0", 2, "∂a", 1, phase="backward")),
         ("hello", "更新：bias_ih", Spot(0, "bias_ih", 0, phase="update")),
         ("weather", "update:linear.bias/w[0]", Spot(0, "linear.bias", 0, "w", 0, phase="update")),
+        ("hello", "h_3", Spot(0, "L0", 2, "h")),
+        ("hello", "h_3[1]", Spot(0, "L0", 2, "h", 1)),
+        ("multilayer", "L1/h_2", Spot(0, "L1", 1, "h")),
+        ("windows", "2:h_3", Spot(1, "L0", 2, "h")),
+        ("hello", "backward:d.h_3", Spot(0, "L0", 2, "∂h", phase="backward")),
+        ("hello", "e7:反向：∂h_3［1］", Spot(0, "L0", 2, "∂h", 1, phase="backward", epoch=6)),
     ],
 )
 def test_a_place_is_read(name, text, spot):
@@ -121,6 +127,10 @@ def test_start_is_a_place(text):
         ("hello", "3/L0/hh[1,0]", ("no place",)),
         ("hello", "update:weight_hx", ("did you mean `weight_",)),
         ("hello", "update:weight_hh/k", ("no place",)),
+        ("hello", "h_9", ("no step 9", "1 to 5")),
+        ("hello", "h_0", ("no step 0", "1 to 5")),
+        ("hello", "k_3", ("no place `k_3`",)),
+        ("hello", "update:h_3", ("no place",)),
     ],
 )
 def test_a_place_that_is_not_there_is_told(name, text, parts):
@@ -138,6 +148,19 @@ def test_a_place_that_is_not_there_is_told(name, text, parts):
 )
 def test_an_operation_without_a_step_is_the_first_steps_where_nothing_is_computed_yet(text, place):
     assert Session.open(run_of("hello")).go(text).place == place
+
+
+@pytest.mark.parametrize(
+    ("at", "text", "place"),
+    [
+        ("1/L1/ih", "h_2", "2/L1/h"),
+        ("1/L0", "h_2", "2/L0/h"),
+        ("1/L1", "L0/h_2", "2/L0/h"),
+        ("start", "h_2", "2/L0/h"),
+    ],
+)
+def test_a_name_with_its_step_is_read_in_the_block_where_one_is(at, text, place):
+    assert Session.open(run_of("multilayer")).go(at).go(text).place == place
 
 
 def test_a_bad_place_is_said_and_nothing_moves():
