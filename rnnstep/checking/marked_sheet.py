@@ -92,7 +92,7 @@ def _of_row(scenario: Scenario, number: int, row: int) -> Scenario:
         None if batch.lengths is None else batch.lengths[here],
         batch.packed,
     )
-    states = {name: value[:, here] for name, value in scenario.initial_state.items()}
+    states = {name: value[:, here] for name, value in scenario.initial_of(batch).items()}
     return replace(
         scenario, batches=(alone,), initial_state=states, loss=None, training=None, test_batches=(), cure=None
     )

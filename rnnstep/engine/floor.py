@@ -121,6 +121,9 @@ def bounded_state(scenario: Scenario) -> tuple[float, str] | None:
     bound = scenario.cell.bound
     if bound is None:
         return None
-    given = scenario.initial_state.get("h_0") if bound.is_from_first else None
-    largest = bound.limit if given is None or not given.size else max(bound.limit, float(np.abs(given).max()))
+    largest = bound.limit
+    for batch in scenario.batches if bound.is_from_first else ():
+        given = scenario.initial_of(batch).get("h_0")
+        if given is not None and given.size:
+            largest = max(largest, float(np.abs(given).max()))
     return (largest, bound.formula) if math.isfinite(largest) else None

@@ -75,8 +75,13 @@ class Model:
         return Model(scenario, replace(self._made, blocks=blocks, prepared={}))
 
     def with_initial_state(self, initial_state: Mapping[str, Array]) -> Model:
-        """The same model from other states before the first step, each (L·D, B, n)."""
-        return Model(replace(self.scenario, initial_state=MappingProxyType(dict(initial_state))), self._made)
+        """The same model from other states before the first step of every batch, each (L·D, B, n)."""
+        batches = tuple(
+            batch if batch.initial_state is None else replace(batch, initial_state=None)
+            for batch in self.scenario.batches
+        )
+        states = MappingProxyType(dict(initial_state))
+        return Model(replace(self.scenario, batches=batches, initial_state=states), self._made)
 
     def run(self) -> Trace:
         """Run every batch; each starts from the initial state."""
@@ -111,7 +116,7 @@ class Model:
         if graph is None:
             graph = self._made.graphs[number] = Graph(blocks)
         done = Pass(self.scenario, batch, blocks, graph, index, losses)
-        generator: np.random.Generator | None = None
+        done.masks = self.scenario.masks_of(batch)
         for block in self.blocks:
             if block.program.states:
                 x = done.entering(block.key, next(iter(block.program.inputs)))
@@ -119,18 +124,10 @@ class Model:
                     block,
                     self._stacked(block, x.shape[1]),
                     x,
-                    tuple(
-                        [self.scenario.first_state(block, name, x.shape[1]) for name in block.program.states]
-                    ),
+                    tuple([self.scenario.first_state(block, name, batch) for name in block.program.states]),
                     batch.axis,
                     is_kept=is_kept,
                 )
-            elif "mask" in block.wires:
-                if generator is None:
-                    generator = np.random.default_rng(self.scenario.recurrent.dropout_seed)
-                mask = self.scenario.recurrent.above(block.layer)
-                assert mask is not None
-                done.masks[block.key] = mask.mask(generator, batch.num_steps, batch.num_rows, self._dtype)
         return done
 
     def blocks_of(self, index: int) -> tuple[Block, ...]:

@@ -40,7 +40,7 @@ class Pass:
         self.graph = graph  # their wires; passes with other numbers share it
         self._losses = losses
         self.runs: dict[str, BlockRun] = {}
-        self.masks: dict[str, Array] = {}  # of each block that reads one, (T, B, n)
+        self.masks: Mapping[str, Array] = {}  # of each block that reads one, (T, B, n)
         self._wholes: dict[str, dict[str, Array]] = {}
 
     # A graph has the numbers of the pass that it was made for: blocks are asked for here.

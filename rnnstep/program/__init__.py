@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.program.data import batches_lines, entering_lines, input_lines
@@ -31,10 +32,25 @@ def torch_program(scenario: Scenario, language: str = "en") -> str:
 
     It prints what the modules give; with a target also the loss and all gradients; with a training instead
     the loss of every epoch.
+
+    Raises:
+        UsageError: Several batches have masks or first states of their own in a way that a program does not write.
     """
     source = ProgramSource(scenario, language)
+    _check_given(source)
     body = list(_body(source))
     return "\n".join([*_head(source, "\n".join(body)), *body]) + "\n"
+
+
+def _check_given(source: ProgramSource) -> None:
+    """Refuse what enters each of several batches where the loop of a training does not take it."""
+    every = (*source.scenario.batches, *source.scenario.test_batches)
+    if source.is_several and any(batch.masks is not None for batch in every):
+        raise UsageError(Text("a program has no place for masks that are given for each of several batches"))
+    if source.has_own_states and source.training is not None:
+        raise UsageError(
+            Text("the program of a training has no place for first states that are given for each batch")
+        )
 
 
 # ── head ─────────────────────────────────────────────────────────────────────────────

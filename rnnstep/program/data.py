@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.engine.shapes import as_torch_shows
+from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.language import Text
 from rnnstep.program.literals import WIDTH, nested, quoted, tensor, words
 from rnnstep.program.source import ProgramSource, indented
@@ -157,6 +157,14 @@ def _parts(source: ProgramSource, batch: Batch, *, indent: int) -> list[str]:
         parts.append(f"torch.tensor({list(batch.true_lengths)})")
     if source.has_loss:
         parts.append(tensor(shown_target(source, batch), indent=indent))
+    if source.has_own_states:
+        states, sizes = source.scenario.initial_of(batch), source.scenario.recurrent.state_sizes
+        for name, size in sizes.items():
+            zeros = np.zeros(
+                (source.scenario.recurrent.num_states, batch.num_rows, size), source.scenario.dtype
+            )
+            shown = state_as_torch_shows(source.scenario, states.get(f"{name}_0", zeros))
+            parts.append(tensor(shown, indent=indent))
     return parts
 
 

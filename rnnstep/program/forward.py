@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnstep.engine.shapes import state_as_torch_shows
+from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.language import Text
 from rnnstep.program.literals import tensor
 from rnnstep.program.loss import added_lines
@@ -34,6 +34,8 @@ def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool 
 
 def first_lines(source: ProgramSource, rows: str) -> Iterator[str]:
     """Give the lines that make `h_0` (and `c_0`) for so many rows, as the scenario gives them, or zeros."""
+    if source.has_own_states:  # they come with the batch
+        return
     for name in source.scenario.cell.states:
         yield f"{variable(name)}_0 = {_first_state(source, name, rows)}"
 
@@ -45,7 +47,9 @@ def first_names(source: ProgramSource) -> list[str]:
 
 def _first_state(source: ProgramSource, name: str, rows: str) -> str:
     scenario = source.scenario
-    given = scenario.initial_state.get(f"{name}_0")
+    if source.has_own_states:
+        return f"{variable(name)}_0"
+    given = scenario.initial_of(source.batch).get(f"{name}_0")
     if given is not None:
         return tensor(state_as_torch_shows(scenario, given))
     return source.zeros(*first_shape(source, name, rows))
@@ -130,8 +134,7 @@ def _loops(source: ProgramSource, *, first: bool) -> Iterator[str]:
     names = [variable(name) for name in cell.states]
     if not first:
         yield from first_lines(source, source.rows)
-    if source.has_masks:
-        yield f"generator = np.random.default_rng({recurrent.dropout_seed})"
+    yield from _masks(source)
     yield "output, last = x, []"
     yield f"for k in range({recurrent.num_layers}):"
     if source.has_masks:
@@ -173,7 +176,7 @@ def _initial(source: ProgramSource, *, first: bool) -> tuple[list[str], list[str
     """Give the lines that make h_0 and c_0, and their names; nothing where all are zeros."""
     if first:
         return [], first_names(source)
-    if not source.scenario.initial_state:
+    if not (source.has_own_states or source.scenario.initial_of(source.batch)):
         return [], []
     return list(first_lines(source, source.rows)), first_names(source)
 
@@ -221,7 +224,7 @@ def _chain(source: ProgramSource, *, first: bool) -> Iterator[str]:
     part = f"[{directions} * k : {directions} * k + {directions}]"
     behind = f", {passed([f'{name}{part}' for name in names])}" if names else ""
     is_lstm = len(source.scenario.cell.states) > 1
-    yield f"generator = np.random.default_rng({recurrent.dropout_seed})"
+    yield from _masks(source)
     yield "output, last = x, []"
     yield "for k, layer in enumerate(layers):"
     yield "    if k > 0:"
@@ -240,7 +243,22 @@ def _chain(source: ProgramSource, *, first: bool) -> Iterator[str]:
         yield "h_n = torch.cat(last)"
 
 
+def _masks(source: ProgramSource) -> Iterator[str]:
+    """Give what the masks come from: they themselves, where they are given, or a generator."""
+    if not source.has_masks:
+        return
+    if source.batch.masks is None:
+        yield f"generator = np.random.default_rng({source.scenario.recurrent.dropout_seed})"
+        return
+    yield "masks = ["
+    for mask in source.batch.masks.values():
+        yield f"    {tensor(as_torch_shows(source.scenario, mask), indent=4)},"
+    yield "]"
+
+
 def _mask(source: ProgramSource) -> str:
+    if source.batch.masks is not None:
+        return "mask = masks[k - 1]"
     recurrent = source.scenario.recurrent
     assert recurrent.between is not None
     p = recurrent.between.p

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.program.literals import quoted
+from rnnstep.program.own_cell import variable
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Batch, Loss, Scenario, Training
 from rnnstep.scenario.origins import Origins
@@ -84,7 +85,14 @@ class ProgramSource:
     def loop_names(self) -> str:
         """What the loop over several batches takes from each."""
         names = ["x", *(["lengths"] if self.is_packed else []), *(["target"] if self.has_loss else [])]
+        if self.has_own_states:
+            names += [f"{variable(name)}_0" for name in self.scenario.cell.states]
         return ", ".join(names)
+
+    @property
+    def has_own_states(self) -> bool:
+        """Whether each of several batches begins with states of its own."""
+        return self.is_several and any(batch.initial_state is not None for batch in self.scenario.batches)
 
     @property
     def rows(self) -> str:

@@ -113,6 +113,10 @@ class Batch:
     lengths: tuple[int, ...] | None = None  # true length of each row, ≥ 1
     packed: bool = False  # whether the padding is left out (True) or walked over
     target: NDArray[np.generic] | None = None  # (T, B) or (B,) classes, (T, B, O) or (B, O) values
+    initial_state: Mapping[str, Floats] | None = None  # h_0, c_0 of its own, (L·D, B, n); else the scenario's
+    masks: Mapping[str, Floats] | None = (
+        None  # dropout's, (T, B, n), by their blocks; else drawn from the seed
+    )
 
     @property
     def num_steps(self) -> int:
@@ -231,12 +235,30 @@ class Scenario:
         """Whether there is something to compare the output with, and so to learn."""
         return self.loss is not None and self.batches[0].target is not None
 
-    def first_state(self, block: Block, name: str, num_rows: int) -> Floats:
-        """A block's state before its first step, (B, n): as `[initial_state]` gives it, else zeros."""
-        given = self.initial_state.get(f"{name}_0")
+    def initial_of(self, batch: Batch) -> Mapping[str, Floats]:
+        """The states that are given before a batch's first step, h_0, c_0, (L·D, B, n): its own, or those of all batches."""
+        return self.initial_state if batch.initial_state is None else batch.initial_state
+
+    def first_state(self, block: Block, name: str, batch: Batch) -> Floats:
+        """A block's state before the first step of a batch, (B, n): as it is given, else zeros."""
+        given = self.initial_of(batch).get(f"{name}_0")
         if given is None:
-            return np.zeros((num_rows, int(block.program.states[name][0])), self.dtype)
+            return np.zeros((batch.num_rows, int(block.program.states[name][0])), self.dtype)
         return np.ascontiguousarray(given[self.recurrent.position(block.layer, block.direction)])
+
+    def masks_of(self, batch: Batch) -> Mapping[str, Floats]:
+        """The dropout masks of one pass over a batch, (T, B, n), by their blocks: given, or drawn anew from the seed."""
+        if not self.recurrent.has_masks:
+            return {}
+        if batch.masks is not None:
+            return batch.masks
+        generator = np.random.default_rng(self.recurrent.dropout_seed)
+        above = (self.recurrent.above(layer) for layer in range(self.recurrent.num_layers))
+        return {
+            one.key: one.mask(generator, batch.num_steps, batch.num_rows, self.dtype)
+            for one in above
+            if one is not None
+        }
 
     def with_parameters(self, changed: Mapping[str, Floats]) -> Scenario:
         """Give this scenario with some parameters replaced; what was pending may become complete."""

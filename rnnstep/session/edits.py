@@ -29,8 +29,8 @@ _NAMED = re.compile(r"\s*(∂?[A-Za-z_]\w*)\s*\[\s*(\d{1,9})\s*(?:,\s*(\d{1,9})\
 class EditTarget:
     """One number that can be edited: an element of an array of the scenario.
 
-    `store` says which: "parameters", "initial_state" or "values"; `key` is its name there
-    (torch's name, `h_0`, or the batch), `index` the element, `shown` how it is written.
+    `store` says which: "parameters", "initial_state", "batch_state" or "values"; `key` is its name there
+    (torch's name, `h_0`, `1 h_0` of batch 1 alone, or the batch), `index` the element, `shown` how it is written.
     """
 
     store: str
@@ -75,12 +75,17 @@ def target_at(run: SessionRun, spot: Spot, row: int, name: str, index: Index) ->
     if name == "x" and block.reads_data and spot.t is not None:
         return EditTarget("values", str(spot.batch), (spot.t, row, *index), shown)
     state = name.removesuffix("_prev").removesuffix("_0")
-    if not has_one_batch_size(scenario) or is_carried_on(run, spot):
+    batch = scenario.batches[spot.batch]
+    has_own = batch.initial_state is not None
+    if not (has_own or has_one_batch_size(scenario)) or is_carried_on(run, spot):
         return None
-    is_first = spot.t == scenario.batches[spot.batch].axis.first_step(block.direction, row)
+    is_first = spot.t == batch.axis.first_step(block.direction, row)
     if state in block.program.states and (name.endswith("_0") or (name.endswith("_prev") and is_first)):
         position = scenario.recurrent.position(block.layer, block.direction)
-        return EditTarget("initial_state", f"{state}_0", (position, row, *index), f"{state}_0[{index[0]}]")
+        store, key = (
+            ("batch_state", f"{spot.batch} {state}_0") if has_own else ("initial_state", f"{state}_0")
+        )
+        return EditTarget(store, key, (position, row, *index), f"{state}_0[{index[0]}]")
     return None
 
 
@@ -197,8 +202,8 @@ def current(scenario: Scenario, target: EditTarget) -> float:
     match target.store:
         case "parameters":
             return float(scenario.parameters[target.key][target.index])
-        case "initial_state":
-            given = scenario.initial_state.get(target.key)
+        case "initial_state" | "batch_state":
+            given = _initial_of(scenario, target)
             return 0.0 if given is None else float(given[target.index])
     values = scenario.batches[int(target.key)].values
     assert values is not None
@@ -224,13 +229,8 @@ def _apply(scenario: Scenario, edit: Edit) -> Scenario:
     if target.store == "parameters":
         changed = _with_number(scenario.parameters[target.key], edit)
         return scenario.with_parameters({target.key: changed})
-    if target.store == "initial_state":
-        given = scenario.initial_state.get(target.key)
-        state = np.zeros(_state_shape(scenario, target.key), scenario.dtype) if given is None else given
-        state = _with_number(state, edit)
-        return replace(
-            scenario, initial_state=MappingProxyType({**scenario.initial_state, target.key: state})
-        )
+    if target.store in ("initial_state", "batch_state"):
+        return _with_state(scenario, edit)
     batches = list(scenario.batches)
     batch = batches[int(target.key)]
     assert batch.values is not None
@@ -244,8 +244,33 @@ def _with_number(array: Floats, edit: Edit) -> Floats:
     return changed
 
 
-def _state_shape(scenario: Scenario, key: str) -> tuple[int, int, int]:
-    recurrent = scenario.recurrent
-    sizes = recurrent.state_sizes
-    rows = scenario.batches[0].num_rows
-    return recurrent.num_states, rows, sizes[key.removesuffix("_0")]
+def _with_state(scenario: Scenario, edit: Edit) -> Scenario:
+    number, name = _batch_and_state(edit.target)
+    batch, given = scenario.batches[number or 0], _initial_of(scenario, edit.target)
+    if given is None:
+        size = scenario.recurrent.state_sizes[name.removesuffix("_0")]
+        given = np.zeros((scenario.recurrent.num_states, batch.num_rows, size), scenario.dtype)
+    states = MappingProxyType(
+        {
+            **(scenario.initial_state if number is None else scenario.initial_of(batch)),
+            name: _with_number(given, edit),
+        }
+    )
+    if number is None:
+        return replace(scenario, initial_state=states)
+    batches = list(scenario.batches)
+    batches[number] = replace(batch, initial_state=states)
+    return replace(scenario, batches=tuple(batches))
+
+
+def _initial_of(scenario: Scenario, target: EditTarget) -> Floats | None:
+    """The array of states before the first step that a target is in; None where it was not given."""
+    number, name = _batch_and_state(target)
+    every = scenario.initial_state if number is None else scenario.initial_of(scenario.batches[number])
+    return every.get(name)
+
+
+def _batch_and_state(target: EditTarget) -> tuple[int | None, str]:
+    """Of which batch alone a state before the first step is, None of all; and its name."""
+    number, _, name = target.key.rpartition(" ")
+    return (int(number) if number else None), name

@@ -224,7 +224,13 @@ def _where(target: EditTarget) -> Text:
     if target.store == "values":
         t, row, _ = target.index
         return Text("step {step}, row {row}, batch {batch}", step=t + 1, row=row, batch=int(target.key) + 1)
-    return Text("{place}", place=f"{target.key}[{','.join(map(str, target.index))}]")
+    number, _, name = target.key.rpartition(" ")
+    place = f"{name}[{','.join(map(str, target.index))}]"
+    return (
+        Text("{place} of batch {batch}", place=place, batch=int(number) + 1)
+        if number
+        else Text("{place}", place=place)
+    )
 
 
 def _tuple(parts: Iterable[object]) -> str:

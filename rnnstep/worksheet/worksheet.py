@@ -360,4 +360,9 @@ def rounded_scenario(scenario: Scenario, decimals: int) -> Scenario:
 
 
 def _rounded_batch(batch: Batch, rounded: Callable[[Floats], Floats]) -> Batch:
-    return batch if batch.values is None else replace(batch, values=rounded(batch.values))
+    if batch.values is not None:
+        batch = replace(batch, values=rounded(batch.values))
+    if batch.initial_state is not None:
+        states = {name: rounded(value) for name, value in batch.initial_state.items()}
+        batch = replace(batch, initial_state=MappingProxyType(states))
+    return batch

@@ -205,9 +205,9 @@ def test_first_states_of_other_directions_are_not_torchs(make, monkeypatch):
     scenario, right = packed(make), Scenario.first_state
     assert check(Model(scenario).run()).agrees
 
-    def of_the_other_direction(self, block, name, num_rows):
+    def of_the_other_direction(self, block, name, batch):
         other = {"forward": "backward", "backward": "forward"}[block.direction]
-        return right(self, replace(block, direction=other), name, num_rows)
+        return right(self, replace(block, direction=other), name, batch)
 
     monkeypatch.setattr(Scenario, "first_state", of_the_other_direction)
     assert not check(Model(scenario).run()).agrees

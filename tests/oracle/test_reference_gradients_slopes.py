@@ -92,7 +92,7 @@ class Numbers:
         block = self.blocks[key]
         length = self.done.batch.last_step(row) + 1
         states = {
-            f"{name}_prev": self.scenario.first_state(block, name, self.rows)[row]
+            f"{name}_prev": self.scenario.first_state(block, name, self.done.batch)[row]
             for name in block.program.states
         }
         output = np.zeros((self.steps, *states[f"{block.output}_prev"].shape))

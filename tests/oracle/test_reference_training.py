@@ -13,7 +13,6 @@ from torch import nn
 from rnnstep.engine import Model
 from rnnstep.language import translations
 from rnnstep.reference import TorchTraining, run_gradients, torch_update, torch_words
-from rnnstep.reference.run.network import masks_of
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.model import Training
 from rnnstep.scenario.read import read
@@ -239,14 +238,15 @@ def test_a_parameter_without_a_gradient_is_left_alone():
 
 
 @pytest.mark.parametrize("p", [0.3, 1.0])
-def test_the_masks_are_those_of_the_engine(make, p):
-    scenario = make("LSTM", num_layers=3, bidirectional=True, dropout=p, mode="train")
-    masks = masks_of(scenario, scenario.batches[0])
+def test_the_masks_are_drawn_one_after_the_other_from_one_seed(make, p):
+    scenario = make("LSTM", num_layers=3, bidirectional=True, dropout=p, mode="train", dropout_seed=7)
     kept = Model(scenario).run_batch().masks
-    assert masks.keys() == kept.keys() == {"dropout0", "dropout1"}
-    for name, mask in masks.items():
-        assert mask.dtype == kept[name].dtype
-        np.testing.assert_array_equal(mask, kept[name])
+    assert list(kept) == ["dropout0", "dropout1"]
+    generator = np.random.default_rng(7)
+    for mask in kept.values():
+        assert mask.dtype == np.float32
+        drawn = np.zeros((5, 3, 8)) if p == 1 else (generator.random((5, 3, 8)) >= p) / (1 - p)
+        np.testing.assert_array_equal(mask, drawn.astype(np.float32))
 
 
 def test_nothing_is_drawn_and_the_start_is_left_alone(make):

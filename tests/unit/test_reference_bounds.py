@@ -108,7 +108,7 @@ def carried(done, key="L0"):
     before = {
         name: batch.axis.before(
             run.state(name),
-            done.scenario.first_state(run.block, name, batch.num_rows),
+            done.scenario.first_state(run.block, name, batch),
             run.block.direction,
         )
         for name in run.block.program.states

@@ -23,7 +23,7 @@ def variants(done: Pass) -> Iterator[Slip]:
     yield Slip("h_stays_h_0", wires={"before": _stays})
     if len(states) > 1:  # c went on
         yield Slip("h_stays_h_0", wires={"before": _h_stays})
-    if done.scenario.initial_state:
+    if done.scenario.initial_of(batch):
         yield Slip("h_zero_ignored", wires={"initial": _zeros})
         if len(states) > 1:  # of one state alone, as where c_0 was taken and h_0 was not
             yield from (Slip("h_zero_ignored", wires={"initial": _zeros_of(state)}) for state in states)

@@ -34,4 +34,10 @@ TABLE = {
         "有意犯的错误：{name} 的形状是 {wrong}，torch 会报错。"
     ),
     "Cure: the shape {right}.": "改正：形状应为 {right}。",
+    "a program has no place for masks that are given for each of several batches": (
+        "几个批次各自给出 dropout 掩码时，程序里写不出来"
+    ),
+    "the program of a training has no place for first states that are given for each batch": (
+        "每个批次各有自己的初始状态时，训练程序里写不出来"
+    ),
 }

@@ -90,6 +90,7 @@ TABLE = {
     "not saved": "未保存",
     "was {old}": "原为 {old}",
     "step {step}, row {row}, batch {batch}": "第 {step} 步，第 {row} 行，第 {batch} 批",
+    "{place} of batch {batch}": "第 {batch} 批的 {place}",
     # learning
     "The loss: {name}": "损失：{name}",
     "One loss for each row of the batch, on the scores of its final state.": "批中每一行一个损失，用最终状态的得分来算。",

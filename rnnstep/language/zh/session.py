@@ -78,6 +78,8 @@ TABLE = {
     "a scenario file cannot say this: {reason}": "场景文件无法表达这一点：{reason}",
     "{what} would be read as another one": "{what} 读回来会不同",
     "several batches of other than equal lengths, which are not labelled texts": "有几个长度不等的批次，而它们不是带标签的文本",
+    "dropout masks that are given, and not drawn from a seed": "dropout 掩码是直接给出的，而不是由种子生成的",
+    "first states that are given for each batch": "每个批次各有自己的初始状态",
     "several batches of indices that are not labelled texts": "有几个由下标组成的批次，而它们不是带标签的文本",
     "a class without a letter among classes with letters": "有的类别有对应的字母，有的没有",
     "weights that torch has still to read from their file": "还要由 torch 从文件中读取的权重",

@@ -272,7 +272,7 @@ class TorchSteps(JudgedBackward):
         block, states = self.done.by_key[key], self._values.states[key]
         entering = {next(iter(block.program.inputs)): exact(self._values.x[key])}
         for name, value in states.items():
-            first = self.done.scenario.first_state(block, name, self.done.batch.num_rows)
+            first = self.done.scenario.first_state(block, name, self.done.batch)
             before = self.done.batch.axis.before(value, first, block.direction)
             entering[block.program.before(name)] = exact(before)
         return entering, {name: exact(value) for name, value in states.items()}

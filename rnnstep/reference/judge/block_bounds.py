@@ -58,7 +58,7 @@ class OneStep:
         self.names = varying(self.block.program)
         self._known = {next(iter(self.block.program.inputs)): reference.x[key]}
         for name, value in reference.states[key].items():
-            first = done.scenario.first_state(self.block, name, done.batch.num_rows)
+            first = done.scenario.first_state(self.block, name, done.batch)
             before = done.batch.axis.before(value, first, self.block.direction)
             self._known[f"{name}_prev"] = before
 

@@ -289,10 +289,7 @@ class _Judging:
             keys = keys_of(self._done.blocks, layer)
             for key, h in zip(keys, np.split(whole, len(keys), axis=-1), strict=True):
                 block = self._done.by_key[key]
-                first = {
-                    n: self._scenario.first_state(block, n, self._done.batch.num_rows)
-                    for n in (output, *others)
-                }
+                first = {n: self._scenario.first_state(block, n, self._done.batch) for n in (output, *others)}
                 followed = follow(block, x, h, first, self._done.batch.axis)
                 self._tally.compare(
                     "module", key, output, followed.values[output], h, followed.errors[output]
@@ -495,7 +492,7 @@ class Comparison(Judged):
             return states[name]
         state = name.removesuffix("_prev")
         if state in states:
-            first = self.done.scenario.first_state(block, state, self.done.batch.num_rows)
+            first = self.done.scenario.first_state(block, state, self.done.batch)
             return self.done.batch.axis.before(states[state], first, block.direction)
         return self.reference.inner[key].get(name)
 

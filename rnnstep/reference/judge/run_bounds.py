@@ -277,7 +277,7 @@ class RunErrors:
         return {
             name: batch.axis.before(
                 run.state(name),
-                self._scenario.first_state(run.block, name, batch.num_rows),
+                self._scenario.first_state(run.block, name, batch),
                 run.block.direction,
             )
             for name in run.block.program.states

@@ -112,7 +112,7 @@ class _Reference:
         self._batch = done.batch
         self._living = living_rows(done.batch)
         self._input: Tensor = self._embedded()
-        self._first = first_states(self._scenario, self._batch.num_rows)
+        self._first = first_states(self._scenario, self._batch)
         layers = range(self._scenario.recurrent.num_layers)
         self._keys = [key for layer in layers for key in keys_of(done.blocks, layer)]  # as h_0 has them
 

@@ -102,7 +102,7 @@ class _Stepping:
         self._living = living_rows(done.batch)
         self._stepper = equations_stepper if by_equations else cell_stepper
         self.network = Network(done.scenario)
-        self._first = first_states(done.scenario, done.batch.num_rows)
+        self._first = first_states(done.scenario, done.batch)
         self._entered: dict[int, Tensor] = {}
         self._x: dict[str, Tensor] = {}
         self._walks: dict[str, Walk] = {}
@@ -265,7 +265,7 @@ class _Lines:
         self._given = {next(iter(program.inputs)): self._leaf(values.x[key])}
         self._after: dict[str, Tensor] = {}
         self._back: dict[str, Tensor] = {}
-        first, number = first_states(done.scenario, done.batch.num_rows), list(values.states).index(key)
+        first, number = first_states(done.scenario, done.batch), list(values.states).index(key)
         for name, value in values.states[key].items():
             is_reversed = block.direction == "backward"
             before = states_before(value, first[name][number], self._living, is_reversed=is_reversed)

@@ -30,13 +30,14 @@ def living_rows(batch: Batch) -> Mask | None:
     return living
 
 
-def first_states(scenario: Scenario, num_rows: int) -> dict[str, Array]:
-    """Each state before the first step, (D·L, B, n): layer by layer, forward before backward, as torch has h_0."""
-    recurrent = scenario.recurrent
+def first_states(scenario: Scenario, batch: Batch) -> dict[str, Array]:
+    """Each state before a batch's first step, (D·L, B, n): layer by layer, forward before backward, as torch has h_0."""
+    recurrent, shared = scenario.recurrent, scenario.initial_state
+    every = shared if batch.initial_state is None else batch.initial_state
     found = {}
     for name, size in recurrent.state_sizes.items():
-        given = scenario.initial_state.get(f"{name}_0")
-        zeros = np.zeros((recurrent.num_states, num_rows, size), scenario.dtype)
+        given = every.get(f"{name}_0")
+        zeros = np.zeros((recurrent.num_states, batch.num_rows, size), scenario.dtype)
         found[name] = zeros if given is None else given
     return found
 

@@ -58,7 +58,7 @@ class Network:
             first: the states before the first step, if they are not the scenario's.
         """
         x = self.entered(batch)
-        given = first_states(self.scenario, batch.num_rows) if first is None else first
+        given = first_states(self.scenario, batch) if first is None else first
         states = {
             name: tensor(value) if isinstance(value, np.ndarray) else value for name, value in given.items()
         }
@@ -173,15 +173,3 @@ class Network:
             above = self.scenario.recurrent.above(layer)
             x = x if above is None else tensor(masks[above.key]) * x
         return x, tuple(torch.stack(each) for each in zip(*ends, strict=True))
-
-
-def masks_of(scenario: Scenario, batch: Batch) -> dict[str, Array]:
-    """The dropout masks of one forward pass, as the engine draws them: anew from the seed in each pass."""
-    recurrent = scenario.recurrent
-    generator = np.random.default_rng(recurrent.dropout_seed)
-    above = (recurrent.above(layer) for layer in range(recurrent.num_layers))
-    return {
-        one.key: one.mask(generator, batch.num_steps, batch.num_rows, scenario.dtype)
-        for one in above
-        if one is not None
-    }

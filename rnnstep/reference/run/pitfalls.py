@@ -107,7 +107,7 @@ def _loop(scenario: Scenario, *, retain_graph: bool) -> None:
     network = Network(scenario)
     optimizer = optimizer_of(scenario.training, network.parameters)
     batch = scenario.batches[0]
-    states: FirstStates = first_states(scenario, batch.num_rows)
+    states: FirstStates = first_states(scenario, batch)
     loss: Tensor = 0
     for t in range(batch.num_steps):
         step = _step_of(batch, t)
@@ -169,7 +169,7 @@ def _begin(scenario: Scenario, shape: Shape) -> None:
     """Call the module, or the cell on the first step, with zeros of a shape as h_0."""
     network, batch, recurrent = Network(scenario), scenario.batches[0], scenario.recurrent
     x = tensor(as_torch_shows(scenario, array(network.entered(batch))))
-    first = first_states(scenario, batch.num_rows).values()
+    first = first_states(scenario, batch).values()
     right = [tensor(state_as_torch_shows(scenario, state)) for state in first]
     states = (x.new_zeros(shape), *right[1:])
     if recurrent.is_cell:

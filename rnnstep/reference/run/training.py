@@ -21,7 +21,7 @@ from rnnstep.reference.run.equations import TorchValues
 from rnnstep.reference.run.gradients import go_back, gradients_of
 from rnnstep.reference.run.loss import loss_of, mistake_of, prediction_of
 from rnnstep.reference.run.modules import Tensor, array, tensor
-from rnnstep.reference.run.network import FirstStates, Network, masks_of
+from rnnstep.reference.run.network import FirstStates, Network
 from rnnstep.scenario.model import Scenario, Training
 
 TorchOptimizer = Any  # torch.optim.Optimizer
@@ -111,7 +111,7 @@ class TorchTraining:
     def _update(self, number: int) -> tuple[float, NDArray[np.int64] | None]:
         """One batch: its loss and prediction, and the update that follows from them."""
         scenario, batch = self._scenario, self._scenario.batches[number]
-        answer = self._network(batch, masks_of(scenario, batch), self._ends.get(number))
+        answer = self._network(batch, scenario.masks_of(batch), self._ends.get(number))
         if self._mistake == "hidden_not_reset":
             self._ends[number] = {name: array(end) for name, end in answer.ends.items()}
         loss = loss_of(scenario, batch, answer.logits)

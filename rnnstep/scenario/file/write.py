@@ -218,6 +218,10 @@ class _Writer:
     def text(self) -> str:
         """Give the file's text."""
         scenario = self._scenario
+        if any(batch.masks is not None for batch in scenario.batches):
+            raise _unsayable(Text("dropout masks that are given, and not drawn from a seed"))
+        if any(batch.initial_state is not None for batch in scenario.batches):
+            raise _unsayable(Text("first states that are given for each batch"))
         is_batch_first = scenario.recurrent.batch_first and scenario.is_batched
         self._axes = (1, 0) if is_batch_first else (0, 1)
         # The short form has no table for every module: then all of them are written in the long form.
