@@ -11,6 +11,7 @@ from torch import nn
 
 from rnnstep.engine import Model
 from rnnstep.reference import check, compare, run_reference
+from rnnstep.reference.run.modules import array, plain_module
 
 MODULES = ("RNN", "LSTM", "GRU")
 CELLS = tuple(f"{name}Cell" for name in MODULES)
@@ -252,3 +253,16 @@ def test_lookups_of_a_packed_batch_give_the_live_rows(make):
                 np.testing.assert_allclose(theirs, ours, atol=1e-6)
             difference, allowed = comparison.one_step(key, "h", t)
             assert difference.shape == allowed.shape == done.value(key, "h", t).shape
+
+
+def test_torchs_table_is_made_without_drawing_rows(make, monkeypatch):
+    """What draws them without memory imports torch's compiler, which takes a second."""
+    tables = {
+        "input": {"indices": [[1, 0, 2], [0, 0, 1]]},
+        "embedding": {"num_embeddings": 4, "embedding_dim": 3, "padding_idx": 0},
+    }
+    scenario = make("GRU", tables=tables)
+    monkeypatch.setattr(nn.Embedding, "reset_parameters", lambda _: pytest.fail("rows were drawn"))
+    table = plain_module(scenario.lookup, scenario.parameters)
+    np.testing.assert_array_equal(array(table.weight), scenario.parameters["embedding.weight"])
+    assert table.padding_idx == 0
