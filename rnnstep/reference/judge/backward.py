@@ -404,6 +404,7 @@ class ComparedGradients(Judged):
         self.verdict = verdict
         self._torch = ShownGradients(back, reference)
         self._steps: dict[tuple[str, int], Pairs] = {}
+        self._values: dict[tuple[str, int], dict[str, Array]] = {}
 
     # ── the whole ────────────────────────────────────────────────────────────────────
 
@@ -482,7 +483,11 @@ class ComparedGradients(Judged):
     def difference(self, key: str, name: str, t: int) -> Error | None:
         """|ours − torch's| as they stand side by side, each on its own run, in their shape."""
         theirs = self.value(key, name, t)
-        return None if theirs is None else differences(self.back.value(key, name, t), theirs)
+        if theirs is None:
+            return None
+        if (key, t) not in self._values:  # a step is worked out whole: the one that is looked at is kept
+            self._values = {(key, t): self.back.values(key, t)}
+        return differences(self._values[key, t][name], theirs)
 
     def one_step(self, key: str, name: str, t: int) -> tuple[Error, Error] | None:
         """The difference from torch's own numbers of the step, by which agreement is judged, and what is allowed.
