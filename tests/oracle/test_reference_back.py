@@ -12,6 +12,7 @@ import pytest
 import rnnstep.reference
 from rnnstep.engine import Model
 from rnnstep.engine.learning import Learning
+from rnnstep.equations.bounds import Given
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.syntax import Apply, Name
 from rnnstep.reference import (
@@ -23,7 +24,7 @@ from rnnstep.reference import (
     run_reference,
 )
 from rnnstep.reference.judge.backward import judge_gradients
-from rnnstep.reference.judge.bounds import A_NUMBER, Accumulating, Gathering, Rounding, exact
+from rnnstep.reference.judge.bounds import A_NUMBER, Accumulating, Gathering, Rounding
 from rnnstep.reference.judge.findings import NotWanted, Tally
 from rnnstep.reference.judge.forward import judge
 from tests.oracle.conftest import scenario_of
@@ -277,7 +278,7 @@ FLOAT32 = np.dtype("float32")
 
 def read(op, *args, reading=None):
     names = [f"v{k}" for k in range(len(args))]
-    pairs = [arg if isinstance(arg, tuple) else exact(np.asarray(arg, np.float32)) for arg in args]
+    pairs = [arg if isinstance(arg, tuple) else Given(np.asarray(arg, np.float32)) for arg in args]
     expression = Apply(op, tuple(map(Name, names)))
     return evaluate(expression, dict(zip(names, pairs, strict=True)), reading or Rounding(FLOAT32))
 
@@ -326,10 +327,10 @@ def test_doubt_moves_where_the_number_moves(op):
 
 
 def test_a_root_that_may_be_of_less_than_zero_is_in_doubt():
-    names = {"a": exact(np.array([1.0], np.float32)), "b": (np.array([1.0], np.float32), np.array([1e-7]))}
+    names = {"a": Given(np.array([1.0], np.float32)), "b": (np.array([1.0], np.float32), np.array([1e-7]))}
     root = Apply("sqrt", (Apply("sub", (Name("a"), Name("b"))),))
     assert evaluate(root, names, Rounding(FLOAT32))[1] == np.inf
-    names["b"] = exact(np.array([0.5], np.float32))
+    names["b"] = Given(np.array([0.5], np.float32))
     assert evaluate(root, names, Rounding(FLOAT32))[1] < 1e-6
     nothing = np.zeros(1, np.float32), np.array([1e-45])  # squares of next to nothing are not below it
     assert read("sqrt", nothing)[1] < 1e-20
@@ -337,7 +338,7 @@ def test_a_root_that_may_be_of_less_than_zero_is_in_doubt():
 
 def test_what_reaches_a_value_may_be_added_up_in_any_order():
     names = {
-        name: exact(np.array([value], np.float32)) for name, value in {"a": 1e4, "b": -1e4, "c": 1.0}.items()
+        name: Given(np.array([value], np.float32)) for name, value in {"a": 1e4, "b": -1e4, "c": 1.0}.items()
     }
     chain = Apply("add", (Apply("add", (Name("c"), Name("a"))), Name("b")))
     _, first = evaluate(chain, names, Accumulating(FLOAT32))

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from rnnstep.engine import Model
+from rnnstep.equations.bounds import Given
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.syntax import parse_expression
-from rnnstep.reference.judge.bounds import Rounding, exact
+from rnnstep.reference.judge.bounds import Rounding
 from rnnstep.reference.judge.findings import Tally, differences
 from rnnstep.reference.judge.run_bounds import carried_errors
 from rnnstep.scenario.read import read_text
@@ -27,7 +28,7 @@ def read_pair(text, **known):
     pairs = {
         name: (np.asarray(value[0], np.float32), np.asarray(value[1], np.float64))
         if isinstance(value, tuple)
-        else exact(np.asarray(value, np.float32))
+        else Given(np.asarray(value, np.float32))
         for name, value in known.items()
     }
     return evaluate(parse_expression(text), pairs, Rounding(FLOAT32))
@@ -113,7 +114,7 @@ def carried(done, key="L0"):
         )
         for name in run.block.program.states
     }
-    return carried_errors(run.block, {"x": exact(done.x)}, before, done.scenario.dtype, living)
+    return carried_errors(run.block, {"x": Given(done.x)}, before, done.scenario.dtype, living)
 
 
 @pytest.mark.parametrize("module", ["RNN", "LSTM", "GRU"])

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.backward import BackwardPass
-from rnnstep.equations.bounds import Pair
+from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
@@ -33,7 +33,7 @@ from rnnstep.language import Text
 from rnnstep.network.time import opposite
 from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps, TorchSteps, one_step_back
 from rnnstep.reference.judge.block_bounds import Pairs
-from rnnstep.reference.judge.bounds import Error, Rounding, exact
+from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Tally, Verdict, differences, undecided
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.run.gradients import ReferenceGradients
@@ -71,10 +71,10 @@ def _steps(back: BackwardPass, block: Block) -> Iterator[int]:
 
 def _judge_lines(back: BackwardPass, block: Block, t: int, values: Mapping[str, Array], tally: Tally) -> None:
     reading = Rounding(back.scenario.dtype)
-    rows = {name: exact(value) for name, value in {**block.parameters, **values}.items()}
+    rows = {name: Given(value) for name, value in {**block.parameters, **values}.items()}
     # A batch of one row is multiplied as the vectors that the equations write.
     alone = {
-        name: pair if name in block.parameters or back.is_of_all_rows(block.key, name) else exact(pair[0][0])
+        name: pair if name in block.parameters or back.is_of_all_rows(block.key, name) else Given(pair[0][0])
         for name, pair in rows.items()
     }
     of_block = back.live_rows(t) if block.kind == "recurrent" else None

@@ -22,7 +22,7 @@ import numpy as np
 
 from rnnstep.engine import Block
 from rnnstep.engine.backward import BackwardPass
-from rnnstep.equations.bounds import Pair
+from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.differentiate import D
 from rnnstep.equations.operations import Array
 from rnnstep.network.blocks import Direction
@@ -36,7 +36,7 @@ from rnnstep.reference.judge.block_bounds import (
     core_block,
     plain_back,
 )
-from rnnstep.reference.judge.bounds import Error, Rounding, exact
+from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.findings import Kind, Tally
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
 from rnnstep.reference.run.gradients import Along, ReferenceGradients
@@ -120,7 +120,7 @@ class JudgedBackward(ABC):
         for layer in reversed(range(self.done.scenario.recurrent.num_layers)):
             above = self.done.scenario.recurrent.above(layer)
             if above is not None:
-                g = self._reading.apply("mul", (exact(self.done.masks[above.key]), g))
+                g = self._reading.apply("mul", (Given(self.done.masks[above.key]), g))
             g = self._through_layer(layer, g)
         table = self.done.lookup
         if table is not None:
@@ -188,7 +188,7 @@ class JudgedBackward(ABC):
         return part.wire.block, f"{D}{part.wire.value}{above}"
 
     def _through_table(self, table: Block, g: Pair) -> None:
-        _, sums = plain_back(table, {"index": exact(self._places())}, g)
+        _, sums = plain_back(table, {"index": Given(self._places())}, g)
         self.parameters(table.key, sums)
 
     def _places(self) -> Array:
@@ -252,7 +252,7 @@ class TorchSteps(JudgedBackward):
         """From torch's scores."""
         run = self.done.loss_run
         assert run is not None
-        return LossBounds(run.blocks, exact(self._values.logits.reshape(run.outputs.shape)))
+        return LossBounds(run.blocks, Given(self._values.logits.reshape(run.outputs.shape)))
 
     def took(self, loss: LossBounds) -> None:
         """Set it beside torch.nn's, and its lines beside the self-check's."""
@@ -265,23 +265,23 @@ class TorchSteps(JudgedBackward):
 
     def features(self) -> Pair:
         """Torch's."""
-        return exact(self._values.features)
+        return Given(self._values.features)
 
     def read(self, key: str) -> tuple[Pairs, Pairs]:
         """Torch's."""
         block, states = self.done.by_key[key], self._values.states[key]
-        entering = {next(iter(block.program.inputs)): exact(self._values.x[key])}
+        entering: Pairs = {next(iter(block.program.inputs)): Given(self._values.x[key])}
         for name, value in states.items():
             first = self.done.scenario.first_state(block, name, self.done.batch)
             before = self.done.batch.axis.before(value, first, block.direction)
-            entering[block.program.before(name)] = exact(before)
-        return entering, {name: exact(value) for name, value in states.items()}
+            entering[block.program.before(name)] = Given(before)
+        return entering, {name: Given(value) for name, value in states.items()}
 
     def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:
         """Set it beside autograd's, and go on from that."""
         theirs = np.reshape(site(self._gradients), found[0].shape)
         self._tally.compare(self.kind, key, name, found[0], theirs, found[1], self.start(theirs))
-        return exact(theirs)
+        return Given(theirs)
 
     def parameters(self, key: str, found: Pairs) -> None:
         """Set the sums beside the gradients of the same stepped run."""
@@ -289,7 +289,7 @@ class TorchSteps(JudgedBackward):
 
     def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
         totals = self._gradients.states[key]
-        return back.through({name: exact(value) for name, value in totals.items()})
+        return back.through({name: Given(value) for name, value in totals.items()})
 
     def _compare_lines(self, key: str, span: slice, lines: Pairs) -> None:
         known = {**self._reference.inner.get(key, {}), **self._gradients.states[key]}
@@ -319,7 +319,7 @@ class EngineSteps(JudgedBackward):
         """From our own scores."""
         run = self.done.loss_run
         assert run is not None
-        return LossBounds(run.blocks, exact(run.outputs))
+        return LossBounds(run.blocks, Given(run.outputs))
 
     def took(self, loss: LossBounds) -> None:
         """Set our loss beside it."""
@@ -327,15 +327,15 @@ class EngineSteps(JudgedBackward):
 
     def features(self) -> Pair:
         """Ours."""
-        return exact(self._errors.features_alone)
+        return Given(self._errors.features_alone)
 
     def read(self, key: str) -> tuple[Pairs, Pairs]:
         """Ours."""
         run = self.done.runs[key]
-        entering = {next(iter(run.block.program.inputs)): exact(self._errors.entering(key))}
+        entering: Pairs = {next(iter(run.block.program.inputs)): Given(self._errors.entering(key))}
         for name, value in self._errors.before(key).items():
-            entering[run.block.program.before(name)] = exact(value)
-        return entering, {name: exact(run.state(name)) for name in run.block.program.states}
+            entering[run.block.program.before(name)] = Given(value)
+        return entering, {name: Given(run.state(name)) for name in run.block.program.states}
 
     def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:  # noqa: ARG002 - ours are the totals alone
         """Go on from it."""
@@ -347,7 +347,7 @@ class EngineSteps(JudgedBackward):
 
     def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
         names = back.block.program.states
-        yield from back.through({name: exact(self._back.states(key, name)) for name in names})
+        yield from back.through({name: Given(self._back.states(key, name)) for name in names})
         self.read_by_key[key] = back.read
 
     def _compare_lines(self, key: str, span: slice, lines: Pairs) -> None:
@@ -449,12 +449,12 @@ def one_step_back(back: BackwardPass, reference: ReferenceGradients, key: str, t
     steps = Steps(
         _part(entering, part),
         _part(after, part),
-        exact(reference.gradients.output[key][part]),
+        Given(reference.gradients.output[key][part]),
         way.is_remade,
         way.completed,
     )
     living = None if way.living is None else way.living[part]
-    totals = {name: exact(value[part]) for name, value in reference.gradients.states[key].items()}
+    totals = {name: Given(value[part]) for name, value in reference.gradients.states[key].items()}
     through = RecurrentBack(block, steps, living, back.scenario.dtype).through(totals)
     found: Pairs = {}
     for _, lines in through:

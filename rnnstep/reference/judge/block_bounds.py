@@ -18,17 +18,19 @@ from numpy.typing import NDArray
 
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.loss import LossBlocks
-from rnnstep.equations.bounds import Pair
+from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.compile import ROWS
 from rnnstep.equations.differentiate import Backward, D, backward
 from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
 from rnnstep.network.time import Mask, opposite
-from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sum, exact
+from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sum
 from rnnstep.reference.run.forward import ReferencePass
 from rnnstep.reference.run.loss import given_by_row
 from rnnstep.reference.run.stepping import varying
+
+Pairs = dict[str, Pair]
 
 
 def derived(block: Block) -> Backward:
@@ -54,6 +56,7 @@ class OneStep:
         self._dtype = done.scenario.dtype
         self._living = done.batch.axis.alive()
         self._reading = Rounding(self._dtype)
+        self._parameters = given_parameters(self.block)
         self._prepared = self.block.compiled.prepare(self.block.parameters, self._dtype, ROWS)
         self.names = varying(self.block.program)
         self._known = {next(iter(self.block.program.inputs)): reference.x[key]}
@@ -67,7 +70,8 @@ class OneStep:
         rows = LiveRows(self._living, span)
         known = {name: rows.of(value) for name, value in self._known.items()}
         ours = self._compiled(known)
-        bounds = bounded(self.block, {name: exact(value) for name, value in known.items()}, self._reading)
+        given = {name: Given(value) for name, value in known.items()}
+        bounds = bounded(self.block, given, self._reading, self._parameters)
         return {name: (rows.back(ours[name]), rows.back(bounds[name][1])) for name in self.names}
 
     def _compiled(self, known: Mapping[str, Array]) -> dict[str, Array]:
@@ -85,10 +89,24 @@ class OneStep:
         return values
 
 
-def bounded(block: Block, known: Mapping[str, Pair], reading: Rounding) -> dict[str, Pair]:
-    """Every line of a block as (value, error), by the equations and not by the compiled function."""
-    parameters = {name: exact(value) for name, value in block.parameters.items()}
-    return evaluate_lines(block.program.lines, {**parameters, **known}, reading)
+def given_parameters(block: Block) -> Pairs:
+    """Give a block's parameters as both programs are given them."""
+    return {name: Given(value) for name, value in block.parameters.items()}
+
+
+def bounded(
+    block: Block, known: Mapping[str, Pair], reading: Rounding, parameters: Pairs | None = None
+) -> Pairs:
+    """Every line of a block as (value, error), by the equations and not by the compiled function.
+
+    Args:
+        block: it.
+        known: what it reads, parameters apart.
+        reading: of the run's dtype.
+        parameters: `given_parameters` of the block, where one has them already.
+    """
+    given = given_parameters(block) if parameters is None else parameters
+    return evaluate_lines(block.program.lines, {**given, **known}, reading)
 
 
 class LiveRows:
@@ -127,8 +145,6 @@ def spans(block: Block, steps: int, rows: int) -> Iterator[slice]:
 
 
 # ── backward ─────────────────────────────────────────────────────────────────────────────────────
-
-Pairs = dict[str, Pair]
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +190,7 @@ class RecurrentBack:
         self._steps = steps
         self._living = living
         self._reading = Accumulating(dtype)
+        self._parameters = given_parameters(block)
         self._spans = list(self._cut())
         count = int(steps.above[0].shape[0] * steps.above[0].shape[1] if living is None else living.sum())
         self._gathering = Rounding(dtype) if len(self._spans) == 1 else Gathering(dtype, count)
@@ -198,7 +215,7 @@ class RecurrentBack:
     def entering(self, span: slice) -> Pairs:
         """What the lines read but for states and parameters, (steps, B, n)."""
         rows = LiveRows(self._living, span)
-        known = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
+        known = self._forward(rows) | {self.derivation.above: flat(rows, self._steps.above)}
         return {name: _back(rows, known[name]) for name in self.derivation.core.inputs}
 
     def through(self, totals: Mapping[str, Pair]) -> Iterator[tuple[slice, Pairs]]:
@@ -246,8 +263,8 @@ class RecurrentBack:
         """Go back from what each step reads of the step after, (T, B, n), `∂h_next`; likewise."""
         for span in self._spans:
             rows = LiveRows(self._living, span)
-            seen = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
-            seen |= {name: _flat(rows, pair) for name, pair in read.items()}
+            seen = self._forward(rows) | {self.derivation.above: flat(rows, self._steps.above)}
+            seen |= {name: flat(rows, pair) for name, pair in read.items()}
             seen |= evaluate_lines(self.derivation.core.lines, seen, self._reading)
             self._gather(seen)
             yield span, self._given_back(rows, seen)
@@ -258,12 +275,12 @@ class RecurrentBack:
     def _lines(self, rows: LiveRows, totals: Mapping[str, Pair]) -> tuple[Pairs, list[Line]]:
         """Every line that can be read without the step after; and those of the totals, which are given."""
         given = {f"{D}{name}": pair for name, pair in totals.items()}
-        seen = self._forward(rows) | {self.derivation.above: _flat(rows, self._steps.above)}
+        seen = self._forward(rows) | {self.derivation.above: flat(rows, self._steps.above)}
         awaited = []
         for line in self.derivation.core.lines:
             if line.name in given:
                 awaited.append(line)
-                seen[line.name] = self._total(line, _flat(rows, given[line.name]), seen)
+                seen[line.name] = self._total(line, flat(rows, given[line.name]), seen)
             else:
                 seen[line.name] = evaluate(line.expression, seen, self._reading)
         return seen, awaited
@@ -275,26 +292,25 @@ class RecurrentBack:
             return given
         value, error = given
         following = self.derivation.core.before(f"{D}{self.block.program.before(state)}")
-        within = evaluate(line.expression, {**seen, following: exact(np.zeros_like(value))}, self._reading)
+        within = evaluate(line.expression, {**seen, following: Given(np.zeros_like(value))}, self._reading)
         rounding = np.abs(value, dtype=np.float64) * float(np.finfo(value.dtype).eps) / 2
         return value, error + within[1] + rounding
 
     def _forward(self, rows: LiveRows) -> Pairs:
         """Parameters and every line of the forward pass, (live rows of the steps, n)."""
-        known = {name: _flat(rows, pair) for name, pair in self._steps.entering.items()}
-        after = {name: _flat(rows, pair) for name, pair in self._steps.after.items()}
-        parameters = {name: exact(value) for name, value in self.block.parameters.items()}
-        lines = bounded(self.block, known, self._reading)
+        known = {name: flat(rows, pair) for name, pair in self._steps.entering.items()}
+        after = {name: flat(rows, pair) for name, pair in self._steps.after.items()}
+        lines = bounded(self.block, known, self._reading, self._parameters)
         if self._steps.is_remade:
             after = {name: (value, lines[name][1]) for name, (value, _) in after.items()}
-        return {**parameters, **known, **lines, **after}
+        return {**self._parameters, **known, **lines, **after}
 
     def _gather(self, seen: Pairs) -> None:
         if not self._has_sums:
             return
         gathered = {**seen, **evaluate_lines(self.derivation.gathered, seen, self._gathering)}
         for name, value in self.block.parameters.items():
-            total = self.parameters.get(name, exact(np.zeros_like(value)))
+            total = self.parameters.get(name, Given(np.zeros_like(value)))
             for one in self.derivation.contributions.get(name, ()):
                 part, error = evaluate(one, gathered, self._gathering)
                 error = np.broadcast_to(error, np.shape(part)).reshape(value.shape)
@@ -315,18 +331,18 @@ def plain_back(block: Block, known: Mapping[str, Pair], above: Pair) -> tuple[Pa
     """
     derivation = derived(block)
     reading = Accumulating(above[0].dtype)
-    parameters = {name: exact(value) for name, value in block.parameters.items()}
+    parameters = given_parameters(block)
     if not block.program.by_name.keys().isdisjoint(derivation.core.inputs):
         # The slope of a function such as tanh is read from what the function gave.
-        known = {**known, **bounded(block, known, Rounding(above[0].dtype))}
+        known = {**known, **bounded(block, known, Rounding(above[0].dtype), parameters)}
     seen = {**parameters, **known, derivation.above: above}
     lines = evaluate_lines(derivation.core.lines, seen, reading)
-    flat = {name: _one_axis(pair) for name, pair in {**known, derivation.above: above, **lines}.items()}
+    as_rows = {name: _one_axis(pair) for name, pair in {**known, derivation.above: above, **lines}.items()}
     sums: Pairs = {}
     for name, value in block.parameters.items():
-        total = exact(np.zeros_like(value))
+        total: Pair = Given(np.zeros_like(value))
         for one in derivation.contributions.get(name, ()):
-            part, error = evaluate(one, {**parameters, **flat}, reading)
+            part, error = evaluate(one, {**parameters, **as_rows}, reading)
             total = total[0] + part, total[1] + error
         sums[name] = total
     return lines, sums
@@ -339,8 +355,11 @@ def _one_axis(pair: Pair) -> Pair:
     return np.reshape(value, shape), np.broadcast_to(error, np.shape(value)).reshape(shape)
 
 
-def _flat(rows: LiveRows, pair: Pair) -> Pair:
+def flat(rows: LiveRows, pair: Pair) -> Pair:
+    """(T, B, n) → (live rows of the steps, n), with the error."""
     value, error = pair
+    if isinstance(pair, Given):
+        return Given(rows.of(value))
     return rows.of(value), rows.of(np.broadcast_to(error, value.shape))
 
 
@@ -379,7 +398,7 @@ class LossBounds:
         """All that the block `loss` reads and gives, (T, B, n)."""
         program = self.blocks.loss.program
         known: dict[str, Pair] = {next(iter(program.inputs)): self.outputs}
-        known |= {name: exact(value) for name, value in given_by_row(self.blocks).items()}  # type: ignore[arg-type]
+        known |= {name: Given(value) for name, value in given_by_row(self.blocks).items()}  # type: ignore[arg-type]
         # Of scores that are not finite torch's formulas may give infinity where ours give NaN.
         is_beyond = ~np.isfinite(self.outputs[0]).all(axis=-1, keepdims=True)
         for line in program.lines:
@@ -410,7 +429,7 @@ class LossBounds:
         """∂L/∂ of the lines of `loss` and of its outputs, (T, B, n)."""
         one = np.ones(1, self.outputs[0].dtype)
         total, loss = derived(self.blocks.total), derived(self.blocks.loss)
-        entries = evaluate_lines(total.core.lines, {**self.entries, total.above: exact(one)}, self._reading)
+        entries = evaluate_lines(total.core.lines, {**self.entries, total.above: Given(one)}, self._reading)
         value, error = entries[f"{D}{next(iter(self.blocks.total.program.inputs))}"]
         shape = (*self.outputs[0].shape[:2], 1)
         above = value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape)

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.equations.bounds import Pair, at_once
+from rnnstep.equations.bounds import Given, Pair, at_once
 from rnnstep.equations.evaluate import Values
 from rnnstep.equations.operations import OPERATIONS, Array
 
@@ -44,11 +44,6 @@ _SUMS = (
 
 class DifferenceOfOne(tuple[Array, Error]):  # noqa: SLOT001 - a tuple of its own kind
     """The pair of what one number is above another: of what else a root is taken is not below zero."""
-
-
-def exact(value: Array) -> Pair:
-    """Give a value with no error, for what both programs are given."""
-    return value, np.zeros(np.shape(value))
 
 
 class Product(tuple[Array, Error]):  # noqa: SLOT001 - a tuple with an attribute cannot have slots
@@ -100,20 +95,25 @@ class Rounding:
             out = at_once(values[1], values[0].T) if op == "matmul" else self._values.apply(op, values)
             if op in _COMPARISONS or op in _LOGIC:
                 return out, _may_turn(op, args, np.shape(out))
-            settled = self.settled(op, out, self._error(op, out, args), args)
-            if np.isinf(settled).any():
-                is_sure = np.isinf(settled) & self._is_a_number(op, args)
-                settled = np.where(is_sure, _of_a_number(op), settled)
+            error = np.asarray(OPERATIONS[op].error(self._roundoff, out, *args), dtype=np.float64)
+            if op in ("add", "sub"):
+                error = error + self.onto(args)
+            if error.shape != np.shape(out):
+                error = np.broadcast_to(error, np.shape(out))
+            if not self._is_plain(op, out, error, args):
+                error = self._in_doubt(op, out, error, args)
         if op == "sub":
-            return DifferenceOfOne((out, settled))
-        return Product(out, settled, args[0][0].shape[-1]) if op == "matmul" else (out, settled)
+            return DifferenceOfOne((out, error))
+        return Product(out, error, args[0][0].shape[-1]) if op == "matmul" else (out, error)
 
-    def _error(self, op: str, out: Array, args: tuple[Pair, ...]) -> Error:
-        error = np.asarray(OPERATIONS[op].error(self._roundoff, out, *args), dtype=np.float64)
-        if op in ("add", "sub"):
-            error = error + self.onto(args)
+    def _in_doubt(self, op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> Error:
         # A value that overflowed may belong anywhere, and ∞ − ∞ inside a rule says nothing either.
-        return np.where(np.isnan(error) | ~np.isfinite(out), np.inf, error)
+        error = np.where(np.isnan(error) | ~np.isfinite(out), np.inf, error)
+        settled = self.settled(op, out, error, args)
+        if not np.isinf(settled).any():
+            return settled
+        is_sure = np.isinf(settled) & self._is_a_number(op, args)
+        return np.where(is_sure, _of_a_number(op), settled)
 
     def onto(self, args: tuple[Pair, ...]) -> Any:
         """What summing onto a bias costs more than adding it last: a library may begin with it.
@@ -128,14 +128,21 @@ class Rounding:
 
         What is not finite for certain has no error: both programs must have the same.
         """
-        is_finite = np.isfinite(out)
-        is_sure = all(np.isfinite(operand).all() for operand in (error, *(e for _, e in args)))
-        if is_sure and is_finite.all() and self._is_small(op, args):
+        if self._is_plain(op, out, error, args):
             return error
-        doubt = _in_doubt(op, args) | (_reach(op, out, args) >= self._largest) & ~_holds_nan(op, args)
+        is_finite = np.isfinite(out)
+        doubt = _doubted(op, args) | (_reach(op, out, args) >= self._largest) & ~_holds_nan(op, args)
         doubt = doubt | is_finite & (np.abs(out, dtype=np.float64) + error >= self._largest)
         settled = np.where(is_finite, np.nan_to_num(error, nan=np.inf, posinf=np.inf), 0.0)
         return np.where(doubt, np.inf, settled)
+
+    def _is_plain(self, op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> bool:
+        """Whether nothing here is in doubt, as nearly everywhere."""
+        return (
+            bool(np.isfinite(error).all() and np.isfinite(out).all())
+            and all(isinstance(pair, Given) or np.isfinite(pair[1]).all() for pair in args)
+            and self._is_small(op, args)
+        )
 
     def _is_a_number(self, op: str, args: tuple[Pair, ...]) -> Any:
         """Where a result in doubt is not NaN, whatever its sums' order: all that overflows does so to one side."""
@@ -171,7 +178,10 @@ class Rounding:
             )
         if op not in _SUMS:
             return True
-        biggest = [float(np.max(np.abs(value), initial=0.0)) for value, _ in args]
+        biggest = [
+            pair.most if isinstance(pair, Given) else float(np.max(np.abs(pair[0]), initial=0.0))
+            for pair in args
+        ]
         if op == "scatter":  # its other arguments are places, and a table to be like
             return biggest[0] * max(1, np.size(args[1][0])) < self._largest
         reach = max(biggest) ** (2 if op == "norm" or op in _NORMALIZING else 1)
@@ -225,7 +235,7 @@ def _terms(op: str, args: tuple[Pair, ...]) -> int:
     return int(shape[-1])
 
 
-def _in_doubt(op: str, args: tuple[Pair, ...]) -> Any:
+def _doubted(op: str, args: tuple[Pair, ...]) -> Any:
     """Where an operand's finiteness is in doubt, the result's is too."""
     doubt = _reached(op, args, [error >= A_NUMBER for _, error in args])
     if op == "sqrt" and isinstance(

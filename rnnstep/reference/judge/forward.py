@@ -24,12 +24,20 @@ from numpy.typing import NDArray
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.recurrence import BlockRun
 from rnnstep.engine.shapes import from_torch_shape
-from rnnstep.equations.bounds import Pair
+from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.compile import ROWS
 from rnnstep.equations.operations import Array
 from rnnstep.network.time import TimeAxis
-from rnnstep.reference.judge.block_bounds import LiveRows, LossBounds, OneStep, bounded, spans
-from rnnstep.reference.judge.bounds import Error, Rounding, exact
+from rnnstep.reference.judge.block_bounds import (
+    LiveRows,
+    LossBounds,
+    OneStep,
+    bounded,
+    flat,
+    given_parameters,
+    spans,
+)
+from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
 from rnnstep.reference.run.forward import ReferencePass
@@ -61,19 +69,16 @@ def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], axis: T
     output, *others = block.program.states
     inputs = {next(iter(block.program.inputs)): turned(x)}
     inputs[f"{output}_prev"] = axis.before(turned(h), first[output], "forward")
-    known: dict[str, tuple[Array, Error]] = {name: exact(value) for name, value in inputs.items()}
+    known: dict[str, Pair] = {name: Given(value) for name, value in inputs.items()}
     if others:
         known |= _others(_given_output(block), inputs, {name: first[name] for name in others}, axis)
     values = {name: np.empty((*h.shape[:2], len(first[name][0])), x.dtype) for name in block.program.states}
     errors = {name: np.empty(value.shape) for name, value in values.items()}
-    rounding = Rounding(x.dtype)
+    rounding, parameters = Rounding(x.dtype), given_parameters(block)
     for span in spans(block, *h.shape[:2]):
         rows = LiveRows(None, span)
-        flat = {
-            name: (rows.of(value), rows.of(np.broadcast_to(error, value.shape)))
-            for name, (value, error) in known.items()
-        }
-        found = bounded(block, flat, rounding)
+        given = {name: flat(rows, pair) for name, pair in known.items()}
+        found = bounded(block, given, rounding, parameters)
         for name in block.program.states:
             values[name][span], errors[name][span] = (rows.back(part) for part in found[name])
     values, errors = ({name: turned(whole) for name, whole in each.items()} for each in (values, errors))
@@ -108,7 +113,7 @@ def _others(
         index, start, stop = compiled.columns[name]
         before[name] = axis.before(kept[index][..., start:stop], state, "forward")
     dtype = next(iter(inputs.values())).dtype
-    given = {name: exact(value) for name, value in inputs.items()}
+    given = {name: Given(value) for name, value in inputs.items()}
     errors = carried_errors(block, given, before, dtype, axis.alive())
     return {
         f"{name}_prev": (value, axis.before(errors[name], np.zeros(value.shape[1:]), "forward"))
@@ -211,10 +216,11 @@ class _Judging:
         entering = {next(iter(block.program.inputs)): self._errors.entering(key)}
         entering |= {f"{name}_prev": value for name, value in self._errors.before(key).items()}
         kept = [name for name in block.compiled.columns if _is_kept(run, name)]
+        parameters = given_parameters(block)
         for span in spans(block, run.num_steps, self._done.batch.num_rows):
             rows = LiveRows(self._living, span)
-            known = {name: exact(rows.of(value)) for name, value in entering.items()}
-            bounds = bounded(block, known, self._reading)
+            known = {name: Given(rows.of(value)) for name, value in entering.items()}
+            bounds = bounded(block, known, self._reading, parameters)
             count = len(next(iter(known.values()))[0])
             for name in kept:  # one that parameters alone make is the same in every row
                 parts = (np.broadcast_to(part, (count, part.shape[-1])) for part in bounds[name])
@@ -318,7 +324,7 @@ class _Judging:
         name = next(iter(block.program.inputs))
         known = {**block.parameters, name: features.reshape(-1, features.shape[-1])}
         ours = block.compiled.derive("logits", known).reshape(logits.shape)
-        error = bounded(block, {name: exact(features)}, self._reading)["logits"][1]
+        error = bounded(block, {name: Given(features)}, self._reading)["logits"][1]
         self._tally.compare("one step", block.key, "logits", ours, logits, error, start)
         shown = self._reference.logits
         ours, run_error = self._errors.logits
@@ -333,12 +339,12 @@ class _Judging:
         scores = reference.features if reference.logits_by_row is None else reference.logits_by_row
         end = self._done.batch.axis.end
         start = end if run.blocks.loss.extent.is_single else 0
-        beside = LossBounds(run.blocks, exact(scores.reshape(run.outputs.shape)))
+        beside = LossBounds(run.blocks, Given(scores.reshape(run.outputs.shape)))
         self._judge_total("one step", beside, reference.loss, end)
         for name, theirs in reference.loss_lines.items():
             ours, error = beside.lines[name]
             self._tally.compare("one step", "loss", name, ours, theirs, error, start)
-        own = LossBounds(run.blocks, exact(run.outputs))
+        own = LossBounds(run.blocks, Given(run.outputs))
         self._judge_total("own step", own, run.entries["loss"], end)
         for name in reference.loss_lines:
             value, error = own.lines[name]

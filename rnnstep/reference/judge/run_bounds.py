@@ -14,14 +14,14 @@ from functools import cached_property
 import numpy as np
 
 from rnnstep.engine import Block, Pass
-from rnnstep.equations.bounds import Pair
+from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.network.graph import Part, is_join
 from rnnstep.network.time import Mask
 from rnnstep.network.wires import When
 from rnnstep.reference.judge.block_bounds import LossBounds, bounded
-from rnnstep.reference.judge.bounds import A_NUMBER, Error, Product, Rounding, exact
+from rnnstep.reference.judge.bounds import A_NUMBER, Error, Product, Rounding
 
 WINDOW_BYTES = 64 << 20  # values of all operations held at once
 
@@ -126,7 +126,7 @@ class _Walk:
         self._made: dict[Expression, _Value] = {}
         self._states = {name: _Value(value, None, over_time=True) for name, value in before.items()}
         self._known: dict[str, _Value] = {
-            **{name: _Value(*exact(value), over_time=False) for name, value in block.parameters.items()},
+            **{name: _Value(*Given(value), over_time=False) for name, value in block.parameters.items()},
             **{name: _Value(*pair, over_time=True) for name, pair in inputs.items()},
             **{block.program.before(name): value for name, value in self._states.items()},
         }
@@ -203,7 +203,7 @@ class _Walk:
         """How an operation's error at a step follows from its operands'."""
         row, u = OPERATIONS[op], self._roundoff
         # What an operation adds of its own is the same whatever comes in: known for all steps at once.
-        given = tuple(exact(argument.value) for argument in args)
+        given = tuple(Given(argument.value) for argument in args)
         own = self._reading.settled(op, made.value, np.asarray(row.error(u, made.value, *given)), given)
         if op == "matmul" and args[0].error is not None and not np.any(args[0].error):
             size, vector = np.abs(args[0].value, dtype=np.float64).T.copy(), args[1]
@@ -226,7 +226,7 @@ class _Walk:
         onto = np.zeros(())
         if op in ("add", "sub"):
             summed = tuple(
-                Product(a.value, np.zeros(()), a.terms) if a.terms else exact(a.value) for a in args
+                Product(a.value, np.zeros(()), a.terms) if a.terms else Given(a.value) for a in args
             )
             onto = np.broadcast_to(self._reading.onto(summed), made.value.shape)
 

@@ -20,12 +20,12 @@ from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.epoch import CLIP, UpdatePass
 from rnnstep.engine.optimizers import TORCH_BUFFERS
 from rnnstep.engine.trainer import Record, State, Trainer
-from rnnstep.equations.bounds import Pair
+from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 from rnnstep.reference.judge.backward import judge_gradients
 from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps
-from rnnstep.reference.judge.bounds import Error, exact
+from rnnstep.reference.judge.bounds import Error
 from rnnstep.reference.judge.findings import Finding, Tally, differences
 from rnnstep.reference.judge.forward import judge
 from rnnstep.reference.judge.run_bounds import RunErrors
@@ -114,15 +114,15 @@ def _after_update(
             norms = _norms(trainer, gradient, values, errors)
             clip = update_lines(block, {"norms": norms}, dtype)["clip_coef"]
             continue
-        known: dict[str, Pair] = {"w_prev": exact(before[block.key])}
+        known: dict[str, Pair] = {"w_prev": Given(before[block.key])}
         if optimizer.adds_up:  # the bound of the sum covers that of what is added
             left = np.zeros_like(gradient) if state.gathered is None else state.gathered
             parts = trainer.by_name(left), trainer.by_name(gradient - left)
-            known["grad_before"] = exact(parts[0][block.key])
+            known["grad_before"] = Given(parts[0][block.key])
             known["grad_now"] = parts[1][block.key], errors[block.key]
         else:
             known["grad"] = values[block.key], errors[block.key]
-        known |= {f"{name}_prev": exact(kept[block.key]) for name, kept in buffers.items()}
+        known |= {f"{name}_prev": Given(kept[block.key]) for name, kept in buffers.items()}
         for name, value in optimizer.numbers(state.updates, 1.0).items():
             known[name] = number(value)
         if clip is not None:

@@ -13,12 +13,12 @@ import numpy as np
 
 from rnnstep.engine import Block
 from rnnstep.engine.epoch import CLIP, UpdatePass
-from rnnstep.equations.bounds import Pair
+from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.evaluate import Reading, evaluate
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Line, Name
 from rnnstep.language import Text
-from rnnstep.reference.judge.bounds import Error, Rounding, exact
+from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.findings import Judged, Tally, Verdict, differences
 from rnnstep.reference.run.training import ReferenceUpdate
 from rnnstep.scenario.model import Training
@@ -190,7 +190,7 @@ def _given(block: Block, values: Mapping[str, Array], clip: Pair | None) -> dict
     """What a block's lines read: arrays as they are, numbers as Python's."""
     program = block.program
     known = {
-        name: exact(values[name]) if np.ndim(values[name]) else number(values[name])
+        name: Given(values[name]) if np.ndim(values[name]) else number(values[name])
         for name in (*program.inputs, *program.befores)
     }
     if "clip_coef" in known and clip is not None:
