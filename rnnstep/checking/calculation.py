@@ -188,8 +188,7 @@ class Calculation:
             for name in names:
                 if name not in known:
                     self.provide(block, t, name, known, step)
-            with np.errstate(all="ignore"):
-                bounds = reading.worked_out(line.expression, known)
+            bounds = reading.worked_out(line.expression, known)
             if self.base is None:
                 bounds = self.limited(phase, line.name, bounds)
             doubts = self.no_doubts

@@ -29,28 +29,24 @@ _STEPS = 4  # floats that a function of numpy may be off by
 ON_GRID = 1e-4  # of a unit: what stands for a number of d decimals in float32 arithmetic
 
 
-def rounded(interval: Interval, decimals: int) -> Interval:
-    """Give the bounds of what rounding to `decimals` or more decimals makes of an interval's numbers."""
+def _both(interval: Interval) -> Bound:
+    """An interval as two lower bounds in one array, (2, …): of its numbers and of what they are negated.
+
+    The bounds are small: what counts is how often numpy is called.
+    """
     low, high = interval
-    if np.shape(low) != np.shape(high):
-        return _lowest(low, decimals), -_lowest(-high, decimals)
-    both = np.empty((2, *np.shape(low)))  # the bounds are small: what counts is how often numpy is called
+    shape = np.shape(low)
+    if shape != np.shape(high):
+        shape = np.broadcast_shapes(shape, np.shape(high))
+    both = np.empty((2, *shape))
     both[0] = low
     np.negative(high, out=both[1:])
-    found = _lowest(both, decimals)
-    return found[0], -found[1]
+    return both
 
 
-def _lowest(low: Bound, decimals: int) -> Bound:
-    """The least that rounding gives, element by element: the grid's number below, where it is the nearest."""
-    unit = 10.0**-decimals
-    with np.errstate(invalid="ignore", over="ignore"):
-        scaled = low * 10.0**decimals
-        below = np.floor(scaled + ON_GRID)
-        part = scaled - below
-        found = np.where(part <= _NEAREST, below, np.maximum(below, scaled - _FINER)) * unit
-    # Many digits of a large number are all in the float already, and infinity has none.
-    return np.where(np.isfinite(found), np.minimum(found, low), low)
+def _apart(both: Bound) -> Interval:
+    """Two lower bounds as the interval that they are."""
+    return both[0], -both[1]
 
 
 def around(value: Array, decimals: int) -> Interval:
@@ -63,7 +59,7 @@ def around(value: Array, decimals: int) -> Interval:
 def scaled(bounds: Interval, scale: float, decimals: int) -> Interval:
     """Bounds times a factor, the product written down."""
     one, other = bounds[0] * scale, bounds[1] * scale
-    return rounded((np.minimum(one, other), np.maximum(one, other)), decimals)
+    return Rounded(decimals).rounded((np.minimum(one, other), np.maximum(one, other)))
 
 
 class Kept(tuple[Bound, Bound]):  # noqa: SLOT001 - a tuple with an attribute cannot have slots
@@ -93,7 +89,7 @@ def shown(values: Array, decimals: int) -> Interval:
     if values.dtype == np.float32:  # people read 0.1, which float32 does not have
         decimal = np.array([float(str(value)) for value in values.reshape(-1)]).reshape(values.shape)
         exact, written = np.minimum(exact, decimal), np.maximum(exact, decimal)
-    return Kept(rounded((exact, written), decimals), (exact, written))
+    return Kept(Rounded(decimals).rounded((exact, written)), (exact, written))
 
 
 class Rounded:
@@ -124,10 +120,11 @@ class Rounded:
 
     def apply(self, op: str, args: tuple[Interval, ...]) -> Interval:
         """An operation's bounds, where its result and what people write down on the way may be rounded."""
-        bounds = self._applied(op, args)
-        if not self._keeps or op not in OPERATIONS:
-            return bounds
-        return Kept(bounds, OPERATIONS[op].interval(*map(exact_of, args)))
+        with np.errstate(all="ignore"):
+            bounds = self._applied(op, args)
+            if not self._keeps or op not in OPERATIONS:
+                return bounds
+            return Kept(bounds, OPERATIONS[op].interval(*map(exact_of, args)))
 
     def _applied(self, op: str, args: tuple[Interval, ...]) -> Interval:
         written = getattr(self, f"_{op}", None)
@@ -149,11 +146,26 @@ class Rounded:
         """The bounds of a line's result as it is written down: what only moves numbers is rounded there at last."""
         if isinstance(expression, Apply) and expression.op not in _EXACT:
             return bounds
-        found = self._rounded(bounds)
+        found = self.rounded(bounds)
         return Kept(found, bounds.exact) if isinstance(bounds, Kept) else found
 
+    def rounded(self, bounds: Interval) -> Interval:
+        """The bounds of what writing an interval's numbers down makes of them."""
+        with np.errstate(all="ignore"):
+            return self._rounded(bounds)
+
     def _rounded(self, bounds: Interval) -> Interval:
-        return rounded(bounds, self.decimals)
+        return _apart(self._lowest(_both(bounds)))
+
+    def _lowest(self, low: Bound) -> Bound:
+        """The least that rounding gives, element by element: the grid's number below, where it is the nearest."""
+        found = low * 10.0**self.decimals
+        below = np.floor(found + ON_GRID)
+        is_nearest = found - below <= _NEAREST
+        found -= _FINER
+        np.copyto(found, below, where=is_nearest)
+        found *= 10.0**-self.decimals
+        return np.fmin(found, low)  # many digits of a large number are all in the float already
 
     # ── what rounding to nothing would make infinite ─────────────────────────────────
 
@@ -183,20 +195,19 @@ class Rounded:
 
     def _summed(self, terms: Interval) -> Interval:
         """A sum, of terms that are written down each, or of sums so far that are."""
-        low, high = intervals.sum(self._rounded(terms))
-        return self._rounded(_hull((low[..., 0], high[..., 0]), self._so_far(terms)))
+        both = _both(terms)
+        total = intervals.least_sum(self._lowest(both))
+        return _apart(self._lowest(np.minimum(total, self._so_far(both))))
 
-    def _so_far(self, terms: Interval) -> Interval:
-        """The sum of terms that are not rounded, where each sum so far is."""
-        low, high = terms
-        count = low.shape[-1]
+    def _so_far(self, terms: Bound) -> Bound:
+        """The least sum of terms that are not rounded, where each sum so far is."""
+        count = terms.shape[-1]
         if count > _MOST_IN_TURN:  # the most that each of the sums can be off by
-            off = self.nearest * 10.0**-self.decimals * (count - 1)
-            low, high = intervals.sum(terms)
-            return low[..., 0] - off, high[..., 0] + off
-        found = low[..., 0], high[..., 0]
+            off: float = self.nearest * 10.0**-self.decimals * (count - 1)
+            return intervals.least_sum(terms) - off
+        found: Bound = terms[..., 0]
         for k in range(1, count):
-            found = intervals.add(self._rounded(found) if k > 1 else found, (low[..., k], high[..., k]))
+            found = intervals.below((self._lowest(found) if k > 1 else found) + terms[..., k])
         return found
 
     def _pullback(self, *pairs: Interval) -> Interval:
@@ -245,8 +256,7 @@ class Rounded:
         exp(−a) it is 1 / cosh(a) at most.
         """
         nearest = np.maximum(np.maximum(a[0], -a[1]), 0.0)  # to zero, of the numbers in the bounds
-        with np.errstate(over="ignore"):
-            share = np.maximum(2.0 / (np.exp(2.0 * a[0]) + 1.0) ** 2, 1.0 / np.cosh(nearest))
+        share = np.maximum(2.0 / (np.exp(2.0 * a[0]) + 1.0) ** 2, 1.0 / np.cosh(nearest))
         return self._off_by(intervals.tanh(a), share, -1.0)
 
     def _softmax(self, a: Interval) -> Interval:
@@ -295,9 +305,8 @@ class Rounded:
 
     def _tan(self, a: Interval) -> Interval:
         """Tan of an angle; without bounds where a pole lies between."""
-        with np.errstate(all="ignore"):
-            low, high = outward(np.tan(a[0]), np.tan(a[1]), _STEPS)
-            has_pole = np.floor(a[0] / np.pi + 0.5) != np.floor(a[1] / np.pi + 0.5)
+        low, high = outward(np.tan(a[0]), np.tan(a[1]), _STEPS)
+        has_pole = np.floor(a[0] / np.pi + 0.5) != np.floor(a[1] / np.pi + 0.5)
         return self._rounded((np.where(has_pole, -np.inf, low), np.where(has_pole, np.inf, high)))
 
     def _tan_of_degrees(self, a: Interval) -> Interval:
@@ -329,8 +338,7 @@ def _hull(one: Interval, other: Interval) -> Interval:
 
 
 def _rising(function: Callable[[Bound], Bound], a: Interval) -> Interval:
-    with np.errstate(all="ignore"):
-        return outward(function(np.maximum(a[0], 0.0)), function(np.maximum(a[1], 0.0)), _STEPS)
+    return outward(function(np.maximum(a[0], 0.0)), function(np.maximum(a[1], 0.0)), _STEPS)
 
 
 # What only moves numbers about, or asks: nothing is rounded there.
@@ -403,12 +411,7 @@ class Cut(Rounded):
 
     nearest = 1.0
 
-    def _rounded(self, bounds: Interval) -> Interval:
-        low, high = bounds
-        return self._cut(np.maximum(low, 0.0), low), -self._cut(np.maximum(-high, 0.0), -high)
-
-    def _cut(self, size: Bound, bound: Bound) -> Bound:
+    def _lowest(self, low: Bound) -> Bound:
         """The least of what is left of numbers from a bound on: of one below 0 itself, as cutting moves it towards 0."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            found = np.floor(size * 10.0**self.decimals + ON_GRID) * 10.0**-self.decimals
-        return np.where((bound > 0) & np.isfinite(found), np.minimum(found, bound), bound)
+        found = np.floor(np.maximum(low, 0.0) * 10.0**self.decimals + ON_GRID) * 10.0**-self.decimals
+        return np.where((low > 0) & np.isfinite(found), np.minimum(found, low), low)

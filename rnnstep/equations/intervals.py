@@ -3,7 +3,8 @@
 An interval is a pair `(low, high)` of float64 arrays. Every bound is rounded outwards: one
 step for what IEEE 754 rounds correctly, four for functions (numpy's are within 4 units in
 the last place). Kaucher's or Kahan's extended forms are not needed: where a division's
-divisor holds zero, the bounds are infinite.
+divisor holds zero, the bounds are infinite. Bounds overflow and meet as infinities: who calls these functions has
+turned numpy's warnings off (`np.errstate`), once for all of them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ def point(value: Any) -> Interval:
     return exact, exact
 
 
+def below(bound: Any) -> Bound:
+    """Move a lower bound down by one float; NaN becomes no bound at all. An upper one is `-below(-bound)`."""
+    return np.asarray(np.fmax(np.nextafter(bound, -np.inf), -np.inf))
+
+
 def outward(low: Any, high: Any, steps: int = 1) -> Interval:
     """Move both bounds outwards by `steps` floats; NaN becomes no bound at all."""
     for _ in range(steps):
@@ -36,29 +42,25 @@ def outward(low: Any, high: Any, steps: int = 1) -> Interval:
 
 
 def add(a: Interval, b: Interval) -> Interval:
-    with np.errstate(invalid="ignore", over="ignore"):
-        return outward(a[0] + b[0], a[1] + b[1])
+    return outward(a[0] + b[0], a[1] + b[1])
 
 
 def sub(a: Interval, b: Interval) -> Interval:
-    with np.errstate(invalid="ignore", over="ignore"):
-        return outward(a[0] - b[1], a[1] - b[0])
+    return outward(a[0] - b[1], a[1] - b[0])
 
 
 def mul(a: Interval, b: Interval) -> Interval:
-    with np.errstate(invalid="ignore", over="ignore"):
-        product = np.multiply if _are_finite(a) and _are_finite(b) else _product
-        corners = [product(x, y) for x in _ends(a) for y in _ends(b)]
-    return outward(reduce(np.minimum, corners), reduce(np.maximum, corners))
+    corners = [x * y for x in _ends(a) for y in _ends(b)]
+    low = reduce(np.minimum, corners)
+    if np.isnan(low).any():  # 0 · ∞, or NaN itself
+        corners = [_product(x, y) for x in _ends(a) for y in _ends(b)]
+        low = reduce(np.minimum, corners)
+    return outward(low, reduce(np.maximum, corners))
 
 
 def _ends(a: Interval) -> tuple[Bound, ...]:
     """Both bounds, or the one of a point."""
     return a[:1] if a[0] is a[1] else a
-
-
-def _are_finite(a: Interval) -> bool:
-    return bool(np.isfinite(a[0]).all() and np.isfinite(a[1]).all())
 
 
 def _product(x: Bound, y: Bound) -> Bound:
@@ -67,9 +69,8 @@ def _product(x: Bound, y: Bound) -> Bound:
 
 
 def div(a: Interval, b: Interval) -> Interval:
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        corners = [x / y for x in _ends(a) for y in _ends(b)]
-        low, high = outward(reduce(np.minimum, corners), reduce(np.maximum, corners))
+    corners = [x / y for x in _ends(a) for y in _ends(b)]
+    low, high = outward(reduce(np.minimum, corners), reduce(np.maximum, corners))
     holds_zero = (b[0] <= 0) & (b[1] >= 0)
     return np.where(holds_zero, -np.inf, low), np.where(holds_zero, np.inf, high)
 
@@ -81,12 +82,14 @@ def matmul(w: Interval, x: Interval) -> Interval:
 
 
 def _total(low: Bound, high: Bound, *, keepdims: bool) -> Interval:
-    """Sum over the last axis; n floats added in any order are off by at most n·eps·Σ|a|."""
+    return least_sum(low, keepdims=keepdims), -least_sum(-high, keepdims=keepdims)
+
+
+def least_sum(low: Bound, *, keepdims: bool = False) -> Bound:
+    """Sum lower bounds over the last axis; n floats added in any order are off by at most n·eps·Σ|a|."""
     slack = low.shape[-1] * _EPSILON
-    with np.errstate(invalid="ignore", over="ignore"):
-        below = low.sum(axis=-1, keepdims=keepdims) - slack * np.abs(low).sum(axis=-1, keepdims=keepdims)
-        above = high.sum(axis=-1, keepdims=keepdims) + slack * np.abs(high).sum(axis=-1, keepdims=keepdims)
-    return outward(below, above)
+    total = low.sum(axis=-1, keepdims=keepdims)
+    return below(total - slack * np.abs(low).sum(axis=-1, keepdims=keepdims))
 
 
 def neg(a: Interval) -> Interval:
@@ -95,8 +98,7 @@ def neg(a: Interval) -> Interval:
 
 def _rising(function: Callable[[Bound], Bound]) -> Callable[[Interval], Interval]:
     def interval(a: Interval) -> Interval:
-        with np.errstate(all="ignore"):
-            return outward(function(a[0]), function(a[1]), _FUNCTION_STEPS)
+        return outward(function(a[0]), function(a[1]), _FUNCTION_STEPS)
 
     return interval
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnstep.checking.own_numbers import Place
-from rnnstep.checking.rounding import Cut, rounded
+from rnnstep.checking.rounding import Cut, Rounded
 from rnnstep.checking.slip import Slip
 from rnnstep.equations.intervals import Interval
 
@@ -100,7 +100,7 @@ def _added_up(sheet: Sheet, target: Target, decimals: int, right: Interval) -> I
         epoch, batch = divmod(number, batches)
         parts = [replace(part, place=part.place._replace(epoch=epoch, batch=batch)) for part in target.parts]
         before = sheet.values_of(replace(target, parts=tuple(parts)), decimals)
-        low, high = rounded((low + before[0], high + before[1]), decimals)
+        low, high = Rounded(decimals).rounded((low + before[0], high + before[1]))
     yield "no_zero_grad", (low, high)
 
 
