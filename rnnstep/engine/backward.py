@@ -9,7 +9,7 @@ first; of any other block for all steps at once, as none of them reads another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Protocol
 
@@ -21,6 +21,9 @@ from rnnstep.engine.block_backward import RecurrentBackward, StatelessBackward
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.operations import Array
+from rnnstep.equations.syntax import names_in
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
 from rnnstep.network.blocks import Block, Extent
 from rnnstep.network.graph import Part
 from rnnstep.network.wires import When
@@ -41,26 +44,35 @@ class BlockBackward(Protocol):
         """The step that comes first on the way back of those that may have a number that is not finite, or None."""
 
 
+Given = Mapping[tuple[str, str], Array]
+"""Gradients by the block and the value that they are given at: ("L0", "c") → (T, B, n), of what is computed once (1, B, n)."""
+
+
 class BackwardPass:
-    """The way back of one batch.
+    """The way back of one batch, from its loss or from gradients that are given.
 
     Attributes:
         done: The forward run.
-        loss: Its loss.
-        parameters: ∂L/∂ of each parameter, under torch's names and in its shapes.
+        given: The gradients that it begins with; None where it begins with the loss.
+        parameters: ∂L/∂ of each parameter, under torch's names and in its shapes. Where gradients G are given, L is Σ G ⊙ v
+            over the values v that they are given at.
     """
 
     phase = "backward"
 
     def __init__(
-        self, done: Pass, equations_of: Callable[[Block], BackwardEquations], dtype: np.dtype[np.floating]
+        self,
+        done: Pass,
+        equations_of: Callable[[Block], BackwardEquations],
+        dtype: np.dtype[np.floating],
+        given: Given | None = None,
     ) -> None:
-        assert done.loss_run is not None
         self.done = done
         self.scenario = done.scenario
         self.batch = done.batch
         self.index = done.index
-        self.loss = done.loss_run.loss
+        self.given = given
+        self._reached = self._blocks_reached()
         self._equations_of = equations_of
         self._dtype = dtype
         self._of_blocks: dict[str, BlockBackward] = {}
@@ -77,19 +89,47 @@ class BackwardPass:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks in the order of the way back; each has the key of its forward block."""
-        return tuple(self._equations_of(block).block(block) for block in reversed(self.done.blocks))
+        return tuple(self._equations_of(block).block(block) for block in self._reached)
 
     @cached_property
     def by_key(self) -> dict[str, Block]:
         """Each block under its key."""
         return {block.key: block for block in self.blocks}
 
+    @property
+    def loss(self) -> float:
+        """The loss of the forward run; where gradients are given, the sum of what they are multiplied with."""
+        if self.given is None:
+            assert self.done.loss_run is not None
+            return self.done.loss_run.loss
+        return float(sum(np.sum(self._over_time(*at) * g) for at, g in self.given.items()))
+
+    def _over_time(self, key: str, name: str) -> Array:
+        """A value over all steps, (T, B, n); zeros where a row of a recurrent block is over."""
+        if key not in self.done.runs:
+            return self.done.everything(key)[name]
+        run, axis = self.done.runs[key], self.batch.axis
+        whole = np.zeros((axis.num_steps, axis.num_rows, int(run.block.program.shapes[name][0])), self._dtype)
+        for t in axis.order("forward"):
+            rows = run.live_rows(t)
+            whole[t, slice(None) if rows is None else rows] = run.value(name, t)
+        return whole
+
     # ── going ────────────────────────────────────────────────────────────────────────
+
+    def _blocks_reached(self) -> tuple[Block, ...]:
+        """The blocks that anything goes back through, the last first: all, or those that given gradients reach."""
+        blocks = reversed(self.done.blocks)
+        if self.given is None:
+            return tuple(blocks)
+        keys = {key for key, _ in self.given}
+        reached = keys.union(*(self.done.graph.below(key) for key in keys))
+        return tuple(block for block in blocks if block.key in reached)
 
     def _go(self) -> None:
         """Go through the blocks, the last first: all that reads one has been gone through then."""
-        for block in reversed(self.done.blocks):
-            above = self._above(block)
+        for block in self._reached:
+            above = self._from_outside(block)
             run = self.done.runs.get(block.key)
             if run is None:
                 self._of_blocks[block.key] = StatelessBackward(
@@ -98,15 +138,27 @@ class BackwardPass:
             else:
                 self._of_blocks[block.key] = RecurrentBackward(run, self._equations_of(block), above)
 
+    def _from_outside(self, block: Block) -> list[Array]:
+        """∂L/∂ of what a block gave as far as it comes from above, (T, B, n); and what is given at its other values."""
+        given = self._equations_of(block).derived.given
+        return [
+            self._above(block),
+            *(self.given[block.key, name] for name in given if self.given is not None),
+        ]
+
     def _above(self, block: Block) -> Array:
-        """∂L/∂ of what a block gave, (T, B, n), summed over all that read it; of the loss itself one."""
-        parts = [self._sent_back(part) for part in self.done.graph.readers(block.key)]
+        """∂L/∂ of what a block gave, (T, B, n), summed over all that read it, and what is given; of the loss itself one."""
+        readers = self.done.graph.readers(block.key)
+        parts = [self._sent_back(part) for part in readers if part.reader in self._of_blocks]
+        if self.given is not None and (block.key, block.output) in self.given:
+            parts.append(self.given[block.key, block.output])
         if parts:
             return sum(parts[1:], start=parts[0])
         size = int(block.program.shapes[block.output][0])
-        if block.extent is Extent.ONCE:
+        if block.extent is Extent.ONCE and self.given is None:
             return np.ones((1, 1, 1), self._dtype)
-        return np.zeros((self.batch.num_steps, self.batch.num_rows, size), self._dtype)
+        steps = 1 if block.extent.is_single else self.batch.num_steps
+        return np.zeros((steps, self.batch.num_rows, size), self._dtype)
 
     def _sent_back(self, part: Part) -> Array:
         """What one reader sends back along its wire, (T, B, n)."""
@@ -151,6 +203,18 @@ class BackwardPass:
         found = self._of_blocks[key]
         assert isinstance(found, RecurrentBackward)
         return found.state(name)
+
+    def entering(self, key: str, name: str) -> Array:
+        """∂L/∂ of what a block read under a name, (T, B, n): of x, too, that is data."""
+        with np.errstate(all="ignore"):
+            return self._of_blocks[key].gradient(name)
+
+    def first_state(self, key: str, name: str) -> Array:
+        """∂L/∂ of a state before each row's first step, h_0 or c_0, (B, n)."""
+        block = self.done.by_key[key]
+        before = self.states(key, block.program.before(name))
+        axis = self.batch.axis
+        return np.stack([before[axis.first_step(block.direction, row), row] for row in range(axis.num_rows)])
 
     def of_block(self, key: str) -> BlockBackward:
         """The way back through a block."""
@@ -202,3 +266,46 @@ class BackwardPass:
     def recurrent_steps(self) -> Iterator[tuple[int, str]]:
         """Give (t, block key) of every recurrent step in the order of the way back."""
         yield from reversed(list(self.done.recurrent_steps()))
+
+
+def given_gradients(done: Pass, above: Given, dtype: np.dtype[np.floating]) -> Given:
+    """Gradients given at values, as a way back begins with them.
+
+    Raises:
+        UsageError: A run has no such value, or the value has another shape.
+    """
+    found = {}
+    for (key, name), given in above.items():
+        block = done.by_key.get(key)
+        where = f"{key}/{name}"
+        if block is None or name not in block.program.by_name or not block.program.shapes[name]:
+            raise UsageError(
+                Text("a gradient is given at a value that a block computes; found {place}", place=where)
+            )
+        if name in _of_parameters(block):
+            raise UsageError(
+                Text("{place} is made of parameters alone: no gradient is given there", place=where)
+            )
+        rows = 1 if block.extent is Extent.ONCE else done.batch.num_rows
+        steps = 1 if block.extent.is_single else done.batch.num_steps
+        expected = (steps, rows, *map(int, block.program.shapes[name]))
+        if np.shape(given) != expected:
+            raise UsageError(
+                Text(
+                    "{name}: found {found}, expected {expected}",
+                    name=where,
+                    found=str(np.shape(given)),
+                    expected=str(expected),
+                )
+            )
+        found[key, name] = np.ascontiguousarray(given, dtype)
+    return found
+
+
+def _of_parameters(block: Block) -> set[str]:
+    """The lines that read parameters alone."""
+    found: set[str] = set()
+    for line in block.program.lines:
+        if all(name in block.program.parameters or name in found for name in names_in(line.expression)):
+            found.add(line.name)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -53,14 +53,29 @@ class BackwardEquations:
     Attributes:
         derived: The equations.
         compiled: The lines that are vectors, as one function that begins at the last step.
+        from_outside: The inputs that are gradients given from outside of the block, that of the output first.
     """
 
-    def __init__(self, block: Block, rows: int, *, is_summed: bool, is_read_below: bool = True) -> None:
+    def __init__(
+        self,
+        block: Block,
+        rows: int,
+        *,
+        is_summed: bool,
+        is_read_below: bool = True,
+        given: Iterable[str] = (),
+    ) -> None:
         self.rows = rows
         self._is_read_below = is_read_below
         self.derived: Backward = backward(
-            block.program, block.output, rows=rows, is_summed=is_summed, constant=block.constant
+            block.program,
+            block.output,
+            rows=rows,
+            is_summed=is_summed,
+            constant=block.constant,
+            given=given,
         )
+        self.from_outside = (self.derived.above, *self.derived.given.values())
         self._inputs = tuple(block.program.inputs)
         self._kept_in = block.kept_in
         self._shapes = {name: block.parameters[name].shape for name in block.kept_in}
@@ -96,13 +111,13 @@ class BackwardEquations:
     def forward_names(self) -> tuple[str, ...]:
         """The forward values that the vectors and the parameters' shares read."""
         core = self.derived.core
-        read = dict.fromkeys(name for name in core.inputs if name != self.derived.above)
+        read = dict.fromkeys(name for name in core.inputs if name not in self.from_outside)
         for expression in self._expressions():
             read.update(dict.fromkeys(names_in(expression)))
         other = {
             *core.by_name,
             *self._kept_in,
-            self.derived.above,
+            *self.from_outside,
             *(line.name for line in self.derived.gathered),
         }
         return tuple(name for name in read if name not in other)

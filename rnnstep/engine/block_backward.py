@@ -16,6 +16,7 @@ from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.magnitudes import FAR, Magnitudes, largest
 from rnnstep.equations.operations import Array
+from rnnstep.equations.syntax import Line
 from rnnstep.network.blocks import Block
 
 
@@ -63,13 +64,13 @@ class StatelessBackward:
     """
 
     def __init__(
-        self, block: Block, equations: BackwardEquations, known: Mapping[str, Array], above: Array
+        self, block: Block, equations: BackwardEquations, known: Mapping[str, Array], above: Sequence[Array]
     ) -> None:
-        """Take what the block read and gave, (T, B, n), and ∂L/∂ of what it gave."""
+        """Take what the block read and gave, (T, B, n), and what comes from outside, first ∂L/∂ of what it gave."""
         self._block = block
         self._equations = equations
         derived = equations.derived
-        given = {**known, derived.above: above}
+        given = {**known, **dict(zip(equations.from_outside, above, strict=True))}
         self._vectors: dict[str, Array] = {
             **given,
             **derived.core.at_once({**block.parameters, **given}),
@@ -97,7 +98,8 @@ class StatelessBackward:
     def suspect(self) -> int | None:
         """Give the step that comes first on the way back of those that may have a number that is not finite, or None."""
         derived = self._equations.derived
-        names = [name for name in (derived.above, *derived.core.names) if name in self._vectors]
+        outside = self._equations.from_outside
+        names = [name for name in (*outside, *derived.core.names) if name in self._vectors]
         gradients = [self._vectors[name] for name in names]
         read = [value for name, value in self._vectors.items() if name not in names]
         is_suspect, _ = suspicions(self._equations, self._block.parameters, gradients, read)
@@ -166,15 +168,17 @@ class RecurrentBackward:
         gradients: ∂L/∂ of its parameters, under torch's names.
     """
 
-    def __init__(self, run: BlockRun, equations: BackwardEquations, above: Array) -> None:
-        """Take the run, and ∂L/∂ of its output as far as it comes from above, (T, B, n)."""
+    def __init__(self, run: BlockRun, equations: BackwardEquations, above: Sequence[Array]) -> None:
+        """Take the run, and what comes from outside, (T, B, n): first ∂L/∂ of its output as far as it comes from above."""
         self._run = run
         self._equations = equations
-        self._above = above
-        self._ordered = above if run.rows is None else above[:, run.rows.order]
+        self._outside = dict(zip(equations.from_outside, above, strict=True))
+        self._above = above[0]
+        order = slice(None) if run.rows is None else run.rows.order
+        self._ordered = {name: whole[:, order] for name, whole in self._outside.items()}
         self._compiled = equations.compiled
         self._function = self._compiled.function(run.mode)
-        self._prepared = self._compiled.prepare(run.block.parameters, above.dtype, run.mode)
+        self._prepared = self._compiled.prepare(run.block.parameters, self._above.dtype, run.mode)
         self._recent: tuple[int, tuple[Array, ...]] | None = None
         self.gradients: dict[str, Array] = {}
         self._pieces: dict[int, _Piece] = {}
@@ -199,18 +203,20 @@ class RecurrentBackward:
 
     def _call(self, number: int, known: Mapping[str, Array], carried: tuple[Array, ...]) -> tuple[Array, ...]:
         core = self._equations.derived.core
-        above = self._above_of(number)
-        inputs = [above if name == self._equations.derived.above else known[name] for name in core.inputs]
+        outside = self._outside_of(number)
+        inputs = [outside[name] if name in outside else known[name] for name in core.inputs]
         if self._run.mode == ONE_ROW:
             carried = tuple([state[0] for state in carried])
         return self._function(*inputs, *carried, *self._prepared)  # type: ignore[no-any-return]
 
-    def _above_of(self, number: int) -> Array:
-        """What comes from above at each step of a segment, in the order of computation."""
+    def _outside_of(self, number: int) -> dict[str, Array]:
+        """What comes from outside at each step of a segment, in the order of computation."""
         segment = self._run.segments[number]
-        part = self._ordered[segment.start : segment.stop, : segment.rows]
-        part = self._run.turned(part)
-        return part[:, 0] if self._run.mode == ONE_ROW else part
+        found = {}
+        for name, whole in self._ordered.items():
+            part = self._run.turned(whole[segment.start : segment.stop, : segment.rows])
+            found[name] = part[:, 0] if self._run.mode == ONE_ROW else part
+        return found
 
     def _stored(self, kept: tuple[Array, ...]) -> tuple[Array, ...]:
         """All of it, or of a very long run the states and what goes below."""
@@ -277,7 +283,7 @@ class RecurrentBackward:
         read, so_far = self._equations.forward_names, 0.0
         for number, segment in reversed(list(enumerate(self._run.segments))):
             known, kept = self._forward(number), self._kept(number)
-            gradients = [*self._vectors(number, known, kept).values(), self._above_of(number)]
+            gradients = [*self._vectors(number, known, kept).values(), *self._outside_of(number).values()]
             beside = [known[name] for name in read]
             parameters = self._run.block.parameters
             is_suspect, so_far = suspicions(self._equations, parameters, gradients, beside, so_far)
@@ -296,14 +302,15 @@ class RecurrentBackward:
             pieces = [(self._pieces[number].kept[index], one) for number, one in enumerate(run.segments)]
             if all(len(piece) == one.stop - one.start for piece, one in pieces):
                 measured[name] = max(largest(piece) for piece, _ in pieces)
-        known = {**bounds_of_run(run), derived.above: largest(self._above)}
+        outside = {name: largest(whole) for name, whole in self._outside.items()}
+        known = {**bounds_of_run(run), **outside}
         for position, state in enumerate(derived.core.states):
             carried = max(largest(piece.carried[position]) for piece in self._pieces.values())
             known[derived.core.before(state)] = max(carried, measured[state])
         rows = self._equations.rows
         reading = Magnitudes(derived.program, self._above.dtype, rows)
         bounds = reading.lines(derived.core.lines, known, measured)
-        g = max(known[derived.above], *bounds.values())
+        g = max(*outside.values(), *bounds.values())
         x = max((known[name] for name in self._equations.forward_names), default=1.0)
         uses = max((len(used) for used in derived.contributions.values()), default=0)
         sums = g * max(x, 1.0) * rows * run.num_steps * max(1, uses)
@@ -317,7 +324,7 @@ class RecurrentBackward:
         values = {
             **self._run.block.parameters,
             **known,
-            self._equations.derived.above: self._above_of(number),
+            **self._outside_of(number),
         }
         for name, (index, a, b) in self._compiled.columns.items():
             values[name] = kept[index][..., a:b]
@@ -332,16 +339,26 @@ class RecurrentBackward:
     def gradient(self, name: str) -> Array:
         """∂L/∂ of what entered the block, (T, B, n); zeros where a row is over."""
         index_of = self._compiled.columns.get(f"{D}{name}")
-        size = int(self._run.block.program.shapes[name][0])
-        if index_of is None:
+        if index_of is not None:
+            index, a, b = index_of
+            return self._whole(
+                {n: self._rows_of(piece.kept[index])[..., a:b] for n, piece in self._pieces.items()}
+            )
+        line = self._equations.derived.core.by_name.get(f"{D}{name}")
+        if line is None:  # the block does not read it
+            size = int(self._run.block.program.shapes[name][0])
             return np.zeros((*self._above.shape[:2], size), self._above.dtype)
-        index, a, b = index_of
-        return self._whole(
-            {n: self._rows_of(piece.kept[index])[..., a:b] for n, piece in self._pieces.items()}
-        )
+        return self._whole({number: self._derived(number, line) for number in self._pieces})
+
+    def _derived(self, number: int, line: Line) -> Array:
+        """What a line of the way back gives over a segment where no other block reads it, (steps, rows, n)."""
+        known, kept = self._forward(number), self._kept(number)
+        seen = {**self._run.block.parameters, **known, **self._vectors(number, known, kept)}
+        with np.errstate(all="ignore"):
+            return self._rows_of(np.asarray(evaluate(line.expression, seen, Values(is_silenced=True))))
 
     def state(self, name: str) -> Array:
-        """∂L/∂ of a state after each step, (T, B, n); zeros where a row is over."""
+        """∂L/∂ of a state after each step, or of one before it, (T, B, n); zeros where a row is over."""
         with np.errstate(all="ignore"):
             return self._whole(
                 {
@@ -369,7 +386,8 @@ class RecurrentBackward:
         live = self._run.live_rows(t)
         forward = self._run.values(t)
         vectors = {name: forward[name] for name in self._equations.forward_names}
-        vectors[self._equations.derived.above] = self._above[t] if live is None else self._above[t][live]
+        for name, whole in self._outside.items():
+            vectors[name] = whole[t] if live is None else whole[t][live]
         for position, state in enumerate(core.states):
             index, a, b = self._compiled.columns[state]
             array = self._rows_of(kept[index])

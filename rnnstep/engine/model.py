@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnstep.engine.backward import BackwardPass
+from rnnstep.engine.backward import BackwardPass, Given, given_gradients
 from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.blocks import build
 from rnnstep.engine.loss import LossBlocks, loss_blocks
@@ -99,12 +99,38 @@ class Model:
         with np.errstate(all="ignore"):
             return self._run_batch(index, is_test=True)
 
-    def backward(self, done: Pass) -> BackwardPass | None:
-        """Go back through a run of this model; None where it has no loss."""
-        if done.loss_run is None:
-            return None
+    def backward(self, done: Pass, above: Given | None = None) -> BackwardPass | None:
+        """Go back through a run of this model; None where there is nothing to go back from.
+
+        Args:
+            done: A run of this model.
+            above: Gradients that are given at any values that blocks compute, in place of the loss: by the block and the
+                value, ("L0", "c"), an array (T, B, n), of what is computed once (1, B, n). Where a packed row is over
+                they count for nothing.
+
+        Raises:
+            UsageError: There is no such value, or it has another shape.
+        """
+        if above is None:
+            if done.loss_run is None:
+                return None
+            with np.errstate(all="ignore"):
+                return BackwardPass(
+                    done, lambda block: self.backward_equations(block, done.index), self._dtype
+                )
+        given = given_gradients(done, above, self._dtype)
+        equations: dict[str, BackwardEquations] = {}
+
+        def equations_of(block: Block) -> BackwardEquations:
+            others = [name for key, name in given if key == block.key and name != block.output]
+            if not others:
+                return self.backward_equations(block, done.index)
+            if block.key not in equations:
+                equations[block.key] = self._equations(block, done.index, others)
+            return equations[block.key]
+
         with np.errstate(all="ignore"):
-            return BackwardPass(done, lambda block: self.backward_equations(block, done.index), self._dtype)
+            return BackwardPass(done, equations_of, self._dtype, given)
 
     def _run_batch(self, index: int, *, is_test: bool = False) -> Pass:
         batch = (self.scenario.test_batches if is_test else self.scenario.batches)[index]
@@ -142,18 +168,24 @@ class Model:
         known = self._made.by_batch.get((block.key, index))
         if known is not None:
             return known
-        batch = self.scenario.batches[index]
-        rows = 1 if block.extent is Extent.ONCE else batch.num_rows
-        is_summed = not block.extent.is_single and batch.num_steps > 1
+        rows, is_summed = self._rows_and_sums(block, index)
         # The loss has another program for each batch.
         key = (block.key, rows, is_summed, index if block.kind in ("loss", "total") else -1)
         if key not in self._made.equations:
-            is_first = bool(block.program.states) and block.reads_data
-            self._made.equations[key] = BackwardEquations(
-                block, rows, is_summed=is_summed, is_read_below=not is_first
-            )
+            self._made.equations[key] = self._equations(block, index)
         self._made.by_batch[block.key, index] = self._made.equations[key]
         return self._made.equations[key]
+
+    def _equations(self, block: Block, index: int, given: Iterable[str] = ()) -> BackwardEquations:
+        rows, is_summed = self._rows_and_sums(block, index)
+        is_first = bool(block.program.states) and block.reads_data
+        return BackwardEquations(block, rows, is_summed=is_summed, is_read_below=not is_first, given=given)
+
+    def _rows_and_sums(self, block: Block, index: int) -> tuple[int, bool]:
+        """How many rows go back through a block in a batch, and whether several steps are summed."""
+        batch = self.scenario.batches[index]
+        rows = 1 if block.extent is Extent.ONCE else batch.num_rows
+        return rows, not block.extent.is_single and batch.num_steps > 1
 
     def _loss_blocks(self, index: int, batch: Batch, *, is_test: bool) -> LossBlocks | None:
         number = -1 - index if is_test else index

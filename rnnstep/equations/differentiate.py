@@ -39,6 +39,7 @@ class Backward:
             the forward program that gather rows, `outer(∂hh, h_prev)` or `rows(∂hh)`, of however many rows and steps.
         gathered: Lines that those expressions read, of values made of parameters alone.
         above: The input that is given from outside of the block: `∂h_above`, or the whole of `∂output`.
+        given: The inputs of what else is given from outside, by the values that it is given at: `a`, `∂a_above`.
         fixed: The forward lines that are made of parameters alone: `program` reads them, `core` holds them written out.
     """
 
@@ -47,11 +48,18 @@ class Backward:
     contributions: Mapping[str, tuple[Expression, ...]]
     gathered: tuple[Line, ...]
     above: str
+    given: Mapping[str, str]
     fixed: tuple[Line, ...]
 
 
 def backward(
-    program: Program, output: str, *, rows: int = 1, is_summed: bool = True, constant: Iterable[str] = ()
+    program: Program,
+    output: str,
+    *,
+    rows: int = 1,
+    is_summed: bool = True,
+    constant: Iterable[str] = (),
+    given: Iterable[str] = (),
 ) -> Backward:
     """Give the backward pass of a program whose shapes are numbers.
 
@@ -61,23 +69,40 @@ def backward(
         rows: How many rows a batch has.
         is_summed: Whether there are several steps, so that the shares of a parameter are summed.
         constant: Inputs that nothing goes back to: a target, a mask.
+        given: Values beside the output at which a gradient is given from outside, too: lines that are not made of
+            parameters alone.
     """
-    return _derived(program, output, frozenset(constant), rows=rows, is_summed=is_summed)
+    others = tuple(name for name in program.names if name in set(given) and name != output)
+    return _derived(program, output, frozenset(constant), others, rows=rows, is_summed=is_summed)
 
 
 @lru_cache(maxsize=256)
 def _derived(
-    program: Program, output: str, constant: frozenset[str], *, rows: int, is_summed: bool
+    program: Program,
+    output: str,
+    constant: frozenset[str],
+    given: tuple[str, ...],
+    *,
+    rows: int,
+    is_summed: bool,
 ) -> Backward:
     program = program.without_numbers()
-    return _Backward(program, output, Shares(program, rows, is_summed=is_summed), constant).build()
+    return _Backward(program, output, Shares(program, rows, is_summed=is_summed), constant, given).build()
 
 
 class _Backward:
     """The lines of a backward pass as they are found."""
 
-    def __init__(self, program: Program, output: str, shares: Shares, constant: frozenset[str]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        output: str,
+        shares: Shares,
+        constant: frozenset[str],
+        given: tuple[str, ...],
+    ) -> None:
         self._forward = program
+        self._given = {name: shares.marked(name, ABOVE) for name in given}
         self._output = output
         self._shares = shares
         self._constant = constant
@@ -105,6 +130,9 @@ class _Backward:
             self._shapes[self._shares.marked(state, NEXT)] = shape
         if not program.states:
             given[f"{D}{self._output}"] = program.shapes[self._output]
+        for name, marked in self._given.items():
+            given[marked] = program.shapes[name]
+            self._reaching[name].append(Name(marked))
         self._shapes.update(given)
         for line in reversed(program.lines):
             self._line(line)
@@ -285,6 +313,7 @@ class _Backward:
             shares.contributions,
             tuple(Line(line.name, shares.written_out(line.expression)) for line in shares.gathered),
             next(iter(given)),
+            self._given,
             tuple(line for line in program.lines if line.name in shares.fixed),
         )
 

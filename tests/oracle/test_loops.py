@@ -47,7 +47,7 @@ def run_of(block: Block, x: np.ndarray) -> BlockRun:
 
 def way_of(run: BlockRun, above: np.ndarray) -> RecurrentBackward:
     equations = BackwardEquations(run.block, above.shape[1], is_summed=True, is_read_below=True)
-    return RecurrentBackward(run, equations, above)
+    return RecurrentBackward(run, equations, [above])
 
 
 def close(found: np.ndarray, expected: np.ndarray, name: str = "") -> None:

@@ -133,7 +133,7 @@ def test_the_engine_goes_back_as_the_lines_do(
     first = tuple(run.given[before] for before in run.program.befores)
     with np.errstate(all="ignore"):
         done = BlockRun(block, prepared, run.given["x"], first, TimeAxis(steps, rows))
-        way = RecurrentBackward(done, BackwardEquations(block, rows, is_summed=steps > 1), run.above)
+        way = RecurrentBackward(done, BackwardEquations(block, rows, is_summed=steps > 1), [run.above])
         of_rows, shared = run.back(derived)[-1]
     for name, value in run.parameters.items():
         expected = shared.get(f"∂{name}", np.zeros_like(value))

@@ -116,4 +116,7 @@ TABLE = {
         "h_0 把批次放在了第一维：应为 {right}，设了 batch_first 也一样"
     ),
     "h_0 has the size of the input: {right} is right": "h_0 的大小用成了输入的大小：应为 {right}",
+    "torch's gradients stand beside those of a loss: these begin with gradients that were given": (
+        "torch 的梯度与由 loss 得到的梯度对照，而这里是从给定的梯度开始反向传播的"
+    ),
 }

@@ -29,6 +29,7 @@ from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Name
+from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.network.time import opposite
 from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps, TorchSteps, one_step_back
@@ -143,7 +144,9 @@ def judge_gradients(
 
     Raises:
         NotWanted: it is not.
+        UsageError: our way back begins with gradients that were given, and not with a loss.
     """
+    _check_begins_with_loss(back)
     tally = Tally(back.batch.num_steps, "backward", is_wanted=is_wanted)
     errors = RunErrors(back.done) if errors is None else errors
     with np.errstate(all="ignore"):  # NaN and infinity are numbers like others here
@@ -160,6 +163,14 @@ def judge_gradients(
         parted=None if tally.faults else _parting(back, reference),
         digest=digest_of_way_back(back),
     )
+
+
+def _check_begins_with_loss(back: BackwardPass) -> None:
+    """Torch goes back from the loss of the scenario: what is given elsewhere it does not know."""
+    if back.given is not None:
+        raise UsageError(
+            Text("torch's gradients stand beside those of a loss: these begin with gradients that were given")
+        )
 
 
 def _max_abs_diff(back: BackwardPass, reference: ReferenceGradients) -> dict[str, float]:
@@ -548,7 +559,11 @@ def check_gradients(done: Pass, back: BackwardPass, errors: RunErrors | None = N
         done: our run of a batch that has a target.
         back: our way back through it.
         errors: those along our run, if they are there already.
+
+    Raises:
+        UsageError: our way back begins with gradients that were given, and not with a loss.
     """
+    _check_begins_with_loss(back)
     from rnnstep.reference.run.gradients import run_gradients
 
     reference = run_gradients(done)

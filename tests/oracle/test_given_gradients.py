@@ -1,0 +1,195 @@
+"""Gradients that are given at any value, without a loss: beside torch.autograd.grad with grad_outputs, and beside slopes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rnnstep.engine import Model
+from rnnstep.errors import UsageError
+from rnnstep.reference import check_gradients
+from rnnstep.scenario.in_memory import BatchInput, made
+from rnnstep.scenario.model import Loss, Scenario
+
+DRAW = np.random.default_rng(4)
+LENGTHS = (5, 2, 4)
+
+
+def numbers(*shape: int) -> np.ndarray:
+    return DRAW.standard_normal(shape)
+
+
+def arrays_of(module: torch.nn.Module) -> dict[str, np.ndarray]:
+    return {name: values.numpy().copy() for name, values in module.state_dict().items()}
+
+
+def close(ours: np.ndarray, theirs: torch.Tensor | np.ndarray) -> None:
+    np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-10, atol=1e-12)
+
+
+# ── torch's own modules ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_given_at_outputs_and_final_states_of_an_lstm(lengths) -> None:
+    lstm = torch.nn.LSTM(3, 4, num_layers=2, bidirectional=True).double()
+    linear = torch.nn.Linear(8, 2).double()
+    x, h_0, c_0 = (
+        torch.from_numpy(numbers(*shape)).requires_grad_() for shape in ((5, 3, 3), (4, 3, 4), (4, 3, 4))
+    )
+    if lengths is None:
+        output, (h_n, c_n) = lstm(x, (h_0, c_0))
+    else:
+        packed = torch.nn.utils.rnn.pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
+        output, (h_n, c_n) = lstm(packed, (h_0, c_0))
+        output, _ = torch.nn.utils.rnn.pad_packed_sequence(output)
+    outputs = (output, linear(output), h_n, c_n)
+    given = tuple(torch.from_numpy(numbers(*one.shape)) for one in outputs)
+    named = {
+        **dict(lstm.named_parameters()),
+        **{f"linear.{name}": p for name, p in linear.named_parameters()},
+    }
+    theirs = torch.autograd.grad(outputs, (*named.values(), x, h_0, c_0), given)
+    arrays = {**arrays_of(lstm), **{f"linear.{name}": value for name, value in arrays_of(linear).items()}}
+    entering = BatchInput(x.detach().numpy(), h_0.detach().numpy(), c_0.detach().numpy(), lengths)
+    model = Model(made("LSTM", entering, arrays))
+    done = model.run_batch()
+    above = {("join1", "output"): given[0].numpy(), ("linear", "logits"): given[1].numpy()}
+    for number, (key, run) in enumerate(done.runs.items()):
+        for name, ends in (("h", given[2]), ("c", given[3])):
+            whole = np.zeros((5, 3, 4))
+            done.batch.axis.onto_final(ends[number].numpy(), whole, run.block.direction)
+            above[key, name] = whole
+    back = model.backward(done, above)
+    for name, value in zip(named, theirs, strict=False):
+        close(back.parameters[name], value)
+    close(back.entering("L0", "x") + back.entering("L0←", "x"), theirs[-3])
+    for name, value in (("h", theirs[-2]), ("c", theirs[-1])):
+        close(np.stack([back.first_state(key, name) for key in done.runs]), value)
+    close(np.array(back.loss), sum((one * g).sum() for one, g in zip(outputs, given, strict=True)).detach())
+
+
+# ── inner values, by the equations of torch's page in torch ──────────────────────────────────────
+
+
+def gru(x: torch.Tensor, h: torch.Tensor, p: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """`torch.nn.GRU`'s equations; every value of every step."""
+    found: dict[str, list[torch.Tensor]] = {}
+    w, u, b, c = (p[name].chunk(3) for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"))
+    for x_t in x:
+        ih = [x_t @ w[k].T + b[k] for k in range(3)]
+        hh = [h @ u[k].T + c[k] for k in range(3)]
+        r, z = torch.sigmoid(ih[0] + hh[0]), torch.sigmoid(ih[1] + hh[1])
+        n = torch.tanh(ih[2] + r * hh[2])
+        h = (1 - z) * n + z * h
+        for name, value in {"ih_r": ih[0], "hh_n": hh[2], "r": r, "z": z, "n": n, "h": h}.items():
+            found.setdefault(name, []).append(value)
+    return {name: torch.stack(values) for name, values in found.items()}
+
+
+@pytest.mark.parametrize(
+    "names", [("r",), ("hh_n",), ("h",), ("ih_r", "z"), ("ih_r", "hh_n", "r", "z", "n", "h")], ids=" ".join
+)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_given_at_inner_values(names, rows) -> None:
+    module = torch.nn.GRU(3, 4).double()
+    leaves = dict(module.named_parameters())
+    x, h_0 = (torch.from_numpy(numbers(*shape)).requires_grad_() for shape in ((5, rows, 3), (1, rows, 4)))
+    values = gru(x, h_0[0], leaves)
+    given = {name: torch.from_numpy(numbers(5, rows, 4)) for name in names}
+    theirs = torch.autograd.grad(
+        [values[name] for name in names], (*leaves.values(), x, h_0), list(given.values()), allow_unused=True
+    )
+    model = Model(made("GRU", x.detach().numpy(), arrays_of(module), h_0=h_0.detach().numpy()))
+    done = model.run_batch()
+    back = model.backward(done, {("L0", name): g.numpy() for name, g in given.items()})
+    zeros = {name: torch.zeros_like(value) for name, value in leaves.items()}
+    for name, value in zip(leaves, theirs, strict=False):
+        close(back.parameters[name], zeros[name] if value is None else value)
+    close(back.entering("L0", "x"), theirs[-2])
+    close(back.first_state("L0", "h"), theirs[-1][0])
+    for name in names:  # and it is stepped: what is total there has what was given in it
+        shown = back.values("L0", 2)
+        assert f"∂{name}_above" in shown
+        close(shown[f"∂{name}_above"], given[name][2])
+
+
+# ── slopes ───────────────────────────────────────────────────────────────────────────────────────
+
+WIDE = {
+    "packed": {"lengths": LENGTHS},
+    "whole": {},
+}
+
+
+def weighed(scenario: Scenario, above: dict[tuple[str, str], np.ndarray]) -> float:
+    """Σ G ⊙ v, read off the run step by step."""
+    done = Model(scenario).run_batch()
+    total = 0.0
+    for (key, name), g in above.items():
+        for t in range(done.batch.num_steps):
+            rows = done.live_rows(t) if key in done.runs else None
+            live = np.arange(done.batch.num_rows) if rows is None else rows
+            if len(live):
+                total += float(np.sum(done.value(key, name, t)[: len(live)] * g[t, live]))
+    return total
+
+
+@pytest.mark.parametrize("more", WIDE.values(), ids=WIDE)
+def test_every_parameter_has_the_slope_of_what_is_given(more) -> None:
+    module = torch.nn.LSTM(3, 4, num_layers=2, proj_size=2).double()
+    scenario = made("LSTM", BatchInput(numbers(5, 3, 3), **more), arrays_of(module))
+    above = {("L0", "f"): numbers(5, 3, 4), ("L1", "c"): numbers(5, 3, 4), ("L0", "h"): numbers(5, 3, 2)}
+    model = Model(scenario)
+    back = model.backward(model.run_batch(), above)
+    assert back.loss == pytest.approx(weighed(scenario, above))
+    for name, value in scenario.parameters.items():
+        for index in [(0,) * value.ndim, tuple(size - 1 for size in value.shape)]:
+            slope = 0.0
+            for sign in (1, -1):
+                moved = value.copy()
+                moved[index] += sign * 1e-6
+                slope += sign * weighed(scenario.with_parameters({name: moved}), above) / 2e-6
+            assert back.parameters[name][index] == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+
+def test_beside_a_loss_it_begins_with_what_is_given_alone() -> None:
+    module, linear = torch.nn.RNN(3, 4).double(), torch.nn.Linear(4, 2).double()
+    arrays = {**arrays_of(module), **{f"linear.{name}": value for name, value in arrays_of(linear).items()}}
+    plain = made("RNN", numbers(5, 2, 3), arrays)
+    batch = replace(plain.batches[0], target=numbers(5, 2, 2))
+    learnt = replace(plain, batches=(batch,), loss=Loss("MSELoss"))
+    g = numbers(5, 2, 4)
+    found = []
+    for scenario in (plain, learnt):
+        model = Model(scenario)
+        back = model.backward(model.run_batch(), {("L0", "h"): g})
+        assert [block.key for block in back.blocks] == ["L0"]
+        assert not back.parameters["linear.weight"].any()
+        found.append(back.parameters["weight_hh_l0"])
+    np.testing.assert_array_equal(*found)
+    model = Model(learnt)
+    done = model.run_batch()
+    total = model.backward(done)
+    scores = total.of_block("loss").gradient("output")
+    same = model.backward(done, {("linear", "logits"): scores})
+    for name, value in total.parameters.items():
+        np.testing.assert_array_equal(same.parameters[name], value)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    model = Model(made("GRU", numbers(5, 2, 3), arrays_of(torch.nn.GRU(3, 4).double())))
+    done = model.run_batch()
+    assert model.backward(done) is None
+    with pytest.raises(UsageError, match="found L1/h"):
+        model.backward(done, {("L1", "h"): numbers(5, 2, 4)})
+    with pytest.raises(UsageError, match="found L0/x"):
+        model.backward(done, {("L0", "x"): numbers(5, 2, 3)})
+    with pytest.raises(UsageError, match=r"L0/r: found \(5, 4\), expected \(5, 2, 4\)"):
+        model.backward(done, {("L0", "r"): numbers(5, 4)})
+    back = model.backward(done, {("L0", "r"): numbers(5, 2, 4)})
+    with pytest.raises(UsageError, match="those of a loss"):
+        check_gradients(done, back)
