@@ -44,7 +44,7 @@ class BlockBackward(Protocol):
         """The step that comes first on the way back of those that may have a number that is not finite, or None."""
 
 
-Given = Mapping[tuple[str, str], Array]
+GivenGradients = Mapping[tuple[str, str], Array]
 """Gradients by the block and the value that they are given at: ("L0", "c") → (T, B, n), of what is computed once (1, B, n)."""
 
 
@@ -65,7 +65,7 @@ class BackwardPass:
         done: Pass,
         equations_of: Callable[[Block], BackwardEquations],
         dtype: np.dtype[np.floating],
-        given: Given | None = None,
+        given: GivenGradients | None = None,
     ) -> None:
         self.done = done
         self.scenario = done.scenario
@@ -268,7 +268,7 @@ class BackwardPass:
         yield from reversed(list(self.done.recurrent_steps()))
 
 
-def given_gradients(done: Pass, above: Given, dtype: np.dtype[np.floating]) -> Given:
+def given_gradients(done: Pass, above: GivenGradients, dtype: np.dtype[np.floating]) -> GivenGradients:
     """Gradients given at values, as a way back begins with them.
 
     Raises:

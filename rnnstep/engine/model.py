@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnstep.engine.backward import BackwardPass, Given, given_gradients
+from rnnstep.engine.backward import BackwardPass, GivenGradients, given_gradients
 from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.blocks import build
 from rnnstep.engine.loss import LossBlocks, loss_blocks
@@ -70,7 +70,7 @@ class Model:
 
     def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
         """The same model with other numbers; what was compiled serves both."""
-        scenario = self.scenario.with_parameters(parameters)
+        scenario = self.scenario.with_parameters(parameters).without_records()
         blocks = tuple(block.with_parameters(scenario.parameters) for block in self.blocks)
         return Model(scenario, replace(self._made, blocks=blocks, prepared={}))
 
@@ -81,7 +81,8 @@ class Model:
             for batch in self.scenario.batches
         )
         states = MappingProxyType(dict(initial_state))
-        return Model(replace(self.scenario, batches=batches, initial_state=states), self._made)
+        scenario = replace(self.scenario, batches=batches, initial_state=states).without_records()
+        return Model(scenario, self._made)
 
     def run(self) -> Trace:
         """Run every batch; each starts from the initial state."""
@@ -99,7 +100,7 @@ class Model:
         with np.errstate(all="ignore"):
             return self._run_batch(index, is_test=True)
 
-    def backward(self, done: Pass, above: Given | None = None) -> BackwardPass | None:
+    def backward(self, done: Pass, above: GivenGradients | None = None) -> BackwardPass | None:
         """Go back through a run of this model; None where there is nothing to go back from.
 
         Args:

@@ -286,7 +286,7 @@ def gradients_json(found: Gradients) -> Iterator[str]:
         yield ',\n"reference": null'
     if found.beside is not None:
         yield f',\n"{_name_of_beside(found)}": {{'
-        yield from members(_numbers(found, found.beside))
+        yield from members({**_numbers(found, found.beside), **_recorded(found)})
         yield "}"
     yield ",\n"
     yield from members(_verdict_dict(found))
@@ -297,8 +297,14 @@ def gradients_dict(found: Gradients) -> dict[str, Any]:
     """Give the same as a dictionary of plain lists and numbers."""
     beside: dict[str, Any] = {"reference": None}
     if found.beside is not None:
-        beside[_name_of_beside(found)] = _as_lists(_numbers(found, found.beside))
+        beside[_name_of_beside(found)] = {**_as_lists(_numbers(found, found.beside)), **_recorded(found)}
     return {**_as_lists(_numbers(found, found)), **beside, **_verdict_dict(found)}
+
+
+def _recorded(found: Gradients) -> dict[str, Any]:
+    """The names of what was recorded, where anything was: it stands in the place of autograd's."""
+    names = dict.fromkeys(name for one in found.comparisons for name in one.recorded)
+    return {"recorded": list(names)} if names else {}
 
 
 def _as_lists(numbers: dict[str, Any]) -> dict[str, Any]:

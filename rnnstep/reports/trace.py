@@ -274,11 +274,17 @@ def trace_json(selection: Selection) -> Iterator[str]:
     if beside is not None:
         yield f',\n"{"reference" if is_module else "self_check"}": {{'
         steps = {"input": plain(beside.input), "steps": _torch_steps(selection)}
-        yield from members({**steps, **_results(beside)})
+        yield from members({**steps, **_results(beside), **_recorded(selection.run)})
         yield "}"
     yield ",\n"
     yield from members(_verdict_dict(selection))
     yield "}\n"
+
+
+def _recorded(run: Run) -> dict[str, Any]:
+    """The names of what was recorded, where anything was: it stands in the place of torch's results."""
+    names = () if run.checked is None else run.checked.recorded
+    return {"recorded": list(names)} if names else {}
 
 
 def run_dict(selection: Selection) -> dict[str, Any]:
@@ -290,6 +296,7 @@ def run_dict(selection: Selection) -> dict[str, Any]:
             "input": plain(run.beside.input),
             "steps": list(_torch_steps(selection)),
             **_results(run.beside),
+            **_recorded(run),
         }
     return {
         **_head(selection),

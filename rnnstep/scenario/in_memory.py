@@ -18,6 +18,8 @@ from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.model import Batch, Display, Localized, Scenario
+from rnnstep.scenario.recorded import Recorded
+from rnnstep.scenario.recorded_shapes import check_recorded
 from rnnstep.scenario.weights.parameters import parameter_shapes
 
 Array = NDArray[Any]
@@ -35,6 +37,7 @@ class BatchInput:
         packed: Whether the padding is left out.
         masks: What dropout multiplies the output of each layer but the last with, in that output's shape; drawn from
             the seed without.
+        recorded: What another run gave for this batch; it stands beside ours in the place of torch's results.
     """
 
     x: ArrayLike
@@ -43,6 +46,7 @@ class BatchInput:
     lengths: tuple[int, ...] | None = None
     packed: bool = True
     masks: Sequence[ArrayLike] | None = None
+    recorded: Recorded | None = None
 
 
 def made(
@@ -147,6 +151,8 @@ def _with_dropout(recurrent: Recurrent, p: float, seed: int) -> Recurrent:
 
 def _with_states_of_one_batch(scenario: Scenario) -> Scenario:
     """One batch's first states are those of the scenario: a file can say them then."""
+    for one in scenario.batches:
+        check_recorded(scenario, one)
     batch, *others = scenario.batches
     if others or batch.initial_state is None:
         return scenario
@@ -184,6 +190,7 @@ def _batch(given: BatchInput, recurrent: Recurrent, dtype: np.dtype[Any], where:
         packed=lengths is not None and given.packed,
         initial_state=states or None,
         masks=_masks(recurrent, given, steps, rows, dtype, where),
+        recorded=given.recorded,
     )
 
 

@@ -25,6 +25,7 @@ from rnnstep.network.blocks import Block
 from rnnstep.network.time import TimeAxis
 from rnnstep.scenario.keys import LOSSES, REFUSED, LossKind
 from rnnstep.scenario.origins import Origins
+from rnnstep.scenario.recorded import Recorded
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.int64]
@@ -114,9 +115,8 @@ class Batch:
     packed: bool = False  # whether the padding is left out (True) or walked over
     target: NDArray[np.generic] | None = None  # (T, B) or (B,) classes, (T, B, O) or (B, O) values
     initial_state: Mapping[str, Floats] | None = None  # h_0, c_0 of its own, (L·D, B, n); else the scenario's
-    masks: Mapping[str, Floats] | None = (
-        None  # dropout's, (T, B, n), by their blocks; else drawn from the seed
-    )
+    masks: Mapping[str, Floats] | None = None  # dropout's, (T, B, n), by block; else drawn from the seed
+    recorded: Recorded | None = None  # what another run gave, with the scenario's own parameters
 
     @property
     def num_steps(self) -> int:
@@ -259,6 +259,12 @@ class Scenario:
             for one in above
             if one is not None
         }
+
+    def without_records(self) -> Scenario:
+        """The scenario with nothing recorded beside it: what was is of other numbers, once any is changed."""
+        if all(batch.recorded is None for batch in self.batches):
+            return self
+        return replace(self, batches=tuple(replace(batch, recorded=None) for batch in self.batches))
 
     def with_parameters(self, changed: Mapping[str, Floats]) -> Scenario:
         """Give this scenario with some parameters replaced; what was pending may become complete."""

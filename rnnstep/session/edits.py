@@ -220,7 +220,7 @@ def changes(scenario: Scenario, edit: Edit) -> bool:
 def apply(scenario: Scenario, edits: Sequence[Edit]) -> Scenario:
     """Give a scenario with edits made, in their order."""
     for edit in edits:
-        scenario = _apply(scenario, edit)
+        scenario = _apply(scenario.without_records(), edit)
     return scenario
 
 

@@ -48,6 +48,13 @@ def confirmation(
             states=", ".join(f"{name}_t" for name in scenario.cell.states),
         )
         confirms = [module, _SELF_CHECK]
+    if checked is not None and checked.recorded:
+        recorded = Text(
+            "Recorded: {results} were not computed here but given with the scenario, as another run gave them; they stand in"
+            " the place of torch's, and are judged along the run.",
+            results=", ".join(checked.recorded),
+        )
+        confirms.insert(0, recorded)
     rows = [row for text in (*confirms, _ONE_STEP, _ALONG_THE_RUN) for row in said(text, look, cells)]
     if finding is not None:
         rows += [(Span(line, "bad"),) for line in wrap(f"{NOT_FINITE} {look.say(finding)}", cells)]

@@ -27,6 +27,7 @@ NOT_FINITE = "!"
 """Stands where a number is not finite, torch agreeing or not; the key that leads to the first has the same sign."""
 
 SELF_CHECK = Text("self-check")
+RECORDED = Text("recorded")
 
 
 def grids_of(scene: Scene, name: str) -> list[Grid]:
@@ -35,6 +36,8 @@ def grids_of(scene: Scene, name: str) -> list[Grid]:
     if theirs is None:
         return []
     title = "torch" if is_module_confirmed(scene, name) else scene.look.say(SELF_CHECK)
+    if is_recorded(scene, name):
+        title = scene.look.say(RECORDED)
     return [
         Grid(title, theirs, scene.shape(name), style="torch", is_plain=True, seen=scene.elements_done(name))
     ]
@@ -64,6 +67,12 @@ def is_module_confirmed(scene: Scene, name: str) -> bool:
     """Whether torch's value comes from `torch.nn` itself."""
     comparison = beside(scene)
     return comparison is not None and comparison.is_module_confirmed(scene.block.key, name)
+
+
+def is_recorded(scene: Scene, name: str) -> bool:
+    """Whether what stands beside a value was recorded, and is not torch's."""
+    comparison = beside(scene)
+    return comparison is not None and comparison.is_recorded(scene.block.key, name)
 
 
 def agrees(scene: Scene, name: str) -> bool | None:
@@ -100,6 +109,8 @@ def mark(scene: Scene, name: str) -> Row:
     if verdict is None:
         return ()
     source = _source(scene) if is_module_confirmed(scene, name) else say(SELF_CHECK)
+    if is_recorded(scene, name):
+        source = say(RECORDED)
     gap = difference(scene, name)
     ours = None if scene.known is None else scene.known[name]
     shown = sign(scene, ours, agrees=verdict)
@@ -186,10 +197,15 @@ def verdict(scene: Scene) -> Row:
         return (Span(status(scene), "header pending"),)
     alphabet = scene.look.alphabet
     if not checked.agrees:
-        return (Span(f"{alphabet.wrong} {scene.look.say(Text('torch disagrees'))}", "header bad"),)
+        who = Text("torch disagrees")
+        if checked.faults[0][1].kind == "recorded":
+            who = Text("the record disagrees")
+        return (Span(f"{alphabet.wrong} {scene.look.say(who)}", "header bad"),)
     assert here is not None
     module = "torch" if scene.is_forward else _source(scene)
     name = module if checked.is_module else scene.look.say(SELF_CHECK)
+    if here.recorded:
+        name = scene.look.say(RECORDED)
     largest = _largest(checked) if scene.is_forward else max(here.verdict.max_abs_diff.values(), default=0.0)
     reach = (
         f"{alphabet.spell('≤')} {numbers.brief(largest, 1)}" if largest else scene.look.say(Text("exactly"))

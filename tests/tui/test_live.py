@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+import rnnstep
 from rnnstep.folders import state_folder
+from rnnstep.reference import Worker
 from rnnstep.scenario import bundled
 from rnnstep.scenario.file.write import difference
 from rnnstep.scenario.model import Localized, Scenario
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read
+from rnnstep.scenario.recorded import Recorded
 from rnnstep.tui.kept_edits import keep_whole
 from rnnstep.tui.sources import FileSource
 
@@ -82,3 +87,19 @@ async def test_what_was_not_saved_at_an_end_against_the_users_will_is_a_file(ope
         assert second.name == "made_here-2.toml"
         back = read(first)
         assert difference(replace(screen.session.run.scenario, title=back.title), back) is None
+
+
+async def test_what_was_recorded_stands_beside_and_is_called_so(opened):
+    scenario = made()
+    output = rnnstep.LoadedScenario(scenario).run().output
+    right, wrong = (
+        replace(scenario, batches=(replace(scenario.batches[0], recorded=Recorded(output=one)),))
+        for one in (output, output + np.float32(1e-3))
+    )
+    async with opened(right, at="3/L0/h[1]", size=(120, 35), start=Worker) as screen:
+        await screen.until(lambda: "✓ recorded" in screen.words)
+        assert "torch.nn" not in screen.words
+        await screen.press("i", "slash", *"Recorded:", "enter")
+        await screen.until(lambda: "were not computed here" in screen.words)
+    async with opened(wrong, at="3/L0/h[1]", size=(120, 35), start=Worker) as screen:
+        await screen.until(lambda: "✗ the record disagrees" in screen.words)

@@ -157,4 +157,8 @@ TABLE = {
         "一轮结束时的状态成了下一轮的初始状态：同一个词读起来就不一样了。"
     ),
     "begin each sequence with zeros.": "每个序列都从 0 开始。",
+    "Recorded: {results} were not computed here but given with the scenario, as another run gave them; they stand in"
+    " the place of torch's, and are judged along the run.": (
+        "记录：{results} 不是在这里算出的，而是随场景给出的、另一次运行的结果；它们代替 torch 的结果作对照，按整个运行来判断。"
+    ),
 }

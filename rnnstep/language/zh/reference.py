@@ -119,4 +119,13 @@ TABLE = {
     "torch's gradients stand beside those of a loss: these begin with gradients that were given": (
         "torch 的梯度与由 loss 得到的梯度对照，而这里是从给定的梯度开始反向传播的"
     ),
+    "{place}: ours and what was recorded differ by {difference}, allowed {allowed}": (
+        "{place}：我们的结果与记录下来的相差 {difference}，允许 {allowed}"
+    ),
+    "{place}: ours and the recorded gradient differ by {difference}, allowed {allowed}": (
+        "{place}：我们的梯度与记录下来的相差 {difference}，允许 {allowed}"
+    ),
+    "what was recorded disagrees: {fault}": "与记录下来的不一致：{fault}",
+    "agrees with what was recorded, and with torch": "与记录下来的一致，也与 torch 一致",
+    "agrees with what was recorded, and with autograd": "与记录下来的一致，也与 autograd 一致",
 }

@@ -114,4 +114,5 @@ TABLE = {
     "every number of this run is finite": "这次运行的所有数都是有限的",
     "every number is finite up to epoch {epoch} of {count}; ! looks further": "到第 {epoch}/{count} 轮为止所有数都是有限的；按 ! 继续查找",
     "every number is finite as far as was looked; ! looks further": "到目前查过的地方为止所有数都是有限的；按 ! 继续查找",
+    "what was recorded beside a run": "对照用的、记录下来的结果",
 }

@@ -275,4 +275,6 @@ TABLE = {
         "错误所在：梯度没有清零，这次的梯度加到了之前所有的梯度上"
     ),
     "the rows that were looked up get what came back to them": "查到的各行得到传回给它们的梯度",
+    "recorded": "记录",
+    "the record disagrees": "与记录不一致",
 }

@@ -35,10 +35,21 @@ from rnnstep.network.time import opposite
 from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps, TorchSteps, one_step_back
 from rnnstep.reference.judge.block_bounds import Pairs
 from rnnstep.reference.judge.bounds import Error, Rounding
-from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Tally, Verdict, differences, undecided
+from rnnstep.reference.judge.findings import (
+    ALLOWED,
+    Finding,
+    Judged,
+    Tally,
+    Verdict,
+    differences,
+    disagreement,
+    undecided,
+)
+from rnnstep.reference.judge.recorded import gradients_beside
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.run.gradients import ReferenceGradients
 from rnnstep.reference.run.layout import side_by_side
+from rnnstep.scenario.recorded_shapes import check_recorded
 
 ALL_STEPS = 8  # of a run of so many; of a longer one some
 
@@ -144,9 +155,10 @@ def judge_gradients(
 
     Raises:
         NotWanted: it is not.
-        UsageError: our way back begins with gradients that were given, and not with a loss.
+        UsageError: our way back does not begin with a loss, or what was recorded has other shapes.
     """
     _check_begins_with_loss(back)
+    check_recorded(back.scenario, back.batch)
     tally = Tally(back.batch.num_steps, "backward", is_wanted=is_wanted)
     errors = RunErrors(back.done) if errors is None else errors
     with np.errstate(all="ignore"):  # NaN and infinity are numbers like others here
@@ -174,14 +186,15 @@ def _check_begins_with_loss(back: BackwardPass) -> None:
 
 
 def _max_abs_diff(back: BackwardPass, reference: ReferenceGradients) -> dict[str, float]:
-    parameters = [differences(back.parameters[name], theirs) for name, theirs in reference.parameters.items()]
+    loss, gradients = gradients_beside(back, reference)
+    parameters = [differences(back.parameters[name], theirs) for name, theirs in gradients.items()]
     states = [
         differences(back.states(key, name), theirs)
         for key, by_name in reference.states.items()
         for name, theirs in by_name.items()
     ]
     return {
-        "loss": float(differences(np.array([back.loss]), np.array([reference.loss]))[0]),
+        "loss": float(differences(np.array([back.loss]), np.array([loss]))[0]),
         "parameters": max((float(np.max(part, initial=0.0)) for part in parameters), default=0.0),
         "states": max((float(np.max(part, initial=0.0)) for part in states), default=0.0),
     }
@@ -426,13 +439,21 @@ class ComparedGradients(Judged):
 
     @property
     def loss(self) -> float:
-        """That of torch's whole module."""
-        return self.reference.loss
+        """What stands beside ours: that of torch's whole module, or what was recorded."""
+        return gradients_beside(self.back, self.reference)[0]
 
     @property
     def parameters(self) -> Mapping[str, Array]:
-        """∂L/∂ of each parameter by torch's whole module, under torch's names and in its shapes."""
-        return self.reference.parameters
+        """∂L/∂ of each parameter by torch's whole module, or as it was recorded, in torch's shapes."""
+        return gradients_beside(self.back, self.reference)[1]
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """The names of what was recorded of the loss and its gradients, and stands in the place of torch's."""
+        recorded = self.back.batch.recorded
+        return (
+            () if recorded is None else tuple(name for name in recorded.names if name not in recorded.results)
+        )
 
     @property
     def states(self) -> Mapping[str, Mapping[str, Array]]:
@@ -443,7 +464,7 @@ class ComparedGradients(Judged):
     def explanation(self) -> Text:
         """One sentence on how the two stand to each other."""
         if self.faults:
-            return Text("torch disagrees: {fault}", fault=self.faults[0].message)
+            return disagreement(self.faults[0])
         if self.parting is not None and self.parting.t is not None:
             if self.parting.is_beyond_digits:
                 return undecided(self.parting.t + 1)
@@ -454,6 +475,8 @@ class ComparedGradients(Judged):
             )
         if not self.is_module:
             return Text("agrees with autograd on the same equations in torch's operations (self-check)")
+        if self.recorded:
+            return Text("agrees with what was recorded, and with autograd")
         return Text("agrees with autograd")
 
     def agrees_on(self, kind: str, name: str, key: str = "") -> bool:
@@ -561,7 +584,7 @@ def check_gradients(done: Pass, back: BackwardPass, errors: RunErrors | None = N
         errors: those along our run, if they are there already.
 
     Raises:
-        UsageError: our way back begins with gradients that were given, and not with a loss.
+        UsageError: our way back does not begin with a loss.
     """
     _check_begins_with_loss(back)
     from rnnstep.reference.run.gradients import run_gradients

@@ -384,6 +384,9 @@ class EngineRun(JudgedBackward):
         """Set our loss beside that of torch's whole module."""
         if self._reference is not None:
             self._compare_loss("module", self._back.loss, self._reference.loss, loss.loss[1])
+        recorded = self.done.batch.recorded
+        if recorded is not None and recorded.loss is not None:
+            self._compare_loss("recorded", self._back.loss, recorded.loss, loss.loss[1])
 
     def features(self) -> Pair:
         """Ours, along the run."""
@@ -408,6 +411,12 @@ class EngineRun(JudgedBackward):
         self.sums[key] = found
         if self._reference is not None:
             self._compare_parameters("module", key, found, self._back.parameters, self._reference.parameters)
+        recorded = self.done.batch.recorded
+        if recorded is not None and recorded.gradients:
+            kept_in = self.done.by_key[key].kept_in
+            some = {name: pair for name, pair in found.items() if kept_in[name].torch in recorded.gradients}
+            self._compare_parameters("recorded", key, some, self._back.parameters, recorded.gradients)
+            self.sums[key] = found
 
     def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
         core, read = back.derivation.core, self._read_by_key[key]

@@ -20,9 +20,10 @@ ALLOWED = 2.0  # times the bound: both programs may be off by it, to opposite si
 # "own step"   each step of our run beside its equations, from the run's own states
 # "run"        our run beside torch's stepped modules, each on its own states
 # "module"     our results beside those of torch's whole module
+# "recorded"   our results beside those that were recorded, each on its own states
 # "input"      what entered the module, beside torch's embedding
 # "epoch"      our loss and update from torch's parameters and buffers, beside torch's
-Kind = Literal["one step", "own step", "run", "module", "input", "epoch"]
+Kind = Literal["one step", "own step", "run", "module", "recorded", "input", "epoch"]
 Phase = Literal["forward", "backward", "update"]
 
 
@@ -119,6 +120,10 @@ def _of_run(kind: Kind, values: Mapping[str, Any]) -> Text:
                 "{place}: ours and the result of torch's module differ by {difference}, allowed {allowed}",
                 **values,
             )
+        case "recorded":
+            return Text(
+                "{place}: ours and what was recorded differ by {difference}, allowed {allowed}", **values
+            )
     return Text("{place}: ours and the row of torch's embedding differ by {difference}", **values)
 
 
@@ -133,6 +138,10 @@ def _of_way_back(kind: Kind, values: Mapping[str, Any]) -> Text:
             return Text(
                 "{place}: along the way back, ours and autograd's differ by {difference}, allowed {allowed}",
                 **values,
+            )
+        case "recorded":
+            return Text(
+                "{place}: ours and the recorded gradient differ by {difference}, allowed {allowed}", **values
             )
         case "module":
             return Text(
@@ -184,6 +193,13 @@ class Verdict:
     def agrees(self) -> bool:
         """Whether nothing disagrees."""
         return not self.faults
+
+
+def disagreement(fault: Finding) -> Text:
+    """Say who disagrees, and at what."""
+    if fault.kind == "recorded":
+        return Text("what was recorded disagrees: {fault}", fault=fault.message)
+    return Text("torch disagrees: {fault}", fault=fault.message)
 
 
 def differences(ours: Array, theirs: Array) -> Error:
@@ -325,6 +341,15 @@ class Judged:
     """What torch's word on something of ours comes to; `verdict` says what comparing the two gave."""
 
     verdict: Verdict
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """The names of what was recorded, and stands in the place of torch's."""
+        return ()
+
+    def is_recorded(self, key: str, name: str) -> bool:  # noqa: ARG002 - nothing is, but on the way forward
+        """Whether what stands beside a value was recorded, and is not torch's."""
+        return False
 
     @property
     def agrees(self) -> bool:

@@ -39,6 +39,7 @@ from rnnstep.reference.judge.block_bounds import (
 )
 from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
+from rnnstep.reference.judge.recorded import judge_recorded, recorded_output
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
 from rnnstep.reference.run.forward import ReferencePass
 from rnnstep.reference.run.layout import keys_of, side_by_side, states_by_block
@@ -183,6 +184,7 @@ class _Judging:
         self._judge_module_steps()
         self._judge_logits()
         self._judge_loss()
+        judge_recorded(self._done, self._errors, self._tally)
         return Verdict(
             faults=tuple(self._tally.faults.values()),
             worst=self._tally.worst,
@@ -360,10 +362,17 @@ class _Judging:
     def _max_abs_diff(self) -> dict[str, float]:
         found = {}
         for name in ("output", "h_n", "c_n", "logits"):
-            theirs = getattr(self._reference, name)
+            theirs = result_of(self._done, self._reference, name)
             if theirs is not None:
                 found[name] = float(np.max(differences(getattr(self._done, name), theirs), initial=0.0))
         return found
+
+
+def result_of(done: Pass, reference: ReferencePass, name: str) -> Array | None:
+    """What stands beside a result of ours, `output`, `h_n` …, in torch's shape: what was recorded, else torch's."""
+    recorded = None if done.batch.recorded is None else done.batch.recorded.results.get(name)
+    found: Array | None = getattr(reference, name) if recorded is None else recorded
+    return found
 
 
 def _is_kept(run: BlockRun, name: str) -> bool:
@@ -424,11 +433,42 @@ class Comparison(Judged):
         theirs = self.value(key, name, t)
         if theirs is None or key not in self.done.runs or name not in self._step(key).names:
             return None
+        if self.is_recorded(key, name):
+            return None
         ours, bound = (part[0] for part in self._step(key).at(slice(t, t + 1))[name])
         rows = self.done.live_rows(t)
         if rows is not None:
             ours, bound = ours[rows], bound[rows]
         return differences(ours, theirs), ALLOWED * bound
+
+    @property
+    def output(self) -> Array | None:
+        """What stands beside our `output`, in torch's shape: what was recorded, else torch's; so do the next three."""
+        return result_of(self.done, self.reference, "output")
+
+    @property
+    def h_n(self) -> Array | None:
+        """Beside our `h_n`."""
+        return result_of(self.done, self.reference, "h_n")
+
+    @property
+    def c_n(self) -> Array | None:
+        """Beside our `c_n`."""
+        return result_of(self.done, self.reference, "c_n")
+
+    @property
+    def logits(self) -> Array | None:
+        """Beside our `logits`."""
+        return result_of(self.done, self.reference, "logits")
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """The names of what was recorded, and stands in the place of torch's."""
+        return () if self.done.batch.recorded is None else self.done.batch.recorded.names
+
+    def is_recorded(self, key: str, name: str) -> bool:
+        """Whether `value` was recorded, and is not torch's."""
+        return recorded_output(self.done, key, name) is not None
 
     def is_module_confirmed(self, key: str, name: str) -> bool:
         """Whether `value` is torch.nn's own; if not it is a self-check: the same equations in torch's operations."""
@@ -495,7 +535,8 @@ class Comparison(Judged):
         if name == "x":
             return self.reference.x[key]
         if name in states:
-            return states[name]
+            recorded = recorded_output(self.done, key, name)
+            return states[name] if recorded is None else recorded
         state = name.removesuffix("_prev")
         if state in states:
             first = self.done.scenario.first_state(block, state, self.done.batch)

@@ -12,7 +12,7 @@ from rnnstep.engine.epoch import Epoch
 from rnnstep.engine.trace import Results
 from rnnstep.language import Text
 from rnnstep.reference.judge.backward import ComparedGradients, compare_gradients
-from rnnstep.reference.judge.findings import Finding, Verdict, undecided
+from rnnstep.reference.judge.findings import Finding, Verdict, disagreement, undecided
 from rnnstep.reference.judge.forward import Comparison, compare
 from rnnstep.reference.judge.update import ComparedUpdate, compare_update
 from rnnstep.reference.run.forward import ReferencePass
@@ -121,7 +121,7 @@ class Checked(Results):
     def explanation(self) -> Text:
         """One sentence on how the two stand to each other."""
         if not self.agrees:
-            return Text("torch disagrees: {fault}", fault=self.faults[0][1].message)
+            return disagreement(self.faults[0][1])
         if self.parting is not None and self.parting.t is not None:
             if self.parting.is_beyond_digits:
                 return undecided(self.parting.t + 1)
@@ -132,10 +132,17 @@ class Checked(Results):
             )
         if not self.is_module:
             return Text("agrees with the same equations in torch's operations (self-check)")
+        if self.recorded:
+            return Text("agrees with what was recorded, and with torch")
         return Text("agrees with torch")
 
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """The names of what was recorded of any batch, and stands in the place of torch's."""
+        return tuple(dict.fromkeys(name for one in self.compared for name in one.recorded))
+
     def _each(self) -> Iterator[Any]:
-        return (one.reference for one in self.compared)
+        return iter(self.compared)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

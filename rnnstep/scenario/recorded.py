@@ -1,0 +1,45 @@
+"""What another run gave for a batch, recorded and not computed here: it stands beside the engine's results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+RESULTS = ("output", "h_n", "c_n", "logits")
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """The results of a run of a batch, each in torch's shape; None of what was not recorded.
+
+    Attributes:
+        output: Of a cell the stack of its h.
+        h_n: The last states.
+        c_n: The same of an LSTM's second state.
+        logits: What the linear layer gave.
+        loss: The loss.
+        gradients: ∂loss/∂ of parameters, under torch's names.
+    """
+
+    output: Floats | None = None
+    h_n: Floats | None = None
+    c_n: Floats | None = None
+    logits: Floats | None = None
+    loss: float | None = None
+    gradients: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def results(self) -> dict[str, Floats]:
+        """The results of the way forward that were recorded, under their names."""
+        found = {name: getattr(self, name) for name in RESULTS}
+        return {name: value for name, value in found.items() if value is not None}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What was recorded: names of results, "loss", and "grad." before those of parameters."""
+        loss = () if self.loss is None else ("loss",)
+        return (*self.results, *loss, *(f"grad.{name}" for name in self.gradients))
