@@ -75,7 +75,31 @@ def check_sizes(document: Document, recurrent: Recurrent) -> bool:
             position = _within(document, table, error)
             document.problem((*table.place, "equations"), message, position=position)
             return False
-    return True
+    return _check_states(document, recurrent)
+
+
+def _check_states(document: Document, recurrent: Recurrent) -> bool:
+    """Whether each state has one size in all layers: torch keeps h_0 and h_n of all layers in one array."""
+    lowest, above = (
+        recurrent.cell.state_sizes(recurrent.input_size_of(layer), recurrent.hidden_size, recurrent.proj_size)
+        for layer in (0, 1)
+    )
+    name = next((name for name, size in lowest.items() if above[name] != size), None)
+    if recurrent.num_layers == 1 or name is None:
+        return True
+    tables = document.table("cell")
+    table = tables.table(recurrent.module) if tables is not None else None
+    assert table is not None
+    message = Text(
+        "`{name}` has {lowest} elements in layer 0 and {above} in layer 1, where `input_size` is {size}, the output of layer 0:"
+        " the states of all layers are one array",
+        name=name,
+        lowest=lowest[name],
+        above=above[name],
+        size=recurrent.size,
+    )
+    document.problem((*table.place, "state"), message)
+    return False
 
 
 def _states(table: Table) -> dict[str, str | int] | None:

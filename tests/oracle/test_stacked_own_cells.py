@@ -168,3 +168,21 @@ def test_a_size_that_is_none_and_a_layer_that_does_not_fit_are_told(tmp_path):
     path.write_text(both.replace('V = "1', 'V = "2').replace("W @ x + U", "W @ x + x + U"))
     with pytest.raises(ScenarioError, match="2 and 4 do not fit, in layer 1, where `input_size` is 4"):
         read(path)
+
+
+SUMS = """
+input = {random = {shape = [4, 2, 3], seed = 1}}
+recurrent = {module = "sums", hidden_size = 2, num_layers = NUMBER}
+weights = {seed = 1}
+
+[cell.sums]
+state = {h = "hidden_size", c = "input_size"}
+parameters.W = "hidden_size, input_size"
+equations = "c = c_prev + x\\nh = tanh(W @ c)"
+"""
+
+
+def test_a_state_of_another_size_in_each_layer_is_told():
+    with pytest.raises(ScenarioError, match=r":7:1: `c` has 3 elements in layer 0 and 2 in layer 1"):
+        read_text(SUMS.replace("NUMBER", "2"))
+    assert rnnstep.trace(rnnstep.loads(SUMS.replace("NUMBER", "1"))).agrees

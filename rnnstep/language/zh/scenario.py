@@ -167,6 +167,11 @@ _CELLS = {
     "`input_size`, `hidden_size`, `proj_size` or a whole number": (
         "`input_size`、`hidden_size`、`proj_size` 或一个整数"
     ),
+    "`{name}` has {lowest} elements in layer 0 and {above} in layer 1, where `input_size` is {size}, the output of layer 0:"
+    " the states of all layers are one array": (
+        "`{name}` 在第 0 层有 {lowest} 个元素，在第 1 层有 {above} 个（那里的 `input_size` 是 {size}，即第 0 层的输出）："
+        "各层的状态放在同一个数组里"
+    ),
     "{message}, in layer 1, where `input_size` is {size}, the output of layer 0": (
         "{message}；这是在第 1 层，那里的 `input_size` 是第 0 层输出的大小 {size}"
     ),
