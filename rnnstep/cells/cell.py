@@ -38,7 +38,7 @@ class CellWords:
 
     Attributes:
         lines: of each line a sentence; of a family of lines under what stands before their underscore: "ih", "hh", "a".
-        back: of a line of the way back, under the value whose gradient it is; of a bias, how its gradient differs
+        back: of a line of the backward pass, under the value whose gradient it is; of a bias, how its gradient differs
             from that of the other; where it is missing, what the line looks like tells it.
         biases: how the gradients of both biases differ; None where they are the same.
         biases_of: the same of two biases by their names in torch.

@@ -448,13 +448,13 @@ class Calculation:
         return found
 
     def later(self, block: Block, state: str, t: int) -> Fed:
-        """What a step of the way back is given by the one computed before it."""
+        """What a step of the backward pass is given by the one computed before it."""
         before = self.step_before("backward", block, t)
         assert before is not None
         return before.values[state], before.doubts[state]
 
     def provide(self, block: Block, t: int, name: str, known: dict[str, Any], step: Step) -> None:
-        """Give what the way forward had there, or the rows of a value together."""
+        """Give what the forward pass had there, or the rows of a value together."""
         if name.endswith(ROWS):
             base = name.removesuffix(ROWS)
             if base not in known:
@@ -553,6 +553,6 @@ class Calculation:
         return found
 
     def gradient(self, torch: str) -> Fed:
-        """∂L/∂ of a parameter, as the way back gives it."""
+        """∂L/∂ of a parameter, as the backward pass gives it."""
         assert self.sheet is not None
         return self.sheet.gradient(self, torch)

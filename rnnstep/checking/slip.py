@@ -51,7 +51,7 @@ class Feeding(Protocol):
         """∂L/∂ of what a block gave at a step."""
 
     def later(self, block: Block, state: str, t: int) -> Fed:
-        """What comes from the step after, on the way back."""
+        """What comes from the step after, in the backward pass."""
 
     def gradient(self, torch: str) -> Fed:
         """What the optimizer is given for a parameter."""
@@ -68,8 +68,8 @@ class Slip:
         walks_padding: whether a row goes on behind its end.
         here: at which blocks and steps it is done; None everywhere. All else is then right.
         reading: how numbers are written down; None as is right.
-        begins: what the way back begins with in the place of ∂L/∂L = 1.
-        learns: whether it is made on the way back or in the update, so that what follows an update comes of it, too.
+        begins: what the backward pass begins with in the place of ∂L/∂L = 1.
+        learns: whether it is made in the backward pass or in the update, so that what follows an update comes of it, too.
     """
 
     id: str = ""
@@ -132,7 +132,7 @@ class Slip:
         return value, doubts
 
     def later(self, paper: Feeding, block: Block, state: str, t: int) -> Fed:
-        """What comes from the step after on the way back."""
+        """What comes from the step after in the backward pass."""
         return self._wired("later", paper.later, paper, block, state, t)  # type: ignore[no-any-return]
 
     def gradient(self, paper: Feeding, torch: str) -> Fed:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 INTERRUPTED = 130  # 128 + SIGINT, as the shell reports it
-READER_GONE = 141  # 128 + SIGPIPE, likewise
+READER_GONE = 141  # 128 + SIGPIPE
 BAD_INPUT = 2
 
 

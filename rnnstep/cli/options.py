@@ -247,7 +247,7 @@ def torch_option() -> Option:
 
 
 def beside_torch(given: GivenOptions) -> bool:
-    """Whether torch's numbers are to stand beside ours.
+    """Whether torch's numbers are to stand beside the engine's.
 
     Raises:
         UsageError: They are, and torch cannot be imported.

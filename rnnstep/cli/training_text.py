@@ -1,4 +1,4 @@
-"""A training as text: one line an epoch, as it is done; torch's loss beside ours, and the cure's beside a mistake's."""
+"""A training as text: one line an epoch, as it is done; torch's loss beside the engine's, and the cure's beside a mistake's."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _step(done: Pass, seen: Seen, page: TextPage) -> Iterator[str]:
 
 
 def _tag(seen: Seen, name: str, page: TextPage) -> str:
-    """Say how a value of torch's stands to ours, and where it is from."""
+    """Say how a value of torch's stands to the engine's, and where it is from."""
     assert seen.torch is not None
     sign = page.mark(agrees=seen.torch.agrees(name))
     return page.self_check(sign) if seen.torch.is_self_check(name) else sign

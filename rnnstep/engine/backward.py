@@ -1,8 +1,8 @@
-"""Backpropagation through time: the way back through one run of a batch, every gradient of it at hand.
+"""Backpropagation through time: the backward pass through one run of a batch, every gradient of it at hand.
 
     total ─ loss ─ linear ─ … L1 ─ dropout ─ L0 (L0→ and L0← from their join) ─ embedding
 
-The way back through a block is its equations' vector-Jacobian products, last line first
+The backward pass through a block is its equations' vector-Jacobian products, last line first
 (`rnnstep.equations.differentiate`): of a recurrent block step by step, from the step computed last to the
 first; of any other block for all steps at once, as none of them reads another.
 """
@@ -30,7 +30,7 @@ from rnnstep.network.wires import When
 
 
 class BlockBackward(Protocol):
-    """The way back through one block."""
+    """The backward pass through one block."""
 
     gradients: dict[str, Array]
 
@@ -41,7 +41,7 @@ class BlockBackward(Protocol):
         """∂L/∂ of one of the block's inputs over all steps, (T, B, n)."""
 
     def suspect(self) -> int | None:
-        """The step that comes first on the way back of those that may have a number that is not finite, or None."""
+        """The step that comes first in the backward pass of those that may have a number that is not finite, or None."""
 
 
 GivenGradients = Mapping[tuple[str, str], Array]
@@ -49,7 +49,7 @@ GivenGradients = Mapping[tuple[str, str], Array]
 
 
 class BackwardPass:
-    """The way back of one batch, from its loss or from gradients that are given.
+    """The backward pass of one batch, from its loss or from gradients that are given.
 
     Attributes:
         done: The forward run.
@@ -88,7 +88,7 @@ class BackwardPass:
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """The blocks in the order of the way back; each has the key of its forward block."""
+        """The blocks in the order of the backward pass; each has the key of its forward block."""
         return tuple(self._equations_of(block).block(block) for block in self._reached)
 
     @cached_property
@@ -182,7 +182,7 @@ class BackwardPass:
         return whole
 
     def _known(self, block: Block) -> dict[str, Array]:
-        """What the way back of a block without states reads of the way forward, (T, B, n)."""
+        """What the backward pass of a block without states reads of the forward pass, (T, B, n)."""
         known = dict(self.done.everything(block.key))
         if "index" in known:
             known["index"] = self._indices()
@@ -217,11 +217,11 @@ class BackwardPass:
         return np.stack([before[axis.first_step(block.direction, row), row] for row in range(axis.num_rows)])
 
     def of_block(self, key: str) -> BlockBackward:
-        """The way back through a block."""
+        """The backward pass through a block."""
         return self._of_blocks[key]
 
     def equations(self, key: str) -> BackwardEquations:
-        """A block's way back as equations."""
+        """A block's backward pass as equations."""
         return self._equations_of(self.done.by_key[key])
 
     def live_rows(self, t: int) -> NDArray[np.intp] | None:
@@ -264,12 +264,12 @@ class BackwardPass:
         return not is_of_rows
 
     def recurrent_steps(self) -> Iterator[tuple[int, str]]:
-        """Give (t, block key) of every recurrent step in the order of the way back."""
+        """Give (t, block key) of every recurrent step in the order of the backward pass."""
         yield from reversed(list(self.done.recurrent_steps()))
 
 
 def given_gradients(done: Pass, above: GivenGradients, dtype: np.dtype[np.floating]) -> GivenGradients:
-    """Gradients given at values, as a way back begins with them.
+    """Gradients given at values, as a backward pass begins with them.
 
     Raises:
         UsageError: A run has no such value, or the value has another shape.

@@ -1,4 +1,4 @@
-"""The way back through one block, derived and compiled once: its lines, and how its parameters' gradients are gathered."""
+"""The backward pass through one block, derived and compiled once: its lines, and how its parameters' gradients are gathered."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class BackwardEquations:
         self._shapes = {name: block.parameters[name].shape for name in block.kept_in}
 
     def block(self, forward: Block) -> Block:
-        """The way back as a block to step through, under the key of the forward one."""
+        """The backward pass as a block to step through, under the key of the forward one."""
         return replace(forward, program=self.derived.program)
 
     @cached_property
@@ -133,7 +133,7 @@ class BackwardEquations:
 
         Args:
             known: every value that a share reads, (N, n) for N rows and steps, and the parameters.
-            kept: what the compiled function gave, flattened likewise; what lies side by side there is one product.
+            kept: what the compiled function gave, flattened in the same way; what lies side by side there is one product.
         """
         found: dict[str, Array] = {}
         sums: dict[tuple[object, ...], Array] = {}

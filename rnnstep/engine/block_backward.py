@@ -1,4 +1,4 @@
-"""The way back through one block of a run: all steps at once, or step by step where states are carried."""
+"""The backward pass through one block of a run: all steps at once, or step by step where states are carried."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def values_of_step(
     """Put beside the vectors of a step what belongs to its parameters: shares, and sums.
 
     Args:
-        equations: the block's way back.
+        equations: the block's backward pass.
         parameters: the block's.
         vectors: every value of the step that is a vector for each row, (rows, n).
-        later: the sums of the steps that came before on the way back, under the names they are read by.
+        later: the sums of the steps that came before in the backward pass, under the names they are read by.
         every_row: the vectors again, (B, n), with zeros where a row is over.
     """
     program, core = equations.derived.program, equations.derived.core
@@ -96,7 +96,7 @@ class StatelessBackward:
     # ── what is not finite ───────────────────────────────────────────────────────────
 
     def suspect(self) -> int | None:
-        """Give the step that comes first on the way back of those that may have a number that is not finite, or None."""
+        """Give the step that comes first in the backward pass of those that may have a number that is not finite, or None."""
         derived = self._equations.derived
         outside = self._equations.from_outside
         names = [name for name in (*outside, *derived.core.names) if name in self._vectors]
@@ -117,7 +117,7 @@ def suspicions(
     """Say at which steps, the last first computed, a gradient or a sum of a parameter's shares may not be finite.
 
     Args:
-        equations: the way back.
+        equations: the backward pass.
         parameters: the block's.
         gradients: its vectors, each (T, …).
         read: what they are multiplied with in shares, each (T, …).
@@ -155,7 +155,7 @@ def _most(arrays: Sequence[Array], steps: int) -> NDArray[np.float64]:
 
 @dataclass(slots=True, eq=False)
 class _Piece:
-    """The way back through a segment: what reached it from the segment computed after it, and what came of it."""
+    """The backward pass through a segment: what reached it from the segment computed after it, and what came of it."""
 
     carried: tuple[Array, ...]  # each state's gradient, (rows, n)
     kept: tuple[Array, ...]
@@ -264,7 +264,7 @@ class RecurrentBackward:
             self.gradients[name] = value if known is None else known + value
 
     def _later(self, t: int) -> dict[str, Array]:
-        """The sums over the steps that come before `t` on the way back, under torch's names."""
+        """The sums over the steps that come before `t` in the backward pass, under torch's names."""
         found: dict[str, Array] = {}
         here, k = self._run.place(t)
         for number in range(len(self._run.segments) - 1, here - 1, -1):
@@ -277,7 +277,7 @@ class RecurrentBackward:
     # ── what is not finite ───────────────────────────────────────────────────────────
 
     def suspect(self) -> int | None:
-        """Give the step that comes first on the way back of those that may have a number that is not finite, or None."""
+        """Give the step that comes first in the backward pass of those that may have a number that is not finite, or None."""
         if self._is_bounded():
             return None
         read, so_far = self._equations.forward_names, 0.0
@@ -351,7 +351,7 @@ class RecurrentBackward:
         return self._whole({number: self._derived(number, line) for number in self._pieces})
 
     def _derived(self, number: int, line: Line) -> Array:
-        """What a line of the way back gives over a segment where no other block reads it, (steps, rows, n)."""
+        """What a line of the backward pass gives over a segment where no other block reads it, (steps, rows, n)."""
         known, kept = self._forward(number), self._kept(number)
         seen = {**self._run.block.parameters, **known, **self._vectors(number, known, kept)}
         with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""One epoch to step through: of each batch the forward pass, the way back and the update, computed when looked at."""
+"""One epoch to step through: of each batch the forward pass, the backward pass and the update, computed when looked at."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Epoch:
         return self._passes[batch]
 
     def backward(self, batch: int) -> BackwardPass | None:
-        """The way back of a batch; None without a loss."""
+        """The backward pass of a batch; None without a loss."""
         if batch not in self._backward:
             self._backward[batch] = self._model(batch).backward(self.forward(batch))
         return self._backward[batch]

@@ -100,7 +100,7 @@ def first_of_pass(
                 )
                 if finding is None:
                     continue
-                # Of a way back by time the steps count down; otherwise a block's come in its own order.
+                # Of a backward pass by time the steps count down; otherwise a block's come in its own order.
                 at = abs(finding.t - steps[0])
                 if is_by_time and stage.phase == "backward":
                     at = max(max(one) for one in stage.steps.values()) - finding.t
@@ -199,7 +199,7 @@ def _stretch(
     return Stretch(name, value[:, None] if is_one else value, steps, rows)
 
 
-# ── on the way back ──────────────────────────────────────────────────────────────────────
+# ── in the backward pass ─────────────────────────────────────────────────────────────────
 
 
 def _on_the_way_back(back: BackwardPass, block: Block, steps: range) -> Iterator[Stretch]:

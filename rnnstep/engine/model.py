@@ -165,7 +165,7 @@ class Model:
         return self.blocks if losses is None else (*self.blocks, losses.loss, losses.total)
 
     def backward_equations(self, block: Block, index: int) -> BackwardEquations:
-        """The way back through a block in a batch; derived once for all batches with as many rows and steps."""
+        """The backward pass through a block in a batch; derived once for all batches with as many rows and steps."""
         known = self._made.by_batch.get((block.key, index))
         if known is not None:
             return known

@@ -193,7 +193,7 @@ def largest_update(training: Training) -> float | None:
     """The most that an update may take off a parameter; None where the gradient alone decides.
 
     Adam divides a mean of gradients by the root of a mean of their squares: lr · (1 − β₁) / √(1 − β₂) where that is more than
-    lr, else lr (Kingma and Ba 2015, section 2.1); RMSprop likewise lr / √(1 − alpha), momentum adding up. Adagrad divides
+    lr, else lr (Kingma and Ba 2015, section 2.1); RMSprop in the same way lr / √(1 − alpha), momentum adding up. Adagrad divides
     by the root of a sum that the gradient's own square is in.
     """
     given = {name: value for name, value in training.arguments.items() if isinstance(value, float | int)}

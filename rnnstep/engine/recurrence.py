@@ -322,7 +322,7 @@ class BlockRun:
         """Give a value (live rows, n) in the batch's order; one of parameters alone is the same in each row."""
         shape = self.block.program.shapes[name]
         if len(shape) > 1:
-            return value  # a matrix that a cell of one's own makes of its parameters
+            return value  # a matrix that a user-defined cell makes of its parameters
         if np.ndim(value) < 2:
             rows = self._shape[1] if self._rows is None else self._rows.num_live(t)
             return np.array(np.broadcast_to(value, (rows, int(shape[0]) if shape else 1)))

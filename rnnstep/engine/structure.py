@@ -36,7 +36,7 @@ class Stage:
 
     @cached_property
     def graph(self) -> Graph:
-        """The blocks and their wires; of a way back those of the way forward."""
+        """The blocks and their wires; of a backward pass those of the forward pass."""
         return Graph(self.blocks)
 
 

@@ -32,7 +32,7 @@ class State:
 
     Attributes:
         parameters: of the whole model, flat.
-        buffers: what the optimizer keeps, likewise.
+        buffers: what the optimizer keeps, flat as well.
         updates: how many updates were made.
         gathered: the gradients that were not set to zero, where that is the mistake; else None.
         initial: the states that were not reset, where that is the mistake, each (L·D, B, n).
@@ -58,7 +58,7 @@ class Record:
         index: from 0.
         loss: the loss; of several batches their mean, each before its update.
         prediction: what each row says, all batches one after the other; None where there are no classes.
-        accuracy: the share of right answers; None likewise.
+        accuracy: the share of right answers; None where there are no classes.
         test_accuracy: that of the rows kept apart, from the epoch's first parameters; None without them.
     """
 

@@ -99,7 +99,7 @@ class Watch:
         counters = {"t": t, "layer": np.asarray(float(block.layer))}
         known: dict[str, Array] = {}
         for name in self.names_read:
-            # A cell of one's own may call a value `t`: its own names go first.
+            # A user-defined cell may call a value `t`: its own names go first.
             if name in block.parameters:
                 known[name] = block.parameters[name]
             else:

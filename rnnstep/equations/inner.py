@@ -14,7 +14,7 @@
 | `outer(g, x)`                 | g xᵀ; of arrays (B, m) and (B, n) the sum of their rows' products         |
 | `rows(g)`                     | the sum of the rows of (B, n)                                            |
 | `spread(g, a)`                | g, as long as a                                                          |
-| `scatter(g, i, W)`            | a table like W with g added to row i; likewise for the rows of (B, n)     |
+| `scatter(g, i, W)`            | a table like W with g added to row i; so for each row of (B, n)           |
 | `ratio(a, b)`                 | a / b, and 0 where b is 0                                                |
 | `passed(g, a)`                | g, and 0 where a ≤ 0, even of an infinite g: the slope of relu; written g ⊙ (a > 0) |
 """

@@ -198,7 +198,7 @@ isinf = isnan
 
 
 def isfinite(a: Interval) -> Interval:
-    """Likewise: a bound that is infinite may be far from what it bounds."""
+    """Not known, either: a bound that is infinite may be far from what it bounds."""
     return isnan(a)
 
 

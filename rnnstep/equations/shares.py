@@ -1,7 +1,7 @@
 """The gradients of parameters: what each use of one adds, the share of a step, and the sum so far.
 
     ∂W_hh_t = ∂hh·h_prevᵀ              the share of this step
-    ∂W_hh = ∂W_hh_later + ∂W_hh_t      with those of the steps that came before it on the way back
+    ∂W_hh = ∂W_hh_later + ∂W_hh_t      with those of the steps that came before it in the backward pass
 
 With several rows in a batch a share is the sum over the rows; the rows of `v` together are read as `v⋮`, (B, n).
 What is made of parameters alone is the same in every row and step: what reaches it is gathered first.
@@ -103,7 +103,7 @@ class Shares:
         self.write(total, add(Name(later), share))
 
     def marked(self, name: str, mark: str) -> str:
-        """`∂h` with a mark, primed where a cell of one's own has a value of that name: its gradient is another."""
+        """`∂h` with a mark, primed where a user-defined cell has a value of that name: its gradient is another."""
         marked = f"{name}{mark}"
         while marked in self._forward.shapes:
             marked += "′"

@@ -1,4 +1,4 @@
-"""Lines as one Python function, for what has no steps: losses, optimizers, ways back through layers without states.
+"""Lines as one Python function, for what has no steps: losses, optimizers, backward passes through layers without states.
 
 It does what `evaluate_lines` does with the reading `Values`, operation by operation, without walking the trees
 anew each time. The text is made of our own names only.

@@ -80,7 +80,7 @@ def translations(language: str) -> Mapping[str, str]:
 
 
 def environment_language() -> str:
-    """Give the language of the environment's locale where it is one of ours, else "en"."""
+    """Give the language of the environment's locale where it is one of the program's, else "en"."""
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(name)
         if value:

@@ -33,7 +33,7 @@ class EpochResult:
         epoch: which, from 1.
         loss: the loss; of several batches their mean, each before its own update.
         prediction: what a batch of one says; else what each row says; None where there are no classes.
-        reference_loss: torch's loss; of a cell of one's own that of its equations in torch's operations; None where
+        reference_loss: torch's loss; of a user-defined cell that of its equations in torch's operations; None where
             torch was not asked, as the difference and the agreement are then.
         difference: how far the two are apart, each training on its own way.
         accuracy: the share of right answers; None without classes.
@@ -120,7 +120,7 @@ class TrainingRun:
         return len(self.epochs) >= self.num_epochs
 
     def advance(self) -> EpochResult:
-        """Go through one more epoch, of ours, of torch's, and of the cure's."""
+        """Go through one more epoch, of the engine's, of torch's, and of the cure's."""
         done = None if self.comparison is None else self.comparison.advance()
         if done is None:
             assert isinstance(self._ours, _Course)

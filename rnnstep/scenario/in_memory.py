@@ -37,7 +37,7 @@ class BatchInput:
         packed: Whether the padding is left out.
         masks: What dropout multiplies the output of each layer but the last with, in that output's shape; drawn from
             the seed without.
-        recorded: What another run gave for this batch; it stands beside ours in the place of torch's results.
+        recorded: What another run gave for this batch; it stands beside the engine's in the place of torch's results.
     """
 
     x: ArrayLike

@@ -34,7 +34,7 @@ class Recorded:
 
     @property
     def results(self) -> dict[str, Floats]:
-        """The results of the way forward that were recorded, under their names."""
+        """The results of the forward pass that were recorded, under their names."""
         found = {name: getattr(self, name) for name in RESULTS}
         return {name: value for name, value in found.items() if value is not None}
 

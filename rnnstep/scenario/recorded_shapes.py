@@ -44,7 +44,7 @@ def _misfit(name: str, found: Any, expected: Any) -> UsageError:
 
 
 def _shapes(scenario: Scenario, batch: Batch) -> dict[str, tuple[int, ...]]:
-    """The shape of each result of the way forward as torch has it."""
+    """The shape of each result of the forward pass as torch has it."""
     recurrent = scenario.recurrent
     rows = (batch.num_rows,) if scenario.is_batched else ()
     steps = (batch.num_steps, *rows)

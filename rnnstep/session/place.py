@@ -6,7 +6,7 @@ start                       before the first step
 3/L0/hh                     its operation hh; with one block its name may be left out: 3/hh
 3/L0/hh[1]                  its element 1 (from 0);  3/L0/hh[1].2  is that element's term 2
 L1                          a whole block, where the order is by layer
-backward:3/L0/∂W_hh[1,0]    on the way back; ∂a may be typed d.a or grad.a, and back: is the same
+backward:3/L0/∂W_hh[1,0]    in the backward pass; ∂a may be typed d.a or grad.a, and back: is the same
 update:weight_hh/m[1,0]     in the update, which has one step
 2:3/L0/hh                   in batch 2 (from 1), where there are several;  2:  is that batch as a whole
 e7:2:backward:3/L0          in epoch 7 (from 1); the first goes without saying.  e7:  and  e7:backward:  are wholes

@@ -179,7 +179,7 @@ def _at_last_step(run: SessionRun, spot: Spot) -> Spot:
     return replace(spot, t=run.tree.last_step(spot))
 
 
-# ── on the way back ──────────────────────────────────────────────────────────────────────
+# ── in the backward pass ─────────────────────────────────────────────────────────────────
 
 
 def _on_the_way_back(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
@@ -222,7 +222,7 @@ def _from_above(run: SessionRun, spot: Spot, index: Index, row: int) -> ElementA
 def sent_from(run: SessionRun, spot: Spot, index: Index, row: int) -> ReadBy | None:
     """Where the gradient of an element of a forward spot's output comes from; of two directions the last computed.
 
-    Of final states it goes through their join, which the way forward does not.
+    Of final states it goes through their join, which the forward pass does not.
     """
     assert spot.key is not None
     if is_join(run.tree.block(spot)):

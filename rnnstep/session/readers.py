@@ -80,7 +80,7 @@ def _elements(block: Block, operation: str, element: int | None) -> range:
 
 
 def _of_forward(run: SessionRun, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
-    """Who reads a value on the way forward reads it on the way back as well."""
+    """Who reads a value in the forward pass reads it in the backward pass as well."""
     for there, read_as in _on_the_way_forward(run, spot, name, element, row):
         yield there, read_as
         if "backward" in run.tree.phases:
@@ -132,7 +132,7 @@ def _of_backward(run: SessionRun, spot: Spot, name: str, element: int | None, ro
 
 
 def _below(run: SessionRun, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
-    """The blocks that gave a forward spot's block its input, on the way back."""
+    """The blocks that gave a forward spot's block its input, in the backward pass."""
     block, graph = run.tree.block(spot), run.tree.stage(spot).graph
     assert spot.key is not None
     has_parts = any(part.wire.when in (When.ALL, When.LAST) for part in graph.entering(spot.key, name))

@@ -35,7 +35,7 @@ class SessionRun:
         checked: torch's word on the forward passes; None while it is on its way.
         cured: the training without the scenario's mistake; None where there is none, and where torch refuses the mistake.
         torch_losses: torch's own loss of each epoch, as far as torch has trained; one list for all epochs' runs.
-        refusals: what torch said to the program with the scenario's mistake, likewise.
+        refusals: what torch said to the program with the scenario's mistake; one list for all epochs' runs, too.
         kept: what readers make of this run and would make again, by reader; another run begins with nothing.
     """
 
@@ -95,7 +95,7 @@ class SessionRun:
             self.refusals.extend(part.refused)
 
     def with_checked(self, checked: Checked) -> SessionRun:
-        """Put torch's numbers beside ours."""
+        """Put torch's numbers beside the engine's."""
         return replace(self, checked=checked)
 
     # ── by place ─────────────────────────────────────────────────────────────────────

@@ -334,7 +334,7 @@ class Session:
         """Whether the value at the cursor is hidden."""
         return self.is_predicting and not self.is_revealed and not self.position.is_start
 
-    # ── answers of one's own ─────────────────────────────────────────────────────────
+    # ── the user's own answers ───────────────────────────────────────────────────────
 
     def with_answers(self, text: str) -> Session:
         """Put answers beside the run, and go to the first wrong one; an empty text takes them away.
@@ -475,7 +475,7 @@ class Session:
     # ── torch ────────────────────────────────────────────────────────────────────────
 
     def with_checked(self, checked: Checked, revision: int) -> Session:
-        """Put torch's numbers beside ours; those of another revision are dropped."""
+        """Put torch's numbers beside the engine's; those of another revision are dropped."""
         if revision != self.run.revision:
             return self
         return replace(self, run=self.run.with_checked(checked))

@@ -2,7 +2,7 @@
 
 A state alone decides what stands on the screen, so that the next one can be drawn before it is asked for; one who steps
 on with →, or keeps to another key, then waits for the terminal alone. Nothing is drawn ahead that would have to be
-computed first: the way back of a batch, another epoch.
+computed first: the backward pass of a batch, another epoch.
 """
 
 from __future__ import annotations

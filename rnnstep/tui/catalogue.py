@@ -1,6 +1,6 @@
 """What there is to choose from, and what finds it; titles and summaries are read without numpy and so without the rest.
 
-First come the files of one's own that were open last, then the bundled scenarios in the order of the course.
+First come the user's own files that were open last, then the bundled scenarios in the order of the course.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.picker import Entry
 
 MOST_RECENT = 5
-_LARGEST = 1 << 20  # bytes of a file of one's own, whose title is read before it is chosen
+_LARGEST = 1 << 20  # bytes of a user's own file, whose title is read before it is chosen
 _NOT_FOUND = 99
 
 

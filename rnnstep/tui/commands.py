@@ -95,7 +95,7 @@ def _blackboard(state: ScreenState) -> ScreenState:
 
 
 def _joined(state: ScreenState) -> ScreenState:
-    """`j`; likewise. Where it does not stand, that is said."""
+    """`j`; a plot or a listing that fills the screen makes room for it. Where it does not stand, that is said."""
     is_seen = state.look.is_joined and not state.look.fills
     changed = state.seen(is_joined=not is_seen, fills="")
     if is_seen or state.session is None:

@@ -345,7 +345,7 @@ class Debugger(Screen[None]):
             self.change(replace(self.state.seen(torch="ready"), session=checked))
 
     def trained(self, part: Trained) -> None:
-        """Put what torch's own training came to beside ours."""
+        """Put what torch's own training came to beside the engine's."""
         if self.session is not None:
             self.session.run.note_trained(part)
             self._paint_anew()

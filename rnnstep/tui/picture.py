@@ -89,7 +89,7 @@ def screenshot(app: App[Any]) -> str:
         safe_box=False,
     )
     layers = app._background_screens  # noqa: SLF001 - as Textual's own export_screenshot does, which takes no theme
-    console.print(app.screen._compositor.render_update(full=True, screen_stack=layers))  # noqa: SLF001 - likewise
+    console.print(app.screen._compositor.render_update(full=True, screen_stack=layers))  # noqa: SLF001 - for the same reason
     has_sixteen = palette_of(app.theme).has_sixteen_colours
     return picture(
         console.export_svg(title=app.title, theme=SIXTEEN_COLOURS if has_sixteen else SVG_EXPORT_THEME)

@@ -169,7 +169,7 @@ class Torch:
             asked.filled(asked.scenario)
 
     def _take(self, asked: _Asked, reply: Referenced) -> None:
-        """Put what came of a batch to what came of it before: the way forward comes first."""
+        """Put what came of a batch to what came of it before: the forward pass comes first."""
         from rnnstep.reference.judge.whole_run import TorchAnswer
 
         known, more = asked.answers.get(reply.batch, TorchAnswer()), reply.answer
@@ -180,7 +180,7 @@ class Torch:
             self._compare(asked)
 
     def _compare(self, asked: _Asked) -> None:
-        """Set torch's numbers beside ours in a thread: large runs take longer than a frame."""
+        """Set torch's numbers beside the engine's in a thread: large runs take longer than a frame."""
         asked.newest += 1
         number, answers = asked.newest, dict(asked.answers)
 

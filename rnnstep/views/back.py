@@ -1,4 +1,4 @@
-"""The way back and the update as pictures: gradients as vectors, torch's beside them, parameters' as small matrices."""
+"""The backward pass and the update as pictures: gradients as vectors, torch's beside them, parameters' as small matrices."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BESIDE = 36
 
 
 def back_values(scene: Scene, cells: int, height: int) -> RowBlock:
-    """A block of the way back: what reaches it and what it sends on, then its parameters' sums and shares."""
+    """A block of the backward pass: what reaches it and what it sends on, then its parameters' sums and shares."""
     if scene.known is None:
         return over(scene, cells)
     upper = _vectors(scene, _of_rows(scene), cells, height)
@@ -96,7 +96,7 @@ def _vector(scene: Scene, name: str) -> Item:
 
 
 def _of_rows(scene: Scene) -> list[str]:
-    """What is a gradient for each row of the batch, in the order of the way back; what only passes on is left out."""
+    """What is a gradient for each row of the batch, in the order of the backward pass; what only passes on is left out."""
     program, forward = scene.block.program, scene.forward_block.program
     found: list[str] = []
     for name in (*program.inputs, *program.befores, *program.names):
@@ -286,7 +286,7 @@ def _torch(scene: Scene, name: str) -> Row:
 
 
 def _apart(scene: Scene, name: str) -> tuple[float, bool] | None:
-    """How far ours and torch's gradient of a parameter are apart, or the parameter after its update; and whether they agree."""
+    """How far the engine's and torch's gradient of a parameter are apart, or the parameter after its update; and whether they agree."""
     if scene.checked is None:
         return None
     done = scene.run.pass_of(scene.spot)

@@ -41,7 +41,7 @@ _MOST_TOGETHER = 256
 """Values of more elements are not kept for every step."""
 
 _MOST_ALONE = 400
-"""Where each step is computed alone, as on the way back, an element of more of them is not plotted."""
+"""Where each step is computed alone, as in the backward pass, an element of more of them is not plotted."""
 
 
 def names(scene: Scene) -> list[str]:
@@ -112,14 +112,14 @@ def has_element(scene: Scene) -> bool:
 def over_time(scene: Scene) -> Array | None:
     """Give the element at the cursor at every step of its pass, (T,), NaN where its row is over.
 
-    None where the cursor is at no operation, in an update, and in a way back of very many steps.
+    None where the cursor is at no operation, in an update, and in a backward pass of very many steps.
     """
     spot = _at_cursor(scene)
     return None if spot is None else _element_over_time(scene.run, spot, scene.row)
 
 
 def watch(scene: Scene, watched: PassWatch, cells: int, height: int) -> RowBlock:
-    """Plot an expression over the steps of the way forward, up to six of its elements; of a question 1 where it holds."""
+    """Plot an expression over the steps of the forward pass, up to six of its elements; of a question 1 where it holds."""
     stage = scene.run.tree.stage(replace(scene.spot, phase="forward"))
     fitting = [
         block.key for block in stage.blocks if block.kind == "recurrent" and block.key in watched.watch.blocks
@@ -144,7 +144,7 @@ class _Lines:
 
 
 def _forward(scene: Scene, key: str | None) -> Spot:
-    """A recurrent block of the cursor's batch on the way forward."""
+    """A recurrent block of the cursor's batch in the forward pass."""
     return Spot(scene.batch, key, epoch=scene.run.epoch.index)
 
 
@@ -308,7 +308,7 @@ def _of_gates(
 
 @by_run(32)
 def _over_time(run: SessionRun, spot: Spot, name: str, row: int) -> Array:
-    """A value of one row at every step of a block on the way forward, (T, n); NaN where the row is over."""
+    """A value of one row at every step of a block in the forward pass, (T, n); NaN where the row is over."""
     assert spot.batch is not None
     assert spot.key is not None
     whole = run.trace.passes[spot.batch].runs[spot.key].over_time(name, row)

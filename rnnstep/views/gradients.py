@@ -69,7 +69,7 @@ def gradients(scene: Scene, cells: int, height: int) -> RowBlock:
 
 
 def _reached(scene: Scene, key: str) -> int:
-    """How many steps of a block the way back has done."""
+    """How many steps of a block the backward pass has done."""
     steps = scene.run.tree.stage(Spot(scene.batch, phase="backward")).steps[key]
     place = scene.forward_at(key, 0)
     count = 0
@@ -81,7 +81,7 @@ def _reached(scene: Scene, key: str) -> int:
 
 
 def place_of(spot: Spot, t: int) -> Spot:
-    """A step's ∂ of the states in the way back."""
+    """A step's ∂ of the states in the backward pass."""
     return Spot(spot.batch, spot.key, t, phase="backward", epoch=spot.epoch)
 
 

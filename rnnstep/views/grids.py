@@ -74,7 +74,7 @@ class Grid:
         gates: names of equal stretches of rows (the gates of stacked weights), or none.
         target: what a click on an element does.
         has_blanks: whether a NaN is a number that was left blank.
-        is_plain: without brackets and colours: torch's numbers beside ours.
+        is_plain: without brackets and colours: torch's numbers beside the engine's.
         is_given: written by a person (weights, x): with no more decimals than they have.
         seen: how many elements are computed, row by row, the rest is covered; None for all.
         changed: which elements the last edit changed, in the values' shape; None for none.

@@ -1,4 +1,4 @@
-"""The panel on top where the cursor looks at more than an operation: at the way back, an update, an epoch."""
+"""The panel on top where the cursor looks at more than an operation: at the backward pass, an update, an epoch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_ANSWERS = 6
 
 
 def back(scene: Scene, cells: int) -> RowBlock:
-    """A step or block of the way back: what reaches it, what it sends on."""
+    """A step or block of the backward pass: what reaches it, what it sends on."""
     if scene.known is None:
         return _said(scene, [(Text("this row of the batch is over"), "dim")], cells)
     if scene.block.kind in ("loss", "total"):
@@ -45,7 +45,7 @@ def _of_loss(scene: Scene, cells: int) -> RowBlock:
 
 
 def loss(scene: Scene, cells: int) -> RowBlock:
-    """The loss of a step, or of all of them, on the way forward."""
+    """The loss of a step, or of all of them, in the forward pass."""
     block = scene.block
     rows: RowBlock = [(Span(formula(scene.look, block.program.lines[-1]), "now"),)]
     if scene.known is None or scene.is_hidden(block.output):
@@ -113,7 +113,7 @@ def _sums(scene: Scene, names: list[str], cells: int) -> Row:
 
 
 def _on(scene: Scene, before: str) -> Text:
-    """What goes on to the step that is computed next on the way back."""
+    """What goes on to the step that is computed next in the backward pass."""
     norm = _norm(scene, f"∂{before}")
     following = scene.run.tree.step_after(scene.spot)
     if following is None:

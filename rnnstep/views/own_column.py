@@ -1,4 +1,4 @@
-"""A writer's own numbers beside ours and torch's, and what is to be said of them."""
+"""A writer's own numbers beside the engine's and torch's, and what is to be said of them."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _DIFFERENCE = 7
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """The column Δ: ours minus torch's, (n,), and whether torch agrees."""
+    """The column Δ: the engine's minus torch's, (n,), and whether torch agrees."""
 
     title: str
     values: Array

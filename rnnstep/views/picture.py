@@ -90,7 +90,7 @@ def _seen(cells: int, height: int) -> tuple[int, int]:
 
 
 def _way_back(scene: Scene, cells: int, height: int) -> RowBlock:
-    """A step of the way back: what each block sends on, and below it the sums of the parameters' gradients."""
+    """A step of the backward pass: what each block sends on, and below it the sums of the parameters' gradients."""
     upper = flow(scene, cells, height)
     if scene.known is None:
         return upper

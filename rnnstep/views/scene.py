@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 _SOME = 16
-"""About how many steps of a way back are looked at to know how large its gradients are."""
+"""About how many steps of a backward pass are looked at to know how large its gradients are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class Scene:
             first = next(block for block in stage.blocks if block.kind == "recurrent")
             return Spot(0, first.key, stage.steps[first.key][0])
         spot = tree.locate(path)
-        while spot.phase is None:  # of a whole epoch the last batch, of a batch the way forward
+        while spot.phase is None:  # of a whole epoch the last batch, of a batch the forward pass
             path = (*path, 0 if len(path) == tree.level("batch") else tree.count(path) - 1)
             spot = tree.locate(path)
         while spot.key is None or spot.t is None:
@@ -119,7 +119,7 @@ class Scene:
 
     @property
     def is_forward(self) -> bool:
-        """Whether the cursor is on the way forward."""
+        """Whether the cursor is in the forward pass."""
         return self.spot.phase == "forward"
 
     @cached_property
@@ -134,7 +134,7 @@ class Scene:
         return Spot(spot.batch, key, t, operation, phase=spot.phase, epoch=spot.epoch)
 
     def forward_at(self, key: str, t: int, operation: str | None = None) -> Spot:
-        """A block at a step on the way forward of the cursor's batch."""
+        """A block at a step in the forward pass of the cursor's batch."""
         spot = self.spot
         return Spot(spot.batch, key, t, operation, phase="forward", epoch=spot.epoch)
 
@@ -156,7 +156,7 @@ class Scene:
 
     @property
     def forward_block(self) -> Block:
-        """The block on the way forward that has the key of the one that is looked at."""
+        """The block in the forward pass that has the key of the one that is looked at."""
         return self.done.by_key[self.block.key]
 
     @cached_property
@@ -244,7 +244,7 @@ class Scene:
 
     @cached_property
     def batch_prefix(self) -> str:
-        """What stands before a step on the way forward: `2:` where there are several batches."""
+        """What stands before a step in the forward pass: `2:` where there are several batches."""
         return write_prefix(self.run.tree, replace(self.spot, phase="forward"))
 
     def place(self, operation: str) -> str:

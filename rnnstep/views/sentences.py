@@ -51,7 +51,7 @@ _STEPS = {
 
 
 def sentence(block: Block, name: str) -> Text | None:
-    """Give the sentence of a line of a block on the way forward; None for a line of a user's own cell."""
+    """Give the sentence of a line of a block in the forward pass; None for a line of a user's own cell."""
     if block.kind == "loss":
         return _LOSS.get(name)
     if block.kind == "total":

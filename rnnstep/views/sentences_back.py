@@ -1,4 +1,4 @@
-"""One sentence for each equation of the way back, told from what the equation looks like rather than from its cell."""
+"""One sentence for each equation of the backward pass, told from what the equation looks like rather than from its cell."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from rnnstep.language import Text
 
 @dataclass(frozen=True)
 class Back:
-    """Where a line of the way back stands.
+    """Where a line of the backward pass stands.
 
     Attributes:
-        block: the block of the way back.
+        block: the block of the backward pass.
         forward: the forward block that it goes back through.
-        steps: the block's steps in the order of the way back, from 0.
+        steps: the block's steps in the order of the backward pass, from 0.
         t: the step.
         target: what the target is called, where it is one class; else "".
     """

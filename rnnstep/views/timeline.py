@@ -155,7 +155,7 @@ def _columns(scene: Scene, cells: int, told: Sequence[str]) -> _Columns:
 
 
 def _value_at(scene: Scene) -> str:
-    """The value that is told over the steps: the cursor's, or what its block gives; on the way back what reaches it."""
+    """The value that is told over the steps: the cursor's, or what its block gives; in the backward pass what reaches it."""
     reaches = f"{D}{scene.forward_block.output}" if scene.spot.phase == "backward" else ""
     given = reaches if reaches in scene.block.program.by_name else scene.block.output
     return scene.spot.operation or given
@@ -338,7 +338,7 @@ def _loss(scene: Scene, t: int, size: int) -> str:
 
 
 def _blocks_row(scene: Scene, key: str, columns: _Columns) -> Row:
-    """How far a layer is: ■ done, ▶ at it, · ahead; ● where a breakpoint stands. On the way back ■ come from the end."""
+    """How far a layer is: ■ done, ▶ at it, · ahead; ● where a breakpoint stands. In the backward pass ■ come from the end."""
     run = scene.done.runs[key]
     is_bidirectional = scene.scenario.recurrent.bidirectional
     name = layer_name(run.block.layer, run.block.direction, is_bidirectional=is_bidirectional)

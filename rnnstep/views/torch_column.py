@@ -31,7 +31,7 @@ RECORDED = Text("recorded")
 
 
 def grids_of(scene: Scene, name: str) -> list[Grid]:
-    """Torch's numbers as a grid beside ours; nothing while they are on their way."""
+    """Torch's numbers as a grid beside the engine's; nothing while they are on their way."""
     theirs = values(scene, name)
     if theirs is None:
         return []
@@ -82,7 +82,7 @@ def agrees(scene: Scene, name: str) -> bool | None:
 
 
 def difference(scene: Scene, name: str) -> Array | None:
-    """Ours minus torch's, (n,)."""
+    """The engine's minus torch's, (n,)."""
     theirs = values(scene, name)
     if theirs is None or scene.known is None:
         return None
@@ -183,7 +183,7 @@ def status(scene: Scene) -> str:
         case "loading":
             return scene.look.say(Text("torch is on its way …"))
         case "ready" if scene.checked is not None and scene.spot.phase is not None:
-            # The way forward is compared first.
+            # The forward pass is compared first.
             return scene.look.say(Text("torch is on its way …"))
         case "failed":
             return scene.look.say(Text("torch is not available"))

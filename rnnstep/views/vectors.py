@@ -129,7 +129,7 @@ def flow(scene: Scene, cells: int, height: int) -> RowBlock:
 
 
 def _sent_on(scene: Scene) -> list[str]:
-    """What a block gives to the next: its output; on the way back what reaches its state, and what goes on."""
+    """What a block gives to the next: its output; in the backward pass what reaches its state, and what goes on."""
     block = scene.block
     if scene.is_forward:
         return [block.output]

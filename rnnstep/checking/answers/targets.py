@@ -396,7 +396,7 @@ class _Finder:
 
 
 def gradient_target(learning: Learning, epoch: int, done: Pass, torch: str) -> Target:
-    """∂L/∂ of a parameter: the sums of all shares, where the way back comes to the last of them."""
+    """∂L/∂ of a parameter: the sums of all shares, where the backward pass comes to the last of them."""
     parts = []
     stage = learning.structure.stage(done.index, "backward")
     shape = tuple(done.scenario.parameters[torch].shape)

@@ -37,7 +37,7 @@ USUAL_FIRST = (
     # any value: how it was written down
     "digits_cut",
     "sign_slip",
-    # the way back
+    # the backward pass
     "gradient_sign",
     "slope_left_out",
     "no_recurrent_gradient",

@@ -1,4 +1,4 @@
-"""The mistakes on the way back and in the update."""
+"""The mistakes in the backward pass and in the update."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Rewriting = Callable[[Program, Lines], Lines | None]
 
 
 def variants(learning: Learning, phase: Phase) -> Iterator[Slip]:
-    """Every slip on the way back, and those of the optimizer for an answer to an update, or to what follows one."""
+    """Every slip in the backward pass, and those of the optimizer for an answer to an update, or to what follows one."""
     done = learning.epoch(0).forward(0)
     forward = next(iter(done.runs.values())).block.program
     for id_, rewriting in _BACK:
@@ -106,7 +106,7 @@ def _recurrent_without_slope(program: Program, lines: Lines) -> Lines | None:
 
 
 def _last_share_only(program: Program, lines: Lines) -> Lines:
-    """Of the sum over paths the longest one alone: the share of the step that the way back comes to last."""
+    """Of the sum over paths the longest one alone: the share of the step that the backward pass comes to last."""
     sums = {program.before(state) for state in program.states if _is_sum(program, state)}
 
     def other(part: Expression) -> Expression | None:
@@ -196,7 +196,7 @@ def _of_factors(learning: Learning) -> Iterator[Slip]:
 
 
 def _of_reductions(learning: Learning) -> Iterator[Slip]:
-    """A mean taken for a sum, or the other way round: the way back begun with another number."""
+    """A mean taken for a sum, or the other way round: the backward pass begun with another number."""
     loss, done = learning.scenario.loss, learning.epoch(0).forward(0)
     axis = done.batch.axis
     rows, steps = axis.num_rows, len(axis.all_steps(done.by_key["loss"].extent))

@@ -263,7 +263,7 @@ OF_CELLS: Mapping[str, Words] = {
 }
 
 
-# ── between steps, on the way back, and in writing down ──────────────────────────────────────────
+# ── between steps, in the backward pass, and in writing down ─────────────────────────────────────
 
 __all__ = ["MISTAKES", "Words"]
 

@@ -39,7 +39,7 @@ def derived(block: Block) -> Backward:
 
 
 def core_block(block: Block, derivation: Backward) -> Block:
-    """The way back of a recurrent block as a block that carries its states the other way through time."""
+    """The backward pass of a recurrent block as a block that carries its states the other way through time."""
     return replace(block, direction=opposite(block.direction), program=derivation.core)
 
 
@@ -168,11 +168,11 @@ class Steps:
 
 
 class RecurrentBack:
-    """The way back through a recurrent block.
+    """The backward pass through a recurrent block.
 
     Attributes:
         block: the forward block.
-        derivation: its way back.
+        derivation: its backward pass.
     """
 
     def __init__(
@@ -197,10 +197,10 @@ class RecurrentBack:
         self.parameters: Pairs = {}
         """∂L/∂ of the equations' parameters, if they are wanted, when all spans have been gone through."""
         self.read: dict[str, Array] = {}
-        """What each step reads of the step after it, `∂h_next`, (T, B, n); likewise, after `through`."""
+        """What each step reads of the step after it, `∂h_next`, (T, B, n), after `through`, too."""
 
     def _cut(self) -> Iterator[slice]:
-        """Spans of steps in the order of the way back, none of which holds too many numbers."""
+        """Spans of steps in the order of the backward pass, none of which holds too many numbers."""
         steps, rows = self._steps.above[0].shape[:2]
         names = {**self.block.program.shapes, **self.derivation.core.shapes}
         numbers = sum(int((shape or (1,))[-1]) for shape in names.values())
@@ -223,7 +223,9 @@ class RecurrentBack:
 
         The totals among the lines are what the equations give, from the totals of the step after.
         """
-        edges: dict[str, list[NDArray[Any]]] = {}  # what goes from one span on to the next on the way back
+        edges: dict[
+            str, list[NDArray[Any]]
+        ] = {}  # what goes from one span on to the next in the backward pass
         for span in self._spans:
             rows = LiveRows(self._living, span)
             seen, awaited = self._lines(rows, totals)
@@ -260,7 +262,7 @@ class RecurrentBack:
         return np.concatenate((beyond, part[:-1]) if self._is_reversed else (part[1:], beyond))
 
     def along(self, read: Mapping[str, Pair]) -> Iterator[tuple[slice, Pairs]]:
-        """Go back from what each step reads of the step after, (T, B, n), `∂h_next`; likewise."""
+        """Go back from what each step reads of the step after, (T, B, n), `∂h_next`; give spans of steps as `through` does."""
         for span in self._spans:
             rows = LiveRows(self._living, span)
             seen = self._forward(rows) | {self.derivation.above: flat(rows, self._steps.above)}
@@ -323,7 +325,7 @@ def plain_back(block: Block, known: Mapping[str, Pair], above: Pair) -> tuple[Pa
 
     Args:
         block: the forward block.
-        known: what it read, (T, B, n), as far as its way back reads it; of a look-up the places, (T, B).
+        known: what it read, (T, B, n), as far as its backward pass reads it; of a look-up the places, (T, B).
         above: ∂L/∂ of what it gave, (T, B, n).
 
     Returns:

@@ -174,7 +174,7 @@ class Verdict:
     Attributes:
         faults: the disagreements, the worst place of each array and kind; none if all agrees.
         worst: where a difference of one step takes up most of what is allowed.
-        max_abs_diff: of `output`, `h_n`, `c_n`, `logits`, along the run; of a way back of `loss`, `parameters`,
+        max_abs_diff: of `output`, `h_n`, `c_n`, `logits`, along the run; of a backward pass of `loss`, `parameters`,
             `states`.
         differing: by block and name the places that disagree, (T, B, n), or in a parameter's shape; only where
             some do.
@@ -338,7 +338,7 @@ def _set_beside(
 
 
 class Judged:
-    """What torch's word on something of ours comes to; `verdict` says what comparing the two gave."""
+    """What torch's word on something of the engine's comes to; `verdict` says what comparing the two gave."""
 
     verdict: Verdict
 
@@ -347,7 +347,7 @@ class Judged:
         """The names of what was recorded, and stands in the place of torch's."""
         return ()
 
-    def is_recorded(self, key: str, name: str) -> bool:  # noqa: ARG002 - nothing is, but on the way forward
+    def is_recorded(self, key: str, name: str) -> bool:  # noqa: ARG002 - nothing is, but in the forward pass
         """Whether what stands beside a value was recorded, and is not torch's."""
         return False
 

@@ -90,7 +90,7 @@ def recorded_output(done: Pass, key: str, name: str) -> Array | None:
 
 
 def gradients_beside(back: BackwardPass, reference: ReferenceGradients) -> tuple[float, Mapping[str, Array]]:
-    """The loss and the gradients of parameters that stand beside ours: what was recorded, else torch's."""
+    """The loss and the gradients of parameters that stand beside the engine's: what was recorded, else torch's."""
     recorded = back.batch.recorded
     if recorded is None:
         return reference.loss, reference.parameters

@@ -36,11 +36,11 @@ from rnnstep.scenario.model import Scenario
 
 @dataclass(frozen=True, eq=False)
 class Bounded:
-    """One batch of ours, trained on from a state.
+    """One batch of the engine's, trained on from a state.
 
     Attributes:
         done: our run of the batch.
-        back: our way back.
+        back: our backward pass.
         loss: our loss and its error.
         is_close: whether the errors say something: half of the digits of the largest gradient at least.
         after: our state after the update.
@@ -192,7 +192,7 @@ class ComparedEpoch:
 
 
 class TrainingComparison:
-    """A training of ours and one of torch's, from the same start. Imports torch when it is made.
+    """A training of the engine's and one of torch's, from the same start. Imports torch when it is made.
 
     Attributes:
         scenario: what is trained.
@@ -260,7 +260,7 @@ class TrainingComparison:
         return Tally(1, "update", within)
 
     def _judged(self, batch: int, tally: Tally) -> tuple[float, NDArray[np.int64] | None]:
-        """Take a batch with torch, and from the same numbers with ours."""
+        """Take a batch with torch, and from the same numbers with the engine's."""
         updates, state = self._torch.updates, self._state_of_torch()
         ours = bounded_update(self.trainer, state, batch)
         if not ours.is_close and not updates & (updates - 1):  # 0, 1, 2, 4, 8 …
@@ -284,7 +284,7 @@ class TrainingComparison:
             tally.take(verdict)
 
     def _state_of_torch(self) -> State:
-        """Where torch's training is, as a state of ours."""
+        """Where torch's training is, as a state of the engine's."""
         torch, trainer = self._torch, self.trainer
         start = trainer.start()
         names = TORCH_BUFFERS[self._training.optimizer]

@@ -1,4 +1,4 @@
-"""A whole run beside torch's: all its batches, on the way forward, on the way back, and in the update."""
+"""A whole run beside torch's: all its batches, in the forward pass, the backward pass and the update."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Beside = Comparison | ComparedGradients | ComparedUpdate
 
 
 class Checked(Results):
-    """A whole run, all its batches, beside torch's. The results are torch's; of a cell of one's own the self-check's.
+    """A whole run, all its batches, beside torch's. The results are torch's; of a user-defined cell the self-check's.
 
     Attributes:
         trace: our run.
@@ -67,7 +67,7 @@ class Checked(Results):
 
     @property
     def is_module(self) -> bool:
-        """Whether torch.nn has this module; of a cell of one's own all is a self-check."""
+        """Whether torch.nn has this module; of a user-defined cell all is a self-check."""
         return not self.trace.scenario.recurrent.is_own
 
     @cached_property
@@ -162,7 +162,7 @@ def check(trace: Trace) -> Checked:
 
 
 def set_beside(epoch: Epoch, answers: Mapping[int, TorchAnswer]) -> Checked:
-    """Set an epoch of ours beside what the worker found, by batch; None where one is missing."""
+    """Set an epoch of the engine's beside what the worker found, by batch; None where one is missing."""
     forward: list[Comparison | None] = []
     backward: list[ComparedGradients | None] = []
     updates: list[ComparedUpdate | None] = []

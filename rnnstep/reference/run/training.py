@@ -205,12 +205,12 @@ Lines = dict[str, Array]
 
 @dataclass(frozen=True, eq=False)
 class ReferenceUpdate:
-    """One step of torch.optim beside one of ours, from the same parameters, gradients and buffers.
+    """One step of torch.optim beside one of the engine's, from the same parameters, gradients and buffers.
 
     Attributes:
         values: by torch's name of the parameter, under our names: `w` after the update, and the buffers `m`, `v` …;
             of the clipping `total_norm`. All of it torch's own.
-        lines: self-check, likewise: every line in torch's operations; of the clipping, `norms` too.
+        lines: self-check, under the same names: every line in torch's operations; of the clipping, `norms` too.
     """
 
     values: Mapping[str, Lines]

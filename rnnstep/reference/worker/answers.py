@@ -22,7 +22,9 @@ from rnnstep.reference.run.training import TorchTraining, run_update
 from rnnstep.reference.worker.messages import Completed, PlaceInTraining, Referenced, Reply, Request, Trained
 from rnnstep.scenario.model import Scenario
 
-INNER_BYTES = 32 << 20  # inner values that are worth the way through a pipe; and gradients of lines likewise
+INNER_BYTES = (
+    32 << 20
+)  # inner values that are worth the way through a pipe; as many bytes again of lines' gradients
 SHARE_BYTES = 16 << 20
 OTHERS_SECONDS = 20.0  # after which batches that were not asked for are left out
 COURSE_SECONDS = 0.2  # of training between two messages
@@ -74,7 +76,7 @@ class Answering:
             self.course, self._had_course = Course(place.training, trainer.scenario), True
 
     def _answers(self, epoch: Epoch, batch: int, *, in_parts: bool) -> Iterator[TorchAnswer]:
-        """Torch's word on a batch, all at once; or on the way forward first, since the rest takes longer."""
+        """Torch's word on a batch, all at once; or on the forward pass first, since the rest takes longer."""
         done, share = epoch.forward(batch), INNER_BYTES // epoch.num_batches
         errors = RunErrors(done)
         reference = run_reference(done, inner_bytes=share)

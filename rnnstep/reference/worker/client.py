@@ -59,7 +59,7 @@ class Worker:
         """Ask for torch's numbers of a scenario; replies to earlier requests are dropped from now on.
 
         Args:
-            revision: a number of one's own, which replies carry.
+            revision: a number of its own, which replies carry.
             scenario: what is looked at.
             place: which epoch of its training, and which batch; without it the first, of a scenario that is new.
         """
