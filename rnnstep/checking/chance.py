@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnnstep.checking.own_numbers import Place
-from rnnstep.engine.floor import bounded_state
 from rnnstep.engine.learning import Learning
+from rnnstep.engine.least_loss import bounded_state
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import Apply

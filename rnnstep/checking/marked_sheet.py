@@ -22,8 +22,8 @@ from rnnstep.checking.mistakes.catalogue import Catalogue
 from rnnstep.checking.mistakes.words import MISTAKES
 from rnnstep.checking.naming import QUICK, THOROUGH, NamedMistake, Tried, told, tried
 from rnnstep.checking.own_numbers import Place
-from rnnstep.engine.finite import NotFinite
 from rnnstep.engine.learning import Learning
+from rnnstep.engine.not_finite import NotFinite
 from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import names_in
 from rnnstep.language import Text

@@ -22,7 +22,7 @@ from rnnstep.cli.gradient_words import (
 from rnnstep.cli.markdown import escaped, items, table_row, vector
 from rnnstep.cli.page import TextPage, module_words
 from rnnstep.cli.worked import MOST_SHOWN
-from rnnstep.engine.floor import floor
+from rnnstep.engine.least_loss import floor
 from rnnstep.equations.write import write_line
 from rnnstep.language import Text
 from rnnstep.reports.gradients import MOST_STEPS, Gradients, parts_of, shares, steps_back

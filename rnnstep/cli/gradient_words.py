@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnstep.cli.page import ALONE, TextPage
 from rnnstep.engine.backward import BackwardPass
-from rnnstep.engine.floor import floor
+from rnnstep.engine.least_loss import floor
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
 from rnnstep.reports.gradients import Gradients

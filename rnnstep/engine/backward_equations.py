@@ -10,11 +10,11 @@ from itertools import pairwise
 import numpy as np
 
 from rnnstep.equations.compile import Compiled
+from rnnstep.equations.compile_lines import straight
 from rnnstep.equations.differentiate import Backward, D, backward
 from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
-from rnnstep.equations.straight import straight
 from rnnstep.equations.syntax import Apply, Expression, Name, names_in
 from rnnstep.network.blocks import Block
 

@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rnnstep.engine.epoch import Epoch, UpdatePass
-from rnnstep.engine.finite import NotFinite, first_of_pass
 from rnnstep.engine.model import Model
+from rnnstep.engine.not_finite import NotFinite, first_of_pass
 from rnnstep.engine.structure import Phase, Stage, Structure
 from rnnstep.engine.trainer import Looked, Record, State, Trainer
 from rnnstep.equations.magnitudes import UNKNOWN, largest

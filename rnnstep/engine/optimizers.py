@@ -24,9 +24,9 @@ from functools import cached_property
 
 import numpy as np
 
+from rnnstep.equations.compile_lines import straight
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program, Shape
-from rnnstep.equations.straight import straight
 from rnnstep.equations.syntax import (
     Apply,
     Expression,

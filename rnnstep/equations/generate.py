@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from rnnstep.equations.compile_lines import run_of
 from rnnstep.equations.nodes import Group, Home, Node
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.plan import Plan
 from rnnstep.equations.program import Program
-from rnnstep.equations.straight import run_of
 
 ONE_ROW, ROWS = "one row", "rows"
 

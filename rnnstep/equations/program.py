@@ -15,8 +15,8 @@ from functools import cached_property, lru_cache
 from keyword import iskeyword
 from types import MappingProxyType
 
+from rnnstep.equations.compile_lines import straight
 from rnnstep.equations.operations import OPERATIONS, Array, function_names
-from rnnstep.equations.straight import straight
 from rnnstep.equations.syntax import (
     Apply,
     Expression,

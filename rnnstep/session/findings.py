@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from rnnstep.engine.finite import NotFinite
+from rnnstep.engine.not_finite import NotFinite
 from rnnstep.equations.expand import expand
 from rnnstep.equations.shares import ROWS
 from rnnstep.language import Text

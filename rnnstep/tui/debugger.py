@@ -18,9 +18,9 @@ from rnnstep.errors import RnnstepError
 from rnnstep.language import Text, environment_language
 from rnnstep.settings import EDIT_STEP
 from rnnstep.tui.actions import ACTIONS, WITHOUT_SESSION, is_number_asked, pick
-from rnnstep.tui.ahead import Ahead
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.commands import obey
+from rnnstep.tui.drawing_ahead import Ahead
 from rnnstep.tui.files import Files
 from rnnstep.tui.options import Options
 from rnnstep.tui.player import Player

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnstep.engine.flow import Flow, Norms, flow, largest_singular_values
+from rnnstep.engine.gradient_norms import Flow, Norms, flow, largest_singular_values
 from rnnstep.language import Text
 from rnnstep.session.tree import Spot
 from rnnstep.views import numbers

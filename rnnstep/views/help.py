@@ -57,7 +57,7 @@ def help_rows(look: Look, cells: int, session: Session | None = None) -> list[Ro
     cells = max(20, cells)
     rows: RowBlock = []
     if session is not None:
-        from rnnstep.views.here import here  # with numpy, which the list of scenarios does without
+        from rnnstep.views.under_cursor import here  # with numpy, which the list of scenarios does without
 
         rows += here(session, look, cells)
     rows += [(), *_paragraph(_ABOUT, look, cells)]

@@ -19,12 +19,12 @@ from rnnstep.views.compose import RowBlock, wrap
 from rnnstep.views.confirmation import confirmation
 from rnnstep.views.counts import KERNEL_SIZE, counts
 from rnnstep.views.info_learning import LearningSections
-from rnnstep.views.kept import where_torch_keeps
 from rnnstep.views.look import Look
 from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.page import INDENT, Page, indented
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.shapes import ValueShape, data_shapes, weight_shapes
+from rnnstep.views.where_torch_keeps import where_torch_keeps
 
 __all__ = ["info", "where_torch_keeps"]
 

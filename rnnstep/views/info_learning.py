@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rnnstep.engine.floor import floor
+from rnnstep.engine.least_loss import floor
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.model import Training

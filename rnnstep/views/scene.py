@@ -27,7 +27,7 @@ from rnnstep.views.look import Look
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rnnstep.engine.finite import NotFinite
+    from rnnstep.engine.not_finite import NotFinite
     from rnnstep.equations.operations import Array
     from rnnstep.network.blocks import Direction
     from rnnstep.reference import Checked

@@ -23,7 +23,7 @@ from rnnstep.views.torch_column import NOT_FINITE
 
 if TYPE_CHECKING:
     from rnnstep.engine import Pass
-    from rnnstep.engine.finite import NotFinite
+    from rnnstep.engine.not_finite import NotFinite
     from rnnstep.equations.operations import Array
     from rnnstep.session.run import SessionRun
     from rnnstep.session.tree import Spot

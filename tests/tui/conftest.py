@@ -12,8 +12,8 @@ from textual.pilot import Pilot
 
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Scenario
-from rnnstep.tui.ahead import Ahead
 from rnnstep.tui.app import DebuggerApp
+from rnnstep.tui.drawing_ahead import Ahead
 from rnnstep.tui.options import Options
 from rnnstep.tui.remembered import Remembered, remember
 from rnnstep.tui.sources import FileSource, LiveSource

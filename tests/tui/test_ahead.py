@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from rnnstep.tui.ahead import PAUSE
+from rnnstep.tui.drawing_ahead import PAUSE
 from rnnstep.views.rows import plain
 from rnnstep.views.screen import screen as drawn
 
@@ -25,7 +25,7 @@ def shown(screen) -> str:
 @pytest.fixture
 def taken(monkeypatch):
     """Count the screens that stood ready when their key came."""
-    from rnnstep.tui.ahead import Ahead
+    from rnnstep.tui.drawing_ahead import Ahead
 
     found, rows = [], Ahead.rows
 

@@ -14,10 +14,10 @@ from rnnstep.session.session import Session
 from rnnstep.views.card import with_card
 from rnnstep.views.glossary import GLOSSARY
 from rnnstep.views.help import help_rows
-from rnnstep.views.here import LEVELS, here
 from rnnstep.views.look import Look
 from rnnstep.views.rows import plain, row_width
 from rnnstep.views.screen import screen
+from rnnstep.views.under_cursor import LEVELS, here
 
 FRAMES = "─│┌┐└┘╭╮╰╯├┤┬┴┼"  # of boxes, brackets and axes
 KEYS = "→←↑↓"  # of the keyboard: the help is full of them

@@ -17,11 +17,11 @@ from rnnstep.session.session import Session
 from rnnstep.views.alphabet import ASCII
 from rnnstep.views.counts import counts
 from rnnstep.views.info import info
-from rnnstep.views.kept import where_torch_keeps
 from rnnstep.views.look import Look
 from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.rows import ROLES, plain, row_width
 from rnnstep.views.shapes import data_shapes, weight_shapes
+from rnnstep.views.where_torch_keeps import where_torch_keeps
 
 
 def complete(scenario: Scenario) -> Scenario:

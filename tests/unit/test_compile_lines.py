@@ -9,9 +9,9 @@ from rnnstep.cells import cell_for
 from rnnstep.engine.blocks import build
 from rnnstep.engine.loss import loss_blocks
 from rnnstep.engine.optimizers import Optimizer
+from rnnstep.equations.compile_lines import straight
 from rnnstep.equations.differentiate import backward
 from rnnstep.equations.evaluate import Values, evaluate_lines
-from rnnstep.equations.straight import straight
 from rnnstep.equations.syntax import Apply, Line, Name, parse_lines
 from rnnstep.scenario.keys import OPTIMIZERS
 from rnnstep.scenario.model import Training

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from rnnstep.language import Text
 from rnnstep.session.session import Session
 from rnnstep.views.compose import RowBlock, text_row, wrap
-from rnnstep.views.kept import where_torch_keeps
 from rnnstep.views.listing import formula
 from rnnstep.views.look import Look
 from rnnstep.views.now import sentence_at
 from rnnstep.views.scene import Scene
+from rnnstep.views.where_torch_keeps import where_torch_keeps
 
 _WIDEST = 100
 

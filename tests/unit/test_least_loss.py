@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from rnnstep.engine.floor import floor
 from rnnstep.engine.learning import Learning
+from rnnstep.engine.least_loss import floor
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.read import read, read_text
 
