@@ -81,6 +81,7 @@ def loss_blocks(scenario: Scenario, batch: Batch, scored: Block) -> LossBlocks |
         wires=wires,
         extent=extent,
         constant=("target", "counts"),
+        module="loss",
     )
     ending, weights = _total(loss, block.output, counted, scenario.dtype)
     every = {name: data(name) for name in weights} | {block.output: (Wire("loss", block.output, When.ALL),)}
@@ -95,6 +96,7 @@ def loss_blocks(scenario: Scenario, batch: Batch, scored: Block) -> LossBlocks |
         wires=every,
         extent=Extent.ONCE,
         constant=("share", "empty"),
+        module="loss",
     )
     return LossBlocks(block, total, given, weights)
 

@@ -13,6 +13,7 @@ from rnnstep.engine.loss import LossBlocks, LossRun
 from rnnstep.engine.recurrence import BlockRun
 from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.equations.operations import Array
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block, Extent
 from rnnstep.network.graph import Graph, Part, is_join
 from rnnstep.network.wires import When
@@ -148,12 +149,6 @@ class Pass:
         return self.final(self.last_of_recurrent.key)
 
     @property
-    def read_features(self) -> Array:
-        """What is read of the recurrent module: its output, (T, B, D·n), or its final states alone, (B, D·n)."""
-        is_last = self.graph.read_when(self.last_of_recurrent.key) is When.LAST
-        return self.final_features if is_last else self.features
-
-    @property
     def last_of_recurrent(self) -> Block:
         """The last recurrent block, or the join of the last layer's directions."""
         return self.by_key[self.graph.last_of_recurrent.key]
@@ -169,14 +164,18 @@ class Pass:
         return as_torch_shows(self.scenario, self.features)
 
     @property
-    def h_n(self) -> Array:
-        """`h_n` as torch returns it: (D·num_layers, B, H), without B when unbatched; a cell's is (B, H)."""
-        return self._final(0)
+    def h_n(self) -> Array | None:
+        """`h_n` as torch returns it: (D·num_layers, B, H), without B when unbatched; a cell's is (B, H).
+
+        None where there are several recurrent modules.
+        """
+        return self.final_states(self.scenario.recurrent, 0) if len(self.scenario.recurrents) == 1 else None
 
     @property
     def c_n(self) -> Array | None:
-        """`c_n` as torch returns it, or None where there is no second state."""
-        return self._final(1) if len(self.scenario.cell.states) > 1 else None
+        """`c_n` as torch returns it, or None where there is no second state, or several recurrent modules."""
+        recurrent, *others = self.scenario.recurrents
+        return self.final_states(recurrent, 1) if not others and len(recurrent.cell.states) > 1 else None
 
     @cached_property
     def logits_by_row(self) -> Array | None:
@@ -226,9 +225,27 @@ class Pass:
         """The class of the largest score, (T, B), or (B,) of the final state."""
         return np.asarray(np.argmax(self.scores, axis=-1))
 
-    def _final(self, state: int) -> Array:
-        name = tuple(self.scenario.cell.states)[state]
-        return state_as_torch_shows(self.scenario, np.stack([run.final(name) for run in self.runs.values()]))
+    def layer_results(self) -> dict[str, dict[str, Array]]:
+        """What each module gave, in torch's shapes: `output`, of a recurrent one `h_n` and `c_n`, too."""
+        found: dict[str, dict[str, Array]] = {}
+        for module in self.scenario.layers:
+            last = [block for block in self.blocks if block.module == module.key][-1]
+            found[module.name] = {"output": as_torch_shows(self.scenario, self.whole(last.key))}
+            if isinstance(module, Recurrent):
+                ends = dict(enumerate(("h_n", "c_n")[: len(module.cell.states)]))
+                found[module.name] |= {name: self.final_states(module, k) for k, name in ends.items()}
+        return found
+
+    def given_input(self) -> dict[str, NDArray[Any]]:
+        """What a network is given, by its sequence, in the shape that torch takes: numbers, or indices to look up."""
+        given: Any = self.batch.values if self.batch.values is not None else self.batch.indices
+        return {"input": np.asarray(as_torch_shows(self.scenario, given))}
+
+    def final_states(self, recurrent: Recurrent, state: int) -> Array:
+        """The first or second state of a recurrent module at its end, as torch returns it."""
+        name = tuple(recurrent.cell.states)[state]
+        ends = [run.final(name) for run in self.runs.values() if run.block.module == recurrent.key]
+        return state_as_torch_shows(self.scenario, recurrent, np.stack(ends))
 
     # ── by place ─────────────────────────────────────────────────────────────────────
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnstep.equations.operations import Array
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.model import Scenario
 
 
@@ -22,9 +23,9 @@ def from_torch_shape(scenario: Scenario, shown: Array) -> Array:
     return np.swapaxes(shown, 0, 1) if scenario.recurrent.batch_first else shown
 
 
-def state_as_torch_shows(scenario: Scenario, whole: Array) -> Array:
-    """Lay out states (D·L, B, n) as torch does: (B, n) of a cell; without B when unbatched."""
-    if scenario.recurrent.is_cell:
+def state_as_torch_shows(scenario: Scenario, recurrent: Recurrent, whole: Array) -> Array:
+    """Lay out states of a module, (D·L, B, n), as torch does: (B, n) of a cell; without B when unbatched."""
+    if recurrent.is_cell:
         whole = whole[0]
         return whole if scenario.is_batched else whole[0]
     return whole if scenario.is_batched else whole[:, 0]

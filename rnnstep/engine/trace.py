@@ -20,6 +20,8 @@ class TraceStep(Mapping[str, Array]):
 
     Attributes:
         t: the step, from 0.
+        key: of its block: "L0", "L0←".
+        module: what its module is called: "encoder".
         layer: the layer, from 0.
         direction: "forward" or "backward".
         batch: which batch of the run, from 0.
@@ -30,6 +32,8 @@ class TraceStep(Mapping[str, Array]):
         self._run = done.runs[key]
         block = self._run.block
         self.t = t
+        self.key = key
+        self.module = done.scenario.recurrent_of(block).name
         self.layer: int = block.layer
         self.direction: Direction = block.direction
         self.batch = done.index

@@ -241,8 +241,11 @@ class Trainer:
 def _final_states(done: Pass) -> Mapping[str, Array]:
     """Where a run ended, as the next one's initial state, each (L·D, B, n)."""
     return {
-        f"{name}_0": np.stack([run.final(name) for run in done.runs.values()])
-        for name in done.scenario.cell.states
+        f"{recurrent.before_places}{name}_0": np.stack(
+            [run.final(name) for run in done.runs.values() if run.block.module == recurrent.key]
+        )
+        for recurrent in done.scenario.recurrents
+        for name in recurrent.cell.states
     }
 
 

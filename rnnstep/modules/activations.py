@@ -54,18 +54,18 @@ class Activation(NetworkModule):
 
     def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:  # noqa: ARG002
         """One block."""
-        lines = parse_lines(f"logits = {self.function}(output)")
+        lines = parse_lines(f"{standing.gives} = {self.function}({standing.reads})")
         return [
             Block(
                 self.key,
                 "map",
                 standing.layer,
                 "forward",
-                check(lines, {"output": (self.features,)}, {}, {}),
+                check(lines, {standing.reads: (self.features,)}, {}, {}),
                 {},
                 {},
-                wires={"output": standing.entering},
-                words=CellWords({"logits": self.words}),
+                wires={standing.reads: standing.entering},
+                words=CellWords({standing.gives: self.words}),
                 about=Text(
                     "{key} is torch.nn.{module}, of each number alone.", key=self.key, module=self.torch
                 ),

@@ -3,40 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from rnnstep.cells.cell import CellWords
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import check
 from rnnstep.equations.syntax import parse_lines
 from rnnstep.language import Text
-from rnnstep.modules.module import NetworkModule, Standing
+from rnnstep.modules.module import DropoutMask, NetworkModule, Standing
 from rnnstep.network.blocks import Block
 from rnnstep.network.wires import data
 
-WORDS = CellWords({"output": Text("each element dropped or scaled by 1/(1 − p)")})
+DROPS = Text("each element dropped or scaled by 1/(1 − p)")
+PASSES = Text("what it reads: nothing is dropped in evaluation mode")
 
 
 @dataclass(frozen=True)
 class Dropout(NetworkModule):
-    """`torch.nn.Dropout(p)`, in training mode, between two layers of a recurrent module.
+    """`torch.nn.Dropout(p)`, a module of its own or between two layers of a recurrent module.
 
     Attributes:
         features: how many numbers it reads and gives.
         p: the probability of a zero.
-        key: "dropout0" above layer 0.
+        key: what it is called; "dropout0" above layer 0 of a recurrent module.
+        is_training: whether it drops anything: in training mode alone.
+        is_between: whether it stands between two layers of a recurrent module.
     """
 
     torch = "Dropout"
-    derived = ("features",)
+    derived = ("features", "is_training", "is_between")
 
     features: int
-    p: float
-    key: str
+    p: float = field(default=0.5, metadata={"minimum": 0, "maximum": 1})
+    key: str = "dropout"
+    is_training: bool = True
+    is_between: bool = False
+
+    @classmethod
+    def on(cls, size: int, options: Mapping[str, Any], key: str) -> Dropout:
+        """The module on what gives `size` numbers at each step."""
+        return cls(size, **options, key=key)
 
     @property
     def size(self) -> int:
@@ -48,32 +55,48 @@ class Dropout(NetworkModule):
         """What torch's constructor is given."""
         return (self.p,), {}
 
-    def mask(
-        self, generator: np.random.Generator, num_steps: int, num_rows: int, dtype: np.dtype[np.floating]
-    ) -> NDArray[np.floating]:
-        """Draw a mask, (T, B, n): 0 with probability p, else 1/(1 − p)."""
-        shape = (num_steps, num_rows, self.features)
-        if self.p >= 1:
-            return np.zeros(shape, dtype)
-        return np.asarray((generator.random(shape) >= self.p) / (1 - self.p), dtype)
+    @property
+    def most_to_blame(self) -> str:
+        """Its size is that of what enters."""
+        return "p"
+
+    def in_mode(self, mode: str, dropout_seed: int) -> Dropout:  # noqa: ARG002 - one seed draws all masks
+        """The module in evaluation or training mode."""
+        return replace(self, is_training=mode == "train")
+
+    @property
+    def torch_draws(self) -> bool:
+        """Whether torch's module would draw random numbers in training mode."""
+        return True
+
+    @property
+    def masks(self) -> tuple[DropoutMask, ...]:
+        """Its mask; none where nothing is dropped."""
+        return (DropoutMask(self.key, self.features, self.p),) if self.is_training else ()
 
     def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:  # noqa: ARG002
-        """One block, whose mask is given."""
-        inputs = {"h": (self.features,), "mask": (self.features,)}
-        program = check(parse_lines("output = mask * h"), inputs, {}, {})
-        wires = {"h": standing.entering, "mask": data("mask")}
+        """One block, whose mask is given; in evaluation mode it gives what it reads."""
+        reads, gives = ("h", "output") if self.is_between else (standing.reads, standing.gives)
+        line = f"{gives} = {'mask * ' if self.is_training else ''}{reads}"
+        names = (reads, "mask") if self.is_training else (reads,)
+        wires = {reads: standing.entering} | ({"mask": data("mask")} if self.is_training else {})
         return [
             Block(
                 self.key,
-                "mask",
+                "mask" if self.is_between else "map",
                 standing.layer,
                 "forward",
-                program,
+                check(parse_lines(line), dict.fromkeys(names, (self.features,)), {}, {}),
                 {},
                 {},
                 wires=wires,
-                constant=("mask",),
-                words=WORDS,
-                about=Text("{key} is torch.nn.Dropout between two layers.", key=self.key),
+                constant=("mask",) if self.is_training else (),
+                words=CellWords({gives: DROPS if self.is_training else PASSES}),
+                about=Text("{key} is torch.nn.Dropout between two layers.", key=self.key)
+                if self.is_between
+                else Text("{key} is torch.nn.Dropout, of each number alone.", key=self.key),
             )
         ]
+
+
+ABOVE = (Dropout,)

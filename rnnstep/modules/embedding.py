@@ -15,7 +15,7 @@ from rnnstep.modules.module import NetworkModule, Normal, Parameter, Standing
 from rnnstep.network.blocks import Block, whole
 from rnnstep.network.wires import data
 
-WORDS = CellWords({"x": Text("look the row of this index up")})
+LOOKS_UP = Text("look the row of this index up")
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,14 @@ class Embedding(NetworkModule):
         """None beside what the module above reads."""
         return 0
 
-    def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:  # noqa: ARG002
+    def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:
         """One block, which reads the indices that are given."""
         shape = (self.num_embeddings, self.embedding_dim)
         numbers, kept_in = whole({"weight": self.table}, parameters)
-        line = Line("x", Apply("lookup", (Name("weight"), Name("index"))))
+        line = Line(standing.gives, Apply("lookup", (Name("weight"), Name("index"))))
         # The shape of a lookup is a row of its table, which inference of the users' operations does not know.
-        program = Program(
-            (line,), {"index": ()}, {}, {"weight": shape}, {"index": (), "weight": shape, "x": shape[1:]}
-        )
+        shapes = {"index": (), "weight": shape, standing.gives: shape[1:]}
+        program = Program((line,), {"index": ()}, {}, {"weight": shape}, shapes)
         return [
             Block(
                 self.key,
@@ -81,7 +80,7 @@ class Embedding(NetworkModule):
                 kept_in,
                 wires={"index": data("index")},
                 constant=("index",),
-                words=WORDS,
+                words=CellWords({standing.gives: LOOKS_UP}),
                 about=Text("{key} is torch.nn.Embedding: a row of its table for each index.", key=self.key),
             )
         ]

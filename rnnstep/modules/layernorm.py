@@ -14,9 +14,7 @@ from rnnstep.language import Text
 from rnnstep.modules.module import Filled, NetworkModule, Parameter, SizeMisfit, Standing
 from rnnstep.network.blocks import Block, whole
 
-WORDS = CellWords(
-    {"logits": Text("mean 0 and spread 1 within a step, then each element its weight and bias")}
-)
+WORDS = Text("mean 0 and spread 1 within a step, then each element its weight and bias")
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,8 @@ class LayerNorm(NetworkModule):
         """One block."""
         numbers, kept_in = whole({name: f"{self.key}.{name}" for name in ("weight", "bias")}, parameters)
         program = check(
-            parse_lines("logits = layer_norm(output, weight, bias)"),
-            {"output": (self.size,)},
+            parse_lines(f"{standing.gives} = layer_norm({standing.reads}, weight, bias)"),
+            {standing.reads: (self.size,)},
             {},
             dict.fromkeys(numbers, (self.size,)),
         )
@@ -76,8 +74,8 @@ class LayerNorm(NetworkModule):
                 program,
                 numbers,
                 kept_in,
-                wires={"output": standing.entering},
-                words=WORDS,
+                wires={standing.reads: standing.entering},
+                words=CellWords({standing.gives: WORDS}),
                 about=Text("{key} is torch.nn.LayerNorm: the numbers of a step, normalized.", key=self.key),
             )
         ]

@@ -12,11 +12,12 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.program import check
 from rnnstep.equations.syntax import parse_lines
 from rnnstep.language import Text
-from rnnstep.modules.module import NetworkModule, Parameter, Standing, Uniform
+from rnnstep.modules.module import NetworkModule, Parameter, SizeMissing, Standing, Uniform
 from rnnstep.network.blocks import Block, Extent, whole
 from rnnstep.network.wires import When, Wires
 
-WORDS = CellWords({"logits": Text("a score for each class")})
+SCORES = Text("a score for each class")
+SUMS = Text("sums of what it reads, each with weights of its own")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,17 @@ class Linear(NetworkModule):
     bias: bool = True
     source: Literal["output", "h_n"] = field(default="output", metadata={"written": "from"})
     key: str = "linear"
+
+    @classmethod
+    def on(cls, size: int, options: Mapping[str, Any], key: str) -> Linear:
+        """The module on every step of what gives `size` numbers.
+
+        Raises:
+            SizeMissing: how many it is to give follows from nothing.
+        """
+        if "out_features" not in options:
+            raise SizeMissing("out_features")
+        return cls(size, options["out_features"], options.get("bias", True), key=key)
 
     @property
     def size(self) -> int:
@@ -65,16 +77,18 @@ class Linear(NetworkModule):
         entering = standing.entering
         if self.reads_final_state:
             entering = tuple(replace(wire, when=When.LAST) for wire in entering)
+        reads = self.source if self.reads_final_state else standing.reads
+        is_top = standing.gives == "logits"
         names = {one.name.rpartition(".")[2]: one.name for one in self.parameters}
         numbers, kept_in = whole(names, parameters)
         program = check(
-            parse_lines(f"logits = weight @ {self.source}{' + bias' if self.bias else ''}"),
-            {self.source: (self.in_features,)},
+            parse_lines(f"{standing.gives} = weight @ {reads}{' + bias' if self.bias else ''}"),
+            {reads: (self.in_features,)},
             {},
             {name: tuple(value.shape) for name, value in numbers.items()},
         )
         extent = Extent.FINAL if self.reads_final_state else Extent.LIVE
-        wires: dict[str, Wires] = {self.source: entering}
+        wires: dict[str, Wires] = {reads: entering}
         return [
             Block(
                 self.key,
@@ -86,7 +100,12 @@ class Linear(NetworkModule):
                 kept_in,
                 wires=wires,
                 extent=extent,
-                words=WORDS,
-                about=Text("{key} is torch.nn.Linear: from a state to a score for each class.", key=self.key),
+                words=CellWords({standing.gives: SCORES if is_top else SUMS}),
+                about=Text("{key} is torch.nn.Linear: from a state to a score for each class.", key=self.key)
+                if is_top
+                else Text("{key} is torch.nn.Linear: weight @ what it reads, plus bias.", key=self.key),
             )
         ]
+
+
+ABOVE = (Linear,)

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rnnstep.equations.operations import Array
 from rnnstep.network.blocks import Block
 from rnnstep.network.wires import Wires
@@ -81,11 +84,16 @@ class Standing:
         entering: the wires of what it reads.
         layer: of the recurrent module, on which it stands.
         is_learnt: whether there is a way back, which reads what functions gave.
+        reads: what the value that enters is called.
+        gives: what the value that it gives is called: "x" where a recurrent module reads it, "logits" where nothing but a
+            loss does, else "linear_out" of the module that is called linear.
     """
 
     entering: Wires
     layer: int = 0
     is_learnt: bool = False
+    reads: str = "output"
+    gives: str = "logits"
 
 
 class SizeMisfit(Exception):
@@ -104,6 +112,42 @@ class SizeMisfit(Exception):
         self.expected = expected
 
 
+class SizeMissing(Exception):
+    """An option that follows from nothing, and is not given.
+
+    Attributes:
+        option: its name.
+    """
+
+    def __init__(self, option: str) -> None:
+        super().__init__(option)
+        self.option = option
+
+
+@dataclass(frozen=True, slots=True)
+class DropoutMask:
+    """What a block drops: each element with a probability.
+
+    Attributes:
+        key: that of the block.
+        features: how many numbers it reads and gives.
+        p: the probability of a zero.
+    """
+
+    key: str
+    features: int
+    p: float
+
+    def drawn(
+        self, generator: np.random.Generator, num_steps: int, num_rows: int, dtype: np.dtype[np.floating]
+    ) -> NDArray[np.floating]:
+        """Draw a mask, (T, B, n): 0 with probability p, else 1/(1 − p)."""
+        shape = (num_steps, num_rows, self.features)
+        if self.p >= 1:
+            return np.zeros(shape, dtype)
+        return np.asarray((generator.random(shape) >= self.p) / (1 - self.p), dtype)
+
+
 class NetworkModule(ABC):
     """One of torch's modules with its options; a subclass is a frozen dataclass of them.
 
@@ -116,6 +160,11 @@ class NetworkModule(ABC):
     torch: ClassVar[str] = ""
     derived: ClassVar[tuple[str, ...]] = ()
     key: str
+
+    @property
+    def name(self) -> str:
+        """What it is called among all modules: its key, or of the only recurrent one torch's name in lower case."""
+        return self.key
 
     @property
     @abstractmethod
@@ -152,8 +201,23 @@ class NetworkModule(ABC):
 
         Raises:
             SizeMisfit: an option does not fit the size.
+            SizeMissing: an option follows from nothing.
         """
         raise NotImplementedError
+
+    def in_mode(self, mode: str, dropout_seed: int) -> NetworkModule:  # noqa: ARG002 - most are the same in both
+        """The module in evaluation or training mode: "eval" or "train"."""
+        return self
+
+    @property
+    def torch_draws(self) -> bool:
+        """Whether torch's module would draw random numbers in training mode."""
+        return False
+
+    @property
+    def masks(self) -> tuple[DropoutMask, ...]:
+        """What drops elements in it, in the order in which masks are drawn."""
+        return ()
 
     @property
     def most_to_blame(self) -> str:

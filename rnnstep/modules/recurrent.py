@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Line, Name
 from rnnstep.language import Text
 from rnnstep.modules.dropout import Dropout
-from rnnstep.modules.module import NetworkModule, Parameter, Shape, Standing, Uniform
+from rnnstep.modules.module import DropoutMask, NetworkModule, Parameter, Shape, Standing, Uniform
 from rnnstep.network.blocks import Block, Direction, Where, output_of
 from rnnstep.network.wires import Wires
 
@@ -30,9 +30,11 @@ class Recurrent(NetworkModule):
     Attributes:
         module: "RNNCell", "RNN", "LSTMCell", "LSTM", "GRUCell", "GRU", or the name of an own cell.
         own: a [cell.NAME] of the file; None of torch's.
+        key: what it is called, and stands before its parameters: "encoder"; "" of the only one without a name.
+        is_alone: whether there is no other recurrent module, so that places leave its name out.
     """
 
-    derived = ("own",)
+    derived = ("own", "is_alone")
 
     module: str
     input_size: int
@@ -48,6 +50,7 @@ class Recurrent(NetworkModule):
     dropout_seed: int = 0
     own: Cell | None = field(default=None, compare=False)
     key: str = ""
+    is_alone: bool = True
 
     @property
     def is_own(self) -> bool:
@@ -131,9 +134,24 @@ class Recurrent(NetworkModule):
             return ("",)
         return (f"_l{layer}", f"_l{layer}_reverse") if self.bidirectional else (f"_l{layer}",)
 
+    @property
+    def name(self) -> str:
+        """What it is called among all modules: its key, or torch's name in lower case."""
+        return self.key or self.module.lower()
+
+    @property
+    def before_names(self) -> str:
+        """What stands before the names of its parameters: `encoder.`."""
+        return f"{self.key}." if self.key else ""
+
+    @property
+    def before_places(self) -> str:
+        """What stands before the keys of its blocks: `encoder.`."""
+        return "" if self.is_alone else self.before_names
+
     def torch_name(self, parameter: str, layer: int, direction: Direction) -> str:
-        """Give torch's name of a parameter: `weight_ih_l1_reverse`; a cell's has no layer."""
-        return parameter + self.suffixes(layer)[direction == "backward"]
+        """Give the name of a parameter: `weight_ih_l1_reverse`, `encoder.weight_ih_l0`; a cell's has no layer."""
+        return self.before_names + parameter + self.suffixes(layer)[direction == "backward"]
 
     def shapes_of(self, layer: int) -> dict[str, Shape]:
         """The shapes of one direction of a layer, under torch's names without suffix."""
@@ -157,12 +175,13 @@ class Recurrent(NetworkModule):
         part_shapes = self._parts(layer)
         heights = [part_shapes[part][0] if part_shapes[part] else 1 for part in stack.parts]
         ends = accumulate(heights)
+        before = self.before_names
         return Parameter(
-            stack.torch + suffix,
+            before + stack.torch + suffix,
             shape,
             self._words(stack.parts, layer),
             Uniform(1.0 / math.sqrt(self.hidden_size)),
-            tuple(part + suffix for part in stack.parts),
+            tuple(before + part + suffix for part in stack.parts),
             tuple(slice(end - height, end) for end, height in zip(ends, heights, strict=True)),
             self._partner(stack.torch, suffix),
         )
@@ -172,7 +191,7 @@ class Recurrent(NetworkModule):
         for one, other in (("bias_ih", "bias_hh"), ("bias_hh", "bias_ih")):
             partner = other + name.removeprefix(one)
             if name.startswith(one) and any(stack.torch == partner for stack in self.cell.stacks):
-                return partner + suffix
+                return self.before_names + partner + suffix
         return None
 
     def _words(self, parts: tuple[str, ...], layer: int) -> str:
@@ -215,7 +234,7 @@ class Recurrent(NetworkModule):
         """What stands between two layers; None where nothing is dropped, or no layer follows."""
         if not self.dropout or self.num_layers == 1:
             return None
-        return Dropout(self.size, self.dropout, "dropout")
+        return Dropout(self.size, self.dropout, is_between=True)
 
     @property
     def has_masks(self) -> bool:
@@ -226,7 +245,18 @@ class Recurrent(NetworkModule):
         """The mask above a layer; None where there is none, as above the last one."""
         if not self.has_masks or layer == self.num_layers - 1:
             return None
-        return Dropout(self.size, self.dropout, f"dropout{layer}")
+        key = f"{self.before_places}dropout{layer}"
+        return Dropout(self.size, self.dropout, key, is_between=True)
+
+    def in_mode(self, mode: str, dropout_seed: int) -> Recurrent:
+        """The module in evaluation or training mode."""
+        return replace(self, mode=mode, dropout_seed=dropout_seed)  # type: ignore[arg-type]  # one of two literals
+
+    @property
+    def masks(self) -> tuple[DropoutMask, ...]:
+        """Those between its layers."""
+        every = (self.above(layer) for layer in range(self.num_layers)) if self.has_masks else ()
+        return tuple(mask for one in every if one is not None for mask in one.masks)
 
     def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:
         """Its blocks, layer by layer; what the last one gives is the module's output."""
@@ -239,7 +269,8 @@ class Recurrent(NetworkModule):
             ]
             found += directions
             if self.bidirectional:
-                found.append(_join(layer, self.output_size, directions))
+                key = f"{self.before_places}join{layer}"
+                found.append(_join(key, layer, self.output_size, directions))
             entering = output_of(found[-1])
             mask = self.above(layer)
             if mask is not None:
@@ -265,7 +296,7 @@ class Recurrent(NetworkModule):
         for part, name, rows in self._places(layer, direction):
             parameters[part] = given[name][rows]
             kept_in[part] = Where(name, rows.start, rows.stop)
-        key = f"L{layer}{'←' if direction == 'backward' else ''}"
+        key = f"{self.before_places}L{layer}{'←' if direction == 'backward' else ''}"
         program = self.cell.program.sized(self.sizes_of(layer))
         # The way back reads what functions gave: keeping it costs less than computing it again.
         keep = tuple(line.name for line in program.lines if _is_function(line)) if is_learnt else ()
@@ -300,11 +331,10 @@ def _is_function(line: Line) -> bool:
     return False
 
 
-def _join(layer: int, size: int, directions: Sequence[Block]) -> Block:
+def _join(key: str, layer: int, size: int, directions: Sequence[Block]) -> Block:
     line = Line("output", Apply("cat", (Name("forward"), Name("backward"))))
     inputs = {"forward": (size,), "backward": (size,)}
     program = Program((line,), inputs, {}, {}, {**inputs, "output": (2 * size,)})
     wires: dict[str, Wires] = {block.direction: output_of(block) for block in directions}
-    key = f"join{layer}"
     about = Text("{key} puts both directions side by side, as torch's output has them.", key=key)
     return Block(key, "join", layer, "forward", program, {}, {}, wires=wires, words=JOIN_WORDS, about=about)

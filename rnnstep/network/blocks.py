@@ -65,6 +65,7 @@ class Block:
     constant: tuple[str, ...] = ()  # inputs that nothing goes back to
     words: CellWords = NO_WORDS  # what is said of its lines
     about: Text | None = None  # what it is, in a sentence
+    module: str = ""  # what the module is called that it is of; "" of the only recurrent one
 
     @cached_property
     def compiled(self) -> Compiled:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.language import Text
 from rnnstep.program.literals import WIDTH, nested, quoted, tensor, words
+from rnnstep.program.own_cell import module_name
 from rnnstep.program.source import ProgramSource, indented
 from rnnstep.scenario.model import Batch
 from rnnstep.scenario.origins import Draw, RowsOrigin, Windows
@@ -106,7 +107,7 @@ def entering_lines(source: ProgramSource) -> Iterator[str]:
     indices = "x" if source.is_several else "indices"
     table = source.scenario.lookup
     if table is not None:
-        yield f"x = {table.key}({indices})  # {_axes(source, 'input_size')}"
+        yield f"x = {module_name(table.key)}({indices})  # {_axes(source, 'input_size')}"
     elif source.is_several and source.batch.indices is not None:
         yield from _one_hot(source, indices)
 
@@ -163,14 +164,16 @@ def _parts(source: ProgramSource, batch: Batch, *, indent: int) -> list[str]:
             zeros = np.zeros(
                 (source.scenario.recurrent.num_states, batch.num_rows, size), source.scenario.dtype
             )
-            shown = state_as_torch_shows(source.scenario, states.get(f"{name}_0", zeros))
+            shown = state_as_torch_shows(
+                source.scenario, source.scenario.recurrent, states.get(f"{name}_0", zeros)
+            )
             parts.append(tensor(shown, indent=indent))
     return parts
 
 
 def _one_hot(source: ProgramSource, name: str) -> Iterator[str]:
     if source.scenario.lookup is None:
-        size = source.scenario.recurrent.input_size
+        size = source.data_size
         one_hot = f"nn.functional.one_hot({name}, {size}).to({source.dtype})"
         yield f"x = {one_hot}  # {_axes(source, 'input_size')}"
 
@@ -238,7 +241,7 @@ def _series(source: ProgramSource) -> str | None:
 
 
 def _windows(source: ProgramSource, windows: Windows, series: str) -> Iterator[str]:
-    size = source.scenario.recurrent.input_size
+    size = source.data_size
     pad = float(windows.pad)
     yield f"series = {series}.reshape(-1, {size})"
     yield f"starts = range(0, len(series), {windows.stride})"

@@ -6,20 +6,27 @@ from collections.abc import Iterator
 
 from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.language import Text
+from rnnstep.modules.module import NetworkModule
 from rnnstep.program.literals import tensor
 from rnnstep.program.loss import added_lines
-from rnnstep.program.own_cell import function_name, safe, variable
+from rnnstep.program.own_cell import function_name, module_name, safe, variable
 from rnnstep.program.source import ProgramSource, indented
 
 
 def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
-    """Give the lines from `x` to `output`, `h_n`, `c_n` and `logits`.
+    """Give the lines from `x`, by way of the modules below, to `output`, `h_n`, `c_n` and `logits`.
 
     Args:
         source: the scenario.
         first: whether `h_0` (and `c_0`) stand already, made by `first_lines` or by the mistake of a training.
         has_loss: whether a loop over a cell adds up the loss of each step.
     """
+    if source.has_mask_modules:
+        yield from _generator(source)
+    read = "x"
+    for module in source.below:
+        yield from _applied(source, module, read, source.x)
+        read = source.x
     if source.scenario.recurrent.is_cell:
         yield from _loop(source, first=first, has_loss=has_loss)
     elif source.scenario.recurrent.is_own:
@@ -51,7 +58,7 @@ def _first_state(source: ProgramSource, name: str, rows: str) -> str:
         return f"{variable(name)}_0"
     given = scenario.initial_of(source.batch).get(f"{name}_0")
     if given is not None:
-        return tensor(state_as_torch_shows(scenario, given))
+        return tensor(state_as_torch_shows(scenario, scenario.recurrent, given))
     return source.zeros(*first_shape(source, name, rows))
 
 
@@ -76,7 +83,7 @@ def _loop(source: ProgramSource, *, first: bool, has_loss: bool) -> Iterator[str
     yield "outputs, scores = [], []" if keeps_logits else "outputs = []"
     if has_loss:
         yield "loss = 0"
-    walked, step = ("zip(x, target)", "x_t, target_t") if has_loss else ("x", "x_t")
+    walked, step = (f"zip({source.x}, target)", "x_t, target_t") if has_loss else (source.x, "x_t")
     if source.is_packed:
         walked, step = f"enumerate({walked})", f"t, ({step})" if has_loss else f"t, {step}"
     yield f"for {step} in {walked}:"
@@ -119,8 +126,9 @@ def _called(source: ProgramSource, names: list[str], call: str) -> Iterator[str]
 def _scored(source: ProgramSource, output_t: str, *, keeps_logits: bool) -> Iterator[str]:
     """Give the loss of one step, and the logits it is taken of."""
     if keeps_logits:
-        assert source.scenario.head is not None
-        yield f"logits_t = {source.scenario.head.key}({output_t})"
+        for module in source.above:
+            output_t = f"{module_name(module.key)}({output_t})"
+        yield f"logits_t = {output_t}"
         yield "scores.append(logits_t)"
     yield from added_lines(source, "logits_t" if keeps_logits else output_t)
 
@@ -135,7 +143,7 @@ def _loops(source: ProgramSource, *, first: bool) -> Iterator[str]:
     if not first:
         yield from first_lines(source, source.rows)
     yield from _masks(source)
-    yield "output, last = x, []"
+    yield f"output, last = {source.x}, []"
     yield f"for k in range({recurrent.num_layers}):"
     if source.has_masks:
         yield "    if k > 0:"
@@ -195,9 +203,9 @@ def _call(source: ProgramSource, *, first: bool) -> Iterator[str]:
     yield from lines
     behind = f", {passed(names)}" if names else ""
     if not source.is_packed:
-        yield f"output, {_states(source)} = rnn(x{behind})"
+        yield f"output, {_states(source)} = rnn({source.x}{behind})"
         return
-    yield _packed(source, "x")
+    yield _packed(source, source.x)
     yield f"output, {_states(source)} = rnn(packed{behind})"
     yield _padded(source)
 
@@ -225,7 +233,7 @@ def _chain(source: ProgramSource, *, first: bool) -> Iterator[str]:
     behind = f", {passed([f'{name}{part}' for name in names])}" if names else ""
     is_lstm = len(source.scenario.cell.states) > 1
     yield from _masks(source)
-    yield "output, last = x, []"
+    yield f"output, last = {source.x}, []"
     yield "for k, layer in enumerate(layers):"
     yield "    if k > 0:"
     yield f"        {_mask(source)}"
@@ -244,33 +252,46 @@ def _chain(source: ProgramSource, *, first: bool) -> Iterator[str]:
 
 
 def _masks(source: ProgramSource) -> Iterator[str]:
-    """Give what the masks come from: they themselves, where they are given, or a generator."""
+    """Give what the masks between layers come from: they themselves, where they are given, or a generator."""
     if not source.has_masks:
         return
     if source.batch.masks is None:
-        yield f"generator = np.random.default_rng({source.scenario.recurrent.dropout_seed})"
+        if not source.has_mask_modules:  # else it stands already
+            yield from _generator(source)
         return
     yield "masks = ["
-    for mask in source.batch.masks.values():
-        yield f"    {tensor(as_torch_shows(source.scenario, mask), indent=4)},"
+    for mask in source.scenario.recurrent.masks:
+        shown = as_torch_shows(source.scenario, source.batch.masks[mask.key])
+        yield f"    {tensor(shown, indent=4)},"
     yield "]"
 
 
+def _generator(source: ProgramSource) -> Iterator[str]:
+    if source.batch.masks is None:
+        yield f"generator = np.random.default_rng({source.scenario.recurrent.dropout_seed})"
+
+
 def _mask(source: ProgramSource) -> str:
+    """Give the line that makes a mask between layers."""
     if source.batch.masks is not None:
         return "mask = masks[k - 1]"
     recurrent = source.scenario.recurrent
     assert recurrent.between is not None
-    p = recurrent.between.p
+    return _drawn(source, "output", recurrent.between.p)
+
+
+def _drawn(source: ProgramSource, read: str, p: float) -> str:
+    """Give the line that draws a mask for what is read."""
+    recurrent = source.scenario.recurrent
     if p >= 1:
-        return "mask = torch.zeros_like(output)"
+        return f"mask = torch.zeros_like({read})"
     # The masks are drawn time-major, (T, B, n), whatever the layout.
     if not source.scenario.is_batched:
-        shape, back = "(len(output), 1, output.shape[1])", "[:, 0]"
+        shape, back = f"(len({read}), 1, {read}.shape[1])", "[:, 0]"
     elif recurrent.batch_first:
-        shape, back = "output.transpose(0, 1).shape", ".transpose(0, 1)"
+        shape, back = f"{read}.transpose(0, 1).shape", ".transpose(0, 1)"
     else:
-        shape, back = "output.shape", ""
+        shape, back = f"{read}.shape", ""
     kept = f"(generator.random({shape}) >= {p!r}) / (1 - {p!r})"
     return f"mask = torch.from_numpy({kept}).to({source.dtype}){back}"
 
@@ -279,12 +300,26 @@ def _mask(source: ProgramSource) -> str:
 
 
 def _scores(source: ProgramSource) -> Iterator[str]:
-    head, recurrent = source.scenario.head, source.scenario.recurrent
-    if head is None:
-        return
-    read = "output"
+    recurrent, read = source.scenario.recurrent, "output"
     if source.has_one_a_row:
         read = "h_n" if recurrent.is_cell else "h_n[-1]"
         if recurrent.bidirectional:
             read = "torch.cat([h_n[-2], h_n[-1]], dim=-1)"
-    yield f"logits = {head.key}({read})"
+    for module in source.above:
+        gives = "logits" if module is source.scenario.head else f"{module.key}_out"
+        yield from _applied(source, module, read, gives)
+        read = gives
+
+
+def _applied(source: ProgramSource, module: NetworkModule, read: str, gives: str) -> Iterator[str]:
+    """Give the lines that apply a module without states: its call, or a mask of the generator's."""
+    if not module.masks:
+        yield f"{gives} = {module_name(module.key)}({read})"
+        return
+    (mask,) = module.masks
+    given = source.batch.masks
+    if given is None:
+        yield _drawn(source, read, mask.p)
+    else:
+        yield f"mask = {tensor(as_torch_shows(source.scenario, given[mask.key]))}"
+    yield f"{gives} = mask * {read}"

@@ -14,6 +14,7 @@ from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.program import Program, infer
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick, names_in, rebuilt
 from rnnstep.modules import above_recurrent
+from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.recurrent import Recurrent
 
 _CALLS = {
@@ -43,7 +44,8 @@ _NAMES = """
     values batches test_batches indices vocabulary classes series starts windows
     said right count tested mean text_at label_at rows own direction
 """
-_TAKEN = frozenset((*_NAMES.split(), *(module.key for module in above_recurrent().values())))
+_MODULES = frozenset((Embedding.key, *(module.key for module in above_recurrent().values())))
+_TAKEN = frozenset(_NAMES.split()) | _MODULES
 
 
 def cell_lines(recurrent: Recurrent, dtype: str) -> Iterator[str]:
@@ -97,6 +99,13 @@ def function_name(cell: Cell) -> str:
 def variable(state: str) -> str:
     """Give the name of a state outside of the cell's function, where `h_0` and `h_t` are made of `h`."""
     return f"{safe(state)}_" if state.endswith(("_0", "_t")) else safe(state)
+
+
+def module_name(key: str) -> str:
+    """Give what the program calls a module: `linear`, `encoder`; `NAME_out` is what a module gave."""
+    if key in _MODULES:
+        return key
+    return f"{key}_" if key.rstrip("_") == "entering" or key.rstrip("_").endswith("_out") else safe(key)
 
 
 def safe(name: str) -> str:

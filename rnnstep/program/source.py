@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.modules.module import NetworkModule
 from rnnstep.program.literals import quoted
 from rnnstep.program.own_cell import variable
 from rnnstep.scenario import bundled
@@ -82,6 +83,11 @@ class ProgramSource:
         return self.scenario.lookup is None and self.batch.indices is not None
 
     @property
+    def data_size(self) -> int:
+        """How many numbers are given at a step."""
+        return self.scenario.recurrent.input_size if self.batch.values is None else self.batch.values.shape[2]
+
+    @property
     def loop_names(self) -> str:
         """What the loop over several batches takes from each."""
         names = ["x", *(["lengths"] if self.is_packed else []), *(["target"] if self.has_loss else [])]
@@ -102,6 +108,27 @@ class ProgramSource:
         return f"x.shape[{0 if self.scenario.recurrent.batch_first else 1}]"
 
     # ── the modules ──────────────────────────────────────────────────────────────────
+
+    @property
+    def below(self) -> tuple[NetworkModule, ...]:
+        """The modules between what is given, or looked up, and the recurrent one."""
+        modules = self.scenario.behind_lookup
+        return modules[: modules.index(self.scenario.recurrent)]
+
+    @property
+    def above(self) -> tuple[NetworkModule, ...]:
+        """The modules above the recurrent one."""
+        return self.scenario.layers[self.scenario.layers.index(self.scenario.recurrent) + 1 :]
+
+    @property
+    def x(self) -> str:
+        """The name of what enters the recurrent module; what is given is `x`, and has to last for another epoch."""
+        return "entering" if self.below else "x"
+
+    @property
+    def has_mask_modules(self) -> bool:
+        """Whether a module of its own drops elements, whose masks are drawn by the generator of the recurrent one's."""
+        return any(module.masks for module in (*self.below, *self.above))
 
     @property
     def is_chained(self) -> bool:
@@ -190,7 +217,8 @@ class ProgramSource:
     def has_loss_in_loop(self) -> bool:
         """Whether the loss is added up in the very loop over a cell."""
         is_looped = self.scenario.recurrent.is_cell and not self.is_several
-        return self.has_loss and is_looped and self.loss.over_time == "sum" and not self.has_one_a_row
+        is_stepped = self.loss.over_time == "sum" and not self.has_one_a_row if self.has_loss else False
+        return is_looped and is_stepped and not self.has_mask_modules
 
 
 def results(scenario: Scenario) -> list[str]:

@@ -12,7 +12,7 @@ from rnnstep.language import Text
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.program.literals import tensor
-from rnnstep.program.own_cell import cell_lines, safe
+from rnnstep.program.own_cell import cell_lines, module_name, safe
 from rnnstep.program.source import ProgramSource, indented
 from rnnstep.scenario.model import Floats
 from rnnstep.scenario.modules import idle_dropout
@@ -93,7 +93,8 @@ def _constructed(source: ProgramSource) -> Iterator[str]:
         if isinstance(layer, Recurrent):
             yield from _constructed_recurrent(source)
         else:
-            yield f"{layer.key} = {_call(layer.torch, *layer.arguments)}"
+            eval_mode = ".eval()" if layer.torch_draws else ""
+            yield f"{module_name(layer.key)} = {_call(layer.torch, *layer.arguments)}{eval_mode}"
 
 
 def _constructed_recurrent(source: ProgramSource) -> Iterator[str]:
@@ -141,7 +142,7 @@ def _modules(source: ProgramSource) -> list[str]:
 
 def _name(module: NetworkModule) -> str:
     """What the program calls a module."""
-    return module.key or "rnn"
+    return module_name(module.key) if module.key else "rnn"
 
 
 def _rounded(source: ProgramSource, decimals: int) -> Iterator[str]:
@@ -158,7 +159,8 @@ def _rounded(source: ProgramSource, decimals: int) -> Iterator[str]:
 
 def _target(source: ProgramSource, name: str) -> str:
     if "." in name:
-        return name
+        module, _, own = name.partition(".")
+        return f"{module_name(module)}.{own}"
     return f'parameters["{safe(name)}"]' if source.scenario.recurrent.is_own else f"rnn.{name}"
 
 

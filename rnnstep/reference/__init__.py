@@ -65,10 +65,11 @@ if TYPE_CHECKING:
     from rnnstep.reference.judge.update import ComparedUpdate, check_update, compare_update
     from rnnstep.reference.judge.whole_run import Checked, TorchAnswer, check, set_beside
     from rnnstep.reference.run.forward import ReferencePass, run_reference
-    from rnnstep.reference.run.gradients import Along, ReferenceGradients, run_gradients
+    from rnnstep.reference.run.gradients import ReferenceGradients, run_gradients
     from rnnstep.reference.run.installed import forbid, require
     from rnnstep.reference.run.pending_parameters import complete
     from rnnstep.reference.run.pitfalls import TorchWords, torch_words
+    from rnnstep.reference.run.stepping import Along
     from rnnstep.reference.run.training import (
         ReferenceUpdate,
         TorchEpoch,
@@ -113,7 +114,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "Along": "run.gradients",
+    "Along": "run.stepping",
     "TorchAnswer": "judge.whole_run",
     "Checked": "judge.whole_run",
     "ComparedEpoch": "judge.training",

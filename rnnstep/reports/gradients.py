@@ -21,7 +21,7 @@ from rnnstep.language import Text
 from rnnstep.network.blocks import Direction
 from rnnstep.reference import ComparedGradients, Finding, check_gradients
 from rnnstep.reports.formats import members, plain, write_arrays
-from rnnstep.reports.trace import verdict
+from rnnstep.reports.trace import SEQUENCE, npz_folder, verdict
 from rnnstep.scenario.model import Scenario
 
 MOST_STEPS = 200  # whose shares are told of: each is computed from all that come before it on the way back
@@ -89,6 +89,7 @@ class StateGradient(Mapping[str, Array]):
 
     Attributes:
         t: the step, from 0.
+        module: what its module is called: "encoder".
         layer: the layer, from 0.
         direction: "forward" or "backward".
         batch: which batch, from 0.
@@ -99,6 +100,7 @@ class StateGradient(Mapping[str, Array]):
     def __init__(self, back: BackwardPass, key: str, t: int, whole: Mapping[str, Array]) -> None:
         block = back.done.by_key[key]
         self.t = t
+        self.module = back.scenario.recurrent_of(block).name
         self.layer: int = block.layer
         self.direction: Direction = block.direction
         self.batch = back.index
@@ -325,6 +327,8 @@ def _numbers(found: Gradients, source: Gradients | TorchGradients) -> dict[str, 
 
 def _state(found: Gradients, one: StateGradient) -> dict[str, Any]:
     where: dict[str, Any] = {"t": one.t, "layer": one.layer, "direction": one.direction}
+    if found.scenario.is_network:
+        where |= {"block": one.module, "sequence": SEQUENCE}
     if len(found.passes) > 1:
         where["batch"] = one.batch
     if one.rows is not None:
@@ -402,7 +406,7 @@ def _arrays(found: Gradients) -> Iterator[tuple[str, NDArray[Any]]]:
             if torch is not None:
                 yield f"{prefix}torch/parameters/{name}", torch.parameters[name]
         for key, run in back.done.runs.items():
-            folder = f"l{run.block.layer}{'_reverse' if run.block.direction == 'backward' else ''}"
+            folder = npz_folder(back.done, run.block)
             for name in run.block.program.states:
                 yield f"{prefix}{folder}/{name}", _whole(back.states(key, name))
                 if torch is not None:

@@ -24,7 +24,8 @@ from rnnstep.reports.formats import (
 )
 from rnnstep.scenario.model import Scenario
 
-BACKWARD = "←"
+SEQUENCE = "input"
+"""The name of the one sequence that a network runs over."""
 
 
 def verdict(*, agrees: bool | None) -> str:
@@ -32,11 +33,6 @@ def verdict(*, agrees: bool | None) -> str:
     if agrees is None:
         return "without torch"
     return f"{'agrees' if agrees else 'disagrees'} with torch"
-
-
-def block_key(step: TraceStep) -> str:
-    """Give the key of a step's block: "L0", "L0←"."""
-    return f"L{step.layer}{BACKWARD if step.direction == 'backward' else ''}"
 
 
 class ReferenceStep(Mapping[str, Array]):
@@ -54,7 +50,7 @@ class ReferenceStep(Mapping[str, Array]):
         self.batch = step.batch
         self.rows: NDArray[np.intp] | None = step.rows
         self._comparison = comparison
-        self._key = block_key(step)
+        self._key = step.key
         self._names = tuple(step)
 
     def __getitem__(self, name: str) -> Array:
@@ -101,9 +97,17 @@ class Reference(Mapping[str, Any]):
         """What entered torch's module; a list where there are several batches."""
         scenario = self._trace.scenario
         found = [
-            as_torch_shows(scenario, comparison.reference.x["L0"]) for comparison in self._checked.compared
+            as_torch_shows(scenario, next(iter(comparison.reference.x.values())))
+            for comparison in self._checked.compared
         ]
         return found[0] if len(found) == 1 else found
+
+    def layer_results(self) -> list[dict[str, dict[str, Array]]]:
+        """Of a network what each layer gave, batch by batch; nothing else."""
+        scenario = self._trace.scenario
+        if not scenario.is_network:
+            return []
+        return [comparison.reference.layer_results(scenario) for comparison in self._checked.compared]
 
     def __getattr__(self, name: str) -> Any:
         if name in ("output", "h_n", "c_n", "logits"):
@@ -176,6 +180,10 @@ class Run:
     def logits(self) -> Any:
         """The linear layer's result; None without one."""
         return self.trace.logits
+
+    def layer_results(self) -> list[dict[str, dict[str, Array]]]:
+        """Of a network what each layer gave, batch by batch; nothing else."""
+        return [done.layer_results() for done in self.trace.passes] if self.scenario.is_network else []
 
     @property
     def max_abs_diff(self) -> dict[str, float] | None:
@@ -273,7 +281,7 @@ def trace_json(selection: Selection) -> Iterator[str]:
         yield ',\n"reference": null'
     if beside is not None:
         yield f',\n"{"reference" if is_module else "self_check"}": {{'
-        steps = {"input": plain(beside.input), "steps": _torch_steps(selection)}
+        steps = {"input": _input(selection, beside), "steps": _torch_steps(selection)}
         yield from members({**steps, **_results(beside), **_recorded(selection.run)})
         yield "}"
     yield ",\n"
@@ -293,7 +301,7 @@ def run_dict(selection: Selection) -> dict[str, Any]:
     found: dict[str, Any] = {"reference": None}
     if run.beside is not None:
         found["reference" if run.reference is not None else "self_check"] = {
-            "input": plain(run.beside.input),
+            "input": _input(selection, run.beside),
             "steps": list(_torch_steps(selection)),
             **_results(run.beside),
             **_recorded(run),
@@ -311,15 +319,34 @@ def _head(selection: Selection) -> dict[str, Any]:
     scenario = selection.run.scenario
     return {
         "title": scenario.title.into(scenario.display.language or "en"),
-        "module": scenario.recurrent.module,
+        "module": "network" if scenario.is_network else scenario.recurrent.module,
         "dtype": scenario.display.dtype,
-        "input": plain(selection.run.input),
+        "input": _input(selection, selection.run),
     }
 
 
-def _results(source: Any) -> dict[str, Any]:
+def _input(selection: Selection, source: Run | Reference) -> Any:
+    """What enters the recurrent module; of a network what it is given, by its sequence, which torch is given, too."""
+    if not selection.run.scenario.is_network:
+        return plain(source.input)
+    given = [done.given_input() for done in selection.run.trace.passes]
+    return {name: _of_batches([one[name] for one in given]) for name in given[0]}
+
+
+def _of_batches(found: list[Array]) -> Any:
+    return plain(found[0] if len(found) == 1 else found)
+
+
+def _results(source: Run | Reference) -> dict[str, Any]:
     results = {name: plain(getattr(source, name)) for name in ("output", "h_n", "c_n", "logits")}
-    return {name: value for name, value in results.items() if value is not None}
+    found = {name: value for name, value in results.items() if value is not None}
+    layers = source.layer_results()
+    if layers:
+        found["layers"] = {
+            name: {key: _of_batches([one[name][key] for one in layers]) for key in layers[0][name]}
+            for name in layers[0]
+        }
+    return found
 
 
 def _verdict_dict(selection: Selection) -> dict[str, Any]:
@@ -349,6 +376,8 @@ def _torch_steps(selection: Selection) -> Iterator[dict[str, Any]]:
 def _where(selection: Selection, seen: Seen) -> dict[str, Any]:
     step = seen.step
     where: dict[str, Any] = {"t": step.t, "layer": step.layer, "direction": step.direction}
+    if selection.run.scenario.is_network:
+        where |= {"block": step.module, "sequence": SEQUENCE}
     if len(selection.run.scenario.batches) > 1:
         where["batch"] = step.batch
     if step.rows is not None:
@@ -450,7 +479,7 @@ def _npz_arrays(selection: Selection) -> Iterator[tuple[str, NDArray[Any]]]:
                     yield f"{prefix}{before}{name}", value
         for block in (block for block in done.blocks if block.kind == "recurrent"):
             steps = reached[done.index, block.key]
-            folder = f"l{block.layer}{'_reverse' if block.direction == 'backward' else ''}"
+            folder = npz_folder(done, block)
             for name in _names(block):
                 yield f"{prefix}{folder}/{name}", _over_time(done, block, name, steps, None)
                 if comparison is not None:
@@ -458,6 +487,13 @@ def _npz_arrays(selection: Selection) -> Iterator[tuple[str, NDArray[Any]]]:
             for watch in selection.watches:
                 if block.key in watch.blocks:
                     yield f"{prefix}{folder}/{watch.text}", _watched(done, block, watch, steps)
+
+
+def npz_folder(done: Pass, block: Block) -> str:
+    """Give where the values of a recurrent block stand: "l0", "l0_reverse", in a network "encoder/l0"."""
+    name = done.scenario.recurrent_of(block).name
+    own = f"l{block.layer}{'_reverse' if block.direction == 'backward' else ''}"
+    return f"{name}/{own}" if done.scenario.is_network else own
 
 
 def _reached(selection: Selection) -> Mapping[tuple[int, str], list[int]]:

@@ -1,13 +1,13 @@
-"""[[layers]], the long form of a network: read as the tables of the short form, each where it stands in the file.
+"""[[layers]], the long form of a network: a chain over one sequence, each module on what the one before gives.
 
-What is there so far is one chain over one sequence: an Embedding or none, one recurrent module, and one module on its
-output or none. Whatever else the long form can say is refused in a sentence.
+A chain that the short form can say is read as the tables of the short form, each where it stands in the file. Whatever
+else the long form can say is refused in a sentence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
 from rnnstep.cells import MODULES
@@ -15,35 +15,118 @@ from rnnstep.language import Text
 from rnnstep.modules import above_recurrent
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.linear import Linear
-from rnnstep.modules.module import NetworkModule, SizeMisfit
-from rnnstep.scenario.file.document import Document, KeyPath, Table
-from rnnstep.scenario.keys import BESIDE, KEYS
+from rnnstep.modules.module import NetworkModule, SizeMisfit, SizeMissing
+from rnnstep.scenario.file.document import Document, KeyPath, Table, shown
+from rnnstep.scenario.keys import BESIDE, KEYS, MOST_LETTERS, NAME, RESERVED
 
 TABLE = "layers"
-_WIRING = ("name", "input", "add", "h_0", "c_0", "carry", "steps")
-"""What the long form has beside torch's arguments."""
+RECURRENT = "recurrent"
+MODE = ("mode", "dropout_seed")
+"""Keys above all tables that are of all modules of a chain."""
+_WIRING = ("input", "add", "h_0", "c_0", "carry", "steps")
+"""What the long form has beside torch's arguments, and cannot be read yet."""
 
 
-def as_tables(document: Document) -> Document | None:
-    """Give a file's document with the tables that its [[layers]] stand for; without any as it is.
+@dataclass(frozen=True)
+class ChainLayer:
+    """One of [[layers]].
 
-    Problems noted in one are noted in both. None where a mistake leaves unknown which tables they are.
+    Attributes:
+        number: from 0.
+        kind: the table of the short form that it would be: "recurrent", "embedding", "linear", "layernorm" …
+        name: what it is called.
+        is_named: whether the file says so; else it is torch's name in lower case.
+        options: its keys but for `module` and `name`.
+    """
+
+    number: int
+    kind: str
+    name: str
+    is_named: bool
+    options: Mapping[str, Any]
+
+    @property
+    def place(self) -> KeyPath:
+        """Where it stands in the file."""
+        return (TABLE, self.number)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What [[layers]] say.
+
+    Attributes:
+        layers: in the file's order; those with a mistake that leaves unknown what they are are missing.
+        is_whole: whether none is missing.
+    """
+
+    layers: tuple[ChainLayer, ...]
+    is_whole: bool
+
+    def at(self, number: int) -> ChainLayer | None:
+        """The layer of a number; None where it is missing, or there is none."""
+        return next((layer for layer in self.layers if layer.number == number), None)
+
+    def gives_scores(self, layer: ChainLayer) -> bool:
+        """Whether as many numbers come out at the end as a layer gives: those behind it give as many as they read."""
+        behind = self.layers[self.layers.index(layer) + 1 :]
+        return not any(one.kind == RECURRENT or "out_features" in _names_of_options(one) for one in behind)
+
+    @property
+    def recurrent(self) -> tuple[ChainLayer, ...]:
+        """Those with states."""
+        return tuple(layer for layer in self.layers if layer.kind == RECURRENT)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the short form can say it: one recurrent module, an embedding before it and a linear layer behind it, or none."""
+        kinds = [layer.kind for layer in self.layers]
+        first = int(kinds[:1] == [Embedding.key])
+        can_be_said = kinds[first:] in ([RECURRENT], [RECURRENT, Linear.key])
+        return self.is_whole and can_be_said and not any(layer.is_named for layer in self.layers)
+
+
+def as_tables(document: Document) -> tuple[Document, Chain | None]:
+    """Give a file's document with the tables that its [[layers]] stand for, and the chain where the short form cannot say it.
+
+    Problems noted in one are noted in both. Without [[layers]] it is the document.
     """
     if TABLE not in document.data:
-        return document
-    places = dict(_tables(document))
-    if not places:
-        return None
+        return document, None
+    chain = _chain(document)
     data = {key: value for key, value in document.data.items() if key != TABLE}
-    layers = document.data[TABLE]
-    for table, number in places.items():
-        given = layers[number]
-        keeps = table == "recurrent"
-        data[table] = {key: value for key, value in given.items() if keeps or key != "module"}
+    if chain.is_short and not any(key in data for key in MODE):
+        placed = {layer.kind: layer for layer in chain.layers}
+        for kind, layer in placed.items():
+            data[kind] = dict(layer.options)
+        return _seen(document, data, {kind: layer.place for kind, layer in placed.items()}), None
+    places = {layer.name: layer.place for layer in chain.layers}
+    if chain.layers and chain.layers[0].kind == Embedding.key:
+        data[Embedding.key] = dict(chain.layers[0].options)
+        places[Embedding.key] = chain.layers[0].place
+    if chain.recurrent:
+        data[RECURRENT] = _layout(chain)
+        places[RECURRENT] = chain.recurrent[0].place
+    return _seen(document, data, places), chain
+
+
+def _layout(chain: Chain) -> dict[str, Any]:
+    """Give what is asked of the recurrent modules before they are read: how data is laid out, and how large it is."""
+    every = [layer.options for layer in chain.recurrent]
+    found = {
+        key: True for key in ("bidirectional", "batch_first") if any(one.get(key) is True for one in every)
+    }
+    if chain.layers[0].kind == RECURRENT and "input_size" in every[0]:
+        found["input_size"] = every[0]["input_size"]
+    return found
+
+
+def _seen(document: Document, data: dict[str, Any], places: Mapping[str, KeyPath]) -> Document:
+    """Give a document with other tables, each of which stands at a place of its own in the text."""
 
     def stands_at(place: KeyPath) -> KeyPath:
         if place and place[0] in places:
-            return (TABLE, places[str(place[0])], *place[1:])
+            return (*places[str(place[0])], *place[1:])
         return place
 
     read = Document(document.path, document.folder, document.text, data, document.limits, stands_at)
@@ -51,111 +134,229 @@ def as_tables(document: Document) -> Document | None:
     return read
 
 
-def read_head(document: Document, size: int) -> NetworkModule | None:
-    """Give the module on a recurrent module's output that has no table in the short form.
+def alone(document: Document, layer: ChainLayer, beside: ChainLayer | None) -> Document:
+    """Give a document in which a layer stands as its table of the short form.
 
     Args:
         document: as `as_tables` gave it.
-        size: of that output at a step.
+        layer: which.
+        beside: the one that it reads, or that reads it, where the short form has a table of that, too.
     """
-    for module in above_recurrent().values():
-        table = document.table(module.key)
-        if table is None:
-            continue
-        options = {
-            one.name: str(one.type)
-            for one in fields(module)  # type: ignore[arg-type]  # every module is a dataclass
-            if one.name not in (*module.derived, "key")
-        }
-        for name in table.keys():
-            if name not in options:
-                table.unknown(name, tuple(options))
-        given = {name: _option(table, name, kind) for name, kind in options.items() if table.has(name)}
-        try:
-            return module.on(size, {name: one for name, one in given.items() if one is not None}, module.key)
-        except SizeMisfit as misfit:
-            table.wrong(misfit.option, Text("{size}, the size of what enters", size=misfit.expected))
+    data = {key: value for key, value in document.data.items() if key not in (RECURRENT, *BESIDE)}
+    places = {layer.kind: layer.place}
+    data[layer.kind] = dict(layer.options)
+    if beside is not None and {beside.kind, layer.kind} == {Embedding.key, RECURRENT}:
+        data[beside.kind], places[beside.kind] = dict(beside.options), beside.place
+    return _seen(document, data, places)
+
+
+def read_plain(
+    document: Document, layer: ChainLayer, size: int | None, defaults: Mapping[str, Any]
+) -> NetworkModule | None:
+    """Give a module that acts on each step alone, or None where something is wrong.
+
+    Args:
+        document: as `as_tables` gave it.
+        layer: which.
+        size: of what enters at a step; None if unknown.
+        defaults: options that follow from elsewhere.
+    """
+    module = next(one for one in above_recurrent().values() if one.key == layer.kind)
+    table = Table(document, layer.place, dict(layer.options))
+    options = {one.name: one for one in _options(module)}
+    for name in table.keys():
+        if name not in options:
+            table.unknown(name, tuple(options))
+    before = len(document.problems)
+    given = {name: _option(table, one) for name, one in options.items() if table.has(name)}
+    if size is None or len(document.problems) > before:
+        return None
+    given |= {name: value for name, value in defaults.items() if name in options and name not in given}
+    try:
+        return module.on(size, given, layer.name)
+    except SizeMisfit as misfit:
+        table.wrong(misfit.option, Text("{size}, the size of what enters", size=misfit.expected))
+    except SizeMissing as missing:
+        table.missing(missing.option, Text("a whole number ≥ {minimum}", minimum=1))
     return None
 
 
-def _option(table: Table, name: str, kind: str) -> float | bool | None:
+def _names_of_options(layer: ChainLayer) -> list[str]:
+    module = next((one for one in above_recurrent().values() if one.key == layer.kind), None)
+    return [] if module is None else [one.name for one in _options(module)]
+
+
+def _options(module: type[NetworkModule]) -> Iterator[Field[Any]]:
+    """Give those of a module's options that a chain can say: what it reads of the module before it is every step."""
+    for one in fields(module):  # type: ignore[arg-type]  # every module is a dataclass
+        if one.name not in (*module.derived, "key") and "written" not in one.metadata:
+            yield one
+
+
+def _option(table: Table, option: Field[Any]) -> float | bool | None:
     """Give an option of torch's constructor; None with a problem noted."""
-    match kind:
+    match option.type:
         case "bool":
-            return table.boolean(name)
+            return table.boolean(option.name)
         case "float":
-            return table.number(name)
-    return table.integer(name, minimum=1)
+            return table.number(option.name, **option.metadata)
+    return table.integer(option.name, minimum=1)
 
 
-def head_tables() -> tuple[str, ...]:
-    """Give the names of the tables that `read_head` reads."""
-    return tuple(module.key for module in above_recurrent().values())
+def read_mode(document: Document, chain: Chain) -> tuple[str, int]:
+    """Give `mode` and `dropout_seed`, which are the same for all modules: from above all tables, or from recurrent ones.
+
+    Args:
+        document: as `as_tables` gave it.
+        chain: its layers.
+    """
+    document.root.choice("mode", ("eval", "train"))  # the others' are read with the others
+    document.root.integer("dropout_seed", minimum=0)
+    tables = [document.root, *(Table(document, one.place, dict(one.options)) for one in chain.recurrent)]
+    mode, seed = (_same(tables, key) for key in MODE)
+    return ("train" if mode == "train" else "eval"), seed if type(seed) is int and seed >= 0 else 0
 
 
-def _tables(document: Document) -> Iterator[tuple[str, int]]:
-    """Give the table that each of the layers stands for, and its number; notes what cannot be said so."""
+def _same(tables: Sequence[Table], key: str) -> Any:
+    """Give what several tables say under a key; notes those that say another thing than the first."""
+    said = [(table, table.raw(key)) for table in tables if table.has(key)]
+    for table, value in said[1:]:
+        if value != said[0][1]:
+            expected = Text("{value}, as the file says before: it is of all layers", value=shown(said[0][1]))
+            table.wrong(key, expected)
+    return said[0][1] if said else None
+
+
+# ── what the layers are ──────────────────────────────────────────────────────────────────────────
+
+
+def _chain(document: Document) -> Chain:
+    """Read what each layer is and what it is called; notes what cannot be said so."""
     layers = document.data[TABLE]
-    for other in ("recurrent", *BESIDE):
+    for other in (RECURRENT, *BESIDE):
         if document.root.has(other):
             document.problem((other,), Text("[{table}] and [[layers]] exclude each other", table=other))
-            return
     cure = document.data.get("cure")
     if isinstance(cure, dict) and TABLE in cure:
         document.problem(("cure", TABLE), Text("`layers`: a [cure] with other layers cannot be read yet"))
-        return
     if not isinstance(layers, list) or not layers or not all(isinstance(one, dict) for one in layers):
         document.root.wrong(TABLE, Text("tables: [[layers]] with a `module` each"))
-        return
-    names = [_table_of(document, number, layer) for number, layer in enumerate(layers)]
-    if None in names:
-        return
-    found = [name for name in names if name is not None]
-    first = int(found[0] == Embedding.key)  # where the recurrent module is to stand
-    for number, name in enumerate(found[first:], start=first):
-        expected = ("recurrent",) if number == first else (Linear.key, *head_tables())
-        if name not in expected or number > first + 1:
+        return Chain((), is_whole=False)
+    kinds = [_kind(document, number, layer) for number, layer in enumerate(layers)]
+    names = _names(document, layers)
+    found = [
+        ChainLayer(number, kind, name, "name" in layer, _own_options(kind, layer))
+        for number, (kind, name, layer) in enumerate(zip(kinds, names, layers, strict=True))
+        if kind is not None
+    ]
+    _check_order(document, found, layers)
+    placed = tuple(one for one in found if not one.number or one.kind != Embedding.key)
+    return Chain(placed, is_whole=len(placed) == len(layers))
+
+
+def _own_options(kind: str, layer: Mapping[str, Any]) -> dict[str, Any]:
+    own = ("name",) if kind == RECURRENT else ("name", "module")
+    return {key: value for key, value in layer.items() if key not in (*own, *_wiring(kind, layer))}
+
+
+def _check_order(
+    document: Document, found: Sequence[ChainLayer], layers: Sequence[Mapping[str, Any]]
+) -> None:
+    """Note modules that stand where they cannot be read."""
+    recurrent = [layer for layer in found if layer.kind == RECURRENT]
+    for layer in found:
+        if layer.kind == Embedding.key and layer.number:
             document.problem(
-                (TABLE, number, "module"),
+                (*layer.place, "module"),
                 Text(
-                    "`module`: {module} as number {number} cannot be read yet: expected an Embedding or none, one"
-                    " recurrent module, and one of {heads} or none",
-                    module=str(layers[number]["module"]),
-                    number=number + 1,
-                    heads=", ".join(sorted({Linear.torch, *above_recurrent()})),
+                    "`module`: {module} as number {number}: it looks up what is given, and stands first",
+                    module=str(layers[layer.number]["module"]),
+                    number=layer.number + 1,
                 ),
             )
-            return
-    if len(found) == first:
+    for layer in recurrent[1:]:
+        document.problem(
+            (*layer.place, "module"),
+            Text(
+                "`module`: {module} as number {number} cannot be read yet: there is a recurrent module already",
+                module=str(layers[layer.number]["module"]),
+                number=layer.number + 1,
+            ),
+        )
+    if not recurrent and len(found) == len(layers):
         document.problem((TABLE,), Text("[[layers]] without a recurrent module cannot be read yet"))
-        return
-    yield from ((name, number) for number, name in enumerate(found))
 
 
-def _table_of(document: Document, number: int, layer: Mapping[str, Any]) -> str | None:
-    """Give the table that a layer stands for; None with a problem noted."""
+def _kind(document: Document, number: int, layer: Mapping[str, Any]) -> str | None:
+    """Give the table of the short form that a layer would be; None with a problem noted."""
     table = Table(document, (TABLE, number), dict(layer))
     own = document.data.get("cell")
-    recurrent = (*MODULES, *(own if isinstance(own, dict) else ()))
-    tables = {Embedding.torch: Embedding.key, **dict.fromkeys(recurrent, "recurrent")}
-    heads: tuple[type[NetworkModule], ...] = (Linear, *above_recurrent().values())
-    for above in heads:
-        tables.setdefault(above.torch, above.key)  # a cell of one's own may have its name
+    kinds = dict.fromkeys((*MODULES, *(own if isinstance(own, dict) else ())), RECURRENT)
+    kinds.setdefault(Embedding.torch, Embedding.key)  # a cell of one's own may have its name
+    for module in above_recurrent().values():
+        kinds.setdefault(module.torch, module.key)
     if not table.has("module"):
-        table.missing("module", Text("one of {choices}", choices=", ".join(tables)))
+        table.missing("module", Text("one of {choices}", choices=", ".join(kinds)))
         return None
-    module = table.choice("module", tuple(tables))
-    if module is None:
+    module_name = table.choice("module", tuple(kinds))
+    if module_name is None:
         return None
-    for key in _not_there_yet(tables[module], layer):
-        table.problem(key, Text("`{key}`: names and wires of [[layers]] cannot be read yet", key=key))
-        return None
-    return tables[module]
+    for key in _wiring(kinds[module_name], layer):
+        table.problem(key, Text("`{key}`: wires of [[layers]] cannot be read yet", key=key))
+    return kinds[module_name]
 
 
-def _not_there_yet(table: str, layer: Mapping[str, Any]) -> Iterable[str]:
-    """Give the keys of a layer that are the long form's own."""
-    options = KEYS.get(table, ())
+def _wiring(kind: str, layer: Mapping[str, Any]) -> Iterable[str]:
+    """Give the keys of a layer that say what it reads."""
+    options = KEYS.get(kind, ())
     own = [key for key in _WIRING if key in layer and key not in options]
     tied = [key for key in ("weight", "bias") if isinstance(layer.get(key), str)]
     return (*own, *tied, *(["from"] if "from" in layer else []))
+
+
+# ── names ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _names(document: Document, layers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Give what each layer is called: its `name`, or torch's in lower case, numbered where that is taken."""
+    given = [_name(document, number, layer) for number, layer in enumerate(layers)]
+    numbers: dict[str, int] = {}
+    for number, name in enumerate(given):
+        if name is not None and numbers.setdefault(name, number) != number:
+            text = Text("`name`: number {number} is called {name}, too", number=numbers[name] + 1, name=name)
+            document.problem((TABLE, number, "name"), text)
+    taken = set(numbers)
+    names = []
+    for name, layer in zip(given, layers, strict=True):
+        own = name if name is not None else _numbered(str(layer.get("module", "")).lower(), taken)
+        taken.add(own)
+        names.append(own)
+    return names
+
+
+def _name(document: Document, number: int, layer: Mapping[str, Any]) -> str | None:
+    """Give a layer's name; None where it has none, or one that cannot be."""
+    table = Table(document, (TABLE, number), dict(layer))
+    name = table.string("name")
+    if name is None:
+        return None
+    if not NAME.fullmatch(name):
+        table.wrong("name", Text("a letter, then letters, digits and _, {most} at most", most=MOST_LETTERS))
+        return None
+    if RESERVED.fullmatch(name) or (
+        name in (RECURRENT, *BESIDE) and name != str(layer.get("module")).lower()
+    ):
+        table.problem(
+            "name", Text("`name`: places and tables use {name} themselves; choose another", name=name)
+        )
+        return None
+    return name
+
+
+def _numbered(name: str, taken: set[str]) -> str:
+    """Give a name that is not taken: `linear`, `linear2`, `linear3`."""
+    number, own = 1, name
+    while own in taken or RESERVED.fullmatch(own):
+        number += 1
+        own = f"{name}{number}" if not RESERVED.fullmatch(f"{name}{number}") else f"{name}_{number}"
+    return own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -107,6 +108,19 @@ REFUSED = ("backward_inside_the_loop", "h_0_of_the_wrong_shape")
 
 BESIDE = ("embedding", "linear")
 """The tables of modules before and after [recurrent], as places and parameters call them, too."""
+
+MOST_LETTERS = 40
+NAME = re.compile(rf"[^\W\d_]\w{{0,{MOST_LETTERS - 1}}}")
+"""What a layer may be called."""
+RESERVED = re.compile(
+    r"forward|backward|back|update|start|grad|loss|total|clip|w"  # passes, blocks, and what answers begin with
+    r"|[eE]\d+|row\d+|L\d+|join\d*|dropout\d+"  # parts of a place
+    r"|output|h_n|c_n|h_0|c_0|logits|steps|agrees|torch|batch\d*|l\d+(_reverse)?"  # results, and folders of .npz
+    r"|input|target|text|indices|values|file|random|lengths|packed|pad_index|windows"  # sequences, and their keys
+    r"|shift|feed|first|until|teacher|sample"
+    r"|seed|round|prefix"  # keys of [weights]
+)
+"""What places and tables use themselves: no layer is called so."""
 
 KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -194,9 +194,18 @@ class Scenario:
     file_text: str | None = None  # what stands in that file: a copy with other numbers keeps its comments
 
     @cached_property
+    def recurrents(self) -> tuple[Recurrent, ...]:
+        """The recurrent modules, in order of computation."""
+        return tuple(layer for layer in self.layers if isinstance(layer, Recurrent))
+
+    @cached_property
     def recurrent(self) -> Recurrent:
-        """The recurrent module."""
-        return next(layer for layer in self.layers if isinstance(layer, Recurrent))
+        """The recurrent module; of several the last."""
+        return self.recurrents[-1]
+
+    def recurrent_of(self, block: Block) -> Recurrent:
+        """The recurrent module that a block with states is of."""
+        return next(one for one in self.recurrents if one.key == block.module)
 
     @property
     def cell(self) -> Cell:
@@ -208,6 +217,19 @@ class Scenario:
         """What looks the indices up; None where vectors are given."""
         first = self.layers[0]
         return first if isinstance(first, Embedding) else None
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is more than a recurrent module, what looks indices up below it, and one module above it."""
+        behind = self.behind_lookup
+        return not (behind[0] is self.recurrent and len(behind) <= 2 and self.recurrent.key == "") or any(
+            layer.key != type(layer).key for layer in self.layers if layer is not self.recurrent
+        )
+
+    @property
+    def behind_lookup(self) -> tuple[NetworkModule, ...]:
+        """All modules but one that looks indices up."""
+        return self.layers if self.lookup is None else self.layers[1:]
 
     @property
     def head(self) -> NetworkModule | None:
@@ -241,24 +263,21 @@ class Scenario:
 
     def first_state(self, block: Block, name: str, batch: Batch) -> Floats:
         """A block's state before the first step of a batch, (B, n): as it is given, else zeros."""
-        given = self.initial_of(batch).get(f"{name}_0")
+        recurrent = self.recurrent_of(block)
+        given = self.initial_of(batch).get(f"{recurrent.before_places}{name}_0")
         if given is None:
             return np.zeros((batch.num_rows, int(block.program.states[name][0])), self.dtype)
-        return np.ascontiguousarray(given[self.recurrent.position(block.layer, block.direction)])
+        return np.ascontiguousarray(given[recurrent.position(block.layer, block.direction)])
 
     def masks_of(self, batch: Batch) -> Mapping[str, Floats]:
         """The dropout masks of one pass over a batch, (T, B, n), by their blocks: given, or drawn anew from the seed."""
-        if not self.recurrent.has_masks:
+        every = tuple(mask for layer in self.layers for mask in layer.masks)
+        if not every:
             return {}
         if batch.masks is not None:
             return batch.masks
         generator = np.random.default_rng(self.recurrent.dropout_seed)
-        above = (self.recurrent.above(layer) for layer in range(self.recurrent.num_layers))
-        return {
-            one.key: one.mask(generator, batch.num_steps, batch.num_rows, self.dtype)
-            for one in above
-            if one is not None
-        }
+        return {one.key: one.drawn(generator, batch.num_steps, batch.num_rows, self.dtype) for one in every}
 
     def without_records(self) -> Scenario:
         """The scenario with nothing recorded beside it: what was is of other numbers, once any is changed."""

@@ -9,6 +9,7 @@ from rnnstep.cells import MODULES, torch_cell
 from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
 from rnnstep.modules.embedding import Embedding
+from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.file.document import LARGEST, Document, Table
 from rnnstep.scenario.keys import KEYS, closest
@@ -63,7 +64,12 @@ def read_module(document: Document, own: Iterable[str]) -> str | None:
 
 
 def read_recurrent(
-    document: Document, module: str | None, own: Mapping[str, Cell | None], *, data_size: int | None
+    document: Document,
+    module: str | None,
+    own: Mapping[str, Cell | None],
+    *,
+    data_size: int | None,
+    below: NetworkModule | None = None,
 ) -> Recurrent | None:
     """Give [recurrent], or None if sizes are missing or wrong.
 
@@ -71,7 +77,8 @@ def read_recurrent(
         document: The file.
         module: What `read_module` gave; with None every option's own mistakes are still told.
         own: The cells of the file's own; None is one with a mistake in it.
-        data_size: The size of each x_t, as the data or the embedding has it; None if unknown.
+        data_size: The size of each x_t, as the data or the module below has it; None if unknown.
+        below: The module of a chain that it reads, if it reads one.
     """
     table = document.table("recurrent")
     if table is None:
@@ -93,7 +100,7 @@ def read_recurrent(
         "mode": table.choice("mode", ("eval", "train"), "eval"),
         "dropout_seed": table.integer("dropout_seed", 0, minimum=0),
     }
-    input_size = _input_size(document, table, data_size)
+    input_size = _input_size(document, table, data_size, below)
     if module is None or hidden_size is None or input_size is None or _is_doubtful(document):
         return None
     if module in own and own[module] is None:
@@ -137,12 +144,16 @@ def _proj_size(table: Table, hidden_size: int | None) -> int:
     return proj_size
 
 
-def _input_size(document: Document, table: Table, data_size: int | None) -> int | None:
+def _input_size(
+    document: Document, table: Table, data_size: int | None, below: NetworkModule | None
+) -> int | None:
     given = table.integer("input_size", minimum=1)
     if given is None or data_size is None or given == data_size:
         return data_size if data_size is not None else given
     if document.root.has("embedding"):
         reason = Text("[embedding] gives vectors of `embedding_dim` {size}", size=data_size)
+    elif below is not None:
+        reason = Text("{module}, which it reads, gives {size} numbers", module=below.torch, size=data_size)
     elif _has_indices(document):
         reason = Text(
             "indices up to {last} make one-hot vectors of {size} elements", last=data_size - 1, size=data_size

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.linear import Linear
@@ -179,13 +180,13 @@ def _read_long_or_short(
     document: Document, path: Path, wishes: Wishes, keys: Sequence[str]
 ) -> Scenario | None:
     """Read the tables of the short form, or those that [[layers]] stand for."""
-    tables = chain.as_tables(document)
-    if tables is None:
-        return None
-    return _read_once(tables, path, wishes, keys if tables is document else (*keys, *chain.head_tables()))
+    tables, layers = chain.as_tables(document)
+    return _read_once(tables, layers, path, wishes, keys if layers is None else (*keys, *chain.MODE))
 
 
-def _read_once(document: Document, path: Path, wishes: Wishes, keys: Sequence[str]) -> Scenario | None:
+def _read_once(
+    document: Document, layers: chain.Chain | None, path: Path, wishes: Wishes, keys: Sequence[str]
+) -> Scenario | None:
     """Give what a document holds but for its cure, or None with problems noted; `keys` may stand above all tables."""
     document.root.known(*keys)
     name = printable(path.stem)
@@ -195,7 +196,10 @@ def _read_once(document: Document, path: Path, wishes: Wishes, keys: Sequence[st
     dtype = np.dtype(display.dtype)
     vocabulary = read_vocabulary(document)
     samples = read_samples(document, vocabulary, dtype)
-    model = _read_model(document, vocabulary, samples)
+    if layers is None:
+        model = _read_model(document, vocabulary, samples)
+    else:
+        model = _read_chain(document, layers, vocabulary, samples)
     loss = read_loss(document, model.recurrent if model is not None else None)
     training = read_training(document)
     numbers = _read_numbers(document, vocabulary, samples, model, dtype, loss, training)
@@ -253,12 +257,51 @@ def _read_model(
         return None
     if recurrent is None or (recurrent.is_own and not check_sizes(document, recurrent)):
         return None
-    before = len(document.problems)
-    head = chain.read_head(document, recurrent.size) if linear is None else Linear(recurrent.size, **linear)
-    if len(document.problems) > before:
-        return None
+    head = None if linear is None else Linear(recurrent.size, **linear)
     every = (embedding, recurrent, head)
     return _Model(tuple(layer for layer in every if layer is not None), recurrent)
+
+
+def _read_chain(
+    document: Document, layers: chain.Chain, vocabulary: tuple[str, ...] | None, samples: Samples | None
+) -> _Model | None:
+    """Give the modules of [[layers]], each on what the one before gives; None where one is not known."""
+    own = read_own_cells(document)
+    mode = chain.read_mode(document, layers)
+    outputs = _num_outputs(document, vocabulary, samples)
+    size = None if samples is None or document.root.has(BESIDE[0]) else samples.input_size
+    found: list[NetworkModule | None] = []
+    module: NetworkModule | None
+    for layer in layers.layers:
+        below, above = layers.at(layer.number - 1), layers.at(layer.number + 1)
+        if layer.number and below is None:
+            size = None  # of what enters nothing is known
+        if layer.kind == chain.RECURRENT:
+            table = chain.alone(document, layer, below)
+            module = _read_recurrent(table, own, size, found[-1] if below is not None else None)
+        elif layer.kind == BESIDE[0]:
+            table = chain.alone(document, layer, above)
+            module = modules.read_embedding(table, num_indices=samples.num_indices if samples else None)
+        else:
+            is_asked = outputs is not None and layers.gives_scores(layer)
+            defaults = {"out_features": outputs} if is_asked else {}
+            module = chain.read_plain(document, layer, size, defaults)
+        found.append(None if module is None else module.in_mode(*mode))
+        size = None if module is None else module.size
+    every = tuple(module for module in found if module is not None)
+    recurrent = next((module for module in every if isinstance(module, Recurrent)), None)
+    if recurrent is None or not layers.is_whole or len(every) < len(found):
+        return None
+    return _Model(every, recurrent)
+
+
+def _read_recurrent(
+    document: Document, own: Mapping[str, Cell | None], size: int | None, below: NetworkModule | None
+) -> Recurrent | None:
+    """Give one of a chain's recurrent modules, on what gives `size` numbers."""
+    module = modules.read_module(document, own)
+    found = modules.read_recurrent(document, module, own, data_size=size, below=below)
+    return None if found is None or (found.is_own and not check_sizes(document, found)) else found
 
 
 def _num_outputs(

@@ -65,7 +65,9 @@ def _at_a_block_and_step(tree: Tree, spot: Spot, other: Tree, there: Spot) -> Sp
     stage = other.stage(there)
     own = None if spot.key is None else tree.block(spot)
     if own is not None and own.kind in ("update", "clip"):
-        found = min(stage.blocks, key=lambda block: _bare(block.key) != _bare(own.key))
+        found = min(
+            stage.blocks, key=lambda block: (_bare(block.key) != _bare(own.key), block.key != own.key)
+        )
     else:
         found = min(stage.blocks, key=lambda block: _unlikeness(own, block))
     steps = stage.steps[found.key]
@@ -78,12 +80,13 @@ def _bare(parameter: str) -> str:
     return _LAYER.sub("", parameter)
 
 
-def _unlikeness(own: Block | None, block: Block) -> tuple[bool, bool, int, bool]:
+def _unlikeness(own: Block | None, block: Block) -> tuple[bool, bool, int, bool, bool]:
     if own is None:
-        return block.kind != "recurrent", False, block.layer, block.direction != "forward"
+        return block.kind != "recurrent", False, block.layer, block.direction != "forward", False
     is_other = block.kind != own.kind
     stands = {"total": "loss", "loss": "map"}.get(own.kind) == block.kind or block.kind == "recurrent"
-    return is_other, is_other and not stands, abs(block.layer - own.layer), block.direction != own.direction
+    layers, is_turned = abs(block.layer - own.layer), block.direction != own.direction
+    return is_other, is_other and not stands, layers, is_turned, block.key != own.key
 
 
 def _at_an_operation(spot: Spot, other: Tree, there: Spot) -> Spot:

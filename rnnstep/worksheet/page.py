@@ -239,7 +239,8 @@ class SheetPage:
             return self.say(
                 Text("{blocks} goes from step 1 to step {last}.", blocks=names, last=self.last + 1)
             )
-        return f"{names}:" if len(self.recurrent) > 1 and block.kind == "recurrent" else ""
+        is_told = len(self.recurrent) > 1 and block.kind == "recurrent"
+        return f"{names}:" if is_told or self._owner(block) else ""
 
     # ── numbers and names ────────────────────────────────────────────────────────────
 
@@ -261,6 +262,15 @@ class SheetPage:
         """What stands before a name that several blocks have."""
         return self.block_name(block) if len(self.recurrent) > 1 and block.kind == "recurrent" else ""
 
+    def _owner(self, block: Block) -> str:
+        """What stands before a parameter's or a mask's name where several modules without states have some."""
+        own = [
+            one
+            for one in self.by_key.values()
+            if one.kind == "map" and (one.parameters or "mask" in one.wires)
+        ]
+        return block.key if len(own) > 1 and block in own else ""
+
     def label(self, one: Asked) -> Label:
         """The block, where there are several, and the name of what is worked out."""
         block = self.by_key[one.key]
@@ -269,9 +279,11 @@ class SheetPage:
     def given_label(self, one: GivenOnSheet) -> Label:
         """The same of what is given."""
         if one.kind == "x":
-            return "", NameAtTime("x", str(one.t + 1))
+            return "", NameAtTime(one.name, str(one.t + 1))
         if one.kind == "mask":
-            return f"L{self.by_key[one.key].layer + 1}", NameAtTime("mask", str(one.t + 1))
+            block = self.by_key[one.key]
+            whose = f"L{block.layer + 1}" if block.kind == "mask" else block.key
+            return whose, NameAtTime("mask", str(one.t + 1))
         index = "0" if one.kind == "first" else str(one.t + 1)
         return self.prefix(self.by_key[one.key]), NameAtTime(one.name, index)
 
@@ -310,38 +322,46 @@ class SheetPage:
             reads = {name for line in group.lines for name in names_in(line.expression)}
             for block in group.blocks:
                 entering = next(iter(block.program.inputs))
-                if entering in reads and (block.layer or block.kind == "map"):
-                    wire = self._wire(block, entering)
+                below = list(self._computed(block, entering)) if entering in reads else []
+                if below:
+                    wire = self._wire(block, entering, below)
                     found[wire.label] = wire
         yield from found.values()
+
+    def _computed(self, block: Block, name: str) -> Iterator[Block]:
+        """The recurrent blocks whose states enter a block, by way of joins and masks."""
+        for wire in block.wires[name]:
+            below = self.by_key.get(wire.block)
+            if below is not None and below.program.states:
+                yield below
+            elif below is not None and below.kind in ("join", "mask"):
+                for inner in below.program.inputs:
+                    yield from self._computed(below, inner)
+
+    def _is_masked(self, block: Block, name: str) -> bool:
+        """Whether a mask stands between a block and the layer below."""
+        return any(wire.block in self.sheet.done.masks for wire in block.wires[name])
 
     def _end_of(self, block: Block) -> int:
         """The step, from 1, where the sheet's row ends in a block's direction."""
         return self.sheet.done.batch.axis.final_step(block.direction, self.sheet.row) + 1
 
-    def _wire(self, block: Block, entering: str) -> WireEquation:
-        is_linear = block.kind == "map"
+    def _wire(self, block: Block, entering: str, below: Sequence[Block]) -> WireEquation:
         is_single = block.extent.is_single
-        layer = block.layer if is_linear else block.layer - 1
         parts = [
-            (
-                self.prefix(one),
-                NameAtTime(one.output, str(self._end_of(one)) if is_single else "t"),
-            )
-            for one in self.recurrent
-            if one.layer == layer
+            (self.prefix(one), NameAtTime(one.output, str(self._end_of(one)) if is_single else "t"))
+            for one in below
         ]
-        label = "" if is_linear else f"L{block.layer}", NameAtTime(entering, "" if is_single else "t")
-        return WireEquation(
-            label, tuple(parts), has_mask=not is_linear and self.scenario.recurrent.above(layer) is not None
-        )
+        whose = "" if block.kind == "map" else block.key.replace("←", "")
+        label = whose, NameAtTime(entering, "" if is_single else "t")
+        return WireEquation(label, tuple(parts), has_mask=self._is_masked(block, entering))
 
     def parameters(self) -> Iterator[tuple[str, Block, str]]:
         """Block by block the parameters that are needed."""
         for block in self.by_key.values():
             for name in block.parameters:
                 if (block.key, name) in self.sheet.parameters:
-                    yield self.prefix(block), block, name
+                    yield self.prefix(block) or self._owner(block), block, name
 
     # ── order ────────────────────────────────────────────────────────────────────────
 

@@ -54,6 +54,11 @@ class GivenOnSheet(NamedTuple):
     name: str
 
 
+def first_reader(done: Pass) -> str:
+    """The first block that reads what is given, or looked up."""
+    return next(block.key for block in done.blocks if block.kind != "lookup")
+
+
 class Needs:
     """A walk back from values.
 
@@ -72,6 +77,11 @@ class Needs:
         self._given: set[GivenOnSheet] = set()
         self.lines: set[SheetPlace] = set()
         self.parameters: set[tuple[str, str]] = set()
+
+    @property
+    def _first_input(self) -> str:
+        """What the first module calls what is given, or looked up."""
+        return next(iter(self._done.by_key[first_reader(self._done)].program.inputs))
 
     @property
     def given(self) -> list[GivenOnSheet]:
@@ -129,15 +139,17 @@ class Needs:
         for part in self._graph.origins(block.key, name):
             wire = part.wire
             if wire.when is When.DATA:
-                is_input = name in list(block.program.inputs)[:1]
-                self._given.add(
-                    GivenOnSheet("x", "", t, "x") if is_input else GivenOnSheet("mask", block.key, t, name)
-                )
+                if wire.value == "mask":
+                    self._given.add(GivenOnSheet("mask", block.key, t, name))
+                else:
+                    self._given.add(GivenOnSheet("x", "", t, self._first_input))
                 continue
             below = self._done.by_key[wire.block]
             at = self._axis.final_step(below.direction, self._row) if wire.when is When.LAST else t
             if below.program.states:
                 yield from self._state(below, at, wire.value)
+            elif below.kind == "map":
+                yield SheetPlace(below.key, at, wire.value)
             else:
                 for each in below.program.inputs:
                     yield from self._entering(below, each, at)
@@ -216,7 +228,8 @@ class Worksheet:
         """The numbers of what is given."""
         match one.kind:
             case "x":
-                return np.asarray(self.done.x[one.t][self.row], np.float64)
+                read = self.done.entering(first_reader(self.done), one.name)
+                return np.asarray(read[one.t][self.row], np.float64)
             case "mask":
                 return np.asarray(self.done.masks[one.key][one.t][self.row], np.float64)
             case "first":
@@ -269,7 +282,8 @@ def check_size(scenario: Scenario, steps: Sequence[int], names: Sequence[str], r
     batch = scenario.batches[0]
     wanted = _wanted(batch, steps, row)
     numbers = sum(one.size for one in _asked(scenario, build(scenario), wanted, names, row))
-    numbers += sum(value.size for name, value in scenario.parameters.items() if name != "embedding.weight")
+    table = None if scenario.lookup is None else scenario.lookup.table
+    numbers += sum(value.size for name, value in scenario.parameters.items() if name != table)
     numbers += len(wanted) * scenario.recurrent.input_size
     if numbers > MOST_NUMBERS:
         raise UsageError(

@@ -127,6 +127,7 @@ def test_a_cell_may_be_called_as_a_module_above_it(tmp_path):
         cell = MINE.replace("[cell.mine]", f"[cell.{above.key}]")
         layers = (
             f'[[layers]]\nmodule = "{above.key}"\nhidden_size = 3\n[[layers]]\nmodule = "{above.torch}"\n'
+            + ("out_features = 3\n" if above.torch == "Linear" else "")
         )
         for rest in ("", values(4, 3, 3), values(4, 3, 3) + SGD):
             agrees(scenario_in(tmp_path, f"{NUMBERS}{layers}{SEED}{rest}{cell}"))

@@ -98,7 +98,7 @@ def test_one_element_of_a_total_derivative(pair, key, name, t):
     [
         ("x", "L1←", ("L1←", "∂x")),
         ("output", "L0", ("L0", "∂h_above")),
-        ("entered", 1, ("join0", "∂output")),
+        ("entered", "L1", ("join0", "∂output")),
         ("features", None, ("linear", "∂output")),
         ("logits", None, ("loss", "∂logits")),
     ],

@@ -34,6 +34,28 @@ weights = {seed = 1}
 target = {indices = [[0, 1], [1, 0], [0, 0]]}
 training = {optimizer = "SGD", lr = 0.1}
 """,
+    "a chain above": """
+mode = "train"
+input = {random = {shape = [3, 2, 2], seed = 1}, lengths = [3, 2]}
+layers = [{module = "LSTM", hidden_size = 1}, {module = "Tanh"}, {module = "Linear", out_features = 2}, {module = "Dropout", name = "drop"}, {module = "Linear"}]
+weights = {seed = 1}
+target = {values = [[[0.1], [0.2]], [[0.3], [0.4]], [[0.5], [0.6]]]}
+training = {optimizer = "SGD", lr = 0.1}
+""",
+    "a chain below": """
+vocabulary = ["a", "b"]
+input = {text = ["ba", "a"]}
+layers = [{module = "Embedding", embedding_dim = 2}, {module = "LayerNorm"}, {module = "ReLU"}, {module = "RNN", hidden_size = 1}, {module = "Linear", out_features = 2}, {module = "Dropout"}]
+weights = {seed = 1}
+target = {text = ["ab", "b"]}
+training = {optimizer = "SGD", lr = 0.1}
+""",
+    "numbers through a chain, final layer by layer": """
+input = {random = {shape = [2, 1, 2], seed = 1}}
+layers = [{module = "Linear", out_features = 1}, {module = "GRU", hidden_size = 1, bidirectional = true}, {module = "Sigmoid"}, {module = "LayerNorm", name = "norm"}]
+weights = {seed = 1}
+target = {indices = [[0], [1]]}
+""",
     "by layer": """
 input = {random = {shape = [3, 2, 2], seed = 1}}
 recurrent = {module = "RNN", hidden_size = 2, num_layers = 2}

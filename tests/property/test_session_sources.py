@@ -72,8 +72,10 @@ def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
         is_reset = training is None or training.mistake != "hidden_not_reset" or is_first
         return is_over or (is_start and is_reset)
     is_network = block.kind != "total" and not is_final(run, spot.key)
-    is_lowest = block.layer == 0 and block.kind == "recurrent" and run.scenario.lookup is None
-    return (name == "x" and is_lowest) or (is_over and is_network and name not in block.program.names)
+    is_lowest = block.layer == 0 and block.kind == "recurrent" and block.module == run.scenario.layers[0].key
+    is_own = name in block.program.names and not (block.kind == "map" and spot.phase == "backward")
+    is_nowhere = is_over and is_network and not is_own
+    return (name == "x" and is_lowest) or name == "input" or is_nowhere
 
 
 def rows_of(run: SessionRun) -> range:
@@ -91,7 +93,8 @@ def value_at(name: str, origin: Origin) -> float:
 def comes_from_both(run: SessionRun, spot: Spot, name: str) -> bool:
     """Whether both directions of the layer above send something back, which no operation adds up."""
     layers = run.scenario.recurrent.num_layers
-    is_below = spot.key == "embedding" or (
+    modules = run.scenario.layers
+    is_below = spot.key in [one.key for one in modules[: modules.index(run.scenario.recurrent)]] or (
         spot.key.startswith(("join", "dropout")) and spot.key[-1] < f"{layers - 1}"
     )
     is_above = name.removesuffix("⋮") in ("∂output", "∂x") and spot.phase == "backward"

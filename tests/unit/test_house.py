@@ -341,11 +341,9 @@ def test_a_kind_of_module_is_found(code: str) -> None:
 
 
 KEYS_ARE_SPELT = {
-    "modules/recurrent.py",  # which gives its blocks their keys
     "checking/answers/targets.py",  # a layer and direction that an answer says
     "checking/marking.py",  # labels
     "checking/mistakes/entries.py",  # a value of the same name in another layer
-    "reports/trace.py",
     "views/scene.py",
     "worksheet/page.py",
 }

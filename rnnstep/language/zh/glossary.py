@@ -54,6 +54,8 @@ TABLE = {
         "{key} 是 torch.nn.Embedding：每个索引取表中的一行。"
     ),
     "{key} is torch.nn.Dropout between two layers.": "{key} 是两层之间的 torch.nn.Dropout。",
+    "{key} is torch.nn.Dropout, of each number alone.": "{key} 是 torch.nn.Dropout，逐个元素作用。",
+    "{key} is torch.nn.Linear: weight @ what it reads, plus bias.": "{key} 是 torch.nn.Linear：weight @ 输入，再加 bias。",
     "{key} puts both directions side by side, as torch's output has them.": (
         "{key} 把两个方向并排放在一起，与 torch 的 output 相同。"
     ),

@@ -122,11 +122,20 @@ _TABLES = {
     "[{table}] and [[layers]] exclude each other": "[{table}] 和 [[layers]] 只能有一个",
     "[[layers]] without a recurrent module cannot be read yet": "[[layers]] 中没有循环模块，目前还不能读",
     "`layers`: a [cure] with other layers cannot be read yet": "`layers`：[cure] 中另给各层，目前还不能读",
-    "`{key}`: names and wires of [[layers]] cannot be read yet": "`{key}`：[[layers]] 中的名字和连线目前还不能读",
-    "`module`: {module} as number {number} cannot be read yet: expected an Embedding or none, one recurrent module, and"
-    " one of {heads} or none": (
-        "`module`：{module} 放在第 {number} 个，目前还不能读：应依次为 Embedding（可没有）、一个循环模块、{heads} 之一（可没有）"
+    "`{key}`: wires of [[layers]] cannot be read yet": "`{key}`：[[layers]] 中的连线目前还不能读",
+    "`module`: {module} as number {number} cannot be read yet: there is a recurrent module already": (
+        "`module`：{module} 放在第 {number} 个，目前还不能读：前面已有一个循环模块"
     ),
+    "`module`: {module} as number {number}: it looks up what is given, and stands first": (
+        "`module`：{module} 放在第 {number} 个：它按索引查表，只能放在第一个"
+    ),
+    "`name`: number {number} is called {name}, too": "`name`：第 {number} 层也叫 {name}",
+    "`name`: places and tables use {name} themselves; choose another": (
+        "`name`：{name} 在位置和表中另有用处，请换一个名字"
+    ),
+    "a letter, then letters, digits and _, {most} at most": "先是一个字母，后面是字母、数字和 _，最多 {most} 个",
+    "{module}, which it reads, gives {size} numbers": "它读取的 {module} 给出 {size} 个数",
+    "{value}, as the file says before: it is of all layers": "{value}，与文件前面的相同：所有层共用",
     "tables: [[layers]] with a `module` each": "若干个表：每个 [[layers]] 都有 `module`",
     "{size}, the size of what enters": "{size}，即输入的大小",
     "`{key}`: {module} takes no such option, but {takers}": "`{key}`：{module} 没有这个选项，有它的是 {takers}",

@@ -266,7 +266,9 @@ class ShownGradients:
             return bare in (*block.program.inputs, block.output)
         if bare == name:
             return name in (*block.program.inputs, *block.program.states, *block.program.befores)
-        is_state = bare in block.program.states and bare not in self._reference.self_checked
+        is_state = bare in block.program.states and bare not in self._reference.self_checked.get(
+            block.key, ()
+        )
         return is_state or bare in block.program.inputs or name == self._above(block)
 
     def _whole(self, block: Block, name: str) -> Array | None:
@@ -327,10 +329,10 @@ class ShownGradients:
         along = self._reference.gradients if name.startswith(D) else self._reference.values
         bare, graph = name.removeprefix(D), self._done.graph
         match block.kind, bare:
-            case "map", "logits":
-                return along.logits
-            case "map", _ if bare in block.program.inputs:
-                return along.features
+            case "map", block.output:
+                return along.given_by(block.key)
+            case "map", _ if bare == next(iter(block.program.inputs)):
+                return along.read_by(block.key)
             case "join", _ if bare in block.program.inputs:
                 (part,) = graph.entering(block.key, bare)
                 return along.output[part.wire.block]
@@ -339,8 +341,10 @@ class ShownGradients:
             case "mask", "h":
                 (part,) = graph.entering(block.key, bare)
                 return side_by_side(graph.computed_by(part.wire.block), along.output)
-            case "lookup" | "mask", block.output:
-                return along.entered[self._done.by_key[graph.readers(block.key)[0].reader].layer]
+            case "mask", block.output:
+                return along.entered[graph.readers(block.key)[0].reader]
+            case "lookup", block.output:
+                return along.gave[block.key]
         return None
 
     def _of_loss(self, name: str) -> Array | None:

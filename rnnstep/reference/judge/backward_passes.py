@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from rnnstep.engine.backward import BackwardPass
 from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.differentiate import D
 from rnnstep.equations.operations import Array
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Direction
 from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When
@@ -39,8 +41,9 @@ from rnnstep.reference.judge.block_bounds import (
 from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.findings import Kind, Tally
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
-from rnnstep.reference.run.gradients import Along, ReferenceGradients
+from rnnstep.reference.run.gradients import ReferenceGradients
 from rnnstep.reference.run.layout import keys_of
+from rnnstep.reference.run.stepping import Along
 
 Site = Callable[[Along], Array]  # what stands between two blocks, in the terms of torch's stepped run
 
@@ -51,14 +54,15 @@ class JudgedBackward(ABC):
     Attributes:
         kind: how.
         done: the engine's run of the batch, for its scenario, blocks and masks.
-        is_remade, completed: as of `Steps`.
+        is_remade: as of `Steps`.
+        completed: by block, as of `Steps`.
         has_sums: whether ∂L/∂ of the recurrent parameters is wanted.
         sums: ∂L/∂ of each block's parameters as the equations give them.
     """
 
     kind: Kind
     is_remade = False
-    completed: tuple[str, ...] = ()
+    completed: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     has_sums = True
 
     def __init__(self, back: BackwardPass, tally: Tally) -> None:
@@ -77,8 +81,8 @@ class JudgedBackward(ABC):
         """The loss from the side's scores."""
 
     @abstractmethod
-    def features(self) -> Pair:
-        """What the linear layer read, (T, B, n), or (B, n)."""
+    def entering(self, key: str, name: str) -> Pair:
+        """What a block without states read, (T, B, n), or (B, n)."""
 
     @abstractmethod
     def read(self, key: str) -> tuple[Mapping[str, Pair], Mapping[str, Pair]]:
@@ -112,28 +116,37 @@ class JudgedBackward(ABC):
         self.took(loss)
         score = f"{D}{next(iter(loss.blocks.loss.program.inputs))}"
         g = self.met(lambda along: along.logits, "loss", score, loss.back[score])
-        head = self.done.head
-        if head is not None:
-            g = self._through_linear(head, g)
-        if self.done.graph.read_when(self.done.last_of_recurrent.key) is When.LAST:
-            g = self._onto_last_steps(g)
-        for layer in reversed(range(self.done.scenario.recurrent.num_layers)):
-            above = self.done.scenario.recurrent.above(layer)
-            if above is not None:
-                g = self._reading.apply("mul", (Given(self.done.masks[above.key]), g))
-            g = self._through_layer(layer, g)
+        for module in reversed(self.done.scenario.behind_lookup):
+            if isinstance(module, Recurrent):
+                g = self._through_module(module, g)
+            else:
+                g = self._through_plain(self.done.by_key[module.key], g)
         table = self.done.lookup
         if table is not None:
             self._through_table(table, g)
 
-    def _through_linear(self, linear: Block, g: Pair) -> Pair:
-        name = next(iter(linear.program.inputs))
-        value, error = self.features()
+    def _through_plain(self, block: Block, g: Pair) -> Pair:
+        """Go through a block that acts on each step alone; give ∂L/∂ of what it read."""
+        name, *given = block.program.inputs
+        value, error = self.entering(block.key, name)
         shape = (*g[0].shape[:2], value.shape[-1])
-        known = value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape)
-        lines, sums = plain_back(linear, {name: known}, g)
-        self.parameters(linear.key, sums)
-        return self.met(lambda along: along.features, linear.key, f"{D}{name}", lines[f"{D}{name}"])
+        known = {name: (value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape))}
+        known |= {one: Given(self.done.entering(block.key, one)) for one in given}
+        lines, sums = plain_back(block, known, g)
+        self.parameters(block.key, sums)
+        return self.met(lambda along: along.read_by(block.key), block.key, f"{D}{name}", lines[f"{D}{name}"])
+
+    def _through_module(self, recurrent: Recurrent, g: Pair) -> Pair:
+        """Go through a recurrent module from ∂L/∂ of what is read of it."""
+        is_last = recurrent is self.done.scenario.recurrent
+        if is_last and self.done.graph.read_when(self.done.last_of_recurrent.key) is When.LAST:
+            g = self._onto_last_steps(g)
+        for layer in reversed(range(recurrent.num_layers)):
+            above = recurrent.above(layer)
+            if above is not None:
+                g = self._reading.apply("mul", (Given(self.done.masks[above.key]), g))
+            g = self._through_layer(keys_of(self.done.blocks, recurrent, layer), g)
+        return g
 
     def _onto_last_steps(self, g: Pair) -> Pair:
         """Put ∂L/∂ of final states, (1, B, D·n), where those states were computed, (T, B, D·n)."""
@@ -146,15 +159,14 @@ class JudgedBackward(ABC):
             found.append(whole)
         return found[0], found[1]
 
-    def _through_layer(self, layer: int, g: Pair) -> Pair:
+    def _through_layer(self, keys: list[str], g: Pair) -> Pair:
         """Go through the blocks of a layer from ∂L/∂ of their outputs, side by side; give that of what entered."""
-        keys = keys_of(self.done.blocks, layer)
         parts = [np.split(part, len(keys), axis=-1) for part in g]
         below: Pair | None = None
         for key, value, error in zip(keys, *parts, strict=True):
             block = self.done.by_key[key]
             pair = self.met(_of("output", key), key, f"{D}{block.output}_above", (value, error))
-            steps = Steps(*self.read(key), pair, self.is_remade, self.completed)
+            steps = Steps(*self.read(key), pair, self.is_remade, self.completed.get(key, ()))
             dtype = self.done.scenario.dtype
             back = RecurrentBack(block, steps, self.living, dtype, has_sums=self.has_sums)
             found = self._through_recurrent(key, back)
@@ -162,7 +174,7 @@ class JudgedBackward(ABC):
             self.parameters(key, back.parameters)
             below = found if below is None else self._reading.apply("add", (below, found))
         assert below is not None
-        return self.met(_of("entered", layer), *self._above(layer), below)
+        return self.met(_of("entered", keys[0]), *self._above(keys[0]), below)
 
     def _through_recurrent(self, key: str, back: RecurrentBack) -> Pair:
         """Go back through a recurrent block, span by span; give ∂L/∂ of what entered it, (T, B, I)."""
@@ -177,9 +189,9 @@ class JudgedBackward(ABC):
             self._compare_lines(key, span, lines)
         return whole
 
-    def _above(self, layer: int) -> tuple[str, str]:
-        """The block that gave what enters a layer, and the name of its gradient there."""
-        reader = self.done.by_key[keys_of(self.done.blocks, layer)[0]]
+    def _above(self, key: str) -> tuple[str, str]:
+        """The block that gave what enters a layer, by its first block, and the name of its gradient there."""
+        reader = self.done.by_key[key]
         name = next(iter(reader.program.inputs))
         (part,) = self.done.graph.entering(reader.key, name)
         if part.wire.when is When.DATA:
@@ -228,7 +240,7 @@ class JudgedBackward(ABC):
             self._tally.compare_parameter(kind, key, f"{D}{name}", one, other, error)
 
 
-def _of(name: str, key: str | int) -> Site:
+def _of(name: str, key: str) -> Site:
     """One block's, or one layer's."""
     return lambda along: np.asarray(getattr(along, name)[key])
 
@@ -263,9 +275,9 @@ class TorchSteps(JudgedBackward):
                 start = self.start(theirs)
                 self._tally.compare(self.kind, "loss", f"{D}{name}", value, theirs, error, start)
 
-    def features(self) -> Pair:
+    def entering(self, key: str, name: str) -> Pair:  # noqa: ARG002 - it has one input beside what is given
         """Torch's."""
-        return Given(self._values.features)
+        return Given(self._values.read_by(key))
 
     def read(self, key: str) -> tuple[Pairs, Pairs]:
         """Torch's."""
@@ -325,9 +337,9 @@ class EngineSteps(JudgedBackward):
         """Set our loss beside it."""
         self._compare_loss(self.kind, self._back.loss, *loss.loss)
 
-    def features(self) -> Pair:
+    def entering(self, key: str, name: str) -> Pair:
         """Ours."""
-        return Given(self._errors.features_alone)
+        return Given(self.done.entering(key, name))
 
     def read(self, key: str) -> tuple[Pairs, Pairs]:
         """Ours."""
@@ -388,9 +400,9 @@ class EngineRun(JudgedBackward):
         if recorded is not None and recorded.loss is not None:
             self._compare_loss("recorded", self._back.loss, recorded.loss, loss.loss[1])
 
-    def features(self) -> Pair:
+    def entering(self, key: str, name: str) -> Pair:
         """Ours, along the run."""
-        return self._errors.features
+        return self._errors.read(key, name)
 
     def read(self, key: str) -> tuple[Pairs, Pairs]:
         """Ours, along the run."""
@@ -460,7 +472,7 @@ def one_step_back(back: BackwardPass, reference: ReferenceGradients, key: str, t
         _part(after, part),
         Given(reference.gradients.output[key][part]),
         way.is_remade,
-        way.completed,
+        way.completed.get(key, ()),
     )
     living = None if way.living is None else way.living[part]
     totals = {name: Given(value[part]) for name, value in reference.gradients.states[key].items()}

@@ -27,6 +27,7 @@ from rnnstep.engine.shapes import from_torch_shape
 from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.compile import ROWS
 from rnnstep.equations.operations import Array
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.time import TimeAxis
 from rnnstep.reference.judge.block_bounds import (
     LiveRows,
@@ -41,7 +42,7 @@ from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
 from rnnstep.reference.judge.recorded import judge_recorded, recorded_output
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
-from rnnstep.reference.run.forward import ReferencePass
+from rnnstep.reference.run.forward import ModuleResult, ReferencePass
 from rnnstep.reference.run.layout import keys_of, side_by_side, states_by_block
 
 
@@ -182,7 +183,7 @@ class _Judging:
         self._judge_run(errors)
         self._judge_module(errors)
         self._judge_module_steps()
-        self._judge_logits()
+        self._judge_plain()
         self._judge_loss()
         judge_recorded(self._done, self._errors, self._tally)
         return Verdict(
@@ -197,9 +198,17 @@ class _Judging:
     # ── one step at a time ───────────────────────────────────────────────────────────
 
     def _judge_input(self) -> None:
+        """What is given, or the rows that are looked up, bit for bit."""
+        first = self._scenario.behind_lookup[0]
+        if isinstance(first, Recurrent):
+            reader = keys_of(self._done.blocks, first)[0]
+            theirs = self._reference.x[reader]
+        else:
+            reader, theirs = first.key, self._reference.read[first.key]
+        name = next(iter(self._done.by_key[reader].program.inputs))
         table = self._done.lookup
-        key = "L0" if table is None else table.key
-        self._tally.compare("input", key, "x", self._done.x, self._reference.x["L0"], np.zeros(()))
+        key, given = (reader, name) if table is None else (table.key, table.output)
+        self._tally.compare("input", key, given, self._done.entering(reader, name), theirs, np.zeros(()))
 
     def _judge_one_step(self, key: str, run: BlockRun) -> None:
         """Our step from torch's states beside torch's step, and inner values beside the self-check."""
@@ -255,46 +264,52 @@ class _Judging:
 
     def _judge_module(self, errors: Mapping[str, Mapping[str, Error]]) -> None:
         """Our results beside those of torch's whole module; of a cell, of its loop and of the whole module."""
-        reference = self._reference
-        for result in (reference, reference.whole):
-            if result is None:
-                continue
-            self._judge_output(from_torch_shape(self._scenario, result.output), errors)
-            for name, shown in zip(self._scenario.cell.states, (result.h_n, result.c_n), strict=False):
-                if shown is not None:
-                    self._judge_final(name, states_by_block(self._scenario, shown), errors)
+        for recurrent in self._scenario.recurrents:
+            found = self._reference.of_module(recurrent)
+            for result in (found, found.whole):
+                if result is None:
+                    continue
+                output = from_torch_shape(self._scenario, result.output)
+                self._judge_output(recurrent, output, errors)
+                for name, shown in zip(recurrent.cell.states, (result.h_n, result.c_n), strict=False):
+                    if shown is not None:
+                        states = states_by_block(self._scenario, recurrent, shown)
+                        self._judge_final(recurrent, name, states, errors)
 
-    def _judge_output(self, output: Array, errors: Mapping[str, Mapping[str, Error]]) -> None:
-        name = next(iter(self._scenario.cell.states))
-        size = output.shape[-1] // self._scenario.recurrent.num_directions
-        last = [
-            key
-            for key, run in self._done.runs.items()
-            if run.block.layer == self._scenario.recurrent.num_layers - 1
-        ]
-        for position, key in enumerate(last):
+    def _judge_output(
+        self, recurrent: Recurrent, output: Array, errors: Mapping[str, Mapping[str, Error]]
+    ) -> None:
+        name = next(iter(recurrent.cell.states))
+        size = output.shape[-1] // recurrent.num_directions
+        for position, key in enumerate(keys_of(self._done.blocks, recurrent, recurrent.num_layers - 1)):
             theirs = output[..., position * size : (position + 1) * size]
             self._tally.compare(
                 "module", key, name, self._done.runs[key].state(name), theirs, errors[key][name]
             )
 
-    def _judge_final(self, name: str, theirs: Array, errors: Mapping[str, Mapping[str, Error]]) -> None:
-        for position, (key, run) in enumerate(self._done.runs.items()):
+    def _judge_final(
+        self, recurrent: Recurrent, name: str, theirs: Array, errors: Mapping[str, Mapping[str, Error]]
+    ) -> None:
+        for position, key in enumerate(keys_of(self._done.blocks, recurrent)):
+            run = self._done.runs[key]
             error = self._done.batch.axis.final(errors[key][name], run.block.direction)
             self._tally.compare("module", key, f"{name}_n", run.final(name), theirs[position], error, None)
 
     def _judge_module_steps(self) -> None:
-        """The whole module's output beside the equations, each step from the h before it that the module gave."""
-        reference = self._reference
-        output, *others = self._scenario.cell.states
-        if not reference.layers:
-            return
-        result = reference.whole or reference
-        layers = (*reference.layers[:-1], from_torch_shape(self._scenario, result.output))
-        x = reference.x["L0"]
+        """The whole modules' output beside the equations, each step from the h before it that the module gave."""
+        for recurrent in self._scenario.recurrents:
+            found = self._reference.of_module(recurrent)
+            if found.layers:
+                self._judge_steps_of(recurrent, found)
+
+    def _judge_steps_of(self, recurrent: Recurrent, found: ModuleResult) -> None:
+        output, *others = recurrent.cell.states
+        result = found.whole or found
+        layers = (*found.layers[:-1], from_torch_shape(self._scenario, result.output))
+        x = self._reference.x[keys_of(self._done.blocks, recurrent)[0]]
         ends = dict(zip((output, *others), (result.h_n, result.c_n), strict=False))
         for layer, whole in enumerate(layers):
-            keys = keys_of(self._done.blocks, layer)
+            keys = keys_of(self._done.blocks, recurrent, layer)
             for key, h in zip(keys, np.split(whole, len(keys), axis=-1), strict=True):
                 block = self._done.by_key[key]
                 first = {n: self._scenario.first_state(block, n, self._done.batch) for n in (output, *others)}
@@ -304,34 +319,44 @@ class _Judging:
                 )
                 for name, shown in ends.items():
                     if shown is not None:
-                        self._judge_end(key, name, followed, states_by_block(self._scenario, shown))
-            above = self._scenario.recurrent.above(layer)
+                        states = states_by_block(self._scenario, recurrent, shown)
+                        self._judge_end(recurrent, key, name, followed, states)
+            above = recurrent.above(layer)
             x = whole if above is None else self._done.masks[above.key] * whole
 
-    def _judge_end(self, key: str, name: str, followed: Followed, shown: Array) -> None:
+    def _judge_end(self, recurrent: Recurrent, key: str, name: str, followed: Followed, shown: Array) -> None:
         direction = self._done.by_key[key].direction
         value, error = (
             self._done.batch.axis.final(part[name], direction) for part in (followed.values, followed.errors)
         )
-        position = list(self._done.runs).index(key)
+        position = keys_of(self._done.blocks, recurrent).index(key)
         self._tally.compare("module", key, f"{name}_n", value, shown[position], error, None)
 
-    def _judge_logits(self) -> None:
-        """Our linear layer on torch's features beside torch's, then both along the run."""
-        block = self._done.head
-        if block is None or self._reference.logits_by_row is None or self._reference.logits is None:
-            return
-        features, logits = self._reference.features, self._reference.logits_by_row
-        start = 0 if features.ndim == 3 else None
-        name = next(iter(block.program.inputs))
-        known = {**block.parameters, name: features.reshape(-1, features.shape[-1])}
-        ours = block.compiled.derive("logits", known).reshape(logits.shape)
-        error = bounded(block, {name: Given(features)}, self._reading)["logits"][1]
-        self._tally.compare("one step", block.key, "logits", ours, logits, error, start)
-        shown = self._reference.logits
-        ours, run_error = self._errors.logits
-        theirs = from_torch_shape(self._scenario, shown) if start == 0 else shown.reshape(ours.shape)
-        self._tally.compare("module", block.key, "logits", ours, theirs, run_error, start)
+    def _judge_plain(self) -> None:
+        """Our modules without states on what torch's read beside torch's, then both along the run."""
+        for module in self._scenario.behind_lookup:
+            if not isinstance(module, Recurrent):
+                self._judge_module_alone(self._done.by_key[module.key])
+
+    def _judge_module_alone(self, block: Block) -> None:
+        read, theirs = self._reference.read[block.key], self._reference.given_by(block.key)
+        assert theirs is not None
+        start = 0 if theirs.ndim == 3 else None
+        name, *given = block.program.inputs
+        known = {name: read} | {one: self._done.entering(block.key, one) for one in given}
+        flat = {one: value.reshape(-1, value.shape[-1]) for one, value in known.items()}
+        ours = block.compiled.derive(block.output, {**block.parameters, **flat}).reshape(theirs.shape)
+        exactly = {one: Given(value) for one, value in known.items()}
+        error = bounded(block, exactly, self._reading)[block.output][1]
+        self._tally.compare("one step", block.key, block.output, ours, theirs, error, start)
+        shown = self._reference.logits if block.key not in self._reference.gave else None
+        if shown is not None:  # as it is handed out
+            theirs = from_torch_shape(self._scenario, shown) if start == 0 else shown.reshape(theirs.shape)
+        value, run_error = self._errors.given(block.key)
+        pair = value.reshape(theirs.shape), theirs
+        self._tally.compare(
+            "module", block.key, block.output, *pair, np.reshape(run_error, theirs.shape), start
+        )
 
     def _judge_loss(self) -> None:
         """Our loss from torch's scores beside torch's own, our own from our own, then both along the run."""
@@ -507,12 +532,12 @@ class Comparison(Judged):
             case "mask", "h":
                 (part,) = graph.entering(key, name)
                 return side_by_side(graph.computed_by(part.wire.block), self._outputs)
-            case "lookup" | "mask", block.output:
+            case "mask", block.output:
                 return self.reference.x[graph.readers(key)[0].reader]
-            case "map", "logits":
-                return self.reference.logits_by_row
-            case "map", _ if name in block.program.inputs:
-                return self.reference.features
+            case "lookup" | "map", block.output:
+                return self.reference.given_by(key)
+            case "map", _ if name == next(iter(block.program.inputs)):
+                return self.reference.read[key]
             case "loss", _:
                 return self._of_loss(name)
             case "total", "loss":
@@ -546,8 +571,7 @@ class Comparison(Judged):
     @cached_property
     def _outputs(self) -> dict[str, Array]:
         """Each block's h, (T, B, n)."""
-        output = next(iter(self.done.scenario.cell.states))
-        return {key: states[output] for key, states in self.reference.states.items()}
+        return {key: states[self.done.by_key[key].output] for key, states in self.reference.states.items()}
 
 
 def compare(done: Pass, reference: ReferencePass, verdict: Verdict | None = None) -> Comparison:

@@ -299,11 +299,11 @@ class RunErrors:
 
     def inputs(self, key: str) -> Error:
         """The error of what enters a block, (T, B, n); of what is computed once (1, B, n)."""
-        return self._entering(key, _first_input(self.done.by_key[key]))[1]
+        return self.read(key, _first_input(self.done.by_key[key]))[1]
 
     # ── along the wires ──────────────────────────────────────────────────────────────
 
-    def _entering(self, key: str, name: str) -> Pair:
+    def read(self, key: str, name: str) -> Pair:
         """What enters a block, with its error; what is given has none."""
         parts = self.done.graph.entering(key, name)
         errors = [self._brought(part) for part in parts]
@@ -329,10 +329,9 @@ class RunErrors:
 
     def _computed(self, block: Block) -> Error:
         whole = self.done.whole(block.key)
-        wires = (wire for wires in block.wires.values() for wire in wires)
-        if block.parameters and all(wire.when is When.DATA for wire in wires):
+        if block.kind == "lookup":
             return np.zeros(whole.shape)  # rows of a table, as they are
-        known = {name: self._entering(block.key, name) for name in block.program.inputs}
+        known = {name: self.read(block.key, name) for name in block.program.inputs}
         with np.errstate(all="ignore"):
             return np.broadcast_to(bounded(block, known, self._reading)[block.output][1], whole.shape)
 
@@ -344,26 +343,18 @@ class RunErrors:
             return np.concatenate([self._final(part.wire.block) for part in parts], axis=-1)
         return self.done.batch.axis.final(self._given(key), block.direction)
 
-    # ── above the recurrent layers ───────────────────────────────────────────────────
+    # ── at the end ───────────────────────────────────────────────────────────────────
 
-    @property
-    def features_alone(self) -> Array:
-        """What the linear layer reads, or the loss where there is none: (T, B, D·n), or (B, D·n) of final states."""
-        return self.done.read_features
-
-    @cached_property
-    def features(self) -> Pair:
-        """The same with its error."""
-        key = self.done.last_of_recurrent.key
-        is_last = self.done.graph.read_when(key) is When.LAST
-        return self.features_alone, self._final(key) if is_last else self._given(key)
+    def given(self, key: str) -> Pair:
+        """What a block gives, with its error, (T, B, n); of what is computed once (1, B, n)."""
+        return self.done.whole(key), self._given(key)
 
     @cached_property
     def logits(self) -> Pair:
-        """What the linear layer gives, (T, B, C) or (B, C); without one what it would read."""
+        """What the loss reads, (T, B, C) or (B, C): what the last module gives."""
         logits, head = self.done.logits_by_row, self.done.head
         if logits is None or head is None:
-            return self.features
+            return self.given(self.done.last_of_recurrent.key)
         return logits, self._given(head.key).reshape(logits.shape)
 
     @cached_property

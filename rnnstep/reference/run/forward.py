@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rnnstep.engine import Pass
 from rnnstep.engine.shapes import as_torch_shows, from_torch_shape, state_as_torch_shows
 from rnnstep.equations.operations import Array
+from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reference.run.layout import (
     final_states,
     first_states,
@@ -38,11 +40,18 @@ from rnnstep.scenario.model import Scenario
 
 @dataclass(frozen=True, eq=False)
 class ModuleResult:
-    """What torch's whole module returned, in torch's shapes (of a cell: in the cell's)."""
+    """What one of torch's recurrent modules returned, in torch's shapes (of a cell: in the cell's; `output` stacks its h).
+
+    Attributes:
+        output, h_n, c_n: as torch returns them.
+        layers, whole: as of `ReferencePass`.
+    """
 
     output: Array
     h_n: Array
     c_n: Array | None
+    layers: tuple[Array, ...] = ()
+    whole: ModuleResult | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +61,10 @@ class ReferencePass:
     Attributes:
         is_module: whether torch.nn has this module. If not (a cell of one's own) everything here comes
             from the equations in torch's operations, and is a self-check only.
-        output, h_n, c_n, logits: in the shapes that torch returns; of a cell `output` stacks its h.
-        features: what the linear layer took: (T, B, D·n), or (B, D·n) of the final states.
-        logits_by_row: the linear layer's result beside `features`: (T, B, C) or (B, C).
+        output, h_n, c_n, logits: in the shapes that torch returns; of a cell `output` stacks its h. Of several recurrent
+            modules the output of the last, and no states.
+        features: what is read of the last recurrent module: (T, B, D·n), or (B, D·n) of the final states.
+        logits_by_row: what the last module gave where it has no states: (T, B, C) or (B, C).
         x: what entered each block while it was stepped.
         states: each state after every step, from torch.nn's modules stepped one time step, layer
             and direction at a time.
@@ -63,6 +73,9 @@ class ReferencePass:
         layers: the output of each layer of the whole module, both directions, (T, B, D·n); of a cell, of the
             whole module of the same name. Nothing of a cell of one's own.
         whole: of a cell, what the whole module (nn.RNN, …) with the same weights returned.
+        read, gave: what each of the modules without states took and gave, by its key, (T, B, n); (B, n) of final states.
+            Of the last one what it gave is `logits_by_row`.
+        modules: of several recurrent modules what each gave, by its key.
         loss: of torch.nn's own loss on the scores above, (1,); None where there is no target.
         loss_lines: every line of the block `loss` in torch's operations (self-check), from the same scores,
             (T, B, n); (1, B, n) of the final state.
@@ -70,7 +83,7 @@ class ReferencePass:
 
     is_module: bool
     output: Array
-    h_n: Array
+    h_n: Array | None
     c_n: Array | None
     logits: Array | None
     features: Array
@@ -80,8 +93,35 @@ class ReferencePass:
     inner: Mapping[str, Mapping[str, Array]]
     layers: tuple[Array, ...] = ()
     whole: ModuleResult | None = None
+    read: Mapping[str, Array] = field(default_factory=dict)
+    gave: Mapping[str, Array] = field(default_factory=dict)
+    modules: Mapping[str, ModuleResult] = field(default_factory=dict)
     loss: Array | None = None
     loss_lines: Mapping[str, Array] = field(default_factory=dict)
+
+    def of_module(self, recurrent: Recurrent) -> ModuleResult:
+        """What one of the recurrent modules gave."""
+        if self.h_n is None:
+            return self.modules[recurrent.key]
+        return ModuleResult(self.output, self.h_n, self.c_n, self.layers, self.whole)
+
+    def layer_results(self, scenario: Scenario) -> dict[str, dict[str, Array]]:
+        """What each module gave, in torch's shapes: `output`, of a recurrent one `h_n` and `c_n`, too."""
+        found: dict[str, dict[str, Array]] = {}
+        for module in scenario.layers:
+            if isinstance(module, Recurrent):
+                result = self.of_module(module)
+                ends = {} if result.c_n is None else {"c_n": result.c_n}
+                found[module.name] = {"output": result.output, "h_n": result.h_n, **ends}
+            else:
+                given = self.given_by(module.key)
+                assert given is not None
+                found[module.name] = {"output": as_torch_shows(scenario, given)}
+        return found
+
+    def given_by(self, key: str) -> Array | None:
+        """What a module without states gave; None of one that is not there."""
+        return self.gave.get(key, self.logits_by_row if key in self.read else None)
 
 
 # ── running torch ────────────────────────────────────────────────────────────────────────────────
@@ -100,114 +140,157 @@ def run_reference(done: Pass, *, inner_bytes: int = INNER_BYTES) -> ReferencePas
 
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that projections are slower, that a mask of p = 1 is all zeros
-        return _Reference(done).run(inner_bytes)
+        return _Reference(done, inner_bytes).run()
 
 
 class _Reference:
     """One batch's run, put together."""
 
-    def __init__(self, done: Pass) -> None:
+    def __init__(self, done: Pass, inner_bytes: int) -> None:
         self._done = done
         self._scenario: Scenario = done.scenario
         self._batch = done.batch
         self._living = living_rows(done.batch)
-        self._input: Tensor = self._embedded()
-        self._first = first_states(self._scenario, self._batch)
-        layers = range(self._scenario.recurrent.num_layers)
-        self._keys = [key for layer in layers for key in keys_of(done.blocks, layer)]  # as h_0 has them
+        self._first = {
+            one.key: first_states(self._scenario, one, self._batch) for one in self._scenario.recurrents
+        }
+        self._parameters = {name: tensor(value) for name, value in done.scenario.parameters.items()}
+        self._most = inner_bytes // len(done.runs)
+        self._x: dict[str, Array] = {}
+        self._states: dict[str, dict[str, Array]] = {}
+        self._read: dict[str, Array] = {}
+        self._gave: dict[str, Array] = {}
 
-    def run(self, inner_bytes: int) -> ReferencePass:
+    def run(self) -> ReferencePass:
+        """Each module on what the one before gave."""
         scenario = self._scenario
-        x, states = self._stepped()
-        whole: ModuleResult | None = None
-        layers: tuple[Array, ...] = ()
-        if scenario.recurrent.is_cell or scenario.recurrent.is_own:
-            result, time_major = self._of_steps(states)
-            if not scenario.recurrent.is_own:
-                whole = self._whole_of_cell()
-                layers = (from_torch_shape(scenario, whole.output),)
-        else:
-            result, layers = self._of_module()
-            time_major = layers[-1]
-        features = self._features(result, time_major)
-        logits = self._scores(features)
+        x = self._given()
+        results: dict[str, ModuleResult] = {}
+        features = logits = None
+        for module in scenario.behind_lookup:
+            if isinstance(module, Recurrent):
+                results[module.key], time_major = self._of_recurrent(module, x)
+                features = self._features(results[module.key], time_major)
+                x = tensor(time_major)
+            else:
+                if module.reads_final_state:
+                    assert features is not None
+                    x = tensor(features)
+                x = self._applied(module, x)
+        assert features is not None
+        if scenario.head is not None:
+            logits = self._gave.pop(scenario.head.key)
         loss, loss_lines = self._loss(features if logits is None else logits)
-        most = inner_bytes // len(states)
+        last = results[scenario.recurrent.key]
+        is_alone = len(results) == 1
         return ReferencePass(
-            is_module=not scenario.recurrent.is_own,
-            output=result.output,
-            h_n=result.h_n,
-            c_n=result.c_n,
+            is_module=not any(one.is_own for one in scenario.recurrents),
+            output=last.output,
+            h_n=last.h_n if is_alone else None,
+            c_n=last.c_n if is_alone else None,
             logits=self._shown_logits(logits),
             features=features,
             logits_by_row=logits,
-            x=x,
-            states=states,
-            inner={key: self._inner(key, x[key], states[key], most) for key in states},
-            layers=layers,
-            whole=whole,
+            x=self._x,
+            states=self._states,
+            inner={key: self._inner(key, self._x[key], self._states[key]) for key in self._states},
+            layers=last.layers if is_alone else (),
+            whole=last.whole if is_alone else None,
+            read=self._read,
+            gave=self._gave,
+            modules={} if is_alone else results,
             loss=loss,
             loss_lines=loss_lines,
         )
 
-    def _embedded(self) -> Tensor:
-        """What enters the recurrent module, (T, B, I): values as given, or torch's own look-up."""
+    def _of_recurrent(self, recurrent: Recurrent, x: Tensor) -> tuple[ModuleResult, Array]:
+        """What a recurrent module gives, and its output time-major."""
+        states = self._stepped(recurrent, x)
+        if recurrent.is_own or recurrent.is_cell:
+            result, time_major = self._of_steps(recurrent, states)
+            if recurrent.is_own:
+                return result, time_major
+            whole = self._whole_of_cell(recurrent, x)
+            shown = from_torch_shape(self._scenario, whole.output)
+            return replace(result, layers=(shown,), whole=whole), time_major
+        result, layers = self._of_module(recurrent, x)
+        return replace(result, layers=layers), layers[-1]
+
+    def _given(self) -> Tensor:
+        """What the first module reads, (T, B, I): values as given, or torch's own look-up."""
         if self._batch.values is not None:
             return tensor(self._batch.values)
         table = self._scenario.lookup
         assert table is not None
         assert self._batch.indices is not None
-        return plain_module(table, self._scenario.parameters)(tensor(self._batch.indices))
+        x = plain_module(table, self._parameters)(tensor(self._batch.indices))
+        self._gave[table.key] = array(x)
+        return x
+
+    def _applied(self, module: NetworkModule, x: Tensor) -> Tensor:
+        """What a module without states gives; of one that drops elements with our mask."""
+        self._read[module.key] = array(x)
+        if module.masks:
+            x = tensor(self._done.masks[module.key]) * x
+        else:
+            x = plain_module(module, self._parameters)(x)
+        self._gave[module.key] = array(x)
+        return x
 
     def _first_of(self, key: str) -> dict[str, Array]:
         """A block's states before its first step, (B, n)."""
-        number = self._keys.index(key)
-        return {name: state[number] for name, state in self._first.items()}
+        recurrent = self._scenario.recurrent_of(self._done.by_key[key])
+        number = keys_of(self._done.blocks, recurrent).index(key)  # as h_0 has them
+        return {name: state[number] for name, state in self._first[recurrent.key].items()}
 
-    def _stepped(self) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
-        """Step every block on torch's own chain; give what entered each and each state after every step."""
+    def _stepped(self, recurrent: Recurrent, x: Tensor) -> dict[str, dict[str, Array]]:
+        """Step every block of a module on torch's own chain, and keep what entered each; give each state after every step."""
         blocks = self._done.blocks
-        entered: dict[str, Array] = {}
-        states: dict[str, dict[str, Array]] = {}
-        x = self._input
-        parameters = {name: tensor(value) for name, value in self._scenario.parameters.items()}
+        found: dict[str, dict[str, Array]] = {}
         of_block = cell_stepper if self._batch.num_steps > MANY else module_stepper
-        for layer in range(self._scenario.recurrent.num_layers):
-            for key in keys_of(blocks, layer):
+        output = next(iter(recurrent.cell.states))
+        for layer in range(recurrent.num_layers):
+            keys = keys_of(blocks, recurrent, layer)
+            for key in keys:
                 block = self._done.by_key[key]
                 first = tuple(tensor(state) for state in self._first_of(key).values())
-                step = of_block(self._scenario, block, parameters)
+                step = of_block(self._scenario, block, self._parameters)
                 run = walk(step, x, first, self._living, is_reversed=block.direction == "backward")
-                entered[key] = array(x)
-                states[key] = {name: array(run.whole(k)) for k, name in enumerate(block.program.states)}
-            output = next(iter(self._scenario.cell.states))
+                self._x[key] = array(x)
+                found[key] = {name: array(run.whole(k)) for k, name in enumerate(block.program.states)}
             x = self._dropped(
-                layer, tensor(joined(blocks, layer, {key: kept[output] for key, kept in states.items()}))
+                recurrent, layer, tensor(joined(keys, {key: found[key][output] for key in keys}))
             )
-        return entered, states
+        self._states |= found
+        return found
 
-    def _dropped(self, layer: int, x: Tensor) -> Tensor:
-        above = self._scenario.recurrent.above(layer)
+    def _dropped(self, recurrent: Recurrent, layer: int, x: Tensor) -> Tensor:
+        above = recurrent.above(layer)
         mask = None if above is None else self._done.masks[above.key]
         return x if mask is None else tensor(mask) * x
 
-    def _inner(self, key: str, x: Array, states: dict[str, Array], most: int) -> dict[str, Array]:
+    def _inner(self, key: str, x: Array, states: dict[str, Array]) -> dict[str, Array]:
         block = self._done.by_key[key]
-        return inner_values(self._scenario, block, x, states, self._first_of(key), self._living, most)
+        first = self._first_of(key)
+        return inner_values(self._scenario, block, x, states, first, self._living, self._most)
 
     # ── whole modules ────────────────────────────────────────────────────────────────
 
-    def _of_steps(self, states: dict[str, dict[str, Array]]) -> tuple[ModuleResult, Array]:
+    def _of_steps(
+        self, recurrent: Recurrent, states: dict[str, dict[str, Array]]
+    ) -> tuple[ModuleResult, Array]:
         """The results of loops over a cell: the last layer's h stacked, the last states of all."""
-        names = list(self._scenario.cell.states)
+        names = list(recurrent.cell.states)
         ends = [
             state_as_torch_shows(
-                self._scenario, np.stack([self._final(key, kept[name]) for key, kept in states.items()])
+                self._scenario,
+                recurrent,
+                np.stack([self._final(key, kept[name]) for key, kept in states.items()]),
             )
             for name in names[:2]
         ]
-        last = {key: kept[names[0]] for key, kept in states.items()}
-        output = joined(self._done.blocks, self._scenario.recurrent.num_layers - 1, last)
+        last = keys_of(self._done.blocks, recurrent, recurrent.num_layers - 1)
+        output = joined(last, {key: kept[names[0]] for key, kept in states.items()})
         result = ModuleResult(
             as_torch_shows(self._scenario, output), ends[0], ends[1] if len(ends) > 1 else None
         )
@@ -217,41 +300,45 @@ class _Reference:
         is_reversed = self._done.by_key[key].direction == "backward"
         return final_states(states, self._living, is_reversed=is_reversed)
 
-    def _of_module(self) -> tuple[ModuleResult, tuple[Array, ...]]:
+    def _of_module(self, recurrent: Recurrent, x: Tensor) -> tuple[ModuleResult, tuple[Array, ...]]:
         """The results of the fused module; with dropout in train mode, of single layers with our masks between.
 
         The lower layers' outputs, which the fused module does not return, are those of single layers.
         """
-        if self._done.masks:
-            result, layers = self._chained(self._scenario.recurrent.num_layers)
+        if recurrent.has_masks:
+            result, layers = self._chained(recurrent, x, recurrent.num_layers)
         else:
-            shown = tensor(as_torch_shows(self._scenario, array(self._input)))
-            result = self._fused(whole_module(self._scenario), shown, self._shown_initial())
+            shown = tensor(as_torch_shows(self._scenario, array(x)))
+            module = whole_module(recurrent, self._parameters)
+            initials = self._shown_initial(recurrent)
+            result = self._fused(module, shown, initials, batch_first=recurrent.batch_first)
             layers = [from_torch_shape(self._scenario, result.output)]
-            if self._scenario.recurrent.num_layers > 1:
-                layers = self._chained(self._scenario.recurrent.num_layers - 1)[1] + layers
+            if recurrent.num_layers > 1:
+                layers = self._chained(recurrent, x, recurrent.num_layers - 1)[1] + layers
         return result, tuple(layers)
 
-    def _chained(self, num_layers: int) -> tuple[ModuleResult, list[Array]]:
+    def _chained(self, recurrent: Recurrent, x: Tensor, num_layers: int) -> tuple[ModuleResult, list[Array]]:
         scenario = self._scenario
-        x = self._input
         ends: list[tuple[Array, ...]] = []
         layers: list[Array] = []
         for layer in range(num_layers):
-            part = of_layer(scenario.recurrent, layer)
-            initials = tuple(tensor(state[part]) for state in self._first.values())
-            output, states = self._call(layer_module(scenario, layer), x, initials, batch_first=False)
+            part = of_layer(recurrent, layer)
+            initials = tuple(tensor(state[part]) for state in self._first[recurrent.key].values())
+            module = layer_module(recurrent, layer, self._parameters)
+            output, states = self._call(module, x, initials, batch_first=False)
             ends.append(tuple(array(state) for state in states))
             layers.append(array(output))
-            x = self._dropped(layer, output)
+            x = self._dropped(recurrent, layer, output)
         states_n = [
-            state_as_torch_shows(scenario, np.concatenate(parts)) for parts in zip(*ends, strict=True)
+            state_as_torch_shows(scenario, recurrent, np.concatenate(parts))
+            for parts in zip(*ends, strict=True)
         ]
         shown = as_torch_shows(scenario, layers[-1])
         return ModuleResult(shown, states_n[0], states_n[1] if len(states_n) > 1 else None), layers
 
-    def _fused(self, module: Module, x: Tensor, initials: tuple[Tensor, ...]) -> ModuleResult:
-        batch_first = self._scenario.recurrent.batch_first
+    def _fused(
+        self, module: Module, x: Tensor, initials: tuple[Tensor, ...], *, batch_first: bool
+    ) -> ModuleResult:
         output, states = self._call(module, x, initials, batch_first=batch_first)
         shown = [array(state) for state in states]
         return ModuleResult(array(output), shown[0], shown[1] if len(shown) > 1 else None)
@@ -269,34 +356,33 @@ class _Reference:
             num_steps=self._batch.num_steps,
         )
 
-    def _shown_initial(self) -> tuple[Tensor, ...]:
+    def _shown_initial(self, recurrent: Recurrent) -> tuple[Tensor, ...]:
         """h_0 (and c_0) of all blocks, (D·L, B, n), without B when unbatched."""
         is_batched = self._scenario.is_batched
-        return tuple(tensor(state if is_batched else state[:, 0]) for state in self._first.values())
+        return tuple(
+            tensor(state if is_batched else state[:, 0]) for state in self._first[recurrent.key].values()
+        )
 
-    def _whole_of_cell(self) -> ModuleResult:
+    def _whole_of_cell(self, recurrent: Recurrent, x: Tensor) -> ModuleResult:
         """A cell's whole module, always time-major; its final states laid out as the cell's."""
         scenario = self._scenario
-        x = self._input if scenario.is_batched else self._input[:, 0]
-        output, states = self._call(whole_module(scenario), x, self._shown_initial(), batch_first=False)
+        x = x if scenario.is_batched else x[:, 0]
+        module = whole_module(recurrent, self._parameters)
+        output, states = self._call(module, x, self._shown_initial(recurrent), batch_first=False)
         ends = [array(state)[0] for state in states]
         shown = array(output)
-        if scenario.is_batched and scenario.recurrent.batch_first:
+        if scenario.is_batched and recurrent.batch_first:
             shown = np.swapaxes(shown, 0, 1)
         return ModuleResult(shown, ends[0], ends[1] if len(ends) > 1 else None)
 
     # ── scores ───────────────────────────────────────────────────────────────────────
 
     def _features(self, result: ModuleResult, time_major: Array) -> Array:
+        """What is read of the last recurrent module."""
         if not self._scenario.reads_final_state:
             return time_major
-        return last_layer(self._scenario.recurrent, states_by_block(self._scenario, result.h_n))
-
-    def _scores(self, features: Array) -> Array | None:
-        head = self._scenario.head
-        if head is None:
-            return None
-        return array(plain_module(head, self._scenario.parameters)(tensor(features)))
+        recurrent = self._scenario.recurrent
+        return last_layer(recurrent, states_by_block(self._scenario, recurrent, result.h_n))
 
     def _loss(self, scores: Array) -> tuple[Array | None, dict[str, Array]]:
         """torch.nn's own loss on (T, B, C) or (B, C), and its lines; nothing where there is no target."""

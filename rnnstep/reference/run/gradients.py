@@ -21,37 +21,14 @@ from rnnstep.engine import Block, Pass
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.modules.linear import Linear
+from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reference.run.equations import TorchValues
 from rnnstep.reference.run.layout import Mask, first_states, keys_of, living_rows, states_before
 from rnnstep.reference.run.loss import loss_gradients, loss_of, loss_values
 from rnnstep.reference.run.modules import Tensor, array, leaves, plain_module, tensor
-from rnnstep.reference.run.network import Network
-from rnnstep.reference.run.stepping import Walk, cell_stepper, equations_stepper, varying, walk
-from rnnstep.scenario.model import Scenario
-
-
-@dataclass(frozen=True, eq=False)
-class Along:
-    """Arrays along a stepped run: torch's values, or the derivatives of the loss by them.
-
-    Attributes:
-        entered: what enters each layer, (T, B, I), by its number. As a derivative: by what all its blocks read.
-        x: what enters each block, (T, B, I). As a derivative: by what this block alone read.
-        states: each state after every step, (T, B, n), zeros where a packed row is over. As a derivative: the
-            total one, with what comes from above and from the step after.
-        output: the first state as what stands above the block reads it, (T, B, n). As a derivative: what comes from
-            above alone, that of a final state that the linear layer reads included; also in the padding, whose
-            zeros are read as well.
-        features: what the linear layer reads, (T, B, D·n), or (B, D·n) of the final states.
-        logits: what the loss reads, (T, B, C) or (B, C).
-    """
-
-    entered: Mapping[int, Array]
-    x: Mapping[str, Array]
-    states: Mapping[str, Mapping[str, Array]]
-    output: Mapping[str, Array]
-    features: Array
-    logits: Array
+from rnnstep.reference.run.network import Network, names_of
+from rnnstep.reference.run.stepping import Along, Walk, cell_stepper, equations_stepper, varying, walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,44 +79,67 @@ class _Stepping:
         self._living = living_rows(done.batch)
         self._stepper = equations_stepper if by_equations else cell_stepper
         self.network = Network(done.scenario)
-        self._first = first_states(done.scenario, done.batch)
-        self._entered: dict[int, Tensor] = {}
+        self._first = self.network.first(done.batch)
+        self._entered: dict[str, Tensor] = {}
         self._x: dict[str, Tensor] = {}
         self._walks: dict[str, Walk] = {}
         self._output: dict[str, Tensor] = {}
-        self._features = _keeping(self._read(self._stacked()))
-        self.logits = _keeping(self.network.scores(self._features))
+        self._read: dict[str, Tensor] = {}
+        self._gave: dict[str, Tensor] = {}
+        self._features: Tensor = None
+        self.logits = self._gone_through()
 
     def along(self, of: Callable[[Tensor], Array]) -> Along:
         """Give arrays of all tensors: of their values, or of their gradients."""
-        names = tuple(self._done.scenario.cell.states)
         return Along(
-            entered={layer: of(x) for layer, x in self._entered.items()},
+            entered={key: of(x) for key, x in self._entered.items()},
             x={key: of(x) for key, x in self._x.items()},
             states={
-                key: {name: _over_time(done, state, of) for state, name in enumerate(names)}
+                key: {
+                    name: _over_time(done, state, of)
+                    for state, name in enumerate(self._done.by_key[key].program.states)
+                }
                 for key, done in self._walks.items()
             },
             output={key: of(output) for key, output in self._output.items()},
             features=of(self._features),
             logits=of(self.logits),
+            read={key: of(x) for key, x in self._read.items()},
+            gave={key: of(x) for key, x in self._gave.items()},
         )
 
-    def _stacked(self) -> Tensor:
-        """Step layer after layer; give the last one's output, (T, B, D·n)."""
+    def _gone_through(self) -> Tensor:
+        """Each module on what the one before gave; give what the last one gave, (T, B, n) or (B, n)."""
+        scenario = self._done.scenario
+        x = self.network.given(self._done.batch)
+        if scenario.lookup is not None:
+            self._gave[scenario.lookup.key] = _keeping(x)
+        for module in scenario.behind_lookup:
+            if isinstance(module, Recurrent):
+                x = self._stacked(module, x)
+                if module is scenario.recurrent:
+                    x = self._features = _keeping(self._read_of(x))
+                continue
+            if x is not self._features:
+                x = self._read[module.key] = _entering(x)
+            x = _keeping(self.network.applied(module, x, self._done.masks))
+            if module is not scenario.head:
+                self._gave[module.key] = x
+        return x
+
+    def _stacked(self, recurrent: Recurrent, x: Tensor) -> Tensor:
+        """Step a module layer after layer; give the last one's output, (T, B, D·n)."""
         import torch
 
         done = self._done
-        x = self.network.entered(done.batch)
-        for layer in range(done.scenario.recurrent.num_layers):
-            # What enters at the very bottom is data, and is to have a gradient as well.
-            x = self._entered[layer] = _keeping(x if x.requires_grad else x.clone().requires_grad_())
-            keys = keys_of(done.blocks, layer)
+        for layer in range(recurrent.num_layers):
+            keys = keys_of(done.blocks, recurrent, layer)
+            x = self._entered[keys[0]] = _entering(x)
             for key in keys:
                 self._walk(done.by_key[key], x)
             outputs = [self._output[key] for key in keys]
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
-            above = done.scenario.recurrent.above(layer)
+            above = recurrent.above(layer)
             x = x if above is None else tensor(done.masks[above.key]) * x
         return x
 
@@ -147,8 +147,9 @@ class _Stepping:
         """Step one block on a tensor of its own, which keeps what this block alone sends back."""
         x = self._x[block.key] = _keeping(x.view_as(x))
         is_reversed = block.direction == "backward"
-        number = len(self._walks)  # blocks are stepped in the order in which h_0 has them
-        first = tuple(tensor(state[number]).requires_grad_() for state in self._first.values())
+        recurrent = self._done.scenario.recurrent_of(block)
+        position = keys_of(self._done.blocks, recurrent).index(block.key)  # as h_0 has them
+        first = tuple(tensor(self._first[name][position]).requires_grad_() for name in names_of(recurrent))
         step = self._stepper(self._done.scenario, block, self.network.parameters)
 
         def keeping_step(x_t: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -158,8 +159,8 @@ class _Stepping:
         self._walks[block.key] = done
         self._output[block.key] = _keeping(done.whole(0))
 
-    def _read(self, stacked: Tensor) -> Tensor:
-        """What the linear layer reads: every step, or the final states as they stand in the blocks' outputs.
+    def _read_of(self, stacked: Tensor) -> Tensor:
+        """What is read of the last recurrent module: every step, or the final states as they stand in the blocks' outputs.
 
         Taken from there and not from the last step, so that an output's gradient holds all that comes from above.
         """
@@ -173,10 +174,15 @@ class _Stepping:
         if self._living is not None:
             last = tensor(self._living.sum(axis=0) - 1)
         ends = []
-        for key in keys_of(self._done.blocks, scenario.recurrent.num_layers - 1):
+        for key in keys_of(self._done.blocks, scenario.recurrent, scenario.recurrent.num_layers - 1):
             output, is_reversed = self._output[key], self._done.by_key[key].direction == "backward"
             ends.append(output[0] if is_reversed else output[last, rows])
         return ends[0] if len(ends) == 1 else torch.cat(ends, -1)
+
+
+def _entering(value: Tensor) -> Tensor:
+    """Let what enters keep its gradient; at the very bottom it is data, and is to have one as well."""
+    return _keeping(value if value.requires_grad else value.clone().requires_grad_())
 
 
 def _keeping(value: Tensor) -> Tensor:
@@ -265,7 +271,9 @@ class _Lines:
         self._given = {next(iter(program.inputs)): self._leaf(values.x[key])}
         self._after: dict[str, Tensor] = {}
         self._back: dict[str, Tensor] = {}
-        first, number = first_states(done.scenario, done.batch), list(values.states).index(key)
+        recurrent = done.scenario.recurrent_of(block)
+        first = first_states(done.scenario, recurrent, done.batch)
+        number = keys_of(done.blocks, recurrent).index(key)  # as h_0 has them
         for name, value in values.states[key].items():
             is_reversed = block.direction == "backward"
             before = states_before(value, first[name][number], self._living, is_reversed=is_reversed)
@@ -394,23 +402,27 @@ def block_gradients(
 
 
 def plain_shares(done: Pass, values: Along, gradients: Along, *, share_bytes: int) -> dict[str, Arrays]:
-    """The share of each step in ∂L/∂ of the linear layer's parameters, and of the embedding's, (T, …).
+    """The share of each step in ∂L/∂ of the parameters of modules without states, and of the embedding's, (T, …).
 
     Of a linear layer on the final state it is all of it. Those that would take too much are left out.
     """
     import torch
 
     found: dict[str, Arrays] = {}
-    linear, table, looked_up = done.head, done.lookup, done.scenario.lookup
+    table, looked_up = done.lookup, done.scenario.lookup
     steps = done.batch.num_steps
-    is_single = linear is not None and linear.extent.is_single
-    if linear is not None and _fits(linear, 1 if is_single else steps, share_bytes):
-        g, x = (tensor(whole) for whole in (gradients.logits, values.features))
-        g, x = (whole[None] if is_single else whole for whole in (g, x))
-        found[linear.key] = _head_shares(done, g, x)
+    for module in done.scenario.behind_lookup:
+        if isinstance(module, Recurrent):
+            continue
+        block = done.by_key[module.key]
+        is_single = block.extent.is_single
+        if _fits(block, 1 if is_single else steps, share_bytes):
+            g, x = (tensor(whole) for whole in (gradients.given_by(block.key), values.read_by(block.key)))
+            g, x = (whole[None] if is_single else whole for whole in (g, x))
+            found[block.key] = _module_shares(done, module, g, x)
     if table is not None and looked_up is not None and _fits(table, steps, share_bytes):
         assert done.batch.indices is not None
-        g, places = tensor(gradients.entered[0]), tensor(done.batch.indices)
+        g, places = tensor(gradients.given_by(table.key)), tensor(done.batch.indices)
         whole = g.new_zeros((steps, *table.parameters["weight"].shape))
         whole.index_put_((torch.arange(steps)[:, None], places), g, accumulate=True)
         if looked_up.padding_idx is not None:
@@ -419,21 +431,19 @@ def plain_shares(done: Pass, values: Along, gradients: Along, *, share_bytes: in
     return found
 
 
-def _head_shares(done: Pass, g: Tensor, x: Tensor) -> Arrays:
-    """The share of each step in ∂L/∂ of the parameters of what makes the scores, from ∂L/∂ of these and what it read."""
+def _module_shares(done: Pass, module: NetworkModule, g: Tensor, x: Tensor) -> Arrays:
+    """The share of each step in ∂L/∂ of a module's parameters, from ∂L/∂ of what it gave and what it read."""
     import torch
 
-    head = done.scenario.head
-    assert head is not None
-    if isinstance(head, Linear):  # all steps in one product; autograd is asked step by step
+    if isinstance(module, Linear):  # all steps in one product; autograd is asked step by step
         shares = {"weight": array(torch.matmul(g.mT, x))}
-        return shares | {"bias": array(g.sum(dim=1))} if head.bias else shares
-    if not head.parameters:
+        return shares | {"bias": array(g.sum(dim=1))} if module.bias else shares
+    if not module.parameters:
         return {}
-    module = plain_module(head, leaves(done.scenario))
-    names, parameters = zip(*module.named_parameters(), strict=True)
+    made = plain_module(module, leaves(done.scenario))
+    names, parameters = zip(*made.named_parameters(), strict=True)
     with torch.enable_grad():
-        each = [torch.autograd.grad(module(x_t), parameters, g_t) for x_t, g_t in zip(x, g, strict=True)]
+        each = [torch.autograd.grad(made(x_t), parameters, g_t) for x_t, g_t in zip(x, g, strict=True)]
     return {
         name: array(torch.stack(parts)) for name, parts in zip(names, zip(*each, strict=True), strict=True)
     }
@@ -473,7 +483,7 @@ class ReferenceGradients:
             (1, …). A block whose shares would take too much is missing.
         loss_lines: self-check: every line of the block `loss`, from `values`, (T, B, n); (1, B, n) of the final state.
         loss_inner: self-check: ∂L/∂ of every line of the block `loss`, likewise.
-        self_checked: the states whose gradient torch's modules do not give away whole, c of an LSTM with a
+        self_checked: by block the states whose gradient torch's modules do not give away whole, c of an LSTM with a
             projection: its way through the h_t of the same step is that of the equations.
     """
 
@@ -489,7 +499,7 @@ class ReferenceGradients:
     shares: Mapping[str, Mapping[str, Array]]
     loss_lines: Mapping[str, Array] = field(default_factory=dict)
     loss_inner: Mapping[str, Array] = field(default_factory=dict)
-    self_checked: tuple[str, ...] = ()
+    self_checked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def states(self) -> Mapping[str, Mapping[str, Array]]:
@@ -498,7 +508,7 @@ class ReferenceGradients:
 
     def is_module_confirmed(self, key: str, name: str) -> bool:
         """Whether the gradient of a block's value is torch.nn's own number, and no self-check."""
-        is_state = name in self.states[key] and name not in self.self_checked
+        is_state = name in self.states[key] and name not in self.self_checked.get(key, ())
         return self.is_module and (is_state or name == "x")
 
 
@@ -525,14 +535,14 @@ def _run(done: Pass, inner_bytes: int, share_bytes: int) -> ReferenceGradients:
     loss = loss_of(scenario, done.batch, network(done.batch, done.masks).logits)
     go_back(loss)
     stepped = step_through(done)
-    self_checked = _self_checked(scenario)
+    self_checked = _self_checked(done)
     gradients = _completed(done, self_checked, stepped.values, stepped.gradients)
     lines = block_gradients(done, stepped.values, gradients, inner_bytes=inner_bytes, share_bytes=share_bytes)
     shares = {key: found.shares for key, found in lines.items() if found.shares}
     assert done.loss_run is not None
     losses, scores = done.loss_run.blocks, stepped.values.logits.reshape(done.loss_run.outputs.shape)
     return ReferenceGradients(
-        is_module=not scenario.recurrent.is_own,
+        is_module=not any(one.is_own for one in scenario.recurrents),
         loss=float(loss.detach()),
         parameters=gradients_of(network.parameters),
         stepped_loss=stepped.loss,
@@ -548,19 +558,21 @@ def _run(done: Pass, inner_bytes: int, share_bytes: int) -> ReferenceGradients:
     )
 
 
-def _self_checked(scenario: Scenario) -> tuple[str, ...]:
+def _self_checked(done: Pass) -> dict[str, tuple[str, ...]]:
     """Torch's module with a projection returns c_t beside the h_t made of it: its gradient lacks the way through h_t."""
-    recurrent = scenario.recurrent
-    return ("c",) if recurrent.proj_size and not recurrent.is_own else ()
+    modules = {key: done.scenario.recurrent_of(run.block) for key, run in done.runs.items()}
+    return {key: ("c",) for key, one in modules.items() if one.proj_size and not one.is_own}
 
 
-def _completed(done: Pass, names: tuple[str, ...], values: Along, gradients: Along) -> Along:
+def _completed(done: Pass, names: Mapping[str, tuple[str, ...]], values: Along, gradients: Along) -> Along:
     """Add to some states' gradients what reaches them within the step, by autograd on the equations."""
     if not names:
         return gradients
     states = {
         key: {
-            name: value + within_step(done, key, name, values, gradients) if name in names else value
+            name: value + within_step(done, key, name, values, gradients)
+            if name in names.get(key, ())
+            else value
             for name, value in by_name.items()
         }
         for key, by_name in gradients.states.items()

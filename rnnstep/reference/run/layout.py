@@ -30,13 +30,12 @@ def living_rows(batch: Batch) -> Mask | None:
     return living
 
 
-def first_states(scenario: Scenario, batch: Batch) -> dict[str, Array]:
-    """Each state before a batch's first step, (D·L, B, n): layer by layer, forward before backward, as torch has h_0."""
-    recurrent, shared = scenario.recurrent, scenario.initial_state
-    every = shared if batch.initial_state is None else batch.initial_state
+def first_states(scenario: Scenario, recurrent: Recurrent, batch: Batch) -> dict[str, Array]:
+    """Each state of a module before a batch's first step, (D·L, B, n): layer by layer, forward before backward, as torch has h_0."""
+    every = scenario.initial_state if batch.initial_state is None else batch.initial_state
     found = {}
     for name, size in recurrent.state_sizes.items():
-        given = every.get(f"{name}_0")
+        given = every.get(f"{recurrent.before_places}{name}_0")
         zeros = np.zeros((recurrent.num_states, batch.num_rows, size), scenario.dtype)
         found[name] = zeros if given is None else given
     return found
@@ -67,11 +66,11 @@ def final_states(states: Array, living: Mask | None, *, is_reversed: bool) -> Ar
     return np.asarray(states[living.sum(axis=0) - 1, np.arange(living.shape[1])])
 
 
-def states_by_block(scenario: Scenario, shown: Array) -> Array:
-    """Lay out h_n or c_n as (D·L, B, n), from the shape that torch returns."""
+def states_by_block(scenario: Scenario, recurrent: Recurrent, shown: Array) -> Array:
+    """Lay out h_n or c_n of a module as (D·L, B, n), from the shape that torch returns."""
     if not scenario.is_batched:
         shown = shown[..., None, :]
-    return shown[None] if scenario.recurrent.is_cell else shown
+    return shown[None] if recurrent.is_cell else shown
 
 
 def last_layer(recurrent: Recurrent, whole: Array) -> Array:
@@ -79,14 +78,18 @@ def last_layer(recurrent: Recurrent, whole: Array) -> Array:
     return np.concatenate(list(whole[-recurrent.num_directions :]), axis=-1)
 
 
-def keys_of(blocks: Sequence[Block], layer: int) -> list[str]:
-    """The recurrent blocks of a layer: `["L0"]`, or `["L0", "L0←"]`."""
-    return [block.key for block in blocks if block.kind == "recurrent" and block.layer == layer]
+def keys_of(blocks: Sequence[Block], recurrent: Recurrent, layer: int | None = None) -> list[str]:
+    """The recurrent blocks of a module, or of one of its layers: `["L0"]`, or `["L0", "L0←"]`."""
+    return [
+        block.key
+        for block in blocks
+        if block.program.states and block.module == recurrent.key and layer in (None, block.layer)
+    ]
 
 
-def joined(blocks: Sequence[Block], layer: int, by_key: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-    """A layer's arrays (…, n), both directions joined, (…, D·n)."""
-    parts = [by_key[key] for key in keys_of(blocks, layer)]
+def joined(keys: Sequence[str], by_key: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """The arrays (…, n) of both directions of a layer joined, (…, D·n)."""
+    parts = [by_key[key] for key in keys]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 

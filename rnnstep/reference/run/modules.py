@@ -38,15 +38,13 @@ def leaves(scenario: Scenario) -> dict[str, Tensor]:
     return {name: nn.Parameter(tensor(value)) for name, value in scenario.parameters.items()}
 
 
-def whole_module(scenario: Scenario, parameters: Parameters | None = None) -> Module:
-    """The scenario's torch.nn.RNN, LSTM or GRU; for a cell, the whole module of the same name with its weights.
+def whole_module(recurrent: Recurrent, parameters: Parameters) -> Module:
+    """torch.nn.RNN, LSTM or GRU of a description; for a cell, the whole module of the same name with its weights.
 
-    The parameters are the scenario's, or those given: then the module works on these very tensors.
+    Of tensors the module works on these very ones.
     """
-    recurrent = scenario.recurrent
-    suffix = "_l0" if recurrent.is_cell else ""
-    given = scenario.parameters if parameters is None else parameters
-    own = {f"{name}{suffix}": value for name, value in given.items() if "." not in name}
+    suffix, before = "_l0" if recurrent.is_cell else "", recurrent.before_names
+    own = {f"{one.name.removeprefix(before)}{suffix}": parameters[one.name] for one in recurrent.parameters}
     made = _constructor(recurrent, is_cell=False)(
         recurrent.input_size,
         recurrent.hidden_size,
@@ -59,9 +57,8 @@ def whole_module(scenario: Scenario, parameters: Parameters | None = None) -> Mo
     return _filled(made, own)
 
 
-def layer_module(scenario: Scenario, layer: int, parameters: Parameters | None = None) -> Module:
-    """One layer of the module, all its directions, time-major: for a chain with dropout between."""
-    recurrent = scenario.recurrent
+def layer_module(recurrent: Recurrent, layer: int, parameters: Parameters) -> Module:
+    """One layer of a module, all its directions, time-major: for a chain with dropout between."""
     made = _constructor(recurrent, is_cell=False)(
         recurrent.input_size_of(layer),
         recurrent.hidden_size,
@@ -69,9 +66,9 @@ def layer_module(scenario: Scenario, layer: int, parameters: Parameters | None =
         device="meta",
         **recurrent.own_arguments(is_cell=False),
     )
-    given = scenario.parameters if parameters is None else parameters
-    names = {name: name.replace("_l0", f"_l{layer}") for name in made.state_dict()}
-    return _filled(made, {name: given[kept] for name, kept in names.items()})
+    before = recurrent.before_names
+    names = {name: before + name.replace("_l0", f"_l{layer}") for name in made.state_dict()}
+    return _filled(made, {name: parameters[kept] for name, kept in names.items()})
 
 
 def plain_module(description: NetworkModule, parameters: Parameters) -> Module:
@@ -125,9 +122,8 @@ def called(
     return output, ends if isinstance(ends, tuple) else (ends,)
 
 
-def one_layer(scenario: Scenario, block: Block, parameters: Parameters, *, is_cell: bool) -> Module:
+def one_layer(recurrent: Recurrent, block: Block, parameters: Parameters, *, is_cell: bool) -> Module:
     """One layer in one direction as torch.nn.RNN, LSTM or GRU; or as torch's cell, of a whole module too."""
-    recurrent = scenario.recurrent
     made = _constructor(recurrent, is_cell=is_cell)(
         recurrent.input_size_of(block.layer),
         recurrent.hidden_size,

@@ -11,7 +11,6 @@ from rnnstep.engine.blocks import build
 from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.reference.run.layout import first_states
 from rnnstep.reference.run.loss import loss_of, mistake_of
 from rnnstep.reference.run.modules import Tensor, array, called, tensor, whole_module
 from rnnstep.reference.run.network import FirstStates, Network
@@ -91,9 +90,13 @@ def _loop_lines(scenario: Scenario) -> Iterator[str]:
     """The loop over a cell, as a user would write it, up to the loss."""
     states = tuple(scenario.cell.states)
     of_steps = ".unbind(1)" if scenario.recurrent.batch_first and scenario.is_batched else ""
-    x_t = "x_t" if scenario.lookup is None else f"{scenario.lookup.key}(x_t)"
+    x_t, logits = "x_t", states[0]
+    at = scenario.layers.index(scenario.recurrent)
+    for module in scenario.layers[:at]:
+        x_t = f"{module.key}({x_t})"
+    for module in scenario.layers[at + 1 :]:
+        logits = f"{module.key}({logits})"
     h = states[0] if len(states) == 1 else f"({', '.join(states)})"
-    logits = states[0] if scenario.head is None else f"{scenario.head.key}({states[0]})"
     yield f"for x_t, y_t in zip(x{of_steps}, y{of_steps}):"
     yield f"    {', '.join(states)} = cell({x_t}, {h})"
     assert scenario.loss is not None
@@ -107,11 +110,12 @@ def _loop(scenario: Scenario, *, retain_graph: bool) -> None:
     network = Network(scenario)
     optimizer = optimizer_of(scenario.training, network.parameters)
     batch = scenario.batches[0]
-    states: FirstStates = first_states(scenario, batch)
+    masks = scenario.masks_of(batch)
+    states: FirstStates = network.first(batch)
     loss: Tensor = 0
     for t in range(batch.num_steps):
         step = _step_of(batch, t)
-        answer = network(step, {}, states)
+        answer = network(step, {key: mask[t : t + 1] for key, mask in masks.items()}, states)
         states = answer.ends
         loss = loss + loss_of(scenario, step, answer.logits)
         loss.backward(retain_graph=retain_graph)
@@ -168,9 +172,10 @@ def _wrong_shapes(scenario: Scenario) -> Iterator[tuple[Text, Shape]]:
 def _begin(scenario: Scenario, shape: Shape) -> None:
     """Call the module, or the cell on the first step, with zeros of a shape as h_0."""
     network, batch, recurrent = Network(scenario), scenario.batches[0], scenario.recurrent
-    x = tensor(as_torch_shows(scenario, array(network.entered(batch))))
-    first = first_states(scenario, batch).values()
-    right = [tensor(state_as_torch_shows(scenario, state)) for state in first]
+    x = tensor(as_torch_shows(scenario, array(network.entered(batch, scenario.masks_of(batch)))))
+    right = [
+        tensor(state_as_torch_shows(scenario, recurrent, state)) for state in network.first(batch).values()
+    ]
     states = (x.new_zeros(shape), *right[1:])
     if recurrent.is_cell:
         (block,) = (block for block in build(scenario) if block.kind == "recurrent")
@@ -178,7 +183,7 @@ def _begin(scenario: Scenario, shape: Shape) -> None:
         cell_stepper(scenario, block, network.parameters)(x_1, states)
     else:
         called(
-            whole_module(scenario),
+            whole_module(recurrent, scenario.parameters),
             x,
             states,
             batch.packed_lengths,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,9 +32,10 @@ Stepper = Callable[[Tensor, States], States]  # x (b, I), states (b, n) → stat
 
 def module_stepper(scenario: Scenario, block: Block, parameters: Parameters) -> Stepper:
     """What takes one step of a block: the module that the scenario names, one layer and direction of it."""
-    if scenario.recurrent.is_own or scenario.recurrent.is_cell:
+    recurrent = scenario.recurrent_of(block)
+    if recurrent.is_own or recurrent.is_cell:
         return cell_stepper(scenario, block, parameters)
-    module = one_layer(scenario, block, parameters, is_cell=False)
+    module = one_layer(recurrent, block, parameters, is_cell=False)
     return lambda x, states: tuple(
         state[0]
         for state in _as_tuple(module(x[None], _state_argument(tuple(state[None] for state in states)))[1])
@@ -47,11 +48,12 @@ def cell_stepper(scenario: Scenario, block: Block, parameters: Parameters) -> St
     torch has no cell with a projection: there the module itself takes the step, one layer and direction of it.
     A cell of one's own is its equations in torch's operations.
     """
-    if scenario.recurrent.is_own:
+    recurrent = scenario.recurrent_of(block)
+    if recurrent.is_own:
         return equations_stepper(scenario, block, parameters)
-    if scenario.recurrent.proj_size:
+    if recurrent.proj_size:
         return module_stepper(scenario, block, parameters)
-    cell = one_layer(scenario, block, parameters, is_cell=True)
+    cell = one_layer(recurrent, block, parameters, is_cell=True)
     return lambda x, states: _as_tuple(cell(x, _state_argument(states)))
 
 
@@ -151,6 +153,42 @@ def walk(step: Stepper, x: Tensor, first: States, living: Mask | None, *, is_rev
                 state.index_put((live,), value) for state, value in zip(states, after[t], strict=True)
             )
     return Walk(after, lives, states, (steps, rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Along:
+    """Arrays along a stepped run: torch's values, or the derivatives of the loss by them.
+
+    Attributes:
+        entered: what enters each layer, (T, B, I), by the key of its first block. As a derivative: by what all its blocks
+            read.
+        x: what enters each block, (T, B, I). As a derivative: by what this block alone read.
+        states: each state after every step, (T, B, n), zeros where a packed row is over. As a derivative: the
+            total one, with what comes from above and from the step after.
+        output: the first state as what stands above the block reads it, (T, B, n). As a derivative: what comes from
+            above alone, that of a final state that the linear layer reads included; also in the padding, whose
+            zeros are read as well.
+        features: what is read of the last recurrent module, (T, B, D·n), or (B, D·n) of the final states.
+        logits: what the loss reads, (T, B, C) or (B, C).
+        read, gave: what the modules without states read and gave, by their keys, (T, B, n), but for `features` and `logits`.
+    """
+
+    entered: Mapping[str, Array]
+    x: Mapping[str, Array]
+    states: Mapping[str, Mapping[str, Array]]
+    output: Mapping[str, Array]
+    features: Array
+    logits: Array
+    read: Mapping[str, Array] = field(default_factory=dict)
+    gave: Mapping[str, Array] = field(default_factory=dict)
+
+    def read_by(self, key: str) -> Array:
+        """What a module without states read."""
+        return self.read.get(key, self.features)
+
+    def given_by(self, key: str) -> Array:
+        """What a module without states gave."""
+        return self.gave.get(key, self.logits)
 
 
 # ── every line, beside the steps ─────────────────────────────────────────────────────────────────

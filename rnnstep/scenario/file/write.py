@@ -26,6 +26,7 @@ from rnnstep.equations.write import write_line
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.language import Text
 from rnnstep.modules.module import NetworkModule
+from rnnstep.scenario.chain import MODE
 from rnnstep.scenario.file.atomic_write import check_writable, whole_file
 from rnnstep.scenario.file.change_toml import array_text, plain_text, string_text
 from rnnstep.scenario.file.document import Limits
@@ -227,12 +228,18 @@ class _Writer:
         is_batch_first = scenario.recurrent.batch_first and scenario.is_batched
         self._axes = (1, 0) if is_batch_first else (0, 1)
         # The short form has no table for every module: then all of them are written in the long form.
-        is_short = all(layer.key in ("", *BESIDE) for layer in scenario.layers)
-        tables: dict[str, _Table | list[_Table]] = {"": self._heading(), **self._input_tables()}
+        is_short = all(layer.key in ("", *BESIDE) for layer in scenario.layers) and not scenario.is_network
+        heading = self._heading()
+        tables: dict[str, _Table | list[_Table]] = {"": heading, **self._input_tables()}
         if is_short:
             tables["recurrent"] = _options(scenario.recurrent)
         else:
-            tables["layers"] = [_layer(layer) for layer in scenario.layers]
+            above = MODE if scenario.is_network else ()  # what is of all layers
+            layers = [_layer(layer) for layer in scenario.layers]
+            heading |= {key: one[key] for one in layers for key in above if key in one}
+            tables["layers"] = [
+                {key: value for key, value in one.items() if key not in above} for one in layers
+            ]
         if scenario.recurrent.is_own:
             tables[f"cell.{_key(scenario.recurrent.module)}"] = _cell_table(scenario.cell)
         if is_short:
@@ -447,7 +454,10 @@ def _options(module: NetworkModule) -> _Table:
 
 def _layer(module: NetworkModule) -> _Table:
     """Give a module as one of [[layers]]; a recurrent one has its name among its options."""
-    return {"module": _value(module.torch), **_options(module)} if module.torch else _options(module)
+    if not module.torch:
+        return _options(module)
+    named = {} if module.key == type(module).key else {"name": _value(module.key)}
+    return {"module": _value(module.torch), **named, **_options(module)}
 
 
 def _texts(name: str, table: _Table | list[_Table]) -> Iterator[str]:
