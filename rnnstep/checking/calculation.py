@@ -22,6 +22,7 @@ from rnnstep.engine.learning import Learning
 from rnnstep.engine.optimizers import largest_update
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.structure import Phase, Stage
+from rnnstep.equations.differentiate import ABOVE
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.equations.shares import ROWS, D
 from rnnstep.network.blocks import Block, Extent
@@ -444,8 +445,19 @@ class Calculation:
             found.take(name, (point(np.zeros((*rows, *size))), self.no_doubts))
         for name in program.inputs:
             if name.startswith(D) and not name.endswith(ROWS):
-                found.take(name, self.slip.sent(self, block, t))
+                value = name.removeprefix(D).removesuffix(ABOVE)
+                is_output = value == self.done.by_key[block.key].output
+                found.take(
+                    name, self.slip.sent(self, block, t) if is_output else self._given(block, value, t)
+                )
         return found
+
+    def _given(self, block: Block, name: str, t: int) -> Fed:
+        """The gradient that is given at a value of a block at a step, (B, n), as people read it."""
+        given = None if self.done.batch.above is None else self.done.batch.above.get((block.key, name))
+        assert given is not None
+        extent = self.done.by_key[block.key].extent
+        return shown(given[0 if extent.is_single else t], self.reading.decimals), self.no_doubts
 
     def later(self, block: Block, state: str, t: int) -> Fed:
         """What a step of the backward pass is given by the one computed before it."""
@@ -478,7 +490,12 @@ class Calculation:
 
     def sent(self, block: Block, t: int) -> Fed:
         """∂L/∂ of what a block gave at a step, from the blocks that read it, (B, n); of the loss itself one."""
-        parts = [self._sent_back(part, t) for part in self.done.graph.readers(block.key)]
+        readers = self.done.graph.readers(block.key)
+        there = self.stage("backward").by_key
+        parts = [self._sent_back(part, t) for part in readers if part.reader in there]
+        output = self.done.by_key[block.key].output
+        if self.done.loss_run is None and (block.key, output) in (self.done.batch.above or {}):
+            parts.append(self._given(block, output, t))
         if not parts:
             is_loss = block.extent is Extent.ONCE
             size = int(self.done.by_key[block.key].program.shapes[self.done.by_key[block.key].output][0])

@@ -9,7 +9,7 @@ first; of any other block for all steps at once, as none of them reads another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -25,8 +25,9 @@ from rnnstep.equations.syntax import names_in
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.network.blocks import Block, Extent
-from rnnstep.network.graph import Part
+from rnnstep.network.graph import Graph, Part
 from rnnstep.network.wires import When
+from rnnstep.scenario.model import Batch
 
 
 class BlockBackward(Protocol):
@@ -72,7 +73,7 @@ class BackwardPass:
         self.batch = done.batch
         self.index = done.index
         self.given = given
-        self._reached = self._blocks_reached()
+        self._reached = blocks_reached(done.graph, done.blocks, given)
         self._equations_of = equations_of
         self._dtype = dtype
         self._of_blocks: dict[str, BlockBackward] = {}
@@ -116,15 +117,6 @@ class BackwardPass:
         return whole
 
     # ── going ────────────────────────────────────────────────────────────────────────
-
-    def _blocks_reached(self) -> tuple[Block, ...]:
-        """The blocks that anything goes back through, the last first: all, or those that given gradients reach."""
-        blocks = reversed(self.done.blocks)
-        if self.given is None:
-            return tuple(blocks)
-        keys = {key for key, _ in self.given}
-        reached = keys.union(*(self.done.graph.below(key) for key in keys))
-        return tuple(block for block in blocks if block.key in reached)
 
     def _go(self) -> None:
         """Go through the blocks, the last first: all that reads one has been gone through then."""
@@ -268,15 +260,28 @@ class BackwardPass:
         yield from reversed(list(self.done.recurrent_steps()))
 
 
-def given_gradients(done: Pass, above: GivenGradients, dtype: np.dtype[np.floating]) -> GivenGradients:
-    """Gradients given at values, as a backward pass begins with them.
+def blocks_reached(
+    graph: Graph, blocks: Sequence[Block], given: Iterable[tuple[str, str]] | None
+) -> tuple[Block, ...]:
+    """The blocks that anything goes back through, the last first: all from a loss, or those below where gradients are given."""
+    if given is None:
+        return tuple(reversed(blocks))
+    keys = {key for key, _ in given}
+    reached = keys.union(*(graph.below(key) for key in keys))
+    return tuple(block for block in reversed(blocks) if block.key in reached)
+
+
+def given_gradients(
+    blocks: Mapping[str, Block], batch: Batch, above: GivenGradients, dtype: np.dtype[np.floating]
+) -> GivenGradients:
+    """Gradients given at values of a batch, as a backward pass begins with them.
 
     Raises:
-        UsageError: A run has no such value, or the value has another shape.
+        UsageError: No block computes such a value, or it has another shape.
     """
     found = {}
     for (key, name), given in above.items():
-        block = done.by_key.get(key)
+        block = blocks.get(key)
         where = f"{key}/{name}"
         if block is None or name not in block.program.by_name or not block.program.shapes[name]:
             raise UsageError(
@@ -286,8 +291,8 @@ def given_gradients(done: Pass, above: GivenGradients, dtype: np.dtype[np.floati
             raise UsageError(
                 Text("{place} is made of parameters alone: no gradient is given there", place=where)
             )
-        rows = 1 if block.extent is Extent.ONCE else done.batch.num_rows
-        steps = 1 if block.extent.is_single else done.batch.num_steps
+        rows = 1 if block.extent is Extent.ONCE else batch.num_rows
+        steps = 1 if block.extent.is_single else batch.num_steps
         expected = (steps, rows, *map(int, block.program.shapes[name]))
         if np.shape(given) != expected:
             raise UsageError(

@@ -79,7 +79,7 @@ class Epoch:
         return self._passes[batch]
 
     def backward(self, batch: int) -> BackwardPass | None:
-        """The backward pass of a batch; None without a loss."""
+        """The backward pass of a batch; None without a loss or gradients that are given."""
         if batch not in self._backward:
             self._backward[batch] = self._model(batch).backward(self.forward(batch))
         return self._backward[batch]

@@ -136,10 +136,10 @@ class _Jacobians:
         live = self._run.live_rows(t)
         place = self._row if live is None else int(np.flatnonzero(live == self._row)[0])
         values = self._run.values(t)
-        above = self._equations.derived.above
+        outside = self._equations.from_outside
         inputs = [
             np.zeros((1, rows, int(core.shapes[name][0])), self._dtype)
-            if name == above
+            if name in outside
             else np.ascontiguousarray(
                 np.broadcast_to(values[name][place], (1, rows, len(values[name][place])))
             )

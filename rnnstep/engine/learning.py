@@ -166,7 +166,7 @@ class Learning:
                 return False
             done = epoch.forward(index) if index == 0 else model.run_batch(index)
             found: list[NotFinite] = []
-            self._look(0, found, Looked(index, done, model.backward(done) if done.loss_run else None, None))
+            self._look(0, found, Looked(index, done, model.backward(done), None))
             self._batches_looked_at = index + 1
             if found:
                 self._finding = found[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnstep.engine.backward import BackwardPass, GivenGradients, given_gradients
+from rnnstep.engine.backward import BackwardPass, GivenGradients, blocks_reached, given_gradients
 from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.blocks import build
 from rnnstep.engine.loss import LossBlocks, loss_blocks
@@ -52,7 +52,8 @@ class Model:
         made: what was made for a model that differs in its numbers alone.
 
     Raises:
-        UsageError: parameters are pending, so that there is nothing to run yet.
+        UsageError: parameters are pending, so that there is nothing to run yet; or gradients are given where there is no
+            such value.
     """
 
     def __init__(self, scenario: Scenario, made: _Made | None = None) -> None:
@@ -67,6 +68,9 @@ class Model:
         self._dtype = scenario.dtype
         self._made = _Made(build(scenario)) if made is None else made
         self.blocks = self._made.blocks
+        for batch in scenario.batches:
+            if batch.above is not None:
+                self._given(batch)
 
     def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
         """The same model with other numbers; what was compiled serves both."""
@@ -107,31 +111,52 @@ class Model:
             done: A run of this model.
             above: Gradients that are given at any values that blocks compute, in place of the loss: by the block and the
                 value, ("L0", "c"), an array (T, B, n), of what is computed once (1, B, n). Where a packed row is over
-                they count for nothing.
+                they count for nothing. Without them those of the batch itself, where there is no loss.
 
         Raises:
             UsageError: There is no such value, or it has another shape.
         """
-        if above is None:
-            if done.loss_run is None:
-                return None
-            with np.errstate(all="ignore"):
-                return BackwardPass(
-                    done, lambda block: self.backward_equations(block, done.index), self._dtype
-                )
-        given = given_gradients(done, above, self._dtype)
-        equations: dict[str, BackwardEquations] = {}
+        if above is not None:
+            given = given_gradients(done.by_key, done.batch, above, self._dtype)
+        elif done.loss_run is None and done.batch.above is not None:
+            given = self._given(done.batch)
+        elif done.loss_run is None:
+            return None
+        else:
+            given = None
+        with np.errstate(all="ignore"):
+            return BackwardPass(done, self._equations_from(given or {}, done.index), self._dtype, given)
+
+    def _given(self, batch: Batch) -> GivenGradients:
+        """The gradients that a batch's backward pass begins with in the place of a loss."""
+        blocks = {block.key: block for block in self.blocks}
+        return given_gradients(blocks, batch, batch.above or {}, self._dtype)
+
+    def _equations_from(
+        self, given: Iterable[tuple[str, str]], index: int
+    ) -> Callable[[Block], BackwardEquations]:
+        """The backward pass through each block where gradients are given at values beside the blocks' outputs."""
+        made: dict[str, BackwardEquations] = {}
+        by_block = {key: [name for one, name in given if one == key] for key, _ in given}
 
         def equations_of(block: Block) -> BackwardEquations:
-            others = [name for key, name in given if key == block.key and name != block.output]
+            others = [name for name in by_block.get(block.key, ()) if name != block.output]
             if not others:
-                return self.backward_equations(block, done.index)
-            if block.key not in equations:
-                equations[block.key] = self._equations(block, done.index, others)
-            return equations[block.key]
+                return self.backward_equations(block, index)
+            if block.key not in made:
+                made[block.key] = self._equations(block, index, others)
+            return made[block.key]
 
-        with np.errstate(all="ignore"):
-            return BackwardPass(done, equations_of, self._dtype, given)
+        return equations_of
+
+    def backward_blocks(self, index: int) -> tuple[Block, ...]:
+        """The blocks of a batch's backward pass, in its order."""
+        batch, blocks = self.scenario.batches[index], self.blocks_of(index)
+        given = None if self.scenario.has_loss else self._given(batch)
+        equations_of = self._equations_from(given or {}, index)
+        return tuple(
+            equations_of(block).block(block) for block in blocks_reached(Graph(blocks), blocks, given)
+        )
 
     def _run_batch(self, index: int, *, is_test: bool = False) -> Pass:
         batch = (self.scenario.test_batches if is_test else self.scenario.batches)[index]

@@ -44,17 +44,16 @@ class Structure:
     """The stages of a scenario's batches; every epoch has the same.
 
     Attributes:
-        phases: forward; backward where there is a loss; update where there is an optimizer, too.
+        phases: forward; backward where there is a loss, or gradients are given; update where there is an optimizer, too.
     """
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
         self._stages: dict[tuple[int, Phase], Stage] = {}
         self.phases: tuple[Phase, ...] = ("forward",)
-        if trainer.scenario.has_loss:
-            self.phases = (
-                ("forward", "backward") if trainer.optimizer is None else ("forward", "backward", "update")
-            )
+        if trainer.scenario.goes_back:
+            is_learnt = trainer.optimizer is not None and trainer.scenario.has_loss
+            self.phases = ("forward", "backward", "update") if is_learnt else ("forward", "backward")
 
     @property
     def num_batches(self) -> int:
@@ -76,9 +75,7 @@ class Structure:
         steps = self._forward_steps(self._trainer.scenario.batches[batch], blocks)
         if phase == "forward":
             return Stage(phase, blocks, steps)
-        back = tuple(
-            self._trainer.model.backward_equations(block, batch).block(block) for block in reversed(blocks)
-        )
+        back = self._trainer.model.backward_blocks(batch)
         return Stage(phase, back, {block.key: steps[block.key][::-1] for block in back})
 
     @staticmethod

@@ -235,17 +235,20 @@ class Gradients:
 def gradients(scenario: Scenario, *, is_beside: bool = True) -> Gradients:
     """Run a complete scenario from its parameters, go back from the loss, and let autograd do the same if it is to.
 
+    Where gradients are given in the place of a loss nothing stands beside.
+
     Raises:
         UsageError: There is no loss to go back from.
     """
-    check_loss(scenario)
+    if not scenario.goes_back:
+        check_loss(scenario)
     model = Model(scenario)
     passes, comparisons = [], []
     for done in model.run().passes:
         back = model.backward(done)
         assert back is not None
         passes.append(back)
-        if is_beside:
+        if is_beside and scenario.has_loss:
             comparisons.append(check_gradients(done, back))
     return Gradients(passes, comparisons)
 

@@ -37,6 +37,8 @@ class BatchInput:
         packed: Whether the padding is left out.
         masks: What dropout multiplies the output of each layer but the last with, in that output's shape; drawn from
             the seed without.
+        above: Gradients that the backward pass begins with in the place of a loss: by the block and the value that they are
+            given at, ("L0", "c"), an array (T, B, n).
         recorded: What another run gave for this batch; it stands beside the engine's in the place of torch's results.
     """
 
@@ -46,6 +48,7 @@ class BatchInput:
     lengths: tuple[int, ...] | None = None
     packed: bool = True
     masks: Sequence[ArrayLike] | None = None
+    above: Mapping[tuple[str, str], ArrayLike] | None = None
     recorded: Recorded | None = None
 
 
@@ -190,6 +193,7 @@ def _batch(given: BatchInput, recurrent: Recurrent, dtype: np.dtype[Any], where:
         packed=lengths is not None and given.packed,
         initial_state=states or None,
         masks=_masks(recurrent, given, steps, rows, dtype, where),
+        above=None if given.above is None else {at: np.array(g, dtype) for at, g in given.above.items()},
         recorded=given.recorded,
     )
 

@@ -116,6 +116,9 @@ class Batch:
     target: NDArray[np.generic] | None = None  # (T, B) or (B,) classes, (T, B, O) or (B, O) values
     initial_state: Mapping[str, Floats] | None = None  # h_0, c_0 of its own, (L·D, B, n); else the scenario's
     masks: Mapping[str, Floats] | None = None  # dropout's, (T, B, n), by block; else drawn from the seed
+    above: Mapping[tuple[str, str], Floats] | None = (
+        None  # ∂L/∂ of values by block and name, in place of a loss
+    )
     recorded: Recorded | None = None  # what another run gave, with the scenario's own parameters
 
     @property
@@ -256,6 +259,11 @@ class Scenario:
     def has_loss(self) -> bool:
         """Whether there is something to compare the output with, and so to learn."""
         return self.loss is not None and self.batches[0].target is not None
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether there is a backward pass: from a loss, or from gradients that are given in every batch."""
+        return self.has_loss or all(batch.above is not None for batch in self.batches)
 
     def initial_of(self, batch: Batch) -> Mapping[str, Floats]:
         """The states that are given before a batch's first step, h_0, c_0, (L·D, B, n): its own, or those of all batches."""

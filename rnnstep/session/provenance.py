@@ -216,6 +216,10 @@ def _from_above(run: SessionRun, spot: Spot, index: Index, row: int) -> ElementA
     if reading is None:
         return None
     there = replace(reading.spot, phase="backward", operation=f"{D}{reading.name}")
+    if (
+        there.key not in run.tree.stage(there).by_key
+    ):  # nothing comes back from a block above what gradients are given at
+        return None
     return ElementAt(there, reading.index, row)
 
 

@@ -83,8 +83,9 @@ def _of_forward(run: SessionRun, spot: Spot, name: str, element: int | None, row
     """Who reads a value in the forward pass reads it in the backward pass as well."""
     for there, read_as in _on_the_way_forward(run, spot, name, element, row):
         yield there, read_as
-        if "backward" in run.tree.phases:
-            yield replace(there, phase="backward"), read_as
+        back = replace(there, phase="backward")
+        if "backward" in run.tree.phases and there.key in run.tree.stage(back).by_key:
+            yield back, read_as
 
 
 def _on_the_way_forward(

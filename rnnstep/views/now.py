@@ -39,7 +39,7 @@ def now(scene: Scene, found: Expansion | None, cells: int, height: int) -> RowBl
 
 def _wider(scene: Scene, cells: int, height: int) -> RowBlock:
     """What is wider than an operation."""
-    if scene.level in ("epoch", "batch", "pass") and scene.scenario.has_loss:
+    if scene.level in ("epoch", "batch", "pass") and (scene.scenario.has_loss or scene.level == "pass"):
         return now_back.whole(scene, cells)
     match scene.spot.phase:
         case "backward":

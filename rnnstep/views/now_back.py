@@ -178,10 +178,16 @@ def _pass(scene: Scene, cells: int) -> RowBlock:
     match done:
         case BackwardPass():
             text = Text("backward: from the loss back to every parameter, last step first")
+            if done.given is not None:
+                text = Text(
+                    "backward: from the gradients that were given back to every parameter, last step first"
+                )
             return _said(scene, [(text, "now"), _total_norm(scene, done.parameters.values())], cells)
         case UpdatePass():
             text = Text("update: every parameter goes one step against its gradient")
             return _said(scene, [(text, "now"), _total_norm(scene, [done.gradient])], cells)
+    if not scene.scenario.has_loss:
+        return _said(scene, [(Text("forward: from the input to the last output"), "now")], cells)
     parts = [(Text("forward: from the input to the loss"), "now")]
     if done.loss is not None:
         parts.append((Text("loss {loss}", loss=_number(scene, done.loss)), ""))

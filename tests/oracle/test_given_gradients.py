@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+import rnnstep
 from rnnstep.engine import Model
-from rnnstep.errors import UsageError
-from rnnstep.reference import check_gradients
+from rnnstep.errors import ScenarioError, UsageError
+from rnnstep.reference import check_gradients, set_beside
+from rnnstep.reference.worker.answers import Answering
 from rnnstep.scenario.in_memory import BatchInput, made
 from rnnstep.scenario.model import Loss, Scenario
+from rnnstep.session.run import SessionRun
+from rnnstep.session.session import Session
+from rnnstep.views.look import Look
+from rnnstep.views.rows import plain
+from rnnstep.views.screen import screen
 
 DRAW = np.random.default_rng(4)
 LENGTHS = (5, 2, 4)
@@ -193,3 +200,81 @@ def test_what_does_not_fit_is_refused() -> None:
     back = model.backward(done, {("L0", "r"): numbers(5, 2, 4)})
     with pytest.raises(UsageError, match="those of a loss"):
         check_gradients(done, back)
+
+
+# ── as a scenario's own ──────────────────────────────────────────────────────────────────────────
+
+
+def given_scenario(**more) -> Scenario:
+    """An LSTM of two layers that begins its backward pass at states and a gate."""
+    module = torch.nn.LSTM(3, 4, num_layers=2).double()
+    above = {("L1", "h"): numbers(3, 2, 4), ("L0", "h"): numbers(3, 2, 4), ("L0", "i"): numbers(3, 2, 4)}
+    return made("LSTM", BatchInput(numbers(3, 2, 3), above=above, **more), arrays_of(module))
+
+
+def test_a_batch_may_bring_them_with_it() -> None:
+    scenario = given_scenario(lengths=(3, 2))
+    model = Model(scenario)
+    done = model.run_batch()
+    back, asked = model.backward(done), model.backward(done, scenario.batches[0].above)
+    for name, value in back.parameters.items():
+        np.testing.assert_array_equal(value, asked.parameters[name])
+    found = rnnstep.grad(scenario)
+    np.testing.assert_array_equal(found.parameters["weight_hh_l0"], back.parameters["weight_hh_l0"])
+    assert found.loss == back.loss
+    assert found.reference is None
+    assert found.agrees is None
+    with pytest.raises(UsageError, match="not those of a loss"):
+        rnnstep.LoadedScenario(scenario).save("given.toml")
+    with pytest.raises(UsageError, match="found L5/h"):
+        rnnstep.LoadedScenario(
+            replace(scenario, batches=(replace(done.batch, above={("L5", "h"): numbers(3, 2, 4)}),))
+        )
+
+
+def test_it_is_stepped_and_torch_has_no_word_on_it() -> None:
+    run = SessionRun.of(given_scenario())
+    assert run.tree.phases == ("forward", "backward")
+    answers = list(Answering(lambda: False)._answers(run.epoch, 0, in_parts=True))
+    assert [(one.forward is not None, one.backward) for one in answers] == [(True, None)]
+    session = Session.open(run.with_checked(set_beside(run.epoch, {0: answers[0]}))).at("backward:3/L0/∂i[1]")
+    look = Look(torch="ready")
+    rows = plain(screen(session, look, 120, 40))
+    assert "∂i_above" in rows
+    assert "torch has no word on gradients that were given" in rows
+    assert "from the gradients that were given" in plain(screen(session.at("backward:"), look, 120, 40))
+
+
+def test_what_follows_from_them_is_marked() -> None:
+    scenario = given_scenario()
+    model = Model(scenario)
+    back = model.backward(model.run_batch())
+
+    def answer(name: str, t: int, off: float = 0.0) -> str:
+        value = back.value("L0", f"∂{name}", t)[0].round(5) + off
+        return f"grad.{name}_{t + 1} = " + " ".join(f"{one:.5f}" for one in value)
+
+    lines = [answer("h", 2), answer("i", 2), answer("c", 1), answer("h", 0)]
+    states = [
+        f"{name}_{t + 1} = " + " ".join(f"{one:.5f}" for one in back.done.value("L0", name, t)[0])
+        for t in range(3)
+        for name in ("i", "f", "g", "o", "c", "h")
+    ]
+    weights = " ".join(f"{one:.5f}" for one in back.parameters["bias_ih_l1"])
+    marks = rnnstep.check(scenario, "\n".join([*lines, *states, f"grad.bias_ih_l1 = {weights}"]))
+    assert {mark.status for mark in marks.marks} == {"correct"}
+    wrong = rnnstep.check(scenario, "\n".join([*states, answer("i", 2, 0.01)]))
+    assert wrong.marks[-1].status == "wrong"
+
+
+def test_what_nothing_goes_back_to_has_no_gradient_to_answer() -> None:
+    module, linear = torch.nn.RNN(3, 4, num_layers=2), torch.nn.Linear(4, 2)
+    arrays = {**arrays_of(module), **{f"linear.{name}": value for name, value in arrays_of(linear).items()}}
+    for at, size, names in (
+        (("L0", "h"), 4, ["logits_1 = 0 0", "linear.bias = 0 0", "bias_ih_l1 = 0 0 0 0"]),
+        (("linear", "logits"), 2, ["logits_1 = 0 0"]),
+    ):
+        scenario = made("RNN", BatchInput(numbers(3, 1, 3), above={at: numbers(3, 1, size)}), arrays)
+        for name in names:
+            with pytest.raises(ScenarioError, match=r"nothing goes back to|there is no parameter"):
+                rnnstep.check(scenario, f"grad.{name}")

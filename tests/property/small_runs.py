@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rnnstep.equations.expand import expand
 from rnnstep.scenario import bundled
+from rnnstep.scenario.in_memory import BatchInput, made
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read, read_text
 from rnnstep.scenario.weights.parameters import parameter_shapes
@@ -191,7 +192,54 @@ BUNDLED = (
     "initial_state",
     "mgu",
 )
-NAMES = (*OWN, *BUNDLED)
+NUMBERS = np.random.default_rng(6)
+
+
+def numbers(*shape: int) -> np.ndarray:
+    return NUMBERS.standard_normal(shape).astype(np.float32)
+
+
+def parameters(module: str, num_layers: int, suffixes: tuple[str, ...] = ("",)) -> dict[str, np.ndarray]:
+    """Parameters of a module of two elements a state that reads two, with a linear layer above."""
+    gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[module]
+    found = {"linear.weight": numbers(2, 2 * len(suffixes)), "linear.bias": numbers(2)}
+    for layer in range(num_layers):
+        for suffix in suffixes:
+            size = 2 if layer == 0 else 2 * len(suffixes)
+            found[f"weight_ih_l{layer}{suffix}"] = numbers(2 * gates, size)
+            found[f"weight_hh_l{layer}{suffix}"] = numbers(2 * gates, 2)
+            found |= {f"bias_{one}_l{layer}{suffix}": numbers(2 * gates) for one in ("ih", "hh")}
+    return found
+
+
+LIVE = {  # made in memory: what enters is more than a file can say
+    "gradients given": made(
+        "LSTM",
+        BatchInput(
+            numbers(3, 2, 2),
+            lengths=(3, 2),
+            above={at: numbers(3, 2, 2) for at in (("L1", "h"), ("L1", "c"), ("L0", "f"), ("L0", "h"))},
+        ),
+        parameters("LSTM", 2),
+    ),
+    "gradients given, both directions": made(
+        "GRU",
+        BatchInput(
+            numbers(2, 2, 2), above={("linear", "logits"): numbers(2, 2, 2), ("L0←", "n"): numbers(2, 2, 2)}
+        ),
+        parameters("GRU", 1, ("", "_reverse")),
+    ),
+    "states and masks given": made(
+        "RNN",
+        [
+            BatchInput(numbers(2, 1, 2), numbers(2, 1, 2), masks=[numbers(2, 1, 2)]),
+            BatchInput(numbers(3, 2, 2), numbers(2, 2, 2), lengths=(1, 3)),
+        ],
+        parameters("RNN", 2),
+        dropout=0.5,
+    ),
+}
+NAMES = (*OWN, *LIVE, *BUNDLED)
 each_run = pytest.mark.parametrize("name", NAMES)
 
 
@@ -210,6 +258,8 @@ def complete(scenario: Scenario) -> Scenario:
 
 @functools.cache
 def run_of(name: str) -> SessionRun:
+    if name in LIVE:
+        return SessionRun.of(LIVE[name])
     scenario = read_text(OWN[name]) if name in OWN else read(bundled.find(name))
     if name not in OWN and scenario.training is not None:
         scenario = replace(scenario, training=replace(scenario.training, epochs=2))
@@ -262,9 +312,10 @@ def passes(name: str) -> Iterator[tuple[SessionRun, Spot]]:
     scenario = run_of(name).scenario
     has_loss = scenario.loss is not None and scenario.batches[0].target is not None
     is_trained = has_loss and scenario.training is not None
+    goes_back = has_loss or all(batch.above is not None for batch in scenario.batches)
     for epoch in range(scenario.training.epochs if is_trained else 1):
         for batch in range(len(scenario.batches)):
-            for phase in ("forward", *["backward"] * has_loss, *["update"] * is_trained):
+            for phase in ("forward", *["backward"] * goes_back, *["update"] * is_trained):
                 yield run_at(name, epoch), Spot(batch, phase=phase, epoch=epoch)
 
 

@@ -18,14 +18,15 @@ from rnnstep.views.alphabet import ASCII, UNICODE
 from rnnstep.views.look import Look
 from rnnstep.views.rows import plain, row_width
 from rnnstep.views.screen import screen
+from tests.property.small_runs import LIVE
 
-NAMES = tuple(bundled.names())
+NAMES = (*bundled.names(), *LIVE)
 MOVES = ("right", "left", "into", "out", "home", "end", "back")
 
 
 @cache
 def run_of(name: str) -> SessionRun:
-    scenario = read(bundled.find(name))
+    scenario = LIVE[name] if name in LIVE else read(bundled.find(name))
     run = SessionRun.of(complete(scenario) if scenario.pending else scenario)
     return run.with_checked(check(run.trace))
 

@@ -78,6 +78,15 @@ def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
     return (name == "x" and is_lowest) or name == "input" or is_nowhere
 
 
+def has_gradient_given(run: SessionRun, spot: Spot, name: str) -> bool:
+    """Whether a number is a gradient that is given from outside, alone or beside what comes from above."""
+    value = name.removesuffix("⋮").removeprefix("∂")
+    batch = run.scenario.batches[spot.batch]
+    is_read = name.removesuffix("⋮") in run.tree.block(spot).program.inputs
+    is_back = spot.phase == "backward" and name.startswith("∂") and is_read
+    return is_back and (spot.key, value.removesuffix("_above")) in (batch.above or {})
+
+
 def rows_of(run: SessionRun) -> range:
     return range(min(batch.num_rows for batch in run.scenario.batches))
 
@@ -108,7 +117,10 @@ def test_the_value_at_a_factors_source_is_the_factor(name):
             origin = source(run, spot, factor.name, factor.index, row)
             if origin is None:
                 # A part of an expression stands at no place: "(1 − z)", "mean(output)".
-                assert "(" in factor.name or is_given(run, spot, factor, row), (spot, factor)
+                is_there = is_given(run, spot, factor, row) or has_gradient_given(run, spot, factor.name)
+                assert "(" in factor.name or is_there, (spot, factor)
+                continue
+            if has_gradient_given(run, spot, factor.name):  # no operation adds it to what comes from above
                 continue
             assert factor.value == 0 or not is_given(run, spot, factor, row), (spot, factor)
             if comes_from_both(run, spot, factor.name):

@@ -25,7 +25,7 @@ from rnnstep.checking.answers.answer import Answer
 from rnnstep.checking.own_numbers import Place
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.passes import Pass
-from rnnstep.engine.structure import Phase
+from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.shares import D
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
@@ -309,12 +309,15 @@ class _Finder:
 
     def _dotted(self, head: str, rest: str) -> Target:
         """Find a gradient, a line of an update, or a parameter after it."""
-        if "loss" not in self._done.by_key:
+        if not self._done.scenario.goes_back:
             raise NoTarget(Text("there is no loss: the scenario has no [target]"))
         if head == "grad":
             torch = self._parameter(rest)
             if torch is not None:
-                return gradient_target(self._learning, self._epoch, self._done, torch)
+                target = gradient_target(self._learning, self._epoch, self._done, torch)
+                if not target.parts:
+                    raise NoTarget(Text("nothing goes back to {name}", name=torch))
+                return target
             return self._gradient_of_value(rest)
         return self._update(head, rest)
 
@@ -381,18 +384,19 @@ class _Finder:
                 shape = self._shape("backward", one.key, f"{D}{equation}")
                 self._is_of_its_layer = True
                 return Target((TargetPart(place, (slice(None),) * len(shape)),), shape, 0)
-        if (
-            key is not None
-            and f"{D}{equation}" not in stage.by_key[key].program.names
-            and equation == "logits"
-        ):
+        if equation == "logits" and key is not None and not _has_line(stage, key, f"{D}{equation}"):
             key = "loss"
         line = f"{D}{equation}"
-        if key == "loss" and equation == "logits":  # a loss of numbers calls what it is given `output`
-            line = f"{D}{next(iter(self._done.by_key['loss'].program.inputs))}"
-        if key is None or line not in stage.by_key[key].program.names:
+        if key == "loss" and equation == "logits" and "loss" in self._done.by_key:
+            line = f"{D}{next(iter(self._done.by_key['loss'].program.inputs))}"  # of numbers it is `output`
+        if key is None or not _has_line(stage, key, line):
             raise NoTarget(self._no_parameter(name))
         return self._line("backward", key, line)
+
+
+def _has_line(stage: Stage, key: str, name: str) -> bool:
+    """Whether a block of a pass has a line; of a backward pass only the blocks that anything goes back through are there."""
+    return key in stage.by_key and name in stage.by_key[key].program.names
 
 
 def gradient_target(learning: Learning, epoch: int, done: Pass, torch: str) -> Target:

@@ -243,4 +243,5 @@ TABLE = {
     "a mean over nothing has no value: no target counts": "对空集求平均没有值：没有计入损失的目标",
     "{name} has {value}, as it was given": "给定的 {name} 里有 {value}",
     "its own operands are finite: it overflows, or has no value there": "它的操作数都是有限的：结果溢出，或者在那里没有值",
+    "nothing goes back to {name}": "没有梯度传到 {name}",
 }

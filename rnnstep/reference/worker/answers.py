@@ -82,9 +82,10 @@ class Answering:
         reference = run_reference(done, inner_bytes=share)
         forward = reference, judge(done, reference, errors, self._is_wanted)
         back = epoch.backward(batch)
-        if back is None or in_parts:
+        has_word = back is not None and back.given is None  # torch goes back from a loss
+        if not has_word or in_parts:
             yield TorchAnswer(forward)
-        if back is None:
+        if back is None or not has_word:
             return
         gradients = run_gradients(done, inner_bytes=share, share_bytes=SHARE_BYTES // epoch.num_batches)
         backward = gradients, judge_gradients(back, gradients, errors, self._is_wanted)

@@ -223,6 +223,8 @@ class _Writer:
             raise _unsayable(Text("dropout masks that are given, and not drawn from a seed"))
         if any(batch.initial_state is not None for batch in scenario.batches):
             raise _unsayable(Text("first states that are given for each batch"))
+        if any(batch.above is not None for batch in scenario.batches):
+            raise _unsayable(Text("gradients that are given, and not those of a loss"))
         if any(batch.recorded is not None for batch in scenario.batches):
             raise _unsayable(Text("what was recorded beside a run"))
         is_batch_first = scenario.recurrent.batch_first and scenario.is_batched
