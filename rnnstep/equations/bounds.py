@@ -33,7 +33,12 @@ class Given(tuple[NDArray[np.floating], Error]):  # noqa: SLOT001 - what is work
     @cached_property
     def size(self) -> Error:
         """|value| in float64."""
-        return _size(self[0])
+        return magnitude(self[0])
+
+    @cached_property
+    def turned(self) -> Given:
+        """The same of the transpose."""
+        return Given(self[0].T)
 
     @cached_property
     def most(self) -> float:
@@ -41,9 +46,14 @@ class Given(tuple[NDArray[np.floating], Error]):  # noqa: SLOT001 - what is work
         return float(np.max(np.abs(self[0]), initial=0.0))
 
 
-def _size(value: Any) -> Error:
+def magnitude(value: Any) -> Error:
     """|value| in float64."""
     return np.asarray(np.abs(np.asarray(value, dtype=np.float64)))
+
+
+def size_of(pair: Pair) -> Error:
+    """|value| in float64, of what is given worked out once."""
+    return pair.size if isinstance(pair, Given) else magnitude(pair[0])
 
 
 def _tiny(u: float) -> float:
@@ -52,7 +62,7 @@ def _tiny(u: float) -> float:
 
 
 def add(u: float, out: Any, a: Pair, b: Pair) -> Error:
-    return np.asarray(a[1] + b[1] + u * _size(out))
+    return np.asarray(a[1] + b[1] + u * magnitude(out))
 
 
 sub = add
@@ -60,25 +70,25 @@ sub = add
 
 def mul(u: float, out: Any, a: Pair, b: Pair) -> Error:
     carried = _times(a[0], b[1]) + _times(b[0], a[1]) + a[1] * b[1]
-    return np.asarray(carried + u * _size(out) + _tiny(u))
+    return np.asarray(carried + u * magnitude(out) + _tiny(u))
 
 
 def _times(value: Any, error: Any) -> Error:
     """|value| · error, where an unbounded error of an exact zero stays unbounded."""
-    return np.where(np.isinf(error), np.inf, _size(value) * error)
+    return np.where(np.isinf(error), np.inf, magnitude(value) * error)
 
 
 def div(u: float, out: Any, a: Pair, b: Pair) -> Error:
-    room = _size(b[0]) - b[1]
+    room = magnitude(b[0]) - b[1]
     carried = (a[1] + _times(out, b[1])) / room
-    return np.where(room > 0, carried + u * _size(out) + _tiny(u), np.inf)
+    return np.where(room > 0, carried + u * magnitude(out) + _tiny(u), np.inf)
 
 
 def matmul(u: float, out: Any, w: Pair, x: Pair) -> Error:
     """Σ|W|·err_x + Σ err_W·(|x| + err_x) + n·u·Σ|W||x| for a sum in any order."""
-    size, reach = w.size if isinstance(w, Given) else _size(w[0]), _size(x[0])
+    size, reach = size_of(w), size_of(x)
     terms = size.shape[-1]
-    error = _each(x)
+    error = each(x)
     bound = terms * u * at_once(reach, size.T) + _tiny(u) * terms
     if not isinstance(x, Given) and np.any(error):
         bound = _over(error, size) + bound
@@ -116,13 +126,13 @@ def sigmoid(u: float, out: Any, a: Pair) -> Error:
 
 
 def exp(u: float, out: Any, a: Pair) -> Error:
-    grown = _size(out) * (1 + FUNCTION * u) + _tiny(u)
+    grown = magnitude(out) * (1 + FUNCTION * u) + _tiny(u)
     return np.where(a[1] > 0, grown * np.expm1(a[1]), 0.0) + FUNCTION * u * grown + _tiny(u)
 
 
 def log(u: float, out: Any, a: Pair) -> Error:
-    relative = a[1] / _size(a[0])
-    return np.where(relative < 1, -np.log1p(-relative), np.inf) + FUNCTION * u * (_size(out) + 1)
+    relative = a[1] / magnitude(a[0])
+    return np.where(relative < 1, -np.log1p(-relative), np.inf) + FUNCTION * u * (magnitude(out) + 1)
 
 
 def sqrt(u: float, out: Any, a: Pair) -> Error:
@@ -132,35 +142,36 @@ def sqrt(u: float, out: Any, a: Pair) -> Error:
     down = np.minimum(a[1], value) / (root + np.sqrt(np.maximum(value - a[1], 0.0)))
     up = a[1] / (root + np.sqrt(value + a[1]))
     carried = np.where(a[1] > 0, np.fmax(down, up), 0.0)
-    return np.asarray(carried + 2 * u * _size(out))
+    return np.asarray(carried + 2 * u * magnitude(out))
 
 
 def softmax(u: float, out: Any, a: Pair) -> Error:
     """A change of at most e in every argument changes an element by a factor within exp(±2e)."""
-    most = np.max(_each(a), axis=-1, keepdims=True)
+    most = np.max(each(a), axis=-1, keepdims=True)
     terms = np.shape(out)[-1]
-    reach = np.max(_size(a[0]), axis=-1, keepdims=True)
-    rounding = (terms + 3 * FUNCTION + 2 * reach) * u * _size(out) + _tiny(u)
-    return np.asarray(np.where(most > 0, (_size(out) + _tiny(u)) * np.expm1(2 * most), 0.0) + rounding)
+    reach = np.max(magnitude(a[0]), axis=-1, keepdims=True)
+    rounding = (terms + 3 * FUNCTION + 2 * reach) * u * magnitude(out) + _tiny(u)
+    return np.asarray(np.where(most > 0, (magnitude(out) + _tiny(u)) * np.expm1(2 * most), 0.0) + rounding)
 
 
 def sum(u: float, out: Any, a: Pair) -> Error:
     terms = np.shape(a[0])[-1]
-    total = _size(a[0]).sum(axis=-1, keepdims=True)
-    return np.asarray(_each(a).sum(axis=-1, keepdims=True) + terms * u * total)
+    total = magnitude(a[0]).sum(axis=-1, keepdims=True)
+    return np.asarray(each(a).sum(axis=-1, keepdims=True) + terms * u * total)
 
 
-def _each(a: Pair) -> Error:
+def each(a: Pair) -> Error:
     """The error of every element, where one error may stand for all."""
-    return np.broadcast_to(a[1], np.shape(a[0]))
+    value, error = a
+    return error if np.shape(error) == np.shape(value) else np.broadcast_to(error, np.shape(value))
 
 
 def mean(u: float, out: Any, a: Pair) -> Error:
-    return np.asarray(sum(u, out, a) / np.shape(a[0])[-1] + u * _size(out) + _tiny(u))
+    return np.asarray(sum(u, out, a) / np.shape(a[0])[-1] + u * magnitude(out) + _tiny(u))
 
 
 def max(u: float, out: Any, a: Pair) -> Error:
-    return np.asarray(_each(a).max(axis=-1, keepdims=True))
+    return np.asarray(each(a).max(axis=-1, keepdims=True))
 
 
 min = max
@@ -170,25 +181,25 @@ def norm(u: float, out: Any, a: Pair) -> Error:
     """‖error‖, the rounding of squares, sum and root, and √ of what the squares lose by underflow."""
     terms = np.shape(a[0])[-1]
     most = max(u, out, a)  # errors are scaled by it, so that their squares do not underflow
-    shares = np.where(most > 0, _each(a) / most, 0.0)
+    shares = np.where(most > 0, each(a) / most, 0.0)
     carried = most * np.sqrt((shares**2).sum(axis=-1, keepdims=True))
     lost = terms * _tiny(u)
-    return np.asarray(carried + (terms + 3) * u * _size(out) + lost / (_size(out) + np.sqrt(lost)))
+    return np.asarray(carried + (terms + 3) * u * magnitude(out) + lost / (magnitude(out) + np.sqrt(lost)))
 
 
 def lookup(u: float, out: Any, w: Pair, i: Pair) -> Error:
-    return np.asarray(_each(w)[i[0]])
+    return np.asarray(each(w)[i[0]])
 
 
 def cat(u: float, out: Any, a: Pair, b: Pair) -> Error:
     rows = np.broadcast_shapes(np.shape(a[0])[:-1], np.shape(b[0])[:-1])
-    sides = [np.broadcast_to(_each(one), (*rows, np.shape(one[0])[-1])) for one in (a, b)]
+    sides = [np.broadcast_to(each(one), (*rows, np.shape(one[0])[-1])) for one in (a, b)]
     return np.concatenate(sides, axis=-1)
 
 
 def argmax(u: float, out: Any, a: Pair) -> Error:
     """How far the index may be off: to the first or the last of those that errors may make the largest."""
-    value, error = np.asarray(a[0], np.float64), _each(a)
+    value, error = np.asarray(a[0], np.float64), each(a)
     low, high = value - error, value + error
     may_be = ~(high < np.max(low, axis=-1, keepdims=True))  # of NaN any may be
     places = np.arange(value.shape[-1])

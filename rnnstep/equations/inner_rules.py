@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from rnnstep.equations import bounds, intervals
+from rnnstep.equations.bounds import Given, Pair, each, magnitude, size_of
 from rnnstep.equations.inner_values import chosen, outer, part, placed, rows, scatter, softplus, within
 from rnnstep.equations.operation import Array, Interval
-
-Pair = bounds.Pair
-
 
 # ── intervals ────────────────────────────────────────────────────────────────────────
 
@@ -95,90 +93,88 @@ def passed_interval(g: Interval, a: Interval) -> Interval:
 # ── rounding errors ──────────────────────────────────────────────────────────────────
 
 
-def _size(value: Any) -> Any:
-    return np.abs(np.asarray(value, np.float64))
-
-
 def log_softmax_error(u: float, out: Array, a: Pair) -> Array:
     """Each argument moves the result by at most twice its own error; the rest is rounding."""
-    error = np.broadcast_to(a[1], np.shape(a[0]))
+    error = each(a)
     most = np.max(error, axis=-1, keepdims=True)
-    reach = np.max(_size(a[0]), axis=-1, keepdims=True)
-    return np.asarray(error + most + (np.shape(out)[-1] + 4 * bounds.FUNCTION) * u * (_size(out) + reach + 1))
+    reach = np.max(size_of(a), axis=-1, keepdims=True)
+    return np.asarray(
+        error + most + (np.shape(out)[-1] + 4 * bounds.FUNCTION) * u * (magnitude(out) + reach + 1)
+    )
 
 
 def softplus_error(u: float, out: Array, a: Pair) -> Array:
-    return np.asarray(a[1] + 2 * bounds.FUNCTION * u * (_size(out) + 1))
+    return np.asarray(a[1] + 2 * bounds.FUNCTION * u * (magnitude(out) + 1))
 
 
 def smooth_l1_error(u: float, out: Array, a: Pair, beta: Pair) -> Array:
     """Its slope is at most 1, and no more than (|a| + e)/beta; by beta it is at most ½."""
-    least = np.maximum(_size(beta[0]) - beta[1], 2.0**-149)
-    slope = np.minimum(1.0, (_size(a[0]) + a[1]) / least)
+    least = np.maximum(size_of(beta) - beta[1], 2.0**-149)
+    slope = np.minimum(1.0, (size_of(a) + a[1]) / least)
     carried = np.where(np.isinf(a[1]), np.inf, a[1] * slope) + beta[1] / 2
     lost = 2.0**-148 * (1 + 1 / least)  # where a square underflows
-    return np.asarray(carried + 4 * u * _size(out) + lost)
+    return np.asarray(carried + 4 * u * magnitude(out) + lost)
 
 
 def moved_error(function: Callable[..., Array]) -> Callable[..., Array]:
     """A rule for what only moves numbers about: the errors move along."""
 
     def error(u: float, out: Array, *args: Pair) -> Array:
-        values = [np.broadcast_to(np.asarray(a[1], np.float64), np.shape(a[0])) for a in args]
+        values = [each(a) for a in args]
         return np.asarray(function(*values), np.float64)
 
     return error
 
 
 def part_error(u: float, out: Array, a: Pair, start: Pair, stop: Pair) -> Array:
-    return part(_errors(a), start[0], stop[0])
+    return part(each(a), start[0], stop[0])
 
 
 def within_error(u: float, out: Array, g: Pair, start: Pair, a: Pair) -> Array:
-    return within(_errors(g), start[0], np.asarray(a[0]))
-
-
-def _errors(a: Pair) -> Array:
-    return np.broadcast_to(np.asarray(a[1], np.float64), np.shape(a[0]))
+    return within(each(g), start[0], np.asarray(a[0]))
 
 
 def chosen_error(u: float, out: Array, a: Pair, i: Pair) -> Array:
-    return chosen(np.broadcast_to(np.asarray(a[1], np.float64), np.shape(a[0])), i[0])
+    return chosen(each(a), i[0])
 
 
 def placed_error(u: float, out: Array, g: Pair, i: Pair, a: Pair) -> Array:
-    return placed(np.broadcast_to(np.asarray(g[1], np.float64), np.shape(g[0])), i[0], np.asarray(a[0]))
+    return placed(each(g), i[0], np.asarray(a[0]))
 
 
 def pullback_error(u: float, out: Array, *pairs: Pair) -> Array:
     terms = sum(np.shape(w[0])[0] for w in pairs[::2])
     found: Any = 0.0
     for w, g in zip(pairs[::2], pairs[1::2], strict=True):
-        turned = (w[0].T, np.broadcast_to(w[1], np.shape(w[0])).T)
-        own = bounds.matmul(u, out, turned, g)
-        more = (terms - np.shape(w[0])[0]) * u * (_size(g[0]) @ _size(w[0]))
-        found = found + own + more
+        turned = w.turned if isinstance(w, Given) else (w[0].T, each(w).T)
+        found = found + bounds.matmul(u, out, turned, g)
+        if others := terms - np.shape(w[0])[0]:
+            found = found + others * u * (size_of(g) @ size_of(w))
     return np.asarray(found)
 
 
 def outer_error(u: float, out: Array, g: Pair, x: Pair) -> Array:
-    pair_g = _size(g[0]), np.broadcast_to(np.asarray(g[1], np.float64), np.shape(g[0]))
-    pair_x = _size(x[0]), np.broadcast_to(np.asarray(x[1], np.float64), np.shape(x[0]))
     terms = 1 if np.ndim(g[0]) == 1 else np.shape(g[0])[0]
-    size = outer(pair_g[0], pair_x[0])
-    carried = outer(pair_g[0], pair_x[1]) + outer(pair_g[1], pair_x[0]) + outer(pair_g[1], pair_x[1])
-    return np.asarray(carried + terms * u * size + terms * 2.0**-149)
+    size_g, size_x = size_of(g), size_of(x)
+    carried: Any = 0.0  # what is given brings no error along
+    if not isinstance(x, Given):
+        carried = carried + outer(size_g, each(x))
+    if not isinstance(g, Given):
+        carried = carried + outer(each(g), size_x)
+    if not (isinstance(g, Given) or isinstance(x, Given)):
+        carried = carried + outer(each(g), each(x))
+    return np.asarray(carried + terms * u * outer(size_g, size_x) + terms * 2.0**-149)
 
 
 def rows_error(u: float, out: Array, g: Pair) -> Array:
-    error = np.broadcast_to(np.asarray(g[1], np.float64), np.shape(g[0]))
-    return np.asarray(rows(error) + np.shape(g[0])[0] * u * rows(_size(g[0])))
+    error = each(g)
+    return np.asarray(rows(error) + np.shape(g[0])[0] * u * rows(size_of(g)))
 
 
 def scatter_error(u: float, out: Array, g: Pair, i: Pair, w: Pair) -> Array:
-    error = np.broadcast_to(np.asarray(g[1], np.float64), np.shape(g[0]))
+    error = each(g)
     count = max(1, np.size(i[0]))
-    return scatter(error, i[0], w[0]) + count * u * scatter(_size(g[0]), i[0], w[0])
+    return scatter(error, i[0], w[0]) + count * u * scatter(size_of(g), i[0], w[0])
 
 
 def ratio_error(u: float, out: Array, a: Pair, b: Pair) -> Array:
@@ -195,5 +191,5 @@ def passed_error(u: float, out: Array, g: Pair, a: Pair) -> Array:
     value = np.asarray(a[0], np.float64)
     may_turn = (a[1] > 0) & (np.abs(value) <= a[1])
     is_shut = (value <= 0) & ~may_turn
-    whole = np.nan_to_num(_size(g[0]), nan=np.inf) + g[1]
+    whole = np.nan_to_num(size_of(g), nan=np.inf) + g[1]
     return np.where(is_shut, 0.0, np.where(may_turn, whole, g[1]))

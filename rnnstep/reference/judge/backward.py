@@ -97,18 +97,18 @@ def _judge_lines(back: BackwardPass, block: Block, t: int, values: Mapping[str, 
             _, bound = np.broadcast_arrays(value, error)
             tally.compare_parameter("own step", block.key, line.name, shown, value, bound)
             continue
-        value, error = (
-            np.broadcast_to(part, shown.shape) for part in evaluate(line.expression, rows, reading)
-        )
-        whole = tuple(_spread(part, of_block, back.batch.num_rows) for part in (shown, value, error))
-        tally.compare("own step", block.key, line.name, whole[0], whole[1], whole[2], t)
+        value, error = evaluate(line.expression, rows, reading)
+        if of_block is None:
+            tally.compare("own step", block.key, line.name, shown[None], value, error, t)
+            continue
+        shape = (back.batch.num_rows, shown.shape[-1])
+        ours, value, error = (_spread(part, of_block, shape) for part in (shown, value, error))
+        tally.compare("own step", block.key, line.name, ours, value, error, t)
 
 
-def _spread(part: NDArray[Any], rows: NDArray[np.intp] | None, count: int) -> NDArray[Any]:
-    """(live rows, n) → (1, B, n)."""
-    if rows is None:
-        return part[None]
-    whole = np.zeros((1, count, part.shape[-1]), part.dtype)
+def _spread(part: NDArray[Any], rows: NDArray[np.intp], shape: tuple[int, int]) -> NDArray[Any]:
+    """(live rows, n), or what is the same in all of them → (1, B, n)."""
+    whole = np.zeros((1, *shape), part.dtype)
     whole[0, rows] = part
     return whole
 

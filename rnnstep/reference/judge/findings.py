@@ -13,6 +13,7 @@ from rnnstep.language import Text
 from rnnstep.network.time import Mask
 from rnnstep.reference.judge.bounds import A_NUMBER, Error
 
+_MEASURED = ("one step", "epoch")  # the kinds whose difference counts though it is allowed: `Tally.worst`
 ALLOWED = 2.0  # times the bound: both programs may be off by it, to opposite sides
 
 # How two numbers were set beside each other:
@@ -266,6 +267,8 @@ class Tally:
         """
         if self._is_wanted is not None and not self._is_wanted():
             raise NotWanted
+        if kind not in _MEASURED and _is_within(ours, theirs, bound):
+            return
         compared = _set_beside(ours, theirs, bound)
         if compared is None:
             return
@@ -282,6 +285,8 @@ class Tally:
         self, kind: Kind, key: str, name: str, ours: Array, theirs: Array, bound: Error
     ) -> None:
         """Set parameters, or what is as large as one, beside each other, in whatever shape they have."""
+        if kind not in _MEASURED and _is_within(ours, theirs, bound):
+            return
         compared = _set_beside(ours, theirs, bound)
         if compared is None:
             return
@@ -300,8 +305,7 @@ class Tally:
             self._note(replace(finding, within=self._within))
 
     def _note(self, finding: Finding) -> None:
-        is_one_step = finding.kind in ("one step", "epoch")
-        if is_one_step and (self.worst is None or finding.share > self.worst.share):
+        if finding.kind in _MEASURED and (self.worst is None or finding.share > self.worst.share):
             self.worst = finding
         if not finding.count:
             return
@@ -316,6 +320,13 @@ class Tally:
         whole[start : start + len(differs)] |= differs
 
 
+def _is_within(ours: Array, theirs: Array, bound: Error) -> bool:
+    """Whether all differences are finite and no larger than is allowed; a quick answer, for nearly all there is."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = np.abs(np.subtract(ours, theirs, dtype=np.float64))
+        return bool((found <= ALLOWED * bound).all() and np.isfinite(found).all())
+
+
 def _set_beside(
     ours: Array, theirs: Array, bound: Error
 ) -> tuple[Mask, tuple[int, ...], float, float] | None:
@@ -324,7 +335,9 @@ def _set_beside(
     if not found.size:
         return None
     with np.errstate(over="ignore"):
-        allowed = np.broadcast_to(ALLOWED * bound, found.shape)
+        allowed = np.asarray(ALLOWED * bound)
+    if allowed.shape != found.shape:
+        allowed = np.broadcast_to(allowed, found.shape)
     share = shares(found, allowed)
     is_a_number = np.equal(bound, A_NUMBER)
     if is_a_number.any():  # Infinity is beside a number as may be; NaN is none.
