@@ -249,7 +249,7 @@ def test_one_set_of_weights_for_both_directions_is_found() -> None:
     learning = Learning(
         read_text(
             "vocabulary = ['a', 'b', 'c', 'd']\n[input]\nindices = [[0, 1, 2, 3, 1], [1, 3, 2, 1, 0]]\n"
-            '[recurrent]\nmodule = "LSTM"\nhidden_size = 3\nbatch_first = true\nbidirectional = true\n[weights]\nseed = 0\n'
+            '[recurrent]\nmodule = "RNN"\nhidden_size = 3\nbatch_first = true\nbidirectional = true\n[weights]\nseed = 0\n'
         )
     )
     h_n = np.array(learning.epoch(0).forward(0).h_n, float)
