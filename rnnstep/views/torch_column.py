@@ -180,7 +180,7 @@ def has_parted(scene: Scene) -> bool:
 def status(scene: Scene) -> str:
     """Where torch's numbers are, when they are not here."""
     if scene.spot.phase == "backward" and not scene.scenario.has_loss:
-        return scene.look.say(Text("torch has no word on gradients that were given"))
+        return scene.look.say(Text("gradients given: no torch"))
     match scene.look.torch:
         case "loading":
             return scene.look.say(Text("torch is on its way …"))

@@ -279,7 +279,7 @@ TABLE = {
     "the rows that were looked up get what came back to them": "查到的各行得到传回给它们的梯度",
     "recorded": "记录",
     "the record disagrees": "与记录不一致",
-    "torch has no word on gradients that were given": "梯度是直接给定的，torch 没有对照",
+    "gradients given: no torch": "给定的梯度：无 torch 对照",
     "backward: from the gradients that were given back to every parameter, last step first": (
         "反向：从给定的梯度回到每个参数，从最后一步开始"
     ),
