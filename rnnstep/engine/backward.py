@@ -116,6 +116,12 @@ class BackwardPass:
             whole[t, slice(None) if rows is None else rows] = run.value(name, t)
         return whole
 
+    @property
+    def given_at_scores(self) -> Array | None:
+        """The gradient that is given at what the last block gives, where it is all that is given; else None."""
+        scored = [block for block in self.done.blocks if block.kind not in ("loss", "total")][-1]
+        return (self.given or {}).get((scored.key, scored.output)) if len(self.given or {}) == 1 else None
+
     # ── going ────────────────────────────────────────────────────────────────────────
 
     def _go(self) -> None:

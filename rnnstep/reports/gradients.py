@@ -235,7 +235,7 @@ class Gradients:
 def gradients(scenario: Scenario, *, is_beside: bool = True) -> Gradients:
     """Run a complete scenario from its parameters, go back from the loss, and let autograd do the same if it is to.
 
-    Where gradients are given in the place of a loss nothing stands beside.
+    Where gradients are given elsewhere than at the scores alone nothing stands beside.
 
     Raises:
         UsageError: There is no loss to go back from.
@@ -248,9 +248,9 @@ def gradients(scenario: Scenario, *, is_beside: bool = True) -> Gradients:
         back = model.backward(done)
         assert back is not None
         passes.append(back)
-        if is_beside and scenario.has_loss:
+        if is_beside and (back.given is None or back.given_at_scores is not None):
             comparisons.append(check_gradients(done, back))
-    return Gradients(passes, comparisons)
+    return Gradients(passes, comparisons if len(comparisons) == len(passes) else ())
 
 
 def check_loss(scenario: Scenario) -> None:

@@ -179,7 +179,7 @@ def has_parted(scene: Scene) -> bool:
 
 def status(scene: Scene) -> str:
     """Where torch's numbers are, when they are not here."""
-    if scene.spot.phase == "backward" and not scene.scenario.has_loss:
+    if scene.spot.phase == "backward" and not _has_word_back(scene):
         return scene.look.say(Text("gradients given: no torch"))
     match scene.look.torch:
         case "loading":
@@ -190,6 +190,14 @@ def status(scene: Scene) -> str:
         case "failed":
             return scene.look.say(Text("torch is not available"))
     return ""
+
+
+def _has_word_back(scene: Scene) -> bool:
+    """Whether torch goes back, too: from a loss, or from what is given at the scores alone."""
+    if scene.scenario.has_loss:
+        return True
+    back = scene.run.epoch.backward(scene.batch)
+    return back is not None and back.given_at_scores is not None
 
 
 def verdict(scene: Scene) -> Row:

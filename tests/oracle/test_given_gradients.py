@@ -10,6 +10,7 @@ import torch
 
 import rnnstep
 from rnnstep.engine import Model
+from rnnstep.engine.backward import BackwardPass
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.reference import check_gradients, set_beside
 from rnnstep.reference.worker.answers import Answering
@@ -198,7 +199,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(UsageError, match=r"L0/r: found \(5, 4\), expected \(5, 2, 4\)"):
         model.backward(done, {("L0", "r"): numbers(5, 4)})
     back = model.backward(done, {("L0", "r"): numbers(5, 2, 4)})
-    with pytest.raises(UsageError, match="those of a loss"):
+    with pytest.raises(UsageError, match="at the scores alone"):
         check_gradients(done, back)
 
 
@@ -278,3 +279,40 @@ def test_what_nothing_goes_back_to_has_no_gradient_to_answer() -> None:
         for name in names:
             with pytest.raises(ScenarioError, match=r"nothing goes back to|there is no parameter"):
                 rnnstep.check(scenario, f"grad.{name}")
+
+
+@pytest.mark.parametrize("has_linear", [False, True])
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_given_at_the_scores_alone_torch_goes_back_too(kind, lengths, has_linear) -> None:
+    module = getattr(torch.nn, kind)(3, 4, num_layers=2, bidirectional=True)
+    arrays = arrays_of(module)
+    if has_linear:
+        arrays |= {f"linear.{name}": value for name, value in arrays_of(torch.nn.Linear(8, 2)).items()}
+    at, size = (("linear", "logits"), 2) if has_linear else (("join1", "output"), 8)
+    x = numbers(5, 3, 3).astype(np.float32)
+    scenario = made(kind, BatchInput(x, lengths=lengths, above={at: numbers(5, 3, size)}), arrays)
+    found = rnnstep.grad(scenario)
+    assert found.agrees
+    (compared,) = found.comparisons
+    assert str(compared.explanation) == "agrees with autograd"
+    assert compared.value("L0", "∂h", 1) is not None
+    run = SessionRun.of(scenario)
+    (answer,) = (one for one in Answering(lambda: False)._answers(run.epoch, 0, in_parts=False))
+    session = Session.open(run.with_checked(set_beside(run.epoch, {0: answer}))).at("backward:2/L0/∂h[1]")
+    assert "✓ autograd" in plain(screen(session, Look(torch="ready"), 120, 40))
+
+
+def test_one_wrong_number_of_ours_is_seen_where_they_are_given(monkeypatch) -> None:
+    scenario = made(
+        "GRU",
+        BatchInput(numbers(4, 2, 3), above={("L0", "h"): numbers(4, 2, 4)}),
+        arrays_of(torch.nn.GRU(3, 4).double()),
+    )
+    assert rnnstep.grad(scenario).agrees
+    monkeypatch.setattr(
+        BackwardPass,
+        "given_at_scores",
+        property(lambda back: next(iter(back.given.values())) * (1 + 1e-6)),
+    )
+    assert not rnnstep.grad(scenario).agrees

@@ -155,9 +155,9 @@ def judge_gradients(
 
     Raises:
         NotWanted: it is not.
-        UsageError: our way back does not begin with a loss, or what was recorded has other shapes.
+        UsageError: our way back begins elsewhere than at the scores, or what was recorded has other shapes.
     """
-    _check_begins_with_loss(back)
+    _check_has_word(back)
     check_recorded(back.scenario, back.batch)
     tally = Tally(back.batch.num_steps, "backward", is_wanted=is_wanted)
     errors = RunErrors(back.done) if errors is None else errors
@@ -177,11 +177,11 @@ def judge_gradients(
     )
 
 
-def _check_begins_with_loss(back: BackwardPass) -> None:
-    """Torch goes back from the loss of the scenario: what is given elsewhere it does not know."""
-    if back.given is not None:
+def _check_has_word(back: BackwardPass) -> None:
+    """Torch goes back from the loss, or from what is given at the scores: of what is given elsewhere it is not asked."""
+    if back.given is not None and back.given_at_scores is None:
         raise UsageError(
-            Text("torch's gradients stand beside those of a loss: these begin with gradients that were given")
+            Text("torch's gradients stand beside those of a loss, or of what is given at the scores alone")
         )
 
 
@@ -588,10 +588,10 @@ def check_gradients(done: Pass, back: BackwardPass, errors: RunErrors | None = N
         errors: those along our run, if they are there already.
 
     Raises:
-        UsageError: our way back does not begin with a loss.
+        UsageError: our way back begins elsewhere than at the scores.
     """
-    _check_begins_with_loss(back)
+    _check_has_word(back)
     from rnnstep.reference.run.gradients import run_gradients
 
-    reference = run_gradients(done)
+    reference = run_gradients(done, given=back.given_at_scores)
     return ComparedGradients(back, reference, judge_gradients(back, reference, errors))

@@ -112,10 +112,7 @@ class JudgedBackward(ABC):
 
     def go(self) -> None:
         """Go all the way."""
-        loss = self.loss()
-        self.took(loss)
-        score = f"{D}{next(iter(loss.blocks.loss.program.inputs))}"
-        g = self.met(lambda along: along.logits, "loss", score, loss.back[score])
+        g = self._begun()
         for module in reversed(self.done.scenario.behind_lookup):
             if isinstance(module, Recurrent):
                 g = self._through_module(module, g)
@@ -124,6 +121,16 @@ class JudgedBackward(ABC):
         table = self.done.lookup
         if table is not None:
             self._through_table(table, g)
+
+    def _begun(self) -> Pair:
+        """∂L/∂ of the scores: from the loss, or as it is given."""
+        given = self._back.given_at_scores
+        if given is not None:
+            return Given(given)
+        loss = self.loss()
+        self.took(loss)
+        score = f"{D}{next(iter(loss.blocks.loss.program.inputs))}"
+        return self.met(lambda along: along.logits, "loss", score, loss.back[score])
 
     def _through_plain(self, block: Block, g: Pair) -> Pair:
         """Go through a block that acts on each step alone; give ∂L/∂ of what it read."""

@@ -41,19 +41,27 @@ class Stepped:
     gradients: Along
 
 
-def step_through(done: Pass, *, by_equations: bool = False) -> Stepped:
+def step_through(done: Pass, *, given: Array | None = None, by_equations: bool = False) -> Stepped:
     """Step torch's cells over what `done` was given, and go back from the loss.
 
     Args:
         done: our run of the batch; its parameters, input and masks are used, its results are not.
+        given: as of `run_gradients`.
         by_equations: step by the equations in torch's operations instead.
     """
     run = _Stepping(done, by_equations=by_equations)
-    loss = loss_of(done.scenario, done.batch, run.logits)
+    loss = _loss(done, run.logits, given)
     go_back(loss)
     return Stepped(
         float(loss.detach()), gradients_of(run.network.parameters), run.along(array), run.along(_gradient)
     )
+
+
+def _loss(done: Pass, scores: Tensor, given: Array | None) -> Tensor:
+    """What is gone back from: the loss, or a sum of the scores whose gradient is what is given."""
+    if given is None:
+        return loss_of(done.scenario, done.batch, scores)
+    return (tensor(given).reshape(scores.shape) * scores).sum()
 
 
 def go_back(loss: Tensor) -> None:
@@ -513,12 +521,17 @@ class ReferenceGradients:
 
 
 def run_gradients(
-    done: Pass, *, inner_bytes: int = INNER_BYTES, share_bytes: int = SHARE_BYTES
+    done: Pass,
+    *,
+    given: Array | None = None,
+    inner_bytes: int = INNER_BYTES,
+    share_bytes: int = SHARE_BYTES,
 ) -> ReferenceGradients:
     """Take the loss and go back with torch, on what `done` was given.
 
     Args:
         done: our run of a batch that has a target; its parameters, input and masks are used, its results are not.
+        given: the gradient of the scores, (T, B, n), or (1, B, n) of the final states, in the place of a loss.
         inner_bytes: how much memory the gradients of lines may take.
         share_bytes: how much memory the shares of steps may take.
     """
@@ -526,21 +539,20 @@ def run_gradients(
 
     with torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that projections are slower, that a mask of p = 1 is all zeros
-        return _run(done, inner_bytes, share_bytes)
+        return _run(done, given, inner_bytes, share_bytes)
 
 
-def _run(done: Pass, inner_bytes: int, share_bytes: int) -> ReferenceGradients:
+def _run(done: Pass, given: Array | None, inner_bytes: int, share_bytes: int) -> ReferenceGradients:
     scenario = done.scenario
     network = Network(scenario)
-    loss = loss_of(scenario, done.batch, network(done.batch, done.masks).logits)
+    loss = _loss(done, network(done.batch, done.masks).logits, given)
     go_back(loss)
-    stepped = step_through(done)
+    stepped = step_through(done, given=given)
     self_checked = _self_checked(done)
     gradients = _completed(done, self_checked, stepped.values, stepped.gradients)
     lines = block_gradients(done, stepped.values, gradients, inner_bytes=inner_bytes, share_bytes=share_bytes)
     shares = {key: found.shares for key, found in lines.items() if found.shares}
-    assert done.loss_run is not None
-    losses, scores = done.loss_run.blocks, stepped.values.logits.reshape(done.loss_run.outputs.shape)
+    lines_of_loss, inner_of_loss = _of_loss(done, stepped.values.logits) if given is None else ({}, {})
     return ReferenceGradients(
         is_module=not any(one.is_own for one in scenario.recurrents),
         loss=float(loss.detach()),
@@ -552,10 +564,17 @@ def _run(done: Pass, inner_bytes: int, share_bytes: int) -> ReferenceGradients:
         inner={key: found.inner for key, found in lines.items()},
         lines={key: found.values for key, found in lines.items()},
         shares=shares | plain_shares(done, stepped.values, gradients, share_bytes=share_bytes),
-        loss_lines=loss_values(losses, scores),
-        loss_inner=loss_gradients(losses, scores),
+        loss_lines=lines_of_loss,
+        loss_inner=inner_of_loss,
         self_checked=self_checked,
     )
+
+
+def _of_loss(done: Pass, logits: Array) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
+    """Every line of the block `loss` in torch's operations, and its gradient."""
+    assert done.loss_run is not None
+    losses, scores = done.loss_run.blocks, logits.reshape(done.loss_run.outputs.shape)
+    return loss_values(losses, scores), loss_gradients(losses, scores)
 
 
 def _self_checked(done: Pass) -> dict[str, tuple[str, ...]]:
