@@ -1,4 +1,4 @@
-"""One epoch of training from any state: forward pass, way back and update of each batch.
+"""One epoch of training from any state: forward pass, backward pass and update of each batch.
 
 All parameters lie in one flat array while they are learnt, as an optimizer does the same to every element.
 """
@@ -76,7 +76,7 @@ class Looked:
     Attributes:
         index: which, from 0.
         forward: its pass.
-        backward: its way back; None without a loss.
+        backward: its backward pass; None without a loss.
         update: the state that is updated, the gradients, flat, and the state after it; None where nothing is updated.
     """
 
@@ -253,7 +253,7 @@ def _final_states(done: Pass) -> Mapping[str, Array]:
 
 
 def unreached(blocks: Sequence[Block], num_steps: int) -> frozenset[str]:
-    """Torch's names of the parameters that no output depends on: spare ones of a cell of one's own.
+    """Torch's names of the parameters that no output depends on: spare ones of a user-defined cell.
 
     Args:
         blocks: of a model, in order of computation.

@@ -221,7 +221,7 @@ _COMPARE: dict[type[ast.cmpop], str] = {
 
 
 class _Reader:
-    """Turns Python's tree into ours, refusing every node that is not on the list."""
+    """Turns Python's tree into one of these nodes, refusing every node that is not on the list."""
 
     def __init__(self, source: str, row: int, start: int) -> None:
         self._source = source

@@ -83,7 +83,7 @@ class Standing:
     Attributes:
         entering: the wires of what it reads.
         layer: of the recurrent module, on which it stands.
-        is_learnt: whether there is a way back, which reads what functions gave.
+        is_learnt: whether there is a backward pass, which reads what functions gave.
         reads: what the value that enters is called.
         gives: what the value that it gives is called: "x" where a recurrent module reads it, "logits" where nothing but a
             loss does, else "linear_out" of the module that is called linear.

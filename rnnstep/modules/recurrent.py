@@ -298,7 +298,7 @@ class Recurrent(NetworkModule):
             kept_in[part] = Where(name, rows.start, rows.stop)
         key = f"{self.before_places}L{layer}{'←' if direction == 'backward' else ''}"
         program = self.cell.program.sized(self.sizes_of(layer))
-        # The way back reads what functions gave: keeping it costs less than computing it again.
+        # The backward pass reads what functions gave: keeping it costs less than computing it again.
         keep = tuple(line.name for line in program.lines if _is_function(line)) if is_learnt else ()
         wires = dict.fromkeys(program.inputs, entering)
         words = self.cell.words

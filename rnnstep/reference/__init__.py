@@ -9,20 +9,20 @@
         .max_abs_diff                       {"output", "h_n", "c_n"?, "logits"?}, along the run
         .one_step_diff .tolerance .used     where a one-step difference takes up most of what is allowed
         .worst .parting                     that place (Finding); where two right runs part, or None
-        .is_module                          False for a cell of one's own: all of it is a self-check
+        .is_module                          False for a user-defined cell: all of it is a self-check
         .output .h_n .c_n .logits           torch's, in torch's shapes; lists where there are several batches
         .comparisons[batch] -> Comparison   of the forward pass; None while torch has no word on it
         .beside(batch, phase)               Comparison, ComparedGradients or ComparedUpdate; None where (or while)
-                                            torch has no word: `check` gives the way forward, the worker all three
+                                            torch has no word: `check` gives the forward pass, the worker all three
 
-    compare(done, run_reference(done)) -> Comparison             the way forward of one batch
-    check_gradients(done, back) -> ComparedGradients             the way back: with torch
+    compare(done, run_reference(done)) -> Comparison             the forward pass of one batch
+    check_gradients(done, back) -> ComparedGradients             the backward pass: with torch
     compare_gradients(back, run_gradients(done))                 the same; comparing needs no torch
     check_update(update, training) -> ComparedUpdate             the update: with torch
     compare_update(update, run_update(update, training))         the same; comparing needs no torch
         .agrees .faults .worst              nothing disagrees; Findings; where most of what is allowed is taken up
         .explanation .max_abs_diff          (but of a Comparison, whose `.verdict` has the latter)
-        .value(key, name, t)                torch's value in the shape of ours, or None where there is none
+        .value(key, name, t)                torch's value in the shape of the engine's, or None where there is none
         .is_module_confirmed(key, name)     True: torch.nn's (torch.optim's) own number. False: self-check
         .difference(key, name, t)           |ours − torch's| as shown, each on its own run
         .one_step(key, name, t)             (difference, allowed) from torch's own numbers of the step, or None
@@ -45,7 +45,7 @@
         .submit(revision, scenario, place)  the newest scenario, and which epoch and batch of it (`PlaceInTraining`);
                                             older ones' replies are dropped
         .close()                            at once, whatever it is doing
-    set_beside(epoch, answers) -> Checked   an epoch of ours beside what the worker gave (`judge.whole_run.TorchAnswer`), by batch
+    set_beside(epoch, answers) -> Checked   an epoch of the engine's beside what the worker gave (`judge.whole_run.TorchAnswer`), by batch
 
 A block's `key` is "L0", "L0←", "embedding", "join0", "dropout0", "linear", "loss", "total"; of an update torch's name
 of the parameter, or "clip". `t` counts from 0. A `Finding` has `phase kind key name t row element index difference

@@ -101,7 +101,7 @@ class DebuggerApp(App[int], inherit_bindings=False):
                 self.debugger.toasts.tell_settings(wrong)
 
     def get_theme(self, theme_name: str) -> Theme | None:
-        """Give a theme by Textual's name for it; ours are made when they are asked for."""
+        """Give a theme by Textual's name for it; the program's own are made when they are asked for."""
         palette = PALETTES.get(theme_name.removeprefix("rnnstep-"))
         return super().get_theme(theme_name) if palette is None else _theme(palette)
 

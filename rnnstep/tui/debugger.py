@@ -99,7 +99,7 @@ class Debugger(Screen[None]):
 
     @property
     def program(self) -> Application:
-        """The application, which is always ours."""
+        """The application, which is always the debugger's."""
         return cast("Application", self.app)
 
     @property

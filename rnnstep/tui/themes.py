@@ -58,7 +58,7 @@ def theme_name(name: str) -> str:
 
 
 def palette_of(name: str, *, is_dark: bool = True) -> Palette:
-    """Give the palette of a Textual theme; of one that is not ours, the one of its lightness."""
+    """Give the palette of a Textual theme; of one that is not the program's, the one of its lightness."""
     ours = PALETTES.get(name.removeprefix("rnnstep-")) if name.startswith("rnnstep-") else None
     return ours or (DARK if is_dark else LIGHT)
 

@@ -58,7 +58,7 @@ def judge_shown(back: BackwardPass, tally: Tally, sums: Mapping[str, Mapping[str
     """Read the shown lines again.
 
     Args:
-        back: our way back.
+        back: our backward pass.
         tally: where to note what is found.
         sums: ∂L/∂ of each block's parameters from our own numbers, with the errors of sums in any order.
     """
@@ -72,7 +72,7 @@ def judge_shown(back: BackwardPass, tally: Tally, sums: Mapping[str, Mapping[str
 
 
 def _steps(back: BackwardPass, block: Block) -> Iterator[int]:
-    """Some of a block's steps, the one that ends its way back last."""
+    """Some of a block's steps, the one that ends its backward pass last."""
     end = back.batch.axis.end
     if block.extent.is_single:
         yield end
@@ -128,7 +128,7 @@ def _judge_sums(
 
 
 def digest_of_way_back(back: BackwardPass) -> bytes:
-    """Give a short name for the results of a way back."""
+    """Give a short name for the results of a backward pass."""
     found = hashlib.blake2b(digest_size=16)
     for gradient in back.parameters.values():
         found.update(np.ascontiguousarray(gradient).data)
@@ -145,17 +145,17 @@ def judge_gradients(
     errors: RunErrors | None = None,
     is_wanted: Callable[[], bool] | None = None,
 ) -> Verdict:
-    """Compare our way back of a batch with torch's.
+    """Compare our backward pass of a batch with torch's.
 
     Args:
-        back: ours.
+        back: the engine's.
         reference: torch's.
         errors: those along our run, if they are there already.
         is_wanted: whether to go on.
 
     Raises:
         NotWanted: it is not.
-        UsageError: our way back begins elsewhere than at the scores, or what was recorded has other shapes.
+        UsageError: our backward pass begins elsewhere than at the scores, or what was recorded has other shapes.
     """
     _check_has_word(back)
     check_recorded(back.scenario, back.batch)
@@ -201,7 +201,7 @@ def _max_abs_diff(back: BackwardPass, reference: ReferenceGradients) -> dict[str
 
 
 def _parting(back: BackwardPass, reference: ReferenceGradients) -> Finding | None:
-    """The first step of the way back at which half of the digits of a state's gradient are gone, or None."""
+    """The first step of the backward pass at which half of the digits of a state's gradient are gone, or None."""
     half = float(np.sqrt(np.finfo(back.scenario.dtype).eps))
     parted: Finding | None = None
     for key, by_name in reference.states.items():
@@ -227,7 +227,7 @@ def _parting(back: BackwardPass, reference: ReferenceGradients) -> Finding | Non
 
 
 class ShownGradients:
-    """torch's numbers along its stepped run, forth and back, as our way back names them."""
+    """torch's numbers along its stepped run, forth and back, as our backward pass names them."""
 
     def __init__(self, back: BackwardPass, reference: ReferenceGradients) -> None:
         self._back = back
@@ -235,7 +235,7 @@ class ShownGradients:
         self._reference = reference
 
     def value(self, key: str, name: str, t: int) -> Array | None:
-        """One value of a block at a step, in the shape of ours; None where there is none."""
+        """One value of a block at a step, in the shape of the engine's; None where there is none."""
         block = self._back.by_key[key]
         bare = name.removesuffix(ROWS)
         if name == bare and self._back.is_of_all_rows(key, name):
@@ -249,7 +249,7 @@ class ShownGradients:
             return found
         if name == bare:
             return found[rows]
-        of_all = np.zeros_like(found)  # zeros where a row is over, as in ours
+        of_all = np.zeros_like(found)  # zeros where a row is over, as in the engine's
         of_all[rows] = found[rows]
         return of_all
 
@@ -317,7 +317,7 @@ class ShownGradients:
         return self._reference.lines.get(key, {}).get(name)
 
     def _above(self, block: Block) -> str:
-        """The name of what comes from above, which the way back alone reads."""
+        """The name of what comes from above, which the backward pass alone reads."""
         program = self._back.by_key[block.key].program
         start = f"{D}{block.output}_above"
         return next((name for name in program.inputs if name.startswith(start)), start)
@@ -371,7 +371,7 @@ class ShownGradients:
     # ── parameters ───────────────────────────────────────────────────────────────────
 
     def _of_parameter(self, block: Block, name: str, t: int) -> Array | None:
-        """The share of a step, or the sum of those that come before it on the way back, with it or without."""
+        """The share of a step, or the sum of those that come before it in the backward pass, with it or without."""
         known = self._parts.get(block.key, {}).get(name)
         if known is None:
             return None
@@ -418,10 +418,10 @@ def _names(program: Program, total: str) -> list[tuple[str, str]]:
 
 
 class ComparedGradients(Judged):
-    """One batch's way back beside torch's. `key` is a block's ("L0←"), names are those of our way back ("∂a").
+    """One batch's backward pass beside torch's. `key` is a block's ("L0←"), names are those of our backward pass ("∂a").
 
     Attributes:
-        back: ours.
+        back: the engine's.
         reference: torch's.
         verdict: what comparing them gave.
     """
@@ -438,12 +438,12 @@ class ComparedGradients(Judged):
 
     @property
     def is_module(self) -> bool:
-        """Whether torch.nn has this module; of a cell of one's own all is a self-check."""
+        """Whether torch.nn has this module; of a user-defined cell all is a self-check."""
         return self.reference.is_module
 
     @property
     def loss(self) -> float:
-        """What stands beside ours: that of torch's whole module, or what was recorded."""
+        """What stands beside the engine's: that of torch's whole module, or what was recorded."""
         return gradients_beside(self.back, self.reference)[0]
 
     @property
@@ -506,7 +506,7 @@ class ComparedGradients(Judged):
     # ── by place ─────────────────────────────────────────────────────────────────────
 
     def value(self, key: str, name: str, t: int) -> Array | None:
-        """Torch's value in the shape of ours: (live rows, n); of shares and sums of parameters (m, n) or (m,).
+        """Torch's value in the shape of the engine's: (live rows, n); of shares and sums of parameters (m, n) or (m,).
 
         torch.nn's own, or the self-check's (`is_module_confirmed` says which): sums of parameters are those of
         torch's shares of the steps. None where there is none: a mask, what is of parameters alone, inner values of
@@ -519,7 +519,7 @@ class ComparedGradients(Judged):
         return self._torch.is_of_module(key, name)
 
     def difference(self, key: str, name: str, t: int) -> Error | None:
-        """|ours − torch's| as they stand side by side, each on its own run, in their shape."""
+        """|the engine's − torch's| as they stand side by side, each on its own run, in their shape."""
         theirs = self.value(key, name, t)
         if theirs is None:
             return None
@@ -558,7 +558,7 @@ class ComparedGradients(Judged):
         return not differing[t].any()
 
     def _is_last(self, key: str, t: int) -> bool:
-        """Whether a block's way back ends at a step."""
+        """Whether a block's backward pass ends at a step."""
         if self.back.by_key[key].extent.is_single:
             return True
         return t == self.back.batch.axis.order(self.back.by_key[key].direction)[0]
@@ -567,10 +567,10 @@ class ComparedGradients(Judged):
 def compare_gradients(
     back: BackwardPass, reference: ReferenceGradients, verdict: Verdict | None = None
 ) -> ComparedGradients:
-    """Set our way back through a batch beside torch's.
+    """Set our backward pass through a batch beside torch's.
 
     Args:
-        back: ours.
+        back: the engine's.
         reference: what `run_gradients` gave for its forward run, here or in another process.
         verdict: of the same two, if it was reached already; one of other numbers is not believed.
     """
@@ -584,11 +584,11 @@ def check_gradients(done: Pass, back: BackwardPass, errors: RunErrors | None = N
 
     Args:
         done: our run of a batch that has a target.
-        back: our way back through it.
+        back: our backward pass through it.
         errors: those along our run, if they are there already.
 
     Raises:
-        UsageError: our way back begins elsewhere than at the scores.
+        UsageError: our backward pass begins elsewhere than at the scores.
     """
     _check_has_word(back)
     from rnnstep.reference.run.gradients import run_gradients

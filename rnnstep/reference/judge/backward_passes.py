@@ -49,7 +49,7 @@ Site = Callable[[Along], Array]  # what stands between two blocks, in the terms 
 
 
 class JudgedBackward(ABC):
-    """A side's way back, its numbers set beside what the equations make of them.
+    """A side's backward pass, its numbers set beside what the equations make of them.
 
     Attributes:
         kind: how.
@@ -345,18 +345,18 @@ class EngineSteps(JudgedBackward):
         self._compare_loss(self.kind, self._back.loss, *loss.loss)
 
     def entering(self, key: str, name: str) -> Pair:
-        """Ours."""
+        """The engine's."""
         return Given(self.done.entering(key, name))
 
     def read(self, key: str) -> tuple[Pairs, Pairs]:
-        """Ours."""
+        """The engine's."""
         run = self.done.runs[key]
         entering: Pairs = {next(iter(run.block.program.inputs)): Given(self._errors.entering(key))}
         for name, value in self._errors.before(key).items():
             entering[run.block.program.before(name)] = Given(value)
         return entering, {name: Given(run.state(name)) for name in run.block.program.states}
 
-    def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:  # noqa: ARG002 - ours are the totals alone
+    def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:  # noqa: ARG002 - the engine has the totals alone
         """Go on from it."""
         return found
 
@@ -395,7 +395,7 @@ class EngineRun(JudgedBackward):
         self._read_by_key = read_by_key
 
     def loss(self) -> LossBounds:
-        """Ours, along the run."""
+        """The engine's, along the run."""
         assert self._errors.loss is not None
         return self._errors.loss
 
@@ -408,11 +408,11 @@ class EngineRun(JudgedBackward):
             self._compare_loss("recorded", self._back.loss, recorded.loss, loss.loss[1])
 
     def entering(self, key: str, name: str) -> Pair:
-        """Ours, along the run."""
+        """The engine's, along the run."""
         return self._errors.read(key, name)
 
     def read(self, key: str) -> tuple[Pairs, Pairs]:
-        """Ours, along the run."""
+        """The engine's, along the run."""
         run, states = self.done.runs[key], self._errors.states[key]
         error = self._errors.inputs(key)
         entering = {next(iter(run.block.program.inputs)): (self._errors.entering(key), error)}
@@ -421,7 +421,7 @@ class EngineRun(JudgedBackward):
             entering[run.block.program.before(name)] = value, before
         return entering, {name: (run.state(name), states[name]) for name in run.block.program.states}
 
-    def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:  # noqa: ARG002 - ours are the totals alone
+    def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:  # noqa: ARG002 - the engine has the totals alone
         """Go on from it."""
         return found
 

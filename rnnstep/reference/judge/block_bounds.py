@@ -401,7 +401,7 @@ class LossBounds:
         program = self.blocks.loss.program
         known: dict[str, Pair] = {next(iter(program.inputs)): self.outputs}
         known |= {name: Given(value) for name, value in given_by_row(self.blocks).items()}  # type: ignore[arg-type]
-        # Of scores that are not finite torch's formulas may give infinity where ours give NaN.
+        # Of scores that are not finite torch's formulas may give infinity where the engine's give NaN.
         is_beyond = ~np.isfinite(self.outputs[0]).all(axis=-1, keepdims=True)
         for line in program.lines:
             value, error = evaluate(line.expression, known, self._reading)

@@ -394,7 +394,7 @@ class _Judging:
 
 
 def result_of(done: Pass, reference: ReferencePass, name: str) -> Array | None:
-    """What stands beside a result of ours, `output`, `h_n` …, in torch's shape: what was recorded, else torch's."""
+    """What stands beside a result of the engine's, `output`, `h_n` …, in torch's shape: what was recorded, else torch's."""
     recorded = None if done.batch.recorded is None else done.batch.recorded.results.get(name)
     found: Array | None = getattr(reference, name) if recorded is None else recorded
     return found
@@ -413,7 +413,7 @@ def _is_kept(run: BlockRun, name: str) -> bool:
 
 
 class Comparison(Judged):
-    """One batch of ours beside torch's. `key` is a block's ("L0←"), `t` counts from 0.
+    """One batch of the engine's beside torch's. `key` is a block's ("L0←"), `t` counts from 0.
 
     Attributes:
         done: our run.
@@ -446,7 +446,7 @@ class Comparison(Judged):
         return np.asarray(whole[t] if rows is None else whole[t][rows])
 
     def difference(self, key: str, name: str, t: int) -> Error | None:
-        """|ours − torch's| as they stand side by side, each on its own states, (live rows, n)."""
+        """|the engine's − torch's| as they stand side by side, each on its own states, (live rows, n)."""
         theirs = self.value(key, name, t)
         return None if theirs is None else differences(self.done.value(key, name, t), theirs)
 

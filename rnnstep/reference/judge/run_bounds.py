@@ -40,7 +40,7 @@ def carried_errors(
     """Bound the error of each state after every step of our run.
 
     Args:
-        block: a recurrent block, or the way back through one.
+        block: a recurrent block, or the backward pass through one.
         inputs: what entered it along our run, (T, B, I), and its error; where that would be much, how to read
             a stretch of steps.
         before: what each step read of each state, (T, B, n), along our run.

@@ -59,7 +59,7 @@ def bounded_update(trainer: Trainer, state: State, index: int) -> Bounded:
     """Train on one batch from a state, and bound what comes of it.
 
     Args:
-        trainer: ours.
+        trainer: the engine's.
         state: what the batch begins with.
         index: which batch.
     """
@@ -164,7 +164,7 @@ class ComparedEpoch:
 
     Attributes:
         index: which, from 0.
-        record: what ours came to.
+        record: what the engine's came to.
         torch: what torch's came to.
         difference: of the losses, each training on its own way.
         is_judged: whether an update of it was judged from torch's own numbers before it.
@@ -196,8 +196,8 @@ class TrainingComparison:
 
     Attributes:
         scenario: what is trained.
-        trainer: ours.
-        state: where ours has come to.
+        trainer: the engine's.
+        state: where the engine's has come to.
         epochs_done: what the epochs came to that both have gone through.
     """
 

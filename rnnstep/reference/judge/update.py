@@ -98,7 +98,7 @@ class ComparedUpdate(Judged):
     """One update beside torch's. `key` is a parameter's name in torch, or "clip"; there is one step, 0.
 
     Attributes:
-        update: ours.
+        update: the engine's.
         reference: torch's.
         verdict: what comparing them gave.
     """
@@ -130,7 +130,7 @@ class ComparedUpdate(Judged):
         return name in self.reference.values.get(key, {})
 
     def difference(self, key: str, name: str, t: int = 0) -> Error | None:
-        """|ours − torch's|."""
+        """|the engine's − torch's|."""
         theirs = self.value(key, name, t)
         return None if theirs is None else differences(self.update.value(key, name, t), theirs)
 
@@ -228,7 +228,7 @@ def compare_update(
     """Set our update beside torch's.
 
     Args:
-        update: ours.
+        update: the engine's.
         reference: what `run_update` gave for it, here or in another process.
         verdict: of the same two, if it was reached already; one of other numbers is not believed.
     """

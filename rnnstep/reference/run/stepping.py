@@ -46,7 +46,7 @@ def cell_stepper(scenario: Scenario, block: Block, parameters: Parameters) -> St
     """What takes one step of a block: torch.nn's RNNCell, LSTMCell or GRUCell with the block's weights.
 
     torch has no cell with a projection: there the module itself takes the step, one layer and direction of it.
-    A cell of one's own is its equations in torch's operations.
+    A user-defined cell is its equations in torch's operations.
     """
     recurrent = scenario.recurrent_of(block)
     if recurrent.is_own:

@@ -231,7 +231,7 @@ def run_update(update: UpdatePass, training: Training) -> ReferenceUpdate:
     """Let torch.optim take the step that `update` takes.
 
     Args:
-        update: ours; its parameters, gradients and buffers are used, its results are not.
+        update: the engine's; its parameters, gradients and buffers are used, its results are not.
         training: the optimizer with its arguments.
     """
     import torch
