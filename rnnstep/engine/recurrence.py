@@ -22,7 +22,7 @@ from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.magnitudes import Magnitudes, largest
 from rnnstep.equations.operations import Array
 from rnnstep.network.blocks import Block, Direction
-from rnnstep.network.time import RowOrder, TimeAxis
+from rnnstep.network.time import RowOrder, TimeAxis, as_computed
 
 SEGMENT_BYTES = 64 << 20  # kept numbers of one call at most, so that a long run needs no memory twice
 
@@ -40,7 +40,7 @@ class Segment:
 
     def order(self, direction: Direction) -> range:
         """Its steps as a direction computes them."""
-        return range(self.start, self.stop)[:: -1 if direction == "backward" else 1]
+        return as_computed(range(self.start, self.stop), direction)
 
 
 class BlockRun:
@@ -168,7 +168,7 @@ class BlockRun:
 
     def turned(self, steps: Array) -> Array:
         """Steps in the order of time as they are computed, and the other way round."""
-        return steps[::-1] if self.is_reversed else steps
+        return as_computed(steps, self.block.direction)
 
     # ── running ──────────────────────────────────────────────────────────────────────
 
@@ -236,7 +236,7 @@ class BlockRun:
             (start, stop, rows if self._rows is None else self._rows.num_live(start))
             for start, stop in pairwise(ends)
         ]
-        return found[::-1] if self.is_reversed else found
+        return as_computed(found, self.block.direction)
 
     def _call(
         self, x: Array, before: tuple[Array, ...], arrays: tuple[Array | None, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,21 @@ Mask = NDArray[np.bool_]
 def opposite(direction: Direction) -> Direction:
     """The direction in which what goes back through a block is computed."""
     return "forward" if direction == "backward" else "backward"
+
+
+class Sliced(Protocol):
+    """What gives a part of itself: a range, a list, an array along its first axis."""
+
+    def __getitem__(self, part: slice, /) -> Any:
+        """Give a part."""
+
+
+Ordered = TypeVar("Ordered", bound=Sliced)
+
+
+def as_computed(steps: Ordered, direction: Direction) -> Ordered:
+    """Steps in the order of time as a direction computes them; and those as it computes them in the order of time."""
+    return steps[::-1] if direction == "backward" else steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +123,7 @@ class TimeAxis:
     def order(self, direction: Direction, row: int | None = None) -> range:
         """The steps that a row, or any row, takes part in, as a direction computes them."""
         last = self.end if row is None else self.last_step(row)
-        return range(last, -1, -1) if direction == "backward" else range(last + 1)
+        return as_computed(range(last + 1), direction)
 
     def first_step(self, direction: Direction, row: int) -> int:
         """The step at which a direction begins with a row."""

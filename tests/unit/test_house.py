@@ -381,6 +381,28 @@ def test_the_run_of_torch_tells_time_by_itself() -> None:
     assert told(one for one in imports() if one.file.startswith(here) and "network.time" in one.module) == []
 
 
+KNOWS_LENGTHS = {
+    "network/time.py",  # which all others ask
+    "engine/recurrence.py",  # where segments of packed rows are cut
+    "views/info.py",  # the lengths themselves, in words
+    "checking/marked_sheet.py",  # one row as a batch of its own
+    "checking/mistakes/wires.py",  # whether there is padding that may have been walked over
+}
+TELLS_OF_BATCHES = {"scenario", "program"}  # what a file says, and what a program is given
+
+
+def test_few_files_know_how_long_rows_are() -> None:
+    """Who takes part in a step, and where a row begins and ends, the axis of time says."""
+    found = {
+        file
+        for file, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("lengths", "packed_lengths")
+        if room_of(Path(file)) not in TELLS_OF_BATCHES and not file.startswith("reference/run/")
+    }
+    assert found == KNOWS_LENGTHS
+
+
 KNOWS_WHERE_STATES_STAND = {
     "modules/recurrent.py",  # its `position`, which all others ask
     "scenario/memory.py",  # how many parameters there are

@@ -13,6 +13,7 @@ from rnnstep.checking.step import Fed, joined, side_by_side
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.network.blocks import Block
+from rnnstep.network.time import as_computed
 
 MOST_INDICES = 40  # that are tried for one that was read wrong
 
@@ -79,8 +80,7 @@ def _of_forward(paper: Calculation, block: Block) -> Mapping[str, Interval]:
 
 
 def _in_order(paper: Calculation, block: Block) -> range:
-    order = paper.order(block)
-    return order[::-1] if block.direction == "backward" else order
+    return as_computed(paper.order(block), block.direction)
 
 
 # ── inputs ───────────────────────────────────────────────────────────────────────────

@@ -31,7 +31,7 @@ from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Name
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
-from rnnstep.network.time import opposite
+from rnnstep.network.time import as_computed, opposite
 from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps, TorchSteps, one_step_back
 from rnnstep.reference.judge.block_bounds import Pairs
 from rnnstep.reference.judge.bounds import Error, Rounding
@@ -78,7 +78,7 @@ def _steps(back: BackwardPass, block: Block) -> Iterator[int]:
         yield end
         return
     found = range(end + 1) if end < ALL_STEPS else (0, 1, end // 2, end)
-    yield from found if block.direction == "backward" else reversed(found)
+    yield from as_computed(found, opposite(block.direction))
 
 
 def _judge_lines(back: BackwardPass, block: Block, t: int, values: Mapping[str, Array], tally: Tally) -> None:
@@ -211,7 +211,7 @@ def _parting(back: BackwardPass, reference: ReferenceGradients) -> Finding | Non
             steps = np.flatnonzero(gone.any(axis=(1, 2)))
             if not steps.size:
                 continue
-            t = int(steps[0 if back.done.by_key[key].direction == "backward" else -1])
+            t = int(as_computed(steps, opposite(back.done.by_key[key].direction))[0])
             row, element = (
                 int(index) for index in np.unravel_index(int(np.argmax(found[t])), found[t].shape)
             )

@@ -24,7 +24,7 @@ from rnnstep.equations.differentiate import Backward, D, backward
 from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
-from rnnstep.network.time import Mask, opposite
+from rnnstep.network.time import Mask, as_computed, opposite
 from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sum
 from rnnstep.reference.run.forward import ReferencePass
 from rnnstep.reference.run.loss import given_by_row
@@ -206,7 +206,7 @@ class RecurrentBack:
         numbers = sum(int((shape or (1,))[-1]) for shape in names.values())
         length = max(1, SPAN_BYTES // max(1, numbers * rows * 16))
         found = [slice(start, min(start + length, steps)) for start in range(0, steps, length)]
-        return iter(found if self._is_reversed else found[::-1])
+        return iter(as_computed(found, opposite(self.block.direction)))
 
     @property
     def _is_reversed(self) -> bool:

@@ -28,7 +28,7 @@ from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.compile import ROWS
 from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.time import TimeAxis
+from rnnstep.network.time import TimeAxis, as_computed
 from rnnstep.reference.judge.block_bounds import (
     LiveRows,
     LossBounds,
@@ -256,7 +256,7 @@ class _Judging:
         steps = np.flatnonzero(gone.any(axis=(1, 2)))
         if not steps.size:
             return
-        t = int(steps[-1 if self._done.by_key[key].direction == "backward" else 0])
+        t = int(as_computed(steps, self._done.by_key[key].direction)[0])
         if self._parted is None or (self._parted.t is not None and t < self._parted.t):
             row, element = np.unravel_index(int(np.argmax(found[t])), found[t].shape)
             difference = float(found[t, row, element])

@@ -18,7 +18,7 @@ from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.network.graph import Part, is_join
-from rnnstep.network.time import Mask
+from rnnstep.network.time import Mask, as_computed
 from rnnstep.network.wires import When
 from rnnstep.reference.judge.block_bounds import LossBounds, bounded
 from rnnstep.reference.judge.bounds import A_NUMBER, Error, Product, Rounding
@@ -58,13 +58,12 @@ def carried_errors(
     window = max(1, WINDOW_BYTES // max(1, sizes * rows * 16))
     starts = range(0, steps, window)
     is_reversed = block.direction == "backward"
-    for start in reversed(starts) if is_reversed else starts:
+    for start in as_computed(starts, block.direction):
         part = slice(start, min(start + window, steps))
         walk = _Walk(
             block, _entering(inputs, part), {name: value[part] for name, value in before.items()}, dtype
         )
-        order = range(part.start, part.stop)
-        for t in reversed(order) if is_reversed else order:
+        for t in as_computed(range(part.start, part.stop), block.direction):
             errors = walk.step(t - start, errors)
             for name, error in errors.items():
                 if living is not None:
