@@ -34,7 +34,8 @@ def torch_program(scenario: Scenario, language: str = "en") -> str:
     the loss of every epoch.
 
     Raises:
-        UsageError: Several batches have masks or first states of their own in a way that a program does not write.
+        UsageError: Several batches have masks or first states of their own in a way that a program does not write, or
+            gradients are given in the place of a loss.
     """
     source = ProgramSource(scenario, language)
     _check_given(source)
@@ -47,6 +48,10 @@ def _check_given(source: ProgramSource) -> None:
     every = (*source.scenario.batches, *source.scenario.test_batches)
     if source.is_several and any(batch.masks is not None for batch in every):
         raise UsageError(Text("a program has no place for masks that are given for each of several batches"))
+    if source.scenario.goes_back and not source.has_loss:
+        raise UsageError(
+            Text("a program goes back from a loss: gradients that are given have no place in it")
+        )
     if source.has_own_states and source.training is not None:
         raise UsageError(
             Text("the program of a training has no place for first states that are given for each batch")

@@ -12,6 +12,7 @@ import rnnstep
 from rnnstep.engine import Model
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.errors import ScenarioError, UsageError
+from rnnstep.program import torch_program
 from rnnstep.reference import check_gradients, set_beside
 from rnnstep.reference.worker.answers import Answering
 from rnnstep.scenario.in_memory import BatchInput, made
@@ -225,6 +226,8 @@ def test_a_batch_may_bring_them_with_it() -> None:
     assert found.loss == back.loss
     assert found.reference is None
     assert found.agrees is None
+    with pytest.raises(UsageError, match="have no place in it"):
+        torch_program(scenario)
     with pytest.raises(UsageError, match="not those of a loss"):
         rnnstep.LoadedScenario(scenario).save("given.toml")
     with pytest.raises(UsageError, match="found L5/h"):

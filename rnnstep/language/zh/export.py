@@ -40,4 +40,7 @@ TABLE = {
     "the program of a training has no place for first states that are given for each batch": (
         "每个批次各有自己的初始状态时，训练程序里写不出来"
     ),
+    "a program goes back from a loss: gradients that are given have no place in it": (
+        "程序从 loss 开始反向传播：给定的梯度在其中写不出来"
+    ),
 }
