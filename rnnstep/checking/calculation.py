@@ -94,6 +94,7 @@ class Calculation:
         self._steps: dict[tuple[Phase, str, int], Step] = {}
         self.lines: LinesByHand = LinesByHand(slip, None if base is None else base.lines)
         self._parameters: dict[str, dict[str, Interval]] = {}
+        self._read: dict[tuple[str, str, int], Any] = {}
         self.doubtful: dict[str, list[str]] = {}  # parameters of blocks that a wrong update left
 
     # ── one block at one step ────────────────────────────────────────────────────────
@@ -332,7 +333,7 @@ class Calculation:
         wire = part.wire
         match wire.when:
             case When.DATA:
-                return self._data(part, t), self.no_doubts
+                return self.data(part, t), self.no_doubts
             case When.LAST:
                 return self.final(wire.block, wire.value)
             case When.ALL:
@@ -343,8 +344,16 @@ class Calculation:
                 return (low, high), self.no_doubts | any(doubts.any() for _, doubts in every)
         return self.given(wire.block, t, wire.value)
 
-    def _data(self, part: Part, t: int) -> Any:
+    def data(self, part: Part, t: int) -> Any:
         """An array of the scenario's at a step: vectors that people read as they are shown, indices, any other number itself."""
+        if self.base is not None:  # with a slip it is read at other steps, but is no other
+            return self.base.data(part, t)
+        at = part.reader, part.wire.value, t
+        if at not in self._read:
+            self._read[at] = self._data_of(part, t)
+        return self._read[at]
+
+    def _data_of(self, part: Part, t: int) -> Any:
         block, name = self.done.by_key[part.reader], part.wire.value
         value = self.done.data(block.key, name)
         if block.extent is Extent.ONCE:

@@ -244,7 +244,10 @@ class Rounded:
         """1 / (1 + exp(−a)), for those whose calculator has no key for it; or with one."""
         divisor = self._rounded(intervals.add(point(1.0), self._exp_of_neg(a)))
         low, high = self._rounded(intervals.div(point(1.0), divisor))
-        return _hull(self._rounded(intervals.sigmoid(a)), (np.clip(low, 0, 1), np.clip(high, 0, 1)))
+        return _hull(
+            self._rounded(intervals.sigmoid(a)),
+            (intervals.within(low, 0.0, 1.0), intervals.within(high, 0.0, 1.0)),
+        )
 
     def _exp_of_neg(self, a: Interval) -> Interval:
         return self._rounded(intervals.exp(intervals.neg(a)))

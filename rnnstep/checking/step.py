@@ -62,6 +62,8 @@ def share(step: Step, right: Step) -> None:
 
 
 def _is_alike(value: Any, other: Any) -> bool:
+    if value is other:
+        return True
     if isinstance(value, tuple):
         return isinstance(other, tuple) and all(map(np.array_equal, value, other))
     return other is not None and not isinstance(other, tuple) and bool(np.array_equal(value, other))
