@@ -217,6 +217,8 @@ def test_the_judge_and_the_reader_of_texts_agree(a, b, text, decimals, guard):
         ("3.1e-5·2", "6.3e-5", False),
         ("12.5·10000", "1.3e5", True),
         ("0.00004", "0.0000", True),
+        ("max(0, −inf, 1.8) + abs(1.8)", "4", True),
+        ("min(inf, 0.3) − 0.1", "0.2", True),
         ("tanh(0.5)", "0.4621", True),
         ("sqrt(2)/(1 + 1e-08)", "1.4142", True),
         ("0.1 < 0.2 and not 1 < 0", "1.0000", True),

@@ -201,9 +201,9 @@ def _applied(name: str, arguments: list[Number]) -> Number:
         case "abs":
             return abs(arguments[0])
         case "max" | "maximum":
-            return max(arguments) if _is_finite(*arguments) else float(np.max(_floats(arguments)))
+            return arguments[int(np.argmax(_floats(arguments)))]  # NaN counts as the largest, and as the least
         case "min" | "minimum":
-            return min(arguments) if _is_finite(*arguments) else float(np.min(_floats(arguments)))
+            return arguments[int(np.argmin(_floats(arguments)))]
         case "any" | "all":
             function = any if name == "any" else all
             return Fraction(int(function(value != 0 for value in arguments)))
