@@ -111,7 +111,7 @@ class Model:
             done: A run of this model.
             above: Gradients that are given at any values that blocks compute, in place of the loss: by the block and the
                 value, ("L0", "c"), an array (T, B, n), of what is computed once (1, B, n). Where a packed row is over
-                they count for nothing. Without them those of the batch itself, where there is no loss.
+                nothing goes back from a recurrent block. Without them those of the batch itself, where there is no loss.
 
         Raises:
             UsageError: There is no such value, or it has another shape.

@@ -52,7 +52,9 @@ def _shapes(scenario: Scenario, batch: Batch) -> dict[str, tuple[int, ...]]:
         steps = (*rows, batch.num_steps)
     states = () if recurrent.is_cell else (recurrent.num_states,)
     names = zip(("h_n", "c_n"), recurrent.state_sizes.values(), strict=False)
-    found = {"output": (*steps, recurrent.size), **{name: (*states, *rows, size) for name, size in names}}
+    found = {"output": (*steps, recurrent.size)}
+    if len(scenario.recurrents) == 1:  # of several each has its own, and there is no one h_n
+        found |= {name: (*states, *rows, size) for name, size in names}
     if scenario.head is not None:
         found["logits"] = (*(rows if scenario.reads_final_state else steps), scenario.num_scores)
     return found

@@ -139,8 +139,11 @@ def weighed(scenario: Scenario, above: dict[tuple[str, str], np.ndarray]) -> flo
     done = Model(scenario).run_batch()
     total = 0.0
     for (key, name), g in above.items():
+        if key not in done.runs:  # modules without states act on padding, too, as torch's do
+            total += float(np.sum(done.everything(key)[name] * g))
+            continue
         for t in range(done.batch.num_steps):
-            rows = done.live_rows(t) if key in done.runs else None
+            rows = done.live_rows(t)
             live = np.arange(done.batch.num_rows) if rows is None else rows
             if len(live):
                 total += float(np.sum(done.value(key, name, t)[: len(live)] * g[t, live]))
@@ -319,3 +322,48 @@ def test_one_wrong_number_of_ours_is_seen_where_they_are_given(monkeypatch) -> N
         property(lambda back: next(iter(back.given.values())) * (1 + 1e-6)),
     )
     assert not rnnstep.grad(scenario).agrees
+
+
+CHAIN = """
+input = {random = {shape = [4, 2, 3], seed = 1}, lengths = [4, 2]}
+layers = [
+    {module = "Linear", out_features = 4, name = "widen"},
+    {module = "GRU", hidden_size = 2, bidirectional = true},
+    {module = "Tanh"},
+    {module = "LayerNorm"},
+    {module = "Linear", out_features = 3},
+]
+weights = {seed = 3}
+"""
+
+
+def test_they_go_through_a_chain_of_modules() -> None:
+    scenario = rnnstep.loads(CHAIN).scenario
+    last = Model(scenario).blocks[-1]
+    above = {(last.key, last.output): numbers(4, 2, 3).astype(np.float32)}
+    found = rnnstep.grad(replace(scenario, batches=(replace(scenario.batches[0], above=above),)))
+    assert found.agrees
+    inside = {
+        ("tanh", "tanh_out"): numbers(4, 2, 4),
+        ("L0", "n"): numbers(4, 2, 2),
+        ("widen", "x"): numbers(4, 2, 4),
+    }
+    model = Model(scenario)
+    back = model.backward(model.run_batch(), inside)
+    assert not back.parameters["linear.weight"].any()
+    assert back.parameters["widen.weight"].any()
+    for name in ("weight_hh_l0", "widen.weight"):
+        value = scenario.parameters[name].astype(np.float64)
+        slopes = []
+        for sign in (1, -1):
+            moved = {one: each.astype(np.float64) for one, each in scenario.parameters.items()}
+            moved[name] = value.copy()
+            moved[name][0, 1] += sign * 1e-6
+            double = replace(
+                scenario,
+                parameters=moved,
+                display=replace(scenario.display, dtype="float64"),
+                batches=(replace(scenario.batches[0], values=scenario.batches[0].values.astype(np.float64)),),
+            )
+            slopes.append(sign * weighed(double, inside) / 2e-6)
+        assert back.parameters[name][0, 1] == pytest.approx(sum(slopes), rel=1e-4, abs=1e-6)

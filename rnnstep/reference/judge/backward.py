@@ -33,7 +33,7 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.network.time import as_computed, opposite
 from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps, TorchSteps, one_step_back
-from rnnstep.reference.judge.block_bounds import Pairs
+from rnnstep.reference.judge.block_bounds import Pairs, side_by_side
 from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.findings import (
     ALLOWED,
@@ -48,7 +48,6 @@ from rnnstep.reference.judge.findings import (
 from rnnstep.reference.judge.recorded import gradients_beside
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.run.gradients import ReferenceGradients
-from rnnstep.reference.run.layout import side_by_side
 from rnnstep.scenario.recorded_shapes import check_recorded
 
 ALL_STEPS = 8  # of a run of so many; of a longer one some

@@ -8,7 +8,7 @@ totals of the step before. The loss is read from given outputs, forward and back
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,7 @@ from rnnstep.equations.differentiate import Backward, D, backward
 from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
+from rnnstep.network.graph import Part
 from rnnstep.network.time import Mask, as_computed, opposite
 from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sum
 from rnnstep.reference.run.forward import ReferencePass
@@ -437,3 +438,9 @@ class LossBounds:
         above = value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape)
         found = evaluate_lines(loss.core.lines, {**self.lines, loss.above: above}, self._reading)
         return {loss.above: above, **found}
+
+
+def side_by_side(parts: Sequence[Part], by_key: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """The arrays (…, n) of the blocks that computed a value, side by side."""
+    found = [by_key[part.wire.block] for part in parts]
+    return found[0] if len(found) == 1 else np.concatenate(found, axis=-1)

@@ -36,6 +36,7 @@ from rnnstep.reference.judge.block_bounds import (
     bounded,
     flat,
     given_parameters,
+    side_by_side,
     spans,
 )
 from rnnstep.reference.judge.bounds import Error, Rounding
@@ -43,7 +44,7 @@ from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tal
 from rnnstep.reference.judge.recorded import judge_recorded, recorded_output
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
 from rnnstep.reference.run.forward import ModuleResult, ReferencePass
-from rnnstep.reference.run.layout import keys_of, side_by_side, states_by_block
+from rnnstep.reference.run.layout import keys_of, states_by_block
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from rnnstep.reference.judge.bounds import Error
 from rnnstep.reference.judge.findings import Tally
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.run.gradients import ReferenceGradients
+from rnnstep.reference.run.layout import states_by_block
 from rnnstep.scenario.recorded import Recorded
 from rnnstep.scenario.recorded_shapes import check_recorded
 
@@ -38,7 +39,7 @@ def judge_recorded(done: Pass, errors: RunErrors, tally: Tally) -> None:
         _judge_output(done, recorded.output, errors.states, tally)
     for name, whole in zip(states, (recorded.h_n, recorded.c_n), strict=False):
         if whole is not None:
-            _judge_final(done, name, _by_block(done, whole), errors.states, tally)
+            _judge_final(done, name, whole, errors.states, tally)
     if recorded.logits is not None and done.head is not None:
         ours, error = errors.logits
         is_over_time = ours.ndim == 3
@@ -64,18 +65,13 @@ def _judge_output(done: Pass, shown: Array, errors: Mapping[str, Mapping[str, Er
 
 
 def _judge_final(
-    done: Pass, name: str, whole: Array, errors: Mapping[str, Mapping[str, Error]], tally: Tally
+    done: Pass, name: str, shown: Array, errors: Mapping[str, Mapping[str, Error]], tally: Tally
 ) -> None:
+    """Each layer's and direction's final state beside our own."""
+    whole = states_by_block(done.scenario, done.scenario.recurrent, shown)
     for theirs, (key, run) in zip(whole, done.runs.items(), strict=True):
         error = done.batch.axis.final(errors[key][name], run.block.direction)
         tally.compare("recorded", key, f"{name}_n", run.final(name), theirs, error, None)
-
-
-def _by_block(done: Pass, shown: Array) -> Array:
-    """Final states as (D·L, B, n), from torch's shape."""
-    if not done.scenario.is_batched:
-        shown = shown[..., None, :]
-    return shown[None] if done.scenario.recurrent.is_cell else shown
 
 
 def recorded_output(done: Pass, key: str, name: str) -> Array | None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from rnnstep.engine import Block
 from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.graph import Part
 from rnnstep.scenario.model import Batch, Scenario
 
 Mask = NDArray[np.bool_]
@@ -91,9 +90,3 @@ def joined(keys: Sequence[str], by_key: Mapping[str, NDArray[Any]]) -> NDArray[A
     """The arrays (…, n) of both directions of a layer joined, (…, D·n)."""
     parts = [by_key[key] for key in keys]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-
-
-def side_by_side(parts: Sequence[Part], by_key: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-    """The arrays (…, n) of the blocks that computed a value, side by side."""
-    found = [by_key[part.wire.block] for part in parts]
-    return found[0] if len(found) == 1 else np.concatenate(found, axis=-1)
