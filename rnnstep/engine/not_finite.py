@@ -139,7 +139,7 @@ def _stretches(passed: Pass | BackwardPass | UpdatePass, block: Block, steps: ra
         for name in block.program.names:
             yield Stretch(name, np.asarray(values[name])[None, None], (0,), None)
     elif isinstance(passed, BackwardPass):
-        yield from _on_the_way_back(passed, block, steps)
+        yield from _in_backward_pass(passed, block, steps)
     elif block.key in passed.runs:
         yield from _of_run(passed.runs[block.key])
     else:
@@ -202,7 +202,7 @@ def _stretch(
 # ── in the backward pass ─────────────────────────────────────────────────────────────────
 
 
-def _on_the_way_back(back: BackwardPass, block: Block, steps: range) -> Iterator[Stretch]:
+def _in_backward_pass(back: BackwardPass, block: Block, steps: range) -> Iterator[Stretch]:
     """From the first step on that may have such a number up to the one that has."""
     through = back.of_block(block.key)
     first = through.suspect()

@@ -74,7 +74,7 @@ def _number(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> E
         return ElementAt(replace(spot, operation=name), index, row)
     match spot.phase:
         case "backward":
-            return _on_the_way_back(run, spot, name, index, row)
+            return _in_backward_pass(run, spot, name, index, row)
         case "update":
             return _in_the_update(run, spot, name, index, row)
     return _forward(run, spot, name, index, row)
@@ -182,7 +182,7 @@ def _at_last_step(run: SessionRun, spot: Spot) -> Spot:
 # ── in the backward pass ─────────────────────────────────────────────────────────────────
 
 
-def _on_the_way_back(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
+def _in_backward_pass(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
     tree = run.tree
     program = tree.block(spot).program
     state = next((one for one in program.states if program.before(one) == name), None)

@@ -81,16 +81,14 @@ def _elements(block: Block, operation: str, element: int | None) -> range:
 
 def _of_forward(run: SessionRun, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
     """Who reads a value in the forward pass reads it in the backward pass as well."""
-    for there, read_as in _on_the_way_forward(run, spot, name, element, row):
+    for there, read_as in _in_forward_pass(run, spot, name, element, row):
         yield there, read_as
         back = replace(there, phase="backward")
         if "backward" in run.tree.phases and there.key in run.tree.stage(back).by_key:
             yield back, read_as
 
 
-def _on_the_way_forward(
-    run: SessionRun, spot: Spot, name: str, element: int | None, row: int
-) -> Iterator[Read]:
+def _in_forward_pass(run: SessionRun, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
     block = run.tree.block(spot)
     yield spot, name
     if name in block.program.states:

@@ -133,15 +133,15 @@ def _plots(scene: Scene) -> Iterator[tuple[str, partial[RowBlock]]]:
             (say(Text("loss over the epochs")), partial(learning.curve, scene)),
             (say(Text("epochs")), partial(learning.table, scene)),
         ]
-    way_back = []
+    norms = []
     if "backward" in scene.run.tree.phases:
-        way_back = [(gradients.title(scene), partial(gradients.gradients, scene))]
+        norms = [(gradients.title(scene), partial(gradients.gradients, scene))]
     if is_of_epochs(scene):  # the picture is of the epochs already
-        yield from (*way_back, *values)
+        yield from (*norms, *values)
     elif scene.spot.phase == "backward":
-        yield from (*way_back, *at_cursor, *values[:1], *training, *values[1:])
+        yield from (*norms, *at_cursor, *values[:1], *training, *values[1:])
     elif scene.spot.phase == "update":
-        yield from (*training, *way_back, *values)
+        yield from (*training, *norms, *values)
     else:
         yield from (*at_cursor, *values[:1], *training[:1], *values[1:], *training[1:])
 

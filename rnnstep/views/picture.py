@@ -35,7 +35,7 @@ def picture(scene: Scene, cells: int, height: int, air: int = 0) -> RowBlock:
         case "update":
             return back.update_values(scene, cells, height)
         case "backward" if is_of_blocks(scene):
-            return _way_back(scene, cells, height)
+            return _backward_step(scene, cells, height)
         case "backward":
             return back.back_values(scene, cells, height)
     if is_of_blocks(scene):
@@ -89,7 +89,7 @@ def _seen(cells: int, height: int) -> tuple[int, int]:
     return max(1, height - 2), max(1, (cells - 30) // 6)
 
 
-def _way_back(scene: Scene, cells: int, height: int) -> RowBlock:
+def _backward_step(scene: Scene, cells: int, height: int) -> RowBlock:
     """A step of the backward pass: what each block sends on, and below it the sums of the parameters' gradients."""
     upper = flow(scene, cells, height)
     if scene.known is None:

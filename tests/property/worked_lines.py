@@ -201,7 +201,9 @@ def _applied(name: str, arguments: list[Number]) -> Number:
         case "abs":
             return abs(arguments[0])
         case "max" | "maximum":
-            return arguments[int(np.argmax(_floats(arguments)))]  # NaN counts as the largest, and as the least
+            return arguments[
+                int(np.argmax(_floats(arguments)))
+            ]  # NaN counts as the largest, and as the least
         case "min" | "minimum":
             return arguments[int(np.argmin(_floats(arguments)))]
         case "any" | "all":

@@ -126,7 +126,7 @@ def _judge_sums(
 # ── every check of a batch ───────────────────────────────────────────────────────────────────────
 
 
-def digest_of_way_back(back: BackwardPass) -> bytes:
+def digest_of_backward_pass(back: BackwardPass) -> bytes:
     """Give a short name for the results of a backward pass."""
     found = hashlib.blake2b(digest_size=16)
     for gradient in back.parameters.values():
@@ -172,7 +172,7 @@ def judge_gradients(
         max_abs_diff=_max_abs_diff(back, reference),
         differing=tally.differing,
         parted=None if tally.faults else _parting(back, reference),
-        digest=digest_of_way_back(back),
+        digest=digest_of_backward_pass(back),
     )
 
 
@@ -573,7 +573,7 @@ def compare_gradients(
         reference: what `run_gradients` gave for its forward run, here or in another process.
         verdict: of the same two, if it was reached already; one of other numbers is not believed.
     """
-    if verdict is None or verdict.digest != digest_of_way_back(back):
+    if verdict is None or verdict.digest != digest_of_backward_pass(back):
         verdict = judge_gradients(back, reference)
     return ComparedGradients(back, reference, verdict)
 

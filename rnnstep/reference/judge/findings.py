@@ -87,7 +87,7 @@ class Finding:
             )
         match self.phase:
             case "backward":
-                return _of_way_back(self.kind, values)
+                return _of_backward_pass(self.kind, values)
             case "update":
                 return _of_update(self.kind, values)
         return _of_run(self.kind, values)
@@ -128,7 +128,7 @@ def _of_run(kind: Kind, values: Mapping[str, Any]) -> Text:
     return Text("{place}: ours and the row of torch's embedding differ by {difference}", **values)
 
 
-def _of_way_back(kind: Kind, values: Mapping[str, Any]) -> Text:
+def _of_backward_pass(kind: Kind, values: Mapping[str, Any]) -> Text:
     match kind:
         case "own step":
             return Text(
