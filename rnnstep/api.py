@@ -125,7 +125,8 @@ def trace(path: Named, *, torch: bool = True) -> Run:
 
     Args:
         path: Of a scenario, or the name of a bundled one; or a scenario itself.
-        torch: Whether torch's numbers are to stand beside; without them `reference` and `agrees` are None.
+        torch: Whether torch's numbers are to stand beside; without them `reference` is None, and so is `agrees` where
+            nothing was recorded beside the run.
 
     Raises:
         UsageError: There is no such file, or torch is needed and cannot be imported.

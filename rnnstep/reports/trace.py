@@ -202,8 +202,13 @@ class Run:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether our numbers are torch's, judged one step at a time."""
-        return None if self.checked is None else self.checked.agrees
+        """Whether our numbers are torch's, judged one step at a time; without torch whether they are what was recorded."""
+        if self.checked is not None:
+            return self.checked.agrees
+        from rnnstep.reference.judge.recorded import faults_beside_records
+
+        faults = faults_beside_records(self.trace)
+        return None if faults is None else not faults
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as plain lists and numbers, as `rnnstep trace --format json` prints it."""

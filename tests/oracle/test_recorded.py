@@ -155,3 +155,19 @@ def test_what_does_not_fit_is_refused(tmp_path) -> None:
         write_scenario(scenario, tmp_path / "recorded.toml")
     done = Model(scenario).run()
     assert Run(done, None).as_dict()["reference"] is None
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_without_torch_the_record_alone_is_judged(case) -> None:
+    scenario, recorded = recorded_of(case)
+    assert rnnstep.trace(scenario, torch=False).agrees is True
+    wrong = recorded.h_n.copy()
+    wrong.reshape(-1)[-1] += 1e-3
+    scenario, _ = recorded_of(case, replace(recorded, h_n=wrong))
+    run = rnnstep.trace(scenario, torch=False)
+    assert run.agrees is False
+    assert run.reference is None
+    assert (
+        rnnstep.trace(replace(scenario, batches=scenario.without_records().batches), torch=False).agrees
+        is None
+    )

@@ -6,17 +6,30 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rnnstep.engine import Pass
+from rnnstep.engine import Pass, Trace
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.shapes import from_torch_shape
 from rnnstep.equations.operations import Array
 from rnnstep.reference.judge.bounds import Error
-from rnnstep.reference.judge.findings import Tally
+from rnnstep.reference.judge.findings import Finding, Tally
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.run.gradients import ReferenceGradients
 from rnnstep.reference.run.layout import states_by_block
 from rnnstep.scenario.recorded import Recorded
 from rnnstep.scenario.recorded_shapes import check_recorded
+
+
+def faults_beside_records(trace: Trace) -> tuple[Finding, ...] | None:
+    """What disagrees with what was recorded of any batch, without torch; None where nothing was recorded."""
+    if all(done.batch.recorded is None for done in trace.passes):
+        return None
+    found: list[Finding] = []
+    for done in trace.passes:
+        tally = Tally(done.batch.num_steps)
+        with np.errstate(all="ignore"):
+            judge_recorded(done, RunErrors(done), tally)
+        found += tally.faults.values()
+    return tuple(found)
 
 
 def judge_recorded(done: Pass, errors: RunErrors, tally: Tally) -> None:
