@@ -194,7 +194,7 @@ def _batch(given: BatchInput, recurrent: Recurrent, dtype: np.dtype[Any], where:
         initial_state=states or None,
         masks=_masks(recurrent, given, steps, rows, dtype, where),
         above=None if given.above is None else {at: np.array(g, dtype) for at, g in given.above.items()},
-        recorded=given.recorded,
+        recorded=None if given.recorded is None else given.recorded.as_arrays(),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,12 @@ class Recorded:
     logits: Floats | None = None
     loss: float | None = None
     gradients: Mapping[str, Floats] = field(default_factory=dict)
+
+    def as_arrays(self) -> Recorded:
+        """The same with arrays of numpy, whatever was given: lists, tensors."""
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in self.results.items()}
+        gradients = {name: np.asarray(value) for name, value in self.gradients.items()}
+        return replace(self, **arrays, gradients=gradients)
 
     @property
     def results(self) -> dict[str, Floats]:

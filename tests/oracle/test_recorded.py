@@ -70,7 +70,7 @@ def test_what_a_module_gave_agrees_and_stands_as_the_reference(case) -> None:
     scenario, recorded = recorded_of(case)
     run = rnnstep.trace(scenario)
     assert run.agrees
-    assert run.reference.output is recorded.output
+    np.testing.assert_array_equal(run.reference.output, recorded.output)
     assert run.checked.recorded == recorded.names
     assert str(run.checked.explanation) == "agrees with what was recorded, and with torch"
     told = json.loads(json.dumps(run.as_dict()))["reference"]
@@ -128,6 +128,14 @@ def test_gradients_and_a_loss() -> None:
     assert found.verdict.max_abs_diff["parameters"] == pytest.approx(1e-3, rel=1e-2)
     off = compared(Recorded(loss=plain.loss + 0.01))
     assert {(fault.kind, fault.name) for fault in off.faults} == {("recorded", "loss")}
+
+
+def test_lists_and_tensors_may_be_recorded() -> None:
+    module, x = torch.nn.RNN(3, 4), numbers(5, 2, 3)
+    with torch.no_grad():
+        output, h_n = module(torch.from_numpy(x))
+    recorded = Recorded(output.tolist(), h_n)  # type: ignore[arg-type]
+    assert rnnstep.trace(made("RNN", BatchInput(x, recorded=recorded), arrays_of(module))).agrees
 
 
 def test_other_numbers_have_no_record() -> None:
