@@ -35,6 +35,7 @@ class Advice:
         t: its step, from 0.
         layer, direction: of the block.
         is_enough: whether it tells all of them apart.
+        block: of one of several recurrent modules what it is called.
     """
 
     name: str
@@ -42,11 +43,12 @@ class Advice:
     layer: int
     direction: str
     is_enough: bool
+    block: str | None = None
 
     @property
     def label(self) -> str:
         """How the value is called, as answers to it are."""
-        return label(self.name, self.t, self.layer, self.direction)
+        return label(self.name, self.t, self.layer, self.direction, self.block)
 
 
 def advice(sheet: Sheet, number: int, found: Sequence[NamedMistake]) -> Advice | None:
@@ -55,7 +57,7 @@ def advice(sheet: Sheet, number: int, found: Sequence[NamedMistake]) -> Advice |
     slips = [one.slip for one in found if one.slip is not None]
     bounds = [(one.low, one.high) for one in found]
     place = sheet.targets[number].parts[0].place
-    if not found or place.phase != "forward" or not place.key.startswith("L"):
+    if not found or place.phase != "forward" or not _is_recurrent(sheet, place):
         return None
     if len(found) == 1:
         slips.append(RIGHT)
@@ -73,7 +75,13 @@ def advice(sheet: Sheet, number: int, found: Sequence[NamedMistake]) -> Advice |
         return None
     block = sheet.learning.structure.stage(best.batch, "forward").by_key[best.key]
     is_enough = most == len(bounds) * (len(bounds) - 1) // 2
-    return Advice(best.name, best.t, block.layer, block.direction, is_enough)
+    module = block.module if len(sheet.learning.scenario.recurrents) > 1 else None
+    return Advice(best.name, best.t, block.layer, block.direction, is_enough, module)
+
+
+def _is_recurrent(sheet: Sheet, place: Place) -> bool:
+    stage = sheet.learning.structure.stage(place.batch, "forward")
+    return bool(stage.by_key[place.key].program.states)
 
 
 def _values(sheet: Sheet, number: int) -> Iterator[Place]:

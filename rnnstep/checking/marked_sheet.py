@@ -347,6 +347,7 @@ def _as_dict(marked: Marks, number: int, language: str) -> dict[str, Any]:
         "t": target.t,
         "layer": target.layer,
         "direction": target.direction,
+        **({} if target.block is None else {"block": target.block}),
         "name": answer.name,
         "given": _given(mark.given),
         "expected": mark.expected.tolist(),
@@ -384,6 +385,7 @@ def _as_dict(marked: Marks, number: int, language: str) -> dict[str, Any]:
             "t": remarks.advice.t,
             "layer": remarks.advice.layer,
             "direction": remarks.advice.direction,
+            **({} if remarks.advice.block is None else {"block": remarks.advice.block}),
         }
     return found
 

@@ -86,17 +86,19 @@ class Mark:
     def label(self) -> str:
         """What it is of: `h_3`, `L1 h_3`, `e2: update.bias_hh`, `h_3 [1]` of another sequence."""
         target = self.target
-        shown = label(printable(self.answer.name), target.t, target.layer or 0, target.direction)
+        place = (target.layer or 0, target.direction, target.block)
+        shown = label(printable(self.answer.name), target.t, *place)
         if self.answer.epoch is not None:
             shown = f"e{self.answer.epoch}: {shown}"
         return f"{shown} [{self.answer.row}]" if self.answer.row else shown
 
 
-def label(name: str, t: int | None, layer: int, direction: str | None) -> str:
-    """How a value is called: `loss`, `h_3`, `L1 h_3`, `L0← h_3`."""
+def label(name: str, t: int | None, layer: int, direction: str | None, block: str | None = None) -> str:
+    """How a value is called: `loss`, `h_3`, `L1 h_3`, `L0← h_3`, of one of several modules `encoder.L0 h_3`."""
     shown = name if t is None else f"{name}_{t + 1}"
-    if layer or direction == "backward":
-        return f"L{layer}{'←' if direction == 'backward' else ''} {shown}"
+    if layer or direction == "backward" or block:
+        whose = f"L{layer}{'←' if direction == 'backward' else ''}"
+        return f"{f'{block}.' if block else ''}{whose} {shown}"
     return shown
 
 

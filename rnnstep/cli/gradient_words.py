@@ -121,15 +121,17 @@ def floor_words(scenario: Scenario, batch: Batch, page: TextPage) -> list[str]:
 
 def bias_words(back: BackwardPass, key: str) -> Text | None:
     """Say where both biases of a block have the same gradient, and where not and why."""
-    recurrent = back.scenario.recurrent
     block = back.done.by_key[key]
-    if block.kind != "recurrent" or recurrent.is_own or not recurrent.bias:
+    if block.kind != "recurrent":
+        return None
+    recurrent = back.scenario.recurrent_of(block)
+    if recurrent.is_own or not recurrent.bias:
         return None
     ih, hh = (
-        next(where.torch for where in block.kept_in.values() if where.torch.startswith(kind))
+        next(where.torch for where in block.kept_in.values() if kind in where.torch)
         for kind in ("bias_ih", "bias_hh")
     )
-    told = back.scenario.cell.words.biases_of
+    told = recurrent.cell.words.biases_of
     if told is not None:
         return told(ih, hh)
     if not np.array_equal(back.parameters[ih], back.parameters[hh], equal_nan=True):

@@ -31,7 +31,8 @@ def _lines(selection: Selection, page: TextPage) -> Iterator[str]:
     yield f"`{module_words(scenario)}`, `{scenario.display.dtype}`"
     yield ""
     yield "```"
-    yield from (write_line(line) for line in scenario.cell.program.lines)
+    programs = [one.cell.program for one in scenario.recurrents]
+    yield from dict.fromkeys(write_line(line) for program in programs for line in program.lines)
     yield "```"
     yield ""
     yield page.say(legend(selection.run, page))
@@ -65,7 +66,7 @@ def _title(selection: Selection, seen: Seen, page: TextPage) -> str:
         )
     parts.append(page.say(Text("step {step}/{steps}", step=step.t + 1, steps=batch.num_steps)))
     parts += [seen.key] if len(selection.run.trace.passes[0].runs) > 1 else []
-    parts += letter(scenario, batch, step.t, 0) if batch.num_rows == 1 and step.layer == 0 else []
+    parts += letter(scenario, batch, step.t, 0) if batch.num_rows == 1 and step.is_lowest else []
     return escaped(", ".join(parts))
 
 

@@ -304,7 +304,7 @@ def read_scenario(path: Path, given: GivenOptions) -> Scenario:
     """
     from rnnstep.cli.speech import say
     from rnnstep.language import environment_language
-    from rnnstep.scenario.modules import idle_dropout
+    from rnnstep.scenario.modules import idle_dropouts
     from rnnstep.scenario.read import read
 
     scenario = read(
@@ -314,7 +314,6 @@ def read_scenario(path: Path, given: GivenOptions) -> Scenario:
         decimals=getattr(given, "decimals", None),
         language=given.language,
     )
-    idle = idle_dropout(scenario.recurrent)
-    if idle is not None:
+    for idle in idle_dropouts(scenario.layers):
         say(idle, scenario.display.language or environment_language())
     return scenario

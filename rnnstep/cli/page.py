@@ -13,6 +13,7 @@ from rnnstep.cli.commands import GivenOptions
 from rnnstep.cli.speech import can_spell
 from rnnstep.language import Text, environment_language
 from rnnstep.language.printable import printable
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reports.trace import Run, Selection
 from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.views.alphabet import Alphabet, alphabet
@@ -153,8 +154,11 @@ def legend(run: Run, page: TextPage) -> Text:
 
 
 def module_words(scenario: Scenario) -> str:
-    """Give the module as torch writes it: `LSTM(4, 8, num_layers=2, bidirectional)`."""
-    recurrent = scenario.recurrent
+    """Give the module as torch writes it: `LSTM(4, 8, num_layers=2, bidirectional)`; several with → between."""
+    return " → ".join(map(_words_of_module, scenario.recurrents))
+
+
+def _words_of_module(recurrent: Recurrent) -> str:
     words = [str(recurrent.input_size), str(recurrent.hidden_size)]
     words += [f"num_layers={recurrent.num_layers}"] if recurrent.num_layers > 1 else []
     words += [recurrent.nonlinearity] if recurrent.nonlinearity != "tanh" else []

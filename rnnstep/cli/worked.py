@@ -114,7 +114,7 @@ def _step_title(selection: Selection, seen: Seen, page: TextPage) -> str:
     parts.append(page.say(Text("step {step}/{steps}", step=step.t + 1, steps=batch.num_steps)))
     if len(selection.run.trace.passes[0].runs) > 1:
         parts.append(seen.key)
-    if batch.num_rows == 1 and step.layer == 0:
+    if batch.num_rows == 1 and step.is_lowest:
         parts += letter(scenario, batch, step.t, 0)
     return page.dot.join(parts)
 
@@ -123,7 +123,8 @@ def _step(done: Pass, seen: Seen, page: TextPage) -> Iterator[str]:
     """Write all values of a step, row by row of the batch."""
     step, scenario = seen.step, done.scenario
     values: dict[str, tuple[Array, Array | None]] = {}
-    mask = scenario.recurrent.above(step.layer - 1) if step.layer else None
+    recurrent = scenario.recurrent_of(done.by_key[seen.key])
+    mask = recurrent.above(step.layer - 1) if step.layer else None
     if mask is not None:
         values["mask"] = (done.value(mask.key, "mask", step.t), None)
     theirs: Mapping[str, Array] = seen.torch or {}
@@ -134,7 +135,7 @@ def _step(done: Pass, seen: Seen, page: TextPage) -> Iterator[str]:
     for position, row in enumerate(rows):
         if done.batch.num_rows > 1:
             words = [page.say(Text("row {row}/{rows}", row=row + 1, rows=done.batch.num_rows))]
-            words += letter(scenario, done.batch, step.t, row) if step.layer == 0 else []
+            words += letter(scenario, done.batch, step.t, row) if step.is_lowest else []
             yield page.alphabet.spell(f"  {page.dot.join(words)}")
         for name, (ours, torch) in values.items():
             beside = None if torch is None else torch[position]

@@ -123,7 +123,7 @@ def bounded_state(scenario: Scenario) -> tuple[float, str] | None:
         return None
     largest = bound.limit
     for batch in scenario.batches if bound.is_from_first else ():
-        given = scenario.initial_of(batch).get("h_0")
+        given = scenario.initial_of(batch).get(f"{scenario.recurrent.before_places}h_0")
         if given is not None and given.size:
             largest = max(largest, float(np.abs(given).max()))
     return (largest, bound.formula) if math.isfinite(largest) else None

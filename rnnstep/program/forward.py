@@ -9,7 +9,7 @@ from rnnstep.language import Text
 from rnnstep.modules.module import NetworkModule
 from rnnstep.program.literals import tensor
 from rnnstep.program.loss import added_lines
-from rnnstep.program.own_cell import function_name, module_name, safe, variable
+from rnnstep.program.own_cell import module_name, safe, variable
 from rnnstep.program.source import ProgramSource, indented
 
 
@@ -23,48 +23,60 @@ def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool 
     """
     if source.has_mask_modules:
         yield from _generator(source)
-    read = "x"
-    for module in source.below:
-        yield from _applied(source, module, read, source.x)
-        read = source.x
-    if source.scenario.recurrent.is_cell:
+    for each in source.each_recurrent:
+        read = each.given
+        for module in each.below:
+            yield from _applied(source, module, read, each.x)
+            read = each.x
+        yield from _ran(each, first=first, has_loss=has_loss)
+    if not has_loss:
+        yield from _scores(source)
+
+
+def _ran(source: ProgramSource, *, first: bool, has_loss: bool) -> Iterator[str]:
+    """Give the lines of a recurrent module."""
+    if source.recurrent.is_cell:
         yield from _loop(source, first=first, has_loss=has_loss)
-    elif source.scenario.recurrent.is_own:
+    elif source.recurrent.is_own:
         yield from _loops(source, first=first)
     elif source.is_chained:
         yield from _chain(source, first=first)
     else:
         yield from _call(source, first=first)
-    if not has_loss:
-        yield from _scores(source)
 
 
 def first_lines(source: ProgramSource, rows: str) -> Iterator[str]:
     """Give the lines that make `h_0` (and `c_0`) for so many rows, as the scenario gives them, or zeros."""
     if source.has_own_states:  # they come with the batch
         return
-    for name in source.scenario.cell.states:
-        yield f"{variable(name)}_0 = {_first_state(source, name, rows)}"
+    for name in source.cell.states:
+        yield f"{source.own(f'{variable(name)}_0')} = {_first_state(source, name, rows)}"
 
 
 def first_names(source: ProgramSource) -> list[str]:
     """Give the names of the states before the first step."""
-    return [f"{variable(name)}_0" for name in source.scenario.cell.states]
+    return [source.own(f"{variable(name)}_0") for name in source.cell.states]
+
+
+def _ends(source: ProgramSource) -> list[str]:
+    """Give the names of the states after the last step: `h_n`, `c_n`, and of a user-defined cell all others."""
+    names = [variable(name) for name in source.cell.states]
+    return [source.own(name) for name in ["h_n", "c_n", *names[2:]][: len(names)]]
 
 
 def _first_state(source: ProgramSource, name: str, rows: str) -> str:
     scenario = source.scenario
     if source.has_own_states:
         return f"{variable(name)}_0"
-    given = scenario.initial_of(source.batch).get(f"{name}_0")
+    given = scenario.initial_of(source.batch).get(f"{source.recurrent.before_places}{name}_0")
     if given is not None:
-        return tensor(state_as_torch_shows(scenario, scenario.recurrent, given))
+        return tensor(state_as_torch_shows(scenario, source.recurrent, given))
     return source.zeros(*first_shape(source, name, rows))
 
 
 def first_shape(source: ProgramSource, name: str, rows: str) -> tuple[object, ...]:
     """Give the shape of a state before the first step, as torch takes it for so many rows."""
-    recurrent = source.scenario.recurrent
+    recurrent = source.recurrent
     layers = () if recurrent.is_cell else (recurrent.num_states,)
     return (*layers, *((rows,) if source.scenario.is_batched else ()), source.width(name))
 
@@ -73,11 +85,11 @@ def first_shape(source: ProgramSource, name: str, rows: str) -> tuple[object, ..
 
 
 def _loop(source: ProgramSource, *, first: bool, has_loss: bool) -> Iterator[str]:
-    names = [variable(name) for name in source.scenario.cell.states]
+    names = [variable(name) for name in source.cell.states]
     if first:
         yield f"{', '.join(names)} = {', '.join(first_names(source))}"
     else:
-        for name in source.scenario.cell.states:
+        for name in source.cell.states:
             yield f"{variable(name)} = {_first_state(source, name, source.rows)}"
     keeps_logits = has_loss and source.scenario.head is not None
     yield "outputs, scores = [], []" if keeps_logits else "outputs = []"
@@ -91,18 +103,18 @@ def _loop(source: ProgramSource, *, first: bool, has_loss: bool) -> Iterator[str
     output_t = "output_t" if source.is_packed else names[0]
     if has_loss:
         yield from indented(_scored(source, output_t, keeps_logits=keeps_logits))
-    yield "output = torch.stack(outputs)"
+    yield f"{source.output} = torch.stack(outputs)"
     if keeps_logits:
         yield "logits = torch.stack(scores)"
-    for result, name in zip(("h_n", "c_n"), names, strict=False):
+    for result, name in zip(_ends(source)[:2], names, strict=False):
         yield f"{result} = {name}"
 
 
 def _step(source: ProgramSource, names: list[str]) -> Iterator[str]:
-    if source.scenario.recurrent.is_own:
-        call = f"{function_name(source.scenario.cell)}(x_t, {', '.join(names)}, **parameters)"
+    if source.recurrent.is_own:
+        call = f"{source.function}(x_t, {', '.join(names)}, **{source.own('parameters')})"
     else:
-        call = f"rnn(x_t, {passed(names)})"
+        call = f"{source.module}(x_t, {passed(names)})"
     yield from _called(source, names, call)
     if not source.is_packed:
         yield f"outputs.append({names[0]})"
@@ -138,7 +150,7 @@ def _scored(source: ProgramSource, output_t: str, *, keeps_logits: bool) -> Iter
 
 def _loops(source: ProgramSource, *, first: bool) -> Iterator[str]:
     """Give the loops over the cell: layers, their directions, and the steps in the direction's order."""
-    recurrent, cell = source.scenario.recurrent, source.scenario.cell
+    recurrent, cell = source.recurrent, source.cell
     names = [variable(name) for name in cell.states]
     if not first:
         yield from first_lines(source, source.rows)
@@ -154,23 +166,24 @@ def _loops(source: ProgramSource, *, first: bool) -> Iterator[str]:
     yield f"    for direction in {suffixes}:"
     yield from indented(indented(_one_direction(source, names)))
     yield "    output = torch.cat(parts, dim=-1)"
+    ends = _ends(source)
     if len(names) == 1:
-        yield "h_n = torch.stack(last)"
+        yield f"{ends[0]} = torch.stack(last)"
     else:
-        ends = ["h_n", "c_n", *names[2:]]
         yield f"{', '.join(ends)} = (torch.stack(parts) for parts in zip(*last))"
+    yield from _renamed(source)
 
 
 def _one_direction(source: ProgramSource, names: list[str]) -> Iterator[str]:
-    cell = source.scenario.cell
+    cell = source.cell
     yield "own = {"
     for name in cell.program.parameters:
-        yield f'    "{safe(name)}": parameters[f"{name}_l{{k}}{{direction}}"],'
+        yield f'    "{safe(name)}": {source.own("parameters")}[f"{name}_l{{k}}{{direction}}"],'
     yield "}"
     yield f"{', '.join(names)} = {', '.join(f'{name}[len(last)]' for name in first_names(source))}"
     yield "outputs = [None] * len(output)"
     yield "for t in reversed(range(len(output))) if direction else range(len(output)):"
-    call = f"{function_name(cell)}(output[t], {', '.join(names)}, **own)"
+    call = f"{source.function}(output[t], {', '.join(names)}, **own)"
     yield from indented(_called(source, names, call))
     yield f"    outputs[t] = {f'torch.where(is_alive, {names[0]}, 0)' if source.is_packed else names[0]}"
     yield "parts.append(torch.stack(outputs))"
@@ -184,7 +197,9 @@ def _initial(source: ProgramSource, *, first: bool) -> tuple[list[str], list[str
     """Give the lines that make h_0 and c_0, and their names; nothing where all are zeros."""
     if first:
         return [], first_names(source)
-    if not (source.has_own_states or source.scenario.initial_of(source.batch)):
+    given = source.scenario.initial_of(source.batch)
+    own = [name for name in source.cell.states if f"{source.recurrent.before_places}{name}_0" in given]
+    if not (source.has_own_states or own):
         return [], []
     return list(first_lines(source, source.rows)), first_names(source)
 
@@ -195,7 +210,7 @@ def passed(names: list[str]) -> str:
 
 
 def _states(source: ProgramSource) -> str:
-    return "(h_n, c_n)" if len(source.scenario.cell.states) > 1 else "h_n"
+    return passed(_ends(source)[:2])
 
 
 def _call(source: ProgramSource, *, first: bool) -> Iterator[str]:
@@ -203,38 +218,38 @@ def _call(source: ProgramSource, *, first: bool) -> Iterator[str]:
     yield from lines
     behind = f", {passed(names)}" if names else ""
     if not source.is_packed:
-        yield f"output, {_states(source)} = rnn({source.x}{behind})"
+        yield f"{source.output}, {_states(source)} = {source.module}({source.x}{behind})"
         return
     yield _packed(source, source.x)
-    yield f"output, {_states(source)} = rnn(packed{behind})"
-    yield _padded(source)
+    yield f"{source.output}, {_states(source)} = {source.module}(packed{behind})"
+    yield _padded(source, source.output)
 
 
 def _batch_first(source: ProgramSource) -> str:
-    return "batch_first=True, " if source.scenario.recurrent.batch_first else ""
+    return "batch_first=True, " if source.recurrent.batch_first else ""
 
 
 def _packed(source: ProgramSource, name: str) -> str:
     return f"packed = nn.utils.rnn.pack_padded_sequence({name}, lengths, {_batch_first(source)}enforce_sorted=False)"
 
 
-def _padded(source: ProgramSource) -> str:
-    axis = 1 if source.scenario.recurrent.batch_first else 0
-    return f"output, _ = nn.utils.rnn.pad_packed_sequence(output, {_batch_first(source)}total_length=x.shape[{axis}])"
+def _padded(source: ProgramSource, name: str = "output") -> str:
+    axis = 1 if source.recurrent.batch_first else 0
+    return f"{name}, _ = nn.utils.rnn.pad_packed_sequence({name}, {_batch_first(source)}total_length=x.shape[{axis}])"
 
 
 def _chain(source: ProgramSource, *, first: bool) -> Iterator[str]:
     """Give torch's single layers one after another, our masks between."""
-    recurrent = source.scenario.recurrent
+    recurrent = source.recurrent
     lines, names = _initial(source, first=first)
     yield from lines
     directions = recurrent.num_directions
     part = f"[{directions} * k : {directions} * k + {directions}]"
     behind = f", {passed([f'{name}{part}' for name in names])}" if names else ""
-    is_lstm = len(source.scenario.cell.states) > 1
+    is_lstm = len(source.cell.states) > 1
     yield from _masks(source)
     yield f"output, last = {source.x}, []"
-    yield "for k, layer in enumerate(layers):"
+    yield f"for k, layer in enumerate({source.own('layers')}):"
     yield "    if k > 0:"
     yield f"        {_mask(source)}"
     yield "        output = mask * output"
@@ -246,9 +261,16 @@ def _chain(source: ProgramSource, *, first: bool) -> Iterator[str]:
         yield f"    output, states = layer(output{behind})"
     yield "    last.append(states)"
     if is_lstm:
-        yield "h_n, c_n = (torch.cat(parts) for parts in zip(*last))"
+        yield f"{', '.join(_ends(source))} = (torch.cat(parts) for parts in zip(*last))"
     else:
-        yield "h_n = torch.cat(last)"
+        yield f"{_ends(source)[0]} = torch.cat(last)"
+    yield from _renamed(source)
+
+
+def _renamed(source: ProgramSource) -> Iterator[str]:
+    """Give what a loop called `output` the name of the module's."""
+    if source.output != "output":
+        yield f"{source.output} = output"
 
 
 def _masks(source: ProgramSource) -> Iterator[str]:
@@ -260,7 +282,7 @@ def _masks(source: ProgramSource) -> Iterator[str]:
             yield from _generator(source)
         return
     yield "masks = ["
-    for mask in source.scenario.recurrent.masks:
+    for mask in source.recurrent.masks:
         shown = as_torch_shows(source.scenario, source.batch.masks[mask.key])
         yield f"    {tensor(shown, indent=4)},"
     yield "]"
@@ -275,7 +297,7 @@ def _mask(source: ProgramSource) -> str:
     """Give the line that makes a mask between layers."""
     if source.batch.masks is not None:
         return "mask = masks[k - 1]"
-    recurrent = source.scenario.recurrent
+    recurrent = source.recurrent
     assert recurrent.between is not None
     return _drawn(source, "output", recurrent.between.p)
 

@@ -77,20 +77,35 @@ def _called(source: ProgramSource, line: str, scores: str, target: str) -> Itera
 def model_lines(source: ProgramSource) -> Iterator[str]:
     """Give the line that gathers all parameters, where they stand in several places."""
     modules = learning_modules(source)
-    if source.scenario.recurrent.is_own:
-        if modules and source.training is not None:
-            every = ", ".join(f"*{module}.parameters()" for module in modules)
-            yield f"learnt = [*parameters.values(), {every}]"
+    if source.scenario.has_own_cells:
+        if is_listed(source) and source.training is not None:
+            every = [f"*{parameters}.values()" for parameters, _ in own_parameters(source)]
+            every += [f"*{module}.parameters()" for module in modules]
+            yield f"learnt = [{', '.join(every)}]"
     elif len(modules) > 1:
         named = ", ".join(f'"{module}": {module}' for module in modules)
         yield f"model = nn.ModuleDict({{{named}}})"
 
 
+def own_parameters(source: ProgramSource) -> list[tuple[str, str]]:
+    """Give the dictionaries that hold parameters of user-defined cells, and what stands before each name in them."""
+    return [
+        (each.own("parameters"), each.recurrent.before_names)
+        for each in source.each_recurrent
+        if each.recurrent.is_own
+    ]
+
+
+def is_listed(source: ProgramSource) -> bool:
+    """Whether parameters stand in several places, one of them a dictionary."""
+    return len(own_parameters(source)) + len(learning_modules(source)) > 1
+
+
 def learnt(source: ProgramSource) -> str:
     """Give all parameters, as an optimizer takes them."""
     modules = learning_modules(source)
-    if source.scenario.recurrent.is_own:
-        return "learnt" if modules else "parameters.values()"
+    if source.scenario.has_own_cells:
+        return "learnt" if is_listed(source) else f"{own_parameters(source)[0][0]}.values()"
     return "model.parameters()" if len(modules) > 1 else f"{modules[0]}.parameters()"
 
 
@@ -112,10 +127,10 @@ def gradient_lines(source: ProgramSource) -> Iterator[str]:
         yield from _cleared(source, modules)
     yield "loss.backward()"
     yield 'print("loss", loss.item())'
-    if source.scenario.recurrent.is_own:
-        yield "for name, values in parameters.items():"
-        yield '    print(f"{name}.grad", values.grad, sep="\\n")'
-    elif len(modules) > 1:
+    for parameters, before in own_parameters(source):
+        yield f"for name, values in {parameters}.items():"
+        yield f'    print(f"{before}{{name}}.grad", values.grad, sep="\\n")'
+    if len(modules) > 1 and not source.scenario.has_own_cells:
         yield from _printed("model", "{name}")
         return
     for module in modules:
@@ -129,10 +144,10 @@ def _printed(module: str, name: str) -> Iterator[str]:
 
 def _cleared(source: ProgramSource, modules: list[str]) -> Iterator[str]:
     """The gradients of each batch alone."""
-    if source.scenario.recurrent.is_own:
-        yield "for values in parameters.values():"
+    for parameters, _ in own_parameters(source):
+        yield f"for values in {parameters}.values():"
         yield "    values.grad = None"
-    elif len(modules) > 1:
+    if len(modules) > 1 and not source.scenario.has_own_cells:
         modules = ["model"]
     for module in modules:
         yield f"{module}.zero_grad()"

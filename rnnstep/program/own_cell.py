@@ -48,12 +48,12 @@ _MODULES = frozenset((Embedding.key, *(module.key for module in above_recurrent(
 _TAKEN = frozenset(_NAMES.split()) | _MODULES
 
 
-def cell_lines(recurrent: Recurrent, dtype: str) -> Iterator[str]:
+def cell_lines(recurrent: Recurrent, dtype: str, function: str) -> Iterator[str]:
     """Give `def NAME(x, h_prev, …)`, which returns the states after the step."""
     cell = recurrent.cell
     program = cell.program.sized(recurrent.sizes_of(0))
     read = [*program.inputs, *program.befores, *program.parameters]
-    yield f"def {function_name(cell)}({', '.join(map(safe, read))}):"
+    yield f"def {function}({', '.join(map(safe, read))}):"
     for line in program.lines:
         expression = rebuilt(line.expression, partial(_for_torch, program))
         yield f"    {safe(line.name)} = {_source(expression, dtype)[0]}"

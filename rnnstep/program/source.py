@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.program.literals import quoted
-from rnnstep.program.own_cell import variable
+from rnnstep.program.own_cell import function_name, module_name, variable
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Batch, Loss, Scenario, Training
 from rnnstep.scenario.origins import Origins
@@ -19,9 +20,17 @@ FEW_ROWS = 12  # of [data] that the program writes out; more of them it reads fr
 class ProgramSource:
     """A scenario, and what is often asked of it."""
 
-    def __init__(self, scenario: Scenario, language: str) -> None:
+    def __init__(self, scenario: Scenario, language: str, recurrent: Recurrent | None = None) -> None:
+        """Take a scenario, and which of its recurrent modules is meant; the last where none is said."""
         self.scenario = scenario
         self.language = language
+        self.recurrent = scenario.recurrent if recurrent is None else recurrent
+        self.cell = self.recurrent.cell
+
+    @property
+    def each_recurrent(self) -> list[ProgramSource]:
+        """The same, of each recurrent module."""
+        return [ProgramSource(self.scenario, self.language, one) for one in self.scenario.recurrents]
 
     @property
     def origins(self) -> Origins:
@@ -85,7 +94,9 @@ class ProgramSource:
     @property
     def data_size(self) -> int:
         """How many numbers are given at a step."""
-        return self.scenario.recurrent.input_size if self.batch.values is None else self.batch.values.shape[2]
+        if self.batch.values is not None:
+            return int(self.batch.values.shape[2])
+        return self.scenario.recurrents[0].input_size
 
     @property
     def loop_names(self) -> str:
@@ -111,38 +122,77 @@ class ProgramSource:
 
     @property
     def below(self) -> tuple[NetworkModule, ...]:
-        """The modules between what is given, or looked up, and the recurrent one."""
-        modules = self.scenario.behind_lookup
-        return modules[: modules.index(self.scenario.recurrent)]
+        """The modules between what is given, or looked up, or the recurrent module before, and this one."""
+        modules = self.scenario.behind_lookup[: self._number]
+        last = max((number for number, one in enumerate(modules) if isinstance(one, Recurrent)), default=-1)
+        return modules[last + 1 :]
 
     @property
     def above(self) -> tuple[NetworkModule, ...]:
-        """The modules above the recurrent one."""
-        return self.scenario.layers[self.scenario.layers.index(self.scenario.recurrent) + 1 :]
+        """The modules above the last recurrent one."""
+        return self.scenario.behind_lookup[self.scenario.behind_lookup.index(self.scenario.recurrent) + 1 :]
+
+    @property
+    def _number(self) -> int:
+        return self.scenario.behind_lookup.index(self.recurrent)
+
+    @property
+    def given(self) -> str:
+        """The name of what the modules below the recurrent one are given: `x`, or what the one before it gave."""
+        before = [one for one in self.scenario.behind_lookup[: self._number] if isinstance(one, Recurrent)]
+        return ProgramSource(self.scenario, self.language, before[-1]).output if before else "x"
 
     @property
     def x(self) -> str:
         """The name of what enters the recurrent module; what is given is `x`, and has to last for another epoch."""
-        return "entering" if self.below else "x"
+        return "entering" if self.below else self.given
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no recurrent module is above this one."""
+        return self.recurrent is self.scenario.recurrent
+
+    @property
+    def module(self) -> str:
+        """What the program calls the recurrent module."""
+        return module_name(self.recurrent.key) if self.recurrent.key else "rnn"
+
+    def own(self, name: str) -> str:
+        """What the program calls a thing of the recurrent module: as it is called, or behind the module's name where there are several."""
+        return name if self.recurrent.is_alone else f"{self.module}_{name}"
+
+    @property
+    def output(self) -> str:
+        """The name of what the recurrent module gives."""
+        return "output" if self.is_last else f"{self.recurrent.key}_out"
+
+    @property
+    def function(self) -> str:
+        """The name of a user-defined cell's function."""
+        return function_name(self.cell) if self.recurrent.is_alone else self.own("step")
 
     @property
     def has_mask_modules(self) -> bool:
-        """Whether a module of its own drops elements, whose masks are drawn by the generator of the recurrent one's."""
-        return any(module.masks for module in (*self.below, *self.above))
+        """Whether one generator draws the masks of several modules."""
+        return self.scenario.has_masks and not (len(self.scenario.recurrents) == 1 and self._draws_alone)
+
+    @property
+    def _draws_alone(self) -> bool:
+        return not any(layer.masks for layer in self.scenario.layers if layer is not self.recurrent)
 
     @property
     def is_chained(self) -> bool:
         """Whether dropout's masks stand between single modules of torch, one a layer."""
-        return self.has_masks and not self.scenario.recurrent.is_own
+        return self.has_masks and not self.recurrent.is_own
 
     @property
     def has_masks(self) -> bool:
         """Whether dropout's masks stand between the layers."""
-        return self.scenario.recurrent.has_masks
+        return self.recurrent.has_masks
 
     def width(self, state: str) -> int:
         """Give the size of a state of one row, layer and direction."""
-        return self.scenario.recurrent.state_sizes[state]
+        return self.recurrent.state_sizes[state]
 
     @property
     def dtype(self) -> str:
@@ -216,16 +266,18 @@ class ProgramSource:
     @property
     def has_loss_in_loop(self) -> bool:
         """Whether the loss is added up in the very loop over a cell."""
-        is_looped = self.scenario.recurrent.is_cell and not self.is_several
+        is_looped = (
+            self.scenario.recurrent.is_cell and not self.is_several and self.scenario.recurrent.is_alone
+        )
         is_stepped = self.loss.over_time == "sum" and not self.has_one_a_row if self.has_loss else False
         return is_looped and is_stepped and not self.has_mask_modules
 
 
 def results(scenario: Scenario) -> list[str]:
     """Give the names of what the program computes, in torch's words."""
-    names = ["output", "h_n"]
-    if len(scenario.cell.states) > 1:
-        names.append("c_n")
+    names = ["output"]
+    if len(scenario.recurrents) == 1:
+        names += ["h_n", "c_n"][: len(scenario.cell.states)]
     if scenario.head is not None:
         names.append("logits")
     return names

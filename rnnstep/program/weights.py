@@ -35,16 +35,19 @@ def module_lines(source: ProgramSource) -> Iterator[str]:
         yield from indented(writing)
     else:
         yield from writing
-    if source.has_loss and source.scenario.recurrent.is_own:
-        yield "for values in parameters.values():"
-        yield "    values.requires_grad_()"
-    if source.is_chained:
-        yield from _layers(source)
+    for each in source.each_recurrent:
+        if source.has_loss and each.recurrent.is_own:
+            yield f"for values in {each.own('parameters')}.values():"
+            yield "    values.requires_grad_()"
+    for each in source.each_recurrent:
+        if each.is_chained:
+            yield from _layers(each)
 
 
 def learning_modules(source: ProgramSource) -> list[str]:
     """Give the modules whose parameters are learnt; those of a cell of one's own stand in a dictionary beside."""
-    return ["layers" if module == "rnn" and source.is_chained else module for module in _modules(source)]
+    layered = {each.module: each.own("layers") for each in source.each_recurrent if each.is_chained}
+    return [layered.get(module, module) for module in _modules(source)]
 
 
 def _written(source: ProgramSource) -> Iterator[str]:
@@ -63,7 +66,7 @@ def _written(source: ProgramSource) -> Iterator[str]:
 
 def module_call(source: ProgramSource, *, input_size: str | None = None) -> str:
     """Give the constructor's call of the recurrent module; with `input_size`, of one of its layers."""
-    recurrent = source.scenario.recurrent
+    recurrent = source.recurrent
     places, names = recurrent.arguments
     if input_size is not None:
         places = (_Written(input_size), *places[1:])
@@ -91,14 +94,14 @@ def _constructed(source: ProgramSource) -> Iterator[str]:
     """Construct the modules in the order in which the seed is used."""
     for layer in source.scenario.layers:
         if isinstance(layer, Recurrent):
-            yield from _constructed_recurrent(source)
+            yield from _constructed_recurrent(ProgramSource(source.scenario, source.language, layer))
         else:
             eval_mode = ".eval()" if layer.torch_draws else ""
             yield f"{module_name(layer.key)} = {_call(layer.torch, *layer.arguments)}{eval_mode}"
 
 
 def _constructed_recurrent(source: ProgramSource) -> Iterator[str]:
-    recurrent = source.scenario.recurrent
+    recurrent = source.recurrent
     if recurrent.is_own:
         yield from _own_parameters(source)
         return
@@ -106,23 +109,24 @@ def _constructed_recurrent(source: ProgramSource) -> Iterator[str]:
     if idle is not None:
         yield source.comment(idle)
     eval_mode = ".eval()" if recurrent.between is not None and not source.is_chained else ""
-    yield f"rnn = {module_call(source)}{eval_mode}"
+    yield f"{source.module} = {module_call(source)}{eval_mode}"
 
 
 def _own_parameters(source: ProgramSource) -> Iterator[str]:
-    recurrent = source.scenario.recurrent
+    recurrent, parameters = source.recurrent, source.own("parameters")
     shapes = parameter_shapes([recurrent])
     is_drawn = source.origins.weights.seed is not None
     drawn = f".uniform_(-{recurrent.hidden_size}**-0.5, {recurrent.hidden_size}**-0.5)" if is_drawn else ""
-    yield "parameters = {"
+    yield f"{parameters} = {{"
     for name, shape in shapes.items():
-        yield f'    "{safe(name)}": torch.{"empty" if is_drawn else "zeros"}({shape}){drawn},'
+        own = safe(name.removeprefix(recurrent.before_names))
+        yield f'    "{own}": torch.{"empty" if is_drawn else "zeros"}({shape}){drawn},'
     yield "}"
     if source.is_double:
-        yield "parameters = {name: values.double() for name, values in parameters.items()}"
+        yield f"{parameters} = {{name: values.double() for name, values in {parameters}.items()}}"
     yield ""
     yield ""
-    yield from cell_lines(source.scenario.recurrent, source.dtype)
+    yield from cell_lines(source.recurrent, source.dtype, source.function)
     yield ""
     yield ""
 
@@ -136,7 +140,7 @@ def _modules(source: ProgramSource) -> list[str]:
     return [
         _name(layer)
         for layer in source.scenario.layers
-        if layer.torch or not source.scenario.recurrent.is_own
+        if not (isinstance(layer, Recurrent) and layer.is_own)
     ]
 
 
@@ -146,9 +150,10 @@ def _name(module: NetworkModule) -> str:
 
 
 def _rounded(source: ProgramSource, decimals: int) -> Iterator[str]:
-    if source.scenario.recurrent.is_own:
-        yield "for values in parameters.values():"
-        yield f"    values.copy_(values.double().round(decimals={decimals}))"
+    for each in source.each_recurrent:
+        if each.recurrent.is_own:
+            yield f"for values in {each.own('parameters')}.values():"
+            yield f"    values.copy_(values.double().round(decimals={decimals}))"
     modules = _modules(source)
     if modules:
         every = f"{modules[0]}," if len(modules) == 1 else ", ".join(modules)
@@ -158,10 +163,12 @@ def _rounded(source: ProgramSource, decimals: int) -> Iterator[str]:
 
 
 def _target(source: ProgramSource, name: str) -> str:
-    if "." in name:
-        module, _, own = name.partition(".")
-        return f"{module_name(module)}.{own}"
-    return f'parameters["{safe(name)}"]' if source.scenario.recurrent.is_own else f"rnn.{name}"
+    module, _, own = name.rpartition(".")
+    for each in source.each_recurrent:
+        if each.recurrent.key == module:
+            is_own = each.recurrent.is_own
+            return f'{each.own("parameters")}["{safe(own)}"]' if is_own else f"{each.module}.{own}"
+    return f"{module_name(module)}.{own}"
 
 
 def _from_seed(source: ProgramSource) -> Mapping[str, Floats]:
@@ -259,18 +266,19 @@ def _keys_in(source: ProgramSource, path: Path) -> dict[str, str]:
 
 
 def _module_of(name: str) -> str:
-    return name.partition(".")[0] if "." in name else "rnn"
+    return module_name(name.partition(".")[0]) if "." in name else "rnn"
 
 
 def _layers(source: ProgramSource) -> Iterator[str]:
     """Give one module a layer, so that our masks can stand between them."""
-    recurrent: Recurrent = source.scenario.recurrent
+    recurrent, layers = source.recurrent, source.own("layers")
     above = recurrent.size
     size = f"{recurrent.input_size} if k == 0 else {above}" if recurrent.input_size != above else str(above)
     yield source.comment(Text("one module a layer, so that dropout's masks can stand between them"))
-    yield "layers = nn.ModuleList()"
+    yield f"{layers} = nn.ModuleList()"
     yield f"for k in range({recurrent.num_layers}):"
     yield f"    layer = {module_call(source, input_size=size)}.to({source.dtype})"
     yield '    names = {name: name.replace("_l0", f"_l{k}") for name in layer.state_dict()}'
-    yield "    layer.load_state_dict({name: rnn.state_dict()[whole] for name, whole in names.items()})"
-    yield "    layers.append(layer)"
+    given = f"{source.module}.state_dict()"
+    yield f"    layer.load_state_dict({{name: {given}[whole] for name, whole in names.items()}})"
+    yield f"    {layers}.append(layer)"

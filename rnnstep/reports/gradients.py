@@ -90,6 +90,7 @@ class StateGradient(Mapping[str, Array]):
     Attributes:
         t: the step, from 0.
         module: what its module is called: "encoder".
+        is_one_of_several: whether there are other recurrent modules.
         layer: the layer, from 0.
         direction: "forward" or "backward".
         batch: which batch, from 0.
@@ -101,6 +102,7 @@ class StateGradient(Mapping[str, Array]):
         block = back.done.by_key[key]
         self.t = t
         self.module = back.scenario.recurrent_of(block).name
+        self.is_one_of_several = len(back.scenario.recurrents) > 1
         self.layer: int = block.layer
         self.direction: Direction = block.direction
         self.batch = back.index
@@ -173,7 +175,7 @@ class Gradients:
             for name in self.passes[0].parameters
         }
         beside = TorchGradients(comparisons) if comparisons else None
-        is_module = not self.scenario.recurrent.is_own
+        is_module = not self.scenario.has_own_cells
         self.reference = beside if is_module else None
         self.self_check = None if is_module else beside
 
@@ -368,13 +370,15 @@ def _of_batch(back: BackwardPass, torch: ComparedGradients | None) -> Iterator[C
 
 
 def _of_step(ours: StateGradient, theirs: StateGradient | None) -> Iterator[CsvCells]:
+    before = f"{ours.module}." if ours.is_one_of_several else ""
     for name, value in ours.items():
         rows = range(len(value)) if ours.rows is None else ours.rows.tolist()
         beside = None if theirs is None else theirs[name].tolist()
         for position, (row, numbers) in enumerate(zip(rows, value.tolist(), strict=True)):
             where = (ours.batch, ours.t, ours.layer, ours.direction, row)
             for index, number in enumerate(numbers):
-                yield (*where, name, index, "", number, "" if beside is None else beside[position][index])
+                told = "" if beside is None else beside[position][index]
+                yield (*where, f"{before}{name}", index, "", number, told)
 
 
 def _csv_text(rows: Sequence[CsvCells]) -> str:

@@ -142,7 +142,7 @@ class Run:
         self.trace = trace
         self.checked = checked
         beside = None if checked is None else Reference(trace, checked)
-        is_module = not self.scenario.recurrent.is_own
+        is_module = not self.scenario.has_own_cells
         self.reference = beside if is_module else None
         self.self_check = None if is_module else beside
 
@@ -411,9 +411,10 @@ def _step_cells(seen: Seen) -> Iterator[CsvCells]:
     where = (step.batch, step.t, step.layer, step.direction)
     num_rows = len(next(iter(step.values())))
     rows = range(num_rows) if step.rows is None else step.rows.tolist()
+    before = f"{step.module}." if step.is_one_of_several else ""
     for name, value in step.items():
         torch = None if seen.torch is None else seen.torch.get(name)
-        yield from _number_cells(where, name, value, torch, rows)
+        yield from _number_cells(where, f"{before}{name}", value, torch, rows)
     for name, value in seen.watched.items():
         yield from _number_cells(where, name, value, None, rows)
 

@@ -112,7 +112,7 @@ class TrainingRun:
     @property
     def is_module(self) -> bool:
         """Whether torch.nn has this module; else what stands beside is a self-check."""
-        return not self.scenario.recurrent.is_own
+        return not self.scenario.has_own_cells
 
     @property
     def is_done(self) -> bool:

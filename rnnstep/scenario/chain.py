@@ -274,17 +274,26 @@ def _check_order(
                     number=layer.number + 1,
                 ),
             )
-    for layer in recurrent[1:]:
-        document.problem(
-            (*layer.place, "module"),
-            Text(
-                "`module`: {module} as number {number} cannot be read yet: there is a recurrent module already",
-                module=str(layers[layer.number]["module"]),
-                number=layer.number + 1,
-            ),
-        )
+    _check_layout(document, recurrent)
     if not recurrent and len(found) == len(layers):
         document.problem((TABLE,), Text("[[layers]] without a recurrent module cannot be read yet"))
+
+
+def _check_layout(document: Document, recurrent: Sequence[ChainLayer]) -> None:
+    """Note recurrent modules that would take their steps and rows in another order than the first one does."""
+    for layer in recurrent[1:]:
+        first, own = (one.options.get("batch_first") is True for one in (recurrent[0], layer))
+        if first != own:
+            place = (*layer.place, "batch_first") if "batch_first" in layer.options else layer.place
+            document.problem(
+                place,
+                Text(
+                    "`batch_first`: {own} here and {first} of number {number}: all recurrent modules take one layout",
+                    own=shown(own),
+                    first=shown(first),
+                    number=recurrent[0].number + 1,
+                ),
+            )
 
 
 def _kind(document: Document, number: int, layer: Mapping[str, Any]) -> str | None:
@@ -355,6 +364,7 @@ def _name(document: Document, number: int, layer: Mapping[str, Any]) -> str | No
 
 def _numbered(name: str, taken: set[str]) -> str:
     """Give a name that is not taken: `linear`, `linear2`, `linear3`."""
+    name = name if NAME.fullmatch(name) else "cell"  # of a cell of the file, whose name may be anything
     number, own = 1, name
     while own in taken or RESERVED.fullmatch(own):
         number += 1

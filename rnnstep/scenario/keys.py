@@ -113,7 +113,7 @@ MOST_LETTERS = 40
 NAME = re.compile(rf"[^\W\d_]\w{{0,{MOST_LETTERS - 1}}}")
 """What a layer may be called."""
 RESERVED = re.compile(
-    r"forward|backward|back|update|start|grad|loss|total|clip|w"  # passes, blocks, and what answers begin with
+    r"forward|backward|back|update|start|grad|d|loss|total|clip|w"  # passes, blocks, and what answers begin with
     r"|[eE]\d+|row\d+|L\d+|join\d*|dropout\d+"  # parts of a place
     r"|output|h_n|c_n|h_0|c_0|logits|steps|agrees|torch|batch\d*|l\d+(_reverse)?"  # results, and folders of .npz
     r"|input|target|text|indices|values|file|random|lengths|packed|pad_index|windows"  # sequences, and their keys

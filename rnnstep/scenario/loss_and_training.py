@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +12,8 @@ from rnnstep.scenario.file.document import Document, Table, as_float
 from rnnstep.scenario.keys import LOSSES, MISTAKES, OPTIMIZERS, ArgumentValue
 from rnnstep.scenario.model import Batch, Loss, Training
 
+OF_ONE_MODULE = ("backward_inside_the_loop", "h_0_of_the_wrong_shape", "hidden_not_reset")
+"""Mistakes that are made around the call of one recurrent module."""
 _ANY_SIGN = ("dampening",)
 _OF_ALL = ("optimizer", "epochs", "clip_grad_value", "clip_grad_norm", "mistake")
 
@@ -139,7 +142,7 @@ def check_mistake(
     document: Document,
     training: Training | None,
     loss: Loss | None,
-    recurrent: Recurrent,
+    recurrents: Sequence[Recurrent],
     batches: tuple[Batch, ...],
     *,
     reads_final_state: bool,
@@ -149,8 +152,11 @@ def check_mistake(
         return
     mistake = training.mistake
     needed: Text | None = None
+    recurrent = recurrents[-1]
     if mistake == "softmax_before_cross_entropy" and loss.name != "CrossEntropyLoss":
         needed = Text("CrossEntropyLoss, found {name}", name=loss.name)
+    elif mistake in OF_ONE_MODULE and len(recurrents) > 1:
+        needed = Text("one recurrent module, found {count}", count=len(recurrents))
     elif mistake == "backward_inside_the_loop":
         needed = _no_loop(loss, recurrent, batches, reads_final_state=reads_final_state)
     elif mistake == "h_0_of_the_wrong_shape" and recurrent.is_own:

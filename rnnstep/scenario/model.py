@@ -206,6 +206,21 @@ class Scenario:
         """The recurrent module; of several the last."""
         return self.recurrents[-1]
 
+    def recurrent_called(self, name: str) -> Recurrent:
+        """The recurrent module of a name such as "encoder.h_0"; of one without a module's the only one."""
+        module = name.rpartition(".")[0]
+        return next((one for one in self.recurrents if one.before_places == f"{module}."), self.recurrent)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether elements are dropped anywhere."""
+        return any(layer.masks for layer in self.layers)
+
+    @property
+    def has_own_cells(self) -> bool:
+        """Whether a recurrent module is a [cell.NAME] of the file, which torch does not have."""
+        return any(one.is_own for one in self.recurrents)
+
     def recurrent_of(self, block: Block) -> Recurrent:
         """The recurrent module that a block with states is of."""
         return next(one for one in self.recurrents if one.key == block.module)

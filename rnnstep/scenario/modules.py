@@ -47,6 +47,12 @@ def idle_dropout(recurrent: Recurrent) -> Text | None:
     )
 
 
+def idle_dropouts(layers: Iterable[NetworkModule]) -> list[Text]:
+    """Say it of every recurrent module of which it is so."""
+    found = (idle_dropout(one) for one in layers if isinstance(one, Recurrent))
+    return [text for text in found if text is not None]
+
+
 def read_module(document: Document, own: Iterable[str]) -> str | None:
     """Give the name of the recurrent module: one of torch's, or of the file's own cells."""
     table = document.table("recurrent")

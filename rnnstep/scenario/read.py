@@ -16,7 +16,7 @@ from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario import chain, modules
 from rnnstep.scenario.cure import cured
-from rnnstep.scenario.data.initial_state import read_initial_state
+from rnnstep.scenario.data.initial_state import read_initial_states
 from rnnstep.scenario.data.input import read_input, read_target
 from rnnstep.scenario.data.labelled_rows import read_data
 from rnnstep.scenario.file.document import Document, Limits, Table
@@ -146,7 +146,7 @@ class _Model:
     """The modules that the data passes through, without their weights."""
 
     layers: tuple[NetworkModule, ...]
-    recurrent: Recurrent
+    recurrent: Recurrent  # the last
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _read_once(
             document,
             training,
             loss,
-            model.recurrent,
+            [layer for layer in model.layers if isinstance(layer, Recurrent)],
             samples.batches,
             reads_final_state=model.layers[-1].reads_final_state,
         )
@@ -279,6 +279,10 @@ def _read_chain(
         if layer.kind == chain.RECURRENT:
             table = chain.alone(document, layer, below)
             module = _read_recurrent(table, own, size, found[-1] if below is not None else None)
+            if module is not None:
+                is_alone = len(layers.recurrent) == 1
+                key = layer.name if layer.is_named or not is_alone else ""
+                module = replace(module, key=key, is_alone=is_alone)
         elif layer.kind == BESIDE[0]:
             table = chain.alone(document, layer, above)
             module = modules.read_embedding(table, num_indices=samples.num_indices if samples else None)
@@ -289,7 +293,7 @@ def _read_chain(
         found.append(None if module is None else module.in_mode(*mode))
         size = None if module is None else module.size
     every = tuple(module for module in found if module is not None)
-    recurrent = next((module for module in every if isinstance(module, Recurrent)), None)
+    recurrent = next((module for module in reversed(every) if isinstance(module, Recurrent)), None)
     if recurrent is None or not layers.is_whole or len(every) < len(found):
         return None
     return _Model(every, recurrent)
@@ -345,10 +349,10 @@ def _read_numbers(
     ):
         return None
     num_outputs = model.layers[-1].size
-    parameters, pending = read_weights(document, layers=model.layers, recurrent=model.recurrent, dtype=dtype)
-    initial_state = read_initial_state(
+    parameters, pending = read_weights(document, layers=model.layers, dtype=dtype)
+    initial_state = read_initial_states(
         document,
-        recurrent=model.recurrent,
+        recurrents=[layer for layer in model.layers if isinstance(layer, Recurrent)],
         num_rows=samples.batches[0].num_rows,
         is_batched=samples.is_batched,
         dtype=dtype,

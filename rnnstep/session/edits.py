@@ -81,10 +81,10 @@ def target_at(run: SessionRun, spot: Spot, row: int, name: str, index: Index) ->
         return None
     is_first = spot.t == batch.axis.first_step(block.direction, row)
     if state in block.program.states and (name.endswith("_0") or (name.endswith("_prev") and is_first)):
-        position = scenario.recurrent.position(block.layer, block.direction)
-        store, key = (
-            ("batch_state", f"{spot.batch} {state}_0") if has_own else ("initial_state", f"{state}_0")
-        )
+        recurrent = scenario.recurrent_of(block)
+        position = recurrent.position(block.layer, block.direction)
+        given = f"{recurrent.before_places}{state}_0"
+        store, key = ("batch_state", f"{spot.batch} {given}") if has_own else ("initial_state", given)
         return EditTarget(store, key, (position, row, *index), f"{state}_0[{index[0]}]")
     return None
 
@@ -143,7 +143,7 @@ def read_edit(text: str, run: SessionRun, spot: Spot, row: int) -> Edit:
             )
         )
     target = target_at(run, spot, row, name, index)
-    states = run.scenario.cell.states
+    states = block.program.states
     if target is None and not has_one_batch_size(run.scenario) and name.removesuffix("_0") in states:
         raise UsageError(
             Text("`{name}` cannot be given here: the batches have different numbers of rows", name=name)
@@ -248,8 +248,9 @@ def _with_state(scenario: Scenario, edit: Edit) -> Scenario:
     number, name = _batch_and_state(edit.target)
     batch, given = scenario.batches[number or 0], _initial_of(scenario, edit.target)
     if given is None:
-        size = scenario.recurrent.state_sizes[name.removesuffix("_0")]
-        given = np.zeros((scenario.recurrent.num_states, batch.num_rows, size), scenario.dtype)
+        recurrent = scenario.recurrent_called(name)
+        size = recurrent.state_sizes[name.removeprefix(recurrent.before_places).removesuffix("_0")]
+        given = np.zeros((recurrent.num_states, batch.num_rows, size), scenario.dtype)
     states = MappingProxyType(
         {
             **(scenario.initial_state if number is None else scenario.initial_of(batch)),

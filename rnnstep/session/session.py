@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
 from rnnstep.scenario.model import Scenario
-from rnnstep.scenario.modules import idle_dropout
+from rnnstep.scenario.modules import idle_dropouts
 from rnnstep.session import moves
 from rnnstep.session.breakpoints import (
     PATIENCE,
@@ -86,7 +86,8 @@ class Session:
     @classmethod
     def open(cls, run: SessionRun) -> Self:
         """Open a run at start, looking at steps."""
-        return cls(run, Position((), run.tree.level("step")), note=idle_dropout(run.scenario.recurrent))
+        note = next(iter(idle_dropouts(run.scenario.layers)), None)
+        return cls(run, Position((), run.tree.level("step")), note=note)
 
     @property
     def tree(self) -> Tree:

@@ -97,7 +97,7 @@ def is_whole(scene: Scene, cells: int, height: int) -> bool:
 def _is_whole_cell(scene: Scene) -> bool:
     """Whether there is a cell of torch's here: one's own may have any shape."""
     is_cell = scene.block.kind == "recurrent" and scene.is_forward
-    return scene.known is not None and is_cell and not scene.scenario.recurrent.is_own
+    return is_cell and scene.known is not None and not scene.scenario.recurrent_of(scene.block).is_own
 
 
 def _first(scene: Scene) -> list[PanelPart]:
@@ -107,7 +107,7 @@ def _first(scene: Scene) -> list[PanelPart]:
 
 def _second(scene: Scene) -> list[PanelPart]:
     """What acts on h_prev, and the other states before."""
-    others = [name for name in scene.scenario.cell.states if name != "h"]
+    others = [name for name in scene.cell.states if name != "h"]
     matrices = [replace(grid, gates=()) for grid in _stacks(scene, "weight_hh", "bias_hh")]
     return [value_grid(scene, "h_prev"), *matrices, *(value_grid(scene, f"{name}_prev") for name in others)]
 
@@ -116,7 +116,7 @@ def _results(scene: Scene) -> list[PanelPart]:
     """The gates, the new states, and torch's word on them."""
     gates = [value_grid(scene, name) for name in _gate_names(scene)]
     found: list[PanelPart] = [RULE, *gates, RULE] if gates else [RULE]
-    for state in reversed(tuple(scene.scenario.cell.states)):
+    for state in reversed(tuple(scene.cell.states)):
         found += [value_grid(scene, state), *torch_parts(scene, state)]
     return found
 
@@ -144,7 +144,7 @@ def _coming(scene: Scene, beside_it: tuple[str, ...]) -> int:
     """The cells that torch's columns will take before they are there, so that nothing moves."""
     if scene.look.torch in ("none", "failed"):
         return 0
-    coming = [name for name in scene.scenario.cell.states if not torch_parts(scene, name)]
+    coming = [name for name in scene.cell.states if not torch_parts(scene, name)]
     return len(coming) * torch_width(scene.look.decimals, beside_it)
 
 
@@ -160,7 +160,7 @@ def _gate_names(scene: Scene) -> list[str]:
 
 def _stacks(scene: Scene, *names: str) -> list[Grid]:
     """Torch's stacked parameters, their rows named by the gates; without those that the cell does not have."""
-    found = {stack.torch: stack.parts for stack in scene.scenario.cell.stacks}
+    found = {stack.torch: stack.parts for stack in scene.cell.stacks}
     return [_stack(scene, name, found[name]) for name in names if name in found]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnstep.cells.cell import Cell
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.syntax import Apply, Name
 from rnnstep.language import Text
@@ -46,7 +47,7 @@ _MOST_ALONE = 400
 
 def names(scene: Scene) -> list[str]:
     """What can be plotted: the states, all gates of one element together, each gate, then the sums inside."""
-    program = scene.scenario.cell.program
+    program = scene.cell.program
     states, gates = list(program.states), list(gates_of(program))
     sums = [name for name in reversed(program.names) if name not in (*states, *gates)]
     return [*states, *([GATES] if len(gates) > 1 else []), *gates, *sums]
@@ -244,20 +245,20 @@ def _elements(run: SessionRun, spot: Spot, row: int, name: str, first: int) -> _
     shown = tuple(
         Series(f"{name}[{k}]", whole[:, k]) for k in range(first, min(whole.shape[1], first + SERIES))
     )
-    return _Lines(shown, _of_gates(run, [name], _fitted(shown)), name)
+    return _Lines(shown, _of_gates(run, spot, [name], _fitted(shown)), name)
 
 
 @by_run(32)
 def _gates(run: SessionRun, spot: Spot, row: int, element: int) -> _Lines:
     """One element of every gate."""
-    named = gates_of(run.scenario.cell.program)[:SERIES]
+    named = gates_of(_cell_at(run, spot).program)[:SERIES]
     wholes = [_over_time(run, spot, name, row) for name in named]
     shown = tuple(
         Series(name, whole[:, element])
         for name, whole in zip(named, wholes, strict=True)
         if whole.shape[1] > element
     )
-    return _Lines(shown, _of_gates(run, named, _fitted(shown)), named[-1])
+    return _Lines(shown, _of_gates(run, spot, named, _fitted(shown)), named[-1])
 
 
 @by_run(16)
@@ -268,7 +269,7 @@ def _element_alone(run: SessionRun, spot: Spot, row: int, alphabet: Alphabet) ->
         return None
     shown = (Series(_written(run, spot, alphabet), whole),)
     named = [spot.operation] if spot.phase == "forward" else []
-    return _Lines(shown, _of_gates(run, named, _fitted(shown)), spot.operation)
+    return _Lines(shown, _of_gates(run, spot, named, _fitted(shown)), spot.operation)
 
 
 @by_run(16)
@@ -294,11 +295,17 @@ def _watched(run: SessionRun, watched: PassWatch, spot: Spot, row: int) -> _Line
     )
 
 
+def _cell_at(run: SessionRun, spot: Spot) -> Cell:
+    """The cell of a spot's block, or of the last recurrent module."""
+    block = run.tree.block(replace(spot, phase="forward"))
+    return run.scenario.recurrent_of(block).cell if block.program.states else run.scenario.cell
+
+
 def _of_gates(
-    run: SessionRun, named: Sequence[str], fitted: tuple[float, float] | None
+    run: SessionRun, spot: Spot, named: Sequence[str], fitted: tuple[float, float] | None
 ) -> tuple[float, float] | None:
     """Widen an axis to 0 … 1 where a gate is on it."""
-    if not set(named) & set(run.scenario.cell.gates):
+    if not set(named) & set(_cell_at(run, spot).gates):
         return fitted
     return (0.0, 1.0) if fitted is None else (min(0.0, fitted[0]), max(1.0, fitted[1]))
 

@@ -38,14 +38,15 @@ def confirmation(
     scenario: Scenario, checked: Checked | None, look: Look, cells: int, finding: Text | None = None
 ) -> RowBlock:
     """Say what confirms what, how it is judged, and how this run stands; `finding` is what is not finite in it."""
-    if scenario.recurrent.is_own:
+    if scenario.has_own_cells:
         confirms = [_SELF_CHECK_ALONE]
     else:
+        states = dict.fromkeys(name for one in scenario.recurrents for name in one.cell.states)
         module = Text(
             "torch.nn: torch's own module confirms {results} and, stepped one time step and layer at a"
             " time, every {states}.",
-            results=", ".join(["output", *(f"{name}_n" for name in scenario.cell.states)]),
-            states=", ".join(f"{name}_t" for name in scenario.cell.states),
+            results=", ".join(["output", *(f"{name}_n" for name in states)]),
+            states=", ".join(f"{name}_t" for name in states),
         )
         confirms = [module, _SELF_CHECK]
     if checked is not None and checked.recorded:

@@ -20,7 +20,7 @@ class Counts:
         steps: T of the batch that is compared.
         entering: how many numbers enter at each step.
         leaving: how many leave at each step, of both directions.
-        shared: the recurrent module's weights, without biases: the same at every step.
+        shared: the recurrent modules' weights, without biases: the same at every step.
     """
 
     by_name: dict[str, int]
@@ -47,13 +47,13 @@ class Counts:
 
 def counts(scenario: Scenario, steps: int) -> Counts:
     """Count the parameters of a scenario for sequences of a number of steps."""
-    recurrent = scenario.recurrent
+    recurrents = scenario.recurrents
     shapes = parameter_shapes(scenario.layers)
-    weights = [shape for name, shape in shapes.items() if "." not in name and len(shape) == 2]
+    weights = [shape for shape in parameter_shapes(recurrents).values() if len(shape) == 2]
     return Counts(
         {name: math.prod(shape) for name, shape in shapes.items()},
         steps,
-        recurrent.input_size,
-        recurrent.size,
+        recurrents[0].input_size,
+        recurrents[-1].size,
         sum(map(math.prod, weights)),
     )

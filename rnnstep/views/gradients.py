@@ -183,7 +183,7 @@ def _of_matrix(scene: Scene, key: str) -> Text | None:
         return Text("largest singular values: {shown}", shown=shown)
     ((name, value),) = found.items()
     values = {"name": name, "value": _short(value)}
-    is_relu = scene.scenario.recurrent.nonlinearity == "relu"
+    is_relu = scene.scenario.recurrent_of(scene.done.by_key[key]).nonlinearity == "relu"
     if not math.isfinite(value):
         return None
     if value < 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rnnstep.language import Text
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.session.findings import place_of, spot_of, written
 from rnnstep.session.place import write_element, write_prefix, write_row
 from rnnstep.views import torch_column
@@ -94,19 +95,23 @@ def badge(scene: Scene, cells: int) -> Row:
 
 def module_in_words(scene: Scene) -> str:
     """`hello  RNNCell(4, 4)`, as torch would construct it."""
-    recurrent = scene.scenario.recurrent
-    extra = ""
-    if recurrent.num_layers > 1:
-        extra += f", num_layers={recurrent.num_layers}"
-    if recurrent.bidirectional:
-        extra += ", bidirectional=True"
+    modules = " → ".join(map(_constructed, scene.scenario.recurrents))
     edited = "*" if scene.session.has_unsaved_edits else ""
     name = f"{scene.scenario.name}{edited}"
     if scene.session.mistaken is not None or scene.run.is_refused:
         name = scene.look.say(Text("{name}: {what}", name=name, what=Text("cure")))
     elif scene.run.cured is not None:
         name = scene.look.say(Text("{name}: {what}", name=name, what=Text("mistake")))
-    return f"{name}  {recurrent.module}({recurrent.input_size}, {recurrent.hidden_size}{extra})"
+    return scene.look.alphabet.spell(f"{name}  {modules}")
+
+
+def _constructed(recurrent: Recurrent) -> str:
+    extra = ""
+    if recurrent.num_layers > 1:
+        extra += f", num_layers={recurrent.num_layers}"
+    if recurrent.bidirectional:
+        extra += ", bidirectional=True"
+    return f"{recurrent.module}({recurrent.input_size}, {recurrent.hidden_size}{extra})"
 
 
 def place_in_words(scene: Scene) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.modules import idle_dropout
+from rnnstep.scenario.modules import idle_dropouts
 from rnnstep.scenario.origins import WeightsOrigin
 from rnnstep.session.edits import EditTarget, current
 from rnnstep.session.findings import in_words
@@ -90,7 +90,7 @@ class _Page(Page):
                 " with batch_sizes {sizes}; what comes out is padded with zeros to seq_len again, and h_n is"
                 " taken at each row's own last step.",
                 total=sum(lengths),
-                size=self._scenario.recurrent.input_size,
+                size=self._scenario.recurrents[0].input_size,
                 sizes=_listed(sizes),
             )
             rows += self._said(text)
@@ -101,8 +101,9 @@ class _Page(Page):
                     lengths=_listed(lengths),
                 )
             )
-        idle = idle_dropout(self._scenario.recurrent)
-        return rows if idle is None else rows + self._said(idle)
+        for idle in idle_dropouts(self._scenario.layers):
+            rows += self._said(idle)
+        return rows
 
     def _shape(self, shape: ValueShape) -> Row:
         remark = "" if shape.remark is None else self._look.say(shape.remark)
@@ -123,9 +124,7 @@ class _Page(Page):
                 for state in block.program.states:
                     path = tree.path_to(Spot(self._number, key, t, state, epoch=session.run.epoch.index))
                     target = "" if path is None else f"go {write_place(tree, path)}"
-                    place = where_torch_keeps(
-                        self._scenario, self._number, block.layer, block.direction, t, row, state
-                    )
+                    place = where_torch_keeps(self._scenario, self._number, block, t, row, state)
                     name = Span(f"{state}_{t + 1}", "link" if target else "label", target)
                     lines.append(
                         (Span(self._spelt(key), "label"), name, Span(self._look.say(place), "torch"))

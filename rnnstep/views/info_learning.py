@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rnnstep.engine.least_loss import floor
@@ -128,10 +128,10 @@ class LearningSections(Page):
             for shape in weight_shapes(self._scenario)
         ]
         rows += self._table(lines)
-        recurrent = self._scenario.recurrent
-        if recurrent.bias and not recurrent.is_own:
+        with_bias = [one for one in self._scenario.recurrents if one.bias and not one.is_own]
+        for words in _each_once(one.cell.words.biases for one in with_bias):
             rows += self._said(
-                self._scenario.cell.words.biases
+                words
                 or Text(
                     "bias_ih and bias_hh have the same gradient: both are added to the same sum. One would do; torch"
                     " keeps two, as cuDNN does."
@@ -233,3 +233,11 @@ def _calls(training: Training) -> Iterator[tuple[str, Text]]:
         "optimizer.step()",
         Text("{optimizer}: of each number w and its gradient", optimizer=training.optimizer),
     )
+
+
+def _each_once(texts: Iterable[Text | None]) -> list[Text | None]:
+    found: list[Text | None] = []
+    for text in texts:
+        if text not in found:
+            found.append(text)
+    return found

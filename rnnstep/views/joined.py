@@ -121,7 +121,7 @@ def _width(scene: Scene, line: Sequence[Piece]) -> int:
 
 def _sums(scene: Scene) -> list[tuple[str, str, str]]:
     """The lines that add what x and h_prev bring: their name, and the names of both."""
-    if scene.block.kind != "recurrent" or scene.scenario.recurrent.is_own:
+    if scene.block.kind != "recurrent" or scene.scenario.recurrent_of(scene.forward_block).is_own:
         return []
     return [
         (line.name, left, right)

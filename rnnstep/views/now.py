@@ -166,11 +166,7 @@ def _confirmation(scene: Scene, name: str, cells: int, rounding: Row = ()) -> Ro
 
 def _kept(scene: Scene, state: str) -> str:
     block = scene.block
-    return scene.look.say(
-        where_torch_keeps(
-            scene.scenario, scene.batch, block.layer, block.direction, scene.t, scene.row, state
-        )
-    )
+    return scene.look.say(where_torch_keeps(scene.scenario, scene.batch, block, scene.t, scene.row, state))
 
 
 def _step(scene: Scene, cells: int, height: int) -> RowBlock:

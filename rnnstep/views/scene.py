@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnstep.cells.cell import Cell
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.epoch import UpdatePass
@@ -315,7 +316,15 @@ class Scene:
             return "weight"
         if self.spot.phase == "update" and name in ("w", "w_prev"):
             return "weight"
-        return "gate" if name in self.scenario.cell.gates and self.block.kind == "recurrent" else "state"
+        is_gate = self.block.kind == "recurrent" and name in self.cell.gates
+        return "gate" if is_gate else "state"
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of the recurrent block at the cursor; elsewhere that of the last module."""
+        if self.block.kind != "recurrent":
+            return self.scenario.cell
+        return self.scenario.recurrent_of(self.forward_block).cell
 
     def scale(self, kind: heat.Kind) -> float:
         """The magnitude of the strongest colour of a kind: one for the whole run."""

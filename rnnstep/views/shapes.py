@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rnnstep.language import Text
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.scenario.weights.parameters import parameters_of
 
@@ -20,6 +21,8 @@ class ValueShape(NamedTuple):
 
 def data_shapes(scenario: Scenario, batch: Batch) -> list[ValueShape]:
     """Give the shapes of what goes in and comes out, in the order of a call."""
+    if scenario.is_network:
+        return _of_network(scenario, batch)
     recurrent = scenario.recurrent
     found: list[ValueShape] = []
     if scenario.lookup is not None:
@@ -28,14 +31,7 @@ def data_shapes(scenario: Scenario, batch: Batch) -> list[ValueShape]:
     if recurrent.is_cell:
         size = ("input_size", recurrent.input_size)
         found.append(_row_of_batch(scenario, batch, "x_t", *size, Text("what one call takes")))
-    found += [_state(scenario, batch, f"{name}_0", name) for name in scenario.cell.states]
-    output = next(iter(scenario.cell.states.values()))
-    if recurrent.bidirectional:
-        output = f"2*{output}"
-    size_of_output = recurrent.size
-    remark = Text("the loop's h, stacked") if recurrent.is_cell else None
-    found.append(_sequence(scenario, batch, "output", output, size_of_output, remark))
-    found += [_state(scenario, batch, f"{name}_n", name) for name in scenario.cell.states]
+    found += _of_recurrent(scenario, batch, recurrent, "output")
     if scenario.head is not None:
         out = (scenario.head.most_to_blame, scenario.head.size)
         if scenario.reads_final_state:
@@ -45,6 +41,35 @@ def data_shapes(scenario: Scenario, batch: Batch) -> list[ValueShape]:
         else:
             found.append(_sequence(scenario, batch, "logits", *out))
     return found
+
+
+def _of_network(scenario: Scenario, batch: Batch) -> list[ValueShape]:
+    """What goes in, and what each module gives, under its name."""
+    if scenario.lookup is not None:
+        found = [_sequence(scenario, batch, "indices", remark=Text("what the embedding looks up"))]
+    else:
+        assert batch.values is not None
+        found = [_sequence(scenario, batch, "input", "size", batch.values.shape[2])]
+    for module in scenario.layers:
+        if isinstance(module, Recurrent):
+            found += _of_recurrent(scenario, batch, module, module.name)
+        else:
+            found.append(_sequence(scenario, batch, module.name, module.most_to_blame, module.size))
+    return found
+
+
+def _of_recurrent(scenario: Scenario, batch: Batch, recurrent: Recurrent, output: str) -> list[ValueShape]:
+    """The states that a recurrent module begins with, what it gives, and the states it ends with."""
+    before = recurrent.before_places
+    size = next(iter(recurrent.cell.states.values()))
+    if recurrent.bidirectional:
+        size = f"2*{size}"
+    remark = Text("the loop's h, stacked") if recurrent.is_cell else None
+    return [
+        *(_state(scenario, batch, recurrent, f"{before}{name}_0", name) for name in recurrent.cell.states),
+        _sequence(scenario, batch, output, str(size), recurrent.size, remark),
+        *(_state(scenario, batch, recurrent, f"{before}{name}_n", name) for name in recurrent.cell.states),
+    ]
 
 
 def weight_shapes(scenario: Scenario) -> list[ValueShape]:
@@ -85,10 +110,10 @@ def _row_of_batch(
     return ValueShape(name, (word,), (size,), remark)
 
 
-def _state(scenario: Scenario, batch: Batch, name: str, state: str) -> ValueShape:
+def _state(scenario: Scenario, batch: Batch, recurrent: Recurrent, name: str, state: str) -> ValueShape:
     """Give a state's shape: (D·num_layers, B, n), of a cell (B, n); the batch is never first of a module's."""
-    recurrent = scenario.recurrent
-    shape = _row_of_batch(scenario, batch, name, scenario.cell.states[state], recurrent.state_sizes[state])
+    word = recurrent.cell.states[state]
+    shape = _row_of_batch(scenario, batch, name, word, recurrent.state_sizes[state])
     if recurrent.is_cell:
         return shape
     layers = "2*num_layers" if recurrent.bidirectional else "num_layers"

@@ -263,7 +263,7 @@ def _told_in_table(scene: Scene) -> list[str]:
     """The lines of the block, those nearest to its result first, without the one that the timeline tells."""
     program = scene.block.program
     found = [name for name in reversed(program.names) if len(scene.shape(name)) < 2]
-    found.sort(key=lambda name: name not in (*program.states, *scene.scenario.cell.gates))
+    found.sort(key=lambda name: name not in (*program.states, *scene.cell.gates))
     return [name for name in found if name != _value_at(scene)]
 
 
@@ -340,8 +340,10 @@ def _loss(scene: Scene, t: int, size: int) -> str:
 def _blocks_row(scene: Scene, key: str, columns: _Columns) -> Row:
     """How far a layer is: ■ done, ▶ at it, · ahead; ● where a breakpoint stands. In the backward pass ■ come from the end."""
     run = scene.done.runs[key]
-    is_bidirectional = scene.scenario.recurrent.bidirectional
-    name = layer_name(run.block.layer, run.block.direction, is_bidirectional=is_bidirectional)
+    recurrent = scene.scenario.recurrent_of(run.block)
+    name = recurrent.before_places + layer_name(
+        run.block.layer, run.block.direction, is_bidirectional=recurrent.bidirectional
+    )
     alphabet = scene.look.alphabet
     is_back = scene.spot.phase == "backward"
     phase: Phase = "backward" if is_back else "forward"

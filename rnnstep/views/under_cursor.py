@@ -85,9 +85,7 @@ def _kept(scene: Scene, name: str) -> Text | None:
     if name not in scene.block.program.states:
         return Text("torch computes {name} inside the module and does not give it out.", name=name)
     block = scene.block
-    place = where_torch_keeps(
-        scene.scenario, scene.batch, block.layer, block.direction, scene.t, scene.row, name
-    )
+    place = where_torch_keeps(scene.scenario, scene.batch, block, scene.t, scene.row, name)
     return Text("torch keeps {name} here: {place}.", name=name, place=place)
 
 
@@ -100,25 +98,26 @@ def _block(scene: Scene) -> Text:
     match block.kind:
         case "recurrent":
             kept = ", ".join(dict.fromkeys(where.torch for where in scene.forward_block.kept_in.values()))
-            if scenario.recurrent.is_own:
+            recurrent = scenario.recurrent_of(scene.forward_block)
+            if recurrent.is_own:
                 return Text(
                     "{key} is the cell {name} of the scenario; its parameters are {kept}.",
                     key=key,
-                    name=scenario.cell.name,
+                    name=recurrent.cell.name,
                     kept=kept,
                 )
-            if scenario.recurrent.is_cell:
+            if recurrent.is_cell:
                 return Text(
                     "{key} is torch.nn.{module}, called once a step; torch calls its parameters {kept}.",
                     key=key,
-                    module=scenario.recurrent.module,
+                    module=recurrent.module,
                     kept=kept,
                 )
             return Text(
                 "{key} is layer {layer} of torch.nn.{module}, {way}; torch calls its parameters {kept}.",
                 key=key,
                 layer=block.layer,
-                module=scenario.recurrent.module,
+                module=recurrent.module,
                 way=Text("from the last step to the first")
                 if block.direction == "backward"
                 else Text("from the first step to the last"),

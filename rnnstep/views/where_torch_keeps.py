@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from rnnstep.language import Text
-from rnnstep.network.blocks import Direction
+from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.blocks import Block, Direction
 from rnnstep.scenario.model import Scenario
 
 
 def where_torch_keeps(
-    scenario: Scenario, batch_index: int, layer: int, direction: Direction, t: int, row: int, state: str = "h"
+    scenario: Scenario, batch_index: int, block: Block, t: int, row: int, state: str = "h"
 ) -> Text:
-    """Say where torch keeps a state of a layer, direction, step (from 0) and row.
+    """Say where torch keeps a state of a recurrent block after a step (from 0), of a row.
 
-    `output[2,0] = h_n[1,0]`, `output[2,0,:4]` of the forward half, or that torch does not return it.
+    `output[2,0] = h_n[1,0]`, `output[2,0,:4]` of the forward half, or that torch does not return it. Of one of several
+    modules its name stands before: `encoder: output[2,0]`.
     """
-    recurrent = scenario.recurrent
+    recurrent = scenario.recurrent_of(block)
+    said = _of_module(scenario, recurrent, batch_index, block, t, row, state)
+    return said if recurrent.is_alone else Text("{module}: {place}", module=recurrent.key, place=said)
+
+
+def _of_module(
+    scenario: Scenario, recurrent: Recurrent, batch_index: int, block: Block, t: int, row: int, state: str
+) -> Text:
+    layer, direction = block.layer, block.direction
     is_last = t == scenario.batches[batch_index].axis.final_step(direction, row)
     if recurrent.is_cell:
         return _of_loop(scenario, t, row, state, is_last=is_last)
-    final = _final(scenario, layer, direction, row, state)
-    is_output = layer == recurrent.num_layers - 1 and state == next(iter(scenario.cell.states))
+    final = _final(scenario, recurrent, layer, direction, row, state)
+    is_output = layer == recurrent.num_layers - 1 and state == block.output
     if not is_output:
         if is_last:
             return Text("{place}", place=final)
         return Text("torch does not return it; {place} only after the last step", place=final)
-    output = _in_output(scenario, direction, t, row)
+    output = _in_output(scenario, recurrent, direction, t, row)
     return Text("{place}", place=f"{output} = {final}" if is_last else output)
 
 
@@ -39,8 +49,7 @@ def _of_loop(scenario: Scenario, t: int, row: int, state: str, *, is_last: bool)
     )
 
 
-def _in_output(scenario: Scenario, direction: Direction, t: int, row: int) -> str:
-    recurrent = scenario.recurrent
+def _in_output(scenario: Scenario, recurrent: Recurrent, direction: Direction, t: int, row: int) -> str:
     parts = [str(t)]
     if scenario.is_batched:
         parts = [str(row), str(t)] if recurrent.batch_first else [str(t), str(row)]
@@ -50,6 +59,8 @@ def _in_output(scenario: Scenario, direction: Direction, t: int, row: int) -> st
     return f"output[{','.join(parts)}]"
 
 
-def _final(scenario: Scenario, layer: int, direction: Direction, row: int, state: str) -> str:
-    position = scenario.recurrent.position(layer, direction)
+def _final(
+    scenario: Scenario, recurrent: Recurrent, layer: int, direction: Direction, row: int, state: str
+) -> str:
+    position = recurrent.position(layer, direction)
     return f"{state}_n[{position},{row}]" if scenario.is_batched else f"{state}_n[{position}]"

@@ -123,8 +123,9 @@ def _states(done: Pass, decimals: int) -> Iterator[Answer]:
             for state in run.block.program.states:
                 value = np.asarray(np.round(run.value(state, t)[0], decimals), np.float64)
                 numbers = Numbers(value, np.full(value.shape, decimals))
-                block = run.block
-                yield Answer(state, numbers, t, block.layer, block.direction, decimals=decimals, line=1)
+                where = (t, run.block.layer, run.block.direction)
+                block = run.block.module or None
+                yield Answer(state, numbers, *where, decimals=decimals, line=1, block=block)
 
 
 def _shows(sheet: Sheet, done: Pass, steps: Sequence[int], decimals: int, slip: Slip) -> bool:

@@ -235,7 +235,7 @@ class SheetPage:
                     first=", ".join(spell(NameAtTime(state, "0")) for state in block.program.states),
                 )
             )
-        if self.scenario.recurrent.bidirectional and block.kind == "recurrent":
+        if self._is_of_two(block):
             return self.say(
                 Text("{blocks} goes from step 1 to step {last}.", blocks=names, last=self.last + 1)
             )
@@ -255,8 +255,11 @@ class SheetPage:
 
     def block_name(self, block: Block) -> str:
         """`L0`, of two directions `L0→` and `L0←`."""
-        is_forward_of_two = self.scenario.recurrent.bidirectional and block.direction == "forward"
-        return f"{block.key}→" if is_forward_of_two and block.kind == "recurrent" else block.key
+        return f"{block.key}→" if self._is_of_two(block) and block.direction == "forward" else block.key
+
+    def _is_of_two(self, block: Block) -> bool:
+        """Whether a block is one of two directions."""
+        return bool(block.program.states) and self.scenario.recurrent_of(block).bidirectional
 
     def prefix(self, block: Block) -> str:
         """What stands before a name that several blocks have."""

@@ -171,6 +171,7 @@ class Asked:
         t: the step, from 0.
         name: of a line.
         size: how many numbers it has.
+        block: what the module is called, where there are several recurrent ones.
     """
 
     key: str
@@ -179,6 +180,7 @@ class Asked:
     t: int
     name: str
     size: int
+    block: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +286,7 @@ def check_size(scenario: Scenario, steps: Sequence[int], names: Sequence[str], r
     numbers = sum(one.size for one in _asked(scenario, build(scenario), wanted, names, row))
     table = None if scenario.lookup is None else scenario.lookup.table
     numbers += sum(value.size for name, value in scenario.parameters.items() if name != table)
-    numbers += len(wanted) * scenario.recurrent.input_size
+    numbers += len(wanted) * scenario.recurrents[0].input_size
     if numbers > MOST_NUMBERS:
         raise UsageError(
             Text(
@@ -316,7 +318,7 @@ def _asked(
     places = [(t, block) for block in blocks for t in axis.order(block.direction, row) if t in steps]
     last = axis.last_step(row)
     places = [(t, block) for t, block in places if not block.extent.is_single or t == last]
-    if scenario.display.order == "time" and not scenario.recurrent.bidirectional:
+    if scenario.display.order == "time" and not any(one.bidirectional for one in scenario.recurrents):
         places.sort(key=lambda place: place[0])
     found = [
         Asked(
@@ -326,6 +328,7 @@ def _asked(
             t,
             line.name,
             int(block.program.shapes[line.name][0]),
+            block.module if len(scenario.recurrents) > 1 else None,
         )
         for t, block in places
         for line in block.program.lines

@@ -21,6 +21,8 @@ def answers(page: SheetPage) -> Iterator[str]:
     for one in page.sheet.asked:
         numbers = map(page.number, page.sheet.value(one).tolist()) if page.with_key else "?" * one.size
         yield f"\n[[answer]]\nstep = {one.t + 1}\n"
+        if one.block is not None:
+            yield f"block = {string_text(one.block)}\n"
         if one.layer and page.by_key[one.key].kind != "map":
             yield f"layer = {one.layer}\n"
         if one.direction == "backward":

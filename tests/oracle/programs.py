@@ -133,8 +133,10 @@ def _goes_back(scenario: Scenario, run: Run, within: float) -> None:
 def _torch_name(printed: str) -> str:
     """Give the name of a parameter whose gradient the program printed: layers.1.weight_ih_l0.grad."""
     name = printed.removesuffix(".grad").removeprefix("rnn.")
-    layer = re.fullmatch(r"layers\.(\d+)\.(.*)_l0(.*)", name)
-    return f"{layer[2]}_l{layer[1]}{layer[3]}" if layer else {"loss_": "loss"}.get(name, name)
+    layer = re.fullmatch(r"(?:(\w+)_)?layers\.(\d+)\.(.*)_l0(.*)", name)
+    if layer:
+        return f"{f'{layer[1]}.' if layer[1] else ''}{layer[3]}_l{layer[2]}{layer[4]}"
+    return {"loss_": "loss"}.get(name, name)
 
 
 def scenario_in(folder: Path, text: str) -> Scenario:

@@ -90,7 +90,33 @@ module = "Linear"
 module = "Dropout"
 p = 0.1
 {TAIL}"""
-CHAINS = {"above": ABOVE, "below": BELOW, "dropped": DROPPED}
+STACKED = f"""{NUMBERS}
+[[layers]]
+module = "GRU"
+name = "both"
+hidden_size = 2
+bidirectional = true
+[[layers]]
+module = "LayerNorm"
+[[layers]]
+module = "LSTM"
+hidden_size = 3
+num_layers = 2
+[initial_state.lstm]
+c_0 = [[[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], [[-0.1, -0.2, -0.3], [-0.4, -0.5, -0.6]]]
+{TAIL}"""
+CELLS = f"""{NUMBERS.replace("lengths = [4, 2]", "")}
+[[layers]]
+module = "RNNCell"
+hidden_size = 2
+[[layers]]
+module = "Tanh"
+[[layers]]
+module = "GRUCell"
+name = "top"
+hidden_size = 3
+{TAIL}"""
+CHAINS = {"above": ABOVE, "below": BELOW, "dropped": DROPPED, "stacked": STACKED, "cells": CELLS}
 
 
 class Above(nn.Module):
@@ -146,7 +172,42 @@ class Dropped(nn.Module):
         return drop(self.linear(drop(x, 0.5)), 0.1)
 
 
-WRITTEN = {"above": Above, "below": Below, "dropped": Dropped}
+class Stacked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.both = nn.GRU(3, 2, bidirectional=True)
+        self.layernorm = nn.LayerNorm(4)
+        self.lstm = nn.LSTM(4, 3, num_layers=2)
+
+    def forward(self, x):
+        x, _ = self.padded(self.both, x)
+        first = np.array([[[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], [[-0.1, -0.2, -0.3], [-0.4, -0.5, -0.6]]])
+        c_0 = x.new_tensor(first)
+        return self.padded(self.lstm, self.layernorm(x), (torch.zeros_like(c_0), c_0))[0]
+
+    @staticmethod
+    def padded(module, x, states=None):
+        output, ends = module(nn.utils.rnn.pack_padded_sequence(x, [4, 2]), states)
+        return nn.utils.rnn.pad_packed_sequence(output, total_length=4)[0], ends
+
+
+class Cells(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnncell = nn.RNNCell(3, 2)
+        self.top = nn.GRUCell(2, 3)
+
+    def forward(self, x):
+        low = high = None
+        outputs = []
+        for x_t in x:
+            low = self.rnncell(x_t, low)
+            high = self.top(torch.tanh(low), high)
+            outputs.append(high)
+        return torch.stack(outputs)
+
+
+WRITTEN = {"above": Above, "below": Below, "dropped": Dropped, "stacked": Stacked, "cells": Cells}
 
 
 def chain(name, dtype="float64"):
@@ -170,7 +231,7 @@ def test_logits_loss_and_gradients_are_torchs(name, dtype):
     gradients = {key.removeprefix("rnn."): one.grad.numpy() for key, one in module.named_parameters()}
     unit = float(np.finfo(dtype).eps)
     model = Model(scenario)
-    np.testing.assert_allclose(model.run_batch(0).logits, logits.detach().numpy(), rtol=0, atol=2048 * unit)
+    np.testing.assert_allclose(model.run_batch(0).scores, logits.detach().numpy(), rtol=0, atol=2048 * unit)
     assert_are_torchs(model, loss.item(), gradients, units=2048, gradient_units=2**18)
 
 
@@ -243,12 +304,62 @@ def test_json_has_every_layer(name, tmp_path):
         theirs = trace["reference"]["layers"][key]
         assert layer.keys() == theirs.keys()
         np.testing.assert_allclose(layer["output"], theirs["output"], rtol=0, atol=1e-12)
-    assert trace["layers"][scenario.layers[-1].name]["output"] == trace["logits"]
-    recurrent = trace["layers"][scenario.recurrent.name]
-    assert recurrent["h_n"] == trace["h_n"]
-    assert recurrent["output"] == trace["output"]
+    scores = trace["logits" if scenario.head is not None else "output"]
+    assert trace["layers"][scenario.layers[-1].name]["output"] == scores
+    assert trace["layers"][scenario.recurrent.name]["output"] == trace["output"]
+    assert ("h_n" in trace) == (len(scenario.recurrents) == 1)
+    if "h_n" in trace:
+        assert trace["layers"][scenario.recurrent.name]["h_n"] == trace["h_n"]
     every = [*trace["steps"], *grad["states"], *trace["reference"]["steps"]]
-    assert {(one["block"], one["sequence"]) for one in every} == {(scenario.recurrent.name, "input")}
+    named = {(one.name, "input") for one in scenario.recurrents}
+    assert {(one["block"], one["sequence"]) for one in every} == named
+
+
+def test_places_and_parameters_have_the_modules_name_where_there_are_several():
+    done = Model(chain("stacked")).run_batch(0)
+    keys = ["both.L0", "both.L0←", "both.join0", "layernorm", "lstm.L0", "lstm.L1", "loss", "total"]
+    assert [block.key for block in done.blocks] == keys
+    assert "both.weight_ih_l0_reverse" in done.scenario.parameters
+    assert "lstm.bias_hh_l1" in done.scenario.parameters
+    alone = read_text(
+        NUMBERS + '[[layers]]\nmodule = "GRU"\nname = "encoder"\nhidden_size = 2\n[weights]\nseed = 1\n'
+    )
+    assert [block.key for block in Model(alone).blocks] == ["L0"]
+    assert next(iter(alone.parameters)) == "encoder.weight_ih_l0"
+
+
+def test_weights_of_several_modules_are_given_and_read_from_a_file(tmp_path):
+    scenario = chain("stacked")
+    path = tmp_path / "weights.pt"
+    torch.save(
+        dict(zip(scenario.parameters, map(torch.tensor, scenario.parameters.values()), strict=True)), path
+    )
+    text = STACKED.replace("seed = 3", 'file = "weights.pt"\nboth.b_ir_l0_reverse = [0.5, 0.25]')
+    (tmp_path / "chain.toml").write_text(text % (TARGET.tolist(), "float64"))
+    with pytest.raises(ScenarioError):  # a gate alone stands beside no file of torch's
+        read(tmp_path / "chain.toml")
+    whole = "both.bias_ih_l0_reverse = [0.5, 0.25, 0, 0, 0, 0]"
+    text = STACKED.replace("seed = 3", f'file = "weights.pt"\n{whole}')
+    (tmp_path / "chain.toml").write_text(text % (TARGET.tolist(), "float64"))
+    found = complete(read(tmp_path / "chain.toml")).parameters
+    for name, value in scenario.parameters.items():
+        given_here = np.array([0.5, 0.25, 0, 0, 0, 0]) if name == "both.bias_ih_l0_reverse" else value
+        np.testing.assert_array_equal(found[name], given_here)
+
+
+def test_an_answer_says_of_which_module_it_is(tmp_path):
+    (tmp_path / "chain.toml").write_text(STACKED % (TARGET.tolist(), "float64"))
+    done = Model(chain("stacked")).run_batch(0)
+    value = done.value("lstm.L1", "h", 1)[0].round(4).tolist()
+    text = f'decimals = 4\n[[answer]]\nstep = 2\nblock = "lstm"\nlayer = 1\nname = "h"\nvalue = {value}\n'
+    (tmp_path / "answers.toml").write_text(text)
+    (one,) = rnnstep.check(tmp_path / "chain.toml", tmp_path / "answers.toml").as_dict()["answers"]
+    assert (one["status"], one["block"], one["layer"]) == ("correct", "lstm", 1)
+    for wrong in (text.replace('block = "lstm"\n', ""), text.replace('"lstm"', '"lsmt"')):
+        (tmp_path / "answers.toml").write_text(wrong)
+        with pytest.raises(ScenarioError) as error:
+            rnnstep.check(tmp_path / "chain.toml", tmp_path / "answers.toml")
+        assert error.value.into("zh") != error.value.into("en")
 
 
 def test_a_value_of_a_lower_module_is_marked(tmp_path):

@@ -189,11 +189,6 @@ def test_logits_by_hand_are_marked(tmp_path):
 
 
 MISTAKES = {
-    "two recurrent modules": (
-        'module = "LSTM"',
-        'module = "GRU"\nhidden_size = 2\n[[layers]]\nmodule = "LSTM"',
-        9,
-    ),
     "another size": ('module = "LayerNorm"', 'module = "LayerNorm"\nnormalized_shape = 5', 11),
     "an option of another": ('module = "LayerNorm"', 'module = "LayerNorm"\nout_features = 5', 11),
     "no such module": ('"LayerNorm"', '"LayerNrom"', 10),

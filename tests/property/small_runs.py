@@ -57,6 +57,22 @@ layers = [{module = "Linear", out_features = 1}, {module = "GRU", hidden_size = 
 weights = {seed = 1}
 target = {indices = [[0], [1]]}
 """,
+    "recurrent over recurrent": """
+input = {random = {shape = [3, 2, 1], seed = 1}, lengths = [3, 2]}
+layers = [{module = "RNN", hidden_size = 1}, {module = "LayerNorm"}, {module = "GRU", hidden_size = 2, name = "high"}, {module = "Tanh"}]
+weights = {seed = 1}
+target = {indices = [[0, 1], [1, 0], [0, 0]]}
+training = {optimizer = "SGD", lr = 0.1}
+""",
+    "LSTM over both directions": """
+vocabulary = ["a", "b"]
+mode = "train"
+input = {text = ["ba", "a"]}
+layers = [{module = "GRU", hidden_size = 1, bidirectional = true}, {module = "Dropout"}, {module = "LSTM", hidden_size = 2, num_layers = 2, dropout = 0.5}]
+weights = {seed = 1}
+target = {text = ["ab", "b"]}
+initial_state = {lstm = {h_0 = [[[0.1, 0.2], [0.3, 0.4]], [[0.5, 0.6], [0.7, 0.8]]]}}
+""",
     "by layer": """
 input = {random = {shape = [3, 2, 2], seed = 1}}
 recurrent = {module = "RNN", hidden_size = 2, num_layers = 2}

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rnnstep.engine.blocks import build
 from rnnstep.reference import check
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Scenario
@@ -96,7 +97,12 @@ def test_a_projection_is_the_size_of_h_and_not_of_c():
 def where(
     scenario: Scenario, layer: int, t: int, row: int = 0, direction: str = "forward", state: str = "h"
 ) -> str:
-    return where_torch_keeps(scenario, 0, layer, direction, t, row, state).into("en")
+    block = next(
+        one
+        for one in build(scenario)
+        if (one.kind, one.layer, one.direction) == ("recurrent", layer, direction)
+    )
+    return where_torch_keeps(scenario, 0, block, t, row, state).into("en")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +179,7 @@ def test_what_is_said_to_keep_a_state_does_keep_it(name):
             rows = done.live_rows(t)
             for index, row in enumerate(range(done.batch.num_rows) if rows is None else rows.tolist()):
                 for state in block.program.states:
-                    said = where_torch_keeps(run.scenario, 0, block.layer, block.direction, t, row, state)
+                    said = where_torch_keeps(run.scenario, 0, block, t, row, state)
                     if "{place} only" in said.template:
                         continue
                     for place in said.into("en").split(" = "):

@@ -39,7 +39,7 @@ def weights(
 ) -> tuple[Mapping[str, Floats], Pending | None]:
     document = parse_document("scenario.toml", folder, f"[weights]\n{text}\n", Limits(memory=memory))
     layers = [layer for layer in (embedding, recurrent, linear) if layer is not None]
-    found = read_weights(document, layers=layers, recurrent=recurrent, dtype=np.dtype(dtype))
+    found = read_weights(document, layers=layers, dtype=np.dtype(dtype))
     document.finish()
     return found
 

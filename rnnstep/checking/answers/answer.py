@@ -33,6 +33,7 @@ class Answer:
         place: where it stands in a TOML file, for messages.
         line: where it stands otherwise, from 1.
         lines: where each of the entries in `index` stands, if on lines of their own.
+        block: what the recurrent module is called; None where it is not said, as where there is one.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Answer:
     place: tuple[str | int, ...] = ()
     line: int | None = None
     lines: tuple[int, ...] = ()
+    block: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

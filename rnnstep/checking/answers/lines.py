@@ -19,7 +19,8 @@ from rnnstep.scenario.file.document import Document, Limits
 
 _IS = re.compile(r"(?:~=|=~|[=＝≈≒≃≅∼~～])(?:\s*[≈≒])?")
 _NAMED = re.compile(
-    r"\s*(?:e(?P<epoch>\d{1,9}):\s*)?(?:(?P<step>\d{1,9})/)?(?:L(?P<layer>\d{1,9})(?P<back>←|<-)?(?:/|\s)\s*)?"
+    r"\s*(?:e(?P<epoch>\d{1,9}):\s*)?(?:(?P<step>\d{1,9})/)?"
+    r"(?:(?:(?P<block>[^\W\d_]\w*)\.)?L(?P<layer>\d{1,9})(?P<back>←|<-)?(?:/|\s)\s*)?"
     r"(?P<name>[A-Za-z∂][\w.∂]*?)(?P<at>\[[\d,\s]+\])?"
     rf"\s*(?:[:：]|{_IS.pattern})"
 )
@@ -154,4 +155,5 @@ def _answer(line: str, number: int) -> Answer:
         epoch=None if epoch is None else int(epoch),
         index=index,
         line=number,
+        block=found["block"],
     )

@@ -29,6 +29,7 @@ from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.shares import D
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block, Extent
 from rnnstep.scenario.keys import closest
 
@@ -62,6 +63,7 @@ class Target:
         row: of the batch, from 0; 0 of what belongs to all rows, or holds them all.
         t: the step, from 0; None of the whole run.
         layer, direction: of a recurrent block's value; None otherwise.
+        block: of one of several recurrent modules what it is called.
     """
 
     parts: tuple[TargetPart, ...]
@@ -70,6 +72,7 @@ class Target:
     t: int | None = None
     layer: int | None = None
     direction: str | None = None
+    block: str | None = None
 
     def row_of(self, part: TargetPart) -> int:
         """The row of the batch that a part is of."""
@@ -167,17 +170,20 @@ class _Finder:
     # ── forward ──────────────────────────────────────────────────────────────────────
 
     def _known(self) -> tuple[str, ...]:
-        recurrent = next(iter(self._done.runs.values())).block
+        every = [run.block for run in self._done.runs.values()]
         others = [block for block in self._done.blocks if block.kind in ("map", "loss")]
-        names = [name for block in (recurrent, *others) for name in block.program.names]
+        names = [name for block in (*every, *others) for name in block.program.names]
         learnt = ("loss", "grad.NAME") if "loss" in self._done.by_key else ()
         updates = ("update.NAME",) if self._done.scenario.training is not None else ()
         return tuple(dict.fromkeys((*names, "output", "h_n", "logits", *learnt, *updates)))
 
     def _key_of(self, name: str) -> str | None:
         layer, direction = self._answer.layer or 0, self._answer.direction
-        every = [run.block for run in self._done.runs.values()]
-        if any(name in (*one.program.names, *one.program.inputs, *one.program.befores) for one in every[:1]):
+        plain = None if self._answer.block is None else self._done.by_key.get(self._answer.block)
+        if plain is not None and plain.kind == "map":
+            return plain.key if name in plain.program.names else None
+        every = self._of_module(name)
+        if every:
             of_layer = [block for block in every if block.layer == layer]
             for block in of_layer:
                 if block.direction == direction:
@@ -190,6 +196,39 @@ class _Finder:
             if block.kind in ("map", "loss") and name in block.program.names:
                 return block.key
         return None
+
+    def _of_module(self, name: str) -> list[Block]:
+        """The blocks of the recurrent module that an answer is about; none where no module has the value.
+
+        Raises:
+            NoTarget: there is no such module, or several have the value.
+        """
+        having: dict[str, list[Block]] = {}
+        for recurrent in self._done.scenario.recurrents:
+            blocks = [run.block for run in self._done.runs.values() if run.block.module == recurrent.key]
+            program = blocks[0].program
+            if name in (*program.names, *program.inputs, *program.befores):
+                having[recurrent.name] = blocks
+        asked = self._answer.block
+        known = [one.name for one in self._done.scenario.layers]
+        if asked is not None and asked not in known:
+            message = Text(
+                "there is no module `{name}`; known are {known}", name=asked, known=", ".join(known)
+            )
+            raise NoTarget(message, "block")
+        if asked is not None:
+            return having.get(asked, [])
+        if len(having) > 1:
+            raise NoTarget(
+                Text(
+                    "`{name}` is a value of {modules}: say of which, block = {first}",
+                    name=name,
+                    modules=", ".join(having),
+                    first=f'"{next(iter(having))}"',
+                ),
+                "name",
+            )
+        return next(iter(having.values()), [])
 
     def _line(self, phase: Phase, key: str, name: str) -> Target:
         block = self._done.by_key[key]
@@ -204,6 +243,7 @@ class _Finder:
             t,
             block.layer if is_recurrent else None,
             block.direction if is_recurrent else None,
+            block.module if is_recurrent and len(self._done.scenario.recurrents) > 1 else None,
         )
 
     def _shape(self, phase: Phase, key: str, name: str) -> tuple[int, ...]:
@@ -273,11 +313,13 @@ class _Finder:
 
     def _finals(self, letter: str) -> Target:
         """`h_n` or `c_n` of one row, a row of it a layer and direction, a cell's one vector; or of all rows as torch prints it."""
-        states = tuple(self._done.scenario.cell.states)
+        recurrent = self._finished()
+        states = tuple(recurrent.cell.states)
         if letter == "c" and len(states) < 2:
             raise NoTarget(Text("there is no `{name}`: this module has one state", name="c_n"))
         state = states[0] if letter == "h" else states[1]
-        is_cell, runs, batch = self._done.scenario.recurrent.is_cell, self._done.runs, self._done.batch
+        is_cell, batch = recurrent.is_cell, self._done.batch
+        runs = {key: run for key, run in self._done.runs.items() if run.block.module == recurrent.key}
         size = int(next(iter(runs.values())).block.program.shapes[state][0])
 
         def parts(row: int, *, is_of_all: bool) -> Iterator[TargetPart]:
@@ -293,6 +335,16 @@ class _Finder:
             of_all = [part for row in range(batch.num_rows) for part in parts(row, is_of_all=True)]
             return Target(tuple(of_all), whole, self._row)
         return Target(tuple(parts(self._row, is_of_all=False)), (*layers, size), self._row)
+
+    def _finished(self) -> Recurrent:
+        """The recurrent module whose final states an answer is about: the only one, or the one that it says."""
+        every = {one.name: one for one in self._done.scenario.recurrents}
+        asked = next(iter(every)) if len(every) == 1 else self._answer.block
+        if asked not in every:
+            name, known = self._answer.name, ", ".join(every)
+            message = Text("`{name}` is of one of {known}: say of which, as block", name=name, known=known)
+            raise NoTarget(message, "name")
+        return every[asked]
 
     def _loss(self) -> Target:
         if "loss" not in self._done.by_key:
@@ -358,7 +410,8 @@ class _Finder:
         """Torch's own name of a parameter, from that or the one without its layer, or of a cell with `_l0`."""
         parameters, answer = self._done.scenario.parameters, self._answer
         ending = f"_l{answer.layer or 0}{'_reverse' if answer.direction == 'backward' else ''}"
-        for one in (name, f"{name}{ending}", name.removesuffix("_l0")):
+        before = "" if answer.block is None or "." in name else f"{answer.block}."
+        for one in (name, f"{before}{name}", f"{before}{name}{ending}", name.removesuffix("_l0")):
             if one in parameters:
                 self._is_of_its_layer = one.endswith(ending)
                 return one
@@ -378,6 +431,7 @@ class _Finder:
         key = "loss" if equation == "logits" and self._done.head is None else self._key_of(equation)
         for one in stage.blocks:  # a parameter by its name in the equations
             is_meant = (one.layer, one.direction) == (self._answer.layer or 0, self._answer.direction)
+            is_meant = is_meant and self._answer.block in (None, one.module)
             if one.kind == "recurrent" and equation in one.kept_in and is_meant:
                 t = stage.steps[one.key][-1]
                 place = Place(self._epoch, self._batch, "backward", one.key, t, f"{D}{equation}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnnstep.checking.mistakes import cells, gradients, losses, wires
-from rnnstep.checking.mistakes.patterns import Pattern
+from rnnstep.checking.mistakes.patterns import Pattern, first_of_each
 from rnnstep.checking.own_numbers import Place
 from rnnstep.checking.slip import Lines, Slip, by_hand
 from rnnstep.engine.learning import Learning
@@ -126,14 +126,14 @@ class Catalogue:
 
     def _all(self, epoch: int, batch: int, phase: Phase) -> Iterator[Slip]:
         done = self._learning.epoch(epoch).forward(batch)
-        block = next(iter(done.runs.values())).block
-        right = by_hand(block)
         seen: set[tuple[str, Lines]] = set()
-        for slip in cells.variants(Pattern(block, right)):
-            lines = slip.lines("forward", block)
-            if lines != right and (slip.id, lines) not in seen:
-                seen.add((slip.id, lines))
-                yield slip
+        for block in first_of_each(done):
+            right = by_hand(block)
+            for slip in cells.variants(Pattern(block, right)):
+                lines = slip.lines("forward", block)
+                if lines != right and (slip.id, lines) not in seen:
+                    seen.add((slip.id, lines))
+                    yield slip
         yield from wires.variants(done)
         if done.loss_run is not None:
             yield from losses.variants(done)

@@ -84,7 +84,8 @@ def _elsewhere(sheet: Sheet, target: Target) -> Iterator[tuple[str, Target]]:
         for t in known:
             yield "step_off_by_one", _moved(target, t=t)
     for layer in range(target.layer or 0):
-        key = place.key.replace(f"L{target.layer}", f"L{layer}")
+        module, dot, own = place.key.rpartition(".")
+        key = module + dot + own.replace(f"L{target.layer}", f"L{layer}")
         if done.by_key[key].program.shapes[place.name] == done.by_key[place.key].program.shapes[place.name]:
             yield "h_n_first_layer", _moved(target, key=key)
 

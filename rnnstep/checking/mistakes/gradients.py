@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from rnnstep.checking.calculation import Calculation
-from rnnstep.checking.mistakes.patterns import Lines, each, replaced
+from rnnstep.checking.mistakes.patterns import Lines, each, first_of_each, replaced
 from rnnstep.checking.slip import Slip
 from rnnstep.checking.step import Fed
 from rnnstep.engine.learning import Learning
@@ -24,11 +24,11 @@ Rewriting = Callable[[Program, Lines], Lines | None]
 def variants(learning: Learning, phase: Phase) -> Iterator[Slip]:
     """Every slip in the backward pass, and those of the optimizer for an answer to an update, or to what follows one."""
     done = learning.epoch(0).forward(0)
-    forward = next(iter(done.runs.values())).block.program
     for id_, rewriting in _BACK:
         yield _slip(id_, "recurrent", rewriting)
     yield Slip("longest_chain_only", wires={"later": _last_but_one}, learns=True)
-    for line in forward.lines:
+    lines = dict.fromkeys(line for block in first_of_each(done) for line in block.program.lines)
+    for line in lines:
         if isinstance(line.expression, Apply) and line.expression.op == "tanh":
             yield _slip("derivative_at_preactivation", "recurrent", _at_argument(line))
     yield _slip("gradient_sign", "loss", _negative)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from rnnstep.engine.passes import Pass
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, names_in, rebuilt
 from rnnstep.network.blocks import Block
@@ -66,6 +67,14 @@ def renamed(lines: Lines, names: dict[str, str]) -> Lines:
     return each(
         lines, lambda part: Name(names[part.id]) if isinstance(part, Name) and part.id in names else None
     )
+
+
+def first_of_each(done: Pass) -> list[Block]:
+    """The first block of each recurrent module: those above it have the same equations."""
+    every = [run.block for run in done.runs.values()]
+    return [
+        next(one for one in every if one.module == name) for name in dict.fromkeys(b.module for b in every)
+    ]
 
 
 class Pattern:

@@ -20,7 +20,8 @@ MOST_INDICES = 40  # that are tried for one that was read wrong
 
 def variants(done: Pass) -> Iterator[Slip]:
     """Every slip of the run's wires that could make a difference."""
-    recurrent, batch, states = done.scenario.recurrent, done.batch, done.scenario.cell.states
+    recurrents, batch = done.scenario.recurrents, done.batch
+    states = max((one.cell.states for one in recurrents), key=len)
     yield Slip("h_stays_h_0", wires={"before": _stays})
     if len(states) > 1:  # c went on
         yield Slip("h_stays_h_0", wires={"before": _h_stays})
@@ -31,16 +32,17 @@ def variants(done: Pass) -> Iterator[Slip]:
     for is_kept in (False, True):
         yield Slip("x_of_previous_step", wires={"x": _x_of(-1, is_kept_at_end=is_kept)})
         yield Slip("x_of_next_step", wires={"x": _x_of(1, is_kept_at_end=is_kept)})
-    if recurrent.num_layers > 1:
+    if any(one.num_layers > 1 for one in recurrents):
         yield Slip("layer_reads_x", wires={"x": _reads_x})
         yield Slip("layer_reads_below_late", wires={"x": _reads_late})
         yield Slip("h_n_first_layer", wires={"finals": _finals_of_first_layer})
-    if recurrent.bidirectional:
+    if done.scenario.recurrent.bidirectional:
         yield Slip(
             "halves_swapped",
             wires={"output": _swapped(Calculation.output), "finals": _swapped(Calculation.finals)},
         )
         yield Slip("backward_half_at_last_step", wires={"finals": _backward_at_last_step})
+    if any(one.bidirectional for one in recurrents):
         yield Slip("backward_not_reversed", wires={"order": _in_order})
         yield Slip("directions_share_weights", wires={"parameters": _of_forward})
     if batch.num_rows > 1:
@@ -90,7 +92,7 @@ def _x_of(shift: int, *, is_kept_at_end: bool) -> Callable[[Calculation, Block, 
     """X of another step; zeros where there is none, or that of the step itself."""
 
     def x(paper: Calculation, block: Block, t: int) -> Fed:
-        if block.layer:
+        if not _is_lowest(paper, block):
             return paper.x(block, t)
         if 0 <= t + shift < paper.batch.num_steps:
             return paper.x(block, t + shift)
@@ -111,14 +113,14 @@ def _reads_late(paper: Calculation, block: Block, t: int) -> Fed:
         return paper.x(block, t)
     if t > 0:
         return paper.x(block, t - 1)
-    below = _of_layer(paper, block.layer - 1)
+    below = _of_layer(paper, block.module, block.layer - 1)
     value = joined([paper.initial(one, one.output) for one in below])
     return value, np.zeros(paper.batch.num_rows, np.bool_)
 
 
 def _indices(done: Pass) -> Iterator[Slip]:
     """Another one-hot vector, another row of the embedding, or a column of it."""
-    if done.batch.indices is None:
+    if done.batch.indices is None or done.scenario.behind_lookup[0] is not done.scenario.recurrents[0]:
         return
     table = done.lookup
     size = done.x.shape[-1]
@@ -132,7 +134,7 @@ def _indices(done: Pass) -> Iterator[Slip]:
 def _looked_up(index: int) -> Callable[[Calculation, Block, int], Fed]:
     def x(paper: Calculation, block: Block, t: int) -> Fed:
         right, doubts = paper.x(block, t)
-        if block.layer:
+        if not _is_lowest(paper, block):
             return right, doubts
         shape = right[0].shape
         table = paper.done.lookup
@@ -148,7 +150,7 @@ def _looked_up(index: int) -> Callable[[Calculation, Block, int], Fed]:
 
 def _column(paper: Calculation, block: Block, t: int) -> Fed:
     right, doubts = paper.x(block, t)
-    if block.layer:
+    if not _is_lowest(paper, block):
         return right, doubts
     table = paper.done.lookup
     assert table is not None
@@ -161,17 +163,25 @@ def _column(paper: Calculation, block: Block, t: int) -> Fed:
 # ── what is taken out at the end ─────────────────────────────────────────────────────
 
 
-def _of_layer(paper: Calculation, layer: int) -> list[Block]:
-    """The recurrent blocks of a layer, one for each direction."""
-    return [run.block for run in paper.done.runs.values() if run.block.layer == layer]
+def _is_lowest(paper: Calculation, block: Block) -> bool:
+    """Whether a recurrent block is of the first layer of the first module."""
+    return not block.layer and block.module == paper.done.scenario.recurrents[0].key
+
+
+def _of_layer(paper: Calculation, module: str, layer: int) -> list[Block]:
+    """The recurrent blocks of a layer of a module, one for each direction."""
+    every = (run.block for run in paper.done.runs.values())
+    return [block for block in every if block.module == module and block.layer == layer]
 
 
 def _of_last_layer(paper: Calculation) -> list[Block]:
-    return _of_layer(paper, paper.done.scenario.recurrent.num_layers - 1)
+    last = paper.done.scenario.recurrent
+    return _of_layer(paper, last.key, last.num_layers - 1)
 
 
 def _finals_of_first_layer(paper: Calculation) -> Fed:
-    return side_by_side([paper.final(one.key, one.output) for one in _of_layer(paper, 0)])
+    last = paper.done.scenario.recurrent
+    return side_by_side([paper.final(one.key, one.output) for one in _of_layer(paper, last.key, 0)])
 
 
 def _swapped(right: Callable[..., Fed]) -> Callable[..., Fed]:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 TABLE = {
     # reading answers
+    "there is no module `{name}`; known are {known}": "没有模块 `{name}`；有的是 {known}",
+    "`{name}` is a value of {modules}: say of which, block = {first}": (
+        "`{name}` 是 {modules} 都有的值：请说明是哪一个，block = {first}"
+    ),
+    "`{name}` is of one of {known}: say of which, as block": "`{name}` 属于 {known} 之一：请用 block 说明是哪一个",
     "`{name}`: found {found}, expected a whole number from {least} to {most}": (
         "`{name}`：写的是 {found}，应为 {least} 到 {most} 的整数"
     ),

@@ -123,9 +123,11 @@ _TABLES = {
     "[[layers]] without a recurrent module cannot be read yet": "[[layers]] 中没有循环模块，目前还不能读",
     "`layers`: a [cure] with other layers cannot be read yet": "`layers`：[cure] 中另给各层，目前还不能读",
     "`{key}`: wires of [[layers]] cannot be read yet": "`{key}`：[[layers]] 中的连线目前还不能读",
-    "`module`: {module} as number {number} cannot be read yet: there is a recurrent module already": (
-        "`module`：{module} 放在第 {number} 个，目前还不能读：前面已有一个循环模块"
+    "`batch_first`: {own} here and {first} of number {number}: all recurrent modules take one layout": (
+        "`batch_first`：这里是 {own}，第 {number} 个是 {first}：所有循环模块的布局必须相同"
     ),
+    "`{key}`: expected a table of one of {known}": "`{key}`：应为以下之一的表：{known}",
+    "one recurrent module, found {count}": "只有一个循环模块，现有 {count} 个",
     "`module`: {module} as number {number}: it looks up what is given, and stands first": (
         "`module`：{module} 放在第 {number} 个：它按索引查表，只能放在第一个"
     ),

@@ -92,6 +92,7 @@ TABLE = {
     "each element dropped or scaled by 1/(1 − p)": "每个元素要么置零，要么乘以 1/(1 − p)",
     "forward and backward side by side": "正向与反向拼接",
     "a score for each class": "每个类别的得分",
+    "{module}: {place}": "{module}：{place}",
     "sums of what it reads, each with weights of its own": "输入的加权和，每一个有自己的权重",
     "what it reads: nothing is dropped in evaluation mode": "原样输出：评估模式下不丢弃任何元素",
     "squashed into −1 … 1": "压到 −1 … 1 之间",

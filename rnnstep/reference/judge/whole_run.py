@@ -68,7 +68,7 @@ class Checked(Results):
     @property
     def is_module(self) -> bool:
         """Whether torch.nn has this module; of a user-defined cell all is a self-check."""
-        return not self.trace.scenario.recurrent.is_own
+        return not self.trace.scenario.has_own_cells
 
     @cached_property
     def faults(self) -> tuple[tuple[int, Finding], ...]:

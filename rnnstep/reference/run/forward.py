@@ -184,7 +184,7 @@ class _Reference:
         last = results[scenario.recurrent.key]
         is_alone = len(results) == 1
         return ReferencePass(
-            is_module=not any(one.is_own for one in scenario.recurrents),
+            is_module=not scenario.has_own_cells,
             output=last.output,
             h_n=last.h_n if is_alone else None,
             c_n=last.c_n if is_alone else None,

@@ -554,7 +554,7 @@ def _run(done: Pass, given: Array | None, inner_bytes: int, share_bytes: int) ->
     shares = {key: found.shares for key, found in lines.items() if found.shares}
     lines_of_loss, inner_of_loss = _of_loss(done, stepped.values.logits) if given is None else ({}, {})
     return ReferenceGradients(
-        is_module=not any(one.is_own for one in scenario.recurrents),
+        is_module=not scenario.has_own_cells,
         loss=float(loss.detach()),
         parameters=gradients_of(network.parameters),
         stepped_loss=stepped.loss,

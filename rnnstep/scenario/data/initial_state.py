@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
 from rnnstep.language import Text
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.scenario.file.document import Document, listed, shown_shape
+from rnnstep.scenario.file.document import Document, Table, listed, shown_shape
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Floats
 from rnnstep.scenario.weights.state_dicts import as_dtype
 
 
-def read_initial_state(
+def read_initial_states(
     document: Document,
     *,
-    recurrent: Recurrent,
+    recurrents: Sequence[Recurrent],
     num_rows: int,
     is_batched: bool,
     dtype: np.dtype[np.floating],
 ) -> Mapping[str, Floats]:
-    """Give each state that the file sets, as (num_layers·num_directions, B, n).
+    """Give each state that the file sets, under `h_0`, of one of several modules under `encoder.h_0`.
 
-    Accepted are torch's shapes: (L·D, B, n), unbatched (L·D, n), for a cell (B, n)
-    and (n); and a plain vector where there is one layer, direction and row.
-    Without the table, or a key, that state is zeros.
+    Those of a module that has a name may stand in a table of that name, `[initial_state.encoder]`, and do so where there are
+    several.
     """
     table = document.table("initial_state")
     if table is None:
         return MappingProxyType({})
+    read = partial(_read_states, num_rows=num_rows, is_batched=is_batched, dtype=dtype)
+    names = {one.key: one for one in recurrents if one.key and isinstance(table.raw(one.key), dict)}
+    alone = table.only([key for key in table.keys() if key not in names])
+    found: dict[str, Floats] = {}
+    if len(recurrents) == 1:
+        found |= read(alone, recurrents[0])
+    else:
+        known = [one.key for one in recurrents]
+        for key in alone.keys():
+            text = Text("`{key}`: expected a table of one of {known}", key=key, known=listed(known))
+            table.problem(key, text)
+    for name, recurrent in names.items():
+        inner = table.table(name)
+        assert inner is not None
+        own = read(inner, recurrent)
+        found |= {f"{recurrent.before_places}{key}": state for key, state in own.items()}
+    return MappingProxyType(found)
+
+
+def _read_states(
+    table: Table,
+    recurrent: Recurrent,
+    *,
+    num_rows: int,
+    is_batched: bool,
+    dtype: np.dtype[np.floating],
+) -> Mapping[str, Floats]:
+    """Give each state of a module that a table sets, as (num_layers·num_directions, B, n).
+
+    Accepted are torch's shapes: (L·D, B, n), unbatched (L·D, n), for a cell (B, n)
+    and (n); and a plain vector where there is one layer, direction and row.
+    Without a key that state is zeros.
+    """
     widths = {f"{name}_0": size for name, size in recurrent.state_sizes.items()}
     states: dict[str, Floats] = {}
     keys = table.keys()

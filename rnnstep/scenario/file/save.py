@@ -198,11 +198,9 @@ def _edited(title: str, language: str) -> str:
 
 def _weight_changes(scenario: Scenario, targets: list[TargetLike], table: Mapping[str, Any]) -> Changes:
     """Give each edited parameter: where the file has it already, else whole under torch's name."""
-    recurrent = scenario.recurrent
     parameters = parameters_of(scenario.layers)
     meant = {
-        name: (parameter.name, part)
-        for name, (parameter, part) in accepted_names(parameters, recurrent).items()
+        name: (parameter.name, part) for name, (parameter, part) in accepted_names(scenario.layers).items()
     }
     written = {meant[name]: path for path, name in _written(table) if name in meant}
     by_gate = {name for name, part in written if part is not None}
@@ -217,7 +215,7 @@ def _weight_changes(scenario: Scenario, targets: list[TargetLike], table: Mappin
         path = written.get((parameter.name, part))
         if path is None:
             names = [name for name, one in meant.items() if one == (parameter.name, part)]
-            path = _path(parameter.name) if part is None else ("weights", min(names, key=len))
+            path = _path(parameter.name if part is None else min(names, key=len))
         values = scenario.parameters[parameter.name]
         changes[path] = array_text(values if part is None else values[parameter.rows[part]])
     return changes
@@ -257,11 +255,11 @@ def _state_changes(scenario: Scenario, targets: list[TargetLike]) -> Changes:
         state = scenario.initial_state[target.key]
         if state.shape[0] == state.shape[1] == 1:
             state = state[0, 0]
-        elif scenario.recurrent.is_cell:
+        elif scenario.recurrent_called(target.key).is_cell:
             state = state[0]
         elif not scenario.is_batched:
             state = state[:, 0]
-        changes["initial_state", target.key] = array_text(state)
+        changes["initial_state", *target.key.split(".")] = array_text(state)
     return changes
 
 
@@ -334,9 +332,9 @@ def _weights(scenario: Scenario, data: Mapping[str, Any]) -> Changes:
 def _states(scenario: Scenario) -> Changes:
     changes: Changes = {}
     for name, value in scenario.initial_state.items():
-        shown = value[0] if scenario.recurrent.is_cell else value
+        shown = value[0] if scenario.recurrent_called(name).is_cell else value
         shown = shown if scenario.is_batched else shown[..., 0, :]
-        changes["initial_state", name] = array_text(shown)
+        changes["initial_state", *name.split(".")] = array_text(shown)
     return changes
 
 

@@ -242,8 +242,9 @@ class _Writer:
             tables["layers"] = [
                 {key: value for key, value in one.items() if key not in above} for one in layers
             ]
-        if scenario.recurrent.is_own:
-            tables[f"cell.{_key(scenario.recurrent.module)}"] = _cell_table(scenario.cell)
+        for recurrent in scenario.recurrents:
+            if recurrent.is_own:
+                tables[f"cell.{_key(recurrent.module)}"] = _cell_table(recurrent.cell)
         if is_short:
             tables |= {layer.key: _options(layer) for layer in scenario.layers if layer.key}
         tables["initial_state"] = self._states()
@@ -394,8 +395,8 @@ class _Writer:
         scenario = self._scenario
         table: dict[str, str] = {}
         for name, state in scenario.initial_state.items():
-            shown = state[0] if scenario.recurrent.is_cell else state
-            table[name] = array_text(shown if scenario.is_batched else shown[..., 0, :])
+            shown = state[0] if scenario.recurrent_called(name).is_cell else state
+            table[_key(name)] = array_text(shown if scenario.is_batched else shown[..., 0, :])
         return table
 
     def _weights(self) -> dict[str, str]:
@@ -456,9 +457,9 @@ def _options(module: NetworkModule) -> _Table:
 
 def _layer(module: NetworkModule) -> _Table:
     """Give a module as one of [[layers]]; a recurrent one has its name among its options."""
-    if not module.torch:
-        return _options(module)
     named = {} if module.key == type(module).key else {"name": _value(module.key)}
+    if not module.torch:
+        return {**_options(module), **named}
     return {"module": _value(module.torch), **named, **_options(module)}
 
 

@@ -5,7 +5,7 @@ A scenario gives a parameter under torch's name, or under its equations' names, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rnnstep.modules.module import NetworkModule, Parameter
 from rnnstep.modules.recurrent import Recurrent
@@ -26,34 +26,40 @@ def parameter_shapes(layers: Iterable[NetworkModule]) -> dict[str, tuple[int, ..
     return {name: parameter.shape for name, parameter in parameters_of(layers).items()}
 
 
-def accepted_names(
-    parameters: Mapping[str, Parameter], recurrent: Recurrent
-) -> dict[str, tuple[Parameter, int | None]]:
+def accepted_names(layers: Iterable[NetworkModule]) -> dict[str, tuple[Parameter, int | None]]:
     """Give what a scenario may write: each name with its parameter, and the part or None for the whole.
 
     A cell's names stand with and without `_l0`; a gate's without it where there
     is one layer and direction, and with layer and direction always.
     """
     accepted: dict[str, tuple[Parameter, int | None]] = {}
-    is_single = recurrent.num_layers == 1 and not recurrent.bidirectional
-    for parameter in parameters.values():
-        accepted[parameter.name] = (parameter, None)
-        if "." in parameter.name:
-            continue
-        if recurrent.is_cell:
-            accepted[f"{parameter.name}_l0"] = (parameter, None)
-        for index, part in enumerate(parameter.parts):
-            accepted.setdefault(part, (parameter, index))
-            if recurrent.is_cell:
-                accepted.setdefault(f"{part}_l0", (parameter, index))
-            elif is_single:
-                accepted.setdefault(part.removesuffix("_l0"), (parameter, index))
+    for layer in layers:
+        for parameter in layer.parameters:
+            accepted[parameter.name] = (parameter, None)
+            if isinstance(layer, Recurrent):
+                for name, index in _other_names(layer, parameter):
+                    accepted.setdefault(name, (parameter, index))
     return accepted
+
+
+def _other_names(recurrent: Recurrent, parameter: Parameter) -> Iterator[tuple[str, int | None]]:
+    """Give the names of a recurrent module's parameter beside torch's, and its parts'."""
+    is_single = recurrent.num_layers == 1 and not recurrent.bidirectional
+    if recurrent.is_cell:
+        yield f"{parameter.name}_l0", None
+    for index, part in enumerate(parameter.parts):
+        yield part, index
+        if recurrent.is_cell:
+            yield f"{part}_l0", index
+        elif is_single:
+            yield part.removesuffix("_l0"), index
 
 
 def partner_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     """Give the other of the two biases that are added, bias_hh_l0 for bias_ih_l0, if `shapes` has it."""
+    module, dot, own = name.rpartition(".")
     for one, other in (("bias_ih", "bias_hh"), ("bias_hh", "bias_ih")):
-        if name.startswith(one) and other + name.removeprefix(one) in shapes:
-            return other + name.removeprefix(one)
+        partner = module + dot + other + own.removeprefix(one)
+        if own.startswith(one) and partner in shapes:
+            return partner
     return None

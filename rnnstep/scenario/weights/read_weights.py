@@ -34,7 +34,6 @@ def read_weights(
     document: Document,
     *,
     layers: Sequence[NetworkModule],
-    recurrent: Recurrent,
     dtype: np.dtype[np.floating],
 ) -> Weights:
     """Give all parameters under torch's names in torch's order, and what only torch can give.
@@ -52,7 +51,7 @@ def read_weights(
     parameters = parameters_of(layers)
     modules = tuple(dict.fromkeys((*BESIDE, *(layer.key for layer in layers if layer.key))))
     before = len(document.problems)
-    given = _read_arrays(table, parameters, recurrent, modules, dtype)
+    given = _read_arrays(table, parameters, layers, modules, dtype)
     seed = _read_seed(table)
     if len(document.problems) > before:
         return NOTHING
@@ -82,16 +81,17 @@ def read_weights(
 def _read_arrays(
     table: Table,
     parameters: Mapping[str, Parameter],
-    recurrent: Recurrent,
+    layers: Sequence[NetworkModule],
     modules: tuple[str, ...],
     dtype: np.dtype[np.floating],
 ) -> Parts:
     """Read all arrays that stand in the table, under whatever name."""
-    accepted = accepted_names(parameters, recurrent)
+    accepted = accepted_names(layers)
+    has_bias = all(layer.bias for layer in layers if isinstance(layer, Recurrent))
     given: Parts = {}
     for holder, key, name in _array_keys(table, modules):
         if name not in accepted:
-            holder.problem(key, _unknown(name, accepted, parameters, modules, has_bias=recurrent.bias))
+            holder.problem(key, _unknown(name, accepted, parameters, modules, has_bias=has_bias))
             continue
         parameter, part = accepted[name]
         array = holder.array(key)
@@ -137,7 +137,7 @@ def _unknown(
     module = name.partition(".")[0]
     if module in modules and not any(known.startswith(module) for known in parameters):
         return Text("`{name}`: there is no [{module}] in this scenario", name=name, module=module)
-    is_bias = name.startswith(("bias_", "b_")) and not has_bias
+    is_bias = name.rpartition(".")[2].startswith(("bias_", "b_")) and not has_bias
     if is_bias or (name == f"{module}.bias" and f"{module}.weight" in parameters):
         return Text("`{name}`: this module has no bias (`bias = false`)", name=name)
     guess = closest(name, [*accepted, *SOURCES])

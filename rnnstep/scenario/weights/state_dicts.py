@@ -64,10 +64,14 @@ def take(
         but: Names that the scenario gives itself.
     """
     search = _Search(available, wanted)
-    recurrent = [name for name in wanted if "." not in name]
-    prefix = _find_recurrent(search, recurrent, prefixes.get(RECURRENT))
-    for module in dict.fromkeys(name.rpartition(".")[0] for name in wanted if "." in name):
-        _find_module(search, module, prefixes.get(module), prefix or "")
+    modules = dict.fromkeys(name.rpartition(".")[0] for name in wanted)
+    recurrent = [module for module in modules if not module or f"{module}.weight" not in wanted]
+    prefix: str | None = None
+    for module in recurrent:
+        prefix = _find_recurrent(search, module, prefixes.get(module or RECURRENT))
+    for module in modules:
+        if module not in recurrent:
+            _find_module(search, module, prefixes.get(module), prefix or "")
     values: dict[str, Floats] = {}
     missing: list[str] = []
     given = search.found.keys() | but
@@ -119,22 +123,26 @@ def _wrong(key: str, found: Shape, name: str, expected: Shape) -> Text:
     )
 
 
-def _find_recurrent(search: _Search, names: list[str], given: str | None) -> str | None:
-    """Find the recurrent module's parameters; give the prefix they stand under."""
+def _find_recurrent(search: _Search, module: str, given: str | None) -> str | None:
+    """Find a recurrent module's parameters, those of the only one without a name for ""; give the prefix they stand under."""
+    before = f"{module}." if module else ""
+    names = [name.removeprefix(before) for name in search.wanted if name.rpartition(".")[0] == module]
     candidates = _prefixes_of(search.available, names) if given is None else _written(given)
-    held = {prefix: _held(search, prefix, names) for prefix in candidates}
+    held = {prefix: _held(search, prefix, names, before) for prefix in candidates}
     held = {prefix: keys for prefix, keys in held.items() if keys}
     if not held:
         if given is not None:
-            search.problems.append(_no_prefix(RECURRENT, given, names))
+            search.problems.append(_no_prefix(module or RECURRENT, given, names))
         return None
     best = max(map(len, held.values()))
     fitting = [prefix for prefix, keys in held.items() if len(keys) == best]
+    if module:
+        fitting = [prefix for prefix in held if prefix.split(".")[-2:-1] == [module]] or fitting
     if len(fitting) > 1:
         right = [prefix for prefix in fitting if _fits(search, held[prefix])]
         fitting = right or fitting
     if len(fitting) > 1:
-        search.problems.append(_several(RECURRENT, fitting))
+        search.problems.append(_several(module or RECURRENT, fitting))
         return None
     prefix = fitting[0]
     search.found.update(held[prefix])
@@ -177,12 +185,12 @@ def _written(prefix: str) -> list[str]:
     return [prefix] if not prefix or prefix.endswith(".") else [f"{prefix}.", prefix]
 
 
-def _held(search: _Search, prefix: str, names: Iterable[str]) -> dict[str, str]:
+def _held(search: _Search, prefix: str, names: Iterable[str], before: str) -> dict[str, str]:
     keys: dict[str, str] = {}
     for name in names:
         for spelling in _spellings(name):
             if prefix + spelling in search.available:
-                keys.setdefault(name, prefix + spelling)
+                keys.setdefault(before + name, prefix + spelling)
     return keys
 
 
