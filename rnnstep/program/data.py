@@ -186,6 +186,8 @@ def _cleared(source: ProgramSource, lengths: str) -> Iterator[str]:
 
 def _values(source: ProgramSource, batch: Batch) -> str:
     given = source.origins.input
+    if given.windows is not None:  # all in one batch: what is drawn, or in a file, is the series
+        return tensor(_shown_values(source, batch))
     if given.draw is not None:
         return f"torch.from_numpy({_drawn(given.draw)}).to({source.dtype})"
     name = given.file
@@ -242,25 +244,40 @@ def _series(source: ProgramSource) -> str | None:
 
 def _windows(source: ProgramSource, windows: Windows, series: str) -> Iterator[str]:
     size = source.data_size
-    pad = float(windows.pad)
+    length, horizon = windows.length, windows.horizon
     yield f"series = {series}.reshape(-1, {size})"
-    yield f"starts = range(0, len(series), {windows.stride})"
-    yield f"windows = torch.full(({windows.length}, len(starts), {size}), {pad!r}, dtype={source.dtype})"
-    yield "for number, start in enumerate(starts):"
-    yield from indented(
-        (f"part = series[start : start + {windows.length}]", "windows[: len(part), number] = part")
-    )
-    rows = 0
-    if source.scenario.recurrent.batch_first:
-        yield f"windows = windows.transpose(0, 1)  # {_axes(source, 'input_size')}"
+    if windows.pad is None:
+        yield f"starts = range(0, len(series) - {length + (horizon or 0) - 1}, {windows.stride})"
+        yield f"windows = {_cut(source, f'start : start + {length}')}  # {_axes(source, 'input_size')}"
     else:
-        rows = 1
+        pad = float(windows.pad)
+        yield f"starts = range(0, len(series), {windows.stride})"
+        yield f"windows = torch.full(({length}, len(starts), {size}), {pad!r}, dtype={source.dtype})"
+        yield "for number, start in enumerate(starts):"
+        yield from indented(
+            (f"part = series[start : start + {length}]", "windows[: len(part), number] = part")
+        )
+        if source.scenario.recurrent.batch_first:
+            yield f"windows = windows.transpose(0, 1)  # {_axes(source, 'input_size')}"
+    rows = int(not source.scenario.recurrent.batch_first)
     count = windows.batch_size
     split = f"windows.split({count}, dim={rows})"
     if not source.has_loss:
         yield f"batches = {split}  {source.comment(Text('each {axes}', axes=_axes(source, 'input_size')))}"
         return
-    every = [shown_target(source, batch) for batch in source.scenario.batches]
     axis = 0 if source.has_one_a_row else rows
-    yield f"target = {tensor(np.concatenate(every, axis))}  # {_target_axes(source)}"
+    if horizon is not None and source.has_one_a_row:
+        target = f"series[[start + {length - 1 + horizon} for start in starts]]"
+    elif horizon is not None:
+        target = _cut(source, f"start + {horizon} : start + {horizon + length}")
+    else:
+        every = [shown_target(source, batch) for batch in source.scenario.batches]
+        target = tensor(np.concatenate(every, axis))
+    yield f"target = {target}  # {_target_axes(source)}"
     yield f"batches = list(zip({split}, target.split({count}, dim={axis})))"
+
+
+def _cut(source: ProgramSource, part: str) -> str:
+    """Parts of the series beside each other, one from each start."""
+    dim = int(not source.scenario.recurrent.batch_first)
+    return f"torch.stack([series[{part}] for start in starts], dim={dim})"

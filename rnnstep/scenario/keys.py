@@ -155,7 +155,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "windows",
         ),
         "input.random": ("shape", "seed"),
-        "input.windows": ("length", "stride", "pad", "batch_size"),
+        "input.windows": ("length", "stride", "pad", "batch_size", "horizon"),
         "data": ("file", "text", "label", "test", "seed", "batch_size", "shuffle"),
         "recurrent": (
             "module",

@@ -8,6 +8,7 @@ from typing import Any
 
 from rnnstep.language import Text
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.scenario.data.input import has_horizon
 from rnnstep.scenario.file.document import Document, Table, as_float
 from rnnstep.scenario.keys import LOSSES, MISTAKES, OPTIMIZERS, ArgumentValue
 from rnnstep.scenario.model import Batch, Loss, Training
@@ -21,10 +22,10 @@ _OF_ALL = ("optimizer", "epochs", "clip_grad_value", "clip_grad_norm", "mistake"
 def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
     """Give [loss], or the loss that fits the target where there is a target alone."""
     table = document.table("loss")
-    has_target = document.root.has("target") or document.root.has("data")
-    if table is None and not has_target:
+    if table is None and not _has_target(document):
         return None
-    has_values = isinstance(target := document.root.raw("target"), dict) and "values" in target
+    target = document.root.raw("target")
+    has_values = has_horizon(document) or (isinstance(target, dict) and "values" in target)
     fitting = "MSELoss" if has_values else "CrossEntropyLoss"
     is_stepped = recurrent is not None and (recurrent.is_cell or recurrent.is_own)
     over_time = "sum" if is_stepped else "together"
@@ -40,7 +41,7 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
         "factor": _factor(table),
         "beta": table.number("beta", 1.0, minimum=0),
     }
-    if not has_target:
+    if not _has_target(document):
         document.problem(table.place, Text("[loss] needs a [target] to compare with"))
     elif LOSSES[name].has_classes == has_values and table.raw("name") == name:
         table.problem("name", _unfit(name))
@@ -48,6 +49,10 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
         if key not in LOSSES[name].options and table.has(key):
             table.problem(key, Text("`{key}`: {name} takes no such option", key=key, name=name))
     return Loss(**values)
+
+
+def _has_target(document: Document) -> bool:
+    return document.root.has("target") or document.root.has("data") or has_horizon(document)
 
 
 def _factor(table: Table) -> float | None:
@@ -83,7 +88,7 @@ def read_training(document: Document) -> Training | None:
     table = document.table("training")
     if table is None:
         return None
-    if not document.root.has("target") and not document.root.has("data"):
+    if not _has_target(document):
         document.problem(table.place, Text("[training] needs a [target] to learn"))
     optimizer = table.choice("optimizer", tuple(OPTIMIZERS), "SGD") or "SGD"
     epochs = table.integer("epochs", 1, minimum=1, maximum=10**9)

@@ -27,12 +27,27 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """How one long series is cut into the rows of batches."""
+    """How one long series is cut into the rows of batches.
+
+    Attributes:
+        length: of each window, in steps.
+        stride: from the beginning of one to that of the next.
+        batch_size: how many windows a batch holds.
+        pad: what the last ones are filled up with; None where only whole ones are taken.
+        horizon: how many steps behind a value the one stands that is wanted of it; None where [target] says what is.
+    """
 
     length: int
     stride: int = 1
     batch_size: int = 1
-    pad: float = 0.0
+    pad: float | None = 0.0
+    horizon: int | None = None
+
+    def starts(self, count: int) -> range:
+        """Where the windows of a series of so many values begin."""
+        if self.pad is not None:
+            return range(0, count, self.stride)
+        return range(0, max(0, count - self.length - (self.horizon or 0) + 1), self.stride)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -140,9 +155,14 @@ def _input_origin(table: Nested) -> InputOrigin:
     return InputOrigin(
         None if draw is None else Draw(tuple(draw["shape"]), draw.get("seed", 0)),
         table.get("file"),
-        None if windows is None else Windows(**windows),
+        None if windows is None else _windows_of(windows),
         np.asarray(table["values"], np.float64) if is_series else None,
     )
+
+
+def _windows_of(table: Nested) -> Windows:
+    are_whole = table.get("pad") is False or "horizon" in table
+    return Windows(**{**table, "pad": None if are_whole else table.get("pad", 0.0)})
 
 
 def _weights_origin(table: Nested) -> WeightsOrigin:

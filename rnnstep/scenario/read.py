@@ -48,6 +48,7 @@ class Samples:
     is_batched: bool = True
     test_batches: tuple[Batch, ...] = ()
     classes: tuple[str, ...] | None = None  # the names in [data]
+    following: tuple[Floats, ...] | None = None  # what is wanted of each batch of a series, (T, B, I)
 
 
 def read_samples(
@@ -91,7 +92,9 @@ def read_samples(
     )
     if given is None:
         return None
-    return Samples(given.batches, given.input_size, given.num_indices, given.is_batched)
+    return Samples(
+        given.batches, given.input_size, given.num_indices, given.is_batched, following=given.following
+    )
 
 
 # ── all tables ───────────────────────────────────────────────────────────────────────────────────
@@ -314,6 +317,8 @@ def _num_outputs(
     """Give the number of classes or values that the target has, where that is plain from the file."""
     if samples is not None and samples.classes is not None:
         return len(samples.classes)
+    if samples is not None and samples.following is not None:
+        return int(samples.following[0].shape[-1])
     target = document.root.raw("target")
     if not isinstance(target, dict):
         return None
@@ -392,6 +397,10 @@ def _with_targets(
     if samples.classes is not None:
         _check_classes(document, samples.classes, num_outputs, has_one_a_row=has_one_a_row)
         return samples.batches
+    if samples.following is not None:
+        return _with_following(
+            document, samples.batches, samples.following, num_outputs, has_one_a_row=has_one_a_row
+        )
     if not document.root.has("target"):
         return samples.batches
     return read_target(
@@ -404,6 +413,36 @@ def _with_targets(
         batch_first=model.recurrent.batch_first,
         is_batched=samples.is_batched,
         dtype=dtype,
+    )
+
+
+def _with_following(
+    document: Document,
+    batches: tuple[Batch, ...],
+    following: tuple[Floats, ...],
+    num_outputs: int,
+    *,
+    has_one_a_row: bool,
+) -> tuple[Batch, ...]:
+    """Give batches of windows whose target is what comes later in the series: at each step, or behind the last one."""
+    horizon = ("input", "windows", "horizon")
+    if document.root.has("target"):
+        document.problem(
+            ("target",),
+            Text("`horizon` in `windows` says what is wanted, and [target], too; give one of the two"),
+        )
+    size = following[0].shape[-1]
+    if size != num_outputs:
+        text = Text(
+            "`horizon`: the values that are wanted have size {size}, what is compared with them has {outputs}",
+            size=size,
+            outputs=num_outputs,
+        )
+        document.problem(horizon, text)
+    pairs = zip(batches, following, strict=True)
+    return tuple(
+        replace(batch, target=np.ascontiguousarray(later[-1] if has_one_a_row else later))
+        for batch, later in pairs
     )
 
 

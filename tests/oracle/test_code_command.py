@@ -124,6 +124,7 @@ STEP_BY_STEP = '[loss]\nover_time = "sum"\n'
 FINAL = '[linear]\nout_features = 3\nfrom = "h_n"\n'
 LINEAR = "[linear]\nout_features = 3\n"
 WINDOWS = "[input]\nrandom = {shape = [7, 2], seed = 4}\nwindows = {length = 4, stride = 2, batch_size = 3}\n"
+AHEAD = "[input]\nrandom = {{shape = [9, 2], seed = 4}}\nwindows = {{length = 3, batch_size = 2, horizon = {0}}}\n"
 PADDED = '[target]\ntext = ["ohlol", "lo", "hole"]\n'
 
 # Each is gone back through without the training, and trained with it.
@@ -153,6 +154,12 @@ LEARNT = {
     "windows, batch_first, classes": f"{WINDOWS}{module('LSTM', 'batch_first = true')}{SEED}{classes(4, 4)}{STEP_BY_STEP}{SGD}",
     "windows, cell": f"{WINDOWS}{module('GRUCell')}{SEED}{classes(4, 4)}{ADAM}",
     "windows, final": f"{WINDOWS}{module('GRU', 'batch_first = true')}{FINAL}{SEED}{classes(4)}{ADAM}",
+    "what comes next, final": f"{AHEAD.format(1)}{module('LSTM', 'batch_first = true')}[linear]\nout_features = 2\nfrom = \"h_n\"\n{SEED}{ADAM}",
+    "what comes later, at each step": f"{AHEAD.format(3)}{module('GRU')}[linear]\nout_features = 2\n{SEED}{SGD}",
+    "what comes next, batch_first": f"{AHEAD.format(1)}{module('RNN', 'batch_first = true')}[linear]\nout_features = 2\n{SEED}{ADAM}",
+    "whole windows alone": f"{WINDOWS.replace('stride', 'pad = false, stride')}{module('RNN')}{FINAL}{SEED}{classes(2)}{SGD}",
+    "windows of one batch": f"{WINDOWS.replace('batch_size = 3', 'batch_size = 9')}{module('RNN')}{FINAL}{SEED}{classes(4)}{SGD}",
+    "rows of unlike length": f"[input]\nindices = [[0, 1, 2], [2], [1, 0]]\n[embedding]\nembedding_dim = 2\n{module('GRU', 'batch_first = true')}{SEED}[target]\nindices = [[0, 1, 0], [1], [1, 2]]\n{SGD}",
     "own cell": f"{NUMBERS}{module('loss')}{SEED}{values(4, 3, 3)}{SGD}{SMOOTH}",
     "own cell, normalized": f"{NUMBERS}{module('normal')}{SEED}{values(4, 3, 3)}{SGD}{FLOAT64}{NORMAL}",
     "own cell, packed, with all around it": f"{LETTERS}[embedding]\nembedding_dim = 2\n{module('loss')}[linear]\nout_features = 4\n{SEED}round = 1\n{PADDED}{ADAM}{SMOOTH}",

@@ -28,6 +28,12 @@ weights = {seed = 1}
 target = {indices = [[0, 1], [1, 0], [0, 0]]}
 training = {optimizer = "SGD", lr = 0.1}
 """,
+    "what comes next in a series": """
+input = {random = {shape = [5, 1], seed = 1}, windows = {length = 2, batch_size = 2, horizon = 1}}
+recurrent = {module = "RNN", hidden_size = 1}
+weights = {seed = 1}
+training = {optimizer = "SGD", lr = 0.1}
+""",
     "a ReLU above": """
 input = {random = {shape = [3, 2, 2], seed = 1}, lengths = [3, 2]}
 layers = [{module = "RNN", hidden_size = 2, bidirectional = true}, {module = "ReLU"}]

@@ -351,6 +351,28 @@ values = [[[0.0], [0.0], [0.0]], [[0.0], [0.0], [0.0]], [[0.0], [0.0], [0.0]]]
     assert_same(edited, again)
 
 
+@pytest.mark.parametrize("more", ["", 'from = "h_n"\n'])
+@pytest.mark.parametrize("layout", ["", "batch_first = true\n"])
+def test_what_is_wanted_of_an_edited_window_is_what_it_was(tmp_path, layout, more):
+    source = f"""
+[input]
+values = [1, 2, 3, 4, 5, 6, 7]
+windows = {{length = 3, batch_size = 2, horizon = 2}}
+[recurrent]
+module = "RNN"
+hidden_size = 2
+{layout}[linear]
+out_features = 1
+{more}[weights]
+seed = 3
+"""
+    edited, text, again = saved(source, tmp_path, x(1, 0, 0, 0, value=9.5))
+    assert_same(edited, again)
+    assert "horizon" not in text
+    for one, other in zip(edited.batches, again.batches, strict=True):
+        assert np.array_equal(one.target, other.target)
+
+
 def test_states_are_written_in_torchs_shape(tmp_path):
     source = """
 [input]

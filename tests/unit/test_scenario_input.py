@@ -182,6 +182,50 @@ def test_windows_of_vectors_with_a_stride_and_a_rest() -> None:
     assert scenario.batches[1].values[:, 0].tolist() == [[5, 50], [-1, -1]]
 
 
+def test_without_a_pad_the_windows_are_whole() -> None:
+    windows = "windows = {length = 3, stride = 2, pad = false, batch_size = 2}"
+    scenario = read(f"[input]\nvalues = [1, 2, 3, 4, 5, 6]\n{windows}\n{RNN}{SEED}")
+    assert [batch.values[:, :, 0].T.tolist() for batch in scenario.batches] == [[[1, 2, 3], [3, 4, 5]]]
+
+
+AHEAD = "values = [1, 2, 3, 4, 5, 6]\nwindows = {length = 3, batch_size = 2, horizon = %d}\n"
+ONE = "[linear]\nout_features = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("horizon", "rest", "wanted"),
+    [
+        (1, ONE, [[[2, 3, 4], [3, 4, 5]], [[4, 5, 6]]]),
+        (2, ONE, [[[3, 4, 5], [4, 5, 6]]]),
+        (1, f'{ONE}from = "h_n"\n', [[4, 5], [6]]),
+        (3, f'{ONE}from = "h_n"\n', [[6]]),
+    ],
+)
+def test_what_is_wanted_of_a_window_comes_later_in_the_series(horizon: int, rest: str, wanted: list) -> None:
+    scenario = read(f"[input]\n{AHEAD % horizon}{RNN}{rest}{SEED}")
+    assert [batch.target[..., 0].T.tolist() for batch in scenario.batches] == wanted
+    assert scenario.loss.name == "MSELoss"
+
+
+def test_a_forecast_is_whole_windows_with_their_targets_written_out() -> None:
+    last = f'{RNN}{ONE}from = "h_n"\n{SEED}'
+    ahead = read(f"[input]\n{AHEAD % 1}{last}")
+    windows = "[input]\nvalues = [1, 2, 3, 4, 5]\nwindows = {length = 3, batch_size = 2, pad = false}\n"
+    written = read(f"{windows}{last}[target]\nvalues = [[4], [5], [6]]\n")
+    for one, other in zip(ahead.batches, written.batches, strict=True):
+        assert np.array_equal(one.values, other.values)
+        assert np.array_equal(one.target, other.target)
+
+
+def test_rows_of_unlike_length_say_how_long_they_are() -> None:
+    rows = "[input]\nindices = [[0, 1, 2], [2], [1, 0]]\npad_index = 1\n"
+    target = "[target]\nindices = [[0, 1, 0], [1], [1, 0]]\n"
+    (batch,) = read(f"{rows}{EMBEDDING}num_embeddings = 3\n{BATCH_FIRST}{LINEAR}{SEED}{target}").batches
+    assert (batch.lengths, batch.packed) == ((3, 1, 2), True)
+    assert batch.indices.T.tolist() == [[0, 1, 2], [2, 1, 1], [1, 0, 1]]
+    assert batch.target.T.tolist() == [[0, 1, 0], [1, -100, -100], [1, 0, -100]]
+
+
 def test_files_of_numbers(tmp_path: Path) -> None:
     values = np.arange(12.0).reshape(3, 2, 2)
     np.save(tmp_path / "x.npy", values)
@@ -233,6 +277,15 @@ def test_whole_numbers_of_a_file_are_indices_where_they_can_be_looked_up(tmp_pat
         ),
         ("values = [[[1]]]\nwindows = {length = 2}", "found (1, 1, 1), expected one long series"),
         ("indices = [1, 2]\nwindows = {length = 2}", "`windows` are cut from numbers"),
+        ("indices = [[0, 1], [1]]", "`indices[1]`: found 1 numbers, expected 2 as in the first row"),
+        ("values = [1, 2]\nwindows = {length = 2, horizon = 1}", "fits into the series"),
+        (
+            "values = [1, 2]\nwindows = {length = 3, pad = false}",
+            "expected a window that fits into the series",
+        ),
+        ("values = [1, 2, 3]\nwindows = {length = 2, horizon = 1, pad = 0}", "`pad` has no meaning beside"),
+        ("values = [1, 2, 3]\nwindows = {length = 2, horizon = 0}", "`horizon`: found 0"),
+        ("values = [1, 2]\nwindows = {length = 2, pad = true}", "`pad`: found true"),
         ("random = {seed = 1}", "shape"),
         ("random = {shape = [3, 0]}", "two or three lengths ≥ 1"),
         ("random = {shape = [100000, 100000, 1000]}", "more than the limit of 4 GiB"),

@@ -202,10 +202,10 @@ _TASK = {
         "dropout = {p} 从不起作用：torch 只在最后一层以外的各层之后做 dropout，而 num_layers = 1"
     ),
     "{message}: `windows` begins one at every stride as long as there is a value left, the last ones filled"
-    " with `pad`, and each of these {rows} wants a target; to have whole ones alone, write them as rows of"
-    " `values`, such as (B, T, input_size) with batch_first": (
+    " with `pad`, and each of these {rows} wants a target; `pad = false` leaves those out that are not whole, and"
+    " `horizon = 1` in place of [target] wants the value that comes next": (
         "{message}：`windows` 每隔一个步幅开始一个窗口，直到没有值为止，最后几个用 `pad` 补齐，这 {rows} 个窗口每个都要有目标；"
-        "只要完整的窗口，就把它们写成 `values` 的行，例如配合 batch_first 写成 (B, T, input_size)"
+        "`pad = false` 去掉不完整的窗口，用 `horizon = 1` 代替 [target] 则以接下来的值为目标"
     ),
     "a number other than 0": "不为 0 的数",
     '`reduction`: "none" keeps a loss for each entry, and `backward` needs one number;'

@@ -52,6 +52,25 @@ TABLE = {
     "`{key}`: found {found}, expected one long series for `windows`: (N,) or (N, input_size)": (
         "`{key}`：形状是 {found}，`windows` 需要一条长序列：(N,) 或 (N, input_size)"
     ),
+    "`length`: found {length}, expected a window that fits into the series with what is wanted of it: {count} values": (
+        "`length`：给的是 {length}，序列只有 {count} 个值，放不下一个窗口和它的目标"
+    ),
+    "`pad` has no meaning beside `horizon`, whose windows are all whole": (
+        "`pad` 与 `horizon` 一起没有意义：那里的窗口都是完整的"
+    ),
+    "`horizon` in `windows` says what is wanted, and [target], too; give one of the two": (
+        "`windows` 里的 `horizon` 已经说明了目标，又写了 [target]；两者只写一个"
+    ),
+    "`horizon`: the values that are wanted have size {size}, what is compared with them has {outputs}": (
+        "`horizon`：作为目标的值大小为 {size}，与它们比较的输出大小为 {outputs}"
+    ),
+    "`{key}[{row}]`: found {found} numbers, expected {first} as in the first row; rows of unlike length need"
+    " `batch_first = true` in [recurrent], where a row is a sequence and not a step": (
+        "`{key}[{row}]`：有 {found} 个数，应与第一行一样是 {first} 个；各行长度不同时，[recurrent] 里要写 `batch_first = true`，"
+        "那样一行是一个序列，而不是一个时间步"
+    ),
+    "`{key}`: rows of unlike length have their own lengths": "`{key}`：长度不同的各行自己就说明了长度",
+    "{rows} rows, as there are in the batch": "{rows} 行，与批的行数相同",
     # files of numbers
     "`file`: cannot read {file}: {reason}": "`file`：无法读取 {file}：{reason}",
     "`file`: found {file}, a file of another kind, expected {suffixes}": (

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
-from rnnstep.scenario.data.letters import TextRows, one_hot, read_rows, read_texts
+from rnnstep.scenario.data.letters import (
+    TextRows,
+    needs_batch_first,
+    one_hot,
+    padded,
+    ragged,
+    read_rows,
+    read_texts,
+)
 from rnnstep.scenario.data.target import read_target
 from rnnstep.scenario.file.document import (
     LARGEST,
@@ -26,6 +34,7 @@ from rnnstep.scenario.file.document import (
     shown_shape,
 )
 from rnnstep.scenario.model import Batch, Floats
+from rnnstep.scenario.origins import Windows
 from rnnstep.scenario.weights.state_dicts import as_dtype
 
 
@@ -67,25 +76,33 @@ def read_lengths(
 # ── windows of a series ──────────────────────────────────────────────────────────────────────────
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class SeriesBatches:
+    """A series in batches of windows.
+
+    Attributes:
+        batches: each (length, B, I).
+        following: with a `horizon`, of each batch what is wanted at each step, the values that come later; (length, B, I).
+    """
+
+    batches: tuple[Floats, ...]
+    following: tuple[Floats, ...] | None
+
+
 def cut_windows(
     table: Table, series: NDArray[Any], place: KeyPath, dtype: np.dtype[np.floating]
-) -> tuple[Floats, ...] | None:
+) -> SeriesBatches | None:
     """Cut a series (N,) or (N, I), from `place`, into batches (length, B, I).
 
     Windows begin at 0, `stride` (1), 2·`stride` … while there is a value left to
-    begin with; the last ones are filled up with `pad` (0). A batch holds
-    `batch_size` (1) windows, the last one what remains.
+    begin with; the last ones are filled up with `pad` (0), or with `pad = false` left out. A batch holds
+    `batch_size` (1) windows, the last one what remains. With a `horizon` k there are whole windows alone, of which the value
+    k steps behind each of theirs is in the series, too.
 
     Returns:
         The batches, or None with problems noted.
     """
-    table.known()
-    if not table.has("length"):
-        table.missing("length", Text("a whole number ≥ {minimum}", minimum=1))
-    length = table.integer("length", minimum=1)
-    stride = table.integer("stride", 1, minimum=1)
-    batch_size = table.integer("batch_size", 1, minimum=1)
-    pad = table.number("pad", 0.0, finite=False)
+    windows = _read_cut(table)
     if series.ndim not in (1, 2):
         message = Text(
             "`{key}`: found {found}, expected one long series for `windows`: (N,) or (N, input_size)",
@@ -94,22 +111,71 @@ def cut_windows(
         )
         table.document.problem(place, message)
         return None
-    if length is None or stride is None or batch_size is None or pad is None:
+    if windows is None:
         return None
     values = as_dtype(series.reshape(len(series), -1), dtype)
-    starts = range(0, len(values), stride)
-    shape = (length, len(starts), values.shape[1])
-    if not check_memory(table.document, (*table.place, "length"), shape, dtype.itemsize):
+    starts = windows.starts(len(values))
+    if not starts:
+        message = Text(
+            "`length`: found {length}, expected a window that fits into the series with what is wanted of it: {count} values",
+            length=windows.length,
+            count=len(values),
+        )
+        table.problem("length", message)
         return None
-    windows = np.empty(shape, dtype)
-    windows[:] = as_dtype(np.array(pad), dtype)
+    shape = (windows.length, len(starts), values.shape[1])
+    arrays = 1 if windows.horizon is None else 2
+    if not check_memory(table.document, (*table.place, "length"), shape, arrays * dtype.itemsize):
+        return None
+    found = _side_by_side(values, starts, shape, windows.pad, 0)
+    later = None if windows.horizon is None else _side_by_side(values, starts, shape, None, windows.horizon)
+    size = windows.batch_size
+    return SeriesBatches(_in_batches(found, size), None if later is None else _in_batches(later, size))
+
+
+def _read_cut(table: Table) -> Windows | None:
+    table.known()
+    if not table.has("length"):
+        table.missing("length", Text("a whole number ≥ {minimum}", minimum=1))
+    length = table.integer("length", minimum=1)
+    stride = table.integer("stride", 1, minimum=1)
+    batch_size = table.integer("batch_size", 1, minimum=1)
+    horizon = table.integer("horizon", minimum=1)
+    are_whole = table.raw("pad") is False
+    pad = None if are_whole else table.number("pad", 0.0, finite=False)
+    if table.has("horizon") and table.has("pad") and not are_whole:
+        table.problem("pad", Text("`pad` has no meaning beside `horizon`, whose windows are all whole"))
+    is_missing = (pad is None and not are_whole) or (table.has("horizon") and horizon is None)
+    if length is None or stride is None or batch_size is None or is_missing:
+        return None
+    return Windows(length, stride, batch_size, None if table.has("horizon") else pad, horizon)
+
+
+def _side_by_side(
+    values: Floats, starts: range, shape: tuple[int, int, int], pad: float | None, later: int
+) -> Floats:
+    """The values from each start on, so many steps later, (length, windows, I)."""
+    found = np.empty(shape, values.dtype)
+    if pad is not None:
+        found[:] = as_dtype(np.array(pad), values.dtype)
     for number, start in enumerate(starts):
-        part = values[start : start + length]
-        windows[: len(part), number] = part
+        part = values[start + later : start + later + shape[0]]
+        found[: len(part), number] = part
+    return found
+
+
+def _in_batches(windows: Floats, batch_size: int) -> tuple[Floats, ...]:
     return tuple(
         np.ascontiguousarray(windows[:, first : first + batch_size])
-        for first in range(0, len(starts), batch_size)
+        for first in range(0, windows.shape[1], batch_size)
     )
+
+
+def has_horizon(document: Document) -> bool:
+    """Whether what is wanted of a series is what comes later in it, and needs no [target]."""
+    table = document.root.raw("input")
+    windows = table.get("windows") if isinstance(table, dict) else None
+    return isinstance(windows, dict) and "horizon" in windows
 
 
 # ── the table ────────────────────────────────────────────────────────────────────────────────────
@@ -128,6 +194,9 @@ class InputData:
     is_batched: bool  # False: values without a batch axis
     input_size: int | None  # of x_t; None where an embedding comes before
     num_indices: int | None  # how many an embedding must hold; None for values
+    following: tuple[Floats, ...] | None = (
+        None  # of windows with a `horizon`: what is wanted, (length, B, I) each
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +312,8 @@ def _indexed(
 
 def _read_numbers(reading: _Reading) -> InputData | None:
     """Read any source but text: an array that is fed as indices or as values."""
+    if reading.source == "indices" and (rows := ragged(reading.table.raw("indices"))) is not None:
+        return _read_ragged(reading, rows)
     array = _read_array(reading)
     if array is None:
         return None
@@ -322,12 +393,37 @@ def _read_indices(reading: _Reading, array: NDArray[Any]) -> InputData | None:
     )
 
 
+def _read_ragged(reading: _Reading, rows: list[list[int]]) -> InputData | None:
+    """Read rows of indices of unlike length, which say themselves how long they are: a batch, padded."""
+    table, count = reading.table, None if reading.vocabulary is None else len(reading.vocabulary)
+    if not reading.is_batch_first:
+        table.problem("indices", needs_batch_first("indices", rows))
+        return None
+    for key in ("windows", "lengths"):
+        if table.has(key):
+            text = Text("`{key}`: rows of unlike length have their own lengths", key=key)
+            table.problem(key, text)
+    if not check_memory(reading.document, reading.place, (max(map(len, rows)), len(rows)), 8):
+        return None
+    most = LARGEST if count is None else count
+    for where in ((number, step) for number, row in enumerate(rows) for step in range(len(row))):
+        if not 0 <= rows[where[0]][where[1]] < most:
+            _tell_out_of_range(reading, where, rows[where[0]][where[1]], most)
+            return None
+    found = padded(rows, _pad_index(reading, count))
+    packed = table.boolean("packed", default=True)
+    return _indexed(reading, found, lengths=found.lengths, packed=bool(packed))
+
+
 def _check_range(reading: _Reading, indices: NDArray[Any], count: int) -> bool:
     wrong = np.argwhere((indices < 0) | (indices >= count))
-    if not len(wrong):
-        return True
-    where = tuple(int(position) for position in wrong[0])
-    found = int(indices[where])
+    if len(wrong):
+        where = tuple(int(position) for position in wrong[0])
+        _tell_out_of_range(reading, where, int(indices[where]), count)
+    return not len(wrong)
+
+
+def _tell_out_of_range(reading: _Reading, where: tuple[int, ...], found: int, count: int) -> None:
     key = reading.source + "".join(f"[{position}]" for position in where)
     message = (
         Text("`{key}`: found {found}, expected an index ≥ 0", key=key, found=found)
@@ -337,7 +433,6 @@ def _check_range(reading: _Reading, indices: NDArray[Any], count: int) -> bool:
         )
     )
     reading.document.problem((*reading.place, *where), message)
-    return False
 
 
 def _read_values(reading: _Reading, values: Floats) -> InputData | None:
@@ -383,4 +478,5 @@ def _read_windows(reading: _Reading, array: NDArray[Any]) -> InputData | None:
     cut = cut_windows(windows, array, reading.place, reading.dtype) if windows is not None else None
     if cut is None:
         return None
-    return InputData(tuple(Batch(values) for values in cut), True, cut[0].shape[2], None)
+    batches = tuple(Batch(values) for values in cut.batches)
+    return InputData(batches, True, cut.batches[0].shape[2], None, cut.following)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnstep.language import Text
-from rnnstep.scenario.file.document import Document, KeyPath, Table, check_memory, listed, shown
+from rnnstep.scenario.file.document import LARGEST, Document, KeyPath, Table, check_memory, listed, shown
 from rnnstep.scenario.heading import ASCII
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Floats, Integers
@@ -107,6 +107,30 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> TextRows:
     for number, row in enumerate(rows):
         indices[: len(row), number] = row
     return TextRows(indices, lengths)
+
+
+def ragged(raw: object) -> list[list[int]] | None:
+    """Give rows of whole numbers that are not all of one length; None of whatever else there is."""
+    if not isinstance(raw, list) or not all(isinstance(row, list) and row for row in raw):
+        return None
+    if len(set(map(len, raw))) < 2 or not all(
+        type(one) is int and abs(one) <= LARGEST for row in raw for one in row
+    ):
+        return None
+    return raw
+
+
+def needs_batch_first(key: str, rows: list[list[int]]) -> Text:
+    """Say that rows of unlike length cannot stand as steps."""
+    number = next(number for number, row in enumerate(rows) if len(row) != len(rows[0]))
+    return Text(
+        "`{key}[{row}]`: found {found} numbers, expected {first} as in the first row; rows of unlike length need"
+        " `batch_first = true` in [recurrent], where a row is a sequence and not a step",
+        key=key,
+        row=number,
+        found=len(rows[number]),
+        first=len(rows[0]),
+    )
 
 
 def unspelt(text: str, start: int, vocabulary: Sequence[str]) -> Text:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
-from rnnstep.scenario.data.letters import read_rows, read_texts
+from rnnstep.scenario.data.letters import needs_batch_first, padded, ragged, read_rows, read_texts
 from rnnstep.scenario.file.document import Document, Table, check_memory, listed, shown_shape
 from rnnstep.scenario.model import Batch, Floats, Integers, Loss
 from rnnstep.scenario.weights.state_dicts import as_dtype
@@ -206,10 +206,32 @@ def _check_classes(reading: _Reading, indices: Integers, key: str) -> bool:
 
 
 def _read_indices(reading: _Reading) -> Integers | None:
+    rows = None if reading.has_one_a_row else ragged(reading.table.raw("indices"))
+    if rows is not None:
+        return _read_ragged(reading, rows)
     array = reading.table.array("indices", ndim=(0, 1) if reading.has_one_a_row else (1, 2), integer=True)
     if array is None or not _check_classes(reading, array, "indices"):
         return None
     return _fitted(reading, "indices", array, ())
+
+
+def _read_ragged(reading: _Reading, rows: list[list[int]]) -> Integers | None:
+    """Read a class for each step of rows of unlike length; padding is left out of the loss."""
+    table = reading.table
+    if not reading.is_batch_first:
+        table.problem("indices", needs_batch_first("indices", rows))
+        return None
+    if len(rows) != reading.num_rows:
+        table.wrong("indices", Text("{rows} rows, as there are in the batch", rows=reading.num_rows))
+        return None
+    for number, (row, steps) in enumerate(zip(rows, reading.lengths, strict=True)):
+        if len(row) != steps:
+            table.problem(("indices", number), _other_length(f"indices[{number}]", len(row), steps))
+            return None
+    found = padded(rows, reading.ignore_index).indices
+    whole = np.full((reading.num_steps, reading.num_rows), reading.ignore_index, np.int64)
+    whole[: len(found)] = found
+    return whole if _check_classes(reading, whole.T, "indices") else None
 
 
 def _read_values(reading: _Reading) -> Floats | None:
@@ -256,11 +278,11 @@ def _fitted(reading: _Reading, key: str, array: TargetArray, rest: tuple[int, ..
             found=shown_shape(array.shape),
             expected=shown_shape(expected),
         )
-    if _has_windows(reading.document) and array.shape[:1] != expected[:1]:
+    if _has_padded_windows(reading.document) and array.shape[:1] != expected[:1]:
         message = Text(
             "{message}: `windows` begins one at every stride as long as there is a value left, the last ones filled"
-            " with `pad`, and each of these {rows} wants a target; to have whole ones alone, write them as rows of"
-            " `values`, such as (B, T, input_size) with batch_first",
+            " with `pad`, and each of these {rows} wants a target; `pad = false` leaves those out that are not whole, and"
+            " `horizon = 1` in place of [target] wants the value that comes next",
             message=message,
             rows=num_rows,
         )
@@ -268,6 +290,7 @@ def _fitted(reading: _Reading, key: str, array: TargetArray, rest: tuple[int, ..
     return None
 
 
-def _has_windows(document: Document) -> bool:
+def _has_padded_windows(document: Document) -> bool:
     given = document.root.raw("input")
-    return isinstance(given, dict) and "windows" in given
+    windows = given.get("windows") if isinstance(given, dict) else None
+    return isinstance(windows, dict) and windows.get("pad") is not False

@@ -271,7 +271,9 @@ def _input_changes(scenario: Scenario, targets: list[TargetLike], data: Mapping[
         raise UsageError(Text("an edited x of [data] cannot be saved: edit the rows of its file"))
     table = data["input"]
     if "windows" in table:
-        return {("input", key): None for key in _INPUT_SOURCES if key in table} | _window_changes(scenario)
+        return {("input", key): None for key in _INPUT_SOURCES if key in table} | _window_changes(
+            scenario, table
+        )
     return input_as_values(scenario, table)
 
 
@@ -294,12 +296,27 @@ def _as_given(scenario: Scenario, batch: Batch) -> np.ndarray[Any, Any]:
     return batch.values.swapaxes(0, 1) if scenario.recurrent.batch_first else batch.values
 
 
-def _window_changes(scenario: Scenario) -> Changes:
+def _window_changes(scenario: Scenario, table: Mapping[str, Any]) -> Changes:
     """Give windows side by side as one series: an edited number is in one window and not in the next."""
     windows = np.concatenate([_rows(batch) for batch in scenario.batches])
     length, size = windows.shape[1:]
     series = windows.reshape(-1) if size == 1 else windows.reshape(-1, size)
-    return {("input", "values"): array_text(series), ("input", "windows", "stride"): str(length)}
+    changes: Changes = {("input", "values"): array_text(series), ("input", "windows", "stride"): str(length)}
+    if (
+        "horizon" in table["windows"]
+    ):  # what is wanted comes later in the series that was, and not in this one
+        changes["input", "windows", "horizon"] = None
+        changes["target", "values"] = array_text(_target_as_given(scenario))
+    return changes
+
+
+def _target_as_given(scenario: Scenario) -> np.ndarray[Any, Any]:
+    """The values that are wanted in all batches, in the layout of the module's output."""
+    every = [batch.target for batch in scenario.batches if batch.target is not None]
+    if scenario.reads_final_state:
+        return np.concatenate(every)
+    whole = np.concatenate(every, axis=1)
+    return whole.swapaxes(0, 1) if scenario.recurrent.batch_first else whole
 
 
 def _rows(batch: Batch) -> np.ndarray[Any, Any]:
