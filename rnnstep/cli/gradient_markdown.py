@@ -20,7 +20,7 @@ from rnnstep.cli.gradient_words import (
     verdict_lines,
 )
 from rnnstep.cli.markdown import escaped, items, table_row, vector
-from rnnstep.cli.page import TextPage, module_words
+from rnnstep.cli.page import TextPage, equations, module_words
 from rnnstep.cli.worked import MOST_SHOWN
 from rnnstep.engine.least_loss import floor
 from rnnstep.equations.write import write_line
@@ -43,8 +43,7 @@ def _lines(found: Gradients, page: TextPage) -> Iterator[str]:
     yield f"`{module_words(scenario)}`, `{scenario.display.dtype}`, `{loss_words(scenario)}`"
     yield ""
     yield "```"
-    blocks = [block for block in found.passes[0].blocks if block.kind == "recurrent"]
-    yield from dict.fromkeys(write_line(line) for block in blocks for line in block.program.lines)
+    yield from equations(scenario, found.passes[0].blocks, write_line)
     yield "```"
     yield ""
     yield page.say(legend(found, page))

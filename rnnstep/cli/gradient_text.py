@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from rnnstep.cli.gradient_words import (
     tag_room,
     verdict_lines,
 )
-from rnnstep.cli.page import TextPage, module_words
+from rnnstep.cli.page import TextPage, equations, module_words
 from rnnstep.cli.training_words import mistake_lines
 from rnnstep.cli.worked import MOST_SHOWN, number_room, value_lines
 from rnnstep.engine.backward import BackwardPass
@@ -65,13 +66,9 @@ def _head(found: Gradients, page: TextPage) -> Iterator[str]:
     ]
     yield from (f"  {line}" for line in told)
     yield from [""] if told else []
-    shown: set[str] = set()
-    for block in found.passes[0].blocks:
-        for line in block.program.lines:
-            written = write_line(line, SOURCE if page.alphabet.is_ascii else BLACKBOARD)
-            if block.kind == "recurrent" and written not in shown:
-                shown.add(written)
-                yield spelt(f"  {written}", page)
+    write = partial(write_line, notation=SOURCE if page.alphabet.is_ascii else BLACKBOARD)
+    for line in equations(scenario, found.passes[0].blocks, write):
+        yield spelt(f"  {line}", page)
     yield ""
     yield from page.say(legend(found, page)).split("\n")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rnnstep.cli.findings import of_run
-from rnnstep.cli.page import TextPage, legend, letter, module_words, verdict_lines
+from rnnstep.cli.page import TextPage, equations, legend, letter, module_words, verdict_lines
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
 from rnnstep.equations.write import write_line
@@ -31,8 +31,7 @@ def _lines(selection: Selection, page: TextPage) -> Iterator[str]:
     yield f"`{module_words(scenario)}`, `{scenario.display.dtype}`"
     yield ""
     yield "```"
-    programs = [one.cell.program for one in scenario.recurrents]
-    yield from dict.fromkeys(write_line(line) for program in programs for line in program.lines)
+    yield from equations(scenario, selection.run.trace.passes[0].blocks, write_line)
     yield "```"
     yield ""
     yield page.say(legend(selection.run, page))

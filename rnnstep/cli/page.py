@@ -6,14 +6,16 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rnnstep.cli.commands import GivenOptions
 from rnnstep.cli.speech import can_spell
+from rnnstep.equations.syntax import Line
 from rnnstep.language import Text, environment_language
 from rnnstep.language.printable import printable
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.blocks import Block
 from rnnstep.reports.trace import Run, Selection
 from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.views.alphabet import Alphabet, alphabet
@@ -168,6 +170,22 @@ def _words_of_module(recurrent: Recurrent) -> str:
     words += [] if recurrent.bias else ["bias=False"]
     words += [] if recurrent.between is None else [f"dropout={recurrent.between.p:g} ({recurrent.mode})"]
     return f"{recurrent.module}({', '.join(words)})"
+
+
+def equations(scenario: Scenario, blocks: Iterable[Block], write: Callable[[Line], str]) -> Iterator[str]:
+    """Give the equations of the recurrent blocks, once for all that compute alike; of several modules under their names."""
+    by_module: dict[str, dict[str, None]] = {}
+    for block in blocks:
+        if block.kind == "recurrent":
+            lines = by_module.setdefault(scenario.recurrent_of(block).key, {})
+            lines.update(dict.fromkeys(map(write, block.program.lines)))
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, lines in by_module.items():
+        alike.setdefault(tuple(lines), []).append(name)
+    for written, names in alike.items():
+        if len(by_module) > 1:
+            yield f"{', '.join(names)}:"
+        yield from written
 
 
 def letter(scenario: Scenario, batch: Batch, t: int, row: int) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.cli.findings import of_run
-from rnnstep.cli.page import TextPage, legend, letter, module_words, verdict_lines
+from rnnstep.cli.page import TextPage, equations, legend, letter, module_words, verdict_lines
 from rnnstep.engine import Pass
 from rnnstep.equations.operations import Array
 from rnnstep.equations.write import BLACKBOARD, SOURCE, write_line
@@ -60,13 +61,9 @@ def _head(selection: Selection, page: TextPage) -> Iterator[str]:
     )
     done = run.trace.passes[0]
     yield ""
-    shown: set[str] = set()
-    for block in done.blocks:
-        for line in block.program.lines:
-            written = write_line(line, SOURCE if page.alphabet.is_ascii else BLACKBOARD)
-            if block.kind == "recurrent" and written not in shown:
-                shown.add(written)
-                yield page.alphabet.spell(f"  {written}")
+    write = partial(write_line, notation=SOURCE if page.alphabet.is_ascii else BLACKBOARD)
+    for line in equations(scenario, done.blocks, write):
+        yield page.alphabet.spell(f"  {line}")
     weighty = [block for block in done.blocks if block.parameters]
     for block in weighty:
         for name, value in block.parameters.items():

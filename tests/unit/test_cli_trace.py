@@ -297,3 +297,22 @@ def test_bundled_scenario_is_found_from_any_folder(capsys, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert run(capsys, "trace", "hello")[0] == 0
     assert find("hello").is_absolute()
+
+
+TWO = """
+input = {random = {shape = [2, 1, 2], seed = 1}}
+layers = [
+  {module = "RNN", hidden_size = 2, name = "low"},
+  {module = "%s", hidden_size = 2, name = "high"},
+]
+weights = {seed = 1}
+"""
+
+
+def test_equations_of_several_modules_stand_under_their_names(capsys, tmp_path):
+    _, out, _ = run(capsys, "trace", written(tmp_path, TWO % "GRU"))
+    rows = out.splitlines()
+    assert rows.index("  low:") < rows.index("  ih = W_ih · x + b_ih") < rows.index("  high:")
+    assert rows.index("  high:") < rows.index("  ih_r = W_ir · x + b_ir")
+    _, out, _ = run(capsys, "trace", written(tmp_path, TWO % "RNN"), "--format", "md")
+    assert out.count("low, high:") == out.count("ih = W_ih @ x + b_ih") == 1
