@@ -16,6 +16,7 @@ import rnnstep
 from rnnstep.cli import main
 from rnnstep.reference import check
 from rnnstep.scenario.bundled import find, names
+from tests.unit.command_line import written
 
 
 def run(capsys, *arguments):
