@@ -65,6 +65,11 @@ class Dropout(NetworkModule):
         return replace(self, is_training=mode == "train")
 
     @property
+    def size_in_words(self) -> str:
+        """It gives as many numbers as it reads."""
+        return "features"
+
+    @property
     def torch_draws(self) -> bool:
         """Whether torch's module would draw random numbers in training mode."""
         return True

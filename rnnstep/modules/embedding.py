@@ -57,6 +57,11 @@ class Embedding(NetworkModule):
         return max("num_embeddings", "embedding_dim", key=lambda name: getattr(self, name))
 
     @property
+    def size_in_words(self) -> str:
+        """The option that says how many numbers it gives."""
+        return "embedding_dim"
+
+    @property
     def values_a_step(self) -> int:
         """None beside what the module above reads."""
         return 0

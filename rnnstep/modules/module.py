@@ -225,6 +225,11 @@ class NetworkModule(ABC):
         return next(iter(self.written))
 
     @property
+    def size_in_words(self) -> str:
+        """The option that says how many numbers it gives."""
+        return self.most_to_blame
+
+    @property
     def values_a_step(self) -> int:
         """How many numbers one step of one row leaves behind, what is read aside."""
         return self.size

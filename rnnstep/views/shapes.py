@@ -54,7 +54,7 @@ def _of_network(scenario: Scenario, batch: Batch) -> list[ValueShape]:
         if isinstance(module, Recurrent):
             found += _of_recurrent(scenario, batch, module, module.name)
         else:
-            found.append(_sequence(scenario, batch, module.name, module.most_to_blame, module.size))
+            found.append(_sequence(scenario, batch, module.name, module.size_in_words, module.size))
     return found
 
 

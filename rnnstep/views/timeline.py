@@ -134,6 +134,8 @@ def _columns(scene: Scene, cells: int, told: Sequence[str]) -> _Columns:
     """The steps that find room about the cursor's, with room for the names and numbers of values that are told."""
     steps = scene.run.tree.num_steps(scene.batch)
     longest = [f" {name}[{size_of(scene.block, name) - 1}] " for name in told]
+    if len(scene.scenario.recurrents) > 1:
+        longest += [f" {_block_name(scene, key)} " for key in scene.done.runs]
     widths = [min(_LONGEST_LABEL, width(scene.look.alphabet.spell(text))) for text in longest]
     label = max([_LABEL, *widths])
     room = cells - label - 2
@@ -337,13 +339,19 @@ def _loss(scene: Scene, t: int, size: int) -> str:
     return numbers.number(value, places, alphabet=scene.look.alphabet)
 
 
+def _block_name(scene: Scene, key: str) -> str:
+    """`L0`, of two directions `L0→`, of one of several modules `encoder.L0`."""
+    block = scene.done.runs[key].block
+    recurrent = scene.scenario.recurrent_of(block)
+    own = layer_name(block.layer, block.direction, is_bidirectional=recurrent.bidirectional)
+    if recurrent.is_alone:
+        return own
+    return f"{cut(recurrent.key, _LONGEST_LABEL - 3 - len(own))}.{own}"
+
+
 def _blocks_row(scene: Scene, key: str, columns: _Columns) -> Row:
     """How far a layer is: ■ done, ▶ at it, · ahead; ● where a breakpoint stands. In the backward pass ■ come from the end."""
-    run = scene.done.runs[key]
-    recurrent = scene.scenario.recurrent_of(run.block)
-    name = recurrent.before_places + layer_name(
-        run.block.layer, run.block.direction, is_bidirectional=recurrent.bidirectional
-    )
+    name = _block_name(scene, key)
     alphabet = scene.look.alphabet
     is_back = scene.spot.phase == "backward"
     phase: Phase = "backward" if is_back else "forward"
