@@ -1,4 +1,4 @@
-"""[[layers]] with several modules above and below the recurrent one: each chain beside a module written with torch."""
+"""[[layers]] with several modules, recurrent ones and others: each chain beside a module written with torch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ import torch
 from torch import nn
 
 import rnnstep
+from rnnstep.cli.options import completed
 from rnnstep.engine import Model
 from rnnstep.errors import ScenarioError
 from rnnstep.reference import complete
+from rnnstep.scenario.file.save import numbers_text, save, with_edited_title
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read, read_text
+from rnnstep.session.edits import apply, read_edit
+from rnnstep.session.place import read_place
+from rnnstep.session.run import SessionRun
 from tests.oracle.loss_checks import assert_are_slopes, assert_are_torchs
 from tests.oracle.programs import agrees, scenario_in
 
@@ -258,6 +263,47 @@ def test_a_chain_made_in_memory_is_written_and_reads_back(text, tmp_path):
     assert difference(live, read(tmp_path / "written.toml")) is None
 
 
+ALONE = f"""{NUMBERS.replace("lengths = [4, 2]", "")}
+[[layers]]
+module = "GRU"
+name = "encoder"
+hidden_size = 2
+[initial_state.encoder]
+h_0 = [[[0.1, 0.2], [0.3, 0.4]]]
+[weights]
+seed = 1
+encoder.W_ir = [[0.1, 0.2, 0.3], [0.3, 0.4, 0.5]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (STACKED % (TARGET.tolist(), "float64"), "1/lstm.L1"),
+        (STACKED % (TARGET.tolist(), "float64"), "1/both.L0←"),
+        (ALONE, "1/L0"),
+        (ALONE.replace("[initial_state.encoder]", "[initial_state]"), "1/L0"),
+    ],
+)
+def test_what_was_edited_is_saved_with_its_modules_name(text, place, tmp_path):
+    (tmp_path / "chain.toml").write_text(text)
+    scenario = read(tmp_path / "chain.toml")
+    run = SessionRun.of(scenario)
+    spot = run.tree.locate(read_place(run.tree, place))
+    key = place.partition("/")[2]
+    block = next(one for one in run.pass_of(spot).blocks if one.key == key)
+    names = [f"{name}[0]" if value.ndim == 1 else f"{name}[0,1]" for name, value in block.parameters.items()]
+    names += [f"{name}_0[1]" for name in block.program.states]
+    edits = tuple(read_edit(f"{name} = 0.25", run, spot, 0) for name in names)
+    changed = apply(scenario, edits)
+    save(changed, edits, tmp_path / "edited.toml", replace=False)
+    assert difference(with_edited_title(changed), read(tmp_path / "edited.toml")) is None
+    live = completed(scenario)
+    (tmp_path / "numbers.toml").write_text(numbers_text(live))
+    again = read(tmp_path / "numbers.toml")
+    assert difference(replace(live, title=again.title, display=again.display), again) is None
+
+
 def test_dropout_drops_nothing_in_evaluation_mode():
     text = DROPPED.replace('mode = "train"', 'mode = "eval"')
     scenario = read_text(text % (TARGET.tolist(), "float64"))
@@ -377,11 +423,15 @@ def test_a_value_of_a_lower_module_is_marked(tmp_path):
 # ── what cannot be read ──────────────────────────────────────────────────────────────────────
 
 
-def problems(text):
+def read_problems(text):
     with pytest.raises(ScenarioError) as error:
-        read_text(text % (TARGET.tolist(), "float64"))
+        read_text(text)
     assert error.value.into("zh") != error.value.into("en")
-    return [(one.line, str(one.message)) for one in error.value.problems]
+    return error.value.problems
+
+
+def problems(text):
+    return [(one.line, str(one.message)) for one in read_problems(text % (TARGET.tolist(), "float64"))]
 
 
 @pytest.mark.parametrize(
@@ -420,6 +470,12 @@ def test_sizes_that_do_not_fit_are_told_with_both():
     assert "found 5" in message
     assert "Sigmoid" in message
     assert " 2 " in message
+
+
+def test_a_state_is_given_once():
+    wrong = ALONE.replace("[initial_state.encoder]", "[initial_state]\nh_0 = 1\n[initial_state.encoder]")
+    messages = [str(one.message) for one in read_problems(wrong)]
+    assert any("given twice" in one for one in messages)
 
 
 def test_all_mistakes_are_told_at_once():

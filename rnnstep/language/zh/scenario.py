@@ -127,6 +127,7 @@ _TABLES = {
         "`batch_first`：这里是 {own}，第 {number} 个是 {first}：所有循环模块的布局必须相同"
     ),
     "`{key}`: expected a table of one of {known}": "`{key}`：应为以下之一的表：{known}",
+    "`{key}` is given twice: in [initial_state.{name}] too": "`{key}` 写了两次：[initial_state.{name}] 中也有",
     "one recurrent module, found {count}": "只有一个循环模块，现有 {count} 个",
     "`module`: {module} as number {number}: it looks up what is given, and stands first": (
         "`module`：{module} 放在第 {number} 个：它按索引查表，只能放在第一个"

@@ -46,6 +46,11 @@ def read_initial_states(
     for name, recurrent in names.items():
         inner = table.table(name)
         assert inner is not None
+        for key in inner.keys():
+            if len(recurrents) == 1 and key in alone.keys():
+                table.problem(
+                    key, Text("`{key}` is given twice: in [initial_state.{name}] too", key=key, name=name)
+                )
         own = read(inner, recurrent)
         found |= {f"{recurrent.before_places}{key}": state for key, state in own.items()}
     return MappingProxyType(found)

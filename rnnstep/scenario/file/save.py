@@ -149,7 +149,7 @@ def edited_text(scenario: Scenario, edits: Iterable[EditLike], folder: Path) -> 
     changes: Changes = {
         **_title_changes(scenario, data),
         **_weight_changes(scenario, targets, data["weights"]),
-        **_state_changes(scenario, targets),
+        **_state_changes(scenario, targets, data),
         **_input_changes(scenario, targets, data),
     }
     changes |= file_changes(data, changes, scenario.path.parent, folder)
@@ -246,7 +246,7 @@ def _part_of(parameter: Parameter, index: tuple[int, ...]) -> int:
 # ── states and x ─────────────────────────────────────────────────────────────────────────
 
 
-def _state_changes(scenario: Scenario, targets: list[TargetLike]) -> Changes:
+def _state_changes(scenario: Scenario, targets: list[TargetLike], data: Mapping[str, Any]) -> Changes:
     """Give each edited state in torch's shape: a plain vector where there is but one."""
     changes: Changes = {}
     for target in targets:
@@ -259,8 +259,17 @@ def _state_changes(scenario: Scenario, targets: list[TargetLike]) -> Changes:
             state = state[0]
         elif not scenario.is_batched:
             state = state[:, 0]
-        changes["initial_state", *target.key.split(".")] = array_text(state)
+        changes[_state_path(scenario, target.key, data)] = array_text(state)
     return changes
+
+
+def _state_path(scenario: Scenario, name: str, data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give where a state stands: under its module's name, if the only module has one and the file uses it."""
+    given = data.get("initial_state", {})
+    key = scenario.recurrent_called(name).key
+    within = given.get(key) if key and "." not in name else None
+    own = (key,) if isinstance(within, dict) and name not in given else ()
+    return ("initial_state", *own, *name.split("."))
 
 
 def _input_changes(scenario: Scenario, targets: list[TargetLike], data: Mapping[str, Any]) -> Changes:
@@ -333,7 +342,7 @@ def numbers_text(scenario: Scenario) -> str:
     """Give the text of that file."""
     assert scenario.file_text is not None
     data = parse_toml(scenario.file_text)
-    changes: Changes = {**_weights(scenario, data), **_states(scenario), **_inputs(scenario, data)}
+    changes: Changes = {**_weights(scenario, data), **_states(scenario, data), **_inputs(scenario, data)}
     changes["display", "decimals"] = str(scenario.display.decimals)
     text = changed_text(scenario.file_text, changes)
     return plain_text(changed_data(data, changes)) if text is None else text
@@ -346,12 +355,12 @@ def _weights(scenario: Scenario, data: Mapping[str, Any]) -> Changes:
     return changes
 
 
-def _states(scenario: Scenario) -> Changes:
+def _states(scenario: Scenario, data: Mapping[str, Any]) -> Changes:
     changes: Changes = {}
     for name, value in scenario.initial_state.items():
         shown = value[0] if scenario.recurrent_called(name).is_cell else value
         shown = shown if scenario.is_batched else shown[..., 0, :]
-        changes["initial_state", *name.split(".")] = array_text(shown)
+        changes[_state_path(scenario, name, data)] = array_text(shown)
     return changes
 
 

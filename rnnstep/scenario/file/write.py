@@ -128,7 +128,9 @@ def difference(left: Any, right: Any, name: str = "scenario") -> str | None:
         but = _NOT_COMPARED.get(type(left), set())
         names = [one.name for one in fields(left) if one.name not in but]
         every = ((getattr(left, one), getattr(right, one), one) for one in names)
-    elif isinstance(left, Mapping) and isinstance(right, Mapping) and list(left) == list(right):
+    elif isinstance(left, Mapping) and isinstance(right, Mapping):
+        if set(left) != set(right):
+            return name
         every = ((left[key], right[key], key) for key in left)
     elif isinstance(left, tuple) and isinstance(right, tuple) and len(left) == len(right):
         every = ((one, other, name) for one, other in zip(left, right, strict=True))
