@@ -11,9 +11,11 @@ from torch import nn
 
 import rnnstep
 from rnnstep.engine import Model
+from rnnstep.engine.learning import Learning
 from rnnstep.errors import ScenarioError
 from rnnstep.modules import above_recurrent
 from rnnstep.reference import compare, complete, run_reference
+from rnnstep.scenario.bundled import find
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read, read_text
@@ -219,3 +221,47 @@ def test_modules_above_the_recurrent_one_are_torchs():
         shapes = {f"key.{key}": tuple(value.shape) for key, value in theirs.named_parameters()}
         assert {one.name: one.shape for one in made.parameters} == shapes
         assert made.size == 5
+
+
+# ── the bundled chain ────────────────────────────────────────────────────────────────────────────
+
+
+class Mixed(nn.Module):
+    """The bundled `mixed`, written by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(5, 3, bidirectional=True)
+        self.lstm = nn.LSTM(6, 4)
+        self.linear = nn.Linear(4, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(self.lstm(self.gru(x)[0])[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_mixed_is_a_module_written_by_hand(dtype):
+    torch.manual_seed(2)
+    module = Mixed().to(dtype)
+    text = find("mixed").read_text("utf-8") + f'[display]\ndtype = "{str(dtype).removeprefix("torch.")}"\n'
+    scenario = complete(read_text(text))
+    (batch,) = scenario.batches
+    logits = module(torch.tensor(batch.values))
+    loss = nn.functional.cross_entropy(logits.reshape(-1, 5), torch.tensor(batch.target).reshape(-1))
+    loss.backward()
+    gradients = {name: one.grad.numpy() for name, one in module.named_parameters()}
+    assert_are_torchs(Model(scenario), loss.item(), gradients, units=64, gradient_units=256)
+
+
+def test_what_is_said_of_mixed_is_true():
+    learning = Learning(complete(read(find("mixed"))))
+    wanted = ("lleh", "pleh", "dleh")
+    assert [learning.record(epoch).prediction == wanted for epoch in (45, 46, 59)] == [False, True, True]
+    forward_alone = find("mixed").read_text("utf-8").replace("bidirectional = true", "")
+    learning = Learning(complete(read_text(forward_alone)))
+    assert all(len(set(learning.record(epoch).prediction)) == 1 for epoch in (0, 20, 59))
+    logits = learning.epoch(59).forward(0).logits
+    assert np.ptp(logits[:3], axis=1).max() == 0
+    least = 3 * np.log(3) / 12
+    assert least == pytest.approx(0.2747, abs=5e-5)
+    assert learning.record(59).loss > least
