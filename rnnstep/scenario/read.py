@@ -24,7 +24,6 @@ from rnnstep.scenario.file.source import open_document, parse_document
 from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_localized, read_vocabulary
 from rnnstep.scenario.keys import BESIDE, KEYS
 from rnnstep.scenario.loss_and_training import check_mistake, read_loss, read_training
-from rnnstep.scenario.memory import check_run
 from rnnstep.scenario.model import (
     Batch,
     Floats,
@@ -35,6 +34,7 @@ from rnnstep.scenario.model import (
 )
 from rnnstep.scenario.origins import origins_of
 from rnnstep.scenario.own_cells import check_sizes, read_own_cells
+from rnnstep.scenario.run_size import check_run
 from rnnstep.scenario.weights.read_weights import read_weights
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.tui.ending import Ending
 from rnnstep.tui.options import Options
+from rnnstep.tui.signals import Ending
 from rnnstep.tui.sources import Source
 from rnnstep.tui.torch import Torch
 

@@ -409,7 +409,7 @@ def test_few_files_know_how_long_rows_are() -> None:
 
 KNOWS_WHERE_STATES_STAND = {
     "modules/recurrent.py",  # its `position`, which all others ask
-    "scenario/memory.py",  # how many parameters there are
+    "scenario/run_size.py",  # how many parameters there are
     "reference/run/layout.py",  # of torch's run, a second time on purpose
 }
 
