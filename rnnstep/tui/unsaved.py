@@ -14,7 +14,6 @@ from rnnstep.tui.modal import Modal
 from rnnstep.views.look import Look
 
 Choice = Literal["save", "lose", "stay"]
-Offer = Literal["take", "drop", "later"]
 
 
 class _OneKey(Modal[str]):
