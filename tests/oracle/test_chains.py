@@ -12,7 +12,7 @@ from torch import nn
 import rnnstep
 from rnnstep.cli.options import completed
 from rnnstep.engine import Model
-from rnnstep.errors import ScenarioError
+from rnnstep.errors import RnnstepError, ScenarioError
 from rnnstep.reference import complete
 from rnnstep.scenario.file.save import numbers_text, save, with_edited_title
 from rnnstep.scenario.file.write import difference, write_scenario
@@ -418,6 +418,23 @@ def test_a_value_of_a_lower_module_is_marked(tmp_path):
         (tmp_path / "answers.toml").write_text(text)
         (one,) = rnnstep.check(tmp_path / "chain.toml", tmp_path / "answers.toml").as_dict()["answers"]
         assert one["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("answer", "label"),
+    [
+        ("both.L0 h_n = 1.000 1.000; 1.000 1.000", "both.L0 h_n"),
+        ("lstm.L0 c_n = 1.000 1.000 1.000; 1.000 1.000 1.000", "lstm.L0 c_n"),
+        ("output_1 = 1.000 1.000 1.000", "output_1"),
+    ],
+)
+def test_wrong_final_states_are_marked_with_their_modules_name(answer, label, tmp_path):
+    (tmp_path / "chain.toml").write_text(STACKED % (TARGET.tolist(), "float64"))
+    marked = rnnstep.check(tmp_path / "chain.toml", answer)
+    assert marked.marks[0].label == label
+    assert marked.as_dict()["answers"][0]["status"] == "wrong"
+    with pytest.raises(RnnstepError, match="lstm"):
+        rnnstep.check(tmp_path / "chain.toml", "both.L0 output_1 = 1.000 1.000 1.000 1.000")
 
 
 # ── what cannot be read ──────────────────────────────────────────────────────────────────────

@@ -188,7 +188,8 @@ class _Finder:
             for block in of_layer:
                 if block.direction == direction:
                     return block.key
-            key = f"L{layer}{'←' if direction == 'backward' else ''}"
+            before = every[0].key.rpartition("L")[0]
+            key = before + f"L{layer}{'←' if direction == 'backward' else ''}"
             raise NoTarget(
                 Text("there is no {key} in this run", key=key), "direction" if of_layer else "layer"
             )
@@ -280,6 +281,12 @@ class _Finder:
     def _output(self) -> Target:
         """`output` of one row at a step; without a step all of it, of one row or of all as torch prints it."""
         batch, steps = self._done.batch, self._done.batch.num_steps
+        last_one = self._done.scenario.recurrents[-1].name
+        if self._answer.block not in (None, last_one):
+            text = Text(
+                "`{name}` is what {module} gives, the last one", name=self._answer.name, module=last_one
+            )
+            raise NoTarget(text, "block")
         computed = self._done.graph.computed_by(self._done.last_of_recurrent.key)
         width = computed[-1].stop
 
@@ -314,6 +321,7 @@ class _Finder:
     def _finals(self, letter: str) -> Target:
         """`h_n` or `c_n` of one row, a row of it a layer and direction, a cell's one vector; or of all rows as torch prints it."""
         recurrent = self._finished()
+        module = recurrent.name if len(self._done.scenario.recurrents) > 1 else None
         states = tuple(recurrent.cell.states)
         if letter == "c" and len(states) < 2:
             raise NoTarget(Text("there is no `{name}`: this module has one state", name="c_n"))
@@ -333,8 +341,9 @@ class _Finder:
         whole = (*layers, batch.num_rows, size)
         if batch.num_rows > 1 and self._is_laid_out(*whole):
             of_all = [part for row in range(batch.num_rows) for part in parts(row, is_of_all=True)]
-            return Target(tuple(of_all), whole, self._row)
-        return Target(tuple(parts(self._row, is_of_all=False)), (*layers, size), self._row)
+            return Target(tuple(of_all), whole, self._row, block=module)
+        own = tuple(parts(self._row, is_of_all=False))
+        return Target(own, (*layers, size), self._row, block=module)
 
     def _finished(self) -> Recurrent:
         """The recurrent module whose final states an answer is about: the only one, or the one that it says."""

@@ -86,7 +86,8 @@ def _elsewhere(sheet: Sheet, target: Target) -> Iterator[tuple[str, Target]]:
     for layer in range(target.layer or 0):
         module, dot, own = place.key.rpartition(".")
         key = module + dot + own.replace(f"L{target.layer}", f"L{layer}")
-        if done.by_key[key].program.shapes[place.name] == done.by_key[place.key].program.shapes[place.name]:
+        here, there = (done.by_key[one].program.shapes.get(place.name) for one in (place.key, key))
+        if here == there and here is not None:
             yield "h_n_first_layer", _moved(target, key=key)
 
 
@@ -135,7 +136,8 @@ def _finals(sheet: Sheet, target: Target, decimals: int) -> Iterator[tuple[str, 
         return part.place._replace(t=t) if is_backward(part) else part.place
 
     def of_first_layer(part: TargetPart) -> Place:
-        return part.place._replace(key=f"L0{'←' if is_backward(part) else ''}")
+        before = part.place.key.rpartition("L")[0]
+        return part.place._replace(key=f"{before}L0{'←' if is_backward(part) else ''}")
 
     yield "backward_half_at_last_step", sheet.bounds_of(changed(at_last), decimals)
     yield "h_n_first_layer", sheet.bounds_of(changed(of_first_layer), decimals)
