@@ -55,10 +55,15 @@ def test_shapes_are_those_of_the_trace(name):
     done = run.trace.passes[0]
     shapes = {shape.name: shape.sizes for shape in data_shapes(run.scenario, done.batch)}
     assert shapes["input"] == done.input.shape
-    assert shapes["output"] == done.output.shape
-    assert shapes["h_n"] == shapes["h_0"] == done.h_n.shape
-    assert shapes.get("c_n") == (None if done.c_n is None else done.c_n.shape)
-    assert shapes.get("logits") == (None if done.logits is None else done.logits.shape)
+    output, logits = "output", "logits"
+    if len(run.scenario.recurrents) > 1:  # what each gives stands under its name
+        output, logits = run.scenario.recurrent.name, run.scenario.layers[-1].name
+    assert shapes[output] == done.output.shape
+    assert shapes.get(logits) == (None if done.logits is None else done.logits.shape)
+    for recurrent in run.scenario.recurrents:
+        for number, state in enumerate(recurrent.cell.states):
+            before, after = (shapes[f"{recurrent.before_places}{state}_{end}"] for end in ("0", "n"))
+            assert before == after == done.final_states(recurrent, number).shape
     for shape in weight_shapes(run.scenario):
         assert shape.sizes == run.scenario.parameters[shape.name].shape
         assert len(shape.words) == len(shape.sizes)

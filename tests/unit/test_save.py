@@ -124,7 +124,9 @@ def assert_same(left: Scenario, right: Scenario, edits: tuple[Edit, ...] = ()) -
 def edits_of_all_kinds(scenario: Scenario) -> tuple[Edit, ...]:
     edits = [weight(name, *(size - 1 for size in array.shape)) for name, array in scenario.parameters.items()]
     if len({batch.num_rows for batch in scenario.batches}) == 1:
-        edits += [state(f"{name}_0", 0, 0, 0) for name in scenario.cell.states]
+        for recurrent in scenario.recurrents:
+            module = f"{recurrent.key}." if recurrent.key else ""
+            edits += [state(f"{module}{name}_0", 0, 0, 0) for name in recurrent.cell.states]
     edits += [x(index, 0, 0, 0) for index, batch in enumerate(scenario.batches) if batch.values is not None]
     return tuple(edits)
 
