@@ -13,7 +13,7 @@ from rnnstep.tui.app import DebuggerApp
 from rnnstep.tui.options import Options
 from rnnstep.tui.picture import picture
 from rnnstep.tui.remembered import Remembered, remember
-from rnnstep.tui.sources import Source
+from rnnstep.tui.sources import FileSource
 from rnnstep.tui.torch import Torch
 
 FOLDER = Path(__file__).parent
@@ -26,7 +26,7 @@ async def draw(language: str) -> str:
     """Give the screen at `PLACE` of hello, torch's numbers beside, as SVG."""
     torch = Torch(Worker)
     options = Options(language=language, at=PLACE, theme="dark")
-    app = DebuggerApp([Source(bundled.find("hello"))], options, torch)
+    app = DebuggerApp([FileSource(bundled.find("hello"))], options, torch)
     try:
         async with app.run_test(size=SIZE) as pilot:
             while app.debugger.session is None or app.debugger.session.run.checked is None:

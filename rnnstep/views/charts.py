@@ -78,20 +78,12 @@ def gates_of(program: Program) -> tuple[str, ...]:
 
 def chart(scene: Scene, name: str, cells: int, height: int) -> RowBlock:
     """Plot a value of the cursor's block: up to six of its elements, those around the cursor; or its `gates`."""
-    spot = _forward(scene, _key_of_cell(scene))
+    spot = _forward(scene, scene.recurrent_key)
     if name == GATES:
         lines = _gates(scene.run, spot, scene.row, _element(scene))
     else:
         lines = _elements(scene.run, spot, scene.row, name, _element(scene) // SERIES * SERIES)
     return _plotted(scene, spot, lines, cells, height)
-
-
-def _key_of_cell(scene: Scene) -> str:
-    """The block at the cursor; at one without states the first of the cell that is drawn there, `Scene.cell`."""
-    if scene.block.kind == "recurrent":
-        return scene.block.key
-    last = scene.scenario.recurrent.key
-    return next(key for key in scene.done.runs if scene.done.by_key[key].module == last)
 
 
 def element(scene: Scene, cells: int, height: int) -> RowBlock:

@@ -36,22 +36,17 @@ _LOWEST = 1e-30
 """What is smaller stands at the foot of the plot."""
 
 
-def key_of(scene: Scene) -> str:
-    """The recurrent block that is plotted: the cursor's, or the first."""
-    return scene.spot.key if scene.spot.key in scene.done.runs else next(iter(scene.done.runs))
-
-
 def title(scene: Scene) -> str:
     """What the plot is called."""
     what = Text("the gradient over time")
-    return scene.look.say(Text("{name}: {what}", name=key_of(scene), what=what))
+    return scene.look.say(Text("{name}: {what}", name=scene.recurrent_key, what=what))
 
 
 def gradients(scene: Scene, cells: int, height: int) -> RowBlock:
     """Plot ‖∂L/∂h_t‖ and ‖∂h_T/∂h_t‖ as far back as the cursor has come, the path through c beside; say why in words."""
     if "backward" not in scene.run.tree.phases or height < 2:
         return []
-    key = key_of(scene)
+    key = scene.recurrent_key
     words = sentences(scene, cells)
     if height - len(words) < _GOOD_HEIGHT:
         words = (
@@ -154,7 +149,7 @@ def _singular(run: SessionRun, batch: int, key: str) -> dict[str, float]:
 
 def sentences(scene: Scene, cells: int) -> RowBlock:
     """What the largest singular value says, and how the gradient at the first step compares with the last."""
-    key = key_of(scene)
+    key = scene.recurrent_key
     texts = [_of_matrix(scene, key)]
     steps = scene.run.tree.stage(Spot(scene.batch, phase="backward")).steps[key]
     if len(steps) > 1 and scene.is_done(place_of(scene.forward_at(key, 0), steps[-1])):

@@ -326,6 +326,14 @@ class Scene:
             return self.scenario.cell
         return self.scenario.recurrent_of(self.forward_block).cell
 
+    @property
+    def recurrent_key(self) -> str:
+        """The recurrent block at the cursor; elsewhere the first one of the last module."""
+        if self.spot.key in self.done.runs:
+            return self.spot.key
+        last = self.scenario.recurrent.key
+        return next(key for key in self.done.runs if self.done.by_key[key].module == last)
+
     def scale(self, kind: heat.Kind) -> float:
         """The magnitude of the strongest colour of a kind: one for the whole run."""
         if kind == "weight":
