@@ -246,7 +246,7 @@ class Rounded:
         low, high = self._rounded(intervals.div(point(1.0), divisor))
         return _hull(
             self._rounded(intervals.sigmoid(a)),
-            (intervals.within(low, 0.0, 1.0), intervals.within(high, 0.0, 1.0)),
+            (intervals.clipped(low, 0.0, 1.0), intervals.clipped(high, 0.0, 1.0)),
         )
 
     def _exp_of_neg(self, a: Interval) -> Interval:

@@ -103,7 +103,7 @@ def _rising(function: Callable[[Bound], Bound]) -> Callable[[Interval], Interval
     return interval
 
 
-def within(bound: Bound, least: float, most: float) -> Bound:
+def clipped(bound: Bound, least: float, most: float) -> Bound:
     """A bound, or the end of a function's range that lies before it: `np.clip`, in a seventh of its time on a few numbers."""
     return np.minimum(np.maximum(bound, least), most)
 
@@ -113,7 +113,7 @@ def _clamped(
 ) -> Callable[[Interval], Interval]:
     def clamped(a: Interval) -> Interval:
         low, high = interval(a)
-        return within(low, least, most), within(high, least, most)
+        return clipped(low, least, most), clipped(high, least, most)
 
     return clamped
 
@@ -128,7 +128,7 @@ def sigmoid(a: Interval) -> Interval:
     """1 / (1 + exp(−a)), through the bounds of its own operations."""
     one = point(1.0)
     low, high = div(one, add(one, exp(neg(a))))
-    return within(low, 0.0, 1.0), within(high, 0.0, 1.0)
+    return clipped(low, 0.0, 1.0), clipped(high, 0.0, 1.0)
 
 
 def relu(a: Interval) -> Interval:
@@ -157,7 +157,7 @@ def _softmax_element(a: Interval, index: int, own: Bound, others: Bound, side: i
     powers = exp(gap)
     total = _total(powers[0], powers[1], keepdims=False)
     share = div(point(1.0), add(point(1.0), total))
-    return within(share[side], 0.0, 1.0)
+    return clipped(share[side], 0.0, 1.0)
 
 
 def sum(a: Interval) -> Interval:

@@ -265,6 +265,20 @@ class Scenario:
         """Whether a row has one answer, read from its final state."""
         return self.layers[-1].reads_final_state
 
+    def laid_out(self, whole: NDArray[Any]) -> NDArray[Any]:
+        """Give an array over time, (T, B, …), as the module takes it: (B, T, …) with `batch_first`, (T, …) when unbatched."""
+        if not self.is_batched:
+            return whole[:, 0]
+        return whole.swapaxes(0, 1) if self.recurrent.batch_first else whole
+
+    @property
+    def whole_target(self) -> NDArray[Any]:
+        """What is wanted in all batches, one behind the other, as [target] has it: in the layout of the output, or one a row."""
+        every = [batch.target for batch in self.batches if batch.target is not None]
+        if self.reads_final_state:
+            return np.concatenate(every) if self.is_batched else every[0][0]
+        return self.laid_out(np.concatenate(every, axis=1))
+
     @property
     def dtype(self) -> np.dtype[np.floating]:
         """The dtype that everything is computed in."""

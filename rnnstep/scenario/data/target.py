@@ -140,14 +140,20 @@ def _read_text(reading: _Reading) -> Integers | None:
         return None
     if reading.has_one_a_row:
         return indices[0] if _check_classes(reading, indices[0], "text") else None
-    if indices.shape[0] < reading.num_steps:
-        shape = (reading.num_steps, reading.num_rows)
-        if not check_memory(reading.document, (*table.place, "text"), shape, 8):
-            return None
-        whole = np.full(shape, reading.ignore_index, np.int64)
-        whole[: indices.shape[0]] = indices
-        indices = whole
-    return indices if _check_classes(reading, indices, "text") else None
+    whole = _filled_up(reading, "text", indices)
+    return whole if whole is not None and _check_classes(reading, whole, "text") else None
+
+
+def _filled_up(reading: _Reading, key: str, indices: Integers) -> Integers | None:
+    """Give indices for all steps of the batch, padding left out of the loss; None where that is too large."""
+    if indices.shape[0] == reading.num_steps:
+        return indices
+    shape = (reading.num_steps, reading.num_rows)
+    if not check_memory(reading.document, (*reading.table.place, key), shape, 8):
+        return None
+    whole = np.full(shape, reading.ignore_index, np.int64)
+    whole[: indices.shape[0]] = indices
+    return whole
 
 
 def _check_text(reading: _Reading, lengths: tuple[int, ...]) -> bool:
@@ -228,10 +234,8 @@ def _read_ragged(reading: _Reading, rows: list[list[int]]) -> Integers | None:
         if len(row) != steps:
             table.problem(("indices", number), _other_length(f"indices[{number}]", len(row), steps))
             return None
-    found = padded(rows, reading.ignore_index).indices
-    whole = np.full((reading.num_steps, reading.num_rows), reading.ignore_index, np.int64)
-    whole[: len(found)] = found
-    return whole if _check_classes(reading, whole.T, "indices") else None
+    whole = _filled_up(reading, "indices", padded(rows, reading.ignore_index).indices)
+    return whole if whole is not None and _check_classes(reading, whole.T, "indices") else None
 
 
 def _read_values(reading: _Reading) -> Floats | None:

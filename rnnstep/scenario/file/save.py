@@ -290,19 +290,12 @@ def input_as_values(scenario: Scenario, table: Mapping[str, Any]) -> Changes:
     """Give [input] as values, which reads as exactly the numbers of the scenario's one batch."""
     changes: Changes = {("input", key): None for key in _INPUT_SOURCES if key in table}
     batch = scenario.batches[0]
-    changes["input", "values"] = array_text(_as_given(scenario, batch))
+    assert batch.values is not None
+    changes["input", "values"] = array_text(scenario.laid_out(batch.values))
     if batch.lengths is not None:
         changes["input", "lengths"] = str(list(batch.lengths))
         changes["input", "packed"] = "true" if batch.packed else "false"
     return changes
-
-
-def _as_given(scenario: Scenario, batch: Batch) -> np.ndarray[Any, Any]:
-    """Give x in the shape that torch takes."""
-    assert batch.values is not None
-    if not scenario.is_batched:
-        return batch.values[:, 0]
-    return batch.values.swapaxes(0, 1) if scenario.recurrent.batch_first else batch.values
 
 
 def _window_changes(scenario: Scenario, table: Mapping[str, Any]) -> Changes:
@@ -315,17 +308,8 @@ def _window_changes(scenario: Scenario, table: Mapping[str, Any]) -> Changes:
         "horizon" in table["windows"]
     ):  # what is wanted comes later in the series that was, and not in this one
         changes["input", "windows", "horizon"] = None
-        changes["target", "values"] = array_text(_target_as_given(scenario))
+        changes["target", "values"] = array_text(scenario.whole_target)
     return changes
-
-
-def _target_as_given(scenario: Scenario) -> np.ndarray[Any, Any]:
-    """The values that are wanted in all batches, in the layout of the module's output."""
-    every = [batch.target for batch in scenario.batches if batch.target is not None]
-    if scenario.reads_final_state:
-        return np.concatenate(every)
-    whole = np.concatenate(every, axis=1)
-    return whole.swapaxes(0, 1) if scenario.recurrent.batch_first else whole
 
 
 def _rows(batch: Batch) -> np.ndarray[Any, Any]:

@@ -229,8 +229,6 @@ class _Writer:
             raise _unsayable(Text("gradients that are given, and not those of a loss"))
         if any(batch.recorded is not None for batch in scenario.batches):
             raise _unsayable(Text("what was recorded beside a run"))
-        is_batch_first = scenario.recurrent.batch_first and scenario.is_batched
-        self._axes = (1, 0) if is_batch_first else (0, 1)
         # The short form has no table for every module: then all of them are written in the long form.
         is_short = all(layer.key in ("", *BESIDE) for layer in scenario.layers) and not scenario.is_network
         heading = self._heading()
@@ -296,11 +294,11 @@ class _Writer:
         (batch,) = self._scenario.batches
         if _is_one_hot(batch):
             assert batch.indices is not None
-            flat = batch.indices[:, 0] if batch.num_rows == 1 else batch.indices.transpose(self._axes)
+            flat = batch.indices[:, 0] if batch.num_rows == 1 else self._scenario.laid_out(batch.indices)
             table = {"indices": _integers(flat)}
         else:
             assert batch.values is not None
-            table = self._numbers("values", self._laid_out(batch.values))
+            table = self._numbers("values", self._scenario.laid_out(batch.values))
         if batch.lengths is not None:
             return {**table, "lengths": _value(batch.lengths), "packed": _value(batch.packed)}
         return table
@@ -326,21 +324,12 @@ class _Writer:
         np.save(content, array, allow_pickle=False)
         return {"file": self._file(".npy", content.getvalue())}
 
-    def _laid_out(self, array: Array) -> Array:
-        """Give (T, B, …) as the module takes it."""
-        if not self._scenario.is_batched:
-            return array[:, 0]
-        return array.transpose(*self._axes, *range(2, array.ndim))
-
     def _target(self) -> dict[str, str]:
         scenario = self._scenario
         has_one_a_row = scenario.reads_final_state
         every = [batch.target for batch in scenario.batches if batch.target is not None]
         whole = np.concatenate(every, axis=0 if has_one_a_row else 1)
-        if has_one_a_row:
-            shown = whole if scenario.is_batched else whole[0]
-        else:
-            shown = self._laid_out(whole)
+        shown = scenario.whole_target
         if whole.dtype.kind == "f":
             return {"values": array_text(shown)}
         if self._is_spelt():
