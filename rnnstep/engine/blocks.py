@@ -13,28 +13,82 @@ from dataclasses import replace
 
 from rnnstep.modules.module import NetworkModule, Standing
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.blocks import Block, output_of
-from rnnstep.network.wires import data
+from rnnstep.network.blocks import Block, Extent, output_of
+from rnnstep.network.description import Source, in_order, is_once, readers
+from rnnstep.network.wires import When, Wire, Wires, data
 from rnnstep.scenario.model import Scenario
 
 
 def build(scenario: Scenario) -> tuple[Block, ...]:
     """Make the blocks of a scenario whose parameters are all there, each with the wires of what it reads."""
-    blocks: list[Block] = []
-    entering, layer, reads = data("x"), 0, "input"
-    for module, following in zip(scenario.layers, (*scenario.layers[1:], None), strict=True):
-        gives = _given_name(module, following)
-        standing = Standing(entering, layer, scenario.has_loss, reads, gives)
-        made = [replace(one, module=module.key) for one in module.blocks(scenario.parameters, standing)]
-        blocks += made
-        entering, layer, reads = output_of(made[-1]), made[-1].layer, gives
-    return tuple(blocks)
+    return _Builder(scenario).blocks()
 
 
-def _given_name(module: NetworkModule, following: NetworkModule | None) -> str:
-    """What is called what a module gives: as the one behind it reads it, where that has a name for it."""
-    if isinstance(module, Recurrent):
-        return "output"
-    if following is None:
-        return "logits"
-    return "x" if isinstance(following, Recurrent) else f"{module.key}_out"
+class _Builder:
+    """The blocks of a scenario, module after module."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._wiring = scenario.wiring
+        self._made: dict[str, list[Block]] = {}  # of each module
+
+    def blocks(self) -> tuple[Block, ...]:
+        """All blocks, each behind those that it reads."""
+        for name in in_order(self._wiring):
+            self._made[name] = self._of(name)
+        return tuple(block for made in self._made.values() for block in made)
+
+    def _of(self, name: str) -> list[Block]:
+        module, sources = self._scenario.by_key[name], self._wiring[name].inputs
+        extent = Extent.FINAL if is_once(name, self._wiring) else Extent.LIVE
+        entering = tuple(wire for one in sources for wire in self._brought(one, extent))
+        layers = [self._made[one.name][-1].layer for one in sources if one.name in self._made]
+        standing = Standing(
+            entering,
+            max(layers, default=0),
+            self._scenario.has_loss,
+            self._read_as(sources),
+            self._given_as(name, module),
+        )
+        made = module.blocks(self._scenario.parameters, standing)
+        return [replace(one, module=module.key, extent=extent) for one in made]
+
+    def _brought(self, source: Source, extent: Extent) -> Wires:
+        """The wires of what a module reads; what belongs to no step is the same at every step that reads it."""
+        if source.name not in self._made:
+            return data("x")
+        made = self._made[source.name]
+        match source.value:
+            case "c_n":
+                return self._second_states(made)
+            case "h_n" | "last":
+                return (Wire(made[-1].key, made[-1].output, When.LAST),)
+        if made[-1].extent is Extent.FINAL and extent is not Extent.FINAL:
+            return (Wire(made[-1].key, made[-1].output, When.LAST),)
+        return output_of(made[-1])
+
+    @staticmethod
+    def _second_states(made: list[Block]) -> Wires:
+        """The wires of c_n: of the last layer in each of its directions."""
+        last = [block for block in made if block.program.states and block.layer == made[-1].layer]
+        return tuple(Wire(block.key, list(block.program.states)[1], When.LAST) for block in last)
+
+    def _read_as(self, sources: tuple[Source, ...]) -> str:
+        """What is called what a module reads: as it is called where it is made."""
+        if len(sources) > 1:
+            return "x"
+        (source,) = sources
+        if source.value != "output":
+            return source.value
+        module = self._scenario.by_key.get(source.name)
+        return "input" if module is None else self._given_as(source.name, module)
+
+    def _given_as(self, name: str, module: NetworkModule) -> str:
+        """What is called what a module gives: "x" where a recurrent one reads nothing else, as it is called there."""
+        if isinstance(module, Recurrent):
+            return "output"
+        if name == self._scenario.layers[-1].key:
+            return "logits"
+        found = readers(name, self._wiring)
+        is_x = len(found) == 1 and isinstance(self._scenario.by_key[found[0]], Recurrent)
+        return "x" if is_x and len(self._wiring[found[0]].inputs) == 1 else f"{module.key}_out"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rnnstep.cells.cell import CellWords
@@ -13,8 +13,7 @@ from rnnstep.equations.program import check
 from rnnstep.equations.syntax import parse_lines
 from rnnstep.language import Text
 from rnnstep.modules.module import NetworkModule, Parameter, SizeMissing, Standing, Uniform
-from rnnstep.network.blocks import Block, Extent, whole
-from rnnstep.network.wires import When, Wires
+from rnnstep.network.blocks import Block, whole
 
 SCORES = Text("a score for each class")
 SUMS = Text("sums of what it reads, each with weights of its own")
@@ -74,10 +73,7 @@ class Linear(NetworkModule):
 
     def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:
         """One block."""
-        entering = standing.entering
-        if self.reads_final_state:
-            entering = tuple(replace(wire, when=When.LAST) for wire in entering)
-        reads = self.source if self.reads_final_state else standing.reads
+        reads = standing.reads
         is_top = standing.gives == "logits"
         names = {one.name.rpartition(".")[2]: one.name for one in self.parameters}
         numbers, kept_in = whole(names, parameters)
@@ -87,8 +83,6 @@ class Linear(NetworkModule):
             {},
             {name: tuple(value.shape) for name, value in numbers.items()},
         )
-        extent = Extent.FINAL if self.reads_final_state else Extent.LIVE
-        wires: dict[str, Wires] = {reads: entering}
         return [
             Block(
                 self.key,
@@ -98,8 +92,7 @@ class Linear(NetworkModule):
                 program,
                 numbers,
                 kept_in,
-                wires=wires,
-                extent=extent,
+                wires={reads: standing.entering},
                 words=CellWords({standing.gives: SCORES if is_top else SUMS}),
                 about=Text("{key} is torch.nn.Linear: from a state to a score for each class.", key=self.key)
                 if is_top

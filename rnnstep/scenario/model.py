@@ -22,6 +22,7 @@ from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block
+from rnnstep.network.description import Wiring, in_a_chain, is_once
 from rnnstep.network.time import TimeAxis
 from rnnstep.scenario.keys import LOSSES, REFUSED, LossKind
 from rnnstep.scenario.origins import Origins
@@ -175,7 +176,7 @@ class Scenario:
     """A scenario, complete but for `pending`; frozen, an edit makes a new one. It need not come from a file."""
 
     name: str  # "hello": the file's stem
-    layers: tuple[NetworkModule, ...]  # in order of computation, the recurrent module among them
+    layers: tuple[NetworkModule, ...]  # in the file's order, in which they are drawn
     batches: tuple[Batch, ...]
     parameters: Mapping[str, Floats]  # torch's names: weight_ih_l0, embedding.weight, linear.bias
     display: Display = field(default_factory=Display)
@@ -193,8 +194,22 @@ class Scenario:
     pending: Pending | None = None
     memory_limit: int = 4 << 30  # bytes
     origins: Origins = field(default_factory=Origins)
+    wires: Wiring | None = None  # what each layer reads; None in a chain
     path: Path | None = None  # of its file, from whose folder files are named
     file_text: str | None = None  # what stands in that file: a copy with other numbers keeps its comments
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        """What each layer reads, by its key, in the file's order."""
+        if self.wires is not None:
+            return self.wires
+        final = [layer.key for layer in self.layers if layer.reads_final_state]
+        return in_a_chain([layer.key for layer in self.layers], final)
+
+    @cached_property
+    def by_key(self) -> Mapping[str, NetworkModule]:
+        """Each layer under its key."""
+        return {layer.key: layer for layer in self.layers}
 
     @cached_property
     def recurrents(self) -> tuple[Recurrent, ...]:
@@ -263,7 +278,7 @@ class Scenario:
     @property
     def reads_final_state(self) -> bool:
         """Whether a row has one answer, read from its final state."""
-        return self.layers[-1].reads_final_state
+        return is_once(self.layers[-1].key, self.wiring)
 
     def laid_out(self, whole: NDArray[Any]) -> NDArray[Any]:
         """Give an array over time, (T, B, …), as the module takes it: (B, T, …) with `batch_first`, (T, …) when unbatched."""

@@ -1,0 +1,121 @@
+"""Which module reads what, by their keys: what a file says of a network, before there are blocks and wires.
+
+The engine makes wires of it, and torch's run has a resolver of its own, so that one mistake cannot be in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+Value = Literal["output", "h_n", "c_n", "last", "h_prev"]
+FINAL: tuple[Value, ...] = ("h_n", "c_n", "last")
+"""Those that a row has once: what is read of them belongs to no step."""
+INPUT = "input"
+"""The name of the first sequence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where something comes from.
+
+    Attributes:
+        name: the key of a module, or the name of a sequence.
+        value: of a module, which of its values: `output` at the same step; `h_n`, `c_n` of the last layer where each row
+            ended; `last`, the output at each row's last step; `h_prev`, fed back from the step before.
+    """
+
+    name: str
+    value: Value = "output"
+
+    def __str__(self) -> str:
+        return self.name if self.value == "output" else f"{self.name}.{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a module reads.
+
+    Attributes:
+        inputs: in this order: joined, or as the module says of several.
+        states: what its states are before the first step, "h" → the source.
+    """
+
+    inputs: tuple[Source, ...]
+    states: Mapping[str, Source] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All that it reads."""
+        return (*self.inputs, *self.states.values())
+
+
+Wiring = Mapping[str, Reads]
+"""What each module reads, by the module's key."""
+
+
+def in_order(wiring: Wiring) -> list[str]:
+    """Give the modules' keys so that each stands behind those that it reads; else as they are given.
+
+    Raises:
+        Circle: modules read one another without a step between.
+    """
+    order: list[str] = []
+    waiting = list(wiring)
+    while waiting:
+        ready = next((name for name in waiting if not _before(name, wiring) & set(waiting)), None)
+        if ready is None:
+            raise Circle(_circle(waiting, wiring))
+        order.append(ready)
+        waiting.remove(ready)
+    return order
+
+
+class Circle(Exception):
+    """Modules that read one another at the same step.
+
+    Attributes:
+        keys: of the modules, each of which reads the next, and the last the first.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(" → ".join(keys))
+        self.keys = tuple(keys)
+
+
+def is_once(key: str, wiring: Wiring) -> bool:
+    """Whether what a module gives belongs to no step: all that it reads is of final states."""
+    if key not in wiring:  # a sequence has steps
+        return False
+    return all(one.value in FINAL or is_once(one.name, wiring) for one in wiring[key].inputs)
+
+
+def readers(name: str, wiring: Wiring) -> list[str]:
+    """Give the modules that read a module or a sequence."""
+    return [reader for reader, reads in wiring.items() if any(one.name == name for one in reads.sources)]
+
+
+def in_a_chain(keys: Iterable[str], final: Iterable[str] = ()) -> Wiring:
+    """Give the wiring in which each module reads the one before, those in `final` its final states."""
+    found: dict[str, Reads] = {}
+    before = INPUT
+    for key in keys:
+        found[key] = Reads((Source(before, "h_n" if key in final else "output"),))
+        before = key
+    return MappingProxyType(found)
+
+
+def _before(name: str, wiring: Wiring) -> set[str]:
+    """The modules that have to be computed before one."""
+    return {one.name for one in wiring[name].sources if one.value != "h_prev" and one.name in wiring}
+
+
+def _circle(waiting: Sequence[str], wiring: Wiring) -> list[str]:
+    path = [waiting[0]]
+    while True:
+        following = next(name for name in waiting if name in _before(path[-1], wiring))
+        if following in path:
+            return path[path.index(following) :]
+        path.append(following)
