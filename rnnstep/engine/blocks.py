@@ -14,7 +14,7 @@ from dataclasses import replace
 from rnnstep.modules.module import NetworkModule, Standing
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block, Extent, output_of
-from rnnstep.network.description import Source, in_order, is_once, readers
+from rnnstep.network.description import ValueOf, in_order, is_once, readers
 from rnnstep.network.wires import When, Wire, Wires, data
 from rnnstep.scenario.model import Scenario
 
@@ -53,7 +53,7 @@ class _Builder:
         made = module.blocks(self._scenario.parameters, standing)
         return [replace(one, module=module.key, extent=extent) for one in made]
 
-    def _brought(self, source: Source, extent: Extent) -> Wires:
+    def _brought(self, source: ValueOf, extent: Extent) -> Wires:
         """The wires of what a module reads; what belongs to no step is the same at every step that reads it."""
         if source.name not in self._made:
             return data("x")
@@ -73,7 +73,7 @@ class _Builder:
         last = [block for block in made if block.program.states and block.layer == made[-1].layer]
         return tuple(Wire(block.key, list(block.program.states)[1], When.LAST) for block in last)
 
-    def _read_as(self, sources: tuple[Source, ...]) -> str:
+    def _read_as(self, sources: tuple[ValueOf, ...]) -> str:
         """What is called what a module reads: as it is called where it is made."""
         if len(sources) > 1:
             return "x"

@@ -18,7 +18,7 @@ INPUT = "input"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ValueOf:
     """Where something comes from.
 
     Attributes:
@@ -43,11 +43,11 @@ class Reads:
         states: what its states are before the first step, "h" → the source.
     """
 
-    inputs: tuple[Source, ...]
-    states: Mapping[str, Source] = field(default_factory=lambda: MappingProxyType({}))
+    inputs: tuple[ValueOf, ...]
+    states: Mapping[str, ValueOf] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
-    def sources(self) -> tuple[Source, ...]:
+    def sources(self) -> tuple[ValueOf, ...]:
         """All that it reads."""
         return (*self.inputs, *self.states.values())
 
@@ -102,7 +102,7 @@ def in_a_chain(keys: Iterable[str], final: Iterable[str] = ()) -> Wiring:
     found: dict[str, Reads] = {}
     before = INPUT
     for key in keys:
-        found[key] = Reads((Source(before, "h_n" if key in final else "output"),))
+        found[key] = Reads((ValueOf(before, "h_n" if key in final else "output"),))
         before = key
     return MappingProxyType(found)
 
