@@ -5,7 +5,7 @@
 | `lookup(W, i)`                | row i of a table                                                         |
 | `head`, `tail`                | the first, and the last elements of a vector                             |
 | `part(a, i, j)`, `within(g, i, a)` | the elements from i up to j, written a[i:j]; a vector as long as a with g from i on |
-| `normalized(a)`, `normalized_back(g, a)` | layer normalization without weight and bias; what goes back through it |
+| `normalized(a, eps)`, `normalized_back(g, a, eps)` | layer normalization without weight and bias; what goes back through it |
 | `log_softmax(a)`, `softplus(a)` | ln softmax(a) and ln(1 + exp(a)), without overflow on the way           |
 | `smooth_l1(a, b)`             | a²/(2·b) where abs(a) < b, abs(a) − b/2 elsewhere                       |
 | `chosen(a, i)`, `placed(g, i, a)` | element i of a; a vector as long as a with g at i, else zeros         |
@@ -73,7 +73,7 @@ INNER = (
     _row("within", 3, within, rules.of_each(within), rules.within_error, r"{0}_{{\text{{from }}[{1}]}}"),
     _row(
         "normalized",
-        1,
+        2,
         normalizing.normalized,
         normalizing.normalized_interval,
         normalizing.normalized_error,
@@ -82,7 +82,7 @@ INNER = (
     ),
     _row(
         "normalized_back",
-        2,
+        3,
         normalizing.normalized_back,
         normalizing.normalized_back_interval,
         normalizing.normalized_back_error,

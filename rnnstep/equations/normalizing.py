@@ -1,9 +1,9 @@
 """The rules of layer normalization: of `layer_norm`, of its part without weight and bias, and of what goes back through it.
 
-    normalized(a) = (a − mean(a)) / √(var(a) + 10⁻⁵),   var(a) = mean((a − mean(a))²)
-    layer_norm(a, weight, bias) = normalized(a) ⊙ weight + bias
+    normalized(a, eps) = (a − mean(a)) / √(var(a) + eps),   var(a) = mean((a − mean(a))²)
+    layer_norm(a, weight, bias) = normalized(a, 10⁻⁵) ⊙ weight + bias
 
-The variance is Σ/n, and eps torch's default (Ba, Kiros and Hinton 2016; torch.nn.functional.layer_norm).
+The variance is Σ/n, and the eps of `layer_norm` torch's default (Ba, Kiros and Hinton 2016; torch.nn.functional.layer_norm).
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ def _mean(a: Array) -> Array:
     return np.asarray(np.mean(a, axis=-1, keepdims=True))
 
 
-def _parts(a: Array) -> tuple[Array, Array]:
+def _parts(a: Array, eps: Any) -> tuple[Array, Array]:
     """What a is above its mean, and the root that it is divided by."""
     centred = a - _mean(a)
-    return centred, np.sqrt(_mean(centred * centred) + np.asarray(EPS, centred.dtype))
+    return centred, np.sqrt(_mean(centred * centred) + np.asarray(eps, centred.dtype))
 
 
-def normalized(a: Array) -> Array:
+def normalized(a: Array, eps: Any) -> Array:
     """(a − mean) / √(var + eps)."""
-    centred, root = _parts(a)
+    centred, root = _parts(a, eps)
     return np.asarray(centred / root)
 
 
 def layer_norm(a: Array, weight: Array, bias: Array) -> Array:
     """Normalized, times weight, plus bias."""
-    return np.asarray(normalized(a) * weight + bias)
+    return np.asarray(normalized(a, EPS) * weight + bias)
 
 
-def normalized_back(g: Array, a: Array) -> Array:
+def normalized_back(g: Array, a: Array, eps: Any) -> Array:
     """∂L/∂a from g = ∂L/∂normalized(a): what is left of g without its mean and its share along normalized(a)."""
-    centred, root = _parts(a)
+    centred, root = _parts(a, eps)
     x = centred / root
     return np.asarray((g - _mean(g) - x * _mean(g * x)) / root)
 
@@ -53,30 +53,30 @@ def normalized_back(g: Array, a: Array) -> Array:
 # ── intervals ────────────────────────────────────────────────────────────────────────
 
 
-def _interval_parts(a: Interval) -> tuple[Interval, Interval]:
+def _interval_parts(a: Interval, eps: Interval) -> tuple[Interval, Interval]:
     centred = intervals.sub(a, intervals.mean(a))
     size = intervals.absolute(centred)
     variance = intervals.mean(intervals.mul(size, size))
-    low, high = intervals.add((np.maximum(variance[0], 0.0), variance[1]), intervals.point(EPS))
-    return centred, intervals.sqrt((np.maximum(low, EPS * (1 - 1e-15)), high))
+    low, high = intervals.add((np.maximum(variance[0], 0.0), variance[1]), eps)
+    return centred, intervals.sqrt((np.maximum(low, eps[0] * (1 - 1e-15)), high))
 
 
-def normalized_interval(a: Interval) -> Interval:
+def normalized_interval(a: Interval, eps: Interval) -> Interval:
     """No element is further from 0 than √(n − 1)."""
-    low, high = intervals.div(*_interval_parts(a))
+    low, high = intervals.div(*_interval_parts(a, eps))
     most = np.nextafter(np.sqrt(max(np.shape(a[0])[-1] - 1, 0)), np.inf)
     return np.clip(low, -most, most), np.clip(high, -most, most)
 
 
 def layer_norm_interval(a: Interval, weight: Interval, bias: Interval) -> Interval:
     """Bounds of what is normalized, scaled and moved."""
-    return intervals.add(intervals.mul(normalized_interval(a), weight), bias)
+    return intervals.add(intervals.mul(normalized_interval(a, intervals.point(EPS)), weight), bias)
 
 
-def normalized_back_interval(g: Interval, a: Interval) -> Interval:
+def normalized_back_interval(g: Interval, a: Interval, eps: Interval) -> Interval:
     """Bounds through those of its operations."""
-    _, root = _interval_parts(a)
-    x = normalized_interval(a)
+    _, root = _interval_parts(a, eps)
+    x = normalized_interval(a, eps)
     along = intervals.mul(x, intervals.mean(intervals.mul(g, x)))
     return intervals.div(intervals.sub(intervals.sub(g, intervals.mean(g)), along), root)
 
@@ -94,7 +94,7 @@ def _mean_pair(u: float, a: Pair) -> Pair:
     return value, bounds.mean(u, value, a)
 
 
-def _error_parts(u: float, a: Pair) -> tuple[Pair, Pair]:
+def _error_parts(u: float, a: Pair, eps: float) -> tuple[Pair, Pair]:
     """As `_parts`; a library may take the mean off after it has divided, so that what is large is rounded as such."""
     a = _each(a)
     mean = _mean_pair(u, a)
@@ -103,31 +103,33 @@ def _error_parts(u: float, a: Pair) -> tuple[Pair, Pair]:
     centred = value, bounds.sub(u, value, a, mean) + large
     square = value * value
     variance = _mean_pair(u, (square, bounds.mul(u, square, centred, centred)))
-    shifted = variance[0] + np.asarray(EPS, value.dtype)
-    eps = np.zeros(()), np.asarray(u * EPS)
+    shifted = variance[0] + np.asarray(eps, value.dtype)
+    rounded = np.zeros(()), np.asarray(u * eps)
     root = np.sqrt(shifted)
-    found = root, bounds.sqrt(u, root, (shifted, bounds.add(u, shifted, variance, eps)))
+    found = root, bounds.sqrt(u, root, (shifted, bounds.add(u, shifted, variance, rounded)))
     return centred, found
 
 
-def normalized_error(u: float, out: Any, a: Pair) -> Error:
+def normalized_error(u: float, out: Any, a: Pair, eps: Pair) -> Error:
     """That of a quotient whose divisor is a root."""
-    centred, root = _error_parts(u, a)
+    centred, root = _error_parts(u, a, np.asarray(eps[0]).item())
     return bounds.div(u, centred[0] / root[0], centred, root)
 
 
 def layer_norm_error(u: float, out: Any, a: Pair, weight: Pair, bias: Pair) -> Error:
     """That of a product and a sum on top."""
-    x = normalized(np.asarray(a[0]))
+    x = normalized(np.asarray(a[0]), EPS)
     scaled = x * weight[0]
-    error = bounds.mul(u, scaled, (x, normalized_error(u, x, a)), _each(weight))
+    error = bounds.mul(
+        u, scaled, (x, normalized_error(u, x, a, (np.asarray(EPS), np.zeros(())))), _each(weight)
+    )
     return bounds.add(u, out, (scaled, error), bias)
 
 
-def normalized_back_error(u: float, out: Any, g: Pair, a: Pair) -> Error:
+def normalized_back_error(u: float, out: Any, g: Pair, a: Pair, eps: Pair) -> Error:
     """That of each of its operations in turn."""
     g, a = _each(g), _each(a)
-    centred, root = _error_parts(u, a)
+    centred, root = _error_parts(u, a, np.asarray(eps[0]).item())
     x = centred[0] / root[0]
     normal = x, bounds.div(u, x, centred, root)
     product = g[0] * x

@@ -288,7 +288,7 @@ def _part_shape(shape: Shape, start: Number, stop: Number, row: int) -> Shape:
 _INNER_SHAPES: Mapping[str, Callable[..., Shape]] = {
     "lookup": lambda table, _: table[1:],
     "within": lambda _g, _i, a: a,
-    "normalized_back": lambda g, _: g,
+    "normalized_back": lambda g, *_: g,
     "head": lambda _, a: a,
     "tail": lambda _, b: b,
     "chosen": lambda *_: (1,),

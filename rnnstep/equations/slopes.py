@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from rnnstep.equations.syntax import Apply, Expression, Number
+from rnnstep.equations.normalizing import EPS
+from rnnstep.equations.syntax import Apply, Expression, Number, number
 
 Slopes = tuple[Expression | None, ...]
 
 ZERO = Number(0.0, "0")
 ONE = Number(1.0, "1")
 TWO = Number(2.0, "2")
+LAYER_NORM_EPS = number(EPS)
 
 
 def add(a: Expression, b: Expression) -> Expression:
@@ -76,10 +78,10 @@ SLOPES: Mapping[str, Callable[..., Slopes]] = {
     "norm": lambda g, y, a: (mul(g, _of("ratio", a, y)),),
     "cat": lambda g, y, a, b: (_of("head", g, a), _of("tail", g, b)),
     "part": lambda g, y, a, i, j: (_of("within", g, i, a), None, None),
-    "normalized": lambda g, y, a: (_of("normalized_back", g, a),),
+    "normalized": lambda g, y, a, e: (_of("normalized_back", g, a, e), None),
     "layer_norm": lambda g, y, a, w, b: (
-        _of("normalized_back", mul(g, w), a),
-        mul(g, _of("normalized", a)),
+        _of("normalized_back", mul(g, w), a, LAYER_NORM_EPS),
+        mul(g, _of("normalized", a, LAYER_NORM_EPS)),
         g,
     ),
     "chosen": lambda g, y, a, i: (_of("placed", g, i, a), None),

@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 
 from rnnstep.equations.evaluate import Values, evaluate
-from rnnstep.equations.normalizing import EPS
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.pieces import (
     Applied,
@@ -25,6 +24,7 @@ from rnnstep.equations.pieces import (
     whole_number,
 )
 from rnnstep.equations.program import Shape, infer
+from rnnstep.equations.slopes import LAYER_NORM_EPS
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.equations.write import BLACKBOARD, as_product, is_number, write
 
@@ -288,31 +288,31 @@ class Work:
 
     def _normalizing(self, op: str, args: tuple[Expression, ...], index: Index) -> Piece:
         if op == "normalized_back":
-            return self._normalized_back(args[0], args[1], index)
-        normal = self._normalized(args[0], index)
+            return self._normalized_back(*args, index=index)
         if op == "normalized":
-            return normal
+            return self._normalized(*args, index=index)
+        normal = self._normalized(args[0], LAYER_NORM_EPS, index=index)
         weight, bias = (self._piece(one, index, is_inside=True) for one in args[1:])
         return Applied("add", (Applied("mul", (normal, weight)), bias))
 
-    def _normalized(self, inner: Expression, index: Index) -> Piece:
+    def _normalized(self, inner: Expression, eps: Expression, *, index: Index) -> Piece:
         """(a − mean) / √(var + eps) of one element; mean and variance stand for their values."""
         less = Applied("sub", (self._piece(inner, index, is_inside=True), self._mean(inner)))
-        return Applied("div", (less, self._root(inner)))
+        return Applied("div", (less, self._root(inner, eps)))
 
-    def _normalized_back(self, g: Expression, inner: Expression, index: Index) -> Piece:
-        normal = Apply("normalized", (inner,))
+    def _normalized_back(self, g: Expression, inner: Expression, eps: Expression, *, index: Index) -> Piece:
+        normal = Apply("normalized", (inner, eps))
         along = Applied("mul", (self._by_value(normal, index), self._mean(Apply("mul", (g, normal)))))
         less = Applied("sub", (self._piece(g, index, is_inside=True), self._mean(g)))
-        return Applied("div", (Applied("sub", (less, along)), self._root(inner)))
+        return Applied("div", (Applied("sub", (less, along)), self._root(inner, eps)))
 
     def _mean(self, vector: Expression) -> Piece:
         return self._by_value(Apply("mean", (vector,)), (0,))
 
-    def _root(self, inner: Expression) -> Piece:
+    def _root(self, inner: Expression, eps: Expression) -> Piece:
         less = Apply("sub", (inner, Apply("mean", (inner,))))
         variance = self._mean(Apply("mul", (less, less)))
-        return Applied("sqrt", (Applied("add", (variance, WrittenPiece(f"{EPS:g}", EPS))),))
+        return Applied("sqrt", (Applied("add", (variance, self._piece(eps, ()))),))
 
     def _by_value(self, expression: Expression, index: Index) -> Factor:
         if expression not in self._inner:

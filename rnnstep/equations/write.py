@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rnnstep.equations.operations import OPERATIONS
+from rnnstep.equations.slopes import LAYER_NORM_EPS
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick
 
 _TIGHT = 9  # the precedence of what never needs brackets
 _PRODUCT = OPERATIONS["mul"].precedence
 _SUM = OPERATIONS["add"].precedence
+_WITH_EPS = ("normalized", "normalized_back")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,13 @@ def as_product(g: Expression, a: Expression) -> Apply:
     return Apply("mul", (g, Apply("gt", (a, Number(0.0, "0")))))
 
 
+def written_args(op: str, args: tuple[Expression, ...]) -> tuple[Expression, ...]:
+    """Give the arguments that are written: of a normalization not its eps where that is torch's default."""
+    return args[:-1] if op in _WITH_EPS and args[-1] == LAYER_NORM_EPS else args
+
+
 def _write_operation(op: str, args: tuple[Expression, ...], notation: Notation) -> tuple[str, int]:
-    row = OPERATIONS[op]
+    row, args = OPERATIONS[op], written_args(op, args)
     if op == "passed":
         return _write(as_product(*args), notation)
     symbol = notation.times if op == "mul" and any(map(is_number, args)) else notation.symbol(op)
@@ -99,7 +106,7 @@ _INNER: Mapping[str, tuple[str, int, int]] = {
     "chosen": ("{0}[{1}]", _TIGHT, _TIGHT),
     "part": ("{0}[{1}:{2}]", _TIGHT, _TIGHT),
     "within": ("{0} from [{1}]", _PRODUCT, _PRODUCT),
-    "normalized_back": ("normalized_back({0}, {1})", _TIGHT, 0),
+    "normalized_back": ("", _TIGHT, 0),  # as functions that users call
     "placed": ("{0} at [{1}]", _PRODUCT, _PRODUCT),
     "outer": ("{0}{dot}{1}ᵀ", _PRODUCT, _PRODUCT + 1),
     "rows": ("Σ {0}", _PRODUCT, _PRODUCT),
@@ -112,7 +119,7 @@ def _write_inner(op: str, args: tuple[Expression, ...], notation: Notation) -> t
     if op == "spread":
         return _write(args[0], notation)
     dot = notation.matmul if notation.matmul == "·" else f" {notation.matmul} "
-    if OPERATIONS[op].is_public and (op != "cat" or notation is SOURCE):
+    if op == "normalized_back" or (OPERATIONS[op].is_public and (op != "cat" or notation is SOURCE)):
         return f"{op}({', '.join(write(argument, notation) for argument in args)})", _TIGHT
     if op == "part":
         start, stop = (one.text for one in args[1:] if isinstance(one, Number))
@@ -160,6 +167,9 @@ def _latex(expression: Expression) -> tuple[str, int]:
             return f"{{{_held(base, _TIGHT)}}}_{{[{index}]}}", _TIGHT
         case Apply(op="passed", args=args):
             return _latex(as_product(*args))
+        case Apply(op=op, args=args) if op in _WITH_EPS and len(written_args(op, args)) == len(args):
+            text, precedence = _latex(Apply(op, (*args[:-1], LAYER_NORM_EPS)))
+            return rf"{text}_{{\varepsilon={latex(args[-1])}}}", precedence
         case Apply(op=op, args=args):
             row = OPERATIONS[op]
             if op == "pullback":

@@ -14,7 +14,7 @@ import numpy as np
 from rnnstep.equations.expand import Expansion
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
-from rnnstep.equations.write import as_product, is_number
+from rnnstep.equations.write import as_product, is_number, written_args
 from rnnstep.session.tree import index_of
 from rnnstep.views import grids
 from rnnstep.views.grids import Grid
@@ -71,7 +71,7 @@ class _Writer:
                 yield from self._inner(op, args, needs)
             case Apply(op=op, args=args) if not OPERATIONS[op].symbol:
                 yield f"{op}("
-                for number, argument in enumerate(args):
+                for number, argument in enumerate(written_args(op, args)):
                     yield from [","] if number else []
                     yield from self.write(argument)
                 yield ")"
@@ -124,7 +124,7 @@ class _Writer:
                 yield f"[{start}:{stop}]"
             case "layer_norm" | "normalized_back":
                 yield f"{op}("
-                for position, argument in enumerate(args):
+                for position, argument in enumerate(written_args(op, args)):
                     yield from (",",) if position else ()
                     yield from self.write(argument)
                 yield ")"

@@ -53,8 +53,8 @@ def _zeros(g: Array, out: Array, *args: Array) -> Gradients:
 
 
 def _layer_norm(g: Array, out: Array, a: Array, w: Array, b: Array) -> Gradients:
-    back = normalizing.normalized_back(g * w, a)
-    return back, _fit(g * normalizing.normalized(a), w), _fit(g, b)
+    back = normalizing.normalized_back(g * w, a, normalizing.EPS)
+    return back, _fit(g * normalizing.normalized(a, normalizing.EPS), w), _fit(g, b)
 
 
 def _softplus(g: Array, out: Array, a: Array) -> Gradients:
@@ -89,7 +89,7 @@ VJPS: Mapping[str, Callable[..., Gradients]] = {
     "norm": lambda g, y, a: (g * ratio(a, y),),  # 0 at 0, as torch
     "cat": lambda g, y, a, b: (_fit(head(g, a), a), _fit(tail(g, b), b)),
     "part": lambda g, y, a, i, j: (within(g, i, a), np.zeros(np.shape(i)), np.zeros(np.shape(j))),
-    "normalized": lambda g, y, a: (normalizing.normalized_back(g, a),),
+    "normalized": lambda g, y, a, e: (normalizing.normalized_back(g, a, e), np.zeros(np.shape(e))),
     "layer_norm": _layer_norm,
     "chosen": lambda g, y, a, i: (placed(g, i, a), np.zeros(np.shape(i), a.dtype)),
     "lookup": lambda g, y, w, i: (scatter(g, i, w), np.zeros(np.shape(i), w.dtype)),

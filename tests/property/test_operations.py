@@ -37,6 +37,7 @@ SLOPED = sorted(OPERATIONS.keys() - ENDING)
 WITHOUT_SLOPE = {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
 WITHOUT_SLOPE |= {"isinf", "isfinite", "any", "all", "argmax"}
 NORMALIZING = {"layer_norm", "normalized", "normalized_back"}  # which divide by what may be next to nothing
+ENDING_IN_EPS = {"normalized", "normalized_back"}  # their last argument is a number of the equation
 POSITIVE = {"log", "sqrt"}
 NUMERIC = sorted(OPERATIONS.keys() - WITHOUT_SLOPE - INNER)
 
@@ -70,7 +71,7 @@ def arguments(rng: np.random.Generator, op: str, rows: tuple[int, ...], n: int) 
         return [rng.normal(size=(*rows, n)), np.array(start), np.array(rng.integers(start + 1, n + 1))]
     if op == "layer_norm":
         return [rng.normal(size=(*rows, n)), rng.normal(size=n), rng.normal(size=n)]
-    if op == "smooth_l1":
+    if op in {"smooth_l1", "normalized"}:
         return [rng.normal(size=(*rows, n)), np.array(rng.integers(1, 4))]
     shapes = [(*rows, n)]
     if OPERATIONS[op].arity == 2:
@@ -167,7 +168,10 @@ def test_way_back_through_one_operation_is_the_vjp(op: str, seed: int, n: int) -
     matrices = {name: shape for name, shape in shapes.items() if len(shape) == 2}
     program = Program((Line("y", expression),), inputs, {}, matrices, {**shapes, "y": shape})
     back = backward(
-        program, "y", is_summed=False, constant=("a1",) if op in {"lookup", "chosen", "smooth_l1"} else ()
+        program,
+        "y",
+        is_summed=False,
+        constant=("a1",) if op in {"lookup", "chosen", "smooth_l1", "normalized"} else (),
     )
     out = np.asarray(OPERATIONS[op].forward(*args))
     g = rng.normal(size=out.shape)
@@ -260,20 +264,20 @@ def exact_log_softmax(a: Vector) -> Vector:
     return [x - max(a) - fraction(mpmath.log(powers)) for x in a]
 
 
-def exact_normalized(a: Vector) -> tuple[Vector, Fraction]:
+def exact_normalized(a: Vector, eps: Fraction) -> tuple[Vector, Fraction]:
     """The normalized elements, and the root they were divided by."""
     mean = sum(a, Fraction(0)) / len(a)
     variance = sum(((x - mean) ** 2 for x in a), Fraction(0)) / len(a)
-    root = fraction(mpmath.sqrt(real(variance + Fraction(EPS))))
+    root = fraction(mpmath.sqrt(real(variance + eps)))
     return [(x - mean) / root for x in a], root
 
 
 def exact_layer_norm(a: Vector, weight: Vector, bias: Vector) -> Vector:
-    return [x * w + b for x, w, b in zip(exact_normalized(a)[0], weight, bias, strict=True)]
+    return [x * w + b for x, w, b in zip(exact_normalized(a, Fraction(EPS))[0], weight, bias, strict=True)]
 
 
-def exact_normalized_back(g: Vector, a: Vector) -> Vector:
-    x, root = exact_normalized(a)
+def exact_normalized_back(g: Vector, a: Vector, eps: Vector) -> Vector:
+    x, root = exact_normalized(a, eps[0])
     mean = sum(g, Fraction(0)) / len(g)
     along = sum((b * y for b, y in zip(g, x, strict=True)), Fraction(0)) / len(g)
     return [(b - mean - y * along) / root for b, y in zip(g, x, strict=True)]
@@ -325,7 +329,7 @@ EXACT: dict[str, Callable[..., Vector]] = {
     "any": lambda a: [Fraction(any(x != 0 for x in a))],
     "all": lambda a: [Fraction(all(x != 0 for x in a))],
     "argmax": lambda a: [Fraction(a.index(max(a)))],
-    "normalized": lambda a: exact_normalized(a)[0],
+    "normalized": lambda a, eps: exact_normalized(a, eps[0])[0],
     "layer_norm": exact_layer_norm,
     "normalized_back": exact_normalized_back,
 }  # fmt: skip
@@ -362,6 +366,7 @@ def lists_of(elements: st.SearchStrategy, most: int) -> dict[int, st.SearchStrat
     return {n: st.lists(elements, min_size=n, max_size=n) for n in range(1, most + 1)}
 
 
+SOME_EPS = st.sampled_from([1e-5, 1e-12, 0.1, 2.0])
 COUNTS, FLAGS = st.integers(1, 4), st.booleans()
 NUMBERS = lists_of(st.one_of(ORDINARY, ANY_SIZE), 4)
 SHARES = lists_of(st.sampled_from([-1, 0, 1, Fraction(1, 3)]), 4)
@@ -397,6 +402,9 @@ def perturbed(
             for v, e, share in zip(value, error, shares, strict=True)
         ]
         made.append((value, error, exact))
+    if op in ENDING_IN_EPS:
+        eps = draw(SOME_EPS)
+        made[-1] = np.array([eps]), np.zeros(1), [Fraction(eps)]
     return made
 
 
@@ -433,6 +441,8 @@ def test_error_bound_of_exact_ordinary_arguments_is_a_few_units(op: str, dtype: 
     value = np.array([0.5, 0.75, 1.25], dtype)
     pair = (value, np.zeros(3))
     pairs = [(value[None], np.zeros((1, 3))), pair] if op == "matmul" else [pair] * OPERATIONS[op].arity
+    if op in ENDING_IN_EPS:
+        pairs[-1] = np.asarray(EPS), np.zeros(())
     _, bound = Rounding(np.dtype(dtype)).apply(op, tuple(pairs))
     units = 40 if op == "log_softmax" else 20  # a difference, a logarithm and a sum of powers
     units = 300 if op in NORMALIZING else units  # a third of the arguments is divided by, twice
@@ -486,6 +496,9 @@ def test_interval_holds_the_exact_value_of_every_point(op: str, data: st.DataObj
     if op == "smooth_l1":
         kinds[1] = "log"  # which is of what is above 0, too
     drawn = [data.draw(INTERVALS[kind][n]) for kind in kinds]
+    if op in ENDING_IN_EPS:
+        eps = data.draw(SOME_EPS)
+        drawn[-1] = [(eps, eps, eps)]
     points = [[Fraction(point) for _, _, point in a] for a in drawn]
     assume(is_in_domain(op, points))
     intervals = [(np.array([low for low, _, _ in a]), np.array([high for _, high, _ in a])) for a in drawn]

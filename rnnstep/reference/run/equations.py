@@ -77,7 +77,7 @@ def _table(dtype: Any) -> dict[str, Callable[..., Tensor]]:
         "cat": beside,
         "part": lambda a, i, j: a[..., int(i) : int(j) or None],
         "layer_norm": lambda a, w, b: functional.layer_norm(a, a.shape[-1:]) * w + b,
-        "normalized": lambda a: functional.layer_norm(a, a.shape[-1:]),
+        "normalized": lambda a, e: functional.layer_norm(a, a.shape[-1:], eps=float(e)),
         "isnan": as_number(torch.isnan),
         "isinf": as_number(torch.isinf),
         "isfinite": as_number(torch.isfinite),
