@@ -304,7 +304,7 @@ def read_scenario(path: Path, given: GivenOptions) -> Scenario:
     """
     from rnnstep.cli.speech import say
     from rnnstep.language import environment_language
-    from rnnstep.scenario.modules import idle_dropouts
+    from rnnstep.scenario.modules import remarks
     from rnnstep.scenario.read import read
 
     scenario = read(
@@ -314,6 +314,6 @@ def read_scenario(path: Path, given: GivenOptions) -> Scenario:
         decimals=getattr(given, "decimals", None),
         language=given.language,
     )
-    for idle in idle_dropouts(scenario.layers):
-        say(idle, scenario.display.language or environment_language())
+    for remark in remarks(scenario):
+        say(remark, scenario.display.language or environment_language())
     return scenario

@@ -3,6 +3,7 @@
 | loss              | block `loss`, each step and row                                                          |
 |-------------------|------------------------------------------------------------------------------------------|
 | CrossEntropyLoss  | `p = softmax(logits)`, `log_p = log_softmax(logits)`, `nll = -log_p[target]`                |
+| NLLLoss           | `nll = -logits[target]`                                                                     |
 | MSELoss           | `difference = output - target`, `square = difference * difference`, `mse = mean(square)`  |
 | L1Loss            | `difference = output - target`, `distance = abs(difference)`, `mae = mean(distance)`      |
 | SmoothL1Loss      | `difference = output - target`, `smooth_each = smooth_l1(difference, beta)`, `smooth = mean(smooth_each)` |
@@ -62,7 +63,8 @@ def loss_blocks(scenario: Scenario, batch: Batch, scored: Block) -> LossBlocks |
         given: dict[str, NDArray[Any]] = {"target": np.where(counted, target, 0).astype(np.intp)}
         if not counted.all():
             given["counts"] = counted.astype(scenario.dtype)
-        program = _cross_entropy(size, has_ignored="counts" in given, is_twice=_is_softmax_first(scenario))
+        lines = [] if loss.name == "NLLLoss" else _log_p(is_twice=_is_softmax_first(scenario))
+        program = _of_classes(size, lines, has_ignored="counts" in given)
     else:
         given = {"target": target}
         counted = np.ones(target.shape[:2], np.bool_)
@@ -105,17 +107,23 @@ def _is_softmax_first(scenario: Scenario) -> bool:
     return scenario.training is not None and scenario.training.mistake == SOFTMAX_FIRST
 
 
-def _cross_entropy(size: int, *, has_ignored: bool, is_twice: bool) -> Program:
+def _log_p(*, is_twice: bool) -> list[Line]:
+    """The logarithms of the probabilities, which CrossEntropyLoss makes of the scores itself."""
     scores = Name("s" if is_twice else "logits")
-    nll: Expression = Apply("neg", (Apply("chosen", (Name("log_p"), Name("target"))),))
-    if has_ignored:
-        nll = Apply("mul", (Name("counts"), nll))
-    lines = [
+    return [
         *([Line("s", Apply("softmax", (Name("logits"),)))] if is_twice else []),
         Line("p", Apply("softmax", (scores,))),
         Line("log_p", Apply("log_softmax", (scores,))),
-        Line("nll", nll),
     ]
+
+
+def _of_classes(size: int, lines: list[Line], *, has_ignored: bool) -> Program:
+    """What the right class got of what the lines give last; without lines the scores are logarithms already."""
+    log_p = Name(lines[-1].name if lines else "logits")
+    nll: Expression = Apply("neg", (Apply("chosen", (log_p, Name("target"))),))
+    if has_ignored:
+        nll = Apply("mul", (Name("counts"), nll))
+    lines = [*lines, Line("nll", nll)]
     inputs: dict[str, Shape] = {"logits": (size,), "target": ()}
     if has_ignored:
         inputs["counts"] = ()

@@ -1,15 +1,16 @@
-"""`torch.nn.Tanh`, `ReLU` and `Sigmoid`: one function, of each number alone."""
+"""Modules without parameters, which give as many numbers as they read: of each number alone, or over those of a step.
+
+`torch.nn.Identity`, `Tanh`, `ReLU` and `Sigmoid`; `Softmax` and `LogSoftmax` over the features.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from rnnstep.cells.cell import CellWords
 from rnnstep.equations.operations import Array
-from rnnstep.equations.program import check
-from rnnstep.equations.syntax import parse_lines
+from rnnstep.equations.syntax import Apply, Expression, Name
 from rnnstep.language import Text
 from rnnstep.modules.module import NetworkModule, Standing
 from rnnstep.network.blocks import Block
@@ -17,11 +18,11 @@ from rnnstep.network.blocks import Block
 
 @dataclass(frozen=True)
 class Activation(NetworkModule):
-    """A function of each element; torch's constructor takes no option.
+    """A function of the numbers of a step.
 
     Attributes:
         features: how many numbers it reads and gives.
-        function: the name of its operation in equations.
+        function: the name of its operation in equations; "" where it gives what it reads.
         words: what it does to a number.
     """
 
@@ -52,25 +53,27 @@ class Activation(NetworkModule):
         """Its size is that of what enters."""
         return "features"
 
-    def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:  # noqa: ARG002
+    @property
+    def about(self) -> Text:
+        """What it is, in a sentence."""
+        return Text("{key} is torch.nn.{module}, of each number alone.", key=self.key, module=self.torch)
+
+    def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:
         """One block."""
-        lines = parse_lines(f"{standing.gives} = {self.function}({standing.reads})")
-        return [
-            Block(
-                self.key,
-                "map",
-                standing.layer,
-                "forward",
-                check(lines, {standing.reads: (self.features,)}, {}, {}),
-                {},
-                {},
-                wires={standing.reads: standing.entering},
-                words=CellWords({standing.gives: self.words}),
-                about=Text(
-                    "{key} is torch.nn.{module}, of each number alone.", key=self.key, module=self.torch
-                ),
-            )
-        ]
+        gives: Expression = Name(standing.reads)
+        if self.function:
+            gives = Apply(self.function, (gives,))
+        return self.on_each_step(gives, parameters, standing, words=self.words, about=self.about)
+
+
+@dataclass(frozen=True)
+class Identity(Activation):
+    """`torch.nn.Identity()`."""
+
+    torch = "Identity"
+    function = ""
+    key: str = "identity"
+    words = Text("what it reads, as it is")
 
 
 @dataclass(frozen=True)
@@ -103,4 +106,50 @@ class Sigmoid(Activation):
     words = Text("squashed into 0 … 1")
 
 
-ABOVE = (Tanh, ReLU, Sigmoid)
+@dataclass(frozen=True)
+class OverFeatures(Activation):
+    """A function of all numbers of a step together.
+
+    Attributes:
+        dim: the axis of the features, counted from behind: in every layout the last.
+    """
+
+    dim: int = field(kw_only=True, metadata={"is_axis": True})
+
+    @classmethod
+    def on(cls, size: int, options: Mapping[str, Any], key: str) -> OverFeatures:
+        """The module on what gives `size` numbers at each step."""
+        return cls(size, key, dim=options.get("dim", -1))
+
+    @property
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What torch's constructor is given."""
+        return (), {"dim": self.dim}
+
+    @property
+    def about(self) -> Text:
+        """What it is, in a sentence."""
+        return Text("{key} is torch.nn.{module} over the numbers of a step.", key=self.key, module=self.torch)
+
+
+@dataclass(frozen=True)
+class Softmax(OverFeatures):
+    """`torch.nn.Softmax(dim)`."""
+
+    torch = "Softmax"
+    function = "softmax"
+    key: str = "softmax"
+    words = Text("shares: positive, and together 1")
+
+
+@dataclass(frozen=True)
+class LogSoftmax(OverFeatures):
+    """`torch.nn.LogSoftmax(dim)`."""
+
+    torch = "LogSoftmax"
+    function = "log_softmax"
+    key: str = "logsoftmax"
+    words = Text("logarithms of the softmax: 0 and less")
+
+
+ABOVE = (Identity, Tanh, ReLU, Sigmoid, Softmax, LogSoftmax)

@@ -11,8 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.cells.cell import CellWords
 from rnnstep.equations.operations import Array
-from rnnstep.network.blocks import Block
+from rnnstep.equations.program import check
+from rnnstep.equations.syntax import Expression, Line
+from rnnstep.language import Text
+from rnnstep.network.blocks import Block, whole
 from rnnstep.network.wires import Wires
 
 Shape = tuple[int, ...]
@@ -189,6 +193,42 @@ class NetworkModule(ABC):
             parameters: of the whole network, under torch's names.
             standing: where it stands.
         """
+
+    def on_each_step(
+        self,
+        gives: Expression,
+        parameters: Mapping[str, Array],
+        standing: Standing,
+        *,
+        words: Text,
+        about: Text,
+    ) -> list[Block]:
+        """One block of one line, for a module that gives as many numbers as it reads.
+
+        Args:
+            gives: what each step gives; it reads `standing.reads`, and the module's parameters under torch's names in it.
+            parameters: of the whole network, under torch's names.
+            standing: where the module stands.
+            words: what is said of the line.
+            about: what the module is, in a sentence.
+        """
+        own = {one.name.removeprefix(f"{self.key}."): one.name for one in self.parameters}
+        numbers, kept_in = whole(own, parameters)
+        shapes = {name: tuple(value.shape) for name, value in numbers.items()}
+        return [
+            Block(
+                self.key,
+                "map",
+                standing.layer,
+                "forward",
+                check((Line(standing.gives, gives),), {standing.reads: (self.size,)}, {}, shapes),
+                numbers,
+                kept_in,
+                wires={standing.reads: standing.entering},
+                words=CellWords({standing.gives: words}),
+                about=about,
+            )
+        ]
 
     @property
     @abstractmethod

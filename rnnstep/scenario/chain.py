@@ -151,15 +151,16 @@ def alone(document: Document, layer: ChainLayer, beside: ChainLayer | None) -> D
 
 
 def read_plain(
-    document: Document, layer: ChainLayer, size: int | None, defaults: Mapping[str, Any]
+    document: Document, layer: ChainLayer, size: int | None, defaults: Mapping[str, Any], axes: Sequence[Text]
 ) -> NetworkModule | None:
-    """Give a module that acts on each step alone, or None where something is wrong.
+    """Give a module that has no states, or None where something is wrong.
 
     Args:
         document: as `as_tables` gave it.
         layer: which.
         size: of what enters at a step; None if unknown.
         defaults: options that follow from elsewhere.
+        axes: what the axes of what enters are, as torch takes it; the last are the features.
     """
     module = next(one for one in above_recurrent().values() if one.key == layer.kind)
     table = Table(document, layer.place, dict(layer.options))
@@ -168,7 +169,11 @@ def read_plain(
         if name not in options:
             table.unknown(name, tuple(options))
     before = len(document.problems)
-    given = {name: _option(table, one) for name, one in options.items() if table.has(name)}
+    given = {
+        name: _option(table, one, axes)
+        for name, one in options.items()
+        if table.has(name) or one.metadata.get("is_axis")
+    }
     if size is None or len(document.problems) > before:
         return None
     given |= {name: value for name, value in defaults.items() if name in options and name not in given}
@@ -193,14 +198,51 @@ def _options(module: type[NetworkModule]) -> Iterator[Field[Any]]:
             yield one
 
 
-def _option(table: Table, option: Field[Any]) -> float | bool | None:
+def _option(table: Table, option: Field[Any], axes: Sequence[Text]) -> float | bool | None:
     """Give an option of torch's constructor; None with a problem noted."""
+    if option.metadata.get("is_axis"):
+        return _axis(table, option.name, axes)
     match option.type:
         case "bool":
             return table.boolean(option.name)
         case "float":
             return table.number(option.name, **option.metadata)
     return table.integer(option.name, minimum=1)
+
+
+def _axis(table: Table, key: str, axes: Sequence[Text]) -> int | None:
+    """Give the axis of the features, which alone is at hand in one step, counted from behind."""
+    last = len(axes) - 1
+    features = Text("-1 or {last}, the features", last=last)
+    if not table.has(key):
+        table.missing(key, features)
+        return None
+    axis = table.integer(key)
+    if axis is None or axis in (-1, last):
+        return None if axis is None else -1
+    if not -len(axes) <= axis <= last:
+        table.wrong(key, features)
+        return None
+    table.problem(
+        key,
+        Text(
+            "`{key}`: {axis} is the axis of {name}; expected {features}",
+            key=key,
+            axis=axis,
+            name=axes[axis],
+            features=features,
+        ),
+    )
+    return None
+
+
+def axes_of(document: Document, *, is_batched: bool) -> tuple[Text, ...]:
+    """Give what the axes of an output are, in the layout of the recurrent modules."""
+    steps, rows = Text("steps"), Text("rows")
+    table = document.root.raw(RECURRENT)
+    is_batch_first = isinstance(table, dict) and table.get("batch_first") is True
+    batch = ((rows, steps) if is_batch_first else (steps, rows)) if is_batched else (steps,)
+    return (*batch, Text("features"))
 
 
 def read_mode(document: Document, chain: Chain) -> tuple[str, int]:

@@ -83,6 +83,11 @@ LOSSES: Mapping[str, LossKind] = MappingProxyType(
             has_classes=True,
             options=MappingProxyType({"ignore_index": -100}),
         ),
+        "NLLLoss": LossKind(
+            "loss_t = −logits_t[target_t], logits the logarithms of probabilities",
+            has_classes=True,
+            options=MappingProxyType({"ignore_index": -100}),
+        ),
         "MSELoss": LossKind("loss_t = (output_t − target_t)²"),
         "L1Loss": LossKind("loss_t = |output_t − target_t|"),
         "SmoothL1Loss": LossKind(

@@ -76,9 +76,10 @@ def _reduction(table: Table) -> str | None:
 
 
 def _unfit(name: str) -> Text:
-    if name == "CrossEntropyLoss":
+    if LOSSES[name].has_classes:
         return Text(
-            "`name`: CrossEntropyLoss compares classes, found `values`; expected `text` or `indices` in [target]"
+            "`name`: {name} compares classes, found `values`; expected `text` or `indices` in [target]",
+            name=name,
         )
     return Text("`name`: {name} compares numbers, found classes; expected `values` in [target]", name=name)
 

@@ -8,11 +8,13 @@ from typing import Any
 from rnnstep.cells import MODULES, torch_cell
 from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
+from rnnstep.modules.activations import LogSoftmax
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.file.document import LARGEST, Document, Table
 from rnnstep.scenario.keys import KEYS, closest
+from rnnstep.scenario.model import Scenario
 
 _ALWAYS = ("module", "input_size", "hidden_size", "mode")
 _OF_CELLS = (*_ALWAYS, "bias")
@@ -47,10 +49,22 @@ def idle_dropout(recurrent: Recurrent) -> Text | None:
     )
 
 
-def idle_dropouts(layers: Iterable[NetworkModule]) -> list[Text]:
-    """Say it of every recurrent module of which it is so."""
-    found = (idle_dropout(one) for one in layers if isinstance(one, Recurrent))
+def remarks(scenario: Scenario) -> list[Text]:
+    """Say what torch does with a scenario's modules that may not be what was meant."""
+    found = [idle_dropout(one) for one in scenario.recurrents]
+    if scenario.loss is not None and scenario.loss.name == "NLLLoss":
+        found.append(_unnormalized(scenario.layers[-1]))
     return [text for text in found if text is not None]
+
+
+def _unnormalized(scored: NetworkModule) -> Text | None:
+    """Say that NLLLoss is given what is not the logarithm of a probability; None where it is."""
+    if isinstance(scored, LogSoftmax):
+        return None
+    return Text(
+        "NLLLoss takes logarithms of probabilities, which LogSoftmax gives; here it takes what {module} gives",
+        module=scored.module if isinstance(scored, Recurrent) else scored.torch,
+    )
 
 
 def read_module(document: Document, own: Iterable[str]) -> str | None:

@@ -292,7 +292,8 @@ def _read_chain(
         else:
             is_asked = outputs is not None and layers.gives_scores(layer)
             defaults = {"out_features": outputs} if is_asked else {}
-            module = chain.read_plain(document, layer, size, defaults)
+            axes = chain.axes_of(document, is_batched=samples is None or samples.is_batched)
+            module = chain.read_plain(document, layer, size, defaults, axes)
         found.append(None if module is None else module.in_mode(*mode))
         size = None if module is None else module.size
     every = tuple(module for module in found if module is not None)

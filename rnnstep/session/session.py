@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
 from rnnstep.scenario.model import Scenario
-from rnnstep.scenario.modules import idle_dropouts
+from rnnstep.scenario.modules import remarks
 from rnnstep.session import moves
 from rnnstep.session.breakpoints import (
     PATIENCE,
@@ -86,7 +86,7 @@ class Session:
     @classmethod
     def open(cls, run: SessionRun) -> Self:
         """Open a run at start, looking at steps."""
-        note = next(iter(idle_dropouts(run.scenario.layers)), None)
+        note = next(iter(remarks(run.scenario)), None)
         return cls(run, Position((), run.tree.level("step")), note=note)
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
-from rnnstep.scenario.modules import idle_dropouts
+from rnnstep.scenario.modules import remarks
 from rnnstep.scenario.origins import WeightsOrigin
 from rnnstep.session.edits import EditTarget, current
 from rnnstep.session.findings import in_words
@@ -101,8 +101,8 @@ class _Page(Page):
                     lengths=_listed(lengths),
                 )
             )
-        for idle in idle_dropouts(self._scenario.layers):
-            rows += self._said(idle)
+        for remark in remarks(self._scenario):
+            rows += self._said(remark)
         return rows
 
     def _shape(self, shape: ValueShape) -> Row:

@@ -192,13 +192,21 @@ _CELLS = {
 _TASK = {
     "[loss] needs a [target] to compare with": "[loss] 需要有 [target] 来比较",
     "[training] needs a [target] to learn": "[training] 需要有 [target] 来学习",
-    "`name`: CrossEntropyLoss compares classes, found `values`; expected `text` or `indices` in [target]": (
-        "`name`：CrossEntropyLoss 比较的是类别，[target] 里写的是 `values`；应为 `text` 或 `indices`"
+    "`name`: {name} compares classes, found `values`; expected `text` or `indices` in [target]": (
+        "`name`：{name} 比较的是类别，[target] 里写的是 `values`；应为 `text` 或 `indices`"
     ),
     "`name`: {name} compares numbers, found classes; expected `values` in [target]": (
         "`name`：{name} 比较的是数值，[target] 里写的是类别；应为 `values`"
     ),
     "`{key}`: {name} takes no such option": "`{key}`：{name} 没有这个选项",
+    "NLLLoss takes logarithms of probabilities, which LogSoftmax gives; here it takes what {module} gives": (
+        "NLLLoss 要的是概率的对数，也就是 LogSoftmax 给出的；这里它得到的是 {module} 的输出"
+    ),
+    "steps": "步",
+    "rows": "行",
+    "features": "特征",
+    "-1 or {last}, the features": "-1 或 {last}，即特征那一维",
+    "`{key}`: {axis} is the axis of {name}; expected {features}": "`{key}`：{axis} 是“{name}”那一维；应为 {features}",
     "dropout = {p} never acts: torch has dropout after all layers but the last, and num_layers = 1": (
         "dropout = {p} 从不起作用：torch 只在最后一层以外的各层之后做 dropout，而 num_layers = 1"
     ),

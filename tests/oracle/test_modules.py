@@ -1,0 +1,236 @@
+"""Every module of a chain beside torch's own, forward and back, in both dtypes, with arguments that are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from rnnstep.engine import Model
+from rnnstep.errors import ScenarioError
+from rnnstep.modules import above_recurrent
+from rnnstep.reference import complete
+from rnnstep.scenario.file.write import difference, write_scenario
+from rnnstep.scenario.modules import remarks
+from rnnstep.scenario.origins import Origins
+from rnnstep.scenario.read import read_text
+from tests.oracle.loss_checks import assert_are_torchs
+
+CHAIN = """
+%s
+[input]
+random = {shape = %s, seed = %d}
+[[layers]]
+module = "GRU"
+hidden_size = %d
+batch_first = %s
+[[layers]]
+module = "%s"
+%s
+[weights]
+seed = 0
+[target]
+values = %s
+[loss]
+reduction = "sum"
+[display]
+dtype = "%s"
+"""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A module with its arguments.
+
+    Attributes:
+        name: torch's.
+        options: as torch's constructor takes them by name.
+        first: what that takes by position, which the file leaves out.
+        call: how torch's module is called on (T, B, n).
+    """
+
+    name: str
+    options: dict[str, Any]
+    first: tuple[Any, ...] = ()
+    call: Callable[[nn.Module, torch.Tensor], torch.Tensor] = lambda module, x: module(x)
+    mode: str = "eval"
+
+
+def plain(name: str) -> Callable[[st.DrawFn, int], Drawn]:
+    return lambda _draw, _size: Drawn(name, {})
+
+
+def over_features(name: str) -> Callable[[st.DrawFn, int], Drawn]:
+    return lambda draw, _size: Drawn(name, {"dim": draw(st.sampled_from([-1, 2]))})
+
+
+def layer_norm(draw: st.DrawFn, size: int) -> Drawn:
+    options = {
+        "eps": draw(st.sampled_from([1e-5, 1e-3, 0.5])),
+        "elementwise_affine": draw(st.booleans()),
+        "bias": draw(st.booleans()),
+    }
+    return Drawn("LayerNorm", {name: options[name] for name in options if draw(st.booleans())}, (size,))
+
+
+MODULES: dict[str, Callable[[st.DrawFn, int], Drawn]] = {
+    **{name: plain(name) for name in ("Identity", "Tanh", "ReLU", "Sigmoid")},
+    **{name: over_features(name) for name in ("Softmax", "LogSoftmax")},
+    "LayerNorm": layer_norm,
+}
+
+
+def toml(value: Any) -> str:
+    return {True: "true", False: "false"}.get(value, repr(value)) if type(value) is bool else repr(value)
+
+
+def test_every_module_is_drawn() -> None:
+    elsewhere = {"Linear", "Dropout"}  # in `test_chains`
+    assert MODULES.keys() | elsewhere == above_recurrent().keys()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", MODULES)
+@given(data=st.data())
+@settings(max_examples=12, deadline=None)
+def test_a_module_is_torchs_forward_and_back(name: str, dtype: str, data: st.DataObject) -> None:
+    size, seed = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 99))
+    drawn: Drawn = data.draw(st.composite(lambda draw: MODULES[name](draw, size))())
+    steps, rows = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 3))
+    rng = np.random.default_rng(seed)
+    target = rng.normal(size=(steps, rows, size))
+    is_batch_first = data.draw(st.booleans())
+    laid_out = target.swapaxes(0, 1) if is_batch_first else target
+    shape = [rows, steps, 2] if is_batch_first else [steps, rows, 2]
+    lines = "\n".join(f"{key} = {toml(value)}" for key, value in drawn.options.items())
+    scenario = read_text(
+        CHAIN
+        % (
+            f'mode = "{drawn.mode}"',
+            shape,
+            seed,
+            size,
+            toml(is_batch_first),
+            drawn.name,
+            lines,
+            laid_out.tolist(),
+            dtype,
+        )
+    )
+    scenario = scenario.with_parameters(
+        {key: rng.normal(size=one.shape).astype(dtype) for key, one in scenario.parameters.items()}
+    )
+    model = Model(scenario)
+    key = scenario.layers[-1].key
+    rnn = nn.GRU(2, size)
+    module = getattr(nn, drawn.name)(*drawn.first, **drawn.options)
+    for one, start in ((rnn, ""), (module, f"{key}.")):
+        one.to(getattr(torch, dtype)).load_state_dict(
+            {part: torch.tensor(scenario.parameters[f"{start}{part}"]) for part in one.state_dict()}
+        )
+    logits = drawn.call(module, rnn(torch.tensor(scenario.batches[0].values))[0])
+    loss = nn.MSELoss(reduction="sum")(logits, logits.new_tensor(target))
+    loss.backward()
+    gradients = {part: one.grad.numpy() for part, one in rnn.named_parameters()}
+    gradients |= {f"{key}.{part}": one.grad.numpy() for part, one in module.named_parameters()}
+    unit = float(np.finfo(dtype).eps)
+    done = model.run_batch(0)
+    np.testing.assert_allclose(done.logits_by_row, logits.detach().numpy(), rtol=0, atol=2**14 * unit)
+    scale = max(1.0, loss.item(), *(float(np.abs(one).max()) for one in gradients.values()))
+    assert_are_torchs(model, loss.item(), gradients, units=2**12, gradient_units=int(2**14 * scale))
+
+
+# ── what else is said of them ────────────────────────────────────────────────────────────────────
+
+LETTERS = """
+vocabulary = ["a", "b", "c"]
+[input]
+text = ["abca", "bb"]
+[[layers]]
+module = "GRU"
+hidden_size = 4
+[[layers]]
+module = "Linear"
+[[layers]]
+module = "LogSoftmax"
+dim = -1
+[weights]
+seed = 1
+[target]
+text = ["bcab", "ca"]
+[loss]
+name = "NLLLoss"
+[display]
+dtype = "float64"
+"""
+PLAIN = LETTERS.replace('[[layers]]\nmodule = "LogSoftmax"\ndim = -1\n', "").replace(
+    "NLLLoss", "CrossEntropyLoss"
+)
+
+
+@pytest.mark.parametrize(
+    "options", ["", "ignore_index = 2", 'reduction = "sum"', 'over_time = "sum"', "factor = 0.5"]
+)
+def test_nll_of_a_log_softmax_is_the_cross_entropy(options: str) -> None:
+    found = []
+    for text, name in ((LETTERS, "NLLLoss"), (PLAIN, "CrossEntropyLoss")):
+        model = Model(read_text(text.replace(f'name = "{name}"', f'name = "{name}"\n{options}')))
+        found.append(model.backward(model.run_batch(0)))
+    assert found[0].loss == pytest.approx(found[1].loss, rel=1e-14)
+    for name, gradient in found[1].parameters.items():
+        np.testing.assert_allclose(found[0].parameters[name], gradient, rtol=0, atol=1e-14, err_msg=name)
+    assert_are_torchs(
+        Model(read_text(LETTERS.replace('"NLLLoss"', f'"NLLLoss"\n{options}'))),
+        found[1].loss,
+        found[1].parameters,
+        units=64,
+        gradient_units=256,
+    )
+
+
+def test_nll_of_what_is_no_logarithm_is_told() -> None:
+    assert remarks(read_text(LETTERS)) == []
+    (told,) = remarks(read_text(LETTERS.replace("LogSoftmax", "Softmax")))
+    assert "Softmax gives" in str(told)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("dim = 0", "`dim`: 0 is the axis of steps; expected -1 or 2, the features"),
+        ("dim = 1", "`dim`: 1 is the axis of rows; expected -1 or 2, the features"),
+        ("dim = -3", "`dim`: -3 is the axis of steps; expected -1 or 2, the features"),
+        ("dim = 3", "`dim`: found 3, expected -1 or 2, the features"),
+        ("", "`dim` is missing: expected -1 or 2, the features"),
+    ],
+)
+def test_another_axis_than_that_of_the_features_is_told_by_name(written: str, told: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        read_text(LETTERS.replace("dim = -1", written))
+    (problem,) = error.value.problems
+    assert str(problem.message) == told
+
+
+OPTIONS = {
+    "layer norm": 'module = "LayerNorm"\neps = 0.1\nbias = false',
+    "layer norm without parameters": 'module = "LayerNorm"\nelementwise_affine = false',
+    "identity": 'module = "Identity"',
+    "softmax": 'module = "Softmax"\ndim = 2',
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_module_made_in_memory_is_written_and_reads_back(name: str, tmp_path: Any) -> None:
+    text = LETTERS.replace('module = "LogSoftmax"\ndim = -1', OPTIONS[name])
+    scenario = complete(read_text(text))
+    write_scenario(replace(scenario, path=None, file_text=None, origins=Origins()), tmp_path / "written.toml")
+    back = read_text((tmp_path / "written.toml").read_text("utf-8"), tmp_path / "written.toml")
+    assert difference(scenario, back) is None
+    assert back.layers == scenario.layers
