@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from rnnstep.cells.cell import Cell, TorchCell
+    from rnnstep.cells.cell import Bias, Cell, TorchCell
 
 __all__ = ["BUILT_IN", "MODULES", "cell_for", "torch_cell"]
 
@@ -33,12 +33,14 @@ def torch_cell(module: str) -> TorchCell:
 
 
 @lru_cache(maxsize=64)
-def cell_for(module: str, *, nonlinearity: str = "tanh", bias: bool = True, proj_size: int = 0) -> Cell:
+def cell_for(module: str, *, nonlinearity: str = "tanh", bias: Bias = True, proj_size: int = 0) -> Cell:
     """Give the cell inside one of torch's modules: "LSTM" and "LSTMCell" have the same.
 
     Raises:
         KeyError: a module that torch does not have.
     """
+    from rnnstep.cells.cell import with_biases
+
     cell = torch_cell(module)
     given = {"nonlinearity": nonlinearity, "proj_size": proj_size}
-    return cell.make(bias=bias, **{name: given[name] for name in cell.options + cell.module_options})
+    return with_biases(cell.make(**{name: given[name] for name in cell.options + cell.module_options}), bias)

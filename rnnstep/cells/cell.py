@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from rnnstep.equations.program import Program, Shape
 from rnnstep.language import Text
+
+Bias = bool | Literal["ih"]
+"""Which biases a cell of torch's has: both, none, or the input's alone, as most books have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ class TorchCell:
 
     Attributes:
         name: "LSTM".
-        make: gives the cell; takes `bias` and those of the options below that change its equations.
+        make: gives the cell with both biases; takes those of the options below that change its equations.
         options: the arguments that both of torch's classes take beside those that all such classes take.
         module_options: the arguments that the module over time alone takes.
     """
@@ -143,14 +147,15 @@ def gated_parameters(gates: tuple[str, ...], output: str) -> dict[str, Shape]:
     return shapes
 
 
-def gated_stacks(gates: tuple[str, ...], *, bias: bool) -> tuple[Stack, ...]:
+def gated_stacks(gates: tuple[str, ...]) -> tuple[Stack, ...]:
     """Give torch's four parameters of a gated cell, their rows in the order of `gates`."""
-    kinds = {"weight_ih": "W_i", "weight_hh": "W_h"}
-    if bias:
-        kinds |= {"bias_ih": "b_i", "bias_hh": "b_h"}
+    kinds = {"weight_ih": "W_i", "weight_hh": "W_h", "bias_ih": "b_i", "bias_hh": "b_h"}
     return tuple(Stack(torch, tuple(part + gate for gate in gates)) for torch, part in kinds.items())
 
 
-def without_bias(program: Program) -> Program:
-    """Give the program of `bias=False`: every parameter `b_…` left out of its sum."""
-    return program.without(name for name in program.parameters if name.startswith("b_"))
+def with_biases(cell: Cell, bias: Bias) -> Cell:
+    """Give a cell that has both biases with those that are asked for; the others are left out of their sums."""
+    left_out = {True: (), False: ("bias_ih", "bias_hh"), "ih": ("bias_hh",)}[bias]
+    parts = [part for stack in cell.stacks if stack.torch in left_out for part in stack.parts]
+    stacks = tuple(stack for stack in cell.stacks if stack.torch not in left_out)
+    return replace(cell, program=cell.program.without(parts), stacks=stacks) if parts else cell

@@ -10,7 +10,6 @@ from rnnstep.cells.cell import (
     TorchCell,
     gated_parameters,
     gated_stacks,
-    without_bias,
 )
 from rnnstep.equations.program import program
 from rnnstep.language import Text
@@ -67,7 +66,7 @@ WORDS = CellWords(
 )
 
 
-def gru(*, bias: bool = True) -> Cell:
+def gru() -> Cell:
     """Give the cell of `torch.nn.GRU`."""
     equations = program(
         EQUATIONS,
@@ -77,8 +76,8 @@ def gru(*, bias: bool = True) -> Cell:
     )
     return Cell(
         "GRU",
-        equations if bias else without_bias(equations),
-        gated_stacks(GATES, bias=bias),
+        equations,
+        gated_stacks(GATES),
         gates=("r", "z"),
         bound=OutputBound(1.0, "(1 − z) ⊙ n + z ⊙ h_prev", is_from_first=True),  # between n and the h before
         words=WORDS,

@@ -13,7 +13,6 @@ from rnnstep.cells.cell import (
     TorchCell,
     gated_parameters,
     gated_stacks,
-    without_bias,
 )
 from rnnstep.equations.program import program
 from rnnstep.language import Text
@@ -67,11 +66,11 @@ PROJECTED_WORDS = replace(
 )
 
 
-def lstm(*, bias: bool = True, proj_size: int = 0) -> Cell:
+def lstm(*, proj_size: int = 0) -> Cell:
     """Give the cell of `torch.nn.LSTM`; with `proj_size` > 0, with its projection `W_hr`."""
     output = "proj_size" if proj_size else "hidden_size"
     parameters = gated_parameters(GATES, output)
-    stacks = gated_stacks(GATES, bias=bias)
+    stacks = gated_stacks(GATES)
     if proj_size:
         parameters["W_hr"] = ("proj_size", "hidden_size")
         stacks += (Stack("weight_hr", ("W_hr",)),)
@@ -83,7 +82,7 @@ def lstm(*, bias: bool = True, proj_size: int = 0) -> Cell:
     )
     return Cell(
         "LSTM",
-        equations if bias else without_bias(equations),
+        equations,
         stacks,
         gates=("i", "f", "o"),
         bound=None if proj_size else OutputBound(1.0, "o ⊙ tanh(c)"),  # both factors are within it

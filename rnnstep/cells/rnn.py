@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnnstep.cells.cell import Cell, CellWords, OutputBound, Stack, TorchCell, without_bias
+from rnnstep.cells.cell import Cell, CellWords, OutputBound, Stack, TorchCell
 from rnnstep.equations.program import program
 from rnnstep.language import Text
 
@@ -24,7 +24,7 @@ ACTIVATIONS = {
 }
 
 
-def rnn(*, nonlinearity: str = "tanh", bias: bool = True) -> Cell:
+def rnn(*, nonlinearity: str = "tanh") -> Cell:
     """Give the cell of `torch.nn.RNN`; `nonlinearity` is "tanh" or "relu"."""
     equations = program(
         EQUATIONS.format(nonlinearity=nonlinearity),
@@ -41,8 +41,8 @@ def rnn(*, nonlinearity: str = "tanh", bias: bool = True) -> Cell:
     biases = (Stack("bias_ih", ("b_ih",)), Stack("bias_hh", ("b_hh",)))
     return Cell(
         "RNN",
-        equations if bias else without_bias(equations),
-        stacks + biases if bias else stacks,
+        equations,
+        stacks + biases,
         bound=OutputBound(1.0, "tanh(a)") if nonlinearity == "tanh" else None,
         words=CellWords({**WORDS, "h": ACTIVATIONS[nonlinearity]}),
     )

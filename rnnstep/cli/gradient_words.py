@@ -125,7 +125,7 @@ def bias_words(back: BackwardPass, key: str) -> Text | None:
     if block.kind != "recurrent":
         return None
     recurrent = back.scenario.recurrent_of(block)
-    if recurrent.is_own or not recurrent.bias:
+    if recurrent.is_own or recurrent.bias is not True:
         return None
     ih, hh = (
         next(where.torch for where in block.kept_in.values() if kind in where.torch)

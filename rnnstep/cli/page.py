@@ -167,7 +167,7 @@ def _words_of_module(recurrent: Recurrent) -> str:
     words += [f"proj_size={recurrent.proj_size}"] if recurrent.proj_size else []
     words += ["bidirectional"] if recurrent.bidirectional else []
     words += ["batch_first"] if recurrent.batch_first else []
-    words += [] if recurrent.bias else ["bias=False"]
+    words += {True: [], False: ["bias=False"], "ih": ['bias="ih"']}[recurrent.bias]
     words += [] if recurrent.between is None else [f"dropout={recurrent.between.p:g} ({recurrent.mode})"]
     return f"{recurrent.module}({', '.join(words)})"
 

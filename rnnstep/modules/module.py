@@ -181,6 +181,11 @@ class NetworkModule(ABC):
         return ()
 
     @property
+    def drawn(self) -> tuple[Parameter, ...]:
+        """What torch's constructor makes and draws: its parameters, and those that it is not left with."""
+        return self.parameters
+
+    @property
     def reads_final_state(self) -> bool:
         """Whether it reads where each row ended, rather than every step."""
         return False

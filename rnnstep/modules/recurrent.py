@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any, Literal
 
 from rnnstep.cells import cell_for, torch_cell
-from rnnstep.cells.cell import Cell, CellWords, Stack
+from rnnstep.cells.cell import Bias, Cell, CellWords, Stack
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Line, Name
@@ -30,6 +30,7 @@ class Recurrent(NetworkModule):
     Attributes:
         module: "RNNCell", "RNN", "LSTMCell", "LSTM", "GRUCell", "GRU", or the name of an own cell.
         own: a [cell.NAME] of the file; None of torch's.
+        bias: `"ih"` is no word of torch's: one bias, as most books have it.
         key: what it is called, and stands before its parameters: "encoder"; "" of the only one without a name.
         is_alone: whether there is no other recurrent module, so that places leave its name out.
     """
@@ -41,7 +42,7 @@ class Recurrent(NetworkModule):
     hidden_size: int
     num_layers: int = 1
     nonlinearity: str = "tanh"
-    bias: bool = True
+    bias: Bias = True
     batch_first: bool = False
     dropout: float = 0.0
     bidirectional: bool = False
@@ -171,6 +172,16 @@ class Recurrent(NetworkModule):
             for stack, shape in zip(self.cell.stacks, self.shapes_of(layer).values(), strict=True)
         )
 
+    @property
+    def has_one_bias(self) -> bool:
+        """Whether there is the input's bias alone, `bias = "ih"`: torch's other one is zeros, and is not learnt."""
+        return self.bias == "ih"
+
+    @property
+    def drawn(self) -> tuple[Parameter, ...]:
+        """What torch's constructor draws: of one bias the other, too."""
+        return replace(self, bias=True).parameters if self.has_one_bias else self.parameters
+
     def _parameter(self, stack: Stack, shape: Shape, layer: int, suffix: str) -> Parameter:
         part_shapes = self._parts(layer)
         heights = [part_shapes[part][0] if part_shapes[part] else 1 for part in stack.parts]
@@ -213,7 +224,7 @@ class Recurrent(NetworkModule):
             "num_layers": (self.num_layers, 1),
             "dropout": (self.between.p if self.between is not None and not self.has_masks else 0.0, 0.0),
             "nonlinearity": (self.nonlinearity, "tanh"),
-            "bias": (self.bias, True),
+            "bias": (bool(self.bias), True),
             "batch_first": (self.batch_first, False),
             "bidirectional": (self.bidirectional, False),
             "proj_size": (self.proj_size, 0),
@@ -225,7 +236,7 @@ class Recurrent(NetworkModule):
         """The arguments that a layer, or a cell, is given beside its sizes: `bias`, and those that only some take."""
         name = self.module.removesuffix("Cell")
         taken = torch_cell(name).options_of(f"{name}Cell" if is_cell else name)
-        return {"bias": self.bias, **{option: getattr(self, option) for option in taken}}
+        return {"bias": bool(self.bias), **{option: getattr(self, option) for option in taken}}
 
     # ── blocks ───────────────────────────────────────────────────────────────────────
 

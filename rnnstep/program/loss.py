@@ -131,15 +131,19 @@ def gradient_lines(source: ProgramSource) -> Iterator[str]:
         yield f"for name, values in {parameters}.items():"
         yield f'    print(f"{before}{{name}}.grad", values.grad, sep="\\n")'
     if len(modules) > 1 and not source.scenario.has_own_cells:
-        yield from _printed("model", "{name}")
+        yield from _printed(source, "model", "{name}")
         return
     for module in modules:
-        yield from _printed(module, f"{module}.{{name}}")
+        yield from _printed(source, module, f"{module}.{{name}}")
 
 
-def _printed(module: str, name: str) -> Iterator[str]:
+def _printed(source: ProgramSource, module: str, name: str) -> Iterator[str]:
     yield f"for name, parameter in {module}.named_parameters():"
-    yield f'    print(f"{name}.grad", parameter.grad, sep="\\n")'
+    line = f'print(f"{name}.grad", parameter.grad, sep="\\n")'
+    if any(each.recurrent.has_one_bias for each in source.each_recurrent):
+        yield "    if parameter.requires_grad:"
+        line = f"    {line}"
+    yield f"    {line}"
 
 
 def _cleared(source: ProgramSource, modules: list[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from rnnstep.program.own_cell import cell_lines, module_name, safe
 from rnnstep.program.source import ProgramSource, indented
 from rnnstep.scenario.model import Floats
 from rnnstep.scenario.modules import idle_dropout
-from rnnstep.scenario.weights.parameters import parameter_shapes, parameters_of
+from rnnstep.scenario.weights.parameters import parameter_shapes
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights
 from rnnstep.scenario.weights.state_dicts import take
 
@@ -58,6 +58,14 @@ def _written(source: ProgramSource) -> Iterator[str]:
     loaded = _from_file(source)
     if loaded is not None:
         yield from loaded.lines
+    for each in source.each_recurrent:
+        if each.recurrent.has_one_bias:
+            yield source.comment(
+                Text("one bias, as most books have it: the other one is zeros, and is not learnt")
+            )
+            yield f"for name, values in {each.module}.named_parameters():"
+            yield '    if name.startswith("bias_hh"):'
+            yield "        values.requires_grad_(False).zero_()"
     known = {**_from_seed(source), **(loaded.values if loaded is not None else {})}
     for name, values in source.scenario.parameters.items():
         if name not in known or not np.array_equal(known[name], values, equal_nan=True):
@@ -176,7 +184,7 @@ def _from_seed(source: ProgramSource) -> Mapping[str, Floats]:
     weights, scenario = source.origins.weights, source.scenario
     if weights.seed is None:
         return {}
-    drawn = seeded_weights(weights.seed, parameters_of(scenario.layers))
+    drawn = seeded_weights(weights.seed, scenario.layers)
     return {name: rounded(values, weights.round, scenario.dtype) for name, values in drawn.items()}
 
 
@@ -246,23 +254,16 @@ def _safetensors(source: ProgramSource, name: str) -> _Loaded:
     return _Loaded(lines, values)
 
 
-def _keys_in(source: ProgramSource, path: Path) -> dict[str, str]:
+def _keys_in(source: ProgramSource, path: Path) -> Mapping[str, str]:
     """Give the file's key of each parameter, as reading the scenario found them."""
     from safetensors import safe_open
 
     scenario = source.scenario
     with safe_open(path, framework="numpy") as file:
         shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
-    asked: list[str] = []
-
-    def note(key: str) -> Any:
-        asked.append(key)
-        return np.zeros(())
-
     prefix = source.origins.weights.prefixes
     wanted = parameter_shapes(scenario.layers)
-    taken = take(shapes, note, wanted, prefix, scenario.dtype)
-    return dict(zip(taken.values, asked, strict=True))
+    return take(shapes, lambda _: np.zeros(()), wanted, prefix, scenario.dtype).keys
 
 
 def _module_of(name: str) -> str:
@@ -281,4 +282,7 @@ def _layers(source: ProgramSource) -> Iterator[str]:
     yield '    names = {name: name.replace("_l0", f"_l{k}") for name in layer.state_dict()}'
     given = f"{source.module}.state_dict()"
     yield f"    layer.load_state_dict({{name: {given}[whole] for name, whole in names.items()}})"
+    if recurrent.has_one_bias:
+        yield "    for name, values in layer.named_parameters():"
+        yield '        values.requires_grad_(not name.startswith("bias_hh"))'
     yield f"    {layers}.append(layer)"

@@ -361,7 +361,8 @@ def _wiring(kind: str, layer: Mapping[str, Any]) -> Iterable[str]:
     """Give the keys of a layer that say what it reads."""
     options = KEYS.get(kind, ())
     own = [key for key in _WIRING if key in layer and key not in options]
-    tied = [key for key in ("weight", "bias") if isinstance(layer.get(key), str)]
+    is_tied = kind != RECURRENT  # of which `bias = "ih"` is an option
+    tied = [key for key in ("weight", "bias") if is_tied and isinstance(layer.get(key), str)]
     return (*own, *tied, *(["from"] if "from" in layer else []))
 
 

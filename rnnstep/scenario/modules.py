@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rnnstep.cells import MODULES, torch_cell
-from rnnstep.cells.cell import Cell
+from rnnstep.cells.cell import Bias, Cell
 from rnnstep.language import Text
 from rnnstep.modules.activations import LogSoftmax
 from rnnstep.modules.embedding import Embedding
@@ -112,7 +112,7 @@ def read_recurrent(
     values: dict[str, Any] = {
         "num_layers": table.integer("num_layers", 1, minimum=1),
         "nonlinearity": table.choice("nonlinearity", ("tanh", "relu"), "tanh"),
-        "bias": table.boolean("bias", default=True),
+        "bias": _bias(table),
         "batch_first": table.boolean("batch_first", default=False),
         "dropout": table.number("dropout", 0.0, minimum=0, maximum=1),
         "bidirectional": table.boolean("bidirectional", default=False),
@@ -152,6 +152,15 @@ def _refuse_options(table: Table, module: str, allowed: tuple[str, ...]) -> None
             table.problem(key, message)
         else:
             table.unknown(key, allowed)
+
+
+def _bias(table: Table) -> Bias:
+    """Give `bias`: torch's true or false, or "ih" for one bias."""
+    given = table.raw("bias") if table.has("bias") else True
+    if given is True or given is False or given == "ih":
+        return given
+    table.wrong("bias", Text('true, false, or "ih" for one bias, as most books have it'))
+    return True
 
 
 def _proj_size(table: Table, hidden_size: int | None) -> int:

@@ -82,7 +82,7 @@ def _recurrent(module: str, name: str, *, is_cell: bool) -> Iterator[TemplateLin
     if module.startswith("RNN"):
         yield '# nonlinearity = "relu"', Text("tanh without it")
     if module != OWN:
-        yield "# bias = false", None
+        yield '# bias = "ih"', Text("one bias, as most books have it; false: none")
     if is_cell:
         return
     yield "# num_layers = 2", None

@@ -128,13 +128,20 @@ class LearningSections(Page):
             for shape in weight_shapes(self._scenario)
         ]
         rows += self._table(lines)
-        with_bias = [one for one in self._scenario.recurrents if one.bias and not one.is_own]
+        with_bias = [one for one in self._scenario.recurrents if one.bias is True and not one.is_own]
         for words in _each_once(one.cell.words.biases for one in with_bias):
             rows += self._said(
                 words
                 or Text(
                     "bias_ih and bias_hh have the same gradient: both are added to the same sum. One would do; torch"
                     " keeps two, as cuDNN does."
+                )
+            )
+        if any(one.has_one_bias for one in self._scenario.recurrents):
+            rows += self._said(
+                Text(
+                    'One bias, as most books have it (`bias = "ih"`): torch\'s bias_hh is zeros with requires_grad = False.'
+                    " Of two an update would change the sum twice as much."
                 )
             )
         return rows

@@ -138,7 +138,7 @@ def _two_names(args: tuple[object, ...]) -> tuple[str, str]:
 
 
 def _grids(scene: Scene, sums: list[tuple[str, str, str]]) -> list[Piece]:
-    """The joined matrix and vector, the sum of the biases, and the sums themselves as the trace has them."""
+    """The joined matrix and vector, the sum of the biases (of one bias itself), and the sums themselves as the trace has them."""
     known, parameters = scene.known, scene.block.parameters
     assert known is not None
     suffixes = [name.partition("_")[2] for name, _, _ in sums]  # "" of an RNN, else the gate's letter
@@ -160,7 +160,8 @@ def _grids(scene: Scene, sums: list[tuple[str, str, str]]) -> list[Piece]:
     ]
     if all(both):
         bias = np.concatenate([np.sum(pair, axis=0) for pair in both])
-        found += ["+", Grid("b_ih+b_hh", bias, bias.shape, "weight", weight, focus=focus, centre=centre)]
+        name = "b_ih+b_hh" if len(both[0]) > 1 else "b_ih"
+        found += ["+", Grid(name, bias, bias.shape, "weight", weight, focus=focus, centre=centre)]
     return [*found, "=", Grid("a", total, (len(matrix),), "state", state, focus=focus, centre=centre)]
 
 

@@ -194,6 +194,13 @@ weights = {seed = 1}
 target = {values = [[[1.0], [0.0]], [[0.0], [1.0]]]}
 loss = {name = "BCEWithLogitsLoss", reduction = "sum"}
 """,
+    "one bias, trained": """
+input = {random = {shape = [2, 1, 2], seed = 1}}
+recurrent = {module = "GRU", hidden_size = 1, bias = "ih"}
+weights = {seed = 1}
+target = {values = [[[1.0]], [[0.0]]]}
+training = {optimizer = "SGD", lr = 0.1}
+""",
     "states that are not reset": """
 input = {random = {shape = [2, 1, 1], seed = 1}}
 recurrent = {module = "RNN", hidden_size = 1}

@@ -225,6 +225,8 @@ def _named(id_: str, way: tuple[str, ...], pattern: Pattern) -> str:
 def _without_bias(*, of_x: bool, of_h: bool) -> Rewriting:
     def rewriting(pattern: Pattern) -> Lines:
         lines = pattern.lines
+        if not any(_partner(name) in pattern.biases for name in pattern.biases):
+            return lines  # the only one: that is `no_bias`
         for name, parts in pattern.sums(of_x=of_x, of_h=of_h):
             kept = [part for part in parts if not pattern.is_bias(part)]
             lines = replaced(lines, name, total(kept))

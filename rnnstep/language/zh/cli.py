@@ -134,6 +134,7 @@ TABLE = {
     "tanh without it": "不写则为 tanh",
     "output then has both directions' sizes: add [linear]": "output 会把两个方向拼起来：请加上 [linear]",
     "input and output are (B, T, …)": "输入和 output 为 (B, T, …)",
+    "one bias, as most books have it; false: none": "只有一个偏置，和多数教材一样；false：没有",
     "h is projected to this size": "h 投影到这个大小",
     "after it, on every step": "接在后面，每个时间步都用",
     "what torch gives after torch.manual_seed(0)": "torch.manual_seed(0) 之后 torch 给出的值",

@@ -10,6 +10,9 @@ TABLE = {
     "each {axes}": "每一批 {axes}",
     "a row that is over keeps its state": "已结束的行保持原来的状态",
     "one module a layer, so that dropout's masks can stand between them": "每层一个模块，中间才放得下 dropout 掩码",
+    "one bias, as most books have it: the other one is zeros, and is not learnt": (
+        "只有一个偏置，和多数教材一样：另一个为零，不参与学习"
+    ),
     "filled up with 0": "用 0 补齐",
     "the rows that are kept apart come first in it": "排在最前面的行留作测试",
     "before training": "训练之前",

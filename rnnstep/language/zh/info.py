@@ -115,6 +115,10 @@ TABLE = {
     "bias_ih and bias_hh have the same gradient: both are added to the same sum. One would do; torch keeps two, as cuDNN does.": (
         "bias_ih 与 bias_hh 的梯度相同：两者加在同一个和里。其实一个就够；torch 与 cuDNN 一样保留两个。"
     ),
+    'One bias, as most books have it (`bias = "ih"`): torch\'s bias_hh is zeros with requires_grad = False.'
+    " Of two an update would change the sum twice as much.": (
+        '只有一个偏置，和多数教材一样（`bias = "ih"`）：torch 的 bias_hh 为零，且 requires_grad = False。若有两个，一次更新对和的改变就是两倍。'
+    ),
     "Training, in torch's words": "训练（用 torch 的说法）",
     "sets every gradient to zero: backward adds to what is there": "把所有梯度清零：backward 是在已有的梯度上累加",
     "adds ∂loss/∂W to W.grad, for every parameter W": "对每个参数 W，把 ∂loss/∂W 加到 W.grad",

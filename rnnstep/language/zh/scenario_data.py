@@ -163,6 +163,12 @@ TABLE = {
     ),
     "`{name}`: there is no [{module}] in this scenario": "`{name}`：这个场景没有 [{module}]",
     "`{name}`: this module has no bias (`bias = false`)": "`{name}`：此模块没有偏置（`bias = false`）",
+    '`{name}`: with `bias = "ih"` there is one bias; this one is zeros': (
+        '`{name}`：`bias = "ih"` 时只有一个偏置，这一个为零'
+    ),
+    '`file`: {key} is not zeros; with `bias = "ih"` there is one bias': (
+        '`file`：{key} 不为零；`bias = "ih"` 时只有一个偏置'
+    ),
     "`{name}`: given twice, under another name too": "`{name}`：重复给出，另一个名称下已有",
     "`{name}`: found shape {found}, expected {expected}, that is {words}": (
         "`{name}`：形状是 {found}，应为 {expected}，即 {words}"

@@ -44,7 +44,6 @@ def whole_module(recurrent: Recurrent, parameters: Parameters) -> Module:
     Of tensors the module works on these very ones.
     """
     suffix, before = "_l0" if recurrent.is_cell else "", recurrent.before_names
-    own = {f"{one.name.removeprefix(before)}{suffix}": parameters[one.name] for one in recurrent.parameters}
     made = _constructor(recurrent, is_cell=False)(
         recurrent.input_size,
         recurrent.hidden_size,
@@ -54,7 +53,9 @@ def whole_module(recurrent: Recurrent, parameters: Parameters) -> Module:
         device="meta",
         **recurrent.own_arguments(is_cell=False),
     )
-    return _filled(made, own)
+    return _recurrent(
+        made, {name: before + name.removesuffix(suffix) for name in made.state_dict()}, parameters
+    )
 
 
 def layer_module(recurrent: Recurrent, layer: int, parameters: Parameters) -> Module:
@@ -68,7 +69,7 @@ def layer_module(recurrent: Recurrent, layer: int, parameters: Parameters) -> Mo
     )
     before = recurrent.before_names
     names = {name: before + name.replace("_l0", f"_l{layer}") for name in made.state_dict()}
-    return _filled(made, {name: parameters[kept] for name, kept in names.items()})
+    return _recurrent(made, names, parameters)
 
 
 def plain_module(description: NetworkModule, parameters: Parameters) -> Module:
@@ -134,7 +135,35 @@ def one_layer(recurrent: Recurrent, block: Block, parameters: Parameters, *, is_
         name: recurrent.torch_name(name.removesuffix("_l0"), block.layer, block.direction)
         for name in made.state_dict()
     }
-    return _filled(made, {name: parameters[kept] for name, kept in names.items()})
+    return _recurrent(made, names, parameters)
+
+
+def _recurrent(made: Module, names: Mapping[str, str], parameters: Parameters) -> Module:
+    """Fill a recurrent module: under torch's names what the scenario has under its own.
+
+    Of one bias the other is zeros that autograd does not follow: torch's modules have both or none.
+    """
+    known = {name: parameters[kept] for name, kept in names.items() if kept in parameters}
+    _filled(made, known | {name: _no_bias(made, name, known) for name in names if name not in known})
+    for name in names:
+        if name not in known:
+            made.get_parameter(name).requires_grad_(False)
+    return made
+
+
+def _no_bias(made: Module, name: str, known: Parameters) -> Tensor:
+    """Zeros in the place of the other bias.
+
+    Raises:
+        KeyError: The parameter is another one, and has to be there.
+    """
+    import torch
+
+    if not name.startswith("bias_hh"):
+        raise KeyError(name)
+    first = known[name.replace("bias_hh", "bias_ih")]
+    dtype = first.dtype if isinstance(first, torch.Tensor) else tensor(first).dtype
+    return torch.zeros(made.get_parameter(name).shape, dtype=dtype)
 
 
 def _constructor(recurrent: Recurrent, *, is_cell: bool) -> Any:

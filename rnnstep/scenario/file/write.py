@@ -400,7 +400,7 @@ class _Writer:
         table: dict[str, str] = {}
         drawn: Mapping[str, Array] = {}
         if origin.seed is not None:
-            found = seeded_weights(origin.seed, parameters)
+            found = seeded_weights(origin.seed, scenario.layers)
             drawn = {name: rounded(array, origin.round, scenario.dtype) for name, array in found.items()}
             table["seed"] = str(origin.seed)
             if origin.round is not None:

@@ -7,11 +7,12 @@ until every part of a parameter has its values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
+from rnnstep.cells.cell import Bias
 from rnnstep.language import Text
 from rnnstep.modules.module import NetworkModule, Parameter
 from rnnstep.modules.recurrent import Recurrent
@@ -57,7 +58,7 @@ def read_weights(
         return NOTHING
     pending = None
     if seed is not None:
-        pending = _take_seed(table, seed, parameters, given, dtype)
+        pending = _take_seed(table, seed, layers, parameters, given, dtype)
     elif table.has("file"):
         from rnnstep.scenario.weights.weight_files import (
             read_weight_file,  # and with it zipfile and pickletools
@@ -87,11 +88,11 @@ def _read_arrays(
 ) -> Parts:
     """Read all arrays that stand in the table, under whatever name."""
     accepted = accepted_names(layers)
-    has_bias = all(layer.bias for layer in layers if isinstance(layer, Recurrent))
+    biases = {layer.bias for layer in layers if isinstance(layer, Recurrent)}
     given: Parts = {}
     for holder, key, name in _array_keys(table, modules):
         if name not in accepted:
-            holder.problem(key, _unknown(name, accepted, parameters, modules, has_bias=has_bias))
+            holder.problem(key, _unknown(name, accepted, parameters, modules, biases))
             continue
         parameter, part = accepted[name]
         array = holder.array(key)
@@ -131,13 +132,15 @@ def _unknown(
     accepted: Mapping[str, tuple[Parameter, int | None]],
     parameters: Mapping[str, Parameter],
     modules: tuple[str, ...],
-    *,
-    has_bias: bool,
+    biases: Collection[Bias],
 ) -> Text:
     module = name.partition(".")[0]
     if module in modules and not any(known.startswith(module) for known in parameters):
         return Text("`{name}`: there is no [{module}] in this scenario", name=name, module=module)
-    is_bias = name.rpartition(".")[2].startswith(("bias_", "b_")) and not has_bias
+    own = name.rpartition(".")[2]
+    if own.startswith(("bias_hh", "b_h")) and "ih" in biases:
+        return Text('`{name}`: with `bias = "ih"` there is one bias; this one is zeros', name=name)
+    is_bias = own.startswith(("bias_", "b_")) and False in biases
     if is_bias or (name == f"{module}.bias" and f"{module}.weight" in parameters):
         return Text("`{name}`: this module has no bias (`bias = false`)", name=name)
     guess = closest(name, [*accepted, *SOURCES])
@@ -168,13 +171,14 @@ def _read_seed(table: Table) -> int | None:
 def _take_seed(
     table: Table,
     seed: int,
+    layers: Sequence[NetworkModule],
     parameters: Mapping[str, Parameter],
     given: Parts,
     dtype: np.dtype[np.floating],
 ) -> Pending | None:
     """Put what the seed gives where nothing is given yet; give what only torch can draw."""
     decimals = table.integer("round", minimum=0, maximum=MOST_DECIMALS)
-    drawn = seeded_weights(seed, parameters)
+    drawn = seeded_weights(seed, layers)
     _fill(given, {name: rounded(values, decimals, dtype) for name, values in drawn.items()}, parameters)
     names = tuple(name for name in parameters if name not in given)
     if not names:

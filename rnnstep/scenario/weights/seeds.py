@@ -10,13 +10,13 @@ numbers it takes does not, so that all that is drawn after it can be drawn here.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.modules.module import Filled, Normal, Parameter, Uniform
+from rnnstep.modules.module import Filled, NetworkModule, Normal, Uniform
 
 SMALLEST_SEED: Final = -(2**63)  # what torch.manual_seed takes
 LARGEST_SEED: Final = 2**64 - 1
@@ -56,26 +56,31 @@ class TorchGenerator:
             self._bits.random_raw(min(_AT_ONCE, count - start), output=False)
 
 
-def seeded_weights(seed: int, parameters: Mapping[str, Parameter]) -> dict[str, NDArray[np.float32]]:
+def seeded_weights(seed: int, layers: Iterable[NetworkModule]) -> dict[str, NDArray[np.float32]]:
     """Draw as `torch.manual_seed(seed)`, then constructing the modules, does.
 
     Args:
         seed: From `SMALLEST_SEED` to `LARGEST_SEED`.
-        parameters: All of them in torch's order; each says how it is drawn.
+        layers: The modules in the order in which they are constructed; each says what is drawn, and how.
 
     Returns:
-        Everything but what is drawn normal.
+        Every parameter of theirs under torch's name, but what is drawn normal.
     """
     generator = TorchGenerator(seed)
     drawn: dict[str, NDArray[np.float32]] = {}
-    for name, parameter in parameters.items():
-        match parameter.first:
-            case Uniform(bound=bound):
-                drawn[name] = generator.uniform(parameter.shape, bound)
-            case Filled(value=value):
-                drawn[name] = np.full(parameter.shape, value, np.float32)
-            case Normal():
-                generator.skip_normal(math.prod(parameter.shape))
+    for layer in layers:
+        kept = {parameter.name for parameter in layer.parameters}
+        for parameter in layer.drawn:
+            match parameter.first:
+                case Uniform(bound=bound):
+                    values = generator.uniform(parameter.shape, bound)
+                case Filled(value=value):
+                    values = np.full(parameter.shape, value, np.float32)
+                case Normal():
+                    generator.skip_normal(math.prod(parameter.shape))
+                    continue
+            if parameter.name in kept:
+                drawn[parameter.name] = values
     return drawn
 
 

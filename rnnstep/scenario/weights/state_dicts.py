@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +26,7 @@ class Taken:
     """What a state_dict gave: values under the scenario's names, and what was wrong."""
 
     values: Mapping[str, Floats]
+    keys: Mapping[str, str]  # of each of these that the file has, its key there
     missing: tuple[str, ...]  # what the file has not; `not_held` says so
     problems: tuple[Text, ...]
 
@@ -37,6 +38,7 @@ class _Search:
     available: Mapping[str, Shape]
     wanted: Mapping[str, Shape]
     found: dict[str, str] = field(default_factory=dict)  # wanted name → key in the file
+    second_biases: list[str] = field(default_factory=list)  # keys of what is zeros where there is one bias
     problems: list[Text] = field(default_factory=list)
 
 
@@ -53,7 +55,7 @@ def take(
     What stands before a parameter's own name (`rnn.`, `model.decoder.`) is found
     from the names, then from the shapes; what more than one module of the file
     could be is a problem, and so is a parameter of the recurrent module that the
-    scenario's has not. A bias whose partner alone is given is zeros.
+    scenario's has not; but of one with `bias = "ih"` the other bias may be there as zeros. A bias whose partner alone is given is zeros.
 
     Args:
         available: Name and shape of each tensor in the file.
@@ -87,7 +89,12 @@ def take(
             search.problems.append(_wrong(key, available[key], name, shape))
         else:
             values[name] = as_dtype(load(key), dtype)
-    return Taken(values, tuple(missing), tuple(search.problems))
+    for key in search.second_biases:
+        if np.any(load(key)):
+            text = Text('`file`: {key} is not zeros; with `bias = "ih"` there is one bias', key=shown(key))
+            search.problems.append(text)
+    keys = {name: key for name, key in search.found.items() if name in values}
+    return Taken(values, keys, tuple(missing), tuple(search.problems))
 
 
 def not_held(names: Iterable[str]) -> Text:
@@ -152,6 +159,11 @@ def _find_recurrent(search: _Search, module: str, given: str | None) -> str | No
         for key in search.available
         if key not in used and key.startswith(prefix) and _OF_RECURRENT.fullmatch(key[len(prefix) :])
     ]
+    if any(name.startswith("bias_ih") for name in names) and not any(
+        name.startswith("bias_hh") for name in names
+    ):
+        search.second_biases += [key for key in others if _is_second_bias(search, key, used)]
+        others = [key for key in others if key not in search.second_biases]
     if others:
         search.problems.append(
             Text(
@@ -161,6 +173,12 @@ def _find_recurrent(search: _Search, module: str, given: str | None) -> str | No
             )
         )
     return prefix
+
+
+def _is_second_bias(search: _Search, key: str, used: Collection[str]) -> bool:
+    """Whether a tensor is the other bias beside one that was found, and as long."""
+    first = key.replace("bias_hh", "bias_ih")
+    return first != key and first in used and search.available[first] == search.available[key]
 
 
 def _prefixes_of(available: Iterable[str], names: list[str]) -> list[str]:
