@@ -89,7 +89,7 @@ class Calculation:
         self.reading = reading or Rounded(decimals)
         self._dividing = dividing or reading or Rounded(decimals, keeps=True)
         self.no_doubts: Doubts = np.zeros(self.batch.num_rows, np.bool_)
-        self._alive = self.batch.axis.alive()
+        self._alive = {name: one.axis.alive() for name, one in self.batch.sequences.items()}
         self._inside = inside
         self._steps: dict[tuple[Phase, str, int], Step] = {}
         self.lines: LinesByHand = LinesByHand(slip, None if base is None else base.lines)
@@ -367,11 +367,12 @@ class Calculation:
 
     def _all_steps(self, wire: Wire) -> range:
         """The steps of which a wire that brings all of them does."""
-        return self.batch.axis.all_steps(self.done.by_key[wire.block].extent)
+        return self.done.axis(wire.block).all_steps(self.done.by_key[wire.block].extent)
 
     def given(self, key: str, t: int, name: str | None = None) -> Fed:
         """What a block gives at a step; of states zeros in rows that are over."""
-        block, live = self.done.by_key[key], self.is_live(t)
+        block = self.done.by_key[key]
+        live = self.is_live(block, t)
         name = name or block.output
         if block.program.states and t not in self.slip.order(self, block):  # no row comes that far
             return point(np.zeros((self.batch.num_rows, *block.program.states[name]))), self.no_doubts
@@ -398,13 +399,14 @@ class Calculation:
 
     def order(self, block: Block) -> range:
         """The steps of a recurrent block in the order in which they are computed."""
-        return self.batch.axis.order(block.direction)
+        return self.done.axis(block.key).order(block.direction)
 
-    def is_live(self, t: int) -> NDArray[np.bool_]:
-        """Which rows take part in a step, (B,)."""
-        if self._alive is None or self.slip.walks_padding:
+    def is_live(self, block: Block, t: int) -> NDArray[np.bool_]:
+        """Which rows take part in a block's step, (B,)."""
+        alive = self._alive[block.sequence]
+        if alive is None or self.slip.walks_padding:
             return ~self.no_doubts
-        return np.asarray(self._alive[t])
+        return np.asarray(alive[t])
 
     def before(self, block: Block, state: str, t: int) -> Fed:
         """A state before a step: after the step computed before, or the first one; a row that is over keeps its own."""
@@ -412,7 +414,7 @@ class Calculation:
         if step is None:
             return self.slip.initial(self, block, state), self.no_doubts
         order = self.slip.order(self, block)
-        live = self.is_live(order[order.index(t) - 1])
+        live = self.is_live(block, order[order.index(t) - 1])
         value, doubts = step.values[state], step.doubts[state]
         if live.all():
             return value, doubts
@@ -429,12 +431,12 @@ class Calculation:
         block = self.done.by_key[key]
         last = self.slip.order(self, block)[-1]
         step = self.step("forward", key, last)
-        if block.direction == "backward" or self.is_live(last).all():
+        if block.direction == "backward" or self.is_live(block, last).all():
             return step.values[state], step.doubts[state]
         low, high = (np.array(bound) for bound in step.values[state])
         doubts = step.doubts[state].copy()
         for row in range(self.batch.num_rows):
-            step = self.step("forward", key, self.batch.axis.final_step(block.direction, row))
+            step = self.step("forward", key, self.done.axis(key).final_step(block.direction, row))
             low[row], high[row] = (bound[row] for bound in step.values[state])
             doubts[row] = step.doubts[state][row]
         return (low, high), doubts
@@ -492,7 +494,7 @@ class Calculation:
         step.take(name, (forward.values[name], forward.doubts.get(name, self.no_doubts)))
 
     def _live_rows(self, value: Any, t: int, block: Block) -> Any:
-        live = self.is_live(t)
+        live = self.is_live(block, t)
         if live.all() or block.kind != "recurrent" or not isinstance(value, tuple):
             return value
         return tuple(np.where(live[:, None], bound, 0.0) for bound in value)
@@ -516,8 +518,9 @@ class Calculation:
 
     def _sent_back(self, part: Part, t: int) -> Fed:
         """What one reader sends back along its wire to what it read of a step, (B, n)."""
-        axis, extent = self.batch.axis, self.done.by_key[part.reader].extent
-        step = self.step("backward", part.reader, axis.end if extent.is_single else t)
+        extent = self.done.by_key[part.reader].extent
+        end = self.done.axis(part.reader).end
+        step = self.step("backward", part.reader, end if extent.is_single else t)
         value, doubts = step.values[f"{D}{part.name}"], step.doubts[f"{D}{part.name}"]
         if part.wire.when is When.ALL:
             steps, rows = self._all_steps(part.wire), self.batch.num_rows
@@ -528,6 +531,7 @@ class Calculation:
             is_here = np.zeros(np.shape(value[0]), np.bool_)
             for one in self.done.graph.origins(part.reader, part.name):
                 direction = self.done.by_key[one.wire.block].direction
+                axis = self.done.axis(one.wire.block)
                 ends = [t == axis.final_step(direction, row) for row in range(self.batch.num_rows)]
                 is_here[:, one.start : one.stop] = np.array(ends)[:, None]
             value = np.where(is_here, value[0], 0.0), np.where(is_here, value[1], 0.0)

@@ -216,7 +216,7 @@ class _Search:
 
     def _all_steps(self) -> int:
         place = self.sheet.targets[self.number].parts[0].place
-        return self.sheet.learning.epoch(place.epoch).forward(place.batch).batch.num_steps
+        return self.sheet.learning.epoch(place.epoch).forward(place.batch).batch.longest
 
     # ── candidates ───────────────────────────────────────────────────────────────────
 

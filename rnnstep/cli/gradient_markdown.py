@@ -93,7 +93,7 @@ def _states(found: Gradients, index: int, key: str, name: str, page: TextPage) -
     torch = None if compared is None else compared.states[key][name]
     sign = state_tag(found, index, key, name, page)
     for t in steps_back(back, key):
-        rows = back.live_rows(t)
+        rows = back.live_rows(key, t)
         for row in range(whole.shape[1]) if rows is None else rows.tolist():
             label = f"`{state_label(name, t, row, whole.shape[1], page)}`"
             norm = number(norm_of(whole[t, row]), page.decimals, alphabet=page.alphabet)

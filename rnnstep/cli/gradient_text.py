@@ -101,7 +101,7 @@ def _loss(found: Gradients, index: int, page: TextPage) -> Iterator[str]:
         for line in back.done.by_key[key].program.lines:
             yield spelt(f"  {write_line(line, SOURCE if page.alphabet.is_ascii else BLACKBOARD)}", page)
     loss = back.done.by_key["loss"]
-    each, steps = loss.output, range(len(back.batch.axis.all_steps(loss.extent)))
+    each, steps = loss.output, range(len(back.done.axis("loss").all_steps(loss.extent)))
     label = max(len(each), len("loss"))
     if back.batch.num_rows == 1 and 1 < len(steps) <= MOST_SHOWN:
         values = [float(back.done.value("loss", each, t)[0, 0]) for t in steps]
@@ -137,7 +137,7 @@ def _states(found: Gradients, index: int, key: str, name: str, page: TextPage) -
     torch = None if compared is None else compared.states[key][name]
     places: list[tuple[int, int]] = []
     for t in steps_back(back, key):
-        rows = back.live_rows(t)
+        rows = back.live_rows(key, t)
         places += [(t, row) for row in (range(whole.shape[1]) if rows is None else rows.tolist())]
     names = [state_label(name, t, row, whole.shape[1], page) for t, row in places]
     norms = column([norm_of(whole[place]) for place in places], page.decimals, alphabet=page.alphabet)

@@ -63,9 +63,13 @@ def _title(selection: Selection, seen: Seen, page: TextPage) -> str:
         parts.append(
             page.say(Text("batch {batch}/{batches}", batch=step.batch + 1, batches=len(scenario.batches)))
         )
-    parts.append(page.say(Text("step {step}/{steps}", step=step.t + 1, steps=batch.num_steps)))
+    parts.append(
+        page.say(Text("step {step}/{steps}", step=step.t + 1, steps=batch.axis(step.sequence).num_steps))
+    )
     parts += [seen.key] if len(selection.run.trace.passes[0].runs) > 1 else []
-    parts += letter(scenario, batch, step.t, 0) if batch.num_rows == 1 and step.is_lowest else []
+    parts += (
+        letter(scenario, batch, step.sequence, step.t, 0) if batch.num_rows == 1 and step.is_lowest else []
+    )
     return escaped(", ".join(parts))
 
 

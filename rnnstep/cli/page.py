@@ -188,11 +188,12 @@ def equations(scenario: Scenario, blocks: Iterable[Block], write: Callable[[Line
         yield from written
 
 
-def letter(scenario: Scenario, batch: Batch, t: int, row: int) -> list[str]:
-    """Give `x_3 = 'l'` where the input is letters, as a list of one; else nothing."""
-    if batch.indices is None or scenario.vocabulary is None:
+def letter(scenario: Scenario, batch: Batch, sequence: str, t: int, row: int) -> list[str]:
+    """Give `x_3 = 'l'` where a sequence is letters, as a list of one; else nothing."""
+    indices = batch.sequences[sequence].indices
+    if indices is None or scenario.vocabulary is None:
         return []
-    return [f"x_{t + 1} = '{printable(scenario.vocabulary[int(batch.indices[t, row])])}'"]
+    return [f"x_{t + 1} = '{printable(scenario.vocabulary[int(indices[t, row])])}'"]
 
 
 def verdict_lines(selection: Selection, page: TextPage) -> Iterator[str]:

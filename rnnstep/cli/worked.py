@@ -16,6 +16,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.write import BLACKBOARD, SOURCE, write_line
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.network.blocks import Block
 from rnnstep.reference import Finding
 from rnnstep.reports.trace import Seen, Selection
 from rnnstep.scenario.file.document import shown_shape
@@ -108,11 +109,13 @@ def _step_title(selection: Selection, seen: Seen, page: TextPage) -> str:
             page.say(Text("batch {batch}/{batches}", batch=step.batch + 1, batches=len(scenario.batches)))
         )
     batch = scenario.batches[step.batch]
-    parts.append(page.say(Text("step {step}/{steps}", step=step.t + 1, steps=batch.num_steps)))
+    parts.append(
+        page.say(Text("step {step}/{steps}", step=step.t + 1, steps=batch.axis(step.sequence).num_steps))
+    )
     if len(selection.run.trace.passes[0].runs) > 1:
         parts.append(seen.key)
     if batch.num_rows == 1 and step.is_lowest:
-        parts += letter(scenario, batch, step.t, 0)
+        parts += letter(scenario, batch, step.sequence, step.t, 0)
     return page.dot.join(parts)
 
 
@@ -132,7 +135,7 @@ def _step(done: Pass, seen: Seen, page: TextPage) -> Iterator[str]:
     for position, row in enumerate(rows):
         if done.batch.num_rows > 1:
             words = [page.say(Text("row {row}/{rows}", row=row + 1, rows=done.batch.num_rows))]
-            words += letter(scenario, done.batch, step.t, row) if step.is_lowest else []
+            words += letter(scenario, done.batch, step.sequence, step.t, row) if step.is_lowest else []
             yield page.alphabet.spell(f"  {page.dot.join(words)}")
         for name, (ours, torch) in values.items():
             beside = None if torch is None else torch[position]
@@ -262,15 +265,15 @@ def predicted(done: Pass) -> NDArray[Any] | None:
     head = done.head
     if head is None:
         return np.asarray(np.argmax(done.features, axis=-1))
-    steps = range(1 if head.extent.is_single else done.batch.num_steps)
+    steps = range(1 if head.extent.is_single else done.axis(head.key).num_steps)
     return np.stack(
-        [_scattered(done, np.argmax(done.value(head.key, head.output, t), axis=-1), t) for t in steps]
+        [_scattered(done, head, np.argmax(done.value(head.key, head.output, t), axis=-1), t) for t in steps]
     )
 
 
-def _scattered(done: Pass, classes: NDArray[Any], t: int) -> NDArray[Any]:
+def _scattered(done: Pass, head: Block, classes: NDArray[Any], t: int) -> NDArray[Any]:
     """Put the classes of the live rows into all rows, −1 where a row is over."""
-    rows = done.live_rows(t) if len(classes) < done.batch.num_rows else None
+    rows = done.live_rows(head.key, t) if len(classes) < done.batch.num_rows else None
     if rows is None:
         return classes
     whole = np.full(done.batch.num_rows, -1)

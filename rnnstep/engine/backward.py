@@ -109,7 +109,7 @@ class BackwardPass:
         """A value over all steps, (T, B, n); zeros where a row of a recurrent block is over."""
         if key not in self.done.runs:
             return self.done.everything(key)[name]
-        run, axis = self.done.runs[key], self.batch.axis
+        run, axis = self.done.runs[key], self.done.axis(key)
         whole = np.zeros((axis.num_steps, axis.num_rows, int(run.block.program.shapes[name][0])), self._dtype)
         for t in axis.order("forward"):
             rows = run.live_rows(t)
@@ -155,7 +155,7 @@ class BackwardPass:
         size = int(block.program.shapes[block.output][0])
         if block.extent is Extent.ONCE and self.given is None:
             return np.ones((1, 1, 1), self._dtype)
-        steps = 1 if block.extent.is_single else self.batch.num_steps
+        steps = 1 if block.extent.is_single else self.done.axis(block.key).num_steps
         return np.zeros((steps, self.batch.num_rows, size), self._dtype)
 
     def _sent_back(self, part: Part) -> Array:
@@ -170,7 +170,7 @@ class BackwardPass:
 
     def _onto_last_steps(self, part: Part, g: Array) -> Array:
         """Put ∂L/∂ of final states, (B, n), where those states were computed, (T, B, n)."""
-        axis = self.batch.axis
+        axis = self.done.axis(part.wire.block)
         whole = np.zeros((axis.num_steps, axis.num_rows, part.stop - part.start), g.dtype)
         for one in self.done.graph.origins(part.reader, part.name):
             if part.start <= one.start < part.stop:
@@ -183,15 +183,13 @@ class BackwardPass:
         """What the backward pass of a block without states reads of the forward pass, (T, B, n)."""
         known = dict(self.done.everything(block.key))
         if "index" in known:
-            known["index"] = self._indices()
+            known["index"] = self._indices(known["index"])
         return known
 
-    def _indices(self) -> Array:
+    def _indices(self, indices: Array) -> Array:
         """The rows that were looked up, (T, B); −1 where torch adds nothing to the row of `padding_idx`."""
-        assert self.batch.indices is not None
         table = self.scenario.lookup
         skipped = None if table is None else table.padding_idx
-        indices = self.batch.indices
         return np.asarray(indices if skipped is None else np.where(indices == skipped, -1, indices))
 
     # ── looking ──────────────────────────────────────────────────────────────────────
@@ -211,7 +209,7 @@ class BackwardPass:
         """∂L/∂ of a state before each row's first step, h_0 or c_0, (B, n)."""
         block = self.done.by_key[key]
         before = self.states(key, block.program.before(name))
-        axis = self.batch.axis
+        axis = self.done.axis(key)
         return np.stack([before[axis.first_step(block.direction, row), row] for row in range(axis.num_rows)])
 
     def of_block(self, key: str) -> BlockBackward:
@@ -222,9 +220,9 @@ class BackwardPass:
         """A block's backward pass as equations."""
         return self._equations_of(self.done.by_key[key])
 
-    def live_rows(self, t: int) -> NDArray[np.intp] | None:
-        """The rows of the batch that take part in step `t`; None when all do."""
-        return self.done.live_rows(t)
+    def live_rows(self, key: str, t: int) -> NDArray[np.intp] | None:
+        """The rows of the batch that take part in a block's step; None when all do."""
+        return self.done.live_rows(key, t)
 
     def row_index(self, key: str, t: int, row: int) -> int | None:
         """Where a row of the batch stands among those of a block's step; None when it is over."""
@@ -298,7 +296,7 @@ def given_gradients(
                 Text("{place} is made of parameters alone: no gradient is given there", place=where)
             )
         rows = 1 if block.extent is Extent.ONCE else batch.num_rows
-        steps = 1 if block.extent.is_single else batch.num_steps
+        steps = 1 if block.extent.is_single else batch.axis(block.sequence).num_steps
         expected = (steps, rows, *map(int, block.program.shapes[name]))
         if np.shape(given) != expected:
             raise UsageError(

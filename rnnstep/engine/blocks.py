@@ -51,7 +51,8 @@ class _Builder:
             self._given_as(name, module),
         )
         made = module.blocks(self._scenario.parameters, standing)
-        return [replace(one, module=module.key, extent=extent) for one in made]
+        sequence = self._scenario.sequence_of[name]
+        return [replace(one, module=module.key, extent=extent, sequence=sequence) for one in made]
 
     def _brought(self, source: ValueOf, extent: Extent) -> Wires:
         """The wires of what a module reads; what belongs to no step is the same at every step that reads it."""

@@ -85,7 +85,7 @@ def _largest_singular_value(matrix: Array) -> float:
 
 def _steps_of_row(done: Pass, run: BlockRun, row: int) -> list[int]:
     """The steps that a row takes part in, in the order of computation."""
-    return list(done.batch.axis.order(run.block.direction, row))
+    return list(done.axis(run.block.key).order(run.block.direction, row))
 
 
 def _over(run: BlockRun, steps: list[int], norms: Norms) -> Norms:

@@ -84,6 +84,7 @@ def loss_blocks(scenario: Scenario, batch: Batch, scored: Block) -> LossBlocks |
         extent=extent,
         constant=("target", "counts"),
         module="loss",
+        sequence=scored.sequence,
     )
     ending, weights = _total(loss, block.output, counted, scenario.dtype)
     every = {name: data(name) for name in weights} | {block.output: (Wire("loss", block.output, When.ALL),)}
@@ -99,6 +100,7 @@ def loss_blocks(scenario: Scenario, batch: Batch, scored: Block) -> LossBlocks |
         extent=Extent.ONCE,
         constant=("share", "empty"),
         module="loss",
+        sequence=scored.sequence,
     )
     return LossBlocks(block, total, given, weights)
 

@@ -177,7 +177,7 @@ class Model:
                     self._stacked(block, x.shape[1]),
                     x,
                     tuple([self.scenario.first_state(block, name, batch) for name in block.program.states]),
-                    batch.axis,
+                    batch.axis(block.sequence),
                     is_kept=is_kept,
                 )
         return done
@@ -211,7 +211,7 @@ class Model:
         """How many rows go back through a block in a batch, and whether several steps are summed."""
         batch = self.scenario.batches[index]
         rows = 1 if block.extent is Extent.ONCE else batch.num_rows
-        return rows, not block.extent.is_single and batch.num_steps > 1
+        return rows, not block.extent.is_single and batch.axis(block.sequence).num_steps > 1
 
     def _loss_blocks(self, index: int, batch: Batch, *, is_test: bool) -> LossBlocks | None:
         number = -1 - index if is_test else index
@@ -228,9 +228,11 @@ class Model:
         return known
 
     def _kept_bytes(self, batch: Batch) -> int:
-        numbers = self._numbers_a_step * batch.num_steps * batch.num_rows
-        return numbers * self._dtype.itemsize
+        numbers = sum(a_step * batch.axis(sequence).num_steps for sequence, a_step in self._numbers_a_step)
+        return numbers * batch.num_rows * self._dtype.itemsize
 
     @cached_property
-    def _numbers_a_step(self) -> int:
-        return sum(block.compiled.numbers_a_step for block in self.blocks if block.program.states)
+    def _numbers_a_step(self) -> list[tuple[str, int]]:
+        """How many numbers each block with states keeps at a step, and whose steps those are."""
+        stepped = [block for block in self.blocks if block.program.states]
+        return [(block.sequence, block.compiled.numbers_a_step) for block in stepped]

@@ -159,7 +159,7 @@ def _plain(done: Pass, block: Block, steps: range) -> Iterator[Stretch]:
     if all(np.isfinite(value).all() for value in values):
         return
     for t in steps:
-        rows = done.live_rows(t) if block.extent is Extent.LIVE else None
+        rows = done.live_rows(block.key, t) if block.extent is Extent.LIVE else None
         for name in block.program.names:
             value = np.asarray(done.value(block.key, name, t))
             yield Stretch(name, value[None], (t,), np.arange(len(value)) if rows is None else rows)
@@ -210,7 +210,7 @@ def _in_backward_pass(back: BackwardPass, block: Block, steps: range) -> Iterato
         return
     for t in steps[steps.index(first) if first in steps else 0 :]:
         values = through.values(t)
-        live = back.live_rows(t) if block.kind == "recurrent" else None
+        live = back.live_rows(block.key, t) if block.kind == "recurrent" else None
         is_found = False
         for name in block.program.names:
             value = np.asarray(values[name])

@@ -16,6 +16,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block, Extent
 from rnnstep.network.graph import Graph, Part, is_join
+from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When
 from rnnstep.scenario.model import Batch, Scenario
 
@@ -86,12 +87,14 @@ class Pass:
                     return given[name]
         match name:
             case "x":
-                assert self.batch.values is not None
-                return self.batch.values
+                values = self.batch.sequences[self.by_key[key].sequence].values
+                assert values is not None
+                return values
             case "mask":
                 return self.masks[key]
-        assert self.batch.indices is not None
-        return self.batch.indices.astype(np.intp, copy=False)
+        indices = self.batch.sequences[self.by_key[key].sequence].indices
+        assert indices is not None
+        return indices.astype(np.intp, copy=False)
 
     def whole(self, key: str) -> Array:
         """What a block gives over all steps, (T, B, n); of a recurrent one zeros where a row is over."""
@@ -106,7 +109,7 @@ class Pass:
         if is_join(block):
             every = [part for name in block.program.inputs for part in self.graph.entering(key, name)]
             return np.concatenate([self.final(part.wire.block) for part in every], axis=-1)
-        return self.batch.axis.final(self.whole(key), block.direction)
+        return self.axis(key).final(self.whole(key), block.direction)
 
     def everything(self, key: str) -> Mapping[str, Array]:
         """All that a block without states reads and gives, over all steps; rows that are over included."""
@@ -238,8 +241,8 @@ class Pass:
 
     def given_input(self) -> dict[str, NDArray[Any]]:
         """What a network is given, by its sequence, in the shape that torch takes: numbers, or indices to look up."""
-        given: Any = self.batch.values if self.batch.values is not None else self.batch.indices
-        return {"input": np.asarray(as_torch_shows(self.scenario, given))}
+        every: Mapping[str, Any] = {name: one.given for name, one in self.batch.sequences.items()}
+        return {name: np.asarray(as_torch_shows(self.scenario, given)) for name, given in every.items()}
 
     def final_states(self, recurrent: Recurrent, state: int) -> Array:
         """The first or second state of a recurrent module at its end, as torch returns it."""
@@ -249,16 +252,20 @@ class Pass:
 
     # ── by place ─────────────────────────────────────────────────────────────────────
 
-    def live_rows(self, t: int) -> NDArray[np.intp] | None:
-        """The rows of the batch that take part in step `t`; None when all do."""
-        return self.batch.axis.live_rows(t)
+    def axis(self, key: str) -> TimeAxis:
+        """The steps that a block runs along, and which rows take part in which."""
+        return self.batch.axis(self.by_key[key].sequence)
+
+    def live_rows(self, key: str, t: int) -> NDArray[np.intp] | None:
+        """The rows of the batch that take part in a block's step; None when all do."""
+        return self.axis(key).live_rows(t)
 
     def row_index(self, key: str, t: int, row: int) -> int | None:
         """Where a row of the batch stands among those of a block's step; None when it is over."""
         extent = self.by_key[key].extent
         if extent is not Extent.LIVE:
             return 0 if extent is Extent.ONCE else row
-        rows = self.live_rows(t)
+        rows = self.live_rows(key, t)
         if rows is None:
             return row
         found = (rows == row).nonzero()[0]
@@ -290,17 +297,22 @@ class Pass:
         """What there is at a step of a value over all steps, (live rows, n)."""
         extent = self.by_key[key].extent
         value = whole[0 if extent.is_single else t]
-        rows = self.live_rows(t) if extent is Extent.LIVE else None
+        rows = self.live_rows(key, t) if extent is Extent.LIVE else None
         return np.asarray(value if rows is None else value[rows])
 
     def recurrent_steps(self) -> Iterator[tuple[int, str]]:
         """Give (t, block key) of every recurrent step in the scenario's order of computation."""
-        steps = {key: self.batch.axis.order(run.block.direction) for key, run in self.runs.items()}
-        if self.scenario.display.order == "time":
-            every = self.batch.axis.order("forward")
-            yield from ((t, key) for t in every for key in self.runs if t in steps[key])
-        else:
-            yield from ((t, key) for key in self.runs for t in steps[key])
+        for sequence in dict.fromkeys(run.block.sequence for run in self.runs.values()):
+            axis = self.batch.axis(sequence)
+            steps = {
+                key: axis.order(run.block.direction)
+                for key, run in self.runs.items()
+                if run.block.sequence == sequence
+            }
+            if self.scenario.display.order == "time":
+                yield from ((t, key) for t in axis.order("forward") for key in steps if t in steps[key])
+            else:
+                yield from ((t, key) for key in steps for t in steps[key])
 
 
 def _flat(read: Mapping[str, Array]) -> dict[str, Array]:

@@ -54,7 +54,7 @@ def prediction(done: Pass) -> tuple[str, ...] | None:
     between = "" if names is not None and all(len(name) == 1 for name in names) else " "
     return tuple(
         between.join(_name(names, int(index)) for index in said[:length, row])
-        for row, length in enumerate(done.batch.true_lengths)
+        for row, length in enumerate(done.scenario.scored(done.batch).true_lengths)
     )
 
 

@@ -80,4 +80,6 @@ class Structure:
 
     @staticmethod
     def _forward_steps(batch: Batch, blocks: tuple[Block, ...]) -> dict[str, range]:
-        return {block.key: batch.axis.steps(block.extent, block.direction) for block in blocks}
+        return {
+            block.key: batch.axis(block.sequence).steps(block.extent, block.direction) for block in blocks
+        }

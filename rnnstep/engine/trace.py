@@ -24,6 +24,7 @@ class TraceStep(Mapping[str, Array]):
         module: what its module is called: "encoder".
         is_one_of_several: whether there are other recurrent modules.
         is_lowest: whether it is of the first layer of the first module, which reads what goes in.
+        sequence: the sequence whose step it is, "input" the first.
         layer: the layer, from 0.
         direction: "forward" or "backward".
         batch: which batch of the run, from 0.
@@ -38,6 +39,7 @@ class TraceStep(Mapping[str, Array]):
         self.module = done.scenario.recurrent_of(block).name
         self.is_one_of_several = len(done.scenario.recurrents) > 1
         self.is_lowest = not block.layer and block.module == done.scenario.recurrents[0].key
+        self.sequence = block.sequence
         self.layer: int = block.layer
         self.direction: Direction = block.direction
         self.batch = done.index

@@ -108,7 +108,11 @@ class Trainer:
             name: (slice(int(start), int(stop)), shape)
             for (name, shape), (start, stop) in zip(shapes.items(), pairwise(ends), strict=True)
         }
-        self.unreached = unreached(model.blocks, max(batch.num_steps for batch in self.scenario.batches))
+        batches = self.scenario.batches
+        longest = {
+            name: max(batch.axis(name).num_steps for batch in batches) for name in batches[0].sequences
+        }
+        self.unreached = unreached(model.blocks, longest)
 
     def update_blocks(self, updates: int = 0) -> tuple[Block, ...]:
         """The blocks of an update: the clipping, if there is one, and each parameter under torch's name."""
@@ -252,19 +256,19 @@ def _final_states(done: Pass) -> Mapping[str, Array]:
 # ── which parameters the loss depends on ─────────────────────────────────────────────────────────
 
 
-def unreached(blocks: Sequence[Block], num_steps: int) -> frozenset[str]:
+def unreached(blocks: Sequence[Block], longest: Mapping[str, int]) -> frozenset[str]:
     """Torch's names of the parameters that no output depends on: spare ones of a user-defined cell.
 
     Args:
         blocks: of a model, in order of computation.
-        num_steps: of the longest batch: in a single step no state is carried.
+        longest: how many steps each sequence has in its longest batch: in a single step no state is carried.
     """
     graph = Graph(blocks)
     reached: set[str] = set()
     wanted = {blocks[-1].key}  # blocks whose output is read
     for block in reversed(blocks):
         if block.key in wanted:
-            read = names_read(block.program, block.output, is_carried=num_steps > 1)
+            read = names_read(block.program, block.output, is_carried=longest[block.sequence] > 1)
             reached |= {where.torch for name, where in block.kept_in.items() if name in read}
             parts = (
                 part

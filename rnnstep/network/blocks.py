@@ -18,6 +18,7 @@ from rnnstep.equations.compile import Compiled
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.language import Text
+from rnnstep.network.description import INPUT
 from rnnstep.network.wires import When, Wire, Wires
 
 Kind = Literal["lookup", "map", "mask", "recurrent", "join", "loss", "total", "clip", "update"]
@@ -66,6 +67,7 @@ class Block:
     words: CellWords = NO_WORDS  # what is said of its lines
     about: Text | None = None  # what it is, in a sentence
     module: str = ""  # what the module is called that it is of; "" of the only recurrent one
+    sequence: str = INPUT  # whose steps it runs along
 
     @cached_property
     def compiled(self) -> Compiled:

@@ -92,6 +92,27 @@ def is_once(key: str, wiring: Wiring) -> bool:
     return all(one.value in FINAL or is_once(one.name, wiring) for one in wiring[key].inputs)
 
 
+def sequence_of(key: str, wiring: Wiring) -> str:
+    """Give the sequence whose steps a module runs along: that of the first of what it reads that has steps, else of its first."""
+    return _sequences(key, wiring, frozenset())[0]
+
+
+def sequences_read(key: str, wiring: Wiring) -> tuple[str, ...]:
+    """Give the sequences whose steps have what a module reads at each of its own: more than one do not go together."""
+    return _sequences(key, wiring, frozenset())
+
+
+def _sequences(key: str, wiring: Wiring, seen: frozenset[str]) -> tuple[str, ...]:
+    if key not in wiring:
+        return (key,)
+    if key in seen:  # fed back to itself
+        return ()
+    sources = wiring[key].inputs
+    stepped = [one for one in sources if one.value not in FINAL and not is_once(one.name, wiring)]
+    every = (_sequences(one.name, wiring, seen | {key}) for one in stepped or sources[:1])
+    return tuple(dict.fromkeys(name for found in every for name in found))
+
+
 def readers(name: str, wiring: Wiring) -> list[str]:
     """Give the modules that read a module or a sequence."""
     return [reader for reader, reads in wiring.items() if any(one.name == name for one in reads.sources)]

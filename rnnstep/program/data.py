@@ -155,7 +155,7 @@ def _parts(source: ProgramSource, batch: Batch, *, indent: int) -> list[str]:
     else:
         parts = [tensor(_shown_values(source, batch), indent=indent)]
     if source.is_packed:
-        parts.append(f"torch.tensor({list(batch.true_lengths)})")
+        parts.append(f"torch.tensor({list(batch.first.true_lengths)})")
     if source.has_loss:
         parts.append(tensor(shown_target(source, batch), indent=indent))
     if source.has_own_states:

@@ -82,7 +82,7 @@ class ProgramSource:
     def is_packed(self) -> bool:
         """Whether any batch is packed: then all go the same way."""
         return any(
-            batch.packed_lengths is not None
+            batch.first.packed_lengths is not None
             for batch in (*self.scenario.batches, *(self.scenario.test_batches if self.is_tested else ()))
         )
 

@@ -80,7 +80,7 @@ def _said(source: ProgramSource) -> Iterator[str]:
     is_single = source.batch.num_rows == 1
     rows = prediction if source.has_one_a_row or source.scenario.recurrent.batch_first else f"{prediction}.T"
     lengths = None if source.has_one_a_row else source.batch.lengths  # steps that are padding say nothing
-    is_cut = lengths is not None and lengths[0] < source.batch.num_steps
+    is_cut = lengths is not None and lengths[0] < source.batch.first.num_steps
     end = f"[:{lengths[0]}]" if is_single and is_cut and lengths is not None else ""
     each_length = "lengths" if source.is_packed else list(lengths or ())
     if source.class_names is None:

@@ -72,9 +72,9 @@ def steps_back(back: BackwardPass, key: str) -> Iterator[int]:
     if key in back.done.runs:
         yield from (t for t, other in back.recurrent_steps() if other == key)
     elif back.by_key[key].extent.is_single:
-        yield back.batch.num_steps - 1
+        yield back.done.axis(key).num_steps - 1
     else:
-        yield from reversed(range(back.batch.num_steps))
+        yield from reversed(range(back.done.axis(key).num_steps))
 
 
 def _joined(parts: list[Array], shape: tuple[int, ...]) -> Array:
@@ -107,7 +107,7 @@ class StateGradient(Mapping[str, Array]):
         self.direction: Direction = block.direction
         self.batch = back.index
         self.key = key
-        self.rows: NDArray[np.intp] | None = back.live_rows(t)
+        self.rows: NDArray[np.intp] | None = back.live_rows(key, t)
         self._whole = whole
 
     def __getitem__(self, name: str) -> Array:

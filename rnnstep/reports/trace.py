@@ -438,9 +438,9 @@ def _logits_csv(selection: Selection) -> Iterator[str]:
         comparison = None if run.checked is None else run.checked.comparisons[done.index]
         layer = run.scenario.recurrent.num_layers - 1
         is_single = head.extent.is_single
-        steps = range(1 if is_single else done.batch.num_steps)
+        steps = range(1 if is_single else done.axis(head.key).num_steps)
         for t in steps:
-            alive = None if is_single else done.live_rows(t)
+            alive = None if is_single else done.live_rows(head.key, t)
             rows = range(done.batch.num_rows) if alive is None else alive.tolist()
             where = (done.index, "" if is_single else t, layer, "")
             torch = None if comparison is None else comparison.value(head.key, "logits", t)
@@ -527,7 +527,7 @@ def _over_time(done: Pass, block: Block, name: str, steps: list[int], comparison
 
 def _stacked(done: Pass, block: Block, steps: list[int], value_at: Callable[[int], Array | None]) -> Array:
     """Put the values of single steps into one array (T, B, n), each as it comes: many are views of large ones."""
-    shape = (done.batch.num_steps, done.batch.num_rows)
+    shape = (done.axis(block.key).num_steps, done.batch.num_rows)
     whole = np.full((*shape, 1), np.nan, done.scenario.dtype)
     for t in steps:
         value = value_at(t)

@@ -242,7 +242,8 @@ def _wanted_word(scenario: Scenario, batch: Batch, row: int) -> str | None:
     target = batch.target
     if target is None or target.dtype.kind not in "iu":
         return None
-    classes = [int(target[row])] if target.ndim == 1 else target[: batch.true_lengths[row], row].tolist()
+    length = scenario.scored(batch).true_lengths[row]
+    classes = [int(target[row])] if target.ndim == 1 else target[:length, row].tolist()
     names = scenario.target_vocabulary or scenario.vocabulary or ()
     ignored = scenario.loss.ignore_index if scenario.loss is not None else -100
     spelt = ["_" if one == ignored else names[one] if 0 <= one < len(names) else str(one) for one in classes]

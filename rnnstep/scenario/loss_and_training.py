@@ -188,6 +188,6 @@ def _no_loop(
         )
     if loss.over_time != "sum" or reads_final_state:
         return Text('a loss at each step, `over_time = "sum"`')
-    if all(batch.num_steps == 1 for batch in batches):
+    if all(batch.longest == 1 for batch in batches):
         return Text("more than one step")
     return None

@@ -22,7 +22,7 @@ from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block
-from rnnstep.network.description import Wiring, in_a_chain, is_once
+from rnnstep.network.description import INPUT, Wiring, in_a_chain, is_once, sequence_of
 from rnnstep.network.time import TimeAxis
 from rnnstep.scenario.keys import LOSSES, REFUSED, LossKind
 from rnnstep.scenario.origins import Origins
@@ -103,34 +103,27 @@ class Display:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """What goes through the model at once.
+class FedSequence:
+    """What is fed along steps of its own.
 
     Exactly one of `indices` with an embedding, or `values`, is what is fed;
-    a one-hot batch has both, so that the timeline can show letters.
+    a one-hot sequence has both, so that the timeline can show letters.
     """
 
     values: Floats | None  # (T, B, input_size); None when an embedding looks the indices up
     indices: Integers | None = None  # (T, B)
     lengths: tuple[int, ...] | None = None  # true length of each row, ≥ 1
     packed: bool = False  # whether the padding is left out (True) or walked over
-    target: NDArray[np.generic] | None = None  # (T, B) or (B,) classes, (T, B, O) or (B, O) values
-    initial_state: Mapping[str, Floats] | None = None  # h_0, c_0 of its own, (L·D, B, n); else the scenario's
-    masks: Mapping[str, Floats] | None = None  # dropout's, (T, B, n), by block; else drawn from the seed
-    above: Mapping[tuple[str, str], Floats] | None = (
-        None  # ∂L/∂ of values by block and name, in place of a loss
-    )
-    recorded: Recorded | None = None  # what another run gave, with the scenario's own parameters
 
     @property
     def num_steps(self) -> int:
         """T."""
-        return int(self._given.shape[0])
+        return int(self.given.shape[0])
 
     @property
     def num_rows(self) -> int:
         """B."""
-        return int(self._given.shape[1])
+        return int(self.given.shape[1])
 
     @cached_property
     def axis(self) -> TimeAxis:
@@ -147,15 +140,58 @@ class Batch:
         """How many steps of each row are no padding, whether it is left out or walked over."""
         return (self.num_steps,) * self.num_rows if self.lengths is None else self.lengths
 
-    def last_step(self, row: int) -> int:
-        """The last step, from 0, that a row takes part in."""
-        return self.axis.last_step(row)
-
     @property
-    def _given(self) -> NDArray[np.generic]:
+    def given(self) -> NDArray[np.generic]:
+        """Numbers, or indices to look up."""
         given = self.values if self.values is not None else self.indices
         assert given is not None
         return given
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What goes through the model at once: the first sequence, others beside it, what is wanted, and what was there before.
+
+    Of the first sequence exactly one of `indices` with an embedding, or `values`, is what is fed, as of `FedSequence`.
+    """
+
+    values: Floats | None  # (T, B, input_size); None when an embedding looks the indices up
+    indices: Integers | None = None  # (T, B)
+    lengths: tuple[int, ...] | None = None  # true length of each row, ≥ 1
+    packed: bool = False  # whether the padding is left out (True) or walked over
+    target: NDArray[np.generic] | None = None  # (T, B) or (B,) classes, (T, B, O) or (B, O) values
+    initial_state: Mapping[str, Floats] | None = None  # h_0, c_0 of its own, (L·D, B, n); else the scenario's
+    masks: Mapping[str, Floats] | None = None  # dropout's, (T, B, n), by block; else drawn from the seed
+    above: Mapping[tuple[str, str], Floats] | None = (
+        None  # ∂L/∂ of values by block and name, in place of a loss
+    )
+    recorded: Recorded | None = None  # what another run gave, with the scenario's own parameters
+    beside: Mapping[str, FedSequence] = field(default_factory=lambda: MappingProxyType({}))  # by their names
+
+    @cached_property
+    def sequences(self) -> Mapping[str, FedSequence]:
+        """All that is fed, by the sequence's name, the first one first."""
+        first = FedSequence(self.values, self.indices, self.lengths, self.packed)
+        return {INPUT: first, **self.beside}
+
+    @property
+    def num_rows(self) -> int:
+        """B, the same of all sequences."""
+        return self.sequences[INPUT].num_rows
+
+    @property
+    def first(self) -> FedSequence:
+        """The sequence that is called "input", the only one of most."""
+        return self.sequences[INPUT]
+
+    @property
+    def longest(self) -> int:
+        """How many steps the sequence with most has."""
+        return max(one.num_steps for one in self.sequences.values())
+
+    def axis(self, sequence: str) -> TimeAxis:
+        """A sequence's steps, and which rows take part in which."""
+        return self.sequences[sequence].axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +271,19 @@ class Scenario:
     def has_own_cells(self) -> bool:
         """Whether a recurrent module is a [cell.NAME] of the file, which torch does not have."""
         return any(one.is_own for one in self.recurrents)
+
+    @cached_property
+    def sequence_of(self) -> Mapping[str, str]:
+        """The sequence whose steps each layer runs along, by the layer's key."""
+        return {layer.key: sequence_of(layer.key, self.wiring) for layer in self.layers}
+
+    def fed(self, module: NetworkModule, batch: Batch) -> FedSequence:
+        """The sequence of a batch whose steps a module runs along."""
+        return batch.sequences[self.sequence_of[module.key]]
+
+    def scored(self, batch: Batch) -> FedSequence:
+        """The sequence of a batch whose steps have a target each."""
+        return self.fed(self.layers[-1], batch)
 
     def recurrent_of(self, block: Block) -> Recurrent:
         """The recurrent module that a block with states is of."""
@@ -323,13 +372,17 @@ class Scenario:
 
     def masks_of(self, batch: Batch) -> Mapping[str, Floats]:
         """The dropout masks of one pass over a batch, (T, B, n), by their blocks: given, or drawn anew from the seed."""
-        every = tuple(mask for layer in self.layers for mask in layer.masks)
-        if not every:
+        if not self.has_masks:
             return {}
         if batch.masks is not None:
             return batch.masks
         generator = np.random.default_rng(self.recurrent.dropout_seed)
-        return {one.key: one.drawn(generator, batch.num_steps, batch.num_rows, self.dtype) for one in every}
+        return {
+            mask.key: mask.drawn(generator, steps, batch.num_rows, self.dtype)
+            for layer in self.layers
+            if (steps := batch.axis(self.sequence_of[layer.key]).num_steps)
+            for mask in layer.masks
+        }
 
     def without_records(self) -> Scenario:
         """The scenario with nothing recorded beside it: what was is of other numbers, once any is changed."""

@@ -47,9 +47,9 @@ def _shapes(scenario: Scenario, batch: Batch) -> dict[str, tuple[int, ...]]:
     """The shape of each result of the forward pass as torch has it."""
     recurrent = scenario.recurrent
     rows = (batch.num_rows,) if scenario.is_batched else ()
-    steps = (batch.num_steps, *rows)
+    steps = (batch.first.num_steps, *rows)
     if recurrent.batch_first and scenario.is_batched:
-        steps = (*rows, batch.num_steps)
+        steps = (*rows, batch.first.num_steps)
     states = () if recurrent.is_cell else (recurrent.num_states,)
     names = zip(("h_n", "c_n"), recurrent.state_sizes.values(), strict=False)
     found = {"output": (*steps, recurrent.size)}

@@ -30,7 +30,7 @@ def check_run(
     updated parameters and the optimizer's buffers beside them. Notes a problem at the
     key that asks for most if it is too much.
     """
-    rows = max((batch.num_steps * batch.num_rows for batch in batches), default=0)
+    rows = max((batch.longest * batch.num_rows for batch in batches), default=0)
     has_loss = loss is not None
     copies = 1 if loss is None else 2 if training is None else 3 + _buffers(training)
     asked = list(_sizes(layers, rows, copies, has_loss=has_loss))

@@ -79,7 +79,7 @@ def target_at(run: SessionRun, spot: Spot, row: int, name: str, index: Index) ->
     has_own = batch.initial_state is not None
     if not (has_own or has_one_batch_size(scenario)) or is_carried_on(run, spot):
         return None
-    is_first = spot.t == batch.axis.first_step(block.direction, row)
+    is_first = spot.t == batch.axis(block.sequence).first_step(block.direction, row)
     if state in block.program.states and (name.endswith("_0") or (name.endswith("_prev") and is_first)):
         recurrent = scenario.recurrent_of(block)
         position = recurrent.position(block.layer, block.direction)

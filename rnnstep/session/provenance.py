@@ -110,7 +110,8 @@ def _previous_state(run: SessionRun, spot: Spot, name: str, index: Index, row: i
 def end_of_row(run: SessionRun, spot: Spot, row: int) -> int:
     """The step at which a recurrent block comes to the end of a row."""
     assert spot.batch is not None
-    return run.scenario.batches[spot.batch].axis.final_step(run.tree.block(spot).direction, row)
+    block = run.tree.block(spot)
+    return run.scenario.batches[spot.batch].axis(block.sequence).final_step(block.direction, row)
 
 
 def _learnt(run: SessionRun, spot: Spot, block: Block, name: str, index: Index, row: int) -> ElementAt | None:

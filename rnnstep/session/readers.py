@@ -109,8 +109,9 @@ def _as_state(run: SessionRun, spot: Spot, read_as: str, row: int) -> Iterator[R
     there = replace(spot, batch=following.batch, epoch=following.epoch)
     if is_carried_on(run, there):
         assert there.batch is not None
-        axis = run.scenario.batches[there.batch].axis
-        yield replace(there, t=axis.first_step(run.tree.block(there).direction, row)), read_as
+        block = run.tree.block(there)
+        axis = run.scenario.batches[there.batch].axis(block.sequence)
+        yield replace(there, t=axis.first_step(block.direction, row)), read_as
 
 
 # ── backward ─────────────────────────────────────────────────────────────────────────────

@@ -148,7 +148,7 @@ class SessionRun:
             return True
         if spot.phase == "backward" and not self.tree.block(replace(spot, phase="forward")).program.states:
             return True  # all rows go back at once
-        return self.scenario.batches[spot.batch].axis.is_live(spot.t, row)
+        return self.scenario.batches[spot.batch].axis(block.sequence).is_live(spot.t, row)
 
     def num_rows(self, batch: int) -> int:
         """B."""

@@ -20,6 +20,7 @@ from rnnstep.engine.learning import Learning
 from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.expand import number_of_terms
 from rnnstep.equations.syntax import Line
+from rnnstep.network.description import INPUT
 
 Path = tuple[int, ...]
 Index = tuple[int, ...]
@@ -231,9 +232,9 @@ class Tree:
             return ()
         return tuple(block.key for block in self.stage(Spot(batch, phase=phase)).blocks)
 
-    def num_steps(self, batch: int = 0) -> int:
-        """How many steps a batch has."""
-        return len(_times(self.stage(Spot(batch))))
+    def num_steps(self, batch: int = 0, sequence: str = INPUT) -> int:
+        """How many steps a sequence has in a batch."""
+        return self._learning.scenario.batches[batch].axis(sequence).num_reached
 
     def last_step(self, spot: Spot) -> int:
         """The step of a spot's block that its pass computes last."""

@@ -207,7 +207,8 @@ def _drawn(
     is_reversed = len(order) > 1 and order[0] > order[-1]
     begins, stop = (steps - done, steps if done else 0) if is_reversed else (0, done)
     shown = []
-    end = min(stop, run.scenario.batches[spot.batch].last_step(row) + 1)
+    axis = run.scenario.batches[spot.batch].axis(run.tree.block(spot).sequence)
+    end = min(stop, axis.last_step(row) + 1)
     for line in lines.series:
         values = np.array(line.values[:end], np.float64)
         values[:begins] = np.nan
@@ -284,7 +285,8 @@ def _watched(run: SessionRun, watched: PassWatch, spot: Spot, row: int) -> _Line
                 return None
             values[name] = over_steps
     found = np.array(watched.watch.over_steps(done.block, values, done.num_steps), np.float64)
-    found[run.scenario.batches[spot.batch].last_step(row) + 1 :] = np.nan
+    axis = run.scenario.batches[spot.batch].axis(done.block.sequence)
+    found[axis.last_step(row) + 1 :] = np.nan
     count = found.shape[1]
     names_of = [watched.text] if count == 1 else [f"[{k}]" for k in range(min(SERIES, count))]
     shown = tuple(Series(text, found[:, k]) for k, text in enumerate(names_of))

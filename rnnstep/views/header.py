@@ -130,7 +130,7 @@ def place_in_words(scene: Scene) -> str:
     if spot.phase not in (None, "forward") or (spot.t is None and spot.key is None and len(tree.phases) > 1):
         parts += [look.say(_PASSES[spot.phase])] if spot.phase is not None else []
     if spot.t is not None and spot.phase != "update":
-        steps = tree.num_steps(scene.batch)
+        steps = scene.num_steps
         parts.append(look.say(Text("step {number}/{count}", number=spot.t + 1, count=steps)))
     if spot.key is not None:
         parts.append(spot.key)

@@ -83,7 +83,7 @@ class _Page(Page):
             )
         lengths = self._batch.lengths
         if lengths is not None and self._batch.packed:
-            axis = self._batch.axis
+            axis = self._batch.first.axis
             sizes = [sum(axis.is_live(t, row) for row in range(axis.num_rows)) for t in axis.order("forward")]
             text = Text(
                 "Packed: torch is given a PackedSequence whose data is ({total}, {size}), the real x of all rows,"
@@ -118,7 +118,7 @@ class _Page(Page):
             title = Text("Where torch keeps each state of row {row} of the batch", row=row)
         lines: list[Row] = []
         for key, run in session.run.trace.passes[self._number].runs.items():
-            block, axis = run.block, self._batch.axis
+            block, axis = run.block, self._batch.axis(run.block.sequence)
             first, last = axis.first_step(block.direction, row), axis.final_step(block.direction, row)
             for t in dict.fromkeys((first, last)):
                 for state in block.program.states:
@@ -132,7 +132,7 @@ class _Page(Page):
         return [*self._head(title), *self._table(lines)]
 
     def _counted(self) -> RowBlock:
-        found = counts(self._scenario, self._batch.num_steps)
+        found = counts(self._scenario, self._batch.first.num_steps)
         rows = self._head(Text("Parameters, and why they are shared"))
         total = Text("in all")
         lines: list[Row] = []

@@ -251,7 +251,7 @@ def wanted(scenario: Scenario) -> tuple[str, ...] | None:
         for row, indices in enumerate(by_row):
             said = [
                 str(int(index)) if names is None or not 0 <= index < len(names) else names[int(index)]
-                for index in indices[: batch.true_lengths[row]]
+                for index in indices[: scenario.scored(batch).true_lengths[row]]
             ]
             found.append(("" if _is_spelt(scenario) else " ").join(said))
     return tuple(found)

@@ -225,7 +225,7 @@ def _epoch(scene: Scene, cells: int) -> RowBlock:
 
 def _answers(scene: Scene) -> RowBlock:
     """What the network says over the whole pass."""
-    steps = scene.run.tree.num_steps(scene.batch)
+    steps = scene.num_steps
     said = "".join(timeline.predicted(scene, t) for t in range(min(steps, 60)))
     if not said.strip():
         return []

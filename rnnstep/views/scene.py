@@ -140,6 +140,11 @@ class Scene:
         return Spot(spot.batch, key, t, operation, phase="forward", epoch=spot.epoch)
 
     @property
+    def num_steps(self) -> int:
+        """How many steps the sequence has that the block runs along."""
+        return self.run.tree.num_steps(self.batch, self.block.sequence)
+
+    @property
     def t(self) -> int:
         """The step, from 0."""
         assert self.spot.t is not None

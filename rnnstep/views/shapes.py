@@ -91,7 +91,7 @@ def _sequence(
     scenario: Scenario, batch: Batch, name: str, word: str = "", size: int = 0, remark: Text | None = None
 ) -> ValueShape:
     """Give a shape over time: (T, B, n), (B, T, n) with `batch_first`, (T, n) when unbatched."""
-    axes = [("seq_len", batch.num_steps), ("batch", batch.num_rows)]
+    axes = [("seq_len", batch.first.num_steps), ("batch", batch.num_rows)]
     if not scenario.is_batched:
         axes.pop()
     elif scenario.recurrent.batch_first:

@@ -72,7 +72,7 @@ def timeline(scene: Scene, cells: int, height: int) -> RowBlock:
     is_told = _has_values(scene) and height > base_height(scene, cells)
     columns, steps = (
         _columns(scene, cells, [_value_at(scene)] if is_told else []),
-        scene.run.tree.num_steps(scene.batch),
+        scene.num_steps,
     )
     ts = columns.ts
     most = columns.size - 1 if columns.size > _WIDEST else _WIDEST
@@ -118,7 +118,7 @@ def full_height(scene: Scene, cells: int) -> int:
 
 def _plain_rows(scene: Scene) -> list[tuple[Text, CellText]]:
     """What the network says, what was wanted, and the losses, as far as there are any."""
-    last = scene.run.tree.num_steps(scene.batch) - 1
+    last = scene.num_steps - 1
     found: list[tuple[Text, CellText]] = []
     if predicted(scene, last, is_seen=True):
         found.append((Text("says"), lambda t: (predicted(scene, t), "says")))
@@ -132,7 +132,7 @@ def _plain_rows(scene: Scene) -> list[tuple[Text, CellText]]:
 
 def _columns(scene: Scene, cells: int, told: Sequence[str]) -> _Columns:
     """The steps that find room about the cursor's, with room for the names and numbers of values that are told."""
-    steps = scene.run.tree.num_steps(scene.batch)
+    steps = scene.num_steps
     longest = [f" {name}[{size_of(scene.block, name) - 1}] " for name in told]
     if len(scene.scenario.recurrents) > 1:
         longest += [f" {_block_name(scene, key)} " for key in scene.done.runs]
@@ -141,7 +141,7 @@ def _columns(scene: Scene, cells: int, told: Sequence[str]) -> _Columns:
     room = cells - label - 2
     share = room // max(1, steps)
     most = min(_WIDEST_OF_ALL, max(_WIDEST, share - 1))
-    size = _step_width(scene.run, scene.batch, scene.row, scene.look.alphabet, most)
+    size = _step_width(scene.run, scene.batch, scene.block.sequence, scene.row, scene.look.alphabet, most)
     if scene.scenario.has_loss:  # a loss is to have its decimals
         size = max(size, min(_OF_A_LOSS, share))
     if told:
@@ -278,10 +278,11 @@ def _around(scene: Scene, states: RowBlock, room: int) -> RowBlock:
 
 
 @by_run(16)
-def _step_width(run: SessionRun, batch: int, row: int, alphabet: Alphabet, most: int) -> int:
+def _step_width(run: SessionRun, batch: int, sequence: str, row: int, alphabet: Alphabet, most: int) -> int:
     """The cells of one step: as wide as the widest of the first inputs, within bounds."""
-    steps = min(run.tree.num_steps(batch), _MEASURED)
-    widest = max((width(_shown_input(run, batch, row, t, alphabet, most)) for t in range(steps)), default=0)
+    steps = min(run.tree.num_steps(batch, sequence), _MEASURED)
+    shown = (_shown_input(run, batch, sequence, row, t, alphabet, most) for t in range(steps))
+    widest = max(map(width, shown), default=0)
     return max(_NARROWEST, min(most, widest)) + 1
 
 
@@ -391,18 +392,21 @@ def is_at(finding: NotFinite, spot: Spot) -> bool:
 
 def shown_input(scene: Scene, t: int, most: int) -> str:
     """What goes in at a step: a letter, an index, or the numbers (as many as there is room for)."""
-    if t >= scene.done.batch.true_lengths[scene.row]:
+    sequence = scene.block.sequence
+    if t >= scene.done.batch.sequences[sequence].true_lengths[scene.row]:
         return scene.look.say(Text("pad"))
-    return _shown_input(scene.run, scene.batch, scene.row, t, scene.look.alphabet, most)
+    return _shown_input(scene.run, scene.batch, sequence, scene.row, t, scene.look.alphabet, most)
 
 
 @by_run(4096)
-def _shown_input(run: SessionRun, number: int, row: int, t: int, alphabet: Alphabet, most: int) -> str:
-    batch = run.scenario.batches[number]
-    if batch.indices is not None:
-        return _letter(run.scenario.vocabulary, int(batch.indices[t, row]), is_quoted=False)
-    assert batch.values is not None
-    x = batch.values[t, row, :most].tolist()
+def _shown_input(
+    run: SessionRun, number: int, sequence: str, row: int, t: int, alphabet: Alphabet, most: int
+) -> str:
+    fed = run.scenario.batches[number].sequences[sequence]
+    if fed.indices is not None:
+        return _letter(run.scenario.vocabulary, int(fed.indices[t, row]), is_quoted=False)
+    assert fed.values is not None
+    x = fed.values[t, row, :most].tolist()
     text = " ".join(numbers.short(value, 2, alphabet=alphabet) for value in x)
     if len(x) < 2:
         return text
@@ -419,10 +423,10 @@ def _cut_vector(text: str, most: int, alphabet: Alphabet) -> str:
 
 def letter_of_input(scene: Scene, t: int) -> str:
     """The letter that goes in at a step, in quotes; "" where there is none."""
-    batch = scene.done.batch
-    if batch.indices is None or scene.scenario.vocabulary is None:
+    indices = scene.done.batch.sequences[scene.block.sequence].indices
+    if indices is None or scene.scenario.vocabulary is None:
         return ""
-    return _letter(scene.scenario.vocabulary, int(batch.indices[t, scene.row]))
+    return _letter(scene.scenario.vocabulary, int(indices[t, scene.row]))
 
 
 def quoted(scene: Scene, index: int) -> str:
@@ -446,7 +450,7 @@ def predicted(scene: Scene, t: int, *, is_seen: bool = False) -> str:
     scores = _scores(scene.done)
     if scores is None or not _has_classes(scene):
         return ""
-    if scores.ndim == 2 and t != scene.run.tree.num_steps(scene.batch) - 1:
+    if scores.ndim == 2 and t != scene.num_steps - 1:
         return ""
     if not is_seen and not _is_scored(scene, t):
         return scene.look.alphabet.ahead
@@ -500,7 +504,7 @@ def wanted(scene: Scene, t: int) -> str:
     if target is None or target.dtype.kind not in "iu":
         return ""
     if target.ndim == 1:
-        last = scene.run.tree.num_steps(scene.batch) - 1
+        last = scene.num_steps - 1
         return _letter(_classes(scene), int(target[scene.row]), is_quoted=False) if t == last else " "
     index = int(target[t, scene.row])
     return _letter(_classes(scene), index, is_quoted=False) if index >= 0 else " "

@@ -96,7 +96,7 @@ def _is_output(scene: Scene, name: str) -> bool:
 
 def over(scene: Scene, cells: int) -> RowBlock:
     """Say that the row of the batch takes no part in this step any more."""
-    length = scene.done.batch.true_lengths[scene.row]
+    length = scene.done.batch.sequences[scene.block.sequence].true_lengths[scene.row]
     text = Text("row {row} of the batch is over: its length is {length}", row=scene.row, length=length)
     return [fit((Span(scene.look.say(text), "dim"),), cells)]
 

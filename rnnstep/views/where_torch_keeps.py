@@ -25,7 +25,7 @@ def _of_module(
     scenario: Scenario, recurrent: Recurrent, batch_index: int, block: Block, t: int, row: int, state: str
 ) -> Text:
     layer, direction = block.layer, block.direction
-    is_last = t == scenario.batches[batch_index].axis.final_step(direction, row)
+    is_last = t == scenario.batches[batch_index].axis(block.sequence).final_step(direction, row)
     if recurrent.is_cell:
         return _of_loop(scenario, t, row, state, is_last=is_last)
     final = _final(scenario, recurrent, layer, direction, row, state)

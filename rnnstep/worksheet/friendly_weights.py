@@ -88,6 +88,12 @@ def _weights(rng: np.random.Generator, shape: tuple[int, ...], decimals: int) ->
     return np.asarray(rng.integers(1, reach + 1, shape) * signs / unit)
 
 
+def _steps_of(done: Pass, key: str, steps: Sequence[int]) -> Sequence[int]:
+    """Those of some steps that the first row takes part in; of none given all of these."""
+    every = range(done.axis(key).last_step(0) + 1)
+    return [t for t in steps if t in every] or every
+
+
 def _unpleasant(done: Pass, steps: Sequence[int], decimals: int) -> int:
     """How many results of functions are next to 0 or to their ends; of whole numbers those that are lost."""
     least, most = (0.5, np.inf) if decimals == 0 else (LEAST, MOST)
@@ -97,7 +103,7 @@ def _unpleasant(done: Pass, steps: Sequence[int], decimals: int) -> int:
         for line in run.block.program.lines:
             if isinstance(line.expression, Apply) and line.expression.op in bounds:
                 low, high = bounds[line.expression.op]
-                for t in steps or range(done.batch.last_step(0) + 1):
+                for t in _steps_of(done, key, steps):
                     size = np.abs(done.value(key, line.name, t)[0])
                     count += int(np.sum(~((size >= low) & (size <= high))))
     return count
@@ -106,20 +112,19 @@ def _unpleasant(done: Pass, steps: Sequence[int], decimals: int) -> int:
 def _hidden(learning: Learning, steps: Sequence[int], decimals: int) -> Iterator[str]:
     """The mistakes that no value of any step shows, each worked out from the right states before it."""
     done = learning.epoch(0).forward(0)
-    wanted = steps or range(done.batch.last_step(0) + 1)
     states = tuple(_states(done, decimals))
     sheet = Sheet.of(learning, Answers(states, Document("", Path(), "", {}, Limits())))
     shown: dict[str, bool] = {}
     for slip in sheet.catalogue.slips(sheet.targets[0].parts[0].place):
         if slip.id != "wrong_index" and not shown.get(slip.id):
-            shown[slip.id] = _shows(sheet, done, wanted, decimals, slip)
+            shown[slip.id] = _shows(sheet, done, steps, decimals, slip)
     return (id_ for id_, is_shown in shown.items() if not is_shown)
 
 
 def _states(done: Pass, decimals: int) -> Iterator[Answer]:
     """Every state of every step, rounded."""
-    for t in range(done.batch.last_step(0) + 1):
-        for run in done.runs.values():
+    for t in range(done.batch.longest):
+        for run in (run for key, run in done.runs.items() if t in _steps_of(done, key, ())):
             for state in run.block.program.states:
                 value = np.asarray(np.round(run.value(state, t)[0], decimals), np.float64)
                 numbers = Numbers(value, np.full(value.shape, decimals))
@@ -134,7 +139,7 @@ def _shows(sheet: Sheet, done: Pass, steps: Sequence[int], decimals: int, slip: 
     place = sheet.targets[0].parts[0].place
     right, wrong = sheet.paper(place, decimals), sheet.paper(place, decimals, slip)
     for key in done.runs:
-        for t in steps:
+        for t in _steps_of(done, key, steps):
             try:
                 one, other = (paper.step("forward", key, t).derived for paper in (right, wrong))
             except UNFIT:

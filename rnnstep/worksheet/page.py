@@ -144,7 +144,7 @@ class SheetPage:
         self.scenario = sheet.scenario
         self.by_key = sheet.done.by_key
         self.recurrent = [run.block for run in sheet.done.runs.values()]
-        self.last = sheet.done.batch.last_step(sheet.row)
+        self.last = sheet.done.batch.first.axis.last_step(sheet.row)
 
     def say(self, text: Text) -> str:
         """A text in the sheet's language."""
@@ -293,9 +293,9 @@ class SheetPage:
     def source(self, one: GivenOnSheet) -> str:
         """What an input is: a letter, or a row of the embedding's table; "" of numbers."""
         batch = self.sheet.done.batch
-        if one.kind != "x" or batch.indices is None:
+        if one.kind != "x" or batch.first.indices is None:
             return ""
-        index = int(batch.indices[one.t, self.sheet.row])
+        index = int(batch.first.indices[one.t, self.sheet.row])
         letter = "" if self.scenario.vocabulary is None else f"“{printable(self.scenario.vocabulary[index])}”"
         if self.scenario.lookup is None:
             return letter
@@ -347,7 +347,7 @@ class SheetPage:
 
     def _end_of(self, block: Block) -> int:
         """The step, from 1, where the sheet's row ends in a block's direction."""
-        return self.sheet.done.batch.axis.final_step(block.direction, self.sheet.row) + 1
+        return self.sheet.done.axis(block.key).final_step(block.direction, self.sheet.row) + 1
 
     def _wire(self, block: Block, entering: str, below: Sequence[Block]) -> WireEquation:
         is_single = block.extent.is_single

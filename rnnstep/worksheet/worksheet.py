@@ -72,7 +72,6 @@ class Needs:
         self._done = done
         self._steps = frozenset(steps)
         self._graph = done.graph
-        self._axis = done.batch.axis
         self._row = row
         self._given: set[GivenOnSheet] = set()
         self.lines: set[SheetPlace] = set()
@@ -122,7 +121,7 @@ class Needs:
                 yield from self._entering(block, name, place.t)
 
     def _state_before(self, block: Block, t: int, state: str) -> Iterator[SheetPlace]:
-        before = self._axis.step_before(block.direction, t, self._row)
+        before = self._done.axis(block.key).step_before(block.direction, t, self._row)
         if before is None:
             self._given.add(GivenOnSheet("first", block.key, t, state))
         else:
@@ -145,7 +144,8 @@ class Needs:
                     self._given.add(GivenOnSheet("x", "", t, self._first_input))
                 continue
             below = self._done.by_key[wire.block]
-            at = self._axis.final_step(below.direction, self._row) if wire.when is When.LAST else t
+            axis = self._done.axis(below.key)
+            at = axis.final_step(below.direction, self._row) if wire.when is When.LAST else t
             if below.program.states:
                 yield from self._state(below, at, wire.value)
             elif below.kind == "map":
@@ -298,7 +298,7 @@ def check_size(scenario: Scenario, steps: Sequence[int], names: Sequence[str], r
 
 
 def _wanted(batch: Batch, steps: Sequence[int], row: int) -> tuple[int, ...]:
-    last = batch.last_step(row)
+    last = max(one.axis.last_step(row) for one in batch.sequences.values())
     for t in steps:
         if not 0 <= t <= last:
             raise UsageError(Text("there is no step {step}: there are {last}", step=t + 1, last=last + 1))
@@ -314,12 +314,16 @@ def _asked(
     """The values in the order in which the scenario's calculation comes to them."""
     blocks = [block for block in blocks if block.kind in ("recurrent", "map")]
     _check_names(names, blocks)
-    axis = scenario.batches[0].axis
-    places = [(t, block) for block in blocks for t in axis.order(block.direction, row) if t in steps]
-    last = axis.last_step(row)
-    places = [(t, block) for t, block in places if not block.extent.is_single or t == last]
+    axes = {block.key: scenario.batches[0].axis(block.sequence) for block in blocks}
+    places = [
+        (t, block)
+        for block in blocks
+        for t in axes[block.key].order(block.direction, row)
+        if t in steps and (not block.extent.is_single or t == axes[block.key].last_step(row))
+    ]
     if scenario.display.order == "time" and not any(one.bidirectional for one in scenario.recurrents):
-        places.sort(key=lambda place: place[0])
+        sequences = list(dict.fromkeys(block.sequence for block in blocks))
+        places.sort(key=lambda place: (sequences.index(place[1].sequence), place[0]))
     found = [
         Asked(
             block.key,
@@ -335,6 +339,7 @@ def _asked(
         if not names or line.name in names
     ]
     if not found:  # the logits of a final state, in another step
+        last = next(axes[block.key].last_step(row) for block in blocks if block.extent.is_single)
         raise UsageError(
             Text("`{name}` is a value of step {step} alone", name=", ".join(names), step=last + 1)
         )

@@ -123,7 +123,7 @@ def test_a_watch_over_all_steps_is_its_value_at_each(name, text):
             if one in block_run.block.program.shapes
         }
         found = watch.over_steps(block_run.block, values, block_run.num_steps)
-        for t in range(done.batch.last_step(0) + 1):
+        for t in range(done.batch.first.axis.last_step(0) + 1):
             whole = watch.value(block_run.block, done.values(key, t), t)
             assert whole is not None
             index = done.row_index(key, t, 0)

@@ -115,7 +115,7 @@ class ByHand:
     def final(self, x: list[list[Var]], row: int) -> Var:
         """The final states of a row: forwards where it ends, backwards where it begins."""
         size = self.scenario.recurrent.output_size
-        ends = [self.tape.part(x[self.done.batch.last_step(row)][row], np.s_[:size])]
+        ends = [self.tape.part(x[self.done.batch.first.axis.last_step(row)][row], np.s_[:size])]
         return self.tape.joined([*ends, self.tape.part(x[0][row], np.s_[size:])])
 
     def every(self, key: str, *inputs: list[list[Var]]) -> list[list[Var]]:
@@ -166,7 +166,7 @@ class ByHand:
     def walk(self, key: str, x: list[Var], row: int) -> list[Var]:
         """Step one row; give its output at each step, zeros where it is over."""
         run = self.done.runs[key]
-        block, length = run.block, self.done.batch.last_step(row) + 1
+        block, length = run.block, self.done.batch.first.axis.last_step(row) + 1
         position = block.layer * self.scenario.recurrent.num_directions + run.is_reversed
         states = {}
         for name, shape in block.program.states.items():

@@ -77,7 +77,7 @@ def test_what_stands_in_the_padding_of_a_packed_batch_does_not_matter(make) -> N
     [clean] = backs_of(make, "deep, both ways, packed")
     batch = clean.batch
     values = batch.values.copy()
-    values[~(np.arange(batch.num_steps)[:, None] < np.array(batch.lengths))] = np.nan
+    values[~(np.arange(batch.first.num_steps)[:, None] < np.array(batch.lengths))] = np.nan
     model = Model(replace(clean.scenario, batches=(replace(batch, values=values),)))
     strange = model.backward(model.run_batch())
     for name, gradient in clean.parameters.items():

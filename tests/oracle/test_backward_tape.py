@@ -89,8 +89,8 @@ def test_states_have_their_total_derivatives(make, case) -> None:
         for key, run in back.done.runs.items():
             for name, (size,) in run.block.program.states.items():
                 whole = back.states(key, name)
-                assert whole.shape == (back.batch.num_steps, back.batch.num_rows, size)
-                for t in range(back.batch.num_steps):
+                assert whole.shape == (back.batch.first.num_steps, back.batch.num_rows, size)
+                for t in range(back.batch.first.num_steps):
                     for row in range(back.batch.num_rows):
                         var = by_hand.at.get((key, name, t, row))
                         expected = np.zeros(size) if var is None else var.grad  # where a packed row is over

@@ -70,7 +70,7 @@ def test_given_at_outputs_and_final_states_of_an_lstm(lengths) -> None:
     for number, (key, run) in enumerate(done.runs.items()):
         for name, ends in (("h", given[2]), ("c", given[3])):
             whole = np.zeros((5, 3, 4))
-            done.batch.axis.onto_final(ends[number].numpy(), whole, run.block.direction)
+            done.batch.first.axis.onto_final(ends[number].numpy(), whole, run.block.direction)
             above[key, name] = whole
     back = model.backward(done, above)
     for name, value in zip(named, theirs, strict=False):
@@ -142,8 +142,8 @@ def weighed(scenario: Scenario, above: dict[tuple[str, str], np.ndarray]) -> flo
         if key not in done.runs:  # modules without states act on padding, too, as torch's do
             total += float(np.sum(done.everything(key)[name] * g))
             continue
-        for t in range(done.batch.num_steps):
-            rows = done.live_rows(t)
+        for t in range(done.batch.first.num_steps):
+            rows = done.live_rows(key, t)
             live = np.arange(done.batch.num_rows) if rows is None else rows
             if len(live):
                 total += float(np.sum(done.value(key, name, t)[: len(live)] * g[t, live]))

@@ -148,7 +148,7 @@ def without_torchs(name):
 def test_every_value_that_is_shown_has_torchs_beside_it(case):
     done, back = ways(case)
     comparison = compared(case)
-    end = done.batch.axis.end
+    end = done.batch.first.axis.end
     for block in back.blocks:
         is_single = block.extent.is_single
         for t in [end] if is_single else range(end + 1):

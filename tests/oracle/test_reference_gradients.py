@@ -117,7 +117,7 @@ def test_what_stands_in_the_padding_of_a_packed_batch_does_not_matter(make):
     done = done_of(make, "deep, both ways, packed")
     batch = done.batch
     values = batch.values.copy()
-    values[~(np.arange(batch.num_steps)[:, None] < np.array(batch.lengths))] = np.nan
+    values[~(np.arange(batch.first.num_steps)[:, None] < np.array(batch.lengths))] = np.nan
     changed = replace(done.scenario, batches=(replace(batch, values=values),))
     clean, strange = run_gradients(done), run_gradients(Model(changed).run_batch(0))
     for name, gradient in clean.parameters.items():

@@ -90,7 +90,7 @@ class Numbers:
     @np.errstate(all="ignore")
     def step(self, key, x, row):
         block = self.blocks[key]
-        length = self.done.batch.last_step(row) + 1
+        length = self.done.batch.first.axis.last_step(row) + 1
         states = {
             f"{name}_prev": self.scenario.first_state(block, name, self.done.batch)[row]
             for name in block.program.states
@@ -181,7 +181,7 @@ def test_the_gradients_along_the_run_are_right(make, case):
         arrays += [(key, "output", found.gradients.output[key]), (key, "x", found.gradients.x[key])]
         arrays += [(key, name, value) for name, value in found.states[key].items()]
         arrays += [(key, name, value) for name, value in found.inner[key].items()]
-    lengths = [done.batch.last_step(row) + 1 for row in range(done.batch.num_rows)]
+    lengths = [done.batch.first.axis.last_step(row) + 1 for row in range(done.batch.num_rows)]
     for key, name, gradient in arrays:
         for index in chosen(generator, gradient, 2):
             t, row, element = index if gradient.ndim == 3 else (0, *index)

@@ -131,11 +131,11 @@ def steps_of(back: Any, key: str) -> range:
     """A block's steps in the order of the way back."""
     done = back.done
     if done.by_key[key].extent.is_single:
-        return range(done.batch.num_steps - 1, done.batch.num_steps)
+        return range(done.batch.first.num_steps - 1, done.batch.first.num_steps)
     last = (
-        max(done.batch.last_step(row) for row in range(done.batch.num_rows)) + 1
+        max(done.batch.first.axis.last_step(row) for row in range(done.batch.num_rows)) + 1
         if key in done.runs
-        else done.batch.num_steps
+        else done.batch.first.num_steps
     )
     return range(last) if key.endswith("←") else range(last - 1, -1, -1)
 

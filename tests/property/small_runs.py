@@ -307,7 +307,7 @@ def name_of(run: SessionRun) -> str:
 
 def live_steps(run: SessionRun, batch: int) -> int:
     given = run.scenario.batches[batch]
-    return max(given.lengths) if given.packed and given.lengths else given.num_steps
+    return max(given.lengths) if given.packed and given.lengths else given.first.num_steps
 
 
 def is_final(run: SessionRun, key: str) -> bool:

@@ -98,7 +98,7 @@ def test_gradients_go_back_to_the_same_and_those_given_at_the_scores_are_the_los
 ) -> None:
     numbers, size = np.random.default_rng(1), scenario.num_scores
     batches = tuple(
-        replace(batch, target=numbers.standard_normal((batch.num_steps, batch.num_rows, size)))
+        replace(batch, target=numbers.standard_normal((batch.first.num_steps, batch.num_rows, size)))
         for batch in scenario.batches
     )
     model = Model(replace(scenario, batches=batches, loss=Loss("MSELoss")))

@@ -137,7 +137,7 @@ def _of_epoch(learning: Learning, paper: Calculation, told: Callable[[], int | N
 def _laid(place, shape, value, done, decimals) -> Iterator[Laid]:
     has_rows = np.ndim(value) > len(shape)
     for row in range(done.batch.num_rows if has_rows else 1):
-        if has_rows and place.t > done.batch.last_step(row):
+        if has_rows and place.t > done.batch.first.axis.last_step(row):
             continue
         size = shape or (1,)
         own = np.round(

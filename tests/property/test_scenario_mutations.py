@@ -155,7 +155,7 @@ def assert_read_or_refused(text: str) -> None:
     else:
         shapes = {name: array.shape for name, array in scenario.parameters.items()}
         assert shapes or scenario.pending is not None
-        assert all(batch.num_steps >= 1 and batch.num_rows >= 1 for batch in scenario.batches)
+        assert all(batch.first.num_steps >= 1 and batch.num_rows >= 1 for batch in scenario.batches)
 
 
 @settings(max_examples=400, deadline=timedelta(seconds=5), suppress_health_check=[HealthCheck.too_slow])

@@ -54,7 +54,7 @@ def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
     if name.endswith("⋮"):
         name, row = name[:-1], factor.index[0]
     batch = run.scenario.batches[spot.batch]
-    length = batch.lengths[row] if batch.packed and batch.lengths else batch.num_steps
+    length = batch.lengths[row] if batch.packed and batch.lengths else batch.first.num_steps
     block = run.tree.block(replace(spot, phase="forward"))
     is_over = spot.t >= length
     if name.startswith("∂"):

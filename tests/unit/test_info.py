@@ -180,8 +180,8 @@ def test_what_is_said_to_keep_a_state_does_keep_it(name):
     arrays = {"output": done.output, "h_n": done.h_n, "c_n": done.c_n}
     for block_run in done.runs.values():
         block = block_run.block
-        for t in range(done.batch.num_steps):
-            rows = done.live_rows(t)
+        for t in range(done.batch.first.num_steps):
+            rows = done.live_rows(block.key, t)
             for index, row in enumerate(range(done.batch.num_rows) if rows is None else rows.tolist()):
                 for state in block.program.states:
                     said = where_torch_keeps(run.scenario, 0, block, t, row, state)

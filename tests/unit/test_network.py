@@ -97,13 +97,13 @@ def test_what_is_put_onto_final_steps_is_where_the_final_states_are(direction, l
 def test_torch_and_the_engine_tell_the_same_time(direction, lengths) -> None:
     """Written twice so that one mistake is not in both; here the two are set side by side."""
     batch = Batch(np.zeros((3, 3, 1)), None, lengths, packed=lengths is not None)
-    living, is_reversed = layout.living_rows(batch), direction == "backward"
-    alive = batch.axis.alive()
+    living, is_reversed = layout.living_rows(batch.first), direction == "backward"
+    alive = batch.first.axis.alive()
     assert (living is None) == (alive is None)
     everywhere = np.ones((3, 3), bool) if living is None else living
     assert alive is None or (alive == living).all()
     states, first = np.arange(9.0).reshape(3, 3, 1) + 1, -np.arange(3.0).reshape(3, 1) - 1
     found = layout.states_before(states, first, living, is_reversed=is_reversed)
-    assert (found == batch.axis.before(states, first, direction))[everywhere].all()
+    assert (found == batch.first.axis.before(states, first, direction))[everywhere].all()
     ends = layout.final_states(states, living, is_reversed=is_reversed)
-    assert (ends == batch.axis.final(states, direction)).all()
+    assert (ends == batch.first.axis.final(states, direction)).all()

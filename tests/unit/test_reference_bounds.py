@@ -105,9 +105,9 @@ dtype = "{dtype}"
 
 def carried(done, key="L0"):
     run, batch = done.runs[key], done.batch
-    living = batch.axis.alive()
+    living = batch.first.axis.alive()
     before = {
-        name: batch.axis.before(
+        name: batch.first.axis.before(
             run.state(name),
             done.scenario.first_state(run.block, name, batch),
             run.block.direction,
@@ -155,11 +155,11 @@ def test_states_before_and_at_the_end_of_packed_rows():
     done = Model(
         scenario("RNN", steps=6, more="bidirectional = true", lengths="lengths = [2, 6, 4]")
     ).run_batch(0)
-    living = done.batch.axis.alive()
+    living = done.batch.first.axis.alive()
     np.testing.assert_array_equal(living.sum(axis=0), [2, 6, 4])
     for key, run in done.runs.items():
         states = run.state("h")
-        before = done.batch.axis.before(states, np.zeros((3, 5), np.float32), run.block.direction)
+        before = done.batch.first.axis.before(states, np.zeros((3, 5), np.float32), run.block.direction)
         for t in range(6):
             np.testing.assert_array_equal(before[t][living[t]], done.value(key, "h_prev", t))
         ends = [states[1, 0], states[5, 1], states[3, 2]] if key == "L0" else states[0]

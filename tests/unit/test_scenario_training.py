@@ -400,7 +400,7 @@ def test_the_texts_of_vanishing_differ_in_their_first_letter_alone() -> None:
     rnn, lstm = (read(bundled.find(name)) for name in ("vanishing", "vanishing_lstm"))
     for scenario in (rnn, lstm):
         [batch] = scenario.batches
-        assert batch.num_steps == 60
+        assert batch.first.num_steps == 60
         assert batch.indices is not None
         assert (batch.indices[1:, 0] == batch.indices[1:, 1]).all()
         assert batch.indices[0].tolist() == [0, 1]

@@ -128,8 +128,9 @@ class _Finder:
     def _is_end(self, t: int) -> bool:
         """Whether a step is where what is of the final states alone is computed."""
         is_there = any(block.extent is Extent.FINAL for block in self._done.blocks)
-        axis = self._done.batch.axis
-        return is_there and t in (axis.last_step(self._row), axis.end, axis.num_steps - 1)
+        axes = [one.axis for one in self._done.batch.sequences.values()]
+        ends = [end for axis in axes for end in (axis.last_step(self._row), axis.end, axis.num_steps - 1)]
+        return is_there and t in ends
 
     def _found(self) -> Target:
         name = self._answer.name.strip()
@@ -254,9 +255,10 @@ class _Finder:
     def _step(self, block: Block) -> int:
         """The step that is meant; of a linear layer on h_n and of what has only one the last one."""
         t = self._answer.t
-        last = self._done.batch.last_step(self._row)
+        axis = self._done.axis(block.key)
+        last = axis.last_step(self._row)
         if block.extent.is_single:
-            end = self._done.batch.axis.end
+            end = axis.end
             if block.extent is Extent.FINAL and t is not None and not self._is_end(t):
                 name, step = printable(self._answer.name[:80]), end + 1
                 raise NoTarget(
@@ -280,7 +282,8 @@ class _Finder:
 
     def _output(self) -> Target:
         """`output` of one row at a step; without a step all of it, of one row or of all as torch prints it."""
-        batch, steps = self._done.batch, self._done.batch.num_steps
+        batch, axis = self._done.batch, self._done.axis(self._done.last_of_recurrent.key)
+        steps = axis.num_steps
         last_one = self._done.scenario.recurrents[-1].name
         if self._answer.block not in (None, last_one):
             text = Text(
@@ -301,12 +304,12 @@ class _Finder:
             whole = [
                 part
                 for row in range(batch.num_rows)
-                for t in range(batch.last_step(row) + 1)
+                for t in range(axis.last_step(row) + 1)
                 for part in parts(row, t, *((row, t) if is_first else (t, row)))
             ]
             return Target(tuple(whole), shape, self._row)
         if steps > 1 and self._is_laid_out(steps, width):
-            last = batch.last_step(self._row)
+            last = axis.last_step(self._row)
             of_row = [part for t in range(last + 1) for part in parts(self._row, t, t)]
             return Target(tuple(of_row), (steps, width), self._row)
         t = self._step(self._done.by_key[computed[0].wire.block])
@@ -332,7 +335,7 @@ class _Finder:
 
         def parts(row: int, *, is_of_all: bool) -> Iterator[TargetPart]:
             for number, (key, run) in enumerate(runs.items()):
-                t = batch.axis.final_step(run.block.direction, row)
+                t = self._done.axis(key).final_step(run.block.direction, row)
                 place = Place(self._epoch, self._batch, "forward", key, t, state)
                 layer = () if is_cell else (number,)
                 yield TargetPart(place, (*layer, *((row,) if is_of_all else ()), slice(None)), row)

@@ -80,7 +80,7 @@ def _elsewhere(sheet: Sheet, target: Target) -> Iterator[tuple[str, Target]]:
     done = epoch.forward(place.batch)
     if target.t is not None and place.phase == "forward":
         steps = range(max(0, target.t - STEPS_APART), target.t + STEPS_APART + 1)
-        known = [t for t in steps if t != target.t and t <= done.batch.last_step(target.row)]
+        known = [t for t in steps if t != target.t and t <= done.axis(place.key).last_step(target.row)]
         for t in known:
             yield "step_off_by_one", _moved(target, t=t)
     for layer in range(target.layer or 0):
@@ -122,8 +122,9 @@ def _moved(target: Target, t: int | None = None, key: str | None = None) -> Targ
 def _finals(sheet: Sheet, target: Target, decimals: int) -> Iterator[tuple[str, Interval]]:
     """Of final states: the first layer's, the backward direction's at the last step, or those behind the padding."""
     place = target.parts[0].place
-    batch = sheet.learning.epoch(place.epoch).forward(place.batch).batch
-    last = batch.num_steps - 1
+    done = sheet.learning.epoch(place.epoch).forward(place.batch)
+    axis = done.axis(place.key)
+    last = axis.num_steps - 1
 
     def changed(other: Callable[[TargetPart], Place]) -> Target:
         return replace(target, parts=tuple(replace(part, place=other(part)) for part in target.parts))
@@ -132,7 +133,7 @@ def _finals(sheet: Sheet, target: Target, decimals: int) -> Iterator[tuple[str, 
         return part.place.key.endswith("←")
 
     def at_last(part: TargetPart) -> Place:
-        t = batch.last_step(target.row_of(part))
+        t = axis.last_step(target.row_of(part))
         return part.place._replace(t=t) if is_backward(part) else part.place
 
     def of_first_layer(part: TargetPart) -> Place:
@@ -141,7 +142,7 @@ def _finals(sheet: Sheet, target: Target, decimals: int) -> Iterator[tuple[str, 
 
     yield "backward_half_at_last_step", sheet.bounds_of(changed(at_last), decimals)
     yield "h_n_first_layer", sheet.bounds_of(changed(of_first_layer), decimals)
-    if batch.packed and any(batch.last_step(target.row_of(part)) < last for part in target.parts):
+    if any(axis.last_step(target.row_of(part)) < last for part in target.parts):
         walked = changed(lambda part: part.place if is_backward(part) else part.place._replace(t=last))
         slip = Slip("padding_walked", walks_padding=True)
         yield "padding_walked", sheet.bounds_of(walked, decimals, slip)

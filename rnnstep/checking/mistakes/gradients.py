@@ -198,7 +198,7 @@ def _of_factors(learning: Learning) -> Iterator[Slip]:
 def _of_reductions(learning: Learning) -> Iterator[Slip]:
     """A mean taken for a sum, or the other way round: the backward pass begun with another number."""
     loss, done = learning.scenario.loss, learning.epoch(0).forward(0)
-    axis = done.batch.axis
+    axis = done.axis("loss")
     rows, steps = axis.num_rows, len(axis.all_steps(done.by_key["loss"].extent))
     is_mean = loss is not None and loss.reduction == "mean"
     count = float(rows * steps)

@@ -24,7 +24,7 @@ def variants(done: Pass) -> Iterator[Slip]:
     elif loss is not None and loss.name == "MSELoss":
         for kind in ("loss", "total"):  # of each step; or of all, where the steps' own are given
             yield _slip("half_squared_error", kind, _divided(2))
-    for count in dict.fromkeys((done.batch.num_rows, done.batch.num_steps)):
+    for count in dict.fromkeys((done.batch.num_rows, done.axis("loss").num_steps)):
         if count > 1 and loss is not None and loss.reduction == "mean":
             yield _slip("mean_twice", "total", _divided(count))
 

@@ -47,7 +47,7 @@ def variants(done: Pass) -> Iterator[Slip]:
         yield Slip("directions_share_weights", wires={"parameters": _of_forward})
     if batch.num_rows > 1:
         yield Slip("h_n_viewed", wires={"finals": _viewed})
-    if batch.packed_lengths is not None:
+    if any(one.packed_lengths is not None for one in batch.sequences.values()):
         yield Slip("padding_walked", walks_padding=True)
     yield from _indices(done)
 
@@ -94,7 +94,7 @@ def _x_of(shift: int, *, is_kept_at_end: bool) -> Callable[[Calculation, Block, 
     def x(paper: Calculation, block: Block, t: int) -> Fed:
         if not _is_lowest(paper, block):
             return paper.x(block, t)
-        if 0 <= t + shift < paper.batch.num_steps:
+        if 0 <= t + shift < paper.done.axis(block.key).num_steps:
             return paper.x(block, t + shift)
         value, doubts = paper.x(block, t)
         return value if is_kept_at_end else point(np.zeros(value[0].shape)), doubts
@@ -120,7 +120,7 @@ def _reads_late(paper: Calculation, block: Block, t: int) -> Fed:
 
 def _indices(done: Pass) -> Iterator[Slip]:
     """Another one-hot vector, another row of the embedding, or a column of it."""
-    if done.batch.indices is None or done.scenario.behind_lookup[0] is not done.scenario.recurrents[0]:
+    if done.batch.first.indices is None or done.scenario.behind_lookup[0] is not done.scenario.recurrents[0]:
         return
     table = done.lookup
     size = done.x.shape[-1]
@@ -155,8 +155,9 @@ def _column(paper: Calculation, block: Block, t: int) -> Fed:
     table = paper.done.lookup
     assert table is not None
     low, high = paper.parameters(table)["weight"]
-    assert paper.batch.indices is not None
-    at = paper.batch.indices[t]
+    indices = paper.batch.sequences[table.sequence].indices
+    assert indices is not None
+    at = indices[t]
     return (low.T[at], high.T[at]), doubts
 
 
@@ -195,7 +196,7 @@ def _swapped(right: Callable[..., Fed]) -> Callable[..., Fed]:
 
 def _backward_at_last_step(paper: Calculation) -> Fed:
     forward, backward = _of_last_layer(paper)
-    last = paper.given(backward.key, paper.batch.num_steps - 1)
+    last = paper.given(backward.key, paper.done.axis(backward.key).num_steps - 1)
     return side_by_side([paper.final(forward.key, forward.output), last])
 
 

@@ -72,7 +72,7 @@ def judge_shown(back: BackwardPass, tally: Tally, sums: Mapping[str, Mapping[str
 
 def _steps(back: BackwardPass, block: Block) -> Iterator[int]:
     """Some of a block's steps, the one that ends its backward pass last."""
-    end = back.batch.axis.end
+    end = back.done.axis(block.key).end
     if block.extent.is_single:
         yield end
         return
@@ -88,7 +88,7 @@ def _judge_lines(back: BackwardPass, block: Block, t: int, values: Mapping[str, 
         name: pair if name in block.parameters or back.is_of_all_rows(block.key, name) else Given(pair[0][0])
         for name, pair in rows.items()
     }
-    of_block = back.live_rows(t) if block.kind == "recurrent" else None
+    of_block = back.live_rows(block.key, t) if block.kind == "recurrent" else None
     for line in block.program.lines:
         shown = values[line.name]
         if back.is_of_all_rows(block.key, line.name):
@@ -158,7 +158,7 @@ def judge_gradients(
     """
     _check_has_word(back)
     check_recorded(back.scenario, back.batch)
-    tally = Tally(back.batch.num_steps, "backward", is_wanted=is_wanted)
+    tally = Tally(back.batch.longest, "backward", is_wanted=is_wanted)
     errors = RunErrors(back.done) if errors is None else errors
     with np.errstate(all="ignore"):  # NaN and infinity are numbers like others here
         TorchSteps(back, reference, tally).go()
@@ -243,7 +243,7 @@ class ShownGradients:
         if whole is None:
             return None
         found: Array = whole[0 if len(whole) == 1 else t]
-        rows = self._done.live_rows(t) if block.kind == "recurrent" else None
+        rows = self._done.live_rows(key, t) if block.kind == "recurrent" else None
         if rows is None:
             return found
         if name == bare:
@@ -300,7 +300,7 @@ class ShownGradients:
         for before in block.program.befores:
             if program.before(f"{D}{before}") == name and before in inner:
                 first = np.zeros(inner[before].shape[1:], inner[before].dtype)
-                return self._done.batch.axis.before(inner[before], first, opposite(block.direction))
+                return self._done.axis(key).before(inner[before], first, opposite(block.direction))
         return inner.get(bare)
 
     def _forward(self, block: Block, name: str) -> Array | None:
@@ -312,7 +312,7 @@ class ShownGradients:
         for state in block.program.states:
             if block.program.before(state) == name:
                 first = self._done.scenario.first_state(block, state, self._done.batch)
-                return self._done.batch.axis.before(values.states[key][state], first, block.direction)
+                return self._done.axis(key).before(values.states[key][state], first, block.direction)
         return self._reference.lines.get(key, {}).get(name)
 
     def _above(self, block: Block) -> str:
@@ -540,7 +540,7 @@ class ComparedGradients(Judged):
         found = self._steps[key, t].get(name)
         if found is None:
             return None
-        rows = self.back.live_rows(t)
+        rows = self.back.live_rows(key, t)
         live = slice(None) if rows is None else rows
         return differences(found[0][live], theirs), ALLOWED * found[1][live]
 
@@ -560,7 +560,7 @@ class ComparedGradients(Judged):
         """Whether a block's backward pass ends at a step."""
         if self.back.by_key[key].extent.is_single:
             return True
-        return t == self.back.batch.axis.order(self.back.by_key[key].direction)[0]
+        return t == self.back.done.axis(key).order(self.back.by_key[key].direction)[0]
 
 
 def compare_gradients(

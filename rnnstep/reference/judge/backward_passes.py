@@ -67,8 +67,6 @@ class JudgedBackward(ABC):
 
     def __init__(self, back: BackwardPass, tally: Tally) -> None:
         self.done = back.done
-        self.living = self.done.batch.axis.alive()
-        self.end = self.done.batch.axis.end
         self.sums: dict[str, Pairs] = {}
         self._back = back
         self._tally = tally
@@ -157,7 +155,7 @@ class JudgedBackward(ABC):
 
     def _onto_last_steps(self, g: Pair) -> Pair:
         """Put ∂L/∂ of final states, (1, B, D·n), where those states were computed, (T, B, D·n)."""
-        size, axis = self.done.scenario.recurrent.output_size, self.done.batch.axis
+        size, axis = self.done.scenario.recurrent.output_size, self.done.axis(self.done.last_of_recurrent.key)
         found = []
         for part in g:
             whole = np.zeros((axis.num_steps, *part.shape[1:]), part.dtype)
@@ -175,7 +173,8 @@ class JudgedBackward(ABC):
             pair = self.met(_of("output", key), key, f"{D}{block.output}_above", (value, error))
             steps = Steps(*self.read(key), pair, self.is_remade, self.completed.get(key, ()))
             dtype = self.done.scenario.dtype
-            back = RecurrentBack(block, steps, self.living, dtype, has_sums=self.has_sums)
+            living = self.done.axis(key).alive()
+            back = RecurrentBack(block, steps, living, dtype, has_sums=self.has_sums)
             found = self._through_recurrent(key, back)
             found = self.met(_of("x", key), key, f"{D}{next(iter(block.program.inputs))}", found)
             self.parameters(key, back.parameters)
@@ -187,7 +186,8 @@ class JudgedBackward(ABC):
         """Go back through a recurrent block, span by span; give ∂L/∂ of what entered it, (T, B, I)."""
         block = self.done.by_key[key]
         name = next(iter(block.program.inputs))
-        shape = (*self.done.x.shape[:2], int(block.program.shapes[name][0]))
+        axis = self.done.axis(key)
+        shape = (axis.num_steps, axis.num_rows, int(block.program.shapes[name][0]))
         whole = np.zeros(shape, self.done.scenario.dtype), np.zeros(shape)
         for span, lines in self._spans(key, back):
             if f"{D}{name}" in lines:  # nothing goes below from a cell that does not read what enters it
@@ -212,21 +212,24 @@ class JudgedBackward(ABC):
 
     def _places(self) -> Array:
         """The rows that were looked up, (T, B); −1 for those of `padding_idx`, which do not learn."""
-        indices, table = self.done.batch.indices, self.done.scenario.lookup
-        assert indices is not None
+        block, table = self.done.lookup, self.done.scenario.lookup
+        assert block is not None
+        indices = self.done.data(block.key, "index")
         skipped = None if table is None else table.padding_idx
         return np.asarray(indices if skipped is None else np.where(indices == skipped, -1, indices))
 
-    def start(self, whole: Array) -> int:
-        """The step of the first of an array's steps: what is there once stands at the last one."""
-        return self.end if len(whole) == 1 else 0
+    def start(self, key: str, whole: Array) -> int:
+        """The step of the first of a block's steps in an array: what is there once stands at the last one."""
+        return self.done.axis(key).end if len(whole) == 1 else 0
 
     # ── beside each other ────────────────────────────────────────────────────────────
 
     def _compare_loss(self, kind: Kind, ours: Array | float, theirs: Array | float, error: Error) -> None:
         shape = (1, 1, 1)
         pair = np.reshape(ours, shape), np.reshape(theirs, shape)
-        self._tally.compare(kind, "total", "loss", *pair, error.reshape(shape), self.end, "forward")
+        self._tally.compare(
+            kind, "total", "loss", *pair, error.reshape(shape), self.done.axis("total").end, "forward"
+        )
 
     def _compare_parameters(
         self,
@@ -279,7 +282,7 @@ class TorchSteps(JudgedBackward):
         for name, theirs in self._reference.loss_inner.items():
             if f"{D}{name}" in loss.back:
                 value, error = loss.back[f"{D}{name}"]
-                start = self.start(theirs)
+                start = self.start("loss", theirs)
                 self._tally.compare(self.kind, "loss", f"{D}{name}", value, theirs, error, start)
 
     def entering(self, key: str, name: str) -> Pair:  # noqa: ARG002 - it has one input beside what is given
@@ -292,14 +295,14 @@ class TorchSteps(JudgedBackward):
         entering: Pairs = {next(iter(block.program.inputs)): Given(self._values.x[key])}
         for name, value in states.items():
             first = self.done.scenario.first_state(block, name, self.done.batch)
-            before = self.done.batch.axis.before(value, first, block.direction)
+            before = self.done.axis(key).before(value, first, block.direction)
             entering[block.program.before(name)] = Given(before)
         return entering, {name: Given(value) for name, value in states.items()}
 
     def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:
         """Set it beside autograd's, and go on from that."""
         theirs = np.reshape(site(self._gradients), found[0].shape)
-        self._tally.compare(self.kind, key, name, found[0], theirs, found[1], self.start(theirs))
+        self._tally.compare(self.kind, key, name, found[0], theirs, found[1], self.start(key, theirs))
         return Given(theirs)
 
     def parameters(self, key: str, found: Pairs) -> None:
@@ -445,7 +448,7 @@ class EngineRun(JudgedBackward):
             back.entering,
             {name: read[core.before(name)] for name in core.states},
             self.done.scenario.dtype,
-            self.living,
+            self.done.axis(key).alive(),
         )
         return back.along(
             {
@@ -469,7 +472,7 @@ def _shifted(error: Error, direction: Direction) -> Error:
 
 def one_step_back(back: BackwardPass, reference: ReferenceGradients, key: str, t: int) -> Pairs:
     """Every line of a recurrent block at one step, (B, n), from torch's numbers of that step and the one after it."""
-    way = TorchSteps(back, reference, Tally(back.batch.num_steps, "backward"))
+    way = TorchSteps(back, reference, Tally(back.batch.longest, "backward"))
     block = back.done.by_key[key]
     is_reversed = block.direction == "backward"
     part = slice(max(t - 1, 0), t + 1) if is_reversed else slice(t, t + 2)
@@ -481,7 +484,8 @@ def one_step_back(back: BackwardPass, reference: ReferenceGradients, key: str, t
         way.is_remade,
         way.completed.get(key, ()),
     )
-    living = None if way.living is None else way.living[part]
+    alive = back.done.axis(key).alive()
+    living = None if alive is None else alive[part]
     totals = {name: Given(value[part]) for name, value in reference.gradients.states[key].items()}
     through = RecurrentBack(block, steps, living, back.scenario.dtype).through(totals)
     found: Pairs = {}

@@ -55,7 +55,7 @@ class OneStep:
     def __init__(self, done: Pass, reference: ReferencePass, key: str) -> None:
         self.block: Block = done.by_key[key]
         self._dtype = done.scenario.dtype
-        self._living = done.batch.axis.alive()
+        self._living = done.axis(key).alive()
         self._reading = Rounding(self._dtype)
         self._parameters = given_parameters(self.block)
         self._prepared = self.block.compiled.prepare(self.block.parameters, self._dtype, ROWS)
@@ -63,7 +63,7 @@ class OneStep:
         self._known = {next(iter(self.block.program.inputs)): reference.x[key]}
         for name, value in reference.states[key].items():
             first = done.scenario.first_state(self.block, name, done.batch)
-            before = done.batch.axis.before(value, first, self.block.direction)
+            before = done.axis(key).before(value, first, self.block.direction)
             self._known[f"{name}_prev"] = before
 
     def at(self, span: slice) -> dict[str, tuple[Array, Error]]:

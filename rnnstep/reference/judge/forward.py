@@ -159,7 +159,7 @@ def judge(
     """
     errors = RunErrors(done) if errors is None else errors
     with np.errstate(all="ignore"):  # NaN and infinity are numbers like others here
-        return _Judging(done, reference, errors, Tally(done.batch.num_steps, is_wanted=is_wanted)).verdict()
+        return _Judging(done, reference, errors, Tally(done.batch.longest, is_wanted=is_wanted)).verdict()
 
 
 class _Judging:
@@ -170,7 +170,6 @@ class _Judging:
         self._reference = reference
         self._errors = errors
         self._scenario = done.scenario
-        self._living = errors.living
         self._reading = Rounding(done.scenario.dtype)
         self._tally = tally
         self._parted: Finding | None = None
@@ -228,9 +227,10 @@ class _Judging:
         entering = {next(iter(block.program.inputs)): self._errors.entering(key)}
         entering |= {f"{name}_prev": value for name, value in self._errors.before(key).items()}
         kept = [name for name in block.compiled.columns if _is_kept(run, name)]
+        living = self._done.axis(key).alive()
         parameters = given_parameters(block)
         for span in spans(block, run.num_steps, self._done.batch.num_rows):
-            rows = LiveRows(self._living, span)
+            rows = LiveRows(living, span)
             known = {name: Given(rows.of(value)) for name, value in entering.items()}
             bounds = bounded(block, known, self._reading, parameters)
             count = len(next(iter(known.values()))[0])
@@ -293,7 +293,7 @@ class _Judging:
     ) -> None:
         for position, key in enumerate(keys_of(self._done.blocks, recurrent)):
             run = self._done.runs[key]
-            error = self._done.batch.axis.final(errors[key][name], run.block.direction)
+            error = self._done.axis(key).final(errors[key][name], run.block.direction)
             self._tally.compare("module", key, f"{name}_n", run.final(name), theirs[position], error, None)
 
     def _judge_module_steps(self) -> None:
@@ -314,7 +314,7 @@ class _Judging:
             for key, h in zip(keys, np.split(whole, len(keys), axis=-1), strict=True):
                 block = self._done.by_key[key]
                 first = {n: self._scenario.first_state(block, n, self._done.batch) for n in (output, *others)}
-                followed = follow(block, x, h, first, self._done.batch.axis)
+                followed = follow(block, x, h, first, self._done.axis(key))
                 self._tally.compare(
                     "module", key, output, followed.values[output], h, followed.errors[output]
                 )
@@ -328,7 +328,7 @@ class _Judging:
     def _judge_end(self, recurrent: Recurrent, key: str, name: str, followed: Followed, shown: Array) -> None:
         direction = self._done.by_key[key].direction
         value, error = (
-            self._done.batch.axis.final(part[name], direction) for part in (followed.values, followed.errors)
+            self._done.axis(key).final(part[name], direction) for part in (followed.values, followed.errors)
         )
         position = keys_of(self._done.blocks, recurrent).index(key)
         self._tally.compare("module", key, f"{name}_n", value, shown[position], error, None)
@@ -365,7 +365,7 @@ class _Judging:
         if run is None or reference.loss is None:
             return
         scores = reference.features if reference.logits_by_row is None else reference.logits_by_row
-        end = self._done.batch.axis.end
+        end = self._done.axis("total").end
         start = end if run.blocks.loss.extent.is_single else 0
         beside = LossBounds(run.blocks, Given(scores.reshape(run.outputs.shape)))
         self._judge_total("one step", beside, reference.loss, end)
@@ -443,7 +443,7 @@ class Comparison(Judged):
             return whole
         if t >= len(whole):
             return None
-        rows = self.done.live_rows(t)
+        rows = self.done.live_rows(key, t)
         return np.asarray(whole[t] if rows is None else whole[t][rows])
 
     def difference(self, key: str, name: str, t: int) -> Error | None:
@@ -462,7 +462,7 @@ class Comparison(Judged):
         if self.is_recorded(key, name):
             return None
         ours, bound = (part[0] for part in self._step(key).at(slice(t, t + 1))[name])
-        rows = self.done.live_rows(t)
+        rows = self.done.live_rows(key, t)
         if rows is not None:
             ours, bound = ours[rows], bound[rows]
         return differences(ours, theirs), ALLOWED * bound
@@ -566,7 +566,7 @@ class Comparison(Judged):
         state = name.removesuffix("_prev")
         if state in states:
             first = self.done.scenario.first_state(block, state, self.done.batch)
-            return self.done.batch.axis.before(states[state], first, block.direction)
+            return self.done.axis(key).before(states[state], first, block.direction)
         return self.reference.inner[key].get(name)
 
     @cached_property

@@ -25,7 +25,7 @@ def faults_beside_records(trace: Trace) -> tuple[Finding, ...] | None:
         return None
     found: list[Finding] = []
     for done in trace.passes:
-        tally = Tally(done.batch.num_steps)
+        tally = Tally(done.batch.longest)
         with np.errstate(all="ignore"):
             judge_recorded(done, RunErrors(done), tally)
         found += tally.faults.values()
@@ -64,7 +64,7 @@ def judge_recorded(done: Pass, errors: RunErrors, tally: Tally) -> None:
         value, bound = errors.loss.loss
         loss = np.reshape(recorded.loss, (1, 1, 1))
         shape = (1, 1, 1)
-        end = done.batch.axis.end
+        end = done.axis("total").end
         tally.compare("recorded", "total", "loss", value.reshape(shape), loss, bound.reshape(shape), end)
 
 
@@ -83,7 +83,7 @@ def _judge_final(
     """Each layer's and direction's final state beside our own."""
     whole = states_by_block(done.scenario, done.scenario.recurrent, shown)
     for theirs, (key, run) in zip(whole, done.runs.items(), strict=True):
-        error = done.batch.axis.final(errors[key][name], run.block.direction)
+        error = done.axis(key).final(errors[key][name], run.block.direction)
         tally.compare("recorded", key, f"{name}_n", run.final(name), theirs, error, None)
 
 

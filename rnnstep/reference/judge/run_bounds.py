@@ -255,12 +255,10 @@ class RunErrors:
 
     Attributes:
         done: the run.
-        living: which rows take part in which step, (T, B); None when all do.
     """
 
     def __init__(self, done: Pass) -> None:
         self.done = done
-        self.living = done.batch.axis.alive()
         self._scenario = done.scenario
         self._reading = Rounding(done.scenario.dtype)
         self._of_states: dict[str, dict[str, Error]] = {}
@@ -274,7 +272,7 @@ class RunErrors:
         """What each step of a block read of its states, (T, B, n), under the states' names."""
         run, batch = self.done.runs[key], self.done.batch
         return {
-            name: batch.axis.before(
+            name: self.done.axis(key).before(
                 run.state(name),
                 self._scenario.first_state(run.block, name, batch),
                 run.block.direction,
@@ -292,7 +290,7 @@ class RunErrors:
             block = self.done.by_key[key]
             inputs = {_first_input(block): (self.entering(key), self.inputs(key))}
             self._of_states[key] = carried_errors(
-                block, inputs, self.before(key), self._scenario.dtype, self.living
+                block, inputs, self.before(key), self._scenario.dtype, self.done.axis(key).alive()
             )
         return self._of_states[key]
 
@@ -340,7 +338,7 @@ class RunErrors:
         if is_join(block):
             parts = [part for name in block.program.inputs for part in graph.entering(key, name)]
             return np.concatenate([self._final(part.wire.block) for part in parts], axis=-1)
-        return self.done.batch.axis.final(self._given(key), block.direction)
+        return self.done.axis(key).final(self._given(key), block.direction)
 
     # ── at the end ───────────────────────────────────────────────────────────────────
 

@@ -82,7 +82,7 @@ def bounded_update(trainer: Trainer, state: State, index: int) -> Bounded:
 
 def gradient_errors(done: Pass, back: BackwardPass) -> tuple[tuple[float, float], dict[str, Error]]:
     """Our loss with its error, and the error of each parameter's gradient along the run, under torch's names."""
-    along, unread = RunErrors(done), Tally(done.batch.num_steps, "backward")
+    along, unread = RunErrors(done), Tally(done.batch.longest, "backward")
     own = EngineSteps(back, unread, along, has_sums=False)
     own.go()
     run = EngineRun(back, None, unread, along, own.read_by_key)
@@ -361,8 +361,8 @@ class TrainingComparison:
 def _judged(scenario: Scenario) -> int:
     """How many updates are judged from the start on."""
     numbers = sum(value.size for name, value in scenario.parameters.items() if name != "embedding.weight")
-    batch = max(scenario.batches, key=lambda batch: batch.num_steps * batch.num_rows)
-    products = max(1, numbers * batch.num_steps * batch.num_rows)
+    batch = max(scenario.batches, key=lambda batch: batch.longest * batch.num_rows)
+    products = max(1, numbers * batch.longest * batch.num_rows)
     return max(FEWEST_JUDGED, min(MOST_JUDGED, JUDGED_PRODUCTS // products))
 
 

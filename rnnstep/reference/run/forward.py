@@ -150,7 +150,7 @@ class _Reference:
         self._done = done
         self._scenario: Scenario = done.scenario
         self._batch = done.batch
-        self._living = living_rows(done.batch)
+        self._living = {name: living_rows(fed) for name, fed in done.batch.sequences.items()}
         self._first = {
             one.key: first_states(self._scenario, one, self._batch) for one in self._scenario.recurrents
         }
@@ -247,7 +247,9 @@ class _Reference:
         """Step every block of a module on torch's own chain, and keep what entered each; give each state after every step."""
         blocks = self._done.blocks
         found: dict[str, dict[str, Array]] = {}
-        of_block = cell_stepper if self._batch.num_steps > MANY else module_stepper
+        sequence = self._scenario.sequence_of[recurrent.key]
+        is_long = self._batch.sequences[sequence].num_steps > MANY
+        of_block = cell_stepper if is_long else module_stepper
         output = next(iter(recurrent.cell.states))
         for layer in range(recurrent.num_layers):
             keys = keys_of(blocks, recurrent, layer)
@@ -255,7 +257,8 @@ class _Reference:
                 block = self._done.by_key[key]
                 first = tuple(tensor(state) for state in self._first_of(key).values())
                 step = of_block(self._scenario, block, self._parameters)
-                run = walk(step, x, first, self._living, is_reversed=block.direction == "backward")
+                living, is_reversed = self._living[sequence], block.direction == "backward"
+                run = walk(step, x, first, living, is_reversed=is_reversed)
                 self._x[key] = array(x)
                 found[key] = {name: array(run.whole(k)) for k, name in enumerate(block.program.states)}
             x = self._dropped(
@@ -269,10 +272,15 @@ class _Reference:
         mask = None if above is None else self._done.masks[above.key]
         return x if mask is None else tensor(mask) * x
 
+    def _sequence_of(self, key: str) -> str:
+        """The sequence whose steps a block with states runs along."""
+        return self._scenario.sequence_of[self._done.by_key[key].module]
+
     def _inner(self, key: str, x: Array, states: dict[str, Array]) -> dict[str, Array]:
         block = self._done.by_key[key]
         first = self._first_of(key)
-        return inner_values(self._scenario, block, x, states, first, self._living, self._most)
+        living = self._living[self._sequence_of(key)]
+        return inner_values(self._scenario, block, x, states, first, living, self._most)
 
     # ── whole modules ────────────────────────────────────────────────────────────────
 
@@ -298,7 +306,7 @@ class _Reference:
 
     def _final(self, key: str, states: Array) -> Array:
         is_reversed = self._done.by_key[key].direction == "backward"
-        return final_states(states, self._living, is_reversed=is_reversed)
+        return final_states(states, self._living[self._sequence_of(key)], is_reversed=is_reversed)
 
     def _of_module(self, recurrent: Recurrent, x: Tensor) -> tuple[ModuleResult, tuple[Array, ...]]:
         """The results of the fused module; with dropout in train mode, of single layers with our masks between.
@@ -311,7 +319,7 @@ class _Reference:
             shown = tensor(as_torch_shows(self._scenario, array(x)))
             module = whole_module(recurrent, self._parameters)
             initials = self._shown_initial(recurrent)
-            result = self._fused(module, shown, initials, batch_first=recurrent.batch_first)
+            result = self._fused(recurrent, module, shown, initials)
             layers = [from_torch_shape(self._scenario, result.output)]
             if recurrent.num_layers > 1:
                 layers = self._chained(recurrent, x, recurrent.num_layers - 1)[1] + layers
@@ -325,7 +333,7 @@ class _Reference:
             part = of_layer(recurrent, layer)
             initials = tuple(tensor(state[part]) for state in self._first[recurrent.key].values())
             module = layer_module(recurrent, layer, self._parameters)
-            output, states = self._call(module, x, initials, batch_first=False)
+            output, states = self._call(recurrent, module, x, initials, batch_first=False)
             ends.append(tuple(array(state) for state in states))
             layers.append(array(output))
             x = self._dropped(recurrent, layer, output)
@@ -337,23 +345,25 @@ class _Reference:
         return ModuleResult(shown, states_n[0], states_n[1] if len(states_n) > 1 else None), layers
 
     def _fused(
-        self, module: Module, x: Tensor, initials: tuple[Tensor, ...], *, batch_first: bool
+        self, recurrent: Recurrent, module: Module, x: Tensor, initials: tuple[Tensor, ...]
     ) -> ModuleResult:
-        output, states = self._call(module, x, initials, batch_first=batch_first)
+        output, states = self._call(recurrent, module, x, initials, batch_first=recurrent.batch_first)
         shown = [array(state) for state in states]
         return ModuleResult(array(output), shown[0], shown[1] if len(shown) > 1 else None)
 
     def _call(
-        self, module: Module, x: Tensor, initials: tuple[Tensor, ...], *, batch_first: bool
+        self,
+        recurrent: Recurrent,
+        module: Module,
+        x: Tensor,
+        initials: tuple[Tensor, ...],
+        *,
+        batch_first: bool,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Call a module as a user would: packed if the batch is; h_0 (and c_0) always given."""
+        """Call a module as a user would: packed if its sequence is; h_0 (and c_0) always given."""
+        fed = self._scenario.fed(recurrent, self._batch)
         return called(
-            module,
-            x,
-            initials,
-            self._batch.packed_lengths,
-            batch_first=batch_first,
-            num_steps=self._batch.num_steps,
+            module, x, initials, fed.packed_lengths, batch_first=batch_first, num_steps=fed.num_steps
         )
 
     def _shown_initial(self, recurrent: Recurrent) -> tuple[Tensor, ...]:
@@ -368,7 +378,7 @@ class _Reference:
         scenario = self._scenario
         x = x if scenario.is_batched else x[:, 0]
         module = whole_module(recurrent, self._parameters)
-        output, states = self._call(module, x, self._shown_initial(recurrent), batch_first=False)
+        output, states = self._call(recurrent, module, x, self._shown_initial(recurrent), batch_first=False)
         ends = [array(state)[0] for state in states]
         shown = array(output)
         if scenario.is_batched and recurrent.batch_first:

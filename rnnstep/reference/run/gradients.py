@@ -84,7 +84,6 @@ class _Stepping:
 
     def __init__(self, done: Pass, *, by_equations: bool) -> None:
         self._done = done
-        self._living = living_rows(done.batch)
         self._stepper = equations_stepper if by_equations else cell_stepper
         self.network = Network(done.scenario)
         self._first = self.network.first(done.batch)
@@ -157,13 +156,14 @@ class _Stepping:
         is_reversed = block.direction == "backward"
         recurrent = self._done.scenario.recurrent_of(block)
         position = keys_of(self._done.blocks, recurrent).index(block.key)  # as h_0 has them
+        living = living_rows(self._done.scenario.fed(recurrent, self._done.batch))
         first = tuple(tensor(self._first[name][position]).requires_grad_() for name in names_of(recurrent))
         step = self._stepper(self._done.scenario, block, self.network.parameters)
 
         def keeping_step(x_t: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             return tuple(_keeping(state) for state in step(x_t, before))
 
-        done = walk(keeping_step, x, first, self._living, is_reversed=is_reversed)
+        done = walk(keeping_step, x, first, living, is_reversed=is_reversed)
         self._walks[block.key] = done
         self._output[block.key] = _keeping(done.whole(0))
 
@@ -178,9 +178,8 @@ class _Stepping:
         if not scenario.reads_final_state:
             return stacked
         rows = torch.arange(batch.num_rows)
-        last = rows.new_full(rows.shape, batch.num_steps - 1)
-        if self._living is not None:
-            last = tensor(self._living.sum(axis=0) - 1)
+        fed = scenario.fed(scenario.recurrent, batch)
+        last = torch.tensor(fed.packed_lengths or (fed.num_steps,) * fed.num_rows) - 1
         ends = []
         for key in keys_of(self._done.blocks, scenario.recurrent, scenario.recurrent.num_layers - 1):
             output, is_reversed = self._output[key], self._done.by_key[key].direction == "backward"
@@ -273,13 +272,13 @@ class _Lines:
         key, program = block.key, block.program
         self._block = block
         self._reading = _StepwiseValues(done.scenario.dtype)
-        self._living = living_rows(done.batch)
+        recurrent = done.scenario.recurrent_of(block)
+        self._living = living_rows(done.scenario.fed(recurrent, done.batch))
         self._steps = len(values.x[key])
         self._reached = self._steps if self._living is None else int(self._living.any(axis=1).sum())
         self._given = {next(iter(program.inputs)): self._leaf(values.x[key])}
         self._after: dict[str, Tensor] = {}
         self._back: dict[str, Tensor] = {}
-        recurrent = done.scenario.recurrent_of(block)
         first = first_states(done.scenario, recurrent, done.batch)
         number = keys_of(done.blocks, recurrent).index(key)  # as h_0 has them
         for name, value in values.states[key].items():
@@ -418,22 +417,22 @@ def plain_shares(done: Pass, values: Along, gradients: Along, *, share_bytes: in
 
     found: dict[str, Arrays] = {}
     table, looked_up = done.lookup, done.scenario.lookup
-    steps = done.batch.num_steps
     for module in done.scenario.behind_lookup:
         if isinstance(module, Recurrent):
             continue
         block = done.by_key[module.key]
         is_single = block.extent.is_single
+        steps = done.scenario.fed(module, done.batch).num_steps
         if _fits(block, 1 if is_single else steps, share_bytes):
             g, x = (tensor(whole) for whole in (gradients.given_by(block.key), values.read_by(block.key)))
             g, x = (whole[None] if is_single else whole for whole in (g, x))
             found[block.key] = _module_shares(done, module, g, x)
-    if table is not None and looked_up is not None and _fits(table, steps, share_bytes):
-        assert done.batch.indices is not None
-        g, places = tensor(gradients.given_by(table.key)), tensor(done.batch.indices)
+    fed = None if looked_up is None else done.scenario.fed(looked_up, done.batch)
+    if table is not None and fed is not None and _fits(table, steps := fed.num_steps, share_bytes):
+        g, places = tensor(gradients.given_by(table.key)), tensor(fed.given)
         whole = g.new_zeros((steps, *table.parameters["weight"].shape))
         whole.index_put_((torch.arange(steps)[:, None], places), g, accumulate=True)
-        if looked_up.padding_idx is not None:
+        if looked_up is not None and looked_up.padding_idx is not None:
             whole[:, looked_up.padding_idx] = 0
         found[table.key] = {"weight": array(whole)}
     return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rnnstep.engine import Block
 from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.scenario.model import Batch, Scenario
+from rnnstep.scenario.model import Batch, FedSequence, Scenario
 
 Mask = NDArray[np.bool_]
 
@@ -19,12 +19,12 @@ Mask = NDArray[np.bool_]
 # from there, a mistake in it would be in both runs and no comparison would show it. Only the description is shared.
 
 
-def living_rows(batch: Batch) -> Mask | None:
-    """Which rows take part in which step, (T, B); None where all do, or the padding is walked over."""
-    if batch.packed_lengths is None:
+def living_rows(fed: FedSequence) -> Mask | None:
+    """Which rows take part in which step of a sequence, (T, B); None where all do, or the padding is walked over."""
+    if fed.packed_lengths is None:
         return None
-    living = np.zeros((batch.num_steps, batch.num_rows), np.bool_)
-    for row, length in enumerate(batch.packed_lengths):
+    living = np.zeros((fed.num_steps, fed.num_rows), np.bool_)
+    for row, length in enumerate(fed.packed_lengths):
         living[:length, row] = True
     return living
 

@@ -167,10 +167,11 @@ class Network:
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One call of the fused module, in the layout that the scenario gives it."""
         module = self._modules[recurrent.key]
-        lengths = batch.packed_lengths
+        fed = self.scenario.fed(recurrent, batch)
+        lengths = fed.packed_lengths
         options: dict[str, Any] = {
             "batch_first": recurrent.batch_first,
-            "num_steps": batch.num_steps,
+            "num_steps": fed.num_steps,
         }
         if not self.scenario.is_batched:
             alone = tuple(state[:, 0] for state in states)
@@ -192,13 +193,14 @@ class Network:
         """Single layers with our masks between, since the fused module draws its own."""
         import torch
 
-        lengths = batch.packed_lengths
+        fed = self.scenario.fed(recurrent, batch)
+        lengths = fed.packed_lengths
         every: list[tuple[Tensor, ...]] = []
         for layer in range(recurrent.num_layers):
             module = self._layers[recurrent.key][layer]
             part = of_layer(recurrent, layer)
             first = tuple(state[part] for state in states)
-            output, ends = called(module, x, first, lengths, batch_first=False, num_steps=batch.num_steps)
+            output, ends = called(module, x, first, lengths, batch_first=False, num_steps=fed.num_steps)
             every.append(ends)
             above = recurrent.above(layer)
             x = output if above is None else tensor(masks[above.key]) * output
@@ -215,7 +217,7 @@ class Network:
         """A loop over a cell; of a cell of the file one for each layer and direction."""
         import torch
 
-        living = living_rows(batch)
+        living = living_rows(self.scenario.fed(recurrent, batch))
         ends: list[tuple[Tensor, ...]] = []
         blocks = [block for block in self._recurrent if block.module == recurrent.key]
         for layer in range(recurrent.num_layers):

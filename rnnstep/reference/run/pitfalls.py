@@ -113,7 +113,7 @@ def _loop(scenario: Scenario, *, retain_graph: bool) -> None:
     masks = scenario.masks_of(batch)
     states: FirstStates = network.first(batch)
     loss: Tensor = 0
-    for t in range(batch.num_steps):
+    for t in range(batch.first.num_steps):
         step = _step_of(batch, t)
         answer = network(step, {key: mask[t : t + 1] for key, mask in masks.items()}, states)
         states = answer.ends
@@ -186,7 +186,7 @@ def _begin(scenario: Scenario, shape: Shape) -> None:
             whole_module(recurrent, scenario.parameters),
             x,
             states,
-            batch.packed_lengths,
+            batch.first.packed_lengths,
             batch_first=recurrent.batch_first,
-            num_steps=batch.num_steps,
+            num_steps=batch.first.num_steps,
         )

@@ -93,7 +93,7 @@ def read_target(
         batch_first,
         is_batched,
         _lengths(batches),
-        batches[0].num_steps,
+        batches[0].first.num_steps,
         _ignore_index(document),
         dtype,
     )
@@ -103,7 +103,7 @@ def read_target(
 
 
 def _lengths(batches: tuple[Batch, ...]) -> tuple[int, ...]:
-    return tuple(itertools.chain.from_iterable(batch.true_lengths for batch in batches))
+    return tuple(itertools.chain.from_iterable(batch.first.true_lengths for batch in batches))
 
 
 def _ignore_index(document: Document) -> int:

@@ -306,7 +306,7 @@ class _Writer:
     def _windows(self) -> dict[str, str]:
         """Give several batches as windows of one series that do not overlap."""
         batches = self._scenario.batches
-        if len({batch.num_steps for batch in batches}) > 1 or any(batch.lengths for batch in batches):
+        if len({batch.first.num_steps for batch in batches}) > 1 or any(batch.lengths for batch in batches):
             raise _unsayable(
                 Text("several batches of other than equal lengths, which are not labelled texts")
             )
@@ -351,7 +351,7 @@ class _Writer:
             raise _unsayable(Text("a class without a letter among classes with letters"))
         texts = [
             "".join(vocabulary[k] for k in row[:length])
-            for row, length in zip(rows, batch.true_lengths, strict=True)
+            for row, length in zip(rows, batch.first.true_lengths, strict=True)
         ]
         return _value(texts)
 
@@ -468,6 +468,6 @@ def _texts_and_labels(batches: tuple[Batch, ...]) -> list[tuple[list[int], int]]
     for batch in batches:
         if batch.indices is None or batch.target is None or batch.target.ndim != 1:
             return None
-        rows = zip(batch.indices.T.tolist(), batch.true_lengths, batch.target.tolist(), strict=True)
+        rows = zip(batch.indices.T.tolist(), batch.first.true_lengths, batch.target.tolist(), strict=True)
         found += [(row[:length], label) for row, length, label in rows]
     return found
