@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -38,6 +37,7 @@ class _Made:
     )  # stacked, by block and mode
     losses: dict[int, LossBlocks | None] = field(default_factory=dict)
     graphs: dict[int, Graph] = field(default_factory=dict)  # by batch, as its loss is
+    are_kept: dict[int, bool] = field(default_factory=dict)  # whether all that is computed is, by batch
     equations: dict[tuple[str, int, bool, int], BackwardEquations] = field(default_factory=dict)
     by_batch: dict[tuple[str, int], BackwardEquations] = field(
         default_factory=dict
@@ -160,10 +160,13 @@ class Model:
 
     def _run_batch(self, index: int, *, is_test: bool = False) -> Pass:
         batch = (self.scenario.test_batches if is_test else self.scenario.batches)[index]
-        is_kept = self._kept_bytes(batch) <= min(KEPT_BYTES, self.scenario.memory_limit)
         losses = self._loss_blocks(index, batch, is_test=is_test)
         blocks = self._with_loss(losses)
         number = -1 - index if is_test else index
+        is_kept = self._made.are_kept.get(number)
+        if is_kept is None:
+            most = min(KEPT_BYTES, self.scenario.memory_limit)
+            is_kept = self._made.are_kept[number] = self._kept_bytes(batch) <= most
         graph = self._made.graphs.get(number)
         if graph is None:
             graph = self._made.graphs[number] = Graph(blocks)
@@ -228,11 +231,6 @@ class Model:
         return known
 
     def _kept_bytes(self, batch: Batch) -> int:
-        numbers = sum(a_step * batch.axis(sequence).num_steps for sequence, a_step in self._numbers_a_step)
-        return numbers * batch.num_rows * self._dtype.itemsize
-
-    @cached_property
-    def _numbers_a_step(self) -> list[tuple[str, int]]:
-        """How many numbers each block with states keeps at a step, and whose steps those are."""
         stepped = [block for block in self.blocks if block.program.states]
-        return [(block.sequence, block.compiled.numbers_a_step) for block in stepped]
+        steps = (block.compiled.numbers_a_step * batch.axis(block.sequence).num_steps for block in stepped)
+        return sum(steps) * batch.num_rows * self._dtype.itemsize
