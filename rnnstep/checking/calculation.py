@@ -286,7 +286,7 @@ class Calculation:
     def _learnt(self, block: Block, known: Mapping[str, Interval]) -> dict[str, Interval]:
         """Parameters with those that the writer's own updates before leave in the place of the run's."""
         found = dict(known)
-        for name, where in block.kept_in.items():
+        for name, where in block.learnt_in.items():
             own = None if self.sheet is None else self.sheet.learnt(self, where.torch, "w")
             if own is not None:
                 (low, high), doubts = own

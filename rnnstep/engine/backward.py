@@ -84,7 +84,7 @@ class BackwardPass:
                 found[name] = found[name] + value if name in found else value
         self.parameters = {
             name: found[name] if name in found else np.zeros_like(value)
-            for name, value in done.scenario.parameters.items()
+            for name, value in done.scenario.learnt.items()
         }
 
     @cached_property

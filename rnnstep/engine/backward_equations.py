@@ -77,8 +77,9 @@ class BackwardEquations:
         )
         self.from_outside = (self.derived.above, *self.derived.given.values())
         self._inputs = tuple(block.program.inputs)
-        self._kept_in = block.kept_in
-        self._shapes = {name: block.parameters[name].shape for name in block.kept_in}
+        self._kept_in = block.learnt_in
+        self._parameters = frozenset(block.kept_in)
+        self._shapes = {name: block.parameters[name].shape for name in self._kept_in}
 
     def block(self, forward: Block) -> Block:
         """The backward pass as a block to step through, under the key of the forward one."""
@@ -116,7 +117,7 @@ class BackwardEquations:
             read.update(dict.fromkeys(names_in(expression)))
         other = {
             *core.by_name,
-            *self._kept_in,
+            *self._parameters,
             *self.from_outside,
             *(line.name for line in self.derived.gathered),
         }

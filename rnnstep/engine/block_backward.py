@@ -75,7 +75,7 @@ class StatelessBackward:
             **given,
             **derived.core.at_once({**block.parameters, **given}),
         }
-        self.gradients = self._gradients(slice(None)) if block.kept_in else {}
+        self.gradients = self._gradients(slice(None)) if block.learnt_in else {}
 
     def _gradients(self, steps: slice) -> dict[str, Array]:
         part = {name: value[steps] for name, value in self._vectors.items()}
@@ -90,7 +90,7 @@ class StatelessBackward:
         steps = len(next(iter(self._vectors.values())))
         k = t if steps > 1 else 0
         vectors = {name: value[k] for name, value in self._vectors.items()}
-        later = self._equations.split(self._gradients(slice(k + 1, None))) if self._block.kept_in else {}
+        later = self._equations.split(self._gradients(slice(k + 1, None))) if self._block.learnt_in else {}
         return values_of_step(self._equations, self._block.parameters, vectors, later, vectors)
 
     # ── what is not finite ───────────────────────────────────────────────────────────

@@ -203,7 +203,7 @@ class Learning:
 
     def trained(self) -> dict[str, Array]:
         """The parameters at the end of training, under torch's names."""
-        return self.trainer.by_name(self.state(self.num_epochs).parameters)
+        return self.trainer.parameters_at(self.state(self.num_epochs))
 
 
 def _is_tame(before: State, fresh: Array, after: State) -> bool:

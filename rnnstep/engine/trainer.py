@@ -102,7 +102,7 @@ class Trainer:
         training = self.scenario.training
         self.optimizer = None if training is None else Optimizer.of(training)
         self.mistake = None if training is None else training.mistake
-        shapes = {name: value.shape for name, value in self.scenario.parameters.items()}
+        shapes = {name: value.shape for name, value in self.scenario.learnt.items()}
         ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes.values())])
         self.places = {
             name: (slice(int(start), int(stop)), shape)
@@ -150,6 +150,10 @@ class Trainer:
         if state.updates == 0:
             return self.model
         return self.model.with_parameters(self.by_name(state.parameters))
+
+    def parameters_at(self, state: State) -> dict[str, Array]:
+        """All parameters of a state under torch's names, those that are not learnt, too."""
+        return {**self.scenario.parameters, **self.by_name(state.parameters)}
 
     @staticmethod
     def gathered(state: State, fresh: Array) -> Array:
@@ -269,7 +273,7 @@ def unreached(blocks: Sequence[Block], longest: Mapping[str, int]) -> frozenset[
     for block in reversed(blocks):
         if block.key in wanted:
             read = names_read(block.program, block.output, is_carried=longest[block.sequence] > 1)
-            reached |= {where.torch for name, where in block.kept_in.items() if name in read}
+            reached |= {where.torch for name, where in block.learnt_in.items() if name in read}
             parts = (
                 part
                 for name in block.program.inputs
@@ -277,7 +281,7 @@ def unreached(blocks: Sequence[Block], longest: Mapping[str, int]) -> frozenset[
                 for part in graph.entering(block.key, name)
             )
             wanted |= {part.wire.block for part in parts}
-    return frozenset(where.torch for block in blocks for where in block.kept_in.values()) - reached
+    return frozenset(where.torch for block in blocks for where in block.learnt_in.values()) - reached
 
 
 def names_read(program: Program, output: str, *, is_carried: bool) -> set[str]:

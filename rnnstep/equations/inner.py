@@ -6,6 +6,7 @@
 | `head`, `tail`                | the first, and the last elements of a vector                             |
 | `part(a, i, j)`, `within(g, i, a)` | the elements from i up to j, written a[i:j]; a vector as long as a with g from i on |
 | `normalized(a, eps)`, `normalized_back(g, a, eps)` | layer normalization without weight and bias; what goes back through it |
+| `standardized(a, m, v, eps)` | (a − m) / √(v + eps), written so                                       |
 | `log_softmax(a)`, `softplus(a)` | ln softmax(a) and ln(1 + exp(a)), without overflow on the way           |
 | `smooth_l1(a, b)`             | a²/(2·b) where abs(a) < b, abs(a) − b/2 elsewhere                       |
 | `chosen(a, i)`, `placed(g, i, a)` | element i of a; a vector as long as a with g at i, else zeros         |
@@ -87,6 +88,15 @@ INNER = (
         normalizing.normalized_back_interval,
         normalizing.normalized_back_error,
         r"\operatorname{{normalized}}^{{\top}}_{{{1}}}({0})",
+    ),
+    _row(
+        "standardized",
+        4,
+        normalizing.standardized,
+        normalizing.standardized_interval,
+        normalizing.standardized_error,
+        r"({0} - {1}) / \sqrt{{{2} + {3}}}",
+        "elementwise",
     ),
     _row("head", 2, head, rules.of_each(head), rules.moved_error(head), r"{{{0}}}_{{\text{{first}}}}"),
     _row("tail", 2, tail, rules.of_each(tail), rules.moved_error(tail), r"{{{0}}}_{{\text{{last}}}}"),

@@ -1,7 +1,8 @@
-"""The rules of layer normalization: of `layer_norm`, of its part without weight and bias, and of what goes back through it.
+"""The rules of normalizations: `layer_norm`, its parts, and what is normalized by a mean and a variance that are given.
 
     normalized(a, eps) = (a − mean(a)) / √(var(a) + eps),   var(a) = mean((a − mean(a))²)
     layer_norm(a, weight, bias) = normalized(a, 10⁻⁵) ⊙ weight + bias
+    standardized(a, mean, variance, eps) = (a − mean) / √(variance + eps)
 
 The variance is Σ/n, and the eps of `layer_norm` torch's default (Ba, Kiros and Hinton 2016; torch.nn.functional.layer_norm).
 """
@@ -50,6 +51,12 @@ def normalized_back(g: Array, a: Array, eps: Any) -> Array:
     return np.asarray((g - _mean(g) - x * _mean(g * x)) / root)
 
 
+def standardized(a: Array, mean: Array, variance: Array, eps: Any) -> Array:
+    """(a − mean) / √(variance + eps), element by element, of a mean and a variance that are given."""
+    centred = a - mean
+    return np.asarray(centred / np.sqrt(variance + np.asarray(eps, np.asarray(variance).dtype)))
+
+
 # ── intervals ────────────────────────────────────────────────────────────────────────
 
 
@@ -79,6 +86,11 @@ def normalized_back_interval(g: Interval, a: Interval, eps: Interval) -> Interva
     x = normalized_interval(a, eps)
     along = intervals.mul(x, intervals.mean(intervals.mul(g, x)))
     return intervals.div(intervals.sub(intervals.sub(g, intervals.mean(g)), along), root)
+
+
+def standardized_interval(a: Interval, mean: Interval, variance: Interval, eps: Interval) -> Interval:
+    """Bounds through those of its operations."""
+    return intervals.div(intervals.sub(a, mean), intervals.sqrt(intervals.add(variance, eps)))
 
 
 # ── rounding errors ──────────────────────────────────────────────────────────────────
@@ -148,3 +160,17 @@ def normalized_back_error(u: float, out: Any, g: Pair, a: Pair, eps: Pair) -> Er
         ),
     )
     return bounds.div(u, left / root[0], taken, root)
+
+
+def standardized_error(u: float, out: Any, a: Pair, mean: Pair, variance: Pair, eps: Pair) -> Error:
+    """That of a quotient whose divisor is a root; a library may divide both by it before it takes the mean off."""
+    a, mean = _each(a), _each(mean)
+    value = a[0] - mean[0]
+    large = 4 * u * (np.abs(np.asarray(a[0], np.float64)) + np.abs(np.asarray(mean[0], np.float64)))
+    centred = value, bounds.sub(u, value, a, mean) + large
+    number = np.asarray(eps[0]).item()
+    shifted = np.asarray(variance[0]) + np.asarray(number, np.asarray(variance[0]).dtype)
+    rounded = np.zeros(()), np.asarray(u * number)
+    root = np.sqrt(shifted)
+    error = bounds.sqrt(u, root, (shifted, bounds.add(u, shifted, _each(variance), rounded)))
+    return bounds.div(u, out, centred, (root, error))

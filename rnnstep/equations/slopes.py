@@ -84,6 +84,12 @@ SLOPES: Mapping[str, Callable[..., Slopes]] = {
         mul(g, _of("normalized", a, LAYER_NORM_EPS)),
         g,
     ),
+    "standardized": lambda g, y, a, m, v, e: (
+        div(g, _of("sqrt", add(v, e))),
+        neg(div(g, _of("sqrt", add(v, e)))),
+        neg(div(mul(g, y), mul(TWO, add(v, e)))),
+        None,
+    ),
     "chosen": lambda g, y, a, i: (_of("placed", g, i, a), None),
     "lookup": lambda g, y, w, i: (_of("scatter", g, i, w), None),
 }

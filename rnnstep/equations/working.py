@@ -26,7 +26,7 @@ from rnnstep.equations.pieces import (
 from rnnstep.equations.program import Shape, infer
 from rnnstep.equations.slopes import LAYER_NORM_EPS
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
-from rnnstep.equations.write import BLACKBOARD, as_product, is_number, write
+from rnnstep.equations.write import BLACKBOARD, is_number, write, written_out
 
 NOTHING = WrittenPiece("0", 0.0)
 _MOVING = frozenset({"lookup", "cat", "head", "tail", "part", "within", "chosen", "placed", "spread"})
@@ -173,7 +173,7 @@ class Work:
             case Apply(op="smooth_l1", args=(inner, beta)):
                 return _smooth(self._piece(inner, index, is_inside=is_inside), self._piece(beta, ()))
             case Apply() as each if OPERATIONS[each.op].kind == "elementwise":
-                each = as_product(*each.args) if each.op == "passed" else each
+                each = written_out(each.op, each.args) or each
                 return Applied(
                     each.op, tuple(self._piece(one, index, is_inside=is_inside) for one in each.args)
                 )

@@ -68,9 +68,18 @@ def _write(expression: Expression, notation: Notation) -> tuple[str, int]:
             return _write_operation(op, args, notation)
 
 
-def as_product(g: Expression, a: Expression) -> Apply:
-    """Give `g ⊙ (a > 0)`: how `passed(g, a)`, the slope of relu, stands on a blackboard."""
-    return Apply("mul", (g, Apply("gt", (a, Number(0.0, "0")))))
+def written_out(op: str, args: tuple[Expression, ...]) -> Apply | None:
+    """Give what an operation is in others, where it stands so on a blackboard.
+
+    `passed(g, a)`, the slope of relu, is `g ⊙ (a > 0)`; `standardized(a, m, v, eps)` is `(a − m) / sqrt(v + eps)`.
+    """
+    match op, args:
+        case "passed", (g, a):
+            return Apply("mul", (g, Apply("gt", (a, Number(0.0, "0")))))
+        case "standardized", (a, mean, variance, eps):
+            root = Apply("sqrt", (Apply("add", (variance, eps)),))
+            return Apply("div", (Apply("sub", (a, mean)), root))
+    return None
 
 
 def written_args(op: str, args: tuple[Expression, ...]) -> tuple[Expression, ...]:
@@ -80,8 +89,9 @@ def written_args(op: str, args: tuple[Expression, ...]) -> tuple[Expression, ...
 
 def _write_operation(op: str, args: tuple[Expression, ...], notation: Notation) -> tuple[str, int]:
     row, args = OPERATIONS[op], written_args(op, args)
-    if op == "passed":
-        return _write(as_product(*args), notation)
+    other = written_out(op, args)
+    if other is not None:
+        return _write(other, notation)
     symbol = notation.times if op == "mul" and any(map(is_number, args)) else notation.symbol(op)
     if row.kind == "inner":
         return _write_inner(op, args, notation)
@@ -165,8 +175,8 @@ def _latex(expression: Expression) -> tuple[str, int]:
             return latex_name(name), _TIGHT
         case Pick(base=base, index=index):
             return f"{{{_held(base, _TIGHT)}}}_{{[{index}]}}", _TIGHT
-        case Apply(op="passed", args=args):
-            return _latex(as_product(*args))
+        case Apply(op=op, args=args) if (other := written_out(op, args)) is not None:
+            return _latex(other)
         case Apply(op=op, args=args) if op in _WITH_EPS and len(written_args(op, args)) == len(args):
             text, precedence = _latex(Apply(op, (*args[:-1], LAYER_NORM_EPS)))
             return rf"{text}_{{\varepsilon={latex(args[-1])}}}", precedence

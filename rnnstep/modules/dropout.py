@@ -70,8 +70,8 @@ class Dropout(NetworkModule):
         return "features"
 
     @property
-    def torch_draws(self) -> bool:
-        """Whether torch's module would draw random numbers in training mode."""
+    def is_put_in_eval(self) -> bool:
+        """Whether torch's module has to be put in evaluation mode: in training mode it draws; the masks are given."""
         return True
 
     @property

@@ -53,6 +53,7 @@ class Parameter:
         parts: names of its parts, top to bottom: ("W_ii_l0", "W_if_l0", …); one part is the whole.
         rows: where each part stands.
         partner: the other bias that is added: "bias_hh_l0".
+        is_learnt: whether it has a gradient and updates; else it is what torch calls a buffer.
     """
 
     name: str
@@ -62,11 +63,21 @@ class Parameter:
     parts: tuple[str, ...]
     rows: tuple[slice, ...]
     partner: str | None = None
+    is_learnt: bool = True
 
     @classmethod
-    def whole(cls, name: str, shape: Shape, words: str, first: Uniform | Normal | Filled) -> Parameter:
+    def whole(
+        cls,
+        name: str,
+        shape: Shape,
+        words: str,
+        first: Uniform | Normal | Filled,
+        *,
+        is_learnt: bool = True,
+    ) -> Parameter:
         """A parameter that has no parts."""
-        return cls(name, shape, words, first, (name,), (slice(0, shape[0] if shape else 1),))
+        rows = (slice(0, shape[0] if shape else 1),)
+        return cls(name, shape, words, first, (name,), rows, is_learnt=is_learnt)
 
     def part_shape(self, part: int | None) -> Shape:
         """Give the shape of a part, or of the whole for None."""
@@ -157,12 +168,14 @@ class NetworkModule(ABC):
 
     Attributes:
         torch: the name of torch's class.
+        has_channels: whether torch's class takes a sequence as (N, C, L), its features as channels.
         derived: options that follow from the modules before, and are not written into a file.
         key: what places, parameters and torch's programs call it: "linear"; "" of the recurrent module.
     """
 
     torch: ClassVar[str] = ""
     derived: ClassVar[tuple[str, ...]] = ()
+    has_channels: ClassVar[bool] = False
     key: str
 
     @property
@@ -230,6 +243,9 @@ class NetworkModule(ABC):
                 numbers,
                 kept_in,
                 wires={standing.reads: standing.entering},
+                constant=tuple(
+                    name for name, one in zip(own, self.parameters, strict=True) if not one.is_learnt
+                ),
                 words=CellWords({standing.gives: words}),
                 about=about,
             )
@@ -255,8 +271,8 @@ class NetworkModule(ABC):
         return self
 
     @property
-    def torch_draws(self) -> bool:
-        """Whether torch's module would draw random numbers in training mode."""
+    def is_put_in_eval(self) -> bool:
+        """Whether torch's module has to be put in evaluation mode: in the other it would draw, or take other numbers."""
         return False
 
     @property

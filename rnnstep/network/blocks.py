@@ -63,7 +63,7 @@ class Block:
     keep: tuple[str, ...] = ()  # lines that a run keeps though they could be derived
     wires: Mapping[str, Wires] = field(default_factory=lambda: MappingProxyType({}))  # of each input
     extent: Extent = Extent.LIVE
-    constant: tuple[str, ...] = ()  # inputs that nothing goes back to
+    constant: tuple[str, ...] = ()  # inputs and parameters that nothing goes back to
     words: CellWords = NO_WORDS  # what is said of its lines
     about: Text | None = None  # what it is, in a sentence
     module: str = ""  # what the module is called that it is of; "" of the only recurrent one
@@ -80,6 +80,11 @@ class Block:
             name: given[where.torch][where.start : where.stop] for name, where in self.kept_in.items()
         }
         return replace(self, parameters=parameters)
+
+    @cached_property
+    def learnt_in(self) -> Mapping[str, Where]:
+        """The place in torch's of each of the parameters that have a gradient."""
+        return {name: where for name, where in self.kept_in.items() if name not in self.constant}
 
     @property
     def reads_data(self) -> bool:

@@ -139,7 +139,7 @@ def _scored(source: ProgramSource, output_t: str, *, keeps_logits: bool) -> Iter
     """Give the loss of one step, and the logits it is taken of."""
     if keeps_logits:
         for module in source.above:
-            output_t = f"{module_name(module.key)}({output_t})"
+            output_t = called(source, module, output_t, has_steps=False)
         yield f"logits_t = {output_t}"
         yield "scores.append(logits_t)"
     yield from added_lines(source, "logits_t" if keeps_logits else output_t)
@@ -333,10 +333,31 @@ def _scores(source: ProgramSource) -> Iterator[str]:
         read = gives
 
 
+def called(source: ProgramSource, module: NetworkModule, read: str, *, has_steps: bool) -> str:
+    """Give the call of a module; one that takes channels is given them, and what it gives is turned back.
+
+    Args:
+        source: the scenario.
+        module: one without states.
+        read: what it is called on.
+        has_steps: whether that has an axis of steps.
+    """
+    call = module_name(module.key)
+    if not module.has_channels:
+        return f"{call}({read})"
+    if not source.scenario.is_batched:
+        return f"{call}({read}.T[None])[0].T" if has_steps else f"{call}({read}[None])[0]"
+    if not has_steps:
+        return f"{call}({read})"
+    if source.scenario.recurrent.batch_first:
+        return f"{call}({read}.transpose(1, 2)).transpose(1, 2)"
+    return f"{call}({read}.permute(1, 2, 0)).permute(2, 0, 1)"
+
+
 def _applied(source: ProgramSource, module: NetworkModule, read: str, gives: str) -> Iterator[str]:
     """Give the lines that apply a module without states: its call, or a mask of the generator's."""
     if not module.masks:
-        yield f"{gives} = {module_name(module.key)}({read})"
+        yield f"{gives} = {called(source, module, read, has_steps=not source.has_one_a_row)}"
         return
     (mask,) = module.masks
     given = source.batch.masks

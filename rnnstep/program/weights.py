@@ -104,7 +104,7 @@ def _constructed(source: ProgramSource) -> Iterator[str]:
         if isinstance(layer, Recurrent):
             yield from _constructed_recurrent(ProgramSource(source.scenario, source.language, layer))
         else:
-            eval_mode = ".eval()" if layer.torch_draws else ""
+            eval_mode = ".eval()" if layer.is_put_in_eval else ""
             yield f"{module_name(layer.key)} = {_call(layer.torch, *layer.arguments)}{eval_mode}"
 
 

@@ -43,9 +43,9 @@ class Share:
 
 
 def parts_of(block: Block) -> dict[str, tuple[str, ...]]:
-    """Give torch's parameters that a block uses, each with the equations' parameters that its rows are."""
+    """Give torch's parameters that a block uses and that are learnt, each with the equations' parameters that its rows are."""
     found: dict[str, tuple[str, ...]] = {}
-    for part, where in block.kept_in.items():
+    for part, where in block.learnt_in.items():
         found[where.torch] = (*found.get(where.torch, ()), part)
     return found
 

@@ -158,7 +158,7 @@ class TrainingRun:
     @property
     def parameters(self) -> dict[str, Array]:
         """The parameters as trained so far, under torch's names; copies."""
-        trained = self._ours.trainer.by_name(self._ours.state.parameters)
+        trained = self._ours.trainer.parameters_at(self._ours.state)
         return {name: value.copy() for name, value in trained.items()}
 
     @property

@@ -262,6 +262,14 @@ class Scenario:
         module = name.rpartition(".")[0]
         return next((one for one in self.recurrents if one.before_places == f"{module}."), self.recurrent)
 
+    @cached_property
+    def learnt(self) -> Mapping[str, Floats]:
+        """The parameters that have a gradient: all but what torch calls buffers."""
+        buffers = {one.name for layer in self.layers for one in layer.parameters if not one.is_learnt}
+        if not buffers:
+            return self.parameters
+        return {name: value for name, value in self.parameters.items() if name not in buffers}
+
     @property
     def has_masks(self) -> bool:
         """Whether elements are dropped anywhere."""

@@ -11,6 +11,7 @@ import numpy as np
 from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.modules.batchnorm import BatchNorm1d
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
@@ -294,6 +295,9 @@ def _read_chain(
             defaults = {"out_features": outputs} if is_asked else {}
             axes = chain.axes_of(document, is_batched=samples is None or samples.is_batched)
             module = chain.read_plain(document, layer, size, defaults, axes)
+            if mode[0] == "train" and isinstance(module, BatchNorm1d):
+                text = Text("`module`: {module} in training mode cannot be read yet", module=module.torch)
+                document.problem((*layer.place, "module"), text)
         found.append(None if module is None else module.in_mode(*mode))
         size = None if module is None else module.size
     every = tuple(module for module in found if module is not None)

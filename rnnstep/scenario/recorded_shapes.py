@@ -22,7 +22,7 @@ def check_recorded(scenario: Scenario, batch: Batch) -> None:
         return
     expected: dict[str, tuple[int, ...]] = _shapes(scenario, batch)
     if scenario.has_loss:
-        expected |= {f"grad.{name}": value.shape for name, value in scenario.parameters.items()}
+        expected |= {f"grad.{name}": value.shape for name, value in scenario.learnt.items()}
     found = {name: np.shape(value) for name, value in recorded.results.items()}
     found |= {f"grad.{name}": np.shape(value) for name, value in recorded.gradients.items()}
     if recorded.loss is not None and not scenario.has_loss:

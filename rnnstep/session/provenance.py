@@ -88,7 +88,7 @@ def _forward(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> 
     if name in block.program.befores:
         return _previous_state(run, spot, name, index, row)
     if name in block.kept_in:
-        return _learnt(run, spot, block, name, index, row)
+        return _learnt(run, spot, block, name, index, row) if name in block.learnt_in else None
     return from_below(run, spot, name, index, row)
 
 

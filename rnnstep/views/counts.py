@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from rnnstep.scenario.model import Scenario
-from rnnstep.scenario.weights.parameters import parameter_shapes
+from rnnstep.scenario.weights.parameters import parameter_shapes, parameters_of
 
 KERNEL_SIZE = 3  # of the convolution over time that ours is set beside
 
@@ -48,7 +48,7 @@ class Counts:
 def counts(scenario: Scenario, steps: int) -> Counts:
     """Count the parameters of a scenario for sequences of a number of steps."""
     recurrents = scenario.recurrents
-    shapes = parameter_shapes(scenario.layers)
+    shapes = {one.name: one.shape for one in parameters_of(scenario.layers).values() if one.is_learnt}
     weights = [shape for shape in parameter_shapes(recurrents).values() if len(shape) == 2]
     return Counts(
         {name: math.prod(shape) for name, shape in shapes.items()},

@@ -14,7 +14,7 @@ import numpy as np
 from rnnstep.equations.expand import Expansion
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
-from rnnstep.equations.write import as_product, is_number, written_args
+from rnnstep.equations.write import is_number, written_args, written_out
 from rnnstep.session.tree import index_of
 from rnnstep.views import grids
 from rnnstep.views.grids import Grid
@@ -65,8 +65,8 @@ class _Writer:
             case Pick(base=base, index=index):
                 yield from self.write(base, 9)
                 yield f"[{index}]"
-            case Apply(op="passed", args=args):
-                yield from self.write(as_product(*args), needs)
+            case Apply(op=op, args=args) if (other := written_out(op, args)) is not None:
+                yield from self.write(other, needs)
             case Apply(op=op, args=args) if OPERATIONS[op].kind == "inner":
                 yield from self._inner(op, args, needs)
             case Apply(op=op, args=args) if not OPERATIONS[op].symbol:

@@ -57,6 +57,11 @@ def _layer_norm(g: Array, out: Array, a: Array, w: Array, b: Array) -> Gradients
     return back, _fit(g * normalizing.normalized(a, normalizing.EPS), w), _fit(g, b)
 
 
+def _standardized(g: Array, out: Array, a: Array, mean: Array, variance: Array, eps: Array) -> Gradients:
+    back = g / np.sqrt(variance + eps)
+    return back, -back, -g * out / (2 * (variance + eps)), np.zeros(np.shape(eps))
+
+
 def _softplus(g: Array, out: Array, a: Array) -> Gradients:
     return (g * OPERATIONS["sigmoid"].forward(a),)
 
@@ -91,6 +96,7 @@ VJPS: Mapping[str, Callable[..., Gradients]] = {
     "part": lambda g, y, a, i, j: (within(g, i, a), np.zeros(np.shape(i)), np.zeros(np.shape(j))),
     "normalized": lambda g, y, a, e: (normalizing.normalized_back(g, a, e), np.zeros(np.shape(e))),
     "layer_norm": _layer_norm,
+    "standardized": _standardized,
     "chosen": lambda g, y, a, i: (placed(g, i, a), np.zeros(np.shape(i), a.dtype)),
     "lookup": lambda g, y, w, i: (scatter(g, i, w), np.zeros(np.shape(i), w.dtype)),
 }

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import rnnstep
 from rnnstep.engine import Model
 from rnnstep.errors import ScenarioError
 from rnnstep.modules import above_recurrent
@@ -80,10 +81,23 @@ def layer_norm(draw: st.DrawFn, size: int) -> Drawn:
     return Drawn("LayerNorm", {name: options[name] for name in options if draw(st.booleans())}, (size,))
 
 
+def batch_norm(draw: st.DrawFn, size: int) -> Drawn:
+    options = {
+        "eps": draw(st.sampled_from([1e-5, 0.5])),
+        "momentum": draw(st.sampled_from([0.1, 0.0, 1.0])),
+        "affine": draw(st.booleans()),
+    }
+    options = {name: options[name] for name in options if draw(st.booleans())}
+    return Drawn(
+        "BatchNorm1d", options, (size,), lambda module, x: module(x.permute(1, 2, 0)).permute(2, 0, 1)
+    )
+
+
 MODULES: dict[str, Callable[[st.DrawFn, int], Drawn]] = {
     **{name: plain(name) for name in ("Identity", "Tanh", "ReLU", "Sigmoid")},
     **{name: over_features(name) for name in ("Softmax", "LogSoftmax")},
     "LayerNorm": layer_norm,
+    "BatchNorm1d": batch_norm,
 }
 
 
@@ -125,16 +139,23 @@ def test_a_module_is_torchs_forward_and_back(name: str, dtype: str, data: st.Dat
         )
     )
     scenario = scenario.with_parameters(
-        {key: rng.normal(size=one.shape).astype(dtype) for key, one in scenario.parameters.items()}
+        {
+            name: (
+                rng.uniform(0.1, 2, one.shape) if "running_var" in name else rng.normal(size=one.shape)
+            ).astype(dtype)
+            for name, one in scenario.parameters.items()
+        }
     )
     model = Model(scenario)
     key = scenario.layers[-1].key
     rnn = nn.GRU(2, size)
     module = getattr(nn, drawn.name)(*drawn.first, **drawn.options)
     for one, start in ((rnn, ""), (module, f"{key}.")):
-        one.to(getattr(torch, dtype)).load_state_dict(
-            {part: torch.tensor(scenario.parameters[f"{start}{part}"]) for part in one.state_dict()}
-        )
+        one.to(getattr(torch, dtype)).train(drawn.mode == "train")
+        with torch.no_grad():
+            for part, values in one.state_dict().items():
+                if part != "num_batches_tracked":
+                    values[...] = torch.tensor(scenario.parameters[f"{start}{part}"])
     logits = drawn.call(module, rnn(torch.tensor(scenario.batches[0].values))[0])
     loss = nn.MSELoss(reduction="sum")(logits, logits.new_tensor(target))
     loss.backward()
@@ -223,6 +244,7 @@ OPTIONS = {
     "layer norm without parameters": 'module = "LayerNorm"\nelementwise_affine = false',
     "identity": 'module = "Identity"',
     "softmax": 'module = "Softmax"\ndim = 2',
+    "batch norm": 'module = "BatchNorm1d"\nmomentum = 0.5',
 }
 
 
@@ -234,3 +256,54 @@ def test_a_module_made_in_memory_is_written_and_reads_back(name: str, tmp_path: 
     back = read_text((tmp_path / "written.toml").read_text("utf-8"), tmp_path / "written.toml")
     assert difference(scenario, back) is None
     assert back.layers == scenario.layers
+
+
+# ── running statistics ───────────────────────────────────────────────────────────────────────────
+
+NORMED = LETTERS.replace('module = "LogSoftmax"\ndim = -1', 'module = "BatchNorm1d"').replace(
+    "NLLLoss", "CrossEntropyLoss"
+)
+NORMED += """
+[training]
+epochs = 3
+optimizer = "SGD"
+lr = 0.5
+weight_decay = 0.1
+"""
+
+
+def test_running_statistics_are_given_and_not_learnt(tmp_path: Any) -> None:
+    path = tmp_path / "normed.toml"
+    given = (
+        "seed = 1\nbatchnorm1d.running_mean = [0.5, -0.5, 0.25]\nbatchnorm1d.running_var = [0.5, 2.0, 3.0]"
+    )
+    path.write_text(NORMED.replace("seed = 1", given))
+    back = rnnstep.grad(path).as_dict()
+    assert back["agrees"]
+    learnt = {"weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0", "linear.weight", "linear.bias"}
+    assert back["parameters"].keys() == learnt | {"batchnorm1d.weight", "batchnorm1d.bias"}
+    trained = rnnstep.train(path)
+    assert trained.as_dict()["agrees"]
+    np.testing.assert_array_equal(trained.parameters["batchnorm1d.running_var"], [0.5, 2.0, 3.0])
+    assert not np.array_equal(trained.parameters["batchnorm1d.weight"], [1.0, 1.0, 1.0])
+
+
+def test_running_statistics_come_out_of_a_state_dict(tmp_path: Any) -> None:
+    class Written(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.linear, self.norm = nn.GRU(3, 4), nn.Linear(4, 3), nn.BatchNorm1d(3)
+
+    module = Written()
+    module.norm(torch.randn(7, 3))
+    torch.save(module.state_dict(), tmp_path / "written.pt")
+    text = NORMED.replace("seed = 1", 'file = "written.pt"')
+    scenario = complete(read_text(text, tmp_path / "normed.toml"))
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        expected = getattr(module.norm, name).detach().numpy()
+        np.testing.assert_array_equal(scenario.parameters[f"batchnorm1d.{name}"], expected)
+
+
+def test_a_batch_norm_in_training_mode_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="training mode cannot be read yet"):
+        read_text('mode = "train"\n' + NORMED)

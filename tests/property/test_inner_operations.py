@@ -94,6 +94,7 @@ ELSEWHERE = {
     "minimum",
     "normalized",
     "normalized_back",
+    "standardized",
 }  # of ordinary arguments: in `test_operations`
 
 

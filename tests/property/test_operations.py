@@ -36,8 +36,17 @@ ENDING |= {"maximum", "minimum", "within", "normalized_back"}
 SLOPED = sorted(OPERATIONS.keys() - ENDING)
 WITHOUT_SLOPE = {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
 WITHOUT_SLOPE |= {"isinf", "isfinite", "any", "all", "argmax"}
-NORMALIZING = {"layer_norm", "normalized", "normalized_back"}  # which divide by what may be next to nothing
-ENDING_IN_EPS = {"normalized", "normalized_back"}  # their last argument is a number of the equation
+NORMALIZING = {
+    "layer_norm",
+    "normalized",
+    "normalized_back",
+    "standardized",
+}  # which divide by what may be next to nothing
+ENDING_IN_EPS = {
+    "normalized",
+    "normalized_back",
+    "standardized",
+}  # their last argument is a number of the equation
 POSITIVE = {"log", "sqrt"}
 NUMERIC = sorted(OPERATIONS.keys() - WITHOUT_SLOPE - INNER)
 
@@ -71,6 +80,9 @@ def arguments(rng: np.random.Generator, op: str, rows: tuple[int, ...], n: int) 
         return [rng.normal(size=(*rows, n)), np.array(start), np.array(rng.integers(start + 1, n + 1))]
     if op == "layer_norm":
         return [rng.normal(size=(*rows, n)), rng.normal(size=n), rng.normal(size=n)]
+    if op == "standardized":
+        vector = (*rows, n)
+        return [*rng.normal(size=(2, *vector)), rng.uniform(0.5, 2, vector), np.array(rng.integers(1, 4))]
     if op in {"smooth_l1", "normalized"}:
         return [rng.normal(size=(*rows, n)), np.array(rng.integers(1, 4))]
     shapes = [(*rows, n)]
@@ -154,6 +166,9 @@ def test_rule_gives_what_the_vjp_gives(op: str, seed: int, rows: tuple[int, ...]
             np.testing.assert_allclose(evaluate(rule, known, Values()), expected, rtol=1e-12, atol=1e-13)
 
 
+CONSTANT = dict.fromkeys(("lookup", "chosen", "smooth_l1", "normalized"), ("a1",)) | {"standardized": ("a3",)}
+
+
 @pytest.mark.parametrize("op", sorted(OPERATIONS.keys() - ENDING - WITHOUT_SLOPE - {"part"}))
 @given(seed=SEEDS, n=st.integers(1, 5))
 @settings(max_examples=30, deadline=None)
@@ -171,7 +186,7 @@ def test_way_back_through_one_operation_is_the_vjp(op: str, seed: int, n: int) -
         program,
         "y",
         is_summed=False,
-        constant=("a1",) if op in {"lookup", "chosen", "smooth_l1", "normalized"} else (),
+        constant=CONSTANT.get(op, ()),
     )
     out = np.asarray(OPERATIONS[op].forward(*args))
     g = rng.normal(size=out.shape)
@@ -331,6 +346,9 @@ EXACT: dict[str, Callable[..., Vector]] = {
     "argmax": lambda a: [Fraction(a.index(max(a)))],
     "normalized": lambda a, eps: exact_normalized(a, eps[0])[0],
     "layer_norm": exact_layer_norm,
+    "standardized": lambda a, mean, variance, eps: [
+        (x - m) / fraction(mpmath.sqrt(real(v + eps[0]))) for x, m, v in zip(a, mean, variance, strict=True)
+    ],
     "normalized_back": exact_normalized_back,
 }  # fmt: skip
 
@@ -386,7 +404,7 @@ def perturbed(
     made = []
     reach = REACH.get(op, 1e30)
     for position in range(OPERATIONS[op].arity):
-        is_positive = op in POSITIVE or (op == "smooth_l1" and position == 1)
+        is_positive = op in POSITIVE or (op, position) in {("smooth_l1", 1), ("standardized", 2)}
         floats = draw(NUMBERS[n])
         value = np.clip(np.array(floats), -reach, reach).astype(dtype)
         if n > 1 and draw(FLAGS):
@@ -495,6 +513,8 @@ def test_interval_holds_the_exact_value_of_every_point(op: str, data: st.DataObj
     kinds = [op] * OPERATIONS[op].arity
     if op == "smooth_l1":
         kinds[1] = "log"  # which is of what is above 0, too
+    if op == "standardized":
+        kinds[2] = "log"
     drawn = [data.draw(INTERVALS[kind][n]) for kind in kinds]
     if op in ENDING_IN_EPS:
         eps = data.draw(SOME_EPS)

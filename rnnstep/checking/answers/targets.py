@@ -420,7 +420,7 @@ class _Finder:
 
     def _parameter(self, name: str) -> str | None:
         """Torch's own name of a parameter, from that or the one without its layer, or of a cell with `_l0`."""
-        parameters, answer = self._done.scenario.parameters, self._answer
+        parameters, answer = self._done.scenario.learnt, self._answer
         ending = f"_l{answer.layer or 0}{'_reverse' if answer.direction == 'backward' else ''}"
         before = "" if answer.block is None or "." in name else f"{answer.block}."
         for one in (name, f"{before}{name}", f"{before}{name}{ending}", name.removesuffix("_l0")):
@@ -430,7 +430,7 @@ class _Finder:
         return None
 
     def _no_parameter(self, name: str) -> Text:
-        known = tuple(self._done.scenario.parameters)
+        known = tuple(self._done.scenario.learnt)
         guess = closest(name, known)
         if guess is not None:
             return Text("there is no parameter `{name}`; did you mean `{guess}`?", name=name, guess=guess)

@@ -61,6 +61,9 @@ TABLE = {
     ),
     "{key} is torch.nn.{module}, of each number alone.": "{key} 是 torch.nn.{module}，分别作用于每个数。",
     "{key} is torch.nn.{module} over the numbers of a step.": "{key} 是 torch.nn.{module}，作用于一步的所有数。",
+    "{key} is torch.nn.BatchNorm1d with the statistics that training left.": (
+        "{key} 是 torch.nn.BatchNorm1d，用的是训练留下的统计量。"
+    ),
     "{key} is torch.nn.LayerNorm: the numbers of a step, normalized.": "{key} 是 torch.nn.LayerNorm：把一步的各个数归一化。",
     "{key} is torch.nn.Linear: from a state to a score for each class.": (
         "{key} 是 torch.nn.Linear：由状态得到每个类别的得分。"

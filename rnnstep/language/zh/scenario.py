@@ -205,6 +205,7 @@ _TASK = {
     "NLLLoss takes logarithms of probabilities, which LogSoftmax gives; here it takes what {module} gives": (
         "NLLLoss 要的是概率的对数，也就是 LogSoftmax 给出的；这里它得到的是 {module} 的输出"
     ),
+    "`module`: {module} in training mode cannot be read yet": "`module`：训练模式下的 {module} 目前还不能读取",
     "steps": "步",
     "rows": "行",
     "features": "特征",

@@ -100,6 +100,10 @@ TABLE = {
     "what it reads, as it is": "原样给出所读的数",
     "shares: positive, and together 1": "各占的份额：都为正，合起来是 1",
     "logarithms of the softmax: 0 and less": "softmax 的对数：不大于 0",
+    "less the running mean, over the running spread": "减去 running_mean，再除以 running_var 的标准差",
+    "less the running mean, over the running spread, then each element its weight and bias": (
+        "减去 running_mean，除以 running_var 的标准差，再各自乘权重、加偏置"
+    ),
     "mean 0 and spread 1 within a step": "一步之内均值为 0、标准差为 1",
     "what is negative becomes 0": "负数变为 0",
     "mean 0 and spread 1 within a step, then each element its weight and bias": "一步之内均值为 0、标准差为 1，再各自乘权重、加偏置",

@@ -342,8 +342,8 @@ def plain_back(block: Block, known: Mapping[str, Pair], above: Pair) -> tuple[Pa
     lines = evaluate_lines(derivation.core.lines, seen, reading)
     as_rows = {name: _one_axis(pair) for name, pair in {**known, derivation.above: above, **lines}.items()}
     sums: Pairs = {}
-    for name, value in block.parameters.items():
-        total: Pair = Given(np.zeros_like(value))
+    for name in block.learnt_in:
+        total: Pair = Given(np.zeros_like(block.parameters[name]))
         for one in derivation.contributions.get(name, ()):
             part, error = evaluate(one, {**parameters, **as_rows}, reading)
             total = total[0] + part, total[1] + error

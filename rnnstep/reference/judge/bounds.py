@@ -8,6 +8,7 @@ Where an overflow may come, but only to one side, the error is `A_NUMBER`: finit
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
@@ -36,7 +37,7 @@ _MOVED = frozenset(
 )  # numbers that change their place
 _GATHERED = frozenset(("outer", "rows", "scatter"))  # sums over rows
 _SUMS = (
-    frozenset(("add", "sub", "matmul", "pullback", "sum", "mean", "norm", "log_softmax"))
+    frozenset(("add", "sub", "standardized", "matmul", "pullback", "sum", "mean", "norm", "log_softmax"))
     | _GATHERED
     | _NORMALIZING
 )
@@ -226,7 +227,7 @@ def _terms(op: str, args: tuple[Pair, ...]) -> int:
     """How many numbers, or products, an element of a sum is the sum of."""
     shape = np.shape(args[0][0])
     match op:
-        case "add" | "sub" | "log_softmax":
+        case "add" | "sub" | "standardized" | "log_softmax":
             return 2
         case "pullback":
             return int(max(np.shape(w)[0] for w, _ in args[::2]))
@@ -275,7 +276,7 @@ def _reached(op: str, args: tuple[Pair, ...], marks: list[Any]) -> Any:
         return np.any(marks[0], axis=-1, keepdims=True)
     if op in _MOVED:
         return _moved(op, args, marks) != 0
-    return marks[0] if len(marks) == 1 else marks[0] | marks[1]
+    return reduce(np.logical_or, marks)
 
 
 def _moved(op: str, args: tuple[Pair, ...], others: list[Any]) -> Error:
@@ -289,7 +290,7 @@ def _reach(op: str, out: Array, args: tuple[Pair, ...]) -> Any:
     """The largest that any partial result of finite operands may be; what is infinite for certain is left out."""
     sizes = [_finite_size(value) for value, _ in args]
     match op:
-        case "add" | "sub":
+        case "add" | "sub" | "standardized":
             return sizes[0] + sizes[1]
         case "mul":
             return sizes[0] * sizes[1]

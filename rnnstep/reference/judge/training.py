@@ -87,7 +87,7 @@ def gradient_errors(done: Pass, back: BackwardPass) -> tuple[tuple[float, float]
     own.go()
     run = EngineRun(back, None, unread, along, own.read_by_key)
     run.go()
-    errors = {name: np.zeros(value.shape) for name, value in done.scenario.parameters.items()}
+    errors = {name: np.zeros(value.shape) for name, value in done.scenario.learnt.items()}
     for key, parts in run.sums.items():
         for part, (_, error) in parts.items():
             where = done.by_key[key].kept_in[part]

@@ -78,6 +78,7 @@ def _table(dtype: Any) -> dict[str, Callable[..., Tensor]]:
         "part": lambda a, i, j: a[..., int(i) : int(j) or None],
         "layer_norm": lambda a, w, b: functional.layer_norm(a, a.shape[-1:]) * w + b,
         "normalized": lambda a, e: functional.layer_norm(a, a.shape[-1:], eps=float(e)),
+        "standardized": lambda a, m, v, e: (a - m) / torch.sqrt(v + e),
         "isnan": as_number(torch.isnan),
         "isinf": as_number(torch.isinf),
         "isfinite": as_number(torch.isfinite),

@@ -72,7 +72,7 @@ def go_back(loss: Tensor) -> None:
 
 def gradients_of(parameters: Mapping[str, Tensor]) -> dict[str, Array]:
     """The gradient of each parameter; zeros where the loss does not depend on it, and torch has None."""
-    return {name: _gradient(parameter) for name, parameter in parameters.items()}
+    return {name: _gradient(one) for name, one in parameters.items() if one.requires_grad}
 
 
 def _gradient(value: Tensor) -> Array:
@@ -445,7 +445,7 @@ def _module_shares(done: Pass, module: NetworkModule, g: Tensor, x: Tensor) -> A
     if isinstance(module, Linear):  # all steps in one product; autograd is asked step by step
         shares = {"weight": array(torch.matmul(g.mT, x))}
         return shares | {"bias": array(g.sum(dim=1))} if module.bias else shares
-    if not module.parameters:
+    if not any(one.is_learnt for one in module.parameters):
         return {}
     made = plain_module(module, leaves(done.scenario))
     names, parameters = zip(*made.named_parameters(), strict=True)

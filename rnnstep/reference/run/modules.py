@@ -32,10 +32,13 @@ def array(value: Tensor) -> NDArray[Any]:
 
 
 def leaves(scenario: Scenario) -> dict[str, Tensor]:
-    """The parameters under torch's names as torch.nn.Parameter: what autograd gives the gradients of."""
+    """The parameters under torch's names as torch.nn.Parameter, what autograd gives the gradients of; buffers as tensors."""
     from torch import nn
 
-    return {name: nn.Parameter(tensor(value)) for name, value in scenario.parameters.items()}
+    return {
+        name: nn.Parameter(tensor(value)) if name in scenario.learnt else tensor(value)
+        for name, value in scenario.parameters.items()
+    }
 
 
 def whole_module(recurrent: Recurrent, parameters: Parameters) -> Module:
@@ -83,13 +86,26 @@ def plain_module(description: NetworkModule, parameters: Parameters) -> Module:
         # An Embedding that is given no rows draws them, without memory by way of torch's compiler: 1.2 s to import.
         names = {**names, "_weight": torch.empty(places, device="meta")}
     made = kind(*places, **names, **memory)
-    return _filled(
-        made,
-        {
-            one.name.removeprefix(f"{description.key}."): parameters[one.name]
-            for one in description.parameters
-        },
-    )
+    own = {
+        one.name.removeprefix(f"{description.key}."): parameters[one.name] for one in description.parameters
+    }
+    if "num_batches_tracked" in made.state_dict():  # which no number depends on
+        own["num_batches_tracked"] = torch.zeros((), dtype=torch.long)
+    filled = _filled(made, own)
+    if description.has_channels:
+        filled.register_forward_pre_hook(_with_channels)
+        filled.register_forward_hook(_with_features)
+    return filled
+
+
+def _with_channels(_module: Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """(T, B, n) as (B, n, T), which a module over time takes; what has no steps stays."""
+    return tuple(x.permute(1, 2, 0) if x.ndim == 3 else x for x in given)
+
+
+def _with_features(_module: Module, _given: tuple[Tensor, ...], gave: Tensor) -> Tensor:
+    """(B, n, T) as (T, B, n)."""
+    return gave.permute(2, 0, 1) if gave.ndim == 3 else gave
 
 
 def called(

@@ -59,7 +59,8 @@ class TorchTraining:
         self._scenario = scenario
         self._training: Training = scenario.training
         self._network = Network(scenario)
-        self._optimizer = optimizer_of(self._training, self._network.parameters)
+        self._learnt = {name: one for name, one in self._network.parameters.items() if one.requires_grad}
+        self._optimizer = optimizer_of(self._training, self._learnt)
         self._mistake = mistake_of(scenario)
         self._ends: dict[int, FirstStates] = {}
         self.updates = 0
@@ -91,17 +92,17 @@ class TorchTraining:
     @property
     def parameters(self) -> dict[str, Array]:
         """The parameters as they are now; copies."""
-        return {name: array(value).copy() for name, value in self._network.parameters.items()}
+        return {name: array(value).copy() for name, value in self._learnt.items()}
 
     @property
     def buffers(self) -> Buffers:
         """What the optimizer remembers of each parameter; copies."""
-        return buffers_of(self._optimizer, self._network.parameters)
+        return buffers_of(self._optimizer, self._learnt)
 
     @property
     def gradients(self) -> dict[str, Array]:
         """What stands in the parameters' `.grad` now; copies, zeros where there is none."""
-        return {name: gradient.copy() for name, gradient in gradients_of(self._network.parameters).items()}
+        return {name: gradient.copy() for name, gradient in gradients_of(self._learnt).items()}
 
     @property
     def ends(self) -> FirstStates:
@@ -118,7 +119,7 @@ class TorchTraining:
         if self._mistake != "no_zero_grad":
             self._optimizer.zero_grad()
         go_back(loss)
-        take_step(self._training, self._optimizer, self._network.parameters)
+        take_step(self._training, self._optimizer, self._learnt)
         self.updates += 1
         return float(loss.detach()), prediction_of(scenario, answer.logits)
 

@@ -67,7 +67,7 @@ def take(
     """
     search = _Search(available, wanted)
     modules = dict.fromkeys(name.rpartition(".")[0] for name in wanted)
-    recurrent = [module for module in modules if not module or f"{module}.weight" not in wanted]
+    recurrent = [module for module in modules if not module or _is_recurrent(module, wanted)]
     prefix: str | None = None
     for module in recurrent:
         prefix = _find_recurrent(search, module, prefixes.get(module or RECURRENT))
@@ -95,6 +95,11 @@ def take(
             search.problems.append(text)
     keys = {name: key for name, key in search.found.items() if name in values}
     return Taken(values, keys, tuple(missing), tuple(search.problems))
+
+
+def _is_recurrent(module: str, wanted: Iterable[str]) -> bool:
+    """Whether a named module is a recurrent one: others have a weight, or running statistics alone."""
+    return not any(f"{module}.{name}" in wanted for name in ("weight", "running_mean"))
 
 
 def not_held(names: Iterable[str]) -> Text:
