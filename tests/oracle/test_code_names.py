@@ -122,12 +122,15 @@ def test_states_and_parameters_may_be_called_as_anything_that_the_program_itself
             agrees(scenario)
 
 
+WHAT_HAS_TO_BE_SAID = {"Linear": "out_features = 3", "Softmax": "dim = -1", "LogSoftmax": "dim = -1"}
+
+
 def test_a_cell_may_be_called_as_a_module_above_it(tmp_path):
     for above in above_recurrent().values():
         cell = MINE.replace("[cell.mine]", f"[cell.{above.key}]")
         layers = (
             f'[[layers]]\nmodule = "{above.key}"\nhidden_size = 3\n[[layers]]\nmodule = "{above.torch}"\n'
-            + ("out_features = 3\n" if above.torch == "Linear" else "")
+            f"{WHAT_HAS_TO_BE_SAID.get(above.torch, '')}\n"
         )
         for rest in ("", values(4, 3, 3), values(4, 3, 3) + SGD):
             agrees(scenario_in(tmp_path, f"{NUMBERS}{layers}{SEED}{rest}{cell}"))
