@@ -56,7 +56,7 @@ def size_of(pair: Pair) -> Error:
     return pair.size if isinstance(pair, Given) else magnitude(pair[0])
 
 
-def _tiny(u: float) -> float:
+def tiny(u: float) -> float:
     """What underflow may take: the smallest subnormal of the dtype that `u` belongs to."""
     return 2.0**-149 if u > 2.0**-30 else 2.0**-1074
 
@@ -70,7 +70,7 @@ sub = add
 
 def mul(u: float, out: Any, a: Pair, b: Pair) -> Error:
     carried = _times(a[0], b[1]) + _times(b[0], a[1]) + a[1] * b[1]
-    return np.asarray(carried + u * magnitude(out) + _tiny(u))
+    return np.asarray(carried + u * magnitude(out) + tiny(u))
 
 
 def _times(value: Any, error: Any) -> Error:
@@ -81,7 +81,7 @@ def _times(value: Any, error: Any) -> Error:
 def div(u: float, out: Any, a: Pair, b: Pair) -> Error:
     room = magnitude(b[0]) - b[1]
     carried = (a[1] + _times(out, b[1])) / room
-    return np.where(room > 0, carried + u * magnitude(out) + _tiny(u), np.inf)
+    return np.where(room > 0, carried + u * magnitude(out) + tiny(u), np.inf)
 
 
 def matmul(u: float, out: Any, w: Pair, x: Pair) -> Error:
@@ -89,7 +89,7 @@ def matmul(u: float, out: Any, w: Pair, x: Pair) -> Error:
     size, reach = size_of(w), size_of(x)
     terms = size.shape[-1]
     error = each(x)
-    bound = terms * u * at_once(reach, size.T) + _tiny(u) * terms
+    bound = terms * u * at_once(reach, size.T) + tiny(u) * terms
     if not isinstance(x, Given) and np.any(error):
         bound = _over(error, size) + bound
     if not isinstance(w, Given) and np.any(w[1]):
@@ -126,8 +126,8 @@ def sigmoid(u: float, out: Any, a: Pair) -> Error:
 
 
 def exp(u: float, out: Any, a: Pair) -> Error:
-    grown = magnitude(out) * (1 + FUNCTION * u) + _tiny(u)
-    return np.where(a[1] > 0, grown * np.expm1(a[1]), 0.0) + FUNCTION * u * grown + _tiny(u)
+    grown = magnitude(out) * (1 + FUNCTION * u) + tiny(u)
+    return np.where(a[1] > 0, grown * np.expm1(a[1]), 0.0) + FUNCTION * u * grown + tiny(u)
 
 
 def log(u: float, out: Any, a: Pair) -> Error:
@@ -150,8 +150,8 @@ def softmax(u: float, out: Any, a: Pair) -> Error:
     most = np.max(each(a), axis=-1, keepdims=True)
     terms = np.shape(out)[-1]
     reach = np.max(magnitude(a[0]), axis=-1, keepdims=True)
-    rounding = (terms + 3 * FUNCTION + 2 * reach) * u * magnitude(out) + _tiny(u)
-    return np.asarray(np.where(most > 0, (magnitude(out) + _tiny(u)) * np.expm1(2 * most), 0.0) + rounding)
+    rounding = (terms + 3 * FUNCTION + 2 * reach) * u * magnitude(out) + tiny(u)
+    return np.asarray(np.where(most > 0, (magnitude(out) + tiny(u)) * np.expm1(2 * most), 0.0) + rounding)
 
 
 def sum(u: float, out: Any, a: Pair) -> Error:
@@ -167,7 +167,7 @@ def each(a: Pair) -> Error:
 
 
 def mean(u: float, out: Any, a: Pair) -> Error:
-    return np.asarray(sum(u, out, a) / np.shape(a[0])[-1] + u * magnitude(out) + _tiny(u))
+    return np.asarray(sum(u, out, a) / np.shape(a[0])[-1] + u * magnitude(out) + tiny(u))
 
 
 def max(u: float, out: Any, a: Pair) -> Error:
@@ -183,7 +183,7 @@ def norm(u: float, out: Any, a: Pair) -> Error:
     most = max(u, out, a)  # errors are scaled by it, so that their squares do not underflow
     shares = np.where(most > 0, each(a) / most, 0.0)
     carried = most * np.sqrt((shares**2).sum(axis=-1, keepdims=True))
-    lost = terms * _tiny(u)
+    lost = terms * tiny(u)
     return np.asarray(carried + (terms + 3) * u * magnitude(out) + lost / (magnitude(out) + np.sqrt(lost)))
 
 

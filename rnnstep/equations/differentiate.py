@@ -37,6 +37,7 @@ class Backward:
         core: The lines that are a vector for each row: what is compiled.
         contributions: What each use of a parameter adds to its gradient: expressions over names of `core` and of
             the forward program that gather rows, `outer(∂hh, h_prev)` or `rows(∂hh)`, of however many rows and steps.
+        of_banks: What each use of a bank adds to its gradient at a step, for each row.
         gathered: Lines that those expressions read, of values made of parameters alone.
         above: The input that is given from outside of the block: `∂h_above`, or the whole of `∂output`.
         given: The inputs of what else is given from outside, by the values that it is given at: `a`, `∂a_above`.
@@ -46,6 +47,7 @@ class Backward:
     program: Program
     core: Program
     contributions: Mapping[str, tuple[Expression, ...]]
+    of_banks: Mapping[str, tuple[Expression, ...]]
     gathered: tuple[Line, ...]
     above: str
     given: Mapping[str, str]
@@ -163,7 +165,7 @@ class _Backward:
 
     def _close(self, name: str) -> None:
         """All lines that read a name are done: say what reaches it."""
-        if name in self._forward.parameters:
+        if name in self._forward.parameters or name in self._forward.banks:
             self._shares.close(name)
         elif name in self._forward.befores or (name in self._forward.inputs and name in self._reaching):
             self._write(f"{D}{name}", self._total(name))
@@ -198,9 +200,11 @@ class _Backward:
             self._pull_fixed(expression, Apply("rows", (g,)))
             return
         match expression:
+            case Name(id=name) if name in self._forward.banks:
+                self._shares.add_to_bank(name, self._with_names(g))
             case Name(id=name):
                 self._reaching[name].append(self._fitted(g, expression))
-            case Apply(op="matmul", args=(matrix, vector)):
+            case Apply(op="matmul" | "on_each", args=(matrix, vector)):
                 g = self._as_name(line, g)
                 self._pull_fixed(matrix, Apply("outer", (g, self._operand(line, vector))))
                 self._pull(line, vector, Apply("pullback", (matrix, g)))
@@ -252,9 +256,9 @@ class _Backward:
     def _is_shared(self, expression: Expression) -> bool:
         """Whether what reaches an expression goes on to more than one place, or into a matrix product."""
         match expression:
-            case Apply(op="matmul"):
+            case Apply(op="matmul" | "on_each"):
                 return True
-            case Apply(op="add" | "sub" | "mul" | "div", args=args):
+            case Apply(op="add" | "sub" | "mul" | "div" | "scored" | "mixed", args=args):
                 return sum(map(self._is_reached, args)) > 1 or any(map(self._is_shared, args))
             case Apply(args=args):
                 return any(map(self._is_shared, args))
@@ -311,6 +315,7 @@ class _Backward:
             self._program(shares.lines, given, {**states, **shares.sums}, {**read_as, **shares.later}),
             self._program(core, given, states, read_as),
             shares.contributions,
+            shares.of_banks,
             tuple(Line(line.name, shares.written_out(line.expression)) for line in shares.gathered),
             next(iter(given)),
             self._given,
@@ -334,7 +339,8 @@ class _Backward:
         parameters = {name: shape for name, shape in forward.parameters.items() if name in needed}
         shapes = {name: shape for name, shape in self._shapes.items() if name in needed or name in set_here}
         shapes |= {before: states[name] for name, before in read.items()}
-        return Program(tuple(lines), inputs, dict(states), parameters, shapes, dict(read))
+        banks = {name: shape for name, shape in forward.banks.items() if name in needed}
+        return Program(tuple(lines), inputs, dict(states), parameters, shapes, dict(read), banks)
 
     def _count_uses(self) -> dict[str, int]:
         """How many lines read each name."""

@@ -20,7 +20,7 @@ import numpy as np
 from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.equations.pieces import Factor, Index, Piece, Token, tokens
-from rnnstep.equations.program import Shape
+from rnnstep.equations.program import Shape, infer
 from rnnstep.equations.syntax import Apply, Expression, Line, Pick, names_in
 from rnnstep.equations.working import NOTHING, Term, Work, is_passed_through, is_sum, length, num_rows
 from rnnstep.equations.write import is_number
@@ -119,8 +119,10 @@ def _count(expression: Expression, shapes: Mapping[str, Shape]) -> int:
     match expression:
         case Apply(op="add" | "sub", args=(left, right)):
             return _count(left, shapes) + _count(right, shapes)
-        case Apply(op="matmul", args=(_, vector)):
-            return length(vector, shapes)
+        case Apply(op="matmul" | "scored" | "on_each", args=(_, vector)):
+            return int(infer(vector, shapes)[-1])
+        case Apply(op="mixed" | "over_each", args=(several, *_)):
+            return length(several, shapes)
         case Apply(op="sum" | "mean", args=(vector,)):
             return length(vector, shapes)
         case Apply(op="mul", args=(scale, inner)) if is_number(scale) and is_sum(inner):
@@ -128,7 +130,7 @@ def _count(expression: Expression, shapes: Mapping[str, Shape]) -> int:
         case Apply(op="div", args=(inner, scale)) if is_number(scale) and is_sum(inner):
             return _count(inner, shapes)
         case Apply(op="pullback", args=args):
-            return sum(length(vector, shapes) for vector in args[1::2])
+            return sum(int(infer(vector, shapes)[-1]) for vector in args[1::2])
         case Apply(op="outer" | "rows" | "scatter", args=(g, *_)):
             return num_rows(g, shapes)
         case Apply(op="spread", args=(inner, _)):

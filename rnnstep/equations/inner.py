@@ -18,6 +18,8 @@
 | `scatter(g, i, W)`            | a table like W with g added to row i; so for each row of (B, n)           |
 | `ratio(a, b)`                 | a / b, and 0 where b is 0                                                |
 | `passed(g, a)`                | g, and 0 where a ≤ 0, even of an infinite g: the slope of relu; written g ⊙ (a > 0) |
+
+Those of a bank, what attention reads, are told in `banks`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnnstep.equations import bounds, intervals, normalizing
+from rnnstep.equations import banks, bounds, intervals, normalizing
 from rnnstep.equations import inner_rules as rules
 from rnnstep.equations.inner_values import (
     chosen,
@@ -167,6 +169,34 @@ INNER = (
         rules.passed_error,
         r"{0} \odot ({1} > 0)",
         kind="elementwise",
+    ),
+    _row("scored", 2, banks.scored, banks.scored_interval, banks.scored_error, "{0} {1}"),
+    _row("mixed", 2, banks.mixed, banks.mixed_interval, banks.mixed_error, r"{{{1}}}^\top {0}"),
+    _row("on_each", 2, banks.on_each, intervals.matmul, bounds.matmul, "{0} {1}"),
+    _row("to_each", 2, banks.to_each, rules.of_each(banks.to_each), banks.to_each_error, "{0}"),
+    _row(
+        "over_each",
+        1,
+        banks.over_each,
+        banks.over_each_interval,
+        banks.over_each_error,
+        r"\sum_{{s}} {0}",
+    ),
+    _row(
+        "products",
+        2,
+        banks.products,
+        banks.products_interval,
+        banks.products_error,
+        r"{0}\, {{{1}}}^\top",
+    ),
+    _row(
+        "live_softmax",
+        2,
+        banks.live_softmax,
+        banks.live_softmax_interval,
+        banks.live_softmax_error,
+        r"\operatorname{{softmax}}({0} \mid {1})",
     ),
     _row("ratio", 2, ratio, rules.ratio_interval, rules.ratio_error, "{0} / {1}", kind="elementwise"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -59,7 +60,10 @@ def pullback_interval(*pairs: Interval) -> Interval:
 
 def outer_interval(g: Interval, x: Interval) -> Interval:
     each = intervals.mul((g[0][..., :, None], g[1][..., :, None]), (x[0][..., None, :], x[1][..., None, :]))
-    return each if g[0].ndim == 1 else over_rows(each)
+    if g[0].ndim == 1:
+        return each
+    low, high = (bound.reshape(-1, *bound.shape[-2:]) for bound in each)
+    return over_rows((low, high))
 
 
 def over_rows(each: Interval) -> Interval:
@@ -154,7 +158,7 @@ def pullback_error(u: float, out: Array, *pairs: Pair) -> Array:
 
 
 def outer_error(u: float, out: Array, g: Pair, x: Pair) -> Array:
-    terms = 1 if np.ndim(g[0]) == 1 else np.shape(g[0])[0]
+    terms = math.prod(np.shape(g[0])[:-1])
     size_g, size_x = size_of(g), size_of(x)
     carried: Any = 0.0  # what is given brings no error along
     if not isinstance(x, Given):
@@ -168,7 +172,7 @@ def outer_error(u: float, out: Array, g: Pair, x: Pair) -> Array:
 
 def rows_error(u: float, out: Array, g: Pair) -> Array:
     error = each(g)
-    return np.asarray(rows(error) + np.shape(g[0])[0] * u * rows(size_of(g)))
+    return np.asarray(rows(error) + math.prod(np.shape(g[0])[:-1]) * u * rows(size_of(g)))
 
 
 def scatter_error(u: float, out: Array, g: Pair, i: Pair, w: Pair) -> Array:

@@ -61,13 +61,17 @@ def pullback(*pairs: Array) -> Array:
 
 
 def outer(g: Array, x: Array) -> Array:
-    """The product g xᵀ of vectors; of arrays with rows the sum over the rows."""
-    return np.asarray(np.multiply.outer(g, x) if g.ndim == 1 else np.matmul(g.T, x))
+    """The product g xᵀ of vectors; of arrays with rows the sum over the rows, and over the vectors of a bank."""
+    if g.ndim == 1:
+        return np.asarray(np.multiply.outer(g, x))
+    if g.ndim > x.ndim:  # x is a bank, the same at all steps of g
+        g = g.sum(axis=tuple(range(g.ndim - x.ndim)))
+    return np.asarray(np.matmul(g.reshape(-1, g.shape[-1]).T, x.reshape(-1, x.shape[-1])))
 
 
 def rows(g: Array) -> Array:
-    """The sum over the rows."""
-    return np.asarray(g.sum(axis=0))
+    """The sum over the rows, those of all steps."""
+    return np.asarray(g.reshape(-1, g.shape[-1]).sum(axis=0))
 
 
 def spread(g: Array, a: Array) -> Array:

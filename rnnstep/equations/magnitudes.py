@@ -20,7 +20,7 @@ UNKNOWN = math.inf
 FAR = 8.0
 """How far below the largest number a magnitude stays that is known: what is rounded on the way may be larger."""
 
-_AT_MOST_ONE = frozenset({"tanh", "sigmoid", "softmax"})
+_AT_MOST_ONE = frozenset({"tanh", "sigmoid", "softmax", "live_softmax"})
 _ONE_OF_THEM = frozenset(
     {"relu", "neg", "abs", "max", "min", "maximum", "minimum", "cat", "head", "tail", "spread", "lookup"}
 )
@@ -40,6 +40,9 @@ class Magnitudes:
     def __init__(self, program: Program, dtype: np.dtype[np.floating], rows: int = 1) -> None:
         self._limit = float(np.finfo(dtype).max) / FAR
         self._rows = rows
+        self._live = max(
+            (int(shape[0]) for shape in program.banks.values()), default=1
+        )  # of a bank, each is a row
         self._longest = max((int(size) for shape in program.shapes.values() for size in shape), default=1)
 
     def lines(
@@ -75,22 +78,22 @@ class Magnitudes:
         if op in _ONE_OF_THEM:
             return max(of)
         match op:
-            case "chosen" | "placed" | "part" | "within" | "passed":
+            case "chosen" | "placed" | "part" | "within" | "passed" | "to_each":
                 return of[0]
             case "add" | "sub":
                 return of[0] + of[1]
-            case "mul":
+            case "mul" | "products":
                 return of[0] * of[1]
-            case "matmul":
+            case "matmul" | "on_each" | "scored" | "mixed":
                 return of[0] * of[1] * self._longest
             case "pullback":
                 products = sum(w * g for w, g in zip(of[::2], of[1::2], strict=True))
                 return products * self._longest
             case "outer":
-                return of[0] * of[1] * self._rows
+                return of[0] * of[1] * self._rows * self._live
             case "rows" | "scatter":
                 return of[0] * self._rows
-            case "sum" | "mean":
+            case "sum" | "mean" | "over_each":
                 return of[0] * self._longest
             case "softplus":
                 return of[0] + 1

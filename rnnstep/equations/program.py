@@ -1,6 +1,6 @@
 """A program: the equations of a cell, checked, with the shape of every value known.
 
-A shape is that of one row: `()` a number, `(n,)` a vector, `(m, n)` a matrix. Sizes are
+A shape is that of one row: `()` a number, `(n,)` a vector, `(m, n)` a matrix, `(S, n)` a bank: S vectors (`banks`). Sizes are
 whole numbers or words (`"hidden_size"`) that `sized` puts numbers to; two different words
 may turn out equal, so a program is checked in words where they are all it has.
 """
@@ -37,7 +37,9 @@ Shape = tuple[Size, ...]
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Equations with what they read: inputs, states (read as `NAME_prev`) and parameters.
+    """Equations with what they read: inputs, states (read as `NAME_prev`), parameters and banks.
+
+    A bank is the same at every step: S vectors, or of which of them are live S numbers.
 
     Two programs are equal if they are the same one, so that what is made of a program is kept under it.
     """
@@ -48,6 +50,7 @@ class Program:
     parameters: Mapping[str, Shape]
     shapes: Mapping[str, Shape] = field(default_factory=dict)  # of every name, lines included
     read_as: Mapping[str, str] = field(default_factory=dict)  # of states that are not read as `NAME_prev`
+    banks: Mapping[str, Shape] = field(default_factory=dict)
 
     def before(self, state: str) -> str:
         """The name under which a line reads a state as it was before the step: `h_prev`."""
@@ -94,7 +97,7 @@ class Program:
         dropped = frozenset(parameters)
         lines = tuple(replace(line, expression=_drop(line.expression, dropped)) for line in self.lines)
         kept = {name: shape for name, shape in self.parameters.items() if name not in dropped}
-        return check(lines, self.inputs, self.states, kept, self.read_as)
+        return check(lines, self.inputs, self.states, kept, self.read_as, self.banks)
 
 
 @lru_cache(maxsize=256)
@@ -114,7 +117,12 @@ def _sized(words: Program, given: tuple[tuple[str, int], ...]) -> Program:
 
     lines = tuple(replace(line, expression=rebuilt(line.expression, known)) for line in words.lines)
     return check(
-        lines, numbers(words.inputs), numbers(words.states), numbers(words.parameters), words.read_as
+        lines,
+        numbers(words.inputs),
+        numbers(words.states),
+        numbers(words.parameters),
+        words.read_as,
+        numbers(words.banks),
     )
 
 
@@ -139,15 +147,17 @@ def check(
     states: Mapping[str, Shape],
     parameters: Mapping[str, Shape],
     read_as: Mapping[str, str] = MappingProxyType({}),
+    banks: Mapping[str, Shape] = MappingProxyType({}),
 ) -> Program:
     """Check names and shapes of lines, in order, and give the program.
 
-    `read_as` names the states that are not read as `NAME_prev`.
+    `read_as` names the states that are not read as `NAME_prev`. What stands as a product or a sum with one of the `banks` becomes
+    what it is of a bank: `M @ q`, `weights @ M`, `W @ M`, `W @ M + v`.
 
     Raises:
         EquationError: with the row of the line at fault.
     """
-    shapes: dict[str, Shape] = {**inputs, **parameters}
+    shapes: dict[str, Shape] = {**inputs, **parameters, **banks}
     shapes.update({read_as.get(name, f"{name}_prev"): shape for name, shape in states.items()})
     given = set(shapes)
     for name in parameters:
@@ -155,7 +165,8 @@ def check(
             raise EquationError(Text("`{name}` cannot be used as a name", name=name))
     moving = given - set(parameters)
     later = {line.name for line in lines}
-    for line in lines:
+    read = list(lines)
+    for number, line in enumerate(lines):
         if line.name in given:
             raise EquationError(Text("`{name}` is given and cannot be set", name=line.name), line.row)
         if line.name in shapes:
@@ -165,12 +176,50 @@ def check(
         for name in names_in(line.expression):
             if name not in shapes:
                 raise EquationError(_unknown(name, shapes, states, later), line.row)
-        shapes[line.name] = infer(line.expression, shapes, line.row)
-        _check_matrices(line.expression, shapes, moving, line.row)
+        if banks:
+            read[number] = replace(line, expression=_with_banks(line.expression, shapes, banks))
+        shapes[line.name] = infer(read[number].expression, shapes, line.row)
+        if not banks:
+            _check_matrices(line.expression, shapes, moving, line.row)
         if not moving.isdisjoint(names_in(line.expression)):
             moving.add(line.name)
     _check_states(lines, states, shapes)
-    return Program(lines, inputs, states, parameters, shapes, read_as)
+    return Program(tuple(read), inputs, states, parameters, shapes, read_as, banks)
+
+
+def _with_banks(
+    expression: Expression, shapes: Mapping[str, Shape], banks: Mapping[str, Shape]
+) -> Expression:
+    """Give the same with the operations of banks where banks are multiplied, or added to."""
+    match expression:
+        case Apply(op=op, args=args):
+            args = tuple(_with_banks(one, shapes, banks) for one in args)
+            is_bank = [_is_bank(one, banks) for one in args]
+            if op == "matmul" and is_bank[0]:
+                return Apply("scored", args)
+            if op == "matmul" and is_bank[1]:
+                return Apply("mixed" if len(infer(args[0], shapes)) == 1 else "on_each", args)
+            if OPERATIONS[op].kind == "elementwise" and any(is_bank):
+                bank = args[is_bank.index(True)]
+                args = tuple(
+                    Apply("to_each", (one, bank)) if len(infer(one, shapes)) == 1 else one for one in args
+                )
+            return Apply(op, args)
+        case Pick(base=base, index=index):
+            return Pick(_with_banks(base, shapes, banks), index)
+    return expression
+
+
+def _is_bank(expression: Expression, banks: Mapping[str, Shape]) -> bool:
+    """Whether an expression is a vector for each of a bank's."""
+    match expression:
+        case Name(id=name):
+            return len(banks.get(name, ())) == 2
+        case Apply(op="on_each" | "to_each" | "products"):
+            return True
+        case Apply(op=op, args=args):
+            return OPERATIONS[op].kind == "elementwise" and any(_is_bank(one, banks) for one in args)
+    return False
 
 
 def _check_states(lines: tuple[Line, ...], states: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> None:
@@ -293,11 +342,15 @@ _INNER_SHAPES: Mapping[str, Callable[..., Shape]] = {
     "tail": lambda _, b: b,
     "chosen": lambda *_: (1,),
     "placed": lambda _g, _i, a: a,
-    "pullback": lambda w, *_: w[1:],
+    "pullback": lambda w, g, *_: (*g[:-1], *w[1:]),
     "outer": lambda g, x: (g[-1], x[-1]),
     "rows": lambda g: g[-1:],
     "spread": lambda _, a: a,
     "scatter": lambda _g, _i, table: table,
+    "to_each": lambda v, bank: (bank[0], *v),
+    "over_each": lambda bank: bank[1:],
+    "products": lambda g, v: (*g, *v),
+    "live_softmax": lambda a, _: a,
 }
 """What the operations of the program's own give; their arguments are made to fit."""
 
@@ -339,6 +392,8 @@ def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
         return (_added(args[0][0], args[1][0]),)
     if op == "layer_norm":
         return _normalized_shape(args, row)
+    if op in ("scored", "mixed", "on_each"):
+        return _bank_product_shape(op, args, row)
     if kind == "inner":
         return _INNER_SHAPES[op](*args)
     shape: Shape = ()
@@ -356,6 +411,21 @@ def _apply_shape(op: str, args: list[Shape], row: int) -> Shape:
                 row,
             )
     return shape
+
+
+def _bank_product_shape(op: str, args: list[Shape], row: int) -> Shape:
+    """That of `M @ v`, `w @ M` or `W @ M`, where M is a bank."""
+    left, right = args
+    fits = {
+        "scored": len(left) == 2 and len(right) == 1 and _may_equal(left[1:], right),
+        "mixed": len(left) == 1 and len(right) == 2 and _may_equal(left, right[:1]),
+        "on_each": len(left) == len(right) == 2 and _may_equal(left[1:], right[1:]),
+    }
+    if not fits[op]:
+        raise EquationError(
+            Text("`@`: {left} and {right} do not fit", left=written(left), right=written(right)), row
+        )
+    return {"scored": left[:1], "mixed": right[1:], "on_each": (*right[:1], *left[:1])}[op]
 
 
 def _normalized_shape(args: list[Shape], row: int) -> Shape:

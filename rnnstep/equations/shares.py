@@ -5,6 +5,7 @@
 
 With several rows in a batch a share is the sum over the rows; the rows of `v` together are read as `v⋮`, (B, n).
 What is made of parameters alone is the same in every row and step: what reaches it is gathered first.
+A bank is the same in every step: its gradient is gathered over the steps, for each row.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Shares:
         self._rows = rows
         self._is_summed = is_summed
         self._used: defaultdict[str, list[Expression]] = defaultdict(list)
+        self._of_banks: defaultdict[str, list[Expression]] = defaultdict(list)
         self.lines: list[Line] = []
         self.extra: list[Line] = []
         self.shapes: dict[str, Shape] = dict(program.shapes)
@@ -55,6 +57,11 @@ class Shares:
     def contributions(self) -> Mapping[str, tuple[Expression, ...]]:
         """What each use of a parameter adds."""
         return {name: tuple(map(self.written_out, used)) for name, used in self._used.items()}
+
+    @property
+    def of_banks(self) -> Mapping[str, tuple[Expression, ...]]:
+        """What each use of a bank adds at a step, for each row."""
+        return {name: tuple(map(self.written_out, used)) for name, used in self._of_banks.items()}
 
     def written_out(self, expression: Expression) -> Expression:
         """The same with what is made of parameters alone in terms of them."""
@@ -76,6 +83,10 @@ class Shares:
         """Note what a use of a parameter adds, gathered over rows."""
         self._used[name].append(gathered)
 
+    def add_to_bank(self, name: str, share: Expression) -> None:
+        """Note what a use of a bank adds, for each row."""
+        self._of_banks[name].append(share)
+
     def write(self, name: str, expression: Expression) -> None:
         """Write a line of a parameter."""
         line = Line(name, expression)
@@ -84,10 +95,10 @@ class Shares:
         self.shapes[name] = infer(expression, self.shapes)
 
     def close(self, name: str) -> None:
-        """All uses of a parameter are known: write the share of a step, and the sum so far."""
-        if name not in self._used:
+        """All uses of a parameter, or of a bank, are known: write the share of a step, and the sum so far."""
+        parts = [self.seen(one) for one in self._used.get(name, ())] + self._of_banks.get(name, [])
+        if not parts:
             return
-        parts = [self.seen(one) for one in self._used[name]]
         share = parts[0]
         for part in parts[1:]:
             share = add(share, part)
@@ -99,7 +110,7 @@ class Shares:
             self.write(self.marked(name, SHARE), share)
             share = Name(self.marked(name, SHARE))
         later = self.later[total] = self.marked(name, LATER)
-        self.sums[total] = self.shapes[later] = self._forward.parameters[name]
+        self.sums[total] = self.shapes[later] = self._forward.shapes[name]
         self.write(total, add(Name(later), share))
 
     def marked(self, name: str, mark: str) -> str:

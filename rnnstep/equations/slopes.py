@@ -91,7 +91,11 @@ SLOPES: Mapping[str, Callable[..., Slopes]] = {
         None,
     ),
     "chosen": lambda g, y, a, i: (_of("placed", g, i, a), None),
+    "scored": lambda g, y, m, v: (_of("products", g, v), _of("mixed", g, m)),
+    "mixed": lambda g, y, w, m: (_of("scored", m, g), _of("products", w, g)),
+    "to_each": lambda g, y, v, m: (_of("over_each", g), None),
+    "live_softmax": lambda g, y, a, live: (mul(y, sub(g, _of("sum", mul(g, y)))), None),
     "lookup": lambda g, y, w, i: (_of("scatter", g, i, w), None),
 }
-"""A rule for each operation that has a slope, but for the matrix product and the mean, which need to know a size:
-they are with `differentiate`."""
+"""A rule for each operation that has a slope, but for the products with a matrix, of a vector and of each of a bank, and the mean,
+which needs to know a size: they are with `differentiate`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+import math
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -29,8 +30,11 @@ from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.equations.write import BLACKBOARD, is_number, write, written_out
 
 NOTHING = WrittenPiece("0", 0.0)
-_MOVING = frozenset({"lookup", "cat", "head", "tail", "part", "within", "chosen", "placed", "spread"})
+_MOVING = frozenset(
+    {"lookup", "cat", "head", "tail", "part", "within", "chosen", "placed", "spread", "to_each"}
+)
 
+_SUMS = frozenset({"pullback", "outer", "rows", "scatter", "scored", "mixed", "on_each", "over_each"})
 _NORMALIZING = frozenset({"layer_norm", "normalized", "normalized_back"})
 
 
@@ -73,9 +77,8 @@ def is_sum(expression: Expression) -> bool:
 
 
 def num_rows(g: Expression, shapes: Mapping[str, Shape]) -> int:
-    """How many rows are gathered: those of (B, n), or the one of (n,)."""
-    shape = infer(g, shapes)
-    return int(shape[0]) if len(shape) == 2 else 1
+    """How many rows are gathered: those of (B, n), the vectors of a bank, or the one of (n,)."""
+    return math.prod(int(size) for size in infer(g, shapes)[:-1])
 
 
 def length(vector: Expression, shapes: Mapping[str, Shape]) -> int:
@@ -122,11 +125,8 @@ class Work:
             case Apply(op="div", args=(inner, scale)) if is_number(scale) and is_sum(inner):
                 whole = self.outermost(inner, index, 1)
                 return None if whole is None else Applied("div", (whole, self._piece(scale, ())))
-            case Apply(op="pullback", args=args):
-                return self._terms(*self._products_back(args, index), sign)
-            case Apply(op="outer" | "rows" | "scatter" as op, args=args):
-                rows = num_rows(args[0], self._shapes)
-                return self._terms(rows, partial(self._of_row, op, args, index), sign)
+            case Apply(op=op, args=args) if op in _SUMS:
+                return self._terms(*self._summed(op, args, index), sign)
             case Apply(op="spread", args=(inner, _)):
                 return self.outermost(inner, index if infer(inner, self._shapes) else (), sign)
             case Apply(op=op, args=(argument,)) if is_passed_through(op):
@@ -184,12 +184,14 @@ class Work:
             case Apply(op="matmul", args=(matrix, vector)):
                 row = self._row(matrix, index)
                 return total([self._product(matrix, vector, row, k) for k in self._range(vector)])
-            case Apply(op="pullback", args=args):
-                count, product = self._products_back(args, index)
-                return total([product(k) for k in range(count)])
-            case Apply(op="outer" | "rows" | "scatter" as op, args=args):
-                rows = num_rows(args[0], self._shapes)
-                return total([self._of_row(op, args, index, row) for row in range(rows)])
+            case Apply(op=op, args=args) if op in _SUMS:
+                count, term = self._summed(op, args, index)
+                return total([term(k) for k in range(count)])
+            case Apply(op="products", args=(g, x)):
+                pair = (self._element(g, index[0]), self._element(x, index[1]))
+                return Applied("mul", pair)
+            case Apply(op="live_softmax", args=(vector, live)):
+                return self._live_softmax(vector, live, index)
             case Apply(op=op, args=(vector,)):
                 return self._reduction(op, vector, index)
         raise AssertionError(expression)
@@ -223,10 +225,22 @@ class Work:
                 index = (0,)
             case "spread":
                 index = index if infer(first, self._shapes) else ()
+            case "to_each":
+                index = index[1:]
         return self._piece(first, index, is_inside=is_inside)
 
     def _product(self, matrix: Expression, vector: Expression, row: int, k: int) -> Piece:
         return Applied("mul", (self._piece(matrix, (row, k), is_inside=True), self._element(vector, k)))
+
+    def _summed(
+        self, op: str, args: tuple[Expression, ...], index: Index
+    ) -> tuple[int, Callable[[int], Piece]]:
+        """How many terms an element of a sum has, and the k-th of them."""
+        if op == "pullback":
+            return self._products_back(args, index)
+        if op in ("outer", "rows", "scatter"):
+            return num_rows(args[0], self._shapes), partial(self._of_row, op, args, index)
+        return self._of_bank(op, args, index)
 
     def _products_back(
         self, args: tuple[Expression, ...], index: Index
@@ -235,19 +249,43 @@ class Work:
         places = [
             (matrix, vector, k)
             for matrix, vector in zip(args[::2], args[1::2], strict=True)
-            for k in self._range(vector)
+            for k in range(int(infer(vector, self._shapes)[-1]))
         ]
 
         def product(number: int) -> Piece:
             matrix, vector, k = places[number]
             weight = self._piece(matrix, (k, index[-1]), is_inside=True)
-            return Applied("mul", (weight, self._element(vector, k)))
+            return Applied("mul", (weight, self._piece(vector, (*index[:-1], k), is_inside=True)))
 
         return len(places), product
 
+    def _of_bank(
+        self, op: str, args: tuple[Expression, ...], index: Index
+    ) -> tuple[int, Callable[[int], Piece]]:
+        """How many terms an element of a product with a bank has, or of the sum of its vectors, and the k-th of them."""
+        left = args[0]
+        shape = infer(left, self._shapes)
+        count = int(shape[0] if op in ("mixed", "over_each") else shape[-1])
+
+        def term(k: int) -> Piece:
+            match op:
+                case "over_each":
+                    return self._piece(left, (k, *index), is_inside=True)
+                case "scored":
+                    places: tuple[Index, Index] = ((index[0], k), (k,))
+                case "mixed":
+                    places = ((k,), (k, index[0]))
+                case _:
+                    places = ((index[1], k), (index[0], k))
+            pair = zip(args, places, strict=True)
+            return Applied("mul", tuple(self._piece(one, place, is_inside=True) for one, place in pair))
+
+        return count, term
+
     def _of_row(self, op: str, args: tuple[Expression, ...], index: Index, row: int) -> Piece:
         """What one row of the batch adds to an element of a parameter's share."""
-        at: Index = (row,) if len(infer(args[0], self._shapes)) == 2 else ()
+        shape = tuple(int(size) for size in infer(args[0], self._shapes)[:-1])
+        at: Index = tuple(int(place) for place in np.unravel_index(row, shape)) if shape else ()
         match op:
             case "outer":
                 g, x = args
@@ -276,15 +314,31 @@ class Work:
             case "norm":
                 return Applied("sqrt", (total([Applied("mul", (one, one)) for one in elements]),))
             case "softmax" | "log_softmax":
-                # As it is computed, shifted by the largest: exp of a large number has no value.
-                largest = elements[int(np.argmax(evaluate(vector, self._arrays, Values())))]
-                powers: list[Piece] = [Applied("exp", (Applied("sub", (one, largest)),)) for one in elements]
+                largest, powers = self._powers(vector, range(len(elements)))
                 own = index[0] if len(powers) > 1 else 0
                 if op == "softmax":
                     return Applied("div", (powers[own], total(powers)))
                 shifted = Applied("sub", (elements[own], largest))
                 return Applied("sub", (shifted, Applied("log", (total(powers),))))
         return Applied(op, tuple(elements))
+
+    def _powers(self, vector: Expression, places: Sequence[int]) -> tuple[Piece, list[Piece]]:
+        """The largest of some elements, and exp of each less that, as softmax is computed: exp of a large number has no value."""
+        elements = [self._element(vector, k) for k in places]
+        values = np.asarray(evaluate(vector, self._arrays, Values()))[list(places)]
+        largest = elements[int(np.argmax(values))]
+        return largest, [Applied("exp", (Applied("sub", (one, largest)),)) for one in elements]
+
+    def _live_softmax(self, vector: Expression, live: Expression, index: Index) -> Piece:
+        """As softmax of the live elements alone."""
+        is_live = np.broadcast_to(
+            evaluate(live, self._arrays, Values()) != 0, (length(vector, self._shapes),)
+        )
+        if not is_live[index[0]]:
+            return NOTHING
+        places = np.flatnonzero(is_live).tolist()
+        _, powers = self._powers(vector, places)
+        return Applied("div", (powers[places.index(index[0])], total(powers)))
 
     def _normalizing(self, op: str, args: tuple[Expression, ...], index: Index) -> Piece:
         if op == "normalized_back":

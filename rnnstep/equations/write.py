@@ -122,11 +122,20 @@ _INNER: Mapping[str, tuple[str, int, int]] = {
     "rows": ("Σ {0}", _PRODUCT, _PRODUCT),
     "spread": ("{0}", 0, 0),
     "scatter": ("{0} at row [{1}]", _PRODUCT, _PRODUCT),
+    "scored": ("{0} {at} {1}", _PRODUCT, _PRODUCT + 1),
+    "mixed": ("{0} {at} {1}", _PRODUCT, _PRODUCT + 1),
+    "on_each": ("{0} {at} {1}", _PRODUCT, _PRODUCT + 1),
+    "over_each": ("Σₛ {0}", _PRODUCT, _PRODUCT),
+    "products": ("{0}{dot}{1}ᵀ", _PRODUCT, _PRODUCT + 1),
+    "live_softmax": ("softmax({0} where {1})", _TIGHT, 0),
 }
 
 
+_BOTH_HELD = ("outer", "products", "scored", "mixed", "on_each")
+
+
 def _write_inner(op: str, args: tuple[Expression, ...], notation: Notation) -> tuple[str, int]:
-    if op == "spread":
+    if op in ("spread", "to_each"):
         return _write(args[0], notation)
     dot = notation.matmul if notation.matmul == "·" else f" {notation.matmul} "
     if op == "normalized_back" or (OPERATIONS[op].is_public and (op != "cat" or notation is SOURCE)):
@@ -149,7 +158,8 @@ def _write_inner(op: str, args: tuple[Expression, ...], notation: Notation) -> t
         return form.format(
             _bracketed(args[0], notation, needs), lengths if op == "head" else f"-{lengths}"
         ), precedence
-    return form.format(*(_bracketed(argument, notation, needs) for argument in args), dot=dot), precedence
+    held = [_bracketed(argument, notation, needs) for argument in args]
+    return form.format(*held, dot=dot, at=notation.matmul), precedence
 
 
 def _bracketed(expression: Expression, notation: Notation, needs: int) -> str:
@@ -186,10 +196,12 @@ def _latex(expression: Expression) -> tuple[str, int]:
                 pairs = zip(args[::2], args[1::2], strict=True)
                 terms = [rf"{{{_held(w, _TIGHT)}}}^\top {_held(g, _PRODUCT + 1)}" for w, g in pairs]
                 return " + ".join(terms), _PRODUCT if len(terms) == 1 else _SUM
+            if op == "to_each":
+                return _latex(args[0])
             if op in _INNER:
                 _, precedence, needs = _INNER[op]
                 first, *others = args  # the others say where: an index, a length
-                rest = [_held(one, needs) if op == "outer" else latex(one) for one in others]
+                rest = [_held(one, needs) if op in _BOTH_HELD else latex(one) for one in others]
                 return row.latex.format(_held(first, needs), *rest), precedence
             precedence = _PRODUCT if op == "ratio" else row.precedence
             is_written_between = bool(row.symbol) or op == "ratio"

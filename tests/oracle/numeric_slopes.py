@@ -98,5 +98,19 @@ VJPS: Mapping[str, Callable[..., Gradients]] = {
     "layer_norm": _layer_norm,
     "standardized": _standardized,
     "chosen": lambda g, y, a, i: (placed(g, i, a), np.zeros(np.shape(i), a.dtype)),
+    "scored": lambda g, y, m, v: (
+        _fit(g[..., None] * v[..., None, :], m),
+        _fit((g[..., None] * m).sum(axis=-2), v),
+    ),
+    "mixed": lambda g, y, w, m: (
+        _fit((m * g[..., None, :]).sum(axis=-1), w),
+        _fit(w[..., None] * g[..., None, :], m),
+    ),
+    "on_each": _matmul,
+    "to_each": lambda g, y, v, m: (_fit(g.sum(axis=-2), v), np.zeros(np.shape(m))),
+    "live_softmax": lambda g, y, a, live: (
+        y * (g - (g * y).sum(axis=-1, keepdims=True)),
+        np.zeros(live.shape),
+    ),
     "lookup": lambda g, y, w, i: (scatter(g, i, w), np.zeros(np.shape(i), w.dtype)),
 }

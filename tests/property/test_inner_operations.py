@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -67,6 +68,34 @@ def scatter(g: Matrix, places: list[int], table: Matrix) -> Matrix:
     return found
 
 
+def on_each(w: Matrix, banks: list[Matrix]) -> list[Matrix]:
+    return [
+        [[sum(a * b for a, b in zip(line, vector, strict=True)) for line in w] for vector in bank]
+        for bank in banks
+    ]
+
+
+def live_softmax(a: Matrix, live: Matrix) -> Matrix:
+    """Of what is live alone; what is far below the largest is as small as makes no difference to any float."""
+
+    def of_row(scores: list[Any], alive: list[Any]) -> list[Any]:
+        largest = max(score for score, one in zip(scores, alive, strict=True) if one)
+        below = [max(Fraction(score) - largest, Fraction(-2000)) for score in scores]
+        with mpmath.workprec(400):
+            powers = [
+                mpmath.exp(mpmath.mpf(x.numerator) / x.denominator) * one
+                for x, one in zip(below, alive, strict=True)
+            ]
+            return [_fraction(power / mpmath.fsum(powers)) for power in powers]
+
+    return [of_row(*pair) for pair in zip(a, live, strict=True)]
+
+
+def _fraction(value: Any) -> Fraction:
+    sign, mantissa, exponent, _ = value._mpf_
+    return (-1) ** sign * Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
 LOOPS: dict[str, Callable[..., Matrix]] = {
     "lookup": lookup,
     "cat": by_row(lambda a, b: [*a, *b]),
@@ -84,8 +113,17 @@ LOOPS: dict[str, Callable[..., Matrix]] = {
     "scatter": scatter,
     "passed": by_row(lambda g, a: [x if y > 0 else x * 0 for x, y in zip(g, a, strict=True)]),
     "ratio": by_row(lambda a, b: [x / y if y else x * 0 for x, y in zip(a, b, strict=True)]),
+    "scored": by_row(lambda m, v: [sum(a * b for a, b in zip(vector, v, strict=True)) for vector in m]),
+    "mixed": by_row(lambda w, m: [sum(a * b for a, b in zip(w, column, strict=True)) for column in zip(*m, strict=True)]),
+    "on_each": on_each,
+    "to_each": by_row(lambda v, m: [v for _ in m]),
+    "over_each": by_row(lambda m: [sum(column) for column in zip(*m, strict=True)]),
+    "products": by_row(lambda g, v: [[a * b for b in v] for a in g]),
+    "live_softmax": live_softmax,
 }  # fmt: skip
-INDICES = {"lookup": 1, "chosen": 1, "placed": 1, "scatter": 1}  # which argument is one: it is known exactly
+# Which argument is an index, or says what is live: it is known exactly.
+INDICES = {"lookup": 1, "chosen": 1, "placed": 1, "scatter": 1, "live_softmax": 1}
+PRODUCTS = {"pullback", "outer", "scored", "mixed", "on_each", "products"}
 ELSEWHERE = {
     "log_softmax",
     "softplus",
@@ -145,6 +183,13 @@ def shapes_of(op: str, rows: int, n: int, m: int) -> list[tuple[int, ...]]:
         "scatter": [(rows, n), (rows,), table],
         "passed": [(rows, n), (rows, n)],
         "ratio": [(rows, n), (rows, n)],
+        "scored": [(rows, m, n), (rows, n)],
+        "mixed": [(rows, m), (rows, m, n)],
+        "on_each": [(m, n), (rows, m + 1, n)],
+        "to_each": [(rows, n), (rows, m, n + 1)],
+        "over_each": [(rows, m, n)],
+        "products": [(rows, n), (rows, m)],
+        "live_softmax": [(rows, n), (rows, n)],
     }[op]  # fmt: skip
 
 
@@ -174,7 +219,10 @@ def arguments(rng: np.random.Generator, op: str, numbers: Numbers) -> list[np.nd
     """Arguments of random sizes in float64; indices where they belong."""
     rows, n, m = (int(rng.integers(1, most)) for most in (5, 5, 4))
     found = [numbers(rng, shape) for shape in shapes_of(op, rows, n, m)]
-    if op in INDICES:
+    if op == "live_softmax":
+        found[1] = rng.integers(0, 2, (rows, n))
+        found[1][np.arange(rows), rng.integers(0, n, rows)] = 1
+    elif op in INDICES:
         least = -1 if op == "scatter" else 0  # which adds nothing
         most = 4 if op in {"lookup", "scatter"} else n
         found[INDICES[op]] = rng.integers(least, most, rows)
@@ -205,7 +253,7 @@ def test_value_is_the_one_of_a_loop(op: str, dtype: type[np.floating], seed: int
     expected = exactly(op, list(map(in_fractions, args))).astype(np.float64)
     assert found.dtype == dtype
     unit = float(np.finfo(dtype).eps)
-    size = 8 * 64 if op in {"pullback", "outer"} else 4 * 8  # as many terms of that size
+    size = 8 * 64 if op in PRODUCTS else 4 * 8  # as many terms of that size
     np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=unit, atol=size * unit)
 
 
@@ -214,7 +262,7 @@ def test_value_is_the_one_of_a_loop(op: str, dtype: type[np.floating], seed: int
 @settings(max_examples=20, deadline=None)
 def test_one_row_alone_is_the_row_of_an_array(op: str, seed: int) -> None:
     args = arguments(np.random.default_rng(seed), op, ordinary)
-    without_rows = {"pullback": (0, 2), "lookup": (0,), "scatter": (2,)}.get(op, ())
+    without_rows = {"pullback": (0, 2), "lookup": (0,), "scatter": (2,), "on_each": (0,)}.get(op, ())
     alone = OPERATIONS[op].forward(*(a if k in without_rows else a[0] for k, a in enumerate(args)))
     among = OPERATIONS[op].forward(*(a if k in without_rows else a[:1] for k, a in enumerate(args)))
     np.testing.assert_allclose(alone, among if op in {"outer", "scatter"} else among[0], rtol=1e-15)
@@ -304,10 +352,10 @@ def test_error_bound_of_exact_ordinary_arguments_is_a_few_units(op: str, dtype: 
     pairs = []
     for position, shape in enumerate(shapes_of(op, 2, 3, 2)):
         is_index = INDICES.get(op) == position
-        value = np.array([0, 2]) if is_index else np.full(shape, 0.75, dtype)
+        value = np.array([0, 2]) if is_index and len(shape) == 1 else np.full(shape, 0.75, dtype)
         pairs.append((value, np.zeros(shape)))
     _, bound = Rounding(np.dtype(dtype)).apply(op, tuple(pairs))
-    moves = op in {"lookup", "cat", "head", "tail", "chosen", "placed", "spread"}
+    moves = op in {"lookup", "cat", "head", "tail", "chosen", "placed", "spread", "to_each"}
     assert np.all(bound == 0 if moves else bound <= 20 * np.finfo(dtype).eps)
 
 
@@ -362,5 +410,5 @@ def test_interval_of_exact_arguments_is_narrow(op: str, seed: int) -> None:
     out = np.asarray(OPERATIONS[op].forward(*args))
     assert np.all(low <= out)
     assert np.all(out <= high)
-    size = 8 * 64 if op in {"pullback", "outer", "ratio"} else 4 * 8
+    size = 8 * 64 if op in PRODUCTS | {"ratio"} else 4 * 8
     assert np.all(high - low <= 40 * size * np.finfo(np.float64).eps)

@@ -29,10 +29,11 @@ mpmath.mp.prec = 400
 INNER = {
     *("lookup", "cat", "head", "tail", "chosen", "placed", "part", "within"),
     *("pullback", "outer", "rows", "spread", "scatter", "ratio", "passed"),
+    *("scored", "mixed", "on_each", "to_each", "over_each", "products", "live_softmax"),
 }
 # These stand in a way back alone, and nothing goes back through them.
 ENDING = {"head", "tail", "placed", "pullback", "outer", "rows", "spread", "scatter", "ratio", "passed"}
-ENDING |= {"maximum", "minimum", "within", "normalized_back"}
+ENDING |= {"maximum", "minimum", "within", "normalized_back", "over_each", "products"}
 SLOPED = sorted(OPERATIONS.keys() - ENDING)
 WITHOUT_SLOPE = {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
 WITHOUT_SLOPE |= {"isinf", "isfinite", "any", "all", "argmax"}
@@ -47,6 +48,7 @@ ENDING_IN_EPS = {
     "normalized_back",
     "standardized",
 }  # their last argument is a number of the equation
+BANKS = {"scored", "mixed", "on_each", "to_each", "live_softmax"}
 POSITIVE = {"log", "sqrt"}
 NUMERIC = sorted(OPERATIONS.keys() - WITHOUT_SLOPE - INNER)
 
@@ -85,11 +87,26 @@ def arguments(rng: np.random.Generator, op: str, rows: tuple[int, ...], n: int) 
         return [*rng.normal(size=(2, *vector)), rng.uniform(0.5, 2, vector), np.array(rng.integers(1, 4))]
     if op in {"smooth_l1", "normalized"}:
         return [rng.normal(size=(*rows, n)), np.array(rng.integers(1, 4))]
+    if op in BANKS:
+        return of_bank(rng, op, rows, n)
     shapes = [(*rows, n)]
     if OPERATIONS[op].arity == 2:
         shapes.append([(*rows, n), (n,), (1,), (*rows, 1), ()][rng.integers(5)])
     made = [smooth(rng, op, shape) for shape in shapes]
     return made[::-1] if rng.integers(2) else made
+
+
+def of_bank(rng: np.random.Generator, op: str, rows: tuple[int, ...], n: int) -> list[np.ndarray]:
+    """Arguments of an operation with a bank, which lacks an axis of steps."""
+    bank = rng.normal(size=(*rows[-1:], int(rng.integers(1, 5)), n))
+    if op == "on_each":
+        return [rng.normal(size=(int(rng.integers(1, 5)), n)), bank]
+    if op == "live_softmax":
+        live = rng.integers(0, 2, size=(*rows[-1:], n))
+        live[..., int(rng.integers(0, n))] = 1
+        return [rng.normal(size=(*rows, n)), live]
+    vector = rng.normal(size=(*rows, bank.shape[-2] if op == "mixed" else n))
+    return [bank, vector] if op == "scored" else [vector, bank]
 
 
 ROWS_OF_ARRAYS = st.sampled_from([(), (1,), (3,), (2, 3)])
@@ -136,7 +153,7 @@ def test_what_stands_in_a_way_back_alone_has_no_slope() -> None:
 
 
 def test_every_slope_is_written_out() -> None:
-    told_by_size = {"matmul", "mean"}
+    told_by_size = {"matmul", "on_each", "mean"}
     assert SLOPES.keys() | told_by_size | WITHOUT_SLOPE | ENDING == OPERATIONS.keys()
 
 
@@ -145,7 +162,9 @@ def test_every_slope_is_written_out() -> None:
 @settings(max_examples=30, deadline=None)
 def test_rule_gives_what_the_vjp_gives(op: str, seed: int, rows: tuple[int, ...], n: int) -> None:
     rng = np.random.default_rng(seed)
-    args = arguments(rng, op, rows, n)
+    args = arguments(
+        rng, op, rows[-1:] if op in BANKS else rows, n
+    )  # what goes back to a bank is of one step
     if op in {
         "add",
         "sub",
@@ -181,6 +200,7 @@ def test_way_back_through_one_operation_is_the_vjp(op: str, seed: int, n: int) -
     shape = infer(expression, shapes)
     inputs = {name: shape for name, shape in shapes.items() if len(shape) < 2}
     matrices = {name: shape for name, shape in shapes.items() if len(shape) == 2}
+<<<<<<< HEAD
     program = Program((Line("y", expression),), inputs, {}, matrices, {**shapes, "y": shape})
     back = backward(
         program,
@@ -188,6 +208,16 @@ def test_way_back_through_one_operation_is_the_vjp(op: str, seed: int, n: int) -
         is_summed=False,
         constant=CONSTANT.get(op, ()),
     )
+=======
+    banks = {}
+    if op in BANKS - {"live_softmax"}:
+        bank = "a0" if op == "scored" else "a1"
+        banks = {bank: matrices.pop(bank)}
+    shapes |= {"y": shape}
+    program = Program((Line("y", expression),), inputs, {}, matrices, shapes, banks=banks)
+    constant = {"lookup", "chosen", "smooth_l1", "normalized", "live_softmax"}
+    back = backward(program, "y", is_summed=False, constant=("a1",) if op in constant else ())
+>>>>>>> 757dc81 (Equations know a bank: vectors that are the same at every step, their products with a query and with weights, and softmax of the live ones)
     out = np.asarray(OPERATIONS[op].forward(*args))
     g = rng.normal(size=out.shape)
     known = {**dict(zip(names, args, strict=True)), "y": out, back.above: g}

@@ -23,6 +23,7 @@ TABLE = {
     "`[{start}:{stop}]` holds no element": "`[{start}:{stop}]` 中没有元素",
     "`[{start}:{stop}]` is no part of a vector of {size}": "`[{start}:{stop}]` 不是长度为 {size} 的向量的一段",
     "`cat` puts two vectors side by side, found {left} and {right}": "`cat` 把两个向量并排，实际为 {left} 和 {right}",
+    "`@`: {left} and {right} do not fit": "`@`：{left} 与 {right} 不匹配",
     "`layer_norm` takes a vector, and a weight and a bias as long as it: found {vector}, {weight}, {bias}": (
         "`layer_norm` 接受一个向量，以及与它同样长的权重和偏置：实际为 {vector}、{weight}、{bias}"
     ),

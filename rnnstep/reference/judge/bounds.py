@@ -8,6 +8,7 @@ Where an overflow may come, but only to one side, the error is `A_NUMBER`: finit
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from typing import Any, Self
 
@@ -33,11 +34,16 @@ _OVER_ELEMENTS = frozenset(
 )
 _NORMALIZING = frozenset(("layer_norm", "normalized", "normalized_back"))  # which square what they are given
 _MOVED = frozenset(
-    ("lookup", "cat", "head", "tail", "part", "within", "chosen", "placed", "spread")
+    ("lookup", "cat", "head", "tail", "part", "within", "chosen", "placed", "spread", "to_each")
 )  # numbers that change their place
 _GATHERED = frozenset(("outer", "rows", "scatter"))  # sums over rows
+_BANK_PRODUCTS = frozenset(("scored", "mixed", "on_each"))
+_OF_BANKS = _BANK_PRODUCTS | {"products", "over_each", "live_softmax"}
 _SUMS = (
-    frozenset(("add", "sub", "standardized", "matmul", "pullback", "sum", "mean", "norm", "log_softmax"))
+    frozenset(
+        ("add", "sub", "standardized", "matmul", "pullback", "sum", "mean", "norm", "log_softmax", "over_each")
+    )
+    | _BANK_PRODUCTS
     | _GATHERED
     | _NORMALIZING
 )
@@ -165,7 +171,18 @@ class Rounding:
                 is_far = [(e >= A_NUMBER) & (np.abs(v) > 0) for v, e in zip(values, errors, strict=True)]
                 nonzero = [apart | far for apart, far in zip(is_apart, is_far, strict=True)]
                 return is_known & (~(may_be_infinite[0] | may_be_infinite[1]) | (nonzero[0] & nonzero[1]))
-            case "matmul" | "pullback" | "outer" | "rows" | "sum" | "mean":
+            case (
+                "matmul"
+                | "pullback"
+                | "outer"
+                | "rows"
+                | "sum"
+                | "mean"
+                | "over_each"
+                | "scored"
+                | "mixed"
+                | "on_each"
+            ):
                 strange = [~np.isfinite(v) | (e >= A_NUMBER) for v, e in zip(values, errors, strict=True)]
                 above, below = _both_sides(op, values)
                 return is_known & ~_reached(op, args, strange) & ((above < room) | (below < room))
@@ -186,7 +203,7 @@ class Rounding:
         if op == "scatter":  # its other arguments are places, and a table to be like
             return biggest[0] * max(1, np.size(args[1][0])) < self._largest
         reach = max(biggest) ** (2 if op == "norm" or op in _NORMALIZING else 1)
-        if op in ("matmul", "pullback", "outer"):
+        if op in ("matmul", "pullback", "outer", *_BANK_PRODUCTS):
             reach = max(a * b for a, b in zip(biggest[::2], biggest[1::2], strict=True)) * (len(args) // 2)
         return reach * _terms(op, args) < self._largest
 
@@ -208,7 +225,7 @@ def _both_sides(op: str, values: list[Error]) -> tuple[Any, Any]:
     match op:
         case "matmul":
             return up[1] @ up[0].T + down[1] @ down[0].T, up[1] @ down[0].T + down[1] @ up[0].T
-        case "pullback" | "outer":
+        case "pullback" | "outer" | "scored" | "mixed" | "on_each":
             of = [
                 OPERATIONS[op].forward(*_alternating(one, other))
                 for one, other in ((up, up), (down, down), (up, down), (down, up))
@@ -232,7 +249,9 @@ def _terms(op: str, args: tuple[Pair, ...]) -> int:
         case "pullback":
             return int(max(np.shape(w)[0] for w, _ in args[::2]))
         case "outer" | "rows":
-            return int(shape[0]) if len(shape) > 1 else 1
+            return math.prod(shape[:-1])
+        case "over_each":
+            return int(shape[-2])
     return int(shape[-1])
 
 
@@ -262,10 +281,12 @@ def _reached(op: str, args: tuple[Pair, ...], marks: list[Any]) -> Any:
             found = found | np.any(g, axis=-1, keepdims=True) | np.any(w, axis=0)
         return found
     if op == "outer":
-        g, x = (np.any(mark, axis=0) if mark.ndim > 1 else mark for mark in marks)
+        g, x = (np.any(mark, axis=tuple(range(mark.ndim - 1))) for mark in marks)
         return g[:, None] | x
     if op == "rows":
-        return np.any(marks[0], axis=0)
+        return np.any(marks[0], axis=tuple(range(marks[0].ndim - 1)))
+    if op in _OF_BANKS:
+        return _reached_of_banks(op, args, marks)
     if op == "scatter":
         return np.broadcast_to(np.any(marks[0]), np.shape(args[2][0]))
     if op == "layer_norm":
@@ -277,6 +298,23 @@ def _reached(op: str, args: tuple[Pair, ...], marks: list[Any]) -> Any:
     if op in _MOVED:
         return _moved(op, args, marks) != 0
     return reduce(np.logical_or, marks)
+
+
+def _reached_of_banks(op: str, args: tuple[Pair, ...], marks: list[Any]) -> Any:
+    """The same of an operation with a bank."""
+    match op:
+        case "scored":
+            return np.any(marks[0], axis=-1) | np.any(marks[1], axis=-1, keepdims=True)
+        case "mixed":
+            return np.any(marks[0], axis=-1, keepdims=True) | np.any(marks[1], axis=-2)
+        case "on_each":
+            return np.any(marks[1], axis=-1, keepdims=True) | np.any(marks[0], axis=-1)
+        case "products":
+            return marks[0][..., :, None] | marks[1][..., None, :]
+        case "over_each":
+            return np.any(marks[0], axis=-2)
+    is_live = np.asarray(args[1][0]) != 0
+    return np.any(marks[0] & is_live, axis=-1, keepdims=True) & is_live
 
 
 def _moved(op: str, args: tuple[Pair, ...], others: list[Any]) -> Error:
@@ -296,7 +334,7 @@ def _reach(op: str, out: Array, args: tuple[Pair, ...]) -> Any:
             return sizes[0] * sizes[1]
         case "matmul":
             return sizes[1] @ sizes[0].T
-        case "pullback" | "outer" | "rows":
+        case "pullback" | "outer" | "rows" | "scored" | "mixed" | "on_each" | "over_each" | "products":
             return OPERATIONS[op].forward(*sizes)
         case "scatter":
             return OPERATIONS[op].forward(sizes[0], args[1][0], sizes[2])
