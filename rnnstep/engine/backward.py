@@ -162,6 +162,9 @@ class BackwardPass:
         """What one reader sends back along its wire, (T, B, n)."""
         g = self._of_blocks[part.reader].gradient(part.name)
         match part.wire.when:
+            case When.ALL if part.name in self.done.by_key[part.reader].program.banks:
+                whole = g.swapaxes(0, 1)[: self.done.axis(part.wire.block).num_steps]
+                return whole if g.shape[-1] == part.stop - part.start else whole[..., part.start : part.stop]
             case When.ALL:
                 return g.reshape(*self.done.whole(part.wire.block).shape[:2], 1)
             case When.LAST:
@@ -255,8 +258,15 @@ class BackwardPass:
         derived = self._equations_of(self.done.by_key[key]).derived
         if name.endswith(ROWS) or any(line.name == name for line in derived.fixed):
             return True
-        is_of_rows = name in derived.core.by_name or name in derived.core.inputs
-        is_of_rows |= name in derived.core.befores or name == derived.above or not name.startswith(D)
+        is_of_rows = (
+            name in derived.lines_of_banks or name in derived.core.by_name or name in derived.core.inputs
+        )
+        is_of_rows |= (
+            name in derived.later_of_banks
+            or name in derived.core.befores
+            or name == derived.above
+            or not name.startswith(D)
+        )
         return not is_of_rows
 
     def recurrent_steps(self) -> Iterator[tuple[int, str]]:

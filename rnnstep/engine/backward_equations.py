@@ -168,6 +168,21 @@ class BackwardEquations:
             found.setdefault(where.torch, []).append(total)
         return {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in found.items()}
 
+    def of_banks(self, known: Mapping[str, Array]) -> dict[str, Array]:
+        """Sum what reaches each bank over the steps, (B, S, n).
+
+        Args:
+            known: every value that a share reads, (T, B, n); banks (B, S, n); and the parameters.
+        """
+        found = {}
+        for name, shares in self.derived.of_banks.items():
+            like = known[name]
+            total: Array = np.zeros_like(like)
+            for share in shares:
+                total = total + _over_steps(share, known, like.shape)
+            found[name] = total
+        return found
+
     def split(self, gradients: Mapping[str, Array]) -> dict[str, Array]:
         """Give sums that are under torch's names the names by which the equations read them, each its rows."""
         program = self.derived.program
@@ -176,6 +191,15 @@ class BackwardEquations:
             befores[f"{D}{part}"]: gradients[where.torch][where.start : where.stop]
             for part, where in self._kept_in.items()
             if f"{D}{part}" in befores
+        }
+
+    def split_of_banks(self, gradients: Mapping[str, Array]) -> dict[str, Array]:
+        """Give sums over steps the names by which the equations read them."""
+        program = self.derived.program
+        return {
+            program.before(f"{D}{name}"): value
+            for name, value in gradients.items()
+            if f"{D}{name}" in program.states
         }
 
     @cached_property
@@ -198,6 +222,15 @@ class BackwardEquations:
                 continue
             runs.append(ParameterRows(where.start, where.stop, columns[plain[0]], plain[1]))
         return {name: _joined(runs) for name, runs in by_torch.items() if runs}
+
+
+def _over_steps(share: Expression, known: Mapping[str, Array], shape: tuple[int, ...]) -> Array:
+    """The sum of a bank's share over the steps, (B, S, n); of g vᵀ as one product a row."""
+    match share:
+        case Apply(op="products", args=(Name(id=g), Name(id=x))) if known[x].ndim == 3:
+            return np.asarray(np.matmul(known[g].transpose(1, 2, 0), known[x].swapaxes(0, 1)))
+    value = np.asarray(evaluate(share, known, Values(is_silenced=True)))
+    return np.asarray(value.sum(axis=tuple(range(value.ndim - len(shape)))))
 
 
 def _plainly(contribution: Expression) -> tuple[str, str | None] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +44,13 @@ def values_of_step(
     seen = {**parameters, **found}
     if equations.rows == 1:  # its vectors themselves are multiplied
         seen |= {name: value[0] for name, value in vectors.items()}
+    of_banks = equations.derived.lines_of_banks
     for line in program.lines:
-        if line.name not in core.by_name:
+        if line.name in of_banks:  # of each row
+            found[line.name] = np.asarray(
+                evaluate(line.expression, {**vectors, **found, **parameters}, Values(is_silenced=True))
+            )
+        elif line.name not in core.by_name:
             found[line.name] = seen[line.name] = np.asarray(
                 evaluate(line.expression, seen, Values(is_silenced=True))
             )
@@ -78,19 +84,39 @@ class StatelessBackward:
         self.gradients = self._gradients(slice(None)) if block.learnt_in else {}
 
     def _gradients(self, steps: slice) -> dict[str, Array]:
-        part = {name: value[steps] for name, value in self._vectors.items()}
-        return self._equations.gradients({**self._block.parameters, **_with_axis(part, 2)})
+        part = self._part(steps)
+        if not self._block.program.banks:  # which lie beside every step
+            part = _with_axis(part, 2)
+        return self._equations.gradients({**self._block.parameters, **part})
+
+    def _part(self, steps: slice) -> dict[str, Array]:
+        """The vectors of some steps, (T, B, n); banks are the same at all of them."""
+        banks = self._block.program.banks
+        return {name: value if name in banks else value[steps] for name, value in self._vectors.items()}
+
+    def _of_banks(self, steps: slice) -> dict[str, Array]:
+        """∂L/∂ of what is read whole as far as it comes from some steps, (B, S, n)."""
+        return self._equations.of_banks({**self._block.parameters, **self._part(steps)})
 
     def gradient(self, name: str) -> Array:
-        """∂L/∂ of an input, (T, B, n)."""
+        """∂L/∂ of an input, (T, B, n); of what is read whole (B, S, n)."""
+        if name in self._block.program.banks:
+            return self._gradients_of_banks[name]
         return self._vectors[f"{D}{name}"]
+
+    @cached_property
+    def _gradients_of_banks(self) -> dict[str, Array]:
+        return self._of_banks(slice(None))
 
     def values(self, t: int) -> dict[str, Array]:
         """All values of a step, rows that are over included."""
         steps = len(next(iter(self._vectors.values())))
         k = t if steps > 1 else 0
-        vectors = {name: value[k] for name, value in self._vectors.items()}
+        banks = self._block.program.banks
+        vectors = {name: value if name in banks else value[k] for name, value in self._vectors.items()}
         later = self._equations.split(self._gradients(slice(k + 1, None))) if self._block.learnt_in else {}
+        if banks:
+            later |= self._equations.split_of_banks(self._of_banks(slice(k + 1, None)))
         return values_of_step(self._equations, self._block.parameters, vectors, later, vectors)
 
     # ── what is not finite ───────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rnnstep.modules.module import NetworkModule, Standing
+from rnnstep.modules.module import Banks, NetworkModule, Standing
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block, Extent, output_of
 from rnnstep.network.description import ValueOf, in_order, is_once, readers
@@ -49,6 +49,7 @@ class _Builder:
             self._scenario.has_loss,
             self._read_as(sources),
             self._given_as(name, module),
+            self._banks(name),
         )
         made = module.blocks(self._scenario.parameters, standing)
         sequence = self._scenario.sequence_of[name]
@@ -67,6 +68,19 @@ class _Builder:
         if made[-1].extent is Extent.FINAL and extent is not Extent.FINAL:
             return (Wire(made[-1].key, made[-1].output, When.LAST),)
         return output_of(made[-1])
+
+    def _banks(self, name: str) -> Banks | None:
+        """What a module reads whole; None of most."""
+        read = self._wiring[name].banks
+        if not read:
+            return None
+        made = [self._made[one.name][-1] for one in read]
+        scenario, sequence = self._scenario, made[0].sequence
+        return Banks(
+            tuple((Wire(block.key, block.output, When.ALL),) for block in made),
+            scenario.most_steps(sequence),
+            is_padded=scenario.is_padded(sequence),
+        )
 
     @staticmethod
     def _second_states(made: list[Block]) -> Wires:

@@ -79,6 +79,24 @@ class Pass:
                 return self.final(part.wire.block)[None]
         return self.whole(part.wire.block)
 
+    def banks(self, key: str) -> dict[str, Array]:
+        """What a block reads whole, the same at every step: vectors (B, S, n), or which of them are live (B, S)."""
+        return {name: self._bank(key, name) for name in self.by_key[key].program.banks}
+
+    def _bank(self, key: str, name: str) -> Array:
+        program = self.by_key[key].program
+        steps, parts = int(program.banks[name][0]), self.graph.entering(key, name)
+        if len(program.banks[name]) == 1:
+            return self.batch.sequences[self.bank_sequence(key)].live_steps(steps).astype(self.scenario.dtype)
+        whole = np.concatenate([self._brought(part) for part in parts], axis=-1).swapaxes(0, 1)
+        bank = np.zeros((len(whole), steps, whole.shape[-1]), whole.dtype)
+        bank[:, : whole.shape[1]] = whole
+        return bank
+
+    def bank_sequence(self, key: str) -> str:
+        """The sequence whose steps are the vectors of what a block reads whole."""
+        return self.by_key[self.graph.bank_source(key)].sequence
+
     def data(self, key: str, name: str) -> NDArray[Any]:
         """An array that a block is given: over all steps, (T, B, …), or of what is computed once, (1, B, …); weights (N,)."""
         if self._losses is not None:
@@ -126,6 +144,9 @@ class Pass:
             assert self.loss_run is not None
             return self.loss_run.known
         read = {name: self.entering(block.key, name) for name in block.program.inputs}
+        if block.program.banks:
+            read |= self.banks(block.key)
+            return {**read, **block.program.at_once({**block.parameters, **read})}
         if not block.parameters:
             return {**read, **block.program.at_once(read)}
         # A product is taken of all steps and rows at once.
@@ -283,20 +304,20 @@ class Pass:
         """All values of a block at step `t` (for `from = "h_n"` any t), each (live rows, n)."""
         if key in self.runs:
             return self.runs[key].values(t)
-        everything = self.everything(key)
         program = self.by_key[key].program
-        return {name: self._at(key, everything[name], t) for name in (*program.inputs, *program.names)}
+        names = (*program.inputs, *program.banks, *program.names)
+        return {name: self._at(key, name, t) for name in names}
 
     def value(self, key: str, name: str, t: int) -> Array:
         """One value of a block at step `t`, (live rows, n)."""
         if key in self.runs:
             return self.runs[key].value(name, t)
-        return self._at(key, self.everything(key)[name], t)
+        return self._at(key, name, t)
 
-    def _at(self, key: str, whole: Array, t: int) -> Array:
-        """What there is at a step of a value over all steps, (live rows, n)."""
-        extent = self.by_key[key].extent
-        value = whole[0 if extent.is_single else t]
+    def _at(self, key: str, name: str, t: int) -> Array:
+        """What there is of a value at a step, (live rows, n)."""
+        extent, whole = self.by_key[key].extent, self.everything(key)[name]
+        value = whole if name in self.by_key[key].program.banks else whole[0 if extent.is_single else t]
         rows = self.live_rows(key, t) if extent is Extent.LIVE else None
         return np.asarray(value if rows is None else value[rows])
 

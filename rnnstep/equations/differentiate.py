@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.program import Program, Shape, infer
@@ -52,6 +52,18 @@ class Backward:
     above: str
     given: Mapping[str, str]
     fixed: tuple[Line, ...]
+
+    @cached_property
+    def lines_of_banks(self) -> frozenset[str]:
+        """The lines of the gradients of banks, which are one for each row: the share of a step, and the sum so far."""
+        sums = {f"{D}{name}" for name in self.of_banks}
+        shares = {name for total in sums for name in names_in(self.program.by_name[total].expression)}
+        return frozenset(sums | (shares & self.program.by_name.keys() - self.core.by_name.keys()))
+
+    @cached_property
+    def later_of_banks(self) -> frozenset[str]:
+        """The names by which the sums of the steps that came before are read."""
+        return frozenset(self.program.before(f"{D}{name}") for name in self.of_banks)
 
 
 def backward(

@@ -30,8 +30,8 @@ from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.equations.write import BLACKBOARD, is_number, write, written_out
 
 NOTHING = WrittenPiece("0", 0.0)
-_MOVING = frozenset(
-    {"lookup", "cat", "head", "tail", "part", "within", "chosen", "placed", "spread", "to_each"}
+_MOVING = frozenset(  # of one element each, or two
+    {"lookup", "cat", "head", "tail", "part", "within", "chosen", "placed", "spread", "to_each", "products"}
 )
 
 _SUMS = frozenset({"pullback", "outer", "rows", "scatter", "scored", "mixed", "on_each", "over_each"})
@@ -187,13 +187,8 @@ class Work:
             case Apply(op=op, args=args) if op in _SUMS:
                 count, term = self._summed(op, args, index)
                 return total([term(k) for k in range(count)])
-            case Apply(op="products", args=(g, x)):
-                pair = (self._element(g, index[0]), self._element(x, index[1]))
-                return Applied("mul", pair)
-            case Apply(op="live_softmax", args=(vector, live)):
-                return self._live_softmax(vector, live, index)
-            case Apply(op=op, args=(vector,)):
-                return self._reduction(op, vector, index)
+            case Apply(op=op, args=args):
+                return self._reduction(op, args, index)
         raise AssertionError(expression)
 
     def _moved(self, op: str, args: tuple[Expression, ...], index: Index, *, is_inside: bool) -> Piece:
@@ -223,10 +218,11 @@ class Work:
                 if self._whole(args[1]) != index[0]:
                     return NOTHING
                 index = (0,)
-            case "spread":
-                index = index if infer(first, self._shapes) else ()
-            case "to_each":
-                index = index[1:]
+            case "spread" | "to_each":
+                index = index[len(index) - len(infer(first, self._shapes)) :]
+            case "products":
+                pair = zip(args, index, strict=True)
+                return Applied("mul", tuple(self._element(one, place) for one, place in pair))
         return self._piece(first, index, is_inside=is_inside)
 
     def _product(self, matrix: Expression, vector: Expression, row: int, k: int) -> Piece:
@@ -304,7 +300,10 @@ class Work:
     def _element(self, vector: Expression, k: int) -> Piece:
         return self._piece(vector, (k,), is_inside=True)
 
-    def _reduction(self, op: str, vector: Expression, index: Index) -> Piece:
+    def _reduction(self, op: str, args: tuple[Expression, ...], index: Index) -> Piece:
+        if op == "live_softmax":
+            return self._live_softmax(args[0], args[1], index)
+        (vector,) = args
         elements = [self._element(vector, k) for k in self._range(vector)]
         match op:
             case "sum":

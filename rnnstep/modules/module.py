@@ -92,6 +92,21 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Banks:
+    """What a module reads whole, every step of it at each of its own.
+
+    Attributes:
+        wires: of each.
+        steps: how many they have at most.
+        is_padded: whether there are rows that have fewer.
+    """
+
+    wires: tuple[Wires, ...]
+    steps: int
+    is_padded: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Where a module stands in a network.
 
@@ -102,6 +117,7 @@ class Standing:
         reads: what the value that enters is called.
         gives: what the value that it gives is called: "x" where a recurrent module reads it, "logits" where nothing but a
             loss does, else "linear_out" of the module that is called linear.
+        banks: what it reads whole; None of most.
     """
 
     entering: Wires
@@ -109,6 +125,7 @@ class Standing:
     is_learnt: bool = False
     reads: str = "output"
     gives: str = "logits"
+    banks: Banks | None = None
 
 
 class SizeMisfit(Exception):

@@ -41,15 +41,17 @@ class Reads:
     Attributes:
         inputs: in this order: joined, or as the module says of several.
         states: what its states are before the first step, "h" → the source.
+        banks: what it reads whole, every step of it at each of its own: what attention looks at.
     """
 
     inputs: tuple[ValueOf, ...]
     states: Mapping[str, ValueOf] = field(default_factory=lambda: MappingProxyType({}))
+    banks: tuple[ValueOf, ...] = ()
 
     @property
     def sources(self) -> tuple[ValueOf, ...]:
         """All that it reads."""
-        return (*self.inputs, *self.states.values())
+        return (*self.inputs, *self.states.values(), *self.banks)
 
 
 Wiring = Mapping[str, Reads]

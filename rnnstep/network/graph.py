@@ -18,7 +18,8 @@ class Part(NamedTuple):
         reader: the key of the block that reads.
         name: of its input.
         start: the first element.
-        stop: the one after the last; that of the whole where the wire brings every step, or data.
+        stop: the one after the last; that of the whole where the wire brings data, or every step one after the other. Of a bank
+            those of each of its vectors.
         wire: where they come from.
     """
 
@@ -78,7 +79,7 @@ class Graph:
         size = self._size(block, name)
         for wire in block.wires[name]:
             stop = size
-            if wire.when not in (When.DATA, When.ALL):
+            if wire.when is not When.DATA and (wire.when is not When.ALL or name in block.program.banks):
                 stop = start + self._size(self.by_key[wire.block], wire.value)
             yield Part(block.key, name, start, stop, wire)
             start = stop
@@ -86,7 +87,7 @@ class Graph:
     @staticmethod
     def _size(block: Block, name: str) -> int:
         shape = block.program.shapes[name]
-        return int(shape[0]) if shape else 1
+        return int(shape[-1]) if shape else 1
 
     def origins(self, key: str, name: str) -> tuple[Part, ...]:
         """The same, with joined final states each from the direction that computed it."""
@@ -138,6 +139,10 @@ class Graph:
     def read_when(self, key: str) -> When:
         """When what a block gives is read: `LAST` where its final states alone are, else `SAME`."""
         return When.LAST if {part.wire.when for part in self.readers(key)} == {When.LAST} else When.SAME
+
+    def bank_source(self, key: str) -> str:
+        """The block whose steps are the vectors of what a block reads whole."""
+        return self.entering(key, next(iter(self.by_key[key].program.banks)))[0].wire.block
 
     # ── from a value to its readers ──────────────────────────────────────────────────
 

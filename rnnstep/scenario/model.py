@@ -140,6 +140,10 @@ class FedSequence:
         """How many steps of each row are no padding, whether it is left out or walked over."""
         return (self.num_steps,) * self.num_rows if self.lengths is None else self.lengths
 
+    def live_steps(self, num_steps: int) -> NDArray[np.bool_]:
+        """Which of so many steps are no padding of a row, walked over or not, (B, num_steps)."""
+        return np.asarray(np.arange(num_steps) < np.array(self.true_lengths)[:, None])
+
     @property
     def given(self) -> NDArray[np.generic]:
         """Numbers, or indices to look up."""
@@ -355,6 +359,18 @@ class Scenario:
     def dtype(self) -> np.dtype[np.floating]:
         """The dtype that everything is computed in."""
         return np.dtype(self.display.dtype)
+
+    def most_steps(self, sequence: str) -> int:
+        """How many steps a sequence has at most."""
+        return max(one.num_steps for one in self._fed(sequence))
+
+    def is_padded(self, sequence: str) -> bool:
+        """Whether a sequence has rows with fewer steps than others."""
+        every = self._fed(sequence)
+        return any(one.lengths is not None or one.num_steps < self.most_steps(sequence) for one in every)
+
+    def _fed(self, sequence: str) -> list[FedSequence]:
+        return [batch.sequences[sequence] for batch in (*self.batches, *self.test_batches)]
 
     @property
     def has_loss(self) -> bool:

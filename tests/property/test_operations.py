@@ -185,7 +185,8 @@ def test_rule_gives_what_the_vjp_gives(op: str, seed: int, rows: tuple[int, ...]
             np.testing.assert_allclose(evaluate(rule, known, Values()), expected, rtol=1e-12, atol=1e-13)
 
 
-CONSTANT = dict.fromkeys(("lookup", "chosen", "smooth_l1", "normalized"), ("a1",)) | {"standardized": ("a3",)}
+CONSTANT = dict.fromkeys(("lookup", "chosen", "smooth_l1", "normalized", "live_softmax"), ("a1",))
+CONSTANT |= {"standardized": ("a3",)}
 
 
 @pytest.mark.parametrize("op", sorted(OPERATIONS.keys() - ENDING - WITHOUT_SLOPE - {"part"}))
@@ -200,24 +201,13 @@ def test_way_back_through_one_operation_is_the_vjp(op: str, seed: int, n: int) -
     shape = infer(expression, shapes)
     inputs = {name: shape for name, shape in shapes.items() if len(shape) < 2}
     matrices = {name: shape for name, shape in shapes.items() if len(shape) == 2}
-<<<<<<< HEAD
-    program = Program((Line("y", expression),), inputs, {}, matrices, {**shapes, "y": shape})
-    back = backward(
-        program,
-        "y",
-        is_summed=False,
-        constant=CONSTANT.get(op, ()),
-    )
-=======
     banks = {}
     if op in BANKS - {"live_softmax"}:
         bank = "a0" if op == "scored" else "a1"
         banks = {bank: matrices.pop(bank)}
     shapes |= {"y": shape}
     program = Program((Line("y", expression),), inputs, {}, matrices, shapes, banks=banks)
-    constant = {"lookup", "chosen", "smooth_l1", "normalized", "live_softmax"}
-    back = backward(program, "y", is_summed=False, constant=("a1",) if op in constant else ())
->>>>>>> 757dc81 (Equations know a bank: vectors that are the same at every step, their products with a query and with weights, and softmax of the live ones)
+    back = backward(program, "y", is_summed=False, constant=CONSTANT.get(op, ()))
     out = np.asarray(OPERATIONS[op].forward(*args))
     g = rng.normal(size=out.shape)
     known = {**dict(zip(names, args, strict=True)), "y": out, back.above: g}

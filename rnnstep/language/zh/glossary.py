@@ -64,6 +64,7 @@ TABLE = {
     "{key} is torch.nn.BatchNorm1d with the statistics that training left.": (
         "{key} 是 torch.nn.BatchNorm1d，用的是训练留下的统计量。"
     ),
+    "{key} is attention: the query of a step beside every step of the memory.": "{key} 是注意力：一步的查询与记忆的每一步逐一比较。",
     "{key} is torch.nn.LayerNorm: the numbers of a step, normalized.": "{key} 是 torch.nn.LayerNorm：把一步的各个数归一化。",
     "{key} is torch.nn.Linear: from a state to a score for each class.": (
         "{key} 是 torch.nn.Linear：由状态得到每个类别的得分。"

@@ -105,6 +105,9 @@ TABLE = {
         "减去 running_mean，除以 running_var 的标准差，再各自乘权重、加偏置"
     ),
     "mean 0 and spread 1 within a step": "一步之内均值为 0、标准差为 1",
+    "how well each step of the memory fits the query": "记忆的每一步与查询有多匹配",
+    "how much of each step is looked at: positive, 1 in all": "每一步看多少：都为正，合起来是 1",
+    "the values, mixed by the weights": "按权重混合的值",
     "what is negative becomes 0": "负数变为 0",
     "mean 0 and spread 1 within a step, then each element its weight and bias": "一步之内均值为 0、标准差为 1，再各自乘权重、加偏置",
     "… the sums inside: step into the block with ↓": "… 其中的各个求和：按 ↓ 进入计算块查看",

@@ -41,7 +41,18 @@ _BANK_PRODUCTS = frozenset(("scored", "mixed", "on_each"))
 _OF_BANKS = _BANK_PRODUCTS | {"products", "over_each", "live_softmax"}
 _SUMS = (
     frozenset(
-        ("add", "sub", "standardized", "matmul", "pullback", "sum", "mean", "norm", "log_softmax", "over_each")
+        (
+            "add",
+            "sub",
+            "standardized",
+            "matmul",
+            "pullback",
+            "sum",
+            "mean",
+            "norm",
+            "log_softmax",
+            "over_each",
+        )
     )
     | _BANK_PRODUCTS
     | _GATHERED

@@ -1,0 +1,132 @@
+"""Attention beside torch's own functions, written out by hand: values, gradients, every score, with and without padding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rnnstep.engine import Model
+from rnnstep.modules.attention import SCORES, Attention, ScoreName
+from rnnstep.network.description import Reads, ValueOf
+from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.read import read_text
+
+STEPS, ROWS = 5, 3
+TARGET = np.random.default_rng(2).uniform(-1, 1, (STEPS, ROWS, 3)).round(2).tolist()
+TEXT = """
+[input]
+random = {shape = [%d, %d, 2], seed = 1}
+%s
+[[layers]]
+name = "below"
+module = "GRU"
+hidden_size = %d
+[[layers]]
+name = "above"
+module = "RNN"
+hidden_size = 3
+[[layers]]
+module = "Linear"
+out_features = 3
+[weights]
+seed = 3
+[target]
+values = %s
+[loss]
+reduction = "sum"
+[display]
+dtype = "float64"
+"""
+
+
+def scenario_with(score: ScoreName, lengths: str, *, has_values: bool = False, rows: int = ROWS) -> Scenario:
+    """A GRU, an RNN over it, attention of the RNN over the GRU (values: the RNN's), and a linear layer."""
+    target = [[one[:3] for one in step[:rows]] for step in TARGET]
+    width = 3 if "dot" in score else 4  # of the memory; a product needs it to be that of the query
+    plain = read_text(TEXT % (STEPS, rows, lengths, width, target))
+    below, above, linear = plain.layers
+    values = 3 if has_values else width
+    attention = Attention(score, 3, width, values, 5 if score == "additive" else 0, has_values)
+    linear = type(linear)(values, 3, key="linear")
+    rng = np.random.default_rng(0)
+    own = {
+        one.name: rng.uniform(-1, 1, one.shape) for layer in (attention, linear) for one in layer.parameters
+    }
+    banks = (ValueOf("below"), *((ValueOf("above"),) if has_values else ()))
+    wires = {
+        "below": Reads((ValueOf("input"),)),
+        "above": Reads((ValueOf("below"),)),
+        "attention": Reads((ValueOf("above"),), banks=banks),
+        "linear": Reads((ValueOf("attention"),)),
+    }
+    parameters = {**plain.parameters, **own}
+    return replace(plain, layers=(below, above, attention, linear), wires=wires, parameters=parameters)
+
+
+def by_hand(scenario: Scenario) -> tuple[dict[str, torch.Tensor], dict[str, np.ndarray]]:
+    """The same with torch: what it gives by its name, and the gradients of parameters."""
+    leaves = {
+        name: torch.tensor(value, dtype=torch.float64, requires_grad=True)
+        for name, value in scenario.parameters.items()
+    }
+    batch = scenario.batches[0]
+    lengths = batch.lengths or (STEPS,) * batch.num_rows
+
+    def run(module: nn.Module, prefix: str, x: torch.Tensor) -> torch.Tensor:
+        own = {name.removeprefix(prefix): value for name, value in leaves.items() if name.startswith(prefix)}
+        packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
+        output, _ = torch.func.functional_call(module, own, (packed,))
+        return nn.utils.rnn.pad_packed_sequence(output, total_length=STEPS)[0]
+
+    attention = scenario.by_key["attention"]
+    assert isinstance(attention, Attention)
+    m = run(nn.GRU(2, attention.memory_size), "below.", torch.tensor(batch.values))
+    q = run(nn.RNN(attention.memory_size, 3), "above.", m)
+    w = {name.removeprefix("attention."): value for name, value in leaves.items()}
+    match attention.score:
+        case "dot":
+            scores = torch.einsum("sbm,tbm->tbs", m, q)
+        case "scaled_dot":
+            scores = torch.einsum("sbm,tbm->tbs", m, q) / 3**0.5
+        case "general":
+            scores = torch.einsum("sbm,qm,tbq->tbs", m, w["W_a"], q)
+        case "additive":
+            energy = torch.tanh((q @ w["W_a"].T)[:, None] + (m @ w["U_a"].T)[None])
+            scores = (energy @ w["v_a"]).transpose(1, 2)
+    live = torch.arange(STEPS) < torch.tensor(lengths)[:, None]
+    weights = torch.softmax(scores.masked_fill(~live, -torch.inf), -1)
+    context = torch.einsum("tbs,sbv->tbv", weights, q if attention.has_values else m)
+    logits = context @ w["linear.weight"].T + w["linear.bias"]
+    loss = ((logits - torch.tensor(batch.target)) ** 2).sum()  # of values padding counts, as in torch
+    loss.backward()
+    gradients = {name: value.grad.numpy() for name, value in leaves.items() if value.grad is not None}
+    return {"scores": scores, "weights": weights, "context": context, "loss": loss}, gradients
+
+
+@pytest.mark.parametrize("lengths", ["", "lengths = [4, 5, 2]"])
+@pytest.mark.parametrize("has_values", [False, True])
+@pytest.mark.parametrize("score", SCORES)
+def test_values_and_gradients_are_those_of_torchs_functions(
+    score: ScoreName, lengths: str, *, has_values: bool
+) -> None:
+    scenario = scenario_with(score, lengths, has_values=has_values)
+    expected, gradients = by_hand(scenario)
+    model = Model(scenario)
+    done = model.run().passes[0]
+    live = [range(length) for length in scenario.batches[0].lengths or (STEPS,) * ROWS]
+    for name in ("scores", "weights", "context"):
+        found = done.everything("attention")[name]
+        for row, steps in enumerate(live):
+            wanted = expected[name].detach().numpy()[steps, row]
+            if name == "scores":
+                np.testing.assert_allclose(found[steps, row][:, steps], wanted[:, steps], rtol=1e-12)
+            else:
+                np.testing.assert_allclose(found[steps, row], wanted, rtol=1e-11, atol=1e-13)
+    assert done.loss == pytest.approx(expected["loss"].item(), rel=1e-12)
+    back = model.backward(done)
+    for name, wanted in gradients.items():
+        np.testing.assert_allclose(back.parameters[name], wanted, rtol=1e-9, atol=1e-12, err_msg=name)
