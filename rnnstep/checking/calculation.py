@@ -319,8 +319,11 @@ class Calculation:
         wires = block.wires[name]
         if all(wire.block != self.done.last_of_recurrent.key for wire in wires):
             return self.entering(block, name, t)
-        is_last = any(wire.when is When.LAST for wire in wires)
-        return self.slip.finals(self) if is_last else self.slip.output(self, t)
+        if wires[0].when is When.LAST:
+            return self.slip.finals(self)
+        if wires[0].when.is_once:
+            return self._of_each_row(wires[0], lambda step: self.slip.output(self, step))
+        return self.slip.output(self, t)
 
     # ── along the wires ──────────────────────────────────────────────────────────────
 
@@ -336,6 +339,8 @@ class Calculation:
                 return self.data(part, t), self.no_doubts
             case When.LAST:
                 return self.final(wire.block, wire.value)
+            case When.ROW_END | When.END:
+                return self._of_each_row(wire, lambda step: self.given(wire.block, step, wire.value))
             case When.ALL:
                 every = [self.given(wire.block, one, wire.value) for one in self._all_steps(wire)]
                 low, high = (
@@ -343,6 +348,13 @@ class Calculation:
                 )
                 return (low, high), self.no_doubts | any(doubts.any() for _, doubts in every)
         return self.given(wire.block, t, wire.value)
+
+    def _of_each_row(self, wire: Wire, at: Callable[[int], Fed]) -> Fed:
+        """What a wire brings that brings one step of each row, of which `at` gives all rows."""
+        steps = self.done.axis(wire.block).steps_brought(wire.when, "forward").tolist()
+        found = [at(step) for step in steps]  # each is kept
+        low, high = (np.stack([one[side][row] for row, (one, _) in enumerate(found)]) for side in (0, 1))
+        return (low, high), np.array([doubts[row] for row, (_, doubts) in enumerate(found)])
 
     def data(self, part: Part, t: int) -> Any:
         """An array of the scenario's at a step: vectors that people read as they are shown, indices, any other number itself."""
@@ -458,9 +470,10 @@ class Calculation:
             if name.startswith(D) and not name.endswith(ROWS):
                 value = name.removeprefix(D).removesuffix(ABOVE)
                 is_output = value == self.done.by_key[block.key].output
+                g, doubts = self.slip.sent(self, block, t) if is_output else self._given(block, value, t)
                 found.take(
-                    name, self.slip.sent(self, block, t) if is_output else self._given(block, value, t)
-                )
+                    name, (self._live_rows(g, t, block), doubts)
+                )  # nothing goes back to what was padded
         return found
 
     def _given(self, block: Block, name: str, t: int) -> Fed:
@@ -527,13 +540,12 @@ class Calculation:
             each = (np.broadcast_to(bound, (len(steps) * rows,)) for bound in value)
             low, high = (bound.reshape(len(steps), rows, 1)[t - steps[0]] for bound in each)
             return (low, high), doubts
-        if part.wire.when is When.LAST:
+        if part.wire.when.is_once:
             is_here = np.zeros(np.shape(value[0]), np.bool_)
             for one in self.done.graph.origins(part.reader, part.name):
-                direction = self.done.by_key[one.wire.block].direction
-                axis = self.done.axis(one.wire.block)
-                ends = [t == axis.final_step(direction, row) for row in range(self.batch.num_rows)]
-                is_here[:, one.start : one.stop] = np.array(ends)[:, None]
+                axis, direction = self.done.axis(one.wire.block), self.done.by_key[one.wire.block].direction
+                is_end = axis.steps_brought(one.wire.when, direction) == t
+                is_here[:, one.start : one.stop] = is_end[:, None]
             value = np.where(is_here, value[0], 0.0), np.where(is_here, value[1], 0.0)
         if np.shape(value[0])[-1] != part.stop - part.start:
             value = value[0][..., part.start : part.stop], value[1][..., part.start : part.stop]

@@ -169,6 +169,11 @@ class BackwardPass:
                 return g.reshape(*self.done.whole(part.wire.block).shape[:2], 1)
             case When.LAST:
                 return self._onto_last_steps(part, g[0])
+            case When.ROW_END | When.END:
+                axis = self.done.axis(part.wire.block)
+                whole = np.zeros((axis.num_steps, axis.num_rows, part.stop - part.start), g.dtype)
+                axis.sent_back(g[0, :, part.start : part.stop], whole, part.wire.when, "forward")
+                return whole
         return g if g.shape[-1] == part.stop - part.start else g[..., part.start : part.stop]
 
     def _onto_last_steps(self, part: Part, g: Array) -> Array:
@@ -179,7 +184,7 @@ class BackwardPass:
             if part.start <= one.start < part.stop:
                 onto = whole[..., one.start - part.start : one.stop - part.start]
                 direction = self.done.by_key[one.wire.block].direction
-                axis.onto_final(g[:, one.start : one.stop], onto, direction)
+                axis.sent_back(g[:, one.start : one.stop], onto, When.LAST, direction)
         return whole
 
     def _known(self, block: Block) -> dict[str, Array]:

@@ -63,8 +63,10 @@ class _Builder:
         match source.value:
             case "c_n":
                 return self._second_states(made)
-            case "h_n" | "last":
+            case "h_n":
                 return (Wire(made[-1].key, made[-1].output, When.LAST),)
+            case "last" if made[-1].extent is not Extent.FINAL:
+                return (Wire(made[-1].key, made[-1].output, When.END),)
         if made[-1].extent is Extent.FINAL and extent is not Extent.FINAL:
             return (Wire(made[-1].key, made[-1].output, When.LAST),)
         return output_of(made[-1])

@@ -77,6 +77,8 @@ class Pass:
                 return self.data(part.reader, part.wire.value)
             case When.LAST:
                 return self.final(part.wire.block)[None]
+            case When.ROW_END | When.END:
+                return self.axis(part.wire.block).brought(self.whole(part.wire.block), part.wire.when)[None]
         return self.whole(part.wire.block)
 
     def banks(self, key: str) -> dict[str, Array]:
@@ -203,7 +205,7 @@ class Pass:
 
     @cached_property
     def logits_by_row(self) -> Array | None:
-        """The linear layer's result, (T, B, C), or (B, C) for `from = "h_n"`; None without one."""
+        """The linear layer's result, (T, B, C), or (B, C) where it is once a row; None without one."""
         block = self.head
         if block is None:
             return None
@@ -212,7 +214,7 @@ class Pass:
 
     @cached_property
     def logits(self) -> Array | None:
-        """The linear layer's result, laid out as `output` (or (B, out_features) for `from = "h_n"`); None without one."""
+        """The linear layer's result, laid out as `output` (or (B, out_features) where it is once a row); None without one."""
         whole, head = self.logits_by_row, self.head
         if whole is None or head is None:
             return None
@@ -301,7 +303,7 @@ class Pass:
         return {**self.by_key[key].parameters, **values}
 
     def values(self, key: str, t: int) -> dict[str, Array]:
-        """All values of a block at step `t` (for `from = "h_n"` any t), each (live rows, n)."""
+        """All values of a block at step `t` (of what is computed once any t), each (live rows, n)."""
         if key in self.runs:
             return self.runs[key].values(t)
         program = self.by_key[key].program

@@ -1,4 +1,4 @@
-"""`torch.nn.Linear`, on every step or on the final states."""
+"""`torch.nn.Linear`, on every step, on the final states or on the last step's output."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rnnstep.equations.syntax import parse_lines
 from rnnstep.language import Text
 from rnnstep.modules.module import NetworkModule, Parameter, SizeMissing, Standing, Uniform
 from rnnstep.network.blocks import Block, whole
+from rnnstep.network.description import Value
 
 SCORES = Text("a score for each class")
 SUMS = Text("sums of what it reads, each with weights of its own")
@@ -21,7 +22,7 @@ SUMS = Text("sums of what it reads, each with weights of its own")
 
 @dataclass(frozen=True)
 class Linear(NetworkModule):
-    """`torch.nn.Linear(in_features, out_features, bias)`, on the output at every step or on the final states."""
+    """`torch.nn.Linear(in_features, out_features, bias)`, on the output at every step, the final states, or the output at the last step."""
 
     torch = "Linear"
     derived = ("in_features",)
@@ -29,7 +30,7 @@ class Linear(NetworkModule):
     in_features: int
     out_features: int
     bias: bool = True
-    source: Literal["output", "h_n"] = field(default="output", metadata={"written": "from"})
+    source: Literal["output", "h_n", "last"] = field(default="output", metadata={"written": "from"})
     key: str = "linear"
 
     @classmethod
@@ -49,9 +50,9 @@ class Linear(NetworkModule):
         return self.out_features
 
     @property
-    def reads_final_state(self) -> bool:
-        """Whether it reads where each row ended, rather than every step."""
-        return self.source == "h_n"
+    def value_read(self) -> Value:
+        """What `from` says."""
+        return self.source
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -17,6 +17,7 @@ from rnnstep.equations.program import check
 from rnnstep.equations.syntax import Expression, Line
 from rnnstep.language import Text
 from rnnstep.network.blocks import Block, whole
+from rnnstep.network.description import FINAL, Value
 from rnnstep.network.wires import Wires
 
 Shape = tuple[int, ...]
@@ -216,9 +217,14 @@ class NetworkModule(ABC):
         return self.parameters
 
     @property
-    def reads_final_state(self) -> bool:
-        """Whether it reads where each row ended, rather than every step."""
-        return False
+    def value_read(self) -> Value:
+        """Which value it reads of the module before it in a chain."""
+        return "output"
+
+    @property
+    def reads_once(self) -> bool:
+        """Whether that is of one step of each row, rather than of every step."""
+        return self.value_read in FINAL
 
     @abstractmethod
     def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:

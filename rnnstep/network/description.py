@@ -5,7 +5,7 @@ The engine makes wires of it, and torch's run has a resolver of its own, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -24,7 +24,7 @@ class ValueOf:
     Attributes:
         name: the key of a module, or the name of a sequence.
         value: of a module, which of its values: `output` at the same step; `h_n`, `c_n` of the last layer where each row
-            ended; `last`, the output at each row's last step; `h_prev`, fed back from the step before.
+            ended; `last`, `output[-1]`: of all rows and both directions the same step; `h_prev`, fed back from the step before.
     """
 
     name: str
@@ -120,12 +120,12 @@ def readers(name: str, wiring: Wiring) -> list[str]:
     return [reader for reader, reads in wiring.items() if any(one.name == name for one in reads.sources)]
 
 
-def in_a_chain(keys: Iterable[str], final: Iterable[str] = ()) -> Wiring:
-    """Give the wiring in which each module reads the one before, those in `final` its final states."""
+def in_a_chain(values: Mapping[str, Value]) -> Wiring:
+    """Give the wiring in which each module reads a value of the one before, by its own key."""
     found: dict[str, Reads] = {}
     before = INPUT
-    for key in keys:
-        found[key] = Reads((ValueOf(before, "h_n" if key in final else "output"),))
+    for key, value in values.items():
+        found[key] = Reads((ValueOf(before, value),))
         before = key
     return MappingProxyType(found)
 

@@ -137,8 +137,9 @@ class Graph:
         return found
 
     def read_when(self, key: str) -> When:
-        """When what a block gives is read: `LAST` where its final states alone are, else `SAME`."""
-        return When.LAST if {part.wire.when for part in self.readers(key)} == {When.LAST} else When.SAME
+        """When what a block gives is read: where one step of each row alone is, when that is, else `SAME`."""
+        when, *others = {part.wire.when for part in self.readers(key)} or {When.SAME}
+        return when if when.is_once and not others else When.SAME
 
     def bank_source(self, key: str) -> str:
         """The block whose steps are the vectors of what a block reads whole."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rnnstep.equations.operations import Array
 from rnnstep.network.blocks import Direction, Extent
+from rnnstep.network.wires import When
 
 Mask = NDArray[np.bool_]
 
@@ -133,6 +134,23 @@ class TimeAxis:
         """The step at which a direction comes to the end of a row."""
         return self.order(direction, row)[-1]
 
+    def step_brought(self, when: When, direction: Direction, row: int) -> int:
+        """The step that a wire brings of a row which brings one of each: `When.LAST`, `ROW_END` or `END`.
+
+        Of `END` a row need not take part in it.
+        """
+        match when:
+            case When.LAST:
+                return self.final_step(direction, row)
+            case When.ROW_END:
+                return self.last_step(row)
+        return self.num_steps - 1
+
+    def steps_brought(self, when: When, direction: Direction) -> NDArray[np.intp]:
+        """The same of all rows, (B,)."""
+        every = range(self.num_rows)
+        return np.array([self.step_brought(when, direction, row) for row in every], np.intp)
+
     def step_before(self, direction: Direction, t: int, row: int) -> int | None:
         """The step that a direction computed before `t`; None of a row's first."""
         before = t + 1 if direction == "backward" else t - 1
@@ -174,7 +192,10 @@ class TimeAxis:
             return np.asarray(states[-1])
         return np.asarray(states[self._lengths - 1, np.arange(self.num_rows)])
 
-    def onto_final(self, values: Array, whole: Array, direction: Direction) -> None:
-        """Put what belongs to final states, (B, n), where those were computed in `whole`, (T, B, n)."""
-        for row, value in enumerate(values):
-            whole[self.final_step(direction, row), row] = value
+    def brought(self, whole: NDArray[Any], when: When) -> NDArray[Any]:
+        """The step of each row that a wire brings, (B, …), out of all that a block gave, (T, B, …)."""
+        return np.asarray(whole[-1]) if when is When.END else self.final(whole, "forward")
+
+    def sent_back(self, values: Array, whole: Array, when: When, direction: Direction) -> None:
+        """Put what a wire sends back, (B, n), onto the steps in `whole`, (T, B, n), that it brought."""
+        whole[self.steps_brought(when, direction), np.arange(self.num_rows)] = values

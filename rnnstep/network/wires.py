@@ -12,9 +12,18 @@ class When(Enum):
     SAME = "same step"
     BEFORE = "step before"  # in the order of the block's own computation
     LAST = "last"  # where a row's computation ended: h_n; of joined directions each one's own end
+    ROW_END = (
+        "end of the row"  # the last step in time that a row takes part in, of all that is joined the same
+    )
+    END = "end"  # the last step in time of all, whether a row takes part in it or not: output[-1]
     ALL = "all"  # every step and row, one after the other
     OFFSET = "offset"  # so many steps later in time: a window
     DATA = "data"  # no step of another block: an array of the scenario's
+
+    @property
+    def is_once(self) -> bool:
+        """Whether it brings one step of each row, to a block that computes once or to all steps the same."""
+        return self in (When.LAST, When.ROW_END, When.END)
 
 
 @dataclass(frozen=True, slots=True)

@@ -323,10 +323,13 @@ def _drawn(source: ProgramSource, read: str, p: float) -> str:
 
 def _scores(source: ProgramSource) -> Iterator[str]:
     recurrent, read = source.scenario.recurrent, "output"
-    if source.has_one_a_row:
-        read = "h_n" if recurrent.is_cell else "h_n[-1]"
-        if recurrent.bidirectional:
-            read = "torch.cat([h_n[-2], h_n[-1]], dim=-1)"
+    match source.scenario.wiring[source.above[0].key].inputs[0].value if source.above else "output":
+        case "h_n":
+            read = "h_n" if recurrent.is_cell else "h_n[-1]"
+            if recurrent.bidirectional:
+                read = "torch.cat([h_n[-2], h_n[-1]], dim=-1)"
+        case "last":
+            read = "output[:, -1]" if recurrent.batch_first and source.scenario.is_batched else "output[-1]"
     for module in source.above:
         gives = "logits" if module is source.scenario.head else f"{module.key}_out"
         yield from _applied(source, module, read, gives)

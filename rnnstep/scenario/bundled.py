@@ -124,6 +124,7 @@ COURSE: tuple[CourseSection, ...] = (
                 "no_zero_grad",
                 "hidden_not_reset",
                 "h_0_of_the_wrong_shape",
+                "last_output_of_both_directions",
                 "backward_inside_the_loop",
             )
         ),
@@ -167,6 +168,7 @@ KEYWORDS: Mapping[str, str] = {
     "pitfalls/no_zero_grad": f"accumulate 累积 {_BACK}",
     "pitfalls/hidden_not_reset": "detach stateful 隐藏状态",
     "pitfalls/h_0_of_the_wrong_shape": f"RuntimeError expected hidden size {_SHAPES}",
+    "pitfalls/last_output_of_both_directions": f"output[-1] h_n bidirectional 双向 packed padding 填充 最后一步 {_SHAPES}",
     "pitfalls/backward_inside_the_loop": f"retain_graph RuntimeError backward through the graph a second time {_BACK}",
 }
 """Words that find a scenario beside its name, title and summary, in both languages."""

@@ -243,8 +243,7 @@ class Scenario:
         """What each layer reads, by its key, in the file's order."""
         if self.wires is not None:
             return self.wires
-        final = [layer.key for layer in self.layers if layer.reads_final_state]
-        return in_a_chain([layer.key for layer in self.layers], final)
+        return in_a_chain({layer.key: layer.value_read for layer in self.layers})
 
     @cached_property
     def by_key(self) -> Mapping[str, NetworkModule]:

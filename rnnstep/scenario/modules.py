@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rnnstep.cells import MODULES, torch_cell
@@ -12,6 +12,7 @@ from rnnstep.modules.activations import LogSoftmax
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.description import ValueOf
 from rnnstep.scenario.file.document import LARGEST, Document, Table
 from rnnstep.scenario.keys import KEYS, closest
 from rnnstep.scenario.model import Scenario
@@ -54,7 +55,30 @@ def remarks(scenario: Scenario) -> list[Text]:
     found = [idle_dropout(one) for one in scenario.recurrents]
     if scenario.loss is not None and scenario.loss.name == "NLLLoss":
         found.append(_unnormalized(scenario.layers[-1]))
+    found += [
+        text for reads in scenario.wiring.values() for one in reads.inputs for text in _last(scenario, one)
+    ]
     return [text for text in found if text is not None]
+
+
+def _last(scenario: Scenario, read: ValueOf) -> Iterator[Text]:
+    """Say what `output[-1]` is not, where it is read."""
+    if read.value != "last":
+        return
+    module = scenario.by_key[read.name]
+    if isinstance(module, Recurrent) and module.bidirectional:
+        yield Text(
+            "output[-1] is the last step of both directions. The backward direction begins there: its half has read that"
+            " step alone; it ends at output[0], and h_n has it from there."
+        )
+    sequences = [batch.sequences[name] for batch in scenario.batches for name in batch.sequences]
+    unlike = [one for one in sequences if set(one.true_lengths) != {one.num_steps}]
+    if any(one.packed for one in unlike):
+        yield Text(
+            "output[-1] of a row that is over by then is zeros, whatever the row was; h_n has each row where it ended."
+        )
+    elif unlike:
+        yield Text("output[-1] of a row that is over by then stands behind its padding.")
 
 
 def _unnormalized(scored: NetworkModule) -> Text | None:
@@ -254,7 +278,7 @@ def read_linear(document: Document, *, num_outputs: int | None) -> dict[str, Any
     if out_features is None and not table.has("out_features"):
         table.missing("out_features", Text("a whole number ≥ {minimum}", minimum=1))
     bias = table.boolean("bias", default=True)
-    source = table.choice("from", ("output", "h_n"), "output")
+    source = table.choice("from", ("output", "h_n", "last"), "output")
     if out_features is None or len(document.problems) > before:
         return None
     return {"out_features": out_features, "bias": bool(bias), "source": source}

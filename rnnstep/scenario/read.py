@@ -214,7 +214,7 @@ def _read_once(
             loss,
             [layer for layer in model.layers if isinstance(layer, Recurrent)],
             samples.batches,
-            reads_final_state=model.layers[-1].reads_final_state,
+            reads_final_state=model.layers[-1].reads_once,
         )
     if document.problems:
         return None
@@ -398,7 +398,7 @@ def _with_targets(
     num_outputs: int,
     dtype: np.dtype[np.floating],
 ) -> tuple[Batch, ...]:
-    has_one_a_row = model.layers[-1].reads_final_state
+    has_one_a_row = model.layers[-1].reads_once
     if samples.classes is not None:
         _check_classes(document, samples.classes, num_outputs, has_one_a_row=has_one_a_row)
         return samples.batches
@@ -413,7 +413,7 @@ def _with_targets(
         batches=samples.batches,
         vocabulary=vocabulary,
         num_classes=num_outputs,
-        has_one_a_row=has_one_a_row,
+        once=f'from = "{model.layers[-1].value_read}"' if has_one_a_row else "",
         out_features=num_outputs,
         batch_first=model.recurrent.batch_first,
         is_batched=samples.is_batched,
@@ -457,7 +457,9 @@ def _check_classes(
     """Make sure that the labels of [data] have logits to be compared with."""
     if not has_one_a_row:
         place = (BESIDE[1], "from") if document.root.has(BESIDE[1]) else ("data",)
-        document.problem(place, Text('[data] has one label a row: expected [linear] with `from = "h_n"`'))
+        document.problem(
+            place, Text('[data] has one label a row: expected [linear] with `from = "h_n"` or `"last"`')
+        )
     elif num_outputs < len(classes):
         document.problem(
             (BESIDE[1], "out_features"),

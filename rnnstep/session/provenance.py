@@ -109,9 +109,14 @@ def _previous_state(run: SessionRun, spot: Spot, name: str, index: Index, row: i
 
 def end_of_row(run: SessionRun, spot: Spot, row: int) -> int:
     """The step at which a recurrent block comes to the end of a row."""
+    return _step_brought(run, spot, When.LAST, row)
+
+
+def _step_brought(run: SessionRun, spot: Spot, when: When, row: int) -> int:
+    """The step of a block that a wire brings which brings one step of each row."""
     assert spot.batch is not None
     block = run.tree.block(spot)
-    return run.scenario.batches[spot.batch].axis(block.sequence).final_step(block.direction, row)
+    return run.scenario.batches[spot.batch].axis(block.sequence).step_brought(when, block.direction, row)
 
 
 def _learnt(run: SessionRun, spot: Spot, block: Block, name: str, index: Index, row: int) -> ElementAt | None:
@@ -134,8 +139,8 @@ def from_below(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -
     match part.wire.when:
         case When.ALL:
             return _entry(run, there, index[0])
-        case When.LAST:
-            there = replace(there, t=end_of_row(run, there, row))
+        case When.LAST | When.ROW_END | When.END:
+            there = replace(there, t=_step_brought(run, there, part.wire.when, row))
     return ElementAt(there, (index[0] - part.start, *index[1:]), row)
 
 
@@ -172,7 +177,9 @@ def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) ->
             yield ReadBy(there, part.name, (part.start + index[0], *index[1:]))
         case When.ALL:
             yield ReadBy(_at_last_step(run, there), part.name, (entry_number(run, spot, row),))
-        case When.LAST if not is_join(run.tree.block(spot)) and spot.t == end_of_row(run, spot, row):
+        case When.LAST if is_join(run.tree.block(spot)):
+            return
+        case When.LAST | When.ROW_END | When.END if spot.t == _step_brought(run, spot, part.wire.when, row):
             yield ReadBy(_at_last_step(run, there), part.name, (part.start + index[0],))
 
 

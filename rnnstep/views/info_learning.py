@@ -84,6 +84,10 @@ class LearningSections(Page):
         rows += [row for formula in formulas for row in self._written(formula, "now")]
         if self._scenario.reads_final_state:
             text = Text("One loss for each row of the batch, on the scores of its final state.")
+            if any(
+                one.value == "last" for one in self._scenario.wiring[self._scenario.layers[-1].key].inputs
+            ):
+                text = Text("One loss for each row of the batch, on the scores of output[-1].")
         elif loss.over_time == "sum":
             text = Text(
                 'over_time = "sum": as in a loop over a cell, loss += criterion(h, y), the losses of the steps are'

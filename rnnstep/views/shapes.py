@@ -35,12 +35,17 @@ def data_shapes(scenario: Scenario, batch: Batch) -> list[ValueShape]:
     if scenario.head is not None:
         out = (scenario.head.most_to_blame, scenario.head.size)
         if scenario.reads_final_state:
-            found.append(
-                _row_of_batch(scenario, batch, "logits", *out, Text("from the last layer's final state"))
-            )
+            found.append(_row_of_batch(scenario, batch, "logits", *out, _once(scenario)))
         else:
             found.append(_sequence(scenario, batch, "logits", *out))
     return found
+
+
+def _once(scenario: Scenario) -> Text:
+    """From what scores are made of which there is one set a row."""
+    if scenario.wiring[scenario.layers[-1].key].inputs[0].value == "last":
+        return Text("from output[-1]")
+    return Text("from the last layer's final state")
 
 
 def _of_network(scenario: Scenario, batch: Batch) -> list[ValueShape]:

@@ -187,7 +187,7 @@ def _equations(page: SheetPage) -> Iterator[str]:
             yield _formula(f"{latex_name(shown.name)} = {latex_of(shown.expression)}")
     for wire in page.wires:
         parts = r";\; ".join(map(_label, wire.parts))
-        joined = rf"\left[{parts}\right]" if len(wire.parts) > 1 else parts
+        joined = rf"\left[{parts}\right]" if len(wire.parts) > 1 else parts or "0"
         mask = rf"{_block(wire.label[0])}\mathrm{{mask}}_{{t}} \odot " if wire.has_mask else ""
         yield _formula(f"{_label(wire.label)} = {mask}{joined}")
 

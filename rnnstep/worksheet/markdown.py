@@ -53,7 +53,7 @@ def _equations(page: SheetPage) -> Iterator[str]:
         yield "\n```\n"
         for wire in wires:
             parts = "; ".join(map(prefixed, wire.parts))
-            joined = f"[{parts}]" if len(wire.parts) > 1 else parts
+            joined = f"[{parts}]" if len(wire.parts) > 1 else parts or "0"
             mask = f"{wire.label[0]} mask_t ⊙ " if wire.has_mask else ""
             yield f"{prefixed(wire.label)} = {mask}{joined}\n"
         yield "```\n"

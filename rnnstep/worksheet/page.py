@@ -11,6 +11,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.linear import Linear
 from rnnstep.network.blocks import Block
+from rnnstep.network.wires import When
 from rnnstep.worksheet.worksheet import Asked, GivenOnSheet, Worksheet
 
 
@@ -124,7 +125,7 @@ class WireEquation:
 
     Attributes:
         label: of what enters.
-        parts: what it is, joined one behind the other.
+        parts: what it is, joined one behind the other; nothing where it is zeros: of a row that is over.
         has_mask: whether dropout's mask stands before them.
     """
 
@@ -345,15 +346,20 @@ class SheetPage:
         """Whether a mask stands between a block and the layer below."""
         return any(wire.block in self.sheet.done.masks for wire in block.wires[name])
 
-    def _end_of(self, block: Block) -> int:
-        """The step, from 1, where the sheet's row ends in a block's direction."""
-        return self.sheet.done.axis(block.key).final_step(block.direction, self.sheet.row) + 1
+    def _step_brought(self, when: When, block: Block) -> int | None:
+        """The step, from 1, of a block that a wire brings which brings one of each row; None where the sheet's row is over."""
+        axis, row = self.sheet.done.axis(block.key), self.sheet.row
+        step = axis.step_brought(when, block.direction, row)
+        return step + 1 if axis.is_live(step, row) else None
 
     def _wire(self, block: Block, entering: str, below: Sequence[Block]) -> WireEquation:
         is_single = block.extent.is_single
+        when = block.wires[entering][0].when
+        steps = [self._step_brought(when, one) if is_single else None for one in below]
         parts = [
-            (self.prefix(one), NameAtTime(one.output, str(self._end_of(one)) if is_single else "t"))
-            for one in below
+            (self.prefix(one), NameAtTime(one.output, str(step) if is_single else "t"))
+            for one, step in zip(below, steps, strict=True)
+            if step is not None or not is_single
         ]
         whose = "" if block.kind == "map" else block.key.replace("←", "")
         label = whose, NameAtTime(entering, "" if is_single else "t")

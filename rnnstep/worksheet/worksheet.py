@@ -144,8 +144,12 @@ class Needs:
                     self._given.add(GivenOnSheet("x", "", t, self._first_input))
                 continue
             below = self._done.by_key[wire.block]
-            axis = self._done.axis(below.key)
-            at = axis.final_step(below.direction, self._row) if wire.when is When.LAST else t
+            at = t
+            if wire.when.is_once:
+                axis = self._done.axis(below.key)
+                at = axis.step_brought(wire.when, below.direction, self._row)
+                if not axis.is_live(at, self._row):
+                    continue  # zeros of a row that is over
             if below.program.states:
                 yield from self._state(below, at, wire.value)
             elif below.kind == "map":

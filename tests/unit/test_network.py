@@ -85,11 +85,25 @@ def test_each_step_reads_what_the_step_computed_before_left(direction, lengths) 
 def test_what_is_put_onto_final_steps_is_where_the_final_states_are(direction, lengths) -> None:
     axis = TimeAxis(3, 3, lengths)
     values, whole = np.arange(3.0).reshape(3, 1) + 1, np.zeros((3, 3, 1))
-    axis.onto_final(values, whole, direction)
+    axis.sent_back(values, whole, When.LAST, direction)
     assert (axis.final(whole, direction) == values).all()
     assert whole.sum() == values.sum()
     alive = axis.alive()
     assert alive is None or (whole[~alive] == 0).all()
+
+
+@LENGTHS
+@pytest.mark.parametrize("when", [When.ROW_END, When.END])
+def test_what_is_sent_back_goes_where_it_was_brought_from(when, lengths) -> None:
+    axis = TimeAxis(3, 3, lengths)
+    whole = np.arange(9.0).reshape(3, 3, 1) + 1
+    brought = axis.brought(whole, when)
+    ends = (3, 3, 3) if lengths is None or when is When.END else lengths
+    assert brought.ravel().tolist() == [whole[end - 1, row, 0] for row, end in enumerate(ends)]
+    back = np.zeros((3, 3, 1))
+    axis.sent_back(brought, back, when, "backward")  # whatever the direction
+    assert back.sum() == brought.sum()
+    assert ((back == whole) | (back == 0)).all()
 
 
 @LENGTHS

@@ -48,6 +48,7 @@ PITFALLS = {
     "backward_inside_the_loop",
     "h_0_of_the_wrong_shape",
     "hidden_not_reset",
+    "last_output_of_both_directions",
     "no_zero_grad",
     "oholo",
     "shift_by_one",

@@ -12,6 +12,7 @@ TABLE = {
     "the loop's h, stacked": "循环中各步的 h 堆叠而成",
     "the batch stays second, also with batch_first": "即使 batch_first=True，批仍是第二维",
     "from the last layer's final state": "由最后一层的最终状态得到",
+    "from output[-1]": "由 output[-1] 得到",
     "These are of batch {number} of {count}.": "这是第 {number} 批（共 {count} 批）的形状。",
     "Packed: torch is given a PackedSequence whose data is ({total}, {size}), the real x of all rows,"
     " with batch_sizes {sizes}; what comes out is padded with zeros to seq_len again, and h_n is"
@@ -94,6 +95,15 @@ TABLE = {
     # learning
     "The loss: {name}": "损失：{name}",
     "One loss for each row of the batch, on the scores of its final state.": "批中每一行一个损失，用最终状态的得分来算。",
+    "One loss for each row of the batch, on the scores of output[-1].": "批中每一行一个损失，用 output[-1] 的得分来算。",
+    "output[-1] is the last step of both directions. The backward direction begins there: its half has read that"
+    " step alone; it ends at output[0], and h_n has it from there.": (
+        "output[-1] 是两个方向的最后一步。反向从那里开始：它那一半只读过这一步；它的终点在 output[0]，h_n 取的就是那里。"
+    ),
+    "output[-1] of a row that is over by then is zeros, whatever the row was; h_n has each row where it ended.": (
+        "到那时已经结束的行，output[-1] 是零，与行的内容无关；h_n 取的是每一行自己的终点。"
+    ),
+    "output[-1] of a row that is over by then stands behind its padding.": "到那时已经结束的行，output[-1] 在它的填充之后。",
     'over_time = "sum": as in a loop over a cell, loss += criterion(h, y), the losses of the steps are added up.': (
         'over_time = "sum"：像遍历单元的循环那样 loss += criterion(h, y)，把各时间步的损失相加。'
     ),

@@ -156,8 +156,8 @@ _TABLES = {
     "[initial_state] fits batches of one size only, found {rows} rows": (
         "[initial_state] 只适用于行数相同的批，这里的行数有 {rows}"
     ),
-    '[data] has one label a row: expected [linear] with `from = "h_n"`': (
-        '[data] 的每一行只有一个标签：应有 [linear]，且 `from = "h_n"`'
+    '[data] has one label a row: expected [linear] with `from = "h_n"` or `"last"`': (
+        '[data] 的每一行只有一个标签：应有 [linear]，且 `from = "h_n"` 或 `"last"`'
     ),
     "`out_features`: found {found}, expected at least {count}, the classes of [data]": (
         "`out_features`：写的是 {found}，至少应为 {count}，即 [data] 的类别数"

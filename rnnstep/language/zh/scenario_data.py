@@ -125,11 +125,11 @@ TABLE = {
     "`text`: found {found} rows, expected {expected}: one for each row of the input": (
         "`text`：给了 {found} 行，应为 {expected} 行：输入的每行一个"
     ),
-    '`{key}`: found {found} letters, expected one label for the row (`from = "h_n"`)': (
-        '`{key}`：有 {found} 个字母，每行应只有一个标签（`from = "h_n"`）'
+    "`{key}`: found {found} letters, expected one label for the row (`{reason}`)": (
+        "`{key}`：有 {found} 个字母，每行应只有一个标签（`{reason}`）"
     ),
-    '`{key}`: found {found} labels, expected {rows}: one for each row of the batch (`from = "h_n"`)': (
-        '`{key}`：给了 {found} 个标签，应为 {rows} 个：批中每行一个（`from = "h_n"`）'
+    "`{key}`: found {found} labels, expected {rows}: one for each row of the batch (`{reason}`)": (
+        "`{key}`：给了 {found} 个标签，应为 {rows} 个：批中每行一个（`{reason}`）"
     ),
     "`{key}`: found shape {found}, expected {expected}": "`{key}`：形状是 {found}，应为 {expected}",
     # [initial_state]

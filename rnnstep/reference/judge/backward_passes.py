@@ -144,8 +144,9 @@ class JudgedBackward(ABC):
     def _through_module(self, recurrent: Recurrent, g: Pair) -> Pair:
         """Go through a recurrent module from ∂L/∂ of what is read of it."""
         is_last = recurrent is self.done.scenario.recurrent
-        if is_last and self.done.graph.read_when(self.done.last_of_recurrent.key) is When.LAST:
-            g = self._onto_last_steps(g)
+        when = self.done.graph.read_when(self.done.last_of_recurrent.key)
+        if is_last and when.is_once:
+            g = self._onto_steps(g, when)
         for layer in reversed(range(recurrent.num_layers)):
             above = recurrent.above(layer)
             if above is not None:
@@ -153,14 +154,14 @@ class JudgedBackward(ABC):
             g = self._through_layer(keys_of(self.done.blocks, recurrent, layer), g)
         return g
 
-    def _onto_last_steps(self, g: Pair) -> Pair:
-        """Put ∂L/∂ of final states, (1, B, D·n), where those states were computed, (T, B, D·n)."""
+    def _onto_steps(self, g: Pair, when: When) -> Pair:
+        """Put ∂L/∂ of what is read of one step of each row, (1, B, D·n), onto that step, (T, B, D·n)."""
         size, axis = self.done.scenario.recurrent.output_size, self.done.axis(self.done.last_of_recurrent.key)
         found = []
         for part in g:
             whole = np.zeros((axis.num_steps, *part.shape[1:]), part.dtype)
-            axis.onto_final(part[0, :, :size], whole[..., :size], "forward")
-            axis.onto_final(part[0, :, size:], whole[..., size:], "backward")
+            axis.sent_back(part[0, :, :size], whole[..., :size], when, "forward")
+            axis.sent_back(part[0, :, size:], whole[..., size:], when, "backward")
             found.append(whole)
         return found[0], found[1]
 

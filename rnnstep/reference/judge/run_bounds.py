@@ -313,6 +313,9 @@ class RunErrors:
                 return np.zeros(self.done.entering(part.reader, part.name).shape)
             case When.LAST:
                 return self._final(part.wire.block)[None]
+            case When.ROW_END | When.END:
+                axis = self.done.axis(part.wire.block)
+                return axis.brought(self._given(part.wire.block), part.wire.when)[None]
         return self._given(part.wire.block)
 
     def _given(self, key: str) -> Error:

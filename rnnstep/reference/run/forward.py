@@ -173,7 +173,7 @@ class _Reference:
                 features = self._features(results[module.key], time_major)
                 x = tensor(time_major)
             else:
-                if module.reads_final_state:
+                if module.reads_once:
                     assert features is not None
                     x = tensor(features)
                 x = self._applied(module, x)
@@ -391,6 +391,8 @@ class _Reference:
         """What is read of the last recurrent module."""
         if not self._scenario.reads_final_state:
             return time_major
+        if self._scenario.layers[-1].value_read == "last":
+            return np.asarray(time_major[-1])
         recurrent = self._scenario.recurrent
         return last_layer(recurrent, states_by_block(self._scenario, recurrent, result.h_n))
 

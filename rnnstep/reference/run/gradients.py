@@ -177,6 +177,8 @@ class _Stepping:
         scenario, batch = self._done.scenario, self._done.batch
         if not scenario.reads_final_state:
             return stacked
+        if scenario.layers[-1].value_read == "last":
+            return stacked[-1]
         rows = torch.arange(batch.num_rows)
         fed = scenario.fed(scenario.recurrent, batch)
         last = torch.tensor(fed.packed_lengths or (fed.num_steps,) * fed.num_rows) - 1

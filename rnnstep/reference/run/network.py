@@ -70,7 +70,8 @@ class Network:
                 ends |= dict(zip(names_of(module), found, strict=True))
                 h_n = found[0][-module.num_directions :]
             else:
-                read = self.joined_ends(h_n) if module.reads_final_state else x
+                read = self.joined_ends(h_n) if module.value_read == "h_n" else x
+                read = x[-1] if module.value_read == "last" else read
                 x = self.applied(module, read, masks)
         return Outputs(x, ends)
 

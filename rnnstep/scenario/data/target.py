@@ -31,7 +31,7 @@ class _Reading:
     vocabulary: tuple[str, ...] | None
     num_classes: int
     num_values: int
-    has_one_a_row: bool
+    once: str
     is_batch_first: bool
     is_batched: bool
     lengths: tuple[int, ...]  # of all rows
@@ -44,6 +44,10 @@ class _Reading:
         return self.table.document
 
     @property
+    def has_one_a_row(self) -> bool:
+        return bool(self.once)
+
+    @property
     def num_rows(self) -> int:
         return len(self.lengths)
 
@@ -54,7 +58,7 @@ def read_target(
     batches: tuple[Batch, ...],
     vocabulary: tuple[str, ...] | None,
     num_classes: int,
-    has_one_a_row: bool,
+    once: str,
     out_features: int,
     batch_first: bool,
     is_batched: bool,
@@ -67,7 +71,7 @@ def read_target(
         batches: What is fed; the rows of several (windows) are numbered through.
         vocabulary: For `text`.
         num_classes: How many logits there are: an index must be below.
-        has_one_a_row: Whether there is one target a row, for the final state.
+        once: The key and value that say that there is one target a row, `from = "h_n"`; "" where there is one a step.
         out_features: The size of a vector in `values`.
         batch_first: Whether the module's layout is (B, T, …).
         is_batched: Whether there is a batch axis at all.
@@ -89,7 +93,7 @@ def read_target(
         vocabulary,
         num_classes,
         out_features,
-        has_one_a_row,
+        once,
         batch_first,
         is_batched,
         _lengths(batches),
@@ -99,7 +103,7 @@ def read_target(
     )
     readers = {"text": _read_text, "indices": _read_indices, "values": _read_values}
     targets = readers[sources[0]](reading)
-    return batches if targets is None else _shared_out(targets, batches, has_one_a_row=has_one_a_row)
+    return batches if targets is None else _shared_out(targets, batches, has_one_a_row=reading.has_one_a_row)
 
 
 def _lengths(batches: tuple[Batch, ...]) -> tuple[int, ...]:
@@ -172,9 +176,10 @@ def _check_text(reading: _Reading, lengths: tuple[int, ...]) -> bool:
         key = "text" if isinstance(table.raw("text"), str) else f"text[{row}]"
         if reading.has_one_a_row and found != 1:
             message = Text(
-                '`{key}`: found {found} letters, expected one label for the row (`from = "h_n"`)',
+                "`{key}`: found {found} letters, expected one label for the row (`{reason}`)",
                 key=key,
                 found=found,
+                reason=reading.once,
             )
         elif not reading.has_one_a_row and found != steps:
             message = _other_length(key, found, steps)
@@ -270,10 +275,11 @@ def _fitted(reading: _Reading, key: str, array: TargetArray, rest: tuple[int, ..
         message = _other_length(key, array.shape[axis], num_steps)
     elif is_only_steps and not rest:
         message = Text(
-            '`{key}`: found {found} labels, expected {rows}: one for each row of the batch (`from = "h_n"`)',
+            "`{key}`: found {found} labels, expected {rows}: one for each row of the batch (`{reason}`)",
             key=key,
             found=array.size,
             rows=num_rows,
+            reason=reading.once,
         )
     else:
         message = Text(
