@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from itertools import groupby
+from typing import Literal, NamedTuple
 
 from rnnstep.engine.trainer import Trainer
 from rnnstep.network.blocks import Block
@@ -13,6 +14,13 @@ from rnnstep.network.graph import Graph
 from rnnstep.scenario.model import Batch
 
 Phase = Literal["forward", "backward", "update"]
+
+
+class Stretch(NamedTuple):
+    """Blocks one after the other that run along the same sequence."""
+
+    sequence: str
+    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +36,14 @@ class Stage:
     phase: Phase
     blocks: tuple[Block, ...]
     steps: Mapping[str, range]
+
+    @cached_property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The blocks in stretches along one sequence, each of which comes to its end before the next begins."""
+        return tuple(
+            Stretch(sequence, tuple(blocks))
+            for sequence, blocks in groupby(self.blocks, key=lambda block: block.sequence)
+        )
 
     @cached_property
     def by_key(self) -> Mapping[str, Block]:

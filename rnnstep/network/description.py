@@ -61,17 +61,21 @@ Wiring = Mapping[str, Reads]
 def in_order(wiring: Wiring) -> list[str]:
     """Give the modules' keys so that each stands behind those that it reads; else as they are given.
 
+    Those that run along one sequence stay together as far as may be: a sequence comes to its end before the next begins.
+
     Raises:
         Circle: modules read one another without a step between.
     """
     order: list[str] = []
     waiting = list(wiring)
     while waiting:
-        ready = next((name for name in waiting if not _before(name, wiring) & set(waiting)), None)
-        if ready is None:
+        ready = [name for name in waiting if not _before(name, wiring) & set(waiting)]
+        if not ready:
             raise Circle(_circle(waiting, wiring))
-        order.append(ready)
-        waiting.remove(ready)
+        here = sequence_of(order[-1], wiring) if order else ""
+        following = next((name for name in ready if sequence_of(name, wiring) == here), ready[0])
+        order.append(following)
+        waiting.remove(following)
     return order
 
 

@@ -292,9 +292,14 @@ class Scenario:
         """The sequence of a batch whose steps a module runs along."""
         return batch.sequences[self.sequence_of[module.key]]
 
+    @property
+    def scored_sequence(self) -> str:
+        """The sequence whose steps have a target each."""
+        return self.sequence_of[self.layers[-1].key]
+
     def scored(self, batch: Batch) -> FedSequence:
-        """The sequence of a batch whose steps have a target each."""
-        return self.fed(self.layers[-1], batch)
+        """What is fed of a batch along the sequence whose steps have a target each."""
+        return batch.sequences[self.scored_sequence]
 
     def recurrent_of(self, block: Block) -> Recurrent:
         """The recurrent module that a block with states is of."""

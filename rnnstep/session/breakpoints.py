@@ -27,6 +27,7 @@ class Breakpoint:
         step: a step, from 0; the last operation of it when no block is named.
         condition: an expression, looked at when a recurrent block's step or a parameter's update is complete.
         phase: the pass that it is in; with nothing else its end.
+        sequence: of several, the one whose step is meant; with nothing else its end.
     """
 
     key: str | None = None
@@ -34,12 +35,14 @@ class Breakpoint:
     step: int | None = None
     condition: PassWatch | None = None
     phase: Phase = "forward"
+    sequence: str | None = None
 
     def __str__(self) -> str:
         if self.condition is not None:
             return self.condition.text
         parts = (None if self.step is None else str(self.step + 1), self.key, self.operation)
         written = "/".join(part for part in parts if part is not None)
+        written = written if self.sequence is None else f"{self.sequence}:{written}"
         return written if written and self.phase == "forward" else f"{self.phase}:{written}"
 
     def means(self, other: Breakpoint) -> bool:
@@ -76,9 +79,11 @@ class Breakpoint:
             return self.condition.holds(done.by_key[block.key], done.values(block.key, spot.t), spot.t)
         if self.key is not None:
             return spot.key == self.key and self.step in (None, spot.t)
+        if self.sequence not in (None, block.sequence):
+            return False
         if self.step is not None:
             return spot.t == self.step and _is_complete(tree, spot, "step")
-        return _is_complete(tree, spot, "pass")
+        return _is_complete(tree, spot, "pass" if self.sequence is None else "sequence")
 
 
 def _is_complete(tree: Tree, spot: Spot, level: str) -> bool:
@@ -115,7 +120,9 @@ def breakpoint_at(spot: Spot | None, phases: Sequence[Phase]) -> Breakpoint | No
     if spot.key is not None:
         return Breakpoint(spot.key, spot.operation, phase=spot.phase)
     if spot.t is not None and spot.phase != "update":
-        return Breakpoint(step=spot.t, phase=spot.phase)
+        return Breakpoint(step=spot.t, phase=spot.phase, sequence=spot.sequence)
+    if spot.sequence is not None:
+        return Breakpoint(phase=spot.phase, sequence=spot.sequence)
     return Breakpoint(phase=spot.phase) if len(phases) > 1 else None
 
 

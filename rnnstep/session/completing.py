@@ -30,12 +30,13 @@ def _names(session: Session, head: str) -> Iterator[str]:
     prefix, _, rest = head.rpartition(":")
     words = [word for word in prefix.split(":") if word]
     typed = next((PHASES[word] for word in words if word in PHASES), None)
+    sequence = next((word for word in words if word in tree.sequences), None)
     here = session.spot
     phase = typed or (here.phase if here is not None and not rest else None) or "forward"
     batch = next((int(word) - 1 for word in words if word.isdigit()), 0)
     if not 0 <= batch < tree.num_batches or phase not in tree.phases:
         return
-    spot = Spot(batch, phase=phase)
+    spot = Spot(batch, phase=phase, sequence=sequence)
     segments = rest.replace("[", "/").split("/")[:-1]
     if head.endswith("["):
         yield from _elements(tree, spot, segments)
@@ -47,9 +48,9 @@ def _names(session: Session, head: str) -> Iterator[str]:
 
 def _first(session: Session, spot: Spot, *, is_prefixed: bool) -> Iterator[str]:
     tree = session.tree
-    keys = tree.keys(spot.batch or 0, spot.phase or "forward")
+    keys = _keys(tree, spot)
     if spot.phase != "update":
-        yield from (str(t + 1) for t in range(tree.num_steps(spot.batch or 0)))
+        yield from (str(t + 1) for t in range(tree.num_steps(spot.batch or 0, spot.sequence)))
     yield from keys
     here = session.spot
     own = [] if here is None or here.key is None or is_prefixed else [here.key]
@@ -60,10 +61,17 @@ def _first(session: Session, spot: Spot, *, is_prefixed: bool) -> Iterator[str]:
         if tree.num_batches > 1:
             yield from (f"{batch + 1}:" for batch in range(tree.num_batches))
         yield from (f"{phase}:" for phase in tree.phases if phase != "forward")
+    if spot.sequence is None and spot.phase != "update" and tree.has_several("sequence"):
+        yield from (f"{sequence}:" for sequence in tree.sequences)
+
+
+def _keys(tree: Tree, spot: Spot) -> tuple[str, ...]:
+    """The keys of the blocks that may follow."""
+    return tree.keys(spot.batch or 0, spot.phase or "forward", spot.sequence)
 
 
 def _below(tree: Tree, spot: Spot, segments: list[str]) -> Iterator[str]:
-    keys = tree.keys(spot.batch or 0, spot.phase or "forward")
+    keys = _keys(tree, spot)
     last = segments[-1]
     if last in keys:
         yield from tree.block(Spot(spot.batch, last, phase=spot.phase)).program.names
@@ -75,8 +83,8 @@ def _below(tree: Tree, spot: Spot, segments: list[str]) -> Iterator[str]:
 
 def _elements(tree: Tree, spot: Spot, segments: list[str]) -> Iterator[str]:
     *before, operation = segments
-    keys = [key for key in tree.keys(spot.batch or 0, spot.phase or "forward") if key in before]
-    for key in keys or tree.keys(spot.batch or 0, spot.phase or "forward"):
+    keys = [key for key in _keys(tree, spot) if key in before]
+    for key in keys or _keys(tree, spot):
         block = tree.block(Spot(spot.batch, key, phase=spot.phase))
         if operation not in block.program.names:
             continue

@@ -48,7 +48,7 @@ def counterpart(tree: Tree, spot: Spot, other: Tree) -> Path:
     there = _at_a_block_and_step(tree, spot, other, there)
     whole = "block" if spot.t is None else "step" if spot.key is None else None
     if whole is not None:
-        return (other.path_to(there) or ())[: 4 if other.levels[3] == whole else 5]
+        return (other.path_to(there) or ())[: other.level(whole)]
     if spot.operation is None or there.phase != spot.phase:
         return other.path_to(there) or ()
     there = _at_an_operation(spot, other, there)

@@ -109,7 +109,7 @@ def _without_only_children(tree: Tree, path: Path) -> Path:
 
 def _wider_zooms(tree: Tree) -> list[int]:
     """The zooms on more than a step that start may be looked at with, the widest first."""
-    return [tree.level(name) for name in ("epoch", "batch", "pass") if tree.has_several(name)]
+    return [tree.level(name) for name in ("epoch", "batch", "pass", "sequence") if tree.has_several(name)]
 
 
 def same_place(tree: Tree, position: Position, steps: int) -> Position | None:

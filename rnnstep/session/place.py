@@ -10,6 +10,7 @@ backward:3/L0/∂W_hh[1,0]    in the backward pass; ∂a may be typed d.a or gra
 update:weight_hh/m[1,0]     in the update, which has one step
 2:3/L0/hh                   in batch 2 (from 1), where there are several;  2:  is that batch as a whole
 e7:2:backward:3/L0          in epoch 7 (from 1); the first goes without saying.  e7:  and  e7:backward:  are wholes
+target:3/decoder/hh         of the sequence "target", where there are several;  target:  is its pass as a whole
 3                           where the order is by layer: step 3 of the first block
 hh, L1/hh[1]                typed at a place: the same pass and step as that one's
 h_3, L1/h_3[1]              3/h and 3/L1/h[1], as books and the header write a value of step 3
@@ -31,7 +32,8 @@ from rnnstep.session.tree import Index, Path, Spot, Tree, index_of, number_of
 
 _WIDE = str.maketrans("：／，．［］＠", ":/,.[]@")
 _PREFIX = re.compile(
-    r"(?:[eE](?P<epoch>\d{1,9}):)?(?:(?P<batch>\d{1,9}):)?(?:(?P<phase>[^\W\d]+):)?(?P<rest>.*)"
+    r"(?:[eE](?P<epoch>\d{1,9}):)?(?:(?P<batch>\d{1,9}):)?(?:(?P<phase>[^\W\d]\w*):)?"
+    r"(?:(?P<sequence>[^\W\d]\w*):)?(?P<rest>.*)"
 )
 _STEP = re.compile(r"(?P<step>\d{1,9})(?:/(?P<rest>.+))?")
 _ROW = re.compile(r"(?P<place>[^@]*?)\s*@\s*row\s*(?P<row>\d{1,9})")
@@ -79,11 +81,12 @@ def write_place(tree: Tree, path: Path) -> str:
 
 
 def write_prefix(tree: Tree, spot: Spot) -> str:
-    """Give what stands before a step: `e7:2:backward:`."""
+    """Give what stands before a step: `e7:2:backward:target:`."""
     epoch = f"e{spot.epoch + 1}:" if spot.epoch else ""
     batch = f"{spot.batch + 1}:" if spot.batch is not None and tree.num_batches > 1 else ""
     phase = f"{spot.phase}:" if spot.phase not in (None, "forward") else ""
-    return epoch + batch + phase
+    sequence = tree.sequence(spot) if tree.has_several("sequence") and spot.phase != "update" else None
+    return epoch + batch + phase + (f"{sequence}:" if sequence is not None else "")
 
 
 def _write_whole(tree: Tree, spot: Spot) -> str:
@@ -91,7 +94,7 @@ def _write_whole(tree: Tree, spot: Spot) -> str:
     if spot.batch is None:
         return f"e{spot.epoch + 1}:"
     prefix = write_prefix(tree, spot)
-    if spot.phase == "forward" and len(tree.phases) > 1:
+    if spot.phase == "forward" and len(tree.phases) > 1 and spot.sequence is None:
         return f"{prefix}forward:"
     return prefix or f"{spot.batch + 1}:"
 
@@ -144,7 +147,7 @@ def read_place(tree: Tree, text: str, here: Spot | None = None) -> Path:
         text = seen_in_row["place"].strip()
     if text in ("", "start", "0"):
         return ()
-    if _OF_A_PASS.fullmatch(text):
+    if _OF_A_PASS.fullmatch(text) or text.rpartition(":")[2] in tree.sequences:
         text += ":"
     path = _at_the_step(tree, text, here)
     if path is not None:
@@ -153,7 +156,7 @@ def read_place(tree: Tree, text: str, here: Spot | None = None) -> Path:
     spot = typed.spot(tree)
     path = tree.path_to(spot)
     if path is None and spot.key is None and spot.batch is not None and spot.phase is not None:
-        keys = tree.keys(spot.batch, spot.phase)
+        keys = tree.keys(spot.batch, spot.phase, spot.sequence)
         path = tree.path_to(replace(spot, key=keys[0])) if keys else None
     if path is None:
         raise UsageError(_missing(tree, typed, spot))
@@ -169,18 +172,18 @@ def _at_the_step(tree: Tree, text: str, here: Spot | None) -> Path | None:
     own = here.phase or "forward"
     for phase in (own, *(other for other in tree.phases if other != own)):
         try:
-            key, operation, index, term = _block_and_operation(tree, batch, phase, text, text)
+            key, operation, index, term = _block_and_operation(tree, batch, phase, None, text, text)
         except UsageError:
             return None
-        if operation is None and tree.levels[3] == "block":  # a whole layer, where the order is by layer
-            return None
+        if operation is None and tree.level("block") < tree.level("step"):
+            return None  # a whole layer, where the order is by layer
         if "/" not in text and here.key is not None and phase == own and operation is not None:
             key = here.key if operation in tree.block(here).program.names else key
         steps = tree.stage(replace(here, phase=phase)).steps.get(key or "", range(0))
         if not steps:
             continue
         t = min(steps, key=lambda t: abs(t - (here.t or 0)))
-        spot = _Typed(text, here.epoch, here.batch, phase, t, key, operation, index, term).spot(tree)
+        spot = _Typed(text, here.epoch, here.batch, phase, None, t, key, operation, index, term).spot(tree)
         path = tree.path_to(spot)
         if path is not None:
             return path
@@ -193,16 +196,24 @@ def _with_step(tree: Tree, text: str, here: Spot | None) -> str:
     if match is None:
         return text
     prefix = _PREFIX.fullmatch(match["prefix"])
-    batch = int(prefix["batch"]) - 1 if prefix is not None and prefix["batch"] else 0
-    phase = PHASES.get((prefix["phase"] or "forward").lower()) if prefix is not None else None
+    if prefix is None:
+        return text
+    batch = int(prefix["batch"]) - 1 if prefix["batch"] else 0
+    try:
+        phase, sequence = _phase_and_sequence(tree, prefix["phase"], prefix["sequence"], text)
+    except UsageError:
+        return text
+    phase = phase or "forward"
     if phase not in tree.phases or not 0 <= batch < tree.num_batches:
         return text
     name = _GRADIENT.sub(D, match["name"])
     whole = f"{name}_{match['step']}"
-    if _block_with(tree, batch, phase, whole) or not _block_with(tree, batch, phase, name):
+    known = [_block_with(tree, batch, phase, sequence, one) for one in (whole, name)]
+    if known[0] or not known[1]:
         return text
     key = match["key"]
-    if key is None and here is not None and here.phase == phase and here.key in tree.keys(batch, phase):
+    is_here = here is not None and here.phase == phase and here.key in tree.keys(batch, phase, sequence)
+    if key is None and here is not None and is_here:
         key = here.key if name in tree.block(replace(here, batch=batch)).program.names else None
     parts = (match["step"], *([] if key is None else [key]), name + (match["element"] or ""))
     return match["prefix"] + "/".join(parts)
@@ -220,6 +231,7 @@ class _Typed:
     epoch: int | None
     batch: int | None
     phase: Phase | None
+    sequence: str | None
     step: int | None
     key: str | None
     operation: str | None
@@ -233,35 +245,57 @@ class _Typed:
             raise _is_no_place(text)
         epoch = int(prefix["epoch"]) - 1 if prefix["epoch"] else None
         batch = int(prefix["batch"]) - 1 if prefix["batch"] else None
-        phase = None if prefix["phase"] is None else _phase(tree, prefix["phase"], text)
+        phase, sequence = _phase_and_sequence(tree, prefix["phase"], prefix["sequence"], text)
         rest = prefix["rest"].strip()
         step = None
         match = _STEP.fullmatch(rest)
         if match is not None:
             step, rest = int(match["step"]) - 1, match["rest"] or ""
-        elif (not rest and (epoch, batch, phase) == (None, None, None)) or (
+        elif (not rest and (epoch, batch, phase, sequence) == (None,) * 4) or (
             rest and (rest[0] in "/:0123456789" or ("/" in rest and phase != "update"))
         ):
             raise _is_no_place(text)
-        where = batch or 0, phase or "forward"
+        where = batch or 0, phase or "forward", sequence
         key, operation, index, term = _block_and_operation(tree, *where, rest, text)
-        return cls(text, epoch, batch, phase, step, key, operation, index, term)
+        return cls(text, epoch, batch, phase, sequence, step, key, operation, index, term)
 
     def spot(self, tree: Tree) -> Spot:
         """What is meant: a whole epoch or batch where no more was typed."""
         epoch, batch, step = self.epoch or 0, self.batch or 0, self.step
-        if self.step is None and self.key is None and self.operation is None and self.phase is None:
+        said = (self.step, self.key, self.operation, self.phase, self.sequence)
+        if all(one is None for one in said):
             return Spot(None if self.batch is None else batch, phase=None, epoch=epoch)
         phase = self.phase or "forward"
         if phase == "update" and (
-            self.operation is not None or (self.key is not None and tree.levels[3] == "step")
+            self.operation is not None or (self.key is not None and tree.level("step") < tree.level("block"))
         ):
             step = 0
-        spot = Spot(batch, self.key, step, self.operation, None, self.term, phase, epoch)
+        sequence = self.sequence if self.key is None else None
+        spot = Spot(batch, self.key, step, self.operation, None, self.term, phase, epoch, sequence)
         if self.index is None or tree.path_to(replace(spot, term=None)) is None:
             return spot
         number = number_of(tree.block(spot), self.operation or "", self.index)
         return replace(spot, element=-1 if number is None else number)
+
+
+def _phase_and_sequence(
+    tree: Tree, first: str | None, second: str | None, text: str
+) -> tuple[Phase | None, str | None]:
+    """The pass and the sequence of the names before a place; the pass may be left out. Raises UsageError where there is none."""
+    if second is None and first in tree.sequences:
+        return None, first
+    phase = None if first is None else _phase(tree, first, text)
+    if second is not None and second not in tree.sequences:
+        known = ", ".join(tree.sequences)
+        raise UsageError(
+            Text(
+                "no sequence `{typed}` in `{text}`: there is {known}",
+                typed=second[:20],
+                text=text[:40],
+                known=known,
+            )
+        )
+    return phase, second
 
 
 def _phase(tree: Tree, typed: str, text: str) -> Phase:
@@ -269,7 +303,8 @@ def _phase(tree: Tree, typed: str, text: str) -> Phase:
     phase = PHASES.get(typed.lower())
     if phase in tree.phases:
         return phase
-    near = [] if phase else get_close_matches(typed.lower(), tree.phases, 1, 0.5)
+    sequences = tree.sequences if tree.has_several("sequence") else ()
+    near = [] if phase else get_close_matches(typed.lower(), (*tree.phases, *sequences), 1, 0.5)
     if near:
         raise UsageError(
             Text(
@@ -279,14 +314,14 @@ def _phase(tree: Tree, typed: str, text: str) -> Phase:
                 near=near[0],
             )
         )
-    known = ", ".join(tree.phases)
+    known = ", ".join((*tree.phases, *sequences))
     raise UsageError(
         Text("no pass `{typed}` in `{text}`: there is {known}", typed=typed[:20], text=text[:40], known=known)
     )
 
 
 def _block_and_operation(
-    tree: Tree, batch: int, phase: Phase, rest: str, text: str
+    tree: Tree, batch: int, phase: Phase, sequence: str | None, rest: str, text: str
 ) -> tuple[str | None, str | None, Index | None, int | None]:
     """Read `L0/hh[1].2`, `L0` or `hh[1]`."""
     if not rest:
@@ -297,7 +332,7 @@ def _block_and_operation(
     key: str | None = first.replace("→", "").replace("<-", "←").replace("->", "")
     operation = last
     if key not in keys and not slash:
-        key, operation = _block_with(tree, batch, phase, first), first
+        key, operation = _block_with(tree, batch, phase, sequence, first), first
     if not operation:
         return key, None, None, None
     match = _OPERATION.fullmatch(operation)
@@ -307,10 +342,10 @@ def _block_and_operation(
     return key, match["name"], index, None if match["term"] is None else int(match["term"])
 
 
-def _block_with(tree: Tree, batch: int, phase: Phase, operation: str) -> str | None:
-    """The first block that has an operation, so that `3/hh` need not name it."""
+def _block_with(tree: Tree, batch: int, phase: Phase, sequence: str | None, operation: str) -> str | None:
+    """The first block that has an operation, of those along a sequence where one is said, so that `3/hh` need not name it."""
     name = operation.partition("[")[0]
-    for key in tree.keys(batch, phase):
+    for key in tree.keys(batch, phase, sequence):
         if name in tree.block(Spot(batch, key, phase=phase)).program.names:
             return key
     return None
@@ -336,7 +371,10 @@ def _missing(tree: Tree, typed: _Typed, spot: Spot) -> Text:
             text=text,
             most=tree.num_batches,
         )
-    steps = tree.num_steps(spot.batch or 0)
+    sequence = spot.sequence
+    if spot.key in tree.keys(spot.batch or 0, spot.phase or "forward"):
+        sequence = tree.sequence(spot)
+    steps = tree.num_steps(spot.batch or 0, sequence)
     if typed.step is not None and not 0 <= typed.step < steps:
         return Text(
             "no step {step} in `{text}`: steps go from 1 to {most}",
@@ -378,7 +416,7 @@ def _in_another_pass(tree: Tree, spot: Spot) -> str | None:
         step = 0 if phase == "update" else spot.t
         there = replace(spot, phase=phase, t=step, element=None, term=None)
         if spot.key is None:
-            there = replace(there, key=_block_with(tree, spot.batch, phase, spot.operation))
+            there = replace(there, key=_block_with(tree, spot.batch, phase, spot.sequence, spot.operation))
         path = tree.path_to(there) if there.key is not None else None
         if path is not None:
             return write_place(tree, path)

@@ -1,11 +1,11 @@
-"""A run as a tree of places: epoch, batch, pass, step, block, operation, element, term.
+"""A run as a tree of places: epoch, batch, pass, sequence, step, block, operation, element, term.
 
-    order "time":   epoch ▸ batch ▸ pass ▸ step ▸ block ▸ operation ▸ element ▸ term
-    order "layer":  epoch ▸ batch ▸ pass ▸ block ▸ step ▸ operation ▸ element ▸ term
+    order "time":   epoch ▸ batch ▸ pass ▸ sequence ▸ step ▸ block ▸ operation ▸ element ▸ term
+    order "layer":  epoch ▸ batch ▸ pass ▸ sequence ▸ block ▸ step ▸ operation ▸ element ▸ term
 
 A place is a path of child numbers; a longer path lies deeper. `()` is *start*, before all. A pass is forward,
 backward (the step computed last comes first) or the update, which has one step. A scenario without a loss has
-forward passes alone. Nothing is run to know the tree.
+forward passes alone. Where there is one sequence, it is no level. Nothing is run to know the tree.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from rnnstep.engine.learning import Learning
 from rnnstep.engine.structure import Phase, Stage
 from rnnstep.equations.expand import number_of_terms
 from rnnstep.equations.syntax import Line
-from rnnstep.network.description import INPUT
 
 Path = tuple[int, ...]
 Index = tuple[int, ...]
 
-BY_TIME = ("epoch", "batch", "pass", "step", "block", "operation", "element", "term")
-BY_LAYER = ("epoch", "batch", "pass", "block", "step", "operation", "element", "term")
+BY_TIME = ("epoch", "batch", "pass", "sequence", "step", "block", "operation", "element", "term")
+BY_LAYER = ("epoch", "batch", "pass", "sequence", "block", "step", "operation", "element", "term")
 
 _MOST_KEPT = 4096  # places, each way
 
@@ -46,6 +45,7 @@ class Spot:
     term: int | None = None
     phase: Phase | None = "forward"  # None: a whole batch
     epoch: int = 0
+    sequence: str | None = None  # of several, where no block says it
 
 
 class Tree:
@@ -56,15 +56,20 @@ class Tree:
         phases: The passes of every batch.
         num_epochs: How many epochs there are.
         num_batches: How many batches an epoch has.
+        sequences: The names of the sequences, in the order of computation. Where there is one, it is no level.
     """
 
     def __init__(self, learning: Learning) -> None:
         self._learning = learning
         self._by_time = learning.scenario.display.order == "time"
-        self.levels = BY_TIME if self._by_time else BY_LAYER
         self.phases = learning.structure.phases
         self.num_epochs = learning.num_epochs
         self.num_batches = learning.structure.num_batches
+        stretches = learning.structure.stage(0, "forward").stretches
+        self.sequences = tuple(dict.fromkeys(stretch.sequence for stretch in stretches))
+        every = BY_TIME if self._by_time else BY_LAYER
+        self.levels = tuple(name for name in every if name != "sequence" or len(stretches) > 1)
+        self._inner = self.levels.index("sequence" if len(stretches) > 1 else "pass") + 1
         # A screen asks for the same few hundred places again and again.
         self._spots: dict[Path, Spot] = {}
         self._paths: dict[Spot, Path | None] = {}
@@ -79,7 +84,9 @@ class Tree:
         return self.levels.index(name) + 1
 
     def has_several(self, name: str) -> bool:
-        """Whether there is more than one "epoch", "batch" in an epoch, or "pass" in a batch."""
+        """Whether there is more than one "epoch", "batch" in an epoch, "pass" in a batch, or "sequence" in a pass."""
+        if name == "sequence":
+            return name in self.levels
         return {"epoch": self.num_epochs, "batch": self.num_batches, "pass": len(self.phases)}[name] > 1
 
     def stage(self, spot: Spot) -> Stage:
@@ -107,22 +114,24 @@ class Tree:
                 return self.num_batches
             case 2:
                 return len(self.phases)
-        spot = self._pass_at(path)
-        stage = self.stage(spot)
-        match len(path):
-            case 3:
-                return len(_times(stage)) if self._by_time else len(stage.blocks)
-            case 4 if self._by_time:
-                return len(_at_step(stage, _times(stage)[path[3]]))
-            case 4:
-                return len(stage.steps[stage.blocks[path[3]].key])
+        stage = self.stage(self._pass_at(path))
+        if len(path) < self._inner:
+            return len(stage.stretches)
+        blocks, inside = self._blocks_at(stage, path), path[self._inner :]
+        match len(inside):
+            case 0:
+                return len(_times(stage, blocks)) if self._by_time else len(blocks)
+            case 1 if self._by_time:
+                return len(_at_step(stage, blocks, _times(stage, blocks)[inside[0]]))
+            case 1:
+                return len(stage.steps[blocks[inside[0]].key])
         block = self._block_at(stage, path)
-        if len(path) == 5:
+        if len(inside) == 2:
             return len(block.program.lines)
-        line = block.program.lines[path[5]]
-        if len(path) == 6:
+        line = block.program.lines[inside[2]]
+        if len(inside) == 3:
             return size_of(block, line.name)
-        return number_of_terms(line, block.program.shapes) if len(path) == 7 else 0
+        return number_of_terms(line, block.program.shapes) if len(inside) == 4 else 0
 
     def locate(self, path: Path) -> Spot:
         """Give what a path, other than start, points at."""
@@ -147,17 +156,21 @@ class Tree:
         if len(path) == 3:
             return spot
         stage = self.stage(spot)
+        blocks, inside = self._blocks_at(stage, path), path[self._inner :]
         key: str | None = None
         t: int | None = None
-        if self._by_time:
-            t = _times(stage)[path[3]]
-            key = _at_step(stage, t)[path[4]].key if len(path) >= 5 else None
-        else:
-            key = stage.blocks[path[3]].key
-            t = stage.steps[key][path[4]] if len(path) >= 5 else None
-        operation = self._block_at(stage, path).program.lines[path[5]].name if len(path) >= 6 else None
-        rest = (*path[6:], None, None)
-        return replace(spot, key=key, t=t, operation=operation, element=rest[0], term=rest[1])
+        if inside and self._by_time:
+            t = _times(stage, blocks)[inside[0]]
+            key = _at_step(stage, blocks, t)[inside[1]].key if len(inside) > 1 else None
+        elif inside:
+            key = blocks[inside[0]].key
+            t = stage.steps[key][inside[1]] if len(inside) > 1 else None
+        operation = self._block_at(stage, path).program.lines[inside[2]].name if len(inside) > 2 else None
+        rest = (*inside[3:], None, None)
+        sequence = stage.stretches[path[3]].sequence if key is None and self.has_several("sequence") else None
+        return replace(
+            spot, key=key, t=t, operation=operation, element=rest[0], term=rest[1], sequence=sequence
+        )
 
     def _found(self, spot: Spot) -> Path | None:
         path = self._path_to_pass(spot)
@@ -183,10 +196,15 @@ class Tree:
     def _pass_at(self, path: Path) -> Spot:
         return Spot(path[1], phase=self.phases[path[2]], epoch=path[0])
 
+    def _blocks_at(self, stage: Stage, path: Path) -> tuple[Block, ...]:
+        """The blocks of a path's stretch along one sequence; all of them where there is one sequence."""
+        return stage.stretches[path[3]].blocks if self.has_several("sequence") else stage.blocks
+
     def _block_at(self, stage: Stage, path: Path) -> Block:
+        blocks, inside = self._blocks_at(stage, path), path[self._inner :]
         if self._by_time:
-            return _at_step(stage, _times(stage)[path[3]])[path[4]]
-        return stage.blocks[path[3]]
+            return _at_step(stage, blocks, _times(stage, blocks)[inside[0]])[inside[1]]
+        return blocks[inside[0]]
 
     def _path_to_pass(self, spot: Spot) -> Path | None:
         if not 0 <= spot.epoch < self.num_epochs:
@@ -203,38 +221,61 @@ class Tree:
 
     def _path_to_step(self, spot: Spot, path: Path) -> Path | None:
         stage = self.stage(spot)
+        if spot.key is None and spot.t is None and spot.sequence is None:
+            return path
+        if not self.has_several("sequence"):
+            return self._path_inside(spot, path, stage, stage.blocks)
+        for number, stretch in enumerate(stage.stretches):
+            is_here = spot.sequence in (None, stretch.sequence)
+            if spot.key is not None:
+                is_here = any(block.key == spot.key for block in stretch.blocks)
+            found = self._path_inside(spot, (*path, number), stage, stretch.blocks) if is_here else None
+            if found is not None:
+                return found
+        return None
+
+    def _path_inside(self, spot: Spot, path: Path, stage: Stage, blocks: tuple[Block, ...]) -> Path | None:
+        """The path to a spot's step and block among some blocks of a pass."""
         if spot.key is None and spot.t is None:
             return path
         if spot.key is not None and spot.key not in stage.steps:
             return None
         if self._by_time:
-            times = _times(stage)
+            times = _times(stage, blocks)
             if spot.t is None or spot.t not in times:
                 return None
             path = (*path, times.index(spot.t))
             if spot.key is None:
                 return path
-            at_step = [block.key for block in _at_step(stage, spot.t)]
+            at_step = [block.key for block in _at_step(stage, blocks, spot.t)]
             return (*path, at_step.index(spot.key)) if spot.key in at_step else None
         if spot.key is None:
             return None
         steps = stage.steps[spot.key]
-        path = (*path, [block.key for block in stage.blocks].index(spot.key))
+        path = (*path, [block.key for block in blocks].index(spot.key))
         if spot.t is None:
             return path
         return (*path, steps.index(spot.t)) if spot.t in steps else None
 
     # ── what is there ────────────────────────────────────────────────────────────────
 
-    def keys(self, batch: int = 0, phase: Phase = "forward") -> tuple[str, ...]:
-        """The keys of a pass's blocks, in order; none for one that is not there."""
+    def keys(self, batch: int = 0, phase: Phase = "forward", sequence: str | None = None) -> tuple[str, ...]:
+        """The keys of a pass's blocks, of all or of those along a sequence, in order; none for one that is not there."""
         if not 0 <= batch < self.num_batches or phase not in self.phases:
             return ()
-        return tuple(block.key for block in self.stage(Spot(batch, phase=phase)).blocks)
+        blocks = self.stage(Spot(batch, phase=phase)).blocks
+        return tuple(block.key for block in blocks if sequence in (None, block.sequence))
 
-    def num_steps(self, batch: int = 0, sequence: str = INPUT) -> int:
-        """How many steps a sequence has in a batch."""
-        return self._learning.scenario.batches[batch].axis(sequence).num_reached
+    def sequence(self, spot: Spot) -> str | None:
+        """The sequence that a spot is of; None of what is wider, and where there is no such block."""
+        if spot.key is None:
+            return spot.sequence
+        block = self.stage(spot).by_key.get(spot.key)
+        return None if block is None else block.sequence
+
+    def num_steps(self, batch: int = 0, sequence: str | None = None) -> int:
+        """How many steps a sequence has in a batch; by default the one that is computed first."""
+        return self._learning.scenario.batches[batch].axis(sequence or self.sequences[0]).num_reached
 
     def last_step(self, spot: Spot) -> int:
         """The step of a spot's block that its pass computes last."""
@@ -282,13 +323,13 @@ class Tree:
         return Spot(0, phase=None, epoch=spot.epoch + 1) if spot.epoch + 1 < self.num_epochs else None
 
 
-def _times(stage: Stage) -> range:
-    """The steps of a pass, in the order of computation: those of the block that has most."""
-    return max(stage.steps.values(), key=len)
+def _times(stage: Stage, blocks: Sequence[Block]) -> range:
+    """The steps of some blocks of a pass, in the order of computation: those of the block that has most."""
+    return max((stage.steps[block.key] for block in blocks), key=len)
 
 
-def _at_step(stage: Stage, t: int) -> Sequence[Block]:
-    return [block for block in stage.blocks if t in stage.steps[block.key]]
+def _at_step(stage: Stage, blocks: Sequence[Block], t: int) -> Sequence[Block]:
+    return [block for block in blocks if t in stage.steps[block.key]]
 
 
 # ── elements ─────────────────────────────────────────────────────────────────────────────

@@ -139,6 +139,7 @@ _ZOOMS_AT_START: Mapping[str, Text] = {
     "epoch": Text("start, by whole epochs: → goes through the first one, ↓ goes back inside"),
     "batch": Text("start, by whole batches: → goes through the first one, ↓ goes back inside"),
     "pass": Text("start, by whole passes: → goes through the forward one, ↓ goes back inside"),
+    "sequence": Text("start, by whole sequences: → goes through the first one, ↓ goes back inside"),
 }
 
 

@@ -24,6 +24,7 @@ _LEVELS = {
     "epoch": Text("epoch"),
     "batch": Text("batch"),
     "pass": Text("pass"),
+    "sequence": Text("sequence"),
     "step": Text("step"),
     "block": Text("block"),
     "operation": Text("operation"),
@@ -129,6 +130,8 @@ def place_in_words(scene: Scene) -> str:
         parts.append(look.say(Text("batch {number}/{count}", number=spot.batch + 1, count=tree.num_batches)))
     if spot.phase not in (None, "forward") or (spot.t is None and spot.key is None and len(tree.phases) > 1):
         parts += [look.say(_PASSES[spot.phase])] if spot.phase is not None else []
+    sequence = tree.sequence(spot) if tree.has_several("sequence") and spot.phase != "update" else None
+    parts += [] if sequence is None else [sequence]
     if spot.t is not None and spot.phase != "update":
         steps = scene.num_steps
         parts.append(look.say(Text("step {number}/{count}", number=spot.t + 1, count=steps)))

@@ -20,7 +20,8 @@ _KEY = 7  # cells of the key's column
 _NAME = 18
 
 _ABOUT = Text(
-    "A run is a tree: epoch, batch, pass (forward, backward, update), step, block, operation, element, term; "
+    "A run is a tree: epoch, batch, pass (forward, backward, update), sequence, step, block, operation, element, "
+    "term; "
     "levels with one member are passed over. The cursor is a place in it; all up to there is computed and "
     "shown, nothing after it. Four keys do everything: → and ← go to the next place and back at this zoom, ↓ "
     "goes into it and ↑ out of it."

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
     from rnnstep.network.blocks import Direction
     from rnnstep.reference import Checked
-    from rnnstep.scenario.model import Scenario
+    from rnnstep.scenario.model import FedSequence, Scenario
     from rnnstep.session.run import SessionRun
 
 
@@ -140,9 +140,19 @@ class Scene:
         return Spot(spot.batch, key, t, operation, phase="forward", epoch=spot.epoch)
 
     @property
+    def sequence(self) -> str:
+        """The sequence whose steps the block runs along; of an update, which is of none, the one that has the targets."""
+        return self.scenario.scored_sequence if self.spot.phase == "update" else self.block.sequence
+
+    @property
+    def fed(self) -> FedSequence:
+        """What is fed along it."""
+        return self.done.batch.sequences[self.sequence]
+
+    @property
     def num_steps(self) -> int:
-        """How many steps the sequence has that the block runs along."""
-        return self.run.tree.num_steps(self.batch, self.block.sequence)
+        """How many steps it has."""
+        return self.run.tree.num_steps(self.batch, self.sequence)
 
     @property
     def t(self) -> int:
@@ -249,9 +259,10 @@ class Scene:
         return tuple(int(size) for size in self.block.program.shapes[name]) or (1,)
 
     @cached_property
-    def batch_prefix(self) -> str:
-        """What stands before a step in the forward pass: `2:` where there are several batches."""
-        return write_prefix(self.run.tree, replace(self.spot, phase="forward"))
+    def step_prefix(self) -> str:
+        """What stands before a step in the forward pass: `2:target:` where there are several batches and sequences."""
+        at = replace(self.spot, phase="forward", key=None, sequence=self.sequence)
+        return write_prefix(self.run.tree, at)
 
     def place(self, operation: str) -> str:
         """An operation of the block at this step as a place is written."""

@@ -77,13 +77,13 @@ def timeline(scene: Scene, cells: int, height: int) -> RowBlock:
     ts = columns.ts
     most = columns.size - 1 if columns.size > _WIDEST else _WIDEST
     rows: RowBlock = [
-        _row(scene, scene.look.say(Text("step")), columns, _numbers(scene), "dim"),
+        _row(scene, _steps_name(scene), columns, _numbers(scene), "dim"),
         _row(scene, "x_t", columns, lambda t: (shown_input(scene, t, most), "bold"), "label"),
     ]
     if len(ts) < steps:  # people count steps from 1
         seen = scene.look.alphabet.spell(f" {ts.start + 1}–{ts.stop}/{steps}")
         rows[0] = (*rows[0], Span(seen, "dim"))
-    states: RowBlock = [_blocks_row(scene, key, columns) for key in scene.done.runs]
+    states: RowBlock = [_blocks_row(scene, key, columns) for key in _stepped(scene)]
     spoken: RowBlock = [
         _row(scene, scene.look.say(title), columns, cell, "label") for title, cell in _seen_rows(scene, ts)
     ]
@@ -101,7 +101,18 @@ def timeline(scene: Scene, cells: int, height: int) -> RowBlock:
 def base_height(scene: Scene, cells: int) -> int:
     """The rows of the timeline without values: steps, input, each layer, what is said, wanted and lost as far as it is seen."""
     ts = _columns(scene, cells, [_value_at(scene)] if _has_values(scene) else []).ts
-    return 2 + len(scene.done.runs) + len(_seen_rows(scene, ts))
+    return 2 + len(_stepped(scene)) + len(_seen_rows(scene, ts))
+
+
+def _stepped(scene: Scene) -> list[str]:
+    """The blocks with states whose steps these are."""
+    return [key for key, run in scene.done.runs.items() if run.block.sequence == scene.sequence]
+
+
+def _steps_name(scene: Scene) -> str:
+    """What the steps are called: of several sequences by the one whose they are."""
+    has_several = scene.run.tree.has_several("sequence")
+    return scene.sequence if has_several else scene.look.say(Text("step"))
 
 
 def _seen_rows(scene: Scene, ts: range) -> list[tuple[Text, CellText]]:
@@ -120,6 +131,8 @@ def _plain_rows(scene: Scene) -> list[tuple[Text, CellText]]:
     """What the network says, what was wanted, and the losses, as far as there are any."""
     last = scene.num_steps - 1
     found: list[tuple[Text, CellText]] = []
+    if scene.scenario.scored_sequence != scene.sequence:
+        return found
     if predicted(scene, last, is_seen=True):
         found.append((Text("says"), lambda t: (predicted(scene, t), "says")))
     if wanted(scene, 0):
@@ -135,13 +148,13 @@ def _columns(scene: Scene, cells: int, told: Sequence[str]) -> _Columns:
     steps = scene.num_steps
     longest = [f" {name}[{size_of(scene.block, name) - 1}] " for name in told]
     if len(scene.scenario.recurrents) > 1:
-        longest += [f" {_block_name(scene, key)} " for key in scene.done.runs]
+        longest += [f" {_block_name(scene, key)} " for key in _stepped(scene)]
     widths = [min(_LONGEST_LABEL, width(scene.look.alphabet.spell(text))) for text in longest]
     label = max([_LABEL, *widths])
     room = cells - label - 2
     share = room // max(1, steps)
     most = min(_WIDEST_OF_ALL, max(_WIDEST, share - 1))
-    size = _step_width(scene.run, scene.batch, scene.block.sequence, scene.row, scene.look.alphabet, most)
+    size = _step_width(scene.run, scene.batch, scene.sequence, scene.row, scene.look.alphabet, most)
     if scene.scenario.has_loss:  # a loss is to have its decimals
         size = max(size, min(_OF_A_LOSS, share))
     if told:
@@ -252,7 +265,7 @@ def table(scene: Scene, cells: int, height: int) -> RowBlock:
         return []
     names = _told_in_table(scene)
     columns = _columns(scene, cells, names)
-    rows = [_row(scene, scene.look.say(Text("step")), columns, _numbers(scene), "dim")]
+    rows = [_row(scene, _steps_name(scene), columns, _numbers(scene), "dim")]
     for name in names:
         room = height - len(rows)
         if room < min(size_of(scene.block, name), _MOST_ELEMENTS):
@@ -271,7 +284,7 @@ def _told_in_table(scene: Scene) -> list[str]:
 
 def _around(scene: Scene, states: RowBlock, room: int) -> RowBlock:
     """The rows of the blocks around the cursor's."""
-    keys = list(scene.done.runs)
+    keys = _stepped(scene)
     here = keys.index(scene.block.key) if scene.block.key in keys else 0
     seen = window(len(states), room, here)
     return states[seen.start : seen.stop]
@@ -287,7 +300,8 @@ def _step_width(run: SessionRun, batch: int, sequence: str, row: int, alphabet: 
 
 
 def _numbers(scene: Scene) -> CellText:
-    is_inside = scene.level not in ("start", "epoch", "batch", "pass") and scene.spot.phase != "update"
+    wider = ("start", "epoch", "batch", "pass", "sequence")
+    is_inside = scene.level not in wider and scene.spot.phase != "update"
     strange = scene.finding
     is_here = strange is not None and (strange.epoch, strange.batch) == (scene.run.epoch.index, scene.batch)
     marked = strange.t if strange is not None and is_here and strange.phase != "update" else None
@@ -306,7 +320,7 @@ def _row(scene: Scene, label: str, columns: _Columns, cell: CellText, style: str
     for t in columns.ts:
         text, own = cell(t)
         text = text if t == columns.ts[-1] else cut(text, size - 1)  # there is nothing behind the last one
-        spans.append(Span(text, own, f"go {scene.batch_prefix}{t + 1}"))
+        spans.append(Span(text, own, f"go {scene.step_prefix}{t + 1}"))
         spans.append(Span(" " * (size - width(text))))
     return tuple(span for span in spans if span.text)
 
@@ -358,8 +372,14 @@ def _blocks_row(scene: Scene, key: str, columns: _Columns) -> Row:
     phase: Phase = "backward" if is_back else "forward"
     name = f"∂{name}" if is_back else name
     spans = [Span(f" {alphabet.spell(name):<{columns.label - 1}}", "label")]
-    stops = {one.step for one in scene.session.breakpoints if one.step is not None and one.phase == phase}
-    is_inside = scene.level not in ("start", "epoch", "batch", "pass") and scene.spot.phase == phase
+    stops = {
+        one.step
+        for one in scene.session.breakpoints
+        if one.step is not None and one.phase == phase and one.sequence in (None, scene.sequence)
+    }
+    is_inside = (
+        scene.level not in ("start", "epoch", "batch", "pass", "sequence") and scene.spot.phase == phase
+    )
     prefix = write_prefix(scene.run.tree, replace(scene.spot, phase=phase))
     for t in columns.ts:
         spot = replace(scene.forward_at(key, t), phase=phase)
@@ -392,10 +412,9 @@ def is_at(finding: NotFinite, spot: Spot) -> bool:
 
 def shown_input(scene: Scene, t: int, most: int) -> str:
     """What goes in at a step: a letter, an index, or the numbers (as many as there is room for)."""
-    sequence = scene.block.sequence
-    if t >= scene.done.batch.sequences[sequence].true_lengths[scene.row]:
+    if t >= scene.fed.true_lengths[scene.row]:
         return scene.look.say(Text("pad"))
-    return _shown_input(scene.run, scene.batch, sequence, scene.row, t, scene.look.alphabet, most)
+    return _shown_input(scene.run, scene.batch, scene.sequence, scene.row, t, scene.look.alphabet, most)
 
 
 @by_run(4096)
@@ -423,7 +442,7 @@ def _cut_vector(text: str, most: int, alphabet: Alphabet) -> str:
 
 def letter_of_input(scene: Scene, t: int) -> str:
     """The letter that goes in at a step, in quotes; "" where there is none."""
-    indices = scene.done.batch.sequences[scene.block.sequence].indices
+    indices = scene.fed.indices
     if indices is None or scene.scenario.vocabulary is None:
         return ""
     return _letter(scene.scenario.vocabulary, int(indices[t, scene.row]))

@@ -29,6 +29,10 @@ LEVELS = {
         "A pass over a batch: forward computes the values, backward the gradients (loss.backward()), update the new"
         " weights (optimizer.step())."
     ),
+    "sequence": Text(
+        "A sequence: steps of its own, walked to their end before the next sequence begins; an encoder walks the source,"
+        " a decoder the target."
+    ),
     "step": Text(
         "A step: one x_t goes up through all blocks, and with h_(t−1) gives h_t; torch's nn.RNN walks the steps by"
         " itself, an nn.RNNCell one a call."

@@ -96,7 +96,7 @@ def _is_output(scene: Scene, name: str) -> bool:
 
 def over(scene: Scene, cells: int) -> RowBlock:
     """Say that the row of the batch takes no part in this step any more."""
-    length = scene.done.batch.sequences[scene.block.sequence].true_lengths[scene.row]
+    length = scene.fed.true_lengths[scene.row]
     text = Text("row {row} of the batch is over: its length is {length}", row=scene.row, length=length)
     return [fit((Span(scene.look.say(text), "dim"),), cells)]
 
@@ -106,7 +106,7 @@ def flow(scene: Scene, cells: int, height: int) -> RowBlock:
     items: list[Item] = []
     for block in scene.blocks:
         spot = scene.at(block.key, scene.t)
-        if scene.run.tree.path_to(spot) is None:
+        if block.sequence != scene.sequence or scene.run.tree.path_to(spot) is None:
             continue
         there = scene.seen_from(spot)
         for number, name in enumerate(_sent_on(there)):

@@ -95,6 +95,8 @@ def test_backspace_goes_on_to_the_very_start_and_then_refuses():
 @pytest.mark.parametrize("level", BY_TIME)
 def test_right_visits_each_place_of_a_zoom_once_in_order_and_left_mirrors(name, level):
     run = run_of(name)
+    if level not in run.tree.levels:  # of one sequence it is none
+        return
     expected = in_order(name, level)
     session = replace(Session.open(run), position=Position((), run.tree.level(level)))
     visited = []

@@ -145,7 +145,7 @@ def test_all_levels_are_told():
         told |= {level for level, words in LEVELS.items() if " ".join(words.into("en").split())[:60] in text}
     session = Session.open(run_of("windows")).go("2:")
     assert LEVELS["batch"].into("en")[:60] in plain(here(session, Look(), 200))
-    assert told | {"batch"} == set(LEVELS)
+    assert told | {"batch", "sequence"} == set(LEVELS)
 
 
 @pytest.mark.parametrize(

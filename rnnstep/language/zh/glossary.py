@@ -20,6 +20,10 @@ TABLE = {
     " weights (optimizer.step()).": (
         "一批里的一趟：前向算出各个值，反向算出梯度（loss.backward()），更新算出新的权重（optimizer.step()）。"
     ),
+    "A sequence: steps of its own, walked to their end before the next sequence begins; an encoder walks the source,"
+    " a decoder the target.": (
+        "一个序列：有自己的时间步，走完之后才开始下一个序列；编码器走源序列，解码器走目标序列。"
+    ),
     "A step: one x_t goes up through all blocks, and with h_(t−1) gives h_t; torch's nn.RNN walks the steps by"
     " itself, an nn.RNNCell one a call.": (
         "一步：一个 x_t 自下而上经过各计算块，与 h_(t−1) 一起得到 h_t；torch 的 nn.RNN 自己走完各步，"

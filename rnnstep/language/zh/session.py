@@ -94,6 +94,7 @@ TABLE = {
     ),
     "{path} is there already: {advice}": "{path} 已存在：{advice}",
     "choose another name": "请换一个文件名",
+    "no sequence `{typed}` in `{text}`: there is {known}": "`{text}` 中没有 `{typed}` 这个序列：有 {known}",
     # running
     "parameters that only torch can give are missing: {names}": "缺少只有 torch 才能给出的参数：{names}",
     "there are edits: undo them (u) or save them first": "有未保存的修改：先撤销（u）或保存",

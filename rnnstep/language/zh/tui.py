@@ -131,6 +131,9 @@ TABLE = {
     "start, by whole passes: → goes through the forward one, ↓ goes back inside": (
         "开头，按整趟移动：→ 走完前向，↓ 回到里面"
     ),
+    "start, by whole sequences: → goes through the first one, ↓ goes back inside": (
+        "开头，按整个序列移动：→ 走完第一个，↓ 回到里面"
+    ),
     "start: → computes the first place, ↑ goes out again": "开头：→ 算出第一处，↑ 回到外层",
     # prompts
     "go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, hh that of this step; Tab completes": (
@@ -185,11 +188,11 @@ TABLE = {
     "scroll": "滚动",
     "close": "关闭",
     # the help page
-    "A run is a tree: epoch, batch, pass (forward, backward, update), step, block, operation, element, term; "
+    "A run is a tree: epoch, batch, pass (forward, backward, update), sequence, step, block, operation, element, term; "
     "levels with one member are passed over. The cursor is a place in it; all up to there is computed and "
     "shown, nothing after it. Four keys do everything: → and ← go to the next place and back at this zoom, ↓ "
     "goes into it and ↑ out of it.": (
-        "一次运行是一棵树：轮次、批、阶段（前向、反向、更新）、步、计算块、运算、元素、项；只有一个成员的层级会被跳过。光标停在其中一处：到此为止的一切都已算出并显示，"
+        "一次运行是一棵树：轮次、批、阶段（前向、反向、更新）、序列、步、计算块、运算、元素、项；只有一个成员的层级会被跳过。光标停在其中一处：到此为止的一切都已算出并显示，"
         "之后的都还没有。四个键就够了：→ 和 ← 在同一层级前后移动，↓ 进入，↑ 返回上层。"
     ),
     "On the screen": "屏幕上的记号",

@@ -6,6 +6,7 @@ TABLE = {
     # header: levels and places
     "batch": "批",
     "pass": "一趟",
+    "sequence": "序列",
     "forward": "前向",
     "backward": "反向",
     "update": "更新",
