@@ -40,7 +40,7 @@ def _in_terminal(title: str, column: int) -> list[str]:
     """Break a title where it does not fit beside its name."""
     from rnnstep.views.compose import wrap
 
-    return wrap(title, max(20, shutil.get_terminal_size().columns - column))
+    return wrap(title, max(18, shutil.get_terminal_size().columns - column))
 
 
 def _title(path: Path, language: str) -> str:

@@ -183,7 +183,7 @@ def _bias(table: Table) -> Bias:
     given = table.raw("bias") if table.has("bias") else True
     if given is True or given is False or given == "ih":
         return given
-    table.wrong("bias", Text('true, false, or "ih" for one bias, as most books have it'))
+    table.wrong("bias", Text('true or false, or "ih" for one bias, as most books have it'))
     return True
 
 

@@ -262,7 +262,7 @@ def test_a_second_bias_is_not_asked_for(line, words):
 
 @pytest.mark.parametrize("value", ['"hh"', "1", '"true"', "[true]"])
 def test_other_biases_are_no_word(value):
-    with pytest.raises(ScenarioError, match=r'`bias`: found .*, expected true, false, or "ih"'):
+    with pytest.raises(ScenarioError, match=r'`bias`: found .*, expected true or false, or "ih"'):
         read_text(BY_HAND.replace('bias = "ih"', f"bias = {value}"))
 
 

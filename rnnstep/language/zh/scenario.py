@@ -23,8 +23,8 @@ _VALUES = {
     "a whole number from {minimum} to {maximum}": "{minimum} 到 {maximum} 之间的整数",
     "{expected}: write {value}": "{expected}：请写成 {value}",
     "true or false": "true 或 false",
-    'true, false, or "ih" for one bias, as most books have it': (
-        'true、false 或 "ih"（只有一个偏置，和多数教材一样）'
+    'true or false, or "ih" for one bias, as most books have it': (
+        'true 或 false，或 "ih"（只有一个偏置，和多数教材一样）'
     ),
     "a string": "字符串",
     "a string that is not empty": "非空字符串",
