@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.block_backward import RecurrentBackward, StatelessBackward
+from rnnstep.engine.loops import reached_in_loop
 from rnnstep.engine.passes import Pass
 from rnnstep.equations.differentiate import ROWS, D
 from rnnstep.equations.operations import Array
@@ -77,6 +78,7 @@ class BackwardPass:
         self._equations_of = equations_of
         self._dtype = dtype
         self._of_blocks: dict[str, BlockBackward] = {}
+        self._in_loops: dict[str, Array] = {}  # of each block of a loop what reaches what it gave
         self._go()
         found: dict[str, Array] = {}
         for one in self._of_blocks.values():
@@ -127,6 +129,9 @@ class BackwardPass:
     def _go(self) -> None:
         """Go through the blocks, the last first: all that reads one has been gone through then."""
         for block in self._reached:
+            loop = self.done.graph.loop_of.get(block.key, ())
+            if loop and block.key == loop[-1]:
+                self._go_through(loop)
             above = self._from_outside(block)
             run = self.done.runs.get(block.key)
             if run is None:
@@ -136,11 +141,16 @@ class BackwardPass:
             else:
                 self._of_blocks[block.key] = RecurrentBackward(run, self._equations_of(block), above)
 
+    def _go_through(self, loop: Sequence[str]) -> None:
+        """Find what reaches each block of a loop; all others that read one have been gone through."""
+        outside = {key: self._from_outside(self.done.by_key[key]) for key in loop}
+        self._in_loops |= reached_in_loop(self.done, loop, self._equations_of, outside)
+
     def _from_outside(self, block: Block) -> list[Array]:
         """∂L/∂ of what a block gave as far as it comes from above, (T, B, n); and what is given at its other values."""
         given = self._equations_of(block).derived.given
         return [
-            self._above(block),
+            self._in_loops[block.key] if block.key in self._in_loops else self._above(block),
             *(self.given[block.key, name] for name in given if self.given is not None),
         ]
 
@@ -218,7 +228,11 @@ class BackwardPass:
         block = self.done.by_key[key]
         before = self.states(key, block.program.before(name))
         axis = self.done.axis(key)
-        return np.stack([before[axis.first_step(block.direction, row), row] for row in range(axis.num_rows)])
+        first = np.stack([before[axis.first_step(block.direction, row), row] for row in range(axis.num_rows)])
+        for part in self.done.graph.readers(key):  # of the step before the first one
+            if part.wire.when is When.BEFORE and part.wire.value == name and part.reader in self._of_blocks:
+                first = first + self._of_blocks[part.reader].gradient(part.name)[0, :, part.start : part.stop]
+        return first
 
     def of_block(self, key: str) -> BlockBackward:
         """The backward pass through a block."""

@@ -57,6 +57,8 @@ class _Builder:
 
     def _brought(self, source: ValueOf, extent: Extent) -> Wires:
         """The wires of what a module reads; what belongs to no step is the same at every step that reads it."""
+        if source.value == "h_prev":
+            return (self._fed_back(source.name),)
         if source.name not in self._made:
             return data("x")
         made = self._made[source.name]
@@ -70,6 +72,14 @@ class _Builder:
         if made[-1].extent is Extent.FINAL and extent is not Extent.FINAL:
             return (Wire(made[-1].key, made[-1].output, When.LAST),)
         return output_of(made[-1])
+
+    def _fed_back(self, name: str) -> Wire:
+        """The wire of what a module gave at the step before; in a loop it is not made yet."""
+        module = self._scenario.by_key[name]
+        if isinstance(module, Recurrent):
+            key = f"{module.before_places}L{module.num_layers - 1}"
+            return Wire(key, next(iter(module.cell.states)), When.BEFORE)
+        return Wire(module.key, module.gives or self._given_as(name, module), When.BEFORE)
 
     def _banks(self, name: str) -> Banks | None:
         """What a module reads whole; None of most."""

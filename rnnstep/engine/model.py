@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from rnnstep.engine.backward import BackwardPass, GivenGradients, blocks_reached, given_gradients
 from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.blocks import build
+from rnnstep.engine.loops import run_loop
 from rnnstep.engine.loss import LossBlocks, loss_blocks
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.recurrence import BlockRun
@@ -173,17 +175,27 @@ class Model:
         done = Pass(self.scenario, batch, blocks, graph, index, losses)
         done.masks = self.scenario.masks_of(batch)
         for block in self.blocks:
-            if block.program.states:
+            loop = graph.loop_of.get(block.key)
+            if loop is not None and block.key == loop[0]:
+                done.take_loop(*run_loop(done, loop, partial(self._begun, batch, is_by_steps=True)))
+            elif loop is None and block.program.states:
                 x = done.entering(block.key, next(iter(block.program.inputs)))
-                done.runs[block.key] = BlockRun(
-                    block,
-                    self._stacked(block, x.shape[1]),
-                    x,
-                    tuple([self.scenario.first_state(block, name, batch) for name in block.program.states]),
-                    batch.axis(block.sequence),
-                    is_kept=is_kept,
-                )
+                done.runs[block.key] = self._begun(batch, block, x, is_kept=is_kept)
         return done
+
+    def _begun(
+        self, batch: Batch, block: Block, x: Array, *, is_kept: bool = True, is_by_steps: bool = False
+    ) -> BlockRun:
+        """The run of a recurrent block on what enters it, (T, B, n)."""
+        return BlockRun(
+            block,
+            self._stacked(block, x.shape[1]),
+            x,
+            tuple([self.scenario.first_state(block, name, batch) for name in block.program.states]),
+            batch.axis(block.sequence),
+            is_kept=is_kept,
+            is_by_steps=is_by_steps,
+        )
 
     def blocks_of(self, index: int) -> tuple[Block, ...]:
         """The blocks of a batch's run, those of its loss included."""

@@ -68,15 +68,19 @@ class Pass:
 
     def entering(self, key: str, name: str) -> Array:
         """What enters a block over all steps, (T, B, n); of an index (T, B)."""
-        parts = [self._brought(part) for part in self.graph.entering(key, name)]
+        parts = [self.brought(part) for part in self.graph.entering(key, name)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
-    def _brought(self, part: Part) -> Array:
+    def brought(self, part: Part) -> Array:
+        """What a wire brings over all steps, (T, B, n); of what is the same at all of them (1, B, n)."""
         match part.wire.when:
             case When.DATA:
                 return self.data(part.reader, part.wire.value)
             case When.LAST:
                 return self.final(part.wire.block)[None]
+            case When.BEFORE:
+                key = part.wire.block
+                return self.axis(key).before(self.whole(key), self.first(key), self.by_key[key].direction)
             case When.ROW_END | When.END:
                 return self.axis(part.wire.block).brought(self.whole(part.wire.block), part.wire.when)[None]
         return self.whole(part.wire.block)
@@ -90,7 +94,7 @@ class Pass:
         steps, parts = int(program.banks[name][0]), self.graph.entering(key, name)
         if len(program.banks[name]) == 1:
             return self.batch.sequences[self.bank_sequence(key)].live_steps(steps).astype(self.scenario.dtype)
-        whole = np.concatenate([self._brought(part) for part in parts], axis=-1).swapaxes(0, 1)
+        whole = np.concatenate([self.brought(part) for part in parts], axis=-1).swapaxes(0, 1)
         bank = np.zeros((len(whole), steps, whole.shape[-1]), whole.dtype)
         bank[:, : whole.shape[1]] = whole
         return bank
@@ -120,6 +124,19 @@ class Pass:
         """What a block gives over all steps, (T, B, n); of a recurrent one zeros where a row is over."""
         output = self.by_key[key].output
         return self.runs[key].state(output) if key in self.runs else self.everything(key)[output]
+
+    def first(self, key: str) -> Array:
+        """What is read of the step before the first of what a block gives, (B, n): its first state, else zeros."""
+        block = self.by_key[key]
+        if block.output in block.program.states:
+            return self.scenario.first_state(block, block.output, self.batch)
+        size = int(block.program.shapes[block.output][0])
+        return np.zeros((self.batch.num_rows, size), self.scenario.dtype)
+
+    def take_loop(self, runs: Mapping[str, BlockRun], others: Mapping[str, dict[str, Array]]) -> None:
+        """Take what the blocks of a loop did: the runs of those with states, of the others what they read and gave."""
+        self.runs |= runs
+        self._wholes |= others
 
     def final(self, key: str) -> Array:
         """What a block gave where each row ended, (B, n); of joined directions each at its own end."""

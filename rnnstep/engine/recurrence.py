@@ -55,7 +55,9 @@ class BlockRun:
         axis: TimeAxis,
         *,
         is_kept: bool = True,
+        is_by_steps: bool = False,
     ) -> None:
+        """Run a block; `is_by_steps`: only make room for it, for `advance` to go from step to step."""
         self.block = block
         self.is_reversed = block.direction == "backward"
         self._prepared = prepared
@@ -70,7 +72,11 @@ class BlockRun:
         self._recent: tuple[int, tuple[Array, ...]] | None = None  # the segment computed anew last
         stretches = self._stretches()
         self._arrays = self._made(x.dtype) if self._rows is None and len(stretches) > 1 else ()
-        self._run(x, initial, stretches)
+        self._initial = initial if self._rows is None else tuple(state[self._rows.order] for state in initial)
+        if is_by_steps:
+            self._make_room(x, stretches)
+        else:
+            self._run(x, stretches)
 
     @property
     def num_steps(self) -> int:
@@ -172,15 +178,11 @@ class BlockRun:
 
     # ── running ──────────────────────────────────────────────────────────────────────
 
-    def _run(self, x: Array, initial: tuple[Array, ...], stretches: Sequence[tuple[int, int, int]]) -> None:
+    def _run(self, x: Array, stretches: Sequence[tuple[int, int, int]]) -> None:
         if self._rows is not None:
             x = x[:, self._rows.order]
-            initial = tuple(state[self._rows.order] for state in initial)
         for start, stop, rows in stretches:
-            if self.segments:
-                before = tuple(map(_resized, self._after(self.segments[-1]), initial, [rows] * len(initial)))
-            else:
-                before = tuple([state[:rows] for state in initial])
+            before = self._before(rows)
             piece = x[start:stop, :rows]
             piece = np.ascontiguousarray(self.turned(piece))
             kept = self._call(piece, before, self._part(start, stop))
@@ -189,6 +191,55 @@ class BlockRun:
                     array if index in self._state_arrays else array[:0] for index, array in enumerate(kept)
                 )
             self.segments.append(Segment(start, stop, rows, piece, before, kept))
+
+    def _before(self, rows: int) -> tuple[Array, ...]:
+        """The states before the next segment, (rows, n)."""
+        if not self.segments:
+            return tuple([state[:rows] for state in self._initial])
+        after = self._after(self.segments[-1])
+        return tuple(map(_resized, after, self._initial, [rows] * len(self._initial)))
+
+    def _make_room(self, x: Array, stretches: Sequence[tuple[int, int, int]]) -> None:
+        for start, stop, rows in stretches:
+            shape = (stop - start,) if self._mode == ONE_ROW else (stop - start, rows)
+            kept = tuple(np.empty((*shape, width), x.dtype) for width in self.block.compiled.widths)
+            self.segments.append(
+                Segment(start, stop, rows, np.empty((stop - start, rows, x.shape[-1]), x.dtype), (), kept)
+            )
+
+    def advance(self, t: int, x: Array) -> None:
+        """Compute step `t`, which follows on the one computed last, from what enters it, (B, n)."""
+        number, k = self.place(t)
+        segment = self.segments[number]
+        assert segment.kept is not None
+        if k == 0:
+            following, self.segments = self.segments, self.segments[:number]
+            segment.before = self._before(segment.rows)
+            self.segments = following
+        segment.x[k] = x if self._rows is None else x[self._rows.order[: segment.rows]]
+        before = segment.before if k == 0 else self._states_at(segment, k - 1)
+        self._call(segment.x[k : k + 1], before, tuple(array[k : k + 1] for array in segment.kept))
+
+    def state_at(self, t: int, name: str) -> Array:
+        """A state after step `t`, (B, n); zeros where a row is over."""
+        number, k = self.place(t)
+        segment = self.segments[number]
+        assert segment.kept is not None
+        index, a, b = self.block.compiled.columns[name]
+        value = self._rows_of(segment.kept[index])[k, :, a:b]
+        if self._rows is None:
+            return value
+        whole = np.zeros((self._shape[1], b - a), value.dtype)
+        whole[self._rows.order[: segment.rows]] = value
+        return whole
+
+    def _states_at(self, segment: Segment, k: int) -> tuple[Array, ...]:
+        """The states after a step of a segment, (rows, n)."""
+        assert segment.kept is not None
+        return tuple(
+            np.ascontiguousarray(self._rows_of(segment.kept[index])[k, :, a:b])
+            for index, a, b in self.block.compiled.state_columns
+        )
 
     @cached_property
     def _state_arrays(self) -> frozenset[int]:

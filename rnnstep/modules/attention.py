@@ -56,6 +56,7 @@ class Attention(NetworkModule):
     """
 
     torch = "Attention"
+    gives = "context"
     derived = ("query_size", "memory_size", "values_size", "has_values")
 
     score: ScoreName

@@ -188,10 +188,12 @@ class NetworkModule(ABC):
         torch: the name of torch's class.
         has_channels: whether torch's class takes a sequence as (N, C, L), its features as channels.
         derived: options that follow from the modules before, and are not written into a file.
+        gives: what the value that it gives is called, where it has a name of its own for it.
         key: what places, parameters and torch's programs call it: "linear"; "" of the recurrent module.
     """
 
     torch: ClassVar[str] = ""
+    gives: ClassVar[str] = ""
     derived: ClassVar[tuple[str, ...]] = ()
     has_channels: ClassVar[bool] = False
     key: str

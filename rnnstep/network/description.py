@@ -62,6 +62,7 @@ def in_order(wiring: Wiring) -> list[str]:
     """Give the modules' keys so that each stands behind those that it reads; else as they are given.
 
     Those that run along one sequence stay together as far as may be: a sequence comes to its end before the next begins.
+    Modules that read one another of the step before stand together.
 
     Raises:
         Circle: modules read one another without a step between.
@@ -69,14 +70,39 @@ def in_order(wiring: Wiring) -> list[str]:
     order: list[str] = []
     waiting = list(wiring)
     while waiting:
-        ready = [name for name in waiting if not _before(name, wiring) & set(waiting)]
-        if not ready:
-            raise Circle(_circle(waiting, wiring))
+        ready = [name for name in waiting if not _around(name, wiring) & set(waiting)]
         here = sequence_of(order[-1], wiring) if order else ""
-        following = next((name for name in ready if sequence_of(name, wiring) == here), ready[0])
-        order.append(following)
-        waiting.remove(following)
+        chosen = next((name for name in ready if sequence_of(name, wiring) == here), ready[0])
+        loop = [name for name in waiting if name in _loop(chosen, wiring)]
+        while loop:
+            following = next((name for name in loop if not _before(name, wiring) & set(loop)), None)
+            if following is None:
+                raise Circle(_circle(loop, wiring))
+            loop.remove(following)
+            waiting.remove(following)
+            order.append(following)
     return order
+
+
+def _reached(name: str, wiring: Wiring) -> set[str]:
+    """All modules that one stands on, of whatever step."""
+    found: set[str] = set()
+    new = {name}
+    while new:
+        new = {one.name for key in new for one in wiring[key].sources if one.name in wiring} - found
+        found |= new
+    return found
+
+
+def _loop(name: str, wiring: Wiring) -> set[str]:
+    """A module and those that it reads and that read it, by way of others or not."""
+    return {name} | {one for one in _reached(name, wiring) if name in _reached(one, wiring)}
+
+
+def _around(name: str, wiring: Wiring) -> set[str]:
+    """What has to be computed before a module and all of its loop."""
+    loop = _loop(name, wiring)
+    return {one.name for key in loop for one in wiring[key].sources if one.name in wiring} - loop
 
 
 class Circle(Exception):
@@ -95,7 +121,10 @@ def is_once(key: str, wiring: Wiring) -> bool:
     """Whether what a module gives belongs to no step: all that it reads is of final states."""
     if key not in wiring:  # a sequence has steps
         return False
-    return all(one.value in FINAL or is_once(one.name, wiring) for one in wiring[key].inputs)
+    return all(
+        one.value in FINAL or (one.value != "h_prev" and is_once(one.name, wiring))
+        for one in wiring[key].inputs
+    )
 
 
 def sequence_of(key: str, wiring: Wiring) -> str:

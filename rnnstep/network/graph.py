@@ -130,11 +130,35 @@ class Graph:
 
     @cached_property
     def _below(self) -> Mapping[str, frozenset[str]]:
+        read = {
+            block.key: {wire.block for wires in block.wires.values() for wire in wires if wire.block}
+            for block in self.blocks
+        }
         found: dict[str, frozenset[str]] = {"": frozenset()}
-        for block in self.blocks:
-            read = {wire.block for wires in block.wires.values() for wire in wires if wire.block}
-            found[block.key] = frozenset(read).union(*(found[one] for one in read))
+        for key in read:
+            seen: set[str] = set()
+            waiting = [key]
+            while waiting:  # a loop comes back to where it began
+                new = read[waiting.pop()] - seen
+                seen |= new
+                waiting += new
+            found[key] = frozenset(seen)
         return found
+
+    @cached_property
+    def loops(self) -> tuple[tuple[str, ...], ...]:
+        """The blocks that read one another of the step before, or themselves, in order of computation."""
+        found: dict[frozenset[str], tuple[str, ...]] = {}
+        for block in self.blocks:
+            keys = frozenset(one for one in self.below(block.key) if block.key in self.below(one))
+            if keys:
+                found[keys] = tuple(one.key for one in self.blocks if one.key in keys)
+        return tuple(found.values())
+
+    @cached_property
+    def loop_of(self) -> Mapping[str, tuple[str, ...]]:
+        """The loop of each block that is in one."""
+        return {key: loop for loop in self.loops for key in loop}
 
     def read_when(self, key: str) -> When:
         """When what a block gives is read: where one step of each row alone is, when that is, else `SAME`."""

@@ -11,6 +11,7 @@ from torch import nn
 
 from rnnstep.engine import Model
 from rnnstep.modules.attention import SCORES, Attention, ScoreName
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import Reads, ValueOf
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read_text
@@ -130,3 +131,142 @@ def test_values_and_gradients_are_those_of_torchs_functions(
     back = model.backward(done)
     for name, wanted in gradients.items():
         np.testing.assert_allclose(back.parameters[name], wanted, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+# ── a loop over several blocks ───────────────────────────────────────────────────────────────────
+
+LOOP = """
+[input]
+random = {shape = [%d, %d, 2], seed = 1}
+%s
+[[layers]]
+name = "below"
+module = "GRU"
+hidden_size = %d
+[[layers]]
+name = "decoder"
+module = "%s"
+hidden_size = 3
+[[layers]]
+module = "Linear"
+out_features = 3
+[weights]
+seed = 3
+[target]
+values = %s
+[loss]
+reduction = "sum"
+over_time = "together"
+[display]
+dtype = "float64"
+"""
+
+
+def decoder_with(score: ScoreName, lengths: str, module: str = "LSTMCell", rows: int = ROWS) -> Scenario:
+    """A GRU, and a decoder whose attention over it is asked by the decoder's own h of the step before."""
+    width = 3 if "dot" in score else 4
+    target = [[one[:3] for one in step[:rows]] for step in TARGET]
+    plain = read_text(LOOP % (STEPS, rows, lengths, width, module, target))
+    below, decoder, linear = plain.layers
+    assert isinstance(decoder, Recurrent)
+    attention = Attention(score, 3, width, width, 5 if score == "additive" else 0)
+    decoder = replace(decoder, input_size=width + width)
+    rng = np.random.default_rng(0)
+    own = {
+        one.name: rng.uniform(-1, 1, one.shape) for layer in (attention, decoder) for one in layer.parameters
+    }
+    first = {"decoder.h_0": rng.uniform(-1, 1, (1, rows, 3))}
+    wires = {
+        "below": Reads((ValueOf("input"),)),
+        "attention": Reads((ValueOf("decoder", "h_prev"),), banks=(ValueOf("below"),)),
+        "decoder": Reads((ValueOf("below"), ValueOf("attention"))),
+        "linear": Reads((ValueOf("decoder"),)),
+    }
+    return replace(
+        plain,
+        layers=(below, attention, decoder, linear),
+        wires=wires,
+        parameters={**plain.parameters, **own},
+        initial_state=first,
+    )
+
+
+def loop_by_hand(scenario: Scenario) -> tuple[dict[str, torch.Tensor], dict[str, np.ndarray]]:
+    """The same as a loop over torch's cell, as one writes it."""
+    leaves = {
+        name: torch.tensor(value, dtype=torch.float64, requires_grad=True)
+        for name, value in {**scenario.parameters, **scenario.initial_state}.items()
+    }
+    batch = scenario.batches[0]
+    lengths = torch.tensor(batch.lengths or (STEPS,) * batch.num_rows)
+    attention, decoder = scenario.by_key["attention"], scenario.by_key["decoder"]
+    assert isinstance(attention, Attention)
+    assert isinstance(decoder, Recurrent)
+    w = {name.removeprefix("attention."): value for name, value in leaves.items()}
+    below = {name.removeprefix("below."): v for name, v in leaves.items() if name.startswith("below.")}
+    packed = nn.utils.rnn.pack_padded_sequence(torch.tensor(batch.values), lengths, enforce_sorted=False)
+    output, _ = torch.func.functional_call(nn.GRU(2, attention.memory_size), below, (packed,))
+    m = nn.utils.rnn.pad_packed_sequence(output, total_length=STEPS)[0]
+    memory = m.transpose(0, 1)  # (B, S, n)
+    live = torch.arange(STEPS) < lengths[:, None]
+    cell = getattr(nn, decoder.module)(decoder.input_size, 3)
+    own = {name.removeprefix("decoder."): v for name, v in leaves.items() if name.startswith("decoder.")}
+    h = leaves["decoder.h_0"][0]
+    c = torch.zeros_like(h)
+    found: dict[str, list[torch.Tensor]] = {"weights": [], "context": [], "h": []}
+    for t in range(STEPS):
+        match attention.score:
+            case "dot" | "scaled_dot":
+                scores = torch.bmm(memory, h[..., None])[..., 0]
+                scores = scores / 3**0.5 if attention.score == "scaled_dot" else scores
+            case "general":
+                scores = torch.bmm(memory @ w["W_a"].T, h[..., None])[..., 0]
+            case "additive":
+                scores = torch.tanh((h @ w["W_a"].T)[:, None] + memory @ w["U_a"].T) @ w["v_a"]
+        weights = torch.softmax(scores.masked_fill(~live, -torch.inf), -1)
+        context = torch.bmm(weights[:, None], memory)[:, 0]
+        x = torch.cat((m[t], context), -1)
+        is_alive = (t < lengths)[:, None]
+        if decoder.module == "LSTMCell":
+            new_h, new_c = torch.func.functional_call(cell, own, (x, (h, c)))
+            c = torch.where(is_alive, new_c, c)
+        else:
+            new_h = torch.func.functional_call(cell, own, (x, h))
+        h = torch.where(is_alive, new_h, torch.zeros_like(h))
+        for name, value in (("weights", weights), ("context", context), ("h", h)):
+            found[name].append(value)
+    states = torch.stack(found["h"])
+    logits = states @ w["linear.weight"].T + w["linear.bias"]
+    loss = ((logits - torch.tensor(batch.target)) ** 2).sum()
+    loss.backward()
+    gradients = {name: value.grad.numpy() for name, value in leaves.items() if value.grad is not None}
+    return {**{name: torch.stack(each) for name, each in found.items()}, "loss": loss}, gradients
+
+
+@pytest.mark.parametrize("rows", [1, ROWS])
+@pytest.mark.parametrize("lengths", ["", "lengths = [4, 5, 2]"])
+@pytest.mark.parametrize("module", ["RNNCell", "GRUCell", "LSTMCell"])
+@pytest.mark.parametrize("score", SCORES)
+def test_a_decoder_that_asks_attention_is_a_loop_over_torchs_cell(
+    score: ScoreName, module: str, lengths: str, rows: int
+) -> None:
+    if rows == 1 and lengths:
+        lengths = "lengths = [4]"
+    scenario = decoder_with(score, lengths, module, rows)
+    expected, gradients = loop_by_hand(scenario)
+    model = Model(scenario)
+    done = model.run().passes[0]
+    for row, length in enumerate(scenario.batches[0].lengths or (STEPS,) * rows):
+        for key, name in (("attention", "weights"), ("attention", "context"), ("decoder.L0", "h")):
+            wanted = expected[name].detach().numpy()[:length, row]
+            found = done.whole(key) if name in ("h", "context") else done.everything(key)[name]
+            np.testing.assert_allclose(found[:length, row], wanted, rtol=1e-10, atol=1e-13, err_msg=name)
+    assert done.loss == pytest.approx(expected["loss"].item(), rel=1e-12)
+    back = model.backward(done)
+    assert back is not None
+    for name, wanted in gradients.items():
+        if name == "decoder.h_0":
+            found = back.first_state("decoder.L0", "h")[None]
+        else:
+            found = back.parameters[name]
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12, err_msg=name)
