@@ -148,21 +148,21 @@ class BackwardPass:
 
     def _from_outside(self, block: Block) -> list[Array]:
         """∂L/∂ of what a block gave as far as it comes from above, (T, B, n); and what is given at its other values."""
-        given = self._equations_of(block).derived.given
+        others = self._equations_of(block).derived.given
         return [
-            self._in_loops[block.key] if block.key in self._in_loops else self._above(block),
-            *(self.given[block.key, name] for name in given if self.given is not None),
+            self._in_loops[block.key] if block.key in self._in_loops else self._above(block, block.output),
+            *(self._above(block, name) for name in others),
         ]
 
-    def _above(self, block: Block) -> Array:
-        """∂L/∂ of what a block gave, (T, B, n), summed over all that read it, and what is given; of the loss itself one."""
-        readers = self.done.graph.readers(block.key)
+    def _above(self, block: Block, name: str) -> Array:
+        """∂L/∂ of a value of a block, (T, B, n), summed over all that read it, and what is given; of the loss itself one."""
+        readers = [part for part in self.done.graph.readers(block.key) if part.wire.value == name]
         parts = [self._sent_back(part) for part in readers if part.reader in self._of_blocks]
-        if self.given is not None and (block.key, block.output) in self.given:
-            parts.append(self.given[block.key, block.output])
+        if self.given is not None and (block.key, name) in self.given:
+            parts.append(self.given[block.key, name])
         if parts:
             return sum(parts[1:], start=parts[0])
-        size = int(block.program.shapes[block.output][0])
+        size = int(block.program.shapes[name][0])
         if block.extent is Extent.ONCE and self.given is None:
             return np.ones((1, 1, 1), self._dtype)
         steps = 1 if block.extent.is_single else self.done.axis(block.key).num_steps
@@ -171,43 +171,45 @@ class BackwardPass:
     def _sent_back(self, part: Part) -> Array:
         """What one reader sends back along its wire, (T, B, n)."""
         g = self._of_blocks[part.reader].gradient(part.name)
-        match part.wire.when:
-            case When.ALL if part.name in self.done.by_key[part.reader].program.banks:
-                whole = g.swapaxes(0, 1)[: self.done.axis(part.wire.block).num_steps]
-                return whole if g.shape[-1] == part.stop - part.start else whole[..., part.start : part.stop]
-            case When.ALL:
-                return g.reshape(*self.done.whole(part.wire.block).shape[:2], 1)
-            case When.LAST:
-                return self._onto_last_steps(part, g[0])
-            case When.ROW_END | When.END:
-                axis = self.done.axis(part.wire.block)
-                whole = np.zeros((axis.num_steps, axis.num_rows, part.stop - part.start), g.dtype)
-                axis.sent_back(g[0, :, part.start : part.stop], whole, part.wire.when, "forward")
-                return whole
-        return g if g.shape[-1] == part.stop - part.start else g[..., part.start : part.stop]
+        if part.wire.when is When.ALL and part.name in self.done.by_key[part.reader].program.banks:
+            g = g.swapaxes(0, 1)[: self.done.axis(part.wire.block).num_steps]
+        elif part.wire.when is When.ALL:
+            return g.reshape(*self.done.whole(part.wire.block).shape[:2], 1)
+        if g.shape[-1] != part.stop - part.start:
+            g = g[..., part.start : part.stop]
+        if not part.wire.when.is_once:
+            return g
+        # What is the same at every step is sent back from every step.
+        return self._onto_step(part, g[0] if len(g) == 1 else g.sum(axis=0))
 
-    def _onto_last_steps(self, part: Part, g: Array) -> Array:
-        """Put ∂L/∂ of final states, (B, n), where those states were computed, (T, B, n)."""
+    def _onto_step(self, part: Part, g: Array) -> Array:
+        """Put ∂L/∂ of what a wire brings once a row, (B, n), where that was computed, (T, B, n); else it is (1, B, n)."""
         axis = self.done.axis(part.wire.block)
+        if self.done.by_key[part.wire.block].extent.is_single:
+            return g[None]
         whole = np.zeros((axis.num_steps, axis.num_rows, part.stop - part.start), g.dtype)
+        if part.wire.when is not When.LAST:
+            axis.sent_back(g, whole, part.wire.when, "forward")
+            return whole
         for one in self.done.graph.origins(part.reader, part.name):
             if part.start <= one.start < part.stop:
                 onto = whole[..., one.start - part.start : one.stop - part.start]
                 direction = self.done.by_key[one.wire.block].direction
-                axis.sent_back(g[:, one.start : one.stop], onto, When.LAST, direction)
+                axis.sent_back(
+                    g[:, one.start - part.start : one.stop - part.start], onto, When.LAST, direction
+                )
         return whole
 
     def _known(self, block: Block) -> dict[str, Array]:
         """What the backward pass of a block without states reads of the forward pass, (T, B, n)."""
         known = dict(self.done.everything(block.key))
         if "index" in known:
-            known["index"] = self._indices(known["index"])
+            known["index"] = self._indices(block, known["index"])
         return known
 
-    def _indices(self, indices: Array) -> Array:
+    def _indices(self, block: Block, indices: Array) -> Array:
         """The rows that were looked up, (T, B); −1 where torch adds nothing to the row of `padding_idx`."""
-        table = self.scenario.lookup
-        skipped = None if table is None else table.padding_idx
+        skipped = self.scenario.lookup_of(block).padding_idx
         return np.asarray(indices if skipped is None else np.where(indices == skipped, -1, indices))
 
     # ── looking ──────────────────────────────────────────────────────────────────────

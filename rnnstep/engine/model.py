@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -220,7 +220,14 @@ class Model:
     def _equations(self, block: Block, index: int, given: Iterable[str] = ()) -> BackwardEquations:
         rows, is_summed = self._rows_and_sums(block, index)
         is_first = bool(block.program.states) and block.reads_data
-        return BackwardEquations(block, rows, is_summed=is_summed, is_read_below=not is_first, given=given)
+        read = [part.wire.value for part in self._graph.readers(block.key)]
+        others = [name for name in dict.fromkeys((*given, *read)) if name != block.output]
+        return BackwardEquations(block, rows, is_summed=is_summed, is_read_below=not is_first, given=others)
+
+    @cached_property
+    def _graph(self) -> Graph:
+        """The blocks without a loss and their wires."""
+        return Graph(self.blocks)
 
     def _rows_and_sums(self, block: Block, index: int) -> tuple[int, bool]:
         """How many rows go back through a block in a batch, and whether several steps are summed."""

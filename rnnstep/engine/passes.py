@@ -69,7 +69,15 @@ class Pass:
     def entering(self, key: str, name: str) -> Array:
         """What enters a block over all steps, (T, B, n); of an index (T, B)."""
         parts = [self.brought(part) for part in self.graph.entering(key, name)]
+        if not self.by_key[key].extent.is_single:
+            steps = self.axis(key).num_steps
+            parts = [self._at_every_step(part, steps) for part in parts]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+    @staticmethod
+    def _at_every_step(part: Array, steps: int) -> Array:
+        """What is there once, (1, B, n), at every step, (T, B, n)."""
+        return part if len(part) == steps else np.broadcast_to(part, (steps, *part.shape[1:]))
 
     def brought(self, part: Part) -> Array:
         """What a wire brings over all steps, (T, B, n); of what is the same at all of them (1, B, n)."""
@@ -77,7 +85,7 @@ class Pass:
             case When.DATA:
                 return self.data(part.reader, part.wire.value)
             case When.LAST:
-                return self.final(part.wire.block)[None]
+                return self.final(part.wire.block, part.wire.value)[None]
             case When.BEFORE:
                 key = part.wire.block
                 return self.axis(key).before(self.whole(key), self.first(key), self.by_key[key].direction)
@@ -138,15 +146,16 @@ class Pass:
         self.runs |= runs
         self._wholes |= others
 
-    def final(self, key: str) -> Array:
-        """What a block gave where each row ended, (B, n); of joined directions each at its own end."""
+    def final(self, key: str, value: str | None = None) -> Array:
+        """What a block gave where each row ended, or another of its states there, (B, n); of joined directions each at its own end."""
         block = self.by_key[key]
         if key in self.runs:
-            return self.runs[key].final(block.output)
+            return self.runs[key].final(value or block.output)
         if is_join(block):
             every = [part for name in block.program.inputs for part in self.graph.entering(key, name)]
             return np.concatenate([self.final(part.wire.block) for part in every], axis=-1)
-        return self.axis(key).final(self.whole(key), block.direction)
+        whole = self.whole(key)
+        return whole[0] if block.extent.is_single else self.axis(key).final(whole, block.direction)
 
     def everything(self, key: str) -> Mapping[str, Array]:
         """All that a block without states reads and gives, over all steps; rows that are over included."""

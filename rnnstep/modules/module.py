@@ -189,6 +189,7 @@ class NetworkModule(ABC):
         has_channels: whether torch's class takes a sequence as (N, C, L), its features as channels.
         derived: options that follow from the modules before, and are not written into a file.
         gives: what the value that it gives is called, where it has a name of its own for it.
+        joins: whether several inputs enter it side by side, as one; else each by itself.
         key: what places, parameters and torch's programs call it: "linear"; "" of the recurrent module.
     """
 
@@ -196,6 +197,7 @@ class NetworkModule(ABC):
     gives: ClassVar[str] = ""
     derived: ClassVar[tuple[str, ...]] = ()
     has_channels: ClassVar[bool] = False
+    joins: ClassVar[bool] = True
     key: str
 
     @property

@@ -106,6 +106,12 @@ class Recurrent(NetworkModule):
         """Size of the output at a step: the last layer's h of all directions."""
         return self.output_size * self.num_directions
 
+    @property
+    def final_sizes(self) -> dict[str, int]:
+        """How many numbers of each state are there where a row ended, of the last layer in all directions: "h_n", "c_n"."""
+        sizes = [size * self.num_directions for size in self.state_sizes.values()]
+        return dict(zip(("h_n", "c_n"), sizes, strict=False))
+
     def sizes_of(self, layer: int) -> dict[str, int]:
         """The numbers that the words of the equations' shapes stand for in a layer."""
         return self.cell.sizes(self.input_size_of(layer), self.hidden_size, self.proj_size)

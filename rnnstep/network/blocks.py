@@ -92,6 +92,16 @@ class Block:
         return all(wire.when is When.DATA for wires in self.wires.values() for wire in wires)
 
     @property
+    def given(self) -> tuple[str, ...]:
+        """The inputs that nothing goes back to, such as a mask."""
+        return tuple(name for name in self.program.inputs if name in self.constant)
+
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """The inputs that other blocks or the data bring: all but those that nothing goes back to, such as a mask."""
+        return tuple(name for name in self.program.inputs if name not in self.constant)
+
+    @property
     def output(self) -> str:
         """The value that goes on to the next block."""
         return next(iter(self.program.states), self.program.lines[-1].name)

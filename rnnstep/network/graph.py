@@ -18,8 +18,7 @@ class Part(NamedTuple):
         reader: the key of the block that reads.
         name: of its input.
         start: the first element.
-        stop: the one after the last; that of the whole where the wire brings data, or every step one after the other. Of a bank
-            those of each of its vectors.
+        stop: the one after the last. Of a bank those of each of its vectors.
         wire: where they come from.
     """
 
@@ -76,11 +75,15 @@ class Graph:
 
     def _parts(self, block: Block, name: str) -> Iterator[Part]:
         start = 0
-        size = self._size(block, name)
-        for wire in block.wires[name]:
-            stop = size
-            if wire.when is not When.DATA and (wire.when is not When.ALL or name in block.program.banks):
-                stop = start + self._size(self.by_key[wire.block], wire.value)
+        wires = block.wires[name]
+        is_whole = {When.DATA} if name in block.program.banks else {When.DATA, When.ALL}
+        sizes = [
+            None if wire.when in is_whole else self._size(self.by_key[wire.block], wire.value)
+            for wire in wires
+        ]
+        given = self._size(block, name) - sum(size for size in sizes if size is not None)
+        for wire, size in zip(wires, sizes, strict=True):  # what is left is given, the same each time
+            stop = start + (given // sizes.count(None) if size is None else size)
             yield Part(block.key, name, start, stop, wire)
             start = stop
 

@@ -81,6 +81,11 @@ class TimeAxis:
         given = (self.num_steps,) * self.num_rows if self.lengths is None else self.lengths
         return np.asarray(given, dtype=np.intp)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """T and B."""
+        return self.num_steps, self.num_rows
+
     # ── rows ─────────────────────────────────────────────────────────────────────────
 
     def length(self, row: int) -> int:
@@ -199,3 +204,9 @@ class TimeAxis:
     def sent_back(self, values: Array, whole: Array, when: When, direction: Direction) -> None:
         """Put what a wire sends back, (B, n), onto the steps in `whole`, (T, B, n), that it brought."""
         whole[self.steps_brought(when, direction), np.arange(self.num_rows)] = values
+
+    def at_final(self, values: NDArray[Any], direction: Direction) -> NDArray[Any]:
+        """What belongs to final states, (B, n), where those were computed, (T, B, n); zeros elsewhere."""
+        whole = np.zeros((self.num_steps, *values.shape), values.dtype)
+        self.sent_back(values, whole, When.LAST, direction)
+        return whole

@@ -1,4 +1,4 @@
-"""[[layers]], the long form of a network: a chain over one sequence, each module on what the one before gives.
+"""[[layers]], the long form of a network over one sequence: each module on what the one before gives, or on what it names.
 
 A chain that the short form can say is read as the tables of the short form, each where it stands in the file. Whatever
 else the long form can say is refused in a sentence.
@@ -8,22 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, fields
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from rnnstep.cells import MODULES
 from rnnstep.language import Text
 from rnnstep.modules import above_recurrent
+from rnnstep.modules.addition import Addition
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule, SizeMisfit, SizeMissing
+from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.description import INPUT, Reads, ValueOf, Wiring, in_a_chain, in_order
 from rnnstep.scenario.file.document import Document, KeyPath, Table, shown
 from rnnstep.scenario.keys import BESIDE, KEYS, MOST_LETTERS, NAME, RESERVED
+from rnnstep.scenario.wiring import KEYS as WIRES
+from rnnstep.scenario.wiring import LayerReads, as_wiring, check_wires, read_wires
 
 TABLE = "layers"
 RECURRENT = "recurrent"
 MODE = ("mode", "dropout_seed")
 """Keys above all tables that are of all modules of a chain."""
-_WIRING = ("input", "add", "h_0", "c_0", "carry", "steps")
+_NOT_YET = ("carry", "steps")
 """What the long form has beside torch's arguments, and cannot be read yet."""
 
 
@@ -36,7 +43,8 @@ class ChainLayer:
         kind: the table of the short form that it would be: "recurrent", "embedding", "linear", "layernorm" …
         name: what it is called.
         is_named: whether the file says so; else it is torch's name in lower case.
-        options: its keys but for `module` and `name`.
+        options: its keys but for `module`, `name`, and those that say what it reads.
+        reads: what it reads.
     """
 
     number: int
@@ -44,6 +52,7 @@ class ChainLayer:
     name: str
     is_named: bool
     options: Mapping[str, Any]
+    reads: LayerReads
 
     @property
     def place(self) -> KeyPath:
@@ -57,20 +66,61 @@ class Chain:
 
     Attributes:
         layers: in the file's order; those with a mistake that leaves unknown what they are are missing.
-        is_whole: whether none is missing.
+        is_whole: whether none is missing, and all can be computed in some order.
     """
 
     layers: tuple[ChainLayer, ...]
     is_whole: bool
 
-    def at(self, number: int) -> ChainLayer | None:
-        """The layer of a number; None where it is missing, or there is none."""
-        return next((layer for layer in self.layers if layer.number == number), None)
+    @cached_property
+    def by_name(self) -> Mapping[str, ChainLayer]:
+        """Each layer under its name."""
+        return {layer.name: layer for layer in self.layers}
+
+    @property
+    def wires(self) -> dict[str, LayerReads]:
+        """What each layer reads, by its name."""
+        return {layer.name: layer.reads for layer in self.layers}
+
+    @property
+    def in_order(self) -> list[ChainLayer]:
+        """The layers, each behind those that it reads; in the file's order where that is not known."""
+        if not self.is_whole:
+            return list(self.layers)
+        return [self.by_name[name] for name in in_order(as_wiring(self.wires)) if name in self.by_name]
+
+    def below(self, layer: ChainLayer) -> ChainLayer | None:
+        """The layer whose output is all that a layer reads; None where there is none such."""
+        alone = _alone(layer.reads.inputs)
+        return None if alone is None else self.by_name.get(alone.name)
+
+    def above(self, layer: ChainLayer) -> ChainLayer | None:
+        """The layer that alone reads a layer's output, and nothing else; None where there is none such."""
+        readers = [
+            one for one in self.layers if any(part.name == layer.name for part in one.reads.inputs or ())
+        ]
+        return readers[0] if len(readers) == 1 and _alone(readers[0].reads.inputs) else None
+
+    @cached_property
+    def _giving_scores(self) -> list[str]:
+        """The last layer, and those below it that give as many numbers as it does."""
+        names: list[str] = []
+        layer: ChainLayer | None = self.layers[-1]
+        while layer is not None and layer.name not in names:
+            names.append(layer.name)
+            if layer.kind == RECURRENT or "out_features" in _names_of_options(layer):
+                break
+            layer = self.below(layer)
+        return names
 
     def gives_scores(self, layer: ChainLayer) -> bool:
         """Whether as many numbers come out at the end as a layer gives: those behind it give as many as they read."""
-        behind = self.layers[self.layers.index(layer) + 1 :]
-        return not any(one.kind == RECURRENT or "out_features" in _names_of_options(one) for one in behind)
+        return layer.name in self._giving_scores
+
+    @property
+    def lookup(self) -> ChainLayer | None:
+        """The first layer that looks up what is given."""
+        return next((layer for layer in self.layers if layer.kind == Embedding.key), None)
 
     @property
     def recurrent(self) -> tuple[ChainLayer, ...]:
@@ -80,6 +130,11 @@ class Chain:
     @property
     def is_short(self) -> bool:
         """Whether the short form can say it: one recurrent module, an embedding before it and a linear layer behind it, or none."""
+        before = [INPUT, *(layer.name for layer in self.layers)]
+        if any(
+            one.reads != LayerReads((ValueOf(name),)) for one, name in zip(self.layers, before, strict=False)
+        ):
+            return False
         kinds = [layer.kind for layer in self.layers]
         first = int(kinds[:1] == [Embedding.key])
         can_be_said = kinds[first:] in ([RECURRENT], [RECURRENT, Linear.key])
@@ -101,9 +156,9 @@ def as_tables(document: Document) -> tuple[Document, Chain | None]:
             data[kind] = dict(layer.options)
         return _seen(document, data, {kind: layer.place for kind, layer in placed.items()}), None
     places = {layer.name: layer.place for layer in chain.layers}
-    if chain.layers and chain.layers[0].kind == Embedding.key:
-        data[Embedding.key] = dict(chain.layers[0].options)
-        places[Embedding.key] = chain.layers[0].place
+    if chain.lookup is not None:
+        data[Embedding.key] = dict(chain.lookup.options)
+        places[Embedding.key] = chain.lookup.place
     if chain.recurrent:
         data[RECURRENT] = _layout(chain)
         places[RECURRENT] = chain.recurrent[0].place
@@ -116,9 +171,15 @@ def _layout(chain: Chain) -> dict[str, Any]:
     found = {
         key: True for key in ("bidirectional", "batch_first") if any(one.get(key) is True for one in every)
     }
-    if chain.layers[0].kind == RECURRENT and "input_size" in every[0]:
-        found["input_size"] = every[0]["input_size"]
+    for layer in chain.recurrent:
+        if _alone(layer.reads.inputs) == ValueOf(INPUT) and "input_size" in layer.options:
+            found["input_size"] = layer.options["input_size"]
     return found
+
+
+def _alone(inputs: tuple[ValueOf, ...] | None) -> ValueOf | None:
+    """The one output that is all that is read; None where it is another value, or one of several."""
+    return inputs[0] if inputs is not None and len(inputs) == 1 and inputs[0].value == "output" else None
 
 
 def _seen(document: Document, data: dict[str, Any], places: Mapping[str, KeyPath]) -> Document:
@@ -286,19 +347,31 @@ def _chain(document: Document) -> Chain:
         return Chain((), is_whole=False)
     kinds = [_kind(document, number, layer) for number, layer in enumerate(layers)]
     names = _names(document, layers)
+    reads = read_wires(document, [(TABLE, number) for number in range(len(layers))], layers, names)
     found = [
-        ChainLayer(number, kind, name, "name" in layer, _own_options(kind, layer))
-        for number, (kind, name, layer) in enumerate(zip(kinds, names, layers, strict=True))
+        ChainLayer(number, kind, name, "name" in layer, _own_options(kind, layer), wires)
+        for number, (kind, name, layer, wires) in enumerate(zip(kinds, names, layers, reads, strict=True))
         if kind is not None
     ]
     _check_order(document, found, layers)
-    placed = tuple(one for one in found if not one.number or one.kind != Embedding.key)
-    return Chain(placed, is_whole=len(placed) == len(layers))
+    is_whole = len(found) == len(layers) == len(set(names)) and all(
+        one.reads.inputs is not None and _looks_up_indices(one) for one in found
+    )
+    if is_whole:
+        places = {one.name: one.place for one in found}
+        is_whole = check_wires(document, places, {one.name: one.reads for one in found})
+    placed = tuple(one for one in found if _looks_up_indices(one))
+    return Chain(placed, is_whole=is_whole)
+
+
+def _looks_up_indices(layer: ChainLayer) -> bool:
+    """Whether a layer that looks up reads what is given; of any other it is so."""
+    return layer.kind != Embedding.key or layer.reads.inputs in (None, (ValueOf(INPUT),))
 
 
 def _own_options(kind: str, layer: Mapping[str, Any]) -> dict[str, Any]:
     own = ("name",) if kind == RECURRENT else ("name", "module")
-    return {key: value for key, value in layer.items() if key not in (*own, *_wiring(kind, layer))}
+    return {key: value for key, value in layer.items() if key not in (*own, *WIRES, *_unread(kind, layer))}
 
 
 def _check_order(
@@ -307,11 +380,12 @@ def _check_order(
     """Note modules that stand where they cannot be read."""
     recurrent = [layer for layer in found if layer.kind == RECURRENT]
     for layer in found:
-        if layer.kind == Embedding.key and layer.number:
+        if not _looks_up_indices(layer):
             document.problem(
                 (*layer.place, "module"),
                 Text(
-                    "`module`: {module} as number {number}: it looks up what is given, and stands first",
+                    "`module`: {module} as number {number}: it looks up what is given, and stands first or has"
+                    ' `input = "input"`',
                     module=str(layers[layer.number]["module"]),
                     number=layer.number + 1,
                 ),
@@ -352,15 +426,19 @@ def _kind(document: Document, number: int, layer: Mapping[str, Any]) -> str | No
     module_name = table.choice("module", tuple(kinds))
     if module_name is None:
         return None
-    for key in _wiring(kinds[module_name], layer):
-        table.problem(key, Text("`{key}`: wires of [[layers]] cannot be read yet", key=key))
+    for key in _unread(kinds[module_name], layer):
+        if key == "from":
+            text = Text('`from`: in [[layers]] it is `input`, such as `input = "{name}.h_n"`', name="lstm")
+        else:
+            text = Text("`{key}` cannot be read yet", key=key)
+        table.problem(key, text)
     return kinds[module_name]
 
 
-def _wiring(kind: str, layer: Mapping[str, Any]) -> Iterable[str]:
-    """Give the keys of a layer that say what it reads."""
+def _unread(kind: str, layer: Mapping[str, Any]) -> Iterable[str]:
+    """Give the keys of a layer that cannot be read."""
     options = KEYS.get(kind, ())
-    own = [key for key in _WIRING if key in layer and key not in options]
+    own = [key for key in _NOT_YET if key in layer and key not in options]
     is_tied = kind != RECURRENT  # of which `bias = "ih"` is an option
     tied = [key for key in ("weight", "bias") if is_tied and isinstance(layer.get(key), str)]
     return (*own, *tied, *(["from"] if "from" in layer else []))
@@ -413,3 +491,92 @@ def _numbered(name: str, taken: set[str]) -> str:
         number += 1
         own = f"{name}{number}" if not RESERVED.fullmatch(f"{name}{number}") else f"{name}_{number}"
     return own
+
+
+# ── what the layers are made into ────────────────────────────────────────────────────────────────
+
+Modules = Mapping[str, NetworkModule | None]
+"""Modules by the names of their layers; None is one with a mistake in it."""
+
+
+def size_entering(document: Document, layer: ChainLayer, modules: Modules, given: int | None) -> int | None:
+    """Give how many numbers a layer reads at a step; None where that is not known.
+
+    Args:
+        document: as `as_tables` gave it.
+        layer: which.
+        modules: those that it reads, and others.
+        given: how many numbers each x_t of the input has; None where it has indices, or it is not known.
+    """
+    sizes = [_size(document, layer, "input", one, modules, given) for one in layer.reads.inputs or ()]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known and len(known) == len(sizes) else None
+
+
+def _size(
+    document: Document, layer: ChainLayer, key: str, one: ValueOf, modules: Modules, given: int | None
+) -> int | None:
+    """How many numbers one of the values that a layer reads has; notes a state that there is not."""
+    if one.name == INPUT:
+        return given
+    module = modules.get(one.name)
+    if module is None or one.value in ("output", "last"):
+        return None if module is None else module.size
+    sizes = module.final_sizes if isinstance(module, Recurrent) else {}
+    if one.value in sizes:
+        return sizes[one.value]
+    kind = module.module if isinstance(module, Recurrent) else module.torch
+    text = Text(
+        "`{key}`: {said}: {module} has no {value}", key=key, said=str(one), module=kind, value=one.value
+    )
+    document.problem((*layer.place, key), text)
+    return None
+
+
+def network(
+    document: Document, chain: Chain, modules: Modules, given: int | None
+) -> tuple[tuple[NetworkModule, ...], Recurrent, Wiring | None] | None:
+    """Give all modules in the file's order, the last recurrent one, and what each reads (None in a chain); None where one is missing."""
+    every = [modules.get(layer.name) for layer in chain.layers]
+    known = {layer.name: one for layer, one in zip(chain.layers, every, strict=True) if one is not None}
+    recurrent = next((one for one in reversed(every) if isinstance(one, Recurrent)), None)
+    if recurrent is None or not chain.is_whole or len(known) < len(every):
+        return None
+    found: list[NetworkModule] = []
+    for layer in chain.layers:
+        found.append(known[layer.name])
+        if layer.reads.adds:
+            _check_sum(document, layer, known, given)
+            found.append(Addition(known[layer.name].size, f"{layer.name}.add"))
+    keys = {name: module.key for name, module in known.items()}
+    wiring = as_wiring(chain.wires)
+
+    def by_key(one: ValueOf) -> ValueOf:
+        return ValueOf(keys.get(one.name, one.name), one.value)
+
+    wires = {
+        keys.get(name, name): Reads(
+            tuple(map(by_key, reads.inputs)), {state: by_key(one) for state, one in reads.states.items()}
+        )
+        for name, reads in wiring.items()
+    }
+    is_chain = wires == dict(in_a_chain({one.key: "output" for one in found}))
+    return tuple(found), recurrent, None if is_chain else MappingProxyType(wires)
+
+
+def _check_sum(
+    document: Document, layer: ChainLayer, modules: Mapping[str, NetworkModule], given: int | None
+) -> None:
+    """Note what cannot be added to what a layer gives, as its size is another."""
+    size = modules[layer.name].size
+    for one in layer.reads.adds:
+        found = _size(document, layer, "add", one, modules, given)
+        if found is not None and found != size:
+            text = Text(
+                "`add`: {other} gives {found} numbers, {name} gives {size}",
+                other=str(one),
+                found=found,
+                name=layer.name,
+                size=size,
+            )
+            document.problem((*layer.place, "add"), text)

@@ -305,6 +305,10 @@ class Scenario:
         """The recurrent module that a block with states is of."""
         return next(one for one in self.recurrents if one.key == block.module)
 
+    def lookup_of(self, block: Block) -> Embedding:
+        """The module that a block which looks up is of."""
+        return next(one for one in self.layers if isinstance(one, Embedding) and one.key == block.module)
+
     @property
     def cell(self) -> Cell:
         """The equations of one of its steps."""

@@ -15,6 +15,7 @@ from rnnstep.modules.batchnorm import BatchNorm1d
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.description import Wiring, is_once
 from rnnstep.scenario import chain, modules
 from rnnstep.scenario.cure import cured
 from rnnstep.scenario.data.initial_state import read_initial_states
@@ -151,6 +152,13 @@ class _Model:
 
     layers: tuple[NetworkModule, ...]
     recurrent: Recurrent  # the last
+    wires: Wiring | None = None  # what each reads; None in a chain
+
+    @property
+    def has_one_a_row(self) -> bool:
+        """Whether the last one gives something once a row."""
+        last = self.layers[-1]
+        return last.reads_once if self.wires is None else is_once(last.key, self.wires)
 
 
 @dataclass(frozen=True)
@@ -214,7 +222,7 @@ def _read_once(
             loss,
             [layer for layer in model.layers if isinstance(layer, Recurrent)],
             samples.batches,
-            reads_final_state=model.layers[-1].reads_once,
+            reads_final_state=model.has_one_a_row,
         )
     if document.problems:
         return None
@@ -226,6 +234,7 @@ def _read_once(
         title=title,
         summary=summary,
         layers=model.layers,
+        wires=model.wires,
         batches=numbers.batches,
         parameters=numbers.parameters,
         display=display,
@@ -273,16 +282,15 @@ def _read_chain(
     own = read_own_cells(document)
     mode = chain.read_mode(document, layers)
     outputs = _num_outputs(document, vocabulary, samples)
-    size = None if samples is None or document.root.has(BESIDE[0]) else samples.input_size
-    found: list[NetworkModule | None] = []
+    given = None if samples is None or document.root.has(BESIDE[0]) else samples.input_size
+    found: dict[str, NetworkModule | None] = {}
     module: NetworkModule | None
-    for layer in layers.layers:
-        below, above = layers.at(layer.number - 1), layers.at(layer.number + 1)
-        if layer.number and below is None:
-            size = None  # of what enters nothing is known
+    for layer in layers.in_order:
+        below, above = layers.below(layer), layers.above(layer)
+        size = chain.size_entering(document, layer, found, given)
         if layer.kind == chain.RECURRENT:
             table = chain.alone(document, layer, below)
-            module = _read_recurrent(table, own, size, found[-1] if below is not None else None)
+            module = _read_recurrent(table, own, size, None if below is None else found.get(below.name))
             if module is not None:
                 is_alone = len(layers.recurrent) == 1
                 key = layer.name if layer.is_named or not is_alone else ""
@@ -298,13 +306,11 @@ def _read_chain(
             if mode[0] == "train" and isinstance(module, BatchNorm1d):
                 text = Text("`module`: {module} in training mode cannot be read yet", module=module.torch)
                 document.problem((*layer.place, "module"), text)
-        found.append(None if module is None else module.in_mode(*mode))
-        size = None if module is None else module.size
-    every = tuple(module for module in found if module is not None)
-    recurrent = next((module for module in reversed(every) if isinstance(module, Recurrent)), None)
-    if recurrent is None or not layers.is_whole or len(every) < len(found):
+        found[layer.name] = None if module is None else module.in_mode(*mode)
+    network = chain.network(document, layers, found, given)
+    if network is None:
         return None
-    return _Model(every, recurrent)
+    return _Model(*network)
 
 
 def _read_recurrent(
@@ -398,7 +404,7 @@ def _with_targets(
     num_outputs: int,
     dtype: np.dtype[np.floating],
 ) -> tuple[Batch, ...]:
-    has_one_a_row = model.layers[-1].reads_once
+    has_one_a_row = model.has_one_a_row
     if samples.classes is not None:
         _check_classes(document, samples.classes, num_outputs, has_one_a_row=has_one_a_row)
         return samples.batches

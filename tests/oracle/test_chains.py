@@ -467,7 +467,7 @@ def problems(text):
         ('"LayerNorm"', '"LayerNorm"\nnormalized_shape = 5', "normalized_shape = 5", "found 5, expected 4"),
         ('"LayerNorm"', '"Dropout"\np = 1.5', "p = 1.5", "1.5"),
         ('"LayerNorm"', '"Embedding"', 'module = "Embedding"', "stands first"),
-        ('"LayerNorm"', '"LayerNorm"\ninput = "widen"', 'input = "widen"', "wires"),
+        ('"LayerNorm"', '"LayerNorm"\ninput = "widen"', "[[layers]]", "no layer reads relu"),
         ('"LayerNorm"', '"LayerNorm"\nout_features = 4', "out_features = 4", "out_features"),
         ('"Tanh"', '"Tanhh"', 'module = "Tanhh"', "Tanh"),
     ],

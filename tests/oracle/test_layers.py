@@ -155,9 +155,9 @@ def test_bounds_are_honest_and_narrow(dtype):
     assert compare(done, reference).agrees
     off = 1000 * np.finfo(dtype).eps
     for t, row, element in ((0, 1, 2), (1, 0, 0), (3, 0, 3)):
-        logits = reference.logits_by_row.copy()
+        logits = reference.gave["layernorm"].copy()
         logits[t, row, element] += off
-        comparison = compare(done, replace(reference, logits_by_row=logits))
+        comparison = compare(done, replace(reference, gave={"layernorm": logits}))
         found = {(one.key, one.name, one.t, one.row, one.element) for one in comparison.faults}
         assert ("layernorm", "logits", t, row, element) in found
 

@@ -99,8 +99,8 @@ def test_one_element_of_a_total_derivative(pair, key, name, t):
         ("x", "L1←", ("L1←", "∂x")),
         ("output", "L0", ("L0", "∂h_above")),
         ("entered", "L1", ("join0", "∂output")),
-        ("features", None, ("linear", "∂output")),
-        ("logits", None, ("loss", "∂logits")),
+        ("read", "linear", ("linear", "∂output")),
+        ("scores", None, ("loss", "∂logits")),
     ],
 )
 def test_one_element_of_what_goes_from_block_to_block(pair, site, key, found):
@@ -158,8 +158,8 @@ def test_another_loss(pair):
 
 def test_a_nan_on_one_side_only(pair):
     back, reference = pair
-    logits = altered(reference.gradients.logits, (0, 0, 0), np.nan)
-    changed = replace(reference, gradients=replace(reference.gradients, logits=logits))
+    scores = altered(reference.gradients.scores, (0, 0, 0), np.nan)
+    changed = replace(reference, gradients=replace(reference.gradients, scores=scores))
     assert any(fault.difference == np.inf for fault in compare_gradients(back, changed).faults)
 
 

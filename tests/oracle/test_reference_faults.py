@@ -84,7 +84,7 @@ def test_one_element_of_a_result_of_torchs_module(pair, name):
 
 def test_logits_beside_torchs_own_features(pair):
     done, reference = pair
-    changed = replace(reference, logits_by_row=altered(reference.logits_by_row, (1, 2, 0)))
+    changed = replace(reference, gave={"linear": altered(reference.gave["linear"], (1, 2, 0))})
     assert faults(compare(done, changed)) == {("one step", "linear", "logits")}
 
 

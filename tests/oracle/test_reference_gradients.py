@@ -61,8 +61,7 @@ def test_the_values_along_the_stepped_run_are_those_of_the_reference(make, case)
         np.testing.assert_allclose(found.values.x[key], reference.x[key], rtol=1e-13, atol=1e-15)
         for name, value in states.items():
             np.testing.assert_allclose(value, reference.states[key][name], rtol=1e-13, atol=1e-15)
-    logits = reference.features if reference.logits_by_row is None else reference.logits_by_row
-    np.testing.assert_allclose(found.values.logits, logits, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(found.values.scores, reference.scores, rtol=1e-13, atol=1e-15)
 
 
 # ── what is told of the numbers, and what they take ──────────────────────────────────────────

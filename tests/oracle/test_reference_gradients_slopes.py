@@ -176,7 +176,8 @@ def test_the_gradients_along_the_run_are_right(make, case):
     done = done_of(make, case)
     found = run_gradients(done)
     numbers, generator = Numbers(done), np.random.default_rng(1)
-    arrays = [("", name, getattr(found.gradients, name)) for name in ("features", "logits")]
+    arrays = [("", "logits", found.gradients.scores)]
+    arrays += [("", "features", read) for read in found.gradients.read.values()]
     for key in done.runs:
         arrays += [(key, "output", found.gradients.output[key]), (key, "x", found.gradients.x[key])]
         arrays += [(key, name, value) for name, value in found.states[key].items()]

@@ -57,6 +57,8 @@ TABLE = {
     "{key} is torch.nn.Embedding: a row of its table for each index.": (
         "{key} 是 torch.nn.Embedding：每个索引取表中的一行。"
     ),
+    "what the layer gives, and what is added to it": "该层给出的值，加上要加的值",
+    "{key} adds what several layers give, element by element.": "{key} 把几层给出的值逐元素相加。",
     "{key} is torch.nn.Dropout between two layers.": "{key} 是两层之间的 torch.nn.Dropout。",
     "{key} is torch.nn.Dropout, of each number alone.": "{key} 是 torch.nn.Dropout，逐个元素作用。",
     "{key} is torch.nn.Linear: weight @ what it reads, plus bias.": "{key} 是 torch.nn.Linear：weight @ 输入，再加 bias。",

@@ -125,15 +125,35 @@ _TABLES = {
     "[{table}] and [[layers]] exclude each other": "[{table}] 和 [[layers]] 只能有一个",
     "[[layers]] without a recurrent module cannot be read yet": "[[layers]] 中没有循环模块，目前还不能读",
     "`layers`: a [cure] with other layers cannot be read yet": "`layers`：[cure] 中另给各层，目前还不能读",
-    "`{key}`: wires of [[layers]] cannot be read yet": "`{key}`：[[layers]] 中的连线目前还不能读",
+    "`{key}` cannot be read yet": "`{key}` 目前还不能读",
+    "`{key}`: {said} cannot be read yet": "`{key}`：{said} 目前还不能读",
+    '`from`: in [[layers]] it is `input`, such as `input = "{name}.h_n"`': (
+        '`from`：在 [[layers]] 中写作 `input`，例如 `input = "{name}.h_n"`'
+    ),
+    "a name, or a list of names": "一个名称，或由名称组成的列表",
+    "a name; arrays stand in [initial_state]": "一个名称；数组写在 [initial_state] 中",
+    "`{key}`: no layer is called {name}; there are {known}": "`{key}`：没有名为 {name} 的层；有 {known}",
+    "`{key}`: no layer is called {name}; did you mean `{guess}`?": (
+        "`{key}`：没有名为 {name} 的层；是否想写 `{guess}`？"
+    ),
+    "`{key}`: found {said}, expected {values}": "`{key}`：找到 {said}，应为 {values}",
+    "`{key}`: {said}: {module} has no {value}": "`{key}`：{said}：{module} 没有 {value}",
+    "{name} reads itself at the same step: {path}; a value of the step before is NAME.h_prev": (
+        "{name} 在同一时间步读取自身：{path}；上一步的值写作 NAME.h_prev"
+    ),
+    "no layer reads {name}, and it is not the last one": "没有层读取 {name}，它也不是最后一层",
+    "no layer reads `input`": "没有层读取 `input`",
+    "`add`: {other} gives {found} numbers, {name} gives {size}": (
+        "`add`：{other} 给出 {found} 个数，{name} 给出 {size} 个"
+    ),
     "`batch_first`: {own} here and {first} of number {number}: all recurrent modules take one layout": (
         "`batch_first`：这里是 {own}，第 {number} 个是 {first}：所有循环模块的布局必须相同"
     ),
     "`{key}`: expected a table of one of {known}": "`{key}`：应为以下之一的表：{known}",
     "`{key}` is given twice: in [initial_state.{name}] too": "`{key}` 写了两次：[initial_state.{name}] 中也有",
     "one recurrent module, found {count}": "只有一个循环模块，现有 {count} 个",
-    "`module`: {module} as number {number}: it looks up what is given, and stands first": (
-        "`module`：{module} 放在第 {number} 个：它按索引查表，只能放在第一个"
+    '`module`: {module} as number {number}: it looks up what is given, and stands first or has `input = "input"`': (
+        '`module`：{module} 放在第 {number} 个：它按索引查表，要放在第一个，或写 `input = "input"`'
     ),
     "`name`: number {number} is called {name}, too": "`name`：第 {number} 层也叫 {name}",
     "`name`: places and tables use {name} themselves; choose another": (

@@ -33,7 +33,7 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.network.time import as_computed, opposite
 from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps, TorchSteps, one_step_back
-from rnnstep.reference.judge.block_bounds import Pairs, side_by_side
+from rnnstep.reference.judge.block_bounds import Pairs, inputs_of, side_by_side
 from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.findings import (
     ALLOWED,
@@ -295,6 +295,9 @@ class ShownGradients:
             return gradients.x[key]
         if name == self._above(block):
             return gradients.output[key]
+        ends, at_end = gradients.ends.get(key, {}), bare.removesuffix("_above")
+        if at_end in ends:
+            return self._done.axis(key).at_final(ends[at_end], block.direction)
         inner = self._reference.inner.get(key, {})
         program = self._back.by_key[key].program
         for before in block.program.befores:
@@ -329,9 +332,9 @@ class ShownGradients:
         bare, graph = name.removeprefix(D), self._done.graph
         match block.kind, bare:
             case "map", block.output:
-                return along.given_by(block.key)
-            case "map", _ if bare == next(iter(block.program.inputs)):
-                return along.read_by(block.key)
+                return along.gave[block.key]
+            case "map", _ if bare in block.brought:
+                return inputs_of(block, along.read[block.key])[bare]
             case "join", _ if bare in block.program.inputs:
                 (part,) = graph.entering(block.key, bare)
                 return along.output[part.wire.block]
@@ -351,7 +354,7 @@ class ShownGradients:
         assert run is not None
         along = self._reference.gradients if name.startswith(D) else self._reference.values
         if name.removeprefix(D) == next(iter(run.blocks.loss.program.inputs)):
-            return along.logits.reshape(run.outputs.shape)
+            return along.scores.reshape(run.outputs.shape)
         if name.startswith(D):
             return self._reference.loss_inner.get(name.removeprefix(D))
         return self._reference.loss_lines.get(name)

@@ -18,8 +18,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnstep.engine import Block
 from rnnstep.engine.backward import BackwardPass
@@ -28,6 +30,8 @@ from rnnstep.equations.differentiate import D
 from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Direction
+from rnnstep.network.description import in_order
+from rnnstep.network.graph import Part
 from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When
 from rnnstep.reference.judge.block_bounds import (
@@ -36,6 +40,7 @@ from rnnstep.reference.judge.block_bounds import (
     RecurrentBack,
     Steps,
     core_block,
+    inputs_of,
     plain_back,
 )
 from rnnstep.reference.judge.bounds import Error, Rounding
@@ -68,6 +73,7 @@ class JudgedBackward(ABC):
     def __init__(self, back: BackwardPass, tally: Tally) -> None:
         self.done = back.done
         self.sums: dict[str, Pairs] = {}
+        self._sent: dict[tuple[str, str], list[Pair]] = {}  # ∂L/∂ of a block's value, from each that read it
         self._back = back
         self._tally = tally
         self._reading = Rounding(self.done.scenario.dtype)
@@ -109,16 +115,60 @@ class JudgedBackward(ABC):
     # ── the way ──────────────────────────────────────────────────────────────────────
 
     def go(self) -> None:
-        """Go all the way."""
-        g = self._begun()
-        for module in reversed(self.done.scenario.behind_lookup):
+        """Go all the way: through each module, the last first, when all that read it have sent back."""
+        scenario = self.done.scenario
+        last = {block.module: block for block in self.done.blocks}  # gives what the module gives
+        top = last[scenario.layers[-1].key]
+        self._sent = {(top.key, top.output): [self._begun()]}
+        for key in reversed(in_order(scenario.wiring)):
+            module, block = scenario.by_key[key], last[key]
+            g = self._met_in_all(block)
             if isinstance(module, Recurrent):
-                g = self._through_module(module, g)
+                self._through_module(module, g)
+            elif block.kind == "lookup":
+                self._through_table(block, g)
             else:
-                g = self._through_plain(self.done.by_key[module.key], g)
-        table = self.done.lookup
-        if table is not None:
-            self._through_table(table, g)
+                self._through_plain(block, g)
+
+    def _met_in_all(self, block: Block) -> Pair:
+        """∂L/∂ of what a block gave, from all that read it."""
+        g = self._sum_sent(block, block.output)
+        if len(self._sent[block.key, block.output]) == 1 or block.kind not in ("map", "lookup"):
+            return g  # met already, or by each direction
+        return self.met(lambda along: along.gave[block.key], block.key, f"{D}{block.output}", g)
+
+    def _sum_sent(self, block: Block, name: str) -> Pair:
+        """∂L/∂ of one of a block's values as far as it comes from above, of all that read it; zeros where none does."""
+        parts = self._sent.get((block.key, name), [])
+        if not parts:
+            shape = (*self.done.axis(block.key).shape, int(block.program.shapes[name][0]))
+            return Given(np.zeros(shape, self.done.scenario.dtype))
+        if len(parts) == 1:
+            return parts[0]
+        return self._summed(np.stack([value for value, _ in parts]), np.stack([error for _, error in parts]))
+
+    def _summed(self, values: Array, errors: Error) -> Pair:
+        """The sum along the first axis, in any order."""
+        with np.errstate(all="ignore"):
+            largest = np.abs(values, dtype=np.float64).sum(axis=0)
+            rounding = len(values) * float(np.finfo(values.dtype).eps) / 2
+            return values.sum(axis=0), errors.sum(axis=0) + rounding * (largest + errors.sum(axis=0))
+
+    def _send_back(self, key: str, name: str, g: Pair) -> None:
+        """Let ∂L/∂ of what a block read, (T, B, n), or (1, B, n), go to the blocks that gave it."""
+        for part in self.done.graph.entering(key, name):
+            if part.wire.when is When.DATA:
+                continue
+            here = slice(part.start, part.stop)
+            value: Array = g[0][..., here]
+            error: Error = np.broadcast_to(g[1], g[0].shape)[..., here]
+            if part.wire.when.is_once:
+                if len(value) > 1:  # it was the same at every step
+                    summed = self._summed(value, error)
+                    value, error = summed[0][None], summed[1][None]
+                value = self._onto_step(part, value)
+                error = self._onto_step(part, error)
+            self._sent.setdefault((part.wire.block, part.wire.value), []).append((value, error))
 
     def _begun(self) -> Pair:
         """∂L/∂ of the scores: from the loss, or as it is given."""
@@ -128,42 +178,46 @@ class JudgedBackward(ABC):
         loss = self.loss()
         self.took(loss)
         score = f"{D}{next(iter(loss.blocks.loss.program.inputs))}"
-        return self.met(lambda along: along.logits, "loss", score, loss.back[score])
+        return self.met(lambda along: along.scores, "loss", score, loss.back[score])
 
-    def _through_plain(self, block: Block, g: Pair) -> Pair:
-        """Go through a block that acts on each step alone; give ∂L/∂ of what it read."""
-        name, *given = block.program.inputs
-        value, error = self.entering(block.key, name)
-        shape = (*g[0].shape[:2], value.shape[-1])
-        known = {name: (value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape))}
-        known |= {one: Given(self.done.entering(block.key, one)) for one in given}
+    def _through_plain(self, block: Block, g: Pair) -> None:
+        """Go through a block that acts on each step alone."""
+        known: Pairs = {one: Given(self.done.entering(block.key, one)) for one in block.given}
+        for name in block.brought:
+            value, error = self.entering(block.key, name)
+            shape = (*g[0].shape[:2], value.shape[-1])
+            known[name] = (value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape))
         lines, sums = plain_back(block, known, g)
         self.parameters(block.key, sums)
-        return self.met(lambda along: along.read_by(block.key), block.key, f"{D}{name}", lines[f"{D}{name}"])
+        for name in block.brought:
+            site = _input_of(block, name)
+            self._send_back(block.key, name, self.met(site, block.key, f"{D}{name}", lines[f"{D}{name}"]))
 
-    def _through_module(self, recurrent: Recurrent, g: Pair) -> Pair:
-        """Go through a recurrent module from ∂L/∂ of what is read of it."""
-        is_last = recurrent is self.done.scenario.recurrent
-        when = self.done.graph.read_when(self.done.last_of_recurrent.key)
-        if is_last and when.is_once:
-            g = self._onto_steps(g, when)
+    def _through_module(self, recurrent: Recurrent, g: Pair) -> None:
+        """Go through a recurrent module from ∂L/∂ of what it gave."""
         for layer in reversed(range(recurrent.num_layers)):
             above = recurrent.above(layer)
             if above is not None:
                 g = self._reading.apply("mul", (Given(self.done.masks[above.key]), g))
             g = self._through_layer(keys_of(self.done.blocks, recurrent, layer), g)
-        return g
+        first = keys_of(self.done.blocks, recurrent, 0)[0]
+        self._send_back(first, next(iter(self.done.by_key[first].program.inputs)), g)
 
-    def _onto_steps(self, g: Pair, when: When) -> Pair:
-        """Put ∂L/∂ of what is read of one step of each row, (1, B, D·n), onto that step, (T, B, D·n)."""
-        size, axis = self.done.scenario.recurrent.output_size, self.done.axis(self.done.last_of_recurrent.key)
-        found = []
-        for part in g:
-            whole = np.zeros((axis.num_steps, *part.shape[1:]), part.dtype)
-            axis.sent_back(part[0, :, :size], whole[..., :size], when, "forward")
-            axis.sent_back(part[0, :, size:], whole[..., size:], when, "backward")
-            found.append(whole)
-        return found[0], found[1]
+    def _onto_step(self, part: Part, g: NDArray[Any]) -> NDArray[Any]:
+        """Put ∂L/∂ of what a wire brings once a row, (1, B, n), where that was computed, (T, B, n)."""
+        axis, graph = self.done.axis(part.wire.block), self.done.graph
+        if self.done.by_key[part.wire.block].extent.is_single:
+            return g
+        whole = np.zeros((axis.num_steps, *g.shape[1:]), g.dtype)
+        if part.wire.when is not When.LAST:
+            axis.sent_back(g[0], whole, part.wire.when, "forward")
+            return whole
+        for one in graph.origins(part.reader, part.name):
+            if part.start <= one.start < part.stop:
+                here = slice(one.start - part.start, one.stop - part.start)
+                direction = self.done.by_key[one.wire.block].direction
+                axis.sent_back(g[0, :, here], whole[..., here], When.LAST, direction)
+        return whole
 
     def _through_layer(self, keys: list[str], g: Pair) -> Pair:
         """Go through the blocks of a layer from ∂L/∂ of their outputs, side by side; give that of what entered."""
@@ -172,7 +226,8 @@ class JudgedBackward(ABC):
         for key, value, error in zip(keys, *parts, strict=True):
             block = self.done.by_key[key]
             pair = self.met(_of("output", key), key, f"{D}{block.output}_above", (value, error))
-            steps = Steps(*self.read(key), pair, self.is_remade, self.completed.get(key, ()))
+            above = {block.output: pair} | self._read_at_ends(block)
+            steps = Steps(*self.read(key), above, self.is_remade, self.completed.get(key, ()))
             dtype = self.done.scenario.dtype
             living = self.done.axis(key).alive()
             back = RecurrentBack(block, steps, living, dtype, has_sums=self.has_sums)
@@ -182,6 +237,19 @@ class JudgedBackward(ABC):
             below = found if below is None else self._reading.apply("add", (below, found))
         assert below is not None
         return self.met(_of("entered", keys[0]), *self._above(keys[0]), below)
+
+    def _read_at_ends(self, block: Block) -> Pairs:
+        """∂L/∂ of the states beside the output that blocks above read where each row ended, as far as it comes from there."""
+        found: Pairs = {}
+        for name in block.program.states:
+            if name != block.output and (block.key, name) in self._sent:
+                g = self._sum_sent(block, name)
+                found[name] = self.met(self._ends_of(block, name), block.key, f"{D}{name}_above", g)
+        return found
+
+    def _ends_of(self, block: Block, name: str) -> Site:
+        axis = self.done.axis(block.key)
+        return lambda along: axis.at_final(along.ends[block.key][name], block.direction)
 
     def _through_recurrent(self, key: str, back: RecurrentBack) -> Pair:
         """Go back through a recurrent block, span by span; give ∂L/∂ of what entered it, (T, B, I)."""
@@ -201,22 +269,20 @@ class JudgedBackward(ABC):
         """The block that gave what enters a layer, by its first block, and the name of its gradient there."""
         reader = self.done.by_key[key]
         name = next(iter(reader.program.inputs))
-        (part,) = self.done.graph.entering(reader.key, name)
-        if part.wire.when is When.DATA:
+        part, *others = self.done.graph.entering(reader.key, name)
+        if part.wire.when is not When.SAME or others:
             return reader.key, f"{D}{name}"
         above = "_above" if self.done.by_key[part.wire.block].program.states else ""
         return part.wire.block, f"{D}{part.wire.value}{above}"
 
     def _through_table(self, table: Block, g: Pair) -> None:
-        _, sums = plain_back(table, {"index": Given(self._places())}, g)
+        _, sums = plain_back(table, {"index": Given(self._places(table))}, g)
         self.parameters(table.key, sums)
 
-    def _places(self) -> Array:
+    def _places(self, table: Block) -> Array:
         """The rows that were looked up, (T, B); −1 for those of `padding_idx`, which do not learn."""
-        block, table = self.done.lookup, self.done.scenario.lookup
-        assert block is not None
-        indices = self.done.data(block.key, "index")
-        skipped = None if table is None else table.padding_idx
+        indices = self.done.data(table.key, "index")
+        skipped = self.done.scenario.lookup_of(table).padding_idx
         return np.asarray(indices if skipped is None else np.where(indices == skipped, -1, indices))
 
     def start(self, key: str, whole: Array) -> int:
@@ -251,6 +317,11 @@ class JudgedBackward(ABC):
             self._tally.compare_parameter(kind, key, f"{D}{name}", one, other, error)
 
 
+def _input_of(block: Block, name: str) -> Site:
+    """One of the inputs of a module without states."""
+    return lambda along: inputs_of(block, along.read[block.key])[name]
+
+
 def _of(name: str, key: str) -> Site:
     """One block's, or one layer's."""
     return lambda along: np.asarray(getattr(along, name)[key])
@@ -275,7 +346,7 @@ class TorchSteps(JudgedBackward):
         """From torch's scores."""
         run = self.done.loss_run
         assert run is not None
-        return LossBounds(run.blocks, Given(self._values.logits.reshape(run.outputs.shape)))
+        return LossBounds(run.blocks, Given(self._values.scores.reshape(run.outputs.shape)))
 
     def took(self, loss: LossBounds) -> None:
         """Set it beside torch.nn's, and its lines beside the self-check's."""
@@ -286,9 +357,9 @@ class TorchSteps(JudgedBackward):
                 start = self.start("loss", theirs)
                 self._tally.compare(self.kind, "loss", f"{D}{name}", value, theirs, error, start)
 
-    def entering(self, key: str, name: str) -> Pair:  # noqa: ARG002 - it has one input beside what is given
+    def entering(self, key: str, name: str) -> Pair:
         """Torch's."""
-        return Given(self._values.read_by(key))
+        return Given(inputs_of(self.done.by_key[key], self._values.read[key])[name])
 
     def read(self, key: str) -> tuple[Pairs, Pairs]:
         """Torch's."""
@@ -299,6 +370,13 @@ class TorchSteps(JudgedBackward):
             before = self.done.axis(key).before(value, first, block.direction)
             entering[block.program.before(name)] = Given(before)
         return entering, {name: Given(value) for name, value in states.items()}
+
+    def above(self, block: Block) -> Pairs:
+        """Torch's ∂L/∂ of what a block's readers read of it, as far as it comes from them, by the value, (T, B, n)."""
+        ends = self._gradients.ends.get(block.key, {})
+        whole = {name: self._ends_of(block, name)(self._gradients) for name in ends}
+        whole[block.output] = self._gradients.output[block.key]
+        return {name: Given(value) for name, value in whole.items()}
 
     def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:
         """Set it beside autograd's, and go on from that."""
@@ -481,7 +559,7 @@ def one_step_back(back: BackwardPass, reference: ReferenceGradients, key: str, t
     steps = Steps(
         _part(entering, part),
         _part(after, part),
-        Given(reference.gradients.output[key][part]),
+        _part(way.above(block), part),
         way.is_remade,
         way.completed.get(key, ()),
     )

@@ -8,7 +8,7 @@ totals of the step before. The loss is read from given outputs, forward and back
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -34,9 +34,9 @@ from rnnstep.reference.run.stepping import varying
 Pairs = dict[str, Pair]
 
 
-def derived(block: Block) -> Backward:
-    """The vector-Jacobian products of a block's lines, for however many rows and steps."""
-    return backward(block.program, block.output, is_summed=False, constant=block.constant)
+def derived(block: Block, given: Iterable[str] = ()) -> Backward:
+    """The vector-Jacobian products of a block's lines, for however many rows and steps; `given` as of `backward`."""
+    return backward(block.program, block.output, is_summed=False, constant=block.constant, given=given)
 
 
 def core_block(block: Block, derivation: Backward) -> Block:
@@ -155,7 +155,7 @@ class Steps:
     Attributes:
         entering: what each step read: `x`, and the states before it, `h_prev`.
         after: the states after it.
-        above: ∂L/∂ of the output as far as it comes from above.
+        above: ∂L/∂ of the output, and of other values that blocks above read, as far as it comes from above; by the value.
         is_remade: whether some of what it is set beside comes from the states of a step computed anew, which may
             be off by what the equations say.
         completed: the states whose totals hold what the equations gave within the step.
@@ -163,7 +163,7 @@ class Steps:
 
     entering: Mapping[str, Pair]
     after: Mapping[str, Pair]
-    above: Pair
+    above: Mapping[str, Pair]
     is_remade: bool = False
     completed: tuple[str, ...] = ()
 
@@ -187,13 +187,14 @@ class RecurrentBack:
     ) -> None:
         self.block = block
         self._has_sums = has_sums
-        self.derivation: Backward = derived(block)
+        self.derivation: Backward = derived(block, steps.above)
         self._steps = steps
         self._living = living
         self._reading = Accumulating(dtype)
         self._parameters = given_parameters(block)
+        self._shape = steps.above[block.output][0].shape[:2]
         self._spans = list(self._cut())
-        count = int(steps.above[0].shape[0] * steps.above[0].shape[1] if living is None else living.sum())
+        count = int(np.prod(self._shape) if living is None else living.sum())
         self._gathering = Rounding(dtype) if len(self._spans) == 1 else Gathering(dtype, count)
         self.parameters: Pairs = {}
         """∂L/∂ of the equations' parameters, if they are wanted, when all spans have been gone through."""
@@ -202,7 +203,7 @@ class RecurrentBack:
 
     def _cut(self) -> Iterator[slice]:
         """Spans of steps in the order of the backward pass, none of which holds too many numbers."""
-        steps, rows = self._steps.above[0].shape[:2]
+        steps, rows = self._shape
         names = {**self.block.program.shapes, **self.derivation.core.shapes}
         numbers = sum(int((shape or (1,))[-1]) for shape in names.values())
         length = max(1, SPAN_BYTES // max(1, numbers * rows * 16))
@@ -216,7 +217,7 @@ class RecurrentBack:
     def entering(self, span: slice) -> Pairs:
         """What the lines read but for states and parameters, (steps, B, n)."""
         rows = LiveRows(self._living, span)
-        known = self._forward(rows) | {self.derivation.above: flat(rows, self._steps.above)}
+        known = self._forward(rows) | self._outside(rows)
         return {name: _back(rows, known[name]) for name in self.derivation.core.inputs}
 
     def through(self, totals: Mapping[str, Pair]) -> Iterator[tuple[slice, Pairs]]:
@@ -256,7 +257,7 @@ class RecurrentBack:
         return found
 
     def _zeros_like(self, part: Array) -> Array:
-        return np.zeros((*self._steps.above[0].shape[:2], part.shape[-1]), part.dtype)
+        return np.zeros((*self._shape, part.shape[-1]), part.dtype)
 
     def _next(self, part: NDArray[Any], edge: NDArray[Any] | None) -> NDArray[Any]:
         beyond = np.zeros_like(part[:1]) if edge is None else edge[None]
@@ -266,7 +267,7 @@ class RecurrentBack:
         """Go back from what each step reads of the step after, (T, B, n), `∂h_next`; give spans of steps as `through` does."""
         for span in self._spans:
             rows = LiveRows(self._living, span)
-            seen = self._forward(rows) | {self.derivation.above: flat(rows, self._steps.above)}
+            seen = self._forward(rows) | self._outside(rows)
             seen |= {name: flat(rows, pair) for name, pair in read.items()}
             seen |= evaluate_lines(self.derivation.core.lines, seen, self._reading)
             self._gather(seen)
@@ -278,7 +279,7 @@ class RecurrentBack:
     def _lines(self, rows: LiveRows, totals: Mapping[str, Pair]) -> tuple[Pairs, list[Line]]:
         """Every line that can be read without the step after; and those of the totals, which are given."""
         given = {f"{D}{name}": pair for name, pair in totals.items()}
-        seen = self._forward(rows) | {self.derivation.above: flat(rows, self._steps.above)}
+        seen = self._forward(rows) | self._outside(rows)
         awaited = []
         for line in self.derivation.core.lines:
             if line.name in given:
@@ -307,6 +308,11 @@ class RecurrentBack:
         if self._steps.is_remade:
             after = {name: (value, lines[name][1]) for name, (value, _) in after.items()}
         return {**self._parameters, **known, **lines, **after}
+
+    def _outside(self, rows: LiveRows) -> Pairs:
+        """What comes from above, (live rows of the steps, n), as the lines read it."""
+        names = {self.block.output: self.derivation.above, **self.derivation.given}
+        return {name: flat(rows, self._steps.above[value]) for value, name in names.items()}
 
     def _gather(self, seen: Pairs) -> None:
         if not self._has_sums:
@@ -438,6 +444,16 @@ class LossBounds:
         above = value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape)
         found = evaluate_lines(loss.core.lines, {**self.lines, loss.above: above}, self._reading)
         return {loss.above: above, **found}
+
+
+def inputs_of(block: Block, read: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Each input of a block by its name, out of all of them side by side, (…, n)."""
+    found, start = {}, 0
+    for name in block.brought:
+        stop = start + int(block.program.shapes[name][0])
+        found[name] = read[..., start:stop]
+        start = stop
+    return found
 
 
 def side_by_side(parts: Sequence[Part], by_key: Mapping[str, NDArray[Any]]) -> NDArray[Any]:

@@ -36,6 +36,7 @@ from rnnstep.reference.judge.block_bounds import (
     bounded,
     flat,
     given_parameters,
+    inputs_of,
     side_by_side,
     spans,
 )
@@ -199,16 +200,17 @@ class _Judging:
 
     def _judge_input(self) -> None:
         """What is given, or the rows that are looked up, bit for bit."""
-        first = self._scenario.behind_lookup[0]
-        if isinstance(first, Recurrent):
-            reader = keys_of(self._done.blocks, first)[0]
-            theirs = self._reference.x[reader]
-        else:
-            reader, theirs = first.key, self._reference.read[first.key]
-        name = next(iter(self._done.by_key[reader].program.inputs))
-        table = self._done.lookup
-        key, given = (reader, name) if table is None else (table.key, table.output)
-        self._tally.compare("input", key, given, self._done.entering(reader, name), theirs, np.zeros(()))
+        blocks = self._done.by_key
+        for key, whole in (*self._reference.x.items(), *self._reference.read.items()):
+            for name, theirs in inputs_of(blocks[key], whole).items():
+                for part in self._done.graph.entering(key, name):
+                    source = blocks.get(part.wire.block)
+                    if source is not None and source.kind != "lookup":
+                        continue
+                    here = slice(part.start, part.stop)
+                    pair = self._done.entering(key, name)[..., here], theirs[..., here]
+                    at = (key, name) if source is None else (source.key, source.output)
+                    self._tally.compare("input", *at, *pair, np.zeros(()))
 
     def _judge_one_step(self, key: str, run: BlockRun) -> None:
         """Our step from torch's states beside torch's step, and inner values beside the self-check."""
@@ -335,22 +337,20 @@ class _Judging:
 
     def _judge_plain(self) -> None:
         """Our modules without states on what torch's read beside torch's, then both along the run."""
-        for module in self._scenario.behind_lookup:
-            if not isinstance(module, Recurrent):
-                self._judge_module_alone(self._done.by_key[module.key])
+        for key in self._reference.read:
+            self._judge_module_alone(self._done.by_key[key])
 
     def _judge_module_alone(self, block: Block) -> None:
-        read, theirs = self._reference.read[block.key], self._reference.given_by(block.key)
-        assert theirs is not None
+        theirs = self._reference.gave[block.key]
         start = 0 if theirs.ndim == 3 else None
-        name, *given = block.program.inputs
-        known = {name: read} | {one: self._done.entering(block.key, one) for one in given}
+        known = inputs_of(block, self._reference.read[block.key])
+        known |= {one: self._done.entering(block.key, one) for one in block.given}
         flat = {one: value.reshape(-1, value.shape[-1]) for one, value in known.items()}
         ours = block.compiled.derive(block.output, {**block.parameters, **flat}).reshape(theirs.shape)
         exactly = {one: Given(value) for one, value in known.items()}
         error = bounded(block, exactly, self._reading)[block.output][1]
         self._tally.compare("one step", block.key, block.output, ours, theirs, error, start)
-        shown = self._reference.logits if block.key not in self._reference.gave else None
+        shown = self._reference.logits if block.key == self._scenario.layers[-1].key else None
         if shown is not None:  # as it is handed out
             theirs = from_torch_shape(self._scenario, shown) if start == 0 else shown.reshape(theirs.shape)
         value, run_error = self._errors.given(block.key)
@@ -364,7 +364,7 @@ class _Judging:
         run, reference = self._done.loss_run, self._reference
         if run is None or reference.loss is None:
             return
-        scores = reference.features if reference.logits_by_row is None else reference.logits_by_row
+        scores = reference.scores
         end = self._done.axis("total").end
         start = end if run.blocks.loss.extent.is_single else 0
         beside = LossBounds(run.blocks, Given(scores.reshape(run.outputs.shape)))
@@ -536,9 +536,9 @@ class Comparison(Judged):
             case "mask", block.output:
                 return self.reference.x[graph.readers(key)[0].reader]
             case "lookup" | "map", block.output:
-                return self.reference.given_by(key)
-            case "map", _ if name == next(iter(block.program.inputs)):
-                return self.reference.read[key]
+                return self.reference.gave[key]
+            case "map", _ if name in block.brought:
+                return inputs_of(block, self.reference.read[key])[name]
             case "loss", _:
                 return self._of_loss(name)
             case "total", "loss":
@@ -552,8 +552,7 @@ class Comparison(Judged):
         """A value of the block `loss`, (T, B, n); (1, B, n) of the final state."""
         if name != next(iter(self.done.by_key["loss"].program.inputs)):
             return self.reference.loss_lines.get(name)
-        logits = self.reference.logits_by_row
-        scores = self.reference.features if logits is None else logits
+        scores = self.reference.scores
         return scores[None] if scores.ndim == 2 else scores
 
     def _recurrent(self, key: str, name: str) -> Array | None:

@@ -303,16 +303,19 @@ class RunErrors:
     def read(self, key: str, name: str) -> Pair:
         """What enters a block, with its error; what is given has none."""
         parts = self.done.graph.entering(key, name)
-        errors = [self._brought(part) for part in parts]
+        value = self.done.entering(key, name)
+        errors = [
+            np.broadcast_to(one, (*value.shape[:2], *one.shape[2:])) for one in map(self._brought, parts)
+        ]
         error = errors[0] if len(errors) == 1 else np.concatenate(errors, axis=-1)
-        return self.done.entering(key, name), error
+        return value, error
 
     def _brought(self, part: Part) -> Error:
         match part.wire.when:
             case When.DATA:
-                return np.zeros(self.done.entering(part.reader, part.name).shape)
+                return np.zeros((1, 1, part.stop - part.start))
             case When.LAST:
-                return self._final(part.wire.block)[None]
+                return self._final(part.wire.block, part.wire.value)[None]
             case When.ROW_END | When.END:
                 axis = self.done.axis(part.wire.block)
                 return axis.brought(self._given(part.wire.block), part.wire.when)[None]
@@ -335,13 +338,14 @@ class RunErrors:
         with np.errstate(all="ignore"):
             return np.broadcast_to(bounded(block, known, self._reading)[block.output][1], whole.shape)
 
-    def _final(self, key: str) -> Error:
-        """The error of what a block gave where each row ended, (B, n)."""
+    def _final(self, key: str, value: str) -> Error:
+        """The error of what a block gave where each row ended, or of another of its states there, (B, n)."""
         block, graph = self.done.by_key[key], self.done.graph
         if is_join(block):
             parts = [part for name in block.program.inputs for part in graph.entering(key, name)]
-            return np.concatenate([self._final(part.wire.block) for part in parts], axis=-1)
-        return self.done.axis(key).final(self._given(key), block.direction)
+            return np.concatenate([self._final(part.wire.block, part.wire.value) for part in parts], axis=-1)
+        error = self._states(key)[value] if block.program.states else self._given(key)
+        return error[0] if block.extent.is_single else self.done.axis(key).final(error, block.direction)
 
     # ── at the end ───────────────────────────────────────────────────────────────────
 

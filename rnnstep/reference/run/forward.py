@@ -11,14 +11,15 @@ import numpy as np
 from rnnstep.engine import Pass
 from rnnstep.engine.shapes import as_torch_shows, from_torch_shape, state_as_torch_shows
 from rnnstep.equations.operations import Array
+from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reference.run.layout import (
     final_states,
     first_states,
     joined,
+    joined_ends,
     keys_of,
-    last_layer,
     living_rows,
     of_layer,
     states_by_block,
@@ -27,6 +28,7 @@ from rnnstep.reference.run.loss import loss_of, loss_values
 from rnnstep.reference.run.modules import (
     Module,
     Tensor,
+    added,
     array,
     called,
     layer_module,
@@ -34,6 +36,7 @@ from rnnstep.reference.run.modules import (
     tensor,
     whole_module,
 )
+from rnnstep.reference.run.resolver import Resolver
 from rnnstep.reference.run.stepping import MANY, cell_stepper, inner_values, module_stepper, walk
 from rnnstep.scenario.model import Scenario
 
@@ -63,8 +66,7 @@ class ReferencePass:
             from the equations in torch's operations, and is a self-check only.
         output, h_n, c_n, logits: in the shapes that torch returns; of a cell `output` stacks its h. Of several recurrent
             modules the output of the last, and no states.
-        features: what is read of the last recurrent module: (T, B, D·n), or (B, D·n) of the final states.
-        logits_by_row: what the last module gave where it has no states: (T, B, C) or (B, C).
+        scores: what the last module gave, which the loss reads: (T, B, C), or (B, C).
         x: what entered each block while it was stepped.
         states: each state after every step, from torch.nn's modules stepped one time step, layer
             and direction at a time.
@@ -74,7 +76,6 @@ class ReferencePass:
             whole module of the same name. Nothing of a cell of one's own.
         whole: of a cell, what the whole module (nn.RNN, …) with the same weights returned.
         read, gave: what each of the modules without states took and gave, by its key, (T, B, n); (B, n) of final states.
-            Of the last one what it gave is `logits_by_row`.
         modules: of several recurrent modules what each gave, by its key.
         loss: of torch.nn's own loss on the scores above, (1,); None where there is no target.
         loss_lines: every line of the block `loss` in torch's operations (self-check), from the same scores,
@@ -86,8 +87,7 @@ class ReferencePass:
     h_n: Array | None
     c_n: Array | None
     logits: Array | None
-    features: Array
-    logits_by_row: Array | None
+    scores: Array
     x: Mapping[str, Array]
     states: Mapping[str, Mapping[str, Array]]
     inner: Mapping[str, Mapping[str, Array]]
@@ -114,14 +114,9 @@ class ReferencePass:
                 ends = {} if result.c_n is None else {"c_n": result.c_n}
                 found[module.name] = {"output": result.output, "h_n": result.h_n, **ends}
             else:
-                given = self.given_by(module.key)
-                assert given is not None
-                found[module.name] = {"output": as_torch_shows(scenario, given)}
+                gave = self.gave[module.key]
+                found[module.name] = {"output": as_torch_shows(scenario, gave)}
         return found
-
-    def given_by(self, key: str) -> Array | None:
-        """What a module without states gave; None of one that is not there."""
-        return self.gave.get(key, self.logits_by_row if key in self.read else None)
 
 
 # ── running torch ────────────────────────────────────────────────────────────────────────────────
@@ -162,25 +157,19 @@ class _Reference:
         self._gave: dict[str, Array] = {}
 
     def run(self) -> ReferencePass:
-        """Each module on what the one before gave."""
+        """Each module on what those that it reads gave."""
         scenario = self._scenario
-        x = self._given()
+        resolver = Resolver(scenario, self._batch)
         results: dict[str, ModuleResult] = {}
-        features = logits = None
-        for module in scenario.behind_lookup:
+        for module in resolver.modules():
+            x = resolver.entering(module)
             if isinstance(module, Recurrent):
                 results[module.key], time_major = self._of_recurrent(module, x)
-                features = self._features(results[module.key], time_major)
-                x = tensor(time_major)
+                resolver.gave(module, tensor(time_major), self._ends(module, results[module.key]))
             else:
-                if module.reads_once:
-                    assert features is not None
-                    x = tensor(features)
-                x = self._applied(module, x)
-        assert features is not None
-        if scenario.head is not None:
-            logits = self._gave.pop(scenario.head.key)
-        loss, loss_lines = self._loss(features if logits is None else logits)
+                resolver.gave(module, self._applied(module, x))
+        scores = array(resolver.scores)
+        loss, loss_lines = self._loss(scores)
         last = results[scenario.recurrent.key]
         is_alone = len(results) == 1
         return ReferencePass(
@@ -188,9 +177,8 @@ class _Reference:
             output=last.output,
             h_n=last.h_n if is_alone else None,
             c_n=last.c_n if is_alone else None,
-            logits=self._shown_logits(logits),
-            features=features,
-            logits_by_row=logits,
+            logits=None if scenario.head is None else self._shown_logits(scores),
+            scores=scores,
             x=self._x,
             states=self._states,
             inner={key: self._inner(key, self._x[key], self._states[key]) for key in self._states},
@@ -216,24 +204,22 @@ class _Reference:
         result, layers = self._of_module(recurrent, x)
         return replace(result, layers=layers), layers[-1]
 
-    def _given(self) -> Tensor:
-        """What the first module reads, (T, B, I): values as given, or torch's own look-up."""
-        if self._batch.values is not None:
-            return tensor(self._batch.values)
-        table = self._scenario.lookup
-        assert table is not None
-        assert self._batch.indices is not None
-        x = plain_module(table, self._parameters)(tensor(self._batch.indices))
-        self._gave[table.key] = array(x)
-        return x
+    def _ends(self, recurrent: Recurrent, result: ModuleResult) -> dict[str, Tensor]:
+        """The last layer's final states as its module gave them, joined, (B, D·n)."""
+        every = [end for end in (result.h_n, result.c_n) if end is not None]
+        whole = (tensor(states_by_block(self._scenario, recurrent, end)) for end in every)
+        return joined_ends(recurrent, tuple(whole))
 
     def _applied(self, module: NetworkModule, x: Tensor) -> Tensor:
         """What a module without states gives; of one that drops elements with our mask."""
-        self._read[module.key] = array(x)
+        if not isinstance(module, Embedding):
+            self._read[module.key] = array(x)
         if module.masks:
             x = tensor(self._done.masks[module.key]) * x
-        else:
+        elif module.torch:
             x = plain_module(module, self._parameters)(x)
+        else:
+            x = added(module, x)
         self._gave[module.key] = array(x)
         return x
 
@@ -387,15 +373,6 @@ class _Reference:
 
     # ── scores ───────────────────────────────────────────────────────────────────────
 
-    def _features(self, result: ModuleResult, time_major: Array) -> Array:
-        """What is read of the last recurrent module."""
-        if not self._scenario.reads_final_state:
-            return time_major
-        if self._scenario.layers[-1].value_read == "last":
-            return np.asarray(time_major[-1])
-        recurrent = self._scenario.recurrent
-        return last_layer(recurrent, states_by_block(self._scenario, recurrent, result.h_n))
-
     def _loss(self, scores: Array) -> tuple[Array | None, dict[str, Array]]:
         """torch.nn's own loss on (T, B, C) or (B, C), and its lines; nothing where there is no target."""
         run = self._done.loss_run
@@ -404,9 +381,7 @@ class _Reference:
         loss = array(loss_of(self._scenario, self._batch, tensor(scores))).reshape(1)
         return loss, loss_values(run.blocks, scores.reshape(run.outputs.shape))
 
-    def _shown_logits(self, logits: Array | None) -> Array | None:
-        if logits is None:
-            return None
+    def _shown_logits(self, logits: Array) -> Array:
         if self._scenario.reads_final_state:
             return logits if self._scenario.is_batched else logits[0]
         return as_torch_shows(self._scenario, logits)

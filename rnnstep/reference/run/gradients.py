@@ -20,14 +20,15 @@ import numpy as np
 from rnnstep.engine import Block, Pass
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
-from rnnstep.modules.linear import Linear
-from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reference.run.equations import TorchValues
 from rnnstep.reference.run.layout import Mask, first_states, keys_of, living_rows, states_before
 from rnnstep.reference.run.loss import loss_gradients, loss_of, loss_values
-from rnnstep.reference.run.modules import Tensor, array, leaves, plain_module, tensor
+from rnnstep.reference.run.modules import Tensor, array, tensor
 from rnnstep.reference.run.network import Network, names_of
+from rnnstep.reference.run.resolver import Resolver
+from rnnstep.reference.run.shares import plain_shares
 from rnnstep.reference.run.stepping import Along, Walk, cell_stepper, equations_stepper, varying, walk
 
 
@@ -50,7 +51,7 @@ def step_through(done: Pass, *, given: Array | None = None, by_equations: bool =
         by_equations: step by the equations in torch's operations instead.
     """
     run = _Stepping(done, by_equations=by_equations)
-    loss = _loss(done, run.logits, given)
+    loss = _loss(done, run.scores, given)
     go_back(loss)
     return Stepped(
         float(loss.detach()), gradients_of(run.network.parameters), run.along(array), run.along(_gradient)
@@ -93,8 +94,8 @@ class _Stepping:
         self._output: dict[str, Tensor] = {}
         self._read: dict[str, Tensor] = {}
         self._gave: dict[str, Tensor] = {}
-        self._features: Tensor = None
-        self.logits = self._gone_through()
+        self._read_at_ends: dict[str, dict[str, Tensor]] = {}
+        self.scores = self._gone_through()
 
     def along(self, of: Callable[[Tensor], Array]) -> Along:
         """Give arrays of all tensors: of their values, or of their gradients."""
@@ -109,30 +110,25 @@ class _Stepping:
                 for key, done in self._walks.items()
             },
             output={key: of(output) for key, output in self._output.items()},
-            features=of(self._features),
-            logits=of(self.logits),
+            scores=of(self.scores),
             read={key: of(x) for key, x in self._read.items()},
             gave={key: of(x) for key, x in self._gave.items()},
+            ends={key: {name: of(x) for name, x in each.items()} for key, each in self._read_at_ends.items()},
         )
 
     def _gone_through(self) -> Tensor:
-        """Each module on what the one before gave; give what the last one gave, (T, B, n) or (B, n)."""
-        scenario = self._done.scenario
-        x = self.network.given(self._done.batch)
-        if scenario.lookup is not None:
-            self._gave[scenario.lookup.key] = _keeping(x)
-        for module in scenario.behind_lookup:
+        """Each module on what those that it reads gave; give what the last one gave, (T, B, n) or (B, n)."""
+        resolver = Resolver(self._done.scenario, self._done.batch)
+        for module in resolver.modules():
+            x = resolver.entering(module)
             if isinstance(module, Recurrent):
-                x = self._stacked(module, x)
-                if module is scenario.recurrent:
-                    x = self._features = _keeping(self._read_of(x))
+                resolver.gave(module, _keeping(self._stacked(module, x)), self._ends(module))
                 continue
-            if x is not self._features:
+            if not isinstance(module, Embedding):
                 x = self._read[module.key] = _entering(x)
-            x = _keeping(self.network.applied(module, x, self._done.masks))
-            if module is not scenario.head:
-                self._gave[module.key] = x
-        return x
+            gave = self._gave[module.key] = _keeping(self.network.applied(module, x, self._done.masks))
+            resolver.gave(module, gave)
+        return resolver.scores
 
     def _stacked(self, recurrent: Recurrent, x: Tensor) -> Tensor:
         """Step a module layer after layer; give the last one's output, (T, B, D·n)."""
@@ -167,31 +163,39 @@ class _Stepping:
         self._walks[block.key] = done
         self._output[block.key] = _keeping(done.whole(0))
 
-    def _read_of(self, stacked: Tensor) -> Tensor:
-        """What is read of the last recurrent module: every step, or the final states as they stand in the blocks' outputs.
+    def _ends(self, recurrent: Recurrent) -> dict[str, Tensor]:
+        """The last layer's final states, joined, (B, D·n): the first as it stands in the blocks' outputs.
 
         Taken from there and not from the last step, so that an output's gradient holds all that comes from above.
         """
         import torch
 
-        scenario, batch = self._done.scenario, self._done.batch
-        if not scenario.reads_final_state:
-            return stacked
-        if scenario.layers[-1].value_read == "last":
-            return stacked[-1]
+        batch = self._done.batch
         rows = torch.arange(batch.num_rows)
-        fed = scenario.fed(scenario.recurrent, batch)
+        fed = self._done.scenario.fed(recurrent, batch)
         last = torch.tensor(fed.packed_lengths or (fed.num_steps,) * fed.num_rows) - 1
         ends = []
-        for key in keys_of(self._done.blocks, scenario.recurrent, scenario.recurrent.num_layers - 1):
+        keys = keys_of(self._done.blocks, recurrent, recurrent.num_layers - 1)
+        for key in keys:
             output, is_reversed = self._output[key], self._done.by_key[key].direction == "backward"
             ends.append(output[0] if is_reversed else output[last, rows])
-        return ends[0] if len(ends) == 1 else torch.cat(ends, -1)
+        found = {"h_n": torch.cat(ends, -1)}
+        if self._is_second_read(recurrent):
+            name = list(recurrent.cell.states)[1]
+            for key in keys:
+                self._read_at_ends[key] = {name: _entering(self._walks[key].ends[1])}
+            found["c_n"] = torch.cat([self._read_at_ends[key][name] for key in keys], -1)
+        return found
+
+    def _is_second_read(self, recurrent: Recurrent) -> bool:
+        """Whether a module reads the second state where it ended."""
+        every = [one for reads in self._done.scenario.wiring.values() for one in reads.sources]
+        return any(one.name == recurrent.key and one.value == "c_n" for one in every)
 
 
 def _entering(value: Tensor) -> Tensor:
-    """Let what enters keep its gradient; at the very bottom it is data, and is to have one as well."""
-    return _keeping(value if value.requires_grad else value.clone().requires_grad_())
+    """What enters as a tensor of its own, which keeps what this reader alone sends back; data is to have a gradient, too."""
+    return _keeping(value.view_as(value) if value.requires_grad else value.clone().requires_grad_())
 
 
 def _keeping(value: Tensor) -> Tensor:
@@ -410,58 +414,6 @@ def block_gradients(
     return found
 
 
-def plain_shares(done: Pass, values: Along, gradients: Along, *, share_bytes: int) -> dict[str, Arrays]:
-    """The share of each step in ∂L/∂ of the parameters of modules without states, and of the embedding's, (T, …).
-
-    Of a linear layer on the final state it is all of it. Those that would take too much are left out.
-    """
-    import torch
-
-    found: dict[str, Arrays] = {}
-    table, looked_up = done.lookup, done.scenario.lookup
-    for module in done.scenario.behind_lookup:
-        if isinstance(module, Recurrent):
-            continue
-        block = done.by_key[module.key]
-        is_single = block.extent.is_single
-        steps = done.scenario.fed(module, done.batch).num_steps
-        if _fits(block, 1 if is_single else steps, share_bytes):
-            g, x = (tensor(whole) for whole in (gradients.given_by(block.key), values.read_by(block.key)))
-            g, x = (whole[None] if is_single else whole for whole in (g, x))
-            found[block.key] = _module_shares(done, module, g, x)
-    fed = None if looked_up is None else done.scenario.fed(looked_up, done.batch)
-    if table is not None and fed is not None and _fits(table, steps := fed.num_steps, share_bytes):
-        g, places = tensor(gradients.given_by(table.key)), tensor(fed.given)
-        whole = g.new_zeros((steps, *table.parameters["weight"].shape))
-        whole.index_put_((torch.arange(steps)[:, None], places), g, accumulate=True)
-        if looked_up is not None and looked_up.padding_idx is not None:
-            whole[:, looked_up.padding_idx] = 0
-        found[table.key] = {"weight": array(whole)}
-    return found
-
-
-def _module_shares(done: Pass, module: NetworkModule, g: Tensor, x: Tensor) -> Arrays:
-    """The share of each step in ∂L/∂ of a module's parameters, from ∂L/∂ of what it gave and what it read."""
-    import torch
-
-    if isinstance(module, Linear):  # all steps in one product; autograd is asked step by step
-        shares = {"weight": array(torch.matmul(g.mT, x))}
-        return shares | {"bias": array(g.sum(dim=1))} if module.bias else shares
-    if not any(one.is_learnt for one in module.parameters):
-        return {}
-    made = plain_module(module, leaves(done.scenario))
-    names, parameters = zip(*made.named_parameters(), strict=True)
-    with torch.enable_grad():
-        each = [torch.autograd.grad(made(x_t), parameters, g_t) for x_t, g_t in zip(x, g, strict=True)]
-    return {
-        name: array(torch.stack(parts)) for name, parts in zip(names, zip(*each, strict=True), strict=True)
-    }
-
-
-def _fits(block: Block, steps: int, share_bytes: int) -> bool:
-    return steps * sum(value.nbytes for value in block.parameters.values()) <= share_bytes
-
-
 # ── all of a batch ───────────────────────────────────────────────────────────────────────────────
 
 INNER_BYTES = 64 << 20  # gradients of lines of one batch at most; the lines take as much again
@@ -553,7 +505,7 @@ def _run(done: Pass, given: Array | None, inner_bytes: int, share_bytes: int) ->
     gradients = _completed(done, self_checked, stepped.values, stepped.gradients)
     lines = block_gradients(done, stepped.values, gradients, inner_bytes=inner_bytes, share_bytes=share_bytes)
     shares = {key: found.shares for key, found in lines.items() if found.shares}
-    lines_of_loss, inner_of_loss = _of_loss(done, stepped.values.logits) if given is None else ({}, {})
+    lines_of_loss, inner_of_loss = _of_loss(done, stepped.values.scores) if given is None else ({}, {})
     return ReferenceGradients(
         is_module=not scenario.has_own_cells,
         loss=float(loss.detach()),

@@ -72,9 +72,12 @@ def states_by_block(scenario: Scenario, recurrent: Recurrent, shown: Array) -> A
     return shown[None] if recurrent.is_cell else shown
 
 
-def last_layer(recurrent: Recurrent, whole: Array) -> Array:
-    """The last layer's final states out of all (D·L, B, n), both directions joined, (B, D·n)."""
-    return np.concatenate(list(whole[-recurrent.num_directions :]), axis=-1)
+def joined_ends(module: Recurrent, ends: tuple[Any, ...]) -> dict[str, Any]:
+    """The last layer's final states, joined, (B, D·n), out of all of each state, (L·D, B, n)."""
+    import torch
+
+    last = [torch.cat(list(each[-module.num_directions :]), -1) for each in ends]
+    return dict(zip(("h_n", "c_n"), last, strict=False))
 
 
 def keys_of(blocks: Sequence[Block], recurrent: Recurrent, layer: int | None = None) -> list[str]:

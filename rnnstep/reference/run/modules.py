@@ -108,6 +108,14 @@ def _with_features(_module: Module, _given: tuple[Tensor, ...], gave: Tensor) ->
     return gave.permute(2, 0, 1) if gave.ndim == 3 else gave
 
 
+def added(description: NetworkModule, x: Tensor) -> Tensor:
+    """The sum of what stands side by side in x, each of the size that comes out; torch has no module for it."""
+    first, *others = x.split(description.size, -1)
+    for other in others:
+        first = first + other
+    return first
+
+
 def called(
     module: Module,
     x: Tensor,

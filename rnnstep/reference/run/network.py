@@ -13,10 +13,11 @@ from rnnstep.engine.blocks import build
 from rnnstep.equations.operations import Array
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.reference.run.layout import first_states, living_rows, of_layer
+from rnnstep.reference.run.layout import first_states, joined_ends, living_rows, of_layer
 from rnnstep.reference.run.modules import (
     Module,
     Tensor,
+    added,
     called,
     layer_module,
     leaves,
@@ -24,6 +25,7 @@ from rnnstep.reference.run.modules import (
     tensor,
     whole_module,
 )
+from rnnstep.reference.run.resolver import Resolver
 from rnnstep.reference.run.stepping import Stepper, cell_stepper, walk
 from rnnstep.scenario.model import Batch, Scenario
 
@@ -61,19 +63,17 @@ class Network:
             first: the states before the first step, if they are not the scenario's.
         """
         given = self.first(batch) if first is None else first
-        x = self.given(batch)
+        resolver = Resolver(self.scenario, batch)
         ends: dict[str, Tensor] = {}
-        h_n: Tensor | None = None
-        for module in self.scenario.behind_lookup:
+        for module in resolver.modules():
+            x = resolver.entering(module)
             if isinstance(module, Recurrent):
-                x, found = self.ran(module, batch, x, masks, given)
+                output, found = self.ran(module, batch, x, masks, given)
                 ends |= dict(zip(names_of(module), found, strict=True))
-                h_n = found[0][-module.num_directions :]
+                resolver.gave(module, output, joined_ends(module, found))
             else:
-                read = self.joined_ends(h_n) if module.value_read == "h_n" else x
-                read = x[-1] if module.value_read == "last" else read
-                x = self.applied(module, read, masks)
-        return Outputs(x, ends)
+                resolver.gave(module, self.applied(module, x, masks))
+        return Outputs(resolver.scores, ends)
 
     def first(self, batch: Batch) -> FirstStates:
         """Each state before the first step, as the scenario gives it."""
@@ -85,28 +85,21 @@ class Network:
             )
         }
 
-    def given(self, batch: Batch) -> Tensor:
-        """What the first module reads, (T, B, I): values as given, or rows of the embedding."""
-        if batch.values is not None:
-            return tensor(batch.values)
-        assert batch.indices is not None
-        assert self.scenario.lookup is not None
-        return self._plain[self.scenario.lookup.key](tensor(batch.indices))
-
     def entered(self, batch: Batch, masks: Mapping[str, Array]) -> Tensor:
         """What enters the first recurrent module, (T, B, I)."""
-        x = self.given(batch)
-        for module in self.scenario.behind_lookup:
+        resolver = Resolver(self.scenario, batch)
+        for module in resolver.modules():
+            x = resolver.entering(module)
             if isinstance(module, Recurrent):
                 break
-            x = self.applied(module, x, masks)
+            resolver.gave(module, self.applied(module, x, masks))
         return x
 
     def applied(self, module: NetworkModule, x: Tensor, masks: Mapping[str, Array]) -> Tensor:
         """What a module without states gives; one that drops elements takes the mask that is given, and draws none."""
         if module.masks:
             return tensor(masks[module.key]) * x
-        return self._plain[module.key](x)
+        return self._plain[module.key](x) if module.torch else added(module, x)
 
     def ran(
         self,
@@ -127,13 +120,6 @@ class Network:
             return self._chain(module, batch, x, states, masks)
         return self._whole(module, batch, x, states)
 
-    @staticmethod
-    def joined_ends(h_n: Tensor) -> Tensor:
-        """The last layer's final states out of (D, B, n), joined, (B, D·n)."""
-        import torch
-
-        return torch.cat(list(h_n), -1)
-
     # Modules are made once: the optimizer changes the parameters that they hold in place.
 
     @cached_property
@@ -141,7 +127,7 @@ class Network:
         return {
             module.key: plain_module(module, self.parameters)
             for module in self.scenario.layers
-            if not isinstance(module, Recurrent)
+            if not isinstance(module, Recurrent) and module.torch
         }
 
     @cached_property

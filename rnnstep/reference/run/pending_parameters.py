@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from rnnstep.errors import Problem, ScenarioError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.modules.embedding import Embedding
+from rnnstep.modules.module import Normal, Uniform
 from rnnstep.reference.run.installed import require
 from rnnstep.reference.run.modules import Tensor, array
 from rnnstep.scenario.data.array_files import UnreadableTensor
@@ -59,21 +61,29 @@ def _shapes(scenario: Scenario) -> dict[str, tuple[int, ...]]:
 
 
 def _drawn(scenario: Scenario, pending: Pending, seed: int) -> dict[str, Floats]:
-    """Construct the table that indices are looked up in as torch does right after `torch.manual_seed(seed)`.
+    """Draw the tables that indices are looked up in as torch's constructors do right after `torch.manual_seed(seed)`.
 
-    It is the first to be constructed, so that nothing else need be; what comes after it is drawn without torch.
-    The random numbers of the process go on as if nothing had been drawn.
+    What is drawn before the last of them is drawn, too; what comes after it is drawn without torch. The random numbers of
+    the process go on as if nothing had been drawn.
     """
     import torch
 
-    table = scenario.lookup
-    assert table is not None
-    assert pending.names == (table.table,)
+    missing = list(pending.names)
+    found: dict[str, Floats] = {}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        places, names = table.arguments
-        module = getattr(torch.nn, table.torch)(*places, **names, dtype=torch.float32)
-    return {table.table: rounded(array(module.weight), pending.round, scenario.dtype)}
+        for module in scenario.layers:
+            for parameter in module.parameters:
+                match parameter.first:
+                    case Uniform(bound=bound) if missing:
+                        torch.empty(parameter.shape).uniform_(-bound, bound)
+                    case Normal():
+                        weight = array(torch.empty(parameter.shape).normal_())
+                        missing.remove(parameter.name)
+                        if isinstance(module, Embedding) and module.padding_idx is not None:
+                            weight[module.padding_idx] = 0
+                        found[parameter.name] = rounded(weight, pending.round, scenario.dtype)
+    return found
 
 
 def _from_file(scenario: Scenario, pending: Pending, path: Path) -> dict[str, Floats]:

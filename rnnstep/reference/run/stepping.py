@@ -168,27 +168,21 @@ class Along:
         output: the first state as what stands above the block reads it, (T, B, n). As a derivative: what comes from
             above alone, that of a final state that the linear layer reads included; also in the padding, whose
             zeros are read as well.
-        features: what is read of the last recurrent module, (T, B, D·n), or (B, D·n) of the final states.
-        logits: what the loss reads, (T, B, C) or (B, C).
-        read, gave: what the modules without states read and gave, by their keys, (T, B, n), but for `features` and `logits`.
+        ends: of the states beside the first those that are read where each row ended, (B, n), by block and name. As a
+            derivative: by what reads them there.
+        scores: what the loss reads, (T, B, C), or (B, C).
+        read, gave: what the modules without states read, all inputs side by side, and gave, by their keys, (T, B, n), or
+            (B, n). As a derivative of what was read: by what this module alone read.
     """
 
     entered: Mapping[str, Array]
     x: Mapping[str, Array]
     states: Mapping[str, Mapping[str, Array]]
     output: Mapping[str, Array]
-    features: Array
-    logits: Array
+    scores: Array
     read: Mapping[str, Array] = field(default_factory=dict)
     gave: Mapping[str, Array] = field(default_factory=dict)
-
-    def read_by(self, key: str) -> Array:
-        """What a module without states read."""
-        return self.read.get(key, self.features)
-
-    def given_by(self, key: str) -> Array:
-        """What a module without states gave."""
-        return self.gave.get(key, self.logits)
+    ends: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
 
 # ── every line, beside the steps ─────────────────────────────────────────────────────────────────

@@ -1,0 +1,185 @@
+"""[[layers]] whose layers name what they read: each network beside a module written with torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rnnstep.engine import Model
+from rnnstep.errors import ScenarioError
+from rnnstep.reference import check, check_gradients
+from rnnstep.scenario.read import read_text
+
+TARGET = np.random.default_rng(2).uniform(-1, 1, (4, 2, 3)).round(2)
+TAIL = """
+[weights]
+seed = 3
+[target]
+values = %(target)s
+[loss]
+reduction = "sum"
+[display]
+dtype = "%(dtype)s"
+"""
+JOINED = f"""
+[input]
+random = {{shape = [4, 2, 3], seed = 1}}
+lengths = [4, 2]
+packed = %(packed)s
+[[layers]]
+name = "a"
+module = "LSTM"
+hidden_size = 3
+bidirectional = %(both)s
+[[layers]]
+name = "b"
+module = "GRU"
+input = ["a", "input", "a.h_n", "a.c_n"]
+hidden_size = 3
+add = "input"
+[[layers]]
+module = "Linear"
+name = "bridge"
+input = "a.c_n"
+out_features = 3
+[[layers]]
+module = "Linear"
+input = ["b", "bridge"]
+out_features = 3
+add = ["b", "bridge"]
+{TAIL}"""
+ONE_A_ROW = f"""
+[input]
+random = {{shape = [4, 2, 3], seed = 1}}
+lengths = [4, 2]
+packed = %(packed)s
+[[layers]]
+name = "a"
+module = "LSTM"
+hidden_size = 3
+bidirectional = %(both)s
+[[layers]]
+module = "LayerNorm"
+input = ["a.h_n", "a.c_n"]
+[[layers]]
+module = "Linear"
+out_features = 3
+name = "shorter"
+[[layers]]
+module = "Tanh"
+add = "shorter"
+{TAIL}"""
+EVERY = [
+    (text, packed, both) for text in (JOINED, ONE_A_ROW) for packed in (False, True) for both in (False, True)
+]
+
+
+def scenario_of(text, *, packed, both, dtype="float64"):
+    target = TARGET[-1] if text is ONE_A_ROW else TARGET
+    known = {
+        "packed": str(packed).lower(),
+        "both": str(both).lower(),
+        "dtype": dtype,
+        "target": target.tolist(),
+    }
+    return read_text(text % known)
+
+
+class Network(nn.Module):
+    """Both networks, as a user of torch writes them."""
+
+    def __init__(self, text, *, both):
+        super().__init__()
+        size = 6 if both else 3
+        self.text = text
+        self.a = nn.LSTM(3, 3, bidirectional=both)
+        if text is JOINED:
+            self.b = nn.GRU(3 * size + 3, 3)
+            self.bridge = nn.Linear(size, 3)
+            self.linear = nn.Linear(6, 3)
+        else:
+            self.layernorm = nn.LayerNorm(2 * size)
+            self.shorter = nn.Linear(2 * size, 3)
+
+    @staticmethod
+    def run(module, x, lengths):
+        if lengths is None:
+            return module(x)
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+        output, ends = module(packed)
+        return nn.utils.rnn.pad_packed_sequence(output, total_length=len(x))[0], ends
+
+    def forward(self, x, lengths):
+        output, ends = self.run(self.a, x, lengths)
+        h_n, c_n = (torch.cat(list(end), -1) for end in ends)
+        if self.text is ONE_A_ROW:
+            shorter = self.shorter(self.layernorm(torch.cat([h_n, c_n], -1)))
+            return torch.tanh(shorter) + shorter
+        repeated = [end.expand(len(x), -1, -1) for end in (h_n, c_n)]
+        b = self.run(self.b, torch.cat([output, x, *repeated], -1), lengths)[0] + x
+        bridge = self.bridge(c_n).expand(len(x), -1, -1)
+        return self.linear(torch.cat([b, bridge], -1)) + b + bridge
+
+
+@pytest.mark.parametrize(("text", "packed", "both"), EVERY)
+def test_scores_and_gradients_are_those_of_the_module_written_by_hand(text, packed, both):
+    scenario = scenario_of(text, packed=packed, both=both)
+    module = Network(text, both=both).double()
+    module.load_state_dict({name: torch.tensor(value) for name, value in scenario.parameters.items()})
+    x = torch.tensor(scenario.batches[0].values, requires_grad=True)
+    scores = module(x, [4, 2] if packed else None)
+    loss = nn.MSELoss(reduction="sum")(scores, torch.tensor(scenario.batches[0].target))
+    loss.backward()
+    model = Model(scenario)
+    done = model.run_batch(0)
+    back = model.backward(done)
+    np.testing.assert_allclose(done.scores, scores.detach().numpy(), rtol=0, atol=1e-13)
+    assert done.loss == pytest.approx(loss.item(), abs=1e-12)
+    for name, parameter in module.named_parameters():
+        np.testing.assert_allclose(back.parameters[name], parameter.grad.numpy(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("text", "packed", "both"), EVERY)
+def test_torchs_run_agrees_forth_and_back(text, packed, both, dtype):
+    model = Model(scenario_of(text, packed=packed, both=both, dtype=dtype))
+    trace = model.run()
+    (compared,) = check(trace).compared
+    assert not compared.faults
+    back = model.backward(trace.passes[0])
+    assert not check_gradients(trace.passes[0], back).faults
+
+
+# ── what cannot be ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ('"a.h_n", ', '"aa.h_n", ', "input = [", "no layer is called aa; did you mean `a`?"),
+        ('"a.h_n", ', '"bridge.h_n", ', "input = [", "bridge.h_n: Linear has no h_n"),
+        ('input = "a.c_n"', 'input = "b.c_n"', "input =", "b.c_n: GRU has no c_n"),
+        ('"a.h_n", ', '"a.h", ', "input = [", "a.h_n"),
+        ('"a.h_n", ', '"linear", ', "[[layers]]", "b → linear → b"),
+        ('input = "a.c_n"', "input = 3", "input = 3", "a list of names"),
+        ('add = "input"', 'add = "a"', "add =", "a gives 6 numbers, b gives 3"),
+        (
+            'add = ["b", "bridge"]',
+            'name = "other"\n[[layers]]\nmodule = "Tanh"\ninput = "b"',
+            "[[layers]]",
+            "no layer reads other",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told(old, new, line, words):
+    text = JOINED % {"packed": "false", "both": "true", "dtype": "float64", "target": TARGET.tolist()}
+    assert old in text
+    changed = text.replace(old, new)
+    with pytest.raises(ScenarioError) as error:
+        read_text(changed)
+    assert error.value.into("zh") != error.value.into("en")
+    (problem,) = error.value.problems
+    assert words in str(problem.message)
+    assert changed.split("\n")[problem.line - 1].startswith(line)
