@@ -132,11 +132,18 @@ def _learnt(run: SessionRun, spot: Spot, block: Block, name: str, index: Index, 
 def from_below(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
     """Find where an element that a block is given by another was computed; None of what the scenario gives."""
     assert spot.key is not None
-    part = run.tree.stage(spot).graph.origin(spot.key, name, index[0])
+    part = run.tree.stage(spot).graph.origin(spot.key, name, index[-1])
     if part is None or part.wire.when is When.DATA:
         return None
     there = replace(spot, key=part.wire.block, operation=part.wire.value)
+    if name in run.tree.block(spot).program.banks:  # vector s of a bank is step s
+        return ElementAt(replace(there, t=index[0]), (index[1] - part.start,), row)
     match part.wire.when:
+        case When.BEFORE:
+            assert spot.t is not None
+            if not spot.t:  # what was there before the first step is given, or zeros
+                return None
+            there = replace(there, t=spot.t - 1)
         case When.ALL:
             return _entry(run, there, index[0])
         case When.LAST | When.ROW_END | When.END:
@@ -175,6 +182,12 @@ def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) ->
     match part.wire.when:
         case When.SAME:
             yield ReadBy(there, part.name, (part.start + index[0], *index[1:]))
+        case When.BEFORE if spot.t is not None and spot.t < run.tree.last_step(there):
+            yield ReadBy(replace(there, t=spot.t + 1), part.name, (part.start + index[0],))
+        case When.ALL if part.name in run.tree.block(there).program.banks:
+            # Read at every step: seen from the first, where what goes back has all been added up.
+            assert spot.t is not None
+            yield ReadBy(replace(there, t=0), part.name, (spot.t, part.start + index[0]))
         case When.ALL:
             yield ReadBy(_at_last_step(run, there), part.name, (entry_number(run, spot, row),))
         case When.LAST if is_join(run.tree.block(spot)):
@@ -255,7 +268,7 @@ def sent_to(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> E
     if number is None or run.tree.path_to(number.spot) is None:
         return None
     for part in run.tree.stage(spot).graph.entering(spot.key, name):
-        if part.wire.block != number.spot.key and part.start <= index[0] < part.stop:  # by way of a join
+        if part.wire.block != number.spot.key and part.start <= index[-1] < part.stop:  # by way of a join
             there = replace(number.spot, key=part.wire.block, operation=part.wire.value)
             number = ElementAt(there, (index[0] - part.start,), row)
     taken = sent_from(run, number.spot, number.index, number.row)

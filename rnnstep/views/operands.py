@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from rnnstep.equations.expand import Expansion
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.equations.write import is_number, written_args, written_out
-from rnnstep.session.tree import index_of
+from rnnstep.session.tree import Index, index_of
 from rnnstep.views import grids
 from rnnstep.views.grids import Grid
 from rnnstep.views.scene import Scene
@@ -132,8 +133,10 @@ class _Writer:
                 yield from self.write(args[0])
                 yield ";"
                 yield from self.write(args[1])
-            case "spread":
+            case "spread" | "to_each":
                 yield from self.write(args[0], needs)
+            case "scored" | "mixed" | "on_each" | "over_each" | "products" | "live_softmax":
+                yield from self._of_bank(op, args, needs)
             case "head" | "tail":
                 yield from self.write(args[0], 9)
                 size = self._length(args[1])
@@ -142,6 +145,31 @@ class _Writer:
                 yield from self.write(args[0], _PRODUCT)
                 at = self._place(args[1])
                 yield {"placed": f"at [{at}]", "scatter": f"at row [{at}]"}.get(op, f"[{at}]")
+
+    def _of_bank(self, op: str, args: tuple[Expression, ...], needs: int) -> Iterator[Piece]:
+        """What is done with a bank, whose vectors are rows; where they are added up they are columns."""
+        if op == "live_softmax":
+            yield "softmax("
+            yield from self.write(args[0])
+            yield "where"
+            yield from self.write(args[1])
+            yield ")"
+            return
+        is_bracketed = needs > _PRODUCT
+        yield from ["("] if is_bracketed else []
+        match op:
+            case "over_each":
+                yield "Σₛ"
+                yield from self._turned(args[0])
+            case "mixed":
+                yield from self._turned(args[1])
+                yield self._of_matrices
+                yield from self.write(args[0], _PRODUCT + 1)
+            case _:
+                yield from self.write(args[0], _PRODUCT + 1)
+                yield self._of_matrices
+                yield from self.write(args[1], _PRODUCT + 1) if op == "scored" else self._turned(args[1])
+        yield from [")"] if is_bracketed else []
 
     def _pulled_back(self, args: tuple[Expression, ...], needs: int) -> Iterator[Piece]:
         """`Wᵀ·g + …`."""
@@ -209,15 +237,19 @@ def operand(scene: Scene, name: str, expansion: Expansion | None = None, product
     known = scene.known
     values = None if known is None else known.get(name)
     kind = scene.kind(name)
+    shape = scene.shape(name)
     if name == "index" and values is not None:
         values = values.reshape(1)
+    if len(shape) > 2:  # a bank of each row of the batch: one below the other
+        shape = (math.prod(shape[:-1]), shape[-1])
+        values = None if values is None else values.reshape(shape)
     return Grid(
         name,
         values,
-        scene.shape(name),
+        shape,
         kind,
         scene.scale_of(name),
-        focus=_focus(expansion, name, scene.cursor.term if scene.cursor else None),
+        focus=_focus(expansion, name, scene.cursor.term if scene.cursor else None, scene.shape(name)),
         centre=_centre(scene, name, expansion),
         target=_go_to_term(scene, name, expansion, products),
         is_given=scene.is_given(name),
@@ -237,7 +269,9 @@ def _centre(scene: Scene, name: str, expansion: Expansion | None) -> tuple[int |
     return (index[0] if is_as_long else None), None
 
 
-def _focus(expansion: Expansion | None, name: str, term: int | None) -> tuple[int | None, int | None]:
+def _focus(
+    expansion: Expansion | None, name: str, term: int | None, shape: tuple[int, ...]
+) -> tuple[int | None, int | None]:
     """The element of a name that the cursor's term reads; of a matrix the row or column that an element reads."""
     if expansion is None:
         return None, None
@@ -250,9 +284,15 @@ def _focus(expansion: Expansion | None, name: str, term: int | None) -> tuple[in
     }
     if not read:
         return None, None
-    rows = {index[0] if index else 0 for index in read}
-    columns = {index[1] for index in read if len(index) > 1}
+    rows = {_row(index, shape) for index in read}
+    columns = {index[-1] for index in read if len(index) > 1}
     return rows.pop() if len(rows) == 1 else None, columns.pop() if len(columns) == 1 else None
+
+
+def _row(index: Index, shape: tuple[int, ...]) -> int:
+    """The row of a grid that an element is in: of (m, n) the first index, of (B, S, n) the vectors one below the other."""
+    before = index[:-1] or index
+    return int(np.ravel_multi_index(before, shape[: len(before)])) if before else 0
 
 
 def _go_to_term(scene: Scene, name: str, expansion: Expansion | None, products: int) -> grids.TargetAt | None:
@@ -264,6 +304,8 @@ def _go_to_term(scene: Scene, name: str, expansion: Expansion | None, products: 
     shape, result = scene.shape(name), scene.shape(operation)
     if len(shape) == 2 and len(result) == 2:
         return (lambda y, x: f"go {place}[{y},{x}]") if shape == result else lambda *_: f"go {place}"
+    if len(shape) == 2 and scene.is_forward and scene.block.program.banks:
+        return _go_into_bank(scene, name, place)
     if len(shape) == 2 and scene.is_forward:
         return lambda y, x: f"go {place}[{y}].{x}"
     if len(shape) == 2:  # of a product's matrix a column is read
@@ -273,6 +315,18 @@ def _go_to_term(scene: Scene, name: str, expansion: Expansion | None, products: 
     index = "0" if expansion is None else ",".join(map(str, expansion.index)) or "0"
     whole = f"go {place}" if len(result) == 2 or shape[0] > result[0] else None
     return lambda y, _: f"go {place}[{index}].{terms[y]}" if y in terms else whole or f"go {place}[{y}]"
+
+
+def _go_into_bank(scene: Scene, name: str, place: str) -> grids.TargetAt:
+    """From vector y of a bank to what is made of it alone, or of its element x; where it is read otherwise to the line."""
+    match scene.block.program.by_name[scene.spot.operation or ""].expression:
+        case Apply(op="mixed", args=(_, Name(id=bank))) if bank == name:
+            return lambda y, x: f"go {place}[{x}].{y}"
+        case Apply(op="scored", args=(Name(id=bank), _)) if bank == name:
+            return lambda y, x: f"go {place}[{y}].{x}"
+    if name in scene.block.program.banks:
+        return lambda y, _: f"go {place}[{y}]"
+    return lambda *_: f"go {place}"
 
 
 def _terms_reading(expansion: Expansion, name: str) -> dict[int, int]:
