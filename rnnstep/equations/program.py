@@ -72,6 +72,16 @@ class Program:
         return {line.name: line for line in self.lines}
 
     @cached_property
+    def shares(self) -> frozenset[str]:
+        """The lines that say how much of each vector of a bank is taken: from 0, nothing, to 1."""
+        return frozenset(
+            line.expression.args[0].id
+            for line in self.lines
+            if isinstance(line.expression, Apply) and line.expression.op == "mixed"
+            if isinstance(line.expression.args[0], Name)
+        )
+
+    @cached_property
     def at_once(self) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
         """All lines as one function from what they read to what they give, for a program that is not run over steps."""
         return straight(self.lines)

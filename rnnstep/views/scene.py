@@ -333,7 +333,7 @@ class Scene:
         if self.spot.phase == "update" and name in ("w", "w_prev"):
             return "weight"
         is_gate = self.block.kind == "recurrent" and name in self.cell.gates
-        return "gate" if is_gate else "state"
+        return "gate" if is_gate or name in self.forward_block.program.shares else "state"
 
     @property
     def cell(self) -> Cell:

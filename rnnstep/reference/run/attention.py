@@ -1,0 +1,52 @@
+"""Attention as one writes it with torch's own functions: torch.nn has no module of these scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rnnstep.modules.attention import Attention
+from rnnstep.reference.run.modules import Tensor
+
+
+def attended(
+    module: Attention,
+    parameters: Mapping[str, Tensor],
+    query: Tensor,
+    memory: Tensor,
+    values: Tensor,
+    live: Tensor | None,
+) -> Tensor:
+    """Give the context.
+
+    Args:
+        module: how it scores.
+        parameters: of the whole network, under their names.
+        query: (T, B, D_q), or of no step (B, D_q).
+        memory: (S, B, D_m).
+        values: (S, B, D_v).
+        live: which steps of the memory a row has, (B, S); None where all have all.
+    """
+    import torch
+
+    asked = query.transpose(0, 1) if query.dim() == 3 else query[:, None]  # (B, T, D_q)
+    scores = _scores(module, parameters, asked, memory.transpose(0, 1))
+    if live is not None:
+        scores = scores.masked_fill(~live[:, None], float("-inf"))
+    context = torch.bmm(torch.softmax(scores, -1), values.transpose(0, 1))
+    return context.transpose(0, 1) if query.dim() == 3 else context[:, 0]
+
+
+def _scores(module: Attention, parameters: Mapping[str, Tensor], query: Tensor, memory: Tensor) -> Tensor:
+    """(B, T, D_q) and (B, S, D_m) give (B, T, S)."""
+    import torch
+
+    own = {one.name.removeprefix(f"{module.key}."): parameters[one.name] for one in module.parameters}
+    match module.score:
+        case "dot":
+            return torch.bmm(query, memory.mT)
+        case "scaled_dot":
+            return torch.bmm(query, memory.mT) / module.query_size**0.5
+        case "general":
+            return torch.bmm(query @ own["W_a"], memory.mT)
+    mixed = torch.tanh((query @ own["W_a"].mT)[:, :, None] + (memory @ own["U_a"].mT)[:, None])
+    return mixed @ own["v_a"]
