@@ -56,7 +56,8 @@ def loss_blocks(scenario: Scenario, batch: Batch, scored: Block) -> LossBlocks |
     loss, target = scenario.loss, batch.target
     if loss is None or target is None:
         return None
-    target = target[None] if scored.extent.is_single else target
+    is_once = scored.extent.is_single or loss.at == "last"
+    target = target[None] if is_once else target
     size = int(scored.program.shapes[scored.output][0])
     if loss.kind.has_classes:
         counted = target != loss.ignore_index
@@ -69,9 +70,10 @@ def loss_blocks(scenario: Scenario, batch: Batch, scored: Block) -> LossBlocks |
         given = {"target": target}
         counted = np.ones(target.shape[:2], np.bool_)
         program = _of_numbers(loss, size)
-    entering = (Wire(scored.key, scored.output),)
+    is_picked = is_once and not scored.extent.is_single
+    entering = (Wire(scored.key, scored.output, When.ROW_END if is_picked else When.SAME),)
     wires = {name: data(name) for name in given} | {next(iter(program.inputs)): entering}
-    extent = Extent.FINAL if scored.extent.is_single else Extent.EVERY
+    extent = Extent.FINAL if is_once else Extent.EVERY
     block = Block(
         "loss",
         "loss",

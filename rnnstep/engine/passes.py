@@ -269,8 +269,11 @@ class Pass:
     @property
     def scores(self) -> Array:
         """What the loss compares with the target: logits, or without a linear layer the output; (T, B, n) or (B, n)."""
-        logits = self.logits_by_row
-        return self.features if logits is None else logits
+        logits, loss = self.logits_by_row, self.scenario.loss
+        scores = self.features if logits is None else logits
+        if loss is None or loss.at is None or scores.ndim == 2:
+            return scores
+        return self.axis((self.head or self.last_of_recurrent).key).brought(scores, When.ROW_END)
 
     @cached_property
     def prediction(self) -> NDArray[np.intp]:

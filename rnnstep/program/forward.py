@@ -360,7 +360,7 @@ def called(source: ProgramSource, module: NetworkModule, read: str, *, has_steps
 def _applied(source: ProgramSource, module: NetworkModule, read: str, gives: str) -> Iterator[str]:
     """Give the lines that apply a module without states: its call, or a mask of the generator's."""
     if not module.masks:
-        yield f"{gives} = {called(source, module, read, has_steps=not source.has_one_a_row)}"
+        yield f"{gives} = {called(source, module, read, has_steps=not source.scenario.reads_final_state)}"
         return
     (mask,) = module.masks
     given = source.batch.masks

@@ -27,7 +27,7 @@ def loss_lines(source: ProgramSource) -> Iterator[str]:
         return
     scores, target = source.scores, "target"
     if source.has_one_a_row:
-        yield from _called(source, "loss = {call}", scores, target)
+        yield from _called(source, "loss = {call}", source.compared, target)
         return
     if source.loss.over_time == "sum":
         of_steps = (

@@ -260,8 +260,19 @@ class ProgramSource:
 
     @property
     def has_one_a_row(self) -> bool:
-        """Whether a row has one answer, read from its final state."""
-        return self.scenario.reads_final_state
+        """Whether a row has one answer: its scores are read once, or the loss is of its last step alone."""
+        return self.scenario.has_one_target_a_row
+
+    @property
+    def compared(self) -> str:
+        """What the loss is taken of: the scores, or each row's last ones alone."""
+        if self.scenario.reads_final_state or not self.has_loss or self.loss.at is None:
+            return self.scores
+        is_first = self.scenario.recurrent.batch_first and self.scenario.is_batched
+        if not self.is_packed:
+            return f"{self.scores}[:, -1]" if is_first else f"{self.scores}[-1]"
+        rows, ends = "torch.arange(len(lengths))", "lengths - 1"
+        return f"{self.scores}[{f'{rows}, {ends}' if is_first else f'{ends}, {rows}'}]"
 
     @property
     def has_loss_in_loop(self) -> bool:

@@ -37,6 +37,7 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
         "name": name,
         "reduction": _reduction(table),
         "ignore_index": table.integer("ignore_index", -100),
+        "at": table.choice("at", ("last",)),
         "over_time": table.choice("over_time", ("together", "sum"), over_time),
         "factor": _factor(table),
         "beta": table.number("beta", 1.0, minimum=0),
@@ -186,7 +187,7 @@ def _no_loop(
         return Text(
             "a loop over a cell: RNNCell, LSTMCell or GRUCell, found {module}", module=recurrent.module
         )
-    if loss.over_time != "sum" or reads_final_state:
+    if loss.over_time != "sum" or loss.at is not None or reads_final_state:
         return Text('a loss at each step, `over_time = "sum"`')
     if all(batch.longest == 1 for batch in batches):
         return Text("more than one step")

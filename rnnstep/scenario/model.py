@@ -55,6 +55,9 @@ class Loss:
     over_time: Literal["together", "sum"] = "together"
     factor: float = 1.0  # the loss times it: by hand ½ Σ (y − t)² is common
     beta: float = 1.0  # of SmoothL1Loss: where its square ends
+    at: Literal["last"] | None = (
+        None  # of the last step alone: each row's last live one, else T; None: of every step
+    )
 
     @property
     def kind(self) -> LossKind:
@@ -349,6 +352,11 @@ class Scenario:
         """Whether a row has one answer, read from its final state."""
         return is_once(self.layers[-1].key, self.wiring)
 
+    @property
+    def has_one_target_a_row(self) -> bool:
+        """Whether one thing is wanted of a row: its scores are read once, or the loss is of the last step alone."""
+        return self.reads_final_state or (self.loss is not None and self.loss.at == "last")
+
     def laid_out(self, whole: NDArray[Any]) -> NDArray[Any]:
         """Give an array over time, (T, B, …), as the module takes it: (B, T, …) with `batch_first`, (T, …) when unbatched."""
         if not self.is_batched:
@@ -359,7 +367,7 @@ class Scenario:
     def whole_target(self) -> NDArray[Any]:
         """What is wanted in all batches, one behind the other, as [target] has it: in the layout of the output, or one a row."""
         every = [batch.target for batch in self.batches if batch.target is not None]
-        if self.reads_final_state:
+        if self.has_one_target_a_row:
             return np.concatenate(every) if self.is_batched else every[0][0]
         return self.laid_out(np.concatenate(every, axis=1))
 

@@ -375,7 +375,7 @@ def _read_numbers(
     )
     _check_rows(document, samples)
     return _Numbers(
-        _with_targets(document, vocabulary, samples, model, num_outputs, dtype),
+        _with_targets(document, vocabulary, samples, model, num_outputs, dtype, loss),
         _target_vocabulary(document, vocabulary, samples, num_outputs),
         parameters,
         pending,
@@ -403,14 +403,22 @@ def _with_targets(
     model: _Model,
     num_outputs: int,
     dtype: np.dtype[np.floating],
+    loss: Loss | None,
 ) -> tuple[Batch, ...]:
-    has_one_a_row = model.has_one_a_row
+    has_one_a_row, is_last_enough = model.has_one_a_row, loss is not None and loss.at == "last"
+    if has_one_a_row and is_last_enough:
+        document.problem(("loss", "at"), Text("`at`: the scores are of one step of each row already"))
     if samples.classes is not None:
-        _check_classes(document, samples.classes, num_outputs, has_one_a_row=has_one_a_row)
+        is_labelled = has_one_a_row or is_last_enough
+        _check_classes(document, samples.classes, num_outputs, has_one_a_row=is_labelled)
         return samples.batches
     if samples.following is not None:
         return _with_following(
-            document, samples.batches, samples.following, num_outputs, has_one_a_row=has_one_a_row
+            document,
+            samples.batches,
+            samples.following,
+            num_outputs,
+            has_one_a_row=has_one_a_row or is_last_enough,
         )
     if not document.root.has("target"):
         return samples.batches
@@ -419,6 +427,7 @@ def _with_targets(
         batches=samples.batches,
         vocabulary=vocabulary,
         num_classes=num_outputs,
+        is_last_enough=is_last_enough,
         once=f'from = "{model.layers[-1].value_read}"' if has_one_a_row else "",
         out_features=num_outputs,
         batch_first=model.recurrent.batch_first,

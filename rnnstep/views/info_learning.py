@@ -88,6 +88,10 @@ class LearningSections(Page):
                 one.value == "last" for one in self._scenario.wiring[self._scenario.layers[-1].key].inputs
             ):
                 text = Text("One loss for each row of the batch, on the scores of output[-1].")
+        elif loss.at == "last":
+            text = Text(
+                'at = "last": one loss for each row of the batch, on the scores of its last step alone.'
+            )
         elif loss.over_time == "sum":
             text = Text(
                 'over_time = "sum": as in a loop over a cell, loss += criterion(h, y), the losses of the steps are'

@@ -524,6 +524,9 @@ def wanted(scene: Scene, t: int) -> str:
         return ""
     if target.ndim == 1:
         last = scene.num_steps - 1
-        return _letter(_classes(scene), int(target[scene.row]), is_quoted=False) if t == last else " "
+        if scene.scenario.loss is not None and scene.scenario.loss.at == "last":
+            last = scene.done.axis("loss").last_step(scene.row)
+        index = int(target[scene.row])
+        return _letter(_classes(scene), index, is_quoted=False) if t == last and index >= 0 else " "
     index = int(target[t, scene.row])
     return _letter(_classes(scene), index, is_quoted=False) if index >= 0 else " "

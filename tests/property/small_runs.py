@@ -194,6 +194,31 @@ weights = {seed = 1}
 target = {values = [[[1.0], [0.0]], [[0.0], [1.0]]]}
 loss = {name = "BCEWithLogitsLoss", reduction = "sum"}
 """,
+    "output[-1] of both directions": """
+vocabulary = ["a", "b"]
+input = {text = ["ba", "aba"]}
+recurrent = {module = "RNN", hidden_size = 1, bidirectional = true}
+linear = {out_features = 2, from = "last"}
+weights = {seed = 1}
+target = {indices = [1, 0]}
+training = {optimizer = "SGD", lr = 0.1}
+""",
+    "loss of the last step": """
+input = {random = {shape = [3, 2, 2], seed = 1}, lengths = [2, 3]}
+recurrent = {module = "GRU", hidden_size = 1}
+linear = {out_features = 2}
+weights = {seed = 1}
+target = {indices = [1, 0]}
+loss = {at = "last"}
+training = {optimizer = "SGD", lr = 0.1}
+""",
+    "loss of the last step, both directions": """
+input = {random = {shape = [3, 2, 2], seed = 1}, lengths = [2, 3]}
+recurrent = {module = "RNN", hidden_size = 1, bidirectional = true}
+weights = {seed = 1}
+target = {values = [[0.5, -0.5], [0.1, 0.2]]}
+loss = {at = "last"}
+""",
     "one bias, trained": """
 input = {random = {shape = [2, 1, 2], seed = 1}}
 recurrent = {module = "GRU", hidden_size = 1, bias = "ih"}
@@ -311,7 +336,9 @@ def live_steps(run: SessionRun, batch: int) -> int:
 
 
 def is_final(run: SessionRun, key: str) -> bool:
-    return key in ("linear", "loss") and run.scenario.reads_final_state
+    scenario = run.scenario
+    is_of_last = key == "loss" and scenario.loss is not None and scenario.loss.at is not None
+    return is_of_last or (key in ("linear", "loss") and scenario.reads_final_state)
 
 
 def blocks_and_steps(run: SessionRun, spot: Spot) -> Iterator[tuple[str, int]]:

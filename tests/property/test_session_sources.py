@@ -66,6 +66,8 @@ def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
         return is_first
     if name in ("index", "mask", "target", "counts", "share"):
         return True
+    if name == "last" and batch.first.num_steps > length:  # output[-1] of a row that is over
+        return factor.value == 0
     if name.endswith("_prev"):
         is_start = spot.t == (0 if block.direction == "forward" else length - 1)
         training = run.scenario.training

@@ -95,6 +95,9 @@ TABLE = {
     # learning
     "The loss: {name}": "损失：{name}",
     "One loss for each row of the batch, on the scores of its final state.": "批中每一行一个损失，用最终状态的得分来算。",
+    'at = "last": one loss for each row of the batch, on the scores of its last step alone.': (
+        'at = "last"：批中每一行一个损失，只用最后一步的得分来算。'
+    ),
     "One loss for each row of the batch, on the scores of output[-1].": "批中每一行一个损失，用 output[-1] 的得分来算。",
     "output[-1] is the last step of both directions. The backward direction begins there: its half has read that"
     " step alone; it ends at output[0], and h_n has it from there.": (

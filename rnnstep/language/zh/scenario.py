@@ -176,6 +176,7 @@ _TABLES = {
     "[initial_state] fits batches of one size only, found {rows} rows": (
         "[initial_state] 只适用于行数相同的批，这里的行数有 {rows}"
     ),
+    "`at`: the scores are of one step of each row already": "`at`：每一行的得分本来就只取自一步",
     '[data] has one label a row: expected [linear] with `from = "h_n"` or `"last"`': (
         '[data] 的每一行只有一个标签：应有 [linear]，且 `from = "h_n"` 或 `"last"`'
     ),

@@ -48,6 +48,7 @@ from rnnstep.reference.judge.findings import (
 from rnnstep.reference.judge.recorded import gradients_beside
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.run.gradients import ReferenceGradients
+from rnnstep.reference.run.loss import of_loss
 from rnnstep.scenario.recorded_shapes import check_recorded
 
 ALL_STEPS = 8  # of a run of so many; of a longer one some
@@ -354,7 +355,7 @@ class ShownGradients:
         assert run is not None
         along = self._reference.gradients if name.startswith(D) else self._reference.values
         if name.removeprefix(D) == next(iter(run.blocks.loss.program.inputs)):
-            return along.scores.reshape(run.outputs.shape)
+            return of_loss(self._done, along.scores)
         if name.startswith(D):
             return self._reference.loss_inner.get(name.removeprefix(D))
         return self._reference.loss_lines.get(name)

@@ -48,6 +48,7 @@ from rnnstep.reference.judge.findings import Kind, Tally
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
 from rnnstep.reference.run.gradients import ReferenceGradients
 from rnnstep.reference.run.layout import keys_of
+from rnnstep.reference.run.loss import of_loss
 from rnnstep.reference.run.stepping import Along
 
 Site = Callable[[Along], Array]  # what stands between two blocks, in the terms of torch's stepped run
@@ -178,7 +179,9 @@ class JudgedBackward(ABC):
         loss = self.loss()
         self.took(loss)
         score = f"{D}{next(iter(loss.blocks.loss.program.inputs))}"
-        return self.met(lambda along: along.scores, "loss", score, loss.back[score])
+        g = self.met(lambda along: of_loss(self.done, along.scores), "loss", score, loss.back[score])
+        (part,) = self.done.graph.entering("loss", score.removeprefix(D))
+        return (self._onto_step(part, g[0]), self._onto_step(part, g[1])) if part.wire.when.is_once else g
 
     def _through_plain(self, block: Block, g: Pair) -> None:
         """Go through a block that acts on each step alone."""
@@ -346,7 +349,7 @@ class TorchSteps(JudgedBackward):
         """From torch's scores."""
         run = self.done.loss_run
         assert run is not None
-        return LossBounds(run.blocks, Given(self._values.scores.reshape(run.outputs.shape)))
+        return LossBounds(run.blocks, Given(of_loss(self.done, self._values.scores)))
 
     def took(self, loss: LossBounds) -> None:
         """Set it beside torch.nn's, and its lines beside the self-check's."""

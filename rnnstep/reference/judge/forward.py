@@ -46,6 +46,7 @@ from rnnstep.reference.judge.recorded import judge_recorded, recorded_output
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
 from rnnstep.reference.run.forward import ModuleResult, ReferencePass
 from rnnstep.reference.run.layout import keys_of, states_by_block
+from rnnstep.reference.run.loss import of_loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -367,7 +368,7 @@ class _Judging:
         scores = reference.scores
         end = self._done.axis("total").end
         start = end if run.blocks.loss.extent.is_single else 0
-        beside = LossBounds(run.blocks, Given(scores.reshape(run.outputs.shape)))
+        beside = LossBounds(run.blocks, Given(of_loss(self._done, scores)))
         self._judge_total("one step", beside, reference.loss, end)
         for name, theirs in reference.loss_lines.items():
             ours, error = beside.lines[name]
@@ -552,8 +553,7 @@ class Comparison(Judged):
         """A value of the block `loss`, (T, B, n); (1, B, n) of the final state."""
         if name != next(iter(self.done.by_key["loss"].program.inputs)):
             return self.reference.loss_lines.get(name)
-        scores = self.reference.scores
-        return scores[None] if scores.ndim == 2 else scores
+        return of_loss(self.done, self.reference.scores)
 
     def _recurrent(self, key: str, name: str) -> Array | None:
         states, block = self.reference.states[key], self.done.by_key[key]

@@ -367,10 +367,9 @@ class RunErrors:
         run = self.done.loss_run
         if run is None:
             return None
-        value, error = self.logits
+        _, error = self.read("loss", next(iter(run.blocks.loss.program.inputs)))
         with np.errstate(all="ignore"):
-            shape = run.outputs.shape
-            return LossBounds(run.blocks, (run.outputs, np.broadcast_to(error, value.shape).reshape(shape)))
+            return LossBounds(run.blocks, (run.outputs, np.broadcast_to(error, run.outputs.shape)))
 
 
 def _first_input(block: Block) -> str:

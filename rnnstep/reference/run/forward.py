@@ -24,7 +24,7 @@ from rnnstep.reference.run.layout import (
     of_layer,
     states_by_block,
 )
-from rnnstep.reference.run.loss import loss_of, loss_values
+from rnnstep.reference.run.loss import loss_of, loss_values, of_loss
 from rnnstep.reference.run.modules import (
     Module,
     Tensor,
@@ -379,7 +379,7 @@ class _Reference:
         if run is None:
             return None, {}
         loss = array(loss_of(self._scenario, self._batch, tensor(scores))).reshape(1)
-        return loss, loss_values(run.blocks, scores.reshape(run.outputs.shape))
+        return loss, loss_values(run.blocks, of_loss(self._done, scores))
 
     def _shown_logits(self, logits: Array) -> Array:
         if self._scenario.reads_final_state:

@@ -24,7 +24,7 @@ from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reference.run.equations import TorchValues
 from rnnstep.reference.run.layout import Mask, first_states, keys_of, living_rows, states_before
-from rnnstep.reference.run.loss import loss_gradients, loss_of, loss_values
+from rnnstep.reference.run.loss import loss_gradients, loss_of, loss_values, of_loss
 from rnnstep.reference.run.modules import Tensor, array, tensor
 from rnnstep.reference.run.network import Network, names_of
 from rnnstep.reference.run.resolver import Resolver
@@ -526,7 +526,7 @@ def _run(done: Pass, given: Array | None, inner_bytes: int, share_bytes: int) ->
 def _of_loss(done: Pass, logits: Array) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
     """Every line of the block `loss` in torch's operations, and its gradient."""
     assert done.loss_run is not None
-    losses, scores = done.loss_run.blocks, logits.reshape(done.loss_run.outputs.shape)
+    losses, scores = done.loss_run.blocks, of_loss(done, logits)
     return loss_values(losses, scores), loss_gradients(losses, scores)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.engine.loss import LossBlocks
+from rnnstep.engine.passes import Pass
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.reference.run.equations import TorchValues
@@ -33,6 +34,7 @@ def loss_of(scenario: Scenario, batch: Batch, logits: Tensor) -> Tensor:
 
     loss, target = scenario.loss, tensor(_target(batch))
     assert loss is not None
+    logits = compared(scenario, batch, logits)
     if mistake_of(scenario) == "softmax_before_cross_entropy" and loss.name == "CrossEntropyLoss":
         logits = torch.softmax(logits, -1)
     module = criterion_of(loss)
@@ -51,6 +53,22 @@ def loss_of(scenario: Scenario, batch: Batch, logits: Tensor) -> Tensor:
     return criterion(logits, target)
 
 
+def compared(scenario: Scenario, batch: Batch, scores: Any) -> Any:
+    """The scores, a tensor or an array, that the loss compares with what is wanted: all, or each row's last ones alone."""
+    if scenario.loss is None or scenario.loss.at is None or scores.ndim == 2:
+        return scores
+    lengths = scenario.scored(batch).packed_lengths
+    if lengths is None:
+        return scores[-1]
+    return scores[[length - 1 for length in lengths], range(len(lengths))]
+
+
+def of_loss(done: Pass, scores: Array) -> Array:
+    """The same in the shape of what the block `loss` reads, (T, B, C), or (1, B, C) of one step of each row."""
+    assert done.loss_run is not None
+    return np.reshape(compared(done.scenario, done.batch, scores), done.loss_run.outputs.shape)
+
+
 def criterion_of(loss: Loss) -> Module:
     """The loss of `torch.nn` that has the scenario's name, with the scenario's arguments."""
     from torch import nn
@@ -58,11 +76,12 @@ def criterion_of(loss: Loss) -> Module:
     return getattr(nn, loss.name)(**loss.options)
 
 
-def prediction_of(scenario: Scenario, logits: Tensor) -> Integers | None:
+def prediction_of(scenario: Scenario, batch: Batch, logits: Tensor) -> Integers | None:
     """The most likely class of every step, (T, B), or of every row, (B,); None where there are no classes."""
     assert scenario.loss is not None
     if not scenario.loss.kind.has_classes:
         return None
+    logits = compared(scenario, batch, logits)
     return np.asarray(array(logits.argmax(-1)), np.int64)
 
 

@@ -121,7 +121,7 @@ class TorchTraining:
         go_back(loss)
         take_step(self._training, self._optimizer, self._learnt)
         self.updates += 1
-        return float(loss.detach()), prediction_of(scenario, answer.logits)
+        return float(loss.detach()), prediction_of(scenario, batch, answer.logits)
 
 
 def torch_update(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
+from rnnstep.network.wires import When
 from rnnstep.scenario.data.letters import needs_batch_first, padded, ragged, read_rows, read_texts
 from rnnstep.scenario.file.document import Document, Table, check_memory, listed, shown_shape
 from rnnstep.scenario.model import Batch, Floats, Integers, Loss
@@ -32,6 +33,7 @@ class _Reading:
     num_classes: int
     num_values: int
     once: str
+    is_last_enough: bool  # of targets for every step the last one is taken, or there is one a row
     is_batch_first: bool
     is_batched: bool
     lengths: tuple[int, ...]  # of all rows
@@ -51,6 +53,11 @@ class _Reading:
     def num_rows(self) -> int:
         return len(self.lengths)
 
+    @property
+    def of_rows(self) -> _Reading:
+        """The same with one target a row."""
+        return replace(self, once='at = "last"')
+
 
 def read_target(
     document: Document,
@@ -59,6 +66,7 @@ def read_target(
     vocabulary: tuple[str, ...] | None,
     num_classes: int,
     once: str,
+    is_last_enough: bool,
     out_features: int,
     batch_first: bool,
     is_batched: bool,
@@ -72,6 +80,7 @@ def read_target(
         vocabulary: For `text`.
         num_classes: How many logits there are: an index must be below.
         once: The key and value that say that there is one target a row, `from = "h_n"`; "" where there is one a step.
+        is_last_enough: Whether the loss is of the last step alone: there may be a target for every step, or one a row.
         out_features: The size of a vector in `values`.
         batch_first: Whether the module's layout is (B, T, …).
         is_batched: Whether there is a batch axis at all.
@@ -94,6 +103,7 @@ def read_target(
         num_classes,
         out_features,
         once,
+        is_last_enough,
         batch_first,
         is_batched,
         _lengths(batches),
@@ -103,7 +113,10 @@ def read_target(
     )
     readers = {"text": _read_text, "indices": _read_indices, "values": _read_values}
     targets = readers[sources[0]](reading)
-    return batches if targets is None else _shared_out(targets, batches, has_one_a_row=reading.has_one_a_row)
+    if targets is None:
+        return batches
+    is_of_steps = targets.ndim == (3 if targets.dtype.kind == "f" else 2)
+    return _shared_out(targets, batches, is_of_steps=is_of_steps, is_last_enough=is_last_enough)
 
 
 def _lengths(batches: tuple[Batch, ...]) -> tuple[int, ...]:
@@ -117,13 +130,15 @@ def _ignore_index(document: Document) -> int:
 
 
 def _shared_out(
-    targets: TargetArray, batches: tuple[Batch, ...], *, has_one_a_row: bool
+    targets: TargetArray, batches: tuple[Batch, ...], *, is_of_steps: bool, is_last_enough: bool
 ) -> tuple[Batch, ...]:
     shared, start = [], 0
     for batch in batches:
         rows = slice(start, start + batch.num_rows)
-        target = np.ascontiguousarray(targets[rows] if has_one_a_row else targets[:, rows])
-        shared.append(replace(batch, target=target))
+        target = targets[:, rows] if is_of_steps else targets[rows]
+        if is_of_steps and is_last_enough:
+            target = batch.first.axis.brought(target, When.ROW_END)
+        shared.append(replace(batch, target=np.ascontiguousarray(target)))
         start = rows.stop
     return tuple(shared)
 
@@ -137,6 +152,8 @@ def _read_text(reading: _Reading) -> Integers | None:
     if rows is None:
         return None
     indices, lengths = rows.indices, rows.lengths
+    if reading.is_last_enough and lengths != reading.lengths:
+        reading = reading.of_rows
     if reading.has_one_a_row:
         indices = indices.T if isinstance(raw, str) else indices
         lengths = (1,) * indices.shape[1] if isinstance(raw, str) else lengths
@@ -220,7 +237,8 @@ def _read_indices(reading: _Reading) -> Integers | None:
     rows = None if reading.has_one_a_row else ragged(reading.table.raw("indices"))
     if rows is not None:
         return _read_ragged(reading, rows)
-    array = reading.table.array("indices", ndim=(0, 1) if reading.has_one_a_row else (1, 2), integer=True)
+    axes = (0, 1, 2) if reading.is_last_enough else (0, 1) if reading.has_one_a_row else (1, 2)
+    array = reading.table.array("indices", ndim=axes, integer=True)
     if array is None or not _check_classes(reading, array, "indices"):
         return None
     return _fitted(reading, "indices", array, ())
@@ -253,6 +271,8 @@ def _read_values(reading: _Reading) -> Floats | None:
 def _fitted(reading: _Reading, key: str, array: TargetArray, rest: tuple[int, ...]) -> TargetArray | None:
     """Give an array of the module's layout time-major; without a batch axis it is for one row."""
     num_steps, num_rows = reading.num_steps, reading.num_rows
+    if reading.is_last_enough and array.ndim < 2 + len(rest) and array.shape != (num_steps, *rest):
+        reading = reading.of_rows
     if reading.has_one_a_row:
         batched = (num_rows, *rest)
     elif reading.is_batch_first:

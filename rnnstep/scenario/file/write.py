@@ -326,7 +326,7 @@ class _Writer:
 
     def _target(self) -> dict[str, str]:
         scenario = self._scenario
-        has_one_a_row = scenario.reads_final_state
+        has_one_a_row = scenario.has_one_target_a_row
         every = [batch.target for batch in scenario.batches if batch.target is not None]
         whole = np.concatenate(every, axis=0 if has_one_a_row else 1)
         shown = scenario.whole_target
@@ -423,6 +423,8 @@ class _Writer:
 
     def _loss(self, loss: Loss) -> dict[str, str]:
         table = {key: _value(getattr(loss, key)) for key in ("name", "over_time", "factor")}
+        if loss.at is not None:
+            table["at"] = _value(loss.at)
         return {**table, **{key: _value(value) for key, value in loss.options.items()}}
 
     def _training(self, training: Training) -> dict[str, str]:
