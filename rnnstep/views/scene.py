@@ -332,6 +332,8 @@ class Scene:
             return "weight"
         if self.spot.phase == "update" and name in ("w", "w_prev"):
             return "weight"
+        if self.spot.phase == "update":  # its blocks have none in the forward pass
+            return "state"
         is_gate = self.block.kind == "recurrent" and name in self.cell.gates
         return "gate" if is_gate or name in self.forward_block.program.shares else "state"
 
