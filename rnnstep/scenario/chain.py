@@ -21,6 +21,7 @@ from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule, SizeMisfit, SizeMissing
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import INPUT, Reads, ValueOf, Wiring, in_a_chain, in_order
+from rnnstep.scenario.data.sequences import sequence_names
 from rnnstep.scenario.file.document import Document, KeyPath, Table, shown
 from rnnstep.scenario.keys import BESIDE, KEYS, MOST_LETTERS, NAME, RESERVED
 from rnnstep.scenario.wiring import KEYS as WIRES
@@ -119,8 +120,29 @@ class Chain:
 
     @property
     def lookup(self) -> ChainLayer | None:
-        """The first layer that looks up what is given."""
-        return next((layer for layer in self.layers if layer.kind == Embedding.key), None)
+        """The first layer that looks up what is given as [input]."""
+        return next((layer for layer in self._looking_up(INPUT)), None)
+
+    def is_looked_up(self, sequence: str) -> bool:
+        """Whether the indices of a sequence are looked up rather than made one-hot."""
+        return bool(self._looking_up(sequence))
+
+    def _looking_up(self, sequence: str) -> list[ChainLayer]:
+        source = (ValueOf(sequence),)
+        return [one for one in self.layers if one.kind == Embedding.key and one.reads.inputs == source]
+
+    def layout(self, sequence: str) -> dict[str, Any]:
+        """Give what is asked of the recurrent modules before they are read: how a sequence is laid out, and how large it is."""
+        every = [layer.options for layer in self.recurrent]
+        found = {
+            key: True
+            for key in ("bidirectional", "batch_first")
+            if any(one.get(key) is True for one in every)
+        }
+        for layer in self.recurrent:
+            if _alone(layer.reads.inputs) == ValueOf(sequence) and "input_size" in layer.options:
+                found["input_size"] = layer.options["input_size"]
+        return found
 
     @property
     def recurrent(self) -> tuple[ChainLayer, ...]:
@@ -160,21 +182,9 @@ def as_tables(document: Document) -> tuple[Document, Chain | None]:
         data[Embedding.key] = dict(chain.lookup.options)
         places[Embedding.key] = chain.lookup.place
     if chain.recurrent:
-        data[RECURRENT] = _layout(chain)
+        data[RECURRENT] = chain.layout(INPUT)
         places[RECURRENT] = chain.recurrent[0].place
     return _seen(document, data, places), chain
-
-
-def _layout(chain: Chain) -> dict[str, Any]:
-    """Give what is asked of the recurrent modules before they are read: how data is laid out, and how large it is."""
-    every = [layer.options for layer in chain.recurrent]
-    found = {
-        key: True for key in ("bidirectional", "batch_first") if any(one.get(key) is True for one in every)
-    }
-    for layer in chain.recurrent:
-        if _alone(layer.reads.inputs) == ValueOf(INPUT) and "input_size" in layer.options:
-            found["input_size"] = layer.options["input_size"]
-    return found
 
 
 def _alone(inputs: tuple[ValueOf, ...] | None) -> ValueOf | None:
@@ -347,26 +357,39 @@ def _chain(document: Document) -> Chain:
         return Chain((), is_whole=False)
     kinds = [_kind(document, number, layer) for number, layer in enumerate(layers)]
     names = _names(document, layers)
-    reads = read_wires(document, [(TABLE, number) for number in range(len(layers))], layers, names)
+    sequences = sequence_names(document)
+    _check_names_of_sequences(document, names, sequences)
+    places: list[KeyPath] = [(TABLE, number) for number in range(len(layers))]
+    reads = read_wires(document, places, layers, names, sequences)
     found = [
         ChainLayer(number, kind, name, "name" in layer, _own_options(kind, layer), wires)
         for number, (kind, name, layer, wires) in enumerate(zip(kinds, names, layers, reads, strict=True))
         if kind is not None
     ]
-    _check_order(document, found, layers)
+    fed = (INPUT, *sequences)
+    _check_order(document, found, layers, fed)
     is_whole = len(found) == len(layers) == len(set(names)) and all(
-        one.reads.inputs is not None and _looks_up_indices(one) for one in found
+        one.reads.inputs is not None and _looks_up_indices(one, fed) for one in found
     )
     if is_whole:
-        places = {one.name: one.place for one in found}
-        is_whole = check_wires(document, places, {one.name: one.reads for one in found})
-    placed = tuple(one for one in found if _looks_up_indices(one))
+        named = {one.name: one.place for one in found}
+        is_whole = check_wires(document, named, {one.name: one.reads for one in found}, sequences)
+    placed = tuple(one for one in found if _looks_up_indices(one, fed))
     return Chain(placed, is_whole=is_whole)
 
 
-def _looks_up_indices(layer: ChainLayer) -> bool:
+def _check_names_of_sequences(document: Document, names: Sequence[str], sequences: Sequence[str]) -> None:
+    """Note layers that are called as a sequence is."""
+    for number, name in enumerate(names):
+        if name in sequences:
+            text = Text("`name`: a sequence is called {name}, too: [input.{name}]", name=name)
+            document.problem((TABLE, number), text)
+
+
+def _looks_up_indices(layer: ChainLayer, fed: Sequence[str]) -> bool:
     """Whether a layer that looks up reads what is given; of any other it is so."""
-    return layer.kind != Embedding.key or layer.reads.inputs in (None, (ValueOf(INPUT),))
+    inputs = layer.reads.inputs
+    return layer.kind != Embedding.key or inputs is None or inputs in [(ValueOf(name),) for name in fed]
 
 
 def _own_options(kind: str, layer: Mapping[str, Any]) -> dict[str, Any]:
@@ -375,12 +398,12 @@ def _own_options(kind: str, layer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_order(
-    document: Document, found: Sequence[ChainLayer], layers: Sequence[Mapping[str, Any]]
+    document: Document, found: Sequence[ChainLayer], layers: Sequence[Mapping[str, Any]], fed: Sequence[str]
 ) -> None:
     """Note modules that stand where they cannot be read."""
     recurrent = [layer for layer in found if layer.kind == RECURRENT]
     for layer in found:
-        if not _looks_up_indices(layer):
+        if not _looks_up_indices(layer, fed):
             document.problem(
                 (*layer.place, "module"),
                 Text(
@@ -497,16 +520,18 @@ def _numbered(name: str, taken: set[str]) -> str:
 
 Modules = Mapping[str, NetworkModule | None]
 """Modules by the names of their layers; None is one with a mistake in it."""
+Sizes = Mapping[str, int | None]
+"""How many numbers each x_t has, by its sequence."""
 
 
-def size_entering(document: Document, layer: ChainLayer, modules: Modules, given: int | None) -> int | None:
+def size_entering(document: Document, layer: ChainLayer, modules: Modules, given: Sizes) -> int | None:
     """Give how many numbers a layer reads at a step; None where that is not known.
 
     Args:
         document: as `as_tables` gave it.
         layer: which.
         modules: those that it reads, and others.
-        given: how many numbers each x_t of the input has; None where it has indices, or it is not known.
+        given: how many numbers each x_t of a sequence has; None where it has indices, or it is not known.
     """
     sizes = [_size(document, layer, "input", one, modules, given) for one in layer.reads.inputs or ()]
     known = [size for size in sizes if size is not None]
@@ -514,11 +539,11 @@ def size_entering(document: Document, layer: ChainLayer, modules: Modules, given
 
 
 def _size(
-    document: Document, layer: ChainLayer, key: str, one: ValueOf, modules: Modules, given: int | None
+    document: Document, layer: ChainLayer, key: str, one: ValueOf, modules: Modules, given: Sizes
 ) -> int | None:
     """How many numbers one of the values that a layer reads has; notes a state that there is not."""
-    if one.name == INPUT:
-        return given
+    if one.name in given:
+        return given[one.name]
     module = modules.get(one.name)
     if module is None or one.value in ("output", "last"):
         return None if module is None else module.size
@@ -534,7 +559,7 @@ def _size(
 
 
 def network(
-    document: Document, chain: Chain, modules: Modules, given: int | None
+    document: Document, chain: Chain, modules: Modules, given: Sizes
 ) -> tuple[tuple[NetworkModule, ...], Recurrent, Wiring | None] | None:
     """Give all modules in the file's order, the last recurrent one, and what each reads (None in a chain); None where one is missing."""
     every = [modules.get(layer.name) for layer in chain.layers]
@@ -565,7 +590,7 @@ def network(
 
 
 def _check_sum(
-    document: Document, layer: ChainLayer, modules: Mapping[str, NetworkModule], given: int | None
+    document: Document, layer: ChainLayer, modules: Mapping[str, NetworkModule], given: Sizes
 ) -> None:
     """Note what cannot be added to what a layer gives, as its size is another."""
     size = modules[layer.name].size

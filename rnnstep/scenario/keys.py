@@ -125,7 +125,7 @@ RESERVED = re.compile(
     r"|shift|feed|first|until|teacher|sample"
     r"|seed|round|prefix"  # keys of [weights]
 )
-"""What places and tables use themselves: no layer is called so."""
+"""What places and tables use themselves: no layer is called so, and but for `target` no sequence."""
 
 KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -158,6 +158,18 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "packed",
             "pad_index",
             "windows",
+        ),
+        "input.sequence": (
+            "text",
+            "indices",
+            "values",
+            "file",
+            "random",
+            "lengths",
+            "packed",
+            "pad_index",
+            "windows",
+            "shift",
         ),
         "input.random": ("shape", "seed"),
         "input.windows": ("length", "stride", "pad", "batch_size", "horizon"),
@@ -204,5 +216,5 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 def table_of(key: str, but: str) -> str | None:
     """Give the one table, other than `but`, in which `key` has a meaning, or None."""
-    tables = [name for name, keys in KEYS.items() if key in keys and name not in {"", but}]
+    tables = [name for name, keys in KEYS.items() if key in keys and name not in {"", but, "input.sequence"}]
     return tables[0] if len(tables) == 1 else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from rnnstep.language import Text
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.scenario.data.input import has_horizon
+from rnnstep.scenario.data.input import has_default_target, has_horizon, shifts_values
 from rnnstep.scenario.file.document import Document, Table, as_float
 from rnnstep.scenario.keys import LOSSES, MISTAKES, OPTIMIZERS, ArgumentValue
 from rnnstep.scenario.model import Batch, Loss, Training
@@ -26,6 +26,8 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
         return None
     target = document.root.raw("target")
     has_values = has_horizon(document) or (isinstance(target, dict) and "values" in target)
+    if not isinstance(target, dict):
+        has_values |= shifts_values(document)
     fitting = "MSELoss" if has_values else "CrossEntropyLoss"
     is_stepped = recurrent is not None and (recurrent.is_cell or recurrent.is_own)
     over_time = "sum" if is_stepped else "together"
@@ -53,7 +55,7 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
 
 
 def _has_target(document: Document) -> bool:
-    return document.root.has("target") or document.root.has("data") or has_horizon(document)
+    return document.root.has("target") or document.root.has("data") or has_default_target(document)
 
 
 def _factor(table: Table) -> float | None:

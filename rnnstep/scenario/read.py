@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,14 @@ from rnnstep.modules.batchnorm import BatchNorm1d
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.description import Wiring, is_once
+from rnnstep.network.description import INPUT, ValueOf, Wiring, is_once, sequence_of
 from rnnstep.scenario import chain, modules
 from rnnstep.scenario.cure import cured
 from rnnstep.scenario.data.initial_state import read_initial_states
-from rnnstep.scenario.data.input import read_input, read_target
+from rnnstep.scenario.data.input import InputData, read_input, read_target, shifted, shifts_values
 from rnnstep.scenario.data.labelled_rows import read_data
+from rnnstep.scenario.data.sequences import check_used, read_beside, side_by_side, with_shifted_target
+from rnnstep.scenario.data.target import ignore_index
 from rnnstep.scenario.file.document import Document, Limits, Table
 from rnnstep.scenario.file.source import open_document, parse_document
 from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_localized, read_vocabulary
@@ -51,10 +53,28 @@ class Samples:
     test_batches: tuple[Batch, ...] = ()
     classes: tuple[str, ...] | None = None  # the names in [data]
     following: tuple[Floats, ...] | None = None  # what is wanted of each batch of a series, (T, B, I)
+    beside: Mapping[str, InputData] = field(default_factory=dict)  # the other sequences
+
+    @property
+    def sizes(self) -> Mapping[str, int | None]:
+        """How many numbers each x_t has, by its sequence."""
+        return {INPUT: self.input_size, **{name: given.input_size for name, given in self.beside.items()}}
+
+    def indices_of(self, sequence: str) -> int | None:
+        """How many an embedding must hold that looks a sequence up."""
+        return self.num_indices if sequence == INPUT else self.beside[sequence].num_indices
+
+    def shifted(self, sequence: str) -> InputData | None:
+        """A sequence that was shifted, by its name; None of any other."""
+        given = self.beside.get(sequence)
+        return None if given is None or given.before_shift is None else given
 
 
 def read_samples(
-    document: Document, vocabulary: tuple[str, ...] | None, dtype: np.dtype[np.floating]
+    document: Document,
+    vocabulary: tuple[str, ...] | None,
+    dtype: np.dtype[np.floating],
+    layers: chain.Chain | None,
 ) -> Samples | None:
     """Give what [input] or [data] hold, or None if there is neither, or a mistake in it."""
     root = document.root
@@ -92,10 +112,30 @@ def read_samples(
         recurrent_table=Table(document, ("recurrent",), recurrent if isinstance(recurrent, dict) else {}),
         dtype=dtype,
     )
+    if layers is None:
+        check_used(document, set())
     if given is None:
         return None
+    before = len(document.problems)
+    beside: Mapping[str, InputData] = {}
+    if layers is not None:
+        beside = read_beside(
+            document,
+            given,
+            vocabulary=vocabulary,
+            is_looked_up=layers.is_looked_up,
+            layout=lambda name: Table(document, ("recurrent",), layers.layout(name)),
+            dtype=dtype,
+        )
+    if len(document.problems) > before:
+        return None
     return Samples(
-        given.batches, given.input_size, given.num_indices, given.is_batched, following=given.following
+        side_by_side(given, beside),
+        given.input_size,
+        given.num_indices,
+        given.is_batched,
+        following=given.following,
+        beside=beside,
     )
 
 
@@ -155,6 +195,11 @@ class _Model:
     wires: Wiring | None = None  # what each reads; None in a chain
 
     @property
+    def scored_sequence(self) -> str:
+        """The sequence whose steps the last one runs along."""
+        return INPUT if self.wires is None else sequence_of(self.layers[-1].key, self.wires)
+
+    @property
     def has_one_a_row(self) -> bool:
         """Whether the last one gives something once a row."""
         last = self.layers[-1]
@@ -207,7 +252,7 @@ def _read_once(
     display = read_display(document, wishes)
     dtype = np.dtype(display.dtype)
     vocabulary = read_vocabulary(document)
-    samples = read_samples(document, vocabulary, dtype)
+    samples = read_samples(document, vocabulary, dtype, layers)
     if layers is None:
         model = _read_model(document, vocabulary, samples)
     else:
@@ -282,7 +327,7 @@ def _read_chain(
     own = read_own_cells(document)
     mode = chain.read_mode(document, layers)
     outputs = _num_outputs(document, vocabulary, samples)
-    given = None if samples is None or document.root.has(BESIDE[0]) else samples.input_size
+    given = {} if samples is None else samples.sizes
     found: dict[str, NetworkModule | None] = {}
     module: NetworkModule | None
     for layer in layers.in_order:
@@ -297,7 +342,9 @@ def _read_chain(
                 module = replace(module, key=key, is_alone=is_alone)
         elif layer.kind == BESIDE[0]:
             table = chain.alone(document, layer, above)
-            module = modules.read_embedding(table, num_indices=samples.num_indices if samples else None)
+            (looked_up,) = layer.reads.inputs or (ValueOf(INPUT),)
+            count = samples.indices_of(looked_up.name) if samples is not None else None
+            module = modules.read_embedding(table, num_indices=count)
         else:
             is_asked = outputs is not None and layers.gives_scores(layer)
             defaults = {"out_features": outputs} if is_asked else {}
@@ -332,7 +379,7 @@ def _num_outputs(
         return int(samples.following[0].shape[-1])
     target = document.root.raw("target")
     if not isinstance(target, dict):
-        return None
+        return None if samples is None else _num_shifted(document, vocabulary, samples)
     values = target.get("values")
     if values is None:
         return len(vocabulary) if vocabulary is not None else None
@@ -341,6 +388,16 @@ def _num_outputs(
         size = len(values)
         values = values[0]
     return size
+
+
+def _num_shifted(document: Document, vocabulary: tuple[str, ...] | None, samples: Samples) -> int | None:
+    """Give the number of classes or values of the sequence that is wanted, as it is shifted."""
+    given = samples.beside.get(shifted(document) or "")
+    if given is None or given.before_shift is None:
+        return None
+    if given.before_shift.ndim == 3:
+        return int(given.before_shift.shape[-1])
+    return len(vocabulary) if vocabulary is not None else int(given.before_shift.max()) + 1
 
 
 def _read_numbers(
@@ -420,11 +477,13 @@ def _with_targets(
             num_outputs,
             has_one_a_row=has_one_a_row or is_last_enough,
         )
+    sequence = model.scored_sequence
     if not document.root.has("target"):
-        return samples.batches
+        return _with_shifted(document, samples, model, num_outputs)
     return read_target(
         document,
         batches=samples.batches,
+        sequence=sequence,
         vocabulary=vocabulary,
         num_classes=num_outputs,
         is_last_enough=is_last_enough,
@@ -434,6 +493,23 @@ def _with_targets(
         is_batched=samples.is_batched,
         dtype=dtype,
     )
+
+
+def _with_shifted(document: Document, samples: Samples, model: _Model, num_outputs: int) -> tuple[Batch, ...]:
+    """Give batches whose target is the sequence that was shifted, where one is."""
+    name = shifted(document)
+    if name is None:
+        return samples.batches
+    given = samples.shifted(model.scored_sequence)
+    if given is None or model.has_one_a_row:
+        text = Text(
+            "`shift`: [input.{name}] is not the sequence that the last layer gives something for at each step; give [target]",
+            name=name,
+        )
+        document.problem(("input", name, "shift"), text)
+        return samples.batches
+    ignored = ignore_index(document)
+    return with_shifted_target(document, samples.batches, model.scored_sequence, given, ignored, num_outputs)
 
 
 def _with_following(
@@ -493,7 +569,10 @@ def _target_vocabulary(
     if samples.classes is not None:
         return samples.classes
     target = document.root.raw("target")
-    if not isinstance(target, dict) or vocabulary is None:
+    if vocabulary is None:
         return None
+    if not isinstance(target, dict):
+        count = _num_shifted(document, vocabulary, samples)
+        return vocabulary if count == len(vocabulary) and not shifts_values(document) else None
     is_letters = "text" in target or ("indices" in target and num_outputs == len(vocabulary))
     return vocabulary if is_letters else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 from rnnstep.language import Text
-from rnnstep.network.description import INPUT, Circle, Reads, Value, ValueOf, Wiring, in_order
+from rnnstep.network.description import INPUT, Circle, Reads, Value, ValueOf, Wiring, in_order, sequences_read
 from rnnstep.scenario.file.document import Document, KeyPath, Table, listed
 from rnnstep.scenario.keys import closest
 
@@ -40,7 +40,11 @@ class LayerReads:
 
 
 def read_wires(
-    document: Document, places: Sequence[KeyPath], layers: Sequence[Mapping[str, Any]], names: Sequence[str]
+    document: Document,
+    places: Sequence[KeyPath],
+    layers: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    sequences: Sequence[str] = (),
 ) -> list[LayerReads]:
     """Give what each layer reads; without `input` what the one before it gives, the first one the input.
 
@@ -49,47 +53,56 @@ def read_wires(
         places: where each layer stands.
         layers: their tables.
         names: what they are called.
+        sequences: what the sequences beside the first are called.
     """
     found = []
+    known = Known((INPUT, *sequences), tuple(names))
     for number, (place, layer) in enumerate(zip(places, layers, strict=True)):
         table = Table(document, place, dict(layer))
         inputs: tuple[ValueOf, ...] | None = (ValueOf(names[number - 1] if number else INPUT),)
         if table.has("input"):
-            inputs = _several(table, "input", names)
-        states = {state: _one(table, key, names) for key, state in STATES.items() if table.has(key)}
+            inputs = _several(table, "input", known)
+        states = {state: _one(table, key, known) for key, state in STATES.items() if table.has(key)}
         found.append(
             LayerReads(
                 inputs,
-                (_several(table, "add", names) or ()) if table.has("add") else (),
+                (_several(table, "add", known) or ()) if table.has("add") else (),
                 MappingProxyType({state: one for state, one in states.items() if one is not None}),
             )
         )
     return found
 
 
-def _several(table: Table, key: str, names: Sequence[str]) -> tuple[ValueOf, ...] | None:
+class Known(NamedTuple):
+    """What may be read, by its name."""
+
+    sequences: tuple[str, ...]
+    layers: tuple[str, ...]
+
+
+def _several(table: Table, key: str, known: Known) -> tuple[ValueOf, ...] | None:
     """Give the values that a key names; None with a problem noted."""
     said = table.raw(key)
     every = said if isinstance(said, list) else [said]
     if not every or not all(isinstance(one, str) for one in every):
         table.wrong(key, Text("a name, or a list of names"))
         return None
-    found = [_value_of(table, key, one, names) for one in every]
-    known = tuple(one for one in found if one is not None)
-    return known if len(known) == len(found) else None
+    found = [_value_of(table, key, one, known) for one in every]
+    whole = tuple(one for one in found if one is not None)
+    return whole if len(whole) == len(found) else None
 
 
-def _one(table: Table, key: str, names: Sequence[str]) -> ValueOf | None:
+def _one(table: Table, key: str, known: Known) -> ValueOf | None:
     said = table.raw(key)
     if not isinstance(said, str):
         table.wrong(key, Text("a name; arrays stand in [initial_state]"))
         return None
-    return _value_of(table, key, said, names)
+    return _value_of(table, key, said, known)
 
 
-def _value_of(table: Table, key: str, said: str, names: Sequence[str]) -> ValueOf | None:
+def _value_of(table: Table, key: str, said: str, there: Known) -> ValueOf | None:
     name, dot, value = said.partition(".")
-    known = (INPUT, *names)
+    known = (*there.sequences, *there.layers)
     if name not in known:
         near = closest(name, known)
         text = (
@@ -106,8 +119,9 @@ def _value_of(table: Table, key: str, said: str, names: Sequence[str]) -> ValueO
         )
         table.problem(key, text)
         return None
-    if (dot and value not in VALUES) or (name == INPUT and dot):
-        values = ", ".join(f"{name}.{one}" for one in VALUES) if name != INPUT else INPUT
+    is_sequence = name in there.sequences
+    if dot and (is_sequence or value not in VALUES):
+        values = name if is_sequence else ", ".join(f"{name}.{one}" for one in VALUES)
         table.problem(
             key, Text("`{key}`: found {said}, expected {values}", key=key, said=said, values=values)
         )
@@ -121,13 +135,19 @@ def _value_of(table: Table, key: str, said: str, names: Sequence[str]) -> ValueO
 # ── what is wrong with all of them ───────────────────────────────────────────────────────────────
 
 
-def check_wires(document: Document, places: Mapping[str, KeyPath], wires: Mapping[str, LayerReads]) -> bool:
+def check_wires(
+    document: Document,
+    places: Mapping[str, KeyPath],
+    wires: Mapping[str, LayerReads],
+    sequences: Sequence[str] = (),
+) -> bool:
     """Note modules that read one another in a circle, and those that nobody reads; whether there is an order.
 
     Args:
         document: the file.
         places: where each layer stands, by its name, in the file's order.
         wires: what each reads.
+        sequences: what the sequences beside the first are called.
     """
     wiring = as_wiring(wires)
     try:
@@ -148,7 +168,27 @@ def check_wires(document: Document, places: Mapping[str, KeyPath], wires: Mappin
             document.problem(place, Text("no layer reads {name}, and it is not the last one", name=name))
     if INPUT not in read:
         document.problem((INPUT,), Text("no layer reads `input`"))
-    return True
+    for name in sequences:
+        if name not in read:
+            document.problem((INPUT, name), Text("no layer reads [input.{name}]", name=name))
+    are_along_one = [_is_along_one(document, place, name, wiring) for name, place in places.items()]
+    return all(are_along_one)
+
+
+def _is_along_one(document: Document, place: KeyPath, name: str, wiring: Wiring) -> bool:
+    """Whether all that a layer reads at each of its steps has the same steps; notes it where not."""
+    read = dict.fromkeys(
+        found for key in (name, f"{name}.add") if key in wiring for found in sequences_read(key, wiring)
+    )
+    if len(read) < 2:
+        return True
+    text = Text(
+        "{name} reads {sequences} at the same step, whose steps are their own; NAME.h_n belongs to no step",
+        name=name,
+        sequences=listed(tuple(read)),
+    )
+    document.problem(place, text)
+    return False
 
 
 def as_wiring(wires: Mapping[str, LayerReads]) -> Wiring:

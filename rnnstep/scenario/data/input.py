@@ -22,6 +22,7 @@ from rnnstep.scenario.data.letters import (
     ragged,
     read_rows,
     read_texts,
+    unspelt,
 )
 from rnnstep.scenario.data.target import read_target
 from rnnstep.scenario.file.document import (
@@ -33,6 +34,7 @@ from rnnstep.scenario.file.document import (
     listed,
     shown_shape,
 )
+from rnnstep.scenario.keys import KEYS, NAME, closest
 from rnnstep.scenario.model import Batch, Floats
 from rnnstep.scenario.origins import Windows
 from rnnstep.scenario.weights.state_dicts import as_dtype
@@ -171,6 +173,38 @@ def _in_batches(windows: Floats, batch_size: int) -> tuple[Floats, ...]:
     )
 
 
+TABLES = ("random", "windows")
+"""Keys of [input] that are tables themselves."""
+
+
+def sequence_tables(document: Document) -> dict[str, Any]:
+    """Give the tables [input.NAME] of the sequences beside the first, by their names."""
+    table = document.root.raw("input")
+    given = table.items() if isinstance(table, dict) else ()
+    return {name: one for name, one in given if isinstance(one, dict) and not _is_key(name)}
+
+
+def _is_key(name: str) -> bool:
+    """Whether a table of [input] is no sequence, but one of its keys, or meant to be."""
+    return name in KEYS["input"] or (NAME.fullmatch(name) is not None and closest(name, TABLES) is not None)
+
+
+def has_default_target(document: Document) -> bool:
+    """Whether what is wanted follows from what is fed, so that no [target] is needed."""
+    return has_horizon(document) or shifted(document) is not None
+
+
+def shifted(document: Document) -> str | None:
+    """The first sequence that is shifted: what it was before is what is wanted, where there is no [target]."""
+    return next((name for name, one in sequence_tables(document).items() if "shift" in one), None)
+
+
+def shifts_values(document: Document) -> bool:
+    """Whether the sequence that is shifted is of numbers, and none of indices or letters."""
+    name = shifted(document)
+    return name is not None and not {"text", "indices"} & set(sequence_tables(document)[name])
+
+
 def has_horizon(document: Document) -> bool:
     """Whether what is wanted of a series is what comes later in it, and needs no [target]."""
     table = document.root.raw("input")
@@ -197,6 +231,7 @@ class InputData:
     following: tuple[Floats, ...] | None = (
         None  # of windows with a `horizon`: what is wanted, (length, B, I) each
     )
+    before_shift: NDArray[Any] | None = None  # of a sequence that is shifted, (T, B) or (T, B, I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +248,8 @@ class _Reading:
     dtype: np.dtype[np.floating]
 
     @property
-    def place(self) -> tuple[str, str]:
-        return ("input", self.source)
+    def place(self) -> KeyPath:
+        return (*self.table.place, self.source)
 
 
 def read_input(
@@ -224,8 +259,9 @@ def read_input(
     has_embedding: bool,
     recurrent_table: Table,
     dtype: np.dtype[np.floating],
+    sequence: str | None = None,
 ) -> InputData | None:
-    """Give what [input] holds, or None with problems noted.
+    """Give what [input] or [input.NAME] holds, or None with problems noted.
 
     Args:
         document: The file.
@@ -233,12 +269,18 @@ def read_input(
         has_embedding: Whether indices are looked up rather than made one-hot.
         recurrent_table: [recurrent], as yet unread: a module's layout and `input_size`.
         dtype: Of the values. Random values are drawn as float64 and converted.
+        sequence: The NAME; None of the first.
     """
-    table = document.table("input")
-    if table is None:
-        return None
     before = len(document.problems)
-    table.known()
+    if sequence is None:
+        table = document.table("input")
+        if table is None:
+            return None
+        beside = sequence_tables(document)
+        table.known(*KEYS["input"], *beside)
+    else:
+        table = Table(document, ("input", sequence), sequence_tables(document)[sequence])
+        table.known(*KEYS["input.sequence"])
     source = _one_source(table)
     if source is None:
         return None
@@ -256,6 +298,45 @@ def read_input(
     )
     given = _read_text(reading) if source == "text" else _read_numbers(reading)
     return given if len(document.problems) == before else None
+
+
+# ── teacher forcing ──────────────────────────────────────────────────────────────────────────────
+
+
+def _shifted_indices(reading: _Reading, rows: TextRows) -> TextRows | None:
+    """Rows of which each step has what stood before, at first what `shift` says; None with a problem noted."""
+    table = reading.table
+    first = table.raw("shift")
+    if isinstance(first, str) and reading.vocabulary is not None:
+        if first not in reading.vocabulary:
+            table.problem(
+                "shift", Text("`shift`: {reason}", reason=unspelt(first, 0, reading.vocabulary, is_one=True))
+            )
+            return None
+        first = reading.vocabulary.index(first)
+    count = LARGEST if reading.vocabulary is None else len(reading.vocabulary)
+    if type(first) is not int or not 0 <= first < count:
+        table.wrong("shift", Text("a letter of the vocabulary, or an index: what is fed at the first step"))
+        return None
+    pad = table.integer("pad_index", 0, minimum=0) or 0
+    indices = np.concatenate((np.full((1, rows.indices.shape[1]), first), rows.indices[:-1]))
+    for row, length in enumerate(rows.lengths):
+        indices[length:, row] = pad
+    return TextRows(indices, rows.lengths)
+
+
+def _shifted_values(reading: _Reading, values: Floats) -> Floats | None:
+    """Values, (T, B, I), of which each step has what stood before, at first what `shift` says; None with a problem noted."""
+    table, size = reading.table, values.shape[2]
+    said = table.raw("shift")
+    first = np.asarray([said]) if type(said) in (int, float) else table.array("shift", ndim=(1,))
+    if first is None:
+        return None
+    if first.shape != (size,):
+        table.wrong("shift", Text("{size} numbers: what is fed at the first step", size=size))
+        return None
+    before = np.broadcast_to(as_dtype(first, values.dtype), (1, *values.shape[1:]))
+    return np.concatenate((before, values[:-1]))
 
 
 def _one_source(table: Table) -> str | None:
@@ -300,14 +381,23 @@ def _indexed(
     reading: _Reading, rows: TextRows, *, lengths: tuple[int, ...] | None, packed: bool
 ) -> InputData | None:
     """Give indices as a batch: as they are before an embedding, else one-hot."""
-    count = len(reading.vocabulary) if reading.vocabulary is not None else int(rows.indices.max()) + 1
+    before_shift = rows.indices if reading.table.has("shift") else None
+    if before_shift is not None:
+        moved = _shifted_indices(reading, rows)
+        if moved is None:
+            return None
+        rows = moved
+    most = int(max(rows.indices.max(), -1 if before_shift is None else before_shift.max())) + 1
+    count = len(reading.vocabulary) if reading.vocabulary is not None else most
     if reading.has_embedding:
-        return InputData((Batch(None, rows.indices, lengths, packed),), True, None, count)
+        batch = Batch(None, rows.indices, lengths, packed)
+        return InputData((batch,), True, None, count, before_shift=before_shift)
     size = count if reading.vocabulary is not None else max(count, reading.input_size or 0)
     values = one_hot(reading.document, reading.place, rows, size, reading.dtype)
     if values is None:
         return None
-    return InputData((Batch(values, rows.indices, lengths, packed),), True, size, None)
+    batch = Batch(values, rows.indices, lengths, packed)
+    return InputData((batch,), True, size, None, before_shift=before_shift)
 
 
 def _read_numbers(reading: _Reading) -> InputData | None:
@@ -447,7 +537,14 @@ def _read_values(reading: _Reading, values: Floats) -> InputData | None:
         values = np.ascontiguousarray(values.swapaxes(0, 1))
     num_steps, num_rows, size = values.shape
     lengths, packed = read_lengths(reading.table, num_steps, num_rows, is_batched=is_batched)
-    return InputData((Batch(values, None, lengths, packed),), is_batched, size, None)
+    before_shift = values if reading.table.has("shift") else None
+    if before_shift is not None:
+        moved = _shifted_values(reading, values)
+        if moved is None:
+            return None
+        values = moved
+    batch = Batch(values, None, lengths, packed)
+    return InputData((batch,), is_batched, size, None, before_shift=before_shift)
 
 
 def _no_input_shape(reading: _Reading, shape: tuple[int, ...]) -> Text:
@@ -471,7 +568,7 @@ def _no_input_shape(reading: _Reading, shape: tuple[int, ...]) -> Text:
 def _read_windows(reading: _Reading, array: NDArray[Any]) -> InputData | None:
     """Cut a series (N,) or (N, input_size) into windows; its batches are time-major like all others."""
     table = reading.table
-    for key in NOT_WITH_WINDOWS:
+    for key in (*NOT_WITH_WINDOWS, "shift"):
         if table.has(key):
             table.problem(key, Text("`{key}` has no meaning beside `windows`, which are all full", key=key))
     windows = table.table("windows")

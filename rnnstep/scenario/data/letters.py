@@ -133,10 +133,10 @@ def needs_batch_first(key: str, rows: list[list[int]]) -> Text:
     )
 
 
-def unspelt(text: str, start: int, vocabulary: Sequence[str]) -> Text:
-    """Say which letter, or word, of a text the vocabulary has not."""
-    word = text[start : start + 1]
-    if max(map(len, vocabulary)) > 1:
+def unspelt(text: str, start: int, vocabulary: Sequence[str], *, is_one: bool = False) -> Text:
+    """Say which letter, or word, of a text the vocabulary has not; `is_one` says that all of the text is meant."""
+    word = text if is_one else text[start : start + 1]
+    if max(map(len, vocabulary)) > 1 and not is_one:
         word = text[start:].split(maxsplit=1)[0]
     if tuple(vocabulary) == ASCII:
         return Text("{letter} is not among the 128 ASCII characters", letter=shown(word))

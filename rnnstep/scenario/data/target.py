@@ -63,6 +63,7 @@ def read_target(
     document: Document,
     *,
     batches: tuple[Batch, ...],
+    sequence: str,
     vocabulary: tuple[str, ...] | None,
     num_classes: int,
     once: str,
@@ -77,6 +78,7 @@ def read_target(
     Args:
         document: The file.
         batches: What is fed; the rows of several (windows) are numbered through.
+        sequence: Whose steps have a target each.
         vocabulary: For `text`.
         num_classes: How many logits there are: an index must be below.
         once: The key and value that say that there is one target a row, `from = "h_n"`; "" where there is one a step.
@@ -106,9 +108,9 @@ def read_target(
         is_last_enough,
         batch_first,
         is_batched,
-        _lengths(batches),
-        batches[0].first.num_steps,
-        _ignore_index(document),
+        _lengths(batches, sequence),
+        batches[0].sequences[sequence].num_steps,
+        ignore_index(document),
         dtype,
     )
     readers = {"text": _read_text, "indices": _read_indices, "values": _read_values}
@@ -119,11 +121,12 @@ def read_target(
     return _shared_out(targets, batches, is_of_steps=is_of_steps, is_last_enough=is_last_enough)
 
 
-def _lengths(batches: tuple[Batch, ...]) -> tuple[int, ...]:
-    return tuple(itertools.chain.from_iterable(batch.first.true_lengths for batch in batches))
+def _lengths(batches: tuple[Batch, ...], sequence: str) -> tuple[int, ...]:
+    return tuple(itertools.chain.from_iterable(batch.sequences[sequence].true_lengths for batch in batches))
 
 
-def _ignore_index(document: Document) -> int:
+def ignore_index(document: Document) -> int:
+    """The class that counts for nothing, as [loss] has it."""
     loss = document.root.raw("loss")
     given = loss.get("ignore_index") if isinstance(loss, dict) else None
     return given if type(given) is int and abs(given) < 2**31 else Loss().ignore_index
