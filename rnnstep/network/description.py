@@ -129,7 +129,7 @@ def is_once(key: str, wiring: Wiring) -> bool:
 
 def sequence_of(key: str, wiring: Wiring) -> str:
     """Give the sequence whose steps a module runs along: that of the first of what it reads that has steps, else of its first."""
-    return _sequences(key, wiring, frozenset())[0]
+    return next(iter(_sequences(key, wiring, frozenset())), INPUT)
 
 
 def sequences_read(key: str, wiring: Wiring) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def _sequences(key: str, wiring: Wiring, seen: frozenset[str]) -> tuple[str, ...
         return ()
     sources = wiring[key].inputs
     stepped = [one for one in sources if one.value not in FINAL and not is_once(one.name, wiring)]
-    every = (_sequences(one.name, wiring, seen | {key}) for one in stepped or sources[:1])
+    every = (_sequences(one.name, wiring, seen | {key})[:1] for one in stepped or sources[:1])
     return tuple(dict.fromkeys(name for found in every for name in found))
 
 

@@ -68,10 +68,12 @@ class Chain:
     Attributes:
         layers: in the file's order; those with a mistake that leaves unknown what they are are missing.
         is_whole: whether none is missing, and all can be computed in some order.
+        sequences: the names of those beside the first.
     """
 
     layers: tuple[ChainLayer, ...]
     is_whole: bool
+    sequences: tuple[str, ...] = ()
 
     @cached_property
     def by_name(self) -> Mapping[str, ChainLayer]:
@@ -357,8 +359,7 @@ def _chain(document: Document) -> Chain:
         return Chain((), is_whole=False)
     kinds = [_kind(document, number, layer) for number, layer in enumerate(layers)]
     names = _names(document, layers)
-    sequences = sequence_names(document)
-    _check_names_of_sequences(document, names, sequences)
+    sequences = sequence_names(document, names)
     places: list[KeyPath] = [(TABLE, number) for number in range(len(layers))]
     reads = read_wires(document, places, layers, names, sequences)
     found = [
@@ -375,15 +376,7 @@ def _chain(document: Document) -> Chain:
         named = {one.name: one.place for one in found}
         is_whole = check_wires(document, named, {one.name: one.reads for one in found}, sequences)
     placed = tuple(one for one in found if _looks_up_indices(one, fed))
-    return Chain(placed, is_whole=is_whole)
-
-
-def _check_names_of_sequences(document: Document, names: Sequence[str], sequences: Sequence[str]) -> None:
-    """Note layers that are called as a sequence is."""
-    for number, name in enumerate(names):
-        if name in sequences:
-            text = Text("`name`: a sequence is called {name}, too: [input.{name}]", name=name)
-            document.problem((TABLE, number), text)
+    return Chain(placed, is_whole=is_whole, sequences=sequences)
 
 
 def _looks_up_indices(layer: ChainLayer, fed: Sequence[str]) -> bool:

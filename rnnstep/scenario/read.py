@@ -112,22 +112,10 @@ def read_samples(
         recurrent_table=Table(document, ("recurrent",), recurrent if isinstance(recurrent, dict) else {}),
         dtype=dtype,
     )
-    if layers is None:
-        check_used(document, set())
     if given is None:
         return None
-    before = len(document.problems)
-    beside: Mapping[str, InputData] = {}
-    if layers is not None:
-        beside = read_beside(
-            document,
-            given,
-            vocabulary=vocabulary,
-            is_looked_up=layers.is_looked_up,
-            layout=lambda name: Table(document, ("recurrent",), layers.layout(name)),
-            dtype=dtype,
-        )
-    if len(document.problems) > before:
+    beside = _read_beside(document, vocabulary, dtype, layers, given)
+    if beside is None:
         return None
     return Samples(
         side_by_side(given, beside),
@@ -137,6 +125,31 @@ def read_samples(
         following=given.following,
         beside=beside,
     )
+
+
+def _read_beside(
+    document: Document,
+    vocabulary: tuple[str, ...] | None,
+    dtype: np.dtype[np.floating],
+    layers: chain.Chain | None,
+    given: InputData,
+) -> Mapping[str, InputData] | None:
+    """Give the sequences beside the first, which [[layers]] alone can read; None where there is a mistake in one."""
+    before = len(document.problems)
+    found: Mapping[str, InputData] = {}
+    if layers is None:
+        check_used(document, set())
+    else:
+        found = read_beside(
+            document,
+            layers.sequences,
+            given,
+            vocabulary=vocabulary,
+            is_looked_up=layers.is_looked_up,
+            layout=lambda name: Table(document, ("recurrent",), layers.layout(name)),
+            dtype=dtype,
+        )
+    return found if len(document.problems) == before else None
 
 
 # ── all tables ───────────────────────────────────────────────────────────────────────────────────

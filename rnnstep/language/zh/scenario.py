@@ -143,6 +143,36 @@ _TABLES = {
     ),
     "no layer reads {name}, and it is not the last one": "没有层读取 {name}，它也不是最后一层",
     "no layer reads `input`": "没有层读取 `input`",
+    "no layer reads [input.{name}]": "没有层读取 [input.{name}]",
+    "{name} reads {sequences} at the same step, whose steps are their own; NAME.h_n belongs to no step": (
+        "{name} 在同一步读取 {sequences}，而它们各有自己的时间步；NAME.h_n 不属于任何一步"
+    ),
+    "[input.{name}]: a layer is called {name}, too": "[input.{name}]：有一层也叫 {name}",
+    "[input.{name}]: expected a name of a letter, then letters, digits and _, {most} at most": (
+        "[input.{name}]：名称应以字母开头，后面是字母、数字和 _，最多 {most} 个字符"
+    ),
+    "[input.{name}]: places and tables use {name} themselves; choose another": (
+        "[input.{name}]：位置和表自己要用 {name} 这个名称，请另取一个"
+    ),
+    "[input.{name}] has {found} rows, [input] has {rows}: a row of one goes with the same row of the other": (
+        "[input.{name}] 有 {found} 行，[input] 有 {rows} 行：一个序列的每一行与另一个的同一行对应"
+    ),
+    "[input.{name}]: both sequences have a batch axis, or neither": "[input.{name}]：两个序列要么都有批的维度，要么都没有",
+    "`shift`: {reason}": "`shift`：{reason}",
+    "a letter of the vocabulary, or an index: what is fed at the first step": "词表中的一个字母，或一个索引：第一步的输入",
+    "{size} numbers: what is fed at the first step": "{size} 个数：第一步的输入",
+    "`shift`: the class {found} is wanted, expected 0 to {last}: there are {count} logits": (
+        "`shift`：目标中有类别 {found}，应为 0 到 {last}：共有 {count} 个 logits"
+    ),
+    "`shift`: the padding of numbers cannot be left out of a loss that knows no `ignore_index`; give [target]": (
+        "`shift`：损失没有 `ignore_index`，无法略过数值序列的填充部分；请给出 [target]"
+    ),
+    "`shift`: the values that are wanted have size {size}, what is compared with them has {outputs}": (
+        "`shift`：目标的每个值有 {size} 个数，与之比较的有 {outputs} 个"
+    ),
+    "`shift`: [input.{name}] is not the sequence that the last layer gives something for at each step; give [target]": (
+        "`shift`：最后一层并不是在 [input.{name}] 的每一步给出结果；请给出 [target]"
+    ),
     "`add`: {other} gives {found} numbers, {name} gives {size}": (
         "`add`：{other} 给出 {found} 个数，{name} 给出 {size} 个"
     ),

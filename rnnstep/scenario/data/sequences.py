@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,11 +17,15 @@ _MAY_BE_CALLED = "target"
 """The one reserved name that a sequence may have: as decoders' are called."""
 
 
-def sequence_names(document: Document) -> list[str]:
-    """Give the names of the sequences beside the first; notes those that cannot be."""
+def sequence_names(document: Document, layers: Sequence[str]) -> tuple[str, ...]:
+    """Give the names of the sequences beside the first; notes those that cannot be, as `layers` may be called so, too."""
     names = []
     for name in sequence_tables(document):
         place = ("input", name)
+        if name in layers:
+            text = Text("[input.{name}]: a layer is called {name}, too", name=name)
+            document.problem(place, text)
+            continue
         if not NAME.fullmatch(name):
             text = Text(
                 "[input.{name}]: expected a name of a letter, then letters, digits and _, {most} at most",
@@ -36,11 +40,12 @@ def sequence_names(document: Document) -> list[str]:
             )
         else:
             names.append(name)
-    return names
+    return tuple(names)
 
 
 def read_beside(
     document: Document,
+    names: Sequence[str],
     first: InputData,
     *,
     vocabulary: tuple[str, ...] | None,
@@ -52,6 +57,7 @@ def read_beside(
 
     Args:
         document: the file.
+        names: what they are called.
         first: what [input] holds.
         vocabulary: its letters or words, if any.
         is_looked_up: whether a sequence's indices are looked up rather than made one-hot.
@@ -59,7 +65,7 @@ def read_beside(
         dtype: of the values.
     """
     found = {}
-    for name in sequence_names(document):
+    for name in names:
         given = read_input(
             document,
             vocabulary=vocabulary,
