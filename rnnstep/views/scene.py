@@ -335,8 +335,7 @@ class Scene:
         if self.spot.phase == "update":  # its blocks have none in the forward pass
             return "state"
         is_gate = self.block.kind == "recurrent" and name in self.cell.gates
-        is_share = self.spot.phase != "update" and name in self.forward_block.program.shares
-        return "gate" if is_gate or is_share else "state"
+        return "gate" if is_gate or name in self.forward_block.program.shares else "state"
 
     @property
     def cell(self) -> Cell:
