@@ -46,12 +46,14 @@ class CellWords:
             from that of the other; where it is missing, what the line looks like tells it.
         biases: how the gradients of both biases differ; None where they are the same.
         biases_of: the same of two biases by their names in torch.
+        without_b_hh: what is said of lines instead where h_prev has no bias.
     """
 
     lines: Mapping[str, Text]
     back: Mapping[str, Text] = field(default_factory=dict)
     biases: Text | None = None
     biases_of: Callable[[str, str], Text] | None = None
+    without_b_hh: Mapping[str, Text] = field(default_factory=dict)
 
     def sentence(self, line: str) -> Text | None:
         """Give the sentence of a line."""
@@ -158,4 +160,7 @@ def with_biases(cell: Cell, bias: Bias) -> Cell:
     left_out = {True: (), False: ("bias_ih", "bias_hh"), "ih": ("bias_hh",)}[bias]
     parts = [part for stack in cell.stacks if stack.torch in left_out for part in stack.parts]
     stacks = tuple(stack for stack in cell.stacks if stack.torch not in left_out)
-    return replace(cell, program=cell.program.without(parts), stacks=stacks) if parts else cell
+    if not parts:
+        return cell
+    words = replace(cell.words, lines={**cell.words.lines, **cell.words.without_b_hh})
+    return replace(cell, program=cell.program.without(parts), stacks=stacks, words=words)

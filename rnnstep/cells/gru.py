@@ -63,6 +63,7 @@ WORDS = CellWords(
         " for n: b_hn stands behind the reset gate, and its gradient is r ⊙ that of the sum."
     ),
     biases_of=_biases_of,
+    without_b_hh={"a_n": Text("the reset gate acts on W_hn·h_prev, after the product")},
 )
 
 

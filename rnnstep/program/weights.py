@@ -206,6 +206,10 @@ def _from_file(source: ProgramSource) -> _Loaded | None:
     if pending is None:
         return None
     lines = [f"weights = torch.load({source.file(name)}, weights_only=True)"]
+    if any(
+        each.recurrent.is_cell for each in source.each_recurrent
+    ):  # a whole module's have a layer in their names
+        lines.append('weights = {key.removesuffix("_l0"): values for key, values in weights.items()}')
     for module in _modules(source):
         own = [torch for torch in pending.names if _module_of(torch) == module]
         if own:

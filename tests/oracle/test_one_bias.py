@@ -28,6 +28,7 @@ from rnnstep.views.counts import counts
 from rnnstep.views.info import info
 from rnnstep.views.look import Look
 from rnnstep.views.rows import plain
+from rnnstep.views.screen import screen
 from tests.oracle.programs import agrees, scenario_in
 
 BY_HAND = """
@@ -243,8 +244,7 @@ def test_a_file_may_hold_the_second_bias_as_zeros_alone(tmp_path, suffix, ending
     assert [name.removesuffix("_l0") for name in scenario.parameters] == ["weight_ih", "weight_hh", "bias_ih"]
     output, _ = module(torch.tensor(scenario.batches[0].values))
     np.testing.assert_allclose(Model(scenario).run_batch(0).features, output.detach().numpy(), atol=1e-6)
-    if not (suffix and ending == ".pt"):  # that program looks for a cell's own names
-        assert agrees(read(tmp_path / "s.toml")) is not None
+    assert agrees(read(tmp_path / "s.toml")) is not None
 
 
 @pytest.mark.parametrize(
@@ -351,6 +351,22 @@ def test_a_bias_left_out_is_named_once():
     assert answer["status"] == "wrong"
     assert [one["id"] for one in answer["mistakes"] if one["explains"] == "all"][:1] == ["no_bias"]
     assert not any(one["id"] in ("no_b_ih", "no_b_hh", "bias_twice") for one in answer["mistakes"])
+
+
+@pytest.mark.parametrize("bias", ['"ih"', "false"])
+def test_nothing_is_said_of_a_bias_that_is_not_there(bias):
+    words = read_text(
+        f'[input]\nvalues = [[1.0]]\n[recurrent]\nmodule = "GRU"\nhidden_size = 1\nbias = {bias}\n[weights]\nseed = 1\n'
+    ).cell.words
+    assert "b_hn" not in words.sentence("a_n").into("en")
+    assert "b_hn" not in words.sentence("a_n").into("zh")
+
+
+def test_the_joined_form_has_the_one_bias():
+    session = Session.open(SessionRun.of(read_text(BY_HAND))).go("2/L0")
+    shown = plain(screen(session, Look(torch="none", is_joined=True), 120, 35))
+    assert "b_ih" in shown
+    assert "b_ih+b_hh" not in shown
 
 
 def test_worksheets_have_one_bias(tmp_path, capsys):

@@ -82,6 +82,7 @@ TABLE = {
     "the hidden state: the projection of m to proj_size": "隐藏状态：m 投影到 proj_size 维",
     "reset gate: how much of the memory the candidate sees": "重置门：候选值看得到多少记忆",
     "update gate: how much of the old state stays": "更新门：旧状态保留多少",
+    "the reset gate acts on W_hn·h_prev, after the product": "重置门作用于 W_hn·h_prev，在相乘之后",
     "the reset gate acts on W_hn·h_prev + b_hn, after the product": (
         "重置门作用于 W_hn·h_prev + b_hn，在相乘之后"
     ),
