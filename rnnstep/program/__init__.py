@@ -34,7 +34,7 @@ def torch_program(scenario: Scenario, language: str = "en") -> str:
     the loss of every epoch.
 
     Raises:
-        UsageError: Several batches have masks or first states of their own in a way that a program does not write, or
+        UsageError: Layers read others by name; several batches have masks or first states of their own in a way that a program does not write, or
             gradients are given in the place of a loss.
     """
     source = ProgramSource(scenario, language)
@@ -46,6 +46,8 @@ def torch_program(scenario: Scenario, language: str = "en") -> str:
 def _check_given(source: ProgramSource) -> None:
     """Refuse what enters each of several batches where the loop of a training does not take it."""
     every = (*source.scenario.batches, *source.scenario.test_batches)
+    if source.scenario.wires is not None:
+        raise UsageError(Text("the program of layers that read others by name cannot be written yet"))
     if source.is_several and any(batch.masks is not None for batch in every):
         raise UsageError(Text("a program has no place for masks that are given for each of several batches"))
     if source.scenario.goes_back and not source.has_loss:

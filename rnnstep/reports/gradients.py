@@ -21,7 +21,7 @@ from rnnstep.language import Text
 from rnnstep.network.blocks import Direction
 from rnnstep.reference import ComparedGradients, Finding, check_gradients
 from rnnstep.reports.formats import members, plain, write_arrays
-from rnnstep.reports.trace import SEQUENCE, npz_folder, verdict
+from rnnstep.reports.trace import npz_folder, verdict
 from rnnstep.scenario.model import Scenario
 
 MOST_STEPS = 200  # whose shares are told of: each is computed from all that come before it on the way back
@@ -91,6 +91,7 @@ class StateGradient(Mapping[str, Array]):
         t: the step, from 0.
         module: what its module is called: "encoder".
         is_one_of_several: whether there are other recurrent modules.
+        sequence: the sequence whose step it is, "input" the first.
         layer: the layer, from 0.
         direction: "forward" or "backward".
         batch: which batch, from 0.
@@ -103,6 +104,7 @@ class StateGradient(Mapping[str, Array]):
         self.t = t
         self.module = back.scenario.recurrent_of(block).name
         self.is_one_of_several = len(back.scenario.recurrents) > 1
+        self.sequence = block.sequence
         self.layer: int = block.layer
         self.direction: Direction = block.direction
         self.batch = back.index
@@ -333,7 +335,7 @@ def _numbers(found: Gradients, source: Gradients | TorchGradients) -> dict[str, 
 def _state(found: Gradients, one: StateGradient) -> dict[str, Any]:
     where: dict[str, Any] = {"t": one.t, "layer": one.layer, "direction": one.direction}
     if found.scenario.is_network:
-        where |= {"block": one.module, "sequence": SEQUENCE}
+        where |= {"block": one.module, "sequence": one.sequence}
     if len(found.passes) > 1:
         where["batch"] = one.batch
     if one.rows is not None:

@@ -24,9 +24,6 @@ from rnnstep.reports.formats import (
 )
 from rnnstep.scenario.model import Scenario
 
-SEQUENCE = "input"
-"""The name of the one sequence that a network runs over."""
-
 
 def verdict(*, agrees: bool | None) -> str:
     """Say how numbers stand to torch's."""
@@ -382,7 +379,7 @@ def _where(selection: Selection, seen: Seen) -> dict[str, Any]:
     step = seen.step
     where: dict[str, Any] = {"t": step.t, "layer": step.layer, "direction": step.direction}
     if selection.run.scenario.is_network:
-        where |= {"block": step.module, "sequence": SEQUENCE}
+        where |= {"block": step.module, "sequence": step.sequence}
     if len(selection.run.scenario.batches) > 1:
         where["batch"] = step.batch
     if step.rows is not None:
@@ -458,7 +455,7 @@ def _csv_text(rows: Sequence[CsvCells]) -> str:
 
 
 def trace_npz(selection: Selection, file: IO[bytes]) -> None:
-    """Write `input`, `output`, `h_n` …, each value as `l0/h` or `l0_reverse/h` (T, B, n), and torch's as `torch/…`.
+    """Write `input` (of several sequences `input/NAME`), `output`, `h_n` …, each value as `l0/h` or `l0_reverse/h` (T, B, n), and torch's as `torch/…`.
 
     Zeros stand where a packed row is over, and NaN after the place where `until` held. With
     several batches all names begin with `batch0/`, `batch1/` …
@@ -474,7 +471,11 @@ def _npz_arrays(selection: Selection) -> Iterator[tuple[str, NDArray[Any]]]:
     for done in run.trace.passes:
         comparison = None if run.checked is None else run.checked.comparisons[done.index]
         prefix = f"batch{done.index}/" if len(run.trace.passes) > 1 else ""
-        yield f"{prefix}input", done.input
+        given = done.given_input()
+        if len(given) == 1:
+            yield f"{prefix}input", done.input
+        else:
+            yield from ((f"{prefix}input/{name}", value) for name, value in given.items())
         for name in ("output", "h_n", "c_n", "logits"):
             for source, before in (
                 (done, ""),

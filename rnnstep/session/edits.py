@@ -17,6 +17,7 @@ import numpy as np
 from rnnstep.equations.shares import ROWS
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.network.description import INPUT
 from rnnstep.scenario.model import Floats, Scenario
 from rnnstep.session.place import write_place
 from rnnstep.session.run import SessionRun
@@ -72,7 +73,7 @@ def target_at(run: SessionRun, spot: Spot, row: int, name: str, index: Index) ->
         return EditTarget("parameters", where.torch, (where.start + index[0], *index[1:]), shown)
     if block.kind != "recurrent":
         return None
-    if name == "x" and block.reads_data and spot.t is not None:
+    if name == "x" and block.reads_data and spot.t is not None and block.sequence == INPUT:
         return EditTarget("values", str(spot.batch), (spot.t, row, *index), shown)
     state = name.removesuffix("_prev").removesuffix("_0")
     batch = scenario.batches[spot.batch]

@@ -286,6 +286,8 @@ def check_size(scenario: Scenario, steps: Sequence[int], names: Sequence[str], r
         UsageError: as `worksheet`.
     """
     batch = scenario.batches[0]
+    if batch.beside:
+        raise UsageError(Text("a sheet of several sequences cannot be written yet"))
     wanted = _wanted(batch, steps, row)
     numbers = sum(one.size for one in _asked(scenario, build(scenario), wanted, names, row))
     table = None if scenario.lookup is None else scenario.lookup.table

@@ -196,3 +196,49 @@ def test_a_breakpoint_at_a_step_is_one_of_its_sequence():
     session = Session.open(SessionRun.of(two())).go("target:2").toggle_breakpoint()
     session = session.go("start")
     assert session.resume().place.startswith("target:2")
+
+
+# ── what is handed out, and marked ───────────────────────────────────────────────────────────────
+
+
+def test_json_and_npz_name_the_sequence(tmp_path):
+    import rnnstep
+
+    path = tmp_path / "two.toml"
+    path.write_text(TEXT.format(source='["abc", "ab"]', target='["ca", "b"]', more="", end=""), "utf-8")
+    found = rnnstep.trace(path).as_dict()
+    assert set(found["input"]) == {"input", "target"}
+    assert np.shape(found["input"]["target"]) == (2, 2, 4)
+    assert [(one["block"], one["sequence"], one["t"]) for one in found["steps"]] == [
+        *(("encoder", "input", t) for t in range(3)),
+        *(("decoder", "target", t) for t in range(2)),
+    ]
+    assert found["agrees"] is True
+    grad = rnnstep.grad(path).as_dict()
+    assert {one["sequence"] for one in grad["states"]} == {"input", "target"}
+    assert grad["agrees"] is True
+
+
+ANSWER = """
+decimals = 3
+[[answer]]
+{sequence}
+step = 2
+name = "h"
+value = {value}
+"""
+
+
+@pytest.mark.parametrize(("sequence", "key"), [("target", "decoder.L0"), ("input", "encoder.L0")])
+def test_an_answer_says_its_sequence(sequence, key, tmp_path):
+    import rnnstep
+
+    path, answers = tmp_path / "two.toml", tmp_path / "answers.toml"
+    path.write_text(TEXT.format(source='"abc"', target='"ca"', more="", end=""), "utf-8")
+    right = np.round(SessionRun.of(two()).trace.passes[0].value(key, "h", 1)[0], 3).tolist()
+    answers.write_text(ANSWER.format(sequence=f'sequence = "{sequence}"', value=right), "utf-8")
+    (marked,) = rnnstep.check(path, answers).as_dict()["answers"]
+    assert marked["status"] == "correct"
+    answers.write_text(ANSWER.format(sequence='sequence = "source"', value=right), "utf-8")
+    with pytest.raises(ScenarioError, match="there is no sequence `source`; known are input, target"):
+        rnnstep.check(path, answers)

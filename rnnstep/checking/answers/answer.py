@@ -34,6 +34,7 @@ class Answer:
         line: where it stands otherwise, from 1.
         lines: where each of the entries in `index` stands, if on lines of their own.
         block: what the recurrent module is called; None where it is not said, as where there is one.
+        sequence: of several, the one whose step it is; None where it is not said.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Answer:
     line: int | None = None
     lines: tuple[int, ...] = ()
     block: str | None = None
+    sequence: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,20 @@ _WHOLE: Mapping[str, tuple[int, int]] = {
     "epoch": (1, LARGEST),
     "decimals": (0, MOST_DECIMALS),
 }
-COLUMNS = ("step", "t", "block", "layer", "direction", "batch", "epoch", "name", "index", "value", "decimals")
+COLUMNS = (
+    "step",
+    "t",
+    "sequence",
+    "block",
+    "layer",
+    "direction",
+    "batch",
+    "epoch",
+    "name",
+    "index",
+    "value",
+    "decimals",
+)
 MOST_AXES = 2
 SEMICOLON = ";"
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
@@ -166,6 +179,7 @@ def _answers(document: Document, lines: list[_Line]) -> Iterator[Answer]:
             line=at[0],
             lines=at if index is not None else (),
             block=first.cells.get("block") or None,
+            sequence=first.cells.get("sequence") or None,
         )
 
 

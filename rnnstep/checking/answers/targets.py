@@ -111,8 +111,20 @@ class _Finder:
         Raises:
             NoTarget: there is none, or the answer says a step, a layer or a direction of what has none.
         """
-        target = self._found()
         answer = self._answer
+        known = tuple(self._done.batch.sequences)
+        if answer.sequence is not None and answer.sequence not in known:
+            text = Text(
+                "there is no sequence `{name}`; known are {known}",
+                name=printable(answer.sequence[:80]),
+                known=", ".join(known),
+            )
+            raise NoTarget(text, "sequence")
+        target = self._found()
+        if not self._is_of_its_sequence(target):
+            name = printable(answer.name[:80])
+            text = Text("`{name}` is no value of {sequence}", name=name, sequence=answer.sequence)
+            raise NoTarget(text, "sequence")
         has_layer = target.layer is not None or self._is_of_its_layer
         said = {
             "step": answer.t is not None and target.t is None and not self._is_end(answer.t),
@@ -124,6 +136,13 @@ class _Finder:
                 name = printable(answer.name[:80])
                 raise NoTarget(Text("`{name}` takes no `{key}`", name=name, key=key), key)
         return target
+
+    def _is_of_its_sequence(self, target: Target) -> bool:
+        """Whether what was found is along the sequence that the answer says, if it says one."""
+        blocks = (self._done.by_key.get(part.place.key) for part in target.parts)
+        return self._answer.sequence is None or all(
+            block is not None and block.sequence == self._answer.sequence for block in blocks
+        )
 
     def _is_end(self, t: int) -> bool:
         """Whether a step is where what is of the final states alone is computed."""
@@ -209,7 +228,8 @@ class _Finder:
         for recurrent in self._done.scenario.recurrents:
             blocks = [run.block for run in self._done.runs.values() if run.block.module == recurrent.key]
             program = blocks[0].program
-            if name in (*program.names, *program.inputs, *program.befores):
+            is_along = self._answer.sequence in (None, blocks[0].sequence)
+            if is_along and name in (*program.names, *program.inputs, *program.befores):
                 having[recurrent.name] = blocks
         asked = self._answer.block
         known = [one.name for one in self._done.scenario.layers]

@@ -18,7 +18,20 @@ from rnnstep.language import Text
 from rnnstep.scenario.file.document import Limits, Table
 from rnnstep.scenario.file.source import parse_document
 
-KEYS = ("step", "t", "block", "layer", "direction", "batch", "epoch", "name", "index", "value", "decimals")
+KEYS = (
+    "step",
+    "t",
+    "sequence",
+    "block",
+    "layer",
+    "direction",
+    "batch",
+    "epoch",
+    "name",
+    "index",
+    "value",
+    "decimals",
+)
 
 
 def toml_answers(text: str, path: Path, limits: Limits) -> Answers:
@@ -55,7 +68,7 @@ def _answer(table: Table, decimals: int | None) -> Answer | None:
     step = table.integer("step", minimum=1, maximum=LARGEST)
     t = table.integer("t", minimum=0, maximum=LARGEST)
     layer = table.integer("layer", minimum=0, maximum=LARGEST)
-    block = table.string("block")
+    block, sequence = table.string("block"), table.string("sequence")
     direction = table.choice("direction", DIRECTIONS, "forward")
     row = table.integer("batch", 0, minimum=0, maximum=LARGEST)
     epoch = table.integer("epoch", minimum=1, maximum=LARGEST)
@@ -75,6 +88,7 @@ def _answer(table: Table, decimals: int | None) -> Answer | None:
         own,
         table.place,
         block=block,
+        sequence=sequence,
     )
 
 

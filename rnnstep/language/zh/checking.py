@@ -5,6 +5,8 @@ from __future__ import annotations
 TABLE = {
     # reading answers
     "`{name}` is what {module} gives, the last one": "`{name}`是最后一个模块 {module} 的输出",
+    "there is no sequence `{name}`; known are {known}": "没有序列 `{name}`；有的是 {known}",
+    "`{name}` is no value of {sequence}": "`{name}` 不是 {sequence} 的值",
     "there is no module `{name}`; known are {known}": "没有模块 `{name}`；有的是 {known}",
     "`{name}` is a value of {modules}: say of which, block = {first}": (
         "`{name}` 是 {modules} 都有的值：请说明是哪一个，block = {first}"

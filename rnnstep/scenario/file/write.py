@@ -221,14 +221,7 @@ class _Writer:
     def text(self) -> str:
         """Give the file's text."""
         scenario = self._scenario
-        if any(batch.masks is not None for batch in scenario.batches):
-            raise _unsayable(Text("dropout masks that are given, and not drawn from a seed"))
-        if any(batch.initial_state is not None for batch in scenario.batches):
-            raise _unsayable(Text("first states that are given for each batch"))
-        if any(batch.above is not None for batch in scenario.batches):
-            raise _unsayable(Text("gradients that are given, and not those of a loss"))
-        if any(batch.recorded is not None for batch in scenario.batches):
-            raise _unsayable(Text("what was recorded beside a run"))
+        self._check_sayable()
         # The short form has no table for every module: then all of them are written in the long form.
         is_short = all(layer.key in ("", *BESIDE) for layer in scenario.layers) and not scenario.is_network
         heading = self._heading()
@@ -258,6 +251,20 @@ class _Writer:
         if scenario.origins.cure:
             parts.append(plain_text({"cure": dict(scenario.origins.cure)}))
         return "\n".join(parts)
+
+    def _check_sayable(self) -> None:
+        """Refuse what a file has no words for."""
+        scenario = self._scenario
+        if any(batch.masks is not None for batch in scenario.batches):
+            raise _unsayable(Text("dropout masks that are given, and not drawn from a seed"))
+        if any(batch.initial_state is not None for batch in scenario.batches):
+            raise _unsayable(Text("first states that are given for each batch"))
+        if any(batch.above is not None for batch in scenario.batches):
+            raise _unsayable(Text("gradients that are given, and not those of a loss"))
+        if scenario.wires is not None:
+            raise _unsayable(Text("layers that read others by name"))
+        if any(batch.recorded is not None for batch in scenario.batches):
+            raise _unsayable(Text("what was recorded beside a run"))
 
     def _file(self, ending: str, content: bytes) -> str:
         """Put what is too large for the scenario's file beside it, under a name that nothing there has."""
