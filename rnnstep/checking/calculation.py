@@ -436,7 +436,7 @@ class Calculation:
 
     def initial(self, block: Block, state: str) -> Interval:
         """A state before the first step, (B, n)."""
-        return shown(self.done.scenario.first_state(block, state, self.batch), self.reading.decimals)
+        return shown(self.done.first_state(block.key, state), self.reading.decimals)
 
     def final(self, key: str, state: str) -> Fed:
         """A state after the last step of each row, (B, n)."""

@@ -170,7 +170,11 @@ class BackwardPass:
 
     def _sent_back(self, part: Part) -> Array:
         """What one reader sends back along its wire, (T, B, n)."""
-        g = self._of_blocks[part.reader].gradient(part.name)
+        state = self.done.by_key[part.reader].state_before(part.name)
+        if state is not None:
+            g = self.first_state(part.reader, state)[None]
+        else:
+            g = self._of_blocks[part.reader].gradient(part.name)
         if part.wire.when is When.ALL and part.name in self.done.by_key[part.reader].program.banks:
             g = g.swapaxes(0, 1)[: self.done.axis(part.wire.block).num_steps]
         elif part.wire.when is When.ALL:
@@ -178,7 +182,7 @@ class BackwardPass:
         if g.shape[-1] != part.stop - part.start:
             g = g[..., part.start : part.stop]
         if not part.wire.when.is_once:
-            return g
+            return np.asarray(g)
         # What is the same at every step is sent back from every step.
         return self._onto_step(part, g[0] if len(g) == 1 else g.sum(axis=0))
 

@@ -53,7 +53,34 @@ class _Builder:
         )
         made = module.blocks(self._scenario.parameters, standing)
         sequence = self._scenario.sequence_of[name]
-        return [replace(one, module=module.key, extent=extent, sequence=sequence) for one in made]
+        made = [replace(one, module=module.key, extent=extent, sequence=sequence) for one in made]
+        return self._with_first_states(name, made)
+
+    def _with_first_states(self, name: str, made: list[Block]) -> list[Block]:
+        """A module's blocks with the wires that bring their states before the first step."""
+        states = self._wiring[name].states
+        if not states:
+            return made
+        own = [block for block in made if block.program.states]
+        found = {
+            block.key: replace(
+                block,
+                wires={
+                    **block.wires,
+                    **{f"{state}_0": self._first(one, position, len(own)) for state, one in states.items()},
+                },
+            )
+            for position, block in enumerate(own)
+        }
+        return [found.get(block.key, block) for block in made]
+
+    def _first(self, source: ValueOf, position: int, count: int) -> Wires:
+        """The wires of one block's first state: of the block at the same place in a module of as many, else of its end."""
+        whole = [block for block in self._made[source.name] if block.program.states]
+        if source.value not in ("h_n", "c_n") or len(whole) != count:
+            return self._brought(source, Extent.FINAL)
+        block = whole[position]
+        return (Wire(block.key, list(block.program.states)[source.value == "c_n"], When.LAST),)
 
     def _brought(self, source: ValueOf, extent: Extent) -> Wires:
         """The wires of what a module reads; what belongs to no step is the same at every step that reads it."""

@@ -177,22 +177,22 @@ class Model:
         for block in self.blocks:
             loop = graph.loop_of.get(block.key)
             if loop is not None and block.key == loop[0]:
-                done.take_loop(*run_loop(done, loop, partial(self._begun, batch, is_by_steps=True)))
+                done.take_loop(*run_loop(done, loop, partial(self._begun, done, is_by_steps=True)))
             elif loop is None and block.program.states:
                 x = done.entering(block.key, next(iter(block.program.inputs)))
-                done.runs[block.key] = self._begun(batch, block, x, is_kept=is_kept)
+                done.runs[block.key] = self._begun(done, block, x, is_kept=is_kept)
         return done
 
     def _begun(
-        self, batch: Batch, block: Block, x: Array, *, is_kept: bool = True, is_by_steps: bool = False
+        self, done: Pass, block: Block, x: Array, *, is_kept: bool = True, is_by_steps: bool = False
     ) -> BlockRun:
         """The run of a recurrent block on what enters it, (T, B, n)."""
         return BlockRun(
             block,
             self._stacked(block, x.shape[1]),
             x,
-            tuple([self.scenario.first_state(block, name, batch) for name in block.program.states]),
-            batch.axis(block.sequence),
+            tuple([done.first_state(block.key, name) for name in block.program.states]),
+            done.axis(block.key),
             is_kept=is_kept,
             is_by_steps=is_by_steps,
         )

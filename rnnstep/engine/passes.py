@@ -137,9 +137,16 @@ class Pass:
         """What is read of the step before the first of what a block gives, (B, n): its first state, else zeros."""
         block = self.by_key[key]
         if block.output in block.program.states:
-            return self.scenario.first_state(block, block.output, self.batch)
+            return self.first_state(key, block.output)
         size = int(block.program.shapes[block.output][0])
         return np.zeros((self.batch.num_rows, size), self.scenario.dtype)
+
+    def first_state(self, key: str, name: str) -> Array:
+        """A state of a block before the first step, (B, n): what a wire brings, or as the scenario gives it."""
+        parts = self.graph.entering(key, f"{name}_0")
+        if not parts:
+            return self.scenario.first_state(self.by_key[key], name, self.batch)
+        return np.ascontiguousarray(np.concatenate([self.brought(part)[0] for part in parts], axis=-1))
 
     def take_loop(self, runs: Mapping[str, BlockRun], others: Mapping[str, dict[str, Array]]) -> None:
         """Take what the blocks of a loop did: the runs of those with states, of the others what they read and gave."""

@@ -91,6 +91,11 @@ class Block:
         """Whether what enters it are arrays of the scenario's alone."""
         return all(wire.when is When.DATA for wires in self.wires.values() for wire in wires)
 
+    def state_before(self, name: str) -> str | None:
+        """The state that a wire gives the first value of: "h" of `h_0`; None of what is no such name."""
+        state = name.removesuffix("_0")
+        return state if state != name and state in self.program.states and name in self.wires else None
+
     @property
     def given(self) -> tuple[str, ...]:
         """The inputs that nothing goes back to, such as a mask."""

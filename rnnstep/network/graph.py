@@ -89,7 +89,7 @@ class Graph:
 
     @staticmethod
     def _size(block: Block, name: str) -> int:
-        shape = block.program.shapes[name]
+        shape = block.program.shapes[block.state_before(name) or name]
         return int(shape[-1]) if shape else 1
 
     def origins(self, key: str, name: str) -> tuple[Part, ...]:

@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, fields
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 from rnnstep.cells import MODULES
 from rnnstep.language import Text
 from rnnstep.modules import above_recurrent
-from rnnstep.modules.addition import Addition
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule, SizeMisfit, SizeMissing
-from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.description import INPUT, Reads, ValueOf, Wiring, in_a_chain, in_order
+from rnnstep.network.description import INPUT, ValueOf, in_order
 from rnnstep.scenario.data.sequences import sequence_names
 from rnnstep.scenario.file.document import Document, KeyPath, Table, shown
 from rnnstep.scenario.keys import BESIDE, KEYS, MOST_LETTERS, NAME, RESERVED
@@ -507,94 +504,3 @@ def _numbered(name: str, taken: set[str]) -> str:
         number += 1
         own = f"{name}{number}" if not RESERVED.fullmatch(f"{name}{number}") else f"{name}_{number}"
     return own
-
-
-# ── what the layers are made into ────────────────────────────────────────────────────────────────
-
-Modules = Mapping[str, NetworkModule | None]
-"""Modules by the names of their layers; None is one with a mistake in it."""
-Sizes = Mapping[str, int | None]
-"""How many numbers each x_t has, by its sequence."""
-
-
-def size_entering(document: Document, layer: ChainLayer, modules: Modules, given: Sizes) -> int | None:
-    """Give how many numbers a layer reads at a step; None where that is not known.
-
-    Args:
-        document: as `as_tables` gave it.
-        layer: which.
-        modules: those that it reads, and others.
-        given: how many numbers each x_t of a sequence has; None where it has indices, or it is not known.
-    """
-    sizes = [_size(document, layer, "input", one, modules, given) for one in layer.reads.inputs or ()]
-    known = [size for size in sizes if size is not None]
-    return sum(known) if known and len(known) == len(sizes) else None
-
-
-def _size(
-    document: Document, layer: ChainLayer, key: str, one: ValueOf, modules: Modules, given: Sizes
-) -> int | None:
-    """How many numbers one of the values that a layer reads has; notes a state that there is not."""
-    if one.name in given:
-        return given[one.name]
-    module = modules.get(one.name)
-    if module is None or one.value in ("output", "last"):
-        return None if module is None else module.size
-    sizes = module.final_sizes if isinstance(module, Recurrent) else {}
-    if one.value in sizes:
-        return sizes[one.value]
-    kind = module.module if isinstance(module, Recurrent) else module.torch
-    text = Text(
-        "`{key}`: {said}: {module} has no {value}", key=key, said=str(one), module=kind, value=one.value
-    )
-    document.problem((*layer.place, key), text)
-    return None
-
-
-def network(
-    document: Document, chain: Chain, modules: Modules, given: Sizes
-) -> tuple[tuple[NetworkModule, ...], Recurrent, Wiring | None] | None:
-    """Give all modules in the file's order, the last recurrent one, and what each reads (None in a chain); None where one is missing."""
-    every = [modules.get(layer.name) for layer in chain.layers]
-    known = {layer.name: one for layer, one in zip(chain.layers, every, strict=True) if one is not None}
-    recurrent = next((one for one in reversed(every) if isinstance(one, Recurrent)), None)
-    if recurrent is None or not chain.is_whole or len(known) < len(every):
-        return None
-    found: list[NetworkModule] = []
-    for layer in chain.layers:
-        found.append(known[layer.name])
-        if layer.reads.adds:
-            _check_sum(document, layer, known, given)
-            found.append(Addition(known[layer.name].size, f"{layer.name}.add"))
-    keys = {name: module.key for name, module in known.items()}
-    wiring = as_wiring(chain.wires)
-
-    def by_key(one: ValueOf) -> ValueOf:
-        return ValueOf(keys.get(one.name, one.name), one.value)
-
-    wires = {
-        keys.get(name, name): Reads(
-            tuple(map(by_key, reads.inputs)), {state: by_key(one) for state, one in reads.states.items()}
-        )
-        for name, reads in wiring.items()
-    }
-    is_chain = wires == dict(in_a_chain({one.key: "output" for one in found}))
-    return tuple(found), recurrent, None if is_chain else MappingProxyType(wires)
-
-
-def _check_sum(
-    document: Document, layer: ChainLayer, modules: Mapping[str, NetworkModule], given: Sizes
-) -> None:
-    """Note what cannot be added to what a layer gives, as its size is another."""
-    size = modules[layer.name].size
-    for one in layer.reads.adds:
-        found = _size(document, layer, "add", one, modules, given)
-        if found is not None and found != size:
-            text = Text(
-                "`add`: {other} gives {found} numbers, {name} gives {size}",
-                other=str(one),
-                found=found,
-                name=layer.name,
-                size=size,
-            )
-            document.problem((*layer.place, "add"), text)

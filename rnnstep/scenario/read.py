@@ -16,7 +16,7 @@ from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import INPUT, ValueOf, Wiring, is_once, sequence_of
-from rnnstep.scenario import chain, modules
+from rnnstep.scenario import chain, modules, wired_modules
 from rnnstep.scenario.cure import cured
 from rnnstep.scenario.data.initial_state import read_initial_states
 from rnnstep.scenario.data.input import InputData, read_input, read_target, shifted, shifts_values
@@ -345,7 +345,7 @@ def _read_chain(
     module: NetworkModule | None
     for layer in layers.in_order:
         below, above = layers.below(layer), layers.above(layer)
-        size = chain.size_entering(document, layer, found, given)
+        size = wired_modules.size_entering(document, layer, found, given)
         if layer.kind == chain.RECURRENT:
             table = chain.alone(document, layer, below)
             module = _read_recurrent(table, own, size, None if below is None else found.get(below.name))
@@ -367,7 +367,7 @@ def _read_chain(
                 text = Text("`module`: {module} in training mode cannot be read yet", module=module.torch)
                 document.problem((*layer.place, "module"), text)
         found[layer.name] = None if module is None else module.in_mode(*mode)
-    network = chain.network(document, layers, found, given)
+    network = wired_modules.network(document, layers, found, given)
     if network is None:
         return None
     return _Model(*network)

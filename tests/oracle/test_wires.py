@@ -152,6 +152,156 @@ def test_torchs_run_agrees_forth_and_back(text, packed, both, dtype):
     assert not check_gradients(trace.passes[0], back).faults
 
 
+# ── first states by name ─────────────────────────────────────────────────────────────────────
+
+BEGUN = f"""
+[input]
+random = {{shape = [4, 2, 3], seed = 1}}
+lengths = [4, 2]
+packed = %(packed)s
+[[layers]]
+name = "encoder"
+module = "%(encoder)s"
+hidden_size = 3
+%(options)s
+%(bridge)s
+[[layers]]
+name = "decoder"
+module = "%(decoder)s"
+hidden_size = %(size)d
+input = ["input", "encoder"]
+%(more)s
+h_0 = "%(h_0)s"
+%(c_0)s
+[[layers]]
+module = "Linear"
+out_features = 3
+{TAIL}"""
+DEEP = "num_layers = 2\nbidirectional = true"
+BRIDGE = """[[layers]]
+name = "bridge"
+module = "Linear"
+input = ["encoder.h_n", "encoder.c_n"]
+out_features = 2"""
+BEGINNINGS = {
+    "the same shape": {"encoder": "GRU", "decoder": "RNN"},
+    "deep, both ways": {
+        "encoder": "LSTM",
+        "decoder": "LSTM",
+        "options": DEEP,
+        "more": DEEP,
+        "c_0": 'c_0 = "encoder.c_n"',
+    },
+    "into a cell, joined": {
+        "encoder": "LSTM",
+        "decoder": "LSTMCell",
+        "options": DEEP,
+        "size": 6,
+        "c_0": 'c_0 = "encoder.c_n"',
+    },
+    "by a bridge": {
+        "encoder": "LSTM",
+        "decoder": "GRU",
+        "options": "bidirectional = true",
+        "size": 2,
+        "bridge": BRIDGE,
+        "h_0": "bridge",
+    },
+}
+
+
+def begun(name, *, packed=False, dtype="float64"):
+    usual = {"options": "", "more": "", "bridge": "", "size": 3, "h_0": "encoder.h_n", "c_0": ""}
+    known = {"packed": str(packed).lower(), "dtype": dtype, "target": TARGET.tolist()}
+    return read_text(BEGUN % (usual | BEGINNINGS[name] | known))
+
+
+class Begun(nn.Module):
+    """An encoder whose end a decoder begins with, as a user of torch writes it."""
+
+    def __init__(self, scenario):
+        super().__init__()
+        encoder, decoder = scenario.recurrents
+        for one in (encoder, decoder):
+            places, names = one.arguments
+            self.add_module(one.key, getattr(nn, one.module)(*places, **names))
+        if "bridge.weight" in scenario.parameters:
+            self.bridge = nn.Linear(12, 2)
+        self.linear = nn.Linear(decoder.size, 3)
+
+    def forward(self, x, lengths):
+        output, ends = Network.run(self.encoder, x, lengths)
+        h_n, c_n = ends if isinstance(ends, tuple) else (ends, None)
+        read = torch.cat([x, output], -1)
+        if isinstance(self.decoder, nn.LSTMCell):
+            h, c = (torch.cat([end[-2], end[-1]], -1) for end in (h_n, c_n))
+            outputs = []
+            for t, x_t in enumerate(read):
+                after = self.decoder(x_t, (h, c))
+                alive = torch.tensor([lengths is None or t < length for length in lengths or (4, 4)])[:, None]
+                h, c = (torch.where(alive, new, old) for new, old in zip(after, (h, c), strict=True))
+                outputs.append(torch.where(alive, h, 0))
+            return self.linear(torch.stack(outputs))
+        if isinstance(self.decoder, nn.GRU):
+            first = self.bridge(torch.cat([h_n[0], h_n[1], c_n[0], c_n[1]], -1))[None]
+        else:
+            first = h_n if c_n is None else (h_n, c_n)
+        if lengths is None:
+            return self.linear(self.decoder(read, first)[0])
+        packed = nn.utils.rnn.pack_padded_sequence(read, lengths, enforce_sorted=False)
+        given = self.decoder(packed, first)[0]
+        return self.linear(nn.utils.rnn.pad_packed_sequence(given, total_length=len(x))[0])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_a_decoder_begins_where_the_encoder_ended(name, packed):
+    scenario = begun(name, packed=packed)
+    module = Begun(scenario).double()
+    if "bridge.weight" in scenario.parameters:
+        module.bridge = nn.Linear(scenario.parameters["bridge.weight"].shape[1], 2).double()
+    module.load_state_dict({key: torch.tensor(value) for key, value in scenario.parameters.items()})
+    scores = module(torch.tensor(scenario.batches[0].values), [4, 2] if packed else None)
+    loss = nn.MSELoss(reduction="sum")(scores, torch.tensor(TARGET))
+    loss.backward()
+    model = Model(scenario)
+    done = model.run_batch(0)
+    np.testing.assert_allclose(done.scores, scores.detach().numpy(), rtol=0, atol=1e-13)
+    back = model.backward(done)
+    for key, parameter in module.named_parameters():
+        np.testing.assert_allclose(back.parameters[key], parameter.grad.numpy(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_torchs_run_agrees_on_first_states(name, packed, dtype):
+    model = Model(begun(name, packed=packed, dtype=dtype))
+    trace = model.run()
+    assert not check(trace).compared[0].faults
+    assert not check_gradients(trace.passes[0], model.backward(trace.passes[0])).faults
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('h_0 = "encoder.h_n"', 'h_0 = "encoder.c_n"', "GRU"),
+        ("hidden_size = 3\n\n\n", "hidden_size = 4\n\n\n", "encoder.h_n is (1, B, 4), expected (1, B, 3)"),
+        ('h_0 = "encoder.h_n"', 'c_0 = "encoder.h_n"', "RNN has no such state"),
+        ('h_0 = "encoder.h_n"', "h_0 = 0", "a name"),
+    ],
+)
+def test_a_first_state_that_does_not_fit_is_told(old, new, words):
+    usual = {"options": "", "more": "", "bridge": "", "size": 3, "h_0": "encoder.h_n", "c_0": ""}
+    known = {"packed": "false", "dtype": "float64", "target": TARGET.tolist()}
+    text = BEGUN % (usual | BEGINNINGS["the same shape"] | known)
+    assert old in text
+    with pytest.raises(ScenarioError) as error:
+        read_text(text.replace(old, new, 1))
+    assert words in error.value.into("en")
+    assert error.value.into("zh") != error.value.into("en")
+
+
 # ── what cannot be ───────────────────────────────────────────────────────────────────────────
 
 

@@ -142,6 +142,10 @@ _TABLES = {
         "{name} 在同一时间步读取自身：{path}；上一步的值写作 NAME.h_prev"
     ),
     "no layer reads {name}, and it is not the last one": "没有层读取 {name}，它也不是最后一层",
+    "`{key}`: {module} has no such state": "`{key}`：{module} 没有这个状态",
+    "`{key}`: {said} is {found}, expected {expected}: (layers · directions, B, size)": (
+        "`{key}`：{said} 的形状是 {found}，应为 {expected}：（层数 · 方向数, B, 大小）"
+    ),
     "no layer reads `input`": "没有层读取 `input`",
     "no layer reads [input.{name}]": "没有层读取 [input.{name}]",
     "{name} reads {sequences} at the same step, whose steps are their own; NAME.h_n belongs to no step": (

@@ -315,7 +315,7 @@ class ShownGradients:
             return values.x[key]
         for state in block.program.states:
             if block.program.before(state) == name:
-                first = self._done.scenario.first_state(block, state, self._done.batch)
+                first = values.first[key][state]
                 return self._done.axis(key).before(values.states[key][state], first, block.direction)
         return self._reference.lines.get(key, {}).get(name)
 

@@ -6,34 +6,22 @@
 | `EngineSteps`    | the engine's, of each step anew             | what its backward pass sent on from the same step      |
 | `EngineRun`    | the engine's, errors carried along the run  | autograd's, along its own run                          |
 
-    loss ─ linear ─ … L1 ─ dropout ─ L0 ─ embedding
-
-Each goes from its loss down to its embedding, block after block, and is always the equations, read as values and what
-they may be off by. A side says which numbers it has, and at each block takes what the equations gave there: sets it
-beside its own number, and goes on from that one.
+A side says which numbers it has; the way is `judged_backward`'s.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnstep.engine import Block
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.differentiate import D
 from rnnstep.equations.operations import Array
-from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Direction
-from rnnstep.network.description import in_order
-from rnnstep.network.graph import Part
 from rnnstep.network.time import TimeAxis
-from rnnstep.network.wires import When
 from rnnstep.reference.judge.block_bounds import (
     LossBounds,
     Pairs,
@@ -41,296 +29,13 @@ from rnnstep.reference.judge.block_bounds import (
     Steps,
     core_block,
     inputs_of,
-    plain_back,
 )
-from rnnstep.reference.judge.bounds import Error, Rounding
-from rnnstep.reference.judge.findings import Kind, Tally
+from rnnstep.reference.judge.bounds import Error
+from rnnstep.reference.judge.findings import Tally
+from rnnstep.reference.judge.judged_backward import JudgedBackward, Site
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
 from rnnstep.reference.run.gradients import ReferenceGradients
-from rnnstep.reference.run.layout import keys_of
 from rnnstep.reference.run.loss import of_loss
-from rnnstep.reference.run.stepping import Along
-
-Site = Callable[[Along], Array]  # what stands between two blocks, in the terms of torch's stepped run
-
-
-class JudgedBackward(ABC):
-    """A side's backward pass, its numbers set beside what the equations make of them.
-
-    Attributes:
-        kind: how.
-        done: the engine's run of the batch, for its scenario, blocks and masks.
-        is_remade: as of `Steps`.
-        completed: by block, as of `Steps`.
-        has_sums: whether ∂L/∂ of the recurrent parameters is wanted.
-        sums: ∂L/∂ of each block's parameters as the equations give them.
-    """
-
-    kind: Kind
-    is_remade = False
-    completed: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    has_sums = True
-
-    def __init__(self, back: BackwardPass, tally: Tally) -> None:
-        self.done = back.done
-        self.sums: dict[str, Pairs] = {}
-        self._sent: dict[tuple[str, str], list[Pair]] = {}  # ∂L/∂ of a block's value, from each that read it
-        self._back = back
-        self._tally = tally
-        self._reading = Rounding(self.done.scenario.dtype)
-
-    # ── what a side has, and what it takes ───────────────────────────────────────────
-
-    @abstractmethod
-    def loss(self) -> LossBounds:
-        """The loss from the side's scores."""
-
-    @abstractmethod
-    def entering(self, key: str, name: str) -> Pair:
-        """What a block without states read, (T, B, n), or (B, n)."""
-
-    @abstractmethod
-    def read(self, key: str) -> tuple[Mapping[str, Pair], Mapping[str, Pair]]:
-        """What each step of a block read, `x` and `h_prev` …, and the states after it, (T, B, n)."""
-
-    @abstractmethod
-    def parameters(self, key: str, found: Pairs) -> None:
-        """Take ∂L/∂ of a block's parameters."""
-
-    @abstractmethod
-    def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:
-        """Take ∂L/∂ of what stands between two blocks, under its name in one of them; give what to go on from."""
-
-    @abstractmethod
-    def took(self, loss: LossBounds) -> None:
-        """Take the loss, forth and back."""
-
-    @abstractmethod
-    def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
-        """Go back through a recurrent block."""
-
-    @abstractmethod
-    def _compare_lines(self, key: str, span: slice, lines: Pairs) -> None:
-        """Set the lines of some steps beside what the side has."""
-
-    # ── the way ──────────────────────────────────────────────────────────────────────
-
-    def go(self) -> None:
-        """Go all the way: through each module, the last first, when all that read it have sent back."""
-        scenario = self.done.scenario
-        last = {block.module: block for block in self.done.blocks}  # gives what the module gives
-        top = last[scenario.layers[-1].key]
-        self._sent = {(top.key, top.output): [self._begun()]}
-        for key in reversed(in_order(scenario.wiring)):
-            module, block = scenario.by_key[key], last[key]
-            g = self._met_in_all(block)
-            if isinstance(module, Recurrent):
-                self._through_module(module, g)
-            elif block.kind == "lookup":
-                self._through_table(block, g)
-            else:
-                self._through_plain(block, g)
-
-    def _met_in_all(self, block: Block) -> Pair:
-        """∂L/∂ of what a block gave, from all that read it."""
-        g = self._sum_sent(block, block.output)
-        if len(self._sent[block.key, block.output]) == 1 or block.kind not in ("map", "lookup"):
-            return g  # met already, or by each direction
-        return self.met(lambda along: along.gave[block.key], block.key, f"{D}{block.output}", g)
-
-    def _sum_sent(self, block: Block, name: str) -> Pair:
-        """∂L/∂ of one of a block's values as far as it comes from above, of all that read it; zeros where none does."""
-        parts = self._sent.get((block.key, name), [])
-        if not parts:
-            shape = (*self.done.axis(block.key).shape, int(block.program.shapes[name][0]))
-            return Given(np.zeros(shape, self.done.scenario.dtype))
-        if len(parts) == 1:
-            return parts[0]
-        return self._summed(np.stack([value for value, _ in parts]), np.stack([error for _, error in parts]))
-
-    def _summed(self, values: Array, errors: Error) -> Pair:
-        """The sum along the first axis, in any order."""
-        with np.errstate(all="ignore"):
-            largest = np.abs(values, dtype=np.float64).sum(axis=0)
-            rounding = len(values) * float(np.finfo(values.dtype).eps) / 2
-            return values.sum(axis=0), errors.sum(axis=0) + rounding * (largest + errors.sum(axis=0))
-
-    def _send_back(self, key: str, name: str, g: Pair) -> None:
-        """Let ∂L/∂ of what a block read, (T, B, n), or (1, B, n), go to the blocks that gave it."""
-        for part in self.done.graph.entering(key, name):
-            if part.wire.when is When.DATA:
-                continue
-            here = slice(part.start, part.stop)
-            value: Array = g[0][..., here]
-            error: Error = np.broadcast_to(g[1], g[0].shape)[..., here]
-            if part.wire.when.is_once:
-                if len(value) > 1:  # it was the same at every step
-                    summed = self._summed(value, error)
-                    value, error = summed[0][None], summed[1][None]
-                value = self._onto_step(part, value)
-                error = self._onto_step(part, error)
-            self._sent.setdefault((part.wire.block, part.wire.value), []).append((value, error))
-
-    def _begun(self) -> Pair:
-        """∂L/∂ of the scores: from the loss, or as it is given."""
-        given = self._back.given_at_scores
-        if given is not None:
-            return Given(given)
-        loss = self.loss()
-        self.took(loss)
-        score = f"{D}{next(iter(loss.blocks.loss.program.inputs))}"
-        g = self.met(lambda along: of_loss(self.done, along.scores), "loss", score, loss.back[score])
-        (part,) = self.done.graph.entering("loss", score.removeprefix(D))
-        return (self._onto_step(part, g[0]), self._onto_step(part, g[1])) if part.wire.when.is_once else g
-
-    def _through_plain(self, block: Block, g: Pair) -> None:
-        """Go through a block that acts on each step alone."""
-        known: Pairs = {one: Given(self.done.entering(block.key, one)) for one in block.given}
-        for name in block.brought:
-            value, error = self.entering(block.key, name)
-            shape = (*g[0].shape[:2], value.shape[-1])
-            known[name] = (value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape))
-        lines, sums = plain_back(block, known, g)
-        self.parameters(block.key, sums)
-        for name in block.brought:
-            site = _input_of(block, name)
-            self._send_back(block.key, name, self.met(site, block.key, f"{D}{name}", lines[f"{D}{name}"]))
-
-    def _through_module(self, recurrent: Recurrent, g: Pair) -> None:
-        """Go through a recurrent module from ∂L/∂ of what it gave."""
-        for layer in reversed(range(recurrent.num_layers)):
-            above = recurrent.above(layer)
-            if above is not None:
-                g = self._reading.apply("mul", (Given(self.done.masks[above.key]), g))
-            g = self._through_layer(keys_of(self.done.blocks, recurrent, layer), g)
-        first = keys_of(self.done.blocks, recurrent, 0)[0]
-        self._send_back(first, next(iter(self.done.by_key[first].program.inputs)), g)
-
-    def _onto_step(self, part: Part, g: NDArray[Any]) -> NDArray[Any]:
-        """Put ∂L/∂ of what a wire brings once a row, (1, B, n), where that was computed, (T, B, n)."""
-        axis, graph = self.done.axis(part.wire.block), self.done.graph
-        if self.done.by_key[part.wire.block].extent.is_single:
-            return g
-        whole = np.zeros((axis.num_steps, *g.shape[1:]), g.dtype)
-        if part.wire.when is not When.LAST:
-            axis.sent_back(g[0], whole, part.wire.when, "forward")
-            return whole
-        for one in graph.origins(part.reader, part.name):
-            if part.start <= one.start < part.stop:
-                here = slice(one.start - part.start, one.stop - part.start)
-                direction = self.done.by_key[one.wire.block].direction
-                axis.sent_back(g[0, :, here], whole[..., here], When.LAST, direction)
-        return whole
-
-    def _through_layer(self, keys: list[str], g: Pair) -> Pair:
-        """Go through the blocks of a layer from ∂L/∂ of their outputs, side by side; give that of what entered."""
-        parts = [np.split(part, len(keys), axis=-1) for part in g]
-        below: Pair | None = None
-        for key, value, error in zip(keys, *parts, strict=True):
-            block = self.done.by_key[key]
-            pair = self.met(_of("output", key), key, f"{D}{block.output}_above", (value, error))
-            above = {block.output: pair} | self._read_at_ends(block)
-            steps = Steps(*self.read(key), above, self.is_remade, self.completed.get(key, ()))
-            dtype = self.done.scenario.dtype
-            living = self.done.axis(key).alive()
-            back = RecurrentBack(block, steps, living, dtype, has_sums=self.has_sums)
-            found = self._through_recurrent(key, back)
-            found = self.met(_of("x", key), key, f"{D}{next(iter(block.program.inputs))}", found)
-            self.parameters(key, back.parameters)
-            below = found if below is None else self._reading.apply("add", (below, found))
-        assert below is not None
-        return self.met(_of("entered", keys[0]), *self._above(keys[0]), below)
-
-    def _read_at_ends(self, block: Block) -> Pairs:
-        """∂L/∂ of the states beside the output that blocks above read where each row ended, as far as it comes from there."""
-        found: Pairs = {}
-        for name in block.program.states:
-            if name != block.output and (block.key, name) in self._sent:
-                g = self._sum_sent(block, name)
-                found[name] = self.met(self._ends_of(block, name), block.key, f"{D}{name}_above", g)
-        return found
-
-    def _ends_of(self, block: Block, name: str) -> Site:
-        axis = self.done.axis(block.key)
-        return lambda along: axis.at_final(along.ends[block.key][name], block.direction)
-
-    def _through_recurrent(self, key: str, back: RecurrentBack) -> Pair:
-        """Go back through a recurrent block, span by span; give ∂L/∂ of what entered it, (T, B, I)."""
-        block = self.done.by_key[key]
-        name = next(iter(block.program.inputs))
-        axis = self.done.axis(key)
-        shape = (axis.num_steps, axis.num_rows, int(block.program.shapes[name][0]))
-        whole = np.zeros(shape, self.done.scenario.dtype), np.zeros(shape)
-        for span, lines in self._spans(key, back):
-            if f"{D}{name}" in lines:  # nothing goes below from a cell that does not read what enters it
-                for part, found in zip(whole, lines[f"{D}{name}"], strict=True):
-                    part[span] = found
-            self._compare_lines(key, span, lines)
-        return whole
-
-    def _above(self, key: str) -> tuple[str, str]:
-        """The block that gave what enters a layer, by its first block, and the name of its gradient there."""
-        reader = self.done.by_key[key]
-        name = next(iter(reader.program.inputs))
-        part, *others = self.done.graph.entering(reader.key, name)
-        if part.wire.when is not When.SAME or others:
-            return reader.key, f"{D}{name}"
-        above = "_above" if self.done.by_key[part.wire.block].program.states else ""
-        return part.wire.block, f"{D}{part.wire.value}{above}"
-
-    def _through_table(self, table: Block, g: Pair) -> None:
-        _, sums = plain_back(table, {"index": Given(self._places(table))}, g)
-        self.parameters(table.key, sums)
-
-    def _places(self, table: Block) -> Array:
-        """The rows that were looked up, (T, B); −1 for those of `padding_idx`, which do not learn."""
-        indices = self.done.data(table.key, "index")
-        skipped = self.done.scenario.lookup_of(table).padding_idx
-        return np.asarray(indices if skipped is None else np.where(indices == skipped, -1, indices))
-
-    def start(self, key: str, whole: Array) -> int:
-        """The step of the first of a block's steps in an array: what is there once stands at the last one."""
-        return self.done.axis(key).end if len(whole) == 1 else 0
-
-    # ── beside each other ────────────────────────────────────────────────────────────
-
-    def _compare_loss(self, kind: Kind, ours: Array | float, theirs: Array | float, error: Error) -> None:
-        shape = (1, 1, 1)
-        pair = np.reshape(ours, shape), np.reshape(theirs, shape)
-        self._tally.compare(
-            kind, "total", "loss", *pair, error.reshape(shape), self.done.axis("total").end, "forward"
-        )
-
-    def _compare_parameters(
-        self,
-        kind: Kind,
-        key: str,
-        found: Pairs,
-        ours: Mapping[str, Array] | None,
-        theirs: Mapping[str, Array] | None,
-    ) -> None:
-        """Set gradients under torch's names beside each other; None stands for what was found."""
-        self.sums[key] = found
-        for name, (value, error) in found.items():
-            where = self.done.by_key[key].kept_in[name]
-            one, other = (
-                value if side is None else side[where.torch][where.start : where.stop]
-                for side in (ours, theirs)
-            )
-            self._tally.compare_parameter(kind, key, f"{D}{name}", one, other, error)
-
-
-def _input_of(block: Block, name: str) -> Site:
-    """One of the inputs of a module without states."""
-    return lambda along: inputs_of(block, along.read[block.key])[name]
-
-
-def _of(name: str, key: str) -> Site:
-    """One block's, or one layer's."""
-    return lambda along: np.asarray(getattr(along, name)[key])
-
-
-# ── the sides ────────────────────────────────────────────────────────────────────────────────────
 
 
 class TorchSteps(JudgedBackward):
@@ -369,8 +74,7 @@ class TorchSteps(JudgedBackward):
         block, states = self.done.by_key[key], self._values.states[key]
         entering: Pairs = {next(iter(block.program.inputs)): Given(self._values.x[key])}
         for name, value in states.items():
-            first = self.done.scenario.first_state(block, name, self.done.batch)
-            before = self.done.axis(key).before(value, first, block.direction)
+            before = self.done.axis(key).before(value, self._values.first[key][name], block.direction)
             entering[block.program.before(name)] = Given(before)
         return entering, {name: Given(value) for name, value in states.items()}
 
@@ -501,9 +205,9 @@ class EngineRun(JudgedBackward):
         run, states = self.done.runs[key], self._errors.states[key]
         error = self._errors.inputs(key)
         entering = {next(iter(run.block.program.inputs)): (self._errors.entering(key), error)}
+        before = self._errors.before_errors(key)
         for name, value in self._errors.before(key).items():
-            before = _shifted(states[name], run.block.direction)
-            entering[run.block.program.before(name)] = value, before
+            entering[run.block.program.before(name)] = value, before[name]
         return entering, {name: (run.state(name), states[name]) for name in run.block.program.states}
 
     def met(self, site: Site, key: str, name: str, found: Pair) -> Pair:  # noqa: ARG002 - the engine has the totals alone

@@ -62,8 +62,7 @@ class OneStep:
         self.names = varying(self.block.program)
         self._known = {next(iter(self.block.program.inputs)): reference.x[key]}
         for name, value in reference.states[key].items():
-            first = done.scenario.first_state(self.block, name, done.batch)
-            before = done.axis(key).before(value, first, self.block.direction)
+            before = done.axis(key).before(value, reference.first[key][name], self.block.direction)
             self._known[f"{name}_prev"] = before
 
     def at(self, span: slice) -> dict[str, tuple[Array, Error]]:

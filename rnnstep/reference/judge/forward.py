@@ -316,7 +316,7 @@ class _Judging:
             keys = keys_of(self._done.blocks, recurrent, layer)
             for key, h in zip(keys, np.split(whole, len(keys), axis=-1), strict=True):
                 block = self._done.by_key[key]
-                first = {n: self._scenario.first_state(block, n, self._done.batch) for n in (output, *others)}
+                first = self._reference.first[key]
                 followed = follow(block, x, h, first, self._done.axis(key))
                 self._tally.compare(
                     "module", key, output, followed.values[output], h, followed.errors[output]
@@ -564,7 +564,7 @@ class Comparison(Judged):
             return states[name] if recorded is None else recorded
         state = name.removesuffix("_prev")
         if state in states:
-            first = self.done.scenario.first_state(block, state, self.done.batch)
+            first = self.reference.first[key][state]
             return self.done.axis(key).before(states[state], first, block.direction)
         return self.reference.inner[key].get(name)
 

@@ -36,6 +36,7 @@ def carried_errors(
     before: Mapping[str, Array],
     dtype: np.dtype[np.floating],
     living: Mask | None,
+    first: Mapping[str, Error] | None = None,
 ) -> dict[str, Error]:
     """Bound the error of each state after every step of our run.
 
@@ -46,12 +47,14 @@ def carried_errors(
         before: what each step read of each state, (T, B, n), along our run.
         dtype: that of the run.
         living: which rows take part in which step, (T, B); None when all do.
+        first: the errors of the states before the first step, (B, n); none without.
 
     Returns:
         For each state an array (T, B, n): infinity from where on the errors have outgrown the values.
     """
     steps, rows = next(iter(before.values())).shape[:2]
-    errors = {name: np.zeros((rows, value.shape[-1])) for name, value in before.items()}
+    errors: dict[str, Error] = {name: np.zeros((rows, value.shape[-1])) for name, value in before.items()}
+    errors |= first or {}
     # What is not walked through is beyond a bound: infinity.
     whole = {name: np.full(value.shape, np.inf) for name, value in before.items()}
     sizes = sum(int((shape or (1,))[-1]) for shape in block.program.shapes.values())
@@ -270,11 +273,11 @@ class RunErrors:
 
     def before(self, key: str) -> dict[str, Array]:
         """What each step of a block read of its states, (T, B, n), under the states' names."""
-        run, batch = self.done.runs[key], self.done.batch
+        run = self.done.runs[key]
         return {
             name: self.done.axis(key).before(
                 run.state(name),
-                self._scenario.first_state(run.block, name, batch),
+                self.done.first_state(key, name),
                 run.block.direction,
             )
             for name in run.block.program.states
@@ -290,9 +293,30 @@ class RunErrors:
             block = self.done.by_key[key]
             inputs = {_first_input(block): (self.entering(key), self.inputs(key))}
             self._of_states[key] = carried_errors(
-                block, inputs, self.before(key), self._scenario.dtype, self.done.axis(key).alive()
+                block,
+                inputs,
+                self.before(key),
+                self._scenario.dtype,
+                self.done.axis(key).alive(),
+                {name: self.first(key, name) for name in block.program.states},
             )
         return self._of_states[key]
+
+    def first(self, key: str, name: str) -> Error:
+        """The error of a block's state before its first step, (B, n); none of what is given."""
+        parts = self.done.graph.entering(key, f"{name}_0")
+        if not parts:
+            size = int(self.done.by_key[key].program.shapes[name][0])
+            return np.zeros((self.done.batch.num_rows, size))
+        return np.concatenate([self._brought(part)[0] for part in parts], axis=-1)
+
+    def before_errors(self, key: str) -> dict[str, Error]:
+        """The errors of what each step of a block read of its states, (T, B, n), under the states' names."""
+        axis, direction = self.done.axis(key), self.done.by_key[key].direction
+        return {
+            name: axis.before(error, self.first(key, name), direction)
+            for name, error in self._states(key).items()
+        }
 
     def inputs(self, key: str) -> Error:
         """The error of what enters a block, (T, B, n); of what is computed once (1, B, n)."""

@@ -18,7 +18,6 @@ from rnnstep.reference.run.layout import (
     final_states,
     first_states,
     joined,
-    joined_ends,
     keys_of,
     living_rows,
     of_layer,
@@ -68,6 +67,7 @@ class ReferencePass:
             modules the output of the last, and no states.
         scores: what the last module gave, which the loss reads: (T, B, C), or (B, C).
         x: what entered each block while it was stepped.
+        first: each state before the first step, (B, n).
         states: each state after every step, from torch.nn's modules stepped one time step, layer
             and direction at a time.
         inner: every other line of the equations in torch's operations (self-check), from the same
@@ -89,6 +89,7 @@ class ReferencePass:
     logits: Array | None
     scores: Array
     x: Mapping[str, Array]
+    first: Mapping[str, Mapping[str, Array]]
     states: Mapping[str, Mapping[str, Array]]
     inner: Mapping[str, Mapping[str, Array]]
     layers: tuple[Array, ...] = ()
@@ -164,6 +165,7 @@ class _Reference:
         for module in resolver.modules():
             x = resolver.entering(module)
             if isinstance(module, Recurrent):
+                self._first[module.key] |= {name: array(x) for name, x in resolver.first(module).items()}
                 results[module.key], time_major = self._of_recurrent(module, x)
                 resolver.gave(module, tensor(time_major), self._ends(module, results[module.key]))
             else:
@@ -180,6 +182,7 @@ class _Reference:
             logits=None if scenario.head is None else self._shown_logits(scores),
             scores=scores,
             x=self._x,
+            first={key: self._first_of(key) for key in self._states},
             states=self._states,
             inner={key: self._inner(key, self._x[key], self._states[key]) for key in self._states},
             layers=last.layers if is_alone else (),
@@ -204,11 +207,10 @@ class _Reference:
         result, layers = self._of_module(recurrent, x)
         return replace(result, layers=layers), layers[-1]
 
-    def _ends(self, recurrent: Recurrent, result: ModuleResult) -> dict[str, Tensor]:
-        """The last layer's final states as its module gave them, joined, (B, D·n)."""
+    def _ends(self, recurrent: Recurrent, result: ModuleResult) -> tuple[Tensor, ...]:
+        """The final states as the module gave them, (L·D, B, n)."""
         every = [end for end in (result.h_n, result.c_n) if end is not None]
-        whole = (tensor(states_by_block(self._scenario, recurrent, end)) for end in every)
-        return joined_ends(recurrent, tuple(whole))
+        return tuple(tensor(states_by_block(self._scenario, recurrent, end)) for end in every)
 
     def _applied(self, module: NetworkModule, x: Tensor) -> Tensor:
         """What a module without states gives; of one that drops elements with our mask."""

@@ -23,7 +23,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reference.run.equations import TorchValues
-from rnnstep.reference.run.layout import Mask, first_states, keys_of, living_rows, states_before
+from rnnstep.reference.run.layout import Mask, keys_of, living_rows, states_before
 from rnnstep.reference.run.loss import loss_gradients, loss_of, loss_values, of_loss
 from rnnstep.reference.run.modules import Tensor, array, tensor
 from rnnstep.reference.run.network import Network, names_of
@@ -91,6 +91,10 @@ class _Stepping:
         self._entered: dict[str, Tensor] = {}
         self._x: dict[str, Tensor] = {}
         self._walks: dict[str, Walk] = {}
+        self._began: dict[str, tuple[Tensor, ...]] = {}
+        self._wired: Mapping[
+            str, Tensor
+        ] = {}  # the first states that other modules give the one that is stepped
         self._output: dict[str, Tensor] = {}
         self._read: dict[str, Tensor] = {}
         self._gave: dict[str, Tensor] = {}
@@ -109,6 +113,12 @@ class _Stepping:
                 }
                 for key, done in self._walks.items()
             },
+            first={
+                key: {
+                    name: of(x) for name, x in zip(self._done.by_key[key].program.states, each, strict=True)
+                }
+                for key, each in self._began.items()
+            },
             output={key: of(output) for key, output in self._output.items()},
             scores=of(self.scores),
             read={key: of(x) for key, x in self._read.items()},
@@ -122,6 +132,7 @@ class _Stepping:
         for module in resolver.modules():
             x = resolver.entering(module)
             if isinstance(module, Recurrent):
+                self._wired = resolver.first(module)
                 resolver.gave(module, _keeping(self._stacked(module, x)), self._ends(module))
                 continue
             if not isinstance(module, Embedding):
@@ -153,7 +164,12 @@ class _Stepping:
         recurrent = self._done.scenario.recurrent_of(block)
         position = keys_of(self._done.blocks, recurrent).index(block.key)  # as h_0 has them
         living = living_rows(self._done.scenario.fed(recurrent, self._done.batch))
-        first = tuple(tensor(self._first[name][position]).requires_grad_() for name in names_of(recurrent))
+        first = self._began[block.key] = tuple(
+            _entering(
+                self._wired[state][position] if state in self._wired else tensor(self._first[name][position])
+            )
+            for name, state in zip(names_of(recurrent), recurrent.cell.states, strict=True)
+        )
         step = self._stepper(self._done.scenario, block, self.network.parameters)
 
         def keeping_step(x_t: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -163,8 +179,8 @@ class _Stepping:
         self._walks[block.key] = done
         self._output[block.key] = _keeping(done.whole(0))
 
-    def _ends(self, recurrent: Recurrent) -> dict[str, Tensor]:
-        """The last layer's final states, joined, (B, D·n): the first as it stands in the blocks' outputs.
+    def _ends(self, recurrent: Recurrent) -> tuple[Tensor, ...]:
+        """Each state at its end, (L·D, B, n): the first as it stands in the blocks' outputs.
 
         Taken from there and not from the last step, so that an output's gradient holds all that comes from above.
         """
@@ -175,17 +191,16 @@ class _Stepping:
         fed = self._done.scenario.fed(recurrent, batch)
         last = torch.tensor(fed.packed_lengths or (fed.num_steps,) * fed.num_rows) - 1
         ends = []
-        keys = keys_of(self._done.blocks, recurrent, recurrent.num_layers - 1)
+        keys = keys_of(self._done.blocks, recurrent)
         for key in keys:
             output, is_reversed = self._output[key], self._done.by_key[key].direction == "backward"
             ends.append(output[0] if is_reversed else output[last, rows])
-        found = {"h_n": torch.cat(ends, -1)}
-        if self._is_second_read(recurrent):
-            name = list(recurrent.cell.states)[1]
-            for key in keys:
-                self._read_at_ends[key] = {name: _entering(self._walks[key].ends[1])}
-            found["c_n"] = torch.cat([self._read_at_ends[key][name] for key in keys], -1)
-        return found
+        if not self._is_second_read(recurrent):
+            return (torch.stack(ends),)
+        name = list(recurrent.cell.states)[1]
+        for key in keys:
+            self._read_at_ends[key] = {name: _entering(self._walks[key].ends[1])}
+        return torch.stack(ends), torch.stack([self._read_at_ends[key][name] for key in keys])
 
     def _is_second_read(self, recurrent: Recurrent) -> bool:
         """Whether a module reads the second state where it ended."""
@@ -285,11 +300,9 @@ class _Lines:
         self._given = {next(iter(program.inputs)): self._leaf(values.x[key])}
         self._after: dict[str, Tensor] = {}
         self._back: dict[str, Tensor] = {}
-        first = first_states(done.scenario, recurrent, done.batch)
-        number = keys_of(done.blocks, recurrent).index(key)  # as h_0 has them
         for name, value in values.states[key].items():
             is_reversed = block.direction == "backward"
-            before = states_before(value, first[name][number], self._living, is_reversed=is_reversed)
+            before = states_before(value, values.first[key][name], self._living, is_reversed=is_reversed)
             self._given[f"{name}_prev"] = self._leaf(before)
             self._after[name] = self._leaf(value)
             self._back[name] = tensor(gradients.states[key][name][: self._reached])

@@ -13,7 +13,7 @@ from rnnstep.engine.blocks import build
 from rnnstep.equations.operations import Array
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.reference.run.layout import first_states, joined_ends, living_rows, of_layer
+from rnnstep.reference.run.layout import first_states, living_rows, of_layer
 from rnnstep.reference.run.modules import (
     Module,
     Tensor,
@@ -68,9 +68,14 @@ class Network:
         for module in resolver.modules():
             x = resolver.entering(module)
             if isinstance(module, Recurrent):
-                output, found = self.ran(module, batch, x, masks, given)
+                wired = resolver.first(module)
+                own = {
+                    name: wired.get(state, given[name])
+                    for name, state in zip(names_of(module), module.cell.states, strict=True)
+                }
+                output, found = self.ran(module, batch, x, masks, own)
                 ends |= dict(zip(names_of(module), found, strict=True))
-                resolver.gave(module, output, joined_ends(module, found))
+                resolver.gave(module, output, found)
             else:
                 resolver.gave(module, self.applied(module, x, masks))
         return Outputs(resolver.scores, ends)

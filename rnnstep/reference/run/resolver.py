@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import ValueOf
+from rnnstep.reference.run.layout import joined_ends
 from rnnstep.reference.run.modules import Tensor, tensor
 from rnnstep.scenario.model import Batch, Scenario
 
@@ -25,6 +27,7 @@ class Resolver:
         self._batch = batch
         self._gave: dict[str, Tensor] = {}
         self._ends: dict[str, Mapping[str, Tensor]] = {}
+        self._whole: dict[str, tuple[Tensor, ...]] = {}
 
     def modules(self) -> Iterator[NetworkModule]:
         """Each module when all that it reads is there; what it gives must be said before the next is asked for."""
@@ -38,10 +41,21 @@ class Resolver:
         reads = self._scenario.wiring[module.key]
         return all(one.name in self._gave for one in reads.sources if one.name in self._scenario.by_key)
 
-    def gave(self, module: NetworkModule, value: Tensor, ends: Mapping[str, Tensor] | None = None) -> None:
-        """Say what a module gave, and of a recurrent one its last layer's final states, joined, (B, D·n)."""
+    def gave(self, module: NetworkModule, value: Tensor, ends: tuple[Tensor, ...] = ()) -> None:
+        """Say what a module gave, and of a recurrent one each of its states at its end, (L·D, B, n)."""
         self._gave[module.key] = value
-        self._ends[module.key] = ends or {}
+        self._whole[module.key] = ends
+        self._ends[module.key] = joined_ends(module, ends) if isinstance(module, Recurrent) else {}
+
+    def first(self, module: Recurrent) -> dict[str, Tensor]:
+        """The states before the first step that other modules give, (L·D, B, n), by their names: "h"."""
+        found = {}
+        for state, one in self._scenario.wiring[module.key].states.items():
+            whole = dict(zip(("h_n", "c_n"), self._whole[one.name], strict=False)).get(one.value)
+            if whole is None or len(whole) != module.num_states:
+                whole = self._value(one)[None]
+            found[state] = whole
+        return found
 
     def entering(self, module: NetworkModule) -> Tensor:
         """What a module reads, all its inputs side by side; an Embedding the indices, (T, B)."""

@@ -165,6 +165,7 @@ class Along:
         x: what enters each block, (T, B, I). As a derivative: by what this block alone read.
         states: each state after every step, (T, B, n), zeros where a packed row is over. As a derivative: the
             total one, with what comes from above and from the step after.
+        first: each state before the first step, (B, n).
         output: the first state as what stands above the block reads it, (T, B, n). As a derivative: what comes from
             above alone, that of a final state that the linear layer reads included; also in the padding, whose
             zeros are read as well.
@@ -178,6 +179,7 @@ class Along:
     entered: Mapping[str, Array]
     x: Mapping[str, Array]
     states: Mapping[str, Mapping[str, Array]]
+    first: Mapping[str, Mapping[str, Array]]
     output: Mapping[str, Array]
     scores: Array
     read: Mapping[str, Array] = field(default_factory=dict)
