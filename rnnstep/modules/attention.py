@@ -159,3 +159,6 @@ class Attention(NetworkModule):
                 ),
             )
         ]
+
+
+ABOVE = (Attention,)

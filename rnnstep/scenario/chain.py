@@ -14,6 +14,7 @@ from typing import Any
 from rnnstep.cells import MODULES
 from rnnstep.language import Text
 from rnnstep.modules import above_recurrent
+from rnnstep.modules.attention import Attention
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule, SizeMisfit, SizeMissing
@@ -21,8 +22,8 @@ from rnnstep.network.description import INPUT, ValueOf, in_order
 from rnnstep.scenario.data.sequences import sequence_names
 from rnnstep.scenario.file.document import Document, KeyPath, Table, shown
 from rnnstep.scenario.keys import BESIDE, KEYS, MOST_LETTERS, NAME, RESERVED
+from rnnstep.scenario.wiring import ATTENDS, LayerReads, as_wiring, check_wires, read_wires
 from rnnstep.scenario.wiring import KEYS as WIRES
-from rnnstep.scenario.wiring import LayerReads, as_wiring, check_wires, read_wires
 
 TABLE = "layers"
 RECURRENT = "recurrent"
@@ -108,7 +109,7 @@ class Chain:
         layer: ChainLayer | None = self.layers[-1]
         while layer is not None and layer.name not in names:
             names.append(layer.name)
-            if layer.kind == RECURRENT or "out_features" in _names_of_options(layer):
+            if layer.kind in (RECURRENT, Attention.key) or "out_features" in _names_of_options(layer):
                 break
             layer = self.below(layer)
         return names
@@ -384,6 +385,7 @@ def _looks_up_indices(layer: ChainLayer, fed: Sequence[str]) -> bool:
 
 def _own_options(kind: str, layer: Mapping[str, Any]) -> dict[str, Any]:
     own = ("name",) if kind == RECURRENT else ("name", "module")
+    own = (*own, *ATTENDS) if kind == Attention.key else own
     return {key: value for key, value in layer.items() if key not in (*own, *WIRES, *_unread(kind, layer))}
 
 

@@ -11,12 +11,14 @@ import numpy as np
 from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.modules.attention import Attention
 from rnnstep.modules.batchnorm import BatchNorm1d
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import INPUT, ValueOf, Wiring, is_once, sequence_of
 from rnnstep.scenario import chain, modules, wired_modules
+from rnnstep.scenario.attention import read_attention
 from rnnstep.scenario.cure import cured
 from rnnstep.scenario.data.initial_state import read_initial_states
 from rnnstep.scenario.data.input import InputData, read_input, read_target, shifted, shifts_values
@@ -345,6 +347,9 @@ def _read_chain(
     module: NetworkModule | None
     for layer in layers.in_order:
         below, above = layers.below(layer), layers.above(layer)
+        if layer.kind == Attention.key:
+            found[layer.name] = read_attention(document, layer, found, given)
+            continue
         size = wired_modules.size_entering(document, layer, found, given)
         if layer.kind == chain.RECURRENT:
             table = chain.alone(document, layer, below)

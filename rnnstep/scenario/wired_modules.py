@@ -29,15 +29,15 @@ def size_entering(document: Document, layer: ChainLayer, modules: Modules, given
         modules: those that it reads, and others.
         given: how many numbers each x_t of a sequence has; None where it has indices, or it is not known.
     """
-    sizes = [_size(document, layer, "input", one, modules, given) for one in layer.reads.inputs or ()]
+    sizes = [size_of(document, layer, "input", one, modules, given) for one in layer.reads.inputs or ()]
     known = [size for size in sizes if size is not None]
     return sum(known) if known and len(known) == len(sizes) else None
 
 
-def _size(
+def size_of(
     document: Document, layer: ChainLayer, key: str, one: ValueOf, modules: Modules, given: Sizes
 ) -> int | None:
-    """How many numbers one of the values that a layer reads has; notes a state that there is not."""
+    """Give how many numbers one of the values that a layer reads has; notes a state that there is not."""
     if one.name in given:
         return given[one.name]
     module = modules.get(one.name)
@@ -79,7 +79,9 @@ def network(
 
     wires = {
         keys.get(name, name): Reads(
-            tuple(map(by_key, reads.inputs)), {state: by_key(one) for state, one in reads.states.items()}
+            tuple(map(by_key, reads.inputs)),
+            {state: by_key(one) for state, one in reads.states.items()},
+            tuple(map(by_key, reads.banks)),
         )
         for name, reads in wiring.items()
     }
@@ -93,7 +95,7 @@ def _check_sum(
     """Note what cannot be added to what a layer gives, as its size is another."""
     size = modules[layer.name].size
     for one in layer.reads.adds:
-        found = _size(document, layer, "add", one, modules, given)
+        found = size_of(document, layer, "add", one, modules, given)
         if found is not None and found != size:
             text = Text(
                 "`add`: {other} gives {found} numbers, {name} gives {size}",
@@ -117,7 +119,7 @@ def _check_first_states(document: Document, layer: ChainLayer, modules: Mapping[
                 (*layer.place, key), Text("`{key}`: {module} has no such state", key=key, module=kind)
             )
             continue
-        if _size(document, layer, key, one, modules, {}) is None and one.name in modules:
+        if size_of(document, layer, key, one, modules, {}) is None and one.name in modules:
             continue  # it has no such value, which is told
         found = _shapes_of(one, modules)
         expected = (module.num_states, sizes[state])

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, cast, get_args
 
 from rnnstep.language import Text
+from rnnstep.modules.attention import Attention
 from rnnstep.network.description import INPUT, Circle, Reads, Value, ValueOf, Wiring, in_order, sequences_read
 from rnnstep.scenario.file.document import Document, KeyPath, Table, listed
 from rnnstep.scenario.keys import closest
@@ -15,6 +16,8 @@ from rnnstep.scenario.keys import closest
 STATES = {"h_0": "h", "c_0": "c"}
 KEYS = ("input", "add", *STATES)
 """What says what a layer reads."""
+ATTENDS = ("query", "memory", "values")
+"""The same of attention, in the place of `input`."""
 VALUES: tuple[Value, ...] = get_args(Value)
 _NOT_YET: tuple[Value, ...] = ("h_prev",)
 
@@ -27,11 +30,13 @@ class LayerReads:
         inputs: side by side; None where a mistake leaves them unknown.
         adds: what is added to what it gives.
         states: its first states.
+        banks: what it reads whole: the memory, and other values.
     """
 
     inputs: tuple[ValueOf, ...] | None
     adds: tuple[ValueOf, ...] = ()
     states: Mapping[str, ValueOf] = field(default_factory=lambda: MappingProxyType({}))
+    banks: tuple[ValueOf, ...] = ()
 
     @property
     def is_said_short(self) -> bool:
@@ -60,7 +65,10 @@ def read_wires(
     for number, (place, layer) in enumerate(zip(places, layers, strict=True)):
         table = Table(document, place, dict(layer))
         inputs: tuple[ValueOf, ...] | None = (ValueOf(names[number - 1] if number else INPUT),)
-        if table.has("input"):
+        banks: tuple[ValueOf, ...] = ()
+        if layer.get("module") == Attention.torch:
+            inputs, banks = _attended(table, known)
+        elif table.has("input"):
             inputs = _several(table, "input", known)
         states = {state: _one(table, key, known) for key, state in STATES.items() if table.has(key)}
         found.append(
@@ -68,6 +76,7 @@ def read_wires(
                 inputs,
                 (_several(table, "add", known) or ()) if table.has("add") else (),
                 MappingProxyType({state: one for state, one in states.items() if one is not None}),
+                banks,
             )
         )
     return found
@@ -78,6 +87,27 @@ class Known(NamedTuple):
 
     sequences: tuple[str, ...]
     layers: tuple[str, ...]
+
+
+def _attended(table: Table, known: Known) -> tuple[tuple[ValueOf, ...] | None, tuple[ValueOf, ...]]:
+    """Give what attention is asked with, and what it looks at: the memory, and the values where they are others."""
+    if table.has("input"):
+        table.problem("input", Text("`input`: attention reads `query` and `memory`, and `values` if others"))
+    for key in ATTENDS[:2]:
+        if not table.has(key):
+            table.missing(key, Text("the name of a layer"))
+    read = {key: _one(table, key, known) for key in ATTENDS if table.has(key)}
+    banks = []
+    for key in ATTENDS[1:]:
+        one = read.get(key)
+        if one is not None and (one.name in known.sequences or one.value != "output"):
+            table.wrong(key, Text("the name of a layer, every step of which is looked at"))
+            read[key] = None
+        elif one is not None:
+            banks.append(one)
+    query = read.get("query")
+    is_whole = query is not None and len(banks) == len(read) - 1 >= 1
+    return ((query,) if is_whole and query is not None else None), tuple(banks)
 
 
 def _several(table: Table, key: str, known: Known) -> tuple[ValueOf, ...] | None:
@@ -95,7 +125,8 @@ def _several(table: Table, key: str, known: Known) -> tuple[ValueOf, ...] | None
 def _one(table: Table, key: str, known: Known) -> ValueOf | None:
     said = table.raw(key)
     if not isinstance(said, str):
-        table.wrong(key, Text("a name; arrays stand in [initial_state]"))
+        expected = Text("a name; arrays stand in [initial_state]") if key in STATES else Text("a name")
+        table.wrong(key, expected)
         return None
     return _value_of(table, key, said, known)
 
@@ -201,7 +232,8 @@ def as_wiring(wires: Mapping[str, LayerReads]) -> Wiring:
     def entries() -> Iterator[tuple[str, Reads]]:
         for name, one in wires.items():
             states = {state: redirected(given) for state, given in one.states.items()}
-            yield name, Reads(tuple(map(redirected, one.inputs or ())), MappingProxyType(states))
+            banks = tuple(map(redirected, one.banks))
+            yield name, Reads(tuple(map(redirected, one.inputs or ())), MappingProxyType(states), banks)
             if one.adds:
                 yield sums[name], Reads((ValueOf(name), *map(redirected, one.adds)))
 

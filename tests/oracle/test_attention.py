@@ -10,9 +10,13 @@ import torch
 from torch import nn
 
 from rnnstep.engine import Model
+from rnnstep.errors import ScenarioError
 from rnnstep.modules.attention import SCORES, Attention, ScoreName
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import Reads, ValueOf
+from rnnstep.reference.judge.backward import check_gradients
+from rnnstep.reference.judge.forward import compare
+from rnnstep.reference.run.forward import run_reference
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read_text
 
@@ -270,3 +274,94 @@ def test_a_decoder_that_asks_attention_is_a_loop_over_torchs_cell(
         else:
             found = back.parameters[name]
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+# ── from a file, beside torch ────────────────────────────────────────────────────────────────────
+
+FILE = """
+[input]
+random = {shape = [4, 2, 2], seed = 1}
+%s
+[[layers]]
+name = "below"
+module = "LSTM"
+hidden_size = 3
+[[layers]]
+name = "above"
+module = "RNN"
+hidden_size = 3
+[[layers]]
+name = "look"
+module = "Attention"
+score = "%s"
+query = "above"
+memory = "below"
+%s
+[[layers]]
+module = "Linear"
+input = ["above", "look"]
+out_features = 2
+[weights]
+seed = 3
+[target]
+indices = [[0, 1], [1, 0], [0, 0], [1, 1]]
+[display]
+dtype = "%s"
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("lengths", ["", "lengths = [3, 4]"])
+@pytest.mark.parametrize("score", SCORES)
+def test_attention_of_a_file_agrees_with_torch_forward_and_back(
+    score: ScoreName, lengths: str, dtype: str
+) -> None:
+    more = 'size = 2\nvalues = "above"' if score == "additive" else ""
+    scenario = read_text(FILE % (lengths, score, more, dtype))
+    model = Model(scenario)
+    done = model.run().passes[0]
+    verdict = compare(done, run_reference(done)).verdict
+    assert not verdict.faults
+    assert verdict.max_abs_diff["logits"] <= 1e-5
+    back = model.backward(done)
+    assert back is not None
+    assert not check_gradients(done, back).verdict.faults
+
+
+def test_a_wrong_weight_of_attention_is_found() -> None:
+    done = Model(read_text(FILE % ("", "general", "", "float64"))).run().passes[0]
+    reference = run_reference(done)
+    wrong = {"look": reference.gave["look"] + 1e-9}
+    found = compare(done, replace(reference, gave={**reference.gave, **wrong})).verdict.faults
+    assert {fault.key for fault in found} == {"look"}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ('score = "dots"', "did you mean"),
+        ('memory = "bellow"', "below"),
+        ("size = 3", "only of score"),
+        ('input = "above"', "attention reads"),
+        ('memory = "input"', "the name of a layer"),
+        ('memory = "below.h_n"', "the name of a layer"),
+        ('values = "input"', "the name of a layer"),
+        ("heads = 2", "heads"),
+    ],
+)
+def test_a_mistake_in_attention_is_told(change: str, told: str) -> None:
+    key = change.partition(" ")[0]
+    lines = [
+        line for line in (FILE % ("", "dot", "", "float64")).splitlines() if not line.startswith(f"{key} =")
+    ]
+    if key == "input":
+        lines = (FILE % ("", "dot", "", "float64")).splitlines()
+    lines.insert(lines.index('module = "Attention"') + 1, change)
+    with pytest.raises(ScenarioError, match=told):
+        read_text("\n".join(lines))
+
+
+def test_what_cannot_be_multiplied_is_told_with_both_sizes() -> None:
+    text = (FILE % ("", "dot", "", "float64")).replace("hidden_size = 3", "hidden_size = 5", 1)
+    with pytest.raises(ScenarioError, match=r"gives 3 numbers.*5"):
+        read_text(text)

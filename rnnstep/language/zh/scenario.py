@@ -147,6 +147,16 @@ _TABLES = {
         "`{key}`：{said} 的形状是 {found}，应为 {expected}：（层数 · 方向数, B, 大小）"
     ),
     "no layer reads `input`": "没有层读取 `input`",
+    "`input`: attention reads `query` and `memory`, and `values` if others": (
+        "`input`：注意力读取 `query` 和 `memory`，值不同时再加 `values`"
+    ),
+    "the name of a layer": "一个层的名称",
+    "the name of a layer, every step of which is looked at": "一个层的名称，它的每一步都会被看到",
+    "a name": "一个名称",
+    '`size`: only of score = "additive"': '`size`：仅用于 score = "additive"',
+    "`score`: {score} multiplies query and memory: `query` = {query} gives {query_size} numbers, `memory` = {memory} {size}": (
+        "`score`：{score} 把查询与记忆相乘：`query` = {query} 给出 {query_size} 个数，`memory` = {memory} 给出 {size} 个"
+    ),
     "no layer reads [input.{name}]": "没有层读取 [input.{name}]",
     "{name} reads {sequences} at the same step, whose steps are their own; NAME.h_n belongs to no step": (
         "{name} 在同一步读取 {sequences}，而它们各有自己的时间步；NAME.h_n 不属于任何一步"

@@ -27,6 +27,7 @@ from rnnstep.reference.judge.block_bounds import (
     Pairs,
     RecurrentBack,
     Steps,
+    as_banks,
     core_block,
     inputs_of,
 )
@@ -68,6 +69,11 @@ class TorchSteps(JudgedBackward):
     def entering(self, key: str, name: str) -> Pair:
         """Torch's."""
         return Given(inputs_of(self.done.by_key[key], self._values.read[key])[name])
+
+    def banks(self, block: Block) -> Mapping[str, Pair]:
+        """Torch's."""
+        whole = self._values.read_whole.get(block.key, {})
+        return {name: Given(value) for name, value in as_banks(self.done, block, whole).items()}
 
     def read(self, key: str) -> tuple[Pairs, Pairs]:
         """Torch's."""
@@ -137,6 +143,10 @@ class EngineSteps(JudgedBackward):
         """The engine's."""
         return Given(self.done.entering(key, name))
 
+    def banks(self, block: Block) -> Mapping[str, Pair]:
+        """The engine's."""
+        return {name: Given(value) for name, value in self.done.banks(block.key).items()}
+
     def read(self, key: str) -> tuple[Pairs, Pairs]:
         """The engine's."""
         run = self.done.runs[key]
@@ -199,6 +209,10 @@ class EngineRun(JudgedBackward):
     def entering(self, key: str, name: str) -> Pair:
         """The engine's, along the run."""
         return self._errors.read(key, name)
+
+    def banks(self, block: Block) -> Mapping[str, Pair]:
+        """The engine's, along the run."""
+        return self._errors.banks(block.key)
 
     def read(self, key: str) -> tuple[Pairs, Pairs]:
         """The engine's, along the run."""

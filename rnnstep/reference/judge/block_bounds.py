@@ -345,7 +345,9 @@ def plain_back(block: Block, known: Mapping[str, Pair], above: Pair) -> tuple[Pa
         known = {**known, **bounded(block, known, Rounding(above[0].dtype), parameters)}
     seen = {**parameters, **known, derivation.above: above}
     lines = evaluate_lines(derivation.core.lines, seen, reading)
-    as_rows = {name: _one_axis(pair) for name, pair in {**known, derivation.above: above, **lines}.items()}
+    as_rows = {**known, derivation.above: above, **lines}
+    if not block.program.banks:  # which have no axis of steps
+        as_rows = {name: _one_axis(pair) for name, pair in as_rows.items()}
     sums: Pairs = {}
     for name in block.learnt_in:
         total: Pair = Given(np.zeros_like(block.parameters[name]))
@@ -353,7 +355,28 @@ def plain_back(block: Block, known: Mapping[str, Pair], above: Pair) -> tuple[Pa
             part, error = evaluate(one, {**parameters, **as_rows}, reading)
             total = total[0] + part, total[1] + error
         sums[name] = total
-    return lines, sums
+    return lines | _banks_back(derivation, {**parameters, **as_rows}, reading), sums
+
+
+def _banks_back(derivation: Backward, known: Mapping[str, Pair], reading: Rounding) -> Pairs:
+    """∂L/∂ of what is read whole, (B, S, n), summed over the steps in any order."""
+    found: Pairs = {}
+    for name, shares in derivation.of_banks.items():
+        total: Pair = Given(np.zeros_like(known[name][0]))
+        for share in shares:
+            value, error = evaluate(share, known, reading)
+            part = over_steps(value, np.broadcast_to(error, value.shape))
+            total = reading.apply("add", (total, part))
+        found[f"{D}{name}"] = total
+    return found
+
+
+def over_steps(values: Array, errors: Error) -> Pair:
+    """The sum along the first axis, in any order."""
+    with np.errstate(all="ignore"):
+        largest = np.abs(values, dtype=np.float64).sum(axis=0)
+        rounding = len(values) * float(np.finfo(values.dtype).eps) / 2
+        return values.sum(axis=0), errors.sum(axis=0) + rounding * (largest + errors.sum(axis=0))
 
 
 def _one_axis(pair: Pair) -> Pair:
@@ -453,6 +476,24 @@ def inputs_of(block: Block, read: NDArray[Any]) -> dict[str, NDArray[Any]]:
         found[name] = read[..., start:stop]
         start = stop
     return found
+
+
+def as_banks(done: Pass, block: Block, whole: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """What a block reads whole, (B, S, n), from (S', B, n), of S' steps of S; and which of them are live."""
+    found = done.banks(block.key)
+    return {name: _in_place(value, whole[name]) if name in whole else value for name, value in found.items()}
+
+
+def as_steps(bank: Pair, num_steps: int) -> Pair:
+    """(B, S, n) with its error as (S', B, n), of the steps that there are."""
+    value, error = (np.swapaxes(np.broadcast_to(part, bank[0].shape), 0, 1)[:num_steps] for part in bank)
+    return value, error
+
+
+def _in_place(like: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
+    bank = np.zeros(like.shape, whole.dtype)
+    bank[:, : len(whole)] = whole.swapaxes(0, 1)
+    return bank
 
 
 def side_by_side(parts: Sequence[Part], by_key: Mapping[str, NDArray[Any]]) -> NDArray[Any]:

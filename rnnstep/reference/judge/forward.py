@@ -33,6 +33,7 @@ from rnnstep.reference.judge.block_bounds import (
     LiveRows,
     LossBounds,
     OneStep,
+    as_banks,
     bounded,
     flat,
     given_parameters,
@@ -346,10 +347,15 @@ class _Judging:
         start = 0 if theirs.ndim == 3 else None
         known = inputs_of(block, self._reference.read[block.key])
         known |= {one: self._done.entering(block.key, one) for one in block.given}
-        flat = {one: value.reshape(-1, value.shape[-1]) for one, value in known.items()}
-        ours = block.compiled.derive(block.output, {**block.parameters, **flat}).reshape(theirs.shape)
+        if block.program.banks:
+            known = {one: value if value.ndim == 3 else value[None] for one, value in known.items()}
+            known |= as_banks(self._done, block, self._reference.read_whole[block.key])
+            ours = block.program.at_once({**block.parameters, **known})[block.output].reshape(theirs.shape)
+        else:
+            flat = {one: value.reshape(-1, value.shape[-1]) for one, value in known.items()}
+            ours = block.compiled.derive(block.output, {**block.parameters, **flat}).reshape(theirs.shape)
         exactly = {one: Given(value) for one, value in known.items()}
-        error = bounded(block, exactly, self._reading)[block.output][1]
+        error = np.reshape(bounded(block, exactly, self._reading)[block.output][1], theirs.shape)
         self._tally.compare("one step", block.key, block.output, ours, theirs, error, start)
         shown = self._reference.logits if block.key == self._scenario.layers[-1].key else None
         if shown is not None:  # as it is handed out

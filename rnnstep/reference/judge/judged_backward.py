@@ -31,7 +31,9 @@ from rnnstep.reference.judge.block_bounds import (
     Pairs,
     RecurrentBack,
     Steps,
+    as_steps,
     inputs_of,
+    over_steps,
     plain_back,
 )
 from rnnstep.reference.judge.bounds import Error, Rounding
@@ -77,6 +79,10 @@ class JudgedBackward(ABC):
     @abstractmethod
     def entering(self, key: str, name: str) -> Pair:
         """What a block without states read, (T, B, n), or (B, n)."""
+
+    @abstractmethod
+    def banks(self, block: Block) -> Mapping[str, Pair]:
+        """What a block without states reads whole, (B, S, n)."""
 
     @abstractmethod
     def read(self, key: str) -> tuple[Mapping[str, Pair], Mapping[str, Pair]]:
@@ -144,14 +150,7 @@ class JudgedBackward(ABC):
         """The sum of what several readers send back."""
         if len(parts) == 1:
             return parts[0]
-        return self._summed(np.stack([value for value, _ in parts]), np.stack([error for _, error in parts]))
-
-    def _summed(self, values: Array, errors: Error) -> Pair:
-        """The sum along the first axis, in any order."""
-        with np.errstate(all="ignore"):
-            largest = np.abs(values, dtype=np.float64).sum(axis=0)
-            rounding = len(values) * float(np.finfo(values.dtype).eps) / 2
-            return values.sum(axis=0), errors.sum(axis=0) + rounding * (largest + errors.sum(axis=0))
+        return over_steps(np.stack([value for value, _ in parts]), np.stack([error for _, error in parts]))
 
     def _send_back(self, key: str, name: str, g: Pair) -> None:
         """Let ∂L/∂ of what a block read, (T, B, n), or (1, B, n), go to the blocks that gave it."""
@@ -163,7 +162,7 @@ class JudgedBackward(ABC):
             error: Error = np.broadcast_to(g[1], g[0].shape)[..., here]
             if part.wire.when.is_once:
                 if len(value) > 1:  # it was the same at every step
-                    summed = self._summed(value, error)
+                    summed = over_steps(value, error)
                     value, error = summed[0][None], summed[1][None]
                 value = self._onto_step(part, value)
                 error = self._onto_step(part, error)
@@ -188,11 +187,19 @@ class JudgedBackward(ABC):
             value, error = self.entering(block.key, name)
             shape = (*g[0].shape[:2], value.shape[-1])
             known[name] = (value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape))
+        known |= self.banks(block)
         lines, sums = plain_back(block, known, g)
         self.parameters(block.key, sums)
+        for name in block.program.banks.keys() - set(block.constant):
+            self._send_back(block.key, name, self._met_whole(block, name, lines[f"{D}{name}"]))
         for name in block.brought:
             site = _input_of(block, name)
             self._send_back(block.key, name, self.met(site, block.key, f"{D}{name}", lines[f"{D}{name}"]))
+
+    def _met_whole(self, block: Block, name: str, found: Pair) -> Pair:
+        """∂L/∂ of what a block reads whole, (B, S, n), step by step of what gave it, (S', B, n)."""
+        by_step = as_steps(found, self.done.axis(self.done.graph.bank_source(block.key)).num_steps)
+        return self.met(lambda along: along.read_whole[block.key][name], block.key, f"{D}{name}", by_step)
 
     def _through_module(self, recurrent: Recurrent, g: Pair) -> None:
         """Go through a recurrent module from ∂L/∂ of what it gave."""

@@ -345,6 +345,18 @@ class RunErrors:
                 return axis.brought(self._given(part.wire.block), part.wire.when)[None]
         return self._given(part.wire.block)
 
+    def banks(self, key: str) -> dict[str, Pair]:
+        """What a block reads whole, (B, S, n), with its error; which steps are live is known."""
+        found: dict[str, Pair] = {}
+        for name, value in self.done.banks(key).items():
+            error = np.zeros(value.shape)
+            if value.ndim == 3:
+                parts = [self._brought(part) for part in self.done.graph.entering(key, name)]
+                whole = np.concatenate(parts, axis=-1).swapaxes(0, 1)
+                error[:, : whole.shape[1]] = whole
+            found[name] = value, error
+        return found
+
     def _given(self, key: str) -> Error:
         """The error of what a block gives, (T, B, n)."""
         block = self.done.by_key[key]
@@ -359,6 +371,7 @@ class RunErrors:
         if block.kind == "lookup":
             return np.zeros(whole.shape)  # rows of a table, as they are
         known = {name: self.read(block.key, name) for name in block.program.inputs}
+        known |= self.banks(block.key)
         with np.errstate(all="ignore"):
             return np.broadcast_to(bounded(block, known, self._reading)[block.output][1], whole.shape)
 

@@ -12,8 +12,7 @@ def attended(
     module: Attention,
     parameters: Mapping[str, Tensor],
     query: Tensor,
-    memory: Tensor,
-    values: Tensor,
+    whole: Mapping[str, Tensor],
     live: Tensor | None,
 ) -> Tensor:
     """Give the context.
@@ -22,12 +21,13 @@ def attended(
         module: how it scores.
         parameters: of the whole network, under their names.
         query: (T, B, D_q), or of no step (B, D_q).
-        memory: (S, B, D_m).
-        values: (S, B, D_v).
+        whole: the memory, (S, B, D_m), and the values where they are others, (S, B, D_v).
         live: which steps of the memory a row has, (B, S); None where all have all.
     """
     import torch
 
+    memory = whole["memory"]
+    values = whole.get("values", memory)
     asked = query.transpose(0, 1) if query.dim() == 3 else query[:, None]  # (B, T, D_q)
     scores = _scores(module, parameters, asked, memory.transpose(0, 1))
     if live is not None:

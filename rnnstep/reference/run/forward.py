@@ -11,9 +11,11 @@ import numpy as np
 from rnnstep.engine import Pass
 from rnnstep.engine.shapes import as_torch_shows, from_torch_shape, state_as_torch_shows
 from rnnstep.equations.operations import Array
+from rnnstep.modules.attention import Attention
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.reference.run.attention import attended
 from rnnstep.reference.run.layout import (
     final_states,
     first_states,
@@ -76,6 +78,7 @@ class ReferencePass:
             whole module of the same name. Nothing of a cell of one's own.
         whole: of a cell, what the whole module (nn.RNN, …) with the same weights returned.
         read, gave: what each of the modules without states took and gave, by its key, (T, B, n); (B, n) of final states.
+        read_whole: what attention looked at, by its key and as it calls it, (S, B, n).
         modules: of several recurrent modules what each gave, by its key.
         loss: of torch.nn's own loss on the scores above, (1,); None where there is no target.
         loss_lines: every line of the block `loss` in torch's operations (self-check), from the same scores,
@@ -96,6 +99,7 @@ class ReferencePass:
     whole: ModuleResult | None = None
     read: Mapping[str, Array] = field(default_factory=dict)
     gave: Mapping[str, Array] = field(default_factory=dict)
+    read_whole: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     modules: Mapping[str, ModuleResult] = field(default_factory=dict)
     loss: Array | None = None
     loss_lines: Mapping[str, Array] = field(default_factory=dict)
@@ -156,6 +160,7 @@ class _Reference:
         self._states: dict[str, dict[str, Array]] = {}
         self._read: dict[str, Array] = {}
         self._gave: dict[str, Array] = {}
+        self._read_whole: dict[str, dict[str, Array]] = {}
 
     def run(self) -> ReferencePass:
         """Each module on what those that it reads gave."""
@@ -169,7 +174,7 @@ class _Reference:
                 results[module.key], time_major = self._of_recurrent(module, x)
                 resolver.gave(module, tensor(time_major), self._ends(module, results[module.key]))
             else:
-                resolver.gave(module, self._applied(module, x))
+                resolver.gave(module, self._applied(module, x, resolver))
         scores = array(resolver.scores)
         loss, loss_lines = self._loss(scores)
         last = results[scenario.recurrent.key]
@@ -188,6 +193,7 @@ class _Reference:
             layers=last.layers if is_alone else (),
             whole=last.whole if is_alone else None,
             read=self._read,
+            read_whole=self._read_whole,
             gave=self._gave,
             modules={} if is_alone else results,
             loss=loss,
@@ -212,11 +218,15 @@ class _Reference:
         every = [end for end in (result.h_n, result.c_n) if end is not None]
         return tuple(tensor(states_by_block(self._scenario, recurrent, end)) for end in every)
 
-    def _applied(self, module: NetworkModule, x: Tensor) -> Tensor:
+    def _applied(self, module: NetworkModule, x: Tensor, resolver: Resolver) -> Tensor:
         """What a module without states gives; of one that drops elements with our mask."""
         if not isinstance(module, Embedding):
             self._read[module.key] = array(x)
-        if module.masks:
+        if isinstance(module, Attention):
+            whole = resolver.looked_at(module)
+            self._read_whole[module.key] = {name: array(value) for name, value in whole.items()}
+            x = attended(module, self._parameters, x, whole, resolver.live(module))
+        elif module.masks:
             x = tensor(self._done.masks[module.key]) * x
         elif module.torch:
             x = plain_module(module, self._parameters)(x)

@@ -20,6 +20,7 @@ import numpy as np
 from rnnstep.engine import Block, Pass
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
+from rnnstep.modules.attention import Attention
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reference.run.equations import TorchValues
@@ -98,6 +99,7 @@ class _Stepping:
         self._output: dict[str, Tensor] = {}
         self._read: dict[str, Tensor] = {}
         self._gave: dict[str, Tensor] = {}
+        self._read_whole: dict[str, dict[str, Tensor]] = {}
         self._read_at_ends: dict[str, dict[str, Tensor]] = {}
         self.scores = self._gone_through()
 
@@ -124,6 +126,9 @@ class _Stepping:
             read={key: of(x) for key, x in self._read.items()},
             gave={key: of(x) for key, x in self._gave.items()},
             ends={key: {name: of(x) for name, x in each.items()} for key, each in self._read_at_ends.items()},
+            read_whole={
+                key: {name: of(x) for name, x in each.items()} for key, each in self._read_whole.items()
+            },
         )
 
     def _gone_through(self) -> Tensor:
@@ -137,7 +142,13 @@ class _Stepping:
                 continue
             if not isinstance(module, Embedding):
                 x = self._read[module.key] = _entering(x)
-            gave = self._gave[module.key] = _keeping(self.network.applied(module, x, self._done.masks))
+            whole = None
+            if isinstance(module, Attention):
+                looked_at = resolver.looked_at(module)
+                whole = {name: _entering(value) for name, value in looked_at.items()}
+                self._read_whole[module.key] = whole
+            applied = self.network.applied(module, x, self._done.masks, resolver, whole)
+            gave = self._gave[module.key] = _keeping(applied)
             resolver.gave(module, gave)
         return resolver.scores
 

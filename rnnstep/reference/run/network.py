@@ -11,8 +11,10 @@ import numpy as np
 
 from rnnstep.engine.blocks import build
 from rnnstep.equations.operations import Array
+from rnnstep.modules.attention import Attention
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.reference.run.attention import attended
 from rnnstep.reference.run.layout import first_states, living_rows, of_layer
 from rnnstep.reference.run.modules import (
     Module,
@@ -77,7 +79,7 @@ class Network:
                 ends |= dict(zip(names_of(module), found, strict=True))
                 resolver.gave(module, output, found)
             else:
-                resolver.gave(module, self.applied(module, x, masks))
+                resolver.gave(module, self.applied(module, x, masks, resolver))
         return Outputs(resolver.scores, ends)
 
     def first(self, batch: Batch) -> FirstStates:
@@ -97,11 +99,24 @@ class Network:
             x = resolver.entering(module)
             if isinstance(module, Recurrent):
                 break
-            resolver.gave(module, self.applied(module, x, masks))
+            resolver.gave(module, self.applied(module, x, masks, resolver))
         return x
 
-    def applied(self, module: NetworkModule, x: Tensor, masks: Mapping[str, Array]) -> Tensor:
-        """What a module without states gives; one that drops elements takes the mask that is given, and draws none."""
+    def applied(
+        self,
+        module: NetworkModule,
+        x: Tensor,
+        masks: Mapping[str, Array],
+        resolver: Resolver,
+        whole: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """What a module without states gives; one that drops elements takes the mask that is given, and draws none.
+
+        Attention looks at `whole`, the memory and the values; without it at what the resolver has.
+        """
+        if isinstance(module, Attention):
+            seen = resolver.looked_at(module) if whole is None else whole
+            return attended(module, self.parameters, x, seen, resolver.live(module))
         if module.masks:
             return tensor(masks[module.key]) * x
         return self._plain[module.key](x) if module.torch else added(module, x)
@@ -132,7 +147,7 @@ class Network:
         return {
             module.key: plain_module(module, self.parameters)
             for module in self.scenario.layers
-            if not isinstance(module, Recurrent) and module.torch
+            if not isinstance(module, Recurrent | Attention) and module.torch
         }
 
     @cached_property

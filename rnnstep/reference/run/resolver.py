@@ -71,6 +71,21 @@ class Resolver:
             parts = [part if part.dim() == 3 else part.expand(steps, *part.shape) for part in parts]
         return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
+    def looked_at(self, module: NetworkModule) -> dict[str, Tensor]:
+        """What attention reads whole: the memory, and the values where they are others, (S, B, n)."""
+        banks = self._scenario.wiring[module.key].banks
+        return dict(zip(("memory", "values"), (self._value(one) for one in banks), strict=False))
+
+    def live(self, module: NetworkModule) -> Tensor | None:
+        """Which steps of what attention looks at a row has, (B, S); None where all have all."""
+        import torch
+
+        memory = self._scenario.wiring[module.key].banks[0]
+        fed = self._batch.sequences[self._scenario.sequence_of[memory.name]]
+        if fed.lengths is None:
+            return None
+        return torch.arange(fed.num_steps) < torch.tensor(fed.lengths)[:, None]
+
     def _value(self, one: ValueOf) -> Tensor:
         if one.name not in self._scenario.by_key:
             values = self._batch.sequences[one.name].values

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rnnstep.engine import Block, Pass
 from rnnstep.equations.operations import Array
+from rnnstep.modules.attention import Attention
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.reference.run.attention import attended
 from rnnstep.reference.run.modules import Tensor, array, leaves, plain_module, tensor
+from rnnstep.reference.run.resolver import Resolver
 from rnnstep.reference.run.stepping import Along
 
 Arrays = dict[str, Array]
@@ -32,7 +37,11 @@ def plain_shares(done: Pass, values: Along, gradients: Along, *, share_bytes: in
         if _fits(block, 1 if is_single else steps, share_bytes):
             g, x = (tensor(whole) for whole in (gradients.gave[block.key], values.read[block.key]))
             g, x = (whole[None] if is_single else whole for whole in (g, x))
-            found[block.key] = _module_shares(done, module, g, x)
+            if isinstance(module, Attention):
+                whole = {name: tensor(value) for name, value in values.read_whole[module.key].items()}
+                found[block.key] = _shares_of_attention(done, module, g, x, whole)
+            else:
+                found[block.key] = _module_shares(done, module, g, x)
     return found
 
 
@@ -64,6 +73,26 @@ def _module_shares(done: Pass, module: NetworkModule, g: Tensor, x: Tensor) -> A
     return {
         name: array(torch.stack(parts)) for name, parts in zip(names, zip(*each, strict=True), strict=True)
     }
+
+
+def _shares_of_attention(
+    done: Pass, module: Attention, g: Tensor, x: Tensor, whole: Mapping[str, Tensor]
+) -> Arrays:
+    """The same of attention, which looks at `whole` at every step."""
+    import torch
+
+    parameters = leaves(done.scenario)
+    own = {one.name.removeprefix(f"{module.key}."): parameters[one.name] for one in module.parameters}
+    if not own:
+        return {}
+    live = Resolver(done.scenario, done.batch).live(module)
+    with torch.enable_grad():
+        each = [
+            torch.autograd.grad(attended(module, parameters, x_t, whole, live), list(own.values()), g_t)
+            for x_t, g_t in zip(x, g, strict=True)
+        ]
+    stacked = (array(torch.stack(parts)) for parts in zip(*each, strict=True))
+    return dict(zip(own, stacked, strict=True))
 
 
 def _fits(block: Block, steps: int, share_bytes: int) -> bool:

@@ -174,6 +174,7 @@ class Along:
         scores: what the loss reads, (T, B, C), or (B, C).
         read, gave: what the modules without states read, all inputs side by side, and gave, by their keys, (T, B, n), or
             (B, n). As a derivative of what was read: by what this module alone read.
+        read_whole: what attention looked at, by its key and as it calls it, (S, B, n). As a derivative: by what it read.
     """
 
     entered: Mapping[str, Array]
@@ -185,6 +186,7 @@ class Along:
     read: Mapping[str, Array] = field(default_factory=dict)
     gave: Mapping[str, Array] = field(default_factory=dict)
     ends: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    read_whole: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
 
 # ── every line, beside the steps ─────────────────────────────────────────────────────────────────
