@@ -19,11 +19,11 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.program.data import batches_lines, entering_lines, input_lines
-from rnnstep.program.forward import forward_lines
 from rnnstep.program.loss import criterion_line, gradient_lines, loss_lines, model_lines
 from rnnstep.program.source import ProgramSource, indented
 from rnnstep.program.training import printed_lines, training_lines, vocabulary_lines
 from rnnstep.program.weights import module_lines
+from rnnstep.program.wired import forward_lines
 from rnnstep.scenario.model import Scenario
 
 
@@ -46,8 +46,8 @@ def torch_program(scenario: Scenario, language: str = "en") -> str:
 def _check_given(source: ProgramSource) -> None:
     """Refuse what enters each of several batches where the loop of a training does not take it."""
     every = (*source.scenario.batches, *source.scenario.test_batches)
-    if source.scenario.wires is not None:
-        raise UsageError(Text("the program of layers that read others by name cannot be written yet"))
+    if len(source.scenario.batches[0].sequences) > 1:
+        raise UsageError(Text("the program of several sequences cannot be written yet"))
     if source.is_several and any(batch.masks is not None for batch in every):
         raise UsageError(Text("a program has no place for masks that are given for each of several batches"))
     if source.scenario.goes_back and not source.has_loss:

@@ -106,6 +106,8 @@ def entering_lines(source: ProgramSource) -> Iterator[str]:
     """Give what makes `x` anew in every pass: rows of an embedding, which are learnt too, or of one batch."""
     indices = "x" if source.is_several else "indices"
     table = source.scenario.lookup
+    if source.scenario.wires is not None and table is not None:
+        return  # each of those that look up is called by name
     if table is not None:
         yield f"x = {module_name(table.key)}({indices})  # {_axes(source, 'input_size')}"
     elif source.is_several and source.batch.indices is not None:

@@ -13,7 +13,7 @@ from rnnstep.program.own_cell import module_name, safe, variable
 from rnnstep.program.source import ProgramSource, indented
 
 
-def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
+def chain_lines(source: ProgramSource, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
     """Give the lines from `x`, by way of the modules below, to `output`, `h_n`, `c_n` and `logits`.
 
     Args:
@@ -22,18 +22,18 @@ def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool 
         has_loss: whether a loop over a cell adds up the loss of each step.
     """
     if source.has_mask_modules:
-        yield from _generator(source)
+        yield from generator_line(source)
     for each in source.each_recurrent:
         read = each.given
         for module in each.below:
-            yield from _applied(source, module, read, each.x)
+            yield from applied(source, module, read, each.x, has_steps=True)
             read = each.x
-        yield from _ran(each, first=first, has_loss=has_loss)
+        yield from ran(each, first=first, has_loss=has_loss)
     if not has_loss:
         yield from _scores(source)
 
 
-def _ran(source: ProgramSource, *, first: bool, has_loss: bool) -> Iterator[str]:
+def ran(source: ProgramSource, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
     """Give the lines of a recurrent module."""
     if source.recurrent.is_cell:
         yield from _loop(source, first=first, has_loss=has_loss)
@@ -58,7 +58,7 @@ def first_names(source: ProgramSource) -> list[str]:
     return [source.own(f"{variable(name)}_0") for name in source.cell.states]
 
 
-def _ends(source: ProgramSource) -> list[str]:
+def ends(source: ProgramSource) -> list[str]:
     """Give the names of the states after the last step: `h_n`, `c_n`, and of a user-defined cell all others."""
     names = [variable(name) for name in source.cell.states]
     return [source.own(name) for name in ["h_n", "c_n", *names[2:]][: len(names)]]
@@ -66,6 +66,8 @@ def _ends(source: ProgramSource) -> list[str]:
 
 def _first_state(source: ProgramSource, name: str, rows: str) -> str:
     scenario = source.scenario
+    if name in source.firsts:
+        return source.firsts[name]
     if source.has_own_states:
         return f"{variable(name)}_0"
     given = scenario.initial_of(source.batch).get(f"{source.recurrent.before_places}{name}_0")
@@ -106,7 +108,7 @@ def _loop(source: ProgramSource, *, first: bool, has_loss: bool) -> Iterator[str
     yield f"{source.output} = torch.stack(outputs)"
     if keeps_logits:
         yield "logits = torch.stack(scores)"
-    for result, name in zip(_ends(source)[:2], names, strict=False):
+    for result, name in zip(ends(source)[:2], names, strict=False):
         yield f"{result} = {name}"
 
 
@@ -166,11 +168,11 @@ def _loops(source: ProgramSource, *, first: bool) -> Iterator[str]:
     yield f"    for direction in {suffixes}:"
     yield from indented(indented(_one_direction(source, names)))
     yield "    output = torch.cat(parts, dim=-1)"
-    ends = _ends(source)
+    gives = ends(source)
     if len(names) == 1:
-        yield f"{ends[0]} = torch.stack(last)"
+        yield f"{gives[0]} = torch.stack(last)"
     else:
-        yield f"{', '.join(ends)} = (torch.stack(parts) for parts in zip(*last))"
+        yield f"{', '.join(gives)} = (torch.stack(parts) for parts in zip(*last))"
     yield from _renamed(source)
 
 
@@ -199,7 +201,7 @@ def _initial(source: ProgramSource, *, first: bool) -> tuple[list[str], list[str
         return [], first_names(source)
     given = source.scenario.initial_of(source.batch)
     own = [name for name in source.cell.states if f"{source.recurrent.before_places}{name}_0" in given]
-    if not (source.has_own_states or own):
+    if not (source.has_own_states or own or source.firsts):
         return [], []
     return list(first_lines(source, source.rows)), first_names(source)
 
@@ -210,7 +212,7 @@ def passed(names: list[str]) -> str:
 
 
 def _states(source: ProgramSource) -> str:
-    return passed(_ends(source)[:2])
+    return passed(ends(source)[:2])
 
 
 def _call(source: ProgramSource, *, first: bool) -> Iterator[str]:
@@ -261,9 +263,9 @@ def _chain(source: ProgramSource, *, first: bool) -> Iterator[str]:
         yield f"    output, states = layer(output{behind})"
     yield "    last.append(states)"
     if is_lstm:
-        yield f"{', '.join(_ends(source))} = (torch.cat(parts) for parts in zip(*last))"
+        yield f"{', '.join(ends(source))} = (torch.cat(parts) for parts in zip(*last))"
     else:
-        yield f"{_ends(source)[0]} = torch.cat(last)"
+        yield f"{ends(source)[0]} = torch.cat(last)"
     yield from _renamed(source)
 
 
@@ -279,7 +281,7 @@ def _masks(source: ProgramSource) -> Iterator[str]:
         return
     if source.batch.masks is None:
         if not source.has_mask_modules:  # else it stands already
-            yield from _generator(source)
+            yield from generator_line(source)
         return
     yield "masks = ["
     for mask in source.recurrent.masks:
@@ -288,7 +290,8 @@ def _masks(source: ProgramSource) -> Iterator[str]:
     yield "]"
 
 
-def _generator(source: ProgramSource) -> Iterator[str]:
+def generator_line(source: ProgramSource) -> Iterator[str]:
+    """Give what draws the masks, where they are not given."""
     if source.batch.masks is None:
         yield f"generator = np.random.default_rng({source.scenario.recurrent.dropout_seed})"
 
@@ -332,7 +335,7 @@ def _scores(source: ProgramSource) -> Iterator[str]:
             read = "output[:, -1]" if recurrent.batch_first and source.scenario.is_batched else "output[-1]"
     for module in source.above:
         gives = "logits" if module is source.scenario.head else f"{module.key}_out"
-        yield from _applied(source, module, read, gives)
+        yield from applied(source, module, read, gives, has_steps=not source.has_one_a_row)
         read = gives
 
 
@@ -357,10 +360,12 @@ def called(source: ProgramSource, module: NetworkModule, read: str, *, has_steps
     return f"{call}({read}.permute(1, 2, 0)).permute(2, 0, 1)"
 
 
-def _applied(source: ProgramSource, module: NetworkModule, read: str, gives: str) -> Iterator[str]:
+def applied(
+    source: ProgramSource, module: NetworkModule, read: str, gives: str, *, has_steps: bool
+) -> Iterator[str]:
     """Give the lines that apply a module without states: its call, or a mask of the generator's."""
     if not module.masks:
-        yield f"{gives} = {called(source, module, read, has_steps=not source.scenario.reads_final_state)}"
+        yield f"{gives} = {called(source, module, read, has_steps=has_steps)}"
         return
     (mask,) = module.masks
     given = source.batch.masks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
@@ -20,9 +20,26 @@ FEW_ROWS = 12  # of [data] that the program writes out; more of them it reads fr
 class ProgramSource:
     """A scenario, and what is often asked of it."""
 
-    def __init__(self, scenario: Scenario, language: str, recurrent: Recurrent | None = None) -> None:
-        """Take a scenario, and which of its recurrent modules is meant; the last where none is said."""
+    def __init__(
+        self,
+        scenario: Scenario,
+        language: str,
+        recurrent: Recurrent | None = None,
+        entering: str = "",
+        firsts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take a scenario, and which of its recurrent modules is meant; the last where none is said.
+
+        Args:
+            scenario: what is written.
+            language: of comments.
+            recurrent: the module.
+            entering: the name of what enters it; that of what the module before gives where none is said.
+            firsts: its states before the first step that other modules give, "h" → how the program names it.
+        """
         self.scenario = scenario
+        self._entering = entering
+        self.firsts = firsts or {}
         self.language = language
         self.recurrent = scenario.recurrent if recurrent is None else recurrent
         self.cell = self.recurrent.cell
@@ -145,6 +162,8 @@ class ProgramSource:
     @property
     def x(self) -> str:
         """The name of what enters the recurrent module; what is given is `x`, and has to last for another epoch."""
+        if self._entering:
+            return self._entering
         return "entering" if self.below else self.given
 
     @property
@@ -281,7 +300,7 @@ class ProgramSource:
             self.scenario.recurrent.is_cell and not self.is_several and self.scenario.recurrent.is_alone
         )
         is_stepped = self.loss.over_time == "sum" and not self.has_one_a_row if self.has_loss else False
-        return is_looped and is_stepped and not self.has_mask_modules
+        return is_looped and is_stepped and not self.has_mask_modules and self.scenario.wires is None
 
 
 def results(scenario: Scenario) -> list[str]:

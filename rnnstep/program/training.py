@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from rnnstep.language import Text
 from rnnstep.program.data import entering_lines
-from rnnstep.program.forward import first_lines, first_names, first_shape, forward_lines
+from rnnstep.program.forward import first_lines, first_names, first_shape
 from rnnstep.program.literals import words
 from rnnstep.program.loss import criterion_line, learnt, loss_lines, model_lines, update_lines
 from rnnstep.program.own_cell import variable
 from rnnstep.program.source import ProgramSource, indented, results
+from rnnstep.program.wired import forward_lines
 from rnnstep.scenario.keys import OPTIMIZERS, REFUSED
 from rnnstep.scenario.model import Training
 

@@ -103,7 +103,7 @@ def _constructed(source: ProgramSource) -> Iterator[str]:
     for layer in source.scenario.layers:
         if isinstance(layer, Recurrent):
             yield from _constructed_recurrent(ProgramSource(source.scenario, source.language, layer))
-        else:
+        elif layer.torch:
             eval_mode = ".eval()" if layer.is_put_in_eval else ""
             yield f"{module_name(layer.key)} = {_call(layer.torch, *layer.arguments)}{eval_mode}"
 
@@ -148,6 +148,7 @@ def _modules(source: ProgramSource) -> list[str]:
     return [
         _name(layer)
         for layer in source.scenario.layers
+        if layer.torch or isinstance(layer, Recurrent)
         if not (isinstance(layer, Recurrent) and layer.is_own)
     ]
 

@@ -320,8 +320,7 @@ class Scenario:
     @property
     def lookup(self) -> Embedding | None:
         """What looks the indices up; None where vectors are given."""
-        first = self.layers[0]
-        return first if isinstance(first, Embedding) else None
+        return next((one for one in self.layers if isinstance(one, Embedding)), None)
 
     @property
     def is_network(self) -> bool:
@@ -334,7 +333,7 @@ class Scenario:
     @property
     def behind_lookup(self) -> tuple[NetworkModule, ...]:
         """All modules but one that looks indices up."""
-        return self.layers if self.lookup is None else self.layers[1:]
+        return tuple(layer for layer in self.layers if not isinstance(layer, Embedding))
 
     @property
     def head(self) -> NetworkModule | None:

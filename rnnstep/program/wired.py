@@ -1,0 +1,131 @@
+"""The call of modules that read others by name, each when all that it reads is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnstep.modules.embedding import Embedding
+from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.description import ValueOf, is_once
+from rnnstep.program.forward import applied, chain_lines, ends, generator_line, ran
+from rnnstep.program.own_cell import module_name
+from rnnstep.program.source import ProgramSource
+
+
+def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
+    """Give the lines from what is given to `output`, `h_n`, `c_n` and `logits`; arguments as of `chain_lines`."""
+    if source.scenario.wires is None:
+        yield from chain_lines(source, first=first, has_loss=has_loss)
+        return
+    if source.has_mask_modules:
+        yield from generator_line(source)
+    wiring, waiting = source.scenario.wiring, list(source.scenario.layers)
+    known: set[str] = set()
+    while waiting:
+        ready = next(
+            one
+            for one in waiting
+            if all(read.name in known or read.name not in wiring for read in wiring[one.key].sources)
+        )
+        waiting.remove(ready)
+        known.add(ready.key)
+        yield from _Module(source, ready).lines()
+
+
+class _Module:
+    """One module, and what the program calls that which it reads."""
+
+    def __init__(self, source: ProgramSource, module: NetworkModule) -> None:
+        self._source = source
+        self._scenario = source.scenario
+        self._module = module
+        self._reads = source.scenario.wiring[module.key]
+
+    def lines(self) -> Iterator[str]:
+        """What calls it."""
+        if isinstance(self._module, Embedding):
+            given = "x" if self._source.is_several else "indices"
+            yield f"{self._name(self._module)} = {module_name(self._module.key)}({given})"
+            return
+        parts = self._parts()
+        if not self._module.joins:
+            yield f"{self._name(self._module)} = {' + '.join(parts)}"
+            return
+        entering = parts[0] if len(parts) == 1 else f"torch.cat([{', '.join(parts)}], dim=-1)"
+        if isinstance(self._module, Recurrent):
+            firsts = {state: self._first(one) for state, one in self._reads.states.items()}
+            name = parts[0] if entering.isidentifier() else f"{module_name(self._module.key)}_x"
+            if name != entering:
+                yield f"{name} = {entering}"
+            own = ProgramSource(self._scenario, self._source.language, self._module, name, firsts)
+            yield from ran(own)
+            return
+        has_steps = not is_once(self._module.key, self._scenario.wiring)
+        name = self._name(self._module)
+        yield from applied(self._source, self._module, entering, name, has_steps=has_steps)
+
+    def _parts(self) -> list[str]:
+        """What it reads, one by one; what belongs to no step is repeated where the others have steps."""
+        wiring = self._scenario.wiring
+        stepped = [one for one in self._reads.inputs if not self._is_once(one)]
+        if not stepped or is_once(self._module.key, wiring):
+            return [self._value(one) for one in self._reads.inputs]
+        like = self._value(stepped[0])
+        return [
+            self._repeated(self._value(one), like) if self._is_once(one) else self._value(one)
+            for one in self._reads.inputs
+        ]
+
+    def _is_once(self, one: ValueOf) -> bool:
+        return one.value != "output" or is_once(one.name, self._scenario.wiring)
+
+    def _repeated(self, value: str, like: str) -> str:
+        if not self._scenario.is_batched:
+            return f"{value}.expand(len({like}), -1)"
+        if self._source.recurrent.batch_first:
+            return f"{value}[:, None].expand(-1, {like}.shape[1], -1)"
+        return f"{value}.expand(len({like}), -1, -1)"
+
+    def _value(self, one: ValueOf) -> str:
+        module = self._scenario.by_key.get(one.name)
+        if module is None:
+            return "x"
+        name = self._name(module)
+        if one.value == "output":
+            return name
+        if one.value == "last":
+            if is_once(one.name, self._scenario.wiring):
+                return name
+            has_rows_first = self._scenario.is_batched and self._source.recurrent.batch_first
+            return f"{name}[:, -1]" if has_rows_first else f"{name}[-1]"
+        assert isinstance(module, Recurrent)
+        end = self._end(module, one)
+        if module.is_cell:
+            return end
+        return f"torch.cat([{end}[-2], {end}[-1]], dim=-1)" if module.bidirectional else f"{end}[-1]"
+
+    def _end(self, module: Recurrent, one: ValueOf) -> str:
+        own = ProgramSource(self._scenario, self._source.language, module)
+        return ends(own)[one.value == "c_n"]
+
+    def _first(self, one: ValueOf) -> str:
+        """A first state in the shape that the module takes: whole, or what is there once a row as that of its only layer."""
+        own, module = self._module, self._scenario.by_key[one.name]
+        assert isinstance(own, Recurrent)
+        is_whole = isinstance(module, Recurrent) and one.value in ("h_n", "c_n")
+        if is_whole and isinstance(module, Recurrent) and module.num_states == own.num_states:
+            end = self._end(module, one)
+            if module.is_cell == own.is_cell:
+                return end
+            return f"{end}[None]" if module.is_cell else f"{end}[0]"
+        value = self._value(one)
+        return value if own.is_cell else f"{value}[None]"
+
+    def _name(self, module: NetworkModule) -> str:
+        """What the program calls what a module gives."""
+        if isinstance(module, Recurrent):
+            return ProgramSource(self._scenario, self._source.language, module).output
+        if module is self._scenario.layers[-1]:
+            return "logits"
+        return f"{module_name(module.key.replace('.', '_'))}_out"
