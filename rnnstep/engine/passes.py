@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnnstep.engine.loss import LossBlocks, LossRun
 from rnnstep.engine.recurrence import BlockRun
-from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
+from rnnstep.engine.shapes import as_torch_shows, layer_as_torch_shows, state_as_torch_shows
 from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block, Extent
@@ -292,7 +292,10 @@ class Pass:
         found: dict[str, dict[str, Array]] = {}
         for module in self.scenario.layers:
             last = [block for block in self.blocks if block.module == module.key][-1]
-            found[module.name] = {"output": as_torch_shows(self.scenario, self.whole(last.key))}
+            whole = self.whole(last.key)
+            gave = layer_as_torch_shows(self.scenario, whole[0] if last.extent.is_single else whole)
+            # What is added to a layer's is the layer's output, too.
+            found.setdefault(module.name.removesuffix(".add"), {})["output"] = gave
             if isinstance(module, Recurrent):
                 ends = dict(enumerate(("h_n", "c_n")[: len(module.cell.states)]))
                 found[module.name] |= {name: self.final_states(module, k) for k, name in ends.items()}

@@ -16,6 +16,13 @@ def as_torch_shows(scenario: Scenario, whole: Array) -> Array:
     return np.swapaxes(whole, 0, 1) if scenario.recurrent.batch_first else whole
 
 
+def layer_as_torch_shows(scenario: Scenario, whole: Array) -> Array:
+    """The same of what a layer gave; what belongs to no step, (B, n), as it is, or (n,) when unbatched."""
+    if whole.ndim == 2:
+        return whole if scenario.is_batched else whole[0]
+    return as_torch_shows(scenario, whole)
+
+
 def from_torch_shape(scenario: Scenario, shown: Array) -> Array:
     """The inverse of `as_torch_shows`."""
     if not scenario.is_batched:

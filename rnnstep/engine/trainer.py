@@ -269,18 +269,20 @@ def unreached(blocks: Sequence[Block], longest: Mapping[str, int]) -> frozenset[
     """
     graph = Graph(blocks)
     reached: set[str] = set()
-    wanted = {blocks[-1].key}  # blocks whose output is read
-    for block in reversed(blocks):
-        if block.key in wanted:
-            read = names_read(block.program, block.output, is_carried=longest[block.sequence] > 1)
-            reached |= {where.torch for name, where in block.learnt_in.items() if name in read}
-            parts = (
-                part
-                for name in block.program.inputs
-                if name in read
-                for part in graph.entering(block.key, name)
-            )
-            wanted |= {part.wire.block for part in parts}
+    waiting = [(blocks[-1].key, blocks[-1].output)]  # values that are read
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        at = waiting.pop()
+        if at in seen or not at[0]:
+            continue
+        seen.add(at)
+        block = graph.by_key[at[0]]
+        read = names_read(block.program, at[1], is_carried=longest[block.sequence] > 1)
+        reached |= {where.torch for name, where in block.learnt_in.items() if name in read}
+        for name in block.wires:
+            state = block.state_before(name)
+            if (name if state is None else block.program.before(state)) in read:
+                waiting += [(part.wire.block, part.wire.value) for part in graph.entering(block.key, name)]
     return frozenset(where.torch for block in blocks for where in block.learnt_in.values()) - reached
 
 

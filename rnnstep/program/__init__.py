@@ -48,6 +48,8 @@ def _check_given(source: ProgramSource) -> None:
     every = (*source.scenario.batches, *source.scenario.test_batches)
     if len(source.scenario.batches[0].sequences) > 1:
         raise UsageError(Text("the program of several sequences cannot be written yet"))
+    if any(reads.banks for reads in source.scenario.wiring.values()):
+        raise UsageError(Text("the program of attention cannot be written yet"))
     if source.is_several and any(batch.masks is not None for batch in every):
         raise UsageError(Text("a program has no place for masks that are given for each of several batches"))
     if source.scenario.goes_back and not source.has_loss:

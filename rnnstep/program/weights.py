@@ -148,8 +148,7 @@ def _modules(source: ProgramSource) -> list[str]:
     return [
         _name(layer)
         for layer in source.scenario.layers
-        if layer.torch or isinstance(layer, Recurrent)
-        if not (isinstance(layer, Recurrent) and layer.is_own)
+        if (not layer.is_own if isinstance(layer, Recurrent) else layer.torch)
     ]
 
 

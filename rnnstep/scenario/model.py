@@ -326,8 +326,10 @@ class Scenario:
     def is_network(self) -> bool:
         """Whether it is more than a recurrent module, what looks indices up below it, and one module above it."""
         behind = self.behind_lookup
-        return not (behind[0] is self.recurrent and len(behind) <= 2 and self.recurrent.key == "") or any(
-            layer.key != type(layer).key for layer in self.layers if layer is not self.recurrent
+        return (
+            self.wires is not None
+            or not (behind[0] is self.recurrent and len(behind) <= 2 and self.recurrent.key == "")
+            or any(layer.key != type(layer).key for layer in self.layers if layer is not self.recurrent)
         )
 
     @property

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import rnnstep
 from rnnstep.engine import Model
 from rnnstep.errors import ScenarioError
 from rnnstep.reference import check, check_gradients
-from rnnstep.scenario.read import read_text
+from rnnstep.scenario.file.write import difference, write_scenario
+from rnnstep.scenario.origins import Origins
+from rnnstep.scenario.read import read, read_text
+from tests.oracle.programs import agrees, scenario_in
 
 TARGET = np.random.default_rng(2).uniform(-1, 1, (4, 2, 3)).round(2)
 TAIL = """
@@ -300,6 +306,50 @@ def test_a_first_state_that_does_not_fit_is_told(old, new, words):
         read_text(text.replace(old, new, 1))
     assert words in error.value.into("en")
     assert error.value.into("zh") != error.value.into("en")
+
+
+# ── what else reads a network ────────────────────────────────────────────────────────────────
+
+
+def text_of(name):
+    known = {"packed": "true", "both": "true", "dtype": "float64"}
+    if name == "joined":
+        return JOINED % (known | {"target": TARGET.tolist()})
+    if name == "one a row":
+        return ONE_A_ROW % (known | {"target": TARGET[-1].tolist()})
+    usual = {"options": "", "more": "", "bridge": "", "size": 3, "h_0": "encoder.h_n", "c_0": ""}
+    return BEGUN % (usual | BEGINNINGS[name] | known | {"target": TARGET.tolist()})
+
+
+TEXTS = ("joined", "one a row", *BEGINNINGS)
+
+
+@pytest.mark.parametrize("training", ["", '[training]\noptimizer = "Adam"\nlr = 0.1\nepochs = 2\n'])
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_program_gives_the_same_numbers(name, training, tmp_path):
+    agrees(scenario_in(tmp_path, text_of(name) + training))
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_network_made_in_memory_is_written_and_reads_back(name, tmp_path):
+    live = replace(read_text(text_of(name)), path=None, file_text=None, origins=Origins())
+    write_scenario(live, tmp_path / "written.toml")
+    assert difference(live, read(tmp_path / "written.toml")) is None
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_json_has_every_layer(name, tmp_path):
+    path = tmp_path / "network.toml"
+    path.write_text(text_of(name))
+    trace, grad = rnnstep.trace(path).as_dict(), rnnstep.grad(path).as_dict()
+    assert trace["agrees"]
+    assert grad["agrees"]
+    scenario = read(path)
+    assert list(trace["layers"]) == [layer.name for layer in scenario.layers if layer.joins]
+    for key, layer in trace["layers"].items():
+        np.testing.assert_allclose(layer["output"], trace["reference"]["layers"][key]["output"], atol=1e-12)
+    last = [layer for layer in scenario.layers if layer.joins][-1]
+    assert trace["layers"][last.name]["output"] == trace["logits"]
 
 
 # ── what cannot be ───────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rnnstep.engine import Pass
-from rnnstep.engine.shapes import as_torch_shows, from_torch_shape, state_as_torch_shows
+from rnnstep.engine.shapes import as_torch_shows, from_torch_shape, layer_as_torch_shows, state_as_torch_shows
 from rnnstep.equations.operations import Array
 from rnnstep.modules.attention import Attention
 from rnnstep.modules.embedding import Embedding
@@ -119,8 +119,8 @@ class ReferencePass:
                 ends = {} if result.c_n is None else {"c_n": result.c_n}
                 found[module.name] = {"output": result.output, "h_n": result.h_n, **ends}
             else:
-                gave = self.gave[module.key]
-                found[module.name] = {"output": as_torch_shows(scenario, gave)}
+                gave = layer_as_torch_shows(scenario, self.gave[module.key])
+                found.setdefault(module.name.removesuffix(".add"), {})["output"] = gave
         return found
 
 

@@ -12,7 +12,7 @@ import io
 import itertools
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from rnnstep.equations.write import write_line
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.language import Text
 from rnnstep.modules.module import NetworkModule
+from rnnstep.network.description import INPUT, ValueOf
 from rnnstep.scenario.chain import MODE
 from rnnstep.scenario.file.atomic_write import check_writable, whole_file
 from rnnstep.scenario.file.change_toml import array_text, plain_text, string_text
@@ -230,7 +231,7 @@ class _Writer:
             tables["recurrent"] = _options(scenario.recurrent)
         else:
             above = MODE if scenario.is_network else ()  # what is of all layers
-            layers = [_layer(layer) for layer in scenario.layers]
+            layers = [_layer(layer) | _wires(scenario, layer) for layer in scenario.layers if layer.joins]
             heading |= {key: one[key] for one in layers for key in above if key in one}
             tables["layers"] = [
                 {key: value for key, value in one.items() if key not in above} for one in layers
@@ -261,8 +262,8 @@ class _Writer:
             raise _unsayable(Text("first states that are given for each batch"))
         if any(batch.above is not None for batch in scenario.batches):
             raise _unsayable(Text("gradients that are given, and not those of a loss"))
-        if scenario.wires is not None:
-            raise _unsayable(Text("layers that read others by name"))
+        if len(scenario.batches[0].sequences) > 1:
+            raise _unsayable(Text("several sequences"))
         if any(batch.recorded is not None for batch in scenario.batches):
             raise _unsayable(Text("what was recorded beside a run"))
 
@@ -461,6 +462,41 @@ def _layer(module: NetworkModule) -> _Table:
     if not module.torch:
         return {**_options(module), **named}
     return {"module": _value(module.torch), **named, **_options(module)}
+
+
+def _wires(scenario: Scenario, module: NetworkModule) -> _Table:
+    """Give the keys that say what a module reads, where that is not what the one before it gives."""
+    if scenario.wires is None:
+        return {}
+    reads, written = scenario.wires[module.key], [one for one in scenario.layers if one.joins]
+    number = written.index(module)
+    before = written[number - 1] if number else None
+    usual = INPUT if before is None else before.name
+    table: _Table = {}
+    if reads.banks:
+        table |= zip(
+            ("query", "memory", "values"),
+            (_source(scenario, one) for one in (*reads.inputs, *reads.banks)),
+            strict=False,
+        )
+    elif [_source(scenario, one) for one in reads.inputs] != [_value(usual)]:
+        table["input"] = _sources(scenario, reads.inputs)
+    added = scenario.wires.get(f"{module.name}.add")
+    if added is not None:
+        table["add"] = _sources(scenario, added.inputs[1:])
+    return table | {f"{state}_0": _source(scenario, one) for state, one in reads.states.items()}
+
+
+def _sources(scenario: Scenario, sources: Sequence[ValueOf]) -> str:
+    named = [_source(scenario, one) for one in sources]
+    return named[0] if len(named) == 1 else f"[{', '.join(named)}]"
+
+
+def _source(scenario: Scenario, one: ValueOf) -> str:
+    """Give what a value is called in a file: a sum by the layer that it is added to."""
+    module = scenario.by_key.get(one.name)
+    name = one.name if module is None else module.name.removesuffix(".add")
+    return _value(name if one.value == "output" else f"{name}.{one.value}")
 
 
 def _texts(name: str, table: _Table | list[_Table]) -> Iterator[str]:
