@@ -108,7 +108,7 @@ COURSE: tuple[CourseSection, ...] = (
     ),
     (
         Text("Layers and shapes"),
-        ("multilayer", "bidirectional", "batch_first", "packed", "embedding", "windows", "mixed"),
+        ("multilayer", "bidirectional", "batch_first", "packed", "embedding", "windows", "mixed", "seq2seq"),
     ),
     (Text("Gates"), ("lstm_by_hand", "lstm", "hello_lstm", "gru", "hello_gru", "mgu")),
     (Text("Learning"), ("weather", "names", "vanishing", "vanishing_lstm", "exploding")),
@@ -149,6 +149,7 @@ KEYWORDS: Mapping[str, str] = {
     "packed": "padding pack_padded_sequence lengths mask 填充 变长",
     "embedding": f"word vectors 词向量 嵌入 {_BACK}",
     "windows": "sliding window time series forecasting 滑动窗口 时间序列",
+    "seq2seq": f"encoder decoder teacher forcing sequence to sequence translation 编码器 解码器 {_BACK}",
     "mixed": f"layers chain stacked bilstm several modules 堆叠 多个模块 双向 {_BACK}",
     "lstm_by_hand": "gates forget gate 门 遗忘门 手算 长短期记忆",
     "lstm": "gates cell state 门 细胞状态 长短期记忆",

@@ -362,7 +362,8 @@ def _read_chain(
             table = chain.alone(document, layer, above)
             (looked_up,) = layer.reads.inputs or (ValueOf(INPUT),)
             count = samples.indices_of(looked_up.name) if samples is not None else None
-            module = modules.read_embedding(table, num_indices=count)
+            looking_up = modules.read_embedding(table, num_indices=count)
+            module = None if looking_up is None else replace(looking_up, key=layer.name)
         else:
             is_asked = outputs is not None and layers.gives_scores(layer)
             defaults = {"out_features": outputs} if is_asked else {}

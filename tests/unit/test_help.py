@@ -140,11 +140,13 @@ def test_the_help_begins_with_what_is_under_the_cursor(name):
 
 def test_all_levels_are_told():
     told = set()
-    for session in [*sessions("hello"), *sessions("windows"), *sessions("hello_lstm")]:
+    for session in [*sessions("hello"), *sessions("windows"), *sessions("hello_lstm"), *sessions("seq2seq")]:
         text = " ".join(plain(here(session, Look(), 200)).split())
         told |= {level for level, words in LEVELS.items() if " ".join(words.into("en").split())[:60] in text}
     session = Session.open(run_of("windows")).go("2:")
     assert LEVELS["batch"].into("en")[:60] in plain(here(session, Look(), 200))
+    session = Session.open(run_of("seq2seq")).go("target:")
+    assert LEVELS["sequence"].into("en")[:60] in plain(here(session, Look(), 200))
     assert told | {"batch", "sequence"} == set(LEVELS)
 
 
