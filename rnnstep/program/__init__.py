@@ -46,8 +46,6 @@ def torch_program(scenario: Scenario, language: str = "en") -> str:
 def _check_given(source: ProgramSource) -> None:
     """Refuse what enters each of several batches where the loop of a training does not take it."""
     every = (*source.scenario.batches, *source.scenario.test_batches)
-    if len(source.scenario.batches[0].sequences) > 1:
-        raise UsageError(Text("the program of several sequences cannot be written yet"))
     if any(reads.banks for reads in source.scenario.wiring.values()):
         raise UsageError(Text("the program of attention cannot be written yet"))
     if source.is_several and any(batch.masks is not None for batch in every):

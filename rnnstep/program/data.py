@@ -12,8 +12,8 @@ from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.language import Text
 from rnnstep.program.literals import WIDTH, nested, quoted, tensor, words
 from rnnstep.program.own_cell import module_name
-from rnnstep.program.source import ProgramSource, indented
-from rnnstep.scenario.model import Batch
+from rnnstep.program.source import ProgramSource, along, indented
+from rnnstep.scenario.model import Batch, FedSequence
 from rnnstep.scenario.origins import Draw, RowsOrigin, Windows
 
 
@@ -88,6 +88,8 @@ def _row_parts(source: ProgramSource, rows: RowsOrigin) -> Iterator[str]:
 def input_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that make `x` (`indices` where an embedding looks them up), `lengths` and `target`."""
     batch = source.batch
+    for sequence, fed in batch.beside.items():
+        yield from _beside(source, sequence, fed)
     if batch.indices is not None:
         indices = f"torch.tensor({nested(_shown_indices(source, batch), indent=0)})"
         yield f"indices = {indices}  # {_axes(source)}"
@@ -96,10 +98,29 @@ def input_lines(source: ProgramSource) -> Iterator[str]:
             yield from _cleared(source, f"{list(batch.lengths)}")
     else:
         yield f"x = {_values(source, batch)}  # {_axes(source, 'input_size')}"
-    if source.is_packed:
-        yield f"lengths = torch.tensor({list(batch.lengths or [])})"
+    if batch.first.packed_lengths is not None:
+        yield f"lengths = torch.tensor({list(batch.first.packed_lengths)})"
     if source.has_loss:
         yield f"target = {tensor(shown_target(source, batch))}  # {_target_axes(source)}"
+
+
+def _beside(source: ProgramSource, sequence: str, fed: FedSequence) -> Iterator[str]:
+    """Give the lines that make `x` or `indices`, and `lengths`, of a sequence beside the first."""
+    x, indices, lengths = (along(name, sequence) for name in ("x", "indices", "lengths"))
+    if fed.indices is not None:
+        yield f"{indices} = torch.tensor({nested(_laid_out(source, fed.indices), indent=0)})  # {_axes(source)}"
+        if fed.values is not None:
+            one_hot = f"nn.functional.one_hot({indices}, {fed.values.shape[2]}).to({source.dtype})"
+            yield f"{x} = {one_hot}  # {_axes(source, 'input_size')}"
+            if fed.lengths is not None and not fed.packed:
+                yield f"for row, length in enumerate({list(fed.lengths)}):"
+                row = "row, length:" if source.scenario.recurrent.batch_first else "length:, row"
+                yield f"    {x}[{row}] = 0"
+    else:
+        assert fed.values is not None
+        yield f"{x} = {tensor(_laid_out(source, fed.values))}  # {_axes(source, 'input_size')}"
+    if fed.packed_lengths is not None:
+        yield f"{lengths} = torch.tensor({list(fed.packed_lengths)})"
 
 
 def entering_lines(source: ProgramSource) -> Iterator[str]:

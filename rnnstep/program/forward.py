@@ -131,7 +131,7 @@ def _called(source: ProgramSource, names: list[str], call: str) -> Iterator[str]
         yield f"{', '.join(names)} = {call}"
         return
     over = source.comment(Text("a row that is over keeps its state"))
-    yield f"is_alive = (t < lengths)[:, None]  {over}"
+    yield f"is_alive = (t < {source.lengths})[:, None]  {over}"
     yield f"{', '.join(f'{name}_t' for name in names)} = {call}"
     for name in names:
         yield f"{name} = torch.where(is_alive, {name}_t, {name})"
@@ -232,12 +232,16 @@ def _batch_first(source: ProgramSource) -> str:
 
 
 def _packed(source: ProgramSource, name: str) -> str:
-    return f"packed = nn.utils.rnn.pack_padded_sequence({name}, lengths, {_batch_first(source)}enforce_sorted=False)"
+    return f"packed = nn.utils.rnn.pack_padded_sequence({name}, {source.lengths}, {_batch_first(source)}enforce_sorted=False)"
 
 
 def _padded(source: ProgramSource, name: str = "output") -> str:
-    axis = 1 if source.recurrent.batch_first else 0
-    return f"{name}, _ = nn.utils.rnn.pad_packed_sequence({name}, {_batch_first(source)}total_length=x.shape[{axis}])"
+    length = f"x.shape[{1 if source.recurrent.batch_first else 0}]"
+    if source.batch.beside:  # of its own sequence, which may be looked up
+        length = f"{source.batch.sequences[source.sequence].num_steps}"
+    return (
+        f"{name}, _ = nn.utils.rnn.pad_packed_sequence({name}, {_batch_first(source)}total_length={length})"
+    )
 
 
 def _chain(source: ProgramSource, *, first: bool) -> Iterator[str]:

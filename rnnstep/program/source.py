@@ -8,6 +8,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.description import INPUT
 from rnnstep.program.literals import quoted
 from rnnstep.program.own_cell import function_name, module_name, variable
 from rnnstep.scenario import bundled
@@ -96,10 +97,20 @@ class ProgramSource:
         return len(self.scenario.batches) > 1 or self.reads_rows or self.is_tested
 
     @property
+    def sequence(self) -> str:
+        """The sequence whose steps the recurrent module runs along."""
+        return self.scenario.sequence_of[self.recurrent.key]
+
+    @property
+    def lengths(self) -> str:
+        """The name of its rows' lengths."""
+        return along("lengths", self.sequence)
+
+    @property
     def is_packed(self) -> bool:
-        """Whether any batch is packed: then all go the same way."""
+        """Whether any batch is packed along it: then all go the same way."""
         return any(
-            batch.first.packed_lengths is not None
+            batch.sequences[self.sequence].packed_lengths is not None
             for batch in (*self.scenario.batches, *(self.scenario.test_batches if self.is_tested else ()))
         )
 
@@ -301,6 +312,11 @@ class ProgramSource:
         )
         is_stepped = self.loss.over_time == "sum" and not self.has_one_a_row if self.has_loss else False
         return is_looped and is_stepped and not self.has_mask_modules and self.scenario.wires is None
+
+
+def along(name: str, sequence: str) -> str:
+    """What the program calls a thing of a sequence: `x`, of another than the first `x_target`."""
+    return name if sequence == INPUT else f"{name}_{sequence}"
 
 
 def results(scenario: Scenario) -> list[str]:

@@ -10,7 +10,7 @@ from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import ValueOf, is_once
 from rnnstep.program.forward import applied, chain_lines, ends, generator_line, ran
 from rnnstep.program.own_cell import module_name
-from rnnstep.program.source import ProgramSource
+from rnnstep.program.source import ProgramSource, along
 
 
 def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
@@ -45,7 +45,8 @@ class _Module:
     def lines(self) -> Iterator[str]:
         """What calls it."""
         if isinstance(self._module, Embedding):
-            given = "x" if self._source.is_several else "indices"
+            sequence = self._reads.inputs[0].name
+            given = along("x" if self._source.is_several else "indices", sequence)
             yield f"{self._name(self._module)} = {module_name(self._module.key)}({given})"
             return
         parts = self._parts()
@@ -90,7 +91,7 @@ class _Module:
     def _value(self, one: ValueOf) -> str:
         module = self._scenario.by_key.get(one.name)
         if module is None:
-            return "x"
+            return along("x", one.name)
         name = self._name(module)
         if one.value == "output":
             return name

@@ -147,6 +147,15 @@ class FedSequence:
         """Which of so many steps are no padding of a row, walked over or not, (B, num_steps)."""
         return np.asarray(np.arange(num_steps) < np.array(self.true_lengths)[:, None])
 
+    def of_rows(self, rows: slice) -> FedSequence:
+        """The same of some of its rows."""
+        return FedSequence(
+            None if self.values is None else self.values[:, rows],
+            None if self.indices is None else self.indices[:, rows],
+            None if self.lengths is None else self.lengths[rows],
+            self.packed,
+        )
+
     @property
     def given(self) -> NDArray[np.generic]:
         """Numbers, or indices to look up."""

@@ -9,8 +9,10 @@ from itertools import groupby
 from rnnstep.equations.syntax import Line, Name, names_in, rebuilt
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.linear import Linear
 from rnnstep.network.blocks import Block
+from rnnstep.network.description import INPUT
 from rnnstep.network.wires import When
 from rnnstep.worksheet.worksheet import Asked, GivenOnSheet, Worksheet
 
@@ -145,7 +147,7 @@ class SheetPage:
         self.scenario = sheet.scenario
         self.by_key = sheet.done.by_key
         self.recurrent = [run.block for run in sheet.done.runs.values()]
-        self.last = sheet.done.batch.first.axis.last_step(sheet.row)
+        self.last = max(one.axis.last_step(sheet.row) for one in sheet.done.batch.sequences.values())
 
     def say(self, text: Text) -> str:
         """A text in the sheet's language."""
@@ -231,17 +233,21 @@ class SheetPage:
                     "{blocks} begins at step {last} and goes back to step 1: its {before} comes from the step after in"
                     " time, and at step {last} it is {first}.",
                     blocks=names,
-                    last=self.last + 1,
+                    last=self._last_of(block) + 1,
                     before=", ".join(map(spell, now)),
                     first=", ".join(spell(NameAtTime(state, "0")) for state in block.program.states),
                 )
             )
         if self._is_of_two(block):
             return self.say(
-                Text("{blocks} goes from step 1 to step {last}.", blocks=names, last=self.last + 1)
+                Text("{blocks} goes from step 1 to step {last}.", blocks=names, last=self._last_of(block) + 1)
             )
         is_told = len(self.recurrent) > 1 and block.kind == "recurrent"
         return f"{names}:" if is_told or self._owner(block) else ""
+
+    def _last_of(self, block: Block) -> int:
+        """The last step, from 0, that the sheet's row takes part in along a block's sequence."""
+        return self.sheet.done.axis(block.key).last_step(self.sheet.row)
 
     # ── numbers and names ────────────────────────────────────────────────────────────
 
@@ -283,7 +289,7 @@ class SheetPage:
     def given_label(self, one: GivenOnSheet) -> Label:
         """The same of what is given."""
         if one.kind == "x":
-            return "", NameAtTime(one.name, str(one.t + 1))
+            return one.key, NameAtTime(one.name, str(one.t + 1))
         if one.kind == "mask":
             block = self.by_key[one.key]
             whose = f"L{block.layer + 1}" if block.kind == "mask" else block.key
@@ -293,14 +299,17 @@ class SheetPage:
 
     def source(self, one: GivenOnSheet) -> str:
         """What an input is: a letter, or a row of the embedding's table; "" of numbers."""
-        batch = self.sheet.done.batch
-        if one.kind != "x" or batch.first.indices is None:
+        if one.kind != "x":
             return ""
-        index = int(batch.first.indices[one.t, self.sheet.row])
+        sequence = one.key or INPUT
+        indices = self.sheet.done.batch.sequences[sequence].indices
+        if indices is None:
+            return ""
+        index = int(indices[one.t, self.sheet.row])
         letter = "" if self.scenario.vocabulary is None else f"“{printable(self.scenario.vocabulary[index])}”"
-        if self.scenario.lookup is None:
-            return letter
-        return f"{letter}, {self.scenario.lookup.table}[{index}]".removeprefix(", ")
+        tables = (layer for layer in self.scenario.layers if isinstance(layer, Embedding))
+        table = next((one for one in tables if self.scenario.sequence_of[one.key] == sequence), None)
+        return letter if table is None else f"{letter}, {table.table}[{index}]".removeprefix(", ")
 
     # ── equations ────────────────────────────────────────────────────────────────────
 

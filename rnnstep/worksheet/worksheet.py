@@ -24,6 +24,7 @@ from rnnstep.equations.syntax import names_in
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.network.blocks import Block
+from rnnstep.network.description import INPUT
 from rnnstep.network.wires import When
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Batch, Floats, Scenario
@@ -43,7 +44,7 @@ class GivenOnSheet(NamedTuple):
 
     Attributes:
         kind: "x", an input; "first", a state before a block's first step; "state", one after a step; "mask", of dropout.
-        key: the block; "" of an input.
+        key: the block; of an input the sequence, "" of the first one.
         t: the step, from 0; of a first state the one that reads it.
         name: of the value.
     """
@@ -89,8 +90,8 @@ class Needs:
         kinds = ("x", "mask", "first", "state")
 
         def place(one: GivenOnSheet) -> tuple[int, int, int, int]:
-            if not one.key:
-                return kinds.index(one.kind), 0, one.t, 0
+            if one.kind == "x":
+                return 0, list(self._done.batch.sequences).index(one.key or INPUT), one.t, 0
             states = [*self._done.by_key[one.key].program.states, one.name]
             return min(kinds.index(one.kind), 2), keys.index(one.key), one.t, states.index(one.name)
 
@@ -122,7 +123,9 @@ class Needs:
 
     def _state_before(self, block: Block, t: int, state: str) -> Iterator[SheetPlace]:
         before = self._done.axis(block.key).step_before(block.direction, t, self._row)
-        if before is None:
+        if before is None and f"{state}_0" in block.wires:
+            yield from self._entering(block, f"{state}_0", t)
+        elif before is None:
             self._given.add(GivenOnSheet("first", block.key, t, state))
         else:
             yield from self._state(block, before, state)
@@ -140,8 +143,11 @@ class Needs:
             if wire.when is When.DATA:
                 if wire.value == "mask":
                     self._given.add(GivenOnSheet("mask", block.key, t, name))
-                else:
+                elif block.sequence == INPUT:
                     self._given.add(GivenOnSheet("x", "", t, self._first_input))
+                else:
+                    read_as = block.output if block.kind == "lookup" else name
+                    self._given.add(GivenOnSheet("x", block.sequence, t, read_as))
                 continue
             below = self._done.by_key[wire.block]
             at = t
@@ -230,9 +236,19 @@ class Worksheet:
         """The numbers of a row of the key."""
         return self.known(one.key, one.t)[one.name]
 
+    def _fed(self, sequence: str) -> Array:
+        """What is fed along a sequence, looked up where it is indices, (T, B, n)."""
+        values = self.done.batch.sequences[sequence].values
+        if values is not None:
+            return values
+        tables = (block for block in self.done.blocks if block.kind == "lookup")
+        return self.done.whole(next(block.key for block in tables if block.sequence == sequence))
+
     def number(self, one: GivenOnSheet) -> Array:
         """The numbers of what is given."""
         match one.kind:
+            case "x" if one.key:
+                return np.asarray(self._fed(one.key)[one.t][self.row], np.float64)
             case "x":
                 read = self.done.entering(first_reader(self.done), one.name)
                 return np.asarray(read[one.t][self.row], np.float64)
@@ -286,8 +302,6 @@ def check_size(scenario: Scenario, steps: Sequence[int], names: Sequence[str], r
         UsageError: as `worksheet`.
     """
     batch = scenario.batches[0]
-    if batch.beside:
-        raise UsageError(Text("a sheet of several sequences cannot be written yet"))
     wanted = _wanted(batch, steps, row)
     numbers = sum(one.size for one in _asked(scenario, build(scenario), wanted, names, row))
     table = None if scenario.lookup is None else scenario.lookup.table
@@ -390,6 +404,11 @@ def rounded_scenario(scenario: Scenario, decimals: int) -> Scenario:
 def _rounded_batch(batch: Batch, rounded: Callable[[Floats], Floats]) -> Batch:
     if batch.values is not None:
         batch = replace(batch, values=rounded(batch.values))
+    beside = {
+        name: fed if fed.values is None else replace(fed, values=rounded(fed.values))
+        for name, fed in batch.beside.items()
+    }
+    batch = replace(batch, beside=MappingProxyType(beside))
     if batch.initial_state is not None:
         states = {name: rounded(value) for name, value in batch.initial_state.items()}
         batch = replace(batch, initial_state=MappingProxyType(states))

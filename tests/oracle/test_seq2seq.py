@@ -162,3 +162,21 @@ def test_without_the_state_the_loss_stays_above_what_the_letters_leave_open():
     losses = [learning.record(epoch).loss for epoch in range(300)]
     assert min(losses) > bound - 1e-6
     assert min(losses) < bound + 0.02
+
+
+@pytest.mark.parametrize("module", CASES)
+def test_the_program_of_padded_rows_gives_the_engines_numbers(module, capsys):
+    from rnnstep.program import torch_program
+    from rnnstep.reference import complete
+
+    text = PADDED.format(module=module, more=CASES[module])
+    done = Model(complete(read_text(text))).run_batch()
+    names: dict[str, object] = {}
+    try:
+        exec(torch_program(read_text(text)), names)
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_printoptions(profile="default")
+    assert "logits" in capsys.readouterr().out
+    np.testing.assert_allclose(names["logits"].detach().numpy(), done.logits, rtol=0, atol=1e-12)
+    assert abs(names["loss"].item() - done.loss) < 1e-12

@@ -37,7 +37,6 @@ TABLE = {
         "有意犯的错误：{name} 的形状是 {wrong}，torch 会报错。"
     ),
     "Cure: the shape {right}.": "改正：形状应为 {right}。",
-    "the program of several sequences cannot be written yet": "有多个序列的网络，目前还写不出程序",
     "the program of attention cannot be written yet": "带注意力的网络，目前还写不出程序",
     "a program has no place for masks that are given for each of several batches": (
         "几个批次各自给出 dropout 掩码时，程序里写不出来"

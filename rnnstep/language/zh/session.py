@@ -115,7 +115,6 @@ TABLE = {
     "every number of this run is finite": "这次运行的所有数都是有限的",
     "every number is finite up to epoch {epoch} of {count}; ! looks further": "到第 {epoch}/{count} 轮为止所有数都是有限的；按 ! 继续查找",
     "every number is finite as far as was looked; ! looks further": "到目前查过的地方为止所有数都是有限的；按 ! 继续查找",
-    "several sequences": "多个序列",
     "what was recorded beside a run": "对照用的、记录下来的结果",
     "gradients that are given, and not those of a loss": "梯度是直接给定的，而不是由 loss 得到的",
 }

@@ -28,7 +28,6 @@ TABLE = {
     "results of functions next to 0 or to their ends: {count}, and no weights were found with fewer": (
         "接近 0 或接近饱和的函数值有 {count} 个，没有找到更好的权重"
     ),
-    "a sheet of several sequences cannot be written yet": "有几个序列时，目前还写不出练习单",
     "{count} numbers are too many for a sheet of paper: {most} at most": (
         "{count} 个数太多了，一张纸放不下：最多 {most} 个"
     ),

@@ -32,7 +32,7 @@ from rnnstep.scenario.file.atomic_write import check_writable, whole_file
 from rnnstep.scenario.file.change_toml import array_text, plain_text, string_text
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.keys import BESIDE
-from rnnstep.scenario.model import Batch, Display, Localized, Loss, Pending, Scenario, Training
+from rnnstep.scenario.model import Batch, Display, FedSequence, Localized, Loss, Pending, Scenario, Training
 from rnnstep.scenario.read import read
 from rnnstep.scenario.weights.parameters import parameters_of
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights
@@ -157,7 +157,7 @@ def _without_old_letters(scenario: Scenario) -> Scenario:
     return replace(scenario, batches=batches)
 
 
-def _is_one_hot(batch: Batch) -> bool:
+def _is_one_hot(batch: Batch | FedSequence) -> bool:
     """Whether x is what the indices say, and zeros after a row's end."""
     if batch.values is None or batch.indices is None:
         return batch.indices is not None
@@ -262,8 +262,6 @@ class _Writer:
             raise _unsayable(Text("first states that are given for each batch"))
         if any(batch.above is not None for batch in scenario.batches):
             raise _unsayable(Text("gradients that are given, and not those of a loss"))
-        if len(scenario.batches[0].sequences) > 1:
-            raise _unsayable(Text("several sequences"))
         if any(batch.recorded is not None for batch in scenario.batches):
             raise _unsayable(Text("what was recorded beside a run"))
 
@@ -294,21 +292,28 @@ class _Writer:
         if scenario.test_batches or (len(scenario.batches) > 1 and scenario.batches[0].indices is not None):
             return {"data": self._rows()}
         tables = {"input": self._windows() if len(scenario.batches) > 1 else self._one_batch()}
+        if len(scenario.batches) == 1:
+            beside = scenario.batches[0].beside.items()
+            tables |= {f"input.{name}": self._sequence(fed) for name, fed in beside}
         if all(batch.target is not None for batch in scenario.batches):
             tables["target"] = self._target()
         return tables
 
     def _one_batch(self) -> dict[str, str]:
         (batch,) = self._scenario.batches
-        if _is_one_hot(batch):
-            assert batch.indices is not None
-            flat = batch.indices[:, 0] if batch.num_rows == 1 else self._scenario.laid_out(batch.indices)
+        return self._sequence(batch.first)
+
+    def _sequence(self, fed: FedSequence) -> dict[str, str]:
+        """Give what is fed along one sequence of the only batch."""
+        if _is_one_hot(fed):
+            assert fed.indices is not None
+            flat = fed.indices[:, 0] if fed.num_rows == 1 else self._scenario.laid_out(fed.indices)
             table = {"indices": _integers(flat)}
         else:
-            assert batch.values is not None
-            table = self._numbers("values", self._scenario.laid_out(batch.values))
-        if batch.lengths is not None:
-            return {**table, "lengths": _value(batch.lengths), "packed": _value(batch.packed)}
+            assert fed.values is not None
+            table = self._numbers("values", self._scenario.laid_out(fed.values))
+        if fed.lengths is not None:
+            return {**table, "lengths": _value(fed.lengths), "packed": _value(fed.packed)}
         return table
 
     def _windows(self) -> dict[str, str]:
