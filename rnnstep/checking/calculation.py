@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rnnstep.checking.own_numbers import Own, OwnNumbers, Place, narrowed
 from rnnstep.checking.rounding import Kept, Rounded, as_computed, exact_of, no_larger, shown
+from rnnstep.checking.several_steps import bank, diagonal, norms, one_after_the_other, part_of_step
 from rnnstep.checking.slip import RIGHT, LinesByHand, Slip
 from rnnstep.checking.step import Doubts, Fed, Step, is_as_right, share, side_by_side
 from rnnstep.engine.epoch import CLIP, UpdatePass
@@ -310,6 +311,8 @@ class Calculation:
             found.take(name, self._wired(block, name, t))
         for state in block.program.states:
             found.take(block.program.before(state), self.slip.before(self, block, state, t))
+        for name in block.program.banks:
+            found.take(name, bank(self, block, name))
         return found
 
     def _wired(self, block: Block, name: str, t: int) -> Fed:
@@ -341,20 +344,17 @@ class Calculation:
                 return self.final(wire.block, wire.value)
             case When.ROW_END | When.END:
                 return self._of_each_row(wire, lambda step: self.given(wire.block, step, wire.value))
+            case When.ALL if part.name in self.done.by_key[part.reader].program.banks:
+                return self.given(wire.block, t, wire.value)
             case When.ALL:
                 every = [self.given(wire.block, one, wire.value) for one in self._all_steps(wire)]
-                low, high = (
-                    np.concatenate([value[side].reshape(-1) for value, _ in every]) for side in (0, 1)
-                )
-                return (low, high), self.no_doubts | any(doubts.any() for _, doubts in every)
+                return one_after_the_other(every, self.no_doubts)
         return self.given(wire.block, t, wire.value)
 
     def _of_each_row(self, wire: Wire, at: Callable[[int], Fed]) -> Fed:
         """What a wire brings that brings one step of each row, of which `at` gives all rows."""
         steps = self.done.axis(wire.block).steps_brought(wire.when, "forward").tolist()
-        found = [at(step) for step in steps]  # each is kept
-        low, high = (np.stack([one[side][row] for row, (one, _) in enumerate(found)]) for side in (0, 1))
-        return (low, high), np.array([doubts[row] for row, (_, doubts) in enumerate(found)])
+        return diagonal([at(step) for step in steps])  # each is kept
 
     def data(self, part: Part, t: int) -> Any:
         """An array of the scenario's at a step: vectors that people read as they are shown, indices, any other number itself."""
@@ -466,6 +466,8 @@ class Calculation:
             size = tuple(int(one) for one in shape)
             rows = () if state.removeprefix(D) in block.kept_in else (self.batch.num_rows,)
             found.take(name, (point(np.zeros((*rows, *size))), self.no_doubts))
+        for name in program.banks:
+            found.take(name, bank(self, self.done.by_key[block.key], name))
         for name in program.inputs:
             if name.startswith(D) and not name.endswith(ROWS):
                 value = name.removeprefix(D).removesuffix(ABOVE)
@@ -533,13 +535,15 @@ class Calculation:
         """What one reader sends back along its wire to what it read of a step, (B, n)."""
         extent = self.done.by_key[part.reader].extent
         end = self.done.axis(part.reader).end
-        step = self.step("backward", part.reader, end if extent.is_single else t)
+        is_bank = part.name in self.done.by_key[part.reader].program.banks  # added up at the first step
+        step = self.step("backward", part.reader, end if extent.is_single else 0 if is_bank else t)
         value, doubts = step.values[f"{D}{part.name}"], step.doubts[f"{D}{part.name}"]
+        if is_bank:
+            here = slice(part.start, part.stop)
+            return (value[0][:, t, here], value[1][:, t, here]), doubts
         if part.wire.when is When.ALL:
             steps, rows = self._all_steps(part.wire), self.batch.num_rows
-            each = (np.broadcast_to(bound, (len(steps) * rows,)) for bound in value)
-            low, high = (bound.reshape(len(steps), rows, 1)[t - steps[0]] for bound in each)
-            return (low, high), doubts
+            return part_of_step(value, steps, rows, t), doubts
         if part.wire.when.is_once:
             is_here = np.zeros(np.shape(value[0]), np.bool_)
             for one in self.done.graph.origins(part.reader, part.name):
@@ -568,13 +572,7 @@ class Calculation:
             grads = [self.sheet.gradient(self, name) for name in names]
             optimizer = self.sheet.learning.trainer.optimizer
             assert optimizer is not None
-            held = (
-                [np.asarray(optimizer.clamped(bound.reshape(-1)), np.float64) for bound in value]
-                for value, _ in grads
-            )
-            norms = [self.reading.apply("norm", ((low, high),)) for low, high in held]
-            low, high = (np.concatenate([norm[side] for norm in norms]) for side in (0, 1))
-            found.take("norms", ((low, high), np.logical_or.reduce([doubts for _, doubts in grads])))
+            found.take("norms", norms(grads, optimizer.clamped, self.reading))
             return found
         ours = self._update.values(block.key)
         for name in block.program.inputs:

@@ -106,7 +106,7 @@ class _Builder:
         if isinstance(module, Recurrent):
             key = f"{module.before_places}L{module.num_layers - 1}"
             return Wire(key, next(iter(module.cell.states)), When.BEFORE)
-        return Wire(module.key, module.gives or self._given_as(name, module), When.BEFORE)
+        return Wire(module.key, self._given_as(name, module), When.BEFORE)
 
     def _banks(self, name: str) -> Banks | None:
         """What a module reads whole; None of most."""
@@ -141,6 +141,8 @@ class _Builder:
         """What is called what a module gives: "x" where a recurrent one reads nothing else, as it is called there."""
         if isinstance(module, Recurrent):
             return "output"
+        if module.gives:
+            return module.gives
         if name == self._scenario.layers[-1].key:
             return "logits"
         found = readers(name, self._wiring)

@@ -34,7 +34,7 @@ def named(block: Block, name: str) -> NameAtTime:
     if name in program.befores:
         state = tuple(program.states)[program.befores.index(name)]
         return NameAtTime(state, "t+1" if block.direction == "backward" else "t-1")
-    if name in program.parameters or block.extent.is_single:
+    if name in program.parameters or name in program.banks or block.extent.is_single:
         return NameAtTime(name)
     return NameAtTime(name, "t")
 
@@ -339,6 +339,8 @@ class SheetPage:
                 if below:
                     wire = self._wire(block, entering, below)
                     found[wire.label] = wire
+                for wire in self._read_whole(block):
+                    found[wire.label] = wire
         yield from found.values()
 
     def _computed(self, block: Block, name: str) -> Iterator[Block]:
@@ -350,6 +352,16 @@ class SheetPage:
             elif below is not None and below.kind in ("join", "mask"):
                 for inner in below.program.inputs:
                     yield from self._computed(below, inner)
+
+    def _read_whole(self, block: Block) -> Iterator[WireEquation]:
+        """What a block reads at every step: `memory = h_1, …, h_5`."""
+        for name, shape in block.program.banks.items():
+            for below in self._computed(block, name) if len(shape) == 2 else ():
+                last = self.sheet.done.axis(below.key).length(self.sheet.row)
+                steps = (NameAtTime(below.output, index) for index in ("1", "…", str(last)))
+                yield WireEquation(
+                    ("", NameAtTime(name)), tuple((self.prefix(below), one) for one in steps), has_mask=False
+                )
 
     def _is_masked(self, block: Block, name: str) -> bool:
         """Whether a mask stands between a block and the layer below."""

@@ -118,8 +118,16 @@ class Needs:
                 yield from self._state_before(block, place.t, states[name])
             elif name in program.by_name:
                 yield place._replace(name=name)
+            elif name in program.banks:
+                yield from self._read_whole(block, name)
             else:
                 yield from self._entering(block, name, place.t)
+
+    def _read_whole(self, block: Block, name: str) -> Iterator[SheetPlace]:
+        """What a block reads at every step: all steps of another that the row has; how many those are is seen from them."""
+        if len(block.program.banks[name]) == 2:
+            for t in range(self._done.axis(self._graph.bank_source(block.key)).length(self._row)):
+                yield from self._entering(block, name, t)
 
     def _state_before(self, block: Block, t: int, state: str) -> Iterator[SheetPlace]:
         before = self._done.axis(block.key).step_before(block.direction, t, self._row)

@@ -1,0 +1,63 @@
+"""What enters a step of a calculation by hand from several steps of another block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from rnnstep.checking.step import Doubts, Fed
+from rnnstep.engine import Block, Pass
+from rnnstep.equations.evaluate import Reading
+from rnnstep.equations.intervals import Interval, point
+
+
+class Reads(Protocol):
+    """A calculation, as far as it is asked for what enters."""
+
+    done: Pass
+    no_doubts: Doubts
+
+    def entering(self, block: Block, name: str, t: int) -> Fed:
+        """What the wires of a block's input bring at a step."""
+
+
+def one_after_the_other(steps: Sequence[Fed], no_doubts: Doubts) -> Fed:
+    """All numbers of several steps, and whether any of them is in doubt."""
+    low, high = (np.concatenate([value[side].reshape(-1) for value, _ in steps]) for side in (0, 1))
+    return (low, high), no_doubts | any(doubts.any() for _, doubts in steps)
+
+
+def part_of_step(value: Interval, steps: range, rows: int, t: int) -> Interval:
+    """The other way: what belongs to a step, (B, 1)."""
+    each = (np.broadcast_to(bound, (len(steps) * rows,)) for bound in value)
+    low, high = (bound.reshape(len(steps), rows, 1)[t - steps[0]] for bound in each)
+    return low, high
+
+
+def diagonal(found: Sequence[Fed]) -> Fed:
+    """Of each row what stands in its own of several, as many as there are rows."""
+    low, high = (np.stack([one[side][row] for row, (one, _) in enumerate(found)]) for side in (0, 1))
+    return (low, high), np.array([doubts[row] for row, (_, doubts) in enumerate(found)])
+
+
+def bank(reads: Reads, block: Block, name: str) -> Fed:
+    """What a block reads whole, (B, S, n), zeros where there are no more steps; or which of it is live, (B, S)."""
+    like = reads.done.banks(block.key)[name]
+    if like.ndim == 2:
+        return point(like), reads.no_doubts
+    steps = range(reads.done.axis(reads.done.graph.bank_source(block.key)).num_steps)
+    found = [reads.entering(block, name, step) for step in steps]
+    low, high = np.zeros(like.shape), np.zeros(like.shape)
+    for step, (value, _) in enumerate(found):
+        low[:, step], high[:, step] = value
+    return (low, high), np.logical_or.reduce([doubts for _, doubts in found])
+
+
+def norms(grads: Sequence[Fed], clamped: Callable[[Any], Any], reading: Reading[Any]) -> Fed:
+    """The norm of each parameter's gradient, clamped, one after the other, and whether any gradient is in doubt."""
+    held = ([np.asarray(clamped(bound.reshape(-1)), np.float64) for bound in value] for value, _ in grads)
+    found = [reading.apply("norm", ((low, high),)) for low, high in held]
+    low, high = (np.concatenate([one[side] for one in found]) for side in (0, 1))
+    return (low, high), np.logical_or.reduce([doubts for _, doubts in grads])
