@@ -13,7 +13,7 @@ from rnnstep.equations.evaluate import Reading
 from rnnstep.equations.intervals import Interval, point
 
 
-class Reads(Protocol):
+class CalculationLike(Protocol):
     """A calculation, as far as it is asked for what enters."""
 
     done: Pass
@@ -42,13 +42,13 @@ def diagonal(found: Sequence[Fed]) -> Fed:
     return (low, high), np.array([doubts[row] for row, (_, doubts) in enumerate(found)])
 
 
-def bank(reads: Reads, block: Block, name: str) -> Fed:
+def bank(calculation: CalculationLike, block: Block, name: str) -> Fed:
     """What a block reads whole, (B, S, n), zeros where there are no more steps; or which of it is live, (B, S)."""
-    like = reads.done.banks(block.key)[name]
+    like = calculation.done.banks(block.key)[name]
     if like.ndim == 2:
-        return point(like), reads.no_doubts
-    steps = range(reads.done.axis(reads.done.graph.bank_source(block.key)).num_steps)
-    found = [reads.entering(block, name, step) for step in steps]
+        return point(like), calculation.no_doubts
+    steps = range(calculation.done.axis(calculation.done.graph.bank_source(block.key)).num_steps)
+    found = [calculation.entering(block, name, step) for step in steps]
     low, high = np.zeros(like.shape), np.zeros(like.shape)
     for step, (value, _) in enumerate(found):
         low[:, step], high[:, step] = value

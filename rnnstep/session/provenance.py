@@ -185,9 +185,11 @@ def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) ->
         case When.BEFORE if spot.t is not None and spot.t < run.tree.last_step(there):
             yield ReadBy(replace(there, t=spot.t + 1), part.name, (part.start + index[0],))
         case When.ALL if part.name in run.tree.block(there).program.banks:
-            # Read at every step: seen from the first, where what goes back has all been added up.
             assert spot.t is not None
-            yield ReadBy(replace(there, t=0), part.name, (spot.t, part.start + index[0]))
+            for t in range(
+                run.tree.last_step(there) + 1
+            ):  # the first: there what goes back has all been added up
+                yield ReadBy(replace(there, t=t), part.name, (spot.t, part.start + index[0]))
         case When.ALL:
             yield ReadBy(_at_last_step(run, there), part.name, (entry_number(run, spot, row),))
         case When.LAST if is_join(run.tree.block(spot)):

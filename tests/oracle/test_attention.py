@@ -19,6 +19,10 @@ from rnnstep.reference.judge.forward import compare
 from rnnstep.reference.run.forward import run_reference
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read_text
+from rnnstep.session.place import read_place, write_place
+from rnnstep.session.provenance import source
+from rnnstep.session.readers import readers
+from rnnstep.session.run import SessionRun
 
 STEPS, ROWS = 5, 3
 TARGET = np.random.default_rng(2).uniform(-1, 1, (STEPS, ROWS, 3)).round(2).tolist()
@@ -365,3 +369,19 @@ def test_what_cannot_be_multiplied_is_told_with_both_sizes() -> None:
     text = (FILE % ("", "dot", "", "float64")).replace("hidden_size = 3", "hidden_size = 5", 1)
     with pytest.raises(ScenarioError, match=r"gives 3 numbers.*5"):
         read_text(text)
+
+
+def test_a_number_of_the_memory_leads_to_its_step_and_back() -> None:
+    run = SessionRun.of(read_text(FILE % ("", "general", "", "float64")))
+    tree = run.tree
+    spot = replace(tree.locate(read_place(tree, "3/look/context[1]")), element=None)
+    origin = source(run, spot, "memory", (1, 2))
+    assert origin is not None
+    assert write_place(tree, origin.path) == "2/below.L0/h[2]"
+    readers_of = {(one.key, one.t, one.operation) for one in readers(run, tree.locate(origin.path))}
+    assert {("look", t, line) for t in range(4) for line in ("scores", "context")} <= readers_of
+    back = replace(spot, phase="backward", operation="∂memory", t=0)
+    below = replace(back, key="below.L0", operation="∂h", t=1)
+    sent = source(run, below, "∂h_above", (2,))
+    assert sent is not None
+    assert tree.locate(sent.path).key in ("look", "above.L0")
