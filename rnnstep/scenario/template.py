@@ -1,4 +1,4 @@
-"""A commented scenario to start from, for each module; what may be added stands in it as a comment."""
+"""A commented scenario to start from, for each module and for an encoder and a decoder; what may be added stands in it as a comment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from rnnstep.cells import MODULES
 from rnnstep.language import Text
 
 OWN = "cell"  # not a module of torch: a scenario with a [cell.NAME]
-TEMPLATES = (*MODULES, OWN)
+SEQ2SEQ = "seq2seq"  # an encoder and a decoder
+TEMPLATES = (*MODULES, OWN, SEQ2SEQ)
 
 _COLUMN = 40  # where the comments begin
 
@@ -20,7 +21,8 @@ _EXAMPLES = {"RNN": "weight_hh", "LSTM": "W_hf", "GRU": "W_hr"}
 
 def template(module: str, language: str) -> str:
     """Give the text of a scenario file for one of `TEMPLATES`, its comments in "en" or "zh"."""
-    return "\n".join(_written(code, comment, language) for code, comment in _lines(module)) + "\n"
+    lines = _seq2seq() if module == SEQ2SEQ else _lines(module)
+    return "\n".join(_written(code, comment, language) for code, comment in lines) + "\n"
 
 
 def _written(code: str, comment: Text | None, language: str) -> str:
@@ -121,3 +123,42 @@ def _own_cell() -> Iterator[TemplateLine]:
     yield "n = tanh(W_n @ x + U_n @ (f * h_prev) + b_n)", None
     yield "h = (1 - f) * h_prev + f * n", None
     yield '"""', None
+
+
+def _seq2seq() -> Iterator[TemplateLine]:
+    yield 'title = "hello → olleh: seq2seq"', Text('or {{en = "…", zh = "…"}}')
+    yield "", None
+    yield 'vocabulary = ["<s>", "e", "h", "l", "o"]', Text("<s> is what the decoder is fed first")
+    yield "", None
+    yield "[input]", Text("what the encoder reads")
+    yield 'text = ["hello", "hole"]', Text("each letter a one-hot vector; rows of unlike length are packed")
+    yield "", None
+    yield "[input.target]", Text("a second sequence, with steps of its own: what the decoder is to say")
+    yield 'text = ["olleh", "eloh"]', Text("a row of it goes with the same row of [input]")
+    yield (
+        'shift = "<s>"',
+        Text("teacher forcing: it is fed what stood before, and is to say what stands here"),
+    )
+    yield "", None
+    yield "[[layers]]", None
+    yield 'name = "encoder"', None
+    yield 'module = "GRU"', Text("or RNN, LSTM")
+    yield "hidden_size = 8", None
+    yield "", None
+    yield "[[layers]]", None
+    yield 'name = "decoder"', None
+    yield 'module = "GRU"', None
+    yield 'input = "target"', Text("the sequence that it walks along")
+    yield 'h_0 = "encoder.h_n"', Text("it begins where the encoder ended; of an LSTM c_0 too")
+    yield "hidden_size = 8", Text("as the encoder's, whose state it takes")
+    yield "", None
+    yield "[[layers]]", None
+    yield 'module = "Linear"', Text("a score for each letter, at each step of the decoder")
+    yield "", None
+    yield "[weights]", None
+    yield "seed = 0", Text("what torch gives after torch.manual_seed(0)")
+    yield "", None
+    yield "[training]", None
+    yield 'optimizer = "Adam"', Text("or SGD, AdamW, RMSprop, Adagrad; arguments under torch's names")
+    yield "lr = 0.1", None
+    yield "epochs = 15", None

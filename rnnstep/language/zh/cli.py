@@ -25,9 +25,10 @@ TABLE = {
     ),
     "List the bundled scenarios in the order of a course, one a line, name first.": "按学习顺序列出自带场景，每行一个，名字在前。",
     "Write a commented scenario to start from.\n"
-    "MODULE is RNNCell, RNN, LSTMCell, LSTM, GRUCell or GRU, or cell for a cell of one's own.": (
+    "MODULE is RNNCell, RNN, LSTMCell, LSTM, GRUCell or GRU, cell for a cell of one's own, or seq2seq for an encoder and"
+    " a decoder.": (
         "写出一个带注释的场景，作为起点。\n"
-        "MODULE 是 RNNCell、RNN、LSTMCell、LSTM、GRUCell、GRU 之一，或 cell（自定义单元）。"
+        "MODULE 是 RNNCell、RNN、LSTMCell、LSTM、GRUCell、GRU 之一，或 cell（自定义单元），或 seq2seq（编码器和解码器）。"
     ),
     "Print the script that completes commands, options and scenarios in a shell.\n"
     'For bash: eval "$(rnnstep completion bash)" in ~/.bashrc; zsh likewise in ~/.zshrc;'
@@ -119,6 +120,19 @@ TABLE = {
     # ── `rnnstep new` ──
     'or {{en = "…", zh = "…"}}': '或 {{en = "…", zh = "…"}}',
     "a few sentences, in Markdown": "几句说明，可用 Markdown",
+    "<s> is what the decoder is fed first": "<s> 是解码器第一步的输入",
+    "what the encoder reads": "编码器读入的",
+    "each letter a one-hot vector; rows of unlike length are packed": "每个字母一个 one-hot 向量；长短不一的行会打包",
+    "a second sequence, with steps of its own: what the decoder is to say": "第二个序列，有自己的时间步：解码器应说出的",
+    "a row of it goes with the same row of [input]": "每一行与 [input] 的同一行对应",
+    "teacher forcing: it is fed what stood before, and is to say what stands here": (
+        "teacher forcing：输入的是上一步的内容，目标是这一步的内容"
+    ),
+    "or RNN, LSTM": "或 RNN、LSTM",
+    "the sequence that it walks along": "它走的序列",
+    "it begins where the encoder ended; of an LSTM c_0 too": "从编码器结束时的状态开始；LSTM 还要写 c_0",
+    "as the encoder's, whose state it takes": "与编码器的相同，因为要接过它的状态",
+    "a score for each letter, at each step of the decoder": "解码器的每一步，每个字母一个分数",
     "position = index; leave it out if the input is numbers": "位置就是索引；输入是数值时不要这一行",
     "each letter a one-hot vector; a list of strings is a batch": (
         "每个字母是一个 one-hot 向量；字符串列表是一批"
