@@ -14,6 +14,7 @@ from rnnstep.errors import ScenarioError
 from rnnstep.modules.attention import SCORES, Attention, ScoreName
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import Reads, ValueOf
+from rnnstep.reference import complete
 from rnnstep.reference.judge.backward import check_gradients
 from rnnstep.reference.judge.forward import compare
 from rnnstep.reference.run.forward import run_reference
@@ -385,3 +386,64 @@ def test_a_number_of_the_memory_leads_to_its_step_and_back() -> None:
     sent = source(run, below, "∂h_above", (2,))
     assert sent is not None
     assert tree.locate(sent.path).key in ("look", "above.L0")
+
+
+DECODER = """
+vocabulary = ["<s>", "a", "b", "c"]
+[input]
+text = ["abc", "ba"]
+[input.target]
+text = ["cbaa", "ab"]
+shift = "<s>"
+[[layers]]
+name = "embed"
+module = "Embedding"
+embedding_dim = 3
+[[layers]]
+name = "encoder"
+module = "GRU"
+hidden_size = 4
+[[layers]]
+name = "embed_y"
+module = "Embedding"
+embedding_dim = 3
+input = "target"
+[[layers]]
+name = "decoder"
+module = "GRU"
+hidden_size = 4
+input = "embed_y"
+h_0 = "encoder.h_n"
+[[layers]]
+name = "look"
+module = "Attention"
+score = "%s"
+%s
+query = "decoder"
+memory = "encoder"
+[[layers]]
+module = "Linear"
+input = ["decoder", "look"]
+out_features = 4
+[weights]
+seed = 1
+[display]
+dtype = "float64"
+"""
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_a_decoder_looks_at_the_steps_of_another_sequence(score: ScoreName) -> None:
+    """Sequences of unlike steps, rows of unlike length: padded steps of the encoder have no weight, and torch agrees."""
+    plain = read_text(DECODER % (score, "size = 3" if score == "additive" else ""))
+    scenario = complete(plain) if plain.pending else plain
+    model = Model(scenario)
+    done = model.run().passes[0]
+    weights = done.everything("look")["weights"]
+    assert weights.shape == (4, 2, 3)
+    assert not weights[:, 1, 2].any()
+    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-12)
+    assert not compare(done, run_reference(done)).verdict.faults
+    back = model.backward(done)
+    assert back is not None
+    assert not check_gradients(done, back).verdict.faults
