@@ -10,7 +10,8 @@ backward:3/L0/∂W_hh[1,0]    in the backward pass; ∂a may be typed d.a or gra
 update:weight_hh/m[1,0]     in the update, which has one step
 2:3/L0/hh                   in batch 2 (from 1), where there are several;  2:  is that batch as a whole
 e7:2:backward:3/L0          in epoch 7 (from 1); the first goes without saying.  e7:  and  e7:backward:  are wholes
-target:3/decoder/hh         of the sequence "target", where there are several;  target:  is its pass as a whole
+target:3/decoder.L0/hh      of the sequence "target", where there are several;  target:  is its pass as a whole
+target:3/decoder/hh         decoder.L0, as one calls a cell
 3                           where the order is by layer: step 3 of the first block
 hh, L1/hh[1]                typed at a place: the same pass and step as that one's
 h_3, L1/h_3[1]              3/h and 3/L1/h[1], as books and the header write a value of step 3
@@ -330,6 +331,9 @@ def _block_and_operation(
     first, slash, last = rest.partition("/")
     keys = tree.keys(batch, phase)
     key: str | None = first.replace("→", "").replace("<-", "←").replace("->", "")
+    key = (
+        f"{key}.L0" if key not in keys and f"{key}.L0" in keys else key
+    )  # of a module by its name, as of a cell
     operation = last
     if key not in keys and not slash:
         key, operation = _block_with(tree, batch, phase, sequence, first), first

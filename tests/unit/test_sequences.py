@@ -184,6 +184,7 @@ def test_places_may_be_typed_short():
     assert session.go("target:h_2").place == "target:2/decoder.L0/h"
     assert session.go("2").place == "input:2"
     assert session.go("target").place == "target:"
+    assert session.go("target:2/decoder/hh_n[1]").place == "target:2/decoder.L0/hh_n[1]"
     with pytest.raises(UsageError, match="steps go from 1 to 2"):
         read_place(session.tree, "target:3")
     with pytest.raises(UsageError, match="did you mean `target`"):
