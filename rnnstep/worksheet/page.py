@@ -339,7 +339,7 @@ class SheetPage:
                 if below:
                     wire = self._wire(block, entering, below)
                     found[wire.label] = wire
-                for wire in self._read_whole(block):
+                for wire in (*self._read_whole(block), *self._first_states(block)):
                     found[wire.label] = wire
         yield from found.values()
 
@@ -362,6 +362,17 @@ class SheetPage:
                 yield WireEquation(
                     ("", NameAtTime(name)), tuple((self.prefix(below), one) for one in steps), has_mask=False
                 )
+
+    def _first_states(self, block: Block) -> Iterator[WireEquation]:
+        """Where a block's states come from before the first step: `decoder.L0 h_0 = encoder.L0 h_3`."""
+        for state in block.program.states:
+            parts = []
+            for wire in block.wires.get(f"{state}_0", ()):
+                below = self.by_key[wire.block]
+                step = "" if below.extent.is_single else str(self._step_brought(wire.when, below))
+                parts.append((self.prefix(below), NameAtTime(wire.value, step)))
+            if parts:
+                yield WireEquation((self.prefix(block), NameAtTime(state, "0")), tuple(parts), has_mask=False)
 
     def _is_masked(self, block: Block, name: str) -> bool:
         """Whether a mask stands between a block and the layer below."""

@@ -243,3 +243,13 @@ def test_an_answer_says_its_sequence(sequence, key, tmp_path):
     answers.write_text(ANSWER.format(sequence='sequence = "source"', value=right), "utf-8")
     with pytest.raises(ScenarioError, match="there is no sequence `source`; known are input, target"):
         rnnstep.check(path, answers)
+
+
+def test_a_sheet_says_where_a_decoder_begins(capsys):
+    from rnnstep.cli import main
+
+    assert main(["worksheet", "seq2seq", "--key"]) == 0
+    sheet = capsys.readouterr().out
+    assert "decoder.L0 h_0 = encoder.L0 h_3" in sheet
+    assert "`target x_1` = (1.00, 0.00, 0.00, 0.00)" in sheet
+    assert "`decoder.L0 h_0` =" not in sheet  # it is worked out, and not given
