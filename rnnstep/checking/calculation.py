@@ -13,9 +13,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.checking import several_steps
 from rnnstep.checking.own_numbers import Own, OwnNumbers, Place, narrowed
 from rnnstep.checking.rounding import Kept, Rounded, as_computed, exact_of, no_larger, shown
-from rnnstep.checking.several_steps import bank, diagonal, norms, one_after_the_other, part_of_step
 from rnnstep.checking.slip import RIGHT, LinesByHand, Slip
 from rnnstep.checking.step import Doubts, Fed, Step, is_as_right, share, side_by_side
 from rnnstep.engine.epoch import CLIP, UpdatePass
@@ -291,7 +291,7 @@ class Calculation:
             own = None if self.sheet is None else self.sheet.learnt(self, where.torch, "w")
             if own is not None:
                 (low, high), doubts = own
-                found[name] = low[where.start : where.stop], high[where.start : where.stop]
+                found[name] = low[where.part], high[where.part]
                 if doubts.any():
                     self.doubtful.setdefault(block.key, []).append(name)
         return found
@@ -312,7 +312,7 @@ class Calculation:
         for state in block.program.states:
             found.take(block.program.before(state), self.slip.before(self, block, state, t))
         for name in block.program.banks:
-            found.take(name, bank(self, block, name))
+            found.take(name, several_steps.bank(self, block, name))
         return found
 
     def _wired(self, block: Block, name: str, t: int) -> Fed:
@@ -338,6 +338,8 @@ class Calculation:
     def _brought(self, part: Part, t: int) -> Fed:
         wire = part.wire
         match wire.when:
+            case When.OFFSET:
+                return several_steps.in_window(self, part, wire.step_read(t))
             case When.DATA:
                 return self.data(part, t), self.no_doubts
             case When.LAST:
@@ -348,13 +350,13 @@ class Calculation:
                 return self.given(wire.block, t, wire.value)
             case When.ALL:
                 every = [self.given(wire.block, one, wire.value) for one in self._all_steps(wire)]
-                return one_after_the_other(every, self.no_doubts)
+                return several_steps.one_after_the_other(every, self.no_doubts)
         return self.given(wire.block, t, wire.value)
 
     def _of_each_row(self, wire: Wire, at: Callable[[int], Fed]) -> Fed:
         """What a wire brings that brings one step of each row, of which `at` gives all rows."""
         steps = self.done.axis(wire.block).steps_brought(wire.when, "forward").tolist()
-        return diagonal([at(step) for step in steps])  # each is kept
+        return several_steps.diagonal([at(step) for step in steps])  # each is kept
 
     def data(self, part: Part, t: int) -> Any:
         """An array of the scenario's at a step: vectors that people read as they are shown, indices, any other number itself."""
@@ -467,7 +469,7 @@ class Calculation:
             rows = () if state.removeprefix(D) in block.kept_in else (self.batch.num_rows,)
             found.take(name, (point(np.zeros((*rows, *size))), self.no_doubts))
         for name in program.banks:
-            found.take(name, bank(self, self.done.by_key[block.key], name))
+            found.take(name, several_steps.bank(self, self.done.by_key[block.key], name))
         for name in program.inputs:
             if name.startswith(D) and not name.endswith(ROWS):
                 value = name.removeprefix(D).removesuffix(ABOVE)
@@ -533,24 +535,20 @@ class Calculation:
 
     def _sent_back(self, part: Part, t: int) -> Fed:
         """What one reader sends back along its wire to what it read of a step, (B, n)."""
-        extent = self.done.by_key[part.reader].extent
-        end = self.done.axis(part.reader).end
+        axis, extent = self.done.axis(part.reader), self.done.by_key[part.reader].extent
         is_bank = part.name in self.done.by_key[part.reader].program.banks  # added up at the first step
-        step = self.step("backward", part.reader, end if extent.is_single else 0 if is_bank else t)
+        at = axis.end if extent.is_single else 0 if is_bank else part.wire.step_reading(t)
+        if at is None or not 0 <= at < axis.num_steps:
+            return point(np.zeros((self.batch.num_rows, part.stop - part.start))), self.no_doubts
+        step = self.step("backward", part.reader, at)
         value, doubts = step.values[f"{D}{part.name}"], step.doubts[f"{D}{part.name}"]
         if is_bank:
-            here = slice(part.start, part.stop)
-            return (value[0][:, t, here], value[1][:, t, here]), doubts
+            return (value[0][:, t, part.start : part.stop], value[1][:, t, part.start : part.stop]), doubts
         if part.wire.when is When.ALL:
             steps, rows = self._all_steps(part.wire), self.batch.num_rows
-            return part_of_step(value, steps, rows, t), doubts
+            return several_steps.part_of_step(value, steps, rows, t), doubts
         if part.wire.when.is_once:
-            is_here = np.zeros(np.shape(value[0]), np.bool_)
-            for one in self.done.graph.origins(part.reader, part.name):
-                axis, direction = self.done.axis(one.wire.block), self.done.by_key[one.wire.block].direction
-                is_end = axis.steps_brought(one.wire.when, direction) == t
-                is_here[:, one.start : one.stop] = is_end[:, None]
-            value = np.where(is_here, value[0], 0.0), np.where(is_here, value[1], 0.0)
+            value = several_steps.where_brought(value, self.done, part, t)
         if np.shape(value[0])[-1] != part.stop - part.start:
             value = value[0][..., part.start : part.stop], value[1][..., part.start : part.stop]
         return value, doubts
@@ -568,11 +566,10 @@ class Calculation:
         assert self.sheet is not None
         found = Step()
         if block.key == CLIP:
-            names = [key for key in self.stage("update").by_key if key != CLIP]
-            grads = [self.sheet.gradient(self, name) for name in names]
             optimizer = self.sheet.learning.trainer.optimizer
             assert optimizer is not None
-            found.take("norms", norms(grads, optimizer.clamped, self.reading))
+            grads = [self.sheet.gradient(self, key) for key in self.stage("update").by_key if key != CLIP]
+            found.take("norms", several_steps.norms(grads, optimizer.clamped, self.reading))
             return found
         ours = self._update.values(block.key)
         for name in block.program.inputs:

@@ -11,6 +11,7 @@ from rnnstep.checking.step import Doubts, Fed
 from rnnstep.engine import Block, Pass
 from rnnstep.equations.evaluate import Reading
 from rnnstep.equations.intervals import Interval, point
+from rnnstep.network.graph import Part
 
 
 class CalculationLike(Protocol):
@@ -18,6 +19,12 @@ class CalculationLike(Protocol):
 
     done: Pass
     no_doubts: Doubts
+
+    def given(self, key: str, t: int, name: str | None = None) -> Fed:
+        """What a block gives at a step."""
+
+    def data(self, part: Part, t: int) -> Any:
+        """An array of the scenario's at a step."""
 
     def entering(self, block: Block, name: str, t: int) -> Fed:
         """What the wires of a block's input bring at a step."""
@@ -61,3 +68,24 @@ def norms(grads: Sequence[Fed], clamped: Callable[[Any], Any], reading: Reading[
     found = [reading.apply("norm", ((low, high),)) for low, high in held]
     low, high = (np.concatenate([one[side] for one in found]) for side in (0, 1))
     return (low, high), np.logical_or.reduce([doubts for _, doubts in grads])
+
+
+def where_brought(value: Interval, done: Pass, part: Part, t: int) -> Interval:
+    """Of what goes back to what a wire brings once a row what is of a step; zeros elsewhere."""
+    is_here = np.zeros(np.shape(value[0]), np.bool_)
+    for one in done.graph.origins(part.reader, part.name):
+        axis, direction = done.axis(one.wire.block), done.by_key[one.wire.block].direction
+        is_end = axis.steps_brought(one.wire.when, direction) == t
+        is_here[:, one.start : one.stop] = is_end[:, None]
+    return np.where(is_here, value[0], 0.0), np.where(is_here, value[1], 0.0)
+
+
+def in_window(calculation: CalculationLike, part: Part, t: int) -> Fed:
+    """One step of a window, or what stands outside."""
+    wire, done = part.wire, calculation.done
+    if not 0 <= t < done.axis(wire.block or part.reader).num_steps:
+        outside = np.full((done.batch.num_rows, part.stop - part.start), wire.outside)
+        return point(outside), calculation.no_doubts
+    if wire.block:
+        return calculation.given(wire.block, t, wire.value)
+    return calculation.data(part, t), calculation.no_doubts

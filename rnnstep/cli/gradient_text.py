@@ -255,4 +255,4 @@ def _in_numbers(steps: Sequence[Share], labels: Sequence[str], page: TextPage) -
             total=norms[1],
         )
         yield f"  {page.say(said)}"
-        yield from _matrix(step.share, step.total, labels, "", page)
+        yield from _matrix(by_part(step.share, labels), by_part(step.total, labels), labels, "", page)

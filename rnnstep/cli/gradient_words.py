@@ -89,14 +89,16 @@ def norm_of(value: Array) -> float:
 
 
 def by_part(value: Array, parts: Sequence[str]) -> Array:
-    """Lay out a parameter for reading, (rows, columns): the rows of a bias are those of the gates."""
-    return value if value.ndim > 1 else value.reshape(len(parts), -1)
+    """Lay out a parameter for reading, (rows, columns): the rows of a bias are those of the gates, those of a window its steps."""
+    return value.reshape(-1, value.shape[-1]) if value.ndim > 1 else value.reshape(len(parts), -1)
 
 
 def row_labels(value: Array, parts: Sequence[str]) -> list[str]:
     """Say which row is which: `[2]`, `W_if[0]` where a weight is of several gates; of their biases `b_if`."""
     if value.ndim == 1:
         return list(parts) if len(parts) > 1 else [""]
+    if value.ndim > 2:
+        return [f"[{','.join(map(str, row))}]" for row in np.ndindex(value.shape[:-1])]
     if len(parts) == 1:
         return [f"[{row}]" for row in range(len(value))]
     size = len(value) // len(parts)

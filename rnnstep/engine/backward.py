@@ -179,6 +179,9 @@ class BackwardPass:
             g = g.swapaxes(0, 1)[: self.done.axis(part.wire.block).num_steps]
         elif part.wire.when is When.ALL:
             return g.reshape(*self.done.whole(part.wire.block).shape[:2], 1)
+        elif part.wire.when is When.OFFSET:
+            steps = self.done.axis(part.wire.block).num_steps
+            g = self.done.axis(part.reader).out_of_window(g, part.wire, steps)
         if g.shape[-1] != part.stop - part.start:
             g = g[..., part.start : part.stop]
         if not part.wire.when.is_once:

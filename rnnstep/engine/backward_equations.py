@@ -16,7 +16,7 @@ from rnnstep.equations.evaluate import Values, evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Expression, Name, names_in
-from rnnstep.network.blocks import Block
+from rnnstep.network.blocks import Block, Where, joined_parts
 
 LARGE = 4096  # numbers of a state, from where on a step's arrays no longer stay in the fastest cache
 
@@ -155,7 +155,7 @@ class BackwardEquations:
 
     def _one_by_one(self, known: Mapping[str, Array], names: set[str]) -> dict[str, Array]:
         """The same for parameters that are used in another way: each share as its equation says."""
-        found: dict[str, list[Array]] = {}
+        found: dict[str, list[tuple[Where, Array]]] = {}
         known = {**known, **self.gathered(known)}
         for part, where in self._kept_in.items():
             if where.torch not in names:
@@ -165,8 +165,8 @@ class BackwardEquations:
             for one in self.derived.contributions.get(part, ()):
                 value = np.asarray(evaluate(one, known, Values(is_silenced=True)))
                 total = total + value.reshape(self._shapes[part])
-            found.setdefault(where.torch, []).append(total)
-        return {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in found.items()}
+            found.setdefault(where.torch, []).append((where, total))
+        return {name: joined_parts(parts) for name, parts in found.items()}
 
     def of_banks(self, known: Mapping[str, Array]) -> dict[str, Array]:
         """Sum what reaches each bank over the steps, (B, S, n).
@@ -188,7 +188,7 @@ class BackwardEquations:
         program = self.derived.program
         befores = {state: program.before(state) for state in program.states}
         return {
-            befores[f"{D}{part}"]: gradients[where.torch][where.start : where.stop]
+            befores[f"{D}{part}"]: where.of(gradients[where.torch])
             for part, where in self._kept_in.items()
             if f"{D}{part}" in befores
         }

@@ -82,6 +82,8 @@ class Pass:
     def brought(self, part: Part) -> Array:
         """What a wire brings over all steps, (T, B, n); of what is the same at all of them (1, B, n)."""
         match part.wire.when:
+            case When.OFFSET:
+                return self.axis(part.reader).in_window(self._of_every_step(part), part.wire)
             case When.DATA:
                 return self.data(part.reader, part.wire.value)
             case When.LAST:
@@ -110,6 +112,10 @@ class Pass:
     def bank_sequence(self, key: str) -> str:
         """The sequence whose steps are the vectors of what a block reads whole."""
         return self.by_key[self.graph.bank_source(key)].sequence
+
+    def _of_every_step(self, part: Part) -> Array:
+        """What a window is read of, over all of its steps."""
+        return self.whole(part.wire.block) if part.wire.block else self.data(part.reader, part.wire.value)
 
     def data(self, key: str, name: str) -> NDArray[Any]:
         """An array that a block is given: over all steps, (T, B, …), or of what is computed once, (1, B, …); weights (N,)."""

@@ -145,6 +145,20 @@ class SizeMisfit(Exception):
         self.expected = expected
 
 
+class OptionMisfit(Exception):
+    """An option that does not go with others.
+
+    Attributes:
+        option: its name.
+        expected: what it may be.
+    """
+
+    def __init__(self, option: str, expected: Text) -> None:
+        super().__init__(option)
+        self.option = option
+        self.expected = expected
+
+
 class SizeMissing(Exception):
     """An option that follows from nothing, and is not given.
 
@@ -187,6 +201,7 @@ class NetworkModule(ABC):
     Attributes:
         torch: the name of torch's class.
         has_channels: whether torch's class takes a sequence as (N, C, L), its features as channels.
+        reads_steps: whether one of its steps reads others of what enters.
         derived: options that follow from the modules before, and are not written into a file.
         gives: what the value that it gives is called, where it has a name of its own for it.
         joins: whether several inputs enter it side by side, as one; else each by itself.
@@ -198,6 +213,7 @@ class NetworkModule(ABC):
     derived: ClassVar[tuple[str, ...]] = ()
     has_channels: ClassVar[bool] = False
     joins: ClassVar[bool] = True
+    reads_steps: ClassVar[bool] = False
     key: str
 
     @property

@@ -6,12 +6,14 @@ whatever reads equations reads every block.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Literal
+
+import numpy as np
 
 from rnnstep.cells.cell import NO_WORDS, CellWords
 from rnnstep.equations.compile import Compiled
@@ -42,11 +44,32 @@ class Extent(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where torch keeps one of the equations' parameters: rows `start:stop` of `torch`."""
+    """Where torch keeps one of the equations' parameters: rows `start:stop` of `torch`, of a window the step `tap` of them."""
 
     torch: str
     start: int
     stop: int
+    tap: int | None = None
+
+    @property
+    def part(self) -> tuple[slice | int, ...]:
+        """Which part of torch's array it is."""
+        rows = slice(self.start, self.stop)
+        return (rows,) if self.tap is None else (rows, slice(None), self.tap)
+
+    def of(self, whole: Array) -> Array:
+        """Give the part of torch's array, in the shape that the equations have."""
+        return whole[self.part]
+
+    def index(self, index: tuple[int, ...]) -> tuple[int, ...]:
+        """Give where an element of the part is in torch's array."""
+        return (self.start + index[0], *index[1:], *(() if self.tap is None else (self.tap,)))
+
+    def own_index(self, index: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Give where an element of torch's array is in the part; None where it is not in it."""
+        is_here = self.start <= index[0] < self.stop and (self.tap is None or index[-1] == self.tap)
+        own = index if self.tap is None else index[:-1]
+        return (own[0] - self.start, *own[1:]) if is_here else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +99,7 @@ class Block:
 
     def with_parameters(self, given: Mapping[str, Array]) -> Block:
         """The same block with other numbers, under torch's names."""
-        parameters = {
-            name: given[where.torch][where.start : where.stop] for name, where in self.kept_in.items()
-        }
+        parameters = {name: where.of(given[where.torch]) for name, where in self.kept_in.items()}
         return replace(self, parameters=parameters)
 
     @cached_property
@@ -86,10 +107,15 @@ class Block:
         """The place in torch's of each of the parameters that have a gradient."""
         return {name: where for name, where in self.kept_in.items() if name not in self.constant}
 
+    @cached_property
+    def windows(self) -> Mapping[str, Wire]:
+        """The inputs that are the steps of a window, each with a wire that says which step."""
+        return {name: wires[0] for name, wires in self.wires.items() if wires[0].when is When.OFFSET}
+
     @property
     def reads_data(self) -> bool:
         """Whether what enters it are arrays of the scenario's alone."""
-        return all(wire.when is When.DATA for wires in self.wires.values() for wire in wires)
+        return all(not wire.block for wires in self.wires.values() for wire in wires)
 
     def state_before(self, name: str) -> str | None:
         """The state that a wire gives the first value of: "h" of `h_0`; None of what is no such name."""
@@ -122,6 +148,17 @@ def whole(names: Mapping[str, str], given: Mapping[str, Array]) -> tuple[dict[st
     """Give parameters that are torch's whole: program's name → torch's name."""
     parameters = {name: given[torch] for name, torch in names.items()}
     return parameters, {name: Where(torch, 0, len(parameters[name])) for name, torch in names.items()}
+
+
+def joined_parts(parts: Sequence[tuple[Where, Array]]) -> Array:
+    """Give a whole array of torch's from all of its parts, in the order of its rows."""
+    if parts[0][0].tap is None:
+        return parts[0][1] if len(parts) == 1 else np.concatenate([part for _, part in parts])
+    rows, taps = max(where.stop for where, _ in parts), 1 + max(where.tap or 0 for where, _ in parts)
+    whole = np.empty((rows, *parts[0][1].shape[1:], taps), parts[0][1].dtype)
+    for where, part in parts:
+        where.of(whole)[...] = part
+    return whole
 
 
 def output_of(block: Block) -> Wires:

@@ -76,9 +76,11 @@ class Graph:
     def _parts(self, block: Block, name: str) -> Iterator[Part]:
         start = 0
         wires = block.wires[name]
-        is_whole = {When.DATA} if name in block.program.banks else {When.DATA, When.ALL}
+        is_whole = name not in block.program.banks
         sizes = [
-            None if wire.when in is_whole else self._size(self.by_key[wire.block], wire.value)
+            None
+            if not wire.block or (wire.when is When.ALL and is_whole)
+            else self._size(self.by_key[wire.block], wire.value)
             for wire in wires
         ]
         given = self._size(block, name) - sum(size for size in sizes if size is not None)

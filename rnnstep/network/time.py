@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rnnstep.equations.operations import Array
 from rnnstep.network.blocks import Direction, Extent
-from rnnstep.network.wires import When
+from rnnstep.network.wires import When, Wire
 
 Mask = NDArray[np.bool_]
 
@@ -98,7 +98,7 @@ class TimeAxis:
 
     def is_live(self, t: int, row: int) -> bool:
         """Whether a row takes part in a step."""
-        return t < self.length(row)
+        return 0 <= t < self.length(row)
 
     @property
     def num_reached(self) -> int:
@@ -168,6 +168,24 @@ class TimeAxis:
     def all_steps(self, extent: Extent) -> range:
         """The steps that a wire brings which brings all of them: padding behind the longest row, too."""
         return self.steps(extent) if extent.is_single else range(self.num_steps)
+
+    # ── windows ──────────────────────────────────────────────────────────────────────
+
+    def in_window(self, values: NDArray[Any], wire: Wire) -> NDArray[Any]:
+        """What each of these steps reads of another sequence over a window, (T, B, n), from all of its steps, (T′, B, n)."""
+        read = np.arange(self.num_steps) * wire.stride + wire.offset
+        is_inside = (read >= 0) & (read < len(values))
+        found = np.full((self.num_steps, *values.shape[1:]), wire.outside, values.dtype)
+        found[is_inside] = values[read[is_inside]]
+        return found
+
+    def out_of_window(self, values: NDArray[Any], wire: Wire, num_steps: int) -> NDArray[Any]:
+        """What goes back to each step of the other sequence, (T′, B, n), from what goes back to a window, (T, B, n)."""
+        read = np.arange(self.num_steps) * wire.stride + wire.offset
+        is_inside = (read >= 0) & (read < num_steps)
+        found = np.zeros((num_steps, *values.shape[1:]), values.dtype)
+        found[read[is_inside]] = values[is_inside]
+        return found
 
     # ── arrays, (T, B, n) ────────────────────────────────────────────────────────────
 

@@ -17,7 +17,7 @@ class When(Enum):
     )
     END = "end"  # the last step in time of all, whether a row takes part in it or not: output[-1]
     ALL = "all"  # every step and row, one after the other
-    OFFSET = "offset"  # so many steps later in time: a window
+    OFFSET = "offset"  # so many steps later in time, of a block or of data: a window
     DATA = "data"  # no step of another block: an array of the scenario's
 
     @property
@@ -34,13 +34,26 @@ class Wire:
         block: the key of the block that gives it; "" where it is data.
         value: the name of the value there; of data the name of the array.
         when: of which step.
-        offset: how many steps later, of `When.OFFSET`.
+        offset: of `When.OFFSET` how many steps later: step `t` reads step `t · stride + offset`.
+        stride: by how many steps that goes on from step to step.
+        outside: what is read before the first step and behind the last.
     """
 
     block: str
     value: str
     when: When = When.SAME
     offset: int = 0
+    stride: int = 1
+    outside: float = 0.0
+
+    def step_read(self, t: int) -> int:
+        """The step of the other block that a step reads over a window; it may be none of its steps."""
+        return t * self.stride + self.offset
+
+    def step_reading(self, t: int) -> int | None:
+        """The step that reads a step of the other block over a window; None of one that is stepped over."""
+        found, rest = divmod(t - self.offset, self.stride)
+        return None if rest else found
 
 
 Wires = tuple[Wire, ...]

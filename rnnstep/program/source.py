@@ -311,7 +311,9 @@ class ProgramSource:
             self.scenario.recurrent.is_cell and not self.is_several and self.scenario.recurrent.is_alone
         )
         is_stepped = self.loss.over_time == "sum" and not self.has_one_a_row if self.has_loss else False
-        return is_looped and is_stepped and not self.has_mask_modules and self.scenario.wires is None
+        is_apart = any(module.reads_steps for module in self.above)  # what has to have all steps
+        is_apart |= self.has_mask_modules or self.scenario.wires is not None
+        return is_looped and is_stepped and not is_apart
 
 
 def along(name: str, sequence: str) -> str:

@@ -18,7 +18,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.shares import SHARE, D
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
-from rnnstep.network.blocks import Direction
+from rnnstep.network.blocks import Direction, joined_parts
 from rnnstep.reference import ComparedGradients, Finding, check_gradients
 from rnnstep.reports.formats import members, plain, write_arrays
 from rnnstep.reports.trace import npz_folder, verdict
@@ -62,8 +62,9 @@ def shares(back: BackwardPass, key: str) -> Mapping[str, list[Share]]:
             given = [
                 values.get(f"{D}{part}{SHARE}", total) for part, total in zip(parts, totals, strict=True)
             ]
-            shape = back.parameters[torch].shape
-            found[torch].append(Share(t, _joined(given, shape), _joined(totals, shape)))
+            places = [block.kept_in[part] for part in parts]
+            whole = (joined_parts(list(zip(places, each, strict=True))) for each in (given, totals))
+            found[torch].append(Share(t, *whole))
     return found
 
 
@@ -75,10 +76,6 @@ def steps_back(back: BackwardPass, key: str) -> Iterator[int]:
         yield back.done.axis(key).num_steps - 1
     else:
         yield from reversed(range(back.done.axis(key).num_steps))
-
-
-def _joined(parts: list[Array], shape: tuple[int, ...]) -> Array:
-    return np.concatenate(parts).reshape(shape)
 
 
 # ── all gradients ────────────────────────────────────────────────────────────────────────────────

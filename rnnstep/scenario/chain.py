@@ -6,8 +6,8 @@ else the long form can say is refused in a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,11 +17,11 @@ from rnnstep.modules import above_recurrent
 from rnnstep.modules.attention import Attention
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.linear import Linear
-from rnnstep.modules.module import NetworkModule, SizeMisfit, SizeMissing
 from rnnstep.network.description import INPUT, ValueOf, in_order
 from rnnstep.scenario.data.sequences import sequence_names
 from rnnstep.scenario.file.document import Document, KeyPath, Table, shown
-from rnnstep.scenario.keys import BESIDE, KEYS, MOST_LETTERS, NAME, RESERVED
+from rnnstep.scenario.keys import BESIDE, KEYS, MOST_LETTERS, NAME, READS_STEPS, RESERVED
+from rnnstep.scenario.options import options_of
 from rnnstep.scenario.wiring import ATTENDS, LayerReads, as_wiring, check_wires, read_wires
 from rnnstep.scenario.wiring import KEYS as WIRES
 
@@ -142,6 +142,9 @@ class Chain:
         for layer in self.recurrent:
             if _alone(layer.reads.inputs) == ValueOf(sequence) and "input_size" in layer.options:
                 found["input_size"] = layer.options["input_size"]
+        windowed = {module.key for module in above_recurrent().values() if module.reads_steps}
+        if any(layer.kind in windowed for layer in self.layers):
+            found[READS_STEPS] = True
         return found
 
     @property
@@ -221,99 +224,9 @@ def alone(document: Document, layer: ChainLayer, beside: ChainLayer | None) -> D
     return _seen(document, data, places)
 
 
-def read_plain(
-    document: Document, layer: ChainLayer, size: int | None, defaults: Mapping[str, Any], axes: Sequence[Text]
-) -> NetworkModule | None:
-    """Give a module that has no states, or None where something is wrong.
-
-    Args:
-        document: as `as_tables` gave it.
-        layer: which.
-        size: of what enters at a step; None if unknown.
-        defaults: options that follow from elsewhere.
-        axes: what the axes of what enters are, as torch takes it; the last are the features.
-    """
-    module = next(one for one in above_recurrent().values() if one.key == layer.kind)
-    table = Table(document, layer.place, dict(layer.options))
-    options = {one.name: one for one in _options(module)}
-    for name in table.keys():
-        if name not in options:
-            table.unknown(name, tuple(options))
-    before = len(document.problems)
-    given = {
-        name: _option(table, one, axes)
-        for name, one in options.items()
-        if table.has(name) or one.metadata.get("is_axis")
-    }
-    if size is None or len(document.problems) > before:
-        return None
-    given |= {name: value for name, value in defaults.items() if name in options and name not in given}
-    try:
-        return module.on(size, given, layer.name)
-    except SizeMisfit as misfit:
-        table.wrong(misfit.option, Text("{size}, the size of what enters", size=misfit.expected))
-    except SizeMissing as missing:
-        table.missing(missing.option, Text("a whole number ≥ {minimum}", minimum=1))
-    return None
-
-
 def _names_of_options(layer: ChainLayer) -> list[str]:
     module = next((one for one in above_recurrent().values() if one.key == layer.kind), None)
-    return [] if module is None else [one.name for one in _options(module)]
-
-
-def _options(module: type[NetworkModule]) -> Iterator[Field[Any]]:
-    """Give those of a module's options that a chain can say: what it reads of the module before it is every step."""
-    for one in fields(module):  # type: ignore[arg-type]  # every module is a dataclass
-        if one.name not in (*module.derived, "key") and "written" not in one.metadata:
-            yield one
-
-
-def _option(table: Table, option: Field[Any], axes: Sequence[Text]) -> float | bool | None:
-    """Give an option of torch's constructor; None with a problem noted."""
-    if option.metadata.get("is_axis"):
-        return _axis(table, option.name, axes)
-    match option.type:
-        case "bool":
-            return table.boolean(option.name)
-        case "float":
-            return table.number(option.name, **option.metadata)
-    return table.integer(option.name, minimum=1)
-
-
-def _axis(table: Table, key: str, axes: Sequence[Text]) -> int | None:
-    """Give the axis of the features, which alone is at hand in one step, counted from behind."""
-    last = len(axes) - 1
-    features = Text("-1 or {last}, the features", last=last)
-    if not table.has(key):
-        table.missing(key, features)
-        return None
-    axis = table.integer(key)
-    if axis is None or axis in (-1, last):
-        return None if axis is None else -1
-    if not -len(axes) <= axis <= last:
-        table.wrong(key, features)
-        return None
-    table.problem(
-        key,
-        Text(
-            "`{key}`: {axis} is the axis of {name}; expected {features}",
-            key=key,
-            axis=axis,
-            name=axes[axis],
-            features=features,
-        ),
-    )
-    return None
-
-
-def axes_of(document: Document, *, is_batched: bool) -> tuple[Text, ...]:
-    """Give what the axes of an output are, in the layout of the recurrent modules."""
-    steps, rows = Text("steps"), Text("rows")
-    table = document.root.raw(RECURRENT)
-    is_batch_first = isinstance(table, dict) and table.get("batch_first") is True
-    batch = ((rows, steps) if is_batch_first else (steps, rows)) if is_batched else (steps,)
-    return (*batch, Text("features"))
+    return [] if module is None else [one.name for one in options_of(module)]
 
 
 def read_mode(document: Document, chain: Chain) -> tuple[str, int]:

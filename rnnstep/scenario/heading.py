@@ -8,7 +8,7 @@ from typing import Any, cast
 from rnnstep.language import LANGUAGES, Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.file.document import Document, Table, shown
-from rnnstep.scenario.keys import MOST_DECIMALS
+from rnnstep.scenario.keys import MOST_DECIMALS, READS_STEPS
 from rnnstep.scenario.model import Display, Localized
 
 ASCII = tuple(map(chr, range(128)))
@@ -84,7 +84,8 @@ def read_display(document: Document, wishes: Wishes) -> Display:
     """Give [display]; the wishes go before what the file says."""
     recurrent = document.root.raw("recurrent")
     is_bidirectional = isinstance(recurrent, dict) and recurrent.get("bidirectional") is True
-    order = "layer" if is_bidirectional else "time"
+    reads_steps = isinstance(recurrent, dict) and recurrent.get(READS_STEPS) is True
+    order = "layer" if is_bidirectional or reads_steps else "time"
     table = document.table("display") or Table(document, ("display",), {})
     table.known()
     usual = 4 if wishes.usual_decimals is None else wishes.usual_decimals
@@ -98,6 +99,14 @@ def read_display(document: Document, wishes: Wishes) -> Display:
             Text(
                 '`order`: found "time", but a bidirectional module goes layer by layer: its backward'
                 ' direction needs the last step first; expected "layer"'
+            ),
+        )
+    elif reads_steps and chosen == "time":
+        table.problem(
+            "order",
+            Text(
+                '`order`: found "time", but a module over a window of steps reads later ones: it goes layer by'
+                ' layer; expected "layer"'
             ),
         )
     return Display(

@@ -114,6 +114,9 @@ REFUSED = ("backward_inside_the_loop", "h_0_of_the_wrong_shape")
 BESIDE = ("embedding", "linear")
 """The tables of modules before and after [recurrent], as places and parameters call them, too."""
 
+READS_STEPS = "reads_steps"
+"""What a network is said to do, beside the words of [recurrent], where one of its steps reads later ones."""
+
 MOST_LETTERS = 40
 NAME = re.compile(rf"[^\W\d_]\w{{0,{MOST_LETTERS - 1}}}")
 """What a layer may be called."""

@@ -38,6 +38,7 @@ from rnnstep.scenario.model import (
     Scenario,
     Training,
 )
+from rnnstep.scenario.options import axes_of, read_plain
 from rnnstep.scenario.origins import origins_of
 from rnnstep.scenario.own_cells import check_sizes, read_own_cells
 from rnnstep.scenario.run_size import check_run
@@ -367,8 +368,9 @@ def _read_chain(
         else:
             is_asked = outputs is not None and layers.gives_scores(layer)
             defaults = {"out_features": outputs} if is_asked else {}
-            axes = chain.axes_of(document, is_batched=samples is None or samples.is_batched)
-            module = chain.read_plain(document, layer, size, defaults, axes)
+            axes = axes_of(document, is_batched=samples is None or samples.is_batched)
+            own_table = Table(document, layer.place, dict(layer.options))
+            module = read_plain(own_table, layer.kind, layer.name, size, defaults, axes)
             if mode[0] == "train" and isinstance(module, BatchNorm1d):
                 text = Text("`module`: {module} in training mode cannot be read yet", module=module.torch)
                 document.problem((*layer.place, "module"), text)

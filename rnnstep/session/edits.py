@@ -70,7 +70,7 @@ def target_at(run: SessionRun, spot: Spot, row: int, name: str, index: Index) ->
     shown = f"{name}[{','.join(map(str, index))}]"
     if name in block.kept_in:
         where = block.kept_in[name]
-        return EditTarget("parameters", where.torch, (where.start + index[0], *index[1:]), shown)
+        return EditTarget("parameters", where.torch, where.index(index), shown)
     if block.kind != "recurrent":
         return None
     if name == "x" and block.reads_data and spot.t is not None and block.sequence == INPUT:

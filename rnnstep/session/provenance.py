@@ -126,14 +126,14 @@ def _learnt(run: SessionRun, spot: Spot, block: Block, name: str, index: Index, 
         return None
     where = block.kept_in[name]
     there = replace(before, key=where.torch, t=0, operation="w", phase="update")
-    return ElementAt(there, (where.start + index[0], *index[1:]), row)
+    return ElementAt(there, where.index(index), row)
 
 
 def from_below(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:
     """Find where an element that a block is given by another was computed; None of what the scenario gives."""
     assert spot.key is not None
     part = run.tree.stage(spot).graph.origin(spot.key, name, index[-1])
-    if part is None or part.wire.when is When.DATA:
+    if part is None or not part.wire.block:
         return None
     there = replace(spot, key=part.wire.block, operation=part.wire.value)
     if name in run.tree.block(spot).program.banks:  # vector s of a bank is step s
@@ -148,6 +148,11 @@ def from_below(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -
             return _entry(run, there, index[0])
         case When.LAST | When.ROW_END | When.END:
             there = replace(there, t=_step_brought(run, there, part.wire.when, row))
+        case When.OFFSET:
+            assert spot.t is not None
+            there = replace(there, t=part.wire.step_read(spot.t))
+            if not run.is_live(there, row):  # outside, or the padding of a row
+                return None
     return ElementAt(there, (index[0] - part.start, *index[1:]), row)
 
 
@@ -190,6 +195,11 @@ def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) ->
                 run.tree.last_step(there) + 1
             ):  # the first: there what goes back has all been added up
                 yield ReadBy(replace(there, t=t), part.name, (spot.t, part.start + index[0]))
+        case When.OFFSET:
+            assert spot.t is not None
+            at = part.wire.step_reading(spot.t)
+            if at is not None and run.is_live(replace(there, t=at), row):
+                yield ReadBy(replace(there, t=at), part.name, (part.start + index[0], *index[1:]))
         case When.ALL:
             yield ReadBy(_at_last_step(run, there), part.name, (entry_number(run, spot, row),))
         case When.LAST if is_join(run.tree.block(spot)):
@@ -306,9 +316,9 @@ def _gradient(run: SessionRun, spot: Spot, index: Index, row: int) -> ElementAt 
     back = replace(spot, phase="backward", key=None, operation=None)
     for block in run.tree.stage(back).blocks:
         for part, where in block.kept_in.items():
-            is_in = where.torch == spot.key and where.start <= index[0] < where.stop
-            if is_in and f"{D}{part}" in block.program.names:
+            own = where.own_index(index) if where.torch == spot.key else None
+            if own is not None and f"{D}{part}" in block.program.names:
                 there = replace(back, key=block.key, operation=f"{D}{part}")
                 there = replace(there, t=run.tree.last_step(there))
-                return ElementAt(there, (index[0] - where.start, *index[1:]), living_row(run, there, row))
+                return ElementAt(there, own, living_row(run, there, row))
     return None

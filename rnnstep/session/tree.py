@@ -346,11 +346,12 @@ def size_of(block: Block, name: str) -> int:
 
 
 def index_of(block: Block, name: str, element: int) -> Index:
-    """Give the index of an element by its number: `(i,)`, of a matrix `(i, j)`, of a number `()`."""
-    shape = shape_of(block, name)
-    if len(shape) == 2:
-        return divmod(element, shape[1])
-    return (element,) if shape else ()
+    """Give the index of an element by its number: `(i,)`, of a matrix `(i, j)`, of more axes as many, of a number `()`."""
+    index: Index = ()
+    for size in reversed(shape_of(block, name)[1:]):
+        element, last = divmod(element, size)
+        index = (last, *index)
+    return (element, *index) if shape_of(block, name) else ()
 
 
 def number_of(block: Block, name: str, index: Index) -> int | None:
@@ -358,4 +359,7 @@ def number_of(block: Block, name: str, index: Index) -> int | None:
     shape = shape_of(block, name)
     if len(index) != len(shape or (1,)) or any(k >= size for k, size in zip(index, shape, strict=False)):
         return None
-    return index[0] * shape[1] + index[1] if len(shape) == 2 else index[0]
+    number = 0
+    for k, size in zip(index, shape or (1,), strict=True):
+        number = number * size + k
+    return number

@@ -25,7 +25,6 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.network.blocks import Block
 from rnnstep.network.description import INPUT
-from rnnstep.network.wires import When
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Batch, Floats, Scenario
 from rnnstep.worksheet.pocket_calculator import Pocket
@@ -147,18 +146,19 @@ class Needs:
     def _entering(self, block: Block, name: str, t: int) -> Iterator[SheetPlace]:
         """What other blocks bring into one at a step: through those that are not worked out on a sheet, up to what is given."""
         for part in self._graph.origins(block.key, name):
-            wire = part.wire
-            if wire.when is When.DATA:
+            wire, at = part.wire, part.wire.step_read(t)  # of what is no window the step itself
+            if not wire.when.is_once and not 0 <= at < self._done.axis(wire.block or block.key).num_steps:
+                continue
+            if not wire.block:
                 if wire.value == "mask":
-                    self._given.add(GivenOnSheet("mask", block.key, t, name))
+                    self._given.add(GivenOnSheet("mask", block.key, at, name))
                 elif block.sequence == INPUT:
-                    self._given.add(GivenOnSheet("x", "", t, self._first_input))
+                    self._given.add(GivenOnSheet("x", "", at, self._first_input))
                 else:
                     read_as = block.output if block.kind == "lookup" else name
-                    self._given.add(GivenOnSheet("x", block.sequence, t, read_as))
+                    self._given.add(GivenOnSheet("x", block.sequence, at, read_as))
                 continue
             below = self._done.by_key[wire.block]
-            at = t
             if wire.when.is_once:
                 axis = self._done.axis(below.key)
                 at = axis.step_brought(wire.when, below.direction, self._row)

@@ -22,6 +22,10 @@ from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.modules import remarks
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read_text
+from rnnstep.session.edits import target_at
+from rnnstep.session.provenance import above, from_below
+from rnnstep.session.run import SessionRun
+from rnnstep.session.tree import Spot
 from tests.oracle.loss_checks import assert_are_torchs
 
 CHAIN = """
@@ -62,6 +66,7 @@ class Drawn:
     first: tuple[Any, ...] = ()
     call: Callable[[nn.Module, torch.Tensor], torch.Tensor] = lambda module, x: module(x)
     mode: str = "eval"
+    gives: int | None = None  # how many numbers, where not as many as it reads
 
 
 def plain(name: str) -> Callable[[st.DrawFn, int], Drawn]:
@@ -81,6 +86,10 @@ def layer_norm(draw: st.DrawFn, size: int) -> Drawn:
     return Drawn("LayerNorm", {name: options[name] for name in options if draw(st.booleans())}, (size,))
 
 
+def over_time(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    return module(x.permute(1, 2, 0)).permute(2, 0, 1)
+
+
 def batch_norm(draw: st.DrawFn, size: int) -> Drawn:
     options = {
         "eps": draw(st.sampled_from([1e-5, 0.5])),
@@ -88,9 +97,18 @@ def batch_norm(draw: st.DrawFn, size: int) -> Drawn:
         "affine": draw(st.booleans()),
     }
     options = {name: options[name] for name in options if draw(st.booleans())}
-    return Drawn(
-        "BatchNorm1d", options, (size,), lambda module, x: module(x.permute(1, 2, 0)).permute(2, 0, 1)
-    )
+    return Drawn("BatchNorm1d", options, (size,), over_time)
+
+
+def conv(draw: st.DrawFn, size: int) -> Drawn:
+    groups = draw(st.sampled_from([one for one in range(1, size + 1) if size % one == 0]))
+    gives = groups * draw(st.integers(1, 2))
+    kernel_size, dilation = draw(st.integers(1, 4)), draw(st.integers(1, 2))
+    reach = dilation * (kernel_size - 1)
+    paddings = ["same"] if reach % 2 else ["same", reach // 2] if reach else ["same", 0, "valid"]
+    options = {"dilation": dilation, "groups": groups, "bias": draw(st.booleans())}
+    options |= {"out_channels": gives, "kernel_size": kernel_size, "padding": draw(st.sampled_from(paddings))}
+    return Drawn("Conv1d", options, (size,), over_time, gives=gives)
 
 
 MODULES: dict[str, Callable[[st.DrawFn, int], Drawn]] = {
@@ -98,18 +116,20 @@ MODULES: dict[str, Callable[[st.DrawFn, int], Drawn]] = {
     **{name: over_features(name) for name in ("Softmax", "LogSoftmax")},
     "LayerNorm": layer_norm,
     "BatchNorm1d": batch_norm,
+    "Conv1d": conv,
 }
 
 
 def toml(value: Any) -> str:
-    return {True: "true", False: "false"}.get(value, repr(value)) if type(value) is bool else repr(value)
+    return repr(value).lower() if type(value) is bool else repr(value)
 
 
 def test_every_module_is_drawn() -> None:
-    elsewhere = {"Linear", "Dropout"}  # in `test_chains`
+    elsewhere = {"Linear", "Dropout", "Attention"}  # in `test_chains`, and of several inputs
     assert MODULES.keys() | elsewhere == above_recurrent().keys()
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", MODULES)
 @given(data=st.data())
@@ -119,7 +139,7 @@ def test_a_module_is_torchs_forward_and_back(name: str, dtype: str, data: st.Dat
     drawn: Drawn = data.draw(st.composite(lambda draw: MODULES[name](draw, size))())
     steps, rows = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 3))
     rng = np.random.default_rng(seed)
-    target = rng.normal(size=(steps, rows, size))
+    target = rng.normal(size=(steps, rows, drawn.gives or size))
     is_batch_first = data.draw(st.booleans())
     laid_out = target.swapaxes(0, 1) if is_batch_first else target
     shape = [rows, steps, 2] if is_batch_first else [steps, rows, 2]
@@ -244,6 +264,7 @@ OPTIONS = {
     "layer norm without parameters": 'module = "LayerNorm"\nelementwise_affine = false',
     "identity": 'module = "Identity"',
     "softmax": 'module = "Softmax"\ndim = 2',
+    "conv": 'module = "Conv1d"\nout_channels = 3\nkernel_size = 3\npadding = "same"',
     "batch norm": 'module = "BatchNorm1d"\nmomentum = 0.5',
 }
 
@@ -307,3 +328,74 @@ def test_running_statistics_come_out_of_a_state_dict(tmp_path: Any) -> None:
 def test_a_batch_norm_in_training_mode_is_refused() -> None:
     with pytest.raises(ScenarioError, match="training mode cannot be read yet"):
         read_text('mode = "train"\n' + NORMED)
+
+
+# ── windows over time ────────────────────────────────────────────────────────────────────────────
+
+WINDOWED = """
+[input]
+random = {shape = [4, 1, 2], seed = 1}
+[[layers]]
+module = "GRU"
+hidden_size = 4
+[[layers]]
+module = "Conv1d"
+out_channels = 2
+kernel_size = 3
+padding = 1
+groups = 2
+[weights]
+seed = 1
+[display]
+order = "layer"
+dtype = "float64"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("groups = 2", "groups = 3", "`groups`: found 3, expected a divisor of `in_channels`, 4"),
+        ("groups = 2", "groups = 4", "`groups`: found 4, expected a divisor of `out_channels`, 2"),
+        ("padding = 1", 'padding = "same"\nstride = 2', "torch has none of it where `stride` is above 1"),
+        ("padding = 1", 'padding = "reflect"', 'expected one of "same", "valid"'),
+        ("groups = 2", 'padding_mode = "reflect"', 'expected one of "zeros"'),
+        ("groups = 2", "in_channels = 3", "`in_channels`: found 3, expected 4, the size of what enters"),
+        ("kernel_size = 3", "", "`kernel_size` is missing"),
+        ("padding = 1", "padding = 0", "another number of steps cannot be read yet"),
+        ('order = "layer"', 'order = "time"', "reads later ones"),
+    ],
+)
+def test_a_window_that_cannot_be_is_told(old: str, new: str, told: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        read_text(WINDOWED.replace(old, new))
+    (problem,) = error.value.problems
+    assert told in str(problem.message)
+
+
+def test_a_window_is_followed_both_ways() -> None:
+    """What a number of the window was computed as is the step that torch's convolution reads; outside there is nothing."""
+    run = SessionRun.of(complete(read_text(WINDOWED)))
+    assert run.scenario.display.order == "layer"
+    block = next(block for block in run.tree.stage(Spot(0)).blocks if block.key == "conv1d")
+    for t in range(4):
+        for tap, name in enumerate(block.windows):
+            at = Spot(0, "conv1d", t)
+            found = from_below(run, at, name, (1,), 0)
+            read = t + tap - 1
+            if not 0 <= read < 4:
+                assert found is None
+                continue
+            assert (found.spot.key, found.spot.t, found.index) == ("L0", read, (1,))
+            readers = {(one.spot.t, one.name) for one in above(run, found.spot, (1,), 0)}
+            assert (t, name) in readers
+            assert len(readers) == sum(0 <= read + 1 - k < 4 for k in range(3))
+
+
+def test_an_edit_of_a_weight_of_a_window_is_torchs_weight() -> None:
+    run = SessionRun.of(complete(read_text(WINDOWED)))
+    spot = Spot(0, "conv1d", 1)
+    target = target_at(run, spot, 0, "W_1_2", (0, 1))
+    assert (target.key, target.index) == ("conv1d.weight", (1, 1, 2))
+    value = run.scenario.parameters["conv1d.weight"][1, 1, 2]
+    assert run.known(spot, 0)["W_1_2"][0, 1] == value

@@ -495,9 +495,7 @@ def gradient_target(learning: Learning, epoch: int, done: Pass, torch: str) -> T
             if where.torch == torch and f"{D}{part}" in block.program.names:
                 t = stage.steps[block.key][-1]
                 place = Place(epoch, done.index, "backward", block.key, t, f"{D}{part}")
-                parts.append(
-                    TargetPart(place, (slice(where.start, where.stop), *[slice(None)] * (len(shape) - 1)))
-                )
+                parts.append(TargetPart(place, where.part))
     return Target(tuple(parts), shape, 0)
 
 

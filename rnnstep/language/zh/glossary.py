@@ -67,6 +67,10 @@ TABLE = {
     ),
     "{key} is torch.nn.{module}, of each number alone.": "{key} 是 torch.nn.{module}，分别作用于每个数。",
     "{key} is torch.nn.{module} over the numbers of a step.": "{key} 是 torch.nn.{module}，作用于一步的所有数。",
+    "{key} is torch.nn.Conv1d over time: at each step a window of {count} steps, with zeros outside.": (
+        "{key} 是沿时间的 torch.nn.Conv1d：每一步读 {count} 个时间步的窗口，序列之外为零。"
+    ),
+    "{key} is what {module} reads, at every step.": "{key} 是 {module} 所读的数，每一步都有。",
     "{key} is torch.nn.BatchNorm1d with the statistics that training left.": (
         "{key} 是 torch.nn.BatchNorm1d，用的是训练留下的统计量。"
     ),

@@ -113,6 +113,10 @@ _TABLES = {
     'a string, or {{en = "…", zh = "…"}}': '字符串，或 {{en = "…", zh = "…"}}',
     'a list of different strings, or "ascii"': '互不相同的字符串的列表，或 "ascii"',
     "`{key}`: {found} stands twice, already at index {first}": "`{key}`：{found} 重复了，索引 {first} 处已有",
+    '`order`: found "time", but a module over a window of steps reads later ones: it goes layer by'
+    ' layer; expected "layer"': (
+        '`order`：写的是 "time"，但作用于一段时间步的模块要读后面的时间步，只能逐层计算；应为 "layer"'
+    ),
     '`order`: found "time", but a bidirectional module goes layer by layer: its backward'
     ' direction needs the last step first; expected "layer"': (
         '`order`：写的是 "time"，但双向模块只能逐层计算：反向要从最后一个时间步开始；应为 "layer"'
@@ -270,6 +274,11 @@ _TASK = {
     "NLLLoss takes logarithms of probabilities, which LogSoftmax gives; here it takes what {module} gives": (
         "NLLLoss 要的是概率的对数，也就是 LogSoftmax 给出的；这里它得到的是 {module} 的输出"
     ),
+    "a divisor of `{name}`, {count}": "能整除 `{name}`（{count}）的数",
+    "a number: torch has none of it where `stride` is above 1": "一个数：`stride` 大于 1 时 torch 不接受它",
+    "1: another number of steps cannot be read yet": "1：时间步数改变的情形目前还不能读取",
+    "{count}: another number of steps cannot be read yet": "{count}：时间步数改变的情形目前还不能读取",
+    "an odd number: another number of steps cannot be read yet": "奇数：时间步数改变的情形目前还不能读取",
     "`module`: {module} in training mode cannot be read yet": "`module`：训练模式下的 {module} 目前还不能读取",
     "steps": "步",
     "rows": "行",

@@ -99,6 +99,8 @@ TABLE = {
     "what it reads: nothing is dropped in evaluation mode": "原样输出：评估模式下不丢弃任何元素",
     "squashed into −1 … 1": "压到 −1 … 1 之间",
     "squashed into 0 … 1": "压到 0 … 1 之间",
+    "sums over the window, each of its numbers with a weight of its own": "对窗口里的数求和，每个数有自己的权重",
+    "sums over the window, of the features of one group": "对窗口求和，只用一组里的特征",
     "what it reads, as it is": "原样给出所读的数",
     "shares: positive, and together 1": "各占的份额：都为正，合起来是 1",
     "logarithms of the softmax: 0 and less": "softmax 的对数：不大于 0",

@@ -16,10 +16,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.backward import BackwardPass
@@ -33,7 +31,7 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.network.time import as_computed, opposite
 from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps, TorchSteps, one_step_back
-from rnnstep.reference.judge.block_bounds import Pairs, inputs_of, side_by_side
+from rnnstep.reference.judge.block_bounds import Pairs, inputs_of, side_by_side, spread_rows
 from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.findings import (
     ALLOWED,
@@ -102,15 +100,8 @@ def _judge_lines(back: BackwardPass, block: Block, t: int, values: Mapping[str, 
             tally.compare("own step", block.key, line.name, shown[None], value, error, t)
             continue
         shape = (back.batch.num_rows, shown.shape[-1])
-        ours, value, error = (_spread(part, of_block, shape) for part in (shown, value, error))
+        ours, value, error = (spread_rows(part, of_block, shape) for part in (shown, value, error))
         tally.compare("own step", block.key, line.name, ours, value, error, t)
-
-
-def _spread(part: NDArray[Any], rows: NDArray[np.intp], shape: tuple[int, int]) -> NDArray[Any]:
-    """(live rows, n), or what is the same in all of them → (1, B, n)."""
-    whole = np.zeros((1, *shape), part.dtype)
-    whole[0, rows] = part
-    return whole
 
 
 def _judge_sums(
@@ -118,7 +109,7 @@ def _judge_sums(
 ) -> None:
     for name, (_, error) in sums.items():
         where = back.done.by_key[block.key].kept_in[name]
-        whole = back.parameters[where.torch][where.start : where.stop]
+        whole = where.of(back.parameters[where.torch])
         if f"{D}{name}" in values:
             bound: Error = np.reshape(error, whole.shape)
             tally.compare_parameter("own step", block.key, f"{D}{name}", values[f"{D}{name}"], whole, bound)
@@ -335,7 +326,11 @@ class ShownGradients:
             case "map", block.output:
                 return along.gave[block.key]
             case "map", _ if bare in block.brought:
-                return inputs_of(block, along.read[block.key])[bare]
+                if (
+                    bare in block.windows and name != bare
+                ):  # torch has what goes back through all of a window alone
+                    return None
+                return inputs_of(block, along.read[block.key], self._done.axis(block.key))[bare]
             case "join", _ if bare in block.program.inputs:
                 (part,) = graph.entering(block.key, bare)
                 return along.output[part.wire.block]

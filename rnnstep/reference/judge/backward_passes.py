@@ -68,7 +68,8 @@ class TorchSteps(JudgedBackward):
 
     def entering(self, key: str, name: str) -> Pair:
         """Torch's."""
-        return Given(inputs_of(self.done.by_key[key], self._values.read[key])[name])
+        axis = self.done.axis(key)
+        return Given(inputs_of(self.done.by_key[key], self._values.read[key], axis)[name])
 
     def banks(self, block: Block) -> Mapping[str, Pair]:
         """Torch's."""

@@ -25,7 +25,7 @@ from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
 from rnnstep.network.graph import Part
-from rnnstep.network.time import Mask, as_computed, opposite
+from rnnstep.network.time import Mask, TimeAxis, as_computed, opposite
 from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sum
 from rnnstep.reference.run.forward import ReferencePass
 from rnnstep.reference.run.loss import given_by_row
@@ -468,8 +468,10 @@ class LossBounds:
         return {loss.above: above, **found}
 
 
-def inputs_of(block: Block, read: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Each input of a block by its name, out of all of them side by side, (…, n)."""
+def inputs_of(block: Block, read: NDArray[Any], axis: TimeAxis) -> dict[str, NDArray[Any]]:
+    """Each input of a block by its name, out of all of them side by side, (…, n); of windows over that each of their steps."""
+    if block.windows:
+        return {name: axis.in_window(read, wire) for name, wire in block.windows.items()}
     found, start = {}, 0
     for name in block.brought:
         stop = start + int(block.program.shapes[name][0])
@@ -494,6 +496,13 @@ def _in_place(like: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
     bank = np.zeros(like.shape, whole.dtype)
     bank[:, : len(whole)] = whole.swapaxes(0, 1)
     return bank
+
+
+def spread_rows(part: NDArray[Any], rows: NDArray[np.intp], shape: tuple[int, int]) -> NDArray[Any]:
+    """(live rows, n), or what is the same in all of them → (1, B, n)."""
+    whole = np.zeros((1, *shape), part.dtype)
+    whole[0, rows] = part
+    return whole
 
 
 def side_by_side(parts: Sequence[Part], by_key: Mapping[str, NDArray[Any]]) -> NDArray[Any]:

@@ -204,7 +204,7 @@ class _Judging:
         """What is given, or the rows that are looked up, bit for bit."""
         blocks = self._done.by_key
         for key, whole in (*self._reference.x.items(), *self._reference.read.items()):
-            for name, theirs in inputs_of(blocks[key], whole).items():
+            for name, theirs in inputs_of(blocks[key], whole, self._done.axis(key)).items():
                 for part in self._done.graph.entering(key, name):
                     source = blocks.get(part.wire.block)
                     if source is not None and source.kind != "lookup":
@@ -345,7 +345,7 @@ class _Judging:
     def _judge_module_alone(self, block: Block) -> None:
         theirs = self._reference.gave[block.key]
         start = 0 if theirs.ndim == 3 else None
-        known = inputs_of(block, self._reference.read[block.key])
+        known = inputs_of(block, self._reference.read[block.key], self._done.axis(block.key))
         known |= {one: self._done.entering(block.key, one) for one in block.given}
         if block.program.banks:
             known = {one: value if value.ndim == 3 else value[None] for one, value in known.items()}
@@ -545,7 +545,7 @@ class Comparison(Judged):
             case "lookup" | "map", block.output:
                 return self.reference.gave[key]
             case "map", _ if name in block.brought:
-                return inputs_of(block, self.reference.read[key])[name]
+                return inputs_of(block, self.reference.read[key], self.done.axis(key))[name]
             case "loss", _:
                 return self._of_loss(name)
             case "total", "loss":

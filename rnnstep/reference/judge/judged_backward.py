@@ -25,6 +25,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import in_order
 from rnnstep.network.graph import Part
+from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When
 from rnnstep.reference.judge.block_bounds import (
     LossBounds,
@@ -155,7 +156,7 @@ class JudgedBackward(ABC):
     def _send_back(self, key: str, name: str, g: Pair) -> None:
         """Let ∂L/∂ of what a block read, (T, B, n), or (1, B, n), go to the blocks that gave it."""
         for part in self.done.graph.entering(key, name):
-            if part.wire.when is When.DATA:
+            if not part.wire.block:
                 continue
             here = slice(part.start, part.stop)
             value: Array = g[0][..., here]
@@ -192,14 +193,33 @@ class JudgedBackward(ABC):
         self.parameters(block.key, sums)
         for name in block.program.banks.keys() - set(block.constant):
             self._send_back(block.key, name, self._met_whole(block, name, lines[f"{D}{name}"]))
+        if block.windows:
+            first = next(iter(block.windows))
+            back = self._out_of_windows(block, lines)
+            back = self.met(lambda along: along.read[block.key], block.key, f"{D}{first}", back)
+            self._send_back(block.key, first, back)
+            return
         for name in block.brought:
-            site = _input_of(block, name)
+            site = _input_of(block, name, self.done.axis(block.key))
             self._send_back(block.key, name, self.met(site, block.key, f"{D}{name}", lines[f"{D}{name}"]))
 
     def _met_whole(self, block: Block, name: str, found: Pair) -> Pair:
         """∂L/∂ of what a block reads whole, (B, S, n), step by step of what gave it, (S', B, n)."""
         by_step = as_steps(found, self.done.axis(self.done.graph.bank_source(block.key)).num_steps)
         return self.met(lambda along: along.read_whole[block.key][name], block.key, f"{D}{name}", by_step)
+
+    def _out_of_windows(self, block: Block, lines: Pairs) -> Pair:
+        """∂L/∂ of what windows are read of, (T, B, n): the sum of what each step of a window sends back."""
+        axis, read = self.done.axis(block.key), next(iter(block.windows.values())).block
+        steps = self.done.axis(read or block.key).num_steps
+        total: Pair | None = None
+        for name, wire in block.windows.items():
+            value, error = lines[f"{D}{name}"]
+            error = np.broadcast_to(error, np.shape(value))
+            part = axis.out_of_window(value, wire, steps), axis.out_of_window(error, wire, steps)
+            total = part if total is None else self._reading.apply("add", (total, part))
+        assert total is not None
+        return total
 
     def _through_module(self, recurrent: Recurrent, g: Pair) -> None:
         """Go through a recurrent module from ∂L/∂ of what it gave."""
@@ -339,16 +359,13 @@ class JudgedBackward(ABC):
         self.sums[key] = found
         for name, (value, error) in found.items():
             where = self.done.by_key[key].kept_in[name]
-            one, other = (
-                value if side is None else side[where.torch][where.start : where.stop]
-                for side in (ours, theirs)
-            )
+            one, other = (value if side is None else where.of(side[where.torch]) for side in (ours, theirs))
             self._tally.compare_parameter(kind, key, f"{D}{name}", one, other, error)
 
 
-def _input_of(block: Block, name: str) -> Site:
+def _input_of(block: Block, name: str, axis: TimeAxis) -> Site:
     """One of the inputs of a module without states."""
-    return lambda along: inputs_of(block, along.read[block.key])[name]
+    return lambda along: inputs_of(block, along.read[block.key], axis)[name]
 
 
 def _of(name: str, key: str) -> Site:

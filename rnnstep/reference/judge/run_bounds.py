@@ -8,7 +8,7 @@ a whole batch, backward pass included: infinity where they have outgrown the num
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -336,7 +336,10 @@ class RunErrors:
 
     def _brought(self, part: Part) -> Error:
         match part.wire.when:
-            case When.DATA:
+            case When.OFFSET if part.wire.block:
+                axis = self.done.axis(part.reader)
+                return axis.in_window(self._given(part.wire.block), replace(part.wire, outside=0.0))
+            case When.DATA | When.OFFSET:
                 return np.zeros((1, 1, part.stop - part.start))
             case When.LAST:
                 return self._final(part.wire.block, part.wire.value)[None]

@@ -91,7 +91,7 @@ def gradient_errors(done: Pass, back: BackwardPass) -> tuple[tuple[float, float]
     for key, parts in run.sums.items():
         for part, (_, error) in parts.items():
             where = done.by_key[key].kept_in[part]
-            errors[where.torch][where.start : where.stop] = error
+            errors[where.torch][where.part] = error
     assert along.loss is not None
     return (back.loss, float(along.loss.loss[1].reshape(-1)[0])), errors
 

@@ -69,7 +69,12 @@ def _module_shares(done: Pass, module: NetworkModule, g: Tensor, x: Tensor) -> A
     made = plain_module(module, leaves(done.scenario))
     names, parameters = zip(*made.named_parameters(), strict=True)
     with torch.enable_grad():
-        each = [torch.autograd.grad(made(x_t), parameters, g_t) for x_t, g_t in zip(x, g, strict=True)]
+        if module.has_channels:  # a step reads others: all are computed, and each is gone back from alone
+            gave, steps = made(x), torch.eye(len(g), dtype=torch.bool)[:, :, None, None]
+            alone = [torch.where(here, g, torch.zeros((), dtype=g.dtype)) for here in steps]
+            each = [torch.autograd.grad(gave, parameters, one, retain_graph=True) for one in alone]
+        else:
+            each = [torch.autograd.grad(made(x_t), parameters, g_t) for x_t, g_t in zip(x, g, strict=True)]
     return {
         name: array(torch.stack(parts)) for name, parts in zip(names, zip(*each, strict=True), strict=True)
     }

@@ -85,7 +85,7 @@ def equations_stepper(scenario: Scenario, block: Block, parameters: Parameters) 
 
 def equation_parameters(block: Block, parameters: Parameters) -> dict[str, Tensor]:
     """The equations' parameters, `W_ii` …, as rows of torch's."""
-    return {name: parameters[where.torch][where.start : where.stop] for name, where in block.kept_in.items()}
+    return {name: where.of(parameters[where.torch]) for name, where in block.kept_in.items()}
 
 
 def _state_argument(states: States) -> Tensor | States:
