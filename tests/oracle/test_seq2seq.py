@@ -180,3 +180,62 @@ def test_the_program_of_padded_rows_gives_the_engines_numbers(module, capsys):
     assert "logits" in capsys.readouterr().out
     np.testing.assert_allclose(names["logits"].detach().numpy(), done.logits, rtol=0, atol=1e-12)
     assert abs(names["loss"].item() - done.loss) < 1e-12
+
+
+# ── other encoders and decoders ──────────────────────────────────────────────────────────────────
+
+OTHERS = """
+vocabulary = ["<s>", "a", "b", "c"]
+[input]
+text = ["abca", "b"]
+[input.target]
+text = ["cb", "acb"]
+shift = "<s>"
+[[layers]]
+name = "encoder"
+{encoder}
+[[layers]]
+name = "decoder"
+hidden_size = 4
+{decoder}
+[[layers]]
+module = "Linear"
+[weights]
+seed = 1
+[display]
+dtype = "float64"
+"""
+BOTH_WAYS = 'module = "GRU"\nhidden_size = 2\nbidirectional = true'
+PAIRS = {
+    "a cell begins where a module ended": (
+        'module = "GRU"\nhidden_size = 4',
+        'module = "GRUCell"\ninput = "target"\nh_0 = "encoder.h_n"',
+    ),
+    "two cells": (
+        'module = "LSTMCell"\nhidden_size = 4',
+        'module = "LSTMCell"\ninput = "target"\nh_0 = "encoder.h_n"\nc_0 = "encoder.c_n"',
+    ),
+    "both directions into a cell": (BOTH_WAYS, 'module = "GRUCell"\ninput = "target"\nh_0 = "encoder.h_n"'),
+    "at every step": (BOTH_WAYS, 'module = "RNN"\nbidirectional = true\ninput = ["target", "encoder.h_n"]'),
+    "rows first": (
+        'module = "GRU"\nhidden_size = 4\nbatch_first = true',
+        'module = "GRU"\nbatch_first = true\ninput = ["target", "encoder.last"]\nh_0 = "encoder.h_n"',
+    ),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_torch_and_the_program_agree_with_other_encoders_and_decoders(pair, capsys):
+    from rnnstep.program import torch_program
+
+    encoder, decoder = PAIRS[pair]
+    scenario = read_text(OTHERS.format(encoder=encoder, decoder=decoder))
+    model = Model(scenario)
+    done = model.run_batch()
+    assert check(model.run()).agrees
+    assert check_gradients(done, model.backward(done)).agrees
+    names: dict[str, object] = {}
+    exec(torch_program(scenario), names)
+    torch.set_printoptions(profile="default")
+    capsys.readouterr()
+    assert abs(names["loss"].item() - done.loss) < 1e-12
