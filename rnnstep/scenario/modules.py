@@ -55,6 +55,7 @@ def remarks(scenario: Scenario) -> list[Text]:
     found = [idle_dropout(one) for one in scenario.recurrents]
     if scenario.loss is not None and scenario.loss.name == "NLLLoss":
         found.append(_unnormalized(scenario.layers[-1]))
+    found += [_reads_padding(scenario, layer) for layer in scenario.layers if layer.reads_steps]
     found += [
         text for reads in scenario.wiring.values() for one in reads.inputs for text in _last(scenario, one)
     ]
@@ -79,6 +80,15 @@ def _last(scenario: Scenario, read: ValueOf) -> Iterator[Text]:
         )
     elif unlike:
         yield Text("output[-1] of a row that is over by then stands behind its padding.")
+
+
+def _reads_padding(scenario: Scenario, layer: NetworkModule) -> Text | None:
+    """Say that a window reads the padding of packed rows; None where there is none."""
+    if all(scenario.fed(layer, batch).packed_lengths is None for batch in scenario.batches):
+        return None
+    return Text(
+        "{module} reads the padding of short rows as it reads other steps, as in torch", module=layer.torch
+    )
 
 
 def _unnormalized(scored: NetworkModule) -> Text | None:

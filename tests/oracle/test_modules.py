@@ -17,7 +17,7 @@ import rnnstep
 from rnnstep.engine import Model
 from rnnstep.errors import ScenarioError
 from rnnstep.modules import above_recurrent
-from rnnstep.reference import complete
+from rnnstep.reference import compare, complete, run_reference
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.modules import remarks
 from rnnstep.scenario.origins import Origins
@@ -399,3 +399,15 @@ def test_an_edit_of_a_weight_of_a_window_is_torchs_weight() -> None:
     assert (target.key, target.index) == ("conv1d.weight", (1, 1, 2))
     value = run.scenario.parameters["conv1d.weight"][1, 1, 2]
     assert run.known(spot, 0)["W_1_2"][0, 1] == value
+
+
+def test_that_a_window_reads_padding_is_told() -> None:
+    assert remarks(read_text(WINDOWED)) == []
+    padded = WINDOWED.replace(
+        "shape = [4, 1, 2], seed = 1}", "shape = [4, 2, 2], seed = 1}\nlengths = [4, 2]"
+    )
+    scenario = read_text(padded)
+    (told,) = remarks(scenario)
+    assert "padding" in str(told)
+    done = Model(scenario).run_batch(0)
+    assert compare(done, run_reference(done)).agrees

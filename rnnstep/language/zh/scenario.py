@@ -271,6 +271,9 @@ _TASK = {
         "`name`：{name} 比较的是数值，[target] 里写的是类别；应为 `values`"
     ),
     "`{key}`: {name} takes no such option": "`{key}`：{name} 没有这个选项",
+    "{module} reads the padding of short rows as it reads other steps, as in torch": (
+        "{module} 把较短各行的填充也当作时间步来读，与 torch 一致"
+    ),
     "NLLLoss takes logarithms of probabilities, which LogSoftmax gives; here it takes what {module} gives": (
         "NLLLoss 要的是概率的对数，也就是 LogSoftmax 给出的；这里它得到的是 {module} 的输出"
     ),
