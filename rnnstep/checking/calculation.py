@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rnnstep.checking import several_steps
 from rnnstep.checking.own_numbers import Own, OwnNumbers, Place, narrowed
 from rnnstep.checking.rounding import Kept, Rounded, as_computed, exact_of, no_larger, shown
+from rnnstep.checking.sent_back import sent_back
 from rnnstep.checking.slip import RIGHT, LinesByHand, Slip
 from rnnstep.checking.step import Doubts, Fed, Step, is_as_right, share, side_by_side
 from rnnstep.engine.epoch import CLIP, UpdatePass
@@ -320,7 +321,8 @@ class Calculation:
         if block.program.states and name == next(iter(block.program.inputs)):
             return self.slip.x(self, block, t)
         wires = block.wires[name]
-        if all(wire.block != self.done.last_of_recurrent.key for wire in wires):
+        last = self.done.last_of_recurrent
+        if len(wires) > 1 or (wires[0].block, wires[0].value) != (last.key, last.output):
             return self.entering(block, name, t)
         if wires[0].when is When.LAST:
             return self.slip.finals(self)
@@ -349,7 +351,7 @@ class Calculation:
             case When.ALL if part.name in self.done.by_key[part.reader].program.banks:
                 return self.given(wire.block, t, wire.value)
             case When.ALL:
-                every = [self.given(wire.block, one, wire.value) for one in self._all_steps(wire)]
+                every = [self.given(wire.block, one, wire.value) for one in self.all_steps(wire)]
                 return several_steps.one_after_the_other(every, self.no_doubts)
         return self.given(wire.block, t, wire.value)
 
@@ -379,7 +381,7 @@ class Calculation:
             return value
         return point(value[:, None] if value.ndim == 1 else value)
 
-    def _all_steps(self, wire: Wire) -> range:
+    def all_steps(self, wire: Wire) -> range:
         """The steps of which a wire that brings all of them does."""
         return self.done.axis(wire.block).all_steps(self.done.by_key[wire.block].extent)
 
@@ -438,11 +440,15 @@ class Calculation:
 
     def initial(self, block: Block, state: str) -> Interval:
         """A state before the first step, (B, n)."""
+        if f"{state}_0" in block.wires:
+            return self.entering(block, f"{state}_0", 0)[0]
         return shown(self.done.first_state(block.key, state), self.reading.decimals)
 
     def final(self, key: str, state: str) -> Fed:
         """A state after the last step of each row, (B, n)."""
         block = self.done.by_key[key]
+        if block.extent.is_single:
+            return self.given(key, self.done.axis(key).end, state)
         last = self.slip.order(self, block)[-1]
         step = self.step("forward", key, last)
         if block.direction == "backward" or self.is_live(block, last).all():
@@ -474,17 +480,20 @@ class Calculation:
             if name.startswith(D) and not name.endswith(ROWS):
                 value = name.removeprefix(D).removesuffix(ABOVE)
                 is_output = value == self.done.by_key[block.key].output
-                g, doubts = self.slip.sent(self, block, t) if is_output else self._given(block, value, t)
+                g, doubts = (
+                    self.slip.sent(self, block, t) if is_output else sent_back(self, block.key, value, t)
+                )
                 found.take(
                     name, (self._live_rows(g, t, block), doubts)
                 )  # nothing goes back to what was padded
         return found
 
-    def _given(self, block: Block, name: str, t: int) -> Fed:
-        """The gradient that is given at a value of a block at a step, (B, n), as people read it."""
-        given = None if self.done.batch.above is None else self.done.batch.above.get((block.key, name))
-        assert given is not None
-        extent = self.done.by_key[block.key].extent
+    def given_gradient(self, key: str, name: str, t: int) -> Fed | None:
+        """The gradient that is given at a value of a block at a step, (B, n), as people read it; None where there is none."""
+        given = None if self.done.batch.above is None else self.done.batch.above.get((key, name))
+        if self.done.loss_run is not None or given is None:
+            return None
+        extent = self.done.by_key[key].extent
         return shown(given[0 if extent.is_single else t], self.reading.decimals), self.no_doubts
 
     def later(self, block: Block, state: str, t: int) -> Fed:
@@ -518,40 +527,7 @@ class Calculation:
 
     def sent(self, block: Block, t: int) -> Fed:
         """∂L/∂ of what a block gave at a step, from the blocks that read it, (B, n); of the loss itself one."""
-        readers = self.done.graph.readers(block.key)
-        there = self.stage("backward").by_key
-        parts = [self._sent_back(part, t) for part in readers if part.reader in there]
-        output = self.done.by_key[block.key].output
-        if self.done.loss_run is None and (block.key, output) in (self.done.batch.above or {}):
-            parts.append(self._given(block, output, t))
-        if not parts:
-            is_loss = block.extent is Extent.ONCE
-            size = int(self.done.by_key[block.key].program.shapes[self.done.by_key[block.key].output][0])
-            return point(np.ones(1) if is_loss else np.zeros((self.batch.num_rows, size))), self.no_doubts
-        value, doubts = parts[0]
-        for other, doubted in parts[1:]:
-            value, doubts = self.reading.apply("add", (value, other)), doubts | doubted
-        return value, doubts
-
-    def _sent_back(self, part: Part, t: int) -> Fed:
-        """What one reader sends back along its wire to what it read of a step, (B, n)."""
-        axis, extent = self.done.axis(part.reader), self.done.by_key[part.reader].extent
-        is_bank = part.name in self.done.by_key[part.reader].program.banks  # added up at the first step
-        at = axis.end if extent.is_single else 0 if is_bank else part.wire.step_reading(t)
-        if at is None or not 0 <= at < axis.num_steps:
-            return point(np.zeros((self.batch.num_rows, part.stop - part.start))), self.no_doubts
-        step = self.step("backward", part.reader, at)
-        value, doubts = step.values[f"{D}{part.name}"], step.doubts[f"{D}{part.name}"]
-        if is_bank:
-            return (value[0][:, t, part.start : part.stop], value[1][:, t, part.start : part.stop]), doubts
-        if part.wire.when is When.ALL:
-            steps, rows = self._all_steps(part.wire), self.batch.num_rows
-            return several_steps.part_of_step(value, steps, rows, t), doubts
-        if part.wire.when.is_once:
-            value = several_steps.where_brought(value, self.done, part, t)
-        if np.shape(value[0])[-1] != part.stop - part.start:
-            value = value[0][..., part.start : part.stop], value[1][..., part.start : part.stop]
-        return value, doubts
+        return sent_back(self, block.key, self.done.by_key[block.key].output, t)
 
     # ── the update ───────────────────────────────────────────────────────────────────
 

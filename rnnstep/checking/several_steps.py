@@ -74,9 +74,10 @@ def where_brought(value: Interval, done: Pass, part: Part, t: int) -> Interval:
     """Of what goes back to what a wire brings once a row what is of a step; zeros elsewhere."""
     is_here = np.zeros(np.shape(value[0]), np.bool_)
     for one in done.graph.origins(part.reader, part.name):
-        axis, direction = done.axis(one.wire.block), done.by_key[one.wire.block].direction
-        is_end = axis.steps_brought(one.wire.when, direction) == t
-        is_here[:, one.start : one.stop] = is_end[:, None]
+        if part.start <= one.start < part.stop:
+            axis, direction = done.axis(one.wire.block), done.by_key[one.wire.block].direction
+            is_end = axis.steps_brought(one.wire.when, direction) == t
+            is_here[:, one.start - part.start : one.stop - part.start] = is_end[:, None]
     return np.where(is_here, value[0], 0.0), np.where(is_here, value[1], 0.0)
 
 

@@ -100,6 +100,8 @@ def _previous_state(run: SessionRun, spot: Spot, name: str, index: Index, row: i
         there = replace(spot, t=before, operation=state)
         if run.is_live(there, row):
             return ElementAt(there, index, row)
+    if f"{state}_0" in run.tree.block(spot).wires:
+        return from_below(run, spot, f"{state}_0", index, row)
     batch = run.tree.batch_before(spot)
     if batch is None or not is_carried_on(run, spot):
         return None
@@ -116,6 +118,8 @@ def _step_brought(run: SessionRun, spot: Spot, when: When, row: int) -> int:
     """The step of a block that a wire brings which brings one step of each row."""
     assert spot.batch is not None
     block = run.tree.block(spot)
+    if block.extent.is_single:
+        return run.tree.last_step(spot)
     return run.scenario.batches[spot.batch].axis(block.sequence).step_brought(when, block.direction, row)
 
 
@@ -173,17 +177,21 @@ def entry_number(run: SessionRun, spot: Spot, row: int) -> int:
 # ── upwards ──────────────────────────────────────────────────────────────────────────────
 
 
-def above(run: SessionRun, spot: Spot, index: Index, row: int) -> Iterator[ReadBy]:
-    """Give where the blocks above read an element of the output of a forward spot's block."""
+def above(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> Iterator[ReadBy]:
+    """Give where the blocks above read an element of a value of a forward spot's block."""
     assert spot.key is not None
     graph = run.tree.stage(spot).graph
     for part in (*graph.readers(spot.key), *graph.ends(spot.key)):
-        yield from _reading(run, spot, part, index, row)
+        if part.wire.value == name:
+            yield from _reading(run, spot, part, index, row)
 
 
 def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) -> Iterator[ReadBy]:
     """Where one input reads an element, if it reads that step of it; of a join no end is read, but those of its parts."""
     there = replace(spot, key=part.reader, operation=None)
+    if run.tree.block(there).state_before(part.name) is not None:
+        yield from _before_first(run, spot, part, index, row)
+        return
     match part.wire.when:
         case When.SAME:
             yield ReadBy(there, part.name, (part.start + index[0], *index[1:]))
@@ -191,9 +199,7 @@ def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) ->
             yield ReadBy(replace(there, t=spot.t + 1), part.name, (part.start + index[0],))
         case When.ALL if part.name in run.tree.block(there).program.banks:
             assert spot.t is not None
-            for t in range(
-                run.tree.last_step(there) + 1
-            ):  # the first: there what goes back has all been added up
+            for t in range(run.tree.last_step(there) + 1):
                 yield ReadBy(replace(there, t=t), part.name, (spot.t, part.start + index[0]))
         case When.OFFSET:
             assert spot.t is not None
@@ -205,7 +211,22 @@ def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) ->
         case When.LAST if is_join(run.tree.block(spot)):
             return
         case When.LAST | When.ROW_END | When.END if spot.t == _step_brought(run, spot, part.wire.when, row):
-            yield ReadBy(_at_last_step(run, there), part.name, (part.start + index[0],))
+            for t in run.tree.stage(there).steps[part.reader]:  # the same at every step, where it has several
+                yield ReadBy(replace(there, t=t), part.name, (part.start + index[0],))
+
+
+def _before_first(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) -> Iterator[ReadBy]:
+    """Where a block reads an element as that of its state before the first step of a row."""
+    assert spot.batch is not None
+    if is_join(run.tree.block(spot)) or spot.t != _step_brought(run, spot, part.wire.when, row):
+        return
+    there = replace(spot, key=part.reader, operation=None)
+    block = run.tree.block(there)
+    state = block.state_before(part.name)
+    assert state is not None
+    axis = run.scenario.batches[spot.batch].axis(block.sequence)
+    first = replace(there, t=axis.first_step(block.direction, row))
+    yield ReadBy(first, block.program.before(state), (part.start + index[0],))
 
 
 def _at_last_step(run: SessionRun, spot: Spot) -> Spot:
@@ -259,7 +280,7 @@ def _from_above(run: SessionRun, spot: Spot, index: Index, row: int) -> ElementA
 def sent_from(run: SessionRun, spot: Spot, index: Index, row: int) -> ReadBy | None:
     """Where the gradient of an element of a forward spot's output comes from; of two directions the last computed.
 
-    Of final states it goes through their join, which the forward pass does not.
+    None where several modules, or several steps, send something back, which no operation adds up. Of final states it goes through their join, which the forward pass does not.
     """
     assert spot.key is not None
     if is_join(run.tree.block(spot)):
@@ -270,7 +291,10 @@ def sent_from(run: SessionRun, spot: Spot, index: Index, row: int) -> ReadBy | N
                 number = from_below(run, there, part.name, (element,), row)
                 is_end = number is not None and number.spot.t == spot.t
                 return ReadBy(there, part.name, (element,)) if is_end else None
-    return next(above(run, spot, index, row), None)
+    found = list(above(run, spot, run.tree.block(spot).output, index, row))
+    modules = {(run.tree.block(one.spot).module, one.spot.t) for one in found}
+    is_joined = bool(found) and is_join(run.tree.block(found[0].spot))
+    return found[0] if is_joined or len(modules) == 1 else None
 
 
 def sent_to(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> ElementAt | None:

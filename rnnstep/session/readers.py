@@ -93,9 +93,8 @@ def _in_forward_pass(run: SessionRun, spot: Spot, name: str, element: int | None
     yield spot, name
     if name in block.program.states:
         yield from _as_state(run, spot, block.program.before(name), row)
-    if name == block.output:
-        for reading in above(run, spot, index_of(block, name, element or 0) or (0,), row):
-            yield reading.spot, reading.name
+    for reading in above(run, spot, name, index_of(block, name, element or 0) or (0,), row):
+        yield reading.spot, reading.name
 
 
 def _as_state(run: SessionRun, spot: Spot, read_as: str, row: int) -> Iterator[Read]:

@@ -383,9 +383,9 @@ def test_a_number_of_the_memory_leads_to_its_step_and_back() -> None:
     assert {("look", t, line) for t in range(4) for line in ("scores", "context")} <= readers_of
     back = replace(spot, phase="backward", operation="∂memory", t=0)
     below = replace(back, key="below.L0", operation="∂h", t=1)
-    sent = source(run, below, "∂h_above", (2,))
-    assert sent is not None
-    assert tree.locate(sent.path).key in ("look", "above.L0")
+    assert (
+        source(run, below, "∂h_above", (2,)) is None
+    )  # several send something back, which no operation adds up
 
 
 DECODER = """

@@ -16,6 +16,10 @@ from rnnstep.reference import check, check_gradients
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read, read_text
+from rnnstep.session.place import read_place
+from rnnstep.session.provenance import source
+from rnnstep.session.readers import readers
+from rnnstep.session.run import SessionRun
 from tests.oracle.programs import agrees, scenario_in
 
 TARGET = np.random.default_rng(2).uniform(-1, 1, (4, 2, 3)).round(2)
@@ -350,6 +354,33 @@ def test_json_has_every_layer(name, tmp_path):
         np.testing.assert_allclose(layer["output"], trace["reference"]["layers"][key]["output"], atol=1e-12)
     last = [layer for layer in scenario.layers if layer.joins][-1]
     assert trace["layers"][last.name]["output"] == trace["logits"]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_gradients_by_hand_are_marked_right(name, tmp_path):
+    """Each sum of shares is worked out from the file again: what several readers send back comes together."""
+    path = tmp_path / "network.toml"
+    path.write_text(text_of(name))
+    model = Model(read(path))
+    gradients = model.backward(model.run_batch(0)).parameters
+    lines = []
+    for key, value in gradients.items():
+        rows = [" ".join(f"{x:.6f}" for x in row) for row in np.atleast_2d(value)]
+        lines.append(f"grad.{key} = {'; '.join(rows)}")
+    marked = rnnstep.check(path, "\n".join(lines)).as_dict()
+    assert [one["status"] for one in marked["answers"]] == ["correct"] * len(lines)
+
+
+def test_a_first_state_comes_from_the_encoders_end_and_is_read_there():
+    run = SessionRun.of(begun("deep, both ways", packed=True))
+    first = run.tree.locate(read_place(run.tree, "1/decoder.L1/hh_i[0]"))
+    for row, t in ((0, 3), (1, 1)):
+        origin = source(run, first, "h_prev", (2,), row)
+        assert origin is not None
+        end = run.tree.locate(origin.path)
+        assert (end.key, end.t, end.operation, end.element) == ("encoder.L1", t, "h", 2)
+        read_by = readers(run, replace(end, term=None), row)
+        assert replace(first, element=None) in read_by
 
 
 # ── what cannot be ───────────────────────────────────────────────────────────────────────────

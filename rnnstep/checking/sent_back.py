@@ -1,0 +1,106 @@
+"""∂L/∂ of a block's value in a hand calculation, from all that read it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from rnnstep.checking.several_steps import part_of_step, where_brought
+from rnnstep.checking.step import Fed, Step
+from rnnstep.engine import Pass
+from rnnstep.engine.structure import Phase, Stage
+from rnnstep.equations.differentiate import D
+from rnnstep.equations.intervals import point
+from rnnstep.network.blocks import Extent
+from rnnstep.network.graph import Part
+from rnnstep.network.wires import When, Wire
+from rnnstep.scenario.model import Batch
+
+
+class Paper(Protocol):
+    """What is asked of a hand calculation."""
+
+    done: Pass
+    batch: Batch
+    reading: Any
+    no_doubts: Any
+
+    def step(self, phase: Phase, key: str, t: int) -> Step:
+        """All of a block's values at a step."""
+
+    def stage(self, phase: Phase) -> Stage:
+        """The blocks of a pass."""
+
+    def all_steps(self, wire: Wire) -> range:
+        """The steps of which a wire that brings all of them does."""
+
+    def given_gradient(self, key: str, name: str, t: int) -> Fed | None:
+        """The gradient that is given at a value."""
+
+
+def sent_back(paper: Paper, key: str, name: str, t: int) -> Fed:
+    """∂L/∂ of a value of a block at a step, from the blocks that read it and what is given, (B, n); of the loss itself one."""
+    block = paper.done.by_key[key]
+    there = paper.stage("backward").by_key
+    readers = (part for part in paper.done.graph.readers(key) if part.wire.value == name)
+    parts = [_along(paper, part, t) for part in readers if part.reader in there]
+    given = paper.given_gradient(key, name, t)
+    if given is not None:
+        parts.append(given)
+    if not parts:
+        size = int(block.program.shapes[name][0])
+        is_loss = block.extent is Extent.ONCE
+        return point(np.ones(1) if is_loss else np.zeros((paper.batch.num_rows, size))), paper.no_doubts
+    return _added(paper, parts)
+
+
+def _added(paper: Paper, parts: list[Fed]) -> Fed:
+    value, doubts = parts[0]
+    for other, doubted in parts[1:]:
+        value, doubts = paper.reading.apply("add", (value, other)), doubts | doubted
+    return value, doubts
+
+
+def _along(paper: Paper, part: Part, t: int) -> Fed:
+    """What one reader sends back along its wire to what it read of a step, (B, n)."""
+    reader = paper.done.by_key[part.reader]
+    axis = paper.done.axis(part.reader)
+    state = reader.state_before(part.name)
+    if part.name in reader.program.banks:  # added up at the first step
+        (low, high), doubts = _at(paper, part, 0)
+        here = slice(part.start, part.stop)
+        return (low[:, t, here], high[:, t, here]), doubts
+    if state is not None:
+        found = _of_first_state(paper, part.reader, f"{D}{reader.program.before(state)}")
+    elif part.wire.when.is_once and not reader.extent.is_single:  # it was the same at every step
+        found = _added(paper, [_at(paper, part, one) for one in axis.order("forward")])
+    else:
+        at = axis.end if reader.extent.is_single else part.wire.step_reading(t)
+        if at is None or not 0 <= at < axis.num_steps:  # no step reads it
+            return point(np.zeros((paper.batch.num_rows, part.stop - part.start))), paper.no_doubts
+        found = _at(paper, part, at)
+    (low, high), doubts = found
+    if part.wire.when is When.ALL:
+        steps, rows = paper.all_steps(part.wire), paper.batch.num_rows
+        return part_of_step((low, high), steps, rows, t), doubts
+    if np.shape(low)[-1] != part.stop - part.start:
+        low, high = low[..., part.start : part.stop], high[..., part.start : part.stop]
+    if part.wire.when.is_once and not paper.done.by_key[part.wire.block].extent.is_single:
+        low, high = where_brought((low, high), paper.done, part, t)
+    return (low, high), doubts
+
+
+def _at(paper: Paper, part: Part, t: int) -> Fed:
+    step = paper.step("backward", part.reader, t)
+    return step.values[f"{D}{part.name}"], step.doubts[f"{D}{part.name}"]
+
+
+def _of_first_state(paper: Paper, key: str, name: str) -> Fed:
+    """∂L/∂ of a state before each row's first step, (B, n)."""
+    axis, direction = paper.done.axis(key), paper.done.by_key[key].direction
+    steps = [paper.step("backward", key, axis.first_step(direction, row)) for row in range(axis.num_rows)]
+    low, high = (
+        np.stack([step.values[name][side][row] for row, step in enumerate(steps)]) for side in (0, 1)
+    )
+    return (low, high), np.array([step.doubts[name][row] for row, step in enumerate(steps)])
