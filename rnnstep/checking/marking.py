@@ -267,11 +267,13 @@ class Sheet:
     def gradient(self, paper: Calculation, torch: str) -> Fed:
         """∂L/∂ of a parameter, from the shares of all steps."""
         target = gradient_target(self.learning, paper.epoch, paper.done, torch)
-        low, high = np.empty(target.shape), np.empty(target.shape)
+        low, high = np.zeros(target.shape), np.zeros(target.shape)
         doubts = paper.no_doubts
         for part in target.parts:
             step = paper.step("backward", part.place.key, part.place.t)
             bounds = in_row(step.values[part.place.name], 0, low[part.at].shape)
+            if part.is_added:
+                bounds = paper.reading.apply("add", ((low[part.at], high[part.at]), bounds))
             low[part.at], high[part.at] = bounds
             doubts = doubts | step.doubts[part.place.name].any()
         return (low, high), doubts
@@ -291,7 +293,10 @@ class Sheet:
             shape = np.shape(low[part.at])
             row = target.row_of(part)
             bounds = in_row(step.bounds(part.place.name)[0], row, shape)
-            low[part.at], high[part.at] = bounds if part.scale == 1 else scaled(bounds, part.scale, decimals)
+            bounds = bounds if part.scale == 1 else scaled(bounds, part.scale, decimals)
+            if part.is_added:
+                bounds = paper.reading.apply("add", ((low[part.at], high[part.at]), bounds))
+            low[part.at], high[part.at] = bounds
         return low, high
 
     def values_of(self, target: Target, decimals: int) -> Interval:
@@ -299,8 +304,12 @@ class Sheet:
         low, high = np.zeros(target.shape), np.zeros(target.shape)
         for part in target.parts:
             place, row = part.place, target.row_of(part)
-            step = self.paper(place, decimals).step(place.phase, place.key, place.t)
-            low[part.at], high[part.at] = in_row(step.values[place.name], row, np.shape(low[part.at]))
+            paper = self.paper(place, decimals)
+            step = paper.step(place.phase, place.key, place.t)
+            bounds = in_row(step.values[place.name], row, np.shape(low[part.at]))
+            if part.is_added:
+                bounds = paper.reading.apply("add", ((low[part.at], high[part.at]), bounds))
+            low[part.at], high[part.at] = bounds
         return low, high
 
     def steps_since_given(self, place: Place) -> int:

@@ -9,8 +9,10 @@ of a batch with a target alone, and made in `loss`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from rnnstep.equations.operations import Array
 from rnnstep.modules.module import Banks, NetworkModule, Standing
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block, Extent, output_of
@@ -51,10 +53,19 @@ class _Builder:
             self._given_as(name, module),
             self._banks(name),
         )
-        made = module.blocks(self._scenario.parameters, standing)
+        made = [_with_ties(one, module) for one in module.blocks(self._given_to(module), standing)]
         sequence = self._scenario.sequence_of[name]
         made = [replace(one, module=module.key, extent=extent, sequence=sequence) for one in made]
         return self._with_first_states(name, made)
+
+    def _given_to(self, module: NetworkModule) -> Mapping[str, Array]:
+        """All parameters, those that are other modules' under the module's own names, too."""
+        parameters = self._scenario.parameters
+        return (
+            {**parameters, **{own: parameters[other] for own, other in module.tied}}
+            if module.tied
+            else parameters
+        )
 
     def _with_first_states(self, name: str, made: list[Block]) -> list[Block]:
         """A module's blocks with the wires that bring their states before the first step."""
@@ -148,3 +159,13 @@ class _Builder:
         found = readers(name, self._wiring)
         is_x = len(found) == 1 and isinstance(self._scenario.by_key[found[0]], Recurrent)
         return "x" if is_x and len(self._wiring[found[0]].inputs) == 1 else f"{module.key}_out"
+
+
+def _with_ties(block: Block, module: NetworkModule) -> Block:
+    """A block that knows those of its parameters that are other modules' under their names."""
+    if not module.tied:
+        return block
+    kept_in = {
+        name: replace(where, torch=module.kept_as(where.torch)) for name, where in block.kept_in.items()
+    }
+    return replace(block, kept_in=kept_in)

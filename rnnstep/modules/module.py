@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -195,7 +195,22 @@ class DropoutMask:
         return np.asarray((generator.random(shape) >= self.p) / (1 - self.p), dtype)
 
 
-class NetworkModule(ABC):
+@dataclass(frozen=True)
+class Ties:
+    """Parameters that are another module's.
+
+    Attributes:
+        tied: own name → the other's, as pairs: ("embed_y.weight", "embed.weight").
+    """
+
+    tied: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
+
+    def kept_as(self, name: str) -> str:
+        """The name of the parameter that one of the module's is: its own, or that of another module."""
+        return dict(self.tied).get(name, name)
+
+
+class NetworkModule(Ties, ABC):
     """One of torch's modules with its options; a subclass is a frozen dataclass of them.
 
     Attributes:
@@ -230,6 +245,11 @@ class NetworkModule(ABC):
     def parameters(self) -> tuple[Parameter, ...]:
         """Its parameters in the order in which torch's constructor makes and draws them."""
         return ()
+
+    @property
+    def own_parameters(self) -> tuple[Parameter, ...]:
+        """Those that are no other module's."""
+        return tuple(one for one in self.parameters if self.kept_as(one.name) == one.name)
 
     @property
     def drawn(self) -> tuple[Parameter, ...]:
@@ -343,7 +363,7 @@ class NetworkModule(ABC):
         """The options as a file has them: those that are not torch's defaults."""
         return {
             one.metadata.get("written", one.name): getattr(self, one.name)
-            for one in fields(self)  # type: ignore[arg-type]  # every module is a dataclass
-            if one.name not in (*self.derived, "key")
+            for one in fields(self)
+            if one.name not in (*self.derived, "key", "tied")
             and (one.default is MISSING or getattr(self, one.name) != one.default)
         }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 from rnnstep.equations.syntax import Apply, Line, Name
-from rnnstep.network.blocks import Block
+from rnnstep.network.blocks import Block, Where
 from rnnstep.network.wires import When, Wire
 
 
@@ -173,6 +174,11 @@ class Graph:
     def bank_source(self, key: str) -> str:
         """The block whose steps are the vectors of what a block reads whole."""
         return self.entering(key, next(iter(self.by_key[key].program.banks)))[0].wire.block
+
+    @cached_property
+    def num_reading(self) -> Mapping[Where, int]:
+        """How many blocks read the same part of the same parameter."""
+        return Counter(where for block in self.blocks for where in block.kept_in.values())
 
     # ── from a value to its readers ──────────────────────────────────────────────────
 

@@ -27,6 +27,9 @@ def module_lines(source: ProgramSource) -> Iterator[str]:
     if seed is not None:
         yield f"torch.manual_seed({seed})"
     yield from _constructed(source)
+    for layer in source.scenario.layers:
+        for own, other in layer.tied:
+            yield f"{_target(source, own)} = {_target(source, other)}"
     if source.is_double:
         yield from _each_module(source, "{module}.double()")
     writing = list(_written(source))

@@ -6,8 +6,9 @@ else the long form can say is refused in a sentence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -44,6 +45,7 @@ class ChainLayer:
         is_named: whether the file says so; else it is torch's name in lower case.
         options: its keys but for `module`, `name`, and those that say what it reads.
         reads: what it reads.
+        ties: its parameters that are other layers': weight → "embed.weight".
     """
 
     number: int
@@ -52,6 +54,7 @@ class ChainLayer:
     is_named: bool
     options: Mapping[str, Any]
     reads: LayerReads
+    ties: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def place(self) -> KeyPath:
@@ -162,6 +165,8 @@ class Chain:
             return False
         kinds = [layer.kind for layer in self.layers]
         first = int(kinds[:1] == [Embedding.key])
+        if any(layer.ties for layer in self.layers):
+            return False
         can_be_said = kinds[first:] in ([RECURRENT], [RECURRENT, Linear.key])
         return self.is_whole and can_be_said and not any(layer.is_named for layer in self.layers)
 
@@ -274,7 +279,7 @@ def _chain(document: Document) -> Chain:
     places: list[KeyPath] = [(TABLE, number) for number in range(len(layers))]
     reads = read_wires(document, places, layers, names, sequences)
     found = [
-        ChainLayer(number, kind, name, "name" in layer, _own_options(kind, layer), wires)
+        ChainLayer(number, kind, name, "name" in layer, _own_options(kind, layer), wires, ties_said(layer))
         for number, (kind, name, layer, wires) in enumerate(zip(kinds, names, layers, reads, strict=True))
         if kind is not None
     ]
@@ -299,7 +304,11 @@ def _looks_up_indices(layer: ChainLayer, fed: Sequence[str]) -> bool:
 def _own_options(kind: str, layer: Mapping[str, Any]) -> dict[str, Any]:
     own = ("name",) if kind == RECURRENT else ("name", "module")
     own = (*own, *ATTENDS) if kind == Attention.key else own
-    return {key: value for key, value in layer.items() if key not in (*own, *WIRES, *_unread(kind, layer))}
+    return {
+        key: value
+        for key, value in layer.items()
+        if key not in (*own, *WIRES, *_unread(kind, layer), *ties_said(layer))
+    }
 
 
 def _check_order(
@@ -367,9 +376,19 @@ def _unread(kind: str, layer: Mapping[str, Any]) -> Iterable[str]:
     """Give the keys of a layer that cannot be read."""
     options = KEYS.get(kind, ())
     own = [key for key in _NOT_YET if key in layer and key not in options]
-    is_tied = kind != RECURRENT  # of which `bias = "ih"` is an option
-    tied = [key for key in ("weight", "bias") if is_tied and isinstance(layer.get(key), str)]
-    return (*own, *tied, *(["from"] if "from" in layer else []))
+    return (*own, *(["from"] if "from" in layer else []))
+
+
+_PARAMETER = re.compile(r"(weight|bias)(_(ih|hh|hr)(_l\d+(_reverse)?)?)?|[WUv]_a")
+
+
+def ties_said(layer: Mapping[str, Any]) -> dict[str, str]:
+    """Give the keys of a layer that name another module's parameter: weight → "embed.weight"."""
+    return {
+        key: value
+        for key, value in layer.items()
+        if isinstance(value, str) and "." in value and _PARAMETER.fullmatch(key)
+    }
 
 
 # ── names ────────────────────────────────────────────────────────────────────────────────────────

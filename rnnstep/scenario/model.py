@@ -280,7 +280,7 @@ class Scenario:
     @cached_property
     def learnt(self) -> Mapping[str, Floats]:
         """The parameters that have a gradient: all but what torch calls buffers."""
-        buffers = {one.name for layer in self.layers for one in layer.parameters if not one.is_learnt}
+        buffers = {one.name for layer in self.layers for one in layer.own_parameters if not one.is_learnt}
         if not buffers:
             return self.parameters
         return {name: value for name, value in self.parameters.items() if name not in buffers}
@@ -337,6 +337,7 @@ class Scenario:
         behind = self.behind_lookup
         return (
             self.wires is not None
+            or any(layer.tied for layer in self.layers)
             or not (behind[0] is self.recurrent and len(behind) <= 2 and self.recurrent.key == "")
             or any(layer.key != type(layer).key for layer in self.layers if layer is not self.recurrent)
         )

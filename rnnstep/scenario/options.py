@@ -52,8 +52,8 @@ def read_plain(
 
 def options_of(module: type[NetworkModule]) -> Iterator[Field[Any]]:
     """Give those of a module's options that a chain can say: what it reads of the module before it is every step."""
-    for one in fields(module):  # type: ignore[arg-type]  # every module is a dataclass
-        if one.name not in (*module.derived, "key") and "written" not in one.metadata:
+    for one in fields(module):
+        if one.name not in (*module.derived, "key", "tied") and "written" not in one.metadata:
             yield one
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from rnnstep.language import Text
@@ -11,7 +12,8 @@ from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import Reads, ValueOf, Wiring, in_a_chain
 from rnnstep.scenario.chain import Chain, ChainLayer
-from rnnstep.scenario.file.document import Document
+from rnnstep.scenario.file.document import Document, listed
+from rnnstep.scenario.keys import closest
 from rnnstep.scenario.wiring import as_wiring
 
 Modules = Mapping[str, NetworkModule | None]
@@ -63,6 +65,10 @@ def network(
     recurrent = next((one for one in reversed(every) if isinstance(one, Recurrent)), None)
     if recurrent is None or not chain.is_whole or len(known) < len(every):
         return None
+    known = {
+        layer.name: _tied(document, layer, known, {one.name: one.ties for one in chain.layers})
+        for layer in chain.layers
+    }
     found: list[NetworkModule] = []
     for layer in chain.layers:
         found.append(known[layer.name])
@@ -143,3 +149,55 @@ def _shapes_of(one: ValueOf, modules: Mapping[str, NetworkModule]) -> list[tuple
         size = module.final_sizes[one.value]
         return list(dict.fromkeys([(module.num_states, size // module.num_directions), (1, size)]))
     return [(1, module.size)]
+
+
+def _tied(
+    document: Document,
+    layer: ChainLayer,
+    modules: Mapping[str, NetworkModule],
+    chain_ties: Mapping[str, Mapping[str, str]],
+) -> NetworkModule:
+    """Give a layer's module with its parameters that are other layers'; notes what is no such parameter."""
+    module = modules[layer.name]
+    before = f"{module.key}." if module.key else ""
+    own = {one.name.removeprefix(before): one for one in module.parameters}
+    others = {
+        (f"{name}." if not one.key else "") + parameter.name: (name, parameter)
+        for name, one in modules.items()
+        if name != layer.name
+        for parameter in one.parameters
+    }
+    tied: list[tuple[str, str]] = []
+    for key, said in layer.ties.items():
+        place = (*layer.place, key)
+        if key not in own:
+            document.problem(place, Text("`{key}`: {name} has no such parameter", key=key, name=layer.name))
+            continue
+        if said not in others:
+            near = closest(said, others)
+            known = listed(others) if near is None else near
+            text = Text(
+                "`{key}`: no other layer has a parameter {said}; there are {known}",
+                key=key,
+                said=said,
+                known=known,
+            )
+            document.problem(place, text)
+            continue
+        name, parameter = others[said]
+        if said.removeprefix(f"{name}.") in chain_ties.get(name, {}):
+            document.problem(
+                place, Text("`{key}`: {said} is another's itself; name that", key=key, said=said)
+            )
+        elif parameter.shape != own[key].shape:
+            text = Text(
+                "`{key}`: {said} has the shape {found}, expected {expected}",
+                key=key,
+                said=said,
+                found=str(parameter.shape),
+                expected=str(own[key].shape),
+            )
+            document.problem(place, text)
+        else:
+            tied.append((own[key].name, parameter.name))
+    return replace(module, tied=tuple(tied)) if tied else module

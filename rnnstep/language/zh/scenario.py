@@ -150,6 +150,10 @@ _TABLES = {
     "`{key}`: {said} is {found}, expected {expected}: (layers · directions, B, size)": (
         "`{key}`：{said} 的形状是 {found}，应为 {expected}：（层数 · 方向数, B, 大小）"
     ),
+    "`{key}`: {name} has no such parameter": "`{key}`：{name} 没有这个参数",
+    "`{key}`: no other layer has a parameter {said}; there are {known}": "`{key}`：其他层没有参数 {said}；有 {known}",
+    "`{key}`: {said} is another's itself; name that": "`{key}`：{said} 本身就是别的层的参数；请写那个名字",
+    "`{key}`: {said} has the shape {found}, expected {expected}": "`{key}`：{said} 的形状是 {found}，应为 {expected}",
     "no layer reads `input`": "没有层读取 `input`",
     "`input`: attention reads `query` and `memory`, and `values` if others": (
         "`input`：注意力读取 `query` 和 `memory`，值不同时再加 `values`"

@@ -107,9 +107,10 @@ def _judge_lines(back: BackwardPass, block: Block, t: int, values: Mapping[str, 
 def _judge_sums(
     back: BackwardPass, block: Block, values: Mapping[str, Array], tally: Tally, sums: Mapping[str, Pair]
 ) -> None:
-    for name, (_, error) in sums.items():
+    for name, (value, error) in sums.items():
         where = back.done.by_key[block.key].kept_in[name]
-        whole = where.of(back.parameters[where.torch])
+        is_whole = back.done.graph.num_reading[where] == 1
+        whole = where.of(back.parameters[where.torch]) if is_whole else value  # of this block alone
         if f"{D}{name}" in values:
             bound: Error = np.reshape(error, whole.shape)
             tally.compare_parameter("own step", block.key, f"{D}{name}", values[f"{D}{name}"], whole, bound)

@@ -23,6 +23,7 @@ from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.differentiate import D
 from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.blocks import Where
 from rnnstep.network.description import in_order
 from rnnstep.network.graph import Part
 from rnnstep.network.time import TimeAxis
@@ -67,6 +68,7 @@ class JudgedBackward(ABC):
         self.done = back.done
         self.sums: dict[str, Pairs] = {}
         self._sent: dict[tuple[str, str], list[Pair]] = {}  # ∂L/∂ of a block's value, from each that read it
+        self._shares: dict[tuple[Kind, Where], list[Pair]] = {}  # of each parameter, block by block
         self._back = back
         self._tally = tally
         self._reading = Rounding(self.done.scenario.dtype)
@@ -357,8 +359,13 @@ class JudgedBackward(ABC):
     ) -> None:
         """Set gradients under torch's names beside each other; None stands for what was found."""
         self.sums[key] = found
-        for name, (value, error) in found.items():
+        for name, share in found.items():
             where = self.done.by_key[key].kept_in[name]
+            shares = self._shares.setdefault((kind, where), [])
+            shares.append(share)
+            if len(shares) < self.done.graph.num_reading[where]:
+                continue  # another block reads it, too
+            value, error = self._added(shares)
             one, other = (value if side is None else where.of(side[where.torch]) for side in (ours, theirs))
             self._tally.compare_parameter(kind, key, f"{D}{name}", one, other, error)
 

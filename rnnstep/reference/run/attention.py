@@ -40,7 +40,10 @@ def _scores(module: Attention, parameters: Mapping[str, Tensor], query: Tensor, 
     """(B, T, D_q) and (B, S, D_m) give (B, T, S)."""
     import torch
 
-    own = {one.name.removeprefix(f"{module.key}."): parameters[one.name] for one in module.parameters}
+    own = {
+        one.name.removeprefix(f"{module.key}."): parameters[module.kept_as(one.name)]
+        for one in module.parameters
+    }
     match module.score:
         case "dot":
             return torch.bmm(query, memory.mT)

@@ -56,9 +56,8 @@ def whole_module(recurrent: Recurrent, parameters: Parameters) -> Module:
         device="meta",
         **recurrent.own_arguments(is_cell=False),
     )
-    return _recurrent(
-        made, {name: before + name.removesuffix(suffix) for name in made.state_dict()}, parameters
-    )
+    names = {name: recurrent.kept_as(before + name.removesuffix(suffix)) for name in made.state_dict()}
+    return _recurrent(made, names, parameters)
 
 
 def layer_module(recurrent: Recurrent, layer: int, parameters: Parameters) -> Module:
@@ -72,7 +71,7 @@ def layer_module(recurrent: Recurrent, layer: int, parameters: Parameters) -> Mo
     )
     before = recurrent.before_names
     names = {name: before + name.replace("_l0", f"_l{layer}") for name in made.state_dict()}
-    return _recurrent(made, names, parameters)
+    return _recurrent(made, {name: recurrent.kept_as(kept) for name, kept in names.items()}, parameters)
 
 
 def plain_module(description: NetworkModule, parameters: Parameters) -> Module:
@@ -87,7 +86,8 @@ def plain_module(description: NetworkModule, parameters: Parameters) -> Module:
         names = {**names, "_weight": torch.empty(places, device="meta")}
     made = kind(*places, **names, **memory)
     own = {
-        one.name.removeprefix(f"{description.key}."): parameters[one.name] for one in description.parameters
+        one.name.removeprefix(f"{description.key}."): parameters[description.kept_as(one.name)]
+        for one in description.parameters
     }
     if "num_batches_tracked" in made.state_dict():  # which no number depends on
         own["num_batches_tracked"] = torch.zeros((), dtype=torch.long)
@@ -159,7 +159,7 @@ def one_layer(recurrent: Recurrent, block: Block, parameters: Parameters, *, is_
         name: recurrent.torch_name(name.removesuffix("_l0"), block.layer, block.direction)
         for name in made.state_dict()
     }
-    return _recurrent(made, names, parameters)
+    return _recurrent(made, {name: recurrent.kept_as(kept) for name, kept in names.items()}, parameters)
 
 
 def _recurrent(made: Module, names: Mapping[str, str], parameters: Parameters) -> Module:

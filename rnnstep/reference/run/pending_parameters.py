@@ -77,6 +77,10 @@ def _drawn(scenario: Scenario, pending: Pending, seed: int) -> dict[str, Floats]
                 match parameter.first:
                     case Uniform(bound=bound) if missing:
                         torch.empty(parameter.shape).uniform_(-bound, bound)
+                    case Normal() if (
+                        parameter.name not in pending.names
+                    ):  # another module's stands in its place
+                        torch.empty(parameter.shape).normal_()
                     case Normal():
                         weight = array(torch.empty(parameter.shape).normal_())
                         missing.remove(parameter.name)

@@ -471,8 +471,14 @@ def _layer(module: NetworkModule) -> _Table:
 
 def _wires(scenario: Scenario, module: NetworkModule) -> _Table:
     """Give the keys that say what a module reads, where that is not what the one before it gives."""
+    tied = {
+        own.removeprefix(f"{module.key}."): _value(
+            other if "." in other else f"{scenario.recurrent.name}.{other}"
+        )
+        for own, other in module.tied
+    }
     if scenario.wires is None:
-        return {}
+        return tied
     reads, written = scenario.wires[module.key], [one for one in scenario.layers if one.joins]
     number = written.index(module)
     before = written[number - 1] if number else None
@@ -489,7 +495,7 @@ def _wires(scenario: Scenario, module: NetworkModule) -> _Table:
     added = scenario.wires.get(f"{module.name}.add")
     if added is not None:
         table["add"] = _sources(scenario, added.inputs[1:])
-    return table | {f"{state}_0": _source(scenario, one) for state, one in reads.states.items()}
+    return table | tied | {f"{state}_0": _source(scenario, one) for state, one in reads.states.items()}
 
 
 def _sources(scenario: Scenario, sources: Sequence[ValueOf]) -> str:

@@ -18,7 +18,7 @@ def parameters_of(layers: Iterable[NetworkModule]) -> dict[str, Parameter]:
     (layer by layer, forward then `_reverse`), a cell's without `_l0`, an own cell's under their own names;
     `linear.weight`, `linear.bias`.
     """
-    return {parameter.name: parameter for layer in layers for parameter in layer.parameters}
+    return {parameter.name: parameter for layer in layers for parameter in layer.own_parameters}
 
 
 def parameter_shapes(layers: Iterable[NetworkModule]) -> dict[str, tuple[int, ...]]:
@@ -34,7 +34,7 @@ def accepted_names(layers: Iterable[NetworkModule]) -> dict[str, tuple[Parameter
     """
     accepted: dict[str, tuple[Parameter, int | None]] = {}
     for layer in layers:
-        for parameter in layer.parameters:
+        for parameter in layer.own_parameters:
             accepted[parameter.name] = (parameter, None)
             if isinstance(layer, Recurrent):
                 for name, index in _other_names(layer, parameter):

@@ -69,7 +69,7 @@ def seeded_weights(seed: int, layers: Iterable[NetworkModule]) -> dict[str, NDAr
     generator = TorchGenerator(seed)
     drawn: dict[str, NDArray[np.float32]] = {}
     for layer in layers:
-        kept = {parameter.name for parameter in layer.parameters}
+        kept = {parameter.name for parameter in layer.own_parameters}
         for parameter in layer.drawn:
             match parameter.first:
                 case Uniform(bound=bound):
