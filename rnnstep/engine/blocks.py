@@ -152,10 +152,10 @@ class _Builder:
         """What is called what a module gives: "x" where a recurrent one reads nothing else, as it is called there."""
         if isinstance(module, Recurrent):
             return "output"
-        if module.gives:
-            return module.gives
         if name == self._scenario.layers[-1].key:
             return "logits"
+        if module.gives:
+            return module.gives
         found = readers(name, self._wiring)
         is_x = len(found) == 1 and isinstance(self._scenario.by_key[found[0]], Recurrent)
         return "x" if is_x and len(self._wiring[found[0]].inputs) == 1 else f"{module.key}_out"

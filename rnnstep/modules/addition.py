@@ -27,6 +27,7 @@ class Addition(NetworkModule):
     """
 
     derived = ("features",)
+    gives: ClassVar[str] = "added"
     joins: ClassVar[bool] = False
 
     features: int
@@ -48,12 +49,12 @@ class Addition(NetworkModule):
         return (), {}
 
     def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:  # noqa: ARG002
-        """One block, with an input for each summand under the name that it has where it was made."""
+        """One block, with an input for each summand under the name that it has where it was made, numbered where it is taken."""
+        gives = standing.gives
         names: list[str] = []
         for wire in standing.entering:
-            known = sum(name.rstrip("0123456789") == wire.value for name in names)
+            known = sum(name.rstrip("0123456789") == wire.value for name in (gives, *names))
             names.append(f"{wire.value}{known + 1}" if known else wire.value)
-        gives = "logits" if standing.gives == "logits" else "added"
         program = check(
             parse_lines(f"{gives} = {' + '.join(names)}"), dict.fromkeys(names, (self.features,)), {}, {}
         )

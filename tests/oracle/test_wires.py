@@ -20,6 +20,7 @@ from rnnstep.session.place import read_place
 from rnnstep.session.provenance import source
 from rnnstep.session.readers import readers
 from rnnstep.session.run import SessionRun
+from tests.oracle.loss_checks import assert_are_torchs
 from tests.oracle.programs import agrees, scenario_in
 
 TARGET = np.random.default_rng(2).uniform(-1, 1, (4, 2, 3)).round(2)
@@ -160,6 +161,64 @@ def test_torchs_run_agrees_forth_and_back(text, packed, both, dtype):
     assert not compared.faults
     back = model.backward(trace.passes[0])
     assert not check_gradients(trace.passes[0], back).faults
+
+
+SUMS = f"""
+[input]
+random = {{shape = [4, 2, 3], seed = 1}}
+[[layers]]
+name = "a"
+module = "GRU"
+hidden_size = 3
+add = "input"
+[[layers]]
+name = "b"
+module = "GRU"
+hidden_size = 3
+add = ["a", "input"]
+[[layers]]
+name = "fold"
+module = "Linear"
+out_features = 3
+[[layers]]
+name = "norm"
+module = "LayerNorm"
+add = ["a", "b", "fold"]
+[[layers]]
+module = "Linear"
+name = "up"
+input = ["norm", "b"]
+out_features = 3
+add = ["norm", "b"]
+{TAIL}"""
+
+
+class Sums(nn.Module):
+    """Sums of sums, as a user of torch writes them."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.GRU(3, 3), nn.GRU(3, 3)
+        self.fold, self.norm, self.up = nn.Linear(3, 3), nn.LayerNorm(3), nn.Linear(6, 3)
+
+    def forward(self, x):
+        a = self.a(x)[0] + x
+        b = self.b(a)[0] + a + x
+        fold = self.fold(b)
+        norm = self.norm(fold) + a + b + fold
+        return self.up(torch.cat([norm, b], -1)) + norm + b
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_are_added_to_sums_and_read_by_any_module(dtype):
+    scenario = read_text(SUMS % {"target": TARGET.tolist(), "dtype": dtype})
+    module = Sums().to(getattr(torch, dtype))
+    module.load_state_dict({name: torch.tensor(value) for name, value in scenario.parameters.items()})
+    scores = module(torch.tensor(scenario.batches[0].values))
+    loss = nn.MSELoss(reduction="sum")(scores, torch.tensor(scenario.batches[0].target))
+    loss.backward()
+    gradients = {name: one.grad.numpy() for name, one in module.named_parameters()}
+    assert_are_torchs(Model(scenario), loss.item(), gradients, units=64, gradient_units=4096)
 
 
 # ── first states by name ─────────────────────────────────────────────────────────────────────
@@ -317,6 +376,8 @@ def test_a_first_state_that_does_not_fit_is_told(old, new, words):
 
 def text_of(name):
     known = {"packed": "true", "both": "true", "dtype": "float64"}
+    if name == "sums":
+        return SUMS % (known | {"target": TARGET.tolist()})
     if name == "joined":
         return JOINED % (known | {"target": TARGET.tolist()})
     if name == "one a row":
@@ -325,7 +386,7 @@ def text_of(name):
     return BEGUN % (usual | BEGINNINGS[name] | known | {"target": TARGET.tolist()})
 
 
-TEXTS = ("joined", "one a row", *BEGINNINGS)
+TEXTS = ("sums", "joined", "one a row", *BEGINNINGS)
 
 
 @pytest.mark.parametrize("training", ["", '[training]\noptimizer = "Adam"\nlr = 0.1\nepochs = 2\n'])
