@@ -320,15 +320,15 @@ class Calculation:
         """What enters a block under a name, as a slip has it."""
         if block.program.states and name == next(iter(block.program.inputs)):
             return self.slip.x(self, block, t)
-        wires = block.wires[name]
+        wire, *others = block.wires[name]
         last = self.done.last_of_recurrent
-        if len(wires) > 1 or (wires[0].block, wires[0].value) != (last.key, last.output):
+        if others or (wire.block, wire.value) != (last.key, last.output):
             return self.entering(block, name, t)
-        if wires[0].when is When.LAST:
+        if wire.when is When.LAST:
             return self.slip.finals(self)
-        if wires[0].when.is_once:
-            return self._of_each_row(wires[0], lambda step: self.slip.output(self, step))
-        return self.slip.output(self, t)
+        if wire.when.is_once:
+            return self._of_each_row(wire, lambda step: self.slip.output(self, step))
+        return self.slip.output(self, t) if wire.when is When.SAME else self.entering(block, name, t)
 
     # ── along the wires ──────────────────────────────────────────────────────────────
 

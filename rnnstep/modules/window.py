@@ -83,3 +83,8 @@ def windowed(
         )
         for k, offset in enumerate(window.offsets)
     }
+
+
+def read_over(name: str) -> str:
+    """Give what a window reads, `x`, by the name of one of its steps, `x_0`."""
+    return name.rpartition("_")[0]

@@ -189,7 +189,8 @@ def _equations(page: SheetPage) -> Iterator[str]:
         parts = r";\; ".join(map(_label, wire.parts))
         joined = rf"\left[{parts}\right]" if len(wire.parts) > 1 else parts or "0"
         mask = rf"{_block(wire.label[0])}\mathrm{{mask}}_{{t}} \odot " if wire.has_mask else ""
-        yield _formula(f"{_label(wire.label)} = {mask}{joined}")
+        note = rf"\quad ({wire.note})" if wire.note else ""
+        yield _formula(f"{_label(wire.label)} = {mask}{joined}{note}")
 
 
 def _told(page: SheetPage, group: BlockGroup) -> str:

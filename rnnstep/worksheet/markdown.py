@@ -55,7 +55,8 @@ def _equations(page: SheetPage) -> Iterator[str]:
             parts = "; ".join(map(prefixed, wire.parts))
             joined = f"[{parts}]" if len(wire.parts) > 1 else parts or "0"
             mask = f"{wire.label[0]} mask_t ⊙ " if wire.has_mask else ""
-            yield f"{prefixed(wire.label)} = {mask}{joined}\n"
+            note = f"  ({wire.note})" if wire.note else ""
+            yield f"{prefixed(wire.label)} = {mask}{joined}{note}\n"
         yield "```\n"
 
 

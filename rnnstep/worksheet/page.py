@@ -13,8 +13,8 @@ from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.linear import Linear
 from rnnstep.network.blocks import Block
 from rnnstep.network.description import INPUT
-from rnnstep.network.wires import When
-from rnnstep.worksheet.worksheet import Asked, GivenOnSheet, Worksheet
+from rnnstep.network.wires import When, Wire
+from rnnstep.worksheet.worksheet import Asked, GivenOnSheet, Worksheet, given_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,13 @@ class WireEquation:
         label: of what enters.
         parts: what it is, joined one behind the other; nothing where it is zeros: of a row that is over.
         has_mask: whether dropout's mask stands before them.
+        note: what it is where it is none of that: of a window outside of the steps.
     """
 
     label: Label
     parts: tuple[Label, ...]
     has_mask: bool
+    note: str = ""
 
 
 class SheetPage:
@@ -329,19 +331,61 @@ class SheetPage:
 
     @property
     def wires(self) -> Iterator[WireEquation]:
-        """What enters the blocks whose input is not given; both directions of a layer read the same."""
+        """What enters the blocks, where it is called otherwise than what gives it; both directions of a layer read the same."""
         found: dict[Label, WireEquation] = {}
         for group in self.groups:
             reads = {name for line in group.lines for name in names_in(line.expression)}
             for block in group.blocks:
-                entering = next(iter(block.program.inputs))
-                below = list(self._computed(block, entering)) if entering in reads else []
-                if below:
-                    wire = self._wire(block, entering, below)
-                    found[wire.label] = wire
-                for wire in (*self._read_whole(block), *self._first_states(block)):
-                    found[wire.label] = wire
+                entering = (self._wire(block, name) for name in block.program.inputs if name in reads)
+                every = (
+                    *(one for one in entering if one),
+                    *self._read_whole(block),
+                    *self._first_states(block),
+                )
+                found |= {wire.label: wire for wire in every}
         yield from found.values()
+
+    def _parts(self, block: Block, name: str, read: Wire | None = None) -> Iterator[Label]:
+        """What enters a block under a name, by way of joins and masks, which read it of the same step."""
+        for wire in block.wires[name]:
+            below = self.by_key.get(wire.block)
+            outer = wire if read is None else read
+            if below is not None and below.kind in ("join", "mask"):
+                for inner in below.program.inputs:
+                    yield from self._parts(below, inner, outer)
+            elif below is None or below.kind == "lookup":
+                if wire.value != "mask":
+                    sequence, given = given_name(self.sheet.done, below or block, name)
+                    yield sequence, NameAtTime(given, self._index(outer))
+            elif below.extent.is_single:
+                yield "", NameAtTime(wire.value)
+            elif not outer.when.is_once:
+                yield self.prefix(below), NameAtTime(wire.value, self._index(outer))
+            elif (step := self._step_brought(outer.when, below)) is not None:
+                yield self.prefix(below), NameAtTime(wire.value, str(step))
+
+    @staticmethod
+    def _index(wire: Wire) -> str:
+        """The step that a wire reads at step t: `t`, of a window `t-1`."""
+        if wire.when is When.BEFORE:
+            return "t-1"
+        if wire.when is not When.OFFSET:
+            return "t"
+        later = wire.step_read(0) - wire.stride + 1  # steps count from 1
+        return f"{wire.stride if wire.stride > 1 else ''}t{f'{later:+d}' if later else ''}"
+
+    def _outside(self, block: Block, name: str) -> str:
+        """The steps of a block at which a window reads where there is no step, or none of the row any more."""
+        wire = block.wires[name][0]
+        if wire.when is not When.OFFSET:
+            return ""
+        axis, below = self.sheet.done.axis(block.key), self.by_key.get(wire.block)
+        has_states = below is not None and (below.program.states or below.kind == "join")
+        end = (
+            axis.length(self.sheet.row) if has_states else axis.num_steps
+        )  # padding of others is read as it is
+        steps = range(axis.length(self.sheet.row))
+        return _ranges([t for t in steps if not 0 <= wire.step_read(t) < end])
 
     def _computed(self, block: Block, name: str) -> Iterator[Block]:
         """The recurrent blocks whose states enter a block, by way of joins and masks."""
@@ -384,18 +428,28 @@ class SheetPage:
         step = axis.step_brought(when, block.direction, row)
         return step + 1 if axis.is_live(step, row) else None
 
-    def _wire(self, block: Block, entering: str, below: Sequence[Block]) -> WireEquation:
-        is_single = block.extent.is_single
-        when = block.wires[entering][0].when
-        steps = [self._step_brought(when, one) if is_single else None for one in below]
-        parts = [
-            (self.prefix(one), NameAtTime(one.output, str(step) if is_single else "t"))
-            for one, step in zip(below, steps, strict=True)
-            if step is not None or not is_single
+    def _wire(self, block: Block, name: str) -> WireEquation | None:
+        """What enters a block under a name; None where that is what it is called where it comes from."""
+        parts = tuple(self._parts(block, name))
+        time = "" if block.extent.is_single else "t"
+        is_zeros = not parts and any(wire.when.is_once for wire in block.wires[name])
+        if parts == (("", NameAtTime(name, time)),) or not (parts or is_zeros):
+            return None
+        whose = block.key.replace("←", "") if block.kind != "map" or self._is_one_of_windows(block) else ""
+        label = whose, NameAtTime(name, time)
+        wire = block.wires[name][0]
+        outside = self._outside(block, name)
+        note = f"t = {outside}: {wire.outside:g}" if outside else ""
+        return WireEquation(label, parts, self._is_masked(block, name), note)
+
+    def _is_one_of_windows(self, block: Block) -> bool:
+        """Whether several blocks read windows, this among them."""
+        windows = [
+            one.key
+            for one in self.by_key.values()
+            if any(wire.when is When.OFFSET for wires in one.wires.values() for wire in wires)
         ]
-        whose = "" if block.kind == "map" else block.key.replace("←", "")
-        label = whose, NameAtTime(entering, "" if is_single else "t")
-        return WireEquation(label, tuple(parts), has_mask=self._is_masked(block, entering))
+        return len(windows) > 1 and block.key in windows
 
     def parameters(self) -> Iterator[tuple[str, Block, str]]:
         """Block by block the parameters that are needed."""

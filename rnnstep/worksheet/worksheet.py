@@ -23,8 +23,10 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import names_in
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.modules.window import read_over
 from rnnstep.network.blocks import Block
 from rnnstep.network.description import INPUT
+from rnnstep.network.wires import When
 from rnnstep.scenario.keys import closest
 from rnnstep.scenario.model import Batch, Floats, Scenario
 from rnnstep.worksheet.pocket_calculator import Pocket
@@ -59,6 +61,17 @@ def first_reader(done: Pass) -> str:
     return next(block.key for block in done.blocks if block.kind != "lookup")
 
 
+def given_name(done: Pass, block: Block, name: str) -> tuple[str, str]:
+    """Give the sequence, "" of the first one, and the name under which a sheet gives what a block reads of the data."""
+    if block.sequence == INPUT:
+        block = done.by_key[first_reader(done)]
+        name = next(iter(block.program.inputs))
+    elif block.kind == "lookup":
+        return block.sequence, block.output
+    is_window = any(wire.when is When.OFFSET for wire in block.wires[name])
+    return "" if block.sequence == INPUT else block.sequence, read_over(name) if is_window else name
+
+
 class Needs:
     """A walk back from values.
 
@@ -76,11 +89,6 @@ class Needs:
         self._given: set[GivenOnSheet] = set()
         self.lines: set[SheetPlace] = set()
         self.parameters: set[tuple[str, str]] = set()
-
-    @property
-    def _first_input(self) -> str:
-        """What the first module calls what is given, or looked up."""
-        return next(iter(self._done.by_key[first_reader(self._done)].program.inputs))
 
     @property
     def given(self) -> list[GivenOnSheet]:
@@ -152,11 +160,9 @@ class Needs:
             if not wire.block:
                 if wire.value == "mask":
                     self._given.add(GivenOnSheet("mask", block.key, at, name))
-                elif block.sequence == INPUT:
-                    self._given.add(GivenOnSheet("x", "", at, self._first_input))
                 else:
-                    read_as = block.output if block.kind == "lookup" else name
-                    self._given.add(GivenOnSheet("x", block.sequence, at, read_as))
+                    sequence, given = given_name(self._done, block, name)
+                    self._given.add(GivenOnSheet("x", sequence, at, given))
                 continue
             below = self._done.by_key[wire.block]
             if wire.when.is_once:
@@ -258,7 +264,9 @@ class Worksheet:
             case "x" if one.key:
                 return np.asarray(self._fed(one.key)[one.t][self.row], np.float64)
             case "x":
-                read = self.done.entering(first_reader(self.done), one.name)
+                reader = self.done.by_key[first_reader(self.done)]
+                is_read = one.name in reader.program.inputs  # of a window each step has another name
+                read = self.done.entering(reader.key, one.name) if is_read else self._fed(INPUT)
                 return np.asarray(read[one.t][self.row], np.float64)
             case "mask":
                 return np.asarray(self.done.masks[one.key][one.t][self.row], np.float64)

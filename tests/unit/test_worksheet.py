@@ -70,9 +70,59 @@ from = "h_n"
 seed = 1
 """
 
+WINDOWS = """
+[input]
+values = [[[0.5, 1.0]], [[-0.25, 0.75]], [[0.125, -1.0]], [[1.5, 0.0]]]
+[[layers]]
+name = "conv"
+module = "Conv1d"
+out_channels = 2
+kernel_size = 3
+padding = "same"
+[[layers]]
+module = "RNN"
+hidden_size = 2
+bidirectional = true
+[[layers]]
+name = "wide"
+module = "Conv1d"
+out_channels = 2
+kernel_size = 3
+padding = 2
+dilation = 2
+[[layers]]
+name = "even"
+module = "Conv1d"
+out_channels = 2
+kernel_size = 2
+padding = "same"
+[weights]
+seed = 1
+"""
+
+JOINED = """
+[input]
+values = [[[0.5, 1.0]], [[-0.25, 0.75]]]
+[[layers]]
+name = "below"
+module = "GRU"
+hidden_size = 2
+[[layers]]
+name = "wide"
+module = "Linear"
+out_features = 2
+[[layers]]
+name = "top"
+module = "Linear"
+input = ["input", "below.h_n", "wide"]
+out_features = 2
+[weights]
+seed = 1
+"""
+
 
 @pytest.mark.parametrize("decimals", [1, 3])
-@pytest.mark.parametrize("name", [*NAMES, NESTED, NESTED_BOTH_WAYS, BOTH_WAYS])
+@pytest.mark.parametrize("name", [*NAMES, NESTED, NESTED_BOTH_WAYS, BOTH_WAYS, WINDOWS, JOINED])
 def test_key_is_marked_right_with_the_saved_scenario(name, decimals, capsys, tmp_path):
     name = written(tmp_path, name) if "\n" in name else name
     saved, key, blank = (str(tmp_path / one) for one in ("sheet.toml", "key.toml", "blank.toml"))
@@ -84,6 +134,16 @@ def test_key_is_marked_right_with_the_saved_scenario(name, decimals, capsys, tmp
     assert run(capsys, *options, "-o", blank)[0] == 0
     status, out, _ = run(capsys, "check", saved, blank)
     assert (status, "✓" in out, "✗" in out) == (0, False, False)
+
+
+@pytest.mark.parametrize("text", [NESTED_BOTH_WAYS, BOTH_WAYS, WINDOWS, JOINED])
+def test_key_has_the_numbers_of_the_run(text, tmp_path):
+    sheet = worksheet(read(written(tmp_path, text)), (), (), 9)
+    blocks = sheet.done.by_key
+    for one in [one for one in sheet.asked if one.name == blocks[one.key].output]:
+        at = 0 if blocks[one.key].extent.is_single else one.t
+        expected = sheet.done.whole(one.key)[at, sheet.row]
+        np.testing.assert_allclose(sheet.value(one), expected, atol=1e-6, err_msg=str(one))
 
 
 def test_what_is_printed_is_what_is_used(capsys, tmp_path):
@@ -160,6 +220,33 @@ def test_blocks_say_what_enters_them(capsys, tmp_path):
     assert "L1 x_t = L1 mask_t ⊙ [L0→ h_t; L0← h_t]\n" in sheet
     assert "h_n = [L1→ h_3; L1← h_1]\n" in sheet
     assert re.search(r"- `L1 mask_2` = \((?:0|1\.428571429)(?:, (?:0|1\.428571429)){3}\)", sheet)
+
+
+def test_each_step_of_a_window_says_which_step_it_is(capsys, tmp_path):
+    """Of data, of both directions, of another window; and where none is there; what is given is the data themselves."""
+    _, sheet, _ = run(capsys, "worksheet", written(tmp_path, WINDOWS))
+    wires = """
+conv input_0_t = input_{t-1}  (t = 1: 0)
+conv input_1_t = input_t
+conv input_2_t = input_{t+1}  (t = 4: 0)
+wide output_0_t = [L0→ h_{t-2}; L0← h_{t-2}]  (t = 1-2: 0)
+wide output_1_t = [L0→ h_t; L0← h_t]
+wide output_2_t = [L0→ h_{t+2}; L0← h_{t+2}]  (t = 3-4: 0)
+even wide_out_0_t = wide_out_t
+even wide_out_1_t = wide_out_{t+1}  (t = 4: 0)
+"""
+    assert wires in sheet
+    given = re.findall(r"- `(input_\d)` = \((.*)\)", sheet)
+    numbers = ["0.50, 1.00", "-0.25, 0.75", "0.12, -1.00", "1.50, 0.00"]
+    assert given == [(f"input_{t}", one) for t, one in enumerate(numbers, 1)]
+    _, sheet, _ = run(capsys, "worksheet", written(tmp_path, WINDOWS), "--format", "tex")
+    assert r"\quad (t = 1-2: 0)" in sheet
+
+
+def test_all_that_is_joined_is_said(capsys, tmp_path):
+    """Data, what belongs to no step, and what another layer gives, each of its own step."""
+    _, sheet, _ = run(capsys, "worksheet", written(tmp_path, JOINED))
+    assert re.search(r"^\w+_t = \[x_t; h_2; wide_out_t\]$", sheet, flags=re.MULTILINE)
 
 
 def test_logits_of_a_final_state_are_of_the_last_step(capsys):
