@@ -120,7 +120,7 @@ COURSE: tuple[CourseSection, ...] = (
             "seq2seq",
         ),
     ),
-    (Text("Gates"), ("lstm_by_hand", "lstm", "hello_lstm", "gru", "hello_gru", "mgu")),
+    (Text("Gates"), ("lstm_by_hand", "lstm", "hello_lstm", "gru", "hello_gru", "mgu", "layer_norm_lstm")),
     (Text("Learning"), ("weather", "names", "vanishing", "vanishing_lstm", "exploding")),
     (
         Text("Pitfalls"),
@@ -168,6 +168,7 @@ KEYWORDS: Mapping[str, str] = {
     "gru": "gates reset update 门 重置门 更新门 门控循环单元",
     "hello_gru": f"gates 门 门控循环单元 {_BACK}",
     "mgu": "own cell custom equations 自定义 公式",
+    "layer_norm_lstm": "own cell custom equations layer_norm LayerNorm 自定义 公式 归一化 长短期记忆",
     "weather": f"classification binary BCEWithLogitsLoss 分类 二分类 {_BACK}",
     "names": f"classification accuracy overfitting 分类 准确率 过拟合 国家 {_BACK}",
     "vanishing": f"vanishing gradient 梯度消失 long-term dependency 长期依赖 jacobian {_BACK}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 
 from rnnstep.engine import Model
 from rnnstep.engine.learning import Learning
+from rnnstep.equations.operations import Array
 from rnnstep.reference import complete
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.model import Scenario
@@ -30,15 +32,19 @@ def updates_until_right(scenario: Scenario, epochs: int) -> int:
     return epochs - right[::-1].index(False)
 
 
-def assert_is(name: str, module: nn.Module, dtype: str) -> None:
-    """The scores' loss and all gradients of a bundled scenario are those of a module with the same seed."""
+def assert_is(name: str, module: nn.Module, dtype: str, ours: Mapping[str, str] | None = None) -> None:
+    """A bundled scenario's loss and gradients are those of a module of the same weights; `ours` names its parameters."""
     scenario = complete(read_text(text_of(name), dtype=dtype))
     module = module.to(getattr(torch, dtype))
     (batch,) = scenario.batches
     logits = module(torch.tensor(batch.values))
-    loss = nn.functional.cross_entropy(logits.flatten(0, 1), torch.tensor(batch.target).flatten())
+    steps = [
+        nn.functional.cross_entropy(*one) for one in zip(logits, torch.tensor(batch.target), strict=True)
+    ]
+    assert scenario.loss is not None
+    loss = torch.stack(steps).sum() if scenario.loss.over_time == "sum" else torch.stack(steps).mean()
     loss.backward()
-    gradients = {key: one.grad.numpy() for key, one in module.named_parameters()}
+    gradients = {ours[key] if ours else key: one.grad.numpy() for key, one in module.named_parameters()}
     assert_are_torchs(Model(scenario), loss.item(), gradients, units=64, gradient_units=256)
 
 
@@ -84,3 +90,64 @@ def test_what_is_said_of_residual_gru_is_true():
     outputs = [done.whole(f"{key}.L0") for key in ("bottom", "middle", "top")]
     np.testing.assert_allclose(done.whole("top.add"), sum(outputs), rtol=0, atol=1e-6)
     assert str(done.by_key["middle.add"].program.lines[0].expression).count("h2") == 1
+
+
+# ── layer_norm_lstm ──────────────────────────────────────────────────────────────────────────────
+
+
+class LayerNormLSTM(nn.Module):
+    """The bundled `layer_norm_lstm`, written by hand, with torch's own LayerNorm."""
+
+    def __init__(self, parameters: Mapping[str, Array]) -> None:
+        super().__init__()
+        self.w, self.u = nn.Linear(2, 12, bias=False), nn.Linear(3, 12, bias=False)
+        self.of_x, self.of_h, self.of_c = nn.LayerNorm(12), nn.LayerNorm(12), nn.LayerNorm(3)
+        self.linear = nn.Linear(3, 2)
+        self.load_state_dict({THEIRS.get(key, key): torch.tensor(one) for key, one in parameters.items()})
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = c = torch.zeros(x.shape[1], 3, dtype=x.dtype)
+        outputs = []
+        for x_t in x:
+            i, f, g, o = (self.of_x(self.w(x_t)) + self.of_h(self.u(h))).chunk(4, -1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(self.of_c(c))
+            outputs.append(h)
+        return self.linear(torch.stack(outputs))
+
+
+THEIRS = {
+    "W": "w.weight",
+    "U": "u.weight",
+    **{f"{mine}_{of}": f"of_{of}.{name}" for of in "xhc" for mine, name in (("g", "weight"), ("b", "bias"))},
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layer_norm_lstm_is_a_module_written_by_hand(dtype):
+    scenario = complete(read_text(text_of("layer_norm_lstm"), dtype=dtype))
+    ours = {THEIRS.get(key, key): key for key in scenario.parameters}
+    assert_is("layer_norm_lstm", LayerNormLSTM(scenario.parameters), dtype, ours)
+
+
+def test_what_is_said_of_layer_norm_lstm_is_true():
+    text = text_of("layer_norm_lstm")
+    scenario = read_text(text)
+    rows = scenario.batches[0].values
+    np.testing.assert_allclose(rows[:, 1], 10 * rows[:, 0], rtol=1e-6)
+    assert updates_until_right(scenario, 60) == 10
+    assert 0 < largest_difference(scenario) < 1e-4
+    done = Model(scenario).run_batch()
+    standardized = done.known("L0", 0, 0)["a"]  # of W @ x alone: h_prev is 0 at step 1
+    assert abs(float(standardized.mean())) < 1e-6
+    assert float(standardized.std()) == pytest.approx(1, abs=1e-3)
+    start, end = text.index("\n[cell."), text.index("\n[target]")
+    plain = re.sub("(?m)^[gb]_. = .*$", "", text[:start] + text[end:]).replace('"ln_lstm"', '"LSTM"')
+    assert f"{largest_difference(read_text(plain)):.4f}" == "0.8627"
+    assert updates_until_right(read_text(plain), 60) == 18
+
+
+def largest_difference(scenario: Scenario) -> float:
+    """How far h of the two rows is apart, at most."""
+    output = Model(scenario).run_batch().output
+    return float(np.abs(output[:, 0] - output[:, 1]).max())
