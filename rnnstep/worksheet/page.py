@@ -244,8 +244,7 @@ class SheetPage:
             return self.say(
                 Text("{blocks} goes from step 1 to step {last}.", blocks=names, last=self._last_of(block) + 1)
             )
-        is_told = len(self.recurrent) > 1 and block.kind == "recurrent"
-        return f"{names}:" if is_told or self._owner(block) else ""
+        return f"{names}:" if self.prefix(block) or self._owner(block) else ""
 
     def _last_of(self, block: Block) -> int:
         """The last step, from 0, that the sheet's row takes part in along a block's sequence."""
@@ -272,7 +271,13 @@ class SheetPage:
 
     def prefix(self, block: Block) -> str:
         """What stands before a name that several blocks have."""
-        return self.block_name(block) if len(self.recurrent) > 1 and block.kind == "recurrent" else ""
+        is_told = len(self.recurrent) > 1 if block.kind == "recurrent" else self._is_one_of_alike(block)
+        return self.block_name(block) if is_told else ""
+
+    def _is_one_of_alike(self, block: Block) -> bool:
+        """Whether what a block without states gives has the name of what another gives: two sums are both `added`."""
+        alike = [one.key for one in self.by_key.values() if one.kind == "map" and one.output == block.output]
+        return len(alike) > 1 and block.key in alike
 
     def _owner(self, block: Block) -> str:
         """What stands before a parameter's or a mask's name where several modules without states have some."""
@@ -435,7 +440,8 @@ class SheetPage:
         is_zeros = not parts and any(wire.when.is_once for wire in block.wires[name])
         if parts == (("", NameAtTime(name, time)),) or not (parts or is_zeros):
             return None
-        whose = block.key.replace("←", "") if block.kind != "map" or self._is_one_of_windows(block) else ""
+        is_told = block.kind != "map" or self._is_one_of_windows(block) or self._is_one_of_alike(block)
+        whose = block.key.replace("←", "") if is_told else ""
         label = whose, NameAtTime(name, time)
         wire = block.wires[name][0]
         outside = self._outside(block, name)

@@ -243,6 +243,21 @@ even wide_out_1_t = wide_out_{t+1}  (t = 4: 0)
     assert r"\quad (t = 1-2: 0)" in sheet
 
 
+def test_two_sums_are_told_apart(capsys):
+    status, sheet, _ = run(capsys, "worksheet", "residual_gru", "--key")
+    assert status == 0
+    assert "\nmiddle.add:\n" in sheet
+    for said in (
+        "top.L0 x_t = middle.add added_t",
+        "middle.add h2_t = bottom.L0 h_t",
+        "top.add added2_t = middle.add added_t",
+        "added_t = top.add added_t",
+    ):
+        assert f"\n{said}\n" in sheet
+    assert sheet.count("| `middle.add added_1` |") == 1
+    assert sheet.count("| `top.add added_1` |") == 1
+
+
 def test_all_that_is_joined_is_said(capsys, tmp_path):
     """Data, what belongs to no step, and what another layer gives, each of its own step."""
     _, sheet, _ = run(capsys, "worksheet", written(tmp_path, JOINED))
