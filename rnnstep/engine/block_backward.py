@@ -127,7 +127,12 @@ class StatelessBackward:
         outside = self._equations.from_outside
         names = [name for name in (*outside, *derived.core.names) if name in self._vectors]
         gradients = [self._vectors[name] for name in names]
-        read = [value for name, value in self._vectors.items() if name not in names]
+        steps, banks = len(gradients[0]), self._block.program.banks
+        read = [
+            np.full((steps, 1), largest(value)) if name in banks else value  # which every step reads whole
+            for name, value in self._vectors.items()
+            if name not in names
+        ]
         is_suspect, _ = suspicions(self._equations, self._block.parameters, gradients, read)
         found = np.flatnonzero(is_suspect)
         return int(found[-1]) if found.size else None

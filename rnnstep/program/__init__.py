@@ -1,6 +1,7 @@
 """A scenario as a short PyTorch program that gives its numbers, ready to run.
 
 literals   arrays as Python text
+attention  attention as a small module, since torch has none
 own_cell   the equations of a user-defined cell as a function over torch
 data       what goes in: indices, values, random numbers, windows, rows of a file; and the target
 weights    the modules and where their parameters come from
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.program.attention import all_attention, memory_sequence
 from rnnstep.program.data import batches_lines, entering_lines, input_lines
 from rnnstep.program.loss import criterion_line, gradient_lines, loss_lines, model_lines
 from rnnstep.program.source import ProgramSource, indented
@@ -46,8 +48,21 @@ def torch_program(scenario: Scenario, language: str = "en") -> str:
 def _check_given(source: ProgramSource) -> None:
     """Refuse what enters each of several batches where the loop of a training does not take it."""
     every = (*source.scenario.batches, *source.scenario.test_batches)
-    if any(reads.banks for reads in source.scenario.wiring.values()):
-        raise UsageError(Text("the program of attention cannot be written yet"))
+    if any(one.value == "h_prev" for reads in source.scenario.wiring.values() for one in reads.sources):
+        raise UsageError(
+            Text("the program of layers that read one another of the step before cannot be written yet")
+        )
+    sequences = [memory_sequence(source, layer) for layer in all_attention(source.scenario)]
+    if source.is_several and any(
+        fed.lengths is not None and fed.packed_lengths is None
+        for batch in every
+        for fed in (batch.sequences[name] for name in sequences)
+    ):
+        raise UsageError(
+            Text(
+                "a program of several batches has no place for lengths without packing, which attention reads"
+            )
+        )
     if source.is_several and any(batch.masks is not None for batch in every):
         raise UsageError(Text("a program has no place for masks that are given for each of several batches"))
     if source.scenario.goes_back and not source.has_loss:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnnstep.language import Text
+from rnnstep.modules.attention import Attention
 from rnnstep.program.source import ProgramSource, indented
 from rnnstep.program.weights import learning_modules
 
@@ -38,8 +39,11 @@ def loss_lines(source: ProgramSource) -> Iterator[str]:
         yield from indented(added_lines(source, f"{scores}_t"))
         return
     if source.has_classes and source.scenario.is_batched:
-        # The output of a module with batch_first is no contiguous block, of which alone there is a view.
-        flat = "reshape" if source.scenario.recurrent.batch_first else "view"
+        # The output of a module with batch_first is no contiguous block, of which alone there is a view; nor what is turned back.
+        is_turned = any(
+            layer.has_channels or isinstance(layer, Attention) for layer in source.scenario.layers
+        )
+        flat = "reshape" if source.scenario.recurrent.batch_first or is_turned else "view"
         size = source.num_scores
         yield from _called(source, "loss = {call}", f"{scores}.{flat}(-1, {size})", f"target.{flat}(-1)")
         return

@@ -43,6 +43,7 @@ _NAMES = """
     logits logits_t scores target target_t loss losses criterion optimizer epoch forward accuracy learnt
     values batches test_batches indices vocabulary classes series starts windows
     said right count tested mean text_at label_at rows own direction
+    DotAttention ScaledDotAttention GeneralAttention AdditiveAttention
 """
 _MODULES = frozenset((Embedding.key, *(module.key for module in above_recurrent().values())))
 _TAKEN = frozenset(_NAMES.split()) | _MODULES

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from rnnstep.language import Text
+from rnnstep.modules.attention import Attention
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.program.attention import class_lines, constructed
 from rnnstep.program.literals import tensor
 from rnnstep.program.own_cell import cell_lines, module_name, safe
 from rnnstep.program.source import ProgramSource, indented
@@ -23,6 +25,7 @@ from rnnstep.scenario.weights.state_dicts import take
 
 def module_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that make the modules with their parameters."""
+    yield from class_lines(source)
     seed = source.origins.weights.seed
     if seed is not None:
         yield f"torch.manual_seed({seed})"
@@ -106,6 +109,8 @@ def _constructed(source: ProgramSource) -> Iterator[str]:
     for layer in source.scenario.layers:
         if isinstance(layer, Recurrent):
             yield from _constructed_recurrent(ProgramSource(source.scenario, source.language, layer))
+        elif isinstance(layer, Attention):
+            yield f"{module_name(layer.key)} = {constructed(layer)}"
         elif layer.torch:
             eval_mode = ".eval()" if layer.is_put_in_eval else ""
             yield f"{module_name(layer.key)} = {_call(layer.torch, *layer.arguments)}{eval_mode}"

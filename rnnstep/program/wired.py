@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rnnstep.modules.attention import Attention
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import ValueOf, is_once
+from rnnstep.program.attention import live
 from rnnstep.program.forward import applied, chain_lines, ends, generator_line, ran
 from rnnstep.program.own_cell import module_name
 from rnnstep.program.source import ProgramSource, along
@@ -62,9 +64,24 @@ class _Module:
             own = ProgramSource(self._scenario, self._source.language, self._module, name, firsts)
             yield from ran(own)
             return
+        if isinstance(self._module, Attention):
+            yield f"{self._name(self._module)} = {self._attended(self._module, entering)}"
+            return
         has_steps = not is_once(self._module.key, self._scenario.wiring)
         name = self._name(self._module)
         yield from applied(self._source, self._module, entering, name, has_steps=has_steps)
+
+    def _attended(self, module: Attention, query: str) -> str:
+        """The call of attention, which takes rows first; a query that belongs to no step is one step of it."""
+        is_batched = self._scenario.is_batched
+        turned = ".transpose(0, 1)" if is_batched and not self._source.recurrent.batch_first else ""
+        banks = [self._value(one) for one in self._reads.banks]
+        is_single = is_once(module.key, self._scenario.wiring)
+        into, out = ("[:, None]", "[:, 0]") if is_batched else ("[None]", "[0]")
+        asked = f"{query}{into if is_single else turned}"
+        alive = live(self._source, module, banks[0])
+        given = [asked, *(f"{one}{turned}" for one in banks), *([f"live={alive}"] if alive else [])]
+        return f"{module_name(module.key)}({', '.join(given)}){out if is_single else turned}"
 
     def _parts(self) -> list[str]:
         """What it reads, one by one; what belongs to no step is repeated where the others have steps."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from rnnstep.session.place import read_place, write_place
 from rnnstep.session.provenance import source
 from rnnstep.session.readers import readers
 from rnnstep.session.run import SessionRun
+from tests.oracle.programs import agrees, scenario_in
 
 STEPS, ROWS = 5, 3
 TARGET = np.random.default_rng(2).uniform(-1, 1, (STEPS, ROWS, 3)).round(2).tolist()
@@ -447,3 +449,98 @@ def test_a_decoder_looks_at_the_steps_of_another_sequence(score: ScoreName) -> N
     back = model.backward(done)
     assert back is not None
     assert not check_gradients(done, back).verdict.faults
+
+
+# ── as a program in PyTorch alone ────────────────────────────────────────────────────────────────
+
+ROWS_FIRST = """
+[input]
+random = {shape = [2, 4, 2], seed = 1}
+%s
+[[layers]]
+name = "below"
+module = "GRU"
+hidden_size = 4
+batch_first = true
+[[layers]]
+name = "look"
+module = "Attention"
+score = "additive"
+size = 3
+query = "%s"
+memory = "below"
+[[layers]]
+module = "Linear"
+out_features = 2
+[weights]
+seed = 3
+[target]
+indices = %s
+[display]
+dtype = "float64"
+"""
+EACH, ONCE = "[[0, 1, 1, 0], [1, 0, 0, 1]]", "[1, 0]"
+TRAINING = '[training]\noptimizer = "Adam"\nlr = 0.1\nepochs = 3\n'
+
+
+@pytest.mark.parametrize("training", ["", TRAINING])
+@pytest.mark.parametrize("lengths", ["", "lengths = [3, 4]", "lengths = [3, 4]\npacked = false"])
+@pytest.mark.parametrize("score", SCORES)
+def test_the_program_of_attention_gives_the_same_numbers(
+    score: ScoreName, lengths: str, training: str, tmp_path: Path
+) -> None:
+    more = 'size = 2\nvalues = "above"' if score == "additive" else ""
+    agrees(scenario_in(tmp_path, FILE % (lengths, score, more, "float64") + training))
+
+
+@pytest.mark.parametrize("lengths", ["", "lengths = [3, 4]"])
+@pytest.mark.parametrize(("query", "target"), [("below", EACH), ("below.h_n", ONCE)])
+def test_its_program_with_rows_first_and_with_one_query_a_row(
+    query: str, target: str, lengths: str, tmp_path: Path
+) -> None:
+    agrees(scenario_in(tmp_path, ROWS_FIRST % (lengths, query, target) + TRAINING))
+
+
+@pytest.mark.parametrize(("query", "target"), [("below", "[0, 1, 1, 0]"), ("below.h_n", "1")])
+def test_its_program_without_a_batch(query: str, target: str, tmp_path: Path) -> None:
+    text = (
+        (ROWS_FIRST % ("", query, target)).replace("[2, 4, 2]", "[4, 2]").replace("batch_first = true\n", "")
+    )
+    agrees(scenario_in(tmp_path, text))
+
+
+@pytest.mark.parametrize("training", ["", TRAINING])
+@pytest.mark.parametrize("score", SCORES)
+def test_its_program_over_another_sequence(score: ScoreName, training: str, tmp_path: Path) -> None:
+    text = DECODER % (score, "size = 3" if score == "additive" else "")
+    agrees(scenario_in(tmp_path, text + training))
+
+
+def test_its_program_where_nothing_stands_above_it(tmp_path: Path) -> None:
+    text = DECODER % ("dot", "")
+    last = text.index('[[layers]]\nmodule = "Linear"')
+    agrees(scenario_in(tmp_path, text[:last] + text[text.index("[weights]") :]))
+
+
+CONVOLVED = """
+[input]
+random = {shape = [4, 2, 2], seed = 1}
+[[layers]]
+module = "GRU"
+hidden_size = 4
+[[layers]]
+module = "Conv1d"
+out_channels = 3
+kernel_size = 3
+padding = 1
+[[layers]]
+module = "Tanh"
+[weights]
+seed = 3
+[target]
+indices = [[0, 1], [1, 0], [0, 2], [1, 1]]
+"""
+
+
+def test_the_program_of_what_is_turned_back_and_not_made_anew(tmp_path: Path) -> None:
+    agrees(scenario_in(tmp_path, CONVOLVED))

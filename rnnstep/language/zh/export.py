@@ -37,7 +37,13 @@ TABLE = {
         "有意犯的错误：{name} 的形状是 {wrong}，torch 会报错。"
     ),
     "Cure: the shape {right}.": "改正：形状应为 {right}。",
-    "the program of attention cannot be written yet": "带注意力的网络，目前还写不出程序",
+    "the program of layers that read one another of the step before cannot be written yet": (
+        "互相读取上一步的层，目前还写不出程序"
+    ),
+    "a program of several batches has no place for lengths without packing, which attention reads": (
+        "多个批的程序里放不下未打包的长度，而注意力要读它"
+    ),
+    "drawn as those of nn.Linear are": "抽取方式与 nn.Linear 的权重相同",
     "a program has no place for masks that are given for each of several batches": (
         "几个批次各自给出 dropout 掩码时，程序里写不出来"
     ),
