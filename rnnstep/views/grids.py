@@ -6,6 +6,7 @@ named (`rows 4–11 of 128`); nothing is clipped without a word.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -111,8 +112,8 @@ class Grid:
 
     @property
     def columns(self) -> int:
-        """How many columns it has."""
-        return self.shape[1] if len(self.shape) > 1 else 1
+        """How many columns it has; all that a row of more axes holds stands in one line."""
+        return math.prod(self.shape[1:])
 
     @property
     def middle(self) -> tuple[int | None, int | None]:

@@ -54,10 +54,11 @@ def test_shapes_are_those_of_the_trace(name):
     run = session_of(name).run
     done = run.trace.passes[0]
     shapes = {shape.name: shape.sizes for shape in data_shapes(run.scenario, done.batch)}
-    assert shapes["input"] == done.input.shape
-    output, logits = "output", "logits"
-    if len(run.scenario.recurrents) > 1:  # what each gives stands under its name
+    given, output, logits = done.input, "output", "logits"
+    if run.scenario.is_network:  # what each module gives stands under its name
+        given = done.given_input()["input"]
         output, logits = run.scenario.recurrent.name, run.scenario.layers[-1].name
+    assert shapes["input"] == given.shape
     assert shapes[output] == done.output.shape
     assert shapes.get(logits) == (None if done.logits is None else done.logits.shape)
     for recurrent in run.scenario.recurrents:
