@@ -151,3 +151,60 @@ def largest_difference(scenario: Scenario) -> float:
     """How far h of the two rows is apart, at most."""
     output = Model(scenario).run_batch().output
     return float(np.abs(output[:, 0] - output[:, 1]).max())
+
+
+# ── conv1d_lstm ──────────────────────────────────────────────────────────────────────────────────
+
+
+class Windowed(nn.Module):
+    """The bundled `conv1d_lstm`, written by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1d = nn.Conv1d(1, 4, 3, padding="same")
+        self.rnn = nn.LSTM(4, 3)
+        self.linear = nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        windows = self.conv1d(x.permute(1, 2, 0)).permute(2, 0, 1)
+        return self.linear(self.rnn(windows)[0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_conv1d_lstm_is_a_module_written_by_hand(dtype):
+    torch.manual_seed(0)
+    module = Windowed()
+    names = [key.removeprefix("rnn.") for key, _ in module.named_parameters()]
+    ours = dict(zip(dict(module.named_parameters()), names, strict=True))
+    assert_is("conv1d_lstm", module, dtype, ours)
+
+
+def test_what_is_said_of_conv1d_lstm_is_true():
+    text = text_of("conv1d_lstm")
+    scenario = read_text(text)
+    (batch,) = scenario.batches
+    beside = np.pad(batch.values[:, :, 0], ((1, 1), (0, 0)))
+    peaks = (beside[1:-1] > beside[:-2]) & (beside[1:-1] > beside[2:])
+    np.testing.assert_array_equal(batch.target, peaks)
+    np.testing.assert_array_equal(batch.values[:2, 0], batch.values[:2, 1])
+    assert batch.target[1].tolist() == [1, 0]
+    assert updates_until_right(scenario, 60) == 11
+
+    model = Model(scenario)
+    done = model.run_batch()
+    weight, bias = (scenario.parameters[f"conv1d.{name}"] for name in ("weight", "bias"))
+    for row in (0, 1):
+        window = sum(weight[:, 0, k] * beside[1 + k, row] for k in range(3)) + bias
+        np.testing.assert_allclose(done.known("conv1d", 1, row)["x"], window, rtol=0, atol=1e-6)
+    known = model.backward(done).known("conv1d", 1, 0)
+    np.testing.assert_allclose(known["∂input_2"], weight[:, :, 2].T @ known["∂x"], rtol=0, atol=1e-7)
+
+    start, end = text.index('[[layers]]\nmodule = "Conv1d"'), text.index('[[layers]]\nmodule = "LSTM"')
+    without = (text[:start] + text[end:]).replace("epochs = 60", "epochs = 200")
+    learning = Learning(read_text(without))
+    bound = 2 * np.log(2) / 12
+    assert f"{bound:.4f}" == "0.1155"
+    assert "0.1155" in text
+    losses = [learning.record(epoch).loss for epoch in range(200)]
+    assert bound < min(losses) < bound + 0.005
+    np.testing.assert_array_equal(*learning.epoch(199).forward(0).logits[1])
