@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rnnstep.language import Text
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.description import INPUT, is_once
 from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.scenario.weights.parameters import parameters_of
 
@@ -50,16 +51,24 @@ def _once(scenario: Scenario) -> Text:
 
 def _of_network(scenario: Scenario, batch: Batch) -> list[ValueShape]:
     """What goes in, and what each module gives, under its name."""
-    if scenario.lookup is not None:
-        found = [_sequence(scenario, batch, "indices", remark=Text("what the embedding looks up"))]
-    else:
-        assert batch.values is not None
-        found = [_sequence(scenario, batch, "input", "size", batch.values.shape[2])]
+    found = []
+    for name, fed in batch.sequences.items():
+        steps = fed.num_steps
+        if fed.values is None:
+            called = "indices" if name == INPUT else name
+            remark = Text("what the embedding looks up")
+            found.append(_sequence(scenario, batch, called, remark=remark, steps=steps))
+        else:
+            found.append(_sequence(scenario, batch, name, "size", fed.values.shape[2], steps=steps))
     for module in scenario.layers:
+        size = (module.size_in_words, module.size)
         if isinstance(module, Recurrent):
             found += _of_recurrent(scenario, batch, module, module.name)
+        elif is_once(module.key, scenario.wiring):
+            found.append(_row_of_batch(scenario, batch, module.name, *size))
         else:
-            found.append(_sequence(scenario, batch, module.name, module.size_in_words, module.size))
+            steps = batch.sequences[scenario.sequence_of[module.key]].num_steps
+            found.append(_sequence(scenario, batch, module.name, *size, steps=steps))
     return found
 
 
@@ -70,9 +79,10 @@ def _of_recurrent(scenario: Scenario, batch: Batch, recurrent: Recurrent, output
     if recurrent.bidirectional:
         size = f"2*{size}"
     remark = Text("the loop's h, stacked") if recurrent.is_cell else None
+    steps = batch.sequences[scenario.sequence_of[recurrent.key]].num_steps
     return [
         *(_state(scenario, batch, recurrent, f"{before}{name}_0", name) for name in recurrent.cell.states),
-        _sequence(scenario, batch, output, str(size), recurrent.size, remark),
+        _sequence(scenario, batch, output, str(size), recurrent.size, remark, steps),
         *(_state(scenario, batch, recurrent, f"{before}{name}_n", name) for name in recurrent.cell.states),
     ]
 
@@ -93,10 +103,16 @@ def _of_input(scenario: Scenario) -> Text | None:
 
 
 def _sequence(
-    scenario: Scenario, batch: Batch, name: str, word: str = "", size: int = 0, remark: Text | None = None
+    scenario: Scenario,
+    batch: Batch,
+    name: str,
+    word: str = "",
+    size: int = 0,
+    remark: Text | None = None,
+    steps: int | None = None,
 ) -> ValueShape:
-    """Give a shape over time: (T, B, n), (B, T, n) with `batch_first`, (T, n) when unbatched."""
-    axes = [("seq_len", batch.first.num_steps), ("batch", batch.num_rows)]
+    """Give a shape over time, of the first sequence where no number of steps is said: (T, B, n), (B, T, n) with `batch_first`, (T, n) when unbatched."""
+    axes = [("seq_len", batch.first.num_steps if steps is None else steps), ("batch", batch.num_rows)]
     if not scenario.is_batched:
         axes.pop()
     elif scenario.recurrent.batch_first:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rnnstep.engine import Model
 from rnnstep.engine.blocks import build
 from rnnstep.reference import check
 from rnnstep.scenario import bundled
@@ -68,6 +69,52 @@ def test_shapes_are_those_of_the_trace(name):
     for shape in weight_shapes(run.scenario):
         assert shape.sizes == run.scenario.parameters[shape.name].shape
         assert len(shape.words) == len(shape.sizes)
+
+
+SEVERAL = """
+[input]
+values = [[[0.5, 1.0]], [[-0.25, 0.75]], [[0.125, -1.0]]]
+[input.target]
+values = [[[0.5]], [[1.0]], [[0.0]], [[-1.0]]]
+[[layers]]
+name = "encoder"
+module = "GRU"
+hidden_size = 3
+[[layers]]
+name = "final"
+module = "Linear"
+input = "encoder.h_n"
+out_features = 5
+[[layers]]
+name = "decoder"
+module = "GRU"
+input = "target"
+hidden_size = 3
+[[layers]]
+name = "look"
+module = "Attention"
+score = "dot"
+query = "decoder"
+memory = "encoder"
+[[layers]]
+name = "top"
+module = "Linear"
+input = ["look", "final"]
+out_features = 2
+[weights]
+seed = 1
+"""
+
+
+def test_shapes_along_several_sequences_are_each_of_its_own_steps() -> None:
+    scenario = complete(read_text(SEVERAL))
+    done = Model(scenario).run().passes[0]
+    shapes = {shape.name: shape.sizes for shape in data_shapes(scenario, done.batch)}
+    assert shapes["input"] == (3, 1, 2)
+    assert shapes["target"] == (4, 1, 1)
+    for name, key in (("encoder", "encoder.L0"), ("decoder", "decoder.L0"), ("look", "look"), ("top", "top")):
+        assert shapes[name] == done.whole(key).shape
+    assert shapes["final"] == (1, 5) == done.whole("final")[0].shape
 
 
 def words(scenario: Scenario) -> dict[str, str]:
