@@ -387,7 +387,7 @@ def test_a_window_is_followed_both_ways() -> None:
                 assert found is None
                 continue
             assert (found.spot.key, found.spot.t, found.index) == ("L0", read, (1,))
-            readers = {(one.spot.t, one.name) for one in above(run, found.spot, (1,), 0)}
+            readers = {(one.spot.t, one.name) for one in above(run, found.spot, "h", (1,), 0)}
             assert (t, name) in readers
             assert len(readers) == sum(0 <= read + 1 - k < 4 for k in range(3))
 
