@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.language import Text
+from rnnstep.modules.conv import Conv1d
 from rnnstep.program.literals import WIDTH, nested, quoted, tensor, words
 from rnnstep.program.own_cell import module_name
 from rnnstep.program.source import ProgramSource, along, indented
@@ -94,7 +95,11 @@ def input_lines(source: ProgramSource) -> Iterator[str]:
         indices = f"torch.tensor({nested(_shown_indices(source, batch), indent=0)})"
         yield f"indices = {indices}  # {_axes(source)}"
         yield from _one_hot(source, "indices")
-        if batch.lengths is not None and source.is_one_hot and not source.is_packed:
+        if (
+            batch.lengths is not None
+            and source.is_one_hot
+            and _reads_padding(source, packed=source.is_packed)
+        ):
             yield from _cleared(source, f"{list(batch.lengths)}")
     else:
         yield f"x = {_values(source, batch)}  # {_axes(source, 'input_size')}"
@@ -102,6 +107,11 @@ def input_lines(source: ProgramSource) -> Iterator[str]:
         yield f"lengths = torch.tensor({list(batch.first.packed_lengths)})"
     if source.has_loss:
         yield f"target = {tensor(shown_target(source, batch))}  # {_target_axes(source)}"
+
+
+def _reads_padding(source: ProgramSource, *, packed: bool) -> bool:
+    """Whether a module reads the padding of short rows: all do that are not packed, and a window over time does."""
+    return not packed or any(isinstance(one, Conv1d) for one in source.scenario.layers)
 
 
 def _beside(source: ProgramSource, sequence: str, fed: FedSequence) -> Iterator[str]:
@@ -112,7 +122,7 @@ def _beside(source: ProgramSource, sequence: str, fed: FedSequence) -> Iterator[
         if fed.values is not None:
             one_hot = f"nn.functional.one_hot({indices}, {fed.values.shape[2]}).to({source.dtype})"
             yield f"{x} = {one_hot}  # {_axes(source, 'input_size')}"
-            if fed.lengths is not None and not fed.packed:
+            if fed.lengths is not None and _reads_padding(source, packed=fed.packed):
                 yield f"for row, length in enumerate({list(fed.lengths)}):"
                 row = "row, length:" if source.scenario.recurrent.batch_first else "length:, row"
                 yield f"    {x}[{row}] = 0"

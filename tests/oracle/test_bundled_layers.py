@@ -13,6 +13,7 @@ from torch import nn
 from rnnstep.engine import Model
 from rnnstep.engine.learning import Learning
 from rnnstep.equations.operations import Array
+from rnnstep.program import torch_program
 from rnnstep.reference import complete
 from rnnstep.scenario.bundled import find
 from rnnstep.scenario.model import Scenario
@@ -208,3 +209,16 @@ def test_what_is_said_of_conv1d_lstm_is_true():
     losses = [learning.record(epoch).loss for epoch in range(200)]
     assert bound < min(losses) < bound + 0.005
     np.testing.assert_array_equal(*learning.epoch(199).forward(0).logits[1])
+
+
+@pytest.mark.parametrize("layout", ["", "batch_first = true"])
+def test_the_program_of_windows_over_short_rows_has_zeros_as_their_padding(layout, capsys):
+    start = 'vocabulary = ["a", "b", "c"]\ninput.text = ["abca", "b"]\ntarget.text = ["bcab", "c"]\n'
+    conv = '[[layers]]\nmodule = "Conv1d"\nout_channels = 4\nkernel_size = 3\npadding = "same"\n'
+    above = f'[[layers]]\nmodule = "LSTM"\nhidden_size = 3\n{layout}\n[[layers]]\nmodule = "Linear"\n[weights]\nseed = 0\n'
+    text = start + conv + above
+    names: dict[str, object] = {}
+    exec(torch_program(read_text(text)), names)
+    torch.set_printoptions(profile="default")
+    assert "loss" in capsys.readouterr().out
+    assert names["loss"].item() == pytest.approx(Model(complete(read_text(text))).run_batch().loss, abs=1e-6)
