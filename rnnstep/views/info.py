@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.scenario.model import FedSequence
 from rnnstep.scenario.modules import remarks
 from rnnstep.scenario.origins import WeightsOrigin
 from rnnstep.session.edits import EditTarget, current
@@ -81,29 +82,36 @@ class _Page(Page):
             rows += self._said(
                 Text("These are of batch {number} of {count}.", number=self._number + 1, count=count), "dim"
             )
-        lengths = self._batch.lengths
-        if lengths is not None and self._batch.packed:
-            axis = self._batch.first.axis
-            sizes = [sum(axis.is_live(t, row) for row in range(axis.num_rows)) for t in axis.order("forward")]
-            text = Text(
-                "Packed: torch is given a PackedSequence whose data is ({total}, {size}), the real x of all rows,"
-                " with batch_sizes {sizes}; what comes out is padded with zeros to seq_len again, and h_n is"
-                " taken at each row's own last step.",
-                total=sum(lengths),
-                size=self._scenario.recurrents[0].input_size,
-                sizes=_listed(sizes),
-            )
-            rows += self._said(text)
-        elif lengths is not None:
-            rows += self._said(
-                Text(
-                    "The padding is walked over: the rows have {lengths} real steps.",
-                    lengths=_listed(lengths),
-                )
-            )
+        for name, fed in self._batch.sequences.items():
+            padding = self._padding(name, fed)
+            if padding is not None and self._batch.beside:
+                rows += self._said(Text("Along {sequence}:", sequence=name))
+            rows += self._said(padding) if padding is not None else []
         for remark in remarks(self._scenario):
             rows += self._said(remark)
         return rows
+
+    def _padding(self, name: str, fed: FedSequence) -> Text | None:
+        """What becomes of rows of unlike length along a sequence; None where there are none, or nothing walks along it."""
+        sequence_of = self._scenario.sequence_of
+        along = next((one for one in self._scenario.recurrents if sequence_of[one.key] == name), None)
+        if fed.lengths is None or along is None:
+            return None
+        if not fed.packed:
+            return Text(
+                "The padding is walked over: the rows have {lengths} real steps.",
+                lengths=_listed(fed.lengths),
+            )
+        axis = fed.axis
+        sizes = [sum(axis.is_live(t, row) for row in range(axis.num_rows)) for t in axis.order("forward")]
+        return Text(
+            "Packed: torch is given a PackedSequence whose data is ({total}, {size}), the real x of all rows,"
+            " with batch_sizes {sizes}; what comes out is padded with zeros to seq_len again, and h_n is"
+            " taken at each row's own last step.",
+            total=sum(fed.lengths),
+            size=along.input_size,
+            sizes=_listed(sizes),
+        )
 
     def _shape(self, shape: ValueShape) -> Row:
         remark = "" if shape.remark is None else self._look.say(shape.remark)

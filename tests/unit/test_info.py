@@ -117,6 +117,21 @@ def test_shapes_along_several_sequences_are_each_of_its_own_steps() -> None:
     assert shapes["final"] == (1, 5) == done.whole("final")[0].shape
 
 
+def test_short_rows_are_told_of_each_sequence() -> None:
+    source, target = np.ones((3, 2, 2)).tolist(), np.ones((4, 2, 1)).tolist()
+    given = (
+        f"[input]\nvalues = {source}\nlengths = [3, 1]\n[input.target]\nvalues = {target}\nlengths = [2, 4]\n"
+    )
+    scenario = complete(read_text(given + SEVERAL[SEVERAL.index("[[layers]]") :]))
+    told = " ".join(plain(info(Session.open(SessionRun.of(scenario)), Look(), 400)).split())
+    before, _, behind = told.partition("Along target:")
+    assert "Along input:" in before
+    assert "data is (4, 2)" in before
+    assert "batch_sizes [2, 1, 1]" in before
+    assert "data is (6, 1)" in behind
+    assert "batch_sizes [2, 2, 1, 1]" in behind
+
+
 def words(scenario: Scenario) -> dict[str, str]:
     return {shape.name: ", ".join(shape.words) for shape in data_shapes(scenario, scenario.batches[0])}
 

@@ -20,6 +20,7 @@ TABLE = {
         "打包：传给 torch 的是 PackedSequence，data 的形状是 ({total}, {size})，即所有行的真实 x，batch_sizes 是 {sizes}；"
         "输出再用 0 补齐到 seq_len，h_n 取各行自己的最后一步。"
     ),
+    "Along {sequence}:": "沿 {sequence}：",
     "The padding is walked over: the rows have {lengths} real steps.": "填充部分也照样计算：各行真实的时间步数为 {lengths}。",
     # where torch keeps a state
     "Where torch keeps each state": "torch 把每个状态存在哪里",
