@@ -253,3 +253,12 @@ def test_a_sheet_says_where_a_decoder_begins(capsys):
     assert "decoder.L0 h_0 = encoder.L0 h_3" in sheet
     assert "`target x_1` = (1.00, 0.00, 0.00, 0.00)" in sheet
     assert "`decoder.L0 h_0` =" not in sheet  # it is worked out, and not given
+
+
+def test_a_sequence_beside_the_first_is_drawn() -> None:
+    """Its table of random numbers has the same keys as that of the first one."""
+    text = "[input]\nvalues = [[[0.5]]]\n[input.target]\nrandom = {shape = [4, 1, 2], seed = 3}\n"
+    text += '[[layers]]\nname = "encoder"\nmodule = "GRU"\nhidden_size = 2\n'
+    text += '[[layers]]\nmodule = "GRU"\ninput = "target"\nh_0 = "encoder.h_n"\nhidden_size = 2\n[weights]\nseed = 1\n'
+    drawn = np.random.default_rng(3).standard_normal((4, 1, 2))
+    np.testing.assert_allclose(read_text(text).batches[0].sequences["target"].values, drawn, rtol=1e-6)

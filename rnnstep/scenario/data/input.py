@@ -447,7 +447,7 @@ def _draw(reading: _Reading) -> Floats | None:
     table = reading.table.table("random")
     if table is None:
         return None
-    table.known()
+    table.known(*KEYS["input.random"])  # of any sequence
     if not table.has("shape"):
         table.missing("shape", Text("a list such as [5, 1, 4]: steps, rows, size of x_t"))
     shape = table.array("shape", ndim=(1,), integer=True)
