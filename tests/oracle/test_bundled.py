@@ -18,6 +18,7 @@ from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Path as Place
 from rnnstep.session.tree import Tree
+from rnnstep.views.alphabet import ASCII
 
 NAMES = bundled.names()
 DTYPES = ("float32", "float64")
@@ -131,6 +132,12 @@ def test_torch_stands_beside_every_operation_of_the_network(name: str, dtype: st
             assert spot.operation == "mask"
         else:
             assert theirs.shape == ours.shape
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_words_have_a_spelling_in_ascii(name: str) -> None:
+    scenario = read(bundled.find(name))
+    assert ASCII.spell(f"{scenario.title.en} {scenario.summary.en}").isascii()
 
 
 @pytest.mark.parametrize("name", NAMES)
