@@ -98,7 +98,7 @@ def over(scene: Scene, cells: int) -> RowBlock:
     """Say that the row of the batch takes no part in this step any more."""
     length = scene.fed.true_lengths[scene.row]
     text = Text("row {row} of the batch is over: its length is {length}", row=scene.row, length=length)
-    return [fit((Span(scene.look.say(text), "dim"),), cells)]
+    return [fit((Span(scene.look.say(text), "dim"),), cells, scene.look.alphabet)]
 
 
 def flow(scene: Scene, cells: int, height: int) -> RowBlock:

@@ -68,3 +68,10 @@ def test_a_screen_has_exactly_its_size(name, look, moves, width, height, is_chec
     assert {row_width(row) for row in rows} == {width}
     if look.alphabet is ASCII and look.language == "en":
         assert plain(rows).isascii()
+
+
+def test_what_is_said_of_a_row_that_is_over_is_cut_in_ascii():
+    session = Session.open(replace(run_of("states and masks given"), checked=None)).end()
+    rows = screen(session, Look(language="en", alphabet=ASCII, fills="listing"), 20, 12)
+    assert "row 0 of" in plain(rows)
+    assert plain(rows).isascii()
