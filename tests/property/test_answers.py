@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rnnstep.checking import Marks, inline_answers
@@ -127,6 +127,7 @@ def test_any_csv_is_marked_or_refused(rows, between):
     taken(lambda: csv_answers(text, Path("a.csv"), Limits()))
 
 
+@example([0.0, 0.0], 0, "，")  # a full-width comma stands between numbers, never for a point
 @given(
     st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=8),
     st.integers(0, 6),
