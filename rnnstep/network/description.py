@@ -68,18 +68,22 @@ def in_order(wiring: Wiring) -> list[str]:
         Circle: modules read one another without a step between.
     """
     order: list[str] = []
-    waiting = list(wiring)
+    waiting = dict.fromkeys(wiring)
+    reached = {name: _reached(name, wiring) for name in wiring}
+    loops = {name: {name} | {one for one in reached[name] if name in reached[one]} for name in wiring}
+    around = {name: {one for key in loops[name] for one in reached[key]} - loops[name] for name in wiring}
+    sequences = {name: sequence_of(name, wiring) for name in wiring}
     while waiting:
-        ready = [name for name in waiting if not _around(name, wiring) & set(waiting)]
-        here = sequence_of(order[-1], wiring) if order else ""
-        chosen = next((name for name in ready if sequence_of(name, wiring) == here), ready[0])
-        loop = [name for name in waiting if name in _loop(chosen, wiring)]
+        ready = [name for name in waiting if waiting.keys().isdisjoint(around[name])]
+        here = sequences[order[-1]] if order else ""
+        chosen = next((name for name in ready if sequences[name] == here), ready[0])
+        loop = [name for name in waiting if name in loops[chosen]]
         while loop:
             following = next((name for name in loop if not _before(name, wiring) & set(loop)), None)
             if following is None:
                 raise Circle(_circle(loop, wiring))
             loop.remove(following)
-            waiting.remove(following)
+            del waiting[following]
             order.append(following)
     return order
 
@@ -92,17 +96,6 @@ def _reached(name: str, wiring: Wiring) -> set[str]:
         new = {one.name for key in new for one in wiring[key].sources if one.name in wiring} - found
         found |= new
     return found
-
-
-def _loop(name: str, wiring: Wiring) -> set[str]:
-    """A module and those that it reads and that read it, by way of others or not."""
-    return {name} | {one for one in _reached(name, wiring) if name in _reached(one, wiring)}
-
-
-def _around(name: str, wiring: Wiring) -> set[str]:
-    """What has to be computed before a module and all of its loop."""
-    loop = _loop(name, wiring)
-    return {one.name for key in loop for one in wiring[key].sources if one.name in wiring} - loop
 
 
 class Circle(Exception):
@@ -119,33 +112,46 @@ class Circle(Exception):
 
 def is_once(key: str, wiring: Wiring) -> bool:
     """Whether what a module gives belongs to no step: all that it reads is of final states."""
-    if key not in wiring:  # a sequence has steps
-        return False
-    return all(
-        one.value in FINAL or (one.value != "h_prev" and is_once(one.name, wiring))
-        for one in wiring[key].inputs
-    )
+    waiting, seen = [key], {key}
+    while waiting:
+        name = waiting.pop()
+        if name not in wiring:  # a sequence has steps
+            return False
+        for one in wiring[name].inputs:
+            if one.value == "h_prev":
+                return False
+            if one.value not in FINAL and one.name not in seen:
+                seen.add(one.name)
+                waiting.append(one.name)
+    return True
 
 
 def sequence_of(key: str, wiring: Wiring) -> str:
     """Give the sequence whose steps a module runs along: that of the first of what it reads that has steps, else of its first."""
-    return next(iter(_sequences(key, wiring, frozenset())), INPUT)
+    waiting, seen = [key], set()
+    while waiting:
+        name = waiting.pop()
+        if name not in wiring:
+            return name
+        if name not in seen:  # else it is fed back to itself
+            seen.add(name)
+            waiting += [one.name for one in reversed(_stepped(name, wiring))]
+    return INPUT
 
 
 def sequences_read(key: str, wiring: Wiring) -> tuple[str, ...]:
     """Give the sequences whose steps have what a module reads at each of its own: more than one do not go together."""
-    return _sequences(key, wiring, frozenset())
-
-
-def _sequences(key: str, wiring: Wiring, seen: frozenset[str]) -> tuple[str, ...]:
     if key not in wiring:
         return (key,)
-    if key in seen:  # fed back to itself
-        return ()
+    return tuple(dict.fromkeys(sequence_of(one.name, wiring) for one in _stepped(key, wiring)))
+
+
+def _stepped(key: str, wiring: Wiring) -> list[ValueOf]:
+    """What a module reads that has steps; else the first that it reads."""
     sources = wiring[key].inputs
-    stepped = [one for one in sources if one.value not in FINAL and not is_once(one.name, wiring)]
-    every = (_sequences(one.name, wiring, seen | {key})[:1] for one in stepped or sources[:1])
-    return tuple(dict.fromkeys(name for found in every for name in found))
+    return [one for one in sources if one.value not in FINAL and not is_once(one.name, wiring)] or list(
+        sources[:1]
+    )
 
 
 def readers(name: str, wiring: Wiring) -> list[str]:

@@ -38,11 +38,6 @@ class LayerReads:
     states: Mapping[str, ValueOf] = field(default_factory=lambda: MappingProxyType({}))
     banks: tuple[ValueOf, ...] = ()
 
-    @property
-    def is_said_short(self) -> bool:
-        """Whether nothing is added, and no first state is another layer's."""
-        return not self.adds and not self.states
-
 
 def read_wires(
     document: Document,

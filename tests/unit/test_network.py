@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rnnstep.engine.blocks import build
+from rnnstep.network.description import Reads, ValueOf, in_order, is_once, sequences_read
 from rnnstep.network.graph import Graph
 from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When
@@ -121,3 +122,14 @@ def test_torch_and_the_engine_tell_the_same_time(direction, lengths) -> None:
     assert (found == batch.first.axis.before(states, first, direction))[everywhere].all()
     ends = layout.final_states(states, living, is_reversed=is_reversed)
     assert (ends == batch.first.axis.final(states, direction)).all()
+
+
+def test_a_deep_network_in_which_each_module_reads_two_is_put_in_order():
+    """Residual connections make as many ways down as there are numbers of two: none is gone twice."""
+    wiring = {"m0": Reads((ValueOf("input"),)), "m1": Reads((ValueOf("m0"),))}
+    for k in range(2, 400):
+        wiring[f"m{k}"] = Reads((ValueOf(f"m{k - 1}"), ValueOf(f"m{k - 2}")))
+    backwards = dict(reversed(wiring.items()))
+    assert in_order(backwards) == list(wiring)
+    assert sequences_read("m399", wiring) == ("input",)
+    assert not is_once("m399", wiring)
