@@ -61,7 +61,7 @@ class Epoch:
             back = self.backward(batch - 1)
             done = self.forward(batch - 1)
             if back is None or not self.has_update:
-                self._states[batch] = before
+                self._states[batch] = self._trainer.went_on(before, done)
             else:
                 fresh = self._trainer.flat(back.parameters)
                 self._states[batch] = self._trainer.updated(before, done, fresh)

@@ -60,6 +60,7 @@ class Learning:
         self._is_looked_through = is_looked_through
         self._looked_through = 0
         self._batches_looked_at = 0
+        self._looked_up_to = self._last
         size = max(1, self._last.num_bytes)
         self._stride = max(1, -(-self.num_epochs // max(2, min(KEPT_STATES, KEPT_BYTES // size))))
 
@@ -159,12 +160,14 @@ class Learning:
         return True
 
     def _look_through_batches(self, end: float, is_wanted: Callable[[], bool]) -> bool:
-        """The same for a run without updates, whose batches do not depend on each other."""
-        model, epoch = self.trainer.model, self.epoch(0)
+        """The same for a run without updates, whose batches depend on each other where a state is carried alone."""
+        epoch = self.epoch(0)
         for index in range(self._batches_looked_at, self.structure.num_batches):
             if not is_wanted() or time.monotonic() > end:
                 return False
+            model = self.trainer.model_of(self._looked_up_to)
             done = epoch.forward(index) if index == 0 else model.run_batch(index)
+            self._looked_up_to = self.trainer.went_on(self._looked_up_to, done)
             found: list[NotFinite] = []
             self._look(0, found, Looked(index, done, model.backward(done), None))
             self._batches_looked_at = index + 1

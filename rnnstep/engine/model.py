@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -52,13 +52,19 @@ class Model:
     Args:
         scenario: what is run.
         made: what was made for a model that differs in its numbers alone.
+        going_on: the states that a batch begins with in the place of those that are given, `h_0`, each (L·D, B, n).
 
     Raises:
         UsageError: parameters are pending, so that there is nothing to run yet; or gradients are given where there is no
             such value.
     """
 
-    def __init__(self, scenario: Scenario, made: _Made | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        made: _Made | None = None,
+        going_on: Mapping[str, Array] = MappingProxyType({}),
+    ) -> None:
         if scenario.pending is not None:
             raise UsageError(
                 Text(
@@ -67,6 +73,7 @@ class Model:
                 )
             )
         self.scenario = scenario
+        self.going_on = going_on
         self._dtype = scenario.dtype
         self._made = _Made(build(scenario)) if made is None else made
         self.blocks = self._made.blocks
@@ -78,23 +85,24 @@ class Model:
         """The same model with other numbers; what was compiled serves both."""
         scenario = self.scenario.with_parameters(parameters).without_records()
         blocks = tuple(block.with_parameters(scenario.parameters) for block in self.blocks)
-        return Model(scenario, replace(self._made, blocks=blocks, prepared={}))
+        return Model(scenario, replace(self._made, blocks=blocks, prepared={}), self.going_on)
 
-    def with_initial_state(self, initial_state: Mapping[str, Array]) -> Model:
-        """The same model from other states before the first step of every batch, each (L·D, B, n)."""
-        batches = tuple(
-            batch if batch.initial_state is None else replace(batch, initial_state=None)
-            for batch in self.scenario.batches
-        )
-        states = MappingProxyType(dict(initial_state))
-        scenario = replace(self.scenario, batches=batches, initial_state=states).without_records()
-        return Model(scenario, self._made)
+    def beginning_with(self, states: Mapping[str, Array]) -> Model:
+        """The same model from other states before the first step of a batch, each (L·D, B, n): those at which another ended."""
+        return Model(self.scenario, self._made, MappingProxyType(dict(states)))
 
     def run(self) -> Trace:
-        """Run every batch; each starts from the initial state."""
-        return Trace(
-            self.scenario, tuple(self.run_batch(index) for index in range(len(self.scenario.batches)))
-        )
+        """Run every batch, with the parameters that the model has."""
+        return Trace(self.scenario, tuple(self.passes()))
+
+    def passes(self) -> Iterator[Pass]:
+        """Run one batch after another; each starts from the initial state, and where it is carried from where the last ended."""
+        model = self
+        for index in range(len(self.scenario.batches)):
+            done = model.run_batch(index)
+            yield done
+            if self.scenario.carries:
+                model = self.beginning_with(done.carried())
 
     def run_batch(self, index: int = 0) -> Pass:
         """Run one batch. Overflow and NaN are results to look at, and no cause for warnings."""
@@ -162,6 +170,9 @@ class Model:
 
     def _run_batch(self, index: int, *, is_test: bool = False) -> Pass:
         batch = (self.scenario.test_batches if is_test else self.scenario.batches)[index]
+        if self.going_on:
+            states = MappingProxyType({**self.scenario.initial_of(batch), **self.going_on})
+            batch = replace(batch, initial_state=states, recorded=None)
         losses = self._loss_blocks(index, batch, is_test=is_test)
         blocks = self._with_loss(losses)
         number = -1 - index if is_test else index

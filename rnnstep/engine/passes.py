@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -317,6 +317,20 @@ class Pass:
         name = tuple(recurrent.cell.states)[state]
         ends = [run.final(name) for run in self.runs.values() if run.block.module == recurrent.key]
         return state_as_torch_shows(self.scenario, recurrent, np.stack(ends))
+
+    def ended(self, recurrents: Iterable[Recurrent]) -> dict[str, Array]:
+        """Where each state of some modules ended, as a first state is given, "h_0", of one of several "encoder.h_0": (L·D, B, n)."""
+        return {
+            f"{one.before_places}{name}_0": np.stack(
+                [run.final(name) for run in self.runs.values() if run.block.module == one.key]
+            )
+            for one in recurrents
+            for name in one.cell.states
+        }
+
+    def carried(self) -> dict[str, Array]:
+        """The states that the next batch begins with; none where none is carried."""
+        return self.ended(one for one in self.scenario.recurrents if one.carry)
 
     # ── by place ─────────────────────────────────────────────────────────────────────
 

@@ -6,7 +6,7 @@ All parameters lie in one flat array while they are learnt, as an optimizer does
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -35,7 +35,8 @@ class State:
         buffers: what the optimizer keeps, flat as well.
         updates: how many updates were made.
         gathered: the gradients that were not set to zero, where that is the mistake; else None.
-        initial: the states that were not reset, where that is the mistake, each (L·D, B, n).
+        initial: the states that the next batch begins with where they go on, each (L·D, B, n): with `carry`, or as they were
+            not reset, where that is the mistake.
     """
 
     parameters: Array
@@ -144,7 +145,7 @@ class Trainer:
     def model_of(self, state: State) -> Model:
         """The model with a state's parameters."""
         model = self._with_parameters(state)
-        return model.with_initial_state(state.initial) if state.initial else model
+        return model.beginning_with(state.initial) if state.initial else model
 
     def _with_parameters(self, state: State) -> Model:
         if state.updates == 0:
@@ -180,7 +181,7 @@ class Trainer:
     def updated(self, state: State, done: Pass, fresh: Array) -> State:
         """The state after a batch's update with its gradients, flat."""
         if self.optimizer is None:
-            return state
+            return self.went_on(state, done)
         gradient = self.gathered(state, fresh)
         clip_coef = self.clip_coef(gradient)
         with np.errstate(all="ignore"):
@@ -197,8 +198,17 @@ class Trainer:
             MappingProxyType({name: values[name] for name in self.optimizer.buffers}),
             state.updates + 1,
             left if self.mistake == "no_zero_grad" else None,
-            _final_states(done) if self.mistake == "hidden_not_reset" else _NOTHING,
+            done.ended(self.scenario.recurrents) if self.mistake == "hidden_not_reset" else done.carried(),
         )
+
+    def went_on(self, state: State, done: Pass) -> State:
+        """The state after a batch without an update."""
+        return replace(state, initial=done.carried()) if self.scenario.carries else state
+
+    def at_end_of_epoch(self, state: State) -> State:
+        """A state after the last batch as the next epoch begins with it: what was carried is not."""
+        is_kept = self.mistake == "hidden_not_reset" or not state.initial
+        return state if is_kept else replace(state, initial=_NOTHING)
 
     def _with_others_left_alone(self, state: State, values: Mapping[str, Array]) -> dict[str, Array]:
         """The parameters and buffers after an update, with those that have no gradient as they were."""
@@ -232,8 +242,10 @@ class Trainer:
                 before, state = state, self.updated(state, done, fresh)
                 if notice is not None:
                     notice(Looked(index, done, back, (before, fresh, state)))
+            else:
+                state = self.went_on(state, done)
         loss = losses[0] if len(losses) == 1 else float(np.mean(losses))
-        return Record(0, loss, tuple(said) or None, right.share, test), state
+        return Record(0, loss, tuple(said) or None, right.share, test), self.at_end_of_epoch(state)
 
     def _tested(self, state: State) -> float | None:
         """The share of right answers among the rows kept apart."""
@@ -244,17 +256,6 @@ class Trainer:
         for index in range(len(self.scenario.test_batches)):
             found += score(model.run_test_batch(index))
         return found.share
-
-
-def _final_states(done: Pass) -> Mapping[str, Array]:
-    """Where a run ended, as the next one's initial state, each (L·D, B, n)."""
-    return {
-        f"{recurrent.before_places}{name}_0": np.stack(
-            [run.final(name) for run in done.runs.values() if run.block.module == recurrent.key]
-        )
-        for recurrent in done.scenario.recurrents
-        for name in recurrent.cell.states
-    }
 
 
 # ── which parameters the loss depends on ─────────────────────────────────────────────────────────

@@ -29,6 +29,7 @@ class Recurrent(NetworkModule):
 
     Attributes:
         module: "RNNCell", "RNN", "LSTMCell", "LSTM", "GRUCell", "GRU", or the name of an own cell.
+        carry: whether its states go on from batch to batch, without a gradient, as `h = h.detach()` between them does.
         own: a [cell.NAME] of the file; None of torch's.
         bias: `"ih"` is no word of torch's: one bias, as most books have it.
         key: what it is called, and stands before its parameters: "encoder"; "" of the only one without a name.
@@ -49,6 +50,7 @@ class Recurrent(NetworkModule):
     proj_size: int = 0
     mode: Literal["eval", "train"] = "eval"
     dropout_seed: int = 0
+    carry: bool = False
     own: Cell | None = field(default=None, compare=False)
     key: str = ""
     is_alone: bool = True

@@ -256,8 +256,7 @@ def _asked(trainer: Trainer, state: State) -> Record:
     losses: list[float] = []
     said: list[str] = []
     right, test = Score(), Score()
-    for index in range(len(trainer.scenario.batches)):
-        done = model.run_batch(index)
+    for done in model.passes():
         assert done.loss is not None
         losses.append(done.loss)
         said += prediction(done) or ()

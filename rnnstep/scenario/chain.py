@@ -30,7 +30,7 @@ TABLE = "layers"
 RECURRENT = "recurrent"
 MODE = ("mode", "dropout_seed")
 """Keys above all tables that are of all modules of a chain."""
-_NOT_YET = ("carry", "steps")
+_NOT_YET = ("steps",)
 """What the long form has beside torch's arguments, and cannot be read yet."""
 
 
@@ -139,7 +139,7 @@ class Chain:
         every = [layer.options for layer in self.recurrent]
         found = {
             key: True
-            for key in ("bidirectional", "batch_first")
+            for key in ("bidirectional", "batch_first", "carry")
             if any(one.get(key) is True for one in every)
         }
         for layer in self.recurrent:

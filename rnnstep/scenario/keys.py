@@ -190,6 +190,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "proj_size",
             "mode",
             "dropout_seed",
+            "carry",
         ),
         "embedding": ("num_embeddings", "embedding_dim", "padding_idx"),
         "linear": ("out_features", "bias", "from"),

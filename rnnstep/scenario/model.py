@@ -242,6 +242,7 @@ class Scenario:
     loss: Loss | None = None
     training: Training | None = None
     test_batches: tuple[Batch, ...] = ()
+    left_over: int = 0  # how many values of a series that is carried are in no window
     cure: Scenario | None = None  # this scenario with its mistake put right; itself without a cure
     pending: Pending | None = None
     memory_limit: int = 4 << 30  # bytes
@@ -271,6 +272,11 @@ class Scenario:
     def recurrent(self) -> Recurrent:
         """The recurrent module; of several the last."""
         return self.recurrents[-1]
+
+    @cached_property
+    def carries(self) -> bool:
+        """Whether a batch begins with states at which the batch before ended."""
+        return any(one.carry for one in self.recurrents)
 
     def recurrent_called(self, name: str) -> Recurrent:
         """The recurrent module of a name such as "encoder.h_0"; of one without a module's the only one."""

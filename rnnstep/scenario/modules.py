@@ -17,7 +17,7 @@ from rnnstep.scenario.file.document import LARGEST, Document, Table
 from rnnstep.scenario.keys import KEYS, closest
 from rnnstep.scenario.model import Scenario
 
-_ALWAYS = ("module", "input_size", "hidden_size", "mode")
+_ALWAYS = ("module", "input_size", "hidden_size", "mode", "carry")
 _OF_CELLS = (*_ALWAYS, "bias")
 _OF_MODULES = (
     *_OF_CELLS,
@@ -55,11 +55,31 @@ def remarks(scenario: Scenario) -> list[Text]:
     found = [idle_dropout(one) for one in scenario.recurrents]
     if scenario.loss is not None and scenario.loss.name == "NLLLoss":
         found.append(_unnormalized(scenario.layers[-1]))
+    found.append(_left_over(scenario))
     found += [_reads_padding(scenario, layer) for layer in scenario.layers if layer.reads_steps]
     found += [
         text for reads in scenario.wiring.values() for one in reads.inputs for text in _last(scenario, one)
     ]
     return [text for text in found if text is not None]
+
+
+def _left_over(scenario: Scenario) -> Text | None:
+    """Say how much of a series is left over where states are carried; None where nothing is."""
+    if not scenario.left_over:
+        return None
+    rows = scenario.batches[0].num_rows
+    if rows == 1:
+        return Text(
+            "the last {count} values of the series are left over: they do not fill a window of {length}",
+            count=scenario.left_over,
+            length=scenario.batches[0].first.num_steps,
+        )
+    return Text(
+        "{count} values of the series are left over: it is cut into {rows} equal parts, each into whole windows of {length}",
+        count=scenario.left_over,
+        rows=rows,
+        length=scenario.batches[0].first.num_steps,
+    )
 
 
 def _last(scenario: Scenario, read: ValueOf) -> Iterator[Text]:
@@ -153,13 +173,36 @@ def read_recurrent(
         "proj_size": _proj_size(table, hidden_size),
         "mode": table.choice("mode", ("eval", "train"), "eval"),
         "dropout_seed": table.integer("dropout_seed", 0, minimum=0),
+        "carry": table.boolean("carry", default=False),
     }
+    _check_carry(document, table)
     input_size = _input_size(document, table, data_size, below)
     if module is None or hidden_size is None or input_size is None or _is_doubtful(document):
         return None
     if module in own and own[module] is None:
         return None
     return Recurrent(module, input_size, hidden_size, **values, own=own.get(module))
+
+
+def _check_carry(document: Document, table: Table) -> None:
+    """Note a `carry` where there is no batch after another, or a direction whose states cannot go on."""
+    if table.raw("carry") is not True:
+        return
+    if table.raw("bidirectional") is True:
+        text = Text(
+            "`carry`: the backward direction begins at the end of a window, where no state of the window before"
+            " belongs; expected a module of one direction"
+        )
+        table.problem("carry", text)
+    given = document.root.raw("input")
+    if document.root.has("data"):
+        text = Text("`carry`: each row of [data] is whole, and none goes on where another ended")
+        table.problem("carry", text)
+    elif isinstance(given, dict) and "windows" not in given:
+        text = Text(
+            "`carry`: the state goes on from one window of a series to the next; expected `windows` in [input]"
+        )
+        table.problem("carry", text)
 
 
 def _is_doubtful(document: Document) -> bool:

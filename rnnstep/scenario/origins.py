@@ -6,7 +6,7 @@ of information, the PyTorch program, a saved file. A scenario made in memory has
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +35,8 @@ class Windows:
         batch_size: how many windows a batch holds.
         pad: what the last ones are filled up with; None where only whole ones are taken.
         horizon: how many steps behind a value the one stands that is wanted of it; None where [target] says what is.
+        carry: whether the series is cut into `batch_size` equal parts, so that row r of a batch goes on where that of the
+            batch before ended.
     """
 
     length: int
@@ -42,12 +44,44 @@ class Windows:
     batch_size: int = 1
     pad: float | None = 0.0
     horizon: int | None = None
+    carry: bool = False
 
-    def starts(self, count: int) -> range:
-        """Where the windows of a series of so many values begin."""
+    def starts(self, count: int) -> Sequence[int]:
+        """Where the windows of a series of so many values begin, batch by batch."""
+        if self.carry:
+            part, every = self.part(count), range(self.batch_size)
+            return [row * part + start for start in self._starts_in_part(count) for row in every]
         if self.pad is not None:
             return range(0, count, self.stride)
         return range(0, max(0, count - self.length - (self.horizon or 0) + 1), self.stride)
+
+    def part(self, count: int) -> int:
+        """How many of so many values each row goes through; without `carry` no row goes on."""
+        return count // self.batch_size if self.carry else count
+
+    def end(self, count: int, start: int) -> int:
+        """Where a window that begins at `start` ends, before what it is filled up with."""
+        part = self.part(count)
+        limit = (start // part + 1) * part if self.carry else count
+        return min(start + self.length, limit)
+
+    def _starts_in_part(self, count: int) -> range:
+        """Where windows begin in the first of the equal parts."""
+        part = self.part(count)
+        if self.pad is not None:
+            return range(0, part, self.length)
+        behind_last = count - (self.batch_size - 1) * part - (self.horizon or 0)
+        return range(0, min(part, behind_last) - self.length + 1, self.length)
+
+    def left_over(self, count: int) -> int:
+        """How many of so many values are in no window and wanted of none, with `carry`."""
+        if not self.carry:
+            return 0
+        is_used = np.zeros(count, np.bool_)
+        for start in self.starts(count):
+            for later in {0, self.horizon or 0}:
+                is_used[start + later : self.end(count, start) + later] = True
+        return int(count - is_used.sum())
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -142,27 +176,35 @@ def origins_of(data: Nested) -> Origins:
     """Find how the numbers are given in the data of a scenario's file in which there is no mistake."""
     rows = data.get("data")
     return Origins(
-        _input_origin(data.get("input", {})),
+        _input_origin(data.get("input", {}), carry=carries(data)),
         None if rows is None else RowsOrigin(**rows),
         _weights_origin(data.get("weights", {})),
         MappingProxyType(data.get("cure", {})),
     )
 
 
-def _input_origin(table: Nested) -> InputOrigin:
+def carries(data: Nested) -> bool:
+    """Whether the data of a scenario's file has a module whose states go on from batch to batch."""
+    layers = data.get("layers", [])
+    return any(one.get("carry") is True for one in (data.get("recurrent", {}), *layers))
+
+
+def _input_origin(table: Nested, *, carry: bool) -> InputOrigin:
     draw, windows = table.get("random"), table.get("windows")
     is_series = windows is not None and "values" in table
     return InputOrigin(
         None if draw is None else Draw(tuple(draw["shape"]), draw.get("seed", 0)),
         table.get("file"),
-        None if windows is None else _windows_of(windows),
+        None if windows is None else _windows_of(windows, carry=carry),
         np.asarray(table["values"], np.float64) if is_series else None,
     )
 
 
-def _windows_of(table: Nested) -> Windows:
-    are_whole = table.get("pad") is False or "horizon" in table
-    return Windows(**{**table, "pad": None if are_whole else table.get("pad", 0.0)})
+def _windows_of(table: Nested, *, carry: bool) -> Windows:
+    are_whole = table.get("pad", not carry) is False or "horizon" in table
+    pad = None if are_whole else table.get("pad", 0.0)
+    stride = table["length"] if carry else table.get("stride", 1)
+    return Windows(**{**table, "pad": pad, "stride": stride, "carry": carry})
 
 
 def _weights_origin(table: Nested) -> WeightsOrigin:

@@ -30,14 +30,7 @@ from rnnstep.scenario.file.source import open_document, parse_document
 from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_localized, read_vocabulary
 from rnnstep.scenario.keys import BESIDE, KEYS
 from rnnstep.scenario.loss_and_training import check_mistake, read_loss, read_training
-from rnnstep.scenario.model import (
-    Batch,
-    Floats,
-    Loss,
-    Pending,
-    Scenario,
-    Training,
-)
+from rnnstep.scenario.model import Batch, Floats, Loss, Pending, Scenario, Training
 from rnnstep.scenario.options import axes_of, read_plain
 from rnnstep.scenario.origins import origins_of
 from rnnstep.scenario.own_cells import check_sizes, read_own_cells
@@ -57,6 +50,7 @@ class Samples:
     classes: tuple[str, ...] | None = None  # the names in [data]
     following: tuple[Floats, ...] | None = None  # what is wanted of each batch of a series, (T, B, I)
     beside: Mapping[str, InputData] = field(default_factory=dict)  # the other sequences
+    left_over: int = 0  # how many values of a series that is carried are in no window
 
     @property
     def sizes(self) -> Mapping[str, int | None]:
@@ -127,6 +121,7 @@ def read_samples(
         given.is_batched,
         following=given.following,
         beside=beside,
+        left_over=given.left_over,
     )
 
 
@@ -307,6 +302,7 @@ def _read_once(
         loss=loss,
         training=training,
         test_batches=samples.test_batches,
+        left_over=samples.left_over,
         pending=numbers.pending,
         memory_limit=document.limits.memory,
         path=path,

@@ -125,6 +125,12 @@ def _check_first_states(document: Document, layer: ChainLayer, modules: Mapping[
                 (*layer.place, key), Text("`{key}`: {module} has no such state", key=key, module=kind)
             )
             continue
+        if module.carry:
+            text = Text(
+                "`{key}`: with `carry` the state comes from the window before; leave one of the two out",
+                key=key,
+            )
+            document.problem((*layer.place, key), text)
         if size_of(document, layer, key, one, modules, {}) is None and one.name in modules:
             continue  # it has no such value, which is told
         found = _shapes_of(one, modules)

@@ -351,9 +351,9 @@ def test_states_that_are_not_reset_begin_where_the_last_epoch_ended(module: str)
         done = learning.epoch(index).forward(0)
         if index:
             before = learning.epoch(index - 1).forward(0)
-            np.testing.assert_array_equal(done.scenario.initial_state["h_0"], before.h_n)
+            np.testing.assert_array_equal(done.scenario.initial_of(done.batch)["h_0"], before.h_n)
             if module == "LSTM":
-                np.testing.assert_array_equal(done.scenario.initial_state["c_0"], before.c_n)
+                np.testing.assert_array_equal(done.scenario.initial_of(done.batch)["c_0"], before.c_n)
             first = done.values("L1", 0)["h_prev"]
             np.testing.assert_array_equal(first, before.h_n[2])
         else:

@@ -306,6 +306,25 @@ _TASK = {
     ' expected "mean" or "sum"': (
         '`reduction`："none" 为每一项各留一个损失，而 `backward` 需要一个数；应为 "mean" 或 "sum"'
     ),
+    "`carry`: the backward direction begins at the end of a window, where no state of the window before"
+    " belongs; expected a module of one direction": (
+        "`carry`：反向从窗口的末尾开始，前一个窗口的状态接不到那里；应为单向的模块"
+    ),
+    "`carry`: each row of [data] is whole, and none goes on where another ended": (
+        "`carry`：[data] 的每一行都是完整的，没有一行接着另一行"
+    ),
+    "`carry`: the state goes on from one window of a series to the next; expected `windows` in [input]": (
+        "`carry`：状态从一个窗口接到下一个窗口；[input] 里应有 `windows`"
+    ),
+    "`{key}`: with `carry` the state comes from the window before; leave one of the two out": (
+        "`{key}`：有 `carry` 时，状态来自前一个窗口；两者只写一个"
+    ),
+    "the last {count} values of the series are left over: they do not fill a window of {length}": (
+        "序列最后 {count} 个值没有用到：它们不够一个长度为 {length} 的窗口"
+    ),
+    "{count} values of the series are left over: it is cut into {rows} equal parts, each into whole windows of {length}": (
+        "序列中有 {count} 个值没有用到：序列等分成 {rows} 段，每段切成长度为 {length} 的完整窗口"
+    ),
     "two numbers ≥ 0 and < 1": "两个数，都不小于 0 且小于 1",
     "`nesterov` needs a `momentum` above 0 and no `dampening`, as in torch": (
         "`nesterov` 要求 `momentum` 大于 0 且没有 `dampening`，与 torch 一致"

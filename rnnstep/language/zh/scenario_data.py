@@ -43,6 +43,13 @@ TABLE = {
     "`{key}`: only a batch is padded; this input has no batch axis": (
         "`{key}`：只有成批的输入才有填充，这个输入没有批维"
     ),
+    "{length}, the `length`: with `carry` a window begins where the one before ended": (
+        "{length}，即 `length`：有 `carry` 时，每个窗口从前一个结束的地方开始"
+    ),
+    "`length`: found {length}, expected a window that fits into each of the `batch_size` {parts} equal parts of the"
+    " series with what is wanted of it: {count} values": (
+        "`length`：写的是 {length}；序列等分成 `batch_size` 即 {parts} 段，每段连同目标都要放得下一个窗口：共 {count} 个值"
+    ),
     "`windows` are cut from numbers: `values`, `file` or `random`": (
         "`windows` 只能从数值中切出：`values`、`file` 或 `random`"
     ),

@@ -21,7 +21,7 @@ from rnnstep.reference.run.equations import TorchValues
 from rnnstep.reference.run.gradients import go_back, gradients_of
 from rnnstep.reference.run.loss import loss_of, mistake_of, prediction_of
 from rnnstep.reference.run.modules import Tensor, array, tensor
-from rnnstep.reference.run.network import FirstStates, Network
+from rnnstep.reference.run.network import FirstStates, Network, names_of
 from rnnstep.scenario.model import Scenario, Training
 
 TorchOptimizer = Any  # torch.optim.Optimizer
@@ -62,7 +62,7 @@ class TorchTraining:
         self._learnt = {name: one for name, one in self._network.parameters.items() if one.requires_grad}
         self._optimizer = optimizer_of(self._training, self._learnt)
         self._mistake = mistake_of(scenario)
-        self._ends: dict[int, FirstStates] = {}
+        self._ends: FirstStates = {}
         self.updates = 0
         """How many updates have been made."""
 
@@ -106,15 +106,21 @@ class TorchTraining:
 
     @property
     def ends(self) -> FirstStates:
-        """The states that the next epoch begins with where that is the mistake, (L·D, B, n); none before the first."""
-        return self._ends.get(0, {})
+        """The states that the next batch begins with where they go on, with `carry` or by mistake, (L·D, B, n); else none."""
+        return self._ends
+
+    def _goes_on(self, name: str, number: int) -> bool:
+        """Whether the batch behind number `number`, of the next epoch behind the last, begins with a state at its end."""
+        if self._mistake == "hidden_not_reset":
+            return True
+        carried = [state for one in self._scenario.recurrents if one.carry for state in names_of(one)]
+        return name in carried and number + 1 < len(self._scenario.batches)
 
     def _update(self, number: int) -> tuple[float, NDArray[np.int64] | None]:
         """One batch: its loss and prediction, and the update that follows from them."""
         scenario, batch = self._scenario, self._scenario.batches[number]
-        answer = self._network(batch, scenario.masks_of(batch), self._ends.get(number))
-        if self._mistake == "hidden_not_reset":
-            self._ends[number] = {name: array(end) for name, end in answer.ends.items()}
+        answer = self._network(batch, scenario.masks_of(batch), {**self._network.first(batch), **self._ends})
+        self._ends = {name: array(end) for name, end in answer.ends.items() if self._goes_on(name, number)}
         loss = loss_of(scenario, batch, answer.logits)
         if self._mistake != "no_zero_grad":
             self._optimizer.zero_grad()

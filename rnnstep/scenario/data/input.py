@@ -25,6 +25,7 @@ from rnnstep.scenario.data.letters import (
     unspelt,
 )
 from rnnstep.scenario.data.target import read_target
+from rnnstep.scenario.data.windows import cut_windows
 from rnnstep.scenario.file.document import (
     LARGEST,
     Document,
@@ -36,7 +37,6 @@ from rnnstep.scenario.file.document import (
 )
 from rnnstep.scenario.keys import KEYS, NAME, closest
 from rnnstep.scenario.model import Batch, Floats
-from rnnstep.scenario.origins import Windows
 from rnnstep.scenario.weights.state_dicts import as_dtype
 
 
@@ -73,104 +73,6 @@ def read_lengths(
     lengths = tuple(array.tolist())
     is_padded = min(lengths) < num_steps
     return lengths, is_padded if packed is None else packed
-
-
-# ── windows of a series ──────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class SeriesBatches:
-    """A series in batches of windows.
-
-    Attributes:
-        batches: each (length, B, I).
-        following: with a `horizon`, of each batch what is wanted at each step, the values that come later; (length, B, I).
-    """
-
-    batches: tuple[Floats, ...]
-    following: tuple[Floats, ...] | None
-
-
-def cut_windows(
-    table: Table, series: NDArray[Any], place: KeyPath, dtype: np.dtype[np.floating]
-) -> SeriesBatches | None:
-    """Cut a series (N,) or (N, I), from `place`, into batches (length, B, I).
-
-    Windows begin at 0, `stride` (1), 2·`stride` … while there is a value left to
-    begin with; the last ones are filled up with `pad` (0), or with `pad = false` left out. A batch holds
-    `batch_size` (1) windows, the last one what remains. With a `horizon` k there are whole windows alone, of which the value
-    k steps behind each of theirs is in the series, too.
-
-    Returns:
-        The batches, or None with problems noted.
-    """
-    windows = _read_cut(table)
-    if series.ndim not in (1, 2):
-        message = Text(
-            "`{key}`: found {found}, expected one long series for `windows`: (N,) or (N, input_size)",
-            key=place[-1],
-            found=shown_shape(series.shape),
-        )
-        table.document.problem(place, message)
-        return None
-    if windows is None:
-        return None
-    values = as_dtype(series.reshape(len(series), -1), dtype)
-    starts = windows.starts(len(values))
-    if not starts:
-        message = Text(
-            "`length`: found {length}, expected a window that fits into the series with what is wanted of it: {count} values",
-            length=windows.length,
-            count=len(values),
-        )
-        table.problem("length", message)
-        return None
-    shape = (windows.length, len(starts), values.shape[1])
-    arrays = 1 if windows.horizon is None else 2
-    if not check_memory(table.document, (*table.place, "length"), shape, arrays * dtype.itemsize):
-        return None
-    found = _side_by_side(values, starts, shape, windows.pad, 0)
-    later = None if windows.horizon is None else _side_by_side(values, starts, shape, None, windows.horizon)
-    size = windows.batch_size
-    return SeriesBatches(_in_batches(found, size), None if later is None else _in_batches(later, size))
-
-
-def _read_cut(table: Table) -> Windows | None:
-    table.known()
-    if not table.has("length"):
-        table.missing("length", Text("a whole number ≥ {minimum}", minimum=1))
-    length = table.integer("length", minimum=1)
-    stride = table.integer("stride", 1, minimum=1)
-    batch_size = table.integer("batch_size", 1, minimum=1)
-    horizon = table.integer("horizon", minimum=1)
-    are_whole = table.raw("pad") is False
-    pad = None if are_whole else table.number("pad", 0.0, finite=False)
-    if table.has("horizon") and table.has("pad") and not are_whole:
-        table.problem("pad", Text("`pad` has no meaning beside `horizon`, whose windows are all whole"))
-    is_missing = (pad is None and not are_whole) or (table.has("horizon") and horizon is None)
-    if length is None or stride is None or batch_size is None or is_missing:
-        return None
-    return Windows(length, stride, batch_size, None if table.has("horizon") else pad, horizon)
-
-
-def _side_by_side(
-    values: Floats, starts: range, shape: tuple[int, int, int], pad: float | None, later: int
-) -> Floats:
-    """The values from each start on, so many steps later, (length, windows, I)."""
-    found = np.empty(shape, values.dtype)
-    if pad is not None:
-        found[:] = as_dtype(np.array(pad), values.dtype)
-    for number, start in enumerate(starts):
-        part = values[start + later : start + later + shape[0]]
-        found[: len(part), number] = part
-    return found
-
-
-def _in_batches(windows: Floats, batch_size: int) -> tuple[Floats, ...]:
-    return tuple(
-        np.ascontiguousarray(windows[:, first : first + batch_size])
-        for first in range(0, windows.shape[1], batch_size)
-    )
 
 
 TABLES = ("random", "windows")
@@ -231,6 +133,7 @@ class InputData:
     following: tuple[Floats, ...] | None = (
         None  # of windows with a `horizon`: what is wanted, (length, B, I) each
     )
+    left_over: int = 0  # how many values of a series that is carried are in no window
     before_shift: NDArray[Any] | None = None  # of a sequence that is shifted, (T, B) or (T, B, I)
 
 
@@ -245,6 +148,7 @@ class _Reading:
     has_embedding: bool
     is_batch_first: bool
     input_size: int | None  # as [recurrent] gives it
+    is_carried: bool  # whether states go on from batch to batch
     dtype: np.dtype[np.floating]
 
     @property
@@ -294,6 +198,7 @@ def read_input(
         has_embedding,
         is_batch_first,
         size if type(size) is int and 0 < size <= LARGEST else None,
+        recurrent_table.raw("carry") is True,
         dtype,
     )
     given = _read_text(reading) if source == "text" else _read_numbers(reading)
@@ -572,8 +477,12 @@ def _read_windows(reading: _Reading, array: NDArray[Any]) -> InputData | None:
         if table.has(key):
             table.problem(key, Text("`{key}` has no meaning beside `windows`, which are all full", key=key))
     windows = table.table("windows")
-    cut = cut_windows(windows, array, reading.place, reading.dtype) if windows is not None else None
+    cut = (
+        cut_windows(windows, array, reading.place, reading.dtype, carry=reading.is_carried)
+        if windows is not None
+        else None
+    )
     if cut is None:
         return None
     batches = tuple(Batch(values) for values in cut.batches)
-    return InputData(batches, True, cut.batches[0].shape[2], None, cut.following)
+    return InputData(batches, True, cut.batches[0].shape[2], None, cut.following, cut.left_over)
