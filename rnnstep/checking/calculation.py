@@ -17,7 +17,7 @@ from rnnstep.checking import several_steps
 from rnnstep.checking.own_numbers import Own, OwnNumbers, Place, narrowed
 from rnnstep.checking.rounding import Kept, Rounded, as_computed, exact_of, no_larger, shown
 from rnnstep.checking.sent_back import sent_back
-from rnnstep.checking.slip import RIGHT, LinesByHand, Slip
+from rnnstep.checking.slip import AT_EVERY_STEP, RIGHT, LinesByHand, Slip
 from rnnstep.checking.step import Doubts, Fed, Step, is_as_right, share, side_by_side
 from rnnstep.engine.epoch import CLIP, UpdatePass
 from rnnstep.engine.learning import Learning
@@ -184,14 +184,14 @@ class Calculation:
         reading = self._dividing if self.lines.divides(phase, block) else self.reading
         right = None if self.base is None else self.base.step(phase, block.key, t)
         for line, names, is_right in self.lines.of(phase, block)[len(step.derived) :]:
+            for name in names:
+                if name not in known:
+                    self.provide(block, t, name, known, step, right)
             if right is not None and is_right and is_as_right(line, names, step, right):
                 step.take_over(line.name, right)
                 if line.name == until:
                     break
                 continue
-            for name in names:
-                if name not in known:
-                    self.provide(block, t, name, known, step)
             bounds = reading.worked_out(line.expression, known)
             if self.base is None:
                 bounds = self.limited(phase, line.name, bounds)
@@ -502,13 +502,24 @@ class Calculation:
         assert before is not None
         return before.values[state], before.doubts[state]
 
-    def provide(self, block: Block, t: int, name: str, known: dict[str, Any], step: Step) -> None:
-        """Give what the forward pass had there, or the rows of a value together."""
+    def provide(
+        self, block: Block, t: int, name: str, known: dict[str, Any], step: Step, right: Step | None = None
+    ) -> None:
+        """Give what the forward pass had there, the rows of a value together, or a value of all steps.
+
+        What is as in the same step done right is the same thing, where that is given.
+        """
+        if name.endswith(AT_EVERY_STEP):
+            known[name] = several_steps.own_first(self, block, t, name.removesuffix(AT_EVERY_STEP))
+            return
         if name.endswith(ROWS):
             base = name.removesuffix(ROWS)
             if base not in known:
-                self.provide(block, t, base, known, step)
-            known[name] = self._live_rows(known[base], t, block)
+                self.provide(block, t, base, known, step, right)
+            if right is not None and known[base] is right.known.get(base) and name in right.known:
+                known[name] = right.known[name]
+            else:
+                known[name] = self._live_rows(known[base], t, block)
             step.doubts[name] = self.no_doubts | step.doubts.get(base, self.no_doubts).any()
             return
         if name.startswith(D):  # of a block without states, of which the rows alone are read

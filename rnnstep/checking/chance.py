@@ -22,7 +22,7 @@ from rnnstep.equations.syntax import Apply
 NAMED = 0.01  # below which a mistake is named
 POSSIBLE = 0.1  # below which it is told as possible
 _ON_GRID = 1e-6  # of a unit: what a number of some decimals is off from it in float64
-_UNIT_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0)}
+_UNIT_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "live_softmax": (0.0, 1.0)}
 
 
 def own_range(learning: Learning, place: Place) -> tuple[float, float] | None:

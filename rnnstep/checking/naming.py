@@ -236,7 +236,7 @@ class _Search:
             return None
         at = self._telling
         telling = bounds[0].reshape(-1)[at], bounds[1].reshape(-1)[at]
-        if np.isnan(telling).any():
+        if np.isnan(telling).any() or np.isinf(telling).all():  # what holds any number says nothing
             return None
         self._all.add(telling)
         if ids not in self._each:

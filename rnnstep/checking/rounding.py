@@ -222,14 +222,15 @@ class Rounded:
         each = intervals.mul(
             (g[0][..., :, None], g[1][..., :, None]), (x[0][..., None, :], x[1][..., None, :])
         )
-        return self._over_rows(each) if g[0].ndim > 1 else self._rounded(each)
+        return self._over_rows(each, 2) if g[0].ndim > 1 else self._rounded(each)
 
-    def _over_rows(self, each: Interval) -> Interval:
-        low, high = (np.moveaxis(bound, 0, -1) for bound in self._rounded(each))
-        return self._summed((low, high))
+    def _over_rows(self, each: Interval, axes: int) -> Interval:
+        """A sum over all axes but the last ones: the rows, and of a bank its vectors, too."""
+        low, high = (bound.reshape(-1, *bound.shape[-axes:]) for bound in self._rounded(each))
+        return self._summed(_last((low, high), 0))
 
     def _rows(self, g: Interval) -> Interval:
-        return self._over_rows(g)
+        return self._over_rows(g, 1)
 
     def _mean(self, a: Interval) -> Interval:
         size = float(a[0].shape[-1])
@@ -281,6 +282,25 @@ class Rounded:
         at_once = self._off_by(exact, 1.0 + a[0].shape[-1] * exact[1], 0.0)
         return _hull(quotients, at_once)
 
+    # ── what is read whole: a bank of vectors, (B, S, n) ──────────────────────────────
+
+    def _scored(self, bank: Interval, v: Interval) -> Interval:
+        return self._summed(intervals.mul(bank, (v[0][..., None, :], v[1][..., None, :])))
+
+    def _mixed(self, w: Interval, bank: Interval) -> Interval:
+        return self._summed(_last(intervals.mul((w[0][..., None], w[1][..., None]), bank), -2))
+
+    def _on_each(self, w: Interval, bank: Interval) -> Interval:
+        return self._matmul(w, bank)
+
+    def _over_each(self, bank: Interval) -> Interval:
+        return self._summed(_last(bank, -2))
+
+    def _live_softmax(self, a: Interval, live: Interval) -> Interval:
+        """As of softmax: what is not live has no power, and is 0."""
+        low, high = self._softmax((np.where(live[0], a[0], -np.inf), np.where(live[0], a[1], -np.inf)))
+        return np.where(live[0], low, 0.0), np.where(live[0], high, 0.0)
+
     def _off_by(self, bounds: Interval, share: Bound | float, least: float) -> Interval:
         """Bounds of what comes of rounded powers, off by some share of their rounding; no result leaves `least` to 1."""
         off = self.nearest * 10.0**-self.decimals * share
@@ -305,6 +325,20 @@ class Rounded:
         return self._rounded(intervals.sqrt(self._sum(squares)))
 
     # ── what people take in the place of the right operation ─────────────────────────
+
+    def _softmax_over_rows(self, a: Interval) -> Interval:
+        """Of each step of the memory over the rows of the batch, (B, S)."""
+        low, high = self._softmax(_last(a, -2))
+        return np.moveaxis(low, -1, -2), np.moveaxis(high, -1, -2)
+
+    def _softmax_over_steps(self, every: Interval) -> Interval:
+        """Of each step of the memory over all queries, (T, B, S), of which the own stands first."""
+        low, high = self._softmax(_last(every, 0))
+        return low[..., 0], high[..., 0]
+
+    def _softmax_over_one(self, a: Interval) -> Interval:
+        """Over an axis of one element: exp(a)/exp(a)."""
+        return point(np.ones(np.shape(a[0])))
 
     def _tan(self, a: Interval) -> Interval:
         """Tan of an angle; without bounds where a pole lies between."""
@@ -336,6 +370,11 @@ def _picked(bounds: Interval, index: int) -> Interval:
     return bounds[0][..., start : start + 1], bounds[1][..., start : start + 1]
 
 
+def _last(a: Interval, axis: int) -> Interval:
+    """Bounds with another axis as the last one."""
+    return np.moveaxis(a[0], axis, -1), np.moveaxis(a[1], axis, -1)
+
+
 def _hull(one: Interval, other: Interval) -> Interval:
     return np.minimum(one[0], other[0]), np.maximum(one[1], other[1])
 
@@ -362,7 +401,7 @@ _EXACT = frozenset(
         "placed",
     }
     | {"passed", "part", "within", "isinf", "isfinite", "any", "all", "argmax"}
-    | {"spread", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
+    | {"spread", "to_each", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
 )
 
 

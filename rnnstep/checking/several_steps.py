@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rnnstep.checking.step import Doubts, Fed
+from rnnstep.checking.step import Doubts, Fed, Step
 from rnnstep.engine import Block, Pass
+from rnnstep.engine.structure import Phase
 from rnnstep.equations.evaluate import Reading
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.network.graph import Part
@@ -25,6 +26,9 @@ class CalculationLike(Protocol):
 
     def data(self, part: Part, t: int) -> Any:
         """An array of the scenario's at a step."""
+
+    def step(self, phase: Phase, key: str, t: int, until: str | None = None) -> Step:
+        """All of a block's values at a step, or those up to a line."""
 
     def entering(self, block: Block, name: str, t: int) -> Fed:
         """What the wires of a block's input bring at a step."""
@@ -60,6 +64,14 @@ def bank(calculation: CalculationLike, block: Block, name: str) -> Fed:
     for step, (value, _) in enumerate(found):
         low[:, step], high[:, step] = value
     return (low, high), np.logical_or.reduce([doubts for _, doubts in found])
+
+
+def own_first(calculation: CalculationLike, block: Block, t: int, name: str) -> Interval:
+    """A line's value at all steps of a block, (T, B, n), the step's own first and then the others in turn."""
+    others = (one for one in calculation.done.axis(block.key).order("forward") if one != t)
+    found = [calculation.step("forward", block.key, one, name).values[name] for one in (t, *others)]
+    low, high = (np.stack([value[side] for value in found]) for side in (0, 1))
+    return low, high
 
 
 def norms(grads: Sequence[Fed], clamped: Callable[[Any], Any], reading: Reading[Any]) -> Fed:

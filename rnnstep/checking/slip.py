@@ -22,6 +22,9 @@ Lines = tuple[Line, ...]
 Here = Callable[[Phase, str, int], bool]
 Rewrite = Callable[[Phase, Block, Lines], Lines]
 
+AT_EVERY_STEP = " at every step"
+"""Behind a line's name: its value at all steps, (T, B, n), the own one first; a slip may read it."""
+
 
 class Feeding(Protocol):
     """What a calculation feeds into its blocks where nothing is done wrong."""

@@ -73,8 +73,7 @@ def is_as_right(line: Line, names: tuple[str, ...], step: Step, right: Step) -> 
     """Whether all that a line reads is what it is without the slip."""
     if line.name not in right.derived:
         return False
-    known = step.known
-    return all(name not in known or known[name] is right.known.get(name) for name in names)
+    return all(step.known[name] is right.known.get(name) for name in names)
 
 
 def joined(parts: Sequence[Interval]) -> Interval:

@@ -425,6 +425,20 @@ def test_what_marks_are_told_under_is_read():
         inline_answers(["e0: loss = 1"], Limits())
 
 
+def test_a_line_names_a_place_along_a_sequence_and_of_a_layer_that_is_no_stack():
+    lines = [
+        "target:3/decoder.L0/h = 0.5",
+        "e2: target:1/attention/scores[2] = 0.5",
+        "2/attention/weights = 0.5",
+    ]
+    found = inline_answers(lines, Limits()).answers
+    assert [(one.name, one.t, one.sequence, one.block, one.layer, one.index) for one in found] == [
+        ("h", 2, "target", "decoder", 0, None),
+        ("scores", 0, "target", "attention", None, ((2,),)),
+        ("weights", 1, None, "attention", None, None),
+    ]
+
+
 def test_decimal_commas_apart_by_blanks_are_read():
     for text, values in {
         "h_1 = 0,215 0,251 ? -0,09": [0.215, 0.251, None, -0.09],

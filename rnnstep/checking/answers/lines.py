@@ -19,8 +19,8 @@ from rnnstep.scenario.file.document import Document, Limits
 
 _IS = re.compile(r"(?:~=|=~|[=＝≈≒≃≅∼~～])(?:\s*[≈≒])?")
 _NAMED = re.compile(
-    r"\s*(?:e(?P<epoch>\d{1,9}):\s*)?(?:(?P<step>\d{1,9})/)?"
-    r"(?:(?:(?P<block>[^\W\d_]\w*)\.)?L(?P<layer>\d{1,9})(?P<back>←|<-)?(?:/|\s)\s*)?"
+    r"\s*(?:e(?P<epoch>\d{1,9}):\s*)?(?:(?:(?P<sequence>[^\W\d_]\w*):)?(?P<step>\d{1,9})/)?"
+    r"(?:(?:(?P<block>[^\W\d_]\w*)\.)?L(?P<layer>\d{1,9})(?P<back>←|<-)?(?:/|\s)\s*|(?P<plain>[^\W\d_]\w*)/)?"
     r"(?P<name>[A-Za-z∂][\w.∂]*?)(?P<at>\[[\d,\s]+\])?"
     rf"\s*(?:[:：]|{_IS.pattern})"
 )
@@ -47,7 +47,8 @@ def is_said(text: str) -> bool:
 def inline_answers(texts: Sequence[str], limits: Limits) -> Answers:
     """Read answers such as `h_1 = 0.54 ? 0.00 0.84`, one a text or a line.
 
-    `3/L0/hh[1] = 0.18` names a place; what marks are told under is read, too: `L1 h_3`, `L0← h_3`, `e2: update.bias_hh`.
+    `3/L0/hh[1] = 0.18` names a place, as `target:3/attention/scores` does; what marks are told under is read, too: `L1 h_3`,
+    `L0← h_3`, `e2: update.bias_hh`.
     A line `decimals = 3` says how the writer rounds; what follows a `#` is not read.
 
     Raises:
@@ -155,5 +156,6 @@ def _answer(line: str, number: int) -> Answer:
         epoch=None if epoch is None else int(epoch),
         index=index,
         line=number,
-        block=found["block"],
+        block=found["block"] or found["plain"],
+        sequence=found["sequence"],
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnstep.checking.mistakes import cells, gradients, losses, wires
+from rnnstep.checking.mistakes import attention, cells, gradients, losses, wires
 from rnnstep.checking.mistakes.patterns import Pattern, first_of_each
 from rnnstep.checking.own_numbers import Place
 from rnnstep.checking.slip import Lines, Slip, by_hand
@@ -83,6 +83,11 @@ USUAL_FIRST = (
     "gru_no_carry",
     "forget_is_one_minus_input",
     "o_reads_c",
+    # attention
+    "attention_no_softmax",
+    "attention_padding",
+    "attention_wrong_axis",
+    "attention_keys_for_values",
     # layers, directions and inputs
     "h_n_first_layer",
     "halves_swapped",
@@ -134,6 +139,7 @@ class Catalogue:
                 if lines != right and (slip.id, lines) not in seen:
                     seen.add((slip.id, lines))
                     yield slip
+        yield from attention.variants(done)
         yield from wires.variants(done)
         if done.loss_run is not None:
             yield from losses.variants(done)

@@ -399,6 +399,30 @@ MISTAKES: Mapping[str, Words] = {
         Text("Only one of the two biases was updated; both get the gradient."),
         Text("What is the gradient of b_hh?"),
     ),
+    "attention_no_softmax": Words(
+        Text("no softmax in attention"),
+        Text("The scores were taken for the weights, without a softmax."),
+        Text("What do the weights of one query add up to?"),
+    ),
+    "attention_wrong_axis": Words(
+        Text("softmax over the wrong axis"),
+        Text(
+            "The softmax went over the batch, the queries or an axis of one; it goes over the steps of the memory."
+        ),
+        Text("Which numbers must add up to 1: those of one query over all steps, or others?"),
+    ),
+    "attention_padding": Words(
+        Text("padding looked at"),
+        Text("The padded steps of the memory took part in the softmax; their scores are −∞ before it."),
+        Text("How many real steps has this row, and how many numbers are in your softmax?"),
+    ),
+    "attention_keys_for_values": Words(
+        Text("keys and values mixed up"),
+        Text(
+            "One was taken for the other: the query is compared with the memory, and the values are what is mixed."
+        ),
+        Text("Which of the two do the scores come from, and which do the weights mix?"),
+    ),
     "digits_cut": Words(
         Text("digits cut off"),
         Text("Digits were cut off; a number is rounded to the nearest one."),

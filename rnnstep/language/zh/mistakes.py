@@ -227,6 +227,18 @@ TABLE = {
         "损失没有乘系数；损失和每个梯度都要乘它。"
     ),
     "What does factor say?": "factor 写的是多少？",
+    "no softmax in attention": "注意力没有取 softmax",
+    "The scores were taken for the weights, without a softmax.": "把打分直接当成了权重，没有取 softmax。",
+    "What do the weights of one query add up to?": "同一个查询的权重加起来应该是多少？",
+    "softmax over the wrong axis": "softmax 取错了轴",
+    "The softmax went over the batch, the queries or an axis of one; it goes over the steps of the memory.": "softmax 取在了批次、查询或长度为 1 的轴上；它应取在记忆的各个时间步上。",
+    "Which numbers must add up to 1: those of one query over all steps, or others?": "哪些数加起来必须是 1：同一个查询对所有时间步的，还是别的？",
+    "padding looked at": "注意力看到了填充",
+    "The padded steps of the memory took part in the softmax; their scores are −∞ before it.": "记忆中填充的时间步也进了 softmax；取 softmax 之前，它们的打分应是 −∞。",
+    "How many real steps has this row, and how many numbers are in your softmax?": "这一行有几个真实的时间步？你的 softmax 里有几个数？",
+    "keys and values mixed up": "键和值弄混了",
+    "One was taken for the other: the query is compared with the memory, and the values are what is mixed.": "把其中一个当成了另一个：查询与记忆比较，被混合的是值。",
+    "Which of the two do the scores come from, and which do the weights mix?": "打分是由两者中的哪一个得来的？权重混合的又是哪一个？",
     "digits cut off": "截去了尾数",
     "Digits were cut off; a number is rounded to the nearest one.": "后面的数字直接截掉了；应当四舍五入。",
     "Which digit comes after the last one that you wrote, and is it 5 or more?": (
