@@ -322,7 +322,7 @@ class Calculation:
             return self.slip.x(self, block, t)
         wire, *others = block.wires[name]
         last = self.done.last_of_recurrent
-        if others or (wire.block, wire.value) != (last.key, last.output):
+        if last is None or others or (wire.block, wire.value) != (last.key, last.output):
             return self.entering(block, name, t)
         if wire.when is When.LAST:
             return self.slip.finals(self)
@@ -404,12 +404,18 @@ class Calculation:
 
     def output(self, t: int) -> Fed:
         """What the recurrent module gives at a step, (B, D·n)."""
-        return self.given(self.done.last_of_recurrent.key, t)
+        return self.given(self._last_of_recurrent.key, t)
 
     def finals(self) -> Fed:
         """The last layer's final states, both directions joined, (B, D·n)."""
-        parts = self.done.graph.computed_by(self.done.last_of_recurrent.key)
+        parts = self.done.graph.computed_by(self._last_of_recurrent.key)
         return side_by_side([self.final(part.wire.block, part.wire.value) for part in parts])
+
+    @property
+    def _last_of_recurrent(self) -> Block:
+        last = self.done.last_of_recurrent
+        assert last is not None  # asked for by what reads it alone
+        return last
 
     # ── states ───────────────────────────────────────────────────────────────────────
 

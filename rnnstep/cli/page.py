@@ -156,7 +156,12 @@ def legend(run: Run, page: TextPage) -> Text:
 
 
 def module_words(scenario: Scenario) -> str:
-    """Give the module as torch writes it: `LSTM(4, 8, num_layers=2, bidirectional)`; several with → between."""
+    """Give the module as torch writes it: `LSTM(4, 8, num_layers=2, bidirectional)`; several with → between.
+
+    Without a recurrent one all modules: `Embedding(4, 3) → Tanh() → Linear(3, 4)`.
+    """
+    if not scenario.recurrents:
+        return " → ".join(layer.constructed for layer in scenario.layers)
     return " → ".join(map(_words_of_module, scenario.recurrents))
 
 

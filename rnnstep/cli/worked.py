@@ -264,7 +264,7 @@ def predicted(done: Pass) -> NDArray[Any] | None:
         return None
     head = done.head
     if head is None:
-        return np.asarray(np.argmax(done.features, axis=-1))
+        return np.asarray(np.argmax(done.whole(done.scored.key), axis=-1))
     steps = range(1 if head.extent.is_single else done.axis(head.key).num_steps)
     return np.stack(
         [_scattered(done, head, np.argmax(done.value(head.key, head.output, t), axis=-1), t) for t in steps]

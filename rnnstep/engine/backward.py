@@ -121,7 +121,7 @@ class BackwardPass:
     @property
     def given_at_scores(self) -> Array | None:
         """The gradient that is given at what the last block gives, where it is all that is given; else None."""
-        scored = [block for block in self.done.blocks if block.kind not in ("loss", "total")][-1]
+        scored = self.done.scored
         return (self.given or {}).get((scored.key, scored.output)) if len(self.given or {}) == 1 else None
 
     # ── going ────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ of a batch with a target alone, and made in `loss`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rnnstep.equations.operations import Array
@@ -24,6 +24,12 @@ from rnnstep.scenario.model import Scenario
 def build(scenario: Scenario) -> tuple[Block, ...]:
     """Make the blocks of a scenario whose parameters are all there, each with the wires of what it reads."""
     return _Builder(scenario).blocks()
+
+
+def scored_block(scenario: Scenario, blocks: Sequence[Block]) -> Block:
+    """Give the block whose output is compared with what is wanted, or would be: the last one of the module."""
+    of_modules = [block for block in blocks if block.kind not in ("loss", "total")]
+    return next(block for block in reversed(of_modules) if block.module == scenario.scored_module.key)
 
 
 class _Builder:
@@ -152,7 +158,7 @@ class _Builder:
         """What is called what a module gives: "x" where a recurrent one reads nothing else, as it is called there."""
         if isinstance(module, Recurrent):
             return "output"
-        if name == self._scenario.layers[-1].key:
+        if name == self._scenario.scored_module.key:
             return "logits"
         if module.gives:
             return module.gives

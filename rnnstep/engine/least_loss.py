@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnstep.language import Text
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.model import Batch, Scenario
 
 
@@ -90,7 +91,7 @@ def floor(scenario: Scenario, batch: Batch) -> Floor | None:
     if loss is None or target is None or loss.name != "CrossEntropyLoss":
         return None
     num_classes = scenario.num_scores
-    found = bounded_state(scenario) if scenario.head is None else None
+    found = bounded_state(scenario)
     bound, state = found or (None, "")
     spread = math.inf if bound is None else 2 * bound
     is_softmax_first = (
@@ -117,13 +118,14 @@ def floor(scenario: Scenario, batch: Batch) -> Floor | None:
 
 
 def bounded_state(scenario: Scenario) -> tuple[float, str] | None:
-    """The bound of the last layer's h, and how it is made; None where there is none."""
-    bound = scenario.cell.bound
-    if bound is None:
+    """The bound of h where it is the scores, and how it is made; None where there is none."""
+    recurrent = scenario.scored_module
+    bound = recurrent.cell.bound if isinstance(recurrent, Recurrent) else None
+    if bound is None or not isinstance(recurrent, Recurrent):
         return None
     largest = bound.limit
     for batch in scenario.batches if bound.is_from_first else ():
-        given = scenario.initial_of(batch).get(f"{scenario.recurrent.before_places}h_0")
+        given = scenario.initial_of(batch).get(f"{recurrent.before_places}h_0")
         if given is not None and given.size:
             largest = max(largest, float(np.abs(given).max()))
     return (largest, bound.formula) if math.isfinite(largest) else None

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnstep.engine.backward import BackwardPass, GivenGradients, blocks_reached, given_gradients
 from rnnstep.engine.backward_equations import BackwardEquations
-from rnnstep.engine.blocks import build
+from rnnstep.engine.blocks import build, scored_block
 from rnnstep.engine.loops import run_loop
 from rnnstep.engine.loss import LossBlocks, loss_blocks
 from rnnstep.engine.passes import Pass
@@ -249,7 +249,9 @@ class Model:
     def _loss_blocks(self, index: int, batch: Batch, *, is_test: bool) -> LossBlocks | None:
         number = -1 - index if is_test else index
         if number not in self._made.losses:
-            self._made.losses[number] = loss_blocks(self.scenario, batch, self.blocks[-1])
+            self._made.losses[number] = loss_blocks(
+                self.scenario, batch, scored_block(self.scenario, self.blocks)
+            )
         return self._made.losses[number]
 
     def _stacked(self, block: Block, rows: int) -> tuple[Any, ...]:

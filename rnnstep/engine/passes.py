@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.engine.blocks import scored_block
 from rnnstep.engine.loss import LossBlocks, LossRun
 from rnnstep.engine.recurrence import BlockRun
 from rnnstep.engine.shapes import as_torch_shows, layer_as_torch_shows, state_as_torch_shows
@@ -56,8 +57,12 @@ class Pass:
     @property
     def head(self) -> Block | None:
         """What makes scores of the recurrent module's output; None where that is the scores itself."""
-        found = self.graph.head
-        return None if found is None else self.by_key[found.key]
+        return None if self.scored.program.states or is_join(self.scored) else self.scored
+
+    @cached_property
+    def scored(self) -> Block:
+        """The block whose output is compared with what is wanted, or would be."""
+        return scored_block(self.scenario, self.blocks)
 
     @cached_property
     def by_key(self) -> dict[str, Block]:
@@ -199,24 +204,21 @@ class Pass:
 
     @cached_property
     def x(self) -> Array:
-        """What enters the recurrent module, (T, B, I)."""
-        first = next(block for block in self.blocks if block.program.states)
+        """What enters the recurrent module, (T, B, I); without one the first block that looks nothing up."""
+        every = [block for block in self.blocks if block.kind != "lookup"]
+        first = next((block for block in every if block.program.states), every[0])
         return self.entering(first.key, next(iter(first.program.inputs)))
 
     @cached_property
     def features(self) -> Array:
-        """The last layer's output, (T, B, D·n)."""
-        return self.whole(self.last_of_recurrent.key)
-
-    @cached_property
-    def final_features(self) -> Array:
-        """The last layer's final states, both directions joined, (B, D·n)."""
-        return self.final(self.last_of_recurrent.key)
+        """The last recurrent layer's output, (T, B, D·n); without one what is compared with what is wanted."""
+        return self.whole((self.last_of_recurrent or self.scored).key)
 
     @property
-    def last_of_recurrent(self) -> Block:
-        """The last recurrent block, or the join of the last layer's directions."""
-        return self.by_key[self.graph.last_of_recurrent.key]
+    def last_of_recurrent(self) -> Block | None:
+        """The last recurrent block, or the join of the last layer's directions; None without a recurrent module."""
+        found = self.graph.last_of_recurrent
+        return None if found is None else self.by_key[found.key]
 
     @property
     def input(self) -> Array:
@@ -224,9 +226,9 @@ class Pass:
         return as_torch_shows(self.scenario, self.x).copy()
 
     @property
-    def output(self) -> Array:
-        """`output` as torch returns it; for a cell the stack of its h."""
-        return as_torch_shows(self.scenario, self.features)
+    def output(self) -> Array | None:
+        """`output` as torch returns it; for a cell the stack of its h; None without a recurrent module."""
+        return None if self.last_of_recurrent is None else as_torch_shows(self.scenario, self.features)
 
     @property
     def h_n(self) -> Array | None:
@@ -239,8 +241,9 @@ class Pass:
     @property
     def c_n(self) -> Array | None:
         """`c_n` as torch returns it, or None where there is no second state, or several recurrent modules."""
-        recurrent, *others = self.scenario.recurrents
-        return self.final_states(recurrent, 1) if not others and len(recurrent.cell.states) > 1 else None
+        if len(self.scenario.recurrents) != 1 or len(self.scenario.recurrent.cell.states) < 2:
+            return None
+        return self.final_states(self.scenario.recurrent, 1)
 
     @cached_property
     def logits_by_row(self) -> Array | None:
@@ -283,10 +286,10 @@ class Pass:
     def scores(self) -> Array:
         """What the loss compares with the target: logits, or without a linear layer the output; (T, B, n) or (B, n)."""
         logits, loss = self.logits_by_row, self.scenario.loss
-        scores = self.features if logits is None else logits
+        scores = self.whole(self.scored.key) if logits is None else logits
         if loss is None or loss.at is None or scores.ndim == 2:
             return scores
-        return self.axis((self.head or self.last_of_recurrent).key).brought(scores, When.ROW_END)
+        return self.axis(self.scored.key).brought(scores, When.ROW_END)
 
     @cached_property
     def prediction(self) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ def as_torch_shows(scenario: Scenario, whole: Array) -> Array:
     """Lay out (T, B, n) as torch does: (B, T, n) with `batch_first`, (T, n) when unbatched."""
     if not scenario.is_batched:
         return whole[:, 0]
-    return np.swapaxes(whole, 0, 1) if scenario.recurrent.batch_first else whole
+    return np.swapaxes(whole, 0, 1) if scenario.batch_first else whole
 
 
 def layer_as_torch_shows(scenario: Scenario, whole: Array) -> Array:
@@ -27,7 +27,7 @@ def from_torch_shape(scenario: Scenario, shown: Array) -> Array:
     """The inverse of `as_torch_shows`."""
     if not scenario.is_batched:
         return shown[:, None]
-    return np.swapaxes(shown, 0, 1) if scenario.recurrent.batch_first else shown
+    return np.swapaxes(shown, 0, 1) if scenario.batch_first else shown
 
 
 def state_as_torch_shows(scenario: Scenario, recurrent: Recurrent, whole: Array) -> Array:

@@ -29,16 +29,18 @@ class Dropout(NetworkModule):
         key: what it is called; "dropout0" above layer 0 of a recurrent module.
         is_training: whether it drops anything: in training mode alone.
         is_between: whether it stands between two layers of a recurrent module.
+        dropout_seed: of numpy's generator that draws the masks of all modules.
     """
 
     torch = "Dropout"
-    derived = ("features", "is_training", "is_between")
+    derived = ("features", "is_training", "is_between", "dropout_seed")
 
     features: int
     p: float = field(default=0.5, metadata={"minimum": 0, "maximum": 1})
     key: str = "dropout"
     is_training: bool = True
     is_between: bool = False
+    dropout_seed: int = 0
 
     @classmethod
     def on(cls, size: int, options: Mapping[str, Any], key: str) -> Dropout:
@@ -60,9 +62,9 @@ class Dropout(NetworkModule):
         """Its size is that of what enters."""
         return "p"
 
-    def in_mode(self, mode: str, dropout_seed: int) -> Dropout:  # noqa: ARG002 - one seed draws all masks
+    def in_mode(self, mode: str, dropout_seed: int) -> Dropout:
         """The module in evaluation or training mode."""
-        return replace(self, is_training=mode == "train")
+        return replace(self, is_training=mode == "train", dropout_seed=dropout_seed)
 
     @property
     def size_in_words(self) -> str:

@@ -319,6 +319,14 @@ class NetworkModule(Ties, ABC):
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What torch's constructor is given: by position, and by name what is not torch's default."""
 
+    @property
+    def constructed(self) -> str:
+        """How torch makes one, `Linear(3, 4)`; of a sum, of which torch has no module, `+`."""
+        if not self.torch:
+            return "+"
+        places, names = self.arguments
+        return f"{self.torch}({', '.join([*map(repr, places), *(f'{k}={v!r}' for k, v in names.items())])})"
+
     @classmethod
     def on(cls, size: int, options: Mapping[str, Any], key: str) -> NetworkModule:
         """The module with these options on what gives `size` numbers at each step; what is left out follows from that.

@@ -69,9 +69,9 @@ def in_order(wiring: Wiring) -> list[str]:
     """
     order: list[str] = []
     waiting = dict.fromkeys(wiring)
-    reached = {name: _reached(name, wiring) for name in wiring}
-    loops = {name: {name} | {one for one in reached[name] if name in reached[one]} for name in wiring}
-    around = {name: {one for key in loops[name] for one in reached[key]} - loops[name] for name in wiring}
+    found = {name: reached(name, wiring) for name in wiring}
+    loops = {name: {name} | {one for one in found[name] if name in found[one]} for name in wiring}
+    around = {name: {one for key in loops[name] for one in found[key]} - loops[name] for name in wiring}
     sequences = {name: sequence_of(name, wiring) for name in wiring}
     while waiting:
         ready = [name for name in waiting if waiting.keys().isdisjoint(around[name])]
@@ -88,7 +88,7 @@ def in_order(wiring: Wiring) -> list[str]:
     return order
 
 
-def _reached(name: str, wiring: Wiring) -> set[str]:
+def reached(name: str, wiring: Wiring) -> set[str]:
     """All modules that one stands on, of whatever step."""
     found: set[str] = set()
     new = {name}

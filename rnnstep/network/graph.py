@@ -47,18 +47,11 @@ class Graph:
         return next((block for block in self.blocks if block.kind == "lookup"), None)
 
     @cached_property
-    def last_of_recurrent(self) -> Block:
-        """The last block with states, or the join of the last layer's directions."""
-        return next(block for block in reversed(self.blocks) if block.program.states or is_join(block))
-
-    @cached_property
-    def head(self) -> Block | None:
-        """What makes scores of the recurrent module's output; None where that is the scores itself."""
-        return next((block for block in self.blocks if block.kind == "map" and self._is_top(block)), None)
-
-    def _is_top(self, block: Block) -> bool:
-        """Whether nothing but a loss reads a block."""
-        return all(self.by_key[part.reader].kind == "loss" for part in self.readers(block.key))
+    def last_of_recurrent(self) -> Block | None:
+        """The last block with states, or the join of the last layer's directions; None where none has states."""
+        return next(
+            (block for block in reversed(self.blocks) if block.program.states or is_join(block)), None
+        )
 
     # ── from a reader to what it reads ───────────────────────────────────────────────
 

@@ -64,7 +64,7 @@ def live(source: ProgramSource, layer: Attention, memory: str) -> str | None:
         return f"torch.arange(len({memory})) < {fed.true_lengths[0]}"
     is_named = source.is_several or fed.packed_lengths is not None
     lengths = along("lengths", sequence) if is_named else f"torch.tensor({list(fed.true_lengths)})"
-    steps = f"{memory}.shape[1]" if source.recurrent.batch_first else f"len({memory})"
+    steps = f"{memory}.shape[1]" if source.scenario.batch_first else f"len({memory})"
     return f"torch.arange({steps}) < {lengths}[:, None, None]"
 
 

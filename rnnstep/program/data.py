@@ -39,7 +39,7 @@ def rows_lines(source: ProgramSource) -> Iterator[str]:
 
 
 def _gathering(source: ProgramSource, size: int) -> Iterator[str]:
-    first = "batch_first=True" if source.scenario.recurrent.batch_first else ""
+    first = "batch_first=True" if source.scenario.batch_first else ""
     padded = f"nn.utils.rnn.pad_sequence({', '.join(['texts', *([first] if first else [])])})"
     yield "def batches_of(part):"
     yield "    batches = []"
@@ -124,7 +124,7 @@ def _beside(source: ProgramSource, sequence: str, fed: FedSequence) -> Iterator[
             yield f"{x} = {one_hot}  # {_axes(source, 'input_size')}"
             if fed.lengths is not None and _reads_padding(source, packed=fed.packed):
                 yield f"for row, length in enumerate({list(fed.lengths)}):"
-                row = "row, length:" if source.scenario.recurrent.batch_first else "length:, row"
+                row = "row, length:" if source.scenario.batch_first else "length:, row"
                 yield f"    {x}[{row}] = 0"
     else:
         assert fed.values is not None
@@ -137,7 +137,7 @@ def entering_lines(source: ProgramSource) -> Iterator[str]:
     """Give what makes `x` anew in every pass: rows of an embedding, which are learnt too, or of one batch."""
     indices = "x" if source.is_several else "indices"
     table = source.scenario.lookup
-    if source.scenario.wires is not None and table is not None:
+    if source.is_wired and table is not None:
         return  # each of those that look up is called by name
     if table is not None:
         yield f"x = {module_name(table.key)}({indices})  # {_axes(source, 'input_size')}"
@@ -214,7 +214,7 @@ def _one_hot(source: ProgramSource, name: str) -> Iterator[str]:
 def _cleared(source: ProgramSource, lengths: str) -> Iterator[str]:
     """Padding is zero vectors, not the one-hot vector of an index."""
     yield f"for row, length in enumerate({lengths}):"
-    yield f"    x[{'row, length:' if source.scenario.recurrent.batch_first else 'length:, row'}] = 0"
+    yield f"    x[{'row, length:' if source.scenario.batch_first else 'length:, row'}] = 0"
 
 
 def _values(source: ProgramSource, batch: Batch) -> str:
@@ -251,7 +251,7 @@ def _axes(source: ProgramSource, *rest: str) -> str:
     if not source.scenario.is_batched:
         axes = ["T"]
     else:
-        axes = ["B", "T"] if source.scenario.recurrent.batch_first else ["T", "B"]
+        axes = ["B", "T"] if source.scenario.batch_first else ["T", "B"]
     return f"({', '.join([*axes, *rest])})"
 
 
@@ -290,9 +290,9 @@ def _windows(source: ProgramSource, windows: Windows, series: str) -> Iterator[s
         yield from indented(
             (f"part = series[start : start + {length}]", "windows[: len(part), number] = part")
         )
-        if source.scenario.recurrent.batch_first:
+        if source.scenario.batch_first:
             yield f"windows = windows.transpose(0, 1)  # {_axes(source, 'input_size')}"
-    rows = int(not source.scenario.recurrent.batch_first)
+    rows = int(not source.scenario.batch_first)
     count = windows.batch_size
     split = f"windows.split({count}, dim={rows})"
     if not source.has_loss:
@@ -312,5 +312,5 @@ def _windows(source: ProgramSource, windows: Windows, series: str) -> Iterator[s
 
 def _cut(source: ProgramSource, part: str) -> str:
     """Parts of the series beside each other, one from each start."""
-    dim = int(not source.scenario.recurrent.batch_first)
+    dim = int(not source.scenario.batch_first)
     return f"torch.stack([series[{part}] for start in starts], dim={dim})"

@@ -228,7 +228,7 @@ def _call(source: ProgramSource, *, first: bool) -> Iterator[str]:
 
 
 def _batch_first(source: ProgramSource) -> str:
-    return "batch_first=True, " if source.recurrent.batch_first else ""
+    return "batch_first=True, " if source.scenario.batch_first else ""
 
 
 def _packed(source: ProgramSource, name: str) -> str:
@@ -236,7 +236,7 @@ def _packed(source: ProgramSource, name: str) -> str:
 
 
 def _padded(source: ProgramSource, name: str = "output") -> str:
-    length = f"x.shape[{1 if source.recurrent.batch_first else 0}]"
+    length = f"x.shape[{1 if source.scenario.batch_first else 0}]"
     if source.batch.beside:  # of its own sequence, which may be looked up
         length = f"{source.batch.sequences[source.sequence].num_steps}"
     return (
@@ -297,7 +297,7 @@ def _masks(source: ProgramSource) -> Iterator[str]:
 def generator_line(source: ProgramSource) -> Iterator[str]:
     """Give what draws the masks, where they are not given."""
     if source.batch.masks is None:
-        yield f"generator = np.random.default_rng({source.scenario.recurrent.dropout_seed})"
+        yield f"generator = np.random.default_rng({source.scenario.dropout_seed})"
 
 
 def _mask(source: ProgramSource) -> str:
@@ -311,13 +311,12 @@ def _mask(source: ProgramSource) -> str:
 
 def _drawn(source: ProgramSource, read: str, p: float) -> str:
     """Give the line that draws a mask for what is read."""
-    recurrent = source.scenario.recurrent
     if p >= 1:
         return f"mask = torch.zeros_like({read})"
     # The masks are drawn time-major, (T, B, n), whatever the layout.
     if not source.scenario.is_batched:
         shape, back = f"(len({read}), 1, {read}.shape[1])", "[:, 0]"
-    elif recurrent.batch_first:
+    elif source.scenario.batch_first:
         shape, back = f"{read}.transpose(0, 1).shape", ".transpose(0, 1)"
     else:
         shape, back = f"{read}.shape", ""
@@ -359,7 +358,7 @@ def called(source: ProgramSource, module: NetworkModule, read: str, *, has_steps
         return f"{call}({read}.T[None])[0].T" if has_steps else f"{call}({read}[None])[0]"
     if not has_steps:
         return f"{call}({read})"
-    if source.scenario.recurrent.batch_first:
+    if source.scenario.batch_first:
         return f"{call}({read}.transpose(1, 2)).transpose(1, 2)"
     return f"{call}({read}.permute(1, 2, 0)).permute(2, 0, 1)"
 

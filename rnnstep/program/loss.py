@@ -31,9 +31,7 @@ def loss_lines(source: ProgramSource) -> Iterator[str]:
         yield from _called(source, "loss = {call}", source.compared, target)
         return
     if source.loss.over_time == "sum":
-        of_steps = (
-            ".unbind(1)" if source.scenario.recurrent.batch_first and source.scenario.is_batched else ""
-        )
+        of_steps = ".unbind(1)" if source.scenario.batch_first and source.scenario.is_batched else ""
         yield "loss = 0"
         yield f"for {scores}_t, target_t in zip({scores}{of_steps}, target{of_steps}):"
         yield from indented(added_lines(source, f"{scores}_t"))
@@ -43,7 +41,7 @@ def loss_lines(source: ProgramSource) -> Iterator[str]:
         is_turned = any(
             layer.has_channels or isinstance(layer, Attention) for layer in source.scenario.layers
         )
-        flat = "reshape" if source.scenario.recurrent.batch_first or is_turned else "view"
+        flat = "reshape" if source.scenario.batch_first or is_turned else "view"
         size = source.num_scores
         yield from _called(source, "loss = {call}", f"{scores}.{flat}(-1, {size})", f"target.{flat}(-1)")
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.module import NetworkModule
@@ -42,8 +43,24 @@ class ProgramSource:
         self._entering = entering
         self.firsts = firsts or {}
         self.language = language
-        self.recurrent = scenario.recurrent if recurrent is None else recurrent
-        self.cell = self.recurrent.cell
+        self._recurrent = recurrent
+
+    @property
+    def recurrent(self) -> Recurrent:
+        """The recurrent module that is meant."""
+        return self.scenario.recurrent if self._recurrent is None else self._recurrent
+
+    @property
+    def cell(self) -> Cell:
+        """The equations of one of its steps."""
+        return self.recurrent.cell
+
+    @property
+    def is_wired(self) -> bool:
+        """Whether each module is called on what it reads by name, rather than in a chain around recurrent ones."""
+        scenario = self.scenario
+        is_last_scored = scenario.scored_module is scenario.layers[-1]
+        return scenario.wires is not None or not scenario.recurrents or not is_last_scored
 
     @property
     def each_recurrent(self) -> list[ProgramSource]:
@@ -98,7 +115,9 @@ class ProgramSource:
 
     @property
     def sequence(self) -> str:
-        """The sequence whose steps the recurrent module runs along."""
+        """The sequence whose steps the recurrent module runs along; without one what is compared does."""
+        if not self.scenario.recurrents:
+            return self.scenario.scored_sequence
         return self.scenario.sequence_of[self.recurrent.key]
 
     @property
@@ -144,7 +163,7 @@ class ProgramSource:
         """How many rows the `x` at hand has."""
         if not self.is_several:
             return str(self.batch.num_rows)
-        return f"x.shape[{0 if self.scenario.recurrent.batch_first else 1}]"
+        return f"x.shape[{0 if self.scenario.batch_first else 1}]"
 
     # ── the modules ──────────────────────────────────────────────────────────────────
 
@@ -265,7 +284,10 @@ class ProgramSource:
     @property
     def scores(self) -> str:
         """The name of what the loss is taken of."""
-        return "output" if self.scenario.head is None else "logits"
+        scored = self.scenario.scored_module
+        if isinstance(scored, Recurrent):
+            return ProgramSource(self.scenario, self.language, scored).output
+        return "logits"
 
     @property
     def num_scores(self) -> int:
@@ -298,7 +320,7 @@ class ProgramSource:
         """What the loss is taken of: the scores, or each row's last ones alone."""
         if self.scenario.reads_final_state or not self.has_loss or self.loss.at is None:
             return self.scores
-        is_first = self.scenario.recurrent.batch_first and self.scenario.is_batched
+        is_first = self.scenario.batch_first and self.scenario.is_batched
         if not self.is_packed:
             return f"{self.scores}[:, -1]" if is_first else f"{self.scores}[-1]"
         rows, ends = "torch.arange(len(lengths))", "lengths - 1"
@@ -307,12 +329,14 @@ class ProgramSource:
     @property
     def has_loss_in_loop(self) -> bool:
         """Whether the loss is added up in the very loop over a cell."""
+        if not self.scenario.recurrents or self.is_wired:
+            return False
         is_looped = (
             self.scenario.recurrent.is_cell and not self.is_several and self.scenario.recurrent.is_alone
         )
         is_stepped = self.loss.over_time == "sum" and not self.has_one_a_row if self.has_loss else False
         is_apart = any(module.reads_steps for module in self.above)  # what has to have all steps
-        is_apart |= self.has_mask_modules or self.scenario.wires is not None
+        is_apart |= self.has_mask_modules
         return is_looped and is_stepped and not is_apart
 
 
@@ -323,7 +347,7 @@ def along(name: str, sequence: str) -> str:
 
 def results(scenario: Scenario) -> list[str]:
     """Give the names of what the program computes, in torch's words."""
-    names = ["output"]
+    names = ["output"] if scenario.recurrents else []
     if len(scenario.recurrents) == 1:
         names += ["h_n", "c_n"][: len(scenario.cell.states)]
     if scenario.head is not None:

@@ -79,7 +79,7 @@ def _digits(source: ProgramSource) -> str:
 def _said(source: ProgramSource) -> Iterator[str]:
     prediction = f"{source.compared}.argmax(dim=-1)"
     is_single = source.batch.num_rows == 1
-    rows = prediction if source.has_one_a_row or source.scenario.recurrent.batch_first else f"{prediction}.T"
+    rows = prediction if source.has_one_a_row or source.scenario.batch_first else f"{prediction}.T"
     scored = source.scenario.scored(source.batch)
     lengths = None if source.has_one_a_row else scored.lengths  # steps that are padding say nothing
     is_cut = lengths is not None and lengths[0] < scored.num_steps

@@ -17,7 +17,7 @@ from rnnstep.program.source import ProgramSource, along
 
 def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
     """Give the lines from what is given to `output`, `h_n`, `c_n` and `logits`; arguments as of `chain_lines`."""
-    if source.scenario.wires is None:
+    if not source.is_wired:
         yield from chain_lines(source, first=first, has_loss=has_loss)
         return
     if source.has_mask_modules:
@@ -74,7 +74,7 @@ class _Module:
     def _attended(self, module: Attention, query: str) -> str:
         """The call of attention, which takes rows first; a query that belongs to no step is one step of it."""
         is_batched = self._scenario.is_batched
-        turned = ".transpose(0, 1)" if is_batched and not self._source.recurrent.batch_first else ""
+        turned = ".transpose(0, 1)" if is_batched and not self._source.scenario.batch_first else ""
         banks = [self._value(one) for one in self._reads.banks]
         is_single = is_once(module.key, self._scenario.wiring)
         into, out = ("[:, None]", "[:, 0]") if is_batched else ("[None]", "[0]")
@@ -101,7 +101,7 @@ class _Module:
     def _repeated(self, value: str, like: str) -> str:
         if not self._scenario.is_batched:
             return f"{value}.expand(len({like}), -1)"
-        if self._source.recurrent.batch_first:
+        if self._source.scenario.batch_first:
             return f"{value}[:, None].expand(-1, {like}.shape[1], -1)"
         return f"{value}.expand(len({like}), -1, -1)"
 
@@ -115,7 +115,7 @@ class _Module:
         if one.value == "last":
             if is_once(one.name, self._scenario.wiring):
                 return name
-            has_rows_first = self._scenario.is_batched and self._source.recurrent.batch_first
+            has_rows_first = self._scenario.is_batched and self._source.scenario.batch_first
             return f"{name}[:, -1]" if has_rows_first else f"{name}[-1]"
         assert isinstance(module, Recurrent)
         end = self._end(module, one)
@@ -144,6 +144,6 @@ class _Module:
         """What the program calls what a module gives."""
         if isinstance(module, Recurrent):
             return ProgramSource(self._scenario, self._source.language, module).output
-        if module is self._scenario.layers[-1]:
+        if module is self._scenario.scored_module:
             return "logits"
         return f"{module_name(module.key.replace('.', '_'))}_out"

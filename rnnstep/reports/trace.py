@@ -433,13 +433,12 @@ def _logits_csv(selection: Selection) -> Iterator[str]:
         if head is None:
             return
         comparison = None if run.checked is None else run.checked.comparisons[done.index]
-        layer = run.scenario.recurrent.num_layers - 1
         is_single = head.extent.is_single
         steps = range(1 if is_single else done.axis(head.key).num_steps)
         for t in steps:
             alive = None if is_single else done.live_rows(head.key, t)
             rows = range(done.batch.num_rows) if alive is None else alive.tolist()
-            where = (done.index, "" if is_single else t, layer, "")
+            where = (done.index, "" if is_single else t, head.layer, "")
             torch = None if comparison is None else comparison.value(head.key, "logits", t)
             ours = done.value(head.key, "logits", t)
             yield _csv_text(list(_number_cells(where, "logits", ours, torch, rows)))

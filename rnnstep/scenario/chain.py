@@ -70,11 +70,13 @@ class Chain:
         layers: in the file's order; those with a mistake that leaves unknown what they are are missing.
         is_whole: whether none is missing, and all can be computed in some order.
         sequences: the names of those beside the first.
+        scored: the name of the one whose output is compared with what is wanted.
     """
 
     layers: tuple[ChainLayer, ...]
     is_whole: bool
     sequences: tuple[str, ...] = ()
+    scored: str = ""
 
     @cached_property
     def by_name(self) -> Mapping[str, ChainLayer]:
@@ -107,9 +109,9 @@ class Chain:
 
     @cached_property
     def _giving_scores(self) -> list[str]:
-        """The last layer, and those below it that give as many numbers as it does."""
+        """The layer that is scored, and those below it that give as many numbers as it does."""
         names: list[str] = []
-        layer: ChainLayer | None = self.layers[-1]
+        layer = self.by_name.get(self.scored)
         while layer is not None and layer.name not in names:
             names.append(layer.name)
             if layer.kind in (RECURRENT, Attention.key) or "out_features" in _names_of_options(layer):
@@ -285,14 +287,24 @@ def _chain(document: Document) -> Chain:
     ]
     fed = (INPUT, *sequences)
     _check_order(document, found, layers, fed)
+    scored = _scored(document, names)
     is_whole = len(found) == len(layers) == len(set(names)) and all(
         one.reads.inputs is not None and _looks_up_indices(one, fed) for one in found
     )
     if is_whole:
         named = {one.name: one.place for one in found}
-        is_whole = check_wires(document, named, {one.name: one.reads for one in found}, sequences)
+        is_whole = check_wires(
+            document, named, {one.name: one.reads for one in found}, sequences, scored=scored
+        )
     placed = tuple(one for one in found if _looks_up_indices(one, fed))
-    return Chain(placed, is_whole=is_whole, sequences=sequences)
+    return Chain(placed, is_whole=is_whole, sequences=sequences, scored=scored)
+
+
+def _scored(document: Document, names: Sequence[str]) -> str:
+    """Give the name of the layer whose output is compared with what is wanted: that of [loss] `of`, else the last."""
+    loss = document.data.get("loss")
+    of = loss.get("of") if isinstance(loss, dict) else None
+    return of if isinstance(of, str) and of in names else names[-1]
 
 
 def _looks_up_indices(layer: ChainLayer, fed: Sequence[str]) -> bool:
@@ -328,8 +340,6 @@ def _check_order(
                 ),
             )
     _check_layout(document, recurrent)
-    if not recurrent and len(found) == len(layers):
-        document.problem((TABLE,), Text("[[layers]] without a recurrent module cannot be read yet"))
 
 
 def _check_layout(document: Document, recurrent: Sequence[ChainLayer]) -> None:

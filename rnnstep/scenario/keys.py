@@ -196,7 +196,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "linear": ("out_features", "bias", "from"),
         "initial_state": ("h_0", "c_0"),
         "target": ("text", "indices", "values"),
-        "loss": ("name", "reduction", "factor", "beta", "ignore_index", "at", "over_time"),
+        "loss": ("name", "reduction", "factor", "beta", "ignore_index", "at", "of", "over_time"),
         "training": (
             "optimizer",
             "epochs",

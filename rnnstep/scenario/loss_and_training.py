@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -19,8 +19,16 @@ _ANY_SIGN = ("dampening",)
 _OF_ALL = ("optimizer", "epochs", "clip_grad_value", "clip_grad_norm", "mistake")
 
 
-def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
-    """Give [loss], or the loss that fits the target where there is a target alone."""
+def read_loss(
+    document: Document, recurrent: Recurrent | None, names: Mapping[str, str] | None = None
+) -> Loss | None:
+    """Give [loss], or the loss that fits the target where there is a target alone.
+
+    Args:
+        document: the file.
+        recurrent: the last recurrent module before the loss; None where there is none, or it is not known.
+        names: the key of each layer, by the name that the file gives; None where they are not known.
+    """
     table = document.table("loss")
     if table is None and not _has_target(document):
         return None
@@ -40,6 +48,7 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
         "reduction": _reduction(table),
         "ignore_index": table.integer("ignore_index", -100),
         "at": table.choice("at", ("last",)),
+        "of": _of(table, names),
         "over_time": table.choice("over_time", ("together", "sum"), over_time),
         "factor": _factor(table),
         "beta": table.number("beta", 1.0, minimum=0),
@@ -52,6 +61,15 @@ def read_loss(document: Document, recurrent: Recurrent | None) -> Loss | None:
         if key not in LOSSES[name].options and table.has(key):
             table.problem(key, Text("`{key}`: {name} takes no such option", key=key, name=name))
     return Loss(**values)
+
+
+def _of(table: Table, names: Mapping[str, str] | None) -> str | None:
+    """Give the key of the layer whose output is compared."""
+    if names is None:
+        table.string("of")
+        return None
+    name = table.choice("of", tuple(names))
+    return None if name is None else names[name]
 
 
 def _has_target(document: Document) -> bool:
@@ -161,14 +179,13 @@ def check_mistake(
         return
     mistake = training.mistake
     needed: Text | None = None
-    recurrent = recurrents[-1]
     if mistake == "softmax_before_cross_entropy" and loss.name != "CrossEntropyLoss":
         needed = Text("CrossEntropyLoss, found {name}", name=loss.name)
-    elif mistake in OF_ONE_MODULE and len(recurrents) > 1:
+    elif mistake in OF_ONE_MODULE and len(recurrents) != 1:
         needed = Text("one recurrent module, found {count}", count=len(recurrents))
     elif mistake == "backward_inside_the_loop":
-        needed = _no_loop(loss, recurrent, batches, reads_final_state=reads_final_state)
-    elif mistake == "h_0_of_the_wrong_shape" and recurrent.is_own:
+        needed = _no_loop(loss, recurrents[0], batches, reads_final_state=reads_final_state)
+    elif mistake == "h_0_of_the_wrong_shape" and recurrents[0].is_own:
         needed = Text("a module of torch, which looks at the shape of h_0")
     elif mistake == "hidden_not_reset" and len(batches) > 1:
         needed = Text(

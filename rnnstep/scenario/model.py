@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.cells.cell import Cell
+from rnnstep.modules.dropout import Dropout
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
@@ -58,6 +59,7 @@ class Loss:
     at: Literal["last"] | None = (
         None  # of the last step alone: each row's last live one, else T; None: of every step
     )
+    of: str | None = None  # the key of the module whose output is compared; None: of the last one
 
     @property
     def kind(self) -> LossKind:
@@ -270,13 +272,24 @@ class Scenario:
 
     @cached_property
     def recurrent(self) -> Recurrent:
-        """The recurrent module; of several the last."""
+        """The recurrent module; of several the last. Where there may be none, `recurrents` is asked."""
         return self.recurrents[-1]
 
     @cached_property
     def carries(self) -> bool:
         """Whether a batch begins with states at which the batch before ended."""
         return any(one.carry for one in self.recurrents)
+
+    @property
+    def batch_first(self) -> bool:
+        """Whether torch is given rows before steps, (B, T, n): all recurrent modules say the same."""
+        return any(one.batch_first for one in self.recurrents)
+
+    @cached_property
+    def scored_module(self) -> NetworkModule:
+        """The module whose output is compared with what is wanted: that of [loss] `of`, else the last one."""
+        of = None if self.loss is None else self.loss.of
+        return self.layers[-1] if of is None else self.by_key[of]
 
     def recurrent_called(self, name: str) -> Recurrent:
         """The recurrent module of a name such as "encoder.h_0"; of one without a module's the only one."""
@@ -297,6 +310,11 @@ class Scenario:
         return any(layer.masks for layer in self.layers)
 
     @property
+    def dropout_seed(self) -> int:
+        """Of numpy's generator that draws the masks: all modules say the same."""
+        return next((one.dropout_seed for one in self.layers if isinstance(one, Recurrent | Dropout)), 0)
+
+    @property
     def has_own_cells(self) -> bool:
         """Whether a recurrent module is a [cell.NAME] of the file, which torch does not have."""
         return any(one.is_own for one in self.recurrents)
@@ -313,7 +331,7 @@ class Scenario:
     @property
     def scored_sequence(self) -> str:
         """The sequence whose steps have a target each."""
-        return self.sequence_of[self.layers[-1].key]
+        return self.sequence_of[self.scored_module.key]
 
     def scored(self, batch: Batch) -> FedSequence:
         """What is fed of a batch along the sequence whose steps have a target each."""
@@ -344,6 +362,7 @@ class Scenario:
         return (
             self.wires is not None
             or any(layer.tied for layer in self.layers)
+            or not self.recurrents
             or not (behind[0] is self.recurrent and len(behind) <= 2 and self.recurrent.key == "")
             or any(layer.key != type(layer).key for layer in self.layers if layer is not self.recurrent)
         )
@@ -356,18 +375,17 @@ class Scenario:
     @property
     def head(self) -> NetworkModule | None:
         """What makes scores of the recurrent module's output; None where that is the scores itself."""
-        last = self.layers[-1]
-        return None if last is self.recurrent else last
+        return None if isinstance(self.scored_module, Recurrent) else self.scored_module
 
     @property
     def num_scores(self) -> int:
         """How many scores there are, at each step or of each row."""
-        return self.layers[-1].size
+        return self.scored_module.size
 
     @property
     def reads_final_state(self) -> bool:
         """Whether a row has one answer, read from its final state."""
-        return is_once(self.layers[-1].key, self.wiring)
+        return is_once(self.scored_module.key, self.wiring)
 
     @property
     def has_one_target_a_row(self) -> bool:
@@ -378,7 +396,7 @@ class Scenario:
         """Give an array over time, (T, B, …), as the module takes it: (B, T, …) with `batch_first`, (T, …) when unbatched."""
         if not self.is_batched:
             return whole[:, 0]
-        return whole.swapaxes(0, 1) if self.recurrent.batch_first else whole
+        return whole.swapaxes(0, 1) if self.batch_first else whole
 
     @property
     def whole_target(self) -> NDArray[Any]:
@@ -433,7 +451,7 @@ class Scenario:
             return {}
         if batch.masks is not None:
             return batch.masks
-        generator = np.random.default_rng(self.recurrent.dropout_seed)
+        generator = np.random.default_rng(self.dropout_seed)
         return {
             mask.key: mask.drawn(generator, steps, batch.num_rows, self.dtype)
             for layer in self.layers

@@ -54,7 +54,7 @@ def remarks(scenario: Scenario) -> list[Text]:
     """Say what torch does with a scenario's modules that may not be what was meant."""
     found = [idle_dropout(one) for one in scenario.recurrents]
     if scenario.loss is not None and scenario.loss.name == "NLLLoss":
-        found.append(_unnormalized(scenario.layers[-1]))
+        found.append(_unnormalized(scenario.scored_module))
     found.append(_left_over(scenario))
     found += [_reads_padding(scenario, layer) for layer in scenario.layers if layer.reads_steps]
     found += [

@@ -16,7 +16,7 @@ from rnnstep.modules.batchnorm import BatchNorm1d
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.description import INPUT, ValueOf, Wiring, is_once, sequence_of
+from rnnstep.network.description import INPUT, ValueOf
 from rnnstep.scenario import chain, modules, wired_modules
 from rnnstep.scenario.attention import read_attention
 from rnnstep.scenario.cure import cured
@@ -25,6 +25,7 @@ from rnnstep.scenario.data.input import InputData, read_input, read_target, shif
 from rnnstep.scenario.data.labelled_rows import read_data
 from rnnstep.scenario.data.sequences import check_used, read_beside, side_by_side, with_shifted_target
 from rnnstep.scenario.data.target import ignore_index
+from rnnstep.scenario.described import Described
 from rnnstep.scenario.file.document import Document, Limits, Table
 from rnnstep.scenario.file.source import open_document, parse_document
 from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_localized, read_vocabulary
@@ -198,26 +199,6 @@ def read_text(
 
 
 @dataclass(frozen=True)
-class _Model:
-    """The modules that the data passes through, without their weights."""
-
-    layers: tuple[NetworkModule, ...]
-    recurrent: Recurrent  # the last
-    wires: Wiring | None = None  # what each reads; None in a chain
-
-    @property
-    def scored_sequence(self) -> str:
-        """The sequence whose steps the last one runs along."""
-        return INPUT if self.wires is None else sequence_of(self.layers[-1].key, self.wires)
-
-    @property
-    def has_one_a_row(self) -> bool:
-        """Whether the last one gives something once a row."""
-        last = self.layers[-1]
-        return last.reads_once if self.wires is None else is_once(last.key, self.wires)
-
-
-@dataclass(frozen=True)
 class _Numbers:
     """All that has the model's shapes."""
 
@@ -268,7 +249,11 @@ def _read_once(
         model = _read_model(document, vocabulary, samples)
     else:
         model = _read_chain(document, layers, vocabulary, samples)
-    loss = read_loss(document, model.recurrent if model is not None else None)
+    loss = read_loss(
+        document,
+        model.last_recurrent if model is not None else None,
+        None if model is None else model.names,
+    )
     training = read_training(document)
     numbers = _read_numbers(document, vocabulary, samples, model, dtype, loss, training)
     if model is not None and samples is not None:
@@ -276,7 +261,7 @@ def _read_once(
             document,
             training,
             loss,
-            [layer for layer in model.layers if isinstance(layer, Recurrent)],
+            model.recurrents,
             samples.batches,
             reads_final_state=model.has_one_a_row,
         )
@@ -312,7 +297,7 @@ def _read_once(
 
 def _read_model(
     document: Document, vocabulary: tuple[str, ...] | None, samples: Samples | None
-) -> _Model | None:
+) -> Described | None:
     """Give the modules, or None where a mistake leaves their shapes unknown."""
     own = read_own_cells(document)
     module = modules.read_module(document, own)
@@ -329,12 +314,12 @@ def _read_model(
         return None
     head = None if linear is None else Linear(recurrent.size, **linear)
     every = (embedding, recurrent, head)
-    return _Model(tuple(layer for layer in every if layer is not None), recurrent)
+    return Described(tuple(layer for layer in every if layer is not None))
 
 
 def _read_chain(
     document: Document, layers: chain.Chain, vocabulary: tuple[str, ...] | None, samples: Samples | None
-) -> _Model | None:
+) -> Described | None:
     """Give the modules of [[layers]], each on what the one before gives; None where one is not known."""
     own = read_own_cells(document)
     mode = chain.read_mode(document, layers)
@@ -374,7 +359,7 @@ def _read_chain(
     network = wired_modules.network(document, layers, found, given)
     if network is None:
         return None
-    return _Model(*network)
+    return Described(*network, layers.scored)
 
 
 def _read_recurrent(
@@ -421,7 +406,7 @@ def _read_numbers(
     document: Document,
     vocabulary: tuple[str, ...] | None,
     samples: Samples | None,
-    model: _Model | None,
+    model: Described | None,
     dtype: np.dtype[np.floating],
     loss: Loss | None,
     training: Training | None,
@@ -438,11 +423,11 @@ def _read_numbers(
         itemsize=dtype.itemsize,
     ):
         return None
-    num_outputs = model.layers[-1].size
+    num_outputs = model.top.size
     parameters, pending = read_weights(document, layers=model.layers, dtype=dtype)
     initial_state = read_initial_states(
         document,
-        recurrents=[layer for layer in model.layers if isinstance(layer, Recurrent)],
+        recurrents=model.recurrents,
         num_rows=samples.batches[0].num_rows,
         is_batched=samples.is_batched,
         dtype=dtype,
@@ -474,7 +459,7 @@ def _with_targets(
     document: Document,
     vocabulary: tuple[str, ...] | None,
     samples: Samples,
-    model: _Model,
+    model: Described,
     num_outputs: int,
     dtype: np.dtype[np.floating],
     loss: Loss | None,
@@ -504,15 +489,17 @@ def _with_targets(
         vocabulary=vocabulary,
         num_classes=num_outputs,
         is_last_enough=is_last_enough,
-        once=f'from = "{model.layers[-1].value_read}"' if has_one_a_row else "",
+        once=f'from = "{model.top.value_read}"' if has_one_a_row else "",
         out_features=num_outputs,
-        batch_first=model.recurrent.batch_first,
+        batch_first=model.batch_first,
         is_batched=samples.is_batched,
         dtype=dtype,
     )
 
 
-def _with_shifted(document: Document, samples: Samples, model: _Model, num_outputs: int) -> tuple[Batch, ...]:
+def _with_shifted(
+    document: Document, samples: Samples, model: Described, num_outputs: int
+) -> tuple[Batch, ...]:
     """Give batches whose target is the sequence that was shifted, where one is."""
     name = shifted(document)
     if name is None:

@@ -31,9 +31,9 @@ def check_run(
     key that asks for most if it is too much.
     """
     rows = max((batch.longest * batch.num_rows for batch in batches), default=0)
-    has_loss = loss is not None
     copies = 1 if loss is None else 2 if training is None else 3 + _buffers(training)
-    asked = list(_sizes(layers, rows, copies, has_loss=has_loss))
+    scored = None if loss is None else layers[-1].key if loss.of is None else loss.of
+    asked = list(_sizes(layers, rows, copies, scored))
     total = sum(size for _, size in asked) * itemsize
     if total > document.limits.memory:
         place = max(asked, key=lambda one: one[1])[0]
@@ -68,14 +68,14 @@ def _buffers(training: Training) -> int:
 
 
 def _sizes(
-    layers: Sequence[NetworkModule], rows: int, copies: int, *, has_loss: bool
+    layers: Sequence[NetworkModule], rows: int, copies: int, scored: str | None
 ) -> Iterator[tuple[KeyPath, int]]:
     """Give how many numbers each part holds, parameters and values, under the key that is to blame."""
-    rows *= 1 + has_loss  # a value and its gradient
+    rows *= 1 if scored is None else 2  # a value and its gradient
     for layer in layers:
         key = (layer.key or "recurrent", layer.most_to_blame)
         parts = [copies * _parameters(layer), rows * layer.values_a_step]
-        if has_loss and layer is layers[-1]:
+        if layer.key == scored:
             parts.append(rows * _LINES_OF_LOSS * layer.size)
         yield from ((key, part) for part in (parts if isinstance(layer, Recurrent) else [sum(parts)]))
 

@@ -58,12 +58,11 @@ def size_of(
 
 def network(
     document: Document, chain: Chain, modules: Modules, given: Sizes
-) -> tuple[tuple[NetworkModule, ...], Recurrent, Wiring | None] | None:
-    """Give all modules in the file's order, the last recurrent one, and what each reads (None in a chain); None where one is missing."""
+) -> tuple[tuple[NetworkModule, ...], Wiring | None] | None:
+    """Give all modules in the file's order, and what each reads (None in a chain); None where one is missing."""
     every = [modules.get(layer.name) for layer in chain.layers]
     known = {layer.name: one for layer, one in zip(chain.layers, every, strict=True) if one is not None}
-    recurrent = next((one for one in reversed(every) if isinstance(one, Recurrent)), None)
-    if recurrent is None or not chain.is_whole or len(known) < len(every):
+    if not chain.is_whole or len(known) < len(every):
         return None
     known = {
         layer.name: _tied(document, layer, known, {one.name: one.ties for one in chain.layers})
@@ -92,7 +91,7 @@ def network(
         for name, reads in wiring.items()
     }
     is_chain = wires == dict(in_a_chain({one.key: "output" for one in found}))
-    return tuple(found), recurrent, None if is_chain else MappingProxyType(wires)
+    return tuple(found), None if is_chain else MappingProxyType(wires)
 
 
 def _check_sum(

@@ -166,6 +166,8 @@ def check_wires(
     places: Mapping[str, KeyPath],
     wires: Mapping[str, LayerReads],
     sequences: Sequence[str] = (),
+    *,
+    scored: str = "",
 ) -> bool:
     """Note modules that read one another in a circle, and those that nobody reads; whether there is an order.
 
@@ -174,6 +176,7 @@ def check_wires(
         places: where each layer stands, by its name, in the file's order.
         wires: what each reads.
         sequences: what the sequences beside the first are called.
+        scored: the one whose output a loss reads.
     """
     wiring = as_wiring(wires)
     try:
@@ -188,9 +191,9 @@ def check_wires(
         document.problem(places[names[0]], text)
         return False
     read = {one.name for reads in wiring.values() for one in reads.sources}
-    last = list(places)[-1]
+    ends = {scored, list(places)[-1]}
     for name, place in places.items():
-        if name not in read and name != last:
+        if name not in read and name not in ends:
             document.problem(place, Text("no layer reads {name}, and it is not the last one", name=name))
     if INPUT not in read:
         document.problem((INPUT,), Text("no layer reads `input`"))

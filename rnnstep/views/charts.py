@@ -47,6 +47,8 @@ _MOST_ALONE = 400
 
 def names(scene: Scene) -> list[str]:
     """What can be plotted: the states, all gates of one element together, each gate, then the sums inside."""
+    if not scene.scenario.recurrents:
+        return []
     program = scene.cell.program
     states, gates = list(program.states), list(gates_of(program))
     sums = [name for name in reversed(program.names) if name not in (*states, *gates)]
@@ -305,7 +307,7 @@ def _of_gates(
     run: SessionRun, spot: Spot, named: Sequence[str], fitted: tuple[float, float] | None
 ) -> tuple[float, float] | None:
     """Widen an axis to 0 … 1 where a gate is on it."""
-    if not set(named) & set(_cell_at(run, spot).gates):
+    if not run.scenario.recurrents or not set(named) & set(_cell_at(run, spot).gates):
         return fitted
     return (0.0, 1.0) if fitted is None else (min(0.0, fitted[0]), max(1.0, fitted[1]))
 

@@ -53,7 +53,7 @@ def counts(scenario: Scenario, steps: int) -> Counts:
     return Counts(
         {name: math.prod(shape) for name, shape in shapes.items()},
         steps,
-        recurrents[0].input_size,
-        recurrents[-1].size,
+        recurrents[0].input_size if recurrents else 0,
+        recurrents[-1].size if recurrents else 0,
         sum(map(math.prod, weights)),
     )

@@ -44,7 +44,7 @@ def title(scene: Scene) -> str:
 
 def gradients(scene: Scene, cells: int, height: int) -> RowBlock:
     """Plot ‖∂L/∂h_t‖ and ‖∂h_T/∂h_t‖ as far back as the cursor has come, the path through c beside; say why in words."""
-    if "backward" not in scene.run.tree.phases or height < 2:
+    if "backward" not in scene.run.tree.phases or height < 2 or not scene.scenario.recurrents:
         return []
     key = scene.recurrent_key
     words = sentences(scene, cells)

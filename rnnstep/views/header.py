@@ -96,7 +96,11 @@ def badge(scene: Scene, cells: int) -> Row:
 
 def module_in_words(scene: Scene) -> str:
     """`hello  RNNCell(4, 4)`, as torch would construct it."""
-    modules = " → ".join(map(_constructed, scene.scenario.recurrents))
+    recurrents = scene.scenario.recurrents
+    every = (
+        map(_constructed, recurrents) if recurrents else [one.constructed for one in scene.scenario.layers]
+    )
+    modules = " → ".join(every)
     edited = "*" if scene.session.has_unsaved_edits else ""
     name = f"{scene.scenario.name}{edited}"
     if scene.session.mistaken is not None or scene.run.is_refused:

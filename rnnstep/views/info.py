@@ -149,6 +149,8 @@ class _Page(Page):
             lines.append((Span(shape.name, "label"), Span(f"{product} = {math.prod(shape.sizes):,}")))
         lines.append((Span(self._look.say(total), "bold"), Span(f"= {found.total:,}", "bold")))
         rows += self._table(lines)
+        if not self._scenario.recurrents:
+            return rows
         rows += self._said(
             Text(
                 "The recurrent weights, {shared} without biases, are the same at every one of the {steps} steps;"

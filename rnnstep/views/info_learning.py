@@ -85,7 +85,7 @@ class LearningSections(Page):
         if self._scenario.reads_final_state:
             text = Text("One loss for each row of the batch, on the scores of its final state.")
             if any(
-                one.value == "last" for one in self._scenario.wiring[self._scenario.layers[-1].key].inputs
+                one.value == "last" for one in self._scenario.wiring[self._scenario.scored_module.key].inputs
             ):
                 text = Text("One loss for each row of the batch, on the scores of output[-1].")
         elif loss.at == "last":
@@ -100,6 +100,12 @@ class LearningSections(Page):
         else:
             text = Text('over_time = "together": the criterion is given all steps at once.')
         rows += self._said(text)
+        if loss.of is not None:
+            text = Text(
+                'of = "{name}": it is of what that layer gives; what stands behind it has no gradient.',
+                name=self._scenario.scored_module.name.removesuffix(".add"),
+            )
+            rows += self._said(text)
         if loss.reduction == "sum":
             rows += self._said(Text('reduction = "sum": what is compared at once is added up, not averaged.'))
         if "beta" in loss.options:

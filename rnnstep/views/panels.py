@@ -134,7 +134,7 @@ def _plots(scene: Scene) -> Iterator[tuple[str, partial[RowBlock]]]:
             (say(Text("epochs")), partial(learning.table, scene)),
         ]
     norms = []
-    if "backward" in scene.run.tree.phases:
+    if "backward" in scene.run.tree.phases and scene.scenario.recurrents:
         norms = [(gradients.title(scene), partial(gradients.gradients, scene))]
     if is_of_epochs(scene):  # the picture is of the epochs already
         yield from (*norms, *values)

@@ -80,7 +80,7 @@ class Scene:
         path = self.session.position.path
         if not path:
             stage = tree.stage(Spot(0))
-            first = next(block for block in stage.blocks if block.kind == "recurrent")
+            first = next((block for block in stage.blocks if block.kind == "recurrent"), stage.blocks[0])
             return Spot(0, first.key, stage.steps[first.key][0])
         spot = tree.locate(path)
         while spot.phase is None:  # of a whole epoch the last batch, of a batch the forward pass
@@ -334,7 +334,7 @@ class Scene:
             return "weight"
         if self.spot.phase == "update":  # its blocks have none in the forward pass
             return "state"
-        is_gate = self.block.kind == "recurrent" and name in self.cell.gates
+        is_gate = self.block.kind == "recurrent" and name in self.gates
         return "gate" if is_gate or name in self.forward_block.program.shares else "state"
 
     @property
@@ -343,6 +343,11 @@ class Scene:
         if self.block.kind != "recurrent":
             return self.scenario.cell
         return self.scenario.recurrent_of(self.forward_block).cell
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The gates of that cell; none without a recurrent module."""
+        return tuple(self.cell.gates) if self.scenario.recurrents else ()
 
     @property
     def recurrent_key(self) -> str:

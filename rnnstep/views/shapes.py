@@ -44,7 +44,7 @@ def data_shapes(scenario: Scenario, batch: Batch) -> list[ValueShape]:
 
 def _once(scenario: Scenario) -> Text:
     """From what scores are made of which there is one set a row."""
-    if scenario.wiring[scenario.layers[-1].key].inputs[0].value == "last":
+    if scenario.wiring[scenario.scored_module.key].inputs[0].value == "last":
         return Text("from output[-1]")
     return Text("from the last layer's final state")
 
@@ -115,7 +115,7 @@ def _sequence(
     axes = [("seq_len", batch.first.num_steps if steps is None else steps), ("batch", batch.num_rows)]
     if not scenario.is_batched:
         axes.pop()
-    elif scenario.recurrent.batch_first:
+    elif scenario.batch_first:
         axes.reverse()
     if word:
         axes.append((word, size))

@@ -278,7 +278,7 @@ def _told_in_table(scene: Scene) -> list[str]:
     """The lines of the block, those nearest to its result first, without the one that the timeline tells."""
     program = scene.block.program
     found = [name for name in reversed(program.names) if len(scene.shape(name)) < 2]
-    found.sort(key=lambda name: name not in (*program.states, *scene.cell.gates))
+    found.sort(key=lambda name: name not in (*program.states, *scene.gates))
     return [name for name in found if name != _value_at(scene)]
 
 

@@ -322,7 +322,7 @@ def check_size(scenario: Scenario, steps: Sequence[int], names: Sequence[str], r
     numbers = sum(one.size for one in _asked(scenario, build(scenario), wanted, names, row))
     table = None if scenario.lookup is None else scenario.lookup.table
     numbers += sum(value.size for name, value in scenario.parameters.items() if name != table)
-    numbers += len(wanted) * scenario.recurrents[0].input_size
+    numbers += len(wanted) * sum(one.input_size for one in scenario.recurrents[:1])
     if numbers > MOST_NUMBERS:
         raise UsageError(
             Text(

@@ -276,7 +276,7 @@ def test_h_n_in_the_place_of_the_last_output_is_wrong():
     scenario = scenario_of("GRU, both ways, padding walked over")
     done = Model(scenario).run_batch(0)
     linear = done.head.parameters
-    wrong = linear["weight"] @ done.final_features[0] + linear["bias"]
+    wrong = linear["weight"] @ done.final(done.last_of_recurrent.key)[0] + linear["bias"]
     marks = marked(
         scenario, f"decimals = 4\n[[answer]]\nname = 'logits'\nvalue = {wrong.round(4).tolist()}\n"
     )

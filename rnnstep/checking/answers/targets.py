@@ -155,16 +155,17 @@ class _Finder:
 
     def _found(self) -> Target:
         name = self._answer.name.strip()
+        last = self._done.last_of_recurrent
         head, _, rest = name.partition(".")
         if rest:
             return self._dotted(head, rest)
         match name:
-            case "output":
-                return self._output()
-            case "h_n" | "c_n":
+            case "output" if last is not None:
+                return self._output(last)
+            case "h_n" | "c_n" if self._done.scenario.recurrents:
                 return self._finals(name[0])
             case "logits" if self._done.head is None:
-                return self._output()
+                return self._output(self._done.scored)
             case "loss":
                 return self._loss()
         key = self._key_of(name)
@@ -302,17 +303,17 @@ class _Finder:
             )
         return t
 
-    def _output(self) -> Target:
-        """`output` of one row at a step; without a step all of it, of one row or of all as torch prints it."""
-        batch, axis = self._done.batch, self._done.axis(self._done.last_of_recurrent.key)
+    def _output(self, block: Block) -> Target:
+        """What a block with states gives, `output`, of one row at a step; without a step all of it, of one row or of all as torch prints it."""
+        batch, axis = self._done.batch, self._done.axis(block.key)
         steps = axis.num_steps
-        last_one = self._done.scenario.recurrents[-1].name
+        last_one = self._done.scenario.by_key[block.module].name
         if self._answer.block not in (None, last_one):
             text = Text(
                 "`{name}` is what {module} gives, the last one", name=self._answer.name, module=last_one
             )
             raise NoTarget(text, "block")
-        computed = self._done.graph.computed_by(self._done.last_of_recurrent.key)
+        computed = self._done.graph.computed_by(block.key)
         width = computed[-1].stop
 
         def parts(row: int, t: int, *before: int) -> Iterator[TargetPart]:
@@ -320,7 +321,7 @@ class _Finder:
                 place = Place(self._epoch, self._batch, "forward", one.wire.block, t, one.wire.value)
                 yield TargetPart(place, (*before, slice(one.start, one.stop)), row)
 
-        is_first = self._done.scenario.recurrent.batch_first
+        is_first = self._done.scenario.batch_first
         shape = (batch.num_rows, steps, width) if is_first else (steps, batch.num_rows, width)
         if batch.num_rows > 1 and self._is_laid_out(*shape):
             whole = [

@@ -21,6 +21,8 @@ MOST_INDICES = 40  # that are tried for one that was read wrong
 def variants(done: Pass) -> Iterator[Slip]:
     """Every slip of the run's wires that could make a difference."""
     recurrents, batch = done.scenario.recurrents, done.batch
+    if not recurrents:
+        return
     states = max((one.cell.states for one in recurrents), key=len)
     yield Slip("h_stays_h_0", wires={"before": _stays})
     if len(states) > 1:  # c went on
@@ -36,7 +38,7 @@ def variants(done: Pass) -> Iterator[Slip]:
         yield Slip("layer_reads_x", wires={"x": _reads_x})
         yield Slip("layer_reads_below_late", wires={"x": _reads_late})
         yield Slip("h_n_first_layer", wires={"finals": _finals_of_first_layer})
-    if done.scenario.recurrent.bidirectional:
+    if any(one.bidirectional for one in recurrents[-1:]):
         yield Slip(
             "halves_swapped",
             wires={"output": _swapped(Calculation.output), "finals": _swapped(Calculation.finals)},

@@ -111,6 +111,9 @@ TABLE = {
     'over_time = "sum": as in a loop over a cell, loss += criterion(h, y), the losses of the steps are added up.': (
         'over_time = "sum"：像遍历单元的循环那样 loss += criterion(h, y)，把各时间步的损失相加。'
     ),
+    'of = "{name}": it is of what that layer gives; what stands behind it has no gradient.': (
+        'of = "{name}"：比较的是这一层给出的值；在它之后的层没有梯度。'
+    ),
     'over_time = "together": the criterion is given all steps at once.': 'over_time = "together"：把所有时间步一次交给损失函数。',
     'reduction = "sum": what is compared at once is added up, not averaged.': 'reduction = "sum"：一次比较的各项相加，不取均值。',
     ", and the whole, times its factor, not below {loss}": "，乘以系数后的总损失不低于 {loss}",

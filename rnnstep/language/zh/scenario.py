@@ -127,7 +127,6 @@ _TABLES = {
     "`[input]` is missing: expected one of {keys} in it": "缺少 `[input]`：其中应有 {keys} 之一",
     "[{table}] and [data] exclude each other": "[{table}] 和 [data] 只能有一个",
     "[{table}] and [[layers]] exclude each other": "[{table}] 和 [[layers]] 只能有一个",
-    "[[layers]] without a recurrent module cannot be read yet": "[[layers]] 中没有循环模块，目前还不能读",
     "`layers`: a [cure] with other layers cannot be read yet": "`layers`：[cure] 中另给各层，目前还不能读",
     "`{key}` cannot be read yet": "`{key}` 目前还不能读",
     "`{key}`: {said} cannot be read yet": "`{key}`：{said} 目前还不能读",

@@ -357,7 +357,7 @@ class _Judging:
         exactly = {one: Given(value) for one, value in known.items()}
         error = np.reshape(bounded(block, exactly, self._reading)[block.output][1], theirs.shape)
         self._tally.compare("one step", block.key, block.output, ours, theirs, error, start)
-        shown = self._reference.logits if block.key == self._scenario.layers[-1].key else None
+        shown = self._reference.logits if block.key == self._scenario.scored_module.key else None
         if shown is not None:  # as it is handed out
             theirs = from_torch_shape(self._scenario, shown) if start == 0 else shown.reshape(theirs.shape)
         value, run_error = self._errors.given(block.key)

@@ -117,7 +117,7 @@ class JudgedBackward(ABC):
         """Go all the way: through each module, the last first, when all that read it have sent back."""
         scenario = self.done.scenario
         last = self._last = {block.module: block for block in self.done.blocks}  # gives what the module gives
-        top = last[scenario.layers[-1].key]
+        top = last[scenario.scored_module.key]
         self._sent = {(top.key, top.output): [self._begun()]}
         for key in reversed(in_order(scenario.wiring)):
             module, block = scenario.by_key[key], last[key]

@@ -10,6 +10,7 @@ from rnnstep.engine import Pass, Trace
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.shapes import from_torch_shape
 from rnnstep.equations.operations import Array
+from rnnstep.network.graph import Part
 from rnnstep.reference.judge.bounds import Error
 from rnnstep.reference.judge.findings import Finding, Tally
 from rnnstep.reference.judge.run_bounds import RunErrors
@@ -47,7 +48,7 @@ def judge_recorded(done: Pass, errors: RunErrors, tally: Tally) -> None:
     if recorded is None:
         return
     check_recorded(done.scenario, done.batch)
-    states = tuple(done.scenario.cell.states)
+    states = [name for one in done.scenario.recurrents[-1:] for name in one.cell.states]
     if recorded.output is not None:
         _judge_output(done, recorded.output, errors.states, tally)
     for name, whole in zip(states, (recorded.h_n, recorded.c_n), strict=False):
@@ -71,7 +72,7 @@ def judge_recorded(done: Pass, errors: RunErrors, tally: Tally) -> None:
 def _judge_output(done: Pass, shown: Array, errors: Mapping[str, Mapping[str, Error]], tally: Tally) -> None:
     """Each part of the output beside the states of the block that computed it."""
     output = from_torch_shape(done.scenario, shown)
-    for part in done.graph.computed_by(done.last_of_recurrent.key):
+    for part in _parts_of_output(done):
         key, name = part.wire.block, part.wire.value
         theirs = output[..., part.start : part.stop]
         tally.compare("recorded", key, name, done.runs[key].state(name), theirs, errors[key][name])
@@ -92,10 +93,16 @@ def recorded_output(done: Pass, key: str, name: str) -> Array | None:
     recorded: Recorded | None = done.batch.recorded
     if recorded is None or recorded.output is None:
         return None
-    for part in done.graph.computed_by(done.last_of_recurrent.key):
+    for part in _parts_of_output(done):
         if (part.wire.block, part.wire.value) == (key, name):
             return from_torch_shape(done.scenario, recorded.output)[..., part.start : part.stop]
     return None
+
+
+def _parts_of_output(done: Pass) -> tuple[Part, ...]:
+    """Which elements of the output which block computed; nothing without a recurrent module."""
+    last = done.last_of_recurrent
+    return () if last is None else done.graph.computed_by(last.key)
 
 
 def gradients_beside(back: BackwardPass, reference: ReferenceGradients) -> tuple[float, Mapping[str, Array]]:

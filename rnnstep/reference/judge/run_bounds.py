@@ -398,7 +398,7 @@ class RunErrors:
         """What the loss reads, (T, B, C) or (B, C): what the last module gives."""
         logits, head = self.done.logits_by_row, self.done.head
         if logits is None or head is None:
-            return self.given(self.done.last_of_recurrent.key)
+            return self.given(self.done.scored.key)
         return logits, self._given(head.key).reshape(logits.shape)
 
     @cached_property

@@ -66,8 +66,8 @@ class ReferencePass:
         is_module: whether torch.nn has this module. If not (a cell of one's own) everything here comes
             from the equations in torch's operations, and is a self-check only.
         output, h_n, c_n, logits: in the shapes that torch returns; of a cell `output` stacks its h. Of several recurrent
-            modules the output of the last, and no states.
-        scores: what the last module gave, which the loss reads: (T, B, C), or (B, C).
+            modules the output of the last, and no states; without one none of the three.
+        scores: what the module gave that is compared, which the loss reads: (T, B, C), or (B, C).
         x: what entered each block while it was stepped.
         first: each state before the first step, (B, n).
         states: each state after every step, from torch.nn's modules stepped one time step, layer
@@ -86,7 +86,7 @@ class ReferencePass:
     """
 
     is_module: bool
-    output: Array
+    output: Array | None
     h_n: Array | None
     c_n: Array | None
     logits: Array | None
@@ -106,7 +106,7 @@ class ReferencePass:
 
     def of_module(self, recurrent: Recurrent) -> ModuleResult:
         """What one of the recurrent modules gave."""
-        if self.h_n is None:
+        if self.h_n is None or self.output is None:
             return self.modules[recurrent.key]
         return ModuleResult(self.output, self.h_n, self.c_n, self.layers, self.whole)
 
@@ -155,7 +155,7 @@ class _Reference:
             one.key: first_states(self._scenario, one, self._batch) for one in self._scenario.recurrents
         }
         self._parameters = {name: tensor(value) for name, value in done.scenario.parameters.items()}
-        self._most = inner_bytes // len(done.runs)
+        self._most = inner_bytes // max(1, len(done.runs))
         self._x: dict[str, Array] = {}
         self._states: dict[str, dict[str, Array]] = {}
         self._read: dict[str, Array] = {}
@@ -177,25 +177,25 @@ class _Reference:
                 resolver.gave(module, self._applied(module, x, resolver))
         scores = array(resolver.scores)
         loss, loss_lines = self._loss(scores)
-        last = results[scenario.recurrent.key]
-        is_alone = len(results) == 1
+        last = results[scenario.recurrent.key] if results else None
+        alone = last if len(results) == 1 else None
         return ReferencePass(
             is_module=not scenario.has_own_cells,
-            output=last.output,
-            h_n=last.h_n if is_alone else None,
-            c_n=last.c_n if is_alone else None,
+            output=None if last is None else last.output,
+            h_n=None if alone is None else alone.h_n,
+            c_n=None if alone is None else alone.c_n,
             logits=None if scenario.head is None else self._shown_logits(scores),
             scores=scores,
             x=self._x,
             first={key: self._first_of(key) for key in self._states},
             states=self._states,
             inner={key: self._inner(key, self._x[key], self._states[key]) for key in self._states},
-            layers=last.layers if is_alone else (),
-            whole=last.whole if is_alone else None,
+            layers=() if alone is None else alone.layers,
+            whole=None if alone is None else alone.whole,
             read=self._read,
             read_whole=self._read_whole,
             gave=self._gave,
-            modules={} if is_alone else results,
+            modules=results if alone is None else {},
             loss=loss,
             loss_lines=loss_lines,
         )

@@ -101,4 +101,4 @@ class Resolver:
     @property
     def scores(self) -> Tensor:
         """What the last module gave: (T, B, C), or (B, C)."""
-        return self._gave[self._scenario.layers[-1].key]
+        return self._gave[self._scenario.scored_module.key]

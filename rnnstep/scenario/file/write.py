@@ -233,6 +233,8 @@ class _Writer:
             above = MODE if scenario.is_network else ()  # what is of all layers
             layers = [_layer(layer) | _wires(scenario, layer) for layer in scenario.layers if layer.joins]
             heading |= {key: one[key] for one in layers for key in above if key in one}
+            if scenario.has_masks and not scenario.recurrents:  # whose options would say so
+                heading |= {"mode": _value("train"), "dropout_seed": _value(scenario.dropout_seed)}
             tables["layers"] = [
                 {key: value for key, value in one.items() if key not in above} for one in layers
             ]
@@ -438,6 +440,8 @@ class _Writer:
         table = {key: _value(getattr(loss, key)) for key in ("name", "over_time", "factor")}
         if loss.at is not None:
             table["at"] = _value(loss.at)
+        if loss.of is not None:
+            table["of"] = _value(self._scenario.by_key[loss.of].name.removesuffix(".add"))
         return {**table, **{key: _value(value) for key, value in loss.options.items()}}
 
     def _training(self, training: Training) -> dict[str, str]:
