@@ -34,6 +34,7 @@ from rnnstep.reports.gradients import MOST_STEPS, Gradients, Share, parts_of, sh
 from rnnstep.views.compose import wrap
 from rnnstep.views.numbers import brief, column, number
 from rnnstep.views.rows import width
+from rnnstep.views.sentences import seam
 
 MOST_NUMBERS = 64  # of a weight whose shares are shown in numbers
 MOST_NUMBERED = 12  # steps
@@ -80,6 +81,12 @@ def _batch(found: Gradients, index: int, page: TextPage) -> Iterator[str]:
         where = Text("batch {batch}/{batches}", batch=index + 1, batches=len(found.passes))
         yield page.heading(page.say(where))
     yield from _loss(found, index, page)
+    for key in (key for key in back.done.runs if back.done.goes_on(key)):
+        place = [f"{key}: "] if len(back.done.runs) > 1 else []
+        yield ""
+        yield from (
+            f"  {line}" for line in wrap(spelt("".join([*place, page.say(seam())]), page), page.width - 2)
+        )
     for key in dict.fromkeys(key for _, key in back.recurrent_steps()):
         for name in back.done.by_key[key].program.states:
             yield from _states(found, index, key, name, page)

@@ -21,8 +21,10 @@ from rnnstep.reference import Finding
 from rnnstep.reports.trace import Seen, Selection
 from rnnstep.scenario.file.document import shown_shape
 from rnnstep.scenario.model import Scenario
+from rnnstep.views.compose import wrap
 from rnnstep.views.numbers import matrix
 from rnnstep.views.rows import width as cells
+from rnnstep.views.sentences import carried_in
 
 MOST_SHOWN = 400  # numbers of a parameter; a larger one is named with its shape
 
@@ -122,6 +124,10 @@ def _step_title(selection: Selection, seen: Seen, page: TextPage) -> str:
 def _step(done: Pass, seen: Seen, page: TextPage) -> Iterator[str]:
     """Write all values of a step, row by row of the batch."""
     step, scenario = seen.step, done.scenario
+    block = done.by_key[seen.key]
+    if done.goes_on(seen.key) and step.t == done.axis(seen.key).order(block.direction)[0]:
+        said = carried_in(block, done.index)
+        yield from (f"  {line}" for line in wrap(page.alphabet.spell(page.say(said)), page.width - 2))
     values: dict[str, tuple[Array, Array | None]] = {}
     recurrent = scenario.recurrent_of(done.by_key[seen.key])
     mask = recurrent.above(step.layer - 1) if step.layer else None

@@ -335,6 +335,10 @@ class Pass:
         """The states that the next batch begins with; none where none is carried."""
         return self.ended(one for one in self.scenario.recurrents if one.carry)
 
+    def goes_on(self, key: str) -> bool:
+        """Whether a block with states begins with those at which the batch before ended: `carry`."""
+        return self.index > 0 and self.scenario.recurrent_of(self.by_key[key]).carry
+
     # ── by place ─────────────────────────────────────────────────────────────────────
 
     def axis(self, key: str) -> TimeAxis:

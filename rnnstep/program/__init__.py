@@ -21,6 +21,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.program.attention import all_attention, memory_sequence
 from rnnstep.program.data import batches_lines, entering_lines, input_lines
+from rnnstep.program.forward import carried_lines, gone_on_lines
 from rnnstep.program.loss import criterion_line, gradient_lines, loss_lines, model_lines
 from rnnstep.program.source import ProgramSource, indented
 from rnnstep.program.training import printed_lines, training_lines, vocabulary_lines
@@ -138,8 +139,9 @@ def _body(source: ProgramSource) -> Iterator[str]:
         yield from model_lines(source)
     yield ""
     if source.is_several:
+        yield from carried_lines(source)
         yield f"for {source.loop_names} in batches:"
-        yield from indented(_once(source))
+        yield from indented((*_once(source), *gone_on_lines(source)))
     else:
         yield from _once(source)
 

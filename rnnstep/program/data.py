@@ -279,17 +279,21 @@ def _windows(source: ProgramSource, windows: Windows, series: str) -> Iterator[s
     size = source.data_size
     length, horizon = windows.length, windows.horizon
     yield f"series = {series}.reshape(-1, {size})"
-    if windows.pad is None:
+    is_in_parts = windows.carry and windows.batch_size > 1
+    if is_in_parts:
+        yield from _starts_in_parts(source, windows)
+    elif windows.pad is None:
         yield f"starts = range(0, len(series) - {length + (horizon or 0) - 1}, {windows.stride})"
+    else:
+        yield f"starts = range(0, len(series), {windows.stride})"
+    if windows.pad is None:
         yield f"windows = {_cut(source, f'start : start + {length}')}  # {_axes(source, 'input_size')}"
     else:
         pad = float(windows.pad)
-        yield f"starts = range(0, len(series), {windows.stride})"
+        end = f"min(start + {length}, (start // share + 1) * share)" if is_in_parts else f"start + {length}"
         yield f"windows = torch.full(({length}, len(starts), {size}), {pad!r}, dtype={source.dtype})"
         yield "for number, start in enumerate(starts):"
-        yield from indented(
-            (f"part = series[start : start + {length}]", "windows[: len(part), number] = part")
-        )
+        yield from indented((f"part = series[start : {end}]", "windows[: len(part), number] = part"))
         if source.scenario.batch_first:
             yield f"windows = windows.transpose(0, 1)  # {_axes(source, 'input_size')}"
     rows = int(not source.scenario.batch_first)
@@ -308,6 +312,16 @@ def _windows(source: ProgramSource, windows: Windows, series: str) -> Iterator[s
         target = tensor(np.concatenate(every, axis))
     yield f"target = {target}  # {_target_axes(source)}"
     yield f"batches = list(zip({split}, target.split({count}, dim={axis})))"
+
+
+def _starts_in_parts(source: ProgramSource, windows: Windows) -> Iterator[str]:
+    """Give where windows begin in equal parts, the next one of each for each batch."""
+    rows, length, horizon = windows.batch_size, windows.length, windows.horizon
+    said = source.comment(Text("of each row, which the next batch goes on with"))
+    yield f"share = len(series) // {rows}  {said}"
+    end = "share" if horizon is None else f"min(share, len(series) - {rows - 1} * share - {horizon})"
+    stop = f"{end} - {length - 1}" if windows.pad is None else end
+    yield f"starts = [row * share + start for start in range(0, {stop}, {length}) for row in range({rows})]"
 
 
 def _cut(source: ProgramSource, part: str) -> str:

@@ -35,6 +35,7 @@ def chain_lines(source: ProgramSource, *, first: bool = False, has_loss: bool = 
 
 def ran(source: ProgramSource, *, first: bool = False, has_loss: bool = False) -> Iterator[str]:
     """Give the lines of a recurrent module."""
+    first = first or source.goes_on
     if source.recurrent.is_cell:
         yield from _loop(source, first=first, has_loss=has_loss)
     elif source.recurrent.is_own:
@@ -62,6 +63,24 @@ def ends(source: ProgramSource) -> list[str]:
     """Give the names of the states after the last step: `h_n`, `c_n`, and of a user-defined cell all others."""
     names = [variable(name) for name in source.cell.states]
     return [source.own(name) for name in ["h_n", "c_n", *names[2:]][: len(names)]]
+
+
+def gone_on_lines(source: ProgramSource) -> Iterator[str]:
+    """Give the lines that let states go on: those at which a batch ended are the next one's first."""
+    for each in (one for one in source.each_recurrent if one.goes_on):
+        yield gone_on_line(each)
+
+
+def gone_on_line(source: ProgramSource) -> str:
+    """Give the line that makes the last states of a module its first, without a gradient."""
+    detached = ".detach()" if source.has_loss else ""
+    return f"{', '.join(first_names(source))} = {', '.join(f'{end}{detached}' for end in ends(source))}"
+
+
+def carried_lines(source: ProgramSource) -> Iterator[str]:
+    """Give the lines that make the first states of an epoch, where they go on from batch to batch."""
+    for each in (one for one in source.each_recurrent if one.goes_on):
+        yield from first_lines(each, str(source.batch.num_rows))
 
 
 def _first_state(source: ProgramSource, name: str, rows: str) -> str:

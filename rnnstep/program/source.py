@@ -159,6 +159,11 @@ class ProgramSource:
         return self.is_several and any(batch.initial_state is not None for batch in self.scenario.batches)
 
     @property
+    def goes_on(self) -> bool:
+        """Whether the module's states go on from batch to batch, which the loop over them says."""
+        return self.recurrent.carry and self.is_several
+
+    @property
     def rows(self) -> str:
         """How many rows the `x` at hand has."""
         if not self.is_several:

@@ -6,10 +6,17 @@ from collections.abc import Iterator
 
 from rnnstep.language import Text
 from rnnstep.program.data import entering_lines
-from rnnstep.program.forward import first_lines, first_names, first_shape
+from rnnstep.program.forward import (
+    carried_lines,
+    ends,
+    first_lines,
+    first_names,
+    first_shape,
+    gone_on_line,
+    gone_on_lines,
+)
 from rnnstep.program.literals import words
 from rnnstep.program.loss import criterion_line, learnt, loss_lines, model_lines, update_lines
-from rnnstep.program.own_cell import variable
 from rnnstep.program.source import ProgramSource, indented, results
 from rnnstep.program.wired import forward_lines
 from rnnstep.scenario.keys import OPTIMIZERS, REFUSED
@@ -119,8 +126,9 @@ def training_lines(source: ProgramSource, training: Training) -> Iterator[str]:
     """Give the lines after the data: what comes out before training, the optimizer, and the loop."""
     if source.is_several:
         yield from _functions(source)
+        yield from carried_lines(source)
         yield f"for {source.loop_names} in batches:  {source.comment(Text('before training'))}"
-        yield from indented((*_asked(source), *printed_lines(source)))
+        yield from indented((*_asked(source), *printed_lines(source), *gone_on_lines(source)))
         yield ""
     elif training.is_refused:
         yield from (*entering_lines(source), *forward_lines(source), *printed_lines(source))
@@ -190,16 +198,17 @@ def _functions(source: ProgramSource) -> Iterator[str]:
 
 
 def _arguments(source: ProgramSource) -> list[str]:
-    first = first_names(source) if _takes_first(source) else []
+    first = [name for one in _taking_first(source) for name in first_names(one)]
     return ["x", *(["lengths"] if source.is_packed else []), *first]
 
 
 def _returned(source: ProgramSource) -> list[str]:
-    """What `forward` returns: what torch does, and all states that the next epoch is to begin with."""
-    others = (
-        [variable(name) for name in list(source.scenario.cell.states)[2:]] if _takes_first(source) else []
+    """What `forward` returns: what torch does, and all states that the next epoch or batch is to begin with."""
+    return list(
+        dict.fromkeys(
+            [*results(source.scenario), *(name for one in _taking_first(source) for name in ends(one))]
+        )
     )
-    return [*results(source.scenario), *others]
 
 
 def _call(source: ProgramSource) -> str:
@@ -218,6 +227,7 @@ def _epoch_of_batches(source: ProgramSource) -> Iterator[str]:
         before = source.comment(Text("of the weights before the updates of this epoch"))
         yield f"tested = accuracy(test_batches)  {before}"
     yield "losses, right, count = [], 0, 0" if source.has_classes else "losses = []"
+    yield from carried_lines(source)
     yield f"for {source.loop_names} in batches:"
     yield from indented(_batch(source))
     yield from mean_lines(source)
@@ -229,6 +239,9 @@ def _batch(source: ProgramSource) -> Iterator[str]:
     yield _call(source)
     yield from loss_lines(source)
     yield from _updated(source)
+    if any(one.goes_on for one in source.each_recurrent):
+        yield source.comment(Text("the state goes on to the next batch, the gradient does not go back"))
+    yield from gone_on_lines(source)
     yield "losses.append(loss.item())"
     yield from counting_lines(source)
 
@@ -239,6 +252,11 @@ def _batch(source: ProgramSource) -> Iterator[str]:
 def _takes_first(source: ProgramSource) -> bool:
     """Whether the states before the first step are the loop's own business."""
     return source.mistake in (_NOT_RESET, _WRONG_SHAPE)
+
+
+def _taking_first(source: ProgramSource) -> list[ProgramSource]:
+    """The modules whose states before the first step are the loop's own business, or go on from batch to batch."""
+    return [one for one in source.each_recurrent if one.goes_on or _takes_first(source)]
 
 
 def _cleared(source: ProgramSource) -> Iterator[str]:
@@ -260,9 +278,7 @@ def _updated(source: ProgramSource) -> Iterator[str]:
         Text("Mistake on purpose: the next epoch begins with the state at which this one ended.")
     )
     yield source.comment(Text("Cure: without this line every epoch begins afresh."))
-    states = [variable(name) for name in source.scenario.cell.states]
-    ends = ["h_n", "c_n", *states[2:]][: len(states)]
-    yield f"{', '.join(first_names(source))} = {', '.join(f'{end}.detach()' for end in ends)}"
+    yield gone_on_line(source)
 
 
 def _wrong_first(source: ProgramSource) -> Iterator[str]:

@@ -407,6 +407,15 @@ class Scenario:
         return self.laid_out(np.concatenate(every, axis=1))
 
     @property
+    def whole_series(self) -> Floats:
+        """All windows of all batches as one series, (N, I): one behind the other; where states are carried, row by row."""
+        windows = [batch.values.swapaxes(0, 1) for batch in self.batches if batch.values is not None]
+        if self.carries:
+            windows = [np.concatenate(rows) for rows in zip(*windows, strict=True)]
+        whole = np.concatenate(windows)
+        return whole.reshape(-1, whole.shape[-1])
+
+    @property
     def dtype(self) -> np.dtype[np.floating]:
         """The dtype that everything is computed in."""
         return np.dtype(self.display.dtype)

@@ -78,7 +78,7 @@ def target_at(run: SessionRun, spot: Spot, row: int, name: str, index: Index) ->
     state = name.removesuffix("_prev").removesuffix("_0")
     batch = scenario.batches[spot.batch]
     has_own = batch.initial_state is not None
-    if not (has_own or has_one_batch_size(scenario)) or is_carried_on(run, spot):
+    if not (has_own or has_one_batch_size(scenario)) or gone_on_from(run, spot) is not None:
         return None
     is_first = spot.t == batch.axis(block.sequence).first_step(block.direction, row)
     if state in block.program.states and (name.endswith("_0") or (name.endswith("_prev") and is_first)):
@@ -95,10 +95,15 @@ def is_learnt(run: SessionRun, spot: Spot) -> bool:
     return "update" in run.tree.phases and run.tree.batch_before(spot) is not None
 
 
-def is_carried_on(run: SessionRun, spot: Spot) -> bool:
-    """Whether a batch begins with the states that the one before ended with: a mistake that may be made on purpose."""
+def gone_on_from(run: SessionRun, spot: Spot) -> Spot | None:
+    """The batch with whose last states a spot's block begins: with `carry`, or as a mistake made on purpose; None without."""
+    block = run.tree.block(replace(spot, phase="forward"))
+    if not block.program.states:
+        return None
     training = run.scenario.training
-    return training is not None and training.mistake == "hidden_not_reset" and is_learnt(run, spot)
+    if training is not None and training.mistake == "hidden_not_reset":
+        return run.tree.batch_before(spot) if is_learnt(run, spot) else None
+    return run.tree.batch_before(spot) if spot.batch and run.scenario.recurrent_of(block).carry else None
 
 
 def where_to_edit(run: SessionRun, spot: Spot, target: EditTarget) -> Text | None:

@@ -15,7 +15,7 @@ from rnnstep.engine import Block
 from rnnstep.equations.shares import ROWS, D
 from rnnstep.network.graph import Part, is_join
 from rnnstep.network.wires import When
-from rnnstep.session.edits import is_carried_on, is_learnt
+from rnnstep.session.edits import gone_on_from, is_learnt
 from rnnstep.session.run import SessionRun
 from rnnstep.session.tree import Index, Path, Spot, number_of
 
@@ -102,8 +102,8 @@ def _previous_state(run: SessionRun, spot: Spot, name: str, index: Index, row: i
             return ElementAt(there, index, row)
     if f"{state}_0" in run.tree.block(spot).wires:
         return from_below(run, spot, f"{state}_0", index, row)
-    batch = run.tree.batch_before(spot)
-    if batch is None or not is_carried_on(run, spot):
+    batch = gone_on_from(run, spot)
+    if batch is None:
         return None
     there = replace(spot, batch=batch.batch, epoch=batch.epoch, operation=state)
     return ElementAt(replace(there, t=end_of_row(run, there, row)), index, row)

@@ -10,7 +10,7 @@ from rnnstep.equations.shares import ROWS, D
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Pick
 from rnnstep.network.graph import is_join
 from rnnstep.network.wires import When
-from rnnstep.session.edits import is_carried_on
+from rnnstep.session.edits import gone_on_from
 from rnnstep.session.provenance import above, above_name, end_of_row, sent_to
 from rnnstep.session.run import SessionRun
 from rnnstep.session.tree import Spot, index_of, size_of
@@ -98,7 +98,7 @@ def _in_forward_pass(run: SessionRun, spot: Spot, name: str, element: int | None
 
 
 def _as_state(run: SessionRun, spot: Spot, read_as: str, row: int) -> Iterator[Read]:
-    """One step on; where states are not reset, at the end of a row its beginning in the next batch."""
+    """One step on; where states go on, at the end of a row its beginning in the next batch."""
     on = run.tree.step_after(spot)
     if on is not None:
         yield replace(spot, t=on), read_as
@@ -106,7 +106,7 @@ def _as_state(run: SessionRun, spot: Spot, read_as: str, row: int) -> Iterator[R
     if following is None or spot.t != end_of_row(run, spot, row):
         return
     there = replace(spot, batch=following.batch, epoch=following.epoch)
-    if is_carried_on(run, there):
+    if gone_on_from(run, there) is not None:
         assert there.batch is not None
         block = run.tree.block(there)
         axis = run.scenario.batches[there.batch].axis(block.sequence)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rnnstep.engine import Block as Blocks
 from rnnstep.equations.syntax import Apply, Expression, Name
 from rnnstep.language import Text
+from rnnstep.session.place import write_place
+from rnnstep.session.provenance import source
 from rnnstep.views import now_back, own_column, timeline, torch_column
 from rnnstep.views.compose import RowBlock, clip, flow, wrap
 from rnnstep.views.info import where_torch_keeps
@@ -16,7 +18,7 @@ from rnnstep.views.look import Look
 from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.rows import Row, Span, row_width, width
 from rnnstep.views.scene import Scene
-from rnnstep.views.sentences import sentence, update_sentence
+from rnnstep.views.sentences import carried_in, seam, sentence, update_sentence
 from rnnstep.views.sentences_back import Back
 from rnnstep.views.worked import rounding_in_words, term_in_words, worked
 
@@ -133,6 +135,11 @@ def sentence_at(scene: Scene, name: str) -> Text | None:
     match scene.spot.phase:
         case "backward":
             steps = scene.run.tree.stage(scene.spot).steps[scene.block.key]
+            before = {
+                f"∂{scene.forward_block.program.before(one)}" for one in scene.forward_block.program.states
+            }
+            if name in before and scene.t == steps[-1] and scene.done.goes_on(scene.forward_block.key):
+                return seam()
             wanted = timeline.wanted(scene, scene.t).strip()
             return Back(scene.block, scene.forward_block, steps, scene.t, wanted).sentence(name)
         case "update":
@@ -183,9 +190,24 @@ def _step(scene: Scene, cells: int, height: int) -> RowBlock:
     written = _formula(look, block, cells - row_width(head) - 2)
     rows: RowBlock = [_two_ends(head, (Span(written, "dim"),), cells)]
     rows.append(_confirmation(scene, block.output, cells))
+    rows += _carried(scene, cells)
     rows += _spoken(scene)
     own = _own(scene)
     return [*rows, own][:height] if own else rows[:height]
+
+
+def _carried(scene: Scene, cells: int) -> RowBlock:
+    """Where the state of a batch's first step comes from, where it is carried; a click goes there."""
+    block = scene.block
+    if not (block.program.states and scene.is_forward and scene.done.goes_on(block.key)):
+        return []
+    if scene.t != scene.done.axis(block.key).first_step(block.direction, scene.row):
+        return []
+    name = block.program.before(block.output)
+    found = source(scene.run, scene.spot, name, (0,), scene.row)
+    target = "" if found is None else f"go {write_place(scene.run.tree, found.path)}"
+    words = scene.look.alphabet.spell(scene.look.say(carried_in(block, scene.batch)))
+    return [(Span(line, "link" if target else "dim", target),) for line in wrap(words, cells)]
 
 
 def _formula(look: Look, block: Blocks, cells: int) -> str:

@@ -16,6 +16,7 @@ from rnnstep.views.compose import RowBlock, clip, wrap
 from rnnstep.views.listing import formula
 from rnnstep.views.rows import Row, Span, width
 from rnnstep.views.scene import Scene
+from rnnstep.views.sentences import seam
 
 if TYPE_CHECKING:
     from rnnstep.equations.operations import Array
@@ -116,6 +117,8 @@ def _on(scene: Scene, before: str) -> Text:
     """What goes on to the step that is computed next in the backward pass."""
     norm = _norm(scene, f"∂{before}")
     following = scene.run.tree.step_after(scene.spot)
+    if following is None and scene.done.goes_on(scene.forward_block.key):
+        return Text("{seam}: ‖∂{name}‖ = {norm}", seam=seam(), name=before, norm=norm)
     if following is None:
         return Text("on to {name}, where it ends: ‖∂{name}‖ = {norm}", name=before, norm=norm)
     return Text("on to step {step}: ‖∂{name}‖ = {norm}", step=following + 1, name=before, norm=norm)

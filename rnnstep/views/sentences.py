@@ -50,6 +50,17 @@ _STEPS = {
 }
 
 
+def carried_in(block: Block, batch: int) -> Text:
+    """Say where the states of a recurrent block come from at the first step of a batch, from 0, where they are carried."""
+    names = ", ".join(map(block.program.before, block.program.states))
+    return Text("{names}: where batch {batch} ended, carried on without a gradient", names=names, batch=batch)
+
+
+def seam() -> Text:
+    """Say that nothing goes back from the first step of a batch whose states are carried."""
+    return Text("the gradient ends here: the state was carried in from the batch before, detach()")
+
+
 def sentence(block: Block, name: str) -> Text | None:
     """Give the sentence of a line of a block in the forward pass; None for a line of a user's own cell."""
     if block.kind == "loss":

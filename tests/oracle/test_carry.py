@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +12,13 @@ from torch import nn
 
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.model import Model
+from rnnstep.program import torch_program
 from rnnstep.reference import TrainingComparison, check, complete
+from rnnstep.reports.gradients import gradients
+from rnnstep.scenario.file.write import as_file, write_scenario
 from rnnstep.scenario.model import Scenario
-from rnnstep.scenario.read import read_text
+from rnnstep.scenario.read import read, read_text
+from tests.oracle.programs import agrees, scenario_in
 
 SERIES = np.round(np.sin(np.arange(44) / 3.0), 3)
 REST = """
@@ -28,15 +35,18 @@ dtype = "float64"
 """
 
 
-def scenario_of(modules: str, *, rows: int = 2, rest: str = REST, horizon: str = "horizon = 1") -> Scenario:
-    text = f"""
+def text_of(modules: str, *, rows: int = 2, rest: str = REST, horizon: str = "horizon = 1") -> str:
+    return f"""
 [input]
 values = {SERIES.tolist()}
 windows = {{length = 5, batch_size = {rows}, {horizon}}}
 {modules}
 {rest}
 """
-    return complete(read_text(text))
+
+
+def scenario_of(modules: str, **cut) -> Scenario:
+    return complete(read_text(text_of(modules, **cut)))
 
 
 def pieces(rows: int, length: int = 5) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -258,3 +268,73 @@ def test_without_updates_the_state_goes_on_under_the_parameters_of_the_file():
         output, state = rnn(x.float(), state)
         np.testing.assert_allclose(done.output, output.detach().numpy(), atol=1e-6)
     assert check(trace).agrees
+
+
+# ── every reader ─────────────────────────────────────────────────────────────────────────────────
+
+LINEAR = "[linear]\nout_features = 1\n"
+PROGRAMS = {
+    "RNN": '[recurrent]\nmodule = "RNN"\nhidden_size = 3\ncarry = true\n' + LINEAR,
+    "LSTM, rows first, two layers": '[recurrent]\nmodule = "LSTM"\nhidden_size = 3\ncarry = true\nnum_layers = 2\n'
+    "batch_first = true\n" + LINEAR,
+    "LSTMCell": '[recurrent]\nmodule = "LSTMCell"\nhidden_size = 3\ncarry = true\n' + LINEAR,
+    "GRUCell": '[recurrent]\nmodule = "GRUCell"\nhidden_size = 3\ncarry = true\n' + LINEAR,
+    "dropout between layers": '[recurrent]\nmodule = "GRU"\nhidden_size = 3\ncarry = true\nnum_layers = 2\n'
+    'dropout = 0.5\nmode = "train"\n' + LINEAR,
+    "own cell": OWN,
+    "own cell, two layers": OWN.replace("carry = true", "carry = true\nnum_layers = 2"),
+    "several": NETWORK,
+    "read by name": NETWORK.replace('module = "Linear"', 'module = "Linear"\ninput = ["top", "low"]'),
+}
+RESTS = {"trained": REST, "gradients": REST[: REST.index("[training]")] + '[display]\ndtype = "float64"\n'}
+
+
+@pytest.mark.parametrize("rest", RESTS)
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_program_detaches_its_state_between_batches(tmp_path, name, rows, rest):
+    scenario = scenario_in(tmp_path, text_of(PROGRAMS[name], rows=rows, rest=RESTS[rest]))
+    assert len(scenario.batches) > 1
+    agrees(scenario)
+    program = torch_program(scenario)
+    assert ".detach()" in program
+    assert (name in ("several", "read by name")) == ("top_h_0" in program)
+
+
+@pytest.mark.parametrize("cut", ["pad = 0.5", "pad = false"])
+def test_the_program_cuts_a_series_in_equal_parts(tmp_path, cut):
+    modules = '[recurrent]\nmodule = "RNN"\nhidden_size = 1\ncarry = true\n'
+    scenario = scenario_in(tmp_path, text_of(modules, rows=3, rest="[weights]\nseed = 2\n", horizon=cut))
+    agrees(scenario)
+    assert scenario.left_over == (2 if cut == "pad = 0.5" else 14)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_gradients_agree_with_autograd_in_every_batch(name):
+    scenario = scenario_of(PROGRAMS[name], rest=RESTS["gradients"])
+    assert gradients(scenario).agrees
+    assert check(Model(scenario).run()).agrees
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_file_written_from_it_reads_back_as_the_same(tmp_path, name, rows):
+    scenario = scenario_of(PROGRAMS[name], rows=rows)
+    write_scenario(scenario, str(tmp_path / "again.toml"))
+    again = complete(read(tmp_path / "again.toml"))
+    assert all(
+        one.carry == other.carry for one, other in zip(again.recurrents, scenario.recurrents, strict=True)
+    )
+    for one, other in zip(
+        Learning(again).epoch(1).trace.passes, Learning(scenario).epoch(1).trace.passes, strict=True
+    ):
+        np.testing.assert_array_equal(one.output, other.output)
+        assert one.loss == other.loss
+
+
+def test_one_window_is_written_as_one():
+    scenario = scenario_of(PROGRAMS["RNN"], rows=1)
+    short = replace(scenario, batches=scenario.batches[:1])
+    again = complete(read_text(as_file(short, Path("short.toml")).text))
+    assert again.carries
+    np.testing.assert_array_equal(again.batches[0].values, short.batches[0].values)

@@ -233,6 +233,17 @@ weights = {seed = 1}
 target = {values = [[[1.0]], [[0.0]]]}
 training = {optimizer = "SGD", lr = 0.1, epochs = 2, mistake = "hidden_not_reset"}
 """,
+    "states carried": """
+input = {values = [0.1, -0.7, 0.4, 0.9, -0.3, 0.2, 0.6, -0.5, 0.8], windows = {length = 2, batch_size = 2, horizon = 1}}
+recurrent = {module = "LSTM", hidden_size = 1, carry = true}
+weights = {seed = 1}
+training = {optimizer = "SGD", lr = 0.1, epochs = 2}
+""",
+    "states carried, no updates": """
+input = {values = [0.1, -0.7, 0.4, 0.9, -0.3, 0.2], windows = {length = 2}}
+recurrent = {module = "GRU", hidden_size = 2, num_layers = 2, carry = true}
+weights = {seed = 1}
+""",
 }
 BUNDLED = (
     "hello",

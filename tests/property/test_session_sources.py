@@ -72,7 +72,8 @@ def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
         is_start = spot.t == (0 if block.direction == "forward" else length - 1)
         training = run.scenario.training
         is_reset = training is None or training.mistake != "hidden_not_reset" or is_first
-        return is_over or (is_start and is_reset)
+        goes_on = bool(spot.batch) and run.scenario.recurrent_of(block).carry
+        return is_over or (is_start and is_reset and not goes_on)
     is_network = block.kind != "total" and not is_final(run, spot.key)
     is_lowest = block.layer == 0 and block.kind == "recurrent" and block.module == run.scenario.layers[0].key
     is_own = name in block.program.names and not (block.kind == "map" and spot.phase == "backward")

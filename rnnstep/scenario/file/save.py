@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
@@ -30,7 +28,7 @@ from rnnstep.scenario.file.change_toml import (
 )
 from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.file.source import LARGEST_FILE
-from rnnstep.scenario.model import Batch, Localized, Scenario
+from rnnstep.scenario.model import Localized, Scenario
 from rnnstep.scenario.weights.parameters import accepted_names, parameters_of
 from rnnstep.scenario.weights.read_weights import SOURCES
 
@@ -300,21 +298,15 @@ def input_as_values(scenario: Scenario, table: Mapping[str, Any]) -> Changes:
 
 def _window_changes(scenario: Scenario, table: Mapping[str, Any]) -> Changes:
     """Give windows side by side as one series: an edited number is in one window and not in the next."""
-    windows = np.concatenate([_rows(batch) for batch in scenario.batches])
-    length, size = windows.shape[1:]
-    series = windows.reshape(-1) if size == 1 else windows.reshape(-1, size)
-    changes: Changes = {("input", "values"): array_text(series), ("input", "windows", "stride"): str(length)}
+    series, length = scenario.whole_series, scenario.batches[0].first.num_steps
+    shown = series[:, 0] if series.shape[1] == 1 else series
+    changes: Changes = {("input", "values"): array_text(shown), ("input", "windows", "stride"): str(length)}
     if (
         "horizon" in table["windows"]
     ):  # what is wanted comes later in the series that was, and not in this one
         changes["input", "windows", "horizon"] = None
         changes["target", "values"] = array_text(scenario.whole_target)
     return changes
-
-
-def _rows(batch: Batch) -> np.ndarray[Any, Any]:
-    assert batch.values is not None
-    return batch.values.swapaxes(0, 1)
 
 
 # ── all numbers written out ──────────────────────────────────────────────────────────────────────

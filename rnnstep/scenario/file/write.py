@@ -40,7 +40,7 @@ from rnnstep.scenario.weights.seeds import rounded, seeded_weights
 MOST_WRITTEN_OUT = 4096  # numbers of an array in the scenario file itself
 _Table = dict[str, str]  # a key's value as it is written
 _NOT_COMPARED: Mapping[type, set[str]] = {  # of what computes the same
-    Scenario: {"name", "path", "file_text", "origins", "memory_limit"},
+    Scenario: {"name", "path", "file_text", "origins", "memory_limit", "left_over"},
     Pending: {"line", "column"},
 }
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -293,7 +293,8 @@ class _Writer:
         scenario = self._scenario
         if scenario.test_batches or (len(scenario.batches) > 1 and scenario.batches[0].indices is not None):
             return {"data": self._rows()}
-        tables = {"input": self._windows() if len(scenario.batches) > 1 else self._one_batch()}
+        are_windows = len(scenario.batches) > 1 or scenario.carries
+        tables = {"input": self._windows() if are_windows else self._one_batch()}
         if len(scenario.batches) == 1:
             beside = scenario.batches[0].beside.items()
             tables |= {f"input.{name}": self._sequence(fed) for name, fed in beside}
@@ -325,11 +326,9 @@ class _Writer:
             raise _unsayable(
                 Text("several batches of other than equal lengths, which are not labelled texts")
             )
-        whole = np.concatenate([batch.values for batch in batches if batch.values is not None], axis=1)
-        series = whole.swapaxes(0, 1).reshape(-1, whole.shape[2])
-        table = self._numbers("values", series)
+        table = self._numbers("values", self._scenario.whole_series)
         for key in ("length", "stride"):
-            table[f"windows.{key}"] = str(whole.shape[0])
+            table[f"windows.{key}"] = str(batches[0].first.num_steps)
         return {**table, "windows.batch_size": str(batches[0].num_rows)}
 
     def _numbers(self, key: str, array: Array) -> dict[str, str]:
