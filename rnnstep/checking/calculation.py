@@ -50,6 +50,9 @@ class Around(Protocol):
     def learnt(self, paper: Calculation, torch: str, name: str) -> Fed | None:
         """What the writer's own update before a batch leaves of a parameter; None where there is none."""
 
+    def carried(self, paper: Calculation, key: str, state: str) -> Fed | None:
+        """A state at the end of the batch before, as the writer has it; None where nothing is known of that."""
+
 
 class Calculation:
     """One batch of one epoch on a sheet of paper: the forward pass, the backward pass, and the update.
@@ -434,7 +437,7 @@ class Calculation:
         """A state before a step: after the step computed before, or the first one; a row that is over keeps its own."""
         step = self.step_before("forward", block, t)
         if step is None:
-            return self.slip.initial(self, block, state), self.no_doubts
+            return self.slip.initial(self, block, state), self._carried(block, state)[1]
         order = self.slip.order(self, block)
         live = self.is_live(block, order[order.index(t) - 1])
         value, doubts = step.values[state], step.doubts[state]
@@ -448,7 +451,15 @@ class Calculation:
         """A state before the first step, (B, n)."""
         if f"{state}_0" in block.wires:
             return self.entering(block, f"{state}_0", 0)[0]
-        return shown(self.done.first_state(block.key, state), self.reading.decimals)
+        return self._carried(block, state)[0]
+
+    def _carried(self, block: Block, state: str) -> Fed:
+        """A state before the first step that is given, or carried on from the batch before, where the writer may have another."""
+        if self.sheet is not None and self.done.goes_on(block.key):
+            own = self.sheet.carried(self, block.key, state)
+            if own is not None:
+                return own
+        return shown(self.done.first_state(block.key, state), self.reading.decimals), self.no_doubts
 
     def final(self, key: str, state: str) -> Fed:
         """A state after the last step of each row, (B, n)."""

@@ -221,7 +221,7 @@ class Sheet:
         """
         batches = len(self.learning.scenario.batches)
         number = first = paper.epoch * batches + paper.done.index - 1
-        if not self._is_near(number, torch):
+        if "update" not in self.learning.structure.phases or not self._is_near(number, torch):
             return None
         while self._is_near(first - 1, torch):
             first -= 1
@@ -231,6 +231,31 @@ class Sheet:
             epoch, batch = divmod(one, batches)
             step = self._updating(paper, epoch, batch).step("update", torch, 0)
         return step.values[name], step.doubts[name]
+
+    def carried(self, paper: Calculation, key: str, state: str) -> Fed | None:
+        """What the writer's own calculation of the batch before leaves of a state that is carried.
+
+        None where that is too far from all that was given: then the writer is taken to go on from the run's numbers.
+        """
+        first = last = paper.done.index - 1
+        if not self._is_begun(paper.epoch, last, key):
+            return None
+        while first > 0 and self._is_begun(paper.epoch, first - 1, key):
+            first -= 1
+        decimals = paper.reading.decimals
+        every = [
+            self.of_batch(paper.epoch, batch, decimals).final(key, state) for batch in range(first, last + 1)
+        ]
+        return every[-1]
+
+    def _is_begun(self, epoch: int, batch: int, key: str) -> bool:
+        """Whether a block's pass over a batch is one of the first, or one of which the writer gave some."""
+        return batch < MOST_UPDATES or (epoch, batch, key) in self._begun
+
+    @cached_property
+    def _begun(self) -> set[tuple[int, int, str]]:
+        """The blocks of which the writer gave some of the forward pass: epoch, batch, key."""
+        return {(place.epoch, place.batch, place.key) for place in self.own if place.phase == "forward"}
 
     def _updating(self, paper: Calculation, epoch: int, batch: int) -> Calculation:
         """The calculation of an update before another: with the slip that was made in it, if it was."""

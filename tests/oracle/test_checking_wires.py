@@ -11,6 +11,7 @@ import pytest
 from rnnstep.checking import Marks, inline_answers
 from rnnstep.checking.answers.answer import Answer, Answers
 from rnnstep.checking.answers.numbers import Numbers
+from rnnstep.checking.answers.reading import given_answers
 from rnnstep.engine.learning import Learning
 from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.read import read_text
@@ -291,3 +292,66 @@ def test_a_loss_of_packed_rows_that_all_end_before_the_last_step_is_marked(rest:
     assert [mark.status for mark in marked.marks] == ["correct", "correct"]
     marked = Marks.of(learning, inline_answers([f"loss = {done.loss + 0.1:.5f}", lines[1]], Limits()))
     assert [mark.status for mark in marked.marks] == ["wrong", "correct"]
+
+
+CARRIED = """
+[input]
+values = [0.3, -0.8, 0.5, 0.9, -0.4, 0.1, 0.7, -0.6, 0.2, 0.4]
+windows = {length = 2, batch_size = 2, horizon = 1}
+[recurrent]
+module = "RNN"
+hidden_size = 2
+carry = true
+[linear]
+out_features = 1
+[weights]
+weight_ih_l0 = [[0.6], [-0.9]]
+weight_hh_l0 = [[0.7, -0.4], [0.3, 0.8]]
+bias_ih_l0 = [0.1, 0.2]
+bias_hh_l0 = [-0.2, 0.3]
+linear.weight = [[0.5, -0.5]]
+linear.bias = [0.1]
+[display]
+dtype = "float64"
+"""
+
+
+def step_by_hand(w: dict[str, np.ndarray], x: float, h: np.ndarray) -> np.ndarray:
+    return np.tanh(w["weight_ih_l0"][:, 0] * x + w["bias_ih_l0"] + w["weight_hh_l0"] @ h + w["bias_hh_l0"])
+
+
+def given(steps: Sequence[tuple[int, int, np.ndarray]], decimals: int = 4) -> Answers:
+    """Answers for h at steps of sequences, all batches one after the other: (step, sequence, h)."""
+    lines = [
+        f"[[answer]]\nstep = {step}\nbatch = {sequence}\nname = 'h'\nvalue = {h.round(decimals).tolist()}"
+        for step, sequence, h in steps
+    ]
+    text = "\n".join([f"decimals = {decimals}", *lines])
+    return given_answers(text.encode(), "answers.toml", Limits())
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_a_state_that_begins_anew_at_a_window_is_found(row: int) -> None:
+    learning = Learning(read_text(CARRIED))
+    x = float(learning.scenario.batches[1].values[0, row, 0])
+    marks = Marks.of(learning, given([(1, 2 + row, step_by_hand(weights(learning), x, np.zeros(2)))]))
+    assert {one for mistake in marks.remarks(0).mistakes for one in mistake.ids} == {"state_not_carried"}
+
+
+def test_a_wrong_state_is_followed_into_the_next_window() -> None:
+    learning = Learning(read_text(CARRIED))
+    w, (before, batch) = weights(learning), learning.scenario.batches[:2]
+    wrong = step_by_hand(w, float(before.values[1, 0, 0]), np.zeros(2))  # h_2 from zeros
+    then = step_by_hand(w, float(batch.values[0, 0, 0]), wrong)
+    marks = Marks.of(learning, given([(2, 0, wrong), (1, 2, then)])).marks
+    assert [mark.status for mark in marks] == ["wrong", "follow-through"]
+
+
+def test_right_states_are_right_in_every_window() -> None:
+    learning = Learning(read_text(CARRIED))
+    steps = [
+        (2, 2 * number + row, done.values("L0", 1)["h"][row])
+        for number, done in enumerate(learning.epoch(0).trace.passes)
+        for row in range(2)
+    ]
+    assert {mark.status for mark in Marks.of(learning, given(steps, 3)).marks} == {"correct"}

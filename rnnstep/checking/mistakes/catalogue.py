@@ -64,6 +64,7 @@ USUAL_FIRST = (
     "gates_i_f_swapped",
     "c_without_forget",
     "h_stays_h_0",
+    "state_not_carried",
     "h_zero_ignored",
     "swapped_entries",
     "bias_twice",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from rnnstep.checking.calculation import Calculation
+from rnnstep.checking.rounding import shown
 from rnnstep.checking.slip import Slip
 from rnnstep.checking.step import Fed, joined, side_by_side
 from rnnstep.engine.passes import Pass
@@ -27,7 +28,11 @@ def variants(done: Pass) -> Iterator[Slip]:
     yield Slip("h_stays_h_0", wires={"before": _stays})
     if len(states) > 1:  # c went on
         yield Slip("h_stays_h_0", wires={"before": _h_stays})
-    if done.scenario.initial_of(batch):
+    carried = [one for one in recurrents if one.carry and done.index]
+    gone_on = {f"{one.before_places}{state}_0" for one in carried for state in one.cell.states}
+    if carried:
+        yield from _not_carried(done, states)
+    if done.scenario.initial_of(batch).keys() - gone_on:
         yield Slip("h_zero_ignored", wires={"initial": _zeros})
         if len(states) > 1:  # of one state alone, as where c_0 was taken and h_0 was not
             yield from (Slip("h_zero_ignored", wires={"initial": _zeros_of(state)}) for state in states)
@@ -76,6 +81,29 @@ def _zeros_of(one: str) -> Callable[[Calculation, Block, str], Interval]:
         return (_zeros if state == one else Calculation.initial)(paper, block, state)
 
     return initial
+
+
+def _not_carried(done: Pass, states: Iterable[str]) -> Iterator[Slip]:
+    """The states of carried modules begin anew at the batch: from zeros, or as an epoch does; or one of them alone."""
+
+    def anew(*which: str, is_given: bool = False) -> Slip:
+        def initial(paper: Calculation, block: Block, state: str) -> Interval:
+            if state not in which or not done.goes_on(block.key):
+                return paper.initial(block, state)
+            if is_given:
+                return shown(
+                    done.scenario.first_state(block, state, done.scenario.batches[done.index]),
+                    paper.reading.decimals,
+                )
+            return _zeros(paper, block, state)
+
+        return Slip("state_not_carried", wires={"initial": initial})
+
+    yield anew(*states)
+    if done.scenario.initial_of(done.scenario.batches[done.index]):
+        yield anew(*states, is_given=True)
+    if len(tuple(states)) > 1:
+        yield from (anew(state) for state in states)
 
 
 def _of_forward(paper: Calculation, block: Block) -> Mapping[str, Interval]:

@@ -112,6 +112,11 @@ OF_CELLS: Mapping[str, Words] = {
         Text("The scenario gives h_0; zeros were taken."),
         Text("What was known before the first step?"),
     ),
+    "state_not_carried": Words(
+        Text("the state not carried on"),
+        Text("The batch was begun anew; its first state is the one at which the batch before ended."),
+        Text("Where did this row end in the batch before?"),
+    ),
     "x_of_previous_step": Words(
         Text("x of the step before"),
         Text("The input of the step before was used."),

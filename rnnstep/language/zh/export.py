@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 TABLE = {
+    "of each row, which the next batch goes on with": "每一行的长度，下一批接着走",
+    "the state goes on to the next batch, the gradient does not go back": "状态接到下一批，梯度不往回传",
     "unknown name `{name}`; there are {known}": "未知名称 `{name}`；可用的有 {known}",
     "A program in PyTorch alone, written by rnnstep.": "由 rnnstep 写出的程序，只用 PyTorch。",
     "It gives the numbers of `rnnstep {command} {name}`.": "给出 `rnnstep {command} {name}` 的数值。",

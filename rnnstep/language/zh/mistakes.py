@@ -59,6 +59,11 @@ TABLE = {
     "h_0 taken as zeros": "把 h_0 当成了 0",
     "The scenario gives h_0; zeros were taken.": "场景给出了 h_0，却当成了 0。",
     "What was known before the first step?": "第一步之前已经有什么？",
+    "the state not carried on": "状态没有接过来",
+    "The batch was begun anew; its first state is the one at which the batch before ended.": (
+        "这一批从头开始了；它的初始状态应是前一批结束时的状态。"
+    ),
+    "Where did this row end in the batch before?": "这一行在前一批里停在哪个状态？",
     "x of the step before": "用了上一步的 x",
     "The input of the step before was used.": "用的是上一步的输入。",
     "Which letter is read at this step?": "这一步读的是哪个输入？",
