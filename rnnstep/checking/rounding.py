@@ -17,6 +17,7 @@ import numpy as np
 from rnnstep.equations import intervals
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.intervals import Bound, Interval, outward, point
+from rnnstep.equations.normalizing import EPS
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression, Number
 from rnnstep.scenario.model import Scenario
@@ -301,6 +302,64 @@ class Rounded:
         low, high = self._softmax((np.where(live[0], a[0], -np.inf), np.where(live[0], a[1], -np.inf)))
         return np.where(live[0], low, 0.0), np.where(live[0], high, 0.0)
 
+    # ── what is normalized ───────────────────────────────────────────────────────────
+
+    def _normalized(self, a: Interval, eps: Interval) -> Interval:
+        """Mean, differences, squares, variance, root and quotient, each written down."""
+        return self._over_root(*self._parts(a, eps, 0), np.shape(a[0])[-1])
+
+    def _layer_norm(self, a: Interval, weight: Interval, bias: Interval) -> Interval:
+        scaled = self._rounded(intervals.mul(self._normalized(a, point(EPS)), weight))
+        return self._rounded(intervals.add(scaled, bias))
+
+    def _standardized(self, a: Interval, mean: Interval, variance: Interval, eps: Interval) -> Interval:
+        centred = self._rounded(intervals.sub(a, mean))
+        root = self._root(variance, eps, exact_of(variance))
+        return self._rounded(intervals.div(centred, root))
+
+    def _normalized_back(self, g: Interval, a: Interval, eps: Interval) -> Interval:
+        return self._back_over_root(g, a, eps, 0)
+
+    def _parts(self, a: Interval, eps: Interval, less: int) -> tuple[Interval, Interval]:
+        """What a is above its mean, and the root that it is divided by: of Σ/(n − `less`)."""
+        count = np.shape(a[0])[-1] - less
+        centred = self._rounded(intervals.sub(a, self._mean(a)))
+        variance = self._rounded(intervals.div(self._sum(self._squared(centred)), point(float(count))))
+        above = intervals.sub(exact_of(a), intervals.mean(exact_of(a)))
+        least = intervals.div(intervals.sum(_squared(above)), point(float(count)))
+        return centred, self._root(variance, eps, least)
+
+    def _root(self, variance: Interval, eps: Interval, exact: Interval) -> Interval:
+        """√(variance + eps); of a small one not nothing, as `_not_nothing` has it."""
+        low, high = self._rounded(intervals.sqrt(self._rounded(intervals.add(_positive(variance), eps))))
+        least, _ = intervals.sqrt(intervals.add(_positive(exact), eps))
+        return np.where(low <= 0, np.minimum(least, 10.0**-self.decimals), low), high
+
+    def _squared(self, a: Interval) -> Interval:
+        return self._rounded(_squared(a))
+
+    def _over_root(self, centred: Interval, root: Interval, count: int) -> Interval:
+        """Their quotient, which is not further from 0 than √(n − 1), but for what the root was rounded by."""
+        with np.errstate(all="ignore"):
+            unit = 10.0**-self.decimals
+            most = np.sqrt(max(count - 1, 1)) * (1 + unit * (2 + 1 / root[0]) / root[0]) + unit
+        low, high = self._rounded(intervals.div(centred, root))
+        return np.maximum(low, -most), np.minimum(high, most)
+
+    def _back_over_root(self, g: Interval, a: Interval, eps: Interval, less: int) -> Interval:
+        """What goes back through a normalization: (g − mean(g) − x·mean(g·x)) / root, each written down."""
+        count = np.shape(a[0])[-1]
+        centred, root = self._parts(a, eps, less)
+        x = self._over_root(centred, root, count)
+        along = self._rounded(intervals.div(self._sum(self._product(g, x)), point(float(count - less))))
+        left = self._rounded(
+            intervals.sub(self._rounded(intervals.sub(g, self._mean(g))), self._product(x, along))
+        )
+        return self._rounded(intervals.div(left, root))
+
+    def _product(self, a: Interval, b: Interval) -> Interval:
+        return self._rounded(intervals.mul(a, b))
+
     def _off_by(self, bounds: Interval, share: Bound | float, least: float) -> Interval:
         """Bounds of what comes of rounded powers, off by some share of their rounding; no result leaves `least` to 1."""
         off = self.nearest * 10.0**-self.decimals * share
@@ -325,6 +384,13 @@ class Rounded:
         return self._rounded(intervals.sqrt(self._sum(squares)))
 
     # ── what people take in the place of the right operation ─────────────────────────
+
+    def _unbiased(self, a: Interval, eps: Interval) -> Interval:
+        """As `normalized`, of a variance that is Σ/(n − 1)."""
+        return self._over_root(*self._parts(a, eps, 1), np.shape(a[0])[-1])
+
+    def _unbiased_back(self, g: Interval, a: Interval, eps: Interval) -> Interval:
+        return self._back_over_root(g, a, eps, 1)
 
     def _softmax_over_rows(self, a: Interval) -> Interval:
         """Of each step of the memory over the rows of the batch, (B, S)."""
@@ -373,6 +439,15 @@ def _picked(bounds: Interval, index: int) -> Interval:
 def _last(a: Interval, axis: int) -> Interval:
     """Bounds with another axis as the last one."""
     return np.moveaxis(a[0], axis, -1), np.moveaxis(a[1], axis, -1)
+
+
+def _squared(a: Interval) -> Interval:
+    size = intervals.absolute(a)
+    return intervals.mul(size, size)
+
+
+def _positive(a: Interval) -> Interval:
+    return np.maximum(a[0], 0.0), np.maximum(a[1], 0.0)
 
 
 def _hull(one: Interval, other: Interval) -> Interval:

@@ -242,10 +242,13 @@ class LinesByHand:
         return self._divisors[name]
 
 
+_DIVIDING = frozenset({"div", "log", "layer_norm", "normalized", "normalized_back", "standardized"})
+
+
 def _has_divisor(expression: Expression) -> bool:
     match expression:
         case Apply(op=op, args=args):
-            return op in ("div", "log") or any(map(_has_divisor, args))
+            return op in _DIVIDING or any(map(_has_divisor, args))
         case Pick(base=base):
             return _has_divisor(base)
     return False

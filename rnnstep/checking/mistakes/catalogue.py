@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnstep.checking.mistakes import attention, cells, gradients, losses, wires
+from rnnstep.checking.mistakes import attention, cells, gradients, losses, normalizing, wires
 from rnnstep.checking.mistakes.patterns import Pattern, first_of_each
 from rnnstep.checking.own_numbers import Place
 from rnnstep.checking.slip import Lines, Slip, by_hand
@@ -89,6 +89,9 @@ USUAL_FIRST = (
     "attention_padding",
     "attention_wrong_axis",
     "attention_keys_for_values",
+    # normalization
+    "unbiased_variance",
+    "eps_left_out",
     # layers, directions and inputs
     "h_n_first_layer",
     "halves_swapped",
@@ -141,6 +144,7 @@ class Catalogue:
                     seen.add((slip.id, lines))
                     yield slip
         yield from attention.variants(done)
+        yield from normalizing.variants(done)
         yield from wires.variants(done)
         if done.loss_run is not None:
             yield from losses.variants(done)

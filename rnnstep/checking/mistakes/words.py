@@ -428,6 +428,16 @@ MISTAKES: Mapping[str, Words] = {
         ),
         Text("Which of the two do the scores come from, and which do the weights mix?"),
     ),
+    "eps_left_out": Words(
+        Text("eps left out"),
+        Text("The root was taken of the variance alone, without the eps that stands beside it."),
+        Text("What stands under the root beside the variance?"),
+    ),
+    "unbiased_variance": Words(
+        Text("variance over n − 1"),
+        Text("The squares were divided by n − 1; a normalization divides them by n."),
+        Text("What is the sum of the squares divided by?"),
+    ),
     "digits_cut": Words(
         Text("digits cut off"),
         Text("Digits were cut off; a number is rounded to the nearest one."),

@@ -244,6 +244,12 @@ TABLE = {
     "keys and values mixed up": "键和值弄混了",
     "One was taken for the other: the query is compared with the memory, and the values are what is mixed.": "把其中一个当成了另一个：查询与记忆比较，被混合的是值。",
     "Which of the two do the scores come from, and which do the weights mix?": "打分是由两者中的哪一个得来的？权重混合的又是哪一个？",
+    "eps left out": "漏了 eps",
+    "The root was taken of the variance alone, without the eps that stands beside it.": "只对方差开了方，没有加上根号里的 eps。",
+    "What stands under the root beside the variance?": "根号里除了方差，还有什么？",
+    "variance over n − 1": "方差除以了 n − 1",
+    "The squares were divided by n − 1; a normalization divides them by n.": "平方和除以了 n − 1；归一化里是除以 n。",
+    "What is the sum of the squares divided by?": "平方和要除以几？",
     "digits cut off": "截去了尾数",
     "Digits were cut off; a number is rounded to the nearest one.": "后面的数字直接截掉了；应当四舍五入。",
     "Which digit comes after the last one that you wrote, and is it 5 or more?": (
