@@ -92,6 +92,7 @@ def _of_row(scenario: Scenario, number: int, row: int) -> Scenario:
         None if batch.lengths is None else batch.lengths[here],
         batch.packed,
         beside={name: fed.of_rows(here) for name, fed in batch.beside.items()},
+        derived={name: fed.of_rows(here) for name, fed in batch.derived.items()},
     )
     states = {name: value[:, here] for name, value in scenario.initial_of(batch).items()}
     return replace(

@@ -96,7 +96,7 @@ def where_brought(value: Interval, done: Pass, part: Part, t: int) -> Interval:
 def in_window(calculation: CalculationLike, part: Part, t: int) -> Fed:
     """One step of a window, or what stands outside."""
     wire, done = part.wire, calculation.done
-    if not 0 <= t < done.axis(wire.block or part.reader).num_steps:
+    if not 0 <= t < done.axis_read(part.reader, wire).num_steps:
         outside = np.full((done.batch.num_rows, part.stop - part.start), wire.outside)
         return point(outside), calculation.no_doubts
     if wire.block:

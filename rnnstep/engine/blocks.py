@@ -16,7 +16,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.modules.module import Banks, NetworkModule, Standing
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block, Extent, output_of
-from rnnstep.network.description import ValueOf, in_order, is_once, readers
+from rnnstep.network.description import ValueOf, in_order, is_once, readers, sequence_read
 from rnnstep.network.wires import When, Wire, Wires, data
 from rnnstep.scenario.model import Scenario
 
@@ -60,8 +60,10 @@ class _Builder:
             self._banks(name),
         )
         made = [_with_ties(one, module) for one in module.blocks(self._given_to(module), standing)]
-        sequence = self._scenario.sequence_of[name]
-        made = [replace(one, module=module.key, extent=extent, sequence=sequence) for one in made]
+        read, sequence = sequence_read(name, self._wiring), self._scenario.sequence_of[name]
+        made = [replace(one, module=module.key, extent=extent, sequence=read) for one in made]
+        if read != sequence:
+            made[-1] = replace(made[-1], sequence=sequence, reads_along=read)
         return self._with_first_states(name, made)
 
     def _given_to(self, module: NetworkModule) -> Mapping[str, Array]:

@@ -18,7 +18,7 @@ from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block, Extent
 from rnnstep.network.graph import Graph, Part, is_join
 from rnnstep.network.time import TimeAxis
-from rnnstep.network.wires import When
+from rnnstep.network.wires import When, Wire
 from rnnstep.scenario.model import Batch, Scenario
 
 
@@ -130,12 +130,12 @@ class Pass:
                     return given[name]
         match name:
             case "x":
-                values = self.batch.sequences[self.by_key[key].sequence].values
+                values = self.batch.sequences[self.by_key[key].sequence_read].values
                 assert values is not None
                 return values
             case "mask":
                 return self.masks[key]
-        indices = self.batch.sequences[self.by_key[key].sequence].indices
+        indices = self.batch.sequences[self.by_key[key].sequence_read].indices
         assert indices is not None
         return indices.astype(np.intp, copy=False)
 
@@ -312,7 +312,7 @@ class Pass:
 
     def given_input(self) -> dict[str, NDArray[Any]]:
         """What a network is given, by its sequence, in the shape that torch takes: numbers, or indices to look up."""
-        every: Mapping[str, Any] = {name: one.given for name, one in self.batch.sequences.items()}
+        every: Mapping[str, Any] = {name: one.given for name, one in self.batch.fed.items()}
         return {name: np.asarray(as_torch_shows(self.scenario, given)) for name, given in every.items()}
 
     def final_states(self, recurrent: Recurrent, state: int) -> Array:
@@ -344,6 +344,10 @@ class Pass:
     def axis(self, key: str) -> TimeAxis:
         """The steps that a block runs along, and which rows take part in which."""
         return self.batch.axis(self.by_key[key].sequence)
+
+    def axis_read(self, key: str, wire: Wire) -> TimeAxis:
+        """The steps that a wire of a block brings: those of another block, or of data."""
+        return self.axis(wire.block) if wire.block else self.batch.axis(self.by_key[key].sequence_read)
 
     def live_rows(self, key: str, t: int) -> NDArray[np.intp] | None:
         """The rows of the batch that take part in a block's step; None when all do."""

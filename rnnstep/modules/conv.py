@@ -74,8 +74,25 @@ class Conv1d(NetworkModule):
                 raise OptionMisfit("groups", text)
         if found.padding == "same" and found.stride > 1:
             raise OptionMisfit("padding", Text("a number: torch has none of it where `stride` is above 1"))
-        found.window.check()
         return found
+
+    @property
+    def changes_steps(self) -> bool:
+        """Whether it gives another number of steps than it reads."""
+        return self.window.changes_steps
+
+    def steps_given(self, num_steps: int) -> int:
+        """How many steps it gives of so many."""
+        return self.window.steps_given(num_steps)
+
+    def steps_in_words(self, num_steps: str) -> str:
+        """The same as Python spells it."""
+        return self.window.steps_in_words(num_steps)
+
+    @property
+    def reads_padding(self) -> bool:
+        """Whether one of a row's steps reads what stands behind the row's last."""
+        return self.window.right > 0
 
     @property
     def size(self) -> int:

@@ -242,6 +242,24 @@ class NetworkModule(Ties, ABC):
         """How many numbers it gives at each step."""
 
     @property
+    def changes_steps(self) -> bool:
+        """Whether it gives another number of steps than it reads: then it begins a sequence."""
+        return False
+
+    def steps_given(self, num_steps: int) -> int:
+        """How many steps it gives of so many; none or fewer where there are too few for one."""
+        return num_steps
+
+    def steps_in_words(self, num_steps: str) -> str:
+        """The same as Python spells it of what is called `num_steps`."""
+        return num_steps
+
+    @property
+    def reads_padding(self) -> bool:
+        """Whether one of a row's steps may read what stands behind the row's last."""
+        return False
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Its parameters in the order in which torch's constructor makes and draws them."""
         return ()

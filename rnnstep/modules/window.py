@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from rnnstep.equations.program import check
 from rnnstep.equations.syntax import Line, Name
 from rnnstep.language import Text
-from rnnstep.modules.module import OptionMisfit, Standing
+from rnnstep.modules.module import Standing
 from rnnstep.network.blocks import Block, output_of
 from rnnstep.network.wires import When, Wires
 
@@ -35,22 +35,30 @@ class TimeWindow:
         """The steps that it reads, from its own."""
         return tuple(k * self.dilation - self.left for k in range(self.size))
 
-    def check(self) -> None:
-        """See that as many steps come out as go in.
+    @property
+    def reach(self) -> int:
+        """How far its last step is from its first."""
+        return self.dilation * (self.size - 1)
 
-        Raises:
-            OptionMisfit: it is another number.
-        """
-        if self.stride > 1:
-            raise OptionMisfit("stride", Text("1: another number of steps cannot be read yet"))
-        reach = self.dilation * (self.size - 1)
-        if self.left + self.right != reach and reach % 2 == 0:
-            text = Text("{count}: another number of steps cannot be read yet", count=reach // 2)
-            raise OptionMisfit("padding", text)
-        if self.left + self.right != reach:
-            raise OptionMisfit(
-                "kernel_size", Text("an odd number: another number of steps cannot be read yet")
-            )
+    @property
+    def changes_steps(self) -> bool:
+        """Whether another number of steps comes out than goes in."""
+        return self.stride > 1 or self.left + self.right != self.reach
+
+    def steps_given(self, num_steps: int) -> int:
+        """How many steps come out of so many; none, or fewer, where there are too few for one."""
+        return (num_steps + self.left + self.right - self.reach - 1) // self.stride + 1
+
+    def steps_in_words(self, num_steps: str) -> str:
+        """The same as Python spells it of what is called `num_steps`."""
+        more = self.left + self.right - self.reach
+        if self.stride == 1:
+            return _more(num_steps, more)
+        return f"({_more(num_steps, more - 1)}) // {self.stride} + 1"
+
+
+def _more(number: str, more: int) -> str:
+    return f"{number} {'-' if more < 0 else '+'} {abs(more)}" if more else number
 
 
 def windowed(

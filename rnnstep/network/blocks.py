@@ -91,6 +91,7 @@ class Block:
     about: Text | None = None  # what it is, in a sentence
     module: str = ""  # what the module is called that it is of; "" of the only recurrent one
     sequence: str = INPUT  # whose steps it runs along
+    reads_along: str = ""  # whose steps it reads, where it begins the sequence that it runs along
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -111,6 +112,11 @@ class Block:
     def windows(self) -> Mapping[str, Wire]:
         """The inputs that are the steps of a window, each with a wire that says which step."""
         return {name: wires[0] for name, wires in self.wires.items() if wires[0].when is When.OFFSET}
+
+    @property
+    def sequence_read(self) -> str:
+        """The sequence whose steps it reads, of what does not belong to another block."""
+        return self.reads_along or self.sequence
 
     @property
     def reads_data(self) -> bool:

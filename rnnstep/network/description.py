@@ -5,7 +5,7 @@ The engine makes wires of it, and torch's run has a resolver of its own, so that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -42,11 +42,13 @@ class Reads:
         inputs: in this order: joined, or as the module says of several.
         states: what its states are before the first step, "h" → the source.
         banks: what it reads whole, every step of it at each of its own: what attention looks at.
+        begins: whether it gives another number of steps than it reads: it begins a sequence, which is named after it.
     """
 
     inputs: tuple[ValueOf, ...]
     states: Mapping[str, ValueOf] = field(default_factory=lambda: MappingProxyType({}))
     banks: tuple[ValueOf, ...] = ()
+    begins: bool = False
 
     @property
     def sources(self) -> tuple[ValueOf, ...]:
@@ -127,11 +129,14 @@ def is_once(key: str, wiring: Wiring) -> bool:
 
 
 def sequence_of(key: str, wiring: Wiring) -> str:
-    """Give the sequence whose steps a module runs along: that of the first of what it reads that has steps, else of its first."""
+    """Give the sequence whose steps a module runs along: its own where it begins one, else that of what it reads.
+
+    Of several that is the first that has steps, else the first.
+    """
     waiting, seen = [key], set()
     while waiting:
         name = waiting.pop()
-        if name not in wiring:
+        if name not in wiring or wiring[name].begins:
             return name
         if name not in seen:  # else it is fed back to itself
             seen.add(name)
@@ -140,7 +145,7 @@ def sequence_of(key: str, wiring: Wiring) -> str:
 
 
 def sequences_read(key: str, wiring: Wiring) -> tuple[str, ...]:
-    """Give the sequences whose steps have what a module reads at each of its own: more than one do not go together."""
+    """Give the sequences whose steps what a module reads has, each once: more than one do not go together."""
     if key not in wiring:
         return (key,)
     return tuple(dict.fromkeys(sequence_of(one.name, wiring) for one in _stepped(key, wiring)))
@@ -159,12 +164,17 @@ def readers(name: str, wiring: Wiring) -> list[str]:
     return [reader for reader, reads in wiring.items() if any(one.name == name for one in reads.sources)]
 
 
-def in_a_chain(values: Mapping[str, Value]) -> Wiring:
-    """Give the wiring in which each module reads a value of the one before, by its own key."""
+def sequence_read(key: str, wiring: Wiring) -> str:
+    """Give the sequence whose steps a module reads: its own of all that begin none."""
+    return sequences_read(key, wiring)[0] if wiring[key].begins else sequence_of(key, wiring)
+
+
+def in_a_chain(values: Mapping[str, Value], begins: Collection[str] = ()) -> Wiring:
+    """Give the wiring in which each module reads a value of the one before, by its own key; some begin a sequence."""
     found: dict[str, Reads] = {}
     before = INPUT
     for key, value in values.items():
-        found[key] = Reads((ValueOf(before, value),))
+        found[key] = Reads((ValueOf(before, value),), begins=key in begins)
         before = key
     return MappingProxyType(found)
 

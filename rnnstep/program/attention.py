@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from rnnstep.language import Text
 from rnnstep.modules.attention import Attention, ScoreName
-from rnnstep.program.source import ProgramSource, along, indented
+from rnnstep.program.source import ProgramSource, indented
 from rnnstep.scenario.model import Scenario
 
 CLASSES: Mapping[ScoreName, str] = {
@@ -63,7 +63,8 @@ def live(source: ProgramSource, layer: Attention, memory: str) -> str | None:
     if not scenario.is_batched:
         return f"torch.arange(len({memory})) < {fed.true_lengths[0]}"
     is_named = source.is_several or fed.packed_lengths is not None
-    lengths = along("lengths", sequence) if is_named else f"torch.tensor({list(fed.true_lengths)})"
+    lengths = source.lengths_along(sequence) if is_named else f"torch.tensor({list(fed.true_lengths)})"
+    lengths = lengths if lengths.isidentifier() or not is_named else f"({lengths})"
     steps = f"{memory}.shape[1]" if source.scenario.batch_first else f"len({memory})"
     return f"torch.arange({steps}) < {lengths}[:, None, None]"
 

@@ -9,7 +9,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.description import INPUT
+from rnnstep.network.description import INPUT, sequence_read
 from rnnstep.program.literals import quoted
 from rnnstep.program.own_cell import function_name, module_name, variable
 from rnnstep.scenario import bundled
@@ -122,8 +122,15 @@ class ProgramSource:
 
     @property
     def lengths(self) -> str:
-        """The name of its rows' lengths."""
-        return along("lengths", self.sequence)
+        """What its rows' lengths are called, or how they follow from others."""
+        return self.lengths_along(self.sequence)
+
+    def lengths_along(self, sequence: str) -> str:
+        """The same of a sequence: its own, or where a module begins it those of what that reads, put into its formula."""
+        module = self.scenario.by_key.get(sequence)
+        if module is None or sequence not in self.batch.derived:
+            return along("lengths", sequence)
+        return module.steps_in_words(self.lengths_along(sequence_read(module.key, self.scenario.wiring)))
 
     @property
     def is_packed(self) -> bool:
@@ -328,7 +335,8 @@ class ProgramSource:
         is_first = self.scenario.batch_first and self.scenario.is_batched
         if not self.is_packed:
             return f"{self.scores}[:, -1]" if is_first else f"{self.scores}[-1]"
-        rows, ends = "torch.arange(len(lengths))", "lengths - 1"
+        lengths = self.lengths_along(self.scenario.scored_sequence)
+        rows, ends = f"torch.arange(len({lengths}))", f"{lengths} - 1"
         return f"{self.scores}[{f'{rows}, {ends}' if is_first else f'{ends}, {rows}'}]"
 
     @property

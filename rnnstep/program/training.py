@@ -91,7 +91,9 @@ def _said(source: ProgramSource) -> Iterator[str]:
     lengths = None if source.has_one_a_row else scored.lengths  # steps that are padding say nothing
     is_cut = lengths is not None and lengths[0] < scored.num_steps
     end = f"[:{lengths[0]}]" if is_single and is_cut and lengths is not None else ""
-    each_length = source.lengths if source.is_packed else list(lengths or ())
+    each_length = (
+        source.lengths_along(source.scenario.scored_sequence) if source.is_packed else list(lengths or ())
+    )
     if source.class_names is None:
         if is_single or lengths is None:
             yield f"said = {f'{prediction}.flatten(){end}' if is_single else rows}.tolist()"

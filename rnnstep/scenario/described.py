@@ -8,7 +8,8 @@ from functools import cached_property
 
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.description import INPUT, Wiring, in_a_chain, is_once, reached, sequence_of
+from rnnstep.network.description import Wiring, is_once, reached, sequence_of
+from rnnstep.scenario.model import wired_in_a_chain
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Described:
         return next((one for one in self.layers if one.key == key), self.layers[-1])
 
     @property
+    def wiring(self) -> Wiring:
+        """What each reads."""
+        return wired_in_a_chain(self.layers) if self.wires is None else self.wires
+
+    @property
     def recurrents(self) -> list[Recurrent]:
         """The recurrent modules, in the file's order."""
         return [layer for layer in self.layers if isinstance(layer, Recurrent)]
@@ -44,10 +50,7 @@ class Described:
     @property
     def last_recurrent(self) -> Recurrent | None:
         """The last recurrent module that what is compared stands on, or that is compared itself."""
-        wiring = (
-            in_a_chain({one.key: one.value_read for one in self.layers}) if self.wires is None else self.wires
-        )
-        below = reached(self.top.key, wiring) | {self.top.key}
+        below = reached(self.top.key, self.wiring) | {self.top.key}
         return next((one for one in reversed(self.recurrents) if one.key in below), None)
 
     @property
@@ -58,7 +61,7 @@ class Described:
     @property
     def scored_sequence(self) -> str:
         """The sequence whose steps the one that is compared runs along."""
-        return INPUT if self.wires is None else sequence_of(self.top.key, self.wires)
+        return sequence_of(self.top.key, self.wiring)
 
     @property
     def has_one_a_row(self) -> bool:

@@ -7,7 +7,7 @@ matters again only where arrays are handed out in torch's shapes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -112,23 +112,25 @@ class FedSequence:
     """What is fed along steps of its own.
 
     Exactly one of `indices` with an embedding, or `values`, is what is fed;
-    a one-hot sequence has both, so that the timeline can show letters.
+    a one-hot sequence has both, so that the timeline can show letters. Of a sequence
+    that a module begins nothing is: it has its `shape` alone.
     """
 
     values: Floats | None  # (T, B, input_size); None when an embedding looks the indices up
     indices: Integers | None = None  # (T, B)
     lengths: tuple[int, ...] | None = None  # true length of each row, ≥ 1
     packed: bool = False  # whether the padding is left out (True) or walked over
+    shape: tuple[int, int] | None = None  # T and B of what a module begins
 
     @property
     def num_steps(self) -> int:
         """T."""
-        return int(self.given.shape[0])
+        return int(self.given.shape[0]) if self.shape is None else self.shape[0]
 
     @property
     def num_rows(self) -> int:
         """B."""
-        return int(self.given.shape[1])
+        return int(self.given.shape[1]) if self.shape is None else self.shape[1]
 
     @cached_property
     def axis(self) -> TimeAxis:
@@ -156,6 +158,7 @@ class FedSequence:
             None if self.indices is None else self.indices[:, rows],
             None if self.lengths is None else self.lengths[rows],
             self.packed,
+            None if self.shape is None else (self.num_steps, len(range(self.num_rows)[rows])),
         )
 
     @property
@@ -185,22 +188,30 @@ class Batch:
     )
     recorded: Recorded | None = None  # what another run gave, with the scenario's own parameters
     beside: Mapping[str, FedSequence] = field(default_factory=lambda: MappingProxyType({}))  # by their names
+    derived: Mapping[str, FedSequence] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # by their modules
 
     @cached_property
-    def sequences(self) -> Mapping[str, FedSequence]:
+    def fed(self) -> Mapping[str, FedSequence]:
         """All that is fed, by the sequence's name, the first one first."""
         first = FedSequence(self.values, self.indices, self.lengths, self.packed)
         return {INPUT: first, **self.beside}
 
+    @cached_property
+    def sequences(self) -> Mapping[str, FedSequence]:
+        """The same, and behind them the sequences that modules begin."""
+        return {**self.fed, **self.derived}
+
     @property
     def num_rows(self) -> int:
         """B, the same of all sequences."""
-        return self.sequences[INPUT].num_rows
+        return self.fed[INPUT].num_rows
 
     @property
     def first(self) -> FedSequence:
         """The sequence that is called "input", the only one of most."""
-        return self.sequences[INPUT]
+        return self.fed[INPUT]
 
     @property
     def longest(self) -> int:
@@ -223,6 +234,12 @@ class Pending:
     round: int | None = None
     line: int = 1  # where the file says so, for messages
     column: int = 1
+
+
+def wired_in_a_chain(layers: Sequence[NetworkModule]) -> Wiring:
+    """Give the wiring in which each module reads what it does of the one before."""
+    begins = {layer.key for layer in layers if layer.changes_steps}
+    return in_a_chain({layer.key: layer.value_read for layer in layers}, begins)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +275,7 @@ class Scenario:
         """What each layer reads, by its key, in the file's order."""
         if self.wires is not None:
             return self.wires
-        return in_a_chain({layer.key: layer.value_read for layer in self.layers})
+        return wired_in_a_chain(self.layers)
 
     @cached_property
     def by_key(self) -> Mapping[str, NetworkModule]:
@@ -361,7 +378,7 @@ class Scenario:
         behind = self.behind_lookup
         return (
             self.wires is not None
-            or any(layer.tied for layer in self.layers)
+            or any(layer.tied or layer.changes_steps for layer in self.layers)
             or not self.recurrents
             or not (behind[0] is self.recurrent and len(behind) <= 2 and self.recurrent.key == "")
             or any(layer.key != type(layer).key for layer in self.layers if layer is not self.recurrent)

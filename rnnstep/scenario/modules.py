@@ -56,7 +56,7 @@ def remarks(scenario: Scenario) -> list[Text]:
     if scenario.loss is not None and scenario.loss.name == "NLLLoss":
         found.append(_unnormalized(scenario.scored_module))
     found.append(_left_over(scenario))
-    found += [_reads_padding(scenario, layer) for layer in scenario.layers if layer.reads_steps]
+    found += [_reads_padding(scenario, layer) for layer in scenario.layers if layer.reads_padding]
     found += [
         text for reads in scenario.wiring.values() for one in reads.inputs for text in _last(scenario, one)
     ]

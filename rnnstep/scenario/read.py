@@ -20,9 +20,10 @@ from rnnstep.network.description import INPUT, ValueOf
 from rnnstep.scenario import chain, modules, wired_modules
 from rnnstep.scenario.attention import read_attention
 from rnnstep.scenario.cure import cured
+from rnnstep.scenario.data.derived import with_derived
 from rnnstep.scenario.data.initial_state import read_initial_states
 from rnnstep.scenario.data.input import InputData, read_input, read_target, shifted, shifts_values
-from rnnstep.scenario.data.labelled_rows import read_data
+from rnnstep.scenario.data.labelled_rows import check_classes, read_data
 from rnnstep.scenario.data.sequences import check_used, read_beside, side_by_side, with_shifted_target
 from rnnstep.scenario.data.target import ignore_index
 from rnnstep.scenario.described import Described
@@ -249,11 +250,9 @@ def _read_once(
         model = _read_model(document, vocabulary, samples)
     else:
         model = _read_chain(document, layers, vocabulary, samples)
-    loss = read_loss(
-        document,
-        model.last_recurrent if model is not None else None,
-        None if model is None else model.names,
-    )
+        samples = _with_derived(document, layers, samples, model)
+    last, known = (None, None) if model is None else (model.last_recurrent, model.names)
+    loss = read_loss(document, last, known)
     training = read_training(document)
     numbers = _read_numbers(document, vocabulary, samples, model, dtype, loss, training)
     if model is not None and samples is not None:
@@ -360,6 +359,17 @@ def _read_chain(
     if network is None:
         return None
     return Described(*network, layers.scored)
+
+
+def _with_derived(
+    document: Document, layers: chain.Chain, samples: Samples | None, model: Described | None
+) -> Samples | None:
+    """Give what is fed with the sequences that modules begin; None where one has no step."""
+    if samples is None or model is None or not any(one.changes_steps for one in model.layers):
+        return samples
+    every, count = (*samples.batches, *samples.test_batches), len(samples.batches)
+    found = with_derived(document, layers, every, model.layers, model.wiring)
+    return None if found is None else replace(samples, batches=found[:count], test_batches=found[count:])
 
 
 def _read_recurrent(
@@ -469,7 +479,7 @@ def _with_targets(
         document.problem(("loss", "at"), Text("`at`: the scores are of one step of each row already"))
     if samples.classes is not None:
         is_labelled = has_one_a_row or is_last_enough
-        _check_classes(document, samples.classes, num_outputs, has_one_a_row=is_labelled)
+        check_classes(document, samples.classes, num_outputs, has_one_a_row=is_labelled)
         return samples.batches
     if samples.following is not None:
         return _with_following(
@@ -544,26 +554,6 @@ def _with_following(
         replace(batch, target=np.ascontiguousarray(later[-1] if has_one_a_row else later))
         for batch, later in pairs
     )
-
-
-def _check_classes(
-    document: Document, classes: tuple[str, ...], num_outputs: int, *, has_one_a_row: bool
-) -> None:
-    """Make sure that the labels of [data] have logits to be compared with."""
-    if not has_one_a_row:
-        place = (BESIDE[1], "from") if document.root.has(BESIDE[1]) else ("data",)
-        document.problem(
-            place, Text('[data] has one label a row: expected [linear] with `from = "h_n"` or `"last"`')
-        )
-    elif num_outputs < len(classes):
-        document.problem(
-            (BESIDE[1], "out_features"),
-            Text(
-                "`out_features`: found {found}, expected at least {count}, the classes of [data]",
-                found=num_outputs,
-                count=len(classes),
-            ),
-        )
 
 
 def _target_vocabulary(

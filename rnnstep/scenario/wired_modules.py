@@ -10,10 +10,11 @@ from rnnstep.language import Text
 from rnnstep.modules.addition import Addition
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.description import Reads, ValueOf, Wiring, in_a_chain
+from rnnstep.network.description import Reads, ValueOf, Wiring
 from rnnstep.scenario.chain import Chain, ChainLayer
 from rnnstep.scenario.file.document import Document, listed
 from rnnstep.scenario.keys import closest
+from rnnstep.scenario.model import wired_in_a_chain
 from rnnstep.scenario.wiring import as_wiring
 
 Modules = Mapping[str, NetworkModule | None]
@@ -87,10 +88,11 @@ def network(
             tuple(map(by_key, reads.inputs)),
             {state: by_key(one) for state, one in reads.states.items()},
             tuple(map(by_key, reads.banks)),
+            begins=name in known and known[name].changes_steps,
         )
         for name, reads in wiring.items()
     }
-    is_chain = wires == dict(in_a_chain({one.key: "output" for one in found}))
+    is_chain = wires == dict(wired_in_a_chain(found)) and all(one.value_read == "output" for one in found)
     return tuple(found), None if is_chain else MappingProxyType(wires)
 
 

@@ -84,7 +84,7 @@ class _Page(Page):
             )
         for name, fed in self._batch.sequences.items():
             padding = self._padding(name, fed)
-            if padding is not None and self._batch.beside:
+            if padding is not None and len(self._batch.sequences) > 1:
                 rows += self._said(Text("Along {sequence}:", sequence=name))
             rows += self._said(padding) if padding is not None else []
         for remark in remarks(self._scenario):

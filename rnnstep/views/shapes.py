@@ -52,7 +52,7 @@ def _once(scenario: Scenario) -> Text:
 def _of_network(scenario: Scenario, batch: Batch) -> list[ValueShape]:
     """What goes in, and what each module gives, under its name."""
     found = []
-    for name, fed in batch.sequences.items():
+    for name, fed in batch.fed.items():
         steps = fed.num_steps
         if fed.values is None:
             called = "indices" if name == INPUT else name

@@ -12,7 +12,7 @@ from rnnstep.engine.structure import Phase
 from rnnstep.equations.shares import D
 from rnnstep.language import Text
 from rnnstep.session.place import write_prefix
-from rnnstep.session.tree import size_of
+from rnnstep.session.tree import Spot, size_of
 from rnnstep.views import heat, numbers
 from rnnstep.views.by_run import by_run
 from rnnstep.views.compose import RowBlock, cut, fit
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from rnnstep.engine.not_finite import NotFinite
     from rnnstep.equations.operations import Array
     from rnnstep.session.run import SessionRun
-    from rnnstep.session.tree import Spot
     from rnnstep.views.alphabet import Alphabet
 
 CellText = Callable[[int], tuple[str, str]]
@@ -78,7 +77,7 @@ def timeline(scene: Scene, cells: int, height: int) -> RowBlock:
     most = columns.size - 1 if columns.size > _WIDEST else _WIDEST
     rows: RowBlock = [
         _row(scene, _steps_name(scene), columns, _numbers(scene), "dim"),
-        _row(scene, "x_t", columns, lambda t: (shown_input(scene, t, most), "bold"), "label"),
+        _row(scene, _input_name(scene), columns, lambda t: (shown_input(scene, t, most), "bold"), "label"),
     ]
     if len(ts) < steps:  # people count steps from 1
         seen = scene.look.alphabet.spell(f" {ts.start + 1}–{ts.stop}/{steps}")
@@ -422,6 +421,8 @@ def _shown_input(
     run: SessionRun, number: int, sequence: str, row: int, t: int, alphabet: Alphabet, most: int
 ) -> str:
     fed = run.scenario.batches[number].sequences[sequence]
+    if fed.shape is not None:
+        return alphabet.spell(_steps_read(run, number, sequence, t))
     if fed.indices is not None:
         return _letter(run.scenario.vocabulary, int(fed.indices[t, row]), is_quoted=False)
     assert fed.values is not None
@@ -431,6 +432,21 @@ def _shown_input(
         return text
     # Brackets, as around a vector in Python: what stands side by side would run together.
     return f"[{text}]" if width(text) + 2 <= most else _cut_vector(text, most, alphabet)
+
+
+def _input_name(scene: Scene) -> str:
+    """What the row of what goes in is called: x_t, or of a sequence that a module begins that it reads steps."""
+    return "x_t" if scene.fed.shape is None else scene.look.say(Text("reads"))
+
+
+def _steps_read(run: SessionRun, number: int, sequence: str, t: int) -> str:
+    """The steps that a window reads which begins a step of its sequence, from 1: `3–5`."""
+    blocks = run.tree.stage(Spot(number)).blocks
+    block = next(one for one in blocks if one.sequence == sequence and one.reads_along)
+    last = run.scenario.batches[number].sequences[block.reads_along].num_steps - 1
+    read = [wire.step_read(t) for wire in block.windows.values()]
+    first, end = max(0, read[0]), min(last, read[-1])
+    return f"{first + 1}" if first == end else f"{first + 1}–{end + 1}"
 
 
 def _cut_vector(text: str, most: int, alphabet: Alphabet) -> str:
@@ -467,7 +483,7 @@ def predicted(scene: Scene, t: int, *, is_seen: bool = False) -> str:
     `is_seen` asks only whether there is something to say at all.
     """
     scores = _scores(scene.done)
-    if scores is None or not _has_classes(scene):
+    if scores is None or not _has_classes(scene) or not _is_along_scored(scene):
         return ""
     if scores.ndim == 2 and t != scene.num_steps - 1:
         return ""
@@ -479,6 +495,11 @@ def predicted(scene: Scene, t: int, *, is_seen: bool = False) -> str:
     if np.isnan(row).any():
         return "NaN"
     return _letter(_classes(scene), int(np.argmax(row)), is_quoted=False)
+
+
+def _is_along_scored(scene: Scene) -> bool:
+    """Whether the steps are those that have a target each; others have their own, of the same numbers."""
+    return scene.sequence == scene.scenario.scored_sequence
 
 
 def _is_scored(scene: Scene, t: int) -> bool:
@@ -520,7 +541,7 @@ def _scores(done: Pass) -> Array | None:
 def wanted(scene: Scene, t: int) -> str:
     """The target's letter at a step; of labels at the last step alone."""
     target = scene.done.batch.target
-    if target is None or target.dtype.kind not in "iu":
+    if target is None or target.dtype.kind not in "iu" or not _is_along_scored(scene):
         return ""
     if target.ndim == 1:
         last = scene.num_steps - 1

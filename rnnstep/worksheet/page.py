@@ -384,12 +384,12 @@ class SheetPage:
         wire = block.wires[name][0]
         if wire.when is not When.OFFSET:
             return ""
-        axis, below = self.sheet.done.axis(block.key), self.by_key.get(wire.block)
+        axis, below = self.sheet.done.axis_read(block.key, wire), self.by_key.get(wire.block)
         has_states = below is not None and (below.program.states or below.kind == "join")
         end = (
             axis.length(self.sheet.row) if has_states else axis.num_steps
         )  # padding of others is read as it is
-        steps = range(axis.length(self.sheet.row))
+        steps = range(self.sheet.done.axis(block.key).length(self.sheet.row))
         return _ranges([t for t in steps if not 0 <= wire.step_read(t) < end])
 
     def _computed(self, block: Block, name: str) -> Iterator[Block]:

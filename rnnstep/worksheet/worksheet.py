@@ -155,7 +155,7 @@ class Needs:
         """What other blocks bring into one at a step: through those that are not worked out on a sheet, up to what is given."""
         for part in self._graph.origins(block.key, name):
             wire, at = part.wire, part.wire.step_read(t)  # of what is no window the step itself
-            if not wire.when.is_once and not 0 <= at < self._done.axis(wire.block or block.key).num_steps:
+            if not wire.when.is_once and not 0 <= at < self._done.axis_read(block.key, wire).num_steps:
                 continue
             if not wire.block:
                 if wire.value == "mask":

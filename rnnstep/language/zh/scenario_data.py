@@ -228,4 +228,19 @@ TABLE = {
     "`file`: {file} is refused: it does more than hold tensors ({name})": (
         "`file`：拒绝 {file}：它不只是保存张量（{name}）"
     ),
+    "`{key}`: the target is for {found} steps, {sequence} has {steps}: expected one target for each step": (
+        "`{key}`：目标有 {found} 步，{sequence} 有 {steps} 步：每个时间步应有一个目标"
+    ),
+    "{name} changes the number of steps, and what it reads belongs to no step": (
+        "{name} 会改变时间步数，可它读的值不属于任何一步"
+    ),
+    "{name} gives no step: it reads {steps}, too few for one window": (
+        "{name} 一步也给不出：它读到的只有 {steps} 步，放不下一个窗口"
+    ),
+    "{name} gives no step of row {row}: that has {steps} steps, too few for one window": (
+        "{name} 对第 {row} 行一步也给不出：这一行只有 {steps} 步，放不下一个窗口"
+    ),
+    "{name} reads {one} ({steps} steps) and {other} ({others} steps) at the same step": (
+        "{name} 在同一步读 {one}（{steps} 步）和 {other}（{others} 步）"
+    ),
 }

@@ -305,4 +305,5 @@ TABLE = {
         "反向：从给定的梯度回到每个参数，从最后一步开始"
     ),
     "forward: from the input to the last output": "前向：从输入到最后的输出",
+    "reads": "读",
 }

@@ -212,8 +212,8 @@ class JudgedBackward(ABC):
 
     def _out_of_windows(self, block: Block, lines: Pairs) -> Pair:
         """∂L/∂ of what windows are read of, (T, B, n): the sum of what each step of a window sends back."""
-        axis, read = self.done.axis(block.key), next(iter(block.windows.values())).block
-        steps = self.done.axis(read or block.key).num_steps
+        axis = self.done.axis(block.key)
+        steps = self.done.axis_read(block.key, next(iter(block.windows.values()))).num_steps
         total: Pair | None = None
         for name, wire in block.windows.items():
             value, error = lines[f"{D}{name}"]

@@ -12,7 +12,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.data.letters import Unspelt, one_hot, padded, spelt, unspelt
 from rnnstep.scenario.file.document import Document, KeyPath, Table, check_memory, listed, outside, shown
-from rnnstep.scenario.keys import closest
+from rnnstep.scenario.keys import BESIDE, closest
 from rnnstep.scenario.model import Batch
 
 
@@ -204,3 +204,23 @@ def _batches(
             Batch(values, whole.indices, whole.lengths if is_padded else None, is_padded, target=target)
         )
     return tuple(batches)
+
+
+def check_classes(
+    document: Document, classes: tuple[str, ...], num_outputs: int, *, has_one_a_row: bool
+) -> None:
+    """Make sure that the labels of [data] have logits to be compared with."""
+    if not has_one_a_row:
+        place = (BESIDE[1], "from") if document.root.has(BESIDE[1]) else ("data",)
+        document.problem(
+            place, Text('[data] has one label a row: expected [linear] with `from = "h_n"` or `"last"`')
+        )
+    elif num_outputs < len(classes):
+        document.problem(
+            (BESIDE[1], "out_features"),
+            Text(
+                "`out_features`: found {found}, expected at least {count}, the classes of [data]",
+                found=num_outputs,
+                count=len(classes),
+            ),
+        )

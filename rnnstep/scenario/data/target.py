@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
+from rnnstep.network.description import INPUT
 from rnnstep.network.wires import When
 from rnnstep.scenario.data.letters import needs_batch_first, padded, ragged, read_rows, read_texts
 from rnnstep.scenario.file.document import Document, Table, check_memory, listed, shown_shape
@@ -40,6 +41,7 @@ class _Reading:
     num_steps: int
     ignore_index: int
     dtype: np.dtype[np.floating]
+    sequence: str  # whose steps have a target each
 
     @property
     def document(self) -> Document:
@@ -93,11 +95,10 @@ def read_target(
         return batches
     table.known()
     sources = [key for key in table.keys() if key in SOURCES]
-    if not sources and not table.lacks(*SOURCES):
-        return batches  # a misspelt one, told as an unknown key
     if len(sources) != 1:
-        message = Text("[target]: expected exactly one of {keys}", keys=listed(SOURCES))
-        table.problem(sources[1] if sources else (), message)
+        if sources or table.lacks(*SOURCES):  # else a misspelt one, told as an unknown key
+            message = Text("[target]: expected exactly one of {keys}", keys=listed(SOURCES))
+            table.problem(sources[1] if sources else (), message)
         return batches
     reading = _Reading(
         table,
@@ -112,13 +113,14 @@ def read_target(
         batches[0].sequences[sequence].num_steps,
         ignore_index(document),
         dtype,
+        sequence,
     )
     readers = {"text": _read_text, "indices": _read_indices, "values": _read_values}
     targets = readers[sources[0]](reading)
     if targets is None:
         return batches
     is_of_steps = targets.ndim == (3 if targets.dtype.kind == "f" else 2)
-    return _shared_out(targets, batches, is_of_steps=is_of_steps, is_last_enough=is_last_enough)
+    return _shared_out(targets, batches, sequence, is_of_steps=is_of_steps, is_last_enough=is_last_enough)
 
 
 def _lengths(batches: tuple[Batch, ...], sequence: str) -> tuple[int, ...]:
@@ -133,14 +135,19 @@ def ignore_index(document: Document) -> int:
 
 
 def _shared_out(
-    targets: TargetArray, batches: tuple[Batch, ...], *, is_of_steps: bool, is_last_enough: bool
+    targets: TargetArray,
+    batches: tuple[Batch, ...],
+    sequence: str,
+    *,
+    is_of_steps: bool,
+    is_last_enough: bool,
 ) -> tuple[Batch, ...]:
     shared, start = [], 0
     for batch in batches:
         rows = slice(start, start + batch.num_rows)
         target = targets[:, rows] if is_of_steps else targets[rows]
         if is_of_steps and is_last_enough:
-            target = batch.first.axis.brought(target, When.ROW_END)
+            target = batch.axis(sequence).brought(target, When.ROW_END)
         shared.append(replace(batch, target=np.ascontiguousarray(target)))
         start = rows.stop
     return tuple(shared)
@@ -202,7 +209,7 @@ def _check_text(reading: _Reading, lengths: tuple[int, ...]) -> bool:
                 reason=reading.once,
             )
         elif not reading.has_one_a_row and found != steps:
-            message = _other_length(key, found, steps)
+            message = _other_length(reading, key, found, steps)
         else:
             continue
         table.problem(("text", row), message)
@@ -210,7 +217,15 @@ def _check_text(reading: _Reading, lengths: tuple[int, ...]) -> bool:
     return is_right
 
 
-def _other_length(key: str, found: int, steps: int) -> Text:
+def _other_length(reading: _Reading, key: str, found: int, steps: int) -> Text:
+    if reading.sequence != INPUT:
+        return Text(
+            "`{key}`: the target is for {found} steps, {sequence} has {steps}: expected one target for each step",
+            key=key,
+            found=found,
+            sequence=reading.sequence,
+            steps=steps,
+        )
     return Text(
         "`{key}`: the target is for {found} steps, the input has {steps}: expected one target for each step",
         key=key,
@@ -258,7 +273,7 @@ def _read_ragged(reading: _Reading, rows: list[list[int]]) -> Integers | None:
         return None
     for number, (row, steps) in enumerate(zip(rows, reading.lengths, strict=True)):
         if len(row) != steps:
-            table.problem(("indices", number), _other_length(f"indices[{number}]", len(row), steps))
+            table.problem(("indices", number), _other_length(reading, f"indices[{number}]", len(row), steps))
             return None
     whole = _filled_up(reading, "indices", padded(rows, reading.ignore_index).indices)
     return whole if whole is not None and _check_classes(reading, whole.T, "indices") else None
@@ -295,7 +310,7 @@ def _fitted(reading: _Reading, key: str, array: TargetArray, rest: tuple[int, ..
         array.shape[position] == expected[position] for position in others
     )
     if is_only_steps and not reading.has_one_a_row:
-        message = _other_length(key, array.shape[axis], num_steps)
+        message = _other_length(reading, key, array.shape[axis], num_steps)
     elif is_only_steps and not rest:
         message = Text(
             "`{key}`: found {found} labels, expected {rows}: one for each row of the batch (`{reason}`)",

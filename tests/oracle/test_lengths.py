@@ -1,0 +1,220 @@
+"""Layers that change the number of steps: whole networks beside modules written with torch, and what is said of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import rnnstep
+from rnnstep.cli import main
+from rnnstep.engine import Model
+from rnnstep.equations.expand import expand
+from rnnstep.reference import check, complete
+from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.read import read_text
+from rnnstep.session.place import read_place, write_place
+from rnnstep.session.provenance import source
+from rnnstep.session.run import SessionRun
+from rnnstep.session.session import Session
+from rnnstep.session.tree import Spot, index_of, size_of
+from rnnstep.views.look import Look
+from rnnstep.views.screen import screen
+from tests.oracle.loss_checks import assert_are_torchs
+from tests.oracle.programs import agrees, scenario_in
+
+LETTERS = """
+vocabulary = ["a", "b", "c"]
+[input]
+text = ["abcabca", "cabca"]
+packed = %(packed)s
+[[layers]]
+module = "Embedding"
+embedding_dim = 3
+[[layers]]
+name = "seen"
+module = "Conv1d"
+out_channels = 4
+%(options)s
+[[layers]]
+module = "LSTM"
+hidden_size = 3
+batch_first = %(first)s
+[[layers]]
+module = "Linear"
+out_features = 2
+[weights]
+seed = 1
+[target]
+indices = %(target)s
+[training]
+optimizer = "Adam"
+lr = 0.05
+epochs = 4
+[display]
+dtype = "float64"
+"""
+OPTIONS = {
+    "kernel_size = 3": (1, 0, 1),
+    "kernel_size = 3\nstride = 2": (2, 0, 1),
+    "kernel_size = 2\npadding = 2\ndilation = 3": (1, 2, 3),
+    'kernel_size = 4\nstride = 2\npadding = "valid"': (2, 0, 1),
+}
+
+
+def letters(options: str, *, packed: bool = True, first: bool = False) -> str:
+    stride, padding, dilation = OPTIONS[options]
+    kernel = int(options.split("=")[1].partition("\n")[0])
+    lengths = [(length + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1 for length in (7, 5)]
+    drawn = np.random.default_rng(3).integers(0, 2, (lengths[0], 2))
+    drawn[lengths[1] :, 1] = -100
+    known = {"packed": packed, "first": first}
+    return LETTERS % {
+        "options": options,
+        "target": (drawn.T if first else drawn).tolist(),
+        **{name: str(value).lower() for name, value in known.items()},
+    }
+
+
+class Windows(nn.Module):
+    """The same, written by hand."""
+
+    def __init__(self, conv: nn.Conv1d) -> None:
+        super().__init__()
+        self.embedding, self.seen = nn.Embedding(3, 3), conv
+        self.rnn, self.linear = nn.LSTM(4, 3), nn.Linear(3, 2)
+
+    def forward(self, indices: torch.Tensor, lengths: list[int] | None) -> torch.Tensor:
+        x = self.seen(self.embedding(indices).permute(1, 2, 0)).permute(2, 0, 1)
+        if lengths is None:
+            return self.linear(self.rnn(x)[0])
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths)
+        output, _ = self.rnn(packed)
+        return self.linear(nn.utils.rnn.pad_packed_sequence(output, total_length=len(x))[0])
+
+
+def filled(module: nn.Module, scenario: Scenario) -> nn.Module:
+    """A module with a scenario's parameters."""
+    module.double()
+    with torch.no_grad():
+        for name, one in module.named_parameters():
+            one[...] = torch.tensor(scenario.parameters[name.removeprefix("rnn.")])
+    return module
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("options", OPTIONS)
+def test_an_lstm_over_windows_over_letters_is_torchs(options: str, packed, first) -> None:
+    scenario = read_text(letters(options, packed=packed, first=first))
+    scenario = complete(scenario)
+    stride, padding, dilation = OPTIONS[options]
+    size = scenario.by_key["seen"].kernel_size
+    module = Windows(nn.Conv1d(3, 4, size, stride=stride, padding=padding, dilation=dilation))
+    filled(module, scenario)
+    indices = torch.zeros(7, 2, dtype=torch.long)
+    for row, text in enumerate(("abcabca", "cabca")):
+        indices[: len(text), row] = torch.tensor(["abc".index(letter) for letter in text])
+    lengths = [module.seen(torch.zeros(1, 3, length, dtype=torch.double)).shape[-1] for length in (7, 5)]
+    logits = module(indices, lengths if packed else None)
+    target = torch.tensor(scenario.batches[0].target)
+    loss = nn.CrossEntropyLoss()(logits.reshape(-1, 2), target.reshape(-1))
+    loss.backward()
+    model = Model(scenario)
+    np.testing.assert_allclose(model.run_batch(0).logits_by_row, logits.detach().numpy(), rtol=0, atol=1e-12)
+    gradients = {name.removeprefix("rnn."): one.grad.numpy() for name, one in module.named_parameters()}
+    assert_are_torchs(model, loss.item(), gradients, units=2**12, gradient_units=2**14)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_program_and_the_training_agree(options: str, packed, tmp_path: Path) -> None:
+    scenario = scenario_in(tmp_path, letters(options, packed=packed))
+    run = agrees(scenario)
+    assert run is not None
+    assert len(run.losses) == 4
+    found = rnnstep.train(tmp_path / "scenario.toml")
+    assert found.as_dict()["agrees"]
+
+
+# ── every reader ─────────────────────────────────────────────────────────────────────────────────
+
+
+def places(run: SessionRun) -> list[Spot]:
+    """Every operation of a run's first batch at every step, in all passes."""
+    found = []
+    for phase in run.tree.phases:
+        stage = run.tree.stage(Spot(0, phase=phase))
+        for block in stage.blocks:
+            for t in stage.steps[block.key]:
+                found += [Spot(0, block.key, t, line.name, phase=phase) for line in block.program.lines]
+    return found
+
+
+READERS = {"unpacked": letters("kernel_size = 3\nstride = 2", packed=False)}
+READERS |= {options: letters(options) for options in OPTIONS}
+each_reader = pytest.mark.parametrize("name", READERS)
+
+
+@cache
+def run_of(name: str) -> SessionRun:
+    run = SessionRun.of(complete(read_text(READERS[name])))
+    return run.with_checked(check(run.trace))
+
+
+@each_reader
+def test_every_number_is_the_value_where_it_came_from(name: str) -> None:
+    run = run_of(name)
+    for row in range(2):
+        for spot in places(run):
+            known = run.known(spot, row)
+            block = run.tree.block(spot)
+            for element in range(size_of(block, spot.operation)) if known is not None else ():
+                line, index = run.line(spot), index_of(block, spot.operation, element)
+                for factor in (one for term in expand(line, index, known).terms for one in term.factors):
+                    origin = source(run, spot, factor.name, factor.index, row)
+                    if origin is None:
+                        continue
+                    there = run.tree.locate(origin.path)
+                    values = run.known(replace(there, element=None), origin.row)
+                    found = values[there.operation][
+                        index_of(run.tree.block(there), there.operation, there.element)
+                    ]
+                    is_sum = factor.name.endswith("_later") or factor.name == "grad"
+                    assert np.isclose(found, factor.value, rtol=1e-12 if is_sum else 0, atol=0), (
+                        spot,
+                        factor,
+                    )
+
+
+@each_reader
+def test_every_place_is_written_and_read_back_and_its_screens_are_whole(name: str) -> None:
+    session = Session.open(run_of(name))
+    for number, spot in enumerate(places(session.run)):
+        path = session.tree.path_to(spot)
+        assert read_place(session.tree, write_place(session.tree, path)) == path
+        if number % 3 == 0:
+            there = session.jump(path)
+            for language, width, height in (("en", 120, 35), ("zh", 80, 24)):
+                rows = screen(there, Look(language=language, torch="ready"), width, height)
+                assert len(rows) == height
+
+
+@each_reader
+@pytest.mark.parametrize("is_short", [False, True])
+def test_the_solved_sheet_is_all_right(name: str, is_short, tmp_path: Path) -> None:
+    """That of the longer row, and that of the shorter one."""
+    text = READERS[name]
+    if is_short:
+        text = text.replace('["abcabca", "cabca"]', '["cabca", "abcabca"]').partition("[target]")[0]
+    path, key, saved = (tmp_path / name for name in ("scenario.toml", "key.toml", "sheet.toml"))
+    path.write_text(text, "utf-8")
+    options = ["--key", "--format", "toml", "--decimals", "3", "--output", str(key), "--save", str(saved)]
+    assert main(["worksheet", str(path), *options]) == 0
+    marked = rnnstep.check(saved, key).as_dict()
+    assert {one["status"] for one in marked["answers"]} == {"correct"}
