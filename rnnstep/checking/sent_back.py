@@ -72,12 +72,13 @@ def _along(paper: Paper, part: Part, t: int) -> Fed:
         here = slice(part.start, part.stop)
         return (low[:, t, here], high[:, t, here]), doubts
     if state is not None:
-        found = _of_first_state(paper, part.reader, f"{D}{reader.program.before(state)}")
+        found = _of_first_state(paper, part.reader, state)
     elif part.wire.when.is_once and not reader.extent.is_single:  # it was the same at every step
         found = _added(paper, [_at(paper, part, one) for one in axis.order("forward")])
     else:
         at = axis.end if reader.extent.is_single else part.wire.step_reading(t)
-        if at is None or not 0 <= at < axis.num_steps:  # no step reads it
+        end = axis.num_reached if part.wire.when is When.BEFORE else axis.num_steps
+        if at is None or not 0 <= at < end:  # no step reads it
             return point(np.zeros((paper.batch.num_rows, part.stop - part.start))), paper.no_doubts
         found = _at(paper, part, at)
     (low, high), doubts = found
@@ -96,8 +97,20 @@ def _at(paper: Paper, part: Part, t: int) -> Fed:
     return step.values[f"{D}{part.name}"], step.doubts[f"{D}{part.name}"]
 
 
-def _of_first_state(paper: Paper, key: str, name: str) -> Fed:
-    """∂L/∂ of a state before each row's first step, (B, n)."""
+def _of_first_state(paper: Paper, key: str, state: str) -> Fed:
+    """∂L/∂ of a state before each row's first step, (B, n), from all that read it as the one of the step before."""
+    own = _of_own_first_state(paper, key, f"{D}{paper.done.by_key[key].program.before(state)}")
+    there = paper.stage("backward").by_key
+    parts = [own]
+    for part in paper.done.graph.readers(key):
+        if part.wire.when is When.BEFORE and part.wire.value == state and part.reader in there:
+            (low, high), doubts = _at(paper, part, 0)
+            parts.append(((low[..., part.start : part.stop], high[..., part.start : part.stop]), doubts))
+    return _added(paper, parts)
+
+
+def _of_own_first_state(paper: Paper, key: str, name: str) -> Fed:
+    """The same as far as the block itself read it."""
     axis, direction = paper.done.axis(key), paper.done.by_key[key].direction
     steps = [paper.step("backward", key, axis.first_step(direction, row)) for row in range(axis.num_rows)]
     low, high = (

@@ -184,6 +184,8 @@ class BackwardPass:
             g = self.done.axis(part.reader).out_of_window(g, part.wire, steps)
         if g.shape[-1] != part.stop - part.start:
             g = g[..., part.start : part.stop]
+        if part.wire.when is When.BEFORE:  # of the first step it goes to the first state
+            return self.done.axis(part.wire.block).from_step_after(g)
         if not part.wire.when.is_once:
             return np.asarray(g)
         # What is the same at every step is sent back from every step.

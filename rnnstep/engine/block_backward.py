@@ -110,9 +110,9 @@ class StatelessBackward:
 
     def values(self, t: int) -> dict[str, Array]:
         """All values of a step, rows that are over included."""
-        steps = len(next(iter(self._vectors.values())))
-        k = t if steps > 1 else 0
         banks = self._block.program.banks
+        steps = len(next(value for name, value in self._vectors.items() if name not in banks))
+        k = t if steps > 1 else 0
         vectors = {name: value if name in banks else value[k] for name, value in self._vectors.items()}
         later = self._equations.split(self._gradients(slice(k + 1, None))) if self._block.learnt_in else {}
         if banks:

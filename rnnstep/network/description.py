@@ -72,7 +72,7 @@ def in_order(wiring: Wiring) -> list[str]:
     order: list[str] = []
     waiting = dict.fromkeys(wiring)
     found = {name: reached(name, wiring) for name in wiring}
-    loops = {name: {name} | {one for one in found[name] if name in found[one]} for name in wiring}
+    loops = {name: {name} | _circle_of(name, found) for name in wiring}
     around = {name: {one for key in loops[name] for one in found[key]} - loops[name] for name in wiring}
     sequences = {name: sequence_of(name, wiring) for name in wiring}
     while waiting:
@@ -88,6 +88,18 @@ def in_order(wiring: Wiring) -> list[str]:
             del waiting[following]
             order.append(following)
     return order
+
+
+def loops(wiring: Wiring) -> list[tuple[str, ...]]:
+    """Give the modules that read one another of the step before, or themselves, those of each circle as they are given."""
+    every = {name: reached(name, wiring) for name in wiring}
+    found = {name: tuple(one for one in wiring if one in _circle_of(name, every)) for name in wiring}
+    return list(dict.fromkeys(one for one in found.values() if one))
+
+
+def _circle_of(name: str, every: Mapping[str, set[str]]) -> set[str]:
+    """The modules of the circle that one is in, itself among them; none where it is in none."""
+    return {one for one in every[name] if name in every[one]}
 
 
 def reached(name: str, wiring: Wiring) -> set[str]:

@@ -47,11 +47,13 @@ class Wire:
     outside: float = 0.0
 
     def step_read(self, t: int) -> int:
-        """The step of the other block that a step reads over a window; it may be none of its steps."""
-        return t * self.stride + self.offset
+        """The step of the other block that a step reads, of a window or the one before; it may be none of its steps."""
+        return t - 1 if self.when is When.BEFORE else t * self.stride + self.offset
 
     def step_reading(self, t: int) -> int | None:
-        """The step that reads a step of the other block over a window; None of one that is stepped over."""
+        """The step that reads a step of the other block, over a window or as the one before; None of one that is stepped over."""
+        if self.when is When.BEFORE:
+            return t + 1
         found, rest = divmod(t - self.offset, self.stride)
         return None if rest else found
 

@@ -17,7 +17,7 @@ from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import INPUT, ValueOf
-from rnnstep.scenario import chain, modules, wired_modules
+from rnnstep.scenario import chain, fed_back, modules, wired_modules
 from rnnstep.scenario.attention import read_attention
 from rnnstep.scenario.cure import cured
 from rnnstep.scenario.data.derived import with_derived
@@ -323,7 +323,7 @@ def _read_chain(
     own = read_own_cells(document)
     mode = chain.read_mode(document, layers)
     outputs = _num_outputs(document, vocabulary, samples)
-    given = {} if samples is None else samples.sizes
+    given = fed_back.sizes_read(document, layers, own, {} if samples is None else samples.sizes)
     found: dict[str, NetworkModule | None] = {}
     module: NetworkModule | None
     for layer in layers.in_order:

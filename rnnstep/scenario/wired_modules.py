@@ -20,7 +20,7 @@ from rnnstep.scenario.wiring import as_wiring
 Modules = Mapping[str, NetworkModule | None]
 """Modules by the names of their layers; None is one with a mistake in it."""
 Sizes = Mapping[str, int | None]
-"""How many numbers each x_t has, by its sequence."""
+"""How many numbers each x_t has, by its sequence; and each state of the step before, by `NAME.h_prev`."""
 
 
 def size_entering(document: Document, layer: ChainLayer, modules: Modules, given: Sizes) -> int | None:
@@ -30,7 +30,8 @@ def size_entering(document: Document, layer: ChainLayer, modules: Modules, given
         document: as `as_tables` gave it.
         layer: which.
         modules: those that it reads, and others.
-        given: how many numbers each x_t of a sequence has; None where it has indices, or it is not known.
+        given: how many numbers each x_t of a sequence has, None where it has indices or that is not known; of what is read
+            of the step before, too, by that name.
     """
     sizes = [size_of(document, layer, "input", one, modules, given) for one in layer.reads.inputs or ()]
     known = [size for size in sizes if size is not None]
@@ -41,11 +42,13 @@ def size_of(
     document: Document, layer: ChainLayer, key: str, one: ValueOf, modules: Modules, given: Sizes
 ) -> int | None:
     """Give how many numbers one of the values that a layer reads has; notes a state that there is not."""
-    if one.name in given:
-        return given[one.name]
+    if str(one) in given:  # a sequence, or the state of the step before
+        return given[str(one)]
     module = modules.get(one.name)
-    if module is None or one.value in ("output", "last"):
-        return None if module is None else module.size
+    if module is None or one.value == "h_prev":
+        return None
+    if one.value in ("output", "last"):
+        return module.size
     sizes = module.final_sizes if isinstance(module, Recurrent) else {}
     if one.value in sizes:
         return sizes[one.value]

@@ -19,7 +19,6 @@ KEYS = ("input", "add", *STATES)
 ATTENDS = ("query", "memory", "values")
 """The same of attention, in the place of `input`."""
 VALUES: tuple[Value, ...] = get_args(Value)
-_NOT_YET: tuple[Value, ...] = ("h_prev",)
 
 
 @dataclass(frozen=True)
@@ -151,9 +150,6 @@ def _value_of(table: Table, key: str, said: str, there: Known) -> ValueOf | None
         table.problem(
             key, Text("`{key}`: found {said}, expected {values}", key=key, said=said, values=values)
         )
-        return None
-    if value in _NOT_YET:
-        table.problem(key, Text("`{key}`: {said} cannot be read yet", key=key, said=said))
         return None
     return ValueOf(name, cast(Value, value) if dot else "output")
 

@@ -145,9 +145,11 @@ def from_below(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -
     match part.wire.when:
         case When.BEFORE:
             assert spot.t is not None
-            if not spot.t:  # what was there before the first step is given, or zeros
-                return None
-            there = replace(there, t=spot.t - 1)
+            if not spot.t:  # what the module read of itself there
+                before = run.tree.block(there).program.before(part.wire.value)
+                there = replace(there, t=spot.t, operation=None)
+                return _previous_state(run, there, before, (index[0] - part.start, *index[1:]), row)
+            there = replace(there, t=part.wire.step_read(spot.t))
         case When.ALL:
             return _entry(run, there, index[0])
         case When.LAST | When.ROW_END | When.END:
@@ -195,8 +197,11 @@ def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) ->
     match part.wire.when:
         case When.SAME:
             yield ReadBy(there, part.name, (part.start + index[0], *index[1:]))
-        case When.BEFORE if spot.t is not None and spot.t < run.tree.last_step(there):
-            yield ReadBy(replace(there, t=spot.t + 1), part.name, (part.start + index[0],))
+        case When.BEFORE:
+            assert spot.t is not None
+            following = replace(there, t=part.wire.step_reading(spot.t))
+            if run.tree.path_to(following) is not None and run.is_live(following, row):
+                yield ReadBy(following, part.name, (part.start + index[0],))
         case When.ALL if part.name in run.tree.block(there).program.banks:
             assert spot.t is not None
             for t in range(run.tree.last_step(there) + 1):
@@ -226,7 +231,13 @@ def _before_first(run: SessionRun, spot: Spot, part: Part, index: Index, row: in
     assert state is not None
     axis = run.scenario.batches[spot.batch].axis(block.sequence)
     first = replace(there, t=axis.first_step(block.direction, row))
-    yield ReadBy(first, block.program.before(state), (part.start + index[0],))
+    element = part.start + index[0]
+    yield ReadBy(first, block.program.before(state), (element,))
+    for one in run.tree.stage(there).graph.readers(
+        part.reader
+    ):  # as the state of the step before the first one
+        if one.wire.when is When.BEFORE and one.wire.value == state:
+            yield ReadBy(replace(there, key=one.reader, t=0), one.name, (one.start + element,))
 
 
 def _at_last_step(run: SessionRun, spot: Spot) -> Spot:

@@ -539,7 +539,7 @@ def _scores(done: Pass) -> Array | None:
 
 
 def wanted(scene: Scene, t: int) -> str:
-    """The target's letter at a step; of labels at the last step alone."""
+    """The target's letter at a step; of labels at the last step alone; nothing along a sequence that has no target."""
     target = scene.done.batch.target
     if target is None or target.dtype.kind not in "iu" or not _is_along_scored(scene):
         return ""

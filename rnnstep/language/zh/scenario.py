@@ -129,7 +129,11 @@ _TABLES = {
     "[{table}] and [[layers]] exclude each other": "[{table}] 和 [[layers]] 只能有一个",
     "`layers`: a [cure] with other layers cannot be read yet": "`layers`：[cure] 中另给各层，目前还不能读",
     "`{key}` cannot be read yet": "`{key}` 目前还不能读",
-    "`{key}`: {said} cannot be read yet": "`{key}`：{said} 目前还不能读",
+    "`{key}`: {said}: {name} is no recurrent module, which alone has a state of the step before": "`{key}`：{said}：{name} 不是循环模块；只有循环模块才有上一步的状态",
+    "`{key}`: {said}: {name} goes in both directions, and is not called step by step": "`{key}`：{said}：{name} 是双向的，不能一步一步地调用",
+    "`{key}`: {said} is another at each step, and a first state is there once": "`{key}`：{said} 每一步都不同，而初始状态只有一个",
+    "`{key}`: {said} is there when all steps are over, and {name} gives what {other} reads at each of them": "`{key}`：{said} 要到所有时间步结束才有，而 {other} 每一步都要读取 {name} 的输出",
+    "{name} reads later steps, and stands in a circle of steps, one after the other: {names}": "{name} 要读后面的时间步，却处在一步接一步的循环里：{names}",
     '`from`: in [[layers]] it is `input`, such as `input = "{name}.h_n"`': (
         '`from`：在 [[layers]] 中写作 `input`，例如 `input = "{name}.h_n"`'
     ),

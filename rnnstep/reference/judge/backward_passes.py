@@ -11,7 +11,7 @@ A side says which numbers it has; the way is `judged_backward`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from rnnstep.reference.judge.block_bounds import (
     inputs_of,
 )
 from rnnstep.reference.judge.bounds import Error
+from rnnstep.reference.judge.circle_bounds import fed_back_around
 from rnnstep.reference.judge.findings import Tally
 from rnnstep.reference.judge.judged_backward import JudgedBackward, Site
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
@@ -240,6 +241,10 @@ class EngineRun(JudgedBackward):
             some = {name: pair for name, pair in found.items() if kept_in[name].torch in recorded.gradients}
             self._compare_parameters("recorded", key, some, self._back.parameters, recorded.gradients)
             self.sums[key] = found
+
+    def _fed_back(self, keys: Sequence[str]) -> Mapping[tuple[str, str], list[Pair]]:
+        blocks = [block.key for block in self.done.blocks if block.module in keys]
+        return fed_back_around(self, blocks, self._read_by_key)
 
     def _spans(self, key: str, back: RecurrentBack) -> Iterator[tuple[slice, Pairs]]:
         core, read = back.derivation.core, self._read_by_key[key]

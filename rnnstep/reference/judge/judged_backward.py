@@ -24,7 +24,7 @@ from rnnstep.equations.differentiate import D
 from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Where
-from rnnstep.network.description import in_order
+from rnnstep.network.description import in_order, loops
 from rnnstep.network.graph import Part
 from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When
@@ -72,6 +72,7 @@ class JudgedBackward(ABC):
         self._back = back
         self._tally = tally
         self._reading = Rounding(self.done.scenario.dtype)
+        self._scouted: dict[tuple[str, str], list[Pair]] | None = None  # while a circle is gone round before
 
     # ── what a side has, and what it takes ───────────────────────────────────────────
 
@@ -119,15 +120,43 @@ class JudgedBackward(ABC):
         last = self._last = {block.module: block for block in self.done.blocks}  # gives what the module gives
         top = last[scenario.scored_module.key]
         self._sent = {(top.key, top.output): [self._begun()]}
-        for key in reversed(in_order(scenario.wiring)):
-            module, block = scenario.by_key[key], last[key]
-            g = self._met_in_all(block)
-            if isinstance(module, Recurrent):
-                self._through_module(module, g)
-            elif block.kind == "lookup":
-                self._through_table(block, g)
-            else:
-                self._through_plain(block, g)
+        order = in_order(scenario.wiring)
+        circles = {key: circle for circle in loops(scenario.wiring) for key in circle}
+        known: set[str] = set()
+        for key in reversed(order):
+            if key in circles and key not in known:
+                known |= set(circles[key])
+                for at, pairs in self._fed_back([one for one in order if one in circles[key]]).items():
+                    self._sent.setdefault(at, []).extend(pairs)
+            self._through(key)
+
+    def _through(self, key: str) -> None:
+        """Go through a module, by its key."""
+        module, block = self.done.scenario.by_key[key], self._last[key]
+        g = self._met_in_all(block)
+        if isinstance(module, Recurrent):
+            self._through_module(module, g)
+        elif block.kind == "lookup":
+            self._through_table(block, g)
+        else:
+            self._through_plain(block, g)
+
+    def _fed_back(self, keys: Sequence[str]) -> Mapping[tuple[str, str], list[Pair]]:
+        """What comes back from step to step within a circle, by the block and the value that was read of the step before.
+
+        What a step of a recurrent module sends on follows from its total ∂L/∂h_t, which a side has of all steps. So it is
+        found by going round once before anything is set beside anything.
+
+        Args:
+            keys: of its modules, in the order of computation within a step.
+        """
+        sent, tally = {at: list(pairs) for at, pairs in self._sent.items()}, self._tally
+        found: dict[tuple[str, str], list[Pair]] = {}
+        self._tally, self._scouted = Tally(self.done.batch.longest, "backward"), found
+        for key in reversed(keys):
+            self._through(key)
+        self._sent, self._tally, self._scouted = sent, tally, None
+        return found
 
     def _met_in_all(self, block: Block) -> Pair:
         """∂L/∂ of what a block gave, from all that read it."""
@@ -135,6 +164,11 @@ class JudgedBackward(ABC):
         if len(self._sent.get((block.key, block.output), ())) < 2 or block.kind not in ("map", "lookup"):
             return g  # met already, or by each direction
         return self.met(lambda along: along.gave[block.key], block.key, f"{D}{block.output}", g)
+
+    def sent(self, block: Block) -> Pairs:
+        """∂L/∂ of a block's values as far as it was sent back so far, (T, B, n); of its output in any case."""
+        names = dict.fromkeys([block.output, *(name for key, name in self._sent if key == block.key)])
+        return {name: self._sum_sent(block, name) for name in names}
 
     def _sum_sent(self, block: Block, name: str) -> Pair:
         """∂L/∂ of one of a block's values as far as it comes from above, of all that read it; zeros where none does."""
@@ -163,6 +197,9 @@ class JudgedBackward(ABC):
             here = slice(part.start, part.stop)
             value: Array = g[0][..., here]
             error: Error = np.broadcast_to(g[1], g[0].shape)[..., here]
+            if part.wire.when is When.BEFORE:
+                self._send_back_in_time(part, value, error)
+                continue
             if part.wire.when.is_once:
                 if len(value) > 1:  # it was the same at every step
                     summed = over_steps(value, error)
@@ -170,6 +207,20 @@ class JudgedBackward(ABC):
                 value = self._onto_step(part, value)
                 error = self._onto_step(part, error)
             self._sent.setdefault((part.wire.block, part.wire.value), []).append((value, error))
+
+    def _send_back_in_time(self, part: Part, value: Array, error: Error) -> None:
+        """Let ∂L/∂ of what was read of the step before, (T, B, n), go there; of the first step to what gave the first state."""
+        at = part.wire.block, part.wire.value
+        axis = self.done.axis(part.wire.block)
+        sent = axis.from_step_after(value), axis.from_step_after(error)
+        is_round = part.wire.block in self.done.graph.loop_of.get(part.reader, ())
+        if self._scouted is not None:
+            if is_round:
+                self._scouted.setdefault(at, []).append(sent)
+            return
+        if not is_round:  # else it was found before
+            self._sent.setdefault(at, []).append(sent)
+        self._send_back(part.wire.block, f"{part.wire.value}_0", (value[:1], error[:1]))
 
     def _begun(self) -> Pair:
         """∂L/∂ of the scores: from the loss, or as it is given."""
@@ -192,7 +243,7 @@ class JudgedBackward(ABC):
             known[name] = (value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape))
         known |= self.banks(block)
         lines, sums = plain_back(block, known, g)
-        self.parameters(block.key, sums)
+        self._parameters_of(block.key, sums)
         for name in block.program.banks.keys() - set(block.constant):
             self._send_back(block.key, name, self._met_whole(block, name, lines[f"{D}{name}"]))
         if block.windows:
@@ -204,6 +255,11 @@ class JudgedBackward(ABC):
         for name in block.brought:
             site = _input_of(block, name, self.done.axis(block.key))
             self._send_back(block.key, name, self.met(site, block.key, f"{D}{name}", lines[f"{D}{name}"]))
+
+    def _parameters_of(self, key: str, found: Pairs) -> None:
+        """Take ∂L/∂ of a block's parameters, once."""
+        if self._scouted is None:
+            self.parameters(key, found)
 
     def _met_whole(self, block: Block, name: str, found: Pair) -> Pair:
         """∂L/∂ of what a block reads whole, (B, S, n), step by step of what gave it, (S', B, n)."""
@@ -264,7 +320,7 @@ class JudgedBackward(ABC):
             back = RecurrentBack(block, steps, living, dtype, has_sums=self.has_sums)
             found = self._through_recurrent(key, back)
             found = self.met(_of("x", key), key, f"{D}{next(iter(block.program.inputs))}", found)
-            self.parameters(key, back.parameters)
+            self._parameters_of(key, back.parameters)
             below = found if below is None else self._reading.apply("add", (below, found))
         assert below is not None
         return self.met(_of("entered", keys[0]), *self._above(keys[0]), below)

@@ -22,6 +22,7 @@ from rnnstep.network.time import Mask, as_computed
 from rnnstep.network.wires import When
 from rnnstep.reference.judge.block_bounds import LossBounds, bounded
 from rnnstep.reference.judge.bounds import A_NUMBER, Error, Product, Rounding
+from rnnstep.reference.judge.circle_bounds import errors_around
 
 WINDOW_BYTES = 64 << 20  # values of all operations held at once
 
@@ -289,6 +290,7 @@ class RunErrors:
         return {key: self._states(key) for key in self.done.runs}
 
     def _states(self, key: str) -> dict[str, Error]:
+        self._go_round(key)
         if key not in self._of_states:
             block = self.done.by_key[key]
             inputs = {_first_input(block): (self.entering(key), self.inputs(key))}
@@ -302,13 +304,21 @@ class RunErrors:
             )
         return self._of_states[key]
 
+    def _go_round(self, key: str) -> None:
+        """Find the errors of all blocks that read one another of the step before, if a block is one of them."""
+        circle = self.done.graph.loop_of.get(key)
+        if circle is not None and key not in self._of_states and key not in self._of_outputs:
+            found = errors_around(self, circle)
+            self._of_states |= found.states
+            self._of_outputs |= found.outputs
+
     def first(self, key: str, name: str) -> Error:
         """The error of a block's state before its first step, (B, n); none of what is given."""
         parts = self.done.graph.entering(key, f"{name}_0")
         if not parts:
             size = int(self.done.by_key[key].program.shapes[name][0])
             return np.zeros((self.done.batch.num_rows, size))
-        return np.concatenate([self._brought(part)[0] for part in parts], axis=-1)
+        return np.concatenate([self.brought(part)[0] for part in parts], axis=-1)
 
     def before_errors(self, key: str) -> dict[str, Error]:
         """The errors of what each step of a block read of its states, (T, B, n), under the states' names."""
@@ -329,12 +339,13 @@ class RunErrors:
         parts = self.done.graph.entering(key, name)
         value = self.done.entering(key, name)
         errors = [
-            np.broadcast_to(one, (*value.shape[:2], *one.shape[2:])) for one in map(self._brought, parts)
+            np.broadcast_to(one, (*value.shape[:2], *one.shape[2:])) for one in map(self.brought, parts)
         ]
         error = errors[0] if len(errors) == 1 else np.concatenate(errors, axis=-1)
         return value, error
 
-    def _brought(self, part: Part) -> Error:
+    def brought(self, part: Part) -> Error:
+        """The error of what a wire brings, (T, B, n); of what is the same at all steps (1, B, n)."""
         match part.wire.when:
             case When.OFFSET if part.wire.block:
                 axis = self.done.axis(part.reader)
@@ -343,6 +354,10 @@ class RunErrors:
                 return np.zeros((1, 1, part.stop - part.start))
             case When.LAST:
                 return self._final(part.wire.block, part.wire.value)[None]
+            case When.BEFORE:
+                key = part.wire.block
+                axis, direction = self.done.axis(key), self.done.by_key[key].direction
+                return axis.before(self._given(key), self.first(key, part.wire.value), direction)
             case When.ROW_END | When.END:
                 axis = self.done.axis(part.wire.block)
                 return axis.brought(self._given(part.wire.block), part.wire.when)[None]
@@ -354,7 +369,7 @@ class RunErrors:
         for name, value in self.done.banks(key).items():
             error = np.zeros(value.shape)
             if value.ndim == 3:
-                parts = [self._brought(part) for part in self.done.graph.entering(key, name)]
+                parts = [self.brought(part) for part in self.done.graph.entering(key, name)]
                 whole = np.concatenate(parts, axis=-1).swapaxes(0, 1)
                 error[:, : whole.shape[1]] = whole
             found[name] = value, error
@@ -365,6 +380,7 @@ class RunErrors:
         block = self.done.by_key[key]
         if block.program.states:
             return self._states(key)[block.output]
+        self._go_round(key)
         if key not in self._of_outputs:
             self._of_outputs[key] = self._computed(block)
         return self._of_outputs[key]

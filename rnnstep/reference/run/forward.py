@@ -16,6 +16,7 @@ from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reference.run.attention import attended
+from rnnstep.reference.run.circle import SteppedModule, go_round
 from rnnstep.reference.run.layout import (
     final_states,
     first_states,
@@ -167,14 +168,18 @@ class _Reference:
         scenario = self._scenario
         resolver = Resolver(scenario, self._batch)
         results: dict[str, ModuleResult] = {}
-        for module in resolver.modules():
-            x = resolver.entering(module)
-            if isinstance(module, Recurrent):
-                self._first[module.key] |= {name: array(x) for name, x in resolver.first(module).items()}
-                results[module.key], time_major = self._of_recurrent(module, x)
-                resolver.gave(module, tensor(time_major), self._ends(module, results[module.key]))
-            else:
-                resolver.gave(module, self._applied(module, x, resolver))
+        for part in resolver.parts():
+            entered = self._entered_in_circle(resolver, part) if resolver.is_circle(part) else {}
+            for module in part:
+                x = entered[module.key] if entered else resolver.entering(module)
+                if isinstance(module, Recurrent):
+                    if not entered:
+                        self._begin(module, resolver)
+                    results[module.key], time_major = self._of_recurrent(module, x)
+                    ends = self._ends(module, results[module.key])
+                    resolver.gave(module, tensor(time_major), ends)
+                elif not entered:
+                    resolver.gave(module, self._applied(module, x, resolver))
         scores = array(resolver.scores)
         loss, loss_lines = self._loss(scores)
         last = results[scenario.recurrent.key] if results else None
@@ -200,6 +205,54 @@ class _Reference:
             loss_lines=loss_lines,
         )
 
+    def _begin(self, module: Recurrent, resolver: Resolver) -> None:
+        """Take a module's first states that other modules give."""
+        self._first[module.key] |= {name: array(x) for name, x in resolver.first(module).items()}
+
+    def _entered_in_circle(self, resolver: Resolver, part: tuple[NetworkModule, ...]) -> Mapping[str, Tensor]:
+        """Step modules that read one another of the step before; give what entered each, (T, B, n).
+
+        Of those without states that is all; the others are then run on it as they are elsewhere.
+        """
+        import torch
+
+        stepped: dict[str, SteppedModule] = {}
+        for module in part:
+            if isinstance(module, Recurrent):
+                self._begin(module, resolver)
+                stepped[module.key] = self._step_by_step(module)
+
+        def called_at(module: NetworkModule, t: int, x: Tensor) -> Tensor:
+            if isinstance(module, Recurrent):
+                return stepped[module.key].step(t, x)
+            masks = {mask.key: self._done.masks[mask.key][t : t + 1] for mask in module.masks}
+            return self._gave_of(module, x[None], resolver, masks)[0]
+
+        read, gave = go_round(resolver, part, called_at)
+        for module in part:
+            if not isinstance(module, Recurrent):
+                whole = torch.stack(gave[module.key])
+                self._read[module.key] = array(torch.stack(read[module.key]))
+                self._gave[module.key] = array(whole)
+                if isinstance(module, Attention):
+                    self._look(module, resolver)
+                resolver.gave(module, whole)
+        return {key: torch.stack(each) for key, each in read.items()}
+
+    def _step_by_step(self, module: Recurrent) -> SteppedModule:
+        """A recurrent module, to be stepped."""
+        fed = self._scenario.fed(module, self._batch)
+        keys = keys_of(self._done.blocks, module)
+        of_block = cell_stepper if fed.num_steps > MANY else module_stepper
+        return SteppedModule(
+            module,
+            [of_block(self._scenario, self._done.by_key[key], self._parameters) for key in keys],
+            tuple(tensor(state) for state in self._first[module.key].values()),
+            living_rows(fed),
+            (fed.num_steps, fed.num_rows),
+            self._done.masks,
+        )
+
     def _of_recurrent(self, recurrent: Recurrent, x: Tensor) -> tuple[ModuleResult, Array]:
         """What a recurrent module gives, and its output time-major."""
         states = self._stepped(recurrent, x)
@@ -223,17 +276,25 @@ class _Reference:
         if not isinstance(module, Embedding):
             self._read[module.key] = array(x)
         if isinstance(module, Attention):
-            whole = resolver.looked_at(module)
-            self._read_whole[module.key] = {name: array(value) for name, value in whole.items()}
-            x = attended(module, self._parameters, x, whole, resolver.live(module))
-        elif module.masks:
-            x = tensor(self._done.masks[module.key]) * x
-        elif module.torch:
-            x = plain_module(module, self._parameters)(x)
-        else:
-            x = added(module, x)
+            self._look(module, resolver)
+        x = self._gave_of(module, x, resolver, self._done.masks)
         self._gave[module.key] = array(x)
         return x
+
+    def _look(self, module: Attention, resolver: Resolver) -> None:
+        """Keep what attention looks at."""
+        whole = resolver.looked_at(module)
+        self._read_whole[module.key] = {name: array(value) for name, value in whole.items()}
+
+    def _gave_of(
+        self, module: NetworkModule, x: Tensor, resolver: Resolver, masks: Mapping[str, Array]
+    ) -> Tensor:
+        """What a module without states gives on (T, B, n), or (B, n)."""
+        if isinstance(module, Attention):
+            return attended(module, self._parameters, x, resolver.looked_at(module), resolver.live(module))
+        if module.masks:
+            return tensor(masks[module.key]) * x
+        return plain_module(module, self._parameters)(x) if module.torch else added(module, x)
 
     def _first_of(self, key: str) -> dict[str, Array]:
         """A block's states before its first step, (B, n)."""

@@ -12,25 +12,34 @@ on how another one was computed and all of them are done at once.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from rnnstep.engine import Block, Pass
-from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.modules.attention import Attention
 from rnnstep.modules.embedding import Embedding
+from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.reference.run.equations import TorchValues
-from rnnstep.reference.run.layout import Mask, keys_of, living_rows, states_before
+from rnnstep.reference.run.circle import SteppedModule, go_round
+from rnnstep.reference.run.layout import keys_of, living_rows, names_of
+from rnnstep.reference.run.line_gradients import block_gradients, within_step
 from rnnstep.reference.run.loss import loss_gradients, loss_of, loss_values, of_loss
 from rnnstep.reference.run.modules import Tensor, array, tensor
-from rnnstep.reference.run.network import Network, names_of
+from rnnstep.reference.run.network import Network
 from rnnstep.reference.run.resolver import Resolver
 from rnnstep.reference.run.shares import plain_shares
-from rnnstep.reference.run.stepping import Along, Walk, cell_stepper, equations_stepper, varying, walk
+from rnnstep.reference.run.stepping import (
+    Along,
+    Stepper,
+    Walk,
+    cell_stepper,
+    equations_stepper,
+    walk,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +90,10 @@ def _gradient(value: Tensor) -> Array:
     return np.zeros_like(array(value)) if value.grad is None else array(value.grad)
 
 
+KeptTensors = Any
+"""A tensor of all steps, (T, B, n), or where modules read one another of the step before a list with one of each step, (B, n)."""
+
+
 class _Stepping:
     """The forward pass, with every tensor of it kept."""
 
@@ -89,16 +102,16 @@ class _Stepping:
         self._stepper = equations_stepper if by_equations else cell_stepper
         self.network = Network(done.scenario)
         self._first = self.network.first(done.batch)
-        self._entered: dict[str, Tensor] = {}
-        self._x: dict[str, Tensor] = {}
+        self._entered: dict[str, KeptTensors] = {}
+        self._x: dict[str, KeptTensors] = {}
         self._walks: dict[str, Walk] = {}
         self._began: dict[str, tuple[Tensor, ...]] = {}
         self._wired: Mapping[
             str, Tensor
         ] = {}  # the first states that other modules give the one that is stepped
-        self._output: dict[str, Tensor] = {}
-        self._read: dict[str, Tensor] = {}
-        self._gave: dict[str, Tensor] = {}
+        self._output: dict[str, KeptTensors] = {}
+        self._read: dict[str, KeptTensors] = {}
+        self._gave: dict[str, KeptTensors] = {}
         self._read_whole: dict[str, dict[str, Tensor]] = {}
         self._read_at_ends: dict[str, dict[str, Tensor]] = {}
         self.scores = self._gone_through()
@@ -106,8 +119,8 @@ class _Stepping:
     def along(self, of: Callable[[Tensor], Array]) -> Along:
         """Give arrays of all tensors: of their values, or of their gradients."""
         return Along(
-            entered={key: of(x) for key, x in self._entered.items()},
-            x={key: of(x) for key, x in self._x.items()},
+            entered={key: _of_kept(x, of) for key, x in self._entered.items()},
+            x={key: _of_kept(x, of) for key, x in self._x.items()},
             states={
                 key: {
                     name: _over_time(done, state, of)
@@ -121,10 +134,10 @@ class _Stepping:
                 }
                 for key, each in self._began.items()
             },
-            output={key: of(output) for key, output in self._output.items()},
+            output={key: _of_kept(output, of) for key, output in self._output.items()},
             scores=of(self.scores),
-            read={key: of(x) for key, x in self._read.items()},
-            gave={key: of(x) for key, x in self._gave.items()},
+            read={key: _of_kept(x, of) for key, x in self._read.items()},
+            gave={key: _of_kept(x, of) for key, x in self._gave.items()},
             ends={key: {name: of(x) for name, x in each.items()} for key, each in self._read_at_ends.items()},
             read_whole={
                 key: {name: of(x) for name, x in each.items()} for key, each in self._read_whole.items()
@@ -134,7 +147,11 @@ class _Stepping:
     def _gone_through(self) -> Tensor:
         """Each module on what those that it reads gave; give what the last one gave, (T, B, n) or (B, n)."""
         resolver = Resolver(self._done.scenario, self._done.batch)
-        for module in resolver.modules():
+        for part in resolver.parts():
+            if resolver.is_circle(part):
+                self._go_round(resolver, part)
+                continue
+            (module,) = part
             x = resolver.entering(module)
             if isinstance(module, Recurrent):
                 self._wired = resolver.first(module)
@@ -142,15 +159,81 @@ class _Stepping:
                 continue
             if not isinstance(module, Embedding):
                 x = self._read[module.key] = _entering(x)
-            whole = None
-            if isinstance(module, Attention):
-                looked_at = resolver.looked_at(module)
-                whole = {name: _entering(value) for name, value in looked_at.items()}
-                self._read_whole[module.key] = whole
+            whole = self._looked_at(module, resolver)
             applied = self.network.applied(module, x, self._done.masks, resolver, whole)
             gave = self._gave[module.key] = _keeping(applied)
             resolver.gave(module, gave)
         return resolver.scores
+
+    def _looked_at(self, module: NetworkModule, resolver: Resolver) -> dict[str, Tensor] | None:
+        """What attention looks at, as tensors of its own; None of any other module."""
+        if not isinstance(module, Attention):
+            return None
+        whole = {name: _entering(value) for name, value in resolver.looked_at(module).items()}
+        self._read_whole[module.key] = whole
+        return whole
+
+    def _go_round(self, resolver: Resolver, part: Sequence[NetworkModule]) -> None:
+        """Step modules that read one another of the step before, on tensors of their own at each step."""
+        import torch
+
+        stepped = {one.key: self._step_by_step(one, resolver) for one in part if isinstance(one, Recurrent)}
+        whole = {one.key: self._looked_at(one, resolver) for one in part}
+        read: dict[str, list[Tensor]] = {one.key: [] for one in part}
+
+        def called_at(module: NetworkModule, t: int, x: Tensor) -> Tensor:
+            if module.key in stepped:
+                return stepped[module.key].step(t, x)
+            x = _entering(x)
+            read[module.key].append(x)
+            masks = self._done.masks
+            return _keeping(self.network.applied_at(t, module, x, masks, resolver, whole[module.key]))
+
+        _, gave = go_round(resolver, part, called_at)
+        for module in part:
+            if isinstance(module, Recurrent):
+                layers = stepped[module.key].layers
+                for key, walking in zip(keys_of(self._done.blocks, module), layers, strict=True):
+                    self._walks[key] = walking.done
+            else:
+                self._read[module.key], self._gave[module.key] = read[module.key], gave[module.key]
+            ends = self._ends(module) if isinstance(module, Recurrent) else ()
+            resolver.gave(module, torch.stack(gave[module.key]), ends)
+
+    def _step_by_step(self, recurrent: Recurrent, resolver: Resolver) -> SteppedModule:
+        """A recurrent module to be stepped, whose tensors keep their gradients."""
+        self._wired = resolver.first(recurrent)
+        done, keys = self._done, keys_of(self._done.blocks, recurrent)
+        for key in keys:
+            self._began[key] = self._first_of(done.by_key[key])
+        entered, x, outputs = _lists(keys), _lists(keys), _lists(keys)
+        for key, *lists in zip(keys, entered, x, outputs, strict=True):
+            self._entered[key], self._x[key], self._output[key] = lists
+
+        def entering(layer: int, given: Tensor) -> Tensor:
+            given = _entering(given)
+            entered[layer].append(given)
+            x[layer].append(_keeping(given.view_as(given)))
+            return x[layer][-1]
+
+        def leaving(layer: int, h: Tensor) -> Tensor:
+            outputs[layer].append(
+                _keeping(h.view_as(h))
+            )  # what stands above reads this, the next step h itself
+            return outputs[layer][-1]
+
+        fed = done.scenario.fed(recurrent, done.batch)
+        first = zip(*(self._began[key] for key in keys), strict=True)
+        return SteppedModule(
+            recurrent,
+            [self._keeping_step(done.by_key[key]) for key in keys],
+            tuple(first),
+            living_rows(fed),
+            (fed.num_steps, fed.num_rows),
+            done.masks,
+            entering,
+            leaving,
+        )
 
     def _stacked(self, recurrent: Recurrent, x: Tensor) -> Tensor:
         """Step a module layer after layer; give the last one's output, (T, B, D·n)."""
@@ -173,22 +256,27 @@ class _Stepping:
         x = self._x[block.key] = _keeping(x.view_as(x))
         is_reversed = block.direction == "backward"
         recurrent = self._done.scenario.recurrent_of(block)
-        position = keys_of(self._done.blocks, recurrent).index(block.key)  # as h_0 has them
         living = living_rows(self._done.scenario.fed(recurrent, self._done.batch))
-        first = self._began[block.key] = tuple(
+        first = self._began[block.key] = self._first_of(block)
+        done = walk(self._keeping_step(block), x, first, living, is_reversed=is_reversed)
+        self._walks[block.key] = done
+        self._output[block.key] = _keeping(done.whole(0))
+
+    def _first_of(self, block: Block) -> tuple[Tensor, ...]:
+        """A block's states before the first step, as tensors of its own."""
+        recurrent = self._done.scenario.recurrent_of(block)
+        position = keys_of(self._done.blocks, recurrent).index(block.key)  # as h_0 has them
+        return tuple(
             _entering(
                 self._wired[state][position] if state in self._wired else tensor(self._first[name][position])
             )
             for name, state in zip(names_of(recurrent), recurrent.cell.states, strict=True)
         )
+
+    def _keeping_step(self, block: Block) -> Stepper:
+        """What takes a step of a block; the states that it gives keep their gradients."""
         step = self._stepper(self._done.scenario, block, self.network.parameters)
-
-        def keeping_step(x_t: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            return tuple(_keeping(state) for state in step(x_t, before))
-
-        done = walk(keeping_step, x, first, living, is_reversed=is_reversed)
-        self._walks[block.key] = done
-        self._output[block.key] = _keeping(done.whole(0))
+        return lambda x, before: tuple(_keeping(state) for state in step(x, before))
 
     def _ends(self, recurrent: Recurrent) -> tuple[Tensor, ...]:
         """Each state at its end, (L·D, B, n): the first as it stands in the blocks' outputs.
@@ -204,7 +292,7 @@ class _Stepping:
         ends = []
         keys = keys_of(self._done.blocks, recurrent)
         for key in keys:
-            output, is_reversed = self._output[key], self._done.by_key[key].direction == "backward"
+            output, is_reversed = _whole(self._output[key]), self._done.by_key[key].direction == "backward"
             ends.append(output[0] if is_reversed else output[last, rows])
         if not self._is_second_read(recurrent):
             return (torch.stack(ends),)
@@ -217,6 +305,23 @@ class _Stepping:
         """Whether a module reads the second state where it ended."""
         every = [one for reads in self._done.scenario.wiring.values() for one in reads.sources]
         return any(one.name == recurrent.key and one.value == "c_n" for one in every)
+
+
+def _lists(keys: Sequence[str]) -> list[list[Tensor]]:
+    """A list for each block, to take a tensor of each step."""
+    return [[] for _ in keys]
+
+
+def _of_kept(value: KeptTensors, of: Callable[[Tensor], Array]) -> Array:
+    """The array of a tensor, or of one of each step, (T, …)."""
+    return np.stack([of(one) for one in value]) if isinstance(value, list) else of(value)
+
+
+def _whole(value: KeptTensors) -> Tensor:
+    """All steps as one tensor, (T, …)."""
+    import torch
+
+    return torch.stack(value) if isinstance(value, list) else value
 
 
 def _entering(value: Tensor) -> Tensor:
@@ -239,203 +344,6 @@ def _over_time(done: Walk, state: int, of: Callable[[Tensor], Array]) -> Array:
         live = done.live[t]
         whole[t, slice(None) if live is None else array(live)] = of(states[state])
     return whole
-
-
-# ── every line and its gradient, a step at a time ────────────────────────────────────────────────
-
-Arrays = dict[str, Array]
-
-
-@dataclass(frozen=True, eq=False)
-class LineGradients:
-    """What going back through every step of a recurrent block gave; nothing where it would take too much memory.
-
-    Attributes:
-        values: every line that changes from step to step but the states, (T, B, n).
-        inner: ∂L/∂ of those lines, of what enters, and of each state before as far as this step reads it, (T, B, n).
-        shares: the share of each step in the gradient of each of the equations' parameters, (T, …).
-    """
-
-    values: Arrays = field(default_factory=dict)
-    inner: Arrays = field(default_factory=dict)
-    shares: Arrays = field(default_factory=dict)
-
-
-class _StepwiseValues(TorchValues):
-    """The reading where a parameter has an axis of steps, (T, m, n), or (T, 1, n) of a vector."""
-
-    def apply(self, op: str, args: tuple[Tensor, ...]) -> Tensor:
-        """Torch's operation of the same name."""
-        import torch
-
-        return torch.matmul(args[1], args[0].mT) if op == "matmul" else super().apply(op, args)
-
-
-def line_gradients(
-    done: Pass, key: str, values: Along, gradients: Along, *, inner_bytes: int, share_bytes: int
-) -> LineGradients:
-    """Go back through every step of a block.
-
-    Args:
-        done: our run of the batch, for its scenario and shapes.
-        key: a recurrent block's.
-        values: torch's values along the run.
-        gradients: the derivatives of the loss by them.
-        inner_bytes: how much the derivatives of lines may take; if more, there is nothing.
-        share_bytes: how much the shares may take; if more, there are none.
-    """
-    block = done.by_key[key]
-    steps, rows = values.x[key].shape[:2]
-    names = [name for name in varying(block.program) if name not in block.program.states]
-    size = sum(int((block.program.shapes[name] or (1,))[0]) for name in names) + values.x[key].shape[-1]
-    if steps * rows * size * done.scenario.dtype.itemsize > inner_bytes:
-        return LineGradients()
-    shared = sum(value.size for value in block.parameters.values())
-    has_shares = steps * shared * done.scenario.dtype.itemsize <= share_bytes
-    return _Lines(done, block, values, gradients, has_shares=has_shares).go_back(names)
-
-
-class _Lines:
-    """All steps of a block as one array, forward and back."""
-
-    def __init__(
-        self, done: Pass, block: Block, values: Along, gradients: Along, *, has_shares: bool
-    ) -> None:
-        key, program = block.key, block.program
-        self._block = block
-        self._reading = _StepwiseValues(done.scenario.dtype)
-        recurrent = done.scenario.recurrent_of(block)
-        self._living = living_rows(done.scenario.fed(recurrent, done.batch))
-        self._steps = len(values.x[key])
-        self._reached = self._steps if self._living is None else int(self._living.any(axis=1).sum())
-        self._given = {next(iter(program.inputs)): self._leaf(values.x[key])}
-        self._after: dict[str, Tensor] = {}
-        self._back: dict[str, Tensor] = {}
-        for name, value in values.states[key].items():
-            is_reversed = block.direction == "backward"
-            before = states_before(value, values.first[key][name], self._living, is_reversed=is_reversed)
-            self._given[f"{name}_prev"] = self._leaf(before)
-            self._after[name] = self._leaf(value)
-            self._back[name] = tensor(gradients.states[key][name][: self._reached])
-        self._parameters = {name: tensor(value) for name, value in block.parameters.items()}
-        if has_shares:
-            self._parameters = {
-                name: self._copied(value).requires_grad_() for name, value in self._parameters.items()
-            }
-        self._has_shares = has_shares
-
-    def _forward(self, names: list[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Every line, those of `names` as tensors of their own; and what the lines of the states give."""
-        seen = {**self._parameters, **self._given}
-        ends: dict[str, Tensor] = {}
-        for line in self._block.program.lines:
-            value = evaluate(line.expression, seen, self._reading)
-            if (
-                line.name in self._after
-            ):  # its total derivative is known: what later lines add is in it already
-                ends[line.name], value = value, self._after[line.name]
-            seen[line.name] = _followed(value) if line.name in names else value
-        return seen, ends
-
-    def way_through(self, name: str) -> Array:
-        """∂L/∂ of a state through the other states of the same step, whose total derivatives are known, (T, B, n)."""
-        import torch
-
-        _, ends = self._forward([])
-        outputs = [other for other in ends if other != name and ends[other].requires_grad]
-        (found,) = torch.autograd.grad(
-            [ends[other].expand(self._back[other].shape) for other in outputs],
-            [self._after[name]],
-            [self._back[other] for other in outputs],
-            allow_unused=True,
-        )
-        return self._by_row(self._after[name], found)
-
-    def go_back(self, names: list[str]) -> LineGradients:
-        """Give lines, their gradients and those of what was given, and the shares of parameters."""
-        import torch
-
-        seen, ends = self._forward(names)
-        inner = {name: seen[name] for name in (*self._given, *names)}
-        shared = self._parameters if self._has_shares else {}
-        outputs = {
-            name: value.expand(self._back[name].shape) for name, value in ends.items() if value.requires_grad
-        }
-        if not outputs:
-            found: tuple[Tensor | None, ...] = (None,) * (len(inner) + len(shared))
-        else:
-            found = torch.autograd.grad(
-                list(outputs.values()),
-                [*inner.values(), *shared.values()],
-                [self._back[name] for name in outputs],
-                allow_unused=True,
-            )
-        by_name = dict(zip((*inner, *shared), found, strict=True))
-        return LineGradients(
-            {name: self._by_row(seen[name], seen[name]) for name in names},
-            {name: self._by_row(value, by_name[name]) for name, value in inner.items()},
-            {name: self._share(name, value, by_name[name]) for name, value in shared.items()},
-        )
-
-    def _leaf(self, whole: Array) -> Tensor:
-        """What is given, (T', B, n), up to the last step that a row reaches.
-
-        Where a packed row is over it repeats the longest one, so that nothing that is not finite arises there.
-        """
-        part = whole[: self._reached]
-        if self._living is not None:
-            living: Mask = self._living[: self._reached]
-            longest = int(living.sum(axis=0).argmax())
-            part = np.where(living[..., None], part, part[:, longest : longest + 1])
-        return tensor(part).requires_grad_()
-
-    def _copied(self, parameter: Tensor) -> Tensor:
-        """A parameter's own copy for each step, with an axis of rows where it has none."""
-        while parameter.ndim < 2:
-            parameter = parameter[None]
-        return parameter.expand(self._reached, *parameter.shape)
-
-    def _by_step(self, value: Tensor, gradient: Tensor | None) -> Array:
-        """(T', …) → (T, …), zeros where the loss does not depend on it, and after the last step that is reached."""
-        whole = np.zeros((self._steps, *value.shape[1:]), array(value).dtype)
-        if gradient is not None:
-            whole[: self._reached] = array(gradient)
-        return whole
-
-    def _by_row(self, value: Tensor, gradient: Tensor | None) -> Array:
-        """(T', B, n) → (T, B, n), zeros where a row is over: NaN too, if it repeats one whose own is NaN."""
-        whole = self._by_step(value, gradient)
-        if self._living is not None:
-            whole[~self._living] = 0
-        return whole
-
-    def _share(self, name: str, value: Tensor, gradient: Tensor | None) -> Array:
-        return self._by_step(value, gradient).reshape(self._steps, *self._block.parameters[name].shape)
-
-
-def _followed(value: Tensor) -> Tensor:
-    """A tensor of its own for each line, whose gradient is the line's; one without slope begins anew."""
-    return value.view_as(value) if value.requires_grad else value.detach().requires_grad_()
-
-
-def within_step(done: Pass, key: str, name: str, values: Along, gradients: Along) -> Array:
-    """∂L/∂ of a state through the other states of the same step, (T, B, n): of an LSTM's c_t through its h_t."""
-    return _Lines(done, done.by_key[key], values, gradients, has_shares=False).way_through(name)
-
-
-def block_gradients(
-    done: Pass, values: Along, gradients: Along, *, inner_bytes: int, share_bytes: int
-) -> dict[str, LineGradients]:
-    """`line_gradients` of every recurrent block; those that would take too much are left out."""
-    most = len(values.x)
-    found = {}
-    for key in values.x:
-        of_block = line_gradients(
-            done, key, values, gradients, inner_bytes=inner_bytes // most, share_bytes=share_bytes // most
-        )
-        if of_block.inner:
-            found[key] = of_block
-    return found
 
 
 # ── all of a batch ───────────────────────────────────────────────────────────────────────────────

@@ -40,6 +40,11 @@ def first_states(scenario: Scenario, recurrent: Recurrent, batch: Batch) -> dict
     return found
 
 
+def names_of(module: Recurrent) -> list[str]:
+    """What the states of a module are called among those of all: "h", of one of several "encoder.h"."""
+    return [f"{module.before_places}{name}" for name in module.cell.states]
+
+
 def of_layer(recurrent: Recurrent, layer: int) -> slice:
     """Which of the states (D·L, B, n) are a layer's."""
     return slice(layer * recurrent.num_directions, (layer + 1) * recurrent.num_directions)

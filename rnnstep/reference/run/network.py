@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,8 @@ from rnnstep.modules.attention import Attention
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reference.run.attention import attended
-from rnnstep.reference.run.layout import first_states, living_rows, of_layer
+from rnnstep.reference.run.circle import CalledModule, SteppedModule, Steps, go_round
+from rnnstep.reference.run.layout import first_states, living_rows, names_of, of_layer
 from rnnstep.reference.run.modules import (
     Module,
     Tensor,
@@ -65,22 +66,73 @@ class Network:
             first: the states before the first step, if they are not the scenario's.
         """
         given = self.first(batch) if first is None else first
-        resolver = Resolver(self.scenario, batch)
+        resolver = Resolver(self.scenario, batch, first)
         ends: dict[str, Tensor] = {}
-        for module in resolver.modules():
+        for part in resolver.parts():
+            if resolver.is_circle(part):
+                ends |= self._circle(resolver, part, batch, masks, given)[1]
+                continue
+            (module,) = part
             x = resolver.entering(module)
             if isinstance(module, Recurrent):
-                wired = resolver.first(module)
-                own = {
-                    name: wired.get(state, given[name])
-                    for name, state in zip(names_of(module), module.cell.states, strict=True)
-                }
-                output, found = self.ran(module, batch, x, masks, own)
+                output, found = self.ran(module, batch, x, masks, self._begun(resolver, module, given))
                 ends |= dict(zip(names_of(module), found, strict=True))
                 resolver.gave(module, output, found)
             else:
                 resolver.gave(module, self.applied(module, x, masks, resolver))
         return Outputs(resolver.scores, ends)
+
+    @staticmethod
+    def _begun(resolver: Resolver, module: Recurrent, given: FirstStates) -> FirstStates:
+        """A module's states before the first step: those that other modules give, else those that are given."""
+        wired = resolver.first(module)
+        return {
+            name: wired.get(state, given[name])
+            for name, state in zip(names_of(module), module.cell.states, strict=True)
+        }
+
+    def _circle(
+        self,
+        resolver: Resolver,
+        part: Sequence[NetworkModule],
+        batch: Batch,
+        masks: Mapping[str, Array],
+        given: FirstStates,
+    ) -> tuple[Steps, dict[str, Tensor]]:
+        """Run modules that read one another of the step before; give what entered each, and the states at their ends."""
+        import torch
+
+        stepped = {
+            module.key: self._stepped(module, batch, masks, self._begun(resolver, module, given))
+            for module in part
+            if isinstance(module, Recurrent)
+        }
+
+        def called_at(module: NetworkModule, t: int, x: Tensor) -> Tensor:
+            if module.key in stepped:
+                return stepped[module.key].step(t, x)
+            return self.applied_at(t, module, x, masks, resolver)
+
+        read, gave = go_round(resolver, part, called_at)
+        ends: dict[str, Tensor] = {}
+        for module in part:
+            found = stepped[module.key].ends if module.key in stepped else ()
+            resolver.gave(module, torch.stack(gave[module.key]), found)
+            if isinstance(module, Recurrent):
+                ends |= dict(zip(names_of(module), found, strict=True))
+        return read, ends
+
+    def _stepped(
+        self, module: Recurrent, batch: Batch, masks: Mapping[str, Array], first: FirstStates
+    ) -> SteppedModule | CalledModule:
+        """A recurrent module that is called step by step: as a whole where nothing is dropped between its layers."""
+        states = self._states(module, first)
+        fed = self.scenario.fed(module, batch)
+        living, shape = living_rows(fed), (fed.num_steps, fed.num_rows)
+        if not (module.is_cell or module.is_own or module.has_masks):
+            return CalledModule(self._time_major[module.key], states, living, shape)
+        steps = [self._steps[block.key] for block in self._recurrent if block.module == module.key]
+        return SteppedModule(module, steps, states, living, shape, masks)
 
     def first(self, batch: Batch) -> FirstStates:
         """Each state before the first step, as the scenario gives it."""
@@ -94,8 +146,14 @@ class Network:
 
     def entered(self, batch: Batch, masks: Mapping[str, Array]) -> Tensor:
         """What enters the first recurrent module, (T, B, I)."""
+        import torch
+
         resolver = Resolver(self.scenario, batch)
-        for module in resolver.modules():
+        for part in resolver.parts():
+            if resolver.is_circle(part):
+                read, _ = self._circle(resolver, part, batch, masks, self.first(batch))
+                return torch.stack(next(read[one.key] for one in part if isinstance(one, Recurrent)))
+            (module,) = part
             x = resolver.entering(module)
             if isinstance(module, Recurrent):
                 break
@@ -121,6 +179,19 @@ class Network:
             return tensor(masks[module.key]) * x
         return self._plain[module.key](x) if module.torch else added(module, x)
 
+    def applied_at(
+        self,
+        t: int,
+        module: NetworkModule,
+        x: Tensor,
+        masks: Mapping[str, Array],
+        resolver: Resolver,
+        whole: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """The same at one step, from what enters it, (B, n)."""
+        here = {key: mask[t : t + 1] for key, mask in masks.items()}
+        return self.applied(module, x[None], here, resolver, whole)[0]
+
     def ran(
         self,
         module: Recurrent,
@@ -130,15 +201,20 @@ class Network:
         first: FirstStates,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """What a recurrent module gives, (T, B, D·n), and each of its states at its end, (L·D, B, n)."""
-        states = tuple(
-            tensor(value) if isinstance(value, np.ndarray) else value
-            for value in (first[name] for name in names_of(module))
-        )
+        states = self._states(module, first)
         if module.is_cell or module.is_own:
             return self._loop(module, batch, x, states, masks)
         if module.has_masks:
             return self._chain(module, batch, x, states, masks)
         return self._whole(module, batch, x, states)
+
+    @staticmethod
+    def _states(module: Recurrent, first: FirstStates) -> tuple[Tensor, ...]:
+        """A module's states before the first step as tensors, (L·D, B, n)."""
+        return tuple(
+            tensor(value) if isinstance(value, np.ndarray) else value
+            for value in (first[name] for name in names_of(module))
+        )
 
     # Modules are made once: the optimizer changes the parameters that they hold in place.
 
@@ -153,6 +229,12 @@ class Network:
     @cached_property
     def _modules(self) -> Mapping[str, Module]:
         return {one.key: whole_module(one, self.parameters) for one in self._of_torch}
+
+    @cached_property
+    def _time_major(self) -> Mapping[str, Module]:
+        """Whole modules that take (T, B, n), whatever the scenario's layout: to be called on one step."""
+        every = (replace(one, batch_first=False) for one in self._of_torch)
+        return {one.key: whole_module(one, self.parameters) for one in every}
 
     @cached_property
     def _layers(self) -> Mapping[str, list[Module]]:
@@ -239,8 +321,3 @@ class Network:
             above = recurrent.above(layer)
             x = x if above is None else tensor(masks[above.key]) * x
         return x, tuple(torch.stack(each) for each in zip(*ends, strict=True))
-
-
-def names_of(module: Recurrent) -> list[str]:
-    """What the states of a module are called among those of all."""
-    return [f"{module.before_places}{name}" for name in module.cell.states]

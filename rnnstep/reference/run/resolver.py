@@ -5,13 +5,15 @@ The engine makes wires of the same names. This reads neither them nor its order,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import ValueOf
-from rnnstep.reference.run.layout import joined_ends
+from rnnstep.reference.run.layout import first_states, joined_ends, names_of
 from rnnstep.reference.run.modules import Tensor, tensor
 from rnnstep.scenario.model import Batch, Scenario
 
@@ -22,24 +24,113 @@ class Resolver:
     Tensors have an axis of steps, (T, B, n), or none where they belong to no step, (B, n).
     """
 
-    def __init__(self, scenario: Scenario, batch: Batch) -> None:
+    def __init__(
+        self, scenario: Scenario, batch: Batch, first_given: Mapping[str, Any] | None = None
+    ) -> None:
+        """Begin a run; `first_given` are the states before the first step where they are not the scenario's."""
         self._scenario = scenario
         self._batch = batch
+        self._first_given = first_given
         self._gave: dict[str, Tensor] = {}
         self._ends: dict[str, Mapping[str, Tensor]] = {}
         self._whole: dict[str, tuple[Tensor, ...]] = {}
 
-    def modules(self) -> Iterator[NetworkModule]:
-        """Each module when all that it reads is there; what it gives must be said before the next is asked for."""
-        waiting = list(self._scenario.layers)
-        while waiting:
-            ready = next(module for module in waiting if self._is_ready(module))
-            waiting.remove(ready)
-            yield ready
+    def parts(self) -> Iterator[tuple[NetworkModule, ...]]:
+        """Each module when all that it reads is there, or those of a circle, which read one another of the step before.
 
-    def _is_ready(self, module: NetworkModule) -> bool:
-        reads = self._scenario.wiring[module.key]
-        return all(one.name in self._gave for one in reads.sources if one.name in self._scenario.by_key)
+        Those of a circle are in the order of computation within a step. What they give must be said before the next is
+        asked for.
+        """
+        waiting = list(self._scenario.layers)
+        circles = {module.key: self._circle(module.key) for module in waiting}
+        while waiting:
+            ready = next(module for module in waiting if self._is_ready(module, circles[module.key]))
+            part = [module for module in waiting if module.key in (ready.key, *circles[ready.key])]
+            waiting = [module for module in waiting if module not in part]
+            yield tuple(self._within_a_step(part))
+
+    def is_circle(self, part: Sequence[NetworkModule]) -> bool:
+        """Whether modules read one another of the step before, or one of them itself."""
+        return bool(self._circle(part[0].key))
+
+    def _circle(self, key: str) -> set[str]:
+        """The modules that one reads, by way of whichever others, and that read it."""
+        return {one for one in self._below[key] if key in self._below[one]}
+
+    @cached_property
+    def _below(self) -> Mapping[str, set[str]]:
+        """All modules that each one stands on, of whatever step."""
+        return {key: self._stands_on(key) for key in self._scenario.by_key}
+
+    def _stands_on(self, key: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [key]
+        while waiting:
+            read = {one.name for one in self._scenario.wiring[waiting.pop()].sources}
+            new = {name for name in read - found if name in self._scenario.by_key}
+            found |= new
+            waiting += new
+        return found
+
+    def _is_ready(self, module: NetworkModule, circle: set[str]) -> bool:
+        keys = {module.key, *circle}
+        read = {one.name for key in keys for one in self._scenario.wiring[key].sources} - circle
+        return all(name in self._gave for name in read if name in self._scenario.by_key)
+
+    def _within_a_step(self, part: Sequence[NetworkModule]) -> Iterator[NetworkModule]:
+        """Modules of a circle, each behind those that it reads of the same step."""
+        waiting = {module.key: module for module in part}
+        while waiting:
+            ready = next(
+                key
+                for key in waiting
+                if not any(
+                    one.name in waiting and one.value != "h_prev"
+                    for one in self._scenario.wiring[key].sources
+                )
+            )
+            yield waiting.pop(ready)
+
+    def num_steps(self, module: NetworkModule) -> int:
+        """How many steps a module goes along."""
+        return self._scenario.fed(module, self._batch).num_steps
+
+    def entering_step_by_step(
+        self, module: NetworkModule, gave: Mapping[str, Sequence[Tensor]]
+    ) -> Callable[[int], Tensor]:
+        """Give what says what enters a module of a circle at a step, (B, n), from what the circle gave so far, step by step."""
+        import torch
+
+        def reader(one: ValueOf) -> Callable[[int], Tensor]:
+            if one.name not in gave:
+                whole = self._value(one)
+                return lambda t: whole[t] if whole.dim() == 3 else whole
+            so_far = gave[one.name]
+            if one.value != "h_prev":
+                return lambda t: so_far[t]
+            before_first = self._before_first(one.name)
+            return lambda t: so_far[t - 1] if t else before_first
+
+        readers = [reader(one) for one in self._scenario.wiring[module.key].inputs]
+        if len(readers) == 1:
+            return readers[0]
+        return lambda t: torch.cat([read(t) for read in readers], -1)
+
+    def _before_first(self, key: str) -> Tensor:
+        """A recurrent module's h before the first step, of its last layer, (B, n)."""
+        module = self._scenario.by_key[key]
+        assert isinstance(module, Recurrent)
+        state = next(iter(module.cell.states))
+        wired = self.first(module).get(state)
+        if wired is not None:
+            return wired[-1]
+        name = names_of(module)[0]
+        given = (
+            first_states(self._scenario, module, self._batch)[state]
+            if self._first_given is None
+            else self._first_given[name]
+        )
+        return (given if hasattr(given, "requires_grad") else tensor(given))[-1]
 
     def gave(self, module: NetworkModule, value: Tensor, ends: tuple[Tensor, ...] = ()) -> None:
         """Say what a module gave, and of a recurrent one each of its states at its end, (L·D, B, n)."""
@@ -87,6 +178,8 @@ class Resolver:
         return torch.arange(fed.num_steps) < torch.tensor(fed.lengths)[:, None]
 
     def _value(self, one: ValueOf) -> Tensor:
+        import torch
+
         if one.name not in self._scenario.by_key:
             values = self._batch.sequences[one.name].values
             assert values is not None
@@ -94,6 +187,8 @@ class Resolver:
         gave = self._gave[one.name]
         if one.value == "output":
             return gave
+        if one.value == "h_prev":
+            return torch.cat((self._before_first(one.name)[None], gave[:-1]))
         if one.value == "last":  # output[-1], whatever a row's length
             return gave[-1] if gave.dim() == 3 else gave
         return self._ends[one.name][one.value]

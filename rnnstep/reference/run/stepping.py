@@ -128,6 +128,49 @@ class Walk:
         return torch.stack(steps)
 
 
+class Walking:
+    """One layer in one direction while it is stepped.
+
+    Args:
+        step: what takes one step.
+        first: each state before the first step, (B, n).
+        living: which rows take part in which step, (T, B); None when all do.
+        shape: T and B.
+    """
+
+    def __init__(self, step: Stepper, first: States, living: Mask | None, shape: tuple[int, int]) -> None:
+        self._step, self._states, self._living, self._shape = step, first, living, shape
+        self._after: dict[int, States] = {}
+        self._live: dict[int, Tensor | None] = {}
+
+    def advance(self, t: int, x: Tensor) -> Tensor:
+        """Take step `t`, which follows on the one taken last, on what enters it, (B, I).
+
+        Gives the first state after it, (B, n), zeros where a row is over.
+        """
+        import torch
+
+        living = None if self._living is None else self._living[t]
+        if living is None or living.all():
+            self._live[t] = None
+            self._after[t] = self._states = self._step(x, self._states)
+            return self._states[0]
+        zeros = torch.zeros_like(self._states[0])
+        if not living.any():
+            return zeros
+        live = self._live[t] = tensor(np.flatnonzero(living))
+        after = self._after[t] = self._step(x[live], tuple(state[live] for state in self._states))
+        self._states = tuple(
+            state.index_put((live,), value) for state, value in zip(self._states, after, strict=True)
+        )
+        return zeros.index_put((live,), after[0])
+
+    @property
+    def done(self) -> Walk:
+        """What the steps taken so far gave."""
+        return Walk(self._after, self._live, self._states, self._shape)
+
+
 def walk(step: Stepper, x: Tensor, first: States, living: Mask | None, *, is_reversed: bool) -> Walk:
     """Take every step.
 
@@ -139,20 +182,10 @@ def walk(step: Stepper, x: Tensor, first: States, living: Mask | None, *, is_rev
         is_reversed: whether the last step comes first.
     """
     steps, rows = int(x.shape[0]), int(x.shape[1])
-    states = first
-    after: dict[int, States] = {}
-    lives: dict[int, Tensor | None] = {}
+    walking = Walking(step, first, living, (steps, rows))
     for t in range(steps - 1, -1, -1) if is_reversed else range(steps):
-        if living is None or living[t].all():
-            lives[t] = None
-            after[t] = states = step(x[t], states)
-        elif living[t].any():
-            live = lives[t] = tensor(np.flatnonzero(living[t]))
-            after[t] = step(x[t, live], tuple(state[live] for state in states))
-            states = tuple(
-                state.index_put((live,), value) for state, value in zip(states, after[t], strict=True)
-            )
-    return Walk(after, lives, states, (steps, rows))
+        walking.advance(t, x[t])
+    return walking.done
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,9 +19,10 @@ from rnnstep.equations.evaluate import evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.reference.run.equations import TorchValues
 from rnnstep.reference.run.gradients import go_back, gradients_of
+from rnnstep.reference.run.layout import names_of
 from rnnstep.reference.run.loss import loss_of, mistake_of, prediction_of
 from rnnstep.reference.run.modules import Tensor, array, tensor
-from rnnstep.reference.run.network import FirstStates, Network, names_of
+from rnnstep.reference.run.network import FirstStates, Network
 from rnnstep.scenario.model import Scenario, Training
 
 TorchOptimizer = Any  # torch.optim.Optimizer

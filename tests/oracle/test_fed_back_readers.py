@@ -1,0 +1,186 @@
+"""What else reads a network with a state fed back: JSON, marks, places, sheets, screens, files that are written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import rnnstep
+from rnnstep.engine import Model
+from rnnstep.reference import check
+from rnnstep.scenario.file.write import difference, write_scenario
+from rnnstep.scenario.origins import Origins
+from rnnstep.scenario.read import read, read_text
+from rnnstep.session.provenance import source
+from rnnstep.session.readers import readers
+from rnnstep.session.run import SessionRun
+from rnnstep.session.session import Session
+from rnnstep.session.tree import Spot, index_of
+from rnnstep.views.look import Look
+from rnnstep.views.rows import row_width
+from rnnstep.views.screen import screen
+from tests.oracle.test_fed_back import CIRCLES
+from tests.unit.command_line import run as command
+from tests.unit.command_line import written
+
+ATTENTION = """
+vocabulary = ["<s>", "a", "b"]
+[input]
+text = ["aba", "b"]
+[input.target]
+text = ["b", "ab"]
+shift = "<s>"
+[[layers]]
+name = "encoder"
+module = "GRU"
+hidden_size = 2
+[[layers]]
+name = "attention"
+module = "Attention"
+score = "additive"
+size = 2
+query = "decoder.h_prev"
+memory = "encoder.output"
+[[layers]]
+name = "decoder"
+module = "LSTMCell"
+input = ["target", "attention"]
+h_0 = "encoder.h_n"
+hidden_size = 2
+[[layers]]
+module = "Linear"
+[weights]
+seed = 4
+[display]
+dtype = "float64"
+"""
+TRAINING = '[training]\noptimizer = "Adam"\nlr = 0.1\nepochs = 2\n'
+NAMES = ("attention", *CIRCLES)
+
+
+def text_of(name: str) -> str:
+    return ATTENTION if name == "attention" else CIRCLES[name][0].format(packed="true", dtype="float64")
+
+
+@pytest.fixture(params=NAMES)
+def path(request, tmp_path):
+    path = tmp_path / "network.toml"
+    path.write_text(text_of(request.param))
+    return path
+
+
+def test_json_has_every_layer_and_agrees(path):
+    trace, grad = rnnstep.trace(path).as_dict(), rnnstep.grad(path).as_dict()
+    assert trace["agrees"]
+    assert grad["agrees"]
+    for key, layer in trace["layers"].items():
+        np.testing.assert_allclose(layer["output"], trace["reference"]["layers"][key]["output"], atol=1e-12)
+
+
+def test_a_training_agrees_with_torchs(path):
+    path.write_text(path.read_text() + TRAINING)
+    assert rnnstep.train(path).as_dict()["agrees"]
+
+
+def test_what_is_made_in_memory_is_written_and_reads_back(path, tmp_path):
+    live = replace(read(path), path=None, file_text=None, origins=Origins())
+    write_scenario(live, tmp_path / "written.toml")
+    assert difference(live, read(tmp_path / "written.toml")) is None
+
+
+def test_gradients_by_hand_are_marked_right(path):
+    """Each sum of shares is worked out from the file again: what came back from step to step is in it."""
+    model = Model(read(path))
+    lines = []
+    for key, value in model.backward(model.run_batch(0)).parameters.items():
+        rows = [" ".join(f"{x:.6f}" for x in row) for row in np.atleast_2d(value)]
+        lines.append(f"grad.{key} = {'; '.join(rows)}")
+    marked = rnnstep.check(path, "\n".join(lines)).as_dict()
+    assert [one["status"] for one in marked["answers"]] == ["correct"] * len(lines)
+
+
+@pytest.mark.parametrize("steps", ["", "2"])
+def test_the_key_of_a_sheet_is_marked_right(path, steps, tmp_path, capsys):
+    more = ["--steps", steps] if steps else []
+    status, key, messages = command(capsys, "worksheet", str(path), *more, "--format", "toml", "--key")
+    assert status == 0, messages
+    status, out, messages = command(capsys, "check", str(path), written(tmp_path, key, "key.toml"))
+    assert status == 0, out + messages
+
+
+# ── places ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def spots(run: SessionRun):
+    """Every line at every step of the forward pass."""
+    for block in run.pass_of(Spot(0)).blocks:
+        stage = run.tree.stage(Spot(0))
+        for t in stage.steps[block.key]:
+            yield from (Spot(0, block.key, t, line.name) for line in block.program.lines)
+
+
+def known(run: SessionRun, spot: Spot, row: int):
+    return run.known(replace(spot, element=None, term=None), row)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_read_was_computed_where_its_source_says_and_is_read_there(name):
+    run = SessionRun.of(read_text(text_of(name)))
+    fed_back = 0
+    for spot in spots(run):
+        block = run.tree.block(spot)
+        for row in range(2):
+            values = known(run, spot, row)
+            if values is None:
+                continue
+            for name_read in (*block.program.inputs, *block.program.befores):
+                for number in range(int((block.program.shapes[name_read] or (1,))[0])):
+                    origin = source(run, spot, name_read, (number,), row)
+                    if origin is None:
+                        continue
+                    there = run.tree.locate(origin.path)
+                    found = known(run, there, origin.row)[there.operation]
+                    index = index_of(run.tree.block(there), there.operation, there.element)
+                    assert found[index] == values[name_read][number], (spot, name_read, number)
+                    fed_back += there.t < spot.t and name_read in block.program.inputs
+                    read_by = {(one.key, one.t) for one in readers(run, there, origin.row)}
+                    assert (spot.key, spot.t) in read_by, (spot, name_read, there)
+    assert fed_back
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_place_is_drawn(name):
+    text = text_of(name).replace("[display]", TRAINING + "[display]")
+    run = SessionRun.of(read_text(text))
+    session = Session.open(run.with_checked(check(run.trace)))
+    for language, size in (("en", (80, 24)), ("zh", (200, 60))):
+        look, at = Look(language=language, torch="ready"), session.right().into().into()
+        before = None
+        while at.position.path != before:
+            before = at.position.path
+            rows = screen(at, look, *size)
+            assert len(rows) == size[1]
+            assert {row_width(row) for row in rows} == {size[0]}
+            at = at.right()
+
+
+def test_a_step_goes_round_the_circle_before_the_next_one_begins():
+    run = SessionRun.of(read_text(ATTENTION))
+    walked = [(spot.t, spot.key) for spot in spots_by_step(run) if spot.key in ("attention", "decoder.L0")]
+    walked = list(dict.fromkeys(walked))
+    assert walked == [(0, "attention"), (0, "decoder.L0"), (1, "attention"), (1, "decoder.L0")]
+
+
+def spots_by_step(run: SessionRun):
+    """The blocks of the forward pass as the cursor comes by them."""
+    session = Session.open(run).right().into()
+    assert session.level == "operation"
+    before = None
+    while session.position.path != before:
+        before = session.position.path
+        spot = run.tree.locate(session.position.path)
+        if spot.phase == "forward":
+            yield spot
+        session = session.right()
