@@ -78,6 +78,11 @@ class Attention(NetworkModule):
         return "score"
 
     @property
+    def size_in_words(self) -> str:
+        """It gives as many numbers as a step of the values has."""
+        return "values_size" if self.has_values else "memory_size"
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Drawn as those of `nn.Linear(…, bias=False)` are: evenly within ±1/√(numbers that enter)."""
         q, m, a = self.query_size, self.memory_size, self.hidden

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from rnnstep.network.description import INPUT
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.weights.parameters import parameter_shapes, parameters_of
 
@@ -20,7 +21,7 @@ class Counts:
         steps: T of the batch that is compared.
         entering: how many numbers enter at each step.
         leaving: how many leave at each step, of both directions.
-        shared: the recurrent modules' weights, without biases: the same at every step.
+        shared: the weights of the recurrent modules along the sequence, without biases: the same at every step.
     """
 
     by_name: dict[str, int]
@@ -45,9 +46,9 @@ class Counts:
         return self.entering * KERNEL_SIZE * self.leaving
 
 
-def counts(scenario: Scenario, steps: int) -> Counts:
-    """Count the parameters of a scenario for sequences of a number of steps."""
-    recurrents = scenario.recurrents
+def counts(scenario: Scenario, steps: int, sequence: str = INPUT) -> Counts:
+    """Count the parameters of a scenario, and those of the recurrent modules along a sequence of a number of steps."""
+    recurrents = [one for one in scenario.recurrents if scenario.sequence_of[one.key] == sequence]
     shapes = {one.name: one.shape for one in parameters_of(scenario.layers).values() if one.is_learnt}
     weights = [shape for shape in parameter_shapes(recurrents).values() if len(shape) == 2]
     return Counts(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.model import FedSequence
 from rnnstep.scenario.modules import remarks
 from rnnstep.scenario.origins import WeightsOrigin
@@ -18,14 +19,15 @@ from rnnstep.session.tree import Spot
 from rnnstep.views import numbers
 from rnnstep.views.compose import RowBlock, wrap
 from rnnstep.views.confirmation import confirmation
-from rnnstep.views.counts import KERNEL_SIZE, counts
+from rnnstep.views.costs import costs
+from rnnstep.views.counts import KERNEL_SIZE, Counts, counts
 from rnnstep.views.info_learning import LearningSections
 from rnnstep.views.look import Look
 from rnnstep.views.markdown import plain_markdown
 from rnnstep.views.page import INDENT, Page, indented
 from rnnstep.views.rows import Row, Span
 from rnnstep.views.shapes import ValueShape, data_shapes, weight_shapes
-from rnnstep.views.where_torch_keeps import where_torch_keeps
+from rnnstep.views.where_torch_keeps import where_modules_keep, where_torch_keeps
 
 __all__ = ["info", "where_torch_keeps"]
 
@@ -54,6 +56,7 @@ class _Page(Page):
             self._shapes(),
             self._kept(),
             self._counted(),
+            self._costs(),
             *LearningSections(self._session, self._look, self._cells + INDENT + 1).sections(),
             self._confirmed(),
             self._numbers(),
@@ -121,9 +124,9 @@ class _Page(Page):
     def _kept(self) -> RowBlock:
         session, tree = self._session, self._session.tree
         row = session.position.row
-        title = Text("Where torch keeps each state")
+        title = Text("Where torch keeps each value")
         if self._batch.num_rows > 1:
-            title = Text("Where torch keeps each state of row {row} of the batch", row=row)
+            title = Text("Where torch keeps each value of row {row} of the batch", row=row)
         lines: list[Row] = []
         for key, run in session.run.trace.passes[self._number].runs.items():
             block, axis = run.block, self._batch.axis(run.block.sequence)
@@ -137,21 +140,57 @@ class _Page(Page):
                     lines.append(
                         (Span(self._spelt(key), "label"), name, Span(self._look.say(place), "torch"))
                     )
+        lines += (
+            (Span(one, "label"), Span(name, "label"), Span(self._look.say(place), "torch"))
+            for one, name, place in self._kept_by_modules(row)
+        )
         return [*self._head(title), *self._table(lines)]
 
+    def _kept_by_modules(self, row: int) -> Iterator[tuple[str, str, Text]]:
+        """Of each module without states where torch keeps its last value, and its buffers: block, name, place."""
+        done = self._session.run.trace.passes[self._number]
+        for module in self._scenario.layers:
+            blocks = [block for block in done.blocks if block.module == module.key]
+            if blocks and not isinstance(module, Recurrent):
+                block, axis = blocks[-1], done.axis(blocks[-1].key)
+                t = axis.end if block.extent.is_single else axis.last_step(row)
+                for value, place in where_modules_keep(self._scenario, block, t, row):
+                    yield block.key, value if block.extent.is_single else f"{value}_{t + 1}", place
+            for name in (one.name for one in module.own_parameters if not one.is_learnt):
+                yield module.name, name.removeprefix(f"{module.name}."), Text("{place}, a buffer", place=name)
+
     def _counted(self) -> RowBlock:
-        found = counts(self._scenario, self._batch.first.num_steps)
         rows = self._head(Text("Parameters, and why they are shared"))
         total = Text("in all")
         lines: list[Row] = []
         for shape in weight_shapes(self._scenario):
             product = self._spelt(" · ".join(map(str, shape.sizes)))
             lines.append((Span(shape.name, "label"), Span(f"{product} = {math.prod(shape.sizes):,}")))
-        lines.append((Span(self._look.say(total), "bold"), Span(f"= {found.total:,}", "bold")))
+        for module in self._scenario.layers:
+            for own, other in module.tied:
+                tied = self._look.say(Text("tied: is {name}, counted there", name=other))
+                lines.append((Span(own, "label"), Span(tied, "dim")))
+        count = counts(self._scenario, self._batch.first.num_steps).total
+        lines.append((Span(self._look.say(total), "bold"), Span(f"= {count:,}", "bold")))
         rows += self._table(lines)
-        if not self._scenario.recurrents:
+        sequences = self._scenario.sequence_of
+        walked = dict.fromkeys(sequences[one.key] for one in self._scenario.recurrents)
+        for sequence in walked:
+            if len(walked) > 1:
+                rows += self._said(Text("Along {sequence}:", sequence=sequence))
+            rows += self._shared(counts(self._scenario, self._batch.sequences[sequence].num_steps, sequence))
+        if not walked:
             return rows
-        rows += self._said(
+        return rows + self._said(
+            Text(
+                "It is the same in images: a convolution of 5×5 from 128 to 64 channels has 128·5²·64 = 204,800"
+                " weights, shared by all places; a dense layer from 4096 to 1024 has 4096·1024 = 4,194,304."
+            )
+        )
+
+    def _shared(self, found: Counts) -> RowBlock:
+        """Why the weights along a sequence are shared: what other layers would need for the same."""
+        rows = self._said(
             Text(
                 "The recurrent weights, {shared} without biases, are the same at every one of the {steps} steps;"
                 " a longer sequence needs no more.",
@@ -170,7 +209,7 @@ class _Page(Page):
                 dense=f"{found.dense:,}",
             )
         )
-        rows += self._said(
+        return rows + self._said(
             Text(
                 "A convolution over time shares its weights as well: {entering}·{kernel}·{leaving} = {count} for"
                 " {kernel} steps, but it sees no more than these {kernel}; h carries on what came before them.",
@@ -180,12 +219,47 @@ class _Page(Page):
                 count=f"{found.convolution:,}",
             )
         )
-        return rows + self._said(
+
+    def _costs(self) -> RowBlock:
+        """What each module multiplies in one pass forward, with its parameters beside."""
+        done = self._session.run.trace.passes[self._number]
+        every = costs(self._scenario, done)
+        say = self._look.say
+        heads = (
+            Text("module"),
+            Text("parameters"),
+            Text("multiplications"),
+            Text("at a step of a row × steps of rows"),
+        )
+        lines: list[Row] = [tuple(Span(self._spelt(say(head)), "dim") for head in heads)]
+        for one in every:
+            product = self._spelt(f"{one.each:,} × {one.times:,}" if one.each else "")
+            cells = (f"{one.parameters:,}", f"{one.total:,}", product)
+            lines.append((Span(one.name, "label"), *map(Span, cells)))
+        if len(every) > 1:
+            both = (sum(one.parameters for one in every), sum(one.total for one in every))
+            cells_in_all = (say(Text("in all")), *(f"{one:,}" for one in both))
+            lines.append(tuple(Span(cell, "bold") for cell in cells_in_all))
+        rows = [*self._head(Text("What each module costs in one pass forward")), *self._table(lines)]
+        rows += self._said(
             Text(
-                "It is the same in images: a convolution of 5×5 from 128 to 64 channels has 128·5²·64 = 204,800"
-                " weights, shared by all places; a dense layer from 4096 to 1024 has 4096·1024 = 4,194,304."
+                "Counted from the equations: W @ x of W (m, n) is m·n. A division counts as one, a function such as tanh"
+                " as none; the loss is left out."
             )
         )
+        for key in (block.key for block in done.blocks if block.program.banks):
+            memory = done.axis(done.graph.bank_source(key)).num_steps
+            rows += self._said(
+                Text(
+                    "{name} compares each of {steps} queries with each of {memory} steps of the memory, {count} pairs a row:"
+                    " of twice the length on both sides four times as many.",
+                    name=key,
+                    steps=done.axis(key).num_steps,
+                    memory=memory,
+                    count=f"{done.axis(key).num_steps * memory:,}",
+                )
+            )
+        return rows
 
     def _confirmed(self) -> RowBlock:
         run = self._session.run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rnnstep.language import Text
+from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import INPUT, is_once
 from rnnstep.scenario.model import Batch, Scenario
@@ -61,6 +62,8 @@ def _of_network(scenario: Scenario, batch: Batch) -> list[ValueShape]:
         else:
             found.append(_sequence(scenario, batch, name, "size", fed.values.shape[2], steps=steps))
     for module in scenario.layers:
+        memory = scenario.wiring[module.key].banks[:1]
+        found += (_weights(scenario, batch, module, scenario.sequence_of[one.name]) for one in memory)
         size = (module.size_in_words, module.size)
         if isinstance(module, Recurrent):
             found += _of_recurrent(scenario, batch, module, module.name)
@@ -70,6 +73,17 @@ def _of_network(scenario: Scenario, batch: Batch) -> list[ValueShape]:
             steps = batch.sequences[scenario.sequence_of[module.key]].num_steps
             found.append(_sequence(scenario, batch, module.name, *size, steps=steps))
     return found
+
+
+def _weights(scenario: Scenario, batch: Batch, module: NetworkModule, memory: str) -> ValueShape:
+    """What a module looks at another one with: the weights of each of its steps over the steps of the memory."""
+    sequences = scenario.sequence_of
+    axes = [("seq_len", batch.sequences[sequences[module.key]].num_steps)]
+    axes += [("memory_len", batch.sequences[memory].num_steps)]
+    if scenario.is_batched:
+        axes.insert(0, ("batch", batch.num_rows))
+    words, sizes = zip(*axes, strict=True)
+    return ValueShape(f"{module.name}.weights", words, sizes, Text("of each step over those of the memory"))
 
 
 def _of_recurrent(scenario: Scenario, batch: Batch, recurrent: Recurrent, output: str) -> list[ValueShape]:

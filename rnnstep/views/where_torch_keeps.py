@@ -1,6 +1,8 @@
-"""Where torch keeps each state: in `output`, in `h_n`, in the loop around a cell, or nowhere."""
+"""Where torch keeps each value: in `output`, in `h_n`, in the loop around a cell, in what a module returns, or nowhere."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from rnnstep.language import Text
 from rnnstep.modules.recurrent import Recurrent
@@ -19,6 +21,26 @@ def where_torch_keeps(
     recurrent = scenario.recurrent_of(block)
     said = _of_module(scenario, recurrent, batch_index, block, t, row, state)
     return said if recurrent.is_alone else Text("{module}: {place}", module=recurrent.key, place=said)
+
+
+def where_modules_keep(scenario: Scenario, block: Block, t: int, row: int) -> Iterator[tuple[str, Text]]:
+    """Say where torch keeps what a module without states gives at a step, `linear(…)[2,0]`, and what stays inside it."""
+    module = scenario.by_key[block.module]
+    if block.program.banks:
+        for name in block.program.names[:-1]:
+            yield name, Text("inside the forward of the program's own class: torch has no such module")
+    if not module.torch:
+        yield block.output, Text("the sum itself: no module keeps it")
+        return
+    batch = [str(row)] if scenario.is_batched else []
+    if block.extent.is_single:
+        parts = batch
+    elif module.has_channels:
+        parts = [*batch, ":", str(t)]
+    else:
+        parts = [*batch, str(t)] if scenario.batch_first else [str(t), *batch]
+    at = f"[{','.join(parts)}]" if parts else ""
+    yield block.output, Text("{place}", place=f"{module.name}(…){at}")
 
 
 def _of_module(

@@ -17,6 +17,7 @@ from rnnstep.scenario.weights.parameters import parameter_shapes
 from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.alphabet import ASCII
+from rnnstep.views.costs import costs
 from rnnstep.views.counts import counts
 from rnnstep.views.info import info
 from rnnstep.views.look import Look
@@ -115,6 +116,7 @@ def test_shapes_along_several_sequences_are_each_of_its_own_steps() -> None:
     for name, key in (("encoder", "encoder.L0"), ("decoder", "decoder.L0"), ("look", "look"), ("top", "top")):
         assert shapes[name] == done.whole(key).shape
     assert shapes["final"] == (1, 5) == done.whole("final")[0].shape
+    assert shapes["look.weights"] == (1, 4, 3) == done.everything("look")["weights"].swapaxes(0, 1).shape
 
 
 def test_short_rows_are_told_of_each_sequence() -> None:
@@ -269,6 +271,103 @@ def test_parameters_are_counted_and_set_beside_other_layers():
 def test_both_directions_leave():
     found = counts(small('module = "RNN", hidden_size = 3, bidirectional = true', "[5, 1, 2]"), 5)
     assert (found.leaving, found.dense, found.shared) == (6, 10 * 30, 2 * (6 + 9))
+
+
+def test_of_several_sequences_each_has_its_own_weights_and_steps() -> None:
+    scenario = complete(read_text(SEVERAL))
+    encoder, decoder = counts(scenario, 3), counts(scenario, 4, "target")
+    assert (encoder.shared, encoder.dense) == (3 * 3 * (2 + 3), 3 * 2 * 3 * 3)
+    assert (decoder.shared, decoder.dense) == (3 * 3 * (1 + 3), 4 * 1 * 4 * 3)
+    text = plain(info(Session.open(SessionRun.of(scenario)), Look(), 400))
+    assert "every one of the 3 steps" in text
+    assert "every one of the 4 steps" in text
+
+
+COSTLY = """
+[input]
+random = {shape = [5, 2, 4], seed = 1}
+lengths = [5, 3]
+[[layers]]
+name = "conv"
+module = "Conv1d"
+out_channels = 6
+kernel_size = 3
+padding = "same"
+groups = 2
+[[layers]]
+name = "norm"
+module = "LayerNorm"
+[[layers]]
+name = "scaled"
+module = "BatchNorm1d"
+[[layers]]
+name = "gru"
+module = "GRU"
+hidden_size = 3
+num_layers = 2
+bidirectional = true
+[[layers]]
+name = "look"
+module = "Attention"
+score = "additive"
+size = 7
+query = "gru"
+memory = "scaled"
+[[layers]]
+name = "top"
+module = "Linear"
+out_features = 2
+[[layers]]
+name = "end"
+module = "Linear"
+input = "gru.h_n"
+out_features = 5
+[[layers]]
+name = "all"
+module = "Linear"
+input = ["top", "end"]
+out_features = 1
+[weights]
+seed = 1
+"""
+
+
+def test_multiplications_are_those_of_the_formulas() -> None:
+    """Of each module at a step of a row, and over all steps that rows take part in."""
+    scenario = complete(read_text(COSTLY))
+    found = {one.name: one for one in costs(scenario, Model(scenario).run().passes[0])}
+    gru = sum(2 * (3 * 3 * (entering + 3) + 3 * 3) for entering in (6, 6))
+    look = 7 * 6 * 5 + 7 * 6 + 7 * 5 + 5 + 6 * 5  # U_a of each step, W_a, v_a of each, quotients, the mixture
+    each = {"conv": 6 * 2 * 3, "norm": 3 * 6 + 2, "scaled": 2 * 6, "gru": gru, "look": look, "top": 6 * 2}
+    for name, number in each.items():
+        assert (found[name].each, found[name].total) == (number, number * 8), name
+    assert (found["end"].each, found["end"].times) == (6 * 5, 2)
+    assert (found["scaled"].parameters, found["scaled"].learnt) == (24, 12)
+    assert found["look"].parameters == 7 * 6 + 7 * 6 + 7
+
+
+def test_an_embedding_multiplies_nothing_and_what_is_tied_is_counted_once() -> None:
+    scenario = complete(
+        read_text(
+            "[input]\nindices = [1, 2, 0]\n[[layers]]\nname = 'embed'\nmodule = 'Embedding'\nembedding_dim = 4\n"
+            "[[layers]]\nmodule = 'LSTM'\nhidden_size = 4\n[[layers]]\nname = 'out'\nmodule = 'Linear'\n"
+            "out_features = 3\nweight = 'embed.weight'\n[weights]\nseed = 1\n"
+        )
+    )
+    found = {one.name: one for one in costs(scenario, Model(scenario).run().passes[0])}
+    assert (found["embed"].parameters, found["embed"].total) == (12, 0)
+    assert (found["out"].parameters, found["out"].each) == (3, 12)
+    assert found["lstm"].each == 4 * 4 * (4 + 4) + 3 * 4
+    text = plain(info(Session.open(SessionRun.of(scenario)), Look(), 120))
+    assert "tied: is embed.weight, counted there" in text
+
+
+def test_where_modules_without_states_keep_their_values() -> None:
+    scenario = complete(read_text(COSTLY))
+    text = plain(info(Session.open(SessionRun.of(scenario)), Look(), 160))
+    for place in ("conv(…)[0,:,4]", "norm(…)[4,0]", "scaled(…)[0,:,4]", "top(…)[4,0]", "end(…)[0]"):
+        assert place in text
+    assert "scaled.running_var, a buffer" in text
 
 
 # ── the page ─────────────────────────────────────────────────────────────────────────────

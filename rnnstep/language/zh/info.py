@@ -23,8 +23,26 @@ TABLE = {
     "Along {sequence}:": "沿 {sequence}：",
     "The padding is walked over: the rows have {lengths} real steps.": "填充部分也照样计算：各行真实的时间步数为 {lengths}。",
     # where torch keeps a state
-    "Where torch keeps each state": "torch 把每个状态存在哪里",
-    "Where torch keeps each state of row {row} of the batch": "torch 把批中第 {row} 行（从 0 数）的每个状态存在哪里",
+    "Where torch keeps each value": "torch 把每个值存在哪里",
+    "Where torch keeps each value of row {row} of the batch": "torch 把批中第 {row} 行（从 0 数）的每个值存在哪里",
+    "inside the forward of the program's own class: torch has no such module": "在程序自带的类的 forward 里面：torch 没有这样的模块",
+    "the sum itself: no module keeps it": "就是那个和：没有模块保存它",
+    "{place}, a buffer": "{place}，是缓冲区（buffer）",
+    "of each step over those of the memory": "每一步对记忆各步的权重",
+    "tied: is {name}, counted there": "绑定：就是 {name}，在那里计数",
+    "What each module costs in one pass forward": "每个模块前向走一遍的代价",
+    "module": "模块",
+    "parameters": "参数",
+    "multiplications": "乘法",
+    "at a step of a row × steps of rows": "每行每步 × 各行步数之和",
+    "Counted from the equations: W @ x of W (m, n) is m·n. A division counts as one, a function such as tanh"
+    " as none; the loss is left out.": (
+        "按公式计数：W 为 (m, n) 时，W @ x 是 m·n 次。除法算一次，tanh 这样的函数不算；损失不计在内。"
+    ),
+    "{name} compares each of {steps} queries with each of {memory} steps of the memory, {count} pairs a row:"
+    " of twice the length on both sides four times as many.": (
+        "{name} 把 {steps} 个查询逐一与记忆的 {memory} 步比较，每行 {count} 对：两边都加长一倍，就是四倍。"
+    ),
     "torch does not return it; {place} only after the last step": "torch 不返回它；只有最后一步之后的 {place}",
     "the loop's {state} ({argument} of step {step})": "循环中的 {state}（第 {step} 步的 {argument}）",
     "the loop's {state}, its last: {place}": "循环中最后的 {state}：{place}",
