@@ -19,7 +19,8 @@ from rnnstep.checking.rounding import Kept, Rounded, as_computed, exact_of, no_l
 from rnnstep.checking.sent_back import sent_back
 from rnnstep.checking.slip import AT_EVERY_STEP, RIGHT, LinesByHand, Slip
 from rnnstep.checking.step import Doubts, Fed, Step, is_as_right, share, side_by_side
-from rnnstep.engine.epoch import CLIP, UpdatePass
+from rnnstep.checking.updating import entering_update
+from rnnstep.engine.epoch import UpdatePass
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.optimizers import largest_update
 from rnnstep.engine.passes import Pass
@@ -266,7 +267,7 @@ class Calculation:
             case "backward":
                 return self._back_inputs(block, t)
             case "update":
-                return self._update_inputs(block)
+                return entering_update(self, block, self._update)
         return self.forward_inputs(block, t)
 
     def parameters(self, block: Block) -> Mapping[str, Interval]:
@@ -330,17 +331,18 @@ class Calculation:
         if wire.when is When.LAST:
             return self.slip.finals(self)
         if wire.when.is_once:
-            return self._of_each_row(wire, lambda step: self.slip.output(self, step))
+            return self.of_each_row(wire, lambda step: self.slip.output(self, step))
         return self.slip.output(self, t) if wire.when is When.SAME else self.entering(block, name, t)
 
     # ── along the wires ──────────────────────────────────────────────────────────────
 
     def entering(self, block: Block, name: str, t: int) -> Fed:
         """What the wires of a block's input bring at a step."""
-        parts = [self._brought(part, t) for part in self.done.graph.origins(block.key, name)]
+        parts = [self.brought(part, t) for part in self.done.graph.origins(block.key, name)]
         return parts[0] if len(parts) == 1 else side_by_side(parts)
 
-    def _brought(self, part: Part, t: int) -> Fed:
+    def brought(self, part: Part, t: int) -> Fed:
+        """What a wire brings at a step."""
         wire = part.wire
         match wire.when:
             case When.OFFSET:
@@ -350,15 +352,15 @@ class Calculation:
             case When.DATA:
                 return self.data(part, t), self.no_doubts
             case When.LAST:
-                return self.final(wire.block, wire.value)
+                return self.slip.final(self, wire.block, wire.value)
             case When.ROW_END | When.END:
-                return self._of_each_row(wire, lambda step: self.given(wire.block, step, wire.value))
+                return self.of_each_row(wire, lambda step: self.given(wire.block, step, wire.value))
             case When.ALL if part.name not in self.done.by_key[part.reader].program.banks:
                 every = [self.given(wire.block, one, wire.value) for one in self.all_steps(wire)]
                 return several_steps.one_after_the_other(every, self.no_doubts)
         return self.given(wire.block, wire.step_read(t), wire.value)
 
-    def _of_each_row(self, wire: Wire, at: Callable[[int], Fed]) -> Fed:
+    def of_each_row(self, wire: Wire, at: Callable[[int], Fed]) -> Fed:
         """What a wire brings that brings one step of each row, of which `at` gives all rows."""
         steps = self.done.axis(wire.block).steps_brought(wire.when, "forward").tolist()
         return several_steps.diagonal([at(step) for step in steps])  # each is kept
@@ -412,7 +414,7 @@ class Calculation:
     def finals(self) -> Fed:
         """The last layer's final states, both directions joined, (B, D·n)."""
         parts = self.done.graph.computed_by(self._last_of_recurrent.key)
-        return side_by_side([self.final(part.wire.block, part.wire.value) for part in parts])
+        return side_by_side([self.slip.final(self, part.wire.block, part.wire.value) for part in parts])
 
     @property
     def _last_of_recurrent(self) -> Block:
@@ -565,33 +567,6 @@ class Calculation:
         update = self.sheet.learning.epoch(self.epoch).update(self.done.index)
         assert update is not None
         return update
-
-    def _update_inputs(self, block: Block) -> Step:
-        assert self.sheet is not None
-        found = Step()
-        if block.key == CLIP:
-            optimizer = self.sheet.learning.trainer.optimizer
-            assert optimizer is not None
-            grads = [self.sheet.gradient(self, key) for key in self.stage("update").by_key if key != CLIP]
-            found.take("norms", several_steps.norms(grads, optimizer.clamped, self.reading))
-            return found
-        ours = self._update.values(block.key)
-        for name in block.program.inputs:
-            found.take(name, (point(np.asarray(ours[name], np.float64)), self.no_doubts))
-        for name in ("grad", "grad_now"):
-            if name in block.program.inputs:
-                found.take(name, self.slip.gradient(self, block.key))
-        if "clip_coef" in block.program.inputs:
-            step = self.step("update", CLIP, 0)
-            found.take("clip_coef", (step.values["clip_coef"], step.doubts["clip_coef"]))
-        for state in block.program.states:
-            before = block.program.before(state)
-            value = shown(np.asarray(ours[before]), self.reading.decimals)
-            found.take(before, (value, self.no_doubts))
-            own = self.sheet.learnt(self, block.key, state)
-            if own is not None:
-                found.take(before, (own[0], self.no_doubts | own[1].any()))
-        return found
 
     def gradient(self, torch: str) -> Fed:
         """∂L/∂ of a parameter, as the backward pass gives it."""

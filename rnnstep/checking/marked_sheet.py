@@ -53,10 +53,13 @@ class OneRow:
         return made, numbers.index(number)
 
     def _is_of_one_row(self, place: Place) -> bool:
-        """Whether the rows of a value do not know of each other, and are many."""
-        done = self._sheet.learning.epoch(0).forward(place.batch)
+        """Whether the rows of a value do not know of each other, nor of the batches before, and are many."""
+        learning = self._sheet.learning
+        done = learning.epoch(0).forward(place.batch)
+        knows_others = "update" in learning.structure.phases or done.scenario.carries
         return (
-            place.phase == "forward"
+            not (place.batch and knows_others)
+            and place.phase == "forward"
             and place.epoch == 0
             and done.batch.num_rows > FEW
             and not done.masks

@@ -20,7 +20,7 @@ from rnnstep.checking.chance import NAMED, POSSIBLE, Tries, own_range
 from rnnstep.checking.marking import UNFIT, Sheet, in_row
 from rnnstep.checking.mistakes import entries
 from rnnstep.checking.mistakes.catalogue import rank
-from rnnstep.checking.own_numbers import OwnNumbers
+from rnnstep.checking.own_numbers import OwnNumbers, Place
 from rnnstep.checking.rounding import told_by
 from rnnstep.checking.slip import RIGHT, Here, Slip, once, together
 from rnnstep.equations.intervals import Interval
@@ -147,9 +147,10 @@ class _Search:
         self.number = number
         self.mark = sheet.marks[number]
         self.one = OwnNumbers(self.mark.given, sheet.decimals(number))
-        self.slips = sorted(
-            sheet.catalogue.slips(sheet.targets[number].parts[0].place), key=lambda slip: rank(slip.id)
-        )
+        place = sheet.targets[number].parts[0].place
+        along = _sequence(sheet, place)
+        tried = (slip for slip in sheet.catalogue.slips(place) if slip.sequence in (None, along))
+        self.slips = sorted(tried, key=lambda slip: rank(slip.id))
         self._work = work
         self._right = sheet.bounds(number)
         self._telling = np.flatnonzero(self.mark.is_wrong)[:MOST_TELLING]
@@ -313,6 +314,12 @@ class _Search:
         if np.array_equal(low, right[0]) and np.array_equal(high, right[1]):
             return None
         return low, high
+
+
+def _sequence(sheet: Sheet, place: Place) -> str:
+    """The sequence along which a place is; of what belongs to no step that which the loss is of."""
+    block = sheet.learning.epoch(place.epoch).forward(place.batch).by_key.get(place.key)
+    return sheet.learning.scenario.scored_sequence if block is None else block.sequence
 
 
 _Candidate = tuple[tuple[str, ...], Interval | None, Slip | None]

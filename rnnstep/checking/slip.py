@@ -47,6 +47,9 @@ class Feeding(Protocol):
     def finals(self) -> Fed:
         """What a linear layer on h_n reads."""
 
+    def final(self, key: str, state: str) -> Fed:
+        """A state after the last step of each row, for what reads that."""
+
     def learnt_parameters(self, block: Block) -> Mapping[str, Interval]:
         """A block's parameters."""
 
@@ -73,6 +76,7 @@ class Slip:
         reading: how numbers are written down; None as is right.
         begins: what the backward pass begins with in the place of ∂L/∂L = 1.
         learns: whether it is made in the backward pass or in the update, so that what follows an update comes of it, too.
+        sequence: of what is fed along a sequence its name; it is tried for values along that one.
     """
 
     id: str = ""
@@ -83,6 +87,7 @@ class Slip:
     reading: type[Rounded] | None = None
     begins: float = 1.0
     learns: bool = False
+    sequence: str | None = None
     _written: dict[tuple[Phase, str, int], tuple[object, Lines]] = field(default_factory=dict)
 
     def lines(self, phase: Phase, block: Block) -> Lines:
@@ -122,6 +127,10 @@ class Slip:
     def finals(self, paper: Feeding) -> Fed:
         """What a linear layer on h_n reads."""
         return self._wired("finals", paper.finals, paper)  # type: ignore[no-any-return]
+
+    def final(self, paper: Feeding, key: str, state: str) -> Fed:
+        """A state after the last step of each row, for what reads that."""
+        return self._wired("final", paper.final, paper, key, state)  # type: ignore[no-any-return]
 
     def parameters(self, paper: Feeding, block: Block) -> Mapping[str, Interval]:
         """A block's parameters."""

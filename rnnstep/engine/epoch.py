@@ -56,16 +56,21 @@ class Epoch:
 
     def state_before(self, batch: int) -> State:
         """The state that a batch begins with."""
-        if batch not in self._states:
-            before = self.state_before(batch - 1)
-            back = self.backward(batch - 1)
-            done = self.forward(batch - 1)
-            if back is None or not self.has_update:
-                self._states[batch] = self._trainer.went_on(before, done)
-            else:
-                fresh = self._trainer.flat(back.parameters)
-                self._states[batch] = self._trainer.updated(before, done, fresh)
+        known = max(one for one in self._states if one <= batch)
+        for before in range(known, batch):  # one after the other, so that many batches are no deep recursion
+            self._states[before + 1] = self._after(before)
         return self._states[batch]
+
+    def _after(self, batch: int) -> State:
+        """The state that a batch leaves."""
+        before = self._states[batch]
+        if not (self.has_update or self._trainer.scenario.carries):
+            return before
+        done = self.forward(batch)
+        back = self.backward(batch) if self.has_update else None
+        if back is None:
+            return self._trainer.went_on(before, done)
+        return self._trainer.updated(before, done, self._trainer.flat(back.parameters))
 
     def _model(self, batch: int) -> Model:
         if batch not in self._models:

@@ -77,7 +77,7 @@ class Model:
         self._dtype = scenario.dtype
         self._made = _Made(build(scenario)) if made is None else made
         self.blocks = self._made.blocks
-        for batch in scenario.batches:
+        for batch in scenario.batches if made is None else ():
             if batch.above is not None:
                 self._given(batch)
 

@@ -122,7 +122,7 @@ COURSE: tuple[CourseSection, ...] = (
         ),
     ),
     (Text("Gates"), ("lstm_by_hand", "lstm", "hello_lstm", "gru", "hello_gru", "mgu", "layer_norm_lstm")),
-    (Text("Learning"), ("weather", "names", "vanishing", "vanishing_lstm", "exploding")),
+    (Text("Learning"), ("weather", "names", "stateful", "vanishing", "vanishing_lstm", "exploding")),
     (
         Text("Pitfalls"),
         tuple(
@@ -173,6 +173,7 @@ KEYWORDS: Mapping[str, str] = {
     "layer_norm_lstm": "own cell custom equations layer_norm LayerNorm 自定义 公式 归一化 长短期记忆",
     "weather": f"classification binary BCEWithLogitsLoss 分类 二分类 {_BACK}",
     "names": f"classification accuracy overfitting 分类 准确率 过拟合 国家 {_BACK}",
+    "stateful": f"carry detach truncated tbptt hidden state windows sine forecasting 隐藏状态 截断 正弦 时间序列 {_BACK}",
     "vanishing": f"vanishing gradient 梯度消失 long-term dependency 长期依赖 jacobian {_BACK}",
     "vanishing_lstm": f"vanishing gradient 梯度消失 forget gate 遗忘门 长期依赖 {_BACK}",
     "exploding": f"exploding gradient 梯度爆炸 clipping clip_grad_norm 梯度裁剪 nan inf 溢出 diverge 发散 {_BACK}",

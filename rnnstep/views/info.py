@@ -90,6 +90,14 @@ class _Page(Page):
             if padding is not None and len(self._batch.sequences) > 1:
                 rows += self._said(Text("Along {sequence}:", sequence=name))
             rows += self._said(padding) if padding is not None else []
+        for recurrent in (one for one in self._scenario.recurrents if one.carry):
+            states = ", ".join(f"{recurrent.before_places}{name}_0" for name in recurrent.cell.states)
+            rows += self._said(
+                Text(
+                    "{states}: from batch to batch the states go on, as with h = h.detach() between them; each epoch begins anew.",
+                    states=states,
+                )
+            )
         for remark in remarks(self._scenario):
             rows += self._said(remark)
         return rows

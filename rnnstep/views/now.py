@@ -64,7 +64,8 @@ def _block(scene: Scene, cells: int, height: int) -> RowBlock:
         for line in block.program.lines
     ]
     rows = flow([*head, *formulas], cells, indent=width(spell(block.key)) + 2)
-    last = [row for row in (_confirmation(scene, block.output, cells), _own(scene)) if row]
+    carried = _carried(scene, cells)
+    last = [row for row in (_confirmation(scene, block.output, cells), *carried, _own(scene)) if row]
     room = max(1, height - len(last))
     if len(rows) > room:
         more = Span(scene.look.alphabet.ellipsis, "dim")
@@ -197,17 +198,23 @@ def _step(scene: Scene, cells: int, height: int) -> RowBlock:
 
 
 def _carried(scene: Scene, cells: int) -> RowBlock:
-    """Where the state of a batch's first step comes from, where it is carried; a click goes there."""
-    block = scene.block
-    if not (block.program.states and scene.is_forward and scene.done.goes_on(block.key)):
+    """Where the states of a batch's first step come from, where they are carried; a click goes there."""
+    if not scene.is_forward or scene.block.kind in ("loss", "total"):
         return []
-    if scene.t != scene.done.axis(block.key).first_step(block.direction, scene.row):
-        return []
-    name = block.program.before(block.output)
-    found = source(scene.run, scene.spot, name, (0,), scene.row)
-    target = "" if found is None else f"go {write_place(scene.run.tree, found.path)}"
-    words = scene.look.alphabet.spell(scene.look.say(carried_in(block, scene.batch)))
-    return [(Span(line, "link" if target else "dim", target),) for line in wrap(words, cells)]
+    runs = scene.done.runs
+    rows: RowBlock = []
+    for key in [scene.block.key] if scene.block.key in runs else list(runs):
+        block = runs[key].block
+        first = scene.done.axis(key).first_step(block.direction, scene.row)
+        if not scene.done.goes_on(key) or block.sequence != scene.block.sequence or scene.t != first:
+            continue
+        spot = replace(scene.spot, key=key, operation=None, element=None, term=None)
+        found = source(scene.run, spot, block.program.before(block.output), (0,), scene.row)
+        target = "" if found is None else f"go {write_place(scene.run.tree, found.path)}"
+        place = f"{key} " if len(runs) > 1 else ""
+        words = scene.look.alphabet.spell(place + scene.look.say(carried_in(block, scene.batch)))
+        rows += [(Span(line, "link" if target else "dim", target),) for line in wrap(words, cells)]
+    return rows
 
 
 def _formula(look: Look, block: Blocks, cells: int) -> str:

@@ -58,7 +58,7 @@ def carried_in(block: Block, batch: int) -> Text:
 
 def seam() -> Text:
     """Say that nothing goes back from the first step of a batch whose states are carried."""
-    return Text("the gradient ends here: the state was carried in from the batch before, detach()")
+    return Text("the gradient ends here: the state was carried, detach()")
 
 
 def sentence(block: Block, name: str) -> Text | None:

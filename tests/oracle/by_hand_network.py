@@ -201,3 +201,105 @@ class Network:
             for value, wanted in zip(h[row][t], self._target[t][row], strict=True)
         ]
         return self.parametersen(self.parametersen(math.fsum(squares)) / len(squares))
+
+
+# ── letters: an encoder, and a decoder that is told what stood before ─────────────────────────────
+
+LETTERS = ["<s>", "a", "b", "c"]
+READ, SAID = ["abc", "ca"], ["cba", "ac"]
+LETTERS_TEXT = """
+vocabulary = {letters}
+[input]
+text = {read}
+[input.target]
+text = {said}
+shift = "<s>"
+[[layers]]
+name = "encoder"
+module = "RNN"
+input = "input"
+hidden_size = 3
+bidirectional = {both}
+{embedding}
+[[layers]]
+name = "decoder"
+module = "RNNCell"
+input = "{fed}"
+hidden_size = {size}
+h_0 = "encoder.h_n"
+[[layers]]
+module = "Linear"
+[weights]
+seed = {seed}
+round = 2
+"""
+EMBEDDING = '[[layers]]\nname = "embed"\nmodule = "Embedding"\ninput = "target"\nembedding_dim = 2'
+
+
+def letters_text(seed: int, *, both: bool, has_embedding: bool) -> str:
+    return LETTERS_TEXT.format(
+        letters=LETTERS,
+        read=READ,
+        said=SAID,
+        both=str(both).lower(),
+        embedding=EMBEDDING if has_embedding else "",
+        fed="embed" if has_embedding else "target",
+        size=6 if both else 3,
+        seed=seed,
+    )
+
+
+class Letters:
+    """The decoder's states of each row, on paper.
+
+    Args:
+        scenario: of `letters_text`.
+        pen: rounds what is written down.
+        mistake: "wanted" or "further back", what the decoder is fed; "letter", another one at its second step; "last",
+            "own last": the encoder's output at the last step of all, or of the row, for its final state.
+    """
+
+    def __init__(self, scenario: Scenario, pen: Pen, mistake: str | None = None) -> None:
+        self._p = {name: numbers(value) for name, value in scenario.parameters.items()}
+        self._pen, self._mistake = pen, mistake
+
+    def run(self) -> list[list[Vector]]:
+        return [self._decoded(read, said) for read, said in zip(READ, SAID, strict=True)]
+
+    def _of(self, module: str, end: str = "") -> dict[str, list]:
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return {name: self._p[f"{module}.{name}{end}"] for name in names}
+
+    def _walked(self, letters: str, end: str) -> list[Vector]:
+        found, h = [], [0.0] * 3
+        for letter in letters:
+            x = [float(letter == one) for one in LETTERS]
+            h = rnn(self._of("encoder", end), x, h, self._pen, None)["h"]
+            found.append(h)
+        return found
+
+    def _begun(self, read: str) -> Vector:
+        forward = self._walked(read, "_l0")
+        halves = [forward[-1]]
+        if "encoder.weight_ih_l0_reverse" in self._p:
+            halves.append(self._walked(read[::-1], "_l0_reverse")[-1])
+            if self._mistake in ("last", "own last"):
+                halves[1] = self._walked(read[::-1], "_l0_reverse")[0]
+        if self._mistake == "last" and len(read) < max(map(len, READ)):
+            halves = [[0.0] * 3 for _ in halves]
+        return [value for half in halves for value in half]
+
+    def _decoded(self, read: str, said: str) -> list[Vector]:
+        fed = [0, *map(LETTERS.index, said)]
+        h, found = self._begun(read), []
+        for t in range(len(said)):
+            index = fed[t + 1] if self._mistake == "wanted" else fed[t]
+            if self._mistake == "further back":
+                index = fed[max(t - 1, 0)]
+            if self._mistake == "letter" and t == 1:
+                index = fed[t] % 3 + 1
+            hot = [float(index == one) for one in range(len(LETTERS))]
+            x = self._p["embed.weight"][index] if "embed.weight" in self._p else hot
+            h = rnn(self._of("decoder"), x, h, self._pen, None)["h"]
+            found.append(h)
+        return found

@@ -15,9 +15,13 @@ from rnnstep.engine.model import Model
 from rnnstep.program import torch_program
 from rnnstep.reference import TrainingComparison, check, complete
 from rnnstep.reports.gradients import gradients
+from rnnstep.scenario.bundled import find
 from rnnstep.scenario.file.write import as_file, write_scenario
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read, read_text
+from rnnstep.session.place import read_place, write_place
+from rnnstep.session.provenance import source
+from rnnstep.session.run import SessionRun
 from tests.oracle.programs import agrees, scenario_in
 
 SERIES = np.round(np.sin(np.arange(44) / 3.0), 3)
@@ -49,9 +53,10 @@ def scenario_of(modules: str, **cut) -> Scenario:
     return complete(read_text(text_of(modules, **cut)))
 
 
-def pieces(rows: int, length: int = 5) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def pieces(scenario: Scenario, rows: int, length: int = 5) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """The series in equal parts side by side, and these in pieces: what is fed, and what is wanted, (length, rows, 1)."""
-    series, part = torch.tensor(SERIES), len(SERIES) // rows
+    series = torch.tensor(scenario.origins.input.series)
+    part = len(series) // rows
     found = []
     for start in range(0, part - length + 1, length):
         places = [row * part + start for row in range(rows)]
@@ -108,22 +113,17 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("rows", [1, 2])
-def test_losses_gradients_and_states_are_those_of_a_loop_that_detaches_its_state(name, rows):
-    kind, options = ("LSTM" if name == "two layers" else name), KINDS[name]
-    lines = "".join(f"{key} = {value}\n" for key, value in options.items())
-    scenario = scenario_of(
-        f'[recurrent]\nmodule = "{kind}"\nhidden_size = 3\ncarry = true\n{lines}[linear]\nout_features = 1',
-        rows=rows,
-    )
+def assert_is_a_loop(scenario: Scenario, kind: str, options: dict, rows: int) -> None:
+    """Losses, gradients and states of two epochs, and the parameters after them, are those of a loop written by hand."""
+    assert scenario.dtype == np.float64
+    learning = Learning(replace(scenario, training=replace(scenario.training, epochs=2)))
+    arguments = scenario.training.arguments
     model = Alone(kind, **options).double()
     names = {f"rnn.{key}" if "linear" not in key else key: key for key in scenario.parameters}
     model.load_state_dict({key: torch.tensor(scenario.parameters[ours]) for key, ours in names.items()})
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-    learning = Learning(scenario)
-    cut = pieces(rows)
-    assert len(scenario.batches) == len(cut) == (8 if rows == 1 else 4)
+    optimizer = torch.optim.Adam(model.parameters(), lr=arguments["lr"])
+    cut = pieces(scenario, rows)
+    assert len(scenario.batches) == len(cut) > 1
     for index in range(2):
         epoch, state, losses = learning.epoch(index), None, []
         for number, (x, wanted) in enumerate(cut):
@@ -149,8 +149,20 @@ def test_losses_gradients_and_states_are_those_of_a_loop_that_detaches_its_state
     for key, value in learning.trained().items():
         ours = {ours: key for key, ours in names.items()}[key]
         np.testing.assert_allclose(value, dict(model.named_parameters())[ours].detach().numpy(), atol=1e-10)
-    comparison = TrainingComparison(scenario)
+    comparison = TrainingComparison(learning.scenario)
     assert all(epoch.agrees and epoch.difference < 1e-10 for epoch in comparison.epochs())
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("rows", [1, 2])
+def test_losses_gradients_and_states_are_those_of_a_loop_that_detaches_its_state(name, rows):
+    kind, options = ("LSTM" if name == "two layers" else name), KINDS[name]
+    lines = "".join(f"{key} = {value}\n" for key, value in options.items())
+    scenario = scenario_of(
+        f'[recurrent]\nmodule = "{kind}"\nhidden_size = 3\ncarry = true\n{lines}[linear]\nout_features = 1',
+        rows=rows,
+    )
+    assert_is_a_loop(scenario, kind, options, rows)
 
 
 NETWORK = """
@@ -183,7 +195,7 @@ def test_each_module_of_several_carries_its_own_state_or_none():
     learning = Learning(scenario)
     for index in range(2):
         epoch, h, state = learning.epoch(index), None, None
-        for number, (x, wanted) in enumerate(pieces(2)):
+        for number, (x, wanted) in enumerate(pieces(scenario, 2)):
             done, back = epoch.forward(number), epoch.backward(number)
             optimizer.zero_grad()
             output, h = low(x, h)
@@ -226,7 +238,7 @@ def test_a_cell_of_the_file_goes_on_as_well():
     learning = Learning(scenario)
     for index in range(2):
         h = torch.zeros(2, 3, dtype=torch.double)
-        for number, (x, wanted) in enumerate(pieces(2)):
+        for number, (x, wanted) in enumerate(pieces(scenario, 2)):
             back = learning.epoch(index).backward(number)
             optimizer.zero_grad()
             steps = []
@@ -264,7 +276,7 @@ def test_without_updates_the_state_goes_on_under_the_parameters_of_the_file():
     rnn = nn.LSTM(1, 3)
     rnn.load_state_dict({name: torch.tensor(value) for name, value in scenario.parameters.items()})
     trace, state = Model(scenario).run(), None
-    for done, (x, _) in zip(trace.passes, pieces(2), strict=True):
+    for done, (x, _) in zip(trace.passes, pieces(scenario, 2), strict=True):
         output, state = rnn(x.float(), state)
         np.testing.assert_allclose(done.output, output.detach().numpy(), atol=1e-6)
     assert check(trace).agrees
@@ -338,3 +350,55 @@ def test_one_window_is_written_as_one():
     again = complete(read_text(as_file(short, Path("short.toml")).text))
     assert again.carries
     np.testing.assert_array_equal(again.batches[0].values, short.batches[0].values)
+
+
+@pytest.mark.parametrize("fault", ["zeros", "rows exchanged"])
+def test_a_state_that_was_carried_wrongly_is_a_disagreement(monkeypatch, fault):
+    right = Model.beginning_with
+
+    def wrong(model, states):
+        changed = {
+            name: np.zeros_like(state) if fault == "zeros" else np.ascontiguousarray(state[:, ::-1])
+            for name, state in states.items()
+        }
+        return right(model, changed)
+
+    scenario = scenario_of(PROGRAMS["LSTM, rows first, two layers"])
+    assert check(Model(scenario).run()).agrees
+    monkeypatch.setattr(Model, "beginning_with", wrong)
+    found = check(Model(scenario).run())
+    assert not found.agrees
+    assert {(batch, fault.key, fault.name) for batch, fault in found.faults} >= {
+        (1, "L0", "h_0"),
+        (1, "L1", "c_0"),
+    }
+    assert not all(epoch.agrees for epoch in TrainingComparison(scenario).epochs())
+
+
+# ── stateful ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_stateful_is_a_loop_written_by_hand():
+    scenario = complete(read(find("stateful"), dtype="float64"))
+    assert_is_a_loop(scenario, "RNN", {}, 2)
+
+
+def test_what_is_said_of_stateful_is_true():
+    text = find("stateful").read_text("utf-8")
+    carried = complete(read_text(text))
+    assert carried.left_over == 0
+    assert [batch.values.shape for batch in carried.batches] == [(5, 2, 1)] * 4
+    assert carried.batches[0].values[0, 1, 0] == carried.origins.input.series[20].astype(np.float32)
+    assert f"{Learning(carried).record(39).loss:.4f}" == "0.0005"
+    plain = text.replace("carry = true", "").replace("length = 5,", "length = 5, stride = 5,")
+    anew = complete(read_text(plain))
+    learning = Learning(anew)
+    assert f"{learning.record(39).loss:.3f}" == "0.048"
+    passes = [learning.epoch(39).forward(number) for number in range(len(anew.batches))]
+    squares = [(done.logits_by_row - done.batch.target) ** 2 for done in passes]
+    assert f"{sum(one[0].sum() for one in squares) / sum(one.sum() for one in squares):.1f}" == "0.7"
+    run = SessionRun.of(carried)
+    first = run.tree.locate(read_place(run.tree, "2:1/L0/hh"))
+    origin = source(run, first, "h_prev", (0,), 1)
+    assert write_place(run.tree, origin.path) == "1:5/L0/h[0]"
+    assert origin.row == 1

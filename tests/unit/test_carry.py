@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rnnstep.errors import ScenarioError
+from rnnstep.scenario.file.save import edited_text
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.modules import remarks
-from rnnstep.scenario.read import read_text
+from rnnstep.scenario.read import read, read_text
+from rnnstep.session.cursor import edit_typed
+from rnnstep.session.run import SessionRun
+from rnnstep.session.session import Session
+from rnnstep.views.look import Look
+from rnnstep.views.now import now
+from rnnstep.views.scene import Scene
 
 
 def carried(count: int, windows: str, more: str = "") -> Scenario:
@@ -132,3 +141,52 @@ def test_a_layer_takes_its_first_state_from_one_place_and_a_linear_one_has_none(
     told = [problem.message.into("en") for problem in caught.value.problems]
     assert any("with `carry` the state comes from the window before" in one for one in told)
     assert any("`carry`" in one and "unknown key" in one for one in told)
+
+
+# ── on the screen ────────────────────────────────────────────────────────────────────────────────
+
+
+def session_at(place: str, count: int = 14) -> Session:
+    return Session.open(SessionRun.of(carried(count, "length = 3, batch_size = 2"))).at(place)
+
+
+def told(place: str, language: str = "en") -> str:
+    scene = Scene(session_at(place), Look(language=language))
+    return "\n".join("".join(span.text for span in row) for row in now(scene, None, 100, 8))
+
+
+def test_the_first_step_of_a_batch_says_where_its_state_comes_from() -> None:
+    said = "h_prev: where batch 1 ended, carried on without a gradient"
+    assert said in told("2:1/L0")
+    assert said in told("2:1")
+    assert "h_prev：接着第 1 批结束时的状态" in told("2:1", "zh")
+    assert "carried" not in told("1:1") + told("2:2") + told("2:2/L0")
+
+
+def test_what_is_changed_in_a_batch_changes_the_state_that_is_carried() -> None:
+    session = edit_typed(session_at("1:3/L0"), "x[0] = 0")
+    assert session.note is not None
+    before, after = (run.epoch.forward(1).values("L0", 0)["h_prev"] for run in (session.before, session.run))
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+
+
+def test_a_carried_state_is_computed_and_no_target_of_an_edit() -> None:
+    refused = edit_typed(session_at("2:1/L0"), "h_0[0] = 1")
+    assert refused.edits == ()
+    assert "`h_0` is computed here" in refused.note.into("en")
+    session = edit_typed(session_at("1:1/L0"), "h_0[0] = 1")
+    assert session.run.scenario.initial_state["h_0"][0, 0] == 1
+
+
+def test_an_edited_x_is_saved_in_the_order_of_the_parts(tmp_path: Path) -> None:
+    path = tmp_path / "cut.toml"
+    path.write_text(
+        "[input]\nvalues = [0, 1, 2, 3, 4, 5, 6, 7, 8]\nwindows = {length = 2, batch_size = 2}\n"
+        '[recurrent]\nmodule = "RNN"\nhidden_size = 1\ncarry = true\nbias = false\n'
+        "[weights]\nweight_ih_l0 = [[0.1]]\nweight_hh_l0 = [[0.1]]\n",
+        "utf-8",
+    )
+    session = edit_typed(Session.open(SessionRun.of(read(path))).at("2:2/L0@row1"), "x[0] = 0.5")
+    again = read_text(edited_text(session.run.scenario, session.edits, tmp_path))
+    assert rows_of(again) == rows_of(session.run.scenario) == [[[0, 1], [4, 5]], [[2, 3], [6, 0.5]]]

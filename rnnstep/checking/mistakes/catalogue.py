@@ -104,6 +104,8 @@ USUAL_FIRST = (
     "padding_walked",
     "x_of_previous_step",
     "x_of_next_step",
+    "teacher_off_by_one",
+    "encoder_last_for_h_n",
     "step_off_by_one",
     "embedding_column",
     "wrong_index",

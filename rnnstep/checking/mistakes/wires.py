@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnstep.checking.calculation import Calculation
+from rnnstep.checking.mistakes import fed
 from rnnstep.checking.rounding import shown
 from rnnstep.checking.slip import Slip
 from rnnstep.checking.step import Fed, joined, side_by_side
@@ -15,8 +16,6 @@ from rnnstep.engine.passes import Pass
 from rnnstep.equations.intervals import Interval, point
 from rnnstep.network.blocks import Block
 from rnnstep.network.time import as_computed
-
-MOST_INDICES = 40  # that are tried for one that was read wrong
 
 
 def variants(done: Pass) -> Iterator[Slip]:
@@ -36,9 +35,6 @@ def variants(done: Pass) -> Iterator[Slip]:
         yield Slip("h_zero_ignored", wires={"initial": _zeros})
         if len(states) > 1:  # of one state alone, as where c_0 was taken and h_0 was not
             yield from (Slip("h_zero_ignored", wires={"initial": _zeros_of(state)}) for state in states)
-    for is_kept in (False, True):
-        yield Slip("x_of_previous_step", wires={"x": _x_of(-1, is_kept_at_end=is_kept)})
-        yield Slip("x_of_next_step", wires={"x": _x_of(1, is_kept_at_end=is_kept)})
     if any(one.num_layers > 1 for one in recurrents):
         yield Slip("layer_reads_x", wires={"x": _reads_x})
         yield Slip("layer_reads_below_late", wires={"x": _reads_late})
@@ -56,7 +52,7 @@ def variants(done: Pass) -> Iterator[Slip]:
         yield Slip("h_n_viewed", wires={"finals": _viewed})
     if any(one.packed_lengths is not None for one in batch.sequences.values()):
         yield Slip("padding_walked", walks_padding=True)
-    yield from _indices(done)
+    yield from fed.variants(done)
 
 
 # ── states ───────────────────────────────────────────────────────────────────────────
@@ -118,20 +114,6 @@ def _in_order(paper: Calculation, block: Block) -> range:
 # ── inputs ───────────────────────────────────────────────────────────────────────────
 
 
-def _x_of(shift: int, *, is_kept_at_end: bool) -> Callable[[Calculation, Block, int], Fed]:
-    """X of another step; zeros where there is none, or that of the step itself."""
-
-    def x(paper: Calculation, block: Block, t: int) -> Fed:
-        if not _is_lowest(paper, block):
-            return paper.x(block, t)
-        if 0 <= t + shift < paper.done.axis(block.key).num_steps:
-            return paper.x(block, t + shift)
-        value, doubts = paper.x(block, t)
-        return value if is_kept_at_end else point(np.zeros(value[0].shape)), doubts
-
-    return x
-
-
 def _reads_x(paper: Calculation, block: Block, t: int) -> Fed:
     found = paper.x(next(iter(paper.done.runs.values())).block, t)
     right = paper.x(block, t)
@@ -148,55 +130,7 @@ def _reads_late(paper: Calculation, block: Block, t: int) -> Fed:
     return value, np.zeros(paper.batch.num_rows, np.bool_)
 
 
-def _indices(done: Pass) -> Iterator[Slip]:
-    """Another one-hot vector, another row of the embedding, or a column of it."""
-    if done.batch.first.indices is None or done.scenario.behind_lookup[0] is not done.scenario.recurrents[0]:
-        return
-    table = done.lookup
-    size = done.x.shape[-1]
-    count = size if table is None else len(table.parameters["weight"])
-    for index in range(min(count, MOST_INDICES)):
-        yield Slip("wrong_index", wires={"x": _looked_up(index)})
-    if table is not None and count == size:
-        yield Slip("embedding_column", wires={"x": _column})
-
-
-def _looked_up(index: int) -> Callable[[Calculation, Block, int], Fed]:
-    def x(paper: Calculation, block: Block, t: int) -> Fed:
-        right, doubts = paper.x(block, t)
-        if not _is_lowest(paper, block):
-            return right, doubts
-        shape = right[0].shape
-        table = paper.done.lookup
-        if table is not None:
-            low, high = paper.parameters(table)["weight"]
-            return (np.broadcast_to(low[index], shape), np.broadcast_to(high[index], shape)), doubts
-        hot = np.zeros(shape)
-        hot[..., index] = 1.0
-        return point(hot), doubts
-
-    return x
-
-
-def _column(paper: Calculation, block: Block, t: int) -> Fed:
-    right, doubts = paper.x(block, t)
-    if not _is_lowest(paper, block):
-        return right, doubts
-    table = paper.done.lookup
-    assert table is not None
-    low, high = paper.parameters(table)["weight"]
-    indices = paper.batch.sequences[table.sequence].indices
-    assert indices is not None
-    at = indices[t]
-    return (low.T[at], high.T[at]), doubts
-
-
 # ── what is taken out at the end ─────────────────────────────────────────────────────
-
-
-def _is_lowest(paper: Calculation, block: Block) -> bool:
-    """Whether a recurrent block is of the first layer of the first module."""
-    return not block.layer and block.module == paper.done.scenario.recurrents[0].key
 
 
 def _of_layer(paper: Calculation, module: str, layer: int) -> list[Block]:

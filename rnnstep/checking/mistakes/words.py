@@ -438,6 +438,20 @@ MISTAKES: Mapping[str, Words] = {
         Text("The squares were divided by n − 1; a normalization divides them by n."),
         Text("What is the sum of the squares divided by?"),
     ),
+    "teacher_off_by_one": Words(
+        Text("teacher forcing off by one"),
+        Text(
+            "The decoder was fed what is wanted at this step, or what stood two steps before; it is fed what stood one before."
+        ),
+        Text("What has the decoder said already when it comes to this step?"),
+    ),
+    "encoder_last_for_h_n": Words(
+        Text("last output for the final state"),
+        Text(
+            "output at the last step was taken for h_n: of a shorter row that is padding, of the backward direction its first step."
+        ),
+        Text("At which step does this row end, and at which the backward direction?"),
+    ),
     "digits_cut": Words(
         Text("digits cut off"),
         Text("Digits were cut off; a number is rounded to the nearest one."),

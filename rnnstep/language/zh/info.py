@@ -13,6 +13,9 @@ TABLE = {
     "the batch stays second, also with batch_first": "即使 batch_first=True，批仍是第二维",
     "from the last layer's final state": "由最后一层的最终状态得到",
     "from output[-1]": "由 output[-1] 得到",
+    "{states}: from batch to batch the states go on, as with h = h.detach() between them; each epoch begins anew.": (
+        "{states}：状态从一批接到下一批，就像中间写了 h = h.detach()；每一轮重新开始。"
+    ),
     "These are of batch {number} of {count}.": "这是第 {number} 批（共 {count} 批）的形状。",
     "Packed: torch is given a PackedSequence whose data is ({total}, {size}), the real x of all rows,"
     " with batch_sizes {sizes}; what comes out is padded with zeros to seq_len again, and h_n is"

@@ -250,6 +250,12 @@ TABLE = {
     "variance over n − 1": "方差除以了 n − 1",
     "The squares were divided by n − 1; a normalization divides them by n.": "平方和除以了 n − 1；归一化里是除以 n。",
     "What is the sum of the squares divided by?": "平方和要除以几？",
+    "teacher forcing off by one": "teacher forcing 错了一步",
+    "The decoder was fed what is wanted at this step, or what stood two steps before; it is fed what stood one before.": "解码器输入了这一步要说的，或者两步之前的；应输入前一步的。",
+    "What has the decoder said already when it comes to this step?": "走到这一步时，解码器已经说出了什么？",
+    "last output for the final state": "把最后一步的输出当成了最终状态",
+    "output at the last step was taken for h_n: of a shorter row that is padding, of the backward direction its first step.": "把 output 的最后一步当成了 h_n：短的行在那里是填充，反向的那一半在那里只是第一步。",
+    "At which step does this row end, and at which the backward direction?": "这一行在哪一步结束？反向又在哪一步结束？",
     "digits cut off": "截去了尾数",
     "Digits were cut off; a number is rounded to the nearest one.": "后面的数字直接截掉了；应当四舍五入。",
     "Which digit comes after the last one that you wrote, and is it 5 or more?": (

@@ -173,9 +173,7 @@ TABLE = {
         "传到 {state}_{step} 的梯度：‖∂L/∂{state}_{step}‖ = {norm}"
     ),
     "{names}: where batch {batch} ended, carried on without a gradient": "{names}：接着第 {batch} 批结束时的状态（carry），梯度不接",
-    "the gradient ends here: the state was carried in from the batch before, detach()": (
-        "梯度到此为止：状态是从前一批接过来的，detach()"
-    ),
+    "the gradient ends here: the state was carried, detach()": "梯度到此为止：状态是接过来的，detach()",
     "{seam}: ‖∂{name}‖ = {norm}": "{seam}：‖∂{name}‖ = {norm}",
     "on to {name}, where it ends: ‖∂{name}‖ = {norm}": "传到 {name} 为止：‖∂{name}‖ = {norm}",
     "all gradients together have norm {total_norm}: they are multiplied with {clip_coef}": (

@@ -45,6 +45,7 @@ from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
 from rnnstep.reference.judge.recorded import judge_recorded, recorded_output
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
+from rnnstep.reference.judge.seam import Ends, judge_carried
 from rnnstep.reference.run.forward import ModuleResult, ReferencePass
 from rnnstep.reference.run.layout import keys_of, states_by_block
 from rnnstep.reference.run.loss import of_loss
@@ -148,6 +149,7 @@ def judge(
     reference: ReferencePass,
     errors: RunErrors | None = None,
     is_wanted: Callable[[], bool] | None = None,
+    before: Ends | None = None,
 ) -> Verdict:
     """Compare our run of a batch with torch's.
 
@@ -156,13 +158,16 @@ def judge(
         reference: torch's.
         errors: those along our run, if they are wanted again.
         is_wanted: whether to go on.
+        before: where torch's run of the batch before ended, where states are carried on.
 
     Raises:
         NotWanted: it is not.
     """
     errors = RunErrors(done) if errors is None else errors
+    tally = Tally(done.batch.longest, is_wanted=is_wanted)
     with np.errstate(all="ignore"):  # NaN and infinity are numbers like others here
-        return _Judging(done, reference, errors, Tally(done.batch.longest, is_wanted=is_wanted)).verdict()
+        judge_carried(before or {}, reference, tally)
+        return _Judging(done, reference, errors, tally).verdict()
 
 
 class _Judging:

@@ -13,7 +13,9 @@ from rnnstep.engine.trace import Results
 from rnnstep.language import Text
 from rnnstep.reference.judge.backward import ComparedGradients, compare_gradients
 from rnnstep.reference.judge.findings import Finding, Verdict, disagreement, undecided
-from rnnstep.reference.judge.forward import Comparison, compare
+from rnnstep.reference.judge.forward import Comparison, compare, judge
+from rnnstep.reference.judge.run_bounds import RunErrors
+from rnnstep.reference.judge.seam import Ends, ends
 from rnnstep.reference.judge.update import ComparedUpdate, compare_update
 from rnnstep.reference.run.forward import ReferencePass
 from rnnstep.reference.run.gradients import ReferenceGradients
@@ -158,7 +160,13 @@ def check(trace: Trace) -> Checked:
     """Run torch on what `trace` ran, batch by batch, and compare. Imports torch."""
     from rnnstep.reference.run.forward import run_reference
 
-    return Checked(trace, tuple(compare(done, run_reference(done)) for done in trace.passes))
+    found = []
+    before: Ends = {}
+    for done in trace.passes:
+        reference, errors = run_reference(done), RunErrors(done)
+        found.append(Comparison(done, reference, judge(done, reference, errors, before=before)))
+        before = ends(done, reference, errors) if done.scenario.carries else before
+    return Checked(trace, tuple(found))
 
 
 def set_beside(epoch: Epoch, answers: Mapping[int, TorchAnswer]) -> Checked:
