@@ -475,7 +475,7 @@ _EXACT = frozenset(
         "chosen",
         "placed",
     }
-    | {"passed", "part", "within", "isinf", "isfinite", "any", "all", "argmax"}
+    | {"largest", "where_largest", "passed", "part", "within", "isinf", "isfinite", "any", "all", "argmax"}
     | {"spread", "to_each", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
 )
 

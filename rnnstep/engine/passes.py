@@ -135,9 +135,17 @@ class Pass:
                 return values
             case "mask":
                 return self.masks[key]
+            case _ if name in self.by_key[key].known_by_step:
+                return self._given_by_step(self.by_key[key], name)
         indices = self.batch.sequences[self.by_key[key].sequence_read].indices
         assert indices is not None
         return indices.astype(np.intp, copy=False)
+
+    def _given_by_step(self, block: Block, name: str) -> Array:
+        """What a module knows of each of its steps, (T, B, 1)."""
+        steps = self.batch.axis(block.sequence_read).num_steps
+        known = self.scenario.by_key[block.module].at_each_step(name, steps).astype(self.scenario.dtype)
+        return np.broadcast_to(known[:, None, None], (len(known), self.batch.num_rows, 1))
 
     def whole(self, key: str) -> Array:
         """What a block gives over all steps, (T, B, n); of a recurrent one zeros where a row is over."""

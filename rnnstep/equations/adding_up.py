@@ -34,6 +34,7 @@ _BETWEEN: Mapping[str, Callable[..., Exact]] = {
     "max": lambda *values: max(values),
     "min": lambda *values: min(values),
     "maximum": max,
+    "largest": max,
     "minimum": min,
 }
 

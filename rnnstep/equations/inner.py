@@ -11,6 +11,8 @@
 | `smooth_l1(a, b)`             | a²/(2·b) where abs(a) < b, abs(a) − b/2 elsewhere                       |
 | `chosen(a, i)`, `placed(g, i, a)` | element i of a; a vector as long as a with g at i, else zeros         |
 | `maximum(a, b)`, `minimum(a, b)` | element by element                                                    |
+| `largest(a, b, …)`            | element by element, of as many as there are                            |
+| `where_largest(g, k, a, b, …)` | g where the k-th of them is the largest, the first of equal ones, and 0 elsewhere; written g ⊙ (argmax(a, b, …) = k) |
 | `pullback(W, g, …)`           | Wᵀ g + …, all of it one sum: what matrix products send back               |
 | `outer(g, x)`                 | g xᵀ; of arrays (B, m) and (B, n) the sum of their rows' products         |
 | `rows(g)`                     | the sum of the rows of (B, n)                                            |
@@ -33,6 +35,7 @@ from rnnstep.equations import inner_rules as rules
 from rnnstep.equations.inner_values import (
     chosen,
     head,
+    largest,
     log_softmax,
     outer,
     part,
@@ -46,6 +49,7 @@ from rnnstep.equations.inner_values import (
     softplus,
     spread,
     tail,
+    where_largest,
     within,
 )
 from rnnstep.equations.operation import Array, Interval, Operation
@@ -147,6 +151,24 @@ INNER = (
         rules.of_each(np.minimum),
         rules.larger_error,
         r"\min({0}, {1})",
+        kind="elementwise",
+    ),
+    _row(
+        "largest",
+        -1,
+        largest,
+        rules.of_each(largest),
+        rules.largest_error,
+        r"\max({0})",
+        kind="elementwise",
+    ),
+    _row(
+        "where_largest",
+        -1,
+        where_largest,
+        rules.where_largest_interval,
+        rules.where_largest_error,
+        r"{0} \odot (\operatorname{{argmax}}({2}) = {1})",
         kind="elementwise",
     ),
     _row("pullback", -1, pullback, rules.pullback_interval, rules.pullback_error, r"{0}^\top {1}"),

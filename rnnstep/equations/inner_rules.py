@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnstep.equations import bounds, intervals
 from rnnstep.equations.bounds import Given, Pair, each, magnitude, size_of
@@ -84,6 +85,27 @@ def ratio_interval(a: Interval, b: Interval) -> Interval:
     low, high = intervals.div(a, b)
     is_zero = (b[0] == 0) & (b[1] == 0)
     return np.where(is_zero, 0.0, low), np.where(is_zero, 0.0, high)
+
+
+def _may_be_largest(k: Any, bounds: list[Interval]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether the k-th of several may be the largest, and whether it must be."""
+    number = int(np.asarray(k[0] if isinstance(k, tuple) else k).reshape(-1)[0])
+    low, high = bounds[number]
+    may = must = np.ones(np.shape(low), np.bool_)
+    for other, (below, above) in enumerate(bounds):
+        if other < number:  # of equal ones the first
+            may, must = may & (high > below), must & (low > above)
+        elif other > number:
+            may, must = may & (high >= below), must & (low >= above)
+    return may, must
+
+
+def where_largest_interval(g: Interval, k: Any, *args: Interval) -> Interval:
+    """What is let through where it must be, zero where it may not be."""
+    may, must = _may_be_largest(k, list(args))
+    low = np.where(must, g[0], np.where(may, np.minimum(g[0], 0.0), 0.0))
+    high = np.where(must, g[1], np.where(may, np.maximum(g[1], 0.0), 0.0))
+    return low, high
 
 
 def passed_interval(g: Interval, a: Interval) -> Interval:
@@ -188,6 +210,31 @@ def ratio_error(u: float, out: Array, a: Pair, b: Pair) -> Array:
 
 def larger_error(u: float, out: Array, a: Pair, b: Pair) -> Array:
     return np.maximum(a[1], b[1]) + np.zeros(np.shape(out))
+
+
+def largest_error(u: float, out: Array, *args: Pair) -> Array:
+    """That of what may be the largest; what stands far below adds nothing."""
+    found: Any = np.zeros(np.shape(out))
+    for value, error in args:
+        is_near = ~(np.asarray(value, np.float64) + error < magnitude_below(out, args))
+        found = np.maximum(found, np.where(is_near, error, 0.0))
+    return np.asarray(found)
+
+
+def magnitude_below(out: Array, args: Sequence[Pair]) -> Array:
+    """What the largest of several is at least."""
+    return np.asarray(
+        np.max([np.asarray(v, np.float64) - e + np.zeros(np.shape(out)) for v, e in args], axis=0)
+    )
+
+
+def where_largest_error(u: float, out: Array, g: Pair, k: Pair, *args: Pair) -> Array:
+    """Where another may be the largest all of g may be there or not."""
+    bounds = [(np.asarray(v, np.float64) - e, np.asarray(v, np.float64) + e) for v, e in args]
+    may, must = _may_be_largest(k, bounds)
+    is_nan = np.any([np.isnan(low) | np.isnan(high) for low, high in bounds], axis=0)
+    whole = np.nan_to_num(size_of(g), nan=np.inf) + g[1]
+    return np.asarray(np.where(is_nan, whole, np.where(must, g[1], np.where(may, whole, 0.0))))
 
 
 def passed_error(u: float, out: Array, g: Pair, a: Pair) -> Array:

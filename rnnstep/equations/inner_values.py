@@ -133,6 +133,23 @@ def tail(g: Array, a: Array) -> Array:
     return g[..., g.shape[-1] - a.shape[-1] :]
 
 
+def largest(*args: Array) -> Array:
+    """Element by element the largest of several; NaN where one is."""
+    found = args[0]
+    for other in args[1:]:
+        found = np.maximum(found, other)
+    return np.asarray(found)
+
+
+def where_largest(g: Array, k: Any, *args: Array) -> Array:
+    """Give g where the k-th of several is the largest, else 0: of equal ones the first, of NaN the last, as in torch's pools."""
+    taken, best = np.zeros(np.shape(args[0]), np.intp), np.asarray(args[0])
+    for number, other in enumerate(args[1:], 1):
+        is_taken = np.greater(other, best) | np.isnan(other)
+        taken, best = np.where(is_taken, number, taken), np.where(is_taken, other, best)
+    return np.where(taken == int(np.asarray(k).item()), g, np.zeros((), np.asarray(g).dtype))
+
+
 def passed(g: Array, a: Array) -> Array:
     """g, and 0 where a ≤ 0, whatever g is: where a is NaN g goes through, as in torch's relu."""
     return np.where(np.less_equal(a, 0), np.zeros((), np.asarray(g).dtype), g)

@@ -22,7 +22,21 @@ FAR = 8.0
 
 _AT_MOST_ONE = frozenset({"tanh", "sigmoid", "softmax", "live_softmax"})
 _ONE_OF_THEM = frozenset(
-    {"relu", "neg", "abs", "max", "min", "maximum", "minimum", "cat", "head", "tail", "spread", "lookup"}
+    {
+        "relu",
+        "neg",
+        "abs",
+        "max",
+        "min",
+        "maximum",
+        "minimum",
+        "largest",
+        "cat",
+        "head",
+        "tail",
+        "spread",
+        "lookup",
+    }
 )
 
 
@@ -78,7 +92,7 @@ class Magnitudes:
         if op in _ONE_OF_THEM:
             return max(of)
         match op:
-            case "chosen" | "placed" | "part" | "within" | "passed" | "to_each":
+            case "chosen" | "placed" | "part" | "within" | "passed" | "to_each" | "where_largest":
                 return of[0]
             case "add" | "sub":
                 return of[0] + of[1]

@@ -19,7 +19,7 @@ class Operation:
     """One row of the table; see the docstring of `operations` for its columns."""
 
     name: str
-    arity: int  # −1: any number of pairs
+    arity: int  # −1: any number
     forward: Callable[..., Array]
     interval: Callable[..., Interval]
     error: Callable[..., Array]

@@ -104,7 +104,11 @@ class Token(NamedTuple):
 
 
 _OPERATORS = {"add": " + ", "sub": " − ", "mul": "·", "div": "/", "neg": "−", "not": "not "}
-_OF_NUMBERS = {"maximum": "max", "minimum": "min"}  # of two numbers there is no element by element
+_OF_NUMBERS = {
+    "maximum": "max",
+    "minimum": "min",
+    "largest": "max",
+}  # of numbers there is no element by element
 _SUM = OPERATIONS["add"].precedence
 _PRODUCT = OPERATIONS["mul"].precedence
 _COMPARISON = OPERATIONS["lt"].precedence

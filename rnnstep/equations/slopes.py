@@ -70,6 +70,9 @@ SLOPES: Mapping[str, Callable[..., Slopes]] = {
     "abs": lambda g, y, a: (mul(g, sub(_of("gt", a, ZERO), _of("lt", a, ZERO))),),
     "softmax": lambda g, y, a: (mul(y, sub(g, _of("sum", mul(g, y)))),),
     "log_softmax": lambda g, y, a: (sub(g, mul(_of("softmax", a), _of("sum", g))),),
+    "largest": lambda g, y, *args: tuple(
+        _of("where_largest", g, Number(float(k), str(k)), *args) for k in range(len(args))
+    ),
     "softplus": lambda g, y, a: (mul(g, _of("sigmoid", a)),),
     "smooth_l1": lambda g, y, a, b: (mul(g, _of("maximum", neg(ONE), _of("minimum", ONE, div(a, b)))), None),
     "sum": lambda g, y, a: (_of("spread", g, a),),

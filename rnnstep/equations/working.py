@@ -148,7 +148,7 @@ class Work:
                 self.cut_terms += 1
             else:
                 piece = make(k)
-                self.terms.append(Term(start + k, sign, tuple(factors(piece)), piece))
+                self.terms.append(Term(start + k, sign, _factors(piece), piece))
                 marked.append(MarkedTerm(start + k, piece))
         return total(marked) if marked else None
 
@@ -177,6 +177,9 @@ class Work:
                 return Applied(
                     each.op, tuple(self._piece(one, index, is_inside=is_inside) for one in each.args)
                 )
+            case Apply(op="argmax", args=args) if len(args) > 1:  # of several vectors, element by element
+                several = (self._piece(one, index, is_inside=is_inside) for one in args)
+                return Applied("argmax", tuple(several))
             case _ if is_inside:
                 return self._by_value(expression, index)
             case Apply(op=op, args=args) if op in _NORMALIZING:
@@ -386,6 +389,16 @@ class Work:
     def _row(self, matrix: Expression, index: Index) -> int:
         """The row of a product's matrix; one of a single row is broadcast."""
         return index[0] if infer(matrix, self._shapes)[0] != 1 else 0
+
+
+def _factors(piece: Piece) -> tuple[Factor, ...]:
+    """The numbers that a term reads, from left to right; but the largest of several first, which it comes to."""
+    match piece:
+        case Applied(op="largest", args=args):
+            first = int(np.argmax([reckon(one) for one in args]))
+            ordered = (args[first], *args[:first], *args[first + 1 :])
+            return tuple(factor for one in ordered for factor in factors(one))
+    return tuple(factors(piece))
 
 
 def _smooth(inner: Piece, beta: Piece) -> Piece:

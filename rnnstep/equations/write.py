@@ -16,6 +16,10 @@ _SUM = OPERATIONS["add"].precedence
 _WITH_EPS = ("normalized", "normalized_back")
 
 
+SPELT = {"largest": "max"}
+"""Functions that are written under another name than the table's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notation:
     """How operators are spelt; the rest is the same everywhere."""
@@ -74,6 +78,8 @@ def written_out(op: str, args: tuple[Expression, ...]) -> Apply | None:
     `passed(g, a)`, the slope of relu, is `g ⊙ (a > 0)`; `standardized(a, m, v, eps)` is `(a − m) / sqrt(v + eps)`.
     """
     match op, args:
+        case "where_largest", (g, k, *several):
+            return Apply("mul", (g, Apply("eq", (Apply("argmax", tuple(several)), k))))
         case "passed", (g, a):
             return Apply("mul", (g, Apply("gt", (a, Number(0.0, "0")))))
         case "standardized", (a, mean, variance, eps):
@@ -96,6 +102,7 @@ def _write_operation(op: str, args: tuple[Expression, ...], notation: Notation) 
     if row.kind == "inner":
         return _write_inner(op, args, notation)
     if not row.symbol:
+        op = SPELT.get(op, op)
         return f"{op}({', '.join(write(argument, notation) for argument in args)})", _TIGHT
     if row.arity == 1:
         space = " " if symbol.isalpha() else ""
@@ -190,6 +197,9 @@ def _latex(expression: Expression) -> tuple[str, int]:
         case Apply(op=op, args=args) if op in _WITH_EPS and len(written_args(op, args)) == len(args):
             text, precedence = _latex(Apply(op, (*args[:-1], LAYER_NORM_EPS)))
             return rf"{text}_{{\varepsilon={latex(args[-1])}}}", precedence
+        case Apply(op="largest" | "argmax" as op, args=args) if len(args) > 1:
+            several = ", ".join(latex(one) for one in args)
+            return OPERATIONS[op].latex.format(several), _TIGHT
         case Apply(op=op, args=args):
             row = OPERATIONS[op]
             if op == "pullback":

@@ -254,6 +254,19 @@ class NetworkModule(Ties, ABC):
         """The same as Python spells it of what is called `num_steps`."""
         return num_steps
 
+    def step_without(self, num_steps: int) -> int | None:  # noqa: ARG002 - most can do
+        """The first of its steps that reads none of so many, where it cannot do without; None where there is none."""
+        return None
+
+    @property
+    def given_by_step(self) -> tuple[str, ...]:
+        """The names of inputs that it knows itself, a number for each of its steps."""
+        return ()
+
+    def at_each_step(self, name: str, num_steps: int) -> Array:
+        """One of them, (T′,), where it reads so many steps."""
+        raise NotImplementedError
+
     @property
     def reads_padding(self) -> bool:
         """Whether one of a row's steps may read what stands behind the row's last."""

@@ -22,6 +22,7 @@ class TimeWindow:
         left: how many steps stand before the first one, outside.
         right: how many behind the last one.
         dilation: how far its steps are apart.
+        is_rounded_up: whether there is a last window that ends behind all steps, those of `right` included.
     """
 
     size: int
@@ -29,6 +30,7 @@ class TimeWindow:
     left: int = 0
     right: int = 0
     dilation: int = 1
+    is_rounded_up: bool = False
 
     @property
     def offsets(self) -> tuple[int, ...]:
@@ -47,14 +49,22 @@ class TimeWindow:
 
     def steps_given(self, num_steps: int) -> int:
         """How many steps come out of so many; none, or fewer, where there are too few for one."""
-        return (num_steps + self.left + self.right - self.reach - 1) // self.stride + 1
+        last = num_steps + self.left + self.right - self.reach - 1  # where the last window may begin
+        if not self.is_rounded_up:
+            return last // self.stride + 1
+        # It begins at a step, or on the left of them (torch).
+        return min(-(-last // self.stride), (num_steps + self.left - 1) // self.stride) + 1
 
     def steps_in_words(self, num_steps: str) -> str:
         """The same as Python spells it of what is called `num_steps`."""
         more = self.left + self.right - self.reach
         if self.stride == 1:
             return _more(num_steps, more)
-        return f"({_more(num_steps, more - 1)}) // {self.stride} + 1"
+        last = f"({_more(num_steps, more - 1)})"
+        if not self.is_rounded_up:
+            return f"{last} // {self.stride} + 1"
+        begins = f"({_more(num_steps, self.left - 1)}) // {self.stride}"
+        return f"torch.minimum(-(-{last} // {self.stride}), {begins}) + 1"
 
 
 def _more(number: str, more: int) -> str:

@@ -134,6 +134,11 @@ class Block:
         return tuple(name for name in self.program.inputs if name in self.constant)
 
     @property
+    def known_by_step(self) -> tuple[str, ...]:
+        """Those of them that are numbers known of each step beside what enters: a mask, or how many steps are counted."""
+        return self.given if self.kind in ("map", "mask") else ()
+
+    @property
     def brought(self) -> tuple[str, ...]:
         """The inputs that other blocks or the data bring: all but those that nothing goes back to, such as a mask."""
         return tuple(name for name in self.program.inputs if name not in self.constant)

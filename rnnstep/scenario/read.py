@@ -365,7 +365,7 @@ def _with_derived(
     document: Document, layers: chain.Chain, samples: Samples | None, model: Described | None
 ) -> Samples | None:
     """Give what is fed with the sequences that modules begin; None where one has no step."""
-    if samples is None or model is None or not any(one.changes_steps for one in model.layers):
+    if samples is None or model is None or not any(one.reads_steps for one in model.layers):
         return samples
     every, count = (*samples.batches, *samples.test_batches), len(samples.batches)
     found = with_derived(document, layers, every, model.layers, model.wiring)

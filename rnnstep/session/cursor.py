@@ -119,7 +119,11 @@ def follow(session: Session) -> Session:
 
     What is not finite goes before all else: of that, what was computed first.
     """
-    strange = [(spot, factor) for spot, factor in factors_at(session) if not math.isfinite(factor.value)]
+    strange = [
+        (spot, factor)
+        for spot, factor in factors_at(session)
+        if not math.isfinite(factor.value) and not _is_outside(session, spot, factor)
+    ]
     found = _earliest_origin(session, strange) if strange else _origin(session)
     if found is None and strange:
         return session.say(
@@ -134,6 +138,16 @@ def follow(session: Session) -> Session:
     # From an operation as a whole, to an operation as a whole.
     depth = session.tree.depth if session.level in ("element", "term") else session.tree.level("operation")
     return session.jump(found.path[:depth], row)
+
+
+def _is_outside(session: Session, spot: Spot, factor: Factor) -> bool:
+    """Whether a factor is what stands where a window has no step: −∞ beside the numbers of a pool."""
+    wire = (
+        session.tree.block(replace(spot, phase="forward")).windows.get(factor.name)
+        if spot.phase != "update"
+        else None
+    )
+    return wire is not None and wire.outside == factor.value
 
 
 def _earliest_origin(session: Session, factors: Sequence[tuple[Spot, Factor]]) -> Origin | None:

@@ -294,15 +294,15 @@ def sent_from(run: SessionRun, spot: Spot, index: Index, row: int) -> ReadBy | N
     None where several modules, or several steps, send something back, which no operation adds up. Of final states it goes through their join, which the forward pass does not.
     """
     assert spot.key is not None
+    found = list(above(run, spot, run.tree.block(spot).output, index, row))
     if is_join(run.tree.block(spot)):
         for part in run.tree.stage(spot).graph.readers(spot.key):
             if part.wire.when is When.LAST:
                 there = _at_last_step(run, replace(spot, key=part.reader, operation=None))
                 element = part.start + index[0]
                 number = from_below(run, there, part.name, (element,), row)
-                is_end = number is not None and number.spot.t == spot.t
-                return ReadBy(there, part.name, (element,)) if is_end else None
-    found = list(above(run, spot, run.tree.block(spot).output, index, row))
+                if number is not None and number.spot.t == spot.t:
+                    return None if found else ReadBy(there, part.name, (element,))
     modules = {(run.tree.block(one.spot).module, one.spot.t) for one in found}
     is_joined = bool(found) and is_join(run.tree.block(found[0].spot))
     return found[0] if is_joined or len(modules) == 1 else None

@@ -15,7 +15,7 @@ import numpy as np
 from rnnstep.equations.expand import Expansion
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
-from rnnstep.equations.write import is_number, written_args, written_out
+from rnnstep.equations.write import SPELT, is_number, written_args, written_out
 from rnnstep.session.tree import Index, index_of
 from rnnstep.views import grids
 from rnnstep.views.grids import Grid
@@ -71,7 +71,7 @@ class _Writer:
             case Apply(op=op, args=args) if OPERATIONS[op].kind == "inner":
                 yield from self._inner(op, args, needs)
             case Apply(op=op, args=args) if not OPERATIONS[op].symbol:
-                yield f"{op}("
+                yield f"{SPELT.get(op, op)}("
                 for number, argument in enumerate(written_args(op, args)):
                     yield from [","] if number else []
                     yield from self.write(argument)

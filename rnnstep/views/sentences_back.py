@@ -244,6 +244,10 @@ class Back:
                 return Text("the slope of the sigmoid is {value}·(1 − {value})", value=y)
             case Apply(op="passed", args=(_, Name(id=a))):
                 return Text("relu lets it through where {value} > 0, and nothing elsewhere", value=a)
+            case Apply(op="where_largest"):
+                return Text(
+                    "it goes to the largest of the window, the first of equal ones, and nothing to the others"
+                )
             case Apply(op="mul", args=(_, Name(id=factor))):
                 return Text("it was multiplied with {factor}: so is its gradient", factor=factor)
             case Apply(op="mul", args=(_, Apply(op="sub", args=(Number(text="1"), Name(id=factor))))):

@@ -282,9 +282,7 @@ class SheetPage:
     def _owner(self, block: Block) -> str:
         """What stands before a parameter's or a mask's name where several modules without states have some."""
         own = [
-            one
-            for one in self.by_key.values()
-            if one.kind == "map" and (one.parameters or "mask" in one.wires)
+            one for one in self.by_key.values() if one.kind == "map" and (one.parameters or one.known_by_step)
         ]
         return block.key if len(own) > 1 and block in own else ""
 
@@ -300,7 +298,7 @@ class SheetPage:
         if one.kind == "mask":
             block = self.by_key[one.key]
             whose = f"L{block.layer + 1}" if block.kind == "mask" else block.key
-            return whose, NameAtTime("mask", str(one.t + 1))
+            return whose, NameAtTime(one.name, str(one.t + 1))
         index = "0" if one.kind == "first" else str(one.t + 1)
         return self.prefix(self.by_key[one.key]), NameAtTime(one.name, index)
 
@@ -359,7 +357,7 @@ class SheetPage:
                 for inner in below.program.inputs:
                     yield from self._parts(below, inner, outer)
             elif below is None or below.kind == "lookup":
-                if wire.value != "mask":
+                if name not in block.known_by_step:
                     sequence, given = given_name(self.sheet.done, below or block, name)
                     yield sequence, NameAtTime(given, self._index(outer))
             elif below.extent.is_single:

@@ -44,7 +44,8 @@ class GivenOnSheet(NamedTuple):
     """What is not worked out on a sheet.
 
     Attributes:
-        kind: "x", an input; "first", a state before a block's first step; "state", one after a step; "mask", of dropout.
+        kind: "x", an input; "first", a state before a block's first step; "state", one after a step; "mask", of dropout, or what a
+            module knows of each of its steps.
         key: the block; of an input the sequence, "" of the first one.
         t: the step, from 0; of a first state the one that reads it.
         name: of the value.
@@ -161,7 +162,7 @@ class Needs:
             if not wire.when.is_once and not 0 <= at < self._done.axis_read(block.key, wire).num_steps:
                 continue
             if not wire.block:
-                if wire.value == "mask":
+                if name in block.known_by_step:
                     self._given.add(GivenOnSheet("mask", block.key, at, name))
                 else:
                     sequence, given = given_name(self._done, block, name)
@@ -272,7 +273,7 @@ class Worksheet:
                 read = self.done.entering(reader.key, one.name) if is_read else self._fed(INPUT)
                 return np.asarray(read[one.t][self.row], np.float64)
             case "mask":
-                return np.asarray(self.done.masks[one.key][one.t][self.row], np.float64)
+                return np.asarray(self.done.entering(one.key, one.name)[one.t][self.row], np.float64)
             case "first":
                 return self.known(one.key, one.t)[self.done.by_key[one.key].program.before(one.name)]
         return self.known(one.key, one.t)[one.name]

@@ -52,6 +52,12 @@ def _zeros(g: Array, out: Array, *args: Array) -> Gradients:
     return tuple(np.zeros_like(np.asarray(a, dtype=np.asarray(g).dtype)) for a in args)
 
 
+def _largest(g: Array, out: Array, *args: Array) -> Gradients:
+    """All goes to the first of those that are equal and largest."""
+    first = np.argmax(np.stack(args), axis=0)
+    return tuple(np.where(first == k, g, 0.0) for k in range(len(args)))
+
+
 def _layer_norm(g: Array, out: Array, a: Array, w: Array, b: Array) -> Gradients:
     back = normalizing.normalized_back(g * w, a, normalizing.EPS)
     return back, _fit(g * normalizing.normalized(a, normalizing.EPS), w), _fit(g, b)
@@ -90,6 +96,7 @@ VJPS: Mapping[str, Callable[..., Gradients]] = {
     "sum": lambda g, y, a: (np.broadcast_to(g, a.shape),),
     "mean": lambda g, y, a: (np.broadcast_to(g / a.shape[-1], a.shape),),
     "max": _share_of_largest,
+    "largest": _largest,
     "min": _share_of_largest,
     "norm": lambda g, y, a: (g * ratio(a, y),),  # 0 at 0, as torch
     "cat": lambda g, y, a, b: (_fit(head(g, a), a), _fit(tail(g, b), b)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from rnnstep.equations.expand import expand
 from rnnstep.reference import check, complete
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read_text
+from rnnstep.session.cursor import follow
 from rnnstep.session.place import read_place, write_place
 from rnnstep.session.provenance import source
 from rnnstep.session.run import SessionRun
@@ -142,6 +144,46 @@ def test_the_program_and_the_training_agree(options: str, packed, tmp_path: Path
     assert found.as_dict()["agrees"]
 
 
+class Pooled(nn.Module):
+    """`POOLED`, written by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.conv1d = nn.Embedding(3, 2), nn.Conv1d(2, 3, 2)
+        self.pool, self.rnn = nn.MaxPool1d(2), nn.LSTM(3, 2)
+
+    def forward(self, indices: torch.Tensor, lengths: list[int] | None) -> torch.Tensor:
+        x = self.pool(self.conv1d(self.embedding(indices).permute(1, 2, 0))).permute(2, 0, 1)
+        if lengths is None:
+            return self.rnn(x)[0]
+        output, _ = self.rnn(nn.utils.rnn.pack_padded_sequence(x, lengths))
+        return nn.utils.rnn.pad_packed_sequence(output, total_length=len(x))[0]
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_lstm_over_a_pooled_convolution_over_letters_is_torchs(packed, first) -> None:
+    text = POOLED.replace("[[layers]]", f"packed = {str(packed).lower()}\n[[layers]]", 1)
+    if first:
+        target = np.array(tomllib.loads(text)["target"]["values"]).swapaxes(0, 1).tolist()
+        text = text.replace('module = "LSTM"', 'module = "LSTM"\nbatch_first = true')
+        text = (
+            f"{text.partition('values = ')[0]}values = {target}\n[training]{text.partition('[training]')[2]}"
+        )
+    scenario = complete(read_text(text))
+    batch = scenario.batches[0]
+    assert batch.sequences["conv1d"].true_lengths == (6, 4)
+    assert batch.sequences["pool"].true_lengths == (3, 2)
+    module = filled(Pooled(), scenario)
+    output = module(torch.tensor(batch.indices), [3, 2] if packed else None)
+    loss = nn.MSELoss()(output, torch.tensor(batch.target))
+    loss.backward()
+    model = Model(scenario)
+    np.testing.assert_allclose(model.run_batch(0).features, output.detach().numpy(), rtol=0, atol=1e-12)
+    gradients = {name.removeprefix("rnn."): one.grad.numpy() for name, one in module.named_parameters()}
+    assert_are_torchs(model, loss.item(), gradients, units=2**12, gradient_units=2**14)
+
+
 # ── every reader ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -156,7 +198,86 @@ def places(run: SessionRun) -> list[Spot]:
     return found
 
 
-READERS = {"unpacked": letters("kernel_size = 3\nstride = 2", packed=False)}
+TAIL = """
+[weights]
+seed = 1
+[target]
+values = %s
+[training]
+lr = 0.1
+epochs = 2
+[display]
+dtype = "float64"
+"""
+
+
+def values(*shape: int) -> str:
+    return TAIL % np.random.default_rng(4).uniform(-1, 1, shape).round(2).tolist()
+
+
+POOLED = f"""
+vocabulary = ["a", "b", "c"]
+[input]
+text = ["abcabca", "cabca"]
+[[layers]]
+module = "Embedding"
+embedding_dim = 2
+[[layers]]
+module = "Conv1d"
+out_channels = 3
+kernel_size = 2
+[[layers]]
+name = "pool"
+module = "MaxPool1d"
+kernel_size = 2
+[[layers]]
+module = "LSTM"
+hidden_size = 2
+{values(3, 2, 2)}"""
+OVER_STATES = f"""
+[input]
+random = {{shape = [6, 2, 2], seed = 1}}
+lengths = [6, 3]
+[[layers]]
+name = "low"
+module = "GRU"
+hidden_size = 2
+bidirectional = true
+[[layers]]
+name = "pool"
+module = "MaxPool1d"
+kernel_size = 3
+stride = 2
+padding = 1
+[[layers]]
+module = "GRU"
+hidden_size = 2
+input = ["pool", "low.h_n"]
+[[layers]]
+module = "Linear"
+out_features = 1
+{values(3, 2, 1)}"""
+AVERAGED = f"""
+[input]
+random = {{shape = [6, 2, 2], seed = 1}}
+lengths = [6, 5]
+[[layers]]
+module = "AvgPool1d"
+kernel_size = 3
+stride = 2
+padding = 1
+ceil_mode = true
+count_include_pad = false
+[[layers]]
+module = "RNN"
+hidden_size = 2
+[[layers]]
+name = "mean"
+module = "AvgPool1d"
+kernel_size = 2
+{values(2, 2, 2)}"""
+READERS = {"pooled": POOLED, "over states": OVER_STATES, "averaged": AVERAGED}
+READERS |= {"unpacked": letters("kernel_size = 3\nstride = 2", packed=False)}
 READERS |= {options: letters(options) for options in OPTIONS}
 each_reader = pytest.mark.parametrize("name", READERS)
 
@@ -190,6 +311,28 @@ def test_every_number_is_the_value_where_it_came_from(name: str) -> None:
                         spot,
                         factor,
                     )
+
+
+@each_reader
+def test_its_program_gives_its_numbers(name: str, tmp_path: Path) -> None:
+    assert agrees(scenario_in(tmp_path, READERS[name])) is not None
+    assert rnnstep.train(tmp_path / "scenario.toml").as_dict()["agrees"]
+
+
+def test_enter_on_a_pooled_number_goes_to_the_step_that_was_the_largest() -> None:
+    run = run_of("pooled")
+    session = Session.open(run)
+    done = run.trace.passes[0]
+    for t in range(3):
+        for feature in range(3):
+            there = session.jump(read_place(session.tree, f"pool:{t + 1}/pool/x[{feature}]"))
+            found = write_place(session.tree, follow(there).position.path)
+            pair = done.whole("conv1d")[2 * t : 2 * t + 2, 0, feature]
+            assert found == f"conv1d:{2 * t + 1 + int(np.argmax(pair))}/conv1d/conv1d_out[{feature}]"
+    padded = Session.open(run_of("over states"))
+    first = padded.jump(read_place(padded.tree, "pool:1/pool/pool_out[0]"))  # one of its steps is none
+    largest = 1 + int(np.argmax(padded.run.trace.passes[0].whole("low.join0")[:2, 0, 0]))
+    assert write_place(padded.tree, follow(first).position.path) == f"input:{largest}/low.join0/output[0]"
 
 
 @each_reader

@@ -72,9 +72,11 @@ class Drawn:
         """How many torch's module gives of so many."""
         module = getattr(nn, self.name)(*self.first, **self.options).eval()
         try:
-            return len(self.call(module, torch.zeros(steps, 1, size)))
+            gave = self.call(module, torch.zeros(steps, 1, size))
         except RuntimeError:  # too few
             return 0
+        # The largest of a window that has no step is −∞, and torch's backward pass through it ends the process.
+        return len(gave) if gave.isfinite().all() else 0
 
 
 def plain(name: str) -> Callable[[st.DrawFn, int], Drawn]:
@@ -119,12 +121,30 @@ def conv(draw: st.DrawFn, size: int) -> Drawn:
     return Drawn("Conv1d", options, (size,), over_time, gives=gives)
 
 
+def max_pool(draw: st.DrawFn, size: int) -> Drawn:
+    kernel_size = draw(st.integers(1, 4))
+    options = {"kernel_size": kernel_size, "stride": draw(st.sampled_from([None, 1, 2, 3]))}
+    options |= {"padding": draw(st.integers(0, kernel_size // 2)), "ceil_mode": draw(st.booleans())}
+    if draw(st.booleans()):
+        options["dilation"] = draw(st.integers(1, 2))
+    return Drawn("MaxPool1d", {name: one for name, one in options.items() if one is not None}, (), over_time)
+
+
+def avg_pool(draw: st.DrawFn, size: int) -> Drawn:
+    options = dict(max_pool(draw, size).options)
+    options.pop("dilation", None)
+    options["count_include_pad"] = draw(st.booleans())
+    return Drawn("AvgPool1d", options, (), over_time)
+
+
 MODULES: dict[str, Callable[[st.DrawFn, int], Drawn]] = {
     **{name: plain(name) for name in ("Identity", "Tanh", "ReLU", "Sigmoid")},
     **{name: over_features(name) for name in ("Softmax", "LogSoftmax")},
     "LayerNorm": layer_norm,
     "BatchNorm1d": batch_norm,
     "Conv1d": conv,
+    "MaxPool1d": max_pool,
+    "AvgPool1d": avg_pool,
 }
 
 
@@ -275,6 +295,8 @@ OPTIONS = {
     "identity": 'module = "Identity"',
     "softmax": 'module = "Softmax"\ndim = 2',
     "conv": 'module = "Conv1d"\nout_channels = 3\nkernel_size = 3\npadding = "same"',
+    "max pool": 'module = "MaxPool1d"\nkernel_size = 3\nstride = 1\npadding = 1',
+    "average pool": 'module = "AvgPool1d"\nkernel_size = 3\nstride = 1\npadding = 1\ncount_include_pad = false',
     "batch norm": 'module = "BatchNorm1d"\nmomentum = 0.5',
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -128,6 +129,8 @@ ELSEWHERE = {
     "log_softmax",
     "softplus",
     "smooth_l1",
+    "largest",
+    "where_largest",
     "maximum",
     "minimum",
     "normalized",
@@ -412,3 +415,58 @@ def test_interval_of_exact_arguments_is_narrow(op: str, seed: int) -> None:
     assert np.all(out <= high)
     size = 8 * 64 if op in PRODUCTS | {"ratio"} else 4 * 8
     assert np.all(high - low <= 40 * size * np.finfo(np.float64).eps)
+
+
+# ── the largest of several ───────────────────────────────────────────────────────────────────────
+
+
+def several(seed: int) -> tuple[np.random.Generator, list[np.ndarray]]:
+    """Vectors of small whole numbers, so that many are equal."""
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(1, 4)), int(rng.integers(1, 5)))
+    return rng, [rng.integers(-2, 3, shape).astype(np.float64) for _ in range(int(rng.integers(1, 5)))]
+
+
+@given(seed=SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_the_largest_and_its_place_are_those_of_torchs_pool(seed: int) -> None:
+    """NaN and −∞, which stands outside of a window, are among them."""
+    rng, args = several(seed)
+    strange = rng.choice([0.0, np.nan, -np.inf], args[0].shape, p=[0.6, 0.2, 0.2])
+    args = [np.where(np.isfinite(strange), a, strange) if k == 1 else a for k, a in enumerate(args)]
+    g = rng.normal(size=args[0].shape)
+    x = torch.tensor(np.stack(args, -1), requires_grad=True)
+    gave = torch.nn.functional.max_pool1d(x, len(args))[..., 0]
+    gave.backward(torch.tensor(g))
+    np.testing.assert_array_equal(OPERATIONS["largest"].forward(*args), gave.detach().numpy())
+    for k in range(len(args)):
+        np.testing.assert_array_equal(
+            OPERATIONS["where_largest"].forward(g, k, *args), x.grad[..., k].numpy()
+        )
+
+
+@given(seed=SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_bounds_of_the_largest_hold_whatever_lies_within_its_arguments_bounds(seed: int) -> None:
+    rng, args = several(seed)
+    wide = [rng.choice([0.0, 0.5, 1.0, 1.5], a.shape) for a in args]
+    g, room = rng.normal(size=args[0].shape), rng.uniform(0, 1, args[0].shape)
+    moved = [a + rng.choice([-1, -0.3, 0, 0.3, 1], a.shape) * e for a, e in zip(args, wide, strict=True)]
+    moved_g = g + rng.choice([-1, 0, 1], g.shape) * room
+    pairs, bounds = (
+        list(zip(args, wide, strict=True)),
+        [(a - e, a + e) for a, e in zip(args, wide, strict=True)],
+    )
+    rounding, exact = Rounding(np.dtype(np.float64)), 1e-12
+    for k in range(len(args)):
+        for op, first, band in (
+            ("largest", (), ()),
+            ("where_largest", ((g, room), (float(k), np.zeros(()))), ((g - room, g + room), (k, k))),
+        ):
+            given_first = () if op == "largest" else (moved_g, k)
+            found = OPERATIONS[op].forward(*given_first, *moved)
+            low, high = OPERATIONS[op].interval(*band, *bounds)
+            assert (low - exact <= found).all()
+            assert (found <= high + exact).all()
+            value, error = rounding.apply(op, (*first, *pairs))
+            assert (np.abs(found - value) <= error + exact).all()

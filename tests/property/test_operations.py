@@ -28,12 +28,12 @@ mpmath.mp.prec = 400
 # Arguments of these are made in a way of their own: `test_inner_operations` has their exact values.
 INNER = {
     *("lookup", "cat", "head", "tail", "chosen", "placed", "part", "within"),
-    *("pullback", "outer", "rows", "spread", "scatter", "ratio", "passed"),
+    *("pullback", "outer", "rows", "spread", "scatter", "ratio", "passed", "largest", "where_largest"),
     *("scored", "mixed", "on_each", "to_each", "over_each", "products", "live_softmax"),
 }
 # These stand in a way back alone, and nothing goes back through them.
 ENDING = {"head", "tail", "placed", "pullback", "outer", "rows", "spread", "scatter", "ratio", "passed"}
-ENDING |= {"maximum", "minimum", "within", "normalized_back", "over_each", "products"}
+ENDING |= {"where_largest", "maximum", "minimum", "within", "normalized_back", "over_each", "products"}
 SLOPED = sorted(OPERATIONS.keys() - ENDING)
 WITHOUT_SLOPE = {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
 WITHOUT_SLOPE |= {"isinf", "isfinite", "any", "all", "argmax"}
@@ -89,6 +89,8 @@ def arguments(rng: np.random.Generator, op: str, rows: tuple[int, ...], n: int) 
         return [rng.normal(size=(*rows, n)), np.array(rng.integers(1, 4))]
     if op in BANKS:
         return of_bank(rng, op, rows, n)
+    if op == "largest":
+        return list(rng.normal(size=(int(rng.integers(1, 5)), *rows, n)))
     shapes = [(*rows, n)]
     if OPERATIONS[op].arity == 2:
         shapes.append([(*rows, n), (n,), (1,), (*rows, 1), ()][rng.integers(5)])

@@ -65,6 +65,9 @@ TABLE = {
     "{key} puts both directions side by side, as torch's output has them.": (
         "{key} 把两个方向并排放在一起，与 torch 的 output 相同。"
     ),
+    "{key} is torch.nn.{module} over time, of each feature alone: at each step a window of {count} steps.": (
+        "{key} 是沿时间的 torch.nn.{module}，每个特征分开：每一步读 {count} 个时间步的窗口。"
+    ),
     "{key} is torch.nn.{module}, of each number alone.": "{key} 是 torch.nn.{module}，分别作用于每个数。",
     "{key} is torch.nn.{module} over the numbers of a step.": "{key} 是 torch.nn.{module}，作用于一步的所有数。",
     "{key} is torch.nn.Conv1d over time: at each step a window of {count} steps, with zeros outside.": (

@@ -231,8 +231,11 @@ TABLE = {
     "`{key}`: the target is for {found} steps, {sequence} has {steps}: expected one target for each step": (
         "`{key}`：目标有 {found} 步，{sequence} 有 {steps} 步：每个时间步应有一个目标"
     ),
-    "{name} changes the number of steps, and what it reads belongs to no step": (
-        "{name} 会改变时间步数，可它读的值不属于任何一步"
+    "{name} reads a window of steps, and what it reads belongs to no step": (
+        "{name} 要读一个窗口里的多个时间步，可它读的值不属于任何一步"
+    ),
+    "{name} reads none of the {steps} steps at its step {step}: the largest of nothing is −∞, and torch cannot go back through it": (
+        "{name} 的第 {step} 步在 {steps} 步里一步也读不到：什么都没有时的最大值是 −∞，torch 无法由此反向传播"
     ),
     "{name} gives no step: it reads {steps}, too few for one window": (
         "{name} 一步也给不出：它读到的只有 {steps} 步，放不下一个窗口"

@@ -304,4 +304,9 @@ TABLE = {
     ),
     "forward: from the input to the last output": "前向：从输入到最后的输出",
     "reads": "读",
+    "it goes to the largest of the window, the first of equal ones, and nothing to the others": (
+        "它传给窗口里最大的那个（相等时传给第一个），其余的得不到"
+    ),
+    "the largest number of the window, of each feature": "窗口里最大的数，每个特征分开",
+    "the mean over the window, of each feature": "窗口的平均值，每个特征分开",
 }

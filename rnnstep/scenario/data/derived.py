@@ -35,11 +35,10 @@ def with_derived(
     places |= {layer.key: places[layer.name] for layer in layers if layer.name in places}
     before = len(document.problems)
     begun = [by_key[key] for key in in_order(wiring) if wiring[key].begins]
-    for module in begun:
-        if is_once(module.key, wiring):
+    for module in layers:
+        if module.reads_steps and is_once(module.key, wiring):
             text = Text(
-                "{name} changes the number of steps, and what it reads belongs to no step",
-                name=module.name,
+                "{name} reads a window of steps, and what it reads belongs to no step", name=module.name
             )
             document.problem(places[module.key], text)
     if len(document.problems) > before:
@@ -47,9 +46,11 @@ def with_derived(
     found = []
     for batch in batches:
         sequences = dict(batch.fed)
-        for module in begun:
+        for module in (by_key[key] for key in in_order(wiring) if by_key[key].reads_steps):
             read = sequences[sequence_read(module.key, wiring)]
-            fed = sequences[module.key] = _begun(read, module)
+            fed = _begun(read, module)
+            if module.changes_steps:
+                sequences[module.key] = fed
             short = _too_short(module, read, fed)
             if short is not None:
                 document.problem(places[module.key], short)
@@ -70,7 +71,16 @@ def _begun(read: FedSequence, module: NetworkModule) -> FedSequence:
 
 
 def _too_short(module: NetworkModule, read: FedSequence, fed: FedSequence) -> Text | None:
-    """Say that no step is left of a row, or of all; None where one is."""
+    """Say that no step is left of a row, or of all, or that a window has none; None where all is well."""
+    without = module.step_without(read.num_steps)
+    if without is not None:
+        return Text(
+            "{name} reads none of the {steps} steps at its step {step}: the largest of nothing is −∞, and torch cannot go back"
+            " through it",
+            name=module.name,
+            steps=read.num_steps,
+            step=without + 1,
+        )
     if fed.num_steps < 1:
         return Text(
             "{name} gives no step: it reads {steps}, too few for one window",
