@@ -19,7 +19,10 @@ from collections.abc import Iterator
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.modules.module import NetworkModule
+from rnnstep.modules.recurrent import Recurrent
 from rnnstep.program.attention import all_attention, memory_sequence
+from rnnstep.program.circle import circle_of
 from rnnstep.program.data import batches_lines, entering_lines, input_lines
 from rnnstep.program.forward import carried_lines, gone_on_lines
 from rnnstep.program.loss import criterion_line, gradient_lines, loss_lines, model_lines
@@ -49,10 +52,7 @@ def torch_program(scenario: Scenario, language: str = "en") -> str:
 def _check_given(source: ProgramSource) -> None:
     """Refuse what enters each of several batches where the loop of a training does not take it."""
     every = (*source.scenario.batches, *source.scenario.test_batches)
-    if any(one.value == "h_prev" for reads in source.scenario.wiring.values() for one in reads.sources):
-        raise UsageError(
-            Text("the program of layers that read one another of the step before cannot be written yet")
-        )
+    _check_circles(source)
     sequences = [memory_sequence(source, layer) for layer in all_attention(source.scenario)]
     if source.is_several and any(
         fed.lengths is not None and fed.packed_lengths is None
@@ -74,6 +74,23 @@ def _check_given(source: ProgramSource) -> None:
         raise UsageError(
             Text("the program of a training has no place for first states that are given for each batch")
         )
+
+
+def _check_circles(source: ProgramSource) -> None:
+    """Refuse modules that are called step by step, and have more in them than a call of one step takes."""
+    for module in source.scenario.layers:
+        if circle_of(source, module.key) and (module.masks or _is_layered_own(module)):
+            raise UsageError(
+                Text(
+                    "{name} is called step by step: a program with its dropout, or with layers of a cell of the file, cannot"
+                    " be written yet",
+                    name=module.name,
+                )
+            )
+
+
+def _is_layered_own(module: NetworkModule) -> bool:
+    return isinstance(module, Recurrent) and module.is_own and not module.is_cell
 
 
 # ── head ─────────────────────────────────────────────────────────────────────────────

@@ -83,6 +83,13 @@ def carried_lines(source: ProgramSource) -> Iterator[str]:
         yield from first_lines(each, str(source.batch.num_rows))
 
 
+def first_state_of(source: ProgramSource, name: str) -> str:
+    """Give a state before the first step: where it goes on from the batch before the name that it has."""
+    if source.goes_on:
+        return source.own(f"{variable(name)}_0")
+    return _first_state(source, name, source.rows)
+
+
 def _first_state(source: ProgramSource, name: str, rows: str) -> str:
     scenario = source.scenario
     if name in source.firsts:

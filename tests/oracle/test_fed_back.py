@@ -162,7 +162,7 @@ random = {{{{shape = [4, 2, 3], seed = 1}}}}
 lengths = [4, 2]
 packed = {{packed}}
 [[layers]]
-name = "said"
+name = "told"
 module = "Linear"
 input = "cell.h_prev"
 out_features = 2
@@ -240,13 +240,13 @@ class Feedback(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.said, self.cell, self.linear = nn.Linear(3, 2), nn.LSTMCell(5, 3), nn.Linear(3, 3)
+        self.told, self.cell, self.linear = nn.Linear(3, 2), nn.LSTMCell(5, 3), nn.Linear(3, 3)
 
     def forward(self, x, alive):
         h = c = x.new_zeros(2, 3)
         outputs = []
         for x_t, alive_t in zip(x, alive, strict=True):
-            new = self.cell(torch.cat([x_t, torch.tanh(self.said(h))], -1), (h, c))
+            new = self.cell(torch.cat([x_t, torch.tanh(self.told(h))], -1), (h, c))
             c = torch.where(alive_t, new[1], c)
             h = torch.where(alive_t, new[0], 0)
             outputs.append(h)
@@ -404,7 +404,7 @@ BOTH = 'module = "LSTMCell"', 'module = "LSTM"\nbidirectional = true'
         (
             [('module = "Tanh"', 'module = "Conv1d"\nkernel_size = 3\npadding = 1\nout_channels = 2')],
             "[[layers]]",
-            "squashed reads later steps, and stands in a circle of steps, one after the other: said, squashed, cell",
+            "squashed reads later steps, and stands in a circle of steps, one after the other: told, squashed, cell",
         ),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 import rnnstep
 from rnnstep.engine import Model
-from rnnstep.reference import check
+from rnnstep.reference import check, check_gradients
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read, read_text
@@ -21,6 +21,7 @@ from rnnstep.session.tree import Spot, index_of
 from rnnstep.views.look import Look
 from rnnstep.views.rows import row_width
 from rnnstep.views.screen import screen
+from tests.oracle.programs import agrees, scenario_in
 from tests.oracle.test_fed_back import CIRCLES
 from tests.unit.command_line import run as command
 from tests.unit.command_line import written
@@ -184,3 +185,81 @@ def spots_by_step(run: SessionRun):
         if spot.phase == "forward":
             yield spot
         session = session.right()
+
+
+# ── the program ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("training", ["", TRAINING])
+@pytest.mark.parametrize("packed", ["true", "false"])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_program_gives_the_same_numbers(name, packed, training, tmp_path):
+    text = text_of(name).replace("packed = true", f"packed = {packed}")
+    agrees(scenario_in(tmp_path, text + training))
+
+
+LAYOUTS = {
+    "rows first": "random = {shape = [2, 4, 3], seed = 1}\nlengths = [4, 2]\npacked = true",
+    "rows first, all alive": "random = {shape = [2, 4, 3], seed = 1}",
+    "no rows": "random = {shape = [4, 3], seed = 1}",
+    "several batches": "values = [1, 2, 3, 4, 5, 6]\nwindows = {length = 3, stride = 1, pad = 0, batch_size = 2}",
+}
+WHOLE = """
+[input]
+{given}
+[[layers]]
+name = "low"
+module = "GRU"
+hidden_size = 2
+{first}
+[[layers]]
+name = "look"
+module = "Attention"
+score = "general"
+query = "high.h_prev"
+memory = "low"
+[[layers]]
+name = "high"
+module = "LSTM"
+input = ["low", "look", "mine.h_prev"]
+hidden_size = 3
+num_layers = 2
+{first}
+[[layers]]
+name = "mine"
+module = "{mine}"
+input = ["high", "low.h_prev"]
+hidden_size = 2
+{first}
+[[layers]]
+module = "Linear"
+input = ["mine", "look"]
+out_features = 2
+[cell.lean]
+state = {{h = "hidden_size"}}
+parameters = {{W = "hidden_size, input_size", U = "hidden_size, hidden_size"}}
+equations = "h = tanh(W @ x + U @ h_prev)"
+[weights]
+seed = 3
+[display]
+dtype = "float64"
+"""
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_whole_modules_and_a_cell_of_the_file_are_called_step_by_step(name, tmp_path):
+    is_first = "first" in name
+    first = "batch_first = true" if is_first else ""
+    text = WHOLE.format(given=LAYOUTS[name], first=first, mine="RNN" if is_first else "lean")
+    if is_first:  # a cell of the file takes steps first
+        text = text[: text.index("[cell.lean]")] + text[text.index("[weights]") :]
+    shape = {"no rows": (4, 2), "several batches": (6, 2)}.get(name, (2, 4, 2))
+    target = np.random.default_rng(7).uniform(-1, 1, shape).round(2)
+    if name != "several batches":
+        text += f"[target]\nvalues = {target.tolist()}\n"
+    scenario = scenario_in(tmp_path, text)
+    agrees(scenario)
+    model = Model(scenario)
+    assert check(model.run()).agrees
+    for done in model.run().passes if scenario.has_loss else ():
+        assert check_gradients(done, model.backward(done)).agrees
