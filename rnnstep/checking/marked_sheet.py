@@ -99,7 +99,14 @@ def _of_row(scenario: Scenario, number: int, row: int) -> Scenario:
     )
     states = {name: value[:, here] for name, value in scenario.initial_of(batch).items()}
     return replace(
-        scenario, batches=(alone,), initial_state=states, loss=None, training=None, test_batches=(), cure=None
+        scenario,
+        batches=(alone,),
+        initial_state=states,
+        loss=None,
+        training=None,
+        test_batches=(),
+        cure=None,
+        feeds={},
     )
 
 

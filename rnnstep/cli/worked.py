@@ -269,6 +269,9 @@ def predicted(done: Pass) -> NDArray[Any] | None:
     if scenario.target_vocabulary is None:
         return None
     head = done.head
+    if done.drawn is not None:
+        alive = done.axis(done.scored.key).alive()
+        return done.drawn if alive is None else np.where(alive, done.drawn, -1)
     if head is None:
         return np.asarray(np.argmax(done.whole(done.scored.key), axis=-1))
     steps = range(1 if head.extent.is_single else done.axis(head.key).num_steps)

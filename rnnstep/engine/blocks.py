@@ -28,8 +28,13 @@ def build(scenario: Scenario) -> tuple[Block, ...]:
 
 def scored_block(scenario: Scenario, blocks: Sequence[Block]) -> Block:
     """Give the block whose output is compared with what is wanted, or would be: the last one of the module."""
+    return last_block_of(blocks, scenario.scored_module.key)
+
+
+def last_block_of(blocks: Sequence[Block], module: str) -> Block:
+    """Give the block of a module, by the module's key, whose output is what the module gives."""
     of_modules = [block for block in blocks if block.kind not in ("loss", "total")]
-    return next(block for block in reversed(of_modules) if block.module == scenario.scored_module.key)
+    return next(block for block in reversed(of_modules) if block.module == module)
 
 
 class _Builder:

@@ -45,11 +45,11 @@ class Learning:
 
     def __init__(self, scenario: Scenario, *, is_looked_through: bool = True) -> None:
         """Take a scenario; `is_looked_through` is whether numbers that are not finite are looked for on the way."""
-        self.scenario = scenario
+        self.trainer = Trainer(Model(scenario))
+        self.scenario = scenario = self.trainer.scenario
         self.num_epochs = (
             scenario.training.epochs if scenario.training is not None and scenario.has_loss else 1
         )
-        self.trainer = Trainer(Model(scenario))
         self.structure = Structure(self.trainer)
         self._lock = threading.RLock()
         self._last: State = self.trainer.start()

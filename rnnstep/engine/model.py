@@ -13,6 +13,7 @@ import numpy as np
 from rnnstep.engine.backward import BackwardPass, GivenGradients, blocks_reached, given_gradients
 from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.blocks import build, scored_block
+from rnnstep.engine.feeding import fed
 from rnnstep.engine.loops import run_loop
 from rnnstep.engine.loss import LossBlocks, loss_blocks
 from rnnstep.engine.passes import Pass
@@ -72,7 +73,7 @@ class Model:
                     names=", ".join(scenario.pending.names),
                 )
             )
-        self.scenario = scenario
+        self._given_scenario = scenario
         self.going_on = going_on
         self._dtype = scenario.dtype
         self._made = _Made(build(scenario)) if made is None else made
@@ -81,15 +82,31 @@ class Model:
             if batch.above is not None:
                 self._given(batch)
 
+    @cached_property
+    def scenario(self) -> Scenario:
+        """What is run; what its network feeds itself is found when it is first asked for."""
+        given = self._given_scenario
+        if not any(one.is_of_classes for one in given.feeds.values()):
+            return given
+        with np.errstate(all="ignore"):
+            batches = tuple(
+                fed(given, batch, partial(self._guessed, number))
+                for number, batch in enumerate(given.batches)
+            )
+        return replace(given, batches=batches)
+
     def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
         """The same model with other numbers; what was compiled serves both."""
-        scenario = self.scenario.with_parameters(parameters).without_records()
+        scenario = self._given_scenario.with_parameters(parameters).without_records()
         blocks = tuple(block.with_parameters(scenario.parameters) for block in self.blocks)
-        return Model(scenario, replace(self._made, blocks=blocks, prepared={}), self.going_on)
+        made = replace(self._made, blocks=blocks, prepared={})
+        if any(one.until is not None for one in scenario.feeds.values()):  # what is wanted ends elsewhere
+            made = replace(made, losses={}, graphs={}, equations={}, by_batch={})
+        return Model(scenario, made, self.going_on)
 
     def beginning_with(self, states: Mapping[str, Array]) -> Model:
         """The same model from other states before the first step of a batch, each (L·D, B, n): those at which another ended."""
-        return Model(self.scenario, self._made, MappingProxyType(dict(states)))
+        return Model(self._given_scenario, self._made, MappingProxyType(dict(states)))
 
     def run(self) -> Trace:
         """Run every batch, with the parameters that the model has."""
@@ -170,9 +187,7 @@ class Model:
 
     def _run_batch(self, index: int, *, is_test: bool = False) -> Pass:
         batch = (self.scenario.test_batches if is_test else self.scenario.batches)[index]
-        if self.going_on:
-            states = MappingProxyType({**self.scenario.initial_of(batch), **self.going_on})
-            batch = replace(batch, initial_state=states, recorded=None)
+        batch = self._begun_from(batch)
         losses = self._loss_blocks(index, batch, is_test=is_test)
         blocks = self._with_loss(losses)
         number = -1 - index if is_test else index
@@ -183,8 +198,24 @@ class Model:
         graph = self._made.graphs.get(number)
         if graph is None:
             graph = self._made.graphs[number] = Graph(blocks)
-        done = Pass(self.scenario, batch, blocks, graph, index, losses)
-        done.masks = self.scenario.masks_of(batch)
+        return self._gone_through(Pass(self.scenario, batch, blocks, graph, index, losses), is_kept=is_kept)
+
+    def _guessed(self, index: int, batch: Batch) -> Pass:
+        """A run on a guess of what the network feeds itself, without a loss."""
+        batch = self._begun_from(batch)
+        return self._gone_through(Pass(self._given_scenario, batch, self.blocks, self._graph, index, None))
+
+    def _begun_from(self, batch: Batch) -> Batch:
+        """A batch with the states that it begins with where others ended."""
+        if not self.going_on:
+            return batch
+        states = MappingProxyType({**self._given_scenario.initial_of(batch), **self.going_on})
+        return replace(batch, initial_state=states, recorded=None)
+
+    def _gone_through(self, done: Pass, *, is_kept: bool = True) -> Pass:
+        """A pass whose blocks with states have run."""
+        graph = done.graph
+        done.masks = done.scenario.masks_of(done.batch)
         for block in self.blocks:
             loop = graph.loop_of.get(block.key)
             if loop is not None and block.key == loop[0]:

@@ -301,8 +301,15 @@ class Pass:
 
     @cached_property
     def prediction(self) -> NDArray[np.intp]:
-        """The class of the largest score, (T, B), or (B,) of the final state."""
-        return np.asarray(np.argmax(self.scores, axis=-1))
+        """The class of the largest score, (T, B), or (B,) of the final state; where classes are drawn, the drawn one."""
+        drawn = self.drawn
+        return drawn if drawn is not None and self.scores.ndim == 3 else np.argmax(self.scores, axis=-1)
+
+    @cached_property
+    def drawn(self) -> NDArray[np.intp] | None:
+        """The classes that are drawn from what is scored, to be fed, (T, B); None where the largest score is taken."""
+        feeding = self.scenario.sampled
+        return None if feeding is None else feeding.said(self.whole(self.scored.key))
 
     def layer_results(self) -> dict[str, dict[str, Array]]:
         """What each module gave, in torch's shapes: `output`, of a recurrent one `h_n` and `c_n`, too."""

@@ -130,6 +130,8 @@ RESERVED = re.compile(
 )
 """What places and tables use themselves: no layer is called so, and but for `target` no sequence."""
 
+FEEDING = ("feed", "first", "steps", "until", "teacher", "sample")
+"""Keys of a sequence that a layer feeds, the first of them the layer's name."""
 KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "": (
@@ -161,6 +163,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "packed",
             "pad_index",
             "windows",
+            *FEEDING,
         ),
         "input.sequence": (
             "text",
@@ -173,7 +176,10 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "pad_index",
             "windows",
             "shift",
+            *FEEDING,
         ),
+        "input.sample": ("temperature", "seed"),
+        "input.teacher": ("ratio", "seed"),
         "input.random": ("shape", "seed"),
         "input.windows": ("length", "stride", "pad", "batch_size", "horizon"),
         "data": ("file", "text", "label", "test", "seed", "batch_size", "shuffle"),

@@ -25,6 +25,7 @@ from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block
 from rnnstep.network.description import INPUT, Wiring, in_a_chain, is_once, sequence_of
 from rnnstep.network.time import TimeAxis
+from rnnstep.scenario.feeding import Feed
 from rnnstep.scenario.keys import LOSSES, REFUSED, LossKind
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.recorded import Recorded
@@ -188,6 +189,7 @@ class Batch:
     )
     recorded: Recorded | None = None  # what another run gave, with the scenario's own parameters
     beside: Mapping[str, FedSequence] = field(default_factory=lambda: MappingProxyType({}))  # by their names
+    open_target: NDArray[np.generic] | None = None  # what the file wants, where rows end by what is said
     derived: Mapping[str, FedSequence] = field(
         default_factory=lambda: MappingProxyType({})
     )  # by their modules
@@ -267,6 +269,7 @@ class Scenario:
     memory_limit: int = 4 << 30  # bytes
     origins: Origins = field(default_factory=Origins)
     wires: Wiring | None = None  # what each layer reads; None in a chain
+    feeds: Mapping[str, Feed] = field(default_factory=lambda: MappingProxyType({}))  # by sequence
     path: Path | None = None  # of its file, from whose folder files are named
     file_text: str | None = None  # what stands in that file: a copy with other numbers keeps its comments
 
@@ -393,6 +396,13 @@ class Scenario:
     def head(self) -> NetworkModule | None:
         """What makes scores of the recurrent module's output; None where that is the scores itself."""
         return None if isinstance(self.scored_module, Recurrent) else self.scored_module
+
+    @property
+    def sampled(self) -> Feed | None:
+        """How classes are drawn from the scores, where they are; None where the largest is taken."""
+        key = self.scored_module.key
+        every = (one for one in self.feeds.values() if one.layer == key and one.sampling is not None)
+        return next(every, None)
 
     @property
     def num_scores(self) -> int:

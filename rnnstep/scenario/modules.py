@@ -13,6 +13,7 @@ from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import ValueOf
+from rnnstep.scenario.feeding import Feed
 from rnnstep.scenario.file.document import LARGEST, Document, Table
 from rnnstep.scenario.keys import KEYS, closest
 from rnnstep.scenario.model import Scenario
@@ -56,6 +57,7 @@ def remarks(scenario: Scenario) -> list[Text]:
     if scenario.loss is not None and scenario.loss.name == "NLLLoss":
         found.append(_unnormalized(scenario.scored_module))
     found.append(_left_over(scenario))
+    found += [_fed(scenario, name, one) for name, one in scenario.feeds.items()]
     found += [_reads_padding(scenario, layer) for layer in scenario.layers if layer.reads_padding]
     found += [
         text for reads in scenario.wiring.values() for one in reads.inputs for text in _last(scenario, one)
@@ -79,6 +81,30 @@ def _left_over(scenario: Scenario) -> Text | None:
         count=scenario.left_over,
         rows=rows,
         length=scenario.batches[0].first.num_steps,
+    )
+
+
+def _fed(scenario: Scenario, sequence: str, feeding: Feed) -> Text:
+    """Say where what a sequence is fed comes from."""
+    layer = scenario.by_key[feeding.layer].name.removesuffix(".add")
+    if not feeding.is_of_classes:
+        return Text(
+            "Each step of {sequence} but the first is fed what {layer} gave at the step before; the gradient goes back that way, too.",
+            sequence=sequence,
+            layer=layer,
+        )
+    if feeding.sampling is not None:
+        return Text(
+            "Each step of {sequence} but the first is fed a class that is drawn from the softmax of what {layer} gave at the step"
+            " before; no gradient goes back through a draw.",
+            sequence=sequence,
+            layer=layer,
+        )
+    return Text(
+        "Each step of {sequence} but the first is fed the class that {layer} said at the step before, the largest score's; no"
+        " gradient goes back through that choice.",
+        sequence=sequence,
+        layer=layer,
     )
 
 

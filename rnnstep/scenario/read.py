@@ -21,12 +21,14 @@ from rnnstep.scenario import chain, fed_back, modules, wired_modules
 from rnnstep.scenario.attention import read_attention
 from rnnstep.scenario.cure import cured
 from rnnstep.scenario.data.derived import with_derived
+from rnnstep.scenario.data.feeding import SaidFeed, check_feeds
 from rnnstep.scenario.data.initial_state import read_initial_states
 from rnnstep.scenario.data.input import InputData, read_input, read_target, shifted, shifts_values
 from rnnstep.scenario.data.labelled_rows import check_classes, read_data
 from rnnstep.scenario.data.sequences import check_used, read_beside, side_by_side, with_shifted_target
 from rnnstep.scenario.data.target import ignore_index
 from rnnstep.scenario.described import Described
+from rnnstep.scenario.feeding import Feed
 from rnnstep.scenario.file.document import Document, Limits, Table
 from rnnstep.scenario.file.source import open_document, parse_document
 from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_localized, read_vocabulary
@@ -52,12 +54,19 @@ class Samples:
     classes: tuple[str, ...] | None = None  # the names in [data]
     following: tuple[Floats, ...] | None = None  # what is wanted of each batch of a series, (T, B, I)
     beside: Mapping[str, InputData] = field(default_factory=dict)  # the other sequences
+    feed: SaidFeed | None = None  # of the first, where a layer feeds it
     left_over: int = 0  # how many values of a series that is carried are in no window
 
     @property
     def sizes(self) -> Mapping[str, int | None]:
         """How many numbers each x_t has, by its sequence."""
         return {INPUT: self.input_size, **{name: given.input_size for name, given in self.beside.items()}}
+
+    @property
+    def feeds(self) -> Mapping[str, SaidFeed]:
+        """What is said of each sequence that a layer feeds, by its name."""
+        every = {INPUT: self.feed, **{name: given.feed for name, given in self.beside.items()}}
+        return {name: one for name, one in every.items() if one is not None}
 
     def indices_of(self, sequence: str) -> int | None:
         """How many an embedding must hold that looks a sequence up."""
@@ -124,6 +133,7 @@ def read_samples(
         following=given.following,
         beside=beside,
         left_over=given.left_over,
+        feed=given.feed,
     )
 
 
@@ -208,6 +218,7 @@ class _Numbers:
     parameters: Mapping[str, Floats]
     pending: Pending | None
     initial_state: Mapping[str, Floats]
+    feeds: Mapping[str, Feed]
 
 
 def _read(document: Document, path: Path, wishes: Wishes) -> Scenario:
@@ -275,6 +286,7 @@ def _read_once(
         summary=summary,
         layers=model.layers,
         wires=model.wires,
+        feeds=numbers.feeds,
         batches=numbers.batches,
         parameters=numbers.parameters,
         display=display,
@@ -391,7 +403,7 @@ def _num_outputs(
         return int(samples.following[0].shape[-1])
     target = document.root.raw("target")
     if not isinstance(target, dict):
-        return None if samples is None else _num_shifted(document, vocabulary, samples)
+        return None if samples is None else _num_fed(document, vocabulary, samples)
     values = target.get("values")
     if values is None:
         return len(vocabulary) if vocabulary is not None else None
@@ -402,8 +414,10 @@ def _num_outputs(
     return size
 
 
-def _num_shifted(document: Document, vocabulary: tuple[str, ...] | None, samples: Samples) -> int | None:
-    """Give the number of classes or values of the sequence that is wanted, as it is shifted."""
+def _num_fed(document: Document, vocabulary: tuple[str, ...] | None, samples: Samples) -> int | None:
+    """Give the number of classes or values of a sequence that is wanted, as it is shifted, or that a layer feeds."""
+    for said in samples.feeds.values():
+        return said.num_inputs
     given = samples.beside.get(shifted(document) or "")
     if given is None or given.before_shift is None:
         return None
@@ -443,12 +457,14 @@ def _read_numbers(
         dtype=dtype,
     )
     _check_rows(document, samples)
+    batches = _with_targets(document, vocabulary, samples, model, num_outputs, dtype, loss)
     return _Numbers(
-        _with_targets(document, vocabulary, samples, model, num_outputs, dtype, loss),
+        batches,
         _target_vocabulary(document, vocabulary, samples, num_outputs),
         parameters,
         pending,
         initial_state,
+        check_feeds(document, samples.feeds, model.layers, model.names, model.wiring, batches, training),
     )
 
 
@@ -566,7 +582,10 @@ def _target_vocabulary(
     if vocabulary is None:
         return None
     if not isinstance(target, dict):
-        count = _num_shifted(document, vocabulary, samples)
-        return vocabulary if count == len(vocabulary) and not shifts_values(document) else None
+        is_of_numbers = shifts_values(document) or any(
+            not one.feeding.is_of_classes for one in samples.feeds.values()
+        )
+        count = _num_fed(document, vocabulary, samples)
+        return vocabulary if count == len(vocabulary) and not is_of_numbers else None
     is_letters = "text" in target or ("indices" in target and num_outputs == len(vocabulary))
     return vocabulary if is_letters else None

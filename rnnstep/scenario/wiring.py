@@ -129,20 +129,7 @@ def _value_of(table: Table, key: str, said: str, there: Known) -> ValueOf | None
     name, dot, value = said.partition(".")
     known = (*there.sequences, *there.layers)
     if name not in known:
-        near = closest(name, known)
-        text = (
-            Text(
-                "`{key}`: no layer is called {name}; there are {known}",
-                key=key,
-                name=name,
-                known=listed(known),
-            )
-            if near is None
-            else Text(
-                "`{key}`: no layer is called {name}; did you mean `{guess}`?", key=key, name=name, guess=near
-            )
-        )
-        table.problem(key, text)
+        table.problem(key, unknown_layer(key, name, known))
         return None
     is_sequence = name in there.sequences
     if dot and (is_sequence or value not in VALUES):
@@ -152,6 +139,19 @@ def _value_of(table: Table, key: str, said: str, there: Known) -> ValueOf | None
         )
         return None
     return ValueOf(name, cast(Value, value) if dot else "output")
+
+
+def unknown_layer(key: str, name: str, known: Sequence[str]) -> Text:
+    """Say that no layer has a name, and which was likely meant, or which there are."""
+    near = closest(name, known)
+    if near is None:
+        return Text(
+            "`{key}`: no layer is called {name}; there are {known}",
+            key=key,
+            name=name,
+            known=listed(tuple(known)),
+        )
+    return Text("`{key}`: no layer is called {name}; did you mean `{guess}`?", key=key, name=name, guess=near)
 
 
 # ── what is wrong with all of them ───────────────────────────────────────────────────────────────

@@ -74,6 +74,8 @@ def target_at(run: SessionRun, spot: Spot, row: int, name: str, index: Index) ->
     if block.kind != "recurrent":
         return None
     if name == "x" and block.reads_data and spot.t is not None and block.sequence == INPUT:
+        if INPUT in scenario.feeds:  # what the network said itself
+            return None
         return EditTarget("values", str(spot.batch), (spot.t, row, *index), shown)
     state = name.removesuffix("_prev").removesuffix("_0")
     batch = scenario.batches[spot.batch]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from rnnstep.engine import Block
+from rnnstep.engine.blocks import last_block_of
 from rnnstep.equations.shares import ROWS, D
 from rnnstep.network.graph import Part, is_join
 from rnnstep.network.wires import When
@@ -137,7 +138,9 @@ def from_below(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -
     """Find where an element that a block is given by another was computed; None of what the scenario gives."""
     assert spot.key is not None
     part = run.tree.stage(spot).graph.origin(spot.key, name, index[-1])
-    if part is None or not part.wire.block:
+    if part is not None and not part.wire.block:
+        return _said_before(run, spot, row)
+    if part is None:
         return None
     there = replace(spot, key=part.wire.block, operation=part.wire.value)
     if name in run.tree.block(spot).program.banks:  # vector s of a bank is step s
@@ -160,6 +163,20 @@ def from_below(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -
             if not run.is_live(there, row):  # outside, or the padding of a row
                 return None
     return ElementAt(there, (index[0] - part.start, *index[1:]), row)
+
+
+def _said_before(run: SessionRun, spot: Spot, row: int) -> ElementAt | None:
+    """The score that was the largest, or was drawn, a step before one that a layer feeds; None of what is given."""
+    feeding = run.scenario.feeds.get(run.tree.block(spot).sequence)
+    if feeding is None or not spot.t or not feeding.is_of_classes or spot.batch is None:
+        return None
+    if feeding.teacher is not None and feeding.teacher[spot.t]:
+        return None
+    indices = run.batch_of(spot.batch).sequences[run.tree.block(spot).sequence].indices
+    assert indices is not None
+    block = last_block_of(run.tree.stage(spot).blocks, feeding.layer)
+    there = replace(spot, key=block.key, t=spot.t - 1, operation=block.output)
+    return ElementAt(there, (int(indices[spot.t, row]),), row)
 
 
 def _entry(run: SessionRun, spot: Spot, number: int) -> ElementAt:
@@ -186,6 +203,24 @@ def above(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> Ite
     for part in (*graph.readers(spot.key), *graph.ends(spot.key)):
         if part.wire.value == name:
             yield from _reading(run, spot, part, index, row)
+    yield from _fed_by(run, spot, name, index, row)
+
+
+def _fed_by(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> Iterator[ReadBy]:
+    """What the next step is fed because this score was the largest, or was drawn."""
+    block = run.tree.block(spot)
+    for sequence, feeding in run.scenario.feeds.items():
+        if block.module != feeding.layer or name != block.output or spot.t is None:
+            continue
+        for reader in run.tree.stage(spot).blocks:
+            if not reader.reads_data or reader.sequence != sequence:
+                continue
+            there = replace(spot, key=reader.key, t=spot.t + 1, operation=None)
+            read = next(iter(reader.program.inputs), "x")
+            if spot.t >= run.tree.last_step(there) or not run.is_live(there, row):
+                continue
+            if _said_before(run, there, row) == ElementAt(replace(spot, operation=name), index, row):
+                yield ReadBy(there, read, (0,) if reader.kind == "lookup" else index)
 
 
 def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) -> Iterator[ReadBy]:

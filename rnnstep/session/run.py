@@ -12,7 +12,7 @@ from rnnstep.engine.learning import Learning
 from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import Line
 from rnnstep.network.blocks import Extent
-from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.model import Batch, Scenario
 from rnnstep.session.tree import Spot, Tree
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class SessionRun:
         learning = Learning(scenario)
         epoch = learning.epoch(0)
         epoch.forward(0)  # whoever opens a run looks at it
-        run = cls(scenario, learning, epoch, revision)
+        run = cls(learning.scenario, learning, epoch, revision)
         cure = scenario.cure
         has_other = cure is not None and cure.pending is None and not run.is_refused
         return (
@@ -97,6 +97,10 @@ class SessionRun:
     def with_checked(self, checked: Checked) -> SessionRun:
         """Put torch's numbers beside the engine's."""
         return replace(self, checked=checked)
+
+    def batch_of(self, number: int) -> Batch:
+        """A batch, with what its network feeds itself with this epoch's numbers."""
+        return self.trace.passes[number].batch if self.scenario.feeds else self.scenario.batches[number]
 
     # ── by place ─────────────────────────────────────────────────────────────────────
 

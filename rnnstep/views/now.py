@@ -16,6 +16,7 @@ from rnnstep.views.info import where_torch_keeps
 from rnnstep.views.listing import formula
 from rnnstep.views.look import Look
 from rnnstep.views.markdown import plain_markdown
+from rnnstep.views.numbers import number
 from rnnstep.views.rows import Row, Span, row_width, width
 from rnnstep.views.scene import Scene
 from rnnstep.views.sentences import carried_in, seam, sentence, update_sentence
@@ -246,7 +247,30 @@ def _spoken(scene: Scene) -> RowBlock:
     spans = [Span(scene.look.say(text), "says")]
     if wants.strip():
         spans.append(Span("  " + scene.look.say(Text("wanted: {wants}", wants=wants)), "wants"))
-    return [tuple(spans)]
+    drawn = _drawn(scene, says)
+    return [tuple(spans), *([] if drawn is None else [(Span(scene.look.say(drawn), "dim"),)])]
+
+
+def _drawn(scene: Scene, says: str) -> Text | None:
+    """How the class was drawn that is said; None where it is the largest."""
+    feeding, drawn = scene.scenario.sampled, scene.done.drawn
+    if feeding is None or drawn is None or feeding.sampling is None:
+        return None
+    scores = scene.done.scores
+    index = int(drawn[scene.t, scene.row])
+    cumulated = feeding.cumulated(scores)[scene.t, scene.row]
+    draw = float(feeding.sampling.draws(*scores.shape[:2])[scene.t, scene.row])
+    ends = float(cumulated[index - 1]) if index else 0.0, float(cumulated[index])
+    shown, low, high = (number(value, scene.look.decimals).strip() for value in (draw, *ends))
+    temperature = f"{feeding.sampling.temperature:g}"
+    return Text(
+        "drawn: {draw} falls to {says}, whose part of softmax(logits / {temperature}) is {low} to {high}",
+        draw=shown,
+        says=says,
+        temperature=temperature,
+        low=low,
+        high=high,
+    )
 
 
 def _two_ends(left: Row, right: Row, cells: int) -> Row:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnstep.engine.blocks import last_block_of
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.shares import D
 from rnnstep.language import Text
@@ -413,14 +414,25 @@ def shown_input(scene: Scene, t: int, most: int) -> str:
     """What goes in at a step: a letter, an index, or the numbers (as many as there is room for)."""
     if t >= scene.fed.true_lengths[scene.row]:
         return scene.look.say(Text("pad"))
+    if not _is_known(scene, t):
+        return scene.look.alphabet.ahead
     return _shown_input(scene.run, scene.batch, scene.sequence, scene.row, t, scene.look.alphabet, most)
+
+
+def _is_known(scene: Scene, t: int) -> bool:
+    """Whether what goes in at a step is known by now: of a sequence that a layer feeds once the step before has said it."""
+    feeding = scene.scenario.feeds.get(scene.sequence)
+    if feeding is None or not t or (feeding.teacher is not None and feeding.teacher[t]):
+        return True
+    block = last_block_of(scene.done.blocks, feeding.layer)
+    return scene.is_done(scene.forward_at(block.key, t - 1))
 
 
 @by_run(4096)
 def _shown_input(
     run: SessionRun, number: int, sequence: str, row: int, t: int, alphabet: Alphabet, most: int
 ) -> str:
-    fed = run.scenario.batches[number].sequences[sequence]
+    fed = run.batch_of(number).sequences[sequence]
     if fed.shape is not None:
         return alphabet.spell(_steps_read(run, number, sequence, t))
     if fed.indices is not None:
@@ -494,7 +506,9 @@ def predicted(scene: Scene, t: int, *, is_seen: bool = False) -> str:
     row = scores[t, scene.row] if scores.ndim == 3 else scores[scene.row]
     if np.isnan(row).any():
         return "NaN"
-    return _letter(_classes(scene), int(np.argmax(row)), is_quoted=False)
+    drawn = scene.done.drawn
+    said = np.argmax(row) if drawn is None else drawn[t, scene.row]
+    return _letter(_classes(scene), int(said), is_quoted=False)
 
 
 def _is_along_scored(scene: Scene) -> bool:

@@ -296,7 +296,8 @@ def worksheet(
     """
     check_size(scenario, steps, names, row)
     shown = rounded_scenario(scenario, decimals)
-    done = Learning(shown).epoch(0).forward(0)
+    learning = Learning(shown)
+    shown, done = learning.scenario, learning.epoch(0).forward(0)
     wanted = _wanted(done.batch, steps, row)
     asked = tuple(_asked(shown, done.blocks, wanted, names, row))
     needs = Needs(done, wanted, row)

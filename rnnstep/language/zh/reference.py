@@ -128,4 +128,5 @@ TABLE = {
     "what was recorded disagrees: {fault}": "与记录下来的不一致：{fault}",
     "agrees with what was recorded, and with torch": "与记录下来的一致，也与 torch 一致",
     "agrees with what was recorded, and with autograd": "与记录下来的一致，也与 autograd 一致",
+    "{place}: torch's scores say another class than the one that was fed": "{place}：按 torch 的得分，说出的类别与实际输入的不同",
 }

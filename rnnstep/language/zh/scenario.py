@@ -349,6 +349,9 @@ _TASK = {
         "[cure] 没有改变任何内容：应写出这个文件里要改正的键"
     ),
     "[cure]: line {line} does not fit it: {reason}": "[cure]：第 {line} 行与它不符：{reason}",
+    "Each step of {sequence} but the first is fed the class that {layer} said at the step before, the largest score's; no gradient goes back through that choice.": "{sequence} 除第一步外，每一步输入的都是 {layer} 在上一步说出的类别，即得分最大的那个；梯度不会穿过这个选择往回走。",
+    "Each step of {sequence} but the first is fed what {layer} gave at the step before; the gradient goes back that way, too.": "{sequence} 除第一步外，每一步输入的都是 {layer} 在上一步给出的值；梯度也沿这条路往回走。",
+    "Each step of {sequence} but the first is fed a class that is drawn from the softmax of what {layer} gave at the step before; no gradient goes back through a draw.": "{sequence} 除第一步外，每一步输入的类别都是从 {layer} 上一步输出的 softmax 中抽取的；梯度不会穿过抽取往回走。",
 }
 
 TABLE: Mapping[str, str] = {**_VALUES, **_KEYS, **_FILES, **_SYNTAX, **_TABLES, **_CELLS, **_TASK}

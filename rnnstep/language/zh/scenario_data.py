@@ -246,4 +246,21 @@ TABLE = {
     "{name} reads {one} ({steps} steps) and {other} ({others} steps) at the same step": (
         "{name} 在同一步读 {one}（{steps} 步）和 {other}（{others} 步）"
     ),
+    "a letter of the vocabulary, an index, or the numbers of a vector: what is fed at the first step": "词表中的一个字母、一个索引，或一个向量的各个数：第一步输入什么",
+    "a whole number ≥ 1: how many steps are fed": "不小于 1 的整数：一共输入几步",
+    "one, or {rows}: one for each row": "一个，或 {rows} 个：每行一个",
+    "a letter of the vocabulary, or an index": "词表中的一个字母，或一个索引",
+    "{steps} of true or false, or {{ratio, seed}}": "{steps} 个 true 或 false，或 {{ratio, seed}}",
+    "`feed`: {layer} has no step for each of the sequence's own": "`feed`：{layer} 并不是这个序列每一步都有一个值",
+    "`feed`: {layer} gives {size} numbers, `first` has {count}": "`feed`：{layer} 给出 {size} 个数，`first` 有 {count} 个",
+    "`{key}`: a sequence with `feed` is not given": "`{key}`：有 `feed` 的序列不是给定的",
+    "a number from 0 to 1": "0 到 1 之间的数",
+    "`{key}` needs `feed`, the name of the layer that feeds the sequence": "`{key}` 需要 `feed`，即给这个序列提供输入的层的名字",
+    "`until` ends rows at other steps after each update; a training feeds all `steps`": "每次更新之后，`until` 会让各行在别的步结束；训练时要走完全部 `steps`",
+    "`teacher` needs a [target] with something for each of the {steps} steps": "`teacher` 需要 [target]，而且 {steps} 步每步都有目标",
+    "`feed`: {layer} reads later steps of the sequence, which are not there yet": "`feed`：{layer} 要读这个序列后面的步，而那些步还没有",
+    "`{key}`: `first` is numbers, and they are no class": "`{key}`：`first` 是一些数，不是类别",
+    "`feed`: {layer} says {size} classes, {reader} takes {count}": "`feed`：{layer} 能说出 {size} 个类别，{reader} 只接受 {count} 个",
+    "`feed`: how many classes there are is not known; expected a vocabulary, an Embedding, or `input_size`": "`feed`：不知道有多少个类别；需要词表、Embedding 或 `input_size`",
+    "`first`: an Embedding looks classes up; expected a letter or an index": "`first`：Embedding 查的是类别；应为一个字母或索引",
 }

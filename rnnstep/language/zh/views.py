@@ -309,4 +309,5 @@ TABLE = {
     ),
     "the largest number of the window, of each feature": "窗口里最大的数，每个特征分开",
     "the mean over the window, of each feature": "窗口的平均值，每个特征分开",
+    "drawn: {draw} falls to {says}, whose part of softmax(logits / {temperature}) is {low} to {high}": "抽取：{draw} 落在 {says} 上，它在 softmax(logits / {temperature}) 中占 {low} 到 {high}",
 }

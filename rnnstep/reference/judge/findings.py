@@ -22,9 +22,10 @@ ALLOWED = 2.0  # times the bound: both programs may be off by it, to opposite si
 # "run"        our run beside torch's stepped modules, each on its own states
 # "module"     our results beside those of torch's whole module
 # "recorded"   our results beside those that were recorded, each on its own states
+# "fed"        the class that a step was fed, beside what torch's scores of the step before say
 # "input"      what entered the module, beside torch's embedding
 # "epoch"      our loss and update from torch's parameters and buffers, beside torch's
-Kind = Literal["one step", "own step", "run", "module", "recorded", "input", "epoch"]
+Kind = Literal["one step", "own step", "run", "module", "recorded", "fed", "input", "epoch"]
 Phase = Literal["forward", "backward", "update"]
 
 
@@ -121,6 +122,8 @@ def _of_run(kind: Kind, values: Mapping[str, Any]) -> Text:
                 "{place}: ours and the result of torch's module differ by {difference}, allowed {allowed}",
                 **values,
             )
+        case "fed":
+            return Text("{place}: torch's scores say another class than the one that was fed", **values)
         case "recorded":
             return Text(
                 "{place}: ours and what was recorded differ by {difference}, allowed {allowed}", **values
@@ -140,6 +143,8 @@ def _of_backward_pass(kind: Kind, values: Mapping[str, Any]) -> Text:
                 "{place}: along the way back, ours and autograd's differ by {difference}, allowed {allowed}",
                 **values,
             )
+        case "fed":
+            return Text("{place}: torch's scores say another class than the one that was fed", **values)
         case "recorded":
             return Text(
                 "{place}: ours and the recorded gradient differ by {difference}, allowed {allowed}", **values

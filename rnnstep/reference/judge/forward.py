@@ -42,6 +42,7 @@ from rnnstep.reference.judge.block_bounds import (
     spans,
 )
 from rnnstep.reference.judge.bounds import Error, Rounding
+from rnnstep.reference.judge.fed import judge_fed
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
 from rnnstep.reference.judge.recorded import judge_recorded, recorded_output
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
@@ -193,6 +194,7 @@ class _Judging:
         self._judge_module_steps()
         self._judge_plain()
         self._judge_loss()
+        judge_fed(self._done, self._reference, self._errors, self._tally)
         judge_recorded(self._done, self._errors, self._tally)
         return Verdict(
             faults=tuple(self._tally.faults.values()),

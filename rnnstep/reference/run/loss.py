@@ -16,6 +16,7 @@ from rnnstep.engine.passes import Pass
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.reference.run.equations import TorchValues
+from rnnstep.reference.run.feeding import said
 from rnnstep.reference.run.modules import Module, Tensor, array, tensor
 from rnnstep.scenario.model import Batch, Loss, Scenario
 
@@ -81,6 +82,8 @@ def prediction_of(scenario: Scenario, batch: Batch, logits: Tensor) -> Integers 
     assert scenario.loss is not None
     if not scenario.loss.kind.has_classes:
         return None
+    if scenario.sampled is not None and logits.dim() == 3 and scenario.loss.at is None:
+        return np.asarray(array(said(scenario.sampled, logits)), np.int64)
     logits = compared(scenario, batch, logits)
     return np.asarray(array(logits.argmax(-1)), np.int64)
 

@@ -38,10 +38,14 @@ FirstStates = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """What the model said: logits (T, B, C) or (B, C), and each state at its end, (L·D, B, n), under the names of `FirstStates`."""
+    """What the model said: logits (T, B, C) or (B, C), and each state at its end, (L·D, B, n), under the names of `FirstStates`.
+
+    What each module gave stands in `gave`, by its key.
+    """
 
     logits: Tensor
     ends: Mapping[str, Tensor]
+    gave: Mapping[str, Tensor]
 
 
 class Network:
@@ -80,7 +84,7 @@ class Network:
                 resolver.gave(module, output, found)
             else:
                 resolver.gave(module, self.applied(module, x, masks, resolver))
-        return Outputs(resolver.scores, ends)
+        return Outputs(resolver.scores, ends, resolver.every)
 
     @staticmethod
     def _begun(resolver: Resolver, module: Recurrent, given: FirstStates) -> FirstStates:

@@ -194,6 +194,11 @@ class Resolver:
         return self._ends[one.name][one.value]
 
     @property
+    def every(self) -> Mapping[str, Tensor]:
+        """What each module gave, by its key."""
+        return self._gave
+
+    @property
     def scores(self) -> Tensor:
         """What the last module gave: (T, B, C), or (B, C)."""
         return self._gave[self._scenario.scored_module.key]

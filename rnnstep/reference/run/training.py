@@ -18,12 +18,13 @@ from rnnstep.engine.optimizers import TORCH_BUFFERS
 from rnnstep.equations.evaluate import evaluate_lines
 from rnnstep.equations.operations import Array
 from rnnstep.reference.run.equations import TorchValues
+from rnnstep.reference.run.feeding import fed_itself
 from rnnstep.reference.run.gradients import go_back, gradients_of
 from rnnstep.reference.run.layout import names_of
 from rnnstep.reference.run.loss import loss_of, mistake_of, prediction_of
 from rnnstep.reference.run.modules import Tensor, array, tensor
-from rnnstep.reference.run.network import FirstStates, Network
-from rnnstep.scenario.model import Scenario, Training
+from rnnstep.reference.run.network import FirstStates, Network, Outputs
+from rnnstep.scenario.model import Batch, Scenario, Training
 
 TorchOptimizer = Any  # torch.optim.Optimizer
 Buffers = Mapping[str, Mapping[str, Array]]  # torch's name of a parameter → its key in the optimizer's state
@@ -117,10 +118,22 @@ class TorchTraining:
         carried = [state for one in self._scenario.recurrents if one.carry for state in names_of(one)]
         return name in carried and number + 1 < len(self._scenario.batches)
 
+    def _answer(self, batch: Batch) -> Outputs:
+        """What the network gives for a batch as it is now."""
+        first = {**self._network.first(batch), **self._ends}
+        return self._network(batch, self._scenario.masks_of(batch), first)
+
+    def _fed(self, number: int) -> Batch:
+        """A batch, with what the network as it is now feeds itself."""
+        batch = self._scenario.batches[number]
+        if not self._scenario.feeds:
+            return batch
+        return fed_itself(self._scenario, batch, lambda one: self._answer(one).gave)
+
     def _update(self, number: int) -> tuple[float, NDArray[np.int64] | None]:
         """One batch: its loss and prediction, and the update that follows from them."""
-        scenario, batch = self._scenario, self._scenario.batches[number]
-        answer = self._network(batch, scenario.masks_of(batch), {**self._network.first(batch), **self._ends})
+        scenario, batch = self._scenario, self._fed(number)
+        answer = self._answer(batch)
         self._ends = {name: array(end) for name, end in answer.ends.items() if self._goes_on(name, number)}
         loss = loss_of(scenario, batch, answer.logits)
         if self._mistake != "no_zero_grad":

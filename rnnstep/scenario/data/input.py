@@ -7,13 +7,14 @@ a padded batch are real; `windows` cuts one long series into many rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnstep.language import Text
+from rnnstep.scenario.data.feeding import SaidFeed, check_alone, placeholder, read_feed
 from rnnstep.scenario.data.letters import (
     TextRows,
     needs_batch_first,
@@ -35,7 +36,7 @@ from rnnstep.scenario.file.document import (
     listed,
     shown_shape,
 )
-from rnnstep.scenario.keys import KEYS, NAME, closest
+from rnnstep.scenario.keys import FEEDING, KEYS, NAME, closest
 from rnnstep.scenario.model import Batch, Floats
 from rnnstep.scenario.weights.state_dicts import as_dtype
 
@@ -75,7 +76,7 @@ def read_lengths(
     return lengths, is_padded if packed is None else packed
 
 
-TABLES = ("random", "windows")
+TABLES = ("random", "windows", "sample", "teacher")
 """Keys of [input] that are tables themselves."""
 
 
@@ -118,7 +119,7 @@ def has_horizon(document: Document) -> bool:
 
 __all__ = ["InputData", "read_input", "read_target"]
 
-SOURCES = ("text", "indices", "values", "file", "random")
+SOURCES = ("text", "indices", "values", "file", "random", "feed")
 NOT_WITH_WINDOWS = ("lengths", "packed", "pad_index")
 
 
@@ -135,6 +136,7 @@ class InputData:
     )
     left_over: int = 0  # how many values of a series that is carried are in no window
     before_shift: NDArray[Any] | None = None  # of a sequence that is shifted, (T, B) or (T, B, I)
+    feed: SaidFeed | None = None  # of a sequence that a layer feeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ def read_input(
     recurrent_table: Table,
     dtype: np.dtype[np.floating],
     sequence: str | None = None,
+    num_rows: int | None = None,
 ) -> InputData | None:
     """Give what [input] or [input.NAME] holds, or None with problems noted.
 
@@ -174,6 +177,7 @@ def read_input(
         recurrent_table: [recurrent], as yet unread: a module's layout and `input_size`.
         dtype: Of the values. Random values are drawn as float64 and converted.
         sequence: The NAME; None of the first.
+        num_rows: How many rows the first sequence has; None of the first.
     """
     before = len(document.problems)
     if sequence is None:
@@ -201,8 +205,47 @@ def read_input(
         recurrent_table.raw("carry") is True,
         dtype,
     )
-    given = _read_text(reading) if source == "text" else _read_numbers(reading)
+    if source == FEEDING[0]:
+        given = _read_fed(reading, num_rows)
+    else:
+        check_alone(table)
+        given = _read_text(reading) if source == "text" else _read_numbers(reading)
     return given if len(document.problems) == before else None
+
+
+def _read_fed(reading: _Reading, num_rows: int | None) -> InputData | None:
+    """A sequence that a layer feeds, each of whose steps is as yet the first."""
+    said = read_feed(reading.table, reading.vocabulary, reading.dtype, num_rows)
+    if said is None:
+        return None
+    is_looked_up = reading.has_embedding
+    if said.feeding.is_of_classes and not is_looked_up:
+        said = replace(said, num_inputs=said.num_inputs or reading.input_size)
+        if said.num_inputs is None:
+            text = Text(
+                "`feed`: how many classes there are is not known; expected a vocabulary, an Embedding, or `input_size`"
+            )
+            reading.table.problem("feed", text)
+            return None
+    elif is_looked_up and not said.feeding.is_of_classes:
+        reading.table.problem(
+            "first", Text("`first`: an Embedding looks classes up; expected a letter or an index")
+        )
+        return None
+    size, rows = said.num_inputs or 1, len(said.feeding.first)
+    shape = (said.num_steps, rows, size)
+    if not check_memory(reading.document, (*reading.table.place, "steps"), shape, reading.dtype.itemsize):
+        return None
+    fed = placeholder(said, reading.dtype, is_looked_up=is_looked_up)
+    batch = Batch(fed.values, fed.indices, fed.lengths, fed.packed)
+    count = int(said.feeding.first.max()) + 1 if is_looked_up else None
+    return InputData(
+        (batch,),
+        True,
+        None if is_looked_up else size,
+        (said.num_inputs or count) if is_looked_up else None,
+        feed=said,
+    )
 
 
 # ── teacher forcing ──────────────────────────────────────────────────────────────────────────────

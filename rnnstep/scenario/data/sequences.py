@@ -73,7 +73,10 @@ def read_beside(
             recurrent_table=layout(name),
             dtype=dtype,
             sequence=name,
+            num_rows=first.batches[0].num_rows,
         )
+        if given is not None and given.feed is not None:  # it has the first's layout
+            given = replace(given, is_batched=first.is_batched)
         if given is not None and _go_together(document, name, first, given):
             found[name] = given
     return found

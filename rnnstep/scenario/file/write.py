@@ -28,6 +28,7 @@ from rnnstep.language import Text
 from rnnstep.modules.module import NetworkModule
 from rnnstep.network.description import INPUT, ValueOf
 from rnnstep.scenario.chain import MODE
+from rnnstep.scenario.data.feeding import as_given
 from rnnstep.scenario.file.atomic_write import check_writable, whole_file
 from rnnstep.scenario.file.change_toml import array_text, plain_text, string_text
 from rnnstep.scenario.file.document import Limits
@@ -102,7 +103,7 @@ def as_file(scenario: Scenario, path: Path) -> Written:
             back = read(tried, Limits(memory=scenario.memory_limit))
         except ScenarioError as error:
             raise _unsayable(error.problems[0].message) from None
-    differing = difference(_without_old_letters(scenario), back)
+    differing = difference(as_given(_without_old_letters(scenario)), back)
     if differing is not None:
         raise _unsayable(Text("{what} would be read as another one", what=differing))
     return written
@@ -297,14 +298,37 @@ class _Writer:
         tables = {"input": self._windows() if are_windows else self._one_batch()}
         if len(scenario.batches) == 1:
             beside = scenario.batches[0].beside.items()
-            tables |= {f"input.{name}": self._sequence(fed) for name, fed in beside}
+            tables |= {f"input.{name}": self._along(name, fed) for name, fed in beside}
         if all(batch.target is not None for batch in scenario.batches):
             tables["target"] = self._target()
         return tables
 
     def _one_batch(self) -> dict[str, str]:
         (batch,) = self._scenario.batches
-        return self._sequence(batch.first)
+        return self._along(INPUT, batch.first)
+
+    def _along(self, name: str, fed: FedSequence) -> dict[str, str]:
+        """Give a sequence of the only batch: what is fed, or what feeds it."""
+        feeding = self._scenario.feeds.get(name)
+        if feeding is None:
+            return self._sequence(fed)
+        first: Any = feeding.first.tolist()
+        if feeding.is_of_classes and self._scenario.vocabulary is not None:
+            first = [self._scenario.vocabulary[index] for index in first]
+        elif feeding.is_of_classes and len(set(first)) > 1:
+            raise _unsayable(Text("classes without letters that are fed first, another in each row"))
+        elif feeding.is_of_classes:
+            first = first[0]
+        layer = self._scenario.by_key[feeding.layer].name.removesuffix(".add")
+        table = {"feed": _value(layer), "first": _value(first), "steps": str(fed.num_steps)}
+        if feeding.until is not None:
+            table["until"] = _value(feeding.until)
+        if feeding.teacher is not None:
+            table["teacher"] = _value(feeding.teacher)
+        if feeding.sampling is not None:
+            sampling = feeding.sampling
+            table["sample"] = f"{{temperature = {sampling.temperature!r}, seed = {sampling.seed}}}"
+        return table
 
     def _sequence(self, fed: FedSequence) -> dict[str, str]:
         """Give what is fed along one sequence of the only batch."""

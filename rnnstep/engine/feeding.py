@@ -1,0 +1,76 @@
+"""What is fed to a sequence whose steps are what a layer said at the step before.
+
+A step's class depends on the steps before it alone. So a run on any guess has the right class at one step more than the
+guess had at least, and what a run feeds itself is where nothing changes any more: the numbers of that run are those
+that are shown, and what they say is what was fed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstep.engine.blocks import last_block_of
+from rnnstep.scenario.data.feeding import with_classes, with_sequences
+from rnnstep.scenario.feeding import Classes, Feed
+from rnnstep.scenario.model import Batch, FedSequence, Scenario
+
+if TYPE_CHECKING:
+    from rnnstep.engine.passes import Pass
+
+
+def fed(scenario: Scenario, batch: Batch, run: Callable[[Batch], Pass]) -> Batch:
+    """Give a batch with what its network feeds itself: the classes of every step, and where each row ends.
+
+    Args:
+        scenario: with the layers that feed.
+        batch: what is given, and a first guess.
+        run: the network on a batch, without a loss.
+    """
+    feeds = {name: one for name, one in scenario.feeds.items() if one.is_of_classes}
+    wanted = batch.target if batch.open_target is None else batch.open_target
+    guess = with_sequences(batch, {name: _open(batch.sequences[name]) for name in feeds})
+    steps = sum(guess.sequences[name].num_steps for name in feeds)
+    for _ in range(steps + 1):
+        done = run(guess)
+        said = {name: _said(done, one) for name, one in feeds.items()}
+        found = {name: one.following(said[name], wanted) for name, one in feeds.items()}
+        if all(np.array_equal(found[name], guess.sequences[name].indices) for name in feeds):  # type: ignore[arg-type]
+            break
+        guess = with_sequences(guess, {name: _of(guess.sequences[name], found[name]) for name in feeds})
+    ended = {name: _ended(guess.sequences[name], one.row_lengths(said[name])) for name, one in feeds.items()}
+    return _without_targets(scenario, with_sequences(guess, ended), wanted)
+
+
+def _said(done: Pass, feeding: Feed) -> Classes:
+    return feeding.said(done.whole(last_block_of(done.blocks, feeding.layer).key))
+
+
+def _open(sequence: FedSequence) -> FedSequence:
+    """The sequence with all rows to the last step."""
+    return replace(sequence, lengths=None, packed=False)
+
+
+def _of(sequence: FedSequence, classes: Classes) -> FedSequence:
+    if sequence.values is None:
+        return replace(sequence, indices=classes)
+    return with_classes(sequence, classes, sequence.values.shape[2], sequence.values.dtype)
+
+
+def _ended(sequence: FedSequence, lengths: tuple[int, ...] | None) -> FedSequence:
+    return sequence if lengths is None else replace(sequence, lengths=lengths, packed=True)
+
+
+def _without_targets(scenario: Scenario, batch: Batch, target: NDArray[np.generic] | None) -> Batch:
+    """A batch without what is wanted of steps at which a row has ended."""
+    feeding = scenario.feeds.get(scenario.scored_sequence)
+    loss = scenario.loss
+    if feeding is None or feeding.until is None or target is None or loss is None or target.ndim != 2:
+        return batch
+    steps = np.arange(len(target))[:, None]
+    is_over: NDArray[np.bool_] = steps >= np.array(scenario.scored(batch).true_lengths)
+    return replace(batch, target=np.where(is_over, loss.ignore_index, target), open_target=target)
