@@ -53,8 +53,6 @@ def _check_given(source: ProgramSource) -> None:
     """Refuse what enters each of several batches where the loop of a training does not take it."""
     every = (*source.scenario.batches, *source.scenario.test_batches)
     _check_circles(source)
-    if source.scenario.feeds:
-        raise UsageError(Text("the program of a network that feeds itself cannot be written yet"))
     sequences = [memory_sequence(source, layer) for layer in all_attention(source.scenario)]
     if source.is_several and any(
         fed.lengths is not None and fed.packed_lengths is None

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from rnnstep.modules.attention import Attention
+from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import ValueOf, is_once
+from rnnstep.program.fed import FedLines
 from rnnstep.program.forward import called, ends, first_state_of, passed
 from rnnstep.program.own_cell import module_name, variable
 from rnnstep.program.source import ProgramSource, along, indented
@@ -40,11 +42,14 @@ def circle_of(source: ProgramSource, key: str) -> set[str]:
 
 
 def _stands_on(source: ProgramSource, key: str) -> set[str]:
-    wiring, found, waiting = source.scenario.wiring, set[str](), [key]
+    wiring, feeds = source.scenario.wiring, source.scenario.feeds
+    found, waiting = set[str](), [key]
     while waiting:
-        new = {one.name for one in wiring[waiting.pop()].sources if one.name in wiring} - found
+        read = {one.name for one in wiring[waiting.pop()].sources}
+        fed = {feeds[name].layer for name in read if name in feeds}
+        new = {name for name in read if name in wiring} | fed
+        waiting += new - found
         found |= new
-        waiting += new
     return found
 
 
@@ -111,6 +116,11 @@ class _Circle:
             if isinstance(one, Recurrent)
         }
         self._is_packed = any(own.is_packed for own in self._own.values())
+        self._fed = {
+            name: FedLines(source, name)
+            for name, feed in source.scenario.feeds.items()
+            if feed.layer in self._keys
+        }
 
     def lines(self) -> Iterator[str]:
         for own in self._own.values():
@@ -118,6 +128,8 @@ class _Circle:
                 yield f"{_state(own, name)} = {first_state_of(own, name)}"
             if self._has_output(own):
                 yield f"{_output_t(own)} = {self._h(own)}"
+        for fed in self._fed.values():
+            yield from fed.begin()
         kept = [one for one in self._modules if self._is_kept(one)]
         for module in kept:
             yield f"{self._list(module)} = []"
@@ -126,6 +138,8 @@ class _Circle:
         for module in kept:
             axis = ", dim=1" if self._scenario.is_batched and self._scenario.batch_first else ""
             yield f"{self._naming[module.key].name(module)} = torch.stack({self._list(module)}{axis})"
+        for fed in self._fed.values():
+            yield from fed.end()
         for own in self._own.values():
             for end, name in zip(ends(own), own.cell.states, strict=False):
                 yield f"{end} = {_state(own, name)}"
@@ -135,7 +149,7 @@ class _Circle:
         is_first = self._scenario.is_batched and self._scenario.batch_first
         for module in self._modules:
             for one in self._scenario.wiring[module.key].inputs:
-                if self._has_steps(one) and one.name not in self._keys:
+                if self._has_steps(one) and one.name not in (*self._keys, *self._fed):
                     whole = self._naming[module.key].value(one)
                     return f"{whole}.shape[1]" if is_first else f"len({whole})"
         sequence = self._scenario.sequence_of[self._keys[0]]
@@ -149,7 +163,9 @@ class _Circle:
     # ── within a step ────────────────────────────────────────────────────────────────
 
     def _step(self) -> Iterator[str]:
-        if self._is_packed:
+        for fed in self._fed.values():
+            yield from (*fed.alive(), *fed.taught())
+        if self._is_packed and not any(fed.ends for fed in self._fed.values()):
             own = next(iter(self._own.values()))
             yield f"is_alive = (t < {own.lengths})[:, None]"
         for own in self._own.values():
@@ -168,6 +184,8 @@ class _Circle:
                 yield f"{self._t(module)} = {called(self._source, module, _joined(parts), has_steps=False)}"
             if self._is_kept(module):
                 yield f"{self._list(module)}.append({self._t(module)})"
+        for name, fed in self._fed.items():
+            yield from fed.said(self._t(self._scenario.by_key[self._scenario.feeds[name].layer]))
 
     def _called(self, own: ProgramSource, x: str) -> Iterator[str]:
         """The call of a recurrent module on one step."""
@@ -191,6 +209,9 @@ class _Circle:
 
     def _read(self, module: NetworkModule, one: ValueOf) -> str:
         """What a module reads at a step."""
+        if one.name in self._fed:
+            fed = self._fed[one.name]
+            return fed.name if isinstance(module, Embedding) else fed.vector
         if one.name not in self._keys:
             whole = self._naming[module.key].value(one)
             if not self._has_steps(one):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.language import Text
 from rnnstep.modules.conv import Conv1d
+from rnnstep.network.description import INPUT
 from rnnstep.program.literals import WIDTH, nested, quoted, tensor, words
 from rnnstep.program.own_cell import module_name
 from rnnstep.program.source import ProgramSource, along, indented
@@ -90,7 +91,11 @@ def input_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that make `x` (`indices` where an embedding looks them up), `lengths` and `target`."""
     batch = source.batch
     for sequence, fed in batch.beside.items():
-        yield from _beside(source, sequence, fed)
+        if sequence not in source.scenario.feeds:
+            yield from _beside(source, sequence, fed)
+    if INPUT in source.scenario.feeds:
+        yield from _target(source, batch)
+        return
     if batch.indices is not None:
         indices = f"torch.tensor({nested(_shown_indices(source, batch), indent=0)})"
         yield f"indices = {indices}  # {_axes(source)}"
@@ -105,6 +110,10 @@ def input_lines(source: ProgramSource) -> Iterator[str]:
         yield f"x = {_values(source, batch)}  # {_axes(source, 'input_size')}"
     if batch.first.packed_lengths is not None:
         yield f"lengths = torch.tensor({list(batch.first.packed_lengths)})"
+    yield from _target(source, batch)
+
+
+def _target(source: ProgramSource, batch: Batch) -> Iterator[str]:
     if source.has_loss:
         yield f"target = {tensor(shown_target(source, batch))}  # {_target_axes(source)}"
 

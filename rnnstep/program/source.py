@@ -60,7 +60,8 @@ class ProgramSource:
         """Whether each module is called on what it reads by name, rather than in a chain around recurrent ones."""
         scenario = self.scenario
         is_last_scored = scenario.scored_module is scenario.layers[-1]
-        return scenario.wires is not None or not scenario.recurrents or not is_last_scored
+        is_named = scenario.wires is not None or bool(scenario.feeds)
+        return is_named or not scenario.recurrents or not is_last_scored
 
     @property
     def each_recurrent(self) -> list[ProgramSource]:
@@ -143,7 +144,7 @@ class ProgramSource:
     @property
     def is_one_hot(self) -> bool:
         """Whether indices become one-hot vectors."""
-        return self.scenario.lookup is None and self.batch.indices is not None
+        return self.batch.values is not None and self.batch.indices is not None
 
     @property
     def data_size(self) -> int:
@@ -338,6 +339,11 @@ class ProgramSource:
         lengths = self.lengths_along(self.scenario.scored_sequence)
         rows, ends = f"torch.arange(len({lengths}))", f"{lengths} - 1"
         return f"{self.scores}[{f'{rows}, {ends}' if is_first else f'{ends}, {rows}'}]"
+
+    @property
+    def prediction(self) -> str:
+        """The classes that are said: the largest scores', or those that were drawn."""
+        return "drawn" if self.scenario.sampled is not None else f"{self.compared}.argmax(dim=-1)"
 
     @property
     def has_loss_in_loop(self) -> bool:

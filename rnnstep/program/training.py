@@ -45,7 +45,7 @@ def answer_lines(source: ProgramSource) -> Iterator[str]:
         is_plain = names is None or all(name.isprintable() for name in names)
         shown = ", says {said}" if is_plain else ", says {said!r}"
     elif source.has_classes:
-        yield f"accuracy = ({source.compared}.argmax(dim=-1) == target){_counted(source)}.float().mean().item()"
+        yield f"accuracy = ({source.prediction} == target){_counted(source)}.float().mean().item()"
         shown = ", {accuracy:.1%} right"
     yield f'print(f"epoch {{epoch + 1}}: loss {{loss.item():{_digits(source)}}}{shown}")'
 
@@ -62,7 +62,7 @@ def counting_lines(source: ProgramSource) -> Iterator[str]:
     """Give the lines that count the right answers of a batch."""
     if source.has_classes:
         counted = _counted(source)
-        yield f"right += ({source.compared}.argmax(dim=-1) == target){counted}.sum().item()"
+        yield f"right += ({source.prediction} == target){counted}.sum().item()"
         yield f"count += target{counted}.numel()"
 
 
@@ -84,7 +84,7 @@ def _digits(source: ProgramSource) -> str:
 
 
 def _said(source: ProgramSource) -> Iterator[str]:
-    prediction = f"{source.compared}.argmax(dim=-1)"
+    prediction = source.prediction
     is_single = source.batch.num_rows == 1
     rows = prediction if source.has_one_a_row or source.scenario.batch_first else f"{prediction}.T"
     scored = source.scenario.scored(source.batch)

@@ -57,7 +57,6 @@ def remarks(scenario: Scenario) -> list[Text]:
     if scenario.loss is not None and scenario.loss.name == "NLLLoss":
         found.append(_unnormalized(scenario.scored_module))
     found.append(_left_over(scenario))
-    found += [_fed(scenario, name, one) for name, one in scenario.feeds.items()]
     found += [_reads_padding(scenario, layer) for layer in scenario.layers if layer.reads_padding]
     found += [
         text for reads in scenario.wiring.values() for one in reads.inputs for text in _last(scenario, one)
@@ -84,7 +83,7 @@ def _left_over(scenario: Scenario) -> Text | None:
     )
 
 
-def _fed(scenario: Scenario, sequence: str, feeding: Feed) -> Text:
+def fed_words(scenario: Scenario, sequence: str, feeding: Feed) -> Text:
     """Say where what a sequence is fed comes from."""
     layer = scenario.by_key[feeding.layer].name.removesuffix(".add")
     if not feeding.is_of_classes:

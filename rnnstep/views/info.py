@@ -9,7 +9,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.scenario.model import FedSequence
-from rnnstep.scenario.modules import remarks
+from rnnstep.scenario.modules import fed_words, remarks
 from rnnstep.scenario.origins import WeightsOrigin
 from rnnstep.session.edits import EditTarget, current
 from rnnstep.session.findings import in_words
@@ -98,6 +98,8 @@ class _Page(Page):
                     states=states,
                 )
             )
+        for name, feed in self._scenario.feeds.items():
+            rows += self._said(fed_words(self._scenario, name, feed))
         for remark in remarks(self._scenario):
             rows += self._said(remark)
         return rows

@@ -19,6 +19,7 @@ from rnnstep.scenario.data.feeding import as_given
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read, read_text
+from tests.oracle.programs import agrees, scenario_in
 
 LETTERS = 'vocabulary = ["h", "e", "l", "o", "."]\n'
 ALONE = (
@@ -256,6 +257,21 @@ def test_a_class_that_torch_would_not_have_been_fed_is_told():
     ((_, fault),) = check(wrong.run()).faults
     assert fault.kind == "fed"
     assert fault.place.startswith("3/linear/logits")
+
+
+@pytest.mark.parametrize("training", ["", '[training]\noptimizer = "Adam"\nlr = 0.1\nepochs = 4\n'])
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_program_feeds_itself_and_gives_the_same_numbers(name, rule, training, tmp_path):
+    if not (training and "ended" in rule):
+        agrees(scenario_in(tmp_path, text_of(name, rule) + training))
+
+
+def test_the_program_of_rows_first_feeds_itself_too(tmp_path):
+    text = text_of("decoder", "mixed and drawn").replace('"GRU"', '"GRU"\nbatch_first = true')
+    text = text.replace('"LSTM"', '"LSTM"\nbatch_first = true')
+    old = f"indices = {wanted('decoder', 6).tolist()}"
+    agrees(scenario_in(tmp_path, text.replace(old, f"indices = {wanted('decoder', 6).T.tolist()}")))
 
 
 @pytest.mark.parametrize("rule", RULES)

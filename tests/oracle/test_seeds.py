@@ -100,3 +100,16 @@ def test_more_numbers_than_are_drawn_at_once() -> None:
     embedding = nn.Embedding(1 << 20, 1)
     module = nn.RNN(1, 1100)
     assert_same_bits(3, module, embedding, None)
+
+
+@pytest.mark.parametrize("sizes", [(5, 3), (5, 3, 7), (15, 1), (1, 2, 3), (4, 20, 3), (3, 16, 5)])
+def test_what_a_seed_draws_after_several_small_tables_is_torchs(sizes):
+    """Of fewer than 16 normal numbers torch draws pairs, and keeps the second for the next table."""
+    layers = [Embedding(3, size, key=f"e{size}_{place}") for place, size in enumerate(sizes)]
+    drawn = seeded_weights(7, [*layers, Linear(3, 2)])
+    torch.manual_seed(7)
+    for size in sizes:
+        nn.Embedding(3, size)
+    linear = nn.Linear(3, 2)
+    np.testing.assert_array_equal(drawn["linear.weight"], linear.weight.detach().numpy())
+    np.testing.assert_array_equal(drawn["linear.bias"], linear.bias.detach().numpy())

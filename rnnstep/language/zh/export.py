@@ -55,6 +55,5 @@ TABLE = {
     "a program goes back from a loss: gradients that are given have no place in it": (
         "程序从 loss 开始反向传播：给定的梯度在其中写不出来"
     ),
-    "the program of a network that feeds itself cannot be written yet": "自己给自己提供输入的网络，目前还不能写成程序",
     "classes without letters that are fed first, another in each row": "第一步输入的类别没有字母，而各行又不相同",
 }

@@ -29,6 +29,7 @@ class TorchGenerator:
     def __init__(self, seed: int) -> None:
         self._bits = np.random.MT19937(0)
         np.random.RandomState(self._bits).seed(seed & 0xFFFFFFFF)
+        self._kept = 0  # normal numbers that torch has drawn already, the second of a pair
 
     def uniform(self, shape: tuple[int, ...], bound: float) -> NDArray[np.float32]:
         """Draw as `torch.empty(shape).uniform_(-bound, bound)` does."""
@@ -44,12 +45,15 @@ class TorchGenerator:
         """Pass over what `torch.empty(size).normal_()` takes (DistributionTemplates.h, `normal_kernel`).
 
         From 16 values on, one number each, and the last 16 are drawn again where
-        the size is no multiple of 16; below, pairs of doubles of four numbers a pair.
+        the size is no multiple of 16; below, pairs of doubles of four numbers a pair, of which torch keeps the second for
+        the next time that fewer than 16 are asked for.
         """
         if size >= 16:
             self._skip(size if size % 16 == 0 else size + 16)
         else:
-            self._skip(4 * ((size + 1) // 2))
+            new = size - self._kept
+            self._skip(4 * ((new + 1) // 2))
+            self._kept = new % 2
 
     def _skip(self, count: int) -> None:
         for start in range(0, count, _AT_ONCE):
