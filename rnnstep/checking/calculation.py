@@ -324,6 +324,14 @@ class Calculation:
         """What enters a block under a name, as a slip has it."""
         if block.program.states and name == next(iter(block.program.inputs)):
             return self.slip.x(self, block, t)
+        return self.slip.query(self, block, t) if block.program.banks else self._taken(block, name, t)
+
+    def query(self, block: Block, t: int) -> Fed:
+        """What a block that looks at all steps of another asks with."""
+        return self._taken(block, next(iter(block.program.inputs)), t)
+
+    def _taken(self, block: Block, name: str, t: int) -> Fed:
+        """What a block without states reads."""
         wire, *others = block.wires[name]
         last = self.done.last_of_recurrent
         if last is None or others or (wire.block, wire.value) != (last.key, last.output):

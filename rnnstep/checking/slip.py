@@ -35,6 +35,9 @@ class Feeding(Protocol):
     def x(self, block: Block, t: int) -> Fed:
         """What enters a recurrent block at a step."""
 
+    def query(self, block: Block, t: int) -> Fed:
+        """What a block that looks at all steps of another asks with."""
+
     def before(self, block: Block, state: str, t: int) -> Fed:
         """A state before a step."""
 
@@ -111,6 +114,10 @@ class Slip:
     def x(self, paper: Feeding, block: Block, t: int) -> Fed:
         """What enters a recurrent block at a step."""
         return self._wired("x", paper.x, paper, block, t)  # type: ignore[no-any-return]
+
+    def query(self, paper: Feeding, block: Block, t: int) -> Fed:
+        """What a block that looks at all steps of another asks with."""
+        return self._wired("query", paper.query, paper, block, t)  # type: ignore[no-any-return]
 
     def before(self, paper: Feeding, block: Block, state: str, t: int) -> Fed:
         """A state before a step."""

@@ -303,3 +303,73 @@ class Letters:
             h = rnn(self._of("decoder"), x, h, self._pen, None)["h"]
             found.append(h)
         return found
+
+
+# ── a decoder that looks back at every step ───────────────────────────────────────────────────────
+
+LOOP_TEXT = """
+[input]
+random = {{shape = [4, 2, 2], seed = {seed}}}
+lengths = [4, 2]
+[input.target]
+random = {{shape = [3, 2, 2], seed = {other}}}
+[[layers]]
+name = "encoder"
+module = "RNN"
+hidden_size = 3
+[[layers]]
+name = "attention"
+module = "Attention"
+score = "dot"
+query = "decoder{query}"
+memory = "encoder"
+[[layers]]
+name = "decoder"
+module = "RNNCell"
+input = {fed}
+hidden_size = 3
+h_0 = "encoder.h_n"
+[[layers]]
+module = "Linear"
+input = ["decoder", "attention"]
+out_features = 2
+[weights]
+seed = {seed}
+round = 2
+"""
+
+
+def loop_text(seed: int, *, is_fed: bool, is_before: bool) -> str:
+    """A decoder whose attention asks with the state before, or with its own; which may be fed what was looked at."""
+    fed = '["target", "attention"]' if is_fed else '"target"'
+    return LOOP_TEXT.format(seed=seed, other=seed + 100, fed=fed, query=".h_prev" if is_before else "")
+
+
+def looking_decoder(
+    scenario: Scenario, pen: Pen, row: int, *, is_fed: bool, is_before: bool, is_wrong: bool
+) -> list[dict[str, Vector]]:
+    """A row of it on paper; where `is_wrong`, scores, weights and context are of the other step's query."""
+    p = {name: numbers(value) for name, value in scenario.parameters.items()}
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    x = {name: numbers(one.values[:, row]) for name, one in scenario.batches[0].sequences.items()}
+    memory, h = [], [0.0] * 3
+    for step in x["input"][: LENGTHS[row]]:
+        h = rnn({name: p[f"encoder.{name}_l0"] for name in names}, step, h, pen, None)["h"]
+        memory.append(h)
+
+    def looked(q: Vector) -> dict[str, Vector]:
+        nothing = [0.0] * (4 - len(memory))
+        scores = times(memory, q, pen)
+        powers = [pen(math.exp(value)) for value in scores]
+        total = pen(math.fsum(powers))
+        weights = [pen(power / total) for power in powers]
+        context = times([list(one) for one in zip(*memory, strict=True)], weights, pen)
+        return {"scores": scores + nothing, "weights": weights + nothing, "context": context}
+
+    found = []
+    for y in x["target"]:
+        before = h
+        fed = y + looked(before)["context"] if is_fed else y
+        h = rnn({name: p[f"decoder.{name}"] for name in names}, fed, h, pen, None)["h"]
+        found.append({"h": h, **looked(before if is_before != is_wrong else h)})
+    return found

@@ -17,7 +17,7 @@ from rnnstep.reference import complete
 from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.read import read_text
 from tests.oracle.by_hand import Pen, Vector
-from tests.oracle.by_hand_network import Letters, letters_text
+from tests.oracle.by_hand_network import Letters, letters_text, looking_decoder, loop_text
 
 
 @cache
@@ -105,3 +105,35 @@ def test_random_states_of_a_decoder_are_hardly_ever_named(decimals: int) -> None
         found = got.remarks(0, is_quick=True).mistakes if got.marks[0].status == "wrong" else ()
         count += any(one.is_named for one in found)
     assert count <= 1
+
+
+@pytest.mark.parametrize(("is_fed", "is_before"), [(True, True), (False, True), (False, False)])
+@pytest.mark.parametrize("asked", ["scores", "context"])
+def test_the_query_of_another_step_is_found(asked: str, *, is_fed: bool, is_before: bool) -> None:
+    """In a decoder loop, too, where the right state of this step stands on the sheet."""
+    way = {"is_fed": is_fed, "is_before": is_before}
+    count = 0
+    for seed in range(3):
+        learning = Learning(complete(read_text(loop_text(seed, **way))))
+        pen, row = Pen(4), seed % 2
+        right = looking_decoder(learning.scenario, pen, row, **way, is_wrong=False)
+        wrong = looking_decoder(learning.scenario, pen, row, **way, is_wrong=True)
+        given = [("h", "decoder", t, right[t]["h"]) for t in range(3)]
+        given += [(asked, "attention", t, (wrong if t == 1 else right)[t][asked]) for t in (0, 1)]
+        answers = tuple(
+            Answer(
+                name,
+                Numbers(np.array(values).round(4), np.full(len(values), 4)),
+                t,
+                row=row,
+                decimals=4,
+                line=1,
+                block=block,
+            )
+            for name, block, t, values in given
+        )
+        got = Marks.of(learning, Answers(answers, Document("a", None, "", {}, Limits())))
+        statuses = [mark.status for mark in got.marks]
+        assert (statuses[0], statuses[3], statuses[4]) == ("correct", "correct", "wrong")
+        count += "attention_late_query" in {id_ for one in got.remarks(4).mistakes for id_ in one.ids}
+    assert count >= 2

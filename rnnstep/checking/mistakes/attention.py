@@ -1,17 +1,20 @@
-"""The mistakes in attention: no softmax, one over another axis, padding that is looked at, keys for values."""
+"""The mistakes in attention: no softmax, one over another axis, padding that is looked at, keys for values, the query of another step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from rnnstep.checking.calculation import Calculation
 from rnnstep.checking.mistakes.patterns import Lines, each, one, replaced
 from rnnstep.checking.slip import AT_EVERY_STEP, Slip
+from rnnstep.checking.step import Fed
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.shares import D
 from rnnstep.equations.syntax import Apply, Expression, Line, Name
 from rnnstep.network.blocks import Block
 from rnnstep.network.graph import Graph
+from rnnstep.network.wires import When
 
 Rewriting = Callable[[Block, Lines], Lines | None]
 Weighing = Callable[[Expression, Expression | None], Expression]
@@ -39,6 +42,7 @@ def variants(done: Pass) -> Iterator[Slip]:
     if any(len(_read_whole(block)) > 1 for block in every):
         yield _slip("attention_keys_for_values", _keys_as_values)
         yield _slip("attention_keys_for_values", _values_as_keys)
+    yield Slip("attention_late_query", wires={"query": _of_another_step})
 
 
 def _slip(id_: str, rewriting: Rewriting) -> Slip:
@@ -153,3 +157,20 @@ def _values_as_keys(block: Block, lines: Lines) -> Lines | None:
         return None
     keys, values = names
     return one(lines, lines[0].name, lambda part: Name(values) if part == Name(keys) else None)
+
+
+# ── the query ────────────────────────────────────────────────────────────────────────
+
+
+def _of_another_step(paper: Calculation, block: Block, t: int) -> Fed:
+    """The query of this step where it is that of the step before; and of the step before where it is this one's."""
+    parts = paper.done.graph.origins(block.key, next(iter(block.program.inputs)))
+    if len(parts) != 1 or not parts[0].wire.block:
+        return paper.query(block, t)
+    wire = parts[0].wire
+    match wire.when:
+        case When.BEFORE:  # which what is looked at goes into: it is taken as it stands on the sheet
+            return (paper.base or paper).given(wire.block, t, wire.value)
+        case When.SAME if t:
+            return paper.given(wire.block, t - 1, wire.value)
+    return paper.query(block, t)

@@ -88,6 +88,7 @@ USUAL_FIRST = (
     "attention_no_softmax",
     "attention_padding",
     "attention_wrong_axis",
+    "attention_late_query",
     "attention_keys_for_values",
     # normalization
     "unbiased_variance",

@@ -428,6 +428,11 @@ MISTAKES: Mapping[str, Words] = {
         ),
         Text("Which of the two do the scores come from, and which do the weights mix?"),
     ),
+    "attention_late_query": Words(
+        Text("query of another step"),
+        Text("The query of this step was taken for that of the step before, or the other way round."),
+        Text("Which states are there already when this step looks at the memory?"),
+    ),
     "eps_left_out": Words(
         Text("eps left out"),
         Text("The root was taken of the variance alone, without the eps that stands beside it."),
