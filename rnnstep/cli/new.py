@@ -23,7 +23,7 @@ COMMAND = Subcommand(
     usage="rnnstep new MODULE",
     about=Text(
         "Write a commented scenario to start from.\n"
-        "MODULE is RNNCell, RNN, LSTMCell, LSTM, GRUCell or GRU, cell for a cell of one's own, or seq2seq for an encoder and"
-        " a decoder."
+        "MODULE is RNNCell, RNN, LSTMCell, LSTM, GRUCell or GRU, cell for a cell of one's own, seq2seq for an encoder and"
+        " a decoder, or attention for both with attention between."
     ),
 )

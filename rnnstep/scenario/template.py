@@ -1,4 +1,4 @@
-"""A commented scenario to start from, for each module and for an encoder and a decoder; what may be added stands in it as a comment."""
+"""A commented scenario to start from, for each module and for an encoder and a decoder, with attention or without; what may be added stands in it as a comment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from rnnstep.language import Text
 
 OWN = "cell"  # not a module of torch: a scenario with a [cell.NAME]
 SEQ2SEQ = "seq2seq"  # an encoder and a decoder
-TEMPLATES = (*MODULES, OWN, SEQ2SEQ)
+ATTENTION = "attention"  # the same, with attention
+TEMPLATES = (*MODULES, OWN, SEQ2SEQ, ATTENTION)
 
 _COLUMN = 40  # where the comments begin
 
@@ -21,7 +22,8 @@ _EXAMPLES = {"RNN": "weight_hh", "LSTM": "W_hf", "GRU": "W_hr"}
 
 def template(module: str, language: str) -> str:
     """Give the text of a scenario file for one of `TEMPLATES`, its comments in "en" or "zh"."""
-    lines = _seq2seq() if module == SEQ2SEQ else _lines(module)
+    is_network = module in (SEQ2SEQ, ATTENTION)
+    lines = _seq2seq(attends=module == ATTENTION) if is_network else _lines(module)
     return "\n".join(_written(code, comment, language) for code, comment in lines) + "\n"
 
 
@@ -125,8 +127,8 @@ def _own_cell() -> Iterator[TemplateLine]:
     yield '"""', None
 
 
-def _seq2seq() -> Iterator[TemplateLine]:
-    yield 'title = "hello → olleh: seq2seq"', Text('or {{en = "…", zh = "…"}}')
+def _seq2seq(*, attends: bool) -> Iterator[TemplateLine]:
+    yield f'title = "hello → olleh: {ATTENTION if attends else SEQ2SEQ}"', Text('or {{en = "…", zh = "…"}}')
     yield "", None
     yield 'vocabulary = ["<s>", "e", "h", "l", "o"]', Text("<s> is what the decoder is fed first")
     yield "", None
@@ -146,9 +148,18 @@ def _seq2seq() -> Iterator[TemplateLine]:
     yield "hidden_size = 8", None
     yield "", None
     yield "[[layers]]", None
+    if attends:
+        yield from _attention()
+        yield "[[layers]]", None
     yield 'name = "decoder"', None
-    yield 'module = "GRU"', None
-    yield 'input = "target"', Text("the sequence that it walks along")
+    yield f'module = "{"GRUCell" if attends else "GRU"}"', None
+    if attends:
+        yield (
+            'input = ["target", "attention"]',
+            Text("the sequence that it walks along and the context, joined"),
+        )
+    else:
+        yield 'input = "target"', Text("the sequence that it walks along")
     yield 'h_0 = "encoder.h_n"', Text("it begins where the encoder ended; of an LSTM c_0 too")
     yield "hidden_size = 8", Text("as the encoder's, whose state it takes")
     yield "", None
@@ -162,3 +173,13 @@ def _seq2seq() -> Iterator[TemplateLine]:
     yield 'optimizer = "Adam"', Text("or SGD, AdamW, RMSprop, Adagrad; arguments under torch's names")
     yield "lr = 0.1", None
     yield "epochs = 15", None
+
+
+def _attention() -> Iterator[TemplateLine]:
+    yield 'name = "attention"', None
+    yield 'module = "Attention"', Text("each step of the encoder is looked at as much as its score says")
+    yield 'score = "additive"', Text("or dot, scaled_dot, general, which have no size")
+    yield "size = 8", Text("how many numbers are compared")
+    yield 'query = "decoder.h_prev"', Text("the decoder's state of the step before")
+    yield 'memory = "encoder.output"', Text("what is looked at: every step of the encoder")
+    yield "", None

@@ -69,7 +69,7 @@ def timeline(scene: Scene, cells: int, height: int) -> RowBlock:
 
     Where there is room below, the elements of the value at the cursor follow, a row each.
     """
-    is_told = _has_values(scene) and height > base_height(scene, cells)
+    is_told = _has_values(scene) and (_is_over_memory(scene) or height > base_height(scene, cells))
     columns, steps = (
         _columns(scene, cells, [_value_at(scene)] if is_told else []),
         scene.num_steps,
@@ -87,6 +87,9 @@ def timeline(scene: Scene, cells: int, height: int) -> RowBlock:
     spoken: RowBlock = [
         _row(scene, scene.look.say(title), columns, cell, "label") for title, cell in _seen_rows(scene, ts)
     ]
+    if is_told and _is_over_memory(scene):  # what is looked at goes before what is said
+        kept = height - len(rows) - len(states) - min(_MOST_ELEMENTS, size_of(scene.block, _value_at(scene)))
+        spoken = spoken[: max(0, kept)]
     room = height - len(rows) - len(spoken)
     if room < 1:
         spoken, room = spoken[: max(0, len(spoken) + room - 1)], 1
@@ -185,6 +188,12 @@ def _has_values(scene: Scene) -> bool:
     ):
         return False
     return len(scene.shape(_value_at(scene))) < 2
+
+
+def _is_over_memory(scene: Scene) -> bool:
+    """Whether the value at the cursor has an element for each step of what attention looks at: its weights, its scores."""
+    banks, name = scene.block.program.banks, _value_at(scene)
+    return scene.is_forward and any(shape[:1] == scene.shape(name) for shape in banks.values())
 
 
 def values_over_steps(scene: Scene, name: str, columns: _Columns, height: int) -> RowBlock:

@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 from rnnstep.engine import Model
+from rnnstep.engine.learning import Learning
 from rnnstep.errors import ScenarioError
 from rnnstep.reference import check, check_gradients
-from rnnstep.scenario.read import read_text
+from rnnstep.scenario import bundled
+from rnnstep.scenario.read import read, read_text
 
 TAIL = """
 [weights]
@@ -429,3 +431,56 @@ def test_what_is_there_at_the_end_cannot_be_read_at_each_step():
     assert str(error.value.problems[0].message) == (
         "`input`: two.h_n is there when all steps are over, and one gives what two reads at each of them"
     )
+
+
+# ── the scenario and its words ───────────────────────────────────────────────────────────────────
+
+
+def test_the_training_is_that_of_a_program_written_by_hand():
+    scenario = read(bundled.find("attention"))
+    torch.manual_seed(0)
+    encoder = nn.GRU(4, 6)
+    asks, shows, weighs = (
+        nn.Linear(6, 4, bias=False),
+        nn.Linear(6, 4, bias=False),
+        nn.Linear(4, 1, bias=False),
+    )
+    decoder, linear = nn.GRUCell(10, 6), nn.Linear(6, 4)
+    letters = {"<s>": 0, "a": 1, "b": 2, "c": 3}
+    words = ["abc", "acb", "bac", "bca", "cab", "cba"]
+    source = torch.tensor([[letters[one] for one in word] for word in words]).T
+    target = torch.tensor([[letters[one] for one in reversed(word)] for word in words]).T
+    fed = torch.cat([torch.zeros(1, 6, dtype=torch.long), target[:-1]])
+    modules = nn.ModuleList([encoder, asks, shows, weighs, decoder, linear])
+    optimizer = torch.optim.Adam(modules.parameters(), lr=0.1)
+    learning = Learning(scenario)
+    for epoch in range(15):
+        optimizer.zero_grad()
+        memory = encoder(nn.functional.one_hot(source, 4).float())[0].transpose(0, 1)
+        h, loss = torch.zeros(6, 6), 0
+        for letter, wanted in zip(nn.functional.one_hot(fed, 4).float(), target, strict=True):
+            scores = weighs(torch.tanh(asks(h)[:, None] + shows(memory)))[..., 0]
+            context = torch.softmax(scores, -1)[:, None] @ memory
+            h = decoder(torch.cat([letter, context[:, 0]], -1), h)
+            loss = loss + nn.functional.cross_entropy(linear(h), wanted)
+        assert learning.record(epoch).loss == pytest.approx(loss.item(), abs=1e-4)
+        loss.backward()
+        optimizer.step()
+
+
+def test_the_words_of_the_scenario_are_true():
+    learning = Learning(read(bundled.find("attention")))
+    text = bundled.find("attention").read_text("utf-8")
+    shares = [learning.record(epoch).accuracy for epoch in range(40)]
+    assert shares.index(1.0) == 28  # what is recorded of an epoch is from before its update
+    assert all(share == 1.0 for share in shares[28:])
+    assert "28 updates" in text
+    assert "更新 28 次" in text
+    done = learning.epoch(0).forward(0)
+    assert not done.first_state("decoder.L0", "h").any()
+    np.testing.assert_allclose(done.everything("attention")["weights"], 1 / 3, atol=0.01)
+    after = learning.epoch(39).forward(0).everything("attention")["weights"][:, 0].round(2)
+    assert after[0].tolist() == pytest.approx([0, 0, 1])
+    assert after[1].argmax() == 1
+    assert after[1, 1] == pytest.approx(0.68)
+    np.testing.assert_allclose(after[2], 1 / 3, atol=0.04)

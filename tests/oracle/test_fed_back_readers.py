@@ -58,11 +58,23 @@ seed = 4
 dtype = "float64"
 """
 TRAINING = '[training]\noptimizer = "Adam"\nlr = 0.1\nepochs = 2\n'
-NAMES = ("attention", *CIRCLES)
+BOTH = (
+    ATTENTION.replace("hidden_size = 2\n", "hidden_size = 2\nbidirectional = true\n", 1)
+    .replace('"additive"\nsize = 2', '"general"')
+    .replace('h_0 = "encoder.h_n"', 'h_0 = "bridge"')
+    .replace(
+        '[[layers]]\nname = "attention"',
+        '[[layers]]\nname = "bridge"\nmodule = "Linear"\ninput = "encoder.h_n"\nout_features = 2\n[[layers]]\nname = "attention"',
+    )
+)
+"""As Bahdanau has it: what is looked at is joined of both directions."""
+NAMES = ("attention", "both", *CIRCLES)
 
 
 def text_of(name: str) -> str:
-    return ATTENTION if name == "attention" else CIRCLES[name][0].format(packed="true", dtype="float64")
+    if name in ("attention", "both"):
+        return ATTENTION if name == "attention" else BOTH
+    return CIRCLES[name][0].format(packed="true", dtype="float64")
 
 
 @pytest.fixture(params=NAMES)

@@ -25,10 +25,10 @@ TABLE = {
     ),
     "List the bundled scenarios in the order of a course, one a line, name first.": "按学习顺序列出自带场景，每行一个，名字在前。",
     "Write a commented scenario to start from.\n"
-    "MODULE is RNNCell, RNN, LSTMCell, LSTM, GRUCell or GRU, cell for a cell of one's own, or seq2seq for an encoder and"
-    " a decoder.": (
+    "MODULE is RNNCell, RNN, LSTMCell, LSTM, GRUCell or GRU, cell for a cell of one's own, seq2seq for an encoder and"
+    " a decoder, or attention for both with attention between.": (
         "写出一个带注释的场景，作为起点。\n"
-        "MODULE 是 RNNCell、RNN、LSTMCell、LSTM、GRUCell、GRU 之一，或 cell（自定义单元），或 seq2seq（编码器和解码器）。"
+        "MODULE 是 RNNCell、RNN、LSTMCell、LSTM、GRUCell、GRU 之一，或 cell（自定义单元），或 seq2seq（编码器和解码器），或 attention（两者之间带注意力）。"
     ),
     "Print the script that completes commands, options and scenarios in a shell.\n"
     'For bash: eval "$(rnnstep completion bash)" in ~/.bashrc; zsh likewise in ~/.zshrc;'
@@ -130,6 +130,12 @@ TABLE = {
     ),
     "or RNN, LSTM": "或 RNN、LSTM",
     "the sequence that it walks along": "它走的序列",
+    "the sequence that it walks along and the context, joined": "它走的序列，与 context 拼接",
+    "each step of the encoder is looked at as much as its score says": "编码器的每一步，按得分的高低来看",
+    "or dot, scaled_dot, general, which have no size": "或 dot、scaled_dot、general，它们没有 size",
+    "how many numbers are compared": "用多少个数来比较",
+    "the decoder's state of the step before": "解码器上一步的状态",
+    "what is looked at: every step of the encoder": "看的是什么：编码器的每一步",
     "it begins where the encoder ended; of an LSTM c_0 too": "从编码器结束时的状态开始；LSTM 还要写 c_0",
     "as the encoder's, whose state it takes": "与编码器的相同，因为要接过它的状态",
     "a score for each letter, at each step of the decoder": "解码器的每一步，每个字母一个分数",

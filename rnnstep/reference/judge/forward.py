@@ -14,28 +14,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.recurrence import BlockRun
 from rnnstep.engine.shapes import from_torch_shape
-from rnnstep.equations.bounds import Given, Pair
-from rnnstep.equations.compile import ROWS
+from rnnstep.equations.bounds import Given
 from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.time import TimeAxis, as_computed
+from rnnstep.network.time import as_computed
 from rnnstep.reference.judge.block_bounds import (
     LiveRows,
     LossBounds,
     OneStep,
     as_banks,
     bounded,
-    flat,
     given_parameters,
     inputs_of,
     side_by_side,
@@ -44,90 +39,13 @@ from rnnstep.reference.judge.block_bounds import (
 from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.fed import judge_fed
 from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
+from rnnstep.reference.judge.followed import Followed, follow
 from rnnstep.reference.judge.recorded import judge_recorded, recorded_output
-from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
+from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.judge.seam import Ends, judge_carried
 from rnnstep.reference.run.forward import ModuleResult, ReferencePass
 from rnnstep.reference.run.layout import keys_of, states_by_block
 from rnnstep.reference.run.loss import of_loss
-
-
-@dataclass(frozen=True, eq=False)
-class Followed:
-    """What the equations give beside a module's output: by state (T, B, n), zeros where a row is over."""
-
-    values: Mapping[str, Array]
-    errors: Mapping[str, Error]
-
-
-def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], axis: TimeAxis) -> Followed:
-    """Take every step of a block from the h before it that a module gave.
-
-    Args:
-        block: a recurrent block.
-        x: what entered the module's layer, (T, B, I).
-        h: what it gave in the block's direction, (T, B, n).
-        first: each state before the first step, (B, n).
-        axis: the steps, and which rows take part in which.
-    """
-
-    def turned(whole: NDArray[Any]) -> NDArray[Any]:
-        return axis.in_order(whole, block.direction)
-
-    output, *others = block.program.states
-    inputs = {next(iter(block.program.inputs)): turned(x)}
-    inputs[f"{output}_prev"] = axis.before(turned(h), first[output], "forward")
-    known: dict[str, Pair] = {name: Given(value) for name, value in inputs.items()}
-    if others:
-        known |= _others(_given_output(block), inputs, {name: first[name] for name in others}, axis)
-    values = {name: np.empty((*h.shape[:2], len(first[name][0])), x.dtype) for name in block.program.states}
-    errors = {name: np.empty(value.shape) for name, value in values.items()}
-    rounding, parameters = Rounding(x.dtype), given_parameters(block)
-    for span in spans(block, *h.shape[:2]):
-        rows = LiveRows(None, span)
-        given = {name: flat(rows, pair) for name, pair in known.items()}
-        found = bounded(block, given, rounding, parameters)
-        for name in block.program.states:
-            values[name][span], errors[name][span] = (rows.back(part) for part in found[name])
-    values, errors = ({name: turned(whole) for name, whole in each.items()} for each in (values, errors))
-    living = axis.alive()
-    if living is not None:
-        for whole in (*values.values(), *errors.values()):
-            whole[~living] = 0
-    return Followed(values, errors)
-
-
-def _given_output(block: Block) -> Block:
-    """The block with its output's state before as an input, running forwards."""
-    program = block.program
-    output, *others = program.states
-    inputs = {**program.inputs, f"{output}_prev": program.states[output]}
-    states = {name: program.states[name] for name in others}
-    return replace(block, direction="forward", program=replace(program, inputs=inputs, states=states))
-
-
-def _others(
-    block: Block, inputs: Mapping[str, Array], first: Mapping[str, Array], axis: TimeAxis
-) -> dict[str, Pair]:
-    """What each step reads of the states that the module does not return, and its error, (T, B, n)."""
-    compiled = block.compiled
-    prepared = compiled.prepare(block.parameters, next(iter(inputs.values())).dtype, ROWS)
-    with np.errstate(all="ignore"):
-        kept = compiled.function(ROWS)(
-            *map(np.ascontiguousarray, inputs.values()), *first.values(), *prepared
-        )
-    before = {}
-    for name, state in first.items():
-        index, start, stop = compiled.columns[name]
-        before[name] = axis.before(kept[index][..., start:stop], state, "forward")
-    dtype = next(iter(inputs.values())).dtype
-    given = {name: Given(value) for name, value in inputs.items()}
-    errors = carried_errors(block, given, before, dtype, axis.alive())
-    return {
-        f"{name}_prev": (value, axis.before(errors[name], np.zeros(value.shape[1:]), "forward"))
-        for name, value in before.items()
-    }
-
 
 # ── every check of a batch ───────────────────────────────────────────────────────────────────────
 
@@ -357,7 +275,9 @@ class _Judging:
         if block.program.banks:
             known = {one: value if value.ndim == 3 else value[None] for one, value in known.items()}
             known |= as_banks(self._done, block, self._reference.read_whole[block.key])
-            ours = block.program.at_once({**block.parameters, **known})[block.output].reshape(theirs.shape)
+            lines = block.program.at_once({**block.parameters, **known})
+            ours = lines[block.output].reshape(theirs.shape)
+            self._judge_inside(block, known, lines, start)
         else:
             flat = {one: value.reshape(-1, value.shape[-1]) for one, value in known.items()}
             ours = block.compiled.derive(block.output, {**block.parameters, **flat}).reshape(theirs.shape)
@@ -372,6 +292,15 @@ class _Judging:
         self._tally.compare(
             "module", block.key, block.output, *pair, np.reshape(run_error, theirs.shape), start
         )
+
+    def _judge_inside(
+        self, block: Block, known: Mapping[str, Array], lines: Mapping[str, Array], start: int | None
+    ) -> None:
+        """The other values of attention on what torch's read beside torch's."""
+        bounds = bounded(block, {one: Given(value) for one, value in known.items()}, self._reading)
+        for name, theirs in self._reference.inside[block.key].items():
+            ours, error = np.reshape(lines[name], theirs.shape), np.reshape(bounds[name][1], theirs.shape)
+            self._tally.compare("one step", block.key, name, ours, theirs, error, start)
 
     def _judge_loss(self) -> None:
         """Our loss from torch's scores beside torch's own, our own from our own, then both along the run."""
@@ -551,6 +480,8 @@ class Comparison(Judged):
                 return self.reference.x[graph.readers(key)[0].reader]
             case "lookup" | "map", block.output:
                 return self.reference.gave[key]
+            case "map", _ if name in self.reference.inside.get(key, {}):
+                return self.reference.inside[key][name]
             case "map", _ if name in block.brought:
                 return inputs_of(block, self.reference.read[key], self.done.axis(key))[name]
             case "loss", _:

@@ -15,7 +15,18 @@ def attended(
     whole: Mapping[str, Tensor],
     live: Tensor | None,
 ) -> Tensor:
-    """Give the context.
+    """Give the context; arguments as of `attended_lines`."""
+    return attended_lines(module, parameters, query, whole, live)["context"]
+
+
+def attended_lines(
+    module: Attention,
+    parameters: Mapping[str, Tensor],
+    query: Tensor,
+    whole: Mapping[str, Tensor],
+    live: Tensor | None,
+) -> dict[str, Tensor]:
+    """Give the scores, padded steps included, and the weights, (T, B, S), or (B, S), and the context.
 
     Args:
         module: how it scores.
@@ -30,10 +41,10 @@ def attended(
     values = whole.get("values", memory)
     asked = query.transpose(0, 1) if query.dim() == 3 else query[:, None]  # (B, T, D_q)
     scores = _scores(module, parameters, asked, memory.transpose(0, 1))
-    if live is not None:
-        scores = scores.masked_fill(~live[:, None], float("-inf"))
-    context = torch.bmm(torch.softmax(scores, -1), values.transpose(0, 1))
-    return context.transpose(0, 1) if query.dim() == 3 else context[:, 0]
+    masked = scores if live is None else scores.masked_fill(~live[:, None], float("-inf"))
+    weights = torch.softmax(masked, -1)
+    lines = {"scores": scores, "weights": weights, "context": torch.bmm(weights, values.transpose(0, 1))}
+    return {name: value.transpose(0, 1) if query.dim() == 3 else value[:, 0] for name, value in lines.items()}
 
 
 def _scores(module: Attention, parameters: Mapping[str, Tensor], query: Tensor, memory: Tensor) -> Tensor:

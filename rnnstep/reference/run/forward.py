@@ -15,7 +15,7 @@ from rnnstep.modules.attention import Attention
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.reference.run.attention import attended
+from rnnstep.reference.run.attention import attended, attended_lines
 from rnnstep.reference.run.circle import SteppedModule, go_round
 from rnnstep.reference.run.layout import (
     final_states,
@@ -80,6 +80,7 @@ class ReferencePass:
         whole: of a cell, what the whole module (nn.RNN, …) with the same weights returned.
         read, gave: what each of the modules without states took and gave, by its key, (T, B, n); (B, n) of final states.
         read_whole: what attention looked at, by its key and as it calls it, (S, B, n).
+        inside: the other values of attention, `scores` and `weights`, by its key, (T, B, S), or (B, S).
         modules: of several recurrent modules what each gave, by its key.
         loss: of torch.nn's own loss on the scores above, (1,); None where there is no target.
         loss_lines: every line of the block `loss` in torch's operations (self-check), from the same scores,
@@ -101,6 +102,7 @@ class ReferencePass:
     read: Mapping[str, Array] = field(default_factory=dict)
     gave: Mapping[str, Array] = field(default_factory=dict)
     read_whole: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    inside: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     modules: Mapping[str, ModuleResult] = field(default_factory=dict)
     loss: Array | None = None
     loss_lines: Mapping[str, Array] = field(default_factory=dict)
@@ -162,6 +164,7 @@ class _Reference:
         self._read: dict[str, Array] = {}
         self._gave: dict[str, Array] = {}
         self._read_whole: dict[str, dict[str, Array]] = {}
+        self._inside: dict[str, dict[str, Array]] = {}
 
     def run(self) -> ReferencePass:
         """Each module on what those that it reads gave."""
@@ -199,6 +202,7 @@ class _Reference:
             whole=None if alone is None else alone.whole,
             read=self._read,
             read_whole=self._read_whole,
+            inside=self._inside,
             gave=self._gave,
             modules=results if alone is None else {},
             loss=loss,
@@ -235,7 +239,7 @@ class _Reference:
                 self._read[module.key] = array(torch.stack(read[module.key]))
                 self._gave[module.key] = array(whole)
                 if isinstance(module, Attention):
-                    self._look(module, resolver)
+                    self._look(module, torch.stack(read[module.key]), resolver)
                 resolver.gave(module, whole)
         return {key: torch.stack(each) for key, each in read.items()}
 
@@ -276,15 +280,30 @@ class _Reference:
         if not isinstance(module, Embedding):
             self._read[module.key] = array(x)
         if isinstance(module, Attention):
-            self._look(module, resolver)
+            self._look(module, x, resolver)
         x = self._gave_of(module, x, resolver, self._done.masks)
         self._gave[module.key] = array(x)
         return x
 
-    def _look(self, module: Attention, resolver: Resolver) -> None:
-        """Keep what attention looks at."""
+    def _look(self, module: Attention, query: Tensor, resolver: Resolver) -> None:
+        """Keep what attention looks at, and the values in it; behind the last step there are zeros, as in the engine's."""
+        import torch
+
         whole = resolver.looked_at(module)
         self._read_whole[module.key] = {name: array(value) for name, value in whole.items()}
+        live, more = resolver.live(module), resolver.most_steps(module) - len(whole["memory"])
+        if more:
+            rows = whole["memory"].shape[1]
+            live = torch.ones(rows, len(whole["memory"]), dtype=torch.bool) if live is None else live
+            live = torch.cat([live, live.new_zeros(rows, more)], -1)
+            whole = {
+                name: torch.cat([value, value.new_zeros(more, *value.shape[1:])])
+                for name, value in whole.items()
+            }
+        lines = attended_lines(module, self._parameters, query, whole, live)
+        self._inside[module.key] = {
+            name: array(value) for name, value in lines.items() if name != module.gives
+        }
 
     def _gave_of(
         self, module: NetworkModule, x: Tensor, resolver: Resolver, masks: Mapping[str, Array]

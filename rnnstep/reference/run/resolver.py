@@ -167,6 +167,11 @@ class Resolver:
         banks = self._scenario.wiring[module.key].banks
         return dict(zip(("memory", "values"), (self._value(one) for one in banks), strict=False))
 
+    def most_steps(self, module: NetworkModule) -> int:
+        """How many steps what attention looks at has in any batch."""
+        memory = self._scenario.wiring[module.key].banks[0]
+        return self._scenario.most_steps(self._scenario.sequence_of[memory.name])
+
     def live(self, module: NetworkModule) -> Tensor | None:
         """Which steps of what attention looks at a row has, (B, S); None where all have all."""
         import torch
