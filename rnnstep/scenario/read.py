@@ -503,6 +503,7 @@ def _with_targets(
             samples.batches,
             samples.following,
             num_outputs,
+            sequence=model.scored_sequence,
             has_one_a_row=has_one_a_row or is_last_enough,
         )
     sequence = model.scored_sequence
@@ -548,6 +549,7 @@ def _with_following(
     following: tuple[Floats, ...],
     num_outputs: int,
     *,
+    sequence: str,
     has_one_a_row: bool,
 ) -> tuple[Batch, ...]:
     """Give batches of windows whose target is what comes later in the series: at each step, or behind the last one."""
@@ -563,6 +565,16 @@ def _with_following(
             "`horizon`: the values that are wanted have size {size}, what is compared with them has {outputs}",
             size=size,
             outputs=num_outputs,
+        )
+        document.problem(horizon, text)
+    wanted, steps = following[0].shape[0], batches[0].sequences[sequence].num_steps
+    if steps != wanted and not has_one_a_row:
+        text = Text(
+            '`horizon`: a value is wanted for each of {wanted} steps, {sequence} has {steps}; expected `at = "last"` in [loss],'
+            " or a last layer on NAME.h_n",
+            wanted=wanted,
+            sequence=sequence,
+            steps=steps,
         )
         document.problem(horizon, text)
     pairs = zip(batches, following, strict=True)

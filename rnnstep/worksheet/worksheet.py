@@ -64,13 +64,14 @@ def first_reader(done: Pass) -> str:
 
 def given_name(done: Pass, block: Block, name: str) -> tuple[str, str]:
     """Give the sequence, "" of the first one, and the name under which a sheet gives what a block reads of the data."""
-    if block.sequence == INPUT:
+    if block.sequence_read == INPUT:
         block = done.by_key[first_reader(done)]
         name = next(iter(block.program.inputs))
     elif block.kind == "lookup":
         return block.sequence, block.output
     is_window = any(wire.when is When.OFFSET for wire in block.wires[name])
-    return "" if block.sequence == INPUT else block.sequence, read_over(name) if is_window else name
+    sequence = "" if block.sequence_read == INPUT else block.sequence_read
+    return sequence, read_over(name) if is_window else name
 
 
 class Needs:

@@ -359,5 +359,7 @@ def test_the_solved_sheet_is_all_right(name: str, is_short, tmp_path: Path) -> N
     path.write_text(text, "utf-8")
     options = ["--key", "--format", "toml", "--decimals", "3", "--output", str(key), "--save", str(saved)]
     assert main(["worksheet", str(path), *options]) == 0
+    for form in ("md", "tex"):
+        assert main(["worksheet", str(path), "--key", "--format", form]) == 0
     marked = rnnstep.check(saved, key).as_dict()
     assert {one["status"] for one in marked["answers"]} == {"correct"}

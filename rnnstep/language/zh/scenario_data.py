@@ -231,6 +231,9 @@ TABLE = {
     "`{key}`: the target is for {found} steps, {sequence} has {steps}: expected one target for each step": (
         "`{key}`：目标有 {found} 步，{sequence} 有 {steps} 步：每个时间步应有一个目标"
     ),
+    '`horizon`: a value is wanted for each of {wanted} steps, {sequence} has {steps}; expected `at = "last"` in [loss], or a last layer on NAME.h_n': (
+        '`horizon`：{wanted} 步每步都要有目标，{sequence} 有 {steps} 步；应在 [loss] 中写 `at = "last"`，或让最后一层读 NAME.h_n'
+    ),
     "{name} reads a window of steps, and what it reads belongs to no step": (
         "{name} 要读一个窗口里的多个时间步，可它读的值不属于任何一步"
     ),
