@@ -39,7 +39,7 @@ _PREFIX = re.compile(
 _STEP = re.compile(r"(?P<step>\d{1,9})(?:/(?P<rest>.+))?")
 _ROW = re.compile(r"(?P<place>[^@]*?)\s*@\s*row\s*(?P<row>\d{1,9})")
 _OPERATION = re.compile(
-    r"(?P<name>[\w∂′]+)(?:\[(?P<element>\d{1,9}(?:\s*,\s*\d{1,9})?)\](?:\.(?P<term>\d{1,9}))?)?"
+    r"(?P<name>[\w∂′]+)(?:\[(?P<element>\d{1,9}(?:\s*,\s*\d{1,9}){0,2})\](?:\.(?P<term>\d{1,9}))?)?"
 )
 _GRADIENT = re.compile(r"(?<![^/])(?:d|grad)\.")
 _WITH_STEP = re.compile(

@@ -176,7 +176,7 @@ def result_grids(scene: Scene, name: str) -> list[Grid]:
     focus: tuple[int | None, int | None] = (None, None)
     if spot is not None and spot.element is not None:
         index = index_of(scene.block, name, spot.element)
-        focus = (index[0] if index else 0, index[1] if len(index) > 1 else None)
+        focus = grids.in_grid(index, shape)
     target = element_target(scene, name)
     result = Grid(
         name,

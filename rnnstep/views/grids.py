@@ -232,11 +232,20 @@ class ElementTarget:
     """A click on an element of a line's value goes there."""
 
     place: str
-    is_matrix: bool = False
+    shape: tuple[int, ...] = ()
 
     def __call__(self, y: int, x: int) -> str:
         """Give what the click does."""
-        return f"go {self.place}[{y},{x}]" if self.is_matrix else f"go {self.place}[{y}]"
+        rest = self.shape[1:]
+        index = (y, *map(int, np.unravel_index(x, rest))) if rest else (y,)
+        return f"go {self.place}[{','.join(map(str, index))}]"
+
+
+def in_grid(index: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int | None, int | None]:
+    """Where an element is drawn: its row, and its column where it has one; of more axes all in the row stand in one line."""
+    if len(index) < 2:
+        return (index[0] if index else 0), None
+    return index[0], int(np.ravel_multi_index(index[1:], shape[1:]))
 
 
 class _Content:
@@ -315,7 +324,7 @@ def _draw(
 
 
 def _title(grid: Grid) -> str:
-    return f"{grid.title} {grid.rows}×{grid.columns}" if len(grid.shape) > 1 else grid.title
+    return f"{grid.title} {'×'.join(map(str, grid.shape))}" if len(grid.shape) > 1 else grid.title
 
 
 def _numbers(

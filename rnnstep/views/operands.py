@@ -240,7 +240,9 @@ def operand(scene: Scene, name: str, expansion: Expansion | None = None, product
     shape = scene.shape(name)
     if name == "index" and values is not None:
         values = values.reshape(1)
-    if len(shape) > 2:  # a bank of each row of the batch: one below the other
+    if (
+        len(shape) > 2 and scene.spot.phase != "update"
+    ):  # a bank of each row of the batch: one below the other
         shape = (math.prod(shape[:-1]), shape[-1])
         values = None if values is None else values.reshape(shape)
     return Grid(
@@ -249,7 +251,7 @@ def operand(scene: Scene, name: str, expansion: Expansion | None = None, product
         shape,
         kind,
         scene.scale_of(name),
-        focus=_focus(expansion, name, scene.cursor.term if scene.cursor else None, scene.shape(name)),
+        focus=_focus(scene, expansion, name),
         centre=_centre(scene, name, expansion),
         target=_go_to_term(scene, name, expansion, products),
         is_given=scene.is_given(name),
@@ -269,12 +271,11 @@ def _centre(scene: Scene, name: str, expansion: Expansion | None) -> tuple[int |
     return (index[0] if is_as_long else None), None
 
 
-def _focus(
-    expansion: Expansion | None, name: str, term: int | None, shape: tuple[int, ...]
-) -> tuple[int | None, int | None]:
+def _focus(scene: Scene, expansion: Expansion | None, name: str) -> tuple[int | None, int | None]:
     """The element of a name that the cursor's term reads; of a matrix the row or column that an element reads."""
     if expansion is None:
         return None, None
+    term, shape = scene.cursor.term if scene.cursor else None, scene.shape(name)
     read = {
         factor.index
         for one in expansion.terms
@@ -284,6 +285,8 @@ def _focus(
     }
     if not read:
         return None, None
+    if len(read) == 1 and len(shape) > 2 and scene.spot.phase == "update":
+        return grids.in_grid(next(iter(read)), shape)
     rows = {_row(index, shape) for index in read}
     columns = {index[-1] for index in read if len(index) > 1}
     return rows.pop() if len(rows) == 1 else None, columns.pop() if len(columns) == 1 else None
@@ -302,6 +305,8 @@ def _go_to_term(scene: Scene, name: str, expansion: Expansion | None, products: 
         return None
     place = scene.place(operation)
     shape, result = scene.shape(name), scene.shape(operation)
+    if len(shape) > 2 and scene.spot.phase == "update":
+        return grids.ElementTarget(place, shape)
     if len(shape) == 2 and len(result) == 2:
         return (lambda y, x: f"go {place}[{y},{x}]") if shape == result else lambda *_: f"go {place}"
     if len(shape) == 2 and scene.is_forward and scene.block.program.banks:

@@ -72,7 +72,7 @@ def value_grid(scene: Scene, name: str, *, title: str = "") -> Grid:
 
 def element_target(scene: Scene, name: str) -> grids.TargetAt:
     """A click on an element of a line's value goes there."""
-    return grids.ElementTarget(scene.place(name), is_matrix=len(scene.shape(name)) == 2)
+    return grids.ElementTarget(scene.place(name), scene.shape(name))
 
 
 def shown_name(name: str) -> str:

@@ -26,6 +26,7 @@ from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot, index_of, size_of
 from rnnstep.views.look import Look
+from rnnstep.views.rows import plain
 from rnnstep.views.screen import screen
 from tests.oracle.loss_checks import assert_are_torchs
 from tests.oracle.programs import agrees, scenario_in
@@ -346,6 +347,21 @@ def test_every_place_is_written_and_read_back_and_its_screens_are_whole(name: st
             for language, width, height in (("en", 120, 35), ("zh", 80, 24)):
                 rows = screen(there, Look(language=language, torch="ready"), width, height)
                 assert len(rows) == height
+
+
+def test_every_element_of_a_convolutions_weight_has_a_place_in_the_update() -> None:
+    run = run_of("pooled")
+    session = Session.open(run)
+    for index in np.ndindex(3, 2, 2):
+        written = f"w[{','.join(map(str, index))}]"
+        path = read_place(session.tree, f"update:conv1d.weight/{written}")
+        assert write_place(session.tree, path) == f"update:conv1d.weight/{written}"
+        spot = session.tree.locate(path)
+        assert spot.element == np.ravel_multi_index(index, (3, 2, 2))
+        assert run.known(replace(spot, element=None), 0)["w"].shape == (3, 2, 2)
+        drawn = plain(screen(session.jump(path), Look(torch="ready"), 120, 35))
+        assert "w_prev 3×2×2" in drawn
+        assert f"{written} = " in drawn
 
 
 @each_reader
