@@ -26,7 +26,7 @@ from rnnstep.scenario.data.initial_state import read_initial_states
 from rnnstep.scenario.data.input import InputData, read_input, read_target, shifted, shifts_values
 from rnnstep.scenario.data.labelled_rows import check_classes, read_data
 from rnnstep.scenario.data.sequences import check_used, read_beside, side_by_side, with_shifted_target
-from rnnstep.scenario.data.target import ignore_index
+from rnnstep.scenario.data.target import ignore_index, with_following
 from rnnstep.scenario.described import Described
 from rnnstep.scenario.feeding import Feed
 from rnnstep.scenario.file.document import Document, Limits, Table
@@ -498,7 +498,7 @@ def _with_targets(
         check_classes(document, samples.classes, num_outputs, has_one_a_row=is_labelled)
         return samples.batches
     if samples.following is not None:
-        return _with_following(
+        return with_following(
             document,
             samples.batches,
             samples.following,
@@ -541,47 +541,6 @@ def _with_shifted(
         return samples.batches
     ignored = ignore_index(document)
     return with_shifted_target(document, samples.batches, model.scored_sequence, given, ignored, num_outputs)
-
-
-def _with_following(
-    document: Document,
-    batches: tuple[Batch, ...],
-    following: tuple[Floats, ...],
-    num_outputs: int,
-    *,
-    sequence: str,
-    has_one_a_row: bool,
-) -> tuple[Batch, ...]:
-    """Give batches of windows whose target is what comes later in the series: at each step, or behind the last one."""
-    horizon = ("input", "windows", "horizon")
-    if document.root.has("target"):
-        document.problem(
-            ("target",),
-            Text("`horizon` in `windows` says what is wanted, and [target], too; give one of the two"),
-        )
-    size = following[0].shape[-1]
-    if size != num_outputs:
-        text = Text(
-            "`horizon`: the values that are wanted have size {size}, what is compared with them has {outputs}",
-            size=size,
-            outputs=num_outputs,
-        )
-        document.problem(horizon, text)
-    wanted, steps = following[0].shape[0], batches[0].sequences[sequence].num_steps
-    if steps != wanted and not has_one_a_row:
-        text = Text(
-            '`horizon`: a value is wanted for each of {wanted} steps, {sequence} has {steps}; expected `at = "last"` in [loss],'
-            " or a last layer on NAME.h_n",
-            wanted=wanted,
-            sequence=sequence,
-            steps=steps,
-        )
-        document.problem(horizon, text)
-    pairs = zip(batches, following, strict=True)
-    return tuple(
-        replace(batch, target=np.ascontiguousarray(later[-1] if has_one_a_row else later))
-        for batch, later in pairs
-    )
 
 
 def _target_vocabulary(

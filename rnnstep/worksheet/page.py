@@ -477,6 +477,8 @@ class SheetPage:
         block = self.by_key[one.key]
         if block.extent.is_single:
             return self.say(Text("Linear layer"))
+        if one.t > self._last_of(block):
+            return self.say(Text("Step {step}, padding, which a window reads", step=one.t + 1))
         if len(self.recurrent) == 1:
             return self.say(Text("Step {step}", step=one.t + 1))
         if block.key == Linear.key:

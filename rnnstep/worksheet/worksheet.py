@@ -6,7 +6,7 @@ and layers, up to what is given: inputs, weights, and states before the first of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -148,6 +148,8 @@ class Needs:
             yield from self._state(block, before, state)
 
     def _state(self, block: Block, t: int, state: str) -> Iterator[SheetPlace]:
+        if not self._done.axis(block.key).is_live(t, self._row):  # zeros of a row that is over
+            return
         if t in self._steps:
             yield SheetPlace(block.key, t, state)
         else:
@@ -303,7 +305,7 @@ def worksheet(
     asked = tuple(_asked(shown, done.blocks, wanted, names, row))
     needs = Needs(done, wanted, row)
     needs.walk(SheetPlace(one.key, one.t, one.name) for one in asked)
-    worked = (one for one in _asked(shown, done.blocks, wanted, (), row))
+    worked = _asked(shown, done.blocks, wanted, (), row, needs.lines)
     return Worksheet(
         shown,
         decimals,
@@ -351,18 +353,23 @@ def _wanted(batch: Batch, steps: Sequence[int], row: int) -> tuple[int, ...]:
 
 
 def _asked(
-    scenario: Scenario, blocks: Sequence[Block], steps: Sequence[int], names: Sequence[str], row: int
+    scenario: Scenario,
+    blocks: Sequence[Block],
+    steps: Sequence[int],
+    names: Sequence[str],
+    row: int,
+    needed: Collection[SheetPlace] = (),
 ) -> Iterator[Asked]:
-    """The values in the order in which the scenario's calculation comes to them."""
+    """The values in the order in which the scenario's calculation comes to them; those that are needed of the padding, too."""
     blocks = [block for block in blocks if block.kind in ("recurrent", "map")]
     _check_names(names, blocks)
     axes = {block.key: scenario.batches[0].axis(block.sequence) for block in blocks}
-    places = [
-        (t, block)
-        for block in blocks
-        for t in axes[block.key].order(block.direction, row)
-        if t in steps and (not block.extent.is_single or t == axes[block.key].last_step(row))
-    ]
+    behind = sorted({(one.t, one.key) for one in needed if one.t >= axes[one.key].length(row)})
+    places = []
+    for block in blocks:
+        order, last = axes[block.key].order(block.direction, row), axes[block.key].last_step(row)
+        places += [(t, block) for t in order if t in steps and (not block.extent.is_single or t == last)]
+        places += [(t, block) for t, key in behind if key == block.key]
     if scenario.display.order == "time" and not any(one.bidirectional for one in scenario.recurrents):
         sequences = list(dict.fromkeys(block.sequence for block in blocks))
         places.sort(key=lambda place: (sequences.index(place[1].sequence), place[0]))

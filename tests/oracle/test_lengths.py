@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from rnnstep.views.rows import plain
 from rnnstep.views.screen import screen
 from tests.oracle.loss_checks import assert_are_torchs
 from tests.oracle.programs import agrees, scenario_in
+from tests.unit.test_worksheet_key import Calculator, worked
 
 LETTERS = """
 vocabulary = ["a", "b", "c"]
@@ -347,6 +349,51 @@ def test_every_place_is_written_and_read_back_and_its_screens_are_whole(name: st
             for language, width, height in (("en", 120, 35), ("zh", 80, 24)):
                 rows = screen(there, Look(language=language, torch="ready"), width, height)
                 assert len(rows) == height
+
+
+BEHIND = """
+[input]
+random = {shape = [5, 2, 2], seed = 1}
+lengths = [3, 5]
+[[layers]]
+module = "Linear"
+out_features = 2
+[[layers]]
+module = "Tanh"
+[[layers]]
+module = "Conv1d"
+out_channels = 2
+kernel_size = 3
+padding = 1
+[[layers]]
+module = "RNN"
+hidden_size = 2
+[[layers]]
+name = "top"
+module = "Conv1d"
+out_channels = 1
+kernel_size = 2
+padding = 1
+[weights]
+seed = 0
+"""
+
+
+@pytest.mark.parametrize("decimals", ["1", "3"])
+def test_a_sheet_works_out_the_padding_that_a_window_reads(decimals, tmp_path: Path, capsys) -> None:
+    """Behind a short row: a line over it is padding as others are steps, and all that a line puts in stands on the sheet."""
+    path = tmp_path / "scenario.toml"
+    path.write_text(BEHIND, "utf-8")
+    assert main(["worksheet", str(path), "--key", "--decimals", decimals]) == 0
+    sheet = capsys.readouterr().out
+    results = {}
+    for label, sides in worked(sheet):
+        assert {Calculator(int(decimals)).result(side) for side in sides} == {Decimal(sides[-1])}, label
+        results[label] = sides[-1]
+    assert sheet.count("## Step 4, padding, which a window reads") == 2
+    assert {f"{name}_4[{k}]" for name in ("linear_out", "tanh_out") for k in (0, 1)} < results.keys()
+    assert not any(label.startswith(("x_4", "h_4", "linear_out_5")) for label in results)
+    assert {f"logits_{t}[0]" for t in (1, 2, 3, 4)} < results.keys()
 
 
 def test_every_element_of_a_convolutions_weight_has_a_place_in_the_update() -> None:

@@ -65,6 +65,7 @@ TABLE = {
     ),
     "{blocks} goes from step 1 to step {last}.": "{blocks} 从第 1 步算到第 {last} 步。",
     "Step {step}": "第 {step} 步",
+    "Step {step}, padding, which a window reads": "第 {step} 步，是填充，窗口会读到",
     "Step {step}, {block}": "第 {step} 步，{block}",
     "Step {step}, linear layer": "第 {step} 步，线性层",
     "Linear layer": "线性层",

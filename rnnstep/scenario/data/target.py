@@ -123,6 +123,47 @@ def read_target(
     return _shared_out(targets, batches, sequence, is_of_steps=is_of_steps, is_last_enough=is_last_enough)
 
 
+def with_following(
+    document: Document,
+    batches: tuple[Batch, ...],
+    following: tuple[Floats, ...],
+    num_outputs: int,
+    *,
+    sequence: str,
+    has_one_a_row: bool,
+) -> tuple[Batch, ...]:
+    """Give batches of windows whose target is what comes later in the series: at each step, or behind the last one."""
+    horizon = ("input", "windows", "horizon")
+    if document.root.has("target"):
+        document.problem(
+            ("target",),
+            Text("`horizon` in `windows` says what is wanted, and [target], too; give one of the two"),
+        )
+    size = following[0].shape[-1]
+    if size != num_outputs:
+        text = Text(
+            "`horizon`: the values that are wanted have size {size}, what is compared with them has {outputs}",
+            size=size,
+            outputs=num_outputs,
+        )
+        document.problem(horizon, text)
+    wanted, steps = following[0].shape[0], batches[0].sequences[sequence].num_steps
+    if steps != wanted and not has_one_a_row:
+        text = Text(
+            '`horizon`: a value is wanted for each of {wanted} steps, {sequence} has {steps}; expected `at = "last"` in [loss],'
+            " or a last layer on NAME.h_n",
+            wanted=wanted,
+            sequence=sequence,
+            steps=steps,
+        )
+        document.problem(horizon, text)
+    pairs = zip(batches, following, strict=True)
+    return tuple(
+        replace(batch, target=np.ascontiguousarray(later[-1] if has_one_a_row else later))
+        for batch, later in pairs
+    )
+
+
 def _lengths(batches: tuple[Batch, ...], sequence: str) -> tuple[int, ...]:
     return tuple(itertools.chain.from_iterable(batch.sequences[sequence].true_lengths for batch in batches))
 
