@@ -71,8 +71,14 @@ def _of_network(scenario: Scenario, batch: Batch) -> list[ValueShape]:
             found.append(_row_of_batch(scenario, batch, module.name, *size))
         else:
             steps = batch.sequences[scenario.sequence_of[module.key]].num_steps
-            found.append(_sequence(scenario, batch, module.name, *size, steps=steps))
+            layout = _with_channels(batch, module, steps) if module.has_channels else None
+            found.append(_sequence(scenario, batch, module.name, *size, remark=layout, steps=steps))
     return found
+
+
+def _with_channels(batch: Batch, module: NetworkModule, steps: int) -> Text:
+    """In which shape torch's module gives it, which takes features as channels."""
+    return Text("from torch as (N, C, L) = {shape}", shape=f"({batch.num_rows}, {module.size}, {steps})")
 
 
 def _weights(scenario: Scenario, batch: Batch, module: NetworkModule, memory: str) -> ValueShape:

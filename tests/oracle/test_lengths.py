@@ -29,6 +29,7 @@ from rnnstep.session.tree import Spot, index_of, size_of
 from rnnstep.views.look import Look
 from rnnstep.views.rows import plain
 from rnnstep.views.screen import screen
+from rnnstep.views.shapes import data_shapes
 from tests.oracle.loss_checks import assert_are_torchs
 from tests.oracle.programs import agrees, scenario_in
 from tests.unit.test_worksheet_key import Calculator, worked
@@ -349,6 +350,52 @@ def test_every_place_is_written_and_read_back_and_its_screens_are_whole(name: st
             for language, width, height in (("en", 120, 35), ("zh", 80, 24)):
                 rows = screen(there, Look(language=language, torch="ready"), width, height)
                 assert len(rows) == height
+
+
+@each_reader
+def test_right_answers_at_every_step_are_right(name: str, tmp_path: Path) -> None:
+    """Values of both rows along each sequence, the loss, and the gradient of every parameter."""
+    path, answers = tmp_path / "scenario.toml", tmp_path / "answers.toml"
+    path.write_text(READERS[name], "utf-8")
+    done = run_of(name).trace.passes[0]
+    back = Model(run_of(name).scenario).backward(done)
+    assert back is not None
+    lines = ["decimals = 5"]
+    for block in (
+        one for one in done.blocks if one.kind in ("map", "recurrent") and not one.extent.is_single
+    ):
+        for t, row in ((t, row) for t in done.axis(block.key).order("forward") for row in range(2)):
+            known = done.known(block.key, t, row)
+            for line in block.program.names if known is not None else ():
+                where = f'step = {t + 1}\nbatch = {row}\nsequence = "{block.sequence}"\ndirection = "{block.direction}"'
+                module = f'block = "{block.module}"' if block.module else ""
+                numbers = [round(float(one), 5) for one in known[line]]
+                lines.append(f'[[answer]]\n{where}\n{module}\nname = "{line}"\nvalue = {numbers}')
+    lines.append(f'[[answer]]\nname = "loss"\nvalue = {done.loss:.5f}')
+    for parameter, gradient in back.parameters.items():
+        lines.append(f'[[answer]]\nname = "grad.{parameter}"\nvalue = {gradient.round(5).tolist()}')
+    answers.write_text("\n".join(lines), "utf-8")
+    marked = rnnstep.check(path, answers).as_dict()
+    assert {one["status"] for one in marked["answers"]} == {"correct"}
+
+
+def test_the_info_page_has_the_steps_of_each_sequence_and_torchs_layout() -> None:
+    scenario = run_of("pooled").scenario
+    shapes = {one.name: (one.sizes, str(one.remark)) for one in data_shapes(scenario, scenario.batches[0])}
+    assert shapes["embedding"][0] == (7, 2, 2)
+    assert shapes["conv1d"] == ((6, 2, 3), "from torch as (N, C, L) = (2, 3, 6)")
+    assert shapes["pool"] == ((3, 2, 3), "from torch as (N, C, L) = (2, 3, 3)")
+    assert shapes["lstm"][0] == (3, 2, 2)
+
+
+def test_json_names_the_sequence_of_each_step(tmp_path: Path) -> None:
+    found = rnnstep.trace(run_of("over states").scenario).as_dict()
+    steps = [(one["block"], one["sequence"], one["t"]) for one in found["steps"]]
+    assert [one for one in steps if one[0] == "gru"] == [("gru", "pool", t) for t in range(3)]
+    assert {one[:2] for one in steps} == {("low", "input"), ("gru", "pool")}
+    assert np.shape(found["layers"]["pool"]["output"]) == (3, 2, 4)
+    assert list(found["input"]) == ["input"]
+    assert found["agrees"]
 
 
 BEHIND = """

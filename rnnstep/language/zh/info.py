@@ -5,6 +5,7 @@ from __future__ import annotations
 TABLE = {
     # shapes
     "Shapes, as torch has them": "形状（与 torch 一致）",
+    "from torch as (N, C, L) = {shape}": "torch 给出时为 (N, C, L) = {shape}",
     "what the embedding looks up": "嵌入层要查的索引",
     "what the embedding gives": "嵌入层的结果",
     "what the loop walks over": "循环逐步读取的整个序列",
