@@ -11,11 +11,14 @@ from torch import nn
 
 import rnnstep
 from rnnstep.engine import Model
+from rnnstep.engine.learning import Learning
 from rnnstep.errors import ScenarioError
 from rnnstep.reference import check, check_gradients, complete
+from rnnstep.scenario.bundled import find
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read, read_text
+from tests.oracle.loss_checks import assert_are_torchs
 from tests.oracle.programs import agrees, scenario_in
 
 OUTPUT = """
@@ -220,3 +223,59 @@ def test_what_cannot_be_tied_is_told(old, new, words):
         read_text((OUTPUT % "float64").replace(old, new))
     assert words in error.value.into("en")
     assert error.value.into("zh") != error.value.into("en")
+
+
+# ── the bundled scenario ─────────────────────────────────────────────────────────────────────────
+
+
+class Banana(nn.Module):
+    """The bundled `tied`, written by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(4, 3)
+        self.gru = nn.GRU(3, 3)
+        self.linear = nn.Linear(3, 4)
+        self.linear.weight = self.embed.weight
+
+    def forward(self, indices: torch.Tensor) -> torch.Tensor:
+        return self.linear(self.gru(self.embed(indices))[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_bundled_tie_is_a_module_written_by_hand(dtype):
+    torch.manual_seed(6)
+    module = Banana()
+    with torch.no_grad():
+        module = module.to(dtype)
+        table = [[-1.9, -1.0, 0.7], [-0.7, -1.5, 0.2], [1.5, 0.6, 1.9], [-1.1, -0.2, 0.4]]
+        module.embed.weight.copy_(torch.tensor(table, dtype=dtype))
+    text = find("tied").read_text("utf-8") + f'[display]\ndtype = "{str(dtype).removeprefix("torch.")}"\n'
+    scenario = complete(read_text(text))
+    (batch,) = scenario.batches
+    logits = module(torch.tensor(batch.indices))
+    loss = nn.functional.cross_entropy(logits.reshape(-1, 4), torch.tensor(batch.target).reshape(-1))
+    loss.backward()
+    gradients = {name.removeprefix("gru."): one.grad.numpy() for name, one in module.named_parameters()}
+    assert set(gradients) == set(scenario.parameters)
+    assert_are_torchs(Model(scenario), loss.item(), gradients, units=64, gradient_units=256)
+
+
+def test_what_is_said_of_the_bundled_tie_is_true():
+    learning = Learning(complete(read(find("tied"))))
+    counted = sum(value.size for value in learning.scenario.parameters.values())
+    back = learning.epoch(0).backward(0)
+    of_embed, of_linear = (back.values(key, 0)["∂weight"] for key in ("embed", "linear"))
+    assert (round(float(of_embed[1, 1]), 4), round(float(of_linear[1, 1]), 4)) == (0.0367, -0.1101)
+    whole = back.parameters["embed.weight"]
+    assert round(float(whole[1, 1]), 4) == -0.0734
+    np.testing.assert_allclose(whole, of_embed + of_linear, rtol=1e-6)
+    assert not of_embed[0].any()
+    assert of_linear[0].all()
+    right = [learning.record(epoch).prediction == ("anana.",) for epoch in range(40)]
+    assert (right[10], all(right[11:])) == (False, True)
+    apart = find("tied").read_text("utf-8").replace('weight = "embed.weight"', "")
+    learning = Learning(complete(read_text(apart)))
+    right = [learning.record(epoch).prediction == ("anana.",) for epoch in range(40)]
+    assert (right[34], all(right[35:])) == (False, True)
+    assert (counted, sum(value.size for value in learning.scenario.parameters.values())) == (88, 100)

@@ -60,7 +60,7 @@ def test_shapes_are_those_of_the_trace(name):
     if run.scenario.is_network:  # what each module gives stands under its name
         given = done.given_input()["input"]
         output, logits = run.scenario.recurrent.name, run.scenario.layers[-1].name
-    assert shapes["input"] == given.shape
+    assert shapes.get("input", shapes.get("indices")) == given.shape
     assert shapes[output] == done.output.shape
     assert shapes.get(logits) == (None if done.logits is None else done.logits.shape)
     for recurrent in run.scenario.recurrents:
