@@ -354,7 +354,8 @@ class Calculation:
         wire = part.wire
         match wire.when:
             case When.OFFSET:
-                return several_steps.in_window(self, part, wire.step_read(t))
+                at = wire.step_read(t, self.done.axis_read(part.reader, wire).num_steps)
+                return several_steps.in_window(self, part, at)
             case When.BEFORE if not t:
                 return self.slip.initial(self, self.done.by_key[wire.block], wire.value), self.no_doubts
             case When.DATA:

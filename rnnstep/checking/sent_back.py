@@ -76,15 +76,17 @@ def _along(paper: Paper, part: Part, t: int) -> Fed:
     elif part.wire.when.is_once and not reader.extent.is_single:  # it was the same at every step
         found = _added(paper, [_at(paper, part, one) for one in axis.order("forward")])
     else:
-        at = axis.end if reader.extent.is_single else part.wire.step_reading(t)
         end = axis.num_reached if part.wire.when is When.BEFORE else axis.num_steps
-        if at is None or not 0 <= at < end:  # no step reads it
+        steps = [axis.end]
+        if not reader.extent.is_single:
+            steps = part.wire.steps_reading(t, paper.done.axis(part.wire.block).num_steps, end)
+        if not steps:  # none reads it
             return point(np.zeros((paper.batch.num_rows, part.stop - part.start))), paper.no_doubts
-        found = _at(paper, part, at)
+        found = _added(paper, [_at(paper, part, one) for one in steps])
     (low, high), doubts = found
     if part.wire.when is When.ALL:
-        steps, rows = paper.all_steps(part.wire), paper.batch.num_rows
-        return part_of_step((low, high), steps, rows, t), doubts
+        every, rows = paper.all_steps(part.wire), paper.batch.num_rows
+        return part_of_step((low, high), every, rows, t), doubts
     if np.shape(low)[-1] != part.stop - part.start:
         low, high = low[..., part.start : part.stop], high[..., part.start : part.stop]
     if part.wire.when.is_once and not paper.done.by_key[part.wire.block].extent.is_single:

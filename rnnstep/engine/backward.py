@@ -181,7 +181,8 @@ class BackwardPass:
             return g.reshape(*self.done.whole(part.wire.block).shape[:2], 1)
         elif part.wire.when is When.OFFSET:
             steps = self.done.axis(part.wire.block).num_steps
-            g = self.done.axis(part.reader).out_of_window(g, part.wire, steps)
+            several = self.done.axis(part.reader).out_of_window(g, part.wire, steps)
+            g = sum(several[1:], start=several[0])
         if g.shape[-1] != part.stop - part.start:
             g = g[..., part.start : part.stop]
         if part.wire.when is When.BEFORE:  # of the first step it goes to the first state

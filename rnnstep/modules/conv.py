@@ -24,6 +24,7 @@ from rnnstep.modules.module import (
 from rnnstep.modules.window import TimeWindow, windowed
 from rnnstep.network.blocks import Block, Where
 
+MODES = ("reflect", "replicate", "circular")
 SUMS = Text("sums over the window, each of its numbers with a weight of its own")
 OF_GROUP = Text("sums over the window, of the features of one group")
 
@@ -33,8 +34,8 @@ class Conv1d(NetworkModule):
     """`torch.nn.Conv1d(in_channels, out_channels, kernel_size, …)` over the steps, the features of a step its channels.
 
     Attributes:
-        padding: steps of zeros on either side, or "same" or "valid".
-        padding_mode: "zeros" alone.
+        padding: steps on either side that are not there, or "same" or "valid".
+        padding_mode: what these are: "zeros", or other steps in their place: "reflect", "replicate", "circular".
     """
 
     torch = "Conv1d"
@@ -49,7 +50,7 @@ class Conv1d(NetworkModule):
     dilation: int = 1
     groups: int = 1
     bias: bool = True
-    padding_mode: str = field(default="zeros", metadata={"words": ("zeros",)})
+    padding_mode: str = field(default="zeros", metadata={"words": ("zeros", *MODES)})
     key: str = "conv1d"
 
     @classmethod
@@ -141,7 +142,7 @@ class Conv1d(NetworkModule):
 
     def blocks(self, parameters: Mapping[str, Array], standing: Standing) -> list[Block]:
         """One block, which reads each step of its window under a name of its own."""
-        before, wires = windowed(self.key, standing, self.in_channels, self.window)
+        before, wires = windowed(self.key, standing, self.in_channels, self.window, beyond=self._beyond)
         lines = list(self._lines(list(wires), standing.gives))
         kept_in = dict(self._kept_in())
         numbers = {name: where.of(parameters[where.torch]) for name, where in kept_in.items()}
@@ -162,13 +163,43 @@ class Conv1d(NetworkModule):
             kept_in,
             wires=wires,
             words=CellWords(words),
-            about=Text(
-                "{key} is torch.nn.Conv1d over time: at each step a window of {count} steps, with zeros outside.",
-                key=self.key,
-                count=self.kernel_size,
-            ),
+            about=self._about,
         )
         return [*before, own]
+
+    @property
+    def _about(self) -> Text:
+        """What it is, in a sentence."""
+        said = {"key": self.key, "count": str(self.kernel_size)}
+        if self._beyond:
+            return Text(
+                "{key} is torch.nn.Conv1d over time: at each step a window of {count} steps, outside of which other steps stand"
+                " in ({mode}).",
+                mode=self.padding_mode,
+                **said,
+            )
+        return Text(
+            "{key} is torch.nn.Conv1d over time: at each step a window of {count} steps, with zeros outside.",
+            **said,
+        )
+
+    @property
+    def _beyond(self) -> str:
+        """Which step is read in the place of one that is not there."""
+        return "" if self.padding_mode == "zeros" else self.padding_mode
+
+    def misfit(self, num_steps: int) -> OptionMisfit | None:
+        """What does not go with so many steps: torch reflects less than all of them, and goes around once at most."""
+        most = {"reflect": num_steps - 1, "circular": num_steps}.get(self.padding_mode)
+        if most is None or max(self.window.left, self.window.right) <= most:
+            return None
+        text = Text(
+            'at most {most}: padding_mode = "{mode}" over {steps} steps',
+            most=most,
+            mode=self.padding_mode,
+            steps=num_steps,
+        )
+        return OptionMisfit("padding", text)
 
     def _weight(self, group: int, tap: int) -> str:
         return f"W_{tap}" if self.groups == 1 else f"W_{group}_{tap}"

@@ -258,6 +258,10 @@ class NetworkModule(Ties, ABC):
         """The first of its steps that reads none of so many, where it cannot do without; None where there is none."""
         return None
 
+    def misfit(self, num_steps: int) -> OptionMisfit | None:  # noqa: ARG002 - most go with any
+        """An option that does not go with so many steps; None where all do."""
+        return None
+
     @property
     def given_by_step(self) -> tuple[str, ...]:
         """The names of inputs that it knows itself, a number for each of its steps."""

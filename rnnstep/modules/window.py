@@ -72,7 +72,7 @@ def _more(number: str, more: int) -> str:
 
 
 def windowed(
-    key: str, standing: Standing, size: int, window: TimeWindow, outside: float = 0.0
+    key: str, standing: Standing, size: int, window: TimeWindow, outside: float = 0.0, beyond: str = ""
 ) -> tuple[list[Block], dict[str, Wires]]:
     """Give the wires of a window, by the inputs that they are read as, and a block that has to stand before.
 
@@ -82,6 +82,7 @@ def windowed(
         size: how many numbers enter at each step.
         window: the steps that are read.
         outside: what stands where there is no step.
+        beyond: which step is read in its place, as `Wire.beyond`.
     """
     entering, before = standing.entering, []
     if any(wire.when not in (When.SAME, When.DATA) for wire in entering):
@@ -96,7 +97,9 @@ def windowed(
         entering = output_of(before[0])
     return before, {
         f"{standing.reads}_{k}": tuple(
-            replace(wire, when=When.OFFSET, offset=offset, stride=window.stride, outside=outside)
+            replace(
+                wire, when=When.OFFSET, offset=offset, stride=window.stride, outside=outside, beyond=beyond
+            )
             for wire in entering
         )
         for k, offset in enumerate(window.offsets)

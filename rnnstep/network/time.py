@@ -173,19 +173,34 @@ class TimeAxis:
 
     def in_window(self, values: NDArray[Any], wire: Wire) -> NDArray[Any]:
         """What each of these steps reads of another sequence over a window, (T, B, n), from all of its steps, (T′, B, n)."""
-        read = np.arange(self.num_steps) * wire.stride + wire.offset
-        is_inside = (read >= 0) & (read < len(values))
+        read, is_inside = self._read_over_window(wire, len(values))
         found = np.full((self.num_steps, *values.shape[1:]), wire.outside, values.dtype)
         found[is_inside] = values[read[is_inside]]
         return found
 
-    def out_of_window(self, values: NDArray[Any], wire: Wire, num_steps: int) -> NDArray[Any]:
-        """What goes back to each step of the other sequence, (T′, B, n), from what goes back to a window, (T, B, n)."""
-        read = np.arange(self.num_steps) * wire.stride + wire.offset
-        is_inside = (read >= 0) & (read < num_steps)
-        found = np.zeros((num_steps, *values.shape[1:]), values.dtype)
-        found[read[is_inside]] = values[is_inside]
+    def out_of_window(self, values: NDArray[Any], wire: Wire, num_steps: int) -> list[NDArray[Any]]:
+        """What goes back to each step of the other sequence, (T′, B, n), from what goes back to a window, (T, B, n).
+
+        Several parts, to be added up, where several steps read the same one.
+        """
+        read, is_inside = self._read_over_window(wire, num_steps)
+        turn = np.zeros(self.num_steps, np.intp)  # which of those that read the same step a step is
+        if wire.beyond:
+            turn = np.array([np.count_nonzero(read[:t] == one) for t, one in enumerate(read)], np.intp)
+        found = []
+        for number in range(int(turn.max(initial=0)) + 1):
+            here = is_inside & (turn == number)
+            part = np.zeros((num_steps, *values.shape[1:]), values.dtype)
+            part[read[here]] = values[here]
+            found.append(part)
         return found
+
+    def _read_over_window(self, wire: Wire, num_steps: int) -> tuple[NDArray[np.intp], Mask]:
+        """Which step each of these steps reads, and whether there is one."""
+        read = np.arange(self.num_steps) * wire.stride + wire.offset
+        if wire.beyond:
+            read = np.array([wire.step_read(t, num_steps) for t in range(self.num_steps)], np.intp)
+        return read, (read >= 0) & (read < num_steps)
 
     # ── arrays, (T, B, n) ────────────────────────────────────────────────────────────
 

@@ -37,6 +37,8 @@ class Wire:
         offset: of `When.OFFSET` how many steps later: step `t` reads step `t · stride + offset`.
         stride: by how many steps that goes on from step to step.
         outside: what is read before the first step and behind the last.
+        beyond: which step is read in place of that, by the words of torch's `padding_mode`: "reflect", "replicate",
+            "circular"; "" where none is.
     """
 
     block: str
@@ -45,17 +47,41 @@ class Wire:
     offset: int = 0
     stride: int = 1
     outside: float = 0.0
+    beyond: str = ""
 
-    def step_read(self, t: int) -> int:
-        """The step of the other block that a step reads, of a window or the one before; it may be none of its steps."""
-        return t - 1 if self.when is When.BEFORE else t * self.stride + self.offset
+    def step_read(self, t: int, num_steps: int | None = None) -> int:
+        """The step of the other block that a step reads, of a window or the one before; it may be none of its steps.
 
-    def step_reading(self, t: int) -> int | None:
-        """The step that reads a step of the other block, over a window or as the one before; None of one that is stepped over."""
+        Of how many there are `num_steps` says, where it may stand for one beyond them.
+        """
         if self.when is When.BEFORE:
-            return t + 1
-        found, rest = divmod(t - self.offset, self.stride)
-        return None if rest else found
+            return t - 1
+        read = t * self.stride + self.offset
+        return within(read, self.beyond, num_steps) if self.beyond and num_steps is not None else read
+
+    def steps_reading(self, t: int, num_steps: int, num_reading: int) -> list[int]:
+        """The steps, of so many, that read a step of the other block, over a window or as the one before.
+
+        Args:
+            t: the step that is read.
+            num_steps: how many steps the other block has.
+            num_reading: how many steps may read.
+        """
+        if self.beyond:
+            return [one for one in range(num_reading) if self.step_read(one, num_steps) == t]
+        found, rest = (t + 1, 0) if self.when is When.BEFORE else divmod(t - self.offset, self.stride)
+        return [found] if not rest and 0 <= found < num_reading else []
+
+
+def within(t: int, beyond: str, num_steps: int) -> int:
+    """The step that stands for one before the first or behind the last, as torch's `padding_mode` says."""
+    last = num_steps - 1
+    match beyond:
+        case "reflect":
+            return -t if t < 0 else 2 * last - t if t > last else t
+        case "circular":
+            return t % num_steps
+    return min(max(t, 0), last)
 
 
 Wires = tuple[Wire, ...]

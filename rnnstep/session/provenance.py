@@ -159,10 +159,16 @@ def from_below(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -
             there = replace(there, t=_step_brought(run, there, part.wire.when, row))
         case When.OFFSET:
             assert spot.t is not None
-            there = replace(there, t=part.wire.step_read(spot.t))
+            there = replace(there, t=part.wire.step_read(spot.t, _num_steps(run, there)))
             if not run.is_live(there, row):  # outside, or the padding of a row
                 return None
     return ElementAt(there, (index[0] - part.start, *index[1:]), row)
+
+
+def _num_steps(run: SessionRun, spot: Spot) -> int:
+    """How many steps there are along the sequence of a block, padding included."""
+    assert spot.batch is not None
+    return run.scenario.batches[spot.batch].axis(run.tree.block(spot).sequence).num_steps
 
 
 def _said_before(run: SessionRun, spot: Spot, row: int) -> ElementAt | None:
@@ -232,20 +238,16 @@ def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) ->
     match part.wire.when:
         case When.SAME:
             yield ReadBy(there, part.name, (part.start + index[0], *index[1:]))
-        case When.BEFORE:
-            assert spot.t is not None
-            following = replace(there, t=part.wire.step_reading(spot.t))
-            if run.tree.path_to(following) is not None and run.is_live(following, row):
-                yield ReadBy(following, part.name, (part.start + index[0],))
         case When.ALL if part.name in run.tree.block(there).program.banks:
             assert spot.t is not None
             for t in range(run.tree.last_step(there) + 1):
                 yield ReadBy(replace(there, t=t), part.name, (spot.t, part.start + index[0]))
-        case When.OFFSET:
+        case When.BEFORE | When.OFFSET:
             assert spot.t is not None
-            at = part.wire.step_reading(spot.t)
-            if at is not None and run.is_live(replace(there, t=at), row):
-                yield ReadBy(replace(there, t=at), part.name, (part.start + index[0], *index[1:]))
+            for at in part.wire.steps_reading(spot.t, _num_steps(run, spot), _num_steps(run, there)):
+                following = replace(there, t=at)
+                if run.tree.path_to(following) is not None and run.is_live(following, row):
+                    yield ReadBy(following, part.name, (part.start + index[0], *index[1:]))
         case When.ALL:
             yield ReadBy(_at_last_step(run, there), part.name, (entry_number(run, spot, row),))
         case When.LAST if is_join(run.tree.block(spot)):
@@ -339,6 +341,9 @@ def sent_from(run: SessionRun, spot: Spot, index: Index, row: int) -> ReadBy | N
                 if number is not None and number.spot.t == spot.t:
                     return None if found else ReadBy(there, part.name, (element,))
     modules = {(run.tree.block(one.spot).module, one.spot.t) for one in found}
+    is_read_twice = len({(one.spot.key, one.spot.t) for one in found}) < len(found)
+    if is_read_twice:  # by a window in which one step stands for another
+        return None
     is_joined = bool(found) and is_join(run.tree.block(found[0].spot))
     return found[0] if is_joined or len(modules) == 1 else None
 

@@ -464,9 +464,9 @@ def _steps_read(run: SessionRun, number: int, sequence: str, t: int) -> str:
     """The steps that a window reads which begins a step of its sequence, from 1: `3–5`."""
     blocks = run.tree.stage(Spot(number)).blocks
     block = next(one for one in blocks if one.sequence == sequence and one.reads_along)
-    last = run.scenario.batches[number].sequences[block.reads_along].num_steps - 1
-    read = [wire.step_read(t) for wire in block.windows.values()]
-    first, end = max(0, read[0]), min(last, read[-1])
+    steps = run.scenario.batches[number].sequences[block.reads_along].num_steps
+    read = [wire.step_read(t, steps) for wire in block.windows.values()]
+    first, end = max(0, min(read)), min(steps - 1, max(read))
     return f"{first + 1}" if first == end else f"{first + 1}–{end + 1}"
 
 

@@ -388,7 +388,13 @@ class SheetPage:
             axis.length(self.sheet.row) if has_states else axis.num_steps
         )  # padding of others is read as it is
         steps = range(self.sheet.done.axis(block.key).length(self.sheet.row))
-        return _ranges([t for t in steps if not 0 <= wire.step_read(t) < end])
+        return _ranges([t for t in steps if not 0 <= wire.step_read(t, axis.num_steps) < end])
+
+    def _beyond(self, block: Block, wire: Wire) -> str:
+        """The steps at which a window reads another step in the place of one that there is not: `t = 1 → 2`."""
+        num_steps = self.sheet.done.axis_read(block.key, wire).num_steps
+        pairs = ((t, wire.step_read(t, num_steps)) for t in range(self._last_of(block) + 1))
+        return ", ".join(f"t = {t + 1} → {at + 1}" for t, at in pairs if at != wire.step_read(t))
 
     def _computed(self, block: Block, name: str) -> Iterator[Block]:
         """The recurrent blocks whose states enter a block, by way of joins and masks."""
@@ -443,7 +449,7 @@ class SheetPage:
         label = whose, NameAtTime(name, time)
         wire = block.wires[name][0]
         outside = self._outside(block, name)
-        note = f"t = {outside}: {wire.outside:g}" if outside else ""
+        note = f"t = {outside}: {wire.outside:g}" if outside else self._beyond(block, wire)
         return WireEquation(label, parts, self._is_masked(block, name), note)
 
     def _is_one_of_windows(self, block: Block) -> bool:

@@ -158,7 +158,8 @@ class Needs:
     def _entering(self, block: Block, name: str, t: int) -> Iterator[SheetPlace]:
         """What other blocks bring into one at a step: through those that are not worked out on a sheet, up to what is given."""
         for part in self._graph.origins(block.key, name):
-            wire, at = part.wire, part.wire.step_read(t)  # of most the step itself
+            wire = part.wire
+            at = wire.step_read(t, self._done.axis_read(block.key, wire).num_steps)  # of most the step itself
             if wire.when is When.BEFORE and at < 0:
                 yield from self._state_before(self._done.by_key[wire.block], t, wire.value)
                 continue

@@ -280,7 +280,45 @@ name = "mean"
 module = "AvgPool1d"
 kernel_size = 2
 {values(2, 2, 2)}"""
-READERS = {"pooled": POOLED, "over states": OVER_STATES, "averaged": AVERAGED}
+MIRRORED = f"""
+[input]
+random = {{shape = [4, 2, 2], seed = 1}}
+lengths = [4, 3]
+[[layers]]
+module = "GRU"
+hidden_size = 2
+[[layers]]
+name = "mirrored"
+module = "Conv1d"
+out_channels = 2
+kernel_size = 3
+padding = 2
+padding_mode = "reflect"
+[[layers]]
+name = "held"
+module = "Conv1d"
+out_channels = 2
+kernel_size = 3
+padding = 2
+stride = 2
+padding_mode = "replicate"
+[[layers]]
+module = "RNN"
+hidden_size = 2
+[[layers]]
+name = "around"
+module = "Conv1d"
+out_channels = 1
+kernel_size = 2
+padding = "same"
+padding_mode = "circular"
+{values(4, 2, 1)}"""
+READERS = {
+    "other steps outside": MIRRORED,
+    "pooled": POOLED,
+    "over states": OVER_STATES,
+    "averaged": AVERAGED,
+}
 READERS |= {"unpacked": letters("kernel_size = 3\nstride = 2", packed=False)}
 READERS |= {options: letters(options) for options in OPTIONS}
 each_reader = pytest.mark.parametrize("name", READERS)

@@ -118,6 +118,7 @@ def conv(draw: st.DrawFn, size: int) -> Drawn:
     options = {"dilation": dilation, "groups": groups, "bias": draw(st.booleans())}
     options |= {"out_channels": gives, "kernel_size": kernel_size, "padding": padding}
     options |= {} if padding == "same" else {"stride": draw(st.integers(1, 3))}
+    options["padding_mode"] = draw(st.sampled_from(["zeros", "zeros", "reflect", "replicate", "circular"]))
     return Drawn("Conv1d", options, (size,), over_time, gives=gives)
 
 
@@ -391,7 +392,13 @@ dtype = "float64"
         ("groups = 2", "groups = 4", "`groups`: found 4, expected a divisor of `out_channels`, 2"),
         ("padding = 1", 'padding = "same"\nstride = 2', "torch has none of it where `stride` is above 1"),
         ("padding = 1", 'padding = "reflect"', 'expected one of "same", "valid"'),
-        ("groups = 2", 'padding_mode = "reflect"', 'expected one of "zeros"'),
+        (
+            "groups = 2",
+            'padding_mode = "mirror"',
+            'expected one of "zeros", "reflect", "replicate", "circular"',
+        ),
+        ("padding = 1", 'padding = 4\npadding_mode = "reflect"', "`padding`: expected at most 3"),
+        ("padding = 1", 'padding = 5\npadding_mode = "circular"', "`padding`: expected at most 4"),
         ("groups = 2", "in_channels = 3", "`in_channels`: found 3, expected 4, the size of what enters"),
         ("kernel_size = 3", "", "`kernel_size` is missing"),
         (

@@ -65,6 +65,9 @@ TABLE = {
     "{key} puts both directions side by side, as torch's output has them.": (
         "{key} 把两个方向并排放在一起，与 torch 的 output 相同。"
     ),
+    "{key} is torch.nn.Conv1d over time: at each step a window of {count} steps, outside of which other steps stand in ({mode}).": (
+        "{key} 是沿时间的 torch.nn.Conv1d：每一步读 {count} 个时间步的窗口，序列之外由别的时间步代替（{mode}）。"
+    ),
     "{key} is torch.nn.{module} over time, of each feature alone: at each step a window of {count} steps.": (
         "{key} 是沿时间的 torch.nn.{module}，每个特征分开：每一步读 {count} 个时间步的窗口。"
     ),

@@ -286,6 +286,10 @@ _TASK = {
     ),
     "a divisor of `{name}`, {count}": "能整除 `{name}`（{count}）的数",
     "a number: torch has none of it where `stride` is above 1": "一个数：`stride` 大于 1 时 torch 不接受它",
+    'at most {most}: padding_mode = "{mode}" over {steps} steps': (
+        '最多 {most}：padding_mode = "{mode}"，共 {steps} 步'
+    ),
+    "`{key}`: expected {expected}": "`{key}`：应为{expected}",
     "at most {most}, half of `kernel_size`": "最多 {most}，即 `kernel_size` 的一半",
     "`module`: {module} in training mode cannot be read yet": "`module`：训练模式下的 {module} 目前还不能读取",
     "steps": "步",

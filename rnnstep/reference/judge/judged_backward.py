@@ -274,8 +274,9 @@ class JudgedBackward(ABC):
         for name, wire in block.windows.items():
             value, error = lines[f"{D}{name}"]
             error = np.broadcast_to(error, np.shape(value))
-            part = axis.out_of_window(value, wire, steps), axis.out_of_window(error, wire, steps)
-            total = part if total is None else self._reading.apply("add", (total, part))
+            values, errors = (axis.out_of_window(one, wire, steps) for one in (value, error))
+            for part in zip(values, errors, strict=True):
+                total = part if total is None else self._reading.apply("add", (total, part))
         assert total is not None
         return total
 

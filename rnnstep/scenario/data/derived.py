@@ -51,6 +51,11 @@ def with_derived(
             fed = _begun(read, module)
             if module.changes_steps:
                 sequences[module.key] = fed
+            misfit = module.misfit(read.num_steps)
+            if misfit is not None:
+                text = Text("`{key}`: expected {expected}", key=misfit.option, expected=misfit.expected)
+                document.problem((*places[module.key], misfit.option), text)
+                return None
             short = _too_short(module, read, fed)
             if short is not None:
                 document.problem(places[module.key], short)
