@@ -11,6 +11,7 @@ import click
 import pytest
 
 from rnnstep.cells import MODULES
+from rnnstep.checking import MISTAKES
 from rnnstep.cli import BAD_INPUT, main
 from rnnstep.cli.root import COMMANDS, _root
 from rnnstep.engine import Model
@@ -132,6 +133,10 @@ def test_every_key_is_named(language: str, command: Command) -> None:
 
 def test_every_id_of_a_key_is_named(language: str) -> None:
     assert {command.id for command in KEYS} <= in_backticks(called("keys", language))
+
+
+def test_every_mistake_is_named(language: str) -> None:
+    assert set(MISTAKES) <= in_backticks(called("homework", language))
 
 
 @pytest.mark.parametrize("table", sorted(SCENARIO_KEYS))
