@@ -77,8 +77,11 @@ def _head(selection: Selection, page: TextPage) -> Iterator[str]:
 
 
 def _shapes(done: Pass) -> list[str]:
+    given: dict[str, Array] = {"input": done.input}
+    if done.scenario.is_network:
+        given = done.given_input()
     named = {
-        "input": done.input,
+        **given,
         "output": done.output,
         "h_n": done.h_n,
         "c_n": done.c_n,

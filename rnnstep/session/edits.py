@@ -18,6 +18,7 @@ from rnnstep.equations.shares import ROWS
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.network.description import INPUT
+from rnnstep.network.wires import When
 from rnnstep.scenario.model import Floats, Scenario
 from rnnstep.session.place import write_place
 from rnnstep.session.run import SessionRun
@@ -31,7 +32,7 @@ class EditTarget:
     """One number that can be edited: an element of an array of the scenario.
 
     `store` says which: "parameters", "initial_state", "batch_state" or "values"; `key` is its name there
-    (torch's name, `h_0`, `1 h_0` of batch 1 alone, or the batch), `index` the element, `shown` how it is written.
+    (torch's name, `h_0`, `1 h_0` of batch 1 alone, or the batch, `0 target` of a sequence beside the first), `index` the element, `shown` how it is written.
     """
 
     store: str
@@ -73,10 +74,11 @@ def target_at(run: SessionRun, spot: Spot, row: int, name: str, index: Index) ->
         return EditTarget("parameters", where.torch, where.index(index), shown)
     if block.kind != "recurrent":
         return None
-    if name == "x" and block.reads_data and spot.t is not None and block.sequence == INPUT:
-        if INPUT in scenario.feeds:  # what the network said itself
+    if name == "x" and spot.t is not None and all(wire.when is When.DATA for wire in block.wires[name]):
+        if block.sequence in scenario.feeds:  # what the network said itself
             return None
-        return EditTarget("values", str(spot.batch), (spot.t, row, *index), shown)
+        along = "" if block.sequence == INPUT else f" {block.sequence}"
+        return EditTarget("values", f"{spot.batch}{along}", (spot.t, row, *index), shown)
     state = name.removesuffix("_prev").removesuffix("_0")
     batch = scenario.batches[spot.batch]
     has_own = batch.initial_state is not None
@@ -213,9 +215,16 @@ def current(scenario: Scenario, target: EditTarget) -> float:
         case "initial_state" | "batch_state":
             given = _initial_of(scenario, target)
             return 0.0 if given is None else float(given[target.index])
-    values = scenario.batches[int(target.key)].values
+    number, sequence = batch_and_sequence(target)
+    values = scenario.batches[number].sequences[sequence].values
     assert values is not None
     return float(values[target.index])
+
+
+def batch_and_sequence(target: EditTarget) -> tuple[int, str]:
+    """The batch and the sequence that an x is of."""
+    number, _, sequence = target.key.partition(" ")
+    return int(number), sequence or INPUT
 
 
 def changes(scenario: Scenario, edit: Edit) -> bool:
@@ -240,9 +249,15 @@ def _apply(scenario: Scenario, edit: Edit) -> Scenario:
     if target.store in ("initial_state", "batch_state"):
         return _with_state(scenario, edit)
     batches = list(scenario.batches)
-    batch = batches[int(target.key)]
-    assert batch.values is not None
-    batches[int(target.key)] = replace(batch, values=_with_number(batch.values, edit))
+    number, sequence = batch_and_sequence(target)
+    batch = batches[number]
+    fed = batch.sequences[sequence]
+    assert fed.values is not None
+    values = _with_number(fed.values, edit)
+    if sequence == INPUT:
+        batches[number] = replace(batch, values=values)
+    else:
+        batches[number] = replace(batch, beside={**batch.beside, sequence: replace(fed, values=values)})
     return replace(scenario, batches=tuple(batches))
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.description import INPUT
 from rnnstep.scenario.model import FedSequence
 from rnnstep.scenario.modules import fed_words, remarks
 from rnnstep.scenario.origins import WeightsOrigin
-from rnnstep.session.edits import EditTarget, current
+from rnnstep.session.edits import EditTarget, batch_and_sequence, current
 from rnnstep.session.findings import in_words
 from rnnstep.session.place import write_place
 from rnnstep.session.session import Session
@@ -316,7 +317,9 @@ def _where(target: EditTarget) -> Text:
     """Say where in the scenario a target stands."""
     if target.store == "values":
         t, row, _ = target.index
-        return Text("step {step}, row {row}, batch {batch}", step=t + 1, row=row, batch=int(target.key) + 1)
+        of_batch, sequence = batch_and_sequence(target)
+        where = Text("step {step}, row {row}, batch {batch}", step=t + 1, row=row, batch=of_batch + 1)
+        return where if sequence == INPUT else Text("{sequence}: {where}", sequence=sequence, where=where)
     number, _, name = target.key.rpartition(" ")
     place = f"{name}[{','.join(map(str, target.index))}]"
     return (

@@ -366,3 +366,19 @@ def test_the_page_of_information_says_so():
     session = Session.open(SessionRun.of(scenario_of("RNN")))
     assert "on the scores of its last step alone" in plain(info(session, Look(), 400))
     assert "只用最后一步的得分" in plain(info(session, Look(language="zh"), 400))
+
+
+def test_one_target_a_row_is_read_where_there_are_as_many_steps_as_rows():
+    """Of the sequence whose steps are scored, which need not be the first one."""
+    text = (
+        "[input]\nrandom = {shape = [3, 2, 2], seed = 1}\n[input.second]\nrandom = {shape = [2, 2, 2], seed = 2}\n"
+        '[[layers]]\nname = "one"\nmodule = "GRU"\nhidden_size = 2\n[[layers]]\nname = "two"\nmodule = "GRU"\n'
+        'input = "second"\nh_0 = "one.h_n"\nhidden_size = 2\n[weights]\nseed = 1\n[target]\nindices = [1, 0]\n'
+        '[loss]\nat = "last"\n'
+    )
+    scenario = read_text(text)
+    assert scenario.batches[0].target.tolist() == [1, 0]
+    done = Model(scenario).run().passes[0]
+    scores = torch.tensor(done.whole("two.L0")[1])
+    expected = nn.functional.cross_entropy(scores, torch.tensor([1, 0])).item()
+    assert float(done.loss) == pytest.approx(expected, rel=1e-6)

@@ -312,6 +312,44 @@ text = ["bca", "c"]
     assert '"abc"' not in text
 
 
+@pytest.mark.parametrize("batch_first", ["true", "false"])
+def test_an_x_of_a_sequence_beside_the_first_is_edited_and_saved(tmp_path, batch_first):
+    """What was wanted stays what it was, though what is fed is no longer that, shifted."""
+    source = f"""
+vocabulary = ["<s>", "a", "b"]
+[input]
+text = ["ab", "b"]
+[input.target]
+text = ["ba", "a"]
+shift = "<s>"
+[[layers]]
+name = "encoder"
+module = "GRU"
+hidden_size = 2
+batch_first = {batch_first}
+[[layers]]
+name = "decoder"
+module = "GRU"
+input = "target"
+h_0 = "encoder.h_n"
+hidden_size = 2
+batch_first = {batch_first}
+[[layers]]
+module = "Linear"
+[weights]
+seed = 1
+"""
+    edit = Edit(EditTarget("values", "0 target", (1, 0, 2), "x[2]"), 0.5)
+    edited, text, again = saved(source, tmp_path, edit)
+    assert_same(edited, again)
+    fed, was = again.batches[0].beside["target"], edited.batches[0].beside["target"]
+    np.testing.assert_array_equal(fed.values, was.values)
+    assert fed.values[1, 0, 2] == 0.5
+    assert (fed.lengths, fed.packed) == (was.lengths, was.packed)
+    assert "shift" not in text
+    assert 'text = ["ab", "b"]' in text  # what was not edited
+
+
 def test_padding_walked_over_stays_walked_over(tmp_path):
     source = """
 vocabulary = "ascii"

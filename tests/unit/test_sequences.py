@@ -262,3 +262,18 @@ def test_a_sequence_beside_the_first_is_drawn() -> None:
     text += '[[layers]]\nmodule = "GRU"\ninput = "target"\nh_0 = "encoder.h_n"\nhidden_size = 2\n[weights]\nseed = 1\n'
     drawn = np.random.default_rng(3).standard_normal((4, 1, 2))
     np.testing.assert_allclose(read_text(text).batches[0].sequences["target"].values, drawn, rtol=1e-6)
+
+
+def test_x_of_each_sequence_can_be_edited_at_its_place():
+    """Where x is given and not joined with what is computed; the run goes on from it."""
+    text = TEXT.replace('input = ["target", "encoder.h_n"]', 'input = "target"\nh_0 = "encoder.h_n"')
+    scenario = read_text(text.format(source='"abc"', target='"ca"', more="", end=""))
+    session = Session.open(SessionRun.of(scenario)).go("target:2/decoder.L0/ih_r[0]")
+    edited = session.edit_text("x[1] = 0.5")
+    assert edited.run.scenario.batches[0].beside["target"].values[1, 0].tolist() == [0.0, 0.5, 0.0, 1.0]
+    before, after = (one.run.trace.passes[0] for one in (session, edited))
+    assert (before.values("decoder.L0", 1)["h"] != after.values("decoder.L0", 1)["h"]).any()
+    np.testing.assert_array_equal(before.values("encoder.L0", 1)["h"], after.values("encoder.L0", 1)["h"])
+    assert (
+        session.edit_text("x[1] = 0.5").undo().run.scenario.batches[0].beside["target"].values[1, 0, 1] == 0
+    )

@@ -36,6 +36,7 @@ TABLE = {
     "tied: is {name}, counted there": "绑定：就是 {name}，在那里计数",
     "What each module costs in one pass forward": "每个模块前向走一遍的代价",
     "module": "模块",
+    "{sequence}: {where}": "{sequence}：{where}",
     "parameters": "参数",
     "multiplications": "乘法",
     "at a step of a row × steps of rows": "每行每步 × 各行步数之和",

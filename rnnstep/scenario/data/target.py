@@ -330,7 +330,8 @@ def _read_values(reading: _Reading) -> Floats | None:
 def _fitted(reading: _Reading, key: str, array: TargetArray, rest: tuple[int, ...]) -> TargetArray | None:
     """Give an array of the module's layout time-major; without a batch axis it is for one row."""
     num_steps, num_rows = reading.num_steps, reading.num_rows
-    if reading.is_last_enough and array.ndim < 2 + len(rest) and array.shape != (num_steps, *rest):
+    is_of_steps = array.shape == (num_steps, *rest) and num_rows == 1  # as many rows as steps are rows
+    if reading.is_last_enough and array.ndim < 2 + len(rest) and not is_of_steps:
         reading = reading.of_rows
     if reading.has_one_a_row:
         batched = (num_rows, *rest)

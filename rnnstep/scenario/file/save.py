@@ -17,6 +17,7 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.module import Parameter
+from rnnstep.network.description import INPUT
 from rnnstep.scenario.file.atomic_write import whole_file
 from rnnstep.scenario.file.change_toml import (
     Changes,
@@ -281,18 +282,37 @@ def _input_changes(scenario: Scenario, targets: list[TargetLike], data: Mapping[
         return {("input", key): None for key in _INPUT_SOURCES if key in table} | _window_changes(
             scenario, table
         )
-    return input_as_values(scenario, table)
+    changes: Changes = {}
+    for sequence in dict.fromkeys(
+        target.key.partition(" ")[2] for target in targets if target.store == "values"
+    ):
+        changes |= input_as_values(scenario, table[sequence] if sequence else table, sequence)
+        if sequence and "shift" in table[sequence]:  # what is fed is no longer what was wanted before
+            changes["input", sequence, "shift"] = None
+            changes |= _target_changes(scenario, data)
+    return changes
 
 
-def input_as_values(scenario: Scenario, table: Mapping[str, Any]) -> Changes:
-    """Give [input] as values, which reads as exactly the numbers of the scenario's one batch."""
-    changes: Changes = {("input", key): None for key in _INPUT_SOURCES if key in table}
-    batch = scenario.batches[0]
-    assert batch.values is not None
-    changes["input", "values"] = array_text(scenario.laid_out(batch.values))
-    if batch.lengths is not None:
-        changes["input", "lengths"] = str(list(batch.lengths))
-        changes["input", "packed"] = "true" if batch.packed else "false"
+def _target_changes(scenario: Scenario, data: Mapping[str, Any]) -> Changes:
+    """Give [target], where what is wanted was what a sequence had before it was shifted."""
+    if "target" in data or scenario.batches[0].target is None:
+        return {}
+    target = scenario.whole_target
+    if target.dtype.kind == "f":
+        return {("target", "values"): array_text(target)}
+    return {("target", "indices"): str(target.tolist())}
+
+
+def input_as_values(scenario: Scenario, table: Mapping[str, Any], sequence: str = "") -> Changes:
+    """Give [input], or [input.NAME] of a sequence beside it, as values, which reads as exactly the numbers of the one batch."""
+    path = ("input", sequence) if sequence else ("input",)
+    changes: Changes = {(*path, key): None for key in _INPUT_SOURCES if key in table}
+    fed = scenario.batches[0].sequences[sequence or INPUT]
+    assert fed.values is not None
+    changes[*path, "values"] = array_text(scenario.laid_out(fed.values))
+    if fed.lengths is not None:
+        changes[*path, "lengths"] = str(list(fed.lengths))
+        changes[*path, "packed"] = "true" if fed.packed else "false"
     return changes
 
 
