@@ -16,7 +16,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.modules.module import Banks, NetworkModule, Standing
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Block, Extent, output_of
-from rnnstep.network.description import ValueOf, in_order, is_once, readers, sequence_read
+from rnnstep.network.description import ValueOf, in_order, is_once, readers, sequence_read, with_feeds
 from rnnstep.network.wires import When, Wire, Wires, data
 from rnnstep.scenario.model import Scenario
 
@@ -47,7 +47,7 @@ class _Builder:
 
     def blocks(self) -> tuple[Block, ...]:
         """All blocks, each behind those that it reads."""
-        for name in in_order(self._wiring):
+        for name in in_order(with_feeds(self._wiring, self._scenario.wired_feeds)):
             self._made[name] = self._of(name)
         return tuple(block for made in self._made.values() for block in made)
 
@@ -108,6 +108,8 @@ class _Builder:
 
     def _brought(self, source: ValueOf, extent: Extent) -> Wires:
         """The wires of what a module reads; what belongs to no step is the same at every step that reads it."""
+        if source.name in self._scenario.wired_feeds:
+            return (self._fed_back(self._scenario.wired_feeds[source.name]),)
         if source.value == "h_prev":
             return (self._fed_back(source.name),)
         if source.name not in self._made:

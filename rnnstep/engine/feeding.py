@@ -42,12 +42,20 @@ def fed(scenario: Scenario, batch: Batch, run: Callable[[Batch], Pass]) -> Batch
         if all(np.array_equal(found[name], guess.sequences[name].indices) for name in feeds):  # type: ignore[arg-type]
             break
         guess = with_sequences(guess, {name: _of(guess.sequences[name], found[name]) for name in feeds})
+    numbers = {name: _numbers(done, name, key) for name, key in scenario.wired_feeds.items()}
     ended = {name: _ended(guess.sequences[name], one.row_lengths(said[name])) for name, one in feeds.items()}
-    return _without_targets(scenario, with_sequences(guess, ended), wanted)
+    return _without_targets(scenario, with_sequences(guess, {**ended, **numbers}), wanted)
 
 
 def _said(done: Pass, feeding: Feed) -> Classes:
     return feeding.said(done.whole(last_block_of(done.blocks, feeding.layer).key))
+
+
+def _numbers(done: Pass, sequence: str, layer: str) -> FedSequence:
+    """A sequence that is fed what a layer gave at the step before."""
+    key = last_block_of(done.blocks, layer).key
+    fed = np.concatenate((done.first(key)[None], done.whole(key)[:-1]))
+    return replace(done.batch.sequences[sequence], values=fed)
 
 
 def _open(sequence: FedSequence) -> FedSequence:

@@ -153,10 +153,13 @@ class Pass:
         return self.runs[key].state(output) if key in self.runs else self.everything(key)[output]
 
     def first(self, key: str) -> Array:
-        """What is read of the step before the first of what a block gives, (B, n): its first state, else zeros."""
+        """What is read of the step before the first of what a block gives, (B, n): its first state, what is fed first, else zeros."""
         block = self.by_key[key]
         if block.output in block.program.states:
             return self.first_state(key, block.output)
+        for sequence, layer in self.scenario.wired_feeds.items():
+            if layer == block.module:
+                return np.asarray(self.scenario.feeds[sequence].first, self.scenario.dtype)
         size = int(block.program.shapes[block.output][0])
         return np.zeros((self.batch.num_rows, size), self.scenario.dtype)
 

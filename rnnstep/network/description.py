@@ -6,7 +6,7 @@ The engine makes wires of it, and torch's run has a resolver of its own, so that
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -58,6 +58,25 @@ class Reads:
 
 Wiring = Mapping[str, Reads]
 """What each module reads, by the module's key."""
+
+
+def with_feeds(wiring: Wiring, feeds: Mapping[str, str]) -> Wiring:
+    """Give the wiring in which who reads a sequence reads the module that feeds it, of the step before.
+
+    Args:
+        wiring: what each module reads.
+        feeds: the key of the module that feeds a sequence, by the sequence.
+    """
+
+    def source(one: ValueOf) -> ValueOf:
+        return ValueOf(feeds[one.name], "h_prev") if one.name in feeds else one
+
+    if not feeds:
+        return wiring
+    return {
+        key: replace(reads, inputs=tuple(map(source, reads.inputs)), banks=tuple(map(source, reads.banks)))
+        for key, reads in wiring.items()
+    }
 
 
 def in_order(wiring: Wiring) -> list[str]:

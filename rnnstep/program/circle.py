@@ -259,7 +259,7 @@ class _Circle:
 
     def _is_kept(self, module: NetworkModule) -> bool:
         """Whether what a module gives at each step is read outside, or printed."""
-        is_last = module in (self._scenario.scored_module, self._scenario.recurrent)
+        is_last = module in (self._scenario.scored_module, *self._scenario.recurrents[-1:])
         readers = (reads for key, reads in self._scenario.wiring.items() if key not in self._keys)
         return is_last or any(
             one.name == module.key and one.value in ("output", "last", "h_prev")

@@ -397,6 +397,11 @@ class Scenario:
         """What makes scores of the recurrent module's output; None where that is the scores itself."""
         return None if isinstance(self.scored_module, Recurrent) else self.scored_module
 
+    @cached_property
+    def wired_feeds(self) -> Mapping[str, str]:
+        """The key of the module whose numbers of the step before each sequence is fed, by the sequence: gradients go back there."""
+        return {name: one.layer for name, one in self.feeds.items() if not one.is_of_classes}
+
     @property
     def sampled(self) -> Feed | None:
         """How classes are drawn from the scores, where they are; None where the largest is taken."""

@@ -155,22 +155,29 @@ class Needs:
         else:
             self._given.add(GivenOnSheet("state", block.key, t, state))
 
+    def _take(self, block: Block, name: str, t: int) -> None:
+        """Note what a block reads of the data at a step."""
+        if name in block.known_by_step:
+            self._given.add(GivenOnSheet("mask", block.key, t, name))
+        else:
+            sequence, given = given_name(self._done, block, name)
+            self._given.add(GivenOnSheet("x", sequence, t, given))
+
     def _entering(self, block: Block, name: str, t: int) -> Iterator[SheetPlace]:
         """What other blocks bring into one at a step: through those that are not worked out on a sheet, up to what is given."""
         for part in self._graph.origins(block.key, name):
             wire = part.wire
             at = wire.step_read(t, self._done.axis_read(block.key, wire).num_steps)  # of most the step itself
+            if wire.when is When.BEFORE and at < 0 and not self._done.by_key[wire.block].program.states:
+                self._given.add(GivenOnSheet("x", block.sequence, 0, name))
+                continue
             if wire.when is When.BEFORE and at < 0:
                 yield from self._state_before(self._done.by_key[wire.block], t, wire.value)
                 continue
             if not wire.when.is_once and not 0 <= at < self._done.axis_read(block.key, wire).num_steps:
                 continue
             if not wire.block:
-                if name in block.known_by_step:
-                    self._given.add(GivenOnSheet("mask", block.key, at, name))
-                else:
-                    sequence, given = given_name(self._done, block, name)
-                    self._given.add(GivenOnSheet("x", sequence, at, given))
+                self._take(block, name, at)
                 continue
             below = self._done.by_key[wire.block]
             if wire.when.is_once:

@@ -266,4 +266,8 @@ TABLE = {
     "`feed`: {layer} says {size} classes, {reader} takes {count}": "`feed`：{layer} 能说出 {size} 个类别，{reader} 只接受 {count} 个",
     "`feed`: how many classes there are is not known; expected a vocabulary, an Embedding, or `input_size`": "`feed`：不知道有多少个类别；需要词表、Embedding 或 `input_size`",
     "`first`: an Embedding looks classes up; expected a letter or an index": "`first`：Embedding 查的是类别；应为一个字母或索引",
+    "`feed`: {layer} has states; numbers are fed by a layer without, such as a Linear": (
+        "`feed`：{layer} 有状态；输入数值时要由没有状态的层提供，例如 Linear"
+    ),
+    "`teacher`: where numbers are fed it cannot be read yet": "`teacher`：输入的是数值时，目前还不能读",
 }

@@ -24,7 +24,7 @@ from rnnstep.equations.differentiate import D
 from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.blocks import Where
-from rnnstep.network.description import in_order, loops
+from rnnstep.network.description import in_order, loops, with_feeds
 from rnnstep.network.graph import Part
 from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When
@@ -120,8 +120,9 @@ class JudgedBackward(ABC):
         last = self._last = {block.module: block for block in self.done.blocks}  # gives what the module gives
         top = last[scenario.scored_module.key]
         self._sent = {(top.key, top.output): [self._begun()]}
-        order = in_order(scenario.wiring)
-        circles = {key: circle for circle in loops(scenario.wiring) for key in circle}
+        wiring = with_feeds(scenario.wiring, scenario.wired_feeds)
+        order = in_order(wiring)
+        circles = {key: circle for circle in loops(wiring) for key in circle}
         known: set[str] = set()
         for key in reversed(order):
             if key in circles and key not in known:
@@ -150,11 +151,20 @@ class JudgedBackward(ABC):
         Args:
             keys: of its modules, in the order of computation within a step.
         """
-        sent, tally = {at: list(pairs) for at, pairs in self._sent.items()}, self._tally
+        sent, tally = self._sent, self._tally
         found: dict[tuple[str, str], list[Pair]] = {}
-        self._tally, self._scouted = Tally(self.done.batch.longest, "backward"), found
-        for key in reversed(keys):
-            self._through(key)
+        feeds = set(keys) & set(self.done.scenario.wired_feeds.values())
+        # What a module without states was sent of the step after it is known one round later, and all behind it then.
+        for _ in range(1 if not feeds else 1 + self.done.axis(self._last[keys[0]].key).num_steps):
+            self._sent = {at: list(pairs) for at, pairs in sent.items()}
+            for at, pairs in found.items():
+                self._sent.setdefault(at, []).extend(pairs)
+            before, found = found, {}
+            self._tally, self._scouted = Tally(self.done.batch.longest, "backward"), found
+            for key in reversed(keys):
+                self._through(key)
+            if _are_same(before, found):
+                break
         self._sent, self._tally, self._scouted = sent, tally, None
         return found
 
@@ -425,6 +435,15 @@ class JudgedBackward(ABC):
             value, error = self._added(shares)
             one, other = (value if side is None else where.of(side[where.torch]) for side in (ours, theirs))
             self._tally.compare_parameter(kind, key, f"{D}{name}", one, other, error)
+
+
+def _are_same(one: Mapping[tuple[str, str], list[Pair]], other: Mapping[tuple[str, str], list[Pair]]) -> bool:
+    """Whether two rounds found the same gradients."""
+    return one.keys() == other.keys() and all(
+        np.array_equal(a[0], b[0], equal_nan=True)
+        for at in one
+        for a, b in zip(one[at], other[at], strict=True)
+    )
 
 
 def _input_of(block: Block, name: str, axis: TimeAxis) -> Site:

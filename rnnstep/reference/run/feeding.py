@@ -30,6 +30,8 @@ def fed_itself(scenario: Scenario, batch: Batch, run: Gave) -> Batch:
     import torch
 
     feeds = {name: one for name, one in scenario.feeds.items() if one.is_of_classes}
+    if not feeds:
+        return batch
     with torch.no_grad():
         for _ in range(1 + sum(batch.sequences[name].num_steps for name in feeds)):
             gave = run(batch)

@@ -198,7 +198,7 @@ class _Stepping:
             else:
                 self._read[module.key], self._gave[module.key] = read[module.key], gave[module.key]
             ends = self._ends(module) if isinstance(module, Recurrent) else ()
-            resolver.gave(module, torch.stack(gave[module.key]), ends)
+            resolver.gave(module, _keeping(torch.stack(gave[module.key])), ends)
 
     def _step_by_step(self, recurrent: Recurrent, resolver: Resolver) -> SteppedModule:
         """A recurrent module to be stepped, whose tensors keep their gradients."""

@@ -12,7 +12,7 @@ from typing import Any
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.description import ValueOf
+from rnnstep.network.description import ValueOf, with_feeds
 from rnnstep.reference.run.layout import first_states, joined_ends, names_of
 from rnnstep.reference.run.modules import Tensor, tensor
 from rnnstep.scenario.model import Batch, Scenario
@@ -29,6 +29,7 @@ class Resolver:
     ) -> None:
         """Begin a run; `first_given` are the states before the first step where they are not the scenario's."""
         self._scenario = scenario
+        self._wiring = with_feeds(scenario.wiring, scenario.wired_feeds)
         self._batch = batch
         self._first_given = first_given
         self._gave: dict[str, Tensor] = {}
@@ -66,7 +67,7 @@ class Resolver:
         found: set[str] = set()
         waiting = [key]
         while waiting:
-            read = {one.name for one in self._scenario.wiring[waiting.pop()].sources}
+            read = {one.name for one in self._wiring[waiting.pop()].sources}
             new = {name for name in read - found if name in self._scenario.by_key}
             found |= new
             waiting += new
@@ -74,7 +75,7 @@ class Resolver:
 
     def _is_ready(self, module: NetworkModule, circle: set[str]) -> bool:
         keys = {module.key, *circle}
-        read = {one.name for key in keys for one in self._scenario.wiring[key].sources} - circle
+        read = {one.name for key in keys for one in self._wiring[key].sources} - circle
         return all(name in self._gave for name in read if name in self._scenario.by_key)
 
     def _within_a_step(self, part: Sequence[NetworkModule]) -> Iterator[NetworkModule]:
@@ -84,10 +85,7 @@ class Resolver:
             ready = next(
                 key
                 for key in waiting
-                if not any(
-                    one.name in waiting and one.value != "h_prev"
-                    for one in self._scenario.wiring[key].sources
-                )
+                if not any(one.name in waiting and one.value != "h_prev" for one in self._wiring[key].sources)
             )
             yield waiting.pop(ready)
 
@@ -111,14 +109,17 @@ class Resolver:
             before_first = self._before_first(one.name)
             return lambda t: so_far[t - 1] if t else before_first
 
-        readers = [reader(one) for one in self._scenario.wiring[module.key].inputs]
+        readers = [reader(one) for one in self._wiring[module.key].inputs]
         if len(readers) == 1:
             return readers[0]
         return lambda t: torch.cat([read(t) for read in readers], -1)
 
     def _before_first(self, key: str) -> Tensor:
-        """A recurrent module's h before the first step, of its last layer, (B, n)."""
+        """A recurrent module's h before the first step, of its last layer, (B, n); of what feeds a sequence what it is fed first."""
         module = self._scenario.by_key[key]
+        for sequence, layer in self._scenario.wired_feeds.items():
+            if layer == key:
+                return tensor(self._scenario.feeds[sequence].first)
         assert isinstance(module, Recurrent)
         state = next(iter(module.cell.states))
         wired = self.first(module).get(state)
@@ -141,7 +142,7 @@ class Resolver:
     def first(self, module: Recurrent) -> dict[str, Tensor]:
         """The states before the first step that other modules give, (L·D, B, n), by their names: "h"."""
         found = {}
-        for state, one in self._scenario.wiring[module.key].states.items():
+        for state, one in self._wiring[module.key].states.items():
             whole = dict(zip(("h_n", "c_n"), self._whole[one.name], strict=False)).get(one.value)
             if whole is None or len(whole) != module.num_states:
                 whole = self._value(one)[None]
@@ -156,7 +157,7 @@ class Resolver:
             indices = self._scenario.fed(module, self._batch).indices
             assert indices is not None
             return tensor(indices)
-        parts = [self._value(one) for one in self._scenario.wiring[module.key].inputs]
+        parts = [self._value(one) for one in self._wiring[module.key].inputs]
         steps = next((len(part) for part in parts if part.dim() == 3), None)
         if steps is not None:  # what belongs to no step is the same at every one
             parts = [part if part.dim() == 3 else part.expand(steps, *part.shape) for part in parts]
@@ -164,7 +165,7 @@ class Resolver:
 
     def looked_at(self, module: NetworkModule) -> dict[str, Tensor]:
         """What attention reads whole: the memory, and the values where they are others, (S, B, n)."""
-        banks = self._scenario.wiring[module.key].banks
+        banks = self._wiring[module.key].banks
         return dict(zip(("memory", "values"), (self._value(one) for one in banks), strict=False))
 
     def most_steps(self, module: NetworkModule) -> int:
@@ -176,7 +177,7 @@ class Resolver:
         """Which steps of what attention looks at a row has, (B, S); None where all have all."""
         import torch
 
-        memory = self._scenario.wiring[module.key].banks[0]
+        memory = self._wiring[module.key].banks[0]
         fed = self._batch.sequences[self._scenario.sequence_of[memory.name]]
         if fed.lengths is None:
             return None

@@ -268,6 +268,13 @@ def _misfits(
             size=module.size,
             count=count or 0,
         )
+    if not said.feeding.is_of_classes and isinstance(module, Recurrent):
+        yield Text(
+            "`feed`: {layer} has states; numbers are fed by a layer without, such as a Linear",
+            layer=module.name,
+        )
+    if not said.feeding.is_of_classes and said.feeding.teacher is not None:
+        yield Text("`teacher`: where numbers are fed it cannot be read yet")
     if not said.feeding.is_of_classes:
         return
     for reader in layers:
