@@ -324,7 +324,7 @@ class Calculation:
         """What enters a block under a name, as a slip has it."""
         if block.program.states and name == next(iter(block.program.inputs)):
             return self.slip.x(self, block, t)
-        return self.slip.query(self, block, t) if block.program.banks else self._taken(block, name, t)
+        return self.slip.query(self, block, t) if block.attends else self._taken(block, name, t)
 
     def query(self, block: Block, t: int) -> Fed:
         """What a block that looks at all steps of another asks with."""
@@ -390,7 +390,7 @@ class Calculation:
         value = self.done.data(block.key, name)
         if block.extent is Extent.ONCE:
             return point(value)
-        value = value[0 if block.extent.is_single else t]
+        value = value[0 if len(value) == 1 else t]
         if name == "x":
             return shown(value, self.reading.decimals)
         if value.dtype.kind in "iu":

@@ -67,6 +67,8 @@ def _along(paper: Paper, part: Part, t: int) -> Fed:
     reader = paper.done.by_key[part.reader]
     axis = paper.done.axis(part.reader)
     state = reader.state_before(part.name)
+    if part.name in reader.program.banks and reader.reads_all_rows:
+        return _of_all_rows(paper, part, t)
     if part.name in reader.program.banks:  # added up at the first step
         (low, high), doubts = _at(paper, part, 0)
         here = slice(part.start, part.stop)
@@ -92,6 +94,19 @@ def _along(paper: Paper, part: Part, t: int) -> Fed:
     if part.wire.when.is_once and not paper.done.by_key[part.wire.block].extent.is_single:
         low, high = where_brought((low, high), paper.done, part, t)
     return (low, high), doubts
+
+
+def _of_all_rows(paper: Paper, part: Part, t: int) -> Fed:
+    """What the vectors of all steps and rows send back to those of a step, added up from each row."""
+    axis, rows = paper.done.axis(part.reader), paper.batch.num_rows
+    (low, high), doubts = _at(paper, part, axis.end)
+    first = t * rows if paper.done.num_read(part.reader) > rows else 0
+    here = slice(first, first + rows), slice(part.start, part.stop)
+    found = [((low[row][here], high[row][here]), paper.no_doubts | doubts.any()) for row in range(rows)]
+    value, added_doubts = _added(paper, found)
+    if part.wire.when.is_once and not paper.done.by_key[part.wire.block].extent.is_single:
+        value = where_brought(value, paper.done, part, t)
+    return value, added_doubts
 
 
 def _at(paper: Paper, part: Part, t: int) -> Fed:

@@ -12,6 +12,7 @@ from rnnstep.engine import Block, Pass
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.evaluate import Reading
 from rnnstep.equations.intervals import Interval, point
+from rnnstep.equations.operations import Array
 from rnnstep.network.graph import Part
 
 
@@ -58,12 +59,26 @@ def bank(calculation: CalculationLike, block: Block, name: str) -> Fed:
     like = calculation.done.banks(block.key)[name]
     if like.ndim == 2:
         return point(like), calculation.no_doubts
+    if block.reads_all_rows:
+        return _of_all_rows(calculation, block, name, like)
     steps = range(calculation.done.axis(calculation.done.graph.bank_source(block.key)).num_steps)
     found = [calculation.entering(block, name, step) for step in steps]
     low, high = np.zeros(like.shape), np.zeros(like.shape)
     for step, (value, _) in enumerate(found):
         low[:, step], high[:, step] = value
     return (low, high), np.logical_or.reduce([doubts for _, doubts in found])
+
+
+def _of_all_rows(calculation: CalculationLike, block: Block, name: str, like: Array) -> Fed:
+    """The vectors of all steps and rows, row beside row in each step, the same in each row."""
+    axis, count = calculation.done.axis(block.key), calculation.done.num_read(block.key)
+    steps = range(axis.num_steps) if count == axis.num_steps * axis.num_rows else [axis.end]
+    found = [calculation.entering(block, name, step) for step in steps]
+    low, high = np.zeros(like.shape), np.zeros(like.shape)
+    for bound, side in ((low, 0), (high, 1)):
+        bound[:, :count] = np.concatenate([value[side] for value, _ in found])
+    is_doubtful = any(doubts.any() for _, doubts in found)
+    return (low, high), calculation.no_doubts | is_doubtful
 
 
 def own_first(calculation: CalculationLike, block: Block, t: int, name: str) -> Interval:

@@ -175,7 +175,10 @@ class BackwardPass:
             g = self.first_state(part.reader, state)[None]
         else:
             g = self._of_blocks[part.reader].gradient(part.name)
-        if part.wire.when is When.ALL and part.name in self.done.by_key[part.reader].program.banks:
+        reader = self.done.by_key[part.reader]
+        if reader.reads_all_rows and part.name in reader.program.banks:  # from each row to all of them
+            g = g.sum(axis=0)[: self.done.num_read(part.reader)].reshape(-1, self.batch.num_rows, g.shape[-1])
+        elif part.wire.when is When.ALL and part.name in reader.program.banks:
             g = g.swapaxes(0, 1)[: self.done.axis(part.wire.block).num_steps]
         elif part.wire.when is When.ALL:
             return g.reshape(*self.done.whole(part.wire.block).shape[:2], 1)

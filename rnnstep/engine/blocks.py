@@ -62,11 +62,16 @@ class _Builder:
             self._scenario.has_loss,
             self._read_as(sources),
             self._given_as(name, module),
-            self._banks(name),
+            self._everything(name, entering) if module.reads_batch else self._banks(name),
         )
         made = [_with_ties(one, module) for one in module.blocks(self._given_to(module), standing)]
         read, sequence = sequence_read(name, self._wiring), self._scenario.sequence_of[name]
-        made = [replace(one, module=module.key, extent=extent, sequence=read) for one in made]
+        made = [
+            replace(
+                one, module=module.key, extent=one.extent if one.extent.is_single else extent, sequence=read
+            )
+            for one in made
+        ]
         if read != sequence:
             made[-1] = replace(made[-1], sequence=sequence, reads_along=read)
         return self._with_first_states(name, made)
@@ -133,6 +138,17 @@ class _Builder:
             key = f"{module.before_places}L{module.num_layers - 1}"
             return Wire(key, next(iter(module.cell.states)), When.BEFORE)
         return Wire(module.key, self._given_as(name, module), When.BEFORE)
+
+    def _everything(self, name: str, entering: Wires) -> Banks:
+        """All that a module reads, of all steps and rows of a batch."""
+        scenario, sequence = self._scenario, sequence_read(name, self._wiring)
+        is_single = is_once(name, self._wiring)
+        batches = (*scenario.batches, *scenario.test_batches)
+        counts = {
+            (1 if is_single else batch.sequences[sequence].num_steps) * batch.num_rows for batch in batches
+        }
+        wires = tuple(replace(wire, when=When.ALL) if wire.when is When.SAME else wire for wire in entering)
+        return Banks((wires,), max(counts), is_padded=len(counts) > 1)
 
     def _banks(self, name: str) -> Banks | None:
         """What a module reads whole; None of most."""

@@ -64,7 +64,7 @@ class Epoch:
     def _after(self, batch: int) -> State:
         """The state that a batch leaves."""
         before = self._states[batch]
-        if not (self.has_update or self._trainer.scenario.carries):
+        if not (self.has_update or self._trainer.is_moved):
             return before
         done = self.forward(batch)
         back = self.backward(batch) if self.has_update else None

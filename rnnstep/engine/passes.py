@@ -107,12 +107,37 @@ class Pass:
     def _bank(self, key: str, name: str) -> Array:
         program = self.by_key[key].program
         steps, parts = int(program.banks[name][0]), self.graph.entering(key, name)
+        if self.by_key[key].reads_all_rows:
+            return self._of_all_rows(key, name, steps)
         if len(program.banks[name]) == 1:
             return self.batch.sequences[self.bank_sequence(key)].live_steps(steps).astype(self.scenario.dtype)
         whole = np.concatenate([self.brought(part) for part in parts], axis=-1).swapaxes(0, 1)
         bank = np.zeros((len(whole), steps, whole.shape[-1]), whole.dtype)
         bank[:, : whole.shape[1]] = whole
         return bank
+
+    def _of_all_rows(self, key: str, name: str, steps: int) -> Array:
+        """The vectors of all steps and rows, row beside row in each step, (B, S, n), the same in each row; or which there are."""
+        count, rows = self.num_read(key), self.batch.num_rows
+        if len(self.by_key[key].program.banks[name]) == 1:
+            present = (np.arange(steps) < count).astype(self.scenario.dtype)
+            return np.broadcast_to(present, (rows, steps))
+        parts = [
+            self._at_every_step(self.brought(part), count // rows) for part in self.graph.entering(key, name)
+        ]
+        bank = np.zeros((steps, sum(part.shape[-1] for part in parts)), self.scenario.dtype)
+        bank[:count] = np.concatenate(parts, axis=-1).reshape(count, -1)
+        return np.broadcast_to(bank, (rows, *bank.shape))
+
+    def num_read(self, key: str) -> int:
+        """How many vectors a block reads that reads those of all rows: steps times rows, padding included."""
+        parts = self.graph.entering(key, next(iter(self.by_key[key].program.banks)))
+        is_single = all(
+            part.wire.when.is_once
+            or (part.wire.block in self.by_key and self.by_key[part.wire.block].extent.is_single)
+            for part in parts
+        )
+        return self.batch.num_rows * (1 if is_single else self.axis(key).num_steps)
 
     def bank_sequence(self, key: str) -> str:
         """The sequence whose steps are the vectors of what a block reads whole."""
@@ -135,6 +160,8 @@ class Pass:
                 return values
             case "mask":
                 return self.masks[key]
+            case "N":
+                return np.full((1, self.batch.num_rows, 1), self.num_read(key), self.scenario.dtype)
             case _ if name in self.by_key[key].known_by_step:
                 return self._given_by_step(self.by_key[key], name)
         indices = self.batch.sequences[self.by_key[key].sequence_read].indices

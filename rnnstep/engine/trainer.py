@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from rnnstep.engine.prediction import Score, prediction, score
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import names_in
+from rnnstep.modules.batchnorm import BatchNorm1d
 from rnnstep.network.blocks import Block
 from rnnstep.network.graph import Graph
 
@@ -37,6 +39,8 @@ class State:
         gathered: the gradients that were not set to zero, where that is the mistake; else None.
         initial: the states that the next batch begins with where they go on, each (L·D, B, n): with `carry`, or as they were
             not reset, where that is the mistake.
+        running: statistics that batches move, under torch's names; empty before the first.
+        batches: how many batches moved them.
     """
 
     parameters: Array
@@ -44,6 +48,8 @@ class State:
     updates: int = 0
     gathered: Array | None = None
     initial: Mapping[str, Array] = field(default_factory=dict)
+    running: Mapping[str, Array] = field(default_factory=dict)
+    batches: int = 0
 
     @property
     def num_bytes(self) -> int:
@@ -94,6 +100,7 @@ class Trainer:
         model: the scenario's model, with the parameters it begins with.
         optimizer: None where nothing is updated.
         places: where each parameter lies in the flat array, and its shape.
+        running: the modules whose running statistics each batch moves.
         unreached: the parameters that the loss does not depend on; no update changes them.
     """
 
@@ -109,6 +116,9 @@ class Trainer:
             name: (slice(int(start), int(stop)), shape)
             for (name, shape), (start, stop) in zip(shapes.items(), pairwise(ends), strict=True)
         }
+        self.running = tuple(
+            one for one in self.scenario.layers if isinstance(one, BatchNorm1d) and one.is_running
+        )
         batches = self.scenario.batches
         longest = {
             name: max(batch.axis(name).num_steps for batch in batches) for name in batches[0].sequences
@@ -148,13 +158,13 @@ class Trainer:
         return model.beginning_with(state.initial) if state.initial else model
 
     def _with_parameters(self, state: State) -> Model:
-        if state.updates == 0:
+        if state.updates == 0 and not state.running:
             return self.model
-        return self.model.with_parameters(self.by_name(state.parameters))
+        return self.model.with_parameters({**self.by_name(state.parameters), **state.running})
 
     def parameters_at(self, state: State) -> dict[str, Array]:
         """All parameters of a state under torch's names, those that are not learnt, too."""
-        return {**self.scenario.parameters, **self.by_name(state.parameters)}
+        return {**self.scenario.parameters, **self.by_name(state.parameters), **state.running}
 
     @staticmethod
     def gathered(state: State, fresh: Array) -> Array:
@@ -199,11 +209,29 @@ class Trainer:
             state.updates + 1,
             left if self.mistake == "no_zero_grad" else None,
             done.ended(self.scenario.recurrents) if self.mistake == "hidden_not_reset" else done.carried(),
+            **self._moved(state, done),
         )
+
+    def _moved(self, state: State, done: Pass) -> dict[str, Any]:
+        """What a batch makes of the running statistics."""
+        running: dict[str, Array] = {}
+        for module in self.running:
+            mu, var = (done.whole(f"{module.key}.{name}")[0, 0] for name in ("mu", "var"))
+            before = {**self.scenario.parameters, **state.running}
+            count = done.num_read(f"{module.key}.mu")
+            running |= module.moved(before, mu, var, count, state.batches)
+        return {"running": MappingProxyType(running), "batches": state.batches + 1} if running else {}
 
     def went_on(self, state: State, done: Pass) -> State:
         """The state after a batch without an update."""
-        return replace(state, initial=done.carried()) if self.scenario.carries else state
+        if not self.is_moved:
+            return state
+        return replace(state, initial=done.carried(), **self._moved(state, done))
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether a batch without an update leaves another state."""
+        return self.scenario.carries or bool(self.running)
 
     def at_end_of_epoch(self, state: State) -> State:
         """A state after the last batch as the next epoch begins with it: what was carried is not."""

@@ -97,6 +97,7 @@ SLOPES: Mapping[str, Callable[..., Slopes]] = {
     "scored": lambda g, y, m, v: (_of("products", g, v), _of("mixed", g, m)),
     "mixed": lambda g, y, w, m: (_of("scored", m, g), _of("products", w, g)),
     "to_each": lambda g, y, v, m: (_of("over_each", g), None),
+    "over_each": lambda g, y, m: (_of("to_each", g, m),),
     "live_softmax": lambda g, y, a, live: (mul(y, sub(g, _of("sum", mul(g, y)))), None),
     "lookup": lambda g, y, w, i: (_of("scatter", g, i, w), None),
 }

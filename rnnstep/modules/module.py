@@ -99,7 +99,7 @@ class Banks:
     Attributes:
         wires: of each.
         steps: how many they have at most.
-        is_padded: whether there are rows that have fewer.
+        is_padded: whether there are rows that have fewer; of what is of all rows, batches.
     """
 
     wires: tuple[Wires, ...]
@@ -274,6 +274,11 @@ class NetworkModule(Ties, ABC):
     @property
     def reads_padding(self) -> bool:
         """Whether one of a row's steps may read what stands behind the row's last."""
+        return False
+
+    @property
+    def reads_batch(self) -> bool:
+        """Whether one of its steps reads all steps of all rows."""
         return False
 
     @property

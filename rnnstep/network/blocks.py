@@ -91,6 +91,9 @@ class Block:
     about: Text | None = None  # what it is, in a sentence
     module: str = ""  # what the module is called that it is of; "" of the only recurrent one
     sequence: str = INPUT  # whose steps it runs along
+    reads_all_rows: bool = (
+        False  # whether what it reads whole is of all rows, the same in each: step by step, row by row
+    )
     reads_along: str = ""  # whose steps it reads, where it begins the sequence that it runs along
 
     @cached_property
@@ -117,6 +120,11 @@ class Block:
     def sequence_read(self) -> str:
         """The sequence whose steps it reads, of what does not belong to another block."""
         return self.reads_along or self.sequence
+
+    @property
+    def attends(self) -> bool:
+        """Whether each of its steps looks at all steps of another block, row by row."""
+        return bool(self.program.banks) and not self.reads_all_rows
 
     @property
     def reads_data(self) -> bool:

@@ -16,6 +16,7 @@ from rnnstep.cells import MODULES
 from rnnstep.language import Text
 from rnnstep.modules import above_recurrent
 from rnnstep.modules.attention import Attention
+from rnnstep.modules.batchnorm import BatchNorm1d
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.linear import Linear
 from rnnstep.network.description import INPUT, ValueOf, in_order
@@ -71,12 +72,14 @@ class Chain:
         is_whole: whether none is missing, and all can be computed in some order.
         sequences: the names of those beside the first.
         scored: the name of the one whose output is compared with what is wanted.
+        is_training: whether the modules are in training mode.
     """
 
     layers: tuple[ChainLayer, ...]
     is_whole: bool
     sequences: tuple[str, ...] = ()
     scored: str = ""
+    is_training: bool = False
 
     @cached_property
     def by_name(self) -> Mapping[str, ChainLayer]:
@@ -148,9 +151,15 @@ class Chain:
             if _alone(layer.reads.inputs) == ValueOf(sequence) and "input_size" in layer.options:
                 found["input_size"] = layer.options["input_size"]
         windowed = {module.key for module in above_recurrent().values() if module.reads_steps}
-        if any(layer.kind in windowed for layer in self.layers):
+        if any(layer.kind in windowed or self._reads_batch(layer) for layer in self.layers):
             found[READS_STEPS] = True
         return found
+
+    def _reads_batch(self, layer: ChainLayer) -> bool:
+        """Whether a layer takes statistics of all steps and rows."""
+        return layer.kind == BatchNorm1d.key and (
+            self.is_training or layer.options.get("track_running_stats") is False
+        )
 
     @property
     def recurrent(self) -> tuple[ChainLayer, ...]:
@@ -191,9 +200,10 @@ def as_tables(document: Document) -> tuple[Document, Chain | None]:
     if chain.lookup is not None:
         data[Embedding.key] = dict(chain.lookup.options)
         places[Embedding.key] = chain.lookup.place
-    if chain.recurrent:
-        data[RECURRENT] = chain.layout(INPUT)
-        places[RECURRENT] = chain.recurrent[0].place
+    layout = chain.layout(INPUT)
+    if chain.recurrent or READS_STEPS in layout:
+        data[RECURRENT] = layout
+        places[RECURRENT] = (*chain.recurrent, *chain.layers)[0].place
     return _seen(document, data, places), chain
 
 
@@ -297,7 +307,8 @@ def _chain(document: Document) -> Chain:
             document, named, {one.name: one.reads for one in found}, sequences, scored=scored
         )
     placed = tuple(one for one in found if _looks_up_indices(one, fed))
-    return Chain(placed, is_whole=is_whole, sequences=sequences, scored=scored)
+    modes = (document.data.get("mode"), *(layer.options.get("mode") for layer in placed))
+    return Chain(placed, is_whole=is_whole, sequences=sequences, scored=scored, is_training="train" in modes)
 
 
 def _scored(document: Document, names: Sequence[str]) -> str:

@@ -67,8 +67,9 @@ def _option(table: Table, option: Field[Any], axes: Sequence[Text]) -> float | b
     match option.type:
         case "bool":
             return table.boolean(option.name)
-        case "float":
-            return table.number(option.name, **option.metadata)
+        case "float" | "float | str":
+            limits = {key: value for key, value in option.metadata.items() if key != "words"}
+            return table.number(option.name, **limits)
     return table.integer(option.name, minimum=option.metadata.get("minimum", 1))
 
 

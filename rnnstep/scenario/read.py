@@ -12,11 +12,10 @@ from rnnstep.cells.cell import Cell
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.attention import Attention
-from rnnstep.modules.batchnorm import BatchNorm1d
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.description import INPUT, ValueOf
+from rnnstep.network.description import INPUT, ValueOf, in_a_chain, is_once, loops, sequence_of
 from rnnstep.scenario import chain, fed_back, modules, wired_modules
 from rnnstep.scenario.attention import read_attention
 from rnnstep.scenario.cure import cured
@@ -363,14 +362,40 @@ def _read_chain(
             axes = axes_of(document, is_batched=samples is None or samples.is_batched)
             own_table = Table(document, layer.place, dict(layer.options))
             module = read_plain(own_table, layer.kind, layer.name, size, defaults, axes)
-            if mode[0] == "train" and isinstance(module, BatchNorm1d):
-                text = Text("`module`: {module} in training mode cannot be read yet", module=module.torch)
-                document.problem((*layer.place, "module"), text)
         found[layer.name] = None if module is None else module.in_mode(*mode)
     network = wired_modules.network(document, layers, found, given)
     if network is None:
         return None
-    return Described(*network, layers.scored)
+    model = Described(*network, layers.scored)
+    if samples is not None:
+        _check_batches(document, layers, model, samples)
+    return model
+
+
+def _check_batches(document: Document, layers: chain.Chain, model: Described, samples: Samples) -> None:
+    """Note modules that would take the variance of a single vector, at which torch raises."""
+    wires = model.wires or in_a_chain({one.key: one.value_read for one in model.layers})
+    circles = {key for circle in loops(wires) for key in circle}
+    for module in (one for one in model.layers if one.reads_batch):
+        place = layers.by_name[module.name].place
+        if module.key in circles:
+            text = Text(
+                "{name} takes mean and variance of all steps, and stands in a circle of steps, one after the other",
+                name=module.name,
+            )
+            document.problem(place, text)
+            continue
+        sequence, is_single = sequence_of(module.key, wires), is_once(module.key, wires)
+        for batch in samples.batches:
+            steps = batch.sequences[sequence].num_steps if sequence in batch.sequences else 2
+            if batch.num_rows * (1 if is_single else steps) == 1:
+                text = Text(
+                    "`module`: {module} takes mean and variance of a batch of one step and one row, at which torch raises;"
+                    " expected more of either",
+                    module=module.torch,
+                )
+                document.problem((*place, "module"), text)
+                break
 
 
 def _with_derived(

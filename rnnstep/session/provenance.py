@@ -143,6 +143,8 @@ def from_below(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -
     if part is None:
         return None
     there = replace(spot, key=part.wire.block, operation=part.wire.value)
+    if name in run.tree.block(spot).program.banks and run.tree.block(spot).reads_all_rows:
+        return _of_all_rows(run, there, part, index)
     if name in run.tree.block(spot).program.banks:  # vector s of a bank is step s
         return ElementAt(replace(there, t=index[0]), (index[1] - part.start,), row)
     match part.wire.when:
@@ -187,6 +189,24 @@ def _said_before(run: SessionRun, spot: Spot, row: int) -> ElementAt | None:
     return ElementAt(there, (int(indices[spot.t, row]),), row)
 
 
+def _of_all_rows(run: SessionRun, spot: Spot, part: Part, index: Index) -> ElementAt | None:
+    """Where an element of the vectors of all steps and rows was computed, which stand row beside row in each step."""
+    assert spot.batch is not None
+    t, row = divmod(index[0], run.num_rows(spot.batch))
+    if _is_brought_once(run, spot, part):
+        if t:  # of a larger batch
+            return None
+        t = _step_brought(run, spot, part.wire.when, row)
+    elif t > run.tree.last_step(spot):
+        return None
+    return ElementAt(replace(spot, t=t), (index[1] - part.start,), row)
+
+
+def _is_brought_once(run: SessionRun, spot: Spot, part: Part) -> bool:
+    """Whether one vector of each row is read of a block that gives it."""
+    return part.wire.when.is_once or run.tree.block(spot).extent.is_single
+
+
 def _entry(run: SessionRun, spot: Spot, number: int) -> ElementAt:
     """One of all the numbers of a value, one step after the other: of which step and row it is."""
     assert spot.batch is not None
@@ -210,7 +230,9 @@ def above(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -> Ite
     graph = run.tree.stage(spot).graph
     for part in (*graph.readers(spot.key), *graph.ends(spot.key)):
         if part.wire.value == name:
-            yield from _reading(run, spot, part, index, row)
+            reader = run.tree.block(replace(spot, key=part.reader, operation=None))
+            is_of_all = reader.reads_all_rows and part.name in reader.program.banks
+            yield from (_read_of_all_rows if is_of_all else _reading)(run, spot, part, index, row)
     yield from _fed_by(run, spot, name, index, row)
 
 
@@ -257,6 +279,18 @@ def _reading(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) ->
         case When.LAST | When.ROW_END | When.END if spot.t == _step_brought(run, spot, part.wire.when, row):
             for t in run.tree.stage(there).steps[part.reader]:  # the same at every step, where it has several
                 yield ReadBy(replace(there, t=t), part.name, (part.start + index[0],))
+
+
+def _read_of_all_rows(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) -> Iterator[ReadBy]:
+    """Where a block that reads the vectors of all steps and rows reads an element."""
+    assert spot.t is not None
+    assert spot.batch is not None
+    is_once = _is_brought_once(run, spot, part)
+    if is_once and spot.t != _step_brought(run, spot, part.wire.when, row):
+        return
+    there = _at_last_step(run, replace(spot, key=part.reader, operation=None))
+    number = (0 if is_once else spot.t) * run.num_rows(spot.batch) + row
+    yield ReadBy(there, part.name, (number, part.start + index[0]))
 
 
 def _before_first(run: SessionRun, spot: Spot, part: Part, index: Index, row: int) -> Iterator[ReadBy]:
@@ -347,6 +381,8 @@ def sent_from(run: SessionRun, spot: Spot, index: Index, row: int) -> ReadBy | N
     if is_read_twice:  # by a window in which one step stands for another
         return None
     is_joined = bool(found) and is_join(run.tree.block(found[0].spot))
+    if len(found) > 1 and any(run.tree.block(one.spot).reads_all_rows for one in found):
+        return None
     return found[0] if is_joined or len(modules) == 1 else None
 
 

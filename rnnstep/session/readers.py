@@ -15,7 +15,7 @@ from rnnstep.session.provenance import above, above_name, end_of_row, sent_to
 from rnnstep.session.run import SessionRun
 from rnnstep.session.tree import Spot, index_of, size_of
 
-_LIKE = {"head": 1, "tail": 1, "spread": 1, "placed": 2, "within": 2, "scatter": 2}
+_LIKE = {"head": 1, "tail": 1, "spread": 1, "to_each": 1, "placed": 2, "within": 2, "scatter": 2}
 """Operations with an argument whose shape alone counts, and which argument that is."""
 
 Read = tuple[Spot, str]

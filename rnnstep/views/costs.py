@@ -72,6 +72,8 @@ def _is_of_loss(block: Block) -> bool:
 
 def _times(block: Block, axis: TimeAxis) -> int:
     """At how many steps of rows a block computes, in one pass."""
+    if block.reads_all_rows:  # the same in each
+        return 1
     match block.extent:
         case Extent.ONCE:
             return 1

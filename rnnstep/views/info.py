@@ -258,7 +258,7 @@ class _Page(Page):
                 " as none; the loss is left out."
             )
         )
-        for key in (block.key for block in done.blocks if block.program.banks):
+        for key in (block.key for block in done.blocks if block.attends):
             memory = done.axis(done.graph.bank_source(key)).num_steps
             rows += self._said(
                 Text(

@@ -324,6 +324,8 @@ def _go_to_term(scene: Scene, name: str, expansion: Expansion | None, products: 
 
 def _go_into_bank(scene: Scene, name: str, place: str) -> grids.TargetAt:
     """From vector y of a bank to what is made of it alone, or of its element x; where it is read otherwise to the line."""
+    if scene.block.reads_all_rows and name in scene.block.program.banks:
+        return lambda y, x: f"go {place}[{x}].{y}"
     match scene.block.program.by_name[scene.spot.operation or ""].expression:
         case Apply(op="mixed", args=(_, Name(id=bank))) if bank == name:
             return lambda y, x: f"go {place}[{x}].{y}"

@@ -193,7 +193,11 @@ def _has_values(scene: Scene) -> bool:
 def _is_over_memory(scene: Scene) -> bool:
     """Whether the value at the cursor has an element for each step of what attention looks at: its weights, its scores."""
     banks, name = scene.block.program.banks, _value_at(scene)
-    return scene.is_forward and any(shape[:1] == scene.shape(name) for shape in banks.values())
+    return (
+        scene.is_forward
+        and scene.block.attends
+        and any(shape[:1] == scene.shape(name) for shape in banks.values())
+    )
 
 
 def values_over_steps(scene: Scene, name: str, columns: _Columns, height: int) -> RowBlock:

@@ -26,6 +26,9 @@ def where_torch_keeps(
 def where_modules_keep(scenario: Scenario, block: Block, t: int, row: int) -> Iterator[tuple[str, Text]]:
     """Say where torch keeps what a module without states gives at a step, `linear(…)[2,0]`, and what stays inside it."""
     module = scenario.by_key[block.module]
+    if block.reads_all_rows:
+        yield block.output, Text("inside the module: torch keeps the running statistics alone")
+        return
     if block.program.banks:
         for name in block.program.names[:-1]:
             yield name, Text("inside the forward of the program's own class: torch has no such module")

@@ -306,6 +306,13 @@ def worksheet(
         UsageError: there is no such step or value, or it would be too much for a sheet.
     """
     check_size(scenario, steps, names, row)
+    for layer in scenario.layers:
+        if layer.reads_batch:
+            text = Text(
+                "a sheet is about one row, and {layer} takes mean and variance of all rows: in evaluation mode it can be worked out",
+                layer=layer.name,
+            )
+            raise UsageError(text)
     shown = rounded_scenario(scenario, decimals)
     learning = Learning(shown)
     shown, done = learning.scenario, learning.epoch(0).forward(0)

@@ -358,11 +358,6 @@ def test_running_statistics_come_out_of_a_state_dict(tmp_path: Any) -> None:
         np.testing.assert_array_equal(scenario.parameters[f"batchnorm1d.{name}"], expected)
 
 
-def test_a_batch_norm_in_training_mode_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="training mode cannot be read yet"):
-        read_text('mode = "train"\n' + NORMED)
-
-
 # ── windows over time ────────────────────────────────────────────────────────────────────────────
 
 WINDOWED = """

@@ -239,6 +239,21 @@ recurrent = {module = "LSTM", hidden_size = 1, carry = true}
 weights = {seed = 1}
 training = {optimizer = "SGD", lr = 0.1, epochs = 2}
 """,
+    "batch statistics": """
+mode = "train"
+input = {random = {shape = [2, 2, 2], seed = 1}}
+layers = [{module = "GRU", hidden_size = 2}, {module = "BatchNorm1d"}, {module = "Linear", out_features = 1}]
+weights = {seed = 1}
+target = {values = [[[0.5], [-0.5]], [[0.1], [0.2]]]}
+training = {optimizer = "SGD", lr = 0.1, epochs = 2}
+""",
+    "batch statistics of what is given": """
+mode = "train"
+input = {random = {shape = [7], seed = 1}, windows = {length = 2, stride = 2, batch_size = 2, horizon = 1}}
+layers = [{module = "BatchNorm1d", affine = false, momentum = "none"}, {module = "RNN", hidden_size = 1}]
+weights = {seed = 1}
+training = {optimizer = "SGD", lr = 0.1}
+""",
     "states carried, no updates": """
 input = {values = [0.1, -0.7, 0.4, 0.9, -0.3, 0.2], windows = {length = 2}}
 recurrent = {module = "GRU", hidden_size = 2, num_layers = 2, carry = true}
@@ -349,7 +364,8 @@ def live_steps(run: SessionRun, batch: int) -> int:
 def is_final(run: SessionRun, key: str) -> bool:
     scenario = run.scenario
     is_of_last = key == "loss" and scenario.loss is not None and scenario.loss.at is not None
-    return is_of_last or (key in ("linear", "loss") and scenario.reads_final_state)
+    is_of_batch = key.endswith((".mu", ".var"))
+    return is_of_last or is_of_batch or (key in ("linear", "loss") and scenario.reads_final_state)
 
 
 def blocks_and_steps(run: SessionRun, spot: Spot) -> Iterator[tuple[str, int]]:

@@ -64,7 +64,7 @@ def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
         return name == "∂loss" or (factor.value == 0 and comes_from_nowhere)
     if name in block.parameters:
         return is_first
-    if name in ("index", "mask", "target", "counts", "share"):
+    if name in ("index", "mask", "target", "counts", "share", "count", "N", "present"):
         return True
     if name == "last" and batch.first.num_steps > length:  # output[-1] of a row that is over
         return factor.value == 0
@@ -78,6 +78,8 @@ def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
     is_lowest = block.layer == 0 and block.kind == "recurrent" and block.module == run.scenario.layers[0].key
     is_own = name in block.program.names and not (block.kind == "map" and spot.phase == "backward")
     is_nowhere = is_over and is_network and not is_own
+    if name == "xs":
+        return run.scenario.layers[0].key == "batchnorm1d" or factor.value == 0
     return (name == "x" and is_lowest) or name == "input" or is_nowhere
 
 
@@ -109,6 +111,8 @@ def comes_from_both(run: SessionRun, spot: Spot, name: str) -> bool:
     is_below = spot.key in [one.key for one in modules[: modules.index(run.scenario.recurrent)]] or (
         spot.key.startswith(("join", "dropout")) and spot.key[-1] < f"{layers - 1}"
     )
+    if spot.key.endswith((".mu", ".var")) or (spot.key == "L0" and "batchnorm1d" in run.scenario.by_key):
+        return spot.phase == "backward"  # from all steps, and by way of both statistics
     is_above = name.removesuffix("⋮") in ("∂output", "∂x") and spot.phase == "backward"
     return is_above and is_below and run.scenario.recurrent.bidirectional
 
@@ -121,6 +125,7 @@ def test_the_value_at_a_factors_source_is_the_factor(name):
             if origin is None:
                 # A part of an expression stands at no place: "(1 − z)", "mean(output)".
                 is_there = is_given(run, spot, factor, row) or has_gradient_given(run, spot, factor.name)
+                is_there |= comes_from_both(run, spot, factor.name)
                 assert "(" in factor.name or is_there, (spot, factor)
                 continue
             if has_gradient_given(run, spot, factor.name):  # no operation adds it to what comes from above
@@ -137,8 +142,9 @@ def test_the_value_at_a_factors_source_is_the_factor(name):
 
 
 def is_read_in_parts(run: SessionRun, spot: Spot) -> bool:
-    """Whether an operation shows what it reads as parts of an expression alone: the means on the way back of a norm."""
-    return "normalized_back" in write_line(run.tree.line(spot))
+    """Whether an operation shows what it reads as parts of an expression alone: the means on the way back of a norm, a variance."""
+    written = write_line(run.tree.line(spot))
+    return "normalized_back" in written or "xs - mu" in written
 
 
 @each_run

@@ -25,7 +25,7 @@ _SOFTMAX, _LIVE_SOFTMAX = "softmax", "live_softmax"
 
 def variants(done: Pass) -> Iterator[Slip]:
     """Every slip of what looks at all steps of another block."""
-    every = [block for block in done.blocks if block.program.banks]
+    every = [block for block in done.blocks if block.attends]
     if not every:
         return
     is_padded = any(_softmax_of(block.program.lines, _LIVE_SOFTMAX) is not None for block in every)
@@ -49,7 +49,7 @@ def _slip(id_: str, rewriting: Rewriting) -> Slip:
     """A slip in the blocks that look at all steps of another one; the same lines where its pattern is not there."""
 
     def rewrite(phase: Phase, block: Block, lines: Lines) -> Lines:
-        if phase != "forward" or not block.program.banks:
+        if phase != "forward" or not block.attends:
             return lines
         return rewriting(block, lines) or lines
 

@@ -77,6 +77,14 @@ TABLE = {
         "{key} 是沿时间的 torch.nn.Conv1d：每一步读 {count} 个时间步的窗口，序列之外为零。"
     ),
     "{key} is what {module} reads, at every step.": "{key} 是 {module} 所读的数，每一步都有。",
+    "{key} is torch.nn.BatchNorm1d with the statistics of the batch.": "{key} 是 torch.nn.BatchNorm1d，用的是这一批的统计量。",
+    "{key} is what torch.nn.BatchNorm1d takes over all steps and rows of the batch in training mode.": (
+        "{key} 是 torch.nn.BatchNorm1d 在训练模式下对这一批的全部时间步和全部行求的量。"
+    ),
+    "the mean over all steps and rows": "对全部时间步和全部行求均值",
+    "the mean square of what is off that mean: over n, not n − 1": "与均值之差的平方的均值：除以 n，不是 n − 1",
+    "less the batch's mean, over its spread": "减去这一批的均值，再除以它的离散程度",
+    "each element times its weight, plus its bias": "每个元素乘以自己的权重，再加上偏置",
     "{key} is torch.nn.BatchNorm1d with the statistics that training left.": (
         "{key} 是 torch.nn.BatchNorm1d，用的是训练留下的统计量。"
     ),

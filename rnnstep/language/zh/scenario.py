@@ -291,7 +291,6 @@ _TASK = {
     ),
     "`{key}`: expected {expected}": "`{key}`：应为{expected}",
     "at most {most}, half of `kernel_size`": "最多 {most}，即 `kernel_size` 的一半",
-    "`module`: {module} in training mode cannot be read yet": "`module`：训练模式下的 {module} 目前还不能读取",
     "steps": "步",
     "rows": "行",
     "features": "特征",
@@ -329,6 +328,13 @@ _TASK = {
     ),
     "{count} values of the series are left over: it is cut into {rows} equal parts, each into whole windows of {length}": (
         "序列中有 {count} 个值没有用到：序列等分成 {rows} 段，每段切成长度为 {length} 的完整窗口"
+    ),
+    "{name} takes mean and variance of all steps, and stands in a circle of steps, one after the other": (
+        "{name} 要对所有时间步求均值和方差，而它在一步接一步的循环里"
+    ),
+    "`module`: {module} takes mean and variance of a batch of one step and one row, at which torch raises;"
+    " expected more of either": (
+        "`module`：{module} 要对一批求均值和方差，而这一批只有一步一行，torch 会报错；步数或行数应更多"
     ),
     "two numbers ≥ 0 and < 1": "两个数，都不小于 0 且小于 1",
     "`nesterov` needs a `momentum` above 0 and no `dampening`, as in torch": (

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 TABLE = {
+    "a sheet is about one row, and {layer} takes mean and variance of all rows: in evaluation mode it can be worked out": (
+        "作业纸只讲一行，而 {layer} 要对所有行求均值和方差：评估模式下才能手算"
+    ),
     # the command
     "Write a sheet to work out by hand, blank or with --key solved.\n"
     "The weights are rounded to the decimals that are printed, and used so. --save writes the scenario"

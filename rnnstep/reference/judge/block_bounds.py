@@ -475,6 +475,8 @@ def inputs_of(block: Block, read: NDArray[Any], axis: TimeAxis) -> dict[str, NDA
     found, start = {}, 0
     for name in block.brought:
         stop = start + int(block.program.shapes[name][0])
+        if stop > read.shape[-1]:  # what comes from another block of the same module
+            break
         found[name] = read[..., start:stop]
         start = stop
     return found

@@ -25,6 +25,7 @@ from rnnstep.equations.bounds import Given
 from rnnstep.equations.operations import Array
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.time import as_computed
+from rnnstep.reference.judge import batch_statistics
 from rnnstep.reference.judge.block_bounds import (
     LiveRows,
     LossBounds,
@@ -269,7 +270,13 @@ class _Judging:
 
     def _judge_module_alone(self, block: Block) -> None:
         theirs = self._reference.gave[block.key]
-        start = 0 if theirs.ndim == 3 else None
+        if self._scenario.by_key[block.module].reads_batch:
+            read = self._reference.read[block.key].reshape(-1, *theirs.shape[-2:])
+            ours, (_, error) = batch_statistics.forth(self._done, block.module, Given(read), self._reading)
+            self._judge_given(
+                block, ours.reshape(theirs.shape), np.broadcast_to(error, ours.shape).reshape(theirs.shape)
+            )
+            return
         known = inputs_of(block, self._reference.read[block.key], self._done.axis(block.key))
         known |= {one: self._done.entering(block.key, one) for one in block.given}
         if block.program.banks:
@@ -277,12 +284,18 @@ class _Judging:
             known |= as_banks(self._done, block, self._reference.read_whole[block.key])
             lines = block.program.at_once({**block.parameters, **known})
             ours = lines[block.output].reshape(theirs.shape)
-            self._judge_inside(block, known, lines, start)
+            self._judge_inside(block, known, lines, 0 if theirs.ndim == 3 else None)
         else:
             flat = {one: value.reshape(-1, value.shape[-1]) for one, value in known.items()}
             ours = block.compiled.derive(block.output, {**block.parameters, **flat}).reshape(theirs.shape)
         exactly = {one: Given(value) for one, value in known.items()}
         error = np.reshape(bounded(block, exactly, self._reading)[block.output][1], theirs.shape)
+        self._judge_given(block, ours, error)
+
+    def _judge_given(self, block: Block, ours: Array, error: Error) -> None:
+        """What a module gave of what torch's read, and of what it read itself, beside what torch's gave."""
+        theirs = self._reference.gave[block.key]
+        start = 0 if theirs.ndim == 3 else None
         self._tally.compare("one step", block.key, block.output, ours, theirs, error, start)
         shown = self._reference.logits if block.key == self._scenario.scored_module.key else None
         if shown is not None:  # as it is handed out
@@ -479,11 +492,12 @@ class Comparison(Judged):
             case "mask", block.output:
                 return self.reference.x[graph.readers(key)[0].reader]
             case "lookup" | "map", block.output:
-                return self.reference.gave[key]
+                return self.reference.gave.get(key)
             case "map", _ if name in self.reference.inside.get(key, {}):
                 return self.reference.inside[key][name]
             case "map", _ if name in block.brought:
-                return inputs_of(block, self.reference.read[key], self.done.axis(key))[name]
+                read = self.reference.read.get(key)
+                return None if read is None else inputs_of(block, read, self.done.axis(key)).get(name)
             case "loss", _:
                 return self._of_loss(name)
             case "total", "loss":

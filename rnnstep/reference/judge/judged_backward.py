@@ -28,6 +28,7 @@ from rnnstep.network.description import in_order, loops, with_feeds
 from rnnstep.network.graph import Part
 from rnnstep.network.time import TimeAxis
 from rnnstep.network.wires import When
+from rnnstep.reference.judge import batch_statistics
 from rnnstep.reference.judge.block_bounds import (
     LossBounds,
     Pairs,
@@ -139,6 +140,8 @@ class JudgedBackward(ABC):
             self._through_module(module, g)
         elif block.kind == "lookup":
             self._through_table(block, g)
+        elif module.reads_batch:
+            self._through_batch(block, g)
         else:
             self._through_plain(block, g)
 
@@ -270,6 +273,17 @@ class JudgedBackward(ABC):
         """Take ∂L/∂ of a block's parameters, once."""
         if self._scouted is None:
             self.parameters(key, found)
+
+    def _through_batch(self, block: Block, g: Pair) -> None:
+        """Go through a module that takes mean and variance of the whole batch, and through these."""
+        name = block.brought[0]
+        value, error = self.entering(block.key, name)
+        shape = (*g[0].shape[:2], value.shape[-1])
+        x = value.reshape(shape), np.broadcast_to(error, value.shape).reshape(shape)
+        found, sums = batch_statistics.back(self.done, block.module, x, g)
+        self._parameters_of(block.key, sums)
+        site = _input_of(block, name, self.done.axis(block.key))
+        self._send_back(block.key, name, self.met(site, block.key, f"{D}{name}", found))
 
     def _met_whole(self, block: Block, name: str, found: Pair) -> Pair:
         """∂L/∂ of what a block reads whole, (B, S, n), step by step of what gave it, (S', B, n)."""

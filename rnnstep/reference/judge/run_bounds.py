@@ -370,8 +370,13 @@ class RunErrors:
             error = np.zeros(value.shape)
             if value.ndim == 3:
                 parts = [self.brought(part) for part in self.done.graph.entering(key, name)]
-                whole = np.concatenate(parts, axis=-1).swapaxes(0, 1)
-                error[:, : whole.shape[1]] = whole
+                if self.done.by_key[key].reads_all_rows:
+                    count, rows = self.done.num_read(key), len(value)
+                    every = [np.broadcast_to(one, (count // rows, rows, one.shape[-1])) for one in parts]
+                    error[:, :count] = np.concatenate(every, axis=-1).reshape(count, -1)
+                else:
+                    whole = np.concatenate(parts, axis=-1).swapaxes(0, 1)
+                    error[:, : whole.shape[1]] = whole
             found[name] = value, error
         return found
 

@@ -301,6 +301,8 @@ class TrainingComparison:
             torch.updates,
             trainer.flat(torch.gradients) if has_gathered else None,
             {f"{name}_0": np.asarray(end) for name, end in torch.ends.items()},
+            torch.running if torch.updates else {},
+            torch.updates if trainer.running else 0,
         )
 
     # ── the whole, as far as it has gone ─────────────────────────────────────────────
@@ -376,3 +378,20 @@ def _compare(ours: Bounded, loss: float, theirs: State, trainer: Trainer, tally:
         both = trainer.by_name(flat), trainer.by_name(other)
         for key, errors in ours.errors.items():
             tally.compare_parameter("epoch", key, name, both[0][key], both[1][key], ORDERS * errors[name])
+    for key, error in running_errors(trainer, ours).items():
+        pair = ours.after.running[key], theirs.running[key]
+        tally.compare_parameter("epoch", key, "running", *pair, ORDERS * error)
+
+
+def running_errors(trainer: Trainer, ours: Bounded) -> dict[str, Error]:
+    """The error of each running statistic after a batch: of the batch's own, and of moving what was there before."""
+    found = {}
+    for module in trainer.running:
+        errors = RunErrors(ours.done)
+        for name, value in (("running_mean", "mu"), ("running_var", "var")):
+            key = f"{module.key}.{name}"
+            whole, error = errors.given(f"{module.key}.{value}")
+            size = np.abs(whole[0, 0]) + np.abs(ours.after.running[key])
+            rounding = 8 * float(np.finfo(whole.dtype).eps)
+            found[key] = 2 * np.broadcast_to(error, whole.shape)[0, 0] + rounding * size.astype(np.float64)
+    return found

@@ -92,6 +92,8 @@ def plain_module(description: NetworkModule, parameters: Parameters) -> Module:
     if "num_batches_tracked" in made.state_dict():  # which no number depends on
         own["num_batches_tracked"] = torch.zeros((), dtype=torch.long)
     filled = _filled(made, own)
+    if description.reads_batch:
+        filled.train()
     if description.has_channels:
         filled.register_forward_pre_hook(_with_channels)
         filled.register_forward_hook(_with_features)
