@@ -21,7 +21,7 @@ from rnnstep.modules.module import (
     Standing,
     Uniform,
 )
-from rnnstep.modules.window import TimeWindow, windowed
+from rnnstep.modules.window import TimeWindow, check_size, windowed
 from rnnstep.network.blocks import Block, Where
 
 MODES = ("reflect", "replicate", "circular")
@@ -68,6 +68,7 @@ class Conv1d(NetworkModule):
         for name in ("out_channels", "kernel_size"):
             if name not in options:
                 raise SizeMissing(name)
+        check_size(options["kernel_size"])
         found = cls(**{**options, "in_channels": size, "key": key})
         for name in ("in_channels", "out_channels"):
             if getattr(found, name) % found.groups:

@@ -16,7 +16,7 @@ from rnnstep.equations.program import Shape, check
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, number
 from rnnstep.language import Text
 from rnnstep.modules.module import NetworkModule, OptionMisfit, SizeMissing, Standing
-from rnnstep.modules.window import TimeWindow, windowed
+from rnnstep.modules.window import TimeWindow, check_size, windowed
 from rnnstep.network.blocks import Block
 from rnnstep.network.wires import data
 
@@ -59,6 +59,7 @@ class Pool(NetworkModule):
         """
         if "kernel_size" not in options:
             raise SizeMissing("kernel_size")
+        check_size(options["kernel_size"])
         found = cls(**{**options, "features": size, "key": key})
         if found.padding > found.kernel_size // 2:
             text = Text("at most {most}, half of `kernel_size`", most=found.kernel_size // 2)

@@ -7,9 +7,23 @@ from dataclasses import dataclass, replace
 from rnnstep.equations.program import check
 from rnnstep.equations.syntax import Line, Name
 from rnnstep.language import Text
-from rnnstep.modules.module import Standing
+from rnnstep.modules.module import OptionMisfit, Standing
 from rnnstep.network.blocks import Block, output_of
 from rnnstep.network.wires import When, Wires
+
+MOST_STEPS = 100
+"""How many steps a window has at most: each is a term of one equation."""
+
+
+def check_size(kernel_size: int) -> None:
+    """See that a window is not too long to be an equation.
+
+    Raises:
+        OptionMisfit: it is.
+    """
+    if kernel_size > MOST_STEPS:
+        text = Text("at most {most}: each step is a term of one equation", most=MOST_STEPS)
+        raise OptionMisfit("kernel_size", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,12 @@ import rnnstep
 from rnnstep.cli import main
 from rnnstep.engine import Model
 from rnnstep.equations.expand import expand
+from rnnstep.errors import ScenarioError
 from rnnstep.reference import check, complete
+from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.modules import remarks
+from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read_text
 from rnnstep.session.cursor import follow
 from rnnstep.session.place import read_place, write_place
@@ -511,3 +515,87 @@ def test_the_solved_sheet_is_all_right(name: str, is_short, tmp_path: Path) -> N
         assert main(["worksheet", str(path), "--key", "--format", form]) == 0
     marked = rnnstep.check(saved, key).as_dict()
     assert {one["status"] for one in marked["answers"]} == {"correct"}
+
+
+# ── what is told ─────────────────────────────────────────────────────────────────────────────────
+
+PLAIN = """
+[input]
+random = {shape = [6, 2, 2], seed = 1}
+lengths = [6, 3]
+[[layers]]
+name = "low"
+module = "GRU"
+hidden_size = 2
+[[layers]]
+name = "pool"
+module = "MaxPool1d"
+kernel_size = 3
+[[layers]]
+name = "top"
+module = "GRU"
+hidden_size = 2
+[weights]
+seed = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            'name = "top"',
+            'name = "top"\ninput = ["pool", "low"]',
+            "top reads pool (2 steps) and input (6 steps)",
+        ),
+        ('name = "top"', 'name = "top"\nadd = "low"', "top reads pool (2 steps) and input (6 steps)"),
+        ("lengths = [6, 3]", "lengths = [6, 2]", "pool gives no step of row 1: that has 2 steps"),
+        ("kernel_size = 3", "kernel_size = 7", "pool gives no step: it reads 6, too few for one window"),
+        ("kernel_size = 3", "kernel_size = 3\npadding = 2", "`padding`: found 2, expected at most 1"),
+        ("kernel_size = 3", "kernel_size = 200", "`kernel_size`: found 200, expected at most 100"),
+        ('name = "pool"', 'name = "pool"\ninput = "low.h_n"', "what it reads belongs to no step"),
+        ("lengths = [6, 3]", 'lengths = [6, 3]\n[display]\norder = "time"', "reads later ones"),
+    ],
+)
+def test_what_cannot_be_is_told(old: str, new: str, told: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        read_text(PLAIN.replace(old, new))
+    (problem,) = error.value.problems
+    assert told in str(problem.message)
+
+
+def test_a_pool_whose_window_has_no_step_is_told() -> None:
+    """torch gives −∞ there, and its backward pass ends the process."""
+    text = PLAIN.replace("kernel_size = 3", "kernel_size = 2\npadding = 1\ndilation = 2").replace(
+        "6, 3", "1, 1"
+    )
+    with pytest.raises(ScenarioError, match="reads none of the 1 steps at its step 1"):
+        read_text(text.replace("[6, 2, 2]", "[1, 2, 2]"))
+
+
+def test_a_target_for_other_steps_is_told_by_their_sequence() -> None:
+    with pytest.raises(ScenarioError, match="the target is for 6 steps, pool has 2"):
+        read_text(f"{PLAIN}[target]\nindices = {[[0, 1]] * 6}\n")
+    series = PLAIN.replace("[6, 2, 2]", "[9, 2]").replace(
+        "lengths = [6, 3]", "windows = {length = 6, horizon = 1}"
+    )
+    with pytest.raises(ScenarioError, match="a value is wanted for each of 6 steps, pool has 2"):
+        read_text(series)
+
+
+def test_that_a_pool_reads_padding_is_told_where_it_does() -> None:
+    assert remarks(read_text(PLAIN)) == []
+    (told,) = remarks(read_text(PLAIN.replace("kernel_size = 3", "kernel_size = 3\npadding = 1")))
+    assert "MaxPool1d reads the padding" in str(told)
+
+
+@each_reader
+def test_a_scenario_made_in_memory_is_written_and_reads_back(name: str, tmp_path: Path) -> None:
+    scenario = run_of(name).scenario
+    write_scenario(replace(scenario, path=None, file_text=None, origins=Origins()), tmp_path / "written.toml")
+    back = read_text((tmp_path / "written.toml").read_text("utf-8"), tmp_path / "written.toml")
+    assert difference(scenario, back) is None
+    assert back.layers == scenario.layers
+    assert {key: one.true_lengths for key, one in back.batches[0].sequences.items()} == {
+        key: one.true_lengths for key, one in scenario.batches[0].sequences.items()
+    }

@@ -11,22 +11,27 @@ from hypothesis import strategies as st
 
 from rnnstep.reference import check, complete
 from rnnstep.scenario import bundled
-from rnnstep.scenario.read import read
+from rnnstep.scenario.read import read, read_text
 from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.alphabet import ASCII, UNICODE
 from rnnstep.views.look import Look
 from rnnstep.views.rows import plain, row_width
 from rnnstep.views.screen import screen
+from tests.oracle.test_lengths import AVERAGED, MIRRORED, OVER_STATES, POOLED
 from tests.property.small_runs import LIVE
 
-NAMES = (*bundled.names(), *LIVE)
+LENGTHS = {"averaged": AVERAGED, "mirrored": MIRRORED, "over states": OVER_STATES, "pooled": POOLED}
+NAMES = (*bundled.names(), *LIVE, *LENGTHS)
 MOVES = ("right", "left", "into", "out", "home", "end", "back")
 
 
 @cache
 def run_of(name: str) -> SessionRun:
-    scenario = LIVE[name] if name in LIVE else read(bundled.find(name))
+    if name in LENGTHS:
+        scenario = read_text(LENGTHS[name])
+    else:
+        scenario = LIVE[name] if name in LIVE else read(bundled.find(name))
     run = SessionRun.of(complete(scenario) if scenario.pending else scenario)
     return run.with_checked(check(run.trace))
 

@@ -277,3 +277,27 @@ def test_x_of_each_sequence_can_be_edited_at_its_place():
     assert (
         session.edit_text("x[1] = 0.5").undo().run.scenario.batches[0].beside["target"].values[1, 0, 1] == 0
     )
+
+
+def test_a_key_below_a_sequence_is_told_like_one_below_the_input():
+    """[input.NAME.windows] has the keys of [input.windows]."""
+    text = """
+    [input]
+    values = [[1.0], [2.0]]
+    [input.other]
+    values = [[1.0], [2.0], [3.0], [4.0]]
+    windows = {lenght = 2}
+    [[layers]]
+    name = "first"
+    module = "GRU"
+    hidden_size = 2
+    [[layers]]
+    module = "GRU"
+    input = "other"
+    h_0 = "first.h_n"
+    hidden_size = 2
+    [weights]
+    seed = 1
+    """
+    with pytest.raises(ScenarioError, match="`lenght`: unknown key; did you mean `length`"):
+        read_text(text)

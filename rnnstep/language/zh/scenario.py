@@ -290,6 +290,7 @@ _TASK = {
         '最多 {most}：padding_mode = "{mode}"，共 {steps} 步'
     ),
     "`{key}`: expected {expected}": "`{key}`：应为{expected}",
+    "at most {most}: each step is a term of one equation": "最多 {most}：每一步都是同一个公式里的一项",
     "at most {most}, half of `kernel_size`": "最多 {most}，即 `kernel_size` 的一半",
     "steps": "步",
     "rows": "行",

@@ -47,7 +47,9 @@ def with_derived(
     for batch in batches:
         sequences = dict(batch.fed)
         for module in (by_key[key] for key in in_order(wiring) if by_key[key].reads_steps):
-            read = sequences[sequence_read(module.key, wiring)]
+            read = sequences.get(sequence_read(module.key, wiring))
+            if read is None:  # it reads itself, which is told elsewhere
+                return None
             fed = _begun(read, module)
             if module.changes_steps:
                 sequences[module.key] = fed

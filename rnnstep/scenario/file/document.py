@@ -42,6 +42,12 @@ class Table:
         """How the table is called: "recurrent", "input.windows", "" for the top."""
         return ".".join(str(part) for part in self.place)
 
+    @property
+    def _kind(self) -> str:
+        """Whose keys it has: one below a sequence, [input.NAME.windows], those of the same below [input]."""
+        is_of_sequence = len(self.place) > 2 and self.place[0] == "input"
+        return f"input.{self.place[-1]}" if is_of_sequence else self.name
+
     def keys(self) -> tuple[str, ...]:
         """Give the keys in the order of the file."""
         return tuple(self._data)
@@ -67,7 +73,7 @@ class Table:
 
     def known(self, *keys: str) -> None:
         """Report every other key; without arguments the list of `keys.KEYS` holds."""
-        allowed = keys or KEYS[self.name]
+        allowed = keys or KEYS[self._kind]
         for key in self._data:
             if key not in allowed and not self.document.is_full:
                 self.unknown(key, allowed)
@@ -75,7 +81,7 @@ class Table:
     def unknown(self, key: str, allowed: Sequence[str]) -> None:
         """Report a key that has no meaning here, with what it may have been meant to be."""
         guess = closest(key, allowed)
-        other = table_of(key, but=self.name)
+        other = table_of(key, but=self._kind)
         if guess is not None:
             message = Text("`{key}`: unknown key; did you mean `{guess}`?", key=_cut(key), guess=guess)
         elif other is not None:
@@ -86,7 +92,7 @@ class Table:
 
     def lacks(self, *keys: str) -> bool:
         """Whether none of `keys` is there, nor one that was meant to be one of them."""
-        known = KEYS.get(self.name, ())
+        known = KEYS.get(self._kind, ())
         meant = (key if key in known else closest(key, known) for key in self._data)
         return not any(key in keys for key in meant)
 
