@@ -89,6 +89,10 @@ class Tries:
         self.chance = min(1.0, fits)
         return self.chance
 
+    def share(self, bounds: Interval) -> float:
+        """How likely a random answer fits what one mistake gives, (n,) each."""
+        return self._share(*self._within(self._grid(bounds)))
+
     def _share(self, low: Array, high: Array) -> float:
         right = np.maximum(low, self._right[0]), np.minimum(high, self._right[1])
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -30,6 +30,7 @@ Explains = Literal["all", "consistent", "possible"]
 MOST_NAMED = 4
 PAIRS_OF = 20  # slips that are tried two at once
 QUICK, THOROUGH = 20_000, 150_000  # lines of equations that are worked out for one wrong answer, at most
+TELLS_NOTHING = 0.5  # of all random numbers: a mistake that so many fit, as tan beside its poles, is not tried
 MOST_TELLING = 64  # wrong numbers that are looked at for how likely they fit by chance
 
 
@@ -237,7 +238,7 @@ class _Search:
             return None
         at = self._telling
         telling = bounds[0].reshape(-1)[at], bounds[1].reshape(-1)[at]
-        if np.isnan(telling).any() or np.isinf(telling).all():  # what holds any number says nothing
+        if np.isnan(telling).any() or self._all.share(telling) >= TELLS_NOTHING:
             return None
         self._all.add(telling)
         if ids not in self._each:
