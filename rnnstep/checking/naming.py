@@ -30,7 +30,9 @@ Explains = Literal["all", "consistent", "possible"]
 MOST_NAMED = 4
 PAIRS_OF = 20  # slips that are tried two at once
 QUICK, THOROUGH = 20_000, 150_000  # lines of equations that are worked out for one wrong answer, at most
-TELLS_NOTHING = 0.5  # of all random numbers: a mistake that so many fit, as tan beside its poles, is not tried
+TELLS_NOTHING = (
+    0.5  # of all random numbers: a mistake that so many fit, as tan beside its poles, is not tried
+)
 MOST_TELLING = 64  # wrong numbers that are looked at for how likely they fit by chance
 
 

@@ -151,7 +151,8 @@ def _columns(scene: Scene, cells: int, told: Sequence[str]) -> _Columns:
     steps = scene.num_steps
     longest = [f" {name}[{size_of(scene.block, name) - 1}] " for name in told]
     if len(scene.scenario.recurrents) > 1:
-        longest += [f" {_block_name(scene, key)} " for key in _stepped(scene)]
+        back = D if scene.spot.phase == "backward" else ""
+        longest += [f" {back}{_block_name(scene, key)} " for key in _stepped(scene)]
     widths = [min(_LONGEST_LABEL, width(scene.look.alphabet.spell(text))) for text in longest]
     label = max([_LABEL, *widths])
     room = cells - label - 2
@@ -383,7 +384,7 @@ def _blocks_row(scene: Scene, key: str, columns: _Columns) -> Row:
     alphabet = scene.look.alphabet
     is_back = scene.spot.phase == "backward"
     phase: Phase = "backward" if is_back else "forward"
-    name = f"∂{name}" if is_back else name
+    name = f"{D}{name}" if is_back else name
     spans = [Span(f" {alphabet.spell(name):<{columns.label - 1}}", "label")]
     stops = {
         one.step
