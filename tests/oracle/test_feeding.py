@@ -15,6 +15,7 @@ import rnnstep
 from rnnstep.engine import Model
 from rnnstep.errors import ScenarioError
 from rnnstep.reference import check, check_gradients, complete
+from rnnstep.scenario.bundled import find
 from rnnstep.scenario.data.feeding import as_given
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
@@ -309,3 +310,45 @@ def test_what_cannot_be_fed_is_told(old, new, words):
 def test_a_teacher_needs_a_target():
     with pytest.raises(ScenarioError, match="`teacher` needs"):
         read_text(text_of("alone", "mixed", has_target=False))
+
+
+def said_by(text):
+    """What the bundled model is fed, and what it says, up to its end."""
+    done = Model(read_text(text)).run_batch(0)
+    (length,) = done.batch.first.true_lengths
+    return [
+        "".join("helo."[index] for index in classes[:length, 0].tolist())
+        for classes in (done.batch.first.indices, done.prediction)
+    ]
+
+
+def test_the_words_of_the_model_that_goes_on_by_itself_are_true():
+    text = find("generate").read_text("utf-8")
+    assert said_by(text) == ["hello", "ello."]
+    forgetful = text
+    for row in ("[0.2, 0.2, -1.0]", "[0.1, -0.1, -1.0]", "[0.5, 0.6, 0.1]"):
+        assert row in forgetful
+        forgetful = forgetful.replace(row, "[0.0, 0.0, 0.0]")
+    assert said_by(forgetful) == ["hellllll", "elllllll"]
+    drawn = text.replace('until = "."', 'until = "."\nsample = {temperature = 2.0, seed = 2}')
+    assert said_by(drawn)[1] == "elllo."
+
+
+def test_the_model_that_goes_on_by_itself_is_a_loop_over_torchs_cell():
+    scenario = read(find("generate"))
+    rnn, linear = nn.RNNCell(5, 3), nn.Linear(3, 5)
+    given = {name: torch.tensor(value) for name, value in scenario.parameters.items()}
+    own = {name.removesuffix("_l0"): one for name, one in given.items() if "linear" not in name}
+    rnn.load_state_dict({"bias_hh": torch.zeros(3), **own})
+    linear.load_state_dict(
+        {name.removeprefix("linear."): one for name, one in given.items() if "linear" in name}
+    )
+    said, h, scores = torch.tensor([0]), torch.zeros(1, 3), []
+    with torch.no_grad():
+        while int(said) != 4:
+            h = rnn(nn.functional.one_hot(said, 5).float(), h)
+            scores.append(linear(h))
+            said = scores[-1].argmax(-1)
+    done = Model(scenario).run_batch(0)
+    np.testing.assert_allclose(done.scores[:5], torch.stack(scores).numpy(), rtol=0, atol=1e-6)
+    assert len(scores) == 5

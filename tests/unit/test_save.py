@@ -127,7 +127,9 @@ def edits_of_all_kinds(scenario: Scenario) -> tuple[Edit, ...]:
         for recurrent in scenario.recurrents:
             module = f"{recurrent.key}." if recurrent.key else ""
             edits += [state(f"{module}{name}_0", 0, 0, 0) for name in recurrent.cell.states]
-    edits += [x(index, 0, 0, 0) for index, batch in enumerate(scenario.batches) if batch.values is not None]
+    is_given = "input" not in scenario.feeds  # else what is fed is what the network says
+    every = enumerate(scenario.batches) if is_given else ()
+    edits += [x(index, 0, 0, 0) for index, batch in every if batch.values is not None]
     return tuple(edits)
 
 
