@@ -288,13 +288,13 @@ def test_a_key_below_a_sequence_is_told_like_one_below_the_input():
     values = [[1.0], [2.0], [3.0], [4.0]]
     windows = {lenght = 2}
     [[layers]]
-    name = "first"
+    name = "below"
     module = "GRU"
     hidden_size = 2
     [[layers]]
     module = "GRU"
     input = "other"
-    h_0 = "first.h_n"
+    h_0 = "below.h_n"
     hidden_size = 2
     [weights]
     seed = 1

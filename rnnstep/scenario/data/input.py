@@ -84,12 +84,14 @@ def sequence_tables(document: Document) -> dict[str, Any]:
     """Give the tables [input.NAME] of the sequences beside the first, by their names."""
     table = document.root.raw("input")
     given = table.items() if isinstance(table, dict) else ()
-    return {name: one for name, one in given if isinstance(one, dict) and not _is_key(name)}
+    return {name: one for name, one in given if isinstance(one, dict) and not _is_key(name, one)}
 
 
-def _is_key(name: str) -> bool:
-    """Whether a table of [input] is no sequence, but one of its keys, or meant to be."""
-    return name in KEYS["input"] or (NAME.fullmatch(name) is not None and closest(name, TABLES) is not None)
+def _is_key(name: str, table: dict[str, Any]) -> bool:
+    """Whether a table of [input] is no sequence, but one of its keys, or meant to be: then nothing is fed in it."""
+    if name in KEYS["input"] or any(key in table for key in SOURCES):
+        return name in KEYS["input"]
+    return NAME.fullmatch(name) is not None and closest(name, TABLES) is not None
 
 
 def has_default_target(document: Document) -> bool:
