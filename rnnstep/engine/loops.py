@@ -16,7 +16,9 @@ from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.recurrence import BlockRun
 from rnnstep.equations.compile import ONE_ROW
 from rnnstep.equations.differentiate import D
+from rnnstep.equations.factored import factored
 from rnnstep.equations.operations import Array
+from rnnstep.equations.program import Program
 from rnnstep.network.blocks import Block
 from rnnstep.network.graph import Graph, Part
 from rnnstep.network.wires import When
@@ -66,6 +68,10 @@ class _Forward:
         self._others: dict[str, dict[str, Array]] = {
             block.key: {**done.banks(block.key)} for block in self._blocks if not block.program.states
         }
+        self._steps_of = {
+            key: _computing(done.by_key[key], done.by_key[key].program, same)
+            for key, same in self._others.items()
+        }
 
     def run(self) -> tuple[dict[str, BlockRun], dict[str, dict[str, Array]]]:
         for t in range(self._steps):
@@ -85,8 +91,7 @@ class _Forward:
 
     def _compute(self, block: Block, read: Mapping[str, Array], t: int) -> None:
         whole = self._others[block.key]
-        banks = {name: whole[name] for name in block.program.banks}
-        lines = block.program.at_once({**block.parameters, **banks, **read})
+        lines = self._steps_of[block.key](read)
         for name, value in {**read, **lines}.items():
             if name not in whole:
                 whole[name] = np.empty((self._steps, *np.shape(value)), value.dtype)
@@ -113,6 +118,16 @@ class _Forward:
 
     def _empty(self, size: int) -> Array:
         return np.zeros((self._steps, self._rows, size), self._dtype)
+
+
+def _computing(
+    block: Block, program: Program, banks: Mapping[str, Array]
+) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    """What computes the lines of a step from what it reads; what no step changes is computed here, once."""
+    known = {**block.parameters, **{name: banks[name] for name in block.program.banks}}
+    parts = factored(program.lines, frozenset(known))
+    known |= parts.same(known)
+    return lambda read: parts.each({**known, **read})
 
 
 # ── back ─────────────────────────────────────────────────────────────────────────────────────────
@@ -163,13 +178,14 @@ class _PlainStep:
         self._inputs = block.program.inputs
         self._equations = equations
         self._known = done.everything(key)
-        self._same = {**block.parameters, **{name: self._known[name] for name in block.program.banks}}
+        self._same = {*block.parameters, *block.program.banks}
+        self._computed = _computing(block, equations.derived.core, self._known)
 
     def back(self, t: int, given: Sequence[Array]) -> dict[str, Array]:
         """∂L/∂ of each input of step `t`, (B, n)."""
         known = {name: value[t] for name, value in self._known.items() if name not in self._same}
         outside = dict(zip(self._equations.from_outside, given, strict=True))
-        found = self._equations.derived.core.at_once({**self._same, **known, **outside})
+        found = self._computed({**known, **outside})
         return {name: found[f"{D}{name}"] for name in self._inputs if f"{D}{name}" in found}
 
 

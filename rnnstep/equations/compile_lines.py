@@ -19,15 +19,18 @@ from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number, Pick
 _OPERATIONS: dict[str, Any] = {f"op_{name}": row.forward for name, row in OPERATIONS.items()}
 
 
-def straight(lines: tuple[Line, ...]) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
-    """Give a function from what lines read to what they give, under their names.
+def straight(
+    lines: tuple[Line, ...], wanted: tuple[str, ...] | None = None
+) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    """Give a function from what lines read to what they give, under their names: all of them, or those that are wanted.
 
     It lets numpy warn as the caller has set it (`np.errstate`).
     """
     writer = _Writer()
     body = [f"    {writer.set(line.name)} = {writer.write(line.expression)}" for line in lines]
     head = [f"    {short} = k[{name!r}]" for name, short in writer.read.items()]
-    ending = ", ".join(f"{line.name!r}: {writer.known[line.name]}" for line in lines)
+    names = [line.name for line in lines] if wanted is None else wanted
+    ending = ", ".join(f"{name!r}: {writer.known[name]}" for name in names)
     source = "\n".join(["def run(k):", *head, *body, f"    return {{{ending}}}"])
     return run_of(source, _OPERATIONS)
 

@@ -173,6 +173,7 @@ def check_mistake(
     batches: tuple[Batch, ...],
     *,
     reads_final_state: bool,
+    is_fed_back: bool = False,
 ) -> None:
     """Make sure that the mistake, if there is one, can be made in this scenario; notes a problem if not."""
     if training is None or loss is None or training.mistake is None:
@@ -183,6 +184,8 @@ def check_mistake(
         needed = Text("CrossEntropyLoss, found {name}", name=loss.name)
     elif mistake in OF_ONE_MODULE and len(recurrents) != 1:
         needed = Text("one recurrent module, found {count}", count=len(recurrents))
+    elif mistake in OF_ONE_MODULE and is_fed_back:
+        needed = Text("a module that no other is called between: here its state is fed back")
     elif mistake == "backward_inside_the_loop":
         needed = _no_loop(loss, recurrents[0], batches, reads_final_state=reads_final_state)
     elif mistake == "h_0_of_the_wrong_shape" and recurrents[0].is_own:

@@ -273,6 +273,7 @@ def _read_once(
             model.recurrents,
             samples.batches,
             reads_final_state=model.has_one_a_row,
+            is_fed_back=bool(loops(model.wires or {})),
         )
     if document.problems:
         return None

@@ -237,6 +237,71 @@ out_features = 3
 {ALONG_INPUT}"""
 
 
+CELL_LAST = f"""
+[input]
+random = {{{{shape = [4, 2, 3], seed = 1}}}}
+lengths = [4, 2]
+packed = {{packed}}
+[[layers]]
+name = "norm"
+module = "LayerNorm"
+input = "cell.h_prev"
+[[layers]]
+name = "cell"
+module = "GRU"
+input = ["input", "norm"]
+hidden_size = 3
+{ALONG_INPUT}"""
+PLAIN_LAST = f"""
+[input]
+random = {{{{shape = [4, 2, 3], seed = 1}}}}
+lengths = [4, 2]
+packed = {{packed}}
+[[layers]]
+name = "cell"
+module = "RNNCell"
+input = ["input", "told"]
+hidden_size = 2
+[[layers]]
+name = "told"
+module = "Linear"
+input = ["cell.h_prev", "input"]
+out_features = 3
+{ALONG_INPUT}"""
+
+
+class CellLast(nn.Module):
+    """What the cell gives is compared with the target itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.cell = nn.LayerNorm(3), nn.GRU(6, 3)
+
+    def forward(self, x, alive):
+        state = fed = x.new_zeros(1, 2, 3)
+        outputs = []
+        for x_t, alive_t in zip(x, alive, strict=True):
+            new = self.cell(torch.cat([x_t, self.norm(fed[0])], -1)[None], state)[1]
+            state, fed = torch.where(alive_t, new, state), torch.where(alive_t, new, 0)
+            outputs.append(fed[0])
+        return torch.stack(outputs)
+
+
+class PlainLast(nn.Module):
+    """What is compared stands before the cell in each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.told = nn.RNNCell(6, 2), nn.Linear(5, 3)
+
+    def forward(self, x, alive):
+        h, outputs = x.new_zeros(2, 2), []
+        for x_t, alive_t in zip(x, alive, strict=True):
+            outputs.append(self.told(torch.cat([h, x_t], -1)))
+            h = torch.where(alive_t, self.cell(torch.cat([x_t, outputs[-1]], -1), h), 0)
+        return torch.stack(outputs)
+
+
 class Feedback(nn.Module):
     """What a cell said goes back into it."""
 
@@ -301,7 +366,13 @@ class Stack(nn.Module):
         return self.linear(torch.cat([whole, *ends], -1))
 
 
-CIRCLES = {"feedback": (FEEDBACK, Feedback), "each other": (EACH_OTHER, EachOther), "stack": (STACK, Stack)}
+CIRCLES = {
+    "feedback": (FEEDBACK, Feedback),
+    "each other": (EACH_OTHER, EachOther),
+    "stack": (STACK, Stack),
+    "cell last": (CELL_LAST, CellLast),
+    "plain last": (PLAIN_LAST, PlainLast),
+}
 
 
 def circle(name, *, packed=False, dtype="float64"):
@@ -484,3 +555,13 @@ def test_the_words_of_the_scenario_are_true():
     assert after[1].argmax() == 1
     assert after[1, 1] == pytest.approx(0.68)
     np.testing.assert_allclose(after[2], 1 / 3, atol=0.04)
+
+
+@pytest.mark.parametrize(
+    "mistake", ["hidden_not_reset", "backward_inside_the_loop", "h_0_of_the_wrong_shape"]
+)
+def test_a_mistake_of_a_module_alone_is_none_of_a_circle(mistake):
+    text = FEEDBACK.format(packed="false", dtype="float64")
+    with pytest.raises(ScenarioError) as error:
+        read_text(f'{text}[training]\nmistake = "{mistake}"\n')
+    assert "its state is fed back" in error.value.into("en")

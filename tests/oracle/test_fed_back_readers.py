@@ -13,6 +13,7 @@ from rnnstep.reference import check, check_gradients
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read, read_text
+from rnnstep.session.moves import first_below
 from rnnstep.session.provenance import source
 from rnnstep.session.readers import readers
 from rnnstep.session.run import SessionRun
@@ -164,19 +165,19 @@ def test_what_is_read_was_computed_where_its_source_says_and_is_read_there(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_place_is_drawn(name):
-    text = text_of(name).replace("[display]", TRAINING + "[display]")
-    run = SessionRun.of(read_text(text))
-    session = Session.open(run.with_checked(check(run.trace)))
-    for language, size in (("en", (80, 24)), ("zh", (200, 60))):
-        look, at = Look(language=language, torch="ready"), session.right().into().into()
-        before = None
-        while at.position.path != before:
-            before = at.position.path
-            rows = screen(at, look, *size)
-            assert len(rows) == size[1]
-            assert {row_width(row) for row in rows} == {size[0]}
-            at = at.right()
+def test_every_operation_is_drawn(name):
+    run = SessionRun.of(read_text(text_of(name).replace("[display]", TRAINING + "[display]")))
+    at, number = Session.open(run.with_checked(check(run.trace))).right(), 0
+    at = at.jump(first_below(at.position.path, run.tree.level("operation")))
+    assert at.level == "operation"
+    before = None
+    while at.position.path != before and at.spot.epoch == 0:
+        before, number = at.position.path, number + 1
+        language, size = (("en", (80, 24)), ("zh", (200, 60)))[number % 2]
+        rows = screen(at, Look(language=language, torch="ready"), *size)
+        assert len(rows) == size[1]
+        assert {row_width(row) for row in rows} == {size[0]}
+        at = at.right()
 
 
 def test_a_step_goes_round_the_circle_before_the_next_one_begins():

@@ -12,7 +12,9 @@ from rnnstep.engine.optimizers import Optimizer
 from rnnstep.equations.compile_lines import straight
 from rnnstep.equations.differentiate import backward
 from rnnstep.equations.evaluate import Values, evaluate_lines
+from rnnstep.equations.factored import factored
 from rnnstep.equations.syntax import Apply, Line, Name, parse_lines
+from rnnstep.modules.attention import SCORES, Attention
 from rnnstep.scenario.keys import OPTIMIZERS
 from rnnstep.scenario.model import Training
 from rnnstep.scenario.read import read_text
@@ -151,3 +153,24 @@ def test_what_the_language_has_no_name_for() -> None:
         Line("e", Apply("head", (Name("d"), Name("a")))),
     )
     gives_the_same(lines, some(np.float32, a=(3,), b=(3,)))
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_what_is_the_same_each_time_is_computed_once_and_all_bits_stay(score):
+    numbers = np.random.default_rng(1)
+    module = Attention(score, 3, 3, 3, 4)
+    program = module.program(5, is_padded=False)
+    core = backward(program, "context", is_summed=False).core
+    known = {name: numbers.normal(size=shape) for name, shape in program.parameters.items()}
+    known["memory"] = numbers.normal(size=(2, 5, 3))
+    read = {"query": numbers.normal(size=(2, 3))}
+    whole = program.at_once({**known, **read})
+    back = {**read, **whole, "∂context": numbers.normal(size=(2, 3))}
+    for lines, given in ((program.lines, read), (core.lines, back)):
+        parts = factored(lines, frozenset(known))
+        found = parts.each({**known, **parts.same(known), **given})
+        expected = straight(lines)({**known, **given})
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            np.testing.assert_array_equal(found[name], value, name)
+    assert parts.same(known).keys() == ({"same 0"} if score in ("general", "additive") else set())

@@ -207,6 +207,7 @@ _TABLES = {
     "`{key}`: expected a table of one of {known}": "`{key}`：应为以下之一的表：{known}",
     "`{key}` is given twice: in [initial_state.{name}] too": "`{key}` 写了两次：[initial_state.{name}] 中也有",
     "one recurrent module, found {count}": "只有一个循环模块，现有 {count} 个",
+    "a module that no other is called between: here its state is fed back": "一个各步之间不调用其他模块的模块；这里它的状态是反馈回来的",
     '`module`: {module} as number {number}: it looks up what is given, and stands first or has `input = "input"`': (
         '`module`：{module} 放在第 {number} 个：它按索引查表，要放在第一个，或写 `input = "input"`'
     ),
