@@ -180,7 +180,10 @@ class _Builder:
         return "input" if module is None else self._given_as(source.name, module)
 
     def _given_as(self, name: str, module: NetworkModule) -> str:
-        """What is called what a module gives: "x" where a recurrent one reads nothing else, as it is called there."""
+        """What is called what a module gives: "x" where a recurrent one reads nothing else, as it is called there.
+
+        What reads several side by side reads an "x" itself.
+        """
         if isinstance(module, Recurrent):
             return "output"
         if name == self._scenario.scored_module.key:
@@ -189,7 +192,8 @@ class _Builder:
             return module.gives
         found = readers(name, self._wiring)
         is_x = len(found) == 1 and isinstance(self._scenario.by_key[found[0]], Recurrent)
-        return "x" if is_x and len(self._wiring[found[0]].inputs) == 1 else f"{module.key}_out"
+        is_alone = is_x and len(self._wiring[found[0]].inputs) == 1
+        return "x" if is_alone and len(self._wiring[name].inputs) == 1 else f"{module.key}_out"
 
 
 def _with_ties(block: Block, module: NetworkModule) -> Block:

@@ -402,3 +402,46 @@ def test_what_is_said_of_stateful_is_true():
     origin = source(run, first, "h_prev", (0,), 1)
     assert write_place(run.tree, origin.path) == "1:5/L0/h[0]"
     assert origin.row == 1
+
+
+LOOP = """
+[[layers]]
+name = "gate"
+module = "Linear"
+input = ["input", "cell.h_prev"]
+out_features = 2
+[[layers]]
+name = "cell"
+module = "GRUCell"
+hidden_size = 3
+carry = true
+[[layers]]
+module = "Linear"
+"""
+
+
+def test_a_state_that_is_fed_back_goes_on_as_well(tmp_path):
+    scenario = scenario_of(LOOP)
+    gate, cell, head = nn.Linear(4, 2), nn.GRUCell(2, 3), nn.Linear(3, 1)
+    model = nn.ModuleDict({"gate": gate, "cell": cell, "linear": head}).double()
+    model.load_state_dict({key: torch.tensor(value) for key, value in scenario.parameters.items()})
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    learning = Learning(scenario)
+    for index in range(2):
+        h = torch.zeros(2, 3, dtype=torch.double)
+        for number, (x, wanted) in enumerate(pieces(scenario, 2)):
+            optimizer.zero_grad()
+            steps = []
+            for x_t in x:
+                h = cell(gate(torch.cat([x_t, h], -1)), h)
+                steps.append(head(h))
+            loss = loss_of(steps, wanted, is_summed=True)
+            loss.backward()
+            h = h.detach()
+            back = learning.epoch(index).backward(number)
+            np.testing.assert_allclose(back.loss, loss.item(), atol=1e-10)
+            for key, value in model.named_parameters():
+                np.testing.assert_allclose(back.parameters[key], value.grad.numpy(), atol=1e-10)
+            optimizer.step()
+    assert all(epoch.agrees for epoch in TrainingComparison(scenario).epochs())
+    agrees(scenario_in(tmp_path, text_of(LOOP)))
