@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import overload
 
@@ -76,6 +76,12 @@ class Epoch:
         if batch not in self._models:
             self._models[batch] = self._trainer.model_of(self.state_before(batch))
         return self._models[batch]
+
+    def running(self, batch: int) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
+        """The running statistics before a batch and after it, under torch's names; none where no module keeps any."""
+        state = self.state_before(batch)
+        before = self._trainer.parameters_at(state)
+        return before, self._trainer.running_after(state, self.forward(batch))
 
     def forward(self, batch: int) -> Pass:
         """The forward pass of a batch."""

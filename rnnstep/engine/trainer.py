@@ -213,14 +213,19 @@ class Trainer:
         )
 
     def _moved(self, state: State, done: Pass) -> dict[str, Any]:
-        """What a batch makes of the running statistics."""
+        """What a batch leaves of a state's running statistics."""
+        running = self.running_after(state, done)
+        return {"running": MappingProxyType(running), "batches": state.batches + 1} if running else {}
+
+    def running_after(self, state: State, done: Pass) -> dict[str, Array]:
+        """The running statistics after a batch that began with a state, under torch's names."""
         running: dict[str, Array] = {}
         for module in self.running:
             mu, var = (done.whole(f"{module.key}.{name}")[0, 0] for name in ("mu", "var"))
             before = {**self.scenario.parameters, **state.running}
             count = done.num_read(f"{module.key}.mu")
             running |= module.moved(before, mu, var, count, state.batches)
-        return {"running": MappingProxyType(running), "batches": state.batches + 1} if running else {}
+        return running
 
     def went_on(self, state: State, done: Pass) -> State:
         """The state after a batch without an update."""

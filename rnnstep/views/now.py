@@ -10,7 +10,7 @@ from rnnstep.equations.syntax import Apply, Expression, Name
 from rnnstep.language import Text
 from rnnstep.session.place import write_place
 from rnnstep.session.provenance import source
-from rnnstep.views import now_back, own_column, timeline, torch_column
+from rnnstep.views import now_back, numbers, own_column, timeline, torch_column
 from rnnstep.views.compose import RowBlock, clip, flow, wrap
 from rnnstep.views.info import where_torch_keeps
 from rnnstep.views.listing import formula
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _ROOM_FOR_BOTH = 4
 _SHORT = 4
 """A block of so few lines is one formula on a blackboard too."""
+_FEW = 3
+"""How many elements of a running statistic are shown."""
 
 
 def now(scene: Scene, found: Expansion | None, cells: int, height: int) -> RowBlock:
@@ -192,7 +194,7 @@ def _step(scene: Scene, cells: int, height: int) -> RowBlock:
     written = _formula(look, block, cells - row_width(head) - 2)
     rows: RowBlock = [_two_ends(head, (Span(written, "dim"),), cells)]
     rows.append(_confirmation(scene, block.output, cells))
-    rows += _carried(scene, cells)
+    rows += [*_carried(scene, cells), *_running(scene, cells)]
     rows += _spoken(scene)
     own = _own(scene)
     return [*rows, own][:height] if own else rows[:height]
@@ -216,6 +218,28 @@ def _carried(scene: Scene, cells: int) -> RowBlock:
         words = scene.look.alphabet.spell(place + scene.look.say(carried_in(block, scene.batch)))
         rows += [(Span(line, "link" if target else "dim", target),) for line in wrap(words, cells)]
     return rows
+
+
+def _running(scene: Scene, cells: int) -> RowBlock:
+    """What a batch makes of the running statistic that belongs to its own."""
+    block = scene.block
+    if not (scene.is_forward and block.reads_all_rows) or scene.is_hidden(block.output):
+        return []
+    name = {"mu": "running_mean", "var": "running_var"}[block.output]
+    before, after = scene.run.epoch.running(scene.batch)
+    key = f"{block.module}.{name}"
+    if key not in after:
+        return []
+    shown = [
+        "  ".join(
+            numbers.number(float(one), scene.look.decimals, alphabet=scene.look.alphabet)
+            for one in vector[:_FEW]
+        )
+        for vector in (before[key], after[key])
+    ]
+    more = "  …" if len(after[key]) > _FEW else ""
+    text = Text("{name}: {before} → {after}", name=key, before=shown[0] + more, after=shown[1] + more)
+    return [(Span(line, "dim"),) for line in wrap(scene.look.alphabet.spell(scene.look.say(text)), cells)]
 
 
 def _formula(look: Look, block: Blocks, cells: int) -> str:

@@ -18,6 +18,11 @@ from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.file.write import as_file, write_scenario
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.read import read, read_text
+from rnnstep.session.run import SessionRun
+from rnnstep.session.session import Session
+from rnnstep.views.look import Look
+from rnnstep.views.now import now
+from rnnstep.views.scene import Scene
 from tests.oracle.programs import agrees, scenario_in
 
 RANDOM = "random = {shape = [4, 3, 2], seed = 1}"
@@ -166,3 +171,34 @@ def test_right_answers_are_right(name):
         lines.append(f"[[answer]]\nname = 'grad.{key}'\nvalue = {value.round(4).tolist()}")
     marks = Marks.of(learning, given_answers("\n".join(lines).encode(), "answers.toml", Limits())).marks
     assert {mark.status for mark in marks} == {"correct"}
+
+
+@pytest.mark.parametrize("mistake", ["unbiased_variance", "eps_left_out"])
+def test_a_mistake_in_the_statistics_is_named(mistake):
+    scenario = scenario_of("eps, not affine")
+    learning = Learning(scenario)
+    done = learning.epoch(0).forward(0)
+    x = done.features.reshape(-1, 3)
+    count, eps = len(x), 0.0 if mistake == "eps_left_out" else 0.01
+    var = x.var(axis=0) * (count / (count - 1) if mistake == "unbiased_variance" else 1)
+    said = (done.features - x.mean(axis=0)) / np.sqrt(var + eps)
+    logits = said @ scenario.parameters["says.weight"].T + scenario.parameters["says.bias"]
+    lines = [
+        f"[[answer]]\nname = 'logits'\nstep = {t + 1}\nvalue = {logits[t, 0].round(5).tolist()}"
+        for t in range(4)
+    ]
+    marks = Marks.of(
+        learning, given_answers("\n".join(["decimals = 5", *lines]).encode(), "answers.toml", Limits())
+    )
+    assert {id_ for one in marks.remarks(0).mistakes for id_ in one.ids} == {mistake}
+
+
+def test_the_screen_says_what_a_batch_makes_of_the_running_statistics():
+    run = SessionRun.of(scenario_of("batches of two sizes", TRAINED))
+    state = nn.BatchNorm1d(3).double()
+    for number in (1, 2):
+        done = run.epoch.forward(number - 1)
+        state(torch.tensor(done.features).permute(1, 2, 0))
+        scene = Scene(Session.open(run).at(f"{number}:3/norm.var"), Look())
+        told = "\n".join("".join(span.text for span in row) for row in now(scene, None, 100, 8))
+        assert "  ".join(f"{value:.4f}" for value in state.running_var.tolist()) in told

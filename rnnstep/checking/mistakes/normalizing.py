@@ -9,7 +9,7 @@ from rnnstep.checking.slip import Slip
 from rnnstep.engine.passes import Pass
 from rnnstep.engine.structure import Phase
 from rnnstep.equations.normalizing import EPS
-from rnnstep.equations.syntax import Apply, Expression, Number, number
+from rnnstep.equations.syntax import Apply, Expression, Name, Number, number
 from rnnstep.network.blocks import Block
 
 _WITH_EPS = ("normalized", "normalized_back", "standardized")  # whose last argument it is
@@ -23,6 +23,25 @@ def variants(done: Pass) -> Iterator[Slip]:
     for id_, other in (("eps_left_out", _without_eps), ("unbiased_variance", _over_one_less)):
         if any(each((line,), other) != (line,) for line in every):
             yield _slip(id_, other)
+    if any(_is_variance_of_batch(block) for block in done.blocks):
+        yield Slip("unbiased_variance", _of_batch_over_one_less)
+
+
+def _is_variance_of_batch(block: Block) -> bool:
+    """Whether a block takes the variance of all steps and rows, or goes back through it."""
+    return block.reads_all_rows and "mu" in block.wires
+
+
+def _of_batch_over_one_less(phase: Phase, block: Block, lines: Lines) -> Lines:
+    """A batch's variance over N − 1, as torch has it in the running one alone."""
+
+    def over_one_less(part: Expression) -> Expression | None:
+        match part:
+            case Apply(op="div", args=(total, Name(id="N") as count)):
+                return Apply("div", (total, Apply("sub", (count, number(1.0)))))
+        return None
+
+    return each(lines, over_one_less) if phase != "update" and _is_variance_of_batch(block) else lines
 
 
 def _slip(id_: str, other: Callable[[Expression], Expression | None]) -> Slip:

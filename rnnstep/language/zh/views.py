@@ -175,6 +175,7 @@ TABLE = {
     "{names}: where batch {batch} ended, carried on without a gradient": "{names}：接着第 {batch} 批结束时的状态（carry），梯度不接",
     "the gradient ends here: the state was carried, detach()": "梯度到此为止：状态是接过来的，detach()",
     "inside the module: torch keeps the running statistics alone": "在模块内部：torch 只保存滑动统计量",
+    "{name}: {before} → {after}": "{name}：{before} → {after}",
     "{seam}: ‖∂{name}‖ = {norm}": "{seam}：‖∂{name}‖ = {norm}",
     "on to {name}, where it ends: ‖∂{name}‖ = {norm}": "传到 {name} 为止：‖∂{name}‖ = {norm}",
     "all gradients together have norm {total_norm}: they are multiplied with {clip_coef}": (
