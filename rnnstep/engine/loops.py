@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 
 def run_loop(
-    done: Pass, keys: Sequence[str], begun: Callable[[Block, Array], BlockRun]
+    done: Pass,
+    keys: Sequence[str],
+    begun: Callable[[Block, Array], BlockRun],
+    after: Callable[[int, Mapping[str, Array]], None] | None = None,
 ) -> tuple[dict[str, BlockRun], dict[str, dict[str, Array]]]:
     """Run the blocks of a loop.
 
@@ -36,11 +39,12 @@ def run_loop(
         done: what was run before.
         keys: of the blocks, in the order of computation within a step.
         begun: gives the run of a recurrent block before its first step, for what enters it in the shape of an array (T, B, n).
+        after: is told of each step what every block has given up to it, (T, B, n); may change what is fed to later ones.
 
     Returns:
         The runs of the recurrent blocks, and of the others all that they read and gave, (T, B, n).
     """
-    return _Forward(done, keys, begun).run()
+    return _Forward(done, keys, begun).run(after)
 
 
 class _Forward:
@@ -73,7 +77,9 @@ class _Forward:
             for key, same in self._others.items()
         }
 
-    def run(self) -> tuple[dict[str, BlockRun], dict[str, dict[str, Array]]]:
+    def run(
+        self, after: Callable[[int, Mapping[str, Array]], None] | None
+    ) -> tuple[dict[str, BlockRun], dict[str, dict[str, Array]]]:
         for t in range(self._steps):
             for block in self._blocks:
                 read = {name: self._entering(block, name, t) for name in block.program.inputs}
@@ -81,6 +87,8 @@ class _Forward:
                     self._advance(block, read, t)
                 else:
                     self._compute(block, read, t)
+            if after is not None:
+                after(t, self._gave)
         return self._runs, self._others
 
     def _advance(self, block: Block, read: Mapping[str, Array], t: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -12,8 +12,8 @@ import numpy as np
 
 from rnnstep.engine.backward import BackwardPass, GivenGradients, blocks_reached, given_gradients
 from rnnstep.engine.backward_equations import BackwardEquations
-from rnnstep.engine.blocks import build, scored_block
-from rnnstep.engine.feeding import fed
+from rnnstep.engine.blocks import build, last_block_of, scored_block
+from rnnstep.engine.feeding import FedStepByStep, fed
 from rnnstep.engine.loops import run_loop
 from rnnstep.engine.loss import LossBlocks, loss_blocks
 from rnnstep.engine.passes import Pass
@@ -25,6 +25,7 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.network.blocks import Block, Extent
 from rnnstep.network.graph import Graph
+from rnnstep.scenario.data.feeding import with_sequences
 from rnnstep.scenario.model import Batch, Scenario
 
 KEPT_BYTES = 3 << 28  # beyond this a run keeps its states alone and computes the rest when looked at
@@ -90,7 +91,7 @@ class Model:
             return given
         with np.errstate(all="ignore"):
             batches = tuple(
-                fed(given, batch, partial(self._guessed, number))
+                fed(given, batch, partial(self._guessed, number), partial(self._stepped, number))
                 for number, batch in enumerate(given.batches)
             )
         return replace(given, batches=batches)
@@ -205,6 +206,24 @@ class Model:
         batch = self._begun_from(batch)
         return self._gone_through(Pass(self._given_scenario, batch, self.blocks, self._graph, index, None))
 
+    def _stepped(self, index: int, name: str, batch: Batch) -> Batch:
+        """A batch with what the network feeds a sequence, found step by step."""
+        batch = self._begun_from(batch)
+        feed, fed_now = self._given_scenario.feeds[name], FedStepByStep(self._given_scenario, name, batch)
+        done = Pass(self._given_scenario, fed_now.batch, self.blocks, self._graph, index, None)
+        key = last_block_of(self.blocks, feed.layer).key
+        needed = {key, *self._graph.below(key)}
+        readers = {block.key for block in self.blocks if block.reads_data and block.sequence == name}
+        loop = [
+            block.key
+            for block in self.blocks
+            if block.key in needed and not readers.isdisjoint({block.key, *self._graph.below(block.key)})
+        ]
+        self._gone_through(done, keys=needed - set(loop))
+        begun = partial(self._begun, done, is_by_steps=True)
+        run_loop(done, loop, begun, lambda t, gave: fed_now.say(t, gave[key][t]))
+        return with_sequences(batch, {name: fed_now.batch.sequences[name]})
+
     def _begun_from(self, batch: Batch) -> Batch:
         """A batch with the states that it begins with where others ended."""
         if not self.going_on:
@@ -212,11 +231,13 @@ class Model:
         states = MappingProxyType({**self._given_scenario.initial_of(batch), **self.going_on})
         return replace(batch, initial_state=states, recorded=None)
 
-    def _gone_through(self, done: Pass, *, is_kept: bool = True) -> Pass:
-        """A pass whose blocks with states have run."""
+    def _gone_through(self, done: Pass, *, is_kept: bool = True, keys: Collection[str] | None = None) -> Pass:
+        """A pass whose blocks with states have run; some blocks alone where their keys are given."""
         graph = done.graph
         done.masks = done.scenario.masks_of(done.batch)
         for block in self.blocks:
+            if keys is not None and block.key not in keys:
+                continue
             loop = graph.loop_of.get(block.key)
             if loop is not None and block.key == loop[0]:
                 done.take_loop(*run_loop(done, loop, partial(self._begun, done, is_by_steps=True)))

@@ -51,12 +51,16 @@ class Feed:
         """Whether classes are fed, through which no gradient flows; else numbers."""
         return self.first.ndim == 1
 
-    def said(self, scores: NDArray[Any]) -> Classes:
-        """The classes that scores (T, B, C) say, (T, B): the largest, the first of several; or as they are drawn."""
+    def said(self, scores: NDArray[Any], draws: NDArray[np.float64] | None = None) -> Classes:
+        """The classes that scores (T, B, C) say, (T, B): the largest, the first of several; or as they are drawn.
+
+        `draws`, (T, B), are those of the steps, where they are not all from the first on.
+        """
         if self.sampling is None:
             return np.asarray(np.argmax(scores, axis=-1), np.int64)
         cumulated = self.cumulated(scores)
-        draws = self.sampling.draws(*scores.shape[:2])
+        if draws is None:
+            draws = self.sampling.draws(*scores.shape[:2])
         reached = np.sum(cumulated <= draws[..., None], axis=-1)
         return np.asarray(np.minimum(reached, scores.shape[-1] - 1), np.int64)
 

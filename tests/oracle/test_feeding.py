@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import rnnstep
-from rnnstep.engine import Model
+from rnnstep.engine import Model, feeding
 from rnnstep.errors import ScenarioError
 from rnnstep.reference import check, check_gradients, complete
 from rnnstep.scenario.bundled import find
@@ -352,3 +352,24 @@ def test_the_model_that_goes_on_by_itself_is_a_loop_over_torchs_cell():
     done = Model(scenario).run_batch(0)
     np.testing.assert_allclose(done.scores[:5], torch.stack(scores).numpy(), rtol=0, atol=1e-6)
     assert len(scores) == 5
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("name", TARGETS)
+def test_what_is_found_step_by_step_needs_no_second_guess(name, rule, monkeypatch):
+    scenario = scenario_of(name, rule, steps=30)
+    drawn = {
+        key: 25 * value for key, value in scenario.parameters.items()
+    }  # each letter decides all that follow
+    scenario = scenario.with_parameters(drawn)
+    hand = ByHand(name, rule, scenario)
+    with torch.no_grad():
+        hand.run()
+    monkeypatch.setattr(feeding, "MOST_GUESSES", 0)
+    model, runs = Model(scenario), []
+    guessed = model._guessed
+    monkeypatch.setattr(model, "_guessed", lambda *given: runs.append(given) or guessed(*given))
+    fed = model.run_batch(0).batch.sequences["input" if name == "alone" else "said"]
+    assert len(runs) == 1
+    for row, length in enumerate(hand.lengths):
+        assert fed.indices[:length, row].tolist() == hand.fed[:length, row].tolist()
