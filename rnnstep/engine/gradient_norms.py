@@ -32,7 +32,10 @@ MOST_WORK = 3e8  # T·H³: beyond it the Jacobians' norms take longer than one w
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """The norms of one block, each (T,), NaN where the row is over; None where they take too long, or there is no c.
+    """The norms of one block, each (T,), NaN where the row is over.
+
+    None where they take too long, where there is no c, and where a state comes back into the block by way of others, whose
+    part in ∂h_T/∂h_t the block's own Jacobians lack.
 
     Attributes:
         gradient: ‖∂L/∂h_t‖.
@@ -54,7 +57,7 @@ def flow(back: BackwardPass, key: str, row: int = 0) -> Flow:
     steps = _steps_of_row(back.done, run, row)
     gradient = _over(run, steps, np.linalg.norm(back.states(key, h)[steps, row].astype(np.float64), axis=-1))
     size = int(run.block.program.states[h][0])
-    if len(steps) * size**3 > MOST_WORK:
+    if len(steps) * size**3 > MOST_WORK or key in back.done.graph.loop_of:
         return Flow(gradient)
     jacobians = _Jacobians(run, back.equations(key), row, steps)
     found = {"jacobian": _over(run, steps, jacobians.norms(h))}

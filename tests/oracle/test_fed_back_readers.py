@@ -9,6 +9,7 @@ import pytest
 
 import rnnstep
 from rnnstep.engine import Model
+from rnnstep.engine.gradient_norms import flow
 from rnnstep.reference import check, check_gradients
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
@@ -276,3 +277,10 @@ def test_whole_modules_and_a_cell_of_the_file_are_called_step_by_step(name, tmp_
     assert check(model.run()).agrees
     for done in model.run().passes if scenario.has_loss else ():
         assert check_gradients(done, model.backward(done)).agrees
+
+
+def test_what_comes_back_by_way_of_others_is_in_no_product_of_the_cells_own_jacobians():
+    model = Model(read_text(ATTENTION))
+    back = model.backward(model.run_batch())
+    assert flow(back, "decoder.L0").jacobian is None
+    assert flow(back, "encoder.L0").jacobian is not None
