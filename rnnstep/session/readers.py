@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from rnnstep.engine import Block
@@ -126,16 +126,36 @@ def _of_backward(run: SessionRun, spot: Spot, name: str, element: int | None, ro
     if value in block.kept_in and on is None and "update" in run.tree.phases:
         yield replace(spot, key=block.kept_in[value].torch, t=0, phase="update"), "grad"
     forward = replace(spot, phase="forward")
+    yield from _where_it_began(run, forward, value, element, row)
     if value in run.tree.block(forward).program.inputs:
         yield from _below(run, forward, value, element, row)
+
+
+def _where_it_began(run: SessionRun, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
+    """The block whose state another one began with, `h_0`, in the backward pass: what is left of ∂h_prev goes on to it."""
+    block = run.tree.block(spot)
+    state = next((one for one in block.program.states if block.program.before(one) == name), None)
+    if state is None or f"{state}_0" not in block.wires:
+        return
+    assert spot.batch is not None
+    axis = run.scenario.batches[spot.batch].axis(block.sequence)
+    if spot.t == axis.first_step(block.direction, row):
+        yield from _below(run, spot, f"{state}_0", element, row)
 
 
 def _below(run: SessionRun, spot: Spot, name: str, element: int | None, row: int) -> Iterator[Read]:
     """The blocks that gave a forward spot's block its input, in the backward pass."""
     block, graph = run.tree.block(spot), run.tree.stage(spot).graph
     assert spot.key is not None
-    has_parts = any(part.wire.when in (When.ALL, When.LAST) for part in graph.entering(spot.key, name))
-    for number in _elements(block, name, element) if has_parts else (element or 0,):
+    parts = graph.entering(spot.key, name)
+    has_parts = any(part.wire.when in (When.ALL, When.LAST) for part in parts)
+    numbers: Iterable[int] = (element or 0,)
+    value = block.state_before(name) or name
+    if has_parts:
+        numbers = _elements(block, value, element)
+    elif element is None and len(parts) > 1:
+        numbers = [part.start for part in parts]
+    for number in numbers:
         below = sent_to(run, spot, name, (number,), row)
         if below is None:
             continue

@@ -260,6 +260,56 @@ recurrent = {module = "GRU", hidden_size = 2, num_layers = 2, carry = true}
 weights = {seed = 1}
 """,
 }
+WIRED = {  # networks that are no chain, for the laws that ask the wires alone
+    "a sum and what is joined": """
+input = {random = {shape = [3, 2, 2], seed = 1}}
+layers = [{module = "GRU", hidden_size = 2, name = "low"}, {module = "RNN", hidden_size = 2, name = "high", add = "low"}, {module = "Linear", out_features = 2, input = ["high", "input"]}]
+weights = {seed = 1}
+target = {indices = [[0, 1], [1, 0], [0, 0]]}
+training = {optimizer = "SGD", lr = 0.1}
+""",
+    "an encoder, a decoder": """
+vocabulary = ["s", "a", "b"]
+input = {text = ["ba", "a"], target = {text = ["ab", "b"], shift = "s"}}
+layers = [{module = "GRU", hidden_size = 1, name = "encoder"}, {module = "GRU", hidden_size = 1, name = "decoder", input = "target", h_0 = "encoder.h_n"}, {module = "Linear"}]
+weights = {seed = 1}
+training = {optimizer = "SGD", lr = 0.1}
+""",
+    "attention of a decoder": """
+input = {random = {shape = [3, 2, 1], seed = 1}, lengths = [3, 2], target = {random = {shape = [2, 2, 1], seed = 2}}}
+layers = [{module = "RNN", hidden_size = 2, name = "encoder"}, {module = "RNN", hidden_size = 2, name = "decoder", input = "target", h_0 = "encoder.h_n"}, {module = "Attention", score = "additive", size = 2, name = "look", query = "decoder", memory = "encoder"}, {module = "Linear", out_features = 1}]
+weights = {seed = 1}
+target = {values = [[[0.1], [0.2]], [[0.3], [0.4]]]}
+training = {optimizer = "SGD", lr = 0.1}
+""",
+    "a decoder that looks back": """
+input = {random = {shape = [2, 1, 1], seed = 1}, target = {random = {shape = [2, 1, 1], seed = 2}}}
+layers = [{module = "RNN", hidden_size = 2, name = "encoder"}, {module = "Attention", score = "general", name = "look", query = "decoder.h_prev", memory = "encoder"}, {module = "GRUCell", hidden_size = 2, name = "decoder", input = ["target", "look"], h_0 = "encoder.h_n"}]
+weights = {seed = 1}
+target = {indices = [[1], [0]]}
+""",
+    "what is tied": """
+input = {indices = [1, 0, 2]}
+layers = [{module = "Embedding", embedding_dim = 2, name = "embed"}, {module = "GRU", hidden_size = 2}, {module = "Linear", out_features = 3, weight = "embed.weight"}]
+weights = {seed = 1}
+target = {indices = [0, 2, 1]}
+training = {optimizer = "SGD", lr = 0.1}
+""",
+    "a window between": """
+input = {random = {shape = [3, 1, 1], seed = 1}}
+layers = [{module = "Conv1d", out_channels = 2, kernel_size = 2, name = "conv"}, {module = "RNN", hidden_size = 2}]
+weights = {seed = 1}
+target = {indices = [[1], [0]]}
+training = {optimizer = "SGD", lr = 0.1}
+""",
+    "final states alone": """
+input = {random = {shape = [3, 2, 1], seed = 1}, lengths = [3, 2]}
+layers = [{module = "LSTM", hidden_size = 1, name = "one", bidirectional = true}, {module = "Linear", out_features = 2, name = "from_h", input = "one.h_n"}, {module = "Linear", out_features = 1, input = ["from_h", "one.c_n"]}]
+weights = {seed = 1}
+target = {values = [[0.1], [0.2]]}
+loss = {name = "MSELoss"}
+""",
+}
 BUNDLED = (
     "hello",
     "rnn",
@@ -321,6 +371,7 @@ LIVE = {  # made in memory: what enters is more than a file can say
 }
 NAMES = (*OWN, *LIVE, *BUNDLED)
 each_run = pytest.mark.parametrize("name", NAMES)
+each_network = pytest.mark.parametrize("name", [*NAMES, *WIRED])
 
 
 def complete(scenario: Scenario) -> Scenario:
@@ -340,8 +391,9 @@ def complete(scenario: Scenario) -> Scenario:
 def run_of(name: str) -> SessionRun:
     if name in LIVE:
         return SessionRun.of(LIVE[name])
-    scenario = read_text(OWN[name]) if name in OWN else read(bundled.find(name))
-    if name not in OWN and scenario.training is not None:
+    texts = {**OWN, **WIRED}
+    scenario = read_text(texts[name]) if name in texts else read(bundled.find(name))
+    if name not in texts and scenario.training is not None:
         scenario = replace(scenario, training=replace(scenario.training, epochs=2))
     return SessionRun.of(complete(scenario))
 
@@ -353,7 +405,7 @@ def run_at(name: str, epoch: int) -> SessionRun:
 
 
 def name_of(run: SessionRun) -> str:
-    return next(name for name in NAMES if run_of(name).learning is run.learning)
+    return next(name for name in (*NAMES, *WIRED) if run_of(name).learning is run.learning)
 
 
 def live_steps(run: SessionRun, batch: int) -> int:
@@ -408,7 +460,9 @@ def terms(name: str) -> tuple[Spot, ...]:
     found = []
     for run, spot in passes(name):
         done = run.pass_of(spot)
-        for key, t in blocks_and_steps(run, spot):
+        stage = run.learning.structure.stage(spot.batch, spot.phase)
+        steps = ((block.key, t) for block in stage.blocks for t in stage.steps[block.key])
+        for key, t in steps if name in WIRED else blocks_and_steps(run, spot):
             block = done.by_key[key]
             rows = range(run.scenario.batches[spot.batch].num_rows)
             known = next(known for row in rows if (known := done.known(key, t, row)) is not None)
@@ -428,6 +482,7 @@ def at_zoom(run: SessionRun, spot: Spot, level: str) -> Spot:
         "epoch": {},
         "batch": {"batch": spot.batch},
         "pass": {"phase": spot.phase},
+        "sequence": {"sequence": spot.sequence},
         "step": {"t": spot.t},
         "block": {"key": spot.key},
         "operation": {"operation": spot.operation},

@@ -15,9 +15,11 @@ from rnnstep.session.readers import readers
 from rnnstep.session.run import SessionRun
 from rnnstep.session.tree import Spot, index_of, size_of
 from tests.property.small_runs import (
-    each_run,
+    WIRED,
+    each_network,
     in_order,
     is_final,
+    name_of,
     run_at,
     run_of,
     terms,
@@ -46,6 +48,8 @@ def factors(name: str, row: int) -> Iterator[tuple[SessionRun, Spot, Factor]]:
 
 def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
     """Whether a number is not computed in any place."""
+    if name_of(run) in WIRED and spot.phase != "update":
+        return is_given_in_network(run, spot, factor, row)
     name, learns = factor.name, "update" in run.tree.phases
     is_first = not learns or (spot.epoch, spot.batch) == (0, 0)
     if spot.phase == "update":
@@ -83,6 +87,53 @@ def is_given(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
     return (name == "x" and is_lowest) or name == "input" or is_nowhere
 
 
+def is_given_in_network(run: SessionRun, spot: Spot, factor: Factor, row: int) -> bool:
+    """The same where modules read one another by name: what a wire brings from no block, and what nothing reaches."""
+    name, element = factor.name, factor.index[-1] if factor.index else 0
+    if name.endswith("⋮"):
+        name, row = name[:-1], factor.index[0]
+    forward = replace(spot, phase="forward")
+    block, graph = run.tree.block(forward), run.tree.stage(forward).graph
+    axis = run.scenario.batches[spot.batch].axis(block.sequence)
+    if name.startswith("∂"):
+        is_inside = name in run.tree.block(spot).program.names
+        is_over = not axis.is_live(spot.t, row)
+        return name == "∂loss" or (factor.value == 0 and (not is_inside or is_over))
+    if name in block.kept_in:
+        return "update" not in run.tree.phases or (spot.epoch, spot.batch) == (0, 0)
+    if name in block.program.befores:
+        state = next(one for one in block.program.states if block.program.before(one) == name)
+        is_start = spot.t == axis.first_step(block.direction, row)
+        return not axis.is_live(spot.t, row) or (is_start and f"{state}_0" not in block.wires)
+    if not block.extent.is_single and not axis.is_live(spot.t, row):
+        return name not in block.program.names
+    part = graph.origin(spot.key, name, element)
+    if part is None or not part.wire.block:
+        return name not in block.program.names
+    there = run.scenario.batches[spot.batch].axis(graph.by_key[part.wire.block].sequence)
+    return factor.value == 0 and there.length(row) < there.num_steps
+
+
+def is_added_up_nowhere(run: SessionRun, spot: Spot, name: str) -> bool:
+    """Whether a number is what several blocks of a network send back, which no operation adds up."""
+    if name_of(run) not in WIRED or spot.phase != "backward" or not name.startswith("∂"):
+        return False
+    graph = run.tree.stage(replace(spot, phase="forward")).graph
+    is_given = name.removesuffix("⋮") in run.tree.block(spot).program.inputs
+    back = run.tree.stage(spot).by_key
+    reading = {
+        part.reader for part in (*graph.readers(spot.key), *graph.ends(spot.key)) if part.reader in back
+    }
+    return is_given and len(reading) > 1
+
+
+def is_of_several_shares(run: SessionRun, spot: Spot, name: str) -> bool:
+    """Whether a gradient is the sum of what several blocks have of a parameter: the last one leads on."""
+    blocks = run.tree.stage(replace(spot, phase="backward")).blocks
+    sharing = [one for one in blocks if spot.key in {where.torch for where in one.kept_in.values()}]
+    return spot.phase == "update" and name == "grad" and len(sharing) > 1
+
+
 def has_gradient_given(run: SessionRun, spot: Spot, name: str) -> bool:
     """Whether a number is a gradient that is given from outside, alone or beside what comes from above."""
     value = name.removesuffix("⋮").removeprefix("∂")
@@ -117,11 +168,13 @@ def comes_from_both(run: SessionRun, spot: Spot, name: str) -> bool:
     return is_above and is_below and run.scenario.recurrent.bidirectional
 
 
-@each_run
+@each_network
 def test_the_value_at_a_factors_source_is_the_factor(name):
     for row in rows_of(run_of(name)):
         for run, spot, factor in factors(name, row):
             origin = source(run, spot, factor.name, factor.index, row)
+            if is_added_up_nowhere(run, spot, factor.name):
+                continue
             if origin is None:
                 # A part of an expression stands at no place: "(1 − z)", "mean(output)".
                 is_there = is_given(run, spot, factor, row) or has_gradient_given(run, spot, factor.name)
@@ -131,7 +184,7 @@ def test_the_value_at_a_factors_source_is_the_factor(name):
             if has_gradient_given(run, spot, factor.name):  # no operation adds it to what comes from above
                 continue
             assert factor.value == 0 or not is_given(run, spot, factor, row), (spot, factor)
-            if comes_from_both(run, spot, factor.name):
+            if comes_from_both(run, spot, factor.name) or is_of_several_shares(run, spot, factor.name):
                 continue
             found, there = value_at(name, origin), run.tree.locate(origin.path)
             if factor.name.endswith("_later") or factor.name == "grad":
@@ -142,12 +195,16 @@ def test_the_value_at_a_factors_source_is_the_factor(name):
 
 
 def is_read_in_parts(run: SessionRun, spot: Spot) -> bool:
-    """Whether an operation shows what it reads as parts of an expression alone: the means on the way back of a norm, a variance."""
-    written = write_line(run.tree.line(spot))
-    return "normalized_back" in written or "xs - mu" in written
+    """Whether an operation shows some of what it reads as parts of an expression alone.
+
+    The means on the way back of a norm; `(U_a · memory)` of each step; of what several blocks share their sum.
+    """
+    line = run.tree.line(spot)
+    is_of_each = "on_each" in repr(line.expression)
+    return "normalized_back" in write_line(line) or is_of_each or is_of_several_shares(run, spot, "grad")
 
 
-@each_run
+@each_network
 def test_who_reads_a_value_is_who_has_it_as_a_source(name):
     for row in rows_of(run_of(name)):
         expected: dict[Spot, set[Spot]] = {}
