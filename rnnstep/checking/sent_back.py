@@ -45,6 +45,13 @@ def sent_back(paper: Paper, key: str, name: str, t: int) -> Fed:
     there = paper.stage("backward").by_key
     readers = (part for part in paper.done.graph.readers(key) if part.wire.value == name)
     parts = [_along(paper, part, t) for part in readers if part.reader in there]
+    if block.reads_all_rows:
+        names = [part.reader for part in paper.done.graph.readers(key) if part.wire.value == name]
+        of_all = [paper.done.by_key[reader].reads_all_rows for reader in names if reader in there]
+        parts = [
+            one if is_of_all else _from_all_rows(paper, one)
+            for one, is_of_all in zip(parts, of_all, strict=True)
+        ]
     given = paper.given_gradient(key, name, t)
     if given is not None:
         parts.append(given)
@@ -97,16 +104,24 @@ def _along(paper: Paper, part: Part, t: int) -> Fed:
 
 
 def _of_all_rows(paper: Paper, part: Part, t: int) -> Fed:
-    """What the vectors of all steps and rows send back to those of a step, added up from each row."""
+    """What the vectors of all steps and rows send back to those of a step."""
     axis, rows = paper.done.axis(part.reader), paper.batch.num_rows
     (low, high), doubts = _at(paper, part, axis.end)
     first = t * rows if paper.done.num_read(part.reader) > rows else 0
     here = slice(first, first + rows), slice(part.start, part.stop)
-    found = [((low[row][here], high[row][here]), paper.no_doubts | doubts.any()) for row in range(rows)]
-    value, added_doubts = _added(paper, found)
+    value = low[0][here], high[0][here]
     if part.wire.when.is_once and not paper.done.by_key[part.wire.block].extent.is_single:
         value = where_brought(value, paper.done, part, t)
-    return value, added_doubts
+    return value, paper.no_doubts | doubts.any()
+
+
+def _from_all_rows(paper: Paper, found: Fed) -> Fed:
+    """What comes back to what is the same in each row: the sum over the rows, in each."""
+    (low, high), doubts = found
+    each = [((low[row], high[row]), paper.no_doubts) for row in range(paper.batch.num_rows)]
+    total, _ = _added(paper, each)
+    low, high = (np.broadcast_to(bound, found[0][0].shape) for bound in total)
+    return (low, high), paper.no_doubts | doubts.any()
 
 
 def _at(paper: Paper, part: Part, t: int) -> Fed:

@@ -160,13 +160,16 @@ class BackwardPass:
         parts = [self._sent_back(part) for part in readers if part.reader in self._of_blocks]
         if self.given is not None and (block.key, name) in self.given:
             parts.append(self.given[block.key, name])
+        if block.reads_all_rows:  # what is the same in each row gets back what comes from all of them
+            parts = [part.sum(axis=1, keepdims=True) for part in parts]
         if parts:
             return sum(parts[1:], start=parts[0])
         size = int(block.program.shapes[name][0])
         if block.extent is Extent.ONCE and self.given is None:
             return np.ones((1, 1, 1), self._dtype)
         steps = 1 if block.extent.is_single else self.done.axis(block.key).num_steps
-        return np.zeros((steps, self.batch.num_rows, size), self._dtype)
+        rows = 1 if block.reads_all_rows else self.batch.num_rows
+        return np.zeros((steps, rows, size), self._dtype)
 
     def _sent_back(self, part: Part) -> Array:
         """What one reader sends back along its wire, (T, B, n)."""
@@ -176,8 +179,8 @@ class BackwardPass:
         else:
             g = self._of_blocks[part.reader].gradient(part.name)
         reader = self.done.by_key[part.reader]
-        if reader.reads_all_rows and part.name in reader.program.banks:  # from each row to all of them
-            g = g.sum(axis=0)[: self.done.num_read(part.reader)].reshape(-1, self.batch.num_rows, g.shape[-1])
+        if reader.reads_all_rows and part.name in reader.program.banks:
+            g = g[0, : self.done.num_read(part.reader)].reshape(-1, self.batch.num_rows, g.shape[-1])
         elif part.wire.when is When.ALL and part.name in reader.program.banks:
             g = g.swapaxes(0, 1)[: self.done.axis(part.wire.block).num_steps]
         elif part.wire.when is When.ALL:
@@ -216,6 +219,11 @@ class BackwardPass:
     def _known(self, block: Block) -> dict[str, Array]:
         """What the backward pass of a block without states reads of the forward pass, (T, B, n)."""
         known = dict(self.done.everything(block.key))
+        if block.reads_all_rows:  # the first row alone: the others are the same
+            return {
+                name: value[:1] if name in block.program.banks else value[:, :1]
+                for name, value in known.items()
+            }
         if "index" in known:
             known["index"] = self._indices(block, known["index"])
         return known
@@ -264,7 +272,8 @@ class BackwardPass:
     def row_index(self, key: str, t: int, row: int) -> int | None:
         """Where a row of the batch stands among those of a block's step; None when it is over."""
         if key not in self.done.runs:  # of other blocks all rows are there
-            return 0 if self.by_key[key].extent is Extent.ONCE else row
+            block = self.by_key[key]
+            return 0 if block.extent is Extent.ONCE or block.reads_all_rows else row
         return self.done.row_index(key, t, row)
 
     def value(self, key: str, name: str, t: int) -> Array:

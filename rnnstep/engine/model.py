@@ -295,7 +295,7 @@ class Model:
     def _rows_and_sums(self, block: Block, index: int) -> tuple[int, bool]:
         """How many rows go back through a block in a batch, and whether several steps are summed."""
         batch = self.scenario.batches[index]
-        rows = 1 if block.extent is Extent.ONCE else batch.num_rows
+        rows = 1 if block.extent is Extent.ONCE or block.reads_all_rows else batch.num_rows
         return rows, not block.extent.is_single and batch.axis(block.sequence).num_steps > 1
 
     def _loss_blocks(self, index: int, batch: Batch, *, is_test: bool) -> LossBlocks | None:

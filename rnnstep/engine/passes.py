@@ -228,6 +228,13 @@ class Pass:
             assert self.loss_run is not None
             return self.loss_run.known
         read = {name: self.entering(block.key, name) for name in block.program.inputs}
+        if block.reads_all_rows:  # the same in each: it is computed in the first
+            banks = self.banks(block.key)
+            first = {name: value[:, :1] for name, value in read.items()}
+            lines = block.program.at_once({**first, **{name: value[:1] for name, value in banks.items()}})
+            shape = (1, self.batch.num_rows)
+            same = {name: np.broadcast_to(value, (*shape, value.shape[-1])) for name, value in lines.items()}
+            return {**read, **banks, **same}
         if block.program.banks:
             read |= self.banks(block.key)
             return {**read, **block.program.at_once({**block.parameters, **read})}

@@ -11,6 +11,8 @@ from rnnstep.checking import Marks
 from rnnstep.checking.answers.reading import given_answers
 from rnnstep.engine.learning import Learning
 from rnnstep.engine.model import Model
+from rnnstep.engine.passes import Pass
+from rnnstep.modules.batchnorm import BatchNorm1d
 from rnnstep.program import torch_program
 from rnnstep.reference import TrainingComparison, check, complete
 from rnnstep.reports.gradients import gradients
@@ -202,3 +204,34 @@ def test_the_screen_says_what_a_batch_makes_of_the_running_statistics():
         scene = Scene(Session.open(run).at(f"{number}:3/norm.var"), Look())
         told = "\n".join("".join(span.text for span in row) for row in now(scene, None, 100, 8))
         assert "  ".join(f"{value:.4f}" for value in state.running_var.tolist()) in told
+
+
+def test_statistics_over_another_number_are_a_disagreement(monkeypatch):
+    right = Pass.data
+
+    def wrong(done, key, name):
+        given = right(done, key, name)
+        return given - 1 if name == "N" and key.endswith(".var") else given
+
+    scenario = scenario_of("above", TRAINED)
+    monkeypatch.setattr(Pass, "data", wrong)
+    assert not check(Model(scenario).run()).agrees
+    assert not gradients(scenario).agrees
+    assert not all(epoch.agrees for epoch in TrainingComparison(scenario).epochs())
+
+
+def test_running_statistics_that_are_moved_wrongly_are_a_disagreement(monkeypatch):
+    right = BatchNorm1d.moved
+
+    def wrong(module, before, mu, var, count, seen):
+        return right(module, before, mu, var, count * 10**6, seen)
+
+    monkeypatch.setattr(BatchNorm1d, "moved", wrong)
+    scenario = scenario_of("above", TRAINED)
+    assert not all(epoch.agrees for epoch in TrainingComparison(scenario).epochs())
+
+
+def test_many_rows_take_no_more_memory_than_they_have():
+    """In each row the statistics are the same: they are computed in one."""
+    done = Model(scenario_of("above")).run_batch()
+    assert done.everything("norm.var")["var"].strides[1] == 0

@@ -47,7 +47,7 @@ def back(done: Pass, module: str, x: Pair, g: Pair) -> tuple[Pair, Pairs]:
         lines, _ = plain_back(block, _read(done, block, x, known), added(sent[block.output]))
         for name in block.brought:
             sent[name].append(_whole(lines[f"{D}{name}"]))
-        value, error = over_steps(*_whole(lines[f"{D}xs"]))  # from each row to all of them
+        value, error = (part[0] for part in _whole(lines[f"{D}xs"]))
         count = done.num_read(block.key)
         parts.append((value[:count].reshape(x[0].shape), error[:count].reshape(x[0].shape)))
     return added(parts), sums
@@ -61,7 +61,7 @@ def added(parts: Sequence[Pair]) -> Pair:
 
 
 def _statistics(done: Pass, blocks: Sequence[Block], x: Pair, reading: Rounding) -> dict[str, Pair]:
-    """Each statistic, (1, B, n)."""
+    """Each statistic, (1, 1, n): the same of all rows."""
     found: dict[str, Pair] = {}
     for block in blocks:
         found[block.output] = bounded(block, _read(done, block, x, found), reading)[block.output]
@@ -70,9 +70,9 @@ def _statistics(done: Pass, blocks: Sequence[Block], x: Pair, reading: Rounding)
 
 def _read(done: Pass, block: Block, x: Pair, known: Mapping[str, Pair]) -> dict[str, Pair]:
     """What a statistic is made of: all vectors, how many there are, and the statistics before it."""
-    found: dict[str, Pair] = {name: Given(done.entering(block.key, name)) for name in block.given}
+    found: dict[str, Pair] = {name: Given(done.entering(block.key, name)[:, :1]) for name in block.given}
     for name, value in done.banks(block.key).items():
-        found[name] = Given(value)
+        found[name] = Given(value[:1])
     value, error = (np.broadcast_to(part, x[0].shape).reshape(-1, x[0].shape[-1]) for part in x)
     whole = np.zeros(found["xs"][0].shape, value.dtype), np.zeros(found["xs"][0].shape)
     whole[0][:, : len(value)], whole[1][:, : len(value)] = value, error
@@ -95,6 +95,9 @@ def _whole(pair: Pair) -> Pair:
 
 
 def _summed(pair: Pair) -> Pair:
-    """The sum over the steps, (1, B, n)."""
-    value, error = over_steps(*_whole(pair))
-    return value[None], error[None]
+    """The sum over the steps and rows, (1, 1, n)."""
+    whole, errors = _whole(pair)
+    value, error = over_steps(
+        whole.reshape(-1, whole.shape[-1]), np.asarray(errors, np.float64).reshape(-1, whole.shape[-1])
+    )
+    return value[None, None], error[None, None]

@@ -366,12 +366,13 @@ class RunErrors:
     def banks(self, key: str) -> dict[str, Pair]:
         """What a block reads whole, (B, S, n), with its error; which steps are live is known."""
         found: dict[str, Pair] = {}
-        for name, value in self.done.banks(key).items():
+        for name, whole_bank in self.done.banks(key).items():
+            value = whole_bank[:1] if self.done.by_key[key].reads_all_rows else whole_bank
             error = np.zeros(value.shape)
             if value.ndim == 3:
                 parts = [self.brought(part) for part in self.done.graph.entering(key, name)]
                 if self.done.by_key[key].reads_all_rows:
-                    count, rows = self.done.num_read(key), len(value)
+                    count, rows = self.done.num_read(key), self.done.batch.num_rows
                     every = [np.broadcast_to(one, (count // rows, rows, one.shape[-1])) for one in parts]
                     error[:, :count] = np.concatenate(every, axis=-1).reshape(count, -1)
                 else:
@@ -396,6 +397,13 @@ class RunErrors:
             return np.zeros(whole.shape)  # rows of a table, as they are
         known = {name: self.read(block.key, name) for name in block.program.inputs}
         known |= self.banks(block.key)
+        if block.reads_all_rows:  # the same in each
+            known = {
+                name: (value[:1], error[:1])
+                if name in block.program.banks
+                else (value[:, :1], np.broadcast_to(error, value.shape)[:, :1])
+                for name, (value, error) in known.items()
+            }
         with np.errstate(all="ignore"):
             return np.broadcast_to(bounded(block, known, self._reading)[block.output][1], whole.shape)
 
