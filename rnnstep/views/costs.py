@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,18 +31,20 @@ class Cost:
         parameters: how many numbers it has of its own; those that it shares with another module are counted there.
         learnt: how many of them have a gradient.
         tied: names of parameters that are other modules' → those.
-        each: multiplications at one step of one row; a division counts as one, a function as none.
-        times: at how many steps of rows, all rows together.
-        total: of one pass forward.
+        parts: multiplications at one step of one row, and at how many steps of rows, all rows together; a division counts as
+            one, a function as none. Several where some of the module is computed more often than the rest.
     """
 
     name: str
     parameters: int
     learnt: int
     tied: Mapping[str, str]
-    each: int
-    times: int
-    total: int
+    parts: tuple[tuple[int, int], ...]
+
+    @property
+    def total(self) -> int:
+        """Multiplications of one pass forward."""
+        return sum(each * times for each, times in self.parts)
 
 
 def costs(scenario: Scenario, done: Pass) -> list[Cost]:
@@ -49,7 +52,9 @@ def costs(scenario: Scenario, done: Pass) -> list[Cost]:
     found = []
     for module in scenario.layers:
         blocks = [block for block in done.blocks if block.module == module.key and not _is_of_loss(block)]
-        counted = [(multiplications(block), _times(block, done.axis(block.key))) for block in blocks]
+        counted: Counter[int] = Counter()
+        for block in blocks:
+            counted[_times(block, done.axis(block.key))] += multiplications(block)
         sizes = {one.name: math.prod(one.shape) for one in module.own_parameters}
         learnt = sum(sizes[one.name] for one in module.own_parameters if one.is_learnt)
         found.append(
@@ -58,9 +63,7 @@ def costs(scenario: Scenario, done: Pass) -> list[Cost]:
                 sum(sizes.values()),
                 learnt,
                 dict(module.tied),
-                sum(each for each, _ in counted),
-                counted[-1][1] if counted else 0,
-                sum(each * times for each, times in counted),
+                tuple((each, times) for times, each in counted.items() if each),
             )
         )
     return found

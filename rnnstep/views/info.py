@@ -244,7 +244,7 @@ class _Page(Page):
         )
         lines: list[Row] = [tuple(Span(self._spelt(say(head)), "dim") for head in heads)]
         for one in every:
-            product = self._spelt(f"{one.each:,} × {one.times:,}" if one.each else "")
+            product = self._spelt(" + ".join(f"{each:,} × {times:,}" for each, times in one.parts))
             cells = (f"{one.parameters:,}", f"{one.total:,}", product)
             lines.append((Span(one.name, "label"), *map(Span, cells)))
         if len(every) > 1:

@@ -112,3 +112,21 @@ def of_cell(scenario, pen: Pen, mistake: str | None) -> list[dict[str, Vector]]:
         h = [pen(math.tanh(value)) for value in n]
         found.append({"s": s, "n": n, "h": h})
     return found
+
+
+def of_batch(scenario, eps: float, pen: Pen, mistake: str | None) -> list[list[Vector]]:
+    """What BatchNorm1d gives in training mode, of each step and row: mean and variance are those of all of them."""
+    p = {name: numbers(value) for name, value in scenario.parameters.items()}
+    steps = numbers(scenario.batches[0].values)
+    every = [x for step in steps for x in step]
+    columns = [list(one) for one in zip(*every, strict=True)]
+    means = [pen(pen(math.fsum(column)) / len(column)) for column in columns]
+    count = len(every) - 1 if mistake == "unbiased_variance" else len(every)
+    variances = []
+    for column, mean in zip(columns, means, strict=True):
+        centred = [pen(value - mean) for value in column]
+        variances.append(pen(pen(math.fsum(pen(value * value) for value in centred)) / count))
+    weight, bias = p["norm.weight"], p["norm.bias"]
+    return [
+        [batch_norm(x, (means, variances), weight, bias, eps, pen, mistake) for x in step] for step in steps
+    ]

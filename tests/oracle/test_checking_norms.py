@@ -13,7 +13,7 @@ from rnnstep.engine.learning import Learning
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.read import read_text
 from tests.oracle.by_hand import Pen, Vector
-from tests.oracle.by_hand_norms import CELL, MODULE, RUNNING, of_cell, of_module
+from tests.oracle.by_hand_norms import CELL, MODULE, RUNNING, of_batch, of_cell, of_module
 
 MODULES = {"LayerNorm": "", "BatchNorm1d": RUNNING}
 
@@ -138,3 +138,32 @@ def test_random_numbers_of_a_normalization_are_hardly_ever_named(decimals: int) 
             one.is_named for one in got.remarks(0, is_quick=True).mistakes
         )
     assert count <= 1
+
+
+def trained(seed: int, eps: float) -> Learning:
+    given = np.random.default_rng(seed).uniform(-1, 1, (3, 2, 4)).round(3).tolist()
+    text = MODULE.format(values=given, module="BatchNorm1d", eps=eps, seed=seed, running="")
+    return Learning(read_text(f'mode = "train"\n{text}'))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_no_honest_rounding_of_a_batchs_statistics_is_wrong(share: float) -> None:
+    for seed in range(8):
+        learning, pen = trained(seed, 1e-5), Pen(3 + seed % 2, share, seed)
+        found = of_batch(learning.scenario, 1e-5, pen, None)
+        output = learning.epoch(0).forward(0).by_key["norm"].output
+        lines = [line(f"{t + 1}/norm/{output}", step[0], pen) for t, step in enumerate(found)]
+        assert {mark.status for mark in marked(learning, lines).marks} == {"correct"}, seed
+
+
+@pytest.mark.parametrize("mistake", ["unbiased_variance", "eps_left_out"])
+def test_a_mistake_in_a_batchs_statistics_is_named(mistake: str) -> None:
+    pen, count = Pen(4), 0
+    for seed in range(4):
+        learning = trained(seed, 0.05)
+        wrong = of_batch(learning.scenario, 0.05, pen, mistake)
+        output = learning.epoch(0).forward(0).by_key["norm"].output
+        got = marked(learning, [line(f"1/norm/{output}", wrong[0][0], pen)])
+        assert got.marks[0].status == "wrong"
+        count += mistake in named(got, 0)
+    assert count >= 3

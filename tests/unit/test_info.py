@@ -340,10 +340,22 @@ def test_multiplications_are_those_of_the_formulas() -> None:
     look = 7 * 6 * 5 + 7 * 6 + 7 * 5 + 5 + 6 * 5  # U_a of each step, W_a, v_a of each, quotients, the mixture
     each = {"conv": 6 * 2 * 3, "norm": 3 * 6 + 2, "scaled": 2 * 6, "gru": gru, "look": look, "top": 6 * 2}
     for name, number in each.items():
-        assert (found[name].each, found[name].total) == (number, number * 8), name
-    assert (found["end"].each, found["end"].times) == (6 * 5, 2)
+        assert found[name].parts == ((number, 8),), name
+    assert found["end"].parts == ((6 * 5, 2),)
     assert (found["scaled"].parameters, found["scaled"].learnt) == (24, 12)
     assert found["look"].parameters == 7 * 6 + 7 * 6 + 7
+
+
+def test_what_is_computed_once_of_a_batch_is_counted_once() -> None:
+    """Mean and variance of BatchNorm1d in training mode: of 5 steps of 2 rows a quotient, 10 squares and a quotient each."""
+    scenario = complete(
+        read_text(
+            "mode = 'train'\n[input]\nrandom = {shape = [5, 2, 3], seed = 1}\n[[layers]]\nname = 'norm'\n"
+            "module = 'BatchNorm1d'\n[[layers]]\nmodule = 'RNN'\nhidden_size = 1\n[weights]\nseed = 1\n"
+        )
+    )
+    (norm, _) = costs(scenario, Model(scenario).run().passes[0])
+    assert norm.total == 3 + (10 * 3 + 3) + 10 * 2 * 3
 
 
 def test_an_embedding_multiplies_nothing_and_what_is_tied_is_counted_once() -> None:
@@ -356,8 +368,8 @@ def test_an_embedding_multiplies_nothing_and_what_is_tied_is_counted_once() -> N
     )
     found = {one.name: one for one in costs(scenario, Model(scenario).run().passes[0])}
     assert (found["embed"].parameters, found["embed"].total) == (12, 0)
-    assert (found["out"].parameters, found["out"].each) == (3, 12)
-    assert found["lstm"].each == 4 * 4 * (4 + 4) + 3 * 4
+    assert (found["out"].parameters, found["out"].parts) == (3, ((12, 3),))
+    assert found["lstm"].parts == ((4 * 4 * (4 + 4) + 3 * 4, 3),)
     text = plain(info(Session.open(SessionRun.of(scenario)), Look(), 120))
     assert "tied: is embed.weight, counted there" in text
 
