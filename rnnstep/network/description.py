@@ -162,7 +162,8 @@ def is_once(key: str, wiring: Wiring) -> bool:
 def sequence_of(key: str, wiring: Wiring) -> str:
     """Give the sequence whose steps a module runs along: its own where it begins one, else that of what it reads.
 
-    Of several that is the first that has steps, else the first.
+    Of several that have the same steps that is the last, which is computed last where a file has them in order; of several that
+    have none the first.
     """
     waiting, seen = [key], set()
     while waiting:
@@ -171,7 +172,7 @@ def sequence_of(key: str, wiring: Wiring) -> str:
             return name
         if name not in seen:  # else it is fed back to itself
             seen.add(name)
-            waiting += [one.name for one in reversed(_stepped(name, wiring))]
+            waiting += [one.name for one in _stepped(name, wiring)]
     return INPUT
 
 

@@ -317,7 +317,28 @@ kernel_size = 2
 padding = "same"
 padding_mode = "circular"
 {values(4, 2, 1)}"""
+PARALLEL = f"""
+[input]
+random = {{shape = [6, 2, 2], seed = 1}}
+lengths = [6, 4]
+[[layers]]
+name = "sums"
+module = "Conv1d"
+out_channels = 2
+kernel_size = 3
+[[layers]]
+name = "largest"
+module = "MaxPool1d"
+input = "input"
+kernel_size = 3
+stride = 1
+[[layers]]
+module = "GRU"
+input = ["sums", "largest"]
+hidden_size = 2
+{values(4, 2, 2)}"""
 READERS = {
+    "side by side": PARALLEL,
     "other steps outside": MIRRORED,
     "pooled": POOLED,
     "over states": OVER_STATES,

@@ -66,7 +66,7 @@ def with_derived(
         found.append(replace(batch, derived=MappingProxyType(derived)))
     for module in layers:
         place = places.get(module.key.removesuffix(".add"), ("layers",))
-        _check_together(document, place, module, wiring, found[0])
+        _check_together(document, place, module, wiring, found)
     return tuple(found) if len(document.problems) == before else None
 
 
@@ -106,19 +106,28 @@ def _too_short(module: NetworkModule, read: FedSequence, fed: FedSequence) -> Te
 
 
 def _check_together(
-    document: Document, place: KeyPath, module: NetworkModule, wiring: Wiring, batch: Batch
+    document: Document, place: KeyPath, module: NetworkModule, wiring: Wiring, batches: Sequence[Batch]
 ) -> None:
-    """Note what reads values of several sequences at the same step, one of which a module begins."""
+    """Note what reads values at the same step of sequences that have other steps, one of which a module begins."""
     read = sequences_read(module.key, wiring)
-    if len(read) < 2:
+    for batch in batches:
+        several = [batch.sequences[name] for name in read]
+        if len({(one.num_steps, one.true_lengths) for one in several}) < 2:
+            continue
+        one, other = read[0], next(name for name in read if _differ(batch, read[0], name))
+        text = Text(
+            "{name} reads {one} ({steps} steps) and {other} ({others} steps) at the same step",
+            name=module.name.removesuffix(".add"),
+            one=one,
+            steps=batch.sequences[one].num_steps,
+            other=other,
+            others=batch.sequences[other].num_steps,
+        )
+        document.problem(place, text)
         return
-    steps = [batch.sequences[name].num_steps for name in read[:2]]
-    text = Text(
-        "{name} reads {one} ({steps} steps) and {other} ({others} steps) at the same step",
-        name=module.name.removesuffix(".add"),
-        one=read[0],
-        steps=steps[0],
-        other=read[1],
-        others=steps[1],
-    )
-    document.problem(place, text)
+
+
+def _differ(batch: Batch, one: str, other: str) -> bool:
+    """Whether sequences have other numbers of steps, or their rows have."""
+    first, second = batch.sequences[one], batch.sequences[other]
+    return (first.num_steps, first.true_lengths) != (second.num_steps, second.true_lengths)
