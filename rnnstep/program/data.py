@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rnnstep.engine.shapes import as_torch_shows, state_as_torch_shows
 from rnnstep.language import Text
-from rnnstep.modules.conv import Conv1d
-from rnnstep.network.description import INPUT
+from rnnstep.modules.recurrent import Recurrent
+from rnnstep.network.description import INPUT, readers
 from rnnstep.program.literals import WIDTH, nested, quoted, tensor, words
 from rnnstep.program.own_cell import module_name
 from rnnstep.program.source import ProgramSource, along, indented
@@ -103,7 +103,7 @@ def input_lines(source: ProgramSource) -> Iterator[str]:
         if (
             batch.lengths is not None
             and source.is_one_hot
-            and _reads_padding(source, packed=source.is_packed)
+            and _reads_padding(source, INPUT, packed=batch.packed)
         ):
             yield from _cleared(source, f"{list(batch.lengths)}")
     else:
@@ -118,9 +118,11 @@ def _target(source: ProgramSource, batch: Batch) -> Iterator[str]:
         yield f"target = {tensor(shown_target(source, batch))}  # {_target_axes(source)}"
 
 
-def _reads_padding(source: ProgramSource, *, packed: bool) -> bool:
-    """Whether a module reads the padding of short rows: all do that are not packed, and a window over time does."""
-    return not packed or any(isinstance(one, Conv1d) for one in source.scenario.layers)
+def _reads_padding(source: ProgramSource, sequence: str, *, packed: bool) -> bool:
+    """Whether a module reads the padding of short rows of a sequence: all do that are not packed."""
+    scenario = source.scenario
+    every = (scenario.by_key[key] for key in readers(sequence, scenario.wiring))
+    return not packed or any(not isinstance(one, Recurrent) for one in every)
 
 
 def _beside(source: ProgramSource, sequence: str, fed: FedSequence) -> Iterator[str]:
@@ -131,7 +133,7 @@ def _beside(source: ProgramSource, sequence: str, fed: FedSequence) -> Iterator[
         if fed.values is not None:
             one_hot = f"nn.functional.one_hot({indices}, {fed.values.shape[2]}).to({source.dtype})"
             yield f"{x} = {one_hot}  # {_axes(source, 'input_size')}"
-            if fed.lengths is not None and _reads_padding(source, packed=fed.packed):
+            if fed.lengths is not None and _reads_padding(source, sequence, packed=fed.packed):
                 yield f"for row, length in enumerate({list(fed.lengths)}):"
                 row = "row, length:" if source.scenario.batch_first else "length:, row"
                 yield f"    {x}[{row}] = 0"

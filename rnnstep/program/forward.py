@@ -262,11 +262,8 @@ def _packed(source: ProgramSource, name: str) -> str:
 
 
 def _padded(source: ProgramSource, name: str = "output") -> str:
-    length = f"x.shape[{1 if source.scenario.batch_first else 0}]"
-    if source.sequence in source.batch.derived:
-        length = f"{source.x}.shape[{1 if source.scenario.batch_first else 0}]"
-    elif source.batch.beside:  # of its own sequence, which may be looked up
-        length = f"{source.batch.sequences[source.sequence].num_steps}"
+    read = source.x if source.is_wired or source.sequence in source.batch.derived else "x"
+    length = f"{read}.shape[{1 if source.scenario.batch_first else 0}]"
     return (
         f"{name}, _ = nn.utils.rnn.pad_packed_sequence({name}, {_batch_first(source)}total_length={length})"
     )

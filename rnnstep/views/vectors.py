@@ -117,6 +117,8 @@ def flow(scene: Scene, cells: int, height: int) -> RowBlock:
             is_on = there.is_forward or number in (0, len(there.forward_block.program.states))
             has_arrow = bool(items) and is_on and (block.direction == "forward" or bool(number))
             items.append(Item(there, parts, has_arrow=has_arrow))
+    if not items:
+        return []
     lines = in_lines(items, cells)
     room = max(1, height // _LEAST_HEIGHT)
     if len(lines) <= room:

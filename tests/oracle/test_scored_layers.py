@@ -303,3 +303,55 @@ def test_what_is_wrong_with_the_layer_that_is_compared_is_told(old, new, words):
     with pytest.raises(ScenarioError) as told:
         read_text(PROBABILITIES.format(dtype="float32").replace(old, new))
     assert words in str(told.value)
+
+
+RAGGED = """
+vocabulary = ["a", "b", "c"]
+[input]
+text = ["abcab", "ba"]
+{embedding}
+[[layers]]
+module = "Softmax"
+dim = -1
+{recurrent}
+[[layers]]
+module = "Linear"
+out_features = 2
+{reads}
+[target]
+values = {target}
+[weights]
+seed = 3
+[display]
+dtype = "float64"
+"""
+EMBEDDING = '[[layers]]\nmodule = "Embedding"\nembedding_dim = 3\n'
+
+
+@pytest.mark.parametrize("embedding", ["", EMBEDDING])
+@pytest.mark.parametrize(
+    ("recurrent", "reads", "shape"),
+    [
+        ("", "", (5, 2, 2)),
+        ('[[layers]]\nname = "gru"\nmodule = "GRU"\nhidden_size = 3', 'input = "gru.last"', (2, 2)),
+        ('[[layers]]\nmodule = "GRU"\nhidden_size = 3', 'input = ["gru", "input"]', (5, 2, 2)),
+    ],
+)
+def test_the_program_of_short_rows_reads_the_padding_that_the_engine_reads(
+    embedding, recurrent, reads, shape, tmp_path
+):
+    if embedding and "input" in reads.partition("=")[2]:
+        reads = reads.replace('"input"', '"embedding"')
+    target = np.random.default_rng(5).uniform(-1, 1, shape).round(2).tolist()
+    agrees(
+        scenario_in(
+            tmp_path, RAGGED.format(embedding=embedding, recurrent=recurrent, reads=reads, target=target)
+        )
+    )
+
+
+def test_what_trains_without_drawing_is_written_with_its_mode(tmp_path):
+    text = PERCEPTRON.format(dtype="float64").replace('module = "ReLU"', 'module = "BatchNorm1d"')
+    live = replace(read_text(f'mode = "train"\n{text}'), path=None, file_text=None, origins=Origins())
+    write_scenario(live, tmp_path / "written.toml")
+    assert difference(live, read(tmp_path / "written.toml")) is None

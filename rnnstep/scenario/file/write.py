@@ -234,7 +234,10 @@ class _Writer:
             above = MODE if scenario.is_network else ()  # what is of all layers
             layers = [_layer(layer) | _wires(scenario, layer) for layer in scenario.layers if layer.joins]
             heading |= {key: one[key] for one in layers for key in above if key in one}
-            if scenario.has_masks and not scenario.recurrents:  # whose options would say so
+            is_training = any(
+                layer != layer.in_mode("eval", scenario.dropout_seed) for layer in scenario.layers
+            )
+            if is_training and not scenario.recurrents:  # whose options would say so
                 heading |= {"mode": _value("train"), "dropout_seed": _value(scenario.dropout_seed)}
             tables["layers"] = [
                 {key: value for key, value in one.items() if key not in above} for one in layers
