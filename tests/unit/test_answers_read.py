@@ -439,6 +439,15 @@ def test_a_line_names_a_place_along_a_sequence_and_of_a_layer_that_is_no_stack()
     ]
 
 
+def test_a_value_of_several_modules_says_of_which(capsys):
+    status, _, err = run(capsys, "check", "residual_gru", "added_2 = 0.1 0.2 0.3 0.4")
+    assert status == 2
+    assert "`added` is a value of middle.add, top.add: say of which" in err
+    status, out, _ = run(capsys, "check", "residual_gru", "2/top.add/added = 0.9123 0.9234 0.9345 0.9456")
+    assert status == 1
+    assert "added_2" in out
+
+
 def test_decimal_commas_apart_by_blanks_are_read():
     for text, values in {
         "h_1 = 0,215 0,251 ? -0,09": [0.215, 0.251, None, -0.09],

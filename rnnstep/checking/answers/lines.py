@@ -20,7 +20,7 @@ from rnnstep.scenario.file.document import Document, Limits
 _IS = re.compile(r"(?:~=|=~|[=＝≈≒≃≅∼~～])(?:\s*[≈≒])?")
 _NAMED = re.compile(
     r"\s*(?:e(?P<epoch>\d{1,9}):\s*)?(?:(?:(?P<sequence>[^\W\d_]\w*):)?(?P<step>\d{1,9})/)?"
-    r"(?:(?:(?P<block>[^\W\d_]\w*)\.)?L(?P<layer>\d{1,9})(?P<back>←|<-)?(?:/|\s)\s*|(?P<plain>[^\W\d_]\w*)/)?"
+    r"(?:(?:(?P<block>[^\W\d_]\w*)\.)?L(?P<layer>\d{1,9})(?P<back>←|<-)?(?:/|\s)\s*|(?P<plain>[^\W\d_]\w*(?:\.[^\W\d_]\w*)?)/)?"
     r"(?P<name>[A-Za-z∂][\w.∂]*?)(?P<at>\[[\d,\s]+\])?"
     rf"\s*(?:[:：]|{_IS.pattern})"
 )

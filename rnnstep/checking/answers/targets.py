@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -216,10 +216,24 @@ class _Finder:
             raise NoTarget(
                 Text("there is no {key} in this run", key=key), "direction" if of_layer else "layer"
             )
-        for block in self._done.blocks:
-            if block.kind in ("map", "loss") and name in block.program.names:
-                return block.key
-        return None
+        others = [
+            block
+            for block in self._done.blocks
+            if block.kind in ("map", "loss") and name in block.program.names
+            if self._answer.sequence in (None, block.sequence)
+        ]
+        if len(others) > 1:
+            raise NoTarget(self._of_several(name, [block.key for block in others]))
+        return others[0].key if others else None
+
+    @staticmethod
+    def _of_several(name: str, modules: Sequence[str]) -> Text:
+        return Text(
+            "`{name}` is a value of {modules}: say of which, block = {first}",
+            name=name,
+            modules=", ".join(modules),
+            first=f'"{modules[0]}"',
+        )
 
     def _of_module(self, name: str) -> list[Block]:
         """The blocks of the recurrent module that an answer is about; none where no module has the value.
@@ -244,15 +258,7 @@ class _Finder:
         if asked is not None:
             return having.get(asked, [])
         if len(having) > 1:
-            raise NoTarget(
-                Text(
-                    "`{name}` is a value of {modules}: say of which, block = {first}",
-                    name=name,
-                    modules=", ".join(having),
-                    first=f'"{next(iter(having))}"',
-                ),
-                "name",
-            )
+            raise NoTarget(self._of_several(name, list(having)), "name")
         return next(iter(having.values()), [])
 
     def _line(self, phase: Phase, key: str, name: str) -> Target:
