@@ -454,7 +454,9 @@ class Pass:
                 for key, run in self.runs.items()
                 if run.block.sequence == sequence
             }
-            if self.scenario.display.order == "time":
+            is_circle = any(key in self.graph.loop_of for key in steps)
+            is_stepped = is_circle and all(self.by_key[key].direction == "forward" for key in steps)
+            if self.scenario.display.order == "time" or is_stepped:
                 yield from ((t, key) for t in axis.order("forward") for key in steps if t in steps[key])
             else:
                 yield from ((t, key) for key in steps for t in steps[key])

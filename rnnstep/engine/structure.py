@@ -66,10 +66,28 @@ class Structure:
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
         self._stages: dict[tuple[int, Phase], Stage] = {}
+        self._by_time: dict[str, bool] = {}
         self.phases: tuple[Phase, ...] = ("forward",)
         if trainer.scenario.goes_back:
             is_learnt = trainer.optimizer is not None and trainer.scenario.has_loss
             self.phases = ("forward", "backward", "update") if is_learnt else ("forward", "backward")
+
+    def is_by_time(self, sequence: str) -> bool:
+        """Whether a step goes through all blocks along a sequence before the next one.
+
+        As the scenario says; where blocks read one another of the step before, and none goes back in time or reads later steps,
+        in any case, beside another sequence that goes layer by layer, too.
+        """
+        if sequence not in self._by_time:
+            stage = self.stage(0, "forward")
+            blocks = [block for block in stage.blocks if block.sequence == sequence]
+            is_circle = any(block.key in stage.graph.loop_of for block in blocks)
+            is_stepped = is_circle and not any(one.windows or one.direction == "backward" for one in blocks)
+            is_apart = len(stage.stretches) > 1  # a tree of one sequence has one order
+            self._by_time[sequence] = self._trainer.scenario.display.order == "time" or (
+                is_stepped and is_apart
+            )
+        return self._by_time[sequence]
 
     @property
     def num_batches(self) -> int:

@@ -90,7 +90,8 @@ def _is_complete(tree: Tree, spot: Spot, level: str) -> bool:
     """Whether a step or pass is complete with a spot's operation. Where the order is by layer, each block's step is."""
     path = tree.path_to(spot)
     assert path is not None
-    return all(path[depth] == tree.count(path[:depth]) - 1 for depth in range(tree.level(level), len(path)))
+    ends = range(tree.level(level, path), len(path))
+    return all(path[depth] == tree.count(path[:depth]) - 1 for depth in ends)
 
 
 def toggled(breakpoints: tuple[Breakpoint, ...], one: Breakpoint) -> tuple[tuple[Breakpoint, ...], Text]:

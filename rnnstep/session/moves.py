@@ -122,14 +122,14 @@ def same_place(tree: Tree, position: Position, steps: int) -> Position | None:
         return None
     if is_by_epoch(tree, path):
         return _in_another_epoch(tree, position, path[0] + steps)
-    level = tree.level("step")
+    level = tree.level("step", path)
     if len(path) < level:
         return None
     number = path[level - 1] + steps
     if not 0 <= number < tree.count(path[: level - 1]):
         return None
     there = (*path[: level - 1], number)
-    if len(path) > level and tree.levels[level] == "block":
+    if len(path) > level and tree.levels_at(path)[level] == "block":
         # A block may be another child there: the last step has a linear layer more.
         wanted = tree.locate(path[: level + 1]).key
         keys = [tree.locate((*there, child)).key for child in range(tree.count(there))]

@@ -176,7 +176,7 @@ def _at_the_step(tree: Tree, text: str, here: Spot | None) -> Path | None:
             key, operation, index, term = _block_and_operation(tree, batch, phase, None, text, text)
         except UsageError:
             return None
-        if operation is None and tree.level("block") < tree.level("step"):
+        if operation is None and not tree.is_by_time(replace(here, phase=phase, key=key)):
             return None  # a whole layer, where the order is by layer
         if "/" not in text and here.key is not None and phase == own and operation is not None:
             key = here.key if operation in tree.block(here).program.names else key

@@ -102,7 +102,7 @@ class Session:
     @property
     def level(self) -> str:
         """The zoom's name: "step", "block", "operation", "element", "term", or "pass", "batch", "epoch"."""
-        return self.tree.levels[self.position.zoom - 1]
+        return self.tree.levels_at(self.position.path)[self.position.zoom - 1]
 
     @property
     def batch(self) -> int:
@@ -501,7 +501,9 @@ class Session:
             return fresh
         path = tree.path_to(spot)
         there = (
-            fresh.go(self.place) if path is None or len(path) != tree.level(self.level) else fresh.jump(path)
+            fresh.go(self.place)
+            if path is None or len(path) != tree.level(self.level, path)
+            else fresh.jump(path)
         )
         return there.say(None)
 

@@ -5,7 +5,8 @@
 
 A place is a path of child numbers; a longer path lies deeper. `()` is *start*, before all. A pass is forward,
 backward (the step computed last comes first) or the update, which has one step. A scenario without a loss has
-forward passes alone. Where there is one sequence, it is no level. Nothing is run to know the tree.
+forward passes alone. Where there is one sequence, it is no level; of several one that has a circle of modules goes by
+time, whatever the others do. Nothing is run to know the tree.
 """
 
 from __future__ import annotations
@@ -67,8 +68,7 @@ class Tree:
         self.num_batches = learning.structure.num_batches
         stretches = learning.structure.stage(0, "forward").stretches
         self.sequences = tuple(dict.fromkeys(stretch.sequence for stretch in stretches))
-        every = BY_TIME if self._by_time else BY_LAYER
-        self.levels = tuple(name for name in every if name != "sequence" or len(stretches) > 1)
+        self.levels = _levels(len(stretches) > 1, is_by_time=self._by_time)
         self._inner = self.levels.index("sequence" if len(stretches) > 1 else "pass") + 1
         # A screen asks for the same few hundred places again and again.
         self._spots: dict[Path, Spot] = {}
@@ -79,9 +79,32 @@ class Tree:
         """The length of the longest paths."""
         return len(self.levels)
 
-    def level(self, name: str) -> int:
-        """The length of a path to a place of that level."""
-        return self.levels.index(name) + 1
+    def levels_at(self, path: Path) -> tuple[str, ...]:
+        """The names of the levels on the way of a path: along a sequence of several that goes by time those of time."""
+        is_by_time = self._is_by_time(path)
+        return (
+            self.levels
+            if is_by_time is self._by_time
+            else _levels(self.has_several("sequence"), is_by_time=is_by_time)
+        )
+
+    def level(self, name: str, path: Path = ()) -> int:
+        """The length of a path to a place of that level, on the way of a path."""
+        return self.levels_at(path).index(name) + 1
+
+    def is_by_time(self, spot: Spot) -> bool:
+        """Whether a step of what a spot is of goes through all blocks before the next one."""
+        sequence = self.sequence(spot)
+        if sequence is None or spot.phase == "update" or not self.has_several("sequence"):
+            return self._by_time
+        return self._learning.structure.is_by_time(sequence)
+
+    def _is_by_time(self, path: Path) -> bool:
+        is_inside = len(path) > self._inner - 1 and self.has_several("sequence")
+        if not is_inside or self.phases[path[2]] == "update":
+            return self._by_time
+        stage = self.stage(self._pass_at(path))
+        return self._learning.structure.is_by_time(stage.stretches[path[3]].sequence)
 
     def has_several(self, name: str) -> bool:
         """Whether there is more than one "epoch", "batch" in an epoch, "pass" in a batch, or "sequence" in a pass."""
@@ -120,8 +143,8 @@ class Tree:
         blocks, inside = self._blocks_at(stage, path), path[self._inner :]
         match len(inside):
             case 0:
-                return len(_times(stage, blocks)) if self._by_time else len(blocks)
-            case 1 if self._by_time:
+                return len(_times(stage, blocks)) if self._is_by_time(path) else len(blocks)
+            case 1 if self._is_by_time(path):
                 return len(_at_step(stage, blocks, _times(stage, blocks)[inside[0]]))
             case 1:
                 return len(stage.steps[blocks[inside[0]].key])
@@ -159,7 +182,7 @@ class Tree:
         blocks, inside = self._blocks_at(stage, path), path[self._inner :]
         key: str | None = None
         t: int | None = None
-        if inside and self._by_time:
+        if inside and self._is_by_time(path):
             t = _times(stage, blocks)[inside[0]]
             key = _at_step(stage, blocks, t)[inside[1]].key if len(inside) > 1 else None
         elif inside:
@@ -202,7 +225,7 @@ class Tree:
 
     def _block_at(self, stage: Stage, path: Path) -> Block:
         blocks, inside = self._blocks_at(stage, path), path[self._inner :]
-        if self._by_time:
+        if self._is_by_time(path):
             return _at_step(stage, blocks, _times(stage, blocks)[inside[0]])[inside[1]]
         return blocks[inside[0]]
 
@@ -240,7 +263,7 @@ class Tree:
             return path
         if spot.key is not None and spot.key not in stage.steps:
             return None
-        if self._by_time:
+        if self._is_by_time(path):
             times = _times(stage, blocks)
             if spot.t is None or spot.t not in times:
                 return None
@@ -321,6 +344,11 @@ class Tree:
         if spot.batch + 1 < self.num_batches:
             return Spot(spot.batch + 1, phase=None, epoch=spot.epoch)
         return Spot(0, phase=None, epoch=spot.epoch + 1) if spot.epoch + 1 < self.num_epochs else None
+
+
+def _levels(has_sequences: bool, *, is_by_time: bool) -> tuple[str, ...]:  # noqa: FBT001
+    every = BY_TIME if is_by_time else BY_LAYER
+    return tuple(name for name in every if name != "sequence" or has_sequences)
 
 
 def _times(stage: Stage, blocks: Sequence[Block]) -> range:

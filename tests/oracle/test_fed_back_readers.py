@@ -15,6 +15,7 @@ from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read, read_text
 from rnnstep.session.moves import first_below
+from rnnstep.session.place import read_place, write_place
 from rnnstep.session.provenance import source
 from rnnstep.session.readers import readers
 from rnnstep.session.run import SessionRun
@@ -181,16 +182,42 @@ def test_every_operation_is_drawn(name):
         at = at.right()
 
 
-def test_a_step_goes_round_the_circle_before_the_next_one_begins():
-    run = SessionRun.of(read_text(ATTENTION))
+@pytest.mark.parametrize("text", [ATTENTION, BOTH])
+def test_a_step_goes_round_the_circle_before_the_next_one_begins(text):
+    """Where the encoder goes both ways, layer by layer, too."""
+    run = SessionRun.of(read_text(text))
     walked = [(spot.t, spot.key) for spot in spots_by_step(run) if spot.key in ("attention", "decoder.L0")]
     walked = list(dict.fromkeys(walked))
     assert walked == [(0, "attention"), (0, "decoder.L0"), (1, "attention"), (1, "decoder.L0")]
+    recurrent = [key for _, key in run.pass_of(Spot(0)).recurrent_steps()]
+    assert recurrent[-2:] == ["decoder.L0", "decoder.L0"]
+
+
+def test_one_sequence_goes_by_time_beside_one_that_goes_layer_by_layer():
+    tree = SessionRun.of(read_text(BOTH)).tree
+    inside = {
+        name: tree.path_to(Spot(0, key, 1, sequence=None))
+        for name, key in (("input", "encoder.L0"), ("target", "decoder.L0"))
+    }
+    assert tree.levels_at(inside["input"])[3:6] == ("sequence", "block", "step")
+    assert tree.levels_at(inside["target"])[3:6] == ("sequence", "step", "block")
+    for place in (
+        "target:2/attention/weights[1]",
+        "input:3/encoder.L0←/hh_r[0]",
+        "backward:target:1/decoder.L0/∂h_prev",
+    ):
+        path = read_place(tree, place)
+        assert write_place(tree, path) == place
+        assert tree.path_to(tree.locate(path)) == path
+    step = read_place(tree, "target:2")
+    assert tree.locate(step).t == 1
+    assert tree.levels_at(step)[len(step) - 1] == "step"
 
 
 def spots_by_step(run: SessionRun):
     """The blocks of the forward pass as the cursor comes by them."""
-    session = Session.open(run).right().into()
+    session = Session.open(run).right()
+    session = session.jump(first_below(session.position.path, run.tree.level("operation")))
     assert session.level == "operation"
     before = None
     while session.position.path != before:
