@@ -118,12 +118,16 @@ COURSE: tuple[CourseSection, ...] = (
             "mixed",
             "residual_gru",
             "conv1d_lstm",
+            "tied",
             "seq2seq",
             "attention",
         ),
     ),
     (Text("Gates"), ("lstm_by_hand", "lstm", "hello_lstm", "gru", "hello_gru", "mgu", "layer_norm_lstm")),
-    (Text("Learning"), ("weather", "names", "stateful", "vanishing", "vanishing_lstm", "exploding")),
+    (
+        Text("Learning"),
+        ("weather", "names", "generate", "stateful", "vanishing", "vanishing_lstm", "exploding"),
+    ),
     (
         Text("Pitfalls"),
         tuple(
@@ -166,6 +170,8 @@ KEYWORDS: Mapping[str, str] = {
     "mixed": f"layers chain stacked bilstm several modules 堆叠 多个模块 双向 {_BACK}",
     "residual_gru": f"residual skip connection add stacked deep resnet 残差 跳跃连接 堆叠 多层 {_BACK}",
     "conv1d_lstm": f"convolution over time cnn window padding same 卷积 时间窗口 填充 {_BACK}",
+    "tied": f"weight tying shared embedding output parameters language model 权重共享 嵌入 语言模型 {_BACK}",
+    "generate": f"language model free running sampling greedy feed generation 语言模型 生成 自由运行 {_BACK}",
     "lstm_by_hand": "gates forget gate 门 遗忘门 手算 长短期记忆",
     "lstm": "gates cell state 门 细胞状态 长短期记忆",
     "hello_lstm": f"gates 门 长短期记忆 {_BACK}",
