@@ -191,7 +191,7 @@ class Learning:
             finding = first_of_pass(
                 passed,
                 self._stage(epoch, batch.index, phase, passed),
-                is_by_time=self.scenario.display.order == "time",
+                is_by_time=self.structure.is_by_time,
                 epoch=epoch,
                 batch=batch.index,
             )

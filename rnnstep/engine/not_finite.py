@@ -7,7 +7,7 @@ by those it keeps (`rnnstep.equations.magnitudes`), and computed only where the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
@@ -78,37 +78,45 @@ class Stretch(NamedTuple):
 
 
 def first_of_pass(
-    passed: Pass | BackwardPass | UpdatePass, stage: Stage, *, is_by_time: bool, epoch: int, batch: int
+    passed: Pass | BackwardPass | UpdatePass,
+    stage: Stage,
+    *,
+    is_by_time: Callable[[str], bool],
+    epoch: int,
+    batch: int,
 ) -> NotFinite | None:
     """Give the first number of a pass that is not finite; None where all are.
 
     Args:
         passed: the pass.
         stage: its blocks, and their steps in the order of computation.
-        is_by_time: whether a step goes through all blocks before the next one.
+        is_by_time: whether a step goes through all blocks along a sequence before the next one.
         epoch: which it is, from 0.
         batch: which it is, from 0.
     """
     found: list[tuple[tuple[int, int, int], NotFinite]] = []
+    last = max(max(one) for one in stage.steps.values())
     with np.errstate(all="ignore"):
-        for number, block in enumerate(stage.blocks):
-            steps = stage.steps[block.key]
-            lines = {name: position for position, name in enumerate(block.program.names)}
-            for stretch in _stretches(passed, block, steps):
-                finding = _first_of_stretch(
-                    stretch, NotFinite(epoch, batch, stage.phase, block.key, 0, "", 0, 0, 0.0)
-                )
-                if finding is None:
-                    continue
-                # Of a backward pass by time the steps count down; otherwise a block's come in its own order.
-                at = abs(finding.t - steps[0])
-                if is_by_time and stage.phase == "backward":
-                    at = max(max(one) for one in stage.steps.values()) - finding.t
-                elif is_by_time:
-                    at = finding.t
-                place = (at, number, lines[finding.name]) if is_by_time else (number, at, lines[finding.name])
-                found.append((place, finding))
-            if found and not is_by_time:
+        for part in stage.stretches:  # a sequence comes to its end before the next begins
+            goes_by_time = is_by_time(part.sequence)
+            for number, block in enumerate(part.blocks):
+                steps = stage.steps[block.key]
+                lines = {name: position for position, name in enumerate(block.program.names)}
+                for stretch in _stretches(passed, block, steps):
+                    finding = _first_of_stretch(
+                        stretch, NotFinite(epoch, batch, stage.phase, block.key, 0, "", 0, 0, 0.0)
+                    )
+                    if finding is None:
+                        continue
+                    # Of a backward pass by time the steps count down; otherwise a block's come in its own order.
+                    at = abs(finding.t - steps[0])
+                    if goes_by_time:
+                        at = last - finding.t if stage.phase == "backward" else finding.t
+                    line = lines[finding.name]
+                    found.append(((at, number, line) if goes_by_time else (number, at, line), finding))
+                if found and not goes_by_time:
+                    break
+            if found:
                 break
     return min(found, key=lambda one: one[0])[1] if found else None
 

@@ -10,6 +10,7 @@ import pytest
 import rnnstep
 from rnnstep.engine import Model
 from rnnstep.engine.gradient_norms import flow
+from rnnstep.engine.learning import Learning
 from rnnstep.reference import check, check_gradients
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
@@ -311,3 +312,24 @@ def test_what_comes_back_by_way_of_others_is_in_no_product_of_the_cells_own_jaco
     back = model.backward(model.run_batch())
     assert flow(back, "decoder.L0").jacobian is None
     assert flow(back, "encoder.L0").jacobian is not None
+
+
+def first_finding(text):
+    learning = Learning(read_text(text))
+    assert learning.look_on(60)
+    return learning.finding
+
+
+def test_the_first_number_that_is_not_finite_is_where_the_sequence_computed_first_has_it():
+    """In a circle at the step, not at the block, that is computed first."""
+    text = BOTH.replace(
+        'text = ["b", "ab"]\nshift = "<s>"', "values = [[[1, 1, 1], [1, 1, 1]], [[inf, 1, 1], [1, 1, 1]]]"
+    )
+    text = text.replace("[weights]", "[target]\nindices = [[0, 1], [1, 0]]\n[weights]")
+    found = first_finding(text)
+    assert (found.key, found.t, found.name) == ("decoder.L0", 1, "ih_i")
+    early = ATTENTION.replace(
+        'text = ["aba", "b"]', "values = [[[1, 1], [1, 1]], [[1, 1], [1, 1]], [[inf, 1], [1, 1]]]"
+    )
+    found = first_finding(early)
+    assert (found.key, found.t) == ("encoder.L0", 2)
