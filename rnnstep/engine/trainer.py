@@ -21,7 +21,6 @@ from rnnstep.engine.prediction import Score, prediction, score
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import names_in
-from rnnstep.modules.batchnorm import BatchNorm1d
 from rnnstep.network.blocks import Block
 from rnnstep.network.graph import Graph
 
@@ -116,9 +115,7 @@ class Trainer:
             name: (slice(int(start), int(stop)), shape)
             for (name, shape), (start, stop) in zip(shapes.items(), pairwise(ends), strict=True)
         }
-        self.running = tuple(
-            one for one in self.scenario.layers if isinstance(one, BatchNorm1d) and one.is_running
-        )
+        self.running = tuple(one for one in self.scenario.layers if one.moves)
         batches = self.scenario.batches
         longest = {
             name: max(batch.axis(name).num_steps for batch in batches) for name in batches[0].sequences
@@ -221,10 +218,10 @@ class Trainer:
         """The running statistics after a batch that began with a state, under torch's names."""
         running: dict[str, Array] = {}
         for module in self.running:
-            mu, var = (done.whole(f"{module.key}.{name}")[0, 0] for name in ("mu", "var"))
+            seen = {name: done.whole(f"{module.key}.{name}")[0, 0] for name in module.moves.values()}
             before = {**self.scenario.parameters, **state.running}
-            count = done.num_read(f"{module.key}.mu")
-            running |= module.moved(before, mu, var, count, state.batches)
+            count = done.num_read(f"{module.key}.{next(iter(seen))}")
+            running |= module.moved(before, seen, count, state.batches)
         return running
 
     def went_on(self, state: State, done: Pass) -> State:

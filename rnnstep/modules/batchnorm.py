@@ -104,28 +104,21 @@ class BatchNorm1d(NetworkModule):
         return self.reads_batch
 
     @property
-    def is_running(self) -> bool:
-        """Whether each batch moves the running statistics."""
-        return self.mode == "train" and self.track_running_stats
+    def moves(self) -> Mapping[str, str]:
+        """In training mode the running mean by the batch's mean, and the running variance by its variance."""
+        is_moving = self.mode == "train" and self.track_running_stats
+        return {f"{self.key}.running_mean": "mu", f"{self.key}.running_var": "var"} if is_moving else {}
 
     def moved(
-        self, before: Mapping[str, Array], mu: Array, var: Array, count: int, batches: int
+        self, before: Mapping[str, Array], seen: Mapping[str, Array], count: int, batches: int
     ) -> dict[str, Array]:
-        """Give the running statistics after a batch, under torch's names; of the variance as it is over n − 1.
-
-        Args:
-            before: those before it.
-            mu: the batch's mean, (n,).
-            var: its variance, over n.
-            count: n, how many vectors it has.
-            batches: how many batches there were before it.
-        """
-        share = mu.dtype.type(1 / (batches + 1) if isinstance(self.momentum, str) else self.momentum)
-        seen = {"running_mean": mu, "running_var": var * mu.dtype.type(count / (count - 1))}
-        return {
-            f"{self.key}.{name}": (1 - share) * before[f"{self.key}.{name}"] + share * value
-            for name, value in seen.items()
-        }
+        """Give the running statistics after a batch, under torch's names; the variance's is of Σ/(n − 1)."""
+        found: dict[str, Array] = {}
+        for name, value in self.moves.items():
+            by = seen[value] * seen[value].dtype.type(count / (count - 1)) if value == "var" else seen[value]
+            share = by.dtype.type(1 / (batches + 1) if isinstance(self.momentum, str) else self.momentum)
+            found[name] = (1 - share) * before[name] + share * by
+        return found
 
     @property
     def is_put_in_eval(self) -> bool:

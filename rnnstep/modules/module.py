@@ -6,6 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -280,6 +281,24 @@ class NetworkModule(Ties, ABC):
     def reads_batch(self) -> bool:
         """Whether one of its steps reads all steps of all rows."""
         return False
+
+    @property
+    def moves(self) -> Mapping[str, str]:
+        """The statistics that each batch moves, under torch's names, and the value of the batch that each moves by; none of most."""
+        return MappingProxyType({})
+
+    def moved(
+        self, before: Mapping[str, Array], seen: Mapping[str, Array], count: int, batches: int
+    ) -> dict[str, Array]:
+        """Give the statistics after a batch, under torch's names.
+
+        Args:
+            before: those before it.
+            seen: the values of the batch, (n,), by the names of `moves`.
+            count: how many vectors it has.
+            batches: how many batches there were before it.
+        """
+        raise NotImplementedError
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

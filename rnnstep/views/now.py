@@ -225,11 +225,11 @@ def _running(scene: Scene, cells: int) -> RowBlock:
     block = scene.block
     if not (scene.is_forward and block.reads_all_rows) or scene.is_hidden(block.output):
         return []
-    name = {"mu": "running_mean", "var": "running_var"}[block.output]
-    before, after = scene.run.epoch.running(scene.batch)
-    key = f"{block.module}.{name}"
-    if key not in after:
+    moves = scene.scenario.by_key[block.module].moves
+    key = next((name for name, value in moves.items() if value == block.output), None)
+    if key is None:
         return []
+    before, after = scene.run.epoch.running(scene.batch)
     shown = [
         "  ".join(
             numbers.number(float(one), scene.look.decimals, alphabet=scene.look.alphabet)

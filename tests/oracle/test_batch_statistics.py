@@ -223,8 +223,8 @@ def test_statistics_over_another_number_are_a_disagreement(monkeypatch):
 def test_running_statistics_that_are_moved_wrongly_are_a_disagreement(monkeypatch):
     right = BatchNorm1d.moved
 
-    def wrong(module, before, mu, var, count, seen):
-        return right(module, before, mu, var, count * 10**6, seen)
+    def wrong(module, before, seen, count, batches):
+        return right(module, before, seen, count * 10**6, batches)
 
     monkeypatch.setattr(BatchNorm1d, "moved", wrong)
     scenario = scenario_of("above", TRAINED)

@@ -388,8 +388,7 @@ def running_errors(trainer: Trainer, ours: Bounded) -> dict[str, Error]:
     found = {}
     for module in trainer.running:
         errors = RunErrors(ours.done)
-        for name, value in (("running_mean", "mu"), ("running_var", "var")):
-            key = f"{module.key}.{name}"
+        for key, value in module.moves.items():
             whole, error = errors.given(f"{module.key}.{value}")
             size = np.abs(whole[0, 0]) + np.abs(ours.after.running[key])
             rounding = 8 * float(np.finfo(whole.dtype).eps)

@@ -17,7 +17,6 @@ from rnnstep.engine.epoch import CLIP, UpdatePass
 from rnnstep.engine.optimizers import TORCH_BUFFERS
 from rnnstep.equations.evaluate import evaluate_lines
 from rnnstep.equations.operations import Array
-from rnnstep.modules.batchnorm import BatchNorm1d
 from rnnstep.reference.run.equations import TorchValues
 from rnnstep.reference.run.feeding import fed_itself
 from rnnstep.reference.run.gradients import go_back, gradients_of
@@ -100,8 +99,7 @@ class TorchTraining:
     @property
     def running(self) -> dict[str, Array]:
         """What torch's modules make of the statistics that batches move; copies."""
-        every = [one for one in self._scenario.layers if isinstance(one, BatchNorm1d) and one.is_running]
-        names = [one.name for module in every for one in module.parameters if not one.is_learnt]
+        names = [name for one in self._scenario.layers for name in one.moves]
         return {name: array(self._network.parameters[name]).copy() for name in names}
 
     @property
