@@ -127,6 +127,8 @@ WHAT_HAS_TO_BE_SAID = {
     "Linear": "out_features = 3",
     "Softmax": "dim = -1",
     "LogSoftmax": "dim = -1",
+    "MaxPool1d": "kernel_size = 3\nstride = 1\npadding = 1",
+    "AvgPool1d": "kernel_size = 3\nstride = 1\npadding = 1",
 }
 
 

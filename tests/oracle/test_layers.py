@@ -219,6 +219,8 @@ def test_modules_above_the_recurrent_one_are_torchs():
         asked = {
             "Linear": {"out_features": 5},
             "Conv1d": {"out_channels": 5, "kernel_size": 3, "padding": 1},
+            "MaxPool1d": {"kernel_size": 3},
+            "AvgPool1d": {"kernel_size": 3},
         }.get(name, {})
         made = module.on(5, asked, "key")
         places, names = made.arguments
