@@ -138,7 +138,8 @@ def _shows(sheet: Sheet, done: Pass, steps: Sequence[int], decimals: int, slip: 
     has_a_say = False
     place = sheet.targets[0].parts[0].place
     right, wrong = sheet.paper(place, decimals), sheet.paper(place, decimals, slip)
-    for key in done.runs:
+    looking = (block.key for block in done.blocks if block.program.banks and not block.extent.is_single)
+    for key in (*done.runs, *looking):
         for t in _steps_of(done, key, steps):
             try:
                 one, other = (paper.step("forward", key, t).derived for paper in (right, wrong))
