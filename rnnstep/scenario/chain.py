@@ -24,6 +24,7 @@ from rnnstep.scenario.data.sequences import sequence_names
 from rnnstep.scenario.file.document import Document, KeyPath, Table, shown
 from rnnstep.scenario.keys import BESIDE, KEYS, MOST_LETTERS, NAME, READS_STEPS, RESERVED
 from rnnstep.scenario.options import options_of
+from rnnstep.scenario.sizes_that_follow import with_sizes_that_follow
 from rnnstep.scenario.wiring import ATTENDS, LayerReads, as_wiring, check_wires, read_wires
 from rnnstep.scenario.wiring import KEYS as WIRES
 
@@ -306,7 +307,7 @@ def _chain(document: Document) -> Chain:
         is_whole = check_wires(
             document, named, {one.name: one.reads for one in found}, sequences, scored=scored
         )
-    placed = tuple(one for one in found if _looks_up_indices(one, fed))
+    placed = tuple(one for one in with_sizes_that_follow(found, RECURRENT) if _looks_up_indices(one, fed))
     modes = (document.data.get("mode"), *(layer.options.get("mode") for layer in placed))
     return Chain(placed, is_whole=is_whole, sequences=sequences, scored=scored, is_training="train" in modes)
 

@@ -279,3 +279,58 @@ def test_what_is_said_of_the_bundled_tie_is_true():
     right = [learning.record(epoch).prediction == ("anana.",) for epoch in range(40)]
     assert (right[34], all(right[35:])) == (False, True)
     assert (counted, sum(value.size for value in learning.scenario.parameters.values())) == (88, 100)
+
+
+def test_sizes_that_follow_from_other_layers_may_be_left_out():
+    """Of a table that is another's, and of a state that another layer gives first."""
+    text = """
+vocabulary = ["<s>", "a", "b"]
+[input]
+text = "ab"
+[input.target]
+text = "ba"
+shift = "<s>"
+[[layers]]
+name = "embed"
+module = "Embedding"
+embedding_dim = 2
+[[layers]]
+name = "encoder"
+module = "{encoder}"
+hidden_size = 3
+{more}
+[[layers]]
+name = "embed_y"
+module = "Embedding"
+input = "target"
+weight = "embed.weight"
+[[layers]]
+name = "decoder"
+module = "{decoder}"
+h_0 = "encoder.h_n"
+{own}
+[[layers]]
+module = "Linear"
+[weights]
+seed = 1
+"""
+    cases = (
+        ("GRU", "", "GRUCell", "", 3),
+        ("GRU", "", "GRU", "", 3),
+        ("GRU", "bidirectional = true", "GRUCell", "", 6),
+        ("GRU", "bidirectional = true", "GRU", "bidirectional = true", 3),
+        ("LSTM", "proj_size = 2", "RNN", "", 2),
+    )
+    for encoder, more, decoder, own, hidden in cases:
+        scenario = complete(read_text(text.format(encoder=encoder, more=more, decoder=decoder, own=own)))
+        assert scenario.by_key["embed_y"].embedding_dim == 2
+        assert scenario.by_key["decoder"].hidden_size == hidden
+        assert check(Model(scenario).run()).agrees
+    wrong = text.replace("embedding_dim = 2", 'embedding_dim = "x"')
+    with pytest.raises(ScenarioError, match="`embedding_dim`: found") as told:
+        read_text(wrong.format(encoder="GRU", more="", decoder="GRU", own=""))
+    assert str(told.value).count("found") == 1
+    with pytest.raises(ScenarioError, match="`hidden_size` is missing"):
+        read_text(
+            text.format(encoder="GRU", more="", decoder="GRU", own="").replace('h_0 = "encoder.h_n"', "")
+        )

@@ -33,7 +33,7 @@ TABLE = {
     "the sum itself: no module keeps it": "就是那个和：没有模块保存它",
     "{place}, a buffer": "{place}，是缓冲区（buffer）",
     "of each step over those of the memory": "每一步对记忆各步的权重",
-    "tied: is {name}, counted there": "绑定：就是 {name}，在那里计数",
+    "tied: is {name}, counted there": "共享：就是 {name}，在那里计数",
     "What each module costs in one pass forward": "每个模块前向走一遍的代价",
     "module": "模块",
     "{sequence}: {where}": "{sequence}：{where}",
