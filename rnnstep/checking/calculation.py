@@ -188,14 +188,14 @@ class Calculation:
         reading = self._dividing if self.lines.divides(phase, block) else self.reading
         right = None if self.base is None else self.base.step(phase, block.key, t)
         for line, names, is_right in self.lines.of(phase, block)[len(step.derived) :]:
-            for name in names:
-                if name not in known:
-                    self.provide(block, t, name, known, step, right)
+            if self.slip.goes_back:
+                self._provide_all(block, t, names, step, right)
             if right is not None and is_right and is_as_right(line, names, step, right):
                 step.take_over(line.name, right)
                 if line.name == until:
                     break
                 continue
+            self._provide_all(block, t, names, step, right)
             bounds = reading.worked_out(line.expression, known)
             if self.base is None:
                 bounds = self.limited(phase, line.name, bounds)
@@ -531,6 +531,13 @@ class Calculation:
         before = self.step_before("backward", block, t)
         assert before is not None
         return before.values[state], before.doubts[state]
+
+    def _provide_all(
+        self, block: Block, t: int, names: tuple[str, ...], step: Step, right: Step | None
+    ) -> None:
+        for name in names:
+            if name not in step.known:
+                self.provide(block, t, name, step.known, step, right)
 
     def provide(
         self, block: Block, t: int, name: str, known: dict[str, Any], step: Step, right: Step | None = None

@@ -79,6 +79,7 @@ class Slip:
         reading: how numbers are written down; None as is right.
         begins: what the backward pass begins with in the place of ∂L/∂L = 1.
         learns: whether it is made in the backward pass or in the update, so that what follows an update comes of it, too.
+        goes_back: whether it is followed from the forward pass into what the backward pass reads of that, which takes long.
         sequence: of what is fed along a sequence its name; it is tried for values along that one.
     """
 
@@ -90,6 +91,7 @@ class Slip:
     reading: type[Rounded] | None = None
     begins: float = 1.0
     learns: bool = False
+    goes_back: bool = False
     sequence: str | None = None
     _written: dict[tuple[Phase, str, int], tuple[object, Lines]] = field(default_factory=dict)
 
@@ -199,6 +201,7 @@ def together(first: Slip, second: Slip) -> Slip:
         first.here,
         begins=first.begins * second.begins,
         learns=first.learns or second.learns,
+        goes_back=first.goes_back or second.goes_back,
     )
 
 
@@ -208,7 +211,7 @@ def once(slip: Slip, step: int) -> Slip:
     def x(paper: Feeding, block: Block, t: int) -> Fed:
         return (slip if t == step else RIGHT).x(paper, block, t)
 
-    return Slip(slip.id, slip.rewrite, {**slip.wires, "x": x})
+    return Slip(slip.id, slip.rewrite, {**slip.wires, "x": x}, goes_back=slip.goes_back)
 
 
 class WorkedLine(NamedTuple):

@@ -70,10 +70,11 @@ def _is_alike(value: Any, other: Any) -> bool:
 
 
 def is_as_right(line: Line, names: tuple[str, ...], step: Step, right: Step) -> bool:
-    """Whether all that a line reads is what it is without the slip."""
+    """Whether all that a line reads is what it is without the slip; what is not there yet is taken to be."""
     if line.name not in right.derived:
         return False
-    return all(step.known[name] is right.known.get(name) for name in names)
+    known = step.known
+    return all(name not in known or known[name] is right.known.get(name) for name in names)
 
 
 def joined(parts: Sequence[Interval]) -> Interval:

@@ -4,20 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.linear import Linear
 from rnnstep.network.description import ValueOf
+from rnnstep.scenario.wiring import LayerReads
 
-if TYPE_CHECKING:
-    from rnnstep.scenario.chain import ChainLayer
 
+class Layer(Protocol):
+    """What is asked of one of [[layers]]."""
+
+    @property
+    def kind(self) -> str:
+        """The table of the short form that it would be."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Its keys that say what it is."""
+
+    @property
+    def reads(self) -> LayerReads:
+        """What it reads."""
+
+    @property
+    def ties(self) -> Mapping[str, str]:
+        """Its parameters that are other layers'."""
+
+
+_Layer = TypeVar("_Layer", bound=Layer)
 _HIDDEN = "hidden_size"
 _OF_TABLE = ("num_embeddings", "embedding_dim")
 
 
-def with_sizes_that_follow(layers: Sequence[ChainLayer], recurrent: str) -> list[ChainLayer]:
+def with_sizes_that_follow(layers: Sequence[_Layer], recurrent: str) -> list[_Layer]:
     """Give the layers with the sizes that follow from other layers; what follows from none is left out as it was.
 
     Args:
@@ -30,12 +54,13 @@ def with_sizes_that_follow(layers: Sequence[ChainLayer], recurrent: str) -> list
         if not any(missing.values()):
             break
         found = {
-            name: replace(layer, options={**layer.options, **missing[name]}) for name, layer in found.items()
+            name: replace(layer, options={**layer.options, **missing[name]})  # type: ignore[type-var]
+            for name, layer in found.items()
         }
     return [found[layer.name] for layer in layers]
 
 
-def _missing(layer: ChainLayer, others: Mapping[str, ChainLayer], recurrent: str) -> dict[str, Any]:
+def _missing(layer: Layer, others: Mapping[str, Layer], recurrent: str) -> dict[str, Any]:
     """The options that a layer leaves out and that follow, now."""
     if layer.kind == Embedding.key and "weight" in layer.ties:
         source = others.get(layer.ties["weight"].rpartition(".")[0])
@@ -51,7 +76,7 @@ def _missing(layer: ChainLayer, others: Mapping[str, ChainLayer], recurrent: str
     return {}
 
 
-def _state_given(layer: ChainLayer, one: ValueOf, others: Mapping[str, ChainLayer]) -> int | None:
+def _state_given(layer: Layer, one: ValueOf, others: Mapping[str, Layer]) -> int | None:
     """How many numbers a first state has that another layer gives; None where that is not said."""
     source = others.get(one.name)
     if source is None:

@@ -42,7 +42,7 @@ def variants(done: Pass) -> Iterator[Slip]:
     if any(len(_read_whole(block)) > 1 for block in every):
         yield _slip("attention_keys_for_values", _keys_as_values)
         yield _slip("attention_keys_for_values", _values_as_keys)
-    yield Slip("attention_late_query", wires={"query": _of_another_step})
+    yield Slip("attention_late_query", wires={"query": _of_another_step}, goes_back=True)
 
 
 def _slip(id_: str, rewriting: Rewriting) -> Slip:
@@ -53,7 +53,7 @@ def _slip(id_: str, rewriting: Rewriting) -> Slip:
             return lines
         return rewriting(block, lines) or lines
 
-    return Slip(id_, rewrite)
+    return Slip(id_, rewrite, goes_back=True)
 
 
 # ── the softmax ──────────────────────────────────────────────────────────────────────
@@ -98,7 +98,7 @@ def _without_softmax(every: Sequence[Block], weights: Weighing) -> Slip:
         assert isinstance(scores, Name)
         return replaced(lines, f"{D}{scores.id}", weights(Name(f"{D}{line.name}"), live))
 
-    return Slip("attention_no_softmax", rewrite)
+    return Slip("attention_no_softmax", rewrite, goes_back=True)
 
 
 def _of_live(weights: Expression, live: Expression | None) -> Expression:

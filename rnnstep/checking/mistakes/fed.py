@@ -21,6 +21,7 @@ from rnnstep.network.blocks import Block
 from rnnstep.network.graph import Part
 from rnnstep.network.wires import When, Wire
 
+TAUGHT = "teacher_off_by_one"
 MOST_INDICES = 40  # that are tried for one that was read wrong
 
 Feeding = Callable[[Calculation, Part, int], Fed]
@@ -34,8 +35,8 @@ def variants(done: Pass) -> Iterator[Slip]:
         if entering is None:
             continue
         if _is_shifted(done, sequence):
-            yield entering.slip("teacher_off_by_one", _wanted)
-            yield entering.slip("teacher_off_by_one", _further_back)
+            yield entering.slip(TAUGHT, _wanted)
+            yield entering.slip(TAUGHT, _further_back)
         else:
             for is_kept in (False, True):
                 yield entering.slip("x_of_previous_step", _of_step(-1, is_kept_at_end=is_kept))
@@ -43,7 +44,7 @@ def variants(done: Pass) -> Iterator[Slip]:
         yield from _indices(done, entering)
     for when in (When.END, When.ROW_END):
         if _may_end_elsewhere(done, when):
-            yield Slip("encoder_last_for_h_n", wires={"final": _last_output(when)})
+            yield Slip("encoder_last_for_h_n", wires={"final": _last_output(when)}, goes_back=True)
 
 
 class _Entering(NamedTuple):
@@ -87,7 +88,7 @@ class _Entering(NamedTuple):
             ]
             return found[0] if len(found) == 1 else side_by_side(found)
 
-        return Slip(id_, wires={"x": x}, sequence=self.sequence)
+        return Slip(id_, wires={"x": x}, goes_back=id_ == TAUGHT, sequence=self.sequence)
 
 
 def _is_fed(done: Pass, part: Part) -> bool:

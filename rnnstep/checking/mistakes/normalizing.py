@@ -50,7 +50,7 @@ def _slip(id_: str, other: Callable[[Expression], Expression | None]) -> Slip:
     def rewrite(phase: Phase, _: Block, lines: Lines) -> Lines:
         return lines if phase == "update" else each(lines, other)
 
-    return Slip(id_, rewrite)
+    return Slip(id_, rewrite, goes_back=True)
 
 
 def _without_eps(part: Expression) -> Expression | None:
