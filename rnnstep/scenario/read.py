@@ -15,7 +15,7 @@ from rnnstep.modules.attention import Attention
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.network.description import INPUT, ValueOf, in_a_chain, is_once, loops, sequence_of
+from rnnstep.network.description import INPUT, ValueOf, is_once, loops, sequence_of
 from rnnstep.scenario import chain, fed_back, modules, wired_modules
 from rnnstep.scenario.attention import read_attention
 from rnnstep.scenario.cure import cured
@@ -367,15 +367,12 @@ def _read_chain(
     network = wired_modules.network(document, layers, found, given)
     if network is None:
         return None
-    model = Described(*network, layers.scored)
-    if samples is not None:
-        _check_batches(document, layers, model, samples)
-    return model
+    return Described(*network, layers.scored)
 
 
 def _check_batches(document: Document, layers: chain.Chain, model: Described, samples: Samples) -> None:
     """Note modules that would take the variance of a single vector, at which torch raises."""
-    wires = model.wires or in_a_chain({one.key: one.value_read for one in model.layers})
+    wires = model.wiring
     circles = {key for circle in loops(wires) for key in circle}
     for module in (one for one in model.layers if one.reads_batch):
         place = layers.by_name[module.name].place
@@ -388,7 +385,7 @@ def _check_batches(document: Document, layers: chain.Chain, model: Described, sa
             continue
         sequence, is_single = sequence_of(module.key, wires), is_once(module.key, wires)
         for batch in samples.batches:
-            steps = batch.sequences[sequence].num_steps if sequence in batch.sequences else 2
+            steps = batch.sequences[sequence].num_steps
             if batch.num_rows * (1 if is_single else steps) == 1:
                 text = Text(
                     "`module`: {module} takes mean and variance of a batch of one step and one row, at which torch raises;"
@@ -403,11 +400,16 @@ def _with_derived(
     document: Document, layers: chain.Chain, samples: Samples | None, model: Described | None
 ) -> Samples | None:
     """Give what is fed with the sequences that modules begin; None where one has no step."""
-    if samples is None or model is None or not any(one.reads_steps for one in model.layers):
+    if samples is None or model is None:
         return samples
-    every, count = (*samples.batches, *samples.test_batches), len(samples.batches)
-    found = with_derived(document, layers, every, model.layers, model.wiring)
-    return None if found is None else replace(samples, batches=found[:count], test_batches=found[count:])
+    if any(one.reads_steps for one in model.layers):
+        every, count = (*samples.batches, *samples.test_batches), len(samples.batches)
+        found = with_derived(document, layers, every, model.layers, model.wiring)
+        if found is None:
+            return None
+        samples = replace(samples, batches=found[:count], test_batches=found[count:])
+    _check_batches(document, layers, model, samples)
+    return samples
 
 
 def _read_recurrent(

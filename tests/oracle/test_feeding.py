@@ -307,6 +307,14 @@ def test_what_cannot_be_fed_is_told(old, new, words):
     assert words in str(told.value)
 
 
+def test_statistics_of_a_batch_cannot_be_fed_back():
+    text = text_of("decoder", has_target=False).replace(
+        '[[layers]]\nname = "head"', '[[layers]]\nmodule = "BatchNorm1d"\n[[layers]]\nname = "head"'
+    )
+    with pytest.raises(ScenarioError, match="batchnorm1d reads later steps"):
+        read_text(f'mode = "train"\n{text}')
+
+
 def test_a_teacher_needs_a_target():
     with pytest.raises(ScenarioError, match="`teacher` needs"):
         read_text(text_of("alone", "mixed", has_target=False))

@@ -355,3 +355,40 @@ def test_what_trains_without_drawing_is_written_with_its_mode(tmp_path):
     live = replace(read_text(f'mode = "train"\n{text}'), path=None, file_text=None, origins=Origins())
     write_scenario(live, tmp_path / "written.toml")
     assert difference(live, read(tmp_path / "written.toml")) is None
+
+
+def test_statistics_of_a_single_value_behind_a_pool_are_told():
+    text = f"""
+mode = "train"
+[input]
+values = {ROWS[:, :1].tolist()}
+[[layers]]
+module = "MaxPool1d"
+kernel_size = 4
+[[layers]]
+module = "BatchNorm1d"
+[weights]
+seed = 1
+"""
+    with pytest.raises(ScenarioError, match="one step and one row"):
+        read_text(text)
+    assert read_text(text.replace("kernel_size = 4", "kernel_size = 2"))
+
+
+def test_dropout_between_layers_goes_with_a_cell_that_is_stepped():
+    text = SUM.format(dtype="float64").replace(
+        'module = "GRU"', 'module = "GRU"\nnum_layers = 2\ndropout = 0.4'
+    )
+    text = text.replace(
+        '[[layers]]\nmodule = "Linear"',
+        '[[layers]]\nmodule = "LSTMCell"\nhidden_size = 2\n[[layers]]\nmodule = "Linear"',
+    )
+    model = Model(
+        read_text(
+            f'mode = "train"\n{text}'.replace('of = "lower"', "")
+            .replace(str(ROWS.tolist()), str(ROWS.tolist()))
+            .replace("out_features = 4", "out_features = 3")
+        )
+    )
+    done = model.run_batch(0)
+    assert check_gradients(done, model.backward(done)).faults == ()

@@ -245,6 +245,7 @@ class Network:
         return {
             one.key: [layer_module(one, layer, self.parameters) for layer in range(one.num_layers)]
             for one in self._of_torch
+            if not one.is_cell
         }
 
     @property

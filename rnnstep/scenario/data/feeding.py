@@ -297,7 +297,7 @@ def _later(name: str, key: str, by_key: Mapping[str, NetworkModule], wiring: Wir
             continue
         module = by_key[one]
         is_both = isinstance(module, Recurrent) and module.bidirectional
-        if is_both or module.reads_steps or _reads_whole(wiring[one], name, wiring):
+        if is_both or module.reads_steps or module.reads_batch or _reads_whole(wiring[one], name, wiring):
             yield Text(
                 "`feed`: {layer} reads later steps of the sequence, which are not there yet",
                 layer=module.name,
