@@ -11,6 +11,7 @@ import numpy as np
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.epoch import UpdatePass
 from rnnstep.language import Text
+from rnnstep.modules.module import NetworkModule
 from rnnstep.views import learning, numbers, timeline
 from rnnstep.views.compose import RowBlock, clip, wrap
 from rnnstep.views.listing import formula
@@ -157,7 +158,19 @@ def update(scene: Scene, cells: int) -> RowBlock:
         moved=_short(scene, float(np.linalg.norm(moved))),
         most=_short(scene, float(np.abs(moved).max(initial=0.0))),
     )
-    return _said(scene, [(head, "now"), (text, "")], cells)
+    said = [(head, "now"), (text, "")]
+    sharing = [module.name for module in scene.scenario.layers if _has(module, scene.block.key)]
+    if len(sharing) > 1:
+        names = ", ".join(sharing)
+        said.append(
+            (Text("its gradient is the sum of what goes back to each of {names}", names=names), "dim")
+        )
+    return _said(scene, said, cells)
+
+
+def _has(module: NetworkModule, name: str) -> bool:
+    """Whether one of a module's parameters is the one of a name, its own or another's."""
+    return any(module.kept_as(one.name) == name for one in module.parameters)
 
 
 # ── whole passes, batches and epochs ─────────────────────────────────────────────────────

@@ -246,3 +246,10 @@ def test_the_path_through_c_stands_beside_that_through_h() -> None:
     text = plain(gradients.gradients(scene_at("hello_lstm", "backward:1"), 90, 12))
     assert "‖∂c_T/∂c_t‖ through c" in text
     assert "‖∂h_T/∂h_t‖ through h" in text
+
+
+def test_an_update_of_what_is_tied_says_whose_shares_its_gradient_has():
+    shown = plain(screen(opened("tied").go("update:embed.weight"), Look(torch="none"), 100, 30))
+    assert "its gradient is the sum of what goes back to each of embed, linear" in shown
+    shown = plain(screen(opened("tied").go("update:linear.bias"), Look(torch="none"), 100, 30))
+    assert "its gradient is the sum" not in shown

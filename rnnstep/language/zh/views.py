@@ -164,6 +164,7 @@ TABLE = {
     ),
     "on to step {step}: ‖∂{name}‖ = {norm}": "传到第 {step} 步：‖∂{name}‖ = {norm}",
     "{optimizer} moves {name}": "{optimizer} 更新 {name}",
+    "its gradient is the sum of what goes back to each of {names}": "它的梯度是传回 {names} 的各份之和",
     "‖gradient‖ = {gradient}, moved by {moved} in all, by at most {most}": (
         "‖梯度‖ = {gradient}，总变动 {moved}，单个数最多变动 {most}"
     ),
