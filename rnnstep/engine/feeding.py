@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 MOST_GUESSES = 8
+"""Runs that are made before a sequence is found step by step."""
 
 
 def fed(
