@@ -356,6 +356,8 @@ class Calculation:
             case When.OFFSET:
                 at = wire.step_read(t, self.done.axis_read(part.reader, wire).num_steps)
                 return several_steps.in_window(self, part, at)
+            case When.BEFORE if t in wire.taught:
+                return point(self.done.taught(part)[t]), self.no_doubts
             case When.BEFORE if not t and not self.done.by_key[wire.block].program.states:
                 return point(self.done.first(wire.block)), self.no_doubts
             case When.BEFORE if not t:

@@ -192,7 +192,7 @@ class BackwardPass:
         if g.shape[-1] != part.stop - part.start:
             g = g[..., part.start : part.stop]
         if part.wire.when is When.BEFORE:  # of the first step it goes to the first state
-            return self.done.axis(part.wire.block).from_step_after(g)
+            return self.done.axis(part.wire.block).from_step_after(g, part.wire.taught)
         if not part.wire.when.is_once:
             return np.asarray(g)
         # What is the same at every step is sent back from every step.

@@ -114,7 +114,8 @@ class _Builder:
     def _brought(self, source: ValueOf, extent: Extent) -> Wires:
         """The wires of what a module reads; what belongs to no step is the same at every step that reads it."""
         if source.name in self._scenario.wired_feeds:
-            return (self._fed_back(self._scenario.wired_feeds[source.name]),)
+            wire = self._fed_back(self._scenario.wired_feeds[source.name])
+            return (replace(wire, taught=self._scenario.feeds[source.name].taught),)
         if source.value == "h_prev":
             return (self._fed_back(source.name),)
         if source.name not in self._made:

@@ -44,7 +44,8 @@ def fed(
     """
     feeds = {name: one for name, one in scenario.feeds.items() if one.is_of_classes}
     wanted = batch.target if batch.open_target is None else batch.open_target
-    guess = with_sequences(batch, {name: _open(batch.sequences[name]) for name in feeds})
+    told = {name: _told(batch.sequences[name], scenario.feeds[name], wanted) for name in scenario.wired_feeds}
+    guess = with_sequences(batch, {**told, **{name: _open(batch.sequences[name]) for name in feeds}})
     steps = sum(guess.sequences[name].num_steps for name in feeds)
     for number in range(steps + 1):
         if number == MOST_GUESSES and len(feeds) == 1:
@@ -99,8 +100,20 @@ def _said(done: Pass, feeding: Feed) -> Classes:
 def _numbers(done: Pass, sequence: str, layer: str) -> FedSequence:
     """A sequence that is fed what a layer gave at the step before."""
     key = last_block_of(done.blocks, layer).key
-    fed = np.concatenate((done.first(key)[None], done.whole(key)[:-1]))
-    return replace(done.batch.sequences[sequence], values=fed)
+    fed, old = np.concatenate((done.first(key)[None], done.whole(key)[:-1])), done.batch.sequences[sequence]
+    taught = list(done.scenario.feeds[sequence].taught)
+    if taught and old.values is not None:
+        fed[taught] = old.values[taught]
+    return replace(old, values=fed)
+
+
+def _told(sequence: FedSequence, feed: Feed, wanted: NDArray[np.generic] | None) -> FedSequence:
+    """A sequence of numbers with what was wanted at the step before where a teacher says so."""
+    if not feed.taught or wanted is None or sequence.values is None:
+        return sequence
+    values, taught = sequence.values.copy(), np.array(feed.taught)
+    values[taught] = wanted[taught - 1]
+    return replace(sequence, values=values)
 
 
 def _open(sequence: FedSequence) -> FedSequence:

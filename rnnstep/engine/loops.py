@@ -117,6 +117,9 @@ class _Forward:
             whole = self._done.brought(part)
             return lambda t: whole[t if len(whole) > 1 else 0]
         gave, first = self._gave[source], self._first[source]
+        if part.wire.taught:
+            taught, told = frozenset(part.wire.taught), self._done.taught(part)
+            return lambda t: told[t] if t in taught else gave[t - 1] if t else first
         if part.wire.when is When.BEFORE:
             return lambda t: gave[t - 1] if t else first
         return lambda t: gave[t]
@@ -174,7 +177,7 @@ def _send(graph: Graph, above: dict[str, Array], key: str, name: str, g: Array, 
     for part in graph.entering(key, name):
         source = part.wire.block
         at = t - 1 if part.wire.when is When.BEFORE else t
-        if source in above and at >= 0:
+        if source in above and at >= 0 and t not in part.wire.taught:
             above[source][at] += g[..., part.start : part.stop]
 
 

@@ -94,11 +94,20 @@ class Pass:
             case When.LAST:
                 return self.final(part.wire.block, part.wire.value)[None]
             case When.BEFORE:
-                key = part.wire.block
-                return self.axis(key).before(self.whole(key), self.first(key), self.by_key[key].direction)
+                key, taught = part.wire.block, list(part.wire.taught)
+                found = self.axis(key).before(self.whole(key), self.first(key), self.by_key[key].direction)
+                if taught:
+                    found[taught] = self.taught(part)[taught]
+                return found
             case When.ROW_END | When.END:
                 return self.axis(part.wire.block).brought(self.whole(part.wire.block), part.wire.when)[None]
         return self.whole(part.wire.block)
+
+    def taught(self, part: Part) -> Array:
+        """What a sequence has in the place of what its layer gave at the step before, (T, B, n)."""
+        values = self.batch.sequences[self.by_key[part.reader].sequence].values
+        assert values is not None
+        return values
 
     def banks(self, key: str) -> dict[str, Array]:
         """What a block reads whole, the same at every step: vectors (B, S, n), or which of them are live (B, S)."""

@@ -215,9 +215,11 @@ class TimeAxis:
         return shifted
 
     @staticmethod
-    def from_step_after(values: NDArray[Any]) -> NDArray[Any]:
-        """What goes back to each step, (T, B, n), from what each sends back to the one before it in time."""
-        return np.concatenate((values[1:], np.zeros_like(values[:1])))
+    def from_step_after(values: NDArray[Any], taught: Sequence[int] = ()) -> NDArray[Any]:
+        """What goes back to each step, (T, B, n), from what each but those that are taught sends back to the one before it in time."""
+        found = np.concatenate((values[1:], np.zeros_like(values[:1])))
+        found[[t - 1 for t in taught]] = 0
+        return found
 
     def in_order(self, values: NDArray[Any], direction: Direction) -> NDArray[Any]:
         """Each row's steps in the order in which a direction computes them; of what is in that order, in that of time."""

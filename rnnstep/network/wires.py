@@ -39,6 +39,7 @@ class Wire:
         outside: what is read before the first step and behind the last.
         beyond: which step is read in place of that, by the words of torch's `padding_mode`: "reflect", "replicate",
             "circular"; "" where none is.
+        taught: of `When.BEFORE` the steps at which what the data has is brought instead.
     """
 
     block: str
@@ -48,6 +49,7 @@ class Wire:
     stride: int = 1
     outside: float = 0.0
     beyond: str = ""
+    taught: tuple[int, ...] = ()
 
     def step_read(self, t: int, num_steps: int | None = None) -> int:
         """The step of the other block that a step reads, of a window or the one before; it may be none of its steps.
@@ -70,7 +72,7 @@ class Wire:
         if self.beyond:
             return [one for one in range(num_reading) if self.step_read(one, num_steps) == t]
         found, rest = (t + 1, 0) if self.when is When.BEFORE else divmod(t - self.offset, self.stride)
-        return [found] if not rest and 0 <= found < num_reading else []
+        return [found] if not rest and 0 <= found < num_reading and found not in self.taught else []
 
 
 def within(t: int, beyond: str, num_steps: int) -> int:

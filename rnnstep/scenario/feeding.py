@@ -51,6 +51,11 @@ class Feed:
         """Whether classes are fed, through which no gradient flows; else numbers."""
         return self.first.ndim == 1
 
+    @property
+    def taught(self) -> tuple[int, ...]:
+        """The steps, from 0, at which what was wanted at the step before is fed."""
+        return tuple(t for t, is_told in enumerate(self.teacher or ()) if is_told and t)
+
     def said(self, scores: NDArray[Any], draws: NDArray[np.float64] | None = None) -> Classes:
         """The classes that scores (T, B, C) say, (T, B): the largest, the first of several; or as they are drawn.
 
@@ -74,10 +79,9 @@ class Feed:
     def following(self, said: Classes, wanted: NDArray[Any] | None) -> Classes:
         """What is fed at every step, (T, B), where the steps said this: at the first `first`, at others what was said, or wanted, before."""
         fed = np.concatenate((self.first[None], said[:-1]))
-        if self.teacher is not None and wanted is not None:
-            for t, is_wanted in enumerate(self.teacher):
-                if is_wanted and t:
-                    fed[t] = wanted[t - 1]
+        if wanted is not None:
+            for t in self.taught:
+                fed[t] = wanted[t - 1]
         return fed
 
     def row_lengths(self, said: Classes) -> tuple[int, ...] | None:

@@ -150,7 +150,8 @@ def from_below(run: SessionRun, spot: Spot, name: str, index: Index, row: int) -
     match part.wire.when:
         case When.BEFORE:
             assert spot.t is not None
-            if not spot.t and not run.tree.block(there).program.states:  # what is fed first is given
+            is_given = not spot.t and not run.tree.block(there).program.states
+            if is_given or spot.t in part.wire.taught:  # what is fed first, or what was wanted
                 return None
             if not spot.t:  # what the module read of itself there
                 before = run.tree.block(there).program.before(part.wire.value)

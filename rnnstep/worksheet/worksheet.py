@@ -168,8 +168,11 @@ class Needs:
         for part in self._graph.origins(block.key, name):
             wire = part.wire
             at = wire.step_read(t, self._done.axis_read(block.key, wire).num_steps)  # of most the step itself
-            if wire.when is When.BEFORE and at < 0 and not self._done.by_key[wire.block].program.states:
-                self._given.add(GivenOnSheet("x", block.sequence, 0, name))
+            is_first = (
+                wire.when is When.BEFORE and at < 0 and not self._done.by_key[wire.block].program.states
+            )
+            if is_first or t in wire.taught:
+                self._given.add(GivenOnSheet("x", block.sequence, t, name))
                 continue
             if wire.when is When.BEFORE and at < 0:
                 yield from self._state_before(self._done.by_key[wire.block], t, wire.value)

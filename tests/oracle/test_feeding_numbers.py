@@ -93,7 +93,9 @@ out_features = 2
 """
     + TAIL
 )
+TOLD = "teacher = [true, false, true, true, false]"
 TEXTS = {"series": SERIES, "attending": ATTENDING, "no states": NO_STATES}
+TEXTS |= {f"{name}, told": text.replace("steps = 5", f"steps = 5\n{TOLD}") for name, text in TEXTS.items()}
 TRAINING = '[training]\noptimizer = "Adam"\nlr = 0.05\nepochs = 4\n'
 
 
@@ -113,19 +115,22 @@ def by_hand(name, scenario):
         return lambda *args: torch.func.functional_call(module.double(), own, args)
 
     x = torch.tensor(
-        np.broadcast_to([[0.5, -0.3], [0.1, 0.9]] if name != "attending" else [0.5, -0.3], (2, 2))
+        np.broadcast_to([[0.5, -0.3], [0.1, 0.9]] if "attending" not in name else [0.5, -0.3], (2, 2))
     )
     gave = []
+    name, told = name.removesuffix(", told"), (2, 3) if "told" in name else ()
+
+    def fed(t):
+        return torch.tensor(WANTED[t - 1]) if t in told else gave[-1] if t else x
+
     if name == "series":
         step, h = cell(nn.GRUCell(2, 4), ""), torch.zeros(2, 4, dtype=torch.float64)
-        for _ in range(5):
-            h = step(x, h)
-            x = linear("linear", h)
-            gave.append(x)
+        for t in range(5):
+            h = step(fed(t), h)
+            gave.append(linear("linear", h))
     elif name == "no states":
-        for _ in range(5):
-            x = linear("second", torch.tanh(linear("one", x)))
-            gave.append(x)
+        for t in range(5):
+            gave.append(linear("second", torch.tanh(linear("one", fed(t)))))  # noqa: PERF401 - each reads the one before
     else:
         encoder, decoder = cell(nn.LSTMCell(3, 4), "encoder."), cell(nn.LSTMCell(6, 4), "decoder.")
         state = torch.zeros(2, 4, dtype=torch.float64), torch.zeros(2, 4, dtype=torch.float64)
@@ -134,12 +139,11 @@ def by_hand(name, scenario):
             state = encoder(row, state)
             memory.append(state[0])
         memory = torch.stack(memory, 1)
-        for _ in range(5):
+        for t in range(5):
             scores = torch.einsum("bsm,qm,bq->bs", memory, parameters["attention.W_a"], state[0])
             context = torch.einsum("bs,bsm->bm", torch.softmax(scores, -1), memory)
-            state = decoder(torch.cat([x, context], -1), state)
-            x = linear("head", torch.cat([state[0], context], -1))
-            gave.append(x)
+            state = decoder(torch.cat([fed(t), context], -1), state)
+            gave.append(linear("head", torch.cat([state[0], context], -1)))
     return torch.stack(gave), parameters
 
 
@@ -147,7 +151,7 @@ def by_hand(name, scenario):
 def test_numbers_and_gradients_are_those_of_the_loop_by_hand(name):
     scenario = read_text(TEXTS[name].format(dtype="float64"))
     gave, parameters = by_hand(name, scenario)
-    loss = nn.MSELoss()(gave, torch.tensor(WANTED)) * (5 if name == "attending" else 1)  # a cell adds them up
+    loss = nn.MSELoss()(gave, torch.tensor(WANTED)) * (5 if "attending" in name else 1)  # a cell adds them up
     loss.backward()
     model = Model(scenario)
     done = model.run_batch(0)
@@ -158,8 +162,10 @@ def test_numbers_and_gradients_are_those_of_the_loop_by_hand(name):
         np.testing.assert_allclose(
             back.parameters[key], parameter.grad.numpy(), rtol=0, atol=1e-13, err_msg=key
         )
-    fed = done.batch.sequences["series" if name == "attending" else "input"].values
-    np.testing.assert_array_equal(fed[1:], done.scores[:-1])
+    fed = done.batch.sequences["series" if "attending" in name else "input"].values
+    for t in range(1, 5):
+        is_told = "told" in name and t in (2, 3)
+        np.testing.assert_array_equal(fed[t], WANTED[t - 1] if is_told else done.scores[t - 1])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -224,7 +230,7 @@ def test_answers_and_gradients_are_marked(name, tmp_path):
         ("first = [[0.5, -0.3], [0.1, 0.9]]", "first = [0.5]", "`first` has 1"),
         ("steps = 5", "steps = 5\nuntil = 1", "they are no class"),
         ("steps = 5", "steps = 5\nsample = {seed = 1}", "they are no class"),
-        ("steps = 5", "steps = 5\nteacher = {ratio = 0.5}", "cannot be read yet"),
+        ("steps = 5", "steps = 5\nteacher = [true]", "5 of true or false"),
         ('feed = "linear"', 'feed = "gru"', "has states"),
     ],
 )

@@ -260,7 +260,7 @@ TABLE = {
     "a number from 0 to 1": "0 到 1 之间的数",
     "`{key}` needs `feed`, the name of the layer that feeds the sequence": "`{key}` 需要 `feed`，即给这个序列提供输入的层的名字",
     "`until` ends rows at other steps after each update; a training feeds all `steps`": "每次更新之后，`until` 会让各行在别的步结束；训练时要走完全部 `steps`",
-    "`teacher` needs a [target] with something for each of the {steps} steps": "`teacher` 需要 [target]，而且 {steps} 步每步都有目标",
+    "`teacher` needs a [target] with something to feed for each of the {steps} steps": "`teacher` 需要 [target]，而且 {steps} 步每步都有可以输入的内容",
     "`feed`: {layer} reads later steps of the sequence, which are not there yet": "`feed`：{layer} 要读这个序列后面的步，而那些步还没有",
     "`{key}`: `first` is numbers, and they are no class": "`{key}`：`first` 是一些数，不是类别",
     "`feed`: {layer} says {size} classes, {reader} takes {count}": "`feed`：{layer} 能说出 {size} 个类别，{reader} 只接受 {count} 个",
@@ -269,5 +269,4 @@ TABLE = {
     "`feed`: {layer} has states; numbers are fed by a layer without, such as a Linear": (
         "`feed`：{layer} 有状态；输入数值时要由没有状态的层提供，例如 Linear"
     ),
-    "`teacher`: where numbers are fed it cannot be read yet": "`teacher`：输入的是数值时，目前还不能读",
 }

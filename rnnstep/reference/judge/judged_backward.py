@@ -225,7 +225,8 @@ class JudgedBackward(ABC):
         """Let ∂L/∂ of what was read of the step before, (T, B, n), go there; of the first step to what gave the first state."""
         at = part.wire.block, part.wire.value
         axis = self.done.axis(part.wire.block)
-        sent = axis.from_step_after(value), axis.from_step_after(error)
+        taught = part.wire.taught
+        sent = axis.from_step_after(value, taught), axis.from_step_after(error, taught)
         is_round = part.wire.block in self.done.graph.loop_of.get(part.reader, ())
         if self._scouted is not None:
             if is_round:

@@ -357,7 +357,9 @@ class RunErrors:
             case When.BEFORE:
                 key = part.wire.block
                 axis, direction = self.done.axis(key), self.done.by_key[key].direction
-                return axis.before(self._given(key), self.first(key, part.wire.value), direction)
+                error = axis.before(self._given(key), self.first(key, part.wire.value), direction)
+                error[list(part.wire.taught)] = 0.0
+                return error
             case When.ROW_END | When.END:
                 axis = self.done.axis(part.wire.block)
                 return axis.brought(self._given(part.wire.block), part.wire.when)[None]

@@ -106,13 +106,22 @@ class Resolver:
             so_far = gave[one.name]
             if one.value != "h_prev":
                 return lambda t: so_far[t]
-            before_first = self._before_first(one.name)
-            return lambda t: so_far[t - 1] if t else before_first
+            before_first, told = self._before_first(one.name), self._told(one.name)
+            return lambda t: told[t] if t in told else so_far[t - 1] if t else before_first
 
         readers = [reader(one) for one in self._wiring[module.key].inputs]
         if len(readers) == 1:
             return readers[0]
         return lambda t: torch.cat([read(t) for read in readers], -1)
+
+    def _told(self, key: str) -> dict[int, Tensor]:
+        """What is fed in the place of what a module gave, by the step: what was wanted at the step before it."""
+        target = self._batch.target
+        for sequence, layer in self._scenario.wired_feeds.items():
+            teacher = self._scenario.feeds[sequence].teacher
+            if layer == key and teacher is not None and target is not None:
+                return {t: tensor(target[t - 1]) for t in range(1, len(teacher)) if teacher[t]}
+        return {}
 
     def _before_first(self, key: str) -> Tensor:
         """A recurrent module's h before the first step, of its last layer, (B, n); of what feeds a sequence what it is fed first."""
@@ -194,7 +203,11 @@ class Resolver:
         if one.value == "output":
             return gave
         if one.value == "h_prev":
-            return torch.cat((self._before_first(one.name)[None], gave[:-1]))
+            told = self._told(one.name)
+            steps = [
+                told.get(t, gave[t - 1] if t else self._before_first(one.name)) for t in range(len(gave))
+            ]
+            return torch.stack(steps)
         if one.value == "last":  # output[-1], whatever a row's length
             return gave[-1] if gave.dim() == 3 else gave
         return self._ends[one.name][one.value]

@@ -240,10 +240,11 @@ def check_feeds(
                 Text("`until` ends rows at other steps after each update; a training feeds all `steps`")
             )
         target = batches[0].target
-        if one.feeding.teacher is not None and (target is None or len(target) != one.num_steps):
+        shape = (one.num_steps, *one.feeding.first.shape)
+        if one.feeding.teacher is not None and (target is None or target.shape != shape):
             problems.append(
                 Text(
-                    "`teacher` needs a [target] with something for each of the {steps} steps",
+                    "`teacher` needs a [target] with something to feed for each of the {steps} steps",
                     steps=one.num_steps,
                 )
             )
@@ -273,8 +274,6 @@ def _misfits(
             "`feed`: {layer} has states; numbers are fed by a layer without, such as a Linear",
             layer=module.name,
         )
-    if not said.feeding.is_of_classes and said.feeding.teacher is not None:
-        yield Text("`teacher`: where numbers are fed it cannot be read yet")
     if not said.feeding.is_of_classes:
         return
     for reader in layers:
