@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import rnnstep
@@ -18,7 +20,7 @@ from rnnstep.cli import main
 from rnnstep.engine import Model
 from rnnstep.equations.expand import expand
 from rnnstep.errors import ScenarioError
-from rnnstep.reference import check, complete
+from rnnstep.reference import check, check_gradients, complete
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.modules import remarks
@@ -620,3 +622,54 @@ def test_a_scenario_made_in_memory_is_written_and_reads_back(name: str, tmp_path
     assert {key: one.true_lengths for key, one in back.batches[0].sequences.items()} == {
         key: one.true_lengths for key, one in scenario.batches[0].sequences.items()
     }
+
+
+# ── chains that are drawn ────────────────────────────────────────────────────────────────────────
+
+
+@st.composite
+def over_time(draw: st.DrawFn) -> str:
+    """A module over time with arguments that torch takes."""
+    kernel = draw(st.integers(1, 3))
+    module = draw(st.sampled_from(["Conv1d", "MaxPool1d", "AvgPool1d"]))
+    options = {"module": f'"{module}"', "kernel_size": kernel, "stride": draw(st.integers(1, 2))}
+    if module == "Conv1d":
+        mode = draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"]))
+        options |= {"out_channels": 2, "padding": draw(st.integers(0, 2)), "padding_mode": f'"{mode}"'}
+        options["dilation"] = draw(st.integers(1, 2))
+    else:
+        options |= {"padding": draw(st.integers(0, kernel // 2))}
+        options["ceil_mode"] = str(draw(st.booleans())).lower()
+    return "[[layers]]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
+
+
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_a_chain_of_modules_over_time_is_torchs_program(data: st.DataObject) -> None:
+    """Forward, back and its training, packed or walked, judged step by step and by the program that is written."""
+    steps, rows, seed = (data.draw(st.integers(*ends)) for ends in ((4, 8), (1, 3), (0, 99)))
+    lengths = [steps, *data.draw(st.lists(st.integers(3, steps), min_size=rows - 1, max_size=rows - 1))]
+    gru = '[[layers]]\nmodule = "GRU"\nhidden_size = 2\n'
+    layers = [*data.draw(st.lists(over_time(), min_size=1, max_size=3))]
+    layers.insert(data.draw(st.integers(0, len(layers))), gru)
+    text = f"[input]\nrandom = {{shape = [{steps}, {rows}, 2], seed = {seed}}}\n"
+    if rows > 1:
+        text += f"lengths = {lengths}\npacked = {str(data.draw(st.booleans())).lower()}\n"
+    text += f'{"".join(layers)}[weights]\nseed = {seed}\n[display]\ndtype = "float64"\n'
+    try:
+        scenario = read_text(text)
+    except ScenarioError as error:
+        if all(any(one in str(told.message) for one in REFUSED) for told in error.problems):
+            return
+        raise
+    scored = scenario.scored(scenario.batches[0])
+    wanted = np.random.default_rng(seed).uniform(-1, 1, (scored.num_steps, rows, 2)).round(2).tolist()
+    scenario = read_text(f"{text}[target]\nvalues = {wanted}\n[training]\nlr = 0.1\nepochs = 2\n")
+    assert agrees(scenario) is not None
+    model = Model(complete(scenario))
+    done = model.run_batch(0)
+    assert check(model.run()).faults == ()
+    assert check_gradients(done, model.backward(done)).faults == ()
+
+
+REFUSED = ("gives no step", "reads none of the", "expected at most")
