@@ -85,6 +85,8 @@ def _is_plain(character: str) -> bool:
 
 
 def _letter(character: str) -> str:
+    if character == "…":
+        return r"\ldots{}"
     greek = _greek(character)
     return greek[1:-1] if greek else rf"\text{{{character}}}"
 

@@ -19,7 +19,7 @@ from rnnstep.cli.root import COMMANDS
 from rnnstep.errors import ScenarioError
 from rnnstep.scenario.bundled import course, find, names
 from rnnstep.scenario.read import read_text
-from rnnstep.scenario.template import SEQ2SEQ, TEMPLATES, template
+from rnnstep.scenario.template import ATTENTION, SEQ2SEQ, TEMPLATES, template
 from rnnstep.views.rows import width
 
 HELLO = find("hello").read_text("utf-8")
@@ -221,16 +221,19 @@ def test_folder_without_scenarios_is_told(capsys, tmp_path):
 # ── new, completion ──────────────────────────────────────────────────────────────────
 
 
+NETWORKS = (SEQ2SEQ, ATTENTION)
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("module", TEMPLATES)
 def test_new_scenario_is_read_and_agrees(module, language, capsys, tmp_path):
     path = tmp_path / "new.toml"
     assert main(["new", module, "--language", language, "--output", str(path)]) == 0
     assert main(["trace", str(path)]) == 0
-    assert ("olleh" if module == SEQ2SEQ else "ohlol") in capsys.readouterr().out
+    assert ("olleh" if module in NETWORKS else "ohlol") in capsys.readouterr().out
 
 
-ALONE = tuple(one for one in TEMPLATES if one != SEQ2SEQ)
+ALONE = tuple(one for one in TEMPLATES if one not in NETWORKS)
 
 
 @pytest.mark.parametrize("module", ALONE)
@@ -285,7 +288,7 @@ def test_completion_script_calls_back(shell, capsys):
         ("rnnstep trace --form", {"plain,--format"}),
         ("rnnstep trace --format j", {"plain,json"}),
         ("rnnstep --theme hi", {"plain,high-contrast"}),
-        ("rnnstep help g", {"plain,grad", "plain,grade", "plain,gru"}),
+        ("rnnstep help g", {"plain,generate", "plain,grad", "plain,grade", "plain,gru"}),
         ("rnnstep help hello_l", {"plain,hello_lstm"}),
         ("rnnstep new LSTM", {"plain,LSTM", "plain,LSTMCell"}),
         ("rnnstep trace ./", {"file,./"}),

@@ -23,6 +23,7 @@ from rnnstep.engine.trainer import Record, State, Trainer
 from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
+from rnnstep.network.blocks import Where
 from rnnstep.reference.judge.backward import judge_gradients
 from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps
 from rnnstep.reference.judge.bounds import Error
@@ -88,10 +89,17 @@ def gradient_errors(done: Pass, back: BackwardPass) -> tuple[tuple[float, float]
     run = EngineRun(back, None, unread, along, own.read_by_key)
     run.go()
     errors = {name: np.zeros(value.shape) for name, value in done.scenario.learnt.items()}
+    totals = {name: np.zeros(value.shape) for name, value in done.scenario.learnt.items()}
+    known: set[Where] = set()
+    unit = float(np.finfo(done.scenario.dtype).eps) / 2
     for key, parts in run.sums.items():
-        for part, (_, error) in parts.items():
+        for part, (share, error) in parts.items():
             where = done.by_key[key].kept_in[part]
-            errors[where.torch][where.part] = error
+            errors[where.torch][where.part] += error
+            totals[where.torch][where.part] += share
+            if where in known:  # a tied parameter's shares are added up
+                errors[where.torch][where.part] += unit * np.abs(totals[where.torch][where.part])
+            known.add(where)
     assert along.loss is not None
     return (back.loss, float(along.loss.loss[1].reshape(-1)[0])), errors
 
