@@ -115,6 +115,7 @@ VJPS: Mapping[str, Callable[..., Gradients]] = {
     ),
     "on_each": _matmul,
     "to_each": lambda g, y, v, m: (_fit(g.sum(axis=-2), v), np.zeros(np.shape(m))),
+    "over_each": lambda g, y, m: (np.broadcast_to(g[..., None, :], np.shape(m)),),
     "live_softmax": lambda g, y, a, live: (
         y * (g - (g * y).sum(axis=-1, keepdims=True)),
         np.zeros(live.shape),

@@ -33,7 +33,7 @@ INNER = {
 }
 # These stand in a way back alone, and nothing goes back through them.
 ENDING = {"head", "tail", "placed", "pullback", "outer", "rows", "spread", "scatter", "ratio", "passed"}
-ENDING |= {"where_largest", "maximum", "minimum", "within", "normalized_back", "over_each", "products"}
+ENDING |= {"where_largest", "maximum", "minimum", "within", "normalized_back", "products"}
 SLOPED = sorted(OPERATIONS.keys() - ENDING)
 WITHOUT_SLOPE = {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "isnan"}
 WITHOUT_SLOPE |= {"isinf", "isfinite", "any", "all", "argmax"}
@@ -48,7 +48,7 @@ ENDING_IN_EPS = {
     "normalized_back",
     "standardized",
 }  # their last argument is a number of the equation
-BANKS = {"scored", "mixed", "on_each", "to_each", "live_softmax"}
+BANKS = {"scored", "mixed", "on_each", "to_each", "over_each", "live_softmax"}
 POSITIVE = {"log", "sqrt"}
 NUMERIC = sorted(OPERATIONS.keys() - WITHOUT_SLOPE - INNER)
 
@@ -103,6 +103,8 @@ def of_bank(rng: np.random.Generator, op: str, rows: tuple[int, ...], n: int) ->
     bank = rng.normal(size=(*rows[-1:], int(rng.integers(1, 5)), n))
     if op == "on_each":
         return [rng.normal(size=(int(rng.integers(1, 5)), n)), bank]
+    if op == "over_each":
+        return [bank]
     if op == "live_softmax":
         live = rng.integers(0, 2, size=(*rows[-1:], n))
         live[..., int(rng.integers(0, n))] = 1
@@ -205,7 +207,7 @@ def test_way_back_through_one_operation_is_the_vjp(op: str, seed: int, n: int) -
     matrices = {name: shape for name, shape in shapes.items() if len(shape) == 2}
     banks = {}
     if op in BANKS - {"live_softmax"}:
-        bank = "a0" if op == "scored" else "a1"
+        bank = "a0" if op in ("scored", "over_each") else "a1"
         banks = {bank: matrices.pop(bank)}
     shapes |= {"y": shape}
     program = Program((Line("y", expression),), inputs, {}, matrices, shapes, banks=banks)

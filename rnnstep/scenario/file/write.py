@@ -134,7 +134,7 @@ def difference(left: Any, right: Any, name: str = "scenario") -> str | None:
         if set(left) != set(right):
             return name
         every = ((left[key], right[key], key) for key in left)
-    elif isinstance(left, tuple) and isinstance(right, tuple) and len(left) == len(right):
+    elif isinstance(left, tuple | list) and isinstance(right, tuple | list) and len(left) == len(right):
         every = ((one, other, name) for one, other in zip(left, right, strict=True))
     else:
         return None if type(left) is type(right) and left == right else name
