@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from rnnstep.equations.compile_lines import run_of
+from rnnstep.equations.inner_values import bounds_of_part
 from rnnstep.equations.nodes import Group, Home, Node
+from rnnstep.equations.normalizing import layer_norm_into
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.plan import Plan
 from rnnstep.equations.program import Program
@@ -41,6 +43,7 @@ _NAMES: dict[str, Any] = {
     "reciprocal": np.reciprocal,
     "copyto": np.copyto,
     "zip": zip,
+    "layer_norm_into": layer_norm_into,
     **{f"op_{name}": row.forward for name, row in OPERATIONS.items()},
 }
 
@@ -174,6 +177,10 @@ class _Writer:
                     f"np_add({out}, {self._number(1.0)}, {out})",
                     f"reciprocal({out}, {out})",
                 ]
+            case "layer_norm":
+                return [f"layer_norm_into({', '.join(operands)}, {out})"]
+            case "part" if (bounds := _bounds_of(group)) is not None:
+                return [f"copyto({out}, {operands[0]}[..., {bounds[0]}:{bounds[1]}])"]
             case "relu":
                 return [f"maximum({operands[0]}, {self._number(0.0)}, out={out})"]
             case op if op in _UFUNCS:
@@ -376,3 +383,13 @@ def _replaced(plan: Plan, group: Group, position: int) -> Group | None:
     is_read_here_only = all(set(operand.users) <= set(group.members) for operand in operands)
     fits = source.phase == group.phase and source.size == group.size
     return source if is_read_here_only and fits else None
+
+
+def _bounds_of(group: Group) -> tuple[int, int] | None:
+    """Where a part begins and ends, where that is known here: of one vector, by numbers."""
+    if len(group.members) > 1:
+        return None
+    base, start, stop = group.members[0].args
+    if start.op != "number" or stop.op != "number":
+        return None
+    return bounds_of_part(base.size, start.value, stop.value)

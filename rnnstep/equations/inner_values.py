@@ -102,7 +102,7 @@ def cat(a: Array, b: Array) -> Array:
     return np.concatenate([np.broadcast_to(one, (*rows, np.shape(one)[-1])) for one in (a, b)], axis=-1)
 
 
-def _bounds(size: int, start: Any, stop: Any) -> tuple[int, int]:
+def bounds_of_part(size: int, start: Any, stop: Any) -> tuple[int, int]:
     """Where a part begins and ends, from 0; a stop of 0 is the end."""
     first, last = (int(np.asarray(one).reshape(-1)[0]) for one in (start, stop))
     return first + (size if first < 0 else 0), last + (size if last <= 0 else 0)
@@ -110,14 +110,14 @@ def _bounds(size: int, start: Any, stop: Any) -> tuple[int, int]:
 
 def part(a: Array, start: Any, stop: Any) -> Array:
     """The elements from start up to stop."""
-    first, last = _bounds(np.shape(a)[-1], start, stop)
+    first, last = bounds_of_part(np.shape(a)[-1], start, stop)
     return a[..., first:last]
 
 
 def within(g: Array, start: Any, a: Array) -> Array:
     """Zeros like a, with g from start on."""
     size = np.shape(a)[-1]
-    first, _ = _bounds(size, start, 0)
+    first, _ = bounds_of_part(size, start, 0)
     found = np.zeros((*np.shape(g)[:-1], size), np.asarray(g).dtype)
     found[..., first : first + np.shape(g)[-1]] = g
     return found
