@@ -47,7 +47,7 @@ def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool 
         if circles[ready.key]:
             yield from circle_lines(source, list(_within_a_step(wiring, part)), _Module)
         else:
-            yield from _Module(source, ready).lines()
+            yield from _Module(source, ready).lines(first=first)
         yield from (before_line(one) for one in own if is_read_before(one))
 
 
@@ -79,8 +79,8 @@ class _Module:
         self._module = module
         self._reads = source.scenario.wiring[module.key]
 
-    def lines(self) -> Iterator[str]:
-        """What calls it."""
+    def lines(self, *, first: bool = False) -> Iterator[str]:
+        """What calls it; with `first` on states that the loop of a training has."""
         if isinstance(self._module, Embedding):
             sequence = self._reads.inputs[0].name
             given = along("x" if self._source.is_several else "indices", sequence)
@@ -96,7 +96,7 @@ class _Module:
             if name != entering:
                 yield f"{name} = {entering}"
             own = ProgramSource(self._scenario, self._source.language, self._module, name, self.firsts())
-            yield from ran(own)
+            yield from ran(own, first=first)
             return
         if isinstance(self._module, Attention):
             is_single = is_once(self._module.key, self._scenario.wiring)

@@ -475,3 +475,30 @@ def test_what_is_wrong_is_told(old, new, line, words):
     (problem,) = error.value.problems
     assert words in str(problem.message)
     assert changed.split("\n")[problem.line - 1].startswith(line)
+
+
+MISTAKEN = """
+vocabulary = ["h", "e", "l", "o"]
+[input]
+text = "hell"
+[target]
+text = "ello"
+[[layers]]
+name = "gru"
+module = "GRU"
+hidden_size = 4
+add = "input"
+[[layers]]
+module = "Linear"
+[weights]
+seed = 1
+[training]
+lr = 0.5
+epochs = 3
+mistake = "{mistake}"
+"""
+
+
+@pytest.mark.parametrize("mistake", ["hidden_not_reset", "h_0_of_the_wrong_shape", "no_zero_grad"])
+def test_the_program_of_a_network_by_name_makes_the_mistake_of_its_training(mistake, tmp_path):
+    agrees(scenario_in(tmp_path, MISTAKEN.format(mistake=mistake)))
