@@ -81,6 +81,9 @@ class _Writer:
         self._runs = self._neighbours()
         self._absorbed = {one for last, run in self._runs.items() for one in run if one is not last}
         self._over_time = self._stored()
+        self._views = {
+            group: bounds for group in plan.groups if (bounds := self._seen_through(group)) is not None
+        }
         self._head: list[str] = []
         self._loop: list[str] = []
         self._tail: list[str] = []
@@ -92,7 +95,7 @@ class _Writer:
         self._allocate()
         parts = {"static": self._head, "step": self._loop, "after": self._tail}
         for group in self._plan.groups:
-            if group not in self._absorbed:
+            if group not in self._absorbed and group not in self._views:
                 parts[group.phase].extend(self._computed(group, is_step=group.phase == "step"))
         for name in self._program.states:
             value = self._operand([self._plan.lines[name]], is_step=True)
@@ -303,12 +306,38 @@ class _Writer:
                 name = self._inputs[node.label]
                 return self._walk(name) if is_step else name
         group = self._plan.group_of[node]
+        if group in self._views:
+            return self._view(group, is_step=is_step)
         start = group.offset(node)
         stop = start + sum(member.size for member in nodes)
         buffer = name = self._buffer[group]
         if (start, stop) != (0, group.size):
             name = f"{buffer}_{start}_{stop}"
             self._once(f"{name} = {buffer}[..., {start}:{stop}]")
+        return self._walk(name) if is_step and buffer in self._over_time else name
+
+    def _seen_through(self, group: Group) -> tuple[int, int] | None:
+        """Which elements of another group's array a part is read from in its place; None where it has to be copied."""
+        is_apart = not group.is_kept and group not in self._plan.home_of
+        if group.op != "part" or not is_apart or (bounds := _bounds_of(group)) is None:
+            return None
+        base = self._plan.group_of.get(group.members[0].args[0])
+        if base is None or len(base.members) > 1 or base.phase != group.phase or base in self._plan.home_of:
+            return None
+        # What stands in the array at the end has to be the base's, from when it is computed on.
+        *_, last = (one for one in self._plan.groups if self._buffer[one] == self._buffer[base])
+        users = {self._plan.group_of.get(user) for user in group.members[0].users}
+        together = {one for run in self._runs.values() for one in run}
+        is_read_alone = not users & together and all(user is None or len(user.members) == 1 for user in users)
+        return bounds if last is base and is_read_alone else None
+
+    def _view(self, group: Group, *, is_step: bool) -> str:
+        """The text that stands for a part: a slice of the array that it is a part of, made once."""
+        base = self._plan.group_of[group.members[0].args[0]]
+        first, last = self._views[group]
+        buffer = self._buffer[base]
+        name = f"{buffer}_{first}_{last}"
+        self._once(f"{name} = {buffer}[..., {first}:{last}]")
         return self._walk(name) if is_step and buffer in self._over_time else name
 
     def _once(self, line: str) -> None:

@@ -355,6 +355,33 @@ def test_cell_of_the_list_gives_what_its_lines_give(name: str, rows: int, dtype:
             recomputed_is_kept(run)
 
 
+STACKED = {
+    "gates of one sum": "i = sigmoid(a[0:3])\nh = i * tanh(a[3:6]) + (1 - i) * h_prev",
+    "a part that is read twice": "h = tanh(a[0:3]) * a[0:3] + a[3:6] - a[0:3]",
+    "a part of what is changed in place": "e = tanh(a)\nh = e[0:3] * a[3:6] + e[3:6]",
+    "neighbours": "u = exp(a[0:3])\nv = exp(a[3:6])\nh = u / (v + 1)",
+    "a part in a product": "h = tanh(B @ a[0:3] + B @ a[3:6]) + a[0:3]",
+    "a part that is kept": "r = a[2:5]\nh = tanh(r) + h_prev * r",
+    "a part of a part": "r = a[1:6]\nh = tanh(r[1:4]) + r[-3:]",
+    "a part of a state": "h = tanh(cat(h_prev[1:3], h_prev[0:1])) + a[3:6]",
+    "a part of what is normalized": "n = layer_norm(a, cat(b, b), cat(b, b))\nh = sigmoid(n[0:3]) * n[3:6]",
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("first", ["cat(A @ x, B @ h_prev)", "cat(A @ x + b, h_prev * b)", "cat(A @ x, b)"])
+@pytest.mark.parametrize("name", STACKED)
+def test_parts_of_a_vector_are_read_where_it_stands(
+    name: str, first: str, rows: int, dtype: type[np.floating]
+) -> None:
+    cell = own(f"a = {first}\n{STACKED[name]}").sized({"hidden_size": 3, "input_size": 2})
+    for mode in modes(rows):
+        run = Run(cell, 1, 4, rows, dtype, mode)
+        agrees(run)
+        recomputed_is_kept(run)
+
+
 def test_state_before_a_step_is_the_one_after_the_last() -> None:
     run = Run(own("h = h_prev + 1").sized({"hidden_size": 2, "input_size": 1}), 1, 3, 2, np.float64, ROWS)
     for t in range(3):
