@@ -359,7 +359,7 @@ def clipped_scenario(make: Any, dtype: str, most: float) -> Any:
 @pytest.mark.parametrize("most", [1e-3, 1.0, 100.0])
 def test_gradients_are_clipped_as_torch_clips_them(make, most: float, size: float, dtype: str) -> None:
     trainer = Trainer(Model(clipped_scenario(make, dtype, most)))
-    state = trainer.start()
+    state, done = trainer.start(), trainer.model.run_batch()
     rng = np.random.default_rng(0)
     gradient = rng.normal(size=len(state.parameters)).astype(dtype)
     if math.isfinite(size):
@@ -374,7 +374,7 @@ def test_gradients_are_clipped_as_torch_clips_them(make, most: float, size: floa
     with np.errstate(all="ignore"):
         values = trainer.optimizer.clipping(trainer.norms(gradient))
         coefficient = trainer.clip_coef(gradient)
-        after = trainer.updated(replace(state, parameters=np.zeros_like(gradient)), None, gradient)
+        after = trainer.updated(replace(state, parameters=np.zeros_like(gradient)), done, gradient)
     assert float(values["total_norm"][0]) == pytest.approx(norm, rel=32 * unit, nan_ok=True)
     assert coefficient == float(values["clip_coef"][0]) or math.isnan(coefficient)
     expected = np.concatenate([leaf.grad.numpy().reshape(-1) for leaf in leaves])
@@ -393,7 +393,7 @@ def test_values_are_clipped_before_the_norm_as_torch_does(
     scenario = clipped_scenario(make, dtype, 1.0)
     how = replace(scenario.training, clip_grad_norm=norm, clip_grad_value=most)
     trainer = Trainer(Model(replace(scenario, training=how)))
-    state = trainer.start()
+    state, done = trainer.start(), trainer.model.run_batch()
     gradient = np.random.default_rng(1).normal(size=len(state.parameters)).astype(dtype)
     if special is not None:
         gradient[3] = special
@@ -404,7 +404,7 @@ def test_values_are_clipped_before_the_norm_as_torch_does(
     if norm is not None:
         torch.nn.utils.clip_grad_norm_(leaves, norm)
     with np.errstate(all="ignore"):
-        after = trainer.updated(replace(state, parameters=np.zeros_like(gradient)), None, gradient)
+        after = trainer.updated(replace(state, parameters=np.zeros_like(gradient)), done, gradient)
     expected = np.concatenate([leaf.grad.numpy().reshape(-1) for leaf in leaves])
     close(-after.parameters, expected, 32 * float(np.finfo(dtype).eps))
 
