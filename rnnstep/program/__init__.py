@@ -79,11 +79,12 @@ def _check_given(source: ProgramSource) -> None:
 def _check_circles(source: ProgramSource) -> None:
     """Refuse modules that are called step by step, and have more in them than a call of one step takes."""
     for module in source.scenario.layers:
-        if circle_of(source, module.key) and (module.masks or _is_layered_own(module)):
+        is_several_layers = isinstance(module, Recurrent) and bool(module.masks or _is_layered_own(module))
+        if is_several_layers and circle_of(source, module.key):
             raise UsageError(
                 Text(
-                    "{name} is called step by step: a program with its dropout, or with layers of a cell of the file, cannot"
-                    " be written yet",
+                    "{name} is called step by step: a program with dropout between its layers, or with layers of a cell of the"
+                    " file, cannot be written yet",
                     name=module.name,
                 )
             )

@@ -12,6 +12,7 @@ from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import ValueOf, is_once
 from rnnstep.program.fed import FedLines
 from rnnstep.program.forward import called, ends, first_state_of, passed
+from rnnstep.program.literals import tensor
 from rnnstep.program.own_cell import module_name, variable
 from rnnstep.program.source import ProgramSource, along, indented
 
@@ -130,6 +131,7 @@ class _Circle:
                 yield f"{_output_t(own)} = {self._h(own)}"
         for fed in self._fed.values():
             yield from fed.begin()
+        yield from (self._mask_line(one) for one in self._modules if one.masks)
         kept = [one for one in self._modules if self._is_kept(one)]
         for module in kept:
             yield f"{self._list(module)} = []"
@@ -143,6 +145,19 @@ class _Circle:
         for own in self._own.values():
             for end, name in zip(ends(own), own.cell.states, strict=False):
                 yield f"{end} = {_state(own, name)}"
+
+    def _mask_line(self, module: NetworkModule) -> str:
+        """The line that draws a module's mask of all steps, as the engine does, or writes out the one that is given."""
+        (mask,) = module.masks
+        given, name = self._source.batch.masks, f"{self._list(module).removesuffix('_outs')}_masks"
+        if given is not None:
+            return f"{name} = {tensor(given[mask.key])}"
+        rows = self._source.rows if self._scenario.is_batched else "1"
+        shape = f"({self._num_steps()}, {rows}, {mask.features})"
+        if mask.p >= 1:
+            return f"{name} = torch.zeros({shape}, dtype={self._source.dtype})"
+        drawn = f"(generator.random({shape}) >= {mask.p!r}) / (1 - {mask.p!r})"
+        return f"{name} = torch.from_numpy({drawn}).to({self._source.dtype})"
 
     def _num_steps(self) -> str:
         """How many steps there are: as many as what is read from outside has."""
@@ -180,6 +195,10 @@ class _Circle:
                 yield f"{self._t(module)} = {attended}"
             elif not module.joins:
                 yield f"{self._t(module)} = {' + '.join(parts)}"
+            elif module.masks:
+                masks = f"{self._list(module).removesuffix('_outs')}_masks"
+                masked = f"{masks}[t]" if self._scenario.is_batched else f"{masks}[t, 0]"
+                yield f"{self._t(module)} = {masked} * {_joined(parts)}"
             else:
                 yield f"{self._t(module)} = {called(self._source, module, _joined(parts), has_steps=False)}"
             if self._is_kept(module):

@@ -334,3 +334,43 @@ def test_the_first_number_that_is_not_finite_is_where_the_sequence_computed_firs
     )
     found = first_finding(early)
     assert (found.key, found.t) == ("encoder.L0", 2)
+
+
+DROPPED = """
+mode = "train"
+dropout_seed = 3
+[input]
+random = {shape = [4, 2, 3], seed = 1}
+[target]
+values = TARGET
+[[layers]]
+module = "Dropout"
+name = "before"
+p = 0.2
+[[layers]]
+name = "inner"
+module = "Dropout"
+input = ["before", "cell.h_prev"]
+p = 0.4
+[[layers]]
+name = "cell"
+module = "GRUCell"
+hidden_size = 3
+[[layers]]
+module = "Dropout"
+name = "after"
+p = 0.3
+[[layers]]
+module = "Linear"
+out_features = 2
+[weights]
+seed = 2
+[display]
+dtype = "float64"
+"""
+
+
+@pytest.mark.parametrize("training", ["", "[training]\nlr = 0.1\nepochs = 3\n"])
+def test_the_program_drops_within_a_loop_what_the_engine_drops(training, tmp_path):
+    target = np.random.default_rng(3).uniform(-1, 1, (4, 2, 2)).round(2).tolist()
+    agrees(scenario_in(tmp_path, DROPPED.replace("TARGET", str(target)) + training))

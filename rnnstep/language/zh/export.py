@@ -39,8 +39,8 @@ TABLE = {
         "有意犯的错误：{name} 的形状是 {wrong}，torch 会报错。"
     ),
     "Cure: the shape {right}.": "改正：形状应为 {right}。",
-    "{name} is called step by step: a program with its dropout, or with layers of a cell of the file, cannot be written yet": (
-        "{name} 是一步一步调用的：带 dropout、或由文件中自定义单元分层组成时，目前还写不出程序"
+    "{name} is called step by step: a program with dropout between its layers, or with layers of a cell of the file, cannot be written yet": (
+        "{name} 是逐步调用的：层间有 dropout、或由文件中的单元叠成多层时，目前还不能写成程序"
     ),
     "a program of several batches has no place for lengths without packing, which attention reads": (
         "多个批的程序里放不下未打包的长度，而注意力要读它"
