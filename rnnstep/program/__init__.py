@@ -29,7 +29,7 @@ from rnnstep.program.loss import criterion_line, gradient_lines, loss_lines, mod
 from rnnstep.program.source import ProgramSource, indented
 from rnnstep.program.training import printed_lines, training_lines, vocabulary_lines
 from rnnstep.program.weights import module_lines
-from rnnstep.program.wired import forward_lines
+from rnnstep.program.wired import called_together, forward_lines
 from rnnstep.scenario.model import Scenario
 
 
@@ -53,6 +53,7 @@ def _check_given(source: ProgramSource) -> None:
     """Refuse what enters each of several batches where the loop of a training does not take it."""
     every = (*source.scenario.batches, *source.scenario.test_batches)
     _check_circles(source)
+    _check_masks(source)
     sequences = [memory_sequence(source, layer) for layer in all_attention(source.scenario)]
     if source.is_several and any(
         fed.lengths is not None and fed.packed_lengths is None
@@ -88,6 +89,21 @@ def _check_circles(source: ProgramSource) -> None:
                     name=module.name,
                 )
             )
+
+
+def _check_masks(source: ProgramSource) -> None:
+    """Refuse masks that are drawn in the order of the file where the modules are called in another."""
+    called = [one for part, _ in called_together(source) for one in part if one.masks]
+    drawn = [one for one in source.scenario.layers if one.masks]
+    if called != drawn and source.batch.masks is None:
+        raise UsageError(
+            Text(
+                "dropout masks are drawn in the order of the file, {drawn}, and these layers are called as {called}; a program"
+                " needs one order",
+                drawn=", ".join(one.name for one in drawn),
+                called=", ".join(one.name for one in called),
+            )
+        )
 
 
 def _is_layered_own(module: NetworkModule) -> bool:

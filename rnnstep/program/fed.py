@@ -60,10 +60,8 @@ class FedLines:
 
     def taught(self) -> Iterator[str]:
         """The lines that feed what was wanted, where a teacher says so."""
-        if self._feed.teacher is None or not self._source.has_loss:
-            return
-        steps = [t for t, is_told in enumerate(self._feed.teacher) if is_told and t]
-        if steps:
+        steps = list(self._feed.taught)
+        if steps and self._source.has_loss:
             is_first = self._scenario.is_batched and self._scenario.batch_first
             yield f"if t in {steps}:  # what was wanted at the step before"
             yield f"    {self.name} = {'target[:, t - 1]' if is_first else 'target[t - 1]'}"

@@ -30,6 +30,22 @@ def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool 
         return
     if source.has_mask_modules:
         yield from generator_line(source)
+    for part, is_circle in called_together(source):
+        recurrent = [one for one in part if isinstance(one, Recurrent)]
+        own = [
+            ProgramSource(source.scenario, source.language, one, firsts=_Module(source, one).firsts())
+            for one in recurrent
+        ]
+        yield from (line for one in own if (line := first_line(one)) is not None)
+        if is_circle:
+            yield from circle_lines(source, part, _Module)
+        else:
+            yield from _Module(source, part[0]).lines(first=first)
+        yield from (before_line(one) for one in own if is_read_before(one))
+
+
+def called_together(source: ProgramSource) -> Iterator[tuple[list[NetworkModule], bool]]:
+    """Give the modules in the order in which they are called: each alone, or those of a circle together, and whether it is one."""
     wiring, waiting = source.scenario.wiring, list(source.scenario.layers)
     circles = {module.key: circle_of(source, module.key) for module in waiting}
     known: set[str] = set()
@@ -38,17 +54,7 @@ def forward_lines(source: ProgramSource, *, first: bool = False, has_loss: bool 
         part = [one for one in waiting if one.key in (ready.key, *circles[ready.key])]
         waiting = [one for one in waiting if one not in part]
         known |= {one.key for one in part}
-        recurrent = [one for one in part if isinstance(one, Recurrent)]
-        own = [
-            ProgramSource(source.scenario, source.language, one, firsts=_Module(source, one).firsts())
-            for one in recurrent
-        ]
-        yield from (line for one in own if (line := first_line(one)) is not None)
-        if circles[ready.key]:
-            yield from circle_lines(source, list(_within_a_step(wiring, part)), _Module)
-        else:
-            yield from _Module(source, ready).lines(first=first)
-        yield from (before_line(one) for one in own if is_read_before(one))
+        yield list(_within_a_step(wiring, part)), bool(circles[ready.key])
 
 
 def _is_ready(source: ProgramSource, keys: set[str], known: set[str]) -> bool:

@@ -11,6 +11,8 @@ import rnnstep
 from rnnstep.engine import Model
 from rnnstep.engine.gradient_norms import flow
 from rnnstep.engine.learning import Learning
+from rnnstep.errors import UsageError
+from rnnstep.program import torch_program
 from rnnstep.reference import check, check_gradients
 from rnnstep.scenario.file.write import difference, write_scenario
 from rnnstep.scenario.origins import Origins
@@ -374,3 +376,15 @@ dtype = "float64"
 def test_the_program_drops_within_a_loop_what_the_engine_drops(training, tmp_path):
     target = np.random.default_rng(3).uniform(-1, 1, (4, 2, 2)).round(2).tolist()
     agrees(scenario_in(tmp_path, DROPPED.replace("TARGET", str(target)) + training))
+
+
+def test_masks_that_are_drawn_in_another_order_than_layers_are_called_are_told(tmp_path):
+    """The engine draws in the order of the file; a program that draws where it calls would give other numbers."""
+    layers = '[[layers]]\nname = "late"\nmodule = "Dropout"\ninput = "early"\np = 0.3\n'
+    layers += '[[layers]]\nname = "early"\nmodule = "Dropout"\ninput = "input"\np = 0.4\n'
+    layers += '[[layers]]\nmodule = "Linear"\ninput = "late"\nout_features = 2\n'
+    head = 'mode = "train"\n[input]\nrandom = {shape = [4, 2, 3], seed = 1}\n'
+    scenario = scenario_in(tmp_path, f"{head}{layers}[weights]\nseed = 2\n")
+    assert check(Model(scenario).run()).faults == ()
+    with pytest.raises(UsageError, match="late, early, and these layers are called as early, late"):
+        torch_program(scenario)

@@ -39,6 +39,9 @@ TABLE = {
         "有意犯的错误：{name} 的形状是 {wrong}，torch 会报错。"
     ),
     "Cure: the shape {right}.": "改正：形状应为 {right}。",
+    "dropout masks are drawn in the order of the file, {drawn}, and these layers are called as {called}; a program needs one order": (
+        "dropout 的掩码按文件中的顺序抽取：{drawn}，而这些层是按 {called} 的顺序调用的；写成程序时，两个顺序必须相同"
+    ),
     "{name} is called step by step: a program with dropout between its layers, or with layers of a cell of the file, cannot be written yet": (
         "{name} 是逐步调用的：层间有 dropout、或由文件中的单元叠成多层时，目前还不能写成程序"
     ),
