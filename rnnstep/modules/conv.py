@@ -13,7 +13,6 @@ from rnnstep.equations.program import check
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
 from rnnstep.language import Text
 from rnnstep.modules.module import (
-    NetworkModule,
     OptionMisfit,
     Parameter,
     SizeMisfit,
@@ -21,7 +20,7 @@ from rnnstep.modules.module import (
     Standing,
     Uniform,
 )
-from rnnstep.modules.window import TimeWindow, check_size, windowed
+from rnnstep.modules.window import TimeWindow, WindowedModule, check_size, windowed
 from rnnstep.network.blocks import Block, Where
 
 MODES = ("reflect", "replicate", "circular")
@@ -30,7 +29,7 @@ OF_GROUP = Text("sums over the window, of the features of one group")
 
 
 @dataclass(frozen=True)
-class Conv1d(NetworkModule):
+class Conv1d(WindowedModule):
     """`torch.nn.Conv1d(in_channels, out_channels, kernel_size, …)` over the steps, the features of a step its channels.
 
     Attributes:
@@ -77,19 +76,6 @@ class Conv1d(NetworkModule):
         if found.padding == "same" and found.stride > 1:
             raise OptionMisfit("padding", Text("a number: torch has none of it where `stride` is above 1"))
         return found
-
-    @property
-    def changes_steps(self) -> bool:
-        """Whether it gives another number of steps than it reads."""
-        return self.window.changes_steps
-
-    def steps_given(self, num_steps: int) -> int:
-        """How many steps it gives of so many."""
-        return self.window.steps_given(num_steps)
-
-    def steps_in_words(self, num_steps: str) -> str:
-        """The same as Python spells it."""
-        return self.window.steps_in_words(num_steps)
 
     @property
     def reads_padding(self) -> bool:

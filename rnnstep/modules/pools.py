@@ -15,8 +15,8 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Shape, check
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, number
 from rnnstep.language import Text
-from rnnstep.modules.module import NetworkModule, OptionMisfit, SizeMissing, Standing
-from rnnstep.modules.window import TimeWindow, check_size, windowed
+from rnnstep.modules.module import OptionMisfit, SizeMissing, Standing
+from rnnstep.modules.window import TimeWindow, WindowedModule, check_size, windowed
 from rnnstep.network.blocks import Block
 from rnnstep.network.wires import data
 
@@ -24,7 +24,7 @@ COUNT = "count"
 
 
 @dataclass(frozen=True)
-class Pool(NetworkModule):
+class Pool(WindowedModule):
     """What both pools are: a window of steps in which each feature is looked at alone.
 
     Attributes:
@@ -72,19 +72,6 @@ class Pool(NetworkModule):
         stride = self.kernel_size if self.stride is None else self.stride
         padding, dilation = self.padding, getattr(self, "dilation", 1)
         return TimeWindow(self.kernel_size, stride, padding, padding, dilation, is_rounded_up=self.ceil_mode)
-
-    @property
-    def changes_steps(self) -> bool:
-        """Whether it gives another number of steps than it reads."""
-        return self.window.changes_steps
-
-    def steps_given(self, num_steps: int) -> int:
-        """How many steps it gives of so many."""
-        return self.window.steps_given(num_steps)
-
-    def steps_in_words(self, num_steps: str) -> str:
-        """The same as Python spells it."""
-        return self.window.steps_in_words(num_steps)
 
     @property
     def reads_padding(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 
 from rnnstep.equations.program import check
 from rnnstep.equations.syntax import Line, Name
 from rnnstep.language import Text
-from rnnstep.modules.module import OptionMisfit, Standing
+from rnnstep.modules.module import NetworkModule, OptionMisfit, Standing
 from rnnstep.network.blocks import Block, output_of
 from rnnstep.network.wires import When, Wires
 
@@ -123,3 +124,25 @@ def windowed(
 def read_over(name: str) -> str:
     """Give what a window reads, `x`, by the name of one of its steps, `x_0`."""
     return name.rpartition("_")[0]
+
+
+class WindowedModule(NetworkModule):
+    """A module whose steps each read a window of its sequence, so that the window says how many there are."""
+
+    @property
+    @abstractmethod
+    def window(self) -> TimeWindow:
+        """The steps that one of its steps reads."""
+
+    @property
+    def changes_steps(self) -> bool:
+        """Whether it gives another number of steps than it reads."""
+        return self.window.changes_steps
+
+    def steps_given(self, num_steps: int) -> int:
+        """How many steps it gives of so many."""
+        return self.window.steps_given(num_steps)
+
+    def steps_in_words(self, num_steps: str) -> str:
+        """The same as Python spells it."""
+        return self.window.steps_in_words(num_steps)
