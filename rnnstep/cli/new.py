@@ -1,11 +1,11 @@
-"""`rnnstep new MODULE`: a commented scenario to start from."""
+"""`rnnstep new MODULE`: a commented scenario, or lesson, to start from."""
 
 from __future__ import annotations
 
 from rnnstep.cli.commands import Argument, GivenOptions, Subcommand
 from rnnstep.cli.options import OneOf, language_option, output_options
 from rnnstep.language import Text
-from rnnstep.scenario.template import TEMPLATES, template
+from rnnstep.scenario.template import LESSON, TEMPLATES, template
 
 
 def run(given: GivenOptions, speech: str) -> int:
@@ -19,11 +19,11 @@ def run(given: GivenOptions, speech: str) -> int:
 COMMAND = Subcommand(
     "new",
     run,
-    [Argument("MODULE", type=OneOf(TEMPLATES)), *output_options(), language_option()],
+    [Argument("MODULE", type=OneOf((*TEMPLATES, LESSON))), *output_options(), language_option()],
     usage="rnnstep new MODULE",
     about=Text(
-        "Write a commented scenario to start from.\n"
+        "Write a commented scenario, or lesson, to start from.\n"
         "MODULE is RNNCell, RNN, LSTMCell, LSTM, GRUCell or GRU, cell for a cell of one's own, seq2seq for an encoder and"
-        " a decoder, or attention for both with attention between."
+        " a decoder, attention for both with attention between; or lesson for a file of stops."
     ),
 )

@@ -11,7 +11,9 @@ import click
 from rnnstep.cli.commands import Argument, GivenOptions, Option
 from rnnstep.cli.options import (
     ScenarioName,
+    WholeNumber,
     language_option,
+    limits,
     reading_options,
     showing_options,
     theme_option,
@@ -19,6 +21,7 @@ from rnnstep.cli.options import (
 from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
+from rnnstep.scenario.keys import MOST_STOPS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +32,14 @@ def params() -> list[click.Parameter]:
     return [
         Argument("SCENARIO", nargs=-1, type=ScenarioName()),
         Option("--at", metavar="PLACE", about=Text("open at a place, such as 3/L0/hh[1]")),
+        *screen_options(),
+    ]
+
+
+def screen_options() -> list[Option]:
+    """What changes how the screen opens: at a stop, in which language, colours and signs."""
+    return [
+        Option("--stop", type=WholeNumber(1, MOST_STOPS), about=Text("open at a stop, from 1")),
         language_option(),
         theme_option(),
         *showing_options(),
@@ -41,11 +52,21 @@ def params() -> list[click.Parameter]:
 def run(given: GivenOptions, speech: str) -> int:
     """Open the debugger on the scenarios, or the picker on none."""
     paths = scenario_files(given.scenario)
-    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+    if not is_terminal():
         if not paths:
             click.echo(click.get_current_context().get_help())
             return 0
-        return _print_traces(paths, given, speech)
+        return _print_all(paths, given, speech)
+    return open_screen(paths, given, at=given.at)
+
+
+def is_terminal() -> bool:
+    """Whether the debugger can open: keys come from a terminal, and it is seen on one."""
+    return sys.stdout.isatty() and sys.stdin.isatty()
+
+
+def open_screen(paths: Sequence[Path], given: GivenOptions, *, at: str | None = None) -> int:
+    """Open the debugger on files, or the picker on none, and give the exit status."""
     from rnnstep.settings import read_settings
     from rnnstep.tui.options import Options
     from rnnstep.tui.sources import FileSource
@@ -55,7 +76,7 @@ def run(given: GivenOptions, speech: str) -> int:
         [FileSource(path) for path in paths],
         Options(
             language=given.language,
-            at=given.at,
+            at=at,
             theme=given.theme,
             decimals=given.decimals,
             dtype=given.dtype,
@@ -65,6 +86,7 @@ def run(given: GivenOptions, speech: str) -> int:
             memory_limit=given.memory_limit,
             allow_outside=given.allow_outside,
             settings=read_settings(),
+            stop=given.stop,
         ),
     )
 
@@ -100,12 +122,16 @@ def scenario_files(words: Sequence[str]) -> list[Path]:
 
 def found(word: str, *, is_first: bool) -> Path:
     """Find a scenario; what may be a command misspelt is told as one."""
-    from rnnstep.scenario.bundled import find, names
+    from rnnstep.scenario.bundled import find, lessons, names
     from rnnstep.scenario.keys import closest
 
     try:
         return find(word)
     except UsageError:
+        if word in lessons():
+            raise UsageError(
+                Text("{name} is a lesson: `rnnstep lesson {name}` opens it", name=word)
+            ) from None
         root = click.get_current_context().find_root()
         commands = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
         guess = closest(word, [*names(), *commands]) if is_first and "." not in word else None
@@ -119,10 +145,12 @@ def found(word: str, *, is_first: bool) -> Path:
         raise UsageError(message) from None
 
 
-def _print_traces(paths: Sequence[Path], given: GivenOptions, speech: str) -> int:
-    """Print each trace as text; a bad file is told, and does not keep the others back."""
+def _print_all(paths: Sequence[Path], given: GivenOptions, speech: str) -> int:
+    """Print each trace, or the stops of a lesson, as text; a bad file is told, and does not keep the others back."""
+    from rnnstep.cli.lesson_text import print_stops
     from rnnstep.cli.speech import say_plainly
     from rnnstep.cli.tracing import write_trace
+    from rnnstep.scenario.lesson import read_lesson
 
     as_text = GivenOptions(**vars(given), format="text", watch=(), until=None, output=None, force=False)
     worst = 0
@@ -130,7 +158,10 @@ def _print_traces(paths: Sequence[Path], given: GivenOptions, speech: str) -> in
         if number:
             click.echo()
         try:
-            worst = max(worst, write_trace(path, as_text))
+            lesson = read_lesson(path, limits(given))
+            worst = max(
+                worst, write_trace(path, as_text) if lesson is None else print_stops(lesson, given, speech)
+            )
         except RnnstepError as error:
             if len(paths) == 1:
                 raise

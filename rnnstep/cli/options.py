@@ -180,6 +180,23 @@ class ScenarioName(click.ParamType[str]):
         return []
 
 
+class LessonName(click.ParamType[str]):
+    """A path, or the name of a bundled lesson; both are completed."""
+
+    name = "NAME"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Give the bundled lessons that begin so, else let the shell complete paths."""
+        from click.shell_completion import CompletionItem
+
+        from rnnstep.scenario.bundled import lessons
+
+        found = [CompletionItem(name) for name in lessons() if name.startswith(incomplete)]
+        return found or [CompletionItem(incomplete, type="file")]
+
+
 def _name(param: click.Parameter | None) -> str:
     if isinstance(param, click.Argument):
         return (param.metavar or "").strip("[].")

@@ -16,6 +16,16 @@ from rnnstep.language.printable import printable
 from rnnstep.scenario.keys import closest
 
 SUFFIX = ".toml"
+LESSONS = "lessons"  # their folder, beside the scenarios
+LESSON_ORDER = (
+    "rnn_by_hand",
+    "layers_and_shapes",
+    "hello_ohlol",
+    "back_through_time",
+    "gates",
+    "names_to_countries",
+    "eight_mistakes",
+)
 
 
 def folder() -> Path:
@@ -28,8 +38,52 @@ def folder() -> Path:
 @functools.cache
 def _paths() -> Mapping[str, Path]:
     root = folder()
-    found = sorted(root.rglob(f"*{SUFFIX}"))
+    found = sorted(path for path in root.rglob(f"*{SUFFIX}") if LESSONS not in path.relative_to(root).parts)
     return {path.relative_to(root).with_suffix("").as_posix(): path for path in found}
+
+
+@functools.cache
+def lessons() -> Mapping[str, Path]:
+    """Give the files of the bundled lessons by their names, in the order in which they are taught."""
+    found = {path.stem: path for path in sorted((folder() / LESSONS).glob(f"*{SUFFIX}"))}
+    order = {name: number for number, name in enumerate(LESSON_ORDER)}
+    return dict(sorted(found.items(), key=lambda pair: order.get(pair[0], len(order))))
+
+
+def find_lesson(name_or_path: str) -> Path:
+    """Give the path of a lesson: of a file that is there, or of a bundled one by its name.
+
+    Raises:
+        UsageError: There is neither, with the likely meaning if there is one.
+    """
+    path = Path(name_or_path)
+    if name_or_path and "\0" not in name_or_path and os.path.lexists(path):
+        return path
+    if name_or_path in lessons():
+        return lessons()[name_or_path]
+    if name_or_path in names():  # whose own stops are a lesson
+        return find(name_or_path)
+    shown = printable(name_or_path)
+    guess = closest(name_or_path, lessons())
+    if guess is None:
+        raise UsageError(
+            Text(
+                "{name}: no file and no bundled lesson of this name; `rnnstep lesson --list` names them",
+                name=shown,
+            )
+        )
+    raise UsageError(
+        Text(
+            "{name}: no file and no bundled lesson of this name; did you mean {guess}?",
+            name=shown,
+            guess=guess,
+        )
+    )
+
+
+def lesson_name_of(path: Path) -> str | None:
+    """Give the name that a path has as a bundled lesson's; None if it is not one's."""
+    return next((name for name, lesson in lessons().items() if lesson == path), None)
 
 
 def names() -> tuple[str, ...]:

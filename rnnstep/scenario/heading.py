@@ -1,4 +1,4 @@
-"""What stands above the tables, and how things are shown: title, summary, vocabulary, [display]."""
+"""What stands above the tables, and how things are shown: vocabulary, [display]."""
 
 from __future__ import annotations
 
@@ -6,27 +6,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from rnnstep.language import LANGUAGES, Text
-from rnnstep.language.printable import printable
 from rnnstep.scenario.file.document import Document, Table, shown
 from rnnstep.scenario.keys import MOST_DECIMALS, READS_STEPS
-from rnnstep.scenario.model import Display, Localized
+from rnnstep.scenario.model import Display
 
 ASCII = tuple(map(chr, range(128)))
-
-
-def read_localized(document: Document, key: str, default: str = "") -> Localized:
-    """Give a text that is a string, or `{en = "…", zh = "…"}`, safe to print; `default` where it is absent."""
-    root = document.root
-    if isinstance(root.raw(key), dict):
-        table = root.table(key)
-        assert table is not None
-        table.known(*LANGUAGES)
-        english, chinese = table.string("en", "") or "", table.string("zh", "") or ""
-        return Localized(printable(english, is_multiline=True), printable(chinese, is_multiline=True))
-    if root.has(key) and not isinstance(root.raw(key), str):
-        root.wrong(key, Text('a string, or {{en = "…", zh = "…"}}'))
-        return Localized()
-    return Localized(en=printable(root.string(key, default) or default, is_multiline=True))
 
 
 def read_vocabulary(document: Document) -> tuple[str, ...] | None:

@@ -17,7 +17,8 @@ from rnnstep.language.printable import printable
 from rnnstep.modules.linear import Linear
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
-from rnnstep.scenario.model import Batch, Display, Localized, Scenario
+from rnnstep.scenario.localized import Localized
+from rnnstep.scenario.model import Batch, Display, Scenario
 from rnnstep.scenario.recorded import Recorded
 from rnnstep.scenario.recorded_shapes import check_recorded
 from rnnstep.scenario.weights.parameters import parameter_shapes

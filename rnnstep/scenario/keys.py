@@ -130,6 +130,10 @@ RESERVED = re.compile(
 )
 """What places and tables use themselves: no layer is called so, and but for `target` no sequence."""
 
+STOP = ("scenario", "at", "say", "ask", "options", "answer", "show", "beside")
+"""Keys of a [[stop]]."""
+MOST_STOPS = 500
+
 FEEDING = ("feed", "first", "steps", "until", "teacher", "sample")
 """Keys of a sequence that a layer feeds, the first of them the layer's name."""
 KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -151,6 +155,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "training",
             "cure",
             "cell",
+            "stop",
             "display",
         ),
         "input": (
@@ -212,6 +217,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *dict.fromkeys(key for arguments in OPTIMIZERS.values() for key in arguments),
         ),
         "cell": ("state", "parameters", "equations"),
+        "stop": STOP,
         "display": ("decimals", "dtype", "language", "order"),
     }
 )

@@ -27,24 +27,14 @@ from rnnstep.network.description import INPUT, Wiring, in_a_chain, is_once, sequ
 from rnnstep.network.time import TimeAxis
 from rnnstep.scenario.feeding import Feed
 from rnnstep.scenario.keys import LOSSES, REFUSED, LossKind
+from rnnstep.scenario.localized import Localized
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.recorded import Recorded
+from rnnstep.scenario.stops import Stop
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.int64]
 Language = Literal["en", "zh"]
-
-
-@dataclass(frozen=True, slots=True)
-class Localized:
-    """A title or summary in English and Chinese; the one given stands for both."""
-
-    en: str = ""
-    zh: str = ""
-
-    def into(self, language: str) -> str:
-        """Give the text in `language`, or the other one where it is missing."""
-        return (self.zh or self.en) if language == "zh" else (self.en or self.zh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +260,7 @@ class Scenario:
     origins: Origins = field(default_factory=Origins)
     wires: Wiring | None = None  # what each layer reads; None in a chain
     feeds: Mapping[str, Feed] = field(default_factory=lambda: MappingProxyType({}))  # by sequence
+    stops: tuple[Stop, ...] = ()  # where a teacher stops, and what is said there
     path: Path | None = None  # of its file, from whose folder files are named
     file_text: str | None = None  # what stands in that file: a copy with other numbers keeps its comments
 

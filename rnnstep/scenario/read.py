@@ -30,14 +30,16 @@ from rnnstep.scenario.described import Described
 from rnnstep.scenario.feeding import Feed
 from rnnstep.scenario.file.document import Document, Limits, Table
 from rnnstep.scenario.file.source import open_document, parse_document
-from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_localized, read_vocabulary
+from rnnstep.scenario.heading import ASCII, Wishes, read_display, read_vocabulary
 from rnnstep.scenario.keys import BESIDE, KEYS
+from rnnstep.scenario.localized import read_localized
 from rnnstep.scenario.loss_and_training import check_mistake, read_loss, read_training
 from rnnstep.scenario.model import Batch, Floats, Loss, Pending, Scenario, Training
 from rnnstep.scenario.options import axes_of, read_plain
 from rnnstep.scenario.origins import origins_of
 from rnnstep.scenario.own_cells import check_sizes, read_own_cells
 from rnnstep.scenario.run_size import check_run
+from rnnstep.scenario.stops import read_stops
 from rnnstep.scenario.weights.read_weights import read_weights
 
 
@@ -223,6 +225,7 @@ class _Numbers:
 def _read(document: Document, path: Path, wishes: Wishes) -> Scenario:
     """Read the file, and once more with its cure put in place if it has one."""
     scenario = _read_long_or_short(document, path, wishes, KEYS[""])
+    stops = read_stops(document)
     found = cured(document)
     cure = None
     if found is not None:
@@ -233,7 +236,7 @@ def _read(document: Document, path: Path, wishes: Wishes) -> Scenario:
     assert scenario is not None
     if found is not None and cure is not None:
         cure = replace(cure, origins=origins_of(found.document.data))
-    return replace(scenario, cure=cure, origins=origins_of(document.data))
+    return replace(scenario, cure=cure, stops=stops, origins=origins_of(document.data))
 
 
 def _read_long_or_short(
@@ -250,8 +253,8 @@ def _read_once(
     """Give what a document holds but for its cure, or None with problems noted; `keys` may stand above all tables."""
     document.root.known(*keys)
     name = printable(path.stem)
-    title = read_localized(document, "title", default=name)
-    summary = read_localized(document, "summary")
+    title = read_localized(document.root, "title", default=name)
+    summary = read_localized(document.root, "summary")
     display = read_display(document, wishes)
     dtype = np.dtype(display.dtype)
     vocabulary = read_vocabulary(document)

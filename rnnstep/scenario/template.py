@@ -10,6 +10,7 @@ from rnnstep.language import Text
 OWN = "cell"  # not a module of torch: a scenario with a [cell.NAME]
 SEQ2SEQ = "seq2seq"  # an encoder and a decoder
 ATTENTION = "attention"  # the same, with attention
+LESSON = "lesson"  # not a scenario: stops in some
 TEMPLATES = (*MODULES, OWN, SEQ2SEQ, ATTENTION)
 
 _COLUMN = 40  # where the comments begin
@@ -21,9 +22,11 @@ _EXAMPLES = {"RNN": "weight_hh", "LSTM": "W_hf", "GRU": "W_hr"}
 
 
 def template(module: str, language: str) -> str:
-    """Give the text of a scenario file for one of `TEMPLATES`, its comments in "en" or "zh"."""
-    is_network = module in (SEQ2SEQ, ATTENTION)
-    lines = _seq2seq(attends=module == ATTENTION) if is_network else _lines(module)
+    """Give the text of a scenario file for one of `TEMPLATES`, or of a `LESSON`, its comments in "en" or "zh"."""
+    if module in (SEQ2SEQ, ATTENTION):
+        lines = _seq2seq(attends=module == ATTENTION)
+    else:
+        lines = _lesson() if module == LESSON else _lines(module)
     return "\n".join(_written(code, comment, language) for code, comment in lines) + "\n"
 
 
@@ -183,3 +186,38 @@ def _attention() -> Iterator[TemplateLine]:
     yield 'query = "decoder.h_prev"', Text("the decoder's state of the step before")
     yield 'memory = "encoder.output"', Text("what is looked at: every step of the encoder")
     yield "", None
+
+
+def _lesson() -> Iterator[TemplateLine]:
+    yield 'title = "One step by hand"', Text('or {{en = "…", zh = "…"}}')
+    yield 'summary = ""', Text("a sentence or two, in Markdown")
+    yield "", None
+    yield "", Text("rnnstep lesson FILE opens it; --check goes to every stop and tells all mistakes")
+    yield "[[stop]]", None
+    yield 'scenario = "hello"', Text("a bundled one, or the path of a .toml file beside this one")
+    yield 'at = "start"', Text("a place; g goes to one, and the line at the end of a session names it")
+    yield 'say = """', None
+    yield "One RNNCell reads **hello**. Press `→` once: the first step is computed.", None
+    yield "Then `Tab` goes to the next stop.", None
+    yield '"""', None
+    yield "", None
+    yield "[[stop]]", Text("without a scenario: in the one before")
+    yield 'at = "1/L0/hh[1]"', Text("step 1, layer 0, operation hh, its number 1")
+    yield 'say = "What of the memory comes to this unit? `h_prev` is zero before the first step."', None
+    yield 'ask = "value"', Text("the number is hidden until it is typed right, or shown with Tab or .")
+    yield "", None
+    yield "[[stop]]", None
+    yield 'at = "3/L0/h"', None
+    yield (
+        'say = {en = "Steps 3 and 4 read the same letter.", zh = "第 3 步和第 4 步读到的字母相同。"}',
+        Text("one language, or both"),
+    )
+    yield 'ask = {en = "What makes their h differ?", zh = "它们的 h 为什么不同？"}', None
+    yield 'options = ["W_ih @ x", "W_hh @ h_prev", {en = "nothing", zh = "没有不同"}]', Text("2 to 9 of them")
+    yield "answer = 2", Text("which one is right, from 1")
+    yield "", None
+    yield "[[stop]]", None
+    yield 'at = "5/L0/h"', None
+    yield 'say = "h over the steps: `v` shows all again."', None
+    yield 'show = ["plot"]', Text("what gets the room: plot, equations, cell, timeline, beside")
+    yield '# beside = "hello_lstm"', Text("a second run under the same cursor")

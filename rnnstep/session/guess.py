@@ -10,6 +10,7 @@ import numpy as np
 from rnnstep.checking import MISTAKES
 from rnnstep.checking.answers.numbers import NotNumbers, from_text
 from rnnstep.checking.guessing import guessed
+from rnnstep.checking.marking import Mark
 from rnnstep.checking.own_numbers import Place
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
@@ -18,6 +19,8 @@ from rnnstep.session.session import Session
 from rnnstep.session.tree import index_of
 
 MOST_WRONG = 8  # entries that are told
+ENOUGH_DECIMALS = 2
+"""With fewer, honest rounding on the way makes nearly any number right: then it is to be the value itself, rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Guess:
         hint: a hint; None where no common mistake gives it.
         mistakes: and what may have been done, the likeliest first.
         is_too_coarse: whether mistakes fit, but so would many random numbers.
+        needs_decimals: whether it could be right, of so few decimals, as many other numbers could.
     """
 
     is_right: bool
@@ -37,6 +41,7 @@ class Guess:
     hint: Text | None = None
     mistakes: tuple[Text, ...] = ()
     is_too_coarse: bool = False
+    needs_decimals: bool = False
 
 
 def place_of(session: Session) -> Place | None:
@@ -93,7 +98,8 @@ def guess(session: Session, text: str, decimals: int) -> Guess:
     number = len(marked.marks) - 1
     mark = marked.marks[number]
     if mark.status != "wrong":
-        return Guess(is_right=True)
+        is_far = decimals >= ENOUGH_DECIMALS and _is_far(mark, numbers.most_decimals)
+        return Guess(is_right=not is_far, needs_decimals=is_far)
     is_one = np.count_nonzero(~np.isnan(mark.given)) == 1
     wrong = (
         "" if is_one else " ".join(str(place) for place in np.argwhere(mark.is_wrong).tolist()[:MOST_WRONG])
@@ -103,3 +109,12 @@ def guess(session: Session, text: str, decimals: int) -> Guess:
     hint = named[0].hint if named else None
     explanations = tuple(one.explanation for one in named)
     return Guess(False, wrong, hint, explanations, remarks.is_too_coarse)
+
+
+def _is_far(mark: Mark, decimals: int) -> bool:
+    """Whether what was said with few decimals is not the value rounded to them."""
+    if decimals >= ENOUGH_DECIMALS:
+        return False
+    given = ~np.isnan(mark.given)
+    apart = np.abs(mark.given[given] - mark.expected[given])
+    return bool((apart > 0.5 * 10.0**-decimals * (1 + 1e-6)).any())

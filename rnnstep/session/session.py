@@ -64,6 +64,7 @@ class Session:
         saved: the edits that stand in a file.
         mistaken: the run with the mistake, while its cure is looked at.
         own: a writer's own numbers, beside the run's.
+        asked: a place and a row whose numbers are hidden, predicting or not, until they are said or revealed.
     """
 
     run: SessionRun
@@ -82,6 +83,7 @@ class Session:
     watches: tuple[PassWatch, ...] = ()
     mistaken: SessionRun | None = None
     own: OwnAnswers | None = None
+    asked: tuple[Path, int] | None = None
 
     @classmethod
     def open(cls, run: SessionRun) -> Self:
@@ -328,12 +330,23 @@ class Session:
     def reveal(self) -> Session:
         """`.`: show what was hidden."""
         note = None if self.is_hidden else Text("nothing is hidden")
-        return replace(self, is_revealed=True, note=note)
+        asked = None if self.is_at_asked else self.asked
+        return replace(self, is_revealed=True, asked=asked, note=note)
+
+    def asking(self, *, is_open: bool) -> Self:
+        """Hide the numbers of the place at the cursor until they are said or revealed, or those of no place."""
+        return replace(self, asked=(self.position.path, self.position.row) if is_open else None)
+
+    @property
+    def is_at_asked(self) -> bool:
+        """Whether the cursor is at the place whose numbers are asked for."""
+        return self.asked is not None and self.asked == (self.position.path, self.position.row)
 
     @property
     def is_hidden(self) -> bool:
         """Whether the value at the cursor is hidden."""
-        return self.is_predicting and not self.is_revealed and not self.position.is_start
+        is_unsaid = self.is_predicting and not self.is_revealed
+        return (is_unsaid or self.is_at_asked) and not self.position.is_start
 
     # ── the user's own answers ───────────────────────────────────────────────────────
 
@@ -495,6 +508,7 @@ class Session:
             watches=watches,
             is_predicting=self.is_predicting,
             own=self.own,
+            asked=self.asked,
         )
         spot = self.spot
         if spot is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from rnnstep.language import Text
+from rnnstep.tui.stops import list_stops, next_stop, previous_stop
 
 if TYPE_CHECKING:
     from rnnstep.session.session import Session
@@ -108,7 +109,13 @@ def _other(by: int) -> Action:
 
 
 def _quit(debugger: Host) -> None:
-    _keeping_edits(debugger, Text("quit"), lambda: debugger.program.leave(debugger.session))
+    def leave() -> None:
+        if debugger.files.take_unsaved():  # edits in a scenario that a lesson went on from
+            _quit(debugger)
+        else:
+            debugger.program.leave(debugger.session)
+
+    _keeping_edits(debugger, Text("quit"), leave)
 
 
 def _keeping_edits(debugger: Host, what: Text, going_on: Callable[[], None]) -> None:
@@ -146,6 +153,9 @@ ACTIONS: Mapping[str, Action] = {
     "palette": lambda debugger: debugger.app.action_command_palette(),
     "picture": lambda debugger: debugger.program.save_picture(),
     "open": pick,
+    "next_stop": next_stop,
+    "previous_stop": previous_stop,
+    "stops": list_stops,
     "next_scenario": _other(1),
     "previous_scenario": _other(-1),
     "reload": _reload,

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.theme import Theme
 
 from rnnstep.language import Text
+from rnnstep.scenario.bundled import lesson_name_of
 from rnnstep.tui.debugger import Debugger
 from rnnstep.tui.options import Options
 from rnnstep.tui.palettes import DARK, PALETTES, Palette
@@ -136,18 +137,32 @@ class DebuggerApp(App[int], inherit_bindings=False):
         if session is not None and source is not None:
             self.debugger.files.leave()
         if session is not None and source is not None and source.word is not None:
-            words = ["rnnstep", source.word, *self._options.words()]
-            at = [] if session.place_and_row == "start" else ["--at", session.place_and_row]
+            words, at = self._way_back(session, source.word)
             self.farewell = shlex.join([*words, *at])
             finding = None if session.edits else session.run.learning.finding
             if finding is not None:
                 from rnnstep.session.findings import place_of, written
 
                 look = self.debugger.state.look
-                there = shlex.join([*words, "--at", place_of(session.tree, finding)])
+                opened = ["rnnstep", source.word, *self._options.words()]
+                there = shlex.join([*opened, "--at", place_of(session.tree, finding)])
                 text = Text("the first {value}: {command}", value=written(finding.value), command=there)
                 self.farewell += f"\n{text.into(look.language)}"
         self.exit()
+
+    def _way_back(self, session: Session, word: str) -> tuple[list[str], list[str]]:
+        """The command that opens what is open, and what it is told to be where the user is: a place or a stop."""
+        options = [*self._options.words()]
+        following = self.debugger.state.following
+        if following is None:
+            at = [] if session.place_and_row == "start" else ["--at", session.place_and_row]
+            return ["rnnstep", word, *options], at
+        stop = ["--stop", str(following.number + 1)]
+        lesson = following.lesson
+        if lesson.is_own or lesson.path is None:
+            return ["rnnstep", word, *options], stop
+        name = lesson_name_of(lesson.path) or str(lesson.path)
+        return ["rnnstep", "lesson", name, *options], stop
 
     def action_leave(self) -> None:
         """Quit from whatever page is open."""

@@ -1,6 +1,6 @@
 """What there is to choose from, and what finds it; titles and summaries are read without numpy and so without the rest.
 
-First come the user's own files that were open last, then the bundled scenarios in the order of the course.
+First come the lessons, the user's own files that were open last, then the bundled scenarios in the order of the course.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from rnnstep.language import LANGUAGES, Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario import bundled
-from rnnstep.scenario.bundled import KEYWORDS, course
+from rnnstep.scenario.bundled import KEYWORDS, course, lesson_name_of, lessons
 from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.tui.remembered import Remembered
 from rnnstep.views.markdown import plain_markdown
@@ -28,6 +28,7 @@ def catalogue(language: str, remembered: Remembered | None = None) -> tuple[Entr
     """Give all entries in a language."""
     root = bundled.folder()
     return (
+        *(_entry(name, path, language, Text("Lessons")) for name, path in lessons().items()),
         *_recent(language, remembered),
         *(
             _entry(name, root / f"{name}{bundled.SUFFIX}", language, heading)
@@ -42,7 +43,7 @@ def _recent(language: str, remembered: Remembered | None) -> list[Entry]:
     found: list[Entry] = []
     for path in () if remembered is None else remembered.places:
         try:
-            is_there = path.is_file() and path.stat().st_size <= _LARGEST and bundled.name_of(path) is None
+            is_there = path.is_file() and path.stat().st_size <= _LARGEST and not _is_bundled(path)
         except OSError:
             is_there = False
         if is_there:
@@ -54,6 +55,10 @@ def _recent(language: str, remembered: Remembered | None) -> list[Entry]:
         if len(found) == MOST_RECENT:
             break
     return found
+
+
+def _is_bundled(path: Path) -> bool:
+    return bundled.name_of(path) is not None or lesson_name_of(path) is not None
 
 
 def _entry(name: str, path: Path, language: str, heading: Text) -> Entry:

@@ -61,13 +61,24 @@ MOVES: Mapping[str, Move] = {
     "breakpoint": lambda session: session.toggle_breakpoint(),
     "unwatch": lambda session: session.drop_watches(),
     "predict": lambda session: session.toggle_predict(),
-    "reveal": lambda session: session.reveal(),
     "zero": _nudged(None),
     "undo": lambda session: session.undo(),
     "redo": lambda session: session.redo(),
     "cure": lambda session: session.switch_cure(),
 }
 """Commands that change the session alone; without a session they do nothing."""
+
+
+def _revealed(state: ScreenState) -> ScreenState:
+    """`.`: show what is hidden; the open question of a stop ends with it."""
+    session, following = state.session, state.following
+    if session is None:
+        return state
+    if following is not None and (following.has_choice or session.is_at_asked):
+        state = replace(state, following=following.ending("shown"))
+        if not session.is_hidden:
+            return state
+    return replace(state, session=session.reveal())
 
 
 def _decimals(state: ScreenState, by: int) -> ScreenState:
@@ -91,7 +102,7 @@ _NEXT_VIEW: Mapping[Fills, Fills] = {"": "plot", "plot": "listing", "listing": "
 def _blackboard(state: ScreenState) -> ScreenState:
     """`z`; a plot or a listing that fills the screen makes room for it."""
     is_seen = state.look.is_blackboard and not state.look.fills
-    return state.seen(is_blackboard=not is_seen, fills="")
+    return state.seen(is_blackboard=not is_seen, fills="", shows=())
 
 
 def _joined(state: ScreenState) -> ScreenState:
@@ -111,9 +122,9 @@ def _joined(state: ScreenState) -> ScreenState:
 
 
 def _closed(state: ScreenState) -> ScreenState:
-    if not state.look.fills and not state.look.is_blackboard:
+    if not state.look.fills and not state.look.is_blackboard and not state.look.shows:
         return state.say(Text("nothing is open; q quits"))
-    return state.seen(fills="", is_blackboard=False)
+    return state.seen(fills="", is_blackboard=False, shows=())
 
 
 def _next_language(state: ScreenState) -> ScreenState:
@@ -122,10 +133,11 @@ def _next_language(state: ScreenState) -> ScreenState:
 
 
 LOOKS: Mapping[str, Callable[[ScreenState], ScreenState]] = {
+    "reveal": _revealed,
     "increase": lambda state: _stepped(state, 1),
     "decrease": lambda state: _stepped(state, -1),
     "blackboard": _blackboard,
-    "view": lambda state: state.seen(fills=_NEXT_VIEW[state.look.fills]),
+    "view": lambda state: state.seen(fills=_NEXT_VIEW[state.look.fills], shows=()),
     "close": _closed,
     "joined": _joined,
     "more_decimals": lambda state: _decimals(state, 1),

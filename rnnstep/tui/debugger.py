@@ -27,6 +27,7 @@ from rnnstep.tui.player import Player
 from rnnstep.tui.remembered import recall, remember
 from rnnstep.tui.sources import Source
 from rnnstep.tui.state import ScreenState
+from rnnstep.tui.stops import REMOTE, choose, is_option
 from rnnstep.tui.toasts import Toasts
 from rnnstep.tui.training import TrainingThread
 from rnnstep.views.alphabet import alphabet
@@ -37,6 +38,7 @@ from rnnstep.views.opening import opening
 if TYPE_CHECKING:
     from rnnstep.reference import Checked
     from rnnstep.reference.worker.messages import Trained
+    from rnnstep.session.lesson import Following
     from rnnstep.session.session import Session
     from rnnstep.tui.host import Application
     from rnnstep.tui.prompt import Prompt
@@ -184,7 +186,7 @@ class Debugger(Screen[None]):
             return opening(state.name, state.look, width, height, state.waiting)
         from rnnstep.views.screen import screen
 
-        rows = screen(state.session, state.look, width, height)
+        rows = screen(state.session, state.look, width, height, state.following)
         if not state.has_card:
             return rows
         from rnnstep.views.card import with_card
@@ -213,6 +215,11 @@ class Debugger(Screen[None]):
         elif self.prompt is not None:
             self.prompt.take(event)
             return
+        elif self.state.following is not None and event.key in REMOTE:
+            self.toasts.clear()
+            REMOTE[event.key](self)
+        elif is_option(self, event.character):
+            choose(self, int(event.character or 0))
         elif is_number_asked(self.session, event.character):
             self.ask("guess", typed=event.character or "")
         else:
@@ -273,6 +280,8 @@ class Debugger(Screen[None]):
             self.change(replace(state, session=self.session.go(what)))
         elif verb == "press" and what in BY_ID:
             self.run(what)
+        elif verb == "choose":
+            choose(self, int(what))
 
     def move(self, command: str, message: Text | None = None) -> None:
         """Obey a command that changes the state alone, saying something beside it."""
@@ -310,8 +319,8 @@ class Debugger(Screen[None]):
 
     # ── what comes from elsewhere ────────────────────────────────────────────────────
 
-    def opened(self, session: Session, *, is_again: bool) -> None:
-        """Show a session that was read."""
+    def opened(self, session: Session, *, is_again: bool, following: Following | None = None) -> None:
+        """Show a session that was read, at a stop of a lesson if it was read for one."""
         display = session.run.scenario.display
         state = self.state.say(None)
         state = replace(state, session=session, waiting=None, name=session.run.scenario.name)
@@ -319,12 +328,23 @@ class Debugger(Screen[None]):
             state = state.seen(decimals=display.decimals)
         if not self.has_opened and display.language is not None:
             state = state.seen(language=display.language)
-        if not self.has_opened:
+        if following is not None:
+            state = _at_its_stop(state, following)
+        elif state.following is not None:
+            state = replace(state, following=state.following.opened_in(session))
+        if not self.has_opened and following is None:
             state = replace(state, has_card=self._is_first_start())
         self.change(state)
         if not self.has_opened:
             gc.freeze()  # or the collector walks all of Textual and numpy again and again: 20 ms between keys
         self.has_opened = True
+
+    def arrived(self, session: Session, following: Following) -> None:
+        """Show a session that was open before at a stop of a lesson."""
+        if self.session is None or self.session.run.scenario.path != session.run.scenario.path:
+            self.opened(session, is_again=False, following=following)
+        else:
+            self.change(_at_its_stop(replace(self.state.say(None), session=session), following))
 
     def _is_first_start(self) -> bool:
         """Whether the card was never shown; it is now, and only once."""
@@ -371,3 +391,8 @@ class Debugger(Screen[None]):
             self.prompt = None
             self.canvas.can_focus = True
             self.canvas.focus()
+
+
+def _at_its_stop(state: ScreenState, following: Following) -> ScreenState:
+    """The state at a stop, with the room given as the stop says; what filled the screen before has gone."""
+    return replace(state.seen(fills="", is_blackboard=False, shows=following.stop.show), following=following)

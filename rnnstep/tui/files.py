@@ -15,10 +15,13 @@ from rnnstep.tui.remembered import recall, remember
 from rnnstep.tui.sources import FileSource, Source
 
 if TYPE_CHECKING:
+    from rnnstep.scenario.lesson import Lesson
     from rnnstep.scenario.model import Scenario
+    from rnnstep.session.lesson import Following
     from rnnstep.session.session import Session
     from rnnstep.tui.host import Host
 
+MOST_ASIDE = 4
 CHANGED = Text("changed on disk: R reads it again")
 
 
@@ -33,6 +36,8 @@ class _Reading:
         is_again: Whether it is the one that is open.
         came_from: What it is compared with: it opens at the counterpart of that one's place.
         returned_to: Where it was left for `came_from`, at a place that was not moved from.
+        following: The stop of a lesson that it is read for.
+        note: What is to be said when it stands.
     """
 
     source: Source
@@ -41,6 +46,8 @@ class _Reading:
     is_again: bool = False
     came_from: Session | None = None
     returned_to: str | None = None
+    following: Following | None = None
+    note: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,14 @@ class _Turn:
     left_at: str
     to: Source
     arrived_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """A session that was left, and what its file was like then."""
+
+    session: Session
+    stamp: tuple[int, int] | None
 
 
 class Files:
@@ -74,6 +89,8 @@ class Files:
         self._places: dict[Source, str] = {}  # where those were left that are not open
         self._turn: _Turn | None = None
         self._refusals: list[RnnstepError] = []  # while there is nothing to show
+        self._aside: dict[Source, _Aside] = {}  # what a lesson left for another scenario, edits and all
+        self._stop = options.stop  # of the first lesson that is opened
 
     # ── opening ──────────────────────────────────────────────────────────────────────
 
@@ -92,12 +109,28 @@ class Files:
             self._places[self.source] = session.place_and_row
             if self.source.path is not None:
                 remember(recall().at(self.source.path, session.place_and_row))
+        following = self._debugger.state.following
+        if following is not None and following.lesson.path is not None and not following.lesson.is_own:
+            remember(recall().at(following.lesson.path, f"stop {following.number + 1}"))
 
     def reload(self) -> None:
         """`R`: read the file again and stay at the place; a bad one keeps the old run."""
-        source = self.source
+        source, following = self.source, self._debugger.state.following
+        if following is not None and following.lesson.path is not None and not following.lesson.is_own:
+            self._read_lesson_again(following, following.lesson.path)
         if source is not None:
             self._read(_Reading(source, source.stamp(), is_again=True))
+
+    def _read_lesson_again(self, following: Following, path: Path) -> None:
+        """Take the lesson as its file says now, at the same stop; a bad one keeps the old."""
+        debugger = self._debugger
+        try:
+            lesson = FileSource(path).read_lesson(self._options)
+        except RnnstepError as error:
+            debugger.toasts.tell_error(error)
+            return
+        if lesson is not None:
+            debugger.change(replace(debugger.state, following=following.read_again(lesson)))
 
     def other(self, by: int) -> None:
         """`N` and `P`: another of the scenarios that were given."""
@@ -123,6 +156,79 @@ class Files:
         self.leave()
         self._read(_Reading(source, source.stamp(), came_from=session, returned_to=returned_to))
 
+    # ── stops ────────────────────────────────────────────────────────────────────────
+
+    def go_to_stop(self, following: Following, note: Text | None = None) -> None:
+        """Go to a stop of a lesson; in another scenario than the one that is open, that one is kept aside, edits and all."""
+        path = following.stop.scenario or following.lesson.path
+        source = self.source if path is None else FileSource(path)
+        if source is None:
+            return
+        session = self._debugger.session if source == self.source else self._left_aside(source)
+        self.leave()
+        if session is None:
+            self._read(_Reading(source, source.stamp(), following=following, note=note))
+            return
+        from rnnstep.session.lesson import at_stop
+
+        try:
+            arrived = at_stop(session, following)
+        except RnnstepError as error:
+            self._debugger.toasts.tell_error(error)
+            return
+        if source != self.source:
+            self._put_aside()
+            self._aside.pop(source, None)
+            self.source, self._stamp = source, source.stamp()
+        self._debugger.arrived(arrived, following)
+
+    def _left_aside(self, source: Source) -> Session | None:
+        """The session that was kept of a file, as long as the file is the same."""
+        left = self._aside.get(source)
+        return left.session if left is not None and left.stamp == source.stamp() else None
+
+    def _put_aside(self) -> None:
+        """Keep the session that is left; of those without edits a few, so that going back is quick."""
+        session = self._debugger.session
+        if session is None or self.source is None:
+            return
+        self._aside[self.source] = _Aside(session, self._stamp)
+        plain = [source for source, left in self._aside.items() if not left.session.has_unsaved_edits]
+        for source in plain[:-MOST_ASIDE]:
+            del self._aside[source]
+
+    def take_unsaved(self) -> bool:
+        """Show again a session that was kept aside and has edits that are not saved; whether there is one."""
+        for source, left in self._aside.items():
+            if left.session.has_unsaved_edits:
+                del self._aside[source]
+                self.source, self._stamp = source, left.stamp
+                self._debugger.opened(left.session, is_again=True)
+                return True
+        return False
+
+    def _follow(self, lesson: Lesson, reading: _Reading) -> None:
+        """Open a lesson that was read: its first stop, or the one that the command line names."""
+        from rnnstep.session.lesson import Following, numbered
+
+        number, self._stop = self._stop, None
+        try:
+            following = numbered(Following(lesson), number)
+        except RnnstepError as error:
+            self._refused(reading, error)
+            return
+        last = _last_time(reading.source) if number is None else None
+        self.is_reading = False
+        self.go_to_stop(
+            following,
+            None
+            if last is None
+            else Text(
+                "the last time you came to stop {number}; S lists the stops",
+                number=last.removeprefix("stop "),
+            ),
+        )
+
     def saved_as(self, path: Path) -> None:
         """Take the file just written for the one that is open: it holds what is on the screen."""
         self.source = FileSource(path)
@@ -141,7 +247,10 @@ class Files:
     # ── in the background ────────────────────────────────────────────────────────────
 
     def _read(self, reading: _Reading) -> None:
-        def work() -> Scenario:
+        def work() -> Scenario | Lesson:
+            lesson = None if reading.following is not None else reading.source.read_lesson(self._options)
+            if lesson is not None:
+                return lesson
             scenario = reading.source.read(self._options)
             import rnnstep.views.screen  # noqa: F401  # while nobody waits for a key
 
@@ -151,9 +260,26 @@ class Files:
         self.is_reading = True
         self._in_background(
             work,
-            lambda scenario: self._run(scenario, reading),
+            lambda found: self._read_whole(found, reading),
             lambda error: self._refused(reading, error),
         )
+
+    def _read_whole(self, found: Scenario | Lesson, reading: _Reading) -> None:
+        from rnnstep.scenario.lesson import Lesson, own_lesson
+        from rnnstep.session.lesson import Following, numbered
+
+        if isinstance(found, Lesson):
+            self._follow(found, reading)
+            return
+        own = own_lesson(found) if self._stop is not None else None
+        if own is not None:  # --stop of a scenario's own stops
+            number, self._stop = self._stop, None
+            try:
+                reading = replace(reading, following=numbered(Following(own), number))
+            except RnnstepError as error:
+                self._refused(reading, error)
+                return
+        self._run(found, reading)
 
     def _run(self, scenario: Scenario, reading: _Reading) -> None:
         """Run a scenario that was read; one that waits for torch's numbers waits."""
@@ -161,7 +287,7 @@ class Files:
             self._wait_for_torch(scenario, reading)
             return
         self._in_background(
-            lambda: session_of(scenario, reading.place),
+            lambda: session_of(scenario, reading.place, reading.following),
             lambda session: self._show(session, reading),
             lambda error: self._refused(reading, error, is_file_bad=reading.place is None),
         )
@@ -216,8 +342,14 @@ class Files:
 
     def _show(self, session: Session, reading: _Reading) -> None:
         left = self.source
+        if reading.following is not None:
+            self._put_aside()
         self.source, self._stamp, self.is_reading = reading.source, reading.stamp, False
         old = self._debugger.session
+        if reading.following is not None:
+            self._debugger.opened(session.say(reading.note), is_again=False, following=reading.following)
+            self._offer(reading.source, session.run.scenario)
+            return
         if reading.is_again and old is not None:
             session = old.moved_to(session.run).say(Text("read again"))
         elif reading.came_from is not None:
@@ -316,14 +448,19 @@ def _raise(error: BaseException) -> None:
 # ── from a scenario to a session ─────────────────────────────────────────────────────────────────
 
 
-def session_of(scenario: Scenario, place: str | None = None) -> Session:
-    """Run a complete scenario and open it, at `place` if there is one.
+def session_of(scenario: Scenario, place: str | None = None, following: Following | None = None) -> Session:
+    """Run a complete scenario and open it, at `place` if there is one, or at the stop that is followed.
 
     Raises:
         UsageError: It has no such place.
+        ScenarioError: It has not what the stop says.
     """
     from rnnstep.session.run import SessionRun
     from rnnstep.session.session import Session
 
     session = Session.open(SessionRun.of(scenario))
+    if following is not None:
+        from rnnstep.session.lesson import at_stop
+
+        return at_stop(session, following)
     return session if place is None else session.at(place)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rnnstep.errors import RnnstepError
     from rnnstep.language import Text
+    from rnnstep.session.lesson import Following
     from rnnstep.session.session import Session
     from rnnstep.tui.sources import Source
     from rnnstep.tui.state import ScreenState
@@ -63,6 +64,12 @@ class Scenarios(Protocol):
 
     def reload(self) -> None:
         """Read the one that is open again."""
+
+    def go_to_stop(self, following: Following) -> None:
+        """Go to a stop of a lesson."""
+
+    def take_unsaved(self) -> bool:
+        """Show again what was left for another stop and has edits that are not saved; whether there is any."""
 
     def saved_as(self, path: Path) -> None:
         """Take the file just written for the one that is open."""
@@ -140,8 +147,11 @@ class Host(Protocol):
     def follow_target(self, target: str | None) -> None:
         """Do what a span's target says."""
 
-    def opened(self, session: Session, *, is_again: bool) -> None:
+    def opened(self, session: Session, *, is_again: bool, following: Following | None = None) -> None:
         """Show a session that was read."""
+
+    def arrived(self, session: Session, following: Following) -> None:
+        """Show a session that was open before at a stop of a lesson."""
 
     def fail(self, errors: Sequence[RnnstepError]) -> None:
         """Leave: there is nothing to show."""

@@ -23,6 +23,7 @@ class Options(NamedTuple):
         memory_limit: What a scenario may need, in bytes; None: the standard limit.
         allow_outside: Whether files outside the scenario's own folder may be read.
         settings: What the user's file of settings says.
+        stop: The stop at which to open, from 1; None: a lesson's first, and a scenario's start.
     """
 
     language: str | None = None
@@ -36,6 +37,7 @@ class Options(NamedTuple):
     memory_limit: int | None = None
     allow_outside: bool = False
     settings: Settings = Settings()
+    stop: int | None = None
 
     def words(self) -> Iterator[str]:
         """Give the words of the command line that say the same, but for the place; the settings go without saying."""

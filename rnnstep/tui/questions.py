@@ -115,9 +115,15 @@ class _Guessing:
         except RnnstepError as error:
             return error.message
         if found.is_right:
+            state = self._debugger.state
             shown = session.reveal().say(Text("{given} is right", given=printable(self._before[:60])))
-            self._debugger.change(dataclasses.replace(self._debugger.state, session=shown))
+            following = state.following
+            if following is not None and session.is_at_asked:
+                following = following.ending("right")
+            self._debugger.change(dataclasses.replace(state, session=shown, following=following))
             return None
+        if found.needs_decimals:
+            return Text("too coarse to tell: say it with two decimals at least")
         if self._times == 1 and found.wrong:
             return Text("not right at {where}; Enter again says a hint, Esc and . show it", where=found.wrong)
         if self._times == 1:

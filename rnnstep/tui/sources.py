@@ -11,6 +11,8 @@ from rnnstep.scenario import bundled
 from rnnstep.tui.options import Options
 
 if TYPE_CHECKING:
+    from rnnstep.scenario.file.document import Limits
+    from rnnstep.scenario.lesson import Lesson
     from rnnstep.scenario.model import Scenario
 
 
@@ -38,6 +40,17 @@ class FileSource:
             return None
         return found.st_mtime_ns, found.st_size
 
+    def read_lesson(self, options: Options) -> Lesson | None:
+        """Read the file where it is a lesson; None where it is a scenario.
+
+        Raises:
+            UsageError: It cannot be read.
+            ScenarioError: It is a lesson that holds mistakes.
+        """
+        from rnnstep.scenario.lesson import read_lesson
+
+        return read_lesson(self.path, _limits(options))
+
     def read(self, options: Options) -> Scenario:
         """Read the file.
 
@@ -45,15 +58,11 @@ class FileSource:
             UsageError: It cannot be read.
             ScenarioError: It holds mistakes.
         """
-        from rnnstep.scenario.file.document import Limits
         from rnnstep.scenario.read import read
 
-        limits = Limits(allow_outside=options.allow_outside)
-        if options.memory_limit is not None:
-            limits = replace(limits, memory=options.memory_limit)
         return read(
             self.path,
-            limits,
+            _limits(options),
             dtype=options.dtype,
             decimals=options.decimals,
             language=options.language,
@@ -83,6 +92,9 @@ class LiveSource:
     def stamp(self) -> None:
         """Give None: no other program changes it."""
 
+    def read_lesson(self, options: Options) -> None:
+        """Give None: it is a scenario."""
+
     def read(self, options: Options) -> Scenario:
         """Give it, shown as the options ask."""
         display = self.scenario.display
@@ -94,3 +106,10 @@ class LiveSource:
 
 
 Source = FileSource | LiveSource
+
+
+def _limits(options: Options) -> Limits:
+    from rnnstep.scenario.file.document import Limits
+
+    limits = Limits(allow_outside=options.allow_outside)
+    return limits if options.memory_limit is None else replace(limits, memory=options.memory_limit)

@@ -10,6 +10,7 @@ from rnnstep.settings import EDIT_STEP
 from rnnstep.views.look import Look
 
 if TYPE_CHECKING:
+    from rnnstep.session.lesson import Following
     from rnnstep.session.session import Session
 
 
@@ -23,6 +24,7 @@ class ScreenState:
         name: The scenario that is being read or open, as it is called on the screen.
         waiting: Why there is no session yet, for the opening frame.
         edit_step: What `+` adds and `-` takes.
+        following: The lesson that is followed, and at which stop.
         has_card: Whether the card of the first start stands over the screen.
     """
 
@@ -31,6 +33,7 @@ class ScreenState:
     name: str = ""
     waiting: Text | None = None
     edit_step: float = EDIT_STEP
+    following: Following | None = None
     has_card: bool = False
 
     def seen(self, **changes: Any) -> ScreenState:

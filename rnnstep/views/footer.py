@@ -25,15 +25,16 @@ _THEN = (
 )
 _VIEWS = {"": Text("plot"), "plot": Text("equations"), "listing": Text("all")}
 """What `v` leads to."""
+_STOPS = ("next_stop", "stops")
 _LAST = ("help", "palette")
 
 
-def footer(scene: Scene, cells: int) -> Row:
-    """One row of `cells`: as many keys as fit, help and palette always."""
+def footer(scene: Scene, cells: int, *, has_stops: bool = False) -> Row:
+    """One row of `cells`: as many keys as fit, help and palette always; those of stops first, where there are any."""
     last = [span for name in _LAST for span in _key(scene, name)]
     room = cells - row_width(tuple(last)) - 1
     spans: list[Span] = []
-    for name in _wanted(scene):
+    for name in [*(_STOPS if has_stops else ()), *_wanted(scene)]:
         key = _key(scene, name)
         if row_width((*spans, *key)) > room:
             break

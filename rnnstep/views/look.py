@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rnnstep.language import Text
 from rnnstep.views.alphabet import UNICODE, Alphabet
 from rnnstep.views.commands import Command
+
+if TYPE_CHECKING:
+    from rnnstep.scenario.stops import Shown
 
 Fills = Literal["", "plot", "listing"]
 TorchStatus = Literal["none", "loading", "ready", "failed"]
@@ -24,6 +27,7 @@ class Look:
         alphabet: the signs to draw with.
         is_blackboard: `z`: the operation alone fills the screen.
         fills: `v`: what has the whole screen, "plot" or "listing"; "" for nothing.
+        shows: what a stop of a lesson gives the room.
         is_joined: `j`: `[W_hh W_ih]·[h_prev; x]` stands beside the two products.
         torch: where torch's numbers are: none to come, loading, ready, failed.
         torch_reason: why they are not there, where they failed.
@@ -39,6 +43,7 @@ class Look:
     alphabet: Alphabet = UNICODE
     is_blackboard: bool = False
     fills: Fills = ""
+    shows: tuple[Shown, ...] = ()
     is_joined: bool = False
     torch: TorchStatus = "loading"
     torch_reason: Text | None = None

@@ -1,8 +1,12 @@
-"""A summary's Markdown as plain text: marks taken away, nothing else interpreted."""
+"""Markdown as plain text, marks taken away and nothing else interpreted; or with its strong words and code in styles."""
 
 from __future__ import annotations
 
 import re
+from itertools import groupby
+
+from rnnstep.views.compose import RowBlock, wrap
+from rnnstep.views.rows import Span
 
 _FENCE = re.compile(r"\s*(```|~~~)")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.*?)(?:\s+#+)?\s*$")
@@ -86,3 +90,31 @@ def _inline(text: str) -> str:
     for mark in _EMPHASIS:
         text = mark.sub(r"\1", text)
     return re.sub("[\ue000-\uf8ff]", lambda found: kept[ord(found[0]) - _KEPT_FROM], text)
+
+
+_STYLED = re.compile(r"(?<![`\\])(`+)(?!`).{1,500}?(?<!`)\1(?!`)|\*\*(?=\S)[^*]{1,500}?(?<=\S)\*\*")
+_CODE_BEGINS, _STRONG_BEGINS, _ENDS = "\x01\x02\x03"  # no text that is safe to print has them
+
+
+def styled_markdown(text: str, cells: int, *, code: str = "label", strong: str = "bold") -> RowBlock:
+    """Give Markdown in rows of at most `cells`, as `plain_markdown` does, its code and strong words in roles of their own."""
+    marked = plain_markdown(_STYLED.sub(_between_marks, text))
+    styled: list[tuple[str, str]] = []
+    style = ""
+    for character in marked:
+        if character in (_CODE_BEGINS, _STRONG_BEGINS, _ENDS):
+            style = {_CODE_BEGINS: code, _STRONG_BEGINS: strong}.get(character, "")
+        else:
+            styled.append((character, style))
+    rest = iter(styled)
+    rows: RowBlock = []
+    for line in wrap("".join(character for character, _ in styled), cells):
+        # What the line lacks are blanks at which the text was broken.
+        found = [next(pair for pair in rest if pair[0] == character) for character in line]
+        runs = groupby(found, key=lambda pair: pair[1])
+        rows.append(tuple(Span("".join(character for character, _ in run), style) for style, run in runs))
+    return rows
+
+
+def _between_marks(found: re.Match[str]) -> str:
+    return f"{_CODE_BEGINS if found[1] else _STRONG_BEGINS}{found[0]}{_ENDS}"

@@ -25,6 +25,8 @@ from __future__ import annotations
 from functools import partial
 
 from rnnstep.language import Text
+from rnnstep.scenario.stops import Shown
+from rnnstep.session.lesson import Following
 from rnnstep.session.session import Session
 from rnnstep.views.blackboard import blackboard
 from rnnstep.views.cell import is_whole, whole
@@ -32,6 +34,7 @@ from rnnstep.views.compose import RowBlock, beside, box, pad
 from rnnstep.views.footer import footer
 from rnnstep.views.header import header, message
 from rnnstep.views.layout import Column, Frame, Panel, rule, shared
+from rnnstep.views.lesson import stop_box
 from rnnstep.views.look import Look
 from rnnstep.views.now import now
 from rnnstep.views.panels import (
@@ -64,21 +67,29 @@ _WIDE_PLOT, _HIGH_PLOT = 96, 20
 """The size from which on several plots stand beside each other where they have the whole screen."""
 
 
-def screen(session: Session, look: Look, width: int, height: int) -> RowBlock:
-    """Draw a session in exactly `width` × `height` cells (at least 20×5)."""
+def screen(
+    session: Session, look: Look, width: int, height: int, following: Following | None = None
+) -> RowBlock:
+    """Draw a session in exactly `width` × `height` cells (at least 20×5), below what a lesson says there."""
     scene = Scene(session, look)
     width, height = max(20, width), max(5, height)
     top = [header(scene, width)]
-    room = height - 2
+    if following is not None:
+        top += stop_box(following, session, look, width, height - 2)
+    room = height - 1 - len(top)
     if look.fills:
         middle = _filled(scene, width, room)
     elif look.is_blackboard:
         middle = blackboard(scene, width, room)
+    elif look.shows:
+        panel = _now(scene, width, room)
+        middle = [*panel, *_shown(scene, width, room - len(panel))]
     else:
         panel = _now(scene, width, room)
         middle = [*panel, *_below(scene, width, room - len(panel))]
+    has_stops = following is not None or bool(session.run.scenario.stops)
     # A message stands where the keys are, a long one before what is above them, too: so nothing else moves.
-    foot = message(scene, width)[: height - 1] or [footer(scene, width)]
+    foot = message(scene, width)[: height - 1] or [footer(scene, width, has_stops=has_stops)]
     upper = [*top, *pad(middle, width, room, look.alphabet)]
     return pad([*upper[: height - len(foot)], *foot], width, height, look.alphabet)
 
@@ -103,6 +114,36 @@ def _filled(scene: Scene, width: int, room: int) -> RowBlock:
         size = (width - len(shown) + 1) // max(1, len(shown))
         rows += beside([Column([panel], size, height, alphabet).block() for panel in shown], gap=1)
     return rows
+
+
+def _shown(scene: Scene, width: int, room: int) -> RowBlock:
+    """What a stop of a lesson gives the room; on a wide screen with the picture and the steps beside it."""
+    alphabet = scene.look.alphabet
+    is_wide = width >= _TWO_COLUMNS
+    cells = width // 2 if is_wide else width
+    found = [
+        panel
+        for worth, name in enumerate(scene.look.shows, 1)
+        for panel in _panels_of(scene, name, worth, cells, room)
+    ]
+    if not found:
+        return _below(scene, width, room)
+    shown = Column(found, cells, room, alphabet).block()
+    return beside([_one_column(scene, width - cells - 1, room), shown]) if is_wide else shown
+
+
+def _panels_of(scene: Scene, name: Shown, worth: int, cells: int, room: int) -> list[Panel]:
+    match name:
+        case "plot":
+            return plots(scene, worth, "box")[:1]
+        case "equations":
+            return [*listing_panels(scene, worth, "box", room), *values_panels(scene, worth, "box")]
+        case "cell":
+            return [Panel(worth, picture_title(scene), partial(picture, scene), 3, room)]
+        case "timeline":
+            return [steps_panel(scene, worth, "box", room, cells - 4)]
+        case "beside":
+            return []
 
 
 def _now(scene: Scene, width: int, room: int) -> RowBlock:

@@ -12,7 +12,8 @@ from rnnstep.folders import state_folder
 from rnnstep.reference import Worker
 from rnnstep.scenario import bundled
 from rnnstep.scenario.file.write import difference
-from rnnstep.scenario.model import Localized, Scenario
+from rnnstep.scenario.localized import Localized
+from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.origins import Origins
 from rnnstep.scenario.read import read
 from rnnstep.scenario.recorded import Recorded

@@ -19,7 +19,9 @@ from rnnstep.equations.operations import function_names
 from rnnstep.reference import check, complete
 from rnnstep.scenario import bundled
 from rnnstep.scenario.keys import KEYS as SCENARIO_KEYS
+from rnnstep.scenario.lesson import read_lesson
 from rnnstep.scenario.read import read, read_text
+from rnnstep.session.lesson import check_stops
 from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.settings import read_settings
@@ -40,6 +42,7 @@ PAGES = {"en": ENGLISH, "zh": CHINESE}
 KEYS_FILE = "# keys.toml"  # how the example of a file of keys begins, which is no scenario
 ANSWERS_FILE = "# homework.toml"
 CONFIG_FILE = "# config.toml"
+LESSON_FILE = "# lesson.toml"
 FENCES = re.DOTALL | re.MULTILINE
 STANDS_FOR = {"SCENARIO", "SCENARIO...", "ANSWERS", "FOLDER", "MODULE", "SHELL"}
 OPTIONS = sorted(
@@ -109,6 +112,24 @@ def test_every_bundled_scenario_is_named(language: str, name: str) -> None:
     assert name in in_backticks(called("scenarios", language))
 
 
+@pytest.mark.parametrize("name", bundled.lessons())
+def test_every_bundled_lesson_is_named(language: str, name: str) -> None:
+    assert name in in_backticks(called("lessons", language))
+
+
+def test_the_lesson_can_be_followed(language: str, tmp_path: Path) -> None:
+    (text,) = (text for kind, text in blocks(called("lessons", language)) if text.startswith(LESSON_FILE))
+    path = tmp_path / "lesson.toml"
+    path.write_text(text, "utf-8")
+    lesson = read_lesson(path)
+    assert lesson is not None
+    check_stops(lesson, opened)
+
+
+def opened(path: Path) -> Session:
+    return Session.open(SessionRun.of(read(path)))
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_is_named(language: str, module: str) -> None:
     assert f'"{module}"' in in_backticks(called("scenario-file", language))
@@ -173,7 +194,7 @@ def test_examples_in_python_run_and_scenarios_are_read_and_confirmed(
     for kind, text in blocks(page):
         if kind == "python":
             exec(compile(text, page, "exec"), {})
-        elif kind == "toml" and not text.startswith((KEYS_FILE, ANSWERS_FILE, CONFIG_FILE)):
+        elif kind == "toml" and not text.startswith((KEYS_FILE, ANSWERS_FILE, CONFIG_FILE, LESSON_FILE)):
             assert check(Model(complete(read_text(text, tmp_path / "example.toml"))).run()).agrees
 
 

@@ -12,7 +12,8 @@ from rnnstep.engine import Model
 from rnnstep.errors import UsageError
 from rnnstep.modules.linear import Linear
 from rnnstep.scenario import bundled
-from rnnstep.scenario.model import Localized, Loss, Training
+from rnnstep.scenario.localized import Localized
+from rnnstep.scenario.model import Loss, Training
 from rnnstep.scenario.read import read, read_text
 
 RNN = """\

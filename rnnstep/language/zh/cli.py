@@ -24,11 +24,11 @@ TABLE = {
         "打印能算出这些数的 PyTorch 小程序，可直接运行。"
     ),
     "List the bundled scenarios in the order of a course, one a line, name first.": "按学习顺序列出自带场景，每行一个，名字在前。",
-    "Write a commented scenario to start from.\n"
+    "Write a commented scenario, or lesson, to start from.\n"
     "MODULE is RNNCell, RNN, LSTMCell, LSTM, GRUCell or GRU, cell for a cell of one's own, seq2seq for an encoder and"
-    " a decoder, or attention for both with attention between.": (
-        "写出一个带注释的场景，作为起点。\n"
-        "MODULE 是 RNNCell、RNN、LSTMCell、LSTM、GRUCell、GRU 之一，或 cell（自定义单元），或 seq2seq（编码器和解码器），或 attention（两者之间带注意力）。"
+    " a decoder, attention for both with attention between; or lesson for a file of stops.": (
+        "写出一个带注释的场景或一课，作为起点。\n"
+        "MODULE 是 RNNCell、RNN、LSTMCell、LSTM、GRUCell、GRU 之一，或 cell（自定义单元），或 seq2seq（编码器和解码器），或 attention（两者之间带注意力），或 lesson（由各站组成的文件）。"
     ),
     "Print the script that completes commands, options and scenarios in a shell.\n"
     'For bash: eval "$(rnnstep completion bash)" in ~/.bashrc; zsh likewise in ~/.zshrc;'

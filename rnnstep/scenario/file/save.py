@@ -29,7 +29,8 @@ from rnnstep.scenario.file.change_toml import (
 )
 from rnnstep.scenario.file.parse_toml import parse_toml
 from rnnstep.scenario.file.source import LARGEST_FILE
-from rnnstep.scenario.model import Localized, Scenario
+from rnnstep.scenario.localized import Localized
+from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.weights.parameters import accepted_names, parameters_of
 from rnnstep.scenario.weights.read_weights import SOURCES
 

@@ -33,7 +33,8 @@ from rnnstep.scenario.file.atomic_write import check_writable, whole_file
 from rnnstep.scenario.file.change_toml import array_text, plain_text, string_text
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.keys import BESIDE
-from rnnstep.scenario.model import Batch, Display, FedSequence, Localized, Loss, Pending, Scenario, Training
+from rnnstep.scenario.localized import Localized
+from rnnstep.scenario.model import Batch, Display, FedSequence, Loss, Pending, Scenario, Training
 from rnnstep.scenario.read import read
 from rnnstep.scenario.weights.parameters import parameters_of
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights

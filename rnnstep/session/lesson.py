@@ -1,0 +1,183 @@
+"""A lesson that is followed: at which of its stops one is, and what was answered; and whether every stop can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Self
+
+from rnnstep.errors import Problem, RnnstepError, ScenarioError, UsageError
+from rnnstep.language import Text
+from rnnstep.scenario.lesson import Lesson, own_lesson
+from rnnstep.scenario.stops import Stop
+from rnnstep.session.guess import place_of
+from rnnstep.session.session import Session
+
+End = Literal["right", "shown"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Following:
+    """Frozen; each call makes a new one.
+
+    Attributes:
+        lesson: that is followed.
+        number: of the stop that was reached last, from 0.
+        ended: how each question ended that did: answered right, or shown.
+        tried: the options that were chosen at this stop and are not right.
+    """
+
+    lesson: Lesson
+    number: int = 0
+    ended: tuple[tuple[int, End], ...] = ()
+    tried: tuple[int, ...] = ()
+
+    @property
+    def stop(self) -> Stop:
+        """The stop that was reached last."""
+        return self.lesson.stops[self.number]
+
+    @property
+    def end(self) -> End | None:
+        """How the question of this stop ended; None while it is open, and where nothing is asked."""
+        return dict(self.ended).get(self.number)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the question of this stop waits for its answer."""
+        return self.stop.asks and self.end is None
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether one of the options is to be chosen now."""
+        return self.is_open and bool(self.stop.options)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether there is no stop after this one."""
+        return self.number == len(self.lesson.stops) - 1
+
+    def is_in(self, session: Session) -> bool:
+        """Whether a session is of the scenario of this stop."""
+        return session.run.scenario.path == (self.stop.scenario or self.lesson.path)
+
+    def is_at(self, session: Session) -> bool:
+        """Whether it is at the place of this stop, too."""
+        if not self.is_in(session):
+            return False
+        try:
+            there = session.at(self.stop.at).position
+        except UsageError:
+            return False
+        return (there.path, there.row) == (session.position.path, session.position.row)
+
+    def at(self, number: int) -> Self:
+        """Be at another stop, from 0."""
+        return replace(self, number=number, tried=())
+
+    def read_again(self, lesson: Lesson) -> Self:
+        """Go on in a lesson whose file was read again, at the same stop if it has it."""
+        return replace(self, lesson=lesson, number=min(self.number, len(lesson.stops) - 1), tried=())
+
+    def opened_in(self, session: Session) -> Self | None:
+        """Go on when a scenario was opened by hand: a lesson stays, a scenario's own stops go with it."""
+        if not self.lesson.is_own:
+            return self
+        own = own_lesson(session.run.scenario) if self.is_in(session) else None
+        return None if own is None else self.read_again(own)
+
+    def ending(self, how: End) -> Self:
+        """End the question of this stop, if it has one that is open."""
+        return replace(self, ended=(*self.ended, (self.number, how))) if self.is_open else self
+
+    def choose(self, option: int) -> Self:
+        """Choose an option, from 1: the right one ends the question, another one is remembered."""
+        if option == self.stop.answer:
+            return self.ending("right")
+        return replace(self, tried=tuple(dict.fromkeys((*self.tried, option))))
+
+
+def at_stop(session: Session, following: Following) -> Session:
+    """Go to the place of the stop that is reached; its numbers are hidden where they are asked for.
+
+    Args:
+        session: of the stop's scenario.
+        following: at the stop.
+
+    Raises:
+        ScenarioError: the scenario has no such place, or none with one value that could be asked for; with line and
+            column.
+    """
+    stop, lesson = following.stop, following.lesson
+    try:
+        moved = session.at(stop.at)
+    except UsageError as error:
+        raise lesson.problem(stop, "at", Text("`at`: {reason}", reason=error.message)) from None
+    if moved.note is not None:  # an epoch that is not reached
+        raise lesson.problem(stop, "at", Text("`at`: {reason}", reason=moved.note))
+    if stop.asks_value and place_of(moved) is None:
+        text = Text(
+            "`ask`: no single value stands at {place}; name an operation or an element, such as 1/L0/hh[0]",
+            place=moved.place_and_row,
+        )
+        raise lesson.problem(stop, "ask", text)
+    return replace(moved, is_revealed=True, note=None).asking(is_open=stop.asks_value and following.is_open)
+
+
+def check_stops(lesson: Lesson, opened: Callable[[Path], Session]) -> None:
+    """Go to every stop of a lesson.
+
+    Args:
+        lesson: whose stops each name the file of a scenario.
+        opened: gives a session of a file; asked once for each.
+
+    Raises:
+        ScenarioError: holding all mistakes, in the order of the file.
+    """
+    sessions: dict[Path, Session | RnnstepError] = {}
+    problems: list[Problem] = []
+    for number, stop in enumerate(lesson.stops):
+        path = stop.scenario or lesson.path
+        assert path is not None
+        if path not in sessions:
+            sessions[path] = _opened(path, opened)
+            found = sessions[path]
+            if isinstance(found, RnnstepError):
+                problems += lesson.problem(stop, "scenario", found.message).problems
+        session = sessions[path]
+        if isinstance(session, Session):
+            try:
+                at_stop(session, Following(lesson, number))
+            except ScenarioError as error:
+                problems += error.problems
+    if problems:
+        raise ScenarioError(tuple(problems))
+
+
+def _opened(path: Path, opened: Callable[[Path], Session]) -> Session | RnnstepError:
+    try:
+        return opened(path)
+    except RnnstepError as error:
+        return error
+
+
+def numbered(following: Following, number: int | None) -> Following:
+    """Give the lesson at a stop that the command line names, from 1; at its first where it names none.
+
+    Raises:
+        UsageError: There is no such stop.
+    """
+    if number is None:
+        return following
+    count = len(following.lesson.stops)
+    if not 1 <= number <= count:
+        raise UsageError(
+            Text(
+                "there is no stop {number}: {name} has {count}",
+                number=number,
+                name=following.lesson.name,
+                count=count,
+            )
+        )
+    return following.at(number - 1)
