@@ -98,7 +98,7 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
     "hello_ohlol": {
         1: {"−0.2404": "value 3/L0/h[0]", "−0.3471": "value 3/L0/h[1]"},
         2: {"0": _INDEX, "1": _INDEX, "2": _INDEX, "3": _INDEX},
-        3: {"1": _ROW},
+        3: {"1": _ONE_HOT, "0": _ONE_HOT},
         4: {
             "0.1190": 'expr v("update:weight_ih/w[1,1]") + v("update:weight_ih/update[1,1]")',
             "0.3291": 'expr v("update:bias_ih/w[1]") + v("update:bias_ih/update[1]")',
@@ -107,7 +107,6 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
         },
         5: {"4": "hidden_size", "0.2507": "value 1/L0/h[1]", "1": _INDEX},
         6: {
-            "3": _INDEX,
             "0.2247": "value 1/loss/p[3]",
             "1.4931": "value 1/loss/nll[0]",
             "0": _QUESTION,
