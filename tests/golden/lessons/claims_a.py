@@ -78,8 +78,7 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
     },
     "layers_and_shapes": {
         1: {
-            "−0.2404": "value 3/L0/h[0]",
-            "−0.3471": "value 3/L0/h[1]",
+            "3": "steps",
             "100": _QUESTION,
             "4": "count W_hh is 2×2",
             "400": "expr 4 * 100",
