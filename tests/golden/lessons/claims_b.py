@@ -81,6 +81,7 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
         6: {"4": "count the step"},
         7: {"2": "count the step", "3": "count the step"},
         10: {"1": "count the step", "5": "count the step"},
+        9: {"4": "count the step"},
         11: {"2": "count the step"},
         12: {
             "−0.2756": 'expr v("2/L0←/hh[0]@row2", "packed")',
@@ -157,7 +158,7 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
             ),
         },
         13: {"3.9340": "loss 20", "2.2101": 'expr v("e20:5/total/loss[0]", cure=True)'},
-        14: {"2": "count the step"},
+        14: {"2": "count the step", "1": "count the step"},
         15: {"2": "count the step", "1": "count the step"},
         17: {
             "0.5900": 'expr v("e2:1/L0/hh[0]", cure=True)',
