@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Literal, Self
 
 from rnnstep.errors import Problem, RnnstepError, ScenarioError, UsageError
@@ -12,7 +13,9 @@ from rnnstep.language import Text
 from rnnstep.scenario.lesson import Lesson, own_lesson
 from rnnstep.scenario.stops import Stop
 from rnnstep.session.guess import place_of
-from rnnstep.session.session import Session
+from rnnstep.session.place import read_place, read_row
+from rnnstep.session.session import Session, batch_of
+from rnnstep.session.tree import Path, Spot
 
 End = Literal["right", "shown"]
 
@@ -67,10 +70,10 @@ class Following:
         if not self.is_in(session):
             return False
         try:
-            there = session.at(self.stop.at).position
+            path, row = _where(session, self.stop)
         except UsageError:
             return False
-        return (there.path, there.row) == (session.position.path, session.position.row)
+        return path == session.position.path and row in (None, session.position.row)
 
     def at(self, number: int) -> Self:
         """Be at another stop, from 0."""
@@ -101,6 +104,8 @@ class Following:
 def at_stop(session: Session, following: Following) -> Session:
     """Go to the place of the stop that is reached; its numbers are hidden where they are asked for.
 
+    A place in an epoch that is not trained yet is waited for, however long that takes: see `epoch_of`.
+
     Args:
         session: of the stop's scenario.
         following: at the stop.
@@ -111,11 +116,10 @@ def at_stop(session: Session, following: Following) -> Session:
     """
     stop, lesson = following.stop, following.lesson
     try:
+        session.run.learning.reach(epoch_of(session, stop), math.inf)
         moved = session.at(stop.at)
     except UsageError as error:
         raise lesson.problem(stop, "at", Text("`at`: {reason}", reason=error.message)) from None
-    if moved.note is not None:  # an epoch that is not reached
-        raise lesson.problem(stop, "at", Text("`at`: {reason}", reason=moved.note))
     if stop.asks_value and place_of(moved) is None:
         text = Text(
             "`ask`: no single value stands at {place}; name an operation or an element, such as 1/L0/hh[0]",
@@ -125,7 +129,23 @@ def at_stop(session: Session, following: Following) -> Session:
     return replace(moved, is_revealed=True, note=None).asking(is_open=stop.asks_value and following.is_open)
 
 
-def check_stops(lesson: Lesson, opened: Callable[[Path], Session]) -> None:
+def epoch_of(session: Session, stop: Stop) -> int:
+    """The epoch, from 0, in which a stop is.
+
+    Raises:
+        UsageError: There is no such place.
+    """
+    path, _ = _where(session, stop)
+    return path[0] if path else 0
+
+
+def _where(session: Session, stop: Stop) -> tuple[Path, int | None]:
+    """The path of a stop, and the row that it names."""
+    path = read_place(session.tree, stop.at, Spot(0))
+    return path, read_row(stop.at, session.run.num_rows(batch_of(session.tree, path)))
+
+
+def check_stops(lesson: Lesson, opened: Callable[[FilePath], Session]) -> None:
     """Go to every stop of a lesson.
 
     Args:
@@ -135,7 +155,7 @@ def check_stops(lesson: Lesson, opened: Callable[[Path], Session]) -> None:
     Raises:
         ScenarioError: holding all mistakes, in the order of the file.
     """
-    sessions: dict[Path, Session | RnnstepError] = {}
+    sessions: dict[FilePath, Session | RnnstepError] = {}
     problems: list[Problem] = []
     for number, stop in enumerate(lesson.stops):
         path = stop.scenario or lesson.path
@@ -155,7 +175,7 @@ def check_stops(lesson: Lesson, opened: Callable[[Path], Session]) -> None:
         raise ScenarioError(tuple(problems))
 
 
-def _opened(path: Path, opened: Callable[[Path], Session]) -> Session | RnnstepError:
+def _opened(path: FilePath, opened: Callable[[FilePath], Session]) -> Session | RnnstepError:
     try:
         return opened(path)
     except RnnstepError as error:

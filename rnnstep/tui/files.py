@@ -169,18 +169,30 @@ class Files:
         if session is None:
             self._read(_Reading(source, source.stamp(), following=following, note=note))
             return
-        from rnnstep.session.lesson import at_stop
+        from rnnstep.session.lesson import at_stop, epoch_of
+
+        def arrived(session: Session) -> None:
+            if source != self.source:
+                self._put_aside()
+                self._aside.pop(source, None)
+                self.source, self._stamp = source, source.stamp()
+            self._debugger.arrived(session, following)
 
         try:
-            arrived = at_stop(session, following)
+            epoch = epoch_of(session, following.stop)
+        except RnnstepError:
+            epoch = 0  # told below, with line and column
+        if not session.run.learning.reach(epoch, 0):
+            self._debugger.say(Text("training to epoch {number} …", number=epoch + 1))
+            self._ticket += 1
+            self._in_background(
+                lambda: at_stop(session, following), arrived, self._debugger.toasts.tell_error
+            )
+            return
+        try:
+            arrived(at_stop(session, following))
         except RnnstepError as error:
             self._debugger.toasts.tell_error(error)
-            return
-        if source != self.source:
-            self._put_aside()
-            self._aside.pop(source, None)
-            self.source, self._stamp = source, source.stamp()
-        self._debugger.arrived(arrived, following)
 
     def _left_aside(self, source: Source) -> Session | None:
         """The session that was kept of a file, as long as the file is the same."""

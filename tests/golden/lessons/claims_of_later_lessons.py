@@ -89,7 +89,7 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
             "11": "steps",
             "−0.3778": "value 5/L0/h[0]",
         },
-        13: {"0.2627": "value 1/L0←/h[0]", "48": "hidden_size"},
+        13: {"0.2627": "value 1/L0←/h[0]", "48": "hidden_size", "96": "expr 48 + 48"},
         14: {
             "96": "expr 48 + 48",
             "−0.3778": "value 5/L0/h[0]",
@@ -123,6 +123,7 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
         },
     },
     "eight_mistakes": {
+        1: {"2": "count the step that reads another letter"},
         2: {
             "2": "count the step, and the index typed",
             "0": "count the index that was meant",
@@ -132,6 +133,7 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
         3: {"0.0837": "loss 15", "0.0964": 'expr v("e15:5/total/loss[0]", cure=True)'},
         5: {"1.9234": "loss 15", "2.5840": 'expr v("e15:5/total/loss[0]", cure=True)'},
         7: {"0.0299": "loss 15", "0.0541": 'expr v("e15:4/total/loss[0]", cure=True)'},
+        8: {"1": 'expr sum(v("1/loss/s"))'},
         9: {
             "1": 'expr sum(v("1/loss/s"))',
             "0.9886": "value e20:1/loss/s[3]",
@@ -165,6 +167,7 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
             "0.5553": "value e2:1/L0/hh[0]",
         },
         18: {"0.0177": "loss 15", "0.0176": 'expr v("e15:5/total/loss[0]", cure=True)'},
+        19: {"5": "steps"},
         20: {"0.2071": "value 5/linear/logits[0]@row3", "−0.3489": "value 5/linear/logits[1]@row3"},
     },
 }
