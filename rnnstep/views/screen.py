@@ -22,6 +22,7 @@ whole stands across above them, where it leaves them enough. `z` and `v` give th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from rnnstep.language import Text
@@ -81,12 +82,12 @@ def screen(
         middle = _filled(scene, width, room)
     elif look.is_blackboard:
         middle = blackboard(scene, width, room)
-    elif look.shows:
-        panel = _now(scene, width, room)
-        middle = [*panel, *_shown(scene, width, room - len(panel))]
     else:
-        panel = _now(scene, width, room)
-        middle = [*panel, *_below(scene, width, room - len(panel))]
+        # At start it says what the scenario is about; in a lesson the stop does.
+        has_words = following is not None and following.is_in(session)
+        panel = [] if has_words and scene.level == "start" else _now(scene, width, room)
+        draw = _shown if look.shows else _below
+        middle = [*panel, *draw(scene, width, room - len(panel))]
     has_stops = following is not None or bool(session.run.scenario.stops)
     # A message stands where the keys are, a long one before what is above them, too: so nothing else moves.
     foot = message(scene, width)[: height - 1] or [footer(scene, width, has_stops=has_stops)]
@@ -129,7 +130,9 @@ def _shown(scene: Scene, width: int, room: int) -> RowBlock:
     if not found:
         return _below(scene, width, room)
     shown = Column(found, cells, room, alphabet).block()
-    return beside([_one_column(scene, width - cells - 1, room), shown]) if is_wide else shown
+    if not is_wide:
+        return shown
+    return beside([_one_column(scene, width - cells - 1, room, scene.look.shows), shown])
 
 
 def _panels_of(scene: Scene, name: Shown, worth: int, cells: int, room: int) -> list[Panel]:
@@ -166,7 +169,7 @@ def _below(scene: Scene, width: int, room: int) -> RowBlock:
     return [*across, *_columns(scene, width, room - len(across), has_cell=bool(across))]
 
 
-def _one_column(scene: Scene, width: int, room: int) -> RowBlock:
+def _one_column(scene: Scene, width: int, room: int, left_out: Sequence[Shown] = ()) -> RowBlock:
     """One idea at a time: the picture on top, the timeline at the foot, between them what there is room for."""
     drawn = Panel(
         1,
@@ -184,9 +187,9 @@ def _one_column(scene: Scene, width: int, room: int) -> RowBlock:
             scene, 6, "rule", is_shown=_has_values(scene, width - 2, _most_of_picture(scene, room))
         ),
         *table_panels(scene, 7, "rule"),
-        *plots(scene, 4, "rule")[:1],
-        *listing_panels(scene, 5, "rule", room),
-        *([] if scene.level == "epoch" else [steps]),
+        *([] if "plot" in left_out else plots(scene, 4, "rule")[:1]),
+        *([] if "equations" in left_out else listing_panels(scene, 5, "rule", room)),
+        *([] if scene.level == "epoch" or "timeline" in left_out else [steps]),
         *watches_panels(scene, 3, "bare"),
     ]
     return Column(found, width, room, scene.look.alphabet).block()
