@@ -103,14 +103,24 @@ async def test_picker_opens_what_is_typed(opened):
 
 async def test_picker_goes_down_and_up(opened):
     async with opened("hello") as screen:
-        await screen.press("o", "down", "down", "up", "enter")
-        await screen.until(lambda: screen.session.run.scenario.name == catalogue("en")[1].name)
+        await screen.press("o", *["down"] * len(bundled.lessons()), "down", "down", "up", "enter")
+        await screen.until(lambda: screen.session.run.scenario.name == course()[0][1][1])
+
+
+async def test_a_lesson_is_picked(opened):
+    async with opened(is_waited_for=False) as screen:
+        await screen.until(lambda: isinstance(screen.app.screen, Picker))
+        await screen.press("enter")
+        await screen.until(lambda: screen.debugger.state.following is not None)
+        assert screen.debugger.state.following.lesson.name == "rnn_by_hand"
 
 
 def test_the_list_is_a_course_of_every_bundled_scenario():
     names = [entry.name for entry in catalogue("en")]
-    assert names[0] == "hello"
-    assert sorted(names) == sorted(bundled.names())
+    lessons = list(bundled.lessons())
+    assert names[: len(lessons)] == lessons
+    assert names[len(lessons)] == "hello"
+    assert sorted(names[len(lessons) :]) == sorted(bundled.names())
     assert course() == COURSE
     assert set(KEYWORDS) == set(bundled.names())
 
@@ -122,10 +132,10 @@ def test_the_list_is_a_course_of_every_bundled_scenario():
         ("lstm", "lstm"),
         ("LSTM", "lstm"),
         ("gru", "gru"),
-        ("hand", "lstm_by_hand"),
+        ("hand", "rnn_by_hand"),
         ("zero_grad", "pitfalls/no_zero_grad"),
         ("typo", "pitfalls/typo_in_data"),
-        ("name", "names"),
+        ("names", "names"),
         ("cell", "rnn_cell"),
         ("hello lst", "hello_lstm"),
     ],
@@ -192,14 +202,14 @@ async def test_picker_has_help(opened, key):
         assert isinstance(screen.app.screen, Picker)
 
 
-async def test_files_that_were_open_last_stand_first(opened, mine):
+async def test_files_that_were_open_last_stand_after_the_lessons(opened, mine):
     async with opened(mine) as screen:
         await screen.press("right", "down", "down", "q")
     async with opened() as screen:
         await screen.until(lambda: isinstance(screen.app.screen, Picker))
         assert "Open last" in screen.text
         assert "1/L0/ih" in screen.text
-        await screen.press("enter")
+        await screen.press(*["down"] * len(bundled.lessons()), "enter")
         await screen.until(lambda: screen.session is not None)
         assert screen.session.run.scenario.name == "mine"
 
