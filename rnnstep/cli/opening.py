@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rnnstep.cli.beside import beside_option
 from rnnstep.cli.commands import Argument, GivenOptions, Option
 from rnnstep.cli.options import (
     ScenarioName,
@@ -29,6 +30,7 @@ def params() -> list[click.Parameter]:
     return [
         Argument("SCENARIO", nargs=-1, type=ScenarioName()),
         Option("--at", metavar="PLACE", about=Text("open at a place, such as 3/L0/hh[1]")),
+        beside_option(),
         language_option(),
         theme_option(),
         *showing_options(),
@@ -41,6 +43,10 @@ def params() -> list[click.Parameter]:
 def run(given: GivenOptions, speech: str) -> int:
     """Open the debugger on the scenarios, or the picker on none."""
     paths = scenario_files(given.scenario)
+    if given.beside is not None:
+        from rnnstep.scenario.beside import read_value
+
+        read_value(given.beside)  # what cannot be meant is told before a screen opens
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         if not paths:
             click.echo(click.get_current_context().get_help())
@@ -56,6 +62,7 @@ def run(given: GivenOptions, speech: str) -> int:
         Options(
             language=given.language,
             at=given.at,
+            beside=given.beside,
             theme=given.theme,
             decimals=given.decimals,
             dtype=given.dtype,
