@@ -34,7 +34,7 @@ def beside_option() -> Option:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Second:
+class SecondScenario:
     """The second run of a command.
 
     Attributes:
@@ -48,7 +48,7 @@ class Second:
     names: tuple[Text, Text]
 
 
-def read_second(given: GivenOptions, first: Scenario) -> Second:
+def read_second(given: GivenOptions, first: Scenario) -> SecondScenario:
     """Read what stands after `--beside`, beside a scenario that lacks nothing.
 
     Raises:
@@ -67,13 +67,13 @@ def read_second(given: GivenOptions, first: Scenario) -> Second:
         )
     value = read_value(given.beside)
     found = second_scenario(value, first, limits(given), dtype=given.dtype)
-    return Second(value, filled(found, given), called(value, first, found))
+    return SecondScenario(value, filled(found, given), called(value, first, found))
 
 
 # ── trace ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def trace_pieces(pair: TracePair, second: Second, given: GivenOptions) -> Iterator[str]:
+def trace_pieces(pair: TracePair, second: SecondScenario, given: GivenOptions) -> Iterator[str]:
     """Give the text or JSON of two runs."""
     if given.format == "json":
         from rnnstep.reports.beside import trace_pair_json
@@ -128,7 +128,7 @@ def _trace_lines(pair: TracePair, under: _Under) -> Iterator[str]:
 # ── grad ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def gradient_pieces(pair: GradientPair, second: Second, given: GivenOptions) -> Iterator[str]:
+def gradient_pieces(pair: GradientPair, second: SecondScenario, given: GivenOptions) -> Iterator[str]:
     """Give the text or JSON of the gradients of two runs."""
     if given.format == "json":
         from rnnstep.reports.beside import gradient_pair_json
@@ -168,7 +168,7 @@ def _gradient_lines(pair: GradientPair, under: _Under) -> Iterator[str]:
 
 
 def training_pieces(
-    pair: TrainingPair, results: Iterable[EpochResult], second: Second, given: GivenOptions
+    pair: TrainingPair, results: Iterable[EpochResult], second: SecondScenario, given: GivenOptions
 ) -> Iterator[str]:
     """Give the text or JSON of two trainings, the text line by line as the epochs are done."""
     if given.format == "json":
@@ -235,7 +235,7 @@ def _folded(lines: Iterable[str]) -> Iterator[str]:
 class _Under:
     """Writes the numbers of two runs under one another, and the difference below them."""
 
-    def __init__(self, second: Second, page: TextPage) -> None:
+    def __init__(self, second: SecondScenario, page: TextPage) -> None:
         from rnnstep.views.rows import width
 
         self.page = page

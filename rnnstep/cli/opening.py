@@ -44,9 +44,7 @@ def run(given: GivenOptions, speech: str) -> int:
     """Open the debugger on the scenarios, or the picker on none."""
     paths = scenario_files(given.scenario)
     if given.beside is not None:
-        from rnnstep.scenario.beside import read_value
-
-        read_value(given.beside)  # what cannot be meant is told before a screen opens
+        _check_beside(given.beside)
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         if not paths:
             click.echo(click.get_current_context().get_help())
@@ -74,6 +72,16 @@ def run(given: GivenOptions, speech: str) -> int:
             settings=read_settings(),
         ),
     )
+
+
+def _check_beside(text: str) -> None:
+    """Tell what cannot be meant before a screen opens. Raises UsageError."""
+    from rnnstep.scenario.beside import read_value
+    from rnnstep.scenario.bundled import find
+
+    value = read_value(text)
+    if value.kind == "scenario":
+        find(value.value)
 
 
 def scenario_files(words: Sequence[str]) -> list[Path]:

@@ -30,7 +30,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 
 if TYPE_CHECKING:
-    from rnnstep.cli.beside import Second
+    from rnnstep.cli.beside import SecondScenario
     from rnnstep.cli.progress import Bar, Interrupts
     from rnnstep.reports.beside import TrainingPair
     from rnnstep.reports.training import EpochResult, TrainingRun
@@ -82,7 +82,7 @@ def _scenario(given: GivenOptions) -> Scenario:
     return overridden(scenario, overrides, limits(given), dtype=given.dtype)
 
 
-def _second(first: Scenario, given: GivenOptions) -> Second:
+def _second(first: Scenario, given: GivenOptions) -> SecondScenario:
     """Read what is trained beside it, with the same numbers of the command line in place of its file's."""
     from dataclasses import replace
 
@@ -100,7 +100,7 @@ def _second(first: Scenario, given: GivenOptions) -> Second:
     return replace(second, scenario=filled(again, given))
 
 
-def _pair(training: TrainingRun, second: Second) -> TrainingPair:
+def _pair(training: TrainingRun, second: SecondScenario) -> TrainingPair:
     from rnnstep.reports.beside import TrainingPair
     from rnnstep.reports.training import training_run
 
@@ -108,7 +108,7 @@ def _pair(training: TrainingRun, second: Second) -> TrainingPair:
     return TrainingPair(training, training_run(second.scenario, is_beside=is_beside), second.value.epoch or 0)
 
 
-def _train(training: TrainingRun, given: GivenOptions, speech: str, second: Second | None) -> bool:
+def _train(training: TrainingRun, given: GivenOptions, speech: str, second: SecondScenario | None) -> bool:
     """Go through the epochs and write them as they are done; whether it was stopped before the end."""
     from rnnstep.cli.output import write_text
     from rnnstep.cli.progress import Bar, Interrupts

@@ -264,7 +264,7 @@ def called(value: BesideValue, first: Scenario, second: Scenario, epoch: int = 0
             words = Text("mistake"), Text("cure")
             return words if first.cure is not None else words[::-1]
         case "before":
-            return Text("edited"), Text("before")
+            return Text("after"), Text("before")
     name = printable(value.value) if first.name == second.name else second.name
     return _plainly(first.name), _plainly(name)
 

@@ -136,7 +136,9 @@ class DebuggerApp(App[int], inherit_bindings=False):
         if session is not None and source is not None:
             self.debugger.files.leave()
         if session is not None and source is not None and source.word is not None:
-            words = ["rnnstep", source.word, *self._options.words()]
+            word = None if session.beside is None else session.beside.value.word
+            beside = [] if word is None else ["--beside", word]
+            words = ["rnnstep", source.word, *self._options.words(), *beside]
             at = [] if session.place_and_row == "start" else ["--at", session.place_and_row]
             self.farewell = shlex.join([*words, *at])
             finding = None if session.edits else session.run.learning.finding

@@ -18,6 +18,7 @@ from rnnstep.errors import RnnstepError
 from rnnstep.language import Text, environment_language
 from rnnstep.settings import EDIT_STEP
 from rnnstep.tui.actions import ACTIONS, WITHOUT_SESSION, is_number_asked, pick
+from rnnstep.tui.beside import SecondRun
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.commands import obey
 from rnnstep.tui.drawing_ahead import Ahead
@@ -54,6 +55,7 @@ class Debugger(Screen[None]):
     Attributes:
         state: All that is shown; every change repaints once.
         files: The scenarios that were asked for.
+        second: Puts another run beside the one that is open.
         player: Plays.
         toasts: Says what is longer than a line.
         torch: Where torch's numbers come from.
@@ -76,6 +78,7 @@ class Debugger(Screen[None]):
         super().__init__()
         self.options = options
         self.files: Files = Files(self, sources, options)
+        self.second: SecondRun = SecondRun(self, options)
         self.player: Player = Player(self)
         self.toasts: Toasts = Toasts(self)
         self.torch = torch
@@ -152,6 +155,7 @@ class Debugger(Screen[None]):
         else:
             # An epoch that was left before torch answered may be followed by one whose answer is kept.
             self.state = state.seen(torch="ready") if is_new and state.look.torch == "loading" else state
+        self.second.follow()
 
     def watch_state(self) -> None:
         """One change, one repaint; then what may come next is drawn."""

@@ -26,6 +26,7 @@ class Look:
         fills: `v`: what has the whole screen, "plot" or "listing"; "" for nothing.
         is_joined: `j`: `[W_hh W_ih]·[h_prev; x]` stands beside the two products.
         torch: where torch's numbers are: none to come, loading, ready, failed.
+        torch_beside: the same of the run beside.
         torch_reason: why they are not there, where they failed.
         playing: places a second while playing, or 0.
         last_key: the last key pressed, as it is shown to an audience.
@@ -41,6 +42,7 @@ class Look:
     fills: Fills = ""
     is_joined: bool = False
     torch: TorchStatus = "loading"
+    torch_beside: TorchStatus = "none"
     torch_reason: Text | None = None
     playing: float = 0.0
     last_key: str = ""

@@ -29,7 +29,7 @@ TABLE = {
     "{reason}; {other}": "{reason}；{other}",
     "{place}: {message}": "{place}：{message}",
     "epoch {number}": "第 {number} 轮",
-    "edited": "修改后",
+    "after": "修改后",
     # trace, grad and train
     "difference": "差",
     "difference: {first} minus {second}": "差：{first} 减 {second}",
@@ -54,4 +54,38 @@ TABLE = {
     "autograd agrees": "与 autograd 一致",
     "autograd disagrees": "与 autograd 不一致",
     "torch agrees": "与 torch 一致",
+    # under one cursor
+    "{name} has no backward pass: it has no loss": "{name} 没有反向过程：它没有损失",
+    "{name} has no update: it is not trained": "{name} 没有更新：它不做训练",
+    "{name} has no epoch {epoch}: it has {most}": "{name} 没有第 {epoch} 轮：共 {most} 轮",
+    "{name} is not trained up to epoch {epoch} yet: {done} are done": (
+        "{name} 还没有训练到第 {epoch} 轮：已训练 {done} 轮"
+    ),
+    "{name} has no batch {batch}: it has {most}": "{name} 没有第 {batch} 批：共 {most} 批",
+    "{name} has no row {row} of the batch: rows go from 0 to {most}": (
+        "{name} 的批中没有第 {row} 行：行号从 0 到 {most}"
+    ),
+    "{name} has no step {step}: it has {most}": "{name} 没有第 {step} 步：共 {most} 步",
+    "{name} has no {block}": "{name} 没有 {block}",
+    "{name} has no {value}": "{name} 没有 {value}",
+    "{name} has no {operation} in {place}": "{name} 在 {place} 中没有 {operation}",
+    "no difference: {first} numbers beside {second}": "没有差：一边 {first} 个数，另一边 {second} 个",
+    "no loss": "没有损失",
+    "largest difference {gap} at [{element}]": "最大的差 {gap}，在 [{element}]",
+    "no difference": "没有差别",
+    "every move moves both": "每次移动两边一起走",
+    "both runs": "两个运行",
+    "beside": "并排",
+    "a second run beside this one: the one before an edit, the cure of a mistake, else you are asked; again takes it away": (
+        "在旁边再放一个运行：修改前的、错误改正后的，否则询问；再按一次取消"
+    ),
+    "beside this run: a scenario (hello_lstm), dtype=float64, weights=FILE, epoch=15; Tab completes": (
+        "放在旁边：场景（如 hello_lstm）、dtype=float64、weights=FILE、epoch=15；Tab 补全"
+    ),
+    "{first} | {second}: every move moves both; {key} takes it away": (
+        "{first} | {second}：每次移动两边一起走；{key} 取消并排"
+    ),
+    "{name} is being read …": "正在读取 {name} …",
+    "nothing stands beside any more": "旁边不再有别的运行",
+    "nothing stands beside any more: {reason}": "旁边不再有别的运行：{reason}",
 }
