@@ -14,7 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pytest
 from hypothesis import HealthCheck, settings
 
-from rnnstep.session import breakpoints, findings, session
+from rnnstep.session import beside, breakpoints, findings, session
 from rnnstep.tui.remembered import Remembered, remember
 from rnnstep.views import learning
 from tests import forked
@@ -56,6 +56,6 @@ def no_home_of_the_developers(tmp_path_factory):
 @pytest.fixture
 def unhurried(monkeypatch):
     """A key may train as long as it needs: what is seen does not hang on how busy the machine is."""
-    for room in (breakpoints, findings, session):
+    for room in (beside, breakpoints, findings, session):
         monkeypatch.setattr(room, "PATIENCE", 60.0)
     monkeypatch.setattr(learning, "_CURE_SECONDS", 60.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rnnstep.cli.beside import beside_option
 from rnnstep.cli.commands import DISAGREES, GivenOptions, Subcommand
 from rnnstep.cli.options import (
     beside_torch,
@@ -22,6 +23,7 @@ from rnnstep.language import Text
 
 if TYPE_CHECKING:
     from rnnstep.reports.gradients import Gradients
+    from rnnstep.scenario.model import Scenario
 
 FORMATS = ("text", "json", "csv", "npz", "md")
 
@@ -36,6 +38,8 @@ def run(given: GivenOptions, speech: str) -> int:
     scenario = read_scenario(find(given.scenario), given)
     check_loss(scenario)
     is_beside = beside_torch(given)
+    if given.beside is not None:
+        return _write_pair(filled(scenario, given), given, is_beside=is_beside)
     found = gradients(filled(scenario, given), is_beside=is_beside)
     if given.format == "npz":
         from rnnstep.reports.gradients import gradients_npz
@@ -44,6 +48,20 @@ def run(given: GivenOptions, speech: str) -> int:
     else:
         write_text(_pieces(found, given), given.output, force=given.force)
     return DISAGREES if found.agrees is False else 0
+
+
+def _write_pair(scenario: Scenario, given: GivenOptions, *, is_beside: bool) -> int:
+    """Write the gradients of two runs, one under the other; the exit status is the first's."""
+    from rnnstep.cli.beside import gradient_pieces, read_second
+    from rnnstep.cli.output import write_text
+    from rnnstep.reports.beside import GradientPair, at_epoch
+    from rnnstep.reports.gradients import gradients
+
+    second = read_second(given, scenario)
+    other = gradients(at_epoch(second.scenario, second.value), is_beside=is_beside)
+    pair = GradientPair(gradients(scenario, is_beside=is_beside), other)
+    write_text(gradient_pieces(pair, second, given), given.output, force=given.force)
+    return DISAGREES if pair.first.agrees is False else 0
 
 
 def _pieces(found: Gradients, given: GivenOptions) -> Iterator[str]:
@@ -74,6 +92,7 @@ COMMAND = Subcommand(
     run,
     [
         scenario_argument(),
+        beside_option(),
         format_option(FORMATS),
         torch_option(),
         *showing_options(),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rnnstep.cli.beside import beside_option
 from rnnstep.cli.commands import Argument, GivenOptions, Option
 from rnnstep.cli.options import (
     ScenarioName,
@@ -32,6 +33,7 @@ def params() -> list[click.Parameter]:
     return [
         Argument("SCENARIO", nargs=-1, type=ScenarioName()),
         Option("--at", metavar="PLACE", about=Text("open at a place, such as 3/L0/hh[1]")),
+        beside_option(),
         *screen_options(),
     ]
 
@@ -52,12 +54,14 @@ def screen_options() -> list[Option]:
 def run(given: GivenOptions, speech: str) -> int:
     """Open the debugger on the scenarios, or the picker on none."""
     paths = scenario_files(given.scenario)
+    if given.beside is not None:
+        _check_beside(given.beside)
     if not is_terminal():
         if not paths:
             click.echo(click.get_current_context().get_help())
             return 0
         return _print_all(paths, given, speech)
-    return open_screen(paths, given, at=given.at)
+    return open_screen(paths, given, at=given.at, beside=given.beside)
 
 
 def is_terminal() -> bool:
@@ -65,7 +69,9 @@ def is_terminal() -> bool:
     return sys.stdout.isatty() and sys.stdin.isatty()
 
 
-def open_screen(paths: Sequence[Path], given: GivenOptions, *, at: str | None = None) -> int:
+def open_screen(
+    paths: Sequence[Path], given: GivenOptions, *, at: str | None = None, beside: str | None = None
+) -> int:
     """Open the debugger on files, or the picker on none, and give the exit status."""
     from rnnstep.settings import read_settings
     from rnnstep.tui.options import Options
@@ -77,6 +83,7 @@ def open_screen(paths: Sequence[Path], given: GivenOptions, *, at: str | None = 
         Options(
             language=given.language,
             at=at,
+            beside=beside,
             theme=given.theme,
             decimals=given.decimals,
             dtype=given.dtype,
@@ -89,6 +96,16 @@ def open_screen(paths: Sequence[Path], given: GivenOptions, *, at: str | None = 
             stop=given.stop,
         ),
     )
+
+
+def _check_beside(text: str) -> None:
+    """Tell what cannot be meant before a screen opens. Raises UsageError."""
+    from rnnstep.scenario.beside_value import read_value
+    from rnnstep.scenario.bundled import find
+
+    value = read_value(text)
+    if value.kind == "scenario":
+        find(value.value)
 
 
 def scenario_files(words: Sequence[str]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -151,12 +152,14 @@ class ScenarioName(click.ParamType[str]):
 
     Args:
         or_command: whether it may be a command as well, as what `help` is asked about.
+        or_words: what else may be begun there, as `dtype=` after `--beside`.
     """
 
     name = "SCENARIO"
 
-    def __init__(self, *, or_command: bool = False) -> None:
+    def __init__(self, *, or_command: bool = False, or_words: Sequence[str] = ()) -> None:
         self._or_command = or_command
+        self._or_words = tuple(or_words)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -166,7 +169,7 @@ class ScenarioName(click.ParamType[str]):
 
         from rnnstep.scenario.bundled import names
 
-        known = [*names(), *self._commands(ctx)]
+        known = [*names(), *self._commands(ctx), *self._or_words]
         found = [CompletionItem(name) for name in known if name.startswith(incomplete)]
         return found or [CompletionItem(incomplete, type="file")]
 
@@ -175,7 +178,7 @@ class ScenarioName(click.ParamType[str]):
         root = ctx.find_root()
         if self._or_command and isinstance(root.command, click.Group):
             return root.command.list_commands(root)
-        if isinstance(ctx.command, click.Group) and not ctx.params.get("scenario"):
+        if isinstance(ctx.command, click.Group) and not self._or_words and not ctx.params.get("scenario"):
             return ctx.command.list_commands(ctx)
         return []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rnnstep.cli.beside import beside_option
 from rnnstep.cli.commands import DISAGREES, GivenOptions, Option, Subcommand
 from rnnstep.cli.options import (
     beside_torch,
@@ -24,9 +25,10 @@ from rnnstep.language import Text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rnnstep.engine import Block
+    from rnnstep.engine import Block, Model
     from rnnstep.engine.watch import Watch
     from rnnstep.reports.trace import Selection
+    from rnnstep.scenario.model import Scenario
 
 FORMATS = ("text", "json", "csv", "npz", "md")
 
@@ -44,16 +46,13 @@ def write_trace(path: Path, given: GivenOptions) -> int:
     """Write the trace of one scenario file as the options say."""
     from rnnstep.cli.output import write_binary, write_text
     from rnnstep.engine import Model
-    from rnnstep.reference import check
-    from rnnstep.reports.trace import Run, Selection
 
     is_beside = beside_torch(given)
-    model = Model(filled(read_scenario(path, given), given))
-    blocks = [block for block in model.blocks if block.kind == "recurrent"]
-    watches = [_watch(text, blocks, "--watch") for text in given.watch]
-    until = _watch(given.until, blocks, "--until", is_condition=True) if given.until is not None else None
-    trace = model.run()
-    selection = Selection(Run(trace, check(trace) if is_beside else None), watches, until)
+    scenario = filled(read_scenario(path, given), given)
+    if given.beside is not None:
+        return _write_pair(scenario, given, is_beside=is_beside)
+    model = Model(scenario)
+    selection = _selected(model, given, is_beside=is_beside)
     if given.format == "npz":
         from rnnstep.reports.trace import trace_npz
 
@@ -61,6 +60,36 @@ def write_trace(path: Path, given: GivenOptions) -> int:
     else:
         write_text(_pieces(selection, given), given.output, force=given.force)
     return DISAGREES if selection.run.agrees is False else 0
+
+
+def _selected(model: Model, given: GivenOptions, *, is_beside: bool, has_until: bool = True) -> Selection:
+    """Run, with torch beside, as far as the options ask for."""
+    from rnnstep.reference import check
+    from rnnstep.reports.trace import Run, Selection
+
+    blocks = [block for block in model.blocks if block.kind == "recurrent"]
+    watches = [_watch(text, blocks, "--watch") for text in given.watch]
+    until = None
+    if given.until is not None and has_until:
+        until = _watch(given.until, blocks, "--until", is_condition=True)
+    trace = model.run()
+    return Selection(Run(trace, check(trace) if is_beside else None), watches, until)
+
+
+def _write_pair(scenario: Scenario, given: GivenOptions, *, is_beside: bool) -> int:
+    """Write two traces, one under the other, as far as the first goes; the exit status is the first's."""
+    from rnnstep.cli.beside import read_second, trace_pieces
+    from rnnstep.cli.output import write_text
+    from rnnstep.engine import Model
+    from rnnstep.reports.beside import TracePair, at_epoch
+
+    second = read_second(given, scenario)
+    other = at_epoch(second.scenario, second.value)
+    first = _selected(Model(scenario), given, is_beside=is_beside)
+    beside = _selected(Model(other), given, is_beside=is_beside, has_until=False)
+    pair = TracePair(first, beside)
+    write_text(trace_pieces(pair, second, given), given.output, force=given.force)
+    return DISAGREES if first.run.agrees is False else 0
 
 
 def _watch(text: str, blocks: list[Block], option: str, *, is_condition: bool = False) -> Watch:
@@ -108,6 +137,7 @@ COMMAND = Subcommand(
     run,
     [
         scenario_argument(),
+        beside_option(),
         format_option(FORMATS),
         Option(
             "--watch",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnnstep.cli.beside import beside_option
 from rnnstep.cli.commands import DISAGREES, GivenOptions, Option, Subcommand
 from rnnstep.cli.options import (
     NumberOption,
@@ -29,7 +30,9 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 
 if TYPE_CHECKING:
+    from rnnstep.cli.beside import SecondScenario
     from rnnstep.cli.progress import Bar, Interrupts
+    from rnnstep.reports.beside import TrainingPair
     from rnnstep.reports.training import EpochResult, TrainingRun
     from rnnstep.scenario.model import Scenario
 
@@ -49,8 +52,10 @@ def run(given: GivenOptions, speech: str) -> int:
         check_output(file, force=given.force)
     scenario = _scenario(given)
     is_beside = beside_torch(given)
-    training = training_run(filled(scenario, given), is_beside=is_beside)
-    is_stopped = _train(training, given, speech)
+    scenario = filled(scenario, given)
+    second = None if given.beside is None else _second(scenario, given)
+    training = training_run(scenario, is_beside=is_beside)
+    is_stopped = _train(training, given, speech, second)
     if given.save is not None:
         write_binary(lambda file: write_weights(training, file), given.save, force=given.force)
         say(Text("the trained weights stand in {file}", file=printable(given.save)), speech)
@@ -77,14 +82,46 @@ def _scenario(given: GivenOptions) -> Scenario:
     return overridden(scenario, overrides, limits(given), dtype=given.dtype)
 
 
-def _train(training: TrainingRun, given: GivenOptions, speech: str) -> bool:
+def _second(first: Scenario, given: GivenOptions) -> SecondScenario:
+    """Read what is trained beside it, with the same numbers of the command line in place of its file's."""
+    from dataclasses import replace
+
+    from rnnstep.cli.beside import read_second
+    from rnnstep.reports.training import check_training
+    from rnnstep.scenario.overrides import Overrides, overridden
+
+    second = read_second(given, first)
+    check_training(second.scenario)
+    if second.value.kind not in ("scenario", "dtype"):
+        return second
+    overrides = Overrides(given.epochs, given.lr, given.seed)
+    dtype = given.dtype if second.value.kind == "scenario" else second.value.value
+    again = overridden(second.scenario, overrides, limits(given), dtype=dtype)
+    return replace(second, scenario=filled(again, given))
+
+
+def _pair(training: TrainingRun, second: SecondScenario) -> TrainingPair:
+    from rnnstep.reports.beside import TrainingPair
+    from rnnstep.reports.training import training_run
+
+    is_beside = training.comparison is not None
+    return TrainingPair(training, training_run(second.scenario, is_beside=is_beside), second.value.epoch or 0)
+
+
+def _train(training: TrainingRun, given: GivenOptions, speech: str, second: SecondScenario | None) -> bool:
     """Go through the epochs and write them as they are done; whether it was stopped before the end."""
     from rnnstep.cli.output import write_text
     from rnnstep.cli.progress import Bar, Interrupts
 
     bar = Bar(training.num_epochs, training.scenario.name)
     with Interrupts(bar, speech) as interrupts:
-        pieces = _pieces(training, _epochs(training, bar, interrupts), given)
+        epochs = _epochs(training, bar, interrupts)
+        if second is None:
+            pieces = _pieces(training, epochs, given)
+        else:
+            from rnnstep.cli.beside import training_pieces
+
+            pieces = training_pieces(_pair(training, second), epochs, second, given)
         if given.output is None:
             _write_at_once(pieces, bar)
         else:
@@ -139,6 +176,7 @@ COMMAND = Subcommand(
             metavar="FILE",
             about=Text("write the trained weights as safetensors, under torch's names, atomically"),
         ),
+        beside_option(),
         format_option(FORMATS),
         torch_option(),
         *showing_options(),

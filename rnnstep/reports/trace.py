@@ -253,13 +253,14 @@ class Selection:
                 block = done.by_key[key]
                 beside = self.run.beside
                 yield Seen(
-                    step, None if beside is None else beside.step(step), key, self._watched(block, step)
+                    step, None if beside is None else beside.step(step), key, self.watched(block, step)
                 )
                 if self.until is not None and self.until.holds(block, step, t):
                     self.stopped = step
                     return
 
-    def _watched(self, block: Block, step: TraceStep) -> dict[str, Array]:
+    def watched(self, block: Block, step: TraceStep) -> dict[str, Array]:
+        """What the watches give at a step, (B, n) each; those that the block has."""
         num_rows = len(step[block.output])
         values = {watch.text: watch.value(block, step, step.t) for watch in self.watches}
         return {text: _by_row(value, num_rows) for text, value in values.items() if value is not None}

@@ -1,18 +1,21 @@
-"""What a command line says in place of a scenario file's [training] and [weights]."""
+"""What a command line says in place of a scenario file's [training], [weights] and dtype."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.scenario.file.change_toml import Changes, changed_data, changed_text, plain_text
 from rnnstep.scenario.file.document import Limits
 from rnnstep.scenario.file.parse_toml import parse_toml
-from rnnstep.scenario.model import Scenario
+from rnnstep.scenario.model import Batch, FedSequence, Floats, Scenario
 from rnnstep.scenario.read import STANDARD, read_text
 from rnnstep.scenario.weights.read_weights import SOURCES
 
@@ -101,3 +104,58 @@ def _seed_changes(weights: dict[str, Any], seed: int) -> Changes:
         )
     gone: Changes = {("weights", key): None for key in ("file", "prefix") if key in weights}
     return {**gone, ("weights", "seed"): str(seed)}
+
+
+def in_dtype(first: Scenario, dtype: str, limits: Limits) -> Scenario:
+    """Read a scenario's file once more in another dtype, so that 0.1 is that one's own; what was made in memory is converted.
+
+    Raises:
+        ScenarioError: It needs more memory so than there may be.
+    """
+    if first.file_text is None or first.path is None:
+        return _converted(first, dtype)
+    display = first.display
+    again = read_text(
+        first.file_text,
+        first.path,
+        limits,
+        dtype=dtype,
+        decimals=display.decimals,
+        language=display.language,
+    )
+    return again.cure if again.cure is not None and first.cure is None else again
+
+
+def _converted(first: Scenario, dtype: Any) -> Scenario:
+    first = first.without_records()
+    wanted = np.dtype(dtype)
+    return replace(
+        first,
+        display=replace(first.display, dtype=dtype),
+        parameters=_in(first.parameters, wanted),
+        initial_state=_in(first.initial_state, wanted),
+        batches=tuple(_batch_in(batch, wanted) for batch in first.batches),
+        test_batches=tuple(_batch_in(batch, wanted) for batch in first.test_batches),
+        cure=None if first.cure is None else _converted(first.cure, dtype),
+    )
+
+
+def _batch_in(batch: Batch, dtype: np.dtype[np.floating]) -> Batch:
+    target = batch.target
+    return replace(
+        batch,
+        values=None if batch.values is None else batch.values.astype(dtype),
+        target=target.astype(dtype) if target is not None and target.dtype.kind == "f" else target,
+        initial_state=None if batch.initial_state is None else _in(batch.initial_state, dtype),
+        masks=None if batch.masks is None else _in(batch.masks, dtype),
+        above=None if batch.above is None else _in(batch.above, dtype),
+        beside={name: _fed_in(fed, dtype) for name, fed in batch.beside.items()},
+    )
+
+
+def _fed_in(fed: FedSequence, dtype: np.dtype[np.floating]) -> FedSequence:
+    return fed if fed.values is None else replace(fed, values=fed.values.astype(dtype))
+
+
+def _in(arrays: Mapping[Any, Floats], dtype: np.dtype[np.floating]) -> Mapping[Any, Floats]:
+    return MappingProxyType({name: array.astype(dtype) for name, array in arrays.items()})

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.scenario.beside_value import read_value
+from rnnstep.scenario.bundled import SUFFIX, find, names
 from rnnstep.scenario.file.document import Document, KeyPath, Table, outside
 from rnnstep.scenario.keys import MOST_STOPS, STOP, closest
 from rnnstep.scenario.localized import Localized, read_localized, read_localized_list
@@ -112,14 +115,12 @@ def _read_stop(table: Table, before: Stop | None, *, is_lesson: bool) -> Stop:
         options,
         _answer(table, ask, options, asks_value=asks_value),
         _show(table),
-        table.string("beside"),
+        _beside(table),
         {key: table.document.position(place) for key, place in places.items()},
     )
 
 
 def _scenario(table: Table, before: Stop | None, *, is_lesson: bool) -> Path | None:
-    from rnnstep.scenario.bundled import SUFFIX, find, names
-
     if not is_lesson:
         if table.has("scenario"):
             text = Text(
@@ -184,3 +185,19 @@ def _show(table: Table) -> tuple[Shown, ...]:
         table.wrong("show", Text("a list of {names}", names=", ".join(f'"{name}"' for name in SHOWN)))
         return ()
     return tuple(dict.fromkeys(raw))
+
+
+def _beside(table: Table) -> str | None:
+    """Give the second run as the command line names it; the path of a file is one beside the lesson."""
+    text = table.string("beside")
+    if text is None:
+        return None
+    try:
+        value = read_value(text)
+    except UsageError as error:
+        table.problem("beside", Text("`beside`: {reason}", reason=error.message))
+        return None
+    if value.kind == "weights" or (value.kind == "scenario" and value.value not in names()):
+        path = outside(table.document, (*table.place, "beside"), value.value)
+        return None if path is None else replace(value, value=str(path)).word
+    return text

@@ -8,7 +8,7 @@ the new content); the same element and term.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from rnnstep.engine import Block
@@ -28,6 +28,9 @@ _STANDS_FOR = {
     "": "gn",
 }
 """For each gate, "" where a cell has none, the gates of other cells that do its work, the likest first."""
+
+_THE_SAME = {"f": "z", "z": "f", "g": "n", "n": "g", "": "gn"}
+"""The gates, "" where a cell has none, that do the same and not only stand in the same place."""
 
 _INSTEAD = {"c": "h", "tanh_c": "h", "m": "h", "c_prev": "h_prev"}
 """Values of a cell that others do without, and what they have in their place."""
@@ -66,7 +69,7 @@ def _at_a_block_and_step(tree: Tree, spot: Spot, other: Tree, there: Spot) -> Sp
     own = None if spot.key is None else tree.block(spot)
     if own is not None and own.kind in ("update", "clip"):
         found = min(
-            stage.blocks, key=lambda block: (_bare(block.key) != _bare(own.key), block.key != own.key)
+            stage.blocks, key=lambda block: (bare_name(block.key) != bare_name(own.key), block.key != own.key)
         )
     else:
         found = min(stage.blocks, key=lambda block: _unlikeness(own, block))
@@ -76,7 +79,8 @@ def _at_a_block_and_step(tree: Tree, spot: Spot, other: Tree, there: Spot) -> Sp
     return replace(there, key=found.key, t=t)
 
 
-def _bare(parameter: str) -> str:
+def bare_name(parameter: str) -> str:
+    """Give torch's name of a parameter without its layer and direction, as a cell has it."""
     return _LAYER.sub("", parameter)
 
 
@@ -102,11 +106,23 @@ def _at_an_operation(spot: Spot, other: Tree, there: Spot) -> Spot:
 
 def parts_like(name: str) -> Iterator[str]:
     """Give the names under which other cells have a value, the likest first; its own before all."""
+    return _under_names(name, _likes)
+
+
+def same_part(name: str, names: Collection[str]) -> str | None:
+    """Give the one of some names under which a cell has what another calls `name`: its own, or that of the same part.
+
+    What is kept of a state (`f`, `z`), and the sums of the new content (`hh`, `hh_g`, `hh_n`); None where there is none.
+    """
+    return next((like for like in _under_names(name, _alikes) if like in names), None)
+
+
+def _under_names(name: str, likes: Callable[[str], Iterator[str]]) -> Iterator[str]:
     yield name
     sign = D if name.startswith(D) else ""
     tail = "_t" if name.endswith("_t") else ""
     bare = name.removeprefix(D).removesuffix("_t")
-    for like in _likes(bare):
+    for like in likes(bare):
         yield f"{sign}{like}{tail}"
         if tail:
             yield f"{sign}{like}"
@@ -119,10 +135,29 @@ def _likes(bare: str) -> Iterator[str]:
         yield from (*_STANDS_FOR[bare], *"gn", "h")
     elif bare in _INSTEAD:
         yield _INSTEAD[bare]
-    elif (match := _OF_GATE.fullmatch(bare)) is not None:
-        gate = (match["gate"] or "") if match["stem"] else match["of"].replace("h", "")
-        for like in (*_STANDS_FOR[gate], *"gn"):
-            yield f"{match['stem']}_{like}" if match["stem"] else f"{match['kept']}{like}"
+    else:
+        yield from _of_gates(bare, lambda gate: (*_STANDS_FOR[gate], *"gn"))
+
+
+def _alikes(bare: str) -> Iterator[str]:
+    if bare in _THE_SAME:
+        yield from _THE_SAME[bare]
+    else:
+        yield from _of_gates(bare, lambda gate: _THE_SAME.get(gate, ""), _THE_SAME[""])
+
+
+def _of_gates(bare: str, stand_for: Callable[[str], Iterable[str]], plain: str = "") -> Iterator[str]:
+    """A sum or a weight of a gate under the names that it has of others, at last of a cell without gates.
+
+    Where `plain` names gates, those alone have something in common with what belongs to none.
+    """
+    match = _OF_GATE.fullmatch(bare)
+    if match is None:
+        return
+    gate = (match["gate"] or "") if match["stem"] else match["of"].replace("h", "")
+    for like in stand_for(gate):
+        yield f"{match['stem']}_{like}" if match["stem"] else f"{match['kept']}{like}"
+    if not plain or gate in plain:
         yield match["stem"] or f"{match['kept']}h"
 
 

@@ -10,6 +10,8 @@ from typing import Literal, Self
 
 from rnnstep.errors import Problem, RnnstepError, ScenarioError, UsageError
 from rnnstep.language import Text
+from rnnstep.scenario.beside import second_scenario
+from rnnstep.scenario.beside_value import read_value
 from rnnstep.scenario.lesson import Lesson, own_lesson
 from rnnstep.scenario.stops import Stop
 from rnnstep.session.guess import place_of
@@ -169,6 +171,7 @@ def check_stops(lesson: Lesson, opened: Callable[[FilePath], Session]) -> None:
         if isinstance(session, Session):
             try:
                 at_stop(session, Following(lesson, number))
+                _check_beside(session, lesson, stop)
             except ScenarioError as error:
                 problems += error.problems
     if problems:
@@ -201,3 +204,13 @@ def numbered(following: Following, number: int | None) -> Following:
             )
         )
     return following.at(number - 1)
+
+
+def _check_beside(session: Session, lesson: Lesson, stop: Stop) -> None:
+    """Read the second run of a stop. Raises ScenarioError where there is none such."""
+    if stop.beside is None:
+        return
+    try:
+        second_scenario(read_value(stop.beside), session.run.scenario)
+    except RnnstepError as error:
+        raise lesson.problem(stop, "beside", Text("`beside`: {reason}", reason=error.message)) from None

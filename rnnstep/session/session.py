@@ -15,6 +15,7 @@ from rnnstep.language import Text
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.modules import remarks
 from rnnstep.session import moves
+from rnnstep.session.beside import RunBeside
 from rnnstep.session.breakpoints import (
     PATIENCE,
     Breakpoint,
@@ -65,6 +66,7 @@ class Session:
         mistaken: the run with the mistake, while its cure is looked at.
         own: a writer's own numbers, beside the run's.
         asked: a place and a row whose numbers are hidden, predicting or not, until they are said or revealed.
+        beside: a second run under the same cursor.
     """
 
     run: SessionRun
@@ -84,6 +86,7 @@ class Session:
     mistaken: SessionRun | None = None
     own: OwnAnswers | None = None
     asked: tuple[Path, int] | None = None
+    beside: RunBeside | None = None
 
     @classmethod
     def open(cls, run: SessionRun) -> Self:
@@ -228,15 +231,18 @@ class Session:
         """Be at a position, with the run of its epoch; or the reason why that cannot be."""
         epoch = position.path[0] if position.path else 0
         if epoch == self.run.epoch.index:
-            return replace(self, position=position, note=None)
+            beside = None if self.beside is None else self.beside.along(self.run)
+            return replace(self, position=position, note=None, beside=beside)
         if not self.run.learning.reach(epoch, PATIENCE):
             return not_reached(self.run, epoch)
         newest = max(run.revision for run in (self.run, *self.kept))
         run = next((one for one in self.kept if one.epoch.index == epoch), None)
         kept = tuple(one for one in self.kept if one is not run)
+        run = run or self.run.at_epoch(epoch, newest + 1)
         return replace(
             self,
-            run=run or self.run.at_epoch(epoch, newest + 1),
+            run=run,
+            beside=None if self.beside is None else self.beside.along(run),
             kept=(self.run, *kept)[:_KEPT],
             before=None if self.before is None else _at(self.before, epoch),
             position=position,
@@ -455,10 +461,12 @@ class Session:
             note=said,
             is_revealed=True,
         )
-        if not epoch:
+        if epoch and run.learning.reach(epoch, PATIENCE):
+            edited = replace(edited, run=run.at_epoch(epoch, run.revision))
+        if edited.beside is not None:
+            edited = replace(edited, beside=edited.beside.edited(edited.run, edits))
+        if edited.run.epoch.index == epoch:
             return edited
-        if run.learning.reach(epoch, PATIENCE):
-            return replace(edited, run=run.at_epoch(epoch, run.revision))
         # Training has begun anew, and the cursor cannot stay where it is not yet.
         text = Text("{change}; {reason}", change=said, reason=not_reached(run, epoch))
         first = (0, *self.position.path[1:])
@@ -494,6 +502,10 @@ class Session:
             return self
         return replace(self, run=self.run.with_checked(checked))
 
+    def with_beside(self, beside: RunBeside | None) -> Session:
+        """Put a second run under the cursor, or take it away."""
+        return replace(self, beside=beside, note=None)
+
     def moved_to(self, run: SessionRun) -> Session:
         """Go on in another run of the same file (read again), at the same place if it has it."""
         tree = run.tree
@@ -509,6 +521,7 @@ class Session:
             is_predicting=self.is_predicting,
             own=self.own,
             asked=self.asked,
+            beside=None if self.beside is None else self.beside.turned(self.run, run),
         )
         spot = self.spot
         if spot is None:

@@ -141,6 +141,7 @@ ACTIONS: Mapping[str, Action] = {
     "break_when": lambda debugger: debugger.ask("break_when"),
     "answers": lambda debugger: debugger.ask("answers"),
     "guess": _guess,
+    "beside": lambda debugger: debugger.second.toggle(),
     "save": _save,
     "play": lambda debugger: debugger.player.start(),
     "faster": lambda debugger: debugger.player.change_speed(2),

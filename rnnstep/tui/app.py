@@ -156,7 +156,8 @@ class DebuggerApp(App[int], inherit_bindings=False):
         following = self.debugger.state.following
         if following is None:
             at = [] if session.place_and_row == "start" else ["--at", session.place_and_row]
-            return ["rnnstep", word, *options], at
+            beside = None if session.beside is None else session.beside.value.word
+            return ["rnnstep", word, *options, *(["--beside", beside] if beside is not None else [])], at
         stop = ["--stop", str(following.number + 1)]
         lesson = following.lesson
         if lesson.is_own or lesson.path is None:

@@ -18,6 +18,7 @@ from rnnstep.errors import RnnstepError
 from rnnstep.language import Text, environment_language
 from rnnstep.settings import EDIT_STEP
 from rnnstep.tui.actions import ACTIONS, WITHOUT_SESSION, is_number_asked, pick
+from rnnstep.tui.beside import SecondRun
 from rnnstep.tui.canvas import Canvas
 from rnnstep.tui.commands import obey
 from rnnstep.tui.drawing_ahead import Ahead
@@ -56,6 +57,7 @@ class Debugger(Screen[None]):
     Attributes:
         state: All that is shown; every change repaints once.
         files: The scenarios that were asked for.
+        second: Puts another run beside the one that is open.
         player: Plays.
         toasts: Says what is longer than a line.
         torch: Where torch's numbers come from.
@@ -78,6 +80,7 @@ class Debugger(Screen[None]):
         super().__init__()
         self.options = options
         self.files: Files = Files(self, sources, options)
+        self.second: SecondRun = SecondRun(self, options)
         self.player: Player = Player(self)
         self.toasts: Toasts = Toasts(self)
         self.torch = torch
@@ -154,6 +157,7 @@ class Debugger(Screen[None]):
         else:
             # An epoch that was left before torch answered may be followed by one whose answer is kept.
             self.state = state.seen(torch="ready") if is_new and state.look.torch == "loading" else state
+        self.second.follow()
 
     def watch_state(self) -> None:
         """One change, one repaint; then what may come next is drawn."""
@@ -335,6 +339,8 @@ class Debugger(Screen[None]):
         if not self.has_opened and following is None:
             state = replace(state, has_card=self._is_first_start())
         self.change(state)
+        if following is not None:
+            self.second.stand_beside(following.stop.beside)
         if not self.has_opened:
             gc.freeze()  # or the collector walks all of Textual and numpy again and again: 20 ms between keys
         self.has_opened = True
@@ -345,6 +351,7 @@ class Debugger(Screen[None]):
             self.opened(session, is_again=False, following=following)
         else:
             self.change(_at_its_stop(replace(self.state.say(None), session=session), following))
+            self.second.stand_beside(following.stop.beside)
 
     def _is_first_start(self) -> bool:
         """Whether the card was never shown; it is now, and only once."""

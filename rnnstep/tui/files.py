@@ -376,6 +376,11 @@ class Files:
         self._debugger.opened(session, is_again=reading.is_again)
         if not reading.is_again:
             self._offer(reading.source, session.run.scenario)
+        # A file that one turns to, or that is read again, has the same beside it; one that is chosen has nothing.
+        is_kept = reading.is_again or reading.came_from is not None
+        word = self._options.beside if old is None else _word_beside(old) if is_kept else None
+        if word is not None:
+            self._debugger.second.put_or_tell(word)
 
     def _offer(self, source: Source, scenario: Scenario) -> None:
         """Offer the edits that were kept when the program ended before they were saved."""
@@ -434,6 +439,11 @@ class Files:
             self.other(1)
         else:
             debugger.fail([*self._refusals, error])
+
+
+def _word_beside(session: Session) -> str | None:
+    """What stands beside a session, to be read again for the next one."""
+    return None if session.beside is None else session.beside.value.word
 
 
 def _last_time(source: Source) -> str | None:

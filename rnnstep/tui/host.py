@@ -1,6 +1,6 @@
 """What the parts of the screen know of the screen that holds them, and of each other.
 
-`Debugger` is a `Host`, `DebuggerApp` a `Application`, `Files` are `Scenarios`, `Toasts` are `Messages` and `Player` is a
+`Debugger` is a `Host`, `DebuggerApp` a `Application`, `Files` are `Scenarios`, `SecondRun` is a `Second`, `Toasts` are `Messages` and `Player` is a
 `Playing`; a part that is handed its host depends on these alone, so no file needs the one that needs it.
 """
 
@@ -75,6 +75,22 @@ class Scenarios(Protocol):
         """Take the file just written for the one that is open."""
 
 
+class Second(Protocol):
+    """What puts a second run beside the one that is open."""
+
+    def toggle(self) -> None:
+        """Put one there, or take it away."""
+
+    def put(self, text: str) -> None:
+        """Put the one there that `--beside` takes so."""
+
+    def put_or_tell(self, text: str) -> None:
+        """The same; a value that is none is told."""
+
+    def stand_beside(self, text: str | None) -> None:
+        """Have there what a stop of a lesson says."""
+
+
 class Messages(Protocol):
     """Messages that are longer than a line."""
 
@@ -120,6 +136,10 @@ class Host(Protocol):
     @property
     def files(self) -> Scenarios:
         """The scenarios that were asked for."""
+
+    @property
+    def second(self) -> Second:
+        """What puts a second run beside the one that is open."""
 
     @property
     def toasts(self) -> Messages:

@@ -14,6 +14,7 @@ class Options(NamedTuple):
     Attributes:
         language: "en" or "zh"; None: as the scenario says, else the settings, else the environment.
         at: Where to open, as `3/L0/hh[1]`; None: at start.
+        beside: What stands beside the first scenario, as `--beside` takes it; None: nothing.
         theme: "dark", "light", "high-contrast" or "16"; None: as the settings say, else dark.
         decimals: How many are shown; None: as the scenario says, else the settings.
         dtype: "float32" or "float64"; None: as the scenario says.
@@ -28,6 +29,7 @@ class Options(NamedTuple):
 
     language: str | None = None
     at: str | None = None
+    beside: str | None = None
     theme: str | None = None
     decimals: int | None = None
     dtype: str | None = None
@@ -40,7 +42,7 @@ class Options(NamedTuple):
     stop: int | None = None
 
     def words(self) -> Iterator[str]:
-        """Give the words of the command line that say the same, but for the place; the settings go without saying."""
+        """Give the words of the command line that say the same, but for the place and what stands beside; the settings go without saying."""
         for option, value in (
             ("--language", self.language),
             ("--theme", self.theme),

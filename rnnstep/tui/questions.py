@@ -81,6 +81,31 @@ def _break_when(debugger: Host) -> Question:
     )
 
 
+def _beside(debugger: Host) -> Question:
+    def put(text: str) -> Text | None:
+        if not text.strip():
+            return None
+        try:
+            debugger.second.put(text)
+        except RnnstepError as error:
+            return error.message
+        return None
+
+    return Question(
+        Text(
+            "beside this run: a scenario (hello_lstm), dtype=float64, weights=FILE, epoch=15; Tab completes"
+        ),
+        put,
+        complete=_words_beside,
+    )
+
+
+def _words_beside(text: str) -> list[str]:
+    from rnnstep.scenario.beside_value import WORDS
+
+    return [word for word in (*WORDS, *bundled.names()) if word.startswith(text) and word != text]
+
+
 def _answers(debugger: Host) -> Question:
     return Question(
         Text("your answers: a file, or h_1 = 0.54 ? 0.00 0.84 | h_2 = …; an empty line takes them away"),
@@ -201,6 +226,7 @@ QUESTIONS: Mapping[str, Callable[[Host], Question]] = {
     "edit": _edit,
     "watch": _watch,
     "answers": _answers,
+    "beside": _beside,
     "guess": _guess,
     "break_when": _break_when,
     "save": _save,

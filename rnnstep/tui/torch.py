@@ -67,6 +67,7 @@ class Torch:
         self._later: Callable[..., object] = lambda *_: None
         self._trained: Callable[[Trained], None] = lambda _: None
         self._refused: UsageError | None = None
+        self._another: Torch | None = None
         self._worker = self._started()
 
     def attach(self, later: Callable[..., object], trained: Callable[[Trained], None]) -> None:
@@ -83,6 +84,20 @@ class Torch:
         """End the process."""
         if self._worker is not None:
             self._worker.close()
+        self.leave_another()
+
+    def another(self) -> Torch:
+        """Give torch for a second run, in a process of its own; one at most, started when it is first asked for."""
+        if self._another is None:
+            self._another = Torch(self._start)
+            self._another.attach(self._later, lambda _: None)
+        return self._another
+
+    def leave_another(self) -> None:
+        """End the process of the second run: nothing stands beside any more."""
+        if self._another is not None:
+            self._another.close()
+            self._another = None
 
     def complete(self, scenario: Scenario, done: Filled) -> None:
         """Ask for the parameters that a scenario waits for; its numbers follow when `check` asks for them."""

@@ -228,6 +228,17 @@ COMMANDS: tuple[Command, ...] = (
         "save", ("ctrl+s",), "^s", Text("save"), Text("save the edited scenario as a new file"), "change"
     ),
     Command(
+        "beside",
+        ("vertical_line", "｜"),
+        "|",
+        Text("beside"),
+        Text(
+            "a second run beside this one: the one before an edit, the cure of a mistake, else you are asked;"
+            " again takes it away"
+        ),
+        "look",
+    ),
+    Command(
         "blackboard",
         ("z",),
         "z",

@@ -12,6 +12,7 @@ _ALWAYS = ("right", "left", "into", "out")
 _THEN = (
     "predict",
     "cure",
+    "beside",
     "edit",
     "follow",
     "play",
@@ -61,6 +62,8 @@ def _wanted(scene: Scene) -> list[str]:
             continue
         if name == "resume" and not session.breakpoints:
             continue
+        if name == "beside" and not has_beside(scene):
+            continue
         names.append(name)
     if scene.look.fills or scene.look.is_blackboard:
         names[:0] = ["view", "close"] if scene.look.fills else ["close"]
@@ -72,11 +75,17 @@ def _wanted(scene: Scene) -> list[str]:
     return [name for name in names if scene.look.key(BY_ID[name])]
 
 
+def has_beside(scene: Scene) -> bool:
+    """Whether a second run stands beside, or `|` would put one there without asking."""
+    session = scene.session
+    return session.beside is not None or bool(session.edits) or scene.run.cured is not None
+
+
 def _key(scene: Scene, name: str) -> list[Span]:
     command = BY_ID[name]
     target = f"press {name}"
     shown = scene.look.key(command)
     text = scene.look.say(_VIEWS[scene.look.fills] if name == "view" else command.name)
-    if name == "predict" and scene.session.is_predicting:
+    if (name == "predict" and scene.session.is_predicting) or (name == "beside" and scene.session.beside):
         text += f" {scene.look.alphabet.check}"
     return [Span(f" {shown} ", "key", target), Span(f"{text} ", "dim", target)]

@@ -88,7 +88,14 @@ GLOSSARY: tuple[Sign, ...] = (
         Text("self-check"),
         Text("torch.nn does not give this number out: the same equation in torch's operations does"),
     ),
-    Sign("Δ", Text("ours minus torch's")),
+    Sign("Δ", Text("ours minus torch's; of two runs the upper one minus the lower one")),
+    Sign(
+        "▂+0.2  █−0.9",
+        Text(
+            "a difference of two runs: the bar says how large it is beside the largest number, from ▁ ▃ ▄ to ▅ ▆ ▇ █"
+        ),
+        "_+0.2  #-0.9",
+    ),
     Sign("≤ 6e-8", Text("the largest difference from torch: at most 0.00000006")),
     # the screen
     Sign("0–2/5", Text("the part that is seen: rows or columns 0 to 2 of 5")),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from rnnstep.language import Text
 from rnnstep.modules.recurrent import Recurrent
+from rnnstep.scenario.model import Scenario
 from rnnstep.session.findings import place_of, spot_of, written
 from rnnstep.session.place import write_element, write_prefix, write_row
 from rnnstep.views import torch_column
@@ -40,6 +41,7 @@ def header(scene: Scene, cells: int) -> Row:
     keys: Row = (Span(key, "header key"),) if key else ()
     left = Span(f" {module_in_words(scene)}", "header")
     right = badge(scene, cells - row_width((middle, *keys)) - _LEAST_NAME) or torch_column.verdict(scene)
+    right = (*right, *_sign_beside(scene))
     room = cells - row_width((middle, *keys, *right)) - 3
     first = clip((left,), max(0, room), scene.look.alphabet)
     gap = cells - row_width((*first, middle, *keys, *right)) - 1
@@ -96,18 +98,48 @@ def badge(scene: Scene, cells: int) -> Row:
 
 def module_in_words(scene: Scene) -> str:
     """`hello  RNNCell(4, 4)`, as torch would construct it."""
-    recurrents = scene.scenario.recurrents
-    every = (
-        map(_constructed, recurrents) if recurrents else [one.constructed for one in scene.scenario.layers]
-    )
-    modules = " → ".join(every)
+    modules = modules_in_words(scene.scenario)
     edited = "*" if scene.session.has_unsaved_edits else ""
     name = f"{scene.scenario.name}{edited}"
+    if scene.session.beside is not None:
+        return scene.look.alphabet.spell(_both_in_words(scene, name))
     if scene.session.mistaken is not None or scene.run.is_refused:
         name = scene.look.say(Text("{name}: {what}", name=name, what=Text("cure")))
     elif scene.run.cured is not None:
         name = scene.look.say(Text("{name}: {what}", name=name, what=Text("mistake")))
     return scene.look.alphabet.spell(f"{name}  {modules}")
+
+
+def modules_in_words(scenario: Scenario) -> str:
+    """Give a scenario's modules as torch would construct them; the recurrent ones where there are any."""
+    recurrents = scenario.recurrents
+    every = map(_constructed, recurrents) if recurrents else [one.constructed for one in scenario.layers]
+    return " → ".join(every)
+
+
+def _both_in_words(scene: Scene, name: str) -> str:
+    """`hello | hello_lstm`, of one scenario `hello: float32 | float64`."""
+    pair = scene.session.beside
+    assert pair is not None
+    first, second = map(scene.look.say, pair.names(scene.run))
+    if pair.value.is_of_the_same_file:
+        return scene.look.say(Text("{name}: {what}", name=name, what=f"{first} | {second}"))
+    return f"{name} | {second}"
+
+
+def _sign_beside(scene: Scene) -> Row:
+    """Torch's word on the run beside: a sign of its own, for the first one's says nothing of it."""
+    if scene.session.beside is None:
+        return ()
+    alphabet, checked = scene.look.alphabet, scene.session.beside.run.checked
+    if checked is None and scene.look.torch_beside == "none":
+        return ()
+    if checked is None:
+        sign = alphabet.ellipsis if scene.look.torch_beside == "loading" else alphabet.minus
+        return (Span(f" | {sign}", "header pending"),)
+    if checked.agrees:
+        return (Span(f" | {alphabet.check}", "header ok"),)
+    return (Span(f" | {alphabet.wrong}", "header bad"),)
 
 
 def _constructed(recurrent: Recurrent) -> str:

@@ -30,6 +30,7 @@ class Look:
         shows: what a stop of a lesson gives the room.
         is_joined: `j`: `[W_hh W_ih]·[h_prev; x]` stands beside the two products.
         torch: where torch's numbers are: none to come, loading, ready, failed.
+        torch_beside: the same of the run beside.
         torch_reason: why they are not there, where they failed.
         playing: places a second while playing, or 0.
         last_key: the last key pressed, as it is shown to an audience.
@@ -46,6 +47,7 @@ class Look:
     shows: tuple[Shown, ...] = ()
     is_joined: bool = False
     torch: TorchStatus = "loading"
+    torch_beside: TorchStatus = "none"
     torch_reason: Text | None = None
     playing: float = 0.0
     last_key: str = ""

@@ -123,6 +123,15 @@ def difference(value: float, *, alphabet: Alphabet = UNICODE) -> str:
     return "+" + text if value > 0 else text
 
 
+def gap(value: float, decimals: int, *, alphabet: Alphabet = UNICODE) -> str:
+    """Write a difference between two runs: `+0.1683`, `0` where there is none; in one digit, `−3e-8`, where it would be lost."""
+    if value == 0:
+        return "0"
+    if abs(value) < 0.5 * 10.0**-decimals:
+        return difference(value, alphabet=alphabet)
+    return number(value, decimals, signed=True, alphabet=alphabet)
+
+
 def brief(value: float, digits: int = 3, *, alphabet: Alphabet = UNICODE) -> str:
     """Write a number in a few significant digits, for axes and bounds: `0.5`, `12.3`, `−1.2e-7`, `0`."""
     text = "NaN" if math.isnan(value) else _short_exponent(f"{value + 0.0:.{digits}g}")

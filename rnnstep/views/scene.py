@@ -18,6 +18,7 @@ from rnnstep.engine import Block, Pass
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.epoch import UpdatePass
 from rnnstep.equations.shares import D
+from rnnstep.session.across import Across, across
 from rnnstep.session.place import write_place, write_prefix
 from rnnstep.session.session import Session
 from rnnstep.session.tree import Spot
@@ -292,6 +293,21 @@ class Scene:
     def torch_losses(self) -> Sequence[float]:
         """Torch's loss of each epoch, as far as torch has trained; none while it is on its way."""
         return self.run.torch_losses
+
+    # ── a second run ─────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def across(self) -> Across | None:
+        """Where the run beside this one is; None where nothing stands beside."""
+        return across(self.session)
+
+    @cached_property
+    def second(self) -> Scene | None:
+        """The run beside this one, at its place; None where there is none, or it has not this place."""
+        found = self.across
+        if found is None or found.session is None:
+            return None
+        return Scene(found.session, replace(self.look, torch=self.look.torch_beside))
 
     # ── before the last edit ─────────────────────────────────────────────────────────
 

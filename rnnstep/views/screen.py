@@ -17,7 +17,8 @@ left goes, from the top again, to those that can use more, and at last to the pl
 | 8     | further plots, the epochs                         | 8                         | what is left                |
 
 Up to 111 cells it is one column. From 112 there are two (worth 3, 4, 5 and 8 at the right), from 220 three, and the cell
-whole stands across above them, where it leaves them enough. `z` and `v` give the whole screen to one thing.
+whole stands across above them, where it leaves them enough. A second run stands first, above all of it: its numbers and
+the difference, from 120 cells both pictures side by side, in place of the one. `z` and `v` give the whole screen to one thing.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from rnnstep.views.layout import Column, Frame, Panel, rule, shared
 from rnnstep.views.lesson import stop_box
 from rnnstep.views.look import Look
 from rnnstep.views.now import now
+from rnnstep.views.pair import is_paired, pair, side_by_side
 from rnnstep.views.panels import (
     listing_panels,
     plots,
@@ -53,6 +55,8 @@ from rnnstep.views.worked import expansion
 
 _TWO_COLUMNS = 112
 _THREE_COLUMNS = 220
+_SIDE_BY_SIDE = 120
+_MOST_OF_PAIR = 9
 _LEAST_COLUMN = 16
 """Columns of fewer rows tell less than one across."""
 _TITLED = 34
@@ -121,6 +125,8 @@ def _shown(scene: Scene, width: int, room: int) -> RowBlock:
     """What a stop of a lesson gives the room; on a wide screen with the picture and the steps beside it."""
     alphabet = scene.look.alphabet
     is_wide = width >= _TWO_COLUMNS
+    if is_wide and "beside" in scene.look.shows and is_paired(scene):
+        return _with_second(scene, width, room)
     cells = width // 2 if is_wide else width
     found = [
         panel
@@ -146,7 +152,8 @@ def _panels_of(scene: Scene, name: Shown, worth: int, cells: int, room: int) -> 
         case "timeline":
             return [steps_panel(scene, worth, "box", room, cells - 4)]
         case "beside":
-            return []
+            title = scene.look.say(Text("both runs"))
+            return [Panel(worth, title, partial(pair, scene), 3, frame="rule")] if is_paired(scene) else []
 
 
 def _now(scene: Scene, width: int, room: int) -> RowBlock:
@@ -163,13 +170,33 @@ def _now(scene: Scene, width: int, room: int) -> RowBlock:
 
 def _below(scene: Scene, width: int, room: int) -> RowBlock:
     """All that stands below the operation."""
+    if is_paired(scene):
+        return _with_second(scene, width, room)
     if width < _TWO_COLUMNS or room < _LEAST_COLUMN:
         return _one_column(scene, width, room)
     across = _across(scene, width, room)
     return [*across, *_columns(scene, width, room - len(across), has_cell=bool(across))]
 
 
-def _one_column(scene: Scene, width: int, room: int, left_out: Sequence[Shown] = ()) -> RowBlock:
+def _with_second(scene: Scene, width: int, room: int) -> RowBlock:
+    """Two runs: their numbers above each other; where there is room the picture of each, side by side, on top."""
+    alphabet = scene.look.alphabet
+    rows: RowBlock = []
+    is_wide = width >= _SIDE_BY_SIDE and room >= _LEAST_COLUMN
+    if is_wide:
+        rows += side_by_side(scene, width, max(_LEAST_SHARE - 4, room * 2 // 5))
+    title = scene.look.say(Text("both runs"))
+    most = max(3, min(_MOST_OF_PAIR, room - len(rows) - 2))
+    rows += [rule(title, width, alphabet), *_inset(pair(scene, width - 2, most))]
+    left = room - len(rows)
+    if is_wide and left >= _LEAST_COLUMN:
+        return [*rows, *_columns(scene, width, left, has_picture=False, has_cell=False)]
+    return [*rows, *_one_column(scene, width, left, has_picture=not is_wide)] if left > 0 else rows[:room]
+
+
+def _one_column(
+    scene: Scene, width: int, room: int, left_out: Sequence[Shown] = (), *, has_picture: bool = True
+) -> RowBlock:
     """One idea at a time: the picture on top, the timeline at the foot, between them what there is room for."""
     drawn = Panel(
         1,
@@ -182,7 +209,7 @@ def _one_column(scene: Scene, width: int, room: int, left_out: Sequence[Shown] =
     frame: Frame = "rule" if room >= _TITLED else "bare"
     steps = steps_panel(scene, 2, frame, room, width - (2 if frame == "rule" else 0))
     found = [
-        drawn,
+        *([drawn] if has_picture else []),
         *values_panels(
             scene, 6, "rule", is_shown=_has_values(scene, width - 2, _most_of_picture(scene, room))
         ),
@@ -195,7 +222,7 @@ def _one_column(scene: Scene, width: int, room: int, left_out: Sequence[Shown] =
     return Column(found, width, room, scene.look.alphabet).block()
 
 
-def _columns(scene: Scene, width: int, room: int, *, has_cell: bool) -> RowBlock:
+def _columns(scene: Scene, width: int, room: int, *, has_cell: bool, has_picture: bool = True) -> RowBlock:
     """The picture, its values and the steps at the left, the listing and plots at the right."""
     alphabet = scene.look.alphabet
     has_three = width >= _THREE_COLUMNS
@@ -205,7 +232,7 @@ def _columns(scene: Scene, width: int, room: int, *, has_cell: bool) -> RowBlock
     zoomed = Panel(1, picture_title(scene), partial(picture, scene), 3, _most_of_picture(scene, room))
     first = Column(
         [
-            *([] if is_shown else [zoomed]),
+            *([] if is_shown or not has_picture else [zoomed]),
             *values_panels(
                 scene,
                 1 if is_shown else 6,

@@ -55,7 +55,7 @@ OPTIONS = sorted(
         if name.startswith("--")
     }
 )
-SPELT = {"␣": ("Space", "space"), "⌫": ("Backspace",), "^s": ("Ctrl+S",), "^p": ("Ctrl+P",)}
+SPELT = {"␣": ("Space", "space"), "⌫": ("Backspace",), "^s": ("Ctrl+S",), "^p": ("Ctrl+P",), "|": (r"\|",)}
 
 
 @pytest.fixture(params=PAGES)

@@ -142,6 +142,12 @@ STOP = '[[stop]]\nscenario = "hello"\nsay = "."\n'
             STOP + 'show = ["plots"]\n',
             '4:1: `show`: found a list of length 1, expected a list of "plot", "equa',
         ),
+        (
+            STOP + 'beside = "dtyp=float64"\n',
+            "4:1: `beside`: --beside: `dtyp=float64`: did you mean `dtype=…`?",
+        ),
+        (STOP + 'beside = "weights=/etc/passwd"\n', '4:1: `beside`: "/etc/passwd" lies outside'),
+        (STOP + 'beside = "hello_lst"\n', '4:1: `beside`: there is no file "hello_lst"'),
         (STOP + "[extra]\n", "4:1: `extra`: unknown key"),
     ],
 )
@@ -174,6 +180,13 @@ def test_all_places_that_are_not_there_are_told(written):
 def test_what_is_asked_is_one_value(written):
     (told,) = mistakes(written(STOP + 'at = "start"\nask = "value"\n'))
     assert told.startswith("5:1: `ask`: no single value stands at start")
+
+
+def test_what_cannot_stand_beside_is_told(written):
+    (told,) = mistakes(written(STOP + 'at = "1"\nbeside = "epoch=99"\n'))
+    assert told.startswith("5:1: `beside`: ")
+    (told,) = mistakes(written(STOP + 'at = "1"\nbeside = "cure"\n'))
+    assert told.startswith("5:1: `beside`: ")
 
 
 def test_a_scenario_with_mistakes_is_told_once(written):

@@ -170,7 +170,12 @@ TABLE = {
     "torch.nn does not give this number out: the same equation in torch's operations does": (
         "自检：torch.nn 不返回这个数，用 torch 的运算按同样的公式算出来核对"
     ),
-    "ours minus torch's": "本程序的数减去 torch 的数",
+    "ours minus torch's; of two runs the upper one minus the lower one": (
+        "本程序的数减去 torch 的数；并排两个运行时，上面的减去下面的"
+    ),
+    "a difference of two runs: the bar says how large it is beside the largest number, from ▁ ▃ ▄ to ▅ ▆ ▇ █": (
+        "两个运行的差：竖条表示它与最大的数相比有多大，从 ▁ ▃ ▄ 到 ▅ ▆ ▇ █"
+    ),
     "the largest difference from torch: at most 0.00000006": "与 torch 的最大差别：至多 0.00000006",
     # ── the screen ──
     "the part that is seen: rows or columns 0 to 2 of 5": "看得到的部分：5 行（列）中的第 0 到 2 行（列）",

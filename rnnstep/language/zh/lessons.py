@@ -52,6 +52,7 @@ TABLE = {
     ),
     "`{key}`: nothing is asked here; `ask` asks": "`{key}`：这里没有提问；提问用 `ask`",
     "`at`: {reason}": "`at`：{reason}",
+    "`beside`: {reason}": "`beside`：{reason}",
     "`ask`: no single value stands at {place}; name an operation or an element, such as 1/L0/hh[0]": (
         "`ask`：{place} 处不是单独一个值；请指明一个运算或元素，例如 1/L0/hh[0]"
     ),
