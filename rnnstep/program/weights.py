@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,15 @@ from rnnstep.program.attention import class_lines, constructed
 from rnnstep.program.literals import tensor
 from rnnstep.program.own_cell import cell_lines, module_name, safe
 from rnnstep.program.source import ProgramSource, indented
+from rnnstep.scenario.data.array_files import UnreadableTensor
+from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.model import Floats
 from rnnstep.scenario.modules import idle_dropout
 from rnnstep.scenario.weights.parameters import parameter_shapes
+from rnnstep.scenario.weights.parts import open_parts
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights
-from rnnstep.scenario.weights.state_dicts import take
+from rnnstep.scenario.weights.state_dicts import as_dtype, take
+from rnnstep.scenario.weights.stored_tensors import load_stored, norm_axis
 
 
 def module_lines(source: ProgramSource) -> Iterator[str]:
@@ -249,33 +252,48 @@ def _searched(module: str, names: list[str], source: ProgramSource) -> list[str]
 
 
 def _safetensors(source: ProgramSource, name: str) -> _Loaded:
-    from safetensors import safe_open
-
+    """Give the lines that load safetensors files, and of each parameter that is still what they hold its values."""
     scenario = source.scenario
     assert scenario.path is not None
-    path = scenario.path.parent / name
-    keys = _keys_in(source, path)
+    document = Document(str(scenario.path), scenario.path.parent, "", {}, Limits(allow_outside=True))
+    opened = open_parts(document, ("file",), name)
+    if opened is None:  # it has changed since the scenario was read: its numbers are written out
+        return _Loaded([], {})
     values: dict[str, Floats] = {}
-    lines = [f"weights = load_file({source.file(name)})"]
-    with safe_open(path, framework="numpy") as file:
-        for parameter, key in keys.items():
-            loaded = np.asarray(file.get_tensor(key)).astype(scenario.dtype)
-            if np.array_equal(loaded, scenario.parameters[parameter], equal_nan=True):
-                values[parameter] = scenario.parameters[parameter]
-                lines.append(f"{_target(source, parameter)}.copy_(weights[{key!r}])")
-    return _Loaded(lines, values)
+    lines: list[str] = []
+    keys = _keys_in(source, opened.shapes)
+    for parameter, held in keys.items():
+        try:
+            loaded = as_dtype(load_stored(held, opened.load), scenario.dtype)
+        except UnreadableTensor:  # one that stands in the scenario itself
+            continue
+        if np.array_equal(loaded, scenario.parameters[parameter], equal_nan=True):
+            values[parameter] = scenario.parameters[parameter]
+            shapes = [opened.shapes[key] for key in held]
+            lines.append(f"{_target(source, parameter)}.copy_({_read_from_weights(held, shapes)})")
+    files = {name: None}
+    if {*opened.paths.values()} != {(scenario.path.parent / name).resolve()}:  # an index, or one of its parts
+        own = scenario.path.parent.resolve()
+        parts = dict.fromkeys(opened.paths[key] for held in keys.values() for key in held)
+        files = {str(part.relative_to(own) if part.is_relative_to(own) else part): None for part in parts}
+    loads = " | ".join(f"load_file({source.file(file)})" for file in files)
+    return _Loaded([f"weights = {loads}", *lines], values)
 
 
-def _keys_in(source: ProgramSource, path: Path) -> Mapping[str, str]:
-    """Give the file's key of each parameter, as reading the scenario found them."""
-    from safetensors import safe_open
+def _read_from_weights(keys: tuple[str, ...], shapes: list[tuple[int, ...]]) -> str:
+    """Give the expression of a tensor from the keys that it is stored under (`Stored.keys`)."""
+    if len(keys) == 1:
+        return f"weights[{keys[0]!r}]"
+    (g, v), dim = keys, norm_axis(*shapes)
+    return f"torch._weight_norm(weights[{v!r}], weights[{g!r}], {dim})"
 
+
+def _keys_in(source: ProgramSource, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """Give the file's keys of each parameter, as reading the scenario found them."""
     scenario = source.scenario
-    with safe_open(path, framework="numpy") as file:
-        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
-    prefix = source.origins.weights.prefixes
+    prefixes = source.origins.weights.prefixes
     wanted = parameter_shapes(scenario.layers)
-    return take(shapes, lambda _: np.zeros(()), wanted, prefix, scenario.dtype).keys
+    return take(shapes, lambda _: np.zeros(()), wanted, prefixes, scenario.dtype).keys
 
 
 def _module_of(name: str) -> str:
