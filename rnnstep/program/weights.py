@@ -20,10 +20,13 @@ from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.model import Floats
 from rnnstep.scenario.modules import idle_dropout
 from rnnstep.scenario.weights.parameters import parameter_shapes
-from rnnstep.scenario.weights.parts import open_parts
+from rnnstep.scenario.weights.parts import is_safetensors, open_parts
+from rnnstep.scenario.weights.pending_file import take_pending
+from rnnstep.scenario.weights.pickles import flat_name
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights
 from rnnstep.scenario.weights.state_dicts import as_dtype, take
 from rnnstep.scenario.weights.stored_tensors import load_stored, norm_axis
+from rnnstep.scenario.weights.weight_files import saved_tensors
 
 
 def module_lines(source: ProgramSource) -> Iterator[str]:
@@ -211,44 +214,21 @@ def _from_file(source: ProgramSource) -> _Loaded | None:
     name = source.origins.weights.file
     if name is None:
         return None
-    if name.lower().endswith(".safetensors"):
+    if is_safetensors(name):
         return _safetensors(source, name)
     pending = source.scenario.pending
-    if pending is None:
+    if pending is None or pending.file is None:
         return None
+    saved = {flat_name(keys): (keys, shape) for keys, shape in saved_tensors(pending.file).items()}
+    shapes = {flat: shape for flat, (_, shape) in saved.items()}
+    held = take_pending(source.scenario, pending, shapes, lambda flat: np.zeros(shapes[flat], np.bool_)).keys
     lines = [f"weights = torch.load({source.file(name)}, weights_only=True)"]
-    if any(
-        each.recurrent.is_cell for each in source.each_recurrent
-    ):  # a whole module's have a layer in their names
-        lines.append('weights = {key.removesuffix("_l0"): values for key, values in weights.items()}')
-    for module in _modules(source):
-        own = [torch for torch in pending.names if _module_of(torch) == module]
-        if own:
-            lines += _searched(module, own, source)
+    for parameter in pending.names:
+        keys = held.get(parameter, ())
+        read = [f"weights{''.join(f'[{key!r}]' for key in saved[flat][0])}" for flat in keys]
+        filled = f"copy_({_computed(source, read, [shapes[flat] for flat in keys])})" if keys else "zero_()"
+        lines.append(f"{_target(source, parameter)}.{filled}")
     return _Loaded(lines, {})
-
-
-def _searched(module: str, names: list[str], source: ProgramSource) -> list[str]:
-    """Give lines that find a module in a state_dict by the name or shape of its first parameter."""
-    pending = source.scenario.pending
-    prefixes = pending.prefixes if pending is not None else {}
-    first = names[0].rpartition(".")[2]
-    given = prefixes.get("recurrent" if module == "rnn" else module)
-    if given is not None:
-        prefix = repr(given if not given or given.endswith(".") else f"{given}.")
-        lines = [f"prefix = {prefix}"]
-    else:
-        lines = [
-            "prefix = next(",
-            f'    key.removesuffix("{first}")',
-            "    for key, values in weights.items()",
-            f'    if key.endswith("{first}") and values.shape == {module}.{first}.shape',
-            ")",
-        ]
-    own = [name.rpartition(".")[2] for name in names]
-    lines.append(f"for name in {own}:")
-    lines.append(f"    {module}.get_parameter(name).copy_(weights[prefix + name])")
-    return lines
 
 
 def _safetensors(source: ProgramSource, name: str) -> _Loaded:
@@ -270,7 +250,8 @@ def _safetensors(source: ProgramSource, name: str) -> _Loaded:
         if np.array_equal(loaded, scenario.parameters[parameter], equal_nan=True):
             values[parameter] = scenario.parameters[parameter]
             shapes = [opened.shapes[key] for key in held]
-            lines.append(f"{_target(source, parameter)}.copy_({_read_from_weights(held, shapes)})")
+            read = [f"weights[{key!r}]" for key in held]
+            lines.append(f"{_target(source, parameter)}.copy_({_computed(source, read, shapes)})")
     files = {name: None}
     if {*opened.paths.values()} != {(scenario.path.parent / name).resolve()}:  # an index, or one of its parts
         own = scenario.path.parent.resolve()
@@ -280,12 +261,13 @@ def _safetensors(source: ProgramSource, name: str) -> _Loaded:
     return _Loaded([f"weights = {loads}", *lines], values)
 
 
-def _read_from_weights(keys: tuple[str, ...], shapes: list[tuple[int, ...]]) -> str:
-    """Give the expression of a tensor from the keys that it is stored under (`Stored.keys`)."""
-    if len(keys) == 1:
-        return f"weights[{keys[0]!r}]"
-    (g, v), dim = keys, norm_axis(*shapes)
-    return f"torch._weight_norm(weights[{v!r}], weights[{g!r}], {dim})"
+def _computed(source: ProgramSource, read: list[str], shapes: list[tuple[int, ...]]) -> str:
+    """Give the expression of a tensor from those of what it is stored as (`Stored.keys`), computed in no less than float32."""
+    if len(read) == 1:
+        return read[0]
+    (g, v), dim = read, norm_axis(*shapes)
+    wide = "double()" if source.is_double else "float()"
+    return f"torch._weight_norm({v}.{wide}, {g}.{wide}, {dim})"
 
 
 def _keys_in(source: ProgramSource, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, tuple[str, ...]]:
@@ -294,10 +276,6 @@ def _keys_in(source: ProgramSource, shapes: Mapping[str, tuple[int, ...]]) -> Ma
     prefixes = source.origins.weights.prefixes
     wanted = parameter_shapes(scenario.layers)
     return take(shapes, lambda _: np.zeros(()), wanted, prefixes, scenario.dtype).keys
-
-
-def _module_of(name: str) -> str:
-    return module_name(name.partition(".")[0]) if "." in name else "rnn"
 
 
 def _layers(source: ProgramSource) -> Iterator[str]:

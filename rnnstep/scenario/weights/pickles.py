@@ -8,8 +8,9 @@ dictionaries and lists are themselves. So it can be said what in a file is no te
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 TENSOR_MODULES = frozenset(
@@ -41,7 +42,8 @@ HARMLESS = frozenset(
 MOST_OPCODES = 1_000_000  # of a file's pickles: a tensor takes some 40, and each opcode may build an object
 MOST_BYTES = 1 << 28  # of a file's pickles; their numbers stand elsewhere
 MOST_NAMES = 8  # of strange things told of a file
-_LONGEST = 200  # characters of a string that are kept
+MOST_LEVELS = 4  # of dictionaries in a checkpoint, one inside another
+_LONGEST = 1000  # characters of a string that are kept
 
 _NO_NAME = frozenset(
     ("EXT1", "EXT2", "EXT4")
@@ -91,13 +93,17 @@ class Contents:
 
     Attributes:
         strange: the first things that are neither tensors nor plain values.
+        tensors: the shape of each tensor under the keys that lead to it; None where it is not a plain one.
         tensors_under: the keys, outermost first, that lead to the dictionary with most tensors; None where none has any.
         model: the class of a whole model, and the keys that lead to it.
+        is_alone: whether it is a pickle of nothing of torch's, which torch cannot load.
     """
 
     strange: tuple[Strange, ...]
-    tensors_under: tuple[str, ...] | None = None
-    model: tuple[str, tuple[str, ...]] | None = None
+    tensors: Mapping[tuple[str | int, ...], tuple[int, ...] | None]
+    tensors_under: tuple[str | int, ...] | None = None
+    model: tuple[str, tuple[str | int, ...]] | None = None
+    is_alone: bool = False
 
 
 def contents(file: IO[bytes], pickles: int) -> Contents:
@@ -109,13 +115,38 @@ def contents(file: IO[bytes], pickles: int) -> Contents:
     """
     bounded = _Bounded(file)
     machine = _Machine()
-    for _ in range(pickles):
+    for number in range(pickles):
         machine.run(bounded)
-        if machine.strange:  # what `pickle.dump` wrote is one alone
-            break
-    if not machine.strange:
-        return Contents(())
+        if machine.strange and number < pickles - 1:  # what `pickle.dump` wrote: there are no others
+            return replace(_looked_into(machine), is_alone=True)
     return _looked_into(machine)
+
+
+def tensors_in(held: object, is_tensor: Callable[[Any], bool]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Give all tensors of a checkpoint with the keys that lead to each, through `MOST_LEVELS` dictionaries at most.
+
+    A checkpoint's stand in a dictionary inside, under its name: "state_dict", "model.rnn.weight_ih_l0". A dictionary that
+    stands in several places is gone into once: a few of them inside one another could else hold more than there is time for.
+    """
+    return _tensors_below(held, is_tensor, (), set())
+
+
+def _tensors_below(
+    held: object, is_tensor: Callable[[Any], bool], before: tuple[str | int, ...], seen: set[int]
+) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    if not isinstance(held, Mapping) or len(before) == MOST_LEVELS or id(held) in seen:
+        return
+    seen.add(id(held))
+    for key, value in held.items():
+        if is_tensor(value):
+            yield (*before, key), value
+        else:
+            yield from _tensors_below(value, is_tensor, (*before, key), seen)
+
+
+def flat_name(keys: tuple[str | int, ...]) -> str:
+    """Give the name that a tensor is looked for under, from the keys that lead to it."""
+    return ".".join(map(str, keys))
 
 
 class _Bounded:
@@ -175,9 +206,12 @@ class _Machine:
         if opcode.name in _NO_NAME:
             self._named(f"pickle.{opcode.name}")
             return
-        is_text = isinstance(argument, str) and "UNICODE" in opcode.name
-        for _ in opcode.stack_after:
-            self._stack.append(argument[:_LONGEST] if is_text else (taken or None))
+        thing: Any = taken
+        if isinstance(argument, str) and "UNICODE" in opcode.name:
+            thing = argument[:_LONGEST]
+        elif isinstance(argument, int) and "INT" in opcode.name:
+            thing = argument
+        self._stack += [thing for _ in opcode.stack_after]
 
     def _popped_mark(self) -> list[Any]:
         items = self._stack
@@ -283,7 +317,7 @@ class _Machine:
             into.parts += items
         elif isinstance(into, dict):
             for key, value in zip(items[::2], items[1::2], strict=True):
-                into[key if isinstance(key, str) else (len(into),)] = value
+                into[key if isinstance(key, (str, int)) else (len(into),)] = value
 
     @staticmethod
     def _add(into: Any, items: list[Any]) -> None:
@@ -338,18 +372,12 @@ def _looked_into(machine: _Machine) -> Contents:
             for name in _names_in(value, seen):
                 places.setdefault(name, key if isinstance(key, str) else None)
     strange = tuple(Strange(name, places.get(name)) for name in machine.strange)
-    best: tuple[str, ...] | None = None
-    most, model = 0, None
-    for keys, value in _dictionaries(root):
-        if isinstance(value, Made):
-            of = value.of
-            if model is None and isinstance(of, AskedFor) and of.is_strange and _is_model(value):
-                model = (of.name, keys)
-            continue
-        count = sum(map(_is_tensor, value.values()))
-        if count > most:
-            best, most = keys, count
-    return Contents(strange, best, model)
+    tensors = {keys: _shape_of(made) for keys, made in tensors_in(root, _is_tensor)}
+    under = Counter(keys[:-1] for keys in tensors)
+    model = None
+    for keys, made in tensors_in({"": root}, _is_model):
+        model = model or (made.of.name, keys[1:])
+    return Contents(strange, tensors, max(under, key=under.__getitem__, default=None), model)
 
 
 def _names_in(thing: Any, seen: set[int]) -> Iterator[str]:
@@ -368,23 +396,6 @@ def _names_in(thing: Any, seen: set[int]) -> Iterator[str]:
                 left += one.values() if isinstance(one, dict) else one
 
 
-def _dictionaries(root: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Give each dictionary, and each thing made, that dictionaries alone lead to, with the keys on the way."""
-    left: list[tuple[tuple[str, ...], Any]] = [((), root)]
-    seen: set[int] = set()
-    while left:
-        keys, one = left.pop()
-        if not isinstance(one, (dict, Made)) or id(one) in seen or len(keys) > _DEEPEST:
-            continue
-        seen.add(id(one))
-        yield keys, one
-        if isinstance(one, dict):
-            left += [((*keys, key), value) for key, value in reversed(one.items()) if isinstance(key, str)]
-
-
-_DEEPEST = 8  # dictionaries inside one another that a state_dict is looked for in
-
-
 def _is_tensor(thing: Any) -> bool:
     """Whether a thing is made by one of torch's functions that build tensors."""
     return isinstance(thing, Made) and isinstance(thing.of, AskedFor) and thing.of.name.startswith(_REBUILDS)
@@ -393,7 +404,21 @@ def _is_tensor(thing: Any) -> bool:
 _REBUILDS = ("torch._utils._rebuild_", "torch._tensor._rebuild_")
 
 
-def _is_model(made: Made) -> bool:
-    """Whether what is made is a module of torch's, or of a class derived from it: its state has their attributes."""
-    states = [part for part in made.parts if isinstance(part, dict)]
+def _shape_of(made: Made) -> tuple[int, ...] | None:
+    """Give a tensor's shape from what it is made of: (storage, offset, shape, …), or, of a parameter, a tensor."""
+    arguments = made.parts[0] if made.parts else None
+    if not isinstance(arguments, list) or not arguments:
+        return None
+    if isinstance(arguments[0], Made):
+        return _shape_of(arguments[0])
+    shape = arguments[2] if len(arguments) > 2 else None
+    is_plain = isinstance(shape, list) and all(isinstance(size, int) for size in shape)
+    return tuple(shape) if isinstance(shape, list) and is_plain else None
+
+
+def _is_model(thing: object) -> bool:
+    """Whether a thing is a module of torch's, or of a class derived from it: its state has their attributes."""
+    if not isinstance(thing, Made) or not isinstance(thing.of, AskedFor):
+        return False
+    states = [part for part in thing.parts if isinstance(part, dict)]
     return any("_parameters" in state and "_modules" in state for state in states)

@@ -10,7 +10,9 @@ from typing import IO
 
 import numpy as np
 
+from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.language.printable import printable
 from rnnstep.modules.module import Parameter
 from rnnstep.scenario.data.array_files import UnreadableTensor
 from rnnstep.scenario.file.document import Table, gibibytes, outside, shown
@@ -19,6 +21,7 @@ from rnnstep.scenario.weights.parts import is_safetensors, open_parts
 from rnnstep.scenario.weights.pickles import MOST_BYTES, MOST_OPCODES, Contents, Strange, TooMuch, contents
 from rnnstep.scenario.weights.state_dicts import RECURRENT, take
 
+PICKLE = "data.pkl"  # the archive's member that says how the numbers of the others are put together
 LEGACY_PICKLES = 4  # of torch before 1.6: magic number, version, system, state_dict
 PICKLE_MARK = b"\x80"
 SCRIPTED = "__torch__."  # what stands before the classes of torch.jit's
@@ -94,6 +97,31 @@ def _read_safetensors(
     return None if taken.problems else (taken.values, None)
 
 
+def saved_tensors(path: Path) -> dict[tuple[str | int, ...], tuple[int, ...]]:
+    """Give the shape of each plain tensor in a file that torch saved, under the keys that lead to it, without torch.
+
+    The file was looked at when the scenario was read.
+
+    Raises:
+        UsageError: It has changed since, and is another kind of file.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                name = next(one for one in archive.namelist() if one.rpartition("/")[2] == PICKLE)
+                with archive.open(name) as file:
+                    held = contents(file, 1)
+        else:
+            with path.open("rb") as file:
+                held = contents(file, LEGACY_PICKLES)
+    except Exception as error:  # noqa: BLE001 -- a broken instruction raises whatever it leads to
+        reason = printable(str(error)) or type(error).__name__
+        raise UsageError(
+            Text("cannot read {path}: {reason}", path=printable(str(path)), reason=reason)
+        ) from None
+    return {keys: shape for keys, shape in held.tensors.items() if shape is not None}
+
+
 def _is_sound_torch_file(table: Table, path: Path) -> bool:
     """Whether a file may be handed to torch: its size is within the limit and it holds tensors only."""
     with path.open("rb") as file:
@@ -119,7 +147,7 @@ def _is_sound_archive(table: Table, path: Path) -> bool:
             members = archive.infolist()
             if not _fits(table, sum(member.file_size for member in members)):
                 return False
-            pickles = [member for member in members if member.filename.rpartition("/")[2] == "data.pkl"]
+            pickles = [member for member in members if member.filename.rpartition("/")[2] == PICKLE]
             if len(pickles) == 1:
                 with archive.open(pickles[0]) as file:
                     return _holds_tensors(table, path, file, 1)
@@ -178,6 +206,8 @@ def _refusal(filename: str, held: Contents) -> Text:
     """Say what a file holds beside tensors, and the line of torch's that saves what is needed of it."""
     saved = f"{filename.removesuffix(PurePosixPath(filename).suffix)}-weights.pt"
     file, loaded = shown(filename), f"torch.load({filename!r}, weights_only=False)"
+    if held.is_alone:
+        loaded = f"pickle.load(open({filename!r}, 'rb'))"
     first = held.strange[0].name
     if first.startswith(SCRIPTED):
         return Text(
@@ -217,7 +247,7 @@ def _saving(what: str, filename: str) -> str:
     return f"torch.save({what}, {filename!r})"
 
 
-def _indexed(keys: tuple[str, ...]) -> str:
+def _indexed(keys: tuple[str | int, ...]) -> str:
     return "".join(f"[{key!r}]" for key in keys)
 
 
