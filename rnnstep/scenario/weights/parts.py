@@ -87,7 +87,7 @@ def _held(path: Path) -> dict[str, str]:
             )
         )
     try:
-        read = json.loads(data, object_pairs_hook=_once, parse_constant=_no_number, parse_int=str)
+        read = json.loads(data, object_pairs_hook=_once, parse_constant=_no_number, parse_int=float)
     except _Unreadable as error:
         raise _no_index(path, error.message) from None
     except json.JSONDecodeError as error:

@@ -406,14 +406,18 @@ _REBUILDS = ("torch._utils._rebuild_", "torch._tensor._rebuild_")
 
 def _shape_of(made: Made) -> tuple[int, ...] | None:
     """Give a tensor's shape from what it is made of: (storage, offset, shape, …), or, of a parameter, a tensor."""
-    arguments = made.parts[0] if made.parts else None
-    if not isinstance(arguments, list) or not arguments:
-        return None
-    if isinstance(arguments[0], Made):
-        return _shape_of(arguments[0])
+    arguments = _arguments(made)
+    if arguments and isinstance(arguments[0], Made):
+        arguments = _arguments(arguments[0])
     shape = arguments[2] if len(arguments) > 2 else None
-    is_plain = isinstance(shape, list) and all(isinstance(size, int) for size in shape)
-    return tuple(shape) if isinstance(shape, list) and is_plain else None
+    if isinstance(shape, list) and all(isinstance(size, int) for size in shape):
+        return tuple(shape)
+    return None
+
+
+def _arguments(made: Made) -> list[Any]:
+    """Give what the call that makes a thing is given."""
+    return made.parts[0] if made.parts and isinstance(made.parts[0], list) else []
 
 
 def _is_model(thing: object) -> bool:

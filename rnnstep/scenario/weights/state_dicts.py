@@ -159,6 +159,8 @@ def _find_recurrent(search: _Search, module: str, given: str | None) -> str | No
         if given is not None:
             search.problems.append(_no_prefix(search, module or RECURRENT, given, names))
         return None
+    if given is not None:  # as it is written goes before what it may have meant
+        held = dict(itertools.islice(held.items(), 1))
     best = max(map(len, held.values()))
     fitting = [prefix for prefix, keys in held.items() if len(keys) == best]
     if module:
