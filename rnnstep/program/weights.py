@@ -244,7 +244,7 @@ def _safetensors(source: ProgramSource, name: str) -> _Loaded:
     keys = _keys_in(source, opened.shapes)
     for parameter, held in keys.items():
         try:
-            loaded = as_dtype(load_stored(held, opened.load), scenario.dtype)
+            loaded = as_dtype(load_stored(held, opened.load, scenario.dtype), scenario.dtype)
         except UnreadableTensor:  # one that stands in the scenario itself
             continue
         if np.array_equal(loaded, scenario.parameters[parameter], equal_nan=True):
@@ -262,7 +262,7 @@ def _safetensors(source: ProgramSource, name: str) -> _Loaded:
 
 
 def _computed(source: ProgramSource, read: list[str], shapes: list[tuple[int, ...]]) -> str:
-    """Give the expression of a tensor from those of what it is stored as (`Stored.keys`), computed in no less than float32."""
+    """Give the expression of a tensor from those of what it is stored as (`Stored.keys`), computed in the scenario's dtype."""
     if len(read) == 1:
         return read[0]
     (g, v), dim = read, norm_axis(*shapes)

@@ -96,9 +96,9 @@ def take(
         elif (problem := _problem(stored[key], name, shape)) is not None:
             search.problems.append(problem)
         else:
-            values[name] = as_dtype(load_stored(stored[key].keys, load), dtype)
+            values[name] = as_dtype(load_stored(stored[key].keys, load, dtype), dtype)
     for key in search.second_biases:
-        if np.any(load_stored(stored[key].keys, load)):
+        if np.any(load_stored(stored[key].keys, load, dtype)):
             text = Text('`file`: {key} is not zeros; with `bias = "ih"` there is one bias', key=shown(key))
             search.problems.append(text)
     keys = {name: stored[key].keys for name, key in search.found.items() if name in values}

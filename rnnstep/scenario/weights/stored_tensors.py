@@ -85,25 +85,30 @@ def unwrapped(key: str, kept: Collection[str] = ()) -> str:
     return ".".join([*(one for one in modules if one not in _WORDS or one in kept), own])
 
 
-def load_stored(keys: tuple[str, ...], load: Load) -> NDArray[np.generic]:
-    """Give a tensor's numbers from its keys (`Stored.keys`); `load` gives those under a key of the file."""
+def load_stored(keys: tuple[str, ...], load: Load, dtype: np.dtype[np.floating]) -> NDArray[np.generic]:
+    """Give a tensor's numbers from its keys (`Stored.keys`); what is computed is so in `dtype` at least.
+
+    `load` gives the numbers under a key of the file.
+    """
     if len(keys) == 1:
         return load(keys[0])
     g, v = map(load, keys)
-    return normed_weight(v, g)
+    return normed_weight(v, g, dtype)
 
 
-def normed_weight(v: NDArray[np.generic], g: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Give v · (g / ‖v‖), the norm over the axes that g has not, as `torch._weight_norm` does, in the numbers' own type.
+def normed_weight(
+    v: NDArray[np.generic], g: NDArray[np.generic], dtype: np.dtype[np.floating]
+) -> NDArray[np.generic]:
+    """Give v · (g / ‖v‖), the norm over the axes that g has not, as `torch._weight_norm` does, in `dtype` or a wider type.
 
-    torch adds up the squares in an order that depends on the machine: its last bits may be others. Numbers of 16 bits are
-    computed with in float32.
+    The norm is added up in float64. torch adds in the numbers' own type, in an order that depends on the machine, so that
+    its last bits are others.
     """
-    dtype = np.result_type(v.dtype, g.dtype, np.float32)
-    v, g = v.astype(dtype), g.astype(dtype)
+    wide = np.result_type(v.dtype, g.dtype, dtype)
+    v, g = v.astype(wide), g.astype(wide)
     axes = tuple(axis for axis in range(v.ndim) if not g.ndim or g.shape[axis] == 1)
     with np.errstate(all="ignore"):  # a row of zeros is NaN, as in torch
-        norm = np.sqrt(np.square(v, dtype=np.float64).sum(axes, keepdims=True)).astype(dtype)
+        norm = np.sqrt(np.square(v, dtype=np.float64).sum(axes, keepdims=True)).astype(wide)
         return np.asarray(v * (g / norm))
 
 
