@@ -25,7 +25,14 @@ TENSORS = st.builds(
     st.sampled_from([torch.float32, torch.float16, torch.bfloat16, torch.float64]),
     st.booleans(),
 )
-PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.binary(min_size=1, max_size=4)
+PLAIN = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=4)
+    | st.binary(min_size=1, max_size=4)
+)
 HELD = st.recursive(
     TENSORS | PLAIN,
     lambda inner: (
