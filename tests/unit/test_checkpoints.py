@@ -158,6 +158,17 @@ def test_a_model_beside_its_averaged_copy_stays_two(tmp_path: Path) -> None:
         assert_is(loaded(tmp_path, f'file = "x.safetensors"\nprefix = {{recurrent = "{prefix}"}}'), expected)
 
 
+def test_parameters_of_two_models_are_never_mixed(tmp_path: Path) -> None:
+    """Of the averaged copy one weight is missing: it is not taken from the model, whose names would be the same."""
+    model, averaged = nn.LSTM(4, 3), state_of(nn.LSTM(4, 3), "module.rnn.")
+    held = state_of(model, "rnn.")
+    del averaged["module.rnn.weight_hh_l0"], held["rnn.bias_ih_l0"], held["rnn.bias_hh_l0"]
+    save(tmp_path / "x.safetensors", averaged | held)
+    for prefix, lacks in (("rnn", "`bias_ih_l0`, `bias_hh_l0`"), ("module.rnn", "`weight_hh_l0`")):
+        message = refusal(tmp_path, f'file = "x.safetensors"\nprefix = {{recurrent = "{prefix}"}}')
+        assert f"no values for {lacks}" in message or f"holds no {lacks}" in message
+
+
 def test_the_words_of_wrappers_are_taken_out_but_for_names_that_are_kept() -> None:
     assert unwrapped("_orig_mod.module.rnn.weight") == "rnn.weight"
     assert unwrapped("rnn.module") == "rnn.module"  # a parameter's own name

@@ -191,27 +191,21 @@ class _Machine:
             if special is not None:
                 special(self, argument)
             else:
-                self._plain(opcode, argument)
+                self._plain(opcode.name, argument)
 
-    def _plain(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
-        """Take what an instruction takes, and put as many things as it gives: a list of what it took, or nothing."""
-        taken: list[Any] = []
-        names = [one.name for one in opcode.stack_before]
-        if "mark" in names:
-            taken = self._popped_mark()
-            names = names[: names.index("mark")]
-        if names:
-            taken = self._stack[-len(names) :] + taken
-            del self._stack[-len(names) :]
-        if opcode.name in _NO_NAME:
-            self._named(f"pickle.{opcode.name}")
-            return
-        thing: Any = taken
-        if isinstance(argument, str) and "UNICODE" in opcode.name:
-            thing = argument[:_LONGEST]
-        elif isinstance(argument, int) and "INT" in opcode.name:
-            thing = argument
-        self._stack += [thing for _ in opcode.stack_after]
+    def _plain(self, name: str, argument: Any) -> None:
+        """Take what an instruction takes, and put as many things as it gives: a list of what it took, or its argument."""
+        count, takes_slice, gives, is_value = _PLAIN[name]
+        taken = self._popped_mark() if takes_slice else []
+        if count:
+            taken = self._stack[-count:] + taken
+            del self._stack[-count:]
+        if name in _NO_NAME:
+            self._named(f"pickle.{name}")
+        elif is_value:
+            self._stack.append(argument[:_LONGEST] if isinstance(argument, str) else argument)
+        elif gives:
+            self._stack.append(taken)
 
     def _popped_mark(self) -> list[Any]:
         items = self._stack
@@ -327,6 +321,15 @@ class _Machine:
             into += items
 
 
+def _plainly(opcode: pickletools.OpcodeInfo) -> tuple[int, bool, bool, bool]:
+    """Give how many things an instruction takes below a mark, whether those above one, whether it gives one, and its argument."""
+    before = [kind.name for kind in opcode.stack_before]
+    count = before.index("mark") if "mark" in before else len(before)
+    is_value = opcode.name.endswith("UNICODE") or "UNICODE8" in opcode.name or "INT" in opcode.name
+    return count, "mark" in before, bool(opcode.stack_after), is_value
+
+
+_PLAIN = {opcode.name: _plainly(opcode) for opcode in pickletools.opcodes}
 _DICTIONARIES = frozenset(("collections.OrderedDict", "collections.defaultdict", "collections.Counter"))
 _SPECIAL: dict[str, Callable[[_Machine, Any], None]] = {
     "MARK": _Machine.mark,

@@ -29,9 +29,7 @@ _PARAMETRIZED = re.compile(r"(?P<module>(?:.*\.)?)parametrizations\.(?P<own>[^.]
 _OF_TORCH = "parametrizations."
 _LENGTH = "_g"  # of the older weight_norm, which keeps weight_g and weight_v
 _DIRECTION = "_v"
-_HOOKED = (
-    "_orig"  # of the older spectral_norm, which keeps weight_orig and weight_u; pruning keeps weight_mask
-)
+_HOOKED = "_orig"  # of the older spectral_norm, which keeps weight_orig and weight_u, and of pruning
 _VECTOR = "_u"
 _MASK = "_mask"
 
@@ -58,10 +56,11 @@ def stored_tensors(available: Mapping[str, Shape], kept: Collection[str] = ()) -
         available: Key and shape of each tensor in the file.
         kept: Names of modules that a wrapper's word stands for: it is not taken out then.
     """
-    plain = {key: unwrapped(key, kept) for key in available}
-    taken = Counter(plain.values())
-    # Where two keys would get one name (a model beside its averaged copy), both keep the words that tell them apart.
-    keys = {name if taken[name] == 1 else key: key for key, name in plain.items()}
+    modules = dict.fromkeys(map(_module_of, available))
+    taken = Counter(unwrapped(module, kept) for module in modules)
+    # Where two modules would get one name (a model's beside its averaged copy's), both keep the words that tell them apart.
+    is_own = {module: taken[unwrapped(module, kept)] == 1 for module in modules}
+    keys = {unwrapped(key, kept) if is_own[_module_of(key)] else key: key for key in available}
     found = {name: Stored(available[key], (key,)) for name, key in keys.items()}
     parametrized: dict[tuple[str, str], dict[str, str]] = {}
     for name, key in keys.items():
@@ -83,6 +82,14 @@ def unwrapped(key: str, kept: Collection[str] = ()) -> str:
     if _WORDS.isdisjoint(modules):
         return key
     return ".".join([*(one for one in modules if one not in _WORDS or one in kept), own])
+
+
+def _module_of(key: str) -> str:
+    """Give what stands before the parameters of the module that a key belongs to, the dot included."""
+    if _OF_TORCH in key:
+        return key.partition(_OF_TORCH)[0]
+    module, dot, _ = key.rpartition(".")
+    return module + dot
 
 
 def load_stored(keys: tuple[str, ...], load: Load, dtype: np.dtype[np.floating]) -> NDArray[np.generic]:
