@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rnnstep.cli.page import ALONE, TextPage
+from rnnstep.cli.page import ALONE, TextPage, file_lines
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.least_loss import floor
 from rnnstep.equations.operations import Array
@@ -176,3 +176,4 @@ def verdict_lines(found: Gradients, page: TextPage) -> Iterator[str]:
         "along the way back, each on its own run: {differences} apart at most", differences=", ".join(apart)
     )
     yield f"  {page.say(said)}"
+    yield from file_lines(found.scenario, page)

@@ -227,3 +227,11 @@ def verdict_lines(selection: Selection, page: TextPage) -> Iterator[str]:
     yield "  " + page.say(
         Text("along the run, each on its own states: {differences}", differences=", ".join(along))
     )
+    yield from file_lines(run.scenario, page)
+
+
+def file_lines(scenario: Scenario, page: TextPage) -> Iterator[str]:
+    """Say what a verdict is about where the weights are a file's: not about what the model did in its own program."""
+    said = scenario.origins.weights.of_file
+    if said is not None:
+        yield f"  {page.alphabet.spell(page.say(said))}"

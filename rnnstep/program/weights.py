@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,18 @@ from rnnstep.program.attention import class_lines, constructed
 from rnnstep.program.literals import tensor
 from rnnstep.program.own_cell import cell_lines, module_name, safe
 from rnnstep.program.source import ProgramSource, indented
+from rnnstep.scenario.data.array_files import UnreadableTensor
+from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.model import Floats
 from rnnstep.scenario.modules import idle_dropout
 from rnnstep.scenario.weights.parameters import parameter_shapes
+from rnnstep.scenario.weights.parts import is_safetensors, open_parts
+from rnnstep.scenario.weights.pending_file import take_pending
+from rnnstep.scenario.weights.pickles import flat_name
 from rnnstep.scenario.weights.seeds import rounded, seeded_weights
-from rnnstep.scenario.weights.state_dicts import take
+from rnnstep.scenario.weights.state_dicts import as_dtype, take
+from rnnstep.scenario.weights.stored_tensors import load_stored, norm_axis
+from rnnstep.scenario.weights.weight_files import saved_tensors
 
 
 def module_lines(source: ProgramSource) -> Iterator[str]:
@@ -208,78 +214,68 @@ def _from_file(source: ProgramSource) -> _Loaded | None:
     name = source.origins.weights.file
     if name is None:
         return None
-    if name.lower().endswith(".safetensors"):
+    if is_safetensors(name):
         return _safetensors(source, name)
     pending = source.scenario.pending
-    if pending is None:
+    if pending is None or pending.file is None:
         return None
+    saved = {flat_name(keys): (keys, shape) for keys, shape in saved_tensors(pending.file).items()}
+    shapes = {flat: shape for flat, (_, shape) in saved.items()}
+    held = take_pending(source.scenario, pending, shapes, lambda flat: np.zeros(shapes[flat], np.bool_)).keys
     lines = [f"weights = torch.load({source.file(name)}, weights_only=True)"]
-    if any(
-        each.recurrent.is_cell for each in source.each_recurrent
-    ):  # a whole module's have a layer in their names
-        lines.append('weights = {key.removesuffix("_l0"): values for key, values in weights.items()}')
-    for module in _modules(source):
-        own = [torch for torch in pending.names if _module_of(torch) == module]
-        if own:
-            lines += _searched(module, own, source)
+    for parameter in pending.names:
+        keys = held.get(parameter, ())
+        read = [f"weights{''.join(f'[{key!r}]' for key in saved[flat][0])}" for flat in keys]
+        filled = f"copy_({_computed(source, read, [shapes[flat] for flat in keys])})" if keys else "zero_()"
+        lines.append(f"{_target(source, parameter)}.{filled}")
     return _Loaded(lines, {})
 
 
-def _searched(module: str, names: list[str], source: ProgramSource) -> list[str]:
-    """Give lines that find a module in a state_dict by the name or shape of its first parameter."""
-    pending = source.scenario.pending
-    prefixes = pending.prefixes if pending is not None else {}
-    first = names[0].rpartition(".")[2]
-    given = prefixes.get("recurrent" if module == "rnn" else module)
-    if given is not None:
-        prefix = repr(given if not given or given.endswith(".") else f"{given}.")
-        lines = [f"prefix = {prefix}"]
-    else:
-        lines = [
-            "prefix = next(",
-            f'    key.removesuffix("{first}")',
-            "    for key, values in weights.items()",
-            f'    if key.endswith("{first}") and values.shape == {module}.{first}.shape',
-            ")",
-        ]
-    own = [name.rpartition(".")[2] for name in names]
-    lines.append(f"for name in {own}:")
-    lines.append(f"    {module}.get_parameter(name).copy_(weights[prefix + name])")
-    return lines
-
-
 def _safetensors(source: ProgramSource, name: str) -> _Loaded:
-    from safetensors import safe_open
-
+    """Give the lines that load safetensors files, and of each parameter that is still what they hold its values."""
     scenario = source.scenario
     assert scenario.path is not None
-    path = scenario.path.parent / name
-    keys = _keys_in(source, path)
+    document = Document(str(scenario.path), scenario.path.parent, "", {}, Limits(allow_outside=True))
+    opened = open_parts(document, ("file",), name)
+    if opened is None:  # it has changed since the scenario was read: its numbers are written out
+        return _Loaded([], {})
     values: dict[str, Floats] = {}
-    lines = [f"weights = load_file({source.file(name)})"]
-    with safe_open(path, framework="numpy") as file:
-        for parameter, key in keys.items():
-            loaded = np.asarray(file.get_tensor(key)).astype(scenario.dtype)
-            if np.array_equal(loaded, scenario.parameters[parameter], equal_nan=True):
-                values[parameter] = scenario.parameters[parameter]
-                lines.append(f"{_target(source, parameter)}.copy_(weights[{key!r}])")
-    return _Loaded(lines, values)
+    lines: list[str] = []
+    keys = _keys_in(source, opened.shapes)
+    for parameter, held in keys.items():
+        try:
+            loaded = as_dtype(load_stored(held, opened.load, scenario.dtype), scenario.dtype)
+        except UnreadableTensor:  # one that stands in the scenario itself
+            continue
+        if np.array_equal(loaded, scenario.parameters[parameter], equal_nan=True):
+            values[parameter] = scenario.parameters[parameter]
+            shapes = [opened.shapes[key] for key in held]
+            read = [f"weights[{key!r}]" for key in held]
+            lines.append(f"{_target(source, parameter)}.copy_({_computed(source, read, shapes)})")
+    files = {name: None}
+    if {*opened.paths.values()} != {(scenario.path.parent / name).resolve()}:  # an index, or one of its parts
+        own = scenario.path.parent.resolve()
+        parts = dict.fromkeys(opened.paths[key] for held in keys.values() for key in held)
+        files = {str(part.relative_to(own) if part.is_relative_to(own) else part): None for part in parts}
+    loads = " | ".join(f"load_file({source.file(file)})" for file in files)
+    return _Loaded([f"weights = {loads}", *lines], values)
 
 
-def _keys_in(source: ProgramSource, path: Path) -> Mapping[str, str]:
-    """Give the file's key of each parameter, as reading the scenario found them."""
-    from safetensors import safe_open
+def _computed(source: ProgramSource, read: list[str], shapes: list[tuple[int, ...]]) -> str:
+    """Give the expression of a tensor from those of what it is stored as (`Stored.keys`), computed in the scenario's dtype."""
+    if len(read) == 1:
+        return read[0]
+    (g, v), dim = read, norm_axis(*shapes)
+    wide = "double()" if source.is_double else "float()"
+    return f"torch._weight_norm({v}.{wide}, {g}.{wide}, {dim})"
 
+
+def _keys_in(source: ProgramSource, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """Give the file's keys of each parameter, as reading the scenario found them."""
     scenario = source.scenario
-    with safe_open(path, framework="numpy") as file:
-        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
-    prefix = source.origins.weights.prefixes
+    prefixes = source.origins.weights.prefixes
     wanted = parameter_shapes(scenario.layers)
-    return take(shapes, lambda _: np.zeros(()), wanted, prefix, scenario.dtype).keys
-
-
-def _module_of(name: str) -> str:
-    return module_name(name.partition(".")[0]) if "." in name else "rnn"
+    return take(shapes, lambda _: np.zeros(()), wanted, prefixes, scenario.dtype).keys
 
 
 def _layers(source: ProgramSource) -> Iterator[str]:

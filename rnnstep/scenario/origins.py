@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.language import Text
+from rnnstep.language.printable import printable
+
 Nested = Mapping[str, Any]
 
 
@@ -141,6 +144,17 @@ class WeightsOrigin:
     file: str | None = None
     prefixes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     arrays: tuple[str, ...] = ()
+
+    @property
+    def of_file(self) -> Text | None:
+        """What a file of weights says, and what it does not: how its own program fed the model. None where there is no file."""
+        if self.file is None:
+            return None
+        return Text(
+            "Weights from {file}; input, first states, dropout and resets are this scenario's: a file of weights does not"
+            " hold them.",
+            file=printable(self.file),
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)

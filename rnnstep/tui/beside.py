@@ -92,7 +92,8 @@ class SecondRun:
                 return mistaken.scenario
             return self._read(value, first)
 
-        self._debugger.say(Text("{name} is being read …", name=value.word))
+        if value.word != self._of_a_stop:
+            self._debugger.say(Text("{name} is being read …", name=value.word))
         self._in_background(read, lambda scenario: self._complete(value, scenario))
 
     def stand_beside(self, text: str | None) -> None:
@@ -171,6 +172,9 @@ class SecondRun:
 
     def _show(self, session: Session) -> None:
         assert session.beside is not None
+        if session.beside.value.word == self._of_a_stop and self._of_a_stop is not None:
+            self._debugger.change(replace(self._debugger.state, session=session))
+            return
         first, second = session.beside.names(session.run)
         key = self._debugger.state.look.key(BY_ID["beside"])
         note = Text(

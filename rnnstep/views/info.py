@@ -349,8 +349,8 @@ def _weight_sources(given: WeightsOrigin) -> Iterator[Text]:
         )
     if given.round is not None:
         yield Text("They are rounded for work by hand (decimals: {decimals}).", decimals=given.round)
-    if given.file is not None:
-        yield Text("Weights: from the file {file}.", file=printable(given.file))
+    if given.of_file is not None:
+        yield given.of_file
     if given.arrays:
         shown = ", ".join(map(printable, given.arrays[:12])) + (", …" if len(given.arrays) > 12 else "")
         yield Text("Given in the scenario: {names}.", names=shown)

@@ -153,7 +153,8 @@ def _panels_of(scene: Scene, name: Shown, worth: int, cells: int, room: int) -> 
             return [steps_panel(scene, worth, "box", room, cells - 4)]
         case "beside":
             title = scene.look.say(Text("both runs"))
-            return [Panel(worth, title, partial(pair, scene), 3, frame="rule")] if is_paired(scene) else []
+            both = Panel(worth, title, partial(pair, scene), 3, frame="rule")
+            return [both, steps_panel(scene, 9, "bare", room, cells)] if is_paired(scene) else []
 
 
 def _now(scene: Scene, width: int, room: int) -> RowBlock:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from rnnstep.engine import Model
 from rnnstep.engine.blocks import build
@@ -494,3 +495,20 @@ def test_markdown_as_plain_text(marked, expected):
 @pytest.mark.parametrize("piece", ["*", "_", "**", "`", "[", "](", "\\", "*a ", "_a ", "`a "])
 def test_long_markdown_of_marks_alone_is_read_at_once(piece):
     assert plain_markdown(piece * 5_000) is not None
+
+
+def test_where_weights_are_a_files_it_is_said_what_the_file_does_not_hold(tmp_path):
+    tensors = {"weight_ih_l0": (2, 2), "weight_hh_l0": (2, 2), "bias_ih_l0": (2,), "bias_hh_l0": (2,)}
+    save_file(
+        {name: np.ones(shape, np.float32) for name, shape in tensors.items()}, tmp_path / "w.safetensors"
+    )
+    text = 'input = {values = [[1.0, 2.0]]}\nrecurrent = {module = "RNN", hidden_size = 2}\n'
+    for weights, is_said in (('file = "w.safetensors"', True), ("seed = 0", False)):
+        (tmp_path / "s.toml").write_text(f"{text}[weights]\n{weights}\n")
+        session = Session.open(SessionRun.of(read(tmp_path / "s.toml")))
+        for language, words in (
+            ("en", "first states, dropout and resets are this scenario's"),
+            ("zh", "初始状态、dropout"),
+        ):
+            page = " ".join(plain(info(session, Look(language=language), 300)).split())
+            assert (words in page) == is_said

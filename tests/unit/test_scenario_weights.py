@@ -269,7 +269,10 @@ def test_of_two_modules_the_one_of_the_right_shape_or_the_named_one_is_taken(tmp
         both |= state_dict(part, f"{prefix}fc.")
     save(tmp_path / "both.safetensors", both)
     message = problem('file = "both.safetensors"', RNN, folder=tmp_path)
-    assert "several modules in it could be the recurrent one: `decoder.rnn.`, `encoder.rnn.`" in message
+    assert (
+        "several modules in it could be the recurrent one: `decoder.rnn` (2, 2), `encoder.rnn` (2, 2); expected one of"
+        ' shape weight_ih_l0 (2, 2); choose in [weights], as in: prefix = {recurrent = "decoder.rnn"}'
+    ) in message
     for prefix in ("decoder.rnn.", "decoder.rnn"):
         text = f'file = "both.safetensors"\nprefix = {{recurrent = "{prefix}"}}'
         found = weights(text, RNN, folder=tmp_path, linear=Linear(2, 1))[0]
@@ -388,6 +391,7 @@ def test_a_whole_model_is_refused_with_what_to_do_instead(tmp_path: Path) -> Non
     torch.save(nn.RNN(2, 2), tmp_path / "x.pt")
     message = problem('file = "x.pt"', RNN, folder=tmp_path)
     assert "holds a whole model (torch.nn.modules.rnn.RNN); save its state_dict" in message
+    assert message.endswith("torch.save(torch.load('x.pt', weights_only=False).state_dict(), 'x-weights.pt')")
 
 
 def test_what_torch_did_not_write_is_told(tmp_path: Path) -> None:

@@ -107,7 +107,8 @@ TABLE = {
         "权重：先 torch.manual_seed({seed})，再依次构造嵌入层、循环模块和线性层得到的值。"
     ),
     "They are rounded for work by hand (decimals: {decimals}).": "为便于手算，四舍五入到 {decimals} 位小数。",
-    "Weights: from the file {file}.": "权重：取自文件 {file}。",
+    "Weights from {file}; input, first states, dropout and resets are this scenario's: a file of weights does not"
+    " hold them.": "权重取自 {file}；输入、初始状态、dropout 和状态重置都由本场景决定：权重文件里没有这些。",
     "Given in the scenario: {names}.": "在场景中直接给出：{names}。",
     # edits
     "Edits in force ({saved})": "生效的修改（{saved}）",

@@ -97,8 +97,9 @@ TABLE = {
     "`file`: {file} ends before its array does": "`file`：{file} 不完整，数组没有写完",
     "`file`: {file} holds {count} tensors, expected one": "`file`：{file} 中有 {count} 个张量，应只有一个",
     "`file`: {file} is no safetensors file: {reason}": "`file`：{file} 不是 safetensors 文件：{reason}",
-    "`file`: {file} is refused: it builds more than {most} objects, far more than a state_dict does": (
-        "`file`：拒绝读取 {file}：它会建出超过 {most} 个对象，远多于一个 state_dict 所需"
+    "`file`: {file} is refused: it builds more than {most} objects or takes more than {size} MiB without its"
+    " numbers, far more than a state_dict does": (
+        "`file`：拒绝读取 {file}：它会建出超过 {most} 个对象，或除数值外超过 {size} MiB，远多于一个 state_dict 所需"
     ),
     "`file`: the tensor {name} has {count} axes, expected at most {most}": (
         "`file`：张量 {name} 有 {count} 个轴，最多可有 {most} 个"
@@ -209,10 +210,34 @@ TABLE = {
     "`file`: {key} has shape {found}, expected {expected} for `{name}`": (
         "`file`：{key} 的形状是 {found}，`{name}` 应为 {expected}"
     ),
-    "`file`: several modules in it could be the {module} one: {prefixes}; name one in [weights.prefix]": (
-        "`file`：其中有多个模块可能是 {module}：{prefixes}；请在 [weights.prefix] 中指明"
+    "`file`: several modules in it could be the {module} one: {prefixes}; expected one of shape {expected}; choose in"
+    " [weights], as in: prefix = {line}": (
+        "`file`：其中有多个模块可能是 {module}：{prefixes}；期望的形状是 {expected}；请在 [weights] 中选定一个，例如：prefix = {line}"
+    ),
+    "`file`: {name} is under spectral_norm, so that the file has no such weight; make it one before saving:"
+    " torch.nn.utils.remove_spectral_norm(MODULE, '{own}')": (
+        "`file`：{name} 使用了 spectral_norm，文件中没有这个权重本身；请在保存前把它还原："
+        "torch.nn.utils.remove_spectral_norm(MODULE, '{own}')"
+    ),
+    "`file`: {name} is pruned by a mask, so that the file has no such weight; make it one before saving:"
+    " torch.nn.utils.prune.remove(MODULE, '{own}')": (
+        "`file`：{name} 被掩码剪枝，文件中没有这个权重本身；请在保存前把它还原："
+        "torch.nn.utils.prune.remove(MODULE, '{own}')"
+    ),
+    "`file`: {name} is under spectral_norm, so that the file has no such weight; make it one before saving:"
+    " torch.nn.utils.parametrize.remove_parametrizations(MODULE, '{own}')": (
+        "`file`：{name} 使用了 spectral_norm，文件中没有这个权重本身；请在保存前把它还原："
+        "torch.nn.utils.parametrize.remove_parametrizations(MODULE, '{own}')"
+    ),
+    "`file`: {name} is computed by a parametrization, so that the file has no such weight; make it one before"
+    " saving: torch.nn.utils.parametrize.remove_parametrizations(MODULE, '{own}')": (
+        "`file`：{name} 由参数化（parametrization）算出，文件中没有这个权重本身；请在保存前把它还原："
+        "torch.nn.utils.parametrize.remove_parametrizations(MODULE, '{own}')"
     ),
     "`{module}`: the file holds no {key}": "`{module}`：文件中没有 {key}",
+    "`{module}`: the file holds no {key}; what it holds of that kind stands under {prefixes}": (
+        "`{module}`：文件中没有 {key}；其中这一类的张量在 {prefixes} 之下"
+    ),
     "`file`: the tensors take {size} GiB, more than the limit of {limit} GiB (--memory-limit)": (
         "`file`：张量需要 {size} GiB，超过上限 {limit} GiB（--memory-limit）"
     ),
@@ -222,12 +247,45 @@ TABLE = {
     "`file`: {file} is no state_dict saved by torch.save": (
         "`file`：{file} 不是 torch.save 保存的 state_dict"
     ),
-    "`file`: {file} holds a whole model ({name}); save its state_dict: torch.save(model.state_dict(), …)": (
-        "`file`：{file} 保存的是整个模型（{name}），请保存其 state_dict：torch.save(model.state_dict(), …)"
+    "`file`: {file} holds a whole model ({name}); save its state_dict, where you trust the file, since loading"
+    " such a pickle may run anything: {line}": (
+        "`file`：{file} 保存的是整个模型（{name}）；请保存其 state_dict，但仅当你信任该文件时，因为加载这样的 pickle"
+        " 可能执行任意代码：{line}"
     ),
-    "`file`: {file} is refused: it does more than hold tensors ({name})": (
-        "`file`：拒绝 {file}：它不只是保存张量（{name}）"
+    "`file`: {file} holds a scripted model ({name}); save its state_dict: {line}": (
+        "`file`：{file} 保存的是 TorchScript 模型（{name}）；请保存其 state_dict：{line}"
     ),
+    "`file`: {file} is refused: it does more than hold tensors ({found})": (
+        "`file`：拒绝 {file}：它不只是保存张量（{found}）"
+    ),
+    "`file`: {file} is refused: beside tensors it holds {found}; save the tensors alone, where you trust the file,"
+    " since loading such a pickle may run anything: {line}": (
+        "`file`：拒绝 {file}：除张量外，其中还有 {found}；请只保存张量，但仅当你信任该文件时，因为加载这样的 pickle"
+        " 可能执行任意代码：{line}"
+    ),
+    "`file`: the index {file} is larger than {most} MiB, far more than the names of a model take": (
+        "`file`：索引 {file} 超过 {most} MiB，远大于一个模型的名字所需"
+    ),
+    "`file`: the headers of the files that {file} names are larger than {most} MiB, far more than the names of a"
+    " model take": "`file`：{file} 所列文件的文件头合计超过 {most} MiB，远大于一个模型的名字所需",
+    "`file`: {file} says that {name} stands in {part}, which does not hold it": (
+        "`file`：{file} 说 {name} 在 {part} 中，但那里没有"
+    ),
+    "`file`: {file} is no index of weights: {reason}": "`file`：{file} 不是权重的索引：{reason}",
+    "line {line}, column {column}: {reason}": "第 {line} 行第 {column} 列：{reason}",
+    "too many brackets inside one another": "括号嵌套太深",
+    "not UTF-8, at byte {byte}": "不是 UTF-8，在第 {byte} 字节处",
+    "{name} stands in it twice": "{name} 在其中出现了两次",
+    "{found} is no JSON": "{found} 不是 JSON",
+    "found {found}, expected the table `weight_map`: tensor → file": (
+        "得到 {found}，应有表 `weight_map`：张量 → 文件"
+    ),
+    "{name}: found {found}, expected the name of a file": "{name}：得到 {found}，应为文件名",
+    "it names no tensor": "其中没有张量",
+    "it names {count} files, expected at most {most}": "其中列出了 {count} 个文件，最多应为 {most} 个",
+    "it names {part}, which leads out of its folder": "其中列出的 {part} 指向其文件夹之外",
+    "it names {part}, expected .safetensors files": "其中列出的 {part} 不是 .safetensors 文件",
+    "its header is larger than {most} MiB": "其文件头超过 {most} MiB",
     "`{key}`: the target is for {found} steps, {sequence} has {steps}: expected one target for each step": (
         "`{key}`：目标有 {found} 步，{sequence} 有 {steps} 步：每个时间步应有一个目标"
     ),

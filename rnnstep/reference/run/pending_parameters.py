@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.errors import Problem, ScenarioError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.modules.embedding import Embedding
@@ -19,13 +17,12 @@ from rnnstep.modules.module import Normal, Uniform
 from rnnstep.reference.run.installed import require
 from rnnstep.reference.run.modules import Tensor, array
 from rnnstep.scenario.data.array_files import UnreadableTensor
-from rnnstep.scenario.file.document import listed, shown
+from rnnstep.scenario.file.document import shown
 from rnnstep.scenario.model import Floats, Pending, Scenario
-from rnnstep.scenario.weights.parameters import parameter_shapes, parameters_of
+from rnnstep.scenario.weights.parameters import parameter_shapes
+from rnnstep.scenario.weights.pending_file import pending_error, take_pending
+from rnnstep.scenario.weights.pickles import flat_name, tensors_in
 from rnnstep.scenario.weights.seeds import rounded
-from rnnstep.scenario.weights.state_dicts import take
-
-MOST_LEVELS = 4  # of dictionaries in a checkpoint, one inside another
 
 
 def complete(scenario: Scenario) -> Scenario:
@@ -90,33 +87,10 @@ def _drawn(scenario: Scenario, pending: Pending, seed: int) -> dict[str, Floats]
     return found
 
 
-def _from_file(scenario: Scenario, pending: Pending, path: Path) -> dict[str, Floats]:
+def _from_file(scenario: Scenario, pending: Pending, path: Path) -> Mapping[str, Floats]:
     tensors = _loaded(scenario, pending, path)
-    shapes = _shapes(scenario)
-    try:
-        taken = take(
-            {name: tuple(value.shape) for name, value in tensors.items()},
-            lambda name: _numbers(name, tensors[name]),
-            shapes,
-            pending.prefixes,
-            scenario.dtype,
-            frozenset(shapes) - frozenset(pending.names),
-        )
-    except UnreadableTensor as error:
-        raise _error(scenario, pending, error.message) from None
-    if taken.problems:
-        raise _error(scenario, pending, *taken.problems)
-    found = dict(taken.values)
-    given = {*found, *scenario.parameters}
-    for name, parameter in parameters_of(scenario.layers).items():
-        if name not in given and parameter.partner in given:  # a bias whose partner alone is given is zeros
-            found[name] = np.zeros(shapes[name], scenario.dtype)
-    missing = [name for name in pending.names if name not in found]
-    if missing:
-        raise _error(
-            scenario, pending, Text("the file holds no {names}; give them as arrays", names=listed(missing))
-        )
-    return found
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    return take_pending(scenario, pending, shapes, lambda name: _numbers(name, tensors[name])).values
 
 
 def _loaded(scenario: Scenario, pending: Pending, path: Path) -> dict[str, Tensor]:
@@ -129,28 +103,17 @@ def _loaded(scenario: Scenario, pending: Pending, path: Path) -> dict[str, Tenso
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise _error(
+        raise pending_error(
             scenario, pending, Text("{file} is refused: it does more than hold tensors", file=name)
         ) from None
     except Exception as error:  # noqa: BLE001 -- torch raises whatever a broken file leads to
         reason = printable(str(error).partition("\n")[0]) or type(error).__name__
-        raise _error(
+        raise pending_error(
             scenario, pending, Text("cannot read {file}: {reason}", file=name, reason=reason)
         ) from None
     if not isinstance(held, Mapping):
-        raise _error(scenario, pending, Text("{file} is no state_dict saved by torch.save", file=name))
-    return dict(_tensors(held, "", MOST_LEVELS))
-
-
-def _tensors(held: Mapping[Any, Any], prefix: str, levels: int) -> Iterator[tuple[str, Tensor]]:
-    """Give all tensors; a checkpoint's stand in a dictionary inside, under its name: `model.rnn.weight_ih_l0`."""
-    import torch
-
-    for key, value in held.items():
-        if isinstance(value, torch.Tensor):
-            yield f"{prefix}{key}", value
-        elif isinstance(value, Mapping) and levels > 1:
-            yield from _tensors(value, f"{prefix}{key}.", levels - 1)
+        raise pending_error(scenario, pending, Text("{file} is no state_dict saved by torch.save", file=name))
+    return {flat_name(keys): value for keys, value in tensors_in(held, torch.is_tensor)}
 
 
 def _numbers(name: str, value: Tensor) -> NDArray[Any]:
@@ -161,9 +124,6 @@ def _numbers(name: str, value: Tensor) -> NDArray[Any]:
     if not is_real or value.device.type != "cpu":
         message = Text("the tensor {name} is of the kind {kind}", name=shown(name), kind=str(value.dtype))
         raise UnreadableTensor(message)
-    return array(value.detach().to(torch.float64))
-
-
-def _error(scenario: Scenario, pending: Pending, *messages: Text) -> ScenarioError:
-    path = printable(str(scenario.path if scenario.path is not None else scenario.name))
-    return ScenarioError(tuple(Problem(path, pending.line, pending.column, message) for message in messages))
+    exact = value.dtype if value.dtype in {torch.float32, torch.float64} else torch.float64
+    is_short = value.is_floating_point() and value.element_size() < 4  # as those of safetensors are read
+    return array(value.detach().to(torch.float32 if is_short else exact))

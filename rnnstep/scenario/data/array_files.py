@@ -30,6 +30,7 @@ from rnnstep.scenario.file.document import (
 READABLE = frozenset(("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8"))
 ARRAY_SUFFIXES = (".npy", ".csv", ".safetensors")
 _LIKE_A_NUMBER = re.compile(r"[+-]?\.?\d")
+LARGEST_HEADER = 32 << 20  # bytes of a safetensors file: 300,000 names, which take some 500 MB in memory
 MOST_AXES = 64  # of an array of numpy's
 CSV_COST = 40  # bytes in memory for a byte of a csv: a digit and its comma become a list's float
 
@@ -44,11 +45,11 @@ class UnreadableTensor(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tensors:
-    """A safetensors file: the name, shape and kind of each tensor, read from its header alone."""
+    """A safetensors file, or several: the name, shape and kind of each tensor, read from headers alone."""
 
-    path: Path
     shapes: Mapping[str, tuple[int, ...]]
     kinds: Mapping[str, str]  # "F32", "BF16", …
+    paths: Mapping[str, Path]  # the file that each stands in
 
     def load(self, name: str) -> NDArray[Any]:
         """Read one tensor; bfloat16 is given as float32, which holds all its values.
@@ -75,8 +76,8 @@ class Tensors:
             )
             raise UnreadableTensor(message)
         if kind == "BF16":
-            return _bfloat16(self.path, name, self.shapes[name])
-        with safe_open(self.path, framework="numpy") as file:
+            return _bfloat16(self.paths[name], name, self.shapes[name])
+        with safe_open(self.paths[name], framework="numpy") as file:
             return np.asarray(file.get_tensor(name))
 
 
@@ -95,6 +96,13 @@ def open_safetensors(document: Document, place: KeyPath, path: Path) -> Tensors 
     from safetensors import SafetensorError, safe_open
 
     try:
+        if header_length(path) > LARGEST_HEADER:
+            reason = Text("its header is larger than {most} MiB", most=LARGEST_HEADER >> 20)
+            document.problem(
+                place,
+                Text("`file`: {file} is no safetensors file: {reason}", file=shown(path.name), reason=reason),
+            )
+            return None
         with safe_open(path, framework="numpy") as file:
             names = file.keys()
             slices = {name: file.get_slice(name) for name in names}
@@ -106,7 +114,14 @@ def open_safetensors(document: Document, place: KeyPath, path: Path) -> Tensors 
             Text("`file`: {file} is no safetensors file: {reason}", file=shown(path.name), reason=str(error)),
         )
         return None
-    return Tensors(path, shapes, kinds)
+    return Tensors(shapes, kinds, dict.fromkeys(shapes, path))
+
+
+def header_length(path: Path) -> int:
+    """Give the bytes that a safetensors file's header takes; 0 where the file is none, as reading it will tell."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        return length if length + 8 <= os.fstat(file.fileno()).st_size else 0
 
 
 def read_array_file(document: Document, place: KeyPath, filename: str) -> NDArray[Any] | None:

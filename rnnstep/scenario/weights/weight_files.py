@@ -1,38 +1,30 @@
-"""The key `file` of [weights]: safetensors, read here; torch's own files, looked into and left to torch."""
+"""The key `file` of [weights]: safetensors, one or several, read here; torch's own files, looked into and left to torch."""
 
 from __future__ import annotations
 
-import pickletools
 import zipfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import IO
 
 import numpy as np
 
+from rnnstep.errors import UsageError
 from rnnstep.language import Text
+from rnnstep.language.printable import printable
 from rnnstep.modules.module import Parameter
-from rnnstep.scenario.data.array_files import UnreadableTensor, open_safetensors
+from rnnstep.scenario.data.array_files import UnreadableTensor
 from rnnstep.scenario.file.document import Table, gibibytes, outside, shown
 from rnnstep.scenario.model import Floats, Pending
+from rnnstep.scenario.weights.parts import is_safetensors, open_parts
+from rnnstep.scenario.weights.pickles import MOST_BYTES, MOST_OPCODES, Contents, Strange, TooMuch, contents
 from rnnstep.scenario.weights.state_dicts import RECURRENT, take
 
-# What a state_dict's pickle names. torch's weights_only is the guard; this is the early, clear message.
-TENSOR_MODULES = frozenset(
-    (
-        "torch",
-        "torch._utils",
-        "torch._tensor",
-        "torch.storage",
-        "torch.serialization",
-        "collections",
-        "_codecs",
-    )
-)
+PICKLE = "data.pkl"  # the archive's member that says how the numbers of the others are put together
 LEGACY_PICKLES = 4  # of torch before 1.6: magic number, version, system, state_dict
 PICKLE_MARK = b"\x80"
-MOST_OPCODES = 1_000_000  # of a file's pickles: a tensor takes some 40, and each opcode may build an object
+SCRIPTED = "__torch__."  # what stands before the classes of torch.jit's
 
 FileWeights = tuple[Mapping[str, Floats], Pending | None]
 
@@ -51,11 +43,13 @@ def read_weight_file(
     """
     filename = table.string("file")
     prefixes = _read_prefixes(table, (RECURRENT, *modules))
-    path = outside(table.document, (*table.place, "file"), filename) if filename is not None else None
-    if path is None or prefixes is None:
+    if filename is None or prefixes is None:
         return None
-    if path.suffix.lower() == ".safetensors":
-        return _read_safetensors(table, path, parameters, prefixes, but, dtype)
+    if is_safetensors(filename):
+        return _read_safetensors(table, filename, parameters, prefixes, but, dtype)
+    path = outside(table.document, (*table.place, "file"), filename)
+    if path is None:
+        return None
     try:
         is_sound = _is_sound_torch_file(table, path)
     except OSError as error:
@@ -83,13 +77,13 @@ def _read_prefixes(table: Table, known: tuple[str, ...]) -> Mapping[str, str] | 
 
 def _read_safetensors(
     table: Table,
-    path: Path,
+    filename: str,
     parameters: Mapping[str, Parameter],
     prefixes: Mapping[str, str],
     but: frozenset[str],
     dtype: np.dtype[np.floating],
 ) -> FileWeights | None:
-    opened = open_safetensors(table.document, (*table.place, "file"), path)
+    opened = open_parts(table.document, (*table.place, "file"), filename)
     if opened is None:
         return None
     wanted = {name: parameter.shape for name, parameter in parameters.items()}
@@ -101,6 +95,31 @@ def _read_safetensors(
     for message in taken.problems:
         table.problem("file", message)
     return None if taken.problems else (taken.values, None)
+
+
+def saved_tensors(path: Path) -> dict[tuple[str | int, ...], tuple[int, ...]]:
+    """Give the shape of each plain tensor in a file that torch saved, under the keys that lead to it, without torch.
+
+    The file was looked at when the scenario was read.
+
+    Raises:
+        UsageError: It has changed since, and is another kind of file.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                name = next(one for one in archive.namelist() if one.rpartition("/")[2] == PICKLE)
+                with archive.open(name) as file:
+                    held = contents(file, 1)
+        else:
+            with path.open("rb") as file:
+                held = contents(file, LEGACY_PICKLES)
+    except Exception as error:  # noqa: BLE001 -- a broken instruction raises whatever it leads to
+        reason = printable(str(error)) or type(error).__name__
+        raise UsageError(
+            Text("cannot read {path}: {reason}", path=printable(str(path)), reason=reason)
+        ) from None
+    return {keys: shape for keys, shape in held.tensors.items() if shape is not None}
 
 
 def _is_sound_torch_file(table: Table, path: Path) -> bool:
@@ -128,7 +147,7 @@ def _is_sound_archive(table: Table, path: Path) -> bool:
             members = archive.infolist()
             if not _fits(table, sum(member.file_size for member in members)):
                 return False
-            pickles = [member for member in members if member.filename.rpartition("/")[2] == "data.pkl"]
+            pickles = [member for member in members if member.filename.rpartition("/")[2] == PICKLE]
             if len(pickles) == 1:
                 with archive.open(pickles[0]) as file:
                     return _holds_tensors(table, path, file, 1)
@@ -160,61 +179,84 @@ def _fits(table: Table, size: int) -> bool:
 def _holds_tensors(table: Table, path: Path, file: IO[bytes], pickles: int) -> bool:
     """Whether the pickles name nothing but what tensors are made of; they are read, not run."""
     try:
-        strange = next(_strange_names(file, pickles), None)
-    except _TooMany:
+        held = contents(file, pickles)
+    except TooMuch:
         table.problem(
             "file",
             Text(
-                "`file`: {file} is refused: it builds more than {most} objects, far more than a state_dict does",
+                "`file`: {file} is refused: it builds more than {most} objects or takes more than {size} MiB without its"
+                " numbers, far more than a state_dict does",
                 file=shown(path.name),
                 most=f"{MOST_OPCODES:,}",
+                size=MOST_BYTES >> 20,
             ),
         )
         return False
-    except Exception as error:  # noqa: BLE001 -- pickletools raises whatever a broken opcode leads to
+    except Exception as error:  # noqa: BLE001 -- a broken instruction raises whatever it leads to
         table.problem(
             "file", Text("`file`: cannot read {file}: {reason}", file=shown(path.name), reason=str(error))
         )
         return False
-    if strange is None:
-        return True
-    if strange.startswith(("torch.nn.modules.", "__main__.")):
-        message = Text(
-            "`file`: {file} holds a whole model ({name}); save its state_dict: torch.save(model.state_dict(), …)",
-            file=shown(path.name),
-            name=strange,
+    if held.strange:
+        table.problem("file", _refusal(str(table.raw("file")), held))
+    return not held.strange
+
+
+def _refusal(filename: str, held: Contents) -> Text:
+    """Say what a file holds beside tensors, and the line of torch's that saves what is needed of it."""
+    saved = f"{filename.removesuffix(PurePosixPath(filename).suffix)}-weights.pt"
+    file, loaded = shown(filename), f"torch.load({filename!r}, weights_only=False)"
+    if held.is_alone:
+        loaded = f"pickle.load(open({filename!r}, 'rb'))"
+    first = held.strange[0].name
+    if first.startswith(SCRIPTED):
+        return Text(
+            "`file`: {file} holds a scripted model ({name}); save its state_dict: {line}",
+            file=file,
+            name=first,
+            line=_saving(f"torch.jit.load({filename!r}).state_dict()", saved),
         )
-    else:
-        message = Text(
-            "`file`: {file} is refused: it does more than hold tensors ({name})",
-            file=shown(path.name),
-            name=strange,
+    if held.tensors_under is None and held.model is not None:
+        name, keys = held.model
+        return Text(
+            "`file`: {file} holds a whole model ({name}); save its state_dict, where you trust the file, since loading"
+            " such a pickle may run anything: {line}",
+            file=file,
+            name=name,
+            line=_saving(f"{loaded}{_indexed(keys)}.state_dict()", saved),
         )
-    table.problem("file", message)
-    return False
+    found = _listed(held.strange)
+    if held.tensors_under is None:
+        return Text(
+            "`file`: {file} is refused: it does more than hold tensors ({found})", file=file, found=found
+        )
+    wanted = loaded + _indexed(held.tensors_under)
+    is_mixed = not held.tensors_under or any(one.key == held.tensors_under[0] for one in held.strange)
+    if is_mixed:
+        wanted = f"{{k: v for k, v in {wanted}.items() if torch.is_tensor(v)}}"
+    return Text(
+        "`file`: {file} is refused: beside tensors it holds {found}; save the tensors alone, where you trust the file,"
+        " since loading such a pickle may run anything: {line}",
+        file=file,
+        found=found,
+        line=_saving(wanted, saved),
+    )
 
 
-class _TooMany(Exception):
-    """A pickle has more opcodes than a state_dict can need."""
+def _saving(what: str, filename: str) -> str:
+    return f"torch.save({what}, {filename!r})"
 
 
-def _strange_names(file: IO[bytes], pickles: int) -> Iterator[str]:
-    """Give each function or class, dotted, that the pickles ask for and a state_dict does not.
+def _indexed(keys: tuple[str | int, ...]) -> str:
+    return "".join(f"[{key!r}]" for key in keys)
 
-    Raises:
-        _TooMany: They have more than `MOST_OPCODES`: a few bytes of an archive may hold millions.
-    """
-    count = 0
-    for _ in range(pickles):
-        for opcode, argument, _ in pickletools.genops(file):
-            count += 1
-            if count > MOST_OPCODES:
-                raise _TooMany
-            if opcode.name == "GLOBAL":
-                module, _, name = str(argument).partition(" ")
-                if module not in TENSOR_MODULES and not (
-                    module == "torch.nn.parameter" and name == "Parameter"
-                ):
-                    yield f"{module}.{name}"
-            elif opcode.name in {"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"}:
-                yield opcode.name
+
+def _listed(strange: tuple[Strange, ...]) -> str:
+    """Name what is strange: `"hyper_parameters": argparse.Namespace`."""
+    by_key: dict[str | None, list[str]] = {}
+    for one in strange:
+        by_key.setdefault(one.key, []).append(one.name)
+    return "; ".join(
+        ", ".join(names) if key is None else f"{shown(key)}: {', '.join(names)}"
+        for key, names in by_key.items()
+    )
