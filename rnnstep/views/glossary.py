@@ -90,11 +90,9 @@ GLOSSARY: tuple[Sign, ...] = (
     ),
     Sign("Δ", Text("ours minus torch's; of two runs the upper one minus the lower one")),
     Sign(
-        "▂+0.2  █−0.9",
-        Text(
-            "a difference of two runs: the bar says how large it is beside the largest number, from ▁ ▃ ▄ to ▅ ▆ ▇ █"
-        ),
-        "_+0.2  #-0.9",
+        "▁▂▃▄▅▆▇█",
+        Text("before a difference of two runs: how large it is beside the largest number of both"),
+        "_.,-=+*#",
     ),
     Sign("≤ 6e-8", Text("the largest difference from torch: at most 0.00000006")),
     # the screen

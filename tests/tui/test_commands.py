@@ -57,6 +57,7 @@ EFFECTS = {
     "redo": lambda screen: "no edit" in screen.session.note.into("en"),
     "save": lambda screen: "nothing was edited" in screen.look.message.into("en"),
     "blackboard": lambda screen: screen.look.is_blackboard,
+    "beside": lambda screen: "dtype=float64" in screen.words,
     "view": lambda screen: screen.look.fills == "plot",
     "close": lambda screen: "nothing is open" in screen.look.message.into("en"),
     "copy": lambda screen: screen.app.clipboard.startswith("hh[1] = "),

@@ -173,8 +173,8 @@ TABLE = {
     "ours minus torch's; of two runs the upper one minus the lower one": (
         "本程序的数减去 torch 的数；并排两个运行时，上面的减去下面的"
     ),
-    "a difference of two runs: the bar says how large it is beside the largest number, from ▁ ▃ ▄ to ▅ ▆ ▇ █": (
-        "两个运行的差：竖条表示它与最大的数相比有多大，从 ▁ ▃ ▄ 到 ▅ ▆ ▇ █"
+    "before a difference of two runs: how large it is beside the largest number of both": (
+        "在两个运行的差前面：它与两边最大的数相比有多大"
     ),
     "the largest difference from torch: at most 0.00000006": "与 torch 的最大差别：至多 0.00000006",
     # ── the screen ──
