@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rnnstep.session.run import SessionRun
     from rnnstep.session.session import Session
     from rnnstep.tui.host import Host
+    from rnnstep.tui.sources import Source
 
 _A_WHILE = 0.5  # seconds of training between looks whether it is still wanted
 
@@ -34,6 +35,7 @@ class SecondRun:
         self._debugger = debugger
         self._options = options
         self._ticket = 0  # of the reading whose result is wanted
+        self._beside_of: Source | None = None  # the file that was open when it was asked for
         self._asked: SessionRun | None = None  # about which torch was asked last
         self._of_a_stop: str | None = None  # what the stop of a lesson put there
 
@@ -84,6 +86,7 @@ class SecondRun:
         if value.kind == "cure" and session.run.is_refused:
             raise UsageError(Text("torch stops at this mistake (see i): the numbers here are the cure's"))
         self._ticket += 1
+        self._beside_of = self._debugger.files.source
         first = session.unedited or session.run.scenario
         mistaken = session.mistaken
 
@@ -147,8 +150,8 @@ class SecondRun:
         from rnnstep.session.beside import RunBeside
 
         session = self._debugger.session
-        if session is None:
-            return
+        if session is None or self._debugger.files.source != self._beside_of:
+            return  # another file was opened meanwhile
         run, ticket = session.run, self._ticket
 
         def trained() -> RunBeside:
@@ -163,7 +166,7 @@ class SecondRun:
     def _stand(self, pair: RunBeside, beside_of: SessionRun) -> None:
         """Put what was read beside the run that is open now: it may have been moved or edited meanwhile."""
         session = self._debugger.session
-        if session is None:
+        if session is None or self._debugger.files.source != self._beside_of:
             return
         run = session.run
         if session.edits or run.learning is not beside_of.learning:

@@ -90,6 +90,9 @@ class Second(Protocol):
     def stand_beside(self, text: str | None) -> None:
         """Have there what a stop of a lesson says."""
 
+    def take_away(self, reason: Text | None = None) -> None:
+        """Take what stands there away, and say why where there is a reason."""
+
 
 class Messages(Protocol):
     """Messages that are longer than a line."""

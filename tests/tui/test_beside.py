@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rnnstep.scenario.bundled import find
+
 
 def names(screen):
     pair = screen.session.beside
@@ -91,3 +93,23 @@ async def test_the_line_that_comes_back_has_it(opened, text):
         await screen.until(lambda: screen.session.beside is not None)
         await screen.press("right", "q")
     assert f"rnnstep hello --beside {text} --at 1" in screen.app.farewell
+
+
+async def test_what_comes_after_another_file_was_opened_is_dropped(opened):
+    async with opened("hello", "rnn") as screen:
+        screen.debugger.second.put("dtype=float64")
+        screen.debugger.files.open(screen.debugger.files.sources[1])
+        await screen.until(lambda: screen.session.run.scenario.name == "rnn")
+        await screen.pilot.pause(0.5)
+        assert names(screen) is None
+
+
+async def test_reading_the_file_again_reads_what_stands_beside_again(opened, tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(find("hello").read_text("utf-8"), "utf-8")
+    async with opened(path, beside="epoch=3") as screen:
+        await stands(screen, "epoch 1", "epoch 3")
+        path.write_text(path.read_text("utf-8").replace("epochs = 15", "epochs = 2"), "utf-8")
+        await screen.press("R")
+        await screen.until(lambda: "epochs 1 to 2" in screen.words)
+        assert names(screen) is None
