@@ -54,7 +54,7 @@ def across(session: Session) -> Across | None:
 
 def _at(session: Session, pair: RunBeside, position: Position) -> Across:
     """The second run at a position; what is hidden in the first is hidden there, too."""
-    there = Session(pair.run, position, is_predicting=session.is_predicting, is_revealed=session.is_revealed)
+    there = Session(pair.run, position, is_predicting=session.is_hidden, is_revealed=not session.is_hidden)
     return Across(there)
 
 

@@ -30,11 +30,16 @@ _STOPS = ("next_stop", "stops")
 _LAST = ("help", "palette")
 
 
-def footer(scene: Scene, cells: int, *, has_stops: bool = False) -> Row:
-    """One row of `cells`: as many keys as fit, help and palette always; those of stops first, where there are any."""
+def footer(scene: Scene, cells: int, *, has_stops: bool = False, options: int = 0) -> Row:
+    """One row of `cells`: as many keys as fit, help and palette always; those of stops first, where there are any.
+
+    `options` is how many answers a digit can choose now.
+    """
     last = [span for name in _LAST for span in _key(scene, name)]
     room = cells - row_width(tuple(last)) - 1
     spans: list[Span] = []
+    if options:
+        spans = [Span(f" 1–{options} ", "key"), Span(f"{scene.look.say(Text('answer'))} ", "dim")]
     for name in [*(_STOPS if has_stops else ()), *_wanted(scene)]:
         key = _key(scene, name)
         if row_width((*spans, *key)) > room:

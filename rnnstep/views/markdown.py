@@ -93,6 +93,7 @@ def _inline(text: str) -> str:
 
 
 _STYLED = re.compile(r"(?<![`\\])(`+)(?!`).{1,500}?(?<!`)\1(?!`)|\*\*(?=\S)[^*]{1,500}?(?<=\S)\*\*")
+_BREAKS = " ([{"
 _CODE_BEGINS, _STRONG_BEGINS, _ENDS = "\x01\x02\x03"  # no text that is safe to print has them
 
 
@@ -106,11 +107,13 @@ def styled_markdown(text: str, cells: int, *, code: str = "label", strong: str =
             style = {_CODE_BEGINS: code, _STRONG_BEGINS: strong}.get(character, "")
         else:
             styled.append((character, style))
-    rest = iter(styled)
+    # Code is broken nowhere, as long as it fits on a line: blanks and brackets in it stand as letters meanwhile.
+    whole = "".join("_" if mark == code and character in _BREAKS else character for character, mark in styled)
+    rest = iter(zip(whole, styled, strict=True))
     rows: RowBlock = []
-    for line in wrap("".join(character for character, _ in styled), cells):
+    for line in wrap(whole, cells):
         # What the line lacks are blanks at which the text was broken.
-        found = [next(pair for pair in rest if pair[0] == character) for character in line]
+        found = [next(pair for standing, pair in rest if standing == character) for character in line]
         runs = groupby(found, key=lambda pair: pair[1])
         rows.append(tuple(Span("".join(character for character, _ in run), style) for style, run in runs))
     return rows

@@ -104,12 +104,7 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
     words: Row = () if text is None else (Span(scene.look.say(text), "dim"),)
     done = None if found is None else worked(scene, found, cells, height - 1 - (height > 3))
     at_term = "" if found is None or done is None else term_in_words(scene, found, done.guard)
-    if at_term:
-        words = (Span(at_term, "changed"),)
-    elif height < _ROOM_FOR_BOTH and scene.is_shown(line.name):
-        words = torch_column.mark(scene, line.name) or words
-    head = _two_ends(equation, words, cells)
-    rows: RowBlock = [head]
+    rows: RowBlock = [equation]
     rounding: Row = ()
     if done is not None and found is not None:
         rows += done.rows
@@ -120,8 +115,13 @@ def _operation(scene: Scene, found: Expansion | None, cells: int, height: int) -
         rows += _given(scene)
     own = own_column.words(scene, line.name) if scene.is_shown(line.name) else ()
     # Where one row is left, what the writer did wrong is worth more there than torch's word, which the columns say, too.
-    needed = len(rows) + (own_column.is_told_wrong(own))
-    if needed < height:
+    is_confirmed = len(rows) + own_column.is_told_wrong(own) < height
+    if at_term:
+        words = (Span(at_term, "changed"),)
+    elif not is_confirmed and scene.is_shown(line.name):
+        words = torch_column.mark(scene, line.name) or words
+    head = rows[0] = _two_ends(equation, words, cells)
+    if is_confirmed:
         confirmed = _confirmation(scene, line.name, cells, rounding)
         rows.append(confirmed)
         rounding = () if rounding and rounding[0] in confirmed else rounding

@@ -93,8 +93,10 @@ def screen(
         draw = _shown if look.shows else _below
         middle = [*panel, *draw(scene, width, room - len(panel))]
     has_stops = following is not None or bool(session.run.scenario.stops)
+    has_choice = following is not None and following.has_choice and following.is_in(session)
+    options = len(following.stop.options) if following is not None and has_choice else 0
     # A message stands where the keys are, a long one before what is above them, too: so nothing else moves.
-    foot = message(scene, width)[: height - 1] or [footer(scene, width, has_stops=has_stops)]
+    foot = message(scene, width)[: height - 1] or [footer(scene, width, has_stops=has_stops, options=options)]
     upper = [*top, *pad(middle, width, room, look.alphabet)]
     return pad([*upper[: height - len(foot)], *foot], width, height, look.alphabet)
 

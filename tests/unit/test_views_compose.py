@@ -1,9 +1,12 @@
 """Blocks of rows."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rnnstep.views.alphabet import ASCII, UNICODE, alphabet
 from rnnstep.views.compose import above, beside, box, bracket, clip, cut, fit, flow, pad, text_row, wrap
+from rnnstep.views.markdown import plain_markdown, styled_markdown
 from rnnstep.views.rows import Row, Span, plain, row_width, width
 
 
@@ -116,3 +119,21 @@ def test_ascii_has_a_plain_sign_for_every_sign(name: str) -> None:
     assert getattr(ASCII, name).isascii()
     if name not in {"ellipsis", "check", "wrong", "half"}:
         assert width(getattr(ASCII, name)) == width(getattr(UNICODE, name))
+
+
+def test_markdown_in_styles_is_the_plain_text_broken_elsewhere() -> None:
+    text = "The state `h_n[0, 1]` of **every** step, `nn.Linear(4, 2)` behind it; `a` is not a."
+    rows = styled_markdown(text, 24)
+    assert "".join(plain(rows).split()) == "".join(plain_markdown(text).split())
+    assert all(row_width(row) <= 24 for row in rows)
+    spans = [span for row in rows for span in row]
+    assert ("every", "bold") in [(span.text, span.style) for span in spans]
+    assert ("nn.Linear(4, 2)", "label") in [(span.text, span.style) for span in spans]  # code is not broken
+    assert [span.style for span in spans if "not a." in span.text] == [""]
+
+
+@given(st.text(alphabet="ab *`_[(\\\n好，", max_size=60), st.integers(4, 40))
+def test_markdown_in_styles_loses_nothing(text, cells) -> None:
+    rows = styled_markdown(text, cells)
+    assert "".join(plain(rows).split()) == "".join(plain_markdown(text).split())
+    assert all(row_width(row) <= cells for row in rows)
