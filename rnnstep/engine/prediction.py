@@ -34,20 +34,11 @@ def has_classes(done: Pass) -> bool:
     return vocabulary is not None and done.scores.shape[-1] == len(vocabulary)
 
 
-def class_names(done: Pass) -> tuple[str, ...] | None:
-    """What the classes are called: by the target's own vocabulary, or the input's where there are as many."""
-    scenario = done.scenario
-    if scenario.target_vocabulary is not None:
-        return scenario.target_vocabulary
-    vocabulary = scenario.vocabulary
-    return vocabulary if vocabulary is not None and len(vocabulary) == done.scores.shape[-1] else None
-
-
 def prediction(done: Pass) -> tuple[str, ...] | None:
     """What each row says: a word of the classes' letters, or the class of its final state; None without classes."""
     if not has_classes(done):
         return None
-    names = class_names(done)
+    names = done.scenario.class_names
     said = done.prediction
     if said.ndim == 1:
         return tuple(_name(names, int(index)) for index in said)

@@ -315,10 +315,7 @@ class ProgramSource:
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """What the classes are called; those without a name by their number. None where none has a name."""
-        scenario = self.scenario
-        names = scenario.target_vocabulary
-        if names is None and scenario.vocabulary is not None and len(scenario.vocabulary) == self.num_scores:
-            names = scenario.vocabulary
+        names = self.scenario.class_names
         if names is None:
             return None
         return (*names, *map(str, range(len(names), self.num_scores)))

@@ -244,7 +244,7 @@ def _wanted_word(scenario: Scenario, batch: Batch, row: int) -> str | None:
         return None
     length = scenario.scored(batch).true_lengths[row]
     classes = [int(target[row])] if target.ndim == 1 else target[:length, row].tolist()
-    names = scenario.target_vocabulary or scenario.vocabulary or ()
+    names = scenario.class_names or ()
     ignored = scenario.loss.ignore_index if scenario.loss is not None else -100
     spelt = ["_" if one == ignored else names[one] if 0 <= one < len(names) else str(one) for one in classes]
     return ("" if names and all(len(name) == 1 for name in names) else " ").join(spelt)

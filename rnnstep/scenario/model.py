@@ -401,6 +401,14 @@ class Scenario:
         return next(every, None)
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """What the classes are called: by the target's own vocabulary, or the input's where there are as many scores."""
+        if self.target_vocabulary is not None:
+            return self.target_vocabulary
+        vocabulary = self.vocabulary
+        return vocabulary if vocabulary is not None and len(vocabulary) == self.num_scores else None
+
+    @property
     def num_scores(self) -> int:
         """How many scores there are, at each step or of each row."""
         return self.scored_module.size

@@ -75,7 +75,7 @@ class Following:
             path, row = _where(session, self.stop)
         except UsageError:
             return False
-        return path == session.position.path and row in (None, session.position.row)
+        return path == session.position.path and (row or 0) == session.position.row
 
     def at(self, number: int) -> Self:
         """Be at another stop, from 0."""
@@ -119,7 +119,8 @@ def at_stop(session: Session, following: Following) -> Session:
     stop, lesson = following.stop, following.lesson
     try:
         session.run.learning.reach(epoch_of(session, stop), math.inf)
-        moved = session.at(stop.at)
+        path, row = _where(session, stop)
+        moved = session.jump(path, row or 0)
     except UsageError as error:
         raise lesson.problem(stop, "at", Text("`at`: {reason}", reason=error.message)) from None
     if stop.asks_value and place_of(moved) is None:

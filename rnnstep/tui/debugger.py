@@ -216,12 +216,13 @@ class Debugger(Screen[None]):
             self.player.stop()
         elif self.options.is_remote and event.key in BLANKING and self.prompt is None:
             self._blank(is_blank=True)
+        elif self.state.following is not None and event.key in REMOTE:
+            self.on_prompt_closed()  # a remote has no key that closes it
+            self.toasts.clear()
+            REMOTE[event.key](self)
         elif self.prompt is not None:
             self.prompt.take(event)
             return
-        elif self.state.following is not None and event.key in REMOTE:
-            self.toasts.clear()
-            REMOTE[event.key](self)
         elif is_option(self, event.character):
             choose(self, int(event.character or 0))
         elif is_number_asked(self.session, event.character):

@@ -239,7 +239,7 @@ def _compared(said: str, wanted: str) -> Row:
 @lru_cache(maxsize=2)
 def wanted(scenario: Scenario) -> tuple[str, ...] | None:
     """What every row should say, all batches one after the other; None where not every entry counts."""
-    names = _class_names(scenario)
+    names = scenario.class_names
     found: list[str] = []
     for batch in scenario.batches:
         target = batch.target
@@ -257,11 +257,7 @@ def wanted(scenario: Scenario) -> tuple[str, ...] | None:
     return tuple(found)
 
 
-def _class_names(scenario: Scenario) -> tuple[str, ...] | None:
-    return scenario.target_vocabulary or scenario.vocabulary
-
-
 def _is_spelt(scenario: Scenario) -> bool:
     """Whether an answer is a word of letters."""
-    names = _class_names(scenario)
+    names = scenario.class_names
     return names is not None and all(len(name) == 1 for name in names)

@@ -89,7 +89,8 @@ def screen(
     else:
         # At start it says what the scenario is about; in a lesson the stop does.
         has_words = following is not None and following.is_in(session)
-        panel = [] if has_words and scene.level == "start" else _now(scene, width, room)
+        is_left_out = has_words and (scene.level == "start" or (bool(look.shows) and room < _LOW - 4))
+        panel = [] if is_left_out else _now(scene, width, room)
         draw = _shown if look.shows else _below
         middle = [*panel, *draw(scene, width, room - len(panel))]
     has_stops = following is not None or bool(session.run.scenario.stops)

@@ -62,6 +62,7 @@ class _Columns:
     size: int
     label: int
     cells: int
+    places: int  # decimals of values
 
 
 def timeline(scene: Scene, cells: int, height: int) -> RowBlock:
@@ -164,10 +165,39 @@ def _columns(scene: Scene, cells: int, told: Sequence[str]) -> _Columns:
     if told:
         size = max(size, min(_OF_A_VALUE + scene.look.decimals, max(_LEAST_OF_A_VALUE, share)))
     size = max(size, min(_AIRY, share))
-    shown = window(steps, max(1, room // size), scene.t)
+    places = min(scene.look.decimals, size - _OF_A_VALUE)
+    ts = _seen_steps(steps, room, size, scene.t)
+    widest = max((_widest(scene, name, ts, places) for name in told), default=0)
+    if widest >= size:  # a number such as −6e-15 has no decimals to lose
+        size = widest + 1
+        ts = _seen_steps(steps, room, size, scene.t)
+    return _Columns(ts, size, label, cells, places)
+
+
+def _seen_steps(steps: int, room: int, size: int, t: int) -> range:
+    """The steps about `t` that find room, beside which of how many they are where they are not all."""
+    shown = window(steps, max(1, room // size), t)
     if not shown.is_whole:
-        shown = window(steps, max(1, (room - 3 * len(str(steps)) - 3) // size), scene.t)
-    return _Columns(range(shown.start, shown.stop), size, label, cells)
+        shown = window(steps, max(1, (room - 3 * len(str(steps)) - 3) // size), t)
+    return range(shown.start, shown.stop)
+
+
+def _widest(scene: Scene, name: str, ts: range, places: int) -> int:
+    """The cells of the widest number of a value at some steps, of the elements about the cursor's."""
+    here = scene.spot.operation == name and scene.cursor is not None
+    element = scene.cursor.element if here and scene.cursor else None
+    seen = window(size_of(scene.block, name), _MOST_ELEMENTS, element)
+    look = (places, scene.kind(name), scene.scale_of(name), scene.look.alphabet)
+    steps = scene.run.tree.stage(scene.spot).steps[scene.block.key]
+    texts = [
+        text
+        for t in ts
+        if t in steps and scene.is_done(scene.at(scene.block.key, t, name))
+        for text, _ in _numbers_at(
+            scene.run, scene.at(scene.block.key, t, name), scene.row, range(seen.start, seen.stop), look
+        )
+    ]
+    return max(map(width, texts), default=0)
 
 
 # ── values over the steps ────────────────────────────────────────────────────────────────
@@ -247,8 +277,7 @@ def _told_at(scene: Scene, name: str, t: int, shown: range, columns: _Columns) -
         return [ahead] * len(shown)
     if done is None and scene.is_hidden(name, spot):
         return [("?", "hidden")] * len(shown)
-    places = min(scene.look.decimals, columns.size - _OF_A_VALUE)
-    look = (places, scene.kind(name), scene.scale_of(name), scene.look.alphabet)
+    look = (columns.places, scene.kind(name), scene.scale_of(name), scene.look.alphabet)
     found = _numbers_at(scene.run, spot, scene.row, shown, look)
     if done is None:
         return found
@@ -513,6 +542,8 @@ def predicted(scene: Scene, t: int, *, is_seen: bool = False) -> str:
         return ""
     if scores.ndim == 2 and t != scene.num_steps - 1:
         return ""
+    if t >= scene.scenario.scored(scene.done.batch).true_lengths[scene.row]:  # the row is over
+        return ""
     if not is_seen and not _is_scored(scene, t):
         return scene.look.alphabet.ahead
     if scene.is_hidden(scene.block.output) and t == scene.t:
@@ -522,7 +553,7 @@ def predicted(scene: Scene, t: int, *, is_seen: bool = False) -> str:
         return "NaN"
     drawn = scene.done.drawn
     said = np.argmax(row) if drawn is None else drawn[t, scene.row]
-    return _letter(_classes(scene), int(said), is_quoted=False)
+    return _letter(scene.scenario.class_names, int(said), is_quoted=False)
 
 
 def _is_along_scored(scene: Scene) -> bool:
@@ -547,20 +578,6 @@ def _has_classes(scene: Scene) -> bool:
     return vocabulary is not None and scores is not None and scores.shape[-1] == len(vocabulary)
 
 
-def _classes(scene: Scene) -> tuple[str, ...] | None:
-    """What the classes are called: by the target's own vocabulary, or the input's where there are as many."""
-    scenario = scene.scenario
-    if scenario.target_vocabulary is not None:
-        return scenario.target_vocabulary
-    scores = _scores(scene.done)
-    fits = (
-        scores is not None
-        and scenario.vocabulary is not None
-        and scores.shape[-1] == len(scenario.vocabulary)
-    )
-    return scenario.vocabulary if fits else None
-
-
 def _scores(done: Pass) -> Array | None:
     """The logits, (T, B, C) or (B, C) of the final state; without a linear layer the output is the logits."""
     return done.features if done.head is None else done.logits_by_row
@@ -576,6 +593,8 @@ def wanted(scene: Scene, t: int) -> str:
         if scene.scenario.loss is not None and scene.scenario.loss.at == "last":
             last = scene.done.axis("loss").last_step(scene.row)
         index = int(target[scene.row])
-        return _letter(_classes(scene), index, is_quoted=False) if t == last and index >= 0 else " "
+        return (
+            _letter(scene.scenario.class_names, index, is_quoted=False) if t == last and index >= 0 else " "
+        )
     index = int(target[t, scene.row])
-    return _letter(_classes(scene), index, is_quoted=False) if index >= 0 else " "
+    return _letter(scene.scenario.class_names, index, is_quoted=False) if index >= 0 else " "

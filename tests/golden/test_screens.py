@@ -135,3 +135,25 @@ def test_others_learn(name, place, snapshot):
 
 def test_learning_in_chinese(snapshot):
     assert _text(_session("hello", "backward:3/L0/∂a"), 120, 35, language="zh") == snapshot
+
+
+def test_numbers_of_the_timeline_are_whole_or_not_there():
+    """−6e-15 cut to −6e-1 is another number."""
+    session = _session("vanishing", "backward:1")
+    rows = _text(session, 80, 24).splitlines()
+    row = next(row for row in rows if row.startswith(" ∂h[0]"))
+    first = session.run.known(session.at("backward:1/L0/∂h").spot, 0)["∂h"][0]
+    assert row.split()[1] == f"{first:.0e}".replace("-", "−", 1)
+
+
+def test_what_is_wanted_is_named_as_what_is_said():
+    """Two classes are no letters of a vocabulary of three."""
+    text = _text(_session("pitfalls/last_output_of_both_directions", "e2:"), 80, 24)
+    assert "wanted: 0  1  0  1" in text
+
+
+def test_nothing_is_said_where_a_row_is_over():
+    session = _session("packed", "5").other_row(1).other_row(1)
+    rows = _text(session, 80, 24).splitlines()
+    length = session.run.scenario.batches[0].true_lengths[2]
+    assert len(next(row for row in rows if row.startswith(" says")).split()) == 1 + length

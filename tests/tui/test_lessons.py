@@ -233,3 +233,15 @@ async def test_the_words_stand_beside_the_place_at_every_size(opened, lesson, si
         assert "Then tanh." in screen.text
         await screen.press("v")
         assert "Then tanh." in screen.text
+
+
+async def test_a_remote_goes_on_while_an_answer_is_typed(opened, lesson):
+    async with opened(lesson, stop=2) as screen:
+        await at_stop(screen, 2)
+        await screen.press("-")
+        await screen.until(lambda: screen.debugger.prompt is not None)
+        await screen.press("pagedown")
+        assert screen.debugger.prompt is None
+        assert screen.debugger.state.following.end == "shown"
+        await screen.press("pagedown")
+        assert stop_of(screen) == 3

@@ -323,3 +323,17 @@ def test_a_name_that_is_no_lesson(capsys):
     status, _, told = run(capsys, "lesson")
     assert status == 2
     assert "NAME is missing" in told
+
+
+def test_a_stop_that_names_no_row_is_in_the_first(written):
+    path = written(
+        '[[stop]]\nscenario = "packed"\nat = "1"\nsay = "."\n[[stop]]\nat = "1/L0/hh@row1"\nsay = "."\n'
+    )
+    session = session_of(bundled.find("packed")).right().other_row(1)
+    assert session.position.row == 1
+    lesson = lesson_of(path)
+    assert at_stop(session, Following(lesson, 0)).position.row == 0
+    there = at_stop(session, Following(lesson, 1))
+    assert there.position.row == 1
+    assert Following(lesson, 1).is_at(there)
+    assert not Following(lesson, 0).is_at(there)
