@@ -49,7 +49,7 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
         16: {
             "0.0099": "value backward:30/L0/∂c_prev[1]",
             "1": "count the step",
-            "0.0138": "value backward:1/L0/∂c[0]",
+            "0.0037": "value backward:1/L0/∂h[0]",
             "−6e-15": 'expr v("backward:1/L0/∂h[0]", "vanishing")',
         },
         17: {"0.1113": "loss 30", "0.6932": 'expr v("e30:60/total/loss[0]", "vanishing")'},
