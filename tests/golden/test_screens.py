@@ -153,7 +153,7 @@ def test_what_is_wanted_is_named_as_what_is_said():
 
 
 def test_nothing_is_said_where_a_row_is_over():
-    session = _session("packed", "5").other_row(1).other_row(1)
+    session = _session("packed", "5").end().other_row(1).other_row(1)
     rows = _text(session, 80, 24).splitlines()
     scenario = session.run.scenario
     length = scenario.scored(scenario.batches[0]).true_lengths[2]
