@@ -7,6 +7,7 @@ h), and neither the numbers nor the order in which autograd adds them up are oth
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,9 +27,7 @@ Tensor = Any  # torch.Tensor: torch is imported inside functions only
 
 def is_going_back() -> bool:
     """Whether autograd is going back in this thread: a module that is called then is computed a second time."""
-    import torch
-
-    return int(torch._C._current_graph_task_id()) != -1  # noqa: SLF001 - torch.utils.checkpoint asks there, too
+    return int(sys.modules["torch"]._C._current_graph_task_id()) != -1  # noqa: SLF001 - torch.utils.checkpoint asks there, too
 
 
 def copied(tensor: Tensor, rows: Tensor | None = None, axis: int = 0) -> Tensor:

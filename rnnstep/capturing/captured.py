@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -167,13 +168,14 @@ class Captured:
         weights = self._weights.copied(call.module, names_of_weights(call), call.weights)
         recording = WholeCall(call, weights, self._wanted(call))
         self._add(source, recording)
-        return lambda results: self._took(recording, call, results)
+        return partial(self._took, recording, call)
 
     def _step(self, source: HeardModule, call: Heard) -> Took:
         """A step of a cell: the next one of a chain, or the first of another."""
-        for position, (_, chain) in enumerate(reversed(source.open)):
+        for position in range(len(source.open) - 1, -1, -1):
+            chain = source.open[position][1]
             if chain.goes_on_with(call):
-                found = source.open.pop(len(source.open) - 1 - position)
+                found = source.open.pop(position)
                 break
         else:
             weights = self._weights.copied(call.module, names_of_weights(call), call.weights)
@@ -182,7 +184,7 @@ class Captured:
             del source.open[: -MOST_OPEN + 1]
         source.open.append(found)
         chain.step(call)
-        return lambda results: self._took(chain, call, results)
+        return partial(self._took, chain, call)
 
     def _computed_again(self, source: HeardModule, call: Heard) -> Took | None:
         """A call on the way back, as checkpointing makes it: the same one again, whose gradients are those of the first."""
@@ -195,7 +197,7 @@ class Captured:
                     return None
                 again = WholeCall(call, recording.weights, self._wanted(call))
                 recording.takes_gradients_of(again)
-                return lambda results: self._took(again, call, results)
+                return partial(self._took, again, call)
         return None
 
     def _took(

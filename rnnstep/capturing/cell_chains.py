@@ -54,6 +54,8 @@ class CellChain:
         self._followed = False  # whether autograd follows the newest step
         self._handles: list[Any] = []
         self._steps = 0
+        self._bytes_a_step = 0
+        self._equal = torch.equal
         self.nbytes = sum(one.nbytes for one in self._first)
 
     @property
@@ -73,37 +75,40 @@ class CellChain:
 
         Where autograd was cut off between them, as by `detach`, it is not: nothing goes back through there.
         """
-        states = call.states
-        if call.is_fresh or not self._last or self._shapes != (call.x.shape, call.x.dtype, call.is_batched):
+        states, last, x = call.states, self._last, call.x
+        if call.is_fresh or not last or (x.shape, x.dtype, call.is_batched) != self._shapes:
             return False
         if self._followed and not states[0].requires_grad:
             return False
-        if not (all(map(are_same_bits, self._last, states)) and self.weights.look_like(call.weights)):
+        for one, other in zip(last, states, strict=True):
+            if not (self._equal(one, other) or are_same_bits(one, other)):
+                return False
+        if not self.weights.look_like(call.weights):
             return False
-        return bool(len(self._gave) % EVERY) or self.weights.are(call.weights)
+        return bool(self._steps % EVERY) or self.weights.are(call.weights)
 
     def step(self, call: Heard) -> None:
         """Take what the next step reads."""
-        x = copied(call.x, self._rows)
-        self._x.append(x)
-        self.nbytes += x.nbytes
+        x = call.x.detach()
+        self._x.append(x.clone() if self._rows is None else copied(x, self._rows))
 
     def failed(self) -> None:
         """Forget what was read by a step that did not come to an end."""
-        del self._x[len(self._gave) :]
+        del self._x[self._steps :]
 
     def took(self, call: Heard, results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Keep what the step gave; give copies to hand on."""
         handed = tuple([one.clone() for one in results])
-        self._last = tuple([one.detach() for one in results])
-        rows = self._rows
-        gave = self._last if rows is None else tuple([copied(one, rows) for one in self._last])
-        t = len(self._gave)
+        gave = self._last = tuple([one.detach() for one in results])
+        if self._rows is not None:
+            gave = tuple([copied(one, self._rows) for one in gave])
+        t = self._steps
         self._gave.append(gave)
-        self._steps += 1
-        self.nbytes += sum([one.nbytes for one in gave])
+        self._steps = t + 1
         if t == 0:
             self.dtype = numeric_type(call, results)
+            self._bytes_a_step = sum([one.nbytes for one in (self._x[0], *gave)])
+        self.nbytes += self._bytes_a_step
         self._followed = handed[0].requires_grad
         if self._followed and self._wanted.gradients:
             self.has_graph = True

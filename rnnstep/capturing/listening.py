@@ -155,6 +155,7 @@ class _Kernels:
         self._rnn: Any = rnn
         self._globals = vars(rnn)
         self._real = self._rnn._VF  # noqa: SLF001 - the one place where all calls pass
+        self._why = _reasons()
         self._heard = {
             name: self._cell(name, *about) if name.endswith("_cell") else self._whole(name, *about)
             for name, about in KERNELS.items()
@@ -177,7 +178,7 @@ class _Kernels:
             self._rnn._VF = self._real  # noqa: SLF001 - see above
 
     def _whole(self, name: str, kind: str, nonlinearity: str) -> Callable[..., Any]:
-        real = getattr(self._real, name)
+        real, why = getattr(self._real, name), self._why
 
         def heard(*given: Any) -> Any:
             listeners = _listeners
@@ -207,39 +208,42 @@ class _Kernels:
                 calling.get("is_batched", True),
                 calling.get("h_zeros") is not None,
             )
-            return _told(listeners, call, real, given)
+            return _told(listeners, call, why(x), real, given)
 
         return heard
 
     def _cell(self, name: str, kind: str, nonlinearity: str) -> Callable[..., Any]:
-        real = getattr(self._real, name)
+        real, why, here = getattr(self._real, name), self._why, sys._getframe  # noqa: SLF001 - see above
 
-        def heard(x: Tensor, hx: Any, *weights: Tensor | None) -> Any:
+        def heard(x: Tensor, hx: Any, *weights: Tensor | None) -> Any:  # a loop comes here at every step
             listeners = _listeners
             if not listeners:
                 return real(x, hx, *weights)
-            calling = sys._getframe(1).f_locals  # noqa: SLF001 - see above
+            calling = here(1).f_locals
             call = Heard(
                 kind,
                 nonlinearity,
                 calling.get("self"),
                 x,
                 tuple(hx) if isinstance(hx, (tuple, list)) else (hx,),
-                tuple(one for one in weights if one is not None),
+                weights[:2] if len(weights) < 3 or weights[2] is None else weights,
                 len(weights) > 2 and weights[2] is not None,
                 is_batched=calling.get("is_batched", True),
                 is_fresh="zeros" in calling,
             )
-            return _told(listeners, call, real, (x, hx, *weights))
+            return _told(listeners, call, why(x), real, (x, hx, *weights))
 
         return heard
 
 
 def _told(
-    listeners: Sequence[Listener], call: Heard, real: Callable[..., Any], given: tuple[Any, ...]
+    listeners: Sequence[Listener],
+    call: Heard,
+    reason: str | None,
+    real: Callable[..., Any],
+    given: tuple[Any, ...],
 ) -> Any:
-    """Run a kernel, and let listeners take what it was given and gave."""
-    reason = _why_unseen(call)
+    """Run a kernel, and let listeners take what it was given and gave; but not where there is a reason against it."""
     if reason is not None:
         for one in listeners:
             one.unseen(call.module, call.kind, reason)
@@ -260,19 +264,27 @@ def _told(
     return results[0] if is_one else results
 
 
-def _why_unseen(call: Heard) -> str | None:
-    """Why a call has no numbers to record; None where it has."""
+def _reasons() -> Callable[[Tensor], str | None]:
+    """Give what says of an input why its call has no numbers to record; None where it has."""
     import torch
 
-    if torch._C._get_tracing_state() is not None:  # noqa: SLF001 - as torch.jit.is_tracing does
-        return "traced"
-    if torch.compiler.is_compiling():
-        return "compiled"
-    if torch._C._functorch.maybe_current_level() is not None:  # noqa: SLF001 - vmap, grad of torch.func
-        return "torch.func"
-    if type(call.x) is not torch.Tensor and type(call.x) is not torch.nn.Parameter:
-        return type(call.x).__name__
-    return "meta" if call.x.is_meta else None
+    plain = (torch.Tensor, torch.nn.Parameter)
+    is_traced = torch._C._get_tracing_state  # noqa: SLF001 - as torch.jit.is_tracing does
+    is_compiled = torch.compiler.is_compiling
+    level = torch._C._functorch.maybe_current_level  # noqa: SLF001 - vmap, grad of torch.func
+
+    def why(x: Tensor) -> str | None:
+        if is_traced() is not None:
+            return "traced"
+        if is_compiled():
+            return "compiled"
+        if level() is not None:
+            return "torch.func"
+        if type(x) not in plain:
+            return type(x).__name__
+        return "meta" if x.is_meta else None
+
+    return why
 
 
 # ── hooks ────────────────────────────────────────────────────────────────────────────────────────
@@ -286,6 +298,7 @@ class _Hooks:
     def __init__(self) -> None:
         self._handles: list[Any] = []
         self._calls = threading.local()
+        self._why = _reasons()
 
     def put(self) -> None:
         """Hook every module."""
@@ -305,7 +318,7 @@ class _Hooks:
         call = _heard_by_hook(module, given)
         if call is None:
             return
-        listeners, reason = _listeners, _why_unseen(call)
+        listeners, reason = _listeners, self._why(call.x)
         taking: list[Took] = []
         if reason is None:
             taking = [took for one in listeners if (took := one.heard(call)) is not None]

@@ -63,7 +63,7 @@ class WeightsAtCall:
 
     names: tuple[str, ...]
     copies: tuple[Tensor, ...]
-    signs: tuple[tuple[int, int], ...]
+    signs: tuple[int, ...]
     device: str
     stamp: int
 
@@ -87,9 +87,12 @@ class WeightsAtCall:
         return sum(one.nbytes for one in self.copies)
 
 
-def signs_of(weights: tuple[Tensor, ...]) -> tuple[tuple[int, int], ...]:
+def signs_of(weights: tuple[Tensor, ...]) -> tuple[int, ...]:
     """Where each tensor lies and how often torch has seen it change; of one of inference mode that is not counted."""
-    return tuple([(one.data_ptr(), -1 if one.is_inference() else one._version) for one in weights])  # noqa: SLF001 - torch counts there
+    try:
+        return tuple([sign for one in weights for sign in (one.data_ptr(), one._version)])  # noqa: SLF001 - torch counts there
+    except RuntimeError:
+        return tuple([one.data_ptr() for one in weights])
 
 
 class KeptWeights:
