@@ -20,7 +20,7 @@ from rnnstep.capturing.edges import Edge, edge_of, listen_to_edges
 from rnnstep.capturing.layout import Array, PackedRows, array
 from rnnstep.capturing.listening import Heard
 from rnnstep.capturing.weights import WeightsAtCall
-from rnnstep.scenario.call.recorded_call import RESULTS, RecordedCall
+from rnnstep.scenario.call.recorded_call import HALF_DTYPES, RESULTS, RecordedCall
 
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 
@@ -37,9 +37,22 @@ def copied(tensor: Tensor, rows: Tensor | None = None, axis: int = 0) -> Tensor:
 
 
 def numeric_type(call: Heard, results: tuple[Tensor, ...]) -> str:
-    """The dtype that a kernel computed in: under autocast that of its results."""
-    found = results[0].dtype if results else call.x.dtype
+    """The dtype that a kernel computed in: under autocast that of its products, even where it gives float32."""
+    import torch
+
+    kind, found = call.x.device.type, results[0].dtype
+    if found == torch.float32 and torch.is_autocast_enabled(kind):
+        found = torch.get_autocast_dtype(kind)
     return str(found).removeprefix("torch.")
+
+
+def as_computed(value: Array, dtype: str) -> Array:
+    """Round what autocast rounded before it computed."""
+    import torch
+
+    if dtype not in HALF_DTYPES:
+        return value
+    return array(torch.from_numpy(np.array(value, np.float32)).to(getattr(torch, dtype)))
 
 
 def in_order(kept: Mapping[str, Tensor], name: str) -> tuple[Tensor, ...]:
@@ -53,22 +66,17 @@ class Gathered:
     def __init__(self) -> None:
         self.by_name: dict[str, Tensor] = {}
         self.arrived = 0
-        self._own: set[str] = set()
         self._lock = threading.Lock()
 
     def add(self, name: str, g: Tensor, rows: Tensor | None = None, axis: int = 0) -> None:
-        """Take a gradient; what autograd holds, too, is not written to."""
-        g = g.detach() if rows is None else g.detach().index_select(axis, rows.to(g.device))
+        """Take a copy of a gradient: what autograd hands to a hook may become `.grad`, which is written to in place."""
         with self._lock:
             self.arrived += 1
             known = self.by_name.get(name)
             if known is None:
-                self.by_name[name] = g
-            elif name in self._own:
-                known.add_(g)
+                self.by_name[name] = copied(g, rows, axis)
             else:
-                self.by_name[name] = known + g
-                self._own.add(name)
+                known.add_(g.detach() if rows is None else copied(g, rows, axis))
 
     @property
     def nbytes(self) -> int:
@@ -120,6 +128,7 @@ class WholeCall:
         self._first = tuple([copied(one, of_rows, 1) for one in call.states])
         self._shape = tuple(call.x.shape)
         self._gave: tuple[Tensor, ...] = ()
+        self._gave_dtype = self.dtype  # of the results: under autocast a GRU keeps its states in float32
         self._is_complete = False
         self._handles: list[Any] = []
 
@@ -162,6 +171,7 @@ class WholeCall:
             ]
         )
         self.dtype = numeric_type(call, results)
+        self._gave_dtype = str(results[0].dtype).removeprefix("torch.")
         self._is_complete = True
         self.has_graph = any(one.requires_grad for one in handed)
         if self.has_graph and self._wanted.gradients:
@@ -235,14 +245,14 @@ class WholeCall:
         is_lstm = len(states) > 1
         return RecordedCall(
             module=self.kind,
-            x=self._as_computed(self._over_time(self._x)),
+            x=as_computed(self._over_time(self._x), self.dtype),
             parameters={
-                name: self._as_computed(array(one))
+                name: as_computed(array(one), self.dtype)
                 for name, one in zip(self.weights.names, self.weights.copies, strict=True)
             },
             output=gave[0] if gave else None,
-            h_0=self._as_computed(states[0]),
-            c_0=self._as_computed(states[1]) if is_lstm else None,
+            h_0=as_computed(states[0], self._gave_dtype),
+            c_0=as_computed(states[1], self._gave_dtype) if is_lstm else None,
             h_n=gave[1] if gave else None,
             c_n=gave[2] if gave and is_lstm else None,
             lengths=self._lengths,
@@ -253,14 +263,6 @@ class WholeCall:
             gradients={name: self._gradient(name, g) for name, g in self.gradients.by_name.items()},
             dtype=self.dtype,
         )
-
-    def _as_computed(self, value: Array) -> Array:
-        """Round what autocast rounded before it computed."""
-        import torch
-
-        if self.dtype not in ("float16", "bfloat16"):
-            return value
-        return array(torch.from_numpy(np.array(value, np.float32)).to(getattr(torch, self.dtype)))
 
     @property
     def _lengths(self) -> tuple[int, ...] | None:
@@ -307,7 +309,7 @@ class WholeCall:
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._rng)
             for _ in range(self.num_layers - 1):
-                ones = torch.ones(shape, dtype=getattr(torch, self.dtype))
+                ones = torch.ones(shape, dtype=getattr(torch, self._gave_dtype))
                 found.append(self._shown_mask(torch.nn.functional.dropout(ones, self.p_dropout)))
         return tuple(found)
 

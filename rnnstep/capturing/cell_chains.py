@@ -12,9 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from rnnstep.capturing.calls import Gathered, Wanted, copied, in_order, numeric_type
+from rnnstep.capturing.calls import Gathered, Wanted, as_computed, copied, in_order, numeric_type
 from rnnstep.capturing.layout import Array, array
 from rnnstep.capturing.listening import Heard
 from rnnstep.capturing.weights import WeightsAtCall, are_same_bits
@@ -149,15 +147,16 @@ class CellChain:
         """Give all of it as arrays."""
         import torch
 
-        states = [self._shown(self._as_computed(array(one))) for one in self._first]
+        gave = str(self._gave[0][0].dtype).removeprefix("torch.")
+        states = [self._shown(as_computed(array(one), gave)) for one in self._first]
         over_time = [torch.stack(each) for each in zip(*self._gave, strict=True)]
         output = array(over_time[0])
         is_lstm = len(states) > 1
         return RecordedCall(
             module=self.kind,
-            x=self._as_computed(self._shown(array(torch.stack(self._x[: len(self._gave)])))),
+            x=as_computed(self._shown(array(torch.stack(self._x[: self._steps]))), self.dtype),
             parameters={
-                name: self._as_computed(array(one))
+                name: as_computed(array(one), self.dtype)
                 for name, one in zip(self.weights.names, self.weights.copies, strict=True)
             },
             output=self._shown(output),
@@ -173,14 +172,6 @@ class CellChain:
     def _shown(self, value: Array) -> Array:
         """What has rows in the user's layout."""
         return value if self.is_batched else value.squeeze(-2)
-
-    def _as_computed(self, value: Array) -> Array:
-        """Round what autocast rounded before it computed."""
-        import torch
-
-        if self.dtype not in ("float16", "bfloat16"):
-            return value
-        return array(torch.from_numpy(np.array(value, np.float32)).to(getattr(torch, self.dtype)))
 
     def _from_outside(self, over_time: list[Tensor]) -> dict[str, Array]:
         """What reached the states from outside of the chain, in all the sum less what the next step sent back."""
