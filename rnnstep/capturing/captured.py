@@ -223,6 +223,7 @@ class Captured:
         call = Call(source.name, source.count, next(self._numbers), recording)
         source.count += 1
         self._calls.append(call)
+        self._away.add(call.nbytes)
         if self._last is not None:
             mine = [one for one in self._calls if one.name == source.name]
             for old in mine[: max(0, len(mine) - self._last)]:

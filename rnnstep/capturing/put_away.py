@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -41,7 +43,7 @@ class PutAway:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._held = 0
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: str | None = None
         self._count = 0
         self._failed: Text | None = None
 
@@ -66,9 +68,10 @@ class PutAway:
 
     def _put(self, call: Storable) -> None:
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="rnnstep-calls-")
+            self._folder = tempfile.mkdtemp(prefix="rnnstep-calls-")
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         try:
-            call.put_into(Path(self._folder.name) / f"{call.index}.safetensors")
+            call.put_into(Path(self._folder) / f"{call.index}.safetensors")
         except OSError as error:
             self._failed = Text(
                 "older calls could not be put on the disk, and take more memory than was asked for: {reason}",
@@ -86,7 +89,7 @@ class PutAway:
                 Text(
                     "{count} older calls are in {folder} until Python ends (limit={limit} MiB)",
                     count=self._count,
-                    folder=self._folder.name,
+                    folder=self._folder,
                     limit=self.limit >> 20,
                 )
             )

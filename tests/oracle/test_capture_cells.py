@@ -239,8 +239,10 @@ class Policy(nn.Module):
         return torch.stack(outputs)
 
 
-@pytest.mark.parametrize("in_place", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "in_place"),
+    [*((kind, False) for kind in KINDS), ("LSTMCell", True), ("GRUCell", True)],  # tanh needs what it gave
+)
 def test_resets_within_a_loop(kind: str, in_place: bool) -> None:  # noqa: FBT001 - a parameter of the test
     torch.manual_seed(0)
     model = Policy(kind, in_place=in_place)
@@ -248,7 +250,5 @@ def test_resets_within_a_loop(kind: str, in_place: bool) -> None:  # noqa: FBT00
     seen = compared(model, torch.randn(6, 3, 3), done)
     judged(seen, model.cell)
     whole = np.concatenate([call.output for call in seen["cell"]])
-    np.testing.assert_array_equal(
-        whole, model(torch.randn(0, 3, 3), done[:0]).numpy() if not whole.size else whole
-    )
+    assert whole.shape == (6, 3, 4)
     assert sum(call.recorded.num_steps for call in seen["cell"]) == 6

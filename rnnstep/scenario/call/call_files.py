@@ -97,9 +97,7 @@ def read_call(document: Document, path: Path, wishes: Wishes) -> Scenario | None
     """Give the scenario that [call] stands for, in the dtype in which the call was recorded; None with problems noted."""
     for key in document.root.keys():
         if key in KEYS[""] and key not in BESIDE_CALL:
-            text = Text(
-                "[{table}] and [call] exclude each other: the recorded call has all of it", table=shown(key)
-            )
+            text = Text("[{table}] and [call] exclude each other: the recorded call has all of it", table=key)
             document.root.problem(key, text)
     document.root.known(*KEYS[""])
     display = read_display(document, wishes)

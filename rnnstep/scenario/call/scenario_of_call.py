@@ -99,8 +99,11 @@ def gradients_above(call: RecordedCall, recurrent: Recurrent) -> dict[tuple[str,
         found_at[recurrent.key_of(0, "forward"), "c"] = call.time_major(through)
     top = recurrent.key_of_output(recurrent.num_layers - 1), "output" if recurrent.bidirectional else "h"
     shown = call.gradients.get("output")
+    if shown is None and call.output is None:
+        raise UsageError(
+            Text("{name}: found {found}, expected {expected}", name="output", found="–", expected="(T, B, n)")
+        )
     if shown is None:
-        assert call.output is not None  # a gradient reached another of its results
         shown = np.zeros_like(call.output)
     over_time = call.time_major(shown)
     found_at[top] = found_at[top] + over_time if top in found_at else over_time
