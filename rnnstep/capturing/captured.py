@@ -228,9 +228,16 @@ class Captured:
             mine = [one for one in self._calls if one.name == source.name]
             for old in mine[: max(0, len(mine) - self._last)]:
                 self._drop(source, old)
-        going_on = {id(one) for each in self._sources.values() for one, _ in each.open}
-        self._away.make_room([one for one in self._calls if one is not call and id(one) not in going_on])
+        self._make_room(call)
         return call
+
+    def _make_room(self, call: Call) -> None:
+        """Put older calls on the disk where there is too little room; the newest loop of each cell may go on."""
+        every = self._sources.values()
+        kept = {id(call), *(id(one.open[-1][0]) for one in every if one.open)}
+        if self._away.make_room([one for one in self._calls if id(one) not in kept]):
+            for one in every:
+                one.open = [each for each in one.open if not each[0].is_put_away]
 
     def _drop(self, source: HeardModule, call: Call) -> None:
         self._away.forget(call)

@@ -44,7 +44,6 @@ class CellChain:
         self.has_graph = False
         self._wanted = wanted
         self._rows = None if wanted.rows is None else torch.tensor(wanted.rows)
-        self._shapes = (call.x.shape, call.x.dtype, call.is_batched)
         self._first = tuple([copied(one, self._rows) for one in call.states])
         self._x: list[Tensor] = []
         self._gave: list[tuple[Tensor, ...]] = []
@@ -73,8 +72,8 @@ class CellChain:
 
         Where autograd was cut off between them, as by `detach`, it is not: nothing goes back through there.
         """
-        states, last, x = call.states, self._last, call.x
-        if call.is_fresh or not last or (x.shape, x.dtype, call.is_batched) != self._shapes:
+        states, last = call.states, self._last
+        if call.is_fresh or not last or call.is_batched != self.is_batched:
             return False
         if self._followed and not states[0].requires_grad:
             return False
@@ -87,7 +86,7 @@ class CellChain:
 
     def step(self, call: Heard) -> None:
         """Take what the next step reads."""
-        x = call.x.detach()
+        x = call.x.detach() if call.x.requires_grad else call.x
         self._x.append(x.clone() if self._rows is None else copied(x, self._rows))
 
     def failed(self) -> None:
@@ -97,7 +96,8 @@ class CellChain:
     def took(self, call: Heard, results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Keep what the step gave; give copies to hand on."""
         handed = tuple([one.clone() for one in results])
-        gave = self._last = tuple([one.detach() for one in results])
+        self._followed = handed[0].requires_grad
+        gave = self._last = tuple([one.detach() for one in results]) if self._followed else results
         if self._rows is not None:
             gave = tuple([copied(one, self._rows) for one in gave])
         t = self._steps
@@ -107,7 +107,6 @@ class CellChain:
             self.dtype = numeric_type(call, results)
             self._bytes_a_step = sum([one.nbytes for one in (self._x[0], *gave)])
         self.nbytes += self._bytes_a_step
-        self._followed = handed[0].requires_grad
         if self._followed and self._wanted.gradients:
             self.has_graph = True
             for name, one in zip("hc", handed, strict=False):

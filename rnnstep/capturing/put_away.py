@@ -55,16 +55,19 @@ class PutAway:
         """Take that a call is dropped."""
         self._held -= call.nbytes
 
-    def make_room(self, older: Sequence[Storable]) -> None:
-        """Put the oldest of some calls into files, as long as there is too little room."""
+    def make_room(self, older: Sequence[Storable]) -> bool:
+        """Put the oldest of some calls into files, as long as there is too little room; say whether there was."""
+        if self._held <= self.limit:
+            return False
         for call in older:
             if self._held <= self.limit:
-                return
+                break
             if call.is_put_away or not call.is_complete:
                 continue
             size = call.nbytes
             self._put(call)
             self._held -= size - call.nbytes
+        return True
 
     def _put(self, call: Storable) -> None:
         if self._folder is None:

@@ -75,7 +75,7 @@ class WeightsAtCall:
 
     def look_like(self, weights: tuple[Tensor, ...]) -> bool:
         """Whether the weights look unchanged, by what torch counts and by optimizers' steps; `.data` is not seen so."""
-        return self.signs == signs_of(weights) and self.stamp == optimizer_steps.count
+        return self.stamp == optimizer_steps.count and self.signs == signs_of(weights)
 
     def are(self, weights: tuple[Tensor, ...]) -> bool:
         """Whether the weights are the same, bit for bit."""
