@@ -28,11 +28,14 @@ class Call:
         number: Which of its calls it is, from 0.
         index: Which of all calls it is, from 0.
         live: What was recorded; its tensors are on the disk where it was put away.
+        goes_on_from: Of a loop around a cell the call whose states it goes on from but for some rows, which begin anew from
+            zeros, and these rows; else None.
     """
 
     def __init__(self, name: str, number: int, index: int, live: WholeCall | CellChain) -> None:
         self.name, self.number, self.index = name, number, index
         self.live = live
+        self.goes_on_from: tuple[str, tuple[int, ...]] | None = None
         self.kind, self.device = live.kind, live.device
         self._file: Path | None = None
         self._made: tuple[int, RecordedCall] | None = None
@@ -130,6 +133,16 @@ class Call:
     def notes(self) -> tuple[Text, ...]:
         """What is to be known of it: where it was computed, in which dtype."""
         found = []
+        if self.goes_on_from is not None:
+            before, rows = self.goes_on_from
+            found.append(
+                Text(
+                    "{place} goes on where {before} ended; reset to zeros: rows {rows}",
+                    place=self.place,
+                    before=before,
+                    rows=", ".join(map(str, rows[:12])),
+                )
+            )
         if self.recorded.is_half:
             found.append(
                 Text(

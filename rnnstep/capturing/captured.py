@@ -180,7 +180,10 @@ class Captured:
         else:
             weights = self._weights.copied(call.module, names_of_weights(call), call.weights)
             chain = CellChain(call, weights, self._wanted(call))
+            before = [(one, rows) for one, other in source.open if (rows := other.rows_reset(call))]
             found = self._add(source, chain), chain
+            if before:
+                found[0].goes_on_from = before[-1][0].place, tuple(before[-1][1])
             del source.open[: -MOST_OPEN + 1]
         source.open.append(found)
         chain.step(call)

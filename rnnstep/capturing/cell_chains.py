@@ -84,6 +84,18 @@ class CellChain:
             return False
         return bool(self._steps % EVERY) or self.weights.are(call.weights)
 
+    def rows_reset(self, call: Heard) -> list[int]:
+        """The rows that begin anew with zeros in a call that goes on where this chain ended in all others; none otherwise."""
+        states, last = call.states, self._last
+        if call.is_fresh or not last or not call.is_batched or states[0].shape != last[0].shape:
+            return []
+        same = [(one == other).all(-1) for one, other in zip(states, last, strict=True)]
+        empty = [(one == 0).all(-1) for one in states]
+        goes_on, begins = (each[0] if len(each) == 1 else each[0] & each[1] for each in (same, empty))
+        if not (goes_on | begins).all() or not (goes_on & ~begins).any():
+            return []
+        return [int(row) for row in (begins & ~goes_on).nonzero()]
+
     def step(self, call: Heard) -> None:
         """Take what the next step reads."""
         x = call.x.detach() if call.x.requires_grad else call.x

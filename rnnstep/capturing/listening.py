@@ -150,19 +150,25 @@ class _Kernels:
     way: Way = "kernels"
 
     def __init__(self) -> None:
+        import torch
         from torch.nn.modules import rnn
 
         self._rnn: Any = rnn
         self._globals = vars(rnn)
         self._real = self._rnn._VF  # noqa: SLF001 - the one place where all calls pass
         self._why = _reasons()
+        self._is_compiling = torch.compiler.is_compiling
         self._heard = {
             name: self._cell(name, *about) if name.endswith("_cell") else self._whole(name, *about)
             for name, about in KERNELS.items()
         }
+        for one in self._heard.values():
+            _leave_to_python(one)
 
     def __getattr__(self, name: str) -> Any:
         """A kernel that is heard, to torch's modules; to all others, such as a compiler of scripts, torch's own."""
+        if self._is_compiling():  # which goes through here line by line
+            return getattr(self._real, name)
         heard = self._heard.get(name)
         if heard is not None and sys._getframe(1).f_globals is self._globals:  # noqa: SLF001 - inspect's way is slow
             return heard
@@ -234,6 +240,17 @@ class _Kernels:
             return _told(listeners, call, why(x), real, (x, hx, *weights))
 
         return heard
+
+
+def _leave_to_python(function: Callable[..., Any]) -> None:
+    """Let a compiler that sees frames begin pass by a function and all that it calls: it is no part of the program."""
+    import torch
+
+    frames = torch._C._dynamo.eval_frame  # noqa: SLF001 - torch.compiler.disable imports the whole compiler for it
+    skip = getattr(frames, "_FrameAction", None)
+    if skip is not None and hasattr(frames, "set_code_exec_strategy"):
+        strategy = frames._FrameExecStrategy(skip.SKIP, skip.SKIP)  # noqa: SLF001 - see above
+        frames.set_code_exec_strategy(function.__code__, strategy)
 
 
 def _told(
@@ -472,10 +489,16 @@ def modules_by_name(model: Any) -> Mapping[int, str]:
     if model is None:
         return {}
     if isinstance(model, torch.nn.Module):
-        return {id(one): name for name, one in model.named_modules(remove_duplicate=True)}
+        return {id(one): plain_name(name) for name, one in model.named_modules()}
     every = dict(model) if isinstance(model, Mapping) else dict(enumerate(model))
     found: dict[int, str] = {}
     for key, each in every.items():
         for name, one in each.named_modules():
+            name = plain_name(name)  # noqa: PLW2901 - the same name, as the user knows it
             found.setdefault(id(one), f"{key}.{name}".strip(".") if isinstance(key, str) else name)
     return found
+
+
+def plain_name(name: str) -> str:
+    """Give a module's name without what `torch.compile` puts around it."""
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")

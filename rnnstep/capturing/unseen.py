@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from rnnstep.capturing.listening import plain_name
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 
@@ -53,7 +54,7 @@ def never_heard(model: Any, heard: Collection[int]) -> Iterator[Text]:
     )
     for one in every:
         for name, module in one.named_modules():
-            text = None if id(module) in heard else _about(printable(name), module)
+            text = None if id(module) in heard else _about(printable(plain_name(name)), module)
             if text is not None:
                 yield text
 

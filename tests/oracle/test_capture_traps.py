@@ -430,3 +430,30 @@ def test_inference_mode() -> None:
             state = cell(x_of(4, 2, 3)[t], state)
     assert [call.recorded.num_steps for call in seen.calls] == [4, 3]
     assert all(call.trace().agrees for call in seen.calls)
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_a_compiled_model_is_named_and_computes_the_same(is_broken: bool) -> None:  # noqa: FBT001 - a parameter
+    """Dynamo leaves whole recurrent modules out of its graphs, and those are heard; a cell it compiles, in one graph as before."""
+    model = nn.ModuleDict({"rnn": nn.LSTM(3, 4), "cell": nn.LSTMCell(3, 4)})
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        state = None
+        for one in x:
+            state = model["cell"](one, state)
+        return model["rnn"](x)[0].sum() + state[0].sum() if is_broken else state[0].sum()
+
+    plain = run(x_of(3, 2, 3))
+    torch.compiler.reset()
+    compiled = torch.compile(run, backend="eager", fullgraph=not is_broken)
+    with rnnstep.capture(model) as seen:
+        found = compiled(x_of(3, 2, 3))
+    assert torch.equal(plain, found)
+    assert torch.equal(plain, compiled(x_of(3, 2, 3)))
+    if is_broken:
+        assert all(call.trace().agrees for call in seen.calls)
+        assert "rnn" in seen.names
+    for name in set(model) - set(seen.names):
+        assert f"{name}: " in str(seen)
+        assert "compiled" in str(seen)
+    torch.compiler.reset()

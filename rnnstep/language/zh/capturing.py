@@ -54,6 +54,9 @@ TABLE = {
     "{place}: no gradient reached it; call backward() inside the `with`, and capture with gradients=True": (
         "{place}：没有梯度传到它；请在 `with` 里面调用 backward()，并用 gradients=True 记录"
     ),
+    "{place} goes on where {before} ended; reset to zeros: rows {rows}": (
+        "{place} 接着 {before} 的末尾继续；重置为零的行：{rows}"
+    ),
     "{name} was called without a step, or without a row": "{name} 被调用时没有时间步，或没有行",
     "{name}: its dropout masks could not be drawn again, so its numbers cannot be": (
         "{name}：它的 dropout 掩码无法重新得到，因此无法重算它的数值"
