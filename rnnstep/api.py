@@ -69,7 +69,7 @@ class LoadedScenario:
             raise UsageError(Text("the debugger needs a terminal; trace() gives the numbers without one"))
         from rnnstep.tui.here import open_here
 
-        open_here([self.scenario], at)
+        open_here([(self.scenario.name, lambda: self.scenario)], at)
 
     def save(self, path: str | PathLike[str], *, replace: bool = False) -> None:
         """Write it as a complete scenario file, with its large arrays beside it.

@@ -11,6 +11,7 @@ from rnnstep.scenario.call.recorded_call import RecordedCall
 from rnnstep.scenario.call.scenario_of_call import scenario_of_call
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rnnstep.capturing.calls import WholeCall
@@ -130,6 +131,11 @@ class Call:
         return scenario_of_call(self.recorded, self.place)
 
     @property
+    def source(self) -> tuple[str, Callable[[], Scenario]]:
+        """Its name, and what makes its scenario: one that is not looked at need not be made."""
+        return self.place, lambda: self.scenario
+
+    @property
     def notes(self) -> tuple[Text, ...]:
         """What is to be known of it: where it was computed, in which dtype."""
         found = []
@@ -202,7 +208,7 @@ class Call:
         """
         from rnnstep.capturing.showing import show
 
-        show([self.scenario], at)
+        show([self.source], at)
 
     def view(self, at: str | None = None, *, width: int = 100, height: int = 32) -> Any:
         """Give the debugger's screen at a place as a picture, which a notebook shows.

@@ -376,7 +376,7 @@ class Captured:
         call, place = self.at(at)
         calls = self.calls
         ahead = calls.index(call)
-        show([one.scenario for one in (*calls[ahead:], *calls[:ahead])], place)
+        show([one.source for one in (*calls[ahead:], *calls[:ahead])], place)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a folder: a scenario file and its tensors for each call, in order of computation, and where.txt.

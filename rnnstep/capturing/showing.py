@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnnstep.errors import UsageError
@@ -30,8 +30,8 @@ def has_terminal() -> bool:
     return not is_in_a_loop() and sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def show(scenarios: Sequence[Scenario], at: str | None) -> None:
-    """Open the debugger on scenarios, at a place of the first; in a notebook show it as a picture, and how to get to a terminal.
+def show(scenarios: Sequence[tuple[str, Callable[[], Scenario]]], at: str | None) -> None:
+    """Open the debugger on scenarios, by their names and what gives them, at a place of the first; in a notebook show it as a picture, and how to get to a terminal.
 
     Raises:
         UsageError: There is neither a terminal nor a notebook.
@@ -46,7 +46,7 @@ def show(scenarios: Sequence[Scenario], at: str | None) -> None:
         raise UsageError(
             Text('the debugger needs a terminal; seen.save("calls") writes what `rnnstep calls` opens in one')
         )
-    displayed(view(scenarios[0], at, 100, 32))
+    displayed(view(scenarios[0][1](), at, 100, 32))
     displayed(Said(IN_A_TERMINAL.into(environment_language())))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rnnstep.settings import read_settings
@@ -40,11 +40,11 @@ class StillPicture:
         return self.text
 
 
-def open_here(scenarios: Sequence[Scenario], at: str | None) -> None:
-    """Open the debugger on scenarios, in this terminal."""
+def open_here(scenarios: Sequence[tuple[str, Callable[[], Scenario]]], at: str | None) -> None:
+    """Open the debugger on scenarios, in this terminal: their names, and what gives each when it is looked at."""
     from rnnstep.tui.start import open_debugger
 
-    open_debugger([LiveSource(one) for one in scenarios], Options(at=at, settings=read_settings()))
+    open_debugger([LiveSource(*one) for one in scenarios], Options(at=at, settings=read_settings()))
 
 
 def still(scenario: Scenario, at: str | None, width: int, height: int) -> StillPicture:
