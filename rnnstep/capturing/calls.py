@@ -25,9 +25,14 @@ from rnnstep.scenario.call.recorded_call import HALF_DTYPES, RESULTS, RecordedCa
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 
 
+def pass_of_autograd() -> int:
+    """The number of the backward pass that goes on in this thread; −1 where none does."""
+    return int(sys.modules["torch"]._C._current_graph_task_id())  # noqa: SLF001 - torch.utils.checkpoint asks there, too
+
+
 def is_going_back() -> bool:
     """Whether autograd is going back in this thread: a module that is called then is computed a second time."""
-    return int(sys.modules["torch"]._C._current_graph_task_id()) != -1  # noqa: SLF001 - torch.utils.checkpoint asks there, too
+    return pass_of_autograd() != -1
 
 
 def copied(tensor: Tensor, rows: Tensor | None = None, axis: int = 0) -> Tensor:
@@ -61,17 +66,28 @@ def in_order(kept: Mapping[str, Tensor], name: str) -> tuple[Tensor, ...]:
 
 
 class Gathered:
-    """Gradients by name, each the sum of what came, as autograd adds it up."""
+    """Gradients by name, each the sum of what came, as autograd adds it up.
+
+    Attributes:
+        by_name: The sums.
+        arrived: How many were taken.
+        passes: The backward passes in which each came.
+        is_of_gradients: Whether any pass was itself recorded by autograd: what follows goes other ways, too.
+    """
 
     def __init__(self) -> None:
         self.by_name: dict[str, Tensor] = {}
         self.arrived = 0
+        self.passes: dict[str, set[int]] = {}
+        self.is_of_gradients = False
         self._lock = threading.Lock()
 
     def add(self, name: str, g: Tensor, rows: Tensor | None = None, axis: int = 0) -> None:
         """Take a copy of a gradient: what autograd hands to a hook may become `.grad`, which is written to in place."""
         with self._lock:
             self.arrived += 1
+            self.passes.setdefault(name, set()).add(pass_of_autograd())
+            self.is_of_gradients |= sys.modules["torch"].is_grad_enabled()
             known = self.by_name.get(name)
             if known is None:
                 self.by_name[name] = copied(g, rows, axis)
@@ -260,7 +276,11 @@ class WholeCall:
             nonlinearity=self.nonlinearity,
             p_dropout=float(self.p_dropout),
             masks=self._masks,
-            gradients={name: self._gradient(name, g) for name, g in self.gradients.by_name.items()},
+            gradients={
+                name: self._gradient(name, g)
+                for name, g in self.gradients.by_name.items()
+                if name in RESULTS or self._is_share(name)
+            },
             dtype=self.dtype,
         )
 
@@ -287,6 +307,12 @@ class WholeCall:
             found = self._packed.in_batch_order(found)
             found = found if self._wanted.rows is None else found[:, list(self._wanted.rows)]
         return found if self.is_batched else found.squeeze(1)
+
+    def _is_share(self, name: str) -> bool:
+        """Whether what autograd sent out is all that followed from what reached the results, and nothing else."""
+        passes = self.gradients.passes
+        reached = set().union(*(passes.get(one, set()) for one in RESULTS))
+        return not self.gradients.is_of_gradients and passes[name] == reached
 
     def _gradient(self, name: str, g: Tensor) -> Array:
         if name in ("output", "x"):

@@ -298,6 +298,46 @@ def test_two_backward_passes_add_up() -> None:
     )
 
 
+def test_a_pass_that_asks_for_some_gradients_has_no_share_of_the_others() -> None:
+    model, x = nn.GRU(3, 4), x_of(4, 2, 3).requires_grad_()
+    with rnnstep.capture(model) as seen:
+        output, _ = model(x)
+        torch.autograd.grad(output.sum(), x, retain_graph=True)
+        output.square().sum().backward()
+    (call,) = seen.calls
+    assert "weight_hh_l0" not in call.recorded.gradients
+    assert "x" in call.recorded.gradients
+    assert call.grad().agrees
+
+
+def test_gradients_of_gradients() -> None:
+    model, x = nn.GRU(3, 4), x_of(4, 2, 3).requires_grad_()
+
+    def run() -> list[torch.Tensor]:
+        model.zero_grad()
+        output, _ = model(x)
+        (g,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
+        (output.sum() + g.square().sum()).backward()
+        return [one.grad.clone() for one in model.parameters()]
+
+    plain = run()
+    with rnnstep.capture(model) as seen:
+        recorded = run()
+    assert all(torch.equal(one, other) for one, other in zip(plain, recorded, strict=True))
+    (call,) = seen.calls
+    assert set(call.recorded.gradients) == {"output"}  # what else autograd sent went other ways, too
+    assert call.grad().agrees
+
+
+def test_without_a_row_there_is_nothing_to_step() -> None:
+    cell = nn.GRUCell(3, 4)
+    with rnnstep.capture(cell) as seen:
+        cell(torch.randn(0, 3))
+    assert "(1, 0, 3)" in str(seen)
+    with pytest.raises(rnnstep.errors.UsageError, match="without a row"):
+        seen.calls[0].trace()
+
+
 def test_a_residual_that_reads_the_same_input_has_its_share_alone() -> None:
     model, x = nn.GRU(4, 4), x_of(4, 2, 4).requires_grad_()
     with rnnstep.capture(model) as seen:

@@ -110,7 +110,7 @@ class RecordedCall:
             return np.zeros(0)
         steps = self.time_major(self.output).astype(np.float64)
         with np.errstate(all="ignore"):
-            return np.asarray(np.sqrt((steps**2).sum(axis=-1)).max(axis=1))
+            return np.asarray(np.sqrt((steps**2).sum(axis=-1)).max(axis=1, initial=0.0))
 
     @property
     def nbytes(self) -> int:
