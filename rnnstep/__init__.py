@@ -6,6 +6,8 @@
 >>> run.agrees  # whether torch computes the same
 >>> rnnstep.grad("hello").parameters["weight_hh"]  # its gradient; `.reference` has autograd's
 >>> rnnstep.train("hello").epochs[-1].prediction  # after training
+>>> with rnnstep.capture(model) as seen:  # every call of a recurrent module of one's own program
+...     model(x)
 >>> rnnstep.check("hello", "h_1 = 0.216 0.251 -0.485 -0.094").score  # of a calculation by hand
 """
 
@@ -15,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rnnstep.api import (
+        Captured,
         Gradients,
         LoadedScenario,
         Marks,
         Run,
         TrainingRun,
+        capture,
         check,
+        debug,
         grad,
         load,
         loads,
@@ -30,13 +35,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Captured",
     "Gradients",
     "LoadedScenario",
     "Marks",
     "Run",
     "TrainingRun",
     "__version__",
+    "capture",
     "check",
+    "debug",
     "grad",
     "load",
     "loads",

@@ -6,6 +6,7 @@ import os
 import sys
 from os import PathLike
 
+from rnnstep.capturing import Captured, capture, debug
 from rnnstep.checking import answers_of
 from rnnstep.checking.marked_sheet import Marks
 from rnnstep.engine import Model, Trace
@@ -22,12 +23,15 @@ from rnnstep.scenario.overrides import Overrides, overridden
 from rnnstep.scenario.read import read, read_text
 
 __all__ = [
+    "Captured",
     "Gradients",
     "LoadedScenario",
     "Marks",
     "Run",
     "TrainingRun",
+    "capture",
     "check",
+    "debug",
     "grad",
     "load",
     "loads",
@@ -63,12 +67,9 @@ class LoadedScenario:
         """
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise UsageError(Text("the debugger needs a terminal; trace() gives the numbers without one"))
-        from rnnstep.settings import read_settings
-        from rnnstep.tui.options import Options
-        from rnnstep.tui.sources import LiveSource
-        from rnnstep.tui.start import open_debugger
+        from rnnstep.tui.here import open_here
 
-        open_debugger([LiveSource(self.scenario)], Options(at=at, settings=read_settings()))
+        open_here([(self.scenario.name, lambda: self.scenario)], at)
 
     def save(self, path: str | PathLike[str], *, replace: bool = False) -> None:
         """Write it as a complete scenario file, with its large arrays beside it.

@@ -8,9 +8,11 @@ import numpy as np
 
 from rnnstep.cli.findings import of_gradients
 from rnnstep.cli.gradient_words import (
+    GIVEN,
     bias_words,
     by_part,
     legend,
+    loss_lines,
     loss_words,
     norm_of,
     row_labels,
@@ -74,7 +76,8 @@ def _batch(found: Gradients, index: int, page: TextPage) -> Iterator[str]:
 def _loss(found: Gradients, index: int, page: TextPage) -> Iterator[str]:
     back, torch = found.passes[index], found.compared(index)
     yield from ("", f"## {page.say(Text('the loss'))}", "", "```")
-    yield from (write_line(line) for key in ("loss", "total") for line in back.done.by_key[key].program.lines)
+    yield from map(write_line, loss_lines(back))
+    yield from [page.say(GIVEN)] if back.given is not None else []
     yield from ("```", "")
     yield from _heads("", page.say(Text("ours")), "torch", "")
     ours = vector(np.asarray([back.loss]), page)

@@ -9,10 +9,12 @@ import numpy as np
 
 from rnnstep.cli.findings import of_gradients
 from rnnstep.cli.gradient_words import (
+    GIVEN,
     bias_words,
     by_part,
     floor_words,
     legend,
+    loss_lines,
     loss_words,
     norm_of,
     row_labels,
@@ -104,18 +106,21 @@ def _loss(found: Gradients, index: int, page: TextPage) -> Iterator[str]:
     back, torch = found.passes[index], found.compared(index)
     yield ""
     yield page.heading(page.say(Text("the loss")))
-    for key in ("loss", "total"):
-        for line in back.done.by_key[key].program.lines:
-            yield spelt(f"  {write_line(line, SOURCE if page.alphabet.is_ascii else BLACKBOARD)}", page)
-    loss = back.done.by_key["loss"]
-    each, steps = loss.output, range(len(back.done.axis("loss").all_steps(loss.extent)))
-    label = max(len(each), len("loss"))
-    if back.batch.num_rows == 1 and 1 < len(steps) <= MOST_SHOWN:
-        values = [float(back.done.value("loss", each, t)[0, 0]) for t in steps]
-        yield from _listed(each, values, label, page)
+    for line in loss_lines(back):
+        yield spelt(f"  {write_line(line, SOURCE if page.alphabet.is_ascii else BLACKBOARD)}", page)
+    label = len("loss")
+    if back.given is not None:
+        yield from (f"  {line}" for line in wrap(page.say(GIVEN), page.width - 2))
+    else:
+        loss = back.done.by_key["loss"]
+        each, steps = loss.output, range(len(back.done.axis("loss").all_steps(loss.extent)))
+        label = max(len(each), label)
+        if back.batch.num_rows == 1 and 1 < len(steps) <= MOST_SHOWN:
+            values = [float(back.done.value("loss", each, t)[0, 0]) for t in steps]
+            yield from _listed(each, values, label, page)
     ours, theirs = np.asarray([back.loss]), None if torch is None else np.asarray([torch.loss])
     yield from value_lines("loss", ours, theirs, label, tag(found, index, "loss", "loss", page), page)
-    least = floor_words(found.scenario, back.batch, page)
+    least = [] if back.given is not None else floor_words(found.scenario, back.batch, page)
     if least:
         yield ""
         yield from least

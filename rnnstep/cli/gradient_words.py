@@ -11,6 +11,7 @@ from rnnstep.cli.page import ALONE, TextPage, file_lines
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.engine.least_loss import floor
 from rnnstep.equations.operations import Array
+from rnnstep.equations.syntax import Line
 from rnnstep.language import Text
 from rnnstep.reports.gradients import Gradients
 from rnnstep.scenario.model import Batch, Scenario
@@ -25,9 +26,10 @@ def spelt(text: str, page: TextPage) -> str:
 
 
 def loss_words(scenario: Scenario) -> str:
-    """Give the loss as torch writes it: `0.5 * MSELoss(reduction="sum")`."""
+    """Give the loss as torch writes it: `0.5 * MSELoss(reduction="sum")`; where gradients are given, what they are those of."""
     loss = scenario.loss
-    assert loss is not None
+    if loss is None or not scenario.has_loss:
+        return "Σ output ⊙ G"
     options = [
         f'{key}="{value}"'
         if isinstance(value, str)
@@ -38,6 +40,16 @@ def loss_words(scenario: Scenario) -> str:
     ]
     factor = "" if loss.factor == 1 else f"{loss.factor:g} * "
     return f"{factor}{loss.name}({', '.join(options)})"
+
+
+def loss_lines(back: BackwardPass) -> list[Line]:
+    """Give the lines of the loss; none where gradients are given in its place."""
+    if back.given is not None:
+        return []
+    return [line for key in ("loss", "total") for line in back.done.by_key[key].program.lines]
+
+
+GIVEN = Text("gradients G were given: the backward pass is that of the sum of each value times its G")
 
 
 def legend(found: Gradients, page: TextPage) -> Text:

@@ -36,7 +36,8 @@ def run(given: GivenOptions, speech: str) -> int:
 
     check_output(given.output, force=given.force)
     scenario = read_scenario(find(given.scenario), given)
-    check_loss(scenario)
+    if not scenario.goes_back:
+        check_loss(scenario)
     is_beside = beside_torch(given)
     if given.beside is not None:
         return _write_pair(filled(scenario, given), given, is_beside=is_beside)

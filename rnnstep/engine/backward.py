@@ -10,6 +10,7 @@ first; of any other block for all steps at once, as none of them reads another.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -48,6 +49,19 @@ class BlockBackward(Protocol):
 
 GivenGradients = Mapping[tuple[str, str], Array]
 """Gradients by the block and the value that they are given at: ("L0", "c") → (T, B, n), of what is computed once (1, B, n)."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GivenOutside:
+    """Gradients that are given where another program reads what torch's modules return.
+
+    Attributes:
+        scores: At what the last block gives, (T, B, n), or (1, B, n) of the final states.
+        ends: At states where each row ended, by block and name, (B, n).
+    """
+
+    scores: Array
+    ends: Mapping[tuple[str, str], Array]
 
 
 class BackwardPass:
@@ -118,11 +132,29 @@ class BackwardPass:
             whole[t, slice(None) if rows is None else rows] = run.value(name, t)
         return whole
 
-    @property
-    def given_at_scores(self) -> Array | None:
-        """The gradient that is given at what the last block gives, where it is all that is given; else None."""
+    @cached_property
+    def given_outside(self) -> GivenOutside | None:
+        """What is given, where it is at the scores, and beside them at final states alone; else None, as where there is a loss."""
         scored = self.done.scored
-        return (self.given or {}).get((scored.key, scored.output)) if len(self.given or {}) == 1 else None
+        at_scores = (scored.key, scored.output)
+        if self.given is None or at_scores not in self.given:
+            return None
+        ends: dict[tuple[str, str], Array] = {}
+        for (key, name), g in self.given.items():
+            if (key, name) == at_scores:
+                continue
+            if key not in self.done.runs or name not in self.done.by_key[key].program.states:
+                return None
+            axis, direction = self.done.axis(key), self.done.by_key[key].direction
+            ends[key, name] = axis.final(g, direction)
+            if not np.array_equal(axis.at_final(ends[key, name], direction), g, equal_nan=True):
+                return None
+        return GivenOutside(self.given[at_scores], ends)
+
+    @property
+    def has_torchs_word(self) -> bool:
+        """Whether torch can go back, too: from a loss, or from gradients of what its modules return."""
+        return self.given is None or self.given_outside is not None
 
     # ── going ────────────────────────────────────────────────────────────────────────
 

@@ -288,7 +288,7 @@ class Recurrent(NetworkModule):
             ]
             found += directions
             if self.bidirectional:
-                key = f"{self.before_places}join{layer}"
+                key = self.key_of_output(layer)
                 found.append(_join(key, layer, self.output_size, directions))
             entering = output_of(found[-1])
             mask = self.above(layer)
@@ -296,6 +296,14 @@ class Recurrent(NetworkModule):
                 found += mask.blocks(parameters, Standing(entering, layer))
                 entering = output_of(found[-1])
         return found
+
+    def key_of(self, layer: int, direction: Direction) -> str:
+        """What the block of a layer and direction is called: "L0", "encoder.L1←"."""
+        return f"{self.before_places}L{layer}{'←' if direction == 'backward' else ''}"
+
+    def key_of_output(self, layer: int) -> str:
+        """What the block is called that gives a layer's output: its only one, or the join of both directions."""
+        return f"{self.before_places}join{layer}" if self.bidirectional else self.key_of(layer, "forward")
 
     @property
     def _directions(self) -> tuple[Direction, ...]:
@@ -315,7 +323,7 @@ class Recurrent(NetworkModule):
         for part, name, rows in self._places(layer, direction):
             parameters[part] = given[name][rows]
             kept_in[part] = Where(name, rows.start, rows.stop)
-        key = f"{self.before_places}L{layer}{'←' if direction == 'backward' else ''}"
+        key = self.key_of(layer, direction)
         program = self.cell.program.sized(self.sizes_of(layer))
         # The backward pass reads what functions gave: keeping it costs less than computing it again.
         keep = tuple(line.name for line in program.lines if _is_function(line)) if is_learnt else ()

@@ -236,7 +236,7 @@ class Gradients:
 def gradients(scenario: Scenario, *, is_beside: bool = True) -> Gradients:
     """Run a complete scenario from its parameters, go back from the loss, and let autograd do the same if it is to.
 
-    Where gradients are given elsewhere than at the scores alone nothing stands beside.
+    Where gradients are given elsewhere than at what torch's modules return nothing stands beside.
 
     Raises:
         UsageError: There is no loss to go back from.
@@ -249,7 +249,7 @@ def gradients(scenario: Scenario, *, is_beside: bool = True) -> Gradients:
         back = model.backward(done)
         assert back is not None
         passes.append(back)
-        if is_beside and (back.given is None or back.given_at_scores is not None):
+        if is_beside and back.has_torchs_word:
             comparisons.append(check_gradients(done, back))
     return Gradients(passes, comparisons if len(comparisons) == len(passes) else ())
 

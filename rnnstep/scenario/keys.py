@@ -156,6 +156,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "cure",
             "cell",
             "stop",
+            "call",
             "display",
         ),
         "input": (
@@ -218,6 +219,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "cell": ("state", "parameters", "equations"),
         "stop": STOP,
+        "call": ("file", "module", "number", "batch_first", "nonlinearity", "dropout", "dtype"),
         "display": ("decimals", "dtype", "language", "order"),
     }
 )

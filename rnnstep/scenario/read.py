@@ -18,6 +18,7 @@ from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import INPUT, ValueOf, is_once, loops, sequence_of
 from rnnstep.scenario import chain, fed_back, modules, wired_modules
 from rnnstep.scenario.attention import read_attention
+from rnnstep.scenario.call.call_files import read_call
 from rnnstep.scenario.cure import cured
 from rnnstep.scenario.data.derived import with_derived
 from rnnstep.scenario.data.feeding import SaidFeed, check_feeds
@@ -242,7 +243,9 @@ def _read(document: Document, path: Path, wishes: Wishes) -> Scenario:
 def _read_long_or_short(
     document: Document, path: Path, wishes: Wishes, keys: Sequence[str]
 ) -> Scenario | None:
-    """Read the tables of the short form, or those that [[layers]] stand for."""
+    """Read the tables of the short form, or those that [[layers]] stand for; or a call that was recorded."""
+    if document.root.has("call"):
+        return read_call(document, path, wishes)
     tables, layers = chain.as_tables(document)
     return _read_once(tables, layers, path, wishes, keys if layers is None else (*keys, *chain.MODE))
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 RESULTS = ("output", "h_n", "c_n", "logits")
+EPS_OF_HALVES = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""The distance from 1 to the next number, of dtypes that the engine does not compute in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +26,7 @@ class Recorded:
         logits: What the linear layer gave.
         loss: The loss.
         gradients: ∂loss/∂ of parameters, under torch's names.
+        dtype: What the other run computed in, "bfloat16", where it has fewer digits than the scenario's; else None.
     """
 
     output: Floats | None = None
@@ -32,12 +35,17 @@ class Recorded:
     logits: Floats | None = None
     loss: float | None = None
     gradients: Mapping[str, Floats] = field(default_factory=dict)
+    dtype: str | None = None
 
     def as_arrays(self) -> Recorded:
         """The same with arrays of numpy, whatever was given: lists, tensors."""
         arrays: dict[str, Any] = {name: np.asarray(value) for name, value in self.results.items()}
         gradients = {name: np.asarray(value) for name, value in self.gradients.items()}
         return replace(self, **arrays, gradients=gradients)
+
+    def coarseness(self, dtype: np.dtype[np.floating]) -> float:
+        """How many times coarser the other run rounded than one in `dtype`: 1 where it computed in the same."""
+        return 1.0 if self.dtype is None else EPS_OF_HALVES[self.dtype] / float(np.finfo(dtype).eps)
 
     @property
     def results(self) -> dict[str, Floats]:

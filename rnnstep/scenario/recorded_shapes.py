@@ -21,7 +21,7 @@ def check_recorded(scenario: Scenario, batch: Batch) -> None:
     if recorded is None:
         return
     expected: dict[str, tuple[int, ...]] = _shapes(scenario, batch)
-    if scenario.has_loss:
+    if scenario.has_loss or batch.above is not None:
         expected |= {f"grad.{name}": value.shape for name, value in scenario.learnt.items()}
     found = {name: np.shape(value) for name, value in recorded.results.items()}
     found |= {f"grad.{name}": np.shape(value) for name, value in recorded.gradients.items()}

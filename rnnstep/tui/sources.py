@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -72,9 +73,20 @@ class FileSource:
 
 @dataclass(frozen=True, slots=True)
 class LiveSource:
-    """A scenario that was made in memory: no file stands behind it until it is saved."""
+    """A scenario that is made in memory: no file stands behind it until it is saved.
 
-    scenario: Scenario
+    Attributes:
+        called: Its name.
+        make: Gives it, when it is looked at: there may be many, and large.
+    """
+
+    called: str
+    make: Callable[[], Scenario]
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> LiveSource:
+        """Give the source of a scenario that is there."""
+        return cls(scenario.name, lambda: scenario)
 
     @property
     def path(self) -> None:
@@ -87,7 +99,7 @@ class LiveSource:
     @property
     def name(self) -> str:
         """How it is called on the screen."""
-        return printable(self.scenario.name)
+        return printable(self.called)
 
     def stamp(self) -> None:
         """Give None: no other program changes it."""
@@ -97,12 +109,13 @@ class LiveSource:
 
     def read(self, options: Options) -> Scenario:
         """Give it, shown as the options ask."""
-        display = self.scenario.display
+        scenario = self.make()
+        display = scenario.display
         if options.decimals is not None:
             display = replace(display, decimals=options.decimals)
         if options.language is not None:
             display = replace(display, language=cast(Any, options.language))
-        return self.scenario if display is self.scenario.display else replace(self.scenario, display=display)
+        return scenario if display is scenario.display else replace(scenario, display=display)
 
 
 Source = FileSource | LiveSource

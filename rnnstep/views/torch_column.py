@@ -193,11 +193,11 @@ def status(scene: Scene) -> str:
 
 
 def _has_word_back(scene: Scene) -> bool:
-    """Whether torch goes back, too: from a loss, or from what is given at the scores alone."""
+    """Whether torch goes back, too: from a loss, or from what is given at what its modules return."""
     if scene.scenario.has_loss:
         return True
     back = scene.run.epoch.backward(scene.batch)
-    return back is not None and back.given_at_scores is not None
+    return back is not None and back.has_torchs_word
 
 
 def verdict(scene: Scene) -> Row:

@@ -10,13 +10,14 @@ import torch
 
 import rnnstep
 from rnnstep.engine import Model
-from rnnstep.engine.backward import BackwardPass
+from rnnstep.engine.backward import BackwardPass, GivenOutside
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.program import torch_program
 from rnnstep.reference import check_gradients, set_beside
 from rnnstep.reference.worker.answers import Answering
 from rnnstep.scenario.in_memory import BatchInput, made
 from rnnstep.scenario.model import Loss, Scenario
+from rnnstep.scenario.recorded import Recorded
 from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views.look import Look
@@ -201,7 +202,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(UsageError, match=r"L0/r: found \(5, 4\), expected \(5, 2, 4\)"):
         model.backward(done, {("L0", "r"): numbers(5, 4)})
     back = model.backward(done, {("L0", "r"): numbers(5, 2, 4)})
-    with pytest.raises(UsageError, match="at the scores alone"):
+    with pytest.raises(UsageError, match="at outputs and final states alone"):
         check_gradients(done, back)
 
 
@@ -316,8 +317,8 @@ def test_one_wrong_number_of_ours_is_seen_where_they_are_given(monkeypatch) -> N
     assert rnnstep.grad(scenario).agrees
     monkeypatch.setattr(
         BackwardPass,
-        "given_at_scores",
-        property(lambda back: next(iter(back.given.values())) * (1 + 1e-6)),
+        "given_outside",
+        property(lambda back: GivenOutside(next(iter(back.given.values())) * (1 + 1e-6), {})),
     )
     assert not rnnstep.grad(scenario).agrees
 
@@ -365,3 +366,56 @@ def test_they_go_through_a_chain_of_modules() -> None:
             )
             slopes.append(sign * weighed(double, inside) / 2e-6)
         assert back.parameters[name][0, 1] == pytest.approx(sum(slopes), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_given_at_final_states_torch_goes_back_too(kind, bidirectional, lengths) -> None:
+    module = getattr(torch.nn, kind)(3, 4, num_layers=2, bidirectional=bidirectional)
+    x = numbers(5, 3, 3).astype(np.float32)
+    model = Model(made(kind, BatchInput(x, lengths=lengths), arrays_of(module)))
+    done = model.run_batch()
+    above = {
+        (key, name): done.axis(key).at_final(numbers(3, 4), run.block.direction)
+        for key, run in done.runs.items()
+        for name in run.block.program.states
+    }
+    above[done.scored.key, done.scored.output] = numbers(5, 3, 8 if bidirectional else 4)
+    found = rnnstep.grad(made(kind, BatchInput(x, lengths=lengths, above=above), arrays_of(module)))
+    assert found.agrees
+    (compared,) = found.comparisons
+    assert compared.value("L0", "∂h", 1) is not None
+    assert compared.verdict.worst.share < 0.5
+
+
+def test_one_wrong_number_at_a_final_state_is_seen(monkeypatch) -> None:
+    g = np.zeros((4, 2, 4))
+    g[-1] = numbers(2, 4)
+    module = torch.nn.LSTM(3, 4, num_layers=2).double()
+    above = {("L0", "c"): g, ("L1", "h"): numbers(4, 2, 4)}
+    scenario = made("LSTM", BatchInput(numbers(4, 2, 3), above=above), arrays_of(module))
+    assert rnnstep.grad(scenario).agrees
+    wrong = GivenOutside(above["L1", "h"], {("L0", "c"): g[-1] * (1 + 1e-6)})
+    monkeypatch.setattr(BackwardPass, "given_outside", property(lambda back: wrong))  # noqa: ARG005
+    assert not rnnstep.grad(scenario).agrees
+
+
+def test_gradients_that_were_recorded_stand_beside_what_is_given() -> None:
+    module = torch.nn.GRU(3, 4)
+    x, g = torch.from_numpy(numbers(4, 2, 3)).float(), torch.from_numpy(numbers(4, 2, 4)).float()
+    output, _ = module(x)
+    (output * g).sum().backward()
+    theirs = {name: one.grad.numpy() for name, one in module.named_parameters()}
+
+    def judged(gradients: dict[str, np.ndarray]):
+        entering = BatchInput(
+            x.numpy(), above={("L0", "h"): g.numpy()}, recorded=Recorded(gradients=gradients)
+        )
+        return rnnstep.grad(made("GRU", entering, arrays_of(module)))
+
+    right = judged(theirs)
+    assert right.agrees
+    assert right.comparisons[0].recorded == tuple(f"grad.{name}" for name in theirs)
+    np.testing.assert_array_equal(right.reference.parameters["weight_hh_l0"], theirs["weight_hh_l0"])
+    assert not judged({**theirs, "bias_ih_l0": theirs["bias_ih_l0"] + np.float32(1e-3)}).agrees

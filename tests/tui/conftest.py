@@ -118,7 +118,7 @@ def opened():
 
         torch = Torch(start or started)
         sources = [
-            LiveSource(scenario)
+            LiveSource.of(scenario)
             if isinstance(scenario, Scenario)
             else FileSource(bundled.find(str(scenario)))
             for scenario in scenarios

@@ -19,7 +19,8 @@ PACKAGE = Path(rnnstep.__file__).parent
 HEAVY = {"numpy", "torch", "textual"}
 
 # Each room may import those before it. `reference` stands before `checking` and `reports`, which
-# mark and write what both programs gave; `reports` writes the marks, too.
+# mark and write what both programs gave; `reports` writes the marks, too. `capturing` stands behind the
+# screen, which it opens when it is asked to, and knows nothing else of it.
 ROOMS = (
     ("language",),
     ("errors",),
@@ -39,6 +40,7 @@ ROOMS = (
     ("session",),
     ("views",),
     ("tui",),
+    ("capturing",),
     ("api",),
     ("cli",),
     ("__init__", "__main__"),
@@ -168,12 +170,26 @@ def test_cells_do_not_know_each_other() -> None:
     )
 
 
-def test_torch_is_imported_by_the_reference_alone_and_inside_functions() -> None:
+KNOWS_TORCH = {"reference", "capturing"}  # torch beside us; and the live modules that are listened to
+
+
+def test_torch_is_imported_by_two_rooms_alone_and_inside_functions() -> None:
     assert not told(
         one
         for one in imports()
-        if one.target == "torch" and (one.room != "reference" or not (one.is_late or one.is_for_types))
+        if one.target == "torch" and (one.room not in KNOWS_TORCH or not (one.is_late or one.is_for_types))
     )
+
+
+def test_what_captures_knows_the_screen_by_what_opens_it_alone() -> None:
+    """Recording runs inside a program of the user's: the screen is imported when it is opened."""
+    found = [one for one in imports() if one.room == "capturing" and one.target == "tui"]
+    assert {one.module.rpartition(".")[0] for one in found} == {"rnnstep.tui.here"}
+    assert all(one.is_late for one in found)
+
+
+def test_what_captures_is_imported_without_torch_and_textual() -> None:
+    assert loaded_by(everything_in("capturing")) == {"numpy"}
 
 
 def test_textual_is_imported_by_the_screen_alone() -> None:
@@ -310,7 +326,9 @@ def test_a_run_of_the_engine_alone_needs_no_torch() -> None:
 
 KINDS = {"embedding", "linear", "dropout"}
 ABOUT_MODULES = {"modules", "cells", "language"}
-MOST_FILES_WITH_KINDS = 4  # the short form and its keys; the name of a scenario; signs known without numpy
+MOST_FILES_WITH_KINDS = (
+    7  # the short form and its keys; the name of a scenario; signs known without numpy; torch's own calls
+)
 
 
 def names_a_kind(tree: ast.Module) -> bool:
@@ -393,7 +411,11 @@ KNOWS_LENGTHS = {
     "checking/marked_sheet.py",  # one row as a batch of its own
     "checking/mistakes/wires.py",  # whether there is padding that may have been walked over
 }
-TELLS_OF_BATCHES = {"scenario", "program"}  # what a file says, and what a program is given
+TELLS_OF_BATCHES = {
+    "scenario",
+    "program",
+    "capturing",
+}  # what a file says, a program is given, and one was given
 
 
 def test_few_files_know_how_long_rows_are() -> None:

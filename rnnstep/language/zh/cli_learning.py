@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 TABLE = {
+    "gradients G were given: the backward pass is that of the sum of each value times its G": (
+        "给定了梯度 G：反向传播的起点是每个值乘以它的 G 之和"
+    ),
     # ── help ──
     "Print the loss and the gradient of every parameter and state, with autograd's beside it.\n"
     "The exit status is 1 where torch disagrees.": (

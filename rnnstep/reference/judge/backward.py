@@ -147,7 +147,7 @@ def judge_gradients(
 
     Raises:
         NotWanted: it is not.
-        UsageError: our backward pass begins elsewhere than at the scores, or what was recorded has other shapes.
+        UsageError: our backward pass begins where torch's modules return nothing, or what was recorded has other shapes.
     """
     _check_has_word(back)
     check_recorded(back.scenario, back.batch)
@@ -170,10 +170,12 @@ def judge_gradients(
 
 
 def _check_has_word(back: BackwardPass) -> None:
-    """Torch goes back from the loss, or from what is given at the scores: of what is given elsewhere it is not asked."""
-    if back.given is not None and back.given_at_scores is None:
+    """Torch goes back from the loss, or from what is given at what its modules return: of inner values it is not asked."""
+    if not back.has_torchs_word:
         raise UsageError(
-            Text("torch's gradients stand beside those of a loss, or of what is given at the scores alone")
+            Text(
+                "torch's gradients stand beside those of a loss, or of what is given at outputs and final states alone"
+            )
         )
 
 
@@ -587,10 +589,10 @@ def check_gradients(done: Pass, back: BackwardPass, errors: RunErrors | None = N
         errors: those along our run, if they are there already.
 
     Raises:
-        UsageError: our backward pass begins elsewhere than at the scores.
+        UsageError: our backward pass begins where torch's modules return nothing.
     """
     _check_has_word(back)
     from rnnstep.reference.run.gradients import run_gradients
 
-    reference = run_gradients(done, given=back.given_at_scores)
+    reference = run_gradients(done, given=back.given_outside)
     return ComparedGradients(back, reference, judge_gradients(back, reference, errors))

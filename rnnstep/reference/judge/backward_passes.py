@@ -238,7 +238,12 @@ class EngineRun(JudgedBackward):
         recorded = self.done.batch.recorded
         if recorded is not None and recorded.gradients:
             kept_in = self.done.by_key[key].kept_in
-            some = {name: pair for name, pair in found.items() if kept_in[name].torch in recorded.gradients}
+            coarse = recorded.coarseness(self.done.scenario.dtype)
+            some = {
+                name: (value, error * coarse)
+                for name, (value, error) in found.items()
+                if kept_in[name].torch in recorded.gradients
+            }
             self._compare_parameters("recorded", key, some, self._back.parameters, recorded.gradients)
             self.sums[key] = found
 

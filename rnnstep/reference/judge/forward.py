@@ -446,7 +446,11 @@ class Comparison(Judged):
     @property
     def recorded(self) -> tuple[str, ...]:
         """The names of what was recorded, and stands in the place of torch's."""
-        return () if self.done.batch.recorded is None else self.done.batch.recorded.names
+        recorded = self.done.batch.recorded
+        names = () if recorded is None else recorded.names
+        return tuple(
+            name for name in names if not name.startswith("grad.")
+        )  # those stand beside the backward pass
 
     def is_recorded(self, key: str, name: str) -> bool:
         """Whether `value` was recorded, and is not torch's."""

@@ -121,6 +121,8 @@ class JudgedBackward(ABC):
         last = self._last = {block.module: block for block in self.done.blocks}  # gives what the module gives
         top = last[scenario.scored_module.key]
         self._sent = {(top.key, top.output): [self._begun()]}
+        for (key, name), g in self._given_at_ends():
+            self._sent.setdefault((key, name), []).append(g)
         wiring = with_feeds(scenario.wiring, scenario.wired_feeds)
         order = in_order(wiring)
         circles = {key: circle for circle in loops(wiring) for key in circle}
@@ -236,11 +238,18 @@ class JudgedBackward(ABC):
             self._sent.setdefault(at, []).append(sent)
         self._send_back(part.wire.block, f"{part.wire.value}_0", (value[:1], error[:1]))
 
+    def _given_at_ends(self) -> Iterator[tuple[tuple[str, str], Pair]]:
+        """∂L/∂ of states that is given where each row ended, (T, B, n), by block and name."""
+        outside = self._back.given_outside
+        for (key, name), g in () if outside is None else outside.ends.items():
+            direction = self.done.by_key[key].direction
+            yield (key, name), Given(self.done.axis(key).at_final(g, direction))
+
     def _begun(self) -> Pair:
         """∂L/∂ of the scores: from the loss, or as it is given."""
-        given = self._back.given_at_scores
-        if given is not None:
-            return Given(given)
+        outside = self._back.given_outside
+        if outside is not None:
+            return Given(outside.scores)
         loss = self.loss()
         self.took(loss)
         score = f"{D}{next(iter(loss.blocks.loss.program.inputs))}"

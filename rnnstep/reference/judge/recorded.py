@@ -48,25 +48,31 @@ def judge_recorded(done: Pass, errors: RunErrors, tally: Tally) -> None:
     if recorded is None:
         return
     check_recorded(done.scenario, done.batch)
+    coarse = recorded.coarseness(done.scenario.dtype)
+    carried = {
+        key: {name: error * coarse for name, error in each.items()} for key, each in errors.states.items()
+    }
     states = [name for one in done.scenario.recurrents[-1:] for name in one.cell.states]
     if recorded.output is not None:
-        _judge_output(done, recorded.output, errors.states, tally)
+        _judge_output(done, recorded.output, carried, tally)
     for name, whole in zip(states, (recorded.h_n, recorded.c_n), strict=False):
         if whole is not None:
-            _judge_final(done, name, whole, errors.states, tally)
+            _judge_final(done, name, whole, carried, tally)
     if recorded.logits is not None and done.head is not None:
         ours, error = errors.logits
         is_over_time = ours.ndim == 3
         theirs = from_torch_shape(done.scenario, recorded.logits) if is_over_time else recorded.logits
         start = 0 if is_over_time else None
         theirs = np.reshape(theirs, ours.shape)
-        tally.compare("recorded", done.head.key, "logits", ours, theirs, np.asarray(error), start)
+        tally.compare("recorded", done.head.key, "logits", ours, theirs, np.asarray(error) * coarse, start)
     if recorded.loss is not None and errors.loss is not None:
         value, bound = errors.loss.loss
         loss = np.reshape(recorded.loss, (1, 1, 1))
         shape = (1, 1, 1)
         end = done.axis("total").end
-        tally.compare("recorded", "total", "loss", value.reshape(shape), loss, bound.reshape(shape), end)
+        tally.compare(
+            "recorded", "total", "loss", value.reshape(shape), loss, bound.reshape(shape) * coarse, end
+        )
 
 
 def _judge_output(done: Pass, shown: Array, errors: Mapping[str, Mapping[str, Error]], tally: Tally) -> None:

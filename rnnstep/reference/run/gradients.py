@@ -12,13 +12,14 @@ on how another one was computed and all of them are done at once.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from rnnstep.engine import Block, Pass
+from rnnstep.engine.backward import GivenOutside
 from rnnstep.equations.operations import Array
 from rnnstep.modules.attention import Attention
 from rnnstep.modules.embedding import Embedding
@@ -52,7 +53,7 @@ class Stepped:
     gradients: Along
 
 
-def step_through(done: Pass, *, given: Array | None = None, by_equations: bool = False) -> Stepped:
+def step_through(done: Pass, *, given: GivenOutside | None = None, by_equations: bool = False) -> Stepped:
     """Step torch's cells over what `done` was given, and go back from the loss.
 
     Args:
@@ -60,19 +61,32 @@ def step_through(done: Pass, *, given: Array | None = None, by_equations: bool =
         given: as of `run_gradients`.
         by_equations: step by the equations in torch's operations instead.
     """
-    run = _Stepping(done, by_equations=by_equations)
-    loss = _loss(done, run.scores, given)
+    run = _Stepping(done, {} if given is None else given.ends, by_equations=by_equations)
+    loss = _loss(done, run.scores, run.ended, given)
     go_back(loss)
     return Stepped(
         float(loss.detach()), gradients_of(run.network.parameters), run.along(array), run.along(_gradient)
     )
 
 
-def _loss(done: Pass, scores: Tensor, given: Array | None) -> Tensor:
-    """What is gone back from: the loss, or a sum of the scores whose gradient is what is given."""
+def _loss(done: Pass, scores: Tensor, ends: Mapping[str, Tensor], given: GivenOutside | None) -> Tensor:
+    """What is gone back from: the loss, or a sum of what torch's modules return whose gradient is what is given.
+
+    Args:
+        done: our run of the batch.
+        scores: what the last module gave.
+        ends: each state where its rows ended, (L·D, B, n), under the names of `names_of`.
+        given: what is given; None where there is a loss.
+    """
     if given is None:
         return loss_of(done.scenario, done.batch, scores)
-    return (tensor(given).reshape(scores.shape) * scores).sum()
+    total = (tensor(given.scores).reshape(scores.shape) * scores).sum()
+    for (key, name), g in given.ends.items():
+        recurrent = done.scenario.recurrent_of(done.by_key[key])
+        position = keys_of(done.blocks, recurrent).index(key)
+        state = names_of(recurrent)[list(recurrent.cell.states).index(name)]
+        total = total + (tensor(g) * ends[state][position]).sum()
+    return total
 
 
 def go_back(loss: Tensor) -> None:
@@ -97,8 +111,12 @@ KeptTensors = Any
 class _Stepping:
     """The forward pass, with every tensor of it kept."""
 
-    def __init__(self, done: Pass, *, by_equations: bool) -> None:
+    def __init__(
+        self, done: Pass, given_ends: Collection[tuple[str, str]] = (), *, by_equations: bool
+    ) -> None:
         self._done = done
+        self._given_ends = given_ends
+        self.ended: dict[str, Tensor] = {}
         self._stepper = equations_stepper if by_equations else cell_stepper
         self.network = Network(done.scenario)
         self._first = self.network.first(done.batch)
@@ -294,15 +312,23 @@ class _Stepping:
         for key in keys:
             output, is_reversed = _whole(self._output[key]), self._done.by_key[key].direction == "backward"
             ends.append(output[0] if is_reversed else output[last, rows])
-        if not self._is_second_read(recurrent):
-            return (torch.stack(ends),)
-        name = list(recurrent.cell.states)[1]
-        for key in keys:
-            self._read_at_ends[key] = {name: _entering(self._walks[key].ends[1])}
-        return torch.stack(ends), torch.stack([self._read_at_ends[key][name] for key in keys])
+        every: tuple[Tensor, ...] = (torch.stack(ends),)
+        if self._is_second_read(recurrent):
+            name = list(recurrent.cell.states)[1]
+            for key in keys:
+                self._read_at_ends[key] = {name: _entering(self._walks[key].ends[1])}
+            every = (*every, torch.stack([self._read_at_ends[key][name] for key in keys]))
+        self.ended |= dict(zip(names_of(recurrent), every, strict=False))
+        return every
 
     def _is_second_read(self, recurrent: Recurrent) -> bool:
-        """Whether a module reads the second state where it ended."""
+        """Whether a module reads the second state where it ended, or a gradient is given there."""
+        states = list(recurrent.cell.states)
+        if len(states) > 1 and any(
+            name == states[1] and self._done.by_key[key].module == recurrent.key
+            for key, name in self._given_ends
+        ):
+            return True
         every = [one for reads in self._done.scenario.wiring.values() for one in reads.sources]
         return any(one.name == recurrent.key and one.value == "c_n" for one in every)
 
@@ -408,7 +434,7 @@ class ReferenceGradients:
 def run_gradients(
     done: Pass,
     *,
-    given: Array | None = None,
+    given: GivenOutside | None = None,
     inner_bytes: int = INNER_BYTES,
     share_bytes: int = SHARE_BYTES,
 ) -> ReferenceGradients:
@@ -416,7 +442,7 @@ def run_gradients(
 
     Args:
         done: our run of a batch that has a target; its parameters, input and masks are used, its results are not.
-        given: the gradient of the scores, (T, B, n), or (1, B, n) of the final states, in the place of a loss.
+        given: the gradients of what torch's modules return, in the place of a loss.
         inner_bytes: how much memory the gradients of lines may take.
         share_bytes: how much memory the shares of steps may take.
     """
@@ -427,10 +453,11 @@ def run_gradients(
         return _run(done, given, inner_bytes, share_bytes)
 
 
-def _run(done: Pass, given: Array | None, inner_bytes: int, share_bytes: int) -> ReferenceGradients:
+def _run(done: Pass, given: GivenOutside | None, inner_bytes: int, share_bytes: int) -> ReferenceGradients:
     scenario = done.scenario
     network = Network(scenario)
-    loss = _loss(done, network(done.batch, done.masks).logits, given)
+    whole = network(done.batch, done.masks)
+    loss = _loss(done, whole.logits, whole.ends, given)
     go_back(loss)
     stepped = step_through(done, given=given)
     self_checked = _self_checked(done)

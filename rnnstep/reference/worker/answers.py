@@ -82,12 +82,12 @@ class Answering:
         reference = run_reference(done, inner_bytes=share)
         forward = reference, judge(done, reference, errors, self._is_wanted)
         back = epoch.backward(batch)
-        has_word = back is not None and (back.given is None or back.given_at_scores is not None)
+        has_word = back is not None and back.has_torchs_word
         if not has_word or in_parts:
             yield TorchAnswer(forward)
         if back is None or not has_word:
             return
-        shares, given = SHARE_BYTES // epoch.num_batches, back.given_at_scores
+        shares, given = SHARE_BYTES // epoch.num_batches, back.given_outside
         gradients = run_gradients(done, given=given, inner_bytes=share, share_bytes=shares)
         backward = gradients, judge_gradients(back, gradients, errors, self._is_wanted)
         update, training = epoch.update(batch), done.scenario.training

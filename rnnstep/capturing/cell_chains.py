@@ -1,0 +1,225 @@
+"""Calls of a cell as one sequence: a step belongs to it while its states are, bit for bit, those that the step before gave.
+
+A user loops over a cell, in whatever way; what is to be stepped is the loop. What a step sends back to the states before it
+and what reaches them from elsewhere arrive as one sum. The sum is recorded; what the step itself sends is taken from torch's
+own cell, called once more on the same numbers, and the rest is what came from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from rnnstep.capturing.calls import Gathered, Wanted, as_computed, copied, in_order, numeric_type
+from rnnstep.capturing.layout import Array, array
+from rnnstep.capturing.listening import Heard
+from rnnstep.capturing.weights import WeightsAtCall, are_same_bits
+from rnnstep.scenario.call.recorded_call import RecordedCall
+
+Tensor = Any  # torch.Tensor: torch is imported inside functions only
+EVERY = 16  # steps after which weights are looked at bit for bit: what is written through `.data` torch does not count
+KERNEL_OF = {"LSTMCell": "lstm_cell", "GRUCell": "gru_cell"}
+
+
+class CellChain:
+    """One sequence of calls of a cell, as it was.
+
+    Attributes:
+        weights: The cell's weights as they were at the first.
+        gradients: What reached each step's states, "h" and "c" with the step's number behind it: "h.3".
+        has_graph: Whether autograd follows it.
+    """
+
+    def __init__(self, call: Heard, weights: WeightsAtCall, wanted: Wanted) -> None:
+        import torch
+
+        self.kind, self.nonlinearity = call.kind, call.nonlinearity
+        self.is_batched = call.is_batched
+        self.weights = weights
+        self.device = str(call.x.device)
+        self.dtype = str(call.x.dtype).removeprefix("torch.")
+        self.gradients = Gathered()
+        self.has_graph = False
+        self._wanted = wanted
+        self._rows = None if wanted.rows is None else torch.tensor(wanted.rows)
+        self._first = tuple([copied(one, self._rows) for one in call.states])
+        self._x: list[Tensor] = []
+        self._gave: list[tuple[Tensor, ...]] = []
+        self._last: tuple[Tensor, ...] = ()  # all rows of the newest step
+        self._followed = False  # whether autograd follows the newest step
+        self._handles: list[Any] = []
+        self._steps = 0
+        self._bytes_a_step = 0
+        self._equal = torch.equal
+        self.nbytes = sum(one.nbytes for one in self._first)
+
+    @property
+    def num_steps(self) -> int:
+        """T so far."""
+        return self._steps
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is a step."""
+        return self.num_steps > 0
+
+    # ── while the program runs ───────────────────────────────────────────────────────
+
+    def goes_on_with(self, call: Heard) -> bool:
+        """Whether a call is the next step: the same weights, as far as is seen at once, and the states of the step before.
+
+        Where autograd was cut off between them, as by `detach`, it is not: nothing goes back through there.
+        """
+        states, last = call.states, self._last
+        if call.is_fresh or not last or call.is_batched != self.is_batched:
+            return False
+        if self._followed and not states[0].requires_grad:
+            return False
+        for one, other in zip(last, states, strict=True):
+            if not (self._equal(one, other) or are_same_bits(one, other)):
+                return False
+        if not self.weights.look_like(call.weights):
+            return False
+        return bool(self._steps % EVERY) or self.weights.are(call.weights)
+
+    def rows_reset(self, call: Heard) -> list[int]:
+        """The rows that begin anew with zeros in a call that goes on where this chain ended in all others; none otherwise."""
+        states, last = call.states, self._last
+        if call.is_fresh or not last or not call.is_batched or states[0].shape != last[0].shape:
+            return []
+        same = [(one == other).all(-1) for one, other in zip(states, last, strict=True)]
+        empty = [(one == 0).all(-1) for one in states]
+        goes_on, begins = (each[0] if len(each) == 1 else each[0] & each[1] for each in (same, empty))
+        if not (goes_on | begins).all() or not (goes_on & ~begins).any():
+            return []
+        return [int(row) for row in (begins & ~goes_on).nonzero()]
+
+    def step(self, call: Heard) -> None:
+        """Take what the next step reads."""
+        x = call.x.detach() if call.x.requires_grad else call.x
+        self._x.append(x.clone() if self._rows is None else copied(x, self._rows))
+
+    def failed(self) -> None:
+        """Forget what was read by a step that did not come to an end."""
+        del self._x[self._steps :]
+
+    def took(self, call: Heard, results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Keep what the step gave; give copies to hand on."""
+        handed = tuple([one.clone() for one in results])
+        self._followed = handed[0].requires_grad
+        gave = self._last = tuple([one.detach() for one in results]) if self._followed else results
+        if self._rows is not None:
+            gave = tuple([copied(one, self._rows) for one in gave])
+        t = self._steps
+        self._gave.append(gave)
+        self._steps = t + 1
+        if t == 0:
+            self.dtype = numeric_type(call, results)
+            self._bytes_a_step = sum([one.nbytes for one in (self._x[0], *gave)])
+        self.nbytes += self._bytes_a_step
+        if self._followed and self._wanted.gradients:
+            self.has_graph = True
+            for name, one in zip("hc", handed, strict=False):
+                self._handles.append(one.register_hook(partial(self._reached, f"{name}.{t}")))
+        return handed
+
+    def _reached(self, name: str, g: Tensor) -> None:
+        self.gradients.add(name, g, self._rows)
+
+    def close(self) -> None:
+        """Take every hook away."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    # ── afterwards ───────────────────────────────────────────────────────────────────
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All numbers but the gradients, to be kept elsewhere."""
+        import torch
+
+        over_time = [torch.stack(each) for each in zip(*self._gave, strict=True)]
+        each = {"first": self._first, "gave": over_time, "weight": self.weights.copies}
+        found = {f"{name}.{k}": one for name, every in each.items() for k, one in enumerate(every)}
+        return {"x": torch.stack(self._x[: self._steps]), **found}
+
+    def take(self, kept: Mapping[str, Tensor]) -> None:
+        """Take them back; none of them, where nothing is given."""
+        self._x = list(kept["x"]) if kept else []
+        self._first = in_order(kept, "first")
+        self._gave = list(zip(*in_order(kept, "gave"), strict=True))
+        self._last = ()
+        self.weights = replace(self.weights, copies=in_order(kept, "weight"))
+        self.nbytes = sum(one.nbytes for one in kept.values())
+
+    def recorded(self) -> RecordedCall:
+        """Give all of it as arrays."""
+        import torch
+
+        gave = str(self._gave[0][0].dtype).removeprefix("torch.")
+        states = [self._shown(as_computed(array(one), gave)) for one in self._first]
+        over_time = [torch.stack(each) for each in zip(*self._gave, strict=True)]
+        output = array(over_time[0])
+        is_lstm = len(states) > 1
+        return RecordedCall(
+            module=self.kind,
+            x=as_computed(self._shown(array(torch.stack(self._x[: self._steps]))), self.dtype),
+            parameters={
+                name: as_computed(array(one), self.dtype)
+                for name, one in zip(self.weights.names, self.weights.copies, strict=True)
+            },
+            output=self._shown(output),
+            h_0=states[0],
+            c_0=states[1] if is_lstm else None,
+            h_n=self._shown(output[-1]),
+            c_n=self._shown(array(over_time[1][-1])) if is_lstm else None,
+            nonlinearity=self.nonlinearity,
+            gradients=self._from_outside(over_time),
+            dtype=self.dtype,
+        )
+
+    def _shown(self, value: Array) -> Array:
+        """What has rows in the user's layout."""
+        return value if self.is_batched else value.squeeze(-2)
+
+    def _from_outside(self, over_time: list[Tensor]) -> dict[str, Array]:
+        """What reached the states from outside of the chain, in all the sum less what the next step sent back."""
+        import torch
+
+        totals = self.gradients.by_name
+        if not totals:
+            return {}
+        states = len(over_time)
+        outside = [torch.zeros_like(one) for one in over_time]
+        sent: tuple[Tensor, ...] = tuple(torch.zeros_like(one[0]) for one in over_time)
+        for t in reversed(range(len(self._gave))):
+            total = []
+            for k, name in zip(range(states), "hc", strict=False):
+                reached = totals.get(f"{name}.{t}")
+                total.append(torch.zeros_like(sent[k]) if reached is None else reached)
+                outside[k][t] = total[k] - sent[k]
+            sent = self._one_step_back(t, total)
+        found = {"output": self._shown(array(outside[0]))}
+        if states > 1 and outside[1].any():
+            found["c_n"] = self._shown(array(outside[1][-1]))
+            if outside[1][:-1].any():
+                found["c"] = self._shown(array(outside[1]))
+        return found
+
+    def _one_step_back(self, t: int, total: list[Tensor]) -> tuple[Tensor, ...]:
+        """What torch's cell sends back to the states before a step from what reached those after it."""
+        import torch
+
+        kernel = getattr(torch, KERNEL_OF.get(self.kind, f"rnn_{self.nonlinearity}_cell"))
+        before = self._first if t == 0 else self._gave[t - 1]
+        with torch.enable_grad():
+            states = [one.clone().to(self._gave[t][0].dtype).requires_grad_() for one in before]
+            weights = [one.to(states[0].dtype) for one in self.weights.copies]
+            x = self._x[t].to(states[0].dtype)
+            hx = states[0] if len(states) == 1 else tuple(states)
+            gave = kernel(x, hx, *weights)
+            results = gave if isinstance(gave, tuple) else (gave,)
+            given = [one.to(result.dtype) for one, result in zip(total, results, strict=True)]
+            return torch.autograd.grad(results, states, given)

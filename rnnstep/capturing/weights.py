@@ -1,0 +1,111 @@
+"""The weights of a module as they were at a call: copied once as long as they stay the same, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Tensor = Any  # torch.Tensor: torch is imported inside functions only
+
+
+def are_same_bits(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same numbers; NaN is one number where its bits are the same."""
+    import torch
+
+    if one.shape != other.shape or one.dtype != other.dtype or one.device != other.device:
+        return False
+    if torch.equal(one, other):
+        return True
+    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[one.element_size()]
+    return torch.equal(one.contiguous().view(integers), other.contiguous().view(integers))
+
+
+class OptimizerSteps:
+    """How many steps optimizers took while anybody counts: a fused one changes weights without torch's count of changes moving."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._users = 0
+        self._handle: Any = None
+
+    def start(self) -> None:
+        """Count."""
+        from torch.optim.optimizer import register_optimizer_step_post_hook
+
+        if self._users == 0:
+            self._handle = register_optimizer_step_post_hook(self._stepped)
+        self._users += 1
+
+    def stop(self) -> None:
+        """Count no more, when nobody else asks for it."""
+        self._users -= 1
+        if self._users == 0:
+            self._handle.remove()
+
+    def _stepped(self, *_: Any) -> None:
+        self.count += 1
+
+
+optimizer_steps = OptimizerSteps()
+
+
+@dataclass(slots=True, eq=False)
+class WeightsAtCall:
+    """Copies of a module's weights, under torch's names, and what tells whether the originals are still these.
+
+    Attributes:
+        names: Torch's names.
+        copies: A copy of each.
+        signs: Where each lay and how often it had been changed, as far as torch counts that.
+        device: Where they were.
+        stamp: How many steps optimizers had taken.
+    """
+
+    names: tuple[str, ...]
+    copies: tuple[Tensor, ...]
+    signs: tuple[int, ...]
+    device: str
+    stamp: int
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], weights: tuple[Tensor, ...]) -> WeightsAtCall:
+        """Copy weights."""
+        copies = tuple(one.detach().clone() for one in weights)
+        return cls(names, copies, signs_of(weights), str(weights[0].device), optimizer_steps.count)
+
+    def look_like(self, weights: tuple[Tensor, ...]) -> bool:
+        """Whether the weights look unchanged, by what torch counts and by optimizers' steps; `.data` is not seen so."""
+        return self.stamp == optimizer_steps.count and self.signs == signs_of(weights)
+
+    def are(self, weights: tuple[Tensor, ...]) -> bool:
+        """Whether the weights are the same, bit for bit."""
+        return len(self.copies) == len(weights) and all(map(are_same_bits, self.copies, weights))
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the copies take."""
+        return sum(one.nbytes for one in self.copies)
+
+
+def signs_of(weights: tuple[Tensor, ...]) -> tuple[int, ...]:
+    """Where each tensor lies and how often torch has seen it change; of one of inference mode that is not counted."""
+    try:
+        return tuple([sign for one in weights for sign in (one.data_ptr(), one._version)])  # noqa: SLF001 - torch counts there
+    except RuntimeError:
+        return tuple([one.data_ptr() for one in weights])
+
+
+class KeptWeights:
+    """The newest copy of the weights of each module."""
+
+    def __init__(self) -> None:
+        self._newest: dict[int, WeightsAtCall] = {}
+
+    def copied(self, module: Any, names: tuple[str, ...], weights: tuple[Tensor, ...]) -> WeightsAtCall:
+        """Give a copy of weights: the last one where they are still the same."""
+        newest = self._newest.get(id(module))
+        if newest is not None and newest.names == names and newest.are(weights):
+            newest.signs, newest.stamp = signs_of(weights), optimizer_steps.count
+            return newest
+        found = self._newest[id(module)] = WeightsAtCall.of(names, weights)
+        return found

@@ -1,0 +1,257 @@
+"""Calls of torch's cells, recorded: a loop is one sequence, whatever the program does with its states in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import rnnstep
+from rnnstep.capturing import Captured
+
+KINDS = ("RNNCell", "LSTMCell", "GRUCell")
+STEPS, ROWS = 5, 2
+
+
+def states_of(state: Any) -> tuple[torch.Tensor, ...]:
+    return state if isinstance(state, tuple) else (state,)
+
+
+class Loop(nn.Module):
+    """A loop around a cell, whose h goes into a linear layer at each step or at the end."""
+
+    def __init__(self, kind: str, way: str) -> None:
+        super().__init__()
+        self.cell = getattr(nn, kind)(3, 4)
+        self.top = nn.Linear(4, 2)
+        self.way = way
+
+    def forward(self, x: torch.Tensor, state: Any = None) -> torch.Tensor:
+        outputs, extra = [], torch.zeros(())
+        for t, one in enumerate(x):
+            state = self.cell(one, state)
+            h = states_of(state)[0]
+            if self.way == "detached" and t == 2:
+                state = tuple(each.detach() for each in state) if isinstance(state, tuple) else state.detach()
+            if self.way == "c is read":
+                extra = extra + states_of(state)[-1].square().sum()
+            outputs.append(self.top(h) if self.way == "inside" else h)
+        found = torch.stack(outputs)
+        if self.way == "last":
+            return self.top(found[-1])
+        return found if self.way == "inside" else self.top(found) + extra
+
+
+def compared(model: nn.Module, *given: Any) -> Captured:
+    """Run without and with recording, compared bit for bit; give what was recorded."""
+
+    def run() -> list[torch.Tensor]:
+        model.zero_grad()
+        output = model(*given)
+        output.square().sum().backward()
+        return [
+            output.detach().clone(),
+            *(one.grad.clone() for one in model.parameters() if one.grad is not None),
+        ]
+
+    plain = run()
+    with rnnstep.capture(model) as seen:
+        recorded = run()
+    assert len(plain) == len(recorded)
+    assert all(torch.equal(one, other) for one, other in zip(plain, recorded, strict=True))
+    return seen
+
+
+def judged(seen: Captured, cell: nn.Module, name: str = "cell") -> None:
+    """Each call agrees, forth and back, and the shares of all sum to `.grad`."""
+    sums: dict[str, Any] = {}
+    for call in seen[name]:
+        assert call.trace().agrees
+        back = call.grad()
+        assert back.agrees is not False
+        for key, value in back.parameters.items():
+            sums[key] = sums.get(key, 0) + value
+    for key, one in cell.named_parameters():
+        np.testing.assert_allclose(sums[key], one.grad.numpy(), rtol=1e-4, atol=5e-6)
+
+
+@pytest.mark.parametrize("way", ["each", "inside", "last", "detached", "c is read"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_loop_is_one_sequence(kind: str, way: str) -> None:
+    torch.manual_seed(0)
+    model = Loop(kind, way)
+    seen = compared(model, torch.randn(STEPS, ROWS, 3))
+    judged(seen, model.cell)
+    steps = [call.recorded.num_steps for call in seen["cell"]]
+    assert steps == ([3, 2] if way == "detached" else [STEPS])
+    if (
+        way == "last"
+    ):  # nothing but the last state is read from outside, and what is not is nothing to the last bit
+        assert not seen["cell"][0].recorded.gradients["output"][:-1].any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_a_batch(kind: str) -> None:
+    torch.manual_seed(0)
+    model = Loop(kind, "each")
+    seen = compared(model, torch.randn(STEPS, 3))
+    judged(seen, model.cell)
+    (call,) = seen["cell"]
+    assert call.x.shape == (STEPS, 3)
+    assert call.h_n.shape == (4,)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_given_states_and_rows(kind: str) -> None:
+    torch.manual_seed(0)
+    model = Loop(kind, "each")
+    first = torch.randn(3, 4)
+    state = (first, torch.randn(3, 4)) if kind == "LSTMCell" else first
+    with rnnstep.capture(model, rows=[2, 0]) as seen:
+        model(torch.randn(STEPS, 3, 3), state).sum().backward()
+    (call,) = seen.calls
+    np.testing.assert_array_equal(call.recorded.h_0, first.numpy()[[2, 0]])
+    assert call.output.shape == (STEPS, 2, 4)
+    assert call.trace().agrees
+    assert call.grad().agrees
+
+
+def test_loops_that_take_turns_with_one_cell() -> None:
+    torch.manual_seed(0)
+
+    class Turns(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.GRUCell(3, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            one = other = None
+            for t in range(STEPS):
+                one = self.cell(x[t], one)
+                other = self.cell(x[STEPS - 1 - t], other)
+            return torch.cat([one, other], -1)
+
+    model = Turns()
+    seen = compared(model, torch.randn(STEPS, ROWS, 3))
+    judged(seen, model.cell)
+    assert [call.recorded.num_steps for call in seen["cell"]] == [STEPS, STEPS]
+
+
+def test_an_encoder_whose_states_a_decoder_goes_on_with() -> None:
+    torch.manual_seed(0)
+
+    class Translator(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = nn.LSTM(3, 4, num_layers=2, bidirectional=True)
+            self.decoder = nn.LSTMCell(3, 8)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            _, (h_n, c_n) = self.encoder(x)
+            state = torch.cat([h_n[-2], h_n[-1]], -1), torch.cat([c_n[-2], c_n[-1]], -1)
+            outputs = []
+            for one in x:
+                state = self.decoder(one, state)
+                outputs.append(state[0])
+            return torch.stack(outputs)
+
+    model = Translator()
+    seen = compared(model, torch.randn(STEPS, ROWS, 3))
+    assert [call.place for call in seen.calls] == ["encoder[0]", "decoder[0]"]
+    judged(seen, model.encoder, "encoder")
+    judged(seen, model.decoder, "decoder")
+    encoder = seen["encoder"][0].recorded
+    assert encoder.gradients["c_n"].any()
+    np.testing.assert_array_equal(
+        seen["decoder"][0].recorded.c_0, np.concatenate(list(encoder.c_n[-2:]), axis=-1)
+    )
+
+
+def test_states_carried_from_call_to_call() -> None:
+    torch.manual_seed(0)
+    model = nn.LSTM(3, 4)
+    with rnnstep.capture(model) as seen:
+        state = None
+        for _ in range(3):
+            output, state = model(torch.randn(4, ROWS, 3), state)
+            output.sum().backward()
+            state = tuple(one.detach() for one in state)
+    first, second, third = seen.calls
+    np.testing.assert_array_equal(first.h_n, second.recorded.h_0)
+    np.testing.assert_array_equal(second.c_n, third.recorded.c_0)
+    assert all(call.trace().agrees and call.grad().agrees for call in seen.calls)
+
+
+def test_a_step_that_raises_is_none() -> None:
+    cell = nn.GRUCell(3, 4)
+    with rnnstep.capture(cell) as seen:
+        h = cell(torch.randn(2, 3))
+        with pytest.raises(RuntimeError):
+            cell(torch.randn(2, 5), h)
+        cell(torch.randn(2, 3), h)
+    (call,) = seen.calls
+    assert call.recorded.num_steps == 2
+    assert call.trace().agrees
+
+
+def test_half_a_cell_and_autocast() -> None:
+    for kind in KINDS:
+        torch.manual_seed(0)
+        model = Loop(kind, "each").to(torch.bfloat16)
+        with rnnstep.capture(model) as seen:
+            model(torch.randn(STEPS, ROWS, 3).to(torch.bfloat16)).float().sum().backward()
+        assert seen.calls[0].trace().agrees
+        assert seen.calls[0].grad().agrees
+        model = Loop(kind, "each")
+        with rnnstep.capture(model) as seen, torch.autocast("cpu", torch.bfloat16):
+            model(torch.randn(STEPS, ROWS, 3)).float().sum().backward()
+        assert seen.calls[0].recorded.is_half
+        assert all(call.trace().agrees for call in seen.calls)
+
+
+# ── resets ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Policy(nn.Module):
+    """What policies do: a row whose episode is over begins anew from zeros."""
+
+    def __init__(self, kind: str, *, in_place: bool = False) -> None:
+        super().__init__()
+        self.cell = getattr(nn, kind)(3, 4)
+        self.in_place = in_place
+
+    def forward(self, x: torch.Tensor, done: torch.Tensor) -> torch.Tensor:
+        state, outputs = None, []
+        for one, over in zip(x, done, strict=True):
+            if state is not None and over.any():
+                each = states_of(state)
+                if self.in_place:
+                    for part in each:
+                        part[over] = 0
+                else:
+                    each = tuple(part * ~over[:, None] for part in each)
+                state = each if len(each) > 1 else each[0]
+            state = self.cell(one, state)
+            outputs.append(states_of(state)[0].clone())
+        return torch.stack(outputs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "in_place"),
+    [*((kind, False) for kind in KINDS), ("LSTMCell", True), ("GRUCell", True)],  # tanh needs what it gave
+)
+def test_resets_within_a_loop(kind: str, in_place: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    torch.manual_seed(0)
+    model = Policy(kind, in_place=in_place)
+    done = torch.tensor([[False, False, False], [False, True, False], [False, False, False]] * 2)
+    seen = compared(model, torch.randn(6, 3, 3), done)
+    judged(seen, model.cell)
+    whole = np.concatenate([call.output for call in seen["cell"]])
+    assert whole.shape == (6, 3, 4)
+    assert [call.recorded.num_steps for call in seen["cell"]] == [1, 3, 2]
+    assert [call.goes_on_from for call in seen["cell"]] == [None, ("cell[0]", (1,)), ("cell[1]", (1,))]
+    assert "reset to zeros: rows 1" in str(seen)
+    np.testing.assert_array_equal(seen["cell"][1].recorded.h_0[0], seen["cell"][0].h_n[0])
