@@ -8,6 +8,7 @@
 >>> rnnstep.train("hello").epochs[-1].prediction  # after training
 >>> with rnnstep.capture(model) as seen:  # every call of a recurrent module of one's own program
 ...     model(x)
+>>> rnnstep.watch()  # stop this program at the first number of one that is not finite
 >>> rnnstep.check("hello", "h_1 = 0.216 0.251 -0.485 -0.094").score  # of a calculation by hand
 """
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
         LoadedScenario,
         Marks,
         Run,
+        Stopped,
         TrainingRun,
+        Watch,
         capture,
         check,
         debug,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
         loads,
         trace,
         train,
+        watch,
     )
 
 __version__ = "0.1.0"
@@ -40,7 +44,9 @@ __all__ = [
     "LoadedScenario",
     "Marks",
     "Run",
+    "Stopped",
     "TrainingRun",
+    "Watch",
     "__version__",
     "capture",
     "check",
@@ -50,6 +56,7 @@ __all__ = [
     "loads",
     "trace",
     "train",
+    "watch",
 ]
 
 

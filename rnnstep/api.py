@@ -6,7 +6,7 @@ import os
 import sys
 from os import PathLike
 
-from rnnstep.capturing import Captured, capture, debug
+from rnnstep.capturing import Captured, Stopped, Watch, capture, debug, watch
 from rnnstep.checking import answers_of
 from rnnstep.checking.marked_sheet import Marks
 from rnnstep.engine import Model, Trace
@@ -28,7 +28,9 @@ __all__ = [
     "LoadedScenario",
     "Marks",
     "Run",
+    "Stopped",
     "TrainingRun",
+    "Watch",
     "capture",
     "check",
     "debug",
@@ -37,6 +39,7 @@ __all__ = [
     "loads",
     "trace",
     "train",
+    "watch",
 ]
 
 

@@ -6,19 +6,23 @@ cell_chains      calls of a cell as one sequence, with resets
 recorded_call    the same as arrays in torch's shapes: what a scenario is made of, and what is saved
 scenario_of_call a call as a scenario, with what the model gave as its reference
 captured         all of them: what `rnnstep.capture` gives
+watching         a program that is stopped at the first number that is not finite
+after_finding    the debugger on what stopped it, or its last calls saved
 saved, table     on disk, as text and as HTML
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from rnnstep.capturing.captured import Captured, Chosen
+from rnnstep.capturing.captured import Captured, Chosen, newest_open
+from rnnstep.capturing.finding import Stopped
 from rnnstep.capturing.layout import Rows
-from rnnstep.errors import UsageError
-from rnnstep.language import Text
+from rnnstep.capturing.watching import Watch
+from rnnstep.language import Text, environment_language
 
-__all__ = ["Captured", "capture", "debug"]
+__all__ = ["Captured", "Stopped", "Watch", "capture", "debug", "watch"]
 
 
 def capture(
@@ -58,8 +62,12 @@ def debug(
     at: str | None = None,
     rows: Rows | None = None,
     **options: Any,
-) -> Captured:
+) -> Captured | None:
     """Capture one pass of a model, and open the debugger on it; `.grad` of its parameters is left as it is.
+
+    Without a model, within a `watch` or a `capture`: the debugger on what has run so far, and then the program goes on. So
+    `PYTHONBREAKPOINT=rnnstep.debug` makes `breakpoint()` open it. Where there is no terminal, or nothing has run, a message
+    says so.
 
     Args:
         model: A module.
@@ -70,12 +78,12 @@ def debug(
         **options: What else the model is called with.
 
     Raises:
-        UsageError: There is no model, or it calls no recurrent module.
+        UsageError: The model calls no recurrent module.
     """
+    if model is None:
+        return _debug_here(at)
     import torch
 
-    if model is None:
-        raise UsageError(Text("rnnstep.debug needs a model and its inputs: rnnstep.debug(model, x)"))
     with Captured(model, rows=rows) as seen:
         output = model(*inputs, **options)
         if loss is not None:
@@ -83,3 +91,41 @@ def debug(
             torch.autograd.grad(loss(output), learnt, allow_unused=True)
     seen.open(at)
     return seen
+
+
+def watch(model: Any = None, when: str | None = None) -> Watch:
+    """Watch recurrent modules from here on, as `rnnstep run` does: the first number that is not finite stops the program.
+
+    Also a context manager, which watches to its end.
+
+    >>> rnnstep.watch(when="norm(h) > 100")
+
+    Args:
+        model: A module, several, or nothing: every recurrent module that is called.
+        when: A condition of watches that stops it, too.
+    """
+    return Watch(model, when).to_the_end()
+
+
+def _debug_here(at: str | None) -> Captured | None:
+    """The debugger on what has run so far in the innermost capture or watch; a message where that cannot be."""
+    from rnnstep.capturing.showing import has_terminal
+
+    seen = newest_open()
+    if seen is None:
+        _tell(
+            Text(
+                "nothing is recorded here: call rnnstep.watch() before, or use `with rnnstep.capture(model)`"
+            )
+        )
+    elif not seen.calls:
+        _tell(Text("no recurrent module has been called yet"))
+    elif not has_terminal():
+        _tell(Text("the debugger needs a terminal; {count} calls are recorded so far", count=len(seen.calls)))
+    else:
+        seen.open(at or f"{seen.calls[-1].place}:start")
+    return seen
+
+
+def _tell(text: Text) -> None:
+    sys.stderr.write(f"rnnstep: {text.into(environment_language())}\n")

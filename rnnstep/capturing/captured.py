@@ -108,6 +108,7 @@ class Captured:
         optimizer_steps.start()
         self.way = start(self)
         self.is_open = True
+        _open.append(self)
         return self
 
     def __exit__(
@@ -120,6 +121,7 @@ class Captured:
         if not self.is_open:
             return
         self.is_open = False
+        _open.remove(self)
         stop(self)
         optimizer_steps.stop()
         for source in self._sources.values():
@@ -332,6 +334,20 @@ class Captured:
         """The modules that were called, in the order of their first calls."""
         return tuple(dict.fromkeys(one.name for one in self.calls))
 
+    def name_of(self, module: Module) -> str:
+        """What a module that was heard is called."""
+        source = self._sources.get(id(module))
+        return "?" if source is None or not source.name else source.name
+
+    def newest_of(self, module: Module) -> Call | None:
+        """The call of a module that was heard last; None where none is kept."""
+        source = self._sources.get(id(module))
+        if source is None:
+            return None
+        if source.open:
+            return source.open[-1][0]
+        return next((one for one in reversed(self.calls) if one.name == source.name), None)
+
     def __getitem__(self, name: str) -> list[Call]:
         """The calls of a module, by its name."""
         found = [one for one in self.calls if one.name == name]
@@ -403,6 +419,14 @@ class Captured:
         from rnnstep.capturing.table import html_table
 
         return html_table(self.calls, self.notes)
+
+
+_open: list[Captured] = []
+
+
+def newest_open() -> Captured | None:
+    """What was begun last of all that records now."""
+    return _open[-1] if _open else None
 
 
 def bytes_of_limit(limit: str | int) -> int:

@@ -65,6 +65,11 @@ class CellChain:
         """Whether there is a step."""
         return self.num_steps > 0
 
+    @property
+    def newest(self) -> tuple[Tensor, ...]:
+        """The states that the newest step gave."""
+        return self._last
+
     # ── while the program runs ───────────────────────────────────────────────────────
 
     def goes_on_with(self, call: Heard) -> bool:

@@ -51,12 +51,16 @@ def save_calls(calls: Sequence[Savable], where: str, folder: str) -> None:
         raise UsageError(
             Text("{folder} is there already, and not empty; choose another name", folder=printable(folder))
         )
-    digits = max(3, len(str(calls[-1].index)))
     for call in calls:
-        name = f"{call.index:0{digits}}-{printable_name(call.name)}-{call.number}.toml"
-        save_call(call.recorded, call.place, call.number, str(path / name))
+        save_call(call.recorded, call.place, call.number, str(path / file_name(call, calls)))
     with whole_file(path / WHERE) as file:
         file.write(where.encode())
+
+
+def file_name(call: Savable, calls: Sequence[Savable]) -> str:
+    """The name of a call's scenario file among others: "007-encoder-2.toml"."""
+    digits = max(3, len(str(calls[-1].index)))
+    return f"{call.index:0{digits}}-{printable_name(call.name)}-{call.number}.toml"
 
 
 def save_call(call: RecordedCall, title: str, number: int, path: str, *, replace: bool = False) -> None:

@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from rnnstep.cli.threads import limit_threads
+
 INTERRUPTED = 130  # 128 + SIGINT, as the shell reports it
 READER_GONE = 141  # 128 + SIGPIPE
 BAD_INPUT = 2
@@ -23,10 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     our output is gone.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # One step is too small to share: with a thread for each core torch waits for its own threads,
-    # on a busy machine for seconds. Who wants more sets them.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    limit_threads()
     _open_closed_streams()
     try:
         gc.disable()  # imports make much and free nothing: looking for garbage is a twentieth of `--help`

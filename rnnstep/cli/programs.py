@@ -1,0 +1,88 @@
+"""`rnnstep run SCRIPT.py ARGS…`: a program run as `python` runs it, stopped at the first number that is not finite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from rnnstep.cli.commands import GivenOptions, Option, Subcommand
+from rnnstep.cli.options import language_option
+from rnnstep.cli.speech import say
+from rnnstep.cli.threads import give_back_threads
+from rnnstep.errors import UsageError
+from rnnstep.language import Text
+
+
+class RunCommand(Subcommand):
+    """Takes everything behind the script, or behind `-m MODULE`, as the program's own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leave what stands behind the program to it."""
+        own, program = _divided(args)
+        super().parse_args(ctx, own)
+        ctx.params["program"] = tuple(program)
+        return []
+
+
+_WITH_VALUE = ("--when", "--save", "--language")
+
+
+def _divided(args: list[str]) -> tuple[list[str], list[str]]:
+    """Divide a command line into the options of `run`, and the program with its arguments."""
+    at = 0
+    while at < len(args):
+        word = args[at]
+        if word == "-m" or not word.startswith("-") or word == "-":
+            return args[:at], args[at:]
+        if word == "--":
+            return args[:at], args[at + 1 :]
+        at += 2 if word in _WITH_VALUE else 1
+    return args, []
+
+
+def run(given: GivenOptions, speech: str) -> int:
+    """Run the program."""
+    from rnnstep.cli.running import Program
+    from rnnstep.cli.running import run as run_watched
+
+    program: tuple[str, ...] = given.program
+    is_module = program[:1] == ("-m",)
+    words = program[1:] if is_module else program
+    if not words:
+        raise UsageError(
+            Text("MODULE is missing behind -m")
+            if is_module
+            else Text("SCRIPT is missing: a Python file, or -m MODULE")
+        )
+
+    give_back_threads()
+
+    def told(text: Text) -> None:
+        say(text, given.language or speech)
+
+    return run_watched(Program(words[0], words[1:], is_module), given.when, given.save, told)
+
+
+_PARAMS: list[Any] = [
+    Option("--when", metavar="EXPR", about=Text("stop where a condition holds, too, such as norm(h) > 100")),
+    Option(
+        "--save",
+        metavar="DIR",
+        about=Text("save the last calls in this folder, and do not open the debugger"),
+    ),
+    language_option(),
+]
+
+COMMAND = RunCommand(
+    "run",
+    run,
+    _PARAMS,
+    usage="rnnstep run [--when EXPR] [--save DIR] SCRIPT.py [ARGS...] | -m MODULE [ARGS...]",
+    about=Text(
+        "Run a Python program as python does, and stop at the first number of a recurrent module that is not finite.\n"
+        "An output, a state, a gradient or a parameter, or an exception from the call of one that nobody catches. The debugger"
+        " opens where the number arises; without a terminal the last calls are saved. The exit status is 1 then; without a"
+        " finding it is the program's own."
+    ),
+)
