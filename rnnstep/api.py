@@ -6,7 +6,7 @@ import os
 import sys
 from os import PathLike
 
-from rnnstep.capturing import Captured, Stopped, Watch, capture, debug, watch
+from rnnstep.capturing import Captured, Stopped, Watcher, capture, debug, watch
 from rnnstep.checking import answers_of
 from rnnstep.checking.marked_sheet import Marks
 from rnnstep.engine import Model, Trace
@@ -30,7 +30,7 @@ __all__ = [
     "Run",
     "Stopped",
     "TrainingRun",
-    "Watch",
+    "Watcher",
     "capture",
     "check",
     "debug",

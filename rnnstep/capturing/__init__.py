@@ -19,10 +19,10 @@ from typing import Any
 from rnnstep.capturing.captured import Captured, Chosen, newest_open
 from rnnstep.capturing.finding import Stopped
 from rnnstep.capturing.layout import Rows
-from rnnstep.capturing.watching import Watch
+from rnnstep.capturing.watching import Watcher
 from rnnstep.language import Text, environment_language
 
-__all__ = ["Captured", "Stopped", "Watch", "capture", "debug", "watch"]
+__all__ = ["Captured", "Stopped", "Watcher", "capture", "debug", "watch"]
 
 
 def capture(
@@ -93,8 +93,8 @@ def debug(
     return seen
 
 
-def watch(model: Any = None, when: str | None = None) -> Watch:
-    """Watch recurrent modules from here on, as `rnnstep run` does: the first number that is not finite stops the program.
+def watch(model: Any = None, when: str | None = None) -> Watcher:
+    """Watcher recurrent modules from here on, as `rnnstep run` does: the first number that is not finite stops the program.
 
     Also a context manager, which watches to its end.
 
@@ -104,7 +104,7 @@ def watch(model: Any = None, when: str | None = None) -> Watch:
         model: A module, several, or nothing: every recurrent module that is called.
         when: A condition of watches that stops it, too.
     """
-    return Watch(model, when).to_the_end()
+    return Watcher(model, when).to_the_end()
 
 
 def _debug_here(at: str | None) -> Captured | None:

@@ -14,12 +14,12 @@ from rnnstep.language.printable import printable
 
 if TYPE_CHECKING:
     from rnnstep.capturing.captured import Captured
-    from rnnstep.capturing.finding import Finding
+    from rnnstep.capturing.finding import Cause
 
 Say = Callable[[Text], None]
 
 
-def after_finding(seen: Captured, finding: Finding, stem: str, save: str | None, say: Say) -> None:
+def after_finding(seen: Captured, finding: Cause, stem: str, save: str | None, say: Say) -> None:
     """Open the debugger at a finding; without a terminal, or where a folder is named, save the last calls and say where."""
     from rnnstep.capturing.showing import has_terminal
 
@@ -51,7 +51,7 @@ def free_folder(name: str) -> str:
     return next(one for one in names if not os.path.lexists(one))
 
 
-def _file_of(seen: Captured, finding: Finding, folder: str) -> str:
+def _file_of(seen: Captured, finding: Cause, folder: str) -> str:
     """The file of the call that a finding is in, in a folder where the calls were saved."""
     from rnnstep.capturing.saved import file_name
 

@@ -9,7 +9,7 @@ from rnnstep.language import Text, environment_language
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Finding:
+class Cause:
     """What a watched program was stopped for.
 
     Attributes:
@@ -35,6 +35,6 @@ class Stopped(BaseException):
         finding: Why.
     """
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: Cause) -> None:
         super().__init__(finding.text.into(environment_language()))
         self.finding = finding

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rnnstep.capturing.call import Call
 from rnnstep.capturing.captured import Captured
 from rnnstep.capturing.cell_chains import CellChain
-from rnnstep.capturing.finding import Finding, Stopped
+from rnnstep.capturing.finding import Cause, Stopped
 from rnnstep.capturing.listening import Heard, Module, Took, start, stop
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text, environment_language
@@ -38,7 +38,7 @@ def _say(text: Text) -> None:
     sys.stderr.write(f"{text.into(environment_language())}\n")
 
 
-class Watch:
+class Watcher:
     """Hears a program's recurrent modules, keeps their last calls, and stops it at a finding.
 
     Attributes:
@@ -48,7 +48,7 @@ class Watch:
 
     def __init__(self, model: Any = None, when: str | None = None, *, last: int = LAST) -> None:
         self.seen = Captured(model, last=last)
-        self.finding: Finding | None = None
+        self.finding: Cause | None = None
         self._when = when
         self._modules: dict[int, tuple[str, Module]] = {}  # those that were heard
         self._handles: list[Any] = []
@@ -62,7 +62,7 @@ class Watch:
     # ── beginning and end ────────────────────────────────────────────────────────────
 
     def start(self) -> Self:
-        """Watch from here on."""
+        """Watcher from here on."""
         from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
         if not self.is_open:
@@ -76,7 +76,7 @@ class Watch:
         return self
 
     def to_the_end(self) -> Self:
-        """Watch from here on, and at a finding that ends the program open the debugger on it, or save the last calls."""
+        """Watcher from here on, and at a finding that ends the program open the debugger on it, or save the last calls."""
         if self._hook is None:
             self._hook, sys.excepthook = sys.excepthook, self._uncaught
         return self.start()
@@ -96,7 +96,7 @@ class Watch:
             after_finding(self.seen, finding, Path(sys.argv[0] or "python").stem, None, _say)
 
     def close(self) -> None:
-        """Watch no more; what was recorded stays."""
+        """Watcher no more; what was recorded stays."""
         if self.is_open:
             self.is_open = False
             self.seen.close()
@@ -223,7 +223,7 @@ class Watch:
             text = Text(
                 "{place}: {condition}", place=f"{call.place}:{place}", condition=printable(self._when)
             )
-            self._found(Finding(text, call, place))
+            self._found(Cause(text, call, place))
 
     def _stop(self, module: Module) -> None:
         """Stop at the first number of a module that is not finite."""
@@ -234,7 +234,7 @@ class Watch:
                 self._found(found)
         name = "?" if call is None else call.place
         self._found(
-            Finding(
+            Cause(
                 Text("{place}: a number is not finite that the equations give a finite one for", place=name),
                 call,
             )
@@ -260,11 +260,11 @@ class Watch:
             before="?" if before is None else f"{float(before[index]):.4g}",
             gradient="?" if gradient is None else f"{gradient:.4g}",
         )
-        self._found(Finding(text, call, None if call is None else place_of_gradient(call, name, index)))
+        self._found(Cause(text, call, None if call is None else place_of_gradient(call, name, index)))
 
     # ── after an exception ───────────────────────────────────────────────────────────
 
-    def after_exception(self, error: BaseException) -> Finding | None:
+    def after_exception(self, error: BaseException) -> Cause | None:
         """What is to be said of an exception that comes from the call of a recurrent module; None of any other.
 
         A state of a wrong shape is refused before the kernel is called, so what the call was given is read where it stood.
@@ -283,9 +283,9 @@ class Watch:
             error=type(error).__name__,
             shapes=", ".join(shapes) or "?",
         )
-        return Finding(text, self.seen.newest_of(module))
+        return Cause(text, self.seen.newest_of(module))
 
-    def _found(self, finding: Finding) -> None:
+    def _found(self, finding: Cause) -> None:
         self.finding = finding
         self.close()
         raise Stopped(finding)
@@ -318,7 +318,7 @@ def session_of(call: Call) -> Session:
     return Session.open(SessionRun.of(call.scenario))
 
 
-def first_not_finite(call: Call) -> Finding | None:
+def first_not_finite(call: Call) -> Cause | None:
     """Give the first number of a call that is not finite, in the order of computation; None where the equations have none."""
     from rnnstep.session.findings import operands, place_of
 
@@ -341,7 +341,7 @@ def first_not_finite(call: Call) -> Finding | None:
         text = Text("{place}: {value}; {operands} is given so", **about)
     else:
         text = Text("{place}: {value}, made of finite {operands}", **about)
-    return Finding(text, call, place)
+    return Cause(text, call, place)
 
 
 def place_of_gradient(call: Call, name: str, index: tuple[int, ...]) -> str | None:

@@ -19,6 +19,8 @@ WIDTH = 80  # of the help, in every terminal: looking it up would cost two milli
 DISAGREES = 1  # the exit status where torch disagrees
 HELP_NAMES = ("-h", "--help")
 
+Divided = Callable[[list[str]], tuple[list[str], list[str]]]
+
 GivenOptions = SimpleNamespace
 """The values of a command's options and arguments, under their names: `given.memory_limit`."""
 
@@ -49,17 +51,33 @@ class Subcommand(click.Command):
         *,
         usage: str,
         about: Text,
+        divided: Divided | None = None,
     ) -> None:
+        """Take what click's commands take.
+
+        Args:
+            name: Of the command.
+            action: What it does.
+            params: Its options and arguments.
+            usage: How it is called.
+            about: What it does, in words; the first line alone in the list of commands.
+            divided: Divides its words into its own and those of a program that it runs, given as `program`.
+        """
+
         def run(**parameters: Any) -> int:
             return action(GivenOptions(**parameters), click.get_current_context().obj)
 
         super().__init__(name, callback=run, params=[*params, _help_option()], add_help_option=False)
         self.usage = usage
         self.about = about
+        self._divided = divided
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does; what is left over is an error in our words."""
         ctx.allow_extra_args = True
+        if self._divided is not None:
+            args, program = self._divided(args)
+            ctx.params["program"] = tuple(program)
         left = super().parse_args(ctx, args)
         if left and not ctx.resilient_parsing:
             raise UsageError(Text("{found}: one argument too many", found=left[0]))

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from rnnstep.cli.commands import GivenOptions, Option, Subcommand
 from rnnstep.cli.options import language_option
 from rnnstep.cli.speech import say
 from rnnstep.cli.threads import give_back_threads
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
-
-
-class RunCommand(Subcommand):
-    """Takes everything behind the script, or behind `-m MODULE`, as the program's own."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Leave what stands behind the program to it."""
-        own, program = _divided(args)
-        super().parse_args(ctx, own)
-        ctx.params["program"] = tuple(program)
-        return []
-
 
 _WITH_VALUE = ("--when", "--save", "--language")
 
@@ -43,7 +29,7 @@ def _divided(args: list[str]) -> tuple[list[str], list[str]]:
 
 def run(given: GivenOptions, speech: str) -> int:
     """Run the program."""
-    from rnnstep.cli.running import Program
+    from rnnstep.cli.running import UserProgram
     from rnnstep.cli.running import run as run_watched
 
     program: tuple[str, ...] = given.program
@@ -61,7 +47,7 @@ def run(given: GivenOptions, speech: str) -> int:
     def told(text: Text) -> None:
         say(text, given.language or speech)
 
-    return run_watched(Program(words[0], words[1:], is_module), given.when, given.save, told)
+    return run_watched(UserProgram(words[0], words[1:], is_module), given.when, given.save, told)
 
 
 _PARAMS: list[Any] = [
@@ -74,15 +60,16 @@ _PARAMS: list[Any] = [
     language_option(),
 ]
 
-COMMAND = RunCommand(
+COMMAND = Subcommand(
     "run",
     run,
     _PARAMS,
-    usage="rnnstep run [--when EXPR] [--save DIR] SCRIPT.py [ARGS...] | -m MODULE [ARGS...]",
+    usage="rnnstep run [OPTIONS] SCRIPT.py [ARGS...] | -m MODULE [ARGS...]",
     about=Text(
         "Run a Python program as python does, and stop at the first number of a recurrent module that is not finite.\n"
         "An output, a state, a gradient or a parameter, or an exception from the call of one that nobody catches. The debugger"
         " opens where the number arises; without a terminal the last calls are saved. The exit status is 1 then; without a"
         " finding it is the program's own."
     ),
+    divided=_divided,
 )

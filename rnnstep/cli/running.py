@@ -19,15 +19,15 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 
 if TYPE_CHECKING:
-    from rnnstep.capturing.finding import Finding
-    from rnnstep.capturing.watching import Watch
+    from rnnstep.capturing.finding import Cause
+    from rnnstep.capturing.watching import Watcher
 
 FOUND = 1  # the exit status of a finding, and of an exception that nobody catches
 Say = Callable[[Text], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class UserProgram:
     """What is run.
 
     Attributes:
@@ -84,7 +84,7 @@ class Program:
         runpy.run_module(self.name, run_name="__main__", alter_sys=True)
 
 
-def run(program: Program, when: str | None, save: str | None, say: Say) -> int:
+def run(program: UserProgram, when: str | None, save: str | None, say: Say) -> int:
     """Run a program that is watched, and give its exit status; after a finding open the debugger, or save what is known.
 
     torch is left to the program: watching begins when it has imported it.
@@ -122,13 +122,13 @@ class _Watched:
 
     def __init__(self, when: str | None) -> None:
         self._when = when
-        self._watch: Watch | None = None
+        self._watch: Watcher | None = None
 
     def begin(self) -> None:
-        """Watch from here on."""
-        from rnnstep.capturing.watching import Watch
+        """Watcher from here on."""
+        from rnnstep.capturing.watching import Watcher
 
-        self._watch = Watch(when=self._when).start()
+        self._watch = Watcher(when=self._when).start()
 
     def look_at_the_rest(self) -> None:
         """Look at what the program ended with."""
@@ -136,7 +136,7 @@ class _Watched:
             self._watch.look_at_the_rest()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Watcher no more."""
         if self._watch is not None:
             self._watch.close()
 
@@ -151,7 +151,7 @@ class _Watched:
 
         watch.close()
         if isinstance(error, Stopped):
-            finding: Finding | None = error.finding
+            finding: Cause | None = error.finding
         else:
             _tell(error)
             finding = watch.after_exception(error)

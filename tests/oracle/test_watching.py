@@ -15,7 +15,7 @@ import torch
 import rnnstep
 from rnnstep.capturing.finding import Stopped
 from rnnstep.capturing.listening import way_in_use
-from rnnstep.capturing.watching import Watch, session_of
+from rnnstep.capturing.watching import Watcher, session_of
 from rnnstep.cli import main
 
 TRAIN = """
@@ -37,8 +37,8 @@ for step in range(10):
 """
 
 
-def stopped(program: str, when: str | None = None) -> tuple[Watch, Stopped]:
-    watch = Watch(when=when)
+def stopped(program: str, when: str | None = None) -> tuple[Watcher, Stopped]:
+    watch = Watcher(when=when)
     with pytest.raises(Stopped) as caught, watch:
         exec(compile(program, "train.py", "exec"), {"__name__": "__main__"})
     assert way_in_use() is None
@@ -160,7 +160,7 @@ def test_checkpointing_is_no_false_alarm():
     program = train("pass").replace(
         "y, _ = lstm(x)", "y = checkpoint(lambda x: lstm(x)[0], x, use_reentrant=False)"
     )
-    with Watch() as watch:
+    with Watcher() as watch:
         exec(
             compile("from torch.utils.checkpoint import checkpoint\n" + program, "train.py", "exec"),
             {"__name__": "__main__"},
@@ -171,7 +171,7 @@ def test_checkpointing_is_no_false_alarm():
 def test_large_finite_numbers_are_no_false_alarm():
     """Their sum overflows, they do not."""
     rnn = torch.nn.RNN(1, 64, nonlinearity="relu")
-    with torch.no_grad(), Watch() as watch:
+    with torch.no_grad(), Watcher() as watch:
         for parameter in rnn.parameters():
             parameter.zero_()
         rnn.bias_ih_l0.fill_(3e38)
@@ -186,7 +186,7 @@ def test_the_numbers_are_those_without_it():
         names: dict[str, object] = {"__name__": "__main__", "print": lambda *told: found.append(told[1])}
         found: list[float] = []
         if is_watched:
-            with Watch():
+            with Watcher():
                 exec(compile(program, "train.py", "exec"), names)
         else:
             exec(compile(program, "train.py", "exec"), names)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 TABLE = {
     # ── capture ──
-    "rnnstep.debug needs a model and its inputs: rnnstep.debug(model, x)": (
-        "rnnstep.debug 需要模型和它的输入：rnnstep.debug(model, x)"
-    ),
     "limit: found {found}, expected a size such as {size}": "limit：得到 {found}，应为大小，如 {size}",
     "this capture is running already; make another one with rnnstep.capture(…)": (
         "这个记录已经在进行；请用 rnnstep.capture(…) 另建一个"

@@ -18,6 +18,7 @@ TABLE = {
     "SCRIPT is missing: a Python file, or -m MODULE": "缺少 SCRIPT：一个 Python 文件，或 -m MODULE",
     "in {file}, line {line}: {code}": "在 {file} 第 {line} 行：{code}",
     # ── what is found ──
+    "{place}: {condition}": "{place}：{condition}",
     "{place}: {value}; {operands} is given so": "{place}：{value}；{operands} 是这样给定的",
     "{place}: {value}, made of finite {operands}": "{place}：{value}，由有限的 {operands} 算出",
     "{place}: a number is not finite that the equations give a finite one for": (
