@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -220,6 +221,10 @@ def test_every_command_that_is_shown_is_taken(
     (homework,) = (text for _, text in blocks("docs/homework.md") if text.startswith(ANSWERS_FILE))
     Path("homework.toml").write_text(homework, "utf-8")
     Path("answers.toml").write_text('[[answer]]\nstep = 1\nname = "a"\nvalue = "0.12 ?"\n', "utf-8")
+    Path("train.py").write_text("import sys\nassert __name__ == '__main__'\nprint(sys.argv)\n", "utf-8")
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # what `run` takes for its program
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(sys, "path", list(sys.path))
     for arguments in commands_on(page):
         assert main(arguments) != BAD_INPUT, (arguments, capsys.readouterr().err)
 
