@@ -34,7 +34,7 @@ def board(scene: Scene, cells: int, height: int, expansion: Expansion | None, ai
     Where there is too little room, the air around the signs goes first, then the columns beside the
     result (the panel above tells them too), then the row goes on in a second line, the writer's own
     numbers with it; then a matrix is cut to a window, and where that does not help either, the
-    result stands first, as in the formula. It is never cut off. Decimals are not given up: a matrix
+    result stands first, as in the formula, and `…` behind it where operands find no line. It is never cut off. Decimals are not given up: a matrix
     has the same on every screen.
     """
     line = scene.run.line(scene.spot)
@@ -58,7 +58,11 @@ def board(scene: Scene, cells: int, height: int, expansion: Expansion | None, ai
         if len(whole) > 1 and sum(_height_with_caption(line, height) for line in whole) > height:
             first = _parts([], beside_it[:1], most, 0)
             rest = _parts(["=", *operands], [], most, 0)
-            whole = _lines(_cut([*first, *rest], cells), cells)[: max(1, height // _LEAST_HEIGHT)]
+            whole = _lines(_cut([*first, *rest], cells), cells)
+            most_lines = max(1, height // _LEAST_HEIGHT)
+            if len(whole) > most_lines:  # what finds no line is said to be there
+                more = _Part(scene.look.alphabet.ellipsis, most, 1)
+                whole = [*whole[: most_lines - 1], _with_more(whole[most_lines - 1], more, cells)]
     return _drawn(whole, cells, height, scene.look.alphabet)
 
 
@@ -136,6 +140,13 @@ def _lines(parts: list[_Part], cells: int) -> list[list[_Part]]:
         lines[-1].append(part)
         used += part.width
     return lines
+
+
+def _with_more(line: list[_Part], more: _Part, cells: int) -> list[_Part]:
+    """A line with the sign that the row goes on, in the place of what would leave it none."""
+    while len(line) > 1 and sum(part.width for part in line) + more.width > cells:
+        line = line[:-1]
+    return [*line, more]
 
 
 def _height(line: list[_Part]) -> int:
