@@ -121,6 +121,7 @@ def claimed(claim: str, stop: Stop) -> Any:
         "v": v,
         "tanh": math.tanh,
         "exp": math.exp,
+        "log": math.log,
         "sqrt": math.sqrt,
         "sum": np.sum,
         "abs": abs,
@@ -232,6 +233,22 @@ def test_all_words_of_a_stop_are_seen_at_80_by_24(name, language):
         for text in (stop.say, stop.ask, *stop.options):
             end = "".join(plain_markdown(text.into(language)).split())[-12:]
             assert end in shown, (number + 1, end)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_plot_of_a_stop_is_seen_at_80_by_24(name, language):
+    """The words leave it its room, before the question is answered and after."""
+    lesson = lesson_of(name)
+    for number, stop in enumerate(lesson.stops):
+        if "plot" not in stop.show:
+            continue
+        session_at(name_of(stop), stop.at)
+        for following in (Following(lesson, number), Following(lesson, number).ending("right")):
+            session = at_stop(opened(name_of(stop)), following)
+            rows = screen(session, Look(torch="none", language=language, shows=stop.show), 80, 24, following)
+            is_drawn = any("\u2800" <= sign <= "\u28ff" for row in rows for span in row for sign in span.text)
+            assert is_drawn, (number + 1, following.end)
 
 
 def test_every_lesson_is_claimed_and_every_claim_has_its_stop():

@@ -55,7 +55,11 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
             "2": _STEP,
         },
         13: {"−0.2452": "value 3/L0/a[0]", "−0.2404": "value 3/L0/h[0]"},
-        14: {"0.9": "count h_0[0], as the file gives it", "−0.9": "count h_0[1], as the file gives it"},
+        14: {
+            "0.9": "count h_0[0], as the file gives it",
+            "−0.9": "count h_0[1], as the file gives it",
+            "1": _STEP,
+        },
         15: {
             "1": _STEP,
             "−0.7": "count W_hh[0,0], as the screen shows it",
@@ -84,6 +88,7 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
             "400": "expr 4 * 100",
         },
         2: {"4": "count W_hh is 2×2", "−0.2404": "value 3/L0/h[0]", "−0.3471": "value 3/L0/h[1]"},
+        5: {"1": _ONE_HOT, "0": _ONE_HOT},
         6: {"−0.6802": "value 1/L0/h[0]", "−0.2018": "value 1/L0/h[1]"},
         7: {"0.4417": "value 2/L0/h[0]", "0.6701": "value 2/L0/h[1]", "2": _STEP, "1": _STEP},
         8: {"0.2023": "value 1/L1/h[0]", "−0.0191": "value 1/L1/h[1]"},
@@ -119,7 +124,13 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
             "15": "epochs",
             "0": _QUESTION,
         },
-        10: {"2.5840": "loss 15", "ohlol": "said 15", "−1": _EDGE, "1": _EDGE},
+        10: {
+            "2.5840": "loss 15",
+            "ohlol": "said 15",
+            "−1": _EDGE,
+            "1": _EDGE,
+            "1.704": "expr 5 * log(1 + 3 * exp(-2))",
+        },
         11: {"3": _STEP, "4": _STEP},
         12: {"−1.0991": "value e15:3/L0/ih[0]"},
         13: {
