@@ -75,7 +75,7 @@ def _question(following: Following, look: Look, cells: int) -> RowBlock:
                 text = Text("What is it? Type the number, Enter; {key} shows it", key=keys)
                 return [text_row(line, "now") for line in wrap(look.say(text), cells)]
             case "right":
-                return [_verdict(look, Text("right"), "ok")]
+                return [_verdict(look, Text("answered right"), "ok")]
             case "shown":
                 return [_verdict(look, Text("shown"), "dim")]
     rows: RowBlock = list(
@@ -84,7 +84,7 @@ def _question(following: Following, look: Look, cells: int) -> RowBlock:
     rows = [tuple(span._replace(style=span.style or "now") for span in row) for row in rows]
     rows += flow(_options(following, look), cells)
     if end is not None:
-        word, style = (Text("right"), "ok") if end == "right" else (Text("shown"), "dim")
+        word, style = (Text("answered right"), "ok") if end == "right" else (Text("shown"), "dim")
         rows.append(_verdict(look, word, style))
     elif following.tried:
         rows.append(text_row(look.say(Text("not this one; another, or {key} shows it", key=keys)), "warn"))

@@ -80,7 +80,7 @@ async def test_a_number_is_typed(opened, lesson):
         screen.app.focused.value = "-0.58"
         await screen.press("enter")
         assert screen.debugger.state.following.end == "right"
-        assert "✓ right" in screen.text
+        assert "✓ answered right" in screen.text
         await screen.press("tab")
         assert stop_of(screen) == 3
 

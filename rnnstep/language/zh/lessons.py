@@ -85,6 +85,7 @@ TABLE = {
     "What is it? Type the number, Enter; {key} shows it": "这个数是多少？输入后按 Enter；按 {key} 显示",
     "too coarse to tell: say it with two decimals at least": "太粗略，判断不了：至少写两位小数",
     "training to epoch {number} …": "正在训练到第 {number} 轮 ……",
+    "answered right": "答对了",
     "shown": "已显示",
     "[question]": "［问题］",
     "not this one; another, or {key} shows it": "不是这个；换一个，或按 {key} 显示",
