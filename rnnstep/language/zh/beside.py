@@ -43,7 +43,7 @@ TABLE = {
     "{name} has {count} epochs more, which are not shown": "{name} 还多 {count} 轮，这里没有显示",
     "{name} has {count} epochs fewer": "{name} 少 {count} 轮",
     "none: {first} beside {second} numbers": "无：一边是 {first}，另一边是 {second}",
-    "no number differs": "没有不同的数",
+    "no number differs": "所有的数都相同",
     "they have nothing in common": "两者没有共同的量",
     "they first differ at {place}: {one} {first}, {other} {second}": (
         "最先不同的地方是 {place}：{one} 为 {first}，{other} 为 {second}"
@@ -86,6 +86,6 @@ TABLE = {
         "{first} | {second}：每次移动两边一起走；{key} 取消并排"
     ),
     "{name} is being read …": "正在读取 {name} …",
-    "nothing stands beside any more": "旁边不再有别的运行",
-    "nothing stands beside any more: {reason}": "旁边不再有别的运行：{reason}",
+    "nothing stands beside any more": "已取消并排",
+    "nothing stands beside any more: {reason}": "已取消并排：{reason}",
 }
