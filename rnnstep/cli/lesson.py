@@ -46,7 +46,7 @@ def lesson_in(path: Path, given: GivenOptions) -> Lesson:
     """
     from rnnstep.scenario.lesson import own_lesson, read_lesson
 
-    lesson = read_lesson(path, limits(given)) or own_lesson(read_complete(path, given))
+    lesson = read_lesson(path, limits(given), is_meant=True) or own_lesson(read_complete(path, given))
     if lesson is None:
         raise UsageError(Text("{name}: there is no [[stop]] in this file", name=given.name))
     return lesson
@@ -62,7 +62,9 @@ def _check(lesson: Lesson, given: GivenOptions, speech: str) -> int:
         return Session.open(SessionRun.of(read_complete(path, given)))
 
     check_stops(lesson, opened)
-    told = Text("{name}: {count} stops, each can be reached", name=lesson.name, count=len(lesson.stops))
+    told = Text(
+        "{name}: every stop can be reached, {count} in all", name=lesson.name, count=len(lesson.stops)
+    )
     click.echo(told.into(given.language or speech))
     return 0
 

@@ -10,12 +10,13 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.file.source import parse_document, source_text
-from rnnstep.scenario.keys import KEYS
 from rnnstep.scenario.localized import Localized, read_localized
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.stops import TABLE, Stop, read_stops
 
 KEYS_OF_A_LESSON = ("title", "summary", TABLE)
+_MODEL = {"input", "data", "recurrent", "layers"}
+"""The tables of which a scenario has at least one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +46,13 @@ class Lesson:
         return ScenarioError((Problem(shown, line, column, message),))
 
 
-def read_lesson(path: str | Path, limits: Limits | None = None) -> Lesson | None:
+def read_lesson(path: str | Path, limits: Limits | None = None, *, is_meant: bool = False) -> Lesson | None:
     """Read the file of a lesson; None where it holds a scenario.
 
     Args:
         path: of the file.
         limits: what it may ask for: scenarios outside its own folder.
+        is_meant: whether a file without stops and without a model is to be a lesson, too, whose stops are missing.
 
     Raises:
         UsageError: it cannot be read.
@@ -58,10 +60,10 @@ def read_lesson(path: str | Path, limits: Limits | None = None) -> Lesson | None
     """
     path, limits = Path(path), limits or Limits()
     text = source_text(path, limits)
-    if TABLE not in text:  # a scenario without stops is parsed once, where it is read
+    if TABLE not in text and not is_meant:  # a scenario without stops is parsed once, where it is read
         return None
     document = parse_document(str(path), path.parent, text, limits)
-    if not is_lesson(document):
+    if not (is_lesson(document) or (is_meant and not _MODEL & document.data.keys())):
         return None
     document.root.known(*KEYS_OF_A_LESSON)
     title = read_localized(document.root, "title", default=printable(path.stem))
@@ -72,9 +74,8 @@ def read_lesson(path: str | Path, limits: Limits | None = None) -> Lesson | None
 
 
 def is_lesson(document: Document) -> bool:
-    """Whether a file holds stops, and no table of a scenario."""
-    of_a_scenario = set(KEYS[""]) - set(KEYS_OF_A_LESSON)
-    return TABLE in document.data and not of_a_scenario & document.data.keys()
+    """Whether a file holds stops, and no model."""
+    return TABLE in document.data and not _MODEL & document.data.keys()
 
 
 def own_lesson(scenario: Scenario) -> Lesson | None:

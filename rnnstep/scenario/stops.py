@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from rnnstep.errors import UsageError
-from rnnstep.language import Text
+from rnnstep.language import LANGUAGES, Text
 from rnnstep.scenario.beside_value import read_value
 from rnnstep.scenario.bundled import SUFFIX, find, names
-from rnnstep.scenario.file.document import Document, KeyPath, Table, outside
+from rnnstep.scenario.file.document import Document, KeyPath, Table, outside, shown
 from rnnstep.scenario.keys import MOST_STOPS, STOP, closest
 from rnnstep.scenario.localized import Localized, read_localized, read_localized_list
 
@@ -99,7 +99,7 @@ def _read_stop(table: Table, before: Stop | None, *, is_lesson: bool) -> Stop:
     stays = before is not None and not table.has("scenario")
     at = table.string("at", before.at if before is not None and stays else START) or START
     say = read_localized(table, "say")
-    if not say and (not table.has("say") or isinstance(table.raw("say"), str)):
+    if not say and _is_empty(table.raw("say")):
         told = Text("`say` is missing: expected {expected}", expected=Text("what is said at this stop"))
         table.document.problem(table.place, told)
     asks_value = table.raw("ask") == VALUE
@@ -133,16 +133,28 @@ def _scenario(table: Table, before: Stop | None, *, is_lesson: bool) -> Path | N
         if before is None and not table.has("scenario"):
             table.missing("scenario", Text("a bundled scenario, or a path beside the lesson"))
         return None if before is None else before.scenario
-    if name in names():
-        return find(name)
-    if name.endswith(SUFFIX):
-        return outside(table.document, (*table.place, "scenario"), name)
-    guess = closest(name, names())
+    return find(name) if name in names() else _file_of(table, "scenario", name)
+
+
+def _file_of(table: Table, key: str, name: str) -> Path | None:
+    """Give the path of a scenario's file beside the lesson; notes what is none, with the name that was likely meant."""
+    stem = name.removesuffix(SUFFIX)
+    folder = table.document.folder
+    if stem != name and (stem not in names() or (folder / name).is_file()):
+        return outside(table.document, (*table.place, key), name)
+    is_beside = Path(name).name == name and (folder / f"{name}{SUFFIX}").is_file()
+    guess = f"{name}{SUFFIX}" if is_beside else closest(stem, names())
     expected = Text("a bundled scenario, or the path of a .toml file beside the lesson")
     if guess is not None:
         expected = Text('{expected}; did you mean "{guess}"?', expected=expected, guess=guess)
-    table.wrong("scenario", expected)
+    table.wrong(key, expected)
     return None
+
+
+def _is_empty(raw: object) -> bool:
+    """Whether a text that is there in some form says nothing: absent, "", or {} and empty languages."""
+    texts = raw.values() if isinstance(raw, dict) and raw.keys() <= set(LANGUAGES) else (raw,)
+    return raw is None or all(text == "" for text in texts)
 
 
 def _answer(table: Table, ask: Localized, options: tuple[Localized, ...], *, asks_value: bool) -> int | None:
@@ -161,16 +173,17 @@ def _answer(table: Table, ask: Localized, options: tuple[Localized, ...], *, ask
             if table.has(key):
                 table.problem(key, Text("`{key}`: nothing is asked here; `ask` asks", key=key))
         return None
-    if not ask:
+    if not ask and not _is_empty(table.raw("ask")):
         return None
-    if not has_options:
+    if not ask or not has_options:
         table.problem("ask", Text('`ask`: expected "value", or `options` and `answer` beside the question'))
         return None
     if options and not LEAST_OPTIONS <= len(options) <= MOST_OPTIONS:
         table.wrong("options", Text("{least} to {most} of them", least=LEAST_OPTIONS, most=MOST_OPTIONS))
         return None
     if answer is None:
-        table.missing("answer", Text("which option is right, from 1"))
+        if not table.has("answer"):
+            table.missing("answer", Text("which option is right, from 1"))
     elif options and answer > len(options):
         table.wrong("answer", Text("one of the {count} options, from 1", count=len(options)))
         return None
@@ -181,9 +194,23 @@ def _show(table: Table) -> tuple[Shown, ...]:
     raw = table.raw("show")
     if raw is None:
         return ()
-    if not isinstance(raw, list) or not all(one in SHOWN for one in raw):
-        table.wrong("show", Text("a list of {names}", names=", ".join(f'"{name}"' for name in SHOWN)))
+    known = ", ".join(f'"{name}"' for name in SHOWN)
+    if not isinstance(raw, list):
+        table.wrong("show", Text("a list of {names}", names=known))
         return ()
+    for number, one in enumerate(raw):
+        if one not in SHOWN:
+            expected = Text("one of {choices}", choices=known)
+            told = Text(
+                "`{key}`: found {found}, expected {expected}",
+                key=f"show[{number}]",
+                found=shown(one),
+                expected=expected,
+            )
+            table.problem(("show", number), told)
+            return ()
+    if "beside" in raw and not table.has("beside"):
+        table.problem("show", Text('`show`: "beside" shows a second run, and no `beside` says which'))
     return tuple(dict.fromkeys(raw))
 
 
@@ -197,7 +224,10 @@ def _beside(table: Table) -> str | None:
     except UsageError as error:
         table.problem("beside", Text("`beside`: {reason}", reason=error.message))
         return None
-    if value.kind == "weights" or (value.kind == "scenario" and value.value not in names()):
+    if value.kind == "weights":
         path = outside(table.document, (*table.place, "beside"), value.value)
-        return None if path is None else replace(value, value=str(path)).word
-    return text
+    elif value.kind == "scenario" and value.value not in names():
+        path = _file_of(table, "beside", value.value)
+    else:
+        return text
+    return None if path is None else replace(value, value=str(path)).word

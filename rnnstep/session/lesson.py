@@ -75,7 +75,7 @@ class Following:
             path, row = _where(session, self.stop)
         except UsageError:
             return False
-        return path == session.position.path and (row or 0) == session.position.row
+        return (path, row) == (session.position.path, session.position.row)
 
     def at(self, number: int) -> Self:
         """Be at another stop, from 0."""
@@ -118,9 +118,9 @@ def at_stop(session: Session, following: Following) -> Session:
     """
     stop, lesson = following.stop, following.lesson
     try:
-        session.run.learning.reach(epoch_of(session, stop), math.inf)
         path, row = _where(session, stop)
-        moved = session.jump(path, row or 0)
+        session.run.learning.reach(path[0] if path else 0, math.inf)
+        moved = session.jump(path, row)
     except UsageError as error:
         raise lesson.problem(stop, "at", Text("`at`: {reason}", reason=error.message)) from None
     if stop.asks_value and place_of(moved) is None:
@@ -142,10 +142,10 @@ def epoch_of(session: Session, stop: Stop) -> int:
     return path[0] if path else 0
 
 
-def _where(session: Session, stop: Stop) -> tuple[Path, int | None]:
-    """The path of a stop, and the row that it names."""
+def _where(session: Session, stop: Stop) -> tuple[Path, int]:
+    """The path of a stop and its row, whichever way one comes: the first row where it names none."""
     path = read_place(session.tree, stop.at, Spot(0))
-    return path, read_row(stop.at, session.run.num_rows(batch_of(session.tree, path)))
+    return path, read_row(stop.at, session.run.num_rows(batch_of(session.tree, path))) or 0
 
 
 def check_stops(lesson: Lesson, opened: Callable[[FilePath], Session]) -> None:
@@ -166,7 +166,9 @@ def check_stops(lesson: Lesson, opened: Callable[[FilePath], Session]) -> None:
         if path not in sessions:
             sessions[path] = _opened(path, opened)
             found = sessions[path]
-            if isinstance(found, RnnstepError):
+            if isinstance(found, ScenarioError):  # each with its file, line and column
+                problems += found.problems
+            elif isinstance(found, RnnstepError):
                 problems += lesson.problem(stop, "scenario", found.message).problems
         session = sessions[path]
         if isinstance(session, Session):

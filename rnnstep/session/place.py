@@ -21,7 +21,7 @@ h_3, L1/h_3[1]              3/h and 3/L1/h[1], as books and the header write a v
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -29,7 +29,7 @@ from rnnstep.engine.structure import Phase
 from rnnstep.equations.shares import D
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
-from rnnstep.session.tree import Index, Path, Spot, Tree, index_of, number_of
+from rnnstep.session.tree import Index, Path, Spot, Tree, index_of, number_of, shape_of
 
 _WIDE = str.maketrans("：／，．［］＠", ":/,.[]@")
 _PREFIX = re.compile(
@@ -56,6 +56,8 @@ PHASES: Mapping[str, Phase] = {
     "update": "update",
     "更新": "update",
 }
+_MOST_NAMED = 16
+"""How many blocks or operations a message names."""
 _OF_A_PASS = re.compile(rf"(?:.*:)?(?:[eE]\d{{1,9}}|{'|'.join(PHASES)})")
 """An epoch or a pass, whose colon may be left out."""
 """What may be typed for a pass."""
@@ -105,8 +107,11 @@ def write_element(tree: Tree, spot: Spot) -> str:
     if spot.element is None or spot.operation is None:
         return ""
     index = index_of(tree.block(spot), spot.operation, spot.element) or (spot.element,)
-    term = "" if spot.term is None else f".{spot.term}"
-    return f"[{','.join(map(str, index))}]{term}"
+    return _bracketed(index) + ("" if spot.term is None else f".{spot.term}")
+
+
+def _bracketed(index: Iterable[int]) -> str:
+    return f"[{','.join(map(str, index))}]"
 
 
 def write_row(row: int) -> str:
@@ -386,10 +391,73 @@ def _missing(tree: Tree, typed: _Typed, spot: Spot) -> Text:
             text=text,
             most=steps,
         )
-    near = _near(tree, spot) or _in_another_pass(tree, spot)
+    near = _near(tree, spot) or _in_another_pass(tree, spot) or _inside_a_block(tree, typed, spot)
     if near is not None:
         return Text("no place `{text}`: did you mean `{near}`?", text=text, near=near)
-    return Text("no place `{text}` in this run", text=text)
+    return _out_of_range(tree, typed, spot) or Text(
+        "no place `{text}`: there is {known}", text=text, known=_known(tree, spot)
+    )
+
+
+def _out_of_range(tree: Tree, typed: _Typed, spot: Spot) -> Text | None:
+    """Say between which a step of a block, an element or a term is to lie, where that is what is wrong."""
+    text, keys = typed.text[:40], tree.keys(spot.batch or 0, spot.phase or "forward")
+    if spot.key is None or spot.key not in keys:
+        return None
+    steps = tree.stage(spot).steps[spot.key]
+    if spot.t is not None and spot.t not in steps:
+        return Text(
+            "no step {step} in `{text}`: steps of `{key}`: {known}",
+            step=spot.t + 1,
+            text=text,
+            key=spot.key,
+            known="–".join(dict.fromkeys(str(t + 1) for t in (min(steps), max(steps)))),
+        )
+    whole = replace(spot, element=None, term=None)
+    if spot.operation is None or tree.path_to(whole) is None:
+        return None
+    if spot.element == -1:
+        sizes = shape_of(tree.block(spot), spot.operation) or (1,)
+        return Text(
+            "no element {element} in `{text}`: elements go from {first} to {last}",
+            element=_bracketed(typed.index or ()),
+            text=text,
+            first=_bracketed(0 for _ in sizes),
+            last=_bracketed(size - 1 for size in sizes),
+        )
+    path = tree.path_to(replace(spot, term=None))
+    if spot.term is None or path is None:
+        return None
+    return Text(
+        "no term {term} in `{text}`: terms go from 0 to {most}",
+        term=spot.term,
+        text=text,
+        most=tree.count(path) - 1,
+    )
+
+
+def _inside_a_block(tree: Tree, typed: _Typed, spot: Spot) -> str | None:
+    """What a block gives, where its name was typed as an operation's: `update:weight_hh/w[1,0]` for `update:weight_hh[1,0]`."""
+    key = spot.operation
+    if spot.key is not None or key is None or key not in tree.keys(spot.batch or 0, spot.phase or "forward"):
+        return None
+    inside = replace(spot, key=key, operation=None, element=None, term=None)
+    inside = replace(inside, operation=tree.block(inside).program.names[-1])
+    if tree.path_to(inside) is None:
+        return None
+    if typed.index is not None:
+        number = number_of(tree.block(inside), inside.operation or "", typed.index)
+        inside = replace(inside, element=number)
+    path = tree.path_to(inside)
+    return None if path is None else write_place(tree, path)
+
+
+def _known(tree: Tree, spot: Spot) -> str:
+    """The operations of the block that was named, else the blocks."""
+    keys = tree.keys(spot.batch or 0, spot.phase or "forward")
+    names = tree.block(spot).program.names if spot.key in keys else keys
+    more = ", …" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def _near(tree: Tree, spot: Spot) -> str | None:

@@ -230,6 +230,7 @@ class Files:
             self._refused(reading, error)
             return
         last = _last_time(reading.source) if number is None else None
+        last = None if last == f"stop {following.number + 1}" else last
         self.is_reading = False
         self.go_to_stop(
             following,

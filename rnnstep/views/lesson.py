@@ -37,8 +37,8 @@ def stop_box(following: Following, session: Session, look: Look, cells: int, roo
         else look.say(Text("at {place}; now elsewhere", place=following.stop.at))
     )
     inner = cells - 4
-    rows = _rows(following, look, inner)
     most = max(_LEAST, int(room * _SHARE))
+    rows = _rows(following, look, inner, most)
     height = min(len(rows), most) + 2
     right = away if width(away) + width(title) < cells - 12 else ""
     title = title if width(title) + width(name) + width(right) > cells - 14 else f"{title} · {name}"
@@ -52,12 +52,18 @@ def stop_name(following: Following) -> Text:
     return Text("stop {number}/{count}", number=following.number + 1, count=len(following.lesson.stops))
 
 
-def _rows(following: Following, look: Look, cells: int) -> RowBlock:
+def _rows(following: Following, look: Look, cells: int, most: int) -> RowBlock:
+    """What is said and asked; of long words below one another the end gives way, so that the question is seen."""
     said = look.alphabet.spell(following.stop.say.into(look.language))
     if not following.stop.asks:
         return styled_markdown(said, min(cells, _WIDEST))
     if cells < _LEAST_BESIDE - 4:
-        return [*styled_markdown(said, min(cells, _WIDEST)), *_question(following, look, min(cells, _WIDEST))]
+        cells = min(cells, _WIDEST)
+        words, asked = list(styled_markdown(said, cells)), _question(following, look, cells)
+        left = max(2, most - len(asked))
+        if len(words) > left:
+            words = [*words[: left - 1], text_row(look.alphabet.ellipsis, "dim")]
+        return [*words, *asked]
     left = min(_WIDEST, cells * 3 // 5)
     words = styled_markdown(said, left)
     asked = _question(following, look, min(_WIDEST, cells - left - 3))
@@ -82,7 +88,7 @@ def _question(following: Following, look: Look, cells: int) -> RowBlock:
         styled_markdown(look.alphabet.spell(stop.ask.into(look.language)), cells, strong="now")
     )
     rows = [tuple(span._replace(style=span.style or "now") for span in row) for row in rows]
-    rows += flow(_options(following, look), cells)
+    rows += flow(_options(following, look, cells), cells)
     if end is not None:
         word, style = (Text("right"), "ok") if end == "right" else (Text("shown"), "dim")
         rows.append(_verdict(look, word, style))
@@ -91,8 +97,8 @@ def _question(following: Following, look: Look, cells: int) -> RowBlock:
     return rows
 
 
-def _options(following: Following, look: Look) -> Row:
-    """Each option with its digit; once the question has ended, ✓ at the right one."""
+def _options(following: Following, look: Look, cells: int) -> Row:
+    """Each option with its digit, a long one line by line; once the question has ended, ✓ at the right one."""
     stop, spans = following.stop, []
     for number, option in enumerate(stop.options, 1):
         text = " ".join(plain_markdown(look.alphabet.spell(option.into(look.language))).split())
@@ -101,7 +107,12 @@ def _options(following: Following, look: Look) -> Row:
             sign, style = look.alphabet.check, "ok"
         elif number in following.tried:
             sign, style = look.alphabet.cross, "dim"
-        spans.append(Span(f"{sign} {text}   ", style, f"choose {number}" if following.has_choice else ""))
+        target = f"choose {number}" if following.has_choice else ""
+        lines = wrap(text, cells - 2)
+        for at, line in enumerate(lines):
+            gap = "   " if at == len(lines) - 1 else ""
+            begin = "" if at else f"{sign} "
+            spans.append(Span(f"{begin}{line}{gap}", style, target))
     return tuple(spans)
 
 

@@ -135,19 +135,40 @@ STOP = '[[stop]]\nscenario = "hello"\nsay = "."\n'
             "1:1: `answer` is missing: expected which option is right",
         ),
         (
+            STOP + 'ask = "w"\noptions = ["a", "b"]\nanswer = 0\n',
+            "6:1: `answer`: found 0, expected a whole number",
+        ),
+        (STOP + 'ask = {}\noptions = ["a", "b"]\nanswer = 1\n', '4:1: `ask`: expected "value", or `options`'),
+        ('[[stop]]\nscenario = "hello"\nsay = {}\n', "1:1: `say` is missing: expected what is said"),
+        ('[[stop]]\nscenario = "hello"\nsay = {zh = ""}\n', "1:1: `say` is missing: expected what is said"),
+        (
+            STOP + 'show = ["plot", "plots"]\n',
+            '4:17: `show[1]`: found "plots", expected one of "plot", "equations"',
+        ),
+        (
+            STOP + 'show = ["beside"]\n',
+            '4:1: `show`: "beside" shows a second run, and no `beside` says which',
+        ),
+        (STOP + 'beside = "helo"\n', '4:1: `beside`: found "helo", expected a bundled scenario'),
+        (
+            '[[stop]]\nscenario = "hello.toml"\nsay = "."\n',
+            '2:1: `scenario`: found "hello.toml", expected a bundled',
+        ),
+        ("[[stop]]\nscenario = “hello”\n", "2:12: not valid TOML: found “: a string stands between straight"),
+        (
             STOP + 'ask = "w"\noptions = ["a", "b"]\nanswer = 3\n',
             "6:1: `answer`: found 3, expected one of the 2",
         ),
         (
             STOP + 'show = ["plots"]\n',
-            '4:1: `show`: found a list of length 1, expected a list of "plot", "equa',
+            '4:9: `show[0]`: found "plots", expected one of "plot", "equa',
         ),
         (
             STOP + 'beside = "dtyp=float64"\n',
             "4:1: `beside`: --beside: `dtyp=float64`: did you mean `dtype=…`?",
         ),
         (STOP + 'beside = "weights=/etc/passwd"\n', '4:1: `beside`: "/etc/passwd" lies outside'),
-        (STOP + 'beside = "hello_lst"\n', '4:1: `beside`: there is no file "hello_lst"'),
+        (STOP + 'beside = "hello_lst"\n', '4:1: `beside`: found "hello_lst", expected a bundled scenario'),
         (STOP + "[extra]\n", "4:1: `extra`: unknown key"),
     ],
 )
@@ -177,6 +198,50 @@ def test_all_places_that_are_not_there_are_told(written):
     assert "L0" in second
 
 
+BATCH = """\
+vocabulary = ["a", "b"]
+input.text = ["ab", "ba"]
+recurrent = {module = "RNNCell", hidden_size = 2}
+weights.seed = 0
+"""
+
+
+def test_a_stop_is_at_one_place_whichever_way_one_comes(written):
+    """Where `at` names no row or no step, the first is meant: the words are about it, wherever one was."""
+    path = written(BATCH + '[[stop]]\nat = "2/L0/h@row1"\nsay = "."\n[[stop]]\nat = "hh"\nsay = "."\n')
+    session = session_of(path)
+    lesson = own_lesson(session.run.scenario)
+    assert lesson is not None
+    first = at_stop(session, Following(lesson))
+    assert (first.place_and_row, first.position.row) == ("2/L0/h@row1", 1)
+    then = at_stop(first, Following(lesson).at(1))
+    assert then.place_and_row == at_stop(session, Following(lesson).at(1)).place_and_row == "1/L0/hh"
+    assert not Following(lesson).at(1).is_at(then.other_row(1))
+
+
+def test_what_is_wrong_with_a_scenario_is_told_where_it_stands(written):
+    other = written(BATCH.replace("hidden_size", "hiden_size"), "mine.toml")
+    lesson = lesson_of(written('[[stop]]\nscenario = "mine.toml"\nsay = "."\n'))
+    with pytest.raises(ScenarioError) as caught:
+        check_stops(lesson, session_of)
+    assert f"{other}:3:" in str(caught.value)
+    assert "did you mean `hidden_size`?" in str(caught.value)
+
+
+def test_a_file_beside_is_meant_by_its_name_alone(written):
+    written(BATCH, "mine.toml")
+    with pytest.raises(ScenarioError, match=r'did you mean "mine\.toml"'):
+        read_lesson(written('[[stop]]\nscenario = "mine"\nsay = "."\n'))
+
+
+@pytest.mark.parametrize("text", ["", 'title = "x"\n', '[[stops]]\nsay = "."\n'])
+def test_a_file_without_stops_that_is_meant_as_a_lesson_is_told_so(written, capsys, text):
+    status, _, told = run(capsys, "lesson", str(written(text)), "--check")
+    assert status == 2
+    assert "stop" in told
+    assert "[input]" not in told
+
+
 def test_what_is_asked_is_one_value(written):
     (told,) = mistakes(written(STOP + 'at = "start"\nask = "value"\n'))
     assert told.startswith("5:1: `ask`: no single value stands at start")
@@ -190,9 +255,10 @@ def test_what_cannot_stand_beside_is_told(written):
 
 
 def test_a_scenario_with_mistakes_is_told_once(written):
-    written("[recurrent]\n", "bad.toml")
-    (told,) = mistakes(written('[[stop]]\nscenario = "bad.toml"\nsay = "."\n[[stop]]\nat = "1"\nsay = "."\n'))
-    assert told.startswith("2:1: ")
+    bad = written("[recurrent]\n", "bad.toml")
+    told = mistakes(written('[[stop]]\nscenario = "bad.toml"\nsay = "."\n[[stop]]\nat = "1"\nsay = "."\n'))
+    keys = [line.partition(" is missing")[0] for line in told]
+    assert keys == [f"{bad}:1:1: {key}" for key in ("`[input]`", "`module`", "`hidden_size`")]
 
 
 @pytest.mark.parametrize("name", bundled.lessons())
@@ -293,7 +359,7 @@ def test_without_a_terminal_the_stops_are_printed(written, capsys):
 
 def test_check_says_that_all_is_well_or_what_is_not(written, capsys):
     path = str(written())
-    assert run(capsys, "lesson", path, "--check") == (0, "lesson: 4 stops, each can be reached\n", "")
+    assert run(capsys, "lesson", path, "--check") == (0, "lesson: every stop can be reached, 4 in all\n", "")
     written(STOP + 'at = "77"\n')
     status, text, told = run(capsys, "lesson", path, "--check")
     assert (status, text) == (2, "")
@@ -304,7 +370,7 @@ def test_a_scenarios_own_stops_are_a_lesson(written, capsys):
     path = written(bundled.find("hello").read_text("utf-8") + OWN_STOPS)
     status, text, _ = run(capsys, "lesson", str(path), "--check")
     assert status == 0
-    assert "2 stops" in text
+    assert "every stop can be reached, 2 in all" in text
     status, _, told = run(capsys, "lesson", "hello", "--check")
     assert status == 2
     assert "there is no [[stop]] in this file" in told

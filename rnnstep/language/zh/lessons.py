@@ -14,7 +14,7 @@ TABLE = {
         "缺少 NAME：自带的一课（`rnnstep lesson --list`），或一个文件"
     ),
     "{name}: there is no [[stop]] in this file": "{name}：这个文件里没有 [[stop]]",
-    "{name}: {count} stops, each can be reached": "{name}：共 {count} 站，每一站都能到达",
+    "{name}: every stop can be reached, {count} in all": "{name}：每一站都能到达，共 {count} 站",
     "print the names of the bundled lessons, one a line": "打印自带各课的名字，每行一个",
     "go to every stop without opening the screen, and tell all mistakes": "不打开界面，逐站走一遍，报告所有错误",
     "open at a stop, from 1": "从第几站打开（从 1 数起）",
@@ -51,6 +51,9 @@ TABLE = {
         '`{key}`：ask = "value" 时，答案就是这个位置自己的数'
     ),
     "`{key}`: nothing is asked here; `ask` asks": "`{key}`：这里没有提问；提问用 `ask`",
+    '`show`: "beside" shows a second run, and no `beside` says which': (
+        '`show`："beside" 显示第二个运行，但没有用 `beside` 说明是哪一个'
+    ),
     "`at`: {reason}": "`at`：{reason}",
     "`beside`: {reason}": "`beside`：{reason}",
     "`ask`: no single value stands at {place}; name an operation or an element, such as 1/L0/hh[0]": (

@@ -79,6 +79,7 @@ _SYNTAX = {
     "not valid TOML: {reason}": "不是有效的 TOML：{reason}",
     "too many dots or brackets inside one another": "点号或括号嵌套过深",
     "`{key}` stands here for the second time": "`{key}` 在这里第二次出现",
+    'found {quote}: a string stands between straight quotes, "…"': '写的是 {quote}：字符串写在直引号 "…" 之间',
     "found {word}, expected a value; did you mean {meant}?": "写的是 {word}，应为一个值；是不是想写 {meant}？",
     "this table is closed: it was written in braces or dotted keys": (
         "这个表已经写完（用花括号或带点的键写的），不能再添加"

@@ -20,7 +20,14 @@ TABLE = {
     "no move to undo": "没有可撤销的移动",
     # places
     "`{text}` is not a place; one is written 3/L0/hh[1]": "`{text}` 不是位置；位置应写成 3/L0/hh[1]",
-    "no place `{text}` in this run": "这次运行中没有 `{text}` 这个位置",
+    "no place `{text}`: there is {known}": "没有 `{text}` 这个位置：有的是 {known}",
+    "no element {element} in `{text}`: elements go from {first} to {last}": (
+        "`{text}` 中的元素 {element} 不存在：元素从 {first} 到 {last}"
+    ),
+    "no term {term} in `{text}`: terms go from 0 to {most}": "`{text}` 中的第 {term} 项不存在：各项从 0 到 {most}",
+    "no step {step} in `{text}`: steps of `{key}`: {known}": (
+        "`{text}` 中的第 {step} 步不存在：`{key}` 的时间步是 {known}"
+    ),
     "no place `{text}`: did you mean `{near}`?": "没有 `{text}` 这个位置：是不是想写 `{near}`？",
     "no batch {batch} in `{text}`: there are {most}": "`{text}` 中的批 {batch} 不存在：共有 {most} 批",
     "no step {step} in `{text}`: steps go from 1 to {most}": "`{text}` 中的第 {step} 步不存在：时间步从 1 到 {most}",

@@ -23,6 +23,7 @@ from rnnstep.scenario.file.positions import (
 LARGEST_FILE = 8 << 20  # bytes; larger arrays belong in a file of their own
 
 _KEY = re.compile(r"\[*([^=\]\n]*)")
+_CURLY = "“”„‘’「」『』＂"
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _LONG_NUMBER = re.compile(r"[\d_]{4301,}+")  # more digits than int() takes
 _TWICE = ("Cannot overwrite a value", "Cannot declare", "Duplicate inline table key")
@@ -144,6 +145,8 @@ def _reason(error: TOMLDecodeError, text: str) -> tuple[Text | str, int]:
     if error.msg.startswith(_TWICE):
         key = _KEY.match(text, at)
         return Text("`{key}` stands here for the second time", key=key[1].strip() if key else ""), at
+    if error.msg == "Invalid value" and text[at] in _CURLY:
+        return Text('found {quote}: a string stands between straight quotes, "…"', quote=text[at]), at
     word = _WORD.match(text, at)
     if error.msg == "Invalid value" and word:
         meant = word[0].lower() if word[0].lower() in {"true", "false"} else f'"{word[0][:60]}"'
