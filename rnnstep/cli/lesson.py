@@ -14,8 +14,10 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from rnnstep.errors import Problem
     from rnnstep.scenario.lesson import Lesson
     from rnnstep.session.session import Session
 
@@ -53,7 +55,7 @@ def lesson_in(path: Path, given: GivenOptions) -> Lesson:
 
 
 def _check(lesson: Lesson, given: GivenOptions, speech: str) -> int:
-    """Go to every stop, as the screen would; all mistakes are told together."""
+    """Go to every stop, as the screen would; all mistakes are told together, then what is too long to be seen."""
     from rnnstep.session.lesson import check_stops
     from rnnstep.session.run import SessionRun
     from rnnstep.session.session import Session
@@ -62,11 +64,30 @@ def _check(lesson: Lesson, given: GivenOptions, speech: str) -> int:
         return Session.open(SessionRun.of(read_complete(path, given)))
 
     check_stops(lesson, opened)
+    for remark in _remarks(lesson):
+        click.echo(remark.into(given.language or speech), err=True)
     told = Text(
         "{name}: every stop can be reached, {count} in all", name=lesson.name, count=len(lesson.stops)
     )
     click.echo(told.into(given.language or speech))
     return 0
+
+
+def _remarks(lesson: Lesson) -> Iterator[Problem]:
+    """What is said at a stop and not seen on a screen of 80×24, in the language that takes more."""
+    from rnnstep.language import LANGUAGES
+    from rnnstep.session.lesson import Following
+    from rnnstep.views.lesson import rows_unseen
+    from rnnstep.views.look import Look
+
+    for number, stop in enumerate(lesson.stops):
+        following = Following(lesson, number)
+        count = max(rows_unseen(following, Look(language)) for language in LANGUAGES)
+        if count:
+            told = Text(
+                "`say`: {count} rows more than a screen of 80×24 shows with its question", count=count
+            )
+            yield from lesson.problem(stop, "say", told).problems
 
 
 COMMAND = Subcommand(

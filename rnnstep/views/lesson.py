@@ -37,7 +37,7 @@ def stop_box(following: Following, session: Session, look: Look, cells: int, roo
         else look.say(Text("at {place}; now elsewhere", place=following.stop.at))
     )
     inner = cells - 4
-    most = max(_LEAST, int(room * _SHARE))
+    most = _most(room)
     rows = _rows(following, look, inner, most)
     height = min(len(rows), most) + 2
     right = away if width(away) + width(title) < cells - 12 else ""
@@ -45,6 +45,17 @@ def stop_box(following: Following, session: Session, look: Look, cells: int, roo
     return box(
         rows, look.alphabet.spell(title), cells, height, "focus", right_title=right, alphabet=look.alphabet
     )
+
+
+def rows_unseen(following: Following, look: Look, cells: int = 80, height: int = 24) -> int:
+    """Give how many rows of what is said and asked at a stop a screen has no room for."""
+    said = styled_markdown(look.alphabet.spell(following.stop.say.into(look.language)), cells - 4)
+    asked = _question(following, look, cells - 4) if following.stop.asks else []
+    return max(0, len(said) + len(asked) - _most(height - 2))
+
+
+def _most(room: int) -> int:
+    return max(_LEAST, int(room * _SHARE))
 
 
 def stop_name(following: Following) -> Text:

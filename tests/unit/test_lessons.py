@@ -366,6 +366,15 @@ def test_check_says_that_all_is_well_or_what_is_not(written, capsys):
     assert ":4:1: `at`: " in told
 
 
+def test_check_tells_words_that_are_not_seen_whole_and_no_mistake(written, capsys):
+    path = str(written(f'[[stop]]\nscenario = "hello"\nsay = "{"word " * 100}"\n'))
+    assert run(capsys, "lesson", path, "--check") == (0, "lesson: every stop can be reached, 1 in all\n", "")
+    written(f'[[stop]]\nscenario = "hello"\nsay = {{en = ".", zh = "{"字 " * 300}"}}\n')
+    status, _, told = run(capsys, "lesson", path, "--check")
+    assert status == 0
+    assert told.startswith(f"{path}:3:1: `say`: ")
+
+
 def test_a_scenarios_own_stops_are_a_lesson(written, capsys):
     path = written(bundled.find("hello").read_text("utf-8") + OWN_STOPS)
     status, text, _ = run(capsys, "lesson", str(path), "--check")

@@ -27,6 +27,9 @@ TABLE = {
     ),
     "there is no stop {number}: {name} has {count}": "没有第 {number} 站：{name} 共 {count} 站",
     "What is it?": "这个数是多少？",
+    "`say`: {count} rows more than a screen of 80×24 shows with its question": (
+        "`say`：连同问题比 80×24 的屏幕能显示的多 {count} 行"
+    ),
     # ── the file ──
     "a list of strings": "字符串列表",
     "a list of {names}": "由 {names} 组成的列表",
