@@ -36,7 +36,7 @@ class _Reading:
         is_again: Whether it is the one that is open.
         came_from: What it is compared with: it opens at the counterpart of that one's place.
         returned_to: Where it was left for `came_from`, at a place that was not moved from.
-        following: The stop of a lesson that it is read for.
+        following: The stop of a lesson that it is read for, or at which it is read again.
         note: What is to be said when it stands.
     """
 
@@ -86,6 +86,7 @@ class Files:
         self._number = 0  # of the one that N and P go on from
         self._ticket = 0  # of the reading whose result is wanted
         self._stamp: tuple[int, int] | None = None
+        self._lesson_stamp: tuple[FileSource, tuple[int, int] | None] | None = None
         self._places: dict[Source, str] = {}  # where those were left that are not open
         self._turn: _Turn | None = None
         self._refusals: list[RnnstepError] = []  # while there is nothing to show
@@ -115,22 +116,38 @@ class Files:
 
     def reload(self) -> None:
         """`R`: read the file again and stay at the place; a bad one keeps the old run."""
-        source, following = self.source, self._debugger.state.following
-        if following is not None and following.lesson.path is not None and not following.lesson.is_own:
-            self._read_lesson_again(following, following.lesson.path)
+        source, session, following = self.source, self._debugger.session, self._debugger.state.following
+        is_here = following is not None and session is not None and following.is_at(session)
+        lesson = self._lesson_file
+        if following is not None and lesson is not None:
+            following = self._read_lesson_again(following, lesson)
+            if following.stop.scenario != (None if source is None else source.path):
+                is_here = False
         if source is not None:
-            self._read(_Reading(source, source.stamp(), is_again=True))
+            stop = following if is_here else None  # its place, and what it shows, are those of the file now
+            self._read(_Reading(source, source.stamp(), is_again=True, following=stop))
 
-    def _read_lesson_again(self, following: Following, path: Path) -> None:
+    @property
+    def _lesson_file(self) -> FileSource | None:
+        """The file of the lesson that is followed; None without one, and where the stops are the scenario's own."""
+        following = self._debugger.state.following
+        if following is None or following.lesson.path is None or following.lesson.is_own:
+            return None
+        return FileSource(following.lesson.path)
+
+    def _read_lesson_again(self, following: Following, source: FileSource) -> Following:
         """Take the lesson as its file says now, at the same stop; a bad one keeps the old."""
         debugger = self._debugger
+        self._lesson_stamp = source, source.stamp()
         try:
-            lesson = FileSource(path).read_lesson(self._options)
+            lesson = source.read_lesson(self._options)
         except RnnstepError as error:
             debugger.toasts.tell_error(error)
-            return
+            return following
         if lesson is not None:
-            debugger.change(replace(debugger.state, following=following.read_again(lesson)))
+            following = following.read_again(lesson)
+            debugger.change(replace(debugger.state, following=following))
+        return following
 
     def other(self, by: int) -> None:
         """`N` and `P`: another of the scenarios that were given."""
@@ -232,6 +249,8 @@ class Files:
         last = _last_time(reading.source) if number is None else None
         last = None if last == f"stop {following.number + 1}" else last
         self.is_reading = False
+        if lesson.path is not None:
+            self._lesson_stamp = FileSource(lesson.path), reading.stamp
         self.go_to_stop(
             following,
             None
@@ -249,12 +268,11 @@ class Files:
 
     def look_at_disk(self) -> None:
         """Say so when the file was changed; called once a second."""
-        if self.source is None or self._stamp is None:
-            return
-        stamp = self.source.stamp()
-        debugger = self._debugger
+        debugger, lesson = self._debugger, self._lesson_file
+        of_lesson = self._lesson_stamp[1] if self._lesson_stamp and self._lesson_stamp[0] == lesson else None
+        pairs = [(self.source, self._stamp), (lesson, of_lesson)]
         is_silent = debugger.state.look.message is None and not (debugger.session and debugger.session.note)
-        if stamp is not None and stamp != self._stamp and is_silent:
+        if is_silent and any(source and old and source.stamp() not in (None, old) for source, old in pairs):
             debugger.say(CHANGED)
 
     # ── in the background ────────────────────────────────────────────────────────────
@@ -284,8 +302,11 @@ class Files:
         if isinstance(found, Lesson):
             self._follow(found, reading)
             return
-        own = own_lesson(found) if self._stop is not None else None
-        if own is not None:  # --stop of a scenario's own stops
+        own = own_lesson(found)
+        stop = reading.following
+        if reading.is_again and stop is not None and stop.lesson.is_own:
+            reading = replace(reading, following=None if own is None else stop.read_again(own))
+        if own is not None and self._stop is not None:  # --stop of a scenario's own stops
             number, self._stop = self._stop, None
             try:
                 reading = replace(reading, following=numbered(Following(own), number))
@@ -355,10 +376,16 @@ class Files:
 
     def _show(self, session: Session, reading: _Reading) -> None:
         left = self.source
-        if reading.following is not None:
+        if reading.following is not None and not reading.is_again:
             self._put_aside()
         self.source, self._stamp, self.is_reading = reading.source, reading.stamp, False
         old = self._debugger.session
+        if reading.following is not None and reading.is_again and old is not None:
+            from rnnstep.session.lesson import at_stop
+
+            session = at_stop(old.moved_to(session.run), reading.following).say(Text("read again"))
+            self._debugger.opened(session, is_again=True, following=reading.following)
+            return
         if reading.following is not None:
             self._debugger.opened(session.say(reading.note), is_again=False, following=reading.following)
             self._offer(reading.source, session.run.scenario)

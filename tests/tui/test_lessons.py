@@ -245,3 +245,33 @@ async def test_a_remote_goes_on_while_an_answer_is_typed(opened, lesson):
         assert screen.debugger.state.following.end == "shown"
         await screen.press("pagedown")
         assert stop_of(screen) == 3
+
+
+async def test_read_again_it_is_at_the_stop_as_the_file_says_now(opened, lesson):
+    async with opened(lesson, stop=2) as screen:
+        await at_stop(screen, 2)
+        text = LESSON.replace('at = "3/L0/hh[1]"', 'at = "4/L0/h"\nshow = ["timeline"]')
+        lesson.write_text(text, "utf-8")
+        await screen.until(lambda: "changed on disk" in screen.text)
+        await screen.press("b", "R")
+        await screen.until(lambda: screen.session.place == "4/L0/h")
+        assert screen.debugger.state.look.shows == ("timeline",)
+        assert screen.session.is_hidden
+        assert screen.session.breakpoints  # they stay
+        await screen.press("right")
+        await screen.press("R")
+        await at_stop(screen, 2)
+        assert screen.session.place != "4/L0/h"  # elsewhere one stays there
+
+
+async def test_a_scenarios_own_stop_is_read_again(opened, tmp_path):
+    path = tmp_path / "own.toml"
+    text = bundled.find("hello").read_text("utf-8") + OWN_STOPS
+    path.write_text(text, "utf-8")
+    async with opened(path) as screen:
+        await screen.press("tab")
+        assert screen.session.place == "1/L0/h"
+        path.write_text(text.replace('at = "1/L0/h"', 'at = "3/L0/a"'), "utf-8")
+        await screen.press("R")
+        await screen.until(lambda: screen.session.place == "3/L0/a")
+        assert stop_of(screen) == 1
