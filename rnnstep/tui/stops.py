@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 def next_stop(debugger: Host) -> None:
-    """`Tab`: show what is asked, else go to the next stop."""
-    following = _following(debugger)
-    if following is None:
+    """`Tab`: show what is asked, else go to the next stop; from elsewhere back to numbers that are asked for."""
+    following, session = _following(debugger), debugger.session
+    if following is None or session is None:
         return
-    is_elsewhere = following.is_open and not _is_here(debugger, following)
+    is_here = following.is_at(session) if following.stop.asks_value else following.is_in(session)
+    is_elsewhere = following.is_open and not is_here
     if debugger.state.following is None or is_elsewhere:
         debugger.files.go_to_stop(following)  # the first Tab, or back to what is asked
     elif following.is_open:

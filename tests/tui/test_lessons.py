@@ -275,3 +275,13 @@ async def test_a_scenarios_own_stop_is_read_again(opened, tmp_path):
         await screen.press("R")
         await screen.until(lambda: screen.session.place == "3/L0/a")
         assert stop_of(screen) == 1
+
+
+async def test_tab_goes_back_to_a_number_before_it_shows_it(opened, lesson):
+    async with opened(lesson, stop=2) as screen:
+        await at_stop(screen, 2)
+        await screen.press("left", "tab")
+        assert (stop_of(screen), screen.session.place) == (2, "3/L0/hh[1]")
+        assert "−0.5776" not in screen.text
+        await screen.press("tab")
+        assert "−0.5776" in screen.text
