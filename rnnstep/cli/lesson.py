@@ -9,7 +9,7 @@ import click
 from rnnstep.cli.commands import Argument, GivenOptions, Option, Subcommand
 from rnnstep.cli.lesson_text import print_stops
 from rnnstep.cli.opening import is_terminal, open_screen, screen_options
-from rnnstep.cli.options import LessonName, limits, read_complete
+from rnnstep.cli.options import LessonName, completed, limits, read_complete
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 
@@ -63,7 +63,7 @@ def _check(lesson: Lesson, given: GivenOptions, speech: str) -> int:
     def opened(path: Path) -> Session:
         return Session.open(SessionRun.of(read_complete(path, given)))
 
-    check_stops(lesson, opened)
+    check_stops(lesson, opened, completed)
     for remark in _remarks(lesson):
         click.echo(remark.into(given.language or speech), err=True)
     told = Text(

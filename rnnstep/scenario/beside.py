@@ -14,6 +14,7 @@ from rnnstep.scenario.file.document import Document, Limits
 from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.overrides import in_dtype
 from rnnstep.scenario.read import STANDARD, read
+from rnnstep.scenario.weights.pending_file import refused_beside
 from rnnstep.scenario.weights.read_weights import read_weights
 
 
@@ -101,16 +102,12 @@ def _with_weights(first: Scenario, filename: str, limits: Limits) -> Scenario:
     document = Document(f"weights={filename}", Path(), "", data, replace(limits, allow_outside=True))
     parameters, pending = read_weights(document, layers=first.layers, dtype=first.dtype)
     if document.problems:
-        reasons = [problem.message for problem in document.problems]
-        whole = reasons[0]
-        for reason in reasons[1:]:
-            whole = Text("{reason}; {other}", reason=whole, other=reason)
-        raise UsageError(Text("--beside weights={file}: {reason}", file=printable(filename), reason=whole))
+        raise refused_beside(filename, [problem.message for problem in document.problems])
     cure = first.cure
     return replace(
         first.without_records(),
         parameters=parameters,
-        pending=pending,
+        pending=None if pending is None else replace(pending, beside=filename),
         cure=None if cure is None else _with_weights(cure, filename, limits),
     )
 

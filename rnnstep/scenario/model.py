@@ -226,6 +226,7 @@ class Pending:
     round: int | None = None
     line: int = 1  # where the file says so, for messages
     column: int = 1
+    beside: str | None = None  # the file as `--beside weights=` names it, where no scenario's line does
 
 
 def wired_in_a_chain(layers: Sequence[NetworkModule]) -> Wiring:

@@ -13,6 +13,7 @@ from rnnstep.language import Text
 from rnnstep.scenario.beside import second_scenario
 from rnnstep.scenario.beside_value import read_value
 from rnnstep.scenario.lesson import Lesson, own_lesson
+from rnnstep.scenario.model import Scenario
 from rnnstep.scenario.stops import Stop
 from rnnstep.session.guess import place_of
 from rnnstep.session.place import read_place, read_row
@@ -148,12 +149,15 @@ def _where(session: Session, stop: Stop) -> tuple[Path, int]:
     return path, read_row(stop.at, session.run.num_rows(batch_of(session.tree, path))) or 0
 
 
-def check_stops(lesson: Lesson, opened: Callable[[FilePath], Session]) -> None:
+def check_stops(
+    lesson: Lesson, opened: Callable[[FilePath], Session], completed: Callable[[Scenario], Scenario]
+) -> None:
     """Go to every stop of a lesson.
 
     Args:
         lesson: whose stops each name the file of a scenario.
         opened: gives a session of a file; asked once for each.
+        completed: fills in what only torch can give of a run beside.
 
     Raises:
         ScenarioError: holding all mistakes, in the order of the file.
@@ -174,7 +178,7 @@ def check_stops(lesson: Lesson, opened: Callable[[FilePath], Session]) -> None:
         if isinstance(session, Session):
             try:
                 at_stop(session, Following(lesson, number))
-                _check_beside(session, lesson, stop)
+                _check_beside(session, lesson, stop, completed)
             except ScenarioError as error:
                 problems += error.problems
     if problems:
@@ -209,11 +213,15 @@ def numbered(following: Following, number: int | None) -> Following:
     return following.at(number - 1)
 
 
-def _check_beside(session: Session, lesson: Lesson, stop: Stop) -> None:
+def _check_beside(
+    session: Session, lesson: Lesson, stop: Stop, completed: Callable[[Scenario], Scenario]
+) -> None:
     """Read the second run of a stop. Raises ScenarioError where there is none such."""
     if stop.beside is None:
         return
     try:
-        second_scenario(read_value(stop.beside), session.run.scenario)
+        completed(second_scenario(read_value(stop.beside), session.run.scenario))
+    except ScenarioError:
+        raise  # with its own file, line and column
     except RnnstepError as error:
         raise lesson.problem(stop, "beside", Text("`beside`: {reason}", reason=error.message)) from None

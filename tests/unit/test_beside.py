@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 import rnnstep
 from rnnstep.errors import UsageError
+from rnnstep.reference import complete
 from rnnstep.reports.beside import Differences, ValuePair, apart, largest
 from rnnstep.scenario.beside import called, second_scenario
 from rnnstep.scenario.beside_value import read_value
@@ -127,6 +129,16 @@ def test_weights_of_another_shape_are_told(tmp_path):
     with pytest.raises(UsageError) as error:
         second_scenario(read_value(f"weights={tmp_path / 'w.safetensors'}"), hello())
     assert "weight_ih" in str(error.value)
+
+
+def test_weights_of_torch_that_do_not_fit_are_told_with_what_named_them(tmp_path):
+    """Not with a place in the scenario's file, which says nothing of them."""
+    torch.save(torch.nn.RNNCell(5, 4).state_dict(), tmp_path / "w.pt")
+    found = second_scenario(read_value(f"weights={tmp_path / 'w.pt'}"), hello())
+    with pytest.raises(UsageError) as error:
+        complete(found)
+    assert str(error.value).startswith(f"--beside weights={tmp_path / 'w.pt'}: ")
+    assert '"weight_ih" has shape (4, 5)' in str(error.value)
 
 
 def test_runs_are_called_by_what_tells_them_apart():

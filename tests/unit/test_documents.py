@@ -124,7 +124,7 @@ def test_the_lesson_can_be_followed(language: str, tmp_path: Path) -> None:
     path.write_text(text, "utf-8")
     lesson = read_lesson(path)
     assert lesson is not None
-    check_stops(lesson, opened)
+    check_stops(lesson, opened, complete)
 
 
 def opened(path: Path) -> Session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,7 +49,7 @@ def session_of(path: Path) -> Session:
 def mistakes(path: Path) -> list[str]:
     """Each mistake of a lesson as `LINE:COLUMN: message`."""
     with pytest.raises(ScenarioError) as caught:
-        check_stops(lesson_of(path), session_of)
+        check_stops(lesson_of(path), session_of, complete)
     return [line.removeprefix(f"{path}:") for line in caught.value.into("en").split("\n")]
 
 
@@ -223,9 +224,16 @@ def test_what_is_wrong_with_a_scenario_is_told_where_it_stands(written):
     other = written(BATCH.replace("hidden_size", "hiden_size"), "mine.toml")
     lesson = lesson_of(written('[[stop]]\nscenario = "mine.toml"\nsay = "."\n'))
     with pytest.raises(ScenarioError) as caught:
-        check_stops(lesson, session_of)
+        check_stops(lesson, session_of, complete)
     assert f"{other}:3:" in str(caught.value)
     assert "did you mean `hidden_size`?" in str(caught.value)
+
+
+def test_weights_beside_that_do_not_fit_are_told(written, tmp_path):
+    torch.save(torch.nn.RNNCell(5, 4).state_dict(), tmp_path / "w.pt")
+    (told,) = mistakes(written(STOP + 'beside = "weights=w.pt"\n'))
+    assert told.startswith("4:1: `beside`: ")
+    assert '"weight_ih" has shape (4, 5)' in told
 
 
 def test_a_file_beside_is_meant_by_its_name_alone(written):
@@ -264,13 +272,13 @@ def test_a_scenario_with_mistakes_is_told_once(written):
 @pytest.mark.parametrize("name", bundled.lessons())
 def test_every_stop_of_the_bundled_lessons_can_be_reached(name):
     lesson = lesson_of(bundled.lessons()[name])
-    check_stops(lesson, lambda path: Session.open(SessionRun.of(complete(read(path)))))
+    check_stops(lesson, lambda path: Session.open(SessionRun.of(complete(read(path)))), complete)
     assert len(lesson.stops) >= 8
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_template_can_be_followed(written, language):
-    check_stops(lesson_of(written(template(TEMPLATE, language))), session_of)
+    check_stops(lesson_of(written(template(TEMPLATE, language))), session_of, complete)
 
 
 # ── following ────────────────────────────────────────────────────────────────────────────────

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from rnnstep.errors import Problem, ScenarioError
+from rnnstep.errors import Problem, RnnstepError, ScenarioError, UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.data.array_files import UnreadableTensor
@@ -28,6 +28,7 @@ def take_pending(scenario: Scenario, pending: Pending, available: Mapping[str, S
 
     Raises:
         ScenarioError: at the place that names the file, if it does not hold what is needed.
+        UsageError: the same, where `--beside` names it.
     """
     shapes = parameter_shapes(scenario.layers)
     but = frozenset(shapes) - frozenset(pending.names)
@@ -49,7 +50,17 @@ def take_pending(scenario: Scenario, pending: Pending, available: Mapping[str, S
     return Taken(found, taken.keys, (), ())
 
 
-def pending_error(scenario: Scenario, pending: Pending, *messages: Text) -> ScenarioError:
-    """Give an error at the place in the scenario that names the file."""
+def pending_error(scenario: Scenario, pending: Pending, *messages: Text) -> RnnstepError:
+    """Give an error at the place in the scenario that names the file, or with what named it beside."""
+    if pending.beside is not None:
+        return refused_beside(pending.beside, messages)
     path = printable(str(scenario.path if scenario.path is not None else scenario.name))
     return ScenarioError(tuple(Problem(path, pending.line, pending.column, message) for message in messages))
+
+
+def refused_beside(filename: str, reasons: Iterable[Text]) -> UsageError:
+    """Give an error of a file that `--beside weights=` names, with all that is wrong in it."""
+    whole, *others = reasons
+    for reason in others:
+        whole = Text("{reason}; {other}", reason=whole, other=reason)
+    return UsageError(Text("--beside weights={file}: {reason}", file=printable(filename), reason=whole))
