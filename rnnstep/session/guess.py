@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnstep.checking import MISTAKES
-from rnnstep.checking.answers.numbers import NotNumbers, from_text
+from rnnstep.checking.answers.numbers import NotNumbers, Numbers, from_text
 from rnnstep.checking.guessing import guessed
 from rnnstep.checking.marking import Mark
 from rnnstep.checking.own_numbers import Place
+from rnnstep.equations.expand import expand
 from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
@@ -57,13 +58,14 @@ def place_of(session: Session) -> Place | None:
     return Place(spot.epoch, spot.batch, spot.phase, spot.key, spot.t, name)
 
 
-def guess(session: Session, text: str, decimals: int) -> Guess:
+def guess(session: Session, text: str, decimals: int, *, explains: bool = True) -> Guess:
     """Mark what was typed for the value at the cursor.
 
     Args:
         session: at a hidden value.
         text: one number at an element, else all of the value's.
         decimals: how many are shown.
+        explains: whether what may have been done is looked for, which takes its time in a large network.
 
     Raises:
         UsageError: it is no number, or there are not as many as there should be.
@@ -104,6 +106,11 @@ def guess(session: Session, text: str, decimals: int) -> Guess:
     wrong = (
         "" if is_one else " ".join(str(place) for place in np.argwhere(mark.is_wrong).tolist()[:MOST_WRONG])
     )
+    if not explains:
+        return Guess(False, wrong)
+    slip = _slip_in_sum(session, numbers) if is_one else None
+    if slip is not None:
+        return Guess(False, wrong, *slip)
     remarks = marked.remarks(number, is_quick=True)
     named = [MISTAKES[one.ids[0]] for one in remarks.mistakes]
     hint = named[0].hint if named else None
@@ -118,3 +125,34 @@ def _is_far(mark: Mark, decimals: int) -> bool:
     given = ~np.isnan(mark.given)
     apart = np.abs(mark.given[given] - mark.expected[given])
     return bool((apart > 0.5 * 10.0**-decimals * (1 + 1e-6)).any())
+
+
+def _slip_in_sum(session: Session, numbers: Numbers) -> tuple[Text, tuple[Text, ...]] | None:
+    """A hint, and what was done, where one term of the element's own sum is missing or has the other sign."""
+    spot = session.spot
+    if spot is None or spot.operation is None or spot.element is None:
+        return None
+    known = session.run.known(spot, session.position.row)
+    if known is None:
+        return None
+    index = index_of(session.tree.block(spot), spot.operation, spot.element)
+    whole = expand(session.run.line(spot), index, known)
+    terms = [float(term.value) for term in whole.terms]
+    given, half = float(numbers.value.flat[0]), 0.5 * 10.0 ** -int(numbers.most_decimals)
+    total = sum(terms)
+
+    def is_said(value: float) -> bool:
+        return abs(given - value) <= half * (1 + 1e-6) + 1e-6 * abs(value)
+
+    is_sum = math.isclose(total, whole.value, rel_tol=1e-4, abs_tol=1e-6)  # and not inside a function
+    if len(terms) < 2 or not is_sum or is_said(total):
+        return None
+    missing = [number for number, term in enumerate(terms, 1) if is_said(total - term)]
+    turned = [number for number, term in enumerate(terms, 1) if is_said(total - 2 * term)]
+    if is_said(-total):
+        return Text("look at the signs"), (Text("the sum has the other sign"),)
+    if len(missing) == 1:
+        return Text("count the terms of the sum"), (Text("term {number} is missing", number=missing[0]),)
+    if len(turned) == 1:
+        return Text("look at the signs"), (Text("term {number} has the other sign", number=turned[0]),)
+    return None

@@ -28,7 +28,7 @@ from rnnstep.tui.player import Player
 from rnnstep.tui.remembered import recall, remember
 from rnnstep.tui.sources import Source
 from rnnstep.tui.state import ScreenState
-from rnnstep.tui.stops import REMOTE, choose, is_option
+from rnnstep.tui.stops import REMOTE, REMOTE_NAMES, choose, is_option
 from rnnstep.tui.toasts import Toasts
 from rnnstep.tui.training import TrainingThread
 from rnnstep.views.alphabet import alphabet
@@ -219,11 +219,13 @@ class Debugger(Screen[None]):
         elif self.state.following is not None and event.key in REMOTE:
             self.on_prompt_closed()  # a remote has no key that closes it
             self.toasts.clear()
+            self.set_reactive(Debugger.state, self.state.seen(last_key=REMOTE_NAMES[event.key]))
             REMOTE[event.key](self)
         elif self.prompt is not None:
             self.prompt.take(event)
             return
         elif is_option(self, event.character):
+            self.set_reactive(Debugger.state, self.state.seen(last_key=event.character or ""))
             choose(self, int(event.character or 0))
         elif is_number_asked(self.session, event.character):
             self.ask("guess", typed=event.character or "")

@@ -254,7 +254,7 @@ class Files:
         self.go_to_stop(
             following,
             None
-            if last is None
+            if last in (None, "stop 1")
             else Text(
                 "the last time you came to stop {number}; S lists the stops",
                 number=last.removeprefix("stop "),

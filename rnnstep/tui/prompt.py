@@ -29,12 +29,14 @@ class Question:
         answer: Takes what was typed; gives what is wrong with it, or None when it is done.
         value: What stands there to be typed over.
         complete: Gives what the text may be the beginning of; None where nothing is completed.
+        leave: What Tab does where nothing is completed, after the prompt is closed; None for nothing.
     """
 
     label: Text
     answer: Callable[[str], Text | None]
     value: str = ""
     complete: Callable[[str], Sequence[str]] | None = None
+    leave: Callable[[], None] | None = None
 
 
 class PromptLine(Input):
@@ -121,6 +123,9 @@ class Prompt(Widget):
     def action_complete(self) -> None:
         """Go on as far as there is one way to, and name the ways from there."""
         if self.question.complete is None:
+            if self.question.leave is not None:
+                self.action_close()
+                self.call_later(self.question.leave)
             return
         line = self.query_one(Input)
         ways = self.question.complete(line.value)

@@ -12,6 +12,7 @@ from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario import bundled
 from rnnstep.tui.prompt import Question
+from rnnstep.tui.stops import next_stop
 
 if TYPE_CHECKING:
     from rnnstep.session.session import Session
@@ -117,6 +118,7 @@ def _guess(debugger: Host) -> Question:
     return Question(
         Text("what is it? One number at an element, else all of them; ? for what is left blank"),
         _Guessing(debugger),
+        leave=None if debugger.state.following is None else lambda: next_stop(debugger),
     )
 
 
@@ -136,7 +138,7 @@ class _Guessing:
         self._times = self._times + 1 if text.strip() == self._before else 1
         self._before = text.strip()
         try:
-            found = guess(session, text, self._debugger.state.look.decimals)
+            found = guess(session, text, self._debugger.state.look.decimals, explains=self._times > 1)
         except RnnstepError as error:
             return error.message
         if found.is_right:

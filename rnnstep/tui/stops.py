@@ -56,6 +56,9 @@ REMOTE: Mapping[str, Callable[[Host], None]] = {
 }
 """What a presenter's remote sends, and what it does while a lesson is open."""
 
+REMOTE_NAMES = {"pagedown": "PgDn", "pageup": "PgUp", "f5": "F5"}
+"""What these keys are called on the screen."""
+
 
 def list_stops(debugger: Host) -> None:
     """`S`: the list, from which one can be gone to."""

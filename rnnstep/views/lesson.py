@@ -41,9 +41,20 @@ def stop_box(following: Following, session: Session, look: Look, cells: int, roo
     rows = _rows(following, look, inner, most)
     height = min(len(rows), most) + 2
     right = away if width(away) + width(title) < cells - 12 else ""
-    title = title if width(title) + width(name) + width(right) > cells - 14 else f"{title} · {name}"
+    verdict, style = _of_choice(following, look) if following.stop.options else ("", "title")
+    if verdict:
+        title = f"{title} · {verdict}"
+    elif width(title) + width(name) + width(right) <= cells - 14:
+        title = f"{title} · {name}"
     return box(
-        rows, look.alphabet.spell(title), cells, height, "focus", right_title=right, alphabet=look.alphabet
+        rows,
+        look.alphabet.spell(title),
+        cells,
+        height,
+        "focus",
+        right_title=right,
+        title_style=style,
+        alphabet=look.alphabet,
     )
 
 
@@ -99,13 +110,20 @@ def _question(following: Following, look: Look, cells: int) -> RowBlock:
         styled_markdown(look.alphabet.spell(stop.ask.into(look.language)), cells, strong="now")
     )
     rows = [tuple(span._replace(style=span.style or "now") for span in row) for row in rows]
-    rows += flow(_options(following, look, cells), cells)
-    if end is not None:
-        word, style = (Text("answered right"), "ok") if end == "right" else (Text("shown"), "dim")
-        rows.append(_verdict(look, word, style))
-    elif following.tried:
-        rows.append(text_row(look.say(Text("not this one; another, or {key} shows it", key=keys)), "warn"))
-    return rows
+    return rows + flow(_options(following, look, cells), cells)
+
+
+def _of_choice(following: Following, look: Look) -> tuple[str, str]:
+    """What is to be said of the option that was chosen, and in which style: in the title, so that no row of the box moves."""
+    keys = look.key(BY_ID["next_stop"])
+    match following.end:
+        case "right":
+            return f"{look.alphabet.check} {look.say(Text('answered right'))}", "ok"
+        case "shown":
+            return look.say(Text("shown")), "title"
+    if following.tried:
+        return look.say(Text("not this one; another, or {key} shows it", key=keys)), "warn"
+    return "", "title"
 
 
 def _options(following: Following, look: Look, cells: int) -> Row:

@@ -68,6 +68,8 @@ _LOW = 20
 """Up to here the operation has a row less."""
 _HIGH = 45
 _LEAST_SHARE = 14
+_LEAST_NOW = 2
+"""The rows of the operation where a stop of a lesson gives the room to something else: the formula and its numbers."""
 _WIDE_PLOT, _HIGH_PLOT = 96, 20
 """The size from which on several plots stand beside each other where they have the whole screen."""
 
@@ -89,8 +91,12 @@ def screen(
     else:
         # At start it says what the scenario is about; in a lesson the stop does.
         has_words = following is not None and following.is_in(session)
-        is_left_out = has_words and (scene.level == "start" or (bool(look.shows) and room < _LOW - 4))
-        panel = [] if is_left_out else _now(scene, width, room)
+        if has_words and scene.level == "start":
+            panel = []
+        elif has_words and look.shows and room < _LOW - 4:
+            panel = _inset(now(scene, expansion(scene), width - 2, _LEAST_NOW))  # without its frame
+        else:
+            panel = _now(scene, width, room)
         draw = _shown if look.shows else _below
         middle = [*panel, *draw(scene, width, room - len(panel))]
     has_stops = following is not None or bool(session.run.scenario.stops)

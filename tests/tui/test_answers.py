@@ -52,7 +52,7 @@ async def test_a_digit_answers_for_a_hidden_value(opened):
         assert "not right" in screen.text
         await screen.press("enter")
         await screen.press("enter")
-        assert "perhaps: A sign was lost" in screen.text
+        assert "perhaps: the sum has the other sign" in screen.text
         screen.app.focused.value = "-0.32"
         await screen.press("enter")
         assert screen.debugger.prompt is None

@@ -285,3 +285,30 @@ async def test_tab_goes_back_to_a_number_before_it_shows_it(opened, lesson):
         assert "−0.5776" not in screen.text
         await screen.press("tab")
         assert "−0.5776" in screen.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [("0.5776", "the sum has the other sign"), ("-0.3857", "term 5 is missing")],
+)
+async def test_a_slip_in_the_sum_is_named(opened, lesson, typed, told):
+    """hh[1] is a sum of four products and a bias of −0.1919, −0.5776 in all."""
+    async with opened(lesson, stop=2) as screen:
+        await at_stop(screen, 2)
+        await screen.press("a")
+        await screen.until(lambda: screen.app.focused is not None and screen.app.focused.id != "canvas")
+        screen.app.focused.value = typed
+        await screen.press("enter", "enter")
+        assert "hint: " in screen.text
+        await screen.press("enter")
+        assert f"perhaps: {told}" in screen.text
+
+
+async def test_tab_shows_a_number_while_the_line_is_open(opened, lesson):
+    async with opened(lesson, stop=2) as screen:
+        await at_stop(screen, 2)
+        await screen.press("a")
+        await screen.until(lambda: screen.app.focused is not None and screen.app.focused.id != "canvas")
+        await screen.press("tab")
+        await screen.until(lambda: screen.debugger.state.following.end == "shown")
+        assert screen.debugger.prompt is None

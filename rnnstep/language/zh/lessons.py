@@ -83,6 +83,12 @@ TABLE = {
         "把空间给谁：plot、equations、cell、timeline、beside"
     ),
     "a second run under the same cursor": "同一个光标下的第二个运行",
+    # ── a number that is typed ──
+    "look at the signs": "检查正负号",
+    "count the terms of the sum": "数一数和里有几项",
+    "the sum has the other sign": "整个和的正负号反了",
+    "term {number} is missing": "漏了第 {number} 项",
+    "term {number} has the other sign": "第 {number} 项的正负号反了",
     # ── the screen ──
     "Lessons": "课程",
     "stop {number}/{count}": "第 {number}/{count} 站",
