@@ -11,7 +11,7 @@ from rnnstep.views.look import Look
 from rnnstep.views.markdown import plain_markdown, styled_markdown
 from rnnstep.views.rows import Row, Span, width
 
-_WIDEST = 88
+_WIDEST = 100
 """Longer lines are hard to read."""
 _LEAST_BESIDE = 116
 """The cells from which a question stands beside what is said, and not below it."""
