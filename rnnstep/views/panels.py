@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from rnnstep.language import Text
 from rnnstep.views import back, charts, gradients, learning, side, timeline
-from rnnstep.views.compose import RowBlock
-from rnnstep.views.layout import Frame, Panel
+from rnnstep.views.compose import RowBlock, beside
+from rnnstep.views.layout import Column, Frame, Panel
 from rnnstep.views.listing import listing, listing_title
+from rnnstep.views.pair import names
 from rnnstep.views.picture import is_of_blocks, is_of_epochs
 from rnnstep.views.scene import Scene
 from rnnstep.views.vectors import values
@@ -114,15 +116,46 @@ def plots(scene: Scene, worth: int, frame: Frame) -> list[Panel]:
     return [Panel(worth, title, draw, least, grows=True, frame=frame) for title, draw in _plots(scene)]
 
 
+def telling_plot(scene: Scene, worth: int, frame: Frame) -> list[Panel]:
+    """The most telling plot; of two runs that of each, above each other where they are high enough, else side by side."""
+    found, second = plots(scene, worth, frame)[:1], scene.second
+    others = [] if second is None else plots(second, worth, "box")[:1]
+    if not found or not others:
+        return found
+    pair = [
+        replace(panel, title=f"{name}  {panel.title}", frame="box")
+        for name, panel in zip(names(scene), (*found, *others), strict=True)
+    ]
+    draw = partial(_both, scene, pair)
+    return [Panel(worth, "", draw, LEAST_PLOT_ALONE + pair[0].edge, grows=True, frame="bare")]
+
+
+def _both(scene: Scene, pair: list[Panel], cells: int, height: int) -> RowBlock:
+    alphabet, edge = scene.look.alphabet, pair[0].edge
+    pair = [replace(panel, least=1) for panel in pair]
+    if height >= 2 * (LEAST_PLOT + edge):
+        upper = height // 2
+        sizes = (upper, height - upper)
+        return [
+            row
+            for panel, rows in zip(pair, sizes, strict=True)
+            for row in Column([panel], cells, rows, alphabet).block()
+        ]
+    left = (cells - 1) // 2
+    sizes = (left, cells - left - 1)
+    drawn = [Column([panel], size, height, alphabet).block() for panel, size in zip(pair, sizes, strict=True)]
+    return beside(drawn, gap=1)
+
+
 def _plots(scene: Scene) -> Iterator[tuple[str, partial[RowBlock]]]:
     """The names of all plots, and what draws them in cells by rows."""
     say = scene.look.say
-    names = charts.names(scene)
+    charted = charts.names(scene)
     here = scene.spot.operation
-    is_whole = scene.level == "operation" and scene.is_forward and here in names
+    is_whole = scene.level == "operation" and scene.is_forward and here in charted
     if here is not None and is_whole:  # what the cursor is at stands first
-        names.insert(0, names.pop(names.index(here)))
-    values = [(charts.title(scene, name), partial(charts.chart, scene, name)) for name in names]
+        charted.insert(0, charted.pop(charted.index(here)))
+    values = [(charts.title(scene, name), partial(charts.chart, scene, name)) for name in charted]
     at_cursor = [*_watched(scene)]
     if not is_whole and charts.has_element(scene):
         title = say(Text("{name} over time", name=charts.element_name(scene)))

@@ -45,6 +45,7 @@ from rnnstep.views.panels import (
     plots,
     steps_panel,
     table_panels,
+    telling_plot,
     values_panels,
     watches_panels,
 )
@@ -118,6 +119,8 @@ def _filled(scene: Scene, width: int, room: int) -> RowBlock:
             *table_panels(scene, 3, "box"),
         ]
         return Column(found, width, room, alphabet).block()
+    if scene.second is not None:
+        return Column(telling_plot(scene, 1, "box"), width, room, alphabet).block()
     pictures = plots(scene, 1, "box")
     across = max(1, min(len(pictures), width // _WIDE_PLOT))
     down = max(1, min(-(-len(pictures) // across), room // _HIGH_PLOT))
@@ -153,7 +156,7 @@ def _shown(scene: Scene, width: int, room: int) -> RowBlock:
 def _panels_of(scene: Scene, name: Shown, worth: int, cells: int, room: int) -> list[Panel]:
     match name:
         case "plot":
-            return plots(scene, worth, "box")[:1]
+            return telling_plot(scene, worth, "box")
         case "equations":
             return [*listing_panels(scene, worth, "box", room), *values_panels(scene, worth, "box")]
         case "cell":
@@ -224,7 +227,7 @@ def _one_column(
             scene, 6, "rule", is_shown=_has_values(scene, width - 2, _most_of_picture(scene, room))
         ),
         *table_panels(scene, 7, "rule"),
-        *([] if "plot" in left_out else plots(scene, 4, "rule")[:1]),
+        *([] if "plot" in left_out else telling_plot(scene, 4, "rule")),
         *([] if "equations" in left_out else listing_panels(scene, 5, "rule", room)),
         *([] if scene.level == "epoch" or "timeline" in left_out else [steps]),
         *watches_panels(scene, 3, "bare"),
@@ -256,7 +259,7 @@ def _columns(scene: Scene, width: int, room: int, *, has_cell: bool, has_picture
         room,
         alphabet,
     )
-    pictures = plots(scene, 4, "box")
+    pictures = [*telling_plot(scene, 4, "box"), *plots(scene, 4, "box")[1:]]
     second = Column(
         [*watches_panels(scene, 3, "box"), *listing_panels(scene, 5, "box", room - 14), *pictures[:1]],
         right,

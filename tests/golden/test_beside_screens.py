@@ -71,3 +71,18 @@ def test_in_ascii(snapshot):
 def test_any_size_is_filled_exactly(size, place):
     rows = screen(beside("hello", "hello_lstm").at(place), Look(torch="none"), *size)
     assert len(rows) == size[1]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 35)])
+def test_plots_of_both_runs(size, snapshot):
+    assert _text(beside("hello", "epoch=15").at("5/h"), *size, fills="plot") == snapshot
+
+
+def test_a_stop_that_shows_a_plot_shows_both(snapshot):
+    assert _text(beside("hello", "hello_lstm").at("5/h"), 80, 24, shows=("plot",)) == snapshot
+
+
+def test_only_the_run_that_has_the_place_is_plotted():
+    text = _text(beside("multilayer", "rnn").at("2/L2/h"), 80, 24, fills="plot")
+    assert "h over time" in text
+    assert "rnn  h over time" not in text
