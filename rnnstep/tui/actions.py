@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Action = Callable[["Host"], None]
 
-_NUMBERS = "0123456789-−"  # what a number begins with
+_NUMBERS = "0123456789-−０１２３４５６７８９－"  # what a number begins with
 
 
 def _help(debugger: Host) -> None:

@@ -104,11 +104,20 @@ class SecondRun:
         session = self._debugger.session
         there = None if session is None or session.beside is None else session.beside.value.word
         before, self._of_a_stop = self._of_a_stop, text
-        if text is not None and text != there:
+        pair = None if session is None else session.beside
+        if text is not None and (text != there or self._is_behind(pair)):
             self.put_or_tell(text)
         elif text is None and there is not None and there == before and session is not None:
             self._ticket += 1
             self._debugger.change(replace(self._debugger.state, session=session.with_beside(None)))
+
+    def _is_behind(self, pair: RunBeside | None) -> bool:
+        """Whether a second run has not been trained as far as the epoch that is to stand beside."""
+        session = self._debugger.session
+        if pair is None or session is None:
+            return False
+        wanted = min(pair.epoch_beside(session.run), pair.run.tree.num_epochs - 1)
+        return pair.run.epoch.index != wanted
 
     def put_or_tell(self, text: str) -> None:
         """The same; a value that is none is told, too."""

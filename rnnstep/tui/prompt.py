@@ -29,6 +29,7 @@ class Question:
         answer: Takes what was typed; gives what is wrong with it, or None when it is done.
         value: What stands there to be typed over.
         complete: Gives what the text may be the beginning of; None where nothing is completed.
+        is_typed_anew: Whether what is typed after a wrong answer takes its place.
         leave: What Tab does where nothing is completed, after the prompt is closed; None for nothing.
     """
 
@@ -36,6 +37,7 @@ class Question:
     answer: Callable[[str], Text | None]
     value: str = ""
     complete: Callable[[str], Sequence[str]] | None = None
+    is_typed_anew: bool = False
     leave: Callable[[], None] | None = None
 
 
@@ -119,6 +121,8 @@ class Prompt(Widget):
         place = self.query_one(".wrong", Static)
         place.update(Content(self.look.say(wrong)))
         place.display = True
+        if self.question.is_typed_anew:
+            event.input.selection = type(event.input.selection)(0, len(event.input.value))
 
     def action_complete(self) -> None:
         """Go on as far as there is one way to, and name the ways from there."""

@@ -118,6 +118,7 @@ def _guess(debugger: Host) -> Question:
     return Question(
         Text("what is it? One number at an element, else all of them; ? for what is left blank"),
         _Guessing(debugger),
+        is_typed_anew=True,
         leave=None if debugger.state.following is None else lambda: next_stop(debugger),
     )
 

@@ -91,13 +91,13 @@ def choose(debugger: Host, option: int) -> None:
 def is_option(debugger: Host, character: str | None) -> bool:
     """Whether a key is the digit of an option that can be chosen now."""
     following = debugger.state.following
-    is_digit = character is not None and len(character) == 1 and character in "123456789"
+    is_digit = character is not None and len(character) == 1 and character.isdecimal()
     return (
         is_digit
         and following is not None
         and following.has_choice
         and _is_here(debugger, following)
-        and int(character or 0) <= len(following.stop.options)
+        and 1 <= int(character or 0) <= len(following.stop.options)
     )
 
 

@@ -131,7 +131,7 @@ def _options(following: Following, look: Look, cells: int) -> Row:
     stop, spans = following.stop, []
     for number, option in enumerate(stop.options, 1):
         text = " ".join(plain_markdown(look.alphabet.spell(option.into(look.language))).split())
-        sign, style = str(number), "" if following.has_choice else "dim"
+        sign, style = f"{number})", "" if following.has_choice else "dim"
         if number == stop.answer and following.end is not None:
             sign, style = look.alphabet.check, "ok"
         elif number in following.tried:

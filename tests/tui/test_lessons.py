@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.events import Key
 
 from rnnstep.scenario import bundled
 from rnnstep.tui.stop_list import StopList
@@ -312,3 +313,26 @@ async def test_tab_shows_a_number_while_the_line_is_open(opened, lesson):
         await screen.press("tab")
         await screen.until(lambda: screen.debugger.state.following.end == "shown")
         assert screen.debugger.prompt is None
+
+
+@pytest.mark.parametrize("key", ["－", "２"])
+async def test_signs_of_a_chinese_keyboard_answer(opened, lesson, key):
+    async with opened(lesson, stop=2 if key == "－" else 3) as screen:
+        await at_stop(screen, 2 if key == "－" else 3)
+        name = "fullwidth_hyphen_minus" if key == "－" else key  # as a terminal's driver calls it
+        screen.app.post_message(Key(name, key))
+        await screen.pilot.pause()
+        if key == "－":
+            await screen.until(lambda: screen.debugger.prompt is not None)
+            assert not screen.session.edits
+        else:
+            assert screen.debugger.state.following.end == "right"
+
+
+async def test_what_is_typed_after_a_wrong_number_takes_its_place(opened, lesson):
+    async with opened(lesson, stop=2) as screen:
+        await at_stop(screen, 2)
+        await screen.press("-")
+        await screen.until(lambda: screen.app.focused is not None and screen.app.focused.id != "canvas")
+        await screen.press(*"0.52", "enter", *"-0.58")
+        assert screen.app.focused.value == "-0.58"
