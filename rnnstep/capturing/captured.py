@@ -174,22 +174,25 @@ class Captured:
 
     def _step(self, source: HeardModule, call: Heard) -> Took:
         """A step of a cell: the next one of a chain, or the first of another."""
-        for position in range(len(source.open) - 1, -1, -1):
-            chain = source.open[position][1]
-            if chain.goes_on_with(call):
-                found = source.open.pop(position)
-                break
-        else:
+        reset: list[int] = []
+        found = next((one for one in reversed(source.open) if one[1].goes_on_with(call)), None)
+        if found is None:
+            begun_anew = [(one, rows) for one in reversed(source.open) if (rows := one[1].rows_reset(call))]
+            going_on = (each for each in begun_anew if each[0][1].goes_on_after_reset(call, each[1]))
+            found, reset = next(going_on, (None, []))
+        if found is None:
             weights = self._weights.copied(call.module, names_of_weights(call), call.weights)
             chain = CellChain(call, weights, self._wanted(call))
-            before = [(one, rows) for one, other in source.open if (rows := other.rows_reset(call))]
             found = self._add(source, chain), chain
-            if before:
-                found[0].goes_on_from = before[-1][0].place, tuple(before[-1][1])
+            if begun_anew:
+                (before, _), rows = begun_anew[0]
+                found[0].goes_on_from = before.place, tuple(rows)
             del source.open[: -MOST_OPEN + 1]
+        else:
+            source.open.remove(found)
         source.open.append(found)
-        chain.step(call)
-        return partial(self._took, chain, call)
+        found[1].step(call, reset)
+        return partial(self._took, found[1], call)
 
     def _computed_again(self, source: HeardModule, call: Heard) -> Took | None:
         """A call on the way back, as checkpointing makes it: the same one again, whose gradients are those of the first."""
