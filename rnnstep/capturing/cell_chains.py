@@ -209,7 +209,7 @@ class CellChain:
             h_n=self._shown(output[-1]),
             c_n=self._shown(array(over_time[1][-1])) if is_lstm else None,
             nonlinearity=self.nonlinearity,
-            reset=self._reset(len(states[0])),
+            reset=self._reset(len(self._first[0])),
             gradients=self._from_outside(over_time),
             dtype=self.dtype,
         )
