@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 Chosen = str | type | Iterable[str | type] | None
 MOST_OPEN = 8  # chains of one cell that may go on: loops that take turns with it
+LEAST_OF_A_CHAIN = 16 << 20  # bytes of a loop that is not ended at a reset, whatever the limit
 _LIMIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?B|B)?\s*", re.IGNORECASE)
 _PLACE = re.compile(r"(?P<name>[^\[\]:]+)\[(?P<number>\d+)\](?::(?P<place>.*))?")
 
@@ -178,7 +179,11 @@ class Captured:
         found = next((one for one in reversed(source.open) if one[1].goes_on_with(call)), None)
         if found is None:
             begun_anew = [(one, rows) for one in reversed(source.open) if (rows := one[1].rows_reset(call))]
-            going_on = (each for each in begun_anew if each[0][1].goes_on_after_reset(call, each[1]))
+            going_on = (
+                (one, rows)
+                for one, rows in begun_anew
+                if one[1].nbytes <= self._most_of_a_chain and one[1].goes_on_after_reset(call, rows)
+            )
             found, reset = next(going_on, (None, []))
         if found is None:
             weights = self._weights.copied(call.module, names_of_weights(call), call.weights)
@@ -193,6 +198,11 @@ class Captured:
         source.open.append(found)
         found[1].step(call, reset)
         return partial(self._took, found[1], call)
+
+    @property
+    def _most_of_a_chain(self) -> int:
+        """Bytes from which on a loop ends at its next reset: one that never ends, as a policy's may, can then be put away."""
+        return max(self._away.limit // 4, LEAST_OF_A_CHAIN)
 
     def _computed_again(self, source: HeardModule, call: Heard) -> Took | None:
         """A call on the way back, as checkpointing makes it: the same one again, whose gradients are those of the first."""

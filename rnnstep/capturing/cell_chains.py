@@ -271,7 +271,6 @@ class CellChain:
 
         kernel = getattr(torch, KERNEL_OF.get(self.kind, f"rnn_{self.nonlinearity}_cell"))
         before = self._first if t == 0 else self._gave[t - 1]
-        before = tuple(self._emptied(one, t) for one in before)
         with torch.enable_grad():
             states = [one.clone().to(self._gave[t][0].dtype).requires_grad_() for one in before]
             weights = [one.to(states[0].dtype) for one in self.weights.copies]

@@ -209,6 +209,20 @@ def test_chosen_rows_and_calls_on_the_disk() -> None:
     assert other.recorded.reset is None
 
 
+def test_a_loop_that_does_not_end_is_put_away_from_a_reset_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnnstep.capturing.captured.LEAST_OF_A_CHAIN", 1000)
+    cell, keep = nn.GRUCell(3, 4), torch.tensor([[1.0], [0.0]])
+    with rnnstep.capture(cell, limit=1000) as seen, torch.no_grad():
+        h = torch.zeros(2, 4)
+        for _ in range(60):
+            h = cell(torch.randn(2, 3), h * keep)
+    assert len(seen.calls) > 2
+    assert seen.calls[0].is_put_away
+    assert sum(call.recorded.num_steps for call in seen.calls) == 60
+    assert seen.calls[1].goes_on_from == ("grucell[0]", (1,))
+    assert all(call.trace().agrees for call in seen.calls)
+
+
 def test_one_row_without_a_batch() -> None:
     torch.manual_seed(0)
     cell = nn.GRUCell(3, 4)
