@@ -6,6 +6,8 @@ import os
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rnnstep.language import Text
 from rnnstep.scenario.call.recorded_call import RecordedCall
 from rnnstep.scenario.call.scenario_of_call import scenario_of_call
@@ -147,6 +149,15 @@ class Call:
                     place=self.place,
                     before=before,
                     rows=", ".join(map(str, rows[:12])),
+                )
+            )
+        if self.recorded.reset is not None:
+            steps = [str(t + 1) for t in np.flatnonzero(self.recorded.reset.any(axis=1))]
+            found.append(
+                Text(
+                    "{place}: rows begin anew from zeros before steps {steps}",
+                    place=self.place,
+                    steps=", ".join(steps[:12]) + (", …" if len(steps) > 12 else ""),
                 )
             )
         if self.recorded.is_half:

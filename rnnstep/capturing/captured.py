@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 Chosen = str | type | Iterable[str | type] | None
 MOST_OPEN = 8  # chains of one cell that may go on: loops that take turns with it
+LEAST_OF_A_CHAIN = 16 << 20  # bytes of a loop that is not ended at a reset, whatever the limit
 _LIMIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?B|B)?\s*", re.IGNORECASE)
 _PLACE = re.compile(r"(?P<name>[^\[\]:]+)\[(?P<number>\d+)\](?::(?P<place>.*))?")
 
@@ -174,22 +175,34 @@ class Captured:
 
     def _step(self, source: HeardModule, call: Heard) -> Took:
         """A step of a cell: the next one of a chain, or the first of another."""
-        for position in range(len(source.open) - 1, -1, -1):
-            chain = source.open[position][1]
-            if chain.goes_on_with(call):
-                found = source.open.pop(position)
-                break
-        else:
+        reset: list[int] = []
+        found = next((one for one in reversed(source.open) if one[1].goes_on_with(call)), None)
+        if found is None:
+            begun_anew = [(one, rows) for one in reversed(source.open) if (rows := one[1].rows_reset(call))]
+            going_on = (
+                (one, rows)
+                for one, rows in begun_anew
+                if one[1].nbytes <= self._most_of_a_chain and one[1].goes_on_after_reset(call, rows)
+            )
+            found, reset = next(going_on, (None, []))
+        if found is None:
             weights = self._weights.copied(call.module, names_of_weights(call), call.weights)
             chain = CellChain(call, weights, self._wanted(call))
-            before = [(one, rows) for one, other in source.open if (rows := other.rows_reset(call))]
             found = self._add(source, chain), chain
-            if before:
-                found[0].goes_on_from = before[-1][0].place, tuple(before[-1][1])
+            if begun_anew:
+                (before, _), rows = begun_anew[0]
+                found[0].goes_on_from = before.place, tuple(rows)
             del source.open[: -MOST_OPEN + 1]
+        else:
+            source.open.remove(found)
         source.open.append(found)
-        chain.step(call)
-        return partial(self._took, chain, call)
+        found[1].step(call, reset)
+        return partial(self._took, found[1], call)
+
+    @property
+    def _most_of_a_chain(self) -> int:
+        """Bytes from which on a loop ends at its next reset: one that never ends, as a policy's may, can then be put away."""
+        return max(self._away.limit // 4, LEAST_OF_A_CHAIN)
 
     def _computed_again(self, source: HeardModule, call: Heard) -> Took | None:
         """A call on the way back, as checkpointing makes it: the same one again, whose gradients are those of the first."""

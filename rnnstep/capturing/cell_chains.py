@@ -1,6 +1,7 @@
 """Calls of a cell as one sequence: a step belongs to it while its states are, bit for bit, those that the step before gave.
 
-A user loops over a cell, in whatever way; what is to be stepped is the loop. What a step sends back to the states before it
+A user loops over a cell, in whatever way; what is to be stepped is the loop. Rows may begin anew from zeros in it, as a policy's do
+where an episode is over. What a step sends back to the states before it
 and what reaches them from elsewhere arrive as one sum. The sum is recorded; what the step itself sends is taken from torch's
 own cell, called once more on the same numbers, and the rest is what came from outside.
 """
@@ -12,6 +13,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from rnnstep.capturing.calls import Gathered, Wanted, as_computed, copied, in_order, numeric_type
 from rnnstep.capturing.layout import Array, array
 from rnnstep.capturing.listening import Heard
@@ -19,6 +22,7 @@ from rnnstep.capturing.weights import WeightsAtCall, are_same_bits
 from rnnstep.scenario.call.recorded_call import RecordedCall
 
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
+NEAR = 64  # nodes of autograd's graph between two steps of a loop that are looked through, where all rows are zeros
 EVERY = 16  # steps after which weights are looked at bit for bit: what is written through `.data` torch does not count
 KERNEL_OF = {"LSTMCell": "lstm_cell", "GRUCell": "gru_cell"}
 
@@ -50,6 +54,8 @@ class CellChain:
         self._last: tuple[Tensor, ...] = ()  # all rows of the newest step
         self._followed = False  # whether autograd follows the newest step
         self._handles: list[Any] = []
+        self._resets: dict[int, list[int]] = {}  # by step the rows that began anew, of all rows
+        self._node = -1  # of autograd's graph, what gave the newest step
         self._steps = 0
         self._bytes_a_step = 0
         self._equal = torch.equal
@@ -77,44 +83,66 @@ class CellChain:
 
         Where autograd was cut off between them, as by `detach`, it is not: nothing goes back through there.
         """
-        states, last = call.states, self._last
-        if call.is_fresh or not last or call.is_batched != self.is_batched:
+        if call.is_fresh or not self._last or self._is_cut_off(call):
             return False
-        if self._followed and not states[0].requires_grad:
-            return False
-        for one, other in zip(last, states, strict=True):
+        for one, other in zip(self._last, call.states, strict=True):
             if not (self._equal(one, other) or are_same_bits(one, other)):
                 return False
+        return self._has_weights_of(call)
+
+    def goes_on_after_reset(self, call: Heard, rows: list[int]) -> bool:
+        """Whether a call in which these rows begin anew is the next step.
+
+        Where such a row ended in a number that is not finite it is not: 0 times that is no zero.
+        """
+        if not rows or self._is_cut_off(call) or not self._has_weights_of(call):
+            return False
+        return all(bool(one[rows].isfinite().all()) for one in self._last)
+
+    def _is_cut_off(self, call: Heard) -> bool:
+        return call.is_batched != self.is_batched or (self._followed and not call.states[0].requires_grad)
+
+    def _has_weights_of(self, call: Heard) -> bool:
         if not self.weights.look_like(call.weights):
             return False
         return bool(self._steps % EVERY) or self.weights.are(call.weights)
 
     def rows_reset(self, call: Heard) -> list[int]:
-        """The rows that begin anew with zeros in a call that goes on where this chain ended in all others; none otherwise."""
+        """The rows that begin anew with zeros in a call that goes on where this chain ended in all others; none otherwise.
+
+        All rows do where autograd leads from the zeros back to the newest step; else they are the beginning of another loop.
+        """
         states, last = call.states, self._last
-        if call.is_fresh or not last or not call.is_batched or states[0].shape != last[0].shape:
+        if call.is_fresh or not last or states[0].shape != last[0].shape:
             return []
-        same = [(one == other).all(-1) for one, other in zip(states, last, strict=True)]
+        same = [_same(one, other).all(-1) for one, other in zip(states, last, strict=True)]
         empty = [(one == 0).all(-1) for one in states]
         goes_on, begins = (each[0] if len(each) == 1 else each[0] & each[1] for each in (same, empty))
-        if not (goes_on | begins).all() or not (goes_on & ~begins).any():
+        if not (goes_on | begins).all():
+            return []
+        if not (goes_on & ~begins).any() and not (self._followed and _leads_to(states[0], self._node)):
             return []
         return [int(row) for row in (begins & ~goes_on).nonzero()]
 
-    def step(self, call: Heard) -> None:
-        """Take what the next step reads."""
+    def step(self, call: Heard, reset: list[int]) -> None:
+        """Take what the next step reads, and the rows that begin anew before it."""
+        if reset:
+            self._resets[self._steps] = reset
         x = call.x.detach() if call.x.requires_grad else call.x
         self._x.append(x.clone() if self._rows is None else copied(x, self._rows))
 
     def failed(self) -> None:
         """Forget what was read by a step that did not come to an end."""
         del self._x[self._steps :]
+        self._resets.pop(self._steps, None)
 
     def took(self, call: Heard, results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Keep what the step gave; give copies to hand on."""
         handed = tuple([one.clone() for one in results])
         self._followed = handed[0].requires_grad
         gave = self._last = tuple([one.detach() for one in results]) if self._followed else results
+        if self._followed:
+            self._node = _number_of(handed[0].grad_fn)
         if self._rows is not None:
             gave = tuple([copied(one, self._rows) for one in gave])
         t = self._steps
@@ -181,9 +209,22 @@ class CellChain:
             h_n=self._shown(output[-1]),
             c_n=self._shown(array(over_time[1][-1])) if is_lstm else None,
             nonlinearity=self.nonlinearity,
+            reset=self._reset(len(self._first[0])),
             gradients=self._from_outside(over_time),
             dtype=self.dtype,
         )
+
+    def _reset(self, num_rows: int) -> Array | None:
+        """1 where a row began anew before a step, else 0, (T, B); None where none did."""
+        found = np.zeros((self._steps, num_rows), np.uint8)
+        for t in self._resets:
+            found[t] = self._are_reset(t, num_rows)
+        return found if found.any() else None
+
+    def _are_reset(self, t: int, num_rows: int) -> Array:
+        """Which of the rows that are wanted began anew before a step, (B,)."""
+        rows = range(num_rows) if self._wanted.rows is None else self._wanted.rows
+        return np.isin(np.asarray(rows), self._resets[t])
 
     def _shown(self, value: Array) -> Array:
         """What has rows in the user's layout."""
@@ -206,12 +247,23 @@ class CellChain:
                 total.append(torch.zeros_like(sent[k]) if reached is None else reached)
                 outside[k][t] = total[k] - sent[k]
             sent = self._one_step_back(t, total)
+            if t in self._resets:  # no gradient crosses a reset
+                sent = tuple(self._emptied(one, t) for one in sent)
         found = {"output": self._shown(array(outside[0]))}
         if states > 1 and outside[1].any():
             found["c_n"] = self._shown(array(outside[1][-1]))
             if outside[1][:-1].any():
                 found["c"] = self._shown(array(outside[1]))
         return found
+
+    def _emptied(self, states: Tensor, t: int) -> Tensor:
+        """States with zeros in the rows that begin anew before a step, (B, n)."""
+        import torch
+
+        if t not in self._resets:
+            return states
+        is_reset = torch.from_numpy(self._are_reset(t, len(states))).to(states.device)
+        return states.masked_fill(is_reset[:, None], 0)
 
     def _one_step_back(self, t: int, total: list[Tensor]) -> tuple[Tensor, ...]:
         """What torch's cell sends back to the states before a step from what reached those after it."""
@@ -228,3 +280,27 @@ class CellChain:
             results = gave if isinstance(gave, tuple) else (gave,)
             given = [one.to(result.dtype) for one, result in zip(total, results, strict=True)]
             return torch.autograd.grad(results, states, given)
+
+
+def _same(one: Tensor, other: Tensor) -> Tensor:
+    """Where two tensors have the same number, NaN included."""
+    return (one == other) | ((one != one) & (other != other))  # noqa: PLR0124 - NaN is not itself
+
+
+def _number_of(node: Any) -> int:
+    """What autograd counts a node of its graph by."""
+    return int(node._sequence_nr())  # noqa: SLF001 - a node that is held would hold the graph behind it
+
+
+def _leads_to(state: Tensor, number: int) -> bool:
+    """Whether autograd's graph leads from a state back to a node, by what is near."""
+    waiting, seen = [state.grad_fn], 0
+    while waiting and seen < NEAR:
+        node = waiting.pop(0)
+        seen += 1
+        if node is None:
+            continue
+        if _number_of(node) == number:
+            return True
+        waiting += [one for one, _ in node.next_functions]
+    return False

@@ -33,14 +33,24 @@ def torch_cell(module: str) -> TorchCell:
 
 
 @lru_cache(maxsize=64)
-def cell_for(module: str, *, nonlinearity: str = "tanh", bias: Bias = True, proj_size: int = 0) -> Cell:
+def cell_for(
+    module: str,
+    *,
+    nonlinearity: str = "tanh",
+    bias: Bias = True,
+    proj_size: int = 0,
+    has_resets: bool = False,
+) -> Cell:
     """Give the cell inside one of torch's modules: "LSTM" and "LSTMCell" have the same.
+
+    With `has_resets` its rows may begin anew at any step.
 
     Raises:
         KeyError: a module that torch does not have.
     """
-    from rnnstep.cells.cell import with_biases
+    from rnnstep.cells.cell import with_biases, with_resets
 
     cell = torch_cell(module)
     given = {"nonlinearity": nonlinearity, "proj_size": proj_size}
-    return with_biases(cell.make(**{name: given[name] for name in cell.options + cell.module_options}), bias)
+    made = cell.make(**{name: given[name] for name in cell.options + cell.module_options})
+    return with_resets(with_biases(made, bias)) if has_resets else with_biases(made, bias)

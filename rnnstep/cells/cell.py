@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from rnnstep.equations.program import Program, Shape
+from rnnstep.equations.program import Program, Shape, check
+from rnnstep.equations.syntax import Line, Name, parse_lines, rebuilt
 from rnnstep.language import Text
 
 Bias = bool | Literal["ih"]
@@ -164,3 +165,42 @@ def with_biases(cell: Cell, bias: Bias) -> Cell:
         return cell
     words = replace(cell.words, lines={**cell.words.lines, **cell.words.without_b_hh})
     return replace(cell, program=cell.program.without(parts), stacks=stacks, words=words)
+
+
+KEEP = "keep"
+"""The input of a cell with resets: 1, or 0 in a row whose states are zeros before the step."""
+
+_RESET_WORDS = {
+    "h": Text("the state before, or zeros in a row that is reset"),
+    "c": Text("the cell before, or zeros in a row that is reset"),
+}
+_NOTHING_GOES_BACK = Text("of a row that is reset nothing goes back: keep is 0")
+
+
+def with_resets(cell: Cell) -> Cell:
+    """Give a cell of torch's whose rows may begin anew: `h_kept = keep * h_prev` stands where h_prev was read, c likewise."""
+    program = cell.program
+    kept = {program.before(state): f"{state}_kept" for state in program.states}
+
+    def read_kept(line: Line) -> Line:
+        return replace(
+            line,
+            expression=rebuilt(
+                line.expression,
+                lambda part: Name(kept[part.id]) if isinstance(part, Name) and part.id in kept else None,
+            ),
+        )
+
+    resets = parse_lines("\n".join(f"{name} = {KEEP} * {before}" for before, name in kept.items()))
+    lines = (*resets, *map(read_kept, program.lines))
+    inputs: dict[str, Shape] = {**program.inputs, KEEP: (1,)}
+    words = replace(
+        cell.words,
+        lines={**cell.words.lines, **{f"{state}_kept": _RESET_WORDS[state] for state in program.states}},
+        back={
+            **{kept.get(name, name): text for name, text in cell.words.back.items()},
+            **dict.fromkeys(kept, _NOTHING_GOES_BACK),
+        },
+    )
+    made = check(lines, inputs, program.states, program.parameters, program.read_as, program.banks)
+    return replace(cell, program=made, words=words)

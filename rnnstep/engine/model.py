@@ -242,14 +242,14 @@ class Model:
             if loop is not None and block.key == loop[0]:
                 done.take_loop(*run_loop(done, loop, partial(self._begun, done, is_by_steps=True)))
             elif loop is None and block.program.states:
-                x = done.entering(block.key, next(iter(block.program.inputs)))
+                x = done.entering_side_by_side(block.key)
                 done.runs[block.key] = self._begun(done, block, x, is_kept=is_kept)
         return done
 
     def _begun(
         self, done: Pass, block: Block, x: Array, *, is_kept: bool = True, is_by_steps: bool = False
     ) -> BlockRun:
-        """The run of a recurrent block on what enters it, (T, B, n)."""
+        """The run of a recurrent block on what enters it, its inputs side by side, (T, B, n)."""
         return BlockRun(
             block,
             self._stacked(block, x.shape[1]),

@@ -79,6 +79,15 @@ class Pass:
             parts = [self._at_every_step(part, steps) for part in parts]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
+    def entering_side_by_side(self, key: str) -> Array:
+        """All that enters a block over all steps, its inputs in their order, (T, B, n)."""
+        every = [self.entering(key, name) for name in self.by_key[key].program.inputs]
+        return every[0] if len(every) == 1 else np.concatenate(every, axis=-1)
+
+    def known_by_step(self, key: str) -> dict[str, Array]:
+        """What a block knows of each of its steps beside what enters, (T, B, n)."""
+        return {name: self.entering(key, name) for name in self.by_key[key].known_by_step}
+
     @staticmethod
     def _at_every_step(part: Array, steps: int) -> Array:
         """What is there once, (1, B, n), at every step, (T, B, n)."""
@@ -169,6 +178,9 @@ class Pass:
                 return values
             case "mask":
                 return self.masks[key]
+            case "keep":
+                assert self.batch.keep is not None
+                return self.batch.keep
             case "N":
                 return np.full((1, self.batch.num_rows, 1), self.num_read(key), self.scenario.dtype)
             case _ if name in self.by_key[key].known_by_step:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Segment:
     start: int
     stop: int
     rows: int
-    x: Array  # (steps, rows, input_size), in the order of computation
+    x: Array  # (steps, rows, n): its inputs side by side, in the order of computation
     before: tuple[Array, ...]  # each state before the first step, (rows, size)
     kept: tuple[Array, ...] | None  # what the function gave, or None if it is to be computed anew
 
@@ -66,6 +66,7 @@ class BlockRun:
         self._is_kept = is_kept
         self._mode = ONE_ROW if x.shape[1] == 1 else ROWS
         self._function = block.compiled.function(self._mode)
+        self._parts = parts_of_inputs(block)
         self._shape = x.shape
         self.segments: list[Segment] = []
         self._states: dict[str, Array] = {}
@@ -139,8 +140,8 @@ class BlockRun:
         compiled = self.block.compiled
         is_one = self._mode == ONE_ROW
         known: dict[str, Array] = dict(self.block.parameters)
-        for name in self.block.program.inputs:
-            known[name] = (segment.x[:, 0] if is_one else segment.x)[part]
+        for name, x in self._inputs(segment.x).items():
+            known[name] = (x[:, 0] if is_one else x)[part]
         for position, state in enumerate(self.block.program.states):
             before = segment.before[position][0] if is_one else segment.before[position]
             index, a, b = compiled.columns[state]
@@ -294,7 +295,14 @@ class BlockRun:
     ) -> tuple[Array, ...]:
         if self._mode == ONE_ROW:
             x, before = x[:, 0], tuple([state[0] for state in before])
-        return self._function(x, *before, *self._prepared, *arrays)  # type: ignore[no-any-return]
+        inputs = self._inputs(x).values()
+        return self._function(*inputs, *before, *self._prepared, *arrays)  # type: ignore[no-any-return]
+
+    def _inputs(self, x: Array) -> dict[str, Array]:
+        """Each input's part of what entered, (…, n); of a single one all of it, as it lies."""
+        if len(self._parts) == 1:
+            return dict.fromkeys(self._parts, x)
+        return {name: np.ascontiguousarray(x[..., part]) for name, part in self._parts.items()}
 
     def _rows_of(self, kept: Array) -> Array:
         """Give a kept array its row axis back."""
@@ -325,8 +333,8 @@ class BlockRun:
         compiled = self.block.compiled
         known: dict[str, Array] = dict(self.block.parameters)
         shared = frozenset(known)
-        for name in self.block.program.inputs:
-            known[name] = segment.x[k].copy()  # may be the scenario's own array
+        for name, x in self._inputs(segment.x[k]).items():
+            known[name] = x.copy()  # may be the scenario's own array
         for position, name in enumerate(self.block.program.states):
             index, a, b = compiled.columns[name]
             known[f"{name}_prev"] = (
@@ -346,7 +354,7 @@ class BlockRun:
             index, a, b = compiled.columns[name]
             return self._rows_of(segment.kept[index])[:, place, a:b]
         known: dict[str, Array] = dict(self.block.parameters)
-        known.update((one, segment.x[:, place]) for one in self.block.program.inputs)
+        known.update(self._inputs(segment.x[:, place]))
         for one, (index, a, b) in compiled.columns.items():
             known[one] = self._rows_of(segment.kept[index])[:, place, a:b]
         for position, state in enumerate(self.block.program.states):
@@ -393,6 +401,16 @@ def _resized(state: Array, initial: Array, rows: int) -> Array:
     return np.concatenate((state, initial[len(state) : rows]))
 
 
+def parts_of_inputs(block: Block) -> dict[str, slice]:
+    """Where each input of a block with states stands among what enters it, side by side."""
+    sizes = [int(shape[0]) for shape in block.program.inputs.values()]
+    ends = list(accumulate(sizes))
+    return {
+        name: slice(end - size, end)
+        for name, size, end in zip(block.program.inputs, sizes, ends, strict=True)
+    }
+
+
 def bounds_of_run(run: BlockRun) -> dict[str, float]:
     """Give for each line of a recurrent run a magnitude that none of its elements passes; `UNKNOWN` where none is known."""
     block = run.block
@@ -404,8 +422,8 @@ def bounds_of_run(run: BlockRun) -> dict[str, float]:
             kept[index] = max(largest(piece) for piece in pieces if piece is not None)
     measured = {name: kept[index] for name, (index, _, _) in block.compiled.columns.items() if index in kept}
     known = {name: largest(value) for name, value in block.parameters.items()}
-    entering = max(largest(segment.x) for segment in run.segments)
-    known |= dict.fromkeys(block.program.inputs, entering)
+    for name, part in parts_of_inputs(block).items():
+        known[name] = max(largest(segment.x[..., part]) for segment in run.segments)
     for position, state in enumerate(block.program.states):
         before = max(largest(segment.before[position]) for segment in run.segments)
         known[block.program.before(state)] = max(before, measured[state])

@@ -56,6 +56,11 @@ class Program:
         """The name under which a line reads a state as it was before the step: `h_prev`."""
         return self.read_as.get(state, f"{state}_prev")
 
+    def read_for(self, state: str) -> str:
+        """The name under which a step's sums read a state: `h_kept` where rows may begin anew, else as `before` has it."""
+        kept = f"{state}_kept"
+        return kept if kept in self.by_name else self.before(state)
+
     @cached_property
     def befores(self) -> tuple[str, ...]:
         """The names under which the states are read, in their order."""

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any, Literal
 
 from rnnstep.cells import cell_for, torch_cell
-from rnnstep.cells.cell import Bias, Cell, CellWords, Stack
+from rnnstep.cells.cell import KEEP, Bias, Cell, CellWords, Stack
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Line, Name
@@ -18,7 +18,7 @@ from rnnstep.language import Text
 from rnnstep.modules.dropout import Dropout
 from rnnstep.modules.module import DropoutMask, NetworkModule, Parameter, Shape, Standing, Uniform
 from rnnstep.network.blocks import Block, Direction, Where, output_of
-from rnnstep.network.wires import Wires
+from rnnstep.network.wires import Wires, data
 
 JOIN_WORDS = CellWords({"output": Text("forward and backward side by side")})
 
@@ -30,13 +30,14 @@ class Recurrent(NetworkModule):
     Attributes:
         module: "RNNCell", "RNN", "LSTMCell", "LSTM", "GRUCell", "GRU", or the name of an own cell.
         carry: whether its states go on from batch to batch, without a gradient, as `h = h.detach()` between them does.
+        has_resets: whether rows begin anew from zeros at some steps, as a program's loop around a cell lets them (`Batch.keep`).
         own: a [cell.NAME] of the file; None of torch's.
         bias: `"ih"` is no word of torch's: one bias, as most books have it.
         key: what it is called, and stands before its parameters: "encoder"; "" of the only one without a name.
         is_alone: whether there is no other recurrent module, so that places leave its name out.
     """
 
-    derived = ("own", "is_alone")
+    derived = ("own", "is_alone", "has_resets")
 
     module: str
     input_size: int
@@ -51,6 +52,7 @@ class Recurrent(NetworkModule):
     mode: Literal["eval", "train"] = "eval"
     dropout_seed: int = 0
     carry: bool = False
+    has_resets: bool = False
     own: Cell | None = field(default=None, compare=False)
     key: str = ""
     is_alone: bool = True
@@ -75,7 +77,13 @@ class Recurrent(NetworkModule):
         """The equations of a step."""
         if self.own is not None:
             return self.own
-        return cell_for(self.module, nonlinearity=self.nonlinearity, bias=self.bias, proj_size=self.proj_size)
+        return cell_for(
+            self.module,
+            nonlinearity=self.nonlinearity,
+            bias=self.bias,
+            proj_size=self.proj_size,
+            has_resets=self.has_resets,
+        )
 
     # ── sizes ────────────────────────────────────────────────────────────────────────
 
@@ -327,10 +335,21 @@ class Recurrent(NetworkModule):
         program = self.cell.program.sized(self.sizes_of(layer))
         # The backward pass reads what functions gave: keeping it costs less than computing it again.
         keep = tuple(line.name for line in program.lines if _is_function(line)) if is_learnt else ()
-        wires = dict.fromkeys(program.inputs, entering)
+        constant = (KEEP,) if self.has_resets else ()
+        wires = {name: data(name) if name in constant else entering for name in program.inputs}
         words = self.cell.words
         return Block(
-            key, "recurrent", layer, direction, program, parameters, kept_in, keep, wires, words=words
+            key,
+            "recurrent",
+            layer,
+            direction,
+            program,
+            parameters,
+            kept_in,
+            keep,
+            wires,
+            constant=constant,
+            words=words,
         )
 
     def _places(self, layer: int, direction: Direction) -> Iterator[tuple[str, str, slice]]:

@@ -143,8 +143,8 @@ class Block:
 
     @property
     def known_by_step(self) -> tuple[str, ...]:
-        """Those of them that are numbers known of each step beside what enters: a mask, or how many steps are counted."""
-        return self.given if self.kind in ("map", "mask") else ()
+        """Those of them that are numbers known of each step beside what enters: a mask, what is kept of states, how many steps are counted."""
+        return self.given if self.kind in ("map", "mask", "recurrent") else ()
 
     @property
     def brought(self) -> tuple[str, ...]:

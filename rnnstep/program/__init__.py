@@ -67,6 +67,8 @@ def _check_given(source: ProgramSource) -> None:
         )
     if source.is_several and any(batch.masks is not None for batch in every):
         raise UsageError(Text("a program has no place for masks that are given for each of several batches"))
+    if source.is_several and any(batch.keep is not None for batch in every):
+        raise UsageError(Text("a program has no place for resets that are given for each of several batches"))
     if source.scenario.goes_back and not source.has_loss:
         raise UsageError(
             Text("a program goes back from a loss: gradients that are given have no place in it")

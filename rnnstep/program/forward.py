@@ -121,10 +121,14 @@ def _loop(source: ProgramSource, *, first: bool, has_loss: bool) -> Iterator[str
             yield f"{variable(name)} = {_first_state(source, name, source.rows)}"
     keeps_logits = has_loss and source.scenario.head is not None
     yield "outputs, scores = [], []" if keeps_logits else "outputs = []"
+    if source.batch.keep is not None:
+        said = source.comment(Text("0 in a row that begins anew from zeros at a step"))
+        keep = source.batch.keep if source.scenario.is_batched else source.batch.keep[:, 0]
+        yield f"keep = {tensor(keep)}  {said}"
     if has_loss:
         yield "loss = 0"
     walked, step = (f"zip({source.x}, target)", "x_t, target_t") if has_loss else (source.x, "x_t")
-    if source.is_packed:
+    if source.is_packed or source.recurrent.has_resets:
         walked, step = f"enumerate({walked})", f"t, ({step})" if has_loss else f"t, {step}"
     yield f"for {step} in {walked}:"
     yield from indented(_step(source, names))
@@ -143,6 +147,8 @@ def _step(source: ProgramSource, names: list[str]) -> Iterator[str]:
         call = f"{source.function}(x_t, {', '.join(names)}, **{source.own('parameters')})"
     else:
         call = f"{source.module}(x_t, {passed(names)})"
+    if source.recurrent.has_resets:
+        yield f"{', '.join(names)} = {', '.join(f'keep[t] * {name}' for name in names)}"
     yield from _called(source, names, call)
     if not source.is_packed:
         yield f"outputs.append({names[0]})"

@@ -40,6 +40,7 @@ class BatchInput:
             the seed without.
         above: Gradients that the backward pass begins with in the place of a loss: by the block and the value that they are
             given at, ("L0", "c"), an array (T, B, n).
+        reset: Of a cell the rows whose states are zeros before a step: (T, B) of 0 and 1.
         recorded: What another run gave for this batch; it stands beside the engine's in the place of torch's results.
     """
 
@@ -50,6 +51,7 @@ class BatchInput:
     packed: bool = True
     masks: Sequence[ArrayLike] | None = None
     above: Mapping[tuple[str, str], ArrayLike] | None = None
+    reset: ArrayLike | None = None
     recorded: Recorded | None = None
 
 
@@ -100,7 +102,7 @@ def made(
     ndim, dtype = _axes_and_dtype(every)
     arrays = {key: np.array(value, dtype) for key, value in parameters.items()}
     recurrent = _recurrent(module, arrays, batch_first=batch_first, nonlinearity=nonlinearity)
-    layers = _with_head(_with_dropout(recurrent, dropout, dropout_seed), arrays)
+    layers = _with_head(_with_resets(_with_dropout(recurrent, dropout, dropout_seed), every), arrays)
     shapes = parameter_shapes(layers)
     _check_shapes(arrays, shapes)
     scenario = Scenario(
@@ -144,6 +146,11 @@ def _with_head(
     if "linear.weight" not in arrays:
         return (recurrent,)
     return recurrent, Linear(recurrent.size, arrays["linear.weight"].shape[0], "linear.bias" in arrays)
+
+
+def _with_resets(recurrent: Recurrent, every: Sequence[BatchInput]) -> Recurrent:
+    """The module with resets where rows begin anew in any batch."""
+    return replace(recurrent, has_resets=any(one.reset is not None for one in every))
 
 
 def _with_dropout(recurrent: Recurrent, p: float, seed: int) -> Recurrent:
@@ -195,8 +202,24 @@ def _batch(given: BatchInput, recurrent: Recurrent, dtype: np.dtype[Any], where:
         initial_state=states or None,
         masks=_masks(recurrent, given, steps, rows, dtype, where),
         above=None if given.above is None else {at: np.array(g, dtype) for at, g in given.above.items()},
+        keep=_keep(recurrent, given, steps, rows, dtype, where),
         recorded=None if given.recorded is None else given.recorded.as_arrays(),
     )
+
+
+def _keep(
+    recurrent: Recurrent, given: BatchInput, steps: int, rows: int, dtype: np.dtype[Any], where: str
+) -> Array | None:
+    """0 where a row's states are zeros before a step, else 1, (T, B, 1); None where the cell has no resets."""
+    if given.reset is None:
+        return np.ones((steps, rows, 1), dtype) if recurrent.has_resets else None
+    reset = np.asarray(given.reset)
+    if reset.shape != (steps, rows) or not recurrent.is_cell:
+        raise _misfit(f"{where}reset", reset.shape, (steps, rows) if recurrent.is_cell else "–")
+    others = reset[(reset != 0) & (reset != 1)]
+    if others.size:
+        raise _misfit(f"{where}reset", others[0], "0, 1")
+    return np.asarray(1 - reset.astype(dtype), dtype)[..., None]
 
 
 def _time_major(shown: Array, recurrent: Recurrent) -> Array:

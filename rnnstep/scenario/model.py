@@ -174,6 +174,7 @@ class Batch:
     target: NDArray[np.generic] | None = None  # (T, B) or (B,) classes, (T, B, O) or (B, O) values
     initial_state: Mapping[str, Floats] | None = None  # h_0, c_0 of its own, (L·D, B, n); else the scenario's
     masks: Mapping[str, Floats] | None = None  # dropout's, (T, B, n), by block; else drawn from the seed
+    keep: Floats | None = None  # (T, B, 1): 0 where a row's states are zeros before a step, else 1
     above: Mapping[tuple[str, str], Floats] | None = (
         None  # ∂L/∂ of values by block and name, in place of a loss
     )

@@ -107,9 +107,9 @@ def _first(scene: Scene) -> list[PanelPart]:
 
 def _second(scene: Scene) -> list[PanelPart]:
     """What acts on h_prev, and the other states before."""
-    others = [name for name in scene.cell.states if name != "h"]
+    h, *others = map(scene.block.program.read_for, scene.cell.states)
     matrices = [replace(grid, gates=()) for grid in _stacks(scene, "weight_hh", "bias_hh")]
-    return [value_grid(scene, "h_prev"), *matrices, *(value_grid(scene, f"{name}_prev") for name in others)]
+    return [value_grid(scene, h), *matrices, *(value_grid(scene, name) for name in others)]
 
 
 def _results(scene: Scene) -> list[PanelPart]:

@@ -38,6 +38,7 @@ GLOSSARY: tuple[Sign, ...] = (
     Sign("h  h_t", Text("the hidden state: what the network remembers, and its output at each step")),
     Sign("h_prev", Text("h of the step before; at step 1 it is h_0")),
     Sign("c  c_prev", Text("the cell state of an LSTM, at this step and the one before")),
+    Sign("keep  h_kept", Text("of a recorded loop: 0 where a row begins anew from zeros; keep times h_prev")),
     Sign("h_0  c_0  hx", Text("the states before the first step; torch's argument hx holds them")),
     Sign("h_n  c_n", Text("the states after the last step, of every layer and direction")),
     Sign("output", Text("h of the top layer at every step")),

@@ -81,7 +81,7 @@ def _halves(scene: Scene, line: list[Piece], cells: int) -> list[list[Piece]]:
     upper: list[Piece] = [
         _part(matrix, "[W_hh", matrix.values[:, :size]),
         dot,
-        _part(vector, "[h_prev;", vector.values[:size]),
+        _part(vector, f"[{scene.block.program.read_for('h')};", vector.values[:size]),
     ]
     lower: list[Piece] = [
         _part(matrix, "W_ih]", matrix.values[:, size:]),
@@ -144,7 +144,8 @@ def _grids(scene: Scene, sums: list[tuple[str, str, str]]) -> list[Piece]:
     suffixes = [name.partition("_")[2] for name, _, _ in sums]  # "" of an RNN, else the gate's letter
     letters = [("i" + suffix, "h" + suffix) if suffix else ("ih", "hh") for suffix in suffixes]
     matrix = np.concatenate([np.hstack([parameters[f"W_{h}"], parameters[f"W_{i}"]]) for i, h in letters])
-    vector = np.concatenate([known["h_prev"], known["x"]])
+    h = scene.block.program.read_for("h")
+    vector = np.concatenate([known[h], known["x"]])
     both = [[parameters[f"b_{part}"] for part in pair if f"b_{part}" in parameters] for pair in letters]
     is_done = all(scene.is_line_done(name) and not scene.is_hidden(name) for name, _, _ in sums)
     total = np.concatenate([known[name] for name, _, _ in sums]) if is_done else None
@@ -156,7 +157,7 @@ def _grids(scene: Scene, sums: list[tuple[str, str, str]]) -> list[Piece]:
     found: list[Piece] = [
         Grid("[W_hh W_ih]", matrix, matrix.shape, "weight", weight, gates=gates, focus=focus, centre=centre),
         "@" if scene.look.alphabet.is_ascii else "·",
-        Grid("[h_prev; x]", vector, vector.shape, "state", state),
+        Grid(f"[{h}; x]", vector, vector.shape, "state", state),
     ]
     if all(both):
         bias = np.concatenate([np.sum(pair, axis=0) for pair in both])

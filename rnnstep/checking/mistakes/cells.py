@@ -70,7 +70,7 @@ def _names_swapped(line: str, names: dict[str, str]) -> Rewriting:
 
 
 def _c_without_forget(pattern: Pattern) -> Lines:
-    return replaced(pattern.lines, "c", total([Name("c_prev"), Apply("mul", (Name("i"), Name("g")))]))
+    return replaced(pattern.lines, "c", total([pattern.read_for["c"], Apply("mul", (Name("i"), Name("g")))]))
 
 
 def _forget_from_input(pattern: Pattern) -> Lines | None:
@@ -82,16 +82,18 @@ def _forget_from_input(pattern: Pattern) -> Lines | None:
     return replaced((*needed, i, *rest), "f", Apply("sub", (ONE, Name("i"))))
 
 
-def _peephole(reads: str) -> Rewriting:
-    """O reads the cell's memory in the place of h'."""
+def _peephole(*, is_newest: bool) -> Rewriting:
+    """O reads the cell's memory, as it was or as it is, in the place of h'."""
 
     def rewriting(pattern: Pattern) -> Lines | None:
-        if pattern.size(Name("c_prev")) != pattern.size(Name("h_prev")):
+        h, c = pattern.read_for["h"], pattern.read_for["c"]
+        if pattern.size(c) != pattern.size(h):
             return None
         last = [line for line in pattern.lines if line.name in ("hh_o", "a_o", "o")]
         first = [line for line in pattern.lines if line not in last and line.name not in ("tanh_c", "h")]
         rest = [line for line in pattern.lines if line.name in ("tanh_c", "h")]
-        return _names_swapped("hh_o", {"h_prev": reads})(pattern.reordered((*first, *last, *rest)))
+        reads = {h.id: "c" if is_newest else c.id}
+        return _names_swapped("hh_o", reads)(pattern.reordered((*first, *last, *rest)))
 
     return rewriting
 
@@ -101,8 +103,9 @@ def _peephole(reads: str) -> Rewriting:
 
 def _reset_before(pattern: Pattern) -> Lines:
     """The reset gate on h' before the product."""
-    gated = Apply("mul", (Name("r"), Name("h_prev")))
-    lines = one(pattern.lines, "hh_n", lambda part: gated if part == Name("h_prev") else None)
+    h = pattern.read_for["h"]
+    gated = Apply("mul", (Name("r"), h))
+    lines = one(pattern.lines, "hh_n", lambda part: gated if part == h else None)
     return replaced(lines, "a_n", total([Name("ih_n"), Name("hh_n")]))
 
 
@@ -119,7 +122,7 @@ def _bias_outside(pattern: Pattern) -> Lines | None:
 
 def _z_swapped(pattern: Pattern) -> Lines:
     rest = Apply("sub", (ONE, Name("z")))
-    kept = Apply("mul", (rest, Name("h_prev")))
+    kept = Apply("mul", (rest, pattern.read_for["h"]))
     return replaced(pattern.lines, "h", total([Apply("mul", (Name("z"), Name("n"))), kept]))
 
 
@@ -143,8 +146,8 @@ GATED: tuple[tuple[str, Rewriting], ...] = (
     ("c_without_forget", _in_lstm(_c_without_forget)),
     ("forget_is_one_minus_input", _in_lstm(_forget_from_input)),
     ("c_for_h", _in_lstm(lambda pattern: replaced(pattern.lines, "h", Name("c")))),
-    ("o_reads_c", _in_lstm(_peephole("c_prev"))),
-    ("o_reads_c", _in_lstm(_peephole("c"))),
+    ("o_reads_c", _in_lstm(_peephole(is_newest=False))),
+    ("o_reads_c", _in_lstm(_peephole(is_newest=True))),
     ("gru_reset_before", _in_gru(_reset_before)),
     ("gru_b_hn_outside", _in_gru(_bias_outside)),
     ("gru_z_swapped", _in_gru(_z_swapped)),

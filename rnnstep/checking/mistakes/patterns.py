@@ -83,7 +83,8 @@ class Pattern:
     Attributes:
         lines: right ones.
         entering: the names that enter from below: x.
-        before: the states as they were: h_prev, c_prev.
+        read_for: of each state what is read of it as it was: h_prev, where rows may begin anew h_kept.
+        before: the names of those.
         biases: the parameters that are vectors.
     """
 
@@ -93,8 +94,9 @@ class Pattern:
         self.lines = lines
         self.shapes = program.shapes
         self.states = tuple(program.states)
-        self.entering = frozenset(program.inputs)
-        self.before = frozenset(program.befores)
+        self.entering = frozenset(block.brought)
+        self.read_for = {state: Name(program.read_for(state)) for state in program.states}
+        self.before = frozenset(name.id for name in self.read_for.values())
         self.parameters = frozenset(program.parameters)
         self.biases = frozenset(name for name, shape in program.parameters.items() if len(shape) == 1)
         self.by_name = {line.name: line for line in lines}

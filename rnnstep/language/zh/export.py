@@ -10,6 +10,7 @@ TABLE = {
     "It gives the numbers of `rnnstep {command} {name}`.": "给出 `rnnstep {command} {name}` 的数值。",
     "The mistake that `rnnstep {command} {name}` tells of: torch stops at it.": "`rnnstep {command} {name}` 所说的错误：torch 会停在这里。",
     "each {axes}": "每一批 {axes}",
+    "0 in a row that begins anew from zeros at a step": "某一步从零重新开始的行为 0",
     "a row that is over keeps its state": "已结束的行保持原来的状态",
     "one module a layer, so that dropout's masks can stand between them": "每层一个模块，中间才放得下 dropout 掩码",
     "one bias, as most books have it: the other one is zeros, and is not learnt": (
@@ -49,6 +50,9 @@ TABLE = {
         "多个批的程序里放不下未打包的长度，而注意力要读它"
     ),
     "drawn as those of nn.Linear are": "抽取方式与 nn.Linear 的权重相同",
+    "a program has no place for resets that are given for each of several batches": (
+        "程序里写不下给每一批分别指定的重置"
+    ),
     "a program has no place for masks that are given for each of several batches": (
         "几个批次各自给出 dropout 掩码时，程序里写不出来"
     ),

@@ -119,6 +119,7 @@ TABLE = {
     # ── values ──
     "the input of step t; one-hot: 1 at the letter's place, 0 elsewhere": "第 t 步的输入；独热向量：字母所在的位置是 1，其余是 0",
     "the hidden state: what the network remembers, and its output at each step": "隐藏状态：网络记住的东西，也是每一步的输出",
+    "of a recorded loop: 0 where a row begins anew from zeros; keep times h_prev": "记录下来的循环里：某一行从零重新开始时 keep 为 0；keep 乘以 h_prev",
     "h of the step before; at step 1 it is h_0": "上一步的 h；在第 1 步是 h_0",
     "the cell state of an LSTM, at this step and the one before": "LSTM 的细胞状态，这一步的和上一步的",
     "the states before the first step; torch's argument hx holds them": "第一步之前的状态；torch 的参数 hx 就是它们",

@@ -87,6 +87,7 @@ TABLE = {
     "several batches of other than equal lengths, which are not labelled texts": "有几个长度不等的批次，而它们不是带标签的文本",
     "a gradient is given at a value that a block computes; found {place}": "梯度只能给在某个块算出的值上；给的是 {place}",
     "{place} is made of parameters alone: no gradient is given there": "{place} 只由参数算出：不能在那里给梯度",
+    "rows that begin anew from zeros within a run": "中途从零重新开始的行",
     "dropout masks that are given, and not drawn from a seed": "dropout 掩码是直接给出的，而不是由种子生成的",
     "first states that are given for each batch": "每个批次各有自己的初始状态",
     "several batches of indices that are not labelled texts": "有几个由下标组成的批次，而它们不是带标签的文本",

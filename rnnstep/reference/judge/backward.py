@@ -259,7 +259,7 @@ class ShownGradients:
         if block.kind != "recurrent":
             return bare in (*block.program.inputs, block.output)
         if bare == name:
-            return name in (*block.program.inputs, *block.program.states, *block.program.befores)
+            return name in (*block.brought, *block.program.states, *block.program.befores)
         is_state = bare in block.program.states and bare not in self._reference.self_checked.get(
             block.key, ()
         )
@@ -305,7 +305,7 @@ class ShownGradients:
         values, key = self._reference.values, block.key
         if name in values.states[key]:
             return values.states[key][name]
-        if name in block.program.inputs:
+        if name in block.brought:
             return values.x[key]
         for state in block.program.states:
             if block.program.before(state) == name:

@@ -81,6 +81,7 @@ class TorchSteps(JudgedBackward):
         """Torch's."""
         block, states = self.done.by_key[key], self._values.states[key]
         entering: Pairs = {next(iter(block.program.inputs)): Given(self._values.x[key])}
+        entering |= self._known_by_step(key)
         for name, value in states.items():
             before = self.done.axis(key).before(value, self._values.first[key][name], block.direction)
             entering[block.program.before(name)] = Given(before)
@@ -153,6 +154,7 @@ class EngineSteps(JudgedBackward):
         """The engine's."""
         run = self.done.runs[key]
         entering: Pairs = {next(iter(run.block.program.inputs)): Given(self._errors.entering(key))}
+        entering |= self._known_by_step(key)
         for name, value in self._errors.before(key).items():
             entering[run.block.program.before(name)] = Given(value)
         return entering, {name: Given(run.state(name)) for name in run.block.program.states}
@@ -220,7 +222,8 @@ class EngineRun(JudgedBackward):
         """The engine's, along the run."""
         run, states = self.done.runs[key], self._errors.states[key]
         error = self._errors.inputs(key)
-        entering = {next(iter(run.block.program.inputs)): (self._errors.entering(key), error)}
+        entering: Pairs = {next(iter(run.block.program.inputs)): (self._errors.entering(key), error)}
+        entering |= self._known_by_step(key)
         before = self._errors.before_errors(key)
         for name, value in self._errors.before(key).items():
             entering[run.block.program.before(name)] = value, before[name]

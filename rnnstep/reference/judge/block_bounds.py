@@ -60,7 +60,7 @@ class OneStep:
         self._parameters = given_parameters(self.block)
         self._prepared = self.block.compiled.prepare(self.block.parameters, self._dtype, ROWS)
         self.names = varying(self.block.program)
-        self._known = {next(iter(self.block.program.inputs)): reference.x[key]}
+        self._known = {next(iter(self.block.program.inputs)): reference.x[key], **done.known_by_step(key)}
         for name, value in reference.states[key].items():
             before = done.axis(key).before(value, reference.first[key][name], self.block.direction)
             self._known[f"{name}_prev"] = before

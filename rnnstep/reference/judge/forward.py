@@ -154,7 +154,10 @@ class _Judging:
     def _judge_own_steps(self, key: str, run: BlockRun) -> None:
         """Every kept line of our run beside the equations, read from the run's own states."""
         block = run.block
-        entering = {next(iter(block.program.inputs)): self._errors.entering(key)}
+        entering = {
+            next(iter(block.program.inputs)): self._errors.entering(key),
+            **self._done.known_by_step(key),
+        }
         entering |= {f"{name}_prev": value for name, value in self._errors.before(key).items()}
         kept = [name for name in block.compiled.columns if _is_kept(run, name)]
         living = self._done.axis(key).alive()

@@ -394,6 +394,10 @@ class JudgedBackward(ABC):
             self._send_back_first(block, state, value, error)
         return whole
 
+    def _known_by_step(self, key: str) -> Pairs:
+        """What a block knows of each of its steps beside what enters, (T, B, n)."""
+        return {name: Given(value) for name, value in self.done.known_by_step(key).items()}
+
     def _empty(self, key: str, name: str) -> tuple[Array, Error]:
         shape = (*self.done.axis(key).shape, int(self.done.by_key[key].program.shapes[name][0]))
         return np.zeros(shape, self.done.scenario.dtype), np.zeros(shape)

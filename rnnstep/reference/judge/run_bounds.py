@@ -293,7 +293,8 @@ class RunErrors:
         self._go_round(key)
         if key not in self._of_states:
             block = self.done.by_key[key]
-            inputs = {_first_input(block): (self.entering(key), self.inputs(key))}
+            inputs: dict[str, Pair] = {_first_input(block): (self.entering(key), self.inputs(key))}
+            inputs |= {name: self.read(key, name) for name in block.known_by_step}
             self._of_states[key] = carried_errors(
                 block,
                 inputs,

@@ -21,6 +21,7 @@ from rnnstep.reference.run.layout import (
     final_states,
     first_states,
     joined,
+    kept_rows,
     keys_of,
     living_rows,
     of_layer,
@@ -262,7 +263,7 @@ class _Reference:
         states = self._stepped(recurrent, x)
         if recurrent.is_own or recurrent.is_cell:
             result, time_major = self._of_steps(recurrent, states)
-            if recurrent.is_own:
+            if recurrent.is_own or recurrent.has_resets:  # torch has no such module over time
                 return result, time_major
             whole = self._whole_of_cell(recurrent, x)
             shown = from_torch_shape(self._scenario, whole.output)
@@ -336,7 +337,8 @@ class _Reference:
                 first = tuple(tensor(state) for state in self._first_of(key).values())
                 step = of_block(self._scenario, block, self._parameters)
                 living, is_reversed = self._living[sequence], block.direction == "backward"
-                run = walk(step, x, first, living, is_reversed=is_reversed)
+                keep = kept_rows(recurrent, self._batch)
+                run = walk(step, x, first, living, is_reversed=is_reversed, keep=keep)
                 self._x[key] = array(x)
                 found[key] = {name: array(run.whole(k)) for k, name in enumerate(block.program.states)}
             x = self._dropped(
@@ -358,7 +360,8 @@ class _Reference:
         block = self._done.by_key[key]
         first = self._first_of(key)
         living = self._living[self._sequence_of(key)]
-        return inner_values(self._scenario, block, x, states, first, living, self._most)
+        keep = kept_rows(self._scenario.recurrent_of(block), self._batch)
+        return inner_values(self._scenario, block, x, states, first, living, self._most, keep)
 
     # ── whole modules ────────────────────────────────────────────────────────────────
 

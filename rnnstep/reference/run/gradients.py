@@ -26,7 +26,7 @@ from rnnstep.modules.embedding import Embedding
 from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reference.run.circle import SteppedModule, go_round
-from rnnstep.reference.run.layout import keys_of, living_rows, names_of
+from rnnstep.reference.run.layout import kept_rows, keys_of, living_rows, names_of
 from rnnstep.reference.run.line_gradients import block_gradients, within_step
 from rnnstep.reference.run.loss import loss_gradients, loss_of, loss_values, of_loss
 from rnnstep.reference.run.modules import Tensor, array, tensor
@@ -276,7 +276,8 @@ class _Stepping:
         recurrent = self._done.scenario.recurrent_of(block)
         living = living_rows(self._done.scenario.fed(recurrent, self._done.batch))
         first = self._began[block.key] = self._first_of(block)
-        done = walk(self._keeping_step(block), x, first, living, is_reversed=is_reversed)
+        keep = kept_rows(recurrent, self._done.batch)
+        done = walk(self._keeping_step(block), x, first, living, is_reversed=is_reversed, keep=keep)
         self._walks[block.key] = done
         self._output[block.key] = _keeping(done.whole(0))
 

@@ -40,6 +40,11 @@ def first_states(scenario: Scenario, recurrent: Recurrent, batch: Batch) -> dict
     return found
 
 
+def kept_rows(recurrent: Recurrent, batch: Batch) -> Array | None:
+    """0 where a row's states are zeros before a step, else 1, (T, B, 1); None where no row begins anew."""
+    return batch.keep if recurrent.has_resets else None
+
+
 def names_of(module: Recurrent) -> list[str]:
     """What the states of a module are called among those of all: "h", of one of several "encoder.h"."""
     return [f"{module.before_places}{name}" for name in module.cell.states]

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rnnstep.cells.cell import KEEP
 from rnnstep.engine import Block, Pass
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.reference.run.equations import TorchValues
-from rnnstep.reference.run.layout import Mask, living_rows, states_before
+from rnnstep.reference.run.layout import Mask, kept_rows, living_rows, states_before
 from rnnstep.reference.run.modules import Tensor, array, tensor
 from rnnstep.reference.run.stepping import Along, varying
 
@@ -88,6 +89,8 @@ class _Lines:
             self._given[f"{name}_prev"] = self._leaf(before)
             self._after[name] = self._leaf(value)
             self._back[name] = tensor(gradients.states[key][name][: self._reached])
+        keep = kept_rows(recurrent, done.batch)
+        self._reset = {} if keep is None else {KEEP: tensor(keep[: self._reached])}
         self._parameters = {name: tensor(value) for name, value in block.parameters.items()}
         if has_shares:
             self._parameters = {
@@ -97,7 +100,7 @@ class _Lines:
 
     def _forward(self, names: list[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Every line, those of `names` as tensors of their own; and what the lines of the states give."""
-        seen = {**self._parameters, **self._given}
+        seen = {**self._parameters, **self._reset, **self._given}
         ends: dict[str, Tensor] = {}
         for line in self._block.program.lines:
             value = evaluate(line.expression, seen, self._reading)

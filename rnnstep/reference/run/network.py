@@ -16,7 +16,7 @@ from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.reference.run.attention import attended
 from rnnstep.reference.run.circle import CalledModule, SteppedModule, Steps, go_round
-from rnnstep.reference.run.layout import first_states, living_rows, names_of, of_layer
+from rnnstep.reference.run.layout import first_states, kept_rows, living_rows, names_of, of_layer
 from rnnstep.reference.run.modules import (
     Module,
     Tensor,
@@ -319,7 +319,9 @@ class Network:
             for block in (one for one in blocks if one.layer == layer):
                 first = tuple(state[len(ends)] for state in states)
                 is_reversed = block.direction == "backward"
-                done = walk(self._steps[block.key], x, first, living, is_reversed=is_reversed)
+                keep = kept_rows(recurrent, batch)
+                step = self._steps[block.key]
+                done = walk(step, x, first, living, is_reversed=is_reversed, keep=keep)
                 directions.append(done.whole(0))
                 ends.append(done.ends)
             x = directions[0] if len(directions) == 1 else torch.cat(directions, -1)

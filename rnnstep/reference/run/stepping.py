@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rnnstep.cells.cell import KEEP
 from rnnstep.engine import Block
 from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
@@ -62,10 +63,14 @@ def equations_stepper(scenario: Scenario, block: Block, parameters: Parameters) 
 
     The states it gives are the very tensors that later lines read, so that their gradients are total.
     """
+    import torch
+
     reading = TorchValues(scenario.dtype)
     known = equation_parameters(block, parameters)
     names = tuple(block.program.states)
-    (entering,) = block.program.inputs
+    entering, *resets = block.program.inputs
+    # A row that is reset has zeros already when a step begins, as in a program: `Walking` sees to it.
+    known |= {name: torch.ones(1, dtype=next(iter(known.values())).dtype) for name in resets}
 
     def step(x: Tensor, states: States) -> States:
         before = {f"{name}_prev": state for name, state in zip(names, states, strict=True)}
@@ -136,10 +141,19 @@ class Walking:
         first: each state before the first step, (B, n).
         living: which rows take part in which step, (T, B); None when all do.
         shape: T and B.
+        keep: 0 where a row's states are zeros before a step, else 1, (T, B, 1); None where none is reset.
     """
 
-    def __init__(self, step: Stepper, first: States, living: Mask | None, shape: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        step: Stepper,
+        first: States,
+        living: Mask | None,
+        shape: tuple[int, int],
+        keep: Array | None = None,
+    ) -> None:
         self._step, self._states, self._living, self._shape = step, first, living, shape
+        self._keep = None if keep is None else tensor(keep)
         self._after: dict[int, States] = {}
         self._live: dict[int, Tensor | None] = {}
 
@@ -150,6 +164,8 @@ class Walking:
         """
         import torch
 
+        if self._keep is not None:
+            self._states = tuple(self._keep[t] * state for state in self._states)
         living = None if self._living is None else self._living[t]
         if living is None or living.all():
             self._live[t] = None
@@ -171,7 +187,15 @@ class Walking:
         return Walk(self._after, self._live, self._states, self._shape)
 
 
-def walk(step: Stepper, x: Tensor, first: States, living: Mask | None, *, is_reversed: bool) -> Walk:
+def walk(
+    step: Stepper,
+    x: Tensor,
+    first: States,
+    living: Mask | None,
+    *,
+    is_reversed: bool,
+    keep: Array | None = None,
+) -> Walk:
     """Take every step.
 
     Args:
@@ -180,9 +204,10 @@ def walk(step: Stepper, x: Tensor, first: States, living: Mask | None, *, is_rev
         first: each state before the first step, (B, n).
         living: which rows take part in which step, (T, B); None when all do.
         is_reversed: whether the last step comes first.
+        keep: as of `Walking`.
     """
     steps, rows = int(x.shape[0]), int(x.shape[1])
-    walking = Walking(step, first, living, (steps, rows))
+    walking = Walking(step, first, living, (steps, rows), keep)
     for t in range(steps - 1, -1, -1) if is_reversed else range(steps):
         walking.advance(t, x[t])
     return walking.done
@@ -242,6 +267,7 @@ def inner_values(
     first: Mapping[str, Array],
     living: Mask | None,
     most_bytes: int,
+    keep: Array | None = None,
 ) -> dict[str, Array]:
     """Every line but the states in torch's operations, (T', B, n), from what torch's stepped module had.
 
@@ -255,6 +281,8 @@ def inner_values(
     is_reversed = block.direction == "backward"
     known = {name: tensor(value) for name, value in block.parameters.items()}
     known["x"] = tensor(x[:steps][alive])
+    if keep is not None:
+        known[KEEP] = tensor(keep[:steps][alive])
     for name, value in states.items():
         before = states_before(value, first[name], living, is_reversed=is_reversed)
         known[f"{name}_prev"] = tensor(before[:steps][alive])

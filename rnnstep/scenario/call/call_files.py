@@ -26,7 +26,8 @@ from rnnstep.scenario.keys import KEYS
 from rnnstep.scenario.localized import read_localized
 from rnnstep.scenario.model import Scenario
 
-_ENTERING = ("x", "h_0", "c_0", "lengths", "output", "h_n", "c_n")
+_ENTERING = ("x", "h_0", "c_0", "lengths", "reset", "output", "h_n", "c_n")
+_WHOLE_NUMBERS = ("lengths", "reset")
 _MASK = re.compile(r"mask\.(\d{1,4})")
 _PARAMETER = re.compile(r"(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)(_l\d{1,4}(_reverse)?)?")
 _GRADIENT = "grad."
@@ -208,7 +209,7 @@ def _loaded(table: Table, opened: Tensors) -> dict[str, NDArray[Any]] | None:
     try:
         for name in opened.shapes:
             value = opened.load(name)
-            expected = "iu" if name == "lengths" else "f"
+            expected = "iu" if name in _WHOLE_NUMBERS else "f"
             if value.dtype.kind not in expected or value.ndim > 3:
                 text = Text(
                     "`file`: the tensor {name} has the shape {shape} and the kind {kind}, which no recorded call has",

@@ -30,6 +30,8 @@ class RecordedCall:
         p_dropout: What was dropped between layers: 0 outside of training.
         masks: What dropout multiplied each layer's output but the last one's with, in that output's layout; None where
             nothing was dropped, or where the masks are not to be had.
+        reset: Of a cell 1 where a row's states were zeros before a step, whatever the step before gave, else 0, (T, B), B = 1
+            without a batch; None where no row began anew.
         gradients: The gradients that reached `output`, `h_n` and `c_n` from outside; and what autograd made of them:
             this call's share under the names of parameters, of `x`, `h_0` and `c_0`. Of an LSTMCell whose c is read elsewhere
             at other steps than the last, what reached them stands under "c", in the layout of the output.
@@ -49,6 +51,7 @@ class RecordedCall:
     nonlinearity: str = "tanh"
     p_dropout: float = 0.0
     masks: tuple[Array, ...] | None = None
+    reset: Array | None = None
     gradients: Mapping[str, Array] = field(default_factory=lambda: MappingProxyType({}))
     dtype: str = "float32"
 
@@ -116,5 +119,5 @@ class RecordedCall:
     def nbytes(self) -> int:
         """How much memory the arrays take."""
         every = [self.x, *self.parameters.values(), *self.results.values(), *self.gradients.values()]
-        every += [one for one in (self.h_0, self.c_0, *(self.masks or ())) if one is not None]
+        every += [one for one in (self.h_0, self.c_0, self.reset, *(self.masks or ())) if one is not None]
         return sum(one.nbytes for one in every)

@@ -35,7 +35,9 @@ def scenario_of_call(call: RecordedCall, name: str) -> Scenario:
             Text("{name}: its dropout masks could not be drawn again, so its numbers cannot be", name=name)
         )
     recorded = Recorded(call.output, call.h_n, call.c_n, dtype=call.dtype if call.is_half else None)
-    entering = BatchInput(call.x, call.h_0, call.c_0, call.lengths, masks=call.masks, recorded=recorded)
+    entering = BatchInput(
+        call.x, call.h_0, call.c_0, call.lengths, masks=call.masks, reset=call.reset, recorded=recorded
+    )
     scenario = made(
         call.module,
         entering,

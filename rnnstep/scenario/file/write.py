@@ -265,6 +265,8 @@ class _Writer:
         scenario = self._scenario
         if any(batch.masks is not None for batch in scenario.batches):
             raise _unsayable(Text("dropout masks that are given, and not drawn from a seed"))
+        if any(batch.keep is not None for batch in scenario.batches):
+            raise _unsayable(Text("rows that begin anew from zeros within a run"))
         if any(batch.initial_state is not None for batch in scenario.batches):
             raise _unsayable(Text("first states that are given for each batch"))
         if any(batch.above is not None for batch in scenario.batches):
