@@ -86,6 +86,13 @@ def check_epoch(value: BesideValue, scenario: Scenario) -> None:
 def _cure_of(first: Scenario) -> Scenario:
     if first.cure is None:
         raise UsageError(Text("--beside cure: {name} has no mistake in it that has a cure", name=first.name))
+    if first.training is not None and first.training.is_refused:
+        raise UsageError(
+            Text(
+                "--beside cure: torch stops at the mistake of {name}, whose numbers are the cure's already",
+                name=first.name,
+            )
+        )
     return first.cure
 
 

@@ -184,7 +184,9 @@ def _gap(lines: list[_Line], no_value: str) -> tuple[NDArray[np.float64] | None,
         return None, no_value
     first, second = lines
     if first.size != second.size:
-        text = Text("no difference: {first} numbers beside {second}", first=first.size, second=second.size)
+        text = Text(
+            "{first} numbers beside {second}: nothing to subtract", first=first.size, second=second.size
+        )
         return None, first.scene.look.say(text)
     if first.values is None or second.values is None:
         return None, ""

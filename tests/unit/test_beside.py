@@ -78,6 +78,7 @@ def test_a_file_whose_name_has_an_equals_sign_is_a_scenario(tmp_path, monkeypatc
         ("hello", "epoch=16", "hello has epochs 1 to 15"),
         ("rnn", "epoch=2", "no [training]"),
         ("hello", "cure", "no mistake"),
+        ("pitfalls/h_0_of_the_wrong_shape", "cure", "torch stops at the mistake"),
         ("hello", "hello_lst", "did you mean hello_lstm?"),
         ("hello", "weights=nowhere.pt", "nowhere.pt"),
     ],

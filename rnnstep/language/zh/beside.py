@@ -23,6 +23,9 @@ TABLE = {
     ),
     "--beside epoch={epoch}: {name} has epochs 1 to {most}": "--beside epoch={epoch}：{name} 有第 1 到 {most} 轮",
     "--beside cure: {name} has no mistake in it that has a cure": "--beside cure：{name} 中没有可改正的错误",
+    "--beside cure: torch stops at the mistake of {name}, whose numbers are the cure's already": (
+        "--beside cure：torch 在 {name} 的错误处就停下了，这里的数已经是改正后的"
+    ),
     "--beside: two runs are written as {formats}, not as {found}": (
         "--beside：两个运行只能写成 {formats}，不能写成 {found}"
     ),
@@ -69,7 +72,7 @@ TABLE = {
     "{name} has no {block}": "{name} 没有 {block}",
     "{name} has no {value}": "{name} 没有 {value}",
     "{name} has no {operation} in {place}": "{name} 在 {place} 中没有 {operation}",
-    "no difference: {first} numbers beside {second}": "没有差：一边 {first} 个数，另一边 {second} 个",
+    "{first} numbers beside {second}: nothing to subtract": "一边 {first} 个数，另一边 {second} 个：不能相减",
     "no loss": "没有损失",
     "largest difference {gap} at [{element}]": "最大的差 {gap}，在 [{element}]",
     "no difference": "没有差别",
