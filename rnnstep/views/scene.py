@@ -82,7 +82,8 @@ class Scene:
         if not path:
             stage = tree.stage(Spot(0))
             first = next((block for block in stage.blocks if block.kind == "recurrent"), stage.blocks[0])
-            return Spot(0, first.key, stage.steps[first.key][0])
+            # A second run at start may be that of a later epoch.
+            return Spot(0, first.key, stage.steps[first.key][0], epoch=self.run.epoch.index)
         spot = tree.locate(path)
         while spot.phase is None:  # of a whole epoch the last batch, of a batch the forward pass
             path = (*path, 0 if len(path) == tree.level("batch") else tree.count(path) - 1)

@@ -86,3 +86,13 @@ def test_only_the_run_that_has_the_place_is_plotted():
     text = _text(beside("multilayer", "rnn").at("2/L2/h"), 80, 24, fills="plot")
     assert "h over time" in text
     assert "rnn  h over time" not in text
+
+
+@pytest.mark.parametrize(
+    "place", ["start", "e1:", "forward:", "3", "5/h[1]", "backward:2/L0/∂h", "update:", "e7:3"]
+)
+@pytest.mark.parametrize("size", [(60, 17), (80, 24), (120, 35), (200, 60)])
+@pytest.mark.parametrize("fills", ["", "plot", "listing"])
+def test_a_later_epoch_beside_any_place(place, size, fills):
+    text = _text(beside("hello", "epoch=15").at(place), *size, fills=fills)
+    assert len(text.split("\n")) == size[1] + 1
