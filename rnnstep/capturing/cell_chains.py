@@ -58,7 +58,7 @@ class CellChain:
         self._node = -1  # of autograd's graph, what gave the newest step
         self._steps = 0
         self._bytes_a_step = 0
-        self._equal = torch.equal
+        self._equal, self._is_grad_enabled = torch.equal, torch.is_grad_enabled
         self.nbytes = sum(one.nbytes for one in self._first)
 
     @property
@@ -100,7 +100,12 @@ class CellChain:
         return all(bool(one[rows].isfinite().all()) for one in self._last)
 
     def _is_cut_off(self, call: Heard) -> bool:
-        return call.is_batched != self.is_batched or (self._followed and not call.states[0].requires_grad)
+        """Whether nothing can go back from a call to the newest step, as after `detach` or a burn-in under `no_grad`."""
+        if call.is_batched != self.is_batched:
+            return True
+        if self._followed:
+            return not call.states[0].requires_grad
+        return self._is_grad_enabled() and any(one.requires_grad for one in (call.x, *call.weights))
 
     def _has_weights_of(self, call: Heard) -> bool:
         if not self.weights.look_like(call.weights):

@@ -185,6 +185,37 @@ def test_states_carried_from_call_to_call() -> None:
     assert all(call.trace().agrees and call.grad().agrees for call in seen.calls)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_steps_after_a_burn_in_are_a_call_of_their_own(kind: str) -> None:
+    torch.manual_seed(0)
+
+    class BurnsIn(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = getattr(nn, kind)(3, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            state = None
+            with torch.no_grad():
+                for one in x[:3]:
+                    state = self.cell(one, state)
+            for one in x[3:]:
+                state = self.cell(one, state)
+            return states_of(state)[0]
+
+    model = BurnsIn()
+    seen = compared(model, torch.randn(STEPS, ROWS, 3))
+    before, after = seen["cell"]
+    assert (before.recorded.num_steps, after.recorded.num_steps) == (3, STEPS - 3)
+    np.testing.assert_array_equal(before.h_n, after.recorded.h_0)
+    assert not before.recorded.has_gradients
+    back = after.grad()
+    assert back.agrees
+    for name, one in model.cell.named_parameters():
+        assert one.grad is not None
+        np.testing.assert_allclose(back.parameters[name], one.grad.numpy(), rtol=1e-4, atol=5e-6)
+
+
 def test_a_step_that_raises_is_none() -> None:
     cell = nn.GRUCell(3, 4)
     with rnnstep.capture(cell) as seen:
