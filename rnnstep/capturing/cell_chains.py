@@ -251,9 +251,7 @@ class CellChain:
                 reached = totals.get(f"{name}.{t}")
                 total.append(torch.zeros_like(sent[k]) if reached is None else reached)
                 outside[k][t] = total[k] - sent[k]
-            sent = self._one_step_back(t, total)
-            if t in self._resets:  # no gradient crosses a reset
-                sent = tuple(self._emptied(one, t) for one in sent)
+            sent = tuple([self._before_reset(t, one) for one in self._one_step_back(t, total)])
         found = {"output": self._shown(array(outside[0]))}
         if states > 1 and outside[1].any():
             found["c_n"] = self._shown(array(outside[1][-1]))
@@ -261,14 +259,14 @@ class CellChain:
                 found["c"] = self._shown(array(outside[1]))
         return found
 
-    def _emptied(self, states: Tensor, t: int) -> Tensor:
-        """States with zeros in the rows that begin anew before a step, (B, n)."""
+    def _before_reset(self, t: int, g: Tensor) -> Tensor:
+        """What of a gradient goes on from a step to the one before, (B, n): of a row that began anew nothing."""
         import torch
 
         if t not in self._resets:
-            return states
-        is_reset = torch.from_numpy(self._are_reset(t, len(states))).to(states.device)
-        return states.masked_fill(is_reset[:, None], 0)
+            return g
+        is_reset = torch.from_numpy(self._are_reset(t, len(g))).to(g.device)
+        return g.masked_fill(is_reset[:, None], 0)
 
     def _one_step_back(self, t: int, total: list[Tensor]) -> tuple[Tensor, ...]:
         """What torch's cell sends back to the states before a step from what reached those after it."""
