@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+import rnnstep
 from rnnstep.cells import MODULES
 from rnnstep.checking import MISTAKES
 from rnnstep.cli import BAD_INPUT, main
@@ -155,6 +156,11 @@ def test_every_key_is_named(language: str, command: Command) -> None:
 
 def test_every_id_of_a_key_is_named(language: str) -> None:
     assert {command.id for command in KEYS} <= in_backticks(called("keys", language))
+
+
+@pytest.mark.parametrize("name", rnnstep.__all__)
+def test_every_public_name_is_named(language: str, name: str) -> None:
+    assert name in in_backticks(called("python", language))
 
 
 def test_every_mistake_is_named(language: str) -> None:
