@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rnnstep.capturing.calls import Gathered, Wanted, as_computed, copied, in_order, numeric_type
+from rnnstep.capturing.edges import Edge, edge_of, listen_to_edges
 from rnnstep.capturing.layout import Array, array
 from rnnstep.capturing.listening import Heard
 from rnnstep.capturing.weights import WeightsAtCall, are_same_bits
@@ -32,7 +33,8 @@ class CellChain:
 
     Attributes:
         weights: The cell's weights as they were at the first.
-        gradients: What reached each step's states, "h" and "c" with the step's number behind it: "h.3".
+        gradients: What reached each step's states, "h" and "c" with the step's number behind it, "h.3"; and what all steps
+            sent to the weights, under torch's names.
         has_graph: Whether autograd follows it.
     """
 
@@ -55,10 +57,17 @@ class CellChain:
         self._followed = False  # whether autograd follows the newest step
         self._handles: list[Any] = []
         self._resets: dict[int, list[int]] = {}  # by step the rows that began anew, of all rows
+        self._graphs: list[
+            tuple[list[Any], dict[Edge, tuple[str, ...]]]
+        ] = []  # of each step, until something comes back
+        self._leaves: dict[
+            int, Edge | None
+        ] = {}  # where autograd sends the gradients of weights that are leaves
         self._node = -1  # of autograd's graph, what gave the newest step
         self._steps = 0
         self._bytes_a_step = 0
         self._equal, self._is_grad_enabled = torch.equal, torch.is_grad_enabled
+        self._is_cast = torch.is_autocast_enabled
         self.nbytes = sum(one.nbytes for one in self._first)
 
     @property
@@ -159,18 +168,51 @@ class CellChain:
         self.nbytes += self._bytes_a_step
         if self._followed and self._wanted.gradients:
             self.has_graph = True
+            if self._rows is None and not self._is_cast(call.x.device.type):
+                roots = [one.grad_fn for one in results if one.grad_fn is not None]
+                self._graphs.append((roots, self._ways_out(call)))
             for name, one in zip("hc", handed, strict=False):
                 self._handles.append(one.register_hook(partial(self._reached, f"{name}.{t}")))
         return handed
 
+    def _ways_out(self, call: Heard) -> dict[Edge, tuple[str, ...]]:
+        """Each way out of a step's graph, by the weight that it leads to; "" where it leads to what the step reads."""
+        found: dict[Edge, tuple[str, ...]] = {}
+        for one in (call.x, *call.states):
+            edge = edge_of(one)
+            if edge is not None:
+                found[edge] = ("",)
+        for name, weight in zip(self.weights.names, call.weights, strict=True):
+            edge = self._edge_of_weight(weight)
+            if edge is not None:
+                found[edge] = (*found.get(edge, ()), name)
+        return found
+
+    def _edge_of_weight(self, weight: Tensor) -> Edge | None:
+        """Where autograd sends a weight's gradient; looked up once of a leaf, since a loop comes here at every step."""
+        if weight.grad_fn is not None:
+            return edge_of(weight)
+        key = id(weight)
+        if key not in self._leaves:
+            self._leaves[key] = edge_of(weight)
+        return self._leaves[key]
+
     def _reached(self, name: str, g: Tensor) -> None:
+        graphs, self._graphs = self._graphs, []
+        for roots, ways in graphs:  # a program that never goes back pays nothing for it
+            self._handles += listen_to_edges(roots, ways, self._sent)
         self.gradients.add(name, g, self._rows)
+
+    def _sent(self, name: str, g: Tensor) -> None:
+        if name:
+            self.gradients.add(name, g)
 
     def close(self) -> None:
         """Take every hook away."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        self._graphs.clear()
 
     # ── afterwards ───────────────────────────────────────────────────────────────────
 
@@ -215,7 +257,7 @@ class CellChain:
             c_n=self._shown(array(over_time[1][-1])) if is_lstm else None,
             nonlinearity=self.nonlinearity,
             reset=self._reset(len(self._first[0])),
-            gradients=self._from_outside(over_time),
+            gradients={**self._from_outside(over_time), **self._shares()},
             dtype=self.dtype,
         )
 
@@ -258,6 +300,11 @@ class CellChain:
             if outside[1][:-1].any():
                 found["c"] = self._shown(array(outside[1]))
         return found
+
+    def _shares(self) -> dict[str, Array]:
+        """What autograd sent from all steps to each weight."""
+        by_name = self.gradients.by_name
+        return {name: array(by_name[name]) for name in self.weights.names if name in by_name}
 
     def _before_reset(self, t: int, g: Tensor) -> Tensor:
         """What of a gradient goes on from a step to the one before, (B, n): of a row that began anew nothing."""

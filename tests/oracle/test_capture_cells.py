@@ -283,3 +283,35 @@ def test_resets_within_a_loop(kind: str, in_place: bool) -> None:  # noqa: FBT00
     (call,) = seen["cell"]
     assert call.output.shape == (6, 3, 4)
     np.testing.assert_array_equal(call.recorded.reset, done.numpy())
+
+
+@pytest.mark.parametrize("kind", ["RNNCell", "GRUCell", "LSTMCell"])
+def test_what_a_loop_sent_to_the_weights_is_recorded(kind: str) -> None:
+    """Of one loop bit for bit `.grad`; of two that read each other their sum, each beside what the engine makes of it."""
+    torch.manual_seed(3)
+    cell, before, between = getattr(nn, kind)(3, 4), nn.Linear(2, 3), torch.randn(4, 3)
+    x = torch.randn(6, 2, 2)
+
+    def looped(given: list[torch.Tensor]) -> torch.Tensor:
+        state = None
+        for one in given:
+            state = cell(one, state)
+        assert state is not None
+        return state[0] if isinstance(state, tuple) else state
+
+    with rnnstep.capture() as seen:
+        looped([before(one) for one in x]).square().sum().backward()
+    (call,) = seen.calls
+    for name, parameter in cell.named_parameters():
+        np.testing.assert_array_equal(call.recorded.gradients[name], parameter.grad)
+    assert call.grad().agrees
+
+    cell.zero_grad()
+    with rnnstep.capture() as seen:
+        middle = looped([before(one) for one in x]) @ between
+        looped([middle, middle, middle]).square().sum().backward()
+    assert len(seen.calls) == 2
+    for name, parameter in cell.named_parameters():
+        shares = [one.recorded.gradients[name] for one in seen.calls]
+        np.testing.assert_allclose(sum(shares), parameter.grad, rtol=1e-5, atol=1e-6)
+    assert all(one.grad().agrees for one in seen.calls)
