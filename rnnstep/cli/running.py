@@ -66,7 +66,7 @@ class UserProgram:
                 Text("cannot read {path}: {reason}", path=printable(self.name), reason=reason)
             ) from None
         sys.argv = [self.name, *self.arguments]
-        sys.path[0:0] = [str(path.resolve().parent)]
+        _put_first_on_the_path(str(path.resolve().parent))
         main = ModuleType("__main__")
         main.__file__ = str(path.absolute())
         main.__dict__["__builtins__"] = __builtins__
@@ -80,8 +80,14 @@ class UserProgram:
         import runpy
 
         sys.argv = [self.name, *self.arguments]
-        sys.path[0:0] = [os.getcwd()]  # noqa: PTH109 - as python does
+        _put_first_on_the_path(os.getcwd())  # noqa: PTH109 - as python does
         runpy.run_module(self.name, run_name="__main__", alter_sys=True)
+
+
+def _put_first_on_the_path(folder: str) -> None:
+    """Let modules be found in a folder first, as python does unless it was told not to (`-P`, PYTHONSAFEPATH)."""
+    if not sys.flags.safe_path:
+        sys.path.insert(0, folder)
 
 
 def run(program: UserProgram, when: str | None, save: str | None, say: Say) -> int:

@@ -326,8 +326,14 @@ def test_a_state_of_a_wrong_shape_is_told_with_what_was_given(tmp_path):
 
 def test_a_signal_ends_it_as_python(tmp_path):
     (tmp_path / "train.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(60)\n", "utf-8")
+
+    # A job in the background of a shell ignores it, and so would what it starts.
+    heeding = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+        "os.execv(sys.executable, [sys.executable, '-m', 'rnnstep', 'run', 'train.py'])"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "rnnstep", "run", "train.py"],
+        [sys.executable, "-c", heeding],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
