@@ -209,7 +209,7 @@ def run(
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, "LANG": "C.UTF-8"},
+        env=ENVIRONMENT,
         **options,
     )
 
@@ -241,7 +241,7 @@ sys.exit(int(sys.argv[-1]))
 
 def test_a_program_without_a_finding_is_as_with_python(tmp_path):
     (tmp_path / "train.py").write_text(ARGUMENTS, "utf-8")
-    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    environment = {key: value for key, value in ENVIRONMENT.items() if key != "OMP_NUM_THREADS"}
     for status in ("0", "7"):
         words = ["train.py", "--when", "x", "-m", status]
         plain = subprocess.run(
