@@ -76,8 +76,8 @@ CLAIMS: dict[str, dict[int, dict[str, str]]] = {
             "−0.4268": "value 3/L0/h[0]",
             "−0.2404": 'expr v("3/L0/h[0]", "rnn")',
             "1": _STEP,
-            "0.385": 'expr v("1/L0/h[0]", "rnn") - v("1/L0/h[0]")',
-            "0.186": 'expr v("3/L0/h[0]", "rnn") - v("3/L0/h[0]")',
+            "0.3854": 'expr v("1/L0/h[0]", "rnn") - v("1/L0/h[0]")',
+            "0.1865": 'expr v("3/L0/h[0]", "rnn") - v("3/L0/h[0]")',
         },
     },
     "layers_and_shapes": {
