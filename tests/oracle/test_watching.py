@@ -198,6 +198,12 @@ def test_the_numbers_are_those_without_it():
 # ── rnnstep run ──────────────────────────────────────────────────────────────────────────────
 
 
+# Programs find what stands beside them, as they do for whoever runs them.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"} | {
+    "LANG": "C.UTF-8"
+}
+
+
 def run(
     *arguments: str, folder: Path, program: str | None = None, **options
 ) -> subprocess.CompletedProcess[str]:
