@@ -139,7 +139,10 @@ def step_agrees(compiled: Compiled, parameters: Arrays, known: Arrays, kept: Arr
             for name, (value, bound) in evaluate_lines(core.lines, exact, Rounding(dtype)).items():
                 here = np.asarray(shown[name][row], np.float64)
                 is_near = np.abs(here - value) <= 2 * bound
-                assert np.all(is_near | (here == value) | np.isinf(bound)), name  # infinity is itself
+                is_same = (here == value) | (
+                    np.isnan(here) & np.isnan(value)
+                )  # infinity is itself, and NaN NaN
+                assert np.all(is_near | is_same | np.isinf(bound)), name
     for name, value in kept.items():
         if is_elementwise(core.by_name[name].expression):
             again = evaluate(core.by_name[name].expression, shown, Values())
