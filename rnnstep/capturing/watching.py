@@ -21,6 +21,7 @@ from rnnstep.capturing.captured import Captured
 from rnnstep.capturing.cell_chains import CellChain
 from rnnstep.capturing.finding import Cause, Stopped
 from rnnstep.capturing.listening import Heard, Module, Took, start, stop
+from rnnstep.equations.syntax import parse_expression
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text, environment_language
 from rnnstep.language.printable import printable
@@ -44,13 +45,23 @@ class Watcher:
     Attributes:
         seen: The last calls of each module.
         finding: What was found; None so far.
+        refusal: Why the condition could be asked of no call so far: it names what their modules do not compute.
     """
 
     def __init__(self, model: Any = None, when: str | None = None, *, last: int = LAST) -> None:
+        """Take what is watched, and a condition.
+
+        Raises:
+            EquationError: The condition is no expression.
+        """
+        if when is not None:
+            parse_expression(when)  # now, and not in the middle of the program
         self.seen = Captured(model, last=last)
         self.finding: Cause | None = None
+        self.refusal: Text | None = None
         self._when = when
-        self._modules: dict[int, tuple[str, Module]] = {}  # those that were heard
+        self._was_asked = False
+        self._modules: dict[int, Module] = {}  # those that were heard
         self._handles: list[Any] = []
         self._pid = os.getpid()
         self._chains: dict[int, int] = {}  # of each cell, the steps since its states were looked at
@@ -62,7 +73,7 @@ class Watcher:
     # ── beginning and end ────────────────────────────────────────────────────────────
 
     def start(self) -> Self:
-        """Watcher from here on."""
+        """Watch from here on."""
         from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
         if not self.is_open:
@@ -76,7 +87,7 @@ class Watcher:
         return self
 
     def to_the_end(self) -> Self:
-        """Watcher from here on, and at a finding that ends the program open the debugger on it, or save the last calls."""
+        """Watch from here on, and at a finding that ends the program open the debugger on it, or save the last calls."""
         if self._hook is None:
             self._hook, sys.excepthook = sys.excepthook, self._uncaught
         return self.start()
@@ -96,7 +107,7 @@ class Watcher:
             after_finding(self.seen, finding, Path(sys.argv[0] or "python").stem, None, _say)
 
     def close(self) -> None:
-        """Watcher no more; what was recorded stays."""
+        """Watch no more; what was recorded stays."""
         if self.is_open:
             self.is_open = False
             self.seen.close()
@@ -132,7 +143,7 @@ class Watcher:
             return None
         if call.is_cell and self._newest.get(id(call.module)) is not call.states[0]:
             self.look_at_the_rest()  # another loop, or a state that was changed on the way
-        self._modules.setdefault(id(call.module), (call.kind, call.module))
+        self._modules.setdefault(id(call.module), call.module)
         return partial(self._took, call)
 
     def raised(self, call: Heard, error: BaseException) -> None:
@@ -174,7 +185,7 @@ class Watcher:
         """Look at the loops around cells that have gone on since they were looked at."""
         chains, self._chains = self._chains, {}
         for key in chains:
-            module = self._modules[key][1]
+            module = self._modules[key]
             newest = self.seen.newest_of(module)
             live = None if newest is None else newest.live
             if isinstance(live, CellChain) and not all(map(_is_finite, live.newest)):
@@ -204,19 +215,24 @@ class Watcher:
                 self._stop_at_update(optimizer, module, name, parameter)
 
     def _parameters(self) -> Iterator[tuple[Module, str, Tensor]]:
-        for _, module in self._modules.values():
+        for module in self._modules.values():
             for name, parameter in module.named_parameters():
                 yield module, name, parameter
 
     # ── what is found ────────────────────────────────────────────────────────────────
 
     def _ask(self, call: Call | None) -> None:
-        """Stop where the condition holds in a call."""
+        """Stop where the condition holds in a call; one that has not what it names is passed over."""
         if call is None or self._when is None:
             return
         from rnnstep.session.breakpoints import next_stop
 
-        session = session_of(call).break_when(self._when)
+        try:
+            session = session_of(call).break_when(self._when)
+        except RnnstepError as error:
+            self.refusal = None if self._was_asked else error.message
+            return
+        self._was_asked, self.refusal = True, None
         path, _ = next_stop(session.run, session.position, session.breakpoints)
         if path is not None:
             place = session.jump(path).place

@@ -8,7 +8,7 @@ from rnnstep.cli.commands import GivenOptions, Option, Subcommand
 from rnnstep.cli.options import language_option
 from rnnstep.cli.speech import say
 from rnnstep.cli.threads import give_back_threads
-from rnnstep.errors import UsageError
+from rnnstep.errors import EquationError, UsageError
 from rnnstep.language import Text
 
 _WITH_VALUE = ("--when", "--save", "--language")
@@ -43,11 +43,30 @@ def run(given: GivenOptions, speech: str) -> int:
         )
 
     give_back_threads()
+    if given.when is not None:
+        _check_condition(given.when)
 
     def told(text: Text) -> None:
         say(text, given.language or speech)
 
     return run_watched(UserProgram(words[0], words[1:], is_module), given.when, given.save, told)
+
+
+def _check_condition(text: str) -> None:
+    """Refuse what is no expression before the program runs; what its modules compute is not known yet."""
+    from rnnstep.equations.syntax import parse_expression
+
+    try:
+        parse_expression(text)
+    except EquationError as error:
+        raise UsageError(
+            Text(
+                "{option}, column {column}: {reason}",
+                option="--when",
+                column=error.column + 1,
+                reason=error.message,
+            )
+        ) from None
 
 
 _PARAMS: list[Any] = [

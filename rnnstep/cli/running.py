@@ -71,9 +71,7 @@ class UserProgram:
         main.__file__ = str(path.absolute())
         main.__dict__["__builtins__"] = __builtins__
         main.__dict__["__cached__"] = None
-        sys.modules["__main__"] = (
-            main  # for good: what is pickled, and processes that are started, look there
-        )
+        sys.modules["__main__"] = main  # for good: pickles and started processes look there
         exec(compile(source, self.name, "exec", dont_inherit=True), main.__dict__)  # noqa: S102 - what is asked for
 
     def _run_module(self) -> None:
@@ -108,7 +106,7 @@ def run(program: UserProgram, when: str | None, save: str | None, say: Say) -> i
     try:
         with after_import("torch", watched.begin):
             program.run()
-        watched.look_at_the_rest()
+        watched.look_at_the_rest(say)
     except SystemExit as error:
         return _status(error.code)
     except UsageError:
@@ -131,18 +129,20 @@ class _Watched:
         self._watch: Watcher | None = None
 
     def begin(self) -> None:
-        """Watcher from here on."""
+        """Watch from here on."""
         from rnnstep.capturing.watching import Watcher
 
         self._watch = Watcher(when=self._when).start()
 
-    def look_at_the_rest(self) -> None:
-        """Look at what the program ended with."""
+    def look_at_the_rest(self, say: Say) -> None:
+        """Look at what the program ended with, and say where the condition could be asked nowhere."""
         if self._watch is not None:
             self._watch.look_at_the_rest()
+            if self._watch.refusal is not None:
+                say(Text("{option}: {reason}", option="--when", reason=self._watch.refusal))
 
     def close(self) -> None:
-        """Watcher no more."""
+        """Watch no more."""
         if self._watch is not None:
             self._watch.close()
 

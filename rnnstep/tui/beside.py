@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.language import Text
 from rnnstep.tui.options import Options
+from rnnstep.tui.sources import limits_of
 from rnnstep.views.commands import BY_ID
 
 if TYPE_CHECKING:
@@ -128,14 +129,14 @@ class SecondRun:
 
     def _read(self, value: BesideValue, first: Scenario) -> Scenario:
         from rnnstep.scenario.beside import second_scenario
-        from rnnstep.scenario.file.document import Limits
 
         options = self._options
-        limits = Limits(allow_outside=options.allow_outside)
-        if options.memory_limit is not None:
-            limits = replace(limits, memory=options.memory_limit)
         return second_scenario(
-            value, first, limits, dtype=options.dtype, usual_decimals=options.settings.decimals
+            value,
+            first,
+            limits_of(options),
+            dtype=options.dtype,
+            usual_decimals=options.settings.decimals,
         )
 
     def _complete(self, value: BesideValue, scenario: Scenario) -> None:

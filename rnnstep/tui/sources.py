@@ -50,7 +50,7 @@ class FileSource:
         """
         from rnnstep.scenario.lesson import read_lesson
 
-        return read_lesson(self.path, _limits(options))
+        return read_lesson(self.path, limits_of(options))
 
     def read(self, options: Options) -> Scenario:
         """Read the file.
@@ -63,7 +63,7 @@ class FileSource:
 
         return read(
             self.path,
-            _limits(options),
+            limits_of(options),
             dtype=options.dtype,
             decimals=options.decimals,
             language=options.language,
@@ -121,7 +121,8 @@ class LiveSource:
 Source = FileSource | LiveSource
 
 
-def _limits(options: Options) -> Limits:
+def limits_of(options: Options) -> Limits:
+    """Give what a file may ask for, as the options say."""
     from rnnstep.scenario.file.document import Limits
 
     limits = Limits(allow_outside=options.allow_outside)

@@ -17,6 +17,7 @@ from rnnstep.capturing.finding import Stopped
 from rnnstep.capturing.listening import way_in_use
 from rnnstep.capturing.watching import Watcher, session_of
 from rnnstep.cli import main
+from rnnstep.errors import EquationError
 
 TRAIN = """
 import torch
@@ -351,6 +352,21 @@ def test_a_signal_ends_it_as_python(tmp_path):
     _, told = process.communicate(timeout=30)
     assert process.returncode == 130
     assert told.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_a_condition_that_cannot_be_asked_is_no_business_of_the_programs(tmp_path):
+    program = (
+        "import torch\ntry:\n    torch.nn.GRU(2, 3)(torch.zeros(4, 1, 2))\n"
+        "except Exception as error:\n    print('caught', error)\n"
+    )
+    bad = run("--when", "norm(", "train.py", folder=tmp_path, program=program)
+    assert (bad.returncode, bad.stdout) == (2, "")
+    assert bad.stderr.startswith("--when, column ")
+    unknown = run("--when", "norm(c) > 1", "train.py", folder=tmp_path)
+    assert (unknown.returncode, unknown.stdout) == (0, "")
+    assert "--when: unknown name `c`" in unknown.stderr
+    with pytest.raises(EquationError):
+        rnnstep.watch(when="norm(")
 
 
 def test_what_is_missing_is_told(tmp_path, capsys):
