@@ -17,6 +17,7 @@ TABLE = {
     "MODULE is missing behind -m": "-m 后面缺少 MODULE",
     "SCRIPT is missing: a Python file, or -m MODULE": "缺少 SCRIPT：一个 Python 文件，或 -m MODULE",
     "in {file}, line {line}: {code}": "在 {file} 第 {line} 行：{code}",
+    "{option}: {reason}": "{option}：{reason}",
     # ── what is found ──
     "{place}: {condition}": "{place}：{condition}",
     "{place}: {value}; {operands} is given so": "{place}：{value}；{operands} 是这样给定的",
