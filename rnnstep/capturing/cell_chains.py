@@ -8,6 +8,7 @@ own cell, called once more on the same numbers, and the rest is what came from o
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -57,12 +58,12 @@ class CellChain:
         self._followed = False  # whether autograd follows the newest step
         self._handles: list[Any] = []
         self._resets: dict[int, list[int]] = {}  # by step the rows that began anew, of all rows
-        self._graphs: list[
-            tuple[list[Any], dict[Edge, tuple[str, ...]]]
-        ] = []  # of each step, until something comes back
-        self._leaves: dict[
-            int, Edge | None
-        ] = {}  # where autograd sends the gradients of weights that are leaves
+        # Of each step, until something comes back: what gave its results, the ways to what it reads and to the weights.
+        self._graphs: list[tuple[list[Any], list[Edge], Mapping[Edge, tuple[str, ...]]]] = []
+        self._leaves: tuple[
+            Tensor, ...
+        ] = ()  # the weights whose ways were looked up last, where they are leaves
+        self._ways: Mapping[Edge, tuple[str, ...]] = {}
         self._node = -1  # of autograd's graph, what gave the newest step
         self._steps = 0
         self._bytes_a_step = 0
@@ -170,37 +171,30 @@ class CellChain:
             self.has_graph = True
             if self._rows is None and not self._is_cast(call.x.device.type):
                 roots = [one.grad_fn for one in results if one.grad_fn is not None]
-                self._graphs.append((roots, self._ways_out(call)))
+                reads = [edge for one in (call.x, *call.states) if (edge := edge_of(one)) is not None]
+                self._graphs.append((roots, reads, self._to_weights(call.weights)))
             for name, one in zip("hc", handed, strict=False):
                 self._handles.append(one.register_hook(partial(self._reached, f"{name}.{t}")))
         return handed
 
-    def _ways_out(self, call: Heard) -> dict[Edge, tuple[str, ...]]:
-        """Each way out of a step's graph, by the weight that it leads to; "" where it leads to what the step reads."""
-        found: dict[Edge, tuple[str, ...]] = {}
-        for one in (call.x, *call.states):
-            edge = edge_of(one)
+    def _to_weights(self, weights: tuple[Tensor, ...]) -> Mapping[Edge, tuple[str, ...]]:
+        """Each way out of a step's graph to a weight; looked up once of leaves, since a loop comes here at every step."""
+        known = self._leaves
+        if len(known) == len(weights) and all(map(operator.is_, known, weights)):
+            return self._ways
+        ways: dict[Edge, tuple[str, ...]] = {}
+        for name, weight in zip(self.weights.names, weights, strict=True):
+            edge = edge_of(weight)
             if edge is not None:
-                found[edge] = ("",)
-        for name, weight in zip(self.weights.names, call.weights, strict=True):
-            edge = self._edge_of_weight(weight)
-            if edge is not None:
-                found[edge] = (*found.get(edge, ()), name)
-        return found
-
-    def _edge_of_weight(self, weight: Tensor) -> Edge | None:
-        """Where autograd sends a weight's gradient; looked up once of a leaf, since a loop comes here at every step."""
-        if weight.grad_fn is not None:
-            return edge_of(weight)
-        key = id(weight)
-        if key not in self._leaves:
-            self._leaves[key] = edge_of(weight)
-        return self._leaves[key]
+                ways[edge] = (*ways.get(edge, ()), name)
+        self._leaves, self._ways = (weights if all(one.grad_fn is None for one in weights) else ()), ways
+        return ways
 
     def _reached(self, name: str, g: Tensor) -> None:
         graphs, self._graphs = self._graphs, []
-        for roots, ways in graphs:  # a program that never goes back pays nothing for it
-            self._handles += listen_to_edges(roots, ways, self._sent)
+        for roots, reads, ways in graphs:  # a program that never goes back pays nothing for it
+            out = {**dict.fromkeys(reads, ("",)), **ways}
+            self._handles += listen_to_edges(roots, out, self._sent)
         self.gradients.add(name, g, self._rows)
 
     def _sent(self, name: str, g: Tensor) -> None:
