@@ -165,9 +165,7 @@ _SPELLINGS = str.maketrans(
         "′": "'",
         "²": "^2",
         "ₓ": "_x",
-        "₁": "_1",
-        "₂": "_2",
-        "₃": "_3",
+        **{sign: f"_{digit}" for digit, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")},  # shares of a gradient are numbered
         "∞": "inf",
         "ᵀ": "^T",
         "—": "--",

@@ -110,6 +110,7 @@ def test_padding_makes_the_size_asked() -> None:
 
 def test_running_text_is_spelt_in_ascii_where_asked() -> None:
     assert ASCII.spell("✓ torch ≤ 6e-8 → Δ") == "ok torch <= 6e-8 -> diff"
+    assert ASCII.spell("∂a₄ = ∂a₉ + ∂b_a₃") == "da_4 = da_9 + db_a_3"
     assert UNICODE.spell("≤") == "≤"
     assert alphabet(is_ascii=True) is ASCII
 
