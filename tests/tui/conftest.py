@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import textual.app
+import textual.pilot
 from textual.pilot import Pilot
 
 from rnnstep.scenario import bundled
@@ -74,6 +78,10 @@ class Screen:
     async def type(self, text: str) -> None:
         await self.press(*text)
 
+    async def resize(self, width: int, height: int) -> None:
+        await self.pilot.resize_terminal(width, height)
+        await self.until(lambda: self.debugger.canvas.size == (width, height))
+
     async def until(self, is_true: Callable[[], object]) -> None:
         """Wait for what comes from another thread."""
         end = asyncio.get_running_loop().time() + PATIENCE
@@ -135,3 +143,30 @@ def opened():
             torch.close()
 
     return opening
+
+
+
+async def until_idle(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
+    """Wait until nothing is computed, as Textual's tests do, but look ten times as often.
+
+    What the event loop has to do shows in the processor time however busy the machine is; a thread of the debugger's may
+    only be waiting for its turn, so while there is one it is looked at as seldom as Textual does.
+    """
+    start = time.monotonic()
+    while True:
+        has_threads = any(thread.name.startswith("rnnstep-") for thread in threading.enumerate())
+        pause = 1 / 50 if has_threads else 1 / 500
+        used = time.process_time()
+        await asyncio.sleep(pause)
+        used = time.process_time() - used
+        waited = time.monotonic() - start
+        if waited >= max_sleep or (waited > min_sleep and used < pause / 20):
+            return
+
+
+@pytest.fixture(autouse=True)
+def pauses_that_are_short(request, monkeypatch):
+    """A key takes three of them; the tests of drawing ahead are about what happens in between."""
+    if request.node.path.stem != "test_ahead":
+        for room in (textual.app, textual.pilot):
+            monkeypatch.setattr(room, "wait_for_idle", until_idle)

@@ -118,7 +118,7 @@ async def test_another_size_is_told_and_loses_nothing() -> None:
     async with running(app) as pilot:
         app.canvas.show(ROWS)
         await pilot.resize_terminal(30, 5)
-        await pilot.pause()
+        await pilot.pause(1 / 50)  # the app waits a little for the size that comes last
         assert app.heard == [(30, 5)]
         assert painted(app)[1] == "two go 三" + " " * 21
 

@@ -16,8 +16,7 @@ async def test_resizing_through_all_sizes_loses_nothing(opened):
     async with opened("lstm", at="2/L1/hh_f[3]") as screen:
         before = screen.session
         for size in SIZES:
-            await screen.pilot.resize_terminal(*size)
-            await screen.pilot.pause()
+            await screen.resize(*size)
             assert screen.debugger.canvas.size == size
         assert screen.session is before
         assert "L1" in screen.text
