@@ -47,6 +47,9 @@ class BlockBackward(Protocol):
         """The step that comes first in the backward pass of those that may have a number that is not finite, or None."""
 
 
+_RECENT, _RECENT_BYTES = 4, 64 << 20
+"""So many steps' values are kept, or as many as take so much memory: what is asked for at one is asked for there again."""
+
 GivenGradients = Mapping[tuple[str, str], Array]
 """Gradients by the block and the value that they are given at: ("L0", "c") → (T, B, n), of what is computed once (1, B, n)."""
 
@@ -93,6 +96,7 @@ class BackwardPass:
         self._dtype = dtype
         self._of_blocks: dict[str, BlockBackward] = {}
         self._in_loops: dict[str, Array] = {}  # of each block of a loop what reaches what it gave
+        self._recent: dict[tuple[str, int], dict[str, Array]] = {}
         self._go()
         found: dict[str, Array] = {}
         for one in self._of_blocks.values():
@@ -314,8 +318,14 @@ class BackwardPass:
 
     def values(self, key: str, t: int) -> dict[str, Array]:
         """All values of a block at step `t`: what its lines read, parameters aside, and what they give."""
-        with np.errstate(all="ignore"):
-            return self._of_blocks[key].values(t)
+        recent = self._recent  # another thread may put another step's there
+        if (key, t) not in recent:
+            with np.errstate(all="ignore"):
+                found = self._of_blocks[key].values(t)
+            size = sum(value.nbytes for value in found.values())
+            others = list(recent.items())[: min(_RECENT, _RECENT_BYTES // max(1, size)) - 1]
+            self._recent = recent = dict([((key, t), found), *others])
+        return recent[key, t]
 
     def known(self, key: str, t: int, row: int) -> dict[str, Array] | None:
         """All that a block's lines read and give at a step, for one row; None when the row is over."""
@@ -331,18 +341,8 @@ class BackwardPass:
     def is_of_all_rows(self, key: str, name: str) -> bool:
         """Whether a value belongs to a parameter, or gathers all rows, and so is the same seen from each row."""
         derived = self._equations_of(self.done.by_key[key]).derived
-        if name.endswith(ROWS) or any(line.name == name for line in derived.fixed):
-            return True
-        is_of_rows = (
-            name in derived.lines_of_banks or name in derived.core.by_name or name in derived.core.inputs
-        )
-        is_of_rows |= (
-            name in derived.later_of_banks
-            or name in derived.core.befores
-            or name == derived.above
-            or not name.startswith(D)
-        )
-        return not is_of_rows
+        is_of_parameter = name.startswith(D) and name not in derived.names_of_rows
+        return is_of_parameter or name.endswith(ROWS) or name in derived.fixed_names
 
     def recurrent_steps(self) -> Iterator[tuple[int, str]]:
         """Give (t, block key) of every recurrent step in the order of the backward pass."""

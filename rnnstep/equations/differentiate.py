@@ -65,6 +65,18 @@ class Backward:
         """The names by which the sums of the steps that came before are read."""
         return frozenset(self.program.before(f"{D}{name}") for name in self.of_banks)
 
+    @cached_property
+    def names_of_rows(self) -> frozenset[str]:
+        """The gradients that are one for each row: all but those of parameters."""
+        core = self.core
+        names = (*core.by_name, *core.inputs, *core.befores, self.above)
+        return self.lines_of_banks.union(self.later_of_banks, names)
+
+    @cached_property
+    def fixed_names(self) -> frozenset[str]:
+        """The forward lines that are made of parameters alone."""
+        return frozenset(line.name for line in self.fixed)
+
 
 def backward(
     program: Program,

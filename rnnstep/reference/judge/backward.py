@@ -433,7 +433,6 @@ class ComparedGradients(Judged):
         self.verdict = verdict
         self._torch = ShownGradients(back, reference)
         self._steps: dict[tuple[str, int], Pairs] = {}
-        self._values: dict[tuple[str, int], dict[str, Array]] = {}
 
     # ── the whole ────────────────────────────────────────────────────────────────────
 
@@ -524,9 +523,7 @@ class ComparedGradients(Judged):
         theirs = self.value(key, name, t)
         if theirs is None:
             return None
-        if (key, t) not in self._values:  # a step is worked out whole: the one that is looked at is kept
-            self._values = {(key, t): self.back.values(key, t)}
-        return differences(self._values[key, t][name], theirs)
+        return differences(self.back.value(key, name, t), theirs)
 
     def one_step(self, key: str, name: str, t: int) -> tuple[Error, Error] | None:
         """The difference from torch's own numbers of the step, by which agreement is judged, and what is allowed.
