@@ -432,7 +432,7 @@ def test_wrong_final_states_are_marked_with_their_modules_name(answer, label, tm
     (tmp_path / "chain.toml").write_text(STACKED % (TARGET.tolist(), "float64"))
     marked = rnnstep.check(tmp_path / "chain.toml", answer)
     assert marked.marks[0].label == label
-    assert marked.as_dict()["answers"][0]["status"] == "wrong"
+    assert marked.marks[0].status == "wrong"
     with pytest.raises(RnnstepError, match="lstm"):
         rnnstep.check(tmp_path / "chain.toml", "both.L0 output_1 = 1.000 1.000 1.000 1.000")
 

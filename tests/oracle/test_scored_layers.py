@@ -280,8 +280,8 @@ def test_answers_of_every_step_are_marked(name, tmp_path):
     answers = f"{right}logits_1 = {' '.join(f'{x:.5f}' for x in value)}\n" if is_logits else right
     marked = rnnstep.check(path, answers).as_dict()
     assert [one["status"] for one in marked["answers"]] == ["correct"] * len(answers.splitlines())
-    wrong = rnnstep.check(path, f"loss = {done.loss + 0.5:.5f}").as_dict()
-    assert [one["status"] for one in wrong["answers"]] == ["wrong"]
+    wrong = rnnstep.check(path, f"loss = {done.loss + 0.5:.5f}")
+    assert [one.status for one in wrong.marks] == ["wrong"]
 
 
 def test_a_sum_over_steps_is_the_default_where_a_cell_stands_below_what_is_compared():
