@@ -244,15 +244,13 @@ class Rounded:
 
     def _sigmoid(self, a: Interval) -> Interval:
         """1 / (1 + exp(−a)), for those whose calculator has no key for it; or with one."""
-        divisor = self._rounded(intervals.add(point(1.0), self._exp_of_neg(a)))
+        power = intervals.exp(intervals.neg(a))
+        divisor = self._rounded(intervals.add(point(1.0), self._rounded(power)))
         low, high = self._rounded(intervals.div(point(1.0), divisor))
         return _hull(
-            self._rounded(intervals.sigmoid(a)),
+            self._rounded(intervals.one_of(power)),
             (intervals.clipped(low, 0.0, 1.0), intervals.clipped(high, 0.0, 1.0)),
         )
-
-    def _exp_of_neg(self, a: Interval) -> Interval:
-        return self._rounded(intervals.exp(intervals.neg(a)))
 
     def _tanh(self, a: Interval) -> Interval:
         """With a key for it, or from powers that are written down.

@@ -21,6 +21,7 @@ Interval = tuple[Bound, Bound]
 
 _EPSILON = np.finfo(np.float64).eps
 _FUNCTION_STEPS = 4
+_AT_ONCE = 1 << 18  # numbers
 
 
 def point(value: Any) -> Interval:
@@ -126,8 +127,13 @@ log = _rising(lambda a: np.log(np.maximum(a, 0.0)))
 
 def sigmoid(a: Interval) -> Interval:
     """1 / (1 + exp(−a)), through the bounds of its own operations."""
+    return one_of(exp(neg(a)))
+
+
+def one_of(others: Interval) -> Interval:
+    """1 / (1 + others), of what is not below 0."""
     one = point(1.0)
-    low, high = div(one, add(one, exp(neg(a))))
+    low, high = div(one, add(one, others))
     return clipped(low, 0.0, 1.0), clipped(high, 0.0, 1.0)
 
 
@@ -146,18 +152,25 @@ def softmax(a: Interval) -> Interval:
 
     Written as 1 / (1 + Σ exp(a_j − a_i)) over j ≠ i, which needs no division of sums.
     """
-    low = [_softmax_element(a, index, a[0], a[1], 0) for index in range(a[0].shape[-1])]
-    high = [_softmax_element(a, index, a[1], a[0], 1) for index in range(a[0].shape[-1])]
-    return np.stack(low, axis=-1), np.stack(high, axis=-1)
+    count = a[0].shape[-1]
+    lot = 1 + _AT_ONCE // a[0].size  # so many elements' differences from all others are there at once
+    parts = [_softmax_of(a, np.arange(k, count)[:lot]) for k in range(0, count, lot)]
+    low, high = zip(*parts, strict=True)
+    return np.concatenate(low, axis=-1), np.concatenate(high, axis=-1)
 
 
-def _softmax_element(a: Interval, index: int, own: Bound, others: Bound, side: int) -> Bound:
-    rest = np.delete(others, index, axis=-1)
-    gap = sub(point(rest), point(own[..., index : index + 1]))
-    powers = exp(gap)
-    total = _total(powers[0], powers[1], keepdims=False)
-    share = div(point(1.0), add(point(1.0), total))
-    return clipped(share[side], 0.0, 1.0)
+def _softmax_of(a: Interval, at: NDArray[np.int64]) -> Interval:
+    """Some elements of it: `at` says which."""
+    order = np.arange(a[0].shape[-1] - 1)
+    others = order + (order >= at[:, None])  # (elements, n − 1): all but the own
+    low, _ = _share(a[0][..., at], a[1][..., others])
+    _, high = _share(a[1][..., at], a[0][..., others])
+    return low, high
+
+
+def _share(own: Bound, others: Bound) -> Interval:
+    low, high = exp(sub(point(others), point(own[..., None])))
+    return one_of(_total(low, high, keepdims=False))
 
 
 def sum(a: Interval) -> Interval:

@@ -145,7 +145,6 @@ def opened():
     return opening
 
 
-
 async def until_idle(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
     """Wait until nothing is computed, as Textual's tests do, but look ten times as often.
 
