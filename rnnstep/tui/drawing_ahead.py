@@ -63,6 +63,7 @@ class Ahead:
         self._later = later
         self._draw = draw
         self._timer: Timer | None = None
+        self._expected: ScreenState | None = None
         self._drawn: list[_Drawn] = []
 
     def obeyed(self, state: ScreenState, command: str, key: str) -> ScreenState | None:
@@ -83,12 +84,14 @@ class Ahead:
         """Draw, in a moment, what the command that led here makes of this state if it comes again, and what → does."""
         self.forget()
         if state.session is not None and state.session.level in _NEAR:
+            self._expected = state
             commands = dict.fromkeys([command, _LIKELY] if command in _STEADY else [_LIKELY])
             self._look_later(state, list(commands), size)
 
     def forget(self) -> None:
         """Drop what was drawn: something else was done, or came."""
         self._drawn = []
+        self._expected = None
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
@@ -97,6 +100,8 @@ class Ahead:
         self._timer = self._later(PAUSE, lambda: self._look(state, commands, size))
 
     def _look(self, state: ScreenState, commands: list[str], size: Size) -> None:
+        if state is not self._expected:  # the timer had run out already when it was stopped
+            return
         command, *others = commands
         key = state.look.key(BY_ID[command])
         with contextlib.suppress(Exception):  # it will come again when the key does, and is told then

@@ -164,8 +164,7 @@ async def until_idle(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
 
 
 @pytest.fixture(autouse=True)
-def pauses_that_are_short(request, monkeypatch):
-    """A key takes three of them; the tests of drawing ahead are about what happens in between."""
-    if request.node.path.stem != "test_ahead":
-        for room in (textual.app, textual.pilot):
-            monkeypatch.setattr(room, "wait_for_idle", until_idle)
+def pauses_that_are_short(monkeypatch):
+    """A key takes three of them."""
+    for room in (textual.app, textual.pilot):
+        monkeypatch.setattr(room, "wait_for_idle", until_idle)

@@ -22,6 +22,11 @@ def shown(screen) -> str:
     return "\n".join(line.rstrip() for line in screen.text.split("\n"))
 
 
+def is_drawn_ahead(screen) -> bool:
+    """Whether what may follow the state that is seen is drawn, and no longer what might have followed an earlier one."""
+    return {drawn.before for drawn in screen.debugger.ahead._drawn} == {screen.debugger.state}
+
+
 @pytest.fixture
 def taken(monkeypatch):
     """Count the screens that stood ready when their key came."""
@@ -57,7 +62,7 @@ async def test_the_screen_shows_what_its_state_says(opened, taken, name, seed):
 async def test_a_further_step_stands_ready(opened, taken):
     async with opened("hello") as screen:
         await screen.press("right", "down", "down", "right")
-        await screen.until(lambda: screen.debugger.ahead._drawn)
+        await screen.until(lambda: is_drawn_ahead(screen))
         taken.clear()
         await screen.press("right")
         assert taken == [True]
@@ -68,7 +73,7 @@ async def test_a_further_step_stands_ready(opened, taken):
 async def test_what_was_drawn_ahead_goes_when_anything_else_happens(opened, between):
     async with opened("hello") as screen:
         await screen.press("right", "down", "down", "right")
-        await screen.until(lambda: screen.debugger.ahead._drawn)
+        await screen.until(lambda: is_drawn_ahead(screen))
         (before,) = screen.debugger.ahead._drawn
         match between:
             case "language":
@@ -90,7 +95,7 @@ async def test_what_was_drawn_ahead_goes_when_anything_else_happens(opened, betw
 async def test_nothing_is_drawn_ahead_that_would_have_to_be_computed_first(opened):
     async with opened("hello") as screen:
         await screen.press("right", "right")
-        await screen.until(lambda: screen.debugger.ahead._drawn)
+        await screen.until(lambda: is_drawn_ahead(screen))
         while screen.session.right().spot.phase == "forward":
             await screen.press("right")
         await screen.pilot.pause(4 * PAUSE)
@@ -101,7 +106,7 @@ async def test_nothing_is_drawn_ahead_that_would_have_to_be_computed_first(opene
 async def test_the_next_step_stands_ready_after_any_key(opened, taken):
     async with opened("hello") as screen:
         await screen.press("right", "down", "D")
-        await screen.until(lambda: screen.debugger.ahead._drawn)
+        await screen.until(lambda: is_drawn_ahead(screen))
         taken.clear()
         await screen.press("right")
         assert taken == [True]
