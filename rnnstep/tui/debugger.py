@@ -88,6 +88,7 @@ class Debugger(Screen[None]):
         self.ahead = Ahead(self.set_timer, self._drawn_ahead)
         self._command = ""  # that was given last
         self.has_opened = False
+        self._has_begun = False
         self._is_blank = False
         self.prompt: Prompt | None = None
         look = Look(
@@ -111,6 +112,15 @@ class Debugger(Screen[None]):
     def session(self) -> Session | None:
         """Where the user is; None while the first scenario is being read."""
         return self.state.session
+
+    def is_too_early(self, key: str) -> bool:
+        """Whether a key must wait: there will be a scenario in a moment, and it does nothing without one."""
+        if not self._has_begun:
+            return True
+        if self.session is not None or not self.files.is_reading or not self.is_current:
+            return False
+        bound = self.active_bindings.get(key)
+        return bound is None or bound.binding.id not in WITHOUT_SESSION
 
     @property
     def canvas(self) -> Canvas:
@@ -138,6 +148,7 @@ class Debugger(Screen[None]):
             self.files.open(self.files.sources[0], self.options.at)
         else:
             pick(self)
+        self._has_begun = True
 
     def use_keys(self, keys: Mapping[str, str]) -> None:
         """Name the user's own keys wherever keys are named."""

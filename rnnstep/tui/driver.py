@@ -12,7 +12,7 @@ import os
 import selectors
 import signal
 import termios
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import events
 from textual.drivers.linux_driver import LinuxDriver
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from textual.app import App
     from textual.message import Message
+
+    from rnnstep.tui.app import DebuggerApp
 
 _READ = 4096
 _GIVEN_BACK = (
@@ -50,7 +52,7 @@ class TerminalDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._cells = Cells()
         self._is_stale = False
-        self._one_by_one = OneByOne(app)
+        self._one_by_one = OneByOne(app, cast("DebuggerApp", app).debugger.is_too_early)
 
     def write(self, data: str) -> None:
         """Write what differs from what stands there; nothing where the terminal is gone."""

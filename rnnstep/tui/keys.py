@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from textual import events
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _START = b"\x1b["
 _OLD_MOUSE = re.compile(rb"\x1b\[M(?:(.)(.)(.)|.{0,2}\Z)", re.DOTALL)
 
+_LEAVING = ("ctrl+c", "ctrl+q")
+_MOMENT = 0.01  # seconds between looks whether it is still too early
 _GLANCE = 0.05  # seconds after which a key that waits looks whether what it waits for can still come
 _GLANCES = 20  # at one that does not end
 _ROUNDS = 8  # that screens and focus may take to come to rest after a key
@@ -89,11 +91,17 @@ class OneByOne:
     """Gives the application what was typed as if it were typed slowly: each key when the one before is dealt with.
 
     Textual sends keys to whatever has the focus when they come in. Of `o` and `Enter` in one read, the second would
-    go to the screen that `o` is about to cover.
+    go to the screen that `o` is about to cover. What is typed before there is anything to see waits for it, too.
+
+    Args:
+        app: the application.
+        is_too_early: whether a key, by its name, must wait.
     """
 
-    def __init__(self, app: App[Any]) -> None:
+    def __init__(self, app: App[Any], is_too_early: Callable[[str], bool] = lambda _: False) -> None:
         self._app = app
+        self._is_too_early = is_too_early
+        self._is_waiting = False
         self._waiting: asyncio.Queue[Message] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._is_busy = False
@@ -107,12 +115,22 @@ class OneByOne:
         """Take a message; called on the application's thread."""
         if self._task is None:
             self._task = asyncio.create_task(self._deliver(), name="rnnstep-keys")
+        key = message.key if isinstance(message, events.Key) else ""
+        if key in _LEAVING and self._is_waiting:
+            self._app.post_message(message)
+            return
+        if key == "ctrl+j" and self._is_too_early(key):  # Enter, of a terminal that was not ours yet
+            message = events.Key("enter", "\r")
         self._waiting.put_nowait(message)
 
     async def _deliver(self) -> None:
         while True:
             message = await self._waiting.get()
             self._is_busy = True
+            while isinstance(message, events.Key) and self._is_too_early(message.key):
+                self._is_waiting = True
+                await asyncio.sleep(_MOMENT)
+            self._is_waiting = False
             self._app.post_message(message)
             if isinstance(message, events.Key | events.Paste | events.MouseDown | events.MouseUp):
                 await self._dealt_with()

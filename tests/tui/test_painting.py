@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -94,7 +95,7 @@ class Recording(Driver):
         self.cells = Cells()
         self.bytes = 0
         self.keys = Keys()
-        self.one_by_one = OneByOne(app)
+        self.one_by_one = OneByOne(app, app.debugger.is_too_early)
 
     async def type(self, data: bytes) -> None:
         """Send what comes in one read, and after it what waited for more."""
@@ -130,13 +131,15 @@ class Recorded(DebuggerApp):
 
 
 @asynccontextmanager
-async def running(name: str, size: tuple[int, int], **options: object) -> AsyncIterator[Recorded]:
+async def running(
+    name: str, size: tuple[int, int], *, is_waited_for: bool = True, **options: object
+) -> AsyncIterator[Recorded]:
     torch = Torch(FakeWorker)
     app = Recorded([FileSource(bundled.find(name))], Options(**options), torch)
     app.animation_level = "none"
     task = asyncio.create_task(app.run_async(size=size))
     try:
-        await until(task, lambda: app.debugger.session is not None)
+        await until(task, lambda: app._driver if not is_waited_for else app.debugger.session is not None)
         yield app
     finally:
         app.exit()
@@ -233,3 +236,42 @@ async def test_a_key_typed_before_the_commands_are_found_waits_for_them(monkeypa
         await app._driver.type(b"\x10to the last place\r")
         await quiet(app)
         assert str(app.debugger.state.session.place) == "e15:update:"
+
+
+@pytest.fixture
+def read_when_told(monkeypatch):
+    """A file is read when the event that this gives is set."""
+    told, read = threading.Event(), FileSource.read
+
+    def wait(self, options):
+        assert told.wait(PATIENCE)
+        return read(self, options)
+
+    monkeypatch.setattr(FileSource, "read", wait)
+    return told
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n"])  # what a terminal makes of it that is not ours yet
+async def test_keys_wait_for_the_scenario_in_their_order(read_when_told, end: bytes) -> None:
+    """`L` belongs to a place here, and does not change the language."""
+    async with running("hello", (80, 24), language="en", is_waited_for=False) as app:
+        await app._driver.type(b"g3/L0/h" + end + b"\x1b[C")
+        await asyncio.sleep(0.1)
+        assert app.debugger.session is None
+        read_when_told.set()
+        await until(asyncio.current_task(), lambda: app.debugger.session is not None)
+        await quiet(app)
+        assert app.debugger.session.place == "3/loss/p"
+        assert app.debugger.state.look.language == "en"
+
+
+async def test_what_needs_no_scenario_is_done_before_it_is_there(read_when_told) -> None:
+    async with running("hello", (80, 24), language="en", is_waited_for=False) as app:
+        await app._driver.type(b"L")
+        await until(asyncio.current_task(), lambda: app.debugger.state.look.language == "zh")
+        await app._driver.type(b"\x1b[CL")  # this one comes after the step
+        await asyncio.sleep(0.1)
+        assert app.debugger.state.look.language == "zh"
+        await app._driver.type(b"\x11")  # leaving waits for nothing
+        await until(asyncio.current_task(), lambda: app.return_code == 0)
+        read_when_told.set()
