@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.message import Message
 
-    from rnnstep.tui.app import DebuggerApp
-
 _READ = 4096
 _GIVEN_BACK = (
     b"\x1b[?2026l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?2004l\x1b[?2048l\x1b[?1004l"
@@ -52,7 +50,9 @@ class TerminalDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._cells = Cells()
         self._is_stale = False
-        self._one_by_one = OneByOne(app, cast("DebuggerApp", app).debugger.is_too_early)
+        self._one_by_one = OneByOne(
+            app, cast(Any, app).debugger.is_too_early
+        )  # of the one app that has this driver
 
     def write(self, data: str) -> None:
         """Write what differs from what stands there; nothing where the terminal is gone."""
