@@ -18,6 +18,7 @@ from rnnstep.capturing.listening import way_in_use
 from rnnstep.capturing.watching import Watcher, session_of
 from rnnstep.cli import main
 from rnnstep.errors import EquationError
+from tests import forked
 
 TRAIN = """
 import torch
@@ -206,19 +207,15 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHON
 
 
 def run(
-    *arguments: str, folder: Path, program: str | None = None, **options
+    *arguments: str, folder: Path, program: str | None = None, is_fork: bool = False
 ) -> subprocess.CompletedProcess[str]:
+    """Run a program by `rnnstep run`; as a fork where only what is said after its start is looked at."""
     if program is not None:
         (folder / "train.py").write_text(program, "utf-8")
-    return subprocess.run(
-        [sys.executable, "-m", "rnnstep", "run", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=ENVIRONMENT,
-        **options,
-    )
+    command = [sys.executable, "-m", "rnnstep", "run", *arguments]
+    if is_fork:
+        return forked.run(command, torch=True, cwd=folder, text=True, env=ENVIRONMENT)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
 
 
 def test_a_finding_exits_1_says_where_and_saves(tmp_path):
@@ -232,9 +229,9 @@ def test_a_finding_exits_1_says_where_and_saves(tmp_path):
         "the last calls are in rnnstep-train: `rnnstep rnnstep-train/007-lstm-7.toml --at '4/L0/ih_i[0]@row1'` opens this one"
     )
     assert main(["trace", str(tmp_path / "rnnstep-train" / "007-lstm-7.toml"), "--no-torch"]) == 0
-    again = run("--save", "here", "train.py", folder=tmp_path)
+    again = run("--save", "here", "train.py", folder=tmp_path, is_fork=True)
     assert "the last calls are in here: " in again.stderr
-    third = run("train.py", folder=tmp_path)
+    third = run("train.py", folder=tmp_path, is_fork=True)
     assert "rnnstep-train-2" in third.stderr  # nothing is written over
 
 
@@ -322,7 +319,7 @@ def test_loaders_in_other_processes(tmp_path):
 
 def test_a_state_of_a_wrong_shape_is_told_with_what_was_given(tmp_path):
     program = "import torch\ntorch.nn.LSTM(3, 4)(torch.zeros(5, 2, 3), (torch.zeros(1, 3, 4), torch.zeros(1, 2, 4)))\n"
-    done = run("train.py", folder=tmp_path, program=program)
+    done = run("train.py", folder=tmp_path, program=program, is_fork=True)
     assert done.returncode == 1
     assert "RuntimeError: Expected hidden[0] size (1, 2, 4)" in done.stderr
     assert (
@@ -359,10 +356,10 @@ def test_a_condition_that_cannot_be_asked_is_no_business_of_the_programs(tmp_pat
         "import torch\ntry:\n    torch.nn.GRU(2, 3)(torch.zeros(4, 1, 2))\n"
         "except Exception as error:\n    print('caught', error)\n"
     )
-    bad = run("--when", "norm(", "train.py", folder=tmp_path, program=program)
+    bad = run("--when", "norm(", "train.py", folder=tmp_path, program=program, is_fork=True)
     assert (bad.returncode, bad.stdout) == (2, "")
     assert bad.stderr.startswith("--when, column ")
-    unknown = run("--when", "norm(c) > 1", "train.py", folder=tmp_path)
+    unknown = run("--when", "norm(c) > 1", "train.py", folder=tmp_path, is_fork=True)
     assert (unknown.returncode, unknown.stdout) == (0, "")
     assert "--when: unknown name `c`" in unknown.stderr
     with pytest.raises(EquationError):
