@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -25,14 +25,18 @@ from rnnstep.scenario.call.recorded_call import HALF_DTYPES, RESULTS, RecordedCa
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 
 
-def pass_of_autograd() -> int:
-    """The number of the backward pass that goes on in this thread; −1 where none does."""
-    return int(sys.modules["torch"]._C._current_graph_task_id())  # noqa: SLF001 - torch.utils.checkpoint asks there, too
+NO_PASS = -1
 
 
-def is_going_back() -> bool:
-    """Whether autograd is going back in this thread: a module that is called then is computed a second time."""
-    return pass_of_autograd() != -1
+def current_pass() -> Callable[[], int]:
+    """Give what tells the number of the backward pass that goes on in a thread; `NO_PASS` where none does.
+
+    A module that is called within one is computed a second time.
+    """
+    import torch
+
+    number: Callable[[], int] = torch._C._current_graph_task_id  # noqa: SLF001 - torch.utils.checkpoint asks there, too
+    return number
 
 
 def copied(tensor: Tensor, rows: Tensor | None = None, axis: int = 0) -> Tensor:
@@ -81,12 +85,13 @@ class Gathered:
         self.passes: dict[str, set[int]] = {}
         self.is_of_gradients = False
         self._lock = threading.Lock()
+        self._current_pass = current_pass()
 
     def add(self, name: str, g: Tensor, rows: Tensor | None = None, axis: int = 0) -> None:
         """Take a copy of a gradient: what autograd hands to a hook may become `.grad`, which is written to in place."""
         with self._lock:
             self.arrived += 1
-            self.passes.setdefault(name, set()).add(pass_of_autograd())
+            self.passes.setdefault(name, set()).add(self._current_pass())
             self.is_of_gradients |= sys.modules["torch"].is_grad_enabled()
             known = self.by_name.get(name)
             if known is None:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rnnstep.capturing.call import Call
-from rnnstep.capturing.calls import Wanted, WholeCall, is_going_back
+from rnnstep.capturing.calls import NO_PASS, Wanted, WholeCall, current_pass
 from rnnstep.capturing.cell_chains import CellChain
 from rnnstep.capturing.layout import Rows, chosen_rows
 from rnnstep.capturing.listening import (
@@ -96,6 +96,7 @@ class Captured:
         self._numbers = itertools.count()
         self._said: dict[str, Text] = {}
         self._lock = threading.RLock()
+        self._current_pass = current_pass()
         self.is_open = False
         self.way: Way | None = None
 
@@ -164,7 +165,7 @@ class Captured:
         source = self._source_of(call.module, call.kind)
         if source is None:
             return None
-        if is_going_back():
+        if self._current_pass() != NO_PASS:
             return self._computed_again(source, call)
         if call.is_cell:
             return self._step(source, call)
@@ -175,8 +176,11 @@ class Captured:
 
     def _step(self, source: HeardModule, call: Heard) -> Took:
         """A step of a cell: the next one of a chain, or the first of another."""
+        if source.open and (newest := source.open[-1][1]).goes_on_with(call):  # as nearly all do
+            newest.step(call)
+            return partial(self._took, newest, call)
         reset: list[int] = []
-        found = next((one for one in reversed(source.open) if one[1].goes_on_with(call)), None)
+        found = next((one for one in reversed(source.open[:-1]) if one[1].goes_on_with(call)), None)
         if found is None:
             begun_anew = [(one, rows) for one in reversed(source.open) if (rows := one[1].rows_reset(call))]
             going_on = (

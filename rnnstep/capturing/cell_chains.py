@@ -8,16 +8,14 @@ own cell, called once more on the same numbers, and the rest is what came from o
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from rnnstep.capturing.calls import Gathered, Wanted, as_computed, copied, in_order, numeric_type
-from rnnstep.capturing.edges import Edge, edge_of, listen_to_edges
+from rnnstep.capturing.calls import Wanted, as_computed, copied, in_order, numeric_type
+from rnnstep.capturing.chain_gradients import ChainGradients
 from rnnstep.capturing.layout import Array, array
 from rnnstep.capturing.listening import Heard
 from rnnstep.capturing.weights import WeightsAtCall, are_same_bits
@@ -34,9 +32,7 @@ class CellChain:
 
     Attributes:
         weights: The cell's weights as they were at the first.
-        gradients: What reached each step's states, "h" and "c" with the step's number behind it, "h.3"; and what all steps
-            sent to the weights, under torch's names.
-        has_graph: Whether autograd follows it.
+        gradients: What reached each step's states, and what all steps sent to the weights.
     """
 
     def __init__(self, call: Heard, weights: WeightsAtCall, wanted: Wanted) -> None:
@@ -47,28 +43,20 @@ class CellChain:
         self.weights = weights
         self.device = str(call.x.device)
         self.dtype = str(call.x.dtype).removeprefix("torch.")
-        self.gradients = Gathered()
-        self.has_graph = False
         self._wanted = wanted
         self._rows = None if wanted.rows is None else torch.tensor(wanted.rows)
+        self.gradients = ChainGradients(weights.names, self._rows)
         self._first = tuple([copied(one, self._rows) for one in call.states])
         self._x: list[Tensor] = []
         self._gave: list[tuple[Tensor, ...]] = []
         self._last: tuple[Tensor, ...] = ()  # all rows of the newest step
         self._followed = False  # whether autograd follows the newest step
-        self._handles: list[Any] = []
         self._resets: dict[int, list[int]] = {}  # by step the rows that began anew, of all rows
-        # Of each step, until something comes back: what gave its results, the ways to what it reads and to the weights.
-        self._graphs: list[tuple[list[Any], list[Edge], Mapping[Edge, tuple[str, ...]]]] = []
-        self._leaves: tuple[
-            Tensor, ...
-        ] = ()  # the weights whose ways were looked up last, where they are leaves
-        self._ways: Mapping[Edge, tuple[str, ...]] = {}
         self._node = -1  # of autograd's graph, what gave the newest step
         self._steps = 0
         self._bytes_a_step = 0
         self._equal, self._is_grad_enabled = torch.equal, torch.is_grad_enabled
-        self._is_cast = torch.is_autocast_enabled
+        self._is_cast, self._kind_of_device = torch.is_autocast_enabled, call.x.device.type
         self.nbytes = sum(one.nbytes for one in self._first)
 
     @property
@@ -95,9 +83,10 @@ class CellChain:
         """
         if call.is_fresh or not self._last or self._is_cut_off(call):
             return False
-        for one, other in zip(self._last, call.states, strict=True):
-            if not (self._equal(one, other) or are_same_bits(one, other)):
-                return False
+        if not (
+            all(map(self._equal, self._last, call.states)) or all(map(are_same_bits, self._last, call.states))
+        ):
+            return False
         return self._has_weights_of(call)
 
     def goes_on_after_reset(self, call: Heard, rows: list[int]) -> bool:
@@ -139,10 +128,10 @@ class CellChain:
             return []
         return [int(row) for row in (begins & ~goes_on).nonzero()]
 
-    def step(self, call: Heard, reset: list[int]) -> None:
+    def step(self, call: Heard, reset: Sequence[int] = ()) -> None:
         """Take what the next step reads, and the rows that begin anew before it."""
         if reset:
-            self._resets[self._steps] = reset
+            self._resets[self._steps] = list(reset)
         x = call.x.detach() if call.x.requires_grad else call.x
         self._x.append(x.clone() if self._rows is None else copied(x, self._rows))
 
@@ -152,61 +141,38 @@ class CellChain:
         self._resets.pop(self._steps, None)
 
     def took(self, call: Heard, results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Keep what the step gave; give copies to hand on."""
-        handed = tuple([one.clone() for one in results])
-        self._followed = handed[0].requires_grad
-        gave = self._last = tuple([one.detach() for one in results]) if self._followed else results
+        """Keep what the step gave, and give what is to be handed on: its h, and a copy of a c that autograd follows.
+
+        The c of an LSTM is used inside its own h, so what reaches it from elsewhere is seen at a copy alone.
+        """
+        t = self._steps
+        h, *rest = results
+        self._followed = h.requires_grad
         if self._followed:
-            self._node = _number_of(handed[0].grad_fn)
+            roots = [one.grad_fn for one in results]
+            self._node = _number_of(roots[0])
+            handed = (h, *[one.clone() for one in rest])
+            gave = (h.detach().clone(), *[one.detach() for one in rest])
+            if self._wanted.gradients:
+                self.gradients.listen_to_states(t, handed)
+                if self._rows is None and not self._is_cast(self._kind_of_device):
+                    self.gradients.listen_to_weights(roots, call)
+        else:
+            handed, gave = results, tuple([one.clone() for one in results])
+        self._last = gave
         if self._rows is not None:
             gave = tuple([copied(one, self._rows) for one in gave])
-        t = self._steps
         self._gave.append(gave)
         self._steps = t + 1
         if t == 0:
             self.dtype = numeric_type(call, results)
             self._bytes_a_step = sum([one.nbytes for one in (self._x[0], *gave)])
         self.nbytes += self._bytes_a_step
-        if self._followed and self._wanted.gradients:
-            self.has_graph = True
-            if self._rows is None and not self._is_cast(call.x.device.type):
-                roots = [one.grad_fn for one in results if one.grad_fn is not None]
-                reads = [edge for one in (call.x, *call.states) if (edge := edge_of(one)) is not None]
-                self._graphs.append((roots, reads, self._to_weights(call.weights)))
-            for name, one in zip("hc", handed, strict=False):
-                self._handles.append(one.register_hook(partial(self._reached, f"{name}.{t}")))
         return handed
-
-    def _to_weights(self, weights: tuple[Tensor, ...]) -> Mapping[Edge, tuple[str, ...]]:
-        """Each way out of a step's graph to a weight; looked up once of leaves, since a loop comes here at every step."""
-        known = self._leaves
-        if len(known) == len(weights) and all(map(operator.is_, known, weights)):
-            return self._ways
-        ways: dict[Edge, tuple[str, ...]] = {}
-        for name, weight in zip(self.weights.names, weights, strict=True):
-            edge = edge_of(weight)
-            if edge is not None:
-                ways[edge] = (*ways.get(edge, ()), name)
-        self._leaves, self._ways = (weights if all(one.grad_fn is None for one in weights) else ()), ways
-        return ways
-
-    def _reached(self, name: str, g: Tensor) -> None:
-        graphs, self._graphs = self._graphs, []
-        for roots, reads, ways in graphs:  # a program that never goes back pays nothing for it
-            out = {**dict.fromkeys(reads, ("",)), **ways}
-            self._handles += listen_to_edges(roots, out, self._sent)
-        self.gradients.add(name, g, self._rows)
-
-    def _sent(self, name: str, g: Tensor) -> None:
-        if name:
-            self.gradients.add(name, g)
 
     def close(self) -> None:
         """Take every hook away."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        self._graphs.clear()
+        self.gradients.close()
 
     # ── afterwards ───────────────────────────────────────────────────────────────────
 
@@ -251,7 +217,7 @@ class CellChain:
             c_n=self._shown(array(over_time[1][-1])) if is_lstm else None,
             nonlinearity=self.nonlinearity,
             reset=self._reset(len(self._first[0])),
-            gradients={**self._from_outside(over_time), **self._shares()},
+            gradients={**self._from_outside(over_time), **self.gradients.shares()},
             dtype=self.dtype,
         )
 
@@ -275,7 +241,7 @@ class CellChain:
         """What reached the states from outside of the chain, in all the sum less what the next step sent back."""
         import torch
 
-        totals = self.gradients.by_name
+        totals = self.gradients.totals
         if not totals:
             return {}
         states = len(over_time)
@@ -283,8 +249,8 @@ class CellChain:
         sent: tuple[Tensor, ...] = tuple(torch.zeros_like(one[0]) for one in over_time)
         for t in reversed(range(len(self._gave))):
             total = []
-            for k, name in zip(range(states), "hc", strict=False):
-                reached = totals.get(f"{name}.{t}")
+            for k in range(states):
+                reached = totals.get((t, k))
                 total.append(torch.zeros_like(sent[k]) if reached is None else reached)
                 outside[k][t] = total[k] - sent[k]
             sent = tuple([self._before_reset(t, one) for one in self._one_step_back(t, total)])
@@ -294,11 +260,6 @@ class CellChain:
             if outside[1][:-1].any():
                 found["c"] = self._shown(array(outside[1]))
         return found
-
-    def _shares(self) -> dict[str, Array]:
-        """What autograd sent from all steps to each weight."""
-        by_name = self.gradients.by_name
-        return {name: array(by_name[name]) for name in self.weights.names if name in by_name}
 
     def _before_reset(self, t: int, g: Tensor) -> Tensor:
         """What of a gradient goes on from a step to the one before, (B, n): of a row that began anew nothing."""
@@ -333,7 +294,8 @@ def _same(one: Tensor, other: Tensor) -> Tensor:
 
 def _number_of(node: Any) -> int:
     """What autograd counts a node of its graph by."""
-    return int(node._sequence_nr())  # noqa: SLF001 - a node that is held would hold the graph behind it
+    number: int = node._sequence_nr()  # noqa: SLF001 - a node that is held would hold the graph behind it
+    return number
 
 
 def _leads_to(state: Tensor, number: int) -> bool:

@@ -226,14 +226,15 @@ class _Kernels:
             if not listeners:
                 return real(x, hx, *weights)
             calling = here(1).f_locals
+            has_biases = len(weights) > 2 and weights[2] is not None
             call = Heard(
                 kind,
                 nonlinearity,
                 calling.get("self"),
                 x,
                 tuple(hx) if isinstance(hx, (tuple, list)) else (hx,),
-                weights[:2] if len(weights) < 3 or weights[2] is None else weights,
-                len(weights) > 2 and weights[2] is not None,
+                weights if has_biases else weights[:2],
+                has_biases,
                 is_batched=calling.get("is_batched", True),
                 is_fresh="zeros" in calling,
             )
@@ -287,14 +288,11 @@ def _reasons() -> Callable[[Tensor], str | None]:
 
     plain = (torch.Tensor, torch.nn.Parameter)
     is_traced = torch._C._get_tracing_state  # noqa: SLF001 - as torch.jit.is_tracing does
-    is_compiled = torch.compiler.is_compiling
     level = torch._C._functorch.maybe_current_level  # noqa: SLF001 - vmap, grad of torch.func
 
     def why(x: Tensor) -> str | None:
         if is_traced() is not None:
             return "traced"
-        if is_compiled():
-            return "compiled"
         if level() is not None:
             return "torch.func"
         if type(x) not in plain:
@@ -313,9 +311,12 @@ class _Hooks:
     way: Way = "hooks"
 
     def __init__(self) -> None:
+        import torch
+
         self._handles: list[Any] = []
         self._calls = threading.local()
         self._why = _reasons()
+        self._is_compiling = torch.compiler.is_compiling
 
     def put(self) -> None:
         """Hook every module."""
@@ -335,7 +336,7 @@ class _Hooks:
         call = _heard_by_hook(module, given)
         if call is None:
             return
-        listeners, reason = _listeners, self._why(call.x)
+        listeners, reason = _listeners, "compiled" if self._is_compiling() else self._why(call.x)
         taking: list[Took] = []
         if reason is None:
             taking = [took for one in listeners if (took := one.heard(call)) is not None]

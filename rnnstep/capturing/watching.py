@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 
 LAST = 4  # calls of each module that are kept
-STEPS = 8  # of a loop around a cell, after which its states are looked at: what is not finite stays in them
+STEPS = 8  # of a loop around a cell, after which its states, and on the way back their gradients, are looked at: what is not finite stays in them
 
 
 def _say(text: Text) -> None:
@@ -160,9 +160,10 @@ class Watcher:
                 self._stop(call.module)
             if self._when is not None:
                 self._ask(self.seen.newest_of(call.module))
-        for one in results:
-            if one.requires_grad:
-                one.register_hook(partial(self._reached, call.module))
+        if not call.is_cell or self._chains[id(call.module)] % STEPS == 1:
+            for one in results:
+                if one.requires_grad:
+                    one.register_hook(partial(self._reached, call.module))
         return results
 
     def _took_step(self, call: Heard, results: tuple[Tensor, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,12 +88,15 @@ class WeightsAtCall:
         return sum(one.nbytes for one in self.copies)
 
 
+_lies_at, _version = operator.methodcaller("data_ptr"), operator.attrgetter("_version")
+
+
 def signs_of(weights: tuple[Tensor, ...]) -> tuple[int, ...]:
     """Where each tensor lies and how often torch has seen it change; of one of inference mode that is not counted."""
     try:
-        return tuple([sign for one in weights for sign in (one.data_ptr(), one._version)])  # noqa: SLF001 - torch counts there
+        return (*map(_lies_at, weights), *map(_version, weights))
     except RuntimeError:
-        return tuple([one.data_ptr() for one in weights])
+        return tuple(map(_lies_at, weights))
 
 
 class KeptWeights:

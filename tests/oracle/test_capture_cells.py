@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -315,3 +317,91 @@ def test_what_a_loop_sent_to_the_weights_is_recorded(kind: str) -> None:
         shares = [one.recorded.gradients[name] for one in seen.calls]
         np.testing.assert_allclose(sum(shares), parameter.grad, rtol=1e-5, atol=1e-6)
     assert all(one.grad().agrees for one in seen.calls)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pass_that_asks_for_some_gradients_has_no_share_of_the_others(kind: str) -> None:
+    torch.manual_seed(0)
+    cell, x = getattr(nn, kind)(3, 4), torch.randn(STEPS, 2, 3, requires_grad=True)
+    with rnnstep.capture() as seen:
+        state = None
+        for one in x:
+            state = cell(one, state)
+        loss = states_of(state)[0].square().sum()
+        torch.autograd.grad(loss, [x, cell.weight_hh], retain_graph=True)
+        loss.backward()
+    (call,) = seen.calls
+    assert "weight_hh" in call.recorded.gradients
+    assert not {"weight_ih", "bias_ih", "bias_hh"} & set(call.recorded.gradients)
+    assert call.grad().agrees
+
+
+def test_gradients_of_gradients_have_no_share() -> None:
+    torch.manual_seed(0)
+    cell, x = nn.GRUCell(3, 4), torch.randn(STEPS, 2, 3, requires_grad=True)
+    with rnnstep.capture() as seen:
+        h = None
+        for one in x:
+            h = cell(one, h)
+        (g,) = torch.autograd.grad(h.square().sum(), x, create_graph=True)
+        g.square().sum().backward()
+    assert "weight_hh" not in seen.calls[0].recorded.gradients
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bias", [True, False])
+def test_weights_that_learn_from_a_step_on(kind: str, bias: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """The graph of a later step is another than that of the first: what it sends is found there."""
+    torch.manual_seed(0)
+    cell, x = getattr(nn, kind)(3, 4, bias=bias), torch.randn(STEPS, 2, 3)
+    cell.weight_ih.requires_grad_(False)
+
+    def run() -> Any:
+        state = None
+        for t, one in enumerate(x):
+            cell.weight_ih.requires_grad_(t > 1)
+            state = cell(one, state)
+        cell.zero_grad()
+        states_of(state)[0].square().sum().backward()
+        return cell.weight_ih.grad.clone()
+
+    plain = run()
+    with rnnstep.capture() as seen:
+        assert torch.equal(run(), plain)
+    (call,) = seen.calls
+    for name, parameter in cell.named_parameters():
+        np.testing.assert_allclose(call.recorded.gradients[name], parameter.grad, rtol=1e-5, atol=1e-7)
+
+
+def test_a_tanh_that_is_written_to_is_refused_as_without_recording() -> None:
+    cell = nn.RNNCell(3, 4)
+    with rnnstep.capture():
+        h = cell(torch.randn(2, 3))
+        h[0] = 0
+        with pytest.raises(RuntimeError, match="inplace"):
+            h.sum().backward()
+
+
+def test_a_graph_is_not_held() -> None:
+    """A program that never goes back frees what autograd keeps for it as it would without."""
+    freed: list[int] = []
+
+    class Told(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            weakref.finalize(ctx, freed.append, 1)
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
+            del ctx
+            return g
+
+    cell = nn.GRUCell(3, 4)
+    with rnnstep.capture():
+        cell(torch.randn(2, 3))  # its name is looked for in the frames that lead to the first call
+        x = Told.apply(torch.randn(2, 3, requires_grad=True))
+        h = cell(x, cell(x))
+        del x, h
+        gc.collect()
+        assert freed == [1]
