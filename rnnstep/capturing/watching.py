@@ -21,6 +21,7 @@ from rnnstep.capturing.captured import Captured
 from rnnstep.capturing.cell_chains import CellChain
 from rnnstep.capturing.finding import Cause, Stopped
 from rnnstep.capturing.listening import Heard, Module, Took, start, stop
+from rnnstep.capturing.scaling import leaves_out, may_be_of_scale
 from rnnstep.equations.syntax import parse_expression
 from rnnstep.errors import RnnstepError
 from rnnstep.language import Text, environment_language
@@ -179,7 +180,7 @@ class Watcher:
 
     def _reached(self, module: Module, g: Tensor) -> None:
         self.look_at_the_rest()
-        if self.is_open and not self._is_elsewhere and not _is_finite(g):
+        if self.is_open and not self._is_elsewhere and not _is_finite(g) and not may_be_of_scale():
             self._stop(module)
 
     def look_at_the_rest(self) -> None:
@@ -197,10 +198,10 @@ class Watcher:
 
     # ── updates ──────────────────────────────────────────────────────────────────────
 
-    def _before_update(self, *given: Any) -> None:
+    def _before_update(self, optimizer: Any, *given: Any) -> None:
         """Look at the gradients of what was heard: finite ones may have reached it, and others come out of it."""
         del given
-        if self._is_elsewhere:
+        if self._is_elsewhere or leaves_out(optimizer):
             return
         self.look_at_the_rest()
         for module, _, parameter in self._parameters():
