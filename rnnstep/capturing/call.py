@@ -13,7 +13,7 @@ from rnnstep.scenario.call.recorded_call import RecordedCall
 from rnnstep.scenario.call.scenario_of_call import scenario_of_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from rnnstep.capturing.calls import WholeCall
@@ -40,7 +40,7 @@ class Call:
         self.live = live
         self.goes_on_from: tuple[str, tuple[int, ...]] | None = None
         self.kind, self.device = live.kind, live.device
-        self._file: Path | None = None
+        self._files: list[Path] = []  # its tensors, and gradients that came after they were put there
         self._made: tuple[int, RecordedCall] | None = None
 
     @property
@@ -60,8 +60,8 @@ class Call:
 
     @property
     def nbytes(self) -> int:
-        """How much memory it takes."""
-        return self.live.nbytes
+        """How much memory it takes, its weights aside."""
+        return self.live.nbytes + self.live.gradients.nbytes
 
     def close(self) -> None:
         """Take its hooks out of torch."""
@@ -70,19 +70,24 @@ class Call:
     @property
     def is_put_away(self) -> bool:
         """Whether its tensors are on the disk."""
-        return self._file is not None
+        return bool(self._files)
 
     def put_into(self, path: Path) -> None:
-        """Put its tensors into a file.
+        """Put what of it is in memory into a file.
 
         Raises:
             OSError: It cannot be written.
         """
         from safetensors.torch import save_file
 
-        save_file({name: one.clone().contiguous() for name, one in self.live.tensors().items()}, path)
+        tensors = self.live.gradients.tensors()
+        if not self._files:
+            tensors |= self.live.tensors()
+        save_file({name: one.clone().contiguous() for name, one in tensors.items()}, path)
         self.live.take({})
-        self._file, self._made = path, None
+        self.live.gradients.take({})
+        self._files.append(path)
+        self._made = None
 
     # ── what was recorded ────────────────────────────────────────────────────────────
 
@@ -92,16 +97,30 @@ class Call:
         count = self.live.gradients.arrived
         if self._made is not None and self._made[0] == count:
             return self._made[1]
-        if self._file is None:
+        if not self._files:
             self._made = count, self.live.recorded()
             return self._made[1]
-        from safetensors.torch import load_file
-
-        self.live.take(load_file(self._file))
+        here = self.live.gradients.tensors()
+        every = self._kept(here)
+        self.live.take(every)
+        self.live.gradients.take(every)
         try:
             return self.live.recorded()
         finally:
             self.live.take({})
+            self.live.gradients.take(here)
+
+    def _kept(self, here: Mapping[str, Any]) -> dict[str, Any]:
+        """All tensors of its files and of memory; gradients of the same name are added up.
+
+        They are copied out of the files: how products round may depend on where in memory numbers begin.
+        """
+        from safetensors.torch import load_file
+
+        found: dict[str, Any] = {}
+        for some in (*map(load_file, self._files), here):
+            found |= {name: found[name] + one if name in found else one.clone() for name, one in some.items()}
+        return found
 
     @property
     def x(self) -> Any:

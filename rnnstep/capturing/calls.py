@@ -25,6 +25,8 @@ from rnnstep.scenario.call.recorded_call import HALF_DTYPES, RESULTS, RecordedCa
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 
 
+Grew = Callable[[int], None]
+GRADIENT = "gradient."  # what names of gradients begin with, where they are kept elsewhere
 NO_PASS = -1
 
 
@@ -79,7 +81,9 @@ class Gathered:
         is_of_gradients: Whether any pass was itself recorded by autograd: what follows goes other ways, too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grew: Grew) -> None:
+        """Take who is told how many bytes more are kept."""
+        self._grew = grew
         self.by_name: dict[str, Tensor] = {}
         self.arrived = 0
         self.passes: dict[str, set[int]] = {}
@@ -95,7 +99,8 @@ class Gathered:
             self.is_of_gradients |= sys.modules["torch"].is_grad_enabled()
             known = self.by_name.get(name)
             if known is None:
-                self.by_name[name] = copied(g, rows, axis)
+                kept = self.by_name[name] = copied(g, rows, axis)
+                self._grew(kept.nbytes)
             else:
                 known.add_(g.detach() if rows is None else copied(g, rows, axis))
 
@@ -103,6 +108,16 @@ class Gathered:
     def nbytes(self) -> int:
         """How much memory they take."""
         return sum(one.nbytes for one in self.by_name.values())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of them, to be kept elsewhere."""
+        return {f"{GRADIENT}{name}": one for name, one in self.by_name.items()}
+
+    def take(self, kept: Mapping[str, Tensor]) -> None:
+        """Take them back, of all that was kept; none of them, where nothing is given."""
+        self.by_name = {
+            name.removeprefix(GRADIENT): one for name, one in kept.items() if name.startswith(GRADIENT)
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +127,12 @@ class Wanted:
     Attributes:
         rows: The rows of the batch; None for all.
         gradients: Whether those that come back are.
+        grew: Told how many bytes more of gradients are kept.
     """
 
     rows: tuple[int, ...] | None
     gradients: bool
+    grew: Grew
 
 
 class WholeCall:
@@ -138,7 +155,7 @@ class WholeCall:
         self.weights = weights
         self.device = str(call.x.device)
         self.dtype = str(call.x.dtype).removeprefix("torch.")
-        self.gradients = Gathered()
+        self.gradients = Gathered(wanted.grew)
         self.has_graph = False
         self._wanted = wanted
         self._rows = None if wanted.rows is None else torch.tensor(wanted.rows)
@@ -173,7 +190,7 @@ class WholeCall:
 
     @property
     def nbytes(self) -> int:
-        """How much memory it takes, its weights aside."""
+        """How much memory it takes, its weights and gradients aside."""
         return sum(one.nbytes for one in (self._x, *self._first, *self._gave) if one is not None)
 
     # ── while the program runs ───────────────────────────────────────────────────────
@@ -282,9 +299,9 @@ class WholeCall:
             p_dropout=float(self.p_dropout),
             masks=self._masks,
             gradients={
-                name: self._gradient(name, g)
-                for name, g in self.gradients.by_name.items()
-                if name in RESULTS or self._is_share(name)
+                name: self._gradient(name, self.gradients.by_name[name])
+                for name in (*RESULTS, *self.weights.names, "x", "h_0", "c_0")
+                if name in self.gradients.by_name and (name in RESULTS or self._is_share(name))
             },
             dtype=self.dtype,
         )

@@ -130,6 +130,7 @@ class Captured:
             source.open.clear()
         for call in self._calls:
             call.close()
+        self._away.make_room(self._calls)
         if self.way == "hooks":
             self._say(
                 Text("this torch keeps its kernels elsewhere: only what is called as module(x) was heard")
@@ -238,7 +239,7 @@ class Captured:
     def _wanted(self, call: Heard) -> Wanted:
         count = int(call.batch_sizes[0]) if call.batch_sizes is not None else call.states[0].shape[-2]
         rows = chosen_rows(self._row_choice, int(count))
-        return Wanted(None if rows is None else tuple(rows), self._gradients)
+        return Wanted(None if rows is None else tuple(rows), self._gradients, self._away.add)
 
     def _add(self, source: HeardModule, recording: WholeCall | CellChain) -> Call:
         """Take a new call, and see that there is room for it."""

@@ -24,6 +24,9 @@ from rnnstep.scenario.call.recorded_call import RecordedCall
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 NEAR = 64  # nodes of autograd's graph between two steps of a loop that are looked through, where all rows are zeros
 EVERY = 16  # steps after which weights are looked at bit for bit: what is written through `.data` torch does not count
+DIGITS_OF_C = (
+    32  # times its last digit: a step that is computed again, elsewhere in memory, may round otherwise
+)
 KERNEL_OF = {"LSTMCell": "lstm_cell", "GRUCell": "gru_cell"}
 
 
@@ -45,7 +48,7 @@ class CellChain:
         self.dtype = str(call.x.dtype).removeprefix("torch.")
         self._wanted = wanted
         self._rows = None if wanted.rows is None else torch.tensor(wanted.rows)
-        self.gradients = ChainGradients(weights.names, self._rows)
+        self.gradients = ChainGradients(weights.names, self._rows, wanted.grew)
         self._first = tuple([copied(one, self._rows) for one in call.states])
         self._x: list[Tensor] = []
         self._gave: list[tuple[Tensor, ...]] = []
@@ -187,12 +190,14 @@ class CellChain:
 
     def take(self, kept: Mapping[str, Tensor]) -> None:
         """Take them back; none of them, where nothing is given."""
-        self._x = list(kept["x"]) if kept else []
+        self._x = [one.clone() for one in kept["x"]] if kept else []
         self._first = in_order(kept, "first")
-        self._gave = list(zip(*in_order(kept, "gave"), strict=True))
+        over_time = [[one.clone() for one in each] for each in in_order(kept, "gave")]
+        self._gave = list(zip(*over_time, strict=True))
         self._last = ()
         self.weights = replace(self.weights, copies=in_order(kept, "weight"))
-        self.nbytes = sum(one.nbytes for one in kept.values())
+        every = [*self._x, *self._first, *(one for each in self._gave for one in each)]
+        self.nbytes = sum(one.nbytes for one in every)
 
     def recorded(self) -> RecordedCall:
         """Give all of it as arrays."""
@@ -246,18 +251,22 @@ class CellChain:
             return {}
         states = len(over_time)
         outside = [torch.zeros_like(one) for one in over_time]
+        largest = 0.0  # that reached any c
         sent: tuple[Tensor, ...] = tuple(torch.zeros_like(one[0]) for one in over_time)
         for t in reversed(range(len(self._gave))):
             total = []
             for k in range(states):
                 reached = totals.get((t, k))
+                if k and reached is not None:
+                    largest = max(largest, float(reached.abs().max()))
                 total.append(torch.zeros_like(sent[k]) if reached is None else reached)
                 outside[k][t] = total[k] - sent[k]
             sent = tuple([self._before_reset(t, one) for one in self._one_step_back(t, total)])
         found = {"output": self._shown(array(outside[0]))}
         if states > 1 and outside[1].any():
             found["c_n"] = self._shown(array(outside[1][-1]))
-            if outside[1][:-1].any():
+            rounding = DIGITS_OF_C * torch.finfo(outside[1].dtype).eps * largest
+            if (outside[1][:-1].abs() > rounding).any():
                 found["c"] = self._shown(array(outside[1]))
         return found
 

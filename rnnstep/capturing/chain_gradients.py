@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from rnnstep.capturing.calls import copied, current_pass
+from rnnstep.capturing.calls import GRADIENT, Grew, copied, current_pass
 from rnnstep.capturing.edges import Edge, GraphNode, Out, Outlets, edge_of
 from rnnstep.capturing.layout import Array, array
 from rnnstep.capturing.listening import Heard
@@ -29,11 +29,11 @@ class ChainGradients:
         arrived: How many gradients were taken.
     """
 
-    def __init__(self, names: tuple[str, ...], rows: Tensor | None) -> None:
-        """Take torch's names of the weights, and the rows that are wanted; None for all."""
+    def __init__(self, names: tuple[str, ...], rows: Tensor | None, grew: Grew) -> None:
+        """Take torch's names of the weights, the rows that are wanted (None for all), and who is told of bytes more."""
         self.totals: dict[tuple[int, int], Tensor] = {}
         self.arrived = 0
-        self._names, self._rows = names, rows
+        self._names, self._rows, self._grew = names, rows, grew
         self._passes: set[int] = set()  # of autograd, that reached states
         self._newest_pass = -1
         self._handles: list[Any] = []
@@ -61,7 +61,7 @@ class ChainGradients:
         if nodes is None:
             entering = [edge for one in (call.x, *call.states) if (edge := edge_of(one)) is not None]
             self._outlets = Outlets(roots, entering, ways)
-            self._hears = [_Sent(out) for out in self._outlets.out]
+            self._hears = [_Sent(out, self._grew) for out in self._outlets.out]
             self._sent += self._hears
             nodes = self._outlets.nodes(roots, ways) or []
         for node, hears in zip(nodes, self._hears, strict=True):
@@ -94,12 +94,12 @@ class ChainGradients:
                 self._newest_pass = number
                 self._passes.add(number)
             known = self.totals.get(which)
-            if known is not None:
-                known.add_(g.detach() if self._rows is None else copied(g, self._rows))
-            elif self._rows is None and not g.requires_grad:
-                self.totals[which] = g.clone()
+            if known is None:
+                is_plain = self._rows is None and not g.requires_grad
+                kept = self.totals[which] = g.clone() if is_plain else copied(g, self._rows)
+                self._grew(kept.nbytes)
             else:
-                self.totals[which] = copied(g, self._rows)
+                known.add_(g.detach() if self._rows is None else copied(g, self._rows))
 
     def close(self) -> None:
         """Take every hook away."""
@@ -113,8 +113,31 @@ class ChainGradients:
     @property
     def nbytes(self) -> int:
         """How much memory they take."""
-        sums = [one for sent in self._sent for one in sent.sums if one is not None]
-        return sum(one.nbytes for one in (*self.totals.values(), *sums))
+        return sum(one.nbytes for one in self.tensors().values())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of them, to be kept elsewhere."""
+        states = {f"{GRADIENT}state.{t}.{k}": one for (t, k), one in self.totals.items()}
+        sums = {
+            f"{GRADIENT}sent.{number}.{k}": one
+            for number, sent in enumerate(self._sent)
+            for k, one in enumerate(sent.sums)
+            if one is not None
+        }
+        return {**states, **sums}
+
+    def take(self, kept: Mapping[str, Tensor]) -> None:
+        """Take them back, of all that was kept; none of them, where nothing is given."""
+        self.totals = {}
+        for sent in self._sent:
+            sent.sums = [None for _ in sent.out]
+        for name, one in kept.items():
+            if name.startswith(f"{GRADIENT}state."):
+                t, k = name.split(".")[2:]
+                self.totals[int(t), int(k)] = one
+            elif name.startswith(f"{GRADIENT}sent."):
+                number, k = name.split(".")[2:]
+                self._sent[int(number)].sums[int(k)] = one
 
     def shares(self) -> dict[str, Array]:
         """What all steps sent to each weight; none where that is not all that followed from what reached the states."""
@@ -126,7 +149,8 @@ class ChainGradients:
             for name, share, its in sent.by_name():
                 found[name] = found[name] + share if name in found else share
                 passes[name] = passes.get(name, set()) | its
-        return {name: array(g) for name, g in found.items() if passes[name] == self._passes}
+        names = [name for name in self._names if name in found and passes[name] == self._passes]
+        return {name: array(found[name]) for name in names}
 
 
 class _Sent:
@@ -139,10 +163,10 @@ class _Sent:
         is_of_gradients: Whether any pass was itself recorded by autograd: what follows goes other ways, too.
     """
 
-    def __init__(self, out: tuple[Out, ...]) -> None:
+    def __init__(self, out: tuple[Out, ...], grew: Grew) -> None:
         import torch
 
-        self.out = out
+        self.out, self._grew = out, grew
         self.sums: list[Tensor | None] = [None for _ in out]
         self.passes: list[set[int]] = [set() for _ in out]
         self.is_of_gradients = False
@@ -164,7 +188,8 @@ class _Sent:
                 self.passes[k].add(number)
                 known = sums[k]
                 if known is None:  # a copy: it may become `.grad`, which is written to in place
-                    sums[k] = g.clone()
+                    kept = sums[k] = g.clone()
+                    self._grew(kept.nbytes)
                 else:
                     known.add_(g)
 

@@ -22,15 +22,11 @@ class Storable(Protocol):
         """Whether nothing is added any more."""
 
     @property
-    def is_put_away(self) -> bool:
-        """Whether it is in a file already."""
-
-    @property
     def nbytes(self) -> int:
         """How much memory it takes."""
 
     def put_into(self, path: Path) -> None:
-        """Put it into a file."""
+        """Put what of it is in memory into a file."""
 
 
 class PutAway:
@@ -44,7 +40,7 @@ class PutAway:
         self.limit = limit
         self._held = 0
         self._folder: str | None = None
-        self._count = 0
+        self._put_away: dict[int, int] = {}  # in how many files each is
         self._failed: Text | None = None
 
     def add(self, size: int) -> None:
@@ -62,9 +58,9 @@ class PutAway:
         for call in older:
             if self._held <= self.limit:
                 break
-            if call.is_put_away or not call.is_complete:
-                continue
             size = call.nbytes
+            if not size or not call.is_complete:
+                continue
             self._put(call)
             self._held -= size - call.nbytes
         return True
@@ -73,25 +69,26 @@ class PutAway:
         if self._folder is None:
             self._folder = tempfile.mkdtemp(prefix="rnnstep-calls-")
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        number = self._put_away.get(call.index, 0)
         try:
-            call.put_into(Path(self._folder) / f"{call.index}.safetensors")
+            call.put_into(Path(self._folder) / f"{call.index}-{number}.safetensors")
         except OSError as error:
             self._failed = Text(
                 "older calls could not be put on the disk, and take more memory than was asked for: {reason}",
                 reason=error.strerror or str(error),
             )
             return
-        self._count += 1
+        self._put_away[call.index] = number + 1
 
     @property
     def notes(self) -> tuple[Text, ...]:
         """What was put away, and where it is."""
         found = []
-        if self._count and self._folder is not None:
+        if self._put_away and self._folder is not None:
             found.append(
                 Text(
                     "{count} older calls are in {folder} until Python ends (limit={limit} MiB)",
-                    count=self._count,
+                    count=len(self._put_away),
                     folder=self._folder,
                     limit=self.limit >> 20,
                 )

@@ -229,6 +229,59 @@ def test_older_calls_go_to_the_disk_and_come_back_to_the_bit() -> None:
         np.testing.assert_array_equal(one, other)
 
 
+def test_gradients_count_to_the_limit_and_go_to_the_disk_with_their_calls() -> None:
+    """A training loop: what came back is put away, too, and so memory stays within what was asked for."""
+    torch.manual_seed(0)
+    model, x = nn.ModuleDict({"rnn": nn.GRU(8, 16), "cell": nn.LSTMCell(16, 16)}), torch.randn(6, 3, 8)
+
+    def run(limit: int) -> Captured:
+        with rnnstep.capture(model, limit=limit) as seen:
+            for _ in range(4):
+                output, state = model["rnn"](x)[0], None
+                for one in output:
+                    state = model["cell"](one, state)
+                state[0].square().sum().backward()
+        return seen
+
+    one_call = max(call.nbytes for call in run(1 << 30).calls)
+    limit = 2 * one_call
+    seen = run(limit)
+    assert sum(call.nbytes for call in seen.calls) <= limit
+    assert sum(call.is_put_away for call in seen.calls) >= 5
+    for call in seen.calls:
+        before = call.nbytes
+        assert call.recorded.gradients["weight_hh" if call.name == "cell" else "weight_hh_l0"].any()
+        assert call.grad().agrees
+        assert call.nbytes == before
+
+
+@pytest.mark.parametrize("kind", ["GRU", "GRUCell"])
+def test_what_comes_back_to_a_call_on_the_disk_is_added_to_what_is_there(kind: str) -> None:
+    torch.manual_seed(0)
+    module, x = getattr(nn, kind)(3, 4), torch.randn(5, 2, 3)
+
+    def run() -> torch.Tensor:
+        if kind == "GRU":
+            return module(x)[0].square().sum()  # type: ignore[no-any-return]
+        h = None
+        for one in x:
+            h = module(one, h)
+        return h.square().sum()
+
+    with rnnstep.capture(limit=0) as seen:
+        loss = run()
+        loss.backward(retain_graph=True)
+        run()  # the first call goes to the disk, its gradients with it
+        loss.backward()
+    first = seen.calls[0]
+    assert first.is_put_away
+    back = first.grad()
+    assert back.agrees
+    for name, one in module.named_parameters():
+        np.testing.assert_allclose(back.parameters[name], one.grad.numpy(), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(first.recorded.gradients[name], one.grad.numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_a_disk_that_is_full_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
