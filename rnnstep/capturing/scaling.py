@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-Optimizer = Any  # torch.optim.Optimizer: torch is imported inside functions only
-
 
 def may_be_of_scale() -> bool:
     """Whether a gradient that is not finite may be so for a scale alone, and the update is then left out.
@@ -21,7 +19,7 @@ def may_be_of_scale() -> bool:
     return any(one.is_enabled() and one._scale is not None and one.get_scale() > 1 for one in scalers)  # noqa: SLF001 - see above
 
 
-def leaves_out(optimizer: Optimizer) -> bool:
+def leaves_out(optimizer: Any) -> bool:
     """Whether an update that begins changes nothing: a fused optimizer is told by the scaler that gradients are not finite."""
     found = getattr(optimizer, "found_inf", None)
     return found is not None and bool(found.item())

@@ -194,9 +194,10 @@ def with_resets(cell: Cell) -> Cell:
     resets = parse_lines("\n".join(f"{name} = {KEEP} * {before}" for before, name in kept.items()))
     lines = (*resets, *map(read_kept, program.lines))
     inputs: dict[str, Shape] = {**program.inputs, KEEP: (1,)}
+    said = {name: text.exchanged(kept) for name, text in cell.words.lines.items()}
     words = replace(
         cell.words,
-        lines={**cell.words.lines, **{f"{state}_kept": _RESET_WORDS[state] for state in program.states}},
+        lines={**said, **{f"{state}_kept": _RESET_WORDS[state] for state in program.states}},
         back={
             **{kept.get(name, name): text for name, text in cell.words.back.items()},
             **dict.fromkeys(kept, _NOTHING_GOES_BACK),

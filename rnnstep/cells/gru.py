@@ -47,7 +47,7 @@ WORDS = CellWords(
     | {
         "r": Text("reset gate: how much of the memory the candidate sees"),
         "z": Text("update gate: how much of the old state stays"),
-        "a_n": Text("the reset gate acts on W_hn·h_prev + b_hn, after the product"),
+        "a_n": Text("the reset gate acts on W_hn·{h} + b_hn, after the product", h="h_prev"),
         "n": Text("the candidate: what the new state could be"),
         "h": Text("between the candidate and the old state: z keeps the old"),
     },
@@ -63,7 +63,7 @@ WORDS = CellWords(
         " for n: b_hn stands behind the reset gate, and its gradient is r ⊙ that of the sum."
     ),
     biases_of=_biases_of,
-    without_b_hh={"a_n": Text("the reset gate acts on W_hn·h_prev, after the product")},
+    without_b_hh={"a_n": Text("the reset gate acts on W_hn·{h}, after the product", h="h_prev")},
 )
 
 

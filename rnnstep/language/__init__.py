@@ -54,6 +54,14 @@ class Text:
         """
         return type(self)(self.template, **{name: _shortened(value) for name, value in self.values.items()})
 
+    def exchanged(self, others: Mapping[str, str]) -> Text:
+        """Give the message with others in the place of those of its values that are names in `others`."""
+        values = {
+            name: others.get(value, value) if isinstance(value, str) else value
+            for name, value in self.values.items()
+        }
+        return type(self)(self.template, **values)
+
     def __str__(self) -> str:
         return self.into("en")
 

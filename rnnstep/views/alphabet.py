@@ -33,6 +33,8 @@ class Alphabet:
     """A step that is computed."""
     ahead: str
     """A step that is not computed yet."""
+    anew: str
+    """A step before which a row begins anew from zeros."""
     left: str
     right: str
     up: str
@@ -80,6 +82,7 @@ UNICODE = Alphabet(
     current="▶",
     done="■",
     ahead="·",
+    anew="↺",
     left="←",
     right="→",
     up="↑",
@@ -110,6 +113,7 @@ ASCII = Alphabet(
     current=">",
     done="#",
     ahead=".",
+    anew="r",
     left="<",
     right=">",
     up="^",

@@ -38,7 +38,10 @@ GLOSSARY: tuple[Sign, ...] = (
     Sign("h  h_t", Text("the hidden state: what the network remembers, and its output at each step")),
     Sign("h_prev", Text("h of the step before; at step 1 it is h_0")),
     Sign("c  c_prev", Text("the cell state of an LSTM, at this step and the one before")),
-    Sign("keep  h_kept", Text("of a recorded loop: 0 where a row begins anew from zeros; keep times h_prev")),
+    Sign(
+        "keep  h_kept",
+        Text("of a recorded loop: 0 where a row begins anew from zeros; keep times h_prev"),
+    ),
     Sign("h_0  c_0  hx", Text("the states before the first step; torch's argument hx holds them")),
     Sign("h_n  c_n", Text("the states after the last step, of every layer and direction")),
     Sign("output", Text("h of the top layer at every step")),
@@ -100,6 +103,9 @@ GLOSSARY: tuple[Sign, ...] = (
     Sign("0–2/5", Text("the part that is seen: rows or columns 0 to 2 of 5")),
     Sign("▶", Text("the step, line or entry where the cursor is")),
     Sign("■", Text("in the timeline: this block is computed at this step")),
+    Sign(
+        "3↺", Text("in the timeline: a reset, before step 3 this row of a loop begins anew from zeros"), "3r"
+    ),
     Sign(
         "● ▲ ■ ◆",
         Text("in a plot: one line for each element; ● beside a line of the listing: a breakpoint"),

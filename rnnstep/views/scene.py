@@ -221,6 +221,11 @@ class Scene:
         is_by_element = self.elements_done(name) is not None
         return self.is_begun(name) and (is_by_element or not self.is_hidden(name))
 
+    def begins_anew(self, t: int) -> bool:
+        """Whether the row that is looked at begins anew from zeros before a step, as in a recorded loop."""
+        keep = self.done.batch.keep
+        return keep is not None and bool(keep[t, self.row, 0] == 0)
+
     def is_hidden(self, name: str, spot: Spot | None = None) -> bool:
         """Whether a value is covered because the audience is to guess it."""
         if not self.session.is_hidden:

@@ -1,4 +1,4 @@
-"""The steps in a row: what goes in, how far each block is, what the network says and what was wanted."""
+"""The steps in a row: what goes in, where a row begins anew, how far each block is, what the network says and what was wanted."""
 
 from __future__ import annotations
 
@@ -71,11 +71,8 @@ def timeline(scene: Scene, cells: int, height: int) -> RowBlock:
     Where there is room below, the elements of the value at the cursor follow, a row each.
     """
     is_told = _has_values(scene) and (_is_over_memory(scene) or height > base_height(scene, cells))
-    columns, steps = (
-        _columns(scene, cells, [_value_at(scene)] if is_told else []),
-        scene.num_steps,
-    )
-    ts = columns.ts
+    columns = _columns(scene, cells, [_value_at(scene)] if is_told else [])
+    ts, steps = columns.ts, scene.num_steps
     most = columns.size - 1 if columns.size > _WIDEST else _WIDEST
     rows: RowBlock = [
         _row(scene, _steps_name(scene), columns, _numbers(scene), "dim"),
@@ -351,7 +348,8 @@ def _numbers(scene: Scene) -> CellText:
 
     def number(t: int) -> tuple[str, str]:
         style = "now" if t == scene.t and is_inside else "bad" if t == marked else "dim"
-        return f"{t + 1}{NOT_FINITE if t == marked else ''}", style
+        anew = scene.look.alphabet.anew if scene.begins_anew(t) else ""
+        return f"{t + 1}{anew}{NOT_FINITE if t == marked else ''}", style
 
     return number
 

@@ -8,6 +8,7 @@ import pytest
 from rnnstep.scenario.in_memory import BatchInput, made
 from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
+from rnnstep.views.alphabet import ASCII
 from rnnstep.views.look import Look
 from rnnstep.views.rows import plain
 from rnnstep.views.screen import screen
@@ -50,3 +51,12 @@ def test_a_reset_at_other_sizes_and_in_chinese(snapshot):
 
 def test_the_joined_form_reads_what_is_kept(snapshot):
     assert _text(_session("RNNCell", "3"), 120, 35, is_joined=True) == snapshot
+
+
+def test_a_reset_is_marked_in_its_row_alone_and_in_ascii():
+    session = _session("GRUCell", "3/L0/a_n[0]")
+    assert "W_hn·h_kept + b_hn" in _text(session, 120, 35)
+    assert "3↺" in _text(session, 80, 24)
+    assert "↺" not in _text(_session("GRUCell", "3/L0/a_n[0]@row1"), 80, 24)
+    lines = _text(session, 80, 24, alphabet=ASCII).splitlines()
+    assert any(line.split()[:4] == ["step", "1", "2", "3r"] for line in lines)

@@ -181,6 +181,7 @@ TABLE = {
     # ── the screen ──
     "the part that is seen: rows or columns 0 to 2 of 5": "看得到的部分：5 行（列）中的第 0 到 2 行（列）",
     "the step, line or entry where the cursor is": "光标所在的步、行或条目",
+    "in the timeline: a reset, before step 3 this row of a loop begins anew from zeros": "时间线里：重置，循环的这一行在第 3 步之前从零重新开始",
     "in the timeline: this block is computed at this step": "时间线里：这个计算块在这一步已经算出",
     "in a plot: one line for each element; ● beside a line of the listing: a breakpoint": (
         "图里：每个元素一条线；公式列表旁的 ●：断点"

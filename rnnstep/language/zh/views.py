@@ -82,10 +82,8 @@ TABLE = {
     "the hidden state: the projection of m to proj_size": "隐藏状态：m 投影到 proj_size 维",
     "reset gate: how much of the memory the candidate sees": "重置门：候选值看得到多少记忆",
     "update gate: how much of the old state stays": "更新门：旧状态保留多少",
-    "the reset gate acts on W_hn·h_prev, after the product": "重置门作用于 W_hn·h_prev，在相乘之后",
-    "the reset gate acts on W_hn·h_prev + b_hn, after the product": (
-        "重置门作用于 W_hn·h_prev + b_hn，在相乘之后"
-    ),
+    "the reset gate acts on W_hn·{h}, after the product": "重置门作用于 W_hn·{h}，在相乘之后",
+    "the reset gate acts on W_hn·{h} + b_hn, after the product": "重置门作用于 W_hn·{h} + b_hn，在相乘之后",
     "the candidate: what the new state could be": "候选值：新状态的可能取值",
     "between the candidate and the old state: z keeps the old": "在候选值与旧状态之间取值：z 保留旧的",
     "the new state: squeezed between −1 and 1": "新的隐藏状态：压缩到 −1 与 1 之间",
