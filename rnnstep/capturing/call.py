@@ -33,12 +33,15 @@ class Call:
         live: What was recorded; its tensors are on the disk where it was put away.
         goes_on_from: Of a loop around a cell the call whose states it goes on from but for some rows, which begin anew from
             zeros, and these rows; else None.
+        begins_with_states_of: Of a loop around a cell the call from whose last states its first ones were made, and are others;
+            else None.
     """
 
     def __init__(self, name: str, number: int, index: int, live: WholeCall | CellChain) -> None:
         self.name, self.number, self.index = name, number, index
         self.live = live
         self.goes_on_from: tuple[str, tuple[int, ...]] | None = None
+        self.begins_with_states_of: str | None = None
         self.kind, self.device = live.kind, live.device
         self._files: list[Path] = []  # its tensors, and gradients that came after they were put there
         self._made: tuple[int, RecordedCall] | None = None
@@ -168,6 +171,15 @@ class Call:
                     place=self.place,
                     before=before,
                     rows=", ".join(map(str, rows[:12])),
+                )
+            )
+        if self.begins_with_states_of is not None:
+            found.append(
+                Text(
+                    "{place} begins with states made from those that {before} ended with: what a program changes other than"
+                    " to zeros begins a call of its own",
+                    place=self.place,
+                    before=self.begins_with_states_of,
                 )
             )
         if self.recorded.reset is not None:

@@ -197,6 +197,9 @@ class Captured:
             if begun_anew:
                 (before, _), rows = begun_anew[0]
                 found[0].goes_on_from = before.place, tuple(rows)
+            else:
+                changed = (one for one, chain in reversed(source.open) if chain.was_changed_to(call))
+                found[0].begins_with_states_of = next((one.place for one in changed), None)
             del source.open[: -MOST_OPEN + 1]
         else:
             source.open.remove(found)

@@ -131,6 +131,22 @@ class CellChain:
             return []
         return [int(row) for row in (begins & ~goes_on).nonzero()]
 
+    def was_changed_to(self, call: Heard) -> bool:
+        """Whether the states of a call were made from those of the newest step and are others, as zoneout makes them.
+
+        So it is where autograd leads from them back to that step, or where some rows are as that step gave them.
+        """
+        states, last = call.states, self._last
+        if call.is_fresh or not last or states[0].shape != last[0].shape or self._is_cut_off(call):
+            return False
+        same = [_same(one, other).all(-1) for one, other in zip(states, last, strict=True)]
+        if all(bool(one.all()) for one in same):
+            return False
+        if self._followed:
+            return _leads_to(states[0], self._node)
+        rows = same[0] if len(same) == 1 else same[0] & same[1]
+        return bool((rows & (last[0] != 0).any(-1)).any())
+
     def step(self, call: Heard, reset: Sequence[int] = ()) -> None:
         """Take what the next step reads, and the rows that begin anew before it."""
         if reset:

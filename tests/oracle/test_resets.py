@@ -296,6 +296,53 @@ def test_other_dtypes(dtype: torch.dtype) -> None:
     assert call.grad().agrees
 
 
+# ── states that are changed on the way ───────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_zoneout_begins_calls_and_says_so(kind: str) -> None:
+    torch.manual_seed(0)
+    cell, x = getattr(nn, kind)(3, 4), torch.randn(3, 2, 3)
+    stays = torch.tensor([1.0, 0.0, 1.0, 0.0])
+    with rnnstep.capture(cell) as seen:
+        state = states_of(cell(x[0]))
+        for one in x[1:]:
+            old = state
+            state = states_of(cell(one, old if len(old) > 1 else old[0]))
+            state = tuple(stays * a + (1 - stays) * b for a, b in zip(old, state, strict=True))
+        cell(x[0], state if len(state) > 1 else state[0])
+    name = kind.lower()
+    found = [call.begins_with_states_of for call in seen.calls]
+    assert found == [None, f"{name}[0]", f"{name}[1]"]
+    assert f"{name}[1] begins with states made from those that {name}[0] ended with" in str(seen)
+
+
+def test_a_first_state_that_is_learnt_is_written_in_by_a_reset() -> None:
+    cell, first = nn.GRUCell(3, 4), torch.full((4,), 0.5)
+    done = torch.tensor([[False], [True]])
+    with rnnstep.capture(cell) as seen, torch.no_grad():
+        h = cell(torch.randn(2, 3), first.expand(2, 4))
+        h = cell(torch.randn(2, 3), h)
+        h = cell(torch.randn(2, 3), torch.where(done, first, h))
+        cell(torch.randn(2, 3), first.expand(2, 4))  # all rows at once are another loop
+    assert [call.recorded.num_steps for call in seen.calls] == [2, 1, 1]
+    assert [call.begins_with_states_of for call in seen.calls] == [None, "grucell[0]", None]
+
+
+def test_other_weights_and_other_loops_say_nothing_of_states() -> None:
+    cell = nn.GRUCell(3, 4)
+    with rnnstep.capture(cell) as seen:
+        h = cell(torch.randn(2, 3))
+        with torch.no_grad():
+            cell.weight_hh.mul_(2)
+        h = cell(torch.randn(2, 3), h)
+        cell(torch.randn(2, 3), h.detach())
+        cell(torch.randn(2, 3), torch.randn(2, 4))
+        cell(torch.randn(2, 3))
+    assert len(seen.calls) == 5
+    assert all(call.begins_with_states_of is None for call in seen.calls)
+
+
 # ── in files, and as a program ───────────────────────────────────────────────────────────────────
 
 

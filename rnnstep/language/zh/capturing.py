@@ -51,6 +51,10 @@ TABLE = {
     "{place}: no gradient reached it; call backward() inside the `with`, and capture with gradients=True": (
         "{place}：没有梯度传到它；请在 `with` 里面调用 backward()，并用 gradients=True 记录"
     ),
+    "{place} begins with states made from those that {before} ended with: what a program changes other than to zeros"
+    " begins a call of its own": (
+        "{place} 的初始状态由 {before} 结束时的状态改动而来：置零以外的改动会开始新的一次调用"
+    ),
     "{place} goes on where {before} ended; reset to zeros: rows {rows}": (
         "{place} 接着 {before} 的末尾继续；重置为零的行：{rows}"
     ),
