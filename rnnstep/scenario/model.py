@@ -507,6 +507,12 @@ class Scenario:
             return self
         return replace(self, batches=tuple(replace(batch, recorded=None) for batch in self.batches))
 
+    def without_given_gradients(self) -> Scenario:
+        """The scenario without gradients that its backward pass begins with in place of a loss."""
+        if all(batch.above is None for batch in self.batches):
+            return self
+        return replace(self, batches=tuple(replace(batch, above=None) for batch in self.batches))
+
     def with_parameters(self, changed: Mapping[str, Floats]) -> Scenario:
         """Give this scenario with some parameters replaced; what was pending may become complete."""
         parameters = MappingProxyType({**self.parameters, **changed})

@@ -203,12 +203,15 @@ class _Saving:
         from rnnstep.scenario.file.save import save
 
         try:
-            save(session.run.scenario, session.edits, path, replace=path == self._asked)
+            left_out = save(session.run.scenario, session.edits, path, replace=path == self._asked)
         except RnnstepError as error:
             return error.message
         self._debugger.files.saved_as(path)
         name = printable(path.stem)
-        saved = session.saved_as(name).say(Text("saved as {path}", path=printable(str(path))))
+        said = Text("saved as {path}", path=printable(str(path)))
+        if left_out is not None:
+            said = Text("{saved}; {left_out}", saved=said, left_out=left_out)
+        saved = session.saved_as(name).say(said)
         self._debugger.change(dataclasses.replace(self._debugger.state, session=saved, name=name))
         return None
 

@@ -16,8 +16,10 @@ import rnnstep
 from rnnstep.capturing import Captured
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.scenario.call.call_files import call_of, tensors_of
+from rnnstep.scenario.file.save import save
 from rnnstep.scenario.file.write import difference
 from rnnstep.scenario.read import read
+from rnnstep.session.edits import Edit, EditTarget, apply
 from tests.unit import command_line
 
 
@@ -290,3 +292,38 @@ def test_a_disk_that_is_full_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     _, seen = captured(limit=10)
     assert "No space left" in str(seen)
     assert all(call.trace().agrees for call in seen.calls)
+
+
+@pytest.mark.parametrize("is_read_back", [False, True])
+@pytest.mark.parametrize("kind", ["LSTM", "GRUCell"])
+def test_an_edited_call_is_saved_without_the_gradients_and_says_so(
+    kind: str,
+    is_read_back: bool,  # noqa: FBT001 - a parameter of the test
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    module, x = getattr(nn, kind)(3, 4), torch.randn(5, 2, 3)
+    with rnnstep.capture() as seen:
+        if kind == "LSTM":
+            module(x)[0].sum().backward()
+        else:
+            module(x[1], module(x[0])).sum().backward()
+    (call,) = seen.calls
+    scenario = call.scenario
+    if is_read_back:
+        call.save(tmp_path / "call.toml")
+        scenario = read(tmp_path / "call.toml")
+    edits = [
+        Edit(EditTarget("values", "0", (1, 0, 2), "x"), 0.5),
+        Edit(EditTarget("parameters", next(iter(scenario.parameters)), (0, 1), "W"), -0.25),
+    ]
+    edited = apply(scenario, edits)
+    left_out = save(edited, edits, tmp_path / "edited.toml")
+    assert left_out is not None
+    assert "the gradients that were recorded" in str(left_out)
+    back = read(tmp_path / "edited.toml")
+    assert not back.goes_back
+    assert rnnstep.trace(back).agrees
+    np.testing.assert_array_equal(
+        rnnstep.trace(back).trace.passes[0].output, rnnstep.trace(edited).trace.passes[0].output
+    )

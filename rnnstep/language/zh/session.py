@@ -94,6 +94,9 @@ TABLE = {
     "a class without a letter among classes with letters": "有的类别有对应的字母，有的没有",
     "weights that torch has still to read from their file": "还要由 torch 从文件中读取的权重",
     "the file would have more than {limit} MiB, too large for a scenario": "文件将超过 {limit} MiB，作为场景太大了",
+    "the gradients that were recorded are not in it: a scenario file goes back from a loss": (
+        "里面没有记录下来的梯度：场景文件从损失开始反向传播"
+    ),
     "an edited x of [data] cannot be saved: edit the rows of its file": (
         "[data] 中修改过的 x 无法保存：请直接修改数据文件中的行"
     ),

@@ -151,6 +151,7 @@ TABLE = {
     "made in memory: there is no file to read again": "这个场景是在内存中建立的，没有文件可以重读",
     "edits that were not saved are kept in {path}": "未保存的修改保存在 {path}",
     "saved as {path}": "已保存为 {path}",
+    "{saved}; {left_out}": "{saved}；{left_out}",
     "cannot write {path}: {reason}": "无法写入 {path}：{reason}",
     "An edit is not saved.  s saves it   Enter: {going_on} without it   Esc stays": (
         "有修改未保存。s 保存   回车：放弃修改并{going_on}   Esc 留下"

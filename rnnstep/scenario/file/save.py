@@ -108,14 +108,21 @@ class EditLike(Protocol):
         """What was edited."""
 
 
-def save(scenario: Scenario, edits: Iterable[EditLike], path: str | Path, *, replace: bool = False) -> None:
+def save(
+    scenario: Scenario, edits: Iterable[EditLike], path: str | Path, *, replace: bool = False
+) -> Text | None:
     """Write the file of an edited scenario, which reads as exactly its numbers; of one without a file, a complete one.
+
+    An edited call that was recorded becomes a scenario like others, which goes forward alone.
 
     Args:
         scenario: With the edits made.
         edits: What was edited; all else stays as the file says it.
         path: Of the new file.
         replace: Whether a file that is there already may be replaced.
+
+    Returns:
+        What is not in the file: the gradients that were recorded; None where all is.
 
     Raises:
         UsageError: The edits cannot be put into a scenario file, or the file cannot be written.
@@ -124,9 +131,14 @@ def save(scenario: Scenario, edits: Iterable[EditLike], path: str | Path, *, rep
     if scenario.file_text is None:
         from rnnstep.scenario.file.write import write_scenario  # and with it all that reads a scenario
 
-        edited = any(True for _ in edits)
-        write_scenario(with_edited_title(scenario) if edited else scenario, path, replace=replace)
-        return
+        if not any(True for _ in edits):
+            write_scenario(scenario, path, replace=replace)
+            return None
+        plain = scenario.without_given_gradients()
+        write_scenario(with_edited_title(plain), path, replace=replace)
+        if plain is scenario:
+            return None
+        return Text("the gradients that were recorded are not in it: a scenario file goes back from a loss")
     text = edited_text(scenario, edits, path.parent)
     encoded = text.encode()
     if len(encoded) > LARGEST_FILE:
@@ -138,6 +150,7 @@ def save(scenario: Scenario, edits: Iterable[EditLike], path: str | Path, *, rep
         )
     with whole_file(path, replace=replace) as file:
         file.write(encoded)
+    return None
 
 
 def edited_text(scenario: Scenario, edits: Iterable[EditLike], folder: Path) -> str:
