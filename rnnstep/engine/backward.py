@@ -10,8 +10,9 @@ first; of any other block for all steps at once, as none of them reads another.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -61,10 +62,12 @@ class GivenOutside:
     Attributes:
         scores: At what the last block gives, (T, B, n), or (1, B, n) of the final states.
         ends: At states where each row ended, by block and name, (B, n).
+        through: At states of a cell after every step, likewise, (T, B, n): a loop around the cell has them.
     """
 
     scores: Array
     ends: Mapping[tuple[str, str], Array]
+    through: Mapping[tuple[str, str], Array] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class BackwardPass:
@@ -138,22 +141,30 @@ class BackwardPass:
 
     @cached_property
     def given_outside(self) -> GivenOutside | None:
-        """What is given, where it is at the scores, and beside them at final states alone; else None, as where there is a loss."""
+        """What is given, where it is at the scores, and beside them at final states, or states of a cell; else None.
+
+        None, too, where there is a loss.
+        """
         scored = self.done.scored
         at_scores = (scored.key, scored.output)
         if self.given is None or at_scores not in self.given:
             return None
         ends: dict[tuple[str, str], Array] = {}
+        through: dict[tuple[str, str], Array] = {}
         for (key, name), g in self.given.items():
             if (key, name) == at_scores:
                 continue
             if key not in self.done.runs or name not in self.done.by_key[key].program.states:
                 return None
             axis, direction = self.done.axis(key), self.done.by_key[key].direction
-            ends[key, name] = axis.final(g, direction)
-            if not np.array_equal(axis.at_final(ends[key, name], direction), g, equal_nan=True):
+            at_end = axis.final(g, direction)
+            if np.array_equal(axis.at_final(at_end, direction), g, equal_nan=True):
+                ends[key, name] = at_end
+            elif self.scenario.recurrent_of(self.done.by_key[key]).is_cell:
+                through[key, name] = g
+            else:
                 return None
-        return GivenOutside(self.given[at_scores], ends)
+        return GivenOutside(self.given[at_scores], ends, through)
 
     @property
     def has_torchs_word(self) -> bool:

@@ -73,7 +73,7 @@ def judged(seen: Captured, cell: nn.Module, name: str = "cell") -> None:
     for call in seen[name]:
         assert call.trace().agrees
         back = call.grad()
-        assert back.agrees is not False
+        assert back.agrees
         for key, value in back.parameters.items():
             sums[key] = sums.get(key, 0) + value
     for key, one in cell.named_parameters():

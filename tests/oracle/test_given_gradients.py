@@ -15,6 +15,7 @@ from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.program import torch_program
 from rnnstep.reference import check_gradients, set_beside
 from rnnstep.reference.worker.answers import Answering
+from rnnstep.scenario.call.scenario_of_call import scenario_of_call
 from rnnstep.scenario.in_memory import BatchInput, made
 from rnnstep.scenario.model import Loss, Scenario
 from rnnstep.scenario.recorded import Recorded
@@ -202,7 +203,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(UsageError, match=r"L0/r: found \(5, 4\), expected \(5, 2, 4\)"):
         model.backward(done, {("L0", "r"): numbers(5, 4)})
     back = model.backward(done, {("L0", "r"): numbers(5, 2, 4)})
-    with pytest.raises(UsageError, match="at outputs and final states alone"):
+    with pytest.raises(UsageError, match="where torch's modules return it"):
         check_gradients(done, back)
 
 
@@ -419,3 +420,53 @@ def test_gradients_that_were_recorded_stand_beside_what_is_given() -> None:
     assert right.comparisons[0].recorded == tuple(f"grad.{name}" for name in theirs)
     np.testing.assert_array_equal(right.reference.parameters["weight_hh_l0"], theirs["weight_hh_l0"])
     assert not judged({**theirs, "bias_ih_l0": theirs["bias_ih_l0"] + np.float32(1e-3)}).agrees
+
+
+# ── states of a cell, which a loop around it has at every step ───────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "reset", [None, np.array([[0, 0], [0, 1], [0, 0], [1, 1]], np.uint8)], ids=["", "reset"]
+)
+def test_given_at_every_c_of_a_cell_stands_beside_torchs_loop(reset) -> None:
+    cell = torch.nn.LSTMCell(3, 4).double()
+    x = torch.from_numpy(numbers(4, 2, 3)).requires_grad_()
+    h, c = torch.zeros(2, 4).double(), torch.zeros(2, 4).double()
+    every: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for t, x_t in enumerate(x):
+        keep = 1 if reset is None else torch.from_numpy(1.0 - reset[t])[:, None]
+        h, c = cell(x_t, (h * keep, c * keep))
+        every.append((h, c))
+    hs, cs = (torch.stack(each) for each in zip(*every, strict=True))
+    given = {name: torch.from_numpy(numbers(4, 2, 4)) for name in "hc"}
+    theirs = torch.autograd.grad((hs, cs), (*cell.parameters(), x), (given["h"], given["c"]))
+    above = {("L0", name): g.numpy() for name, g in given.items()}
+    scenario = made("LSTMCell", BatchInput(x.detach().numpy(), reset=reset, above=above), arrays_of(cell))
+    found = rnnstep.grad(scenario)
+    assert found.agrees
+    assert found.reference is not None
+    for (name, _), value in zip(cell.named_parameters(), theirs, strict=False):
+        close(found.parameters[name], value)
+        close(found.reference.parameters[name], value)
+    close(found.passes[0].entering("L0", "x"), theirs[-1])
+    compared = found.comparisons[0]
+    np.testing.assert_array_equal(compared.value("L0", "∂c_above", 1), given["c"][1].numpy())
+
+
+def test_a_share_that_autograd_did_not_send_is_found_where_a_cells_c_is_read() -> None:
+    torch.manual_seed(0)
+    cell = torch.nn.LSTMCell(3, 4)
+    with rnnstep.capture(cell) as seen:
+        state, total = None, torch.zeros(())
+        for x_t in torch.randn(5, 2, 3):
+            state = cell(x_t, state)
+            total = total + state[1].square().sum()
+        total.backward()
+    recorded = seen.calls[0].recorded
+    assert recorded.gradients["c"][:-1].any()
+    back = seen.calls[0].grad()
+    assert back.agrees
+    assert set(back.comparisons[0].recorded) == {f"grad.{name}" for name, _ in cell.named_parameters()}
+    shares = dict(recorded.gradients, weight_hh=recorded.gradients["weight_hh"] * np.float32(1.001))
+    wrong = scenario_of_call(replace(recorded, gradients=shares), "wrong")
+    assert not rnnstep.grad(wrong).agrees

@@ -116,8 +116,8 @@ TABLE = {
         "h_0 把批次放在了第一维：应为 {right}，设了 batch_first 也一样"
     ),
     "h_0 has the size of the input: {right} is right": "h_0 的大小用成了输入的大小：应为 {right}",
-    "torch's gradients stand beside those of a loss, or of what is given at outputs and final states alone": (
-        "torch 的梯度只与由 loss 得到的、或只在输出和最终状态处给定的梯度对照"
+    "torch's gradients stand beside those of a loss, or of what is given where torch's modules return it": (
+        "torch 的梯度只与由 loss 得到的、或在 torch 模块返回的值处给定的梯度对照"
     ),
     "{place}: ours and what was recorded differ by {difference}, allowed {allowed}": (
         "{place}：我们的结果与记录下来的相差 {difference}，允许 {allowed}"

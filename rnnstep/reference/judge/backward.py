@@ -43,6 +43,7 @@ from rnnstep.reference.judge.findings import (
     disagreement,
     undecided,
 )
+from rnnstep.reference.judge.judged_backward import read_beside
 from rnnstep.reference.judge.recorded import gradients_beside
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.run.gradients import ReferenceGradients
@@ -174,7 +175,7 @@ def _check_has_word(back: BackwardPass) -> None:
     if not back.has_torchs_word:
         raise UsageError(
             Text(
-                "torch's gradients stand beside those of a loss, or of what is given at outputs and final states alone"
+                "torch's gradients stand beside those of a loss, or of what is given where torch's modules return it"
             )
         )
 
@@ -290,9 +291,10 @@ class ShownGradients:
             return gradients.x[key]
         if name == self._above(block):
             return gradients.output[key]
-        ends, at_end = gradients.ends.get(key, {}), bare.removesuffix("_above")
-        if at_end in ends:
-            return self._done.axis(key).at_final(ends[at_end], block.direction)
+        if bare.endswith("_above"):
+            beside = read_beside(self._done, self._done.by_key[key], gradients)
+            if (state := bare.removesuffix("_above")) in beside:
+                return beside[state]
         inner = self._reference.inner.get(key, {})
         program = self._back.by_key[key].program
         for before in block.program.befores:

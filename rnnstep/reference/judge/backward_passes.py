@@ -34,7 +34,7 @@ from rnnstep.reference.judge.block_bounds import (
 from rnnstep.reference.judge.bounds import Error
 from rnnstep.reference.judge.circle_bounds import fed_back_around
 from rnnstep.reference.judge.findings import Tally
-from rnnstep.reference.judge.judged_backward import JudgedBackward, Site
+from rnnstep.reference.judge.judged_backward import JudgedBackward, Site, read_beside
 from rnnstep.reference.judge.run_bounds import RunErrors, carried_errors
 from rnnstep.reference.run.gradients import ReferenceGradients
 from rnnstep.reference.run.loss import of_loss
@@ -89,8 +89,7 @@ class TorchSteps(JudgedBackward):
 
     def above(self, block: Block) -> Pairs:
         """Torch's ∂L/∂ of what a block's readers read of it, as far as it comes from them, by the value, (T, B, n)."""
-        ends = self._gradients.ends.get(block.key, {})
-        whole = {name: self._ends_of(block, name)(self._gradients) for name in ends}
+        whole = read_beside(self.done, block, self._gradients)
         whole[block.output] = self._gradients.output[block.key]
         return {name: Given(value) for name, value in whole.items()}
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstep.engine import Block
+from rnnstep.engine import Block, Pass
 from rnnstep.engine.backward import BackwardPass
 from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.differentiate import D
@@ -121,7 +121,7 @@ class JudgedBackward(ABC):
         last = self._last = {block.module: block for block in self.done.blocks}  # gives what the module gives
         top = last[scenario.scored_module.key]
         self._sent = {(top.key, top.output): [self._begun()]}
-        for (key, name), g in self._given_at_ends():
+        for (key, name), g in self._given_beside():
             self._sent.setdefault((key, name), []).append(g)
         wiring = with_feeds(scenario.wiring, scenario.wired_feeds)
         order = in_order(wiring)
@@ -238,12 +238,16 @@ class JudgedBackward(ABC):
             self._sent.setdefault(at, []).append(sent)
         self._send_back(part.wire.block, f"{part.wire.value}_0", (value[:1], error[:1]))
 
-    def _given_at_ends(self) -> Iterator[tuple[tuple[str, str], Pair]]:
-        """∂L/∂ of states that is given where each row ended, (T, B, n), by block and name."""
+    def _given_beside(self) -> Iterator[tuple[tuple[str, str], Pair]]:
+        """∂L/∂ of states that is given where each row ended, or of a cell at every step, (T, B, n), by block and name."""
         outside = self._back.given_outside
-        for (key, name), g in () if outside is None else outside.ends.items():
+        if outside is None:
+            return
+        for (key, name), g in outside.ends.items():
             direction = self.done.by_key[key].direction
             yield (key, name), Given(self.done.axis(key).at_final(g, direction))
+        for at, g in outside.through.items():
+            yield at, Given(g)
 
     def _begun(self) -> Pair:
         """∂L/∂ of the scores: from the loss, or as it is given."""
@@ -348,7 +352,7 @@ class JudgedBackward(ABC):
             block = self.done.by_key[key]
             parts_of_all = [(value, error), *self._sent_to_states(key, block.output)]
             pair = self.met(_of("output", key), key, f"{D}{block.output}_above", self._added(parts_of_all))
-            above = {block.output: pair} | self._read_at_ends(block)
+            above = {block.output: pair} | self._read_beside(block)
             steps = Steps(*self.read(key), above, self.is_remade, self.completed.get(key, ()))
             dtype = self.done.scenario.dtype
             living = self.done.axis(key).alive()
@@ -360,18 +364,17 @@ class JudgedBackward(ABC):
         assert below is not None
         return self.met(_of("entered", keys[0]), *self._above(keys[0]), below)
 
-    def _read_at_ends(self, block: Block) -> Pairs:
-        """∂L/∂ of the states beside the output that blocks above read where each row ended, as far as it comes from there."""
+    def _read_beside(self, block: Block) -> Pairs:
+        """∂L/∂ of the states beside the output as far as it comes from those that read them, where a row ended or at every step."""
         found: Pairs = {}
         for name in block.program.states:
             if name != block.output and (block.key, name) in self._sent:
                 g = self._sum_sent(block, name)
-                found[name] = self.met(self._ends_of(block, name), block.key, f"{D}{name}_above", g)
+                found[name] = self.met(self._beside(block, name), block.key, f"{D}{name}_above", g)
         return found
 
-    def _ends_of(self, block: Block, name: str) -> Site:
-        axis = self.done.axis(block.key)
-        return lambda along: axis.at_final(along.ends[block.key][name], block.direction)
+    def _beside(self, block: Block, name: str) -> Site:
+        return lambda along: read_beside(self.done, block, along)[name]
 
     def _through_recurrent(self, key: str, back: RecurrentBack) -> Pair:
         """Go back through a recurrent block, span by span; give ∂L/∂ of what entered it, (T, B, I)."""
@@ -477,6 +480,17 @@ def _are_same(one: Mapping[tuple[str, str], list[Pair]], other: Mapping[tuple[st
 def _input_of(block: Block, name: str, axis: TimeAxis) -> Site:
     """One of the inputs of a module without states."""
     return lambda along: inputs_of(block, along.read[block.key], axis)[name]
+
+
+def read_beside(done: Pass, block: Block, along: Along) -> dict[str, Array]:
+    """What is read of a block's states beside the first, where rows ended or at every step, by name, (T, B, n)."""
+    axis = done.axis(block.key)
+    found = {
+        name: axis.at_final(value, block.direction) for name, value in along.ends.get(block.key, {}).items()
+    }
+    for name, value in along.through.get(block.key, {}).items():
+        found[name] = found[name] + value if name in found else value
+    return found
 
 
 def _of(name: str, key: str) -> Site:

@@ -12,7 +12,7 @@ on how another one was computed and all of them are done at once.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,21 +61,28 @@ def step_through(done: Pass, *, given: GivenOutside | None = None, by_equations:
         given: as of `run_gradients`.
         by_equations: step by the equations in torch's operations instead.
     """
-    run = _Stepping(done, {} if given is None else given.ends, by_equations=by_equations)
-    loss = _loss(done, run.scores, run.ended, given)
+    run = _Stepping(done, given, by_equations=by_equations)
+    loss = _loss(done, run.scores, run.ended, run.read_through, given)
     go_back(loss)
     return Stepped(
         float(loss.detach()), gradients_of(run.network.parameters), run.along(array), run.along(_gradient)
     )
 
 
-def _loss(done: Pass, scores: Tensor, ends: Mapping[str, Tensor], given: GivenOutside | None) -> Tensor:
+def _loss(
+    done: Pass,
+    scores: Tensor,
+    ends: Mapping[str, Tensor],
+    through: Mapping[tuple[str, str], Tensor],
+    given: GivenOutside | None,
+) -> Tensor:
     """What is gone back from: the loss, or a sum of what torch's modules return whose gradient is what is given.
 
     Args:
         done: our run of the batch.
         scores: what the last module gave.
         ends: each state where its rows ended, (L·D, B, n), under the names of `names_of`.
+        through: those of a cell that gradients are given at after every step, (T, B, n), by block and name.
         given: what is given; None where there is a loss.
     """
     if given is None:
@@ -86,7 +93,19 @@ def _loss(done: Pass, scores: Tensor, ends: Mapping[str, Tensor], given: GivenOu
         position = keys_of(done.blocks, recurrent).index(key)
         state = names_of(recurrent)[list(recurrent.cell.states).index(name)]
         total = total + (tensor(g) * ends[state][position]).sum()
+    for at, g in given.through.items():
+        total = total + (tensor(g) * through[at]).sum()
     return total
+
+
+def _through(
+    done: Pass, walks: Mapping[str, Walk], given: GivenOutside | None
+) -> dict[tuple[str, str], Tensor]:
+    """The states of a cell after every step at which gradients are given, (T, B, n), by block and name."""
+    return {
+        (key, name): walks[key].whole(list(done.by_key[key].program.states).index(name))
+        for key, name in (() if given is None else given.through)
+    }
 
 
 def go_back(loss: Tensor) -> None:
@@ -111,11 +130,9 @@ KeptTensors = Any
 class _Stepping:
     """The forward pass, with every tensor of it kept."""
 
-    def __init__(
-        self, done: Pass, given_ends: Collection[tuple[str, str]] = (), *, by_equations: bool
-    ) -> None:
+    def __init__(self, done: Pass, given: GivenOutside | None = None, *, by_equations: bool) -> None:
         self._done = done
-        self._given_ends = given_ends
+        self._given_ends = () if given is None else tuple(given.ends)
         self.ended: dict[str, Tensor] = {}
         self._stepper = equations_stepper if by_equations else cell_stepper
         self.network = Network(done.scenario)
@@ -133,6 +150,7 @@ class _Stepping:
         self._read_whole: dict[str, dict[str, Tensor]] = {}
         self._read_at_ends: dict[str, dict[str, Tensor]] = {}
         self.scores = self._gone_through()
+        self.read_through = {at: _entering(x) for at, x in _through(done, self._walks, given).items()}
 
     def along(self, of: Callable[[Tensor], Array]) -> Along:
         """Give arrays of all tensors: of their values, or of their gradients."""
@@ -157,6 +175,7 @@ class _Stepping:
             read={key: _of_kept(x, of) for key, x in self._read.items()},
             gave={key: _of_kept(x, of) for key, x in self._gave.items()},
             ends={key: {name: of(x) for name, x in each.items()} for key, each in self._read_at_ends.items()},
+            through={key: {name: of(x)} for (key, name), x in self.read_through.items()},
             read_whole={
                 key: {name: of(x) for name, x in each.items()} for key, each in self._read_whole.items()
             },
@@ -458,7 +477,7 @@ def _run(done: Pass, given: GivenOutside | None, inner_bytes: int, share_bytes: 
     scenario = done.scenario
     network = Network(scenario)
     whole = network(done.batch, done.masks)
-    loss = _loss(done, whole.logits, whole.ends, given)
+    loss = _loss(done, whole.logits, whole.ends, _through(done, whole.walks, given), given)
     go_back(loss)
     stepped = step_through(done, given=given)
     self_checked = _self_checked(done)

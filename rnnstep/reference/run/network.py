@@ -29,7 +29,7 @@ from rnnstep.reference.run.modules import (
     whole_module,
 )
 from rnnstep.reference.run.resolver import Resolver
-from rnnstep.reference.run.stepping import Stepper, cell_stepper, walk
+from rnnstep.reference.run.stepping import Stepper, Walk, cell_stepper, walk
 from rnnstep.scenario.model import Batch, Scenario
 
 FirstStates = Mapping[str, Any]
@@ -40,12 +40,13 @@ FirstStates = Mapping[str, Any]
 class Outputs:
     """What the model said: logits (T, B, C) or (B, C), and each state at its end, (L·D, B, n), under the names of `FirstStates`.
 
-    What each module gave stands in `gave`, by its key.
+    What each module gave stands in `gave`, by its key; the steps of loops around cells in `walks`, by the block's.
     """
 
     logits: Tensor
     ends: Mapping[str, Tensor]
     gave: Mapping[str, Tensor]
+    walks: Mapping[str, Walk]
 
 
 class Network:
@@ -72,6 +73,7 @@ class Network:
         given = self.first(batch) if first is None else first
         resolver = Resolver(self.scenario, batch, first)
         ends: dict[str, Tensor] = {}
+        walks: dict[str, Walk] = {}
         for part in resolver.parts():
             if resolver.is_circle(part):
                 ends |= self._circle(resolver, part, batch, masks, given)[1]
@@ -79,12 +81,13 @@ class Network:
             (module,) = part
             x = resolver.entering(module)
             if isinstance(module, Recurrent):
-                output, found = self.ran(module, batch, x, masks, self._begun(resolver, module, given))
+                begun = self._begun(resolver, module, given)
+                output, found = self.ran(module, batch, x, masks, begun, walks)
                 ends |= dict(zip(names_of(module), found, strict=True))
                 resolver.gave(module, output, found)
             else:
                 resolver.gave(module, self.applied(module, x, masks, resolver))
-        return Outputs(resolver.scores, ends, resolver.every)
+        return Outputs(resolver.scores, ends, resolver.every, walks)
 
     @staticmethod
     def _begun(resolver: Resolver, module: Recurrent, given: FirstStates) -> FirstStates:
@@ -203,11 +206,15 @@ class Network:
         x: Tensor,
         masks: Mapping[str, Array],
         first: FirstStates,
+        walks: dict[str, Walk] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """What a recurrent module gives, (T, B, D·n), and each of its states at its end, (L·D, B, n)."""
+        """What a recurrent module gives, (T, B, D·n), and each of its states at its end, (L·D, B, n).
+
+        The steps of a loop around a cell are put into `walks`.
+        """
         states = self._states(module, first)
         if module.is_cell or module.is_own:
-            return self._loop(module, batch, x, states, masks)
+            return self._loop(module, batch, x, states, masks, {} if walks is None else walks)
         if module.has_masks:
             return self._chain(module, batch, x, states, masks)
         return self._whole(module, batch, x, states)
@@ -307,6 +314,7 @@ class Network:
         x: Tensor,
         states: tuple[Tensor, ...],
         masks: Mapping[str, Array],
+        walks: dict[str, Walk],
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """A loop over a cell; of a cell of the file one for each layer and direction."""
         import torch
@@ -321,7 +329,7 @@ class Network:
                 is_reversed = block.direction == "backward"
                 keep = kept_rows(recurrent, batch)
                 step = self._steps[block.key]
-                done = walk(step, x, first, living, is_reversed=is_reversed, keep=keep)
+                done = walks[block.key] = walk(step, x, first, living, is_reversed=is_reversed, keep=keep)
                 directions.append(done.whole(0))
                 ends.append(done.ends)
             x = directions[0] if len(directions) == 1 else torch.cat(directions, -1)

@@ -229,6 +229,7 @@ class Along:
             zeros are read as well.
         ends: of the states beside the first those that are read where each row ended, (B, n), by block and name. As a
             derivative: by what reads them there.
+        through: of the states of a cell those that are read after every step, (T, B, n), likewise.
         scores: what the loss reads, (T, B, C), or (B, C).
         read, gave: what the modules without states read, all inputs side by side, and gave, by their keys, (T, B, n), or
             (B, n). As a derivative of what was read: by what this module alone read.
@@ -244,6 +245,7 @@ class Along:
     read: Mapping[str, Array] = field(default_factory=dict)
     gave: Mapping[str, Array] = field(default_factory=dict)
     ends: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    through: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     read_whole: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
 
