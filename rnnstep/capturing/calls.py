@@ -127,7 +127,7 @@ class Wanted:
     Attributes:
         rows: The rows of the batch; None for all.
         gradients: Whether those that come back are.
-        grew: Told how many bytes more of gradients are kept.
+        grew: Told how many bytes more are kept.
     """
 
     rows: tuple[int, ...] | None
@@ -208,6 +208,7 @@ class WholeCall:
                 for one, axis in zip(results, axes, strict=False)
             ]
         )
+        self._wanted.grew(sum(one.nbytes for one in self._gave))
         self.dtype = numeric_type(call, results)
         self._gave_dtype = str(results[0].dtype).removeprefix("torch.")
         self._is_complete = True

@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os import PathLike
 from types import TracebackType
@@ -144,6 +144,12 @@ class Captured:
         """Take what a kernel is called with; as `Listener`."""
         with self._lock:
             try:
+                known = self._sources.get(id(call.module))
+                if known is not None and known.open and self._current_pass() == NO_PASS:
+                    newest = known.open[-1][1]
+                    if newest.goes_on_with(call):  # as nearly all steps of a loop do
+                        newest.step(call)
+                        return partial(self._took, newest, call)
                 return self._heard(call)
             except Exception as error:  # noqa: BLE001 - the program that is watched goes on, whatever ours cannot do
                 self._could_not(call, error)
@@ -176,10 +182,7 @@ class Captured:
         return partial(self._took, recording, call)
 
     def _step(self, source: HeardModule, call: Heard) -> Took:
-        """A step of a cell: the next one of a chain, or the first of another."""
-        if source.open and (newest := source.open[-1][1]).goes_on_with(call):  # as nearly all do
-            newest.step(call)
-            return partial(self._took, newest, call)
+        """A step of a cell that does not go on with the newest chain: the next one of another, or the first of a new one."""
         reset: list[int] = []
         found = next((one for one in reversed(source.open[:-1]) if one[1].goes_on_with(call)), None)
         if found is None:
@@ -221,7 +224,7 @@ class Captured:
             if isinstance(recording, WholeCall) and not known.is_put_away and recording.is_again(call):
                 if recording.has_graph:
                     return None
-                again = WholeCall(call, recording.weights, self._wanted(call))
+                again = WholeCall(call, recording.weights, replace(self._wanted(call), grew=_not_counted))
                 recording.takes_gradients_of(again)
                 return partial(self._took, again, call)
         return None
@@ -231,13 +234,10 @@ class Captured:
     ) -> tuple[Tensor, ...]:
         with self._lock:
             try:
-                before = recording.nbytes
-                handed = recording.took(call, results)
-                self._away.add(recording.nbytes - before)
+                return recording.took(call, results)
             except Exception as error:  # noqa: BLE001 - see `heard`
                 self._could_not(call, error)
                 return results
-            return handed
 
     def _wanted(self, call: Heard) -> Wanted:
         count = int(call.batch_sizes[0]) if call.batch_sizes is not None else call.states[0].shape[-2]
@@ -468,6 +468,10 @@ def bytes_of_limit(limit: str | int) -> int:
     unit = (found[2] or "B").upper()
     base = 1024 if "I" in unit else 1000
     return int(float(found[1]) * base ** "BKMGT".index(unit[0]))
+
+
+def _not_counted(_: int) -> None:
+    """What is computed again is not kept."""
 
 
 def _chosen(only: Chosen) -> tuple[str | type, ...] | None:

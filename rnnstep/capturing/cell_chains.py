@@ -187,6 +187,7 @@ class CellChain:
             self.dtype = numeric_type(call, results)
             self._bytes_a_step = sum([one.nbytes for one in (self._x[0], *gave)])
         self.nbytes += self._bytes_a_step
+        self._wanted.grew(self._bytes_a_step)
         return handed
 
     def close(self) -> None:
