@@ -9,7 +9,7 @@ Where an overflow may come, but only to one side, the error is `A_NUMBER`: finit
 from __future__ import annotations
 
 import math
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any, Self
 
 import numpy as np
@@ -60,11 +60,36 @@ _SUMS = (
 )
 
 
-class DifferenceOfOne(tuple[Array, Error]):  # noqa: SLOT001 - a tuple of its own kind
+class Sized(tuple[Array, Error]):  # noqa: SLOT001 - what is worked out once is kept
+    """A pair with what its numbers do not pass; where the operands did not tell, it is measured when it is asked for."""
+
+    @cached_property
+    def most(self) -> float:
+        """No |value| is larger; NaN where one may be NaN."""
+        return _largest(self[0])
+
+    @cached_property
+    def most_off(self) -> float:
+        """No error is larger; NaN where one may be NaN."""
+        return _largest(self[1])
+
+
+def _largest(numbers: Any) -> float:
+    return float(np.maximum.reduce(np.abs(numbers), axis=None, initial=0.0))
+
+
+def _sizes(pair: Pair) -> tuple[float, float]:
+    """What no |value|, and what no error of a pair passes."""
+    if isinstance(pair, Given):
+        return pair.most, 0.0
+    return (pair.most, pair.most_off) if isinstance(pair, Sized) else (_largest(pair[0]), _largest(pair[1]))
+
+
+class DifferenceOfOne(Sized):
     """The pair of what one number is above another: of what else a root is taken is not below zero."""
 
 
-class Product(tuple[Array, Error]):  # noqa: SLOT001 - a tuple with an attribute cannot have slots
+class Product(Sized):
     """The pair of a matrix product: what is added to it may have been in its sums from the first of its terms on.
 
     Attributes:
@@ -118,11 +143,44 @@ class Rounding:
                 error = error + self.onto(args)
             if error.shape != np.shape(out):
                 error = np.broadcast_to(error, np.shape(out))
-            if not self._is_plain(op, out, error, args):
+            told = self._told(op, args)
+            if told is None and not self._is_plain(op, out, error, args):
                 error = self._in_doubt(op, out, error, args)
-        if op == "sub":
-            return DifferenceOfOne((out, error))
-        return Product(out, error, args[0][0].shape[-1]) if op == "matmul" else (out, error)
+        made = (
+            Product(out, error, args[0][0].shape[-1])
+            if op == "matmul"
+            else (DifferenceOfOne if op == "sub" else Sized)((out, error))
+        )
+        if told is not None:
+            made.most, made.most_off = told
+        return made
+
+    def _told(self, op: str, args: tuple[Pair, ...]) -> tuple[float, float] | None:
+        """What result and error do not pass, by what the operands do not.
+
+        None where the operation does not tell, or something may be in doubt; what is told needs no more questions.
+        """
+        if op not in _TELLING:
+            return None
+        u, (value, error), (other, its_error) = self._roundoff, _sizes(args[0]), _sizes(args[-1])
+        match op:
+            case "add" | "sub":
+                most = value + other
+                off = error + its_error + u * (1 + _num_terms(args[0]) + _num_terms(args[1])) * most
+            case "mul":
+                most = value * other
+                off = value * its_error + error * (other + its_error) + u * most + 1.0
+            case "matmul":
+                terms = np.shape(args[0][0])[-1]
+                most = terms * value * other
+                off = terms * (value * its_error + error * (other + its_error) + 2 * u * most + 1.0)
+            case "tanh" | "sigmoid":
+                most, off = 2.0, 2.0
+            case _:
+                most, off = value, error
+        # A sum of numbers one of which is infinite or NaN is not less than anything.
+        is_sure = value + other + error + its_error + most + off < self._largest
+        return (most, off) if is_sure else None
 
     def _in_doubt(self, op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> Error:
         # A value that overflowed may belong anywhere, and ∞ − ∞ inside a rule says nothing either.
@@ -138,8 +196,11 @@ class Rounding:
 
         Every one of the n partial sums then holds it, so n·u·|b| comes on top (Higham 2002, section 4.2).
         """
-        terms = [getattr(pair, "terms", 0) for pair in args]
-        return self._roundoff * (terms[0] * np.abs(args[1][0]) + terms[1] * np.abs(args[0][0]))
+        more: Any = 0.0
+        for one, other in (args, args[::-1]):
+            if terms := _num_terms(one):
+                more = more + self._roundoff * (terms * np.abs(other[0]))
+        return more
 
     def settled(self, op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> Error:
         """Give the error with doubt in place of what overflow and NaN make of it.
@@ -207,10 +268,7 @@ class Rounding:
             )
         if op not in _SUMS:
             return True
-        biggest = [
-            pair.most if isinstance(pair, Given) else float(np.max(np.abs(pair[0]), initial=0.0))
-            for pair in args
-        ]
+        biggest = [pair.most if isinstance(pair, Given) else _largest(pair[0]) for pair in args]
         if op == "scatter":  # its other arguments are places, and a table to be like
             return biggest[0] * max(1, np.size(args[1][0])) < self._largest
         reach = max(biggest) ** (2 if op == "norm" or op in _NORMALIZING else 1)
@@ -218,6 +276,14 @@ class Rounding:
             reach = max(a * b for a, b in zip(biggest[::2], biggest[1::2], strict=True)) * (len(args) // 2)
         return reach * _terms(op, args) < self._largest
 
+
+def _num_terms(pair: Pair) -> int:
+    """How many terms each element is the sum of, in an order that is not known; 0 of what is no such sum."""
+    return pair.terms if isinstance(pair, (Product, Sum)) else 0
+
+
+_TELLING = frozenset(("add", "sub", "mul", "matmul", "tanh", "sigmoid", "neg", "relu", "abs"))
+"""The operations whose results are as large as their operands say."""
 
 _OF_ONE_NUMBER = frozenset(
     ("neg", "abs", "relu", "tanh", "sigmoid", "cat", "head", "tail", "spread", "passed")
