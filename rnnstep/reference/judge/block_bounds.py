@@ -46,7 +46,7 @@ def core_block(block: Block, derivation: Backward) -> Block:
 
 # ── forward ──────────────────────────────────────────────────────────────────────────────────────
 
-SPAN_BYTES = 64 << 20  # numbers of all lines that are compared at once
+SPAN_BYTES = 128 << 20  # numbers of all lines that are compared at once
 
 
 class OneStep:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,15 @@ from numpy.typing import NDArray
 from rnnstep.engine import Block
 from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.compile import ROWS
+from rnnstep.equations.evaluate import evaluate_lines
 from rnnstep.equations.operations import Array
-from rnnstep.network.time import TimeAxis
-from rnnstep.reference.judge.block_bounds import LiveRows, bounded, flat, given_parameters, spans
-from rnnstep.reference.judge.bounds import Error, Rounding
+from rnnstep.equations.program import Program
+from rnnstep.equations.syntax import Line, names_in
+from rnnstep.network.time import Mask, TimeAxis
+from rnnstep.reference.judge.block_bounds import LiveRows, flat, given_parameters, spans
+from rnnstep.reference.judge.bounds import Error, Product, Rounding
 from rnnstep.reference.judge.run_bounds import carried_errors
+from rnnstep.reference.run.stepping import varying
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,55 +47,102 @@ def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], axis: T
         return axis.in_order(whole, block.direction)
 
     output, *others = block.program.states
-    inputs = {next(iter(block.program.inputs)): turned(x)}
-    inputs[f"{output}_prev"] = axis.before(turned(h), first[output], "forward")
-    known: dict[str, Pair] = {name: Given(value) for name, value in inputs.items()}
-    if others:
-        known |= _others(_given_output(block), inputs, {name: first[name] for name in others}, axis)
+    known: dict[str, Pair] = {
+        next(iter(block.program.inputs)): Given(turned(x)),
+        f"{output}_prev": Given(axis.before(turned(h), first[output], "forward")),
+    }
     values = {name: np.empty((*h.shape[:2], len(first[name][0])), x.dtype) for name in block.program.states}
     errors = {name: np.empty(value.shape) for name, value in values.items()}
     rounding, parameters = Rounding(x.dtype), given_parameters(block)
+    parted, living = _parted(block.program), axis.alive()
+    walked = replace(block, direction="forward", program=parted.between)
+    ends: dict[str, Pair] = {name: Given(first[name]) for name in others}
     for span in spans(block, *h.shape[:2]):
         rows = LiveRows(None, span)
-        given = {name: flat(rows, pair) for name, pair in known.items()}
-        found = bounded(block, given, rounding, parameters)
+        seen = parameters | {name: flat(rows, pair) for name, pair in known.items()}
+        seen |= evaluate_lines(parted.apart, seen, rounding)
+        if others:
+            read = {name: _by_step(seen[name], rows) for name in parted.between.inputs}
+            after = _walk(walked, read, ends, None if living is None else living[span])
+            seen |= {f"{name}_prev": _flat_before(pair, ends[name]) for name, pair in after.items()}
+            ends = {name: (value[-1], error[-1]) for name, (value, error) in after.items()}
+        seen |= evaluate_lines(parted.reached, seen, rounding)
         for name in block.program.states:
-            values[name][span], errors[name][span] = (rows.back(part) for part in found[name])
+            values[name][span], errors[name][span] = (rows.back(part) for part in seen[name])
     values, errors = ({name: turned(whole) for name, whole in each.items()} for each in (values, errors))
-    living = axis.alive()
     if living is not None:
         for whole in (*values.values(), *errors.values()):
             whole[~living] = 0
     return Followed(values, errors)
 
 
-def _given_output(block: Block) -> Block:
-    """The block with its output's state before as an input, running forwards."""
-    program = block.program
-    output, *others = program.states
-    inputs = {**program.inputs, f"{output}_prev": program.states[output]}
+@dataclass(frozen=True, eq=False)
+class _Parted:
+    """The lines of a program whose output is known at every step.
+
+    Attributes:
+        apart: those that no other state reaches: known for many steps at once.
+        between: those that make the other states, as a program that reads what is apart.
+        reached: those that another state reaches, in the step or from the one before.
+    """
+
+    apart: tuple[Line, ...]
+    between: Program
+    reached: tuple[Line, ...]
+
+
+@lru_cache(maxsize=256)
+def _parted(program: Program) -> _Parted:
+    _, *others = program.states
+    reached = {program.before(name) for name in others}
+    for line in program.lines:
+        if not reached.isdisjoint(names_in(line.expression)):
+            reached.add(line.name)
+    within = {*reached, *others, *set(program.names).difference(varying(program))}
+    needed = set(others)
+    for line in reversed(program.lines):
+        if line.name in needed & within:
+            needed.update(names_in(line.expression))
+    lines = tuple(line for line in program.lines if line.name in needed & within)
+    read = needed - within - {*program.parameters}
+    inputs = {**program.inputs} | {name: shape for name, shape in program.shapes.items() if name in read}
     states = {name: program.states[name] for name in others}
-    return replace(block, direction="forward", program=replace(program, inputs=inputs, states=states))
+    return _Parted(
+        tuple(line for line in program.lines if line.name not in reached),
+        replace(program, lines=lines, inputs=inputs, states=states),
+        tuple(line for line in program.lines if line.name in reached),
+    )
 
 
-def _others(
-    block: Block, inputs: Mapping[str, Array], first: Mapping[str, Array], axis: TimeAxis
+def _walk(
+    block: Block, read: Mapping[str, Pair], ends: Mapping[str, Pair], living: Mask | None
 ) -> dict[str, Pair]:
-    """What each step reads of the states that the module does not return, and its error, (T, B, n)."""
-    compiled = block.compiled
-    prepared = compiled.prepare(block.parameters, next(iter(inputs.values())).dtype, ROWS)
+    """Each state after every step, (steps, B, n), from what the steps read and what was there before them, (B, n)."""
+    dtype = next(iter(read.values()))[0].dtype
+    prepared = block.compiled.prepare(block.parameters, dtype, ROWS)
+    inputs = [np.ascontiguousarray(value) for value, _ in read.values()]
     with np.errstate(all="ignore"):
-        kept = compiled.function(ROWS)(
-            *map(np.ascontiguousarray, inputs.values()), *first.values(), *prepared
-        )
-    before = {}
-    for name, state in first.items():
-        index, start, stop = compiled.columns[name]
-        before[name] = axis.before(kept[index][..., start:stop], state, "forward")
-    dtype = next(iter(inputs.values())).dtype
-    given = {name: Given(value) for name, value in inputs.items()}
-    errors = carried_errors(block, given, before, dtype, axis.alive())
-    return {
-        f"{name}_prev": (value, axis.before(errors[name], np.zeros(value.shape[1:]), "forward"))
-        for name, value in before.items()
-    }
+        kept = block.compiled.function(ROWS)(*inputs, *(value for value, _ in ends.values()), *prepared)
+    columns = zip(ends, block.compiled.state_columns, strict=True)
+    values = {name: kept[index][..., start:stop] for name, (index, start, stop) in columns}
+    before = {name: np.concatenate((ends[name][0][None], value[:-1])) for name, value in values.items()}
+    errors = carried_errors(
+        block, read, before, dtype, living, {name: error for name, (_, error) in ends.items()}
+    )
+    return {name: (value, errors[name]) for name, value in values.items()}
+
+
+def _by_step(pair: Pair, rows: LiveRows) -> Pair:
+    """(rows of the steps, n) → (steps, B, n)."""
+    value, error = (rows.back(part) for part in pair)
+    return Product(value, error, pair.terms) if isinstance(pair, Product) else (value, error)
+
+
+def _flat_before(after: Pair, first: Pair) -> Pair:
+    """A state before each step as rows, from that after each, (steps, B, n), and that before the first, (B, n)."""
+    parts = (
+        np.concatenate((end, part[:-1].reshape(-1, part.shape[-1])))
+        for part, end in zip(after, first, strict=True)
+    )
+    value, error = parts
+    return value, error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -54,8 +54,8 @@ def carried_errors(
         For each state an array (T, B, n): infinity from where on the errors have outgrown the values.
     """
     steps, rows = next(iter(before.values())).shape[:2]
-    errors: dict[str, Error] = {name: np.zeros((rows, value.shape[-1])) for name, value in before.items()}
-    errors |= first or {}
+    errors: Mapping[str, Error] = {name: np.zeros((rows, value.shape[-1])) for name, value in before.items()}
+    errors = {**errors, **(first or {})}
     # What is not walked through is beyond a bound: infinity.
     whole = {name: np.full(value.shape, np.inf) for name, value in before.items()}
     sizes = sum(int((shape or (1,))[-1]) for shape in block.program.shapes.values())
@@ -67,22 +67,29 @@ def carried_errors(
         walk = _Walk(
             block, _entering(inputs, part), {name: value[part] for name, value in before.items()}, dtype
         )
-        for t in as_computed(range(part.start, part.stop), block.direction):
-            errors = walk.step(t - start, errors)
-            for name, error in errors.items():
-                if living is not None:
-                    error[~living[t]] = 0.0
-                whole[name][t] = error
-            has_ended = None if living is None or is_reversed else ~living[t]
-            if walk.is_of_no_use(t - start, errors, has_ended):
-                return whole
+        with np.errstate(all="ignore"):
+            for t in as_computed(range(part.start, part.stop), block.direction):
+                after = {name: error[t] for name, error in whole.items()}
+                walk.step(t - start, errors, after)
+                has_ended = None if living is None else ~living[t]
+                if has_ended is not None:
+                    for error in after.values():
+                        error[has_ended] = 0.0
+                if walk.is_of_no_use(t - start, after, None if is_reversed else has_ended):
+                    return whole
+                errors = after
     return whole
 
 
 def _entering(inputs: Entering, part: slice) -> Mapping[str, Pair]:
     if callable(inputs):
         return inputs(part)
-    return {name: (value[part], error[part]) for name, (value, error) in inputs.items()}
+    return {name: _steps_of(pair, part) for name, pair in inputs.items()}
+
+
+def _steps_of(pair: Pair, part: slice) -> Pair:
+    value, error = pair[0][part], pair[1][part]
+    return Product(value, error, pair.terms) if isinstance(pair, Product) else (value, error)
 
 
 @dataclass(eq=False)
@@ -100,6 +107,11 @@ class _Value:
         assert self.error is not None
         return Product(self.value, self.error, self.terms) if self.terms else (self.value, self.error)
 
+    @property
+    def without_error(self) -> Pair:
+        """The value as if it were given, but for what it is a sum of."""
+        return Product(self.value, np.zeros(()), self.terms) if self.terms else Given(self.value)
+
     def at(self, k: int) -> Array:
         return self.value[k] if self.over_time else self.value
 
@@ -110,6 +122,7 @@ class _Value:
 
 _Known = dict[_Value, Error]  # the errors of one step
 _Rule = Callable[[int, _Known], Error]
+_LEAST = 5e-324  # in place of a factor of zero, so that an unbounded error stays unbounded
 
 
 class _Walk:
@@ -130,20 +143,24 @@ class _Walk:
         self._states = {name: _Value(value, None, over_time=True) for name, value in before.items()}
         self._known: dict[str, _Value] = {
             **{name: _Value(*Given(value), over_time=False) for name, value in block.parameters.items()},
-            **{name: _Value(*pair, over_time=True) for name, pair in inputs.items()},
+            **{name: _entered(pair) for name, pair in inputs.items()},
             **{block.program.before(name): value for name, value in self._states.items()},
         }
         for line in block.program.lines:
             self._known[line.name] = self._visit(line.expression)
         self._after = {name: self._known[name] for name in before}
 
-    def step(self, k: int, errors: Mapping[str, Error]) -> dict[str, Error]:
-        """Carry the states' errors through step `k` of the window."""
+    def step(self, k: int, errors: Mapping[str, Error], after: Mapping[str, Error]) -> None:
+        """Carry the states' errors through step `k` of the window, and write those after it where they belong."""
         known: _Known = {self._states[name]: error for name, error in errors.items()}
-        with np.errstate(all="ignore"):
-            for value, rule in self._rules:
-                known[value] = rule(k, known)
-            return {name: self._settled(known, name, k, errors[name].shape) for name in errors}
+        for value, rule in self._rules:
+            known[value] = rule(k, known)
+        for name, found in after.items():
+            value = self._after[name]
+            found[:] = known[value] if value in known else value.error_at(k)
+            is_bounded = found < self._room[name][k]
+            if not is_bounded.all():
+                found[~is_bounded] = np.inf
 
     def is_of_no_use(self, k: int, errors: Mapping[str, Error], has_ended: Mask | None) -> bool:
         """Whether all errors are larger than the values, or 1: what grows so far does not shrink again.
@@ -151,18 +168,29 @@ class _Walk:
         `has_ended` says which rows are over for good, (B,).
         """
         for name, error in errors.items():
-            is_large = error > np.maximum(1.0, np.abs(self._after[name].at(k)))
+            is_large = error > self._usable[name][k]
             if has_ended is not None:
                 is_large |= has_ended[:, None]
             if not is_large.all():
                 return False
         return bool(errors)
 
-    def _settled(self, known: _Known, name: str, k: int, shape: tuple[int, ...]) -> Error:
-        value = self._after[name]
-        error = np.array(np.broadcast_to(known[value] if value in known else value.error_at(k), shape))
-        error[~(np.abs(value.at(k), dtype=np.float64) + error < self._largest)] = np.inf
-        return error
+    @cached_property
+    def _room(self) -> dict[str, Error]:
+        """How far off each state may be before it may have overflowed, at each step; nothing that isn't finite may."""
+        return {name: self._largest - size for name, size in self._after_sizes.items()}
+
+    @cached_property
+    def _usable(self) -> dict[str, Error]:
+        """Beyond which error there is nothing to be said of a state, at each step."""
+        return {name: np.maximum(1.0, size) for name, size in self._after_sizes.items()}
+
+    @cached_property
+    def _after_sizes(self) -> dict[str, Error]:
+        return {
+            name: np.abs(np.broadcast_to(self._after[name].value, before.value.shape), dtype=np.float64)
+            for name, before in self._states.items()
+        }
 
     def _visit(self, expression: Expression) -> _Value:
         match expression:
@@ -203,48 +231,79 @@ class _Walk:
         return made
 
     def _rule(self, op: str, made: _Value, args: tuple[_Value, ...]) -> _Rule:
-        """How an operation's error at a step follows from its operands'."""
+        """How an operation's error at a step follows from its operands'.
+
+        What does not depend on the states' errors is worked out for all steps of the window: `own`, what the operation adds
+        of its own whatever comes in; what known errors bring; and the factors of those that are not known.
+        """
         row, u = OPERATIONS[op], self._roundoff
-        # What an operation adds of its own is the same whatever comes in: known for all steps at once.
         given = tuple(Given(argument.value) for argument in args)
         own = self._reading.settled(op, made.value, np.asarray(row.error(u, made.value, *given)), given)
-        if op == "matmul" and args[0].error is not None and not np.any(args[0].error):
-            size, vector = np.abs(args[0].value, dtype=np.float64).T.copy(), args[1]
-            return lambda k, known: known[vector] @ size + own[k]
-        if op == "pullback" and not any(a.error is None or np.any(a.error) for a in args[::2]):
-            products = [
-                (np.abs(matrix.value, dtype=np.float64), vector)
-                for matrix, vector in zip(args[::2], args[1::2], strict=True)
-            ]
-
-            def pulled(k: int, known: _Known) -> Error:
-                found: Error = np.asarray(own[k])
-                for size, vector in products:
-                    found = found + (known[vector] if vector in known else vector.error_at(k)) @ size
-                return found
-
-            return pulled
+        own = np.broadcast_to(own, made.value.shape)
+        carried = [argument for argument in args if argument.error is None]
+        one, other = carried[0], carried[-1]
+        match op:
+            case "matmul" if args[0].error is not None and not np.any(args[0].error):
+                size = _factor(args[0]).T.copy()
+                return lambda k, known: known[one] @ size + own[k]
+            case "pullback" if not any(a.error is None or np.any(a.error) for a in args[::2]):
+                return _pulled(args, own)
+            case "neg" | "relu" | "abs":
+                return lambda k, known: known[one] + own[k]
+            case "add" | "sub":
+                own = own + self._reading.onto(tuple(argument.without_error for argument in args))
+                own = reduce(np.add, (a.error for a in args if a.error is not None), own)
+                if len(carried) == 1:
+                    return lambda k, known: known[one] + own[k]
+                return lambda k, known: known[one] + known[other] + own[k]
+            case "mul" if len(carried) == 1:
+                beside = args[1] if one is args[0] else args[0]
+                assert beside.error is not None
+                own = own + np.abs(one.value) * beside.error
+                factor = np.broadcast_to(_factor(beside), own.shape)
+                return lambda k, known: known[one] * factor[k] + own[k]
+            case "tanh":
+                return lambda k, known: _unless_unbounded(np.minimum(known[one], 2.0) + own[k], known[one])
+            case "sigmoid":
+                return lambda k, known: _unless_unbounded(
+                    np.minimum(known[one] / 4, 1.0) + own[k], known[one]
+                )
         doubt = np.isinf(own)
-        has_doubt = bool(doubt.any())
-        onto = np.zeros(())
-        if op in ("add", "sub"):
-            summed = tuple(
-                Product(a.value, np.zeros(()), a.terms) if a.terms else Given(a.value) for a in args
-            )
-            onto = np.broadcast_to(self._reading.onto(summed), made.value.shape)
 
         def rule(k: int, known: _Known) -> Error:
             pairs = [(a.at(k), known[a] if a in known else a.error_at(k)) for a in args]
-            error: Error = np.asarray(row.error(u, made.at(k), *pairs), np.float64)
-            if onto.ndim:
-                error = error + onto[k]
-            if has_doubt:
-                error = np.where(doubt[k], np.inf, error)
-            if op in ("tanh", "sigmoid") and not np.isfinite(pairs[0][1]).all():
-                error = np.where(np.isfinite(pairs[0][1]), error, np.inf)
-            return error
+            return np.where(doubt[k], np.inf, row.error(u, made.at(k), *pairs))
 
         return rule
+
+
+def _entered(pair: Pair) -> _Value:
+    return _Value(*pair, over_time=True, terms=pair.terms if isinstance(pair, Product) else 0)
+
+
+def _factor(value: _Value) -> Error:
+    """|value| and its error, none of them zero."""
+    error = 0.0 if value.error is None else value.error
+    return np.maximum(np.abs(value.value, dtype=np.float64) + error, _LEAST)
+
+
+def _unless_unbounded(error: Error, brought: Error) -> Error:
+    """The error of what is bounded itself; of what may not be a number, it isn't."""
+    is_bounded = np.isfinite(brought)
+    return error if is_bounded.all() else np.where(is_bounded, error, np.inf)
+
+
+def _pulled(args: tuple[_Value, ...], own: Error) -> _Rule:
+    """The rule of Σ Wᵀ g with weights that have no error."""
+    products = [(_factor(matrix), vector) for matrix, vector in zip(args[::2], args[1::2], strict=True)]
+
+    def pulled(k: int, known: _Known) -> Error:
+        found: Error = own[k]
+        for size, vector in products:
+            found = found + (known[vector] if vector in known else vector.error_at(k)) @ size
+        return found
+
+    return pulled
 
 
 def _terms(op: str, args: tuple[_Value, ...]) -> int:
