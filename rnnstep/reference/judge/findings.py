@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from rnnstep.network.time import Mask
 from rnnstep.reference.judge.bounds import A_NUMBER, Error
 
 _MEASURED = ("one step", "epoch")  # the kinds whose difference counts though it is allowed: `Tally.worst`
+NUMBERS_AT_ONCE = 1 << 15
 ALLOWED = 2.0  # times the bound: both programs may be off by it, to opposite sides
 
 # How two numbers were set beside each other:
@@ -210,13 +211,35 @@ def disagreement(fault: Finding) -> Text:
 
 def differences(ours: Array, theirs: Array) -> Error:
     """|ours − theirs| in float64: 0 where both are the same infinity or both NaN, infinity where just one is."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        found = np.asarray(np.abs(np.subtract(ours, theirs, dtype=np.float64)))
-    strange = ~np.isfinite(found)
-    if strange.any():
+    found = _distance(ours, theirs)
+    if not _is_finite(found):
+        strange = ~np.isfinite(found)
         same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
         found[strange] = np.where(same[strange], 0.0, np.inf)
     return found
+
+
+def _distance(ours: Array, theirs: Array) -> Error:
+    with np.errstate(invalid="ignore", over="ignore"):
+        found: Error = np.asarray(np.subtract(ours, theirs, dtype=np.float64))
+    np.abs(found, out=found)
+    return found
+
+
+def _is_finite(positive: Error) -> bool:
+    return bool(positive.max(initial=0.0) < np.inf)
+
+
+def stretches(whole: Array) -> Iterator[slice]:
+    """Cut an array along its first axis so that what is made of a part stays in the cache."""
+    length = max(1, NUMBERS_AT_ONCE * len(whole) // max(1, whole.size))
+    return (slice(start, start + length) for start in range(0, len(whole), length))
+
+
+def largest_difference(ours: Array, theirs: Array) -> float:
+    """The largest of `differences`; 0 where there are no numbers."""
+    parts = (differences(ours[part], theirs[part]) for part in stretches(ours))
+    return max((float(part.max(initial=0.0)) for part in parts), default=0.0)
 
 
 def shares(found: Error, allowed: Error) -> Error:
@@ -327,9 +350,13 @@ class Tally:
 
 def _is_within(ours: Array, theirs: Array, bound: Error) -> bool:
     """Whether all differences are finite and no larger than is allowed; a quick answer, for nearly all there is."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        found = np.abs(np.subtract(ours, theirs, dtype=np.float64))
-        return bool((found <= ALLOWED * bound).all() and np.isfinite(found).all())
+    bound = bound if np.shape(bound) == ours.shape else np.broadcast_to(bound, ours.shape)
+    for part in stretches(ours):
+        found = _distance(ours[part], theirs[part])
+        with np.errstate(invalid="ignore", over="ignore"):
+            if not ((found <= ALLOWED * bound[part]).all() and _is_finite(found)):
+                return False
+    return True
 
 
 def _set_beside(
@@ -343,8 +370,9 @@ def _set_beside(
         allowed = np.asarray(ALLOWED * bound)
     if allowed.shape != found.shape:
         allowed = np.broadcast_to(allowed, found.shape)
-    share = shares(found, allowed)
-    is_a_number = np.equal(bound, A_NUMBER)
+    is_plain = allowed.min() > 0 and _is_finite(allowed)
+    share = found / allowed if is_plain else shares(found, allowed)
+    is_a_number = np.zeros(()) if is_plain else np.equal(bound, A_NUMBER)
     if is_a_number.any():  # Infinity is beside a number as may be; NaN is none.
         is_apart = np.broadcast_to(is_a_number, found.shape) & (np.isnan(ours) != np.isnan(theirs))
         share, allowed = np.where(is_apart, np.inf, share), np.where(is_apart, 0.0, allowed)

@@ -39,7 +39,17 @@ from rnnstep.reference.judge.block_bounds import (
 )
 from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.fed import judge_fed
-from rnnstep.reference.judge.findings import ALLOWED, Finding, Judged, Kind, Tally, Verdict, differences
+from rnnstep.reference.judge.findings import (
+    ALLOWED,
+    Finding,
+    Judged,
+    Kind,
+    Tally,
+    Verdict,
+    differences,
+    largest_difference,
+    stretches,
+)
 from rnnstep.reference.judge.followed import Followed, follow
 from rnnstep.reference.judge.recorded import judge_recorded, recorded_output
 from rnnstep.reference.judge.run_bounds import RunErrors
@@ -183,17 +193,21 @@ class _Judging:
 
     def _look_for_parting(self, key: str, name: str, ours: Array, theirs: Array) -> None:
         """Note the first step at which half of the digits are gone."""
-        found = differences(ours, theirs)
+        steps: list[int] = []
         half = float(np.sqrt(np.finfo(self._scenario.dtype).eps))
-        with np.errstate(invalid="ignore"):
-            gone = found > half * np.maximum(1.0, np.abs(theirs))
-        steps = np.flatnonzero(gone.any(axis=(1, 2)))
-        if not steps.size:
+        for part in stretches(ours):
+            found = differences(ours[part], theirs[part])
+            if found.max(initial=0.0) > half:
+                with np.errstate(invalid="ignore"):
+                    gone = found > half * np.maximum(1.0, np.abs(theirs[part]))
+                steps += (part.start + np.flatnonzero(gone.any(axis=(1, 2)))).tolist()
+        if not steps:
             return
-        t = int(as_computed(steps, self._done.by_key[key].direction)[0])
+        t = as_computed(steps, self._done.by_key[key].direction)[0]
         if self._parted is None or (self._parted.t is not None and t < self._parted.t):
-            row, element = np.unravel_index(int(np.argmax(found[t])), found[t].shape)
-            difference = float(found[t, row, element])
+            found = differences(ours[t], theirs[t])
+            row, element = np.unravel_index(int(np.argmax(found)), found.shape)
+            difference = float(found[row, element])
             self._parted = Finding("run", key, name, t, int(row), int(element), difference, float("inf"))
 
     def _judge_module(self, errors: Mapping[str, Mapping[str, Error]]) -> None:
@@ -349,7 +363,7 @@ class _Judging:
         for name in ("output", "h_n", "c_n", "logits"):
             theirs = result_of(self._done, self._reference, name)
             if theirs is not None:
-                found[name] = float(np.max(differences(getattr(self._done, name), theirs), initial=0.0))
+                found[name] = largest_difference(getattr(self._done, name), theirs)
         return found
 
 
