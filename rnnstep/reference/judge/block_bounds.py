@@ -1,6 +1,6 @@
 """One block in one step, from given numbers: each line as a value and what it may be off by.
 
-Forward, a block's compiled step is run from given states. Backward, each step of a recurrent block goes back from given
+Forward, what a step gives is read in `step_bounds`. Backward, each step of a recurrent block goes back from given
 totals ∂L/∂h_t, ∂L/∂c_t, whatever the equations would make of those of the step after it: so all steps are read at
 once, and an error of one does not reach the next. What the equations make of them is read too, to be set beside the
 totals of the step before. The loss is read from given outputs, forward and backward.
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.loss import LossBlocks
 from rnnstep.equations.bounds import Given, Pair
-from rnnstep.equations.compile import ROWS
 from rnnstep.equations.differentiate import Backward, D, backward
 from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
@@ -27,9 +26,7 @@ from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
 from rnnstep.network.graph import Part
 from rnnstep.network.time import Mask, TimeAxis, as_computed, opposite
 from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sum
-from rnnstep.reference.run.forward import ReferencePass
 from rnnstep.reference.run.loss import given_by_row
-from rnnstep.reference.run.stepping import varying
 
 Pairs = dict[str, Pair]
 
@@ -47,46 +44,6 @@ def core_block(block: Block, derivation: Backward) -> Block:
 # ── forward ──────────────────────────────────────────────────────────────────────────────────────
 
 SPAN_BYTES = 128 << 20  # numbers of all lines that are compared at once
-
-
-class OneStep:
-    """Our compiled step from torch's own states, for chosen steps of a block."""
-
-    def __init__(self, done: Pass, reference: ReferencePass, key: str) -> None:
-        self.block: Block = done.by_key[key]
-        self._dtype = done.scenario.dtype
-        self._living = done.axis(key).alive()
-        self._reading = Rounding(self._dtype)
-        self._parameters = given_parameters(self.block)
-        self._prepared = self.block.compiled.prepare(self.block.parameters, self._dtype, ROWS)
-        self.names = varying(self.block.program)
-        self._known = {next(iter(self.block.program.inputs)): reference.x[key], **done.known_by_step(key)}
-        for name, value in reference.states[key].items():
-            before = done.axis(key).before(value, reference.first[key][name], self.block.direction)
-            self._known[f"{name}_prev"] = before
-
-    def at(self, span: slice) -> dict[str, tuple[Array, Error]]:
-        """Give for every line our value and the bound of its error, (steps, B, n)."""
-        rows = LiveRows(self._living, span)
-        known = {name: rows.of(value) for name, value in self._known.items()}
-        ours = self._compiled(known)
-        given = {name: Given(value) for name, value in known.items()}
-        bounds = bounded(self.block, given, self._reading, self._parameters)
-        return {name: (rows.back(ours[name]), rows.back(bounds[name][1])) for name in self.names}
-
-    def _compiled(self, known: Mapping[str, Array]) -> dict[str, Array]:
-        """Run the compiled function on all rows as rows of one step."""
-        compiled, program = self.block.compiled, self.block.program
-        inputs = [known[name][None] for name in program.inputs]
-        states = [known[f"{name}_prev"] for name in program.states]
-        values: dict[str, Array] = {**self.block.parameters, **known}
-        with np.errstate(all="ignore"):
-            kept = compiled.function(ROWS)(*inputs, *states, *self._prepared)
-            for name, (index, start, stop) in compiled.columns.items():
-                values[name] = kept[index][0, :, start:stop]
-            for name in self.names:
-                compiled.derive(name, values)
-        return values
 
 
 def given_parameters(block: Block) -> Pairs:

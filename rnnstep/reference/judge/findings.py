@@ -326,6 +326,17 @@ class Tally:
             known = self.differing.get((key, name))
             self.differing[key, name] = differs if known is None else known | differs
 
+    def beside(self) -> Tally:
+        """An empty tally of the same batch, for what is found at the same time and belongs behind this one: `join`."""
+        return Tally(self._num_steps, self._phase, self._within, self._is_wanted)
+
+    def join(self, other: Tally) -> None:
+        """Take over what a tally of the same batch has found."""
+        for finding in other.faults.values():
+            self._note(finding)
+        for (key, name), differs in other.differing.items():
+            self._mark(key, name, differs, 0)
+
     def take(self, verdict: Verdict) -> None:
         """Take over what a verdict found of a whole batch."""
         found = (*verdict.faults, *([] if verdict.worst is None else [verdict.worst]))

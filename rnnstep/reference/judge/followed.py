@@ -18,9 +18,10 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Line, names_in
 from rnnstep.network.time import Mask, TimeAxis
-from rnnstep.reference.judge.block_bounds import LiveRows, flat, given_parameters, spans
-from rnnstep.reference.judge.bounds import Error, Product, Rounding
+from rnnstep.reference.judge.block_bounds import LiveRows
+from rnnstep.reference.judge.bounds import Error, Product
 from rnnstep.reference.judge.run_bounds import carried_errors
+from rnnstep.reference.judge.step_bounds import StepBounds, reached
 from rnnstep.reference.run.stepping import varying
 
 
@@ -32,8 +33,8 @@ class Followed:
     errors: Mapping[str, Error]
 
 
-def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], axis: TimeAxis) -> Followed:
-    """Take every step of a block from the h before it that a module gave.
+class Following:
+    """A block whose every step is taken from the h before it that a module gave.
 
     Args:
         block: a recurrent block.
@@ -41,39 +42,64 @@ def follow(block: Block, x: Array, h: Array, first: Mapping[str, Array], axis: T
         h: what it gave in the block's direction, (T, B, n).
         first: each state before the first step, (B, n).
         axis: the steps, and which rows take part in which.
+        bounds: of the block.
     """
 
-    def turned(whole: NDArray[Any]) -> NDArray[Any]:
-        return axis.in_order(whole, block.direction)
+    def __init__(
+        self,
+        block: Block,
+        x: Array,
+        h: Array,
+        first: Mapping[str, Array],
+        axis: TimeAxis,
+        bounds: StepBounds,
+    ) -> None:
+        self._axis, self._bounds, self._direction = axis, bounds, block.direction
+        self._living = axis.alive()
+        output, *others = block.program.states
+        self._known = {
+            next(iter(block.program.inputs)): self._turned(x),
+            f"{output}_prev": axis.before(self._turned(h), first[output], "forward"),
+        }
+        self._parted = _parted(block.program)
+        self._walked = replace(block, direction="forward", program=self._parted.between)
+        self._ends: dict[str, Pair] = {name: Given(first[name]) for name in others}
+        shapes = {name: (*h.shape[:2], state.shape[-1]) for name, state in first.items()}
+        self._values = {name: np.empty(shape, x.dtype) for name, shape in shapes.items()}
+        self._errors = {name: np.empty(shape) for name, shape in shapes.items()}
 
-    output, *others = block.program.states
-    known: dict[str, Pair] = {
-        next(iter(block.program.inputs)): Given(turned(x)),
-        f"{output}_prev": Given(axis.before(turned(h), first[output], "forward")),
-    }
-    values = {name: np.empty((*h.shape[:2], len(first[name][0])), x.dtype) for name in block.program.states}
-    errors = {name: np.empty(value.shape) for name, value in values.items()}
-    rounding, parameters = Rounding(x.dtype), given_parameters(block)
-    parted, living = _parted(block.program), axis.alive()
-    walked = replace(block, direction="forward", program=parted.between)
-    ends: dict[str, Pair] = {name: Given(first[name]) for name in others}
-    for span in spans(block, *h.shape[:2]):
+    def _turned(self, whole: NDArray[Any]) -> NDArray[Any]:
+        return self._axis.in_order(whole, self._direction)
+
+    def take(self, span: slice) -> None:
+        """Take some steps, counted as they are computed; they follow on those taken last."""
         rows = LiveRows(None, span)
-        seen = parameters | {name: flat(rows, pair) for name, pair in known.items()}
-        seen |= evaluate_lines(parted.apart, seen, rounding)
-        if others:
-            read = {name: _by_step(seen[name], rows) for name in parted.between.inputs}
-            after = _walk(walked, read, ends, None if living is None else living[span])
-            seen |= {f"{name}_prev": _flat_before(pair, ends[name]) for name, pair in after.items()}
-            ends = {name: (value[-1], error[-1]) for name, (value, error) in after.items()}
-        seen |= evaluate_lines(parted.reached, seen, rounding)
-        for name in block.program.states:
-            values[name][span], errors[name][span] = (rows.back(part) for part in seen[name])
-    values, errors = ({name: turned(whole) for name, whole in each.items()} for each in (values, errors))
-    if living is not None:
-        for whole in (*values.values(), *errors.values()):
-            whole[~living] = 0
-    return Followed(values, errors)
+        given = {name: Given(rows.of(value)) for name, value in self._known.items()}
+        seen = {**given, **self._bounds.entered(given)}
+        apart = tuple(line for line in self._parted.apart if line.name not in seen)
+        seen |= evaluate_lines(apart, seen, self._bounds.reading)
+        if self._ends:
+            read = {name: _by_step(seen[name], rows) for name in self._parted.between.inputs}
+            after = _walk(
+                self._walked, read, self._ends, None if self._living is None else self._living[span]
+            )
+            seen |= {f"{name}_prev": _flat_before(pair, self._ends[name]) for name, pair in after.items()}
+            self._ends = {name: (value[-1], error[-1]) for name, (value, error) in after.items()}
+        seen |= evaluate_lines(self._parted.reached, seen, self._bounds.reading)
+        for name in self._values:
+            self._values[name][span], self._errors[name][span] = (rows.back(part) for part in seen[name])
+
+    @property
+    def followed(self) -> Followed:
+        """What all steps gave, in the order of time."""
+        values, errors = (
+            {name: self._turned(whole) for name, whole in each.items()}
+            for each in (self._values, self._errors)
+        )
+        if self._living is not None:
+            for whole in (*values.values(), *errors.values()):
+                whole[~self._living] = 0
+        return Followed(values, errors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +120,8 @@ class _Parted:
 @lru_cache(maxsize=256)
 def _parted(program: Program) -> _Parted:
     _, *others = program.states
-    reached = {program.before(name) for name in others}
-    for line in program.lines:
-        if not reached.isdisjoint(names_in(line.expression)):
-            reached.add(line.name)
-    within = {*reached, *others, *set(program.names).difference(varying(program))}
+    carried = reached(program, program.befores[1:])
+    within = {*carried, *others, *set(program.names).difference(varying(program))}
     needed = set(others)
     for line in reversed(program.lines):
         if line.name in needed & within:
@@ -108,9 +131,9 @@ def _parted(program: Program) -> _Parted:
     inputs = {**program.inputs} | {name: shape for name, shape in program.shapes.items() if name in read}
     states = {name: program.states[name] for name in others}
     return _Parted(
-        tuple(line for line in program.lines if line.name not in reached),
+        tuple(line for line in program.lines if line.name not in carried),
         replace(program, lines=lines, inputs=inputs, states=states),
-        tuple(line for line in program.lines if line.name in reached),
+        tuple(line for line in program.lines if line.name in carried),
     )
 
 

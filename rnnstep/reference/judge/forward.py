@@ -27,12 +27,9 @@ from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.time import as_computed
 from rnnstep.reference.judge import batch_statistics
 from rnnstep.reference.judge.block_bounds import (
-    LiveRows,
     LossBounds,
-    OneStep,
     as_banks,
     bounded,
-    given_parameters,
     inputs_of,
     side_by_side,
     spans,
@@ -50,11 +47,12 @@ from rnnstep.reference.judge.findings import (
     largest_difference,
     stretches,
 )
-from rnnstep.reference.judge.followed import Followed, follow
+from rnnstep.reference.judge.followed import Followed, Following
 from rnnstep.reference.judge.recorded import judge_recorded, recorded_output
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.judge.seam import Ends, judge_carried
-from rnnstep.reference.run.forward import ModuleResult, ReferencePass
+from rnnstep.reference.judge.step_bounds import OneStep, OwnSteps, StepBounds
+from rnnstep.reference.run.forward import ReferencePass
 from rnnstep.reference.run.layout import keys_of, states_by_block
 from rnnstep.reference.run.loss import of_loss
 
@@ -111,12 +109,12 @@ class _Judging:
         self._reading = Rounding(done.scenario.dtype)
         self._tally = tally
         self._parted: Finding | None = None
+        self._followed: dict[str, Followed] = {}
 
     def verdict(self) -> Verdict:
         self._judge_input()
         for key, run in self._done.runs.items():
-            self._judge_one_step(key, run)
-            self._judge_own_steps(key, run)
+            self._judge_steps(key, run)
         errors = self._errors.states
         self._judge_run(errors)
         self._judge_module(errors)
@@ -150,37 +148,30 @@ class _Judging:
                     at = (key, name) if source is None else (source.key, source.output)
                     self._tally.compare("input", *at, *pair, np.zeros(()))
 
-    def _judge_one_step(self, key: str, run: BlockRun) -> None:
-        """Our step from torch's states beside torch's step, and inner values beside the self-check."""
-        step = OneStep(self._done, self._reference, key)
-        states, inner = self._reference.states[key], self._reference.inner[key]
-        for span in spans(step.block, run.num_steps, self._done.batch.num_rows):
-            for name, (ours, bound) in step.at(span).items():
-                theirs = states[name][span] if name in states else inner[name][span]
-                self._tally.compare(
-                    "one step", key, name, ours[: len(theirs)], theirs, bound[: len(theirs)], span.start
-                )
+    def _judge_steps(self, key: str, run: BlockRun) -> None:
+        """Each step by itself: ours from torch's states, our run's from its own, and the whole module's from its h."""
+        bounds = StepBounds(run.block, self._scenario.dtype)
+        step, own = OneStep(self._done, self._reference, key, bounds), OwnSteps(run, self._errors, bounds)
+        following = self._following(key, bounds)
+        tally = self._tally.beside()
+        for span in spans(run.block, run.num_steps, self._done.batch.num_rows):
+            self._judge_one_step(key, step, span)
+            for name, (value, error) in own.at(span).items():
+                tally.compare("own step", key, name, run.state(name)[span], value, error, span.start)
+            if following is not None:
+                following.take(span)
+        self._tally.join(tally)
+        if following is not None:
+            self._followed[key] = following.followed
 
-    def _judge_own_steps(self, key: str, run: BlockRun) -> None:
-        """Every kept line of our run beside the equations, read from the run's own states."""
-        block = run.block
-        entering = {
-            next(iter(block.program.inputs)): self._errors.entering(key),
-            **self._done.known_by_step(key),
-        }
-        entering |= {f"{name}_prev": value for name, value in self._errors.before(key).items()}
-        kept = [name for name in block.compiled.columns if _is_kept(run, name)]
-        living = self._done.axis(key).alive()
-        parameters = given_parameters(block)
-        for span in spans(block, run.num_steps, self._done.batch.num_rows):
-            rows = LiveRows(living, span)
-            known = {name: Given(rows.of(value)) for name, value in entering.items()}
-            bounds = bounded(block, known, self._reading, parameters)
-            count = len(next(iter(known.values()))[0])
-            for name in kept:  # one that parameters alone make is the same in every row
-                parts = (np.broadcast_to(part, (count, part.shape[-1])) for part in bounds[name])
-                value, error = map(rows.back, parts)
-                self._tally.compare("own step", key, name, run.state(name)[span], value, error, span.start)
+    def _judge_one_step(self, key: str, step: OneStep, span: slice) -> None:
+        """Our step from torch's states beside torch's step, and inner values beside the self-check."""
+        states, inner = self._reference.states[key], self._reference.inner[key]
+        for name, (ours, bound) in step.at(span).items():
+            theirs = states[name][span] if name in states else inner[name][span]
+            self._tally.compare(
+                "one step", key, name, ours[: len(theirs)], theirs, bound[: len(theirs)], span.start
+            )
 
     # ── along the run ────────────────────────────────────────────────────────────────
 
@@ -246,22 +237,15 @@ class _Judging:
     def _judge_module_steps(self) -> None:
         """The whole modules' output beside the equations, each step from the h before it that the module gave."""
         for recurrent in self._scenario.recurrents:
-            found = self._reference.of_module(recurrent)
-            if found.layers:
-                self._judge_steps_of(recurrent, found)
-
-    def _judge_steps_of(self, recurrent: Recurrent, found: ModuleResult) -> None:
-        output, *others = recurrent.cell.states
-        result = found.whole or found
-        layers = (*found.layers[:-1], from_torch_shape(self._scenario, result.output))
-        x = self._reference.x[keys_of(self._done.blocks, recurrent)[0]]
-        ends = dict(zip((output, *others), (result.h_n, result.c_n), strict=False))
-        for layer, whole in enumerate(layers):
-            keys = keys_of(self._done.blocks, recurrent, layer)
-            for key, h in zip(keys, np.split(whole, len(keys), axis=-1), strict=True):
-                block = self._done.by_key[key]
-                first = self._reference.first[key]
-                followed = follow(block, x, h, first, self._done.axis(key))
+            result = self._reference.of_module(recurrent)
+            result = result.whole or result
+            ends = dict(zip(recurrent.cell.states, (result.h_n, result.c_n), strict=False))
+            for key in keys_of(self._done.blocks, recurrent):
+                if key not in self._followed:
+                    continue
+                followed = self._followed[key]
+                output = next(iter(recurrent.cell.states))
+                _, h = self._of_layer(recurrent, key)
                 self._tally.compare(
                     "module", key, output, followed.values[output], h, followed.errors[output]
                 )
@@ -269,8 +253,26 @@ class _Judging:
                     if shown is not None:
                         states = states_by_block(self._scenario, recurrent, shown)
                         self._judge_end(recurrent, key, name, followed, states)
-            above = recurrent.above(layer)
-            x = whole if above is None else self._done.masks[above.key] * whole
+
+    def _following(self, key: str, bounds: StepBounds) -> Following | None:
+        """The steps of the layer of a whole module that a block is; None where torch has no such module over time."""
+        recurrent = self._scenario.recurrent_of(bounds.block)
+        if not self._reference.of_module(recurrent).layers:
+            return None
+        x, h = self._of_layer(recurrent, key)
+        return Following(bounds.block, x, h, self._reference.first[key], self._done.axis(key), bounds)
+
+    def _of_layer(self, recurrent: Recurrent, key: str) -> tuple[Array, Array]:
+        """What entered the layer of a whole module that a block is, and what it gave in the block's direction, (T, B, n)."""
+        found, layer = self._reference.of_module(recurrent), self._done.by_key[key].layer
+        result = found.whole or found
+        layers = (*found.layers[:-1], from_torch_shape(self._scenario, result.output))
+        x = self._reference.x[keys_of(self._done.blocks, recurrent)[0]]
+        if layer:
+            above = recurrent.above(layer - 1)
+            x = layers[layer - 1] if above is None else self._done.masks[above.key] * layers[layer - 1]
+        keys = keys_of(self._done.blocks, recurrent, layer)
+        return x, np.split(layers[layer], len(keys), axis=-1)[keys.index(key)]
 
     def _judge_end(self, recurrent: Recurrent, key: str, name: str, followed: Followed, shown: Array) -> None:
         direction = self._done.by_key[key].direction
@@ -372,15 +374,6 @@ def result_of(done: Pass, reference: ReferencePass, name: str) -> Array | None:
     recorded = None if done.batch.recorded is None else done.batch.recorded.results.get(name)
     found: Array | None = getattr(reference, name) if recorded is None else recorded
     return found
-
-
-def _is_kept(run: BlockRun, name: str) -> bool:
-    """Whether a line is stored for the whole run; of a very long one the states alone are."""
-    index = run.block.compiled.columns[name][0]
-    return all(
-        segment.kept is not None and len(segment.kept[index]) == segment.stop - segment.start
-        for segment in run.segments
-    )
 
 
 # ── what is asked of it ──────────────────────────────────────────────────────────────────────────
