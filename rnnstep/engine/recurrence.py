@@ -188,8 +188,9 @@ class BlockRun:
             piece = np.ascontiguousarray(self.turned(piece))
             kept = self._call(piece, before, self._part(start, stop))
             if not self._is_kept:
-                kept = tuple(
-                    array if index in self._state_arrays else array[:0] for index, array in enumerate(kept)
+                kept = tuple(  # a copy of nothing: a part of the array would hold all of it
+                    array if index in self._state_arrays else array[:0].copy()
+                    for index, array in enumerate(kept)
                 )
             self.segments.append(Segment(start, stop, rows, piece, before, kept))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,21 @@ def test_a_run_that_forgets_gives_the_same_bits_again(monkeypatch, module, bidir
     for step, again in zip(whole.steps, in_pieces.steps, strict=True):
         for name in step:
             np.testing.assert_allclose(step[name], again[name], rtol=0, atol=1e-6)
+
+
+def test_a_run_that_forgets_holds_no_more_than_its_states(monkeypatch):
+    monkeypatch.setattr(model_module, "KEPT_BYTES", 0)
+    monkeypatch.setattr(recurrence_module, "SEGMENT_BYTES", 1 << 17)
+    model = Model(
+        read_text(MODULE.format(steps=6000, rows=3, module="LSTM", bidirectional="false", lengths=""))
+    )
+    tracemalloc.start()
+    trace = model.run()
+    grown = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    runs = trace.passes[0].runs.values()
+    assert all(len(run.segments) > 9 for run in runs)
+    assert grown < 2 * sum(run.state(name).nbytes for run in runs for name in ("h", "c"))
 
 
 @pytest.mark.parametrize("module", ["RNN", "LSTM", "GRU"])
