@@ -204,13 +204,22 @@ class TimeAxis:
 
     # ── arrays, (T, B, n) ────────────────────────────────────────────────────────────
 
-    def before(self, states: NDArray[Any], first: NDArray[Any], direction: Direction) -> NDArray[Any]:
-        """What each step read of a state, (T, B, n): the state of the step before, at first `first`, (B, n)."""
+    def before(
+        self,
+        states: NDArray[Any],
+        first: NDArray[Any],
+        direction: Direction,
+        part: slice = slice(None),
+    ) -> NDArray[Any]:
+        """What each step, or each of a part, read of a state, (T, B, n): the state of the step before, at first `first`, (B, n)."""
+        start, stop, _ = part.indices(self.num_steps)
         if direction == "forward":
-            return np.concatenate((first[None], states[:-1]))
-        shifted = np.concatenate((states[1:], first[None]))
+            edge = states[start - 1] if start else first
+            return np.concatenate((edge[None], states[start : stop - 1]))
+        edge = states[stop] if stop < self.num_steps else first
+        shifted = np.concatenate((states[start + 1 : stop], edge[None]))
         if self.lengths is not None:  # a row that is packed begins at its own last step
-            begins = np.arange(1, self.num_steps + 1)[:, None] >= self._lengths
+            begins = np.arange(start + 1, stop + 1)[:, None] >= self._lengths
             shifted[begins] = np.broadcast_to(first, shifted.shape)[begins]
         return shifted
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from rnnstep.equations.operations import Array
 from rnnstep.language import Text
-from rnnstep.network.time import Mask
+from rnnstep.network.blocks import Direction
+from rnnstep.network.time import Mask, TimeAxis
 from rnnstep.reference.judge.bounds import A_NUMBER, Error
 
 _MEASURED = ("one step", "epoch")  # the kinds whose difference counts though it is allowed: `Tally.worst`
@@ -330,12 +331,14 @@ class Tally:
         """An empty tally of the same batch, for what is found at the same time and belongs behind this one: `join`."""
         return Tally(self._num_steps, self._phase, self._within, self._is_wanted)
 
-    def join(self, other: Tally) -> None:
-        """Take over what a tally of the same batch has found."""
+    def join(self, other: Tally, axis: TimeAxis | None = None, direction: Direction = "forward") -> None:
+        """Take over what a tally of the same batch has found; where it counts steps as a direction computes them, their axis is given."""
         for finding in other.faults.values():
+            if axis is not None and finding.t is not None:
+                finding = replace(finding, t=axis.order(direction, finding.row)[finding.t])  # noqa: PLW2901
             self._note(finding)
         for (key, name), differs in other.differing.items():
-            self._mark(key, name, differs, 0)
+            self._mark(key, name, differs if axis is None else axis.in_order(differs, direction), 0)
 
     def take(self, verdict: Verdict) -> None:
         """Take over what a verdict found of a whole batch."""

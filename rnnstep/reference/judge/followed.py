@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnstep.engine import Block
 from rnnstep.equations.bounds import Given, Pair
@@ -18,23 +16,19 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Line, names_in
 from rnnstep.network.time import Mask, TimeAxis
-from rnnstep.reference.judge.block_bounds import LiveRows
-from rnnstep.reference.judge.bounds import Error, Product
+from rnnstep.reference.judge.block_bounds import LiveRows, Pairs
+from rnnstep.reference.judge.bounds import Product
 from rnnstep.reference.judge.run_bounds import carried_errors
 from rnnstep.reference.judge.step_bounds import StepBounds, reached
 from rnnstep.reference.run.stepping import varying
 
 
-@dataclass(frozen=True, eq=False)
-class Followed:
-    """What the equations give beside a module's output: by state (T, B, n), zeros where a row is over."""
-
-    values: Mapping[str, Array]
-    errors: Mapping[str, Error]
-
-
 class Following:
-    """A block whose every step is taken from the h before it that a module gave.
+    """A block whose every step is taken from the h before it that a module gave. Steps are counted as they are computed.
+
+    Attributes:
+        h: what the module gave.
+        final: each state where each row ended, (B, n), of the rows that have ended.
 
     Args:
         block: a recurrent block.
@@ -54,52 +48,48 @@ class Following:
         axis: TimeAxis,
         bounds: StepBounds,
     ) -> None:
-        self._axis, self._bounds, self._direction = axis, bounds, block.direction
+        self._axis, self._bounds = axis, bounds
         self._living = axis.alive()
+        self.h = axis.in_order(h, block.direction)
         output, *others = block.program.states
-        self._known = {
-            next(iter(block.program.inputs)): self._turned(x),
-            f"{output}_prev": axis.before(self._turned(h), first[output], "forward"),
-        }
+        self._x, self._first = axis.in_order(x, block.direction), first[output]
+        self._last = np.array([axis.last_step(row) for row in range(axis.num_rows)])
         self._parted = _parted(block.program)
         self._walked = replace(block, direction="forward", program=self._parted.between)
         self._ends: dict[str, Pair] = {name: Given(first[name]) for name in others}
-        shapes = {name: (*h.shape[:2], state.shape[-1]) for name, state in first.items()}
-        self._values = {name: np.empty(shape, x.dtype) for name, shape in shapes.items()}
-        self._errors = {name: np.empty(shape) for name, shape in shapes.items()}
+        self.final: Pairs = {
+            name: (np.zeros(state.shape, x.dtype), np.zeros(state.shape)) for name, state in first.items()
+        }
 
-    def _turned(self, whole: NDArray[Any]) -> NDArray[Any]:
-        return self._axis.in_order(whole, self._direction)
-
-    def take(self, span: slice) -> None:
-        """Take some steps, counted as they are computed; they follow on those taken last."""
-        rows = LiveRows(None, span)
-        given = {name: Given(rows.of(value)) for name, value in self._known.items()}
+    def take(self, span: slice) -> Pair:
+        """Take some steps, which follow on those taken last; give the output and the bound of its error, (steps, B, n)."""
+        rows, (output, *_) = LiveRows(None, span), self.final
+        before = self._axis.before(self.h, self._first, "forward", span)
+        given = {
+            next(iter(self._bounds.block.program.inputs)): Given(rows.of(self._x)),
+            f"{output}_prev": Given(rows.of_part(before)),
+        }
         seen = {**given, **self._bounds.entered(given)}
         apart = tuple(line for line in self._parted.apart if line.name not in seen)
         seen |= evaluate_lines(apart, seen, self._bounds.reading)
+        living = None if self._living is None else self._living[span]
         if self._ends:
             read = {name: _by_step(seen[name], rows) for name in self._parted.between.inputs}
-            after = _walk(
-                self._walked, read, self._ends, None if self._living is None else self._living[span]
-            )
+            after = _walk(self._walked, read, self._ends, living)
             seen |= {f"{name}_prev": _flat_before(pair, self._ends[name]) for name, pair in after.items()}
             self._ends = {name: (value[-1], error[-1]) for name, (value, error) in after.items()}
         seen |= evaluate_lines(self._parted.reached, seen, self._bounds.reading)
-        for name in self._values:
-            self._values[name][span], self._errors[name][span] = (rows.back(part) for part in seen[name])
+        found = {name: _by_step(seen[name], rows) for name in self.final}
+        if living is not None:
+            found = {name: _masked(pair, living) for name, pair in found.items()}
+        self._note_ends(found, span)
+        return found[output]
 
-    @property
-    def followed(self) -> Followed:
-        """What all steps gave, in the order of time."""
-        values, errors = (
-            {name: self._turned(whole) for name, whole in each.items()}
-            for each in (self._values, self._errors)
-        )
-        if self._living is not None:
-            for whole in (*values.values(), *errors.values()):
-                whole[~self._living] = 0
-        return Followed(values, errors)
+    def _note_ends(self, found: Mapping[str, Pair], span: slice) -> None:
+        rows = np.flatnonzero((self._last >= span.start) & (self._last < span.stop))
+        for name, pair in found.items():
+            for part, final in zip(pair, self.final[name], strict=True):
+                final[rows] = part[self._last[rows] - span.start, rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +149,12 @@ def _by_step(pair: Pair, rows: LiveRows) -> Pair:
     """(rows of the steps, n) → (steps, B, n)."""
     value, error = (rows.back(part) for part in pair)
     return Product(value, error, pair.terms) if isinstance(pair, Product) else (value, error)
+
+
+def _masked(pair: Pair, living: Mask) -> Pair:
+    """A pair with zeros where a row is over."""
+    value, error = (np.where(living[..., None], part, 0.0) for part in pair)
+    return value, error
 
 
 def _flat_before(after: Pair, first: Pair) -> Pair:

@@ -47,7 +47,7 @@ from rnnstep.reference.judge.findings import (
     largest_difference,
     stretches,
 )
-from rnnstep.reference.judge.followed import Followed, Following
+from rnnstep.reference.judge.followed import Following
 from rnnstep.reference.judge.recorded import judge_recorded, recorded_output
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.judge.seam import Ends, judge_carried
@@ -109,7 +109,7 @@ class _Judging:
         self._reading = Rounding(done.scenario.dtype)
         self._tally = tally
         self._parted: Finding | None = None
-        self._followed: dict[str, Followed] = {}
+        self._followed: dict[str, tuple[Following, Tally]] = {}
 
     def verdict(self) -> Verdict:
         self._judge_input()
@@ -152,23 +152,25 @@ class _Judging:
         """Each step by itself: ours from torch's states, our run's from its own, and the whole module's from its h."""
         bounds = StepBounds(run.block, self._scenario.dtype)
         step, own = OneStep(self._done, self._reference, key, bounds), OwnSteps(run, self._errors, bounds)
-        following = self._following(key, bounds)
-        tally = self._tally.beside()
+        following, output = self._following(key, bounds), next(iter(run.block.program.states))
+        of_own, of_module = self._tally.beside(), self._tally.beside()
         for span in spans(run.block, run.num_steps, self._done.batch.num_rows):
             self._judge_one_step(key, step, span)
             for name, (value, error) in own.at(span).items():
-                tally.compare("own step", key, name, run.state(name)[span], value, error, span.start)
+                of_own.compare("own step", key, name, run.state(name)[span], value, error, span.start)
             if following is not None:
-                following.take(span)
-        self._tally.join(tally)
+                value, error = following.take(span)
+                of_module.compare("module", key, output, value, following.h[span], error, span.start)
+        self._tally.join(of_own)
         if following is not None:
-            self._followed[key] = following.followed
+            self._followed[key] = following, of_module
 
     def _judge_one_step(self, key: str, step: OneStep, span: slice) -> None:
         """Our step from torch's states beside torch's step, and inner values beside the self-check."""
-        states, inner = self._reference.states[key], self._reference.inner[key]
-        for name, (ours, bound) in step.at(span).items():
-            theirs = states[name][span] if name in states else inner[name][span]
+        beside = {**self._reference.states[key], **self._reference.inner[key]}
+        names = [name for name in step.names if len(beside[name]) > span.start]
+        for name, (ours, bound) in step.at(span, names).items():
+            theirs = beside[name][span]
             self._tally.compare(
                 "one step", key, name, ours[: len(theirs)], theirs, bound[: len(theirs)], span.start
             )
@@ -240,19 +242,16 @@ class _Judging:
             result = self._reference.of_module(recurrent)
             result = result.whole or result
             ends = dict(zip(recurrent.cell.states, (result.h_n, result.c_n), strict=False))
-            for key in keys_of(self._done.blocks, recurrent):
+            for position, key in enumerate(keys_of(self._done.blocks, recurrent)):
                 if key not in self._followed:
                     continue
-                followed = self._followed[key]
-                output = next(iter(recurrent.cell.states))
-                _, h = self._of_layer(recurrent, key)
-                self._tally.compare(
-                    "module", key, output, followed.values[output], h, followed.errors[output]
-                )
+                following, found = self._followed[key]
+                self._tally.join(found, self._done.axis(key), self._done.by_key[key].direction)
                 for name, shown in ends.items():
                     if shown is not None:
-                        states = states_by_block(self._scenario, recurrent, shown)
-                        self._judge_end(recurrent, key, name, followed, states)
+                        theirs = states_by_block(self._scenario, recurrent, shown)[position]
+                        value, error = following.final[name]
+                        self._tally.compare("module", key, f"{name}_n", value, theirs, error, None)
 
     def _following(self, key: str, bounds: StepBounds) -> Following | None:
         """The steps of the layer of a whole module that a block is; None where torch has no such module over time."""
@@ -273,14 +272,6 @@ class _Judging:
             x = layers[layer - 1] if above is None else self._done.masks[above.key] * layers[layer - 1]
         keys = keys_of(self._done.blocks, recurrent, layer)
         return x, np.split(layers[layer], len(keys), axis=-1)[keys.index(key)]
-
-    def _judge_end(self, recurrent: Recurrent, key: str, name: str, followed: Followed, shown: Array) -> None:
-        direction = self._done.by_key[key].direction
-        value, error = (
-            self._done.axis(key).final(part[name], direction) for part in (followed.values, followed.errors)
-        )
-        position = keys_of(self._done.blocks, recurrent).index(key)
-        self._tally.compare("module", key, f"{name}_n", value, shown[position], error, None)
 
     def _judge_plain(self) -> None:
         """Our modules without states on what torch's read beside torch's, then both along the run."""

@@ -331,14 +331,15 @@ class RunErrors:
         """What entered a recurrent block, (T, B, I)."""
         return self.done.entering(key, _first_input(self.done.by_key[key]))
 
-    def before(self, key: str) -> dict[str, Array]:
-        """What each step of a block read of its states, (T, B, n), under the states' names."""
+    def before(self, key: str, part: slice = slice(None)) -> dict[str, Array]:
+        """What each step of a block, or each of a part, read of its states, (T, B, n), under the states' names."""
         run = self.done.runs[key]
         return {
             name: self.done.axis(key).before(
                 run.state(name),
                 self.done.first_state(key, name),
                 run.block.direction,
+                part,
             )
             for name in run.block.program.states
         }

@@ -77,20 +77,21 @@ class OneStep:
         self._bounds = StepBounds(self.block, self._dtype) if bounds is None else bounds
         self._prepared = self.block.compiled.prepare(self.block.parameters, self._dtype, ROWS)
         self.names = varying(self.block.program)
-        self._known = {next(iter(self.block.program.inputs)): reference.x[key], **done.known_by_step(key)}
-        for name, value in reference.states[key].items():
-            before = done.axis(key).before(value, reference.first[key][name], self.block.direction)
-            self._known[f"{name}_prev"] = before
+        self._inputs = {next(iter(self.block.program.inputs)): reference.x[key], **done.known_by_step(key)}
+        self._axis, self._states, self._first = done.axis(key), reference.states[key], reference.first[key]
 
-    def at(self, span: slice) -> dict[str, tuple[Array, Error]]:
-        """Give for every line our value and the bound of its error, (steps, B, n)."""
-        rows = LiveRows(self._living, span)
-        known = {name: rows.of(value) for name, value in self._known.items()}
-        ours = self._compiled(known)
+    def at(self, span: slice, names: Iterable[str] | None = None) -> dict[str, tuple[Array, Error]]:
+        """Give for some lines, or all, our value and the bound of its error, (steps, B, n)."""
+        rows, names = LiveRows(self._living, span), self.names if names is None else names
+        known = {name: rows.of(value) for name, value in self._inputs.items()}
+        for name, value in self._states.items():
+            before = self._axis.before(value, self._first[name], self.block.direction, span)
+            known[f"{name}_prev"] = rows.of_part(before)
+        ours = self._compiled(known, names)
         bounds = self._bounds.lines({name: Given(value) for name, value in known.items()})
-        return {name: (rows.back(ours[name]), rows.back(bounds[name][1])) for name in self.names}
+        return {name: (rows.back(ours[name]), rows.back(bounds[name][1])) for name in names}
 
-    def _compiled(self, known: Mapping[str, Array]) -> dict[str, Array]:
+    def _compiled(self, known: Mapping[str, Array], names: Iterable[str]) -> dict[str, Array]:
         """Run the compiled function on all rows as rows of one step."""
         compiled, program = self.block.compiled, self.block.program
         inputs = [known[name][None] for name in program.inputs]
@@ -100,7 +101,7 @@ class OneStep:
             kept = compiled.function(ROWS)(*inputs, *states, *self._prepared)
             for name, (index, start, stop) in compiled.columns.items():
                 values[name] = kept[index][0, :, start:stop]
-            for name in self.names:
+            for name in names:
                 compiled.derive(name, values)
         return values
 
@@ -109,20 +110,21 @@ class OwnSteps:
     """Every kept line of our run by the equations, each step from the run's own states."""
 
     def __init__(self, run: BlockRun, errors: RunErrors, bounds: StepBounds) -> None:
-        key = run.block.key
-        self._bounds = bounds
+        self._key = key = run.block.key
+        self._bounds, self._errors = bounds, errors
         self._living = errors.done.axis(key).alive()
-        self._known = {
+        self._inputs = {
             next(iter(run.block.program.inputs)): errors.entering(key),
             **errors.done.known_by_step(key),
         }
-        self._known |= {f"{name}_prev": value for name, value in errors.before(key).items()}
         self._kept = [name for name in run.block.compiled.columns if _is_kept(run, name)]
 
     def at(self, span: slice) -> Pairs:
         """Give for every kept line its value and the bound of its error, (steps, B, n)."""
         rows = LiveRows(self._living, span)
-        known = {name: Given(rows.of(value)) for name, value in self._known.items()}
+        known = {name: Given(rows.of(value)) for name, value in self._inputs.items()}
+        for name, value in self._errors.before(self._key, span).items():
+            known[f"{name}_prev"] = Given(rows.of_part(value))
         lines, count = self._bounds.lines(known), len(next(iter(known.values()))[0])
         found: Pairs = {}
         for name in self._kept:  # one that parameters alone make is the same in every row
