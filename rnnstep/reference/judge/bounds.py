@@ -140,7 +140,7 @@ class Rounding:
                 return out, _may_turn(op, args, np.shape(out))
             error = np.asarray(OPERATIONS[op].error(self._roundoff, out, *args), dtype=np.float64)
             if op in ("add", "sub"):
-                error = error + self.onto(args)
+                error += self.onto(args)
             if error.shape != np.shape(out):
                 error = np.broadcast_to(error, np.shape(out))
             told = self._told(op, args)

@@ -54,8 +54,9 @@ def cell_stepper(scenario: Scenario, block: Block, parameters: Parameters) -> St
         return equations_stepper(scenario, block, parameters)
     if recurrent.proj_size:
         return module_stepper(scenario, block, parameters)
-    cell = one_layer(recurrent, block, parameters, is_cell=True)
-    return lambda x, states: _as_tuple(cell(x, _state_argument(states)))
+    # What calling the cell comes to, but that no step looks for hooks, which it has none of.
+    step = one_layer(recurrent, block, parameters, is_cell=True).forward
+    return lambda x, states: _as_tuple(step(x, _state_argument(states)))
 
 
 def equations_stepper(scenario: Scenario, block: Block, parameters: Parameters) -> Stepper:
@@ -279,18 +280,28 @@ def inner_values(
     sizes = {name: int((block.program.shapes[name] or (1,))[0]) for name in names}
     step_bytes = max(1, sum(sizes.values()) * x.shape[1] * x.dtype.itemsize)
     steps = min(x.shape[0], most_bytes // step_bytes)
-    alive = np.ones((steps, x.shape[1]), np.bool_) if living is None else living[:steps]
+    alive = None if living is None else living[:steps]
+
+    def live(whole: Array) -> Tensor:
+        """The live rows of all steps, one behind the other."""
+        part = whole[:steps]
+        return tensor(part.reshape(-1, part.shape[-1]) if alive is None else part[alive])
+
     is_reversed = block.direction == "backward"
     known = {name: tensor(value) for name, value in block.parameters.items()}
-    known["x"] = tensor(x[:steps][alive])
+    known["x"] = live(x)
     if keep is not None:
-        known[KEEP] = tensor(keep[:steps][alive])
+        known[KEEP] = live(keep)
     for name, value in states.items():
         before = states_before(value, first[name], living, is_reversed=is_reversed)
-        known[f"{name}_prev"] = tensor(before[:steps][alive])
+        known[f"{name}_prev"] = live(before)
     values = evaluate_lines(block.program.lines, known, TorchValues(scenario.dtype))
     found = {}
     for name in names:
-        found[name] = np.zeros((steps, x.shape[1], sizes[name]), x.dtype)
-        found[name][alive] = array(values[name])
+        rows, shape = array(values[name]), (steps, x.shape[1], sizes[name])
+        if alive is None:
+            found[name] = np.ascontiguousarray(rows).reshape(shape)
+        else:
+            found[name] = np.zeros(shape, x.dtype)
+            found[name][alive] = rows
     return found
