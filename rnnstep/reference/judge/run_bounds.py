@@ -158,9 +158,8 @@ class _Walk:
         for name, found in after.items():
             value = self._after[name]
             found[:] = known[value] if value in known else value.error_at(k)
-            is_bounded = found < self._room[name][k]
-            if not is_bounded.all():
-                found[~is_bounded] = np.inf
+            if not found.max() < self._least_room[name]:
+                found[~(found < self._room[name][k])] = np.inf
 
     def is_of_no_use(self, k: int, errors: Mapping[str, Error], has_ended: Mask | None) -> bool:
         """Whether all errors are larger than the values, or 1: what grows so far does not shrink again.
@@ -168,6 +167,8 @@ class _Walk:
         `has_ended` says which rows are over for good, (B,).
         """
         for name, error in errors.items():
+            if has_ended is None and error.item(0) <= 1.0:  # nearly always the first tells
+                return False
             is_large = error > self._usable[name][k]
             if has_ended is not None:
                 is_large |= has_ended[:, None]
@@ -179,6 +180,10 @@ class _Walk:
     def _room(self) -> dict[str, Error]:
         """How far off each state may be before it may have overflowed, at each step; nothing that isn't finite may."""
         return {name: self._largest - size for name, size in self._after_sizes.items()}
+
+    @cached_property
+    def _least_room(self) -> dict[str, float]:
+        return {name: float(room.min()) for name, room in self._room.items()}
 
     @cached_property
     def _usable(self) -> dict[str, Error]:
