@@ -9,14 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from rnnstep.engine import Model
-from rnnstep.equations.bounds import Given
+from rnnstep.equations.bounds import Base, Given, Near, matmul
 from rnnstep.equations.evaluate import evaluate
+from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.syntax import parse_expression
 from rnnstep.reference.judge.bounds import Rounding
 from rnnstep.reference.judge.findings import Tally, differences
+from rnnstep.reference.judge.forward import judge
 from rnnstep.reference.judge.run_bounds import carried_errors
+from rnnstep.reference.run.forward import run_reference
 from rnnstep.scenario.read import read_text
 
 FLOAT32 = np.dtype("float32")
@@ -199,3 +205,138 @@ def test_no_room_but_the_reference_imports_torch_and_it_only_when_called():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root
     )
     assert done.stdout.strip() == "False"
+
+
+def formula(weights, x):
+    """n·u·Σ|W||x| and what underflow takes, in float64."""
+    size, reach = np.abs(weights.astype(np.float64)), np.abs(x.astype(np.float64))
+    terms, u = weights.shape[1], 2.0**-24
+    return terms * (u * (reach @ size.T) + 2.0**-149)
+
+
+numbers = st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=True)
+
+
+@given(
+    st.integers(1, 6).flatmap(
+        lambda n: st.tuples(
+            arrays(np.float32, (3, n), elements=numbers), arrays(np.float32, (2, n), elements=numbers)
+        )
+    )
+)
+def test_a_product_is_bounded_by_its_formula_though_it_is_summed_in_float32(pair):
+    weights, x = pair
+    with np.errstate(all="ignore"):
+        bound = matmul(2.0**-24, None, Given(weights), Given(x))
+    exact = formula(weights, x)
+    summed = np.isfinite(bound)
+    assert (bound >= exact).all()
+    assert (bound[summed] <= exact[summed] * (1 + 1e-3)).all()
+    assert (summed | (exact > LARGEST * 2.0**-24)).all()
+
+
+def test_a_product_of_very_many_terms_is_summed_in_float64():
+    weights, x = np.full((1, 5000), 0.1, np.float32), np.ones((1, 5000), np.float32)
+    assert Given(weights).summed.dtype == np.float64
+    bound = matmul(2.0**-24, None, Given(weights), Given(x))
+    np.testing.assert_allclose(bound, formula(weights, x), rtol=1e-9)
+
+
+@given(
+    arrays(np.float32, (2, 5), elements=st.floats(-(2.0**-9), 2.0**-9, width=32)),
+    st.floats(0.0, 1.0, width=32),
+)
+def test_the_sums_of_what_is_near_are_enough_and_hardly_more(moved, scale):
+    rng = np.random.default_rng(3)
+    weights = Given(rng.uniform(-1, 1, (4, 5)).astype(np.float32))
+    x = rng.uniform(-1, 1, (2, 5)).astype(np.float32)
+    near = x + np.float32(scale) * moved
+    found = matmul(2.0**-24, None, weights, Near.to(Base(x), near))
+    exact = formula(weights[0], near)
+    assert (found >= exact).all()
+    assert (found <= exact * (1 + 1e-3)).all()
+
+
+def test_the_sums_of_what_is_far_are_its_own():
+    weights, far = Given(np.ones((1, 2), np.float32)), np.array([[1.0, np.nan], [5.0, 5.0]], np.float32)
+    found = Near.to(Base(np.ones((2, 2), np.float32)), far).sums(weights)
+    np.testing.assert_array_equal(found, [[np.nan], [10.0]])
+
+
+pairs = st.tuples(
+    numbers | st.sampled_from([np.inf, -np.inf, np.nan]), st.floats(0.0, 1e30) | st.just(np.inf)
+)
+
+
+@given(
+    st.sampled_from(["add", "sub", "mul", "tanh", "sigmoid", "relu", "neg", "matmul"]),
+    st.lists(pairs, min_size=4, max_size=4),
+)
+def test_what_the_operands_tell_is_what_looking_at_every_number_finds(op, given):
+    reading = Rounding(FLOAT32)
+    operands = [
+        (
+            np.array([[v for v, _ in given[k : k + 2]]], np.float32),
+            np.array([[e for _, e in given[k : k + 2]]]),
+        )
+        for k in (0, 2)
+    ]
+    args = tuple(operands[: OPERATIONS[op].arity])
+    told = reading.apply(op, args)
+    asked = Rounding(FLOAT32)
+    asked._told = lambda *_: None
+    value, error = asked.apply(op, args)
+    np.testing.assert_array_equal(told[0], value)
+    np.testing.assert_array_equal(told[1], error)
+    assert not np.any(np.abs(value) > told.most)
+    assert not np.any(error > told.most_off)
+
+
+@pytest.mark.parametrize("module", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("lengths", ["", "lengths = [3, 12, 7]"])
+def test_steps_judged_a_few_at_a_time_are_judged_as_all_at_once(monkeypatch, module, lengths):
+    text = scenario(module, steps=12, more="num_layers = 2\nbidirectional = true", lengths=lengths)
+    done = Model(text).run_batch(0)
+    reference = run_reference(done)
+    kept = compared(monkeypatch, done, reference)
+    monkeypatch.setattr("rnnstep.reference.judge.block_bounds.SPAN_BYTES", 1)  # a step each
+    stepwise = compared(monkeypatch, done, reference)
+    assert kept.keys() == stepwise.keys()
+    for place, (ours, bound) in kept.items():
+        np.testing.assert_allclose(stepwise[place][0], ours, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(stepwise[place][1], bound, rtol=1e-3, atol=1e-12)
+
+
+def compared(monkeypatch, done, reference):
+    """All that is set beside torch's, by kind and place, spans one behind the other: ours and the bound."""
+    found: dict[tuple[str, ...], list[tuple[np.ndarray, np.ndarray]]] = {}
+
+    def compare(self, kind, key, name, ours, theirs, bound, *_):
+        found.setdefault((kind, key, name, np.ndim(ours)), []).append(
+            (np.array(ours), np.broadcast_to(bound, np.shape(ours)))
+        )
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Tally, "compare", compare)
+        judge(done, reference)
+    # The whole results, which are compared after the steps, are the same anyway.
+    return {
+        place: tuple(np.concatenate(parts) for parts in zip(*each, strict=True))
+        for place, each in found.items()
+    }
+
+
+@pytest.mark.parametrize("module", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("step", [0, 2, 6])
+def test_a_wrong_number_of_a_whole_module_is_found_at_its_step(module, step):
+    done = Model(
+        scenario(module, steps=7, more="bidirectional = true", lengths="lengths = [3, 7, 5]")
+    ).run_batch(0)
+    reference = run_reference(done)
+    output = np.array(reference.output)
+    output[step, 1, 7] += 1  # of the direction that goes back
+    verdict = judge(done, replace(reference, output=output))
+    (fault,) = (one for one in verdict.faults if one.kind == "module" and one.name == "h")
+    assert (fault.key, fault.t, fault.row, fault.element) == ("L0←", step, 1, 2)
+    assert verdict.differing["L0←", "h"][step, 1, 2]
+    assert not verdict.differing["L0←", "h"][3:, 0].any()

@@ -69,7 +69,7 @@ class Following:
             next(iter(self._bounds.block.program.inputs)): Given(rows.of(self._x)),
             f"{output}_prev": Given(rows.of_part(before)),
         }
-        seen = {**given, **self._bounds.entered(given)}
+        seen = {**given, **self._bounds.entered(given), **self._bounds.states(given)}
         apart = tuple(line for line in self._parted.apart if line.name not in seen)
         seen |= evaluate_lines(apart, seen, self._bounds.reading)
         living = None if self._living is None else self._living[span]

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.recurrence import BlockRun
-from rnnstep.equations.bounds import Given
+from rnnstep.equations.bounds import Base, Given, Near
 from rnnstep.equations.compile import ROWS
 from rnnstep.equations.evaluate import evaluate_lines
 from rnnstep.equations.operations import Array
@@ -19,6 +19,9 @@ from rnnstep.reference.judge.bounds import Error, Rounding
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.run.forward import ReferencePass
 from rnnstep.reference.run.stepping import varying
+
+_MANY = 1 << 14
+"""From as many numbers of a state on, to ask how near they are to others takes less time than a product."""
 
 
 class StepBounds:
@@ -39,10 +42,11 @@ class StepBounds:
         self._of_inputs = tuple(line for line in block.program.lines if line.name not in of_states)
         self._of_states = tuple(line for line in block.program.lines if line.name in of_states)
         self._entered: Pairs = {}
+        self._bases: dict[str, Base] = {}
 
     def lines(self, known: Mapping[str, Given]) -> Pairs:
         """Every line, and what it may read, from inputs and states before, (rows, n)."""
-        seen = {**known, **self.entered(known)}
+        seen = {**known, **self.entered(known), **self.states(known)}
         return seen | evaluate_lines(self._of_states, seen, self.reading)
 
     def entered(self, known: Mapping[str, Given]) -> Pairs:
@@ -51,9 +55,23 @@ class StepBounds:
         if not self._entered or not all(
             np.array_equal(self._entered[name][0], pair[0]) for name, pair in inputs.items()
         ):
-            seen = {**self._parameters, **inputs}
+            seen, self._bases = {**self._parameters, **inputs}, {}
             self._entered = seen | evaluate_lines(self._of_inputs, seen, self.reading)
         return self._entered
+
+    def states(self, known: Mapping[str, Given]) -> dict[str, Given]:
+        """The states before; where others were read with the same inputs, as what is near to those."""
+        found: dict[str, Given] = {}
+        for name in self.block.program.befores:
+            if name in known:
+                value = known[name][0]
+                if value.size < _MANY:
+                    found[name] = known[name]
+                elif name not in self._bases or self._bases[name][0].shape != value.shape:
+                    found[name] = self._bases[name] = Base(value)
+                else:
+                    found[name] = Near.to(self._bases[name], value)
+        return found
 
 
 def reached(program: Program, names: Iterable[str]) -> set[str]:

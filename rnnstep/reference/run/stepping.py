@@ -293,7 +293,9 @@ def inner_values(
     if keep is not None:
         known[KEEP] = live(keep)
     for name, value in states.items():
-        before = states_before(value, first[name], living, is_reversed=is_reversed)
+        # With the step after those that are looked at, which a backward direction reads.
+        few, these = value[: steps + 1], None if living is None else living[: steps + 1]
+        before = states_before(few, first[name], these, is_reversed=is_reversed)
         known[f"{name}_prev"] = live(before)
     values = evaluate_lines(block.program.lines, known, TorchValues(scenario.dtype))
     found = {}
