@@ -340,3 +340,16 @@ def test_a_wrong_number_of_a_whole_module_is_found_at_its_step(module, step):
     assert (fault.key, fault.t, fault.row, fault.element) == ("L0←", step, 1, 2)
     assert verdict.differing["L0←", "h"][step, 1, 2]
     assert not verdict.differing["L0←", "h"][3:, 0].any()
+
+
+def test_a_number_in_the_padding_of_a_whole_module_is_found_where_it_is():
+    done = Model(
+        scenario("GRU", steps=7, more="bidirectional = true", lengths="lengths = [3, 7, 5]")
+    ).run_batch(0)
+    reference = run_reference(done)
+    output = np.array(reference.output)
+    output[5, 0, 7] = 1
+    faults = judge(done, replace(reference, output=output)).faults
+    assert {(one.kind, one.key, one.t, one.row, one.element) for one in faults} == {
+        ("module", "L0←", 5, 0, 2)
+    }

@@ -146,11 +146,7 @@ class Rounding:
             told = self._told(op, args)
             if told is None and not self._is_plain(op, out, error, args):
                 error = self._in_doubt(op, out, error, args)
-        made = (
-            Product(out, error, args[0][0].shape[-1])
-            if op == "matmul"
-            else (DifferenceOfOne if op == "sub" else Sized)((out, error))
-        )
+        made = _pair(op, out, error, args)
         if told is not None:
             made.most, made.most_off = told
         return made
@@ -275,6 +271,13 @@ class Rounding:
         if op in ("matmul", "pullback", "outer", *_BANK_PRODUCTS):
             reach = max(a * b for a, b in zip(biggest[::2], biggest[1::2], strict=True)) * (len(args) // 2)
         return reach * _terms(op, args) < self._largest
+
+
+def _pair(op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> Sized:
+    """The pair of a result, with what those that read it ask for."""
+    if op == "matmul":
+        return Product(out, error, args[0][0].shape[-1])
+    return DifferenceOfOne((out, error)) if op == "sub" else Sized((out, error))
 
 
 def _num_terms(pair: Pair) -> int:

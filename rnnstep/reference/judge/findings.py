@@ -15,7 +15,7 @@ from rnnstep.network.time import Mask, TimeAxis
 from rnnstep.reference.judge.bounds import A_NUMBER, Error
 
 _MEASURED = ("one step", "epoch")  # the kinds whose difference counts though it is allowed: `Tally.worst`
-NUMBERS_AT_ONCE = 1 << 15
+NUMBERS_AT_ONCE = 1 << 15  # of a long run, so that what is made of them stays in the cache
 ALLOWED = 2.0  # times the bound: both programs may be off by it, to opposite sides
 
 # How two numbers were set beside each other:
@@ -334,9 +334,10 @@ class Tally:
     def join(self, other: Tally, axis: TimeAxis | None = None, direction: Direction = "forward") -> None:
         """Take over what a tally of the same batch has found; where it counts steps as a direction computes them, their axis is given."""
         for finding in other.faults.values():
-            if axis is not None and finding.t is not None:
-                finding = replace(finding, t=axis.order(direction, finding.row)[finding.t])  # noqa: PLW2901
-            self._note(finding)
+            t, row = finding.t, finding.row
+            if axis is not None and t is not None and axis.is_live(t, row):  # padding is in no order
+                t = axis.order(direction, row)[t]
+            self._note(replace(finding, t=t))
         for (key, name), differs in other.differing.items():
             self._mark(key, name, differs if axis is None else axis.in_order(differs, direction), 0)
 
