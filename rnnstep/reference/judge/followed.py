@@ -23,7 +23,7 @@ from rnnstep.reference.judge.step_bounds import StepBounds, reached
 from rnnstep.reference.run.stepping import varying
 
 
-class Following:
+class FollowedSteps:
     """A block whose every step is taken from the h before it that a module gave. Steps are counted as they are computed.
 
     Attributes:

@@ -47,7 +47,7 @@ from rnnstep.reference.judge.findings import (
     largest_difference,
     stretches,
 )
-from rnnstep.reference.judge.followed import Following
+from rnnstep.reference.judge.followed import FollowedSteps
 from rnnstep.reference.judge.recorded import judge_recorded, recorded_output
 from rnnstep.reference.judge.run_bounds import RunErrors
 from rnnstep.reference.judge.seam import Ends, judge_carried
@@ -109,7 +109,7 @@ class _Judging:
         self._reading = Rounding(done.scenario.dtype)
         self._tally = tally
         self._parted: Finding | None = None
-        self._followed: dict[str, tuple[Following, Tally]] = {}
+        self._followed: dict[str, tuple[FollowedSteps, Tally]] = {}
 
     def verdict(self) -> Verdict:
         self._judge_input()
@@ -253,13 +253,13 @@ class _Judging:
                         value, error = following.final[name]
                         self._tally.compare("module", key, f"{name}_n", value, theirs, error, None)
 
-    def _following(self, key: str, bounds: StepBounds) -> Following | None:
+    def _following(self, key: str, bounds: StepBounds) -> FollowedSteps | None:
         """The steps of the layer of a whole module that a block is; None where torch has no such module over time."""
         recurrent = self._scenario.recurrent_of(bounds.block)
         if not self._reference.of_module(recurrent).layers:
             return None
         x, h = self._of_layer(recurrent, key)
-        return Following(bounds.block, x, h, self._reference.first[key], self._done.axis(key), bounds)
+        return FollowedSteps(bounds.block, x, h, self._reference.first[key], self._done.axis(key), bounds)
 
     def _of_layer(self, recurrent: Recurrent, key: str) -> tuple[Array, Array]:
         """What entered the layer of a whole module that a block is, and what it gave in the block's direction, (T, B, n)."""
