@@ -342,6 +342,16 @@ def test_a_wrong_number_of_a_whole_module_is_found_at_its_step(module, step):
     assert not verdict.differing["L0←", "h"][3:, 0].any()
 
 
+def test_what_is_set_beside_each_other_may_have_an_axis_more():
+    tally, theirs = Tally(1), np.arange(80_000, dtype=np.float32).reshape(400, 200)
+    tally.compare("module", "L0", "h", theirs[None], theirs, np.zeros(()), 0)
+    assert not tally.faults
+    ours = theirs[None].copy()
+    ours[0, 390, 7] += 1
+    tally.compare("module", "L0", "h", ours, theirs, np.zeros(()), 0)
+    assert [(one.t, one.row, one.element) for one in tally.faults.values()] == [(0, 390, 7)]
+
+
 def test_a_number_in_the_padding_of_a_whole_module_is_found_where_it_is():
     done = Model(
         scenario("GRU", steps=7, more="bidirectional = true", lengths="lengths = [3, 7, 5]")

@@ -171,7 +171,7 @@ class Rounding:
                 most = terms * value * other
                 off = terms * (value * its_error + error * (other + its_error) + 2 * u * most + 1.0)
             case "tanh" | "sigmoid":
-                most, off = 2.0, 2.0
+                most, off = 2.0, 3.0
             case _:
                 most, off = value, error
         # A sum of numbers one of which is infinite or NaN is not less than anything.

@@ -239,6 +239,8 @@ def stretches(whole: Array) -> Iterator[slice]:
 
 def largest_difference(ours: Array, theirs: Array) -> float:
     """The largest of `differences`; 0 where there are no numbers."""
+    if ours.shape != theirs.shape:
+        ours, theirs = np.broadcast_arrays(ours, theirs)
     parts = (differences(ours[part], theirs[part]) for part in stretches(ours))
     return max((float(part.max(initial=0.0)) for part in parts), default=0.0)
 
@@ -365,7 +367,8 @@ class Tally:
 
 def _is_within(ours: Array, theirs: Array, bound: Error) -> bool:
     """Whether all differences are finite and no larger than is allowed; a quick answer, for nearly all there is."""
-    bound = bound if np.shape(bound) == ours.shape else np.broadcast_to(bound, ours.shape)
+    if not ours.shape == theirs.shape == np.shape(bound):
+        ours, theirs, bound = np.broadcast_arrays(ours, theirs, bound)
     for part in stretches(ours):
         found = _distance(ours[part], theirs[part])
         with np.errstate(invalid="ignore", over="ignore"):
